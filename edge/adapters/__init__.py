@@ -1,0 +1,1 @@
+"""Everything impure, each behind a port."""

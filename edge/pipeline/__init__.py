@@ -1,0 +1,1 @@
+"""The corridor from frame to sealed hit, and the ports it needs."""

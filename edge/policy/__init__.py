@@ -1,0 +1,1 @@
+"""The site folder: policy.yaml (people's rights), site.yaml (technique) and lists."""

@@ -1,0 +1,1 @@
+"""Pseudonyms, redaction and sealing: what makes this product different."""

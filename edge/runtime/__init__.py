@@ -1,0 +1,1 @@
+"""Threads, hand-over slots and orderly shutdown."""
