@@ -1,1 +1,85 @@
 """The command line, one small module per family of verbs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from edge.cli import evaluate, hits, keys, redact, schema
+from edge.cli.demo import demo
+from edge.cli.run import run
+from edge.errors import EdgeError
+
+class LogLevel(str, Enum):
+    """How much to say on standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+
+
+app = typer.Typer(
+    name="edge-anpr",
+    no_args_is_help=True,
+    add_completion=False,
+    # A pretty traceback prints local variables, and one of those could be a plate.
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Number plate recognition that keeps hits and forgets everyone else.\n\n"
+    "Start with [bold]edge-anpr demo[/bold]: it needs nothing but this package.",
+    epilog="Exit status: 0 done, 2 usage, 3 configuration or policy, 4 weights, 5 source, "
+    "6 broker or hits kept, 7 keys, 8 storage.",
+)
+
+
+@app.callback()
+def options(
+    log_level: Annotated[
+        LogLevel, typer.Option(help="How much to log on standard error; never a plate.")
+    ] = LogLevel.WARNING,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    """Options of every verb."""
+    if show_version:
+        typer.echo(f"edge-anpr {_version()}")
+        raise typer.Exit
+    logging.basicConfig(
+        level=log_level.value.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _version() -> str:
+    try:
+        return version("edge-anpr")
+    except PackageNotFoundError:
+        return "(run from its sources)"
+
+
+app.command()(run)
+app.command()(demo)
+app.add_typer(evaluate.app, name="evaluate")
+app.command()(redact.redact)
+app.add_typer(hits.app, name="hits")
+app.add_typer(keys.app, name="keys")
+app.command()(schema.schema)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave the process with a meaningful status.
+
+    A refusal is one line on standard error: `error: E_CODE: what, where, cure`.
+    """
+    try:
+        app(args=arguments, prog_name="edge-anpr")
+    except EdgeError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(int(error.exit_code))

@@ -1,0 +1,194 @@
+"""The pipeline thread: takes frames, watches vehicles, has them judged, hands over offences."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from edge.domain.vehicles import VehicleSeen
+from edge.errors import CameraError
+from edge.pipeline.ports import Camera
+from edge.pipeline.rule_book import ReadOutcome, RuleBook
+from edge.pipeline.watcher import VehicleWatcher
+from edge.runtime.evidence_desk import Case, EvidenceDesk
+from edge.runtime.intake import Intake, StreamCounts, StreamEnd, capture
+
+
+
+@dataclass(slots=True)
+class Stream:
+    """One source of frames with a watcher of its own."""
+
+    camera: Camera
+    clip: str
+    watcher: VehicleWatcher
+    counts: StreamCounts = field(default_factory=StreamCounts)
+    analysed: int = 0
+
+
+@dataclass(slots=True)
+class VehicleCounts:
+    """All that is left of the vehicles: counters."""
+
+    vehicles: int = 0
+    with_hit: int = 0
+    outcomes: Counter[ReadOutcome] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A vehicle that was handed over early and is still in view."""
+
+    hit: bool
+    ambiguous: bool
+
+
+class Engine:
+    """Runs recorded streams through the rules.
+
+    Args:
+        streams: sources; each is watched on its own.
+        rule_book: judges; its epochs advance with the streams' time, or with the monotonic
+            clock in real time.
+        desk: takes the offences.
+        on_frame: called after each analysed frame with the stream's index; for progress.
+        on_epoch: called when an epoch has closed, with the counters so far.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        rule_book: RuleBook,
+        desk: EvidenceDesk,
+        *,
+        on_frame: Callable[[int], None] = lambda _index: None,
+        on_epoch: Callable[[VehicleCounts], None] = lambda _counts: None,
+    ) -> None:
+        self.streams = tuple(streams)
+        self.counts = VehicleCounts()
+        self.judge_s = 0.0
+        self._rule_book = rule_book
+        self._desk = desk
+        self._on_frame = on_frame
+        self._on_epoch = on_epoch
+        self._open: dict[tuple[int, int], _Open] = {}
+
+    def run(self, *, realtime: bool) -> None:
+        """Run all streams to their end.
+
+        As fast as possible, one stream follows the other and no frame is dropped. In real
+        time all cameras run side by side, and files of one camera follow each other.
+
+        Raises:
+            CameraError: a stream could not be read; the other streams were still run.
+            EdgeError: a hit could not be stored; the run stopped there.
+        """
+        failures: list[CameraError] = []
+        elapsed_s = 0.0
+        for group in self._groups(realtime=realtime):
+            elapsed_s = self._run_group(group, elapsed_s, failures, realtime=realtime)
+        if failures:
+            raise failures[0] if len(failures) == 1 else CameraError(
+                "; ".join(failure.message for failure in failures), code=failures[0].code
+            )
+
+    def _groups(self, *, realtime: bool) -> list[list[list[int]]]:
+        """Groups that follow each other; in a group, chains of streams that run in parallel."""
+        if not realtime:
+            return [[[index]] for index in range(len(self.streams))]
+        chains: dict[str, list[int]] = {}
+        for index, stream in enumerate(self.streams):
+            chains.setdefault(stream.camera.name, []).append(index)
+        return [list(chains.values())]
+
+    def _run_group(
+        self,
+        chains: list[list[int]],
+        elapsed_s: float,
+        failures: list[CameraError],
+        *,
+        realtime: bool,
+    ) -> float:
+        intake = Intake(keep_all=not realtime)
+        threads = [
+            threading.Thread(
+                target=self._capture_chain,
+                args=(chain, intake, realtime),
+                name=f"capture-{self.streams[chain[0]].camera.name}",
+                daemon=True,
+            )
+            for chain in chains
+        ]
+        for thread in threads:
+            thread.start()
+        remaining = sum(len(chain) for chain in chains)
+        now_s = elapsed_s
+        try:
+            while remaining:
+                item = intake.take()
+                if isinstance(item, StreamEnd):
+                    remaining -= 1
+                    self._end_stream(item, failures)
+                    continue
+                now_s = (
+                    time.monotonic() if realtime else max(now_s, elapsed_s + item.frame.stream_s)
+                )
+                self._advance(now_s)
+                stream = self.streams[item.stream]
+                for vehicle in stream.watcher.observe(item.frame):
+                    self._judge(item.stream, vehicle)
+                stream.analysed += 1
+                self._on_frame(item.stream)
+        finally:
+            intake.close()
+        for thread in threads:
+            thread.join()
+        return now_s
+
+    def _capture_chain(self, chain: list[int], intake: Intake, realtime: bool) -> None:  # noqa: FBT001
+        for index in chain:
+            stream = self.streams[index]
+            capture(stream.camera, index, intake, stream.counts, realtime=realtime)
+
+    def _end_stream(self, end: StreamEnd, failures: list[CameraError]) -> None:
+        for vehicle in self.streams[end.stream].watcher.finish():
+            self._judge(end.stream, vehicle)
+        if isinstance(end.error, CameraError):
+            failures.append(end.error)
+        elif end.error is not None:
+            raise end.error
+
+    def _advance(self, now_s: float) -> None:
+        if self._rule_book.advance(now_s):
+            self._on_epoch(self.counts)
+
+    def _judge(self, stream: int, vehicle: VehicleSeen) -> None:
+        started = time.perf_counter()
+        key = (stream, vehicle.number)
+        before = self._open.pop(key, None)
+        ruling = self._rule_book.judge(vehicle, early=before is not None)
+        state = _Open(
+            hit=bool(ruling.offences) or (before is not None and before.hit),
+            ambiguous=ruling.ambiguous or (before is not None and before.ambiguous),
+        )
+        self.judge_s += time.perf_counter() - started
+        for offence in ruling.offences:
+            self._desk.submit(Case(vehicle, offence, self._rule_book.epoch))
+        if not vehicle.final:
+            self._open[key] = state
+            return
+        self.counts.vehicles += 1
+        self.counts.with_hit += state.hit
+        self.counts.outcomes[_outcome(vehicle, state)] += 1
+
+
+def _outcome(vehicle: VehicleSeen, state: _Open) -> ReadOutcome:
+    if vehicle.consensus is None:
+        return ReadOutcome.UNREADABLE
+    return ReadOutcome.AMBIGUOUS if state.ambiguous else ReadOutcome.READ
+
+

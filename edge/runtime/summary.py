@@ -1,0 +1,59 @@
+"""What one run did, as counts: the closing table and the `--summary` file."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SUMMARY_SCHEMA = "edge-anpr/summary/1"
+
+_MODEL = ConfigDict(extra="forbid", frozen=True)
+
+
+class StreamSummary(BaseModel):
+    """One recorded file, or one folder of pictures."""
+
+    model_config = _MODEL
+
+    camera: str
+    clip: str = Field(description="File or folder name of the recording.")
+    frames_decoded: int
+    frames_analysed: int
+    frames_dropped: int
+    frames_corrupt: int
+
+
+class RunSummary(BaseModel):
+    """Exact counts of a run over recordings. It holds no plate, token or passage time."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_: Literal["edge-anpr/summary/1"] = Field(default="edge-anpr/summary/1", alias="schema")
+    site: str
+    box: str
+    streams: tuple[StreamSummary, ...]
+    frames_decoded: int = Field(description="Frames that came out of the decoder.")
+    frames_analysed: int = Field(description="Frames that went through detection.")
+    frames_dropped: int = Field(description="Frames overwritten by a newer one (realtime only).")
+    frames_corrupt: int = Field(description="Frames that could not be decoded and were skipped.")
+    vehicles: int = Field(description="Vehicles judged, each once.")
+    reads: dict[Literal["read", "ambiguous", "unreadable"], int] = Field(
+        description="Vehicles by outcome: read; too uncertain for some rule; no legible plate."
+    )
+    hits: int = Field(description="Hits written to the outbox: one for each fired rule.")
+    hits_by_rule: dict[str, int]
+    hits_without_picture: int = Field(
+        description="Hits whose picture could not be masked or did not fit under the cap."
+    )
+    non_hits: int = Field(description="Vehicles that fired no rule: nothing of them is left.")
+    epochs: int = Field(description="Salt epochs begun during the run.")
+    delivered: int = Field(description="Hits that left the outbox during the run.")
+    kept: int = Field(description="Hits still in the outbox at the end.")
+    stage_ms: dict[str, float] = Field(
+        description="Total time in each stage, milliseconds. Decoding, evidence and the rest "
+        "run in threads of their own, so stages may add up to more than the wall time."
+    )
+    cpu_s: float
+    peak_rss_mb: float = Field(description="Largest resident size of the process, MiB.")
+    wall_s: float
