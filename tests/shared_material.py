@@ -1,0 +1,18 @@
+"""Material that lies beside the checkout and is never copied into it.
+
+Tests that need it carry `@needs_shared` (or set `pytestmark = needs_shared`), so that they
+skip, saying so, where it is absent.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "models").is_dir(),
+    reason="the shared material (../shared: weights and footage) is not on this machine",
+)
