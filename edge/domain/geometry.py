@@ -1,0 +1,141 @@
+"""Lines across a picture, and which way a vehicle went over them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import groupby, pairwise
+
+from edge.domain.vehicles import TrackPoint
+
+MIN_DISTANCE_PLATES = 0.5
+"""A plate counts as beside the line from so many of its own widths away (0.26 m on the road);
+nearer, it is on the line, and detector jitter there means nothing."""
+
+MIN_POINTS_BESIDE = 2
+"""So many observations in a row it takes on either side; a single one may be a stray box."""
+
+MAX_PLATES_PER_SECOND = 110.0
+"""A plate is 0.52 m wide, so this is about 200 km/h across the view. Anything faster is no
+motion but a track that jumped to something else."""
+
+
+class Direction(Enum):
+    """Over a line, as seen by someone who looks from its `from` end to its `to` end."""
+
+    LEFT_TO_RIGHT = "left_to_right"
+    RIGHT_TO_LEFT = "right_to_left"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A segment in fractions of the picture, (0, 0) top left, (1, 1) bottom right.
+
+    Raises:
+        ValueError: an end outside the picture, or both ends in one place.
+    """
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        if not all(0.0 <= value <= 1.0 for value in (*self.start, *self.end)):
+            raise ValueError("a line is given in fractions of the picture, 0 to 1")
+        if math.dist(self.start, self.end) < 0.01:
+            raise ValueError("a line needs two ends that lie apart")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A plate's centre relative to the line, in pixels.
+
+    `across` is the distance from the line, positive on its right; `along` the fraction of
+    the way from its start to its end.
+    """
+
+    across: float
+    along: float
+    plate_width: float
+
+    @property
+    def side(self) -> int:
+        """-1 left, 1 right, 0 on the line."""
+        if abs(self.across) < MIN_DISTANCE_PLATES * self.plate_width:
+            return 0
+        return 1 if self.across > 0 else -1
+
+
+def crossing_direction(
+    trajectory: Sequence[TrackPoint], line: Line, width: int, height: int
+) -> Direction | None:
+    """Which way a vehicle went over the line, or None if it cannot be said to have done so.
+
+    Args:
+        trajectory: the vehicle's plate over time, oldest first, boxes in pixels.
+        line: the segment to cross; going round its end is not crossing.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+
+    The answer is the net effect: there and back again is no crossing. Both sides must be
+    held clearly (`MIN_DISTANCE_PLATES`) and repeatedly (`MIN_POINTS_BESIDE`), and the way
+    between must be one that a vehicle can travel (`MAX_PLATES_PER_SECOND`).
+    """
+    if width <= 0 or height <= 0:
+        return None
+    net = sum(
+        _net_crossings(tuple(_place(point, line, width, height) for point in piece))
+        for piece in _pieces(trajectory)
+    )
+    if net == 0:
+        return None
+    return Direction.LEFT_TO_RIGHT if net > 0 else Direction.RIGHT_TO_LEFT
+
+
+def _pieces(trajectory: Sequence[TrackPoint]) -> Iterator[list[TrackPoint]]:
+    """Cut the trajectory wherever it jumps."""
+    piece: list[TrackPoint] = []
+    for point in trajectory:
+        if piece and _jumps(piece[-1], point):
+            yield piece
+            piece = []
+        piece.append(point)
+    if piece:
+        yield piece
+
+
+def _jumps(before: TrackPoint, after: TrackPoint) -> bool:
+    plate = max(before.box.width, after.box.width)
+    elapsed = after.stream_s - before.stream_s
+    distance = math.dist(before.box.centre, after.box.centre)
+    return distance > plate * max(1.0, MAX_PLATES_PER_SECOND * elapsed)
+
+
+def _place(point: TrackPoint, line: Line, width: int, height: int) -> _Place:
+    x1, y1 = line.start[0] * width, line.start[1] * height
+    dx, dy = line.end[0] * width - x1, line.end[1] * height - y1
+    x, y = point.box.centre
+    length = math.hypot(dx, dy)
+    # With y pointing down, the cross product is positive to the right of the line.
+    across = (dx * (y - y1) - dy * (x - x1)) / length
+    along = (dx * (x - x1) + dy * (y - y1)) / length**2
+    return _Place(across, along, point.box.width)
+
+
+def _net_crossings(places: Sequence[_Place]) -> int:
+    """Crossings of the segment from left to right less those from right to left."""
+    beside = [place for place in places if place.side != 0]
+    runs = [list(run) for _, run in groupby(beside, key=lambda place: place.side)]
+    steady = [run for run in runs if len(run) >= MIN_POINTS_BESIDE]
+    net = 0
+    for before, after in pairwise(steady):
+        if before[0].side != after[0].side and _meets_segment(before[-1], after[0]):
+            net += after[0].side
+    return net
+
+
+def _meets_segment(before: _Place, after: _Place) -> bool:
+    """Whether the straight way between two sides passes between the segment's ends."""
+    share = before.across / (before.across - after.across)
+    return 0.0 <= before.along + share * (after.along - before.along) <= 1.0

@@ -1,0 +1,187 @@
+"""When a rule is in force: weekly hours, holidays and dated exceptions, in local time.
+
+Hours are what the sign beside the road says, so they are compared with the local wall clock
+of the moment in question. On the two days a year on which the clocks change this means:
+
+- hours inside the skipped hour (02:15-02:45 on the last Sunday of March) never come that
+  day; hours that reach out of it (01:30-03:30) hold before and after it;
+- hours inside the repeated hour (02:15-02:45 on the last Sunday of October) come twice.
+
+Hours that pass midnight (22:00-06:00) belong wholly to the day on which they begin: if that
+day is a holiday they do not begin, and a holiday on the next day does not cut them short.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import pairwise
+
+DAY_MINUTES = 24 * 60
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+"""Names of the week's days, in the order of `date.weekday()`."""
+
+_HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
+_DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.\.([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
+
+
+class ScheduleError(ValueError):
+    """Hours or dates that contradict themselves; the message is one plain line."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Hours:
+    """Part of a day in minutes after its midnight: from `start` until just before `end`.
+
+    `end` is greater than 1440 when the hours pass midnight.
+    """
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start < DAY_MINUTES and self.start < self.end):
+            raise ScheduleError("hours must begin within the day and end after they begin")
+        if self.end - self.start > DAY_MINUTES:
+            raise ScheduleError("hours cannot be longer than a day")
+
+    @classmethod
+    def parse(cls, text: str) -> Hours:
+        """Read `08:15-08:45`; `24:00` may end the day, and `22:00-06:00` passes midnight.
+
+        Raises:
+            ScheduleError: another form, or a beginning that equals the end.
+        """
+        match = _HOURS.fullmatch(text)
+        if match is None:
+            raise ScheduleError('hours are written as "08:15-08:45"')
+        start_hour, start_minute, end_hour, end_minute = (int(group) for group in match.groups())
+        start, end = start_hour * 60 + start_minute, end_hour * 60 + end_minute
+        if start_minute > 59 or end_minute > 59 or start >= DAY_MINUTES or end > DAY_MINUTES:
+            raise ScheduleError("hours run from 00:00 to 24:00, minutes from 00 to 59")
+        if start == end:
+            raise ScheduleError('hours that end as they begin; a whole day is "00:00-24:00"')
+        return cls(start, end if end > start else end + DAY_MINUTES)
+
+    def __str__(self) -> str:
+        end = self.end if self.end <= DAY_MINUTES else self.end - DAY_MINUTES
+        return f"{self.start // 60:02}:{self.start % 60:02}-{end // 60:02}:{end % 60:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Dates:
+    """Days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    def __post_init__(self) -> None:
+        if self.last < self.first:
+            raise ScheduleError("dates that end before they begin")
+
+    @classmethod
+    def parse(cls, text: str) -> Dates:
+        """Read `2026-12-25` or `2026-12-24..2027-01-02`.
+
+        Raises:
+            ScheduleError: another form, a day that does not exist, or an end before the start.
+        """
+        match = _DATES.fullmatch(text)
+        if match is None:
+            raise ScheduleError("dates are written as 2026-12-25 or 2026-12-24..2027-01-02")
+        first, last = match.group(1), match.group(2) or match.group(1)
+        try:
+            return cls(date.fromisoformat(first), date.fromisoformat(last))
+        except ScheduleError:
+            raise
+        except ValueError:
+            raise ScheduleError("a date that is not in the calendar") from None
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class DatedHours:
+    """The hours of one date, instead of what week and holidays say; none means closed."""
+
+    day: date
+    hours: tuple[Hours, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Weekly hours with holidays and exceptions, on the wall clocks of `zone`.
+
+    `weekly` holds seven tuples, Monday first. On a holiday no hours begin; an exception
+    stands above both.
+    """
+
+    zone: tzinfo
+    weekly: tuple[tuple[Hours, ...], ...]
+    holidays: tuple[Dates, ...] = ()
+    exceptions: tuple[DatedHours, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.weekly) != len(DAYS):
+            raise ScheduleError("a week has seven days")
+        _refuse_overlaps(self.weekly, DAYS)
+        for exception in self.exceptions:
+            _refuse_overlaps((exception.hours,), (exception.day.isoformat(),))
+        days = sorted(exception.day for exception in self.exceptions)
+        for day, following in pairwise(days):
+            if day == following:
+                raise ScheduleError(f"two exceptions for {day.isoformat()}; keep one")
+
+    def is_active(self, moment: datetime) -> bool:
+        """Whether the schedule is in force at this instant.
+
+        Args:
+            moment: an aware datetime of any zone.
+
+        Raises:
+            ScheduleError: the moment is naive, so no wall clock belongs to it.
+        """
+        if moment.utcoffset() is None:
+            raise ScheduleError("a moment without a time zone cannot be judged")
+        local = moment.astimezone(self.zone)
+        today = local.date()
+        # Hours are half-open and begin on whole minutes, so the seconds play no part.
+        minute = local.hour * 60 + local.minute
+        return any(hours.start <= minute < hours.end for hours in self._hours_on(today)) or any(
+            minute + DAY_MINUTES < hours.end for hours in self._hours_on(today - timedelta(days=1))
+        )
+
+    def _hours_on(self, day: date) -> tuple[Hours, ...]:
+        for exception in self.exceptions:
+            if exception.day == day:
+                return exception.hours
+        if any(day in holiday for holiday in self.holidays):
+            return ()
+        return self.weekly[day.weekday()]
+
+
+def _refuse_overlaps(days: tuple[tuple[Hours, ...], ...], names: Sequence[str]) -> None:
+    """Refuse hours that overlap, those of Sunday night and Monday morning included.
+
+    Hours that touch (08:00-09:00 and 09:00-10:00) are fine. Overlapping hours would do no
+    harm, but whoever wrote them meant something else.
+    """
+    spans = sorted(
+        (day * DAY_MINUTES + hours.start, day * DAY_MINUTES + hours.end, day, hours)
+        for day, all_hours in enumerate(days)
+        for hours in all_hours
+    )
+    if spans and len(days) == len(DAYS):
+        # The week begins again: its first hours follow its last.
+        start, end, day, hours = spans[0]
+        week = len(DAYS) * DAY_MINUTES
+        spans.append((start + week, end + week, day, hours))
+    for (_, end, day, hours), (start, _, next_day, next_hours) in pairwise(spans):
+        if start < end:
+            raise ScheduleError(
+                f"{names[day]} {hours} overlaps {names[next_day]} {next_hours}; "
+                "join or shorten them"
+            )
