@@ -1,0 +1,57 @@
+"""Who may see a plate in clear: a list of files, held by their syntax trees."""
+
+from __future__ import annotations
+
+import ast
+
+from tests.unit.source_tree import EDGE, name_of, python_files, tree
+
+MAY_REVEAL: dict[str, str] = {}
+"""File to reason. A new line here is a decision, to be taken in review."""
+
+
+def reveals(module: ast.Module) -> bool:
+    """Whether it calls `.reveal()`, PlateText's only way to the text, or hands it on unbound.
+
+    `reveal(...)` of the redaction takes arguments, and a rule's `reveal` is a field: neither
+    is meant.
+    """
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "reveal" and not node.args and not node.keywords:
+                return True
+        elif (
+            isinstance(node, ast.Attribute)
+            and node.attr == "reveal"
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "PlateText"
+        ):
+            return True
+    return False
+
+
+def test_only_the_listed_files_reveal_a_plate() -> None:
+    callers = {name_of(path) for path in python_files(EDGE) if reveals(tree(path))}
+
+    assert callers == set(MAY_REVEAL)
+
+
+def test_no_file_goes_round_the_wrapper() -> None:
+    around = [
+        name_of(path)
+        for path in python_files(EDGE)
+        if name_of(path) != "edge/domain/plates.py"
+        for node in ast.walk(tree(path))
+        if (isinstance(node, ast.Attribute) and node.attr == "_text")
+        or (isinstance(node, ast.Constant) and node.value == "_text")
+    ]
+
+    assert around == []
+
+
+def test_the_rule_sees_a_call_and_a_handed_on_method_and_nothing_else() -> None:
+    seen = ["plate.reveal()", "best.text.reveal().lower()", "map(PlateText.reveal, plates)"]
+    other = ["redaction.reveal(offence, frame)", "rule.reveal is RevealLevel.PLATE", "reveal()"]
+
+    assert [reveals(ast.parse(source)) for source in seen] == [True, True, True]
+    assert [reveals(ast.parse(source)) for source in other] == [False, False, False]

@@ -1,0 +1,182 @@
+"""Rules that hold over the whole repository."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.unit.source_tree import EDGE, ROOT, name_of, python_files, tracked_files, tree
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+
+# Put together from halves, so that this file does not hold what it forbids.
+REGISTRY_HOSTS = [
+    "pypi" + ".org",
+    "python" + "hosted.org",
+    "npm" + "js.org",
+    "deb.debian" + ".org",
+    "crates" + ".io",
+]
+MACHINE_PATH = re.compile(r"(?<![\w.{}])/" + r"(?:root|home|work|Users|opt/[a-z]+)/\w")
+
+
+def texts_that_git_holds() -> dict[str, str]:
+    texts = {}
+    for path in tracked_files():
+        content = path.read_bytes()
+        if b"\0" not in content:
+            texts[name_of(path)] = content.decode("utf-8")
+    if not texts:
+        pytest.skip("no git checkout")
+    return texts
+
+
+def test_no_tracked_file_names_a_package_registry() -> None:
+    named = [
+        f"{name}: {host}"
+        for name, text in texts_that_git_holds().items()
+        for host in REGISTRY_HOSTS
+        if host in text
+    ]
+
+    assert named == []
+
+
+def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
+    held = [
+        f"{name}: {match.group()}"
+        for name, text in texts_that_git_holds().items()
+        for match in MACHINE_PATH.finditer(text)
+    ]
+
+    assert held == []
+
+
+def test_the_path_rule_sees_a_path() -> None:
+    assert MACHINE_PATH.search('open("/' + 'home/ann/x.mp4")')
+    assert not MACHINE_PATH.search("see docs/home/work.md")
+
+
+@pytest.mark.parametrize("folder", ["edge", "tests", "scripts"])
+def test_every_python_file_is_python_3_10(folder: str) -> None:
+    for path in python_files(ROOT / folder):
+        ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 10))
+
+
+@pytest.mark.parametrize("name", ["demo", "test", "check", "check-wheels", "lock"])
+def test_scripts_can_be_started_as_they_are(name: str) -> None:
+    script = ROOT / "scripts" / name
+
+    assert os.access(script, os.X_OK)
+    assert script.read_text(encoding="utf-8").startswith("#!/bin/sh\n")
+
+
+def pins(lock: Path) -> dict[str, list[Requirement]]:
+    """Package to its pins: more than one where Python versions differ."""
+    pinned: dict[str, list[Requirement]] = {}
+    for block in lock.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        requirement, _, hashes = block.partition("--hash=sha256:")
+        assert len(hashes) >= 64, f"{lock.name} pins {requirement} without a hash"
+        parsed = Requirement(requirement.strip())
+        pinned.setdefault(canonicalize_name(parsed.name), []).append(parsed)
+    return pinned
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(lock: Path) -> None:
+    pinned = pins(lock)
+
+    assert pinned
+    for requirement in (each for found in pinned.values() for each in found):
+        assert [each.operator for each in requirement.specifier] == ["=="]
+        assert requirement.url is None
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [
+        ("runtime.txt", []),
+        ("runtime-cpu.txt", ["cpu", "demo"]),
+        ("dev.txt", ["cpu", "demo", "dev", "fixtures"]),
+    ],
+)
+def test_a_lock_satisfies_what_the_project_file_asks(lock: str, extras: list[str]) -> None:
+    pinned = pins(ROOT / "requirements" / lock)
+    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
+    for extra in extras:
+        wanted += PROJECT["project"]["optional-dependencies"][extra]
+
+    for text in wanted:
+        requirement = Requirement(text)
+        found = pinned.get(canonicalize_name(requirement.name), [])
+        assert found, f"{lock} lacks {requirement.name}: run scripts/lock"
+        for pin in found:
+            version = next(iter(pin.specifier)).version
+            assert requirement.specifier.contains(version), f"{lock} is stale: {text}"
+
+
+def test_only_one_distribution_of_opencv_is_ever_locked() -> None:
+    for lock in LOCKS:
+        assert [name for name in pins(lock) if name.startswith("opencv")] == [
+            "opencv-python-headless"
+        ]
+
+
+PURE = {
+    "__future__", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "enum",
+    "fractions", "functools", "heapq", "hmac", "itertools", "math", "operator", "re",
+    "statistics", "typing", "typing_extensions", "zoneinfo",
+}  # fmt: skip
+"""What the domain may import of the standard library: nothing that acts or remembers."""
+
+
+def imports(module: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None
+            assert node.level == 0, "imports are absolute"
+            found.add(node.module)
+    return found
+
+
+@pytest.mark.parametrize("path", python_files(EDGE / "domain"), ids=name_of)
+def test_the_domain_imports_numbers_and_pure_modules_only(path: Path) -> None:
+    foreign = {
+        name
+        for name in imports(tree(path))
+        if name not in PURE
+        and name.split(".")[0] != "numpy"
+        and name != "edge.errors"
+        and not name.startswith("edge.domain")
+    }
+
+    assert foreign == set()
+
+
+@pytest.mark.parametrize("path", python_files(EDGE / "domain"), ids=name_of)
+def test_the_domain_reads_no_clock_and_draws_no_lots(path: Path) -> None:
+    impure = {
+        node.attr
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"now", "utcnow", "today", "random", "default_rng"}
+    }
+
+    assert impure == set()
