@@ -1,0 +1,74 @@
+"""The one way from a picture to a file: JPEG of what has been redacted, and of nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import cv2
+
+from edge.domain.imaging import Pixels
+from edge.errors import RedactionError
+from edge.privacy.redaction import EvidenceImage, RedactedImage
+
+BEST_QUALITY = 90
+LOWEST_QUALITY = 40
+"""Below this, blocking eats the characters of a plate 40 px wide before it saves much."""
+
+SMALLEST_SCALE = 0.25
+"""A picture scaled down further would show neither plate nor bodywork."""
+
+_HEADROOM = 0.9  # a first guess by area lands within this of the wanted size
+_SCALINGS = 4
+
+
+def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> bytes:
+    """A JPEG of at most `max_bytes`, as good as fits: quality gives way first, then size.
+
+    It tries the best quality, then lower ones down to a floor, and only then scales the
+    picture down at the floor: at most eight encodings. The file holds no metadata.
+
+    Raises:
+        TypeError: `image` is anything but a redacted picture, a subclass included.
+        RedactionError: `E_PICTURE_TOO_LARGE`, it does not fit at any size worth looking at.
+    """
+    if type(image) not in (RedactedImage, EvidenceImage):
+        raise TypeError("only a RedactedImage or an EvidenceImage is ever encoded")
+    smallest = 0
+    for encoded in _attempts(image.pixels, max_bytes):
+        if len(encoded) <= max_bytes:
+            return encoded
+        smallest = len(encoded)
+    raise RedactionError(
+        f"a picture of {image.width} x {image.height} needs {smallest} bytes at the least and may "
+        f"have {max_bytes}; raise broker.payload_cap_kib",
+        code="E_PICTURE_TOO_LARGE",
+    )
+
+
+def _attempts(pixels: Pixels, max_bytes: int) -> Iterator[bytes]:
+    """Encodings from the best to the smallest."""
+    for quality in (BEST_QUALITY, 75, 60):
+        yield _encode(pixels, quality)
+    yield (encoded := _encode(pixels, LOWEST_QUALITY))
+    scale = 1.0
+    for _ in range(_SCALINGS):
+        # Bytes go about with the area: aim at once for the side that should fit.
+        wanted = scale * math.sqrt(max(max_bytes, 1) / len(encoded)) * _HEADROOM
+        scale = max(SMALLEST_SCALE, min(wanted, scale * _HEADROOM))
+        yield (encoded := _encode(_scaled(pixels, scale), LOWEST_QUALITY))
+        if scale == SMALLEST_SCALE:
+            return
+
+
+def _scaled(pixels: Pixels, scale: float) -> Pixels:
+    height, width = pixels.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
+
+
+def _encode(pixels: Pixels, quality: int) -> bytes:
+    done, encoded = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
+    if not done:
+        raise RedactionError("a redacted picture could not be encoded as JPEG")
+    return encoded.tobytes()
