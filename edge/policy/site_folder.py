@@ -1,0 +1,214 @@
+"""A site's folder: policy.yaml, site.yaml and the lists, read together and held together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from edge.domain.lists import ListEntry
+from edge.domain.rules import Rule
+from edge.errors import ConfigError
+from edge.policy.document import Document, Location, Problem, joined, read_document, refuse
+from edge.policy.lists import CODE as LIST_CODE
+from edge.policy.lists import read_list
+from edge.policy.model import Policy, unknown_name
+from edge.policy.model import contradictions as policy_contradictions
+from edge.policy.site import Site
+from edge.policy.site import contradictions as site_contradictions
+
+POLICY_FILE = "policy.yaml"
+SITE_FILE = "site.yaml"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """PEM files for the connection to the broker; absent ones are None."""
+
+    ca: Path | None
+    certificate: Path | None
+    key: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFolder:
+    """Everything a site says, checked as a whole. Paths that it gives are absolute.
+
+    `lists` holds clear plates; whoever needs them for longer than a moment asks `read_list`
+    again instead of keeping them.
+    """
+
+    folder: Path
+    policy: Policy
+    site: Site
+    rules: tuple[Rule, ...]
+    policy_sha256: str
+    lists: Mapping[str, tuple[ListEntry, ...]] = field(repr=False)
+
+    def resolve(self, path: str) -> Path:
+        """A path of either file, which is relative to the site folder unless absolute."""
+        return self.folder / path
+
+    @property
+    def state_folder(self) -> Path:
+        return self.resolve(self.site.folders.state)
+
+    @property
+    def keys_folder(self) -> Path:
+        return self.resolve(self.site.folders.keys)
+
+    def authority_keys(self, authority: str) -> Path:
+        """The file with an authority's public keys; it may not exist yet."""
+        return self.resolve(self.policy.authorities[authority].keys)
+
+    def source(self, camera: str) -> Path | None:
+        """A camera's recording or folder; it may not exist."""
+        source = self.site.cameras[camera].source
+        return None if source is None else self.resolve(source)
+
+    @property
+    def tls(self) -> TlsFiles | None:
+        tls = self.site.broker.tls
+        if tls is None:
+            return None
+        paths = (tls.ca, tls.certificate, tls.key)
+        return TlsFiles(*(None if path is None else self.resolve(path) for path in paths))
+
+    def broker_password(self, environment: Mapping[str, str]) -> str | None:
+        """The broker's password from where site.yaml says it is, or None if it names no place.
+
+        Raises:
+            ConfigError: the variable is not set, or the file cannot be read or is empty.
+        """
+        broker = self.site.broker
+        if broker.password_env is not None:
+            password = environment.get(broker.password_env, "")
+            place = f"environment variable {broker.password_env}"
+        elif broker.password_file is not None:
+            path = self.resolve(broker.password_file)
+            place = str(path)
+            try:
+                password = path.read_text(encoding="utf-8").rstrip("\r\n")
+            except (OSError, ValueError):
+                raise ConfigError(f"{path}: the broker's password cannot be read here") from None
+        else:
+            return None
+        if not password:
+            raise ConfigError(f"{place}: holds no password for the broker; set it")
+        return password
+
+    def read_list(self, list_id: str) -> tuple[ListEntry, ...]:
+        """Read a list anew.
+
+        Raises:
+            ConfigError: the list is no longer as it should be.
+        """
+        settings = self.policy.lists[list_id]
+        return read_list(
+            self.resolve(settings.file),
+            zone=self.policy.zone,
+            max_entries=settings.max_entries,
+        )
+
+
+def load_site_folder(folder: Path) -> SiteFolder:
+    """Read and check a site's folder.
+
+    Raises:
+        ConfigError: a file is missing, cannot be understood or contradicts itself or the
+            other; one line for each problem, at most 20.
+    """
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{folder}: no such folder; a site is a folder with {POLICY_FILE} and {SITE_FILE}"
+        )
+    documents = _Collected()
+    policy = documents.attempt(lambda: read_document(folder / POLICY_FILE, Policy))
+    site = documents.attempt(lambda: read_document(folder / SITE_FILE, Site))
+    if policy is None or site is None:
+        raise documents.refusal()
+    refuse(_contradictions(folder, policy, site))
+
+    contents = _Collected()
+    lists = {
+        list_id: contents.attempt(
+            partial(
+                read_list,
+                folder / settings.file,
+                zone=policy.model.zone,
+                max_entries=settings.max_entries,
+            )
+        )
+        for list_id, settings in policy.model.lists.items()
+    }
+    if contents.lines:
+        raise contents.refusal(code=LIST_CODE)
+    return SiteFolder(
+        folder=folder.absolute(),
+        policy=policy.model,
+        site=site.model,
+        rules=policy.model.domain_rules(),
+        policy_sha256=policy.model.sha256(),
+        lists={list_id: entries or () for list_id, entries in lists.items()},
+    )
+
+
+class _Collected:
+    """Refusals of several files, so that all can be mended at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def attempt(self, read: Callable[[], _T]) -> _T | None:
+        try:
+            return read()
+        except ConfigError as error:
+            self.lines += error.message.splitlines()
+            return None
+
+    def refusal(self, code: str | None = None) -> ConfigError:
+        return joined(self.lines, code=code)
+
+
+def _contradictions(
+    folder: Path, policy: Document[Policy], site: Document[Site]
+) -> Iterator[Problem]:
+    """What each file allows but the two together, or the files they name, do not."""
+    for location, message in policy_contradictions(policy.model):
+        yield policy.problem(location, message)
+    for location, message in site_contradictions(site.model):
+        yield site.problem(location, message)
+    if site.model.site != policy.model.site:
+        yield site.problem(("site",), f"{POLICY_FILE} is about another site; make them equal")
+    for camera in site.model.cameras:
+        for location, message in unknown_name(
+            ("cameras", camera), camera, policy.model.cameras, "camera of the policy"
+        ):
+            yield site.problem(location, message)
+    yield from _missing_files(folder, policy, site)
+
+
+def _missing_files(
+    folder: Path, policy: Document[Policy], site: Document[Site]
+) -> Iterator[Problem]:
+    """Files that must be there before anything starts. Keys and recordings may come later."""
+    for list_id, settings in policy.model.lists.items():
+        if not (folder / settings.file).is_file():
+            yield policy.problem(
+                ("lists", list_id, "file"), "no such file in the site folder; add it"
+            )
+    broker = site.model.broker
+    files: dict[Location, str | None] = {("broker", "password_file"): broker.password_file}
+    if broker.tls is not None:
+        files |= {
+            ("broker", "tls", "ca"): broker.tls.ca,
+            ("broker", "tls", "certificate"): broker.tls.certificate,
+            ("broker", "tls", "key"): broker.tls.key,
+        }
+    for location, path in files.items():
+        if path is not None and not (folder / path).is_file():
+            yield site.problem(location, "no such file; correct the path or put it there")
