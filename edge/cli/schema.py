@@ -1,0 +1,52 @@
+"""`edge-anpr schema`: what belongs in each file, as JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+
+class Kind(str, Enum):
+    """The documents that have a schema."""
+
+    SITE = "site"
+    POLICY = "policy"
+    HIT = "hit"
+    SUMMARY = "summary"
+
+
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="Which document.", show_default=False)],
+) -> None:
+    """Print the JSON Schema of a document (draft 2020-12).
+
+    site and policy are the two files of a site folder, hit is what goes over MQTT,
+    summary what `run --summary` writes.
+    """
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **_model(kind).model_json_schema(by_alias=True, mode="validation"),
+    }
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def _model(kind: Kind) -> type[BaseModel]:
+    if kind is Kind.SITE:
+        from edge.policy.site import Site
+
+        return Site
+    if kind is Kind.POLICY:
+        from edge.policy.model import Policy
+
+        return Policy
+    if kind is Kind.HIT:
+        from edge.privacy.hit import Hit
+
+        return Hit
+    from edge.runtime.summary import RunSummary
+
+    return RunSummary
