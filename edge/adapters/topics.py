@@ -4,7 +4,7 @@
 |---------------------------------|-----------------|-----|----------|
 | `anpr/<site>/<box>/<camera>/hit`| box → authority | 1   | never    |
 | `anpr/<site>/<box>/availability`| box → anyone    | 1   | yes      |
-| `anpr/<site>/<box>/health`      | box → anyone    | 0   | no       |
+| `anpr/<site>/<box>/health`      | box → anyone    | 1   | no       |
 | `anpr/<site>/<box>/receipt`     | authority → box | 1   | never    |
 """
 

@@ -1,0 +1,554 @@
+"""One connection to an MQTT 5 broker, for the box and for the authority alike.
+
+`BrokerLink` is blocking and single-threaded: whoever opens it uses it. It acknowledges a
+received message only when told to, so that the receiver can store it first.
+
+Source: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (section numbers below).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
+from typing_extensions import Self
+
+from edge.errors import ConfigError, PublishError
+
+QOS = 1
+# Fixed header, topic length, packet id and the message expiry property (2.1.1, 3.3.2).
+PUBLISH_OVERHEAD_BYTES = 32
+
+# Reason codes (2.4); those from 0x80 on are failures.
+FAILURE = 0x80
+NO_MATCHING_SUBSCRIBERS = 0x10
+PACKET_TOO_LARGE = 0x95
+_UNSUPPORTED_PROTOCOL_VERSION = 0x84
+_BAD_CLIENT_ID = 0x85
+_BAD_CREDENTIALS = frozenset({0x86, 0x87})
+_SESSION_TAKEN_OVER = 0x8E
+
+_POLL_S = 0.05
+_GOODBYE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where the TLS files are.
+
+    Args:
+        ca: certificates of the authorities to trust (PEM); None: those of the system.
+        certificate: this side's certificate (PEM), for mutual TLS.
+        key: its private key (PEM, not encrypted).
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOptions:
+    """How to reach and convince a broker."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: TlsFiles | None = None
+    keepalive_s: int = 30
+    connect_timeout_s: float = 5.0
+    acknowledge_timeout_s: float = 10.0
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes, retained, when this side vanishes without a goodbye."""
+
+    topic: str
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A received message; `number` acknowledges it."""
+
+    topic: str
+    payload: bytes = field(repr=False)
+    retained: bool
+    number: int
+
+
+class LinkLostError(PublishError):
+    """The connection ended, or the broker fell silent."""
+
+
+class TooLargeError(PublishError):
+    """The broker has said that it takes no packets of this size."""
+
+    default_code = "E_TOO_LARGE"
+
+
+def read_password(*, env: str | None, file: Path | None, environ: Mapping[str, str]) -> str | None:
+    """The broker's password from the environment or a file; None when neither is named.
+
+    Raises:
+        ConfigError: the variable is not set, or the file cannot be read.
+    """
+    if env is not None:
+        if not environ.get(env):
+            raise ConfigError(f"broker.password_env: the variable {env} is not set; set it")
+        return environ[env]
+    if file is not None:
+        try:
+            return file.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8"
+            raise ConfigError(
+                f"{file}: {reason}; broker.password_file must be a readable text file"
+            ) from error
+    return None
+
+
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """TLS 1.2 or later, the broker's certificate and host name verified.
+
+    Raises:
+        ConfigError: a file is missing or is no PEM of its kind.
+    """
+    try:
+        context = ssl.create_default_context(cafile=files.ca)
+    except OSError as error:  # ssl.SSLError is one
+        raise _tls_file_error("broker.tls.ca", files.ca, error) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if files.certificate is not None:
+        try:
+            # An empty password, so that an encrypted key fails instead of asking at a terminal.
+            context.load_cert_chain(files.certificate, files.key, password="")
+        except OSError as error:
+            raise _tls_file_error(
+                "broker.tls.certificate and key", files.certificate, error
+            ) from error
+    elif files.key is not None:
+        raise ConfigError(
+            "broker.tls.key: a key without broker.tls.certificate; give both or neither"
+        )
+    return context
+
+
+class BrokerLink:
+    """An open connection to a broker. Made by `BrokerLink.open`; use it as a context manager."""
+
+    def __init__(
+        self,
+        options: BrokerOptions,
+        *,
+        session_expiry_s: int,
+        will: Will | None,
+        cancelled: Callable[[], bool],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._options = options
+        self._cancelled = cancelled
+        self._monotonic = monotonic
+        self._session_expiry_s = session_expiry_s
+        self._received: deque[Message] = deque()
+        self._accepted: ReasonCode | None = None  # the CONNACK, once it has come
+        self._gone: str | None = None
+        self._socket_error = ""
+        self._acknowledged: dict[int, ReasonCode] = {}
+        self._subscribed: dict[int, list[ReasonCode]] = {}
+        self.session_present = False
+        self.maximum_packet_bytes: int | None = None
+        self._client = self._make_client(will)
+
+    @classmethod
+    def open(
+        cls,
+        options: BrokerOptions,
+        *,
+        session_expiry_s: int = 0,
+        will: Will | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> Self:
+        """Connect, and wait until the broker has accepted.
+
+        Args:
+            options: how to reach the broker.
+            session_expiry_s: how long the broker keeps subscriptions and queued messages
+                for this client id after it has left; 0: a clean start and no session.
+            will: what the broker publishes if this side vanishes.
+            cancelled: True ends the wait for the broker's acceptance, or for a message.
+            monotonic: steady seconds.
+
+        Raises:
+            PublishError: the broker cannot be reached, or refuses; the message names
+                host:port and the cure.
+            ConfigError: a TLS file cannot be used.
+        """
+        link = cls(
+            options,
+            session_expiry_s=session_expiry_s,
+            will=will,
+            cancelled=cancelled,
+            monotonic=monotonic,
+        )
+        try:
+            link._connect()
+        except BaseException:
+            link.abort()
+            raise
+        return link
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        # Leaving by an error is no goodbye: the will is to be seen.
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        retain: bool = False,
+        expiry_s: int | None = None,
+        timeout_s: float | None = None,
+    ) -> int:
+        """Publish with QoS 1 and wait for the broker's acknowledgement.
+
+        Args:
+            topic: where to.
+            payload: what, byte for byte.
+            retain: the broker keeps it for later subscribers.
+            expiry_s: how long the broker may keep it undelivered; None: for ever.
+            timeout_s: how long to wait; None: the options' `acknowledge_timeout_s`.
+
+        Returns:
+            The reason code of the PUBACK; from `FAILURE` on, the broker refused the message.
+
+        Raises:
+            TooLargeError: larger than the broker has announced to take; nothing was sent.
+            LinkLostError: the connection ended, or no acknowledgement came in time.
+        """
+        size = len(payload) + len(topic.encode()) + PUBLISH_OVERHEAD_BYTES
+        if self.maximum_packet_bytes is not None and size > self.maximum_packet_bytes:
+            raise TooLargeError(
+                f"broker {self._options.address}: takes packets of at most "
+                f"{self.maximum_packet_bytes} bytes, this one has {size}; raise the broker's "
+                "limit or lower site.yaml's broker.payload_cap_kib"
+            )
+        properties = _properties(PacketTypes.PUBLISH)
+        if expiry_s is not None:
+            properties.MessageExpiryInterval = expiry_s
+        number = self._client.publish(
+            topic, payload, qos=QOS, retain=retain, properties=properties
+        ).mid
+        self._wait_for(lambda: number in self._acknowledged, "acknowledge a message", timeout_s)
+        return self._acknowledged.pop(number).value
+
+    def subscribe(self, filters: Sequence[str]) -> None:
+        """Subscribe with QoS 1.
+
+        Raises:
+            PublishError: the broker refuses a filter.
+            LinkLostError: the connection ended, or no acknowledgement came in time.
+        """
+        options = SubscribeOptions(qos=QOS)
+        _, number = self._client.subscribe([(one, options) for one in filters])
+        if number is None:
+            raise self._lost()
+        self._wait_for(lambda: number in self._subscribed, "acknowledge a subscription")
+        for topic, reason in zip(filters, self._subscribed.pop(number), strict=True):
+            if reason.value >= FAILURE:
+                raise PublishError(
+                    f"broker {self._options.address}: does not let this client subscribe to "
+                    f"{topic} ({reason.getName()}); allow it in the broker's access list"
+                )
+
+    def receive(self, timeout_s: float) -> Message | None:
+        """The next message, or None when none came in time. Acknowledge it once it is stored.
+
+        Raises:
+            LinkLostError: the connection ended. What was not acknowledged comes again.
+        """
+        deadline = self._monotonic() + timeout_s
+        left = timeout_s
+        while not self._received:
+            self._turn(max(0.0, min(left, _POLL_S)))
+            left = deadline - self._monotonic()
+            if left <= 0 or self._cancelled():
+                break
+        return self._received.popleft() if self._received else None
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that a message is stored."""
+        self._client.ack(message.number, QOS)
+        with contextlib.suppress(LinkLostError):  # it then comes again
+            self._turn(0)
+
+    def close(self) -> None:
+        """Say goodbye: the broker keeps the session and does not publish the will."""
+        if self._gone is None:
+            self._client.disconnect()
+            deadline = self._monotonic() + _GOODBYE_S
+            with contextlib.suppress(LinkLostError):  # that is what is waited for
+                while self._monotonic() < deadline:
+                    self._turn(_POLL_S)
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection without a goodbye: the broker publishes the will."""
+        self._end("closed here")
+        connection = self._client.socket()
+        if connection is not None:
+            connection.close()
+
+    def _make_client(self, will: Will | None) -> Client:
+        options = self._options
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=options.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+            manual_ack=True,
+        )
+        client.connect_timeout = options.connect_timeout_s
+        if options.username is not None:
+            client.username_pw_set(options.username, options.password)
+        if options.tls is not None:
+            client.tls_set_context(tls_context(options.tls))
+        if will is not None:
+            client.will_set(will.topic, will.payload, qos=QOS, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_subscribe = self._on_subscribe
+        client.on_message = self._on_message
+        client.on_log = self._on_log
+        return client
+
+    def _connect(self) -> None:
+        options = self._options
+        properties = _properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = self._session_expiry_s
+        try:
+            self._client.connect(
+                options.host,
+                options.port,
+                keepalive=options.keepalive_s,
+                clean_start=self._session_expiry_s == 0,
+                properties=properties,
+            )
+        except (OSError, ValueError) as error:
+            raise _unreachable(options, error) from error
+        try:
+            self._wait_for(
+                lambda: self._accepted is not None or self._cancelled(),
+                "accept the connection",
+                options.connect_timeout_s,
+            )
+        except LinkLostError:
+            raise self._not_accepted() from None
+        accepted = self._accepted
+        if accepted is None:
+            raise LinkLostError(f"broker {options.address}: stopped while connecting")
+        if accepted.value >= FAILURE:
+            raise _refused(options, accepted)
+
+    def _wait_for(
+        self, done: Callable[[], bool], what: str, timeout_s: float | None = None
+    ) -> None:
+        limit_s = self._options.acknowledge_timeout_s if timeout_s is None else timeout_s
+        deadline = self._monotonic() + limit_s
+        while not done():
+            if self._monotonic() > deadline:
+                self._gone = f"did not {what} within {limit_s:g} s"
+                raise self._lost()
+            self._turn(_POLL_S)
+
+    def _turn(self, timeout_s: float) -> None:
+        """Let the client read, write and keep the connection alive."""
+        if self._gone is None:
+            code = self._client.loop(timeout_s)
+            if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
+                self._end("the connection was cut")  # unless the callback knew better
+        # A refusal closes the connection too; it is told by its reason.
+        if self._gone is not None and not self._is_refused():
+            raise self._lost()
+
+    def _end(self, reason: str) -> None:
+        if self._gone is None:
+            self._gone = reason
+
+    def _is_refused(self) -> bool:
+        return self._accepted is not None and self._accepted.value >= FAILURE
+
+    def _lost(self) -> LinkLostError:
+        reason = self._gone or "the connection was cut"
+        return LinkLostError(
+            f"broker {self._options.address}: {reason}; check that the broker runs"
+        )
+
+    def _not_accepted(self) -> PublishError:
+        address = self._options.address
+        if self._gone is not None and self._gone.startswith("did not"):
+            return PublishError(
+                f"broker {address}: {self._gone}; check that an MQTT broker listens on this port"
+                + ("" if self._options.tls else ", and whether it wants TLS")
+            )
+        if self._options.tls is not None:
+            return PublishError(
+                f"broker {address}: closed the TLS connection before it accepted"
+                f"{self._socket_error}; give a client certificate that the broker trusts in "
+                "broker.tls.certificate and key"
+            )
+        return PublishError(
+            f"broker {address}: closed the connection before it accepted; check that it speaks "
+            "MQTT 5 on this port, without TLS"
+        )
+
+    # Callbacks of the client; they run inside `loop`, in the thread that called it.
+
+    def _on_connect(
+        self,
+        _client: Client,
+        _userdata: object,
+        flags: ConnectFlags,
+        reason: ReasonCode,
+        properties: Properties | None,
+    ) -> None:
+        self._accepted = reason
+        self.session_present = flags.session_present
+        self.maximum_packet_bytes = getattr(properties, "MaximumPacketSize", None)
+
+    def _on_disconnect(
+        self,
+        _client: Client,
+        _userdata: object,
+        flags: DisconnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if not flags.is_disconnect_packet_from_server:
+            self._gone = "the connection was cut"
+        elif reason.value == _SESSION_TAKEN_OVER:
+            self._gone = (
+                f"another client took over the client id {self._options.client_id}; "
+                "two boxes must not share site and box id"
+            )
+        else:
+            self._gone = f"ended the connection ({reason.getName()})"
+
+    def _on_publish(
+        self,
+        _client: Client,
+        _userdata: object,
+        number: int,
+        reason: ReasonCode,
+        _properties: Properties,
+    ) -> None:
+        self._acknowledged[number] = reason
+
+    def _on_subscribe(
+        self,
+        _client: Client,
+        _userdata: object,
+        number: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        self._subscribed[number] = reasons
+
+    def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        self._received.append(
+            Message(message.topic, bytes(message.payload), message.retain, message.mid)
+        )
+
+    def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
+        # With TLS 1.3 the broker's refusal of a client certificate comes after the handshake,
+        # and paho tells it here only.
+        if level == LogLevel.MQTT_LOG_ERR and "ALERT" in text.upper():
+            alert = text.upper().partition("ALERT")[2].split("]")[0].strip(" _")
+            self._socket_error = f" ({alert.replace('_', ' ').lower()})"
+
+
+def _properties(packet: int) -> Properties:
+    return Properties(packet)  # type: ignore[no-untyped-call] # paho leaves this one bare
+
+
+def _tls_file_error(what: str, path: Path | None, error: OSError) -> ConfigError:
+    if isinstance(error, ssl.SSLError):
+        return ConfigError(
+            f"{what}: {path} is no usable PEM ({error.reason or 'unreadable'}); "
+            "give PEM files that belong together, the key without a password"
+        )
+    return ConfigError(f"{what}: {error.filename or path}: {error.strerror}; check the path")
+
+
+def _unreachable(options: BrokerOptions, error: OSError | ValueError) -> PublishError:
+    """One line for an error of name look-up, TCP or the TLS handshake."""
+    broker = f"broker {options.address}"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        trusted = options.tls.ca if options.tls is not None and options.tls.ca else "the system"
+        return PublishError(
+            f"{broker}: its certificate is not valid by {trusted} ({error.verify_message}); "
+            "check broker.tls.ca and broker.host"
+        )
+    if isinstance(error, ssl.SSLError):
+        return PublishError(
+            f"{broker}: TLS failed ({error.reason or 'no reason given'}); check that this port "
+            "speaks TLS"
+        )
+    if isinstance(error, socket.gaierror):
+        return PublishError(f"{broker}: no such host; check broker.host")
+    if isinstance(error, TimeoutError):
+        return PublishError(
+            f"{broker}: no answer within {options.connect_timeout_s:g} s; check broker.host, "
+            "broker.port and the network"
+        )
+    if isinstance(error, ConnectionRefusedError):
+        return PublishError(
+            f"{broker}: nothing listens there; start the broker or check broker.port"
+        )
+    reason = getattr(error, "strerror", None) or type(error).__name__
+    return PublishError(f"{broker}: {reason}; check broker.host, broker.port and the network")
+
+
+def _refused(options: BrokerOptions, reason: ReasonCode) -> PublishError:
+    """One line for a CONNACK with a failure (3.2.2.2)."""
+    broker = f"broker {options.address}"
+    if reason.value in _BAD_CREDENTIALS:
+        return PublishError(
+            f"{broker}: refuses these credentials; check broker.username and its password",
+            code="E_BROKER_CREDENTIALS",
+        )
+    if reason.value == _UNSUPPORTED_PROTOCOL_VERSION:
+        return PublishError(f"{broker}: does not speak MQTT 5; use a broker that does")
+    if reason.value == _BAD_CLIENT_ID:
+        return PublishError(
+            f"{broker}: refuses the client id {options.client_id}; allow it at the broker"
+        )
+    return PublishError(f"{broker}: refuses the connection ({reason.getName()}); see its log")
