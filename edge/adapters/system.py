@@ -1,0 +1,22 @@
+"""The system's own clock and randomness."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import datetime, timezone
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def utc(self) -> datetime:
+        return datetime.now(timezone.utc)
+
+
+def random_bytes(count: int) -> bytes:
+    """Bytes that nobody can predict, from the operating system."""
+    return secrets.token_bytes(count)

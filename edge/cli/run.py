@@ -1,0 +1,194 @@
+"""`edge-anpr run`: recordings through a site's rules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.errors import OutboxError
+
+if TYPE_CHECKING:
+    from edge.policy.site_folder import SiteFolder
+    from edge.runtime.summary import RunSummary
+    from edge.wiring import Recording, RunProgress
+
+
+def run(
+    site: Annotated[
+        Path, typer.Option("--site", help="The site's folder, with policy.yaml and site.yaml.")
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="A recording, or a folder: each video in it is a stream of its own, its pictures "
+            "together are one. Stands above the sources in site.yaml."
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Which of the site's cameras; needed if there are several.")
+    ] = None,
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime", help="Keep to the recording's own pace and drop what comes too fast."
+        ),
+    ] = False,
+    recorded_at: Annotated[
+        str | None,
+        typer.Option(
+            help="When the recording was made (2026-03-10T08:25:00+01:00): schedules and lists "
+            "are judged at that time. Otherwise CLIP.json beside it says so, else it is now."
+        ),
+    ] = None,
+    drain: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait at the end for hits to be delivered.")
+    ] = 10.0,
+    summary: Annotated[
+        Path | None, typer.Option(help="Write the counts of the run to this JSON file.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the counts as JSON and nothing else.")
+    ] = False,
+) -> None:
+    """Run recordings through a site's rules and publish the hits.
+
+    Each vehicle is judged once. A vehicle that fires a rule becomes one sealed hit, kept on
+    disk until it is delivered; of everyone else a counter is left.
+
+    Example: edge-anpr run --site config/school-street --source clip.mp4
+    """
+    from edge.adapters.video import parse_moment
+    from edge.policy.site_folder import load_site_folder
+    from edge.wiring import run_site
+
+    moment = None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
+    folder = load_site_folder(site)
+    recordings = _recordings(folder, source, camera, moment)
+    if summary is not None:
+        _require_writable(summary)
+    with _bars(len(recordings) > 0 and sys.stderr.isatty()) as progress:
+        result = run_site(
+            folder, recordings, realtime=realtime, drain_s=drain, progress=progress
+        )
+    document = result.summary.model_dump_json(by_alias=True, indent=2)
+    if summary is not None:
+        _write(summary, document + "\n")
+    if as_json:
+        typer.echo(document)
+    else:
+        print_summary(result.summary)
+    if result.failure is not None:
+        raise result.failure
+
+
+def _recordings(
+    folder: SiteFolder, source: str | None, camera: str | None, recorded_at: datetime | None
+) -> tuple[Recording, ...]:
+    from edge.wiring import Recording, require_recorded, site_recordings
+
+    cameras = list(folder.site.cameras)
+    if camera is not None and camera not in cameras:
+        raise typer.BadParameter(
+            f"site.yaml has no camera {camera!r}; it has {', '.join(cameras)}",
+            param_hint="--camera",
+        )
+    if source is None:
+        return tuple(
+            Recording(found.camera, found.path, recorded_at)
+            for found in site_recordings(folder, [camera] if camera is not None else cameras)
+        )
+    if camera is None and len(cameras) > 1:
+        raise typer.BadParameter(
+            f"with --source, say which camera saw it: {', '.join(cameras)}", param_hint="--camera"
+        )
+    return (Recording(camera or cameras[0], require_recorded(source), recorded_at),)
+
+
+def _require_writable(path: Path) -> None:
+    """Refuse before the run what would fail after it."""
+    if not path.parent.is_dir():
+        raise OutboxError(f"{path}: its folder does not exist; make it or name another file")
+    if path.is_dir():
+        raise OutboxError(f"{path}: is a folder; name a file for the summary")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutboxError(f"{path}: {error.strerror}; the summary was not written") from error
+
+
+@contextmanager
+def _bars(visible: bool) -> Iterator[RunProgress]:
+    """Progress bars on standard error, one for each stream."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from edge.wiring import RunProgress
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("frames"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not visible,
+    ) as progress:
+        tasks: list[TaskID] = []
+
+        def on_streams(streams: Sequence[tuple[str, int | None]]) -> None:
+            tasks.extend(progress.add_task(name, total=total) for name, total in streams)
+
+        yield RunProgress(on_streams, lambda index: progress.advance(tasks[index]))
+
+
+def print_summary(summary: RunSummary) -> None:
+    """The closing tables: what passed, what fired, where the time went."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    counts = Table(title=f"{summary.site} · {summary.box}", title_justify="left")
+    counts.add_column("what")
+    counts.add_column("count", justify="right")
+    counts.add_column("", style="dim")
+    counts.add_row(
+        "frames analysed",
+        str(summary.frames_analysed),
+        f"{summary.frames_dropped} dropped, {summary.frames_corrupt} corrupt and skipped",
+    )
+    reads = ", ".join(f"{count} {outcome}" for outcome, count in summary.reads.items())
+    counts.add_row("vehicles", str(summary.vehicles), reads)
+    rules = ", ".join(f"{count} {rule}" for rule, count in sorted(summary.hits_by_rule.items()))
+    counts.add_row("hits", str(summary.hits), rules)
+    counts.add_row("non-hits", str(summary.non_hits), "nothing of them is kept")
+    counts.add_row("delivered", str(summary.delivered), "")
+    counts.add_row("kept on the box", str(summary.kept), "sealed, for the next run")
+    console.print(counts)
+    analysed = max(1, summary.frames_analysed)
+    times = Table(title="time", title_justify="left")
+    times.add_column("stage")
+    times.add_column("ms", justify="right")
+    times.add_column("ms per frame", justify="right")
+    for stage, spent in summary.stage_ms.items():
+        times.add_row(stage, f"{spent:.0f}", f"{spent / analysed:.2f}")
+    console.print(times)
+    console.print(
+        f"{summary.wall_s:.1f} s, {summary.cpu_s:.1f} s of processor, "
+        f"{summary.peak_rss_mb:.0f} MiB at most"
+    )

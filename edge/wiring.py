@@ -1,0 +1,398 @@
+"""The only place that builds adapters and hands them to the core."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import resource
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from edge.adapters.cv2_check import check_cv2
+from edge.adapters.jpeg import encode_jpeg
+from edge.adapters.mqtt import BrokerOptions, TlsFiles
+from edge.adapters.onnx.detector import SecondLook
+from edge.adapters.onnx.eyes import Eyes, load_eyes
+from edge.adapters.outbox import Outbox, OutboxFull
+from edge.adapters.publisher import Publisher, PublisherLimits
+from edge.adapters.system import SystemClock, random_bytes
+from edge.adapters.topics import BoxTopics
+from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
+from edge.adapters.weights import Manifest
+from edge.errors import CameraError, ConfigError, EdgeError, PolicyError, PublishError
+from edge.pipeline.evidence import EvidenceMaker, SealedHit
+from edge.pipeline.ports import Clock
+from edge.pipeline.rule_book import ReadOutcome, RuleBook
+from edge.pipeline.watcher import VehicleWatcher
+from edge.policy.site_folder import SiteFolder
+from edge.privacy.hit import ReceiptVerifier
+from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
+from edge.privacy.pseudonyms import SaltChain
+from edge.runtime.engine import Engine, Stream, VehicleCounts
+from edge.runtime.evidence_desk import Case, EvidenceDesk
+from edge.runtime.summary import RunSummary, StreamSummary
+
+FULL_OUTBOX_RETRY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What to run: a file or folder, as seen by one camera of the policy."""
+
+    camera: str
+    path: Path
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did; `failure` is why it must not count as done, if so."""
+
+    summary: RunSummary
+    failure: EdgeError | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """Whom to tell how a run gets on.
+
+    Args:
+        on_streams: gets each stream's name and the frames it claims to hold, before the start.
+        on_frame: gets the index of the stream that a frame was analysed of.
+    """
+
+    on_streams: Callable[[Sequence[tuple[str, int | None]]], None] = lambda _streams: None
+    on_frame: Callable[[int], None] = lambda _index: None
+
+
+def require_recorded(source: str | Path) -> Path:
+    """A source as a path, if an unsigned policy may read it: a regular file or a folder.
+
+    Raises:
+        PolicyError: an address, a device, a pipe or a socket.
+        CameraError: nothing is there.
+    """
+    text = str(source)
+    unsigned = PolicyError(
+        f"{text}: the policy is not signed, so only recorded files and folders may be read; "
+        "name a recording",
+        code="E_UNSIGNED_POLICY",
+    )
+    if "://" in text:
+        raise unsigned
+    path = Path(text)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise CameraError(
+            f"{path}: no such file or folder; check the source's path", code="E_SOURCE_MISSING"
+        ) from None
+    except OSError as error:
+        raise CameraError(f"{path}: {error.strerror}; check the source's path") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise unsigned
+    return path
+
+
+def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording, ...]:
+    """The recordings that site.yaml names for these cameras.
+
+    Raises:
+        ConfigError: a camera has no source.
+        PolicyError: a source is no recording.
+    """
+    found = []
+    for camera in cameras:
+        source = site.site.cameras[camera].source
+        if source is None:
+            raise ConfigError(
+                f"{site.folder / 'site.yaml'}: cameras.{camera}.source is missing; "
+                "name a recording there or with --source"
+            )
+        address = source if "://" in source else str(site.resolve(source))
+        found.append(Recording(camera, require_recorded(address)))
+    return tuple(found)
+
+
+def run_site(
+    site: SiteFolder,
+    recordings: Sequence[Recording],
+    *,
+    realtime: bool = False,
+    drain_s: float = 10.0,
+    manifest: Manifest | None = None,
+    progress: RunProgress | None = None,
+) -> RunResult:
+    """Run recordings through a site's rules and deliver the hits.
+
+    Args:
+        site: the checked site folder.
+        recordings: what to run, at least one.
+        realtime: keep to the recordings' own pace and drop frames that come too fast.
+        drain_s: how long to wait at the end for hits to be delivered, in seconds.
+        manifest: the weights; the product's own when left out.
+        progress: whom to tell how it gets on.
+
+    Raises:
+        EdgeError: the box could not start. What goes wrong later is in the result's
+            `failure`, beside the counts so far.
+    """
+    progress = progress or RunProgress()
+    check_cv2()
+    clock = SystemClock()
+    models = site.site.models
+    box_keys = BoxKeys.load(site.keys_folder)
+    authorities = {
+        authority: AuthorityPublicKeys.load(site.authority_keys(authority))
+        for authority in sorted({rule.authority for rule in site.rules})
+    }
+    sources = tuple(_sources(recordings, clock))
+    eyes = load_eyes(
+        manifest or Manifest.load(),
+        models.detector,
+        models.reader,
+        provider=models.provider,
+        threads=models.threads,
+    )
+    with contextlib.ExitStack() as cleanup:
+        outbox = cleanup.enter_context(
+            Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib)
+        )
+        publisher = _publisher(site, outbox, authorities, clock)
+        chain = SaltChain(site.site.site, site.site.box, random_bytes)
+        cleanup.callback(chain.destroy)
+        rule_book = RuleBook(site.rules, chain, site.read_list, site.policy.epoch_minutes * 60)
+        desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
+        streams = tuple(_stream(site, eyes, camera) for camera in sources)
+        health = _Health(publisher, desk, outbox)
+        engine = Engine(
+            streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=health.epoch_closed
+        )
+        progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
+        return _run(site, engine, desk, outbox, publisher, health, rule_book, realtime, drain_s)
+
+
+def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
+    site: SiteFolder,
+    engine: Engine,
+    desk: EvidenceDesk,
+    outbox: Outbox,
+    publisher: Publisher,
+    health: _Health,
+    rule_book: RuleBook,
+    realtime: bool,  # noqa: FBT001
+    drain_s: float,
+) -> RunResult:
+    wall, cpu = time.perf_counter(), time.process_time()
+    failure: EdgeError | None = None
+    waiting_before = outbox.depth()
+    publisher.start()
+    desk.start()
+    try:
+        for step in (lambda: engine.run(realtime=realtime), desk.close):
+            try:
+                step()
+            except EdgeError as error:
+                failure = failure or error
+        health.epoch_closed(engine.counts)
+        publisher.drain(drain_s)
+    finally:
+        publisher.stop()
+    kept = outbox.depth()
+    if kept and failure is None:
+        failure = _kept(kept, publisher, site)
+    hits = desk.counts.by_rule.total()
+    streams = tuple(
+        StreamSummary(
+            camera=stream.camera.name,
+            clip=stream.clip,
+            frames_decoded=stream.counts.decoded,
+            frames_analysed=stream.analysed,
+            frames_dropped=stream.counts.dropped,
+            frames_corrupt=stream.counts.corrupt,
+        )
+        for stream in engine.streams
+    )
+    summary = RunSummary(
+        site=site.site.site,
+        box=site.site.box,
+        streams=streams,
+        frames_decoded=sum(stream.frames_decoded for stream in streams),
+        frames_analysed=sum(stream.frames_analysed for stream in streams),
+        frames_dropped=sum(stream.frames_dropped for stream in streams),
+        frames_corrupt=sum(stream.frames_corrupt for stream in streams),
+        vehicles=engine.counts.vehicles,
+        reads={
+            "read": engine.counts.outcomes[ReadOutcome.READ],
+            "ambiguous": engine.counts.outcomes[ReadOutcome.AMBIGUOUS],
+            "unreadable": engine.counts.outcomes[ReadOutcome.UNREADABLE],
+        },
+        hits=hits,
+        hits_by_rule=dict(desk.counts.by_rule),
+        hits_without_picture=desk.counts.without_picture,
+        non_hits=engine.counts.vehicles - engine.counts.with_hit,
+        epochs=rule_book.epochs_begun,
+        delivered=waiting_before + hits - kept,
+        kept=kept,
+        stage_ms=_stage_ms(engine, desk),
+        cpu_s=round(time.process_time() - cpu, 3),
+        peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        wall_s=round(time.perf_counter() - wall, 3),
+    )
+    return RunResult(summary, failure)
+
+
+def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
+    seconds = {"decode": sum(stream.counts.decode_s for stream in engine.streams)}
+    for stream in engine.streams:
+        for stage, spent in stream.watcher.stage_seconds.items():
+            seconds[stage] = seconds.get(stage, 0.0) + spent
+    seconds["judge"] = engine.judge_s
+    seconds["evidence"] = desk.counts.busy_s
+    return {stage: round(spent * 1000, 1) for stage, spent in seconds.items()}
+
+
+def _kept(kept: int, publisher: Publisher, site: SiteFolder) -> PublishError:
+    problem = publisher.state.problem
+    broker = site.site.broker
+    why = problem.message if problem is not None else (
+        f"broker {broker.host}:{broker.port}: the authority's receipts have not come; "
+        "check that `edge-anpr hits tail` runs there"
+    )
+    return PublishError(
+        f"{kept} hits are kept in {site.state_folder}; the next run delivers them ({why})",
+        code="E_HITS_KEPT",
+    )
+
+
+def _sources(recordings: Sequence[Recording], clock: Clock) -> Iterator[RecordedCamera]:
+    for recording in recordings:
+        yield from open_recordings(
+            recording.path,
+            camera=recording.camera,
+            started_at=_when(recording.recorded_at, clock),
+        )
+
+
+def _when(recorded_at: datetime | None, clock: Clock) -> Callable[[Path], datetime]:
+    """When a recording was made: as told, else as its sidecar says, else now."""
+
+    def when(path: Path) -> datetime:
+        return recorded_at or recorded_at_of(path) or clock.utc()
+
+    return when
+
+
+def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
+    look = site.site.cameras[camera.name].second_look
+    return Stream(
+        camera=camera,
+        clip=camera.clip,
+        watcher=VehicleWatcher(camera.name, SecondLook.around(eyes.detector, look), eyes.reader),
+    )
+
+
+def _publisher(
+    site: SiteFolder,
+    outbox: Outbox,
+    authorities: dict[str, AuthorityPublicKeys],
+    clock: Clock,
+) -> Publisher:
+    broker = site.site.broker
+    tls = site.tls
+    options = BrokerOptions(
+        host=broker.host,
+        port=broker.port,
+        client_id=f"edge-anpr-{site.site.site}-{site.site.box}",
+        username=broker.username,
+        password=site.broker_password(os.environ),
+        tls=None if tls is None else TlsFiles(tls.ca, tls.certificate, tls.key),
+    )
+    return Publisher(
+        outbox,
+        options,
+        BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras)),
+        ReceiptVerifier(tuple(authorities.values())),
+        clock=clock,
+        jitter=random.random,
+        limits=PublisherLimits(
+            payload_cap_bytes=broker.payload_cap_kib * 1024,
+            message_expiry_s=broker.message_expiry_s,
+        ),
+    )
+
+
+def _store(  # noqa: PLR0913 - everything a hit touches on its way to disk
+    site: SiteFolder,
+    outbox: Outbox,
+    publisher: Publisher,
+    box_keys: BoxKeys,
+    authorities: dict[str, AuthorityPublicKeys],
+    clock: Clock,
+    patience_s: float,
+) -> Callable[[Case], SealedHit]:
+    """What the evidence thread does with a case: make a hit and put it in the outbox."""
+    topics = BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras))
+    maker = EvidenceMaker(
+        site=site.site.site,
+        box=site.site.box,
+        policy_sha256=site.policy_sha256,
+        box_keys=box_keys,
+        authorities=authorities,
+        payload_cap_bytes=site.site.broker.payload_cap_kib * 1024,
+        random_bytes=random_bytes,
+        encode=encode_jpeg,
+    )
+
+    def store(case: Case) -> SealedHit:
+        rule = case.offence.rule
+        hit = maker.make(case.vehicle, case.offence, case.epoch, outbox.next_counter())
+        retention = timedelta(hours=site.policy.purposes[rule.purpose].retention_hours)
+        deadline = clock.monotonic() + patience_s
+        while True:
+            try:
+                outbox.put(
+                    hit.hit_id,
+                    case.vehicle.camera,
+                    topics.hit(case.vehicle.camera),
+                    hit.payload,
+                    receipt_required=site.policy.authorities[rule.authority].receipts == "required",
+                    expires_at=clock.utc() + retention,
+                )
+            except OutboxFull:
+                # A recording runs faster than a broker takes hits: give it time, then stop.
+                if clock.monotonic() >= deadline:
+                    publisher.set_availability("safe", "outbox-full")
+                    raise
+                time.sleep(FULL_OUTBOX_RETRY_S)
+                continue
+            return hit
+
+    return store
+
+
+class _Health:
+    """Publishes what changed in an epoch when it has closed; the publisher makes it coarse."""
+
+    def __init__(self, publisher: Publisher, desk: EvidenceDesk, outbox: Outbox) -> None:
+        self._publisher = publisher
+        self._desk = desk
+        self._outbox = outbox
+        self._vehicles = 0
+        self._hits = 0
+
+    def epoch_closed(self, counts: VehicleCounts) -> None:
+        hits = self._desk.counts.by_rule.total()
+        self._publisher.publish_health(
+            {
+                "vehicles": counts.vehicles - self._vehicles,
+                "hits": hits - self._hits,
+                "outbox": self._outbox.depth(),
+            }
+        )
+        self._vehicles, self._hits = counts.vehicles, hits
