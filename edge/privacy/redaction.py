@@ -159,13 +159,19 @@ def reveal(offence: Offence, key_frame: KeyFrame) -> tuple[EvidenceImage, ...]:
 
 
 def preview_of_regular_file(
-    pixels: Pixels, plates: Sequence[Box], level: RevealLevel, *, show_plates: bool
+    pixels: Pixels,
+    plates: Sequence[Box],
+    level: RevealLevel,
+    *,
+    show_plates: bool,
+    others: Sequence[Box] = (),
 ) -> RedactedImage:
     """What each level would release, each vehicle in turn taken as the offender.
 
     The one exception to the rule that clear pixels need an offence: it lets a person judge a
     level on a recording that they already hold. Call it for regular files, never for a live
-    source. Unless `show_plates`, every plate is covered with a darker solid fill.
+    source. Unless `show_plates`, every plate is covered with a darker solid fill. `others` are
+    plates that are protected but never taken as an offender's: those too faint to be sure of.
 
     Raises:
         RedactionError: as for `reveal`.
@@ -173,8 +179,8 @@ def preview_of_regular_file(
     _check_picture(pixels)
     shown = np.zeros(pixels.shape[:2], dtype=np.bool_)
     for index, plate in enumerate(plates):
-        others = (*plates[:index], *plates[index + 1 :])
-        shown |= _shown(plate, others, level, pixels.shape[0], pixels.shape[1])
+        rest = (*plates[:index], *plates[index + 1 :], *others)
+        shown |= _shown(plate, rest, level, pixels.shape[0], pixels.shape[1])
     picture = _masked(pixels, shown)
     if not show_plates:
         for plate in plates:

@@ -1,0 +1,274 @@
+"""`edge-anpr redact`: what each reveal level would release, on a recording one already holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.domain.reveal import RevealLevel
+from edge.errors import CameraError, RedactionError
+
+if TYPE_CHECKING:
+    from edge.adapters.video import RecordedCamera
+    from edge.domain.imaging import Frame
+    from edge.pipeline.ports import PlateDetector
+    from edge.privacy.redaction import RedactedImage
+
+SURE_SCORE = 0.4
+"""A fainter detection is protected as another vehicle's plate and never taken as an offender's:
+the corridor would not find a reading on it."""
+
+PICTURE_BYTES = 16 * 1024 * 1024
+"""Far above any picture of a camera: a preview is not made to fit a broker."""
+
+PICTURE_FORMATS = frozenset({".jpg", ".jpeg"})
+
+
+class Reveal(str, Enum):
+    """The levels, as a person types them."""
+
+    NONE = "none"
+    PLATE = "plate"
+    VEHICLE = "vehicle"
+    OCCUPANTS = "occupants"
+
+
+def redact(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="IN", help="A recording or a picture: a regular file.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT",
+            help="The masked copy: .mp4, .mkv or .mov for a recording, .jpg for a picture.",
+            show_default=False,
+        ),
+    ],
+    reveal: Annotated[
+        Reveal, typer.Option(help="The level to show, each vehicle in turn taken as the offender.")
+    ] = Reveal.NONE,
+    show_plates: Annotated[
+        bool, typer.Option("--show-plates", help="Leave the plates readable in the copy.")
+    ] = False,
+    detector: Annotated[
+        str | None, typer.Option(help="Detector by its name in the manifest of weights.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document.")
+    ] = False,
+) -> None:
+    """Write a masked copy of a recording or a picture, to judge what a level would release.
+
+    Everything is masked by default. At each level the copy shows what that level would
+    release if each vehicle in turn were the offender; plates are blanked unless --show-plates
+    is given. Regular files only, never a live source. The copy has no sound and no metadata.
+    """
+    recording = _regular_file(source)
+    _require_fit(recording, out, force=force)
+    level = RevealLevel(reveal.value)
+    preview = _Preview(level, show_plates, _detector(level, detector))
+    camera = _camera(recording)
+    if _is_picture(recording):
+        _copy_picture(camera, preview, out)
+    else:
+        _copy_video(camera, recording, preview, out)
+    result = {
+        "out": str(out),
+        "reveal": level.value,
+        "plates_readable": show_plates and level is not RevealLevel.NONE,
+        "frames": preview.frames,
+        "corrupt_frames": camera.corrupt_frames,
+        "plates_found": preview.plates_found,
+    }
+    if as_json:
+        typer.echo(json.dumps(result))
+    else:
+        typer.echo(
+            f"{out}: {preview.frames} frames at level {level.value}, "
+            f"{preview.plates_found} plates found in them"
+        )
+
+
+# --- one frame ------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Preview:
+    """Masks frames one by one and counts."""
+
+    level: RevealLevel
+    show_plates: bool
+    detector: PlateDetector | None
+    frames: int = 0
+    plates_found: int = 0
+
+    def of(self, frame: Frame) -> RedactedImage:
+        from edge.privacy.redaction import mask_all, preview_of_regular_file
+
+        self.frames += 1
+        if self.detector is None:
+            return mask_all(frame.pixels)
+        found = self.detector.detect(frame.pixels)
+        plates = tuple(one.box for one in found if one.score >= SURE_SCORE)
+        self.plates_found += len(plates)
+        return preview_of_regular_file(
+            frame.pixels,
+            plates,
+            self.level,
+            show_plates=self.show_plates,
+            others=tuple(one.box for one in found if one.score < SURE_SCORE),
+        )
+
+
+def _detector(level: RevealLevel, name: str | None) -> PlateDetector | None:
+    """None where nothing is revealed: masking needs no model."""
+    if level is RevealLevel.NONE:
+        return None
+    from edge.adapters.onnx.eyes import load_eyes
+    from edge.adapters.weights import Manifest
+
+    return load_eyes(Manifest.load(), detector=name).detector
+
+
+# --- whole files ----------------------------------------------------------------------------
+
+
+def _camera(recording: Path) -> RecordedCamera:
+    from edge.adapters.video import open_recordings
+
+    # When it was made plays no part here.
+    epoch = datetime.fromtimestamp(0, timezone.utc)
+    return open_recordings(recording, camera="preview", started_at=epoch)[0]
+
+
+def _copy_video(camera: RecordedCamera, recording: Path, preview: _Preview, out: Path) -> None:
+    from edge.adapters.video_writer import MaskedRecording, nominal_rate
+
+    with MaskedRecording(out, nominal_rate(recording)) as copy:
+        for frame in _with_progress(camera):
+            copy.write(preview.of(frame), frame.stream_s)
+
+
+def _copy_picture(camera: RecordedCamera, preview: _Preview, out: Path) -> None:
+    from edge.adapters.jpeg import encode_jpeg
+
+    for frame in _with_progress(camera):
+        encoded = encode_jpeg(preview.of(frame), max_bytes=PICTURE_BYTES)
+        with _appearing(out) as temporary:
+            temporary.write_bytes(encoded)
+
+
+def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(*columns, console=Console(file=sys.stderr)) as progress:
+        task = progress.add_task("masking", total=camera.expected_frames)
+        for frame in camera.frames():
+            yield frame
+            progress.advance(task)
+
+
+@contextmanager
+def _appearing(out: Path) -> Iterator[Path]:
+    """A temporary file beside `out` that takes its place at the end, or vanishes."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=".masked-")
+        os.close(descriptor)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.replace(out)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
+
+
+# --- which files ----------------------------------------------------------------------------
+
+
+def _regular_file(source: str) -> Path:
+    """The path of a regular file; whatever could be a live source is refused.
+
+    Raises:
+        CameraError: `E_NOT_A_FILE` for an address, standard input, a device, a pipe, a socket or
+            a folder, also behind a symbolic link; `E_SOURCE_MISSING` if nothing is there.
+    """
+    if "://" in source or source == "-":
+        raise _no_regular_file(source, "an address or standard input")
+    path = Path(source)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise CameraError(
+            f"{path}: cannot be opened ({error.strerror}); check the path", code="E_SOURCE_MISSING"
+        ) from None
+    if not stat.S_ISREG(mode):
+        kinds = {
+            stat.S_IFDIR: "a folder",
+            stat.S_IFCHR: "a device",
+            stat.S_IFBLK: "a device",
+            stat.S_IFIFO: "a pipe",
+            stat.S_IFSOCK: "a socket",
+        }
+        raise _no_regular_file(source, kinds.get(stat.S_IFMT(mode), "something else"))
+    return path
+
+
+def _no_regular_file(source: str, kind: str) -> CameraError:
+    return CameraError(
+        f"{source}: {kind}; redact takes one regular file, a recording or a picture, and never a "
+        "live source",
+        code="E_NOT_A_FILE",
+    )
+
+
+def _is_picture(path: Path) -> bool:
+    from edge.adapters.video import PICTURE_SUFFIXES
+
+    return path.suffix.lower() in PICTURE_SUFFIXES
+
+
+def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
+    """OUT must be a new file of the right kind in a folder that is there.
+
+    Raises:
+        typer.BadParameter: it is not.
+    """
+    from edge.adapters.video_writer import VIDEO_FORMATS
+
+    wanted = PICTURE_FORMATS if _is_picture(recording) else frozenset(VIDEO_FORMATS)
+    if out.suffix.lower() not in wanted:
+        raise typer.BadParameter(
+            f"{out}: end the name in {', '.join(sorted(wanted))}", param_hint="OUT"
+        )
+    if not out.parent.is_dir():
+        raise typer.BadParameter(f"{out.parent}: no such folder; make it first", param_hint="OUT")
+    if not out.exists():
+        return
+    if out.samefile(recording):
+        raise typer.BadParameter(f"{out}: this is IN itself; name another file", param_hint="OUT")
+    if not out.is_file():
+        raise typer.BadParameter(f"{out}: no regular file; name another", param_hint="OUT")
+    if not force:
+        raise typer.BadParameter(f"{out}: exists; give --force to replace it", param_hint="OUT")
