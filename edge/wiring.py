@@ -16,19 +16,28 @@ from pathlib import Path
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
-from edge.adapters.onnx.detector import SecondLook
+from edge.adapters.second_look import SecondLook
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.publisher import Publisher, PublisherLimits
+from edge.adapters.second_look import Region, SecondLook, Tiles
 from edge.adapters.system import SystemClock, random_bytes
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
 from edge.adapters.weights import Manifest
-from edge.errors import CameraError, ConfigError, EdgeError, PolicyError, PublishError
+from edge.errors import (
+    CameraError,
+    ConfigError,
+    EdgeError,
+    KeyFileError,
+    PolicyError,
+    PublishError,
+)
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
-from edge.pipeline.ports import Clock
+from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
+from edge.policy import site as site_yaml
 from edge.policy.site_folder import SiteFolder
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
@@ -146,9 +155,9 @@ def run_site(
     check_cv2()
     clock = SystemClock()
     models = site.site.models
-    box_keys = BoxKeys.load(site.keys_folder)
+    box_keys = _box_keys(site)
     authorities = {
-        authority: AuthorityPublicKeys.load(site.authority_keys(authority))
+        authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
         for authority in sorted({rule.authority for rule in site.rules})
     }
     sources = tuple(_sources(recordings, clock))
@@ -288,13 +297,33 @@ def _when(recorded_at: datetime | None, clock: Clock) -> Callable[[Path], dateti
     return when
 
 
+def _box_keys(site: SiteFolder) -> BoxKeys:
+    keys = BoxKeys.load(site.keys_folder)
+    if (keys.site, keys.box) != (site.site.site, site.site.box):
+        raise KeyFileError(
+            f"{site.keys_folder}: these are the keys of box {keys.box} at {keys.site}, not of "
+            f"{site.site.box} at {site.site.site}; make this box its own with `edge-anpr keys new`"
+        )
+    return keys
+
+
 def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
-    look = site.site.cameras[camera.name].second_look
+    detector = _looking_twice(eyes.detector, site.site.cameras[camera.name].second_look)
     return Stream(
         camera=camera,
         clip=camera.clip,
-        watcher=VehicleWatcher(camera.name, SecondLook.around(eyes.detector, look), eyes.reader),
+        watcher=VehicleWatcher(camera.name, detector, eyes.reader),
     )
+
+
+def _looking_twice(detector: PlateDetector, look: site_yaml.SecondLook) -> PlateDetector:
+    match look:
+        case site_yaml.Tiles():
+            return SecondLook(detector, Tiles(look.columns, look.rows, look.overlap))
+        case site_yaml.Region():
+            return SecondLook(detector, Region(look.box))
+        case _:
+            return detector
 
 
 def _publisher(

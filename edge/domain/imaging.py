@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -107,3 +108,22 @@ class PlatePatch:
     box: Box
     quality: float
     pixels: Pixels = field(repr=False, compare=False)
+
+
+SAME_PLATE = 0.6
+"""Two boxes are of one plate when they share this much of the smaller one."""
+
+
+def without_duplicates(detections: Iterable[Detection]) -> tuple[Detection, ...]:
+    """Best first, without boxes that mostly lie on a better one (greedy suppression)."""
+    kept: list[Detection] = []
+    for one in sorted(detections, key=lambda d: -d.score):
+        if all(_covered(one.box, better.box) < SAME_PLATE for better in kept):
+            kept.append(one)
+    return tuple(kept)
+
+
+def _covered(box: Box, other: Box) -> float:
+    """Shared area as a share of the smaller box."""
+    smaller = min(box.area, other.area)
+    return box.intersection(other) / smaller if smaller > 0 else 1.0

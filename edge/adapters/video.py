@@ -1,0 +1,298 @@
+"""Recordings as cameras: video files through PyAV, folders of pictures through OpenCV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+
+from edge.domain.imaging import Frame, Pixels
+from edge.errors import CameraError, ConfigError
+
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".h264", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm",
+     ".wmv"}
+)  # fmt: skip
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+PICTURES_PER_SECOND = 1
+"""Pictures carry no time of their own: each stands for one second of stream."""
+
+_FALLBACK_RATE = Fraction(25)
+"""Frames per second of a recording that tells neither times nor a rate."""
+
+
+class RecordedCamera:
+    """One recording: a video file, or pictures in name order, as a stream of frames.
+
+    Frames are BGR with the container's rotation applied. `stream_s` counts from the first
+    frame by the file's own time stamps (variable rates are kept); where they are missing or
+    run backwards the nominal rate fills in. `observed_at` is `started_at` plus that.
+
+    Args:
+        name: the policy's camera.
+        clip: file or folder name, for progress and summaries.
+        sources: one video file, or pictures in the order in which they are to be shown.
+        started_at: when the first frame was made, aware.
+    """
+
+    def __init__(
+        self, name: str, clip: str, sources: tuple[Path, ...], started_at: datetime
+    ) -> None:
+        self._name = name
+        self.clip = clip
+        self._sources = sources
+        self._started_at = started_at
+        self._corrupt = 0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def corrupt_frames(self) -> int:
+        """Frames that could not be decoded and were skipped so far."""
+        return self._corrupt
+
+    @property
+    def _is_pictures(self) -> bool:
+        return self._sources[0].suffix.lower() in PICTURE_SUFFIXES
+
+    @property
+    def expected_frames(self) -> int | None:
+        """What the container claims, or what its length and rate make of it; None if neither."""
+        if self._is_pictures:
+            return len(self._sources)
+        try:
+            with av.open(str(self._sources[0])) as container:
+                if not container.streams.video:
+                    return None
+                stream = container.streams.video[0]
+                if stream.frames:
+                    return int(stream.frames)
+                if container.duration and stream.average_rate:
+                    return int(container.duration / av.time_base * float(stream.average_rate))
+        except (av.error.FFmpegError, OSError):
+            pass  # frames() says what is wrong with the file; a progress bar does not
+        return None
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the recording ends; a frame that does not decode is skipped.
+
+        Raises:
+            CameraError: the file is missing, empty, no video, or not one frame decodes.
+        """
+        self._corrupt = 0
+        pictures = self._pictures() if self._is_pictures else self._video()
+        index = 0
+        for stream_s, pixels in pictures:
+            yield Frame(
+                camera=self._name,
+                index=index,
+                stream_s=stream_s,
+                observed_at=self._started_at + timedelta(seconds=stream_s),
+                pixels=pixels,
+            )
+            index += 1
+        if index == 0:
+            raise CameraError(
+                f"{self._sources[0]}: not one frame can be decoded; check that the recording "
+                "is complete",
+                code="E_SOURCE_EMPTY",
+            )
+
+    def _pictures(self) -> Iterator[tuple[float, Pixels]]:
+        for number, path in enumerate(self._sources):
+            _require_content(path)
+            encoded = np.fromfile(path, np.uint8)
+            pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+            if pixels is None:
+                self._corrupt += 1
+                continue
+            yield number / PICTURES_PER_SECOND, np.asarray(pixels, dtype=np.uint8)
+
+    def _video(self) -> Iterator[tuple[float, Pixels]]:
+        path = self._sources[0]
+        _require_content(path)
+        try:
+            container = av.open(str(path))
+        except (av.error.FFmpegError, OSError) as error:
+            raise _no_video(path, _reason(error)) from None
+        with container:
+            if not container.streams.video:
+                raise _no_video(path, "it holds no picture stream")
+            stream = container.streams.video[0]
+            step = float(1 / (stream.average_rate or _FALLBACK_RATE))
+            origin: float | None = None
+            last: float | None = None
+            for frame in self._decoded(container, stream):
+                time: float | None = frame.time  # the library's types leave None out
+                if origin is None:
+                    origin = time if time is not None else 0.0
+                stream_s = time - origin if time is not None else None
+                if last is not None and (stream_s is None or stream_s <= last):
+                    stream_s = last + step
+                last = stream_s if stream_s is not None else 0.0
+                yield last, _upright(frame)
+
+    def _decoded(
+        self, container: av.container.InputContainer, stream: av.VideoStream
+    ) -> Iterator[VideoFrame]:
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError):  # the container ends in the middle
+                self._corrupt += 1
+                return
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self._corrupt += 1
+                continue
+            for frame in frames:
+                if not isinstance(frame, VideoFrame):
+                    continue
+                if frame.is_corrupt:
+                    self._corrupt += 1
+                    continue
+                yield frame
+
+
+def open_recordings(
+    path: Path, *, camera: str, started_at: datetime | Callable[[Path], datetime]
+) -> tuple[RecordedCamera, ...]:
+    """The recordings at a path, each a stream of its own.
+
+    A file is one stream. In a folder each video file is a stream, in name order, and all its
+    pictures together are one stream in name order, one picture a second. Files of other
+    kinds and folders inside are left alone.
+
+    Args:
+        path: a video file, a picture, or a folder.
+        camera: the policy's camera that all of them belong to.
+        started_at: when the recordings were made, or a function that says it for each one
+            (given the video file, or the folder of the pictures).
+
+    Raises:
+        CameraError: nothing is there, or the folder holds neither a video nor a picture.
+    """
+    when = started_at if callable(started_at) else lambda _path: started_at
+    if path.is_file():
+        return (RecordedCamera(camera, path.name, (path,), when(path)),)
+    if not path.exists():
+        raise CameraError(
+            f"{path}: no such file or folder; check the source's path", code="E_SOURCE_MISSING"
+        )
+    try:
+        files = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
+    except OSError as error:
+        raise CameraError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
+    streams = [
+        RecordedCamera(camera, file.name, (file,), when(file))
+        for file in files
+        if file.suffix.lower() in VIDEO_SUFFIXES
+    ]
+    pictures = tuple(file for file in files if file.suffix.lower() in PICTURE_SUFFIXES)
+    if pictures:
+        streams.append(RecordedCamera(camera, path.resolve().name, pictures, when(path)))
+    if not streams:
+        raise CameraError(
+            f"{path}: the folder holds neither a video nor a picture; name one that does",
+            code="E_SOURCE_EMPTY",
+        )
+    return tuple(streams)
+
+
+def recorded_at_of(path: Path) -> datetime | None:
+    """When a recording was made, from its sidecar; None where there is none.
+
+    The sidecar of `clip.mp4` is `clip.json` beside it, that of a folder of pictures is
+    `<folder>.json` beside the folder: an object with `recorded_at`, ISO 8601 with offset.
+
+    Raises:
+        ConfigError: the sidecar is no such object.
+    """
+    whole = path.resolve()
+    sidecar = whole.with_suffix(".json") if path.is_file() else whole.parent / f"{whole.name}.json"
+    if not sidecar.is_file():
+        return None
+    try:
+        content = json.loads(sidecar.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{sidecar}: cannot be read ({error.strerror})") from None
+    except ValueError as error:
+        raise ConfigError(f"{sidecar}: no valid JSON: {error}; correct the file") from None
+    value = content.get("recorded_at") if isinstance(content, dict) else None
+    if not isinstance(value, str):
+        raise ConfigError(
+            f'{sidecar}: recorded_at: missing; write {{"recorded_at": "2026-11-23T08:20:00+01:00"}}'
+        )
+    return parse_moment(value, f"{sidecar}: recorded_at")
+
+
+def parse_moment(value: str, where: str) -> datetime:
+    """An ISO 8601 moment with its offset (`Z` included).
+
+    Raises:
+        ConfigError: it is none; the line begins with `where`.
+    """
+    try:
+        # Python 3.10 does not take the letter Z.
+        moment = datetime.fromisoformat(value[:-1] + "+00:00" if value.endswith("Z") else value)
+    except ValueError:
+        raise ConfigError(
+            f"{where}: no ISO 8601 moment; write it like 2026-11-23T08:20:00+01:00"
+        ) from None
+    if moment.tzinfo is None:
+        raise ConfigError(
+            f"{where}: the offset is missing; write it like 2026-11-23T08:20:00+01:00"
+        )
+    return moment
+
+
+def _upright(frame: VideoFrame) -> Pixels:
+    """The frame as BGR, turned the way its rotation metadata says."""
+    pixels = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 counts
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
+
+
+def _require_content(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise CameraError(
+            f"{path}: cannot be opened ({error.strerror}); check the source's path",
+            code="E_SOURCE_MISSING",
+        ) from None
+    if size == 0:
+        raise CameraError(
+            f"{path}: the file is empty; record or copy it again", code="E_SOURCE_EMPTY"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or "unknown format"
+
+
+def _no_video(path: Path, reason: str) -> CameraError:
+    return CameraError(
+        f"{path}: cannot be opened as video ({reason}); name a complete video file, a picture or "
+        "a folder of them",
+        code="E_SOURCE_FORMAT",
+    )

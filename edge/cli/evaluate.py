@@ -1,0 +1,336 @@
+"""`edge-anpr evaluate`: measured accuracy on labelled recordings."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from edge.adapters.second_look import SecondLook
+from edge.domain.plates import PlateFormatError, PlateText
+from edge.domain.tracking import edits
+from edge.errors import ConfigError
+from edge.pipeline.ports import PlateDetector, PlateReader
+from edge.policy.site import NoSecondLook, Region, Tiles
+from edge.policy.site import SecondLook as Look
+
+app = typer.Typer(
+    help="Measure the eyes on labelled recordings.", no_args_is_help=True, add_completion=False
+)
+
+NEAR = 2
+"""Up to so many edits a report is taken for a misread of a label."""
+
+_SECOND_LOOK: TypeAdapter[NoSecondLook | Tiles | Region] = TypeAdapter(Look)
+_NO_TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
+
+
+@app.callback()
+def _verbs() -> None:
+    """Measure the eyes on labelled recordings."""
+
+
+@dataclass(slots=True)
+class ClipScore:
+    """What one clip's reports are worth against its labels."""
+
+    clip: str
+    vehicles: int = 0
+    exact: int = 0
+    missed: int = 0
+    spurious: int = 0
+    split: int = 0
+    reports: int = 0
+    unreadable: int = 0
+    frames: int = 0
+    wall_s: float = 0.0
+    stage_s: dict[str, float] = field(default_factory=dict)
+    reads: list[dict[str, Any]] = field(default_factory=list)
+
+
+def score_clip(clip: str, labels: list[PlateText], reports: list[PlateText]) -> ClipScore:
+    """Compare the vehicles reported for a clip with its labels.
+
+    A label is exact if a report has its text; split if more than one report is within two
+    edits of it and of no other label nearer; missed if none is. A report further than two
+    edits from every label is spurious.
+    """
+    score = ClipScore(clip, vehicles=len(labels), reports=len(reports))
+    claimed: dict[int, int] = {}
+    for report in reports:
+        distances = [_distance(report, label) for label in labels]
+        nearest = min(range(len(labels)), key=lambda i: distances[i])
+        if distances[nearest] > NEAR:
+            score.spurious += 1
+        else:
+            claimed[nearest] = claimed.get(nearest, 0) + 1
+    for index, label in enumerate(labels):
+        score.exact += any(report == label for report in reports)
+        score.missed += all(_distance(report, label) > NEAR for report in reports)
+        score.split += claimed.get(index, 0) > 1
+    return score
+
+
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """The 95 % score interval of a proportion (Wilson 1927); (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    z = 1.959964
+    share = successes / trials
+    middle = share + z * z / (2 * trials)
+    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+
+
+def read_labels(labels: Path, root: Path) -> dict[str, list[PlateText]]:
+    """The labelled plates of each clip, in the file's order.
+
+    Raises:
+        ConfigError: the file or a clip is missing, a column is, or a plate is none.
+    """
+    try:
+        with labels.open(encoding="utf-8-sig", newline="") as opened:
+            table = csv.DictReader(opened)
+            columns = table.fieldnames or []
+            rows = [(table.line_num, row) for row in table]
+    except OSError as error:
+        raise ConfigError(f"{labels}: cannot be read ({error.strerror}); check --labels") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise ConfigError(f"{labels}: no CSV in UTF-8; save it as such") from None
+    for column in ("clip", "plate"):
+        if column not in columns:
+            raise ConfigError(f"{labels}:1: the column {column!r} is missing; add it")
+    found: dict[str, list[PlateText]] = {}
+    for line, row in rows:
+        clip, plate = (row["clip"] or "").strip(), (row["plate"] or "").strip()
+        if not clip:
+            raise ConfigError(f"{labels}:{line}: clip: empty; name a file below --root")
+        if not (root / clip).exists():
+            raise ConfigError(f"{labels}:{line}: clip: {clip} is not in {root}; check --root")
+        try:
+            found.setdefault(clip, []).append(PlateText.parse(plate))
+        except PlateFormatError as error:
+            raise ConfigError(f"{labels}:{line}: plate: {error}; correct it") from None
+    if not found:
+        raise ConfigError(f"{labels}: no labelled vehicle; add a row for each")
+    return found
+
+
+def parse_second_look(text: str) -> NoSecondLook | Tiles | Region:
+    """`none`, `tiles:COLUMNSxROWS[:OVERLAP]` or `region:X1,Y1,X2,Y2` (fractions).
+
+    Raises:
+        ConfigError: it is none of these.
+    """
+    mode, _, rest = text.partition(":")
+    fields: dict[str, Any] = {"mode": mode}
+    if mode == "tiles":
+        grid, _, overlap = rest.partition(":")
+        fields["columns"], _, fields["rows"] = grid.partition("x")
+        if overlap:
+            fields["overlap"] = overlap
+    elif mode == "region":
+        fields["box"] = rest.split(",")
+    try:
+        # Words of a command line are no YAML: numbers may come as text.
+        return _SECOND_LOOK.validate_python(fields, strict=False)
+    except ValidationError:
+        raise ConfigError(
+            "--second-look: write none, tiles:2x2, tiles:3x2:0.2 or region:0.2,0.4,0.8,0.9"
+        ) from None
+
+
+@app.command()
+def clips(
+    labels: Annotated[Path, typer.Option(help="CSV with the columns clip and plate.")],
+    root: Annotated[Path, typer.Option(help="Folder that holds the clips.")],
+    json_out: Annotated[bool, typer.Option("--json", help="One JSON document to stdout.")] = False,
+    show_reads: Annotated[
+        bool, typer.Option("--show-reads", help="Print the plates read and labelled.")
+    ] = False,
+    detector: Annotated[str | None, typer.Option(help="Detector's name in the manifest.")] = None,
+    reader: Annotated[str | None, typer.Option(help="Reader's name in the manifest.")] = None,
+    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="Threads inside an operator.")] = 1,
+    second_look: Annotated[
+        str, typer.Option(help="none, tiles:COLUMNSxROWS[:OVERLAP] or region:X1,Y1,X2,Y2.")
+    ] = "none",
+    manifest: Annotated[Path | None, typer.Option(help="Another manifest of weights.")] = None,
+    progress: Annotated[bool, typer.Option(help="Show a progress bar on stderr.")] = True,
+) -> None:
+    """Read labelled clips in the open set and count.
+
+    No list and no label informs the reading: labels are compared after a clip has ended.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from edge.adapters.onnx.eyes import load_eyes
+    from edge.adapters.weights import Manifest
+
+    wanted = read_labels(labels, root)
+    look = parse_second_look(second_look)
+    eyes = load_eyes(Manifest.load(manifest), detector, reader, provider, threads)
+    seeing = SecondLook.around(eyes.detector, look)
+    scores: list[ClipScore] = []
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=console,
+        disable=not progress,
+    ) as bar:
+        every = bar.add_task("clips", total=len(wanted))
+        for clip, plates in wanted.items():
+            bar.update(every, description=clip)
+            scores.append(_run_clip(root / clip, clip, plates, seeing, eyes.reader, show_reads))
+            bar.advance(every)
+    result = summarise(scores, show_reads=show_reads)
+    if json_out:
+        json.dump(result, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        _print_table(Console(), scores, result, show_reads=show_reads)
+
+
+def _run_clip(
+    path: Path,
+    clip: str,
+    plates: list[PlateText],
+    detector: PlateDetector,
+    reader: PlateReader,
+    show_reads: bool,
+) -> ClipScore:
+    from edge.adapters.video import open_recordings
+    from edge.domain.vehicles import VehicleSeen
+    from edge.pipeline.watcher import VehicleWatcher
+
+    started = time.perf_counter()
+    seen: list[VehicleSeen] = []
+    frames = 0
+    stages = {"decode": 0.0}
+    for recording in open_recordings(path, camera="evaluate", started_at=_NO_TIME):
+        watcher = VehicleWatcher("evaluate", detector, reader)
+        vehicles: dict[int, VehicleSeen] = {}
+        before = time.perf_counter()
+        for frame in recording.frames():
+            stages["decode"] += time.perf_counter() - before
+            frames += 1
+            vehicles.update((v.number, v) for v in watcher.observe(frame))
+            before = time.perf_counter()
+        vehicles.update((v.number, v) for v in watcher.finish())
+        seen.extend(vehicles.values())
+        for stage, seconds in watcher.stage_seconds.items():
+            stages[stage] = stages.get(stage, 0.0) + seconds
+    read = [v for v in seen if v.consensus is not None]
+    score = score_clip(clip, plates, [v.consensus.best.text for v in read if v.consensus])
+    score.unreadable = len(seen) - len(read)
+    score.frames = frames
+    score.wall_s = time.perf_counter() - started
+    score.stage_s = stages
+    if show_reads:
+        score.reads = [
+            {
+                "text": v.consensus.best.text.reveal(),
+                "posterior": round(v.consensus.posterior, 4),
+                "margin": round(v.consensus.margin, 4),
+                "reads": v.consensus.reads,
+                "region": v.consensus.region,
+                "label": _label_of(v.consensus.best.text, plates),
+            }
+            for v in read
+            if v.consensus is not None
+        ]
+    return score
+
+
+def _label_of(text: PlateText, plates: list[PlateText]) -> str | None:
+    nearest = min(plates, key=lambda plate: _distance(text, plate))
+    return nearest.reveal() if _distance(text, nearest) <= NEAR else None
+
+
+def _distance(one: PlateText, other: PlateText) -> int:
+    return edits(one.reveal().encode(), other.reveal().encode())
+
+
+def summarise(scores: list[ClipScore], *, show_reads: bool) -> dict[str, Any]:
+    """All clips together, as printed by `--json`."""
+    vehicles = sum(s.vehicles for s in scores)
+    exact = sum(s.exact for s in scores)
+    frames = sum(s.frames for s in scores)
+    stages = sorted({stage for s in scores for stage in s.stage_s})
+    return {
+        "vehicles": vehicles,
+        "exact": exact / vehicles if vehicles else 0.0,
+        "exact_count": exact,
+        "exact_ci95": list(wilson(exact, vehicles)),
+        "missed": sum(s.missed for s in scores),
+        "spurious": sum(s.spurious for s in scores),
+        "split": sum(s.split for s in scores),
+        "reports": sum(s.reports for s in scores),
+        "unreadable": sum(s.unreadable for s in scores),
+        "frames": frames,
+        "wall_s": round(sum(s.wall_s for s in scores), 3),
+        "stage_ms_per_frame": {
+            stage: round(1000 * sum(s.stage_s.get(stage, 0.0) for s in scores) / max(frames, 1), 3)
+            for stage in stages
+        },
+        "per_clip": [
+            {
+                "clip": s.clip,
+                "vehicles": s.vehicles,
+                "exact": s.exact,
+                "missed": s.missed,
+                "spurious": s.spurious,
+                "split": s.split,
+                "frames": s.frames,
+                **({"reads": s.reads} if show_reads else {}),
+            }
+            for s in scores
+        ],
+    }
+
+
+def _print_table(
+    console: Any,  # noqa: ANN401
+    scores: list[ClipScore],
+    result: dict[str, Any],
+    *,
+    show_reads: bool,
+) -> None:
+    from rich.table import Table
+
+    table = Table(title="Labelled vehicles, read without any list")
+    for heading in ("clip", "vehicles", "exact", "missed", "spurious", "split"):
+        table.add_column(heading, justify="left" if heading == "clip" else "right")
+    for s in scores:
+        counts = (s.vehicles, s.exact, s.missed, s.spurious, s.split)
+        table.add_row(s.clip, *(str(n) for n in counts))
+    table.add_section()
+    totals = ("vehicles", "exact_count", "missed", "spurious", "split")
+    table.add_row("all", *(str(result[key]) for key in totals))
+    console.print(table)
+    low, high = result["exact_ci95"]
+    console.print(
+        f"exact {result['exact']:.3f} of {result['vehicles']} vehicles "
+        f"(95 % interval {low:.3f} to {high:.3f}), {result['frames']} frames in "
+        f"{result['wall_s']:.0f} s"
+    )
+    if show_reads:
+        for s in scores:
+            for read in s.reads:
+                label = read["label"] or "no label"
+                console.print(
+                    f"{s.clip}: {read['text']} (label {label}, posterior {read['posterior']:.3f})"
+                )
