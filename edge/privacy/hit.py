@@ -1,0 +1,306 @@
+"""What leaves the box for a hit, and what comes back: JSON signed over its canonical form.
+
+A payload is canonical JSON (RFC 8785), and no other spelling is accepted, so that one hit has
+one sequence of bytes. The signature is Ed25519 over `edge-anpr/hit/1`, a zero byte and the
+canonical JSON of everything but the signature; receipts likewise under their own name.
+
+`token` is a pseudonym under a key that the box destroys: within one epoch, purpose and rule it
+links passages of one vehicle, beyond that nothing. It is never anonymous.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+import rfc8785
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from edge.domain.pseudonym import PlateToken
+from edge.errors import EdgeError, ExitCode
+from edge.privacy.keys import AuthorityKey, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
+from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
+from edge.privacy.sealing import SealContext
+
+MAX_PAYLOAD_BYTES = 1024 * 1024
+"""No site's cap is higher; a larger payload is not even parsed."""
+
+HIT_ID_BYTES = 16
+_DECIMALS = 4
+
+
+def _real(text: str) -> str:
+    parse_utc(text)
+    return text
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+HitId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Moment = Annotated[
+    str,
+    Field(pattern=UTC_PATTERN, description="UTC, to the millisecond."),
+    AfterValidator(_real),
+]
+Base64 = Annotated[
+    str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
+]
+Signature = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==$", description="Ed25519.")]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class HitError(EdgeError):
+    """A payload that is no hit, or no receipt, of whom it says."""
+
+    exit_code = ExitCode.KEYS
+    default_code = "E_HIT"
+
+
+class _Signed(BaseModel):
+    """A message with a schema, signed by whoever sends it."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    SCHEMA: ClassVar[str]
+
+    schema_: str = Field(alias="schema")
+    signature: Signature
+
+    def to_payload(self) -> bytes:
+        """The one sequence of bytes that stands for this message."""
+        return rfc8785.dumps(self.model_dump(by_alias=True))
+
+    def is_verified_by(self, verify: Callable[[bytes, bytes], bool]) -> bool:
+        """Whether `verify(signature, message)` holds for this message."""
+        unsigned = self.model_dump(by_alias=True, exclude={"signature"})
+        return verify(base64.b64decode(self.signature), _signed_bytes(unsigned))
+
+
+class Hit(_Signed):
+    """One offence, as published. Plate and list entry are inside the seal only."""
+
+    SCHEMA: ClassVar[str] = "edge-anpr/hit/1"
+
+    schema_: Literal["edge-anpr/hit/1"] = Field(alias="schema")
+    hit_id: HitId
+    site: Name
+    box: Name
+    camera: Name
+    rule: Name
+    purpose: Name
+    authority: Name
+    observed_at: Moment
+    epoch: int = Field(ge=0, le=2**53 - 1, description="Of the box's salt, since its start.")
+    counter: int = Field(ge=0, le=2**53 - 1, description="Of the box's hits; a gap is a loss.")
+    token: HitId = Field(description="A pseudonym within one epoch, purpose and rule.")
+    posterior: Share = Field(description="Calibrated probability of the read.")
+    margin: Share = Field(description="Lead over the next most probable plate.")
+    human_check_required: bool
+    policy_sha256: Digest
+    sealed: Base64 = Field(description="The evidence, HPKE to the authority.")
+    sealed_sha256: Digest
+    box_key_id: KeyId
+    authority_key_id: KeyId
+
+    @property
+    def sealed_bytes(self) -> bytes:
+        return base64.b64decode(self.sealed)
+
+    @property
+    def observed(self) -> datetime:
+        return parse_utc(self.observed_at)
+
+    def seal_context(self) -> SealContext:
+        """What the evidence was sealed under."""
+        return SealContext(
+            site=self.site,
+            box=self.box,
+            camera=self.camera,
+            rule=self.rule,
+            purpose=self.purpose,
+            authority=self.authority,
+            hit_id=self.hit_id,
+            counter=self.counter,
+            observed_at=self.observed,
+            policy_sha256=self.policy_sha256,
+            box_key_id=self.box_key_id,
+            authority_key_id=self.authority_key_id,
+        )
+
+
+class Receipt(_Signed):
+    """An authority's word that it has stored a hit, sealed as it came."""
+
+    SCHEMA: ClassVar[str] = "edge-anpr/receipt/1"
+
+    schema_: Literal["edge-anpr/receipt/1"] = Field(alias="schema")
+    hit_id: HitId
+    sealed_sha256: Digest
+    authority: Name
+    authority_key_id: KeyId
+    stored_at: Moment
+
+    def confirms(self, hit_payload: bytes) -> bool:
+        """Whether it is about this very hit, and comes from the authority it was sealed to."""
+        try:
+            hit = Hit.model_validate_json(hit_payload)
+        except ValidationError:
+            return False
+        return (self.hit_id, self.sealed_sha256, self.authority, self.authority_key_id) == (
+            hit.hit_id,
+            hit.sealed_sha256,
+            hit.authority,
+            hit.authority_key_id,
+        )
+
+
+def new_hit_id(random_bytes: Callable[[int], bytes]) -> str:
+    """A hit's id: 16 random bytes in hex."""
+    return random_bytes(HIT_ID_BYTES).hex()
+
+
+def build_hit(
+    context: SealContext,
+    sealed: bytes,
+    *,
+    epoch: int,
+    token: PlateToken,
+    posterior: float,
+    margin: float,
+    human_check_required: bool,
+    keys: BoxKeys,
+) -> Hit:
+    """Sign a hit as the box; `context` is the one its evidence was sealed under.
+
+    Probabilities are rounded to four decimals: more would say nothing, and each has one
+    spelling in canonical JSON.
+
+    Raises:
+        HitError: a value is out of its bounds.
+    """
+    fields: dict[str, str | int | float] = {
+        "schema": Hit.SCHEMA,
+        "hit_id": context.hit_id,
+        "site": context.site,
+        "box": context.box,
+        "camera": context.camera,
+        "rule": context.rule,
+        "purpose": context.purpose,
+        "authority": context.authority,
+        "observed_at": utc_text(context.observed_at),
+        "epoch": epoch,
+        "counter": context.counter,
+        "token": token.hex(),
+        "posterior": round(posterior, _DECIMALS),
+        "margin": round(margin, _DECIMALS),
+        "human_check_required": human_check_required,
+        "policy_sha256": context.policy_sha256,
+        "sealed": base64.b64encode(sealed).decode("ascii"),
+        "sealed_sha256": hashlib.sha256(sealed).hexdigest(),
+        "box_key_id": context.box_key_id,
+        "authority_key_id": context.authority_key_id,
+    }
+    return _signed(Hit, fields, keys.sign)
+
+
+def verify_hit(payload: bytes, box: BoxPublicKeys) -> Hit:
+    """The hit of a payload, if the box has signed it with a key of its own.
+
+    Whether that key is still to be accepted is for the receiver to ask: `BoxPublicKeys.accepts`.
+
+    Raises:
+        HitError: no hit, not in canonical form, of another box, or its signature or digest
+            is wrong.
+    """
+    hit = _parsed(Hit, payload)
+    if (hit.site, hit.box) != (box.site, box.box):
+        raise HitError(f"hit {hit.hit_id}: not of box {box.box} of site {box.site}; refused")
+    if not hit.is_verified_by(
+        lambda signature, message: box.verify(hit.box_key_id, signature, message)
+    ):
+        raise HitError(
+            f"hit {hit.hit_id}: key {hit.box_key_id} of box {box.box} has not signed it; if the "
+            "box's key was rotated, get its new public file",
+            code="E_SIGNATURE",
+        )
+    if hashlib.sha256(hit.sealed_bytes).hexdigest() != hit.sealed_sha256:
+        raise HitError(f"hit {hit.hit_id}: its digest is not that of its evidence; refused")
+    return hit
+
+
+def sign_receipt(hit: Hit, stored_at: datetime, key: AuthorityKey) -> Receipt:
+    """Confirm a stored hit with the generation of keys that it was sealed to.
+
+    Raises:
+        HitError: the key is of another generation or authority; the box would not believe it.
+    """
+    if (hit.authority, hit.authority_key_id) != (key.authority, key.key_id):
+        raise HitError(f"hit {hit.hit_id}: sealed to other keys than those of this receipt")
+    fields: dict[str, str | int | float] = {
+        "schema": Receipt.SCHEMA,
+        "hit_id": hit.hit_id,
+        "sealed_sha256": hit.sealed_sha256,
+        "authority": hit.authority,
+        "authority_key_id": hit.authority_key_id,
+        "stored_at": utc_text(stored_at),
+    }
+    return _signed(Receipt, fields, key.sign_receipt)
+
+
+def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
+    """The receipt of a payload, if the authority has signed it; then ask `Receipt.confirms`.
+
+    Raises:
+        HitError: no receipt, not in canonical form, of another authority, or wrongly signed.
+    """
+    receipt = _parsed(Receipt, payload)
+    if receipt.authority != authority.authority or not receipt.is_verified_by(
+        lambda signature, message: authority.verify_receipt(
+            receipt.authority_key_id, signature, message
+        )
+    ):
+        raise HitError(
+            f"receipt for hit {receipt.hit_id}: authority {authority.authority} has not signed it "
+            "with a key that is known here; if its keys were rotated, get its new public file",
+            code="E_SIGNATURE",
+        )
+    return receipt
+
+
+_Message = TypeVar("_Message", bound=_Signed)
+
+
+def _signed(
+    model: type[_Message], fields: Mapping[str, str | int | float], sign: Callable[[bytes], bytes]
+) -> _Message:
+    signature = base64.b64encode(sign(_signed_bytes(fields))).decode("ascii")
+    try:
+        return model.model_validate({**fields, "signature": signature})
+    except ValidationError as error:
+        names = ", ".join(str(part) for problem in error.errors() for part in problem["loc"])
+        raise HitError(f"hit: {names} out of bounds; it was not signed") from None
+
+
+def _parsed(model: type[_Message], payload: bytes) -> _Message:
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise HitError(f"a payload of {len(payload)} bytes is larger than any message of a box")
+    try:
+        message = model.model_validate_json(payload)
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in problem["loc"])[:60] or "payload"
+        raise HitError(f"{where}: not as {model.SCHEMA} says; refused") from None
+    if message.to_payload() != payload:
+        raise HitError(f"payload is not in the canonical form of {model.SCHEMA}; refused")
+    return message
+
+
+def _signed_bytes(unsigned: Mapping[str, str | int | float]) -> bytes:
+    """The schema's name comes first: a signature under one schema says nothing under another."""
+    return str(unsigned["schema"]).encode() + b"\0" + rfc8785.dumps(dict(unsigned))

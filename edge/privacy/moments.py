@@ -1,0 +1,34 @@
+"""Moments as payloads spell them: UTC, milliseconds, one spelling only."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+
+UTC_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+
+
+def utc_text(moment: datetime) -> str:
+    """`2026-11-30T07:16:05.123Z`; what is finer than a millisecond is cut off.
+
+    Raises:
+        ValueError: the moment is naive.
+    """
+    if moment.utcoffset() is None:
+        message = "a moment without a time zone"
+        raise ValueError(message)
+    utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds") + "Z"
+
+
+def parse_utc(text: str) -> datetime:
+    """The moment that `utc_text` has written.
+
+    Raises:
+        ValueError: another spelling, or no such moment.
+    """
+    if not re.fullmatch(UTC_PATTERN, text, re.ASCII):
+        message = "a moment is written as 2026-11-30T07:16:05.123Z"
+        raise ValueError(message)
+    # Python 3.10 reads no "Z".
+    return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc)

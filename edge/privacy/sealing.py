@@ -1,0 +1,343 @@
+"""Evidence that only the authority can open.
+
+    body    = signature (64) ‖ header length (4) ‖ header ‖ pictures
+    padded  = body length (4) ‖ body ‖ zeros, up to a size class
+    sealed  = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
+
+Lengths are big-endian. The header is canonical JSON (RFC 8785): the context, the plate and
+what else was read, and each picture's name and length; the pictures follow in that order.
+
+The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The context (which hit,
+under which policy, for whom) is the HPKE `info`, and it stands in the header, which the box's
+Ed25519 signature covers: a sealed body fits no other hit, and the authority can show to a third
+party who made it. Base mode alone says nothing about the sender, hence the signature.
+
+A sealed body's length tells its size class and nothing finer: roughly whether there are
+pictures, and how detailed they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Literal
+
+import rfc8785
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.domain.plates import PlateFormatError, PlateText
+from edge.domain.reading import Hypothesis
+from edge.errors import EdgeError, ExitCode
+from edge.privacy.framing import framed
+from edge.privacy.keys import (
+    AuthorityPrivateKeys,
+    AuthorityPublicKeys,
+    BoxKeys,
+    BoxPublicKeys,
+)
+from edge.privacy.moments import parse_utc, utc_text
+
+SCHEMA: Literal["edge-anpr/evidence/1"] = "edge-anpr/evidence/1"
+
+SIZE_CLASSES = tuple(kib * 1024 for kib in (4, 12, 20, 40, 80, 160, 320, 640))
+"""Lengths of a padded body, bytes. 12 KiB is the largest under rumqttd's cap of 20 KiB, 80 KiB
+under 112 KiB (the default) and AWS IoT's 128 KiB, 640 KiB under EMQX's 1 MiB."""
+
+HIT_OVERHEAD_BYTES = 2048
+"""Most that a hit's JSON takes beside the sealed evidence: names of at most 40 characters."""
+
+HEADER_BYTES = 2048
+"""Room that the picture budget leaves for signature, lengths and header."""
+
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_HPKE_BYTES = 32 + 16
+_SIGNATURE_BYTES = 64
+_LENGTH_BYTES = 4
+_NAME = r"^[a-z0-9-]{1,40}$"
+
+
+class SealError(EdgeError):
+    """Evidence that cannot be sealed or opened."""
+
+    exit_code = ExitCode.KEYS
+    default_code = "E_SEAL"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of the evidence; the name is a file name without its ending."""
+
+    name: str
+    jpeg: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceContent:
+    """What only the authority may know.
+
+    `alternatives` are the other plates it could have been, most probable first. `reads` says
+    on how many frames the plate was read. `list_entry_id` is the entry that made the hit.
+    """
+
+    plate: PlateText
+    alternatives: tuple[Hypothesis, ...]
+    region: str | None
+    list_entry_id: str | None = field(repr=False)
+    reads: int
+    first_seen: datetime
+    last_seen: datetime
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SealContext:
+    """What a sealed body is bound to: it opens for this hit and for no other."""
+
+    site: str
+    box: str
+    camera: str
+    rule: str
+    purpose: str
+    authority: str
+    hit_id: str
+    counter: int
+    observed_at: datetime
+    policy_sha256: str
+    box_key_id: str
+    authority_key_id: str
+
+    def as_json(self) -> dict[str, str | int]:
+        """The context in JSON terms, with schema and suite."""
+        return {
+            "schema": SCHEMA,
+            "suite": "DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305",
+            "site": self.site,
+            "box": self.box,
+            "camera": self.camera,
+            "rule": self.rule,
+            "purpose": self.purpose,
+            "authority": self.authority,
+            "hit_id": self.hit_id,
+            "counter": self.counter,
+            "observed_at": utc_text(self.observed_at),
+            "policy_sha256": self.policy_sha256,
+            "box_key_id": self.box_key_id,
+            "authority_key_id": self.authority_key_id,
+        }
+
+    def info(self) -> bytes:
+        """The HPKE `info`: canonical JSON."""
+        return rfc8785.dumps(self.as_json())
+
+
+def largest_body(payload_cap_bytes: int) -> int:
+    """The largest size class whose hit stays under the cap, bytes.
+
+    Raises:
+        SealError: the cap is too small for any hit.
+    """
+    room = (payload_cap_bytes - HIT_OVERHEAD_BYTES) // 4 * 3 - _HPKE_BYTES
+    fitting = [size for size in SIZE_CLASSES if size <= room]
+    if not fitting:
+        raise SealError(
+            f"a cap of {payload_cap_bytes} bytes is too small for any hit; "
+            "raise site.yaml's broker.payload_cap_kib to 8 or more",
+            code="E_TOO_LARGE",
+        )
+    return fitting[-1]
+
+
+def picture_budget(payload_cap_bytes: int) -> int:
+    """How many bytes of JPEG, all pictures together, keep a hit under the payload cap.
+
+    Raises:
+        SealError: the cap is too small for any hit.
+    """
+    return largest_body(payload_cap_bytes) - HEADER_BYTES
+
+
+def seal(
+    content: EvidenceContent,
+    context: SealContext,
+    *,
+    box: BoxKeys,
+    authority: AuthorityPublicKeys,
+    payload_cap_bytes: int,
+) -> bytes:
+    """Sign the evidence as the box and seal it to the authority. The box cannot open it.
+
+    Raises:
+        SealError: the context names other keys than these, or the evidence does not fit under
+            the cap (`E_TOO_LARGE`): make the pictures smaller, or leave them out.
+    """
+    if (context.site, context.box, context.box_key_id) != (box.site, box.box, box.key_id) or (
+        (context.authority, context.authority_key_id) != (authority.authority, authority.key_id)
+    ):
+        raise SealError("the seal's context names other keys than those at hand")
+    body = _body(content, context, box)
+    largest = largest_body(payload_cap_bytes)
+    sizes = [size for size in SIZE_CLASSES if len(body) + _LENGTH_BYTES <= size <= largest]
+    if not sizes:
+        raise SealError(
+            f"evidence of {len(body)} bytes does not fit under {largest}; "
+            "smaller pictures, or a higher broker.payload_cap_kib in site.yaml",
+            code="E_TOO_LARGE",
+        )
+    padded = (len(body).to_bytes(_LENGTH_BYTES, "big") + body).ljust(sizes[0], b"\0")
+    return _SUITE.encrypt(padded, authority.sealing, info=context.info())
+
+
+def open_sealed(
+    sealed: bytes,
+    context: SealContext,
+    *,
+    authority: AuthorityPrivateKeys,
+    box: BoxPublicKeys,
+) -> EvidenceContent:
+    """Open sealed evidence and check that the box made it for this very hit.
+
+    Raises:
+        SealError: no key for it (`E_NO_KEY`), or anything at all is not as sealed.
+    """
+    keys = authority.generation(context.authority_key_id)
+    if keys is None or keys.authority != context.authority:
+        raise SealError(
+            f"hit {context.hit_id}: sealed to key {context.authority_key_id} of authority "
+            f"{context.authority}, which is not here; without it nobody can open the hit",
+            code="E_NO_KEY",
+        )
+    try:
+        padded = _SUITE.decrypt(sealed, keys.sealing, info=context.info())
+    except (InvalidTag, ValueError):
+        raise _broken(context) from None
+    return _content(padded, context, box)
+
+
+# --- the body -------------------------------------------------------------------------------
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+
+class _Alternative(_Part):
+    plate: str = Field(max_length=20)
+    probability: float = Field(ge=0, le=1, allow_inf_nan=False)
+
+
+class _PictureEntry(_Part):
+    name: Annotated[str, Field(pattern=_NAME)]
+    bytes: int = Field(ge=1)
+
+
+class _Header(_Part):
+    schema_: Literal["edge-anpr/evidence/1"] = Field(default=SCHEMA, alias="schema")
+    context: dict[str, str | int]
+    plate: str = Field(max_length=20)
+    alternatives: tuple[_Alternative, ...] = Field(max_length=16)
+    region: str | None = Field(max_length=80)
+    list_entry_id: str | None = Field(max_length=200)
+    reads: int = Field(ge=0)
+    first_seen: str
+    last_seen: str
+    pictures: tuple[_PictureEntry, ...] = Field(max_length=8)
+
+
+def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes:
+    try:
+        entry = _Header(
+            context=context.as_json(),
+            plate=content.plate.reveal(),
+            alternatives=tuple(
+                _Alternative(plate=other.text.reveal(), probability=round(other.probability, 4))
+                for other in content.alternatives
+            ),
+            region=content.region,
+            list_entry_id=content.list_entry_id,
+            reads=content.reads,
+            first_seen=utc_text(content.first_seen),
+            last_seen=utc_text(content.last_seen),
+            pictures=tuple(
+                _PictureEntry(name=picture.name, bytes=len(picture.jpeg))
+                for picture in content.pictures
+            ),
+        )
+    except ValidationError as error:
+        # Names of fields only: the error itself could quote the plate.
+        fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
+        raise SealError(f"evidence: {fields} out of bounds; it was not sealed") from None
+    header = rfc8785.dumps(entry.model_dump(by_alias=True))
+    pictures = b"".join(picture.jpeg for picture in content.pictures)
+    signature = box.sign(_signed(header, pictures))
+    return signature + len(header).to_bytes(_LENGTH_BYTES, "big") + header + pictures
+
+
+def _signed(header: bytes, pictures: bytes) -> bytes:
+    """What the box signs; its first field keeps it apart from all else that it signs."""
+    return framed(SCHEMA.encode(), header, pictures)
+
+
+def _content(padded: bytes, context: SealContext, box: BoxPublicKeys) -> EvidenceContent:
+    length, rest = _number(padded), padded[_LENGTH_BYTES:]
+    body, padding = rest[:length], rest[length:]
+    signature, lengths = body[:_SIGNATURE_BYTES], body[_SIGNATURE_BYTES:]
+    header_length, tail = _number(lengths), lengths[_LENGTH_BYTES:]
+    header, pictures = tail[:header_length], tail[header_length:]
+    if (
+        len(padded) not in SIZE_CLASSES
+        or len(body) != length
+        or any(padding)
+        or len(header) != header_length
+        or not box.verify(context.box_key_id, signature, _signed(header, pictures))
+        or (context.site, context.box) != (box.site, box.box)
+    ):
+        raise _broken(context)
+    try:
+        entry = _Header.model_validate_json(header)
+        if entry.context != context.as_json():
+            raise _broken(context)
+        return EvidenceContent(
+            plate=PlateText(entry.plate),
+            alternatives=tuple(
+                Hypothesis(PlateText(other.plate), other.probability)
+                for other in entry.alternatives
+            ),
+            region=entry.region,
+            list_entry_id=entry.list_entry_id,
+            reads=entry.reads,
+            first_seen=parse_utc(entry.first_seen),
+            last_seen=parse_utc(entry.last_seen),
+            pictures=_pictures(entry.pictures, pictures, context),
+        )
+    except (ValidationError, PlateFormatError, ValueError):
+        # Such an error could quote the plate.
+        raise _broken(context) from None
+
+
+def _pictures(
+    entries: Sequence[_PictureEntry], jpegs: bytes, context: SealContext
+) -> tuple[Picture, ...]:
+    names = {entry.name for entry in entries}
+    if sum(entry.bytes for entry in entries) != len(jpegs) or len(names) != len(entries):
+        raise _broken(context)
+    pictures: list[Picture] = []
+    for entry in entries:
+        pictures.append(Picture(entry.name, jpegs[: entry.bytes]))
+        jpegs = jpegs[entry.bytes :]
+    return tuple(pictures)
+
+
+def _number(data: bytes) -> int:
+    return int.from_bytes(data[:_LENGTH_BYTES], "big")
+
+
+def _broken(context: SealContext) -> SealError:
+    return SealError(
+        f"hit {context.hit_id}: the sealed evidence is not what box {context.box} sealed for this "
+        "hit; nothing of it is shown, keep it and ask the box's owner"
+    )
