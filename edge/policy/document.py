@@ -12,7 +12,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -145,11 +145,8 @@ def parse_document(text: str, file: Path, model: type[Model]) -> Document[Model]
         # JSON is the stricter door: no coercion, but text for dates and lists for tuples.
         parsed = model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
-        lines = [
-            str(_problem(file, root, detail["loc"], _explain(detail, model)))
-            for detail in error.errors(include_url=False, include_input=False)
-        ]
-        raise joined(lines) from None
+        details = error.errors(include_url=False, include_input=False)
+        raise joined([str(_rejection(file, root, detail, model)) for detail in details]) from None
     return Document(file, parsed, root)
 
 
@@ -229,7 +226,8 @@ def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) 
             if not isinstance(key_node, ScalarNode) or _UNPRINTABLE.search(key):
                 complain(key_node, location, "a key must be plain text")
             elif key in mapping:
-                complain(key_node, (*location, key), "this key is given twice; keep one")
+                shown = (key,) if _QUOTABLE.fullmatch(key) else ()
+                complain(key_node, (*location, *shown), "this key is given twice; keep one")
             else:
                 mapping[key] = _plain(value, file, (*location, key), problems)
         return mapping
@@ -257,6 +255,13 @@ def _scalar(node: Node) -> Tree:
     if _DECIMAL.fullmatch(text):
         return float(text)
     return text
+
+
+def _rejection(file: Path, root: Node, detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+    problem = _problem(file, root, detail["loc"], _explain(detail, model))
+    if detail["type"] == "extra_forbidden" and not _QUOTABLE.fullmatch(str(detail["loc"][-1])):
+        return replace(problem, location=problem.location[:-1])
+    return problem
 
 
 def _problem(file: Path, root: Node, location: Sequence[int | str], message: str) -> Problem:
@@ -291,39 +296,44 @@ def _path(location: Location) -> str:
 
 def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """What is wrong and what to write instead, in one line; never repeats a value."""
-    kind, location = detail["type"], detail["loc"]
+    kind, location, context = detail["type"], detail["loc"], detail.get("ctx", {})
     name = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
-        return (
-            _INLINE_CREDENTIAL if name == "password" else _unknown_key(name, model, location[:-1])
-        )
+        return _INLINE_CREDENTIAL if name == "password" else _unknown_key(name, model, location)
     if kind == "missing":
         return f"{name!r} is missing; add it"
-    if kind == "union_tag_not_found":
-        return f"{detail['ctx']['discriminator']} is missing; add it"
-    if kind == "union_tag_invalid":
-        context = detail["ctx"]
-        return f"{context['discriminator']} must be one of {context['expected_tags']}"
-    if name == "[key]":
-        return "this name is not allowed; a name has 1 to 40 of a-z, 0-9 and -"
+    if kind == "string_pattern_mismatch" and context["pattern"] == ID_PATTERN:
+        return "a name has 1 to 40 of a-z, 0-9 and -; change it"
+    template = _MESSAGES.get(kind)
+    if template is not None:
+        return template.format(**context)
     message = detail["msg"].removeprefix("Value error, ")
-    for before, after in (
-        ("Input should be", "must be"),
-        ("String should", "must"),
-        ("Input should", "must"),
-    ):
+    for before, after in (("Input should", "must"), ("String should", "must")):
         message = message.replace(before, after)
-    if kind == "string_pattern_mismatch":
-        message = _PATTERN_CURES.get(str(detail["ctx"]["pattern"]), message)
     return message
 
 
 ID_PATTERN = r"^[a-z0-9-]{1,40}$"
-_PATTERN_CURES = {ID_PATTERN: "must be a name of 1 to 40 of a-z, 0-9 and -"}
+
+# Where the library's words are for programmers.
+_MESSAGES = {
+    "model_type": "must hold keys with values",
+    "dict_type": "must hold names with values",
+    "tuple_type": "must be a list, such as [a, b]",
+    "too_short": "must have at least {min_length} of them",
+    "too_long": "must have at most {max_length} of them",
+    "int_type": "must be a whole number, without quotes",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number, without quotes",
+    "bool_type": "must be true or false",
+    "string_type": "must be text; put it in quotes",
+    "union_tag_not_found": "{discriminator} is missing; add it",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
+}
 
 
-def _unknown_key(name: str, model: type[BaseModel], parent: Location) -> str:
-    known = sorted(_known_keys(model, parent))
+def _unknown_key(name: str, model: type[BaseModel], location: Location) -> str:
+    known = sorted(_known_keys(model, location[:-1]))
     near = nearest(name, known)
     if near is not None:
         return f"unknown key; did you mean {near!r}?"
@@ -362,7 +372,9 @@ def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
         elif isinstance(step, int):
             part = part.get("items", {})
         else:
-            part = part.get("properties", {}).get(step) or part.get("additionalProperties") or {}
+            named = part.get("properties", {}).get(step)
+            patterns = [*part.get("patternProperties", {}).values(), {}]
+            part = named or part.get("additionalProperties") or patterns[0]
         part = resolve(part)
     for option in map(resolve, (part, *part.get("anyOf", ()))):
         if "properties" in option:
