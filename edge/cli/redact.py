@@ -215,7 +215,8 @@ def _regular_file(source: str) -> Path:
             a folder, also behind a symbolic link; `E_SOURCE_MISSING` if nothing is there.
     """
     if "://" in source or source == "-":
-        raise _no_regular_file(source, "an address or standard input")
+        # An address may hold a password, so it is not repeated.
+        raise _no_regular_file("IN", "an address or standard input")
     path = Path(source)
     try:
         mode = path.stat().st_mode

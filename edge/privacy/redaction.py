@@ -52,9 +52,11 @@ roof edge down. At least 1.2 m of roof comes before its glass, which seen from a
 is 1.2 / 0.11 * tan(e) h: more than 1.5 h from 8 degrees up. Seen from lower down, a follower
 that close would hide the plate itself."""
 
-CABIN_SIDE = 1.25  # w beyond the plate: the rest of a car of 1.8 m
-CABIN_ABOVE = 2.6  # w: 1.35 m, from the plate over the roof of a car or a small van
-CABIN_BELOW = 3.0  # h: 33 cm, to the road
+CABIN_SIDE = 1.25  # w beyond the plate, level with it: the rest of a car of 1.8 m
+ROOF_SIDE = 0.6  # w beyond the plate, level with the roof: the rest of a roof of 1.15 m
+CABIN_ABOVE = 2.0
+"""w above the plate: 1.04 m. Over a rear plate that is past the roof of a car; over a front
+plate, seen obliquely from above, most of the windscreen."""
 
 OTHER_SIDE = 2.0
 """w beyond another vehicle's plate: 1.04 m and half its plate, so half a lorry, or a car whose
@@ -237,7 +239,7 @@ def _shown(plate: Box, others: Sequence[Box], level: RevealLevel, height: int, w
         return shown
     if level is not RevealLevel.PLATE:
         if level is RevealLevel.OCCUPANTS:
-            _fill(shown, _vehicle(plate), value=True)
+            _show_cabin(shown, plate)
         _show_bodywork(shown, plate)
         for other in others:
             _fill(shown, _surroundings(other), value=False)
@@ -259,17 +261,6 @@ def _patch(plate: Box) -> Box:
     return plate.grown(left=side, top=edge, right=side, bottom=edge)
 
 
-def _vehicle(plate: Box) -> Box:
-    """A car around its plate, roof and cabin included."""
-    side = CABIN_SIDE * plate.width
-    return plate.grown(
-        left=side,
-        top=CABIN_ABOVE * plate.width,
-        right=side,
-        bottom=CABIN_BELOW * _line(plate),
-    )
-
-
 def _surroundings(other: Box) -> Box:
     """Where the glass of the vehicle that carries this plate may be, wherever its plate sits."""
     unit = max(other.width, OTHER_PLATE_WIDTH * other.height)
@@ -284,17 +275,36 @@ def _surroundings(other: Box) -> Box:
 def _show_bodywork(shown: Mask, plate: Box) -> None:
     """Show what is proven to be bodywork: beside the plate and below, never above.
 
-    Sideways both edges close in with the slope height / width of the box. No line along the
-    plate can be steeper than its box, so however the camera tilts and wherever it stands, what
-    is shown stays between the lines that continue the plate's own edges on the bodywork.
+    A box higher than a plate line holds a tilted plate, which may hang by the excess on either
+    side, so beside the plate the upper edge begins that much lower. Outwards both edges close
+    in with the slope height / width of the box, as no line along the plate is steeper than its
+    box. So however the camera tilts and wherever it stands, what is shown beside the plate
+    stays below the line that continues its upper edge.
     """
-    x = np.arange(shown.shape[1]) + 0.5
-    y = np.arange(shown.shape[0])[:, np.newaxis] + 0.5
-    beside = np.maximum(np.maximum(plate.x1 - x, x - plate.x2), 0)
+    beside, y = _places(shown, plate)
+    line = _line(plate)
     closing = beside * (plate.height / plate.width)
-    upper = plate.y1 + closing
-    lower = plate.y2 + BODY_BELOW * _line(plate) - closing
+    upper = plate.y1 + (plate.height - line) * (beside > 0) + closing
+    lower = plate.y2 + BODY_BELOW * line - closing
     shown |= (beside <= BODY_SIDE * plate.width) & (y >= upper) & (y <= lower)
+
+
+def _show_cabin(shown: Mask, plate: Box) -> None:
+    """Show a car around its plate, roof and cabin included, narrower towards the roof."""
+    beside, y = _places(shown, plate)
+    top, bottom = plate.y1 - CABIN_ABOVE * plate.width, plate.y2 + BODY_BELOW * _line(plate)
+    risen = np.clip((plate.y1 - y) / (plate.y1 - top), 0, 1)
+    side = (CABIN_SIDE + (ROOF_SIDE - CABIN_SIDE) * risen) * plate.width
+    shown |= (beside <= side) & (y >= top) & (y <= bottom)
+
+
+def _places(shown: Mask, plate: Box) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Centres of all pixels: how far beside the plate (a row), and y (a column)."""
+    height, width = shown.shape
+    x = np.arange(width, dtype=np.float64) + 0.5
+    y = np.arange(height, dtype=np.float64)[:, np.newaxis] + 0.5
+    beside: npt.NDArray[np.float64] = np.maximum(np.maximum(plate.x1 - x, x - plate.x2), 0)
+    return beside, y
 
 
 def _fill(picture: npt.NDArray[np.uint8] | Mask, box: Box, value: int) -> None:

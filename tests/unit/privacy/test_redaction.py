@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import pickle
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.domain.imaging import Box, Pixels
+from edge.domain.pseudonym import Candidate, PlateToken
+from edge.domain.reveal import RevealLevel
+from edge.domain.rules import Offence, Rule, RuleKind
+from edge.domain.vehicles import KeyFrame
+from edge.errors import RedactionError
+from edge.privacy.redaction import (
+    BLANK_GREY,
+    MASK_GREY,
+    EvidenceImage,
+    RedactedImage,
+    mask_all,
+    preview_of_regular_file,
+    reveal,
+)
+
+HEIGHT, WIDTH = 240, 320
+PLATE = Box(130, 140, 182, 151)
+"""One pixel is a centimetre: a plate of 52 x 11."""
+
+REVEALING = [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS]
+
+
+def offence(level: RevealLevel) -> Offence:
+    rule = Rule("school-street", RuleKind.PERMIT_ZONE, "safety", "police", level, 0.95, 0.5)
+    return Offence(rule, Candidate(PlateToken(bytes(16)), 0.99), 0.99, 0.98)
+
+
+def noise(seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> Pixels:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def key_frame(pixels: Pixels, plate: Box = PLATE, others: tuple[Box, ...] = ()) -> KeyFrame:
+    return KeyFrame(7, datetime(2026, 11, 23, 7, 20, tzinfo=timezone.utc), plate, others, pixels)
+
+
+def seen(level: RevealLevel, plate: Box = PLATE, others: tuple[Box, ...] = ()) -> Any:
+    """Which pixels depend on the frame, found out from outside: shape (height, width)."""
+    black, white = (
+        preview_of_regular_file(
+            np.full((HEIGHT, WIDTH, 3), value, np.uint8),
+            [plate],
+            level,
+            show_plates=True,
+            others=others,
+        ).pixels
+        for value in (0, 255)
+    )
+    return (black != white).any(axis=2)
+
+
+def within(box: Box) -> Any:
+    """The pixels whose centres lie in a box."""
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+    return (x > box.x1) & (x < box.x2) & (y > box.y1) & (y < box.y2)
+
+
+# --- nothing gets out that was not shown ---------------------------------------------------
+
+
+plates = st.builds(
+    lambda x, y, w, ratio: Box(x, y, x + w, y + w * ratio),
+    st.floats(0, WIDTH - 62),
+    st.floats(0, HEIGHT - 50),
+    st.floats(4, 60),
+    st.floats(0.15, 0.8),
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    plate=plates,
+    others=st.lists(plates, max_size=3).map(tuple),
+    level=st.sampled_from(REVEALING),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_frames_that_differ_only_where_they_are_masked_give_the_same_pictures(
+    plate: Box, others: tuple[Box, ...], level: RevealLevel, seed: int
+) -> None:
+    first, second = noise(seed), noise(seed + 1)
+    shown = seen(level, plate, others)
+    second[shown] = first[shown]
+    assert not shown.all()
+    try:
+        pictures = reveal(offence(level), key_frame(first, plate, others))
+    except RedactionError:  # another plate covers the offender's own: nothing to show
+        assert not shown.any()
+        return
+    for one, other in zip(
+        pictures, reveal(offence(level), key_frame(second, plate, others)), strict=True
+    ):
+        assert np.array_equal(one.pixels, other.pixels)
+
+
+@settings(max_examples=80, deadline=None)
+@given(plate=plates, others=st.lists(plates, min_size=1, max_size=3).map(tuple))
+def test_no_level_ever_shows_a_plate_that_is_not_the_offenders(
+    plate: Box, others: tuple[Box, ...]
+) -> None:
+    for other in others:
+        if plate.intersection(other) > 0:
+            continue
+        for level in REVEALING:
+            assert not (seen(level, plate, others) & within(other)).any()
+
+
+@settings(max_examples=80, deadline=None)
+@given(plate=plates)
+def test_each_level_shows_no_less_than_the_one_below_it(plate: Box) -> None:
+    below = seen(RevealLevel.NONE, plate)
+    assert not below.any()
+    for level in REVEALING:
+        shown = seen(level, plate)
+        assert (shown >= below).all()
+        below = shown
+
+
+@settings(max_examples=80, deadline=None)
+@given(plate=plates)
+def test_at_vehicle_nothing_is_shown_higher_above_a_plate_than_three_centimetres(
+    plate: Box,
+) -> None:
+    line = min(plate.height, 0.22 * plate.width)
+    rows = np.flatnonzero(seen(RevealLevel.VEHICLE, plate).any(axis=1))
+    assert rows[0] >= math.floor(plate.y1 - 0.25 * line)
+
+
+@pytest.mark.parametrize("angle", [-12, -6, 0, 6, 12])
+def test_at_vehicle_a_tilted_camera_shows_nothing_above_the_line_of_the_plates_upper_edge(
+    angle: float,
+) -> None:
+    # A plate of 52 x 11 turned by the angle, and the box a detector puts around it.
+    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    half_width = (52 * cosine + 11 * abs(sine)) / 2
+    half_height = (11 * cosine + 52 * abs(sine)) / 2
+    box = Box(160 - half_width, 120 - half_height, 160 + half_width, 120 + half_height)
+    y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
+    above_plate_cm = -(y - 120) * cosine + (x - 160) * sine - 5.5
+    beside = (x < box.x1 - 4) | (x > box.x2 + 4)
+    assert (above_plate_cm[seen(RevealLevel.VEHICLE, box) & beside] <= 1).all()
+
+
+def test_a_masked_picture_is_one_colour_and_of_the_same_size() -> None:
+    picture = mask_all(noise())
+    assert (picture.width, picture.height) == (WIDTH, HEIGHT)
+    assert (picture.pixels == MASK_GREY).all()
+
+
+# --- what each level shows ------------------------------------------------------------------
+
+
+def test_plate_shows_the_whole_plate_and_hardly_more() -> None:
+    shown = seen(RevealLevel.PLATE)
+    assert shown[within(PLATE)].all()
+    assert PLATE.area < shown.sum() < 2 * PLATE.area
+
+
+def test_vehicle_shows_bodywork_beside_and_below_several_times_the_size_of_the_plate() -> None:
+    shown = seen(RevealLevel.VEHICLE)
+    assert shown.sum() - within(PLATE).sum() > 3 * PLATE.area
+    assert shown[145, 110], "20 cm beside the plate"
+    assert shown[145, 201], "20 cm beside the plate"
+    assert shown[163, 156], "12 cm below the plate"
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "what"),
+    [
+        (156, 124, "glass 15 cm above the middle of a rear plate"),
+        (110, 130, "glass beside and above the plate"),
+        (156, 90, "a windscreen"),
+        (60, 145, "a vehicle in the next lane"),
+        (156, 180, "a vehicle that follows, seen from above"),
+    ],
+)
+def test_vehicle_never_shows(x: int, y: int, what: str) -> None:
+    assert not seen(RevealLevel.VEHICLE)[y, x], what
+
+
+def test_occupants_shows_the_cabin_too() -> None:
+    shown = seen(RevealLevel.OCCUPANTS)
+    assert shown[70, 156], "the windscreen, 70 cm above the plate"
+    assert not shown[30, 156], "over the roof"
+    assert not shown[70, 40], "a passer-by beside the car"
+
+
+def test_of_a_motorcycle_plate_hardly_more_than_the_plate_is_shown() -> None:
+    motorcycle = Box(140, 140, 161, 154)  # 210 x 140 mm
+    shown = seen(RevealLevel.VEHICLE, motorcycle)
+    rows, columns = np.nonzero(shown)
+    assert rows.min() >= 138
+    assert rows.max() <= 162
+    assert columns.min() >= 140 - 14
+    assert columns.max() <= 161 + 14
+
+
+# --- other vehicles -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "where"),
+    [
+        (Box(130, 190, 190, 203), "follows closely and covers the offender's bumper"),
+        (Box(230, 160, 285, 172), "stands in the next lane, nearer"),
+        (Box(20, 150, 75, 162), "stands in the next lane on the other side"),
+    ],
+)
+@pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+def test_the_surroundings_of_another_plate_stay_masked_where_the_offender_would_show(
+    other: Box, where: str, level: RevealLevel
+) -> None:
+    cabin = Box(
+        other.x1 - other.width, other.y1 - 2 * other.width, other.x2 + other.width, other.y2
+    )
+    own = within(PLATE.grown(left=4, top=4, right=4, bottom=4))
+    assert (seen(level) & within(cabin) & ~own).any(), f"the case tests nothing: {where}"
+    assert not (seen(level, others=(other,)) & within(cabin) & ~own).any(), where
+
+
+def test_the_offenders_own_plate_stays_readable_in_another_vehicles_surroundings() -> None:
+    follower = Box(130, 190, 190, 203)
+    assert seen(RevealLevel.VEHICLE, others=(follower,))[within(PLATE)].all()
+
+
+def test_a_second_detection_of_the_offenders_plate_hides_nothing() -> None:
+    twice = Box(131, 141, 180, 152)
+    assert np.array_equal(seen(RevealLevel.VEHICLE), seen(RevealLevel.VEHICLE, others=(twice,)))
+
+
+def test_a_plate_beyond_the_frames_lower_edge_still_protects_its_cabin() -> None:
+    below = Box(130, HEIGHT + 5, 200, HEIGHT + 20)
+    assert not seen(RevealLevel.VEHICLE, others=(below,))[160, 156]
+    assert seen(RevealLevel.VEHICLE)[160, 156]
+
+
+# --- pictures of an offence -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("level", "names"),
+    [
+        (RevealLevel.PLATE, ["plate"]),
+        (RevealLevel.VEHICLE, ["plate", "vehicle"]),
+        (RevealLevel.OCCUPANTS, ["plate", "vehicle"]),
+    ],
+)
+def test_an_offence_gives_the_pictures_of_its_level(level: RevealLevel, names: list[str]) -> None:
+    frame = noise()
+    pictures = reveal(offence(level), key_frame(frame))
+    assert [picture.name for picture in pictures] == names
+    shown = seen(level)
+    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    expected = np.where(shown[window][:, :, None], frame[window], MASK_GREY)
+    assert np.array_equal(pictures[-1].pixels, expected)
+
+
+def test_the_plates_own_picture_is_the_plate_at_every_level() -> None:
+    pictures = [reveal(offence(level), key_frame(noise()))[0] for level in REVEALING]
+    assert all(np.array_equal(picture.pixels, pictures[0].pixels) for picture in pictures)
+    assert pictures[0].width < 1.2 * PLATE.width
+
+
+def test_a_picture_holds_no_way_back_to_its_frame() -> None:
+    frame = noise()
+    for picture in (*reveal(offence(RevealLevel.OCCUPANTS), key_frame(frame)), mask_all(frame)):
+        assert picture.pixels.base is None
+        assert not np.shares_memory(picture.pixels, frame)
+        with pytest.raises(ValueError, match="read-only"):
+            picture.pixels[0, 0] = 0
+
+
+# --- the preview ----------------------------------------------------------------------------
+
+
+def test_a_preview_takes_each_vehicle_in_turn_as_the_offender() -> None:
+    left, right = Box(20, 140, 60, 149), Box(260, 60, 300, 69)
+    picture = preview_of_regular_file(
+        noise(), [left, right], RevealLevel.VEHICLE, show_plates=True
+    ).pixels
+    for plate in (left, right):
+        assert (picture[within(plate)] != MASK_GREY).any()
+
+
+def test_a_preview_blanks_every_plate_unless_told_otherwise() -> None:
+    left, right = Box(20, 140, 60, 149), Box(260, 60, 300, 69)
+    for level in REVEALING:
+        picture = preview_of_regular_file(noise(), [left, right], level, show_plates=False).pixels
+        assert (picture[within(left) | within(right)] == BLANK_GREY).all()
+
+
+def test_a_faint_plate_is_protected_and_never_taken_as_an_offenders() -> None:
+    faint = Box(240, 140, 290, 151)
+    picture = preview_of_regular_file(
+        noise(), [], RevealLevel.OCCUPANTS, show_plates=True, others=[faint]
+    )
+    assert (picture.pixels == MASK_GREY).all()
+
+
+# --- refusals -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "plate",
+    [
+        Box(math.nan, 140, 182, 151),
+        Box(130, 140, math.inf, 151),
+        Box(182, 140, 130, 151),
+        Box(130, 151, 182, 151),
+        Box(-60, 140, -8, 151),
+        Box(130, HEIGHT - 2, 182, HEIGHT + 9),
+        Box(WIDTH + 5, 140, WIDTH + 57, 151),
+    ],
+    ids=["NaN", "infinite", "reversed", "flat", "left of it", "mostly below it", "right of it"],
+)
+@pytest.mark.parametrize("level", REVEALING)
+def test_a_plate_box_that_proves_nothing_gives_no_picture(plate: Box, level: RevealLevel) -> None:
+    with pytest.raises(RedactionError):
+        reveal(offence(level), key_frame(noise(), plate))
+    with pytest.raises(RedactionError):
+        preview_of_regular_file(noise(), [plate], level, show_plates=True)
+
+
+def test_another_plates_box_that_cannot_be_placed_gives_no_picture() -> None:
+    astray = Box(10, math.nan, 60, 20)
+    with pytest.raises(RedactionError, match="not finite"):
+        reveal(offence(RevealLevel.PLATE), key_frame(noise(), others=(astray,)))
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((0, 0, 3), np.uint8),
+        np.zeros((HEIGHT, WIDTH), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 4), np.uint8),
+        np.zeros((HEIGHT, WIDTH, 3), np.float32),
+    ],
+    ids=["empty", "one channel", "four channels", "floats"],
+)
+def test_what_is_no_picture_is_refused(pixels: Any) -> None:
+    with pytest.raises(RedactionError, match="height x width x 3"):
+        mask_all(pixels)
+    with pytest.raises(RedactionError, match="height x width x 3"):
+        reveal(offence(RevealLevel.PLATE), key_frame(pixels))
+    with pytest.raises(RedactionError, match="height x width x 3"):
+        preview_of_regular_file(pixels, [], RevealLevel.NONE, show_plates=False)
+
+
+def test_without_an_offence_there_is_no_evidence() -> None:
+    not_one: Any = RevealLevel.OCCUPANTS
+    with pytest.raises(RedactionError, match="made of an offence"):
+        reveal(not_one, key_frame(noise()))
+    with pytest.raises(RedactionError, match="reveals nothing"):
+        reveal(offence(RevealLevel.NONE), key_frame(noise()))
+
+
+def pictures_of_both_kinds() -> list[RedactedImage | EvidenceImage]:
+    return [mask_all(noise()), *reveal(offence(RevealLevel.PLATE), key_frame(noise()))]
+
+
+def test_nobody_else_can_make_a_redacted_picture() -> None:
+    with pytest.raises(TypeError, match=r"edge\.privacy\.redaction alone"):
+        RedactedImage(noise(), object())
+    with pytest.raises(TypeError, match=r"edge\.privacy\.redaction alone"):
+        EvidenceImage(noise(), None, "vehicle")
+    for picture in pictures_of_both_kinds():
+        with pytest.raises((TypeError, ValueError), match="key"):
+            dataclasses.replace(picture, pixels=noise())  # type: ignore[call-arg]
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            picture.pixels = noise()  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("attempt", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_redacted_picture_cannot_be_pickled_or_copied(attempt: Any) -> None:
+    for picture in pictures_of_both_kinds():
+        with pytest.raises(TypeError, match="never pickled"):
+            attempt(picture)
+
+
+def test_a_redacted_picture_does_not_show_its_pixels_in_its_repr() -> None:
+    assert [repr(picture) for picture in pictures_of_both_kinds()] == [
+        "RedactedImage()",
+        "EvidenceImage(name='plate')",
+    ]
