@@ -8,7 +8,7 @@ import random
 import resource
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,11 +16,10 @@ from pathlib import Path
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
-from edge.adapters.second_look import SecondLook
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.publisher import Publisher, PublisherLimits
-from edge.adapters.second_look import Region, SecondLook, Tiles
+from edge.adapters.second_look import SecondLook
 from edge.adapters.system import SystemClock, random_bytes
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
@@ -39,7 +38,7 @@ from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
 from edge.policy.site_folder import SiteFolder
-from edge.privacy.hit import ReceiptVerifier
+from edge.privacy.hit import HitError, verify_receipt
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream, VehicleCounts
@@ -269,9 +268,13 @@ def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
 def _kept(kept: int, publisher: Publisher, site: SiteFolder) -> PublishError:
     problem = publisher.state.problem
     broker = site.site.broker
-    why = problem.message if problem is not None else (
-        f"broker {broker.host}:{broker.port}: the authority's receipts have not come; "
-        "check that `edge-anpr hits tail` runs there"
+    why = (
+        problem.message
+        if problem is not None
+        else (
+            f"broker {broker.host}:{broker.port}: the authority's receipts have not come; "
+            "check that `edge-anpr hits tail` runs there"
+        )
     )
     return PublishError(
         f"{kept} hits are kept in {site.state_folder}; the next run delivers them ({why})",
@@ -317,13 +320,9 @@ def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
 
 
 def _looking_twice(detector: PlateDetector, look: site_yaml.SecondLook) -> PlateDetector:
-    match look:
-        case site_yaml.Tiles():
-            return SecondLook(detector, Tiles(look.columns, look.rows, look.overlap))
-        case site_yaml.Region():
-            return SecondLook(detector, Region(look.box))
-        case _:
-            return detector
+    if isinstance(look, site_yaml.NoSecondLook):
+        return detector
+    return SecondLook(detector, look)
 
 
 def _publisher(
@@ -346,7 +345,7 @@ def _publisher(
         outbox,
         options,
         BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras)),
-        ReceiptVerifier(tuple(authorities.values())),
+        _receipt_verifier(outbox, authorities),
         clock=clock,
         jitter=random.random,
         limits=PublisherLimits(
@@ -356,7 +355,26 @@ def _publisher(
     )
 
 
-def _store(  # noqa: PLR0913 - everything a hit touches on its way to disk
+def _receipt_verifier(
+    outbox: Outbox, authorities: Mapping[str, AuthorityPublicKeys]
+) -> Callable[[bytes], tuple[str, str] | None]:
+    """Believes a receipt that the hit's own authority has signed for that very hit."""
+
+    def verify(payload: bytes) -> tuple[str, str] | None:
+        for authority in authorities.values():
+            try:
+                receipt = verify_receipt(payload, authority)
+            except HitError:
+                continue
+            waiting = outbox.find(receipt.hit_id)
+            if waiting is not None and receipt.confirms(waiting):
+                return receipt.hit_id, receipt.sealed_sha256
+        return None
+
+    return verify
+
+
+def _store(
     site: SiteFolder,
     outbox: Outbox,
     publisher: Publisher,

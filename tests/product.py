@@ -44,7 +44,13 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in {"PATH", "HOME", "LANG", "TMPDIR", "EDGE_ANPR_MODELS", "LD_LIBRARY_PATH"}
     }
-    return {**kept, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "120", "NO_COLOR": "1", **(extra or {})}
+    return {
+        **kept,
+        "PYTHONPATH": str(REPOSITORY),
+        "COLUMNS": "120",
+        "NO_COLOR": "1",
+        **(extra or {}),
+    }
 
 
 def product(

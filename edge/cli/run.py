@@ -73,9 +73,7 @@ def run(
     if summary is not None:
         _require_writable(summary)
     with _bars(len(recordings) > 0 and sys.stderr.isatty()) as progress:
-        result = run_site(
-            folder, recordings, realtime=realtime, drain_s=drain, progress=progress
-        )
+        result = run_site(folder, recordings, realtime=realtime, drain_s=drain, progress=progress)
     document = result.summary.model_dump_json(by_alias=True, indent=2)
     if summary is not None:
         _write(summary, document + "\n")

@@ -111,9 +111,7 @@ class RuleBook:
             for rule in self._rules
             if (not rule.cameras or vehicle.camera in rule.cameras)
             and (
-                vehicle.final
-                if rule.kind is RuleKind.WRONG_WAY
-                else not (vehicle.final and early)
+                vehicle.final if rule.kind is RuleKind.WRONG_WAY else not (vehicle.final and early)
             )
         )
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from edge.domain.imaging import Frame
 from edge.domain.vehicles import VehicleSeen
 from edge.errors import CameraError
 from edge.pipeline.ports import Camera
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
-from edge.pipeline.watcher import VehicleWatcher
 from edge.runtime.evidence_desk import Case, EvidenceDesk
 from edge.runtime.intake import Intake, StreamCounts, StreamEnd, capture
 
+
+class Watcher(Protocol):
+    """Turns one stream's frames into vehicles; `VehicleWatcher` is the real one."""
+
+    stage_seconds: dict[str, float]
+
+    def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]: ...
+
+    def finish(self) -> tuple[VehicleSeen, ...]: ...
 
 
 @dataclass(slots=True)
@@ -25,7 +34,7 @@ class Stream:
 
     camera: Camera
     clip: str
-    watcher: VehicleWatcher
+    watcher: Watcher
     counts: StreamCounts = field(default_factory=StreamCounts)
     analysed: int = 0
 
@@ -92,8 +101,12 @@ class Engine:
         for group in self._groups(realtime=realtime):
             elapsed_s = self._run_group(group, elapsed_s, failures, realtime=realtime)
         if failures:
-            raise failures[0] if len(failures) == 1 else CameraError(
-                "; ".join(failure.message for failure in failures), code=failures[0].code
+            raise (
+                failures[0]
+                if len(failures) == 1
+                else CameraError(
+                    "; ".join(failure.message for failure in failures), code=failures[0].code
+                )
             )
 
     def _groups(self, *, realtime: bool) -> list[list[list[int]]]:
@@ -190,5 +203,3 @@ def _outcome(vehicle: VehicleSeen, state: _Open) -> ReadOutcome:
     if vehicle.consensus is None:
         return ReadOutcome.UNREADABLE
     return ReadOutcome.AMBIGUOUS if state.ambiguous else ReadOutcome.READ
-
-

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from edge.domain.rules import Offence
 from edge.domain.vehicles import VehicleSeen
 from edge.errors import EdgeError, OutboxError
-from edge.pipeline.evidence import StoredHit
+from edge.pipeline.evidence import SealedHit
 
 WAITING_OFFENCES = 8
 
@@ -49,7 +49,7 @@ class EvidenceDesk:
     the box stops taking hits instead of losing them silently.
     """
 
-    def __init__(self, store: Callable[[Case], StoredHit]) -> None:
+    def __init__(self, store: Callable[[Case], SealedHit]) -> None:
         self._store = store
         self._cases: queue.Queue[Case | None] = queue.Queue(maxsize=WAITING_OFFENCES)
         self._failure: EdgeError | None = None
