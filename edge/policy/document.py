@@ -63,24 +63,26 @@ class Problem:
         return f"{where}: {field}: {self.message}" if field else f"{where}: {self.message}"
 
 
+class MistakesError(ConfigError):
+    """Every complaint about one or several files: a line each, at most `MAX_PROBLEMS` shown."""
+
+    def __init__(self, lines: Iterable[str], *, code: str | None = None) -> None:
+        self.lines = tuple(lines)
+        shown = self.lines[:MAX_PROBLEMS]
+        more = len(self.lines) - len(shown)
+        rest = (f"and {more} more; mend these first",) if more > 0 else ()
+        super().__init__("\n".join((*shown, *rest)), code=code)
+
+
 def refuse(problems: Iterable[Problem | str], *, code: str | None = None) -> None:
     """Raise if there is a problem.
 
     Raises:
-        ConfigError: all of them, one per line.
+        MistakesError: all of them.
     """
     lines = [str(problem) for problem in problems]
     if lines:
-        raise joined(lines, code=code)
-
-
-def joined(lines: Sequence[str], *, code: str | None = None) -> ConfigError:
-    """One error with a line for each problem: at most `MAX_PROBLEMS`, then how many more."""
-    shown = list(lines[:MAX_PROBLEMS])
-    more = len(lines) - len(shown)
-    if more > 0:
-        shown.append(f"and {more} more; mend these first")
-    return ConfigError("\n".join(shown), code=code)
+        raise MistakesError(lines, code=code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,9 @@ def parse_document(text: str, file: Path, model: type[Model]) -> Document[Model]
         parsed = model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise joined([str(_rejection(file, root, detail, model)) for detail in details]) from None
+        raise MistakesError(
+            [str(_rejection(file, root, detail, model)) for detail in details]
+        ) from None
     return Document(file, parsed, root)
 
 
@@ -194,19 +198,21 @@ def _compose(text: str, file: Path) -> Node:
         finally:
             loader.dispose()
     except _UnwantedError as error:
-        raise joined([str(Problem(file, error.line, error.column, (), error.message))]) from None
+        raise MistakesError(
+            [str(Problem(file, error.line, error.column, (), error.message))]
+        ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
         message = f"not YAML: {error.problem}; correct it"
         if "single document" in (error.context or ""):
             message = "a second document begins here (---); one file holds one"
-        raise joined([str(Problem(file, line, column, (), message))]) from None
+        raise MistakesError([str(Problem(file, line, column, (), message))]) from None
     except yaml.reader.ReaderError as error:
         before = text[: error.position]
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         message = "a character that cannot be seen; remove it"
-        raise joined([str(Problem(file, line, column, (), message))]) from None
+        raise MistakesError([str(Problem(file, line, column, (), message))]) from None
     if root is None:
         raise ConfigError(f"{file}: empty; `edge-anpr schema` shows what belongs in it")
     return root
@@ -300,6 +306,8 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     name = str(location[-1]) if location else ""
     if kind == "extra_forbidden":
         return _INLINE_CREDENTIAL if name == "password" else _unknown_key(name, model, location)
+    if kind == "missing" and isinstance(location[-1], int):
+        return f"must have {location[-1] + 1} values or more"
     if kind == "missing":
         return f"{name!r} is missing; add it"
     if kind == "string_pattern_mismatch" and context["pattern"] == ID_PATTERN:

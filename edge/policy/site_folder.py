@@ -11,7 +11,7 @@ from typing import TypeVar
 from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
 from edge.errors import ConfigError
-from edge.policy.document import Document, Location, Problem, joined, read_document, refuse
+from edge.policy.document import Document, Location, MistakesError, Problem, read_document, refuse
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import Policy, unknown_name
@@ -130,7 +130,7 @@ def load_site_folder(folder: Path) -> SiteFolder:
     policy = documents.attempt(lambda: read_document(folder / POLICY_FILE, Policy))
     site = documents.attempt(lambda: read_document(folder / SITE_FILE, Site))
     if policy is None or site is None:
-        raise documents.refusal()
+        raise MistakesError(documents.lines)
     refuse(_contradictions(folder, policy, site))
 
     contents = _Collected()
@@ -145,8 +145,7 @@ def load_site_folder(folder: Path) -> SiteFolder:
         )
         for list_id, settings in policy.model.lists.items()
     }
-    if contents.lines:
-        raise contents.refusal(code=LIST_CODE)
+    refuse(contents.lines, code=LIST_CODE)
     return SiteFolder(
         folder=folder.absolute(),
         policy=policy.model,
@@ -166,12 +165,11 @@ class _Collected:
     def attempt(self, read: Callable[[], _T]) -> _T | None:
         try:
             return read()
+        except MistakesError as mistakes:
+            self.lines += mistakes.lines
         except ConfigError as error:
-            self.lines += error.message.splitlines()
-            return None
-
-    def refusal(self, code: str | None = None) -> ConfigError:
-        return joined(self.lines, code=code)
+            self.lines.append(error.message)
+        return None
 
 
 def _contradictions(
