@@ -138,6 +138,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         raise _tls_file_error("broker.tls.ca", files.ca, error) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _TidySocket
     if files.certificate is not None:
         try:
             # An empty password, so that an encrypted key fails instead of asking at a terminal.
@@ -151,6 +152,17 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
             "broker.tls.key: a key without broker.tls.certificate; give both or neither"
         )
     return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho drops it without closing."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's signature
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
 
 
 class BrokerLink:
@@ -366,11 +378,13 @@ class BrokerLink:
             raise _unreachable(options, error) from error
         try:
             self._wait_for(
-                lambda: self._accepted is not None or self._cancelled(),
+                lambda: self._has_answered() or self._cancelled(),
                 "accept the connection",
                 options.connect_timeout_s,
             )
         except LinkLostError:
+            if self._has_answered():
+                raise  # the broker ended the connection right after its answer
             raise self._not_accepted() from None
         accepted = self._accepted
         if accepted is None:
@@ -402,6 +416,9 @@ class BrokerLink:
     def _end(self, reason: str) -> None:
         if self._gone is None:
             self._gone = reason
+
+    def _has_answered(self) -> bool:
+        return self._accepted is not None
 
     def _is_refused(self) -> bool:
         return self._accepted is not None and self._accepted.value >= FAILURE
@@ -517,11 +534,9 @@ def _unreachable(options: BrokerOptions, error: OSError | ValueError) -> Publish
             f"{broker}: its certificate is not valid by {trusted} ({error.verify_message}); "
             "check broker.tls.ca and broker.host"
         )
-    if isinstance(error, ssl.SSLError):
-        return PublishError(
-            f"{broker}: TLS failed ({error.reason or 'no reason given'}); check that this port "
-            "speaks TLS"
-        )
+    if isinstance(error, ssl.SSLError) or (options.tls and isinstance(error, ConnectionResetError)):
+        reason = getattr(error, "reason", None) or "connection reset"
+        return PublishError(f"{broker}: TLS failed ({reason}); check that this port speaks TLS")
     if isinstance(error, socket.gaierror):
         return PublishError(f"{broker}: no such host; check broker.host")
     if isinstance(error, TimeoutError):

@@ -49,7 +49,6 @@ _CHECKPOINT_PAGES = 256
 # The log holds at most the pages before a checkpoint plus one transaction of the largest
 # payload, each page with a frame header of 24 bytes.
 _LOG_BYTES = 4 * 1024 * 1024
-_LOG_HEADER_BYTES = 32
 # Room for the schema, tree nodes and the few pages that a delete may need for balancing.
 _SPARE_PAGES = 32
 _GROW_STEP_BYTES = 1024 * 1024
@@ -241,7 +240,11 @@ class Outbox:
         return tuple(row[0] for row in self._rows("SELECT hit_id FROM hit ORDER BY sequence", ()))
 
     def delete(self, hit_id: str) -> bool:
-        """Forget a delivered hit; its bytes are overwritten. False when it was not here."""
+        """Forget a delivered hit; False when it was not here.
+
+        Its bytes are overwritten: in the file at once, in the log as it is used again, and
+        at the latest when the outbox is closed.
+        """
         return self._write("DELETE FROM hit WHERE hit_id = ?", (hit_id,)) == 1
 
     def delete_expired(self, now: datetime) -> int:
@@ -283,7 +286,7 @@ class Outbox:
                 self._database.close()
             finally:
                 if not _log(self._path).exists():
-                    _blank_header(spare)
+                    _blank(spare)
                 self._state_lock.release()
 
     def _reserve(self, reserve_mib: int) -> None:
@@ -367,7 +370,7 @@ def _place_log(path: Path) -> None:
     else:
         if not spare.exists():
             os.close(os.open(spare, os.O_RDWR | os.O_CREAT, 0o600))
-        _blank_header(spare)
+        _blank(spare)
         spare.rename(log)
     with log.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
@@ -378,11 +381,11 @@ def _place_log(path: Path) -> None:
     _sync_folder(path)
 
 
-def _blank_header(spare: Path) -> None:
-    """Make a log whose frames are all in the database read as empty."""
+def _blank(spare: Path) -> None:
+    """Overwrite a log whose frames are all in the database; it then reads as empty."""
     if spare.exists():
         with spare.open("r+b") as file:
-            file.write(bytes(_LOG_HEADER_BYTES))
+            file.write(bytes(spare.stat().st_size))
             file.flush()
             os.fsync(file.fileno())
 

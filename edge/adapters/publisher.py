@@ -5,6 +5,10 @@ takes hundreds a second, far more than a street gives. A hit leaves the outbox w
 broker has acknowledged it or, where its authority owes receipts, when a verified receipt
 has come.
 
+A refusal holds the hit's camera, so that its order is kept. Only a hit that is too large, or
+on which the broker keeps cutting the connection, is set aside alone and tried again later:
+it must not stand in the way of all that follow.
+
 Logged are packet types and counts, never payloads.
 """
 
@@ -394,7 +398,7 @@ class Publisher:
                 f"{len(hit.payload)} bytes; it stays in the outbox, check the broker's limit for "
                 "payloads and its log",
             )
-            self._hold(self._held_cameras, hit.camera, error)
+            self._hold(self._held_hits, hit.hit_id, error)
 
     def _hold(self, held: dict[str, _Rest], key: str, error: PublishError) -> None:
         self._refusal = error
