@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from edge.errors import ConfigError
 from edge.policy.document import Document, Location, MistakesError, Problem, read_document, refuse
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
-from edge.policy.model import Policy, unknown_name
+from edge.policy.model import PlateList, Policy, unknown_name
 from edge.policy.model import contradictions as policy_contradictions
 from edge.policy.site import Site
 from edge.policy.site import contradictions as site_contradictions
@@ -38,8 +38,8 @@ class TlsFiles:
 class SiteFolder:
     """Everything a site says, checked as a whole. Paths that it gives are absolute.
 
-    `lists` holds clear plates; whoever needs them for longer than a moment asks `read_list`
-    again instead of keeping them.
+    It keeps no list: `read_list` reads one when it is needed, so that clear plates need not
+    stay in memory.
     """
 
     folder: Path
@@ -47,7 +47,6 @@ class SiteFolder:
     site: Site
     rules: tuple[Rule, ...]
     policy_sha256: str
-    lists: Mapping[str, tuple[ListEntry, ...]] = field(repr=False)
 
     def resolve(self, path: str) -> Path:
         """A path of either file, which is relative to the site folder unless absolute."""
@@ -107,12 +106,7 @@ class SiteFolder:
         Raises:
             ConfigError: the list is no longer as it should be.
         """
-        settings = self.policy.lists[list_id]
-        return read_list(
-            self.resolve(settings.file),
-            zone=self.policy.zone,
-            max_entries=settings.max_entries,
-        )
+        return _read_list(self.folder, self.policy, self.policy.lists[list_id])
 
 
 def load_site_folder(folder: Path) -> SiteFolder:
@@ -134,17 +128,8 @@ def load_site_folder(folder: Path) -> SiteFolder:
     refuse(_contradictions(folder, policy, site))
 
     contents = _Collected()
-    lists = {
-        list_id: contents.attempt(
-            partial(
-                read_list,
-                folder / settings.file,
-                zone=policy.model.zone,
-                max_entries=settings.max_entries,
-            )
-        )
-        for list_id, settings in policy.model.lists.items()
-    }
+    for settings in policy.model.lists.values():
+        contents.attempt(partial(_read_list, folder, policy.model, settings))
     refuse(contents.lines, code=LIST_CODE)
     return SiteFolder(
         folder=folder.absolute(),
@@ -152,8 +137,11 @@ def load_site_folder(folder: Path) -> SiteFolder:
         site=site.model,
         rules=policy.model.domain_rules(),
         policy_sha256=policy.model.sha256(),
-        lists={list_id: entries or () for list_id, entries in lists.items()},
     )
+
+
+def _read_list(folder: Path, policy: Policy, settings: PlateList) -> tuple[ListEntry, ...]:
+    return read_list(folder / settings.file, zone=policy.zone, max_entries=settings.max_entries)
 
 
 class _Collected:
