@@ -78,7 +78,7 @@ class PlateConsensus:
 
 # --- fusion -------------------------------------------------------------------------------
 
-SMOOTHING = 0.02
+SMOOTHING = 0.005
 """Share of each slot's probability that is spread evenly: networks are surer than right."""
 
 LOST_CHARACTER = math.log(0.02)
@@ -90,6 +90,12 @@ often than they invent one."""
 
 OUTLIER = math.log(1e-5)
 """Least that one reading can say of any plate: the probability that it is of something else."""
+
+INDEPENDENCE = 0.25
+"""n readings count as n to this power: frames of one vehicle share their blur and light."""
+
+UNKNOWN = 1e-3
+"""Odds, against the best text, of a plate that no reading shows."""
 
 _ALTERNATIVE = 0.05
 """A slot's character below this probability is no alternative worth trying."""
@@ -133,7 +139,9 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
     if not scores:
         return None
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
-    logs = np.array([*(score for _, score in ranked), panel.something_else(list(scores))])
+    logs = np.array(
+        [*(score for _, score in ranked), panel.something_else(list(scores), ranked[0][1])]
+    )
     logs = (logs - logs.max()) / temperature
     shares = np.exp(logs) / np.exp(logs).sum()
     alphabet = readings[0].alphabet
@@ -165,6 +173,7 @@ class _Panel:
     logs: npt.NDArray[np.float64]
     raw: npt.NDArray[np.float64]
     weights: npt.NDArray[np.float64]
+    best_quality: float
     pad: int
 
     @classmethod
@@ -174,12 +183,13 @@ class _Panel:
         raw /= np.maximum(raw.sum(axis=2, keepdims=True), 1e-12)
         smooth = (1 - SMOOTHING) * raw + SMOOTHING / raw.shape[2]
         quality = np.array([r.quality for r in readings], dtype=np.float64)
-        independent = math.sqrt(quality.sum() ** 2 / (quality**2).sum())
+        independent = (quality.sum() ** 2 / (quality**2).sum()) ** INDEPENDENCE
         return cls(
-            np.log(smooth),
-            raw,
-            quality * independent / len(readings),
-            readings[0].alphabet.index(readings[0].pad),
+            logs=np.log(smooth),
+            raw=raw,
+            weights=quality / quality.sum() * independent,
+            best_quality=float(min(1.0, quality.max())),
+            pad=readings[0].alphabet.index(readings[0].pad),
         )
 
     def climb(self) -> dict[tuple[int, ...], float]:
@@ -198,22 +208,23 @@ class _Panel:
         return scores
 
     def _neighbours(self, text: tuple[int, ...]) -> set[tuple[int, ...]]:
-        """Texts one character away that some reading gives a reason for."""
+        """Texts one slot away that some reading gives a reason for.
+
+        Other lengths come from the readings' own texts; here only the last character may
+        come or go, so that no mass is spread over insertions that nobody has seen.
+        """
         slots = self.raw.shape[1]
-        likely = [
-            set(np.flatnonzero((self.raw[:, s, :] > _ALTERNATIVE).any(axis=0)).tolist())
-            - {self.pad}
-            for s in range(slots)
-        ]
+        likely = (self.raw > _ALTERNATIVE).any(axis=0)
+        choices = [set(np.flatnonzero(likely[s]).tolist()) for s in range(slots)]
         found: set[tuple[int, ...]] = set()
-        for at in range(len(text) + 1):
-            around = set().union(*likely[max(0, at - 1) : at + 2])
-            if at < len(text):
-                found.add(text[:at] + text[at + 1 :])
-                found.update((*text[:at], c, *text[at + 1 :]) for c in around)
-            if len(text) < MAX_LENGTH:
-                found.update((*text[:at], c, *text[at:]) for c in around)
-        return found - {text, ()}
+        for at in range(min(len(text), slots)):
+            around = set().union(*choices[max(0, at - 1) : at + 2]) - {self.pad}
+            found.update((*text[:at], c, *text[at + 1 :]) for c in around)
+        if len(text) < min(slots, MAX_LENGTH):
+            found.update((*text, c) for c in choices[len(text)] - {self.pad})
+        if 1 < len(text) <= slots and self.pad in choices[len(text) - 1]:
+            found.add(text[:-1])
+        return found - {text}
 
     def scores(self, texts: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], float]:
         """Weighted log score of each text over all readings."""
@@ -222,15 +233,22 @@ class _Panel:
         aligned = np.logaddexp(align(self.logs, texts, self.pad), OUTLIER)
         return dict(zip(texts, (aligned @ self.weights).tolist(), strict=True))
 
-    def something_else(self, texts: Sequence[tuple[int, ...]]) -> float:
-        """The score of all texts that are no candidate, by what each reading leaves to them."""
-        slots = self.raw.shape[1]
+    def something_else(self, texts: Sequence[tuple[int, ...]], best: float) -> float:
+        """The score of all texts that are no candidate together.
+
+        Without lost or extra characters the score of a text is a product over slots, so the
+        sum over all texts is a product of sums; what the candidates have of it is taken off.
+        `UNKNOWN` is for what no reading can tell, and more where even the best view is poor.
+        """
+        slots = self.logs.shape[1]
+        fused = np.einsum("r,rsa->sa", self.weights, self.logs)
+        everything = float(np.log(np.exp(fused).sum(axis=1)).sum())
         fitting = [text for text in texts if len(text) <= slots]
         padded = np.array([[*text, *[self.pad] * (slots - len(text))] for text in fitting])
-        smooth = np.exp(self.logs)
-        given = smooth[:, np.arange(slots), padded].prod(axis=2).sum(axis=1)
-        left = np.maximum(1 - given, math.exp(OUTLIER))
-        return float(np.log(left) @ self.weights)
+        candidates = fused[np.arange(slots), padded].sum(axis=1)
+        left = 1 - min(1.0, float(np.exp(candidates - everything).sum()))
+        doubt = UNKNOWN + (1 - self.best_quality) ** 4 / 2
+        return float(np.logaddexp(everything + math.log(left + 1e-12), best + math.log(doubt)))
 
 
 def text_of(slots: npt.NDArray[np.floating], pad: int) -> tuple[int, ...]:

@@ -30,7 +30,9 @@ class TrackSettings:
     strong_score: float = 0.4
     """A detection from here on may begin a track; weaker ones only continue one."""
     legible: float = 0.8
-    """A reading from here on counts as legible (see `PlateReading.legibility`)."""
+    """A reading at least so certain is evidence (`certainty`)."""
+    clear: float = 0.97
+    """A reading at least so certain is seldom wrong in two characters."""
     shortest_text: int = 3
     """Fewer characters are no evidence for or against anything."""
     position_noise: float = 0.12
@@ -47,6 +49,8 @@ class TrackSettings:
     """Motion alone is believed for so long after the last detection."""
     max_age_s: float = 2.0
     """A track ends this long after its last detection; until then an agreeing text revives it."""
+    slow_frames: float = 2.5
+    """Both last at least so many intervals between frames: a slow stream is no empty road."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +116,14 @@ class _Track:
     last_s: float
     texts: list[tuple[float, Text]] = field(default_factory=list, repr=False)
 
-    def remember(self, text: Text, legibility: float) -> None:
-        """Keep the three most legible different texts."""
+    def remember(self, text: Text, sure: float) -> None:
+        """Keep the three most certain different texts."""
         for index, (known, same) in enumerate(self.texts):
             if same == text:
-                self.texts[index] = (max(known, legibility), same)
+                self.texts[index] = (max(known, sure), same)
                 break
         else:
-            self.texts.append((legibility, text))
+            self.texts.append((sure, text))
         self.texts.sort(reverse=True)
         del self.texts[3:]
 
@@ -131,7 +135,7 @@ class _Seen:
     index: int
     detection: Detection
     text: Text | None = field(repr=False)
-    legibility: float
+    certainty: float
     strong: bool
 
 
@@ -146,6 +150,8 @@ class Tracker:
         self._settings = settings or TrackSettings()
         self._numbers = count(1)
         self._tracks: list[_Track] = []
+        self._last_s: float | None = None
+        self._patience_s = 0.0
 
     def update(
         self,
@@ -164,7 +170,11 @@ class Tracker:
             detections: of this frame.
             readings: one for each detection, None where nothing was read.
         """
-        ended = [t for t in self._tracks if stream_s - t.last_s > self._settings.max_age_s]
+        if self._last_s is not None:
+            self._patience_s = self._settings.slow_frames * (stream_s - self._last_s)
+        self._last_s = stream_s
+        max_age_s = max(self._settings.max_age_s, self._patience_s)
+        ended = [track for track in self._tracks if stream_s - track.last_s > max_age_s]
         self._tracks = [t for t in self._tracks if t not in ended]
         seen = [
             self._seen(index, detection, reading)
@@ -199,22 +209,20 @@ class Tracker:
     def _seen(self, index: int, detection: Detection, reading: PlateReading | None) -> _Seen:
         settings = self._settings
         text: Text | None = None
-        legibility = 0.0
+        sure = 0.0
         if reading is not None:
             characters = text_of(reading.slots, reading.alphabet.index(reading.pad))
             if len(characters) >= settings.shortest_text:
-                text, legibility = characters, reading.legibility
-        legible = legibility >= settings.legible
-        return _Seen(
-            index, detection, text, legibility, legible or detection.score >= settings.strong_score
-        )
+                text, sure = characters, certainty(reading)
+        strong = sure >= settings.legible or detection.score >= settings.strong_score
+        return _Seen(index, detection, text, sure, strong)
 
     def _begin(self, one: _Seen, stream_s: float) -> int:
         track = _Track(
             next(self._numbers), _Motion(one.detection.box, stream_s, self._settings), stream_s
         )
         if one.text is not None:
-            track.remember(one.text, one.legibility)
+            track.remember(one.text, one.certainty)
         self._tracks.append(track)
         return track.number
 
@@ -223,7 +231,7 @@ class Tracker:
         track.motion.correct(one.detection.box, stream_s)
         track.last_s = stream_s
         if one.text is not None:
-            track.remember(one.text, one.legibility)
+            track.remember(one.text, one.certainty)
 
     def _cost(self, track: _Track, one: _Seen, stream_s: float) -> float:
         """How little a detection fits a track, as a negative log likelihood; inf if never.
@@ -238,16 +246,26 @@ class Tracker:
             return math.inf
         gone_s = stream_s - track.last_s
         widths, deviations, sigma = track.motion.distance(box, stream_s)
-        unlike, certainty = self._unlike(track, one)
-        legible = certainty >= settings.legible**2
-        if legible and unlike >= 0.5:
+        unlike, sure = self._unlike(track, one)
+        if unlike >= self._conflict(sure):
             return math.inf
-        near = deviations <= settings.gate and gone_s <= settings.coast_s
-        agrees = legible and unlike <= 0.25 and widths <= 3 + settings.top_speed * min(gone_s, 1.0)
+        coast_s = max(settings.coast_s, self._patience_s)
+        near = deviations <= settings.gate and gone_s <= coast_s
+        agrees = (
+            sure >= settings.legible**2
+            and unlike <= 0.25
+            and widths <= 3 + settings.top_speed * min(gone_s, 1.0)
+        )
         if not near and not agrees:
             return math.inf
         motion = 0.5 * min(deviations, 2 * settings.gate) ** 2 + math.log(sigma + 0.5)
-        return motion + 0.5 * (growth / 0.2) ** 2 + 16 * certainty * (unlike - 0.375)
+        return motion + 0.5 * (growth / 0.2) ** 2 + 16 * sure * (unlike - NEUTRAL)
+
+    def _conflict(self, sure: float) -> float:
+        """From which share of differing characters on two texts cannot be of one plate."""
+        if sure >= self._settings.clear**2:
+            return 0.28  # two of seven
+        return 0.6 if sure >= self._settings.legible**2 else math.inf
 
     @staticmethod
     def _unlike(track: _Track, one: _Seen) -> tuple[float, float]:
@@ -256,12 +274,35 @@ class Tracker:
         The certainty is 0 where either has no text.
         """
         if one.text is None or not track.texts:
-            return 0.375, 0.0
-        best = min(
-            (edits(one.text, text) / max(len(one.text), len(text)), -legibility)
-            for legibility, text in track.texts
-        )
-        return best[0], -best[1] * one.legibility
+            return NEUTRAL, 0.0
+        unlike, sure = min((difference(one.text, text), -sure) for sure, text in track.texts)
+        return unlike, -sure * one.certainty
+
+
+NEUTRAL = 0.375
+"""A share of differing characters that speaks neither for nor against one plate."""
+
+
+def certainty(reading: PlateReading) -> float:
+    """How far a reading may decide whose plate it is, 0 to 1.
+
+    Its legibility, less where the view is poor: readers are sure of small and cut plates too.
+    """
+    return reading.legibility * min(1.0, 2 * reading.quality)
+
+
+def difference(one: Text, other: Text) -> float:
+    """Share of characters that differ, 0 to 1.
+
+    A text that is a part of the other is neutral: half a plate may be hidden.
+    """
+    longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
+    changed = edits(one, other)
+    if changed > 1 and any(
+        longer[at : at + len(shorter)] == shorter for at in range(len(longer) - len(shorter) + 1)
+    ):
+        return NEUTRAL
+    return changed / max(len(longer), 1)
 
 
 def edits(one: Sequence[int], other: Sequence[int]) -> int:

@@ -19,6 +19,12 @@ from edge.domain.tracking import Tracker, TrackSettings, edits
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
 from edge.pipeline.ports import PlateDetector, PlateReader
 
+SURE = 0.95
+"""A consensus from here on is seldom wrong."""
+
+CLEAR = 0.85
+"""A single reading from here on is seldom wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class WatchSettings:
@@ -30,16 +36,21 @@ class WatchSettings:
     reader loses the character that touches the edge."""
     judge_after_s: float = 4.0
     """A vehicle that lingers longer is handed over early, once its consensus is strong."""
-    strong_posterior: float = 0.95
-    """The posterior that makes a consensus strong enough for an early hand-over."""
-    least_posterior: float = 0.35
-    """A consensus below is no reading."""
+    least_posterior: float = 0.5
+    """A consensus below is no reading: more likely wrong than right."""
     least_legibility: float = 0.6
     """The best of a vehicle's readings must be at least this legible."""
     confirmations: int = 2
     """Detections that make a track a vehicle."""
+    slow_s: float = 0.4
+    """Between frames so far apart a vehicle may be seen once: one certain reading will do."""
     unread_confirmations: int = 8
     """Detections that make a track a vehicle though nothing on it can be read."""
+    unread_width: float = 32.0
+    """Width in pixels from which a plate that cannot be read counts as a vehicle; a smaller
+    one is out of reach."""
+    weak_waits_s: float = 4.0
+    """A vehicle with a weak consensus waits so long for a better view of the same plate."""
     remember_s: float = 10.0
     """A vehicle that comes back within this time with the same text is the same vehicle."""
     kept_readings: int = 24
@@ -57,7 +68,7 @@ class _Dossier:
     points: list[TrackPoint] = field(default_factory=list, repr=False)
     readings: list[tuple[float, int, PlateReading]] = field(default_factory=list, repr=False)
     detections: int = 0
-    best_score: float = 0.0
+    widest: float = 0.0
     key_frame: KeyFrame | None = field(default=None, repr=False)
     key_worth: float = -1.0
     first_s: float = 0.0
@@ -98,7 +109,10 @@ class VehicleWatcher:
         self._tracker = Tracker(self._settings.tracking)
         self._dossiers: dict[int, _Dossier] = {}
         self._remembered: list[_Remembered] = []
+        self._waiting: list[tuple[_Dossier, PlateConsensus | None]] = []
         self._numbers = count(1)
+        self._last_s: float | None = None
+        self._interval_s = 0.0
         self.stage_seconds = {"detect": 0.0, "read": 0.0, "track": 0.0}
 
     def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]:
@@ -109,11 +123,15 @@ class VehicleWatcher:
         patches = [cut(frame.pixels, d, self._settings.patch_margin) for d in detections]
         readings = self._reader.read(patches)
         read = time.perf_counter()
+        if self._last_s is not None:
+            self._interval_s = frame.stream_s - self._last_s
+        self._last_s = frame.stream_s
         update = self._tracker.update(frame.stream_s, detections, readings)
         for track, index in update.matches:
             self._add(track, frame, detections, index, readings[index])
         due = [self._close(track) for track in update.ended]
         due.extend(self._early(track, frame.stream_s) for track, _ in update.matches)
+        due.extend(self._settle(frame.stream_s - self._settings.weak_waits_s))
         self._remembered = [
             one
             for one in self._remembered
@@ -128,6 +146,7 @@ class VehicleWatcher:
     def finish(self) -> tuple[VehicleSeen, ...]:
         """The stream has ended: hand over whatever is still in view."""
         due = [self._close(track) for track in self._tracker.finish()]
+        due.extend(self._settle(math.inf))
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
     def _add(
@@ -147,7 +166,7 @@ class VehicleWatcher:
         dossier.last_seen = frame.observed_at
         dossier.last_s = frame.stream_s
         dossier.detections += 1
-        dossier.best_score = max(dossier.best_score, detections[index].score)
+        dossier.widest = max(dossier.widest, box.width)
         if dossier.detections % dossier.stride == 0 or dossier.detections == 1:
             dossier.points.append(TrackPoint(frame.stream_s, box))
         if len(dossier.points) >= self._settings.kept_points:
@@ -180,7 +199,7 @@ class VehicleWatcher:
             return None
         dossier.tried_at = half_second
         consensus = self._consensus(dossier)
-        if consensus is None or consensus.posterior < settings.strong_posterior:
+        if consensus is None or consensus.posterior < SURE:
             return None
         dossier.handed_over = True
         if self._is_remembered(consensus, now_s):
@@ -198,14 +217,40 @@ class VehicleWatcher:
             self._remember(dossier, consensus)
             return self._vehicle(dossier, consensus, final=True)
         settings = self._settings
-        needed = settings.unread_confirmations if consensus is None else settings.confirmations
-        if dossier.detections < needed:
+        if consensus is None:
+            if dossier.detections < settings.unread_confirmations:
+                return None
+            if dossier.widest < settings.unread_width:
+                return None
+        elif dossier.detections < settings.confirmations and not (
+            self._interval_s >= settings.slow_s and consensus.posterior >= CLEAR
+        ):
             return None
+        if consensus is None or consensus.posterior < SURE:
+            self._waiting.append((dossier, consensus))
+            return None
+        return self._new(dossier, consensus)
+
+    def _new(self, dossier: _Dossier, consensus: PlateConsensus | None) -> VehicleSeen | None:
+        """The vehicle, unless it is one of a moment ago."""
         if consensus is not None:
             if self._is_remembered(consensus, dossier.last_s):
                 return None
             self._remembered.append(_Remembered(consensus, dossier.last_s))
         return self._vehicle(dossier, consensus, final=True)
+
+    def _settle(self, ended_before_s: float) -> list[VehicleSeen | None]:
+        """Hand over weak vehicles that have waited, unless a better view is still open."""
+        due = [one for one in self._waiting if one[0].last_s <= ended_before_s]
+        if not due:
+            return []
+        self._waiting = [one for one in self._waiting if one[0].last_s > ended_before_s]
+        better = [c for c in map(self._consensus, self._dossiers.values()) if c is not None]
+        return [
+            self._new(dossier, consensus)
+            for dossier, consensus in due
+            if consensus is None or not any(same_plate(consensus, one) for one in better)
+        ]
 
     def _consensus(self, dossier: _Dossier) -> PlateConsensus | None:
         """What the readings say together, or None if that is no reading."""
@@ -253,16 +298,22 @@ class VehicleWatcher:
 
 
 def same_plate(one: PlateConsensus, other: PlateConsensus) -> bool:
-    """Whether two consensuses are of one plate.
+    """Whether two consensuses within a few seconds are of one plate.
 
-    Equal texts are; texts that differ by one character are, unless both are sure.
+    Equal texts are, and one that is a part of the other (half a plate was hidden). Where
+    either is unsure, so are texts that differ by up to two characters, if that is less than
+    half of them.
     """
     left, right = one.best.text, other.best.text
     if left == right:
         return True
-    if min(one.posterior, other.posterior) >= 0.95:
+    shorter, longer = sorted((left.reveal(), right.reveal()), key=len)
+    if shorter in longer:
+        return True
+    if min(one.posterior, other.posterior) >= SURE:
         return False
-    return edits(left.reveal().encode(), right.reveal().encode()) <= 1
+    changed = edits(shorter.encode(), longer.encode())
+    return changed <= 2 and changed * 2 < len(longer)
 
 
 def cut(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:
