@@ -42,6 +42,13 @@ class EdgeError(Exception):
         return f"{self.code}: {self.message}"
 
 
+class UsageError(EdgeError):
+    """Arguments that do not go together, or name what cannot be used."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "E_USAGE"
+
+
 class ConfigError(EdgeError):
     """A site folder, list or option that cannot be used."""
 

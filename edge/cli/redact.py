@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.domain.reveal import RevealLevel
-from edge.errors import CameraError, RedactionError
+from edge.errors import CameraError, RedactionError, UsageError
 
 if TYPE_CHECKING:
     from edge.adapters.video import RecordedCamera
@@ -69,6 +69,13 @@ def redact(
     detector: Annotated[
         str | None, typer.Option(help="Detector by its name in the manifest of weights.")
     ] = None,
+    second_look: Annotated[
+        str,
+        typer.Option(
+            help="Look again at small plates: none, tiles:COLUMNSxROWS[:OVERLAP] or "
+            "region:X1,Y1,X2,Y2 (fractions of the picture)."
+        ),
+    ] = "none",
     force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON document.")
@@ -83,7 +90,7 @@ def redact(
     recording = _regular_file(source)
     _require_fit(recording, out, force=force)
     level = RevealLevel(reveal.value)
-    preview = _Preview(level, show_plates, _detector(level, detector))
+    preview = _Preview(level, show_plates, _detector(level, detector, second_look))
     camera = _camera(recording)
     if _is_picture(recording):
         _copy_picture(camera, preview, out)
@@ -120,12 +127,13 @@ class _Preview:
     plates_found: int = 0
 
     def of(self, frame: Frame) -> RedactedImage:
+        from edge.pipeline.watcher import without_duplicates
         from edge.privacy.redaction import mask_all, preview_of_regular_file
 
         self.frames += 1
         if self.detector is None:
             return mask_all(frame.pixels)
-        found = self.detector.detect(frame.pixels)
+        found = without_duplicates(self.detector.detect(frame.pixels))
         plates = tuple(one.box for one in found if one.score >= SURE_SCORE)
         self.plates_found += len(plates)
         return preview_of_regular_file(
@@ -137,14 +145,19 @@ class _Preview:
         )
 
 
-def _detector(level: RevealLevel, name: str | None) -> PlateDetector | None:
+def _detector(level: RevealLevel, name: str | None, second_look: str) -> PlateDetector | None:
     """None where nothing is revealed: masking needs no model."""
     if level is RevealLevel.NONE:
         return None
     from edge.adapters.onnx.eyes import load_eyes
+    from edge.adapters.second_look import SecondLook
     from edge.adapters.weights import Manifest
+    from edge.cli.evaluate import parse_second_look
+    from edge.policy.site import NoSecondLook
 
-    return load_eyes(Manifest.load(), detector=name).detector
+    look = parse_second_look(second_look)
+    found = load_eyes(Manifest.load(), detector=name).detector
+    return found if isinstance(look, NoSecondLook) else SecondLook(found, look)
 
 
 # --- whole files ----------------------------------------------------------------------------
@@ -254,22 +267,20 @@ def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
     """OUT must be a new file of the right kind in a folder that is there.
 
     Raises:
-        typer.BadParameter: it is not.
+        UsageError: it is not.
     """
     from edge.adapters.video_writer import VIDEO_FORMATS
 
     wanted = PICTURE_FORMATS if _is_picture(recording) else frozenset(VIDEO_FORMATS)
     if out.suffix.lower() not in wanted:
-        raise typer.BadParameter(
-            f"{out}: end the name in {', '.join(sorted(wanted))}", param_hint="OUT"
-        )
+        raise UsageError(f"OUT: {out}: end the name in {', '.join(sorted(wanted))}")
     if not out.parent.is_dir():
-        raise typer.BadParameter(f"{out.parent}: no such folder; make it first", param_hint="OUT")
+        raise UsageError(f"OUT: {out.parent}: no such folder; make it first")
     if not out.exists():
         return
     if out.samefile(recording):
-        raise typer.BadParameter(f"{out}: this is IN itself; name another file", param_hint="OUT")
+        raise UsageError(f"OUT: {out}: this is IN itself; name another file")
     if not out.is_file():
-        raise typer.BadParameter(f"{out}: no regular file; name another", param_hint="OUT")
+        raise UsageError(f"OUT: {out}: no regular file; name another")
     if not force:
-        raise typer.BadParameter(f"{out}: exists; give --force to replace it", param_hint="OUT")
+        raise UsageError(f"OUT: {out}: exists; give --force to replace it")

@@ -1,0 +1,59 @@
+"""Pixels leave through two adapters, and both take redacted pictures only."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.unit.source_tree import EDGE, name_of, python_files, tree
+
+ENCODER = "edge/adapters/jpeg.py"
+WRITER = "edge/adapters/video_writer.py"
+REDACTION = "edge/privacy/redaction.py"
+
+WAYS_OUT = {
+    # OpenCV
+    "imencode": {ENCODER},
+    "imencodemulti": set(),
+    "imencodeanimation": set(),
+    "imwrite": set(),
+    "imwritemulti": set(),
+    "imwriteanimation": set(),
+    "VideoWriter": set(),
+    "imshow": set(),
+    # PyAV
+    "add_stream": {WRITER},
+    "add_stream_from_template": set(),
+    "from_ndarray": {WRITER},
+    "to_image": set(),
+    # NumPy
+    "tofile": set(),
+    "save": set(),
+    "savez": set(),
+    "savez_compressed": set(),
+    "savetxt": set(),
+    "memmap": set(),
+    # The product itself
+    "preview_of_regular_file": {REDACTION, "edge/cli/redact.py"},
+    "_KEY": {REDACTION},
+}
+
+
+def files_that_name(wanted: str) -> set[str]:
+    return {
+        name_of(path)
+        for path in python_files(EDGE)
+        for node in ast.walk(tree(path))
+        if (isinstance(node, ast.Name) and node.id == wanted)
+        or (isinstance(node, ast.Attribute) and node.attr == wanted)
+        or (isinstance(node, ast.alias) and node.name == wanted)
+        or (isinstance(node, ast.FunctionDef) and node.name == wanted)
+    }
+
+
+@pytest.mark.parametrize(("name", "allowed"), WAYS_OUT.items(), ids=WAYS_OUT)
+def test_a_way_out_for_pixels_is_used_only_where_it_is_guarded(
+    name: str, allowed: set[str]
+) -> None:
+    assert files_that_name(name) == allowed
