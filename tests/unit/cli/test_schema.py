@@ -1,0 +1,73 @@
+"""The JSON Schemas that `edge-anpr schema` prints."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from edge.cli.schema import Kind, schema
+
+
+def printed(kind: Kind, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    schema(kind)
+    document: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return document
+
+
+def parts(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {document["title"]: document, **document.get("$defs", {})}
+
+
+@pytest.mark.parametrize(
+    ("kind", "identifier", "some_keys"),
+    [
+        (Kind.SITE, "edge-anpr/site/1", {"site", "box", "cameras", "models", "broker"}),
+        (Kind.POLICY, "edge-anpr/policy/1", {"purposes", "authorities", "rules", "timezone"}),
+        (Kind.HIT, "edge-anpr/hit/1", {"hit_id", "token", "sealed", "signature", "posterior"}),
+        (Kind.SUMMARY, "edge-anpr/summary/1", {"vehicles", "hits", "non_hits", "stage_ms"}),
+    ],
+)
+def test_each_document_has_a_schema_that_names_its_version(
+    kind: Kind, identifier: str, some_keys: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = printed(kind, capsys)
+    assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert document["properties"]["schema"]["const"] == identifier
+    assert set(document["properties"]) >= some_keys
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_no_part_of_a_document_allows_unknown_keys(
+    kind: Kind, capsys: pytest.CaptureFixture[str]
+) -> None:
+    objects = {
+        name: part for name, part in parts(printed(kind, capsys)).items() if "properties" in part
+    }
+    assert objects
+    assert {
+        name for name, part in objects.items() if part["additionalProperties"] is not False
+    } == set()
+
+
+def test_the_policy_tells_rules_apart_by_their_type(capsys: pytest.CaptureFixture[str]) -> None:
+    document = printed(Kind.POLICY, capsys)
+    rules = document["properties"]["rules"]["items"]["discriminator"]
+    assert rules["propertyName"] == "type"
+    assert set(rules["mapping"]) == {"hotlist", "permit_zone", "wrong_way"}
+    known = parts(document)
+    assert "list" in known["HotlistRule"]["required"]
+    assert "list" in known["PermitZoneRule"]["required"]
+    assert "list" not in known["WrongWayRule"]["properties"]
+    assert {"line", "allowed"} <= set(known["WrongWayRule"]["required"])
+    assert set(known["LineModel"]["required"]) == {"from", "to"}
+
+
+@pytest.mark.parametrize("name", ["password", "revenue", "vendor_paid_per_fine", "plate"])
+@pytest.mark.parametrize("kind", [Kind.SITE, Kind.POLICY, Kind.HIT])
+def test_some_things_have_no_field_anywhere(
+    kind: Kind, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for part in parts(printed(kind, capsys)).values():
+        assert name not in part.get("properties", {})

@@ -1,0 +1,53 @@
+"""The example sites in config/: each loads, and none has rotted."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from edge.policy.site_folder import SiteFolder, load_site_folder
+
+CONFIG = Path(__file__).parents[3] / "config"
+EXAMPLES = sorted(path.name for path in CONFIG.iterdir() if path.is_dir())
+
+# When the bundled clips were recorded: examples are judged at that time.
+RECORDED = datetime.fromisoformat("2026-03-10T08:25:00+01:00")
+
+
+def example(name: str) -> SiteFolder:
+    return load_site_folder(CONFIG / name)
+
+
+def test_there_are_the_examples_that_the_documentation_names() -> None:
+    assert EXAMPLES == ["car-free-zone", "demo", "school-street"]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_loads(name: str) -> None:
+    assert example(name).rules
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_covers_every_camera_of_its_policy(name: str) -> None:
+    loaded = example(name)
+    assert set(loaded.site.cameras) == set(loaded.policy.cameras)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_lists_of_an_example_have_entries_that_hold_when_the_clips_were_recorded(
+    name: str,
+) -> None:
+    loaded = example(name)
+    for list_id in loaded.policy.lists:
+        entries = loaded.read_list(list_id)
+        assert any(entry.start <= RECORDED < entry.end for entry in entries), list_id
+
+
+def test_the_school_street_is_in_force_when_the_clips_were_recorded() -> None:
+    (rule,) = example("school-street").rules
+    assert rule.schedule is not None
+    assert rule.schedule.is_active(RECORDED)
+    assert not rule.schedule.is_active(datetime.fromisoformat("2026-04-07T08:25:00+02:00"))
+    assert not rule.schedule.is_active(datetime.fromisoformat("2026-03-10T08:50:00+01:00"))
