@@ -72,7 +72,7 @@ def run(
     recordings = _recordings(folder, source, camera, moment)
     if summary is not None:
         _require_writable(summary)
-    with _bars(len(recordings) > 0 and sys.stderr.isatty()) as progress:
+    with progress_bars(visible=sys.stderr.isatty()) as progress:
         result = run_site(folder, recordings, realtime=realtime, drain_s=drain, progress=progress)
     document = result.summary.model_dump_json(by_alias=True, indent=2)
     if summary is not None:
@@ -124,7 +124,7 @@ def _write(path: Path, text: str) -> None:
 
 
 @contextmanager
-def _bars(visible: bool) -> Iterator[RunProgress]:
+def progress_bars(*, visible: bool) -> Iterator[RunProgress]:
     """Progress bars on standard error, one for each stream."""
     from rich.console import Console
     from rich.progress import (
