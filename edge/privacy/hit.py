@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -209,6 +209,15 @@ def build_hit(
     return _signed(Hit, fields, keys.sign)
 
 
+def parse_hit(payload: bytes) -> Hit:
+    """A hit as a payload claims it: well-formed, and nothing of it proven.
+
+    Raises:
+        HitError: no hit, or not in canonical form.
+    """
+    return _parsed(Hit, payload)
+
+
 def verify_hit(payload: bytes, box: BoxPublicKeys) -> Hit:
     """The hit of a payload, if the box has signed it with a key of its own.
 
@@ -271,6 +280,27 @@ def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
             code="E_SIGNATURE",
         )
     return receipt
+
+
+class ReceiptVerifier:
+    """Checks receipts of a site's authorities, for whoever waits for them.
+
+    Args:
+        authorities: all that the policy names.
+    """
+
+    def __init__(self, authorities: Sequence[AuthorityPublicKeys]) -> None:
+        self._authorities = {keys.authority: keys for keys in authorities}
+
+    def __call__(self, payload: bytes) -> tuple[str, str] | None:
+        """The hit_id and sealed_sha256 that a receipt confirms; None if it proves nothing."""
+        try:
+            claimed = _parsed(Receipt, payload)
+            keys = self._authorities.get(claimed.authority)
+            receipt = None if keys is None else verify_receipt(payload, keys)
+        except HitError:
+            return None
+        return None if receipt is None else (receipt.hit_id, receipt.sealed_sha256)
 
 
 _Message = TypeVar("_Message", bound=_Signed)

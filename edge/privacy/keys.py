@@ -157,6 +157,10 @@ class BoxPublicKeys:
             _retired_at=_retired(content.generations),
         )
 
+    def knows(self, key_id: str) -> bool:
+        """Whether the key is the box's, current or retired."""
+        return key_id in self._keys
+
     def accepts(self, key_id: str, now: datetime) -> bool:
         """Whether the key is the box's, and current or not long retired."""
         retired_at = self._retired_at.get(key_id)

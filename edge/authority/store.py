@@ -1,0 +1,471 @@
+"""The authority's inbox: each hit stored exactly once, still sealed.
+
+SQLite, WAL, `synchronous=FULL`: what `put` has returned from is on disk. Several processes may
+use one store, so that hits can be opened and reviewed while they come in.
+
+What is deleted is overwritten in the file and its log is emptied (`secure_delete`, a truncating
+checkpoint). A file system or a disk may still hold older copies of a block, and backups hold
+what they hold: whoever must be sure destroys the private key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from typing_extensions import Self
+
+from edge.adapters.state_folder import storage_error
+from edge.domain.intervals import Interval, wilson
+from edge.errors import OutboxError
+from edge.privacy.hit import Hit
+from edge.privacy.keys import RETIRED_KEY_GRACE
+from edge.privacy.moments import parse_utc, utc_text
+
+FILE_NAME = "inbox.sqlite3"
+VERSION = 1
+
+MAX_ASIDE_BYTES = 64 * 1024 * 1024
+"""Room for hits that are set aside; whoever can sign or pretend gets no more of the disk."""
+
+_APPLICATION_ID = 0x414E5041  # "ANPA": tells this file from any other SQLite database
+_BUSY_S = 10.0
+
+_SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS hit (
+    hit_id TEXT PRIMARY KEY,
+    site TEXT NOT NULL,
+    box TEXT NOT NULL,
+    camera TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    counter INTEGER NOT NULL,
+    human_check_required INTEGER NOT NULL,
+    observed_at TEXT NOT NULL,
+    stored_at TEXT NOT NULL,
+    payload BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS hit_by_observation ON hit (observed_at);
+CREATE TABLE IF NOT EXISTS review (
+    hit_id TEXT PRIMARY KEY REFERENCES hit (hit_id) ON DELETE CASCADE,
+    rule TEXT NOT NULL,
+    reason TEXT,
+    reviewed_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS purged_review (rule TEXT NOT NULL, reason TEXT, count INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS purged_hit (
+    hit_id TEXT PRIMARY KEY,
+    stored_at TEXT NOT NULL,
+    purged_at TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS aside (
+    payload_sha256 TEXT PRIMARY KEY,
+    topic TEXT NOT NULL,
+    why TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    payload BLOB NOT NULL
+);
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+
+_HITS = """
+SELECT hit.hit_id, site, box, camera, hit.rule, counter, human_check_required, observed_at,
+    stored_at, reviewed_at IS NOT NULL, reason
+FROM hit LEFT JOIN review USING (hit_id)
+WHERE substr(hit.hit_id, 1, ?) = ?
+ORDER BY observed_at, hit.hit_id
+"""
+
+
+class Outcome(Enum):
+    """What became of a hit that was put into the store."""
+
+    NEW = "new"
+    KNOWN = "known"
+    CONFLICT = "conflict"
+
+
+class Reason(str, Enum):
+    """Why a person rejected a hit. A closed list: free text could hold a plate or a name."""
+
+    MISREAD = "misread"
+    WRONG_VEHICLE = "wrong-vehicle"
+    EXEMPT = "exempt"
+    NO_OFFENCE = "no-offence"
+    UNUSABLE_PICTURE = "unusable-picture"
+    DUPLICATE = "duplicate"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHit:
+    """One hit of the store; `reason` is None unless it was rejected."""
+
+    hit_id: str
+    site: str
+    box: str
+    camera: str
+    rule: str
+    counter: int
+    human_check_required: bool
+    observed_at: datetime
+    stored_at: datetime
+    reviewed: bool
+    reason: Reason | None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A payload that could not be accepted, kept in case it can be later."""
+
+    topic: str
+    why: str
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatistics:
+    """What people said of a rule's hits, those purged since included."""
+
+    rule: str
+    waiting: int
+    confirmed: int
+    rejected: dict[Reason, int]
+
+    @property
+    def reviewed(self) -> int:
+        return self.confirmed + sum(self.rejected.values())
+
+    @property
+    def error_rate(self) -> Interval | None:
+        """Share of rejected among reviewed with its 95 % interval; None before any review."""
+        return wilson(sum(self.rejected.values()), self.reviewed) if self.reviewed else None
+
+
+class HitStore:
+    """Sealed hits and what people said of them. Made by `HitStore.open`."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self._path = path
+        self._database = database
+
+    @classmethod
+    def open(cls, folder: Path, *, create: bool = False) -> Self:
+        """Open the store in a folder.
+
+        Args:
+            folder: the store's own.
+            create: make folder (mode 0700) and store if they are not there.
+
+        Raises:
+            OutboxError: no store there, no access, or a file that is damaged or of another
+                version.
+        """
+        path = folder / FILE_NAME
+        try:
+            if create:
+                _create(path)
+            elif not path.exists():
+                raise OutboxError(
+                    f"{folder}: no store of hits; `edge-anpr hits tail --store` makes one",
+                    code="E_NO_STORE",
+                )
+            if path.stat().st_mode & 0o077:
+                raise OutboxError(
+                    f"{path}: others can read it; run `chmod 600 {path}`", code="E_STORE_MODE"
+                )
+        except OSError as error:
+            raise storage_error(path, error) from error
+        with _translated(path):
+            database = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
+        store = cls(path, database)
+        try:
+            with _translated(path):
+                store._prepare()
+        except OutboxError:
+            store.close()
+            raise
+        return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        self._database.close()
+
+    def put(self, hit: Hit, payload: bytes, now: datetime) -> tuple[Outcome, datetime]:
+        """Store a verified hit once; when this returns it is on disk.
+
+        Returns:
+            What became of it, and when the hit of this id was stored. A second payload under a
+            known id changes nothing. A hit that was purged is not stored again.
+
+        Raises:
+            OutboxError: it could not be written.
+        """
+        with self._transaction():
+            row = self._database.execute(
+                "SELECT stored_at, payload FROM hit WHERE hit_id = :id"
+                " UNION ALL SELECT stored_at, NULL FROM purged_hit WHERE hit_id = :id",
+                {"id": hit.hit_id},
+            ).fetchone()
+            if row is not None:
+                known = row[1] is None or bytes(row[1]) == payload
+                return (Outcome.KNOWN if known else Outcome.CONFLICT), parse_utc(row[0])
+            self._database.execute(
+                "INSERT INTO hit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    hit.hit_id,
+                    hit.site,
+                    hit.box,
+                    hit.camera,
+                    hit.rule,
+                    hit.counter,
+                    hit.human_check_required,
+                    hit.observed_at,
+                    utc_text(now),
+                    payload,
+                ),
+            )
+        return Outcome.NEW, now
+
+    def set_aside(self, topic: str, payload: bytes, why: str, now: datetime) -> bool:
+        """Keep a payload that cannot be accepted now; False when there is no room left.
+
+        Raises:
+            OutboxError: it could not be written.
+        """
+        with self._transaction():
+            (held,) = self._database.execute(
+                "SELECT coalesce(sum(length(payload)), 0) FROM aside"
+            ).fetchone()
+            if held + len(payload) > MAX_ASIDE_BYTES:
+                return False
+            self._database.execute(
+                "INSERT INTO aside VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (payload_sha256) DO UPDATE SET why = excluded.why",
+                (hashlib.sha256(payload).hexdigest(), topic, why, utc_text(now), payload),
+            )
+        return True
+
+    def aside(self) -> tuple[SetAside, ...]:
+        """All that is set aside, oldest first."""
+        rows = self._rows("SELECT topic, why, payload FROM aside ORDER BY received_at, rowid")
+        return tuple(SetAside(topic, why, bytes(payload)) for topic, why, payload in rows)
+
+    def drop_aside(self, payload: bytes) -> None:
+        """Forget a payload that was set aside."""
+        digest = hashlib.sha256(payload).hexdigest()
+        with self._transaction():
+            self._database.execute("DELETE FROM aside WHERE payload_sha256 = ?", (digest,))
+
+    def hits(self) -> tuple[StoredHit, ...]:
+        """All hits in the order in which they were observed."""
+        return self._hits("")
+
+    def find(self, hit_id: str) -> StoredHit:
+        """One hit; the beginning of its id is enough if no other begins so.
+
+        Raises:
+            OutboxError: no such hit (`E_NO_HIT`), or several.
+        """
+        prefix = hit_id if set(hit_id) <= set("0123456789abcdef") and hit_id else "-"
+        found = self._hits(prefix)
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise OutboxError(f"{hit_id}: {len(found)} hits begin so; give more of the id")
+        raise OutboxError(
+            f"{hit_id[:40]!r}: no such hit in {self._path.parent}; see `edge-anpr hits list`",
+            code="E_NO_HIT",
+        )
+
+    def payload(self, hit_id: str) -> bytes:
+        """A hit as it came, byte for byte.
+
+        Raises:
+            OutboxError: no such hit (`E_NO_HIT`), or several.
+        """
+        hit = self.find(hit_id)
+        rows = self._rows("SELECT payload FROM hit WHERE hit_id = ?", (hit.hit_id,))
+        return bytes(rows[0][0])
+
+    def review(self, hit_id: str, reason: Reason | None, now: datetime) -> None:
+        """Record a person's word on a hit: confirmed, or rejected for a reason.
+
+        A later word on the same hit replaces the earlier one.
+
+        Raises:
+            OutboxError: no such hit, or it could not be written.
+        """
+        hit = self.find(hit_id)
+        with self._transaction():
+            self._database.execute(
+                "INSERT INTO review VALUES (?, ?, ?, ?) ON CONFLICT (hit_id) DO UPDATE"
+                " SET reason = excluded.reason, reviewed_at = excluded.reviewed_at",
+                (hit.hit_id, hit.rule, None if reason is None else reason.value, utc_text(now)),
+            )
+
+    def statistics(self) -> tuple[RuleStatistics, ...]:
+        """What people said, rule by rule."""
+        waiting = dict(
+            self._rows(
+                "SELECT hit.rule, count(*) FROM hit LEFT JOIN review USING (hit_id)"
+                " WHERE review.hit_id IS NULL GROUP BY hit.rule"
+            )
+        )
+        confirmed: dict[str, int] = {}
+        rejected: dict[str, dict[Reason, int]] = {}
+        for rule, reason, count in self._rows(
+            "SELECT rule, reason, sum(count) FROM"
+            " (SELECT rule, reason, 1 AS count FROM review"
+            "  UNION ALL SELECT rule, reason, count FROM purged_review)"
+            " GROUP BY rule, reason"
+        ):
+            if reason is None:
+                confirmed[rule] = count
+            else:
+                rejected.setdefault(rule, {})[Reason(reason)] = count
+        return tuple(
+            RuleStatistics(
+                rule, waiting.get(rule, 0), confirmed.get(rule, 0), rejected.get(rule, {})
+            )
+            for rule in sorted(waiting.keys() | confirmed.keys() | rejected.keys())
+        )
+
+    def purge(self, age: timedelta, now: datetime) -> int:
+        """Forget hits observed longer ago than `age`, and what is as long set aside.
+
+        Of their reviews only counts stay. Ids of purged hits stay for a while: a box that has
+        not seen the receipt sends its hit again, and it must not be stored a second time.
+
+        Returns:
+            How many hits were forgotten.
+
+        Raises:
+            OutboxError: it could not be written.
+        """
+        limit = utc_text(now - age)
+        with self._transaction():
+            self._database.execute(
+                "INSERT INTO purged_review SELECT review.rule, reason, count(*) FROM review"
+                " JOIN hit USING (hit_id) WHERE observed_at < ? GROUP BY review.rule, reason",
+                (limit,),
+            )
+            self._database.execute(
+                "INSERT INTO purged_hit SELECT hit_id, stored_at, ? FROM hit WHERE observed_at < ?",
+                (utc_text(now), limit),
+            )
+            purged = self._database.execute(
+                "DELETE FROM hit WHERE observed_at < ?", (limit,)
+            ).rowcount
+            self._database.execute("DELETE FROM aside WHERE received_at < ?", (limit,))
+            self._database.execute(
+                "DELETE FROM purged_hit WHERE purged_at < ?", (utc_text(now - RETIRED_KEY_GRACE),)
+            )
+        with _translated(self._path):
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return purged
+
+    def _prepare(self) -> None:
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "secure_delete = ON",
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+        ):
+            self._database.execute(f"PRAGMA {pragma}").fetchall()
+        application, version = (
+            self._database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("application_id", "user_version")
+        )
+        if (application, version) == (0, 0):
+            self._database.executescript(_SCHEMA)
+        elif application != _APPLICATION_ID:
+            raise OutboxError(f"{self._path}: not a store of hits; give another folder")
+        elif version != VERSION:
+            raise OutboxError(
+                f"{self._path}: a store of version {version}, and this program knows {VERSION}; "
+                "use the program that made it"
+            )
+
+    def _hits(self, prefix: str) -> tuple[StoredHit, ...]:
+        rows = self._rows(_HITS, (len(prefix), prefix))
+        return tuple(
+            StoredHit(
+                hit_id=row[0],
+                site=row[1],
+                box=row[2],
+                camera=row[3],
+                rule=row[4],
+                counter=row[5],
+                human_check_required=bool(row[6]),
+                observed_at=parse_utc(row[7]),
+                stored_at=parse_utc(row[8]),
+                reviewed=bool(row[9]),
+                reason=None if row[10] is None else Reason(row[10]),
+            )
+            for row in rows
+        )
+
+    def _rows(self, query: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        with _translated(self._path):
+            return self._database.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _translated(self._path):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+
+def _create(path: Path) -> None:
+    """Make the file so that only its owner can read it, and its name durable."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """SQLite's errors as one line with a cure; their text never holds values."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        if name.startswith("SQLITE_FULL"):
+            raise OutboxError(f"{path}: disk full; free disk space", code="E_DISK_FULL") from error
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise OutboxError(
+                f"{path}: in use by another process for too long; try again", code="E_BUSY"
+            ) from error
+        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+            raise OutboxError(
+                f"{path}: damaged or no store of hits; restore it from a copy", code="E_CORRUPT"
+            ) from error
+        raise OutboxError(f"{path}: {name}; check the disk and the folder's mode") from error

@@ -1,0 +1,273 @@
+"""Receives hits: verified, stored, confirmed by a receipt, and only then acknowledged.
+
+A broker acknowledges to the box even when nobody listens. So this side keeps a session at the
+broker, stores each hit on disk before it sends the receipt, and acknowledges last: killed at any
+moment, it gets the hit again, knows its id and only repeats the receipt.
+
+What cannot be accepted now but perhaps later (a box or key not known here yet) is set aside and
+tried again at the next start; the broker is told that it has arrived, because an unaccepted
+message would in the end block all others.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from edge.adapters import topics
+from edge.adapters.mqtt import BrokerLink, BrokerOptions, LinkLostError, Message
+from edge.authority.store import HitStore, Outcome
+from edge.errors import PublishError
+from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit
+from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+
+SESSION_EXPIRY_S = int(timedelta(days=30).total_seconds())
+"""How long the broker keeps this side's session while it is away: as long as a hit may live."""
+
+_RECEIVE_S = 0.2
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class Fate(Enum):
+    """What became of a message."""
+
+    STORED = "stored"
+    KNOWN = "known"
+    SET_ASIDE = "set_aside"
+    REFUSED = "refused"
+    FOR_OTHERS = "for_others"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message and its fate.
+
+    `hit` is None when it was none; `why` is empty when all is well; `receipt` is for the box,
+    and there is one only if the hit is on disk.
+    """
+
+    fate: Fate
+    hit: Hit | None = field(repr=False)
+    why: str = ""
+    receipt: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """When to stop by itself: after so many stored hits, or so many quiet seconds."""
+
+    stored: int | None = None
+    idle_s: float | None = None
+
+
+class Receiver:
+    """Decides about one payload and stores it; knows nothing of the network.
+
+    Args:
+        store: where hits are stored.
+        boxes: public keys of the boxes, by site and box.
+        keys: of this authority; they sign the receipts.
+        utc: the wall clock.
+    """
+
+    def __init__(
+        self,
+        store: HitStore,
+        boxes: Mapping[tuple[str, str], BoxPublicKeys],
+        keys: AuthorityPrivateKeys,
+        utc: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._boxes = boxes
+        self._keys = keys
+        self._utc = utc
+
+    def take(self, topic: str, payload: bytes) -> Arrival:
+        """Store a payload if it is a hit for this authority.
+
+        Raises:
+            OutboxError: the store cannot be written; the message must not be acknowledged.
+        """
+        try:
+            hit = parse_hit(payload)
+        except HitError as error:
+            return Arrival(Fate.REFUSED, None, error.message)
+        if hit.authority != self._keys.authority:
+            return Arrival(Fate.FOR_OTHERS, hit)
+        unknown = self._unknown(hit)
+        problem = _misplaced(topic, hit) or ("" if unknown else self._problem(hit, payload))
+        if problem:
+            return Arrival(Fate.REFUSED, hit, problem)
+        if unknown:
+            return self._set_aside(hit, topic, payload, unknown)
+        return self._store_once(hit, topic, payload)
+
+    def retry_aside(self) -> list[Arrival]:
+        """Try again what was set aside; what is then accepted is set aside no longer.
+
+        Raises:
+            OutboxError: the store cannot be read or written.
+        """
+        accepted = []
+        for waiting in self._store.aside():
+            arrival = self.take(waiting.topic, waiting.payload)
+            if arrival.receipt is not None:
+                self._store.drop_aside(waiting.payload)
+                accepted.append(arrival)
+        return accepted
+
+    def _unknown(self, hit: Hit) -> str:
+        """What is missing here to accept the hit, if anything."""
+        box = self._boxes.get((hit.site, hit.box))
+        if box is None:
+            return f"box {hit.box} of site {hit.site} is unknown; get its public file"
+        if not box.knows(hit.box_key_id):
+            return f"key {hit.box_key_id} of box {hit.box} is unknown; get its new public file"
+        if self._keys.generation(hit.authority_key_id) is None:
+            return f"private key {hit.authority_key_id} is not here; restore it"
+        return ""
+
+    def _problem(self, hit: Hit, payload: bytes) -> str:
+        """Why the hit must never be accepted, if so."""
+        box = self._boxes[hit.site, hit.box]
+        try:
+            verify_hit(payload, box)
+        except HitError as error:
+            return error.message
+        if not box.accepts(hit.box_key_id, self._utc()):
+            return f"key {hit.box_key_id} of box {hit.box} was retired too long ago"
+        return ""
+
+    def _store_once(self, hit: Hit, topic: str, payload: bytes) -> Arrival:
+        outcome, stored_at = self._store.put(hit, payload, self._utc())
+        key = self._keys.generation(hit.authority_key_id)
+        if outcome is Outcome.CONFLICT or key is None:
+            return self._set_aside(hit, topic, payload, "another hit has the same id")
+        return Arrival(
+            Fate.STORED if outcome is Outcome.NEW else Fate.KNOWN,
+            hit,
+            receipt=sign_receipt(hit, stored_at, key).to_payload(),
+        )
+
+    def _set_aside(self, hit: Hit, topic: str, payload: bytes, why: str) -> Arrival:
+        if self._store.set_aside(topic, payload, why, self._utc()):
+            return Arrival(Fate.SET_ASIDE, hit, why)
+        return Arrival(Fate.REFUSED, hit, f"{why}; and there is no room left to set it aside")
+
+
+def _misplaced(topic: str, hit: Hit) -> str:
+    name = topics.parse(topic)
+    if name is None or (name.site, name.box, name.camera) != (hit.site, hit.box, hit.camera):
+        return f"hit {hit.hit_id} came under another box's or camera's topic"
+    return ""
+
+
+class Tail:
+    """Keeps a connection to the broker and gives what arrives to a `Receiver`.
+
+    Args:
+        options: how to reach the broker; the client id names the session there.
+        receiver: decides and stores.
+        site: take hits of this site only; None: of all sites.
+        on_arrival: told of each message once it is settled.
+    """
+
+    def __init__(
+        self,
+        options: BrokerOptions,
+        receiver: Receiver,
+        *,
+        site: str | None = None,
+        on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+    ) -> None:
+        self._options = options
+        self._receiver = receiver
+        self._filter = topics.all_hits(site)
+        self._on_arrival = on_arrival
+        self._stored = 0
+        self._last_arrival = 0.0
+
+    def run(
+        self, until: Until | None = None, *, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Receive until told to stop. Once connected, a lost connection is opened again.
+
+        Raises:
+            PublishError: the broker cannot be reached at the start, or refuses.
+            OutboxError: the store cannot be written.
+        """
+        until = until or Until()
+        self._last_arrival = time.monotonic()
+        pause_s = _FIRST_PAUSE_S
+        link = self._open(cancelled)
+        retried = self._receiver.retry_aside()
+        while True:
+            try:
+                with link:
+                    while retried:
+                        self._settle(link, retried[0])
+                        retried.pop(0)
+                    self._receive(link, until, cancelled)
+                    return
+            except LinkLostError as error:
+                _log.warning("%s", error)
+            while not self._is_over(until, cancelled):
+                try:
+                    link = self._open(cancelled)
+                except PublishError as error:
+                    _log.warning("%s", error)
+                    _sleep(pause_s, cancelled)
+                    pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                else:
+                    pause_s = _FIRST_PAUSE_S
+                    break
+            else:
+                return
+
+    def _open(self, cancelled: Callable[[], bool]) -> BrokerLink:
+        link = BrokerLink.open(
+            self._options, session_expiry_s=SESSION_EXPIRY_S, cancelled=cancelled
+        )
+        try:
+            link.subscribe([self._filter])
+        except BaseException:
+            link.abort()
+            raise
+        return link
+
+    def _receive(self, link: BrokerLink, until: Until, cancelled: Callable[[], bool]) -> None:
+        while not self._is_over(until, cancelled):
+            message = link.receive(_RECEIVE_S)
+            if message is not None:
+                arrival = self._receiver.take(message.topic, message.payload)
+                self._settle(link, arrival, message)
+
+    def _settle(self, link: BrokerLink, arrival: Arrival, message: Message | None = None) -> None:
+        """Confirm to the box, then acknowledge to the broker."""
+        if arrival.receipt is not None and arrival.hit is not None:
+            link.publish(topics.receipt(arrival.hit.site, arrival.hit.box), arrival.receipt)
+        if message is not None:
+            link.acknowledge(message)
+        self._last_arrival = time.monotonic()
+        self._stored += arrival.fate is Fate.STORED
+        self._on_arrival(arrival)
+
+    def _is_over(self, until: Until, cancelled: Callable[[], bool]) -> bool:
+        return (
+            cancelled()
+            or (until.stored is not None and self._stored >= until.stored)
+            or (until.idle_s is not None and time.monotonic() - self._last_arrival >= until.idle_s)
+        )
+
+
+def _sleep(seconds: float, cancelled: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not cancelled():
+        time.sleep(0.05)

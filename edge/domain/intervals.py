@@ -1,0 +1,39 @@
+"""How sure a counted share is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Z_95 = 1.959963984540054
+"""The standard normal's 97.5 % quantile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A share with the interval it lies in with 95 % confidence, all 0 to 1."""
+
+    share: float
+    low: float
+    high: float
+
+
+def wilson(count: int, total: int) -> Interval:
+    """The share `count / total` with Wilson's score interval.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
+    Journal of the American Statistical Association 22 (1927). Unlike the textbook interval it
+    stays within 0 to 1 and is honest about few observations.
+
+    Raises:
+        ValueError: not `0 <= count <= total` with a total of at least 1.
+    """
+    if not 0 <= count <= total or total < 1:
+        message = "a share needs 0 <= count <= total and a total of at least 1"
+        raise ValueError(message)
+    share = count / total
+    square = Z_95 * Z_95
+    middle = (share + square / (2 * total)) / (1 + square / total)
+    spread = share * (1 - share) / total + square / (4 * total * total)
+    half = Z_95 * math.sqrt(spread) / (1 + square / total)
+    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
