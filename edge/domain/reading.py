@@ -214,7 +214,7 @@ class _Panel:
         come or go, so that no mass is spread over insertions that nobody has seen.
         """
         slots = self.raw.shape[1]
-        likely = (self.raw > _ALTERNATIVE).any(axis=0)
+        likely = self.raw.max(axis=0) > _ALTERNATIVE
         choices = [set(np.flatnonzero(likely[s]).tolist()) for s in range(slots)]
         found: set[tuple[int, ...]] = set()
         for at in range(min(len(text), slots)):

@@ -8,22 +8,16 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from itertools import count
 
 import numpy as np
 
 from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch, without_duplicates
-from edge.domain.reading import PlateConsensus, PlateReading, fuse
-from edge.domain.tracking import Tracker, TrackSettings, edits
-from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
+from edge.domain.reading import PlateConsensus
+from edge.domain.tracking import Tracker, TrackSettings
+from edge.domain.vehicles import VehicleSeen
+from edge.pipeline.dossier import SURE, Dossier, Remembered, same_plate
 from edge.pipeline.ports import PlateDetector, PlateReader
-
-SURE = 0.95
-"""A consensus from here on is seldom wrong."""
-
-CLEAR = 0.85
-"""A single reading from here on is seldom wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,58 +29,32 @@ class WatchSettings:
     """Cut around a plate on each side, as a share of its size: detectors crop tightly, and a
     reader loses the character that touches the edge."""
     judge_after_s: float = 4.0
-    """A vehicle that lingers longer is handed over early, once its consensus is strong."""
-    least_posterior: float = 0.5
-    """A consensus below is no reading: more likely wrong than right."""
-    least_legibility: float = 0.6
-    """The best of a vehicle's readings must be at least this legible."""
+    """A vehicle that lingers longer is handed over early, once its consensus is sure."""
+    look_again_s: float = 0.5
+    """How often a lingering vehicle's consensus is looked at."""
     confirmations: int = 2
-    """Detections that make a track a vehicle."""
+    """Detections that make a track with a reading a vehicle."""
     slow_s: float = 0.4
-    """Between frames so far apart a vehicle may be seen once: one certain reading will do."""
+    """Between frames so far apart a vehicle may be seen once: one clear reading will do."""
+    clear_posterior: float = 0.85
+    """What makes a single reading clear."""
     unread_confirmations: int = 8
     """Detections that make a track a vehicle though nothing on it can be read."""
     unread_width: float = 32.0
     """Width in pixels from which a plate that cannot be read counts as a vehicle; a smaller
     one is out of reach."""
     weak_waits_s: float = 4.0
-    """A vehicle with a weak consensus waits so long for a better view of the same plate."""
+    """A vehicle with an unsure consensus waits so long for a better view of its plate."""
     remember_s: float = 10.0
     """A vehicle that comes back within this time with the same text is the same vehicle."""
-    kept_readings: int = 24
-    kept_points: int = 128
-
-
-@dataclass(slots=True)
-class _Dossier:
-    """All that is known of one track while it lasts."""
-
-    number: int
-    first_seen: datetime
-    last_seen: datetime
-    last_s: float
-    points: list[TrackPoint] = field(default_factory=list, repr=False)
-    readings: list[tuple[float, int, PlateReading]] = field(default_factory=list, repr=False)
-    detections: int = 0
-    widest: float = 0.0
-    key_frame: KeyFrame | None = field(default=None, repr=False)
-    key_worth: float = -1.0
-    first_s: float = 0.0
-    stride: int = 1
-    handed_over: bool = False
-    tried_at: int = 0
-
-
-@dataclass(slots=True)
-class _Remembered:
-    """A vehicle that was handed over a moment ago."""
-
-    consensus: PlateConsensus = field(repr=False)
-    last_s: float
 
 
 class VehicleWatcher:
     """Turns one stream's frames into vehicles, each handed over at most twice.
+
+    A vehicle is handed over when its track has ended. One that lingers is handed over before
+    that as well. A track that turns out to be a vehicle already handed over, or one still in
+    view, is not handed over at all.
 
     Args:
         camera: name of the camera, copied into what is handed over.
@@ -107,9 +75,10 @@ class VehicleWatcher:
         self._reader = reader
         self._settings = settings or WatchSettings()
         self._tracker = Tracker(self._settings.tracking)
-        self._dossiers: dict[int, _Dossier] = {}
-        self._remembered: list[_Remembered] = []
-        self._waiting: list[tuple[_Dossier, PlateConsensus | None]] = []
+        self._open: dict[int, Dossier] = {}
+        self._looked_s: dict[int, float] = {}
+        self._waiting: list[tuple[Dossier, PlateConsensus | None]] = []
+        self._remembered: list[Remembered] = []
         self._numbers = count(1)
         self._last_s: float | None = None
         self._interval_s = 0.0
@@ -120,23 +89,26 @@ class VehicleWatcher:
         started = time.perf_counter()
         detections = without_duplicates(self._detector.detect(frame.pixels))
         detected = time.perf_counter()
-        patches = [cut(frame.pixels, d, self._settings.patch_margin) for d in detections]
-        readings = self._reader.read(patches)
+        readings = self._reader.read(
+            [cut(frame.pixels, one, self._settings.patch_margin) for one in detections]
+        )
         read = time.perf_counter()
+        now_s = frame.stream_s
         if self._last_s is not None:
-            self._interval_s = frame.stream_s - self._last_s
-        self._last_s = frame.stream_s
-        update = self._tracker.update(frame.stream_s, detections, readings)
+            self._interval_s = now_s - self._last_s
+        self._last_s = now_s
+        update = self._tracker.update(now_s, detections, readings)
+        due: list[VehicleSeen | None] = []
+        together = frozenset(track for track, _ in update.matches)
         for track, index in update.matches:
-            self._add(track, frame, detections, index, readings[index])
-        due = [self._close(track) for track in update.ended]
-        due.extend(self._early(track, frame.stream_s) for track, _ in update.matches)
-        due.extend(self._settle(frame.stream_s - self._settings.weak_waits_s))
-        self._remembered = [
-            one
-            for one in self._remembered
-            if frame.stream_s - one.last_s <= self._settings.remember_s
-        ]
+            others = tuple(one.box for one in detections if one is not detections[index])
+            dossier = self._open.setdefault(track, Dossier(track, frame))
+            dossier.beside |= together - {track}
+            dossier.add(frame, detections[index].box, readings[index], others)
+            due.append(self._early(dossier))
+        due.extend(self._close(track) for track in update.ended)
+        due.extend(self._settle(now_s - self._settings.weak_waits_s))
+        self._forget(now_s - self._settings.remember_s)
         tracked = time.perf_counter()
         self.stage_seconds["detect"] += detected - started
         self.stage_seconds["read"] += read - detected
@@ -149,171 +121,102 @@ class VehicleWatcher:
         due.extend(self._settle(math.inf))
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
-    def _add(
-        self,
-        track: int,
-        frame: Frame,
-        detections: tuple[Detection, ...],
-        index: int,
-        reading: PlateReading,
-    ) -> None:
-        box = detections[index].box
-        dossier = self._dossiers.get(track)
-        if dossier is None:
-            dossier = self._dossiers[track] = _Dossier(
-                0, frame.observed_at, frame.observed_at, frame.stream_s, first_s=frame.stream_s
-            )
-        dossier.last_seen = frame.observed_at
-        dossier.last_s = frame.stream_s
-        dossier.detections += 1
-        dossier.widest = max(dossier.widest, box.width)
-        if dossier.detections % dossier.stride == 0 or dossier.detections == 1:
-            dossier.points.append(TrackPoint(frame.stream_s, box))
-        if len(dossier.points) >= self._settings.kept_points:
-            del dossier.points[1::2]
-            dossier.stride *= 2
-        weight = reading.quality * reading.legibility
-        if reading.legibility > 0:
-            dossier.readings.append((weight, dossier.detections, reading))
-            if len(dossier.readings) > self._settings.kept_readings:
-                dossier.readings.remove(min(dossier.readings, key=lambda item: item[:2]))
-        worth = (0.05 + weight) * math.sqrt(box.area)
-        if worth > dossier.key_worth:
-            dossier.key_worth = worth
-            dossier.key_frame = KeyFrame(
-                frame.index,
-                frame.observed_at,
-                box,
-                tuple(d.box for i, d in enumerate(detections) if i != index),
-                frame.pixels,
-            )
-
-    def _early(self, track: int, now_s: float) -> VehicleSeen | None:
-        """The vehicle if it lingers and its consensus is strong; looked at twice a second."""
+    def _early(self, dossier: Dossier) -> VehicleSeen | None:
+        """The vehicle if it lingers and its consensus is sure."""
         settings = self._settings
-        dossier = self._dossiers[track]
-        if dossier.handed_over or now_s - dossier.first_s < settings.judge_after_s:
+        lingers_since = max(
+            dossier.first_s + settings.judge_after_s - settings.look_again_s,
+            self._looked_s.get(dossier.track, -math.inf),
+        )
+        if dossier.handed_over or dossier.last_s - lingers_since < settings.look_again_s:
             return None
-        half_second = int(now_s * 2)
-        if dossier.tried_at == half_second:
-            return None
-        dossier.tried_at = half_second
-        consensus = self._consensus(dossier)
+        self._looked_s[dossier.track] = dossier.last_s
+        consensus = dossier.consensus()
         if consensus is None or consensus.posterior < SURE:
             return None
-        dossier.handed_over = True
-        if self._is_remembered(consensus, now_s):
-            dossier.number = -1
-            return None
-        self._remembered.append(_Remembered(consensus, now_s))
-        return self._vehicle(dossier, consensus, final=False)
+        return self._hand_over(dossier, consensus, final=False)
 
     def _close(self, track: int) -> VehicleSeen | None:
-        dossier = self._dossiers.pop(track)
-        if dossier.number < 0:
-            return None
-        consensus = self._consensus(dossier)
-        if dossier.number > 0:
-            self._remember(dossier, consensus)
-            return self._vehicle(dossier, consensus, final=True)
-        settings = self._settings
-        if consensus is None:
-            if dossier.detections < settings.unread_confirmations:
-                return None
-            if dossier.widest < settings.unread_width:
-                return None
-        elif dossier.detections < settings.confirmations and not (
-            self._interval_s >= settings.slow_s and consensus.posterior >= CLEAR
-        ):
+        """The vehicle of a track that has ended, if it is one and need not wait."""
+        dossier = self._open.pop(track)
+        self._looked_s.pop(track, None)
+        consensus = dossier.consensus()
+        if dossier.handed_over:
+            return dossier.vehicle(self._camera, consensus, final=True) if dossier.number else None
+        if not self._is_vehicle(dossier, consensus) or self._is_in_view(dossier, consensus):
             return None
         if consensus is None or consensus.posterior < SURE:
             self._waiting.append((dossier, consensus))
             return None
-        return self._new(dossier, consensus)
+        return self._hand_over(dossier, consensus, final=True)
 
-    def _new(self, dossier: _Dossier, consensus: PlateConsensus | None) -> VehicleSeen | None:
-        """The vehicle, unless it is one of a moment ago."""
-        if consensus is not None:
-            if self._is_remembered(consensus, dossier.last_s):
-                return None
-            self._remembered.append(_Remembered(consensus, dossier.last_s))
-        return self._vehicle(dossier, consensus, final=True)
-
-    def _settle(self, ended_before_s: float) -> list[VehicleSeen | None]:
-        """Hand over weak vehicles that have waited, unless a better view is still open."""
-        due = [one for one in self._waiting if one[0].last_s <= ended_before_s]
-        if not due:
-            return []
-        self._waiting = [one for one in self._waiting if one[0].last_s > ended_before_s]
-        better = [c for c in map(self._consensus, self._dossiers.values()) if c is not None]
-        return [
-            self._new(dossier, consensus)
-            for dossier, consensus in due
-            if consensus is None or not any(same_plate(consensus, one) for one in better)
-        ]
-
-    def _consensus(self, dossier: _Dossier) -> PlateConsensus | None:
-        """What the readings say together, or None if that is no reading."""
-        if not dossier.readings:
-            return None
-        legible = max(reading.legibility for _, _, reading in dossier.readings)
-        if legible < self._settings.least_legibility:
-            return None
-        consensus = fuse([reading for _, _, reading in dossier.readings])
-        if consensus is None or consensus.posterior < self._settings.least_posterior:
-            return None
-        if len(consensus.best.text) < self._settings.tracking.shortest_text:
-            return None
-        return consensus
-
-    def _vehicle(
-        self, dossier: _Dossier, consensus: PlateConsensus | None, *, final: bool
-    ) -> VehicleSeen:
-        if dossier.number == 0:
-            dossier.number = next(self._numbers)
-        return VehicleSeen(
-            camera=self._camera,
-            number=dossier.number,
-            final=final,
-            first_seen=dossier.first_seen,
-            last_seen=dossier.last_seen,
-            trajectory=tuple(dossier.points),
-            consensus=consensus,
-            key_frame=dossier.key_frame,
+    def _is_vehicle(self, dossier: Dossier, consensus: PlateConsensus | None) -> bool:
+        settings = self._settings
+        if consensus is None:
+            return (
+                dossier.detections >= settings.unread_confirmations
+                and dossier.widest >= settings.unread_width
+            )
+        slow_and_clear = (
+            self._interval_s >= settings.slow_s and consensus.posterior >= settings.clear_posterior
         )
+        return dossier.detections >= settings.confirmations or slow_and_clear
 
-    def _remember(self, dossier: _Dossier, consensus: PlateConsensus | None) -> None:
-        if consensus is not None and not self._is_remembered(consensus, dossier.last_s):
-            self._remembered.append(_Remembered(consensus, dossier.last_s))
-
-    def _is_remembered(self, consensus: PlateConsensus, now_s: float) -> bool:
-        """Whether this is a vehicle of a moment ago; if so its time is renewed."""
-        for one in self._remembered:
-            if same_plate(one.consensus, consensus):
-                one.last_s = max(one.last_s, now_s)
-                if consensus.posterior > one.consensus.posterior:
-                    one.consensus = consensus
+    def _is_in_view(self, dossier: Dossier, consensus: PlateConsensus | None) -> bool:
+        """Whether another track still follows the same plate; if so it takes over."""
+        if consensus is None:
+            return False
+        for other in self._open.values():
+            seen = other.consensus()
+            beside = other.track in dossier.beside
+            if seen is not None and same_plate(consensus, seen, beside=beside):
+                other.absorb(dossier)
                 return True
         return False
 
+    def _settle(self, ended_before_s: float) -> list[VehicleSeen | None]:
+        """Hand over the unsure vehicles that have waited long enough."""
+        due = [one for one in self._waiting if one[0].last_s <= ended_before_s]
+        self._waiting = [one for one in self._waiting if one[0].last_s > ended_before_s]
+        return [
+            self._hand_over(dossier, consensus, final=True)
+            for dossier, consensus in due
+            if not self._is_in_view(dossier, consensus)
+        ]
 
-def same_plate(one: PlateConsensus, other: PlateConsensus) -> bool:
-    """Whether two consensuses within a few seconds are of one plate.
+    def _hand_over(
+        self, dossier: Dossier, consensus: PlateConsensus | None, *, final: bool
+    ) -> VehicleSeen | None:
+        """The vehicle for the first time, unless it is one of a moment ago."""
+        dossier.handed_over = True
+        if consensus is not None:
+            known = self._recall(dossier, consensus)
+            if known is not None:
+                dossier.memory = known
+                return None
+            dossier.memory = Remembered(consensus, frozenset({dossier.track}), dossier.last_s)
+            self._remembered.append(dossier.memory)
+        dossier.number = next(self._numbers)
+        return dossier.vehicle(self._camera, consensus, final=final)
 
-    Equal texts are, and one that is a part of the other (half a plate was hidden). Where
-    either is unsure, so are texts that differ by up to two characters, if that is less than
-    half of them.
-    """
-    left, right = one.best.text, other.best.text
-    if left == right:
-        return True
-    shorter, longer = sorted((left.reveal(), right.reveal()), key=len)
-    if shorter in longer:
-        return True
-    if min(one.posterior, other.posterior) >= SURE:
-        return False
-    changed = edits(shorter.encode(), longer.encode())
-    return changed <= 2 and changed * 2 < len(longer)
+    def _recall(self, dossier: Dossier, consensus: PlateConsensus) -> Remembered | None:
+        """The vehicle of a moment ago that this is; it is remembered anew."""
+        for one in self._remembered:
+            if same_plate(one.consensus, consensus, beside=bool(one.tracks & dossier.beside)):
+                one.last_s = max(one.last_s, dossier.last_s)
+                one.tracks |= {dossier.track}
+                if consensus.posterior > one.consensus.posterior:
+                    one.consensus = consensus
+                return one
+        return None
+
+    def _forget(self, before_s: float) -> None:
+        """Drop the plates of vehicles gone for so long."""
+        self._remembered = [one for one in self._remembered if one.last_s >= before_s]
+        known = {track for one in self._remembered for track in one.tracks}
+        known.update(self._open, (dossier.track for dossier, _ in self._waiting))
+        for dossier in self._open.values():
+            dossier.beside &= known
 
 
 def cut(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:
