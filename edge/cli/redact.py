@@ -127,7 +127,7 @@ class _Preview:
     plates_found: int = 0
 
     def of(self, frame: Frame) -> RedactedImage:
-        from edge.pipeline.watcher import without_duplicates
+        from edge.domain.imaging import without_duplicates
         from edge.privacy.redaction import mask_all, preview_of_regular_file
 
         self.frames += 1
@@ -153,11 +153,9 @@ def _detector(level: RevealLevel, name: str | None, second_look: str) -> PlateDe
     from edge.adapters.second_look import SecondLook
     from edge.adapters.weights import Manifest
     from edge.cli.evaluate import parse_second_look
-    from edge.policy.site import NoSecondLook
 
     look = parse_second_look(second_look)
-    found = load_eyes(Manifest.load(), detector=name).detector
-    return found if isinstance(look, NoSecondLook) else SecondLook(found, look)
+    return SecondLook.around(load_eyes(Manifest.load(), detector=name).detector, look)
 
 
 # --- whole files ----------------------------------------------------------------------------
