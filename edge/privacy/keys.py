@@ -22,6 +22,7 @@ import base64
 import contextlib
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -50,7 +51,8 @@ _OTHERS_WRITE = 0o022
 
 KeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+NAME_PATTERN = r"^[a-z0-9-]{1,40}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 # --- the box ----------------------------------------------------------------------------------
@@ -80,7 +82,7 @@ class BoxKeys:
         if not file.exists():
             raise KeyFileError(
                 f"{file}: the box's signing key is missing; restore it, or run "
-                "`edge-anpr keys rotate`"
+                "`edge-anpr keys rotate box`"
             )
         _refuse_foreign_private_files(folder)
         private = _read_private(file, _BoxPrivateFile)
@@ -179,7 +181,7 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
     """
     if _public_files(folder, _BoxPublicFile):
         raise KeyFileError(
-            f"{folder}: the box has keys already; run `edge-anpr keys rotate` for new ones"
+            f"{folder}: the box has keys already; run `edge-anpr keys rotate box` for new ones"
         )
     public = _BoxPublicFile(
         site=site,
@@ -354,7 +356,7 @@ def new_authority_keys(folder: Path, authority: str, now: datetime, *, trial: bo
     """
     if _public_files(folder, _AuthorityPublicFile) or any(folder.glob(f"*{_PRIVATE}")):
         raise KeyFileError(
-            f"{folder}: there are keys already; run `edge-anpr keys rotate` for new ones"
+            f"{folder}: there are keys already; run `edge-anpr keys rotate authority` for new ones"
         )
     public = _AuthorityPublicFile(
         authority=authority,
@@ -407,6 +409,79 @@ def _new_authority_generation(
 
 def _authority_key_id(sealing: X25519PublicKey, receipts: Ed25519PublicKey) -> str:
     return _key_id(b"authority", sealing.public_bytes_raw(), receipts.public_bytes_raw())
+
+
+def install_public_keys(file: Path, place: Path) -> None:
+    """Copy a public file to where it is looked for.
+
+    Raises:
+        KeyFileError: there is a file already, or it cannot be written.
+    """
+    content = _read(file, _AuthorityPublicFile)
+    _create(place, content, mode=0o644)
+
+
+# --- what anyone may know of a key file ---------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One key of a file; `retired_at` is None while it is in use."""
+
+    key_id: str
+    created_at: datetime
+    retired_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFacts:
+    """Whose keys a file holds, oldest first; never a private key."""
+
+    file: Path
+    kind: str
+    owner: str
+    trial: bool
+    generations: tuple[Generation, ...]
+
+
+def key_facts(path: Path) -> tuple[KeyFacts, ...]:
+    """What a key file, or every key file of a folder, holds.
+
+    Raises:
+        KeyFileError: a file cannot be used, or there is none.
+    """
+    files = [path]
+    if path.is_dir():
+        files = sorted([*path.glob(f"*{_PRIVATE}"), *path.glob(f"*{_PUBLIC}")])
+    if not files:
+        raise KeyFileError(f"{path}: no keys; make keys with `edge-anpr keys new`")
+    return tuple(_facts(file) for file in files)
+
+
+def _facts(file: Path) -> KeyFacts:
+    models = (_BoxPublicFile, _AuthorityPublicFile, _BoxPrivateFile, _AuthorityPrivateFile)
+    model: type[_File] = next((each for each in models if _is_of(file, each)), _BoxPublicFile)
+    private = issubclass(model, _PrivateFile)
+    content = _read_private(file, model) if private else _read(file, model)
+    if isinstance(content, _BoxPublicFile | _BoxPrivateFile):
+        owner = f"box {content.box} at {content.site}"
+    elif isinstance(content, _AuthorityPublicFile | _AuthorityPrivateFile):
+        owner = f"authority {content.authority}"
+    else:
+        raise _damaged(file)
+    if isinstance(content, _BoxPublicFile | _AuthorityPublicFile):
+        generations = tuple(
+            Generation(each.key_id, each.created_at, each.retired_at)
+            for each in content.generations
+        )
+    else:
+        generations = (Generation(content.key_id, content.created_at, None),)
+    return KeyFacts(file, _spoken(_schema_of(model)), owner, content.trial, generations)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the id of a site, box or authority."""
+    return re.fullmatch(NAME_PATTERN, text) is not None
 
 
 # --- what the files hold --------------------------------------------------------------------
