@@ -197,6 +197,18 @@ def line_of(text: str, part: str) -> tuple[int, int]:
         ("list: stolen", "list: permits", "list: permits\n    min_posterior: 0.97", "kind alert"),
         ("list: permits", "list: stolen", "list: stolen", "kind exempt"),
         ("list: permits", "list: nowhere", "list: nowhere", "there are: permits, stolen"),
+        (
+            "purpose: quiet\n    authority: police\n    reveal: plate",
+            "purpose: quit\n    authority: police\n    reveal: plate",
+            "purpose: quit",
+            "did you mean 'quiet'?",
+        ),
+        (
+            "authority: police\n    reveal: plate",
+            "authority: mayor\n    reveal: plate",
+            "authority: mayor",
+            "there are: police",
+        ),
         ("cameras: [north]", "cameras: [north, east]", "east", "there are: north, south"),
         ("cameras: [north]", "cameras: []", "cameras: []", "at least 1"),
         ("cameras: [north]", "cameras: north", "cameras: north", "must be a list"),
