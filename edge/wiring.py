@@ -159,6 +159,7 @@ def run_site(
         authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
         for authority in sorted({rule.authority for rule in site.rules})
     }
+    broker = _broker_options(site)
     sources = tuple(_sources(recordings, clock))
     eyes = load_eyes(
         manifest or Manifest.load(),
@@ -171,7 +172,7 @@ def run_site(
         outbox = cleanup.enter_context(
             Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib)
         )
-        publisher = _publisher(site, outbox, authorities, clock)
+        publisher = _publisher(site, broker, outbox, authorities, clock)
         chain = SaltChain(site.site.site, site.site.box, random_bytes)
         cleanup.callback(chain.destroy)
         rule_book = RuleBook(site.rules, chain, site.read_list, site.policy.epoch_minutes * 60)
@@ -202,11 +203,14 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     publisher.start()
     desk.start()
     try:
-        for step in (lambda: engine.run(realtime=realtime), desk.close):
-            try:
-                step()
-            except EdgeError as error:
-                failure = failure or error
+        try:
+            engine.run(realtime=realtime)
+        except EdgeError as error:
+            failure = error
+        try:
+            desk.close()
+        except EdgeError as error:
+            failure = failure or error
         health.epoch_closed(engine.counts)
         publisher.drain(drain_s)
     finally:
@@ -325,15 +329,10 @@ def _looking_twice(detector: PlateDetector, look: site_yaml.SecondLook) -> Plate
     return SecondLook(detector, look)
 
 
-def _publisher(
-    site: SiteFolder,
-    outbox: Outbox,
-    authorities: dict[str, AuthorityPublicKeys],
-    clock: Clock,
-) -> Publisher:
+def _broker_options(site: SiteFolder) -> BrokerOptions:
     broker = site.site.broker
     tls = site.tls
-    options = BrokerOptions(
+    return BrokerOptions(
         host=broker.host,
         port=broker.port,
         client_id=f"edge-anpr-{site.site.site}-{site.site.box}",
@@ -341,6 +340,16 @@ def _publisher(
         password=site.broker_password(os.environ),
         tls=None if tls is None else TlsFiles(tls.ca, tls.certificate, tls.key),
     )
+
+
+def _publisher(
+    site: SiteFolder,
+    options: BrokerOptions,
+    outbox: Outbox,
+    authorities: Mapping[str, AuthorityPublicKeys],
+    clock: Clock,
+) -> Publisher:
+    broker = site.site.broker
     return Publisher(
         outbox,
         options,
