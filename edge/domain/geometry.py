@@ -21,6 +21,9 @@ MAX_PLATES_PER_SECOND = 110.0
 """A plate is 0.52 m wide, so this is about 200 km/h across the view. Anything faster is no
 motion but a track that jumped to something else."""
 
+MAX_GAP_S = 2.0
+"""A vehicle unseen for longer may have gone anywhere, round the block included."""
+
 
 class Direction(Enum):
     """Over a line, as seen by someone who looks from its `from` end to its `to` end."""
@@ -80,7 +83,8 @@ def crossing_direction(
 
     The answer is the net effect: there and back again is no crossing. Both sides must be
     held clearly (`MIN_DISTANCE_PLATES`) and repeatedly (`MIN_POINTS_BESIDE`), and the way
-    between must be one that a vehicle can travel (`MAX_PLATES_PER_SECOND`).
+    between must be one that a vehicle can travel (`MAX_PLATES_PER_SECOND`) and that was
+    watched (`MAX_GAP_S`).
     """
     if width <= 0 or height <= 0:
         return None
@@ -94,10 +98,10 @@ def crossing_direction(
 
 
 def _pieces(trajectory: Sequence[TrackPoint]) -> Iterator[list[TrackPoint]]:
-    """Cut the trajectory wherever it jumps."""
+    """Cut the trajectory wherever it jumps or was not watched."""
     piece: list[TrackPoint] = []
     for point in trajectory:
-        if piece and _jumps(piece[-1], point):
+        if piece and _breaks(piece[-1], point):
             yield piece
             piece = []
         piece.append(point)
@@ -105,11 +109,13 @@ def _pieces(trajectory: Sequence[TrackPoint]) -> Iterator[list[TrackPoint]]:
         yield piece
 
 
-def _jumps(before: TrackPoint, after: TrackPoint) -> bool:
-    plate = max(before.box.width, after.box.width)
+def _breaks(before: TrackPoint, after: TrackPoint) -> bool:
     elapsed = after.stream_s - before.stream_s
+    plate = max(before.box.width, after.box.width)
     distance = math.dist(before.box.centre, after.box.centre)
-    return distance > plate * max(1.0, MAX_PLATES_PER_SECOND * elapsed)
+    # One plate's width is always allowed: the box itself may change by as much.
+    jumps = distance > plate * max(1.0, MAX_PLATES_PER_SECOND * elapsed)
+    return jumps or elapsed > MAX_GAP_S
 
 
 def _place(point: TrackPoint, line: Line, width: int, height: int) -> _Place:

@@ -122,6 +122,15 @@ def test_a_vehicle_that_jumps_and_then_crosses_has_crossed() -> None:
     assert crossing_direction(travelled, ACROSS, WIDTH, HEIGHT) is None  # there and back
 
 
+@pytest.mark.parametrize(("gap_s", "expected"), [(2.0, LEFT_TO_RIGHT), (2.1, None)])
+def test_a_vehicle_that_was_not_watched_in_between_has_not_crossed(
+    gap_s: float, expected: Direction | None
+) -> None:
+    before, after = down(100, 150), down(350, 400)
+    resumed = [TrackPoint(0.1 + gap_s + point.stream_s, point.box) for point in after]
+    assert crossing_direction([*before, *resumed], ACROSS, WIDTH, HEIGHT) is expected
+
+
 @pytest.mark.parametrize(("width", "height"), [(0, 500), (1000, 0), (0, 0)])
 def test_without_a_picture_size_nothing_is_said(width: int, height: int) -> None:
     assert crossing_direction(down(100, 150, 350, 400), ACROSS, width, height) is None

@@ -51,7 +51,7 @@ def outcome(policy: str) -> Policy | None:
 
 
 @given(bent(POLICY))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_bent_policy_is_read_or_refused(text: str) -> None:
     policy = outcome(text)
     if policy is not None:
@@ -59,6 +59,7 @@ def test_a_bent_policy_is_read_or_refused(text: str) -> None:
 
 
 @given(st.text(max_size=200) | st.lists(TROUBLE, max_size=12).map("".join))
+@settings(deadline=None)
 def test_any_text_is_read_or_refused(text: str) -> None:
     assert outcome(text) is None  # nothing so short is a policy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.domain.lists import ListEntry
@@ -226,6 +226,7 @@ CELLS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(CELLS, max_size=8).map(",".join), max_size=5).map("\n".join))
 def test_no_text_gives_anything_but_a_list_or_a_plain_refusal(
     tmp_path_factory: pytest.TempPathFactory, text: str
