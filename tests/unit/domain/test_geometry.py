@@ -122,7 +122,7 @@ def test_a_vehicle_that_jumps_and_then_crosses_has_crossed() -> None:
     assert crossing_direction(travelled, ACROSS, WIDTH, HEIGHT) is None  # there and back
 
 
-@pytest.mark.parametrize(("gap_s", "expected"), [(2.0, LEFT_TO_RIGHT), (2.1, None)])
+@pytest.mark.parametrize(("gap_s", "expected"), [(1.9, LEFT_TO_RIGHT), (2.1, None)])
 def test_a_vehicle_that_was_not_watched_in_between_has_not_crossed(
     gap_s: float, expected: Direction | None
 ) -> None:
