@@ -418,14 +418,14 @@ class Publisher:
     def _take_receipt(self, message: Message) -> None:
         receipt = self._verify_receipt(message.payload)
         if receipt is None or message.topic != self._topics.receipt:
-            _LOG.warning("a receipt was refused: it is not signed by the authority")
+            _LOG.info("a receipt confirms no hit that waits here")
             return
         hit_id, sealed_sha256 = receipt
         waiting = self._outbox.find(hit_id)
         if waiting is None:
             return  # a second receipt, after a second delivery
         if not _is_of(sealed_sha256, waiting):
-            _LOG.warning("a receipt was refused: it is for other evidence than was sent")
+            _LOG.warning("a receipt is for other evidence than was sent; its hit stays")
             return
         self._outbox.delete(hit_id)
         self._awaiting.pop(hit_id, None)

@@ -257,6 +257,20 @@ class TestOnAFullDisk:
                 outbox.delete(hit_id)
             assert len(fill(outbox, "third-")) >= 4 * MIB // HIT_BYTES - 1
 
+    def test_the_log_has_room_for_the_largest_hit_just_before_a_checkpoint(
+        self, small_disk: Path
+    ) -> None:
+        with Outbox.open(small_disk, reserve_mib=4):
+            pass
+        fill_disk(small_disk)
+        with Outbox.open(small_disk, reserve_mib=4) as outbox:
+            for number in range(200):
+                put(outbox, f"small-{number}")
+            put(outbox, "largest", os.urandom(MAX_PAYLOAD_BYTES))
+            assert outbox.delete("largest")
+            put(outbox, "next", os.urandom(MAX_PAYLOAD_BYTES))
+            assert outbox.depth() == 201
+
     def test_a_killed_box_comes_back_and_goes_on(self, small_disk: Path) -> None:
         Outbox.open(small_disk, reserve_mib=4).close()
         fill_disk(small_disk)
