@@ -271,11 +271,14 @@ class Tracker:
     def _unlike(track: _Track, one: _Seen) -> tuple[float, float]:
         """Share of differing characters (0 to 1) to the most similar text, and how sure both are.
 
-        The certainty is 0 where either has no text.
+        The certainty is 0 where they cannot be compared.
         """
-        if one.text is None or not track.texts:
-            return NEUTRAL, 0.0
-        unlike, sure = min((difference(one.text, text), -sure) for sure, text in track.texts)
+        known = [
+            (unlike, -sure)
+            for sure, text in track.texts
+            if one.text is not None and (unlike := difference(one.text, text)) is not None
+        ]
+        unlike, sure = min(known, default=(NEUTRAL, 0.0))
         return unlike, -sure * one.certainty
 
 
@@ -291,17 +294,17 @@ def certainty(reading: PlateReading) -> float:
     return reading.legibility * min(1.0, 2 * reading.quality)
 
 
-def difference(one: Text, other: Text) -> float:
+def difference(one: Text, other: Text) -> float | None:
     """Share of characters that differ, 0 to 1.
 
-    A text that is a part of the other is neutral: half a plate may be hidden.
+    None where one is a part of the other, which says nothing: half a plate may be hidden.
     """
     longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
     changed = edits(one, other)
     if changed > 1 and any(
         longer[at : at + len(shorter)] == shorter for at in range(len(longer) - len(shorter) + 1)
     ):
-        return NEUTRAL
+        return None
     return changed / max(len(longer), 1)
 
 

@@ -141,22 +141,22 @@ class Dossier:
         )
 
 
-def same_plate(one: PlateConsensus, other: PlateConsensus, *, beside: bool) -> bool:
-    """Whether two tracks of one camera, seconds apart at most, are of one plate.
+def same_plate(known: PlateConsensus, new: PlateConsensus, *, beside: bool) -> bool:
+    """Whether a track seconds later is of the plate that is known already.
 
     Equal texts are. So is, unless both were seen in one frame (`beside`), a text that is a
-    part of the other (half a plate was hidden), and, where either is unsure, one that differs
-    by up to two characters, if that is less than half of them: a misread is far likelier
-    than a follower with almost the same plate.
+    part of the known one (half a plate was hidden), and one a single character longer.
+    Where either is unsure, so is one that differs by up to two characters, if that is less
+    than half of them: a misread is far likelier than a follower with almost the same plate.
     """
-    if one.best.text == other.best.text:
+    if known.best.text == new.best.text:
         return True
     if beside:
         return False
-    shorter, longer = sorted((one.best.text.reveal(), other.best.text.reveal()), key=len)
-    if shorter in longer:
+    before, after = known.best.text.reveal(), new.best.text.reveal()
+    changed = edits(before.encode(), after.encode())
+    if after in before or (before in after and changed == 1):
         return True
-    if min(one.posterior, other.posterior) >= SURE:
+    if min(known.posterior, new.posterior) >= SURE:
         return False
-    changed = edits(shorter.encode(), longer.encode())
-    return changed <= 2 and changed * 2 < len(longer)
+    return changed <= 2 and changed * 2 < max(len(before), len(after))

@@ -169,7 +169,7 @@ class VehicleWatcher:
         for other in self._open.values():
             seen = other.consensus()
             beside = other.track in dossier.beside
-            if seen is not None and same_plate(consensus, seen, beside=beside):
+            if seen is not None and same_plate(seen, consensus, beside=beside):
                 other.absorb(dossier)
                 return True
         return False

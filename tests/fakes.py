@@ -1,0 +1,105 @@
+"""Named stand-ins for the ports. Tests hand them in; nothing is ever patched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+
+from edge.domain.imaging import Box, Detection, Frame, Pixels, PlatePatch
+from edge.domain.plates import ALPHABET
+from edge.domain.reading import PlateReading
+
+READER_ALPHABET = ALPHABET + "_"
+SLOTS = 10
+STARTED = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
+
+
+def reading_of(
+    text: str,
+    *,
+    sure: float = 0.99,
+    quality: float = 1.0,
+    doubts: Mapping[int, Mapping[str, float]] | None = None,
+    region: str | None = None,
+) -> PlateReading:
+    """A reading whose best text is `text`.
+
+    Each slot gives `sure` to its character and shares the rest among all others; `doubts`
+    sets a slot's probabilities by character instead (`_` is the padding).
+    """
+    size = len(READER_ALPHABET)
+    slots = np.full((SLOTS, size), (1 - sure) / (size - 1), np.float32)
+    for slot, character in enumerate(text.ljust(SLOTS, "_")):
+        slots[slot, READER_ALPHABET.index(character)] = sure
+    for slot, shares in (doubts or {}).items():
+        slots[slot] = (1 - sum(shares.values())) / (size - len(shares))
+        for character, share in shares.items():
+            slots[slot, READER_ALPHABET.index(character)] = share
+    return PlateReading(slots, READER_ALPHABET, "_", quality, region, 0.9 if region else 0.0)
+
+
+def noise_reading(seed: int, *, quality: float = 1.0) -> PlateReading:
+    """What a reader gives for something that is no plate: no slot is sure of anything."""
+    slots = np.random.default_rng(seed).dirichlet(np.full(37, 0.3), SLOTS).astype(np.float32)
+    return PlateReading(slots, READER_ALPHABET, "_", quality)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One plate in one frame: where, how strong, and what the reader will say."""
+
+    box: Box
+    reading: PlateReading
+    score: float = 0.9
+
+
+class ScriptedEyes:
+    """Detector and reader in one, that see what the script says of each frame.
+
+    Args:
+        script: what is in each frame.
+        fps: frames per second of the stream.
+    """
+
+    def __init__(self, script: Sequence[Sequence[Sight]], fps: float = 10.0) -> None:
+        self._script = script
+        self._fps = fps
+        self._now: Sequence[Sight] = ()
+
+    def frames(self) -> Iterator[Frame]:
+        """The stream, grey throughout; run it in step with the watcher."""
+        for index, sights in enumerate(self._script):
+            self._now = sights
+            stream_s = index / self._fps
+            pixels = np.full((480, 640, 3), 90, np.uint8)
+            yield Frame("cam-1", index, stream_s, STARTED + timedelta(seconds=stream_s), pixels)
+
+    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+        return tuple(Detection(sight.box, sight.score) for sight in self._now)
+
+    def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
+        by_box = {sight.box: sight.reading for sight in self._now}
+        return tuple(by_box[patch.box] for patch in patches)
+
+
+class PartDetector:
+    """A detector that sees bright rectangles, if they are large enough in the picture given.
+
+    It stands for a network that loses plates under a share of the picture's width.
+    """
+
+    def __init__(self, least_share: float = 0.05) -> None:
+        self._least_share = least_share
+        self.looks = 0
+
+    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+        self.looks += 1
+        rows, columns = np.nonzero(pixels[:, :, 0] > 200)
+        if len(rows) == 0:
+            return ()
+        box = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        large = box.width >= self._least_share * pixels.shape[1]
+        return (Detection(box, 0.8),) if large else ()

@@ -1,0 +1,41 @@
+"""When two tracks of one camera are of one plate."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.domain.plates import PlateText
+from edge.domain.reading import Hypothesis, PlateConsensus
+from edge.pipeline.dossier import same_plate
+
+
+def consensus(text: str, posterior: float) -> PlateConsensus:
+    return PlateConsensus((Hypothesis(PlateText(text), posterior),), reads=5)
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "sure", "beside", "same"),
+    [
+        ("1ABC123", "1ABC123", True, False, True),
+        ("1ABC123", "1ABC123", True, True, True),
+        ("1ABC123", "1ABC124", True, False, False),
+        ("1ABC123", "1ABC124", False, False, True),
+        ("1ABC123", "1ABC124", False, True, False),
+        ("1ABC123", "1AXX123", False, False, True),
+        ("1ABC123", "1XXX123", False, False, False),
+        ("KDD4", "KC04", False, False, False),
+        ("1ABC123", "C123", True, False, True),
+        ("C123", "1ABC123", True, False, False),
+        ("MA4844C", "MA4844CC", True, False, True),
+        ("1ABC123", "C123", True, True, False),
+        ("1ABC123", "2XYZ987", False, False, False),
+    ],
+    ids=["equal", "equal, both in view", "one off, sure", "one off, unsure",
+         "one off, unsure, both in view", "two off, unsure", "three off", "half off",
+         "a part of the known", "the whole of a part", "one character more",
+         "a part, both in view", "another"],
+)  # fmt: skip
+def test_same_plate(known: str, new: str, sure: bool, beside: bool, same: bool) -> None:
+    posterior = 0.99 if sure else 0.7
+
+    assert same_plate(consensus(known, 0.99), consensus(new, posterior), beside=beside) == same

@@ -1,0 +1,220 @@
+"""The watcher: one vehicle, one decision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from edge.domain.imaging import Box
+from edge.domain.vehicles import VehicleSeen
+from edge.pipeline.dossier import KEPT_POINTS
+from edge.pipeline.watcher import VehicleWatcher, cut
+from tests.fakes import ScriptedEyes, Sight, noise_reading, reading_of
+
+EMPTY: list[Sight] = []
+
+
+def sight(
+    text: str, x: float, y: float = 200, *, score: float = 0.9, width: float = 80, **of: float
+) -> Sight:
+    return Sight(Box(x, y, x + width, y + 24), reading_of(text, **of), score)  # type: ignore[arg-type]
+
+
+def watch(script: Sequence[Sequence[Sight]], fps: float = 10.0) -> list[VehicleSeen]:
+    """All hand-overs of a stream, in order."""
+    eyes = ScriptedEyes(script, fps)
+    watcher = VehicleWatcher("cam-1", eyes, eyes)
+    seen = [vehicle for frame in eyes.frames() for vehicle in watcher.observe(frame)]
+    return [*seen, *watcher.finish()]
+
+
+def texts(vehicles: Sequence[VehicleSeen]) -> list[str | None]:
+    return [v.consensus.best.text.reveal() if v.consensus else None for v in vehicles]
+
+
+def test_a_vehicle_is_handed_over_once_when_it_has_left() -> None:
+    script = [[sight("1ABC123", 20 * i)] for i in range(20)] + [EMPTY] * 40
+
+    (vehicle,) = watch(script)
+
+    assert (vehicle.camera, vehicle.number, vehicle.final) == ("cam-1", 1, True)
+    assert vehicle.consensus is not None
+    assert vehicle.consensus.posterior > 0.95
+    assert (vehicle.last_seen - vehicle.first_seen).total_seconds() == pytest.approx(1.9)
+    assert [point.stream_s for point in vehicle.trajectory] == [i / 10 for i in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([[sight("1ABC123", 100)], [sight("1ABC123", 150)]], ["1ABC123"]),
+        ([[sight("1ABC123", 100)]], []),
+        ([[sight("1ABC123", 100, score=0.2)], EMPTY, EMPTY], []),
+        ([[Sight(Box(9, 9, 89, 33), noise_reading(i))] for i in range(6)], []),
+        ([[sight("", 100)] for _ in range(6)], []),
+        ([[sight("", 100)] for _ in range(12)], [None]),
+        ([[sight("", 100, width=20)] for _ in range(12)], []),
+        ([[sight("AB", 100)] for _ in range(4)], []),
+    ],
+    ids=["two frames", "one frame", "flicker", "noise", "blank for a moment", "blank for long",
+         "too far to read", "two characters"],
+)  # fmt: skip
+def test_what_counts_as_a_vehicle(script: list[list[Sight]], expected: list[str | None]) -> None:
+    assert texts(watch(script)) == expected
+
+
+def test_in_a_slow_stream_one_clear_frame_is_a_vehicle() -> None:
+    script = [[sight("1ABC123", 100)], [sight("2XYZ987", 120)], EMPTY, EMPTY]
+
+    assert texts(watch(script, fps=1.0)) == ["1ABC123", "2XYZ987"]
+
+
+def test_a_lingering_vehicle_is_handed_over_early_and_again_when_it_leaves() -> None:
+    script = [[sight("1ABC123", 100)] for _ in range(120)] + [EMPTY] * 30
+
+    early, final = watch(script)
+
+    assert [early.number, final.number] == [1, 1]
+    assert [early.final, final.final] == [False, True]
+    assert (early.last_seen - early.first_seen).total_seconds() == pytest.approx(4.0, abs=0.6)
+    assert (final.last_seen - final.first_seen).total_seconds() == pytest.approx(11.9)
+
+
+def test_an_unsure_vehicle_is_never_handed_over_early() -> None:
+    open_slot = reading_of("1ABC123", doubts={2: {"B": 0.5, "8": 0.49}})
+    script = [[Sight(Box(100, 200, 180, 224), open_slot)] for _ in range(80)]
+
+    assert [vehicle.final for vehicle in watch(script)] == [True]
+
+
+@pytest.mark.parametrize("gap_s", [1, 3, 8])
+def test_a_vehicle_that_comes_back_is_not_reported_again(gap_s: int) -> None:
+    there = [[sight("1ABC123", 100)] for _ in range(10)]
+    back = [[sight("1ABC123", 400)] for _ in range(10)]
+
+    assert texts(watch([*there, *[EMPTY] * (10 * gap_s), *back])) == ["1ABC123"]
+
+
+def test_a_vehicle_that_comes_back_much_later_is_a_new_passage() -> None:
+    there = [[sight("1ABC123", 100)] for _ in range(10)]
+
+    assert texts(watch([*there, *[EMPTY] * 200, *there])) == ["1ABC123", "1ABC123"]
+
+
+def test_a_parked_vehicle_hidden_now_and_then_is_reported_once() -> None:
+    parked = [sight("1ABC123", 100)]
+    script = [EMPTY if (i // 35) % 4 == 3 else parked for i in range(600)]
+
+    assert {v.number for v in watch(script)} == {1}
+
+
+def test_a_poor_first_view_waits_for_the_better_one() -> None:
+    """Far away it is misread in two characters; the track breaks; then it is read well."""
+    far = reading_of("1A8C128", sure=0.9, quality=0.3, doubts={2: {"8": 0.6, "B": 0.3}})
+    script = [[Sight(Box(100, 100, 130, 108), far)] for _ in range(5)]
+    script += [EMPTY] * 25
+    script += [[sight("1ABC123", 300)] for _ in range(10)]
+
+    assert texts(watch(script)) == ["1ABC123"]
+
+
+def test_half_a_plate_after_the_whole_is_no_second_vehicle() -> None:
+    script = [[sight("1ABC123", 100)] for _ in range(10)]
+    script += [EMPTY] * 25 + [[sight("C123", 140, width=40)] for _ in range(4)]
+
+    assert texts(watch(script)) == ["1ABC123"]
+
+
+def test_half_a_plate_before_the_whole_does_not_swallow_it() -> None:
+    script = [[sight("1ABC", 100, width=40)] for _ in range(4)] + [EMPTY] * 25
+    script += [[sight("1ABC123", 100)] for _ in range(10)]
+
+    assert texts(watch(script))[-1] == "1ABC123"
+
+
+def test_swapped_places_never_swap_plates() -> None:
+    script: list[list[Sight]] = []
+    for i in range(41):
+        pair = [sight("1ABC123", 50 + 10 * i), sight("2XYZ987", 450 - 10 * i)]
+        script.append(pair if abs(i - 20) > 3 else EMPTY)
+
+    seen = [vehicle for vehicle in watch(script) if vehicle.final]
+
+    assert sorted(str(text) for text in texts(seen)) == ["1ABC123", "2XYZ987"]
+    for vehicle in seen:
+        first, last = vehicle.trajectory[0].box, vehicle.trajectory[-1].box
+        to_the_right = last.x1 > first.x1
+        assert to_the_right == (texts([vehicle]) == ["1ABC123"])
+
+
+def test_neighbours_in_one_frame_with_almost_one_text_are_two_vehicles() -> None:
+    script = [[sight("1ABC123", 50), sight("1ABC124", 400)] for _ in range(10)]
+
+    assert sorted(str(text) for text in texts(watch(script))) == ["1ABC123", "1ABC124"]
+
+
+def test_the_key_frame_is_the_best_picture_with_all_plates_in_it() -> None:
+    script = [
+        [sight("1ABC123", 100, quality=0.2), sight("2XYZ987", 400)],
+        [sight("1ABC123", 110, quality=1.0), sight("2XYZ987", 400, quality=0.5)],
+        [sight("1ABC123", 120, quality=0.2)],
+    ]
+
+    first, second = sorted(watch(script), key=lambda v: str(texts([v])))
+
+    assert first.key_frame is not None
+    assert second.key_frame is not None
+    assert first.key_frame.frame_index == 1
+    assert first.key_frame.plate == script[1][0].box
+    assert first.key_frame.others == (script[1][1].box,)
+    assert second.key_frame.frame_index == 0
+
+
+def test_a_long_stay_has_a_short_trajectory_that_keeps_both_ends() -> None:
+    script = [[sight("1ABC123", 100 + i / 100)] for i in range(1500)]
+
+    final = watch(script)[-1]
+
+    assert len(final.trajectory) <= KEPT_POINTS + 1
+    assert final.trajectory[0].stream_s == 0
+    assert final.trajectory[-1].stream_s == pytest.approx(149.9)
+
+
+def test_neither_vehicle_nor_watcher_shows_a_plate_in_its_repr() -> None:
+    eyes = ScriptedEyes([[sight("1ABC123", 100)] for _ in range(5)])
+    watcher = VehicleWatcher("cam-1", eyes, eyes)
+    for frame in eyes.frames():
+        watcher.observe(frame)
+    (vehicle,) = watcher.finish()
+
+    assert "1ABC123" not in f"{vehicle!r}{watcher!r}{vars(watcher)!r}"
+
+
+def test_time_is_counted_for_each_stage() -> None:
+    eyes = ScriptedEyes([[sight("1ABC123", 100)]])
+    watcher = VehicleWatcher("cam-1", eyes, eyes)
+    for frame in eyes.frames():
+        watcher.observe(frame)
+
+    assert set(watcher.stage_seconds) == {"detect", "read", "track"}
+    assert all(seconds > 0 for seconds in watcher.stage_seconds.values())
+
+
+@pytest.mark.parametrize(
+    ("box", "whole"),
+    [(Box(100, 100, 180, 124), True), (Box(0, 100, 80, 124), False), (Box(560, 100, 640, 124), False),
+     (Box(100, 456, 180, 480), False)],
+    [(Box(100, 100, 180, 124), True), (Box(0, 100, 80, 124), False),
+     (Box(560, 100, 640, 124), False),
+)  # fmt: skip
+def test_a_plate_cut_by_the_edge_counts_little(box: Box, whole: bool) -> None:
+    eyes = ScriptedEyes([[Sight(box, reading_of("1ABC123"))]])
+    (frame,) = eyes.frames()
+    (detection,) = eyes.detect(frame.pixels)
+
+    patch = cut(frame.pixels, detection, 0.08)
+
+    assert (patch.quality > 0.5) == whole
+    assert patch.quality > 0
+    assert patch.pixels.shape[0] >= box.height
