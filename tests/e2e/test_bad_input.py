@@ -14,7 +14,16 @@ import pytest
 from edge.errors import ExitCode
 from tests.product import Finished, product
 from tests.shared_material import needs_shared
-from tests.sites import CAMERA, MadeSite, hotlist_rule, list_csv, make_site, policy, site, write_yaml
+from tests.sites import (
+    CAMERA,
+    MadeSite,
+    hotlist_rule,
+    list_csv,
+    make_site,
+    policy,
+    site,
+    write_yaml,
+)
 
 Break = Callable[[MadeSite, Path], list[str | Path]]
 
@@ -237,6 +246,4 @@ def test_the_state_folder_is_private(made: MadeSite, tmp_path: Path) -> None:
     clip.write_bytes(b"not a video, but the box has started by then")
     run(made, "--source", clip)
     assert stat.S_IMODE(made.state.stat().st_mode) == 0o700
-    assert all(
-        stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in made.state.iterdir()
-    )
+    assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in made.state.iterdir())

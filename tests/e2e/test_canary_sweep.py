@@ -1,0 +1,233 @@
+"""P7 and P8 over the real process: of a vehicle on no list nothing is left, anywhere.
+
+Each test runs the product as a process on a rendered clip with a real broker, and looks at
+every file below the working, temporary and state folders, at both output streams at debug
+level, and at all that the broker passed on.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.embedded_broker import EmbeddedBroker
+from tests.canary import Leak, needles, sweep_bytes, sweep_tree
+from tests.product import CLIPS, REPOSITORY, Finished, product, start
+from tests.shared_material import needs_shared
+from tests.sites import MadeSite, hotlist_rule, make_site, policy
+from tests.wiretap import Overheard, Wiretap
+
+pytestmark = needs_shared
+
+# Notes each file that the process opens for writing, also those that are gone at the end.
+AUDIT = """\
+import os, sys
+_log = os.open(os.environ["WRITES_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def _note(event, arguments):
+    if event != "open" or not isinstance(arguments[0], (str, bytes, os.PathLike)):
+        return
+    mode, flags = arguments[1], arguments[2]
+    writing = any(c in mode for c in "wax+") if isinstance(mode, str) else False
+    if writing or (isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR)):
+        os.write(_log, (os.fsdecode(arguments[0]) + "\\n").encode())
+sys.addaudithook(_note)
+"""
+
+
+def plates_of(clip: str) -> list[str]:
+    with (CLIPS / "labels.csv").open(newline="") as file:
+        return [row["plate"] for row in csv.DictReader(file) if row["clip"] == clip]
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Everything a run has left behind or sent out."""
+
+    done: Finished
+    folders: tuple[Path, ...]
+    overheard: tuple[Overheard, ...]
+    written: tuple[Path, ...]
+    site: MadeSite
+
+    def leaks(self, plate: str) -> list[Leak]:
+        wanted = needles(plate)
+        found = sweep_tree(self.folders, wanted)
+        for place, data in (("stdout", self.done.out), ("stderr", self.done.err)):
+            found += sweep_bytes(place, data.encode(), wanted)
+        for message in self.overheard:
+            found += sweep_bytes(f"topic {message.topic}", message.topic.encode(), wanted)
+            found += sweep_bytes(f"payload on {message.topic}", message.payload, wanted)
+        return found
+
+
+def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle") -> Traces:
+    """Run a clip with everything watched that a leak could use."""
+    for name in ("work", "tmp", "hook"):
+        (base / name).mkdir()
+    (base / "hook" / "sitecustomize.py").write_text(AUDIT)
+    writes = base / "writes.log"
+    with EmbeddedBroker() as broker, Wiretap(broker.port) as wiretap:
+        made = make_site(
+            base,
+            stolen=stolen,
+            port=broker.port,
+            policy_yaml=policy(receipts="none", rules=[hotlist_rule(reveal=reveal)]),
+        )
+        done = product(
+            "--log-level",
+            "debug",
+            "run",
+            "--site",
+            made.folder,
+            "--source",
+            CLIPS / clip,
+            "--summary",
+            base / "work" / "summary.json",
+            cwd=base / "work",
+            env={
+                "TMPDIR": str(base / "tmp"),
+                "WRITES_LOG": str(writes),
+                "PYTHONPATH": os.pathsep.join([str(base / "hook"), str(REPOSITORY)]),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+        )
+    return Traces(
+        done,
+        (base / "work", base / "tmp", made.state),
+        tuple(wiretap.messages),
+        tuple(Path(line) for line in writes.read_text().splitlines()),
+        made,
+    )
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Traces:
+    """The demo clip with its first vehicle on the alert list."""
+    clip = "street_day.mp4"
+    return watched_run(tmp_path_factory.mktemp("street"), clip, plates_of(clip)[:1])
+
+
+def test_the_listed_vehicle_was_reported_so_the_sweep_has_something_to_miss(
+    street: Traces,
+) -> None:
+    assert street.done.status == 0, street.done.err
+    summary = json.loads((street.folders[0] / "summary.json").read_text())
+    assert summary["hits"] == 1
+    assert summary["vehicles"] >= 5
+    assert [message.topic for message in street.overheard if message.topic.endswith("hit")] == [
+        "anpr/test-street/box-1/cam-1/hit"
+    ]
+    assert "DEBUG" in street.done.err
+
+
+def test_p8_no_plate_is_in_any_file_log_payload_or_name(street: Traces) -> None:
+    for plate in plates_of("street_day.mp4"):
+        assert street.leaks(plate) == []
+
+
+def test_p8_the_sweep_finds_a_leak_planted_in_what_the_process_left(street: Traces) -> None:
+    plate = plates_of("street_day.mp4")[1]
+    planted = street.site.state / "core.dump"
+    planted.write_bytes(b"\0" * 100 + plate.lower().encode("utf-16-le") + b"\0" * 100)
+    try:
+        assert [leak.place for leak in street.leaks(plate)] == ["core.dump"]
+    finally:
+        planted.unlink()
+
+
+def test_p8_nothing_is_written_outside_the_state_folder_and_the_summary(street: Traces) -> None:
+    allowed = (street.site.state, street.folders[0] / "summary.json")
+    outside = [
+        path
+        for path in street.written
+        if not any(path == place or place in path.parents for place in allowed)
+        and path != Path(os.devnull)
+    ]
+    assert outside == []
+    assert any(street.site.state in path.parents for path in street.written)
+    assert list(street.folders[1].iterdir()) == []
+
+
+def test_a_run_that_is_killed_leaves_no_plate_either(tmp_path: Path) -> None:
+    clip = "street_day.mp4"
+    plates = plates_of(clip)
+    made = make_site(tmp_path, stolen=plates[:1], port=1)
+    (tmp_path / "tmp").mkdir()
+    moments = random.Random(7)
+    for _ in range(3):
+        process = start(
+            ["--log-level", "debug", "run", "--site", made.folder, "--source", CLIPS / clip],
+            cwd=tmp_path / "tmp",
+            env={"TMPDIR": str(tmp_path / "tmp")},
+        )
+        time.sleep(moments.uniform(1.0, 4.0))
+        process.send_signal(signal.SIGKILL)
+        out, err = process.communicate()
+        for plate in plates:
+            wanted = needles(plate)
+            assert sweep_tree([tmp_path / "tmp", made.state], wanted) == []
+            assert list(sweep_bytes("streams", (out + err).encode(), wanted)) == []
+
+
+# --- non-interference -----------------------------------------------------------------------
+
+
+def shape(traces: Traces) -> dict[str, object]:
+    """What an observer of storage, traffic and screen could tell two runs apart by."""
+    summary = json.loads((traces.folders[0] / "summary.json").read_text())
+    for measured in ("stage_ms", "cpu_s", "peak_rss_mb", "wall_s", "streams"):
+        del summary[measured]
+    return {
+        "status": traces.done.status,
+        "files": sorted(
+            (str(path.relative_to(folder)), path.stat().st_size)
+            for folder in traces.folders
+            for path in folder.rglob("*")
+            if path.name != "summary.json"
+        ),
+        "messages": Counter(
+            (message.topic, message.retained, len(message.payload)) for message in traces.overheard
+        ),
+        "summary": summary,
+        "log": Counter(
+            line.split(": ")[0].split(" ", 2)[-1] for line in traces.done.err.splitlines()
+        ),
+    }
+
+
+@pytest.mark.parametrize("reveal", ["plate", "vehicle", "occupants"])
+def test_p7_two_clips_that_differ_in_an_unlisted_plate_look_the_same(
+    reveal: str, tmp_path: Path
+) -> None:
+    first, second = plates_of("twin_a.mp4"), plates_of("twin_b.mp4")
+    common = [plate for plate in first if plate in second]
+    assert len(set(first) - set(second)) == 1
+    shapes = []
+    for clip in ("twin_a.mp4", "twin_b.mp4"):
+        base = tmp_path / clip
+        base.mkdir()
+        traces = watched_run(base, clip, common[:1], reveal)
+        assert traces.done.status == 0, traces.done.err
+        shapes.append(shape(traces))
+    assert shapes[0]["summary"]["hits"] == 1  # type: ignore[index]
+    assert shapes[0] == shapes[1]
+
+
+def test_p7_the_comparison_would_see_a_difference(tmp_path: Path) -> None:
+    """With the differing plate on the list, the two runs must not look the same."""
+    differing = next(p for p in plates_of("twin_a.mp4") if p not in plates_of("twin_b.mp4"))
+    shapes = []
+    for clip in ("twin_a.mp4", "twin_b.mp4"):
+        base = tmp_path / clip
+        base.mkdir()
+        shapes.append(shape(watched_run(base, clip, [differing])))
+    assert shapes[0] != shapes[1]

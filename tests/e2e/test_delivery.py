@@ -1,0 +1,183 @@
+"""Hits reach the authority exactly once, in order, whatever happens to box and broker."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.outbox import Outbox
+from edge.errors import ExitCode
+from tests.product import CLIPS, Finished, product, start
+from tests.shared_material import needs_shared
+from tests.sites import MadeSite, make_site, set_port
+
+pytestmark = needs_shared
+
+CLIP = "street_day.mp4"
+KILLS = 6
+SUBSCRIBED_S = 3.0  # a box publishes again what nobody was there for, but only after a minute
+
+
+def plates_of(clip: str) -> list[str]:
+    with (CLIPS / "labels.csv").open(newline="") as file:
+        return [row["plate"] for row in csv.DictReader(file) if row["clip"] == clip]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> MadeSite:
+    """A site with every vehicle of the clip on its alert list, and no broker."""
+    return make_site(tmp_path, stolen=plates_of(CLIP), port=1)
+
+
+def run(made: MadeSite, *arguments: str | Path) -> Finished:
+    return product("run", "--site", made.folder, "--source", CLIPS / CLIP, "--json", *arguments)
+
+
+def waiting(made: MadeSite) -> list[str]:
+    """Ids of the hits in the outbox of a box that does not run, oldest first."""
+    with Outbox.open(made.state, reserve_mib=8) as outbox:
+        return list(outbox.hit_ids())
+
+
+@contextmanager
+def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
+    """`hits tail` as a process, until the block ends."""
+    process = start(
+        [
+            "hits", "tail", "--broker", f"127.0.0.1:{port}", "--store", store,
+            "--box-keys", made.box_keys, "--keys", made.authority_keys,
+        ]
+    )  # fmt: skip
+    time.sleep(SUBSCRIBED_S)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=20)
+        except Exception:
+            process.kill()
+            raise
+
+
+def stored(store: Path) -> list[dict[str, object]]:
+    """The authority's hits as its own command lists them."""
+    listed = product("hits", "list", "--store", store, "--json")
+    assert listed.status == 0, listed.err
+    hits = listed.json["hits"]
+    assert isinstance(hits, list)
+    return hits
+
+
+def stored_ids(store: Path) -> list[str]:
+    return [str(hit["hit_id"]) for hit in stored(store)]
+
+
+def settled(store: Path, wanted: set[str], within_s: float = 30) -> list[str]:
+    deadline = time.monotonic() + within_s
+    while True:
+        found = stored_ids(store) if store.exists() else []
+        if wanted <= set(found) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
+
+
+def test_with_the_broker_away_hits_are_kept_and_the_next_run_delivers_them_in_order(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    away = run(made, "--drain", "0.5")
+    assert away.status == ExitCode.BROKER, away.err
+    assert "E_HITS_KEPT" in away.err
+    kept = waiting(made)
+    assert len(kept) == away.json["hits"] == away.json["kept"] >= 5
+
+    store = tmp_path / "store"
+    with EmbeddedBroker() as broker, authority(made, broker.port, store):
+        set_port(made, broker.port)
+        back = run(made, "--drain", "30")
+        assert back.status == 0, back.err
+        assert back.json["delivered"] == len(kept) + back.json["hits"]
+    arrived = stored_ids(store)
+    assert arrived[: len(kept)] == kept
+    assert len(arrived) == len(set(arrived)) == back.json["delivered"]
+    assert waiting(made) == []
+
+
+def test_without_a_receipt_a_hit_stays_on_the_box(made: MadeSite) -> None:
+    with EmbeddedBroker() as broker:
+        set_port(made, broker.port)
+        done = run(made, "--drain", "1")
+    assert done.status == ExitCode.BROKER
+    assert "receipt" in done.err
+    assert len(waiting(made)) == done.json["hits"]
+
+
+def test_a_broker_that_is_restarted_during_the_run_costs_no_hit(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    with EmbeddedBroker() as broker, authority(made, broker.port, store):
+        set_port(made, broker.port)
+        process = start(
+            ["run", "--site", made.folder, "--source", CLIPS / CLIP, "--realtime", "--json",
+             "--drain", "40"]
+        )  # fmt: skip
+        for _ in range(2):
+            time.sleep(2.5)
+            broker.kill()
+            time.sleep(0.5)
+            broker.start()
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == 0, err
+    assert len(set(stored_ids(store))) == len(stored_ids(store)) == json.loads(out)["hits"]
+
+
+def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    moments = random.Random(20261124)
+    accepted: set[str] = set()
+    with EmbeddedBroker() as broker, authority(made, broker.port, store):
+        set_port(made, broker.port)
+        for _ in range(KILLS):
+            process = start(
+                ["run", "--site", made.folder, "--source", CLIPS / CLIP, "--drain", "10"]
+            )
+            time.sleep(moments.uniform(1.5, 8.0))
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            accepted.update(waiting(made))
+        last = run(made, "--drain", "30")
+        assert last.status == 0, last.err
+        arrived = settled(store, accepted)
+    assert accepted
+    assert accepted <= set(arrived)
+    assert len(arrived) == len(set(arrived))
+    counters = sorted(int(str(hit["counter"])) for hit in stored_payloads(store))
+    assert len(counters) == len(set(counters))
+    # A counter is taken just before its hit is written: a kill costs at most the one in between.
+    assert counters[-1] - len(counters) <= KILLS
+
+
+def stored_payloads(store: Path) -> list[dict[str, object]]:
+    with sqlite3.connect(next(store.glob("*.sqlite3"))) as database:
+        rows = database.execute("SELECT payload FROM hit").fetchall()
+    return [json.loads(row[0]) for row in rows]
+
+
+def test_a_second_box_on_the_same_state_folder_is_refused(made: MadeSite) -> None:
+    with Outbox.open(made.state, reserve_mib=8):
+        done = run(made, "--drain", "0")
+    assert done.status == ExitCode.STORAGE
+    assert "state" in done.error_lines[0]
