@@ -29,6 +29,7 @@ from tests.brokers import (
     Broker,
     Mosquitto,
     StoringAuthority,
+    free_port,
     receipt,
     tcp_server,
     verify_receipt,
@@ -258,6 +259,14 @@ def test_hits_that_reach_the_end_of_their_retention_are_deleted_unsent(
         assert wait_until(lambda: len(authority.deliveries) == 1)
     assert authority.hit_ids == ["new"]
     assert box.publisher.state.expired == 1
+
+
+def test_retention_ends_without_a_broker_too(opened: Callable[..., Box]) -> None:
+    box = opened(_Address(free_port()))
+    box.put("old", expires_at=datetime.now(timezone.utc) - timedelta(seconds=1))
+    box.put("new")
+    box.publisher.start()
+    assert wait_until(lambda: box.outbox.hit_ids() == ("new",))
 
 
 def test_the_broker_forgets_a_hit_that_nobody_fetched_in_time(opened: Callable[..., Box]) -> None:
