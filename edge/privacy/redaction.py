@@ -146,7 +146,7 @@ def reveal(offence: Offence, key_frame: KeyFrame) -> tuple[EvidenceImage, ...]:
 
     Raises:
         RedactionError: no offence, a rule that reveals nothing, a frame that is no picture,
-            or a plate box that is not finite, empty or not in the frame.
+            or a plate box that is not finite, smaller than a pixel or not in the frame.
     """
     if not isinstance(offence, Offence):
         raise RedactionError("evidence is made of an offence and of nothing else")
@@ -197,6 +197,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def _masked(pixels: Pixels, shown: Mask) -> Pixels:
+    """A new picture, never a view: a view would still hold the whole frame."""
     return np.where(shown[:, :, np.newaxis], pixels, np.uint8(MASK_GREY))
 
 
@@ -211,10 +212,8 @@ def _cropped(key_frame: KeyFrame, level: RevealLevel) -> Pixels:
 
 
 def _frozen(pixels: Pixels) -> Pixels:
-    """Read-only, and no view of anything: a view would still hold the whole frame."""
-    owned = pixels if pixels.base is None else pixels.copy()
-    owned.setflags(write=False)
-    return owned
+    pixels.setflags(write=False)
+    return pixels
 
 
 def _check_picture(pixels: Pixels) -> None:
@@ -319,8 +318,8 @@ def _fill(picture: npt.NDArray[np.uint8] | Mask, box: Box, value: int) -> None:
 def _check_box(box: Box) -> None:
     if not all(math.isfinite(edge) for edge in (box.x1, box.y1, box.x2, box.y2)):
         raise RedactionError("a plate box is not finite")
-    if box.x1 >= box.x2 or box.y1 >= box.y2:
-        raise RedactionError("a plate box is empty")
+    if box.width < 1 or box.height < 1:
+        raise RedactionError("a plate box is smaller than a pixel")
 
 
 def _same_plate(first: Box, second: Box) -> bool:

@@ -76,7 +76,7 @@ plates = st.builds(
     lambda x, y, w, ratio: Box(x, y, x + w, y + w * ratio),
     st.floats(0, WIDTH - 62),
     st.floats(0, HEIGHT - 50),
-    st.floats(4, 60),
+    st.floats(8, 60),
     st.floats(0.15, 0.8),
 )
 
@@ -183,6 +183,7 @@ def test_vehicle_shows_bodywork_beside_and_below_several_times_the_size_of_the_p
         (156, 124, "glass 15 cm above the middle of a rear plate"),
         (110, 130, "glass beside and above the plate"),
         (156, 90, "a windscreen"),
+        (90, 154, "who stands beside a van whose plate is at its corner"),
         (60, 145, "a vehicle in the next lane"),
         (156, 180, "a vehicle that follows, seen from above"),
     ],
@@ -335,9 +336,18 @@ def test_a_plate_box_that_proves_nothing_gives_no_picture(plate: Box, level: Rev
         preview_of_regular_file(noise(), [plate], level, show_plates=True)
 
 
-def test_another_plates_box_that_cannot_be_placed_gives_no_picture() -> None:
-    astray = Box(10, math.nan, 60, 20)
-    with pytest.raises(RedactionError, match="not finite"):
+@pytest.mark.parametrize(
+    ("astray", "reason"),
+    [
+        (Box(10, math.nan, 60, 20), "not finite"),
+        (Box(60, 10, 10, 20), "smaller than a pixel"),
+        (Box(10, 10, 60, 10.2), "smaller than a pixel"),
+    ],
+)
+def test_another_plates_box_that_cannot_be_placed_gives_no_picture(
+    astray: Box, reason: str
+) -> None:
+    with pytest.raises(RedactionError, match=reason):
         reveal(offence(RevealLevel.PLATE), key_frame(noise(), others=(astray,)))
 
 
