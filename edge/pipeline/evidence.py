@@ -22,7 +22,9 @@ from edge.privacy.sealing import EvidenceContent, Picture, SealContext, picture_
 log = logging.getLogger(__name__)
 
 PLATE_SHARE = 0.25
-"""Of the bytes for pictures, the most that the plate's own takes: it is small."""
+PLATE_BYTES = 2048
+"""Of the bytes for pictures, the most that the plate's own takes: this share, or so many bytes
+where that is more. It is small, and it matters most."""
 
 
 class Encoder(Protocol):
@@ -162,8 +164,9 @@ class EvidenceMaker:
             return ()
         for position, image in enumerate(images):
             last = position == len(images) - 1
+            share = room if last else min(room, max(int(room * PLATE_SHARE), PLATE_BYTES))
             try:
-                jpeg = self._encode(image, max_bytes=room if last else int(room * PLATE_SHARE))
+                jpeg = self._encode(image, max_bytes=share)
             except RedactionError as error:
                 log.warning(
                     "a hit of rule %s goes without picture %r: %s",

@@ -1,0 +1,132 @@
+"""Epochs, lists and validity: tokens change, matching goes on, and what has ended has ended."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+
+from edge.adapters.system import random_bytes
+from edge.domain.imaging import Box
+from edge.domain.lists import ListEntry
+from edge.domain.plates import PlateText
+from edge.domain.reading import Hypothesis, PlateConsensus
+from edge.domain.reveal import RevealLevel
+from edge.domain.rules import Rule, RuleKind
+from edge.domain.vehicles import KeyFrame, VehicleSeen
+from edge.errors import ConfigError
+from edge.pipeline.rule_book import RuleBook
+from edge.privacy.pseudonyms import SaltChain
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
+LISTED, OTHER = PlateText("1ABC123"), PlateText("1ABC128")
+
+
+def rule(rule_id: str = "stolen", purpose: str = "wanted") -> Rule:
+    return Rule(
+        id=rule_id,
+        kind=RuleKind.HOTLIST,
+        purpose=purpose,
+        authority="police",
+        reveal=RevealLevel.PLATE,
+        min_posterior=0.9,
+        min_margin=0.5,
+        list_id="list",
+    )
+
+
+def entry(start: datetime = NOON - timedelta(days=1), end: datetime = NOON) -> ListEntry:
+    return ListEntry("entry-1", LISTED, start, end, "law", "stolen", "police")
+
+
+def seen(
+    *hypotheses: tuple[PlateText, float], at: datetime = NOON - timedelta(hours=1)
+) -> VehicleSeen:
+    return VehicleSeen(
+        camera="cam-1",
+        number=1,
+        final=True,
+        first_seen=at,
+        last_seen=at,
+        trajectory=(),
+        consensus=PlateConsensus(tuple(Hypothesis(*one) for one in hypotheses), reads=5),
+        key_frame=KeyFrame(0, at, Box(1, 1, 9, 3), (), np.zeros((10, 10, 3), np.uint8)),
+    )
+
+
+def chain() -> SaltChain:
+    return SaltChain("street", "box-1", random_bytes)
+
+
+def book(*rules: Rule, listed: ListEntry | None = None, epoch_s: float = 900) -> RuleBook:
+    made = RuleBook(rules or (rule(),), chain(), lambda _list: (listed or entry(),), epoch_s)
+    made.advance(0)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("at", "fires"),
+    [
+        (NOON - timedelta(days=1, milliseconds=1), False),
+        (NOON - timedelta(days=1), True),
+        (NOON - timedelta(milliseconds=1), True),
+        (NOON, False),
+        (NOON + timedelta(seconds=1), False),
+    ],
+)
+def test_p13_an_entry_counts_from_its_start_until_just_before_its_end(
+    at: datetime, fires: bool
+) -> None:
+    assert bool(book().judge(seen((LISTED, 0.99), at=at)).offences) is fires
+
+
+def test_p12_a_read_that_wavers_between_8_and_b_fires_nothing_and_is_counted() -> None:
+    ruling = book().judge(seen((LISTED, 0.55), (OTHER, 0.44)))
+    assert (ruling.offences, ruling.ambiguous) == ((), True)
+
+
+def test_a_read_of_another_plate_is_not_ambiguous() -> None:
+    ruling = book().judge(seen((OTHER, 0.99)))
+    assert (ruling.offences, ruling.ambiguous) == ((), False)
+
+
+def test_p5_two_rules_or_purposes_give_one_plate_two_tokens() -> None:
+    three = book(rule("a", "wanted"), rule("b", "wanted"), rule("a2", "other"))
+    offences = three.judge(seen((LISTED, 0.99))).offences
+    assert len({offence.candidate.token.value for offence in offences}) == 3
+
+
+def test_p5_two_epochs_and_two_boxes_give_one_plate_different_tokens() -> None:
+    first, second = book(), book()
+    tokens = {first.judge(seen((LISTED, 0.99))).offences[0].candidate.token.value}
+    tokens.add(second.judge(seen((LISTED, 0.99))).offences[0].candidate.token.value)
+    assert first.advance(900)
+    tokens.add(first.judge(seen((LISTED, 0.99))).offences[0].candidate.token.value)
+    assert len(tokens) == 3
+
+
+def test_an_epoch_lasts_its_length_and_a_gap_counts_the_epochs_it_spans() -> None:
+    made = book(epoch_s=60)
+    assert [made.advance(at) for at in (0, 59.9, 60, 61, 119)] == [False, False, True, False, False]
+    assert made.epoch == 1
+    made.advance(60 * 10 + 1)
+    assert made.epoch == 10
+
+
+def test_each_epoch_asks_for_the_lists_anew() -> None:
+    answers = [(entry(),), ()]
+    made = RuleBook((rule(),), chain(), lambda _list: answers.pop(0), 900)
+    made.advance(0)
+    assert made.judge(seen((LISTED, 0.99))).offences
+    made.advance(900)
+    assert not made.judge(seen((LISTED, 0.99))).offences
+
+
+def test_a_list_that_can_no_longer_be_read_stops_the_box() -> None:
+    def broken(list_id: str) -> tuple[ListEntry, ...]:
+        raise ConfigError(f"{list_id}.csv:3: end: is missing")
+
+    made = RuleBook((rule(),), chain(), broken, 900)
+    with pytest.raises(ConfigError, match=r"list\.csv:3"):
+        made.advance(0)
