@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from edge.domain.imaging import Detection, Frame, PlatePatch, Pixels
+from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
 from edge.domain.reading import PlateReading
 
 
