@@ -141,6 +141,8 @@ def parse_second_look(text: str) -> NoSecondLook | Tiles | Region:
             fields["overlap"] = overlap
     elif mode == "region":
         fields["box"] = rest.split(",")
+    elif rest:
+        fields["rest"] = rest  # no mode takes it, so it is refused
     try:
         # Words of a command line are no YAML: numbers may come as text.
         return _SECOND_LOOK.validate_python(fields, strict=False)

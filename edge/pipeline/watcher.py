@@ -81,7 +81,7 @@ class VehicleWatcher:
         self._remembered: list[Remembered] = []
         self._numbers = count(1)
         self._last_s: float | None = None
-        self._interval_s = 0.0
+        self._interval_s = math.inf  # a stream of one picture is a slow stream
         self.stage_seconds = {"detect": 0.0, "read": 0.0, "track": 0.0}
 
     def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]:

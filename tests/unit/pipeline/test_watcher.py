@@ -49,7 +49,7 @@ def test_a_vehicle_is_handed_over_once_when_it_has_left() -> None:
     ("script", "expected"),
     [
         ([[sight("1ABC123", 100)], [sight("1ABC123", 150)]], ["1ABC123"]),
-        ([[sight("1ABC123", 100)]], []),
+        ([EMPTY, [sight("1ABC123", 100)]], []),
         ([[sight("1ABC123", 100, score=0.2)], EMPTY, EMPTY], []),
         ([[Sight(Box(9, 9, 89, 33), noise_reading(i))] for i in range(6)], []),
         ([[sight("", 100)] for _ in range(6)], []),
@@ -68,6 +68,10 @@ def test_in_a_slow_stream_one_clear_frame_is_a_vehicle() -> None:
     script = [[sight("1ABC123", 100)], [sight("2XYZ987", 120)], EMPTY, EMPTY]
 
     assert texts(watch(script, fps=1.0)) == ["1ABC123", "2XYZ987"]
+
+
+def test_a_single_picture_is_a_stream_too() -> None:
+    assert texts(watch([[sight("1ABC123", 100)]])) == ["1ABC123"]
 
 
 def test_a_lingering_vehicle_is_handed_over_early_and_again_when_it_leaves() -> None:
@@ -203,11 +207,14 @@ def test_time_is_counted_for_each_stage() -> None:
 
 @pytest.mark.parametrize(
     ("box", "whole"),
-    [(Box(100, 100, 180, 124), True), (Box(0, 100, 80, 124), False), (Box(560, 100, 640, 124), False),
-     (Box(100, 456, 180, 480), False)],
-    [(Box(100, 100, 180, 124), True), (Box(0, 100, 80, 124), False),
-     (Box(560, 100, 640, 124), False),
-)  # fmt: skip
+    [
+        (Box(100, 100, 180, 124), True),
+        (Box(0, 100, 80, 124), False),
+        (Box(560, 100, 640, 124), False),
+        (Box(100, 456, 180, 480), False),
+    ],
+    ids=["inside", "left edge", "right edge", "bottom edge"],
+)
 def test_a_plate_cut_by_the_edge_counts_little(box: Box, whole: bool) -> None:
     eyes = ScriptedEyes([[Sight(box, reading_of("1ABC123"))]])
     (frame,) = eyes.frames()

@@ -1,0 +1,116 @@
+"""Labelled recordings, read in the open set by the product as its user starts it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.product import Finished, product
+from tests.shared_material import SHARED, needs_shared
+
+pytestmark = needs_shared
+
+FOOTAGE = SHARED / "footage"
+LONGEST_S = 600
+
+
+def evaluate(labels: Path, *options: str) -> Finished:
+    return product(
+        "evaluate", "clips", "--labels", labels, "--root", FOOTAGE, "--no-progress", *options,
+        timeout_s=LONGEST_S,
+    )  # fmt: skip
+
+
+def labels_of(folder: Path, *beginnings: str) -> Path:
+    """The labels of the clips whose names begin so."""
+    with (FOOTAGE / "labels.csv").open(encoding="utf-8", newline="") as opened:
+        rows = [row for row in csv.DictReader(opened) if row["clip"].startswith(beginnings)]
+    file = folder / "labels.csv"
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        table = csv.DictWriter(opened, ["clip", "plate"], extrasaction="ignore")
+        table.writeheader()
+        table.writerows(rows)
+    return file
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The Dutch and the Spanish clips, run once for all tests below."""
+    labels = labels_of(tmp_path_factory.mktemp("labels"), "nl_", "marcoom")
+    done = evaluate(labels, "--json", "--show-reads")
+    assert done.status == 0, done.err
+    found: dict[str, Any] = done.json
+    return found
+
+
+def clips(result: dict[str, Any], beginning: str) -> list[dict[str, Any]]:
+    return [clip for clip in result["per_clip"] if clip["clip"].startswith(beginning)]
+
+
+def test_24_of_the_25_vehicles_in_dutch_car_parks_are_read_exactly(
+    result: dict[str, Any],
+) -> None:
+    dutch = clips(result, "nl_")
+
+    assert sum(clip["vehicles"] for clip in dutch) == 25
+    assert sum(clip["exact"] for clip in dutch) >= 24
+
+
+def test_six_of_the_eight_spanish_vehicles_are_read_exactly(result: dict[str, Any]) -> None:
+    (spanish,) = clips(result, "marcoom")
+
+    assert spanish["vehicles"] == 8
+    assert spanish["exact"] >= 6
+
+
+def test_the_last_character_of_a_long_plate_is_kept(result: dict[str, Any]) -> None:
+    (spanish,) = clips(result, "marcoom")
+
+    assert "MA4844CC" in [read["text"] for read in spanish["reads"]]
+
+
+def test_no_vehicle_is_reported_twice(result: dict[str, Any]) -> None:
+    assert result["split"] == 0
+
+
+def test_hardly_anything_is_reported_that_is_not_there(result: dict[str, Any]) -> None:
+    assert result["spurious"] <= 1
+
+
+def test_the_figures_add_up(result: dict[str, Any]) -> None:
+    low, high = result["exact_ci95"]
+
+    assert result["vehicles"] == 33
+    assert result["exact"] == pytest.approx(sum(c["exact"] for c in result["per_clip"]) / 33)
+    assert 0 < low < result["exact"] <= high <= 1
+    assert set(result["stage_ms_per_frame"]) == {"decode", "detect", "read", "track"}
+
+
+def test_the_closing_table_shows_figures_and_no_plate(tmp_path: Path) -> None:
+    done = evaluate(labels_of(tmp_path, "nl_i_Video10_"))
+
+    assert done.status == 0, done.err
+    assert "95 % interval" in done.out
+    assert "XSNB23" not in done.out + done.err
+
+
+def test_bad_labels_end_with_one_line_and_the_configuration_s_status(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("clip,plate\nnone.mp4,1ABC123\n")
+
+    done = evaluate(labels, "--json")
+
+    assert done.status == 3
+    assert done.out == ""
+    (line,) = done.error_lines
+    assert "labels.csv:2: clip: none.mp4" in line
+
+
+def test_the_json_is_one_document(tmp_path: Path) -> None:
+    done = evaluate(labels_of(tmp_path, "nl_i_Video10_"), "--json")
+
+    assert json.loads(done.out)["vehicles"] == 1

@@ -1,0 +1,215 @@
+"""The real networks behind their ports, and what they refuse."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.adapters.onnx.detector import OnnxPlateDetector
+from edge.adapters.onnx.eyes import Eyes, load_eyes
+from edge.adapters.onnx.reader import OnnxPlateReader
+from edge.adapters.video import open_recordings
+from edge.adapters.weights import Contract, Manifest, Weights
+from edge.domain.imaging import Box, Frame, PlatePatch
+from edge.domain.reading import fuse
+from edge.errors import ExitCode, ModelError
+from edge.pipeline.watcher import cut
+from tests.fakes import STARTED
+from tests.shared_material import SHARED, needs_shared
+
+pytestmark = needs_shared
+
+CLIP, PLATE = "nl_i_Video10_2.avi", "XSNB23"
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Manifest:
+    return Manifest.load()
+
+
+@pytest.fixture(scope="module")
+def eyes(manifest: Manifest) -> Eyes:
+    return load_eyes(manifest)
+
+
+@pytest.fixture(scope="module")
+def reader_weights(manifest: Manifest) -> Weights:
+    return manifest.find(manifest.default_reader, Contract.READER)
+
+
+@pytest.fixture(scope="module")
+def frame() -> Frame:
+    path = SHARED / "footage" / CLIP
+    if not path.is_file():
+        pytest.skip(f"{CLIP} is not in the shared footage")
+    (camera,) = open_recordings(path, camera="cam-1", started_at=STARTED)
+    return next(iter(camera.frames()))
+
+
+def test_a_plate_is_found_in_pixels_of_the_picture(eyes: Eyes, frame: Frame) -> None:
+    best, *_ = eyes.detector.detect(frame.pixels)
+
+    assert best.score > 0.6
+    assert 2 < best.box.width / best.box.height < 8
+    assert 0 <= best.box.x1 < best.box.x2 <= frame.width
+    assert 0 <= best.box.y1 < best.box.y2 <= frame.height
+
+
+@pytest.mark.parametrize(("left", "top"), [(0, 0), (200, 0), (0, 300), (120, 80)])
+def test_letterboxing_does_not_move_a_plate(eyes: Eyes, frame: Frame, left: int, top: int) -> None:
+    """Grey beside or above the picture changes its shape, not where the plate is."""
+    before, *_ = eyes.detector.detect(frame.pixels)
+    widened = cv2.copyMakeBorder(
+        frame.pixels, top, 0, left, 0, cv2.BORDER_CONSTANT, value=(114, 114, 114)
+    )
+
+    after, *_ = eyes.detector.detect(np.asarray(widened, np.uint8))
+
+    assert after.box.iou(before.box.shifted(left, top)) > 0.6
+
+
+def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: Eyes, frame: Frame) -> None:
+    best, *_ = eyes.detector.detect(frame.pixels)
+    patch = cut(frame.pixels, best, 0.08)
+
+    first, second = eyes.reader.read([patch, patch])
+
+    assert first.slots.shape == (10, 37)
+    assert first.slots.sum(axis=1) == pytest.approx(np.ones(10), abs=1e-3)
+    assert 0 < first.slots.min() < 1e-3
+    assert np.allclose(first.slots, second.slots, atol=1e-4)
+    assert first.region == "Netherlands"
+    assert first.region_probability > 0.5
+    consensus = fuse([first])
+    assert consensus is not None
+    assert consensus.best.text.reveal() == PLATE
+
+
+def test_nothing_to_read_is_nothing_read(eyes: Eyes) -> None:
+    assert eyes.reader.read([]) == ()
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (3, 900, 3), (900, 3, 3), (480, 640, 3)])
+def test_an_empty_picture_of_any_shape_holds_no_plate(
+    eyes: Eyes, shape: tuple[int, int, int]
+) -> None:
+    assert eyes.detector.detect(np.full(shape, 60, np.uint8)) == ()
+
+
+def test_every_reader_of_the_manifest_reads(manifest: Manifest, eyes: Eyes, frame: Frame) -> None:
+    best, *_ = eyes.detector.detect(frame.pixels)
+    patch = cut(frame.pixels, best, 0.08)
+
+    for name in manifest.names(Contract.READER):
+        (reading,) = load_eyes(manifest, reader=name).reader.read([patch])
+        consensus = fuse([reading])
+        assert consensus is not None
+        assert consensus.best.text.reveal() == PLATE
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+def test_an_accelerator_that_is_not_there_is_never_replaced_by_the_cpu(
+    manifest: Manifest, provider: str
+) -> None:
+    import onnxruntime
+
+    if onnxruntime.get_device() != "CPU":
+        pytest.skip("this build of ONNX Runtime has an accelerator")
+
+    with pytest.raises(ModelError, match=f"models.provider: {provider}") as refused:
+        load_eyes(manifest, provider=provider)
+
+    assert refused.value.code == "E_MODEL_PROVIDER"
+    assert refused.value.exit_code is ExitCode.MODEL
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"provider": "npu"}, "models.provider: 'npu'"), ({"threads": 0}, "models.threads")],
+)
+def test_bad_options_are_refused(
+    manifest: Manifest, options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        load_eyes(manifest, **options)  # type: ignore[arg-type]
+
+
+def test_a_reader_is_no_detector(reader_weights: Weights) -> None:
+    with pytest.raises(ModelError, match="not an end2end-detector: takes") as refused:
+        OnnxPlateDetector(reader_weights.path, input_size=(416, 416))
+
+    assert str(reader_weights.path) in refused.value.message
+    assert refused.value.code == "E_MODEL_CONTRACT"
+
+
+def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest) -> None:
+    found = manifest.find(manifest.default_detector, Contract.DETECTOR)
+
+    with pytest.raises(ModelError, match="the manifest says"):
+        OnnxPlateDetector(found.path, input_size=(640, 640))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("max_plate_slots: 10", "max_plate_slots: 9", "its config says"),
+        ("XYZ_'", "XYZ'", "pad_char"),
+        ("XYZ_'", "XYZÄ_'", "alphabet"),
+        ("img_width: 128", "img_width: 140", "its config says"),
+        ("image_color_mode: rgb", "image_color_mode: grayscale", "its config says"),
+        ("max_plate_slots: 10", "slots: 10", "no plate config"),
+        ("'Unknown' ]", "]", "regions"),
+    ],
+    ids=["slots", "padding", "alphabet", "size", "colour", "key", "regions"],
+)
+def test_weights_and_config_that_do_not_belong_together_are_refused(
+    reader_weights: Weights, tmp_path: Path, before: str, after: str, message: str
+) -> None:
+    assert reader_weights.plate_config is not None
+    text = reader_weights.plate_config.read_text("utf-8")
+    assert before in text
+    config = tmp_path / "config.yaml"
+    config.write_text(text.replace(before, after), "utf-8")
+
+    with pytest.raises(ModelError, match=message) as refused:
+        OnnxPlateReader(reader_weights.path, config)
+
+    assert refused.value.code == "E_MODEL_CONTRACT"
+
+
+def test_a_file_that_is_no_network_is_refused_by_name(
+    reader_weights: Weights, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    assert reader_weights.plate_config is not None
+
+    with pytest.raises(ModelError, match=r"broken\.onnx: ONNX Runtime cannot load it"):
+        OnnxPlateDetector(broken, input_size=(416, 416))
+    with pytest.raises(ModelError, match=r"broken\.onnx: ONNX Runtime cannot load it"):
+        OnnxPlateReader(broken, reader_weights.plate_config)
+
+
+def test_altered_weights_never_reach_a_session(manifest: Manifest, tmp_path: Path) -> None:
+    shutil.copy(manifest.path, tmp_path / "manifest.toml")
+    found = manifest.find(manifest.default_detector, Contract.DETECTOR)
+    content = bytearray(found.path.read_bytes())
+    content[-1] ^= 1
+    (tmp_path / found.path.name).write_bytes(content)
+
+    with pytest.raises(ModelError, match="SHA-256") as refused:
+        load_eyes(Manifest.load(tmp_path / "manifest.toml", {}))
+
+    assert found.path.name in refused.value.message
+
+
+def test_a_patch_of_one_pixel_is_read_as_something(eyes: Eyes) -> None:
+    patch = PlatePatch(Box(0, 0, 1, 1), 0.1, np.zeros((1, 1, 3), np.uint8))
+
+    (reading,) = eyes.reader.read([patch])
+
+    assert reading.quality == 0.1

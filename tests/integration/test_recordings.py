@@ -1,0 +1,276 @@
+"""Recordings as cameras, with real files made for each test."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
+from edge.domain.imaging import Frame, Pixels
+from edge.errors import CameraError, ConfigError, ExitCode
+
+STARTED = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
+WIDTH, HEIGHT = 160, 96
+
+
+def grey(level: int) -> Pixels:
+    return np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+
+
+def write_video(path: Path, frames: int = 20, ticks: Sequence[int] | None = None) -> Path:
+    """A clip whose frame i has the grey level 10·i; `ticks` are times in tenths of a second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.codec_context.time_base = Fraction(1, 10)
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(grey(10 * index % 250), format="bgr24")
+            frame.pts = ticks[index] if ticks else index
+            frame.time_base = Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def opened(path: Path) -> tuple[RecordedCamera, ...]:
+    return open_recordings(path, camera="cam-1", started_at=STARTED)
+
+
+def only(path: Path) -> RecordedCamera:
+    (camera,) = opened(path)
+    return camera
+
+
+def frames_of(path: Path) -> list[Frame]:
+    return list(only(path).frames())
+
+
+def test_a_file_is_one_stream_with_its_own_times(tmp_path: Path) -> None:
+    camera = only(write_video(tmp_path / "a.mp4"))
+
+    frames = list(camera.frames())
+
+    assert (camera.name, camera.clip, camera.expected_frames) == ("cam-1", "a.mp4", 20)
+    assert [frame.index for frame in frames] == list(range(20))
+    assert [frame.stream_s for frame in frames] == pytest.approx([i / 10 for i in range(20)])
+    assert frames[10].observed_at == STARTED + timedelta(seconds=1)
+    assert {frame.camera for frame in frames} == {"cam-1"}
+    assert camera.corrupt_frames == 0
+
+
+def test_pixels_are_blue_green_red(tmp_path: Path) -> None:
+    pixels = grey(0)
+    pixels[:, :, 0] = 255
+    cv2.imwrite(str(tmp_path / "blue.png"), pixels)
+
+    (frame,) = frames_of(tmp_path / "blue.png")
+
+    assert frame.pixels.shape == (HEIGHT, WIDTH, 3)
+    assert frame.pixels[0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_variable_frame_rate_is_kept(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", frames=5, ticks=[0, 1, 7, 8, 30])
+
+    times = [frame.stream_s for frame in frames_of(path)]
+
+    assert times == pytest.approx([0, 0.1, 0.7, 0.8, 3.0], abs=0.02)
+
+
+def test_a_stream_without_times_runs_at_its_nominal_rate(tmp_path: Path) -> None:
+    """A bare MPEG-4 stream has no container and so no time stamps of its own."""
+    path = tmp_path / "bare.m4v"
+    write_video(path)
+
+    times = [frame.stream_s for frame in frames_of(path)]
+
+    assert len(times) == 20
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
+
+
+def test_each_video_of_a_folder_is_a_stream_and_its_pictures_are_one(tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    write_video(folder / "b.mp4", frames=3)
+    write_video(folder / "a.avi", frames=4)
+    for number in (2, 1, 10):
+        cv2.imwrite(str(folder / f"p{number:02}.jpg"), grey(number * 10))
+    (folder / "notes.txt").write_text("no recording")
+    (folder / ".hidden.mp4").write_bytes(b"")
+
+    cameras = opened(folder)
+
+    assert [(camera.clip, len(list(camera.frames()))) for camera in cameras] == [
+        ("a.avi", 4),
+        ("b.mp4", 3),
+        ("recordings", 3),
+    ]
+    pictures = list(cameras[2].frames())
+    assert [int(frame.pixels.mean().round()) for frame in pictures] == [10, 20, 100]
+    assert [frame.stream_s for frame in pictures] == [0, 1, 2]
+    assert cameras[2].expected_frames == 3
+
+
+def test_a_function_says_when_each_recording_was_made(tmp_path: Path) -> None:
+    write_video(tmp_path / "a.mp4", frames=2)
+    write_video(tmp_path / "b.mp4", frames=2)
+
+    def when(path: Path) -> datetime:
+        return STARTED + timedelta(days=path.stem == "b")
+
+    cameras = open_recordings(tmp_path, camera="cam-1", started_at=when)
+
+    assert [next(iter(camera.frames())).observed_at for camera in cameras] == [
+        STARTED,
+        STARTED + timedelta(days=1),
+    ]
+
+
+# --- bad input ----------------------------------------------------------------------------
+
+
+def test_what_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CameraError, match=r"none\.mp4: no such file") as refused:
+        opened(tmp_path / "none.mp4")
+
+    assert refused.value.code == "E_SOURCE_MISSING"
+    assert refused.value.exit_code is ExitCode.SOURCE
+
+
+def test_a_folder_without_recordings_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no recording")
+
+    with pytest.raises(CameraError, match="neither a video nor a picture"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("empty.mp4", b"", "E_SOURCE_EMPTY"),
+        ("text.mp4", b"this is no video\n" * 50, "E_SOURCE_FORMAT"),
+        ("empty.jpg", b"", "E_SOURCE_EMPTY"),
+        ("text.jpg", b"this is no picture", "E_SOURCE_EMPTY"),
+    ],
+)
+def test_a_file_that_is_no_recording_is_refused_by_name(
+    tmp_path: Path, name: str, content: bytes, code: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    camera = only(tmp_path / name)
+
+    assert camera.expected_frames in {None, 1}
+    with pytest.raises(CameraError, match=name) as refused:
+        list(camera.frames())
+    assert refused.value.code == code
+
+
+def test_a_recording_without_pictures_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "sound.wav"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
+        sound.sample_rate = 8000
+        container.mux(stream.encode(sound))
+
+    with pytest.raises(CameraError, match="no picture stream"):
+        frames_of(path)
+
+
+def test_an_index_cut_off_means_no_frame_can_be_had(tmp_path: Path) -> None:
+    """An MP4 keeps its index at the end."""
+    path = write_video(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    with pytest.raises(CameraError, match=r"a\.mp4: cannot be opened as video"):
+        frames_of(path)
+
+
+def test_a_truncated_recording_gives_the_frames_it_has(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", frames=40)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    camera = only(path)
+
+    frames = list(camera.frames())
+
+    assert 5 < len(frames) < 40
+
+
+def test_a_corrupt_frame_is_counted_and_skipped(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", frames=30)
+    with av.open(str(path)) as container:
+        places = [
+            (packet.pos, packet.size) for packet in container.demux(video=0) if packet.size > 0
+        ]
+    content = bytearray(path.read_bytes())
+    position, size = places[15]
+    content[position + 8 : position + 8 + size] = b"\xff" * size
+    path.write_bytes(content)
+    camera = only(path)
+
+    frames = list(camera.frames())
+
+    assert camera.corrupt_frames >= 1
+    assert 27 <= len(frames) < 30
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+
+
+def test_a_picture_that_does_not_decode_is_counted_and_skipped(tmp_path: Path) -> None:
+    for number in range(3):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), grey(number * 10))
+    (tmp_path / "1.png").write_bytes(b"no picture")
+    camera = only(tmp_path)
+
+    frames = list(camera.frames())
+
+    assert [frame.stream_s for frame in frames] == [0, 2]
+    assert camera.corrupt_frames == 1
+
+
+# --- when it was made ---------------------------------------------------------------------
+
+
+def test_a_sidecar_says_when_a_recording_was_made(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "b.mp4").touch()
+    (tmp_path / "a.json").write_text(json.dumps({"recorded_at": "2026-03-10T08:25:00+01:00"}))
+
+    assert recorded_at_of(tmp_path / "a.mp4") == STARTED
+    assert recorded_at_of(tmp_path / "b.mp4") is None
+
+
+def test_the_sidecar_of_a_folder_of_pictures_lies_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures.json").write_text('{"recorded_at": "2026-03-10T07:25:00Z"}')
+
+    assert recorded_at_of(tmp_path / "pictures") == STARTED
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "no valid JSON"),
+        ("[]", "recorded_at: missing"),
+        ("{}", "recorded_at: missing"),
+        ('{"recorded_at": 5}', "recorded_at: missing"),
+        ('{"recorded_at": "yesterday"}', "recorded_at: no ISO 8601"),
+        ('{"recorded_at": "2026-03-10T08:25:00"}', "recorded_at: the offset is missing"),
+    ],
+)
+def test_a_bad_sidecar_is_refused_by_file_and_field(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "a.json").write_text(content)
+
+    with pytest.raises(ConfigError, match=rf"a\.json: .*{message}|a\.json: {message}"):
+        recorded_at_of(tmp_path / "a.mp4")

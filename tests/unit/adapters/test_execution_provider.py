@@ -1,0 +1,41 @@
+"""A session that fell back to the processor is refused, whatever was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from edge.adapters.onnx.session import PROVIDERS, check_provider
+from edge.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSession:
+    """A session as ONNX Runtime leaves it: it drops a provider whose driver fails, silently."""
+
+    providers: tuple[str, ...]
+
+    def get_providers(self) -> list[str]:
+        return list(self.providers)
+
+
+@pytest.mark.parametrize("provider", list(PROVIDERS))
+def test_a_session_on_what_was_asked_for_is_taken(provider: str) -> None:
+    check_provider(OpenedSession(PROVIDERS[provider]), provider)
+
+
+@pytest.mark.parametrize(
+    ("provider", "running"),
+    [
+        ("cuda", ("CPUExecutionProvider",)),
+        ("tensorrt", ("CPUExecutionProvider",)),
+        ("tensorrt", ("CUDAExecutionProvider", "CPUExecutionProvider")),
+        ("cuda", ()),
+    ],
+)
+def test_a_session_that_fell_back_is_refused(provider: str, running: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError, match=f"{provider} was asked for") as refused:
+        check_provider(OpenedSession(running), provider)
+
+    assert "provider: cpu" in refused.value.message
