@@ -304,17 +304,19 @@ class ReceiptVerifier:
 
 
 _Message = TypeVar("_Message", bound=_Signed)
+_NO_SIGNATURE = base64.b64encode(bytes(64)).decode("ascii")
 
 
 def _signed(
     model: type[_Message], fields: Mapping[str, str | int | float], sign: Callable[[bytes], bytes]
 ) -> _Message:
-    signature = base64.b64encode(sign(_signed_bytes(fields))).decode("ascii")
     try:
-        return model.model_validate({**fields, "signature": signature})
+        draft = model.model_validate({**fields, "signature": _NO_SIGNATURE})
     except ValidationError as error:
         names = ", ".join(str(part) for problem in error.errors() for part in problem["loc"])
         raise HitError(f"hit: {names} out of bounds; it was not signed") from None
+    signature = base64.b64encode(sign(_signed_bytes(fields))).decode("ascii")
+    return draft.model_copy(update={"signature": signature})
 
 
 def _parsed(model: type[_Message], payload: bytes) -> _Message:

@@ -26,7 +26,7 @@ from typing import Annotated, Literal
 import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.reading import Hypothesis
@@ -235,6 +235,13 @@ class _PictureEntry(_Part):
     bytes: int = Field(ge=1)
 
 
+def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:
+    if len({picture.name for picture in pictures}) != len(pictures):
+        message = "two pictures of one name"
+        raise ValueError(message)
+    return pictures
+
+
 class _Header(_Part):
     schema_: Literal["edge-anpr/evidence/1"] = Field(default=SCHEMA, alias="schema")
     context: dict[str, str | int]
@@ -245,7 +252,9 @@ class _Header(_Part):
     reads: int = Field(ge=0)
     first_seen: str
     last_seen: str
-    pictures: tuple[_PictureEntry, ...] = Field(max_length=8)
+    pictures: Annotated[
+        tuple[_PictureEntry, ...], Field(max_length=8), AfterValidator(_of_different_names)
+    ]
 
 
 def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes:
@@ -322,8 +331,7 @@ def _content(padded: bytes, context: SealContext, box: BoxPublicKeys) -> Evidenc
 def _pictures(
     entries: Sequence[_PictureEntry], jpegs: bytes, context: SealContext
 ) -> tuple[Picture, ...]:
-    names = {entry.name for entry in entries}
-    if sum(entry.bytes for entry in entries) != len(jpegs) or len(names) != len(entries):
+    if sum(entry.bytes for entry in entries) != len(jpegs):
         raise _broken(context)
     pictures: list[Picture] = []
     for entry in entries:

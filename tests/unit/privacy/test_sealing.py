@@ -1,0 +1,444 @@
+"""Sealed evidence: opens for its authority and its hit, and for nothing and nobody else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from edge.domain.plates import PlateText
+from edge.domain.reading import Hypothesis
+from edge.errors import EdgeError
+from edge.privacy.keys import rotate_authority_keys, rotate_box_keys
+from edge.privacy.pseudonyms import hkdf_expand_into, hkdf_extract
+from edge.privacy.sealing import (
+    HEADER_BYTES,
+    SIZE_CLASSES,
+    EvidenceContent,
+    Picture,
+    SealContext,
+    SealError,
+    largest_body,
+    open_sealed,
+    picture_budget,
+)
+from tests.parties import MORNING, PLATE, Parties, evidence, make_parties
+
+HPKE_BYTES = 48
+
+
+@pytest.fixture(scope="module")
+def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
+    return make_parties(tmp_path_factory.mktemp("parties"))
+
+
+def opened(parties: Parties, sealed: bytes, context: SealContext) -> EvidenceContent:
+    return open_sealed(sealed, context, authority=parties.authority, box=parties.box_public)
+
+
+def refused(parties: Parties, sealed: bytes, context: SealContext) -> SealError:
+    with pytest.raises(SealError) as caught:
+        opened(parties, sealed, context)
+    return caught.value
+
+
+# --- there and back -------------------------------------------------------------------------------
+
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+contents = st.builds(
+    EvidenceContent,
+    plate=st.text("ABC123", min_size=1, max_size=12).map(PlateText),
+    alternatives=st.lists(
+        st.builds(
+            Hypothesis,
+            st.text("ABC123", min_size=1, max_size=12).map(PlateText),
+            st.integers(0, 10000).map(lambda share: share / 10000),
+        ),
+        max_size=7,
+    ).map(tuple),
+    region=st.none() | texts,
+    list_entry_id=st.none() | texts,
+    reads=st.integers(0, 10**6),
+    first_seen=st.just(MORNING),
+    last_seen=st.integers(0, 10**6).map(lambda ms: MORNING + timedelta(milliseconds=ms)),
+    pictures=st.lists(st.binary(min_size=1, max_size=6000), max_size=4).map(
+        lambda jpegs: tuple(Picture(f"p-{index}", jpeg) for index, jpeg in enumerate(jpegs))
+    ),
+)
+
+
+@given(content=contents)
+@settings(max_examples=60, deadline=None)
+def test_what_was_sealed_is_what_is_opened(parties: Parties, content: EvidenceContent) -> None:
+    context = parties.context()
+
+    assert opened(parties, parties.seal(content, context), context) == content
+
+
+def labelled_extract(suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:
+    return hkdf_extract(salt, b"HPKE-v1" + suite + label + ikm)
+
+
+def labelled_expand(suite: bytes, prk: bytes, label: bytes, info: bytes, length: int) -> bytes:
+    out = bytearray(length)
+    hkdf_expand_into(out, prk, length.to_bytes(2, "big") + b"HPKE-v1" + suite + label + info)
+    return bytes(out)
+
+
+def test_a_reader_written_after_rfc_9180_opens_it(parties: Parties) -> None:
+    """So the authority depends on the standard and not on one library (sections 4.1 and 5.1)."""
+    context = parties.context()
+    sealed = parties.seal(evidence(), context)
+    key = parties.authority.generation(context.authority_key_id)
+    assert key is not None
+    encapsulated, ciphertext = sealed[:32], sealed[32:]
+    kem, suite = b"KEM\x00\x20", b"HPKE\x00\x20\x00\x01\x00\x03"
+    shared = key.sealing.exchange(X25519PublicKey.from_public_bytes(encapsulated))
+    own = key.sealing.public_key().public_bytes_raw()
+    secret = labelled_expand(
+        kem,
+        labelled_extract(kem, b"", b"eae_prk", shared),
+        b"shared_secret",
+        encapsulated + own,
+        32,
+    )
+    schedule = b"\x00" + labelled_extract(suite, b"", b"psk_id_hash", b"")
+    schedule += labelled_extract(suite, b"", b"info_hash", context.info())
+    secret = labelled_extract(suite, secret, b"secret", b"")
+
+    padded = ChaCha20Poly1305(labelled_expand(suite, secret, b"key", schedule, 32)).decrypt(
+        labelled_expand(suite, secret, b"base_nonce", schedule, 12), ciphertext, None
+    )
+
+    assert PLATE.encode() in padded
+
+
+def test_neither_sealed_bytes_nor_the_context_show_the_plate_or_the_entry(parties: Parties) -> None:
+    context = parties.context()
+    sealed = parties.seal(evidence(), context)
+
+    for secret in (PLATE.encode(), b"entry-17"):
+        assert secret not in sealed
+        assert secret not in context.info()
+    assert PLATE not in repr(evidence())
+    assert "entry-17" not in repr(evidence())
+
+
+def test_sealing_twice_gives_other_bytes(parties: Parties) -> None:
+    context = parties.context()
+
+    assert parties.seal(evidence(), context) != parties.seal(evidence(), context)
+
+
+# --- bound to its hit -----------------------------------------------------------------------------
+
+OTHER: dict[str, Any] = {
+    "site": "other",
+    "box": "other",
+    "camera": "other",
+    "rule": "other",
+    "purpose": "other",
+    "authority": "other",
+    "hit_id": "0" * 32,
+    "counter": 2,
+    "observed_at": MORNING + timedelta(milliseconds=1),
+    "policy_sha256": "cd" * 32,
+    "box_key_id": "0" * 16,
+    "authority_key_id": "0" * 16,
+}
+
+
+def test_the_table_names_every_field_of_the_context() -> None:
+    assert set(OTHER) == {field.name for field in fields(SealContext)}
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_it_opens_under_no_other_context(parties: Parties, field: str) -> None:
+    context = parties.context()
+    sealed = parties.seal(evidence(), context)
+    changed = {each.name: getattr(context, each.name) for each in fields(context)}
+    other = SealContext(**{**changed, field: OTHER[field]})
+
+    assert context.info() != other.info()
+    refused(parties, sealed, other)
+
+
+def test_every_byte_counts(parties: Parties) -> None:
+    context = parties.context()
+    sealed = parties.seal(evidence(), context)
+
+    for position in range(len(sealed)):
+        damaged = bytearray(sealed)
+        damaged[position] ^= 1 << (position % 8)
+        refused(parties, bytes(damaged), context)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 31, 32, 47, 48, 49, 1000, 4096 + HPKE_BYTES - 1])
+def test_a_cut_off_seal_is_refused(parties: Parties, keep: int) -> None:
+    context = parties.context()
+
+    refused(parties, parties.seal(evidence(), context)[:keep], context)
+
+
+@given(junk=st.binary(max_size=300))
+@example(b"\0" * 32 + b"\0" * 64)  # a point of low order
+@settings(max_examples=100, deadline=None)
+def test_junk_is_refused_with_one_kind_of_error(parties: Parties, junk: bytes) -> None:
+    error = refused(parties, junk, parties.context())
+
+    assert isinstance(error, EdgeError)
+    assert "\n" not in str(error)
+
+
+def test_another_authority_cannot_open_it(parties: Parties, tmp_path: Path) -> None:
+    context = parties.context()
+    stranger = make_parties(tmp_path)
+    sealed = parties.seal(evidence(), context)
+
+    with pytest.raises(SealError) as caught:
+        open_sealed(sealed, context, authority=stranger.authority, box=parties.box_public)
+
+    assert caught.value.code == "E_NO_KEY"
+
+
+def test_the_box_cannot_open_what_it_sealed(parties: Parties) -> None:
+    keys = b"".join(file.read_bytes() for file in parties.box_folder.iterdir())
+    private = next(parties.authority_folder.glob("*.private.json")).read_bytes()
+
+    assert b"sealing" not in keys
+    assert b"sealing" in private
+
+
+# --- anyone can seal to a public key; only the box can sign ---------------------------------------
+
+
+def seal_as_anyone(parties: Parties, padded: bytes, context: SealContext) -> bytes:
+    suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+    return suite.encrypt(padded, parties.authority_public.sealing, info=context.info())
+
+
+def padded_of(parties: Parties, content: EvidenceContent, context: SealContext) -> bytes:
+    key = parties.authority.generation(context.authority_key_id)
+    assert key is not None
+    suite = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+    return suite.decrypt(parties.seal(content, context), key.sealing, info=context.info())
+
+
+@given(body=st.binary(max_size=400), size=st.sampled_from(SIZE_CLASSES[:2]))
+@example(b"\xff\xff\xff\xff", SIZE_CLASSES[0])
+@example((64 + 4).to_bytes(4, "big") + bytes(64 + 4), SIZE_CLASSES[0])
+@settings(max_examples=150, deadline=None)
+def test_no_body_that_somebody_else_made_is_opened(
+    parties: Parties, body: bytes, size: int
+) -> None:
+    context = parties.context()
+
+    refused(parties, seal_as_anyone(parties, body.ljust(size, b"\0"), context), context)
+
+
+def test_a_body_that_another_box_signed_is_refused(parties: Parties, tmp_path: Path) -> None:
+    context = parties.context()
+    stranger = make_parties(tmp_path)
+    foreign = stranger.context(
+        hit_id=context.hit_id, authority_key_id=stranger.authority_public.key_id
+    )
+    padded = padded_of(stranger, evidence(), foreign)
+
+    refused(parties, seal_as_anyone(parties, padded, context), context)
+
+
+def test_a_signed_body_moved_to_another_hit_is_refused(parties: Parties) -> None:
+    """An authority that opens one hit cannot pass its content off as that of another."""
+    one, other = parties.context(), parties.context()
+    padded = padded_of(parties, evidence(), one)
+
+    assert opened(parties, seal_as_anyone(parties, padded, one), one) == evidence()
+    refused(parties, seal_as_anyone(parties, padded, other), other)
+
+
+def test_something_hidden_in_the_padding_is_refused(parties: Parties) -> None:
+    context = parties.context()
+    padded = bytearray(padded_of(parties, evidence(), context))
+    padded[-1] = 1
+
+    refused(parties, seal_as_anyone(parties, bytes(padded), context), context)
+
+
+def test_padding_to_a_length_of_ones_own_is_refused(parties: Parties) -> None:
+    context = parties.context()
+    padded = padded_of(parties, evidence(), context) + b"\0"
+
+    refused(parties, seal_as_anyone(parties, padded, context), context)
+
+
+@pytest.mark.parametrize("position", range(4, 4 + 64 + 4))
+def test_signature_and_header_length_are_checked_inside_too(
+    parties: Parties, position: int
+) -> None:
+    context = parties.context()
+    padded = bytearray(padded_of(parties, evidence(), context))
+    padded[position] ^= 1
+
+    refused(parties, seal_as_anyone(parties, bytes(padded), context), context)
+
+
+def test_no_refusal_repeats_what_is_inside(parties: Parties) -> None:
+    context = parties.context()
+    padded = bytearray(padded_of(parties, evidence(), context))
+    padded[200] ^= 1
+
+    error = refused(parties, seal_as_anyone(parties, bytes(padded), context), context)
+
+    assert PLATE not in str(error)
+    assert error.__cause__ is None
+
+
+# --- keys come and go -----------------------------------------------------------------------------
+
+
+def test_after_rotation_the_authority_still_opens_earlier_hits(tmp_path: Path) -> None:
+    parties = make_parties(tmp_path)
+    context = parties.context()
+    sealed = parties.seal(evidence(), context)
+
+    rotate_authority_keys(parties.authority_folder, MORNING)
+    rotate_box_keys(parties.box_folder, MORNING)
+    later = parties.context()
+
+    assert opened(parties, sealed, context) == evidence()
+    assert opened(parties, parties.seal(evidence(), later), later) == evidence()
+    assert later.authority_key_id != context.authority_key_id
+    assert later.box_key_id != context.box_key_id
+
+
+def test_a_deleted_private_key_makes_its_hits_unreadable_for_good(tmp_path: Path) -> None:
+    parties = make_parties(tmp_path)
+    context = parties.context()
+    sealed = parties.seal(evidence(), context)
+    rotate_authority_keys(parties.authority_folder, MORNING)
+
+    (parties.authority_folder / f"{context.authority_key_id}.private.json").unlink()
+
+    assert refused(parties, sealed, context).code == "E_NO_KEY"
+
+
+@pytest.mark.parametrize("field", ["site", "box", "box_key_id", "authority", "authority_key_id"])
+def test_the_box_seals_under_its_own_name_only(parties: Parties, field: str) -> None:
+    with pytest.raises(SealError, match="other keys"):
+        parties.seal(evidence(), parties.context(**{field: OTHER[field]}))
+
+
+# --- size -----------------------------------------------------------------------------------------
+
+
+def picture(size: int) -> Picture:
+    return Picture("vehicle", os.urandom(size))
+
+
+@pytest.mark.parametrize(
+    ("cap_kib", "largest_kib"),
+    [(8, 4), (20, 12), (32, 20), (64, 40), (112, 80), (128, 80), (256, 160), (1024, 640)],
+)
+def test_the_largest_class_under_a_cap(cap_kib: int, largest_kib: int) -> None:
+    assert largest_body(cap_kib * 1024) == largest_kib * 1024
+    assert picture_budget(cap_kib * 1024) == largest_kib * 1024 - HEADER_BYTES
+
+
+@pytest.mark.parametrize("cap", [0, 2048, 4096, 7000])
+def test_a_cap_too_small_for_any_hit_is_refused(cap: int) -> None:
+    with pytest.raises(SealError) as caught:
+        picture_budget(cap)
+
+    assert caught.value.code == "E_TOO_LARGE"
+
+
+def widest() -> dict[str, Any]:
+    """The longest values that each field of a header may hold in practice."""
+    return {
+        "plate": PlateText("W" * 12),
+        "alternatives": tuple(Hypothesis(PlateText("W" * 12), 0.1234) for _ in range(7)),
+        "region": "R" * 40,
+        "list_entry_id": "e" * 64,
+        "reads": 10**6,
+    }
+
+
+def widest_context(parties: Parties) -> SealContext:
+    return parties.context(camera="c" * 40, rule="r" * 40, purpose="p" * 40, counter=2**53 - 1)
+
+
+@pytest.mark.parametrize("cap_kib", [8, 20, 112, 1024])
+def test_pictures_within_the_budget_always_fit(parties: Parties, cap_kib: int) -> None:
+    cap = cap_kib * 1024
+    half = picture_budget(cap) // 2
+    pictures = (Picture("n" * 40, os.urandom(half)), Picture("m" * 40, os.urandom(half)))
+    content = evidence(*pictures, **widest())
+
+    sealed = parties.seal(content, widest_context(parties), cap)
+
+    assert len(sealed) == largest_body(cap) + HPKE_BYTES
+
+
+def test_evidence_over_the_cap_is_refused_and_says_so(parties: Parties) -> None:
+    with pytest.raises(SealError) as caught:
+        parties.seal(evidence(picture(85_000)), parties.context())
+
+    assert caught.value.code == "E_TOO_LARGE"
+    assert "payload_cap_kib" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (evidence(), evidence(**widest())),
+        (evidence(picture(45_000)), evidence(picture(70_000))),
+        (evidence(picture(5_000)), evidence(picture(10_000))),
+    ],
+)
+def test_what_falls_into_one_class_has_one_length(
+    parties: Parties, one: EvidenceContent, other: EvidenceContent
+) -> None:
+    lengths = {len(parties.seal(content, parties.context())) for content in (one, other)}
+
+    assert len(lengths) == 1
+    assert lengths <= {size + HPKE_BYTES for size in SIZE_CLASSES}
+
+
+def test_a_hit_without_pictures_is_padded_too(parties: Parties) -> None:
+    assert len(parties.seal(evidence(), parties.context())) == SIZE_CLASSES[0] + HPKE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("field", "content"),
+    [
+        ("name", lambda: evidence(Picture("../escape", b"x"))),
+        ("name", lambda: evidence(Picture("", b"x"))),
+        ("bytes", lambda: evidence(Picture("empty", b""))),
+        ("list_entry_id", lambda: evidence(list_entry_id="e" * 201)),
+        ("reads", lambda: evidence(reads=-1)),
+    ],
+)
+def test_what_could_not_be_opened_is_not_sealed(
+    parties: Parties, field: str, content: Callable[[], EvidenceContent]
+) -> None:
+    with pytest.raises(SealError, match=rf"\b{field} out of bounds") as caught:
+        parties.seal(content(), parties.context())
+
+    assert PLATE not in str(caught.value)
+
+
+def test_two_pictures_of_one_name_are_refused(parties: Parties) -> None:
+    pictures = (Picture("same", b"a"), Picture("same", b"b"))
+
+    with pytest.raises(SealError, match="pictures out of bounds"):
+        parties.seal(evidence(*pictures), parties.context())
