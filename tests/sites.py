@@ -57,7 +57,9 @@ def hotlist_rule(**changed: Any) -> dict[str, Any]:
     }
 
 
-def policy(*, receipts: str = "required", rules: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+def policy(
+    *, receipts: str = "required", rules: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     return {
         "schema": "edge-anpr/policy/1",
         "site": SITE,
