@@ -10,10 +10,15 @@ from typing import Annotated
 
 import typer
 
-from edge.cli import evaluate, hits, keys, redact, schema
 from edge.cli.demo import demo
+from edge.cli.evaluate import app as evaluate
+from edge.cli.hits import app as hits
+from edge.cli.keys import app as keys
+from edge.cli.redact import redact
 from edge.cli.run import run
+from edge.cli.schema import schema
 from edge.errors import EdgeError
+
 
 class LogLevel(str, Enum):
     """How much to say on standard error."""
@@ -66,11 +71,11 @@ def _version() -> str:
 
 app.command()(run)
 app.command()(demo)
-app.add_typer(evaluate.app, name="evaluate")
-app.command()(redact.redact)
-app.add_typer(hits.app, name="hits")
-app.add_typer(keys.app, name="keys")
-app.command()(schema.schema)
+app.add_typer(evaluate, name="evaluate")
+app.command()(redact)
+app.add_typer(hits, name="hits")
+app.add_typer(keys, name="keys")
+app.command()(schema)
 
 
 def main(arguments: list[str] | None = None) -> None:

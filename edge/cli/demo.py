@@ -23,7 +23,6 @@ from edge.errors import ConfigError, EdgeError
 
 if TYPE_CHECKING:
     from edge.authority.opening import OpenedFiles, OpenedHit
-    from edge.authority.store import HitStore
     from edge.policy.site_folder import SiteFolder
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
     from edge.runtime.summary import RunSummary
@@ -135,9 +134,8 @@ def _play(folder: Path, progress: RunProgress) -> DemoResult:
     store_folder = folder / "authority" / "hits"
     with (
         EmbeddedBroker() as broker,
-        HitStore.open(store_folder, create=True) as store,
         _listening(broker.port) as messages,
-        _receiving(broker.port, store, boxes, keys),
+        _receiving(broker.port, store_folder, boxes, keys),
     ):
         result = run_site(
             _at_port(site, broker.port), [recording], drain_s=SETTLE_S, progress=progress
@@ -224,22 +222,23 @@ def _listening(port: int) -> Iterator[list[BrokerMessage]]:
 @contextmanager
 def _receiving(
     port: int,
-    store: HitStore,
+    store_folder: Path,
     boxes: Mapping[tuple[str, str], BoxPublicKeys],
     keys: AuthorityPrivateKeys,
 ) -> Iterator[None]:
     """The authority: stores what comes, still sealed, and sends receipts."""
     from edge.adapters.mqtt import BrokerOptions
     from edge.adapters.system import SystemClock
+    from edge.authority.store import HitStore
     from edge.authority.tail import Receiver, Tail
 
-    receiver = Receiver(store, boxes, keys, SystemClock().utc)
-    tail = Tail(BrokerOptions("127.0.0.1", port, "demo-authority"), receiver)
-
     def receive(ready: threading.Event, stopped: threading.Event) -> None:
-        # Hits that come before it has subscribed wait on the box.
-        ready.set()
-        tail.run(cancelled=stopped.is_set)
+        with HitStore.open(store_folder, create=True) as store:
+            receiver = Receiver(store, boxes, keys, SystemClock().utc)
+            tail = Tail(BrokerOptions("127.0.0.1", port, "demo-authority"), receiver)
+            # It has subscribed long before the box has loaded its weights.
+            ready.set()
+            tail.run(cancelled=stopped.is_set)
 
     with _thread("demo-authority", receive):
         yield

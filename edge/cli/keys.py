@@ -92,17 +92,25 @@ def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
 
 
 @rotate.command("box")
-def rotate_box(site: SiteOption, as_json: JsonOption = False) -> None:
+def rotate_box(
+    site: SiteOption,
+    stolen: Annotated[
+        bool,
+        typer.Option("--stolen", help="Disown the key it had: nothing it signed is taken."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Give a box a new signing key and delete the one it had.
 
     Give the public file to the authority anew: until then it sets the box's hits aside.
-    Hits signed before stay valid for 31 days.
+    Hits signed before are taken for another 31 days, unless the key was stolen.
     """
     from edge.adapters.system import SystemClock
     from edge.privacy.keys import rotate_box_keys
 
     _, folder = _box_of(site)
-    _say([rotate_box_keys(folder, SystemClock().utc())], as_json, "give it to the authority")
+    public = rotate_box_keys(folder, SystemClock().utc(), disown=stolen)
+    _say([public], as_json, "give it to the authority")
 
 
 @rotate.command("authority")

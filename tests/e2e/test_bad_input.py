@@ -8,6 +8,7 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,7 +59,7 @@ def break_policy(change: Callable[[dict[str, object]], None]) -> Break:
     return apply
 
 
-def break_site(**changed: object) -> Break:
+def break_site(**changed: Any) -> Break:
     def apply(made: MadeSite, _tmp: Path) -> list[str | Path]:
         write_yaml(made.folder / "site.yaml", site(**changed))
         return []
@@ -144,10 +145,10 @@ def test_an_unsigned_policy_reads_no_live_source(made: MadeSite, tmp_path: Path)
             refused(done, ExitCode.CONFIG, "E_UNSIGNED_POLICY", str(source))
 
 
-CONTENTS: dict[str, Callable[[Path], None]] = {
-    "empty": lambda path: path.write_bytes(b"") and None,
-    "no video": lambda path: path.write_text("a shopping list\n" * 100) and None,
-    "random bytes": lambda path: path.write_bytes(os.urandom(100_000)) and None,
+CONTENTS = {
+    "empty": b"",
+    "no video": b"a shopping list\n" * 100,
+    "random bytes": os.urandom(100_000),
 }
 
 
@@ -155,7 +156,7 @@ CONTENTS: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("content", CONTENTS)
 def test_a_source_that_is_no_video_is_named(content: str, made: MadeSite, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
-    CONTENTS[content](clip)
+    clip.write_bytes(CONTENTS[content])
     refused(run(made, "--source", clip), ExitCode.SOURCE, "clip.mp4")
 
 
