@@ -56,12 +56,12 @@ def demo(
     folder = _new_folder(out)
     with progress_bars(visible=not as_json and sys.stderr.isatty()) as progress:
         result = _play(folder, progress)
+    if result.failure is not None:
+        raise result.failure
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=2))
     else:
         _show(result)
-    if result.failure is not None:
-        raise result.failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,6 @@ class BrokerMessage:
 
     topic: str
     size: int
-    retained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +110,7 @@ class DemoResult:
                 }
                 for one in self.opened
             ],
-            "broker_messages": [
-                {"topic": one.topic, "bytes": one.size, "retained": one.retained}
-                for one in self.messages
-            ],
+            "broker_messages": [{"topic": one.topic, "bytes": one.size} for one in self.messages],
         }
 
 
@@ -211,9 +207,7 @@ def _listening(port: int) -> Iterator[list[BrokerMessage]]:
                 message = link.receive(0.1)
                 if message is not None:
                     link.acknowledge(message)
-                    seen.append(
-                        BrokerMessage(message.topic, len(message.payload), message.retained)
-                    )
+                    seen.append(BrokerMessage(message.topic, len(message.payload)))
 
     with _thread("demo-operator", listen):
         yield seen
@@ -285,12 +279,11 @@ def _show(result: DemoResult) -> None:
         f"{summary.hits} hits, {summary.non_hits} of which only this number is left."
     )
     console.rule("what the broker saw")
-    seen = Table("topic", "messages", "bytes each", "kept by the broker")
+    seen = Table("topic", "messages", "bytes each")
     for topic, count in Counter(message.topic for message in result.messages).items():
         sizes = sorted({one.size for one in result.messages if one.topic == topic})
-        kept = any(one.retained for one in result.messages if one.topic == topic)
         spread = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        seen.add_row(topic, str(count), spread, "yes" if kept else "no")
+        seen.add_row(topic, str(count), spread)
     console.print(seen)
     console.print("No plate and no picture: each hit is sealed to the authority's key.")
     console.rule("what the authority saw when it opened them")
