@@ -152,7 +152,10 @@ class RuleStatistics:
 
 
 class HitStore:
-    """Sealed hits and what people said of them. Made by `HitStore.open`."""
+    """Sealed hits and what people said of them. Made by `HitStore.open`.
+
+    Used by one thread at a time; whoever wants more opens the store more often.
+    """
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
         self._path = path
@@ -186,7 +189,9 @@ class HitStore:
         except OSError as error:
             raise storage_error(path, error) from error
         with _translated(path):
-            database = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
+            database = sqlite3.connect(
+                path, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
+            )
         store = cls(path, database)
         try:
             with _translated(path):

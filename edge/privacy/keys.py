@@ -194,8 +194,11 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
     return file
 
 
-def rotate_box_keys(folder: Path, now: datetime) -> Path:
+def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Path:
     """Make the box's next signing key and delete the private part of all before it.
+
+    With `disown` the public file no longer names the keys before it, so that the authority
+    takes nothing more that they have signed: for a key that was stolen.
 
     A kill in between leaves the old key in use, or an old private file that the next
     rotation deletes. Returns the public file, which goes to the authority anew.
@@ -205,7 +208,8 @@ def rotate_box_keys(folder: Path, now: datetime) -> Path:
     """
     public = _the_public_file(folder, _BoxPublicFile, "box")
     fresh = _new_box_generation(folder, public.site, public.box, now, trial=public.trial)
-    generations = (*_all_retired(public.generations, now), fresh)
+    retired = () if disown else tuple(_all_retired(public.generations, now))
+    generations = (*retired, fresh)
     file = folder / f"{public.site}.{public.box}{_PUBLIC}"
     _replace(file, public.model_copy(update={"generations": generations}))
     for private in folder.glob(f"*{_PRIVATE}"):

@@ -339,6 +339,16 @@ def test_a_second_rotation_leaves_the_first_retirement_as_it_was(parties: Partie
     }
 
 
+def test_a_disowned_key_is_no_longer_the_box_s(parties: Parties) -> None:
+    stolen = parties.box
+
+    rotate_box_keys(parties.box_folder, NOW, disown=True)
+
+    assert not parties.box_public.knows(stolen.key_id)
+    assert not parties.box_public.verify(stolen.key_id, stolen.sign(b"forged"), b"forged")
+    assert parties.box_public.verify(parties.box.key_id, parties.box.sign(b"own"), b"own")
+
+
 def test_a_rotated_authority_keeps_its_old_private_keys(parties: Parties) -> None:
     old = parties.authority_public.key_id
 
