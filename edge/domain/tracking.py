@@ -43,8 +43,10 @@ class TrackSettings:
     """Standard deviation of a new track's speed, widths/s: 45 km/h across the picture."""
     top_speed: float = 60.0
     """Widths/s: 110 km/h. Bounds how far an agreeing text may reach."""
-    gate: float = 4.0
+    gate: float = 3.5
     """Motion alone carries a detection to a track within so many standard deviations."""
+    trust_s: float = 0.1
+    """Motion alone reaches no further than top speed for so long: a guess grows, a car not."""
     coast_s: float = 0.7
     """Motion alone is believed for so long after the last detection."""
     max_age_s: float = 2.0
@@ -250,7 +252,11 @@ class Tracker:
         if unlike >= self._conflict(sure):
             return math.inf
         coast_s = max(settings.coast_s, self._patience_s)
-        near = deviations <= settings.gate and gone_s <= coast_s
+        near = (
+            deviations <= settings.gate
+            and gone_s <= coast_s
+            and widths <= 1 + settings.top_speed * min(gone_s, settings.trust_s)
+        )
         agrees = (
             sure >= settings.legible**2
             and unlike <= 0.25

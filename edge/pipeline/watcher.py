@@ -36,7 +36,7 @@ class WatchSettings:
     """Detections that make a track with a reading a vehicle."""
     slow_s: float = 0.4
     """Between frames so far apart a vehicle may be seen once: one clear reading will do."""
-    clear_posterior: float = 0.85
+    clear_posterior: float = 0.7
     """What makes a single reading clear."""
     unread_confirmations: int = 8
     """Detections that make a track a vehicle though nothing on it can be read."""

@@ -145,6 +145,15 @@ def test_a_stranger_in_the_place_of_one_long_gone_is_a_stranger() -> None:
     assert follow(frames) == {1: ["A"] * 5, 2: ["B"] * 5}
 
 
+def test_a_track_never_leaps_across_the_picture() -> None:
+    """One leaves, and half a second later something unread shows up ten widths away."""
+    frames: list[list[Sighting]] = [[sighting("A", 40, 440, read=None)] for _ in range(2)]
+    frames += [[]] * 4
+    frames += [[sighting("B", 540, 100, read=None)] for _ in range(3)]
+
+    assert follow(frames) == {1: ["A"] * 2, 2: ["B"] * 3}
+
+
 def test_a_track_ends_once_after_its_age() -> None:
     tracker = Tracker()
     detection = Detection(_box(100, 100), 0.9)
