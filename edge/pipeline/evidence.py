@@ -26,6 +26,9 @@ PLATE_BYTES = 2048
 """Of the bytes for pictures, the most that the plate's own takes: this share, or so many bytes
 where that is more. It is small, and it matters most."""
 
+WORTH_TELLING = 0.001
+"""A less probable alternative plate is not evidence, only another person's plate perhaps."""
+
 
 class Encoder(Protocol):
     """Encodes evidence, and nothing else, into a file of bounded size."""
@@ -120,7 +123,7 @@ class EvidenceMaker:
         best, *others = vehicle.consensus.hypotheses
         content = EvidenceContent(
             plate=best.text,
-            alternatives=tuple(others),
+            alternatives=tuple(one for one in others if one.probability >= WORTH_TELLING),
             region=vehicle.consensus.region,
             list_entry_id=offence.entry_id,
             reads=vehicle.consensus.reads,

@@ -34,7 +34,7 @@ from edge.privacy.sealing import EvidenceContent
 from tests.canary import needles, sweep_bytes
 
 NOW = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
-PLATE, RUNNER_UP = "1ABC123", "1ABC128"
+PLATE, RUNNER_UP, FAR_FETCHED = "1ABC123", "1ABC128", "1A8C123"
 PLATE_BOX = Box(600, 500, 760, 534)
 
 
@@ -95,7 +95,11 @@ def vehicle(plate_box: Box = PLATE_BOX) -> VehicleSeen:
         last_seen=NOW,
         trajectory=(),
         consensus=PlateConsensus(
-            (Hypothesis(PlateText(PLATE), 0.97), Hypothesis(PlateText(RUNNER_UP), 0.02)),
+            (
+                Hypothesis(PlateText(PLATE), 0.97),
+                Hypothesis(PlateText(RUNNER_UP), 0.02),
+                Hypothesis(PlateText(FAR_FETCHED), 0.0004),
+            ),
             reads=9,
             region="Belgium",
         ),
