@@ -107,7 +107,7 @@ def test_with_the_broker_away_hits_are_kept_and_the_next_run_delivers_them_in_or
         back = run(made, "--drain", "30")
         assert back.status == 0, back.err
         assert back.json["delivered"] == len(kept) + back.json["hits"]
-    arrived = stored_ids(store)
+    arrived = [str(hit["hit_id"]) for hit in stored_payloads(store)]
     assert arrived[: len(kept)] == kept
     assert len(arrived) == len(set(arrived)) == back.json["delivered"]
     assert waiting(made) == []
@@ -171,8 +171,9 @@ def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
 
 
 def stored_payloads(store: Path) -> list[dict[str, object]]:
+    """The authority's hits in the order in which they were stored."""
     with sqlite3.connect(next(store.glob("*.sqlite3"))) as database:
-        rows = database.execute("SELECT payload FROM hit").fetchall()
+        rows = database.execute("SELECT payload FROM hit ORDER BY rowid").fetchall()
     return [json.loads(row[0]) for row in rows]
 
 
