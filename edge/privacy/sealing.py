@@ -145,7 +145,7 @@ def largest_body(payload_cap_bytes: int) -> int:
         raise SealError(
             f"a cap of {payload_cap_bytes} bytes is too small for any hit; "
             "raise site.yaml's broker.payload_cap_kib to 8 or more",
-            code="E_TOO_LARGE",
+            code="E_SEAL_SIZE",
         )
     return fitting[-1]
 
@@ -171,7 +171,7 @@ def seal(
 
     Raises:
         SealError: the context names other keys than these, or the evidence does not fit under
-            the cap (`E_TOO_LARGE`): make the pictures smaller, or leave them out.
+            the cap (`E_SEAL_SIZE`): make the pictures smaller, or leave them out.
     """
     if (context.site, context.box, context.box_key_id) != (box.site, box.box, box.key_id) or (
         (context.authority, context.authority_key_id) != (authority.authority, authority.key_id)
@@ -184,7 +184,7 @@ def seal(
         raise SealError(
             f"evidence of {len(body)} bytes does not fit under {largest}; "
             "smaller pictures, or a higher broker.payload_cap_kib in site.yaml",
-            code="E_TOO_LARGE",
+            code="E_SEAL_SIZE",
         )
     padded = (len(body).to_bytes(_LENGTH_BYTES, "big") + body).ljust(sizes[0], b"\0")
     return _SUITE.encrypt(padded, authority.sealing, info=context.info())

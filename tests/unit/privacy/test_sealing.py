@@ -359,7 +359,7 @@ def test_a_cap_too_small_for_any_hit_is_refused(cap: int) -> None:
     with pytest.raises(SealError) as caught:
         picture_budget(cap)
 
-    assert caught.value.code == "E_TOO_LARGE"
+    assert caught.value.code == "E_SEAL_SIZE"
 
 
 def widest() -> dict[str, Any]:
@@ -393,7 +393,7 @@ def test_evidence_over_the_cap_is_refused_and_says_so(parties: Parties) -> None:
     with pytest.raises(SealError) as caught:
         parties.seal(evidence(picture(85_000)), parties.context())
 
-    assert caught.value.code == "E_TOO_LARGE"
+    assert caught.value.code == "E_SEAL_SIZE"
     assert "payload_cap_kib" in str(caught.value)
 
 
