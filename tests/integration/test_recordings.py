@@ -28,12 +28,18 @@ def grey(level: int) -> Pixels:
 
 def write_video(path: Path, frames: int = 20, ticks: Sequence[int] | None = None) -> Path:
     """A clip whose frame i has the grey level 10·i; `ticks` are times in tenths of a second."""
+    return write_frames(path, [grey(10 * index % 250) for index in range(frames)], ticks)
+
+
+def write_frames(
+    path: Path, pictures: Sequence[Pixels], ticks: Sequence[int] | None = None
+) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.time_base = Fraction(1, 10)
-        for index in range(frames):
-            frame = av.VideoFrame.from_ndarray(grey(10 * index % 250), format="bgr24")
+        for index, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="bgr24")
             frame.pts = ticks[index] if ticks else index
             frame.time_base = Fraction(1, 10)
             container.mux(stream.encode(frame))
@@ -205,22 +211,31 @@ def test_a_truncated_recording_gives_the_frames_it_has(tmp_path: Path) -> None:
     assert 5 < len(frames) < 40
 
 
-def test_a_corrupt_frame_is_counted_and_skipped(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.avi", frames=30)
+@pytest.mark.parametrize(
+    ("begin", "end"), [(0.0, 1.0), (0.4, 0.7)], ids=["the whole frame", "a part of it"]
+)
+def test_a_corrupt_frame_is_counted_and_skipped(tmp_path: Path, begin: float, end: float) -> None:
+    path = tmp_path / "a.avi"
+    noise = np.random.default_rng(0)
+    texture = noise.integers(0, 255, (HEIGHT, 400, 3), np.uint8)
+    write_frames(path, [texture[:, 4 * i : 4 * i + WIDTH] for i in range(30)])
     with av.open(str(path)) as container:
         places = [
-            (packet.pos, packet.size) for packet in container.demux(video=0) if packet.size > 0
+            (packet.pos, packet.size)
+            for packet in container.demux(video=0)
+            if packet.size and packet.pos
         ]
     content = bytearray(path.read_bytes())
     position, size = places[15]
-    content[position + 8 : position + 8 + size] = b"\xff" * size
+    first, last = position + 8 + int(begin * size), position + int(end * size)
+    content[first:last] = noise.integers(0, 255, last - first, np.uint8).tobytes()
     path.write_bytes(content)
     camera = only(path)
 
     frames = list(camera.frames())
 
-    assert camera.corrupt_frames >= 1
-    assert 27 <= len(frames) < 30
+    assert camera.corrupt_frames == 1
+    assert 28 <= len(frames) < 30
     assert [frame.index for frame in frames] == list(range(len(frames)))
 
 

@@ -49,10 +49,10 @@ def test_a_plate_seen_by_every_look_is_reported_once() -> None:
 
 
 def test_a_plate_cut_by_a_tile_is_left_to_the_tile_that_sees_it_whole() -> None:
-    # The left tile ends at 356 and would see half of it.
-    (found,) = SecondLook(PartDetector(), TILES).detect(picture(340, 100))
+    # The left tile ends at 356 and sees most of it; the right one begins at 284.
+    (found,) = SecondLook(PartDetector(), TILES).detect(picture(330, 100))
 
-    assert found.box == Box(340, 100, 370, 108)
+    assert found.box == Box(330, 100, 360, 108)
 
 
 def test_a_region_is_not_searched_outside() -> None:

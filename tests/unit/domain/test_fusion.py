@@ -71,6 +71,19 @@ def test_a_character_that_all_frames_leave_open_stays_open() -> None:
     assert consensus.margin < 0.4
 
 
+def test_an_outlier_has_no_veto_over_a_doubtful_character() -> None:
+    """It is of another plate, so that its eight where the others saw a B says nothing."""
+    doubtful = reading_of("1ABC123", doubts={2: {"B": 0.7, "8": 0.3}})
+
+    assert best(*[doubtful] * 5, reading_of("9X8YZ76")) == "1ABC123"
+
+
+def test_the_same_doubt_in_every_frame_remains_a_doubt() -> None:
+    doubtful = reading_of("1ABC123", doubts={2: {"B": 0.7, "8": 0.3}})
+
+    assert 0.7 < fused(*[doubtful] * 24).posterior < 0.95
+
+
 def test_a_good_view_outweighs_two_poor_ones() -> None:
     poor = reading_of("1ABC128", quality=0.15, doubts={6: {"8": 0.6, "3": 0.35}})
 
