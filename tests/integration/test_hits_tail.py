@@ -357,10 +357,10 @@ def test_a_hit_under_new_keys_waits_until_they_are_known(
 # --- the verbs ------------------------------------------------------------------------------------
 
 
-def tail_arguments(parties: Parties, store: Path, broker: Broker, *more: str) -> list[str | Path]:
+def tail_arguments(parties: Parties, store: Path, broker: Broker, *more: str) -> list[str]:
     return [
-        *("hits", "tail", "--broker", f"{broker.host}:{broker.port}", "--store", store),
-        *("--box-keys", parties.box_file, "--keys", parties.authority_folder, *more),
+        *("hits", "tail", "--broker", f"{broker.host}:{broker.port}", "--store", str(store)),
+        *("--box-keys", str(parties.box_file), "--keys", str(parties.authority_folder), *more),
     ]
 
 
@@ -447,7 +447,15 @@ def test_refusals_of_the_other_verbs(parties: Parties, tmp_path: Path) -> None:
     with HitStore.open(folder, create=True) as opened:
         opened.put(hit, hit.to_payload(), utc())
     stranger = make_parties(tmp_path / "stranger")
-    keys = ["--store", folder, "--out", tmp_path / "o", "--box-keys", parties.box_file, "--keys"]
+    keys: list[str | Path] = [
+        "--store",
+        folder,
+        "--out",
+        tmp_path / "o",
+        "--box-keys",
+        parties.box_file,
+        "--keys",
+    ]
 
     wrong_key = product("hits", "open", "--all", *keys, stranger.authority_folder)
     nothing_named = product("hits", "open", *keys, parties.authority_folder)

@@ -1,0 +1,117 @@
+"""`edge-anpr keys`: as its user meets it, from the first key to a rotated one."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+
+from edge.privacy.keys import (
+    AuthorityPrivateKeys,
+    AuthorityPublicKeys,
+    BoxKeys,
+    BoxPublicKeys,
+)
+from tests.product import REPOSITORY, product
+
+EXAMPLE = REPOSITORY / "config" / "school-street"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(EXAMPLE, tmp_path / "site"))
+
+
+def test_a_box_s_keys_are_made_for_the_box_that_site_yaml_names(site: Path) -> None:
+    made = product("keys", "new", "box", "--site", site)
+    again = product("keys", "new", "box", "--site", site)
+
+    assert made.status == 0, made.err
+    public = site / "keys" / "school-street.box-1.public.json"
+    assert str(public) in made.out
+    assert BoxKeys.load(site / "keys").site == "school-street"
+    assert not BoxKeys.load(site / "keys").trial
+    assert again.status == 7
+    assert len(again.error_lines) == 1
+    assert "keys rotate box" in again.err
+
+
+def test_an_authority_s_keys_are_made_where_it_says(tmp_path: Path) -> None:
+    made = product("keys", "new", "authority", "police-zone", "--out", tmp_path / "a", "--json")
+
+    assert made.status == 0, made.err
+    (fact,) = made.json["keys"]
+    public = AuthorityPublicKeys.load(Path(fact["file"]), authority="police-zone")
+    assert fact["generations"][0]["key_id"] == public.key_id
+    assert AuthorityPrivateKeys.load(tmp_path / "a").generation(public.key_id) is not None
+    assert product("keys", "new", "authority", "Police", "--out", tmp_path / "b").status == 2
+
+
+def test_keys_for_trial_make_a_site_that_can_run(site: Path) -> None:
+    made = product("keys", "new", "trial", "--site", site)
+    again = product("keys", "new", "trial", "--site", site)
+
+    assert made.status == 0, made.err
+    assert "trial" in made.out
+    assert BoxKeys.load(site / "keys").trial
+    public = AuthorityPublicKeys.load(site / "keys" / "police-zone.public.json")
+    private = AuthorityPrivateKeys.load(site / "keys" / "authority-trial" / "police-zone")
+    assert private.trial
+    assert private.generation(public.key_id) is not None
+    assert again.status == 7
+    for file in site.rglob("*.private.json"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_rotation_from_the_command_line(site: Path, tmp_path: Path) -> None:
+    product("keys", "new", "box", "--site", site)
+    product("keys", "new", "authority", "police-zone", "--out", tmp_path / "a")
+    first = BoxKeys.load(site / "keys").key_id
+    file = site / "keys" / "school-street.box-1.public.json"
+
+    rotated = product("keys", "rotate", "box", "--site", site)
+    after_first = BoxPublicKeys.load(file)
+    stolen = product("keys", "rotate", "box", "--site", site, "--stolen")
+    authority = product("keys", "rotate", "authority", "--keys", tmp_path / "a", "--json")
+
+    assert [rotated.status, stolen.status, authority.status] == [0, 0, 0]
+    assert after_first.knows(first)
+    assert not BoxPublicKeys.load(file).knows(first)
+    assert len(authority.json["keys"][0]["generations"]) == 2
+    assert len(list((tmp_path / "a").glob("*.private.json"))) == 2
+
+
+def test_show_tells_ids_and_never_a_private_key(site: Path) -> None:
+    product("keys", "new", "trial", "--site", site)
+    shown = product("keys", "show", site / "keys")
+    as_json = product("keys", "show", site / "keys", "--json")
+
+    assert shown.status == 0
+    assert "FOR TRIAL" in shown.out
+    assert {fact["owner"] for fact in as_json.json["keys"]} == {
+        "box box-1 at school-street",
+        "authority police-zone",
+    }
+    for file in (site / "keys").glob("*.private.json"):
+        secret = file.read_text().split('"signing": "')[1].split('"')[0]
+        assert secret not in shown.out + as_json.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["rotate", "box", "--site", "{site}"], 7),
+        (["rotate", "authority", "--keys", "{site}"], 7),
+        (["show", "{site}"], 7),
+        (["new", "box", "--site", "{site}/nowhere"], 3),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    site: Path, arguments: list[str], status: int
+) -> None:
+    done = product("keys", *(argument.format(site=site) for argument in arguments))
+
+    assert (done.status, len(done.error_lines)) == (status, 1), done.err
+    assert "Traceback" not in done.err
