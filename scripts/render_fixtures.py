@@ -25,8 +25,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from fixtures import plates  # noqa: E402 - found beside this program
-from fixtures.clips import CLIPS, Clip, Renderer, truth_of  # noqa: E402
+from fixtures import plates
+from fixtures.clips import CLIPS, Clip, Renderer, truth_of
 
 FOLDER = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "clips"
 MAX_BYTES = 2_000_000
@@ -89,9 +89,15 @@ def _render(clip: Clip, folder: Path) -> bool:
     path = folder / f"{clip.name}.mp4"
     began = time.monotonic()
     frames: list[dict[str, Any]] = []
-    with av.open(str(path), "w", options={"movflags": "+faststart", "fflags": "+bitexact"}) as film:
+    unfinished = path.with_suffix(".part")
+    options = {"movflags": "+faststart", "fflags": "+bitexact"}
+    with av.open(str(unfinished), "w", format="mp4", options=options) as film:
         stream = film.add_stream("libx264", rate=clip.fps)
-        stream.width, stream.height, stream.pix_fmt = clip.camera.width, clip.camera.height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = (
+            clip.camera.width,
+            clip.camera.height,
+            "yuv420p",
+        )
         stream.time_base = Fraction(1, clip.fps)
         stream.options = {"crf": str(clip.quality), "preset": "slow", "threads": "1"}
         for picture, truth in Renderer(clip).frames():
@@ -107,6 +113,7 @@ def _render(clip: Clip, folder: Path) -> bool:
             film.mux(packet)
     text = _readable(truth_of(clip, frames))
     path.with_suffix(".json").write_text(text, "utf-8")
+    unfinished.replace(path)
     size = path.stat().st_size
     print(
         f"\r{clip.name}: {clip.frame_count} frames, {size / 1e6:.2f} MB, "
