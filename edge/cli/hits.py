@@ -88,7 +88,7 @@ def tail(
     from edge.adapters.mqtt import TlsFiles, read_password
     from edge.adapters.system import SystemClock
     from edge.authority.store import HitStore
-    from edge.authority.tail import Receiver, Tail, Until
+    from edge.authority.tail import Fate, Receiver, Tail, Until
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 
     own = AuthorityPrivateKeys.load(keys)
@@ -105,10 +105,13 @@ def tail(
     )
     if own.trial:
         _note("these are trial keys; never use them for a real site")
-    seen: list[Arrival] = []
+    counts: Counter[str] = Counter()
+    stored: list[str] = []
 
     def arrived(arrival: Arrival) -> None:
-        seen.append(arrival)
+        counts[arrival.fate.value] += 1
+        if as_json and arrival.fate is Fate.STORED and arrival.hit is not None:
+            stored.append(arrival.hit.hit_id)
         if arrival.why:
             _note(f"{arrival.fate.value}: {arrival.why}")
         elif not as_json and arrival.hit is not None and arrival.receipt is not None:
@@ -123,13 +126,7 @@ def tail(
         Tail(options, receiver, site=site, on_arrival=arrived).run(
             Until(stored=once, idle_s=idle), cancelled=stopped
         )
-    counts = Counter(arrival.fate.value for arrival in seen)
     if as_json:
-        stored = [
-            arrival.hit.hit_id
-            for arrival in seen
-            if arrival.fate.value == "stored" and arrival.hit is not None
-        ]
         typer.echo(json.dumps({**_all_fates(counts), "hits": stored}))
     else:
         _note(", ".join(f"{count} {fate}" for fate, count in _all_fates(counts).items()))

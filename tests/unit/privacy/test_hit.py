@@ -453,6 +453,18 @@ def test_no_field_of_a_receipt_can_be_changed(parties: Parties, hit: Hit) -> Non
         assert verifier(rfc8785.dumps({**content, field: value})) is None
 
 
+def test_an_authority_signs_in_its_own_name_only(parties: Parties, hit: Hit) -> None:
+    key = key_of(parties, hit)
+    content = json.loads(sign_receipt(hit, MORNING, key).to_payload())
+    content["authority"] = "city"
+    del content["signature"]
+    message = Receipt.SCHEMA.encode() + b"\0" + rfc8785.dumps(content)
+    content["signature"] = base64.b64encode(key.sign_receipt(message)).decode()
+
+    with pytest.raises(HitError):
+        verify_receipt(rfc8785.dumps(content), parties.authority_public)
+
+
 def test_an_authority_of_the_same_name_with_other_keys_is_not_believed(
     parties: Parties, hit: Hit, tmp_path: Path
 ) -> None:

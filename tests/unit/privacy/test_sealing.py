@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -290,6 +290,45 @@ def test_signature_and_header_length_are_checked_inside_too(
     padded[position] ^= 1
 
     refused(parties, seal_as_anyone(parties, bytes(padded), context), context)
+
+
+def signed_by_the_box(parties: Parties, header: bytes, pictures: bytes) -> bytes:
+    """A padded body as docs/keys-and-hits.md describes it, written anew."""
+    fields = (b"edge-anpr/evidence/1", header, pictures)
+    message = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+    body = parties.box.sign(message) + len(header).to_bytes(4, "big") + header + pictures
+    return (len(body).to_bytes(4, "big") + body).ljust(SIZE_CLASSES[0], b"\0")
+
+
+@pytest.mark.parametrize(
+    ("pictures", "opens"), [(b"jpeg", True), (b"jpe", False), (b"jpegg", False), (b"", False)]
+)
+def test_pictures_must_have_the_lengths_that_the_header_gives(
+    parties: Parties, pictures: bytes, *, opens: bool
+) -> None:
+    context = parties.context()
+    content = evidence(Picture("vehicle", b"jpeg"))
+    padded = padded_of(parties, content, context)
+    length = int.from_bytes(padded[68:72], "big")
+    sealed = seal_as_anyone(
+        parties, signed_by_the_box(parties, padded[72 : 72 + length], pictures), context
+    )
+
+    if opens:
+        assert opened(parties, sealed, context) == content
+    else:
+        refused(parties, sealed, context)
+
+
+def test_the_keys_of_another_box_do_not_vouch_for_this_one(parties: Parties) -> None:
+    context = parties.context()
+    sealed = parties.seal(evidence(), context)
+    for same_key_elsewhere in (
+        replace(parties.box_public, site="other"),
+        replace(parties.box_public, box="other"),
+    ):
+        with pytest.raises(SealError):
+            open_sealed(sealed, context, authority=parties.authority, box=same_key_elsewhere)
 
 
 def test_no_refusal_repeats_what_is_inside(parties: Parties) -> None:
