@@ -103,7 +103,7 @@ class PublisherLimits:
 
     payload_cap_bytes: int = 112 * 1024
     message_expiry_s: int = 604_800
-    receipt_wait_s: float = 60.0
+    receipt_wait_s: float = 15.0
     first_hold_s: float = 5.0
     longest_hold_s: float = 3600.0
 
@@ -288,6 +288,10 @@ class Publisher:
             cancelled=self._stopping.is_set,
             monotonic=self._clock.monotonic,
         ) as link:
+            if not link.session_present:
+                # The broker has forgotten us, so perhaps also hits and receipts on their way.
+                self._outbox.mark_all_pending()
+                self._awaiting.clear()
             link.subscribe([self._topics.receipt])
             self._connected = True
             self._connection_problem = None

@@ -354,6 +354,19 @@ def test_after_a_restart_a_hit_without_receipt_is_published_again_at_once(
     assert authority.hit_ids == ["a"]
 
 
+def test_a_broker_that_lost_its_memory_gets_hits_without_receipt_again_at_once(
+    opened: Callable[..., Box],
+) -> None:
+    with EmbeddedBroker() as broker:  # it keeps everything in memory
+        box = opened(broker, PublisherLimits(receipt_wait_s=3600))
+        box.put("a", receipt_required=True)
+        box.publisher.start()
+        assert wait_until(lambda: box.publisher.state.acknowledged == 1)
+        broker.kill()
+        broker.start()
+        assert wait_for_acknowledged(box, 2)
+
+
 def test_a_receipt_sent_while_the_box_was_away_still_counts(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
