@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from edge.runtime.summary import RunSummary
     from edge.wiring import RunProgress
 
-CLIP = "street_day.mp4"
+CLIPS = {"school-street": "street_day.mp4", "one-way": "wrong_way.mp4"}
+"""What each camera of the demo's site has recorded."""
+
 SETTLE_S = 20.0
 """How long to wait for the last hit to reach the authority."""
 
@@ -116,15 +118,14 @@ class DemoResult:
 
 def _play(folder: Path, progress: RunProgress) -> DemoResult:
     from edge.adapters.embedded_broker import EmbeddedBroker
-    from edge.adapters.video import recorded_at_of
     from edge.authority.opening import as_json, open_hit, write_opened
     from edge.authority.store import HitStore
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
     from edge.wiring import Recording, run_site
 
     site = _site(folder)
-    clip = _bundled("clips", "tests/fixtures/clips") / CLIP
-    recording = Recording(next(iter(site.site.cameras)), clip, recorded_at_of(clip))
+    clips = _bundled("clips", "tests/fixtures/clips")
+    recordings = [Recording(camera, clips / clip) for camera, clip in CLIPS.items()]
     boxes = BoxPublicKeys.load_all(site.keys_folder)
     keys = AuthorityPrivateKeys.load(folder / "authority" / "keys")
     store_folder = folder / "authority" / "hits"
@@ -134,7 +135,7 @@ def _play(folder: Path, progress: RunProgress) -> DemoResult:
         _receiving(broker.port, store_folder, boxes, keys),
     ):
         result = run_site(
-            _at_port(site, broker.port), [recording], drain_s=SETTLE_S, progress=progress
+            _at_port(site, broker.port), recordings, drain_s=SETTLE_S, progress=progress
         )
     opened = []
     reasons = {rule.id: REASONS[rule.kind] for rule in site.rules}
@@ -287,7 +288,7 @@ def _show(result: DemoResult) -> None:
     console.print(seen)
     console.print("No plate and no picture: each hit is sealed to the authority's key.")
     console.rule("what the authority saw when it opened them")
-    hits = Table("rule", "why", "plate", "certainty", "to be checked by a person", "pictures")
+    hits = Table("rule", "why", "plate", "certainty", "pictures")
     for one in result.opened:
         hit = one.opened.hit
         hits.add_row(
@@ -295,10 +296,10 @@ def _show(result: DemoResult) -> None:
             one.why,
             one.plate,
             f"{hit.posterior:.1%}",
-            "yes" if hit.human_check_required else "no",
             ", ".join(path.name for path in one.files.pictures) or "none",
         )
     console.print(hits)
+    console.print("A person checks each of them before anything follows from it.")
     for one in result.opened:
         for path in one.files.pictures:
             console.print(str(path), soft_wrap=True, highlight=False)

@@ -37,7 +37,9 @@ def test_the_wheel_holds_models_example_sites_and_the_demo_clip(wheel: zipfile.Z
     assert "models/manifest.toml" in held
     for site in ("school-street", "car-free-zone", "demo"):
         assert {f"config/{site}/policy.yaml", f"config/{site}/site.yaml"} <= held
-    assert {f"clips/{path.name}" for path in CLIPS.glob("street_day.*")} <= held
+    demo = [path for name in ("street_day", "wrong_way") for path in CLIPS.glob(f"{name}.*")]
+    assert len(demo) == 4
+    assert {f"clips/{path.name}" for path in demo} <= held
 
 
 def test_the_wheel_holds_no_test_key_or_state(wheel: zipfile.ZipFile) -> None:
