@@ -23,12 +23,13 @@ from typing import Any
 import av
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
 
-from fixtures import plates
-from fixtures.clips import CLIPS, Clip, Renderer, truth_of
+from scripts.fixtures import plates  # noqa: E402 - found from the root
+from scripts.fixtures.clips import CLIPS, Clip, Renderer, truth_of  # noqa: E402
 
-FOLDER = Path(__file__).resolve().parent.parent / "tests" / "fixtures" / "clips"
+FOLDER = REPOSITORY / "tests" / "fixtures" / "clips"
 MAX_BYTES = 2_000_000
 
 

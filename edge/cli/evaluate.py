@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 import sys
 import time
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from edge.adapters.second_look import SecondLook
+from edge.domain.intervals import wilson
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.tracking import edits
 from edge.errors import ConfigError
@@ -78,18 +78,6 @@ def score_clip(clip: str, labels: list[PlateText], reports: list[PlateText]) -> 
         score.missed += all(_distance(report, label) > NEAR for report in reports)
         score.split += claimed.get(index, 0) > 1
     return score
-
-
-def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927); (0, 1) without trials."""
-    if trials == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    share = successes / trials
-    middle = share + z * z / (2 * trials)
-    spread = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    scale = 1 + z * z / trials
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
 
 
 def read_labels(labels: Path, root: Path) -> dict[str, list[PlateText]]:
@@ -272,11 +260,12 @@ def summarise(scores: list[ClipScore], *, show_reads: bool) -> dict[str, Any]:
     exact = sum(s.exact for s in scores)
     frames = sum(s.frames for s in scores)
     stages = sorted({stage for s in scores for stage in s.stage_s})
+    interval = wilson(exact, vehicles)
     return {
         "vehicles": vehicles,
-        "exact": exact / vehicles if vehicles else 0.0,
+        "exact": interval.share,
         "exact_count": exact,
-        "exact_ci95": list(wilson(exact, vehicles)),
+        "exact_ci95": [interval.low, interval.high],
         "missed": sum(s.missed for s in scores),
         "spurious": sum(s.spurious for s in scores),
         "split": sum(s.split for s in scores),

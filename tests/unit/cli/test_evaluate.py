@@ -13,7 +13,6 @@ from edge.cli.evaluate import (
     read_labels,
     score_clip,
     summarise,
-    wilson,
 )
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
@@ -52,16 +51,6 @@ def test_reports_are_counted_against_labels(
         spurious,
         split,
     )
-
-
-@pytest.mark.parametrize(
-    ("successes", "trials", "low", "high"),
-    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611),
-     (1, 29, 0.0061, 0.1718), (0, 0, 0.0, 1.0)],
-)  # fmt: skip
-def test_the_interval_is_wilson_s(successes: int, trials: int, low: float, high: float) -> None:
-    assert wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
 
 
 def test_the_summary_adds_up_and_shows_no_plate_unless_asked() -> None:
