@@ -38,7 +38,7 @@ from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
 from edge.policy.site_folder import SiteFolder
-from edge.privacy.hit import HitError, verify_receipt
+from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream, VehicleCounts
@@ -354,7 +354,7 @@ def _publisher(
         outbox,
         options,
         BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras)),
-        _receipt_verifier(outbox, authorities),
+        ReceiptVerifier(authorities.values(), outbox.find),
         clock=clock,
         jitter=random.random,
         limits=PublisherLimits(
@@ -362,25 +362,6 @@ def _publisher(
             message_expiry_s=broker.message_expiry_s,
         ),
     )
-
-
-def _receipt_verifier(
-    outbox: Outbox, authorities: Mapping[str, AuthorityPublicKeys]
-) -> Callable[[bytes], tuple[str, str] | None]:
-    """Believes a receipt that the hit's own authority has signed for that very hit."""
-
-    def verify(payload: bytes) -> tuple[str, str] | None:
-        for authority in authorities.values():
-            try:
-                receipt = verify_receipt(payload, authority)
-            except HitError:
-                continue
-            waiting = outbox.find(receipt.hit_id)
-            if waiting is not None and receipt.confirms(waiting):
-                return receipt.hit_id, receipt.sealed_sha256
-        return None
-
-    return verify
 
 
 def _store(

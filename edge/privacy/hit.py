@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -285,12 +285,21 @@ def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
 class ReceiptVerifier:
     """Checks receipts of a site's authorities, for whoever waits for them.
 
+    A receipt counts only from the authority that the hit was sealed to: at a site with two of
+    them, neither can make the box forget what is meant for the other.
+
     Args:
         authorities: all that the policy names.
+        waiting: the payload of a hit that waits for its receipt; None if it does not.
     """
 
-    def __init__(self, authorities: Sequence[AuthorityPublicKeys]) -> None:
+    def __init__(
+        self,
+        authorities: Iterable[AuthorityPublicKeys],
+        waiting: Callable[[str], bytes | None],
+    ) -> None:
         self._authorities = {keys.authority: keys for keys in authorities}
+        self._waiting = waiting
 
     def __call__(self, payload: bytes) -> tuple[str, str] | None:
         """The hit_id and sealed_sha256 that a receipt confirms; None if it proves nothing."""
@@ -300,7 +309,10 @@ class ReceiptVerifier:
             receipt = None if keys is None else verify_receipt(payload, keys)
         except HitError:
             return None
-        return None if receipt is None else (receipt.hit_id, receipt.sealed_sha256)
+        hit = None if receipt is None else self._waiting(receipt.hit_id)
+        if receipt is None or hit is None or not receipt.confirms(hit):
+            return None
+        return receipt.hit_id, receipt.sealed_sha256
 
 
 _Message = TypeVar("_Message", bound=_Signed)

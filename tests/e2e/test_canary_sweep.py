@@ -71,7 +71,7 @@ class Traces:
 
 def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle") -> Traces:
     """Run a clip with everything watched that a leak could use."""
-    for name in ("work", "tmp", "hook"):
+    for name in ("work", "tmp", "home", "hook"):
         (base / name).mkdir()
     (base / "hook" / "sitecustomize.py").write_text(AUDIT)
     writes = base / "writes.log"
@@ -95,6 +95,7 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
             cwd=base / "work",
             env={
                 "TMPDIR": str(base / "tmp"),
+                "HOME": str(base / "home"),
                 "WRITES_LOG": str(writes),
                 "PYTHONPATH": os.pathsep.join([str(base / "hook"), str(REPOSITORY)]),
                 "PYTHONDONTWRITEBYTECODE": "1",
@@ -102,7 +103,7 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
         )
     return Traces(
         done,
-        (base / "work", base / "tmp", made.state),
+        (base / "work", base / "tmp", base / "home", made.state),
         tuple(wiretap.messages),
         tuple(Path(line) for line in writes.read_text().splitlines()),
         made,
@@ -139,7 +140,7 @@ def test_p8_the_sweep_finds_a_leak_planted_in_what_the_process_left(street: Trac
     planted = street.site.state / "core.dump"
     planted.write_bytes(b"\0" * 100 + plate.lower().encode("utf-16-le") + b"\0" * 100)
     try:
-        assert [leak.place for leak in street.leaks(plate)] == ["core.dump"]
+        assert {leak.place for leak in street.leaks(plate)} == {"core.dump"}
     finally:
         planted.unlink()
 
@@ -154,7 +155,9 @@ def test_p8_nothing_is_written_outside_the_state_folder_and_the_summary(street: 
     ]
     assert outside == []
     assert any(street.site.state in path.parents for path in street.written)
-    assert list(street.folders[1].iterdir()) == []
+    # Libraries write past Python's audit hooks, so these folders are looked into as well.
+    for folder in street.folders[1:3]:
+        assert list(folder.rglob("*")) == []
 
 
 def test_a_run_that_is_killed_leaves_no_plate_either(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from edge.privacy.hit import (
 from edge.privacy.keys import (
     RETIRED_KEY_GRACE,
     AuthorityKey,
+    AuthorityPublicKeys,
     rotate_authority_keys,
     rotate_box_keys,
 )
@@ -425,18 +426,46 @@ def test_the_box_verifies_receipts_of_each_of_its_authorities(
     parties: Parties, hit: Hit, tmp_path: Path
 ) -> None:
     other = make_parties(tmp_path, authority="city")
-    verifier = ReceiptVerifier((other.authority_public, parties.authority_public))
+    verifier = receipts_for(hit, other.authority_public, parties.authority_public)
     payload = sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload()
 
     assert verifier(payload) == (hit.hit_id, hit.sealed_sha256)
-    assert ReceiptVerifier((other.authority_public,))(payload) is None
-    assert ReceiptVerifier(())(payload) is None
+    assert receipts_for(hit, other.authority_public)(payload) is None
+    assert receipts_for(hit)(payload) is None
     assert verifier(b"junk") is None
+
+
+def test_an_authority_cannot_confirm_what_was_sealed_to_another(
+    parties: Parties, hit: Hit, tmp_path: Path
+) -> None:
+    other = make_parties(tmp_path, authority="city")
+    (key,) = (other.authority.generation(other.authority_public.key_id),)
+    assert key is not None
+    claimed = {
+        "schema": Receipt.SCHEMA,
+        "hit_id": hit.hit_id,
+        "sealed_sha256": hit.sealed_sha256,
+        "authority": "city",
+        "authority_key_id": key.key_id,
+        "stored_at": "2026-11-30T07:16:05.123Z",
+    }
+    message = Receipt.SCHEMA.encode() + b"\0" + rfc8785.dumps(claimed)
+    signature = base64.b64encode(key.sign_receipt(message)).decode()
+    payload = rfc8785.dumps({**claimed, "signature": signature})
+
+    assert verify_receipt(payload, other.authority_public).hit_id == hit.hit_id
+    verifier = receipts_for(hit, other.authority_public, parties.authority_public)
+    assert verifier(payload) is None
+
+
+def receipts_for(hit: Hit, *authorities: AuthorityPublicKeys) -> ReceiptVerifier:
+    """What a box believes while this one hit waits for its receipt."""
+    return ReceiptVerifier(authorities, {hit.hit_id: hit.to_payload()}.get)
 
 
 def test_no_field_of_a_receipt_can_be_changed(parties: Parties, hit: Hit) -> None:
     content = json.loads(sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload())
-    verifier = ReceiptVerifier((parties.authority_public,))
+    verifier = receipts_for(hit, parties.authority_public)
     changed = {
         "schema": "edge-anpr/hit/1",
         "hit_id": "0" * 32,
@@ -499,7 +528,7 @@ def test_the_box_cannot_make_a_receipt(parties: Parties, hit: Hit) -> None:
     message = Receipt.SCHEMA.encode() + b"\0" + rfc8785.dumps(content)
     signature = base64.b64encode(parties.box.sign(message)).decode()
 
-    verifier = ReceiptVerifier((parties.authority_public,))
+    verifier = receipts_for(hit, parties.authority_public)
 
     assert verifier(rfc8785.dumps({**content, "signature": signature})) is None
 
