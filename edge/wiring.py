@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 import resource
@@ -46,6 +47,8 @@ from edge.runtime.evidence_desk import Case, EvidenceDesk
 from edge.runtime.summary import RunSummary, StreamSummary
 
 FULL_OUTBOX_RETRY_S = 0.05
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ def run_site(
         provider=models.provider,
         threads=models.threads,
     )
+    if box_keys.trial:
+        log.warning("%s: these are trial keys; never use them at a real site", site.keys_folder)
     with contextlib.ExitStack() as cleanup:
         outbox = cleanup.enter_context(
             Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib)
@@ -204,13 +209,12 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     desk.start()
     try:
         try:
-            engine.run(realtime=realtime)
+            try:
+                engine.run(realtime=realtime)
+            finally:
+                desk.close()  # also when interrupted: what was judged is stored
         except EdgeError as error:
             failure = error
-        try:
-            desk.close()
-        except EdgeError as error:
-            failure = failure or error
         health.epoch_closed(engine.counts)
         publisher.drain(drain_s)
     finally:

@@ -20,6 +20,7 @@ from edge.errors import ExitCode
 from tests.product import CLIPS, Finished, product, start
 from tests.shared_material import needs_shared
 from tests.sites import MadeSite, make_site, set_port
+from tests.wiretap import Wiretap
 
 pytestmark = needs_shared
 
@@ -185,3 +186,23 @@ def test_a_second_box_on_the_same_state_folder_is_refused(made: MadeSite) -> Non
         done = run(made, "--drain", "0")
     assert done.status == ExitCode.STORAGE
     assert "state" in done.error_lines[0]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_box_that_is_told_to_stop_keeps_what_it_judged_and_says_goodbye(
+    made: MadeSite, stop: signal.Signals
+) -> None:
+    with EmbeddedBroker() as broker, Wiretap(broker.port) as wiretap:
+        set_port(made, broker.port)
+        process = start(["run", "--site", made.folder, "--source", CLIPS / CLIP, "--realtime"])
+        deadline = time.monotonic() + 60
+        while not wiretap.of_kind("hit") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(stop)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    last = json.loads(wiretap.of_kind("availability")[-1].payload)
+    assert (last["state"], last["reason"]) == ("offline", "stopped")
+    published = {json.loads(message.payload)["hit_id"] for message in wiretap.of_kind("hit")}
+    assert published <= set(waiting(made))
