@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -81,10 +84,25 @@ app.command()(schema)
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and leave the process with a meaningful status.
 
-    A refusal is one line on standard error: `error: E_CODE: what, where, cure`.
+    A refusal is one line on standard error: `error: E_CODE: what, where, cure`. A mistake of
+    the program itself ends with status 1 and says where it happened, but not what the
+    exception says: its text could quote the plate or the key that it choked on.
     """
+    threading.excepthook = lambda crash: _report(crash.exc_value)
     try:
         app(args=arguments, prog_name="edge-anpr")
     except EdgeError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(int(error.exit_code))
+    except Exception as error:  # noqa: BLE001 - told without its text, see above
+        _report(error)
+        sys.exit(1)
+
+
+def _report(error: BaseException | None) -> None:
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    path = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(frames[-6:]))
+    sys.stderr.write(
+        f"error: E_INTERNAL: {type(error).__name__} at {path}; this is a mistake of the program, "
+        "please report this line\n"
+    )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from edge.domain.rules import Offence
 from edge.domain.vehicles import VehicleSeen
-from edge.errors import EdgeError, RedactionError
+from edge.errors import OutboxError, RedactionError
 from edge.pipeline.rule_book import observed_at
 from edge.privacy.hit import build_hit, new_hit_id
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
@@ -99,10 +99,10 @@ class EvidenceMaker:
             counter: the box's hit counter.
 
         Raises:
-            EdgeError: it cannot be sealed.
+            EdgeError: it cannot be made or sealed.
         """
         if vehicle.consensus is None:
-            raise EdgeError("an offence needs a plate that was read", code="E_EVIDENCE")
+            raise OutboxError("an offence needs a plate that was read", code="E_EVIDENCE")
         rule = offence.rule
         authority = self._authorities[rule.authority]
         context = SealContext(

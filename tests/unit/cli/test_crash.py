@@ -1,0 +1,55 @@
+"""A mistake of the program itself is reported without the text that it choked on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.product import environment
+
+SECRET = "1ABC123"
+
+IN_A_VERB = f"""\
+import edge.cli
+
+@edge.cli.app.command()
+def boom() -> None:
+    raise ValueError("{SECRET}")
+
+edge.cli.main(["boom"])
+"""
+
+IN_A_THREAD = f"""\
+import threading
+import edge.cli
+
+def work() -> None:
+    raise KeyError("{SECRET}")
+
+@edge.cli.app.command()
+def boom() -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+edge.cli.main(["boom"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "kind", "status"), [(IN_A_VERB, "ValueError", 1), (IN_A_THREAD, "KeyError", 0)]
+)
+def test_a_crash_says_where_and_never_what(program: str, kind: str, status: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert f"error: E_INTERNAL: {kind} at " in done.stderr
+    assert SECRET not in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
