@@ -462,15 +462,18 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-        if name.startswith("SQLITE_FULL"):
+        # The result codes' own texts (sqlite.org/rescode.html): Python 3.10 gives no code.
+        text = str(error)
+        if "disk is full" in text:
             raise OutboxError(f"{path}: disk full; free disk space", code="E_DISK_FULL") from error
-        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        if "locked" in text:
             raise OutboxError(
                 f"{path}: in use by another process for too long; try again", code="E_BUSY"
             ) from error
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        if "malformed" in text or "not a database" in text:
             raise OutboxError(
                 f"{path}: damaged or no store of hits; restore it from a copy", code="E_CORRUPT"
             ) from error
-        raise OutboxError(f"{path}: {name}; check the disk and the folder's mode") from error
+        raise OutboxError(
+            f"{path}: {type(error).__name__}; check the disk and the folder's mode"
+        ) from error
