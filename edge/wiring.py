@@ -217,11 +217,14 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
             failure = error
         health.epoch_closed(engine.counts)
         publisher.drain(drain_s)
+        ending = publisher.state
     finally:
         publisher.stop()
     kept = outbox.depth()
-    if kept and failure is None:
-        failure = _kept(kept, publisher, site)
+    if failure is None and kept:
+        failure = _kept(kept, ending.problem, site)
+    elif failure is None and not ending.connected:
+        failure = ending.problem
     hits = desk.counts.by_rule.total()
     streams = tuple(
         StreamSummary(
@@ -273,8 +276,7 @@ def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
     return {stage: round(spent * 1000, 1) for stage, spent in seconds.items()}
 
 
-def _kept(kept: int, publisher: Publisher, site: SiteFolder) -> PublishError:
-    problem = publisher.state.problem
+def _kept(kept: int, problem: EdgeError | None, site: SiteFolder) -> PublishError:
     broker = site.site.broker
     why = (
         problem.message
@@ -284,8 +286,9 @@ def _kept(kept: int, publisher: Publisher, site: SiteFolder) -> PublishError:
             "check that `edge-anpr hits tail` runs there"
         )
     )
+    hits = "1 hit is" if kept == 1 else f"{kept} hits are"
     return PublishError(
-        f"{kept} hits are kept in {site.state_folder}; the next run delivers them ({why})",
+        f"{hits} kept in {site.state_folder} and the next run delivers what is left ({why})",
         code="E_HITS_KEPT",
     )
 

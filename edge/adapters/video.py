@@ -26,6 +26,9 @@ PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", 
 PICTURES_PER_SECOND = 1
 """Pictures carry no time of their own: each stands for one second of stream."""
 
+WHOLE = 0.9
+"""A recording with fewer of the frames that it claims to hold was cut off."""
+
 _FALLBACK_RATE = Fraction(25)
 """Frames per second of a recording that tells neither times nor a rate."""
 
@@ -52,6 +55,7 @@ class RecordedCamera:
         self._sources = sources
         self._started_at = started_at
         self._corrupt = 0
+        self._broken_off = False
 
     @property
     def name(self) -> str:
@@ -88,11 +92,14 @@ class RecordedCamera:
         """Yield frames until the recording ends; a frame that does not decode is skipped.
 
         Raises:
-            CameraError: the file is missing, empty, no video, or not one frame decodes.
+            CameraError: the file is missing, empty, no video, or not one frame decodes; after
+                the last frame, that the file breaks off before its end.
         """
         self._corrupt = 0
+        self._broken_off = False
         pictures = self._pictures() if self._is_pictures else self._video()
         index = 0
+        stream_s = 0.0
         for stream_s, pixels in pictures:
             yield Frame(
                 camera=self._name,
@@ -108,6 +115,38 @@ class RecordedCamera:
                 "is complete",
                 code="E_SOURCE_EMPTY",
             )
+        self._require_whole(index, stream_s)
+
+    def _require_whole(self, given: int, last_s: float) -> None:
+        """Say so when a video ended before its end; what it held has been given by then."""
+        if self._is_pictures:
+            return
+        claimed, length_s = self._claims()
+        # Containers miscount by a frame or two; a file that was cut lacks far more.
+        if claimed is not None:
+            lacking = given + self._corrupt < claimed * WHOLE - 2
+        else:
+            lacking = length_s is not None and last_s < length_s * WHOLE - 1
+        if self._broken_off or lacking:
+            of = f" of {claimed}" if claimed is not None else ""
+            raise CameraError(
+                f"{self._sources[0]}: the file breaks off after {given}{of} frames; those were "
+                "used, copy or record it again for the rest",
+                code="E_SOURCE_TRUNCATED",
+            )
+
+    def _claims(self) -> tuple[int | None, float | None]:
+        """How many frames and seconds the container says it holds; None where it does not."""
+        try:
+            with av.open(str(self._sources[0])) as container:
+                alone = len(container.streams) == 1
+                length = container.duration if alone else None  # sound may go on for longer
+                return (
+                    container.streams.video[0].frames or None,
+                    None if length is None else length / av.time_base,
+                )
+        except (av.error.FFmpegError, OSError):
+            return None, None
 
     def _pictures(self) -> Iterator[tuple[float, Pixels]]:
         for number, path in enumerate(self._sources):
@@ -124,6 +163,10 @@ class RecordedCamera:
         _require_content(path)
         try:
             container = av.open(str(path))
+        except PermissionError as error:
+            raise CameraError(
+                f"{path}: cannot be read ({error.strerror}); check its permissions"
+            ) from None
         except (av.error.FFmpegError, OSError) as error:
             raise _no_video(path, _reason(error)) from None
         with container:
@@ -152,6 +195,7 @@ class RecordedCamera:
                 packet = next(packets, None)
             except (av.error.FFmpegError, OSError):  # the container ends in the middle
                 self._corrupt += 1
+                self._broken_off = True
                 return
             if packet is None:
                 return
@@ -219,7 +263,7 @@ def open_recordings(
 
 
 def recorded_at_of(path: Path) -> datetime | None:
-    """When a recording was made, from its sidecar; None where there is none.
+    """When a recording was made, from its sidecar; None where there is none or it says nothing.
 
     The sidecar of `clip.mp4` is `clip.json` beside it, that of a folder of pictures is
     `<folder>.json` beside the folder: an object with `recorded_at`, ISO 8601 with offset.
@@ -237,7 +281,9 @@ def recorded_at_of(path: Path) -> datetime | None:
         raise ConfigError(f"{sidecar}: cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise ConfigError(f"{sidecar}: no valid JSON: {error}; correct the file") from None
-    value = content.get("recorded_at") if isinstance(content, dict) else None
+    if isinstance(content, dict) and "recorded_at" not in content:
+        return None  # another program's file that happens to lie there
+    value = content["recorded_at"] if isinstance(content, dict) else None
     if not isinstance(value, str):
         raise ConfigError(
             f'{sidecar}: recorded_at: missing; write {{"recorded_at": "2026-11-23T08:20:00+01:00"}}'
@@ -262,6 +308,8 @@ def parse_moment(value: str, where: str) -> datetime:
         raise ConfigError(
             f"{where}: the offset is missing; write it like 2026-11-23T08:20:00+01:00"
         )
+    if not 2000 <= moment.year < 2200:
+        raise ConfigError(f"{where}: nothing was recorded in that year; correct it")
     return moment
 
 

@@ -19,7 +19,7 @@ import typer
 
 from edge.cli.run import progress_bars
 from edge.domain.rules import RuleKind
-from edge.errors import ConfigError, EdgeError
+from edge.errors import ConfigError, EdgeError, UsageError
 
 if TYPE_CHECKING:
     from edge.authority.opening import OpenedFiles, OpenedHit
@@ -157,7 +157,7 @@ def _new_folder(out: Path | None) -> Path:
     try:
         out.mkdir(mode=0o700, parents=True)
     except FileExistsError:
-        raise ConfigError(f"{out}: exists already; name a new folder with --out") from None
+        raise UsageError(f"{out}: exists already; name a new folder with --out") from None
     except OSError as error:
         raise ConfigError(f"{out}: {error.strerror}; name another folder with --out") from error
     return out.resolve()

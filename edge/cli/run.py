@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.errors import OutboxError
+from edge.errors import ConfigError, OutboxError, UsageError
 
 if TYPE_CHECKING:
     from edge.policy.site_folder import SiteFolder
@@ -48,7 +48,8 @@ def run(
         ),
     ] = None,
     drain: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait at the end for hits to be delivered.")
+        float,
+        typer.Option(min=0, max=86400, help="Seconds to wait at the end for hits to be delivered."),
     ] = 10.0,
     summary: Annotated[
         Path | None, typer.Option(help="Write the counts of the run to this JSON file.")
@@ -68,7 +69,10 @@ def run(
     from edge.policy.site_folder import load_site_folder
     from edge.wiring import run_site
 
-    moment = None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
+    try:
+        moment = None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
+    except ConfigError as error:
+        raise UsageError(error.message) from None
     folder = load_site_folder(site)
     recordings = _recordings(folder, source, camera, moment)
     if summary is not None:
@@ -78,12 +82,12 @@ def run(
     with progress_bars(visible=sys.stderr.isatty()) as progress:
         result = run_site(folder, recordings, realtime=realtime, drain_s=drain, progress=progress)
     document = result.summary.model_dump_json(by_alias=True, indent=2)
-    if summary is not None:
-        _write(summary, document + "\n")
     if as_json:
         typer.echo(document)
     else:
         print_summary(result.summary)
+    if summary is not None:
+        _write(summary, document + "\n")
     if result.failure is not None:
         raise result.failure
 
@@ -113,17 +117,20 @@ def _recordings(
 
 def _require_writable(path: Path) -> None:
     """Refuse before the run what would fail after it."""
-    if not path.parent.is_dir():
-        raise OutboxError(f"{path}: its folder does not exist; make it or name another file")
-    if path.is_dir():
-        raise OutboxError(f"{path}: is a folder; name a file for the summary")
+    there = path.exists()
+    _write(path, "", mode="a")
+    if not there:
+        path.unlink()
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str, mode: str = "w") -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        with path.open(mode, encoding="utf-8") as file:
+            file.write(text)
     except OSError as error:
-        raise OutboxError(f"{path}: {error.strerror}; the summary was not written") from error
+        raise OutboxError(
+            f"{path}: {error.strerror}; name a file for --summary that can be written"
+        ) from error
 
 
 @contextmanager

@@ -136,7 +136,10 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
         return None
     if len({(r.alphabet, r.pad, r.slots.shape) for r in readings}) > 1:
         raise ValueError("readings of different readers cannot be fused")
-    strongest = sorted(readings, key=lambda r: r.quality * r.legibility, reverse=True)[:_MAX_FUSED]
+    # By their own bytes where equally strong: sums would round differently in another order.
+    strongest = sorted(
+        readings, key=lambda r: (-r.quality * r.legibility, r.quality, r.slots.tobytes())
+    )[:_MAX_FUSED]
     panel = _Panel.of(strongest)
     scores = panel.climb()
     scores.pop((), None)

@@ -48,7 +48,7 @@ class SealedHit:
 
     hit_id: str
     payload: bytes = field(repr=False)
-    has_picture: bool
+    pictures_left_out: int
 
 
 class EvidenceMaker:
@@ -119,7 +119,7 @@ class EvidenceMaker:
             box_key_id=self._box_keys.key_id,
             authority_key_id=authority.key_id,
         )
-        pictures = self._pictures(vehicle, offence)
+        pictures, left_out = self._pictures(vehicle, offence)
         best, *others = vehicle.consensus.hypotheses
         content = EvidenceContent(
             plate=best.text,
@@ -148,23 +148,23 @@ class EvidenceMaker:
             human_check_required=rule.human_check,
             keys=self._box_keys,
         )
-        return SealedHit(context.hit_id, hit.to_payload(), has_picture=bool(pictures))
+        return SealedHit(context.hit_id, hit.to_payload(), left_out)
 
-    def _pictures(self, vehicle: VehicleSeen, offence: Offence) -> tuple[Picture, ...]:
-        """What the rule reveals, within the bytes that the broker's cap leaves.
+    def _pictures(self, vehicle: VehicleSeen, offence: Offence) -> tuple[tuple[Picture, ...], int]:
+        """What the rule reveals, within the bytes that the broker's cap leaves, and what it lacks.
 
         The plate's own picture comes first and takes at most its share; what it leaves goes
         to the next. One that does not fit is left out.
         """
         if vehicle.key_frame is None:
-            return ()
+            return (), 1
         room = picture_budget(self._payload_cap_bytes)
         pictures: list[Picture] = []
         try:
             images = reveal(offence, vehicle.key_frame)
         except RedactionError as error:
             log.warning("a hit of rule %s goes without pictures: %s", offence.rule.id, error)
-            return ()
+            return (), 1
         for position, image in enumerate(images):
             last = position == len(images) - 1
             share = room if last else min(room, max(int(room * PLATE_SHARE), PLATE_BYTES))
@@ -180,4 +180,4 @@ class EvidenceMaker:
                 continue
             pictures.append(Picture(image.name, jpeg))
             room -= len(jpeg)
-        return tuple(pictures)
+        return tuple(pictures), len(images) - len(pictures)

@@ -86,7 +86,7 @@ class SiteFolder:
         broker = self.site.broker
         if broker.password_env is not None:
             password = environment.get(broker.password_env, "")
-            place = f"environment variable {broker.password_env}"
+            place = f"site.yaml: broker.password_env: environment variable {broker.password_env}"
         elif broker.password_file is not None:
             path = self.resolve(broker.password_file)
             place = str(path)
@@ -183,9 +183,10 @@ def _missing_files(
 ) -> Iterator[Problem]:
     """Files that must be there before anything starts. Keys and recordings may come later."""
     for list_id, settings in policy.model.lists.items():
-        if not (folder / settings.file).is_file():
+        if not _is_there(folder / settings.file):
             yield policy.problem(
-                ("lists", list_id, "file"), "no such file in the site folder; add it"
+                ("lists", list_id, "file"),
+                "no such file in the site folder, or it cannot be read; add it, or check its mode",
             )
     broker = site.model.broker
     files: dict[Location, str | None] = {("broker", "password_file"): broker.password_file}
@@ -196,5 +197,14 @@ def _missing_files(
             ("broker", "tls", "key"): broker.tls.key,
         }
     for location, path in files.items():
-        if path is not None and not (folder / path).is_file():
-            yield site.problem(location, "no such file; correct the path or put it there")
+        if path is not None and not _is_there(folder / path):
+            yield site.problem(
+                location, "no such file, or it cannot be read; correct the path, or check its mode"
+            )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder on the way is closed to this user
+        return False

@@ -664,6 +664,8 @@ def _require_folder(folder: Path) -> None:
         ) from None
     if not folder.is_dir():
         raise KeyFileError(f"{folder}: not a folder; give the folder that holds the keys")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise KeyFileError(f"{folder}: cannot be read by this user; check its owner and mode")
     if mode & _OTHERS_WRITE:
         raise KeyFileError(
             f"{folder}: others can put keys into this folder (mode {mode & 0o777:04o}); "
@@ -681,6 +683,8 @@ def _the_public_file(folder: Path, model: type[_Public], owner: str) -> _Public:
     _require_folder(folder)
     files = _public_files(folder, model)
     if len(files) > 1:
+        for file in files:
+            _read(file, model)  # one that is damaged must be told as that
         raise KeyFileError(
             f"{folder}: both {files[0].name} and {files[1].name}; keep the {owner}'s own only"
         )

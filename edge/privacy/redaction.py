@@ -52,11 +52,10 @@ roof edge down. At least 1.2 m of roof comes before its glass, which seen from a
 is 1.2 / 0.11 * tan(e) h: more than 1.5 h from 8 degrees up. Seen from lower down, a follower
 that close would hide the plate itself."""
 
-CABIN_SIDE = 1.25  # w beyond the plate, level with it: the rest of a car of 1.8 m
-ROOF_SIDE = 0.6  # w beyond the plate, level with the roof: the rest of a roof of 1.15 m
 CABIN_ABOVE = 2.0
 """w above the plate: 1.04 m. Over a rear plate that is past the roof of a car; over a front
-plate, seen obliquely from above, most of the windscreen."""
+plate, seen obliquely from above, most of the windscreen. The cabin is shown no wider than the
+bodywork beside the plate: who stands beside the car stays masked, and so may an occupant."""
 
 OTHER_SIDE = 2.0
 """w beyond another vehicle's plate: 1.04 m and half its plate, so half a lorry, or a car whose
@@ -289,12 +288,10 @@ def _show_bodywork(shown: Mask, plate: Box) -> None:
 
 
 def _show_cabin(shown: Mask, plate: Box) -> None:
-    """Show a car around its plate, roof and cabin included, narrower towards the roof."""
+    """Show what is above the bodywork beside the plate: cabin and roof."""
     beside, y = _places(shown, plate)
-    top, bottom = plate.y1 - CABIN_ABOVE * plate.width, plate.y2 + BODY_BELOW * _line(plate)
-    risen = np.clip((plate.y1 - y) / (plate.y1 - top), 0, 1)
-    side = (CABIN_SIDE + (ROOF_SIDE - CABIN_SIDE) * risen) * plate.width
-    shown |= (beside <= side) & (y >= top) & (y <= bottom)
+    top = plate.y1 - CABIN_ABOVE * plate.width
+    shown |= (beside <= BODY_SIDE * plate.width) & (y >= top) & (y <= plate.y2)
 
 
 def _places(shown: Mask, plate: Box) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

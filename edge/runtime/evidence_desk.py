@@ -103,5 +103,5 @@ class EvidenceDesk:
                 self._failure = OutboxError(message, code="E_EVIDENCE")
             else:
                 self.counts.by_rule[case.offence.rule.id] += 1
-                self.counts.without_picture += 0 if stored.has_picture else 1
+                self.counts.without_picture += stored.pictures_left_out > 0
             self.counts.busy_s += time.perf_counter() - started

@@ -44,7 +44,7 @@ class RunSummary(BaseModel):
     hits: int = Field(description="Hits written to the outbox: one for each fired rule.")
     hits_by_rule: dict[str, int]
     hits_without_picture: int = Field(
-        description="Hits whose picture could not be masked or did not fit under the cap."
+        description="Hits with a picture left out: it could not be masked, or did not fit."
     )
     non_hits: int = Field(description="Vehicles that fired no rule: nothing of them is left.")
     epochs: int = Field(description="Salt epochs begun during the run.")

@@ -178,7 +178,7 @@ def test_a_recording_time_that_is_none_is_refused(made: MadeSite, tmp_path: Path
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"never opened")
     done = run(made, "--source", clip, "--recorded-at", "yesterday")
-    refused(done, ExitCode.CONFIG, "--recorded-at")
+    refused(done, ExitCode.USAGE, "--recorded-at")
 
 
 # --- keys, weights, storage -----------------------------------------------------------------

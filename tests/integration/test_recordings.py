@@ -17,6 +17,7 @@ import pytest
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
 from edge.domain.imaging import Frame, Pixels
 from edge.errors import CameraError, ConfigError, ExitCode
+from tests.product import CLIPS
 
 STARTED = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 WIDTH, HEIGHT = 160, 96
@@ -201,14 +202,40 @@ def test_an_index_cut_off_means_no_frame_can_be_had(tmp_path: Path) -> None:
         frames_of(path)
 
 
-def test_a_truncated_recording_gives_the_frames_it_has(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.mkv", frames=40)
+@pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4"])
+def test_a_truncated_recording_gives_the_frames_it_has_and_then_says_so(
+    suffix: str, tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / f"a{suffix}", frames=40)
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    frames: list[Frame] = []
+
+    with pytest.raises(CameraError, match=path.name) as refused:
+        frames.extend(only(path).frames())
+
+    assert refused.value.exit_code == 5
+    if suffix == ".mkv":  # an AVI's or MP4's index is at its end, here cut off
+        assert refused.value.code == "E_SOURCE_TRUNCATED"
+
+
+def test_frames_come_before_the_word_that_a_recording_breaks_off(tmp_path: Path) -> None:
+    clip = CLIPS / "twin_a.mp4"  # its index comes first
+    path = tmp_path / "a.mp4"
+    path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    frames: list[Frame] = []
     camera = only(path)
 
-    frames = list(camera.frames())
+    with pytest.raises(CameraError, match="breaks off after") as refused:
+        frames.extend(camera.frames())
 
-    assert 5 < len(frames) < 40
+    assert refused.value.code == "E_SOURCE_TRUNCATED"
+    assert 5 < len(frames) < 36
+
+
+def test_a_sidecar_of_another_program_says_nothing(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4")
+    path.with_suffix(".json").write_text('{"labels": []}')
+    assert recorded_at_of(path) is None
 
 
 @pytest.mark.parametrize(
@@ -275,7 +302,8 @@ def test_the_sidecar_of_a_folder_of_pictures_lies_beside_it(tmp_path: Path) -> N
     [
         ("{", "no valid JSON"),
         ("[]", "recorded_at: missing"),
-        ("{}", "recorded_at: missing"),
+        ('{"recorded_at": "1999-12-31T00:00:00Z"}', "in that year"),
+        ('{"recorded_at": "9999-12-31T23:59:59+00:00"}', "in that year"),
         ('{"recorded_at": 5}', "recorded_at: missing"),
         ('{"recorded_at": "yesterday"}', "recorded_at: no ISO 8601"),
         ('{"recorded_at": "2026-03-10T08:25:00"}', "recorded_at: the offset is missing"),

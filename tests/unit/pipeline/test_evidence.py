@@ -114,7 +114,7 @@ def test_a_hit_stays_under_the_broker_s_cap(
 ) -> None:
     hit = office.maker(cap_kib * 1024).make(vehicle(), offence(level), epoch=0, counter=1)
     assert len(hit.payload) <= cap_kib * 1024
-    assert hit.has_picture
+    assert hit.pictures_left_out <= (cap_kib == 8)
     assert office.opened(hit).pictures[0].name == "plate"
 
 
@@ -163,7 +163,7 @@ def test_a_failed_redaction_makes_a_hit_without_a_picture(
 ) -> None:
     outside = vehicle(Box(-500, -500, -400, -480))
     hit = office.maker().make(outside, offence(RevealLevel.VEHICLE), epoch=0, counter=1)
-    assert not hit.has_picture
+    assert hit.pictures_left_out == 1
     assert office.opened(hit).pictures == ()
     assert "without pictures" in caplog.text
 
@@ -178,6 +178,7 @@ def test_a_picture_that_does_not_fit_is_left_out_and_that_is_said(
 
     hit = office.maker(encode=choosy).make(vehicle(), offence(RevealLevel.VEHICLE), 0, 1)
     assert [picture.name for picture in office.opened(hit).pictures] == ["plate"]
+    assert hit.pictures_left_out == 1
     assert "'vehicle'" in caplog.text
 
 
