@@ -6,10 +6,11 @@ import csv
 import json
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import TypeAdapter, ValidationError
@@ -18,10 +19,14 @@ from edge.adapters.second_look import SecondLook
 from edge.domain.intervals import wilson
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.tracking import edits
-from edge.errors import ConfigError
+from edge.errors import CameraError, ConfigError, UsageError
 from edge.pipeline.ports import PlateDetector, PlateReader
 from edge.policy.site import NoSecondLook, Region, Tiles
 from edge.policy.site import SecondLook as Look
+
+if TYPE_CHECKING:
+    from edge.adapters.video import RecordedCamera
+    from edge.domain.imaging import Frame
 
 app = typer.Typer(
     help="Measure the eyes on labelled recordings.", no_args_is_help=True, add_completion=False
@@ -151,7 +156,7 @@ def clips(
     detector: Annotated[str | None, typer.Option(help="Detector's name in the manifest.")] = None,
     reader: Annotated[str | None, typer.Option(help="Reader's name in the manifest.")] = None,
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="Threads inside an operator.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads inside an operator.")] = 1,
     second_look: Annotated[
         str, typer.Option(help="none, tiles:COLUMNSxROWS[:OVERLAP] or region:X1,Y1,X2,Y2.")
     ] = "none",
@@ -169,7 +174,10 @@ def clips(
     from edge.adapters.weights import Manifest
 
     wanted = read_labels(labels, root)
-    look = parse_second_look(second_look)
+    try:
+        look = parse_second_look(second_look)
+    except ConfigError as error:
+        raise UsageError(error.message) from None
     eyes = load_eyes(Manifest.load(manifest), detector, reader, provider, threads)
     seeing = SecondLook.around(eyes.detector, look)
     scores: list[ClipScore] = []
@@ -194,6 +202,16 @@ def clips(
         _print_table(Console(), scores, result, show_reads=show_reads)
 
 
+def _frames(recording: RecordedCamera) -> Iterator[Frame]:
+    """A recording's frames; one that breaks off is measured on what it holds, and that is said."""
+    try:
+        yield from recording.frames()
+    except CameraError as error:
+        if error.code != "E_SOURCE_TRUNCATED":
+            raise
+        sys.stderr.write(f"warning: {error}\n")
+
+
 def _run_clip(
     path: Path,
     clip: str,
@@ -214,7 +232,7 @@ def _run_clip(
         watcher = VehicleWatcher("evaluate", detector, reader)
         vehicles: dict[int, VehicleSeen] = {}
         before = time.perf_counter()
-        for frame in recording.frames():
+        for frame in _frames(recording):
             stages["decode"] += time.perf_counter() - before
             frames += 1
             vehicles.update((v.number, v) for v in watcher.observe(frame))

@@ -99,19 +99,14 @@ def _recordings(
 
     cameras = list(folder.site.cameras)
     if camera is not None and camera not in cameras:
-        raise typer.BadParameter(
-            f"site.yaml has no camera {camera!r}; it has {', '.join(cameras)}",
-            param_hint="--camera",
-        )
+        raise UsageError(f"--camera: site.yaml has no {camera!r}; it has {', '.join(cameras)}")
     if source is None:
         return tuple(
             Recording(found.camera, found.path, recorded_at)
             for found in site_recordings(folder, [camera] if camera is not None else cameras)
         )
     if camera is None and len(cameras) > 1:
-        raise typer.BadParameter(
-            f"with --source, say which camera saw it: {', '.join(cameras)}", param_hint="--camera"
-        )
+        raise UsageError(f"--camera: say which camera saw the --source: {', '.join(cameras)}")
     return (Recording(camera or cameras[0], require_recorded(source), recorded_at),)
 
 
