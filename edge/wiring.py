@@ -7,7 +7,9 @@ import logging
 import os
 import random
 import resource
+import signal
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,8 +91,10 @@ def require_recorded(source: str | Path) -> Path:
         CameraError: nothing is there.
     """
     text = str(source)
+    # An address is not repeated: it may hold a password.
+    shown = "this address" if "://" in text else text
     unsigned = PolicyError(
-        f"{text}: the policy is not signed, so only recorded files and folders may be read; "
+        f"{shown}: the policy is not signed, so only recorded files and folders may be read; "
         "name a recording",
         code="E_UNSIGNED_POLICY",
     )
@@ -212,7 +216,9 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
             try:
                 engine.run(realtime=realtime)
             finally:
-                desk.close()  # also when interrupted: what was judged is stored
+                # Also when interrupted: what was judged is stored, however often one asks.
+                with _signals_held():
+                    desk.close()
         except EdgeError as error:
             failure = error
         health.epoch_closed(engine.counts)
@@ -229,7 +235,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     streams = tuple(
         StreamSummary(
             camera=stream.camera.name,
-            clip=stream.clip,
+            clip=os.fsencode(stream.clip).decode(errors="replace"),
             frames_decoded=stream.counts.decoded,
             frames_analysed=stream.analysed,
             frames_dropped=stream.counts.dropped,
@@ -274,6 +280,22 @@ def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
     seconds["judge"] = engine.judge_s
     seconds["evidence"] = desk.counts.busy_s
     return {stage: round(spent * 1000, 1) for stage, spent in seconds.items()}
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and the service manager's stop are passed over until the block is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _kept(kept: int, problem: EdgeError | None, site: SiteFolder) -> PublishError:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.exception import MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -406,7 +408,11 @@ class BrokerLink:
     def _turn(self, timeout_s: float) -> None:
         """Let the client read, write and keep the connection alive."""
         if self._gone is None:
-            code = self._client.loop(timeout_s)
+            try:
+                code = self._client.loop(timeout_s)
+            except (ValueError, MQTTException, IndexError, KeyError, struct.error):
+                self._end("sent what is no MQTT")
+                code = MQTTErrorCode.MQTT_ERR_PROTOCOL
             if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._end("the connection was cut")  # unless the callback knew better
         # A refusal closes the connection too; it is told by its reason.

@@ -309,6 +309,7 @@ class Publisher:
                     self._take_receipt(message)
                     link.acknowledge(message)
                     wait_s = 0.0
+            self._announce(link, announced)
             stopped = self._availability_of("offline", "stopped")
             self._send(link, self._topics.availability, stopped.payload(), retain=True)
 

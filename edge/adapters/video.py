@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +31,9 @@ PICTURES_PER_SECOND = 1
 
 WHOLE = 0.9
 """A recording with fewer of the frames that it claims to hold was cut off."""
+
+LONGEST_GAP_S = 24 * 3600.0
+"""A time stamp that jumps further is damaged: the nominal rate fills in."""
 
 _FALLBACK_RATE = Fraction(25)
 """Frames per second of a recording that tells neither times nor a rate."""
@@ -76,7 +82,7 @@ class RecordedCamera:
         if self._is_pictures:
             return len(self._sources)
         try:
-            with av.open(str(self._sources[0])) as container:
+            with open_regular(self._sources[0]) as container:
                 if not container.streams.video:
                     return None
                 stream = container.streams.video[0]
@@ -138,7 +144,7 @@ class RecordedCamera:
     def _claims(self) -> tuple[int | None, float | None]:
         """How many frames and seconds the container says it holds; None where it does not."""
         try:
-            with av.open(str(self._sources[0])) as container:
+            with open_regular(self._sources[0]) as container:
                 alone = len(container.streams) == 1
                 length = container.duration if alone else None  # sound may go on for longer
                 return (
@@ -150,9 +156,12 @@ class RecordedCamera:
 
     def _pictures(self) -> Iterator[tuple[float, Pixels]]:
         for number, path in enumerate(self._sources):
-            _require_content(path)
-            encoded = np.fromfile(path, np.uint8)
-            pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+            if len(self._sources) == 1:
+                _require_content(path)
+            try:
+                pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+            except (cv2.error, OSError):  # empty, too large to be true, or unreadable
+                pixels = None
             if pixels is None:
                 self._corrupt += 1
                 continue
@@ -161,30 +170,36 @@ class RecordedCamera:
     def _video(self) -> Iterator[tuple[float, Pixels]]:
         path = self._sources[0]
         _require_content(path)
-        try:
-            container = av.open(str(path))
-        except PermissionError as error:
-            raise CameraError(
-                f"{path}: cannot be read ({error.strerror}); check its permissions"
-            ) from None
-        except (av.error.FFmpegError, OSError) as error:
-            raise _no_video(path, _reason(error)) from None
-        with container:
-            if not container.streams.video:
-                raise _no_video(path, "it holds no picture stream")
-            stream = container.streams.video[0]
-            step = float(1 / (stream.average_rate or _FALLBACK_RATE))
-            origin: float | None = None
-            last: float | None = None
-            for frame in self._decoded(container, stream):
-                time: float | None = frame.time  # the library's types leave None out
-                if origin is None:
-                    origin = time if time is not None else 0.0
-                stream_s = time - origin if time is not None else None
-                if last is not None and (stream_s is None or stream_s <= last):
-                    stream_s = last + step
-                last = stream_s if stream_s is not None else 0.0
-                yield last, _upright(frame)
+        with ExitStack() as cleanup:
+            try:
+                container = cleanup.enter_context(open_regular(path))
+            except PermissionError as error:
+                raise CameraError(
+                    f"{path}: cannot be read ({error.strerror}); check its permissions"
+                ) from None
+            except (av.error.FFmpegError, OSError) as error:
+                raise _no_video(path, _reason(error)) from None
+            yield from self._timed(container)
+
+    def _timed(self, container: av.container.InputContainer) -> Iterator[tuple[float, Pixels]]:
+        """Seconds since the first frame, and the frame's pixels."""
+        if not container.streams.video:
+            raise _no_video(self._sources[0], "it holds no picture stream")
+        stream = container.streams.video[0]
+        step = float(1 / (stream.average_rate or _FALLBACK_RATE))
+        origin: float | None = None
+        last: float | None = None
+        for frame in self._decoded(container, stream):
+            time: float | None = frame.time  # the library's types leave None out
+            if origin is None:
+                origin = time if time is not None else 0.0
+            stream_s = time - origin if time is not None else None
+            if last is not None and (
+                stream_s is None or not last < stream_s <= last + LONGEST_GAP_S
+            ):
+                stream_s = last + step
+            last = stream_s if stream_s is not None else 0.0
+            yield last, _upright(frame)
 
     def _decoded(
         self, container: av.container.InputContainer, stream: av.VideoStream
@@ -213,6 +228,31 @@ class RecordedCamera:
                     self._corrupt += 1
                     continue
                 yield frame
+
+
+FORMATS = (
+    "avi", "h264", "hevc", "ivf", "m4v", "matroska,webm", "mjpeg", "mov,mp4,m4a,3gp,3g2,mj2",
+    "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg",
+)  # fmt: skip
+"""Formats that hold pictures themselves. Those that name other sources (concat, hls, sdp) are
+not among them: a file must not lead to a live stream."""
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a video that is a regular file, and nothing that a name or its content may lead to.
+
+    Raises:
+        CameraError: no regular file.
+        OSError: it cannot be opened, or is of no known format (FFmpegError is one).
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise CameraError(f"{path}: no regular file; name a recording", code="E_SOURCE_FORMAT")
+        options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": ""}
+        with av.open(file, options=options) as container:
+            yield container
 
 
 def open_recordings(
@@ -279,8 +319,8 @@ def recorded_at_of(path: Path) -> datetime | None:
         content = json.loads(sidecar.read_text("utf-8"))
     except OSError as error:
         raise ConfigError(f"{sidecar}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
-        raise ConfigError(f"{sidecar}: no valid JSON: {error}; correct the file") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{sidecar}: no valid JSON; correct the file") from None
     if isinstance(content, dict) and "recorded_at" not in content:
         return None  # another program's file that happens to lie there
     value = content["recorded_at"] if isinstance(content, dict) else None

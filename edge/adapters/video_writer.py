@@ -15,6 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from typing_extensions import Self
 
+from edge.adapters.video import open_regular
 from edge.errors import RedactionError
 from edge.privacy.redaction import MASK_GREY, RedactedImage
 
@@ -38,7 +39,7 @@ _FALLBACK_RATE = Fraction(25)
 def nominal_rate(recording: Path) -> Fraction:
     """Frames per second as a recording's container states them; 25 where it does not."""
     try:
-        with av.open(str(recording)) as container:
+        with open_regular(recording) as container:
             rate = container.streams.video[0].average_rate if container.streams.video else None
     except (av.error.FFmpegError, OSError):
         rate = None  # whoever decodes the recording says what is wrong with it

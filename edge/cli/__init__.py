@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import logging
+import resource
+import signal
 import sys
 import threading
 import traceback
@@ -21,6 +25,8 @@ from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
 from edge.errors import EdgeError
+
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 
 class LogLevel(str, Enum):
@@ -88,6 +94,9 @@ def main(arguments: list[str] | None = None) -> None:
     the program itself ends with status 1 and says where it happened, but not what the
     exception says: its text could quote the plate or the key that it choked on.
     """
+    _forbid_core_dumps()
+    # A stop by the service manager is as orderly as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.excepthook = lambda crash: _report(crash.exc_value)
     try:
         app(args=arguments, prog_name="edge-anpr")
@@ -97,6 +106,14 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:  # noqa: BLE001 - told without its text, see above
         _report(error)
         sys.exit(1)
+
+
+def _forbid_core_dumps() -> None:
+    """A core dump would put every plate in memory on the disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # A pipe as core pattern ignores that limit; a process that is not dumpable has no core.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _report(error: BaseException | None) -> None:

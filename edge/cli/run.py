@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -77,8 +76,6 @@ def run(
     recordings = _recordings(folder, source, camera, moment)
     if summary is not None:
         _require_writable(summary)
-    # A stop by the service manager is as orderly as Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with progress_bars(visible=sys.stderr.isatty()) as progress:
         result = run_site(folder, recordings, realtime=realtime, drain_s=drain, progress=progress)
     document = result.summary.model_dump_json(by_alias=True, indent=2)

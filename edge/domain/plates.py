@@ -11,6 +11,8 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MAX_LENGTH = 12
 """Longest plate that is accepted, separators stripped."""
 
+_WHAT = f"a plate is 1 to {MAX_LENGTH} letters A-Z and digits"
+
 _SEPARATORS = str.maketrans("", "", " -._·•\t")
 
 
@@ -30,8 +32,7 @@ class PlateText:
 
     def __init__(self, normalised: str) -> None:
         if not 1 <= len(normalised) <= MAX_LENGTH or any(c not in ALPHABET for c in normalised):
-            message = f"a plate is 1 to {MAX_LENGTH} letters A-Z and digits"
-            raise PlateFormatError(message)
+            raise PlateFormatError(_WHAT)
         self._text = normalised
 
     @classmethod
@@ -41,7 +42,11 @@ class PlateText:
         Raises:
             PlateFormatError: what remains is empty, too long or outside A-Z and 0-9.
         """
-        return cls(raw.translate(_SEPARATORS).upper())
+        stripped = raw.translate(_SEPARATORS)
+        # Outside ASCII upper case would manufacture letters: ß would become SS.
+        if not stripped.isascii():
+            raise PlateFormatError(_WHAT)
+        return cls(stripped.upper())
 
     def reveal(self) -> str:
         """The clear text. Every caller is on the list in tests/unit/test_plate_text_callers.py."""

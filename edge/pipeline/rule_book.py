@@ -67,21 +67,20 @@ class RuleBook:
     def advance(self, monotonic_s: float) -> bool:
         """Begin the first epoch, or the next one when the current is over.
 
-        A gap of several epochs rotates once for each, so that epoch numbers keep pace with
-        time. Returns whether a new epoch has begun.
+        A gap of several epochs rotates once; epoch numbers keep pace with time. Returns whether
+        an epoch has closed.
         """
         if self._epoch_started is None:
             self._epoch_started = monotonic_s
             self._begin_epoch()
-            return True
-        begun = False
-        while monotonic_s - self._epoch_started >= self._epoch_s:
-            self._chain.rotate()
-            self._epoch_started += self._epoch_s
-            begun = True
-        if begun:
-            self._begin_epoch()
-        return begun
+            return False
+        gone = int((monotonic_s - self._epoch_started) // self._epoch_s)
+        if gone < 1:
+            return False
+        self._chain.rotate(gone)
+        self._epoch_started += gone * self._epoch_s
+        self._begin_epoch()
+        return True
 
     def _begin_epoch(self) -> None:
         self.epochs_begun += 1

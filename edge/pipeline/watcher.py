@@ -119,6 +119,7 @@ class VehicleWatcher:
         """The stream has ended: hand over whatever is still in view."""
         due = [self._close(track) for track in self._tracker.finish()]
         due.extend(self._settle(math.inf))
+        self._forget(math.inf)
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
     def _early(self, dossier: Dossier) -> VehicleSeen | None:
@@ -170,7 +171,9 @@ class VehicleWatcher:
             seen = other.consensus()
             beside = other.track in dossier.beside
             if seen is not None and same_plate(seen, consensus, beside=beside):
-                other.absorb(dossier)
+                # Evidence of a text that is only similar could be another vehicle's picture.
+                if seen.best.text == consensus.best.text:
+                    other.absorb(dossier)
                 return True
         return False
 
@@ -202,6 +205,8 @@ class VehicleWatcher:
     def _recall(self, dossier: Dossier, consensus: PlateConsensus) -> Remembered | None:
         """The vehicle of a moment ago that this is; it is remembered anew."""
         for one in self._remembered:
+            if _doubts_itself(one.consensus, consensus):
+                continue
             if same_plate(one.consensus, consensus, beside=bool(one.tracks & dossier.beside)):
                 one.last_s = max(one.last_s, dossier.last_s)
                 one.tracks |= {dossier.track}
@@ -217,6 +222,11 @@ class VehicleWatcher:
         known.update(self._open, (dossier.track for dossier, _ in self._waiting))
         for dossier in self._open.values():
             dossier.beside &= known
+
+
+def _doubts_itself(known: PlateConsensus, new: PlateConsensus) -> bool:
+    """Whether a sure reading would be taken for another text that was never sure."""
+    return known.posterior < SURE <= new.posterior and known.best.text != new.best.text
 
 
 def cut(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:

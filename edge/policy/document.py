@@ -213,6 +213,9 @@ def _compose(text: str, file: Path) -> Node:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         message = "a character that cannot be seen; remove it"
         raise MistakesError([str(Problem(file, line, column, (), message))]) from None
+    except (ValueError, OverflowError):  # escapes and versions beyond all bounds
+        message = "not YAML: a number or an escape that is out of bounds; correct it"
+        raise MistakesError([str(Problem(file, 1, 1, (), message))]) from None
     if root is None:
         raise ConfigError(f"{file}: empty; `edge-anpr schema` shows what belongs in it")
     return root

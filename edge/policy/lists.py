@@ -99,6 +99,8 @@ def _entry(row: Sequence[str], zone: tzinfo) -> ListEntry:
             f"{len(row)} columns instead of {len(COLUMNS)}; quote texts that hold a comma"
         )
     entry_id, raw_plate, raw_start, raw_end, basis, reason, issuer = map(str.strip, row)
+    if any(not text.isprintable() for text in row):
+        raise _EntryError("a line break or control character within a field; check the quotes")
     if not _ID.fullmatch(entry_id):
         raise _EntryError("id: must be 1 to 64 letters, digits, dots, - or _")
     try:

@@ -75,7 +75,7 @@ class Purpose(Strict):
     retention_hours: int = Field(
         ge=1,
         le=RETENTION_CEILING_HOURS,
-        description="How long a hit may be kept after it was observed.",
+        description="How long an undelivered hit may stay on the box.",
     )
 
 

@@ -338,7 +338,9 @@ def _parsed(model: type[_Message], payload: bytes) -> _Message:
         message = model.model_validate_json(payload)
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in problem["loc"])[:60] or "payload"
+        # The sender chooses the name of a key that is unknown; it is not repeated.
+        names = {*model.model_fields, "schema"}
+        where = ".".join(str(part) for part in problem["loc"] if part in names) or "payload"
         raise HitError(f"{where}: not as {model.SCHEMA} says; refused") from None
     if message.to_payload() != payload:
         raise HitError(f"payload is not in the canonical form of {model.SCHEMA}; refused")

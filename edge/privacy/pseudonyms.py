@@ -66,8 +66,11 @@ class SaltChain:
         """Number of the current epoch, 0 at the start."""
         return self._epoch
 
-    def rotate(self) -> None:
+    def rotate(self, epochs: int = 1) -> None:
         """Begin the next epoch; the secret of the current one is overwritten.
+
+        Args:
+            epochs: how many have gone by; one rotation serves them all.
 
         Raises:
             SaltChainDestroyedError: after `destroy`.
@@ -75,7 +78,7 @@ class SaltChain:
         self._require_secret()
         # Same length, so this writes over the old secret's own memory.
         self._secret[:] = hkdf_extract(self._fresh(), self._secret)
-        self._epoch += 1
+        self._epoch += epochs
 
     def token(self, purpose: str, rule: str, plate: PlateText) -> PlateToken:
         """The plate's pseudonym in this epoch, for this purpose and rule.

@@ -140,9 +140,12 @@ def test_an_unsigned_policy_reads_no_live_source(made: MadeSite, tmp_path: Path)
     os.mkfifo(pipe)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
-        for source in ("rtsp://127.0.0.1/cam", "/dev/zero", pipe, tmp_path / "socket"):
+        for source in ("/dev/zero", pipe, tmp_path / "socket"):
             done = run(made, "--source", source)
             refused(done, ExitCode.CONFIG, "E_UNSIGNED_POLICY", str(source))
+    done = run(made, "--source", "rtsp://viewer:hunter2@127.0.0.1/cam")
+    refused(done, ExitCode.CONFIG, "E_UNSIGNED_POLICY")
+    assert "hunter2" not in done.err
 
 
 CONTENTS = {

@@ -37,6 +37,7 @@ from tests.brokers import (
 )
 from tests.integration.conftest import needs_mosquitto
 from tests.product import REPOSITORY
+from tests.wiretap import Wiretap
 
 TOPICS = BoxTopics("school-street", "box-1", frozenset({"cam-1", "cam-2"}))
 TOMORROW = datetime.now(timezone.utc) + timedelta(days=1)
@@ -627,3 +628,31 @@ def test_the_last_will_tells_that_a_killed_box_is_offline(broker: Broker, tmp_pa
         process.send_signal(signal.SIGKILL)
     last = said(broker, TOPICS.availability, done=lambda m: m["state"] == "offline")
     assert (last["state"], last["reason"]) == ("offline", "connection-lost")
+
+
+# --- nonsense, and the last word ---------------------------------------------------------------
+
+CONNACK = bytes.fromhex("2003000000")
+NO_UTF8_TOPIC = bytes.fromhex("30050002fffe00")
+
+
+def test_a_broker_that_sends_nonsense_is_left_and_tried_again() -> None:
+    with (
+        tcp_server(CONNACK + NO_UTF8_TOPIC, close=False) as port,
+        pytest.raises(PublishError, match="no MQTT"),
+        BrokerLink.open(BrokerOptions("127.0.0.1", port, "box")) as link,
+    ):
+        link.subscribe(["#"])
+
+
+def test_what_is_said_just_before_a_stop_is_still_published(opened: Callable[..., Box]) -> None:
+    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+        box = opened(broker)
+        box.publisher.start()
+        assert wait_until(lambda: len(overheard.of_kind("availability")) == 1)
+        box.publisher.set_availability("safe", "outbox-full")
+        box.publisher.publish_health({"hits": 3})
+        box.publisher.stop()
+    states = [json.loads(one.payload)["state"] for one in overheard.of_kind("availability")]
+    assert states == ["online", "safe", "offline"]
+    assert len(overheard.of_kind("health")) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from fractions import Fraction
@@ -182,7 +183,7 @@ def test_a_file_that_is_no_recording_is_refused_by_name(
 
 
 def test_a_recording_without_pictures_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "sound.wav"
+    path = tmp_path / "sound.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
         sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), layout="mono")
@@ -317,3 +318,57 @@ def test_a_bad_sidecar_is_refused_by_file_and_field(
 
     with pytest.raises(ConfigError, match=rf"a\.json: .*{message}|a\.json: {message}"):
         recorded_at_of(tmp_path / "a.mp4")
+
+
+# --- a file leads to nothing but itself -------------------------------------------------------
+
+
+def test_a_list_of_other_sources_is_no_recording(tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "real.mp4")
+    listing = tmp_path / "list.mp4"
+    listing.write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
+
+    with pytest.raises(CameraError, match=r"list\.mp4"):
+        frames_of(listing)
+
+
+@pytest.mark.parametrize("name", ["pipe:0", "concat:real.mp4", "http:", "lavfi"])
+def test_a_file_with_the_name_of_an_address_is_just_a_file(name: str, tmp_path: Path) -> None:
+    clip = write_video(tmp_path / "real.mp4", frames=7)
+    path = tmp_path / name
+    path.write_bytes(clip.read_bytes())
+
+    assert len(frames_of(path)) == 7
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4")
+    camera = only(path)
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(CameraError, match=r"a\.mp4"):
+        next(iter(camera.frames()))
+
+
+def test_a_time_stamp_that_jumps_for_years_is_not_believed(tmp_path: Path) -> None:
+    ticks = [*range(10), *(10**8 + n for n in range(10))]
+    frames = frames_of(write_video(tmp_path / "a.mp4", frames=20, ticks=ticks))
+
+    assert len(frames) == 20
+    assert frames[-1].stream_s < 60
+
+
+def test_a_picture_too_large_to_be_true_is_counted_and_skipped(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), np.zeros((20, 30, 3), np.uint8))
+    header = bytearray((folder / "a.png").read_bytes())
+    header[16:24] = (40_000).to_bytes(4, "big") * 2
+    (folder / "b.png").write_bytes(header)
+    (folder / "c.png").write_bytes(b"")
+    cv2.imwrite(str(folder / "d.png"), np.zeros((20, 30, 3), np.uint8))
+    (camera,) = open_recordings(folder, camera="cam-1", started_at=STARTED)
+
+    assert len(list(camera.frames())) == 2
+    assert camera.corrupt_frames == 2

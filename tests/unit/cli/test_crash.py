@@ -53,3 +53,27 @@ def test_a_crash_says_where_and_never_what(program: str, kind: str, status: int)
     assert f"error: E_INTERNAL: {kind} at " in done.stderr
     assert SECRET not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+NO_CORE = """\
+import ctypes, resource
+import edge.cli
+
+@edge.cli.app.command()
+def look() -> None:
+    PR_GET_DUMPABLE = 3
+    print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(PR_GET_DUMPABLE))
+
+edge.cli.main(["look"])
+"""
+
+
+def test_no_crash_leaves_a_core_dump_with_plates_in_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_CORE],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "(0, 0) 0"

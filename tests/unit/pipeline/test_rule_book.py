@@ -114,6 +114,19 @@ def test_an_epoch_lasts_its_length_and_a_gap_counts_the_epochs_it_spans() -> Non
     assert made.epoch == 10
 
 
+def test_a_clock_that_jumps_for_ages_costs_one_rotation() -> None:
+    asked: list[str] = []
+
+    def entries(list_id: str) -> tuple[ListEntry, ...]:
+        asked.append(list_id)
+        return ()
+
+    made = RuleBook((rule(),), chain(), entries, 60)
+    made.advance(0)
+    assert made.advance(1e11)
+    assert (made.epoch, len(asked)) == (int(1e11 // 60), 2)
+
+
 def test_each_epoch_asks_for_the_lists_anew() -> None:
     answers = [(entry(),), ()]
     made = RuleBook((rule(),), chain(), lambda _list: answers.pop(0), 900)

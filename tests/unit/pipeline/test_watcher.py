@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -10,15 +11,15 @@ from edge.domain.imaging import Box
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.dossier import KEPT_POINTS
 from edge.pipeline.watcher import VehicleWatcher, cut
-from tests.fakes import ScriptedEyes, Sight, noise_reading, reading_of
+from tests.fakes import STARTED, ScriptedEyes, Sight, noise_reading, reading_of
 
 EMPTY: list[Sight] = []
 
 
 def sight(
-    text: str, x: float, y: float = 200, *, score: float = 0.9, width: float = 80, **of: float
+    text: str, x: float, y: float = 200, *, score: float = 0.9, width: float = 80, **of: Any
 ) -> Sight:
-    return Sight(Box(x, y, x + width, y + 24), reading_of(text, **of), score)  # type: ignore[arg-type]
+    return Sight(Box(x, y, x + width, y + 24), reading_of(text, **of), score)
 
 
 def watch(script: Sequence[Sequence[Sight]], fps: float = 10.0) -> list[VehicleSeen]:
@@ -121,6 +122,27 @@ def test_a_poor_first_view_waits_for_the_better_one() -> None:
     script += [[sight("1ABC123", 300)] for _ in range(10)]
 
     assert texts(watch(script)) == ["1ABC123"]
+
+
+@pytest.mark.parametrize("gap", [22, 38, 45, 70])
+@pytest.mark.parametrize(
+    ("unsure", "doubts"),
+    [("1ABC128", {6: {"8": 0.60, "3": 0.39}}), ("1ABC188", {5: {"8": 0.6, "2": 0.3}})],
+)
+def test_a_picture_of_an_unsure_vehicle_is_never_evidence_against_one_almost_like_it(
+    unsure: str, doubts: dict[int, dict[str, float]], gap: int
+) -> None:
+    before = [[sight(unsure, 20 * i, width=160, doubts=doubts)] for i in range(20)]
+    after = [[sight("1ABC123", 20 * i, width=80)] for i in range(20)]
+    vehicles = watch([*before, *[EMPTY] * gap, *after, *[EMPTY] * 60])
+
+    (second,) = [v for v in vehicles if v.consensus and v.consensus.posterior >= 0.95]
+    assert texts([second]) == ["1ABC123"]
+    assert second.key_frame is not None
+    assert second.key_frame.plate.width == pytest.approx(80)
+    arrived_s = (20 + gap) / 10
+    assert second.trajectory[0].stream_s == pytest.approx(arrived_s)
+    assert (second.first_seen - STARTED).total_seconds() == pytest.approx(arrived_s)
 
 
 def test_half_a_plate_after_the_whole_is_no_second_vehicle() -> None:

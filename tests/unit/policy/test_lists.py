@@ -241,3 +241,19 @@ def test_no_text_gives_anything_but_a_list_or_a_plain_refusal(
         assert "QQQ" not in error.message  # noqa: PT017 - both outcomes are right
     else:
         assert all(entry.start < entry.end for entry in entries)
+
+
+def test_stray_quotes_swallow_no_entry(tmp_path: Path) -> None:
+    rows = (
+        'e1,1-ABC-123,2026-01-01,2026-12-31,basis,"reason,issuer\n'
+        'e2,1-ABC-124,2026-01-01,2026-12-31,basis,reason",issuer\n'
+    )
+    assert "line break" in refusal(tmp_path, HEADER + rows)
+
+
+@pytest.mark.parametrize("plate", ["1ßC123", "1ſBC123", "1ıBC123", "ﬃ123"])
+def test_letters_that_only_become_latin_in_upper_case_are_refused(
+    plate: str, tmp_path: Path
+) -> None:
+    row = GOOD.replace("1-ABC-123", plate)
+    assert "plate" in refusal(tmp_path, HEADER + row)
