@@ -62,6 +62,7 @@ class RecordedCamera:
         self._started_at = started_at
         self._corrupt = 0
         self._broken_off = False
+        self._latest_stamp_s = 0.0
 
     @property
     def name(self) -> str:
@@ -103,9 +104,9 @@ class RecordedCamera:
         """
         self._corrupt = 0
         self._broken_off = False
+        self._latest_stamp_s = 0.0
         pictures = self._pictures() if self._is_pictures else self._video()
         index = 0
-        stream_s = 0.0
         for stream_s, pixels in pictures:
             yield Frame(
                 camera=self._name,
@@ -121,9 +122,9 @@ class RecordedCamera:
                 "is complete",
                 code="E_SOURCE_EMPTY",
             )
-        self._require_whole(index, stream_s)
+        self._require_whole(index)
 
-    def _require_whole(self, given: int, last_s: float) -> None:
+    def _require_whole(self, given: int) -> None:
         """Say so when a video ended before its end; what it held has been given by then."""
         if self._is_pictures:
             return
@@ -132,7 +133,7 @@ class RecordedCamera:
         if claimed is not None:
             lacking = given + self._corrupt < claimed * WHOLE - 2
         else:
-            lacking = length_s is not None and last_s < length_s * WHOLE - 1
+            lacking = length_s is not None and self._latest_stamp_s < length_s * WHOLE - 1
         if self._broken_off or lacking:
             of = f" of {claimed}" if claimed is not None else ""
             raise CameraError(
@@ -194,6 +195,7 @@ class RecordedCamera:
             if origin is None:
                 origin = time if time is not None else 0.0
             stream_s = time - origin if time is not None else None
+            self._latest_stamp_s = max(self._latest_stamp_s, stream_s or 0.0)
             if last is not None and (
                 stream_s is None or not last < stream_s <= last + LONGEST_GAP_S
             ):
