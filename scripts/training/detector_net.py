@@ -35,7 +35,9 @@ _LONGEST = 4.8
 class Conv(nn.Sequential):
     """Convolution, batch normalisation, ReLU: what a runtime folds into one operator."""
 
-    def __init__(self, taken: int, given: int, size: int = 3, stride: int = 1) -> None:
+    def __init__(
+        self, taken: int, given: int, size: int = 3, stride: int | tuple[int, int] = 1
+    ) -> None:
         super().__init__(
             nn.Conv2d(taken, given, size, stride, size // 2, bias=False),
             nn.BatchNorm2d(given),
