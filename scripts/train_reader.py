@@ -214,7 +214,7 @@ def _batch(pool: Pool, real: Sequence[RealPlate], size: int, rng: Rng) -> Batch:
     pictures, texts, regions = [], [], []
     for _ in range(size):
         if real and rng.random() < REAL_SHARE:
-            plate = real[rng.integers(len(real))]
+            plate = real[int(rng.integers(len(real)))]
             pictures.append(fitted(jittered(plate, rng)))
             texts.append(encoded(plate.text))
             regions.append(_region(plate.region))
@@ -294,9 +294,7 @@ class _Check:
         logits = torch.cat([plate.log_softmax(-1) for plate, _ in answers])
         texts = torch.cat([text for _, text in answers])
         losses = {
-            t: float(
-                torch.nn.functional.cross_entropy((logits / t).flatten(0, 1), texts.flatten())
-            )
+            t: float(torch.nn.functional.cross_entropy((logits / t).flatten(0, 1), texts.flatten()))
             for t in np.exp(np.linspace(math.log(0.3), math.log(3), 93))
         }
         best = min(losses, key=lambda t: losses[t])

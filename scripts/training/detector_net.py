@@ -93,8 +93,8 @@ class PlateDetectorNet(nn.Module):
         self.head = nn.Sequential(Conv(MERGED, MERGED), Conv(MERGED, MERGED))
         self.score = nn.Conv2d(MERGED, 1, 1)
         self.sides = nn.Conv2d(MERGED, 4, 1)
-        nn.init.constant_(self.score.bias, -math.log((1 - _PRIOR) / _PRIOR))  # type: ignore[arg-type]
-        nn.init.constant_(self.sides.bias, math.log(3.0))  # type: ignore[arg-type]
+        nn.init.constant_(self.score.bias, -math.log((1 - _PRIOR) / _PRIOR))
+        nn.init.constant_(self.sides.bias, math.log(3.0))
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         at_8 = self.to_8(pictures)

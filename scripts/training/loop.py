@@ -83,7 +83,7 @@ class Averaged:
         self._updates = state["updates"]
 
 
-class _Steps(IterableDataset, Generic[Batch]):  # type: ignore[type-arg]
+class _Steps(IterableDataset, Generic[Batch]):
     """Batches by the number of their step; each worker makes every n-th."""
 
     def __init__(self, make: Callable[[np.random.Generator], Batch], seed: int, first: int) -> None:
@@ -136,7 +136,10 @@ def train(
     decayed = [p for p in net.parameters() if p.ndim > 1]
     free = [p for p in net.parameters() if p.ndim <= 1]
     optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": schedule.decay}, {"params": free, "weight_decay": 0.0}],
+        [
+            {"params": decayed, "weight_decay": schedule.decay},
+            {"params": free, "weight_decay": 0.0},
+        ],
         lr=schedule.rate,
         betas=(0.9, 0.99),
     )
@@ -169,7 +172,7 @@ def train(
             net.train()
             loss, figures = loss_of(net, next(loader), device)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
             optimiser.step()
             averaged.update(net)

@@ -80,7 +80,9 @@ def read_boxes(file: Path, width: int, height: int) -> list[Box]:
             raise DataError(
                 f"{file}:{number}: not `class x y width height`; correct the line"
             ) from None
-        box = Box((x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height)
+        box = Box(
+            (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
+        )
         inside = box.clipped(width, height)
         if inside.area <= 0.5 * box.area or box.area <= 0:
             raise DataError(f"{file}:{number}: the box lies outside the photograph; correct it")
@@ -144,7 +146,8 @@ def _photos(
     cache.mkdir(parents=True, exist_ok=True)
     for done, file in enumerate(files, 1):
         raw = file.read_bytes()
-        key = hashlib.sha256(raw + f"{LONGEST_SIDE} {teacher is not None}".encode()).hexdigest()[:24]
+        kind = f"{LONGEST_SIDE} {teacher is not None}".encode()
+        key = hashlib.sha256(raw + kind).hexdigest()[:24]
         kept, erased_file = cache / f"{key}.json", cache / f"{key}.png"
         pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
@@ -181,7 +184,7 @@ def _photos(
 def without_plates(pixels: Pixels, boxes: Sequence[Sequence[float]]) -> Pixels:
     """The picture with each box painted over from its surroundings (Telea 2004)."""
     if not boxes:
-        return pixels.copy()
+        return np.array(pixels)
     mask = np.zeros(pixels.shape[:2], np.uint8)
     for x1, y1, x2, y2 in boxes:
         mx, my = 0.06 * (x2 - x1) + 1, 0.10 * (y2 - y1) + 1

@@ -163,7 +163,7 @@ class _Shipped(nn.Module):
 def export_reader(net: PlateReaderNet, path: str) -> None:
     """Write the ONNX of fast-plate-ocr's contract.
 
-    Input `input`, uint8 (n, 64, 128, 3), RGB; outputs `plate` (n, 10, 37) and `region` (n, regions).
+    Input `input`, uint8 (n, 64, 128, 3), RGB; outputs `plate` (n, 10, 37), `region` (n, regions).
     """
     import onnx  # noqa: PLC0415 - needed for this step only
 

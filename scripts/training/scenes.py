@@ -89,7 +89,7 @@ class Scenes:
         return developed(canvas, rng), rows
 
     def _cell(self, rng: Rng, width: int, height: int) -> tuple[Pixels, Floats]:
-        photo = self.photos[rng.integers(len(self.photos))]
+        photo = self.photos[int(rng.integers(len(self.photos)))]
         pixels, plates = photo.pixels, photo.plates
         kind = rng.random()
         if kind < self.mix.erased:
@@ -116,7 +116,7 @@ class Scenes:
         pixels = photo.erased.copy()
         boxes = []
         for x1, y1, x2, y2 in photo.plates:
-            plate = self.plates[rng.integers(len(self.plates))]
+            plate = self.plates[int(rng.integers(len(self.plates)))]
             aspect = plate.shape[1] / plate.shape[0]
             area = (x2 - x1) * (y2 - y1)
             # Between the old plate's width and its area: a square plate is higher, not as wide.
@@ -133,7 +133,7 @@ class Scenes:
         height, width = pixels.shape[:2]
         boxes: list[Floats] = []
         for _ in range(int(rng.integers(1, 4))):
-            plate = self.plates[rng.integers(len(self.plates))]
+            plate = self.plates[int(rng.integers(len(self.plates)))]
             wide = math.exp(rng.uniform(math.log(22), math.log(width / 3)))
             centre = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.3, 0.95) * height)
             light = rng.uniform(90, 235)
@@ -249,9 +249,7 @@ def _overlay_line(canvas: Pixels, rng: Rng) -> None:
     cv2.putText(canvas, text, (x, y), 0, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
-def _shot(
-    pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int
-) -> tuple[Pixels, Floats]:
+def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tuple[Pixels, Floats]:
     """A photograph as another camera would have taken it, `width` x `height`, with its rows."""
     tall, wide = pixels.shape[:2]
     fit = min(width / wide, height / tall)
