@@ -1,160 +1,45 @@
-"""What is printed on the plates of each country and how it is laid out.
+"""What is printed on the plates of each listed country and how it is laid out.
 
 Syntaxes, letters left out of use, sizes in millimetres and colours are facts as commonly
 published; districts and counties are the registration authorities' own codes. Which plate is
 drawn how often is an estimate of what a camera in Belgium sees.
-
-In a printed line letters and digits are characters of the plate; a space, `~`, `-`, `.`, `|`
-(seals), `*` (coat of arms) and `:` (small stickers) are separators.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import replace
 
-import numpy as np
-
-Colour = tuple[int, int, int]
-Rng = np.random.Generator
-T = TypeVar("T")
-
-BLACK: Colour = (26, 24, 24)
-WHITE: Colour = (238, 240, 240)
-YELLOW: Colour = (20, 184, 246)
-RED: Colour = (44, 29, 141)
-BRIGHT_RED: Colour = (40, 30, 200)
-BLUE: Colour = (153, 51, 0)
-NAVY: Colour = (96, 44, 18)
-LIGHT_BLUE: Colour = (214, 160, 78)
-GREEN: Colour = (74, 122, 20)
-LIGHT_GREEN: Colour = (96, 196, 92)
-GREY: Colour = (168, 168, 164)
-ORANGE: Colour = (30, 120, 236)
-GOLD: Colour = (0, 204, 255)
-MAROON: Colour = (40, 24, 96)
-
-ALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """A coloured strip along an edge; `stars` are the European Union's."""
-
-    mm: int
-    colour: Colour = BLUE
-    letters: str = ""
-    ink: Colour = WHITE
-    stars: bool = True
-    flag: tuple[Colour, ...] = ()
-    """Stripes drawn where the stars would be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Small:
-    """Small print that is no part of the plate's text: a state, a town, a sticker's year."""
-
-    text: str
-    at: tuple[float, float]
-    """Its middle, as shares of the plate's width and height."""
-    mm: float
-    ink: Colour
-    font: str = "LiberationSans-Bold.ttf"
-    across: bool = False
-    """Written from the bottom upwards."""
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """A plate as it is to be drawn; colours BGR, lengths in millimetres."""
-
-    region: str
-    lines: tuple[str, ...]
-    size: tuple[int, int]
-    fonts: tuple[str, ...]
-    """Any of these; the first ones are drawn more often."""
-    ground: Colour = WHITE
-    ink: Colour = BLACK
-    text_mm: float = 78
-    stretch: float = 1.0
-    even: bool = False
-    spacing: float = 0.11
-    left: Band | None = None
-    right: Band | None = None
-    top: Band | None = None
-    border: Colour | None = None
-    border_mm: float = 2.5
-    edges: tuple[Colour, ...] = ()
-    """Lines along the upper and the lower edge."""
-    mark: Colour | None = None
-    """Colour of seals, arms or stickers."""
-    small: tuple[Small, ...] = ()
-    scenery: bool = False
-    """A picture or a gradient behind the characters."""
-    area: tuple[float, float] | None = None
-    """Upper and lower end of the characters' area as shares of the height, where not all of it."""
-    split: bool = field(default=False)
-    """The first line is drawn smaller than the second."""
-
-    @property
-    def text(self) -> str:
-        """The characters alone, as a reader must give them."""
-        plain = "".join(self.lines).translate(_PLAIN)
-        return "".join(one for one in plain if one.isalnum())
-
-
-_PLAIN = str.maketrans("ÄÖÜ", "AOU")
-
-
-def pick(rng: Rng, choices: Sequence[T]) -> T:
-    """One of them, all equally likely."""
-    return choices[int(rng.random() * len(choices))]
-
-
-def chosen(rng: Rng, shares: Sequence[tuple[float, T]]) -> T:
-    """One of them, as likely as its share."""
-    at = rng.random() * sum(share for share, _ in shares)
-    for share, value in shares:
-        at -= share
-        if at < 0:
-            return value
-    return shares[-1][1]
-
-
-def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
-    """The pattern with `@` made a letter, `#` a digit and `&` a digit from 1 to 9."""
-    out = []
-    for one in pattern:
-        if one == "@":
-            out.append(pick(rng, letters))
-        elif one == "#":
-            out.append(chr(48 + int(rng.random() * 10)))
-        elif one == "&":
-            out.append(chr(49 + int(rng.random() * 9)))
-        else:
-            out.append(one)
-    return "".join(out)
-
-
-def two_lines(printed: str, separators: str = "- ~|*:.") -> tuple[str, ...]:
-    """Broken at the separator that leaves the lines most alike in length."""
-    places = [at for at, one in enumerate(printed) if one in separators and 0 < at]
-    if not places:
-        return (printed,)
-    middle = min(places, key=lambda at: abs(at - len(printed) / 2))
-    return printed[:middle], printed[middle + 1 :]
-
-
-def _band(letters: str, mm: int = 42) -> Band:
-    return Band(mm, BLUE, letters)
-
-
-_SANS = ("LiberationSans-Bold.ttf", "RobotoCondensed-Bold.ttf", "OSP-DIN.ttf", "RG2014D.ttf")
-_ROAD = ("RG2014D.ttf", "RG2014E.ttf", "OSP-DIN.ttf", "RobotoCondensed-Bold.ttf")
-_DIN = ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "routed-gothic.ttf")
-_FE = ("GL-Nummernschild-Mtl.ttf",)
-_FE_NARROW = ("GL-Nummernschild-Eng.ttf",)
+from scripts.training.design import (
+    ALL,
+    BLACK,
+    BLUE,
+    BRIGHT_RED,
+    DIN,
+    FE,
+    FE_NARROW,
+    GOLD,
+    GREEN,
+    GREY,
+    LIGHT_BLUE,
+    LIGHT_GREEN,
+    NAVY,
+    ORANGE,
+    RED,
+    WHITE,
+    YELLOW,
+    Band,
+    Colour,
+    Design,
+    Rng,
+    Small,
+    chosen,
+    european,
+    fill,
+    pick,
+    two_lines,
+)
+from scripts.training.elsewhere import elsewhere
 
 # --- Belgium ---------------------------------------------------------------------------------
 
@@ -163,6 +48,7 @@ _BE_FONTS = ("RG2014D.ttf", "RG2014C.ttf", "OSP-DIN.ttf", "RobotoCondensed-Bold.
 
 
 def belgium(rng: Rng) -> Design:
+    """Red on white; since 2010 of a digit, three letters and three digits."""
     letters = ALL if rng.random() < 0.25 else _BE_LETTERS
     kind = chosen(
         rng,
@@ -180,18 +66,18 @@ def belgium(rng: Rng) -> Design:
         ],
     )
     plain = Design("Belgium", (), (520, 110), _BE_FONTS, WHITE, RED, 78, border=RED)
-    banded = replace(plain, left=_band("B"))
+    banded = replace(plain, left=european("B"))
     if kind == "now":
         first = chosen(rng, [(50, "1"), (45, "2"), (1, "3"), (1, "8"), (1, "9")])
         design = replace(banded, lines=(f"{first}-{fill(rng, '@@@-###', letters)}",))
     elif kind == "old":
         design = replace(plain, lines=(fill(rng, "@@@-###", letters),), size=(340, 110))
         if rng.random() < 0.4:  # front plates were the owner's own make
-            design = replace(design, size=(520, 110), left=_band("B"))
+            design = replace(design, size=(520, 110), left=european("B"))
     elif kind == "older":
         design = replace(plain, lines=(fill(rng, "###-@@@", letters),), size=(340, 110))
         if rng.random() < 0.4:
-            design = replace(design, size=(520, 110), left=_band("B"))
+            design = replace(design, size=(520, 110), left=european("B"))
     elif kind == "own":
         length = 1 + int(rng.random() * 8)
         design = replace(banded, lines=(_personal(rng, length),))
@@ -219,9 +105,14 @@ def belgium(rng: Rng) -> Design:
             if kind == "now":
                 lines = (lines[0][:2] + "M" + lines[0][3:], lines[1])
             return replace(
-                design, lines=lines, size=(210, 140), text_mm=52, left=_band("B", 26), stretch=0.9
+                design,
+                lines=lines,
+                size=(210, 140),
+                text_mm=52,
+                left=european("B", 26),
+                stretch=0.9,
             )
-        return replace(design, lines=lines, size=(340, 210), text_mm=76, left=_band("B", 40))
+        return replace(design, lines=lines, size=(340, 210), text_mm=76, left=european("B", 40))
     return design
 
 
@@ -255,6 +146,7 @@ _NL_CODES = [
 
 
 def netherlands(rng: Rng) -> Design:
+    """Black on yellow, in fourteen series, called sidecodes."""
     code = chosen(rng, _NL_CODES)
     letters = _NL_LETTERS if code.count("@") > 2 or rng.random() < 0.5 else _NL_OLD_LETTERS
     printed = fill(rng, code, letters)
@@ -266,7 +158,7 @@ def netherlands(rng: Rng) -> Design:
         YELLOW,
         BLACK,
         pick(rng, (74, 77)),
-        left=_band("NL"),
+        left=european("NL"),
         border=BLACK if rng.random() < 0.5 else None,
         border_mm=2,
     )
@@ -282,17 +174,17 @@ def netherlands(rng: Rng) -> Design:
     shape = rng.random()
     if shape < 0.10:
         design = replace(
-            design, lines=two_lines(printed), size=(340, 210), text_mm=75, left=_band("NL", 40)
+            design, lines=two_lines(printed), size=(340, 210), text_mm=75, left=european("NL", 40)
         )
     elif shape < 0.16:
         motorcycle = two_lines(("M" + printed[1:]) if printed[0].isalpha() else printed)
         design = replace(
-            design, lines=motorcycle, size=(210, 143), text_mm=50, left=_band("NL", 26)
+            design, lines=motorcycle, size=(210, 143), text_mm=50, left=european("NL", 26)
         )
     elif shape < 0.18:
         moped = fill(rng, pick(rng, ("@-###-@@", "##-@@@-#")), _NL_LETTERS)
         design = replace(
-            design, lines=two_lines(moped), size=(145, 125), text_mm=44, left=_band("NL", 20)
+            design, lines=two_lines(moped), size=(145, 125), text_mm=44, left=european("NL", 20)
         )
     return design
 
@@ -318,6 +210,7 @@ _DE_SEALS = ((40, 150, 60), (150, 90, 30), (40, 60, 190), (30, 160, 220), (90, 9
 
 
 def germany(rng: Rng) -> Design:
+    """A district's letters, two seals, and what the owner chose; FE-Schrift."""
     kind = rng.random()
     ink = BLACK
     suffix = ""
@@ -345,13 +238,13 @@ def germany(rng: Rng) -> Design:
         "Germany",
         lines,
         (520, 110),
-        _FE if modern else _DIN,
+        FE if modern else DIN,
         WHITE,
         ink,
         75,
         stretch=1.0,
         spacing=0.13,
-        left=_band("D", 44) if rng.random() < 0.95 else None,
+        left=european("D", 44) if rng.random() < 0.95 else None,
         border=ink,
         mark=pick(rng, _DE_SEALS),
     )
@@ -360,13 +253,13 @@ def germany(rng: Rng) -> Design:
         return replace(design, left=Band(42, WHITE, "", BLACK, stars=False, flag=flag))
     shape = rng.random()
     head, _, tail = lines[0].partition("|")
-    narrow = _FE_NARROW if modern else _DIN
+    narrow = FE_NARROW if modern else DIN
     if len(design.text) >= 8:
         design = replace(design, fonts=narrow)
     if shape < 0.09:
         wide = 340 if rng.random() < 0.6 else 280
         return replace(
-            design, lines=(f"{head}|", tail), size=(wide, 200), left=_band("D", 42), fonts=narrow
+            design, lines=(f"{head}|", tail), size=(wide, 200), left=european("D", 42), fonts=narrow
         )
     if shape < 0.16:
         size, tall = pick(rng, (((180, 200), 72), ((220, 200), 75), ((255, 130), 49)))
@@ -375,7 +268,7 @@ def germany(rng: Rng) -> Design:
             lines=(f"{head}|", tail),
             size=size,
             text_mm=tall,
-            left=_band("D", 34),
+            left=european("D", 34),
             fonts=narrow,
         )
     if shape < 0.20 and not suffix:
@@ -384,8 +277,8 @@ def germany(rng: Rng) -> Design:
             design,
             right=Band(30, WHITE, "", stars=False),
             small=(
-                Small(months[0], (0.955, 0.34), 24, ink, _FE_NARROW[0]),
-                Small(months[1], (0.955, 0.68), 24, ink, _FE_NARROW[0]),
+                Small(months[0], (0.955, 0.34), 24, ink, FE_NARROW[0]),
+                Small(months[1], (0.955, 0.68), 24, ink, FE_NARROW[0]),
             ),
         )
     if shape < 0.30:
@@ -403,6 +296,7 @@ def _department(rng: Rng) -> str:
 
 
 def france(rng: Rng) -> Design:
+    """Black on white since 2009, the department on the right."""
     design = Design(
         "France",
         (fill(rng, "@@-###-@@", _FR_LETTERS),),
@@ -412,7 +306,7 @@ def france(rng: Rng) -> Design:
         BLACK,
         pick(rng, (70, 74, 78)),
         stretch=pick(rng, (0.9, 1.0)),
-        left=_band("F", 40),
+        left=european("F", 40),
     )
     kind = rng.random()
     if kind < 0.12:  # the departments' own series, until 2009
@@ -435,7 +329,7 @@ def france(rng: Rng) -> Design:
             lines=(f"{first}-{middle}", last),
             size=(210, 130),
             text_mm=48,
-            left=_band("F", 25),
+            left=european("F", 25),
             right=replace(right, mm=25),
         )
     if shape < 0.16:
@@ -444,7 +338,7 @@ def france(rng: Rng) -> Design:
             lines=(f"{first}-{middle}", last),
             size=(275, 200),
             text_mm=72,
-            left=_band("F", 36),
+            left=european("F", 36),
             right=replace(right, mm=36),
         )
     return replace(design, right=right if design.left is not None else None)
@@ -476,6 +370,7 @@ def _old_french(rng: Rng, design: Design) -> Design:
 
 
 def luxembourg(rng: Rng) -> Design:
+    """Black on yellow: two letters and four digits, or digits alone."""
     letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
     pattern = chosen(
         rng,
@@ -498,7 +393,7 @@ def luxembourg(rng: Rng) -> Design:
         YELLOW,
         BLACK,
         76,
-        left=_band("L"),
+        left=european("L"),
         border=BLACK if rng.random() < 0.4 else None,
     )
     if kind < 0.04:
@@ -507,10 +402,16 @@ def luxembourg(rng: Rng) -> Design:
         design = replace(design, ground=GREEN, ink=WHITE, border=None)
     shape = rng.random()
     if shape < 0.1 and " " in printed:
-        return replace(design, lines=two_lines(printed, " "), size=(340, 210), left=_band("L", 40))
+        return replace(
+            design, lines=two_lines(printed, " "), size=(340, 210), left=european("L", 40)
+        )
     if shape < 0.15 and " " in printed:
         return replace(
-            design, lines=two_lines(printed, " "), size=(210, 140), text_mm=50, left=_band("L", 26)
+            design,
+            lines=two_lines(printed, " "),
+            size=(210, 140),
+            text_mm=50,
+            left=european("L", 26),
         )
     return design
 
@@ -523,6 +424,7 @@ _GB_YEAR = "ABCDEFGHJKLMNPRSTVWXY"
 
 
 def united_kingdom(rng: Rng) -> Design:
+    """White in front, yellow behind; two letters, the half-year and three letters."""
     kind = chosen(
         rng,
         [
@@ -642,6 +544,7 @@ _ES_PROVINCES = (
 
 
 def spain(rng: Rng) -> Design:
+    """Four digits and three consonants; before 2000 a province's letters."""
     fonts = ("RG2014D.ttf", "RG2014E.ttf", "OSP-DIN.ttf", "LiberationSans-Bold.ttf")
     design = Design(
         "Spain",
@@ -651,7 +554,7 @@ def spain(rng: Rng) -> Design:
         WHITE,
         BLACK,
         77,
-        left=_band("E"),
+        left=european("E"),
         border=BLACK,
         border_mm=3,
     )
@@ -693,7 +596,7 @@ def spain(rng: Rng) -> Design:
             lines=two_lines(design.lines[0], " "),
             size=(220, 160),
             text_mm=56,
-            left=_band("E", 28) if design.left else None,
+            left=european("E", 28) if design.left else None,
         )
     if shape < 0.13 and " " in design.lines[0]:
         return replace(
@@ -701,7 +604,7 @@ def spain(rng: Rng) -> Design:
             lines=two_lines(design.lines[0], " "),
             size=(340, 220),
             text_mm=77,
-            left=_band("E", 40) if design.left else None,
+            left=european("E", 40) if design.left else None,
         )
     return design
 
@@ -712,6 +615,7 @@ _IT_LETTERS = "ABCDEFGHJKLMNPRSTVWXYZ"
 
 
 def italy(rng: Rng) -> Design:
+    """Between two blue bands; the front plate is smaller than the rear one."""
     fonts = (
         "OSP-DIN.ttf",
         "RobotoCondensed-Bold.ttf",
@@ -732,7 +636,7 @@ def italy(rng: Rng) -> Design:
         77,
         stretch=0.9,
         spacing=0.12,
-        left=_band("I", 40),
+        left=european("I", 40),
         right=right,
     )
     kind = rng.random()
@@ -752,7 +656,11 @@ def italy(rng: Rng) -> Design:
     shape = rng.random()
     if shape < 0.28:  # the front plate
         return replace(
-            design, size=(360, 110), left=_band("I", 30), right=replace(right, mm=30), stretch=0.8
+            design,
+            size=(360, 110),
+            left=european("I", 30),
+            right=replace(right, mm=30),
+            stretch=0.8,
         )
     if shape < 0.38:
         lines = (fill(rng, "@@", _IT_LETTERS), fill(rng, "#####"))
@@ -761,7 +669,7 @@ def italy(rng: Rng) -> Design:
             lines=lines,
             size=(177, 177),
             text_mm=62,
-            left=_band("I", 22),
+            left=european("I", 22),
             right=replace(right, mm=22, letters="", flag=()),
         )
     if shape < 0.44:
@@ -770,7 +678,7 @@ def italy(rng: Rng) -> Design:
             design,
             lines=(first[:2], first[3:]) if rng.random() < 0.5 else (first[:6], first[6:]),
             size=(297, 214),
-            left=_band("I", 32),
+            left=european("I", 32),
             right=replace(right, mm=32),
         )
     return design
@@ -788,6 +696,7 @@ _AT_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 
 def austria(rng: Rng) -> Design:
+    """A district, its arms, and what follows, between red lines."""
     if rng.random() < 0.4:
         district = pick(rng, _AT_ONE)
         tail = fill(
@@ -817,7 +726,7 @@ def austria(rng: Rng) -> Design:
         WHITE,
         ink,
         67,
-        left=_band("A", 44),
+        left=european("A", 44),
         edges=(BRIGHT_RED, WHITE, BRIGHT_RED),
         mark=pick(rng, (BRIGHT_RED, (60, 60, 60), (60, 140, 40), GOLD)),
     )
@@ -826,7 +735,11 @@ def austria(rng: Rng) -> Design:
         return replace(design, lines=(f"{district}*", tail), size=(300, 200), text_mm=67)
     if shape < 0.14:
         return replace(
-            design, lines=(f"{district}*", tail), size=(210, 170), text_mm=58, left=_band("A", 30)
+            design,
+            lines=(f"{district}*", tail),
+            size=(210, 170),
+            text_mm=58,
+            left=european("A", 30),
         )
     return design
 
@@ -839,6 +752,7 @@ _PL_THREE = "BIA BSK CBY CIN DLU DWR EBE EKU ESI FSU FZI GDA GKA GWE KBR KLI KNS
 
 
 def poland(rng: Rng) -> Design:
+    """A powiat's two or three letters, a sticker, and four or five characters."""
     if rng.random() < 0.6:
         head = pick(rng, _PL_TWO)
         tail = fill(
@@ -862,7 +776,7 @@ def poland(rng: Rng) -> Design:
         BLACK,
         80,
         stretch=0.92,
-        left=_band("PL"),
+        left=european("PL"),
         border=BLACK,
         mark=(196, 190, 170),
     )
@@ -885,7 +799,7 @@ def poland(rng: Rng) -> Design:
             design,
             lines=tuple(design.lines[0].split(":")),
             size=(305, 214),
-            left=_band("PL", 40) if design.left else None,
+            left=european("PL", 40) if design.left else None,
         )
     if shape < 0.12:
         return replace(
@@ -893,7 +807,7 @@ def poland(rng: Rng) -> Design:
             lines=tuple(design.lines[0].split(":")),
             size=(190, 150),
             text_mm=56,
-            left=_band("PL", 26) if design.left else None,
+            left=european("PL", 26) if design.left else None,
         )
     return design
 
@@ -904,6 +818,7 @@ _CZ_LETTERS = "ABCDEFHIJKLMNPRSTUVXYZ"
 
 
 def czech_republic(rng: Rng) -> Design:
+    """A digit, the region's letter and a character, two stickers, four digits."""
     region = pick(rng, "ASULKHEPCJBMTZ")
     kind = rng.random()
     if kind < 0.72:
@@ -926,7 +841,7 @@ def czech_republic(rng: Rng) -> Design:
         76,
         stretch=0.95,
         even=rng.random() < 0.6,
-        left=_band("CZ"),
+        left=european("CZ"),
         border=BLACK,
         mark=pick(rng, ((60, 150, 80), (150, 110, 40), (160, 160, 160))),
     )
@@ -940,7 +855,7 @@ def czech_republic(rng: Rng) -> Design:
             design,
             lines=(printed.split(":")[0] + ":", printed.split(":")[1]),
             size=(320, 200),
-            left=_band("CZ", 40) if design.left else None,
+            left=european("CZ", 40) if design.left else None,
         )
     if shape < 0.13 and ":" in printed:
         return replace(
@@ -948,7 +863,7 @@ def czech_republic(rng: Rng) -> Design:
             lines=(printed.split(":")[0] + ":", printed.split(":")[1]),
             size=(200, 160),
             text_mm=60,
-            left=_band("CZ", 28) if design.left else None,
+            left=european("CZ", 28) if design.left else None,
         )
     return design
 
@@ -969,6 +884,7 @@ _RO_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 
 def romania(rng: Rng) -> Design:
+    """The county, two digits (in the capital often three) and three letters."""
     bucharest = rng.random() < 0.4
     head = "B" if bucharest else pick(rng, _RO_COUNTIES)
     numbers = "###" if bucharest and rng.random() < 0.8 else "##"
@@ -978,7 +894,7 @@ def romania(rng: Rng) -> Design:
         ink, tail = BRIGHT_RED, fill(rng, pick(rng, ("0#####", "&#####", "&###")))
     elif kind < 0.08:
         head, tail = pick(rng, ("CD", "TC", "CO")), fill(rng, "### ###")
-    band = _band("RO")
+    band = european("RO")
     if rng.random() < 0.1:
         band = Band(42, BLUE, "RO", stars=False, flag=(BLUE, GOLD, BRIGHT_RED))
     design = Design(
@@ -1025,6 +941,7 @@ _DK_LETTERS = "ABCDEHJKLMNOPRSTUVXYZ"
 
 
 def denmark(rng: Rng) -> Design:
+    """Two letters and five digits in a red frame."""
     printed = fill(rng, "@@ ## ###", _DK_LETTERS)
     kind = rng.random()
     design = Design(
@@ -1037,7 +954,7 @@ def denmark(rng: Rng) -> Design:
         78,
         border=BRIGHT_RED,
         border_mm=4,
-        left=_band("DK", 42) if rng.random() < 0.6 else None,
+        left=european("DK", 42) if rng.random() < 0.6 else None,
     )
     if kind < 0.06:
         own = _personal(rng, 2 + int(rng.random() * 6))
@@ -1059,555 +976,9 @@ def denmark(rng: Rng) -> Design:
             lines=(first, f"{second} {third}"),
             size=(285, 216) if big else (240, 165),
             text_mm=76 if big else 60,
-            left=_band("DK", 34) if design.left else None,
+            left=european("DK", 34) if design.left else None,
         )
     return design
-
-
-# --- everywhere else -------------------------------------------------------------------------
-
-_STATES = (
-    "CALIFORNIA",
-    "TEXAS",
-    "NEW YORK",
-    "FLORIDA",
-    "OHIO",
-    "ILLINOIS",
-    "GEORGIA",
-    "VIRGINIA",
-    "UTAH",
-    "NEVADA",
-    "ARIZONA",
-    "OREGON",
-    "COLORADO",
-    "MICHIGAN",
-    "KANSAS",
-    "IOWA",
-    "MAINE",
-    "VERMONT",
-    "ALABAMA",
-    "MISSOURI",
-    "MONTANA",
-    "IDAHO",
-    "HAWAII",
-    "ALASKA",
-    "ONTARIO",
-    "ALBERTA",
-    "QUEBEC",
-)
-_WORDS = (
-    "LAND OF LAKES",
-    "SUNSHINE STATE",
-    "FIRST IN FLIGHT",
-    "GREAT OUTDOORS",
-    "GARDEN STATE",
-    "SCENIC",
-    "DISCOVER",
-    "PURE WATER",
-    "MOUNTAINS",
-    "HISTORIC",
-    "COAST TO COAST",
-    "WILD AND FREE",
-)
-_US_PATTERNS = (
-    "@@@ ####",
-    "### @@@",
-    "@@@ ###",
-    "&@@@###",
-    "@@@@##",
-    "###.@@@",
-    "@## @##",
-    "@@#####",
-    "### ####",
-    "@@ #####",
-    "&## @@&",
-    "@@@.####",
-    "######@",
-    "@@ ## @@",
-    "@@@#@",
-    "#@ ####",
-)
-_US_FONTS = (
-    "routed-gothic-narrow.ttf",
-    "BebasNeue-Bold.otf",
-    "RG2014C.ttf",
-    "RobotoCondensed-Bold.ttf",
-    "RG2014D.ttf",
-    "routed-gothic.ttf",
-    "RobotoCondensed-Regular.ttf",
-)
-_PASTEL = (
-    WHITE,
-    WHITE,
-    WHITE,
-    (210, 235, 245),
-    (235, 225, 200),
-    (200, 225, 235),
-    (170, 220, 250),
-    (230, 230, 225),
-    (215, 200, 240),
-    (200, 240, 215),
-    (60, 190, 245),
-    (220, 180, 130),
-)
-_DARK = (
-    BLACK,
-    NAVY,
-    (90, 30, 20),
-    (60, 80, 20),
-    (40, 40, 150),
-    (30, 60, 100),
-    MAROON,
-    (20, 70, 30),
-)
-
-
-def american(rng: Rng) -> Design:
-    dark = rng.random() < 0.14
-    ground = pick(rng, _DARK) if dark else pick(rng, _PASTEL)
-    ink = pick(rng, (WHITE, (130, 220, 250), YELLOW)) if dark else pick(rng, _DARK)
-    head = pick(rng, _DARK) if not dark else ink
-    small = [
-        Small(pick(rng, _STATES), (0.5, 0.13), float(rng.uniform(13, 24)), head, pick(rng, _SANS))
-    ]
-    if rng.random() < 0.7:
-        words = pick(rng, (*_WORDS, *_STATES))
-        small.append(Small(words, (0.5, 0.90), float(rng.uniform(8, 15)), head, pick(rng, _SANS)))
-    if rng.random() < 0.5:
-        small.append(Small(fill(rng, pick(rng, ("##", "20##"))), (0.12, 0.13), 9, head))
-    if rng.random() < 0.4:
-        small.append(
-            Small(
-                pick(rng, ("JAN", "MAR", "APR", "JUN", "AUG", "OCT", "DEC")), (0.88, 0.13), 9, head
-            )
-        )
-    return Design(
-        "Unknown",
-        (fill(rng, pick(rng, _US_PATTERNS)),),
-        (305, 152),
-        _US_FONTS,
-        ground,
-        ink,
-        float(rng.uniform(62, 74)),
-        stretch=float(rng.uniform(0.75, 1.1)),
-        spacing=0.13,
-        border=ink if rng.random() < 0.3 else None,
-        small=tuple(small),
-        scenery=rng.random() < 0.6,
-        area=(0.22, 0.82),
-    )
-
-
-def brazilian(rng: Rng) -> Design:
-    if rng.random() < 0.5:  # Mercosul
-        ink = chosen(
-            rng, [(80, BLACK), (8, BRIGHT_RED), (6, BLUE), (3, GREEN), (3, (140, 140, 140))]
-        )
-        fonts = ("GL-Nummernschild-Mtl.ttf", "GL-Nummernschild-Eng.ttf", "RG2014D.ttf")
-        country = pick(
-            rng, ("BRASIL", "BRASIL", "BRASIL", "REPUBLICA ARGENTINA", "URUGUAY", "PARAGUAY")
-        )
-        pattern = {
-            "REPUBLICA ARGENTINA": "@@ ### @@",
-            "URUGUAY": "@@@ ####",
-            "PARAGUAY": "@@@@ ###",
-        }.get(country, "@@@#@##")
-        design = Design(
-            "Unknown",
-            (fill(rng, pattern),),
-            (400, 130),
-            fonts,
-            WHITE,
-            ink,
-            65,
-            spacing=0.16,
-            top=Band(30, BLUE, country, stars=False),
-            border=BLACK if rng.random() < 0.7 else None,
-            border_mm=2,
-            area=(0.24, 0.98),
-        )
-        if rng.random() < 0.25:
-            printed = design.lines[0].replace(" ", "")
-            return replace(
-                design,
-                lines=(printed[:3], printed[3:]),
-                size=(200, 170),
-                text_mm=56,
-                top=Band(26, BLUE, country, stars=False),
-                area=(0.18, 0.98),
-            )
-        return design
-    ground, ink = chosen(
-        rng,
-        [(80, (GREY, BLACK)), (10, (BRIGHT_RED, WHITE)), (5, (WHITE, BLACK)), (5, (BLACK, WHITE))],
-    )
-    town = pick(
-        rng,
-        (
-            "SP - SAO PAULO",
-            "RJ - RIO DE JANEIRO",
-            "PR - CURITIBA",
-            "MG - BELO HORIZONTE",
-            "BA - SALVADOR",
-            "SC - JOINVILLE",
-        ),
-    )
-    design = Design(
-        "Unknown",
-        (fill(rng, "@@@-####"),),
-        (400, 130),
-        ("RG2014D.ttf", "OSP-DIN.ttf", "RG2014E.ttf"),
-        ground,
-        ink,
-        64,
-        small=(Small(town, (0.5, 0.13), 13, ink, pick(rng, _SANS)),),
-        border=ink if rng.random() < 0.5 else None,
-        area=(0.24, 0.97),
-    )
-    if rng.random() < 0.25:
-        return replace(
-            design, lines=two_lines(design.lines[0]), size=(187, 136), text_mm=42, area=(0.2, 0.97)
-        )
-    return design
-
-
-def swiss(rng: Rng) -> Design:
-    canton = pick(
-        rng, "AG AI AR BE BL BS FR GE GL GR JU LU NE NW OW SG SH SO SZ TG TI UR VD VS ZG ZH".split()
-    )
-    number = fill(rng, pick(rng, ("&#####", "&#####", "&####", "&###")))
-    ground = chosen(rng, [(85, WHITE), (6, (60, 150, 60)), (5, (190, 120, 40)), (4, YELLOW)])
-    design = Design(
-        "Unknown",
-        (
-            f"{canton}~{number[:-3]} {number[-3:]}"
-            if rng.random() < 0.5
-            else f"*{canton} {number}*",
-        ),
-        (500, 110),
-        ("OSP-DIN.ttf", "RG2014D.ttf", "routed-gothic.ttf"),
-        ground,
-        BLACK,
-        74,
-        mark=BRIGHT_RED,
-    )
-    if rng.random() < 0.3:
-        return replace(design, lines=(f"*{canton}*", number), size=(300, 160), text_mm=62)
-    return (
-        replace(design, size=(300, 80), text_mm=58, lines=(f"*{canton} {number}",))
-        if rng.random() < 0.4
-        else design
-    )
-
-
-def nordic(rng: Rng) -> Design:
-    fonts = ("RG2014E.ttf", "RG2014D.ttf", "OSP-DIN.ttf")
-    kind = rng.random()
-    band: Band | None
-    if kind < 0.35:
-        printed, band = (
-            fill(rng, pick(rng, ("@@@ ###", "@@@ ##@")), "ABCDEFGHJKLMNOPRSTUWXYZ"),
-            _band("S"),
-        )
-    elif kind < 0.65:
-        printed, band = (
-            fill(rng, "@@ #####", "ABCDEFHJKLNPRSTUVXYZ"),
-            Band(40, BLUE, "N", stars=False, flag=(BRIGHT_RED, BLUE, BRIGHT_RED)),
-        )
-    elif kind < 0.85:
-        printed, band = fill(rng, "@@@-###", ALL.replace("Q", "")), _band("FIN")
-    else:
-        printed, band = fill(rng, "@@ @##"), Band(40, BLUE, "IS", stars=False)
-    colours = chosen(
-        rng, [(86, (WHITE, BLACK)), (5, (GREEN, WHITE)), (4, (YELLOW, BLACK)), (5, (BLACK, WHITE))]
-    )
-    return Design(
-        "Unknown",
-        (printed,),
-        (520, 110),
-        fonts,
-        colours[0],
-        colours[1],
-        76,
-        left=band if rng.random() < 0.75 else None,
-        border=colours[1] if rng.random() < 0.6 else None,
-    )
-
-
-def other_european(rng: Rng) -> Design:
-    kind = pick(
-        rng,
-        (
-            "H",
-            "SK",
-            "P",
-            "TR",
-            "BG",
-            "HR",
-            "SLO",
-            "LT",
-            "LV",
-            "EST",
-            "GR",
-            "IRL",
-            "UA",
-            "SRB",
-            "PT2",
-        ),
-    )
-    fonts = ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "LiberationSans-Bold.ttf")
-    design = Design(
-        "Unknown",
-        ("",),
-        (520, 110),
-        fonts,
-        WHITE,
-        BLACK,
-        77,
-        left=_band(kind),
-        border=BLACK if rng.random() < 0.6 else None,
-    )
-    greek = "ABEHIKMNOPTXYZ"
-    if kind == "H":
-        printed = fill(rng, pick(rng, ("@@@-###", "@@ @@-###")))
-    elif kind == "SK":
-        printed = fill(rng, pick(rng, ("BA*###@@", "KE*###@@", "TT*###@@", "@@*###@@")))
-        design = replace(design, mark=pick(rng, (BRIGHT_RED, (150, 80, 40))))
-    elif kind == "P":
-        printed = fill(rng, pick(rng, ("##-@@-##", "@@-##-@@", "##-##-@@")))
-        right = Band(32, YELLOW, "", stars=False) if rng.random() < 0.6 else None
-        design = replace(design, right=right)
-    elif kind == "PT2":
-        printed, design = fill(rng, "@@.##.@@"), replace(design, left=_band("P"))
-    elif kind == "TR":
-        printed = f"{1 + int(rng.random() * 81):02d} {fill(rng, pick(rng, ('@@@ ##', '@@@ ###', '@@ ###', '@@ ####', '@ ####')))}"
-        design = replace(design, left=Band(38, BLUE, "TR", stars=False))
-    elif kind == "BG":
-        printed = fill(rng, pick(rng, ("CB ####@@", "@ ####@@", "@@ ####@@")), "ABCEHKMOPTXY")
-    elif kind == "HR":
-        printed = f"{pick(rng, ('ZG', 'ST', 'RI', 'OS', 'PU', 'ZD'))}*{fill(rng, pick(rng, ('####-@', '###-@@', '####-@@')))}"
-        design = replace(design, mark=BRIGHT_RED)
-    elif kind == "SLO":
-        printed = f"{pick(rng, ('LJ', 'MB', 'CE', 'KR', 'KP', 'GO'))}*{fill(rng, pick(rng, ('##-@@@', '@#-###', '@@-###')))}"
-        design = replace(design, mark=(60, 140, 40), border=(60, 140, 40))
-    elif kind in {"LT", "EST"}:
-        printed = fill(rng, "@@@:###" if kind == "LT" else "### @@@")
-        design = replace(design, mark=(60, 60, 200) if kind == "LT" else None)
-    elif kind == "LV":
-        printed = fill(rng, pick(rng, ("@@-####", "@@-###", "@@-##")))
-    elif kind == "GR":
-        printed = fill(rng, "@@@-####", greek)
-    elif kind == "IRL":
-        printed = f"{10 + int(rng.random() * 16)}{pick(rng, '12')}-{pick(rng, ('D', 'C', 'G', 'L', 'KY', 'WX'))}-{fill(rng, pick(rng, ('&####', '&###', '&##')))}"
-    elif kind == "UA":
-        printed = fill(rng, "@@ #### @@", "ABCEHIKMOPTX")
-        design = replace(
-            design, left=Band(40, (180, 90, 0), "UA", stars=False, flag=((180, 90, 0), GOLD))
-        )
-    else:
-        printed = (
-            f"{pick(rng, ('BG', 'NS', 'NI', 'KG'))}*{fill(rng, pick(rng, ('###-@@', '####-@@')))}"
-        )
-        design = replace(design, left=Band(40, BLUE, "SRB", stars=False), mark=BRIGHT_RED)
-    design = replace(design, lines=(printed,))
-    if rng.random() < 0.14:
-        return replace(
-            design,
-            lines=two_lines(printed),
-            size=(320, 210),
-            left=replace(design.left, mm=38) if design.left else None,
-            right=None,
-        )
-    return design
-
-
-def asian(rng: Rng) -> Design:
-    kind = rng.random()
-    fonts = (
-        "RG2014D.ttf",
-        "OSP-DIN.ttf",
-        "RobotoCondensed-Bold.ttf",
-        "DejaVuSansCondensed-Bold.ttf",
-        "B612-Bold.otf",
-    )
-    if kind < 0.4:  # India
-        state = pick(rng, "MH DL KA TN GJ RJ UP HR PB KL AP TS WB MP".split())
-        printed = f"{state} {fill(rng, pick(rng, ('## @@ ####', '## @ ####', '# @@ ####')))}"
-        colours = chosen(
-            rng,
-            [
-                (65, (WHITE, BLACK)),
-                (25, (YELLOW, BLACK)),
-                (6, (GREEN, WHITE)),
-                (4, (BLACK, YELLOW)),
-            ],
-        )
-        size: tuple[int, int] = (500, 120)
-        lines: tuple[str, ...] = (printed,)
-        if rng.random() < 0.35:
-            lines, size = (
-                (printed[: printed.index(" ", 3)], printed[printed.index(" ", 3) + 1 :]),
-                pick(rng, ((340, 200), (200, 100))),
-            )
-        text = 62.0 if size[1] == 120 else 0.38 * size[1]
-        band = Band(34, BLUE, "IND", stars=False) if rng.random() < 0.4 else None
-        border = colours[1] if rng.random() < 0.5 else None
-        return Design(
-            "Unknown", lines, size, fonts, colours[0], colours[1], text, left=band, border=border
-        )
-    if kind < 0.75:  # Vietnam
-        head = f"{11 + int(rng.random() * 88)}{fill(rng, '@', 'ABCDEFGHKLMNPSTUVXYZ')}"
-        tail = fill(rng, pick(rng, ("###.##", "###.##", "####")))
-        ground, ink = chosen(
-            rng,
-            [
-                (80, (WHITE, BLACK)),
-                (12, (YELLOW, BLACK)),
-                (5, (BLUE, WHITE)),
-                (3, (BRIGHT_RED, WHITE)),
-            ],
-        )
-        shape = rng.random()
-        if shape < 0.45:
-            return Design(
-                "Unknown", (f"{head}-{tail}",), (520, 110), fonts, ground, ink, 76, border=ink
-            )
-        if shape < 0.75:
-            return Design("Unknown", (head, tail), (330, 165), fonts, ground, ink, 64, border=ink)
-        return Design(
-            "Unknown",
-            (f"{head[:2]}-{head[2]}{fill(rng, '&')}", tail),
-            (190, 140),
-            fonts,
-            ground,
-            ink,
-            54,
-            border=ink,
-        )
-    printed = fill(rng, pick(rng, ("@@@ ####", "@ #### @@", "@@ #### @", "S@@ #### @", "@@ ###")))
-    dark = rng.random() < 0.6
-    return Design(
-        "Unknown",
-        (printed,),
-        (450, 110),
-        fonts,
-        BLACK if dark else WHITE,
-        WHITE if dark else BLACK,
-        74,
-        border=WHITE if dark else BLACK,
-    )
-
-
-def antipodean(rng: Rng) -> Design:
-    fonts = ("RG2014D.ttf", "routed-gothic.ttf", "RG2014E.ttf", "OSP-DIN.ttf")
-    if rng.random() < 0.5:
-        printed = fill(rng, pick(rng, ("@@@###", "@@####", "@@@##", "@@@###")))
-        colours = chosen(rng, [(88, (WHITE, BLACK)), (12, (BLACK, WHITE))])
-        return Design(
-            "Unknown",
-            (printed,),
-            (360, 125),
-            fonts,
-            colours[0],
-            colours[1],
-            78,
-            border=colours[1] if rng.random() < 0.5 else None,
-        )
-    ground, ink = pick(
-        rng,
-        (
-            (WHITE, BLACK),
-            (YELLOW, BLACK),
-            (WHITE, NAVY),
-            (WHITE, GREEN),
-            (BLACK, WHITE),
-            (WHITE, MAROON),
-        ),
-    )
-    printed = fill(
-        rng,
-        pick(
-            rng, ("@@@-###", "###.@@@", "@@@ ##@", "&@@ &@@", "@ ### @@@", "S###-@@@", "@@ ## @@")
-        ),
-    )
-    word = pick(rng, ("VICTORIA", "QUEENSLAND", "NEW SOUTH WALES", "SOUTH COAST", "STATE OF WINE"))
-    return Design(
-        "Unknown",
-        (printed,),
-        (372, 134),
-        fonts,
-        ground,
-        ink,
-        76,
-        small=(Small(word, (0.5, 0.90), 11, ink),),
-        border=ink if rng.random() < 0.5 else None,
-        area=(0.06, 0.83),
-    )
-
-
-def invented(rng: Rng) -> Design:
-    """No country's: any text in any colour, so that a reader learns letters and not habits."""
-    length = 3 + int(rng.random() * 8)
-    letters = [pick(rng, ALL + "0123456789" * 2) for _ in range(length)]
-    printed = "".join(letters[:1])
-    for one in letters[1:]:
-        printed += (pick(rng, (" ", "-", ".", "~")) if rng.random() < 0.22 else "") + one
-    if rng.random() < 0.6:
-        ground, ink = pick(rng, _PASTEL), pick(rng, _DARK)
-    elif rng.random() < 0.5:
-        ground, ink = pick(rng, _DARK), pick(rng, (WHITE, YELLOW, GOLD))
-    else:
-        ground = (int(rng.integers(256)), int(rng.integers(256)), int(rng.integers(256)))
-        light = 0.11 * ground[0] + 0.59 * ground[1] + 0.30 * ground[2]
-        ink = (
-            pick(rng, (BLACK, NAVY, MAROON)) if light > 125 else pick(rng, (WHITE, (200, 250, 250)))
-        )
-    lines: tuple[str, ...] = (printed,)
-    size = (int(rng.integers(300, 540)), int(rng.integers(95, 150)))
-    tall = size[1] * float(rng.uniform(0.55, 0.75))
-    if length > 4 and rng.random() < 0.3:
-        at = len(printed) // 2
-        lines = (printed[:at].strip(" -.~"), printed[at:].strip(" -.~"))
-        size = (int(rng.integers(180, 350)), int(rng.integers(130, 220)))
-        tall = size[1] * float(rng.uniform(0.32, 0.4))
-    band = Band(
-        int(rng.integers(24, 46)),
-        pick(rng, _DARK),
-        pick(rng, ("", "A", "GB", "XX", "MK", "AL")),
-        stars=rng.random() < 0.3,
-    )
-    return Design(
-        "Unknown",
-        lines,
-        size,
-        (*_SANS, *_US_FONTS, "Play-Bold.ttf", "B612-Bold.otf", "DejaVuSans-Bold.ttf", *_FE),
-        ground,
-        ink,
-        tall,
-        stretch=float(rng.uniform(0.75, 1.15)),
-        even=rng.random() < 0.2,
-        left=band if rng.random() < 0.4 else None,
-        border=ink if rng.random() < 0.5 else None,
-        scenery=rng.random() < 0.15,
-    )
-
-
-def unknown(rng: Rng) -> Design:
-    """A plate of none of the listed countries."""
-    make = chosen(
-        rng,
-        [
-            (28, american),
-            (18, brazilian),
-            (5, swiss),
-            (7, nordic),
-            (14, other_european),
-            (12, asian),
-            (5, antipodean),
-            (11, invented),
-        ],
-    )
-    return make(rng)
 
 
 COUNTRIES: dict[str, Callable[[Rng], Design]] = {
@@ -1624,6 +995,6 @@ COUNTRIES: dict[str, Callable[[Rng], Design]] = {
     "Czech Republic": czech_republic,
     "Romania": romania,
     "Denmark": denmark,
-    "Unknown": unknown,
+    "Unknown": elsewhere,
 }
 """A maker of designs for each region; "Unknown" comes last."""

@@ -47,10 +47,16 @@ class Line:
     """Separator, its left edge and its width."""
 
 
+_PLAIN_ONES = {"routed-gothic.ttf", "routed-gothic-narrow.ttf"}
+"""Fonts whose 1 is a mere stroke, as no plate's is; the 1 is another font's then."""
+
+
 @lru_cache(maxsize=2048)
 def _glyph(font: str, character: str) -> Pixels:
     """A character's mask, from the top to the foot of a capital; a tail is pressed into that."""
     image_of, draw_on, font_of = pillow()
+    if character == "1" and font in _PLAIN_ONES:
+        font = "RG2014C.ttf"
     path = str(font_path(font))
     _, top, _, foot = font_of.truetype(path, 200).getbbox("H")
     face = font_of.truetype(path, round(200 * _TALL / (foot - top)))
@@ -65,9 +71,8 @@ def _glyph(font: str, character: str) -> Pixels:
     mask = np.asarray(image, dtype=np.uint8)
     inked = np.flatnonzero(mask.max(axis=0) > 64)
     mask = mask[:, inked[0] : inked[-1] + 1]
-    return np.ascontiguousarray(
-        cv2.resize(mask, (mask.shape[1], _TALL), interpolation=cv2.INTER_AREA)
-    )
+    fitted = cv2.resize(mask, (mask.shape[1], _TALL), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(fitted, dtype=np.uint8)
 
 
 @lru_cache(maxsize=64)

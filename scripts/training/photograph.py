@@ -14,13 +14,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.training.countries import pick
+from scripts.training.design import pick
 from scripts.training.lettering import Face, line_of
 from scripts.training.plates import FlatPlate
 
 Pixels = npt.NDArray[np.uint8]
 Rng = np.random.Generator
 Picture = npt.NDArray[np.float32]
+Points = npt.NDArray[np.float64]
 
 HARD_SHARE = 0.04
 """How many photographs are drawn with twice the blur, noise and darkness."""
@@ -46,31 +47,37 @@ class PlatePhoto:
 def photograph(plate: FlatPlate, rng: Rng) -> PlatePhoto:
     """One photograph of the plate; distance, weather, light and camera as `rng` draws them."""
     hard = 2.0 if rng.random() < HARD_SHARE else 1.0
-    width = _width(rng, plate.pixels.shape[1] / plate.pixels.shape[0])
     infrared = rng.random() < 0.13
+    width = _width(rng, plate.pixels.shape[1] / plate.pixels.shape[0])
     face = _near_infrared(plate.pixels, rng) if infrared else plate.pixels
     texels = min(1.0, 1.5 * width / face.shape[1])
     size = max(8, round(face.shape[1] * texels)), max(6, round(face.shape[0] * texels))
-    face = cv2.resize(face, size, interpolation=cv2.INTER_AREA)
-    face = _worn(face, rng, hard)
-    face = _mounted(face, rng)
-    pixels = _posed(face, width, infrared, rng)
-    light = pixels.astype(np.float32)
-    _lit(light, infrared, rng, hard)
+    face = _bytes(cv2.resize(face, size, interpolation=cv2.INTER_AREA))
+    _wear(face, rng, hard)
+    light = _posed(*_mounted(face, rng), width=width, infrared=infrared, rng=rng)
+    _expose(light, rng, hard, infrared=infrared)
     light = _through_lens(light, width, rng, hard)
-    _sensed(light, rng, hard)
-    pixels = np.clip(light, 0, 255).astype(np.uint8)
+    _sense(light, rng, hard)
+    pixels = _bytes(np.clip(light, 0, 255))
     if infrared or rng.random() < 0.04:
-        pixels = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    pixels = _encoded(pixels, rng, hard)
+        pixels = _bytes(cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
+    pixels = _encoded(_sharpened(pixels, rng), rng, hard)
     return PlatePhoto(np.ascontiguousarray(pixels), plate.text, plate.region)
 
 
+def _bytes(picture: npt.NDArray[np.generic] | cv2.typing.MatLike) -> Pixels:
+    return np.asarray(picture).astype(np.uint8, copy=False)
+
+
+def _floats(picture: npt.NDArray[np.generic] | cv2.typing.MatLike) -> Picture:
+    return np.asarray(picture).astype(np.float32, copy=False)
+
+
 def _width(rng: Rng, aspect: float) -> float:
-    """Width of the plate in pixels: log-normal about 95, less for a plate of two lines."""
-    width = 95.0 * np.exp(rng.normal(0.0, 0.52))
+    """Width of the plate in pixels: log-normal about 100, less for a plate that is no long one."""
+    width = 100.0 * np.exp(rng.normal(0.0, 0.48))
     if aspect < 3:  # as far away, it is narrower; its characters are as small
-        width *= 0.62
+        width *= 0.68
     return float(np.clip(width, _NARROWEST, _WIDEST))
 
 
@@ -81,14 +88,14 @@ def _near_infrared(face: Pixels, rng: Rng) -> Pixels:
     grey = (grey - low) / max(1.0, high - low)
     gamma = 0.6 + 0.7 * rng.random()
     grey = (20 + 50 * rng.random()) + (150 + 60 * rng.random()) * grey**gamma
-    return cv2.cvtColor(np.clip(grey, 0, 255).astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    return _bytes(cv2.cvtColor(_bytes(np.clip(grey, 0, 255)), cv2.COLOR_GRAY2BGR))
 
 
 # --- on the plate ---------------------------------------------------------------------------
 
 
-def _worn(face: Pixels, rng: Rng, hard: float) -> Pixels:
-    """Screws, dirt, scratches, a shadow across, drops of water."""
+def _wear(face: Pixels, rng: Rng, hard: float) -> None:
+    """Screws, dirt, a shadow across, drops of water; in place."""
     height, width = face.shape[:2]
     if rng.random() < 0.45:
         radius = max(1, round((0.025 + 0.02 * rng.random()) * height))
@@ -98,26 +105,25 @@ def _worn(face: Pixels, rng: Rng, hard: float) -> Pixels:
         for x in (int(apart * width), int((1 - apart) * width)):
             cv2.circle(face, (x, y), radius, (shade, shade, shade), -1, cv2.LINE_AA)
     if rng.random() < 0.35:
-        face = _soiled(face, rng, hard)
+        _soil(face, rng, hard)
     if rng.random() < 0.22:
         _cross_shadow(face, rng)
     if rng.random() < 0.06:
         for _ in range(int(rng.integers(3, 14))):
             _drop(face, rng)
-    return face
 
 
-def _soiled(face: Pixels, rng: Rng, hard: float) -> Pixels:
+def _soil(face: Pixels, rng: Rng, hard: float) -> None:
     height, width = face.shape[:2]
     cells = int(rng.integers(3, 9)), int(rng.integers(5, 24))
-    cloud = rng.random(cells, dtype=np.float32)
-    cloud = cv2.resize(cloud, (width, height), interpolation=cv2.INTER_CUBIC)
+    cells_of = rng.random(cells, dtype=np.float32)
+    cloud = _floats(cv2.resize(cells_of, (width, height), interpolation=cv2.INTER_CUBIC))
     threshold = 0.2 + 0.5 * rng.random()
     share = np.clip((cloud - threshold) * 2.0, 0, 1) * min(0.75, (0.15 + 0.4 * rng.random()) * hard)
     if rng.random() < 0.5:  # splashed from below
         share *= np.linspace(0.2, 1.0, height, dtype=np.float32)[:, None]
     mud = np.array((70, 90, 105), np.float32) * (0.5 + 0.9 * rng.random())
-    return (face + (mud - face) * share[..., None]).astype(np.uint8)
+    face[:] = _bytes(face + (mud - face) * share[..., None])
 
 
 def _cross_shadow(face: Pixels, rng: Rng) -> None:
@@ -130,8 +136,8 @@ def _cross_shadow(face: Pixels, rng: Rng) -> None:
         x1, x2 = int(rng.random() * width), int(rng.random() * width)
         shape = np.array([(x1, 0), (width, 0), (width, height), (x2, height)])
         cv2.fillPoly(mask, [shape], (float(depth),))
-    mask = cv2.GaussianBlur(mask, (0, 0), 0.5 + 0.05 * height * rng.random())
-    face[:] = (face * mask[..., None]).astype(np.uint8)
+    soft = cv2.GaussianBlur(mask, (0, 0), 0.5 + 0.05 * height * rng.random())
+    face[:] = _bytes(face * soft[..., None])
 
 
 def _drop(face: Pixels, rng: Rng) -> None:
@@ -163,32 +169,29 @@ def _advert(text: str, height: int, room: int) -> Pixels:
     return line_of(text, Face("LiberationSans-Bold.ttf", spacing=0.2), height, room).mask
 
 
-def _mounted(face: Pixels, rng: Rng) -> Pixels:
-    """The plate as BGRA, in a dealer's frame or with none; its corners are cut round."""
+def _mounted(face: Pixels, rng: Rng) -> tuple[Pixels, tuple[int, int, int, int]]:
+    """The plate as BGRA, in a dealer's frame or none, its corners round; and where in it it lies.
+
+    The box is left, top, right and lower edge in pixels of the picture returned.
+    """
     height, width = face.shape[:2]
     kind = rng.random()
     side = below = 0
     if kind < 0.45:
         side = max(1, round((0.03 + 0.05 * rng.random()) * height))
         below = side if kind < 0.2 else round((0.10 + 0.08 * rng.random()) * height)
-        shade = (
-            float(10 + 45 * rng.random())
-            if rng.random() < 0.85
-            else float(120 + 110 * rng.random())
-        )
+        shade = 10 + 45 * rng.random() if rng.random() < 0.85 else 120 + 110 * rng.random()
         framed = np.empty((height + side + below, width + 2 * side, 3), np.uint8)
-        framed[:] = shade
+        framed[:] = int(shade)
         framed[side : side + height, side : side + width] = face
         if below > 7 and rng.random() < 0.7:
             words = f"{pick(rng, _ADVERTS)} {pick(rng, _ADVERTS)}"
             mask = _advert(words, max(4, int(0.55 * below)), int(0.8 * width))
-            y, x = (
-                side + height + (below - mask.shape[0]) // 2,
-                (framed.shape[1] - mask.shape[1]) // 2,
-            )
+            tall, wide = mask.shape
+            y, x = side + height + (below - tall) // 2, (framed.shape[1] - wide) // 2
+            patch = framed[y : y + tall, x : x + wide]
             ink = 225.0 if shade < 100 else 30.0
-            patch = framed[y : y + mask.shape[0], x : x + mask.shape[1]]
-            patch[:] = (patch + (ink - patch) * (mask[..., None] / 255.0)).astype(np.uint8)
+            patch[:] = _bytes(patch + (ink - patch) * (mask[..., None] / 255.0))
         face = framed
     tall, wide = face.shape[:2]
     alpha = np.full((tall, wide), 255, np.uint8)
@@ -200,59 +203,96 @@ def _mounted(face: Pixels, rng: Rng) -> Pixels:
         for x in (radius, wide - 1 - radius):
             for y in (radius, tall - 1 - radius):
                 cv2.circle(alpha, (x, y), radius, (255,), -1, cv2.LINE_AA)
-    return np.dstack((face, alpha))
+    merged = _bytes(cv2.merge((*cv2.split(face), alpha)))
+    return merged, (side, side, side + width, side + height)
 
 
 # --- turned, before a car --------------------------------------------------------------------
 
 
-def _posed(face: Pixels, width: float, infrared: bool, rng: Rng) -> Pixels:
-    """The plate turned in space before a car's body, cut as a detector's box would cut it."""
+def _posed(
+    face: Pixels, box: tuple[int, int, int, int], *, width: float, infrared: bool, rng: Rng
+) -> Picture:
+    """The plate turned in space before a car's body, cut as a detector's box would cut it.
+
+    Args:
+        face: the mounted plate, BGRA.
+        box: where in it the plate itself lies.
+        width: of the plate in the picture, in pixels.
+        infrared: the surroundings are dark.
+        rng: draws pose, surroundings and the box's errors.
+    """
     tall, wide = face.shape[:2]
     yaw = np.clip(rng.normal(0.0, 0.33), -0.96, 0.96)
     pitch = np.clip(rng.normal(0.12, 0.2), -0.55, 0.6)
     roll = rng.normal(0.0, 0.05) if rng.random() < 0.9 else rng.normal(0.0, 0.16)
-    corners = _turned(wide, tall, yaw, pitch, roll, 2.2 + 9.0 * rng.random())
-    corners *= width / max(1e-6, np.ptp(corners[:, 0]))
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    extent = high - low
-    margins = np.clip(rng.gamma(1.6, 0.055, 4) - 0.05, -0.06, 0.35)
-    margins[0::2] *= np.where(margins[0::2] < 0, 0.5, 1.0)  # a lost first character is another text
-    left, top, right, foot = margins
-    x0 = low[0] - left * extent[0]
-    y0 = low[1] - top * extent[1] * 1.2
+    turn = _turned(wide, tall, float(yaw), float(pitch), float(roll), 2.2 + 9.0 * rng.random())
+    plate = _mapped(turn, box)
+    scale = width / max(1e-6, float(np.ptp(plate[:, 0])))
+    low, extent = plate.min(axis=0) * scale, np.ptp(plate, axis=0) * scale
+    left, top, right, foot = _box_errors(rng)
+    x0, y0 = low[0] - left * extent[0], low[1] - top * extent[1]
     size = (
         max(12, round(float(extent[0] * (1 + left + right)))),
-        max(8, round(float(extent[1] * (1 + 1.2 * top + 1.2 * foot)))),
+        max(8, round(float(extent[1] * (1 + top + foot)))),
     )
-    target = (corners - (x0, y0)).astype(np.float32)
-    source = np.array([(0, 0), (wide, 0), (wide, tall), (0, tall)], np.float32)
     # Warped onto twice the size and averaged down, edges come out as a lens draws them.
     twice = 2 if width < 160 else 1
-    matrix = cv2.getPerspectiveTransform(source, target * twice)
+    place = np.array([(scale, 0, -x0), (0, scale, -y0), (0, 0, 1)]) * ((twice,), (twice,), (1,))
     large = size[0] * twice, size[1] * twice
-    warped = cv2.warpPerspective(face, matrix, large, flags=cv2.INTER_LINEAR)
+    warped = cv2.warpPerspective(face, place @ turn, large, flags=cv2.INTER_LINEAR)
     if twice > 1:
         warped = cv2.resize(warped, size, interpolation=cv2.INTER_AREA)
-    share = warped[..., 3:].astype(np.float32) * (1 / 255.0)
-    body = _bodywork(size, infrared, rng).astype(np.float32)
-    return (body + (warped[..., :3] - body) * share).astype(np.uint8)
+    layers = _floats(warped)
+    body = _floats(_bodywork(size, rng, infrared=infrared))
+    return _floats(body + (layers[..., :3] - body) * (layers[..., 3:] / 255))
 
 
-def _turned(
-    wide: float, tall: float, yaw: float, pitch: float, roll: float, distance: float
-) -> npt.NDArray[np.float64]:
-    """The plate's corners after turning, clockwise from the upper left, (4, 2)."""
-    half = 0.5 * tall / wide
-    flat = np.array([(-0.5, -half, 0), (0.5, -half, 0), (0.5, half, 0), (-0.5, half, 0)])
+def _box_errors(rng: Rng) -> tuple[float, float, float, float]:
+    """How far the cut lies outside the plate: left, top, right, below, as shares of its size.
+
+    The product cuts with 8 % around a detector's box (edge/pipeline/watcher.py); the box itself
+    is a little off, more so in height, of which there is less.
+    """
+    if rng.random() < 0.15:
+        sides = rng.uniform(-0.02, 0.35, 4)
+    else:
+        sides = 0.075 + rng.normal(0.0, 1.0, 4) * (0.045, 0.08, 0.045, 0.08)
+    left, top, right, foot = np.clip(sides, (-0.03, -0.06, -0.03, -0.06), 0.35)
+    return float(left), float(top), float(right), float(foot)
+
+
+def _mapped(turn: Points, box: tuple[int, int, int, int]) -> Points:
+    """The box's corners after the homography, (4, 2)."""
+    x1, y1, x2, y2 = box
+    corners = np.array([(x1, y1, 1), (x2, y1, 1), (x2, y2, 1), (x1, y2, 1)]) @ turn.T
+    points: Points = corners[:, :2] / corners[:, 2:]
+    return points
+
+
+def _turned(wide: int, tall: int, yaw: float, pitch: float, roll: float, distance: float) -> Points:
+    """The homography, 3 by 3, of a picture turned in space; its width becomes 1.
+
+    Args:
+        wide: width of the picture in pixels.
+        tall: its height.
+        yaw: radians; so are pitch and roll.
+        pitch: positive as seen from above.
+        roll: about the line of sight.
+        distance: of the camera, in widths of the picture.
+    """
     a, b, c = np.cos((yaw, pitch, roll))
     p, q, r = np.sin((yaw, pitch, roll))
     about_y = np.array([(a, 0, p), (0, 1, 0), (-p, 0, a)])
     about_x = np.array([(1, 0, 0), (0, b, -q), (0, q, b)])
     about_z = np.array([(c, -r, 0), (r, c, 0), (0, 0, 1)])
-    points = flat @ (about_z @ about_x @ about_y).T
-    turned: npt.NDArray[np.float64] = points[:, :2] / (1 + points[:, 2:] / distance)
-    return turned
+    turn = about_z @ about_x @ about_y
+    centred = np.array([(1 / wide, 0, -0.5), (0, 1 / wide, -0.5 * tall / wide), (0, 0, 1)])
+    flat = np.column_stack((turn[:, 0], turn[:, 1], (0, 0, 0)))
+    flat[2] /= distance
+    flat[2, 2] = 1
+    homography: Points = flat @ centred
+    return homography
 
 
 _PAINTS = (
@@ -271,16 +311,15 @@ _PAINTS = (
 )
 
 
-def _bodywork(size: tuple[int, int], infrared: bool, rng: Rng) -> Pixels:
+def _bodywork(size: tuple[int, int], rng: Rng, *, infrared: bool) -> Pixels:
     """Paint with a gradient, the edges of bumper and boot, a grille's bars or a dark recess."""
     width, height = size
     paint = np.asarray(pick(rng, _PAINTS), np.float32) * (0.6 + 0.6 * rng.random())
     if infrared:
         paint = np.full(3, 12 + 60 * rng.random(), np.float32)
     corners = paint + rng.normal(0.0, 18.0, (2, 2, 1)).astype(np.float32)
-    body = cv2.resize(
-        np.clip(corners, 0, 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR
-    )
+    seeds = _bytes(np.clip(corners, 0, 255))
+    body = _bytes(cv2.resize(seeds, size, interpolation=cv2.INTER_LINEAR))
     kind = rng.random()
     if kind < 0.2:
         shade = float(25 * rng.random())
@@ -307,7 +346,7 @@ def _bodywork(size: tuple[int, int], infrared: bool, rng: Rng) -> Pixels:
 # --- light, lens, sensor, encoder -----------------------------------------------------------
 
 
-def _lit(light: Picture, infrared: bool, rng: Rng, hard: float) -> None:
+def _expose(light: Picture, rng: Rng, hard: float, *, infrared: bool) -> None:
     """Exposure, contrast, a colour cast, uneven light and glare, in place."""
     height, width = light.shape[:2]
     kind = rng.random()
@@ -323,7 +362,7 @@ def _lit(light: Picture, infrared: bool, rng: Rng, hard: float) -> None:
     light *= gain * (1 - haze / 200)
     light += haze
     if not infrared:
-        light *= (1 + rng.normal(0.0, 0.06, 3)).astype(np.float32)
+        light *= (1 + rng.normal(0.0, 0.05, 3)).astype(np.float32)
     if rng.random() < 0.3:
         ends = (1 + rng.normal(0.0, 0.18, (2, 2))).astype(np.float32)
         light *= cv2.resize(ends, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
@@ -347,14 +386,13 @@ def _glare(light: Picture, rng: Rng) -> None:
 def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Picture:
     """Defocus, motion, rain, and a frame that was scaled before it came here."""
     height = light.shape[0]
-    fine = np.sqrt(width / 95.0)  # a pixel of blur costs less where characters are larger
-    sigma = abs(rng.normal(0.0, 0.55)) * fine * hard + 0.25
-    light = cv2.GaussianBlur(light, (0, 0), min(sigma, 0.03 * width * hard))
+    fine = width / 100  # a pixel of blur costs more where a character has few of them
+    sigma = 0.25 + abs(rng.normal(0.0, 0.6)) * min(max(fine, 0.35), fine**0.6) * hard
+    light = _floats(cv2.GaussianBlur(light, (0, 0), min(sigma, 0.018 * width * hard)))
     if rng.random() < 0.3:
-        length = 1.5 + abs(rng.normal(0.0, 2.0)) * fine * hard
-        length = min(length, 0.045 * width * hard)
-        kernel = _motion(round(length * 4), round(rng.normal(0.0, 25.0) / 5) * 5)
-        light = cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REPLICATE)
+        length = 1 + abs(rng.normal(0.0, 2.2)) * fine * hard
+        kernel = _motion(round(min(length, 0.04 * width * hard) * 4), round(rng.normal(0, 5)) * 5)
+        light = _floats(cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REPLICATE))
     if rng.random() < 0.07:
         for _ in range(int(rng.integers(2, 12))):
             x, y = int(rng.random() * light.shape[1]), int(rng.random() * height)
@@ -363,17 +401,12 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
             veil = np.zeros(streak.shape[:2], np.float32)
             cv2.line(veil, (min(x, 8), 0), (min(x, 8) + lean, long), (1.0,), 1, cv2.LINE_AA)
             streak += (35 + 40 * rng.random()) * veil[..., None]
-    if rng.random() < 0.2:
-        scale = 1 - 0.4 * rng.random()
-        if width * scale > 40:
-            size = max(8, round(light.shape[1] * scale)), max(6, round(height * scale))
-            small = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
-            back = (light.shape[1], height)
-            light = cv2.resize(
-                small,
-                back,
-                interpolation=cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC,
-            )
+    scale = 1 - 0.4 * rng.random()
+    if rng.random() < 0.2 and width * scale > 40:
+        size = max(8, round(light.shape[1] * scale)), max(6, round(height * scale))
+        small = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
+        how = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
+        light = _floats(cv2.resize(small, (light.shape[1], height), interpolation=how))
     return light
 
 
@@ -381,29 +414,21 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
 def _motion(quarters: int, degrees: int) -> Picture:
     """A kernel that smears along a line `quarters` / 4 pixels long."""
     length = quarters / 4
-    size = int(np.ceil(length)) | 1
-    if size < 3:
-        size = 3
+    size = max(3, int(np.ceil(length)) | 1)
     large = np.zeros((size * 8, size * 8), np.float32)
     middle, half = size * 4, length * 4
-    step = half * np.cos(np.radians(degrees)), half * np.sin(np.radians(degrees))
-    start, end = (
-        (round(middle - step[0]), round(middle - step[1])),
-        (
-            round(middle + step[0]),
-            round(middle + step[1]),
-        ),
-    )
+    x, y = half * np.cos(np.radians(degrees)), half * np.sin(np.radians(degrees))
+    start, end = (round(middle - x), round(middle - y)), (round(middle + x), round(middle + y))
     cv2.line(large, start, end, (1.0,), 8)
     kernel = cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
-    return (kernel / kernel.sum()).astype(np.float32)
+    return _floats(kernel / kernel.sum())
 
 
-def _sensed(light: Picture, rng: Rng, hard: float) -> None:
+def _sense(light: Picture, rng: Rng, hard: float) -> None:
     """Noise of sensor and amplifier, more of it in the dark; coarse colour noise; in place."""
-    strength = abs(rng.normal(0.0, 4.5)) * hard
+    strength = abs(rng.normal(0.0, 4.0)) * hard
     if light.mean() < 60:
-        strength += 3 * rng.random() * hard
+        strength += 2 * rng.random() * hard
     if strength < 1:
         return
     height, width = light.shape[:2]
@@ -415,21 +440,25 @@ def _sensed(light: Picture, rng: Rng, hard: float) -> None:
         light += cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR) * strength
 
 
+def _sharpened(pixels: Pixels, rng: Rng) -> Pixels:
+    """Edges exaggerated, as most surveillance cameras do."""
+    if rng.random() > 0.3:
+        return pixels
+    amount = 0.3 + 1.2 * rng.random()
+    soft = cv2.GaussianBlur(pixels, (0, 0), 0.8 + 0.8 * rng.random())
+    return _bytes(cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0))
+
+
 def _encoded(pixels: Pixels, rng: Rng, hard: float) -> Pixels:
     """JPEG or the like of H.264: blocks, ringing, coarse colour."""
     kind = rng.random()
     if kind < 0.25:
         return pixels
     low = 30 if hard == 1 else 15
-    quality = int(low + (95 - low) * rng.random())
-    options = [int(cv2.IMWRITE_JPEG_QUALITY), quality]
+    options = [int(cv2.IMWRITE_JPEG_QUALITY), int(low + (95 - low) * rng.random())]
     # The blocks of a whole frame do not begin where the crop does.
     y, x = int(rng.random() * 8), int(rng.random() * 8)
     padded = cv2.copyMakeBorder(pixels, y, 0, x, 0, cv2.BORDER_REPLICATE)
     _, data = cv2.imencode(".jpg", padded, options)
-    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)[y:, x:]
-    if kind > 0.8:  # an encoder's deblocking filter
-        decoded = (
-            cv2.medianBlur(np.ascontiguousarray(decoded), 3) if pixels.shape[1] > 140 else decoded
-        )
-    return decoded
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return _bytes(np.asarray(decoded))[y:, x:]
