@@ -138,7 +138,7 @@ def _held_apart(name: str) -> bool:
 
 
 class Pool:
-    """Flat rendered plates, made once: one array of bytes, so that workers share its memory."""
+    """Flat rendered plates, made once: one file of bytes, which all workers map into memory."""
 
     def __init__(self, data: Pixels, table: npt.NDArray[np.int64], texts: Sequence[str]) -> None:
         self._data, self._table, self._texts = data, table, texts
@@ -146,30 +146,34 @@ class Pool:
     @classmethod
     def load(cls, work: Path, count: int, seed: int) -> Pool:
         """The plates of an earlier call, or new ones."""
-        file = work / f"flat-{count}-{seed}.npz"
-        if not file.is_file():
-            rng = np.random.default_rng((seed, 7))
-            drawn = []
+        folder = work / f"flat-{count}-{seed}"
+        if not (folder / "texts.npy").is_file():
+            cls._render(folder, count, seed)
+        table = np.load(folder / "table.npy")
+        sizes = table[:, 0] * table[:, 1] * 3
+        starts = np.cumsum(sizes) - sizes
+        data = np.memmap(folder / "pixels", np.uint8, "r")
+        texts = [str(text) for text in np.load(folder / "texts.npy")]
+        return cls(data, np.concatenate((table, starts[:, None]), 1), texts)
+
+    @staticmethod
+    def _render(folder: Path, count: int, seed: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        rng = np.random.default_rng((seed, 7))
+        rows, texts = [], []
+        with (folder / "pixels").open("wb") as file:
             for number in range(count):
                 plate = random_plate(rng)
                 pixels = plate.pixels
                 if pixels.shape[1] > FLAT_WIDTH:
                     size = (FLAT_WIDTH, round(pixels.shape[0] * FLAT_WIDTH / pixels.shape[1]))
                     pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
-                drawn.append((pixels, plate.text, REGIONS.index(plate.region)))
+                file.write(pixels.tobytes())
+                rows.append((*pixels.shape[:2], REGIONS.index(plate.region)))
+                texts.append(plate.text)
                 _tell("rendering", number + 1, count)
-            sizes = np.array([(p.shape[0], p.shape[1], r) for p, _, r in drawn], np.int64)
-            np.savez(
-                file,
-                data=np.concatenate([p.reshape(-1) for p, _, _ in drawn]),
-                table=sizes,
-                texts=np.array([t for _, t, _ in drawn]),
-            )
-        with np.load(file) as held:
-            sizes = held["table"]
-            ends = np.cumsum(sizes[:, 0] * sizes[:, 1] * 3)
-            table = np.concatenate((sizes, (ends - sizes[:, 0] * sizes[:, 1] * 3)[:, None]), 1)
-            return cls(held["data"], table, held["texts"])
+        np.save(folder / "table.npy", np.array(rows, np.int64))
+        np.save(folder / "texts.npy", np.array(texts))
 
     def draw(self, rng: Rng) -> FlatPlate:
         index = int(rng.integers(len(self._table)))
