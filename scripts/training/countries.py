@@ -99,7 +99,7 @@ def belgium(rng: Rng) -> Design:
         design = replace(banded, lines=(fill(rng, "EUR-####"),), ink=BLUE, border=BLUE)
     printed = design.lines[0]
     shape = rng.random()
-    if kind not in {"own"} and shape < 0.16:
+    if kind != "own" and shape < 0.16:
         lines = (printed[:-4], printed[-3:])
         if shape < 0.07:  # motorcycle
             if kind == "now":
@@ -192,18 +192,19 @@ def netherlands(rng: Rng) -> Design:
 # --- Germany ---------------------------------------------------------------------------------
 
 _DE_DISTRICTS = (
-    "A AA AB AC AIC AK AM AN AP AS AUR AW AZ B BA BAD BB BC BE BGL BI BIR BIT BL BM BN BO BOR BOT "
-    "BRA BS BT C CB CE CHA CLP COC COE CUX D DA DAH DAN DAU DB DD DE DEG DGF DH DL DM DN DO DON DU "
-    "E EBE ED EE EF EI EIC EL EM EMD EN ER ERB ES ESW EU F FB FD FDS FF FFB FG FL FN FO FR FRG FRI "
-    "FS FT G GAP GC GE GER GF GG GI GL GM GP GR GS GT GTH H HA HAL HAM HB HD HE HEF HEI HER HF HG "
-    "HH HI HL HM HN HO HOL HOM HP HR HRO HS HSK HST HU HX HZ IGB IK IN IZ J K KA KB KC KE KEH KF KG "
-    "KH KI KL KLE KN KO KR KS KT KU KUS L LA LB LD LDK LEV LG LI LIF LIP LL LM LOS LU LWL M MA MB "
-    "MD ME MEI MG MH MI MIL MK MKK MN MOL MOS MR MS MSP MTK MYK MZ N NB ND NE NEA NES NEW NF NI NK "
-    "NMS NOH NOM NR NU NW OA OAL OB OD OE OF OG OH OHA OL OPR OS OSL OVP P PA PAF PAN PB PE PF PI "
-    "PIR PLÖ PM PR PS R RA RD RE REG RH RO ROW RP RT RV RW S SAD SB SC SE SFA SG SHA SHG SHK SI SIG "
-    "SIM SK SL SLS SN SO SON SP SR ST STA STD SU SW SZ TBB TIR TO TR TS TUT UE UL UM UN V VB VEC "
-    "VER VIE VS W WAF WB WE WES WF WHV WI WIL WL WM WN WND WO WOB WST WT WTM WUG WUN WW Z ZW "
-    "FÜ GÖ KÖN LÖ MÜ TÜ WÜ FÜS KÜN GÜ RÜD SÖM"
+    "A AA AB AC AIC AK AM AN AP AS AUR AW AZ B BA BAD BB BC BE BGL BI BIR BIT BL BM BN BO BOR "
+    "BOT BRA BS BT C CB CE CHA CLP COC COE CUX D DA DAH DAN DAU DB DD DE DEG DGF DH DL DM DN "
+    "DO DON DU E EBE ED EE EF EI EIC EL EM EMD EN ER ERB ES ESW EU F FB FD FDS FF FFB FG FL "
+    "FN FO FR FRG FRI FS FT G GAP GC GE GER GF GG GI GL GM GP GR GS GT GTH H HA HAL HAM HB HD "
+    "HE HEF HEI HER HF HG HH HI HL HM HN HO HOL HOM HP HR HRO HS HSK HST HU HX HZ IGB IK IN "
+    "IZ J K KA KB KC KE KEH KF KG KH KI KL KLE KN KO KR KS KT KU KUS L LA LB LD LDK LEV LG LI "
+    "LIF LIP LL LM LOS LU LWL M MA MB MD ME MEI MG MH MI MIL MK MKK MN MOL MOS MR MS MSP MTK "
+    "MYK MZ N NB ND NE NEA NES NEW NF NI NK NMS NOH NOM NR NU NW OA OAL OB OD OE OF OG OH OHA "
+    "OL OPR OS OSL OVP P PA PAF PAN PB PE PF PI PIR PLÖ PM PR PS R RA RD RE REG RH RO ROW RP "
+    "RT RV RW S SAD SB SC SE SFA SG SHA SHG SHK SI SIG SIM SK SL SLS SN SO SON SP SR ST STA "
+    "STD SU SW SZ TBB TIR TO TR TS TUT UE UL UM UN V VB VEC VER VIE VS W WAF WB WE WES WF WHV "
+    "WI WIL WL WM WN WND WO WOB WST WT WTM WUG WUN WW Z ZW FÜ GÖ KÖN LÖ MÜ TÜ WÜ FÜS KÜN GÜ "
+    "RÜD SÖM"
 ).split()
 _DE_REFUSED = {"HJ", "KZ", "NS", "SA", "SS"}
 _DE_SEALS = ((40, 150, 60), (150, 90, 30), (40, 60, 190), (30, 160, 220), (90, 90, 90))
@@ -421,6 +422,7 @@ def luxembourg(rng: Rng) -> Design:
 _GB_AREA = "ABCDEFGHJKLMNOPRSTUVWXY"
 _GB_LAST = "ABCDEFGHJKLMNOPRSTUVWXYZ"
 _GB_YEAR = "ABCDEFGHJKLMNPRSTVWXY"
+_GB_NORTHERN = "IA IB JI IG IL IW UI XI AZ CZ EZ FZ HZ JZ KZ NZ OI UZ YZ".split()
 
 
 def united_kingdom(rng: Rng) -> Design:
@@ -451,7 +453,7 @@ def united_kingdom(rng: Rng) -> Design:
             rng, pick(rng, ("@@ &###", "@@@ &##", "&### @@", "&## @@@", "@ &##")), _GB_LAST
         )
     elif kind == "ni":
-        printed = f"{pick(rng, _GB_LAST)}{pick(rng, ('IA', 'IB', 'JI', 'IG', 'IL', 'IW', 'UI', 'XI', 'AZ', 'CZ', 'EZ', 'FZ', 'HZ', 'JZ', 'KZ', 'NZ', 'OI', 'UZ', 'YZ'))} {fill(rng, '&###')}"
+        printed = f"{pick(rng, _GB_LAST)}{pick(rng, _GB_NORTHERN)} {fill(rng, '&###')}"
     elif kind == "own":
         printed = fill(rng, pick(rng, ("&# @@", "@ &", "@@@ &", "& @@", "@@ &", "&## @")), _GB_LAST)
     else:
@@ -582,8 +584,7 @@ def spain(rng: Rng) -> Design:
     elif kind < 0.19:
         return replace(
             design,
-            lines=fill(rng, "C#/###/@@@", _ES_LETTERS).split("/")
-            and tuple(fill(rng, "C #/###/@@@", _ES_LETTERS).split("/")),
+            lines=tuple(fill(rng, "C #/###/@@@", _ES_LETTERS).split("/")),
             size=(100, 168),
             text_mm=40,
             ground=YELLOW,
@@ -663,10 +664,9 @@ def italy(rng: Rng) -> Design:
             stretch=0.8,
         )
     if shape < 0.38:
-        lines = (fill(rng, "@@", _IT_LETTERS), fill(rng, "#####"))
         return replace(
             design,
-            lines=lines,
+            lines=(fill(rng, "@@", _IT_LETTERS), fill(rng, "#####")),
             size=(177, 177),
             text_mm=62,
             left=european("I", 22),
@@ -688,9 +688,10 @@ def italy(rng: Rng) -> Design:
 
 _AT_ONE = tuple("BEGIKLPSW")
 _AT_TWO = (
-    "AM BA BL BM BN BR BZ DL DO EF EU FB FE FF FK FR GB GD GF GM GR GS GU HA HB HE HF HL HO IL IM JE JO JU "
-    "JW KB KF KI KL KO KR KS KU LA LB LE LF LI LL LN LZ MA MD ME MI MT MU MZ ND NK OP OW PE PL RA "
-    "RE RI RO SB SD SE SL SO SP SR SV SW SZ TA TU UU VB VI VK VL VO WB WE WL WN WO WT WU WY WZ ZE ZT"
+    "AM BA BL BM BN BR BZ DL DO EF EU FB FE FF FK FR GB GD GF GM GR GS GU HA HB HE HF HL HO "
+    "IL IM JE JO JU JW KB KF KI KL KO KR KS KU LA LB LE LF LI LL LN LZ MA MD ME MI MT MU MZ "
+    "ND NK OP OW PE PL RA RE RI RO SB SD SE SL SO SP SR SV SW SZ TA TU UU VB VI VK VL VO WB "
+    "WE WL WN WO WT WU WY WZ ZE ZT"
 ).split()
 _AT_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
@@ -747,8 +748,16 @@ def austria(rng: Rng) -> Design:
 # --- Poland ----------------------------------------------------------------------------------
 
 _PL_LETTERS = "ACEFGHJKLMNPRSTUVWXY"
-_PL_TWO = "BI BL CB CG CT CW DB DJ DL DW EL EP ES EZ FG FZ GA GD GS KK KN KR KT LB LC LU LZ NE NO OP PK PL PN PO PY RK RP RT RZ SB SC SD SG SH SI SJ SK SL SM SO SR ST SW SY SZ TK WA WB WE WF WI WN WO WP WR WS WT WU WW WX WY ZK ZS".split()
-_PL_THREE = "BIA BSK CBY CIN DLU DWR EBE EKU ESI FSU FZI GDA GKA GWE KBR KLI KNS KOL KTA KWI LBI LPU LUB NOL NIL OKL ONY OPO PGN PKA PLE POB POZ PSZ RDE RJA RKR RMI RZE SBE SCI SGL SPS SRC STA SWD TBU TKI TST WBR WGM WLS WML WOT WPI WPR WSC WWL WZY ZGR ZKO ZSW".split()
+_PL_TWO = (
+    "BI BL CB CG CT CW DB DJ DL DW EL EP ES EZ FG FZ GA GD GS KK KN KR KT LB LC LU LZ NE NO "
+    "OP PK PL PN PO PY RK RP RT RZ SB SC SD SG SH SI SJ SK SL SM SO SR ST SW SY SZ TK WA WB "
+    "WE WF WI WN WO WP WR WS WT WU WW WX WY ZK ZS"
+).split()
+_PL_THREE = (
+    "BIA BSK CBY CIN DLU DWR EBE EKU ESI FSU FZI GDA GKA GWE KBR KLI KNS KOL KTA KWI LBI LPU "
+    "LUB NOL NIL OKL ONY OPO PGN PKA PLE POB POZ PSZ RDE RJA RKR RMI RZE SBE SCI SGL SPS SRC "
+    "STA SWD TBU TKI TST WBR WGM WLS WML WOT WPI WPR WSC WWL WZY ZGR ZKO ZSW"
+).split()
 
 
 def poland(rng: Rng) -> Design:
@@ -968,8 +977,8 @@ def denmark(rng: Rng) -> Design:
     elif kind < 0.22:
         design = replace(design, lines=(fill(rng, "## ###"),), left=None)
     shape = rng.random()
-    if shape < 0.12 and len(design.text) == 7 and kind >= 0.06:
-        first, second, third = (printed.split(" ") + ["", ""])[:3]
+    if shape < 0.12 and kind >= 0.06 and design.lines[0] == printed:
+        first, second, third = printed.split(" ")
         big = rng.random() < 0.5
         return replace(
             design,

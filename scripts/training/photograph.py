@@ -57,7 +57,7 @@ def photograph(plate: FlatPlate, rng: Rng) -> PlatePhoto:
     light = _posed(*_mounted(face, rng), width=width, infrared=infrared, rng=rng)
     _expose(light, rng, hard, infrared=infrared)
     light = _through_lens(light, width, rng, hard)
-    _sense(light, rng, hard)
+    _sense(light, width, rng, hard)
     pixels = _bytes(np.clip(light, 0, 255))
     if infrared or rng.random() < 0.04:
         pixels = _bytes(cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
@@ -353,7 +353,7 @@ def _expose(light: Picture, rng: Rng, hard: float, *, infrared: bool) -> None:
     if infrared:
         gain = 0.75 + 0.6 * rng.random()
     elif kind < 0.14:  # night
-        gain = (0.16 + 0.35 * rng.random()) / np.sqrt(hard)
+        gain = (0.2 + 0.35 * rng.random()) / np.sqrt(hard)
     elif kind < 0.24:  # overexposed
         gain = 1.15 + 0.45 * rng.random()
     else:
@@ -393,14 +393,8 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
         length = 1 + abs(rng.normal(0.0, 2.2)) * fine * hard
         kernel = _motion(round(min(length, 0.04 * width * hard) * 4), round(rng.normal(0, 5)) * 5)
         light = _floats(cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REPLICATE))
-    if rng.random() < 0.07:
-        for _ in range(int(rng.integers(2, 12))):
-            x, y = int(rng.random() * light.shape[1]), int(rng.random() * height)
-            long, lean = int((0.2 + 0.5 * rng.random()) * height), int(rng.normal(0, 0.06) * height)
-            streak = light[y : y + long, max(0, x - 8) : x + 8]
-            veil = np.zeros(streak.shape[:2], np.float32)
-            cv2.line(veil, (min(x, 8), 0), (min(x, 8) + lean, long), (1.0,), 1, cv2.LINE_AA)
-            streak += (35 + 40 * rng.random()) * veil[..., None]
+    if rng.random() < 0.06:
+        _rain(light, rng, fine)
     scale = 1 - 0.4 * rng.random()
     if rng.random() < 0.2 and width * scale > 40:
         size = max(8, round(light.shape[1] * scale)), max(6, round(height * scale))
@@ -408,6 +402,20 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
         how = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
         light = _floats(cv2.resize(small, (light.shape[1], height), interpolation=how))
     return light
+
+
+def _rain(light: Picture, rng: Rng, fine: float) -> None:
+    """Bright streaks before the plate, all falling one way, in place."""
+    height, width = light.shape[:2]
+    veil = np.zeros((height, width), np.uint8)
+    lean = rng.normal(0.0, 0.15)
+    for _ in range(int(rng.integers(2, 12))):
+        x, y = int(rng.random() * width), int((rng.random() - 0.2) * height)
+        long = (0.15 + 0.4 * rng.random()) * height
+        shade = int(255 * min(1.0, fine) * (0.3 + 0.7 * rng.random()))
+        cv2.line(veil, (x, y), (round(x + lean * long), round(y + long)), (shade,), 1, cv2.LINE_AA)
+    soft = _floats(cv2.GaussianBlur(veil, (0, 0), 0.4 + 0.4 * rng.random()))
+    light += soft[..., None] * (0.25 + 0.2 * rng.random())
 
 
 @lru_cache(maxsize=4096)
@@ -424,9 +432,9 @@ def _motion(quarters: int, degrees: int) -> Picture:
     return _floats(kernel / kernel.sum())
 
 
-def _sense(light: Picture, rng: Rng, hard: float) -> None:
+def _sense(light: Picture, width: float, rng: Rng, hard: float) -> None:
     """Noise of sensor and amplifier, more of it in the dark; coarse colour noise; in place."""
-    strength = abs(rng.normal(0.0, 4.0)) * hard
+    strength = abs(rng.normal(0.0, 4.0)) * hard * min(1.0, 0.5 + 0.005 * width)
     if light.mean() < 60:
         strength += 2 * rng.random() * hard
     if strength < 1:
