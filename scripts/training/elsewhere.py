@@ -77,6 +77,11 @@ _WORDS = (
     "WILD AND FREE",
 )
 _US_PATTERNS = (
+    "@@@@@@",
+    "@@@@@@@",
+    "@@@@@",
+    "@@@*###",
+    "###*@@@",
     "@@@ ####",
     "### @@@",
     "@@@ ###",
@@ -160,6 +165,7 @@ def american(rng: Rng) -> Design:
         stretch=float(rng.uniform(0.75, 1.1)),
         spacing=0.13,
         border=ink if rng.random() < 0.3 else None,
+        mark=pick(rng, (*_DARK, (60, 150, 240), (90, 90, 220))),
         small=tuple(small),
         scenery=rng.random() < 0.6,
         area=(0.22, 0.82),
@@ -397,7 +403,7 @@ def other_european(rng: Rng) -> Design:
 
 
 def asian(rng: Rng) -> Design:
-    """Indian, Vietnamese, and Malaysian plates, many in two lines."""
+    """Indian, Vietnamese and Malaysian plates, many in two lines."""
     kind = rng.random()
     fonts = (
         "RG2014D.ttf",

@@ -358,11 +358,14 @@ def _expose(light: Picture, rng: Rng, hard: float, *, infrared: bool) -> None:
         gain = 1.15 + 0.45 * rng.random()
     else:
         gain = 0.55 + 0.55 * rng.random()
-    haze = 40 * rng.random() if rng.random() < 0.25 else 0.0
-    light *= gain * (1 - haze / 200)
-    light += haze
+    light *= gain
+    if rng.random() < 0.25:  # haze or stray light takes contrast away
+        veil = 0.4 * rng.random()
+        light *= 1 - veil
+        light += 160 * gain * veil
     if not infrared:
-        light *= (1 + rng.normal(0.0, 0.05, 3)).astype(np.float32)
+        cast = 0.05 if rng.random() < 0.93 else 0.22  # the latter: lamps, filters, poor cameras
+        light *= np.clip(1 + rng.normal(0.0, cast, 3), 0.45, 1.6).astype(np.float32)
     if rng.random() < 0.3:
         ends = (1 + rng.normal(0.0, 0.18, (2, 2))).astype(np.float32)
         light *= cv2.resize(ends, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
@@ -439,13 +442,13 @@ def _sense(light: Picture, width: float, rng: Rng, hard: float) -> None:
         strength += 2 * rng.random() * hard
     if strength < 1:
         return
-    height, width = light.shape[:2]
-    grain = rng.standard_normal((height, width, 1), dtype=np.float32)
+    tall, wide = light.shape[:2]
+    grain = rng.standard_normal((tall, wide, 1), dtype=np.float32)
     shot = np.sqrt(np.clip(light.mean(axis=2, keepdims=True), 0, 255) / 128 + 0.35)
     light += grain * shot * strength
     if rng.random() < 0.5:
-        colour = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), dtype=np.float32)
-        light += cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR) * strength
+        colour = rng.standard_normal((tall // 2 + 1, wide // 2 + 1, 3), dtype=np.float32)
+        light += cv2.resize(colour, (wide, tall), interpolation=cv2.INTER_LINEAR) * strength
 
 
 def _sharpened(pixels: Pixels, rng: Rng) -> Pixels:
