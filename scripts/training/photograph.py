@@ -321,7 +321,8 @@ def _bodywork(size: tuple[int, int], rng: Rng, *, infrared: bool) -> Pixels:
     seeds = _bytes(np.clip(corners, 0, 255))
     body = _bytes(cv2.resize(seeds, size, interpolation=cv2.INTER_LINEAR))
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.2:  # a grille: bars before a dark opening
+        body = _bytes(body * 0.5)
         shade = float(25 * rng.random())
         step = max(2, int((0.06 + 0.1 * rng.random()) * height))
         for y in range(int(step * rng.random()), height, step):
@@ -460,13 +461,29 @@ def _sharpened(pixels: Pixels, rng: Rng) -> Pixels:
     return _bytes(cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0))
 
 
+_SAMPLINGS = tuple(
+    int(factor)
+    for factor in (
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,  # that of video
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411,
+    )
+)
+
+
 def _encoded(pixels: Pixels, rng: Rng, hard: float) -> Pixels:
     """JPEG or the like of H.264: blocks, ringing, coarse colour."""
     kind = rng.random()
     if kind < 0.25:
         return pixels
     low = 30 if hard == 1 else 15
-    options = [int(cv2.IMWRITE_JPEG_QUALITY), int(low + (95 - low) * rng.random())]
+    options = [
+        int(cv2.IMWRITE_JPEG_QUALITY),
+        int(low + (95 - low) * rng.random()),
+        int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR),
+        pick(rng, _SAMPLINGS),
+    ]
     # The blocks of a whole frame do not begin where the crop does.
     y, x = int(rng.random() * 8), int(rng.random() * 8)
     padded = cv2.copyMakeBorder(pixels, y, 0, x, 0, cv2.BORDER_REPLICATE)
