@@ -392,7 +392,7 @@ def luxembourg(rng: Rng) -> Design:
         "Luxembourg",
         (printed,),
         (520, 110),
-        ("OSP-DIN.ttf", "RG2014D.ttf", "LiberationSans-Bold.ttf", "RG2014E.ttf"),
+        ("OSP-DIN.ttf", "OSP-DIN.ttf", "LiberationSans-Bold.ttf", "RG2014D.ttf"),
         YELLOW,
         BLACK,
         76,
@@ -637,8 +637,7 @@ def italy(rng: Rng) -> Design:
         WHITE,
         BLACK,
         77,
-        stretch=0.9,
-        spacing=0.12,
+        spacing=0.24,
         left=european("I", 40),
         right=right,
     )
