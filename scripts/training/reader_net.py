@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.training.detector_net import Conv, Residual
+from scripts.training.half import stored_in_half
 
 HEIGHT, WIDTH = 64, 128
 """Pixels that a plate is brought to, whatever its shape."""
@@ -192,7 +193,10 @@ def export_reader(net: PlateReaderNet, path: str) -> None:
         opset_version=17,
         dynamo=False,
     )
-    onnx.checker.check_model(onnx.load(path))
+    model = onnx.load(path)
+    stored_in_half(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def plate_config(regions: tuple[str, ...]) -> dict[str, Any]:
