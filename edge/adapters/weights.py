@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -396,6 +396,23 @@ def read_manifest(file: Path) -> ManifestFile:
         where = _field(first["loc"], raw)
         what = first["msg"].removeprefix("Value error, ")
         raise ModelError(f"{file}: {where}{what}; correct the field") from None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def build(model: type[_Model], **fields: Any) -> _Model:  # noqa: ANN401 - checked by the model
+    """A part of a manifest from values that a person gave.
+
+    Raises:
+        ModelError: a value is out of range or does not go with another.
+    """
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        what = first["msg"].removeprefix("Value error, ")
+        raise ModelError(f"{_field(first['loc'], fields)}{what}; correct it") from None
 
 
 def _field(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:

@@ -31,14 +31,17 @@ def load_eyes(
     reader: str | None = None,
     provider: str = "cpu",
     threads: int = 1,
+    *,
+    pair: str | None = None,
 ) -> Eyes:
-    """Open both networks; the manifest's defaults where no name is given.
+    """Open both networks: by their names, else those of a pair, else of the default pair.
 
     Raises:
         ModelError: a name is unknown, a file missing or altered, or the provider not there.
     """
-    seeing = manifest.find(detector or manifest.default_detector, Contract.DETECTOR)
-    reading = manifest.find(reader or manifest.default_reader, Contract.READER)
+    halves = manifest.pair(pair or manifest.default_pair)
+    seeing = manifest.find(detector or halves.detector, Contract.DETECTOR)
+    reading = manifest.find(reader or halves.reader, Contract.READER)
     return Eyes(
         open_detector(seeing, provider, threads),
         open_reader(reading, provider, threads),

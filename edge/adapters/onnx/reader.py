@@ -96,9 +96,9 @@ class OnnxPlateReader:
         if recognizer.has_region_head:
             self._outputs.append(str(recognizer.region_output_name))
         self._check(path)
-        size = (self._config.img_height, self._config.img_width)
-        if input_size is not None and tuple(input_size) != size:
-            raise _mismatch(path, f"its config says {size}, the manifest {tuple(input_size)}")
+        self.input_size = (self._config.img_height, self._config.img_width)
+        if input_size is not None and input_size != self.input_size:
+            raise _mismatch(path, f"its config says {self.input_size}, the manifest {input_size}")
 
     def _check(self, path: Path) -> None:
         config = self._config
