@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import statistics
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -30,6 +29,7 @@ from edge.domain.imaging import Box, Detection, PlatePatch, without_duplicates
 from edge.domain.intervals import Interval, wilson
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
+from edge.domain.timing import milliseconds
 from edge.errors import ConfigError
 from edge.pipeline.watcher import WatchSettings, cut
 
@@ -338,7 +338,7 @@ def summarise_images(scores: Sequence[ImageScore], *, show_reads: bool) -> dict[
             ],
         },
         "ms_per_image": {
-            stage: _milliseconds([score.seconds[stage] for score in scores])
+            stage: milliseconds([score.seconds[stage] for score in scores])
             for stage in ("decode", "detect", "read")
             if all(stage in score.seconds for score in scores)
         },
@@ -364,14 +364,6 @@ def figures_json(figures: Shares) -> dict[str, Any]:
 
 def _ci(interval: Interval) -> list[float]:
     return [interval.low, interval.high]
-
-
-def _milliseconds(seconds: list[float]) -> dict[str, float]:
-    ordered = sorted(seconds)
-    return {
-        "median": round(1000 * statistics.median(ordered), 3),
-        "p95": round(1000 * ordered[min(len(ordered) - 1, int(0.95 * len(ordered)))], 3),
-    }
 
 
 def _print_tables(console: Any, result: dict[str, Any]) -> None:  # noqa: ANN401

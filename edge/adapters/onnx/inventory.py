@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from edge.adapters.download import Progress, discard, fetch, unwritable
 from edge.adapters.onnx.detector import OnnxPlateDetector
 from edge.adapters.onnx.eyes import open_detector, open_reader
 from edge.adapters.onnx.reader import OnnxPlateReader
@@ -27,7 +29,7 @@ from edge.adapters.weights import (
     sha256_of,
     write_manifest,
 )
-from edge.errors import ModelError, OutboxError
+from edge.errors import ModelError
 
 
 def open_weights(
@@ -167,6 +169,168 @@ def register(
     return halves
 
 
+# --- pulling --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file to install: its name, the digest and size it must have if known, its address."""
+
+    file: str
+    sha256: str | None
+    size: int | None
+    url: str | None
+
+
+def pull(
+    manifest: Manifest,
+    entry: WeightsEntry,
+    *,
+    pins: Collection[str] = (),
+    given: Sequence[Path] = (),
+    progress: Callable[[str], Progress] = lambda _file: lambda _have, _total: None,
+) -> Path:
+    """Install weights from their addresses or from given files.
+
+    Everything is fetched into parts beside its place, compared with its digest, loaded once to
+    see that it keeps its contract, and only then given its name. A digest that the manifest
+    does not know must be among the pins; it is then noted in the manifest of one's own.
+
+    Args:
+        manifest: all weights known so far.
+        entry: what to install.
+        pins: SHA-256 in hexadecimal that a person has compared.
+        given: files to install instead of fetching: the network, and a reader's plate config.
+        progress: makes what is told of a file's bytes.
+
+    Returns:
+        Where the network lies now.
+
+    Raises:
+        ModelError: a file cannot be had, has another digest, one that is not pinned, or
+            another contract. What was installed before is still there.
+        OutboxError: a file cannot be stored.
+    """
+    target = addition_file(manifest)
+    wanted = [_Wanted(entry.file, entry.sha256, entry.bytes, entry.url)]
+    if entry.plate_config is not None:
+        config = entry.plate_config
+        wanted.append(_Wanted(config.file, config.sha256, None, config.url))
+    sources = _sources(entry, wanted, given)
+    parts = [target.parent / f"{one.file}.part" for one in wanted]
+    digests = []
+    for one, source, part in zip(wanted, sources, parts, strict=True):
+        _into_part(entry, one, source, part, progress)
+        digests.append(_digest_of(one, part))
+    _require_pinned(entry, wanted, digests, parts, pins)
+    fields = entry.model_dump()
+    fields.update(sha256=digests[0], bytes=parts[0].stat().st_size)
+    if entry.plate_config is not None:
+        fields["plate_config"]["sha256"] = digests[1]
+    pinned = build(WeightsEntry, **fields)
+    try:
+        open_weights(Weights(pinned, parts[0], parts[1] if len(parts) > 1 else None))
+    except ModelError:
+        for part in parts:
+            discard(part)
+        raise
+    try:
+        for one, part in zip(wanted, parts, strict=True):
+            part.replace(target.parent / one.file)
+            discard(part)
+    except OSError as error:
+        raise unwritable(target.parent, error) from None
+    if not entry.pinned:
+        register(pinned, tuple(target.parent / one.file for one in wanted), target, known=manifest)
+    return target.parent / entry.file
+
+
+def _sources(
+    entry: WeightsEntry, wanted: Sequence[_Wanted], given: Sequence[Path]
+) -> list[Path | None]:
+    """For each wanted file the given one, None where it is to be fetched."""
+    yaml = [path for path in given if path.suffix.lower() in {".yaml", ".yml"}]
+    networks = [path for path in given if path not in yaml]
+    if len(networks) > 1 or len(yaml) > len(wanted) - 1:
+        most = "one network" if len(wanted) == 1 else "one network and one plate config (.yaml)"
+        raise ModelError(f"{entry.name}: --from takes {most}; leave the others out")
+    for path in given:
+        if not path.is_file():
+            raise ModelError(f"{path}: no such file; check --from", code="E_MODEL_MISSING")
+    firsts = [next(iter(networks), None), next(iter(yaml), None)]
+    return firsts[: len(wanted)]
+
+
+def _into_part(
+    entry: WeightsEntry,
+    wanted: _Wanted,
+    source: Path | None,
+    part: Path,
+    progress: Callable[[str], Progress],
+) -> None:
+    """Bring one file's bytes into its part."""
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        if source is not None:
+            discard(part)
+            place_file(source, part)
+            return
+        installed = part.parent / wanted.file
+        if installed.is_file() and wanted.sha256 == sha256_of(installed):
+            discard(part)
+            place_file(installed, part)
+            return
+    except OSError as error:
+        raise unwritable(part.parent, error) from None
+    if wanted.url is None:
+        raise ModelError(
+            f"{wanted.file}: no public address is known for it ({entry.source}); give the file "
+            "with --from, or pull other weights: `edge-anpr models list` shows them",
+            code="E_MODEL_DOWNLOAD",
+        )
+    fetch(wanted.url, part, size=wanted.size, progress=progress(wanted.file))
+
+
+def _digest_of(wanted: _Wanted, part: Path) -> str:
+    """The part's digest, which must be the known one if there is one."""
+    digest = sha256_of(part)
+    if wanted.sha256 is not None and digest != wanted.sha256:
+        discard(part)
+        raise ModelError(
+            f"{wanted.file}: its SHA-256 is {digest}, the manifest says {wanted.sha256}; it was "
+            "not installed: fetch it from its own source, or ask who sent it",
+            code="E_MODEL_DIGEST",
+        )
+    return digest
+
+
+def _require_pinned(
+    entry: WeightsEntry,
+    wanted: Sequence[_Wanted],
+    digests: Sequence[str],
+    parts: Sequence[Path],
+    pins: Collection[str],
+) -> None:
+    """Each digest that the manifest does not know must be a pinned one."""
+    unknown = [
+        (one.file, digest, part.stat().st_size)
+        for one, digest, part in zip(wanted, digests, parts, strict=True)
+        if one.sha256 is None and digest not in pins
+    ]
+    if not unknown:
+        return
+    shown = "; ".join(
+        f"{file} has SHA-256 {digest}, {size} bytes" for file, digest, size in unknown
+    )
+    repeat = " ".join(f"--pin {digest}" for _, digest, _ in unknown)
+    said = "none of the pins fits: " if pins else "no digest is known: "
+    raise ModelError(
+        f"{entry.name}: {said}{shown}; nothing was installed: compare with a source you trust, "
+        f"then repeat with {repeat}",
+        code="E_MODEL_DIGEST" if pins else "E_MODEL_PIN",
+    )
+
+
 def place_file(source: Path, target: Path) -> None:
     """Copy a file so that under its name it is whole or not there.
 
@@ -184,13 +348,6 @@ def place_file(source: Path, target: Path) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def unwritable(folder: Path, error: OSError) -> OutboxError:
-    """The refusal of a folder that weights cannot be put into."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return OutboxError(f"{folder}: the disk is full; free space", code="E_DISK_FULL")
-    return OutboxError(f"{folder}: cannot be written ({error.strerror}); check its permissions")
 
 
 def addition_file(manifest: Manifest) -> Path:
