@@ -289,7 +289,7 @@ def _sureness(reads: Sequence[ReadOutcome], what: str) -> list[tuple[str, str]]:
             "Accuracy over the posterior's threshold",
             f"<p>If only {what} with at least this posterior count: how many of them are exact "
             "(line, with its 95 % interval) and how many are left (dashes). A rule's "
-            "<code>posterior</code> in the policy is such a threshold.</p>"
+            "<code>min_posterior</code> in the policy is such a threshold.</p>"
             + _threshold_plot(reads),
         ),
         (
@@ -316,6 +316,7 @@ def _figures(rows: Iterable[tuple[str, float | None, list[float] | None, str]]) 
             )
             for name, share, interval, meaning in rows
         ],
+        "figures",
     )
 
 
@@ -370,6 +371,7 @@ table { border-collapse: collapse; width: 100%; margin: .8rem 0; font-size: .92r
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ccc;
   vertical-align: top; } th { border-bottom: 2px solid #555; }
 td { font-variant-numeric: tabular-nums; } .facts td { overflow-wrap: anywhere; }
+.figures td:nth-child(-n+3) { white-space: nowrap; }
 .facts td:first-child { white-space: nowrap; width: 12rem; color: #444; }
 svg { display: block; max-width: 38rem; width: 100%; height: auto; margin: .8rem 0; }
 svg text { font: 12px system-ui, sans-serif; fill: #1a1a1a; }
