@@ -103,16 +103,22 @@ def fetch(
         if validator is None:
             have = 0
         answer = _ask(url, have, validator, timeout_s)
-        if answer is None:  # what lies there is no beginning of what the server has
+        given = answer.headers.get("Content-Range", "")
+        if answer.status == 416 and given == f"bytes */{have}":
+            answer.close()
+            progress(have, have)
+            return
+        if answer.status == 416 or (answer.status == 206 and not _goes_on(given, have)):
+            # What lies there is no beginning of what the server has.
+            answer.close()
             have = 0
             answer = _ask(url, 0, None, timeout_s)
-        assert answer is not None  # noqa: S101 - only a range can be refused
         with answer:
             _take(answer, file, part, url, have if answer.status == 206 else 0, size, progress)
 
 
 def _ask(url: str, have: int, validator: str | None, timeout_s: float) -> Any:  # noqa: ANN401
-    """The server's answer; None if it cannot go on from `have`."""
+    """The server's answer: the file, its rest from `have` on (206), or that it has none (416)."""
     request = urllib.request.Request(url, headers={"User-Agent": "edge-anpr"})  # noqa: S310
     request.add_header("Accept-Encoding", "identity")
     if have and validator is not None:
@@ -120,20 +126,19 @@ def _ask(url: str, have: int, validator: str | None, timeout_s: float) -> Any:  
         request.add_header("If-Range", validator)
     opener = urllib.request.build_opener(_Redirects)
     try:
-        answer = opener.open(request, timeout=timeout_s)
+        return opener.open(request, timeout=timeout_s)
     except urllib.error.HTTPError as error:
-        error.close()
         if error.code == 416 and have:
-            return None
+            return error
+        error.close()
         raise _refused(url, f"the server answers {error.code} {error.reason}") from None
     except (OSError, http.client.HTTPException) as error:
         raise _refused(url, _reason(error)) from None
-    if answer.status == 206:
-        start = _RANGE.match(answer.headers.get("Content-Range", ""))
-        if start is None or int(start[1]) != have:
-            answer.close()
-            return None
-    return answer
+
+
+def _goes_on(content_range: str, have: int) -> bool:
+    start = _RANGE.match(content_range)
+    return start is not None and int(start[1]) == have
 
 
 def _take(

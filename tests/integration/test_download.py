@@ -111,8 +111,10 @@ def test_a_part_that_is_already_whole_asks_for_nothing_it_has(server: Served, pa
     fetch(server.url(FILE), part, size=len(CONTENT))
     assert server.asked == []
 
+    server.files[FILE] = b"never sent, since the validator is the same" + CONTENT[43:]
     fetch(server.url(FILE), part)
     assert part.read_bytes() == CONTENT
+    assert server.asked == [(FILE, f"bytes={len(CONTENT)}-")]
 
 
 def test_a_part_longer_than_the_file_is_fetched_anew(server: Served, part: Path) -> None:
