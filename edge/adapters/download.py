@@ -99,9 +99,7 @@ def fetch(
         if size is not None and have == size:
             progress(have, size)
             return
-        validator = _noted(part) if have else None
-        if validator is None:
-            have = 0
+        validator = _noted(part)
         answer = _ask(url, have, validator, timeout_s)
         given = answer.headers.get("Content-Range", "")
         if answer.status == 416 and given == f"bytes */{have}":

@@ -256,7 +256,7 @@ class Manifest:
         additions = [
             read_manifest(folder / MANIFEST_FILE)
             for folder in installed
-            if (folder / MANIFEST_FILE).is_file() and not _same(folder, file.parent)
+            if (folder / MANIFEST_FILE).is_file()
         ]
         searched = tuple(file.parent / folder for folder in content.search)
         return cls(
@@ -513,10 +513,3 @@ def own_manifest() -> Path:
     """In a checkout `models/` stands beside the package; in a wheel it is inside."""
     packaged = _PACKAGE / "_data" / "models" / MANIFEST_FILE
     return packaged if packaged.is_file() else _PACKAGE.parent / "models" / MANIFEST_FILE
-
-
-def _same(folder: Path, other: Path) -> bool:
-    try:
-        return folder.samefile(other)
-    except OSError:
-        return False

@@ -55,7 +55,7 @@ class ReadOutcome:
 
 def reads_of(outcomes: Iterable[PlateOutcome]) -> list[ReadOutcome]:
     """The texts read on found plates: of a false positive there is no truth to compare with."""
-    return [ReadOutcome(o.posterior, o.exact) for o in outcomes if o.found and o.posterior > 0]
+    return [ReadOutcome(o.posterior, o.exact) for o in outcomes if o.posterior > 0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,7 +199,7 @@ def test_a_part_that_another_process_fetches_is_left_alone(server: Served, part:
     with part.open("wb") as other:
         other.write(b"half")
         other.flush()
-        fcntl.flock(other, fcntl.LOCK_EX)
+        fcntl.flock(other, fcntl.LOCK_SH)
         with pytest.raises(ModelError, match="another process is fetching it"):
             fetch(server.url(FILE), part)
 

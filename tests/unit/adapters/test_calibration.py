@@ -29,6 +29,12 @@ def test_a_temperature_of_two_takes_the_root_and_one_changes_nothing() -> None:
     assert tempered(ROWS, 1.0) is ROWS
 
 
+def test_the_lowest_temperature_leaves_no_row_without_a_probability() -> None:
+    flat = np.full((1, 37), 1 / 37, np.float32)
+
+    assert tempered(flat, 0.001) == pytest.approx(flat)
+
+
 def test_tempering_is_dividing_the_logits() -> None:
     logits = np.array([[2.0, 0.5, -3.0]])
     softmax = np.exp(logits) / np.exp(logits).sum()

@@ -200,6 +200,14 @@ def test_a_plate_found_without_a_character_read_has_all_of_it_wrong() -> None:
     assert (blank.found, blank.exact, blank.edits, blank.posterior) == (True, False, 7, 0.0)
 
 
+def test_a_plate_has_at_most_all_of_its_characters_wrong() -> None:
+    eyes = drawn({ONE: "2XYZ987"}, [Detection(ONE, 0.9)])
+
+    (wrong,) = score_image(photo((ONE, "AB1")), BLANK, eyes, show_reads=False).outcomes
+
+    assert (wrong.length, wrong.edits) == (3, 3)
+
+
 def test_the_summary_has_the_promised_keys_and_shows_no_plate_unless_asked() -> None:
     eyes = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, [Detection(ONE, 0.9), Detection(TWO, 0.9)])
     both = photo((ONE, "1ABC123"), (TWO, "2XYZ988"))

@@ -148,6 +148,10 @@ def test_the_calibration_error_is_the_weighted_gap_over_the_bins() -> None:
     assert calibration_error(reads(*sure, *unsure)) == pytest.approx((0.2 + 0.35) / 2)
 
 
+def test_too_sure_and_too_unsure_do_not_make_up_for_each_other() -> None:
+    assert calibration_error(reads((0.95, False), (0.05, True))) == pytest.approx(0.95)
+
+
 def test_who_is_right_as_often_as_he_says_has_no_calibration_error() -> None:
     assert calibration_error(reads(*[(0.75, True)] * 3, (0.75, False))) == pytest.approx(0)
     assert calibration_error([]) is None
