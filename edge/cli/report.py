@@ -241,9 +241,10 @@ def clips_page(result: dict[str, Any], reads: Sequence[ReadOutcome], measured: M
         ),
     ]
     counts = (
-        f"<p>{result['spurious']} false reports (further than two edits from every label), "
-        f"{result['split']} vehicles reported more than once, {result['unreadable']} vehicles "
-        f"seen and not read, in {result['frames']} frames.</p>"
+        f"<p>{_count(result['spurious'], 'false report')} (further than two edits from every "
+        f"label), {_count(result['split'], 'vehicle')} reported more than once, "
+        f"{_count(result['unreadable'], 'vehicle')} seen and not read, in {result['frames']} "
+        "frames.</p>"
     )
     sections = [
         ("Figures", _figures(share_rows) + counts),
