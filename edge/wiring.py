@@ -38,7 +38,7 @@ from edge.errors import (
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
-from edge.pipeline.watcher import VehicleWatcher
+from edge.pipeline.watcher import VehicleWatcher, settings_for
 from edge.policy import site as site_yaml
 from edge.policy.site_folder import SiteFolder
 from edge.privacy.hit import ReceiptVerifier
@@ -348,7 +348,7 @@ def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
     return Stream(
         camera=camera,
         clip=camera.clip,
-        watcher=VehicleWatcher(camera.name, detector, eyes.reader),
+        watcher=VehicleWatcher(camera.name, detector, eyes.reader, settings_for(eyes.threshold)),
     )
 
 

@@ -86,7 +86,7 @@ def site(*, port: int = 1883, **changed: Any) -> dict[str, Any]:
         "site": SITE,
         "box": BOX,
         "cameras": {CAMERA: {}},
-        "models": {"detector": "yolo-v9-t-416", "reader": "cct-xs-v2"},
+        "models": {"provider": "cpu"},
         "broker": {"host": "127.0.0.1", "port": port},
         "outbox": {"reserve_mib": 8},
         **changed,

@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,9 @@ from edge.cli.demo import demo
 from edge.cli.evaluate import app as evaluate
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
+from edge.cli.models import app as models
 from edge.cli.redact import redact
+from edge.cli.report import product_version
 from edge.cli.run import run
 from edge.cli.schema import schema
 from edge.errors import EdgeError
@@ -62,7 +63,7 @@ def options(
 ) -> None:
     """Options of every verb."""
     if show_version:
-        typer.echo(f"edge-anpr {_version()}")
+        typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
     logging.basicConfig(
         level=log_level.value.upper(),
@@ -71,19 +72,13 @@ def options(
     )
 
 
-def _version() -> str:
-    try:
-        return version("edge-anpr")
-    except PackageNotFoundError:
-        return "(run from its sources)"
-
-
 app.command()(run)
 app.command()(demo)
 app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
 app.add_typer(hits, name="hits")
 app.add_typer(keys, name="keys")
+app.add_typer(models, name="models")
 app.command()(schema)
 
 

@@ -54,10 +54,13 @@ class SiteCamera(Strict):
 
 
 class Models(Strict):
-    """Weights by their names in models/manifest.toml, and what they run on."""
+    """Weights by their names in models/manifest.toml, and what they run on.
 
-    detector: ModelName
-    reader: ModelName
+    A name that is left out is that of the manifest's default pair.
+    """
+
+    detector: ModelName | None = None
+    reader: ModelName | None = None
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     threads: int = Field(default=1, ge=1, le=64)
 

@@ -22,11 +22,11 @@ import pytest
 from edge.adapters.embedded_broker import EmbeddedBroker
 from tests.canary import Leak, needles, sweep_bytes, sweep_tree
 from tests.product import CLIPS, REPOSITORY, Finished, product, start
-from tests.shared_material import needs_shared
+from tests.shared_material import needs_weights
 from tests.sites import MadeSite, hotlist_rule, make_site, policy
 from tests.wiretap import Overheard, Wiretap
 
-pytestmark = needs_shared
+pytestmark = needs_weights
 
 # Notes each file that the process opens for writing, also those that are gone at the end.
 AUDIT = """\

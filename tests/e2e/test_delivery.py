@@ -18,11 +18,11 @@ from edge.adapters.embedded_broker import EmbeddedBroker
 from edge.adapters.outbox import Outbox
 from edge.errors import ExitCode
 from tests.product import CLIPS, Finished, product, start
-from tests.shared_material import needs_shared
+from tests.shared_material import needs_weights
 from tests.sites import MadeSite, make_site, set_port
 from tests.wiretap import Wiretap
 
-pytestmark = needs_shared
+pytestmark = needs_weights
 
 CLIP = "street_day.mp4"
 KILLS = 6
