@@ -310,18 +310,18 @@ class _Check:
         return result
 
     def calibrated(self, net: torch.nn.Module) -> dict[str, float]:
-        """The temperature that makes slots most probable, and the error that is left."""
-        answers = [(self._answers(net, name)[0], part[1]) for name, part in self._sets.items()]
-        logits = torch.cat([plate.log_softmax(-1) for plate, _ in answers])
-        texts = torch.cat([text for _, text in answers])
-        losses = {
-            t: float(torch.nn.functional.cross_entropy((logits / t).flatten(0, 1), texts.flatten()))
-            for t in np.exp(np.linspace(math.log(0.3), math.log(3), 93))
-        }
-        best = min(losses, key=lambda t: losses[t])
+        """The temperatures that make the truth most probable, and the error that is left."""
+        answers = {name: self._answers(net, name) for name in self._sets}
+        logits = torch.cat([plate.log_softmax(-1) for plate, _ in answers.values()])
+        texts = torch.cat([self._sets[name][1] for name in answers])
+        countries = torch.cat([region.log_softmax(-1) for _, region in answers.values()])
+        regions = torch.cat([self._sets[name][2] for name in answers])
+        known = regions >= 0
+        temperature = _best_temperature(logits.flatten(0, 1), texts.flatten())
         return {
-            "temperature": round(float(best), 3),
-            "ece": expected_calibration_error(logits / best, texts),
+            "temperature": temperature,
+            "region_temperature": _best_temperature(countries[known], regions[known]),
+            "ece": expected_calibration_error(logits / temperature, texts),
             "ece_uncalibrated": expected_calibration_error(logits, texts),
         }
 
@@ -335,6 +335,15 @@ class _Check:
                 plates.append(plate.float().cpu())
                 regions.append(region.float().cpu())
         return torch.cat(plates), torch.cat(regions)
+
+
+def _best_temperature(logits: torch.Tensor, truth: torch.Tensor) -> float:
+    """The temperature of the least cross-entropy (Guo et al. 2017), from 0.3 to 3."""
+    losses = {
+        float(t): float(torch.nn.functional.cross_entropy(logits / t, truth))
+        for t in np.exp(np.linspace(math.log(0.3), math.log(3), 93))
+    }
+    return round(min(losses, key=lambda t: losses[t]), 3)
 
 
 def _plain(plate: RealPlate) -> Pixels:
