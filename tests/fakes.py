@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 
+from edge.domain.competence import Competence
 from edge.domain.imaging import Box, Detection, Frame, Pixels, PlatePatch
 from edge.domain.plates import ALPHABET
 from edge.domain.reading import PlateReading
@@ -122,3 +123,7 @@ class DrawnEyes:
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         return tuple(reading_of(self._plates.get(patch.box, "")) for patch in patches)
+def competent(*rules: str, cameras: tuple[str, ...] = ("cam-1",)) -> Competence:
+    """An authority that is competent for these rules at any time."""
+    forever = timedelta(days=36500)
+    return Competence(frozenset(rules), frozenset(cameras), STARTED - forever, STARTED + forever)
