@@ -26,10 +26,18 @@ COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5
 """A longer entry is a permanent one in disguise."""
 
+MAX_DURATION = timedelta(days=MAX_YEARS * 365 + 2)
+"""The same as a span of time; five years have one leap day or two."""
+
+CLOCKS_CHANGED = timedelta(hours=1)
+"""By how much days on the calendar may be longer than as many times 24 hours."""
+
 MAX_BYTES = 32 * 1024 * 1024
+MAX_TEXT = 500
+ENTRY_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 CODE = "E_LIST"
 
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ID = re.compile(ENTRY_ID_PATTERN, re.ASCII)
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -86,6 +94,26 @@ def read_list(path: Path, *, zone: tzinfo, max_entries: int) -> tuple[ListEntry,
     return tuple(entries)
 
 
+def entry_fault(entry: ListEntry, max_duration: timedelta) -> str | None:
+    """What is wrong with an entry's period, as column and message; None if nothing is.
+
+    Args:
+        entry: as it was read, from a file or a bundle.
+        max_duration: the longest that the policy allows.
+    """
+    if entry.end <= entry.start:
+        return "end: must be after start"
+    if entry.start.year not in _YEARS or entry.end.year not in _YEARS:
+        return f"end: start and end must lie in the years {_YEARS.start} to {_YEARS.stop - 1}"
+    allowed = min(max_duration, MAX_DURATION)
+    if entry.end - entry.start > allowed + CLOCKS_CHANGED:
+        return (
+            f"end: more than {allowed.days} days after start, the longest that is allowed; "
+            "shorten it"
+        )
+    return None
+
+
 def _check_header(path: Path, header: Sequence[str]) -> None:
     if tuple(header) == COLUMNS:
         return
@@ -109,8 +137,8 @@ def _entry(row: Sequence[str], zone: tzinfo) -> ListEntry:
         raise _EntryError(f"plate: {error}") from None
     start, end = _period(raw_start, raw_end, zone)
     for column, text in (("basis", basis), ("reason", reason), ("issuer", issuer)):
-        if not 1 <= len(text) <= 500:
-            raise _EntryError(f"{column}: must be 1 to 500 characters")
+        if not 1 <= len(text) <= MAX_TEXT:
+            raise _EntryError(f"{column}: must be 1 to {MAX_TEXT} characters")
     return ListEntry(entry_id, plate, start, end, basis, reason, issuer)
 
 

@@ -1,8 +1,9 @@
 """Keys as values and as files.
 
-A box has an Ed25519 key that signs hits and an X25519 key that lists are sealed to. An authority has generations of keys: an X25519 key
-that hits are sealed to and an Ed25519 key that signs receipts. A signer of policies, lists or
-orders has one Ed25519 key; its public half stands in the policy itself.
+A box has an Ed25519 key that signs hits and an X25519 key that lists are sealed to. An
+authority has generations of keys: an X25519 key that hits are sealed to and an Ed25519 key that
+signs receipts. A signer of policies, lists or orders has one Ed25519 key; its public half stands
+in the policy itself.
 
 | file                            | where                     | mode | holds                      |
 |---------------------------------|---------------------------|------|----------------------------|

@@ -10,6 +10,7 @@ MAY_REVEAL = {
     "edge/authority/opening.py": "the authority opens a hit with its private key",
     "edge/cli/evaluate.py": "compares what was read on labelled recordings with their labels",
     "edge/pipeline/dossier.py": "asks whether two tracks may be of one vehicle, in RAM",
+    "edge/policy/bundles.py": "writes a list inside the seal, at its issuer",
     "edge/privacy/pseudonyms.py": "makes the token: here the clear text ends",
     "edge/privacy/sealing.py": "writes the plate inside the seal",
 }
