@@ -348,6 +348,45 @@ def _read(entry: _Entry) -> ListEntry:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ListFacts:
+    """What may be shown of a list: who, when and how many, and nothing of any entry.
+
+    `first_end` and `last_end` are when the first and the last of its entries end; None when it
+    has none.
+    """
+
+    list_id: str
+    site: str
+    box: str
+    issuer: str
+    purpose: str
+    counter: int
+    issued_at: datetime
+    entries: int
+    first_end: datetime | None
+    last_end: datetime | None
+    sha256: str
+
+
+def facts_of(content: ListContent, bundle: SealedList) -> ListFacts:
+    """What may be shown of a list that was opened."""
+    ends = [entry.end for entry in content.entries]
+    return ListFacts(
+        list_id=content.list_id,
+        site=content.site,
+        box=content.box,
+        issuer=content.issuer,
+        purpose=content.purpose,
+        counter=content.counter,
+        issued_at=content.issued_at,
+        entries=len(content.entries),
+        first_end=min(ends, default=None),
+        last_end=max(ends, default=None),
+        sha256=bundle.sha256,
+    )
+
+
 # --- against replay and rollback --------------------------------------------------------------
 
 
