@@ -38,15 +38,22 @@ from edge.policy.bundles import (
     SealedList,
     facts_of,
     is_news,
+    list_terms,
     open_bundle,
     parse_bundle,
 )
+from edge.policy.site_folder import SiteFolder
 from edge.privacy.keys import BoxKeys, Name
 
 FOLDER_NAME = "lists"
 COUNTERS_NAME = "list-counters.json"
 _ENDING = ".bundle"
 _MAX_COUNTERS_BYTES = 1024 * 1024
+
+
+def site_lists(site: SiteFolder, keys: BoxKeys, now: Callable[[], datetime]) -> ListStore:
+    """The lists of the box of a site folder."""
+    return ListStore(site.state_folder, keys, list_terms(site.policy), now)
 
 
 class _Floor(BaseModel):
@@ -94,6 +101,11 @@ class ListStore:
         self._terms = terms
         self._now = now
 
+    @property
+    def list_ids(self) -> tuple[str, ...]:
+        """The lists of the policy, whether they are here or not."""
+        return tuple(sorted(self._terms))
+
     def install(self, data: bytes, *, list_id: str | None = None) -> ListFacts:
         """Put a bundle in force from the next epoch on, once all of it has been checked.
 
@@ -106,13 +118,7 @@ class ListStore:
             KeyFileError: sealed to another key, or not signed by an issuer of the list.
             OutboxError: it could not be written.
         """
-        bundle = parse_bundle(data)
-        terms = self._terms.get(bundle.list_id)
-        if terms is None or list_id not in {None, bundle.list_id}:
-            raise ListBundleError(
-                "the bundle is of another list than "
-                f"{list_id or ', '.join(sorted(self._terms)) or 'none'}; give the right one"
-            )
+        bundle, terms = self._named(data, list_id)
         with exclusive(self._lock):
             content = open_bundle(bundle, self._keys, terms, now=self._now())
             counters = self._read_counters()
@@ -123,6 +129,17 @@ class ListStore:
             if counters.lists.get(bundle.list_id) != floor:
                 changed = _Counters(lists={**counters.lists, bundle.list_id: floor})
                 replace_file(self._counters, changed.to_bytes())
+        return facts_of(content, bundle)
+
+    def examine(self, data: bytes) -> ListFacts:
+        """Check a bundle as `install` would, and install nothing.
+
+        Raises:
+            EdgeError: as `install`.
+        """
+        bundle, terms = self._named(data, None)
+        content = open_bundle(bundle, self._keys, terms, now=self._now())
+        is_news(bundle, self._floor(bundle.list_id, self._read_counters()))
         return facts_of(content, bundle)
 
     def entries(self, list_id: str) -> tuple[ListEntry, ...]:
@@ -165,6 +182,17 @@ class ListStore:
             except OSError as error:
                 raise storage_error(self._bundles, error) from error
         return tuple(sorted(path.name.removesuffix(_ENDING) for path in others))
+
+    def _named(self, data: bytes, list_id: str | None) -> tuple[SealedList, ListTerms]:
+        """A bundle with what the policy says of the list that it names."""
+        bundle = parse_bundle(data)
+        terms = self._terms.get(bundle.list_id)
+        if terms is None or list_id not in {None, bundle.list_id}:
+            raise ListBundleError(
+                "the bundle is of another list than "
+                f"{list_id or ', '.join(self.list_ids) or 'none'}; give the right one"
+            )
+        return bundle, terms
 
     def _opened(self, list_id: str) -> tuple[SealedList, ListContent]:
         data = self._sealed(list_id)

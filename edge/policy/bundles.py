@@ -31,6 +31,7 @@ from edge.domain.lists import ListEntry
 from edge.domain.plates import MAX_LENGTH, PlateText
 from edge.errors import ConfigError, KeyFileError
 from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT, entry_fault
+from edge.policy.model import Policy
 from edge.privacy.keys import BoxKeys, BoxPublicKeys, KeyId, Name
 from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
 from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
@@ -93,6 +94,24 @@ class ListTerms:
     purposes: Collection[str]
     max_entries: int
     max_duration: timedelta
+
+
+def list_terms(policy: Policy) -> dict[str, ListTerms]:
+    """What a policy allows each of its lists to be, by id."""
+    return {
+        list_id: ListTerms(
+            list_id=list_id,
+            issuers={
+                issuer: PublicKey.parse(policy.issuers[issuer].key) for issuer in settings.issuers
+            },
+            purposes=frozenset(
+                rule.purpose for rule in policy.domain_rules() if rule.list_id == list_id
+            ),
+            max_entries=settings.max_entries,
+            max_duration=timedelta(days=settings.max_entry_days),
+        )
+        for list_id, settings in policy.lists.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +276,7 @@ def open_bundle(
     document = padded[_LENGTH_BYTES:][:length]
     if (
         len(padded) not in SIZE_CLASSES
-        or len(document) != length
+        # A length beyond the end leaves less than no padding, so it fails here too.
         or padded.count(0, _LENGTH_BYTES + length) != len(padded) - _LENGTH_BYTES - length
     ):
         raise _broken(terms)

@@ -20,6 +20,7 @@ import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.policy.model import Policy
 from edge.privacy.keys import Name
 from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
 from edge.privacy.signing import PublicKey, PublicKeyText, Signature, SigningKey, sign, verify
@@ -190,6 +191,22 @@ class SuspensionTerms:
     box: str
     suspending: Mapping[str, PublicKey]
     controllers: Mapping[str, PublicKey]
+
+
+def suspension_terms(policy: Policy, box: str) -> SuspensionTerms:
+    """Whom a box of a policy's site obeys."""
+    suspending = [PublicKey.parse(holder.key) for holder in policy.suspension.keys.values()]
+    controllers = [
+        PublicKey.parse(signer.key)
+        for signer in policy.approvals.signers.values()
+        if signer.role == "controller"
+    ]
+    return SuspensionTerms(
+        site=policy.site,
+        box=box,
+        suspending={key.key_id: key for key in suspending},
+        controllers={key.key_id: key for key in controllers},
+    )
 
 
 def obeyed(
