@@ -18,6 +18,7 @@ from pathlib import Path
 
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.jpeg import encode_jpeg
+from edge.adapters.list_store import list_reader, site_lists
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
@@ -182,9 +183,12 @@ def run_site(
             Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib)
         )
         publisher = _publisher(site, broker, outbox, authorities, clock)
+        lists = site_lists(site, box_keys, clock.utc)
         chain = SaltChain(site.site.site, site.site.box, random_bytes)
         cleanup.callback(chain.destroy)
-        rule_book = RuleBook(site.rules, chain, site.read_list, site.policy.epoch_minutes * 60)
+        rule_book = RuleBook(
+            site.rules, chain, list_reader(site, lists), site.policy.epoch_minutes * 60
+        )
         desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
         streams = tuple(_stream(site, eyes, camera) for camera in sources)
         health = _Health(publisher, desk, outbox)

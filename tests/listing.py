@@ -52,7 +52,7 @@ def terms(**changed: Any) -> ListTerms:
         issuers={ISSUER: ISSUER_KEY.public},
         purposes=frozenset({PURPOSE}),
         max_entries=50,
-        max_duration=timedelta(days=90),
+        max_entry_days=90,
     )
     return replace(whole, **changed)
 

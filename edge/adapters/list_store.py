@@ -11,7 +11,7 @@ takes the next one that its issuer has signed; the end of each entry still holds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -54,6 +54,28 @@ _MAX_COUNTERS_BYTES = 1024 * 1024
 def site_lists(site: SiteFolder, keys: BoxKeys, now: Callable[[], datetime]) -> ListStore:
     """The lists of the box of a site folder."""
     return ListStore(site.state_folder, keys, list_terms(site.policy), now)
+
+
+def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[ListEntry]]:
+    """What makes an epoch's tokens: a list's entries by its id, opened anew at each call.
+
+    With real keys entries that have ended are left out, however the clock or a recording is
+    dated: `lists` must be given a clock that never goes back. With demo keys all are read, since
+    a recording is judged by its own day, and a list that lies in the site folder in clear will do.
+    """
+
+    def entries(list_id: str) -> Sequence[ListEntry]:
+        if not lists.has(list_id):
+            trial = site.trial_list(list_id)
+            if trial is not None:
+                return trial
+        found = lists.entries(list_id)
+        if site.policy.demo:
+            return found
+        now = lists.now()
+        return tuple(entry for entry in found if entry.end > now)
+
+    return entries
 
 
 class _Floor(BaseModel):
@@ -99,12 +121,16 @@ class ListStore:
         self._lock = folder / f"{COUNTERS_NAME}.lock"
         self._keys = keys
         self._terms = terms
-        self._now = now
+        self.now = now
 
     @property
     def list_ids(self) -> tuple[str, ...]:
         """The lists of the policy, whether they are here or not."""
         return tuple(sorted(self._terms))
+
+    def has(self, list_id: str) -> bool:
+        """Whether some bundle of this list is here."""
+        return self._file(list_id).exists()
 
     def install(self, data: bytes, *, list_id: str | None = None) -> ListFacts:
         """Put a bundle in force from the next epoch on, once all of it has been checked.
@@ -120,7 +146,7 @@ class ListStore:
         """
         bundle, terms = self._named(data, list_id)
         with exclusive(self._lock):
-            content = open_bundle(bundle, self._keys, terms, now=self._now())
+            content = open_bundle(bundle, self._keys, terms, now=self.now())
             counters = self._read_counters()
             fresh = is_news(bundle, self._floor(bundle.list_id, counters))
             if fresh or self._sealed(bundle.list_id) != data:  # deleted, or damaged
@@ -138,7 +164,7 @@ class ListStore:
             EdgeError: as `install`.
         """
         bundle, terms = self._named(data, None)
-        content = open_bundle(bundle, self._keys, terms, now=self._now())
+        content = open_bundle(bundle, self._keys, terms, now=self.now())
         is_news(bundle, self._floor(bundle.list_id, self._read_counters()))
         return facts_of(content, bundle)
 
@@ -206,7 +232,7 @@ class ListStore:
         floor = self._read_counters().lists.get(list_id)
         # A newer one than the counter says was on its way when the process ended.
         is_news(bundle, None if floor is None else Floor(floor.counter, floor.sha256))
-        return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self._now())
+        return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
 
     def _floor(self, list_id: str, counters: _Counters) -> Floor | None:
         """The last bundle that was taken, after whichever of the two records is the later."""

@@ -86,14 +86,14 @@ class ListTerms:
         issuers: whose bundles are taken, and their keys.
         purposes: of all rules that read the list; none: no rule does.
         max_entries: the most entries.
-        max_duration: the longest an entry may be valid.
+        max_entry_days: the longest that an entry may be valid.
     """
 
     list_id: str
     issuers: Mapping[str, PublicKey]
     purposes: Collection[str]
     max_entries: int
-    max_duration: timedelta
+    max_entry_days: int
 
 
 def list_terms(policy: Policy) -> dict[str, ListTerms]:
@@ -108,7 +108,7 @@ def list_terms(policy: Policy) -> dict[str, ListTerms]:
                 rule.purpose for rule in policy.domain_rules() if rule.list_id == list_id
             ),
             max_entries=settings.max_entries,
-            max_duration=timedelta(days=settings.max_entry_days),
+            max_entry_days=settings.max_entry_days,
         )
         for list_id, settings in policy.lists.items()
     }
@@ -350,7 +350,7 @@ def _faults(document: _Document, terms: ListTerms) -> Iterator[tuple[int, str]]:
         if entry.id in seen:
             yield place, "id: another entry has it; give each its own"
         seen.add(entry.id)
-        fault = entry_fault(_read(entry), terms.max_duration)
+        fault = entry_fault(_read(entry), terms.max_entry_days)
         if fault is not None:
             yield place, fault
 

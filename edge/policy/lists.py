@@ -26,8 +26,8 @@ COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5
 """A longer entry is a permanent one in disguise."""
 
-MAX_DURATION = timedelta(days=MAX_YEARS * 365 + 2)
-"""The same as a span of time; five years have one leap day or two."""
+MAX_DAYS = MAX_YEARS * 366
+"""The same in days, rounded up."""
 
 CLOCKS_CHANGED = timedelta(hours=1)
 """By how much days on the calendar may be longer than as many times 24 hours."""
@@ -51,7 +51,7 @@ class _EntryError(ValueError):
 
 
 def read_list(
-    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_YEARS * 366
+    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
 ) -> tuple[ListEntry, ...]:
     """Read a list whole or not at all.
 
@@ -78,7 +78,9 @@ def read_list(
             where = f"{path}:{rows.line_num}"
             try:
                 entry = _entry(row, zone)
-                _require_short(entry, max_entry_days)
+                fault = entry_fault(entry, max_entry_days)
+                if fault is not None:
+                    raise _EntryError(fault)  # noqa: TRY301 - one way to tell of an entry
             except _EntryError as error:
                 problems.append(f"{where}: {error}")
                 continue
@@ -98,22 +100,22 @@ def read_list(
     return tuple(entries)
 
 
-def entry_fault(entry: ListEntry, max_duration: timedelta) -> str | None:
+def entry_fault(entry: ListEntry, max_days: int) -> str | None:
     """What is wrong with an entry's period, as column and message; None if nothing is.
 
     Args:
         entry: as it was read, from a file or a bundle.
-        max_duration: the longest that the policy allows.
+        max_days: the longest that the policy allows.
     """
     if entry.end <= entry.start:
         return "end: must be after start"
     if entry.start.year not in _YEARS or entry.end.year not in _YEARS:
         return f"end: start and end must lie in the years {_YEARS.start} to {_YEARS.stop - 1}"
-    allowed = min(max_duration, MAX_DURATION)
-    if entry.end - entry.start > allowed + CLOCKS_CHANGED:
+    allowed = min(max_days, MAX_DAYS)
+    if entry.end - entry.start > timedelta(days=allowed) + CLOCKS_CHANGED:
         return (
-            f"end: more than {allowed.days} days after start, the longest that is allowed; "
-            "shorten it"
+            f"end: more than {allowed} days after start, the longest that the policy's "
+            "max_entry_days allows; shorten it"
         )
     return None
 
@@ -159,15 +161,6 @@ def _period(raw_start: str, raw_end: str, zone: tzinfo) -> tuple[datetime, datet
     if local_end.replace(tzinfo=None) > _years_later(local_start.replace(tzinfo=None)):
         raise _EntryError(_PERMANENT)
     return start, end
-
-
-def _require_short(entry: ListEntry, max_days: int) -> None:
-    # An hour of grace: clocks may be changed in between.
-    if entry.end - entry.start > timedelta(days=max_days, hours=1):
-        raise _EntryError(
-            f"end: more than {max_days} days after start, the list's max_entry_days in the policy; "
-            "shorten it"
-        )
 
 
 _PERMANENT = f"end: more than {MAX_YEARS} years after start, a permanent entry; shorten it"
