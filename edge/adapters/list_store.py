@@ -26,7 +26,7 @@ from edge.adapters.state_folder import (
     sync_folder,
 )
 from edge.domain.lists import ListEntry
-from edge.errors import OutboxError
+from edge.errors import EdgeError, OutboxError
 from edge.policy.bundles import (
     MAX_BUNDLE_BYTES,
     MAX_COUNTER,
@@ -78,6 +78,15 @@ def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[
     return entries
 
 
+def _look(path: Path) -> tuple[int, ...] | None:
+    """What changes with a file's content; None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
 class _Floor(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
@@ -122,6 +131,7 @@ class ListStore:
         self._keys = keys
         self._terms = terms
         self.now = now
+        self._known: dict[str, tuple[object, EdgeError | None]] = {}
 
     @property
     def list_ids(self) -> tuple[str, ...]:
@@ -178,6 +188,20 @@ class ListStore:
             OutboxError: it cannot be read.
         """
         return self._opened(list_id)[1].entries
+
+    def fault(self, list_id: str) -> EdgeError | None:
+        """Why a list could not be read now, or None. Cheap while its files stay as they are."""
+        seen = tuple(map(_look, (self._file(list_id), self._counters)))
+        known = self._known.get(list_id)
+        if known is None or known[0] != seen:
+            try:
+                self._opened(list_id)
+            except EdgeError as error:
+                known = (seen, error)
+            else:
+                known = (seen, None)
+            self._known[list_id] = known
+        return known[1]
 
     def facts(self, list_id: str) -> ListFacts:
         """What is in force, without its entries.

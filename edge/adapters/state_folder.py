@@ -94,8 +94,8 @@ def read_file(path: Path, max_bytes: int) -> bytes | None:
         raise storage_error(path, error) from error
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file, mode 0600: when this returns it is on disk, and until then the old one is.
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file: when this returns it is on disk, and until then the old one is.
 
     Raises:
         OutboxError: it cannot be written; the old one is as it was.
@@ -103,7 +103,7 @@ def replace_file(path: Path, content: bytes) -> None:
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)

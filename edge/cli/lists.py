@@ -69,16 +69,16 @@ def build(
     from edge.policy.bundles import (
         ListContent,
         build_bundle,
-        counter_now,
         facts_of,
         parse_bundle,
     )
     from edge.policy.lists import read_list
     from edge.privacy.keys import BoxPublicKeys, load_signer_key
+    from edge.privacy.moments import milliseconds, parse_utc, utc_text
 
     key = load_signer_key(issuer_key)
     box = BoxPublicKeys.load(box_public)
-    now = SystemClock().utc()
+    now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():
         raise UsageError(f"{out}: exists already; name a new file with --out")
     content = ListContent(
@@ -87,7 +87,7 @@ def build(
         box=box.box,
         issuer=key.signer,
         purpose=purpose,
-        counter=_counter(counter, counter_now(now)),
+        counter=_counter(counter, milliseconds(now)),
         issued_at=now,
         entries=read_list(csv, zone=_zone(timezone), max_entries=100_000),
     )

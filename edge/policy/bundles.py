@@ -33,7 +33,7 @@ from edge.errors import ConfigError, KeyFileError
 from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT, entry_fault
 from edge.policy.model import Policy
 from edge.privacy.keys import BoxKeys, BoxPublicKeys, KeyId, Name
-from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
+from edge.privacy.moments import UTC_PATTERN, milliseconds, parse_utc, utc_text
 from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
 
 SCHEMA: Literal["edge-anpr/list-bundle/1"] = "edge-anpr/list-bundle/1"
@@ -64,7 +64,9 @@ class ListBundleError(ConfigError):
 class ListContent:
     """What an issuer says: which vehicles are on which list of which box, and for what purpose.
 
-    `counter` rises with each bundle of a list; `issued_at` is aware.
+    `counter` rises with each bundle of a list, and is at most the milliseconds from 1970 to
+    `issued_at`: so that counters can be the time, and no slip of the hand uses all of them up.
+    `issued_at` is aware, and cut to milliseconds when it is written.
     """
 
     list_id: str
@@ -132,14 +134,6 @@ class SealedList:
 
 
 # --- making ---------------------------------------------------------------------------------
-
-
-def counter_now(issued_at: datetime) -> int:
-    """A counter that rises by itself: milliseconds since 1970.
-
-    The box takes no higher one either, so a slip of the hand cannot use all counters up.
-    """
-    return int(issued_at.timestamp() * 1000)
 
 
 def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> bytes:
@@ -313,7 +307,7 @@ def _content(
         raise ListBundleError(
             f"{named}: issued_at: lies in the future; set the clock of the box or of the issuer"
         )
-    if document.counter > counter_now(issued_at):
+    if document.counter > milliseconds(issued_at):
         raise ListBundleError(
             f"{named}: counter: higher than the milliseconds from 1970 to issued_at; build it with "
             "--counter auto"

@@ -118,10 +118,12 @@ class SiteFolder:
         Raises:
             ConfigError: the list is no longer as it should be.
         """
-        settings = self.policy.lists[list_id]
-        if not self.policy.demo or settings.file is None:
-            return None
-        return _read_list(self.folder / settings.file, self.policy, settings)
+        found = _trial_lists(self.folder, self.policy).get(list_id)
+        return None if found is None else _read_list(found[0], self.policy, found[1])
+
+    def may_be_clear(self, list_id: str) -> bool:
+        """Whether the list may be read from a CSV file in clear."""
+        return list_id in _trial_lists(self.folder, self.policy)
 
 
 def load_site_folder(folder: Path) -> SiteFolder:

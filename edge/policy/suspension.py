@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from edge.errors import KeyFileError, PolicyError
 from edge.policy.model import Policy
 from edge.privacy.keys import Name
-from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
+from edge.privacy.moments import UTC_PATTERN, milliseconds, parse_utc, utc_text
 from edge.privacy.signing import PublicKey, PublicKeyText, Signature, SigningKey, sign, verify
 
 SCHEMA: Literal["edge-anpr/suspension/1"] = "edge-anpr/suspension/1"
@@ -118,7 +118,7 @@ def new_order(
             box=box,
             action=action,
             reason=reason,
-            counter=int(issued_at.timestamp() * 1000),
+            counter=milliseconds(issued_at),
             issued_at=utc_text(issued_at),
         )
     except ValidationError as error:

@@ -28,11 +28,11 @@ from edge.policy.bundles import (
     ListBundleError,
     ListContent,
     build_bundle,
-    counter_now,
     is_news,
     open_bundle,
     parse_bundle,
 )
+from edge.privacy.moments import milliseconds
 from edge.privacy.signing import SigningKey, sign
 from tests import listing
 from tests.listing import ISSUED, ISSUER, ISSUER_KEY
@@ -349,7 +349,7 @@ def test_p13_a_bundle_from_the_future_is_refused(parties: Parties) -> None:
 
 
 def test_p13_no_slip_of_the_hand_uses_all_counters_up(parties: Parties) -> None:
-    highest = counter_now(ISSUED)
+    highest = milliseconds(ISSUED)
     assert opened(parties, listing.bundle(parties.box_public, counter=highest)).entries
     data = listing.bundle(parties.box_public, counter=highest + 1)
     assert "--counter auto" in refusal(parties, data).message
