@@ -14,7 +14,7 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from edge.adapters.state_folder import replace_file, storage_error
+from edge.adapters.state_folder import private_folder, replace_file, storage_error
 from edge.errors import OutboxError
 from edge.pipeline.ports import Clock
 from edge.policy.activation import MAX_BYTES, InForce, read_in_force
@@ -71,6 +71,7 @@ class PolicyState:
             OutboxError: the state folder cannot be written; what was in force still is.
         """
         text = in_force.text()
+        private_folder(self._folder)
         write_whole(self._folder / POLICIES / f"{in_force.policy.version}.json", text)
         write_whole(self._folder / ACTIVATION, text)
 

@@ -55,6 +55,19 @@ class StateLock:
             self._descriptor = -1
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder, and what is missing above it, for this user alone.
+
+    Raises:
+        OutboxError: it cannot be made.
+    """
+    try:
+        for missing in [one for one in (*reversed(folder.parents), folder) if not one.exists()]:
+            missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a lock file for the moment of a change; waits while another process does.
@@ -65,8 +78,8 @@ def exclusive(path: Path) -> Iterator[None]:
     Raises:
         OutboxError: the lock file cannot be made.
     """
+    private_folder(path.parent)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise storage_error(path, error) from error
@@ -101,8 +114,8 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         OutboxError: it cannot be written; the old one is as it was.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    private_folder(path.parent)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
