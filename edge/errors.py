@@ -175,6 +175,19 @@ CODES: Mapping[str, Meaning] = {
         3,
         "an entry of a list is wrong, so the list is refused whole; correct the named lines",
     ),
+    "E_LIST_BUNDLE": Meaning(
+        3,
+        "a bundle of a list is not in order, or not what the policy allows; what was in force "
+        "stays in force",
+    ),
+    "E_LIST_MISSING": Meaning(
+        3,
+        "a rule needs a list that is not on the box; have its issuer build a bundle",
+    ),
+    "E_LIST_REPLAY": Meaning(
+        3,
+        "a bundle is older than the last one of its list; have it built anew",
+    ),
     "E_OPENCV": Meaning(
         3,
         "`cv2` does not load or is a mixture of two versions; run the commands in the message",
@@ -201,6 +214,17 @@ CODES: Mapping[str, Meaning] = {
     "E_SUNSET": Meaning(
         3,
         "the policy has no last day, or it has passed; only a new, signed version opens a camera",
+    ),
+    "E_SUSPENDED": Meaning(
+        3,
+        "the box is suspended by a signed order; an order of the same key and a controller resumes",
+    ),
+    "E_SUSPENSION": Meaning(3, "an order is none, or not for this box; it changes nothing"),
+    "E_SUSPENSION_REPLAY": Meaning(3, "an order is older than the last one of its key"),
+    "E_SUSPENSION_STATE": Meaning(
+        3,
+        "the record of suspensions is damaged, so the box stays shut; restore it, or have the "
+        "order sent again",
     ),
     "E_MODEL": Meaning(4, "the list of weights cannot be read, or a field of it is wrong"),
     "E_MODEL_CONTRACT": Meaning(
@@ -241,7 +265,7 @@ CODES: Mapping[str, Meaning] = {
     "E_HIT": Meaning(7, "a message is no hit, or no receipt, of this version"),
     "E_KEYS": Meaning(7, "a key is missing, unreadable or of the wrong kind"),
     "E_KEY_MODE": Meaning(7, "others may read a private key, or put keys into its folder"),
-    "E_NO_KEY": Meaning(7, "the key that a hit was sealed to is not here"),
+    "E_NO_KEY": Meaning(7, "the key that a hit or a list was sealed to is not here"),
     "E_SALT_DESTROYED": Meaning(7, "the epoch's secret is gone for good; start again"),
     "E_SEAL": Meaning(7, "the evidence cannot be sealed or opened"),
     "E_SEAL_SIZE": Meaning(
@@ -256,6 +280,10 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_DISK_FULL": Meaning(8, "the disk is full; free space"),
     "E_EVIDENCE": Meaning(8, "storing a hit failed for an unforeseen reason; please report it"),
+    "E_LIST_COUNTERS": Meaning(
+        8,
+        "the counters of lists are damaged; restore them, or delete them: the lists in force count",
+    ),
     "E_NO_HIT": Meaning(8, "the authority's store holds no such hit"),
     "E_NO_STORE": Meaning(8, "there is no store of the authority in that folder"),
     "E_OUTBOX_DAMAGED": Meaning(8, "the outbox is damaged; move it aside and start again"),

@@ -14,17 +14,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
+from edge.adapters.list_store import ListStore, list_reader, site_lists
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
-from edge.adapters.publisher import Publisher, PublisherLimits
+from edge.adapters.publisher import Publisher, PublisherLimits, Taker
 from edge.adapters.second_look import SecondLook
+from edge.adapters.suspension_store import SuspensionStore
 from edge.adapters.system import SystemClock, random_bytes
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
@@ -42,10 +45,12 @@ from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher, settings_for
 from edge.policy import site as site_yaml
-from edge.policy.gate import Facts, refusal
+from edge.policy.bundles import MAX_BUNDLE_BYTES
+from edge.policy.gate import Condition, Facts, refusal
 from edge.policy.model import Policy
 from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 from edge.policy.site_folder import SiteFolder
+from edge.policy.suspension import suspension_terms
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
@@ -57,6 +62,9 @@ from edge.runtime.summary import RunSummary, StreamSummary
 FULL_OUTBOX_RETRY_S = 0.05
 SAY_SAFE_S = 3.0
 """How long a box that stays shut tries to say so."""
+PACKET_OVERHEAD_BYTES = 1024
+HEAR_S = 1.0
+"""How long it listens then; what the broker keeps for it comes at once."""
 
 log = logging.getLogger(__name__)
 
@@ -180,14 +188,16 @@ def run_site(
     clock: Clock = SystemClock()
     if not site.policy.demo:
         clock = SteadyClock(clock, site.state_folder)
-    gate = _Gate(site, [camera.started_at for camera in recorded])
-    refused = gate(clock.utc())
-    if refused is not None:
-        if not site.policy.demo:
-            _say_safe(site, refused, clock)
-        raise refused
+    conditions: list[Condition] = [
+        _suspension(site),
+        _Gate(site, [camera.started_at for camera in recorded]),
+    ]
+    _require_open(site, conditions, clock)
     models = site.site.models
     box_keys = _box_keys(site)
+    lists = site_lists(site, box_keys, clock.utc)
+    conditions.append(partial(_list_refusal, site, lists))
+    _require_open(site, conditions, clock)
     authorities = _authorities(site)
     broker = _broker_options(site)
     eyes = load_eyes(
@@ -204,12 +214,13 @@ def run_site(
             Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib)
         )
         publisher = _publisher(site, broker, outbox, authorities, clock)
+        lists.forget_others()
         chain = SaltChain(site.site.site, site.site.box, random_bytes)
         cleanup.callback(chain.destroy)
         rule_book = RuleBook(
             site.rules,
             chain,
-            site.read_list,
+            list_reader(site, lists),
             site.policy.epoch_minutes * 60,
             site.policy.competences(),
         )
@@ -224,7 +235,7 @@ def run_site(
             engine.shut(error)
             publisher.set_availability("safe", error.code)
 
-        gatekeeper = Gatekeeper([gate], clock.utc, on_refusal)
+        gatekeeper = Gatekeeper(conditions, clock.utc, on_refusal)
         cleanup.callback(gatekeeper.stop)
         gatekeeper.start()
         progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
@@ -411,8 +422,51 @@ class _Gate:
         return refusal(facts, now)
 
 
+def _suspension(site: SiteFolder) -> Condition:
+    """No camera is open while an order to suspend is in force, or nobody can tell."""
+    store = SuspensionStore(site.state_folder)
+
+    def condition(_now: datetime) -> EdgeError | None:
+        try:
+            suspended = store.load().suspended
+        except EdgeError as error:
+            return error
+        if not suspended:
+            return None
+        return PolicyError(
+            "the box is suspended by a signed order; it opens again with an order of the same key "
+            "that a controller has signed too: `edge-anpr suspend status` says whose",
+            code="E_SUSPENDED",
+        )
+
+    return condition
+
+
+def _list_refusal(site: SiteFolder, lists: ListStore, _now: datetime) -> EdgeError | None:
+    """Why a list that some rule reads is not in order, or None."""
+    for list_id in sorted({rule.list_id for rule in site.rules if rule.list_id is not None}):
+        if not lists.has(list_id) and site.may_be_clear(list_id):
+            continue  # it was read when the site folder was
+        fault = lists.fault(list_id)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _require_open(site: SiteFolder, conditions: Sequence[Condition], clock: Clock) -> None:
+    """Raise what keeps the cameras shut, unless the broker has what opens them.
+
+    An order to resume, or a list, may lie there for a box that was away.
+    """
+    gate = Gatekeeper(conditions, clock.utc, lambda _error: None)
+    refused = gate.refusal()
+    if refused is not None and (not site.policy.demo or refused.code == "E_SUSPENDED"):
+        _say_safe(site, refused, clock)
+    gate.require_open()
+
+
 def _say_safe(site: SiteFolder, refused: EdgeError, clock: Clock) -> None:
-    """Tell the world why the box stays shut, and deliver what was left; the refusal stands."""
+    """Tell the world why the box stays shut, deliver what was left, and hear what is there."""
     try:
         with Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib) as outbox:
             publisher = _publisher(site, _broker_options(site), outbox, _authorities(site), clock)
@@ -421,6 +475,8 @@ def _say_safe(site: SiteFolder, refused: EdgeError, clock: Clock) -> None:
             deadline = clock.monotonic() + SAY_SAFE_S
             while not publisher.state.connected and clock.monotonic() < deadline:
                 time.sleep(FULL_OUTBOX_RETRY_S)
+            if publisher.state.connected:
+                time.sleep(HEAR_S)
             publisher.stop()
     except EdgeError as error:
         log.warning("the broker could not be told that the box is safe: %s", error)
@@ -462,6 +518,7 @@ def _broker_options(site: SiteFolder) -> BrokerOptions:
         username=broker.username,
         password=site.broker_password(os.environ),
         tls=None if tls is None else TlsFiles(tls.ca, tls.certificate, tls.key),
+        largest_packet_bytes=MAX_BUNDLE_BYTES + PACKET_OVERHEAD_BYTES,
     )
 
 
@@ -476,7 +533,7 @@ def _publisher(
     return Publisher(
         outbox,
         options,
-        BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras)),
+        _topics(site),
         ReceiptVerifier(authorities.values(), outbox.find),
         clock=clock,
         jitter=random.random,
@@ -484,7 +541,34 @@ def _publisher(
             payload_cap_bytes=broker.payload_cap_kib * 1024,
             message_expiry_s=broker.message_expiry_s,
         ),
+        takers=_takers(site, clock),
     )
+
+
+def _topics(site: SiteFolder) -> BoxTopics:
+    return BoxTopics(
+        site.site.site,
+        site.site.box,
+        frozenset(site.policy.cameras),
+        frozenset(site.policy.lists),
+    )
+
+
+def _takers(site: SiteFolder, clock: Clock) -> dict[str, Taker]:
+    """What comes by MQTT, beside receipts: lists and orders."""
+    topics = _topics(site)
+    terms = suspension_terms(site.policy, site.site.box)
+    suspensions = SuspensionStore(site.state_folder)
+
+    def take_list(list_id: str, payload: bytes) -> None:
+        facts = site_lists(site, _box_keys(site), clock.utc).install(payload, list_id=list_id)
+        log.info("list %s, counter %d, is in force from the next epoch", list_id, facts.counter)
+
+    takers: dict[str, Taker] = {
+        topics.bundle(list_id): partial(take_list, list_id) for list_id in topics.lists
+    }
+    takers[topics.command] = lambda payload: suspensions.take(payload, terms)
+    return takers
 
 
 def _store(
@@ -497,7 +581,7 @@ def _store(
     patience_s: float,
 ) -> Callable[[Case], SealedHit]:
     """What the evidence thread does with a case: make a hit and put it in the outbox."""
-    topics = BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras))
+    topics = _topics(site)
     maker = EvidenceMaker(
         site=site.site.site,
         box=site.site.box,

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from edge.adapters.state_folder import storage_error
+from edge.adapters.state_folder import private_folder, replace_file, storage_error
 from edge.errors import OutboxError
 from edge.pipeline.ports import Clock
 from edge.policy.activation import MAX_BYTES, InForce, read_in_force
@@ -150,41 +148,10 @@ class FileDigest:
         return self._known[1]
 
 
-def private_folder(folder: Path) -> None:
-    """Make a folder, and what is missing above it, for this user alone.
-
-    Raises:
-        OutboxError: it cannot be made.
-    """
-    try:
-        for missing in [one for one in (*reversed(folder.parents), folder) if not one.exists()]:
-            missing.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-
-
 def write_whole(file: Path, text: str, *, mode: int = 0o600) -> None:
     """Put a file in place, whole and on disk, or leave what was there.
 
     Raises:
         OutboxError: it cannot be written.
     """
-    fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        private_folder(file.parent)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            fresh.replace(file)
-        finally:
-            fresh.unlink(missing_ok=True)
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise storage_error(file, error) from error
+    replace_file(file, text.encode(), mode=mode)

@@ -1,10 +1,13 @@
-"""The state folder: private to this user, one process at a time."""
+"""The state folder: private to this user, one running box at a time, and files that are whole."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import OutboxError
@@ -50,6 +53,90 @@ class StateLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def private_folder(folder: Path) -> None:
+    """Make a folder, and what is missing above it, for this user alone.
+
+    Raises:
+        OutboxError: it cannot be made.
+    """
+    try:
+        for missing in [one for one in (*reversed(folder.parents), folder) if not one.exists()]:
+            missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file for the moment of a change; waits while another process does.
+
+    Unlike the folder's own lock this one is for short: the running box and a verb beside it
+    take turns.
+
+    Raises:
+        OutboxError: the lock file cannot be made.
+    """
+    private_folder(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read_file(path: Path, max_bytes: int) -> bytes | None:
+    """A small file of the state folder; None if there is none.
+
+    What is larger than `max_bytes` comes cut off, one byte longer than that.
+
+    Raises:
+        OutboxError: it is there and cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file: when this returns it is on disk, and until then the old one is.
+
+    Raises:
+        OutboxError: it cannot be written; the old one is as it was.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    private_folder(path.parent)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def storage_error(path: Path, error: OSError) -> OutboxError:

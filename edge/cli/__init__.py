@@ -22,11 +22,13 @@ from edge.cli.evaluate import app as evaluate
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
 from edge.cli.models import app as models
+from edge.cli.lists import app as lists
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.report import product_version
 from edge.cli.run import run
 from edge.cli.schema import schema
+from edge.cli.suspend import app as suspend
 from edge.errors import EdgeError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
@@ -83,6 +85,8 @@ app.command()(redact)
 app.add_typer(hits, name="hits")
 app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
+app.add_typer(lists, name="lists")
+app.add_typer(suspend, name="suspend")
 app.command()(schema)
 
 

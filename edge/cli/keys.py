@@ -31,10 +31,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as on
 
 @new.command("box")
 def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
-    """Make the signing key of a site's box.
+    """Make the keys of a site's box: one to sign its hits, one to open its lists.
 
     Run it on the box. Give the public file that it names to the authority, for
-    `edge-anpr hits tail --box-keys`. It is how the authority knows the box.
+    `edge-anpr hits tail --box-keys`, and to those who issue its lists, for
+    `edge-anpr lists build --box-public`. It is how they know the box.
     """
     from edge.adapters.system import SystemClock
     from edge.privacy.keys import new_box_keys
@@ -139,10 +140,11 @@ def rotate_box(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a box a new signing key and delete the one it had.
+    """Give a box new keys and delete those it had.
 
     Give the public file to the authority anew: until then it sets the box's hits aside.
-    Hits signed before are taken for another 31 days, unless the key was stolen.
+    Hits signed before are taken for another 31 days, unless the key was stolen. Lists that were
+    sealed to the key it had no longer open: have each issuer build its lists anew.
     """
     from edge.adapters.system import SystemClock
     from edge.privacy.keys import rotate_box_keys

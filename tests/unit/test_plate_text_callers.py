@@ -12,6 +12,7 @@ MAY_REVEAL = {
     "edge/cli/evaluate_images.py": "shows, if asked, what was read on labelled photos",
     "edge/cli/labels.py": "compares what was read with its label",
     "edge/pipeline/dossier.py": "asks whether two tracks may be of one vehicle, in RAM",
+    "edge/policy/bundles.py": "writes a list inside the seal, at its issuer",
     "edge/privacy/pseudonyms.py": "makes the token: here the clear text ends",
     "edge/privacy/sealing.py": "writes the plate inside the seal",
 }
