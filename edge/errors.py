@@ -103,3 +103,10 @@ class OutboxError(EdgeError):
 
     exit_code = ExitCode.STORAGE
     default_code = "E_STORAGE"
+
+
+class AuditError(EdgeError):
+    """An audit log that cannot be written, or is not as it was written."""
+
+    exit_code = ExitCode.STORAGE
+    default_code = "E_AUDIT"

@@ -34,7 +34,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from edge.adapters.state_folder import StateLock, storage_error
+from edge.adapters.state_folder import StateLock, storage_error, sync_folder
 from edge.errors import OutboxError
 
 FILE_NAME = "outbox.sqlite3"
@@ -359,7 +359,7 @@ def _create(path: Path) -> None:
         database.execute(f"PRAGMA user_version = {VERSION}")
         database.execute("PRAGMA journal_mode = WAL")
     fresh.replace(path)
-    _sync_folder(path)
+    sync_folder(path.parent)
 
 
 def _place_log(path: Path) -> None:
@@ -378,7 +378,7 @@ def _place_log(path: Path) -> None:
         file.write(bytes(max(0, _LOG_BYTES - size)))
         file.flush()
         os.fsync(file.fileno())
-    _sync_folder(path)
+    sync_folder(path.parent)
 
 
 def _blank(spare: Path) -> None:
@@ -388,14 +388,6 @@ def _blank(spare: Path) -> None:
             file.write(bytes(spare.stat().st_size))
             file.flush()
             os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

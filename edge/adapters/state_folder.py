@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -62,3 +63,39 @@ def storage_error(path: Path, error: OSError) -> OutboxError:
     if error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}:
         return OutboxError(f"{path}: {reason}; the state folder must be a folder")
     return OutboxError(f"{path}: {reason}; check the disk")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OSError: it cannot be opened or synced.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write or replace a file (mode 0600): after a crash it is the old one or the new one, whole.
+
+    One writer at a time: what a killed one left unfinished is written over by the next.
+
+    Raises:
+        OSError: it could not be written; the old one is still there.
+    """
+    fresh = file.with_name(f".{file.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)

@@ -40,7 +40,7 @@ from typing_extensions import Self
 
 from edge.errors import KeyFileError
 from edge.privacy.framing import framed
-from edge.privacy.signing import PublicKeyText, SigningKey
+from edge.privacy.signing import PublicKey, PublicKeyText, SigningKey
 
 RETIRED_KEY_GRACE = timedelta(days=31)
 """A hit may wait on the box for its whole retention, at most 30 days. What comes later than
@@ -95,6 +95,11 @@ class BoxKeys:
         ):
             raise _damaged(file)
         return cls(public.site, public.box, generation.key_id, private.trial, signing)
+
+    @property
+    def public(self) -> PublicKey:
+        """The key's public half."""
+        return PublicKey.from_raw(self._signing.public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes."""
@@ -165,6 +170,10 @@ class BoxPublicKeys:
     def knows(self, key_id: str) -> bool:
         """Whether the key is the box's, current or retired."""
         return key_id in self._keys
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """All of them, current and retired."""
+        return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._keys.values())
 
     def accepts(self, key_id: str, now: datetime) -> bool:
         """Whether the key is the box's, and current or not long retired."""
