@@ -11,22 +11,27 @@ import signal
 import stat
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from edge.adapters.audit_log import AuditTrail
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.jpeg import encode_jpeg
+from edge.adapters.keyring import Keyring
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.publisher import Publisher, PublisherLimits
 from edge.adapters.second_look import SecondLook
-from edge.adapters.system import SystemClock, random_bytes
+from edge.adapters.statistics import EpochStatistics, StatisticsFile
+from edge.adapters.system import SystemClock, product_version, random_bytes
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
 from edge.adapters.weights import Manifest
+from edge.domain.counting import coarse
 from edge.errors import (
     CameraError,
     ConfigError,
@@ -41,8 +46,9 @@ from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
 from edge.policy.site_folder import SiteFolder
+from edge.privacy.audit import Deleted, EpochClosed, Started, Stopped, box_log
 from edge.privacy.hit import ReceiptVerifier
-from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
+from edge.privacy.keys import AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream, VehicleCounts
 from edge.runtime.evidence_desk import Case, EvidenceDesk
@@ -158,10 +164,36 @@ def run_site(
             `failure`, beside the counts so far.
     """
     progress = progress or RunProgress()
+    with contextlib.ExitStack() as cleanup:
+        # First of all: what expired while the box was off is destroyed, whatever fails later.
+        keyring = cleanup.enter_context(Keyring.open(site.keyring_folder, SystemClock()))
+        outbox = cleanup.enter_context(
+            Outbox.open(site.state_folder, keyring, reserve_mib=site.site.outbox.reserve_mib)
+        )
+        return _run_box(
+            site, recordings, cleanup, keyring, outbox, realtime, drain_s, manifest, progress
+        )
+
+
+def _run_box(  # noqa: PLR0913 - what has been opened, and what was asked
+    site: SiteFolder,
+    recordings: Sequence[Recording],
+    cleanup: contextlib.ExitStack,
+    keyring: Keyring,
+    outbox: Outbox,
+    realtime: bool,  # noqa: FBT001
+    drain_s: float,
+    manifest: Manifest | None,
+    progress: RunProgress,
+) -> RunResult:
     check_cv2()
-    clock = SystemClock()
+    clock = keyring.clock
     models = site.site.models
     box_keys = _box_keys(site)
+    audit = cleanup.enter_context(open_audit(site, box_keys))
+    if outbox.unreadable:
+        audit.append(Deleted("unreadable", None, coarse(outbox.unreadable)))
+    manifest = manifest or Manifest.load()
     authorities = {
         authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
         for authority in sorted({rule.authority for rule in site.rules})
@@ -169,7 +201,7 @@ def run_site(
     broker = _broker_options(site)
     sources = tuple(_sources(recordings, clock))
     eyes = load_eyes(
-        manifest or Manifest.load(),
+        manifest,
         models.detector,
         models.reader,
         provider=models.provider,
@@ -177,22 +209,23 @@ def run_site(
     )
     if box_keys.trial:
         log.warning("%s: these are trial keys; never use them at a real site", site.keys_folder)
-    with contextlib.ExitStack() as cleanup:
-        outbox = cleanup.enter_context(
-            Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib)
-        )
-        publisher = _publisher(site, broker, outbox, authorities, clock)
-        chain = SaltChain(site.site.site, site.site.box, random_bytes)
-        cleanup.callback(chain.destroy)
-        rule_book = RuleBook(site.rules, chain, site.read_list, site.policy.epoch_minutes * 60)
-        desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
-        streams = tuple(_stream(site, eyes, camera) for camera in sources)
-        health = _Health(publisher, desk, outbox)
-        engine = Engine(
-            streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=health.epoch_closed
-        )
-        progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
-        return _run(site, engine, desk, outbox, publisher, health, rule_book, realtime, drain_s)
+    publisher = _publisher(site, broker, outbox, authorities, clock)
+    audit.follow(lambda checkpoint: publisher.publish_checkpoint(checkpoint.note()))
+    chain = SaltChain(site.site.site, site.site.box, random_bytes)
+    cleanup.callback(chain.destroy)
+    rule_book = RuleBook(site.rules, chain, site.read_list, site.policy.epoch_minutes * 60)
+    desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
+    streams = tuple(_stream(site, eyes, camera) for camera in sources)
+    statistics = StatisticsFile(site.state_folder)
+    statistics.prune(clock.utc())
+    record = _EpochRecord(publisher, desk, outbox, audit, statistics, rule_book, clock)
+    engine = Engine(
+        streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=record.epoch_closed
+    )
+    progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
+    weights = manifest.in_use(models.detector, models.reader)
+    audit.append(Started(product_version(), site.policy_sha256, weights.sha256()))
+    return _run(site, engine, desk, outbox, publisher, audit, record, rule_book, realtime, drain_s)
 
 
 def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
@@ -201,13 +234,15 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     desk: EvidenceDesk,
     outbox: Outbox,
     publisher: Publisher,
-    health: _Health,
+    audit: AuditTrail,
+    record: _EpochRecord,
     rule_book: RuleBook,
     realtime: bool,  # noqa: FBT001
     drain_s: float,
 ) -> RunResult:
     wall, cpu = time.perf_counter(), time.process_time()
     failure: EdgeError | None = None
+    stopped = "interrupted"
     waiting_before = outbox.depth()
     publisher.start()
     desk.start()
@@ -221,11 +256,18 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
                     desk.close()
         except EdgeError as error:
             failure = error
-        health.epoch_closed(engine.counts)
+        try:
+            record.epoch_closed(engine.counts)
+        except EdgeError as error:
+            failure = failure or error
+        stopped = "end" if failure is None else failure.code
         publisher.drain(drain_s)
         ending = publisher.state
     finally:
-        publisher.stop()
+        with _signals_held():
+            unrecorded = _record_stop(audit, stopped)
+            publisher.stop()
+    failure = failure or unrecorded
     kept = outbox.depth()
     if failure is None and kept:
         failure = _kept(kept, ending.problem, site)
@@ -270,6 +312,33 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         wall_s=round(time.perf_counter() - wall, 3),
     )
     return RunResult(summary, failure)
+
+
+def open_audit(site: SiteFolder, box_keys: BoxKeys) -> AuditTrail:
+    """The box's audit log, to which whatever changes on the box is added.
+
+    Raises:
+        AuditError: it cannot be written, or is not as the box wrote it.
+        KeyFileError: the box's public file cannot be used.
+    """
+    name = f"{box_keys.site}.{box_keys.box}.public.json"
+    return AuditTrail.open(
+        site.state_folder,
+        box_log(box_keys.site, box_keys.box),
+        box_keys,
+        SystemClock().utc,
+        known=BoxPublicKeys.load(site.keys_folder / name).public_keys(),
+    )
+
+
+def _record_stop(audit: AuditTrail, reason: str) -> EdgeError | None:
+    """Enter why the box stopped; what keeps it from doing so is returned, not raised."""
+    try:
+        audit.append(Stopped(reason))
+    except EdgeError as error:
+        log.warning("%s", error)
+        return error
+    return None
 
 
 def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
@@ -427,6 +496,7 @@ def _store(
                     case.vehicle.camera,
                     topics.hit(case.vehicle.camera),
                     hit.payload,
+                    purpose=rule.purpose,
                     receipt_required=site.policy.authorities[rule.authority].receipts == "required",
                     expires_at=clock.utc() + retention,
                 )
@@ -442,23 +512,59 @@ def _store(
     return store
 
 
-class _Health:
-    """Publishes what changed in an epoch when it has closed; the publisher makes it coarse."""
+class _EpochRecord:
+    """What is left of an epoch when it has closed: coarse counts, published and put down.
 
-    def __init__(self, publisher: Publisher, desk: EvidenceDesk, outbox: Outbox) -> None:
+    Each epoch leaves the same messages and lines, however many vehicles passed.
+    """
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        desk: EvidenceDesk,
+        outbox: Outbox,
+        audit: AuditTrail,
+        statistics: StatisticsFile,
+        rule_book: RuleBook,
+        clock: Clock,
+    ) -> None:
         self._publisher = publisher
         self._desk = desk
         self._outbox = outbox
-        self._vehicles = 0
-        self._hits = 0
+        self._audit = audit
+        self._statistics = statistics
+        self._rule_book = rule_book
+        self._clock = clock
+        self._epoch = rule_book.epoch
+        self._vehicles: Counter[str] = Counter()
+        self._hits: Counter[str] = Counter()
+        self._deleted = 0
 
     def epoch_closed(self, counts: VehicleCounts) -> None:
-        hits = self._desk.counts.by_rule.total()
+        """Tell the epoch that has just ended.
+
+        Raises:
+            EdgeError: it could not be put down; the box must not go on.
+        """
+        now = self._clock.utc()
+        self._outbox.delete_expired(now)
+        vehicles = Counter({each.value: counts.outcomes[each] for each in ReadOutcome})
+        hits = Counter(self._desk.counts.by_rule)
+        deleted = self._outbox.expired + self._outbox.unreadable
+        new_vehicles = {name: vehicles[name] - self._vehicles[name] for name in vehicles}
+        new_hits = {rule: hits[rule] - self._hits[rule] for rule in self._rule_book.rule_ids}
+        all_vehicles, all_hits = sum(new_vehicles.values()), sum(new_hits.values())
         self._publisher.publish_health(
-            {
-                "vehicles": counts.vehicles - self._vehicles,
-                "hits": hits - self._hits,
-                "outbox": self._outbox.depth(),
-            }
+            {"vehicles": all_vehicles, "hits": all_hits, "outbox": self._outbox.depth()}
         )
-        self._vehicles, self._hits = counts.vehicles, hits
+        self._audit.append(
+            EpochClosed(
+                self._epoch,
+                vehicles=coarse(all_vehicles),
+                hits=coarse(all_hits),
+                deleted=coarse(deleted - self._deleted),
+            )
+        )
+        self._statistics.append(EpochStatistics.of(now, new_vehicles, new_hits))
+        self._vehicles, self._hits, self._deleted = vehicles, hits, deleted
+        self._epoch = self._rule_book.epoch

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,6 +13,9 @@ from typing import Any
 
 import yaml
 
+from edge.adapters.keyring import Keyring
+from edge.adapters.outbox import Outbox
+from edge.adapters.system import SystemClock
 from edge.privacy.keys import new_authority_keys, new_box_keys
 
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
@@ -28,6 +32,10 @@ class MadeSite:
     @property
     def state(self) -> Path:
         return self.folder / "state"
+
+    @property
+    def keyring(self) -> Path:
+        return self.folder / "keyring"
 
     @property
     def box_keys(self) -> Path:
@@ -117,6 +125,16 @@ def make_site(
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     # JSON is YAML, and says exactly what the test says.
     path.write_text(json.dumps(content, indent=2))
+
+
+@contextmanager
+def outbox_of(made: MadeSite) -> Iterator[Outbox]:
+    """The outbox of a box that does not run."""
+    with (
+        Keyring.open(made.keyring, SystemClock()) as keyring,
+        Outbox.open(made.state, keyring, reserve_mib=8) as outbox,
+    ):
+        yield outbox
 
 
 def set_port(made: MadeSite, port: int) -> None:

@@ -49,7 +49,7 @@ ReceiptVerifier = Callable[[bytes], tuple[str, str] | None]
 
 _IDLE_S = 0.1
 _DRAIN_POLL_S = 0.02
-_EXPIRY_CHECK_S = 60.0
+_EXPIRY_CHECK_S = 5.0
 # For the small messages beside the hits, the goodbye among them.
 _SHORT_S = 3.0
 # A broker that cuts the connection this often on the same hit most likely objects to it.
@@ -156,7 +156,7 @@ class Publisher:
         options: the broker; it may be away now and for long.
         topics: the closed list of this box.
         verify_receipt: checks a receipt's signature.
-        clock: for waiting times and message expiry.
+        clock: for waiting times and retention; the keyring's own.
         jitter: numbers from 0 to 1, such as `random.random`.
         limits: sizes and times.
     """
@@ -184,6 +184,7 @@ class Publisher:
         self._lock = threading.Lock()
         self._availability = self._availability_of("online", "running")
         self._health: Health | None = None
+        self._checkpoint: bytes | None = None
         # The fields below are written by the thread alone.
         self._held_hits: dict[str, _Rest] = {}
         self._held_cameras: dict[str, _Rest] = {}
@@ -246,6 +247,11 @@ class Publisher:
         )
         with self._lock:
             self._health = health
+
+    def publish_checkpoint(self, note: bytes) -> None:
+        """Publish the audit log's newest checkpoint, for whoever keeps them as a witness."""
+        with self._lock:
+            self._checkpoint = note
 
     def _availability_of(
         self, state: Literal["online", "offline", "safe"], reason: str
@@ -325,10 +331,16 @@ class Publisher:
     def _announce(self, link: BrokerLink, announced: Availability | None) -> Availability:
         with self._lock:
             wanted, health, self._health = self._availability, self._health, None
+            checkpoint = self._checkpoint
         if wanted != announced:
             self._send(link, self._topics.availability, wanted.payload(), retain=True)
         if health is not None:
             self._send(link, self._topics.health, health.payload(), retain=False)
+        if checkpoint is not None:
+            self._send(link, self._topics.audit, checkpoint, retain=True)
+            with self._lock:
+                if self._checkpoint is checkpoint:  # else a newer one waits
+                    self._checkpoint = None
         return wanted
 
     def _next_hit(self) -> StoredHit | None:

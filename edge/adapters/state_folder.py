@@ -19,12 +19,13 @@ class StateLock:
 
     Args:
         folder: created with mode 0700 when it does not exist.
+        what: what the folder is, for messages.
 
     Raises:
         OutboxError: another process holds the folder, or it cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, what: str = "state folder") -> None:
         path = folder / "state.lock"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -38,8 +39,8 @@ class StateLock:
             holder = os.pread(self._descriptor, _PID_WIDTH, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
             raise OutboxError(
-                f"{folder}: state folder in use by process {holder or 'unknown'}; "
-                "stop it, or give this one a state folder of its own",
+                f"{folder}: {what} in use by process {holder or 'unknown'}; "
+                f"stop it, or give this one a {what} of its own",
                 code="E_STATE_LOCKED",
             ) from error
         except OSError as error:

@@ -5,6 +5,7 @@
 | `anpr/<site>/<box>/<camera>/hit`| box → authority | 1   | never    |
 | `anpr/<site>/<box>/availability`| box → anyone    | 1   | yes      |
 | `anpr/<site>/<box>/health`      | box → anyone    | 1   | no       |
+| `anpr/<site>/<box>/audit`       | box → witness   | 1   | yes      |
 | `anpr/<site>/<box>/receipt`     | authority → box | 1   | never    |
 """
 
@@ -21,7 +22,7 @@ ROOT = "anpr"
 # Site, box and camera ids: no MQTT wildcard (`+`, `#`), no level separator (`/`), no `$`.
 _ID = re.compile(r"[a-z0-9-]{1,40}")
 # A camera of this name would put its hits and the box's own topics side by side.
-_RESERVED = frozenset({"availability", "health", "receipt"})
+_RESERVED = frozenset({"audit", "availability", "health", "receipt"})
 
 
 class Kind(Enum):
@@ -31,6 +32,7 @@ class Kind(Enum):
     AVAILABILITY = "availability"
     HEALTH = "health"
     RECEIPT = "receipt"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,10 @@ class BoxTopics:
         return f"{ROOT}/{self.site}/{self.box}/health"
 
     @property
+    def audit(self) -> str:
+        return f"{ROOT}/{self.site}/{self.box}/audit"
+
+    @property
     def receipt(self) -> str:
         return f"{ROOT}/{self.site}/{self.box}/receipt"
 
@@ -92,7 +98,7 @@ class BoxTopics:
     def publishable(self) -> frozenset[str]:
         """All the box may ever publish to; receipts come from the other side."""
         hits = {self.hit(camera) for camera in self.cameras}
-        return frozenset(hits | {self.availability, self.health})
+        return frozenset(hits | {self.availability, self.health, self.audit})
 
     def require_publishable(self, topic: str) -> None:
         """Let nothing out that is not on the closed list.
@@ -116,7 +122,7 @@ def parse(topic: str) -> TopicName | None:
     match levels[1:]:
         case [site, box, camera, "hit"] if camera not in _RESERVED:
             return TopicName(Kind.HIT, site, box, camera)
-        case [site, box, "availability" | "health" | "receipt" as kind]:
+        case [site, box, "audit" | "availability" | "health" | "receipt" as kind]:
             return TopicName(Kind(kind), site, box, None)
         case _:
             return None

@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Literal
 
+import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from edge.errors import ModelError
@@ -59,6 +60,25 @@ class WeightsEntry(BaseModel):
     input: tuple[int, int] = Field(description="Height and width of the network's picture.")
     source: str
     plate_config: DigestedFile | None = None
+
+
+class WeightsInUse(BaseModel):
+    """The weights of a run by their digests, as the audit log and the evidence pack name them."""
+
+    model_config = _STRICT
+
+    detector: str
+    detector_sha256: _Digest
+    reader: str
+    reader_sha256: _Digest
+    plate_config_sha256: _Digest
+
+    def canonical(self) -> bytes:
+        """Canonical JSON (RFC 8785)."""
+        return rfc8785.dumps(self.model_dump())
+
+    def sha256(self) -> str:
+        return _sha256(self.canonical())
 
 
 class _ManifestFile(BaseModel):
@@ -141,13 +161,7 @@ class Manifest:
             ModelError: the name is unknown or of another contract, or a file is missing or
                 is not the one the manifest describes.
         """
-        entry = self._entries.get(name)
-        if entry is None or entry.contract is not contract:
-            known = ", ".join(self.names(contract)) or "none"
-            raise ModelError(
-                f"{self.path}: no {contract.value} named {name!r}; choose one of: {known}",
-                code="E_MODEL_NAME",
-            )
+        entry = self._entry(name, contract)
         path = self._checked(entry.file, entry.sha256, entry.bytes)
         plate_config = None
         if contract is Contract.READER:
@@ -155,6 +169,34 @@ class Manifest:
                 raise ModelError(f"{self.path}: {name}: a plate-reader needs plate_config; add it")
             plate_config = self._checked(entry.plate_config.file, entry.plate_config.sha256)
         return Weights(entry, path, plate_config)
+
+    def in_use(self, detector: str, reader: str) -> WeightsInUse:
+        """The digests of a detector and a reader; the files need not be there.
+
+        Raises:
+            ModelError: a name is unknown.
+        """
+        seeing = self._entry(detector, Contract.DETECTOR)
+        reading = self._entry(reader, Contract.READER)
+        if reading.plate_config is None:
+            raise ModelError(f"{self.path}: {reader}: a plate-reader needs plate_config; add it")
+        return WeightsInUse(
+            detector=detector,
+            detector_sha256=seeing.sha256,
+            reader=reader,
+            reader_sha256=reading.sha256,
+            plate_config_sha256=reading.plate_config.sha256,
+        )
+
+    def _entry(self, name: str, contract: Contract) -> WeightsEntry:
+        entry = self._entries.get(name)
+        if entry is None or entry.contract is not contract:
+            known = ", ".join(self.names(contract)) or "none"
+            raise ModelError(
+                f"{self.path}: no {contract.value} named {name!r}; choose one of: {known}",
+                code="E_MODEL_NAME",
+            )
+        return entry
 
     def _checked(self, file: str, sha256: str, size: int | None = None) -> Path:
         path = next((f / file for f in self.folders if (f / file).is_file()), None)

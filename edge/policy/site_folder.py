@@ -57,6 +57,10 @@ class SiteFolder:
         return self.resolve(self.site.folders.state)
 
     @property
+    def keyring_folder(self) -> Path:
+        return self.resolve(self.site.folders.keyring)
+
+    @property
     def keys_folder(self) -> Path:
         return self.resolve(self.site.folders.keys)
 

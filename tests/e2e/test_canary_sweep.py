@@ -103,7 +103,7 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
         )
     return Traces(
         done,
-        (base / "work", base / "tmp", base / "home", made.state),
+        (base / "work", base / "tmp", base / "home", made.state, made.keyring),
         tuple(wiretap.messages),
         tuple(Path(line) for line in writes.read_text().splitlines()),
         made,
@@ -146,7 +146,7 @@ def test_p8_the_sweep_finds_a_leak_planted_in_what_the_process_left(street: Trac
 
 
 def test_p8_nothing_is_written_outside_the_state_folder_and_the_summary(street: Traces) -> None:
-    allowed = (street.site.state, street.folders[0] / "summary.json")
+    allowed = (street.site.state, street.site.keyring, street.folders[0] / "summary.json")
     outside = [
         path
         for path in street.written

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.keyring import Keyring
 from edge.adapters.mqtt import BrokerLink, BrokerOptions
 from edge.adapters.outbox import Outbox
 from edge.adapters.publisher import Publisher, PublisherLimits
@@ -66,13 +67,14 @@ class Box:
         self.options = BrokerOptions(
             broker.host, broker.port, "edge-anpr-box-1", connect_timeout_s=3.0
         )
-        self.outbox = Outbox.open(folder / "state", reserve_mib=4)
+        self.keyring = Keyring.open(folder / "keyring", SystemClock())
+        self.outbox = Outbox.open(folder / "state", self.keyring, reserve_mib=4)
         self.publisher = Publisher(
             self.outbox,
             self.options,
             TOPICS,
             verify_receipt,
-            clock=SystemClock(),
+            clock=self.keyring.clock,
             jitter=random.Random(1).random,
             limits=limits,
         )
@@ -92,6 +94,7 @@ class Box:
             camera,
             topic or TOPICS.hit(camera),
             payload_of(hit_id, size),
+            purpose="wanted-vehicles",
             receipt_required=receipt_required,
             expires_at=expires_at,
         )
@@ -99,6 +102,7 @@ class Box:
     def close(self) -> None:
         self.publisher.stop()
         self.outbox.close()
+        self.keyring.close()
 
 
 @pytest.fixture
