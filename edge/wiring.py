@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from edge.adapters.audit_log import AuditTrail
+from edge.adapters.audit_log import AuditTrail, open_box_audit
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.keyring import Keyring
@@ -45,10 +45,10 @@ from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
-from edge.policy.site_folder import SiteFolder
-from edge.privacy.audit import Deleted, EpochClosed, Started, Stopped, box_log
+from edge.policy.site_folder import SiteFolder, read_box_folders
+from edge.privacy.audit import Deleted, EpochClosed, Started, Stopped
 from edge.privacy.hit import ReceiptVerifier
-from edge.privacy.keys import AuthorityPublicKeys, BoxKeys, BoxPublicKeys
+from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream, VehicleCounts
 from edge.runtime.evidence_desk import Case, EvidenceDesk
@@ -140,6 +140,22 @@ def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording
     return tuple(found)
 
 
+def destroy_expired(site: Path) -> None:
+    """Destroy the keys of what has expired: before anything else, whatever the policy is worth.
+
+    A box whose policy is refused does not run, and what waits on it still ends on time.
+
+    Raises:
+        EdgeError: the keyring is in use, or a key could not be destroyed.
+    """
+    try:
+        folders = read_box_folders(site)
+    except ConfigError:
+        return  # whoever reads the whole folder next says what is wrong, all at once
+    if folders.keyring.exists():
+        Keyring.open(folders.keyring, SystemClock()).close()
+
+
 def run_site(
     site: SiteFolder,
     recordings: Sequence[Recording],
@@ -165,7 +181,6 @@ def run_site(
     """
     progress = progress or RunProgress()
     with contextlib.ExitStack() as cleanup:
-        # First of all: what expired while the box was off is destroyed, whatever fails later.
         keyring = cleanup.enter_context(Keyring.open(site.keyring_folder, SystemClock()))
         outbox = cleanup.enter_context(
             Outbox.open(site.state_folder, keyring, reserve_mib=site.site.outbox.reserve_mib)
@@ -190,7 +205,7 @@ def _run_box(  # noqa: PLR0913 - what has been opened, and what was asked
     clock = keyring.clock
     models = site.site.models
     box_keys = _box_keys(site)
-    audit = cleanup.enter_context(open_audit(site, box_keys))
+    audit = cleanup.enter_context(open_box_audit(site.box, box_keys))
     if outbox.unreadable:
         audit.append(Deleted("unreadable", None, coarse(outbox.unreadable)))
     manifest = manifest or Manifest.load()
@@ -312,23 +327,6 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         wall_s=round(time.perf_counter() - wall, 3),
     )
     return RunResult(summary, failure)
-
-
-def open_audit(site: SiteFolder, box_keys: BoxKeys) -> AuditTrail:
-    """The box's audit log, to which whatever changes on the box is added.
-
-    Raises:
-        AuditError: it cannot be written, or is not as the box wrote it.
-        KeyFileError: the box's public file cannot be used.
-    """
-    name = f"{box_keys.site}.{box_keys.box}.public.json"
-    return AuditTrail.open(
-        site.state_folder,
-        box_log(box_keys.site, box_keys.box),
-        box_keys,
-        SystemClock().utc,
-        known=BoxPublicKeys.load(site.keys_folder / name).public_keys(),
-    )
 
 
 def _record_stop(audit: AuditTrail, reason: str) -> EdgeError | None:

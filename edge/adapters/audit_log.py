@@ -22,7 +22,9 @@ from pathlib import Path
 from typing_extensions import Self
 
 from edge.adapters.state_folder import storage_error, sync_folder, write_whole
+from edge.adapters.system import SystemClock
 from edge.errors import AuditError
+from edge.policy.site_folder import BoxFolders
 from edge.privacy.audit import (
     Chain,
     Checkpoint,
@@ -30,10 +32,12 @@ from edge.privacy.audit import (
     KeyInUse,
     Signer,
     VerifiedLog,
+    box_log,
     parse_checkpoints,
     split_lines,
     verify_log,
 )
+from edge.privacy.keys import BoxKeys, signing_keys
 from edge.privacy.signing import PublicKey
 
 FILE_NAME = "audit.log"
@@ -219,6 +223,25 @@ class AuditTrail:
         except OSError as error:
             raise _unwritable(self._path, error) from error
         return checkpoint
+
+
+def open_box_audit(
+    box: BoxFolders, keys: BoxKeys, *, before: Collection[PublicKey] = ()
+) -> AuditTrail:
+    """The box's audit log, to which whatever changes on the box is added.
+
+    Args:
+        box: whose, and where.
+        keys: sign its checkpoints.
+        before: keys that its public file no longer names.
+
+    Raises:
+        AuditError: it cannot be written, or is not as the box wrote it.
+        KeyFileError: the box's public file cannot be used.
+    """
+    known = (*signing_keys(box.public_keys), *before)
+    log = box_log(box.site, box.box)
+    return AuditTrail.open(box.state, log, keys, SystemClock().utc, known=known)
 
 
 def read_log(

@@ -16,13 +16,16 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.audit import app as audit
 from edge.cli.demo import demo
+from edge.cli.erase import erase
 from edge.cli.evaluate import app as evaluate
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
 from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
+from edge.cli.stats import stats
 from edge.errors import EdgeError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
@@ -78,6 +81,9 @@ app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
 app.add_typer(hits, name="hits")
 app.add_typer(keys, name="keys")
+app.add_typer(audit, name="audit")
+app.command()(erase)
+app.command()(stats)
 app.command()(schema)
 
 

@@ -54,6 +54,10 @@ class SiteFolder:
         return self.folder / path
 
     @property
+    def box(self) -> BoxFolders:
+        return _box_folders(self.folder, self.site)
+
+    @property
     def state_folder(self) -> Path:
         return self.resolve(self.site.folders.state)
 
@@ -112,6 +116,46 @@ class SiteFolder:
             ConfigError: the list is no longer as it should be.
         """
         return _read_list(self.folder, self.policy, self.policy.lists[list_id])
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFolders:
+    """Which box a site's folder is of, and where its things lie: all that needs no policy."""
+
+    site: str
+    box: str
+    keys: Path
+    state: Path
+    keyring: Path
+    reserve_mib: int
+
+    @property
+    def public_keys(self) -> Path:
+        """The file with the box's public keys; it may not exist yet."""
+        return self.keys / f"{self.site}.{self.box}.public.json"
+
+
+def read_box_folders(folder: Path) -> BoxFolders:
+    """Read site.yaml alone, for what must work even when the policy is refused.
+
+    Raises:
+        ConfigError: it is missing, cannot be understood or contradicts itself.
+    """
+    document = read_document(folder / SITE_FILE, Site)
+    site = document.model
+    refuse(document.problem(location, message) for location, message in site_contradictions(site))
+    return _box_folders(folder, site)
+
+
+def _box_folders(folder: Path, site: Site) -> BoxFolders:
+    return BoxFolders(
+        site=site.site,
+        box=site.box,
+        keys=folder / site.folders.keys,
+        state=folder / site.folders.state,
+        keyring=folder / site.folders.keyring,
+        reserve_mib=site.outbox.reserve_mib,
+    )
 
 
 def load_site_folder(folder: Path) -> SiteFolder:

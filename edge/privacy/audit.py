@@ -151,10 +151,10 @@ class Suspension:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class Deleted:
-    """Hits and their keys were deleted by a person, or could not be opened any more."""
+    """Hits and their keys were erased by a person, or could not be opened any more."""
 
     kind: ClassVar[str] = "deleted"
-    cause: Literal["erased", "unreadable", "purged"]
+    cause: Literal["erased", "unreadable"]
     purpose: Id | None
     hits: Coarse
 

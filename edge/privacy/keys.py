@@ -300,6 +300,10 @@ class AuthorityPublicKeys:
             _receipts=receipts,
         )
 
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The keys that sign its receipts and its audit log, all generations."""
+        return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._receipts.values())
+
     def verify_receipt(self, key_id: str, signature: bytes, message: bytes) -> bool:
         """Whether this is the authority's signature under that generation of its keys."""
         return key_id in self._receipts and _verified(self._receipts[key_id], signature, message)
@@ -311,8 +315,18 @@ class AuthorityKey:
 
     authority: str
     key_id: str
+    created_at: datetime
     sealing: X25519PrivateKey = field(repr=False, compare=False)
     _receipts: Ed25519PrivateKey = field(repr=False, compare=False)
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half of the key that signs receipts and the authority's audit log."""
+        return PublicKey.from_raw(self._receipts.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature for the authority's audit log, 64 bytes."""
+        return self._receipts.sign(message)
 
     def sign_receipt(self, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes."""
@@ -356,8 +370,19 @@ class AuthorityPrivateKeys:
             key_id = _authority_key_id(sealing.public_key(), receipts.public_key())
             if key_id != content.key_id:
                 raise _damaged(file)
-            generations[key_id] = AuthorityKey(content.authority, key_id, sealing, receipts)
+            generations[key_id] = AuthorityKey(
+                content.authority, key_id, content.created_at, sealing, receipts
+            )
         return cls(first.authority, any(content.trial for _, content in contents), generations)
+
+    @property
+    def newest(self) -> AuthorityKey:
+        """The generation that was made last."""
+        return max(self._generations.values(), key=lambda key: (key.created_at, key.key_id))
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The public halves of all generations' signing keys."""
+        return tuple(key.public for key in self._generations.values())
 
     def generation(self, key_id: str) -> AuthorityKey | None:
         """The keys of this id, or None if they are not, or no longer, there."""
@@ -475,6 +500,17 @@ def load_signer_key(file: Path) -> SigningKey:
     ):
         raise _damaged(file)
     return key
+
+
+def signing_keys(file: Path) -> tuple[PublicKey, ...]:
+    """The public keys in a box's or an authority's public file that sign audit logs.
+
+    Raises:
+        KeyFileError: missing, unreadable, damaged or of another kind.
+    """
+    if file.is_file() and _is_of(file, _AuthorityPublicFile):
+        return AuthorityPublicKeys.load(file).public_keys()
+    return BoxPublicKeys.load(file).public_keys()
 
 
 # --- what anyone may know of a key file ---------------------------------------------------

@@ -157,7 +157,7 @@ def test_p21_an_event_has_no_room_for_text_plates_tokens_pictures_or_times() -> 
         "Literal['activated', 'renewed', 'withdrawn']",
         "Literal['installed', 'refused', 'removed']",
         "Literal['suspended', 'resumed']",
-        "Literal['erased', 'unreadable', 'purged']",
+        "Literal['erased', 'unreadable']",
     }  # fmt: skip
     assert {type(example) for example in EXAMPLES} == set(get_args(Event))
 
