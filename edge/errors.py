@@ -280,6 +280,7 @@ CODES: Mapping[str, Meaning] = {
     "E_NO_STORE": Meaning(8, "there is no store of the authority in that folder"),
     "E_OUTBOX_DAMAGED": Meaning(8, "the outbox is damaged; move it aside and start again"),
     "E_OUTBOX_FULL": Meaning(8, "the reserve holds no further hit; what was accepted is safe"),
+    "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not as a box makes it"),
     "E_STATE_LOCKED": Meaning(8, "another process uses the state folder"),
     "E_STATE_VERSION": Meaning(8, "the state folder is of another version"),
     "E_STORAGE": Meaning(8, "the state folder cannot be read or written"),

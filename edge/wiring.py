@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from edge.adapters.archive import Archive
 from edge.adapters.audit_log import AuditTrail, open_box_audit
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.jpeg import encode_jpeg
@@ -45,6 +46,7 @@ from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
+from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
 from edge.policy.site_folder import SiteFolder, read_box_folders
 from edge.privacy.audit import Deleted, EpochClosed, Started, Stopped
 from edge.privacy.hit import ReceiptVerifier
@@ -239,6 +241,9 @@ def _run_box(  # noqa: PLR0913 - what has been opened, and what was asked
     )
     progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
     weights = manifest.in_use(models.detector, models.reader)
+    archive = Archive(site.state_folder)
+    archive.keep_policy(site.policy, _signatures(site))
+    archive.keep_weights(weights)
     audit.append(Started(product_version(), site.policy_sha256, weights.sha256()))
     return _run(site, engine, desk, outbox, publisher, audit, record, rule_book, realtime, drain_s)
 
@@ -327,6 +332,17 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         wall_s=round(time.perf_counter() - wall, 3),
     )
     return RunResult(summary, failure)
+
+
+def _signatures(site: SiteFolder) -> bytes | None:
+    """The file of the policy's signatures, if each of them holds."""
+    file = site.folder / SIGNATURES_FILE
+    try:
+        signatures = read_signatures(file)
+        signers_of(site.policy, signatures)
+    except EdgeError:
+        return None
+    return signatures.text().encode()
 
 
 def _record_stop(audit: AuditTrail, reason: str) -> EdgeError | None:

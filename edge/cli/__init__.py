@@ -20,6 +20,7 @@ from edge.cli.audit import app as audit
 from edge.cli.demo import demo
 from edge.cli.erase import erase
 from edge.cli.evaluate import app as evaluate
+from edge.cli.evidence_pack import app as evidence_pack
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
 from edge.cli.redact import redact
@@ -82,6 +83,7 @@ app.command()(redact)
 app.add_typer(hits, name="hits")
 app.add_typer(keys, name="keys")
 app.add_typer(audit, name="audit")
+app.add_typer(evidence_pack, name="evidence-pack")
 app.command()(erase)
 app.command()(stats)
 app.command()(schema)

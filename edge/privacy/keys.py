@@ -151,6 +151,18 @@ class BoxPublicKeys:
         return found
 
     @classmethod
+    def parse(cls, content: bytes, file: Path) -> Self:
+        """Read a box's public file from its bytes; `file` is only named in complaints.
+
+        Raises:
+            KeyFileError: damaged or of another kind.
+        """
+        try:
+            return cls._of(file, _BoxPublicFile.model_validate_json(content))
+        except ValidationError:
+            raise _damaged(file) from None
+
+    @classmethod
     def _of(cls, file: Path, content: _BoxPublicFile) -> Self:
         keys: dict[str, Ed25519PublicKey] = {}
         for generation in content.generations:
