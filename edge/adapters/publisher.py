@@ -14,11 +14,13 @@ Logged are packet types and counts, never payloads.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -52,6 +54,8 @@ _DRAIN_POLL_S = 0.02
 _EXPIRY_CHECK_S = 5.0
 # For the small messages beside the hits, the goodbye among them.
 _SHORT_S = 3.0
+# A week of hours: what a witness should not miss because the broker was away for a while.
+_CHECKPOINTS_WAITING = 7 * 24
 # A broker that cuts the connection this often on the same hit most likely objects to it.
 _CUTS_BEFORE_HOLD = 3
 
@@ -184,7 +188,7 @@ class Publisher:
         self._lock = threading.Lock()
         self._availability = self._availability_of("online", "running")
         self._health: Health | None = None
-        self._checkpoint: bytes | None = None
+        self._checkpoints: deque[bytes] = deque(maxlen=_CHECKPOINTS_WAITING)
         # The fields below are written by the thread alone.
         self._held_hits: dict[str, _Rest] = {}
         self._held_cameras: dict[str, _Rest] = {}
@@ -249,9 +253,11 @@ class Publisher:
             self._health = health
 
     def publish_checkpoint(self, note: bytes) -> None:
-        """Publish the audit log's newest checkpoint, for whoever keeps them as a witness."""
-        with self._lock:
-            self._checkpoint = note
+        """Publish a checkpoint of the audit log, for whoever keeps them as a witness.
+
+        Each goes out, in order; of those that wait for a lost broker the oldest give way.
+        """
+        self._checkpoints.append(note)
 
     def _availability_of(
         self, state: Literal["online", "offline", "safe"], reason: str
@@ -331,16 +337,15 @@ class Publisher:
     def _announce(self, link: BrokerLink, announced: Availability | None) -> Availability:
         with self._lock:
             wanted, health, self._health = self._availability, self._health, None
-            checkpoint = self._checkpoint
         if wanted != announced:
             self._send(link, self._topics.availability, wanted.payload(), retain=True)
         if health is not None:
             self._send(link, self._topics.health, health.payload(), retain=False)
-        if checkpoint is not None:
-            self._send(link, self._topics.audit, checkpoint, retain=True)
-            with self._lock:
-                if self._checkpoint is checkpoint:  # else a newer one waits
-                    self._checkpoint = None
+        while self._checkpoints:
+            note = self._checkpoints[0]
+            self._send(link, self._topics.audit, note, retain=True)
+            with contextlib.suppress(ValueError):  # it may have given way meanwhile
+                self._checkpoints.remove(note)
         return wanted
 
     def _next_hit(self) -> StoredHit | None:
