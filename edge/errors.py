@@ -237,7 +237,7 @@ CODES: Mapping[str, Meaning] = {
     "E_KEY_MODE": Meaning(7, "others may read a private key, or put keys into its folder"),
     "E_KEYRING": Meaning(
         7,
-        "the keyring of the hits that wait is not here, or is none; mount its medium",
+        "the keyring that was used before is not here, or is none; mount its medium",
     ),
     "E_NO_KEY": Meaning(7, "the key that a hit was sealed to is not here"),
     "E_RETENTION_ENDED": Meaning(

@@ -141,12 +141,12 @@ class Outbox:
             keyring: the keys of what is stored; its clock judges retention.
             reserve_mib: disk space to reserve for waiting hits, in MiB. A larger value than
                 before grows the file; a smaller one leaves it as it is.
-            drop_foreign: delete hits that are under another keyring, which is lost.
+            drop_foreign: take another keyring than before, and delete the hits under that one.
 
         Raises:
             OutboxError: the folder is locked or not writable, the disk is full, or the file
                 is damaged or of another version.
-            KeyFileError: hits wait here, and this is not their keyring.
+            KeyFileError: this is not the keyring that was used here before.
         """
         path = folder / FILE_NAME
         lock = StateLock(folder)
@@ -415,16 +415,19 @@ class Outbox:
         self._write(f"PRAGMA user_version = {VERSION}", ())
 
     def _bind(self, *, drop_foreign: bool) -> None:
-        """Remember whose keys these hits are under; without hits any keyring will do."""
+        """Remember whose keys these hits are under.
+
+        Another keyring is refused even if no hit waits: it is most likely a mount point without
+        its medium, and new keys must not come to lie there.
+        """
         rows = self._rows("SELECT id FROM keyring", ())
         if rows == [(self._keyring.id,)]:
             return
-        foreign = bool(rows) and self._rows("SELECT 1 FROM item_key LIMIT 1", ())
-        if foreign and not drop_foreign:
+        if rows and not drop_foreign:
             raise KeyFileError(
-                f"{self._path}: {self.depth()} hits wait here under another keyring; put it back, "
+                f"{self._path}: its {self.depth()} hits are under another keyring; put that back, "
                 "or mount its medium, at site.yaml's folders.keyring; if it is lost, so are they, "
-                "and `edge-anpr erase --all` clears them away",
+                "and `edge-anpr erase --all` begins anew",
                 code="E_KEYRING",
             )
         with self._transaction():

@@ -298,14 +298,15 @@ def test_hits_whose_keyring_is_lost_can_be_cleared_away(disk: Disk) -> None:
         assert outbox.find("b") == PAYLOAD
 
 
-def test_an_empty_outbox_takes_any_keyring(disk: Disk) -> None:
+def test_p10_a_mount_point_without_its_medium_gets_no_key_even_if_no_hit_waits(
+    disk: Disk,
+) -> None:
     with disk.box():
         pass
     shutil.rmtree(disk.keyring)
-    with disk.box() as (outbox, _):
-        disk.put(outbox)
-    with disk.box() as (outbox, _):
-        assert outbox.find("a") == PAYLOAD
+    with pytest.raises(KeyFileError) as refused, disk.box():
+        pass
+    assert refused.value.code == "E_KEYRING"
 
 
 def test_it_is_readable_by_this_user_only_and_refused_otherwise(disk: Disk) -> None:
