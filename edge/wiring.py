@@ -13,25 +13,27 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from edge.adapters.archive import Archive
 from edge.adapters.audit_log import AuditTrail, open_box_audit
 from edge.adapters.cv2_check import check_cv2
+from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.keyring import Keyring
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
+from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
 from edge.adapters.publisher import Publisher, PublisherLimits
 from edge.adapters.second_look import SecondLook
 from edge.adapters.statistics import EpochStatistics, StatisticsFile
 from edge.adapters.system import SystemClock, product_version, random_bytes
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
-from edge.adapters.weights import Manifest
+from edge.adapters.weights import Manifest, WeightsInUse
 from edge.domain.counting import coarse
 from edge.errors import (
     CameraError,
@@ -46,17 +48,22 @@ from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
-from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
+from edge.policy.gate import Facts, refusal
+from edge.policy.model import Policy
+from edge.policy.signatures import SIGNATURES_FILE, PolicySignatures, read_signatures
 from edge.policy.site_folder import SiteFolder, read_box_folders
-from edge.privacy.audit import Deleted, EpochClosed, Started, Stopped
+from edge.privacy.audit import Deleted, EpochClosed, Event, Started, StateChanged, Stopped
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream, VehicleCounts
 from edge.runtime.evidence_desk import Case, EvidenceDesk
+from edge.runtime.gatekeeper import Gatekeeper
 from edge.runtime.summary import RunSummary, StreamSummary
 
 FULL_OUTBOX_RETRY_S = 0.05
+SAY_SAFE_S = 3.0
+"""How long a box that stays shut tries to say so."""
 
 log = logging.getLogger(__name__)
 
@@ -91,23 +98,19 @@ class RunProgress:
     on_frame: Callable[[int], None] = lambda _index: None
 
 
-def require_recorded(source: str | Path) -> Path:
-    """A source as a path, if an unsigned policy may read it: a regular file or a folder.
+def require_recorded(source: str | Path, policy: Policy) -> Path:
+    """A source as a path, if it is a recording: a regular file or a folder.
 
     Raises:
-        PolicyError: an address, a device, a pipe or a socket.
-        CameraError: nothing is there.
+        PolicyError: `E_DEMO_KEYS`: an address, a device, a pipe or a socket, and the policy is
+            signed with demo keys.
+        CameraError: such a source under any policy: this version reads none; or nothing is there.
     """
     text = str(source)
     # An address is not repeated: it may hold a password.
     shown = "this address" if "://" in text else text
-    unsigned = PolicyError(
-        f"{shown}: the policy is not signed, so only recorded files and folders may be read; "
-        "name a recording",
-        code="E_UNSIGNED_POLICY",
-    )
     if "://" in text:
-        raise unsigned
+        raise _live(shown, policy)
     path = Path(text)
     try:
         mode = path.stat().st_mode
@@ -118,8 +121,21 @@ def require_recorded(source: str | Path) -> Path:
     except OSError as error:
         raise CameraError(f"{path}: {error.strerror}; check the source's path") from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise unsigned
+        raise _live(shown, policy)
     return path
+
+
+def _live(shown: str, policy: Policy) -> EdgeError:
+    if policy.demo:
+        return PolicyError(
+            f"{shown}: the policy is signed with demo keys, which everybody has, so recorded files "
+            "and folders are all that is read; name a recording",
+            code="E_DEMO_KEYS",
+        )
+    return CameraError(
+        f"{shown}: this version reads recorded files and folders only; name a recording",
+        code="E_SOURCE_LIVE",
+    )
 
 
 def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording, ...]:
@@ -138,7 +154,7 @@ def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording
                 "name a recording there or with --source"
             )
         address = source if "://" in source else str(site.resolve(source))
-        found.append(Recording(camera, require_recorded(address)))
+        found.append(Recording(camera, require_recorded(address, site.policy)))
     return tuple(found)
 
 
@@ -182,41 +198,22 @@ def run_site(
             `failure`, beside the counts so far.
     """
     progress = progress or RunProgress()
-    with contextlib.ExitStack() as cleanup:
-        keyring = cleanup.enter_context(Keyring.open(site.keyring_folder, SystemClock()))
-        outbox = cleanup.enter_context(
-            Outbox.open(site.state_folder, keyring, reserve_mib=site.site.outbox.reserve_mib)
-        )
-        return _run_box(
-            site, recordings, cleanup, keyring, outbox, realtime, drain_s, manifest, progress
-        )
-
-
-def _run_box(  # noqa: PLR0913 - what has been opened, and what was asked
-    site: SiteFolder,
-    recordings: Sequence[Recording],
-    cleanup: contextlib.ExitStack,
-    keyring: Keyring,
-    outbox: Outbox,
-    realtime: bool,  # noqa: FBT001
-    drain_s: float,
-    manifest: Manifest | None,
-    progress: RunProgress,
-) -> RunResult:
     check_cv2()
-    clock = keyring.clock
+    recorded = tuple(_sources(recordings, SystemClock()))
+    clock: Clock = SystemClock()
+    if not site.policy.demo:
+        clock = SteadyClock(clock, site.state_folder)
+    gate = _Gate(site, [camera.started_at for camera in recorded])
+    refused = gate(clock.utc())
+    if refused is not None:
+        if not site.policy.demo:
+            _say_safe(site, refused)
+        raise refused
     models = site.site.models
     box_keys = _box_keys(site)
-    audit = cleanup.enter_context(open_box_audit(site.box, box_keys))
-    if outbox.unreadable:
-        audit.append(Deleted("unreadable", None, coarse(outbox.unreadable)))
-    manifest = manifest or Manifest.load()
-    authorities = {
-        authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
-        for authority in sorted({rule.authority for rule in site.rules})
-    }
+    authorities = _authorities(site)
     broker = _broker_options(site)
-    sources = tuple(_sources(recordings, clock))
+    manifest = manifest or Manifest.load()
     eyes = load_eyes(
         manifest,
         models.detector,
@@ -226,35 +223,83 @@ def _run_box(  # noqa: PLR0913 - what has been opened, and what was asked
     )
     if box_keys.trial:
         log.warning("%s: these are trial keys; never use them at a real site", site.keys_folder)
-    publisher = _publisher(site, broker, outbox, authorities, clock)
-    audit.follow(lambda checkpoint: publisher.publish_checkpoint(checkpoint.note()))
-    chain = SaltChain(site.site.site, site.site.box, random_bytes)
-    cleanup.callback(chain.destroy)
-    rule_book = RuleBook(site.rules, chain, site.read_list, site.policy.epoch_minutes * 60)
-    desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
-    streams = tuple(_stream(site, eyes, camera) for camera in sources)
-    statistics = StatisticsFile(site.state_folder)
-    statistics.prune(clock.utc())
-    record = _EpochRecord(publisher, desk, outbox, audit, statistics, rule_book, clock)
-    engine = Engine(
-        streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=record.epoch_closed
-    )
-    progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
-    weights = manifest.in_use(models.detector, models.reader)
-    archive = Archive(site.state_folder)
-    archive.keep_policy(site.policy, _signatures(site))
-    archive.keep_weights(weights)
-    audit.append(Started(product_version(), site.policy_sha256, weights.sha256()))
-    return _run(site, engine, desk, outbox, publisher, audit, record, rule_book, realtime, drain_s)
+    with contextlib.ExitStack() as cleanup:
+        storage = cleanup.enter_context(_storage(site, box_keys))
+        publisher = _publisher(site, broker, storage, authorities)
+        chain = SaltChain(site.site.site, site.site.box, random_bytes)
+        cleanup.callback(chain.destroy)
+        rule_book = RuleBook(
+            site.rules,
+            chain,
+            site.read_list,
+            site.policy.epoch_minutes * 60,
+            site.policy.competences(),
+        )
+        desk = EvidenceDesk(_store(site, storage, publisher, box_keys, authorities, drain_s))
+        streams = tuple(_stream(site, eyes, camera) for camera in recorded)
+        record = _EpochRecord(publisher, desk, storage, rule_book)
+        engine = Engine(
+            streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=record.epoch_closed
+        )
+
+        def on_refusal(error: EdgeError) -> None:
+            engine.shut(error)
+            publisher.set_availability("safe", error.code)
+            _record(storage.audit, StateChanged("safe", error.code))
+
+        gatekeeper = Gatekeeper([gate], clock.utc, on_refusal)
+        cleanup.callback(gatekeeper.stop)
+        progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
+        storage.keep(site, gate.signatures, manifest.in_use(models.detector, models.reader))
+        gatekeeper.start()
+        return _run(site, engine, desk, storage, publisher, record, rule_book, realtime, drain_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    """What lies on the box's disks, opened. Its clock judges retention."""
+
+    keyring: Keyring
+    outbox: Outbox
+    audit: AuditTrail
+    archive: Archive
+    statistics: StatisticsFile
+
+    @property
+    def clock(self) -> Clock:
+        return self.keyring.clock
+
+    def keep(self, site: SiteFolder, signatures: PolicySignatures, weights: WeightsInUse) -> None:
+        """Record under what the box starts, before it looks at anything.
+
+        Raises:
+            EdgeError: it cannot be recorded.
+        """
+        self.archive.keep_policy(site.policy, signatures.text().encode())
+        self.archive.keep_weights(weights)
+        self.audit.append(Started(product_version(), site.policy_sha256, weights.sha256()))
+
+
+@contextlib.contextmanager
+def _storage(site: SiteFolder, box_keys: BoxKeys) -> Iterator[_Storage]:
+    with (
+        Keyring.open(site.keyring_folder, SystemClock()) as keyring,
+        Outbox.open(site.state_folder, keyring, reserve_mib=site.site.outbox.reserve_mib) as outbox,
+        open_box_audit(site.box, box_keys) as audit,
+    ):
+        if outbox.unreadable:
+            audit.append(Deleted("unreadable", None, coarse(outbox.unreadable)))
+        statistics = StatisticsFile(site.state_folder)
+        statistics.prune(keyring.clock.utc())
+        yield _Storage(keyring, outbox, audit, Archive(site.state_folder), statistics)
 
 
 def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     site: SiteFolder,
     engine: Engine,
     desk: EvidenceDesk,
-    outbox: Outbox,
+    storage: _Storage,
     publisher: Publisher,
-    audit: AuditTrail,
     record: _EpochRecord,
     rule_book: RuleBook,
     realtime: bool,  # noqa: FBT001
@@ -263,6 +308,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     wall, cpu = time.perf_counter(), time.process_time()
     failure: EdgeError | None = None
     stopped = "interrupted"
+    outbox = storage.outbox
     waiting_before = outbox.depth()
     publisher.start()
     desk.start()
@@ -271,6 +317,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
             try:
                 engine.run(realtime=realtime)
             finally:
+                rule_book.forget()
                 # Also when interrupted: what was judged is stored, however often one asks.
                 with _signals_held():
                     desk.close()
@@ -285,7 +332,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         ending = publisher.state
     finally:
         with _signals_held():
-            unrecorded = _record_stop(audit, stopped)
+            unrecorded = _record(storage.audit, Stopped(stopped))
             publisher.stop()
     failure = failure or unrecorded
     kept = outbox.depth()
@@ -302,6 +349,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
             frames_analysed=stream.analysed,
             frames_dropped=stream.counts.dropped,
             frames_corrupt=stream.counts.corrupt,
+            frames_out_of_hours=_out_of_hours(stream),
         )
         for stream in engine.streams
     )
@@ -313,6 +361,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         frames_analysed=sum(stream.frames_analysed for stream in streams),
         frames_dropped=sum(stream.frames_dropped for stream in streams),
         frames_corrupt=sum(stream.frames_corrupt for stream in streams),
+        frames_out_of_hours=sum(stream.frames_out_of_hours for stream in streams),
         vehicles=engine.counts.vehicles,
         reads={
             "read": engine.counts.outcomes[ReadOutcome.READ],
@@ -322,6 +371,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         hits=hits,
         hits_by_rule=dict(desk.counts.by_rule),
         hits_without_picture=desk.counts.without_picture,
+        hits_outside_competence=rule_book.outside_competence,
         non_hits=engine.counts.vehicles - engine.counts.with_hit,
         epochs=rule_book.epochs_begun,
         delivered=waiting_before + hits - kept,
@@ -334,25 +384,18 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     return RunResult(summary, failure)
 
 
-def _signatures(site: SiteFolder) -> bytes | None:
-    """The file of the policy's signatures, if each of them holds."""
-    file = site.folder / SIGNATURES_FILE
+def _record(audit: AuditTrail, event: Event) -> EdgeError | None:
+    """Enter how the box ends; what keeps it from doing so is returned, not raised."""
     try:
-        signatures = read_signatures(file)
-        signers_of(site.policy, signatures)
-    except EdgeError:
-        return None
-    return signatures.text().encode()
-
-
-def _record_stop(audit: AuditTrail, reason: str) -> EdgeError | None:
-    """Enter why the box stopped; what keeps it from doing so is returned, not raised."""
-    try:
-        audit.append(Stopped(reason))
+        audit.append(event)
     except EdgeError as error:
         log.warning("%s", error)
         return error
     return None
+
+
+def _out_of_hours(stream: Stream) -> int:
+    return stream.camera.out_of_hours if isinstance(stream.camera, GuardedCamera) else 0
 
 
 def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
@@ -426,10 +469,62 @@ def _box_keys(site: SiteFolder) -> BoxKeys:
     return keys
 
 
+class _Gate:
+    """The gate with its facts: those that may change are looked up at each asking."""
+
+    def __init__(self, site: SiteFolder, recorded_at: Sequence[datetime]) -> None:
+        self._state = PolicyState(site.state_folder)
+        self.signatures = read_signatures(site.folder / SIGNATURES_FILE)
+        self._dpia = FileDigest(site.resolve(site.policy.dpia.file))
+        self._facts = Facts(
+            policy=site.policy,
+            signatures=self.signatures,
+            box=site.site.box,
+            dpia_sha256=None,
+            history=() if site.policy.demo else self._state.history(),
+            recorded_at=tuple(recorded_at),
+        )
+
+    def __call__(self, now: datetime) -> EdgeError | None:
+        try:
+            in_force = None if self._facts.policy.demo else self._state.in_force()
+        except EdgeError as error:
+            return error
+        facts = replace(self._facts, dpia_sha256=self._dpia.sha256(), in_force=in_force)
+        return refusal(facts, now)
+
+
+def _say_safe(site: SiteFolder, refused: EdgeError) -> None:
+    """Record and tell the world why the box stays shut, and deliver what was left."""
+    try:
+        with _storage(site, _box_keys(site)) as storage:
+            storage.audit.append(StateChanged("safe", refused.code))
+            publisher = _publisher(site, _broker_options(site), storage, _authorities(site))
+            publisher.set_availability("safe", refused.code)
+            publisher.start()
+            deadline = storage.clock.monotonic() + SAY_SAFE_S
+            while not publisher.state.connected and storage.clock.monotonic() < deadline:
+                time.sleep(FULL_OUTBOX_RETRY_S)
+            publisher.stop()
+    except EdgeError as error:
+        log.warning("the refusal could not be recorded or told to the broker: %s", error)
+
+
+def _authorities(site: SiteFolder) -> dict[str, AuthorityPublicKeys]:
+    return {
+        authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
+        for authority in sorted({rule.authority for rule in site.rules})
+    }
+
+
 def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
+    settings = site.policy.cameras[camera.name]
+    guarded = GuardedCamera(
+        camera, settings.hours.schedule(site.policy.zone), settings.privacy_masks
+    )
     detector = _looking_twice(eyes.detector, site.site.cameras[camera.name].second_look)
     return Stream(
-        camera=camera,
+        camera=guarded,
         clip=camera.clip,
         watcher=VehicleWatcher(camera.name, detector, eyes.reader),
     )
@@ -457,35 +552,36 @@ def _broker_options(site: SiteFolder) -> BrokerOptions:
 def _publisher(
     site: SiteFolder,
     options: BrokerOptions,
-    outbox: Outbox,
+    storage: _Storage,
     authorities: Mapping[str, AuthorityPublicKeys],
-    clock: Clock,
 ) -> Publisher:
     broker = site.site.broker
-    return Publisher(
-        outbox,
+    publisher = Publisher(
+        storage.outbox,
         options,
         BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras)),
-        ReceiptVerifier(authorities.values(), outbox.find),
-        clock=clock,
+        ReceiptVerifier(authorities.values(), storage.outbox.find),
+        clock=storage.clock,
         jitter=random.random,
         limits=PublisherLimits(
             payload_cap_bytes=broker.payload_cap_kib * 1024,
             message_expiry_s=broker.message_expiry_s,
         ),
     )
+    storage.audit.follow(lambda checkpoint: publisher.publish_checkpoint(checkpoint.note()))
+    return publisher
 
 
 def _store(
     site: SiteFolder,
-    outbox: Outbox,
+    storage: _Storage,
     publisher: Publisher,
     box_keys: BoxKeys,
     authorities: dict[str, AuthorityPublicKeys],
-    clock: Clock,
     patience_s: float,
 ) -> Callable[[Case], SealedHit]:
     """What the evidence thread does with a case: make a hit and put it in the outbox."""
+    outbox, clock = storage.outbox, storage.clock
     topics = BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras))
     maker = EvidenceMaker(
         site=site.site.site,
@@ -533,22 +629,12 @@ class _EpochRecord:
     """
 
     def __init__(
-        self,
-        publisher: Publisher,
-        desk: EvidenceDesk,
-        outbox: Outbox,
-        audit: AuditTrail,
-        statistics: StatisticsFile,
-        rule_book: RuleBook,
-        clock: Clock,
+        self, publisher: Publisher, desk: EvidenceDesk, storage: _Storage, rule_book: RuleBook
     ) -> None:
         self._publisher = publisher
         self._desk = desk
-        self._outbox = outbox
-        self._audit = audit
-        self._statistics = statistics
+        self._storage = storage
         self._rule_book = rule_book
-        self._clock = clock
         self._epoch = rule_book.epoch
         self._vehicles: Counter[str] = Counter()
         self._hits: Counter[str] = Counter()
@@ -560,18 +646,18 @@ class _EpochRecord:
         Raises:
             EdgeError: it could not be put down; the box must not go on.
         """
-        now = self._clock.utc()
-        self._outbox.delete_expired(now)
+        now, outbox = self._storage.clock.utc(), self._storage.outbox
+        outbox.delete_expired(now)
         vehicles = Counter({each.value: counts.outcomes[each] for each in ReadOutcome})
         hits = Counter(self._desk.counts.by_rule)
-        deleted = self._outbox.expired + self._outbox.unreadable
+        deleted = outbox.expired + outbox.unreadable
         new_vehicles = {name: vehicles[name] - self._vehicles[name] for name in vehicles}
         new_hits = {rule: hits[rule] - self._hits[rule] for rule in self._rule_book.rule_ids}
         all_vehicles, all_hits = sum(new_vehicles.values()), sum(new_hits.values())
         self._publisher.publish_health(
-            {"vehicles": all_vehicles, "hits": all_hits, "outbox": self._outbox.depth()}
+            {"vehicles": all_vehicles, "hits": all_hits, "outbox": outbox.depth()}
         )
-        self._audit.append(
+        self._storage.audit.append(
             EpochClosed(
                 self._epoch,
                 vehicles=coarse(all_vehicles),
@@ -579,6 +665,6 @@ class _EpochRecord:
                 deleted=coarse(deleted - self._deleted),
             )
         )
-        self._statistics.append(EpochStatistics.of(now, new_vehicles, new_hits))
+        self._storage.statistics.append(EpochStatistics.of(now, new_vehicles, new_hits))
         self._vehicles, self._hits, self._deleted = vehicles, hits, deleted
         self._epoch = self._rule_book.epoch

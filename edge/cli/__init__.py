@@ -17,12 +17,14 @@ from typing import Annotated
 import typer
 
 from edge.cli.audit import app as audit
+from edge.cli.check import check
 from edge.cli.demo import demo
 from edge.cli.erase import erase
 from edge.cli.evaluate import app as evaluate
 from edge.cli.evidence_pack import app as evidence_pack
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
+from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
@@ -78,6 +80,8 @@ def options(
 
 app.command()(run)
 app.command()(demo)
+app.command()(check)
+app.add_typer(policy, name="policy")
 app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
 app.add_typer(hits, name="hits")

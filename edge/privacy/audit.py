@@ -120,7 +120,10 @@ class EpochClosed:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class PolicyChanged:
-    """Another policy came into force, or the same for longer; or it was taken out of force."""
+    """Another policy came into force, or the same for longer; or it was taken out of force.
+
+    `widening` says whether it allows more than the one before; the first allows more than none.
+    """
 
     kind: ClassVar[str] = "policy"
     action: Literal["activated", "renewed", "withdrawn"]
