@@ -616,6 +616,30 @@ def test_health_shows_no_small_and_no_exact_count(
     }
 
 
+def test_p21_every_checkpoint_goes_out_in_order_and_the_newest_is_retained(
+    broker: Broker, opened: Callable[..., Box]
+) -> None:
+    box = opened(broker)
+    notes = [f"note {number}".encode() for number in range(5)]
+    for note in notes[:3]:
+        box.publisher.publish_checkpoint(note)
+    heard = []
+    with BrokerLink.open(BrokerOptions(broker.host, broker.port, "witness")) as link:
+        link.subscribe([TOPICS.audit])
+        box.publisher.start()
+        for note in notes[3:]:
+            box.publisher.publish_checkpoint(note)
+        while len(heard) < len(notes) and (message := link.receive(5)) is not None:
+            link.acknowledge(message)
+            heard.append(message.payload)
+    assert heard == notes
+    with BrokerLink.open(BrokerOptions(broker.host, broker.port, "late witness")) as link:
+        link.subscribe([TOPICS.audit])
+        last = link.receive(5)
+    assert last is not None
+    assert (last.payload, last.retained) == (notes[-1], True)
+
+
 VANISHING_BOX = """
 import sys, time
 from pathlib import Path
