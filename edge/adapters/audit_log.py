@@ -265,8 +265,11 @@ def read_log(
     path = folder / FILE_NAME if folder.is_dir() else folder
     own = path.with_name(CHECKPOINT_NAME)
     try:
-        data = path.read_bytes()
-        beside = parse_checkpoints(own.read_bytes()) if folder.is_dir() and own.exists() else ()
+        with path.open("rb") as file:
+            # A box that runs may be in the middle of a line.
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+            data = file.read()
+            beside = parse_checkpoints(own.read_bytes()) if folder.is_dir() and own.exists() else ()
     except FileNotFoundError:
         raise AuditError(
             f"{path}: no audit log here; a box begins one when it first runs", code="E_NO_AUDIT"

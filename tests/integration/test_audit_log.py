@@ -224,6 +224,25 @@ def test_a_witness_may_be_a_file_or_a_folder_of_files(tmp_path: Path) -> None:
     assert read_log(tmp_path / "state", witness=witness).witnessed == 3
 
 
+def test_a_log_that_is_being_written_is_read_whole(tmp_path: Path) -> None:
+    done = threading.Event()
+    with opened(tmp_path) as trail:
+
+        def work() -> None:
+            while not done.is_set():
+                trail.append(EPOCH)
+
+        writer = threading.Thread(target=work)
+        writer.start()
+        try:
+            sizes = [read_log(tmp_path).last.size for _ in range(20)]
+        finally:
+            done.set()
+            writer.join()
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > sizes[0]
+
+
 # --- killed, full -------------------------------------------------------------------------------
 
 BUSY_BOX = """

@@ -623,7 +623,7 @@ def test_p21_every_checkpoint_goes_out_in_order_and_the_newest_is_retained(
     notes = [f"note {number}".encode() for number in range(5)]
     for note in notes[:3]:
         box.publisher.publish_checkpoint(note)
-    heard = []
+    heard: list[bytes] = []
     with BrokerLink.open(BrokerOptions(broker.host, broker.port, "witness")) as link:
         link.subscribe([TOPICS.audit])
         box.publisher.start()

@@ -13,6 +13,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge.adapters.keyring import CAPACITY, FILE_NAME, Keyring
 from edge.adapters.outbox import FILE_NAME as OUTBOX
@@ -334,6 +336,32 @@ def test_a_file_that_is_no_keyring_is_refused(damage: bytes, disk: Disk) -> None
         pass
     assert refused.value.code == "E_KEYRING"
     assert "\n" not in refused.value.message
+
+
+@pytest.fixture(scope="module")
+def ring_with_a_key(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    disk = Disk(tmp_path_factory.mktemp("ring"))
+    with disk.box() as (outbox, _):
+        disk.put(outbox)
+    return (disk.keyring / FILE_NAME).read_bytes()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(at=st.integers(0, 5 * RECORD - 1), junk=st.binary(min_size=1, max_size=RECORD))
+def test_a_keyring_of_any_content_is_opened_or_refused_and_never_a_crash(
+    at: int, junk: bytes, ring_with_a_key: bytes, tmp_path: Path
+) -> None:
+    place = tmp_path / "ring"
+    place.mkdir(mode=0o700, exist_ok=True)
+    content = bytearray(ring_with_a_key)
+    content[at : at + len(junk)] = junk
+    (place / FILE_NAME).write_bytes(content)
+    (place / FILE_NAME).chmod(0o600)
+    try:
+        with Keyring.open(place, SetClock(NOW)) as keyring:
+            assert len(keyring.key_ids()) <= 1
+    except KeyFileError as refused:
+        assert refused.code == "E_KEYRING"  # noqa: PT017 - either way is right
 
 
 def test_a_key_that_was_half_destroyed_is_overwritten_and_its_hit_forgotten(disk: Disk) -> None:

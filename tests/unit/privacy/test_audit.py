@@ -273,6 +273,24 @@ def test_p21_checkpoints_of_another_log_or_another_key_are_no_witness() -> None:
         assert refused.value.code == "E_AUDIT_WITNESS"
 
 
+def test_p21_a_line_that_breaks_off_is_found_without_a_witness() -> None:
+    with pytest.raises(AuditError, match="line 12: it breaks off") as refused:
+        verify_log(DATA + LINES[1][:-1])
+    assert refused.value.code == "E_AUDIT_TRUNCATED"
+
+
+def test_p21_the_box_itself_cannot_number_its_entries_in_another_way() -> None:
+    chain = Chain(LOG)
+    written(EXAMPLES[0], chain=chain)
+    entry = Entry(7, START, Stopped("end")).canonical()
+    tree = chain.tree.copy()
+    tree.append(entry)
+    signature = base64.b64encode(Checkpoint.sign(LOG, tree, BOX).signature)
+
+    with pytest.raises(AuditError, match="entry 7 stands where 1 belongs"):
+        verify_log(LINES[0] + signature + b" " + entry + b"\n")
+
+
 def test_p21_a_log_under_another_name_is_not_taken_for_this_one() -> None:
     with pytest.raises(AuditError, match="another log"):
         verify_log(DATA, origin=box_log("school-street", "box-2"))
