@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import stat
 import subprocess
@@ -290,6 +291,23 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("this user may not mount a small file system")
     yield place
     subprocess.run(["umount", place], check=True)
+
+
+def test_p21_half_a_line_that_the_disk_took_does_not_stay(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with opened(tmp_path) as trail:
+        trail.append(EPOCH)
+        whole = (tmp_path / FILE_NAME).read_bytes()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 50, hard))
+        try:
+            with pytest.raises(AuditError) as refused:
+                trail.append(EPOCH)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert refused.value.code == "E_DISK_FULL"
+        assert (tmp_path / FILE_NAME).read_bytes() == whole
+        trail.append(Stopped("end"))
+    assert read_log(tmp_path).last.size == 3
 
 
 def fill(trail: AuditTrail) -> None:

@@ -273,6 +273,19 @@ def test_p21_checkpoints_of_another_log_or_another_key_are_no_witness() -> None:
         assert refused.value.code == "E_AUDIT_WITNESS"
 
 
+def test_p21_a_signature_has_one_spelling() -> None:
+    """Base64 has spare bits in its last digit: another digit would decode to the same bytes."""
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    line = LINES[2].decode()
+    assert line[91] == "="
+    twin = digits[digits.index(line[90]) ^ 1]
+    other = f"{line[:90]}{twin}{line[91:]}".encode()
+    assert base64.b64decode(other[:92]) == base64.b64decode(LINES[2][:92])
+
+    with pytest.raises(AuditError, match="line 3"):
+        verify_log(b"".join([*LINES[:2], other, *LINES[3:]]))
+
+
 def test_p21_a_line_that_breaks_off_is_found_without_a_witness() -> None:
     with pytest.raises(AuditError, match="line 12: it breaks off") as refused:
         verify_log(DATA + LINES[1][:-1])
