@@ -385,7 +385,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
 
 
 def _record(audit: AuditTrail, event: Event) -> EdgeError | None:
-    """Enter how the box ends; what keeps it from doing so is returned, not raised."""
+    """Enter how the box ends or shuts; what keeps it from doing so is returned, not raised."""
     try:
         audit.append(event)
     except EdgeError as error:
@@ -614,6 +614,7 @@ def _store(
                 # A recording runs faster than a broker takes hits: give it time, then stop.
                 if clock.monotonic() >= deadline:
                     publisher.set_availability("safe", "outbox-full")
+                    _record(storage.audit, StateChanged("safe", "outbox-full"))
                     raise
                 time.sleep(FULL_OUTBOX_RETRY_S)
                 continue
