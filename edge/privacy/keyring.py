@@ -35,7 +35,6 @@ LARGEST_STEP: Final = timedelta(days=1)
 SETTLING_S: Final = 600.0
 
 _NONCE_BYTES = 12
-_ITEM: Final = b"edge-anpr/item/1"
 _WRAP: Final = b"edge-anpr/item-key/1"
 
 
@@ -90,7 +89,7 @@ class RetentionKey:
         key = secrets.token_bytes(KEY_BYTES)
         return StoredItem(
             _encrypt(self._require(), framed(_WRAP, self.key_id.encode(), item_id.encode()), key),
-            _encrypt(key, framed(_ITEM, item_id.encode()), item),
+            _encrypt(key, b"", item),  # the key is the item's own, so nothing else need be bound
         )
 
     def open(self, item_id: str, stored: StoredItem) -> bytes | None:
@@ -102,7 +101,7 @@ class RetentionKey:
         wrapping = self._require()
         bound = framed(_WRAP, self.key_id.encode(), item_id.encode())
         key = _decrypt(wrapping, bound, stored.wrapped_key)
-        return None if key is None else _decrypt(key, framed(_ITEM, item_id.encode()), stored.body)
+        return None if key is None else _decrypt(key, b"", stored.body)
 
     def destroy(self) -> None:
         """Overwrite the secret; a second call does nothing."""
