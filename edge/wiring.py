@@ -287,6 +287,7 @@ def _storage(site: SiteFolder, box_keys: BoxKeys) -> Iterator[_Storage]:
         Outbox.open(site.state_folder, keyring, reserve_mib=site.site.outbox.reserve_mib) as outbox,
         open_box_audit(site.box, box_keys) as audit,
     ):
+        outbox.shorten({name: _retention(site, name) for name in site.policy.purposes})
         if outbox.unreadable:
             audit.append(Deleted("unreadable", None, coarse(outbox.unreadable)))
         statistics = StatisticsFile(site.state_folder)
@@ -572,6 +573,10 @@ def _publisher(
     return publisher
 
 
+def _retention(site: SiteFolder, purpose: str) -> timedelta:
+    return timedelta(hours=site.policy.purposes[purpose].retention_hours)
+
+
 def _store(
     site: SiteFolder,
     storage: _Storage,
@@ -597,7 +602,7 @@ def _store(
     def store(case: Case) -> SealedHit:
         rule = case.offence.rule
         hit = maker.make(case.vehicle, case.offence, case.epoch, outbox.next_counter())
-        retention = timedelta(hours=site.policy.purposes[rule.purpose].retention_hours)
+        retention = _retention(site, rule.purpose)
         deadline = clock.monotonic() + patience_s
         while True:
             try:

@@ -154,6 +154,21 @@ class Keyring:
                 key_id for key_id, (_, key) in self._keys.items() if key.expires_at <= now
             )
 
+    def shorten(self, purpose: str, latest: datetime) -> dict[str, datetime]:
+        """Let no key of a purpose end later than this; returns the new ends of those it concerned.
+
+        Raises:
+            OutboxError: it cannot be written.
+        """
+        changed = {}
+        with self._lock:
+            for key_id, (place, key) in self._keys.items():
+                if key.purpose == purpose and key.expires_at > latest:
+                    key.shorten(latest)
+                    self._write(place, _key_record(key))
+                    changed[key_id] = key.expires_at
+        return changed
+
     def destroy(self, key_ids: Collection[str]) -> None:
         """Overwrite keys, on disk and in memory; ids that are not here are passed over.
 

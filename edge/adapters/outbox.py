@@ -32,9 +32,9 @@ import os
 import re
 import sqlite3
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -331,6 +331,27 @@ class Outbox:
             self._keyring.remember(now)
             self.expired += gone
         return gone
+
+    def shorten(self, retention: Mapping[str, timedelta]) -> None:
+        """Apply purposes' retentions to what was stored under a longer one.
+
+        Nothing that is here now may wait for longer than that from now.
+
+        Args:
+            retention: by purpose; hits of others keep the end that they have.
+
+        Raises:
+            OutboxError: it cannot be written.
+        """
+        with self._lock:
+            now = self._keyring.clock.utc()
+            for purpose, time in retention.items():
+                for key_id, end in self._keyring.shorten(purpose, now + time).items():
+                    self._write(
+                        "UPDATE hit SET expires_at = ? WHERE hit_id IN"
+                        " (SELECT hit_id FROM item_key WHERE retention_key = ?)",
+                        (_seconds(end), key_id),
+                    )
 
     def erase(self, purpose: str | None = None) -> int:
         """Destroy the keys of one purpose, or all, then forget their hits; returns how many."""

@@ -47,9 +47,6 @@ from edge.errors import AuditError, KeyFileError
 from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
 from edge.privacy.signing import PublicKey, PublicKeyText
 
-MAX_LINE_BYTES = 4096
-"""No event comes near it; a longer line is none of ours."""
-
 _ED25519: Final = b"\x01"
 _SIGNATURE_TEXT = 92  # base64 of 4 + 64 bytes
 _DASH: Final = "— ".encode()

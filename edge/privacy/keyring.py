@@ -76,6 +76,10 @@ class RetentionKey:
         secret = secrets.token_bytes(KEY_BYTES)
         return cls(secrets.token_hex(8), purpose, slot_end(expires_at), secret)
 
+    def shorten(self, expires_at: datetime) -> None:
+        """Let it end sooner than was said; a later end changes nothing."""
+        self.expires_at = min(self.expires_at, slot_end(expires_at))
+
     def raw(self) -> bytes:
         """The key itself: for its place on disk and nothing else."""
         return bytes(self._secret)

@@ -232,6 +232,23 @@ def test_p10_a_delivered_hit_does_not_open_in_a_copy_either(disk: Disk) -> None:
         assert outbox.find("a") is None
 
 
+def test_p10_a_policy_that_shortens_a_retention_shortens_it_for_what_waits(disk: Disk) -> None:
+    with disk.box() as (outbox, _):
+        disk.put(outbox, "a")
+        disk.put(outbox, "b", purpose="quiet")
+    disk.clock.pass_time(timedelta(hours=1))
+    with disk.box() as (outbox, _):
+        outbox.shorten({"quiet": timedelta(hours=2), "wanted-vehicles": timedelta(hours=24)})
+    disk.clock.pass_time(timedelta(hours=2))
+    with disk.box() as (outbox, keyring):
+        assert outbox.hit_ids() == ("a",)
+        assert (outbox.expired, len(keyring.key_ids())) == (1, 1)
+        assert outbox.find("a") == PAYLOAD
+        outbox.shorten({"wanted-vehicles": timedelta(days=30)})
+        disk.clock.pass_time(timedelta(hours=21))
+        assert outbox.delete_expired(keyring.clock.utc()) == 1
+
+
 def test_keys_that_other_hits_need_stay(disk: Disk) -> None:
     with disk.box() as (outbox, keyring):
         for hit_id in ("a", "b"):
