@@ -97,7 +97,7 @@ class Stopped:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class StateChanged:
-    """Cameras were opened (`online`) or shut (`safe`), and why."""
+    """Cameras were shut (`safe`), or opened again (`online`), and why."""
 
     kind: ClassVar[str] = "state"
     state: Literal["online", "safe"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from edge.adapters.audit_log import read_log
 from edge.errors import ExitCode
-from tests.product import CLIPS, Finished, product
+from tests.product import CLIPS, Finished, product, start
 from tests.shared_material import needs_shared
 from tests.sites import MadeSite, make_site, site, write_yaml
 
@@ -71,6 +73,23 @@ def test_p21_a_box_whose_log_is_not_as_it_wrote_it_looks_at_nothing(
     assert done.error_lines[0].startswith("error: E_AUDIT")
     assert done.out == ""
     assert "Traceback" not in done.err
+
+
+def test_p21_a_box_whose_log_is_cut_while_it_runs_ends_with_that(made: MadeSite) -> None:
+    log = made.state / "audit.log"
+    process = start(
+        ["run", "--site", made.folder, "--source", CLIPS / "empty_road.mp4", "--realtime",
+         "--drain", "3"]
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (log.exists() and b'"started"' in log.read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.truncate(log, 10)
+    _, err = process.communicate(timeout=120)
+
+    assert process.returncode == ExitCode.STORAGE, err
+    assert "E_AUDIT_TRUNCATED" in err
+    assert "Traceback" not in err
 
 
 @pytest.fixture
