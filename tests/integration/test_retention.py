@@ -381,12 +381,17 @@ def test_a_keyring_of_any_content_is_opened_or_refused_and_never_a_crash(
         assert refused.code == "E_KEYRING"  # noqa: PT017 - either way is right
 
 
-def test_a_key_that_was_half_destroyed_is_overwritten_and_its_hit_forgotten(disk: Disk) -> None:
+@pytest.mark.parametrize("at", [0, 7, 12, 20, 47, 60, 120, 127])
+def test_a_key_that_was_half_destroyed_is_overwritten_and_its_hit_forgotten(
+    at: int, disk: Disk
+) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox)
     with (disk.keyring / FILE_NAME).open("r+b") as file:
-        file.seek(3 * RECORD)
-        file.write(bytes(24))
+        file.seek(3 * RECORD + at)
+        before = file.read(1)
+        file.seek(3 * RECORD + at)
+        file.write(bytes([before[0] ^ 0x80]))
     with disk.box() as (outbox, _):
         assert (outbox.depth(), outbox.unreadable) == (0, 1)
     assert (disk.keyring / FILE_NAME).read_bytes()[3 * RECORD :] == bytes(CAPACITY * RECORD)
