@@ -16,8 +16,16 @@ from edge.adapters.outbox import Outbox
 from edge.adapters.statistics import EpochStatistics, StatisticsFile
 from edge.authority.store import HitStore
 from edge.errors import ExitCode
-from edge.policy.site_folder import read_box_folders
-from edge.privacy.audit import Deleted, EpochClosed, Event, KeyInUse, Unsealed, parse_checkpoints
+from edge.policy.site_folder import load_site_folder, read_box_folders
+from edge.privacy.audit import (
+    Deleted,
+    EpochClosed,
+    Event,
+    KeyInUse,
+    PolicyChanged,
+    Unsealed,
+    parse_checkpoints,
+)
 from edge.privacy.keys import BoxKeys, signing_keys
 from tests.fakes import SetClock
 from tests.parties import evidence, make_parties
@@ -171,6 +179,29 @@ def test_p21_a_rotation_of_the_boxs_key_is_entered_and_the_log_goes_on(
     assert second.key == signing_keys(made.box_keys)[-1].text != first.key
     record(made, EpochClosed(0, "<10", "<10", "<10"))
     assert product("audit", "verify", "--site", made.folder).status == 0
+
+
+def test_p21_an_activation_and_its_renewal_are_entered_before_they_hold(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    digest = load_site_folder(made.folder).policy_sha256
+    product("keys", "new", "signer", "mayor", "--out", tmp_path / "mayor", "--demo")
+    key = tmp_path / "mayor" / "mayor.signer.private.json"
+    for verb in ("activate", "renew"):
+        done = product("policy", verb, made.folder, "--key", key)
+        assert done.status == 0, done.err
+    assert recorded(made)[1:] == [
+        PolicyChanged("activated", digest, True),
+        PolicyChanged("renewed", digest, False),
+    ]
+
+    log = made.state / FILE_NAME
+    log.write_bytes(log.read_bytes()[:-1] + b"~\n")
+    before = (made.state / "activation.json").read_bytes()
+    refused(
+        product("policy", "renew", made.folder, "--key", key), ExitCode.STORAGE, "E_AUDIT_EDITED"
+    )
+    assert (made.state / "activation.json").read_bytes() == before
 
 
 # --- unseals ------------------------------------------------------------------------------------

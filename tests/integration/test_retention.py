@@ -170,6 +170,16 @@ def test_p10_expiry_comes_on_time_while_the_box_runs(disk: Disk) -> None:
         assert outbox.find("a") is None
 
 
+def test_p10_the_key_goes_first_so_a_database_that_fails_prolongs_nothing(disk: Disk) -> None:
+    with disk.box() as (outbox, keyring):
+        disk.put(outbox)
+        disk.clock.pass_time(DAY)
+        outbox._database.close()
+        with pytest.raises(OutboxError):
+            outbox.delete_expired(keyring.clock.utc())
+        assert keyring.key_ids() == frozenset()
+
+
 def test_p10_expiry_comes_at_the_start_even_if_the_outbox_is_damaged(disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox)
