@@ -68,7 +68,8 @@ class Archive:
     def _write(self, name: str, content: bytes) -> None:
         path = self._folder / name
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self._folder, path.parent):  # `parents` would not give them the mode
+                folder.mkdir(mode=0o700, exist_ok=True)
             if not path.exists() or path.read_bytes() != content:
                 write_whole(path, content)
         except OSError as error:

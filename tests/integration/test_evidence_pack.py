@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import stat
 import struct
 import zipfile
 from collections.abc import Callable
@@ -122,6 +123,12 @@ def test_p21_the_names_of_clips_and_what_was_read_do_not_go_in(
 
     assert done.status == 0, done.err
     assert b"1ABC123" not in out.read_bytes()
+
+
+def test_what_is_kept_for_it_is_readable_by_this_user_only(made: MadeSite) -> None:
+    kept = [path for path in (made.state / "archive", *(made.state / "archive").rglob("*"))]
+    assert len(kept) == 6
+    assert [path for path in kept if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
 def test_the_same_evidence_gives_the_same_bytes(made: MadeSite, pack: bytes) -> None:
