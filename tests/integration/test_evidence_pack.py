@@ -126,7 +126,8 @@ def test_p21_the_names_of_clips_and_what_was_read_do_not_go_in(
 
 
 def test_what_is_kept_for_it_is_readable_by_this_user_only(made: MadeSite) -> None:
-    kept = [path for path in (made.state / "archive", *(made.state / "archive").rglob("*"))]
+    archive = made.state / "archive"
+    kept = [archive, *archive.rglob("*")]
     assert len(kept) == 6
     assert [path for path in kept if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
