@@ -107,6 +107,13 @@ class OutboxError(EdgeError):
     default_code = "E_STORAGE"
 
 
+class AuditError(EdgeError):
+    """An audit log that cannot be written, or is not as it was written."""
+
+    exit_code = ExitCode.STORAGE
+    default_code = "E_AUDIT"
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a code means, and what helps."""
@@ -265,7 +272,15 @@ CODES: Mapping[str, Meaning] = {
     "E_HIT": Meaning(7, "a message is no hit, or no receipt, of this version"),
     "E_KEYS": Meaning(7, "a key is missing, unreadable or of the wrong kind"),
     "E_KEY_MODE": Meaning(7, "others may read a private key, or put keys into its folder"),
+    "E_KEYRING": Meaning(
+        7,
+        "the keyring that was used before is not here, or is none; mount its medium",
+    ),
     "E_NO_KEY": Meaning(7, "the key that a hit or a list was sealed to is not here"),
+    "E_RETENTION_ENDED": Meaning(
+        7,
+        "the retention has ended and its key is destroyed; nothing opens it",
+    ),
     "E_SALT_DESTROYED": Meaning(7, "the epoch's secret is gone for good; start again"),
     "E_SEAL": Meaning(7, "the evidence cannot be sealed or opened"),
     "E_SEAL_SIZE": Meaning(
@@ -273,6 +288,23 @@ CODES: Mapping[str, Meaning] = {
         "evidence does not fit under the cap; raise `broker.payload_cap_kib`",
     ),
     "E_SIGNATURE": Meaning(7, "the signature is not by whom the message says"),
+    "E_AUDIT": Meaning(
+        8,
+        "the audit log cannot be written; the box does nothing that it cannot record",
+    ),
+    "E_AUDIT_EDITED": Meaning(
+        8,
+        "a line of the audit log is not the one that was written; keep the copy",
+    ),
+    "E_AUDIT_FORK": Meaning(
+        8,
+        "there are two audit logs of one name, or somebody else went on with one",
+    ),
+    "E_AUDIT_TRUNCATED": Meaning(8, "the end of the audit log is missing"),
+    "E_AUDIT_WITNESS": Meaning(
+        8,
+        "the checkpoints to compare with are of another log or key, or are none",
+    ),
     "E_BUSY": Meaning(8, "another process holds the authority's store for too long; try again"),
     "E_CORRUPT": Meaning(
         8,
@@ -284,10 +316,12 @@ CODES: Mapping[str, Meaning] = {
         8,
         "the counters of lists are damaged; restore them, or delete them: the lists in force count",
     ),
+    "E_NO_AUDIT": Meaning(8, "there is no audit log in that folder"),
     "E_NO_HIT": Meaning(8, "the authority's store holds no such hit"),
     "E_NO_STORE": Meaning(8, "there is no store of the authority in that folder"),
     "E_OUTBOX_DAMAGED": Meaning(8, "the outbox is damaged; move it aside and start again"),
     "E_OUTBOX_FULL": Meaning(8, "the reserve holds no further hit; what was accepted is safe"),
+    "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not as a box makes it"),
     "E_STATE_LOCKED": Meaning(8, "another process uses the state folder"),
     "E_STATE_VERSION": Meaning(8, "the state folder is of another version"),
     "E_STORAGE": Meaning(8, "the state folder cannot be read or written"),

@@ -86,6 +86,25 @@ class ScriptedEyes:
         return tuple(by_box[patch.box] for patch in patches)
 
 
+class SetClock:
+    """A clock that shows what a test sets."""
+
+    def __init__(self, now: datetime, monotonic: float = 1000.0) -> None:
+        self.now = now
+        self.steady = monotonic
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def utc(self) -> datetime:
+        return self.now
+
+    def pass_time(self, time: timedelta) -> None:
+        """Both of its hands go on."""
+        self.now += time
+        self.steady += time.total_seconds()
+
+
 class PartDetector:
     """A detector that sees bright rectangles, if they are large enough in the picture given.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any
 
 import yaml
 
+from edge.adapters.keyring import Keyring
+from edge.adapters.outbox import Outbox
+from edge.adapters.system import SystemClock
 from edge.domain.schedule import DAYS
 from edge.errors import ConfigError
 from edge.policy.signatures import SIGNATURES_FILE, add_signature
@@ -36,6 +40,10 @@ class MadeSite:
     @property
     def state(self) -> Path:
         return self.folder / "state"
+
+    @property
+    def keyring(self) -> Path:
+        return self.folder / "keyring"
 
     @property
     def box_keys(self) -> Path:
@@ -265,6 +273,16 @@ def make_site(
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     # JSON is YAML, and says exactly what the test says.
     path.write_text(json.dumps(content, indent=2))
+
+
+@contextmanager
+def outbox_of(made: MadeSite) -> Iterator[Outbox]:
+    """The outbox of a box that does not run."""
+    with (
+        Keyring.open(made.keyring, SystemClock()) as keyring,
+        Outbox.open(made.state, keyring, reserve_mib=8) as outbox,
+    ):
+        yield outbox
 
 
 def set_port(made: MadeSite, port: int) -> None:

@@ -18,11 +18,13 @@ Logged are packet types and counts, never payloads.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -59,9 +61,11 @@ ReceiptVerifier = Callable[[bytes], tuple[str, str] | None]
 
 _IDLE_S = 0.1
 _DRAIN_POLL_S = 0.02
-_EXPIRY_CHECK_S = 60.0
+_EXPIRY_CHECK_S = 5.0
 # For the small messages beside the hits, the goodbye among them.
 _SHORT_S = 3.0
+# A week of hours: what a witness should not miss because the broker was away for a while.
+_CHECKPOINTS_WAITING = 7 * 24
 # A broker that cuts the connection this often on the same hit most likely objects to it.
 _CUTS_BEFORE_HOLD = 3
 
@@ -167,7 +171,7 @@ class Publisher:
         options: the broker; it may be away now and for long.
         topics: the closed list of this box.
         verify_receipt: checks a receipt's signature.
-        clock: for waiting times and message expiry.
+        clock: for waiting times and retention; the keyring's own.
         jitter: numbers from 0 to 1, such as `random.random`.
         limits: sizes and times.
         takers: what to do with messages on which topics of this box, beside receipts; those on
@@ -205,6 +209,7 @@ class Publisher:
         self._lock = threading.Lock()
         self._availability = self._availability_of("online", "running")
         self._health: Health | None = None
+        self._checkpoints: deque[bytes] = deque(maxlen=_CHECKPOINTS_WAITING)
         # The fields below are written by the thread alone.
         self._held_hits: dict[str, _Rest] = {}
         self._held_cameras: dict[str, _Rest] = {}
@@ -267,6 +272,13 @@ class Publisher:
         )
         with self._lock:
             self._health = health
+
+    def publish_checkpoint(self, note: bytes) -> None:
+        """Publish a checkpoint of the audit log, for whoever keeps them as a witness.
+
+        Each goes out, in order; of those that wait for a lost broker the oldest give way.
+        """
+        self._checkpoints.append(note)
 
     def _availability_of(
         self, state: Literal["online", "offline", "safe"], reason: str
@@ -353,6 +365,11 @@ class Publisher:
             self._send(link, self._topics.availability, wanted.payload(), retain=True)
         if health is not None:
             self._send(link, self._topics.health, health.payload(), retain=False)
+        while self._checkpoints:
+            note = self._checkpoints[0]
+            self._send(link, self._topics.audit, note, retain=True)
+            with contextlib.suppress(ValueError):  # it may have given way meanwhile
+                self._checkpoints.remove(note)
         return wanted
 
     def _next_hit(self) -> StoredHit | None:

@@ -5,6 +5,7 @@
 | `anpr/<site>/<box>/<camera>/hit`| box → authority | 1   | never    |
 | `anpr/<site>/<box>/availability`| box → anyone    | 1   | yes      |
 | `anpr/<site>/<box>/health`      | box → anyone    | 1   | no       |
+| `anpr/<site>/<box>/audit`       | box → witness   | 1   | yes      |
 | `anpr/<site>/<box>/receipt`     | authority → box | 1   | never    |
 | `anpr/<site>/<box>/lists/<list>`| issuer → box    | 1   | yes      |
 | `anpr/<site>/<box>/command`     | supervisor → box| 1   | yes      |
@@ -24,7 +25,7 @@ ROOT = "anpr"
 # Site, box and camera ids: no MQTT wildcard (`+`, `#`), no level separator (`/`), no `$`.
 _ID = re.compile(r"[a-z0-9-]{1,40}")
 # A camera of this name would put its hits and the box's own topics side by side.
-_RESERVED = frozenset({"availability", "command", "health", "lists", "receipt"})
+_RESERVED = frozenset({"audit", "availability", "command", "health", "lists", "receipt"})
 # A list of this name would come to every authority as if it were a hit.
 _NO_LIST = "hit"
 
@@ -38,6 +39,7 @@ class Kind(Enum):
     RECEIPT = "receipt"
     LIST = "list"
     COMMAND = "command"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,10 @@ class BoxTopics:
         return f"{ROOT}/{self.site}/{self.box}/health"
 
     @property
+    def audit(self) -> str:
+        return f"{ROOT}/{self.site}/{self.box}/audit"
+
+    @property
     def receipt(self) -> str:
         return f"{ROOT}/{self.site}/{self.box}/receipt"
 
@@ -128,7 +134,7 @@ class BoxTopics:
     def publishable(self) -> frozenset[str]:
         """All the box may ever publish to; the rest comes from the other side."""
         hits = {self.hit(camera) for camera in self.cameras}
-        return frozenset(hits | {self.availability, self.health})
+        return frozenset(hits | {self.availability, self.health, self.audit})
 
     def require_publishable(self, topic: str) -> None:
         """Let nothing out that is not on the closed list.
@@ -166,7 +172,7 @@ def parse(topic: str) -> TopicName | None:
     match levels[1:]:
         case [site, box, camera, "hit"] if camera not in _RESERVED:
             return TopicName(Kind.HIT, site, box, camera)
-        case [site, box, "availability" | "health" | "receipt" | "command" as kind]:
+        case [site, box, "audit" | "availability" | "health" | "receipt" | "command" as kind]:
             return TopicName(Kind(kind), site, box, None)
         case [site, box, "lists", list_id] if list_id != _NO_LIST:
             return TopicName(Kind.LIST, site, box, None)

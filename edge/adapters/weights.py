@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+import rfc8785
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -147,6 +148,25 @@ class WeightsEntry(BaseModel):
         """Whether all its digests are known."""
         config = self.plate_config
         return self.sha256 is not None and (config is None or config.sha256 is not None)
+
+
+class WeightsInUse(BaseModel):
+    """The weights of a run by their digests, as the audit log and the evidence pack name them."""
+
+    model_config = _STRICT
+
+    detector: str
+    detector_sha256: _Digest
+    reader: str
+    reader_sha256: _Digest
+    plate_config_sha256: _Digest
+
+    def canonical(self) -> bytes:
+        """Canonical JSON (RFC 8785)."""
+        return rfc8785.dumps(self.model_dump())
+
+    def sha256(self) -> str:
+        return _sha256(self.canonical())
 
 
 class Pair(BaseModel):
@@ -314,6 +334,39 @@ class Manifest:
             ModelError: the name is unknown or of another contract, its digest is not pinned
                 yet, or a file is missing or is not the one the manifest describes.
         """
+        entry = self.pinned(name, contract)
+        path = self._checked(entry, entry.file, entry.sha256 or "", entry.bytes)
+        config = entry.plate_config
+        plate_config = (
+            None if config is None else self._checked(entry, config.file, config.sha256 or "")
+        )
+        return Weights(entry, path, plate_config)
+
+    def in_use(self, detector: str | None, reader: str | None) -> WeightsInUse:
+        """The digests of a detector and a reader; the files need not be there.
+
+        The default pair's where no name is given.
+
+        Raises:
+            ModelError: a name is unknown, or a digest is not pinned yet.
+        """
+        seeing = self.pinned(detector or self.default_detector, Contract.DETECTOR)
+        reading = self.pinned(reader or self.default_reader, Contract.READER)
+        config = reading.plate_config
+        return WeightsInUse(
+            detector=seeing.name,
+            detector_sha256=seeing.sha256 or "",
+            reader=reading.name,
+            reader_sha256=reading.sha256 or "",
+            plate_config_sha256=(config.sha256 if config is not None else None) or "",
+        )
+
+    def pinned(self, name: str, contract: Contract) -> WeightsEntry:
+        """An entry whose digests are all known.
+
+        Raises:
+            ModelError: the name is unknown or of another contract, or a digest is not pinned.
+        """
         entry = self._entries.get(name)
         if entry is None or entry.contract is not contract:
             known = ", ".join(self.names(contract)) or "none"
@@ -327,12 +380,7 @@ class Manifest:
                 f"`edge-anpr models pull {name}`, which shows the digest to pin",
                 code="E_MODEL_PIN",
             )
-        path = self._checked(entry, entry.file, entry.sha256 or "", entry.bytes)
-        config = entry.plate_config
-        plate_config = (
-            None if config is None else self._checked(entry, config.file, config.sha256 or "")
-        )
-        return Weights(entry, path, plate_config)
+        return entry
 
     def locate(self, file: str) -> Path | None:
         """Where a file of weights lies, unchecked; None if in no folder."""

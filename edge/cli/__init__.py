@@ -16,18 +16,21 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.audit import app as audit
 from edge.cli.check import check
 from edge.cli.demo import demo
+from edge.cli.erase import erase
 from edge.cli.evaluate import app as evaluate
+from edge.cli.evidence_pack import app as evidence_pack
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
 from edge.cli.models import app as models
 from edge.cli.lists import app as lists
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact
-from edge.cli.report import product_version
 from edge.cli.run import run
 from edge.cli.schema import schema
+from edge.cli.stats import stats
 from edge.cli.suspend import app as suspend
 from edge.errors import EdgeError
 
@@ -67,6 +70,8 @@ def options(
 ) -> None:
     """Options of every verb."""
     if show_version:
+        from edge.adapters.system import product_version
+
         typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
     logging.basicConfig(
@@ -87,6 +92,10 @@ app.add_typer(keys, name="keys")
 app.add_typer(models, name="models")
 app.add_typer(lists, name="lists")
 app.add_typer(suspend, name="suspend")
+app.add_typer(audit, name="audit")
+app.add_typer(evidence_pack, name="evidence-pack")
+app.command()(erase)
+app.command()(stats)
 app.command()(schema)
 
 

@@ -146,11 +146,17 @@ def rotate_box(
     Hits signed before are taken for another 31 days, unless the key was stolen. Lists that were
     sealed to the key it had no longer open: have each issuer build its lists anew.
     """
+    from edge.adapters.audit_log import FILE_NAME, open_box_audit
     from edge.adapters.system import SystemClock
-    from edge.privacy.keys import rotate_box_keys
+    from edge.policy.site_folder import read_box_folders
+    from edge.privacy.keys import BoxKeys, rotate_box_keys, signing_keys
 
-    _, folder = _box_of(site)
-    public = rotate_box_keys(folder, SystemClock().utc(), disown=stolen)
+    box = read_box_folders(site)
+    before = signing_keys(box.public_keys) if box.public_keys.exists() else ()
+    public = rotate_box_keys(box.keys, SystemClock().utc(), disown=stolen)
+    if (box.state / FILE_NAME).exists():
+        # The log goes on under the new key, even if the public file disowns the one before.
+        open_box_audit(box, BoxKeys.load(box.keys), before=before).close()
     _say([public], as_json, "give it to the authority")
 
 

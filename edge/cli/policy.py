@@ -270,10 +270,35 @@ def _put_in_force(
         write_whole(out, made.text(), mode=0o644)
     else:
         activations.require_lease(policy, box, made, now)
+        # Recorded first: what cannot be recorded does not come into force.
+        _enter(site, policy, None if in_force is None else in_force.policy)
         state.put_in_force(
             activations.InForce(activation=made, policy=policy, signatures=signatures)
         )
     _say_lease(made, now, as_json=as_json, out=out)
+
+
+def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
+    """Enter in the box's audit log what comes into force, or goes on for longer."""
+    from edge.adapters.audit_log import open_box_audit
+    from edge.policy.diff import Direction, changes
+    from edge.policy.site_folder import read_box_folders
+    from edge.privacy.audit import PolicyChanged
+    from edge.privacy.keys import BoxKeys
+
+    box = read_box_folders(site)
+    same = before is not None and before.sha256() == policy.sha256()
+    widening = before is None or any(
+        one.direction is Direction.WIDENING for one in changes(before, policy)
+    )
+    with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
+        audit.append(
+            PolicyChanged(
+                action="renewed" if same else "activated",
+                policy_sha256=policy.sha256(),
+                widening=widening,
+            )
+        )
 
 
 def _say_lease(made: Activation, now: datetime, *, as_json: bool, out: Path | None) -> None:

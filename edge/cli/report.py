@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge.adapters.system import product_version
 from edge.domain.accuracy import (
     BINS,
     PlateOutcome,
@@ -53,14 +53,6 @@ THRESHOLDS = (
     0.99,
 )
 """Posterior thresholds of the first plot."""
-
-
-def product_version() -> str:
-    """The installed version, or that there is none."""
-    try:
-        return version("edge-anpr")
-    except PackageNotFoundError:
-        return "(run from its sources)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -106,6 +108,11 @@ class Folders(Strict):
 
     state: FilePath = "state"
     keys: FilePath = "keys"
+    keyring: FilePath = Field(
+        default="keyring",
+        description="Where the keys of undelivered hits lie: outside `state`, best on another "
+        "medium.",
+    )
 
 
 class OutboxSettings(Strict):
@@ -138,6 +145,15 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
         yield ("broker",), "a password without a username; add username"
     if broker.tls is not None and (broker.tls.certificate is None) != (broker.tls.key is None):
         yield ("broker", "tls"), "certificate and key belong together; give both or neither"
+    state, keyring = (
+        PurePosixPath(posixpath.normpath(path))
+        for path in (site.folders.state, site.folders.keyring)
+    )
+    if state == keyring or state in keyring.parents or keyring in state.parents:
+        yield (
+            ("folders", "keyring"),
+            "must lie outside the state folder: a copy of that would hold its keys as well",
+        )
     for name, camera in site.cameras.items():
         look = camera.second_look
         if isinstance(look, Region):

@@ -65,8 +65,16 @@ class SiteFolder:
         return self.folder / path
 
     @property
+    def box(self) -> BoxFolders:
+        return _box_folders(self.folder, self.site)
+
+    @property
     def state_folder(self) -> Path:
         return self.resolve(self.site.folders.state)
+
+    @property
+    def keyring_folder(self) -> Path:
+        return self.resolve(self.site.folders.keyring)
 
     @property
     def keys_folder(self) -> Path:
@@ -124,6 +132,46 @@ class SiteFolder:
     def may_be_clear(self, list_id: str) -> bool:
         """Whether the list may be read from a CSV file in clear."""
         return list_id in _trial_lists(self.folder, self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFolders:
+    """Which box a site's folder is of, and where its things lie: all that needs no policy."""
+
+    site: str
+    box: str
+    keys: Path
+    state: Path
+    keyring: Path
+    reserve_mib: int
+
+    @property
+    def public_keys(self) -> Path:
+        """The file with the box's public keys; it may not exist yet."""
+        return self.keys / f"{self.site}.{self.box}.public.json"
+
+
+def read_box_folders(folder: Path) -> BoxFolders:
+    """Read site.yaml alone, for what must work even when the policy is refused.
+
+    Raises:
+        ConfigError: it is missing, cannot be understood or contradicts itself.
+    """
+    document = read_document(folder / SITE_FILE, Site)
+    site = document.model
+    refuse(document.problem(location, message) for location, message in site_contradictions(site))
+    return _box_folders(folder, site)
+
+
+def _box_folders(folder: Path, site: Site) -> BoxFolders:
+    return BoxFolders(
+        site=site.site,
+        box=site.box,
+        keys=folder / site.folders.keys,
+        state=folder / site.folders.state,
+        keyring=folder / site.folders.keyring,
+        reserve_mib=site.outbox.reserve_mib,
+    )
 
 
 def load_site_folder(folder: Path) -> SiteFolder:

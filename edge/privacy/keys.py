@@ -42,7 +42,7 @@ from typing_extensions import Self
 
 from edge.errors import KeyFileError
 from edge.privacy.framing import framed
-from edge.privacy.signing import PublicKeyText, SigningKey
+from edge.privacy.signing import PublicKey, PublicKeyText, SigningKey
 
 RETIRED_KEY_GRACE = timedelta(days=31)
 """A hit may wait on the box for its whole retention, at most 30 days. What comes later than
@@ -102,6 +102,11 @@ class BoxKeys:
         ):
             raise _damaged(file)
         return cls(public.site, public.box, generation.key_id, private.trial, signing, lists)
+
+    @property
+    def public(self) -> PublicKey:
+        """The key's public half."""
+        return PublicKey.from_raw(self._signing.public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes."""
@@ -163,6 +168,18 @@ class BoxPublicKeys:
         return found
 
     @classmethod
+    def parse(cls, content: bytes, file: Path) -> Self:
+        """Read a box's public file from its bytes; `file` is only named in complaints.
+
+        Raises:
+            KeyFileError: damaged or of another kind.
+        """
+        try:
+            return cls._of(file, _BoxPublicFile.model_validate_json(content))
+        except ValidationError:
+            raise _damaged(file) from None
+
+    @classmethod
     def _of(cls, file: Path, content: _BoxPublicFile) -> Self:
         keys: dict[str, Ed25519PublicKey] = {}
         for generation in content.generations:
@@ -193,6 +210,10 @@ class BoxPublicKeys:
     def knows(self, key_id: str) -> bool:
         """Whether the key is the box's, current or retired."""
         return key_id in self._keys
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """All of them, current and retired."""
+        return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._keys.values())
 
     def accepts(self, key_id: str, now: datetime) -> bool:
         """Whether the key is the box's, and current or not long retired."""
@@ -343,6 +364,10 @@ class AuthorityPublicKeys:
             _receipts=receipts,
         )
 
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The keys that sign its receipts and its audit log, all generations."""
+        return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._receipts.values())
+
     def verify_receipt(self, key_id: str, signature: bytes, message: bytes) -> bool:
         """Whether this is the authority's signature under that generation of its keys."""
         return key_id in self._receipts and _verified(self._receipts[key_id], signature, message)
@@ -354,8 +379,18 @@ class AuthorityKey:
 
     authority: str
     key_id: str
+    created_at: datetime
     sealing: X25519PrivateKey = field(repr=False, compare=False)
     _receipts: Ed25519PrivateKey = field(repr=False, compare=False)
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half of the key that signs receipts and the authority's audit log."""
+        return PublicKey.from_raw(self._receipts.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature for the authority's audit log, 64 bytes."""
+        return self._receipts.sign(message)
 
     def sign_receipt(self, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes."""
@@ -399,8 +434,19 @@ class AuthorityPrivateKeys:
             key_id = _authority_key_id(sealing.public_key(), receipts.public_key())
             if key_id != content.key_id:
                 raise _damaged(file)
-            generations[key_id] = AuthorityKey(content.authority, key_id, sealing, receipts)
+            generations[key_id] = AuthorityKey(
+                content.authority, key_id, content.created_at, sealing, receipts
+            )
         return cls(first.authority, any(content.trial for _, content in contents), generations)
+
+    @property
+    def newest(self) -> AuthorityKey:
+        """The generation that was made last."""
+        return max(self._generations.values(), key=lambda key: (key.created_at, key.key_id))
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The public halves of all generations' signing keys."""
+        return tuple(key.public for key in self._generations.values())
 
     def generation(self, key_id: str) -> AuthorityKey | None:
         """The keys of this id, or None if they are not, or no longer, there."""
@@ -518,6 +564,17 @@ def load_signer_key(file: Path) -> SigningKey:
     ):
         raise _damaged(file)
     return key
+
+
+def signing_keys(file: Path) -> tuple[PublicKey, ...]:
+    """The public keys in a box's or an authority's public file that sign audit logs.
+
+    Raises:
+        KeyFileError: missing, unreadable, damaged or of another kind.
+    """
+    if file.is_file() and _is_of(file, _AuthorityPublicFile):
+        return AuthorityPublicKeys.load(file).public_keys()
+    return BoxPublicKeys.load(file).public_keys()
 
 
 # --- what anyone may know of a key file ---------------------------------------------------

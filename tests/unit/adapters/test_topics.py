@@ -15,6 +15,7 @@ def test_the_list_of_publishable_topics_is_closed() -> None:
         "anpr/school-street/box-1/cam-2/hit",
         "anpr/school-street/box-1/availability",
         "anpr/school-street/box-1/health",
+        "anpr/school-street/box-1/audit",
     }
     for topic in BOX.publishable:
         BOX.require_publishable(topic)
@@ -39,7 +40,7 @@ def test_all_other_topics_are_refused(topic: str) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "a/b", "+", "#", "$share", "UPPER", "a b", "é", "x" * 41, "box\n", "health", "lists"],
+    ["", "a/b", "+", "#", "$share", "UPPER", "a b", "é", "x" * 41, "box\n", "health", "lists", "audit"],
 )
 @pytest.mark.parametrize("field", ["site", "box", "camera"])
 def test_an_id_that_would_break_out_of_its_level_is_refused(field: str, bad: str) -> None:
@@ -86,7 +87,9 @@ def test_a_hit_of_an_unknown_camera_has_no_topic() -> None:
         ("anpr/s/b/lists/permits", TopicName(Kind.LIST, "s", "b", None)),
         ("anpr/s/b/lists", None),
         ("anpr/s/b/lists/hit", None),
+        ("anpr/s/b/audit", TopicName(Kind.AUDIT, "s", "b", None)),
         ("anpr/s/b/other", None),
+        ("anpr/s/b/audit/hit", None),
         ("anpr/s/b/c/receipt", None),
         ("anpr/s/b/health/hit", None),
         ("anpr/s/b", None),

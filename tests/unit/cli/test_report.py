@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.system import product_version
 from edge.adapters.weights import Manifest, Weights
 from edge.cli.evaluate import ClipScore, summarise
 from edge.cli.evaluate_images import ImageScore, summarise_images
@@ -16,7 +17,6 @@ from edge.cli.report import (
     Measured,
     clips_page,
     images_page,
-    product_version,
     require_writable,
     write_page,
 )
