@@ -175,6 +175,11 @@ CODES: Mapping[str, Meaning] = {
         3,
         "an entry of a list is wrong, so the list is refused whole; correct the named lines",
     ),
+    "E_NOTICE": Meaning(
+        3,
+        "a page or sign is not what the signed policy says; publish it anew with "
+        "`edge-anpr notice`",
+    ),
     "E_OPENCV": Meaning(
         3,
         "`cv2` does not load or is a mixture of two versions; run the commands in the message",

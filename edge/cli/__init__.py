@@ -22,6 +22,7 @@ from edge.cli.demo import demo
 from edge.cli.evaluate import app as evaluate
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
+from edge.cli.notice import app as notice
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.run import run
@@ -64,7 +65,7 @@ def options(
 ) -> None:
     """Options of every verb."""
     if show_version:
-        typer.echo(f"edge-anpr {_version()}")
+        typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
     logging.basicConfig(
         level=log_level.value.upper(),
@@ -73,7 +74,8 @@ def options(
     )
 
 
-def _version() -> str:
+def product_version() -> str:
+    """The version of the installed package."""
     try:
         return version("edge-anpr")
     except PackageNotFoundError:
@@ -88,6 +90,7 @@ app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
 app.add_typer(hits, name="hits")
 app.add_typer(keys, name="keys")
+app.add_typer(notice, name="notice")
 app.command()(schema)
 
 

@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from edge.domain.counting import SMALLEST_SHOWN
 from edge.errors import ConfigError
-from edge.policy.document import read_text
+from edge.policy.document import path_text, read_text
 from edge.policy.model import Id, Strict
 
 COUNTS_FILE = "counts.json"
@@ -67,7 +67,7 @@ def read_counts(file: Path, site: str) -> Counts | None:
         counts = Counts.model_validate_json(read_text(file, MAX_BYTES))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        at = ".".join(map(str, first["loc"]))
+        at = path_text(first["loc"])
         raise ConfigError(
             f"{file}: {at}: {first['msg']}; see docs/notice.md for what it holds"
         ) from None
