@@ -77,7 +77,7 @@ def make(
         write_whole(out / name, files[name], mode=0o644)
     if as_json:
         facts_json = {
-            "policy_sha256": policy.sha256(),
+            "policy_sha256": facts.sha256,
             "version": policy.version,
             "draft": draft,
             "files": [str(out / name) for name in files],
@@ -85,7 +85,7 @@ def make(
         typer.echo(json.dumps(facts_json))
         return
     what = "a draft of version" if draft else "version"
-    typer.echo(f"{what} {policy.version} of {policy.site}: {policy.sha256()}")
+    typer.echo(f"{what} {policy.version} of {policy.site}: {facts.sha256}")
     for name in files:
         typer.echo(f"  {out / name}")
 
@@ -126,13 +126,13 @@ def verify(
             )
         found[str(file)] = kind
     if as_json:
-        typer.echo(json.dumps({"policy_sha256": facts.policy.sha256(), "files": found}))
+        typer.echo(json.dumps({"policy_sha256": facts.sha256, "files": found}))
         return
     signed = ", ".join(sorted(facts.signed))
     for name in found:
         typer.echo(
             f"{name}: says what version {facts.policy.version} of {facts.policy.site} says, "
-            f"signed by {signed}: {facts.policy.sha256()}"
+            f"signed by {signed}: {facts.sha256}"
         )
 
 

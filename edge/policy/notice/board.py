@@ -1,6 +1,6 @@
 """The sign at the place: what the Belgian royal decree of 10 February 2008 asks for, as SVG.
 
-It holds the statement, the letters ANPR inside the drawing of the camera, the controller with
+Below the drawing of a camera with the letters ANPR on it stand the act, the controller with an
 address, the data protection officer and the website. Colours and drawing are this product's own:
 whoever orders the sign takes the model in the decree's annex, and the words from here.
 """
@@ -19,99 +19,138 @@ WIDTH_MM, HEIGHT_MM = 600, 400
 """The size for a place that is not enclosed: 0.60 by 0.40 m."""
 
 _FONT = "Arial, 'Liberation Sans', Helvetica, sans-serif"
-_INK, _PAPER = "#000000", "#ffffff"
+_INK, _SOFT, _PAPER, _CAMERA, _MARK = "#000000", "#333333", "#ffffff", "#f2b705", "#b00020"
+_LEFT, _TOP, _BOTTOM = 32, 182, 380
+_LETTER = 0.56
+"""Width of a letter in parts of its height, on the safe side of the average of the font."""
+
+Line = tuple[str, float, bool]
+"""Text, height in parts of a common size, bold or not; an empty one is a gap."""
 
 
 def information_board(facts: Facts, words: Words) -> str:
     """The sign in one language, as an SVG document."""
     policy = facts.policy
-    board = policy.information_board
+    website = policy.information_board.website
+    heading = words(f"board.{policy.legal.regime}")
     mark = "draft" if facts.draft else "demo" if policy.demo else None
-    camera = element(
+    lines = [
+        *_told(words("board.controller"), policy.controller.name, policy.controller.contact),
+        ("", 0.5, False),
+        *_told(words("board.dpo"), policy.dpo.name, policy.dpo.contact),
+        ("", 0.5, False),
+        *_told(words("board.website"), "", website),
+    ]
+    drawn = element(
+        "svg",
+        element("title", heading),
+        element("rect", width=WIDTH_MM, height=HEIGHT_MM, fill=_PAPER),
+        _frame(),
+        _camera(),
+        *_heading(heading),
+        *_fitted(lines),
+        qr_code(website, x="452", y="258", width="122", height="122"),
+        None if mark is None else _marked(words(f"board.{mark}")),
+        xmlns="http://www.w3.org/2000/svg",
+        viewBox=f"0 0 {WIDTH_MM} {HEIGHT_MM}",
+        width=f"{WIDTH_MM}mm",
+        height=f"{HEIGHT_MM}mm",
+        font_family=_FONT,
+        lang=words.language,
+    )
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{drawn.text}'
+
+
+def _frame() -> Markup:
+    return element(
+        "rect", x=6, y=6, width=588, height=388, rx=10, fill="none", stroke=_INK, stroke_width=3
+    )
+
+
+def _camera() -> Markup:
+    letters = element(
+        "text",
+        "ANPR",
+        x=62,
+        y=43,
+        font_size=19,
+        font_weight="bold",
+        fill=_INK,
+        stroke="none",
+        text_anchor="middle",
+        transform="rotate(8.7 62 37)",
+    )
+    return element(
         "g",
         pictogram(),
-        element(
-            "text",
-            "ANPR",
-            x=62,
-            y=43,
-            font_size=19,
-            font_weight="bold",
-            fill=_INK,
-            text_anchor="middle",
-            transform="rotate(8.7 62 37)",
-        ),
-        transform="translate(32 36) scale(1.75)",
-        fill="#f2b705",
+        letters,
+        transform="translate(28 26) scale(1.7)",
+        fill=_CAMERA,
         stroke=_INK,
         stroke_width="1.5",
         stroke_linejoin="round",
     )
-    return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        + element(
-            "svg",
-            element("title", words(f"board.{policy.legal.regime}")),
-            element("rect", width=WIDTH_MM, height=HEIGHT_MM, fill=_PAPER),
-            element(
-                "rect", x=6, y=6, width=588, height=388, rx=10, fill="none", stroke=_INK,
-                stroke_width=3,
-            ),
-            camera,
-            *_lines(words(f"board.{policy.legal.regime}"), 268, 62, 24, 22, bold=True),
-            *_told(policy.controller.name, policy.controller.contact, words("board.controller"), 215),
-            *_told(policy.dpo.name, policy.dpo.contact, words("board.dpo"), 283),
-            *_told("", board.website, words("board.website"), 351),
-            qr_code(board.website, x="462", y="268", width="112", height="112"),
-            None
-            if mark is None
-            else element(
-                "text", words(f"board.{mark}"), x=300, y=262, font_size=110, font_weight="bold",
-                fill="#b00020", fill_opacity="0.25", text_anchor="middle",
-                transform="rotate(-18 300 220)",
-            ),
-            xmlns="http://www.w3.org/2000/svg",
-            viewBox=f"0 0 {WIDTH_MM} {HEIGHT_MM}",
-            width=f"{WIDTH_MM}mm",
-            height=f"{HEIGHT_MM}mm",
-            font_family=_FONT,
-            lang=words.language,
-        ).text
-    )  # fmt: skip
 
 
-def _told(name: str, contact: str, term: str, y: int) -> Iterator[Markup]:
+def _heading(text: str) -> Iterator[Markup]:
+    """The act's words: what it is large, the act itself below."""
+    what, _, act = text.partition(" – ")
+    y = 62.0
+    for part, size, columns in ((what, 29, 19), (act, 21, 27)):
+        for line in textwrap.wrap(part, columns):
+            yield _text(line, 250, y, size, bold=True)
+            y += size * 1.25
+
+
+def _told(term: str, name: str, contact: str) -> Iterator[Line]:
     """One party: a small heading, the name, how to reach it."""
-    yield element("text", term, x=32, y=y, font_size=13, fill="#333333")
-    lines = [(name, True)] if name else []
-    lines += [(line, False) for line in textwrap.wrap(contact, 58)[:2]]
-    for number, (line, bold) in enumerate(lines, start=1):
-        yield element(
-            "text",
-            line,
-            x=32,
-            y=y + 17 * number,
-            font_size=_fitting(line, 15, 420),
-            font_weight="bold" if bold else None,
-            fill=_INK,
-        )
+    yield term, 0.82, False
+    if name:
+        yield from ((line, 1.0, True) for line in _wrapped(name))
+    yield from ((line, 1.0, False) for line in _wrapped(contact))
 
 
-def _lines(
-    text: str, x: int, y: int, size: int, columns: int, *, bold: bool = False
-) -> Iterator[Markup]:
-    for number, line in enumerate(textwrap.wrap(text, columns)):
-        yield element(
-            "text",
-            line,
-            x=x,
-            y=y + number * size * 1.3,
-            font_size=size,
-            font_weight="bold" if bold else None,
-            fill=_INK,
-        )
+def _wrapped(text: str) -> list[str]:
+    """Lines that break between words only: an address must stay whole."""
+    return textwrap.wrap(text, 48, break_long_words=False, break_on_hyphens=False)
 
 
-def _fitting(line: str, size: float, width: float) -> str:
-    """The size at which a line surely fits: no letter of the font is wider on average than 0.6."""
-    return f"{min(size, width / (0.6 * max(1, len(line)))):.1f}"
+def _fitted(lines: list[Line]) -> Iterator[Markup]:
+    """All lines, as large as height and width of the sign allow: none is ever left out."""
+    height = sum(part for _, part, _ in lines) * 1.25
+    longest = max(len(text) * part for text, part, _ in lines)
+    size = min(17.5, (_BOTTOM - _TOP) / height, (440 - _LEFT) / (longest * _LETTER))
+    y = float(_TOP)
+    for text, part, bold in lines:
+        y += part * size * 1.25
+        if text:
+            yield _text(text, _LEFT, y, part * size, bold=bold, soft=part < 1)
+
+
+def _text(
+    text: str, x: float, y: float, size: float, *, bold: bool = False, soft: bool = False
+) -> Markup:
+    return element(
+        "text",
+        text,
+        x=f"{x:.0f}",
+        y=f"{y:.1f}",
+        font_size=f"{size:.1f}",
+        font_weight="bold" if bold else None,
+        fill=_SOFT if soft else _INK,
+    )
+
+
+def _marked(word: str) -> Markup:
+    return element(
+        "text",
+        word,
+        x=300,
+        y=250,
+        font_size=f"{min(110.0, 620 / (0.72 * len(word))):.0f}",
+        font_weight="bold",
+        fill=_MARK,
+        fill_opacity="0.25",
+        text_anchor="middle",
+        transform="rotate(-18 300 220)",
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import segno
 
@@ -118,13 +119,7 @@ def share_bar(share: float, low: float, high: float, words: Words, name: str) ->
 
 def qr_code(text: str, **attributes: str) -> Markup:
     """A QR code (ISO/IEC 18004, level M) as an SVG image, one unit for each module."""
-    rows = segno.make(text, error="m", micro=False, boost_error=False).matrix
-    side = len(rows) + 2 * _QUIET_ZONE
-    path = "".join(
-        f"M{x + _QUIET_ZONE} {y + _QUIET_ZONE}h{length}v1h-{length}z"
-        for y, row in enumerate(rows)
-        for x, length in _runs(row)
-    )
+    side, path = _modules(text)
     return element(
         "svg",
         element("rect", width=side, height=side, fill="#ffffff"),
@@ -135,8 +130,20 @@ def qr_code(text: str, **attributes: str) -> Markup:
     )
 
 
+@cache
+def _modules(text: str) -> tuple[int, str]:
+    """Side of a QR code with its quiet zone, and the path of its dark modules."""
+    rows = segno.make(text, error="m", micro=False, boost_error=False).matrix
+    path = "".join(
+        f"M{x + _QUIET_ZONE} {y + _QUIET_ZONE}h{length}v1h-{length}z"
+        for y, row in enumerate(rows)
+        for x, length in _runs(row)
+    )
+    return len(rows) + 2 * _QUIET_ZONE, path
+
+
 def pictogram() -> Markup:
-    """A camera on a wall, 120 units wide and 80 high, with ANPR on it where it is large."""
+    """A camera on a wall, 120 units wide and 80 high."""
     return join(
         [
             element("path", d="M4 14h10v52h-10z"),

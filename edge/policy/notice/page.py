@@ -74,6 +74,16 @@ class Facts:
     draft: bool
     made_by: str
 
+    @property
+    def sha256(self) -> str:
+        """Of the policy, hex."""
+        return self.versions[0].sha256
+
+    @property
+    def mark(self) -> str:
+        """What the QR code says."""
+        return f"edge-anpr policy {self.policy.site} {self.policy.version} sha256:{self.sha256}"
+
 
 def notice_page(facts: Facts) -> str:
     """The whole page, as HTML."""
@@ -95,7 +105,7 @@ def notice_page(facts: Facts) -> str:
         element(
             "meta",
             name="edge-anpr-policy",
-            content=f"{policy.site} {policy.version} {policy.sha256()}",
+            content=f"{policy.site} {policy.version} {facts.sha256}",
         ),
         element("title", f"{every[0]('page.title')} – {policy.site} – {policy.controller.name}"),
         element("style", Markup(style)),
@@ -142,11 +152,6 @@ def links(text: str) -> Markup:
         pieces.append(element("a", match.group(), href=target))
         end = match.end()
     return join([*pieces, text[end:]])
-
-
-def policy_mark(policy: Policy) -> str:
-    """What the QR code says."""
-    return f"edge-anpr policy {policy.site} {policy.version} sha256:{policy.sha256()}"
 
 
 @cache
@@ -259,6 +264,7 @@ class _Article:
 
     def _brief(self) -> list[Child]:
         words, policy = self._words, self._policy
+        wanted = any(isinstance(rule, HotlistRule) for rule in policy.rules)
         hours = [
             element("p", join([self._named(name, camera), words.sentence(camera.hours)]))
             for name, camera in policy.cameras.items()
@@ -270,7 +276,7 @@ class _Article:
                                                           policy.purposes.values())),
                     (words("brief.passing"), words("brief.passing_text")),
                     (
-                        words("brief.breaking"),
+                        words("brief.breaking_wanted" if wanted else "brief.breaking"),
                         words("brief.breaking_text", authority=self._authorities()),
                     ),
                     (words("brief.open"), join(hours)),
@@ -696,8 +702,7 @@ class _Article:
         ]
 
     def _proof(self) -> list[Child]:
-        words, policy = self._words, self._policy
-        digest = policy.sha256()
+        words, digest = self._words, self._facts.sha256
         groups = " ".join(digest[start : start + 8] for start in range(0, len(digest), 8))
         roles = [words(f"proof.{role}") for role in ROLES if role in self._facts.signed]
         name = f"{self._language}-qr"
@@ -711,7 +716,7 @@ class _Article:
             ),
             element(
                 "figure",
-                qr_code(policy_mark(policy), class_="qr", role="img", aria_labelledby=name),
+                qr_code(self._facts.mark, class_="qr", role="img", aria_labelledby=name),
                 element("figcaption", words("proof.qr"), id=name),
             ),
         ]

@@ -82,7 +82,7 @@ def require_genuine(content: str, name: str, facts: Facts) -> str:
             f"{name}: made by edge-anpr {maker[1]}, and this is {facts.made_by}; verify it with "
             "that version, or publish it anew"
         )
-    if found is not None and found[3] != facts.policy.sha256():
+    if found is not None and found[3] != facts.sha256:
         raise _refused(
             f"{name}: of another policy, version {found[2]}, and not of version "
             f"{facts.policy.version} as it was signed; publish it anew"

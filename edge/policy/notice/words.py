@@ -87,7 +87,7 @@ class Words:
             number += "."
         if self.language == "fr" and moment.day == 1:
             number = "1er"
-        return f"{number} {self(f'month.{moment.month}')} {moment.year}"
+        return f"{number}{_NO_BREAK}{self(f'month.{moment.month}')} {moment.year}"
 
     def dates(self, days: str) -> str:
         """A date, or from one to another as in 2026-12-24..2027-01-02."""
