@@ -1,4 +1,4 @@
-"""A real headless Chromium, spoken to over the DevTools protocol by two pipes: no port, no library."""
+"""A real headless Chromium, spoken to over two pipes by the DevTools protocol: no library."""
 
 from __future__ import annotations
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from click import Context
 from typer.core import TyperGroup
 
 from edge.errors import EdgeError, PolicyError, UsageError
@@ -24,7 +23,8 @@ MAX_BYTES = 8 * 1024 * 1024
 class _MakeByDefault(TyperGroup):
     """`notice SITE` is `notice make SITE`."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    # typer brings a click of its own along, whose names are private: hence no type for it.
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         if args and args[0] not in self.commands and args[0] not in {"--help", "-h"}:
             args = ["make", *args]
         return super().parse_args(ctx, args)
@@ -94,9 +94,7 @@ def make(
 def verify(
     page: Annotated[
         Path,
-        typer.Argument(
-            help="A page, a sign, or the folder with all of them.", show_default=False
-        ),
+        typer.Argument(help="A page, a sign, or the folder with all of them.", show_default=False),
     ],
     site: Annotated[
         Path,

@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,7 @@ def test_p14_a_policy_that_not_everyone_signed_has_no_notice_but_a_draft(tmp_pat
     for language in LANGUAGES:
         assert Words(language)("banner.draft_title") in text
     sign_site(made.folder)
-    verified = product(
-        "notice", "verify", tmp_path / "draft" / "index.html", "--site", made.folder
-    )
+    verified = product("notice", "verify", tmp_path / "draft" / "index.html", "--site", made.folder)
     assert verified.status == 3
     assert "a draft" in verified.err
 
@@ -229,7 +228,11 @@ def notice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(CONFIG / "demo", site)
     quarters = [
         {"quarter": "2026-Q1", "vehicles": 41230, "reports": {"school-street": 131, "stolen": 2}},
-        {"quarter": "2026-Q2", "vehicles": 39870, "reports": {"school-street": 88, "stolen": "<10"}},
+        {
+            "quarter": "2026-Q2",
+            "vehicles": 39870,
+            "reports": {"school-street": 88, "stolen": "<10"},
+        },
     ]
     (site / "counts.json").write_text(json.dumps({"site": "demo-street", "quarters": quarters}))
     out = tmp_path_factory.mktemp("notice")
@@ -382,7 +385,8 @@ def test_a_sign_shows_all_of_it_and_its_qr_code_leads_to_the_page(
         tab.size(1200, 800)
         boxes = tab.value(
             "[...document.querySelectorAll('text:not([fill-opacity])')]"
-            ".map(one => {const b = one.getBBox(); return [b.x, b.y, b.x + b.width, b.y + b.height]})"
+            ".map(one => one.getBBox())"
+            ".map(box => [box.x, box.y, box.x + box.width, box.y + box.height])"
         )
         image = decoded(tab.picture("svg > svg", scale=2))
         told, _, _ = cv2.QRCodeDetector().detectAndDecode(image)
@@ -473,7 +477,7 @@ def test_a_screen_reader_finds_landmarks_headings_and_names(
     assert roles.count("navigation") == 2
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     for one in told:
         if one["role"] in {"link", "img", "image", "region", "navigation", "heading"}:
             assert one["name"], one

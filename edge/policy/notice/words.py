@@ -124,8 +124,7 @@ class Words:
         return ", ".join(one.replace("-", "–") for one in every) or self("unit.closed")
 
     def week(self, schedule: WeeklySchedule) -> tuple[tuple[str, str], ...]:
-        """Days that follow each other and have the same hours, and those hours; closed days
-        are left out."""
+        """Days that follow each other and have the same hours, with those; closed ones not."""
         weekly = {str(day): hours for day, hours in schedule.weekly.items()}
         found = []
         for hours, group in groupby(DAYS, key=lambda day: weekly.get(day, ())):

@@ -1,4 +1,4 @@
-"""The public notice: what it says, that it says it in four languages, and that nobody can alter it."""
+"""The public notice: what it says, in four languages, and that nobody can alter it unseen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET  # noqa: S405 - only what this product has just written
+from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -246,11 +246,13 @@ def test_p07_counts_under_ten_are_never_stated(tmp_path: Path) -> None:
         ' {"quarter": "2026-Q2", "vehicles": "<10", "reports": {"gone": 12}}]}',
     )
     text = page(facts(counts=found))
-    rows = [words_of(row).split() for row in section(text, "en", "counts").split("<tr>")[2:]]
+    rows = [
+        " ".join(words_of(row).split()) for row in section(text, "en", "counts").split("<tr>")[2:]
+    ]
 
     assert rows == [
-        "2026, quarter 2 fewer than 10 not stated 12".split(),
-        "2026, quarter 1 41,230 fewer than 10 not stated".split(),
+        "2026, quarter 2 fewer than 10 not stated 12",
+        "2026, quarter 1 41,230 fewer than 10 not stated",
     ]
     assert "fewer than 10" in words_of(section(text, "en", "lists"))
     assert page(facts()) != text
@@ -300,7 +302,9 @@ def test_p04_the_page_tells_each_widening_of_each_version() -> None:
 
     assert told.index("Version 3") < told.index("Version 2") < told.index("Version 1")
     assert "Narrower size of a list" in told
-    assert re.search(r"Wider (retention and what a picture shows|what a picture shows and ret)", told)
+    assert re.search(
+        r"Wider (retention and what a picture shows|what a picture shows and ret)", told
+    )
     assert "First version." in told
     assert text.count('class="tag widening"') == 1
 
@@ -562,7 +566,7 @@ def test_days_with_the_same_hours_are_told_together() -> None:
     schedule = WeeklySchedule.model_validate(
         {
             "weekly": {
-                **dict.fromkeys(("mon", "tue", "wed"), ["08:15-08:45", "15:30-16:00"]),
+                **{day: ["08:15-08:45", "15:30-16:00"] for day in ("mon", "tue", "wed")},
                 "fri": ["22:00-06:00"],
                 "sat": ["00:00-24:00"],
             },
