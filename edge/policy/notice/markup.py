@@ -1,4 +1,4 @@
-"""HTML and SVG out of values: whatever is a plain string is escaped, so no policy can add markup."""
+"""HTML and SVG out of values: a plain string is escaped, so no policy can add markup."""
 
 from __future__ import annotations
 

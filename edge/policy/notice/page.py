@@ -26,7 +26,7 @@ from edge.policy.model import (
     WeeklySchedule,
     WrongWayRule,
 )
-from edge.policy.notice.counts import Counts, shown
+from edge.policy.notice.counts import Count, Counts, shown
 from edge.policy.notice.drawings import camera_map, maps, pictogram, qr_code, share_bar
 from edge.policy.notice.history import Version
 from edge.policy.notice.markup import Child, Markup, element, join
@@ -399,7 +399,7 @@ class _Article:
     def _retention(self) -> list[Child]:
         words, policy = self._words, self._policy
         ceiling = words.duration(RETENTION_CEILING_HOURS[policy.legal.regime])
-        rows: list[list[Child]] = [
+        rows: list[Sequence[Child]] = [
             [words("retention.passing"), words("retention.passing_text")],
             [
                 words("retention.token"),
@@ -770,7 +770,7 @@ class _Article:
             return self._words("where.masks_one")
         return self._words("where.masks_many", count=count)
 
-    def _count(self, count: int | str | None) -> str:
+    def _count(self, count: Count | None) -> str:
         if count is None:
             return self._words("counts.missing")
         number = shown(count)
