@@ -73,6 +73,7 @@ class PolicyState:
             OutboxError: the state folder cannot be written; what was in force still is.
         """
         text = in_force.text()
+        private_folder(self._folder)
         write_whole(self._folder / POLICIES / f"{in_force.policy.version}.json", text)
         write_whole(self._folder / ACTIVATION, text)
 
@@ -149,6 +150,19 @@ class FileDigest:
         return self._known[1]
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder, and what is missing above it, for this user alone.
+
+    Raises:
+        OutboxError: it cannot be made.
+    """
+    try:
+        for missing in [one for one in (*reversed(folder.parents), folder) if not one.exists()]:
+            missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
 def write_whole(file: Path, text: str, *, mode: int = 0o600) -> None:
     """Put a file in place, whole and on disk, or leave what was there.
 
@@ -157,7 +171,7 @@ def write_whole(file: Path, text: str, *, mode: int = 0o600) -> None:
     """
     fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
