@@ -139,12 +139,16 @@ def _facts(site: Path, *, draft: bool) -> Facts:
     from edge.cli import product_version
     from edge.cli.policy import state_folder
     from edge.policy.diff import require_authorised
+    from edge.policy.document import refuse
+    from edge.policy.homework import problems
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
     from edge.policy.notice.publication import facts_of
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
     from edge.policy.site_folder import POLICY_FILE, read_policy
 
-    policy = read_policy(site / POLICY_FILE).model
+    document = read_policy(site / POLICY_FILE)
+    refuse(problems(document))
+    policy = document.model
     history = PolicyState(state_folder(site)).history()
     try:
         signatures = read_signatures(site / SIGNATURES_FILE)

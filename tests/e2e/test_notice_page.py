@@ -168,6 +168,19 @@ def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], statu
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("draft", [[], ["--draft"]])
+def test_a_policy_that_contradicts_itself_has_no_notice_and_no_draft(
+    tmp_path: Path, draft: list[str]
+) -> None:
+    made = make_site(tmp_path, policy_yaml=policy(rules=[hotlist_rule(list="nowhere")]))
+
+    refused = product("notice", made.folder, "--out", tmp_path / "notice", *draft)
+
+    assert refused.status == 3
+    assert "no list has this name" in refused.err
+    assert "E_INTERNAL" not in refused.err
+
+
 def in_force(made: MadeSite, at: str) -> None:
     whole = read_policy(made.folder / "policy.yaml").model
     signatures = read_signatures(made.folder / "policy.signatures.json")

@@ -744,7 +744,9 @@ class _Article:
         """The camera's place, where there is more than one to tell apart."""
         if len(self._policy.cameras) == 1:
             return None
-        return join([self._cameras[name], " (", self._as_written(camera.place), "): "])
+        return join(
+            [self._cameras[name], " (", self._as_written(camera.place), ")", self._words.colon]
+        )
 
     def _rule_name(self, rule: AnyRule) -> str:
         """What the rule is about, with its id where that alone tells it apart."""

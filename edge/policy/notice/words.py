@@ -64,6 +64,10 @@ class Words:
         text = re.sub(r" (?=[:;?!»])", _NO_BREAK, text)
         return text.replace("« ", f"«{_NO_BREAK}")
 
+    @property
+    def colon(self) -> str:
+        return f"{_NO_BREAK}: " if self.language == "fr" else ": "
+
     # --- numbers and dates ------------------------------------------------------------------
 
     def number(self, value: int) -> str:
