@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from edge.policy.diff import Direction
+from edge.policy.diff import REVEALS, Direction
 from edge.policy.model import (
     RETENTION_CEILING_HOURS,
     ROLES,
@@ -358,8 +358,13 @@ class _Article:
 
     def _records(self) -> list[Child]:
         words, policy = self._words, self._policy
-        levels = [one for one in ("plate", "vehicle", "occupants") if one in self._reveals()]
-        pictures = [words("records.hit_picture", shown=words(f"rules.{one}")) for one in levels]
+        levels = {level: self._rules_that_show(level) for level in REVEALS}
+        levels = {level: names for level, names in levels.items() if names}
+        key = "records.hit_picture" if len(levels) == 1 else "records.hit_picture_rule"
+        pictures = [
+            words(key, rule=words.all_of(names), shown=words(f"rules.{level}"))
+            for level, names in levels.items()
+        ]
         epoch = str(policy.epoch_minutes)
         never = ["never_passing", "never_video", "never_people", "never_faces", "never_trace",
                  "never_search"]  # fmt: skip
@@ -737,8 +742,8 @@ class _Article:
         names = (self._policy.authorities[rule.authority].name for rule in self._policy.rules)
         return self._words.all_of(list(dict.fromkeys(names)))
 
-    def _reveals(self) -> set[str]:
-        return {rule.reveal for rule in self._policy.rules}
+    def _rules_that_show(self, level: str) -> list[str]:
+        return [self._rule_name(rule) for rule in self._policy.rules if rule.reveal == level]
 
     def _named(self, name: str, camera: PolicyCamera) -> Child:
         """The camera's place, where there is more than one to tell apart."""
@@ -869,7 +874,7 @@ class _Article:
         body = [
             element(
                 "tr",
-                element("th", cells[0], scope="row"),
+                element("th", cells[0], scope="row", class_="whole" if numbers else None),
                 *(element("td", cell, class_=number) for cell in cells[1:]),
             )
             for cells in rows
