@@ -297,9 +297,11 @@ def test_p04_the_page_tells_each_widening_of_each_version() -> None:
     content["lists"]["stolen"]["max_entries"] = 10
     third = Policy.model_validate({**content, "version": 3})
 
-    text = section(page(facts(third, earlier=[first, second, third])), "en", "history")
+    later = Policy.model_validate({**content, "version": 4})
+    text = section(page(facts(third, earlier=[first, second, third, later])), "en", "history")
     told = words_of(text)
 
+    assert text.count("<dt>") == 3
     assert told.index("Version 3") < told.index("Version 2") < told.index("Version 1")
     assert "Narrower size of a list" in told
     assert re.search(
