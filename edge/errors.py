@@ -195,6 +195,11 @@ CODES: Mapping[str, Meaning] = {
         3,
         "a bundle is older than the last one of its list; have it built anew",
     ),
+    "E_NOTICE": Meaning(
+        3,
+        "a page or sign is not what the signed policy says; publish it anew with "
+        "`edge-anpr notice`",
+    ),
     "E_OPENCV": Meaning(
         3,
         "`cv2` does not load or is a mixture of two versions; run the commands in the message",

@@ -26,6 +26,7 @@ from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
 from edge.cli.models import app as models
 from edge.cli.lists import app as lists
+from edge.cli.notice import app as notice
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.run import run
@@ -96,6 +97,7 @@ app.add_typer(audit, name="audit")
 app.add_typer(evidence_pack, name="evidence-pack")
 app.command()(erase)
 app.command()(stats)
+app.add_typer(notice, name="notice")
 app.command()(schema)
 
 

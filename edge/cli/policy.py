@@ -95,7 +95,7 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
     file = site / SIGNATURES_FILE
     before = _signatures_of(site, policy) if file.exists() else None
     signatures = add_signature(policy, signing, before)
-    in_force = PolicyState(_state_folder(site)).in_force()
+    in_force = PolicyState(state_folder(site)).in_force()
     write_whole(file, signatures.text(), mode=0o644)
     lacking = missing_roles(policy.approvals.signers, frozenset(signatures.signatures))
     if as_json:
@@ -133,7 +133,7 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     policy = read_policy(site / POLICY_FILE).model
     signatures = read_signatures(site / SIGNATURES_FILE)
     signed = signers_of(policy, signatures)
-    require_authorised(policy, signatures, PolicyState(_state_folder(site)).history())
+    require_authorised(policy, signatures, PolicyState(state_folder(site)).history())
     wrong = unready(policy, _dpia_digest(site, policy))
     if wrong is not None:
         raise wrong
@@ -372,7 +372,7 @@ def _policy_at(path: Path) -> Policy:
     return read_policy(path / POLICY_FILE if path.is_dir() else path).model
 
 
-def _state_folder(site: Path) -> Path:
+def state_folder(site: Path) -> Path:
     """Where the box keeps its state; without a site.yaml where it would be by default."""
     from edge.policy.document import read_document
     from edge.policy.site import Folders, Site
