@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 from edge.adapters.policy_state import PolicyState
 from edge.policy.activation import InForce, activate
-from edge.policy.signatures import SIGNATURES_FILE, add_signature
+from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 from edge.policy.site_folder import read_policy
-from edge.privacy.keys import (
-    load_signer_key,
-    new_authority_keys,
-    new_box_keys,
-    new_signer_key,
-)
-from tests import sites
-from tests.sites import AUTHORITY, BOX, DPIA, SIGNERS, SITE, list_csv, write_yaml
+from edge.privacy.keys import load_signer_key, new_signer_key
+from tests.sites import BOX, SIGNERS, SITE, list_csv, make_real, make_site, policy
 
 NAMES = (*SIGNERS, "vtc", "office")
 
@@ -58,48 +50,18 @@ class RealSite:
         ]  # fmt: skip
 
 
-def make_real_site(base: Path, *, port: int = 1883, receipts: str = "none") -> RealSite:
-    """Write a site that is signed, activated and in force, below `base`."""
+def make_real_site(base: Path, *, port: int = 1883) -> RealSite:
+    """Write a site that is signed, activated and in force, below `base`; it has no list yet."""
     now = datetime.now(timezone.utc)
-    folder = base / "site"
-    folder.mkdir(parents=True)
+    made = make_site(base, port=port, policy_yaml=policy(receipts="none"))
     files = {name: new_signer_key(base / "signers", name, now) for name in NAMES}
     keys = {name: load_signer_key(file) for name, file in files.items()}
-    content = sites.policy(receipts=receipts)
-    _date(content, now)
-    for holders in (
-        content["approvals"]["signers"],
-        content["suspension"]["keys"],
-        content["issuers"],
-    ):
-        for name, holder in holders.items():
-            holder.update(key=keys[name].public.text, demo=False)
-    write_yaml(folder / "policy.yaml", content)
-    write_yaml(folder / "site.yaml", sites.site(port=port))
-    (folder / "dpia.md").write_bytes(DPIA)
-    policy = read_policy(folder / "policy.yaml").model
-    signatures = None
-    for name in SIGNERS:
-        signatures = add_signature(policy, keys[name], signatures)
-    assert signatures is not None
-    (folder / SIGNATURES_FILE).write_text(signatures.text())
-    made = activate(policy, BOX, keys["mayor"], now)
-    in_force = InForce(activation=made, policy=policy, signatures=signatures)
-    PolicyState(folder / "state").put_in_force(in_force)
-    new_box_keys(folder / "keys", SITE, BOX, now)
-    public = new_authority_keys(base / "authority", AUTHORITY, now)
-    shutil.copy(public, folder / "keys" / f"{AUTHORITY}.public.json")
-    return RealSite(folder, files)
-
-
-def _date(content: dict[str, Any], now: datetime) -> None:
-    """A policy that is in force today, whenever that is."""
-
-    def day(days: int) -> str:
-        return str((now + timedelta(days=days)).date())
-
-    content["activation"] = {"not_before": day(-2), "sunset": day(500)}
-    content["evaluation"] = {"next_due": day(200)}
-    content["dpia"]["review_date"] = day(300)
-    authority = content["authorities"][AUTHORITY]
-    authority["valid"] = {"from": day(-2), "until": day(500)}
+    make_real(made, keys, with_list=False)
+    signed = read_policy(made.folder / "policy.yaml").model
+    in_force = InForce(
+        activation=activate(signed, BOX, keys["mayor"], now),
+        policy=signed,
+        signatures=read_signatures(made.folder / SIGNATURES_FILE),
+    )
+    PolicyState(made.state).put_in_force(in_force)
+    return RealSite(made.folder, files)

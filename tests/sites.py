@@ -15,13 +15,17 @@ from typing import Any
 import yaml
 
 from edge.adapters.keyring import Keyring
+from edge.adapters.list_store import ListStore
 from edge.adapters.outbox import Outbox
 from edge.adapters.system import SystemClock
 from edge.domain.schedule import DAYS
 from edge.errors import ConfigError
+from edge.policy.bundles import ListContent, build_bundle, list_terms
+from edge.policy.lists import read_list
 from edge.policy.signatures import SIGNATURES_FILE, add_signature
 from edge.policy.site_folder import read_policy
-from edge.privacy.keys import new_authority_keys, new_box_keys
+from edge.privacy.keys import BoxKeys, BoxPublicKeys, new_authority_keys, new_box_keys
+from edge.privacy.moments import milliseconds, parse_utc, utc_text
 from edge.privacy.signing import SigningKey
 
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
@@ -193,8 +197,13 @@ def demo_key(name: str) -> dict[str, Any]:
     return {"key": SigningKey.demo_of(name).public.text, "demo": True}
 
 
-def make_real(made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60) -> None:
-    """Give a site real keys, dates that hold today, and its signatures; it is not activated yet."""
+def make_real(
+    made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60, with_list: bool = True
+) -> None:
+    """Give a site real keys, dates that hold today, its signatures, and its list as a bundle.
+
+    It is not activated yet. The CSV file still lies there, and nobody reads it any more.
+    """
     path = made.folder / "policy.yaml"
     content = yaml.safe_load(path.read_text())
     for holders in (
@@ -215,6 +224,27 @@ def make_real(made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60) ->
         authority["valid"]["until"] = later
     write_yaml(path, content)
     sign_site(made.folder, keys=keys)
+    if with_list:
+        install_list(made, keys["office"])
+
+
+def install_list(made: MadeSite, key: SigningKey) -> None:
+    """Put what stands in the CSV file in force as its issuer's bundle."""
+    now = parse_utc(utc_text(datetime.now(timezone.utc)))
+    policy = read_policy(made.folder / "policy.yaml").model
+    content = ListContent(
+        list_id="stolen",
+        site=SITE,
+        box=BOX,
+        issuer=key.signer,
+        purpose="wanted-vehicles",
+        counter=milliseconds(now),
+        issued_at=now,
+        entries=read_list(made.folder / "lists" / "stolen.csv", zone=policy.zone, max_entries=50),
+    )
+    bundle = build_bundle(content, key, BoxPublicKeys.load(made.box_keys))
+    keys = BoxKeys.load(made.folder / "keys")
+    ListStore(made.state, keys, list_terms(policy), lambda: now).install(bundle)
 
 
 def sign_site(folder: Path, *signers: str, keys: dict[str, SigningKey] | None = None) -> None:

@@ -13,7 +13,7 @@ from edge.adapters.mqtt import BrokerLink, BrokerOptions
 from edge.adapters.topics import BoxTopics
 from edge.errors import ExitCode
 from tests.canary import needles, sweep_bytes, sweep_tree
-from tests.product import CLIPS, Finished, product
+from tests.product import CLIPS, Finished, product, verb
 from tests.real_site import RealSite, make_real_site
 from tests.shared_material import needs_shared
 from tests.sites import BOX, SITE, list_csv, make_site
@@ -55,13 +55,13 @@ def done_well(done: Finished) -> Finished:
 
 
 def test_p13_from_the_issuers_file_to_a_list_in_force(made: RealSite, tmp_path: Path) -> None:
-    built = done_well(product(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
+    built = done_well(verb(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
     bundle = tmp_path / "stolen.bundle"
-    seen = done_well(product("lists", "inspect", bundle))
-    examined = done_well(product("lists", "inspect", bundle, "--site", made.folder, "--json"))
+    seen = done_well(verb("lists", "inspect", bundle))
+    examined = done_well(verb("lists", "inspect", bundle, "--site", made.folder, "--json"))
     assert not (made.state / "lists").exists()
-    installed = done_well(product("lists", "install", bundle, "--site", made.folder, "--json"))
-    in_force = done_well(product("lists", "inspect", "--site", made.folder, "--json"))
+    installed = done_well(verb("lists", "install", bundle, "--site", made.folder, "--json"))
+    in_force = done_well(verb("lists", "inspect", "--site", made.folder, "--json"))
 
     assert built.json == examined.json == installed.json == in_force.json
     (facts,) = in_force.json["lists"]
@@ -78,7 +78,7 @@ def test_p13_from_the_issuers_file_to_a_list_in_force(made: RealSite, tmp_path: 
 def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None:
     file = made.csv(["1QQQ777"])
     file.write_text(file.read_text() + "e2,1QQQ778,2026-01-01,9999-12-31,law,stolen,office\n")
-    done = product(*made.build(file))
+    done = verb(*made.build(file))
     refused(done, "E_LIST")
     assert "office.csv:3: end: more than 5 years" in done.err
     assert "1QQQ77" not in done.err
@@ -86,20 +86,18 @@ def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None
 
 
 def test_p13_what_the_policy_does_not_allow_is_not_installed(made: RealSite) -> None:
-    done_well(product(*made.build(made.csv(["1QQQ777"]))))
-    done_well(
-        product("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder)
-    )
+    done_well(verb(*made.build(made.csv(["1QQQ777"]))))
+    done_well(verb("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder))
     before = (made.state / "lists" / "stolen.bundle").read_bytes()
 
     too_many = made.csv([f"1QQQ{number:03}" for number in range(51)])
-    done_well(product(*made.build(too_many, "long.bundle")))
-    long = product("lists", "install", made.folder.parent / "long.bundle", "--site", made.folder)
+    done_well(verb(*made.build(too_many, "long.bundle")))
+    long = verb("lists", "install", made.folder.parent / "long.bundle", "--site", made.folder)
     refused(long, "E_LIST_BUNDLE")
     assert "the policy allows 50" in long.err
 
     (made.folder.parent / "none.bundle").write_bytes(b"\xff" * 5000)
-    garbage = product("lists", "install", made.folder.parent / "none.bundle", "--site", made.folder)
+    garbage = verb("lists", "install", made.folder.parent / "none.bundle", "--site", made.folder)
     refused(garbage, "E_LIST_BUNDLE")
     assert (made.state / "lists" / "stolen.bundle").read_bytes() == before
 
@@ -112,8 +110,8 @@ def test_p13_what_the_policy_does_not_allow_is_not_installed(made: RealSite) -> 
         (["suspend", "sign", "gone.json", "--key", "gone.key"], "no such file"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], says: str, tmp_path: Path) -> None:
-    done = product(*arguments, cwd=tmp_path)
+def test_a_mistake_is_one_line(arguments: list[str], says: str) -> None:
+    done = verb(*arguments)
     assert done.status in {ExitCode.USAGE, ExitCode.CONFIG}
     assert len(done.error_lines) == 1
     assert says in done.err
@@ -122,7 +120,7 @@ def test_a_mistake_is_one_line(arguments: list[str], says: str, tmp_path: Path) 
 def test_counters_and_zones_are_checked(made: RealSite) -> None:
     build = made.build(made.csv(["1QQQ777"]))
     for option, value in (("--counter", "0"), ("--counter", "9" * 400), ("--timezone", "Mars/X")):
-        done = product(*build, option, value)
+        done = verb(*build, option, value)
         assert done.status == ExitCode.USAGE, done.err
         assert f"{option}: " in done.err
 
@@ -131,7 +129,6 @@ def test_counters_and_zones_are_checked(made: RealSite) -> None:
 
 
 def test_p13_no_camera_opens_without_its_lists_and_a_clear_file_is_none(made: RealSite) -> None:
-    (made.folder / "lists").mkdir()
     (made.folder / "lists" / "stolen.csv").write_text(list_csv(plates_of(CLIP), "2030-01-01"))
     never_opened = made.folder.parent / "clip.mp4"
     never_opened.write_bytes(b"never opened")
@@ -145,7 +142,7 @@ def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path
     listed, other = plates_of(CLIP)[:2]
     with EmbeddedBroker() as broker:
         made = make_real_site(tmp_path, port=broker.port)
-        done_well(product(*made.build(made.csv([listed]))))
+        done_well(verb(*made.build(made.csv([listed]))))
         bundle = (tmp_path / "stolen.bundle").read_bytes()
         with BrokerLink.open(BrokerOptions("127.0.0.1", broker.port, "office")) as link:
             link.publish(TOPIC, bundle, retain=True)
@@ -172,8 +169,8 @@ def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated
         cells = lines[1].split(",")
         cells[2], cells[3] = (now - timedelta(hours=6)).isoformat(timespec="seconds"), ended
         file.write_text("\n".join([lines[0], ",".join(cells)]) + "\n")
-        done_well(product(*made.build(file)))
-        done_well(product("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
+        done_well(verb(*made.build(file)))
+        done_well(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
         while_valid = (now - timedelta(hours=1)).isoformat(timespec="seconds")
         done = product(
             "run", "--site", made.folder, "--source", CLIPS / CLIP, "--recorded-at", while_valid,

@@ -25,7 +25,7 @@ from edge.errors import ExitCode
 from edge.policy.suspension import Action, new_order
 from edge.privacy.signing import SigningKey
 from tests.brokers import wait_until
-from tests.product import CLIPS, product, start
+from tests.product import CLIPS, product, start, verb
 from tests.shared_material import needs_shared
 from tests.sites import BOX, CAMERA, SITE, MadeSite, make_site
 from tests.wiretap import Wiretap
@@ -160,7 +160,7 @@ def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
     again = product(*arguments(made, footage))
     assert again.status == ExitCode.CONFIG
     assert "error: E_SUSPENDED: " in again.err
-    status = product("suspend", "status", "--site", made.folder, "--json").json
+    status = verb("suspend", "status", "--site", made.folder, "--json").json
     assert (status["suspended"], status["orders"][0]["reason"]) == (True, "no-dpia")
 
 
@@ -195,26 +195,26 @@ def test_p17_an_order_as_a_file_shuts_a_running_box_too(
 ) -> None:
     made_order = tmp_path / "order.json"
     for name, role in (("vtc", "vtc"), ("mayor", "mayor")):
-        product("keys", "new", "signer", role, "--out", tmp_path / "signers", "--demo")
+        verb("keys", "new", "signer", role, "--out", tmp_path / "signers", "--demo")
         assert (tmp_path / "signers" / f"{name}.signer.private.json").exists()
     vtc, mayor = (tmp_path / "signers" / f"{n}.signer.private.json" for n in ("vtc", "mayor"))
 
-    assert product("suspend", "new", SITE, "--reason", "no-dpia", "--out", made_order).status == 0
-    unsigned = product("suspend", "install", made_order, "--site", made.folder)
+    assert verb("suspend", "new", SITE, "--reason", "no-dpia", "--out", made_order).status == 0
+    unsigned = verb("suspend", "install", made_order, "--site", made.folder)
     assert (unsigned.status, len(unsigned.error_lines)) == (ExitCode.KEYS, 1)
     assert "E_SIGNATURE" in unsigned.err
-    assert product("suspend", "sign", made_order, "--key", vtc).status == 0
+    assert verb("suspend", "sign", made_order, "--key", vtc).status == 0
     with running(made, footage) as process:
-        assert product("suspend", "install", made_order, "--site", made.folder).status == 0
+        assert verb("suspend", "install", made_order, "--site", made.folder).status == 0
         installed = time.monotonic()
         assert shut_at(process.pid, footage) - installed < PROMISE_S * PATIENCE
 
     resume = tmp_path / "resume.json"
     arguments = ("suspend", "new", SITE, "--reason", "done", "--resume", "--out", resume)
-    assert product(*arguments).status == 0
+    assert verb(*arguments).status == 0
     for key in (vtc, mayor):
-        assert product("suspend", "sign", resume, "--key", key).status == 0
-    done = product("suspend", "install", resume, "--site", made.folder)
+        assert verb("suspend", "sign", resume, "--key", key).status == 0
+    done = verb("suspend", "install", resume, "--site", made.folder)
     assert done.status == 0, done.err
     assert "not suspended" in done.out
 
@@ -223,7 +223,7 @@ def test_p17_a_suspended_box_opens_no_camera(tmp_path: Path) -> None:
     made = make_site(tmp_path, port=1)
     file = tmp_path / "order.json"
     file.write_bytes(order("suspend", VTC))
-    assert product("suspend", "install", file, "--site", made.folder).status == 0
+    assert verb("suspend", "install", file, "--site", made.folder).status == 0
     never_opened = tmp_path / "clip.mp4"
     never_opened.write_bytes(b"never opened")
     done = product("run", "--site", made.folder, "--source", never_opened, "--drain", "0")
