@@ -80,6 +80,7 @@ def hotlist_rule(**changed: Any) -> dict[str, Any]:
 def policy(
     *, receipts: str = "required", rules: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
+    today = datetime.now(timezone.utc).date()
     chosen = rules if rules is not None else [hotlist_rule()]
     return {
         "schema": "edge-anpr/policy/2",
@@ -115,7 +116,7 @@ def policy(
             "date": "2025-10-20",
             "file": "dpia.md",
             "sha256": hashlib.sha256(DPIA).hexdigest(),
-            "review_date": "2027-10-20",
+            "review_date": "2030-12-31",
             "dpo_opinion": {"date": "2025-10-27", "text": "Favourable"},
             "risks": [
                 {"risk": risk, "measure": "Hours, checks and ends"}
@@ -130,8 +131,16 @@ def policy(
             "exact": 25,
             "interval": [0.867, 1],
         },
-        "activation": {"not_before": "2026-01-05", "sunset": "2028-12-31"},
-        "evaluation": {"next_due": "2027-01-04"},
+        "activation": {"not_before": "2026-01-05", "sunset": "2030-12-31"},
+        # Recordings without a time of their own are judged today, whenever that is.
+        "evaluation": {
+            "last": {
+                "reference": "Evaluation 1",
+                "date": (today - timedelta(days=30)).isoformat(),
+                "outcome": texts("Still needed"),
+            },
+            "next_due": (today + timedelta(days=300)).isoformat(),
+        },
         "controller": {"name": "Town", "contact": "town@test.example"},
         "dpo": {"name": "Officer", "contact": "officer@test.example"},
         "supervisory_authorities": [{"name": "Commission", "contact": "vtc@test.example"}],
@@ -166,7 +175,7 @@ def policy(
                 "name": "Police zone of the test",
                 "keys": f"keys/{AUTHORITY}.public.json",
                 "receipts": receipts,
-                "valid": {"from": "2026-01-01", "until": "2028-12-31"},
+                "valid": {"from": "2026-01-01", "until": "2030-12-31"},
                 "competence": {
                     "rules": [rule["id"] for rule in chosen],
                     "cameras": [CAMERA],

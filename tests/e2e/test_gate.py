@@ -139,7 +139,7 @@ def test_p01_with_demo_keys_a_recording_is_judged_by_its_own_day(
 ) -> None:
     late = verb(
         "run", "--site", made.folder, "--source", never_opened,
-        "--recorded-at", "2029-01-01T00:00:00+01:00",
+        "--recorded-at", "2031-01-01T00:00:00+01:00",
     )  # fmt: skip
     refused(late, "E_SUNSET")
     assert "--recorded-at" in late.err
@@ -321,7 +321,7 @@ def test_p04_a_hit_outside_the_authority_s_mandate_is_counted_and_never_leaves(
         run_it = ("run", "--site", made.folder, "--source", CLIP, "--drain", "0", "--json")
         within = product(*run_it)
         seen = len(overheard.of_kind("hit"))
-        valid = {"from": "2026-03-11", "until": "2028-12-31"}
+        valid = {"from": "2026-03-11", "until": "2030-12-31"}
         edit(made, set_("authorities/police-zone/valid", valid), sign=True)
         shutil.rmtree(made.state)
         outside = product(*run_it)

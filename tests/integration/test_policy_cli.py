@@ -108,7 +108,7 @@ def test_p18_check_names_one_missing_duty_with_its_code(made: MadeSite) -> None:
 
 
 def test_p18_a_day_that_has_passed_is_on_the_list(made: MadeSite) -> None:
-    refused(verb("check", made.folder, "--on", "2029-01-01"), ExitCode.CONFIG, "E_HOMEWORK")
+    refused(verb("check", made.folder, "--on", "2031-01-01"), ExitCode.CONFIG, "E_HOMEWORK")
     refused(verb("check", made.folder, "--on", "never"), ExitCode.USAGE, "2026-03-10")
 
 
