@@ -24,7 +24,7 @@ import torch
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from edge.adapters.onnx.detector import OnnxPlateDetector  # noqa: E402 - found from the root
+from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector  # noqa: E402 - found from the root
 from edge.adapters.weights import Contract, Manifest  # noqa: E402
 from edge.domain.imaging import Box  # noqa: E402
 from edge.errors import EdgeError  # noqa: E402
@@ -128,7 +128,7 @@ def _teacher(name: str | None) -> OnnxPlateDetector | None:
     if name is None:
         return None
     weights = Manifest.load().find(name, Contract.DETECTOR)
-    return OnnxPlateDetector(weights.path, input_size=weights.entry.input, minimum_score=0.1)
+    return OnnxPlateDetector(weights.path, input_size=weights.entry.input, threshold=0.1 / WEAK)
 
 
 def _held_apart(name: str) -> bool:
@@ -192,7 +192,7 @@ def _choose_threshold(
     path: Path, size: int, apart: Sequence[Photo]
 ) -> tuple[float, dict[str, float]]:
     """The threshold with the best F1 on the photographs held apart, and its figures."""
-    detector = OnnxPlateDetector(path, input_size=(size, size), minimum_score=0.05)
+    detector = OnnxPlateDetector(path, input_size=(size, size), threshold=0.05 / WEAK)
     seen = [(photo, detector.detect(photo.pixels)) for photo in apart]
     best: tuple[float, float, dict[str, float]] = (-1.0, 0.5, {})
     for threshold in np.arange(0.10, 0.80, 0.025):

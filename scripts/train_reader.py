@@ -339,11 +339,12 @@ class _Check:
 
 def _best_temperature(logits: torch.Tensor, truth: torch.Tensor) -> float:
     """The temperature of the least cross-entropy (Guo et al. 2017), from 0.3 to 3."""
-    losses = {
-        float(t): float(torch.nn.functional.cross_entropy(logits / t, truth))
-        for t in np.exp(np.linspace(math.log(0.3), math.log(3), 93))
-    }
-    return round(min(losses, key=lambda t: losses[t]), 3)
+    best = 1.0, math.inf
+    for tried in np.exp(np.linspace(math.log(0.3), math.log(3), 93)):
+        loss = float(torch.nn.functional.cross_entropy(logits / float(tried), truth))
+        if loss < best[1]:
+            best = float(tried), loss
+    return round(best[0], 3)
 
 
 def _plain(plate: RealPlate) -> Pixels:
