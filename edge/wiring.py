@@ -23,8 +23,8 @@ from edge.adapters.audit_log import AuditTrail, open_box_audit
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
-from edge.adapters.list_store import ListStore, list_reader, site_lists
 from edge.adapters.keyring import Keyring
+from edge.adapters.list_store import ListStore, list_reader, site_lists
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull

@@ -142,6 +142,8 @@ class DrawnEyes:
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         return tuple(reading_of(self._plates.get(patch.box, "")) for patch in patches)
+
+
 def competent(*rules: str, cameras: tuple[str, ...] = ("cam-1",)) -> Competence:
     """An authority that is competent for these rules at any time."""
     forever = timedelta(days=36500)

@@ -131,15 +131,6 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         raise storage_error(path, error) from error
 
 
-def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def storage_error(path: Path, error: OSError) -> OutboxError:
     """One line for an operating-system error on a state file, with its cure."""
     reason = error.strerror or type(error).__name__

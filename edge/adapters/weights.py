@@ -166,7 +166,7 @@ class WeightsInUse(BaseModel):
         return rfc8785.dumps(self.model_dump())
 
     def sha256(self) -> str:
-        return _sha256(self.canonical())
+        return hashlib.sha256(self.canonical()).hexdigest()
 
 
 class Pair(BaseModel):

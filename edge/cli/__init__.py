@@ -24,8 +24,8 @@ from edge.cli.evaluate import app as evaluate
 from edge.cli.evidence_pack import app as evidence_pack
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
-from edge.cli.models import app as models
 from edge.cli.lists import app as lists
+from edge.cli.models import app as models
 from edge.cli.notice import app as notice
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact

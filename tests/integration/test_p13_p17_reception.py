@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.keyring import Keyring
 from edge.adapters.list_store import ListStore
 from edge.adapters.mqtt import BrokerLink, BrokerOptions
 from edge.adapters.outbox import Outbox
@@ -59,7 +60,8 @@ class Box:
         )
         self.suspensions = SuspensionStore(folder / "state")
         self.heard: list[bytes] = []
-        self._outbox = Outbox.open(folder / "state", reserve_mib=1)
+        self._keyring = Keyring.open(folder / "keyring", SystemClock())
+        self._outbox = Outbox.open(folder / "state", self._keyring, reserve_mib=1)
         self.publisher = Publisher(
             self._outbox,
             self.options,
@@ -93,6 +95,7 @@ class Box:
     def close(self) -> None:
         self.publisher.stop()
         self._outbox.close()
+        self._keyring.close()
 
 
 @pytest.fixture
@@ -217,7 +220,11 @@ def test_a_broker_keeps_larger_packets_away_than_the_box_wants(tmp_path: Path) -
 
 
 def test_a_publisher_takes_only_topics_of_its_own_box(tmp_path: Path) -> None:
-    with Outbox.open(tmp_path, reserve_mib=1) as outbox, pytest.raises(EdgeError, match="closed"):
+    with (
+        Keyring.open(tmp_path / "keyring", SystemClock()) as keyring,
+        Outbox.open(tmp_path / "state", keyring, reserve_mib=1) as outbox,
+        pytest.raises(EdgeError, match="closed"),
+    ):
         Publisher(
             outbox,
             BrokerOptions("127.0.0.1", 1, "box"),

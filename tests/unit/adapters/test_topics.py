@@ -40,7 +40,21 @@ def test_all_other_topics_are_refused(topic: str) -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    ["", "a/b", "+", "#", "$share", "UPPER", "a b", "é", "x" * 41, "box\n", "health", "lists", "audit"],
+    [
+        "",
+        "a/b",
+        "+",
+        "#",
+        "$share",
+        "UPPER",
+        "a b",
+        "é",
+        "x" * 41,
+        "box\n",
+        "health",
+        "lists",
+        "audit",
+    ],
 )
 @pytest.mark.parametrize("field", ["site", "box", "camera"])
 def test_an_id_that_would_break_out_of_its_level_is_refused(field: str, bad: str) -> None:
