@@ -234,7 +234,7 @@ def run_site(
     with contextlib.ExitStack() as cleanup:
         storage = cleanup.enter_context(_storage(site, box_keys))
         publisher = _publisher(site, broker, storage, authorities)
-        lists.forget_others()
+        site_lists(site, box_keys, clock.utc, storage.audit.append).forget_others()
         chain = SaltChain(site.site.site, site.site.box, random_bytes)
         cleanup.callback(chain.destroy)
         rule_book = RuleBook(
@@ -623,7 +623,7 @@ def _publisher(
             payload_cap_bytes=broker.payload_cap_kib * 1024,
             message_expiry_s=broker.message_expiry_s,
         ),
-        takers=_takers(site, storage.clock),
+        takers=_takers(site, storage),
     )
     storage.audit.follow(lambda checkpoint: publisher.publish_checkpoint(checkpoint.note()))
     return publisher
@@ -642,14 +642,16 @@ def _topics(site: SiteFolder) -> BoxTopics:
     )
 
 
-def _takers(site: SiteFolder, clock: Clock) -> dict[str, Taker]:
+def _takers(site: SiteFolder, storage: _Storage) -> dict[str, Taker]:
     """What comes by MQTT, beside receipts: lists and orders."""
     topics = _topics(site)
     terms = suspension_terms(site.policy, site.site.box)
-    suspensions = SuspensionStore(site.state_folder)
+    record = storage.audit.append
+    suspensions = SuspensionStore(site.state_folder, record)
+    lists = site_lists(site, _box_keys(site), storage.clock.utc, record)
 
     def take_list(list_id: str, payload: bytes) -> None:
-        facts = site_lists(site, _box_keys(site), clock.utc).install(payload, list_id=list_id)
+        facts = lists.install(payload, list_id=list_id)
         log.info("list %s, counter %d, is in force from the next epoch", list_id, facts.counter)
 
     takers: dict[str, Taker] = {

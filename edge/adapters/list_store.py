@@ -11,8 +11,9 @@ takes the next one that its issuer has signed; the end of each entry still holds
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -43,17 +44,25 @@ from edge.policy.bundles import (
     parse_bundle,
 )
 from edge.policy.site_folder import SiteFolder
+from edge.privacy.audit import Event, ListChanged
 from edge.privacy.keys import BoxKeys, Name
 
 FOLDER_NAME = "lists"
 COUNTERS_NAME = "list-counters.json"
 _ENDING = ".bundle"
+
+REFUSAL_EVERY = timedelta(minutes=1)
 _MAX_COUNTERS_BYTES = 1024 * 1024
 
 
-def site_lists(site: SiteFolder, keys: BoxKeys, now: Callable[[], datetime]) -> ListStore:
-    """The lists of the box of a site folder."""
-    return ListStore(site.state_folder, keys, list_terms(site.policy), now)
+def site_lists(
+    site: SiteFolder,
+    keys: BoxKeys,
+    now: Callable[[], datetime],
+    record: Callable[[Event], object] | None = None,
+) -> ListStore:
+    """The lists of the box of a site folder; see `ListStore`."""
+    return ListStore(site.state_folder, keys, list_terms(site.policy), now, record)
 
 
 def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[ListEntry]]:
@@ -116,6 +125,8 @@ class ListStore:
         keys: the box's own.
         terms: what the policy allows each of its lists to be, by id.
         now: the wall clock, aware.
+        record: gets what has changed, for the audit log, once it is on disk; and what was
+            refused, each list at most once in `REFUSAL_EVERY`, lest a flood fill the disk.
     """
 
     def __init__(
@@ -124,7 +135,10 @@ class ListStore:
         keys: BoxKeys,
         terms: Mapping[str, ListTerms],
         now: Callable[[], datetime],
+        record: Callable[[Event], object] | None = None,
     ) -> None:
+        self._record = record
+        self._refused: dict[str, datetime] = {}
         self._bundles = folder / FOLDER_NAME
         self._counters = folder / COUNTERS_NAME
         self._lock = folder / f"{COUNTERS_NAME}.lock"
@@ -156,15 +170,21 @@ class ListStore:
         """
         bundle, terms = self._named(data, list_id)
         with exclusive(self._lock):
-            content = open_bundle(bundle, self._keys, terms, now=self.now())
-            counters = self._read_counters()
-            fresh = is_news(bundle, self._floor(bundle.list_id, counters))
+            try:
+                content = open_bundle(bundle, self._keys, terms, now=self.now())
+                counters = self._read_counters()
+                fresh = is_news(bundle, self._floor(bundle.list_id, counters))
+            except EdgeError:
+                self._refuse(bundle)
+                raise
             if fresh or self._sealed(bundle.list_id) != data:  # deleted, or damaged
                 replace_file(self._file(bundle.list_id), data)
             floor = _Floor(counter=bundle.counter, sha256=bundle.sha256)
             if counters.lists.get(bundle.list_id) != floor:
                 changed = _Counters(lists={**counters.lists, bundle.list_id: floor})
                 replace_file(self._counters, changed.to_bytes())
+            if fresh:
+                self._enter("installed", bundle)
         return facts_of(content, bundle)
 
     def examine(self, data: bytes) -> ListFacts:
@@ -224,6 +244,7 @@ class ListStore:
                 for path in self._bundles.glob(f"*{_ENDING}")
                 if path.name.removesuffix(_ENDING) not in self._terms
             ]
+            held = [read_file(path, MAX_BUNDLE_BYTES) for path in others]
             try:
                 for path in others:
                     path.unlink()
@@ -231,7 +252,22 @@ class ListStore:
                     sync_folder(self._bundles)
             except OSError as error:
                 raise storage_error(self._bundles, error) from error
+            for data in filter(None, held):
+                with contextlib.suppress(ListBundleError):  # damaged: nobody knows what it was
+                    self._enter("removed", parse_bundle(data))
         return tuple(sorted(path.name.removesuffix(_ENDING) for path in others))
+
+    def _refuse(self, bundle: SealedList) -> None:
+        last = self._refused.get(bundle.list_id)
+        if last is None or abs(self.now() - last) >= REFUSAL_EVERY:
+            self._refused[bundle.list_id] = self.now()
+            self._enter("refused", bundle)
+
+    def _enter(
+        self, action: Literal["installed", "refused", "removed"], bundle: SealedList
+    ) -> None:
+        if self._record is not None:
+            self._record(ListChanged(action, bundle.list_id, bundle.counter, bundle.sha256))
 
     def _named(self, data: bytes, list_id: str | None) -> tuple[SealedList, ListTerms]:
         """A bundle with what the policy says of the list that it names."""

@@ -70,10 +70,10 @@ class PolicyState:
         Raises:
             OutboxError: the state folder cannot be written; what was in force still is.
         """
-        text = in_force.text()
+        text = in_force.text().encode()
         private_folder(self._folder)
-        write_whole(self._folder / POLICIES / f"{in_force.policy.version}.json", text)
-        write_whole(self._folder / ACTIVATION, text)
+        replace_file(self._folder / POLICIES / f"{in_force.policy.version}.json", text)
+        replace_file(self._folder / ACTIVATION, text)
 
 
 class SteadyClock:
@@ -104,7 +104,8 @@ class SteadyClock:
         self._latest = latest
         if self._written is None or latest - self._written >= MARK_EVERY:
             self._written = latest
-            write_whole(self._file, json.dumps({"latest": utc_text(latest)}) + "\n")
+            text = json.dumps({"latest": utc_text(latest)}) + "\n"
+            replace_file(self._file, text.encode())
         return latest
 
     def _stored(self) -> datetime | None:
@@ -146,12 +147,3 @@ class FileDigest:
         except OSError:
             return None
         return self._known[1]
-
-
-def write_whole(file: Path, text: str, *, mode: int = 0o600) -> None:
-    """Put a file in place, whole and on disk, or leave what was there.
-
-    Raises:
-        OutboxError: it cannot be written.
-    """
-    replace_file(file, text.encode(), mode=mode)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.adapters.state_folder import exclusive, read_file, replace_file
@@ -14,6 +16,8 @@ from edge.policy.suspension import (
     parse_order,
     parse_state,
 )
+from edge.privacy.audit import Event, Suspension
+from edge.privacy.signing import PublicKey
 
 FILE_NAME = "suspension.json"
 
@@ -23,9 +27,11 @@ class SuspensionStore:
 
     Args:
         folder: the state folder.
+        record: gets what has changed, for the audit log, once it is on disk.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, record: Callable[[Event], object] | None = None) -> None:
+        self._record = record
         self._file = folder / FILE_NAME
         self._lock = folder / f"{FILE_NAME}.lock"
 
@@ -68,4 +74,15 @@ class SuspensionStore:
             after = obeyed(order, before, terms)
             if after != before:
                 replace_file(self._file, after.to_bytes())
+        if after != before and self._record is not None:
+            self._record(_event(after, before))
         return after
+
+
+def _event(after: SuspensionState, before: SuspensionState) -> Suspension:
+    (new,) = (one for one in after.obeyed if one not in before.obeyed)
+    return Suspension(
+        "suspended" if new.order.action == "suspend" else "resumed",
+        hashlib.sha256(new.order.to_bytes()).hexdigest(),
+        PublicKey.parse(new.key).key_id,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,8 @@ from edge.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from edge.adapters.list_store import ListStore
     from edge.policy.bundles import ListFacts
+    from edge.policy.site_folder import SiteFolder
+    from edge.privacy.audit import Event
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -115,9 +117,10 @@ def inspect(
     when they end, and whether the policy allows it. Nothing is installed.
     """
     from edge.policy.bundles import parse_bundle
+    from edge.policy.site_folder import load_site_folder
 
     if site is not None:
-        store = _store(site)
+        store = _store(load_site_folder(site))
         if bundle is None:
             _say([store.facts(list_id) for list_id in store.list_ids], as_json, "in force")
         else:
@@ -146,21 +149,26 @@ def install(
     A box that runs takes it up when its next epoch begins. The whole bundle is checked first:
     issuer, box, counter, purpose, and each entry against the policy.
     """
-    facts = _store(site).install(_read(bundle))
+    from edge.adapters.audit_log import open_box_audit
+    from edge.policy.site_folder import load_site_folder
+    from edge.privacy.keys import BoxKeys
+
+    data = _read(bundle)
+    folder = load_site_folder(site)
+    with open_box_audit(folder.box, BoxKeys.load(folder.keys_folder)) as audit:
+        facts = _store(folder, audit.append).install(data)
     _say([facts], as_json, "in force from the next epoch on")
 
 
 _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")
 
 
-def _store(site: Path) -> ListStore:
+def _store(folder: SiteFolder, record: Callable[[Event], object] | None = None) -> ListStore:
     from edge.adapters.list_store import site_lists
     from edge.adapters.system import SystemClock
-    from edge.policy.site_folder import load_site_folder
     from edge.privacy.keys import BoxKeys
 
-    folder = load_site_folder(site)
-    return site_lists(folder, BoxKeys.load(folder.keys_folder), SystemClock().utc)
+    return site_lists(folder, BoxKeys.load(folder.keys_folder), SystemClock().utc, record)
 
 
 def _counter(text: str, now: int) -> int:

@@ -57,7 +57,8 @@ def make(
     It reads policy.yaml, policy.signatures.json, the versions that were in force before
     (state/policies) and, if it is there, counts.json with the counts of each quarter.
     """
-    from edge.adapters.policy_state import FileDigest, write_whole
+    from edge.adapters.policy_state import FileDigest
+    from edge.adapters.state_folder import replace_file
     from edge.policy.homework import unready
     from edge.policy.notice.publication import PAGE_FILE, publication
 
@@ -74,7 +75,7 @@ def make(
         raise UsageError(f"--out: {out}: {error.strerror}; name a folder") from None
     # The page last: who sees it finds the signs beside it.
     for name in sorted(files, key=lambda name: name == PAGE_FILE):
-        write_whole(out / name, files[name], mode=0o644)
+        replace_file(out / name, files[name].encode(), mode=0o644)
     if as_json:
         facts_json = {
             "policy_sha256": facts.sha256,

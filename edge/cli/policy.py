@@ -80,7 +80,8 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
 
     Signatures lie beside it in policy.signatures.json; those of an earlier version are dropped.
     """
-    from edge.adapters.policy_state import PolicyState, write_whole
+    from edge.adapters.policy_state import PolicyState
+    from edge.adapters.state_folder import replace_file
     from edge.policy.diff import changes
     from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
@@ -96,7 +97,7 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
     before = _signatures_of(site, policy) if file.exists() else None
     signatures = add_signature(policy, signing, before)
     in_force = PolicyState(state_folder(site)).in_force()
-    write_whole(file, signatures.text(), mode=0o644)
+    replace_file(file, signatures.text().encode(), mode=0o644)
     lacking = missing_roles(policy.approvals.signers, frozenset(signatures.signatures))
     if as_json:
         typer.echo(
@@ -233,7 +234,8 @@ def _put_in_force(
     renewing: bool,
     as_json: bool,
 ) -> None:
-    from edge.adapters.policy_state import PolicyState, SteadyClock, write_whole
+    from edge.adapters.policy_state import PolicyState, SteadyClock
+    from edge.adapters.state_folder import replace_file
     from edge.adapters.system import SystemClock
     from edge.policy import activation as activations
     from edge.policy.diff import require_authorised
@@ -267,7 +269,7 @@ def _put_in_force(
         else _read_record(record)
     )
     if out is not None:
-        write_whole(out, made.text(), mode=0o644)
+        replace_file(out, made.text().encode(), mode=0o644)
     else:
         activations.require_lease(policy, box, made, now)
         # Recorded first: what cannot be recorded does not come into force.

@@ -81,13 +81,22 @@ def install(
     as_json: JsonOption = False,
 ) -> None:
     """Hand an order to the box; one that runs obeys it within 5 seconds."""
+    from edge.adapters.audit_log import open_box_audit
     from edge.adapters.suspension_store import SuspensionStore
     from edge.policy.site_folder import load_site_folder
     from edge.policy.suspension import suspension_terms
+    from edge.privacy.audit import Event
+    from edge.privacy.keys import BoxKeys
 
     folder = load_site_folder(site)
     terms = suspension_terms(folder.policy, folder.site.box)
-    _say_state(SuspensionStore(folder.state_folder).take(_read(order), terms), as_json)
+    events: list[Event] = []
+    store = SuspensionStore(folder.state_folder, events.append)
+    _say_state(store.take(_read(order), terms), as_json)
+    # The order holds from here on, also if the log cannot be opened.
+    with open_box_audit(folder.box, BoxKeys.load(folder.keys_folder)) as audit:
+        for event in events:
+            audit.append(event)
 
 
 @app.command()

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.audit_log import read_log
 from edge.adapters.embedded_broker import EmbeddedBroker
 from edge.adapters.mqtt import BrokerLink, BrokerOptions
 from edge.adapters.topics import BoxTopics
 from edge.errors import ExitCode
+from edge.privacy.audit import ListChanged
 from tests.canary import needles, sweep_bytes, sweep_tree
 from tests.product import CLIPS, Finished, product, verb
 from tests.real_site import RealSite, make_real_site
@@ -67,6 +69,8 @@ def test_p13_from_the_issuers_file_to_a_list_in_force(made: RealSite, tmp_path: 
     (facts,) = in_force.json["lists"]
     assert (facts["entries"], facts["issuer"], facts["list_id"]) == (2, "office", "stolen")
     assert facts["sha256"] in seen.out
+    recorded = ListChanged("installed", "stolen", facts["counter"], facts["sha256"])
+    assert [entry.event for entry in read_log(made.state).entries][1:] == [recorded]
     assert "2 entries" not in seen.out, "outside the seal nobody can count them"
     for plate in ("1QQQ777", "1QQQ778"):
         wanted = needles(plate)

@@ -17,12 +17,14 @@ from typing import Any
 
 import pytest
 
+from edge.adapters.audit_log import read_log
 from edge.adapters.embedded_broker import EmbeddedBroker
 from edge.adapters.mqtt import BrokerLink, BrokerOptions
 from edge.adapters.suspension_store import FILE_NAME
 from edge.adapters.topics import BoxTopics
 from edge.errors import ExitCode
 from edge.policy.suspension import Action, new_order
+from edge.privacy.audit import Suspension
 from edge.privacy.signing import SigningKey
 from tests.brokers import wait_until
 from tests.product import CLIPS, product, start, verb
@@ -156,6 +158,9 @@ def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
         # A last will or a goodbye must not hide why it is shut.
         assert availability(wiretap)[-1]["reason"] == "E_SUSPENDED"
 
+    events = [entry.event for entry in read_log(made.state).entries]
+    assert [each.action for each in events if isinstance(each, Suspension)] == ["suspended"]
+
     # No option, no restart and no other policy version lifts it.
     again = product(*arguments(made, footage))
     assert again.status == ExitCode.CONFIG
@@ -224,6 +229,9 @@ def test_p17_a_suspended_box_opens_no_camera(tmp_path: Path) -> None:
     file = tmp_path / "order.json"
     file.write_bytes(order("suspend", VTC))
     assert verb("suspend", "install", file, "--site", made.folder).status == 0
+    event = read_log(made.state).entries[-1].event
+    assert isinstance(event, Suspension)
+    assert (event.action, event.key_id) == ("suspended", VTC.public.key_id)
     never_opened = tmp_path / "clip.mp4"
     never_opened.write_bytes(b"never opened")
     done = product("run", "--site", made.folder, "--source", never_opened, "--drain", "0")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import stat
 from datetime import datetime, timedelta
@@ -10,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from edge.adapters.list_store import COUNTERS_NAME, ListStore
+from edge.adapters.list_store import COUNTERS_NAME, REFUSAL_EVERY, ListStore
 from edge.errors import EdgeError, OutboxError
 from edge.policy.bundles import ListTerms
+from edge.privacy.audit import Event, ListChanged
 from edge.privacy.signing import SigningKey
 from tests import listing
 from tests.canary import needles, sweep_tree
@@ -253,3 +255,27 @@ def test_a_state_folder_that_cannot_be_written_is_told(box: Box) -> None:
     (box.folder / "lists").write_text("")
     with pytest.raises(OutboxError):
         box.install("1QQQ777")
+
+
+def test_p21_what_became_of_a_bundle_is_told_for_the_audit_log(box: Box) -> None:
+    events: list[Event] = []
+    store = ListStore(box.folder, box.parties.box, box.terms, box.clock, events.append)
+    good, stale = box.made("1QQQ777", counter=7), box.made("1QQQ778", counter=6)
+    store.install(good)
+    store.install(good)  # comes again at each connection
+    for _ in range(3):
+        with pytest.raises(EdgeError):
+            store.install(stale)
+    box.now += REFUSAL_EVERY
+    with pytest.raises(EdgeError):
+        store.install(stale)
+    box.terms.clear()
+    store.forget_others()
+
+    digests = [hashlib.sha256(data).hexdigest() for data in (good, stale)]
+    assert events == [
+        ListChanged("installed", LIST, 7, digests[0]),
+        ListChanged("refused", LIST, 6, digests[1]),
+        ListChanged("refused", LIST, 6, digests[1]),
+        ListChanged("removed", LIST, 7, digests[0]),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from edge.adapters.suspension_store import FILE_NAME, SuspensionStore
 from edge.errors import EdgeError, OutboxError
 from edge.policy.suspension import SuspensionError
+from edge.privacy.audit import Event, Suspension
 from tests.unit.policy.test_p17_suspension import CONTROLLER, STRANGER, SUPERVISOR, TERMS, order
 
 SUSPEND = order("suspend", SUPERVISOR).to_bytes()
@@ -66,3 +68,19 @@ def test_p17_a_record_that_cannot_be_read_is_no_permission(tmp_path: Path) -> No
         SuspensionStore(tmp_path).load()
     with pytest.raises(OutboxError):
         SuspensionStore(tmp_path).take(SUSPEND, TERMS)
+
+
+def test_p21_what_an_order_changed_is_told_for_the_audit_log_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    events: list[Event] = []
+    store = SuspensionStore(tmp_path, events.append)
+    for data in (SUSPEND, SUSPEND, RESUME):
+        store.take(data, TERMS)
+    with pytest.raises(EdgeError):
+        store.take(order("suspend", STRANGER).to_bytes(), TERMS)
+
+    assert events == [
+        Suspension("suspended", hashlib.sha256(SUSPEND).hexdigest(), SUPERVISOR.public.key_id),
+        Suspension("resumed", hashlib.sha256(RESUME).hexdigest(), SUPERVISOR.public.key_id),
+    ]
