@@ -27,11 +27,8 @@ from edge.privacy.audit import Started, parse_checkpoints, told, verify_log
 from edge.privacy.keys import signing_keys
 from tests.canary import Leak, needles, sweep_bytes, sweep_tree
 from tests.product import CLIPS, REPOSITORY, Finished, product, start
-from tests.shared_material import needs_weights
 from tests.sites import MadeSite, hotlist_rule, make_site, policy
 from tests.wiretap import Overheard, Wiretap
-
-pytestmark = needs_weights
 
 # Notes each file that the process opens for writing, also those that are gone at the end.
 AUDIT = """\

@@ -17,11 +17,8 @@ import pytest
 from edge.adapters.embedded_broker import EmbeddedBroker
 from edge.errors import ExitCode
 from tests.product import CLIPS, Finished, product, start
-from tests.shared_material import needs_weights
 from tests.sites import MadeSite, make_site, outbox_of, set_port
 from tests.wiretap import Wiretap
-
-pytestmark = needs_weights
 
 CLIP = "street_day.mp4"
 KILLS = 6

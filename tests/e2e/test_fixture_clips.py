@@ -11,7 +11,6 @@ import av
 import pytest
 
 from tests.product import CLIPS, product
-from tests.shared_material import needs_weights
 
 FILMS = sorted(CLIPS.glob("*.mp4"))
 MAX_BYTES = 2_000_000
@@ -78,7 +77,6 @@ def test_the_labels_are_those_of_the_truth_files() -> None:
     assert labelled == known
 
 
-@needs_weights
 def test_the_default_weights_read_nine_in_ten_vehicles_exactly() -> None:
     done = product(
         "evaluate", "clips", "--labels", CLIPS / "labels.csv", "--root", CLIPS, "--json",

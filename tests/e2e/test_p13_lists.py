@@ -17,7 +17,6 @@ from edge.privacy.audit import ListChanged
 from tests.canary import needles, sweep_bytes, sweep_tree
 from tests.product import CLIPS, Finished, product, verb
 from tests.real_site import RealSite, make_real_site
-from tests.shared_material import needs_shared
 from tests.sites import BOX, SITE, list_csv, make_site
 
 CLIP = "street_day.mp4"
@@ -141,7 +140,6 @@ def test_p13_no_camera_opens_without_its_lists_and_a_clear_file_is_none(made: Re
     assert "stolen" in done.err
 
 
-@needs_shared
 def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path: Path) -> None:
     listed, other = plates_of(CLIP)[:2]
     with EmbeddedBroker() as broker:
@@ -160,7 +158,6 @@ def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path
         assert list(sweep_bytes("streams", (done.out + done.err).encode(), wanted)) == []
 
 
-@needs_shared
 def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated(
     tmp_path: Path,
 ) -> None:
@@ -183,7 +180,6 @@ def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated
     assert done_well(done).json["hits"] == 0
 
 
-@needs_shared
 def test_p13_with_demo_keys_a_clear_file_will_do(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker:
         made = make_site(tmp_path, stolen=plates_of(CLIP)[:1], port=broker.port)

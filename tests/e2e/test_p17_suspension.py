@@ -28,7 +28,6 @@ from edge.privacy.audit import Suspension
 from edge.privacy.signing import SigningKey
 from tests.brokers import wait_until
 from tests.product import CLIPS, product, start, verb
-from tests.shared_material import needs_shared
 from tests.sites import BOX, CAMERA, SITE, MadeSite, make_site
 from tests.wiretap import Wiretap
 
@@ -140,7 +139,6 @@ def is_safe(wiretap: Wiretap, reason: str) -> Callable[[], bool]:
     )
 
 
-@needs_shared
 def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
     made: MadeSite, footage: Path, broker: EmbeddedBroker
 ) -> None:
@@ -169,7 +167,6 @@ def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
     assert (status["suspended"], status["orders"][0]["reason"]) == (True, "no-dpia")
 
 
-@needs_shared
 def test_p17_a_killed_box_is_still_suspended_and_a_resume_opens_it(
     made: MadeSite, footage: Path, broker: EmbeddedBroker, tmp_path: Path
 ) -> None:
@@ -194,7 +191,6 @@ def test_p17_a_killed_box_is_still_suspended_and_a_resume_opens_it(
     assert done.json["frames_analysed"] > 0
 
 
-@needs_shared
 def test_p17_an_order_as_a_file_shuts_a_running_box_too(
     made: MadeSite, footage: Path, tmp_path: Path
 ) -> None:

@@ -15,10 +15,7 @@ import pytest
 from edge.adapters.audit_log import read_log
 from edge.errors import ExitCode
 from tests.product import CLIPS, Finished, product, start
-from tests.shared_material import needs_shared
 from tests.sites import MadeSite, make_site, site, write_yaml
-
-pytestmark = needs_shared
 
 
 @pytest.fixture
