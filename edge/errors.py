@@ -6,6 +6,8 @@ It never carries a plate, a token or a pixel: whatever text goes in here may rea
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -103,3 +105,152 @@ class OutboxError(EdgeError):
 
     exit_code = ExitCode.STORAGE
     default_code = "E_STORAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code means, and what helps."""
+
+    status: int
+    text: str
+
+
+CODES: Mapping[str, Meaning] = {
+    "E_USAGE": Meaning(2, "arguments that do not go together, or that name what cannot be used"),
+    "E_ACCURACY": Meaning(
+        3,
+        "the policy's accuracy is missing, or its interval does not follow from the counts; "
+        "measure it with `edge-anpr evaluate clips`",
+    ),
+    "E_ALTERNATIVES": Meaning(
+        3,
+        "physical measures, awareness or targeted checks are missing from the policy; add "
+        "date, evidence and outcome",
+    ),
+    "E_CONFIG": Meaning(
+        3,
+        "a field of `site.yaml`, an option or a file is wrong; the line says where",
+    ),
+    "E_DPIA": Meaning(
+        3,
+        "a part of the DPIA's entry is missing, or a named risk has no measure; fill it in",
+    ),
+    "E_DPIA_HASH": Meaning(
+        3,
+        "the DPIA's file is missing or not the one that the policy pins; restore it, or have "
+        "the new one signed",
+    ),
+    "E_DPIA_REVIEW": Meaning(
+        3,
+        "the DPIA's review date is missing or has passed; review it and have the policy "
+        "signed anew",
+    ),
+    "E_EDGE": Meaning(3, "any refusal that has no code of its own"),
+    "E_EVALUATION": Meaning(
+        3,
+        "the evaluation is overdue or planned too late; evaluate, and sign a new version that "
+        "says so",
+    ),
+    "E_FINANCIAL_MOTIVE": Meaning(
+        3,
+        "a vendor is paid per fine, or the evidence for safety is missing; change the "
+        "contract, or add the evidence",
+    ),
+    "E_HOMEWORK": Meaning(3, "several duties are still open; `edge-anpr check` lists them all"),
+    "E_LIST": Meaning(
+        3,
+        "an entry of a list is wrong, so the list is refused whole; correct the named lines",
+    ),
+    "E_OPENCV": Meaning(
+        3,
+        "`cv2` does not load or is a mixture of two versions; run the commands in the message",
+    ),
+    "E_POLICY": Meaning(3, "the policy does not allow what was asked"),
+    "E_PURPOSE_NOT_IN_DPIA": Meaning(
+        3,
+        "a purpose that the DPIA does not cover; extend the DPIA and name the purpose in "
+        "`dpia.purposes`",
+    ),
+    "E_QUORUM": Meaning(
+        3,
+        "not every role has signed the policy; have each sign it with `edge-anpr policy sign`",
+    ),
+    "E_RETENTION_CEILING": Meaning(
+        3,
+        "a purpose keeps hits for longer than its legal regime allows; shorten `retention_hours`",
+    ),
+    "E_SEQUENCE": Meaning(
+        3,
+        "a document is dated after the start, or the start has not come; law first, then the "
+        "camera",
+    ),
+    "E_SUNSET": Meaning(
+        3,
+        "the policy has no last day, or it has passed; only a new, signed version opens a camera",
+    ),
+    "E_UNSIGNED_POLICY": Meaning(3, "recordings only; give a file or a folder"),
+    "E_MODEL": Meaning(4, "the list of weights cannot be read, or a field of it is wrong"),
+    "E_MODEL_CONTRACT": Meaning(
+        4,
+        "the weights take or give something else than the manifest says",
+    ),
+    "E_MODEL_DIGEST": Meaning(
+        4,
+        "the file is not the one the manifest names; fetch it again from its source",
+    ),
+    "E_MODEL_LOAD": Meaning(4, "ONNX Runtime cannot load the file"),
+    "E_MODEL_MISSING": Meaning(4, "the file was found in none of the folders for weights"),
+    "E_MODEL_NAME": Meaning(4, "no such name in `models/manifest.toml`"),
+    "E_MODEL_PROVIDER": Meaning(
+        4,
+        "the execution provider asked for is not there; it is never replaced silently",
+    ),
+    "E_MODEL_RUNTIME": Meaning(4, "ONNX Runtime is not installed; take the extra `cpu` or `gpu`"),
+    "E_NOT_A_FILE": Meaning(5, "`redact` takes one regular file, never a live source"),
+    "E_PICTURE_TOO_LARGE": Meaning(5, "no picture fits under the cap; the hit goes without one"),
+    "E_REDACTION": Meaning(5, "a picture could not be masked; the hit goes without one"),
+    "E_SOURCE": Meaning(5, "a source cannot be opened or read"),
+    "E_SOURCE_EMPTY": Meaning(5, "not one frame in it; copy or record it again"),
+    "E_SOURCE_FORMAT": Meaning(5, "no video and no picture"),
+    "E_SOURCE_MISSING": Meaning(5, "no such file or folder"),
+    "E_SOURCE_TRUNCATED": Meaning(
+        5,
+        "a recording breaks off before its end; what it held was used",
+    ),
+    "E_BROKER": Meaning(6, "the broker is not reached or closes the connection; hits are kept"),
+    "E_BROKER_CREDENTIALS": Meaning(6, "the broker refuses user name or password"),
+    "E_HITS_KEPT": Meaning(6, "the run is over and hits are left; the next run delivers them"),
+    "E_TOO_LARGE": Meaning(
+        6,
+        "the broker takes no packet of this size; lower `broker.payload_cap_kib`",
+    ),
+    "E_TOPIC": Meaning(6, "a topic outside the closed list; please report it"),
+    "E_HIT": Meaning(7, "a message is no hit, or no receipt, of this version"),
+    "E_KEYS": Meaning(7, "a key is missing, unreadable or of the wrong kind"),
+    "E_KEY_MODE": Meaning(7, "others may read a private key, or put keys into its folder"),
+    "E_NO_KEY": Meaning(7, "the key that a hit was sealed to is not here"),
+    "E_SALT_DESTROYED": Meaning(7, "the epoch's secret is gone for good; start again"),
+    "E_SEAL": Meaning(7, "the evidence cannot be sealed or opened"),
+    "E_SEAL_SIZE": Meaning(
+        7,
+        "evidence does not fit under the cap; raise `broker.payload_cap_kib`",
+    ),
+    "E_SIGNATURE": Meaning(7, "the signature is not by whom the message says"),
+    "E_BUSY": Meaning(8, "another process holds the authority's store for too long; try again"),
+    "E_CORRUPT": Meaning(
+        8,
+        "the authority's store is damaged; move it aside, restore it, or start a new one",
+    ),
+    "E_DISK_FULL": Meaning(8, "the disk is full; free space"),
+    "E_EVIDENCE": Meaning(8, "storing a hit failed for an unforeseen reason; please report it"),
+    "E_NO_HIT": Meaning(8, "the authority's store holds no such hit"),
+    "E_NO_STORE": Meaning(8, "there is no store of the authority in that folder"),
+    "E_OUTBOX_DAMAGED": Meaning(8, "the outbox is damaged; move it aside and start again"),
+    "E_OUTBOX_FULL": Meaning(8, "the reserve holds no further hit; what was accepted is safe"),
+    "E_STATE_LOCKED": Meaning(8, "another process uses the state folder"),
+    "E_STATE_VERSION": Meaning(8, "the state folder is of another version"),
+    "E_STORAGE": Meaning(8, "the state folder cannot be read or written"),
+    "E_STORE_MODE": Meaning(8, "others may read the folder of the authority's store"),
+}
+"""Every stable code: its exit status, when it comes, and what helps. docs/errors.md is made from
+this by `scripts/errors_document.py`, and tests hold both against the code."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable
@@ -12,9 +13,16 @@ from typing import Any
 
 import yaml
 
+from edge.domain.schedule import DAYS
+from edge.errors import ConfigError
+from edge.policy.signatures import SIGNATURES_FILE, add_signature
+from edge.policy.site_folder import read_policy
 from edge.privacy.keys import new_authority_keys, new_box_keys
+from edge.privacy.signing import SigningKey
 
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
+SIGNERS = {"mayor": "controller", "chief": "police", "officer": "dpo"}
+DPIA = b"An assessment.\n"
 LIST_HEADER = "id,plate,start,end,basis,reason,issuer"
 
 
@@ -60,24 +68,137 @@ def hotlist_rule(**changed: Any) -> dict[str, Any]:
 def policy(
     *, receipts: str = "required", rules: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
+    chosen = rules if rules is not None else [hotlist_rule()]
     return {
-        "schema": "edge-anpr/policy/1",
+        "schema": "edge-anpr/policy/2",
         "site": SITE,
-        "epoch_minutes": 15,
+        "version": 1,
+        "legal": {
+            "regime": "camera_act",
+            "basis": texts("Act"),
+            "council_decision": {"reference": "Council 1", "date": "2025-11-24"},
+            "police_advice": {"reference": "Police 1", "date": "2025-11-07"},
+            "camera_declaration": {"reference": "Declaration 1", "date": "2025-12-15"},
+        },
         "purposes": {
-            "wanted-vehicles": {"text": {"en": "Find stolen vehicles."}, "retention_hours": 24}
+            "wanted-vehicles": {
+                "text": texts("Find stolen vehicles."),
+                "necessity": texts("Need"),
+                "safety_evidence": {
+                    "reference": "Count 1",
+                    "date": "2025-10-02",
+                    "finding": texts("Many"),
+                },
+                "retention_hours": 24,
+            }
+        },
+        "finance": {"vendor_paid_per_fine": False},
+        "alternatives": {
+            name: {"date": "2025-09-26", "evidence": "Report", "outcome": texts("No")}
+            for name in ("physical", "awareness", "targeted")
+        },
+        "dpia": {
+            "reference": "Assessment 1",
+            "version": "1",
+            "date": "2025-10-20",
+            "file": "dpia.md",
+            "sha256": hashlib.sha256(DPIA).hexdigest(),
+            "review_date": "2027-10-20",
+            "dpo_opinion": {"date": "2025-10-27", "text": "Favourable"},
+            "risks": [
+                {"risk": risk, "measure": "Hours, checks and ends"}
+                for risk in ("excessive-monitoring", "error-margins", "permanent-lists")
+            ],
+            "purposes": ["wanted-vehicles"],
+        },
+        "accuracy": {
+            "date": "2025-10-13",
+            "method": "Clips",
+            "vehicles": 25,
+            "exact": 25,
+            "interval": [0.867, 1],
+        },
+        "activation": {"not_before": "2026-01-05", "sunset": "2028-12-31"},
+        "evaluation": {"next_due": "2027-01-04"},
+        "controller": {"name": "Town", "contact": "town@test.example"},
+        "dpo": {"name": "Officer", "contact": "officer@test.example"},
+        "supervisory_authorities": [{"name": "Commission", "contact": "vtc@test.example"}],
+        "rights": {
+            "text": texts("Rights"),
+            "contact": "rights@test.example",
+            "complaint": {"name": "Ombudsman", "contact": "ombudsman@test.example"},
+        },
+        "information_board": {"places": ["Each entrance"], "website": "https://test.example"},
+        "approvals": {
+            "quorum": ["controller", "police", "dpo"],
+            "signers": {
+                name: {"role": role, "name": name, **demo_key(name)}
+                for name, role in SIGNERS.items()
+            },
+        },
+        "suspension": {"keys": {"vtc": {"name": "Commission", **demo_key("vtc")}}},
+        "cameras": {
+            CAMERA: {
+                "place": "a rendered street",
+                "field_of_view": {
+                    "text": "the lane",
+                    "bearing_degrees": 0,
+                    "angle_degrees": 40,
+                    "reach_m": 30,
+                },
+                "hours": {"weekly": {day: ["00:00-24:00"] for day in DAYS}},
+            }
         },
         "authorities": {
             AUTHORITY: {
                 "name": "Police zone of the test",
                 "keys": f"keys/{AUTHORITY}.public.json",
                 "receipts": receipts,
+                "valid": {"from": "2026-01-01", "until": "2028-12-31"},
+                "competence": {
+                    "rules": [rule["id"] for rule in chosen],
+                    "cameras": [CAMERA],
+                },
             }
         },
-        "lists": {"stolen": {"kind": "alert", "file": "lists/stolen.csv", "max_entries": 50}},
-        "cameras": {CAMERA: {"place": "a rendered street"}},
-        "rules": rules if rules is not None else [hotlist_rule()],
+        "issuers": {"office": {"name": "Office", **demo_key("office")}},
+        "lists": {
+            "stolen": {
+                "kind": "alert",
+                "text": texts("Stolen"),
+                "file": "lists/stolen.csv",
+                "issuers": ["office"],
+                "max_entries": 50,
+                "max_entry_days": 1830,
+            }
+        },
+        "epoch_minutes": 15,
+        "rules": chosen,
     }
+
+
+def texts(text: str) -> dict[str, str]:
+    return dict.fromkeys(("nl", "fr", "de", "en"), text)
+
+
+def demo_key(name: str) -> dict[str, Any]:
+    return {"key": SigningKey.demo_of(name).public.text, "demo": True}
+
+
+def sign_site(folder: Path, *signers: str) -> None:
+    """Sign the site's policy with demo keys; all signers when none is named.
+
+    A policy that is not complete is left alone: that is what its test is about.
+    """
+    try:
+        document = read_policy(folder / "policy.yaml").model
+    except ConfigError:
+        return
+    signatures = None
+    for name in signers or document.approvals.signers:
+        signatures = add_signature(document, SigningKey.demo_of(name), signatures)
+    if signatures is not None:
+        (folder / SIGNATURES_FILE).write_text(signatures.text())
 
 
 def site(*, port: int = 1883, **changed: Any) -> dict[str, Any]:
@@ -106,6 +227,8 @@ def make_site(
     (folder / "lists").mkdir(parents=True)
     write_yaml(folder / "policy.yaml", policy_yaml if policy_yaml is not None else policy())
     write_yaml(folder / "site.yaml", site_yaml if site_yaml is not None else site(port=port))
+    (folder / "dpia.md").write_bytes(DPIA)
+    sign_site(folder)
     (folder / "lists" / "stolen.csv").write_text(list_csv(stolen))
     now = datetime.now(timezone.utc)
     new_box_keys(folder / "keys", SITE, BOX, now, trial=True)

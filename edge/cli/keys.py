@@ -66,6 +66,45 @@ def new_authority(
     _say([public], as_json, "give it to the sites, for the policy's authorities")
 
 
+@new.command("signer")
+def new_signer(
+    signer: Annotated[
+        str, typer.Argument(metavar="ID", help="The id that the policy gives the signer.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="A folder of the signer's own.")],
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="The demo key of that name, which everybody has."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the key with which a person signs policies, lists or orders.
+
+    Run it where the signer works, never on a box. What is printed goes into the policy; the
+    file stays with the signer. With demo keys in a policy, recorded files are all it is good for.
+    """
+    from edge.adapters.system import SystemClock
+    from edge.privacy.keys import is_name, load_signer_key, new_signer_key
+
+    if not is_name(signer):
+        raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
+    file = new_signer_key(out, signer, SystemClock().utc(), demo=demo)
+    public = load_signer_key(file).public
+    if as_json:
+        facts = {
+            "file": str(file),
+            "signer": signer,
+            "key_id": public.key_id,
+            "key": public.text,
+            "demo": demo,
+        }
+        typer.echo(json.dumps({"signer": facts}))
+        return
+    typer.echo(f"key {public.key_id} of signer {signer} made{', FOR DEMO ONLY' if demo else ''}")
+    typer.echo(f"private file: {file}  (keep it; never on a box)")
+    typer.echo(f"for the policy: key: {public.text}")
+
+
 @new.command("trial")
 def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
     """Make the keys of box and authorities side by side, to try the product out.

@@ -145,3 +145,44 @@ def _meets_segment(before: _Place, after: _Place) -> bool:
     """Whether the straight way between two sides passes between the segment's ends."""
     share = before.across / (before.across - after.across)
     return 0.0 <= before.along + share * (after.along - before.along) <= 1.0
+
+
+Point = tuple[float, float]
+
+
+def crosses_itself(polygon: Sequence[Point]) -> bool:
+    """Whether two sides of a closed polygon, other than neighbours, meet.
+
+    Args:
+        polygon: corners in order, at least three; the last is joined to the first.
+    """
+    sides = list(zip(polygon, (*polygon[1:], polygon[0]), strict=True))
+    last = len(sides) - 1
+    return any(
+        _meet(*sides[one], *sides[other])
+        for one in range(len(sides))
+        for other in range(one + 2, len(sides))
+        if (one, other) != (0, last)  # those are neighbours too
+    )
+
+
+def _meet(a: Point, b: Point, c: Point, d: Point) -> bool:
+    """Whether the segments from a to b and from c to d share a point."""
+    turns = (_turn(a, b, c), _turn(a, b, d), _turn(c, d, a), _turn(c, d, b))
+    if turns[0] != turns[1] and turns[2] != turns[3]:
+        return True
+    ends = ((turns[0], a, b, c), (turns[1], a, b, d), (turns[2], c, d, a), (turns[3], c, d, b))
+    return any(turn == 0 and _between(start, end, point) for turn, start, end, point in ends)
+
+
+def _turn(a: Point, b: Point, c: Point) -> int:
+    """1 or -1 as the way from a over b to c bends, 0 if it does not."""
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    return (area > 1e-12) - (area < -1e-12)
+
+
+def _between(a: Point, b: Point, point: Point) -> bool:
+    """Whether a point on the line through a and b lies between them."""
+    return min(a[0], b[0]) <= point[0] <= max(a[0], b[0]) and min(a[1], b[1]) <= point[1] <= max(
+        a[1], b[1]
+    )

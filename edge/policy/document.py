@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic_core import ErrorDetails
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -39,7 +39,7 @@ _DECIMAL = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 # What an error may repeat of a key: a plate in the wrong place must not get into a log.
 _QUOTABLE = re.compile(r"[a-zA-Z_]{1,40}")
-_SHOWN_IN_PATH = re.compile(r"[a-z0-9_-]{1,40}")
+_SHOWN_IN_PATH = re.compile(r"[a-z0-9_-]{1,40}|\*")
 
 _INLINE_CREDENTIAL = (
     "a password does not belong in a file that is copied and committed; take it out and give "
@@ -49,29 +49,53 @@ _INLINE_CREDENTIAL = (
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One complaint about one field of one file; line and column count from 1."""
+    """One complaint about one field of one file; line and column count from 1.
+
+    `code` is that of the refusal; `wanted` is the whole location, where the file lacks a part
+    of it.
+    """
 
     file: Path
     line: int
     column: int
     location: Location
     message: str
+    code: str = "E_CONFIG"
+    wanted: Location = ()
 
     def __str__(self) -> str:
-        field = _path(self.location)
+        field = path_text(self.location)
         where = f"{self.file}:{self.line}:{self.column}"
         return f"{where}: {field}: {self.message}" if field else f"{where}: {self.message}"
 
 
 class MistakesError(ConfigError):
-    """Every complaint about one or several files: a line each, at most `MAX_PROBLEMS` shown."""
+    """Every complaint about one or several files: a line each, at most `MAX_PROBLEMS` shown.
 
-    def __init__(self, lines: Iterable[str], *, code: str | None = None) -> None:
-        self.lines = tuple(lines)
-        shown = self.lines[:MAX_PROBLEMS]
-        more = len(self.lines) - len(shown)
+    Without `code` it has that of its problems; where those differ, `E_CONFIG` if one of them
+    has that, else `E_HOMEWORK`, and each line that has another code says so.
+    """
+
+    def __init__(self, problems: Iterable[Problem | str], *, code: str | None = None) -> None:
+        self.problems = tuple(problems)
+        code = code or _common_code(self.problems)
+        lines = [_line(problem, code) for problem in self.problems]
+        more = len(lines) - MAX_PROBLEMS
         rest = (f"and {more} more; mend these first",) if more > 0 else ()
-        super().__init__("\n".join((*shown, *rest)), code=code)
+        super().__init__("\n".join((*lines[:MAX_PROBLEMS], *rest)), code=code)
+
+
+def _common_code(problems: Sequence[Problem | str]) -> str:
+    codes = {one.code if isinstance(one, Problem) else "E_CONFIG" for one in problems}
+    if len(codes) == 1:
+        return codes.pop()
+    return "E_CONFIG" if "E_CONFIG" in codes else "E_HOMEWORK"
+
+
+def _line(problem: Problem | str, code: str) -> str:
+    if isinstance(problem, str) or problem.code in {code, "E_CONFIG"}:
+        return str(problem)
+    return f"{problem} ({problem.code})"
 
 
 def refuse(problems: Iterable[Problem | str], *, code: str | None = None) -> None:
@@ -80,9 +104,9 @@ def refuse(problems: Iterable[Problem | str], *, code: str | None = None) -> Non
     Raises:
         MistakesError: all of them.
     """
-    lines = [str(problem) for problem in problems]
-    if lines:
-        raise MistakesError(lines, code=code)
+    found = tuple(problems)
+    if found:
+        raise MistakesError(found, code=code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +163,95 @@ def parse_document(text: str, file: Path, model: type[Model]) -> Document[Model]
     Raises:
         ConfigError: the text is no YAML or does not fit the model; one line for each problem.
     """
-    root = _compose(text, file)
-    problems: list[Problem] = []
-    tree = _plain(root, file, (), problems)
-    refuse(problems)
+    root, tree = _tree(text, file)
     try:
         # JSON is the stricter door: no coercion, but text for dates and lists for tuples.
         parsed = model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        raise MistakesError(
-            [str(_rejection(file, root, detail, model)) for detail in details]
-        ) from None
+        raise MistakesError(_rejections(file, root, error, model)) from None
     return Document(file, parsed, root)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft(Generic[Model]):
+    """A file that may not be complete: what of it fits the model, and what does not.
+
+    `part` has those attributes of the model only that are in `fields`.
+    """
+
+    file: Path
+    part: Model
+    fields: frozenset[str]
+    problems: tuple[Problem, ...]
+    _root: Node
+
+    def problem(self, location: Location, message: str) -> Problem:
+        """A complaint about a field of this document."""
+        return _problem(self.file, self._root, location, message)
+
+    def names(self, location: Location) -> tuple[str, ...]:
+        """The keys that the file has at a location; none where there is no mapping."""
+        node = self._root
+        for step in location:
+            pairs = _pairs(node)
+            if step not in pairs:
+                return ()
+            node = pairs[step][1]
+        return tuple(name for name in _pairs(node) if isinstance(name, str))
+
+
+def parse_draft(text: str, file: Path, model: type[Model]) -> Draft[Model]:
+    """Read what a file holds already; an empty one holds nothing.
+
+    Raises:
+        ConfigError: the text is no YAML, or no mapping.
+    """
+    root, tree = _tree(text, file, empty_is_mapping=True)
+    if not isinstance(tree, dict):
+        raise MistakesError([_problem(file, root, (), "must hold keys with values")])
+    try:
+        whole = model.model_validate_json(json.dumps(tree), strict=True)
+    except ValidationError as error:
+        problems = _rejections(file, root, error, model)
+        bad = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    else:
+        return Draft(file, whole, frozenset(model.model_fields), (), root)
+    good = {
+        name: field
+        for name, field in model.model_fields.items()
+        if (field.alias or name) in tree and (field.alias or name) not in bad
+    }
+    definitions: dict[str, Any] = {name: (field.annotation, field) for name, field in good.items()}
+    kept = {key: value for key, value in tree.items() if key in _aliases(good)}
+    some = create_model("Part", __config__=model.model_config, **definitions)
+    values = some.model_validate_json(json.dumps(kept), strict=True)
+    part = model.model_construct(**{name: getattr(values, name) for name in good})
+    by_default = {
+        name
+        for name, field in model.model_fields.items()
+        if not field.is_required() and (field.alias or name) not in tree
+    }
+    return Draft(file, part, frozenset(good) | by_default, tuple(problems), root)
+
+
+def _aliases(fields: Mapping[str, Any]) -> set[str]:
+    return {field.alias or name for name, field in fields.items()}
+
+
+def _tree(text: str, file: Path, *, empty_is_mapping: bool = False) -> tuple[Node, Tree]:
+    root = _compose(text, file, empty_is_mapping=empty_is_mapping)
+    problems: list[Problem] = []
+    tree = _plain(root, file, (), problems)
+    refuse(problems)
+    return root, tree
+
+
+def _pairs(node: Node) -> dict[int | str, tuple[Node, Node]]:
+    if isinstance(node, MappingNode):
+        return {key.value: (key, value) for key, value in node.value}
+    if isinstance(node, SequenceNode):
+        return {index: (item, item) for index, item in enumerate(node.value)}
+    return {}
 
 
 class _UnwantedError(Exception):
@@ -189,7 +289,7 @@ class _StrictLoader(yaml.SafeLoader):
         raise _UnwantedError(message, line, column)
 
 
-def _compose(text: str, file: Path) -> Node:
+def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
     # Errors of the library quote the text around them, hence `from None` throughout.
     try:
         loader = _StrictLoader(text)
@@ -217,6 +317,9 @@ def _compose(text: str, file: Path) -> Node:
         message = "not YAML: a number or an escape that is out of bounds; correct it"
         raise MistakesError([str(Problem(file, 1, 1, (), message))]) from None
     if root is None:
+        if empty_is_mapping:
+            mark = yaml.Mark(str(file), 0, 0, 0, "", 0)
+            return MappingNode("tag:yaml.org,2002:map", [], mark, mark)
         raise ConfigError(f"{file}: empty; `edge-anpr schema` shows what belongs in it")
     return root
 
@@ -230,15 +333,18 @@ def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) 
 
     if isinstance(node, MappingNode):
         mapping: dict[str, Tree] = {}
+        seen: set[str] = set()
         for key_node, value in node.value:
             key = key_node.value
             if not isinstance(key_node, ScalarNode) or _UNPRINTABLE.search(key):
                 complain(key_node, location, "a key must be plain text")
-            elif key in mapping:
+            elif key in seen:
                 shown = (key,) if _QUOTABLE.fullmatch(key) else ()
                 complain(key_node, (*location, *shown), "this key is given twice; keep one")
-            else:
+            elif not _is_blank(value):  # a key without a value is one that is still to be filled
                 mapping[key] = _plain(value, file, (*location, key), problems)
+            if isinstance(key, str):
+                seen.add(key)
         return mapping
     if isinstance(node, SequenceNode):
         return [
@@ -248,6 +354,10 @@ def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) 
     if _UNPRINTABLE.search(node.value):
         complain(node, location, "holds a character that cannot be seen; remove it")
     return _scalar(node)
+
+
+def _is_blank(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and _scalar(node) is None
 
 
 def _scalar(node: Node) -> Tree:
@@ -266,8 +376,17 @@ def _scalar(node: Node) -> Tree:
     return text
 
 
+def _rejections(
+    file: Path, root: Node, error: ValidationError, model: type[BaseModel]
+) -> list[Problem]:
+    details = error.errors(include_url=False, include_input=False)
+    return [_rejection(file, root, detail, model) for detail in details]
+
+
 def _rejection(file: Path, root: Node, detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     problem = _problem(file, root, detail["loc"], _explain(detail, model))
+    if detail["type"] in {"missing", "too_short"}:
+        return replace(problem, wanted=detail["loc"])
     if detail["type"] == "extra_forbidden" and not _QUOTABLE.fullmatch(str(detail["loc"][-1])):
         return replace(problem, location=problem.location[:-1])
     return problem
@@ -280,20 +399,16 @@ def _problem(file: Path, root: Node, location: Sequence[int | str], message: str
     """
     node, mark, shown = root, root.start_mark, []
     for step in location:
-        if isinstance(node, MappingNode):
-            pairs = {key.value: (key, value) for key, value in node.value}
-            if step in pairs:
-                key, node = pairs[step]
-                mark = key.start_mark
-                shown.append(step)
-        elif isinstance(node, SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            mark = node.start_mark
+        pairs = _pairs(node)
+        if step in pairs:
+            key, node = pairs[step]
+            mark = key.start_mark
             shown.append(step)
     return Problem(file, mark.line + 1, mark.column + 1, tuple(shown), message)
 
 
-def _path(location: Location) -> str:
+def path_text(location: Location) -> str:
+    """A location as it is shown: `rules[0].id`; what could be a plate is left out."""
     path = ""
     for step in location:
         if isinstance(step, int):

@@ -42,13 +42,16 @@ class _EntryError(ValueError):
     """What is wrong with one entry; the message repeats nothing of it but column names."""
 
 
-def read_list(path: Path, *, zone: tzinfo, max_entries: int) -> tuple[ListEntry, ...]:
+def read_list(
+    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_YEARS * 366
+) -> tuple[ListEntry, ...]:
     """Read a list whole or not at all.
 
     Args:
         path: the CSV file, UTF-8.
         zone: the time zone of dates and of times without an offset.
         max_entries: the most entries that the policy allows.
+        max_entry_days: the longest that the policy lets an entry last.
 
     Raises:
         ConfigError: the file cannot be read, or some entry is not as it should be; one line
@@ -67,6 +70,7 @@ def read_list(path: Path, *, zone: tzinfo, max_entries: int) -> tuple[ListEntry,
             where = f"{path}:{rows.line_num}"
             try:
                 entry = _entry(row, zone)
+                _require_short(entry, max_entry_days)
             except _EntryError as error:
                 problems.append(f"{where}: {error}")
                 continue
@@ -127,6 +131,15 @@ def _period(raw_start: str, raw_end: str, zone: tzinfo) -> tuple[datetime, datet
     if local_end.replace(tzinfo=None) > _years_later(local_start.replace(tzinfo=None)):
         raise _EntryError(_PERMANENT)
     return start, end
+
+
+def _require_short(entry: ListEntry, max_days: int) -> None:
+    # An hour of grace: clocks may be changed in between.
+    if entry.end - entry.start > timedelta(days=max_days, hours=1):
+        raise _EntryError(
+            f"end: more than {max_days} days after start, the list's max_entry_days in the policy; "
+            "shorten it"
+        )
 
 
 _PERMANENT = f"end: more than {MAX_YEARS} years after start, a permanent entry; shorten it"

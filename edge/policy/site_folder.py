@@ -12,10 +12,11 @@ from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
 from edge.errors import ConfigError
 from edge.policy.document import Document, Location, MistakesError, Problem, read_document, refuse
+from edge.policy.homework import coded
+from edge.policy.homework import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import PlateList, Policy, unknown_name
-from edge.policy.model import contradictions as policy_contradictions
 from edge.policy.site import Site
 from edge.policy.site import contradictions as site_contradictions
 
@@ -121,16 +122,16 @@ def load_site_folder(folder: Path) -> SiteFolder:
             f"{folder}: no such folder; a site is a folder with {POLICY_FILE} and {SITE_FILE}"
         )
     documents = _Collected()
-    policy = documents.attempt(lambda: read_document(folder / POLICY_FILE, Policy))
+    policy = documents.attempt(lambda: read_policy(folder / POLICY_FILE))
     site = documents.attempt(lambda: read_document(folder / SITE_FILE, Site))
     if policy is None or site is None:
-        raise MistakesError(documents.lines)
+        raise MistakesError(documents.problems)
     refuse(_contradictions(folder, policy, site))
 
     contents = _Collected()
     for settings in policy.model.lists.values():
         contents.attempt(partial(_read_list, folder, policy.model, settings))
-    refuse(contents.lines, code=LIST_CODE)
+    refuse(contents.problems, code=LIST_CODE)
     return SiteFolder(
         folder=folder.absolute(),
         policy=policy.model,
@@ -140,23 +141,40 @@ def load_site_folder(folder: Path) -> SiteFolder:
     )
 
 
+def read_policy(file: Path) -> Document[Policy]:
+    """Read a policy; a duty that is still open has the code of that duty.
+
+    Raises:
+        ConfigError: it cannot be read or is not complete; one line for each problem.
+    """
+    try:
+        return read_document(file, Policy)
+    except MistakesError as mistakes:
+        raise MistakesError(map(coded, mistakes.problems)) from None
+
+
 def _read_list(folder: Path, policy: Policy, settings: PlateList) -> tuple[ListEntry, ...]:
-    return read_list(folder / settings.file, zone=policy.zone, max_entries=settings.max_entries)
+    return read_list(
+        folder / settings.file,
+        zone=policy.zone,
+        max_entries=settings.max_entries,
+        max_entry_days=settings.max_entry_days,
+    )
 
 
 class _Collected:
     """Refusals of several files, so that all can be mended at once."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        self.problems: list[Problem | str] = []
 
     def attempt(self, read: Callable[[], _T]) -> _T | None:
         try:
             return read()
         except MistakesError as mistakes:
-            self.lines += mistakes.lines
+            self.problems += mistakes.problems
         except ConfigError as error:
-            self.lines.append(error.message)
+            self.problems.append(error.message)
         return None
 
 
@@ -164,8 +182,7 @@ def _contradictions(
     folder: Path, policy: Document[Policy], site: Document[Site]
 ) -> Iterator[Problem]:
     """What each file allows but the two together, or the files they name, do not."""
-    for location, message in policy_contradictions(policy.model):
-        yield policy.problem(location, message)
+    yield from policy_problems(policy)
     for location, message in site_contradictions(site.model):
         yield site.problem(location, message)
     if site.model.site != policy.model.site:

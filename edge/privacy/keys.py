@@ -1,7 +1,8 @@
 """Keys as values and as files.
 
 A box has an Ed25519 key that signs hits. An authority has generations of keys: an X25519 key
-that hits are sealed to and an Ed25519 key that signs receipts.
+that hits are sealed to and an Ed25519 key that signs receipts. A signer of policies, lists or
+orders has one Ed25519 key; its public half stands in the policy itself.
 
 | file                            | where                     | mode | holds                      |
 |---------------------------------|---------------------------|------|----------------------------|
@@ -9,6 +10,7 @@ that hits are sealed to and an Ed25519 key that signs receipts.
 | `<site>.<box>.public.json`      | there; the authority      | 0644 | all its generations        |
 | `<key id>.private.json`         | the authority's folder    | 0600 | one generation, both keys  |
 | `<authority>.public.json`       | there; every box          | 0644 | all its generations        |
+| `<signer>.signer.private.json`  | the signer's own folder   | 0600 | its signing key            |
 
 A private file is written once and never overwritten. A new generation is added to the public
 file. Of the retired ones the authority keeps the private files, which open what was sealed to
@@ -38,6 +40,7 @@ from typing_extensions import Self
 
 from edge.errors import KeyFileError
 from edge.privacy.framing import framed
+from edge.privacy.signing import PublicKeyText, SigningKey
 
 RETIRED_KEY_GRACE = timedelta(days=31)
 """A hit may wait on the box for its whole retention, at most 30 days. What comes later than
@@ -425,6 +428,46 @@ def install_public_keys(file: Path, place: Path) -> None:
     _create(place, content, mode=0o644)
 
 
+# --- signers of policies, lists and orders ----------------------------------------------------
+
+
+def new_signer_key(folder: Path, signer: str, now: datetime, *, demo: bool = False) -> Path:
+    """Make a signer's key; returns its private file. What goes into the policy is in it too.
+
+    Raises:
+        KeyFileError: there is a key of that name already, or the folder cannot be written.
+    """
+    key = SigningKey.demo_of(signer) if demo else SigningKey.generate(signer)
+    content = _SignerPrivateFile(
+        signer=signer,
+        trial=demo,
+        created_at=now,
+        key_id=key.public.key_id,
+        public=key.public.text,
+        signing=_text(key.raw()),
+    )
+    file = folder / f"{signer}.signer{_PRIVATE}"
+    _create(file, content, mode=0o600)
+    return file
+
+
+def load_signer_key(file: Path) -> SigningKey:
+    """Read a signer's private file.
+
+    Raises:
+        KeyFileError: missing, readable by others, damaged or of another kind.
+    """
+    content = _read_private(file, _SignerPrivateFile)
+    key = SigningKey.from_raw(content.signer, _raw(content.signing))
+    if (key.public.key_id, key.public.text, key.demo) != (
+        content.key_id,
+        content.public,
+        content.trial,
+    ):
+        raise _damaged(file)
+    return key
+
+
 # --- what anyone may know of a key file ---------------------------------------------------
 
 
@@ -463,7 +506,13 @@ def key_facts(path: Path) -> tuple[KeyFacts, ...]:
 
 
 def _facts(file: Path) -> KeyFacts:
-    models = (_BoxPublicFile, _AuthorityPublicFile, _BoxPrivateFile, _AuthorityPrivateFile)
+    models = (
+        _BoxPublicFile,
+        _AuthorityPublicFile,
+        _BoxPrivateFile,
+        _AuthorityPrivateFile,
+        _SignerPrivateFile,
+    )
     model: type[_File] = next((each for each in models if _is_of(file, each)), _BoxPublicFile)
     private = issubclass(model, _PrivateFile)
     content = _read_private(file, model) if private else _read(file, model)
@@ -471,6 +520,8 @@ def _facts(file: Path) -> KeyFacts:
         owner = f"box {content.box} at {content.site}"
     elif isinstance(content, _AuthorityPublicFile | _AuthorityPrivateFile):
         owner = f"authority {content.authority}"
+    elif isinstance(content, _SignerPrivateFile):
+        owner = f"signer {content.signer}"
     else:
         raise _damaged(file)
     if isinstance(content, _BoxPublicFile | _AuthorityPublicFile):
@@ -555,6 +606,15 @@ class _AuthorityPrivateFile(_PrivateFile):
     authority: Name
     sealing: KeyText
     receipts: KeyText
+
+
+class _SignerPrivateFile(_PrivateFile):
+    schema_: Literal["edge-anpr/signer-private-key/1"] = Field(
+        default="edge-anpr/signer-private-key/1", alias="schema"
+    )
+    signer: Name
+    public: PublicKeyText
+    signing: KeyText
 
 
 class _AnyFile(BaseModel):
@@ -651,6 +711,7 @@ def _spoken(schema: str) -> str:
         "edge-anpr/authority-public-keys/1": "an authority's public file",
         "edge-anpr/box-private-key/1": "a box's private file",
         "edge-anpr/authority-private-keys/1": "an authority's private file",
+        "edge-anpr/signer-private-key/1": "a signer's private file",
     }
     return known.get(schema, "no key file of this product")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import stat
 from pathlib import Path
@@ -13,7 +14,9 @@ from edge.privacy.keys import (
     AuthorityPublicKeys,
     BoxKeys,
     BoxPublicKeys,
+    load_signer_key,
 )
+from edge.privacy.signing import SigningKey
 from tests.product import REPOSITORY, product
 
 EXAMPLE = REPOSITORY / "config" / "school-street"
@@ -115,3 +118,25 @@ def test_what_cannot_be_done_is_said_in_one_line(
 
     assert (done.status, len(done.error_lines)) == (status, 1), done.err
     assert "Traceback" not in done.err
+
+
+def test_a_signer_s_key_is_printed_as_the_policy_wants_it_and_its_private_half_never(
+    tmp_path: Path,
+) -> None:
+    made = product("keys", "new", "signer", "dpo", "--out", tmp_path, "--json")
+    demo = product("keys", "new", "signer", "police", "--out", tmp_path, "--demo")
+    again = product("keys", "new", "signer", "dpo", "--out", tmp_path)
+
+    assert made.status == 0, made.err
+    key = load_signer_key(Path(made.json["signer"]["file"]))
+    assert made.json["signer"]["key"] == key.public.text
+    assert not key.demo
+    assert stat.S_IMODE(Path(made.json["signer"]["file"]).stat().st_mode) == 0o600
+    assert "FOR DEMO ONLY" in demo.out
+    assert SigningKey.demo_of("police").public.text in demo.out
+    assert base64.b64encode(key.raw()).decode() not in made.out
+    assert again.status == 7
+    assert product("keys", "new", "signer", "D P O", "--out", tmp_path).status == 2
+    shown = product("keys", "show", tmp_path)
+    assert "a signer's private file of signer dpo" in shown.out
+    assert base64.b64encode(key.raw()).decode() not in shown.out

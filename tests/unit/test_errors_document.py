@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 
-from edge.errors import ExitCode
+from edge.errors import CODES, ExitCode
+from scripts.errors_document import table
 from tests.unit.source_tree import EDGE, ROOT, python_files, tree
 
 DOCUMENT = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
@@ -76,7 +78,9 @@ def test_the_document_gives_each_code_the_exit_status_of_the_source() -> None:
 
 
 def test_the_document_lists_every_code_that_is_written_anywhere_and_no_other() -> None:
-    written = {code for node in nodes() if (code := text(node)) and CODE.fullmatch(code)}
+    strings = Counter(code for node in nodes() if (code := text(node)) and CODE.fullmatch(code))
+    # The table of codes itself has each of them once more.
+    written = {code for code, times in strings.items() if times > (code in CODES)}
 
     assert {code for code, _ in listed_in_the_document()} == written
 
@@ -85,3 +89,15 @@ def test_every_exit_status_is_explained() -> None:
     explained = re.findall(r"^\| (\d) \| \S", DOCUMENT, flags=re.MULTILINE)
 
     assert [int(status) for status in explained] == [int(status) for status in ExitCode]
+
+
+def test_the_document_is_made_from_the_code() -> None:
+    assert DOCUMENT.endswith(table())
+    assert set(CODES) == {code for code, _ in listed_in_the_document()}
+
+
+def test_every_code_s_meaning_is_one_line_with_a_cure() -> None:
+    for code, meaning in CODES.items():
+        assert CODE.fullmatch(code), code
+        assert meaning.text, code
+        assert not set(meaning.text) & set("\n|"), code

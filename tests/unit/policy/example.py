@@ -5,19 +5,100 @@ from __future__ import annotations
 from pathlib import Path
 
 POLICY = """\
-schema: edge-anpr/policy/1
+schema: edge-anpr/policy/2
 site: square
+version: 1
 timezone: Europe/Brussels
+legal:
+  regime: camera_act
+  basis: {nl: Wet, fr: Loi, de: Gesetz, en: Act}
+  council_decision: {reference: Council 1, date: 2025-11-24}
+  police_advice: {reference: Police 1, date: 2025-11-07}
+  camera_declaration: {reference: Declaration 1, date: 2025-12-15}
 purposes:
-  quiet: {text: {en: "A quiet square"}, retention_hours: 72}
+  quiet:
+    text: {nl: Rust, fr: Calme, de: Ruhe, en: "A quiet square"}
+    necessity: {nl: Nodig, fr: Besoin, de: Bedarf, en: Need}
+    safety_evidence:
+      {reference: Count 1, date: 2025-10-02, finding: {nl: Veel, fr: Trop, de: Viele, en: Many}}
+    retention_hours: 72
+finance: {vendor_paid_per_fine: false}
+alternatives:
+  physical: {date: 2025-03-31, evidence: Report 1, outcome: {nl: Nee, fr: Non, de: Nein, en: No}}
+  awareness: {date: 2025-06-27, evidence: Report 2, outcome: {nl: Nee, fr: Non, de: Nein, en: No}}
+  targeted: {date: 2025-09-26, evidence: Report 3, outcome: {nl: Nee, fr: Non, de: Nein, en: No}}
+dpia:
+  reference: Assessment 1
+  version: "1"
+  date: 2025-10-20
+  file: dpia.md
+  sha256: 7e80d42e934bff858d66fe91b6b625fd3bb2f3e8b193216b5b748be31375772f
+  review_date: 2027-10-20
+  dpo_opinion: {date: 2025-10-27, text: Favourable}
+  risks:
+    - {risk: excessive-monitoring, measure: Hours}
+    - {risk: error-margins, measure: Checks}
+    - {risk: permanent-lists, measure: Ends}
+  "purposes": [quiet]
+accuracy: {date: 2025-10-13, method: Clips, vehicles: 25, exact: 25, interval: [0.867, 1]}
+activation: {not_before: 2026-01-05, sunset: 2028-12-31}
+evaluation: {next_due: 2027-01-04}
+controller: {name: Town, contact: town@square.example}
+dpo: {name: Officer, contact: officer@square.example}
+supervisory_authorities: [{name: Commission, contact: vtc@square.example}]
+rights:
+  text: {nl: Rechten, fr: Droits, de: Rechte, en: Rights}
+  contact: rights@square.example
+  complaint: {name: Ombudsman, contact: ombudsman@square.example}
+information_board: {places: [Each entrance], website: "https://square.example"}
+approvals:
+  quorum: [controller, police, dpo]
+  signers:
+    mayor: {role: controller, name: Mayor, demo: true,
+      key: "ed25519:qQsNC1/rtslCef6p4rG7vGq/iqOBP3rCnGkhGhLleu8="}
+    chief: {role: police, name: Chief, demo: true,
+      key: "ed25519:KcEQAWvHNHdXGfUAbIClHZD79OJXH3RLXTp+DT/Oj44="}
+    officer: {role: dpo, name: Officer, demo: true,
+      key: "ed25519:cM/pu/Hk7KGv7SqiSN+O7SjP1wFo+/SpiumxxZMdK6E="}
+suspension:
+  keys:
+    vtc: {name: Commission, demo: true,
+      key: "ed25519:W6uVL234ZshkzHYqU5zTADiGGKTxlp5POuSQt0zmfJI="}
 authorities:
-  police: {name: Police, keys: keys/police.public.json, receipts: required}
+  police:
+    name: Police
+    keys: keys/police.public.json
+    receipts: required
+    valid: {from: 2026-01-01, until: 2028-12-31}
+    competence: {"rules": [zone, looked-for, one-way], cameras: [north, south]}
+issuers:
+  office: {name: Office, demo: true,
+      key: "ed25519:dr1qTKc2A3RIN96DShTzQLeG3kA6BLJwtsocV2QjQxw="}
 lists:
-  permits: {kind: exempt, file: lists/permits.csv, max_entries: 3}
-  stolen: {kind: alert, file: lists/stolen.csv, max_entries: 3}
+  permits:
+    kind: exempt
+    text: {nl: Bewoners, fr: Riverains, de: Anwohner, en: Residents}
+    file: lists/permits.csv
+    issuers: [office]
+    max_entry_days: 366
+    max_entries: 3
+  stolen:
+    kind: alert
+    text: {nl: Gestolen, fr: Voles, de: Gestohlen, en: Stolen}
+    file: lists/stolen.csv
+    issuers: [office]
+    max_entry_days: 92
+    max_entries: 4
 cameras:
-  north: {place: "The north corner"}
-  south: {place: "The south corner"}
+  north:
+    place: The north corner
+    field_of_view: {text: Lane, bearing_degrees: 10, angle_degrees: 40, reach_m: 30}
+    hours: {weekly: {mon: ["06:00-22:00"], tue: ["06:00-22:00"], sat: ["00:00-24:00"]}}
+  south:
+    place: The south corner
+    field_of_view: {text: Lane, bearing_degrees: 190, angle_degrees: 40, reach_m: 30}
+    privacy_masks: [[[0, 0], [0.2, 0], [0.2, 0.3]]]
+    hours: {weekly: {mon: ["06:00-22:00"], tue: ["06:00-22:00"], sat: ["00:00-24:00"]}}
 rules:
   - id: zone
     type: permit_zone
@@ -71,6 +152,10 @@ PERMITS = HEADER + "p1,1-ABC-123,2026-01-01,2026-12-31,Decision 12,resident,Mobi
 STOLEN = HEADER + "s1,2-XYZ-987,2026-03-01T08:00:00+01:00,2026-05-01T08:00:00Z,Act,stolen,Police\n"
 
 
+DPIA = "An assessment.\n"
+SIGNERS = ("mayor", "chief", "officer")
+
+
 def write_site(
     folder: Path,
     *,
@@ -82,6 +167,7 @@ def write_site(
     """A site folder with these files."""
     (folder / "lists").mkdir(parents=True)
     (folder / "policy.yaml").write_text(policy, encoding="utf-8")
+    (folder / "dpia.md").write_text(DPIA, encoding="utf-8")
     (folder / "site.yaml").write_text(site, encoding="utf-8")
     (folder / "lists/permits.csv").write_text(permits, encoding="utf-8")
     (folder / "lists/stolen.csv").write_text(stolen, encoding="utf-8")

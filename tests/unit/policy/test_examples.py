@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from edge.policy.signatures import SIGNATURES_FILE, read_signatures, require_quorum
 from edge.policy.site_folder import SiteFolder, load_site_folder
 
 CONFIG = Path(__file__).parents[3] / "config"
@@ -51,3 +53,26 @@ def test_the_school_street_is_in_force_when_the_clips_were_recorded() -> None:
     assert rule.schedule.is_active(RECORDED)
     assert not rule.schedule.is_active(datetime.fromisoformat("2026-04-07T08:25:00+02:00"))
     assert not rule.schedule.is_active(datetime.fromisoformat("2026-03-10T08:50:00+01:00"))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_p01_an_example_is_signed_by_every_role_with_demo_keys_and_says_so(name: str) -> None:
+    policy = example(name).policy
+
+    require_quorum(policy, read_signatures(CONFIG / name / SIGNATURES_FILE))
+    assert policy.demo
+    assert all(holder.demo for _, _, holder in policy.key_holders())
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_p02_the_dpia_of_an_example_is_the_one_that_was_signed(name: str) -> None:
+    dpia = example(name).policy.dpia
+
+    assert hashlib.sha256((CONFIG / name / dpia.file).read_bytes()).hexdigest() == dpia.sha256
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_p14_an_example_says_something_else_in_each_language(name: str) -> None:
+    for purpose in example(name).policy.purposes.values():
+        texts = {purpose.text.nl, purpose.text.fr, purpose.text.de, purpose.text.en}
+        assert len(texts) == 4

@@ -257,3 +257,12 @@ def test_letters_that_only_become_latin_in_upper_case_are_refused(
 ) -> None:
     row = GOOD.replace("1-ABC-123", plate)
     assert "plate" in refusal(tmp_path, HEADER + row)
+
+
+def test_an_entry_that_lasts_longer_than_the_policy_allows_refuses_the_list(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text(f"{HEADER}e1,1-ABC-123,2026-03-01,2026-03-31,basis,reason,issuer\n")
+
+    assert read_list(path, zone=BRUSSELS, max_entries=9, max_entry_days=31)
+    with pytest.raises(ConfigError, match=r"list\.csv:2: end: more than 30 days after start"):
+        read_list(path, zone=BRUSSELS, max_entries=9, max_entry_days=30)

@@ -1,0 +1,145 @@
+"""Who has signed a policy: a file beside it, one Ed25519 signature for each signer.
+
+Signed is the canonical JSON of the policy's model under the context `edge-anpr/policy/2`, so
+that comments and layout make no difference and everything else does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from edge.errors import KeyFileError, PolicyError
+from edge.policy.document import read_text
+from edge.policy.model import ROLES, Id, Policy, Role, Signer, Strict
+from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
+
+CONTEXT = "edge-anpr/policy/2"
+SIGNATURES_FILE = "policy.signatures.json"
+MAX_BYTES = 64 * 1024
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PolicySignatures(Strict):
+    """The signatures of one version of one site's policy, by the signers' ids."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    schema_: Literal["edge-anpr/policy-signatures/1"] = Field(
+        default="edge-anpr/policy-signatures/1", alias="schema"
+    )
+    policy_sha256: Digest
+    signatures: dict[Id, Signature] = Field(max_length=64)
+
+    def text(self) -> str:
+        """The file's content."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def read_signatures(file: Path) -> PolicySignatures:
+    """Read the signatures beside a policy.
+
+    Raises:
+        KeyFileError: `E_SIGNATURE`: there are none, or the file is none of this product.
+        ConfigError: it cannot be read.
+    """
+    if not file.exists():
+        raise KeyFileError(
+            f"{file}: the policy is not signed; have each role sign it with "
+            "`edge-anpr policy sign`",
+            code="E_SIGNATURE",
+        )
+    return parse_signatures(read_text(file, MAX_BYTES), file)
+
+
+def parse_signatures(text: str, file: Path) -> PolicySignatures:
+    """Signatures from their text; `file` is only named in complaints.
+
+    Raises:
+        KeyFileError: `E_SIGNATURE`: it is no such document.
+    """
+    try:
+        return PolicySignatures.model_validate_json(text)
+    except ValidationError:
+        raise KeyFileError(
+            f"{file}: damaged or no policy signatures; restore it, or sign again with "
+            "`edge-anpr policy sign`",
+            code="E_SIGNATURE",
+        ) from None
+
+
+def add_signature(
+    policy: Policy, key: SigningKey, before: PolicySignatures | None
+) -> PolicySignatures:
+    """The signatures with one more; those of another version are dropped."""
+    digest = policy.sha256()
+    kept = {} if before is None or before.policy_sha256 != digest else dict(before.signatures)
+    kept[key.signer] = sign(CONTEXT, policy.document(), key)
+    return PolicySignatures(policy_sha256=digest, signatures=kept)
+
+
+def signers_of(
+    policy: Policy, signatures: PolicySignatures, known: Mapping[str, Signer] | None = None
+) -> frozenset[str]:
+    """The ids of those who have signed the policy, each signature verified.
+
+    Args:
+        policy: what must have been signed.
+        signatures: the file beside it.
+        known: whose keys to believe; the policy's own signers when left out. Signatures of
+            others are passed over.
+
+    Raises:
+        KeyFileError: `E_SIGNATURE`: they are of another policy, or one of them does not hold.
+    """
+    if signatures.policy_sha256 != policy.sha256():
+        raise KeyFileError(
+            "the policy has changed since it was signed; have it signed anew with "
+            "`edge-anpr policy sign`",
+            code="E_SIGNATURE",
+        )
+    holders = policy.approvals.signers if known is None else known
+    document = policy.document()
+    found = set()
+    for name, signature in signatures.signatures.items():
+        holder = holders.get(name)
+        if holder is None:
+            continue
+        try:
+            verify(CONTEXT, document, signature, PublicKey.parse(holder.key))
+        except KeyFileError as error:
+            raise KeyFileError(f"signer {name}: {error.message}", code="E_SIGNATURE") from None
+        found.add(name)
+    return frozenset(found)
+
+
+def missing_roles(signers: Mapping[str, Signer], signed: frozenset[str]) -> tuple[Role, ...]:
+    """The roles of the quorum for which nobody has signed."""
+    held = {signer.role for name, signer in signers.items() if name in signed}
+    return tuple(role for role in ROLES if role not in held)
+
+
+def require_quorum(
+    policy: Policy, signatures: PolicySignatures, known: Mapping[str, Signer] | None = None
+) -> None:
+    """Refuse a policy that not every role has signed.
+
+    Raises:
+        KeyFileError: `E_SIGNATURE`: a signature does not hold.
+        PolicyError: `E_QUORUM`: a role has not signed.
+    """
+    holders = policy.approvals.signers if known is None else known
+    lacking = missing_roles(holders, signers_of(policy, signatures, known))
+    if lacking:
+        whose = "" if known is None else " of the policy in force"
+        raise PolicyError(
+            f"not signed by: {', '.join(lacking)}{whose}; all of {', '.join(ROLES)} must sign, "
+            "with `edge-anpr policy sign`",
+            code="E_QUORUM",
+        )

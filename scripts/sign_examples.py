@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Sign the example sites in config/ anew, after one of them was changed.
+
+Pins each DPIA's SHA-256 in its policy.yaml, then signs the policy with the demo key of every
+signer that it names. Demo keys are made from their names, so there is no secret to keep: see
+docs/adr/0007-demo-keys.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from edge.errors import EdgeError  # noqa: E402 - found from the root
+from edge.policy.signatures import (  # noqa: E402
+    SIGNATURES_FILE,
+    PolicySignatures,
+    add_signature,
+    require_quorum,
+)
+from edge.policy.site_folder import POLICY_FILE, read_policy  # noqa: E402
+from edge.privacy.signing import SigningKey  # noqa: E402
+
+CONFIG = REPOSITORY / "config"
+PINNED = re.compile(r'^( +sha256: )"[0-9a-f]{64}"', flags=re.MULTILINE)
+
+
+def main() -> int:
+    """Sign every example; 0 when all of them are whole."""
+    for folder in sorted(path for path in CONFIG.iterdir() if path.is_dir()):
+        try:
+            signatures = sign(folder)
+        except EdgeError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return int(error.exit_code)
+        signers = ", ".join(sorted(signatures.signatures))
+        print(f"{folder.name}: {signatures.policy_sha256[:16]} signed by {signers}")
+    return 0
+
+
+def sign(folder: Path) -> PolicySignatures:
+    """Pin one example's DPIA and sign its policy.
+
+    Raises:
+        EdgeError: the policy is not complete.
+    """
+    file = folder / POLICY_FILE
+    dpia = folder / read_policy(file).model.dpia.file
+    digest = hashlib.sha256(dpia.read_bytes()).hexdigest()
+    text = file.read_text(encoding="utf-8")
+    file.write_text(PINNED.sub(rf'\g<1>"{digest}"', text), encoding="utf-8")
+    policy = read_policy(file).model
+    signatures: PolicySignatures | None = None
+    for signer in policy.approvals.signers:
+        signatures = add_signature(policy, SigningKey.demo_of(signer), signatures)
+    if signatures is None:
+        raise AssertionError("a policy without signers is refused when it is read")
+    require_quorum(policy, signatures)
+    (folder / SIGNATURES_FILE).write_text(signatures.text(), encoding="utf-8")
+    return signatures
+
+
+if __name__ == "__main__":
+    sys.exit(main())
