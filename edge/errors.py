@@ -131,6 +131,20 @@ CODES: Mapping[str, Meaning] = {
         3,
         "a field of `site.yaml`, an option or a file is wrong; the line says where",
     ),
+    "E_DEMO_KEYS": Meaning(
+        3, "demo keys, which everybody has, are good for recordings only; have real keys sign"
+    ),
+    "E_DPIA_WIDENING": Meaning(
+        3, "the policy widens and its DPIA is the old one; write the DPIA anew and sign again"
+    ),
+    "E_LEASE": Meaning(
+        3, "the policy is not activated on this box, or the activation has expired; renew it"
+    ),
+    "E_NOT_IN_FORCE": Meaning(
+        3, "another version is in force on this box; activate this one, or put the other back"
+    ),
+    "E_VERSION": Meaning(3, "a new version has a higher number than the one in force"),
+    "E_SOURCE_LIVE": Meaning(5, "this version reads recorded files and folders only"),
     "E_DPIA": Meaning(
         3,
         "a part of the DPIA's entry is missing, or a named risk has no measure; fill it in",
@@ -188,7 +202,6 @@ CODES: Mapping[str, Meaning] = {
         3,
         "the policy has no last day, or it has passed; only a new, signed version opens a camera",
     ),
-    "E_UNSIGNED_POLICY": Meaning(3, "recordings only; give a file or a folder"),
     "E_MODEL": Meaning(4, "the list of weights cannot be read, or a field of it is wrong"),
     "E_MODEL_CONTRACT": Meaning(
         4,

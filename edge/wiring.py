@@ -12,15 +12,17 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from edge.adapters.cv2_check import check_cv2
+from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
+from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
 from edge.adapters.publisher import Publisher, PublisherLimits
 from edge.adapters.second_look import SecondLook
 from edge.adapters.system import SystemClock, random_bytes
@@ -40,15 +42,21 @@ from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
+from edge.policy.gate import Facts, refusal
+from edge.policy.model import Policy
+from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 from edge.policy.site_folder import SiteFolder
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream, VehicleCounts
 from edge.runtime.evidence_desk import Case, EvidenceDesk
+from edge.runtime.gatekeeper import Gatekeeper
 from edge.runtime.summary import RunSummary, StreamSummary
 
 FULL_OUTBOX_RETRY_S = 0.05
+SAY_SAFE_S = 3.0
+"""How long a box that stays shut tries to say so."""
 
 log = logging.getLogger(__name__)
 
@@ -83,23 +91,19 @@ class RunProgress:
     on_frame: Callable[[int], None] = lambda _index: None
 
 
-def require_recorded(source: str | Path) -> Path:
-    """A source as a path, if an unsigned policy may read it: a regular file or a folder.
+def require_recorded(source: str | Path, policy: Policy) -> Path:
+    """A source as a path, if it is a recording: a regular file or a folder.
 
     Raises:
-        PolicyError: an address, a device, a pipe or a socket.
-        CameraError: nothing is there.
+        PolicyError: `E_DEMO_KEYS`: an address, a device, a pipe or a socket, and the policy is
+            signed with demo keys.
+        CameraError: such a source under any policy: this version reads none; or nothing is there.
     """
     text = str(source)
     # An address is not repeated: it may hold a password.
     shown = "this address" if "://" in text else text
-    unsigned = PolicyError(
-        f"{shown}: the policy is not signed, so only recorded files and folders may be read; "
-        "name a recording",
-        code="E_UNSIGNED_POLICY",
-    )
     if "://" in text:
-        raise unsigned
+        raise _live(shown, policy)
     path = Path(text)
     try:
         mode = path.stat().st_mode
@@ -110,8 +114,21 @@ def require_recorded(source: str | Path) -> Path:
     except OSError as error:
         raise CameraError(f"{path}: {error.strerror}; check the source's path") from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise unsigned
+        raise _live(shown, policy)
     return path
+
+
+def _live(shown: str, policy: Policy) -> EdgeError:
+    if policy.demo:
+        return PolicyError(
+            f"{shown}: the policy is signed with demo keys, which everybody has, so recorded files "
+            "and folders are all that is read; name a recording",
+            code="E_DEMO_KEYS",
+        )
+    return CameraError(
+        f"{shown}: this version reads recorded files and folders only; name a recording",
+        code="E_SOURCE_LIVE",
+    )
 
 
 def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording, ...]:
@@ -130,7 +147,7 @@ def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording
                 "name a recording there or with --source"
             )
         address = source if "://" in source else str(site.resolve(source))
-        found.append(Recording(camera, require_recorded(address)))
+        found.append(Recording(camera, require_recorded(address, site.policy)))
     return tuple(found)
 
 
@@ -159,15 +176,20 @@ def run_site(
     """
     progress = progress or RunProgress()
     check_cv2()
-    clock = SystemClock()
+    recorded = tuple(_sources(recordings, SystemClock()))
+    clock: Clock = SystemClock()
+    if not site.policy.demo:
+        clock = SteadyClock(clock, site.state_folder)
+    gate = _Gate(site, [camera.started_at for camera in recorded])
+    refused = gate(clock.utc())
+    if refused is not None:
+        if not site.policy.demo:
+            _say_safe(site, refused, clock)
+        raise refused
     models = site.site.models
     box_keys = _box_keys(site)
-    authorities = {
-        authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
-        for authority in sorted({rule.authority for rule in site.rules})
-    }
+    authorities = _authorities(site)
     broker = _broker_options(site)
-    sources = tuple(_sources(recordings, clock))
     eyes = load_eyes(
         manifest or Manifest.load(),
         models.detector,
@@ -184,13 +206,27 @@ def run_site(
         publisher = _publisher(site, broker, outbox, authorities, clock)
         chain = SaltChain(site.site.site, site.site.box, random_bytes)
         cleanup.callback(chain.destroy)
-        rule_book = RuleBook(site.rules, chain, site.read_list, site.policy.epoch_minutes * 60)
+        rule_book = RuleBook(
+            site.rules,
+            chain,
+            site.read_list,
+            site.policy.epoch_minutes * 60,
+            site.policy.competences(),
+        )
         desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
-        streams = tuple(_stream(site, eyes, camera) for camera in sources)
+        streams = tuple(_stream(site, eyes, camera) for camera in recorded)
         health = _Health(publisher, desk, outbox)
         engine = Engine(
             streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=health.epoch_closed
         )
+
+        def on_refusal(error: EdgeError) -> None:
+            engine.shut(error)
+            publisher.set_availability("safe", error.code)
+
+        gatekeeper = Gatekeeper([gate], clock.utc, on_refusal)
+        cleanup.callback(gatekeeper.stop)
+        gatekeeper.start()
         progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
         return _run(site, engine, desk, outbox, publisher, health, rule_book, realtime, drain_s)
 
@@ -216,6 +252,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
             try:
                 engine.run(realtime=realtime)
             finally:
+                rule_book.forget()
                 # Also when interrupted: what was judged is stored, however often one asks.
                 with _signals_held():
                     desk.close()
@@ -240,6 +277,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
             frames_analysed=stream.analysed,
             frames_dropped=stream.counts.dropped,
             frames_corrupt=stream.counts.corrupt,
+            frames_out_of_hours=_out_of_hours(stream),
         )
         for stream in engine.streams
     )
@@ -251,6 +289,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         frames_analysed=sum(stream.frames_analysed for stream in streams),
         frames_dropped=sum(stream.frames_dropped for stream in streams),
         frames_corrupt=sum(stream.frames_corrupt for stream in streams),
+        frames_out_of_hours=sum(stream.frames_out_of_hours for stream in streams),
         vehicles=engine.counts.vehicles,
         reads={
             "read": engine.counts.outcomes[ReadOutcome.READ],
@@ -260,6 +299,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         hits=hits,
         hits_by_rule=dict(desk.counts.by_rule),
         hits_without_picture=desk.counts.without_picture,
+        hits_outside_competence=rule_book.outside_competence,
         non_hits=engine.counts.vehicles - engine.counts.with_hit,
         epochs=rule_book.epochs_begun,
         delivered=waiting_before + hits - kept,
@@ -270,6 +310,10 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         wall_s=round(time.perf_counter() - wall, 3),
     )
     return RunResult(summary, failure)
+
+
+def _out_of_hours(stream: Stream) -> int:
+    return stream.camera.out_of_hours if isinstance(stream.camera, GuardedCamera) else 0
 
 
 def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
@@ -343,10 +387,60 @@ def _box_keys(site: SiteFolder) -> BoxKeys:
     return keys
 
 
+class _Gate:
+    """The gate with its facts: those that may change are looked up at each asking."""
+
+    def __init__(self, site: SiteFolder, recorded_at: Sequence[datetime]) -> None:
+        self._state = PolicyState(site.state_folder)
+        self._dpia = FileDigest(site.resolve(site.policy.dpia.file))
+        self._facts = Facts(
+            policy=site.policy,
+            signatures=read_signatures(site.folder / SIGNATURES_FILE),
+            box=site.site.box,
+            dpia_sha256=None,
+            history=() if site.policy.demo else self._state.history(),
+            recorded_at=tuple(recorded_at),
+        )
+
+    def __call__(self, now: datetime) -> EdgeError | None:
+        try:
+            in_force = None if self._facts.policy.demo else self._state.in_force()
+        except EdgeError as error:
+            return error
+        facts = replace(self._facts, dpia_sha256=self._dpia.sha256(), in_force=in_force)
+        return refusal(facts, now)
+
+
+def _say_safe(site: SiteFolder, refused: EdgeError, clock: Clock) -> None:
+    """Tell the world why the box stays shut, and deliver what was left; the refusal stands."""
+    try:
+        with Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib) as outbox:
+            publisher = _publisher(site, _broker_options(site), outbox, _authorities(site), clock)
+            publisher.set_availability("safe", refused.code)
+            publisher.start()
+            deadline = clock.monotonic() + SAY_SAFE_S
+            while not publisher.state.connected and clock.monotonic() < deadline:
+                time.sleep(FULL_OUTBOX_RETRY_S)
+            publisher.stop()
+    except EdgeError as error:
+        log.warning("the broker could not be told that the box is safe: %s", error)
+
+
+def _authorities(site: SiteFolder) -> dict[str, AuthorityPublicKeys]:
+    return {
+        authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
+        for authority in sorted({rule.authority for rule in site.rules})
+    }
+
+
 def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
+    settings = site.policy.cameras[camera.name]
+    guarded = GuardedCamera(
+        camera, settings.hours.schedule(site.policy.zone), settings.privacy_masks
+    )
     detector = _looking_twice(eyes.detector, site.site.cameras[camera.name].second_look)
     return Stream(
-        camera=camera,
+        camera=guarded,
         clip=camera.clip,
         watcher=VehicleWatcher(camera.name, detector, eyes.reader),
     )

@@ -56,6 +56,7 @@ _SHORT_S = 3.0
 _CUTS_BEFORE_HOLD = 3
 
 _Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,60}$")]
+_Reason = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9_.-]|E_[A-Z0-9_]){1,60}$")]
 
 
 class Availability(BaseModel):
@@ -69,7 +70,7 @@ class Availability(BaseModel):
     site: _Word
     box: _Word
     state: Literal["online", "offline", "safe"]
-    reason: _Word
+    reason: _Reason
 
     def payload(self) -> bytes:
         return self.model_dump_json(by_alias=True).encode()
@@ -231,7 +232,7 @@ class Publisher:
 
         Args:
             state: `safe`: it runs and takes no hits.
-            reason: one word (`[a-z0-9_.-]`).
+            reason: one word (`[a-z0-9_.-]`), or the code of a refusal.
         """
         availability = self._availability_of(state, reason)
         with self._lock:
@@ -309,7 +310,9 @@ class Publisher:
                     self._take_receipt(message)
                     link.acknowledge(message)
                     wait_s = 0.0
-            self._announce(link, announced)
+            announced = self._announce(link, announced)
+            if announced.state == "safe":
+                return  # that it is safe, and why, is what stays to be read
             stopped = self._availability_of("offline", "stopped")
             self._send(link, self._topics.availability, stopped.payload(), retain=True)
 

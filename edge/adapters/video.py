@@ -59,7 +59,7 @@ class RecordedCamera:
         self._name = name
         self.clip = clip
         self._sources = sources
-        self._started_at = started_at
+        self.started_at = started_at
         self._corrupt = 0
         self._broken_off = False
         self._latest_stamp_s = 0.0
@@ -112,7 +112,7 @@ class RecordedCamera:
                 camera=self._name,
                 index=index,
                 stream_s=stream_s,
-                observed_at=self._started_at + timedelta(seconds=stream_s),
+                observed_at=self.started_at + timedelta(seconds=stream_s),
                 pixels=pixels,
             )
             index += 1

@@ -17,10 +17,12 @@ from typing import Annotated
 
 import typer
 
+from edge.cli.check import check
 from edge.cli.demo import demo
 from edge.cli.evaluate import app as evaluate
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
+from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
@@ -80,6 +82,8 @@ def _version() -> str:
 
 app.command()(run)
 app.command()(demo)
+app.command()(check)
+app.add_typer(policy, name="policy")
 app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
 app.add_typer(hits, name="hits")

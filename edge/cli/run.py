@@ -62,6 +62,9 @@ def run(
     Each vehicle is judged once. A vehicle that fires a rule becomes one sealed hit, kept on
     disk until it is delivered; of everyone else a counter is left.
 
+    Nothing is opened unless the site's policy, signatures, dates and DPIA all hold; a policy that
+    is signed with demo keys reads recordings only, and judges them by the day they were made.
+
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
     from edge.adapters.video import parse_moment
@@ -104,7 +107,7 @@ def _recordings(
         )
     if camera is None and len(cameras) > 1:
         raise UsageError(f"--camera: say which camera saw the --source: {', '.join(cameras)}")
-    return (Recording(camera or cameras[0], require_recorded(source), recorded_at),)
+    return (Recording(camera or cameras[0], require_recorded(source, folder.policy), recorded_at),)
 
 
 def _require_writable(path: Path) -> None:
@@ -170,12 +173,17 @@ def print_summary(summary: RunSummary) -> None:
     counts.add_row(
         "frames analysed",
         str(summary.frames_analysed),
-        f"{summary.frames_dropped} dropped, {summary.frames_corrupt} corrupt and skipped",
+        f"{summary.frames_dropped} dropped, {summary.frames_corrupt} corrupt and skipped, "
+        f"{summary.frames_out_of_hours} out of hours and not looked at",
     )
     reads = ", ".join(f"{count} {outcome}" for outcome, count in summary.reads.items())
     counts.add_row("vehicles", str(summary.vehicles), reads)
     rules = ", ".join(f"{count} {rule}" for rule, count in sorted(summary.hits_by_rule.items()))
     counts.add_row("hits", str(summary.hits), rules)
+    if summary.hits_outside_competence:
+        counts.add_row(
+            "outside competence", str(summary.hits_outside_competence), "dropped, never sealed"
+        )
     counts.add_row("non-hits", str(summary.non_hits), "nothing of them is kept")
     counts.add_row("delivered", str(summary.delivered), "")
     counts.add_row("kept on the box", str(summary.kept), "sealed, for the next run")

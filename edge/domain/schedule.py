@@ -150,11 +150,12 @@ class Schedule:
         today = local.date()
         # Hours are half-open and begin on whole minutes, so the seconds play no part.
         minute = local.hour * 60 + local.minute
-        return any(hours.start <= minute < hours.end for hours in self._hours_on(today)) or any(
-            minute + DAY_MINUTES < hours.end for hours in self._hours_on(today - timedelta(days=1))
+        return any(hours.start <= minute < hours.end for hours in self.hours_on(today)) or any(
+            minute + DAY_MINUTES < hours.end for hours in self.hours_on(today - timedelta(days=1))
         )
 
-    def _hours_on(self, day: date) -> tuple[Hours, ...]:
+    def hours_on(self, day: date) -> tuple[Hours, ...]:
+        """The hours that begin on a day."""
         for exception in self.exceptions:
             if exception.day == day:
                 return exception.hours

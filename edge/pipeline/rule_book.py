@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from edge.domain.competence import Competence
 from edge.domain.lists import ListEntry
 from edge.domain.pseudonym import ListedPeriod, PlateToken
 from edge.domain.rules import Ambiguous, Offence, Rule, RuleKind, Sighting, Verdict, judge
@@ -42,6 +43,7 @@ class RuleBook:
         entries: gives a list's entries by list id; asked anew in every epoch, so that clear
             plates need not stay in memory between epochs.
         epoch_s: length of an epoch in seconds of monotonic time.
+        competences: by authority; an offence outside of its authority's is counted and dropped.
     """
 
     def __init__(
@@ -50,14 +52,17 @@ class RuleBook:
         chain: SaltChain,
         entries: Callable[[str], Sequence[ListEntry]],
         epoch_s: float,
+        competences: Mapping[str, Competence],
     ) -> None:
         self._rules = tuple(rules)
         self._chain = chain
         self._entries = entries
         self._epoch_s = epoch_s
         self._epoch_started: float | None = None
+        self._competences = dict(competences)
         self._listed: dict[str, Mapping[PlateToken, tuple[ListedPeriod, ...]]] = {}
         self.epochs_begun = 0
+        self.outside_competence = 0
 
     @property
     def epoch(self) -> int:
@@ -81,6 +86,11 @@ class RuleBook:
         self._epoch_started += gone * self._epoch_s
         self._begin_epoch()
         return True
+
+    def forget(self) -> None:
+        """Overwrite the epoch's secret and drop the lists: nothing is recognised any more."""
+        self._listed = {}
+        self._chain.destroy()
 
     def _begin_epoch(self) -> None:
         self.epochs_begun += 1
@@ -124,9 +134,18 @@ class RuleBook:
         for rule in self.rules_due(vehicle, early=early):
             verdict = self._verdict(rule, vehicle)
             if isinstance(verdict, Offence):
-                offences.append(verdict)
+                if self._is_competent(rule, vehicle):
+                    offences.append(verdict)
+                else:
+                    self.outside_competence += 1
             ambiguous = ambiguous or isinstance(verdict, Ambiguous)
         return Ruling(tuple(offences), ambiguous)
+
+    def _is_competent(self, rule: Rule, vehicle: VehicleSeen) -> bool:
+        competence = self._competences.get(rule.authority)
+        return competence is not None and competence.covers(
+            rule.id, vehicle.camera, observed_at(vehicle)
+        )
 
     def _verdict(self, rule: Rule, vehicle: VehicleSeen) -> Verdict:
         hypotheses = vehicle.consensus.hypotheses if vehicle.consensus is not None else ()

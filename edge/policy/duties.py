@@ -855,7 +855,7 @@ FAULTS: Mapping[str, Fault] = {
             "De camera mag pas vanaf {date} werken.",
             "La caméra ne peut fonctionner qu'à partir du {date}.",
             "Die Kamera darf erst ab {date} arbeiten.",
-            "the camera may work from {date} on, not before",
+            "the camera may work from {date} on; wait until then",
         ),
     ),
     "evaluation_far": Fault(

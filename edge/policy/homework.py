@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from edge.domain.intervals import wilson
+from edge.errors import PolicyError
 from edge.policy.document import Document, Draft, Location, Problem, path_text
 from edge.policy.duties import DUTIES, FAULTS, WHY, Duty, Severity, Words
 from edge.policy.model import (
@@ -55,7 +57,10 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One item of the homework list; line and column count from 1."""
+    """One item of the homework list; line and column count from 1.
+
+    `lacking` names the parts of the field that are blank, where some of it is there.
+    """
 
     file: Path
     line: int
@@ -65,6 +70,7 @@ class Finding:
     requirement: str
     severity: Severity
     words: Words
+    lacking: tuple[str, ...] = ()
 
     def why(self, language: Language) -> str:
         """Why the authority asks it; empty for a mistake of writing."""
@@ -79,7 +85,8 @@ def problems(document: Document[Policy]) -> Iterator[Problem]:
     for location, message in contradictions(document.model):
         yield document.problem(location, message)
     for flaw in flaws(document.model):
-        if flaw.severity is Severity.WRONG:
+        # A purpose that came after the signatures is refused for them first: see the gate.
+        if flaw.severity is Severity.WRONG and flaw.fault != "purpose_not_in_dpia":
             problem = document.problem(flaw.location, flaw.text("en"))
             yield replace(problem, code=flaw.code)
 
@@ -128,6 +135,26 @@ def dpia_flaw(policy: Policy, sha256: str | None) -> Flaw | None:
     return None
 
 
+def unready(
+    policy: Policy, dpia_sha256: str | None, now: datetime | None = None
+) -> PolicyError | None:
+    """Why a policy must not be signed or in force: the first thing that is wrong, if any.
+
+    Args:
+        policy: one that could be loaded.
+        dpia_sha256: digest of the DPIA's file, None if it is not there.
+        now: judge dates at this moment; None leaves those that pass alone.
+    """
+    wrong = [flaw for flaw in flaws(policy) if flaw.severity is Severity.WRONG]
+    pinned = dpia_flaw(policy, dpia_sha256)
+    wrong += [] if pinned is None else [pinned]
+    if now is not None:
+        wrong += flaws_on(policy, now)
+    for flaw in wrong:
+        return PolicyError(f"{path_text(flaw.location)}: {flaw.text('en')}", code=flaw.code)
+    return None
+
+
 # --- a policy that is still being written -----------------------------------------------------
 
 
@@ -142,17 +169,20 @@ def homework(
         dpia_sha256: digest of the DPIA's file; None if it is not there.
     """
     found: list[Finding] = []
-    open_duties: dict[tuple[Duty, Location], Problem] = {}
+    open_duties: dict[tuple[int, Location], list[Problem]] = {}
     for problem in draft.problems:
         duties = _duties_of(problem.wanted) if problem.wanted else ()
         for duty in duties:
-            open_duties.setdefault((duty, _filled(duty, problem.wanted)), problem)
+            key = (DUTIES.index(duty), _place(duty, problem.wanted))
+            open_duties.setdefault(key, []).append(problem)
         if not duties:
             found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(problem.message)))
-    missing = sorted(open_duties.items(), key=lambda item: DUTIES.index(item[0][0]))
-    for (duty, location), problem in missing:
-        at = replace(problem, location=location)
-        found.append(_finding(at, duty.code, duty.requirement, Severity.MISSING, duty.words))
+    for (index, location), missing in sorted(open_duties.items(), key=lambda item: item[0][0]):
+        duty = DUTIES[index]
+        at = replace(missing[0], location=location)
+        one = _finding(at, duty.code, duty.requirement, Severity.MISSING, duty.words)
+        lacking = (path_text(problem.wanted[len(location) :]) for problem in missing)
+        found.append(replace(one, lacking=tuple(name for name in lacking if name)))
     part, fields = draft.part, draft.fields
     all_flaws = list(_flaws(part, fields))
     if "dpia" in fields:
@@ -192,11 +222,10 @@ def _same(text: str) -> Words:
 
 
 def _duties_of(wanted: Location) -> tuple[Duty, ...]:
-    """The duties that a missing location leaves open: one above it, or all below it."""
+    """The duties that a missing location leaves open: the nearest above it, and all below it."""
     above = [duty for duty in DUTIES if _covers(duty.field, wanted)]
-    if above:
-        return (max(above, key=lambda duty: len(duty.field)),)
-    return tuple(duty for duty in DUTIES if _covers(wanted, duty.field))
+    below = [duty for duty in DUTIES if _covers(wanted, duty.field) and duty not in above]
+    return (*sorted(above, key=lambda duty: -len(duty.field))[:1], *below)
 
 
 def _covers(start: Sequence[int | str], location: Sequence[int | str]) -> bool:
@@ -206,10 +235,9 @@ def _covers(start: Sequence[int | str], location: Sequence[int | str]) -> bool:
     )
 
 
-def _filled(duty: Duty, wanted: Location) -> Location:
-    """The duty's place with the names of the file where it has them."""
-    steps = (*wanted, *duty.field[len(wanted) :])
-    return steps if len(wanted) < len(duty.field) else wanted
+def _place(duty: Duty, wanted: Location) -> Location:
+    """The duty's place, with the names that the file has where it has them."""
+    return (*wanted, *duty.field[len(wanted) :])[: len(duty.field)]
 
 
 # --- what can be wrong ------------------------------------------------------------------------
@@ -344,9 +372,9 @@ def _never_shut(hours: WeeklySchedule) -> bool:
 
 
 def _demo_warnings(policy: Policy) -> Iterator[Flaw]:
-    for location, _, holder in policy.key_holders():
-        if holder.demo:
-            yield Flaw(location, "demo_key")
+    demo = (location for location, _, holder in policy.key_holders() if holder.demo)
+    for location in islice(demo, 1):
+        yield Flaw(location, "demo_key")
 
 
 _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -112,7 +112,7 @@ class WeeklySchedule(Strict):
         default=(), description="Dates with hours of their own; they stand above holidays."
     )
 
-    def schedule(self, zone: ZoneInfo) -> Schedule:
+    def schedule(self, zone: tzinfo) -> Schedule:
         """The value that judges moments.
 
         Raises:

@@ -100,8 +100,8 @@ def signers_of(
     """
     if signatures.policy_sha256 != policy.sha256():
         raise KeyFileError(
-            "the policy has changed since it was signed; have it signed anew with "
-            "`edge-anpr policy sign`",
+            f"{SIGNATURES_FILE}: the policy has changed since it was signed; have it signed anew "
+            "with `edge-anpr policy sign`",
             code="E_SIGNATURE",
         )
     holders = policy.approvals.signers if known is None else known
@@ -114,7 +114,9 @@ def signers_of(
         try:
             verify(CONTEXT, document, signature, PublicKey.parse(holder.key))
         except KeyFileError as error:
-            raise KeyFileError(f"signer {name}: {error.message}", code="E_SIGNATURE") from None
+            raise KeyFileError(
+                f"{SIGNATURES_FILE}: {name}: {error.message}", code="E_SIGNATURE"
+            ) from None
         found.add(name)
     return frozenset(found)
 
@@ -139,7 +141,7 @@ def require_quorum(
     if lacking:
         whose = "" if known is None else " of the policy in force"
         raise PolicyError(
-            f"not signed by: {', '.join(lacking)}{whose}; all of {', '.join(ROLES)} must sign, "
-            "with `edge-anpr policy sign`",
+            f"{SIGNATURES_FILE}: not signed by: {', '.join(lacking)}{whose}; all of "
+            f"{', '.join(ROLES)} must sign, with `edge-anpr policy sign`",
             code="E_QUORUM",
         )

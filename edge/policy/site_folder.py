@@ -11,7 +11,18 @@ from typing import TypeVar
 from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
 from edge.errors import ConfigError
-from edge.policy.document import Document, Location, MistakesError, Problem, read_document, refuse
+from edge.policy.document import (
+    MAX_BYTES,
+    Document,
+    Draft,
+    Location,
+    MistakesError,
+    Problem,
+    parse_draft,
+    read_document,
+    read_text,
+    refuse,
+)
 from edge.policy.homework import coded
 from edge.policy.homework import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
@@ -151,6 +162,15 @@ def read_policy(file: Path) -> Document[Policy]:
         return read_document(file, Policy)
     except MistakesError as mistakes:
         raise MistakesError(map(coded, mistakes.problems)) from None
+
+
+def read_draft(file: Path) -> Draft[Policy]:
+    """Read as much of a policy as there is.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no YAML mapping.
+    """
+    return parse_draft(read_text(file, MAX_BYTES), file, Policy)
 
 
 def _read_list(folder: Path, policy: Policy, settings: PlateList) -> tuple[ListEntry, ...]:

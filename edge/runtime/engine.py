@@ -11,11 +11,14 @@ from typing import Protocol
 
 from edge.domain.imaging import Frame
 from edge.domain.vehicles import VehicleSeen
-from edge.errors import CameraError
+from edge.errors import CameraError, EdgeError
 from edge.pipeline.ports import Camera
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.runtime.evidence_desk import Case, EvidenceDesk
 from edge.runtime.intake import Intake, StreamCounts, StreamEnd, capture
+
+SHUT_WITHIN_S = 2.0
+"""How long a shut source may take to let go."""
 
 
 class Watcher(Protocol):
@@ -85,6 +88,19 @@ class Engine:
         self._on_frame = on_frame
         self._on_epoch = on_epoch
         self._open: dict[tuple[int, int], _Open] = {}
+        self._shutting = threading.Lock()
+        self._intake: Intake | None = None
+        self._shut: EdgeError | None = None
+
+    def shut(self, reason: EdgeError) -> None:
+        """From any thread: shut every source now; `run` ends with this reason.
+
+        What is in view is dropped unjudged.
+        """
+        with self._shutting:
+            self._shut = reason
+            if self._intake is not None:
+                self._intake.interrupt(reason)
 
     def run(self, *, realtime: bool) -> None:
         """Run all streams to their end.
@@ -94,7 +110,7 @@ class Engine:
 
         Raises:
             CameraError: a stream could not be read; the other streams were still run.
-            EdgeError: a hit could not be stored; the run stopped there.
+            EdgeError: a hit could not be stored, or `shut` was called; the run stopped there.
         """
         failures: list[CameraError] = []
         elapsed_s = 0.0
@@ -126,7 +142,7 @@ class Engine:
         *,
         realtime: bool,
     ) -> float:
-        intake = Intake(keep_all=not realtime)
+        intake = self._new_intake(keep_all=not realtime)
         threads = [
             threading.Thread(
                 target=self._capture_chain,
@@ -158,12 +174,31 @@ class Engine:
                 self._on_frame(item.stream)
         finally:
             intake.close()
+            if self._shut is not None:
+                self._drop_what_is_in_view()
+                for thread in threads:
+                    # A source that hangs in its library must not hold up what comes after.
+                    thread.join(SHUT_WITHIN_S)
         for thread in threads:
             thread.join()
         return now_s
 
+    def _drop_what_is_in_view(self) -> None:
+        """Plates that were read live in the watchers; handed over and not judged, they are gone."""
+        for stream in self.streams:
+            stream.watcher.finish()
+
+    def _new_intake(self, *, keep_all: bool) -> Intake:
+        with self._shutting:
+            if self._shut is not None:
+                raise self._shut
+            self._intake = Intake(keep_all=keep_all)
+            return self._intake
+
     def _capture_chain(self, chain: list[int], intake: Intake, realtime: bool) -> None:  # noqa: FBT001
         for index in chain:
+            if intake.closed:
+                return  # the next source is not even opened
             stream = self.streams[index]
             capture(stream.camera, index, intake, stream.counts, realtime=realtime)
 

@@ -59,6 +59,7 @@ class Intake:
         self._ended: deque[StreamEnd] = deque()
         self._changed = threading.Condition()
         self._closed = False
+        self._interruption: Exception | None = None
 
     def put(self, arrival: Arrival) -> int:
         """Hand over a frame; returns how many older frames it displaced (0 or 1)."""
@@ -80,9 +81,17 @@ class Intake:
             self._changed.notify_all()
 
     def take(self) -> Arrival | StreamEnd:
-        """Wait for the next item; a stream's end comes after all its frames."""
+        """Wait for the next item; a stream's end comes after all its frames.
+
+        Raises:
+            Exception: what `interrupt` was given, before any frame that still waits.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._queued or self._latest or self._ended)
+            self._changed.wait_for(
+                lambda: self._interruption or self._queued or self._latest or self._ended
+            )
+            if self._interruption is not None:
+                raise self._interruption
             if self._queued:
                 item = self._queued.popleft()
                 self._changed.notify_all()
@@ -90,6 +99,12 @@ class Intake:
             if self._latest:
                 return self._latest.popitem(last=False)[1]
             return self._ended.popleft()
+
+    def interrupt(self, reason: Exception) -> None:
+        """From any thread: the consumer's `take` raises this, and no frame is handed over."""
+        with self._changed:
+            self._interruption = reason
+        self.close()
 
     def close(self) -> None:
         """The consumer is gone: producers stop at their next frame."""

@@ -22,6 +22,7 @@ class StreamSummary(BaseModel):
     frames_analysed: int
     frames_dropped: int
     frames_corrupt: int
+    frames_out_of_hours: int
 
 
 class RunSummary(BaseModel):
@@ -37,6 +38,9 @@ class RunSummary(BaseModel):
     frames_analysed: int = Field(description="Frames that went through detection.")
     frames_dropped: int = Field(description="Frames overwritten by a newer one (realtime only).")
     frames_corrupt: int = Field(description="Frames that could not be decoded and were skipped.")
+    frames_out_of_hours: int = Field(
+        description="Frames outside the camera's hours: nothing has looked at them."
+    )
     vehicles: int = Field(description="Vehicles judged, each once.")
     reads: dict[Literal["read", "ambiguous", "unreadable"], int] = Field(
         description="Vehicles by outcome: read; too uncertain for some rule; no legible plate."
@@ -45,6 +49,9 @@ class RunSummary(BaseModel):
     hits_by_rule: dict[str, int]
     hits_without_picture: int = Field(
         description="Hits with a picture left out: it could not be masked, or did not fit."
+    )
+    hits_outside_competence: int = Field(
+        description="Offences outside what the authority is competent for: dropped, never sealed."
     )
     non_hits: int = Field(description="Vehicles that fired no rule: nothing of them is left.")
     epochs: int = Field(description="Salt epochs begun during the run.")

@@ -135,16 +135,16 @@ def test_a_missing_source_is_named(made: MadeSite, tmp_path: Path) -> None:
     refused(run(made, "--source", tmp_path / "gone.mp4"), ExitCode.SOURCE, "gone.mp4")
 
 
-def test_an_unsigned_policy_reads_no_live_source(made: MadeSite, tmp_path: Path) -> None:
+def test_p01_with_demo_keys_no_live_source_is_read(made: MadeSite, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         for source in ("/dev/zero", pipe, tmp_path / "socket"):
             done = run(made, "--source", source)
-            refused(done, ExitCode.CONFIG, "E_UNSIGNED_POLICY", str(source))
+            refused(done, ExitCode.CONFIG, "E_DEMO_KEYS", str(source))
     done = run(made, "--source", "rtsp://viewer:hunter2@127.0.0.1/cam")
-    refused(done, ExitCode.CONFIG, "E_UNSIGNED_POLICY")
+    refused(done, ExitCode.CONFIG, "E_DEMO_KEYS")
     assert "hunter2" not in done.err
 
 

@@ -573,9 +573,24 @@ def test_availability_is_retained_and_says_why(broker: Broker, opened: Callable[
     box.publisher.set_availability("safe", "outbox-full")
     last = said(broker, TOPICS.availability, done=lambda m: m["state"] == "safe")
     assert last == {**expected, "state": "safe", "reason": "outbox-full"}
+    box.publisher.set_availability("online", "running")
     box.publisher.stop()
     last = said(broker, TOPICS.availability, done=lambda m: m["state"] == "offline")
     assert last == {**expected, "state": "offline", "reason": "stopped"}
+
+
+def test_p11_a_box_that_stops_in_its_safe_state_leaves_that_and_the_reason_behind(
+    broker: Broker, opened: Callable[..., Box]
+) -> None:
+    box = opened(broker)
+    box.publisher.start()
+    said(broker, TOPICS.availability, done=lambda m: m["state"] == "online")
+    box.publisher.set_availability("safe", "E_SUNSET")
+
+    box.publisher.stop()
+
+    last = said(broker, TOPICS.availability, done=lambda m: m["state"] != "online")
+    assert (last["state"], last["reason"]) == ("safe", "E_SUNSET")
 
 
 def test_health_shows_no_small_and_no_exact_count(
@@ -654,5 +669,5 @@ def test_what_is_said_just_before_a_stop_is_still_published(opened: Callable[...
         box.publisher.publish_health({"hits": 3})
         box.publisher.stop()
     states = [json.loads(one.payload)["state"] for one in overheard.of_kind("availability")]
-    assert states == ["online", "safe", "offline"]
+    assert states == ["online", "safe"]
     assert len(overheard.of_kind("health")) == 1

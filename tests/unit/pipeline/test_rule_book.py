@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 
 from edge.adapters.system import random_bytes
+from edge.domain.competence import Competence
 from edge.domain.imaging import Box
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
 from edge.domain.reading import Hypothesis, PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
+from edge.domain.schedule import Hours, Schedule
 from edge.domain.vehicles import KeyFrame, VehicleSeen
 from edge.errors import ConfigError
 from edge.pipeline.rule_book import RuleBook
-from edge.privacy.pseudonyms import SaltChain
+from edge.privacy.pseudonyms import SaltChain, SaltChainDestroyedError
+from tests.fakes import competent
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
+COMPETENCES = {"police": competent("stolen", "a", "a2", "b")}
 LISTED, OTHER = PlateText("1ABC123"), PlateText("1ABC128")
 
 
@@ -59,8 +65,19 @@ def chain() -> SaltChain:
     return SaltChain("street", "box-1", random_bytes)
 
 
-def book(*rules: Rule, listed: ListEntry | None = None, epoch_s: float = 900) -> RuleBook:
-    made = RuleBook(rules or (rule(),), chain(), lambda _list: (listed or entry(),), epoch_s)
+def book(
+    *rules: Rule,
+    listed: ListEntry | None = None,
+    epoch_s: float = 900,
+    competences: Mapping[str, Competence] | None = None,
+) -> RuleBook:
+    made = RuleBook(
+        rules or (rule(),),
+        chain(),
+        lambda _list: (listed or entry(),),
+        epoch_s,
+        COMPETENCES if competences is None else competences,
+    )
     made.advance(0)
     return made
 
@@ -121,7 +138,7 @@ def test_a_clock_that_jumps_for_ages_costs_one_rotation() -> None:
         asked.append(list_id)
         return ()
 
-    made = RuleBook((rule(),), chain(), entries, 60)
+    made = RuleBook((rule(),), chain(), entries, 60, COMPETENCES)
     made.advance(0)
     assert made.advance(1e11)
     assert (made.epoch, len(asked)) == (int(1e11 // 60), 2)
@@ -129,7 +146,7 @@ def test_a_clock_that_jumps_for_ages_costs_one_rotation() -> None:
 
 def test_each_epoch_asks_for_the_lists_anew() -> None:
     answers = [(entry(),), ()]
-    made = RuleBook((rule(),), chain(), lambda _list: answers.pop(0), 900)
+    made = RuleBook((rule(),), chain(), lambda _list: answers.pop(0), 900, COMPETENCES)
     made.advance(0)
     assert made.judge(seen((LISTED, 0.99))).offences
     made.advance(900)
@@ -140,6 +157,63 @@ def test_a_list_that_can_no_longer_be_read_stops_the_box() -> None:
     def broken(list_id: str) -> tuple[ListEntry, ...]:
         raise ConfigError(f"{list_id}.csv:3: end: is missing")
 
-    made = RuleBook((rule(),), chain(), broken, 900)
+    made = RuleBook((rule(),), chain(), broken, 900, COMPETENCES)
     with pytest.raises(ConfigError, match=r"list\.csv:3"):
         made.advance(0)
+
+
+# --- competence -------------------------------------------------------------------------------
+
+NIGHT = Schedule(
+    timezone.utc, tuple((Hours.parse("22:00-24:00"),) if day == 1 else () for day in range(7))
+)
+WHOLE = competent("stolen")
+
+
+def test_p04_a_hit_within_its_authority_s_competence_is_a_hit() -> None:
+    made = book(competences={"police": WHOLE})
+
+    assert len(made.judge(seen((LISTED, 0.99))).offences) == 1
+    assert made.outside_competence == 0
+
+
+@pytest.mark.parametrize(
+    "competences",
+    [
+        {"police": competent("speeding")},
+        {"police": competent("stolen", cameras=("cam-2",))},
+        {"police": replace(WHOLE, hours=NIGHT)},
+        {"police": replace(WHOLE, until=NOON - timedelta(hours=1))},
+        {"police": replace(WHOLE, since=NOON - timedelta(minutes=59))},
+        {"municipality": WHOLE},
+        {},
+    ],
+    ids=["rule", "place", "hours", "mandate ended", "mandate not begun", "another's", "nobody's"],
+)
+def test_p04_a_hit_outside_its_authority_s_competence_is_counted_and_dropped(
+    competences: Mapping[str, Competence],
+) -> None:
+    made = book(competences=competences)
+
+    ruling = made.judge(seen((LISTED, 0.99)))
+
+    assert ruling.offences == ()
+    assert not ruling.ambiguous
+    assert made.outside_competence == 1
+
+
+def test_p04_competence_is_judged_at_the_moment_of_the_passage() -> None:
+    tonight = datetime(2026, 3, 10, 22, 30, tzinfo=timezone.utc)
+    listed = entry(end=tonight + timedelta(days=1))
+    made = book(competences={"police": replace(WHOLE, hours=NIGHT)}, listed=listed)
+
+    assert len(made.judge(seen((LISTED, 0.99), at=tonight)).offences) == 1
+
+
+def test_what_is_forgotten_is_recognised_no_more() -> None:
+    made = book()
+
+    made.forget()
+
+    with pytest.raises(SaltChainDestroyedError):
+        made.judge(seen((LISTED, 0.99)))

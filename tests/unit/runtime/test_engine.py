@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 
@@ -17,16 +20,18 @@ from edge.domain.reading import Hypothesis, PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
-from edge.errors import CameraError, OutboxError
+from edge.errors import CameraError, OutboxError, PolicyError
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream
 from edge.runtime.evidence_desk import Case, EvidenceDesk
+from tests.fakes import competent
 
 START = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 LISTED, OTHER = "1ABC123", "2XYZ987"
 
+COMPETENCES = {"police": competent("stolen", "wrong-way")}
 DAY = timedelta(days=1)
 ENTRY = ListEntry("e-1", PlateText(LISTED), START - DAY, START + DAY, "law", "stolen", "police")
 
@@ -135,7 +140,9 @@ def run(
     chain = SaltChain("site", "box", lambda size: next(counter).to_bytes(size, "big"))
     desk = EvidenceDesk(store)
     desk.start()
-    engine = Engine(streams, RuleBook(rules, chain, lambda _list: (ENTRY,), epoch_s), desk)
+    engine = Engine(
+        streams, RuleBook(rules, chain, lambda _list: (ENTRY,), epoch_s, COMPETENCES), desk
+    )
     try:
         engine.run(realtime=realtime)
     finally:
@@ -231,7 +238,9 @@ def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
     desk = EvidenceDesk(refuse)
     desk.start()
     endless = stream(*[(vehicle(n, LISTED),) for n in range(1, 200)])
-    engine = Engine([endless], RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900), desk)
+    engine = Engine(
+        [endless], RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES), desk
+    )
     with pytest.raises(OutboxError, match="full"):
         engine.run(realtime=False)
     assert endless.analysed < 199
@@ -259,3 +268,70 @@ def test_in_real_time_the_cameras_run_side_by_side() -> None:
     engine, cases = run(streams, [HOTLIST], realtime=True)
     assert len(cases) == 2
     assert engine.counts.vehicles == 2
+
+
+# --- shut -------------------------------------------------------------------------------------
+
+SUNSET = PolicyError("the policy ended", code="E_SUNSET")
+
+
+class StalledCamera(ScriptedCamera):
+    """Gives some frames and then none for as long as it is not let go."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__(frames)
+        self.let_go = threading.Event()
+
+    def frames(self) -> Iterator[Frame]:
+        yield from super().frames()
+        self.let_go.wait(30)
+
+
+def test_p11_a_shut_engine_takes_no_further_frame_and_judges_nothing_that_was_in_view() -> None:
+    camera = StalledCamera(3)
+    seen_late = vehicle(1, LISTED)
+    one = stream(at_end=[seen_late], camera=camera)
+    cases: list[Case] = []
+
+    def store(case: Case) -> SealedHit:
+        cases.append(case)
+        return SealedHit("0" * 32, b"", 0)
+
+    desk = EvidenceDesk(store)
+    desk.start()
+    chain = SaltChain("site", "box", os.urandom)
+    rule_book = RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES)
+    engine = Engine([one], rule_book, desk, on_frame=lambda _index: engine.shut(SUNSET))
+
+    started = time.monotonic()
+    with pytest.raises(PolicyError) as caught:
+        engine.run(realtime=False)
+    camera.let_go.set()
+    desk.close()
+
+    assert caught.value is SUNSET
+    assert time.monotonic() - started < 5
+    assert one.analysed == 1
+    assert cases == []
+    assert engine.counts.vehicles == 0
+
+
+def test_p11_an_engine_that_was_shut_opens_no_source_any_more() -> None:
+    opened = []
+
+    class Watched(ScriptedCamera):
+        def frames(self) -> Iterator[Frame]:
+            opened.append(self.name)
+            return super().frames()
+
+    streams = [stream(camera=Watched(2, name="cam-1")), stream(camera=Watched(2, name="cam-1"))]
+    rule_book = RuleBook(
+        [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
+    )
+    for realtime in (False, True):
+        desk = EvidenceDesk(lambda _case: SealedHit("0" * 32, b"", 0))
+        engine = Engine(streams, rule_book, desk)
+        engine.shut(SUNSET)
+        with pytest.raises(PolicyError):
+            engine.run(realtime=realtime)
+    assert opened == []

@@ -1,0 +1,86 @@
+"""A camera behind the policy: shut outside its hours, blind where it is masked.
+
+Both are done before a frame reaches anything that looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.geometry import Point
+from edge.domain.imaging import Frame, Pixels
+from edge.domain.schedule import Schedule
+from edge.pipeline.ports import Camera
+
+MARGIN_PIXELS = 2
+"""A mask reaches so far beyond its lines: chroma of a masked pixel is shared with its neighbour."""
+
+
+class GuardedCamera:
+    """Another camera's frames, less those outside the hours, with masks filled in black.
+
+    Args:
+        camera: gives the frames.
+        hours: when it may be open.
+        masks: polygons in fractions of the picture, origin top left.
+    """
+
+    def __init__(
+        self, camera: Camera, hours: Schedule, masks: Sequence[Sequence[Point]] = ()
+    ) -> None:
+        self._camera = camera
+        self._hours = hours
+        self._masks = tuple(tuple(mask) for mask in masks)
+        self.out_of_hours = 0
+
+    @property
+    def name(self) -> str:
+        return self._camera.name
+
+    @property
+    def expected_frames(self) -> int | None:
+        return self._camera.expected_frames
+
+    @property
+    def corrupt_frames(self) -> int:
+        return self._camera.corrupt_frames
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the source ends.
+
+        Raises:
+            CameraError: see the camera's own.
+        """
+        for frame in self._camera.frames():
+            if self._hours.is_active(frame.observed_at):
+                yield self._masked(frame)
+            else:
+                self.out_of_hours += 1
+
+    def _masked(self, frame: Frame) -> Frame:
+        if not self._masks:
+            return frame
+        pixels = masked(frame.pixels, self._masks)
+        return Frame(frame.camera, frame.index, frame.stream_s, frame.observed_at, pixels)
+
+
+def masked(pixels: Pixels, masks: Sequence[Sequence[Point]]) -> Pixels:
+    """The picture with polygons filled in black, in place where it can be written to.
+
+    Args:
+        pixels: shape (height, width, 3).
+        masks: polygons in fractions of the picture.
+    """
+    canvas = pixels if pixels.flags.writeable else pixels.copy()
+    height, width = canvas.shape[:2]
+    for mask in masks:
+        corners: npt.NDArray[np.int32] = np.rint(
+            np.asarray(mask, float) * (width - 1, height - 1)
+        ).astype(np.int32)
+        cv2.fillPoly(canvas, [corners], (0, 0, 0))
+        cv2.polylines(canvas, [corners], True, (0, 0, 0), 2 * MARGIN_PIXELS + 1)  # noqa: FBT003
+    return canvas

@@ -1,0 +1,218 @@
+"""`edge-anpr check`: the homework list, in plain words."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.errors import EdgeError, PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from edge.policy.document import Draft
+    from edge.policy.homework import Finding
+    from edge.policy.model import Language, Policy
+
+
+class Lang(str, Enum):
+    """The languages of the texts."""
+
+    NL = "nl"
+    FR = "fr"
+    DE = "de"
+    EN = "en"
+
+
+LangOption = Annotated[Lang, typer.Option("--lang", help="The language of the texts.")]
+
+HEADINGS = {
+    "missing": {"nl": "ONTBREEKT", "fr": "MANQUE", "de": "FEHLT", "en": "MISSING"},
+    "wrong": {"nl": "FOUT", "fr": "FAUX", "de": "FALSCH", "en": "WRONG"},
+    "warning": {"nl": "AANDACHT", "fr": "ATTENTION", "de": "ACHTUNG", "en": "WARNING"},
+}
+WORDS = {
+    "why": {"nl": "Waarom", "fr": "Pourquoi", "de": "Warum", "en": "Why"},
+    "ready": {
+        "nl": "Klaar: het huiswerk is gemaakt.",
+        "fr": "Prêt : les devoirs sont faits.",
+        "de": "Fertig: Die Hausaufgaben sind gemacht.",
+        "en": "Ready: the homework is done.",
+    },
+    "open": {
+        "nl": "Niet klaar: {missing} ontbreekt, {wrong} fout.",
+        "fr": "Pas prêt : {missing} manquent, {wrong} sont faux.",
+        "de": "Nicht fertig: {missing} fehlen, {wrong} sind falsch.",
+        "en": "Not ready: {missing} missing, {wrong} wrong.",
+    },
+    "signed": {
+        "nl": "Ondertekend door alle rollen.",
+        "fr": "Signé par tous les rôles.",
+        "de": "Von allen Rollen unterschrieben.",
+        "en": "Signed by every role.",
+    },
+    "unsigned": {
+        "nl": "Nog te ondertekenen door: {roles}.",
+        "fr": "À signer par : {roles}.",
+        "de": "Noch zu unterschreiben von: {roles}.",
+        "en": "Still to be signed by: {roles}.",
+    },
+}
+
+
+def check(
+    site: Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)],
+    lang: LangOption = Lang.EN,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help="Judge dates on this day (2026-03-10) and not today."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the list as JSON and nothing else.")
+    ] = False,
+) -> None:
+    """List the law's homework: what is missing or wrong, why it is asked, which field to fill.
+
+    It reads an incomplete policy as well. Status 0: the homework is done and the policy can be
+    signed, or is; status 3: something is open.
+    """
+    from edge.adapters.policy_state import FileDigest
+    from edge.policy.homework import homework
+    from edge.policy.site_folder import POLICY_FILE, read_draft
+
+    draft = read_draft(site / POLICY_FILE)
+    digest = _dpia_digest(site, draft, FileDigest)
+    findings = homework(draft, moment=_moment(on), dpia_sha256=digest)
+    missing_roles = _missing_roles(site, draft)
+    blocking = [one for one in findings if one.severity.value != "warning"]
+    if as_json:
+        typer.echo(json.dumps(_as_json(site, lang, findings, missing_roles, digest), indent=2,
+                              ensure_ascii=False))  # fmt: skip
+    else:
+        _show(lang, findings, missing_roles)
+    if blocking:
+        codes = {one.code for one in blocking}
+        counts = _counts(findings)
+        raise PolicyError(
+            f"{site / POLICY_FILE}: {counts['missing']} missing, {counts['wrong']} wrong; fill in "
+            "the fields of the list",
+            code=codes.pop() if len(codes) == 1 else "E_HOMEWORK",
+        )
+
+
+def _moment(on: str | None) -> datetime:
+    from datetime import datetime, timezone
+
+    from edge.adapters.system import SystemClock
+
+    if on is None:
+        return SystemClock().utc()
+    try:
+        # Noon: the same day in every zone of Europe.
+        return datetime.strptime(on, "%Y-%m-%d").replace(hour=12, tzinfo=timezone.utc)
+    except ValueError:
+        raise UsageError(f"--on: {on!r} is no day; write it like 2026-03-10") from None
+
+
+def _dpia_digest(site: Path, draft: Draft[Policy], digest: type) -> str | None:
+    if "dpia" not in draft.fields:
+        return None
+    found: str | None = digest(site / draft.part.dpia.file).sha256()
+    return found
+
+
+def _missing_roles(site: Path, draft: Draft[Policy]) -> tuple[str, ...] | None:
+    """The roles that have not signed this policy; None while it cannot be signed."""
+    from edge.policy.model import ROLES
+    from edge.policy.signatures import (
+        SIGNATURES_FILE,
+        missing_roles,
+        read_signatures,
+        signers_of,
+    )
+
+    if draft.problems:
+        return None
+    policy = draft.part
+    try:
+        signed = signers_of(policy, read_signatures(site / SIGNATURES_FILE))
+    except EdgeError:
+        return ROLES
+    return missing_roles(policy.approvals.signers, signed)
+
+
+def _counts(findings: tuple[Finding, ...]) -> dict[str, int]:
+    return {
+        name: sum(one.severity.value == name for one in findings)
+        for name in ("missing", "wrong", "warning")
+    }
+
+
+def _as_json(
+    site: Path,
+    lang: Lang,
+    findings: tuple[Finding, ...],
+    missing_roles: tuple[str, ...] | None,
+    digest: str | None,
+) -> dict[str, object]:
+    counts = _counts(findings)
+    language: Language = lang.value
+    return {
+        "schema": "edge-anpr/check/1",
+        "folder": str(site),
+        "ready": counts["missing"] == counts["wrong"] == 0,
+        "signed": missing_roles == (),
+        "missing_roles": None if missing_roles is None else list(missing_roles),
+        "dpia_sha256": digest,
+        "counts": counts,
+        "findings": [
+            {
+                "severity": one.severity.value,
+                "code": one.code,
+                "requirement": one.requirement or None,
+                "field": one.field,
+                "file": str(one.file),
+                "line": one.line,
+                "column": one.column,
+                "what": one.words.of(language),
+                "lacking": list(one.lacking),
+                "why": one.why(language) or None,
+            }
+            for one in findings
+        ],
+    }
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
+
+
+def _show(lang: Lang, findings: tuple[Finding, ...], missing_roles: tuple[str, ...] | None) -> None:
+    language: Language = lang.value
+    number = 0
+    for severity, headings in HEADINGS.items():
+        some = [one for one in findings if one.severity.value == severity]
+        if some:
+            typer.secho(headings[language], bold=True)
+        for one in some:
+            number += 1
+            lacking = f"  ({', '.join(one.lacking)})" if one.lacking else ""
+            typer.secho(f"{number:3}. {one.field or 'policy.yaml'}{lacking}", bold=True)
+            typer.echo(f"     {_sentence(one.words.of(language))}")
+            why = one.why(language)
+            if why:
+                typer.echo(f"     {WORDS['why'][language]} ({one.requirement}): {why}")
+            typer.secho(f"     {one.file}:{one.line}:{one.column}  {one.code}", dim=True)
+    counts = _counts(findings)
+    if counts["missing"] or counts["wrong"]:
+        typer.secho(WORDS["open"][language].format_map(counts), bold=True)
+        return
+    typer.secho(WORDS["ready"][language], bold=True)
+    if missing_roles:
+        typer.echo(WORDS["unsigned"][language].format(roles=", ".join(missing_roles)))
+    else:
+        typer.echo(WORDS["signed"][language])

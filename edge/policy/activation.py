@@ -1,0 +1,211 @@
+"""The activation record: from when until when a box may work under a policy.
+
+A controller's signer activates a policy for one box and renews it from time to time. The record
+lasts `lease_days`, and never beyond the policy's sunset or the day on which the evaluation is due:
+a box that nobody thinks of any more stops by itself.
+
+What is in force on a box is one file, so that it is replaced whole or not at all: the record, the
+policy that it is about and that policy's signatures.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+
+from edge.errors import KeyFileError, PolicyError
+from edge.policy.homework import flaws_on
+from edge.policy.model import Id, Policy, Strict
+from edge.policy.signatures import Digest, PolicySignatures
+from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
+from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
+
+CONTEXT = "edge-anpr/activation/1"
+MAX_BYTES = 1024 * 1024
+
+
+def _real(text: str) -> str:
+    parse_utc(text)
+    return text
+
+
+Moment = Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
+
+
+class _Stored(Strict):
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+
+class Lease(_Stored):
+    """What is signed: which box may work under which policy, and for how long."""
+
+    site: Id
+    box: Id
+    policy_sha256: Digest
+    policy_version: int = Field(ge=1)
+    activated_at: Moment
+    expires_at: Moment
+    signer: Id
+
+
+class Activation(_Stored):
+    """A lease with the signature of a controller's signer."""
+
+    schema_: Literal["edge-anpr/activation/1"] = Field(
+        default="edge-anpr/activation/1", alias="schema"
+    )
+    lease: Lease
+    signature: Signature
+
+    @property
+    def activated(self) -> datetime:
+        return parse_utc(self.lease.activated_at)
+
+    @property
+    def expires(self) -> datetime:
+        return parse_utc(self.lease.expires_at)
+
+    def text(self) -> str:
+        """The file's content."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+class InForce(_Stored):
+    """All that is in force on a box: `state/activation.json`."""
+
+    schema_: Literal["edge-anpr/in-force/1"] = Field(default="edge-anpr/in-force/1", alias="schema")
+    activation: Activation
+    policy: Policy
+    signatures: PolicySignatures
+
+    def text(self) -> str:
+        """The file's content."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def read_activation(text: str, file: Path) -> Activation:
+    """An activation record from its text; `file` is only named in complaints.
+
+    Raises:
+        PolicyError: `E_LEASE`: it is no such document.
+    """
+    try:
+        return Activation.model_validate_json(text)
+    except ValidationError:
+        raise _damaged(file) from None
+
+
+def read_in_force(text: str, file: Path) -> InForce:
+    """What is in force from its text; `file` is only named in complaints.
+
+    Raises:
+        PolicyError: `E_LEASE`: it is no such document.
+    """
+    try:
+        return InForce.model_validate_json(text)
+    except ValidationError:
+        raise _damaged(file) from None
+
+
+def _damaged(file: Path) -> PolicyError:
+    return PolicyError(
+        f"{file}: damaged or no activation record; activate the policy anew with "
+        "`edge-anpr policy activate`",
+        code="E_LEASE",
+    )
+
+
+def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activation:
+    """A record that begins now.
+
+    Args:
+        policy: its homework must be done, and its dates must allow it.
+        box: the box that may work.
+        key: of a signer whom the policy names as controller.
+        now: the wall clock, aware.
+
+    Raises:
+        PolicyError: the policy's dates do not allow it now, or the signer may not activate.
+        KeyFileError: `E_SIGNATURE`: the key is not the one that the policy names.
+    """
+    for flaw in flaws_on(policy, now):
+        raise PolicyError(flaw.text("en"), code=flaw.code)
+    signer = policy.approvals.signers.get(key.signer)
+    if signer is None or signer.role != "controller":
+        raise PolicyError(
+            f"signer {key.signer}: only a signer with the role controller activates a policy; "
+            "use the key of one",
+            code="E_QUORUM",
+        )
+    expires = min(
+        now + timedelta(days=policy.activation.lease_days),
+        policy.ends(policy.activation.sunset),
+        policy.ends(policy.evaluation.next_due),
+    )
+    lease = Lease(
+        site=policy.site,
+        box=box,
+        policy_sha256=policy.sha256(),
+        policy_version=policy.version,
+        activated_at=utc_text(now),
+        expires_at=utc_text(expires),
+        signer=key.signer,
+    )
+    signature = sign(CONTEXT, lease.model_dump(mode="json"), key)
+    made = Activation(lease=lease, signature=signature)
+    require_signed(policy, box, made)
+    return made
+
+
+def require_signed(policy: Policy, box: str, activation: Activation) -> None:
+    """Refuse a record that is not of this policy, this box and one of its controllers.
+
+    Raises:
+        PolicyError: `E_LEASE`: it is of another policy or box, lasts too long, or its signer
+            may not activate.
+        KeyFileError: `E_SIGNATURE`: the signature does not hold.
+    """
+    lease = activation.lease
+    if (lease.site, lease.box) != (policy.site, box):
+        raise _no_lease(f"the activation is of box {lease.box} at {lease.site}")
+    if lease.policy_sha256 != policy.sha256():
+        raise _no_lease("the activation is of another policy")
+    signer = policy.approvals.signers.get(lease.signer)
+    if signer is None or signer.role != "controller":
+        raise _no_lease("the activation is not by a controller that the policy names")
+    if activation.expires - activation.activated > timedelta(days=policy.activation.lease_days):
+        raise _no_lease("the activation lasts longer than the policy's lease_days")
+    try:
+        key = PublicKey.parse(signer.key)
+        verify(CONTEXT, lease.model_dump(mode="json"), activation.signature, key)
+    except KeyFileError as error:
+        raise KeyFileError(f"activation: {error.message}", code="E_SIGNATURE") from None
+
+
+def require_lease(policy: Policy, box: str, activation: Activation, now: datetime) -> None:
+    """Refuse a record that does not hold now.
+
+    Raises:
+        PolicyError: `E_LEASE`: see `require_signed`; or it has not begun, or has expired.
+        KeyFileError: `E_SIGNATURE`: the signature does not hold.
+    """
+    require_signed(policy, box, activation)
+    if now < activation.activated:
+        raise _no_lease(f"the activation begins at {activation.lease.activated_at}")
+    if now >= activation.expires:
+        raise _no_lease(f"the activation expired at {activation.lease.expires_at}")
+
+
+def _no_lease(why: str) -> PolicyError:
+    return PolicyError(
+        f"{why}; activate or renew it with `edge-anpr policy activate` or `renew`", code="E_LEASE"
+    )

@@ -1,0 +1,90 @@
+"""The gatekeeper: holds the conditions of an open camera against the clock while the box runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from edge.errors import EdgeError, PolicyError
+from edge.policy.gate import Condition
+
+CHECK_EVERY_S = 1.0
+"""What expires or breaks shuts the cameras within this time and that of one frame."""
+
+log = logging.getLogger(__name__)
+
+
+class Gatekeeper:
+    """Asks every condition before the start and each second after it.
+
+    Args:
+        conditions: at least one; the first that does not hold decides.
+        now: the wall clock, never turned back.
+        on_refusal: called once, from the gatekeeper's own thread, with why it must end.
+        every_s: seconds between two rounds.
+
+    Raises:
+        ValueError: no condition at all, which would leave the gate open.
+    """
+
+    def __init__(
+        self,
+        conditions: Sequence[Condition],
+        now: Callable[[], datetime],
+        on_refusal: Callable[[EdgeError], None],
+        *,
+        every_s: float = CHECK_EVERY_S,
+    ) -> None:
+        if not conditions:
+            message = "a gate without conditions would always be open"
+            raise ValueError(message)
+        self._conditions = tuple(conditions)
+        self._now = now
+        self._on_refusal = on_refusal
+        self._every_s = every_s
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="gatekeeper", daemon=True)
+
+    def refusal(self) -> EdgeError | None:
+        """Why no camera may be open now, or None. What cannot be judged counts as a refusal."""
+        try:
+            now = self._now()
+            for condition in self._conditions:
+                error = condition(now)
+                if error is not None:
+                    return error
+        except EdgeError as error:
+            return error
+        except Exception as error:  # noqa: BLE001 - a bug here must shut the cameras, not leave them open
+            # The text of a foreign exception could quote what it choked on.
+            return PolicyError(f"the gate could not be judged ({type(error).__name__})")
+        return None
+
+    def require_open(self) -> None:
+        """Raise what keeps the cameras shut.
+
+        Raises:
+            EdgeError: a condition does not hold.
+        """
+        error = self.refusal()
+        if error is not None:
+            raise error
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; a second call does nothing."""
+        self._stopping.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(self._every_s):
+            error = self.refusal()
+            if error is not None:
+                log.error("safe state: %s", error)
+                self._on_refusal(error)
+                return

@@ -1,0 +1,217 @@
+"""The gate: every single thing that must hold, and what is said when it does not."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from edge.policy.gate import refusal
+from edge.policy.model import Policy
+from edge.privacy.signing import SigningKey
+from tests.unit.policy.policies import (
+    KEYS,
+    NEW_DIGEST,
+    NOON,
+    Change,
+    facts,
+    in_force,
+    new_dpia,
+    next_version,
+    policy,
+    signed,
+)
+
+REAL = policy(real=True)
+DEMO = policy()
+DAY = timedelta(days=1)
+
+
+def code(what: Policy, now: datetime = NOON, **changed: Any) -> str | None:
+    error = refusal(facts(what, **changed), now)
+    if error is not None:
+        assert "\n" not in error.message
+        assert ";" in error.message  # it says what helps
+    return None if error is None else error.code
+
+
+def day(text: str, hour: int = 12) -> datetime:
+    return datetime.fromisoformat(f"{text}T{hour:02}:00:00+01:00")
+
+
+def test_p01_a_policy_that_was_signed_and_activated_opens_the_gate() -> None:
+    assert code(REAL) is None
+    assert code(REAL, live=True) is None
+
+
+# --- signatures -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("signers", [("mayor",), ("mayor", "chief"), ("chief", "officer")])
+def test_p01_every_role_must_have_signed(signers: tuple[str, ...]) -> None:
+    assert code(REAL, signatures=signed(REAL, *signers)) == "E_QUORUM"
+
+
+def test_p01_a_signature_with_another_key_than_the_policy_names_opens_nothing() -> None:
+    theirs = {**KEYS, "chief": SigningKey.generate("chief")}
+
+    assert code(REAL, signatures=signed(REAL, keys=theirs)) == "E_SIGNATURE"
+
+
+def test_p03_a_purpose_that_was_added_after_the_signatures_is_refused_for_them() -> None:
+    def add(content: dict[str, Any]) -> None:
+        content["purposes"]["more"] = content["purposes"]["quiet"]
+
+    widened = policy(add)
+
+    assert code(widened, signatures=signed(DEMO)) == "E_SIGNATURE"
+    assert code(widened) == "E_PURPOSE_NOT_IN_DPIA"
+    covered = policy(add, lambda c: c["dpia"].update(purposes=["quiet", "more"]))
+    assert code(covered) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["purposes"]["quiet"].update(retention_hours=71),
+        lambda c: c["rules"][0].update(min_posterior=0.96),
+        lambda c: c["controller"].update(contact="elsewhere@square.example"),
+        lambda c: c.update(version=2),
+    ],
+)
+def test_p03_whatever_changes_after_the_signatures_breaks_them(change: Change) -> None:
+    assert code(policy(change), signatures=signed(DEMO)) == "E_SIGNATURE"
+
+
+# --- demo keys --------------------------------------------------------------------------------
+
+
+def test_p01_with_demo_keys_recordings_are_judged_by_their_own_day_and_need_no_activation() -> None:
+    in_ten_years = NOON + timedelta(days=3653)
+
+    assert code(DEMO, in_ten_years) is None
+    assert code(DEMO, in_ten_years, recorded_at=(NOON, in_ten_years)) == "E_SUNSET"
+    assert code(DEMO, in_ten_years, recorded_at=()) == "E_SUNSET"
+
+
+def test_p01_with_demo_keys_or_trial_keys_a_live_source_stays_shut() -> None:
+    assert code(DEMO, live=True) == "E_DEMO_KEYS"
+    assert code(REAL, live=True, trial_keys=True) == "E_DEMO_KEYS"
+    assert code(REAL, trial_keys=True) is None
+
+
+@pytest.mark.parametrize("place", ["signers", "suspension", "issuers"])
+def test_p01_one_demo_key_makes_the_whole_policy_a_demo(place: str) -> None:
+    def demo(content: dict[str, Any]) -> None:
+        holders = {
+            "signers": content["approvals"]["signers"],
+            "suspension": content["suspension"]["keys"],
+            "issuers": content["issuers"],
+        }[place]
+        next(iter(holders.values()))["demo"] = True
+
+    assert policy(demo, real=True).demo
+    assert not REAL.demo
+
+
+# --- dates ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (day("2026-01-04", 23), "E_SEQUENCE"),
+        (day("2026-01-05", 0), None),
+        (day("2027-01-04", 23), None),
+        (day("2027-01-05", 0), "E_EVALUATION"),
+        (day("2027-10-21", 0), "E_DPIA_REVIEW"),
+        (day("2029-01-01", 0), "E_SUNSET"),
+    ],
+)
+def test_p01_p02_p11_p20_the_days_of_the_policy_open_and_shut_the_gate(
+    now: datetime, expected: str | None
+) -> None:
+    assert code(DEMO, recorded_at=(now,)) == expected
+
+
+def test_p02_one_byte_of_the_dpia_changed_shuts_the_gate() -> None:
+    assert code(REAL, dpia_sha256=NEW_DIGEST) == "E_DPIA_HASH"
+    assert code(REAL, dpia_sha256=None) == "E_DPIA_HASH"
+
+
+# --- activation -------------------------------------------------------------------------------
+
+
+def test_p20_a_signed_policy_needs_an_activation_that_lasts_its_lease() -> None:
+    assert code(REAL, in_force=None) == "E_LEASE"
+    assert code(REAL, NOON + 90 * DAY - timedelta(seconds=1)) is None
+    assert code(REAL, NOON + 90 * DAY) == "E_LEASE"
+    assert code(REAL, NOON - timedelta(seconds=1)) == "E_LEASE"
+
+
+def test_p01_an_activation_of_another_box_or_policy_opens_nothing() -> None:
+    other = policy(next_version, real=True)
+
+    assert code(REAL, in_force=in_force(REAL, box="box-2")) == "E_LEASE"
+    assert code(REAL, in_force=in_force(other)) == "E_NOT_IN_FORCE"
+    mixed = in_force(REAL).model_copy(update={"activation": in_force(other).activation})
+    assert code(REAL, in_force=mixed) == "E_LEASE"
+
+
+def test_p20_an_activation_that_was_made_longer_by_hand_opens_nothing() -> None:
+    there = in_force(REAL)
+    for field, value in (
+        ("expires_at", "2026-09-10T12:00:00.000Z"),
+        ("expires_at", "2026-06-08T11:00:00.000Z"),
+        ("activated_at", "2026-03-11T12:00:00.000Z"),
+    ):
+        lease = there.activation.lease.model_copy(update={field: value})
+        activation = there.activation.model_copy(update={"lease": lease})
+        forged = there.model_copy(update={"activation": activation})
+        assert code(REAL, in_force=forged) in {"E_LEASE", "E_SIGNATURE"}
+
+
+def test_p01_an_activation_by_a_signer_who_is_no_controller_opens_nothing() -> None:
+    there = in_force(REAL)
+    lease = there.activation.lease.model_copy(update={"signer": "chief"})
+    activation = there.activation.model_copy(update={"lease": lease})
+
+    forged = there.model_copy(update={"activation": activation})
+
+    assert code(REAL, in_force=forged) == "E_LEASE"
+
+
+def test_p01_signatures_that_are_taken_out_of_the_state_folder_shut_the_gate() -> None:
+    there = in_force(REAL).model_copy(update={"signatures": signed(REAL, "mayor")})
+
+    assert code(REAL, in_force=there) == "E_QUORUM"
+
+
+# --- a version after another ------------------------------------------------------------------
+
+
+def narrowed(content: dict[str, Any]) -> None:
+    next_version(content)
+    content["purposes"]["quiet"]["retention_hours"] = 24
+
+
+def test_p04_a_narrowing_that_one_signer_has_signed_is_in_force_after_a_policy_of_all() -> None:
+    after = policy(narrowed, real=True)
+    one = signed(after, "officer")
+    there = in_force(after).model_copy(update={"signatures": one})
+    history = ((after, one), (REAL, signed(REAL)))
+
+    assert code(after, signatures=one, in_force=there, history=history) is None
+    assert code(after, signatures=one, in_force=there) == "E_QUORUM"
+    weak = ((after, one), (REAL, signed(REAL, "mayor")))
+    assert code(after, signatures=one, in_force=there, history=weak) == "E_QUORUM"
+
+
+def test_p04_a_version_that_has_been_replaced_does_not_come_back() -> None:
+    after = policy(narrowed, real=True)
+    history = ((after, signed(after)), (REAL, signed(REAL)))
+
+    assert code(REAL, history=history) == "E_VERSION"
+    other = policy(narrowed, new_dpia, real=True)
+    assert code(other, in_force=in_force(other), history=history) == "E_VERSION"

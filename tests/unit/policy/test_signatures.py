@@ -1,0 +1,134 @@
+"""Signatures beside a policy: whose they are, of what, and what happens to those of another."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge.errors import EdgeError, ExitCode
+from edge.policy.signatures import (
+    CONTEXT,
+    SIGNATURES_FILE,
+    add_signature,
+    missing_roles,
+    parse_signatures,
+    read_signatures,
+    require_quorum,
+    signers_of,
+)
+from edge.privacy.signing import PublicKey, SigningKey, verify
+from tests.unit.policy.policies import KEYS, next_version, policy, signed
+
+REAL = policy(real=True)
+
+
+def refused(text: str) -> EdgeError:
+    with pytest.raises(EdgeError) as caught:
+        parse_signatures(text, Path(SIGNATURES_FILE))
+    return caught.value
+
+
+def test_p01_what_is_signed_is_the_canonical_policy_and_anyone_can_verify_it() -> None:
+    signatures = signed(REAL)
+
+    for name, holder in REAL.approvals.signers.items():
+        key = PublicKey.parse(holder.key)
+        verify(CONTEXT, REAL.document(), signatures.signatures[name], key)
+    assert signers_of(REAL, signatures) == {"mayor", "chief", "officer"}
+    assert missing_roles(REAL.approvals.signers, frozenset({"chief"})) == ("controller", "dpo")
+
+
+def test_p03_signing_a_new_version_drops_the_signatures_of_the_one_before() -> None:
+    changed = policy(next_version, real=True)
+
+    after = add_signature(changed, KEYS["chief"], signed(REAL))
+
+    assert set(after.signatures) == {"chief"}
+    assert set(add_signature(REAL, KEYS["chief"], signed(REAL, "mayor")).signatures) == {
+        *("mayor", "chief")
+    }
+
+
+def test_p01_a_signature_of_somebody_whom_the_policy_does_not_name_counts_for_nothing() -> None:
+    stranger = SigningKey.generate("stranger")
+    signatures = add_signature(REAL, stranger, signed(REAL, "mayor", "chief"))
+
+    assert signers_of(REAL, signatures) == {"mayor", "chief"}
+    with pytest.raises(EdgeError, match="not signed by: dpo"):
+        require_quorum(REAL, signatures)
+
+
+def test_p01_a_signature_moved_to_another_name_is_refused() -> None:
+    one = signed(REAL, "mayor")
+    moved = one.model_copy(update={"signatures": {"chief": one.signatures["mayor"]}})
+
+    with pytest.raises(EdgeError) as caught:
+        signers_of(REAL, moved)
+
+    assert caught.value.code == "E_SIGNATURE"
+    assert caught.value.exit_code is ExitCode.KEYS
+
+
+def test_p01_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) -> None:
+    from edge.policy.model import contradictions
+
+    def same(content: dict[str, dict[str, dict[str, dict[str, str]]]]) -> None:
+        signers = content["approvals"]["signers"]
+        signers["chief"]["key"] = signers["mayor"]["key"]
+
+    found = [message for _, message in contradictions(policy(same, real=True))]
+
+    assert any("same key" in message for message in found)
+    assert list(contradictions(REAL)) == []
+
+
+def test_p01_a_demo_key_that_is_not_called_one_is_refused() -> None:
+    from edge.policy.model import contradictions
+
+    def hide(content: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
+        content["approvals"]["signers"]["mayor"]["demo"] = False
+
+    found = [message for _, message in contradictions(policy(hide))]
+
+    assert any("demo: true" in message for message in found)
+
+
+def test_signatures_are_read_as_they_were_written(tmp_path: Path) -> None:
+    file = tmp_path / SIGNATURES_FILE
+    file.write_text(signed(REAL).text())
+
+    assert read_signatures(file) == signed(REAL)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "edge-anpr/policy-signatures/2"},
+        {"policy_sha256": "0" * 63},
+        {"signatures": {"mayor": {"key_id": "0" * 16, "signature": "x"}}},
+        {"signatures": {"Mayor": {}}},
+        {"signatures": []},
+        {"more": 1},
+    ],
+)
+def test_p01_what_is_no_such_document_is_refused(change: dict[str, object]) -> None:
+    content = {**json.loads(signed(REAL).text()), **change}
+
+    error = refused(json.dumps(content))
+
+    assert error.code == "E_SIGNATURE"
+    assert SIGNATURES_FILE in error.message
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{", '{"schema": 1e999}', "\ud800", "[" * 9999])
+def test_p01_what_is_no_json_at_all_is_refused(text: str) -> None:
+    assert refused(text).code == "E_SIGNATURE"
+
+
+def test_p01_a_policy_without_signatures_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(EdgeError, match="edge-anpr policy sign") as caught:
+        read_signatures(tmp_path / SIGNATURES_FILE)
+
+    assert caught.value.code == "E_SIGNATURE"
