@@ -127,6 +127,10 @@ CODES: Mapping[str, Meaning] = {
         "physical measures, awareness or targeted checks are missing from the policy; add "
         "date, evidence and outcome",
     ),
+    "E_CLOCK": Meaning(
+        3,
+        "the wall clock went back by more than 10 s, so no time is evidence; synchronise it",
+    ),
     "E_CONFIG": Meaning(
         3,
         "a field of `site.yaml`, an option or a file is wrong; the line says where",
@@ -144,7 +148,7 @@ CODES: Mapping[str, Meaning] = {
         3, "another version is in force on this box; activate this one, or put the other back"
     ),
     "E_VERSION": Meaning(3, "a new version has a higher number than the one in force"),
-    "E_SOURCE_LIVE": Meaning(5, "this version reads recorded files and folders only"),
+    "E_SOURCE_LIVE": Meaning(5, "a live camera is named in `site.yaml`, not with `--source`"),
     "E_DPIA": Meaning(
         3,
         "a part of the DPIA's entry is missing, or a named risk has no measure; fill it in",

@@ -49,8 +49,8 @@ def _protect(
     auth.add_basic(basic, token)
     server.set_auth(auth)
     permissions = GstRtspServer.RTSPPermissions.new()
-    permissions.add_permission_for_role(role, "media.factory.access", True)  # noqa: FBT003
-    permissions.add_permission_for_role(role, "media.factory.construct", True)  # noqa: FBT003
+    permissions.add_permission_for_role(role, "media.factory.access", True)
+    permissions.add_permission_for_role(role, "media.factory.construct", True)
     factory.set_permissions(permissions)
 
 

@@ -14,7 +14,7 @@ _PROBE_US = "500000"
 _DRAIN = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1"
 
 
-def shown(live: LiveCamera) -> str:
+def shown_address(live: LiveCamera) -> str:
     """What messages call the camera's address: no path and no query, which may hold secrets."""
     if isinstance(live, (RtspCamera, HttpCamera)):
         parts = urlsplit(live.url)

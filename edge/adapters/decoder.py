@@ -22,7 +22,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import IO
@@ -109,7 +109,7 @@ class _Writer:
     def frame(self, pixels: npt.NDArray[np.uint8], stamp_s: float, arrival_s: float) -> None:
         height, width = pixels.shape[:2]
         self._write(HEADER.pack(FRAME, width, height, self.corrupt, stamp_s, arrival_s))
-        self._write(memoryview(pixels).cast("B"))
+        self._write(pixels.tobytes())
         self.corrupt = 0
 
     def end(self, word: str) -> None:
@@ -121,7 +121,7 @@ class _Writer:
 
     def _write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
-        while len(view):
+        while view:
             view = view[os.write(self._descriptor, view) :]
 
 
@@ -156,7 +156,7 @@ def _decode(order: Order, writer: _Writer) -> None:
 
 def _pictures(
     container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[tuple[float, list[VideoFrame], bool]]:
+) -> Iterator[tuple[float, Sequence[VideoFrame], bool]]:
     """Arrival, frames and whether nothing went wrong, for each packet."""
     packets = container.demux(stream)
     while True:
@@ -168,10 +168,10 @@ def _pictures(
             if packet is None or packet.size == 0:
                 return
             arrival_s = time.monotonic()
-            frames: list[VideoFrame] = []
+            frames: Sequence[VideoFrame] = ()
             failed = packet.is_corrupt
             try:
-                frames = [one for one in packet.decode() if isinstance(one, VideoFrame)]
+                frames = packet.decode()
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
@@ -188,19 +188,21 @@ def _opened(order: Order, cleanup: ExitStack) -> av.container.InputContainer:
         container = av.open(
             source,
             format=order.format,
+            mode="r",
             options=order.options,
             timeout=(order.open_s, order.read_s),
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         late = time.monotonic() - started > order.open_s * 0.9
         raise SourceError("silent" if late else _word(error, opened=False)) from None
-    return cleanup.enter_context(container)
+    cleanup.callback(container.close)
+    return container
 
 
 def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
     """A GStreamer process in this one's process group; what it writes is YUV4MPEG2."""
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
             words,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 
@@ -29,7 +29,7 @@ import numpy as np
 from edge.adapters.decoder import END, FRAME, HEADER, Order
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.stream_time import FrameRate, StreamTime, retry_delay_s
-from edge.errors import CameraError
+from edge.errors import CameraError, ConfigError
 from edge.pipeline.ports import Clock
 
 STALE_S = 4.5
@@ -40,6 +40,15 @@ CONNECT_S = 10.0
 
 STARTUP_S = 20.0
 """How long a decoder process may take to load its libraries on a busy box."""
+
+SLOW_AFTER_S = 10.0
+"""How long a connection's rate is watched before it is judged."""
+
+REST_S = 1.0
+"""How often a camera that may not be open looks whether it may."""
+
+LEAST_PER_SECOND = 5.0
+"""SI 2022/71 (UK) asks for so many frames a second, each numbered and timed."""
 
 LOOK_S = 0.2
 """How often a silent camera's thread looks whether it is to end."""
@@ -58,6 +67,7 @@ class CameraState(Enum):
     LIVE = "live"
     AWAY = "away"
     REFUSED = "refused"
+    RESTING = "resting"
     CLOSED = "closed"
 
 
@@ -107,6 +117,10 @@ class _CutError(Exception):
     """A connection is over; the word says why."""
 
 
+class _RestError(Exception):
+    """The camera may not be open any longer."""
+
+
 class _ClosedError(Exception):
     """The camera was closed by its owner."""
 
@@ -124,6 +138,7 @@ class LiveCamera:
         order: what to open, asked anew for each connection: a password may have changed.
         clock: the box's.
         jitter: gives numbers from 0 to 1.
+        open_at: whether it may be open at a moment; outside it is not even connected to.
         stale_s: how long it may give no good frame, seconds.
         connect_s: the same before its first frame.
     """
@@ -138,6 +153,7 @@ class LiveCamera:
         *,
         clock: Clock,
         jitter: Callable[[], float],
+        open_at: Callable[[datetime], bool] = lambda _moment: True,
         stale_s: float = STALE_S,
         connect_s: float = CONNECT_S,
     ) -> None:
@@ -146,6 +162,9 @@ class LiveCamera:
         self._order = order
         self._clock = clock
         self._jitter = jitter
+        self._open_at = open_at
+        self._called_slow = False
+        self._observed: datetime | None = None
         self._stale_s = stale_s
         self._connect_s = connect_s
         self._corrupt = 0
@@ -194,13 +213,24 @@ class LiveCamera:
         decoder = _Decoder()
         try:
             while not self._closing.is_set():
+                if not self._open_at(self._clock.utc()):
+                    self._enter(CameraState.RESTING, None)
+                    self._closing.wait(REST_S)
+                    continue
                 connections = self._connections
+                word: str | ConfigError
                 try:
                     yield from self._connection(decoder)
                 except _ClosedError:
                     return
+                except _RestError:
+                    decoder.kill()
+                    decoder = _Decoder()
+                    continue
                 except _CutError as cut:
                     word = str(cut)
+                except ConfigError as error:  # the password is no longer where it was
+                    word = error
                 decoder.kill()
                 if self._connections > connections:
                     lost_s = self._clock.monotonic()
@@ -242,25 +272,59 @@ class LiveCamera:
                 self._back()
             self._rate.add(time_s)
             self._size = (width, height)
+            observed_at = self._observed_at(time_s)
+            if not self._open_at(observed_at):
+                raise _RestError
+            self._watch_rate(now_s)
             pixels: Pixels = np.frombuffer(body, np.uint8).reshape(height, width, 3)
             yield Frame(
                 camera=self._name,
                 index=self._index,
                 stream_s=time_s,
-                observed_at=self._clock.utc() - timedelta(seconds=time.monotonic() - time_s),
+                observed_at=observed_at,
                 pixels=pixels,
             )
             self._index += 1
 
+    def _observed_at(self, time_s: float) -> datetime:
+        """A moment of the steady clock on the wall clock, never before the frame before."""
+        moment = self._clock.utc() - timedelta(seconds=self._clock.monotonic() - time_s)
+        if self._observed is not None:
+            moment = max(moment, self._observed)
+        self._observed = moment
+        return moment
+
+    def _watch_rate(self, now_s: float) -> None:
+        """Say once for each connection that a camera is too slow for evidence."""
+        rate = self._rate.per_second()
+        if (
+            rate is not None
+            and rate < LEAST_PER_SECOND
+            and now_s - self._since_s > SLOW_AFTER_S
+            and not self._called_slow
+        ):
+            self._called_slow = True
+            log.warning(
+                "camera %s gives %.1f frames a second; %.0f are the least for evidence",
+                self._name,
+                rate,
+                LEAST_PER_SECOND,
+            )
+
     def _back(self) -> None:
+        self._called_slow = False
         if self._problem is not None:
             log.warning("camera %s gives frames again", self._name)
         self._enter(CameraState.LIVE, None)
         self._rate = FrameRate()
 
-    def _away(self, word: str) -> None:
-        code, what = _PROBLEMS.get(word, _PROBLEMS["lost"])
-        problem = CameraError(f"camera {self._name} ({self._shown}): it {what}", code=code)
+    def _away(self, why: str | ConfigError) -> None:
+        if isinstance(why, ConfigError):
+            code, text = "E_CAMERA_AUTH", f"camera {self._name}: {why.message}"
+        else:
+            code, what = _PROBLEMS.get(why, _PROBLEMS["lost"])
+            text = f"camera {self._name} ({self._shown}): it {what}"
+        problem = CameraError(text, code=code)
         # A camera that is away for a night says so once, not at each attempt.
         if self._problem is None or self._problem.message != problem.message:
             log.warning("%s", problem)
@@ -282,7 +346,7 @@ class _Decoder:
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._pipe, _F_SETPIPE_SZ, _PIPE_BYTES)
         with contextlib.suppress(OSError):  # the box is out of processes: it is tried again
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, no shell
                 [sys.executable, "-m", "edge.adapters.decoder", str(theirs)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
@@ -312,7 +376,7 @@ class _Decoder:
         view = memoryview(data)
         poll = select.poll()
         poll.register(self._pipe, select.POLLIN)
-        while len(view):
+        while view:
             left_s = deadline_s - time.monotonic()
             if closing.is_set():
                 raise _ClosedError

@@ -222,6 +222,7 @@ def _run_clip(
 ) -> ClipScore:
     from edge.adapters.video import open_recordings
     from edge.domain.vehicles import VehicleSeen
+    from edge.pipeline.attention import Attention
     from edge.pipeline.watcher import VehicleWatcher
 
     started = time.perf_counter()
@@ -229,7 +230,7 @@ def _run_clip(
     frames = 0
     stages = {"decode": 0.0}
     for recording in open_recordings(path, camera="evaluate", started_at=_NO_TIME):
-        watcher = VehicleWatcher("evaluate", detector, reader)
+        watcher = VehicleWatcher("evaluate", detector, reader, attention=Attention())
         vehicles: dict[int, VehicleSeen] = {}
         before = time.perf_counter()
         for frame in _frames(recording):

@@ -233,7 +233,7 @@ def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[L
 
 
 def address_mistake(url: str) -> str | None:
-    """What is wrong with a camera's address, or None. It is not repeated: it may hold a password."""
+    """What is wrong with a camera's address, or None. It is never repeated: it may be secret."""
     try:
         parts = urlsplit(url)
         port_is_none_or_number = parts.port is None or parts.port > 0
