@@ -20,9 +20,9 @@ def main(port: str, file: str, user: str = "", password: str = "") -> None:
     server.set_address("127.0.0.1")
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory.new()
-    demuxer = "tsdemux" if file.endswith(".ts") else "qtdemux"
+
     factory.set_launch(
-        f"( filesrc location={file} ! {demuxer} ! h264parse ! "
+        f"( filesrc location={file} ! tsdemux ! h264parse ! "
         "rtph264pay name=pay0 pt=96 config-interval=-1 )"
     )
     if user:

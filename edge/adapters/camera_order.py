@@ -38,9 +38,10 @@ def order_of(live: LiveCamera, password: str | None) -> Order:
                 "rtsp_transport": live.transport,
                 "allowed_media_types": "video",
                 "analyzeduration": _PROBE_US,
-                # Packets that the network brought in another order: UDP only.
+                # UDP only: packets that the network brought in another order.
                 "reorder_queue_size": "64",
                 "max_delay": "200000",
+                "buffer_size": "4194304",  # a key frame over UDP comes at once; likewise
             },
         )
     if isinstance(live, HttpCamera):

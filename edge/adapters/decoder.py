@@ -18,6 +18,7 @@ import json
 import math
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import IO
+from urllib.parse import urlsplit
 
 import av
 import av.error
@@ -139,6 +141,7 @@ def _decode(order: Order, writer: _Writer) -> None:
         held = False
         for arrival_s, frames, whole in _pictures(container, stream):
             held = held or not whole
+            writer.corrupt += not whole and not frames
             for frame in frames:
                 held = held or frame.is_corrupt
                 if held and not (whole and frame.key_frame and not frame.is_corrupt):
@@ -184,6 +187,7 @@ def _opened(order: Order, cleanup: ExitStack) -> av.container.InputContainer:
     if order.pipeline:
         source = _launched(order.pipeline, cleanup)
     started = time.monotonic()
+    _require_name(order.address)
     try:
         container = av.open(
             source,
@@ -224,7 +228,7 @@ def _word(error: Exception, *, opened: bool) -> str:
         return "no-stream"
     if isinstance(error, (av.error.ExitError, TimeoutError)):
         return "silent"
-    if isinstance(error, av.error.InvalidDataError):
+    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
         return "broken" if opened else "no-stream"
     number = getattr(error, "errno", None)
     words = {
@@ -236,11 +240,21 @@ def _word(error: Exception, *, opened: bool) -> str:
         errno.EACCES: "no-permission",
         errno.EPERM: "no-permission",
         errno.EBUSY: "busy",
+        errno.ETIMEDOUT: "silent",
         errno.EHOSTUNREACH: "unreachable",
         errno.ENETUNREACH: "unreachable",
     }
-    # The library knows no word for a name that does not resolve.
-    return words.get(number or 0, "lost" if opened else "unreachable")
+    return words.get(number or 0, "lost" if opened else "no-stream")
+
+
+def _require_name(address: str) -> None:
+    """The library has no word of its own for a name that does not resolve."""
+    parts = urlsplit(address)
+    if "://" in address and parts.hostname:
+        try:
+            socket.getaddrinfo(parts.hostname, parts.port)
+        except OSError:
+            raise SourceError("no-name") from None
 
 
 def upright(frame: VideoFrame) -> npt.NDArray[np.uint8]:

@@ -98,6 +98,7 @@ _PROBLEMS = {
         "refuses user name or password; correct username and the password's file or variable",
     ),
     "refused": ("E_CAMERA_UNREACHABLE", "refuses the connection; check port and camera"),
+    "no-name": ("E_CAMERA_UNREACHABLE", "has a name that does not resolve; check it"),
     "unreachable": ("E_CAMERA_UNREACHABLE", "cannot be reached; check address and network"),
     "silent": ("E_CAMERA_SILENT", "gives no frame; check the camera and its network"),
     "lost": ("E_CAMERA_LOST", "broke the connection off; it is tried again"),
