@@ -80,6 +80,27 @@ def film(path: Path, *parts: tuple[int, int, int]) -> Path:
     return path
 
 
+def looped(clip: Path, path: Path, times: int) -> Path:
+    """A clip so many times over, in MPEG-TS, without encoding it anew."""
+    with av.open(path, "w", format="mpegts") as container:
+        stream = None
+        begin = 0
+        for _ in range(times):
+            with av.open(clip) as source:
+                video = source.streams.video[0]
+                stream = stream or container.add_stream_from_template(video)
+                length = 0
+                for packet in source.demux(video):
+                    if packet.dts is None or packet.pts is None:
+                        continue
+                    length = max(length, packet.pts + (packet.duration or 1))
+                    packet.pts, packet.dts = packet.pts + begin, packet.dts + begin
+                    packet.stream = stream
+                    container.mux(packet)
+                begin += length
+    return path
+
+
 class RtspServer:
     """GStreamer's RTSP server on loopback, as a process that can be stalled and killed.
 

@@ -58,9 +58,7 @@ def test_stamps_that_lie_move_a_frame_by_no_more_than_is_believed(stamps: list[f
 
 @given(
     st.lists(
-        st.tuples(
-            st.none() | st.floats(-1e6, 1e6, allow_nan=False), st.floats(0.001, 30.0)
-        ),
+        st.tuples(st.none() | st.floats(-1e6, 1e6, allow_nan=False), st.floats(0.001, 30.0)),
         min_size=2,
         max_size=60,
     )
