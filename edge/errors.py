@@ -134,6 +134,10 @@ CODES: Mapping[str, Meaning] = {
         "physical measures, awareness or targeted checks are missing from the policy; add "
         "date, evidence and outcome",
     ),
+    "E_CLOCK": Meaning(
+        3,
+        "the wall clock went back by more than 10 s, so no time is evidence; synchronise it",
+    ),
     "E_CONFIG": Meaning(
         3,
         "a field of `site.yaml`, an option or a file is wrong; the line says where",
@@ -151,7 +155,7 @@ CODES: Mapping[str, Meaning] = {
         3, "another version is in force on this box; activate this one, or put the other back"
     ),
     "E_VERSION": Meaning(3, "a new version has a higher number than the one in force"),
-    "E_SOURCE_LIVE": Meaning(5, "this version reads recorded files and folders only"),
+    "E_SOURCE_LIVE": Meaning(5, "a live camera is named in `site.yaml`, not with `--source`"),
     "E_DPIA": Meaning(
         3,
         "a part of the DPIA's entry is missing, or a named risk has no measure; fill it in",
@@ -263,6 +267,25 @@ CODES: Mapping[str, Meaning] = {
         "the execution provider asked for is not there; it is never replaced silently",
     ),
     "E_MODEL_RUNTIME": Meaning(4, "ONNX Runtime is not installed; take the extra `cpu` or `gpu`"),
+    "E_CAMERA_AUTH": Meaning(
+        5,
+        "a camera refuses user name or password; correct them: it is asked again once a minute",
+    ),
+    "E_CAMERA_DEVICE": Meaning(
+        5,
+        "a video device is not there, not permitted or in use; the line says which",
+    ),
+    "E_CAMERA_LOST": Meaning(5, "a camera broke off; it is connected again for ever"),
+    "E_CAMERA_PIPELINE": Meaning(
+        5,
+        "GStreamer is not installed; install `gstreamer1.0-tools` and the plugins it needs",
+    ),
+    "E_CAMERA_SILENT": Meaning(5, "a camera gives no frame that can be used; check it"),
+    "E_CAMERA_STREAM": Meaning(5, "there is no video at a camera's address; check its path"),
+    "E_CAMERA_UNREACHABLE": Meaning(
+        5,
+        "a camera cannot be reached, or refuses the connection; check address and network",
+    ),
     "E_NOT_A_FILE": Meaning(5, "`redact` takes one regular file, never a live source"),
     "E_PICTURE_TOO_LARGE": Meaning(5, "no picture fits under the cap; the hit goes without one"),
     "E_REDACTION": Meaning(5, "a picture could not be masked; the hit goes without one"),

@@ -20,11 +20,14 @@ from pathlib import Path
 
 from edge.adapters.archive import Archive
 from edge.adapters.audit_log import AuditTrail, open_box_audit
+from edge.adapters.camera_order import order_of, shown_address
 from edge.adapters.cv2_check import check_cv2
+from edge.adapters.decoder import Order
 from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.keyring import Keyring
 from edge.adapters.list_store import ListStore, list_reader, site_lists
+from edge.adapters.live_camera import LiveCamera
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
@@ -46,6 +49,7 @@ from edge.errors import (
     PolicyError,
     PublishError,
 )
+from edge.pipeline.attention import Attention
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
@@ -61,6 +65,7 @@ from edge.privacy.audit import Deleted, EpochClosed, Event, Started, StateChange
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
+from edge.runtime.clock_watch import ClockWatch
 from edge.runtime.engine import Engine, Stream, VehicleCounts
 from edge.runtime.evidence_desk import Case, EvidenceDesk
 from edge.runtime.gatekeeper import Gatekeeper
@@ -83,6 +88,16 @@ class Recording:
     camera: str
     path: Path
     recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFeed:
+    """What to run: the live camera that site.yaml names for a camera of the policy."""
+
+    camera: str
+
+
+Source = Recording | LiveFeed
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +127,7 @@ def require_recorded(source: str | Path, policy: Policy) -> Path:
     Raises:
         PolicyError: `E_DEMO_KEYS`: an address, a device, a pipe or a socket, and the policy is
             signed with demo keys.
-        CameraError: such a source under any policy: this version reads none; or nothing is there.
+        CameraError: such a source under any policy: site.yaml names those; or nothing is there.
     """
     text = str(source)
     # An address is not repeated: it may hold a password.
@@ -141,25 +156,29 @@ def _live(shown: str, policy: Policy) -> EdgeError:
             code="E_DEMO_KEYS",
         )
     return CameraError(
-        f"{shown}: this version reads recorded files and folders only; name a recording",
+        f"{shown}: a live camera is named in site.yaml, as cameras.<name>.live; name a recording "
+        "here",
         code="E_SOURCE_LIVE",
     )
 
 
-def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording, ...]:
-    """The recordings that site.yaml names for these cameras.
+def site_sources(site: SiteFolder, cameras: Sequence[str]) -> tuple[Source, ...]:
+    """The recordings and live cameras that site.yaml names for these cameras.
 
     Raises:
         ConfigError: a camera has no source.
         PolicyError: a source is no recording.
     """
-    found = []
+    found: list[Source] = []
     for camera in cameras:
+        if site.site.cameras[camera].live is not None:
+            found.append(LiveFeed(camera))
+            continue
         source = site.site.cameras[camera].source
         if source is None:
             raise ConfigError(
                 f"{site.folder / 'site.yaml'}: cameras.{camera}.source is missing; "
-                "name a recording there or with --source"
+                "name a recording or a live camera there, or a recording with --source"
             )
         address = source if "://" in source else str(site.resolve(source))
         found.append(Recording(camera, require_recorded(address, site.policy)))
@@ -184,19 +203,20 @@ def destroy_expired(site: Path) -> None:
 
 def run_site(
     site: SiteFolder,
-    recordings: Sequence[Recording],
+    sources: Sequence[Source],
     *,
     realtime: bool = False,
     drain_s: float = 10.0,
     manifest: Manifest | None = None,
     progress: RunProgress | None = None,
 ) -> RunResult:
-    """Run recordings through a site's rules and deliver the hits.
+    """Run sources through a site's rules and deliver the hits; with a live one it never ends.
 
     Args:
         site: the checked site folder.
-        recordings: what to run, at least one.
-        realtime: keep to the recordings' own pace and drop frames that come too fast.
+        sources: what to run, at least one.
+        realtime: keep to the recordings' own pace and drop frames that come too fast; so it is
+            whenever a source is live.
         drain_s: how long to wait at the end for hits to be delivered, in seconds.
         manifest: the weights; the product's own when left out.
         progress: whom to tell how it gets on.
@@ -207,12 +227,18 @@ def run_site(
     """
     progress = progress or RunProgress()
     check_cv2()
-    recorded = tuple(_sources(recordings, SystemClock()))
+    recorded = tuple(
+        _recordings([one for one in sources if isinstance(one, Recording)], SystemClock())
+    )
+    feeds = [one.camera for one in sources if isinstance(one, LiveFeed)]
+    realtime = realtime or bool(feeds)
     clock: Clock = SystemClock()
     if not site.policy.demo:
         clock = SteadyClock(clock, site.state_folder)
-    gate = _Gate(site, [camera.started_at for camera in recorded])
+    gate = _Gate(site, [camera.started_at for camera in recorded], live=bool(feeds))
     conditions: list[Condition] = [_suspension(site), gate]
+    if feeds:
+        conditions.append(ClockWatch(SystemClock()))
     _require_open(site, conditions, clock)
     models = site.site.models
     box_keys = _box_keys(site)
@@ -245,7 +271,11 @@ def run_site(
             site.policy.competences(),
         )
         desk = EvidenceDesk(_store(site, storage, publisher, box_keys, authorities, drain_s))
-        streams = tuple(_stream(site, eyes, camera) for camera in recorded)
+        cameras: list[RecordedCamera | LiveCamera] = [
+            *recorded,
+            *(_live_camera(site, camera, clock) for camera in feeds),
+        ]
+        streams = tuple(_stream(site, eyes, camera) for camera in cameras)
         record = _EpochRecord(publisher, desk, storage, rule_book)
         engine = Engine(
             streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=record.epoch_closed
@@ -451,7 +481,7 @@ def _kept(kept: int, problem: EdgeError | None, site: SiteFolder) -> PublishErro
     )
 
 
-def _sources(recordings: Sequence[Recording], clock: Clock) -> Iterator[RecordedCamera]:
+def _recordings(recordings: Sequence[Recording], clock: Clock) -> Iterator[RecordedCamera]:
     for recording in recordings:
         yield from open_recordings(
             recording.path,
@@ -482,7 +512,7 @@ def _box_keys(site: SiteFolder) -> BoxKeys:
 class _Gate:
     """The gate with its facts: those that may change are looked up at each asking."""
 
-    def __init__(self, site: SiteFolder, recorded_at: Sequence[datetime]) -> None:
+    def __init__(self, site: SiteFolder, recorded_at: Sequence[datetime], *, live: bool) -> None:
         self._state = PolicyState(site.state_folder)
         self.signatures = read_signatures(site.folder / SIGNATURES_FILE)
         self._dpia = FileDigest(site.resolve(site.policy.dpia.file))
@@ -493,6 +523,9 @@ class _Gate:
             dpia_sha256=None,
             history=() if site.policy.demo else self._state.history(),
             recorded_at=tuple(recorded_at),
+            live=live,
+            # Of an authority's public key nobody can tell; the box's own key says it.
+            trial_keys=live and not site.policy.demo and _box_keys(site).trial,
         )
 
     def __call__(self, now: datetime) -> EdgeError | None:
@@ -572,7 +605,26 @@ def _authorities(site: SiteFolder) -> dict[str, AuthorityPublicKeys]:
     }
 
 
-def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
+def _live_camera(site: SiteFolder, name: str, clock: Clock) -> LiveCamera:
+    live = site.site.cameras[name].live
+    if live is None:
+        raise ConfigError(f"{site.folder / 'site.yaml'}: cameras.{name}.live is missing; add it")
+
+    def order() -> Order:
+        return order_of(live, site.camera_password(name, os.environ))
+
+    order()  # a password that is not there is said before anything starts
+    return LiveCamera(
+        name,
+        shown_address(live),
+        order,
+        clock=clock,
+        jitter=random.random,
+        open_at=site.policy.cameras[name].hours.schedule(site.policy.zone).is_active,
+    )
+
+
+def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera | LiveCamera) -> Stream:
     settings = site.policy.cameras[camera.name]
     guarded = GuardedCamera(
         camera, settings.hours.schedule(site.policy.zone), settings.privacy_masks
@@ -581,7 +633,14 @@ def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
     return Stream(
         camera=guarded,
         clip=camera.clip,
-        watcher=VehicleWatcher(camera.name, detector, eyes.reader, settings_for(eyes.threshold)),
+        watcher=VehicleWatcher(
+            camera.name,
+            detector,
+            eyes.reader,
+            settings_for(eyes.threshold),
+            attention=Attention(),
+        ),
+        live=isinstance(camera, LiveCamera),
     )
 
 

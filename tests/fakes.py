@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -83,7 +83,10 @@ class ScriptedEyes:
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         by_box = {sight.box: sight.reading for sight in self._now}
-        return tuple(by_box[patch.box] for patch in patches)
+        return tuple(
+            replace(by_box[patch.box], quality=min(by_box[patch.box].quality, patch.quality))
+            for patch in patches
+        )
 
 
 class SetClock:

@@ -49,6 +49,9 @@ class GuardedCamera:
     def corrupt_frames(self) -> int:
         return self._camera.corrupt_frames
 
+    def close(self) -> None:
+        self._camera.close()
+
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the source ends.
 

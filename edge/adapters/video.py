@@ -95,6 +95,9 @@ class RecordedCamera:
             pass  # frames() says what is wrong with the file; a progress bar does not
         return None
 
+    def close(self) -> None:
+        """Nothing to do: a recording keeps nobody waiting."""
+
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the recording ends; a frame that does not decode is skipped.
 

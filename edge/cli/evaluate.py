@@ -226,6 +226,7 @@ def _run_clip(
 ) -> ClipScore:
     from edge.adapters.video import open_recordings
     from edge.domain.vehicles import VehicleSeen
+    from edge.pipeline.attention import Attention
     from edge.pipeline.watcher import VehicleWatcher, settings_for
 
     started = time.perf_counter()
@@ -234,7 +235,11 @@ def _run_clip(
     stages = {"decode": 0.0}
     for recording in open_recordings(path, camera="evaluate", started_at=_NO_TIME):
         watcher = VehicleWatcher(
-            "evaluate", eyes.detector, eyes.reader, settings_for(eyes.threshold)
+            "evaluate",
+            eyes.detector,
+            eyes.reader,
+            settings_for(eyes.threshold),
+            attention=Attention(),
         )
         vehicles: dict[int, VehicleSeen] = {}
         before = time.perf_counter()

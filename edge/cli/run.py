@@ -1,10 +1,11 @@
-"""`edge-anpr run`: recordings through a site's rules."""
+"""`edge-anpr run`: recordings and live cameras through a site's rules."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ from edge.errors import ConfigError, OutboxError, UsageError
 if TYPE_CHECKING:
     from edge.policy.site_folder import SiteFolder
     from edge.runtime.summary import RunSummary
-    from edge.wiring import Recording, RunProgress
+    from edge.wiring import RunProgress, Source
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
         str | None,
         typer.Option(
             help="A recording, or a folder: each video in it is a stream of its own, its pictures "
-            "together are one. Stands above the sources in site.yaml."
+            "together are one. Stands above the sources and live cameras in site.yaml."
         ),
     ] = None,
     camera: Annotated[
@@ -57,7 +58,7 @@ def run(
         bool, typer.Option("--json", help="Print the counts as JSON and nothing else.")
     ] = False,
 ) -> None:
-    """Run recordings through a site's rules and publish the hits.
+    """Run recordings or live cameras through a site's rules and publish the hits.
 
     Each vehicle is judged once. A vehicle that fires a rule becomes one sealed hit, kept on
     disk until it is delivered; of everyone else a counter is left.
@@ -77,11 +78,11 @@ def run(
         raise UsageError(error.message) from None
     destroy_expired(site)
     folder = load_site_folder(site)
-    recordings = _recordings(folder, source, camera, moment)
+    sources = _sources(folder, source, camera, moment)
     if summary is not None:
         _require_writable(summary)
     with progress_bars(visible=sys.stderr.isatty()) as progress:
-        result = run_site(folder, recordings, realtime=realtime, drain_s=drain, progress=progress)
+        result = run_site(folder, sources, realtime=realtime, drain_s=drain, progress=progress)
     document = result.summary.model_dump_json(by_alias=True, indent=2)
     if as_json:
         typer.echo(document)
@@ -93,18 +94,18 @@ def run(
         raise result.failure
 
 
-def _recordings(
+def _sources(
     folder: SiteFolder, source: str | None, camera: str | None, recorded_at: datetime | None
-) -> tuple[Recording, ...]:
-    from edge.wiring import Recording, require_recorded, site_recordings
+) -> tuple[Source, ...]:
+    from edge.wiring import Recording, require_recorded, site_sources
 
     cameras = list(folder.site.cameras)
     if camera is not None and camera not in cameras:
         raise UsageError(f"--camera: site.yaml has no {camera!r}; it has {', '.join(cameras)}")
     if source is None:
         return tuple(
-            Recording(found.camera, found.path, recorded_at)
-            for found in site_recordings(folder, [camera] if camera is not None else cameras)
+            replace(found, recorded_at=recorded_at) if isinstance(found, Recording) else found
+            for found in site_sources(folder, [camera] if camera is not None else cameras)
         )
     if camera is None and len(cameras) > 1:
         raise UsageError(f"--camera: say which camera saw the --source: {', '.join(cameras)}")

@@ -202,6 +202,23 @@ class Tracker:
                         matches.append((self._begin(one, stream_s), one.index))
         return TrackUpdate(tuple(matches), tuple(track.number for track in ended))
 
+    def continued_by(self, box: Box, stream_s: float) -> int | None:
+        """The track that a box continues by its place alone; None where there is any doubt.
+
+        That is one seen a moment ago within half a plate's width of where it must be, with no
+        other track within three.
+        """
+        near: list[int] = []
+        for track in self._tracks:
+            widths, _, _ = track.motion.distance(box, stream_s)
+            if widths > 3:
+                continue
+            # At ten frames a second the last frame is just as long ago as is trusted.
+            if widths > 0.5 or stream_s - track.last_s > 1.5 * self._settings.trust_s:
+                return None
+            near.append(track.number)
+        return near[0] if len(near) == 1 else None
+
     def finish(self) -> tuple[int, ...]:
         """The stream has ended: the numbers of all tracks that had not."""
         numbers = tuple(track.number for track in self._tracks)

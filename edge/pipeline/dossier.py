@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from edge.domain.imaging import Box, Frame
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
@@ -57,11 +58,11 @@ class Dossier:
         self.beside: frozenset[int] = frozenset()
         self.memory: Remembered | None = None
         self.number = 0
-        self.first_s = self.last_s = frame.stream_s
+        self.first_s = self.last_s = self.read_s = frame.stream_s
         self.detections = 0
         self.widest = 0.0
         self.handed_over = False
-        self._first_seen = self._last_seen = frame.observed_at
+        self._first_seen = frame.observed_at
         self._points: list[TrackPoint] = []
         self._stride = 1
         self._last_point: TrackPoint | None = None
@@ -69,11 +70,27 @@ class Dossier:
         self._key_frame: KeyFrame | None = None
         self._key_worth = -1.0
 
-    def add(self, frame: Frame, box: Box, reading: PlateReading, others: tuple[Box, ...]) -> None:
-        """Take in one more frame; `others` are the other plates in it."""
+    def would_keep(self, quality: float, box: Box) -> bool:
+        """Whether a reading of a patch of this quality could be kept, or its picture be the best.
+
+        It is taken to be as legible as the best so far; a hundredth more is no gain.
+        """
+        if len(self._readings) < KEPT_READINGS:
+            return True
+        best, worst = self._readings[0], self._readings[-1]
+        expected = 0.99 * quality * best.weight / best.reading.quality
+        return expected > worst.weight or _worth(expected, box) > self._key_worth
+
+    def add(
+        self, frame: Frame, box: Box, reading: PlateReading | None, others: tuple[Box, ...]
+    ) -> None:
+        """Take in one more frame; `others` are the other plates in it.
+
+        `reading` is None where the plate was not read, being no better than those before.
+        """
         if self.memory is not None:
             self.memory.last_s = frame.stream_s
-        self.last_s, self._last_seen = frame.stream_s, frame.observed_at
+        self.last_s = frame.stream_s
         self.detections += 1
         self.widest = max(self.widest, box.width)
         self._last_point = TrackPoint(frame.stream_s, box)
@@ -82,14 +99,24 @@ class Dossier:
         if len(self._points) >= KEPT_POINTS:
             del self._points[1::2]
             self._stride *= 2
+        if reading is None:
+            return
+        self.read_s = frame.stream_s
         weight = reading.quality * reading.legibility
         if weight > 0:
             self._keep([_Kept(weight, self.detections, reading)])
-        # The best picture is large and legible; an illegible one is better than none.
-        worth = (0.05 + weight) * math.sqrt(box.area)
+        worth = _worth(weight, box)
         if worth > self._key_worth:
             self._key_worth = worth
-            self._key_frame = KeyFrame(frame.index, frame.observed_at, box, others, frame.pixels)
+            seen = self._seen_at(frame.stream_s)
+            self._key_frame = KeyFrame(frame.index, seen, box, others, frame.pixels)
+
+    def _seen_at(self, stream_s: float) -> datetime:
+        """A moment of this vehicle, counted from its first.
+
+        So no step of the wall clock puts its end before its beginning.
+        """
+        return self._first_seen + timedelta(seconds=stream_s - self.first_s)
 
     def _keep(self, more: list[_Kept]) -> None:
         self._readings.extend(more)
@@ -98,8 +125,8 @@ class Dossier:
 
     def absorb(self, other: Dossier) -> None:
         """Take over what is known of the same vehicle from an earlier or parallel track."""
-        self.first_s = min(self.first_s, other.first_s)
-        self._first_seen = min(self._first_seen, other._first_seen)
+        if other.first_s < self.first_s:
+            self.first_s, self._first_seen = other.first_s, other._first_seen
         self.detections += other.detections
         self._keep(other._readings)
         if other._key_worth > self._key_worth:
@@ -134,11 +161,16 @@ class Dossier:
             number=self.number,
             final=final,
             first_seen=self._first_seen,
-            last_seen=self._last_seen,
+            last_seen=self._seen_at(self.last_s),
             trajectory=tuple(points),
             consensus=consensus,
             key_frame=self._key_frame,
         )
+
+
+def _worth(weight: float, box: Box) -> float:
+    """The best picture is large and legible; an illegible one is better than none."""
+    return (0.05 + weight) * math.sqrt(box.area)
 
 
 def same_plate(known: PlateConsensus, new: PlateConsensus, *, beside: bool) -> bool:

@@ -29,6 +29,10 @@ class Camera(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """From any thread: a source that would wait for frames ends instead, within a second."""
+        ...
+
     @property
     def corrupt_frames(self) -> int:
         """Frames that could not be decoded and were skipped so far."""

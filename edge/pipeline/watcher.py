@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
 import numpy as np
 
 from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch, without_duplicates
-from edge.domain.reading import PlateConsensus
+from edge.domain.reading import PlateConsensus, PlateReading
 from edge.domain.tracking import Tracker, TrackSettings
 from edge.domain.vehicles import VehicleSeen
+from edge.pipeline.attention import Attention
 from edge.pipeline.dossier import SURE, Dossier, Remembered, same_plate
 from edge.pipeline.ports import PlateDetector, PlateReader
 
@@ -32,6 +34,9 @@ class WatchSettings:
     """A vehicle that lingers longer is handed over early, once its consensus is sure."""
     look_again_s: float = 0.5
     """How often a lingering vehicle's consensus is looked at."""
+    read_again_s: float = 0.5
+    """A vehicle that has all readings it can keep is read this often still: another one may
+    have taken its place."""
     confirmations: int = 2
     """Detections that make a track with a reading a vehicle."""
     slow_s: float = 0.4
@@ -66,6 +71,7 @@ class VehicleWatcher:
         detector: finds plates.
         reader: reads them.
         settings: constants; the defaults are meant to fit every camera.
+        attention: decides which frames are looked at; all of them when left out.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class VehicleWatcher:
         detector: PlateDetector,
         reader: PlateReader,
         settings: WatchSettings | None = None,
+        attention: Attention | None = None,
     ) -> None:
         self._camera = camera
         self._detector = detector
@@ -87,21 +94,28 @@ class VehicleWatcher:
         self._numbers = count(1)
         self._last_s: float | None = None
         self._interval_s = math.inf  # a stream of one picture is a slow stream
-        self.stage_seconds = {"detect": 0.0, "read": 0.0, "track": 0.0}
+        self._attention = attention
+        self.looks = 0
+        self.reads = 0
+        self.stage_seconds = {"attend": 0.0, "detect": 0.0, "read": 0.0, "track": 0.0}
 
     def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]:
         """Take in the next frame; returns the vehicles that are due for judgement."""
-        started = time.perf_counter()
-        detections = without_duplicates(self._detector.detect(frame.pixels))
-        detected = time.perf_counter()
-        readings = self._reader.read(
-            [cut(frame.pixels, one, self._settings.patch_margin) for one in detections]
-        )
-        read = time.perf_counter()
+        before = time.perf_counter()
         now_s = frame.stream_s
         if self._last_s is not None:
             self._interval_s = now_s - self._last_s
         self._last_s = now_s
+        wanted = self._attention is None or self._attention.wants(frame, following=bool(self._open))
+        started = time.perf_counter()
+        self.stage_seconds["attend"] += started - before
+        if not wanted:
+            return self._pass(now_s)
+        self.looks += 1
+        detections = without_duplicates(self._detector.detect(frame.pixels))
+        detected = time.perf_counter()
+        readings = self._readings(frame, detections)
+        read = time.perf_counter()
         update = self._tracker.update(now_s, detections, readings)
         due: list[VehicleSeen | None] = []
         together = frozenset(track for track, _ in update.matches)
@@ -119,6 +133,42 @@ class VehicleWatcher:
         self.stage_seconds["read"] += read - detected
         self.stage_seconds["track"] += tracked - read
         return tuple(vehicle for vehicle in due if vehicle is not None)
+
+    def _pass(self, now_s: float) -> tuple[VehicleSeen, ...]:
+        """Nothing is followed and nothing looked at: only time goes on."""
+        due = self._settle(now_s - self._settings.weak_waits_s)
+        self._forget(now_s - self._settings.remember_s)
+        return tuple(vehicle for vehicle in due if vehicle is not None)
+
+    def _readings(self, frame: Frame, detections: Sequence[Detection]) -> list[PlateReading | None]:
+        """What the reader makes of each detection; None where it could say nothing new.
+
+        A vehicle keeps its best readings only. A patch that cannot be among them, on a plate
+        that beyond doubt continues a track, is not read.
+        """
+        patches = [cut(frame.pixels, one, self._settings.patch_margin) for one in detections]
+        worth = [
+            index
+            for index, patch in enumerate(patches)
+            if self._could_say_more(patch, frame.stream_s)
+        ]
+        self.reads += len(worth)
+        readings: list[PlateReading | None] = [None] * len(patches)
+        for index, reading in zip(
+            worth, self._reader.read([patches[index] for index in worth]), strict=True
+        ):
+            readings[index] = reading
+        return readings
+
+    def _could_say_more(self, patch: PlatePatch, now_s: float) -> bool:
+        track = self._tracker.continued_by(patch.box, now_s)
+        if track is None or track not in self._open:
+            return True
+        dossier = self._open[track]
+        return (
+            dossier.would_keep(patch.quality, patch.box)
+            or now_s - dossier.read_s >= self._settings.read_again_s
+        )
 
     def finish(self) -> tuple[VehicleSeen, ...]:
         """The stream has ended: hand over whatever is still in view."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -44,13 +46,77 @@ class Region(Strict):
 SecondLook = Annotated[NoSecondLook | Tiles | Region, Field(discriminator="mode")]
 
 
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+UserName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class _NetworkCamera(Strict):
+    username: UserName | None = None
+    password_env: EnvironmentName | None = Field(
+        default=None, description="Name of the environment variable that holds the password."
+    )
+    password_file: FilePath | None = Field(
+        default=None, description="File that holds the password, relative to the site folder."
+    )
+
+
+class RtspCamera(_NetworkCamera):
+    """A network camera. A password is never written here."""
+
+    type: Literal["rtsp"]
+    url: str = Field(
+        pattern=r"^rtsps?://[^\s]{1,1000}$", description="Without user name and password."
+    )
+    transport: Literal["tcp", "udp"] = "tcp"
+
+
+class HttpCamera(_NetworkCamera):
+    """A camera that sends JPEG pictures one after the other over HTTP."""
+
+    type: Literal["http"]
+    url: str = Field(
+        pattern=r"^https?://[^\s]{1,1000}$", description="Without user name and password."
+    )
+
+
+class DeviceCamera(Strict):
+    """A camera on this box: USB, or whatever else Linux shows as a video device (V4L2)."""
+
+    type: Literal["device"]
+    device: str = Field(pattern=r"^/dev/[A-Za-z0-9/_.:-]{1,200}$")
+    size: tuple[int, int] | None = Field(default=None, description="Width and height to ask for.")
+    per_second: int | None = Field(default=None, ge=1, le=240, description="Rate to ask for.")
+    pixels: Literal["mjpeg", "yuyv422", "nv12", "h264"] | None = Field(
+        default=None, description="Format to ask for; USB 2 carries 1080p as mjpeg only."
+    )
+
+
+class PipelineCamera(Strict):
+    """A GStreamer pipeline: a camera's own interface (CSI), or hardware decoding."""
+
+    type: Literal["pipeline"]
+    pipeline: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="Source and filters in a line, without a sink, as gst-launch-1.0 takes them.",
+    )
+
+
+LiveCamera = Annotated[
+    RtspCamera | HttpCamera | DeviceCamera | PipelineCamera, Field(discriminator="type")
+]
+
+
 class SiteCamera(Strict):
-    """Where a camera's pictures come from."""
+    """Where a camera's pictures come from: a recording, or a live camera."""
 
     source: FilePath | None = Field(
         default=None,
         description="A recording or a folder of them, relative to the site folder; "
         "`run --source` stands above it.",
+    )
+    live: LiveCamera | None = Field(
+        default=None, description="A live camera, instead of a recording."
     )
     second_look: SecondLook = NoSecondLook(mode="none")
 
@@ -82,11 +148,9 @@ class Broker(Strict):
 
     host: str = Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")
     port: int = Field(default=1883, ge=1, le=65535)
-    username: str | None = Field(default=None, min_length=1, max_length=200)
-    password_env: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$",
-        description="Name of the environment variable that holds the password.",
+    username: UserName | None = None
+    password_env: EnvironmentName | None = Field(
+        default=None, description="Name of the environment variable that holds the password."
     )
     password_file: FilePath | None = Field(
         default=None, description="File that holds the password, relative to the site folder."
@@ -155,6 +219,7 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
             "must lie outside the state folder: a copy of that would hold its keys as well",
         )
     for name, camera in site.cameras.items():
+        yield from _source_contradictions(("cameras", name), camera)
         look = camera.second_look
         if isinstance(look, Region):
             x1, y1, x2, y2 = look.box
@@ -163,3 +228,75 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
                     ("cameras", name, "second_look", "box"),
                     "must be x1, y1, x2, y2 with x1 < x2 and y1 < y2",
                 )
+
+
+def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[Location, str]]:
+    live = camera.live
+    if live is None:
+        return
+    if camera.source is not None:
+        yield (*at, "source"), "live is given too; keep one"
+    if isinstance(live, PipelineCamera):
+        wrong = pipeline_mistake(live.pipeline)
+        if wrong is not None:
+            yield (*at, "live", "pipeline"), wrong
+    if not isinstance(live, RtspCamera | HttpCamera):
+        return
+    if live.password_env is not None and live.password_file is not None:
+        yield (*at, "live", "password_file"), "password_env is given too; keep one"
+    if live.username is None and (live.password_env or live.password_file):
+        yield (*at, "live"), "a password without a username; add username"
+    wrong = address_mistake(live.url)
+    if wrong is not None:
+        yield (*at, "live", "url"), wrong
+
+
+def address_mistake(url: str) -> str | None:
+    """What is wrong with a camera's address, or None. It is never repeated: it may be secret."""
+    try:
+        parts = urlsplit(url)
+        port_is_none_or_number = parts.port is None or parts.port > 0
+    except ValueError:
+        return "no address; write it like rtsp://192.0.2.10:554/path"
+    if "@" in parts.netloc or any(word in parts.query.lower() for word in _SECRET_WORDS):
+        return (
+            "a password does not belong in a file that is copied and committed; take it out and "
+            "give username and password_env: NAME or password_file: PATH"
+        )
+    if not parts.hostname or not port_is_none_or_number:
+        return "no address; write it like rtsp://192.0.2.10:554/path"
+    return None
+
+
+_SECRET_WORDS = ("pass", "pwd", "token", "secret", "auth")
+
+PIPELINE_ELEMENTS = frozenset(
+    {
+        "avdec_h264", "avdec_h265", "capsfilter", "h264parse", "h265parse", "jpegdec",
+        "jpegparse", "libcamerasrc", "nvarguscamerasrc", "nvjpegdec", "nvv4l2decoder",
+        "nvvidconv", "nvvideoconvert", "queue", "v4l2convert", "v4l2h264dec", "v4l2h265dec",
+        "v4l2jpegdec", "v4l2src", "videoconvert", "videocrop", "videoflip", "videorate",
+        "videoscale", "videotestsrc",
+    }
+)  # fmt: skip
+"""Sources, decoders and converters. None writes a file, opens a socket or branches off: a picture
+has no other way out of a pipeline than to the box's own eyes."""
+
+_PROPERTY = re.compile(r"[a-z][a-z0-9-]{0,60}=[A-Za-z0-9_./:,()-]{1,200}")
+_CAPS = re.compile(r"(video|image)/[A-Za-z0-9_./:,=() -]{1,300}")
+
+
+def pipeline_mistake(pipeline: str) -> str | None:
+    """What a pipeline may not hold, or None."""
+    for number, part in enumerate(pipeline.split("!"), start=1):
+        words = part.split()
+        if words and words[0] in PIPELINE_ELEMENTS:
+            if all(_PROPERTY.fullmatch(word) for word in words[1:]):
+                continue
+            return f"part {number}: after an element come properties, written as name=value"
+        if not _CAPS.fullmatch(part.strip()):
+            return (
+                f"part {number}: only these elements, and formats such as video/x-raw, may be "
+                f"used: {', '.join(sorted(PIPELINE_ELEMENTS))}"
+            )
+    return None

@@ -28,7 +28,7 @@ from edge.policy.homework import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import PlateList, Policy, unknown_name
-from edge.policy.site import Site
+from edge.policy.site import HttpCamera, RtspCamera, Site
 from edge.policy.site import contradictions as site_contradictions
 
 POLICY_FILE = "policy.yaml"
@@ -89,6 +89,18 @@ class SiteFolder:
         source = self.site.cameras[camera].source
         return None if source is None else self.resolve(source)
 
+    def camera_password(self, camera: str, environment: Mapping[str, str]) -> str | None:
+        """A live camera's password from where site.yaml says it is, or None if it has none.
+
+        Raises:
+            ConfigError: the variable is not set, or the file cannot be read or is empty.
+        """
+        live = self.site.cameras[camera].live
+        if not isinstance(live, RtspCamera | HttpCamera):
+            return None
+        where = f"cameras.{camera}.live"
+        return self._password(live.password_env, live.password_file, where, environment)
+
     @property
     def tls(self) -> TlsFiles | None:
         tls = self.site.broker.tls
@@ -104,20 +116,25 @@ class SiteFolder:
             ConfigError: the variable is not set, or the file cannot be read or is empty.
         """
         broker = self.site.broker
-        if broker.password_env is not None:
-            password = environment.get(broker.password_env, "")
-            place = f"site.yaml: broker.password_env: environment variable {broker.password_env}"
-        elif broker.password_file is not None:
-            path = self.resolve(broker.password_file)
+        return self._password(broker.password_env, broker.password_file, "broker", environment)
+
+    def _password(
+        self, variable: str | None, file: str | None, where: str, environment: Mapping[str, str]
+    ) -> str | None:
+        if variable is not None:
+            password = environment.get(variable, "")
+            place = f"site.yaml: {where}.password_env: environment variable {variable}"
+        elif file is not None:
+            path = self.resolve(file)
             place = str(path)
             try:
                 password = path.read_text(encoding="utf-8").rstrip("\r\n")
             except (OSError, ValueError):
-                raise ConfigError(f"{path}: the broker's password cannot be read here") from None
+                raise ConfigError(f"{path}: the password of {where} cannot be read here") from None
         else:
             return None
         if not password:
-            raise ConfigError(f"{place}: holds no password for the broker; set it")
+            raise ConfigError(f"{place}: holds no password for {where}; set it")
         return password
 
     def trial_list(self, list_id: str) -> tuple[ListEntry, ...] | None:
@@ -289,6 +306,9 @@ def _missing_files(
             )
     broker = site.model.broker
     files: dict[Location, str | None] = {("broker", "password_file"): broker.password_file}
+    for name, camera in site.model.cameras.items():
+        if isinstance(camera.live, RtspCamera | HttpCamera):
+            files["cameras", name, "live", "password_file"] = camera.live.password_file
     if broker.tls is not None:
         files |= {
             ("broker", "tls", "ca"): broker.tls.ca,

@@ -38,6 +38,7 @@ class Stream:
     camera: Camera
     clip: str
     watcher: Watcher
+    live: bool = False
     counts: StreamCounts = field(default_factory=StreamCounts)
     analysed: int = 0
 
@@ -174,6 +175,9 @@ class Engine:
                 self._on_frame(item.stream)
         finally:
             intake.close()
+            for chain in chains:
+                for index in chain:
+                    self.streams[index].camera.close()
             if self._shut is not None:
                 self._drop_what_is_in_view()
                 for thread in threads:
@@ -200,7 +204,8 @@ class Engine:
             if intake.closed:
                 return  # the next source is not even opened
             stream = self.streams[index]
-            capture(stream.camera, index, intake, stream.counts, realtime=realtime)
+            paced = realtime and not stream.live  # a live camera has a pace of its own
+            capture(stream.camera, index, intake, stream.counts, paced=paced)
 
     def _end_stream(self, end: StreamEnd, failures: list[CameraError]) -> None:
         for vehicle in self.streams[end.stream].watcher.finish():

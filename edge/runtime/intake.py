@@ -138,7 +138,7 @@ def capture(
     intake: Intake,
     counts: StreamCounts,
     *,
-    realtime: bool,
+    paced: bool,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """The body of a capture thread: decode until the source ends or the consumer leaves.
@@ -148,7 +148,7 @@ def capture(
     error: BaseException | None = None
     try:
         frames = camera.frames()
-        source = _paced(_timed(frames, counts), sleep) if realtime else _timed(frames, counts)
+        source = _paced(_timed(frames, counts), sleep) if paced else _timed(frames, counts)
         for frame in source:
             counts.corrupt = camera.corrupt_frames
             counts.dropped += intake.put(Arrival(stream, frame))

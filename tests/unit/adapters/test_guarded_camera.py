@@ -31,6 +31,9 @@ class White:
     def __init__(self, *, writeable: bool = True) -> None:
         self._writeable = writeable
 
+    def close(self) -> None:
+        pass
+
     def frames(self) -> Iterator[Frame]:
         for index in range(5):
             pixels = white(40, 60)

@@ -223,7 +223,7 @@ def test_time_is_counted_for_each_stage() -> None:
     for frame in eyes.frames():
         watcher.observe(frame)
 
-    assert set(watcher.stage_seconds) == {"detect", "read", "track"}
+    assert set(watcher.stage_seconds) == {"attend", "detect", "read", "track"}
     assert all(seconds > 0 for seconds in watcher.stage_seconds.values())
 
 

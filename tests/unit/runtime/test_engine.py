@@ -98,6 +98,9 @@ class ScriptedCamera:
         self.expected_frames = frames
         self._failure = failure
 
+    def close(self) -> None:
+        pass
+
     def frames(self) -> Iterator[Frame]:
         for index in range(self.expected_frames):
             yield Frame(self.name, index, float(index), START, np.zeros((4, 4, 3), np.uint8))

@@ -36,6 +36,9 @@ class ListCamera:
         self.expected_frames = count
         self._failure = failure
 
+    def close(self) -> None:
+        pass
+
     def frames(self) -> Iterator[Frame]:
         for index in range(self.expected_frames):
             yield frame(index)
@@ -47,7 +50,7 @@ def test_a_recording_loses_no_frame_to_a_slow_consumer() -> None:
     intake, counts = Intake(keep_all=True), StreamCounts()
     camera = ListCamera(5 * QUEUED_FRAMES)
     thread = threading.Thread(
-        target=capture, args=(camera, 0, intake, counts), kwargs={"realtime": False}
+        target=capture, args=(camera, 0, intake, counts), kwargs={"paced": False}
     )
     thread.start()
     indices = []
@@ -91,7 +94,7 @@ def test_the_end_of_a_stream_comes_after_its_last_frame(keep_all: bool) -> None:
 def test_what_breaks_a_camera_reaches_the_pipeline() -> None:
     intake = Intake(keep_all=True)
     failure = CameraError("clip.mp4 holds no picture: record it again")
-    capture(ListCamera(1, failure), 3, intake, StreamCounts(), realtime=False)
+    capture(ListCamera(1, failure), 3, intake, StreamCounts(), paced=False)
     assert isinstance(intake.take(), Arrival)
     assert intake.take() == StreamEnd(3, failure)
 
@@ -100,7 +103,7 @@ def test_a_consumer_that_leaves_frees_a_waiting_capture_thread() -> None:
     intake = Intake(keep_all=True)
     camera = ListCamera(1000)
     thread = threading.Thread(
-        target=capture, args=(camera, 0, intake, StreamCounts()), kwargs={"realtime": False}
+        target=capture, args=(camera, 0, intake, StreamCounts()), kwargs={"paced": False}
     )
     thread.start()
     intake.take()
@@ -112,6 +115,6 @@ def test_a_consumer_that_leaves_frees_a_waiting_capture_thread() -> None:
 def test_real_time_keeps_to_the_recording_s_own_clock() -> None:
     slept: list[float] = []
     intake = Intake(keep_all=False)
-    capture(ListCamera(3), 0, intake, StreamCounts(), realtime=True, sleep=slept.append)
+    capture(ListCamera(3), 0, intake, StreamCounts(), paced=True, sleep=slept.append)
     assert len(slept) == 2
     assert slept == pytest.approx([0.04, 0.08], abs=0.03)

@@ -1,0 +1,289 @@
+"""The decoder process: opens one live source, once, and writes its frames to a pipe.
+
+`python -m edge.adapters.decoder FD` reads one line of JSON on standard input (`Order`) and
+writes messages to the descriptor until the source ends or the reader is gone. It is a process
+of its own because only a process can always be cut off: a driver that hangs, a resolver that
+hangs and a library that crashes on what a camera sends take nothing with them but this. It
+holds no key, no list and no setting but the address it was given.
+
+Nothing that a library says is passed on: its words may hold the address and its password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import math
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import IO
+from urllib.parse import urlsplit
+
+import av
+import av.error
+import av.logging
+import numpy as np
+import numpy.typing as npt
+from av.video.frame import VideoFrame
+
+HEADER = struct.Struct("<cIIIdd")
+"""kind, width, height, corrupt frames before this message, stamp (NaN: none), arrival."""
+
+FRAME, END = b"F", b"E"
+
+CONCEALED = range(126, 133)
+"""What decoders paint where they have nothing: mid-grey, in BGR."""
+
+GREY_SHARE = 0.5
+"""A picture is grey when so much of it is one single colour, and that is mid-grey."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the decoder is to open.
+
+    Attributes:
+        address: for the library; it may hold a password and never shows.
+        format: the library's name of the format, or None to let it find out.
+        options: the library's options.
+        pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
+        stamped: whether the source's time stamps say more than the rate that it claims.
+        open_s: how long opening may take, seconds.
+        read_s: how long the source may be silent, seconds.
+    """
+
+    address: str = field(repr=False)
+    format: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    pipeline: tuple[str, ...] = ()
+    stamped: bool = True
+    open_s: float = 8.0
+    read_s: float = 4.5
+
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, line: str) -> Order:
+        said = json.loads(line)
+        return cls(**{**said, "pipeline": tuple(said["pipeline"])})
+
+
+class SourceError(Exception):
+    """Why the source gives no frames: one word of the closed list in `live_camera`."""
+
+
+def main() -> None:
+    """Wait for the order, then decode until the end; the last message says what that was."""
+    _die_with_parent()
+    out = int(sys.argv[1])
+    line = sys.stdin.readline()
+    if not line:
+        return
+    writer = _Writer(out)
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            _decode(Order.parse(line), writer)
+            writer.end("ended")
+    except SourceError as error:
+        writer.end(str(error))
+
+
+class _Writer:
+    """Messages to the parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.corrupt = 0
+
+    def frame(self, pixels: npt.NDArray[np.uint8], stamp_s: float, arrival_s: float) -> None:
+        height, width = pixels.shape[:2]
+        self._write(HEADER.pack(FRAME, width, height, self.corrupt, stamp_s, arrival_s))
+        self._write(pixels.tobytes())
+        self.corrupt = 0
+
+    def end(self, word: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            text = word.encode()
+            self._write(
+                HEADER.pack(END, len(text), 0, self.corrupt, math.nan, time.monotonic()) + text
+            )
+
+    def _write(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+
+def _decode(order: Order, writer: _Writer) -> None:
+    # Only errors count, and they are counted only: a decoder that lost something conceals it
+    # and says so nowhere but in its log.
+    av.logging.set_level(av.logging.ERROR)
+    with ExitStack() as cleanup:
+        container = _opened(order, cleanup)
+        if not container.streams.video:
+            raise SourceError("no-video")
+        stream = container.streams.video[0]
+        # Frame threads would hold back as many frames as there are threads.
+        stream.thread_type = "SLICE"
+        held = False
+        for arrival_s, frames, whole in _pictures(container, stream):
+            held = held or not whole
+            writer.corrupt += not whole and not frames
+            for frame in frames:
+                held = held or frame.is_corrupt
+                if held and not (whole and frame.key_frame and not frame.is_corrupt):
+                    writer.corrupt += 1
+                    continue
+                held = False
+                pixels = upright(frame)
+                if is_grey(pixels):
+                    writer.corrupt += 1
+                    held = True
+                    continue
+                time_s: float | None = frame.time if order.stamped else None
+                writer.frame(pixels, math.nan if time_s is None else time_s, arrival_s)
+
+
+def _pictures(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[tuple[float, Sequence[VideoFrame], bool]]:
+    """Arrival, frames and whether nothing went wrong, for each packet."""
+    packets = container.demux(stream)
+    while True:
+        with av.logging.Capture(local=False) as complaints:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                raise SourceError(_word(error, opened=True)) from None
+            if packet is None or packet.size == 0:
+                return
+            arrival_s = time.monotonic()
+            frames: Sequence[VideoFrame] = ()
+            failed = packet.is_corrupt
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                failed = True
+        yield arrival_s, frames, not failed and not complaints
+
+
+def _opened(order: Order, cleanup: ExitStack) -> av.container.InputContainer:
+    source: str | IO[bytes] = order.address
+    if order.pipeline:
+        source = _launched(order.pipeline, cleanup)
+    started = time.monotonic()
+    _require_name(order.address)
+    try:
+        container = av.open(
+            source,
+            format=order.format,
+            mode="r",
+            options=order.options,
+            timeout=(order.open_s, order.read_s),
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        late = time.monotonic() - started > order.open_s * 0.9
+        raise SourceError("silent" if late else _word(error, opened=False)) from None
+    cleanup.callback(container.close)
+    return container
+
+
+def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
+    """A GStreamer process in this one's process group; what it writes is YUV4MPEG2."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        raise SourceError("no-gstreamer") from None
+    cleanup.callback(process.wait)
+    cleanup.callback(process.kill)
+    assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe was asked for
+    return process.stdout
+
+
+def _word(error: Exception, *, opened: bool) -> str:
+    """One word for what went wrong. The error's own text may hold the address."""
+    if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
+        return "refused-password"
+    if isinstance(error, av.error.HTTPError):
+        return "no-stream"
+    if isinstance(error, (av.error.ExitError, TimeoutError)):
+        return "silent"
+    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
+        return "broken" if opened else "no-stream"
+    number = getattr(error, "errno", None)
+    words = {
+        errno.ECONNREFUSED: "refused",
+        errno.ENOENT: "no-device",
+        errno.ENODEV: "no-device",
+        errno.ENXIO: "no-device",
+        errno.ENOTTY: "no-device",
+        errno.EACCES: "no-permission",
+        errno.EPERM: "no-permission",
+        errno.EBUSY: "busy",
+        errno.ETIMEDOUT: "silent",
+        errno.EHOSTUNREACH: "unreachable",
+        errno.ENETUNREACH: "unreachable",
+    }
+    return words.get(number or 0, "lost" if opened else "no-stream")
+
+
+def _require_name(address: str) -> None:
+    """The library has no word of its own for a name that does not resolve."""
+    parts = urlsplit(address)
+    if "://" in address and parts.hostname:
+        try:
+            socket.getaddrinfo(parts.hostname, parts.port)
+        except OSError:
+            raise SourceError("no-name") from None
+
+
+def upright(frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    """The frame as BGR, turned the way its rotation metadata says."""
+    pixels = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 counts
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns) if quarter_turns else pixels)
+
+
+def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether the picture is what a decoder paints where it has nothing.
+
+    Args:
+        pixels: shape (height, width, 3), BGR.
+    """
+    sample = pixels[::16, ::16].reshape(-1, 3).astype(np.int32)
+    values, counts = np.unique(sample @ (1, 256, 65536), return_counts=True)
+    most = int(values[counts.argmax()])
+    channels = (most & 255, most >> 8 & 255, most >> 16)
+    return bool(counts.max() >= GREY_SHARE * len(sample)) and all(
+        channel in CONCEALED for channel in channels
+    )
+
+
+def _die_with_parent() -> None:
+    """Linux ends this process when the thread that started it is gone, however that went."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""Whether anything moves: a picture against the running background of the same view.
+
+Of the family of running averages (Wren et al. 1997, one Gaussian for each place), on cells
+instead of pixels: a vehicle whose plate can be read covers many, and a cell's mean has little
+noise. Each cell's own noise sets its threshold, so rain and leaves teach their cells patience.
+A change that all cells share is light, and is taken out first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.imaging import Pixels
+
+Cells = npt.NDArray[np.float32]
+"""Mean grey of each cell, shape (rows, columns), 0 to 255."""
+
+
+@dataclass(frozen=True, slots=True)
+class MotionSettings:
+    """When a cell has changed. Grey levels are of 0 to 255, times in seconds."""
+
+    columns: int = 80
+    """Cells across the picture: a car with a legible plate is some ten cells wide."""
+    floor: float = 3.0
+    """A smaller change of a cell is no motion, however quiet it is."""
+    deviations: float = 6.5
+    """A change must exceed so many mean deviations of the cell: five standard ones of a normal
+    noise, which among thousands of cells happens once in some hundred frames."""
+    least_cells: int = 2
+    """So many cells must have changed."""
+    background_s: float = 5.0
+    """Time constant of the background: what stays for longer belongs to the view."""
+
+
+class MotionGate:
+    """Tells motion in one view. Nothing of a frame is kept but means of cells.
+
+    Args:
+        settings: constants.
+    """
+
+    def __init__(self, settings: MotionSettings | None = None) -> None:
+        self._settings = settings or MotionSettings()
+        self._background: Cells | None = None
+        self._noise: Cells | None = None
+        self._last_s = 0.0
+
+    def moves(self, pixels: Pixels, stream_s: float) -> bool:
+        """Take in the next picture; the first of a view, or of a size, always counts as motion.
+
+        Args:
+            pixels: shape (height, width, 3).
+            stream_s: its time; never smaller than before.
+        """
+        settings = self._settings
+        cells = cells_of(pixels, settings.columns)
+        background, noise = self._background, self._noise
+        if background is None or noise is None or background.shape != cells.shape:
+            self._background, self._noise = cells, np.full_like(cells, settings.floor / 2)
+            self._last_s = stream_s
+            return True
+        change = cells - background
+        change -= np.median(change)
+        size = np.abs(change)
+        changed = size > np.maximum(settings.floor, settings.deviations * noise)
+        share = 1 - float(np.exp(-(stream_s - self._last_s) / settings.background_s))
+        self._last_s = stream_s
+        # A cell that something covers learns its noise no further than its threshold: a vehicle
+        # that passes must not blind the cell for the next one.
+        limit = np.maximum(settings.floor, settings.deviations * noise)
+        self._background = background + np.float32(share) * (cells - background)
+        self._noise = noise + np.float32(share) * (np.minimum(size, limit) - noise)
+        return int(changed.sum()) >= settings.least_cells
+
+
+def cells_of(pixels: Pixels, columns: int) -> Cells:
+    """Mean green of each cell, from every fourth pixel of every fourth row where there are many.
+
+    Green stands for luma: it is most of it, and lies in the picture ready to be read.
+    """
+    side = max(1, pixels.shape[1] // columns)
+    step = 4 if side >= 16 else 1
+    per_cell = max(1, side // step)
+    sample = pixels[::step, ::step, 1]
+    rows, across = sample.shape[0] // per_cell, sample.shape[1] // per_cell
+    if rows == 0 or across == 0:
+        return np.full((1, 1), float(pixels[..., 1].mean()), np.float32)
+    whole = sample[: rows * per_cell, : across * per_cell].astype(np.float32)
+    return np.asarray(
+        whole.reshape(rows, per_cell, across, per_cell).mean(axis=(1, 3)), dtype=np.float32
+    )

@@ -1,0 +1,54 @@
+"""Which frames are worth a look: all while something is there, few while nothing is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from edge.domain.imaging import Frame
+from edge.domain.motion import MotionGate, MotionSettings
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionSettings:
+    """How long attention lasts. Times in seconds of the stream."""
+
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    linger_s: float = 0.5
+    """After the last motion every frame is looked at for so long."""
+    periodic_s: float = 1.0
+    """A view without motion is looked at this often: what comes slowly is no motion."""
+
+
+class Attention:
+    """Decides for one stream which frames the detector sees.
+
+    A stream whose frames are further apart than `linger_s` is looked at whole.
+
+    Args:
+        settings: constants.
+    """
+
+    def __init__(self, settings: AttentionSettings | None = None) -> None:
+        self._settings = settings or AttentionSettings()
+        self._gate = MotionGate(self._settings.motion)
+        self._moved_s = self._looked_s = float("-inf")
+
+    def wants(self, frame: Frame, *, following: bool) -> bool:
+        """Whether this frame is to be looked at; to be asked for each frame, in order.
+
+        Args:
+            frame: the next one.
+            following: whether some vehicle is being followed.
+        """
+        now_s = frame.stream_s
+        # The background must learn from every frame, also from those that are wanted anyway.
+        if self._gate.moves(frame.pixels, now_s):
+            self._moved_s = now_s
+        wanted = (
+            following
+            or now_s - self._moved_s <= self._settings.linger_s
+            or now_s - self._looked_s >= self._settings.periodic_s
+        )
+        if wanted:
+            self._looked_s = now_s
+        return wanted

@@ -1,0 +1,56 @@
+"""Holds the wall clock against the steady one while cameras are open."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from edge.errors import EdgeError, PolicyError
+from edge.pipeline.ports import Clock
+
+MOST_OFF_S = 10.0
+"""SI 2022/71 (UK) asks for a clock within 10 s over 14 days."""
+
+STEP_S = 0.5
+"""A larger difference between two rounds was a step; slewing makes no such."""
+
+log = logging.getLogger(__name__)
+
+
+class ClockWatch:
+    """A condition of the gate: the wall clock has not gone back by more than 10 s.
+
+    The box's own time never goes back, so after a step backwards it stands still until the
+    wall clock has caught up. Up to 10 s that is within what evidence allows; with more than
+    that one of the two times was wrong, nobody can say which, and the cameras are shut.
+
+    Args:
+        clock: the machine's own, not the one that never goes back.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._last: tuple[datetime, float] | None = None
+        self.steps = 0
+
+    def __call__(self, now: datetime) -> EdgeError | None:
+        """Why no camera may be open, or None.
+
+        Args:
+            now: the time that never goes back.
+        """
+        utc, steady_s = self._clock.utc(), self._clock.monotonic()
+        if self._last is not None:
+            step_s = (utc - self._last[0]).total_seconds() - (steady_s - self._last[1])
+            if abs(step_s) > STEP_S:
+                self.steps += 1
+                log.warning("the wall clock was stepped by %+.1f s", step_s)
+        self._last = utc, steady_s
+        behind_s = (now - utc).total_seconds()
+        if behind_s <= MOST_OFF_S:
+            return None
+        return PolicyError(
+            f"the wall clock is {behind_s:.0f} s behind a time that this box has seen; synchronise "
+            "it (NTP), or if that time was wrong correct state/clock.json",
+            code="E_CLOCK",
+        )

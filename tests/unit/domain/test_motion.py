@@ -1,0 +1,92 @@
+"""Motion: what a view does by itself is none, and a vehicle is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge.domain.imaging import Pixels
+from edge.domain.motion import MotionGate, cells_of
+
+SIZE = (270, 480)
+STEP_S = 0.04
+
+
+def road(seed: int, *, light: float = 1.0, noise: float = 6.0) -> Pixels:
+    """A textured view with sensor noise."""
+    texture = np.random.default_rng(7).uniform(60, 120, (*SIZE, 3))
+    grain = np.random.default_rng(seed).normal(0, noise, (*SIZE, 3))
+    return np.asarray(np.clip(texture * light + grain, 0, 255)).astype(np.uint8)
+
+
+def with_car(pixels: Pixels, x: int, grey: int = 40) -> Pixels:
+    changed = pixels.copy()
+    changed[150:200, x : x + 80] = grey
+    return changed
+
+
+def learnt(noise: float = 6.0) -> tuple[MotionGate, float]:
+    """A gate that has seen the empty road for ten seconds."""
+    gate = MotionGate()
+    for index in range(250):
+        gate.moves(road(index, noise=noise), index * STEP_S)
+    return gate, 250 * STEP_S
+
+
+@pytest.mark.parametrize("noise", [0.0, 6.0, 20.0], ids=["clean", "day", "night"])
+def test_sensor_noise_is_no_motion(noise: float) -> None:
+    gate, now_s = learnt(noise)
+    moved = [
+        gate.moves(road(1000 + index, noise=noise), now_s + index * STEP_S) for index in range(100)
+    ]
+    assert sum(moved) == 0
+
+
+@pytest.mark.parametrize("grey", [0, 40, 130, 255])
+def test_a_car_is_motion_from_its_first_frame_to_its_last(grey: int) -> None:
+    gate, now_s = learnt()
+    for index, x in enumerate(range(0, 400, 10)):
+        assert gate.moves(with_car(road(index), x, grey), now_s + index * STEP_S)
+
+
+def test_a_car_does_not_blind_the_gate_for_the_next_one() -> None:
+    gate, now_s = learnt()
+    for index, x in enumerate(range(0, 400, 10)):
+        gate.moves(with_car(road(index), x, 250), now_s + index * STEP_S)
+    now_s += 40 * STEP_S
+    for index, x in enumerate(range(0, 400, 10)):
+        assert gate.moves(with_car(road(index), x), now_s + index * STEP_S)
+
+
+def test_light_that_changes_everywhere_is_no_motion() -> None:
+    gate, now_s = learnt()
+    moved = [
+        gate.moves(road(index, light=1 + 0.002 * index), now_s + index * STEP_S)
+        for index in range(100)
+    ]
+    assert sum(moved) == 0
+
+
+def test_what_stays_becomes_part_of_the_view() -> None:
+    gate, now_s = learnt()
+    moved = [
+        gate.moves(with_car(road(index), 100), now_s + index * STEP_S) for index in range(1500)
+    ]
+    assert moved[0]
+    assert not any(moved[-100:])
+
+
+def test_the_first_picture_and_one_of_another_size_are_motion() -> None:
+    gate = MotionGate()
+    assert gate.moves(road(1), 0.0)
+    assert not gate.moves(road(2), 0.04)
+    assert gate.moves(road(3)[:200], 0.08)
+
+
+@pytest.mark.parametrize(
+    "size", [(1080, 1920), (720, 1280), (270, 480), (3, 5), (1, 1), (2000, 40)], ids=str
+)
+def test_cells_are_means_whatever_the_size(size: tuple[int, int]) -> None:
+    cells = cells_of(np.full((*size, 3), 77, np.uint8), 80)
+    assert cells.size >= 1
+    assert np.allclose(cells, 77)

@@ -1,0 +1,106 @@
+"""A live stream's times: what a camera claims, held against when frames arrived."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.domain.stream_time import (
+    BELIEVED_S,
+    LATER_S,
+    REFUSED_S,
+    SOON_S,
+    FrameRate,
+    StreamTime,
+    retry_delay_s,
+)
+
+FRAME_S = 0.04
+
+
+def test_network_jitter_is_taken_out_of_a_steady_camera() -> None:
+    chance = random.Random(1)
+    times = StreamTime()
+    given_s = [
+        times.of(index * FRAME_S, 100 + index * FRAME_S + chance.uniform(0, 0.08))
+        for index in range(200)
+    ]
+
+    gaps = [after - before for before, after in itertools.pairwise(given_s[20:])]
+    assert max(abs(gap - FRAME_S) for gap in gaps) < 0.01
+
+
+def test_a_frame_without_a_stamp_is_where_it_arrived() -> None:
+    times = StreamTime()
+    assert [times.of(None, 5.0), times.of(None, 5.5)] == [5.0, 5.5]
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        [0.0, 0.04, 3600.0, 3600.04],
+        [3600.0, 3600.04, 0.0, 0.04],
+        [1.0, 1.0, 1.0, 1.0],
+        [1.0, 0.96, 0.92, 0.88],
+    ],
+    ids=["jump forwards", "jump back", "repeat", "run backwards"],
+)
+def test_stamps_that_lie_move_a_frame_by_no_more_than_is_believed(stamps: list[float]) -> None:
+    times = StreamTime()
+    for index, stamp_s in enumerate(stamps):
+        arrival_s = 50 + index * FRAME_S
+        assert arrival_s - BELIEVED_S <= times.of(stamp_s, arrival_s) <= arrival_s + 0.01
+
+
+@given(
+    st.lists(
+        st.tuples(st.none() | st.floats(-1e6, 1e6, allow_nan=False), st.floats(0.001, 30.0)),
+        min_size=2,
+        max_size=60,
+    )
+)
+def test_whatever_a_camera_claims_time_goes_on_and_stays_near_arrival(
+    frames: list[tuple[float | None, float]],
+) -> None:
+    times = StreamTime()
+    arrival_s, before = 1000.0, -1.0
+    for stamp_s, gap_s in frames:
+        arrival_s += gap_s
+        time_s = times.of(stamp_s, arrival_s)
+        assert time_s > before
+        assert arrival_s - BELIEVED_S - 1e-6 <= time_s <= arrival_s + 0.002
+        before = time_s
+
+
+def test_the_rate_is_counted_and_not_asked() -> None:
+    rate = FrameRate()
+    assert rate.per_second() is None
+    for index in range(100):
+        rate.add(index / 7)
+    assert rate.per_second() == pytest.approx(7)
+
+
+def test_the_rate_forgets_what_was_long_ago() -> None:
+    rate = FrameRate(window_s=5)
+    for index in range(100):
+        rate.add(index / 25)
+    for index in range(30):
+        rate.add(4 + index)
+    assert rate.per_second() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("outage_s", "refused", "longest"),
+    [(0, False, SOON_S), (59, False, SOON_S), (61, False, LATER_S), (0, True, REFUSED_S)],
+)
+def test_retries_are_soon_at_first_then_seldom_and_never_in_step(
+    outage_s: float, refused: bool, longest: float
+) -> None:
+    delays = [retry_delay_s(outage_s, jitter / 10, refused=refused) for jitter in range(11)]
+    assert max(delays) == longest
+    assert min(delays) == longest / 2
+    assert len(set(delays)) == 11

@@ -1,0 +1,101 @@
+"""Attention: every frame while something is there, few while nothing is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.domain.imaging import Box, Frame, Pixels
+from edge.pipeline.attention import Attention
+from edge.pipeline.watcher import VehicleWatcher
+from tests.fakes import STARTED, ScriptedEyes, Sight, reading_of
+
+FPS = 25.0
+
+
+def frame(index: int, pixels: Pixels) -> Frame:
+    return Frame("cam-1", index, index / FPS, STARTED, pixels)
+
+
+def empty(index: int) -> Pixels:
+    return np.random.default_rng(index).integers(80, 100, (270, 480, 3), np.uint8)
+
+
+def test_an_empty_road_is_looked_at_once_a_second() -> None:
+    attention = Attention()
+    wanted = [attention.wants(frame(i, empty(i)), following=False) for i in range(500)]
+    assert sum(wanted[100:]) == 16
+
+
+def test_what_is_followed_is_looked_at_on_every_frame() -> None:
+    attention = Attention()
+    assert all(attention.wants(frame(i, empty(i)), following=True) for i in range(100))
+
+
+def test_motion_is_looked_at_and_a_moment_longer() -> None:
+    attention = Attention()
+    for index in range(200):
+        attention.wants(frame(index, empty(index)), following=False)
+    moving = empty(200)
+    moving[100:160, 100:200] = 200
+    wanted = [
+        attention.wants(frame(200 + i, moving if i == 0 else empty(200 + i)), following=False)
+        for i in range(20)
+    ]
+    assert wanted[:13] == [True] * 13
+    assert not any(wanted[13:])
+
+
+def test_a_slow_stream_is_looked_at_whole() -> None:
+    attention = Attention()
+    slow = [
+        attention.wants(Frame("cam-1", i, float(i), STARTED, empty(i)), following=False)
+        for i in range(20)
+    ]
+    assert all(slow)
+
+
+def seen(fps: float, script: list[list[Sight]], attention: Attention | None) -> VehicleWatcher:
+    eyes = ScriptedEyes(script, fps)
+    watcher = VehicleWatcher("cam-1", eyes, eyes, attention=attention)
+    vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
+    vehicles += watcher.finish()
+    assert len([one for one in vehicles if one.final]) == 1
+    assert vehicles[-1].consensus is not None
+    assert vehicles[-1].consensus.best.text.reveal() == "1ABC123"
+    return watcher
+
+
+def standing(frames: int) -> list[list[Sight]]:
+    return [[Sight(Box(100, 100, 180, 120), reading_of("1ABC123"))]] * frames
+
+
+def test_a_plate_that_appears_without_any_motion_is_found_by_the_periodic_look() -> None:
+    # The scripted stream is one grey from end to end: only the periodic look can find anything.
+    script: list[list[Sight]] = [[]] * 60 + standing(40)
+    watcher = seen(FPS, script, Attention())
+    assert watcher.looks < 100
+
+
+def test_a_vehicle_that_stands_is_read_a_bounded_number_of_times() -> None:
+    watcher = seen(10.0, standing(300), None)
+    assert watcher.looks == 300
+    # 24 readings are kept; after them one each half second holds who it is.
+    assert 24 <= watcher.reads <= 24 + 2 * 30 + 2
+
+
+def test_a_plate_that_takes_another_ones_place_is_read_and_is_another_vehicle() -> None:
+    other = [[Sight(Box(100, 100, 180, 120), reading_of("9XYZ987"))]] * 100
+    eyes = ScriptedEyes(standing(100) + other, 10.0)
+    watcher = VehicleWatcher("cam-1", eyes, eyes)
+    vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
+    vehicles += watcher.finish()
+    texts = {one.consensus.best.text.reveal() for one in vehicles if one.consensus is not None}
+    assert texts == {"1ABC123", "9XYZ987"}
+
+
+def test_a_plate_that_comes_nearer_is_read_on_every_frame() -> None:
+    # Its picture gets better all the time, and the best one is evidence.
+    script = [
+        [Sight(Box(100, 100, 140 + i, 110 + i / 4), reading_of("1ABC123"))] for i in range(60)
+    ]
+    assert seen(10.0, script, None).reads == 60
