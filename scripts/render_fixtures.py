@@ -28,6 +28,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from scripts.fixtures import plates  # noqa: E402 - found from the root
 from scripts.fixtures.clips import CLIPS, Clip, Renderer, truth_of  # noqa: E402
+from scripts.fonts import MissingFontError  # noqa: E402
 
 FOLDER = REPOSITORY / "tests" / "fixtures" / "clips"
 MAX_BYTES = 2_000_000
@@ -58,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
         plates.require_fonts()
         import PIL  # noqa: F401, PLC0415 - asked for before minutes of work
         import skimage  # noqa: F401, PLC0415
-    except plates.MissingFontError as error:
+    except MissingFontError as error:
         return _refuse(str(error))
     except ImportError as error:
         return _refuse(f"{error.name}: not installed; run: pip install -e '.[fixtures]'")

@@ -1,0 +1,222 @@
+#!/usr/bin/env python3
+"""Train the plate detector: from photographs to plate_detector.onnx.
+
+Needs `pip install -e '.[cpu,training]'`. Goes on where it stopped when called again with the same
+--work folder; uses a GPU where there is one. Photographs with a `labels/` folder beside
+`images/` hold the plates; more folders (traffic without labels) are given with --unlabelled and
+get their boxes from the teacher, any detector of the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from edge.adapters.onnx.detector import OnnxPlateDetector  # noqa: E402 - found from the root
+from edge.adapters.weights import Contract, Manifest  # noqa: E402
+from edge.domain.imaging import Box  # noqa: E402
+from edge.errors import EdgeError  # noqa: E402
+from scripts.training.detector_net import (  # noqa: E402
+    PlateDetectorNet,
+    detector_loss,
+    export_detector,
+)
+from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
+from scripts.training.photos import DataError, Photo, load_photos  # noqa: E402
+from scripts.training.scenes import Scenes  # noqa: E402
+
+HELD_APART = 12
+"""One photograph in so many is kept from training, to choose the threshold on."""
+
+Pixels = np.ndarray
+Batch = tuple[torch.Tensor, list[torch.Tensor]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, export, choose the threshold; 0 when the weights are written."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  scripts/train_detector.py --plates DATA/plates --unlabelled "
+        "DATA/unlabelled \\\n      --teacher yolo-v9-t-416 --work runs/detector --out models",
+    )
+    parser.add_argument("--plates", type=Path, action="append", required=True, metavar="DIR")
+    parser.add_argument("--unlabelled", type=Path, action="append", default=[], metavar="DIR")
+    parser.add_argument("--teacher", help="a detector of the manifest that mends the boxes")
+    parser.add_argument("--work", type=Path, required=True, help="checkpoints, cache and log")
+    parser.add_argument("--out", type=Path, help="folder for plate_detector.onnx (default: --work)")
+    parser.add_argument("--size", type=int, default=416, help="side of the input, of 32")
+    parser.add_argument("--small-size", type=int, default=320, help="side in the first part")
+    parser.add_argument("--small-steps", type=int, default=0, help="length of the first part")
+    parser.add_argument("--steps", type=int, default=20_000, help="batches in all")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
+    parser.add_argument("--rendered", type=int, default=6000, help="how many plates to render")
+    parser.add_argument("--threads", type=int, help="threads of the CPU")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make pictures")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--export-only", action="store_true", help="write the weights as they are")
+    given = parser.parse_args(arguments)
+    try:
+        return _train(given)
+    except (DataError, EdgeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(given: argparse.Namespace) -> int:
+    teacher = _teacher(given.teacher)
+    photos: list[Photo] = []
+    for folder in given.plates:
+        photos += load_photos(folder, teacher, given.work / "cache", _tell)
+    apart = [p for p in photos if _held_apart(p.name)]
+    photos = [p for p in photos if not _held_apart(p.name)]
+    for folder in given.unlabelled:
+        photos += load_photos(folder, teacher, given.work / "cache", _tell)
+    plates = _rendered(given.rendered, given.seed, given.work)
+    print(f"{len(photos)} photographs, {len(apart)} held apart, {len(plates)} plates rendered")
+    net = PlateDetectorNet()
+    run = given.work / "detector"
+    if not given.export_only:
+        parts = [(given.small_size, given.small_steps), (given.size, given.steps)]
+        for size, until in parts:
+            schedule = Schedule(
+                steps=given.steps, batch=given.batch, rate=given.rate, seed=given.seed
+            )
+            if until:
+                train(
+                    net,
+                    run,
+                    schedule,
+                    partial(_batch, Scenes(photos, plates, size), given.batch),
+                    _loss,
+                    partial(_validate, apart, given.size),
+                    validate_every=1000,
+                    workers=given.workers,
+                    threads=given.threads,
+                    stop_after=until,
+                )
+    step = load_averaged(net, run)
+    out = (given.out or given.work) / "plate_detector.onnx"
+    export_detector(net, given.size, str(out))
+    threshold, figures = _choose_threshold(out, given.size, apart)
+    note = {"step": step, "threshold": threshold, "held_apart": figures}
+    (given.work / "plate_detector.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
+    print(json.dumps(note, indent=2))
+    return 0
+
+
+def _tell(what: str, done: int, all_: int) -> None:
+    if sys.stderr.isatty() or done == all_:
+        end = "\n" if done == all_ else ""
+        print(f"\r{what}: {done} of {all_} photographs", end=end, file=sys.stderr, flush=True)
+
+
+def _teacher(name: str | None) -> OnnxPlateDetector | None:
+    if name is None:
+        return None
+    weights = Manifest.load().find(name, Contract.DETECTOR)
+    return OnnxPlateDetector(weights.path, input_size=weights.entry.input, minimum_score=0.1)
+
+
+def _held_apart(name: str) -> bool:
+    return zlib.crc32(name.encode()) % HELD_APART == 0
+
+
+def _rendered(count: int, seed: int, work: Path) -> list[Pixels]:
+    """Flat plates, made once and kept."""
+    if count == 0:
+        return []
+    kept = work / f"plates-{count}-{seed}.npz"
+    if kept.is_file():
+        with np.load(kept) as held:
+            return [held[name] for name in held.files]
+    from scripts.training.plates import random_plate  # noqa: PLC0415 - needs fonts
+
+    rng = np.random.default_rng((seed, 77))
+    # The rest of the world and square plates are what few photographs show.
+    drawn = [random_plate(rng, "Unknown" if n % 3 == 0 else None).pixels for n in range(count)]
+    np.savez(kept, *drawn)
+    return drawn
+
+
+def _batch(scenes: Scenes, size: int, rng: np.random.Generator) -> Batch:
+    pictures, truths = zip(*(scenes.draw(rng) for _ in range(size)), strict=True)
+    stacked = np.stack(pictures)[..., ::-1].transpose(0, 3, 1, 2)
+    return torch.from_numpy(np.ascontiguousarray(stacked)), [torch.from_numpy(t) for t in truths]
+
+
+def _loss(
+    net: torch.nn.Module, batch: Batch, device: torch.device
+) -> tuple[torch.Tensor, dict[str, float]]:
+    pictures = batch[0].to(device, non_blocking=True).float().div_(255)
+    pictures = pictures.contiguous(memory_format=torch.channels_last)
+    truths = [t.to(device) for t in batch[1]]
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        logits, boxes = net(pictures)
+    size = (pictures.shape[2], pictures.shape[3])
+    losses = detector_loss(logits.float(), boxes.float(), truths, size)
+    return losses.total, {"score": float(losses.score), "box": float(losses.box)}
+
+
+# --- figures on what was held apart ----------------------------------------------------------
+
+
+def _validate(apart: Sequence[Photo], size: int, net: torch.nn.Module) -> dict[str, float]:
+    """Recall and false positives of the averaged network on the photographs held apart."""
+    import tempfile  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "detector.onnx"
+        clone = PlateDetectorNet()
+        clone.load_state_dict(net.state_dict())
+        with contextlib.redirect_stdout(None):
+            export_detector(clone, size, str(path))
+        threshold, figures = _choose_threshold(path, size, apart)
+    return {"threshold": threshold, **figures}
+
+
+def _choose_threshold(
+    path: Path, size: int, apart: Sequence[Photo]
+) -> tuple[float, dict[str, float]]:
+    """The threshold with the best F1 on the photographs held apart, and its figures."""
+    detector = OnnxPlateDetector(path, input_size=(size, size), minimum_score=0.05)
+    seen = [(photo, detector.detect(photo.pixels)) for photo in apart]
+    best: tuple[float, float, dict[str, float]] = (-1.0, 0.5, {})
+    for threshold in np.arange(0.10, 0.80, 0.025):
+        found = plates = false = 0
+        for photo, detections in seen:
+            left = [d for d in detections if d.score >= threshold]
+            plates += len(photo.plates)
+            for row in photo.plates:
+                truth = Box(*(float(v) for v in row))
+                hit = max(left, key=lambda d: d.box.iou(truth), default=None)
+                if hit is not None and hit.box.iou(truth) >= 0.5:
+                    found += 1
+                    left.remove(hit)
+            unsure = [Box(*(float(v) for v in row)) for row in photo.unsure]
+            false += sum(all(d.box.iou(u) < 0.3 for u in unsure) for d in left)
+        f1 = 2 * found / max(1, found + false + plates)
+        figures = {
+            "recall": found / max(1, plates),
+            "false_positives": false / max(1, len(apart)),
+            "f1": f1,
+        }
+        best = max(best, (f1, float(threshold), figures), key=lambda one: one[0])
+    return round(best[1], 3), best[2]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Programs that train the embedded weights, and what they are trained on."""

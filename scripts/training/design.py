@@ -1,0 +1,152 @@
+"""What a plate is made of, before it is drawn; and how its text is drawn by lot.
+
+In a printed line letters and digits are characters of the plate; a space, `~`, `-`, `.`, `|`
+(seals), `*` (coat of arms) and `:` (small stickers) are separators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+Colour = tuple[int, int, int]
+Rng = np.random.Generator
+T = TypeVar("T")
+
+BLACK: Colour = (26, 24, 24)
+WHITE: Colour = (238, 240, 240)
+YELLOW: Colour = (20, 184, 246)
+RED: Colour = (44, 29, 141)
+BRIGHT_RED: Colour = (40, 30, 200)
+BLUE: Colour = (153, 51, 0)
+NAVY: Colour = (96, 44, 18)
+LIGHT_BLUE: Colour = (214, 160, 78)
+GREEN: Colour = (74, 122, 20)
+LIGHT_GREEN: Colour = (96, 196, 92)
+GREY: Colour = (168, 168, 164)
+ORANGE: Colour = (30, 120, 236)
+GOLD: Colour = (0, 204, 255)
+MAROON: Colour = (40, 24, 96)
+
+ALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A coloured strip along an edge; `stars` are the European Union's."""
+
+    mm: int
+    colour: Colour = BLUE
+    letters: str = ""
+    ink: Colour = WHITE
+    stars: bool = True
+    flag: tuple[Colour, ...] = ()
+    """Stripes drawn where the stars would be; a single colour is drawn as a ring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """Small print that is no part of the plate's text: a state, a town, a sticker's year."""
+
+    text: str
+    at: tuple[float, float]
+    """Its middle, as shares of the plate's width and height."""
+    mm: float
+    ink: Colour
+    font: str = "LiberationSans-Bold.ttf"
+    across: bool = False
+    """Written from the bottom upwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A plate as it is to be drawn; colours BGR, lengths in millimetres."""
+
+    region: str
+    lines: tuple[str, ...]
+    size: tuple[int, int]
+    fonts: tuple[str, ...]
+    """Any of these; the first ones are drawn more often."""
+    ground: Colour = WHITE
+    ink: Colour = BLACK
+    text_mm: float = 78
+    stretch: float = 1.0
+    even: bool = False
+    spacing: float = 0.11
+    left: Band | None = None
+    right: Band | None = None
+    top: Band | None = None
+    border: Colour | None = None
+    border_mm: float = 2.5
+    edges: tuple[Colour, ...] = ()
+    """Lines along the upper and the lower edge."""
+    mark: Colour | None = None
+    """Colour of seals, arms or stickers."""
+    small: tuple[Small, ...] = ()
+    scenery: bool = False
+    """A picture or a gradient behind the characters."""
+    area: tuple[float, float] | None = None
+    """Upper and lower end of the characters' area as shares of the height, where not all of it."""
+
+    @property
+    def text(self) -> str:
+        """The characters alone, as a reader must give them."""
+        plain = "".join(self.lines).translate(_PLAIN)
+        return "".join(one for one in plain if one.isalnum())
+
+
+_PLAIN = str.maketrans("ÄÖÜ", "AOU")
+
+
+def pick(rng: Rng, choices: Sequence[T]) -> T:
+    """One of them, all equally likely."""
+    return choices[int(rng.random() * len(choices))]
+
+
+def chosen(rng: Rng, shares: Sequence[tuple[float, T]]) -> T:
+    """One of them, as likely as its share."""
+    at = rng.random() * sum(share for share, _ in shares)
+    for share, value in shares:
+        at -= share
+        if at < 0:
+            return value
+    return shares[-1][1]
+
+
+def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
+    """The pattern with `@` made a letter, `#` a digit and `&` a digit from 1 to 9."""
+    out = []
+    for one in pattern:
+        if one == "@":
+            out.append(pick(rng, letters))
+        elif one == "#":
+            out.append(chr(48 + int(rng.random() * 10)))
+        elif one == "&":
+            out.append(chr(49 + int(rng.random() * 9)))
+        else:
+            out.append(one)
+    return "".join(out)
+
+
+def two_lines(printed: str, separators: str = "- ~|*:.") -> tuple[str, ...]:
+    """Broken at the separator that leaves the lines most alike in length."""
+    places = [at for at, one in enumerate(printed) if one in separators and at > 0]
+    if not places:
+        return (printed,)
+    middle = min(places, key=lambda at: abs(at - len(printed) / 2))
+    return printed[:middle], printed[middle + 1 :]
+
+
+def european(letters: str, mm: int = 42) -> Band:
+    """The band with the Union's stars and a country's letters."""
+    return Band(mm, BLUE, letters)
+
+
+SANS = ("LiberationSans-Bold.ttf", "RobotoCondensed-Bold.ttf", "OSP-DIN.ttf", "RG2014D.ttf")
+ROAD = ("RG2014D.ttf", "RG2014E.ttf", "OSP-DIN.ttf", "RobotoCondensed-Bold.ttf")
+DIN = ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "routed-gothic.ttf")
+FE = ("GL-Nummernschild-Mtl.ttf",)
+FE_NARROW = ("GL-Nummernschild-Eng.ttf",)

@@ -1,0 +1,129 @@
+"""Lines of plate characters as masks, quickly: glyphs are rendered once and scaled after that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from scripts.fonts import font_path, pillow
+
+Pixels = npt.NDArray[np.uint8]
+
+_TALL = 96
+"""Height in pixels at which a glyph is rendered: more than any plate here is drawn with."""
+
+GAPS = {" ": 0.34, "~": 0.14, "-": 0.36, ".": 0.22, "|": 0.62, "*": 0.72, ":": 0.40}
+"""Width of a separator as a share of the characters' height. `|` leaves room for seals, `*` for
+a coat of arms, `:` for small stickers; all are drawn by who knows their colours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """A font and how it is distorted; no two makers stamp quite the same letters."""
+
+    font: str
+    stretch: float = 1.0
+    """Width of a character over the font's own."""
+    spacing: float = 0.11
+    """Between characters, as a share of their height."""
+    even: bool = False
+    """All characters but I and 1 are made equally wide, as British and Czech ones are."""
+    weight: float = 0.0
+    """From -1 (thin) to 1 (bold)."""
+    softness: float = 0.0
+    """Standard deviation in pixels of the rounding of corners."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line's mask, uint8 (height, width), 255 is ink; and where its separators stand."""
+
+    mask: Pixels
+    marks: tuple[tuple[str, int, int], ...]
+    """Separator, its left edge and its width."""
+
+
+_PLAIN_ONES = {"routed-gothic.ttf", "routed-gothic-narrow.ttf"}
+"""Fonts whose 1 is a mere stroke, as no plate's is; the 1 is another font's then."""
+
+
+@lru_cache(maxsize=2048)
+def _glyph(font: str, character: str) -> Pixels:
+    """A character's mask, from the top to the foot of a capital; a tail is pressed into that."""
+    image_of, draw_on, font_of = pillow()
+    if character == "1" and font in _PLAIN_ONES:
+        font = "RG2014C.ttf"
+    path = str(font_path(font))
+    _, top, _, foot = font_of.truetype(path, 200).getbbox("H")
+    face = font_of.truetype(path, round(200 * _TALL / (foot - top)))
+    _, top, _, foot = face.getbbox("H")
+    left, upper, right, lower = face.getbbox(character)
+    if upper > top - 0.05 * _TALL:
+        upper = top
+    if lower < foot + 0.05 * _TALL:
+        lower = foot
+    image = image_of.new("L", (max(1, right - left), max(1, lower - upper)), 0)
+    draw_on.Draw(image).text((-left, -upper), character, font=face, fill=255)
+    mask = np.asarray(image, dtype=np.uint8)
+    inked = np.flatnonzero(mask.max(axis=0) > 64)
+    mask = mask[:, inked[0] : inked[-1] + 1]
+    fitted = cv2.resize(mask, (mask.shape[1], _TALL), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(fitted, dtype=np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _even_width(font: str) -> float:
+    return float(np.median([_glyph(font, one).shape[1] for one in "ABCDEFGHKLNPRSTUVXZ023456789"]))
+
+
+def line_of(text: str, face: Face, height: int, room: int) -> Line:
+    """The mask of a line of capitals `height` pixels high, squeezed when wider than `room`."""
+    scale = face.stretch * height / _TALL
+    widths = []
+    for character in text:
+        if character in GAPS:
+            widths.append(GAPS[character] * height)
+        elif face.even and character not in "I1":
+            widths.append(_even_width(face.font) * scale)
+        else:
+            widths.append(_glyph(face.font, character).shape[1] * scale)
+    gap = face.spacing * height
+    total = sum(widths) + gap * (len(text) - 1)
+    squeeze = min(1.0, room / total)
+    mask = np.zeros((height, max(1, round(total * squeeze) + 1)), np.uint8)
+    marks = []
+    x = 0.0
+    for character, width in zip(text, widths, strict=True):
+        left, wide = round(x * squeeze), max(1, round(width * squeeze))
+        if character == "-":
+            thick = max(2, round(height * 0.11))
+            top = (height - thick) // 2
+            mask[top : top + thick, left + wide // 7 : left + wide - wide // 7] = 255
+        elif character == ".":
+            radius = max(1, round(height * 0.065))
+            cv2.circle(mask, (left + wide // 2, height // 2), radius, (255,), -1, cv2.LINE_AA)
+        elif character in GAPS:
+            marks.append((character, left, wide))
+        else:
+            glyph = cv2.resize(
+                _glyph(face.font, character), (wide, height), interpolation=cv2.INTER_AREA
+            )
+            room_left = mask.shape[1] - left
+            mask[:, left : left + wide] = glyph[:, :room_left]
+        x += width + gap
+    return Line(_inked(mask, face), tuple(marks))
+
+
+def _inked(mask: Pixels, face: Face) -> Pixels:
+    """Strokes made bolder or thinner and their corners rounder."""
+    if not face.weight and not face.softness:
+        return mask
+    sigma = max(0.8, face.softness, 0.02 * mask.shape[0])
+    soft = cv2.GaussianBlur(mask, (0, 0), sigma)
+    level = 127.5 - 75.0 * face.weight
+    table = np.clip((np.arange(256) - level) * 1.9 + 127.5, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(cv2.LUT(soft, table))

@@ -1,0 +1,192 @@
+"""Photographs to train the detector on: read once, boxes mended by a teacher, plates erased.
+
+A folder of training photographs has `images/` and, beside it, `labels/` with a text file for each
+photograph: a line `class x y width height` for each plate, in fractions (the form of YOLO
+trainers). A folder without `labels/` is unlabelled: its boxes are the teacher's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.imaging import Box, Detection, Pixels
+from edge.pipeline.ports import PlateDetector
+
+LONGEST_SIDE = 704
+"""Photographs are kept no larger than this, in pixels: what a network's input can use."""
+
+SURE, MAYBE, SAME = 0.55, 0.2, 0.4
+"""The teacher's score from which its box counts, from which it is neither plate nor
+background, and the IoU from which its box and a label are of one plate."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Photo:
+    """A photograph with its plates, and the same without them.
+
+    `plates` (n, 4) and `unsure` (m, 4): x1, y1, x2, y2 in pixels; `unsure` holds what may be a
+    plate. `erased` shows no plate, sure or unsure.
+    """
+
+    name: str
+    pixels: Pixels
+    erased: Pixels
+    plates: npt.NDArray[np.float32]
+    unsure: npt.NDArray[np.float32]
+
+
+class DataError(Exception):
+    """Training data that cannot be used; the line names the file and the cure."""
+
+
+def photo_files(folder: Path) -> list[Path]:
+    """The photographs of a training folder, by name.
+
+    Raises:
+        DataError: there are none.
+    """
+    images = folder / "images" if (folder / "images").is_dir() else folder
+    found = sorted(p for p in images.iterdir() if p.suffix.lower() in SUFFIXES)
+    if not found:
+        raise DataError(f"{images}: no photographs ({', '.join(SUFFIXES)}); name another folder")
+    return found
+
+
+def read_boxes(file: Path, width: int, height: int) -> list[Box]:
+    """The boxes of one label file, in pixels; none where it is not there.
+
+    Raises:
+        DataError: a line is no label, or its box has no part in the photograph.
+    """
+    if not file.is_file():
+        return []
+    boxes = []
+    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            _, x, y, w, h = (float(part) for part in line.split())
+        except ValueError:
+            raise DataError(
+                f"{file}:{number}: not `class x y width height`; correct the line"
+            ) from None
+        box = Box(
+            (x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height
+        )
+        inside = box.clipped(width, height)
+        if inside.area <= 0.5 * box.area or box.area <= 0:
+            raise DataError(f"{file}:{number}: the box lies outside the photograph; correct it")
+        boxes.append(inside)
+    return boxes
+
+
+def mended(labels: Sequence[Box], seen: Sequence[Detection]) -> tuple[list[Box], list[Box]]:
+    """Plates and doubtful regions from labels and a teacher's detections together.
+
+    A teacher's box replaces the label of the same plate, for it is tighter than a label that was
+    turned with its photograph; what the teacher alone is sure of is a plate that nobody labelled.
+    """
+    plates: list[Box] = []
+    left = list(seen)
+    for label in labels:
+        best = max(left, key=lambda d: d.box.iou(label), default=None)
+        if best is not None and best.box.iou(label) >= SAME and best.score >= MAYBE:
+            left.remove(best)
+            plates.append(best.box if best.score >= SURE else label)
+        else:
+            plates.append(label)
+    plates += [d.box for d in left if d.score >= SURE]
+    unsure = [d.box for d in left if MAYBE <= d.score < SURE]
+    return plates, unsure
+
+
+def tiled(detector: PlateDetector, pixels: Pixels) -> list[Detection]:
+    """What a detector finds in a photograph and, looking closer, in its overlapping quarters."""
+    from edge.adapters.second_look import SecondLook  # noqa: PLC0415
+    from edge.policy.site import Tiles  # noqa: PLC0415
+
+    look = SecondLook(detector, Tiles(mode="tiles", columns=2, rows=2, overlap=0.25))
+    return list(look.detect(pixels))
+
+
+def load_photos(
+    folder: Path,
+    teacher: PlateDetector | None,
+    cache: Path,
+    tell: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
+) -> list[Photo]:
+    """All photographs of a folder; the slow part is kept in `cache`.
+
+    Raises:
+        DataError: a photograph or label cannot be used.
+    """
+    files = photo_files(folder)
+    labelled = (folder / "labels").is_dir()
+    return list(_photos(folder, files, labelled, teacher, cache, tell))
+
+
+def _photos(
+    folder: Path,
+    files: list[Path],
+    labelled: bool,  # noqa: FBT001
+    teacher: PlateDetector | None,
+    cache: Path,
+    tell: Callable[[str, int, int], None],
+) -> Iterator[Photo]:
+    cache.mkdir(parents=True, exist_ok=True)
+    for done, file in enumerate(files, 1):
+        raw = file.read_bytes()
+        kind = f"{LONGEST_SIDE} {teacher is not None}".encode()
+        key = hashlib.sha256(raw + kind).hexdigest()[:24]
+        kept, erased_file = cache / f"{key}.json", cache / f"{key}.png"
+        pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
+        if pixels is None:
+            raise DataError(f"{file}: no photograph that can be read; remove or replace it")
+        full_height, full_width = pixels.shape[:2]
+        scale = min(1.0, LONGEST_SIDE / max(full_height, full_width))
+        size = (max(1, round(full_width * scale)), max(1, round(full_height * scale)))
+        small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        if kept.is_file() and erased_file.is_file():
+            found = json.loads(kept.read_text("utf-8"))
+            erased = cv2.imread(str(erased_file))
+        else:
+            label_file = folder / "labels" / f"{file.stem}.txt"
+            labels = read_boxes(label_file, full_width, full_height) if labelled else []
+            seen = tiled(teacher, np.asarray(pixels, np.uint8)) if teacher is not None else []
+            plates, unsure = mended(labels, seen)
+            found = {
+                name: [[v * scale for v in (b.x1, b.y1, b.x2, b.y2)] for b in boxes]
+                for name, boxes in (("plates", plates), ("unsure", unsure))
+            }
+            erased = without_plates(small, [*found["plates"], *found["unsure"]])
+            cv2.imwrite(str(erased_file), erased)
+            kept.write_text(json.dumps(found), "utf-8")
+        tell(folder.name, done, len(files))
+        yield Photo(
+            name=file.name,
+            pixels=small,
+            erased=np.asarray(erased, np.uint8),
+            plates=np.array(found["plates"], np.float32).reshape(-1, 4),
+            unsure=np.array(found["unsure"], np.float32).reshape(-1, 4),
+        )
+
+
+def without_plates(pixels: Pixels, boxes: Sequence[Sequence[float]]) -> Pixels:
+    """The picture with each box painted over from its surroundings (Telea 2004)."""
+    if not boxes:
+        return np.array(pixels)
+    mask = np.zeros(pixels.shape[:2], np.uint8)
+    for x1, y1, x2, y2 in boxes:
+        mx, my = 0.06 * (x2 - x1) + 1, 0.10 * (y2 - y1) + 1
+        cv2.rectangle(mask, (int(x1 - mx), int(y1 - my)), (int(x2 + mx), int(y2 + my)), 255, -1)
+    return np.asarray(cv2.inpaint(pixels, mask, 5, cv2.INPAINT_TELEA), np.uint8)

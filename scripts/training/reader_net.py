@@ -1,0 +1,214 @@
+"""The plate reader's network, its loss, and its ONNX graph.
+
+Convolutions look at the plate, two layers of a transformer let each place know of the others, and
+ten learned questions ask for one character each: left-aligned, then padding. One more question
+asks for the country. All ten are answered at once, so a plate costs the same whatever its length,
+and two lines are read as readily as one.
+
+Sources: Compact Transformers (Hassani et al. 2021) for convolutions before attention; DETR (Carion
+et al. 2020) for learned queries answered in parallel; PARSeq (Bautista and Atienza 2022) for
+reading by such queries.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scripts.training.detector_net import Conv, Residual
+from scripts.training.half import stored_in_half
+
+HEIGHT, WIDTH = 64, 128
+"""Pixels that a plate is brought to, whatever its shape."""
+
+SLOTS = 10
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+PAD = len(ALPHABET) - 1
+DIM, HEADS = 128, 4
+_PLACES = (4, 16)
+
+
+class _Attention(nn.Module):
+    """Multi-head attention (Vaswani et al. 2017) of plain operators, so that it exports plainly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ask = nn.Linear(DIM, DIM)
+        self.show = nn.Linear(DIM, 2 * DIM)
+        self.tell = nn.Linear(DIM, DIM)
+
+    def forward(self, asking: Tensor, shown: Tensor) -> Tensor:
+        size = DIM // HEADS
+        q = self.ask(asking).unflatten(-1, (HEADS, size)).transpose(1, 2)
+        k, v = self.show(shown).chunk(2, -1)
+        k = k.unflatten(-1, (HEADS, size)).transpose(1, 2)
+        v = v.unflatten(-1, (HEADS, size)).transpose(1, 2)
+        weights = (q @ k.transpose(-1, -2) * size**-0.5).softmax(-1)
+        return self.tell((weights @ v).transpose(1, 2).flatten(2))
+
+
+class _Layer(nn.Module):
+    """Attention and a small perceptron, each added to what came in; normalised before."""
+
+    def __init__(self, *, across: bool) -> None:
+        super().__init__()
+        self.across = across
+        self.norm_self, self.attend = nn.LayerNorm(DIM), _Attention()
+        if across:
+            self.norm_cross, self.look = nn.LayerNorm(DIM), _Attention()
+        self.norm_mlp = nn.LayerNorm(DIM)
+        self.mlp = nn.Sequential(nn.Linear(DIM, 2 * DIM), nn.ReLU(), nn.Linear(2 * DIM, DIM))
+
+    def forward(self, x: Tensor, places: Tensor | None = None) -> Tensor:
+        normed = self.norm_self(x)
+        x = x + self.attend(normed, normed)
+        if places is not None:
+            x = x + self.look(self.norm_cross(x), places)
+        return x + self.mlp(self.norm_mlp(x))
+
+
+class PlateReaderNet(nn.Module):
+    """From (n, 64, 128, 3), uint8 RGB, to logits of characters and of the country.
+
+    Gives `plate` (n, 10, 37) and `region` (n, regions), both before the softmax.
+    """
+
+    def __init__(self, regions: int) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            Conv(3, 32, 3, 2),
+            Conv(32, 64, 3, 2),
+            Residual(64),
+            Residual(64),
+            Conv(64, 96, 3, (2, 1)),
+            Residual(96),
+            Residual(96),
+            Conv(96, DIM, 3, 2),
+            Residual(DIM),
+        )
+        self.places = nn.Parameter(waves())
+        self.questions = nn.Parameter(torch.randn(1, SLOTS + 1, DIM) * 0.5)
+        self.think = nn.ModuleList(_Layer(across=False) for _ in range(2))
+        self.seen = nn.LayerNorm(DIM)
+        self.answer = nn.ModuleList(_Layer(across=True) for _ in range(2))
+        self.said = nn.LayerNorm(DIM)
+        self.character = nn.Linear(DIM, len(ALPHABET))
+        self.region = nn.Linear(DIM, regions)
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        x = self.look(x.contiguous(memory_format=torch.channels_last) if self.training else x)
+        places = x.flatten(2).transpose(1, 2) + self.places
+        for layer in self.think:
+            places = layer(places)
+        places = self.seen(places)
+        answers = self.questions.expand(places.shape[0], -1, -1)
+        for layer in self.answer:
+            answers = layer(answers, places)
+        answers = self.said(answers)
+        return self.character(answers[:, :SLOTS]), self.region(answers[:, SLOTS])
+
+
+def waves() -> Tensor:
+    """(1, places, DIM): sines and cosines of row and column, as in Vaswani et al. 2017, in 2-D.
+
+    Where a place is must be as loud as what is seen there, or the questions are long in finding
+    their characters; so the places begin with this and not with faint noise.
+    """
+    rows, columns = _PLACES
+    quarter = DIM // 4
+    speed = torch.exp(torch.arange(quarter) * (-math.log(64.0) / quarter))
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angles = [axis.reshape(-1, 1) * speed for axis in (y, x)]
+    return torch.cat([part for a in angles for part in (a.sin(), a.cos())], -1)[None]
+
+
+def reader_loss(
+    plate: Tensor, region: Tensor, texts: Tensor, regions: Tensor, smoothing: float = 0.02
+) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch.
+
+    Args:
+        plate: (n, slots, alphabet) logits.
+        region: (n, regions) logits.
+        texts: (n, slots) indices into the alphabet.
+        regions: (n,) indices, -1 where the country is not known.
+        smoothing: share of each target that is spread evenly.
+    """
+    characters = functional.cross_entropy(
+        plate.flatten(0, 1), texts.flatten(), label_smoothing=smoothing
+    )
+    known = regions >= 0
+    country = region.sum() * 0
+    if bool(known.any()):
+        country = functional.cross_entropy(region[known], regions[known], label_smoothing=smoothing)
+    with torch.no_grad():
+        exact = float((plate.argmax(-1) == texts).all(1).float().mean())
+        right = float((region.argmax(-1) == regions)[known].float().mean()) if known.any() else 1.0
+    figures = {"characters": float(characters.detach()), "exact": exact, "region": right}
+    return characters + 0.1 * country, figures
+
+
+def encoded(text: str) -> list[int]:
+    """A plate as indices into the alphabet, padded.
+
+    Raises:
+        ValueError: it is longer than the slots, or holds another character.
+    """
+    if len(text) > SLOTS:
+        raise ValueError(f"a plate of {len(text)} characters does not fit into {SLOTS} slots")
+    return [ALPHABET.index(c) for c in text] + [PAD] * (SLOTS - len(text))
+
+
+class _Shipped(nn.Module):
+    """The network with probabilities instead of logits, as fast-plate-ocr expects."""
+
+    def __init__(self, net: PlateReaderNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        plate, region = self.net(pictures)
+        return plate.softmax(-1), region.softmax(-1)
+
+
+def export_reader(net: PlateReaderNet, path: str) -> None:
+    """Write the ONNX of fast-plate-ocr's contract.
+
+    Input `input`, uint8 (n, 64, 128, 3), RGB; outputs `plate` (n, 10, 37), `region` (n, regions).
+    """
+    import onnx  # noqa: PLC0415 - needed for this step only
+
+    torch.onnx.export(
+        _Shipped(net.eval()),
+        (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8),),
+        path,
+        input_names=["input"],
+        output_names=["plate", "region"],
+        dynamic_axes={"input": {0: "n"}, "plate": {0: "n"}, "region": {0: "n"}},
+        opset_version=17,
+        dynamo=False,
+    )
+    model = onnx.load(path)
+    stored_in_half(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
+
+
+def plate_config(regions: tuple[str, ...]) -> dict[str, Any]:
+    """fast-plate-ocr's plate config of this network."""
+    return {
+        "max_plate_slots": SLOTS,
+        "alphabet": ALPHABET,
+        "pad_char": ALPHABET[PAD],
+        "img_height": HEIGHT,
+        "img_width": WIDTH,
+        "keep_aspect_ratio": False,
+        "interpolation": "linear",
+        "image_color_mode": "rgb",
+        "plate_regions": list(regions),
+    }

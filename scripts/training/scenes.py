@@ -1,0 +1,391 @@
+"""Endless training pictures for the detector, made from photographs and rendered plates.
+
+Each picture is new: a photograph, or four of them, at a scale that gives its plates a width drawn
+evenly on a logarithmic scale; turned, sheared, mirrored, relit, blurred, grainy. In many, the
+plate is replaced by a rendered one of another country, so that few photographs show many plates,
+or taken away, so that a bumper, a badge or a sign alone is no plate. Writing that is no plate is
+strewn in: badges, adverts, signs, the camera's own date line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from scripts.training.photos import Photo
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Rng = np.random.Generator
+
+NARROWEST, WIDEST = 13.0, 230.0
+"""Widths in pixels of the network's input that plates are brought to."""
+
+LEGIBLE = 9.0
+"""A plate narrower than this in pixels is neither plate nor background."""
+
+GREY = 114
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How often a picture is of which kind."""
+
+    mosaic: float = 0.45
+    swapped: float = 0.40
+    erased: float = 0.15
+    added: float = 0.10
+    writing: float = 0.35
+
+
+class Scenes:
+    """Training pictures of `size` x `size` pixels.
+
+    Args:
+        photos: photographs with plates, and traffic.
+        plates: flat rendered plates (h, w, 3), BGR; may be empty.
+        size: side of the pictures.
+    """
+
+    def __init__(
+        self, photos: Sequence[Photo], plates: Sequence[Pixels], size: int, mix: Mix | None = None
+    ) -> None:
+        self.photos = photos
+        self.plates = plates
+        self.size = size
+        self.mix = mix or Mix()
+
+    def draw(self, rng: Rng) -> tuple[Pixels, Floats]:
+        """A picture (size, size, 3), BGR, and its plates (n, 5).
+
+        A row is x1, y1, x2, y2 and 1 for a plate, 0 for what is not counted.
+        """
+        canvas = np.full((self.size, self.size, 3), GREY, np.uint8)
+        found: list[Floats] = []
+        if rng.random() < self.mix.mosaic:
+            cut_x, cut_y = (int(self.size * rng.uniform(0.3, 0.7)) for _ in range(2))
+            cells = [
+                (0, 0, cut_x, cut_y),
+                (cut_x, 0, self.size, cut_y),
+                (0, cut_y, cut_x, self.size),
+                (cut_x, cut_y, self.size, self.size),
+            ]
+        else:
+            cells = [(0, 0, self.size, self.size)]
+        for x1, y1, x2, y2 in cells:
+            picture, boxes = self._cell(rng, x2 - x1, y2 - y1)
+            canvas[y1:y2, x1:x2] = picture
+            if len(boxes):
+                found.append(boxes + np.array([x1, y1, x1, y1, 0], np.float32))
+        rows = np.concatenate(found) if found else np.zeros((0, 5), np.float32)
+        if rng.random() < 0.15:
+            _overlay_line(canvas, rng)
+        return developed(canvas, rng), rows
+
+    def _cell(self, rng: Rng, width: int, height: int) -> tuple[Pixels, Floats]:
+        photo = self.photos[int(rng.integers(len(self.photos)))]
+        pixels, plates = photo.pixels, photo.plates
+        kind = rng.random()
+        if kind < self.mix.erased:
+            pixels, plates = photo.erased, plates[:0]
+        elif kind < self.mix.erased + self.mix.swapped and len(self.plates) and len(plates):
+            pixels, plates = self._swapped(photo, rng)
+        elif kind < self.mix.erased + self.mix.swapped + self.mix.added and len(self.plates):
+            pixels, plates = self._added(photo, rng)
+        unsure = photo.unsure if pixels is photo.pixels else photo.unsure[:0]
+        rows = np.concatenate(
+            (
+                np.concatenate((plates, np.ones((len(plates), 1), np.float32)), 1),
+                np.concatenate((unsure, np.zeros((len(unsure), 1), np.float32)), 1),
+            )
+        ).astype(np.float32)
+        if rng.random() < self.mix.writing:
+            pixels = pixels.copy()
+            for _ in range(int(rng.integers(1, 4))):
+                _write(pixels, rows, rng)
+        return _shot(pixels, rows, rng, width, height)
+
+    def _swapped(self, photo: Photo, rng: Rng) -> tuple[Pixels, Floats]:
+        """Rendered plates in place of the photograph's own."""
+        pixels = photo.erased.copy()
+        boxes = []
+        for x1, y1, x2, y2 in photo.plates:
+            plate = self.plates[int(rng.integers(len(self.plates)))]
+            aspect = plate.shape[1] / plate.shape[0]
+            area = (x2 - x1) * (y2 - y1)
+            # Between the old plate's width and its area: a square plate is higher, not as wide.
+            width = math.sqrt((x2 - x1) * math.sqrt(area * aspect)) * rng.uniform(0.85, 1.2)
+            centre = ((x1 + x2) / 2, (y1 + y2) / 2)
+            old = photo.pixels[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1]
+            light = float(np.percentile(old, 80)) if old.size else 160.0
+            boxes.append(_paste(pixels, plate, centre, width, light, rng))
+        return pixels, np.array(boxes, np.float32).reshape(-1, 4)
+
+    def _added(self, photo: Photo, rng: Rng) -> tuple[Pixels, Floats]:
+        """One to three rendered plates anywhere, on a photograph without its own."""
+        pixels = photo.erased.copy()
+        height, width = pixels.shape[:2]
+        boxes: list[Floats] = []
+        for _ in range(int(rng.integers(1, 4))):
+            plate = self.plates[int(rng.integers(len(self.plates)))]
+            wide = math.exp(rng.uniform(math.log(22), math.log(width / 3)))
+            centre = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.3, 0.95) * height)
+            light = rng.uniform(90, 235)
+            box = _paste(pixels, plate, centre, wide, light, rng)
+            if all(_apart(box, other) for other in boxes):
+                boxes.append(box)
+            else:  # the later plate lies over an earlier one: neither is counted on
+                return photo.pixels, photo.plates
+        return pixels, np.array(boxes, np.float32).reshape(-1, 4)
+
+
+def _apart(a: Floats, b: Floats) -> bool:
+    return bool(a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1])
+
+
+def _paste(
+    pixels: Pixels, plate: Pixels, centre: tuple[float, float], width: float, light: float, rng: Rng
+) -> Floats:
+    """Lay a plate over a picture in perspective, in its light; gives the box around it."""
+    height = width * plate.shape[0] / plate.shape[1]
+    turn = math.radians(rng.normal(0, 4))
+    yaw = rng.normal(0, 0.10)
+    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) / 2
+    corners *= [width * (1 - abs(yaw)), height * rng.uniform(0.85, 1.05)]
+    corners[:, 1] *= 1 + yaw * np.sign(corners[:, 0])
+    corners[:, 1] += rng.normal(0, 0.06) * corners[:, 0]
+    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    quad = (corners @ rotation.T + centre).astype(np.float32)
+    low = np.floor(quad.min(0)).astype(int) - 2
+    high = np.ceil(quad.max(0)).astype(int) + 3
+    low, high = np.maximum(low, 0), np.minimum(high, [pixels.shape[1], pixels.shape[0]])
+    box = np.concatenate((quad.min(0), quad.max(0)))
+    if (high - low < 3).any():
+        return box
+    small_width = max(4, round(width * 1.3))
+    small = cv2.resize(
+        plate, (small_width, max(3, round(height * 1.3))), interpolation=cv2.INTER_AREA
+    )
+    bright = max(30.0, float(np.percentile(small, 80)))
+    gain = np.clip(light / bright * rng.uniform(0.85, 1.15), 0.15, 1.4)
+    tint = rng.normal(1, 0.04, 3)
+    lit = np.clip(small.astype(np.float32) * (gain * tint), 0, 255)
+    source = np.array(
+        [[0, 0], [small.shape[1], 0], [small.shape[1], small.shape[0]], [0, small.shape[0]]],
+        np.float32,
+    )
+    matrix = cv2.getPerspectiveTransform(source, quad - low.astype(np.float32))
+    size = (int(high[0] - low[0]), int(high[1] - low[1]))
+    warped = cv2.warpPerspective(
+        lit, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    cv2.fillConvexPoly(mask, np.round((quad - low) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    blur = rng.uniform(0.2, 0.9)
+    alpha = cv2.GaussianBlur(mask, (0, 0), max(0.3, blur * 0.7)).astype(np.float32)[..., None] / 255
+    warped = cv2.GaussianBlur(warped, (0, 0), blur)
+    region = pixels[low[1] : high[1], low[0] : high[0]]
+    region[:] = (region * (1 - alpha) + warped * alpha + 0.5).astype(np.uint8)
+    return box
+
+
+_WORDS = (
+    "TAXI", "TURBO", "QUATTRO", "HYBRID", "4X4", "SALE", "OPEN", "PARKING", "EXIT", "BUS", "POLICE",
+    "www.example.com", "0123 456789", "2.0 TDI", "V8", "SPORT", "STOP", "50", "30", "OFFICE", "24h",
+    "CAFE", "PIZZA", "RENT A CAR", "AUTO", "OOOO", "COOD", "GARAGE", "M3", "C 200", "CENTRUM",
+)  # fmt: skip
+
+
+def _write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
+    """Writing that is no plate: loose letters, a panel of several lines, or a round sign."""
+    height, width = pixels.shape[:2]
+    size = math.exp(rng.uniform(math.log(6), math.log(max(8.0, height / 10))))
+    x, y = int(rng.uniform(0, width * 0.85)), int(rng.uniform(size, height))
+    word = str(_WORDS[rng.integers(len(_WORDS))])
+    if rng.random() < 0.3:
+        word = "".join(chr(rng.integers(97, 123)) for _ in range(rng.integers(3, 12)))
+    font = int(rng.integers(0, 5))
+    scale = size / 22
+    thick = max(1, round(scale * rng.uniform(1, 3)))
+    (w, h), _ = cv2.getTextSize(word, font, scale, thick)
+    kind = rng.random()
+    lines = 1 if kind < 0.55 else int(rng.integers(2, 5))
+    box = np.array([x - 4, y - h - 6, x + w + 4, y + (lines - 1) * h * 1.6 + 6], np.float32)
+    if any(not _apart(box, row) for row in rows):
+        return
+    ink = rng.integers(0, 256, 3).tolist()
+    if kind > 0.85:
+        radius = int(max(w, h) * 0.7)
+        middle = (x + w // 2, y - h // 2)
+        cv2.circle(pixels, middle, radius, (240, 240, 240), -1, cv2.LINE_AA)
+        cv2.circle(pixels, middle, radius, (30, 30, 200), max(1, radius // 5), cv2.LINE_AA)
+        ink = [20, 20, 20]
+    elif lines > 1:
+        panel = rng.integers(0, 256, 3).tolist()
+        cv2.rectangle(pixels, (int(box[0]), int(box[1])), (int(box[2]), int(box[3])), panel, -1)
+    for line in range(lines):
+        at = (x, int(y + line * h * 1.6))
+        cv2.putText(pixels, word, at, font, scale, ink, thick, cv2.LINE_AA)
+
+
+def _overlay_line(canvas: Pixels, rng: Rng) -> None:
+    """The line of date and time that many cameras write into their picture."""
+    digits = rng.integers(0, 10, 14)
+    d = "".join(str(n) for n in digits)
+    text = f"{d[:4]}-{d[4:6]}-{d[6:8]} {d[8:10]}:{d[10:12]}:{d[12:14]}"
+    if rng.random() < 0.3:
+        text = f"CAM {d[0]} {text}"
+    y = int(rng.choice([14, canvas.shape[0] - 6]))
+    x = int(rng.uniform(2, canvas.shape[1] * 0.5))
+    scale = rng.uniform(0.3, 0.6)
+    if rng.random() < 0.5:
+        cv2.putText(canvas, text, (x, y), 0, scale, (0, 0, 0), 2, cv2.LINE_AA)
+    cv2.putText(canvas, text, (x, y), 0, scale, (255, 255, 255), 1, cv2.LINE_AA)
+
+
+def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tuple[Pixels, Floats]:
+    """A photograph as another camera would have taken it, `width` x `height`, with its rows."""
+    tall, wide = pixels.shape[:2]
+    fit = min(width / wide, height / tall)
+    plates = rows[rows[:, 4] == 1]
+    if len(plates):
+        chosen = plates[rng.integers(len(plates))]
+        target = math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
+        scale = target / max(1.0, chosen[2] - chosen[0])
+        # Not far from the whole photograph: plates on nothing but bumper teach no surroundings.
+        scale = float(np.clip(scale, fit * 0.6, max(fit * 4, 1.0)))
+        middle = (chosen[:2] + chosen[2:4]) / 2
+    else:
+        scale = fit * math.exp(rng.uniform(math.log(0.8), math.log(3)))
+        middle = np.array([rng.uniform(0.2, 0.8) * wide, rng.uniform(0.2, 0.8) * tall])
+    stretch = math.exp(rng.normal(0, 0.08))
+    turn = math.radians(rng.normal(0, 4) if rng.random() < 0.8 else rng.normal(0, 12))
+    shear = rng.normal(0, 0.04)
+    mirrored = -1.0 if rng.random() < 0.4 else 1.0
+    linear = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    linear = linear @ np.array([[1, shear], [shear / 2, 1]])
+    linear = linear @ np.diag([scale * stretch * mirrored, scale / stretch])
+    if wide * scale <= width and rng.random() < 0.7:
+        middle_x, at_x = wide / 2, width / 2
+    else:
+        middle_x, at_x = float(middle[0]), rng.uniform(0.15, 0.85) * width
+    if tall * scale <= height and rng.random() < 0.7:
+        middle_y, at_y = tall / 2, height / 2
+    else:
+        middle_y, at_y = float(middle[1]), rng.uniform(0.2, 0.85) * height
+    shift = np.array([at_x, at_y]) - linear @ np.array([middle_x, middle_y])
+    matrix = np.concatenate((linear, shift[:, None]), 1).astype(np.float32)
+    if scale < 0.6:  # reduce by area first, or fine detail turns to noise
+        first = min(1.0, scale * 1.3)
+        size = (max(2, round(wide * first)), max(2, round(tall * first)))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        drawn = matrix.copy()
+        drawn[:, 0] *= wide / size[0]
+        drawn[:, 1] *= tall / size[1]
+    else:
+        drawn = matrix
+    edge = cv2.BORDER_CONSTANT if rng.random() < 0.7 else cv2.BORDER_REFLECT_101
+    if edge == cv2.BORDER_REFLECT_101 and len(rows):
+        edge = cv2.BORDER_CONSTANT  # a reflected plate would be an unlabelled one
+    picture = cv2.warpAffine(
+        pixels, drawn, (width, height), flags=cv2.INTER_LINEAR, borderMode=edge,
+        borderValue=(GREY, GREY, GREY),
+    )  # fmt: skip
+    return np.asarray(picture, np.uint8), _moved(rows, matrix, width, height, abs(turn))
+
+
+def _moved(rows: Floats, matrix: Floats, width: int, height: int, turn: float) -> Floats:
+    """Boxes after the transformation, clipped; cut or tiny ones are not counted.
+
+    The box around a turned box is too large; its inner part is a better guess of the plate's.
+    """
+    kept = []
+    for x1, y1, x2, y2, counted in rows:
+        corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32)
+        moved = corners @ matrix[:, :2].T + matrix[:, 2]
+        low, high = moved.min(0), moved.max(0)
+        trim = min(0.15, math.sin(turn) * 0.25) * (high - low)
+        trim[0] *= 0.2
+        low, high = low + trim, high - trim
+        inner_low = np.clip(low, 0, [width, height])
+        inner_high = np.clip(high, 0, [width, height])
+        whole = float(np.prod(np.maximum(high - low, 1e-3)))
+        seen = float(np.prod(np.maximum(inner_high - inner_low, 0))) / whole
+        if seen < 0.05:
+            continue
+        sure = counted and seen > 0.6 and (inner_high - inner_low)[0] >= LEGIBLE
+        kept.append([*inner_low, *inner_high, 1.0 if sure else 0.0])
+    return np.array(kept, np.float32).reshape(-1, 5)
+
+
+def developed(picture: Pixels, rng: Rng) -> Pixels:
+    """Light, colour, blur, grain and compression of another camera and another hour."""
+    image = picture
+    if rng.random() < 0.85:
+        gamma = math.exp(rng.normal(0, 0.28))
+        table = 255 * (np.arange(256) / 255) ** gamma
+        table = (table - 128) * rng.uniform(0.7, 1.25) + 128 + rng.normal(0, 14)
+        cast = 1 + rng.normal(0, 0.06, 3)
+        if rng.random() < 0.06:  # a strong cast: sodium lamps, failing infrared filter
+            cast = 1 + rng.normal(0, 0.25, 3)
+        tables = np.clip(table[:, None] * cast, 0, 255).astype(np.uint8)
+        image = np.asarray(cv2.LUT(image, tables[None]), np.uint8)
+    colourful = rng.random()
+    if colourful < 0.5:
+        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        keep = 0.0 if colourful < 0.14 else rng.uniform(0.2, 1.6)
+        image = np.asarray(cv2.addWeighted(image, keep, grey, 1 - keep, 0), np.uint8)
+    blur = rng.random()
+    if blur < 0.18:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5)), np.uint8)
+    elif blur < 0.26:
+        image = np.asarray(cv2.filter2D(image, -1, smear(rng)), np.uint8)
+    if rng.random() < 0.3:
+        image = grained(image, rng)
+    if rng.random() < 0.25:
+        quality = int(rng.integers(25, 80))
+        ok, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if ok:
+            image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
+    return image
+
+
+def smear(rng: Rng) -> Floats:
+    """A kernel of 3 to 7 pixels of motion in some direction, its sum 1."""
+    length = int(rng.integers(3, 8))
+    kernel = np.zeros((length, length), np.float32)
+    kernel[length // 2] = 1 / length
+    middle = length / 2 - 0.5
+    spin = cv2.getRotationMatrix2D((middle, middle), rng.uniform(0, 180), 1)
+    kernel = np.asarray(cv2.warpAffine(kernel, spin, (length, length)), np.float32)
+    return kernel / max(float(kernel.sum()), 1e-3)
+
+
+def grained(image: Pixels, rng: Rng) -> Pixels:
+    """The grain of a sensor, in grey or in colour."""
+    noise = _noise()
+    top, left = (int(rng.integers(0, noise.shape[i] - image.shape[i])) for i in (0, 1))
+    part = noise[top : top + image.shape[0], left : left + image.shape[1]]
+    if rng.random() < 0.5:
+        part = np.repeat(part[..., :1], 3, -1)
+    strength = rng.uniform(2, 14)
+    return np.asarray(
+        cv2.addWeighted(image, 1, part, strength / NOISE_SIGMA, -128 * strength / NOISE_SIGMA),
+        np.uint8,
+    )
+
+
+NOISE_SIGMA = 32.0
+
+
+@lru_cache(maxsize=1)
+def _noise() -> Pixels:
+    """One field of normal noise around 128, from which parts are cut: drawing it anew is slow."""
+    field = np.random.default_rng(5).normal(128, NOISE_SIGMA, (768, 1024, 3))
+    return np.clip(field, 0, 255).astype(np.uint8)

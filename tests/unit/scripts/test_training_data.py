@@ -1,0 +1,193 @@
+"""What the detector is trained on: boxes that are right, pictures that are new each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.domain.imaging import Box, Detection, Pixels
+from scripts.training.photos import (
+    DataError,
+    Photo,
+    load_photos,
+    mended,
+    read_boxes,
+    without_plates,
+)
+from scripts.training.scenes import Mix, Scenes
+
+BLUE, GREEN = (255, 0, 0), (0, 255, 0)
+
+
+def photo(pixels: Pixels | None = None, *plates: tuple[float, ...]) -> Photo:
+    """A grey street with a green plate on each box, and the same without."""
+    street = np.full((240, 320, 3), 90, np.uint8)
+    shown = street.copy() if pixels is None else pixels
+    for x1, y1, x2, y2 in plates:
+        cv2.rectangle(shown, (int(x1), int(y1)), (int(x2) - 1, int(y2) - 1), GREEN, -1)
+    boxes = np.array(plates, np.float32).reshape(-1, 4)
+    return Photo("a.jpg", shown, street, boxes, np.zeros((0, 4), np.float32))
+
+
+def plain_scenes(photos: list[Photo], plates: list[Pixels], **mix: float) -> Scenes:
+    nothing = {"mosaic": 0.0, "swapped": 0.0, "erased": 0.0, "added": 0.0, "writing": 0.0}
+    return Scenes(photos, plates, 256, Mix(**(nothing | mix)))
+
+
+def share_of_colour(picture: Pixels, row: np.ndarray, channel: int) -> float:
+    """Share of a box in which one channel outshines the others."""
+    x1, y1, x2, y2 = (int(v) for v in row[:4])
+    part = picture[y1:y2, x1:x2].astype(int)
+    others = np.delete(part, channel, -1).max(-1)
+    return float((part[..., channel] > others + 40).mean())
+
+
+# --- boxes -------------------------------------------------------------------------------------
+
+
+def test_a_teachers_box_replaces_the_label_of_the_same_plate() -> None:
+    label, tight = Box(0, 0, 100, 50), Box(10, 5, 92, 45)
+
+    plates, unsure = mended([label], [Detection(tight, 0.9)])
+
+    assert plates == [tight]
+    assert unsure == []
+
+
+def test_a_label_that_the_teacher_does_not_see_stays() -> None:
+    label = Box(0, 0, 100, 50)
+
+    assert mended([label], []) == ([label], [])
+
+
+def test_what_the_teacher_alone_is_sure_of_is_a_plate_and_what_he_is_not_is_left_open() -> None:
+    sure, faint = Box(0, 0, 60, 20), Box(200, 0, 260, 20)
+
+    plates, unsure = mended([], [Detection(sure, 0.8), Detection(faint, 0.3)])
+
+    assert plates == [sure]
+    assert unsure == [faint]
+
+
+def test_a_label_file_gives_pixels(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
+
+    assert read_boxes(tmp_path / "a.txt", 400, 200) == [Box(150, 50, 250, 150)]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("0 0.5 0.5 0.25", "class x y width height"),
+        ("0 a b c d", "class x y width height"),
+        ("0 1.5 0.5 0.2 0.2", "outside"),
+        ("0 0.5 0.5 0 0", "outside"),
+    ],
+)
+def test_a_bad_label_is_refused_with_file_and_line(
+    tmp_path: Path, line: str, complaint: str
+) -> None:
+    (tmp_path / "a.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
+
+    with pytest.raises(DataError, match=f"a.txt:2: .*{complaint}"):
+        read_boxes(tmp_path / "a.txt", 400, 200)
+
+
+def test_photographs_are_read_with_their_labels_and_again_from_the_cache(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), np.full((100, 200, 3), 60, np.uint8))
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.2\n")
+
+    for _ in range(2):
+        (one,) = load_photos(tmp_path, None, tmp_path / "cache")
+
+        assert one.plates.tolist() == [[50, 40, 150, 60]]
+        assert one.erased.shape == one.pixels.shape
+
+
+def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+
+    with pytest.raises(DataError, match=r"a\.jpg: no photograph"):
+        load_photos(tmp_path, None, tmp_path / "cache")
+
+
+def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no photographs"):
+        load_photos(tmp_path, None, tmp_path / "cache")
+
+
+def test_an_erased_plate_is_gone_and_the_rest_is_untouched() -> None:
+    shown = photo(None, (100, 100, 180, 120))
+
+    erased = without_plates(shown.pixels, shown.plates.tolist())
+
+    assert np.abs(erased[105:115, 110:170].astype(int) - 90).max() <= 5
+    assert (erased[:80] == shown.pixels[:80]).all()
+
+
+# --- scenes ------------------------------------------------------------------------------------
+
+
+def test_the_same_numbers_give_the_same_picture_and_others_another() -> None:
+    scenes = Scenes([photo(None, (100, 100, 180, 120))], [], 256)
+
+    first, again = (scenes.draw(np.random.default_rng(5)) for _ in range(2))
+    other, _ = scenes.draw(np.random.default_rng(6))
+
+    assert (first[0] == again[0]).all()
+    assert (first[1] == again[1]).all()
+    assert (first[0] != other).any()
+
+
+def test_a_counted_box_lies_on_its_plate_however_the_photograph_is_turned() -> None:
+    scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [])
+    shares = []
+    for seed in range(60):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        shares += [share_of_colour(picture, row, 1) for row in rows if row[4] == 1]
+
+    assert len(shares) > 40
+    assert np.median(shares) > 0.8
+
+
+def test_a_swapped_plate_takes_the_place_of_the_old_one() -> None:
+    blue = np.full((110, 520, 3), BLUE, np.uint8)
+    scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [blue], swapped=1.0)
+    blues = greens = counted = 0.0
+    for seed in range(40):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        for row in rows[rows[:, 4] == 1]:
+            counted += 1
+            blues += share_of_colour(picture, row, 0) > 0.5
+            greens += share_of_colour(picture, row, 1) > 0.2
+
+    assert counted > 20
+    assert blues / counted > 0.6  # grey pictures have no colour to see
+    assert greens == 0
+
+
+def test_an_erased_photograph_shows_no_plate_and_has_no_box() -> None:
+    scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [], erased=1.0)
+
+    for seed in range(10):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        assert len(rows) == 0
+        assert share_of_colour(picture, np.array([0, 0, 256, 256]), 1) < 0.02
+
+
+def test_boxes_stay_inside_the_picture() -> None:
+    plate = np.full((110, 520, 3), 200, np.uint8)
+    scenes = Scenes([photo(None, (100, 100, 180, 120), (5, 200, 60, 220))], [plate], 256)
+
+    for seed in range(60):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        assert picture.shape == (256, 256, 3)
+        assert picture.dtype == np.uint8
+        assert (rows[:, :4] >= 0).all()
+        assert (rows[:, :4] <= 256).all()
+        assert (rows[:, 2:4] > rows[:, :2]).all()
