@@ -19,13 +19,17 @@ from pathlib import Path
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
+from edge.adapters.kernel_clock import kernel_clock
+from edge.adapters.metrics import CameraFigures, Listen, Questions, State, TelemetryServer
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
 from edge.adapters.publisher import Publisher, PublisherLimits
 from edge.adapters.second_look import SecondLook
-from edge.adapters.system import SystemClock, random_bytes
+from edge.adapters.service import ServiceManager
+from edge.adapters.system import SystemClock, product_version, random_bytes
+from edge.adapters.thermometers import temperatures
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
 from edge.adapters.weights import Manifest
@@ -52,9 +56,12 @@ from edge.privacy.pseudonyms import SaltChain
 from edge.runtime.engine import Engine, Stream, VehicleCounts
 from edge.runtime.evidence_desk import Case, EvidenceDesk
 from edge.runtime.gatekeeper import Gatekeeper
+from edge.runtime.health import STALLED_S, Health
 from edge.runtime.summary import RunSummary, StreamSummary
+from edge.runtime.traffic import ClosedEpochs, Totals
 
 FULL_OUTBOX_RETRY_S = 0.05
+STAGES = ("decode", "detect", "read", "track", "judge", "evidence")
 SAY_SAFE_S = 3.0
 """How long a box that stays shut tries to say so."""
 
@@ -215,20 +222,49 @@ def run_site(
         )
         desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
         streams = tuple(_stream(site, eyes, camera) for camera in recorded)
+        traffic = ClosedEpochs(
+            (each.value for each in ReadOutcome), (rule.id for rule in site.rules), STAGES
+        )
         health = _Health(publisher, desk, outbox)
+        condition = _condition(site, streams, publisher, traffic, clock, drain_s)
+
+        def on_epoch(counts: VehicleCounts) -> None:
+            health.epoch_closed(counts)
+            traffic.close(_totals(engine, desk, outbox))
+
         engine = Engine(
-            streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=health.epoch_closed
+            streams,
+            rule_book,
+            desk,
+            on_frame=progress.on_frame,
+            on_epoch=on_epoch,
+            on_turn=lambda: condition.turned(rule_book.epochs_begun),
         )
 
         def on_refusal(error: EdgeError) -> None:
             engine.shut(error)
+            condition.enter("safe", error.code)
             publisher.set_availability("safe", error.code)
 
         gatekeeper = Gatekeeper([gate], clock.utc, on_refusal)
         cleanup.callback(gatekeeper.stop)
         gatekeeper.start()
+        condition.watch("gatekeeper", gatekeeper.is_alive)
+        condition.watch("publisher", publisher.is_alive)
+        cleanup.enter_context(_telling(site, condition))
         progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
-        return _run(site, engine, desk, outbox, publisher, health, rule_book, realtime, drain_s)
+        return _run(
+            site,
+            engine,
+            desk,
+            outbox,
+            publisher,
+            condition,
+            on_epoch,
+            rule_book,
+            realtime,
+            drain_s,
+        )
 
 
 def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
@@ -237,7 +273,8 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     desk: EvidenceDesk,
     outbox: Outbox,
     publisher: Publisher,
-    health: _Health,
+    condition: Health,
+    on_epoch: Callable[[VehicleCounts], None],
     rule_book: RuleBook,
     realtime: bool,  # noqa: FBT001
     drain_s: float,
@@ -245,8 +282,10 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     wall, cpu = time.perf_counter(), time.process_time()
     failure: EdgeError | None = None
     waiting_before = outbox.depth()
+    interrupted: KeyboardInterrupt | None = None
     publisher.start()
     desk.start()
+    condition.enter("online", "online")
     try:
         try:
             try:
@@ -258,11 +297,18 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
                     desk.close()
         except EdgeError as error:
             failure = error
-        health.epoch_closed(engine.counts)
-        publisher.drain(drain_s)
+        except KeyboardInterrupt as stop:
+            interrupted = stop
+        condition.enter("stopping", "stopped" if failure is None else failure.code)
+        on_epoch(engine.counts)
+        # Whoever stops the box waits for what can still be delivered, not for a broker.
+        if interrupted is None or publisher.state.connected:
+            publisher.drain(drain_s)
         ending = publisher.state
     finally:
         publisher.stop()
+    if interrupted is not None:
+        raise interrupted
     kept = outbox.depth()
     if failure is None and kept:
         failure = _kept(kept, ending.problem, site)
@@ -316,6 +362,86 @@ def _out_of_hours(stream: Stream) -> int:
     return stream.camera.out_of_hours if isinstance(stream.camera, GuardedCamera) else 0
 
 
+def _condition(
+    site: SiteFolder,
+    streams: Sequence[Stream],
+    publisher: Publisher,
+    traffic: ClosedEpochs,
+    clock: Clock,
+    patience_s: float,
+) -> Health:
+    """What the box knows of itself, from all its parts."""
+
+    def broker() -> tuple[bool, int]:
+        state = publisher.state
+        return state.connected, state.connections
+
+    return Health(
+        version=product_version(),
+        site=site.site.site,
+        box=site.site.box,
+        traffic=traffic,
+        cameras=lambda: _camera_figures(streams),
+        broker=broker,
+        epoch_s=site.policy.epoch_minutes * 60,
+        monotonic=clock.monotonic,
+        clock=kernel_clock,
+        temperatures=temperatures,
+        # A full outbox is waited for; that is no standstill.
+        stalled_s=STALLED_S + patience_s,
+    )
+
+
+def _camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
+    """One for each camera, whose recordings count together."""
+    figures = []
+    for name in dict.fromkeys(stream.camera.name for stream in streams):
+        counts = [stream.counts for stream in streams if stream.camera.name == name]
+        figures.append(
+            CameraFigures(
+                name,
+                frames=sum(one.decoded for one in counts),
+                corrupt=sum(one.corrupt for one in counts),
+                connections=sum(one.decoded > 0 for one in counts),
+                up=any(one.decoded for one in counts),
+            )
+        )
+    return figures
+
+
+@contextlib.contextmanager
+def _telling(site: SiteFolder, condition: Health) -> Iterator[None]:
+    """The service manager and the telemetry's listeners are told, until the block ends."""
+    with contextlib.ExitStack() as cleanup:
+        if site.site.telemetry is not None:
+            questions = Questions(condition.figures, condition.healthy, condition.ready)
+            cleanup.enter_context(
+                TelemetryServer(Listen.parse(site.site.telemetry.listen), questions)
+            )
+        service = ServiceManager(os.environ, lambda: condition.healthy().holds, condition.status)
+
+        def on_state(state: State) -> None:
+            if state == "online":
+                service.ready()
+            elif state == "stopping":
+                service.stopping()
+
+        condition.follow(on_state)
+        cleanup.enter_context(service)
+        yield
+
+
+def _totals(engine: Engine, desk: EvidenceDesk, outbox: Outbox) -> Totals:
+    return Totals(
+        vehicles={each.value: engine.counts.outcomes[each] for each in ReadOutcome},
+        hits=dict(desk.counts.by_rule),
+        analysed=sum(stream.analysed for stream in engine.streams),
+        dropped=sum(stream.counts.dropped for stream in engine.streams),
+        stage_s={stage: ms / 1000 for stage, ms in _stage_ms(engine, desk).items()},
+        waiting=outbox.depth(),
+    )
+
+
 def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
     seconds = {"decode": sum(stream.counts.decode_s for stream in engine.streams)}
     for stream in engine.streams:
@@ -333,7 +459,8 @@ def _signals_held() -> Iterator[None]:
         yield
         return
     before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
         yield

@@ -11,7 +11,6 @@ import sys
 import threading
 import traceback
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -64,20 +63,15 @@ def options(
 ) -> None:
     """Options of every verb."""
     if show_version:
-        typer.echo(f"edge-anpr {_version()}")
+        from edge.adapters.system import product_version
+
+        typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
     logging.basicConfig(
         level=log_level.value.upper(),
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-
-
-def _version() -> str:
-    try:
-        return version("edge-anpr")
-    except PackageNotFoundError:
-        return "(run from its sources)"
 
 
 app.command()(run)

@@ -17,6 +17,9 @@ from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.runtime.evidence_desk import Case, EvidenceDesk
 from edge.runtime.intake import Intake, StreamCounts, StreamEnd, capture
 
+TURN_S = 1.0
+"""How long the pipeline waits for a frame before it comes round, to say that it lives."""
+
 SHUT_WITHIN_S = 2.0
 """How long a shut source may take to let go."""
 
@@ -69,6 +72,7 @@ class Engine:
         desk: takes the offences.
         on_frame: called after each analysed frame with the stream's index; for progress.
         on_epoch: called when an epoch has closed, with the counters so far.
+        on_turn: called each time the pipeline comes round, with or without a frame.
     """
 
     def __init__(
@@ -79,6 +83,7 @@ class Engine:
         *,
         on_frame: Callable[[int], None] = lambda _index: None,
         on_epoch: Callable[[VehicleCounts], None] = lambda _counts: None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self.streams = tuple(streams)
         self.counts = VehicleCounts()
@@ -87,6 +92,7 @@ class Engine:
         self._desk = desk
         self._on_frame = on_frame
         self._on_epoch = on_epoch
+        self._on_turn = on_turn
         self._open: dict[tuple[int, int], _Open] = {}
         self._shutting = threading.Lock()
         self._intake: Intake | None = None
@@ -158,7 +164,12 @@ class Engine:
         now_s = elapsed_s
         try:
             while remaining:
-                item = intake.take()
+                item = intake.take(TURN_S)
+                self._on_turn()
+                if item is None:
+                    if realtime:  # a key ends on time though no camera gives frames
+                        self._advance(time.monotonic())
+                    continue
                 if isinstance(item, StreamEnd):
                     remaining -= 1
                     self._end_stream(item, failures)
