@@ -85,6 +85,13 @@ class RunResult:
     failure: EdgeError | None
 
 
+class Reload(KeyboardInterrupt):
+    """Raised by a signal's handler: end in order, to be run again with the site's files anew.
+
+    What waits is not waited for, and the service manager is not told of a stop.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class RunProgress:
     """Whom to tell how a run gets on.
@@ -156,6 +163,19 @@ def site_recordings(site: SiteFolder, cameras: Sequence[str]) -> tuple[Recording
         address = source if "://" in source else str(site.resolve(source))
         found.append(Recording(camera, require_recorded(address, site.policy)))
     return tuple(found)
+
+
+def require_open(site: SiteFolder, recordings: Sequence[Recording]) -> None:
+    """Ask the gate whether these recordings may be run, and open nothing.
+
+    Raises:
+        EdgeError: they may not.
+    """
+    clock = SystemClock()
+    recorded = [camera.started_at for camera in _sources(recordings, clock)]
+    refused = _Gate(site, recorded)(clock.utc())
+    if refused is not None:
+        raise refused
 
 
 def run_site(
@@ -299,10 +319,13 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
             failure = error
         except KeyboardInterrupt as stop:
             interrupted = stop
-        condition.enter("stopping", "stopped" if failure is None else failure.code)
+        if not isinstance(interrupted, Reload):
+            condition.enter("stopping", "stopped" if failure is None else failure.code)
         on_epoch(engine.counts)
         # Whoever stops the box waits for what can still be delivered, not for a broker.
-        if interrupted is None or publisher.state.connected:
+        if interrupted is None or (
+            publisher.state.connected and not isinstance(interrupted, Reload)
+        ):
             publisher.drain(drain_s)
         ending = publisher.state
     finally:

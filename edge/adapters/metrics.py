@@ -1,8 +1,8 @@
 """How the box is, over HTTP: `/metrics`, `/healthz` and `/readyz`, and nothing else.
 
-The names are a closed list, like the topics. Labels hold ids of site.yaml and policy.yaml and words
-of this file; none is made of anything that was seen. Numbers that follow the traffic come from closed
-epochs alone, see `edge.runtime.traffic`.
+The names are a closed list, like the topics. Labels hold ids of site.yaml and policy.yaml and
+words of this file; none is made of anything that was seen. Numbers that follow the traffic come
+from closed epochs alone, see `edge.runtime.traffic`.
 
 Text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
 """
@@ -222,7 +222,7 @@ def _of_the_traffic(figures: Figures) -> Iterator[Metric]:
     yield stages
     yield _gauge(
         "outbox_hits",
-        "Hits that waited when the last epoch closed, rounded down to tens, fewer than ten as none.",
+        "Hits that waited when the last epoch closed, in tens; fewer than ten as none.",
         figures.outbox,
     )
     yield _gauge(
@@ -277,8 +277,8 @@ class TelemetryServer:
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "no such address"
             raise ConfigError(
-                f"site.yaml: telemetry.listen: {listen.host}:{listen.port}: {reason}; choose another "
-                "port or address"
+                f"site.yaml: telemetry.listen: {listen.host}:{listen.port}: {reason}; choose "
+                "another port or address"
             ) from None
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="telemetry", daemon=True

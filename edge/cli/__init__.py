@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import logging
 import resource
 import signal
 import sys
 import threading
-import traceback
 from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +18,7 @@ from edge.cli.demo import demo
 from edge.cli.evaluate import app as evaluate
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
+from edge.cli.logs import LogFormat, place_of, set_up, tell_error, tell_refusal
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.run import run
@@ -57,6 +55,9 @@ def options(
     log_level: Annotated[
         LogLevel, typer.Option(help="How much to log on standard error; never a plate.")
     ] = LogLevel.WARNING,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="How to log: for a person, or one JSON object a line.")
+    ] = LogFormat.CONSOLE,
     show_version: Annotated[
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
     ] = False,
@@ -67,11 +68,7 @@ def options(
 
         typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
-    logging.basicConfig(
-        level=log_level.value.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    set_up(log_level.value.upper(), log_format)
 
 
 app.command()(run)
@@ -99,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="edge-anpr")
     except EdgeError as error:
-        sys.stderr.write(f"error: {error}\n")
+        tell_refusal(error)
         sys.exit(int(error.exit_code))
     except Exception as error:  # noqa: BLE001 - told without its text, see above
         _report(error)
@@ -115,9 +112,8 @@ def _forbid_core_dumps() -> None:
 
 
 def _report(error: BaseException | None) -> None:
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    path = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(frames[-6:]))
-    sys.stderr.write(
-        f"error: E_INTERNAL: {type(error).__name__} at {path}; this is a mistake of the program, "
-        "please report this line\n"
+    tell_error(
+        "E_INTERNAL",
+        f"{type(error).__name__} at {place_of(error)}; this is a mistake of the program, please "
+        "report this line",
     )
