@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from edge.cli import app
+from edge.errors import EdgeError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
@@ -89,3 +94,18 @@ def start(
         stdin=subprocess.DEVNULL,
         text=True,
     )
+
+
+def verb(*arguments: str | Path) -> Finished:
+    """Run one verb in this process: for verbs that do nothing but read and write files."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            app(args=[*map(str, arguments)], prog_name="edge-anpr")
+        except EdgeError as error:
+            err.write(f"error: {error}\n")
+            status = int(error.exit_code)
+        except SystemExit as left:
+            status = int(left.code or 0)
+    return Finished(status, out.getvalue(), err.getvalue())

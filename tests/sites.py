@@ -7,7 +7,7 @@ import json
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -185,8 +185,32 @@ def demo_key(name: str) -> dict[str, Any]:
     return {"key": SigningKey.demo_of(name).public.text, "demo": True}
 
 
-def sign_site(folder: Path, *signers: str) -> None:
-    """Sign the site's policy with demo keys; all signers when none is named.
+def make_real(made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60) -> None:
+    """Give a site real keys, dates that hold today, and its signatures; it is not activated yet."""
+    path = made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    for holders in (
+        content["approvals"]["signers"],
+        content["suspension"]["keys"],
+        content["issuers"],
+    ):
+        for name, holder in holders.items():
+            keys.setdefault(name, SigningKey.generate(name))
+            holder.update(key=keys[name].public.text, demo=False)
+    today = datetime.now(timezone.utc).date()
+    later = (today + timedelta(days=days)).isoformat()
+    content["activation"]["sunset"] = later
+    content["activation"]["not_before"] = (today - timedelta(days=30)).isoformat()
+    content["evaluation"]["next_due"] = later
+    content["dpia"]["review_date"] = later
+    for authority in content["authorities"].values():
+        authority["valid"]["until"] = later
+    write_yaml(path, content)
+    sign_site(made.folder, keys=keys)
+
+
+def sign_site(folder: Path, *signers: str, keys: dict[str, SigningKey] | None = None) -> None:
+    """Sign the site's policy, with demo keys if no others are given; as every signer by default.
 
     A policy that is not complete is left alone: that is what its test is about.
     """
@@ -196,7 +220,8 @@ def sign_site(folder: Path, *signers: str) -> None:
         return
     signatures = None
     for name in signers or document.approvals.signers:
-        signatures = add_signature(document, SigningKey.demo_of(name), signatures)
+        key = SigningKey.demo_of(name) if keys is None else keys[name]
+        signatures = add_signature(document, key, signatures)
     if signatures is not None:
         (folder / SIGNATURES_FILE).write_text(signatures.text())
 

@@ -56,7 +56,7 @@ _SHORT_S = 3.0
 _CUTS_BEFORE_HOLD = 3
 
 _Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,60}$")]
-_Reason = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9_.-]|E_[A-Z0-9_]){1,60}$")]
+_Reason = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9_.-]{1,60}|E_[A-Z0-9_]{1,58})$")]
 
 
 class Availability(BaseModel):

@@ -1,4 +1,4 @@
-"""Whatever stands in the two files, the outcome is a site or a `ConfigError`."""
+"""Whatever stands in the files, the outcome is what it says or a refusal with a code."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.errors import ConfigError
-from edge.policy.document import parse_document
-from edge.policy.model import Policy
+from edge.errors import ConfigError, EdgeError
+from edge.policy.activation import read_activation, read_in_force, require_lease
+from edge.policy.diff import changes
+from edge.policy.document import parse_document, parse_draft
+from edge.policy.gate import refusal
+from edge.policy.homework import homework
+from edge.policy.model import Policy, contradictions
+from edge.policy.signatures import parse_signatures, signers_of
 from edge.policy.site_folder import load_site_folder
 from tests.unit.policy.example import POLICY, SITE, write_site
+from tests.unit.policy.policies import DIGEST, NOON, facts, in_force, policy, signed
+
+EXAMPLE = policy()
+SIGNATURES = signed(EXAMPLE).text()
+REAL = policy(real=True)
+IN_FORCE = in_force(REAL)
 
 # What YAML, the models and the file system find hardest to swallow.
 TROUBLE = st.sampled_from(
@@ -43,9 +54,9 @@ def bent(draw: st.DrawFn, text: str) -> str:
     return text
 
 
-def outcome(policy: str) -> Policy | None:
+def outcome(text: str) -> Policy | None:
     try:
-        return parse_document(policy, Path("policy.yaml"), Policy).model
+        return parse_document(text, Path("policy.yaml"), Policy).model
     except ConfigError:
         return None
 
@@ -53,9 +64,73 @@ def outcome(policy: str) -> Policy | None:
 @given(bent(POLICY))
 @settings(max_examples=300, deadline=None)
 def test_a_bent_policy_is_read_or_refused(text: str) -> None:
-    policy = outcome(text)
-    if policy is not None:
-        assert len(policy.sha256()) == 64
+    read = outcome(text)
+    if read is not None:
+        assert len(read.sha256()) == 64
+
+
+@given(bent(POLICY))
+@settings(max_examples=150, deadline=None)
+def test_p18_whatever_a_bent_policy_lacks_becomes_a_list(text: str) -> None:
+    try:
+        draft = parse_draft(text, Path("policy.yaml"), Policy)
+    except ConfigError:
+        return
+    for finding in homework(draft, moment=NOON, dpia_sha256=DIGEST):
+        assert finding.line >= 1
+        assert "\n" not in finding.words.fr
+
+
+@given(bent(POLICY))
+@settings(max_examples=100, deadline=None)
+def test_p04_a_bent_policy_is_compared_and_a_difference_is_never_silent(text: str) -> None:
+    after = outcome(text)
+    if after is None or list(contradictions(after)):
+        return
+    assert bool(changes(EXAMPLE, after)) == (EXAMPLE.document() != after.document())
+
+
+@given(bent(SIGNATURES))
+@settings(max_examples=200, deadline=None)
+def test_p01_bent_signatures_are_refused_or_say_the_same(text: str) -> None:
+    try:
+        read = parse_signatures(text, Path("policy.signatures.json"))
+        signed_by = signers_of(EXAMPLE, read)
+    except EdgeError as error:
+        assert error.code == "E_SIGNATURE"  # noqa: PT017 - both outcomes are right
+        return
+    assert signed_by <= {"mayor", "chief", "officer"}
+    good = signed(EXAMPLE).signatures
+    assert all(read.signatures[name] == good[name] for name in signed_by)
+
+
+@given(bent(IN_FORCE.text()))
+@settings(max_examples=200, deadline=None)
+def test_p20_a_bent_activation_opens_nothing_that_was_not_opened_before(text: str) -> None:
+    try:
+        read = read_in_force(text, Path("activation.json"))
+    except EdgeError as error:
+        assert error.code == "E_LEASE"  # noqa: PT017 - both outcomes are right
+        return
+    late = IN_FORCE.activation.expires
+    for now in (NOON, late):
+        refused = refusal(facts(REAL, in_force=read), now)
+        assert refused is None or refused.code.startswith("E_")
+        if refused is None:
+            assert now < late
+            assert read.activation.lease == IN_FORCE.activation.lease
+
+
+@given(bent(IN_FORCE.activation.text()))
+@settings(max_examples=100, deadline=None)
+def test_p20_a_bent_record_is_refused_or_is_the_record(text: str) -> None:
+    try:
+        read = read_activation(text, Path("record.json"))
+        require_lease(REAL, "box-1", read, NOON)
+    except EdgeError as error:
+        assert error.code in {"E_LEASE", "E_SIGNATURE"}  # noqa: PT017 - both outcomes are right
+    else:
+        assert read.lease == IN_FORCE.activation.lease
 
 
 @given(st.text(max_size=200) | st.lists(TROUBLE, max_size=12).map("".join))

@@ -13,13 +13,13 @@ from edge.errors import CODES, ConfigError
 from edge.policy.document import parse_draft
 from edge.policy.duties import DUTIES, FAULTS, WHY, Severity, Words
 from edge.policy.homework import Finding, flaws, homework, unready
-from edge.policy.model import Policy
+from edge.policy.model import Language, Policy
 from edge.policy.site_folder import read_draft, read_policy
 from edge.policy.template import QUESTIONS, template
 from tests.unit.policy.example import POLICY
 from tests.unit.policy.policies import DIGEST, NOON, Change, document, policy, write
 
-LANGUAGES = ("nl", "fr", "de", "en")
+LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
 
 
 def edit(path: str, value: object) -> Change:
@@ -322,9 +322,11 @@ def test_p18_every_sentence_is_there_in_four_languages_with_the_same_values() ->
 
 
 def test_p18_every_duty_and_fault_has_a_reason_and_a_known_code() -> None:
-    for one in (*DUTIES, *FAULTS.values()):
-        assert one.requirement in WHY
-        assert one.code in CODES or one.code.startswith("W_")
+    said = [(duty.requirement, duty.code) for duty in DUTIES]
+    said += [(fault.requirement, fault.code) for fault in FAULTS.values()]
+    for requirement, code in said:
+        assert requirement in WHY
+        assert code in CODES or code.startswith("W_")
 
 
 def test_p18_every_duty_is_a_field_of_the_policy() -> None:

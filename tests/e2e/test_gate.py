@@ -1,0 +1,332 @@
+"""The gate of a real box: shut before anything is opened, and shut again when something breaks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.policy_state import CLOCK
+from edge.errors import ExitCode
+from edge.privacy.keys import new_signer_key
+from edge.privacy.moments import utc_text
+from edge.privacy.signing import SigningKey
+from tests.product import CLIPS, Finished, product, start, verb
+from tests.shared_material import needs_shared
+from tests.sites import MadeSite, make_real, make_site, set_port, sign_site, write_yaml
+from tests.wiretap import Wiretap
+
+CLIP = CLIPS / "street_day.mp4"
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> MadeSite:
+    return make_site(tmp_path, stolen=["1DLK482"])
+
+
+@pytest.fixture
+def never_opened(tmp_path: Path) -> Path:
+    """A source that could not be read if anybody tried."""
+    clip = tmp_path / "clip.mp4"
+    clip.write_bytes(b"no video at all")
+    return clip
+
+
+def run(made: MadeSite, source: Path, *arguments: str) -> Finished:
+    at = ("--recorded-at", "2026-03-10T08:25:00+01:00")
+    return verb("run", "--site", made.folder, "--source", source, "--drain", "0", *at, *arguments)
+
+
+def refused(done: Finished, code: str) -> None:
+    assert "Traceback" not in done.err
+    errors = [line for line in done.error_lines if f"error: {code}: " in line]
+    assert len(errors) == len(done.error_lines) == 1, done.err
+    assert done.status in {ExitCode.CONFIG, ExitCode.KEYS}
+
+
+def edit(made: MadeSite, change: Callable[[dict[str, Any]], object], *, sign: bool) -> None:
+    path = made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    write_yaml(path, content)
+    if sign:
+        sign_site(made.folder)
+
+
+def set_(path: str, value: object) -> Callable[[dict[str, Any]], None]:
+    *way, last = path.split("/")
+
+    def change(content: Any) -> None:
+        for step in way:
+            content = content[step]
+        content[last] = value
+
+    return change
+
+
+def more_purposes(content: dict[str, Any]) -> None:
+    content["purposes"]["more"] = content["purposes"]["wanted-vehicles"]
+
+
+@pytest.mark.parametrize("sign", [False, True], ids=["unsigned", "signed anew"])
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (set_("dpia/date", "2026-01-06"), "E_SEQUENCE"),
+        (set_("legal/police_advice/date", "2026-01-06"), "E_SEQUENCE"),
+        (set_("finance/vendor_paid_per_fine", value=True), "E_FINANCIAL_MOTIVE"),
+        (set_("purposes/wanted-vehicles/retention_hours", 31 * 24), "E_RETENTION_CEILING"),
+        (lambda c: c["activation"].pop("sunset"), "E_SUNSET"),
+        (lambda c: c["alternatives"].pop("targeted"), "E_ALTERNATIVES"),
+        (lambda c: c.pop("accuracy"), "E_ACCURACY"),
+    ],
+)
+def test_p01_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_opened(
+    change: Callable[[dict[str, Any]], object],
+    code: str,
+    sign: bool,
+    made: MadeSite,
+    never_opened: Path,
+) -> None:
+    edit(made, change, sign=sign)
+
+    refused(run(made, never_opened), code)
+    assert not made.state.exists()
+
+
+def test_p03_a_new_purpose_takes_new_signatures_and_then_a_dpia(
+    made: MadeSite, never_opened: Path
+) -> None:
+    edit(made, more_purposes, sign=False)
+    refused(run(made, never_opened), "E_SIGNATURE")
+
+    sign_site(made.folder)
+    refused(run(made, never_opened), "E_PURPOSE_NOT_IN_DPIA")
+
+    edit(made, lambda c: c["dpia"]["purposes"].append("more"), sign=True)
+    assert run(made, never_opened).status == ExitCode.SOURCE  # now it was opened
+
+
+def test_p01_unsigned_and_half_signed_policies_open_nothing(
+    made: MadeSite, never_opened: Path
+) -> None:
+    sign_site(made.folder, "mayor", "chief")
+    refused(run(made, never_opened), "E_QUORUM")
+    (made.folder / "policy.signatures.json").unlink()
+    refused(run(made, never_opened), "E_SIGNATURE")
+    assert not made.state.exists()
+
+
+def test_p02_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Path) -> None:
+    file = made.folder / "dpia.md"
+    file.write_bytes(file.read_bytes() + b"\n")
+    refused(run(made, never_opened), "E_DPIA_HASH")
+    file.unlink()
+    refused(run(made, never_opened), "E_DPIA_HASH")
+
+
+def test_p01_with_demo_keys_a_recording_is_judged_by_its_own_day(
+    made: MadeSite, never_opened: Path
+) -> None:
+    late = verb(
+        "run", "--site", made.folder, "--source", never_opened,
+        "--recorded-at", "2029-01-01T00:00:00+01:00",
+    )  # fmt: skip
+    refused(late, "E_SUNSET")
+    assert "--recorded-at" in late.err
+
+
+# --- a policy that was really signed ----------------------------------------------------------
+
+
+@pytest.fixture
+def mayor(made: MadeSite, tmp_path: Path) -> Path:
+    """The key that activates; the site is signed with real keys and not activated yet."""
+    from edge.privacy.keys import load_signer_key
+
+    file = new_signer_key(tmp_path / "mayor", "mayor", NOW)
+    make_real(made, {"mayor": load_signer_key(file)})
+    return file
+
+
+def test_p01_p20_a_real_policy_needs_its_activation_whatever_the_source(
+    made: MadeSite, mayor: Path, never_opened: Path
+) -> None:
+    refused(run(made, never_opened), "E_LEASE")
+
+    assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
+    assert run(made, never_opened).status == ExitCode.SOURCE
+
+    state = json.loads((made.state / "activation.json").read_text())
+    state["activation"]["lease"]["expires_at"] = utc_text(NOW + timedelta(days=59))
+    (made.state / "activation.json").write_text(json.dumps(state))
+    refused(run(made, never_opened), "E_SIGNATURE")
+
+
+def test_p01_turning_the_clock_back_revives_no_lease(
+    made: MadeSite, mayor: Path, never_opened: Path
+) -> None:
+    """The box has seen a later day: the lease is over, whatever its clock says now."""
+    assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
+    seen = {"latest": utc_text(NOW + timedelta(days=200))}
+    (made.state / CLOCK).write_text(json.dumps(seen))
+
+    done = run(made, never_opened)
+
+    assert done.status == ExitCode.CONFIG
+    assert "E_SUNSET" in done.err
+
+
+def test_p03_another_policy_than_the_one_in_force_opens_nothing(
+    made: MadeSite, tmp_path: Path, never_opened: Path
+) -> None:
+    keys: dict[str, SigningKey] = {}
+    make_real(made, keys)
+    file = new_signer_key(tmp_path / "k", "mayor", NOW)
+    from edge.privacy.keys import load_signer_key
+
+    keys["mayor"] = load_signer_key(file)
+    make_real(made, keys)
+    assert verb("policy", "activate", made.folder, "--key", file).status == 0
+    edit(made, set_("version", 2), sign=False)
+    refused(run(made, never_opened), "E_SIGNATURE")
+    sign_site(made.folder, keys=keys)
+
+    refused(run(made, never_opened), "E_NOT_IN_FORCE")
+
+
+# --- while it runs ----------------------------------------------------------------------------
+
+
+def availability(overheard: Wiretap) -> list[tuple[str, str]]:
+    messages = [json.loads(one.payload) for one in overheard.of_kind("availability")]
+    return [(one["state"], one["reason"]) for one in messages]
+
+
+def wait_for(condition: Callable[[], bool], within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def break_the_dpia(made: MadeSite) -> str:
+    file = made.folder / "dpia.md"
+    file.write_bytes(file.read_bytes() + b"\n")
+    return "E_DPIA_HASH"
+
+
+def take_a_signature_away(made: MadeSite) -> str:
+    file = made.state / "activation.json"
+    state = json.loads(file.read_text())
+    del state["signatures"]["signatures"]["chief"]
+    file.write_text(json.dumps(state))
+    return "E_QUORUM"
+
+
+def take_the_activation_away(made: MadeSite) -> str:
+    (made.state / "activation.json").unlink()
+    return "E_LEASE"
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    "breaking", [break_the_dpia, take_a_signature_away, take_the_activation_away]
+)
+def test_p02_p11_p20_what_breaks_while_running_shuts_the_box_within_seconds_and_is_told(
+    breaking: Callable[[MadeSite], str], made: MadeSite, mayor: Path, tmp_path: Path
+) -> None:
+    assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
+    long = tmp_path / "long"
+    long.mkdir()
+    for number in range(20):  # a minute and more at its own pace
+        shutil.copy(CLIP, long / f"{number:02}.mp4")
+    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+        set_port(made, broker.port)
+        box = start(
+            ["run", "--site", made.folder, "--source", long, "--realtime", "--drain", "0",
+             "--summary", tmp_path / "summary.json"]
+        )  # fmt: skip
+        try:
+            assert wait_for(lambda: ("online", "running") in availability(overheard), 60)
+            time.sleep(2)
+            code = breaking(made)
+            broken = time.monotonic()
+            told = wait_for(lambda: ("safe", code) in availability(overheard), 15)
+            took = time.monotonic() - broken
+            _, err = box.communicate(timeout=60)
+        finally:
+            box.kill()
+
+    assert told, availability(overheard)
+    assert took < 10
+    assert availability(overheard)[-1] == ("safe", code)  # it is the last word, and retained
+    assert box.returncode == ExitCode.CONFIG
+    assert f"error: {code}: " in err
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert len(summary["streams"]) == 20
+    assert summary["streams"][-1]["frames_analysed"] == 0
+
+
+@needs_shared
+def test_p11_a_box_that_may_not_start_says_so_at_the_broker(made: MadeSite, mayor: Path) -> None:
+    assert mayor.exists()
+    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+        set_port(made, broker.port)
+        done = product("run", "--site", made.folder, "--source", CLIP, "--drain", "0")
+        assert wait_for(lambda: availability(overheard) == [("safe", "E_LEASE")], 5)
+
+    refused(done, "E_LEASE")
+
+
+@needs_shared
+def test_p11_outside_a_camera_s_hours_nothing_is_looked_at(made: MadeSite) -> None:
+    hours = {"weekly": {"tue": ["09:00-10:00"]}}
+    edit(made, set_("cameras/cam-1/hours", hours), sign=True)
+
+    done = product("run", "--site", made.folder, "--source", CLIP, "--drain", "0", "--json")
+
+    assert done.json["frames_out_of_hours"] == 129
+    assert (done.json["frames_analysed"], done.json["vehicles"], done.json["hits"]) == (0, 0, 0)
+
+
+@needs_shared
+def test_p11_behind_a_mask_no_plate_is_found(made: MadeSite) -> None:
+    everything = [[[0, 0], [1, 0], [1, 1], [0, 1]]]
+    edit(made, set_("cameras/cam-1/privacy_masks", everything), sign=True)
+
+    done = product("run", "--site", made.folder, "--source", CLIP, "--drain", "0", "--json")
+
+    assert done.json["frames_analysed"] == 129
+    assert (done.json["vehicles"], done.json["hits"]) == (0, 0)
+
+
+@needs_shared
+def test_p04_a_hit_outside_the_authority_s_mandate_is_counted_and_never_leaves(
+    made: MadeSite,
+) -> None:
+    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+        set_port(made, broker.port)
+        run_it = ("run", "--site", made.folder, "--source", CLIP, "--drain", "0", "--json")
+        within = product(*run_it)
+        seen = len(overheard.of_kind("hit"))
+        valid = {"from": "2026-03-11", "until": "2028-12-31"}
+        edit(made, set_("authorities/police-zone/valid", valid), sign=True)
+        shutil.rmtree(made.state)
+        outside = product(*run_it)
+
+    assert (within.json["hits"], within.json["hits_outside_competence"]) == (1, 0)
+    assert (outside.json["hits"], outside.json["hits_outside_competence"]) == (0, 1)
+    assert outside.json["kept"] == 0
+    assert len(overheard.of_kind("hit")) == seen

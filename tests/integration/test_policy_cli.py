@@ -1,0 +1,370 @@
+"""`edge-anpr check` and `edge-anpr policy`, as those who answer for a camera meet them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from edge.errors import ExitCode
+from edge.privacy.keys import load_signer_key, new_signer_key
+from edge.privacy.signing import SigningKey
+from tests.product import REPOSITORY, Finished, verb
+from tests.sites import MadeSite, make_real, make_site, write_yaml
+
+EXAMPLES = REPOSITORY / "config"
+NOW = datetime.now(timezone.utc)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> MadeSite:
+    return make_site(tmp_path, stolen=["1ABC123"])
+
+
+@pytest.fixture
+def keys(made: MadeSite, tmp_path: Path) -> dict[str, Path]:
+    """Real keys of everybody, each in a file of its own; the site names them."""
+    holders: dict[str, SigningKey] = {}
+    files = {}
+    for name in ("mayor", "chief", "officer", "vtc", "office"):
+        files[name] = new_signer_key(tmp_path / "signers", name, NOW)
+        holders[name] = load_signer_key(files[name])
+    make_real(made, holders)
+    return files
+
+
+def change(made: MadeSite, **sections: Any) -> None:
+    path = made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    for name, values in sections.items():
+        if isinstance(values, dict):
+            content[name].update(values)
+        else:
+            content[name] = values
+    write_yaml(path, content)
+
+
+def refused(done: Finished, status: ExitCode, *words: str) -> None:
+    assert "Traceback" not in done.err
+    assert (done.status, len(done.error_lines)) == (status, 1), done.err
+    for word in words:
+        assert word in done.err
+
+
+def sign(made: MadeSite, keys: dict[str, Path], *names: str) -> Finished:
+    done = None
+    for name in names:
+        done = verb("policy", "sign", made.folder, "--key", keys[name])
+        assert done.status == 0, done.err
+    assert done is not None
+    return done
+
+
+# --- check ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["car-free-zone", "demo", "school-street"])
+def test_p18_the_examples_are_ready(name: str) -> None:
+    done = verb("check", EXAMPLES / name, "--on", "2026-03-10", "--json")
+
+    assert done.status == 0, done.err
+    assert done.json["ready"]
+    assert done.json["signed"]
+    assert {one["severity"] for one in done.json["findings"]} == {"warning"}
+
+
+def test_p18_an_empty_policy_gives_the_full_list_in_the_language_that_was_asked(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "policy.yaml").touch()
+    lists = {lang: verb("check", tmp_path, "--lang", lang, "--json") for lang in ("nl", "fr", "de")}
+
+    for done in lists.values():
+        refused(done, ExitCode.CONFIG, "E_HOMEWORK", "policy.yaml")
+        assert len(done.json["findings"]) >= 45
+        assert not done.json["ready"]
+    said = {lang: done.json["findings"][0]["what"] for lang, done in lists.items()}
+    assert said["nl"] == "Kies de wet waaronder de camera werkt."
+    assert len(set(said.values())) == 3
+    plain = verb("check", tmp_path, "--lang", "fr")
+    assert "MANQUE" in plain.out
+    assert "Pourquoi (P16)" in plain.out
+    assert "policy.yaml:1:1" in plain.out
+
+
+def test_p18_check_names_one_missing_duty_with_its_code(made: MadeSite) -> None:
+    path = made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    del content["alternatives"]["awareness"]
+    write_yaml(path, content)
+
+    refused(verb("check", made.folder, "--on", "2026-03-10"), ExitCode.CONFIG, "E_ALTERNATIVES")
+
+
+def test_p18_a_day_that_has_passed_is_on_the_list(made: MadeSite) -> None:
+    refused(verb("check", made.folder, "--on", "2029-01-01"), ExitCode.CONFIG, "E_HOMEWORK")
+    refused(verb("check", made.folder, "--on", "never"), ExitCode.USAGE, "2026-03-10")
+
+
+def test_p18_a_policy_without_signatures_is_ready_to_be_signed(made: MadeSite) -> None:
+    (made.folder / "policy.signatures.json").unlink()
+
+    done = verb("check", made.folder, "--on", "2026-03-10", "--json")
+
+    assert done.status == 0, done.err
+    assert (done.json["ready"], done.json["signed"]) == (True, False)
+    assert done.json["missing_roles"] == ["controller", "police", "dpo"]
+
+
+# --- new --------------------------------------------------------------------------------------
+
+
+def test_p18_a_new_policy_is_a_template_that_check_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "street"
+    made = verb("policy", "new", folder, "--defaults", "--lang", "nl")
+
+    assert made.status == 0, made.err
+    assert "Kies de wet" in (folder / "policy.yaml").read_text()
+    refused(verb("check", folder), ExitCode.CONFIG, "E_HOMEWORK", " 0 wrong")
+    refused(verb("policy", "new", folder, "--defaults"), ExitCode.USAGE, "exists already")
+    refused(verb("policy", "new", tmp_path / "other"), ExitCode.USAGE, "--defaults")
+
+
+# --- sign and verify --------------------------------------------------------------------------
+
+
+def test_p01_three_people_sign_one_after_the_other(made: MadeSite, keys: dict[str, Path]) -> None:
+    (made.folder / "policy.signatures.json").unlink()
+    refused(verb("policy", "verify", made.folder), ExitCode.KEYS, "E_SIGNATURE", "not signed")
+
+    first = sign(made, keys, "mayor")
+    assert "still to sign: police, dpo" in first.out
+    refused(verb("policy", "verify", made.folder), ExitCode.CONFIG, "E_QUORUM", "police, dpo")
+    last = sign(made, keys, "chief", "officer")
+    assert "every role has signed" in last.out
+    done = verb("policy", "verify", made.folder, "--json")
+    assert done.status == 0, done.err
+    assert done.json["signers"] == {"mayor": "controller", "chief": "police", "officer": "dpo"}
+    assert done.json["demo"] is False
+
+
+def test_p03_a_policy_that_changed_is_signed_anew_by_all(
+    made: MadeSite, keys: dict[str, Path]
+) -> None:
+    change(made, version=2)
+
+    refused(verb("policy", "verify", made.folder), ExitCode.KEYS, "E_SIGNATURE", "changed")
+    sign(made, keys, "mayor")
+    refused(verb("policy", "verify", made.folder), ExitCode.CONFIG, "E_QUORUM", "police, dpo")
+
+
+def test_p01_a_policy_whose_homework_is_not_done_is_not_signed(
+    made: MadeSite, keys: dict[str, Path]
+) -> None:
+    before = (made.folder / "policy.signatures.json").read_bytes()
+    (made.folder / "dpia.md").write_bytes(b"Another assessment.\n")
+
+    done = verb("policy", "sign", made.folder, "--key", keys["mayor"])
+
+    refused(done, ExitCode.CONFIG, "E_DPIA_HASH")
+    assert (made.folder / "policy.signatures.json").read_bytes() == before
+
+
+def test_p03_a_purpose_that_the_dpia_does_not_cover_is_not_signed(
+    made: MadeSite, keys: dict[str, Path]
+) -> None:
+    content = yaml.safe_load((made.folder / "policy.yaml").read_text())
+    change(made, purposes={"more": content["purposes"]["wanted-vehicles"]})
+
+    done = verb("policy", "sign", made.folder, "--key", keys["mayor"])
+
+    refused(done, ExitCode.CONFIG, "E_PURPOSE_NOT_IN_DPIA", "purposes.more")
+
+
+def test_p01_only_those_whom_the_policy_names_sign_it_and_with_that_key(
+    made: MadeSite, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    stranger = new_signer_key(tmp_path / "x", "stranger", NOW)
+    impostor = new_signer_key(tmp_path / "y", "mayor", NOW)
+
+    done = verb("policy", "sign", made.folder, "--key", stranger)
+    refused(done, ExitCode.CONFIG, "E_QUORUM", "no signer stranger")
+    done = verb("policy", "sign", made.folder, "--key", impostor)
+    refused(done, ExitCode.KEYS, "E_SIGNATURE", "another key")
+    refused(verb("policy", "sign", made.folder), ExitCode.USAGE, "--key")
+
+
+# --- diff -------------------------------------------------------------------------------------
+
+
+def test_p04_the_difference_is_listed_with_what_it_takes(made: MadeSite, tmp_path: Path) -> None:
+    wider = shutil.copytree(made.folder, tmp_path / "wider")
+    path = wider / "policy.yaml"
+    path.write_text(path.read_text().replace('"retention_hours": 24', '"retention_hours": 25'))
+
+    there = verb("policy", "diff", made.folder, wider)
+    back = verb("policy", "diff", path, made.folder / "policy.yaml", "--json")
+    same = verb("policy", "diff", made.folder, made.folder)
+
+    line, needs = there.out.splitlines()
+    assert line == "WIDENING retention: purposes.wanted-vehicles.retention_hours: 24 → 25"
+    assert "every role" in needs
+    assert back.json["needs"] == "one-signer"
+    assert [one["direction"] for one in back.json["changes"]] == ["NARROWING"]
+    assert same.out == "no change\n"
+
+
+# --- activate and renew -----------------------------------------------------------------------
+
+
+def in_force(made: MadeSite) -> Any:
+    file = made.state / "activation.json"
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def test_p20_a_policy_is_activated_for_its_lease_and_renewed(
+    made: MadeSite, keys: dict[str, Path]
+) -> None:
+    change(made, version=1, activation={"lease_days": 10})
+    sign(made, keys, "mayor", "chief", "officer")
+
+    early = verb("policy", "renew", made.folder, "--key", keys["mayor"])
+    refused(early, ExitCode.CONFIG, "E_LEASE", "policy activate")
+    done = verb("policy", "activate", made.folder, "--key", keys["mayor"], "--json")
+    assert done.status == 0, done.err
+    lease = done.json
+    length = moment(lease["expires_at"]) - moment(lease["activated_at"])
+    assert length == timedelta(days=10)
+    again = verb("policy", "renew", made.folder, "--key", keys["mayor"], "--json")
+    assert again.status == 0, again.err
+    assert moment(again.json["expires_at"]) > moment(lease["expires_at"])
+    assert in_force(made)["activation"]["lease"] == again.json
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
+
+
+def test_p20_without_an_evaluation_nothing_is_renewed(
+    made: MadeSite, keys: dict[str, Path]
+) -> None:
+    yesterday = (NOW - timedelta(days=2)).date().isoformat()
+    change(made, evaluation={"next_due": yesterday})
+    sign(made, keys, "mayor", "chief", "officer")
+
+    done = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+
+    refused(done, ExitCode.CONFIG, "E_EVALUATION", yesterday)
+    assert in_force(made) is None
+
+
+def test_p20_a_lease_never_outlasts_the_evaluation_that_is_due(
+    made: MadeSite, keys: dict[str, Path]
+) -> None:
+    soon = (NOW + timedelta(days=5)).date()
+    change(made, evaluation={"next_due": soon.isoformat()})
+    sign(made, keys, "mayor", "chief", "officer")
+
+    done = verb("policy", "activate", made.folder, "--key", keys["mayor"], "--json")
+
+    assert done.status == 0, done.err
+    left = moment(done.json["expires_at"]).date()
+    assert left <= soon + timedelta(days=1)
+
+
+def test_p01_only_a_controller_activates(made: MadeSite, keys: dict[str, Path]) -> None:
+    done = verb("policy", "activate", made.folder, "--key", keys["chief"])
+
+    refused(done, ExitCode.CONFIG, "E_QUORUM", "controller")
+    assert in_force(made) is None
+
+
+def test_p01_the_record_is_made_where_the_key_is_and_carried_to_the_box(
+    made: MadeSite, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    office = shutil.copytree(made.folder, tmp_path / "office")
+    record = tmp_path / "activation-record.json"
+
+    out = verb("policy", "activate", office, "--key", keys["mayor"], "--out", record)
+    assert out.status == 0, out.err
+    assert not (office / "state").exists()
+    done = verb("policy", "activate", made.folder, "--record", record)
+    assert done.status == 0, done.err
+    assert in_force(made)["policy"]["version"] == 1
+
+    forged = json.loads(record.read_text())
+    forged["lease"]["expires_at"] = "2099-01-01T00:00:00.000Z"
+    record.write_text(json.dumps(forged))
+    before = in_force(made)
+    done = verb("policy", "renew", made.folder, "--record", record)
+    refused(done, ExitCode.CONFIG, "E_LEASE")
+    assert in_force(made) == before
+    both = verb("policy", "renew", made.folder, "--record", record, "--key", keys["mayor"])
+    refused(both, ExitCode.USAGE, "--record")
+
+
+def test_p04_a_box_takes_a_widening_from_all_three_with_a_new_dpia_and_from_nobody_less(
+    made: MadeSite, keys: dict[str, Path]
+) -> None:
+    assert verb("policy", "activate", made.folder, "--key", keys["mayor"]).status == 0
+    first = in_force(made)
+    cameras = yaml.safe_load((made.folder / "policy.yaml").read_text())["cameras"]
+    cameras["cam-1"]["field_of_view"]["reach_m"] = 60
+    change(made, version=2, cameras=cameras)
+
+    sign(made, keys, "mayor")
+    one = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+    refused(one, ExitCode.CONFIG, "E_QUORUM", "WIDENING field-of-view")
+    assert in_force(made) == first
+    signing = sign(made, keys, "chief", "officer")
+    assert "WIDENING field-of-view: cameras.cam-1.field_of_view.reach_m: 30 → 60" in signing.out
+    old_dpia = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+    refused(old_dpia, ExitCode.CONFIG, "E_DPIA_WIDENING")
+    assert in_force(made) == first
+
+    new = b"An assessment of a longer view.\n"
+    (made.folder / "dpia.md").write_bytes(new)
+    digest = hashlib.sha256(new).hexdigest()
+    change(made, dpia={"sha256": digest, "version": "2"})
+    sign(made, keys, "mayor", "chief", "officer")
+    done = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+    assert done.status == 0, done.err
+    assert in_force(made)["policy"]["version"] == 2
+    assert sorted(file.name for file in (made.state / "policies").iterdir()) == [
+        *("1.json", "2.json")
+    ]
+
+
+def test_p04_a_box_takes_a_narrowing_from_one_signer_and_nothing_older_comes_back(
+    made: MadeSite, keys: dict[str, Path], tmp_path: Path
+) -> None:
+    assert verb("policy", "activate", made.folder, "--key", keys["mayor"]).status == 0
+    first = shutil.copytree(made.folder, tmp_path / "first")
+    content = yaml.safe_load((made.folder / "policy.yaml").read_text())
+    content["purposes"]["wanted-vehicles"]["retention_hours"] = 12
+    change(made, version=2, purposes=content["purposes"])
+    sign(made, keys, "officer")
+
+    done = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+
+    assert done.status == 0, done.err
+    assert verb("policy", "verify", made.folder).status == 0
+    for name in ("policy.yaml", "policy.signatures.json"):
+        shutil.copy(first / name, made.folder / name)
+    back = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+    refused(back, ExitCode.CONFIG, "E_VERSION")
+    assert in_force(made)["policy"]["version"] == 2
+
+
+def test_a_key_file_that_is_none_is_refused(made: MadeSite, tmp_path: Path) -> None:
+    file = tmp_path / "key.json"
+    file.write_text("{}")
+    file.chmod(0o600)
+
+    refused(verb("policy", "sign", made.folder, "--key", file), ExitCode.KEYS, "key.json")
