@@ -21,7 +21,7 @@ from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.kernel_clock import kernel_clock
 from edge.adapters.metrics import CameraFigures, Listen, Questions, State, TelemetryServer
-from edge.adapters.mqtt import BrokerOptions, TlsFiles
+from edge.adapters.mqtt import BrokerLink, BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
@@ -42,7 +42,7 @@ from edge.errors import (
     PublishError,
 )
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
-from edge.pipeline.ports import Clock, PlateDetector
+from edge.pipeline.ports import Camera, Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher
 from edge.policy import site as site_yaml
@@ -176,6 +176,56 @@ def require_open(site: SiteFolder, recordings: Sequence[Recording]) -> None:
     refused = _Gate(site, recorded)(clock.utc())
     if refused is not None:
         raise refused
+
+
+def require_keys(site: SiteFolder) -> bool:
+    """See that the box's and the authorities' keys can be used; says whether they are for trying.
+
+    Raises:
+        EdgeError: one cannot.
+    """
+    _authorities(site)
+    return _box_keys(site).trial
+
+
+def reach_broker(site: SiteFolder) -> None:
+    """Connect to the broker as the box would, and leave again.
+
+    Raises:
+        EdgeError: it cannot be reached, or refuses.
+    """
+    options = _broker_options(site)
+    # With the box's own id a box that runs would lose its connection.
+    with BrokerLink.open(replace(options, client_id=f"{options.client_id}-doctor")):
+        pass
+
+
+def open_cameras(site: SiteFolder, recordings: Sequence[Recording]) -> tuple[Camera, ...]:
+    """The first source of each camera, behind the policy's masks and hours. Nothing is opened yet.
+
+    Raises:
+        EdgeError: a source is not there.
+    """
+    found: dict[str, Camera] = {}
+    for camera in _sources(recordings, SystemClock()):
+        found.setdefault(camera.name, _guarded(site, camera))
+    return tuple(found.values())
+
+
+def site_eyes(site: SiteFolder) -> Eyes:
+    """The networks that site.yaml names, on what it names.
+
+    Raises:
+        ModelError: they cannot be had.
+    """
+    models = site.site.models
+    return load_eyes(
+        Manifest.load(),
+        models.detector,
+        models.reader,
+        provider=models.provider,
+        threads=models.threads,
+    )
 
 
 def run_site(
@@ -584,16 +634,18 @@ def _authorities(site: SiteFolder) -> dict[str, AuthorityPublicKeys]:
 
 
 def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera) -> Stream:
-    settings = site.policy.cameras[camera.name]
-    guarded = GuardedCamera(
-        camera, settings.hours.schedule(site.policy.zone), settings.privacy_masks
-    )
+    guarded = _guarded(site, camera)
     detector = _looking_twice(eyes.detector, site.site.cameras[camera.name].second_look)
     return Stream(
         camera=guarded,
         clip=camera.clip,
         watcher=VehicleWatcher(camera.name, detector, eyes.reader),
     )
+
+
+def _guarded(site: SiteFolder, camera: RecordedCamera) -> GuardedCamera:
+    settings = site.policy.cameras[camera.name]
+    return GuardedCamera(camera, settings.hours.schedule(site.policy.zone), settings.privacy_masks)
 
 
 def _looking_twice(detector: PlateDetector, look: site_yaml.SecondLook) -> PlateDetector:

@@ -15,14 +15,16 @@ import typer
 
 from edge.cli.check import check
 from edge.cli.demo import demo
+from edge.cli.doctor import doctor
 from edge.cli.evaluate import app as evaluate
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
-from edge.cli.logs import LogFormat, place_of, set_up, tell_error, tell_refusal
+from edge.cli.logs import LogFormat, place_of, set_up, tell_refusal
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
+from edge.cli.status import status
 from edge.errors import EdgeError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
@@ -74,6 +76,8 @@ def options(
 app.command()(run)
 app.command()(demo)
 app.command()(check)
+app.command()(doctor)
+app.command()(status)
 app.add_typer(policy, name="policy")
 app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
@@ -96,7 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="edge-anpr")
     except EdgeError as error:
-        tell_refusal(error)
+        tell_refusal(str(error))
         sys.exit(int(error.exit_code))
     except Exception as error:  # noqa: BLE001 - told without its text, see above
         _report(error)
@@ -112,8 +116,7 @@ def _forbid_core_dumps() -> None:
 
 
 def _report(error: BaseException | None) -> None:
-    tell_error(
-        "E_INTERNAL",
-        f"{type(error).__name__} at {place_of(error)}; this is a mistake of the program, please "
-        "report this line",
+    tell_refusal(
+        f"E_INTERNAL: {type(error).__name__} at {place_of(error)}; this is a mistake of "
+        "the program, please report this line"
     )

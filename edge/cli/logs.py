@@ -12,8 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
-from edge.errors import EdgeError
-
 ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | None]"
 
 
@@ -61,17 +59,13 @@ def set_up(level: str, chosen: LogFormat) -> None:
     logging.basicConfig(level=level, handlers=[handler])
 
 
-def tell_refusal(error: EdgeError) -> None:
-    """The one line of a refusal, in the format that was chosen."""
-    tell_error(error.code, error.message)
-
-
-def tell_error(code: str, message: str) -> None:
-    """`error: E_CODE: message`, or the same as JSON."""
+def tell_refusal(line: str) -> None:
+    """Tell `E_CODE: message` after `error: `, or as JSON if that was chosen."""
     as_json = any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers)
     if not as_json:
-        sys.stderr.write(f"error: {code}: {message}\n")
+        sys.stderr.write(f"error: {line}\n")
         return
+    code, _, message = line.partition(": ")
     now = _moment(datetime.now(timezone.utc).timestamp())
     entry = {"time": now, "level": "error", "logger": "edge", "code": code, "message": message}
     sys.stderr.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -75,19 +75,15 @@ def run(
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
-    from edge.adapters.video import parse_moment
     from edge.policy.site_folder import load_site_folder
 
-    try:
-        moment = None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
-    except ConfigError as error:
-        raise UsageError(error.message) from None
+    moment = moment_of(recorded_at)
     if summary is not None:
         _require_writable(summary)
 
     def read() -> tuple[SiteFolder, tuple[Recording, ...]]:
         folder = load_site_folder(site)
-        return folder, _recordings(folder, source, camera, moment)
+        return folder, recordings_of(folder, source, camera, moment)
 
     result = _until_done(read, realtime=realtime, drain_s=drain)
     document = result.summary.model_dump_json(by_alias=True, indent=2)
@@ -143,9 +139,28 @@ def _hangups(read_anew: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _recordings(
+def moment_of(recorded_at: str | None) -> datetime | None:
+    """The option `--recorded-at` as a moment.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from edge.adapters.video import parse_moment
+
+    try:
+        return None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
+    except ConfigError as error:
+        raise UsageError(error.message) from None
+
+
+def recordings_of(
     folder: SiteFolder, source: str | None, camera: str | None, recorded_at: datetime | None
 ) -> tuple[Recording, ...]:
+    """What the options `--source` and `--camera` name, else what site.yaml names.
+
+    Raises:
+        EdgeError: they name no source that may be read.
+    """
     from edge.wiring import Recording, require_recorded, site_recordings
 
     cameras = list(folder.site.cameras)
