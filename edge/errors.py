@@ -170,6 +170,9 @@ CODES: Mapping[str, Meaning] = {
         "the DPIA's review date is missing or has passed; review it and have the policy "
         "signed anew",
     ),
+    "E_DOCTOR": Meaning(
+        3, "`edge-anpr doctor` found what keeps the box from its work; each finding says what helps"
+    ),
     "E_EDGE": Meaning(3, "any refusal that has no code of its own"),
     "E_EVALUATION": Meaning(
         3,
@@ -226,6 +229,9 @@ CODES: Mapping[str, Meaning] = {
         3,
         "a document is dated after the start, or the start has not come; law first, then the "
         "camera",
+    ),
+    "E_STATUS": Meaning(
+        3, "no running box answers there; start it, or set `telemetry` in its site.yaml"
     ),
     "E_SUNSET": Meaning(
         3,

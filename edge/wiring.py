@@ -12,7 +12,7 @@ import stat
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,18 +25,22 @@ from edge.adapters.cv2_check import check_cv2
 from edge.adapters.decoder import Order
 from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
+from edge.adapters.kernel_clock import kernel_clock
 from edge.adapters.keyring import Keyring
 from edge.adapters.list_store import ListStore, list_reader, site_lists
 from edge.adapters.live_camera import LiveCamera
-from edge.adapters.mqtt import BrokerOptions, TlsFiles
+from edge.adapters.metrics import CameraFigures, Listen, Questions, State, TelemetryServer
+from edge.adapters.mqtt import BrokerLink, BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
 from edge.adapters.publisher import Publisher, PublisherLimits, Taker
 from edge.adapters.second_look import SecondLook
+from edge.adapters.service import ServiceManager
 from edge.adapters.statistics import EpochStatistics, StatisticsFile
 from edge.adapters.suspension_store import SuspensionStore
 from edge.adapters.system import SystemClock, product_version, random_bytes
+from edge.adapters.thermometers import temperatures
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
 from edge.adapters.weights import Manifest, WeightsInUse
@@ -51,7 +55,7 @@ from edge.errors import (
 )
 from edge.pipeline.attention import Attention
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
-from edge.pipeline.ports import Clock, PlateDetector
+from edge.pipeline.ports import Camera, Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher, settings_for
 from edge.policy import site as site_yaml
@@ -69,9 +73,12 @@ from edge.runtime.clock_watch import ClockWatch
 from edge.runtime.engine import Engine, Stream, VehicleCounts
 from edge.runtime.evidence_desk import Case, EvidenceDesk
 from edge.runtime.gatekeeper import Gatekeeper
+from edge.runtime.health import STALLED_S, Health
 from edge.runtime.summary import RunSummary, StreamSummary
+from edge.runtime.traffic import ClosedEpochs, Totals
 
 FULL_OUTBOX_RETRY_S = 0.05
+STAGES = ("decode", "attend", "detect", "read", "track", "judge", "evidence")
 SAY_SAFE_S = 3.0
 """How long a box that stays shut tries to say so."""
 PACKET_OVERHEAD_BYTES = 1024
@@ -106,6 +113,13 @@ class RunResult:
 
     summary: RunSummary
     failure: EdgeError | None
+
+
+class Reload(KeyboardInterrupt):
+    """Raised by a signal's handler: end in order, to be run again with the site's files anew.
+
+    What waits is not waited for, and the service manager is not told of a stop.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +215,75 @@ def destroy_expired(site: Path) -> None:
         Keyring.open(folders.keyring, SystemClock()).close()
 
 
+def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
+    """Ask whether these sources may be run now, and open nothing.
+
+    Raises:
+        EdgeError: they may not.
+    """
+    clock = SystemClock()
+    recorded = [camera.started_at for camera in _recordings(_recorded(sources), clock)]
+    lists = site_lists(site, _box_keys(site), clock.utc)
+    conditions: list[Condition] = [
+        _suspension(site),
+        _Gate(site, recorded, live=bool(_feeds(sources))),
+        partial(_list_refusal, site, lists),
+    ]
+    Gatekeeper(conditions, clock.utc, lambda _error: None).require_open()
+
+
+def require_keys(site: SiteFolder) -> bool:
+    """See that the box's and the authorities' keys can be used; says whether they are for trying.
+
+    Raises:
+        EdgeError: one cannot.
+    """
+    _authorities(site)
+    return _box_keys(site).trial
+
+
+def reach_broker(site: SiteFolder) -> None:
+    """Connect to the broker as the box would, and leave again.
+
+    Raises:
+        EdgeError: it cannot be reached, or refuses.
+    """
+    options = _broker_options(site)
+    # With the box's own id a box that runs would lose its connection.
+    with BrokerLink.open(replace(options, client_id=f"{options.client_id}-doctor")):
+        pass
+
+
+def open_cameras(site: SiteFolder, sources: Sequence[Source]) -> tuple[Camera, ...]:
+    """The first source of each camera, behind the policy's masks and hours. Nothing is opened yet.
+
+    Raises:
+        EdgeError: a source is not there.
+    """
+    clock = SystemClock()
+    found: dict[str, Camera] = {}
+    recorded = _recordings(_recorded(sources), clock)
+    for camera in _cameras(site, recorded, _feeds(sources), clock):
+        found.setdefault(camera.name, _guarded(site, camera))
+    return tuple(found.values())
+
+
+def site_eyes(site: SiteFolder, manifest: Manifest | None = None) -> Eyes:
+    """The networks that site.yaml names, on what it names.
+
+    Raises:
+        ModelError: they cannot be had.
+    """
+    models = site.site.models
+    return load_eyes(
+        manifest or Manifest.load(),
+        models.detector,
+        models.reader,
+        provider=models.provider,
+        threads=models.threads,
+    )
+
+
 def run_site(
     site: SiteFolder,
     sources: Sequence[Source],
@@ -227,14 +310,9 @@ def run_site(
     """
     progress = progress or RunProgress()
     check_cv2()
-    recorded = tuple(
-        _recordings([one for one in sources if isinstance(one, Recording)], SystemClock())
-    )
-    feeds = [one.camera for one in sources if isinstance(one, LiveFeed)]
-    realtime = realtime or bool(feeds)
-    clock: Clock = SystemClock()
-    if not site.policy.demo:
-        clock = SteadyClock(clock, site.state_folder)
+    recorded = tuple(_recordings(_recorded(sources), SystemClock()))
+    feeds = _feeds(sources)
+    clock = _clock_of(site)
     gate = _Gate(site, [camera.started_at for camera in recorded], live=bool(feeds))
     conditions: list[Condition] = [_suspension(site), gate]
     if feeds:
@@ -248,13 +326,7 @@ def run_site(
     authorities = _authorities(site)
     broker = _broker_options(site)
     manifest = manifest or Manifest.load()
-    eyes = load_eyes(
-        manifest,
-        models.detector,
-        models.reader,
-        provider=models.provider,
-        threads=models.threads,
-    )
+    eyes = site_eyes(site, manifest)
     if box_keys.trial:
         log.warning("%s: these are trial keys; never use them at a real site", site.keys_folder)
     with contextlib.ExitStack() as cleanup:
@@ -271,18 +343,30 @@ def run_site(
             site.policy.competences(),
         )
         desk = EvidenceDesk(_store(site, storage, publisher, box_keys, authorities, drain_s))
-        cameras: list[RecordedCamera | LiveCamera] = [
-            *recorded,
-            *(_live_camera(site, camera, clock) for camera in feeds),
-        ]
+        cameras = _cameras(site, recorded, feeds, clock)
         streams = tuple(_stream(site, eyes, camera) for camera in cameras)
+        traffic = ClosedEpochs(
+            (each.value for each in ReadOutcome), (rule.id for rule in site.rules), STAGES
+        )
         record = _EpochRecord(publisher, desk, storage, rule_book)
+        condition = _condition(site, streams, publisher, traffic, clock, drain_s)
+
+        def on_epoch(counts: VehicleCounts) -> None:
+            record.epoch_closed(counts)
+            traffic.close(_totals(engine, desk, storage.outbox))
+
         engine = Engine(
-            streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=record.epoch_closed
+            streams,
+            rule_book,
+            desk,
+            on_frame=progress.on_frame,
+            on_epoch=on_epoch,
+            on_turn=lambda: condition.turned(rule_book.epochs_begun),
         )
 
         def on_refusal(error: EdgeError) -> None:
             engine.shut(error)
+            condition.enter("safe", error.code)
             publisher.set_availability("safe", error.code)
             _record(storage.audit, StateChanged("safe", error.code))
 
@@ -291,7 +375,19 @@ def run_site(
         progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
         storage.keep(site, gate.signatures, manifest.in_use(models.detector, models.reader))
         gatekeeper.start()
-        return _run(site, engine, desk, storage, publisher, record, rule_book, realtime, drain_s)
+        cleanup.enter_context(_telling(site, condition, gatekeeper, publisher))
+        return _run(
+            site,
+            engine,
+            desk,
+            storage,
+            publisher,
+            condition,
+            on_epoch,
+            rule_book,
+            realtime or bool(feeds),
+            drain_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,18 +436,20 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     desk: EvidenceDesk,
     storage: _Storage,
     publisher: Publisher,
-    record: _EpochRecord,
+    condition: Health,
+    on_epoch: Callable[[VehicleCounts], None],
     rule_book: RuleBook,
     realtime: bool,  # noqa: FBT001
     drain_s: float,
 ) -> RunResult:
     wall, cpu = time.perf_counter(), time.process_time()
     failure: EdgeError | None = None
-    stopped = "interrupted"
     outbox = storage.outbox
     waiting_before = outbox.depth()
+    interrupted: KeyboardInterrupt | None = None
     publisher.start()
     desk.start()
+    condition.enter("online", "online")
     try:
         try:
             try:
@@ -363,23 +461,57 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
                     desk.close()
         except EdgeError as error:
             failure = error
+        except KeyboardInterrupt as stop:
+            interrupted = stop
+        if not isinstance(interrupted, Reload):
+            condition.enter("stopping", "stopped" if failure is None else failure.code)
         try:
-            record.epoch_closed(engine.counts)
+            on_epoch(engine.counts)
         except EdgeError as error:
             failure = failure or error
-        stopped = "end" if failure is None else failure.code
-        publisher.drain(drain_s)
+        # Whoever stops the box waits for what can still be delivered, not for a broker.
+        if interrupted is None or (
+            publisher.state.connected and not isinstance(interrupted, Reload)
+        ):
+            publisher.drain(drain_s)
         ending = publisher.state
     finally:
         with _signals_held():
-            unrecorded = _record(storage.audit, Stopped(stopped))
+            unrecorded = _record(storage.audit, Stopped(_how(failure, interrupted)))
             publisher.stop()
+    if interrupted is not None:
+        raise interrupted
     failure = failure or unrecorded
     kept = outbox.depth()
     if failure is None and kept:
         failure = _kept(kept, ending.problem, site)
     elif failure is None and not ending.connected:
         failure = ending.problem
+    summary = _summary(site, engine, desk, rule_book, waiting_before, kept)
+    summary = summary.model_copy(
+        update={
+            "cpu_s": round(time.process_time() - cpu, 3),
+            "wall_s": round(time.perf_counter() - wall, 3),
+        }
+    )
+    return RunResult(summary, failure)
+
+
+def _how(failure: EdgeError | None, interrupted: KeyboardInterrupt | None) -> str:
+    """How a run ended, in the audit log's one word."""
+    if failure is not None:
+        return failure.code
+    return "end" if interrupted is None else "interrupted"
+
+
+def _summary(
+    site: SiteFolder,
+    engine: Engine,
+    desk: EvidenceDesk,
+    rule_book: RuleBook,
+    waiting_before: int,
+    kept: int,
+) -> RunSummary:
     hits = desk.counts.by_rule.total()
     streams = tuple(
         StreamSummary(
@@ -393,7 +525,7 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         )
         for stream in engine.streams
     )
-    summary = RunSummary(
+    return RunSummary(
         site=site.site.site,
         box=site.site.box,
         streams=streams,
@@ -417,11 +549,10 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         delivered=waiting_before + hits - kept,
         kept=kept,
         stage_ms=_stage_ms(engine, desk),
-        cpu_s=round(time.process_time() - cpu, 3),
+        cpu_s=0.0,
         peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        wall_s=round(time.perf_counter() - wall, 3),
+        wall_s=0.0,
     )
-    return RunResult(summary, failure)
 
 
 def _record(audit: AuditTrail, event: Event) -> EdgeError | None:
@@ -436,6 +567,90 @@ def _record(audit: AuditTrail, event: Event) -> EdgeError | None:
 
 def _out_of_hours(stream: Stream) -> int:
     return stream.camera.out_of_hours if isinstance(stream.camera, GuardedCamera) else 0
+
+
+def _condition(
+    site: SiteFolder,
+    streams: Sequence[Stream],
+    publisher: Publisher,
+    traffic: ClosedEpochs,
+    clock: Clock,
+    patience_s: float,
+) -> Health:
+    """What the box knows of itself, from all its parts."""
+
+    def broker() -> tuple[bool, int]:
+        state = publisher.state
+        return state.connected, state.connections
+
+    return Health(
+        version=product_version(),
+        site=site.site.site,
+        box=site.site.box,
+        traffic=traffic,
+        cameras=lambda: _camera_figures(streams),
+        broker=broker,
+        epoch_s=site.policy.epoch_minutes * 60,
+        monotonic=clock.monotonic,
+        clock=kernel_clock,
+        temperatures=temperatures,
+        # A full outbox is waited for; that is no standstill.
+        stalled_s=STALLED_S + patience_s,
+    )
+
+
+def _camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
+    """One for each camera, whose recordings count together."""
+    figures = []
+    for name in dict.fromkeys(stream.camera.name for stream in streams):
+        counts = [stream.counts for stream in streams if stream.camera.name == name]
+        figures.append(
+            CameraFigures(
+                name,
+                frames=sum(one.decoded for one in counts),
+                corrupt=sum(one.corrupt for one in counts),
+                connections=sum(one.decoded > 0 for one in counts),
+                up=any(one.decoded for one in counts),
+            )
+        )
+    return figures
+
+
+@contextlib.contextmanager
+def _telling(
+    site: SiteFolder, condition: Health, gatekeeper: Gatekeeper, publisher: Publisher
+) -> Iterator[None]:
+    """The service manager and the telemetry's listeners are told, until the block ends."""
+    condition.watch("gatekeeper", gatekeeper.is_alive)
+    condition.watch("publisher", publisher.is_alive)
+    with contextlib.ExitStack() as cleanup:
+        if site.site.telemetry is not None:
+            questions = Questions(condition.figures, condition.healthy, condition.ready)
+            cleanup.enter_context(
+                TelemetryServer(Listen.parse(site.site.telemetry.listen), questions)
+            )
+        service = ServiceManager(os.environ, lambda: condition.healthy().holds, condition.status)
+
+        def on_state(state: State) -> None:
+            if state == "online":
+                service.ready()
+            elif state == "stopping":
+                service.stopping()
+
+        condition.follow(on_state)
+        cleanup.enter_context(service)
+        yield
+
+
+def _totals(engine: Engine, desk: EvidenceDesk, outbox: Outbox) -> Totals:
+    return Totals(
+        vehicles={each.value: engine.counts.outcomes[each] for each in ReadOutcome},
+        hits=dict(desk.counts.by_rule),
+        analysed=sum(stream.analysed for stream in engine.streams),
+        dropped=sum(stream.counts.dropped for stream in engine.streams),
+        stage_s={stage: ms / 1000 for stage, ms in _stage_ms(engine, desk).items()},
+        waiting=outbox.depth(),
+    )
 
 
 def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
@@ -455,7 +670,8 @@ def _signals_held() -> Iterator[None]:
         yield
         return
     before = {
-        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
         yield
@@ -479,6 +695,27 @@ def _kept(kept: int, problem: EdgeError | None, site: SiteFolder) -> PublishErro
         f"{hits} kept in {site.state_folder} and the next run delivers what is left ({why})",
         code="E_HITS_KEPT",
     )
+
+
+def _clock_of(site: SiteFolder) -> Clock:
+    """The wall clock, which under a policy that was really signed is never turned back."""
+    clock = SystemClock()
+    return clock if site.policy.demo else SteadyClock(clock, site.state_folder)
+
+
+def _recorded(sources: Sequence[Source]) -> list[Recording]:
+    return [one for one in sources if isinstance(one, Recording)]
+
+
+def _feeds(sources: Sequence[Source]) -> list[str]:
+    """The cameras whose live feeds are among the sources."""
+    return [one.camera for one in sources if isinstance(one, LiveFeed)]
+
+
+def _cameras(
+    site: SiteFolder, recorded: Iterable[RecordedCamera], feeds: Sequence[str], clock: Clock
+) -> tuple[RecordedCamera | LiveCamera, ...]:
+    return (*recorded, *(_live_camera(site, name, clock) for name in feeds))
 
 
 def _recordings(recordings: Sequence[Recording], clock: Clock) -> Iterator[RecordedCamera]:
@@ -625,10 +862,7 @@ def _live_camera(site: SiteFolder, name: str, clock: Clock) -> LiveCamera:
 
 
 def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera | LiveCamera) -> Stream:
-    settings = site.policy.cameras[camera.name]
-    guarded = GuardedCamera(
-        camera, settings.hours.schedule(site.policy.zone), settings.privacy_masks
-    )
+    guarded = _guarded(site, camera)
     detector = _looking_twice(eyes.detector, site.site.cameras[camera.name].second_look)
     return Stream(
         camera=guarded,
@@ -642,6 +876,11 @@ def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera | LiveCamera) -
         ),
         live=isinstance(camera, LiveCamera),
     )
+
+
+def _guarded(site: SiteFolder, camera: RecordedCamera | LiveCamera) -> GuardedCamera:
+    settings = site.policy.cameras[camera.name]
+    return GuardedCamera(camera, settings.hours.schedule(site.policy.zone), settings.privacy_masks)
 
 
 def _looking_twice(detector: PlateDetector, look: site_yaml.SecondLook) -> PlateDetector:

@@ -128,6 +128,7 @@ class PublisherState:
     """What the publisher has done so far; `problem` is what keeps it from its work now."""
 
     connected: bool
+    connections: int
     acknowledged: int
     receipts: int
     expired: int
@@ -216,6 +217,7 @@ class Publisher:
         self._awaiting: dict[str, _Rest] = {}
         self._cuts: dict[str, int] = {}
         self._connected = False
+        self._connections = 0
         self._acknowledged = 0
         self._receipts = 0
         self._expired = 0
@@ -242,10 +244,15 @@ class Publisher:
             self._stopping.wait(_DRAIN_POLL_S)
         return True
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs."""
+        return self._thread.is_alive()
+
     @property
     def state(self) -> PublisherState:
         return PublisherState(
             connected=self._connected,
+            connections=self._connections,
             acknowledged=self._acknowledged,
             receipts=self._receipts,
             expired=self._expired,
@@ -328,6 +335,7 @@ class Publisher:
                 self._awaiting.clear()
             link.subscribe([self._topics.receipt, *sorted(self._takers)])
             self._connected = True
+            self._connections += 1
             self._connection_problem = None
             _LOG.info("connected to broker %s", self._options.address)
             announced: Availability | None = None

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import logging
 import resource
 import signal
 import sys
 import threading
-import traceback
 from enum import Enum
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,12 +16,14 @@ import typer
 from edge.cli.audit import app as audit
 from edge.cli.check import check
 from edge.cli.demo import demo
+from edge.cli.doctor import doctor
 from edge.cli.erase import erase
 from edge.cli.evaluate import app as evaluate
 from edge.cli.evidence_pack import app as evidence_pack
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
 from edge.cli.lists import app as lists
+from edge.cli.logs import LogFormat, place_of, set_up, tell_refusal
 from edge.cli.models import app as models
 from edge.cli.notice import app as notice
 from edge.cli.policy import app as policy
@@ -32,6 +31,7 @@ from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
 from edge.cli.stats import stats
+from edge.cli.status import status
 from edge.cli.suspend import app as suspend
 from edge.errors import EdgeError
 
@@ -65,6 +65,9 @@ def options(
     log_level: Annotated[
         LogLevel, typer.Option(help="How much to log on standard error; never a plate.")
     ] = LogLevel.WARNING,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="How to log: for a person, or one JSON object a line.")
+    ] = LogFormat.CONSOLE,
     show_version: Annotated[
         bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
     ] = False,
@@ -75,16 +78,14 @@ def options(
 
         typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
-    logging.basicConfig(
-        level=log_level.value.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    set_up(log_level.value.upper(), log_format)
 
 
 app.command()(run)
 app.command()(demo)
 app.command()(check)
+app.command()(doctor)
+app.command()(status)
 app.add_typer(policy, name="policy")
 app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
@@ -115,7 +116,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="edge-anpr")
     except EdgeError as error:
-        sys.stderr.write(f"error: {error}\n")
+        tell_refusal(str(error))
         sys.exit(int(error.exit_code))
     except Exception as error:  # noqa: BLE001 - told without its text, see above
         _report(error)
@@ -131,9 +132,7 @@ def _forbid_core_dumps() -> None:
 
 
 def _report(error: BaseException | None) -> None:
-    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
-    path = " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(frames[-6:]))
-    sys.stderr.write(
-        f"error: E_INTERNAL: {type(error).__name__} at {path}; this is a mistake of the program, "
-        "please report this line\n"
+    tell_refusal(
+        f"E_INTERNAL: {type(error).__name__} at {place_of(error)}; this is a mistake of "
+        "the program, please report this line"
     )

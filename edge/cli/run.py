@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.errors import ConfigError, OutboxError, UsageError
+from edge.errors import ConfigError, EdgeError, OutboxError, UsageError
 
 if TYPE_CHECKING:
     from edge.policy.site_folder import SiteFolder
     from edge.runtime.summary import RunSummary
-    from edge.wiring import RunProgress, Source
+    from edge.wiring import RunProgress, RunResult, Source
+
+log = logging.getLogger(__name__)
 
 
 def run(
@@ -66,23 +71,24 @@ def run(
     Nothing is opened unless the site's policy, signatures, dates and DPIA all hold; a policy that
     is signed with demo keys reads recordings only, and judges them by the day they were made.
 
+    SIGTERM ends it in order: what can be delivered within --drain is. SIGHUP reads the site's files
+    anew; files that the gate refuses change nothing.
+
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
-    from edge.adapters.video import parse_moment
     from edge.policy.site_folder import load_site_folder
-    from edge.wiring import destroy_expired, run_site
+    from edge.wiring import destroy_expired
 
-    try:
-        moment = None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
-    except ConfigError as error:
-        raise UsageError(error.message) from None
-    destroy_expired(site)
-    folder = load_site_folder(site)
-    sources = _sources(folder, source, camera, moment)
+    moment = moment_of(recorded_at)
     if summary is not None:
         _require_writable(summary)
-    with progress_bars(visible=sys.stderr.isatty()) as progress:
-        result = run_site(folder, sources, realtime=realtime, drain_s=drain, progress=progress)
+    destroy_expired(site)
+
+    def read() -> tuple[SiteFolder, tuple[Source, ...]]:
+        folder = load_site_folder(site)
+        return folder, sources_of(folder, source, camera, moment)
+
+    result = _until_done(read, realtime=realtime, drain_s=drain)
     document = result.summary.model_dump_json(by_alias=True, indent=2)
     if as_json:
         typer.echo(document)
@@ -94,9 +100,70 @@ def run(
         raise result.failure
 
 
-def _sources(
+def _until_done(
+    read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]], *, realtime: bool, drain_s: float
+) -> RunResult:
+    """Run what `read` gives; after a SIGHUP, run what it gives then."""
+    from edge.wiring import Reload, require_open, run_site
+
+    def read_anew() -> None:
+        """What may be opened replaces what is in force, and nothing else does."""
+        try:
+            require_open(*read())
+        except EdgeError as error:
+            log.error("the site's files are not taken, what is in force goes on: %s", error)  # noqa: TRY400 - a refusal is one line
+            return
+        raise Reload
+
+    while True:
+        folder, sources = read()
+        try:
+            with _hangups(read_anew), progress_bars(visible=sys.stderr.isatty()) as progress:
+                return run_site(
+                    folder, sources, realtime=realtime, drain_s=drain_s, progress=progress
+                )
+        except Reload:
+            log.warning("the site's files are read anew")
+
+
+@contextmanager
+def _hangups(read_anew: Callable[[], None]) -> Iterator[None]:
+    """SIGHUP reads the site anew; from a terminal that is closed it is a stop like Ctrl-C."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        if sys.stdin is not None and sys.stdin.isatty():
+            signal.default_int_handler(number, frame)
+        read_anew()
+
+    before = signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def moment_of(recorded_at: str | None) -> datetime | None:
+    """The option `--recorded-at` as a moment.
+
+    Raises:
+        UsageError: it is none.
+    """
+    from edge.adapters.video import parse_moment
+
+    try:
+        return None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
+    except ConfigError as error:
+        raise UsageError(error.message) from None
+
+
+def sources_of(
     folder: SiteFolder, source: str | None, camera: str | None, recorded_at: datetime | None
 ) -> tuple[Source, ...]:
+    """What the options `--source` and `--camera` name, else what site.yaml names.
+
+    Raises:
+        EdgeError: they name no source that may be read.
+    """
     from edge.wiring import Recording, require_recorded, site_sources
 
     cameras = list(folder.site.cameras)

@@ -179,6 +179,17 @@ class Folders(Strict):
     )
 
 
+class Telemetry(Strict):
+    """Where the box tells how it is, over HTTP. Left out, it tells nobody."""
+
+    listen: str = Field(
+        default="127.0.0.1:9109",
+        pattern=r"^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$",
+        description="Address and port. What it tells is meant for operators: on any other address "
+        "than a loopback one let only those reach it.",
+    )
+
+
 class OutboxSettings(Strict):
     """Where hits wait until they are delivered."""
 
@@ -198,6 +209,7 @@ class Site(Strict):
     broker: Broker
     folders: Folders = Folders()
     outbox: OutboxSettings = OutboxSettings()
+    telemetry: Telemetry | None = None
 
 
 def contradictions(site: Site) -> Iterator[tuple[Location, str]]:

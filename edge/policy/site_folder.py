@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,8 @@ from edge.policy.site import HttpCamera, RtspCamera, Site
 from edge.policy.site import contradictions as site_contradictions
 
 POLICY_FILE = "policy.yaml"
+CREDENTIAL = "credential:"
+"""How site.yaml names what systemd's `LoadCredential=` brings: passwords, a client's TLS key."""
 SITE_FILE = "site.yaml"
 
 _T = TypeVar("_T")
@@ -61,8 +64,11 @@ class SiteFolder:
     policy_sha256: str
 
     def resolve(self, path: str) -> Path:
-        """A path of either file, which is relative to the site folder unless absolute."""
-        return self.folder / path
+        """A path of either file, which is relative to the site folder unless absolute.
+
+        `credential:NAME` is the file that the service manager gives this process under that name.
+        """
+        return resolved(self.folder, path)
 
     @property
     def box(self) -> BoxFolders:
@@ -316,10 +322,22 @@ def _missing_files(
             ("broker", "tls", "key"): broker.tls.key,
         }
     for location, path in files.items():
-        if path is not None and not _is_there(folder / path):
+        if path is not None and not _is_there(resolved(folder, path)):
             yield site.problem(
                 location, "no such file, or it cannot be read; correct the path, or check its mode"
             )
+
+
+def resolved(folder: Path, path: str) -> Path:
+    """A path as site.yaml and policy.yaml write it.
+
+    Without a service manager a credential is looked for in `credentials/` of the site folder.
+    """
+    name = path.removeprefix(CREDENTIAL)
+    if name == path:
+        return folder / path
+    given = os.environ.get("CREDENTIALS_DIRECTORY")
+    return (Path(given) if given else folder / "credentials") / Path(name).name
 
 
 def _is_there(path: Path) -> bool:

@@ -75,6 +75,11 @@ MOST = 0.5
 """A plate must lie in the frame with more than this share of its area; and two boxes that share
 more than this of the smaller one are one plate found twice."""
 
+STILL_COLUMNS = 12
+"""Blocks side by side in a picture to aim by, at the most."""
+
+OUTLINE_BGR, LINE_BGR = (0, 220, 255), (80, 80, 255)
+
 # --- the two kinds of picture that may leave ------------------------------------------------
 
 _KEY = object()
@@ -187,6 +192,77 @@ def preview_of_regular_file(
         for plate in plates:
             _fill(picture, _patch(plate), BLANK_GREY)
     return RedactedImage(_frozen(picture), _KEY)
+
+
+def aiming_still(
+    pixels: Pixels,
+    plates: Sequence[Box],
+    lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
+) -> RedactedImage:
+    """A picture to aim a camera by: a mosaic, with lines and the outlines of plates drawn on it.
+
+    Each block is one colour, its mean. A block is at least a twelfth of the picture wide and as
+    wide as the widest plate in it; a face is about a third of a plate's width, so no block holds
+    less than a whole face, and where the road, its edges and the sky are can still be made out.
+
+    Args:
+        pixels: shape (height, width, 3), BGR.
+        plates: boxes in pixels; their outlines are drawn, nothing inside is shown.
+        lines: pairs of points in fractions of the picture.
+
+    Raises:
+        RedactionError: `pixels` is no picture, or a box is not in it.
+    """
+    _check_picture(pixels)
+    height, width = pixels.shape[:2]
+    for plate in plates:
+        _check_box(plate)
+    widest = max((plate.width for plate in plates), default=0.0)
+    side = math.ceil(max(width / STILL_COLUMNS, widest, 1.0))
+    canvas = np.empty_like(pixels)
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            # What is left over at an edge shares its neighbour's pixels: no block is smaller.
+            y, x = min(top, max(0, height - side)), min(left, max(0, width - side))
+            mean = pixels[y : y + side, x : x + side].mean(axis=(0, 1))
+            canvas[top : top + side, left : left + side] = np.rint(mean).astype(np.uint8)
+    for plate in plates:
+        corners = (
+            (plate.x1, plate.y1),
+            (plate.x2, plate.y1),
+            (plate.x2, plate.y2),
+            (plate.x1, plate.y2),
+        )
+        for start, end in zip(corners, (*corners[1:], corners[0]), strict=True):
+            _draw(canvas, start, end, OUTLINE_BGR)
+    for start, end in lines:
+        _draw(
+            canvas,
+            (start[0] * width, start[1] * height),
+            (end[0] * width, end[1] * height),
+            LINE_BGR,
+        )
+    return RedactedImage(_frozen(canvas), _KEY)
+
+
+def _draw(
+    canvas: Pixels,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    colour: tuple[int, int, int],
+) -> None:
+    """A line two pixels wide, clipped to the picture."""
+    steps = 2 + math.ceil(2 * max(abs(end[0] - start[0]), abs(end[1] - start[1])))
+    xs = np.linspace(start[0], end[0], steps).astype(int)
+    ys = np.linspace(start[1], end[1], steps).astype(int)
+    for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        inside = (
+            (xs + dx >= 0)
+            & (ys + dy >= 0)
+            & (xs + dx < canvas.shape[1])
+            & (ys + dy < canvas.shape[0])
+        )
+        canvas[ys[inside] + dy, xs[inside] + dx] = colour
 
 
 # --- pixels ---------------------------------------------------------------------------------

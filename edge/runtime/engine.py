@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain as chained
 from typing import Protocol
 
 from edge.domain.imaging import Frame
@@ -15,7 +16,10 @@ from edge.errors import CameraError, EdgeError
 from edge.pipeline.ports import Camera
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.runtime.evidence_desk import Case, EvidenceDesk
-from edge.runtime.intake import Intake, StreamCounts, StreamEnd, capture
+from edge.runtime.intake import Arrival, Intake, StreamCounts, StreamEnd, capture
+
+TURN_S = 1.0
+"""How long the pipeline waits for a frame before it comes round, to say that it lives."""
 
 SHUT_WITHIN_S = 2.0
 """How long a shut source may take to let go."""
@@ -70,6 +74,7 @@ class Engine:
         desk: takes the offences.
         on_frame: called after each analysed frame with the stream's index; for progress.
         on_epoch: called when an epoch has closed, with the counters so far.
+        on_turn: called each time the pipeline comes round, with or without a frame.
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class Engine:
         *,
         on_frame: Callable[[int], None] = lambda _index: None,
         on_epoch: Callable[[VehicleCounts], None] = lambda _counts: None,
+        on_turn: Callable[[], None] = lambda: None,
     ) -> None:
         self.streams = tuple(streams)
         self.counts = VehicleCounts()
@@ -88,6 +94,7 @@ class Engine:
         self._desk = desk
         self._on_frame = on_frame
         self._on_epoch = on_epoch
+        self._on_turn = on_turn
         self._open: dict[tuple[int, int], _Open] = {}
         self._shutting = threading.Lock()
         self._intake: Intake | None = None
@@ -159,7 +166,12 @@ class Engine:
         now_s = elapsed_s
         try:
             while remaining:
-                item = intake.take()
+                item = intake.take(TURN_S)
+                self._on_turn()
+                if item is None:
+                    if realtime:  # a key ends on time though no camera gives frames
+                        self._advance(time.monotonic())
+                    continue
                 if isinstance(item, StreamEnd):
                     remaining -= 1
                     self._end_stream(item, failures)
@@ -168,16 +180,11 @@ class Engine:
                     time.monotonic() if realtime else max(now_s, elapsed_s + item.frame.stream_s)
                 )
                 self._advance(now_s)
-                stream = self.streams[item.stream]
-                for vehicle in stream.watcher.observe(item.frame):
-                    self._judge(item.stream, vehicle)
-                stream.analysed += 1
-                self._on_frame(item.stream)
+                self._observe(item)
         finally:
             intake.close()
-            for chain in chains:
-                for index in chain:
-                    self.streams[index].camera.close()
+            for index in chained.from_iterable(chains):
+                self.streams[index].camera.close()
             if self._shut is not None:
                 self._drop_what_is_in_view()
                 for thread in threads:
@@ -186,6 +193,13 @@ class Engine:
         for thread in threads:
             thread.join()
         return now_s
+
+    def _observe(self, item: Arrival) -> None:
+        stream = self.streams[item.stream]
+        for vehicle in stream.watcher.observe(item.frame):
+            self._judge(item.stream, vehicle)
+        stream.analysed += 1
+        self._on_frame(item.stream)
 
     def _drop_what_is_in_view(self) -> None:
         """Plates that were read live in the watchers; handed over and not judged, they are gone."""

@@ -75,6 +75,10 @@ class Gatekeeper:
     def start(self) -> None:
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        """Whether its thread runs: whether anybody still looks at the gate."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """End the thread; a second call does nothing."""
         self._stopping.set()

@@ -80,15 +80,22 @@ class Intake:
             self._ended.append(end)
             self._changed.notify_all()
 
-    def take(self) -> Arrival | StreamEnd:
+    def take(self, timeout_s: float | None = None) -> Arrival | StreamEnd | None:
         """Wait for the next item; a stream's end comes after all its frames.
+
+        Args:
+            timeout_s: how long at most, in seconds; without it, for ever.
+
+        Returns:
+            The item, or None when none came in time.
 
         Raises:
             Exception: what `interrupt` was given, before any frame that still waits.
         """
         with self._changed:
             self._changed.wait_for(
-                lambda: self._interruption or self._queued or self._latest or self._ended
+                lambda: self._interruption or self._queued or self._latest or self._ended,
+                timeout_s,
             )
             if self._interruption is not None:
                 raise self._interruption
@@ -98,7 +105,7 @@ class Intake:
                 return item
             if self._latest:
                 return self._latest.popitem(last=False)[1]
-            return self._ended.popleft()
+            return self._ended.popleft() if self._ended else None
 
     def interrupt(self, reason: Exception) -> None:
         """From any thread: the consumer's `take` raises this, and no frame is handed over."""

@@ -15,7 +15,7 @@ from edge.domain.reveal import RevealLevel
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, ExitCode
 from edge.policy.site import Tiles
-from edge.policy.site_folder import TlsFiles, load_site_folder
+from edge.policy.site_folder import TlsFiles, load_site_folder, resolved
 from tests.unit.policy.example import HEADER, PERMITS, POLICY, SITE, changed, write_site
 
 
@@ -434,3 +434,22 @@ def test_bad_lists_are_all_named_at_once(tmp_path: Path) -> None:
         "permits.csv",
         "stolen.csv",
     ]
+
+
+def test_a_credential_comes_from_the_service_manager(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = tmp_path / "given"
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(given))
+
+    assert resolved(tmp_path, "credential:broker-password") == given / "broker-password"
+    assert resolved(tmp_path, "credential:../../etc/shadow") == given / "shadow"
+    assert resolved(tmp_path, "keys") == tmp_path / "keys"
+
+
+def test_without_a_service_manager_a_credential_lies_in_the_site_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+
+    assert resolved(tmp_path, "credential:password") == tmp_path / "credentials" / "password"

@@ -20,9 +20,12 @@ from edge.domain.vehicles import KeyFrame
 from edge.errors import RedactionError
 from edge.privacy.redaction import (
     BLANK_GREY,
+    LINE_BGR,
     MASK_GREY,
+    OUTLINE_BGR,
     EvidenceImage,
     RedactedImage,
+    aiming_still,
     mask_all,
     preview_of_regular_file,
     reveal,
@@ -406,3 +409,38 @@ def test_a_redacted_picture_does_not_show_its_pixels_in_its_repr() -> None:
         "RedactedImage()",
         "EvidenceImage(name='plate')",
     ]
+
+
+def test_a_still_to_aim_by_has_no_block_that_holds_less_than_a_face() -> None:
+    pixels = np.random.default_rng(3).integers(0, 255, (480, 640, 3), np.uint8)
+    wide = Box(100, 300, 340, 350)
+
+    for plates, side in (((), 54), ((wide,), 240)):
+        still = aiming_still(pixels, plates).pixels
+        inside = still[:side, :side].reshape(-1, 3)
+        # Nothing but the block's one colour and, if there is a plate, its outline.
+        colours = {tuple(colour) for colour in np.unique(inside, axis=0)} - {OUTLINE_BGR}
+        assert len(colours) == 1
+        blocks = -(-480 // side) * -(-640 // side)
+        assert len(np.unique(still.reshape(-1, 3), axis=0)) <= blocks + 1
+
+
+def test_a_still_to_aim_by_does_not_change_with_what_is_inside_a_block() -> None:
+    pixels = np.full((480, 640, 3), 100, np.uint8)
+    mirrored = pixels.copy()
+    pixels[10:20, 10:20] = 200
+    mirrored[30:40, 30:40] = 200
+
+    assert (aiming_still(pixels, ()).pixels == aiming_still(mirrored, ()).pixels).all()
+
+
+def test_a_still_to_aim_by_shows_lines_and_plates() -> None:
+    pixels = np.full((480, 640, 3), 100, np.uint8)
+
+    still = aiming_still(pixels, [Box(100, 200, 200, 230)], [((0.0, 0.5), (1.0, 0.5))]).pixels
+
+    assert (still[240, :] == LINE_BGR).all()
+    assert tuple(still[200, 150]) == OUTLINE_BGR
+    assert tuple(still[215, 150]) == (100, 100, 100)
+    with pytest.raises(RedactionError):
+        aiming_still(pixels, [Box(0, 0, float("nan"), 5)])

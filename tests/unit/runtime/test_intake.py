@@ -118,3 +118,9 @@ def test_real_time_keeps_to_the_recording_s_own_clock() -> None:
     capture(ListCamera(3), 0, intake, StreamCounts(), paced=True, sleep=slept.append)
     assert len(slept) == 2
     assert slept == pytest.approx([0.04, 0.08], abs=0.03)
+
+
+def test_a_consumer_that_waits_in_vain_comes_round() -> None:
+    intake = Intake(keep_all=False)
+
+    assert intake.take(0.01) is None

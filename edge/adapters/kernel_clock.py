@@ -1,0 +1,73 @@
+"""What the kernel knows of its own clock: whether it is synchronised, and how far it may be off.
+
+Asked with `adjtimex` and nothing to set, which needs no privilege; struct and numbers are those of
+linux/timex.h on a 64-bit machine (see adjtimex(2)).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+_STA_UNSYNC = 0x0040
+_STA_NANO = 0x2000
+_TIME_ERROR = 5
+
+
+class _Timex(ctypes.Structure):
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("constant", ctypes.c_long),
+        ("precision", ctypes.c_long),
+        ("tolerance", ctypes.c_long),
+        ("time_sec", ctypes.c_long),
+        ("time_usec", ctypes.c_long),
+        ("tick", ctypes.c_long),
+        ("ppsfreq", ctypes.c_long),
+        ("jitter", ctypes.c_long),
+        ("shift", ctypes.c_int),
+        ("stabil", ctypes.c_long),
+        ("jitcnt", ctypes.c_long),
+        ("calcnt", ctypes.c_long),
+        ("errcnt", ctypes.c_long),
+        ("stbcnt", ctypes.c_long),
+        ("tai", ctypes.c_int),
+        ("reserved", ctypes.c_int * 11),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KernelClock:
+    """The kernel's clock at one moment. Times in seconds.
+
+    Attributes:
+        synchronised: whether a time service says that it holds the clock.
+        offset_s: what that service is still correcting.
+        max_error_s: the clock's own bound of its error; it grows while nobody holds the clock.
+    """
+
+    synchronised: bool
+    offset_s: float
+    max_error_s: float
+
+
+def kernel_clock() -> KernelClock | None:
+    """The kernel's clock now; None where the system does not say."""
+    timex = _Timex()
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
+    except (OSError, AttributeError):
+        return None
+    if state < 0:
+        return None
+    unit = 1e-9 if timex.status & _STA_NANO else 1e-6
+    return KernelClock(
+        synchronised=state != _TIME_ERROR and not timex.status & _STA_UNSYNC,
+        offset_s=timex.offset * unit,
+        max_error_s=timex.maxerror * 1e-6,
+    )

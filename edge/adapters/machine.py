@@ -1,0 +1,59 @@
+"""What the machine is like, as far as it matters to what lives in memory and on the disk."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+_PR_GET_DUMPABLE = 3  # linux/prctl.h
+SWAPS = Path("/proc/swaps")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """This machine and this process now.
+
+    Attributes:
+        cores: processors that this process may use.
+        free_mib: free space where the state folder is or will be, MiB.
+        swaps: swap areas that lie on a disk; compressed memory (zram) is none.
+        leaves_cores: whether a crash of this process could leave a core dump.
+    """
+
+    cores: int
+    free_mib: int
+    swaps: tuple[str, ...]
+    leaves_cores: bool
+
+
+def machine(state_folder: Path, swaps: Path = SWAPS) -> Machine:
+    """Look at the machine.
+
+    Args:
+        state_folder: where hits wait; it may not exist yet.
+        swaps: the kernel's list of swap areas.
+    """
+    there = next(folder for folder in (state_folder, *state_folder.parents) if folder.exists())
+    return Machine(
+        cores=len(os.sched_getaffinity(0)),
+        free_mib=shutil.disk_usage(there).free // 2**20,
+        swaps=_on_disk(swaps),
+        leaves_cores=resource.getrlimit(resource.RLIMIT_CORE)[0] != 0 and _dumpable(),
+    )
+
+
+def _on_disk(swaps: Path) -> tuple[str, ...]:
+    try:
+        lines = swaps.read_text(encoding="utf-8").splitlines()[1:]
+    except OSError:
+        return ()
+    names = (line.split()[0] for line in lines if line.split())
+    return tuple(name for name in names if not Path(name).name.startswith("zram"))
+
+
+def _dumpable() -> bool:
+    return bool(ctypes.CDLL(None).prctl(_PR_GET_DUMPABLE, 0, 0, 0, 0))

@@ -1,0 +1,92 @@
+"""The service manager: told that the box is ready, how it is, and that it makes progress.
+
+The protocol of sd_notify(3): datagrams of `NAME=value` lines to the socket in `NOTIFY_SOCKET`.
+Without such a socket nothing is said and nothing fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+
+from typing_extensions import Self
+
+STATUS_EVERY_S = 5.0
+
+
+class ServiceManager:
+    """Speaks to the service manager until closed.
+
+    Args:
+        environment: with `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, where there is one.
+        is_alive: whether the watchdog may be fed: whether the box makes progress. While it does
+            not, nothing is sent, and the service manager ends and restarts the process.
+        status: one line for people; it must hold nothing that was seen.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        is_alive: Callable[[], bool],
+        status: Callable[[], str],
+    ) -> None:
+        address = environment.get("NOTIFY_SOCKET", "")
+        # A leading @ stands for the abstract name space.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._every_s, self._watched = _pace(environment)
+        self._is_alive = is_alive
+        self._status = status
+        self._said = ""
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="service", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._address:
+            self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def ready(self) -> None:
+        """The box does its work from now on."""
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        """The box is on its way out: it delivers what waits, within its limit."""
+        self._send("STOPPING=1", "STATUS=stopping")
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._every_s):
+            status = self._status()
+            if status != self._said:
+                self._said = status
+                self._send(f"STATUS={status}")
+            if self._watched and self._is_alive():
+                self._send("WATCHDOG=1")
+
+    def _send(self, *lines: str) -> None:
+        if not self._address:
+            return
+        # A manager that is being restarted itself is no reason to stop.
+        with (
+            contextlib.suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
+        ):
+            sender.settimeout(1.0)
+            sender.sendto("\n".join(lines).encode(), self._address)
+
+
+def _pace(environment: Mapping[str, str]) -> tuple[float, bool]:
+    """Seconds between two rounds, and whether a watchdog waits for this process."""
+    limit = environment.get("WATCHDOG_USEC", "")
+    owner = environment.get("WATCHDOG_PID", "") or str(os.getpid())
+    if not limit.isdecimal() or int(limit) == 0 or owner != str(os.getpid()):
+        return STATUS_EVERY_S, False
+    # A third of the limit: two rounds may be lost.
+    return min(STATUS_EVERY_S, int(limit) / 3e6), True

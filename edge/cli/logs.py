@@ -1,0 +1,82 @@
+"""What goes to standard error: logs and refusals, for a person or as one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
+
+ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | None]"
+
+
+class LogFormat(str, Enum):
+    """How to say it."""
+
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, logger, message.
+
+    Of an exception its kind and its place are told and not its text, which could quote what it
+    choked on.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "time": _moment(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            entry |= {"exception": type(record.exc_info[1]).__name__}
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class _Console(logging.Formatter):
+    """A line for a person; of an exception, as in JSON, the kind only."""
+
+    def formatException(self, ei: ExcInfo | tuple[None, None, None]) -> str:  # noqa: N802
+        return ei[0].__name__ if ei[0] is not None else ""
+
+
+def set_up(level: str, chosen: LogFormat) -> None:
+    """Log from this level on to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonLines()
+        if chosen is LogFormat.JSON
+        else _Console("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    )
+    logging.basicConfig(level=level, handlers=[handler])
+
+
+def tell_refusal(line: str) -> None:
+    """Tell `E_CODE: message` after `error: `, or as JSON if that was chosen."""
+    as_json = any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers)
+    if not as_json:
+        sys.stderr.write(f"error: {line}\n")
+        return
+    code, _, message = line.partition(": ")
+    now = _moment(datetime.now(timezone.utc).timestamp())
+    entry = {"time": now, "level": "error", "logger": "edge", "code": code, "message": message}
+    sys.stderr.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def place_of(error: BaseException | None) -> str:
+    """Where an exception was raised: file names and lines, innermost first."""
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    return " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(frames[-6:]))
+
+
+def _moment(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

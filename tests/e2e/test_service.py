@@ -1,0 +1,175 @@
+"""`edge-anpr run` under a service manager: a real process, real sockets, real signals."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from edge.adapters.embedded_broker import EmbeddedBroker
+from tests.brokers import free_port, wait_until
+from tests.product import CLIPS, command, environment
+from tests.shared_material import needs_shared
+from tests.sites import MadeSite, make_site, site, write_yaml
+
+pytestmark = needs_shared
+
+CLIP = "street_day.mp4"
+START_S = 120.0
+
+
+class Manager:
+    """A service manager: a datagram socket, and what was said on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.address = str(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.address)
+        self._socket.settimeout(0.05)
+        self.said: list[str] = []
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def heard(self, line: str) -> bool:
+        """Whether this line was said by now."""
+        try:
+            while True:
+                self.said += self._socket.recv(4096).decode().splitlines()
+        except TimeoutError:
+            return any(said.startswith(line) for said in self.said)
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[Manager]:
+    made = Manager(tmp_path / "notify")
+    yield made
+    made.close()
+
+
+@contextmanager
+def service(made: MadeSite, manager: Manager, *options: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        command(
+            *options, "run", "--site", made.folder, "--source", CLIPS / CLIP, "--realtime", "--json"
+        ),
+        env=environment({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "3000000"}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def telling_site(base: Path, port: int) -> tuple[MadeSite, int]:
+    telemetry = free_port()
+    described = site(port=port, telemetry={"listen": f"127.0.0.1:{telemetry}"})
+    return make_site(base, site_yaml=described), telemetry
+
+
+def scrape(port: int, path: str = "/metrics") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def test_a_service_says_that_it_is_ready_feeds_its_watchdog_and_stops_in_order(
+    tmp_path: Path, manager: Manager
+) -> None:
+    with EmbeddedBroker() as broker:
+        made, port = telling_site(tmp_path, broker.port)
+        with service(made, manager) as process:
+            assert wait_until(lambda: manager.heard("READY=1"), START_S), process.poll()
+            assert wait_until(lambda: manager.heard("WATCHDOG=1"), 10)
+            assert wait_until(lambda: scrape(port, "/readyz")[0] == 200, 30)
+            assert scrape(port, "/healthz")[0] == 200
+            status, text = scrape(port)
+            assert status == 200
+            assert 'edge_anpr_state{state="online"} 1.0' in text
+            assert "edge_anpr_broker_connected 1.0" in text
+            assert 'edge_anpr_reads_total{outcome="read"} 0.0' in text
+
+            process.send_signal(signal.SIGTERM)
+            stopped = time.monotonic()
+            process.communicate(timeout=30)
+
+        assert time.monotonic() - stopped < 15
+        assert process.returncode == 130
+        assert manager.heard("STOPPING=1")
+        assert manager.heard("STATUS=online; 1 of 1 cameras give frames; broker reached")
+        names = {line.split("=")[0] for line in manager.said}
+        assert names == {"READY", "WATCHDOG", "STATUS", "STOPPING"}
+
+
+def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path, manager: Manager) -> None:
+    made, _ = telling_site(tmp_path, 1)
+    with service(made, manager) as first:
+        assert wait_until(lambda: manager.heard("READY=1"), START_S)
+        second = subprocess.run(
+            command("run", "--site", made.folder, "--source", CLIPS / CLIP),
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+        assert second.returncode == 8
+        assert "E_STATE_LOCKED" in second.stderr
+        assert first.poll() is None
+
+
+def test_hangup_takes_files_that_hold_and_leaves_those_that_do_not(
+    tmp_path: Path, manager: Manager
+) -> None:
+    made, port = telling_site(tmp_path, 1)
+    path = made.folder / "site.yaml"
+    good = yaml.safe_load(path.read_text())
+    with service(made, manager, "--log-format", "json") as process:
+        assert wait_until(lambda: manager.heard("READY=1"), START_S)
+        write_yaml(path, {**good, "telemetri": {}})
+        process.send_signal(signal.SIGHUP)
+        time.sleep(2)
+        assert process.poll() is None
+        assert scrape(port)[0] == 200, "what was in force goes on"
+
+        moved = free_port()
+        write_yaml(path, {**good, "telemetry": {"listen": f"127.0.0.1:{moved}"}})
+        process.send_signal(signal.SIGHUP)
+
+        assert wait_until(lambda: _answers(moved), START_S)
+        assert not _answers(port)
+        assert not manager.heard("STOPPING=1")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+
+    told = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+    messages = [entry["message"] for entry in told]
+    assert any("what is in force goes on" in message for message in messages), errors
+    assert any("read anew" in message for message in messages)
+
+
+def _answers(port: int) -> bool:
+    try:
+        return scrape(port)[0] == 200
+    except OSError:
+        return False

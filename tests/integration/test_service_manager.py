@@ -1,0 +1,184 @@
+"""The service manager hears what the box does, and nothing while the box makes no progress."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.service import ServiceManager
+from edge.domain.imaging import Frame
+from edge.domain.vehicles import VehicleSeen
+from edge.pipeline.evidence import SealedHit
+from edge.pipeline.rule_book import RuleBook
+from edge.privacy.pseudonyms import SaltChain
+from edge.runtime.engine import Engine, Stream
+from edge.runtime.evidence_desk import EvidenceDesk
+from edge.runtime.health import Health
+from edge.runtime.traffic import ClosedEpochs
+from tests.brokers import wait_until
+from tests.unit.runtime.test_engine import COMPETENCES, HOTLIST, ScriptedCamera, ScriptedWatcher
+
+ROUND_S = 0.02
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(tmp_path / "notify"))
+        listening.settimeout(0.2)
+        yield listening
+
+
+def heard(ear: socket.socket) -> list[str]:
+    """Everything said until it was silent for a while."""
+    lines: list[str] = []
+    try:
+        while len(lines) < 1000:
+            lines += ear.recv(4096).decode().splitlines()
+    except TimeoutError:
+        pass
+    return lines
+
+
+def environment(ear: socket.socket, **changed: str) -> dict[str, str]:
+    return {
+        "NOTIFY_SOCKET": str(ear.getsockname()),
+        "WATCHDOG_USEC": str(int(3e6 * ROUND_S)),
+        **changed,
+    }
+
+
+class HungWatcher(ScriptedWatcher):
+    """Looks at its first frame for as long as the test wants."""
+
+    def __init__(self, release: threading.Event) -> None:
+        super().__init__([], ())
+        self._release = release
+
+    def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]:
+        self._release.wait(30)
+        return ()
+
+
+def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> None:
+    release = threading.Event()
+    health = Health(
+        version="1",
+        site="street",
+        box="box-1",
+        traffic=ClosedEpochs([], [], []),
+        cameras=tuple,
+        broker=lambda: (True, 1),
+        epoch_s=900,
+        monotonic=time.monotonic,
+        clock=lambda: None,
+        temperatures=dict,
+        stalled_s=0.3,
+    )
+    book = RuleBook(
+        [HOTLIST],
+        SaltChain("s", "b", lambda n: b"x" * n),
+        lambda _: (),
+        900,
+        COMPETENCES,
+    )
+    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    engine = Engine(
+        [Stream(ScriptedCamera(2), "clip", HungWatcher(release))],
+        book,
+        desk,
+        on_turn=lambda: health.turned(1),
+    )
+    health.enter("online", "online")
+    thread = threading.Thread(target=lambda: engine.run(realtime=True))
+    manager = ServiceManager(environment(ear), lambda: health.healthy().holds, health.status)
+    with manager:
+        thread.start()
+        try:
+            assert wait_until(lambda: "WATCHDOG=1" in ear.recv(4096).decode(), 5)
+            assert wait_until(lambda: not health.healthy().holds, 5)
+            heard(ear)  # what was on its way
+            time.sleep(10 * ROUND_S)
+            assert "WATCHDOG=1" not in heard(ear), "its timer runs on, and says nothing"
+        finally:
+            release.set()
+            thread.join()
+
+
+def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> None:
+    turns = []
+
+    class Silent(ScriptedCamera):
+        def frames(self) -> Iterator[Frame]:
+            yield from super().frames()
+            time.sleep(2.5)
+
+    book = RuleBook(
+        [HOTLIST], SaltChain("s", "b", lambda n: b"x" * n), lambda _: (), 1, COMPETENCES
+    )
+    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    closed: list[int] = []
+    engine = Engine(
+        [Stream(Silent(1), "clip", ScriptedWatcher([], ()))],
+        book,
+        desk,
+        on_turn=lambda: turns.append(time.monotonic()),
+        on_epoch=lambda counts: closed.append(counts.vehicles),
+    )
+
+    engine.run(realtime=True)
+
+    assert len(turns) >= 3
+    assert max(after - before for before, after in itertools.pairwise(turns)) < 2
+    assert closed, "and keys end on time"
+
+
+def test_it_says_how_the_box_is_only_when_that_changes(ear: socket.socket) -> None:
+    status = "online; broker away"
+    with ServiceManager(environment(ear), lambda: False, lambda: status) as manager:
+        manager.ready()
+        time.sleep(5 * ROUND_S)
+        assert heard(ear) == ["READY=1", f"STATUS={status}"]
+
+        status = "online; broker reached"
+        time.sleep(5 * ROUND_S)
+        manager.stopping()
+
+        assert heard(ear) == [f"STATUS={status}", "STOPPING=1", "STATUS=stopping"]
+
+
+def test_a_watchdog_meant_for_another_process_is_not_fed(ear: socket.socket) -> None:
+    mine, other = str(os.getpid()), str(os.getpid() + 1)
+    for owner, fed in ((mine, True), (other, False)):
+        manager = ServiceManager(
+            environment(ear, WATCHDOG_PID=owner), lambda: True, lambda: "online"
+        )
+        with manager:
+            time.sleep(5 * ROUND_S)
+
+        assert ("WATCHDOG=1" in heard(ear)) is fed
+
+
+def test_the_abstract_name_space_is_reached() -> None:
+    name = f"edge-anpr-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(f"\0{name}")
+        listening.settimeout(2)
+
+        ServiceManager({"NOTIFY_SOCKET": f"@{name}"}, lambda: True, str).ready()
+
+        assert listening.recv(64) == b"READY=1"
+
+
+@pytest.mark.parametrize("address", ["", "/nowhere/notify"])
+def test_without_a_service_manager_nothing_fails(address: str) -> None:
+    with ServiceManager({"NOTIFY_SOCKET": address}, lambda: True, str) as manager:
+        manager.ready()
+        manager.stopping()

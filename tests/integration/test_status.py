@@ -1,0 +1,87 @@
+"""`edge-anpr status` reads a box's own metrics over real HTTP."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from edge.adapters.metrics import Listen
+from edge.cli.status import Told, ask, console_view, shown
+from edge.errors import ConfigError
+from tests.brokers import free_port, tcp_server
+from tests.integration.test_metrics import watched_street
+from tests.product import product
+from tests.sites import make_site
+from tests.unit.runtime.test_engine import OTHER, vehicle
+
+
+def text_of(told: Told) -> str:
+    console = Console(file=io.StringIO(), width=120)
+    console.print(shown(told))
+    output = console.file
+    assert isinstance(output, io.StringIO)
+    return output.getvalue()
+
+
+def test_the_view_shows_state_cameras_broker_clock_and_closed_epochs() -> None:
+    with watched_street([vehicle(n, OTHER) for n in range(14)]) as (port, health):
+        text = text_of(ask(Listen("127.0.0.1", port)))
+        health.enter("safe", "E_SUNSET")
+        safe = text_of(ask(Listen("127.0.0.1", port)))
+
+    assert "street · box-1 · 1.0" in text
+    assert "online" in text
+    assert "gives frames; 40 came, 0 broken, connected 1 times" in text
+    assert "synchronised, off by 0.010 s at the most" in text
+    assert "10 read, 0 ambiguous, 0 unreadable" in text
+    assert "cpu-thermal 55 °C" in text
+    assert "safe (E_SUNSET)" in safe
+
+
+def test_the_verb_prints_once_or_as_json() -> None:
+    with watched_street([]) as (port, _):
+        once = product("status", "--listen", f"127.0.0.1:{port}", "--once")
+        as_json = product("status", "--listen", f"127.0.0.1:{port}", "--json").json
+
+    assert once.status == 0
+    assert "street · box-1" in once.out
+    assert as_json["ready"] is True
+    assert as_json["metrics"]["edge_anpr_epochs_closed_total"] == {"": 1.0}
+
+
+def test_where_no_box_answers_is_said_in_one_line() -> None:
+    port = free_port()
+
+    done = product("status", "--listen", f"127.0.0.1:{port}", "--once")
+
+    assert done.status == 3
+    assert done.error_lines == [done.err.strip()]
+    assert f"E_STATUS: 127.0.0.1:{port}: nothing answers" in done.err
+
+
+@pytest.mark.parametrize(
+    "answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsomething", b"SSH-2.0-x\r\n", None]
+)
+def test_what_is_no_box_is_not_shown_as_one(answer: bytes | None) -> None:
+    with tcp_server(answer, close=True) as port, pytest.raises(ConfigError) as caught:
+        ask(Listen("127.0.0.1", port))
+
+    assert caught.value.code == "E_STATUS"
+
+
+def test_the_live_view_stays_while_the_box_is_away() -> None:
+    view = console_view(lambda: ask(Listen("127.0.0.1", free_port())))
+
+    assert "nothing answers" in str(view())
+
+
+def test_a_site_that_tells_nobody_is_told_how_to(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+
+    done = product("status", "--site", made.folder, "--once")
+
+    assert done.status == 3
+    assert "telemetry is missing" in done.err
