@@ -106,7 +106,7 @@ def ask(where: Listen) -> Told:
         _, text = _fetch(where, "/metrics")
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                labels = tuple(str(value) for value in sample.labels.values())
+                labels = tuple(str(sample.labels[name]) for name in sorted(sample.labels))
                 samples.setdefault(sample.name, {})[labels] = float(sample.value)
         code, body = _fetch(where, "/readyz")
         reason = str(json.loads(body)["reason"])
@@ -176,7 +176,7 @@ def shown(told: Told) -> RenderableType:
     from rich.table import Table
 
     labels = next(iter(told.samples["edge_anpr_build_info"]))
-    version, site, box = (*labels, "", "", "")[:3]
+    box, site, version = (*labels, "", "", "")[:3]
     table = Table(title=f"{site} · {box} · {version}", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()

@@ -60,7 +60,6 @@ def test_what_is_bad_is_said_in_one_line_each_and_ends_with_status_3(tmp_path: P
 def test_a_camera_that_run_would_not_open_is_not_opened(tmp_path: Path) -> None:
     late = policy()
     late["activation"]["sunset"] = "2026-01-06"
-    late["evaluation"]["next_due"] = "2026-01-06"
     made = make_site(tmp_path, port=1, policy_yaml=late)
 
     done = product(
