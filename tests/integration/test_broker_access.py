@@ -183,7 +183,7 @@ def test_a_box_tells_home_assistant_once_it_is_connected_where_it_was_asked_to(
         with BrokerLink.open(BrokerOptions(HOST, broker.port, "listener")) as listener:
             listener.subscribe(["homeassistant/#", topics.availability])
             box.publisher.start()
-            heard = []
+            heard: list[str] = []
             while (message := listener.receive(5 if not heard else 0.5)) is not None:
                 listener.acknowledge(message)
                 heard.append(message.topic)

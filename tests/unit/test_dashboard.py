@@ -11,6 +11,7 @@ import pytest
 from tests.unit.source_tree import ROOT
 
 metrics = pytest.importorskip("edge.adapters.metrics")
+kernel_clock = pytest.importorskip("edge.adapters.kernel_clock")
 
 NAME = re.compile(r"\bedge_anpr_[a-z_]+")
 
@@ -32,8 +33,6 @@ def asked_for() -> set[str]:
 
 def told() -> set[str]:
     """The names of all samples of a box that has everything."""
-    from edge.adapters.kernel_clock import KernelClock
-
     figures = metrics.Figures(
         version="1",
         site="s",
@@ -44,7 +43,7 @@ def told() -> set[str]:
         broker_connected=True,
         broker_connections=1,
         key_age_s=1.0,
-        clock=KernelClock(synchronised=True, offset_s=0.0, max_error_s=0.1),
+        clock=kernel_clock.KernelClock(synchronised=True, offset_s=0.0, max_error_s=0.1),
         temperatures={"cpu": 40},
         epochs=1,
         vehicles={"read": 10},
@@ -56,7 +55,7 @@ def told() -> set[str]:
         outbox_age_s=1.0,
     )
     lines = metrics.exposition(figures).decode().splitlines()
-    return {NAME.match(line)[0] for line in lines if NAME.match(line)}
+    return {match[0] for line in lines if (match := NAME.match(line))}
 
 
 def test_each_metric_of_the_dashboard_exists() -> None:
