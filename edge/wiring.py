@@ -937,6 +937,7 @@ def _topics(site: SiteFolder) -> BoxTopics:
         site.site.box,
         frozenset(site.policy.cameras),
         frozenset(site.policy.lists),
+        home_assistant=site.site.broker.home_assistant,
     )
 
 

@@ -32,6 +32,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing_extensions import Self
 
 from edge.adapters.mqtt import (
     FAILURE,
@@ -102,6 +103,37 @@ class Health(BaseModel):
 
     def payload(self) -> bytes:
         return self.model_dump_json(by_alias=True).encode()
+
+
+class Discovery(BaseModel):
+    """The box's status as a sensor of Home Assistant: online, safe or offline, and no figure.
+
+    https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["Status"] = "Status"
+    unique_id: str
+    state_topic: str
+    value_template: Literal["{{ value_json.state }}"] = "{{ value_json.state }}"
+    device_class: Literal["enum"] = "enum"
+    options: tuple[Literal["online", "safe", "offline"], ...] = ("online", "safe", "offline")
+    device: dict[str, str]
+    origin: dict[str, str] = Field(default_factory=lambda: {"name": "edge-anpr"})
+
+    @classmethod
+    def of(cls, topics: BoxTopics) -> Self:
+        """The sensor of one box. Ids hold no underscore, so that no two boxes share a name."""
+        name = f"edge-anpr_{topics.site}_{topics.box}"
+        return cls(
+            unique_id=f"{name}_status",
+            state_topic=topics.availability,
+            device={"identifiers": name, "name": f"edge-anpr {topics.site} {topics.box}"},
+        )
+
+    def payload(self) -> bytes:
+        return self.model_dump_json().encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +370,9 @@ class Publisher:
             self._connections += 1
             self._connection_problem = None
             _LOG.info("connected to broker %s", self._options.address)
+            if self._topics.home_assistant:
+                told = Discovery.of(self._topics).payload()
+                self._send(link, self._topics.discovery, told, retain=True)
             announced: Availability | None = None
             while not self._stopping.is_set():
                 announced = self._announce(link, announced)

@@ -9,6 +9,9 @@
 | `anpr/<site>/<box>/receipt`     | authority → box | 1   | never    |
 | `anpr/<site>/<box>/lists/<list>`| issuer → box    | 1   | yes      |
 | `anpr/<site>/<box>/command`     | supervisor → box| 1   | yes      |
+| `homeassistant/sensor/<site>/<box>/config` | box → Home Assistant | 1 | yes |
+
+The last one only where site.yaml asks for it: it tells where `availability` is, and nothing else.
 """
 
 from __future__ import annotations
@@ -61,6 +64,7 @@ class BoxTopics:
         box: the box's id.
         cameras: ids of the cameras whose hits may be published.
         lists: ids of the lists that it takes.
+        home_assistant: whether Home Assistant is told of the box.
 
     Raises:
         ConfigError: an id would break out of its level of the topic.
@@ -70,6 +74,7 @@ class BoxTopics:
     box: str
     cameras: frozenset[str]
     lists: frozenset[str] = frozenset()
+    home_assistant: bool = False
 
     def __post_init__(self) -> None:
         _require_id("site", self.site)
@@ -94,6 +99,11 @@ class BoxTopics:
     @property
     def audit(self) -> str:
         return f"{ROOT}/{self.site}/{self.box}/audit"
+
+    @property
+    def discovery(self) -> str:
+        """Where Home Assistant looks for what there is."""
+        return f"homeassistant/sensor/{self.site}/{self.box}/config"
 
     @property
     def receipt(self) -> str:
@@ -134,7 +144,8 @@ class BoxTopics:
     def publishable(self) -> frozenset[str]:
         """All the box may ever publish to; the rest comes from the other side."""
         hits = {self.hit(camera) for camera in self.cameras}
-        return frozenset(hits | {self.availability, self.health, self.audit})
+        told = {self.discovery} if self.home_assistant else set()
+        return frozenset(hits | told | {self.availability, self.health, self.audit})
 
     def require_publishable(self, topic: str) -> None:
         """Let nothing out that is not on the closed list.

@@ -165,6 +165,11 @@ class Broker(Strict):
     payload_cap_kib: int = Field(
         default=112, ge=8, le=1024, description="Largest message the broker accepts, KiB."
     )
+    home_assistant: bool = Field(
+        default=False,
+        description="Whether Home Assistant is told where this box's status is: online, safe or "
+        "offline, and nothing of what passes.",
+    )
 
 
 class Folders(Strict):

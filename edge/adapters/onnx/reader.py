@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.adapters.onnx.session import (
-    available_providers,
     check_provider,
+    providers_for,
     runtime,
     runtime_errors,
     session_options,
@@ -69,7 +69,7 @@ class OnnxPlateReader:
         self._temperature = temperature
         self._region_temperature = region_temperature
         runtime()  # a missing runtime is refused in our words before the library's import fails
-        providers = available_providers(provider)
+        providers = providers_for(path, provider)
         from fast_plate_ocr.inference.plate_recognizer import (  # noqa: PLC0415 - see above
             LicensePlateRecognizer,
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge.adapters.onnx.engine_cache import cache_folder, engine_maker, engine_options
 from edge.errors import ModelError
 
 PROVIDERS = {
@@ -52,6 +53,20 @@ def available_providers(provider: str) -> list[str]:
     return [name for name in wanted if name in present]
 
 
+def providers_for(path: Path, provider: str) -> list[tuple[str, dict[str, str]]]:
+    """ONNX Runtime's providers with their options for one network: TensorRT keeps its engines.
+
+    Raises:
+        ModelError: the name is unknown or this build of ONNX Runtime lacks it.
+    """
+    options: dict[str, dict[str, str]] = {}
+    names = available_providers(provider)
+    if provider == "tensorrt":
+        maker = engine_maker(runtime().__version__)
+        options[names[0]] = engine_options(path, maker, cache_folder())
+    return [(name, options.get(name, {})) for name in names]
+
+
 def check_provider(session: Any, provider: str) -> None:  # noqa: ANN401
     """Refuse a session that fell back to another provider.
 
@@ -85,7 +100,7 @@ def open_session(path: Path, provider: str, threads: int) -> Any:  # noqa: ANN40
         ModelError: the file is no ONNX model, or the provider cannot be had.
     """
     ort = runtime()
-    providers = available_providers(provider)
+    providers = providers_for(path, provider)
     try:
         session = ort.InferenceSession(
             str(path), providers=providers, sess_options=session_options(threads)

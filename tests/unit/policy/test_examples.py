@@ -12,7 +12,7 @@ from edge.policy.signatures import SIGNATURES_FILE, read_signatures, require_quo
 from edge.policy.site_folder import SiteFolder, load_site_folder
 
 CONFIG = Path(__file__).parents[3] / "config"
-EXAMPLES = sorted(path.name for path in CONFIG.iterdir() if path.is_dir())
+EXAMPLES = sorted(file.parent.name for file in CONFIG.glob("*/policy.yaml"))
 
 # When the bundled clips were recorded: examples are judged at that time.
 RECORDED = datetime.fromisoformat("2026-03-10T08:25:00+01:00")

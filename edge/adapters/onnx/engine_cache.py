@@ -1,0 +1,141 @@
+"""Where TensorRT's engines are kept, so that a box does not compile them at each start.
+
+An engine is machine code for one GPU, made by one TensorRT from one network. ONNX Runtime finds it
+again by a name that holds not all of these, so each combination has a folder of its own: whatever
+changes, the old engine is not found, and a new one is made.
+
+Options: https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html; the
+driver's calls: https://docs.nvidia.com/cuda/cuda-driver-api/.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_CUDA = "libcuda.so.1"
+_TENSORRT = ("libnvinfer.so.10", "libnvinfer.so.8")
+# CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
+_CAPABILITY = (75, 76)
+_NAME_BYTES = 256
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMaker:
+    """What an engine depends on, beside its network.
+
+    Attributes:
+        gpu: the first GPU's name and compute capability.
+        tensorrt: the version of TensorRT that is loaded.
+        onnxruntime: the version that cuts the network into parts for it.
+    """
+
+    gpu: str
+    tensorrt: str
+    onnxruntime: str
+
+    def key(self, model_sha256: str) -> str:
+        """The name of the folder for one network's engines: 64 hexadecimal digits."""
+        parts = (self.gpu, self.tensorrt, self.onnxruntime, model_sha256)
+        # Each part's length stands before it: no two combinations make one text.
+        text = "".join(f"{len(part)}:{part}" for part in parts)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def engine_maker(onnxruntime: str) -> EngineMaker | None:
+    """This machine's; None where GPU or TensorRT do not say what they are."""
+    gpu, tensorrt = _gpu(), _tensorrt()
+    if gpu is None or tensorrt is None:
+        return None
+    return EngineMaker(gpu, tensorrt, onnxruntime)
+
+
+def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Where engines lie: `engines` in the state folder that systemd gives, else in the XDG cache.
+
+    None where the environment names neither.
+    """
+    # systemd separates several folders by colons; ours is the first.
+    state = environment.get("STATE_DIRECTORY", "").partition(":")[0]
+    if state.startswith("/"):
+        return Path(state) / "engines"
+    cache = environment.get("XDG_CACHE_HOME", "")
+    if cache.startswith("/"):  # a relative one is to be ignored, the XDG specification says
+        return Path(cache) / "edge-anpr" / "engines"
+    home = environment.get("HOME", "")
+    if not home.startswith("/"):
+        return None
+    return Path(home) / ".cache" / "edge-anpr" / "engines"
+
+
+def engine_options(model: Path, maker: EngineMaker | None, folder: Path | None) -> dict[str, str]:
+    """TensorRT's options for one network; none where its engines cannot be kept.
+
+    That is said and costs minutes at each start, and nothing else.
+
+    Args:
+        model: the weights.
+        maker: what makes its engines.
+        folder: of all engines; made, for this user alone, where it is missing.
+    """
+    if maker is None or folder is None:
+        log.warning(
+            "TensorRT's engines are compiled at each start: %s",
+            "GPU or TensorRT do not say which they are"
+            if maker is None
+            else "no cache folder; set XDG_CACHE_HOME",
+        )
+        return {}
+    try:
+        digest = hashlib.sha256(model.read_bytes()).hexdigest()
+        place = folder / maker.key(digest)
+        place.mkdir(parents=True, exist_ok=True)
+        # An engine is machine code: whoever may write here may run what they like.
+        folder.chmod(0o700)
+    except OSError as error:
+        log.warning("TensorRT's engines are compiled at each start: %s: %s", folder, error.strerror)
+        return {}
+    return {
+        "trt_engine_cache_enable": "True",
+        "trt_engine_cache_path": str(place),
+        "trt_timing_cache_enable": "True",
+        "trt_timing_cache_path": str(place),
+    }
+
+
+def _gpu() -> str | None:
+    """Name and compute capability of the first GPU, as its driver says."""
+    try:
+        cuda = ctypes.CDLL(_CUDA)
+    except OSError:
+        return None
+    device = ctypes.c_int()
+    if cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0):
+        return None
+    name = ctypes.create_string_buffer(_NAME_BYTES)
+    if cuda.cuDeviceGetName(name, _NAME_BYTES, device):
+        return None
+    capability = []
+    for attribute in _CAPABILITY:
+        value = ctypes.c_int()
+        if cuda.cuDeviceGetAttribute(ctypes.byref(value), attribute, device):
+            return None
+        capability.append(str(value.value))
+    return f"{name.value.decode(errors='replace')} {'.'.join(capability)}"
+
+
+def _tensorrt() -> str | None:
+    """The version of the TensorRT that the loader finds, as it says itself."""
+    for library in _TENSORRT:
+        try:
+            return str(int(ctypes.CDLL(library).getInferLibVersion()))
+        except (OSError, AttributeError):
+            continue
+    return None

@@ -1,0 +1,305 @@
+"""How soon a hit reaches the broker, and what a week without one costs.
+
+Latency: a clip runs through `edge-anpr run`'s own parts, with a real mosquitto and an authority
+that sends receipts. The offences that it finds are handed in again and again, at random moments,
+while the clip is still being read and after it, so that masking, sealing, syncing to disk and
+publishing compete with the pipeline. Measured is from handing in, at the frame that decides, to the
+broker's PUBACK.
+
+A week: 1,000 hits a day of the largest size that `site.yaml` allows as it comes are put into an
+outbox while there is no broker; then one starts. Each must arrive once, in order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import json
+import os
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from edge import wiring  # noqa: E402 - found from the root
+from edge.adapters.keyring import Keyring  # noqa: E402
+from edge.adapters.mqtt import BrokerLink, BrokerOptions  # noqa: E402
+from edge.adapters.outbox import Outbox  # noqa: E402
+from edge.adapters.publisher import Publisher  # noqa: E402
+from edge.adapters.system import SystemClock  # noqa: E402
+from edge.adapters.topics import BoxTopics  # noqa: E402
+from edge.errors import EdgeError  # noqa: E402
+from edge.pipeline.evidence import SealedHit  # noqa: E402
+from edge.policy.site_folder import load_site_folder  # noqa: E402
+from edge.runtime.evidence_desk import Case, EvidenceDesk  # noqa: E402
+from scripts.soak import CAMERA, CLIP, HOST, Broker, looped, receiving, soak_site  # noqa: E402
+
+TARGET_S = 0.5
+A_DAY = 1000
+DAYS = 7
+PAYLOAD_BYTES = 112 * 1024
+RESERVE_MIB = 1024
+CLIP_S = 20.0
+MEAN_GAP_S = 0.5
+"""Two hits a second: over a hundred times what a thousand a day are on average."""
+DELIVERY_S = 900.0
+
+
+class ReplayingDesk(EvidenceDesk):
+    """The evidence desk, to which each case it was given is handed in again until there are enough.
+
+    Class attributes, as the wiring makes it: `wanted` hits; `handed_in`: when, by hit.
+    """
+
+    wanted = 0
+    handed_in: dict[str, float] = {}  # noqa: RUF012 - one desk for each process
+
+    def __init__(self, store: Callable[[Case], SealedHit]) -> None:
+        self._seen: list[Case] = []
+        self._first = threading.Event()
+        # When each case was handed in; they are stored in this order.
+        self._order: list[float] = []
+        done = itertools.count()
+
+        def timed(case: Case) -> SealedHit:
+            number = next(done)
+            sealed = store(case)
+            self.handed_in[sealed.hit_id] = self._order[number]
+            return sealed
+
+        super().__init__(timed)
+        self._lock = threading.Lock()
+        self._replay = threading.Thread(target=self._again, daemon=True)
+
+    def submit(self, case: Case) -> None:
+        self._hand_in(case)
+        self._seen.append(case)
+        self._first.set()
+
+    def start(self) -> None:
+        super().start()
+        self._replay.start()
+
+    def close(self) -> None:
+        self._first.set()
+        self._replay.join()
+        super().close()
+
+    def _hand_in(self, case: Case) -> None:
+        with self._lock:  # the queue's order is that of the moments
+            self._order.append(time.monotonic())
+            super().submit(case)
+
+    def _again(self) -> None:
+        self._first.wait()
+        gaps = random.Random(1)
+        while self._seen and len(self._order) < self.wanted:
+            time.sleep(gaps.expovariate(1 / MEAN_GAP_S))
+            self._hand_in(gaps.choice(self._seen))
+
+
+def latency(hits: int, program: str) -> dict[str, float]:
+    """Seconds from the deciding frame to PUBACK.
+
+    Raises:
+        EdgeError: the run failed.
+    """
+    acknowledged: dict[str, float] = {}
+    publish = BrokerLink.publish
+
+    def timed_publish(link: BrokerLink, topic: str, payload: bytes, **options: object) -> int:
+        reason = publish(link, topic, payload, **options)  # type: ignore[arg-type]
+        if topic.endswith("/hit"):
+            acknowledged.setdefault(json.loads(payload)["hit_id"], time.monotonic())
+        return reason
+
+    ReplayingDesk.wanted = hits
+    BrokerLink.publish = timed_publish  # type: ignore[method-assign, assignment]
+    vars(wiring)["EvidenceDesk"] = ReplayingDesk
+    with tempfile.TemporaryDirectory(prefix="edge-anpr-bench-") as name:
+        folder = Path(name)
+        broker = Broker(program, folder)
+        broker.start()
+        site = soak_site(folder, broker.port)
+        street = folder / "street.ts"
+        looped(CLIP, street, CLIP_S)
+        recorded_at = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
+        with receiving(folder, site, broker.port):
+            result = wiring.run_site(
+                load_site_folder(site),
+                [wiring.Recording(CAMERA, street, recorded_at)],
+                drain_s=60,
+            )
+        broker.stop()
+    if result.failure is not None:
+        raise result.failure
+    taken = sorted(
+        acknowledged[hit_id] - begun for hit_id, begun in ReplayingDesk.handed_in.items()
+    )
+    return {
+        "hits": float(len(taken)),
+        "median_s": statistics.median(taken),
+        "p99_s": taken[min(len(taken) - 1, int(0.99 * len(taken)))],
+        "worst_s": taken[-1],
+    }
+
+
+def week(hits: int, program: str) -> dict[str, float]:
+    """Hits that waited for a broker, and their way out.
+
+    Raises:
+        EdgeError: the outbox or the broker failed.
+    """
+    topics = BoxTopics("bench", "box-1", frozenset({"cam-1"}))
+    expires_at = datetime.now(timezone.utc) + timedelta(days=14)
+    ids = [f"{number:032x}" for number in range(hits)]
+    filling = base64.b64encode(os.urandom(PAYLOAD_BYTES)).decode()
+    arrived: list[str] = []
+    stopped = threading.Event()
+    with tempfile.TemporaryDirectory(prefix="edge-anpr-bench-") as name:
+        folder = Path(name)
+        broker = Broker(program, folder)
+        clock = SystemClock()
+        with Keyring.open(folder / "keyring", clock) as keyring:  # noqa: SIM117 - in this order
+            with Outbox.open(folder / "state", keyring, reserve_mib=RESERVE_MIB) as outbox:
+                before = _rss_mib()
+                begun = time.monotonic()
+                for hit_id in ids:
+                    payload = json.dumps({"hit_id": hit_id, "sealed": filling}).encode()
+                    outbox.put(
+                        hit_id,
+                        "cam-1",
+                        topics.hit("cam-1"),
+                        payload[: PAYLOAD_BYTES - 2] + b'"}',
+                        purpose="bench",
+                        receipt_required=False,
+                        expires_at=expires_at,
+                    )
+                stored_s = time.monotonic() - begun
+                most = [_rss_mib()]
+                broker.start()
+                listener = _listening(broker.port, topics.hit("cam-1"), arrived, stopped)
+                publisher = Publisher(
+                    outbox,
+                    BrokerOptions(HOST, broker.port, "bench-box"),
+                    topics,
+                    lambda _receipt: None,
+                    clock=clock,
+                    jitter=random.random,
+                )
+                begun = time.monotonic()
+                publisher.start()
+                deadline = begun + DELIVERY_S
+                while len(arrived) < hits and time.monotonic() < deadline:
+                    most.append(_rss_mib())
+                    time.sleep(0.2)
+                delivered_s = time.monotonic() - begun
+                publisher.drain(10)
+                publisher.stop()
+                left = outbox.depth()
+        stopped.set()
+        listener.join()
+        broker.stop()
+    return {
+        "hits": float(hits),
+        "hit_kib": PAYLOAD_BYTES / 1024,
+        "stored_per_s": hits / stored_s,
+        "delivered_per_s": len(arrived) / delivered_s,
+        "missing": float(len(set(ids) - set(arrived))),
+        "twice": float(len(arrived) - len(set(arrived))),
+        "out_of_order": float(sum(one > two for one, two in itertools.pairwise(arrived))),
+        "left": float(left),
+        "rss_before_mib": before,
+        "rss_most_mib": max(most),
+    }
+
+
+def _listening(
+    port: int, topic: str, arrived: list[str], stopped: threading.Event
+) -> threading.Thread:
+    """An authority that notes the ids of what arrives; back once it has subscribed."""
+    ready = threading.Event()
+
+    def listen() -> None:
+        with BrokerLink.open(BrokerOptions(HOST, port, "bench-authority")) as link:
+            link.subscribe([topic])
+            ready.set()
+            while not stopped.is_set():
+                message = link.receive(0.1)
+                if message is not None:
+                    link.acknowledge(message)
+                    arrived.append(json.loads(message.payload)["hit_id"])
+
+    for _ in range(50):  # until it listens
+        thread = threading.Thread(target=_quietly(listen), daemon=True)
+        thread.start()
+        if ready.wait(0.3):
+            return thread
+    raise SystemExit("error: mosquitto did not start")
+
+
+def _quietly(work: Callable[[], None]) -> Callable[[], None]:
+    def quiet() -> None:
+        try:
+            work()
+        except EdgeError:
+            return
+
+    return quiet
+
+
+def _rss_mib() -> float:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, and print one table or one JSON document; 1 where a figure misses its mark."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench delivery",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--hits", type=int, default=300, help="for the latency; default: 300")
+    parser.add_argument("--waiting", type=int, default=A_DAY * DAYS, help="default: a week's 7000")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    given = parser.parse_args(arguments)
+    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        print("error: no mosquitto here; install the package of this name", file=sys.stderr)
+        return 3
+    try:
+        result = {"week": week(given.waiting, program), "latency": latency(given.hits, program)}
+    except EdgeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return int(error.exit_code)
+    if given.json:
+        print(json.dumps(result, indent=2))
+    else:
+        table = Table("what", "figure", "value", title="delivery")
+        for name, figures in result.items():
+            for figure, value in figures.items():
+                table.add_row(name, figure, f"{value:.3f}".rstrip("0").rstrip("."))
+        Console().print(table)
+    late = result["latency"]["p99_s"] > TARGET_S
+    lost = any(result["week"][figure] for figure in ("missing", "twice", "out_of_order", "left"))
+    return 1 if late or lost else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

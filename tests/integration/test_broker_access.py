@@ -1,0 +1,193 @@
+"""The broker of config/deploy: each client does what it must, and nothing else. Real mosquitto."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.mqtt import BrokerLink, BrokerOptions, TlsFiles
+from edge.adapters.publisher import Discovery
+from edge.adapters.topics import BoxTopics
+from edge.errors import PublishError
+from tests.brokers import HOST, Mosquitto, TestAuthority
+from tests.integration.conftest import needs_mosquitto
+from tests.integration.test_publisher import Box
+from tests.unit.source_tree import ROOT
+
+CONFIGURATION = ROOT / "config" / "deploy" / "mosquitto"
+TOPICS = BoxTopics("school-street", "box-1", frozenset({"cam-1"}), frozenset({"permits"}))
+HIT = TOPICS.hit("cam-1")
+ELSEWHERE = BoxTopics("school-street", "box-2", frozenset({"cam-1"}))
+NOT_AUTHORISED = 0x87
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Iterator[dict[str, BrokerOptions]]:
+    """How each party connects to a mosquitto that runs under the shipped files."""
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    authority = TestAuthority(folder, "ca")
+    server = authority.issue("broker")
+    parties = ("box-1", "police-zone", "office", "supervisor", "stranger")
+    places = {
+        "/mosquitto/tls/ca.pem": authority.path,
+        "/mosquitto/tls/broker.pem": server.certificate,
+        "/mosquitto/tls/broker.key": server.key,
+        "/mosquitto/config/acl": CONFIGURATION / "acl",
+        "/mosquitto/data/": f"{tmp_path}/",
+    }
+    text = (CONFIGURATION / "mosquitto.conf").read_text()
+    for shipped, here in places.items():
+        assert shipped in text
+        text = text.replace(shipped, str(here))
+    # The test's broker brings its own listener and log; all that follows a listener belongs to it.
+    lines = [line for line in text.splitlines() if not line.startswith(("listener", "log_"))]
+    with Mosquitto(tmp_path, *lines) as broker:
+        yield {
+            name: BrokerOptions(
+                HOST,
+                broker.port,
+                name,
+                tls=TlsFiles(authority.path, pair.certificate, pair.key),
+            )
+            for name, pair in ((name, authority.issue(name)) for name in parties)
+        }
+
+
+@needs_mosquitto
+def test_a_hit_goes_from_the_box_to_its_authority_and_the_receipt_back(
+    options: dict[str, BrokerOptions],
+) -> None:
+    with (
+        BrokerLink.open(options["box-1"]) as box,
+        BrokerLink.open(options["police-zone"]) as authority,
+    ):
+        authority.subscribe([HIT])
+        box.subscribe([TOPICS.receipt])
+        box.publish(HIT, b"sealed")
+        taken = authority.receive(5)
+        authority.publish(TOPICS.receipt, b"stored")
+        confirmed = box.receive(5)
+
+    assert taken is not None
+    assert (taken.topic, taken.payload) == (HIT, b"sealed")
+    assert confirmed is not None
+    assert confirmed.payload == b"stored"
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("topic", sorted(TOPICS.publishable))
+def test_the_box_may_publish_all_that_it_ever_publishes(
+    options: dict[str, BrokerOptions], topic: str
+) -> None:
+    with BrokerLink.open(options["box-1"]) as box:
+        assert box.publish(topic, b"x") < NOT_AUTHORISED
+
+
+@needs_mosquitto
+@pytest.mark.parametrize(
+    ("party", "topic"),
+    [
+        ("police-zone", HIT),
+        ("police-zone", TOPICS.command),
+        ("police-zone", TOPICS.bundle("permits")),
+        ("box-1", ELSEWHERE.hit("cam-1")),
+        ("box-1", TOPICS.receipt),
+        ("box-1", TOPICS.command),
+        ("office", TOPICS.command),
+        ("supervisor", HIT),
+        ("stranger", HIT),
+        ("stranger", TOPICS.availability),
+    ],
+)
+def test_nobody_speaks_for_another(
+    options: dict[str, BrokerOptions], party: str, topic: str
+) -> None:
+    with BrokerLink.open(options[party]) as link:
+        assert link.publish(topic, b"x") == NOT_AUTHORISED
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("party", ["box-1", "office", "supervisor", "stranger"])
+def test_nobody_but_the_authority_receives_a_hit(
+    options: dict[str, BrokerOptions], party: str
+) -> None:
+    with (
+        BrokerLink.open(options["box-1"]) as box,
+        BrokerLink.open(replace(options[party], client_id="listener")) as listener,
+        BrokerLink.open(options["police-zone"]) as authority,
+    ):
+        authority.subscribe([HIT])
+        try:
+            listener.subscribe([HIT])
+        except PublishError:
+            return  # refused at once, which is as good
+        box.publish(HIT, b"sealed")
+        assert authority.receive(5) is not None
+        assert listener.receive(0.5) is None
+
+
+@needs_mosquitto
+def test_without_a_certificate_nobody_comes_in(options: dict[str, BrokerOptions]) -> None:
+    known = options["box-1"]
+    assert known.tls is not None
+    without = replace(known, tls=TlsFiles(known.tls.ca, None, None))
+
+    # With TLS 1.3 the refusal may come after the handshake, with the first packet.
+    with pytest.raises(PublishError), BrokerLink.open(without) as link:
+        link.subscribe([HIT])
+
+
+# --- Home Assistant -------------------------------------------------------------------------
+
+TOLD = replace(TOPICS, home_assistant=True)
+
+
+def test_home_assistant_is_told_nothing_unless_asked_for() -> None:
+    assert TOPICS.discovery not in TOPICS.publishable
+    assert TOLD.publishable - TOPICS.publishable == {
+        "homeassistant/sensor/school-street/box-1/config"
+    }
+
+
+def test_home_assistant_is_told_where_the_status_is_and_no_topic_else() -> None:
+    said = json.loads(Discovery.of(TOLD).payload())
+
+    topics = [value for value in said.values() if isinstance(value, str) and "anpr/" in value]
+    assert topics == [TOLD.availability]
+    assert said["options"] == ["online", "safe", "offline"]
+    assert not {"json_attributes_topic", "state_class"} & set(said)
+
+
+def test_no_two_boxes_are_one_to_home_assistant() -> None:
+    one = Discovery.of(BoxTopics("a-b", "c", frozenset()))
+    other = Discovery.of(BoxTopics("a", "b-c", frozenset()))
+
+    assert one.unique_id != other.unique_id
+    assert one.device["identifiers"] != other.device["identifiers"]
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_box_tells_home_assistant_once_it_is_connected_where_it_was_asked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked: bool
+) -> None:
+    topics = TOLD if asked else TOPICS
+    monkeypatch.setattr("tests.integration.test_publisher.TOPICS", topics)
+    with Mosquitto(tmp_path) as broker:
+        box = Box(tmp_path, broker)
+        with BrokerLink.open(BrokerOptions(HOST, broker.port, "listener")) as listener:
+            listener.subscribe(["homeassistant/#", topics.availability])
+            box.publisher.start()
+            heard: list[str] = []
+            while (message := listener.receive(5 if not heard else 0.5)) is not None:
+                listener.acknowledge(message)
+                heard.append(message.topic)
+        box.close()
+
+    assert topics.availability in heard
+    assert (topics.discovery in heard) is asked

@@ -1,0 +1,114 @@
+"""The soak's verdict: what rises is seen, and what merely moves is not."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from scripts.soak import Sample, family, footprint, judged, slope, write_plot
+from tests.brokers import wait_until
+
+
+def samples(
+    rss: Callable[[float], float] = lambda _second: 240.0,
+    threads: Callable[[float], int] = lambda _second: 13,
+    descriptors: Callable[[float], int] = lambda _second: 15,
+    count: int = 360,
+) -> list[Sample]:
+    """Half an hour, a sample every five seconds."""
+    return [
+        Sample(second, rss(second), threads(second), descriptors(second), processes=1, hits=1)
+        for second in (5.0 * number for number in range(count))
+    ]
+
+
+def rising(found: list[Sample]) -> set[str]:
+    return {verdict.limit.name for verdict in judged(found) if not verdict.flat}
+
+
+def test_a_box_that_only_breathes_is_flat() -> None:
+    noise = random.Random(3)
+
+    assert rising(samples(rss=lambda _second: 240 + noise.uniform(-15, 15))) == set()
+
+
+def test_growth_while_warming_up_is_no_leak() -> None:
+    assert rising(samples(rss=lambda second: min(240.0, 100 + second))) == set()
+
+
+def test_single_peaks_move_nothing() -> None:
+    assert rising(samples(rss=lambda second: 900.0 if second % 100 == 0 else 240.0)) == set()
+
+
+def test_memory_that_leaks_is_seen_under_noise() -> None:
+    noise = random.Random(3)
+
+    def leaking(second: float) -> float:
+        return 240 + second / 60 * 1.5 + noise.uniform(-10, 10)
+
+    assert rising(samples(rss=leaking)) == {"rss_mib"}
+
+
+def test_one_thread_more_with_each_restart_of_the_broker_is_seen() -> None:
+    assert rising(samples(threads=lambda second: 13 + int(second // 180))) == {"threads"}
+
+
+def test_one_descriptor_more_with_each_restart_of_the_broker_is_seen() -> None:
+    assert rising(samples(descriptors=lambda second: 15 + int(second // 180))) == {"descriptors"}
+
+
+def test_too_few_samples_are_no_verdict() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        judged(samples(count=10))
+
+
+def test_the_slope_is_that_of_a_straight_line() -> None:
+    assert slope([(x, 3 + 2 * x) for x in range(1000)]) == pytest.approx(2)
+
+
+def test_the_plot_holds_a_line_for_each_figure(tmp_path: Path) -> None:
+    found = samples()
+    write_plot(found, judged(found), tmp_path / "soak.svg")
+
+    lines = ET.parse(tmp_path / "soak.svg").getroot().findall("{*}polyline")  # noqa: S314 - our own
+    assert [len(line.attrib["points"].split()) for line in lines] == [len(found)] * 3
+
+
+def test_a_child_s_child_counts_with_its_threads_and_descriptors() -> None:
+    inner = "import time; time.sleep(60)"
+    outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
+    process = subprocess.Popen([sys.executable, "-c", outer])
+    try:
+        assert wait_until(lambda: len(family(process.pid)) == 2)
+        memory, threads, descriptors, processes = footprint(process.pid)
+    finally:
+        for pid in reversed(family(process.pid)):
+            os.kill(pid, 9)
+        process.wait()
+
+    assert processes == 2
+    assert memory > 5
+    assert threads >= 2
+    assert descriptors >= 6
+
+
+def test_a_thread_and_a_file_more_are_counted(tmp_path: Path) -> None:
+    _, threads, descriptors, _ = footprint(os.getpid())
+    stopped = threading.Event()
+    thread = threading.Thread(target=stopped.wait)
+    thread.start()
+    with (tmp_path / "file").open("w"):
+        _, more_threads, more_descriptors, _ = footprint(os.getpid())
+    stopped.set()
+    thread.join()
+
+    assert more_threads == threads + 1
+    assert more_descriptors == descriptors + 1
