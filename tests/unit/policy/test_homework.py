@@ -104,7 +104,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("name", MISSING)
-def test_p01_to_p20_what_is_missing_stops_the_policy_and_stands_on_the_list(
+def test_p1_to_p20_what_is_missing_stops_the_policy_and_stands_on_the_list(
     name: str, tmp_path: Path
 ) -> None:
     path, code, requirement = MISSING[name]
@@ -222,7 +222,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_p01_to_p20_an_answer_that_does_not_hold_stops_the_policy_and_stands_on_the_list(
+def test_p1_to_p20_an_answer_that_does_not_hold_stops_the_policy_and_stands_on_the_list(
     name: str, tmp_path: Path
 ) -> None:
     change, code = WRONG[name]
@@ -272,7 +272,7 @@ def test_p20_an_evaluation_that_was_made_gives_another_year() -> None:
     assert unready(made, DIGEST) is None
 
 
-def test_p06_p11_p12_what_is_allowed_but_far_reaching_is_a_warning() -> None:
+def test_p6_p11_p12_what_is_allowed_but_far_reaching_is_a_warning() -> None:
     open_always = {
         "weekly": {
             day: ["00:00-24:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
