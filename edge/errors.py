@@ -247,9 +247,17 @@ CODES: Mapping[str, Meaning] = {
         4,
         "the file is not the one the manifest names; fetch it again from its source",
     ),
+    "E_MODEL_DOWNLOAD": Meaning(
+        4,
+        "weights cannot be fetched: no network, no such file, broke off; or give `--from`",
+    ),
     "E_MODEL_LOAD": Meaning(4, "ONNX Runtime cannot load the file"),
     "E_MODEL_MISSING": Meaning(4, "the file was found in none of the folders for weights"),
     "E_MODEL_NAME": Meaning(4, "no such name in `models/manifest.toml`"),
+    "E_MODEL_PIN": Meaning(
+        4,
+        "the digest of the weights is not known yet; pin what `models pull` shows",
+    ),
     "E_MODEL_PROVIDER": Meaning(
         4,
         "the execution provider asked for is not there; it is never replaced silently",

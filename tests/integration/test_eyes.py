@@ -165,12 +165,12 @@ def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest)
     ("before", "after", "message"),
     [
         ("max_plate_slots: 10", "max_plate_slots: 9", "its config says"),
-        ("XYZ_'", "XYZ'", "pad_char"),
-        ("XYZ_'", "XYZÄ_'", "alphabet"),
+        ("XYZ_\n", "XYZ\n", "pad_char"),
+        ("XYZ_\n", "XYZÄ_\n", "alphabet"),
         ("img_width: 128", "img_width: 140", "its config says"),
         ("image_color_mode: rgb", "image_color_mode: grayscale", "its config says"),
         ("max_plate_slots: 10", "slots: 10", "no plate config"),
-        ("'Unknown' ]", "]", "regions"),
+        ("- Unknown\n", "", "regions"),
     ],
     ids=["slots", "padding", "alphabet", "size", "colour", "key", "regions"],
 )

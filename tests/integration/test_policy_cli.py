@@ -291,9 +291,11 @@ def test_p1_the_record_is_made_where_the_key_is_and_carried_to_the_box(
     office = shutil.copytree(made.folder, tmp_path / "office")
     record = tmp_path / "activation-record.json"
 
+    before_at_office = sorted(office.rglob("*"))
+
     out = verb("policy", "activate", office, "--key", keys["mayor"], "--out", record)
     assert out.status == 0, out.err
-    assert not (office / "state").exists()
+    assert sorted(office.rglob("*")) == before_at_office
     done = verb("policy", "activate", made.folder, "--record", record)
     assert done.status == 0, done.err
     assert in_force(made)["policy"]["version"] == 1

@@ -763,7 +763,11 @@ class _Article:
         if isinstance(rule, WrongWayRule):
             return self._words("rules.wrong_way_text")
         plates = self._policy.lists[rule.list]
-        return self._words(f"rules.{rule.type}_text", list=self._said(plates.text))
+        sentence = {
+            "hotlist": "rules.hotlist_text",
+            "permit_zone": "rules.permit_zone_text",
+        }[rule.type]
+        return self._words(sentence, list=self._said(plates.text))
 
     def _risk(self, risk: str) -> Child:
         if risk in _RISKS:
