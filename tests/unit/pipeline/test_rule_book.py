@@ -210,7 +210,7 @@ def test_p4_competence_is_judged_at_the_moment_of_the_passage() -> None:
     assert len(made.judge(seen((LISTED, 0.99), at=tonight)).offences) == 1
 
 
-def test_what_is_forgotten_is_recognised_no_more() -> None:
+def test_p17_what_is_forgotten_is_recognised_no_more() -> None:
     made = book()
 
     made.forget()

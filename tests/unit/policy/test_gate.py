@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from edge.policy.activation import CONTEXT, Activation, InForce
 from edge.policy.gate import refusal
 from edge.policy.model import Policy
-from edge.privacy.signing import SigningKey
+from edge.privacy.signing import SigningKey, sign
 from tests.unit.policy.policies import (
     KEYS,
     NEW_DIGEST,
@@ -135,6 +136,23 @@ def test_p1_p2_p11_p20_the_days_of_the_policy_open_and_shut_the_gate(
     assert code(DEMO, recorded_at=(now,)) == expected
 
 
+@pytest.mark.parametrize(
+    ("section", "field", "expected"),
+    [
+        ("dpia", "review_date", "E_DPIA_REVIEW"),
+        ("activation", "sunset", "E_SUNSET"),
+        ("evaluation", "next_due", "E_EVALUATION"),
+    ],
+)
+def test_p2_p11_p20_each_of_the_days_shuts_the_gate_by_itself(
+    section: str, field: str, expected: str
+) -> None:
+    what = policy(lambda c: c[section].update({field: "2026-03-20"}))
+
+    assert code(what, recorded_at=(day("2026-03-20", 23),)) is None
+    assert code(what, recorded_at=(day("2026-03-21", 0),)) == expected
+
+
 def test_p2_one_byte_of_the_dpia_changed_shuts_the_gate() -> None:
     assert code(REAL, dpia_sha256=NEW_DIGEST) == "E_DPIA_HASH"
     assert code(REAL, dpia_sha256=None) == "E_DPIA_HASH"
@@ -172,14 +190,24 @@ def test_p20_an_activation_that_was_made_longer_by_hand_opens_nothing() -> None:
         assert code(REAL, in_force=forged) in {"E_LEASE", "E_SIGNATURE"}
 
 
-def test_p1_an_activation_by_a_signer_who_is_no_controller_opens_nothing() -> None:
+def leased(signer: str, **changed: str) -> InForce:
+    """What is in force, with a lease that this signer has really signed."""
     there = in_force(REAL)
-    lease = there.activation.lease.model_copy(update={"signer": "chief"})
-    activation = there.activation.model_copy(update={"lease": lease})
+    lease = there.activation.lease.model_copy(update={"signer": signer, **changed})
+    signature = sign(CONTEXT, lease.model_dump(mode="json"), KEYS[signer])
+    activation = Activation(lease=lease, signature=signature)
+    return there.model_copy(update={"activation": activation})
 
-    forged = there.model_copy(update={"activation": activation})
 
-    assert code(REAL, in_force=forged) == "E_LEASE"
+def test_p1_an_activation_by_a_signer_who_is_no_controller_opens_nothing() -> None:
+    assert code(REAL, in_force=leased("mayor")) is None
+    assert code(REAL, in_force=leased("chief")) == "E_LEASE"
+
+
+def test_p20_a_controller_cannot_sign_a_longer_lease_than_the_policy_has() -> None:
+    longer = leased("mayor", expires_at="2026-06-08T12:00:00.001Z")
+
+    assert code(REAL, in_force=longer) == "E_LEASE"
 
 
 def test_p1_signatures_that_are_taken_out_of_the_state_folder_shut_the_gate() -> None:

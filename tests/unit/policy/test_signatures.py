@@ -78,6 +78,16 @@ def test_p3_signatures_that_name_another_policy_are_refused_though_each_of_them_
         signers_of(REAL, other)
 
 
+def test_p3_signatures_of_the_version_before_do_not_hold_though_they_name_the_new_one() -> None:
+    changed = policy(next_version, real=True)
+    renamed = signed(REAL).model_copy(update={"policy_sha256": changed.sha256()})
+
+    with pytest.raises(EdgeError, match="mayor: ") as caught:
+        signers_of(changed, renamed)
+
+    assert caught.value.code == "E_SIGNATURE"
+
+
 def test_p1_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) -> None:
     from edge.policy.model import contradictions
 
