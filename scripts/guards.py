@@ -109,7 +109,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class TestRun:
+class PytestRun:
     """What pytest said: its exit status and each test case by name.
 
     Attributes:
@@ -176,7 +176,7 @@ class Copy:
                 (self._tree / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(root / name, self._tree / name)
 
-    def run(self, tests: Sequence[str]) -> TestRun:
+    def run(self, tests: Sequence[str]) -> PytestRun:
         """Run these tests in the copy as it is now."""
         self._report.unlink(missing_ok=True)
         options = ["-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={self._report}"]
@@ -198,9 +198,9 @@ class Copy:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return TestRun(None)
+            return PytestRun(None)
         files = {_dotted(test): test.partition("::")[0] for test in tests}
-        return TestRun(done.returncode, dict(_cases(self._report, files)), done.stdout[-2000:])
+        return PytestRun(done.returncode, dict(_cases(self._report, files)), done.stdout[-2000:])
 
     @contextlib.contextmanager
     def without(self, guard: Guard) -> Iterator[None]:
@@ -213,7 +213,9 @@ class Copy:
         try:
             whole = path.read_text("utf-8")
         except OSError as error:
-            raise GuardsError(f"{guard.file}: {error.strerror}; correct `file` in {LIST}") from error
+            raise GuardsError(
+                f"{guard.file}: {error.strerror}; correct `file` in {LIST}"
+            ) from error
         self._write(path, guard.taken_out_of(whole))
         try:
             yield
@@ -250,7 +252,7 @@ def _cases(report: Path, files: dict[str, str]) -> Iterator[tuple[str, str]]:
         yield "::".join(filter(None, (file, *classes.split("."), name))), result
 
 
-def unfit(run: TestRun, guard: Guard) -> str:
+def unfit(run: PytestRun, guard: Guard) -> str:
     """Why a guard's tests show nothing before it is taken out; empty if they all pass."""
     for test in guard.tests:
         results = run.of(test)
@@ -263,7 +265,7 @@ def unfit(run: TestRun, guard: Guard) -> str:
     return ""
 
 
-def judge(run: TestRun, guard: Guard) -> Outcome:
+def judge(run: PytestRun, guard: Guard) -> Outcome:
     """What a run without the guard says of it."""
 
     def fault(why: str) -> Outcome:
