@@ -98,7 +98,8 @@ MISSING = {
     "P16 all of them": ("alternatives", "E_ALTERNATIVES", "P16"),
     "P17 who suspends": ("suspension", "E_HOMEWORK", "P17"),
     "P19 the supervisor": ("supervisory_authorities", "E_HOMEWORK", "P19"),
-    "P19 the complaint": ("rights/complaint/contact", "E_HOMEWORK", "P19"),
+    "P19 the complaint": ("rights/complaint", "E_HOMEWORK", "P19"),
+    "P19 its contact": ("rights/complaint/contact", "E_HOMEWORK", "P19"),
     "P20 the evaluation": ("evaluation/next_due", "E_EVALUATION", "P20"),
 }
 
