@@ -134,7 +134,7 @@ def test_a_missing_source_is_named(made: MadeSite, tmp_path: Path) -> None:
     refused(run(made, "--source", tmp_path / "gone.mp4"), ExitCode.SOURCE, "gone.mp4")
 
 
-def test_p01_with_demo_keys_no_live_source_is_read(made: MadeSite, tmp_path: Path) -> None:
+def test_p1_with_demo_keys_no_live_source_is_read(made: MadeSite, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with socket.socket(socket.AF_UNIX) as listener:

@@ -89,7 +89,7 @@ def more_purposes(content: dict[str, Any]) -> None:
         (lambda c: c.pop("accuracy"), "E_ACCURACY"),
     ],
 )
-def test_p01_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_opened(
+def test_p1_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_opened(
     change: Callable[[dict[str, Any]], object],
     code: str,
     sign: bool,
@@ -102,7 +102,7 @@ def test_p01_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_ope
     assert not made.state.exists()
 
 
-def test_p03_a_new_purpose_takes_new_signatures_and_then_a_dpia(
+def test_p3_a_new_purpose_takes_new_signatures_and_then_a_dpia(
     made: MadeSite, never_opened: Path
 ) -> None:
     edit(made, more_purposes, sign=False)
@@ -115,7 +115,7 @@ def test_p03_a_new_purpose_takes_new_signatures_and_then_a_dpia(
     assert run(made, never_opened).status == ExitCode.SOURCE  # now it was opened
 
 
-def test_p01_unsigned_and_half_signed_policies_open_nothing(
+def test_p1_unsigned_and_half_signed_policies_open_nothing(
     made: MadeSite, never_opened: Path
 ) -> None:
     sign_site(made.folder, "mayor", "chief")
@@ -125,7 +125,7 @@ def test_p01_unsigned_and_half_signed_policies_open_nothing(
     assert not made.state.exists()
 
 
-def test_p02_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Path) -> None:
+def test_p2_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Path) -> None:
     file = made.folder / "dpia.md"
     file.write_bytes(file.read_bytes() + b"\n")
     refused(run(made, never_opened), "E_DPIA_HASH")
@@ -133,7 +133,7 @@ def test_p02_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Pa
     refused(run(made, never_opened), "E_DPIA_HASH")
 
 
-def test_p01_with_demo_keys_a_recording_is_judged_by_its_own_day(
+def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_day(
     made: MadeSite, never_opened: Path
 ) -> None:
     late = verb(
@@ -157,7 +157,7 @@ def mayor(made: MadeSite, tmp_path: Path) -> Path:
     return file
 
 
-def test_p01_p20_a_real_policy_needs_its_activation_whatever_the_source(
+def test_p1_p20_a_real_policy_needs_its_activation_whatever_the_source(
     made: MadeSite, mayor: Path, never_opened: Path
 ) -> None:
     refused(run(made, never_opened), "E_LEASE")
@@ -171,7 +171,7 @@ def test_p01_p20_a_real_policy_needs_its_activation_whatever_the_source(
     refused(run(made, never_opened), "E_SIGNATURE")
 
 
-def test_p01_turning_the_clock_back_revives_no_lease(
+def test_p1_turning_the_clock_back_revives_no_lease(
     made: MadeSite, mayor: Path, never_opened: Path
 ) -> None:
     """The box has seen a later day: the lease is over, whatever its clock says now."""
@@ -185,7 +185,7 @@ def test_p01_turning_the_clock_back_revives_no_lease(
     assert "E_SUNSET" in done.err
 
 
-def test_p03_another_policy_than_the_one_in_force_opens_nothing(
+def test_p3_another_policy_than_the_one_in_force_opens_nothing(
     made: MadeSite, tmp_path: Path, never_opened: Path
 ) -> None:
     keys: dict[str, SigningKey] = {}
@@ -242,7 +242,7 @@ def take_the_activation_away(made: MadeSite) -> str:
 @pytest.mark.parametrize(
     "breaking", [break_the_dpia, take_a_signature_away, take_the_activation_away]
 )
-def test_p02_p11_p20_what_breaks_while_running_shuts_the_box_within_seconds_and_is_told(
+def test_p2_p11_p20_what_breaks_while_running_shuts_the_box_within_seconds_and_is_told(
     breaking: Callable[[MadeSite], str], made: MadeSite, mayor: Path, tmp_path: Path
 ) -> None:
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
@@ -307,7 +307,7 @@ def test_p11_behind_a_mask_no_plate_is_found(made: MadeSite) -> None:
     assert (done.json["vehicles"], done.json["hits"]) == (0, 0)
 
 
-def test_p04_a_hit_outside_the_authority_s_mandate_is_counted_and_never_leaves(
+def test_p4_a_hit_outside_the_authority_s_mandate_is_counted_and_never_leaves(
     made: MadeSite,
 ) -> None:
     with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:

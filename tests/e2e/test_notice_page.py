@@ -137,7 +137,7 @@ def test_p14_a_policy_changed_after_signing_has_no_notice(tmp_path: Path) -> Non
     assert "E_SIGNATURE" in refused.err
 
 
-def test_p02_a_dpia_that_is_not_the_one_signed_has_no_notice(tmp_path: Path) -> None:
+def test_p2_a_dpia_that_is_not_the_one_signed_has_no_notice(tmp_path: Path) -> None:
     made = make_site(tmp_path)
     (made.folder / "dpia.md").write_text("Another assessment.\n")
 
@@ -202,7 +202,7 @@ def widened() -> dict[str, Any]:
     return content
 
 
-def test_p04_a_version_that_was_in_force_is_told_with_what_widened(tmp_path: Path) -> None:
+def test_p4_a_version_that_was_in_force_is_told_with_what_widened(tmp_path: Path) -> None:
     made = make_site(tmp_path)
     in_force(made, "2026-02-01T12:00:00+00:00")
     (made.folder / "dpia.md").write_bytes(WRITTEN_ANEW)
@@ -219,7 +219,7 @@ def test_p04_a_version_that_was_in_force_is_told_with_what_widened(tmp_path: Pat
     assert "Version 1" in history
 
 
-def test_p08_no_plate_of_a_list_gets_into_a_notice(tmp_path: Path) -> None:
+def test_p8_no_plate_of_a_list_gets_into_a_notice(tmp_path: Path) -> None:
     plate = "1QXJ742"
     made = make_site(tmp_path, stolen=[plate])
     assert plate in (made.folder / "lists" / "stolen.csv").read_text()

@@ -237,7 +237,14 @@ def test_the_manifest_s_temperatures_reach_the_posteriors(
 ) -> None:
     patch = cut(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
     name = manifest.default_reader
-    hot = with_calibration(manifest, tmp_path, name, temperature=2.0, region_temperature=3.0)
+    shipped = manifest.find(name, Contract.READER).entry.calibration
+    hot = with_calibration(
+        manifest,
+        tmp_path,
+        name,
+        temperature=2 * shipped.temperature,
+        region_temperature=3 * (shipped.region_temperature or 1.0),
+    )
 
     (plain,) = eyes.reader.read([patch])
     (tempered,) = load_eyes(hot).reader.read([patch])

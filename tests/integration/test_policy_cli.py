@@ -139,7 +139,7 @@ def test_p18_a_new_policy_is_a_template_that_check_reads(tmp_path: Path) -> None
 # --- sign and verify --------------------------------------------------------------------------
 
 
-def test_p01_three_people_sign_one_after_the_other(made: MadeSite, keys: dict[str, Path]) -> None:
+def test_p1_three_people_sign_one_after_the_other(made: MadeSite, keys: dict[str, Path]) -> None:
     (made.folder / "policy.signatures.json").unlink()
     refused(verb("policy", "verify", made.folder), ExitCode.KEYS, "E_SIGNATURE", "not signed")
 
@@ -154,7 +154,7 @@ def test_p01_three_people_sign_one_after_the_other(made: MadeSite, keys: dict[st
     assert done.json["demo"] is False
 
 
-def test_p03_a_policy_that_changed_is_signed_anew_by_all(
+def test_p3_a_policy_that_changed_is_signed_anew_by_all(
     made: MadeSite, keys: dict[str, Path]
 ) -> None:
     change(made, version=2)
@@ -164,7 +164,7 @@ def test_p03_a_policy_that_changed_is_signed_anew_by_all(
     refused(verb("policy", "verify", made.folder), ExitCode.CONFIG, "E_QUORUM", "police, dpo")
 
 
-def test_p01_a_policy_whose_homework_is_not_done_is_not_signed(
+def test_p1_a_policy_whose_homework_is_not_done_is_not_signed(
     made: MadeSite, keys: dict[str, Path]
 ) -> None:
     before = (made.folder / "policy.signatures.json").read_bytes()
@@ -176,7 +176,7 @@ def test_p01_a_policy_whose_homework_is_not_done_is_not_signed(
     assert (made.folder / "policy.signatures.json").read_bytes() == before
 
 
-def test_p03_a_purpose_that_the_dpia_does_not_cover_is_not_signed(
+def test_p3_a_purpose_that_the_dpia_does_not_cover_is_not_signed(
     made: MadeSite, keys: dict[str, Path]
 ) -> None:
     content = yaml.safe_load((made.folder / "policy.yaml").read_text())
@@ -187,7 +187,7 @@ def test_p03_a_purpose_that_the_dpia_does_not_cover_is_not_signed(
     refused(done, ExitCode.CONFIG, "E_PURPOSE_NOT_IN_DPIA", "purposes.more")
 
 
-def test_p01_only_those_whom_the_policy_names_sign_it_and_with_that_key(
+def test_p1_only_those_whom_the_policy_names_sign_it_and_with_that_key(
     made: MadeSite, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     stranger = new_signer_key(tmp_path / "x", "stranger", NOW)
@@ -203,7 +203,7 @@ def test_p01_only_those_whom_the_policy_names_sign_it_and_with_that_key(
 # --- diff -------------------------------------------------------------------------------------
 
 
-def test_p04_the_difference_is_listed_with_what_it_takes(made: MadeSite, tmp_path: Path) -> None:
+def test_p4_the_difference_is_listed_with_what_it_takes(made: MadeSite, tmp_path: Path) -> None:
     wider = shutil.copytree(made.folder, tmp_path / "wider")
     path = wider / "policy.yaml"
     path.write_text(path.read_text().replace('"retention_hours": 24', '"retention_hours": 25'))
@@ -278,14 +278,14 @@ def test_p20_a_lease_never_outlasts_the_evaluation_that_is_due(
     assert left <= soon + timedelta(days=1)
 
 
-def test_p01_only_a_controller_activates(made: MadeSite, keys: dict[str, Path]) -> None:
+def test_p1_only_a_controller_activates(made: MadeSite, keys: dict[str, Path]) -> None:
     done = verb("policy", "activate", made.folder, "--key", keys["chief"])
 
     refused(done, ExitCode.CONFIG, "E_QUORUM", "controller")
     assert in_force(made) is None
 
 
-def test_p01_the_record_is_made_where_the_key_is_and_carried_to_the_box(
+def test_p1_the_record_is_made_where_the_key_is_and_carried_to_the_box(
     made: MadeSite, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     office = shutil.copytree(made.folder, tmp_path / "office")
@@ -311,7 +311,7 @@ def test_p01_the_record_is_made_where_the_key_is_and_carried_to_the_box(
     refused(both, ExitCode.USAGE, "--record")
 
 
-def test_p04_a_box_takes_a_widening_from_all_three_with_a_new_dpia_and_from_nobody_less(
+def test_p4_a_box_takes_a_widening_from_all_three_with_a_new_dpia_and_from_nobody_less(
     made: MadeSite, keys: dict[str, Path]
 ) -> None:
     assert verb("policy", "activate", made.folder, "--key", keys["mayor"]).status == 0
@@ -343,7 +343,7 @@ def test_p04_a_box_takes_a_widening_from_all_three_with_a_new_dpia_and_from_nobo
     ]
 
 
-def test_p04_a_box_takes_a_narrowing_from_one_signer_and_nothing_older_comes_back(
+def test_p4_a_box_takes_a_narrowing_from_one_signer_and_nothing_older_comes_back(
     made: MadeSite, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     assert verb("policy", "activate", made.folder, "--key", keys["mayor"]).status == 0

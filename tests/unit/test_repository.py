@@ -77,7 +77,7 @@ def test_every_python_file_is_python_3_10(folder: str) -> None:
         ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 10))
 
 
-@pytest.mark.parametrize("name", ["demo", "test", "check", "check-wheels", "lock"])
+@pytest.mark.parametrize("name", ["demo", "test", "check", "check-wheels", "guards", "lock"])
 def test_scripts_can_be_started_as_they_are(name: str) -> None:
     script = ROOT / "scripts" / name
 

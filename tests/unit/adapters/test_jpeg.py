@@ -59,7 +59,7 @@ def of_a_subclass() -> object:
     [noise(), LooksLikeOne(), of_a_subclass(), noise().tobytes(), None],
     ids=["frame", "look-alike", "subclass", "bytes", "nothing"],
 )
-def test_only_a_redacted_picture_is_encoded(image: Any) -> None:
+def test_p8_only_a_redacted_picture_is_encoded(image: Any) -> None:
     with pytest.raises(TypeError, match="RedactedImage or an EvidenceImage"):
         encode_jpeg(image, max_bytes=1_000_000)
 

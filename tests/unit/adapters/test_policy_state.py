@@ -77,7 +77,7 @@ def test_a_damaged_record_is_refused_and_never_taken_for_none(tmp_path: Path, te
     assert caught.value.code == "E_LEASE"
 
 
-def test_p01_turning_the_clock_back_turns_nothing_back(tmp_path: Path) -> None:
+def test_p1_turning_the_clock_back_turns_nothing_back(tmp_path: Path) -> None:
     system = SetClock(NOON)
     clock = SteadyClock(system, tmp_path)
     assert clock.utc() == NOON
@@ -91,7 +91,7 @@ def test_p01_turning_the_clock_back_turns_nothing_back(tmp_path: Path) -> None:
     assert restarted.utc() == NOON + timedelta(days=40)
 
 
-def test_p01_the_latest_time_is_written_down_each_minute_and_not_each_second(
+def test_p1_the_latest_time_is_written_down_each_minute_and_not_each_second(
     tmp_path: Path,
 ) -> None:
     system = SetClock(NOON)
@@ -109,7 +109,7 @@ def test_p01_the_latest_time_is_written_down_each_minute_and_not_each_second(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"latest": 1}', '{"latest": "yesterday"}'])
-def test_p01_a_damaged_high_water_mark_is_refused_and_not_begun_anew(
+def test_p1_a_damaged_high_water_mark_is_refused_and_not_begun_anew(
     tmp_path: Path, text: str
 ) -> None:
     (tmp_path / CLOCK).write_text(text)
@@ -118,7 +118,7 @@ def test_p01_a_damaged_high_water_mark_is_refused_and_not_begun_anew(
         SteadyClock(SetClock(NOON), tmp_path)
 
 
-def test_p02_a_file_s_digest_follows_the_file(tmp_path: Path) -> None:
+def test_p2_a_file_s_digest_follows_the_file(tmp_path: Path) -> None:
     file = tmp_path / "dpia.md"
     digest = FileDigest(file)
     assert digest.sha256() is None

@@ -41,7 +41,7 @@ edge.cli.main(["boom"])
 @pytest.mark.parametrize(
     ("program", "kind", "status"), [(IN_A_VERB, "ValueError", 1), (IN_A_THREAD, "KeyError", 0)]
 )
-def test_a_crash_says_where_and_never_what(program: str, kind: str, status: int) -> None:
+def test_p8_a_crash_says_where_and_never_what(program: str, kind: str, status: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=environment(),
@@ -68,7 +68,7 @@ edge.cli.main(["look"])
 """
 
 
-def test_no_crash_leaves_a_core_dump_with_plates_in_it() -> None:
+def test_p8_no_crash_leaves_a_core_dump_with_plates_in_it() -> None:
     done = subprocess.run(
         [sys.executable, "-c", NO_CORE],
         env=environment(),

@@ -9,5 +9,5 @@ from edge.domain.counting import coarse
     ("count", "shown"),
     [(0, "<10"), (1, "<10"), (9, "<10"), (10, 10), (19, 10), (20, 20), (12345, 12340)],
 )
-def test_a_published_count_is_neither_small_nor_exact(count: int, shown: int | str) -> None:
+def test_p7_a_published_count_is_neither_small_nor_exact(count: int, shown: int | str) -> None:
     assert coarse(count) == shown

@@ -99,6 +99,7 @@ UP, DOWN = (400, 350, 150, 100), (100, 150, 350, 400)
         ("8 or B: the other one is listed", [(A, 0.55), (B, 0.45)], [B], Ambiguous),
         ("8 or B: both listed, and never added up", [(A, 0.55), (B, 0.45)], [A, B], Ambiguous),
         ("posterior too low", [(A, 0.89), (B, 0.01)], [A], Ambiguous),
+        ("margin too small", [(A, 0.9), (B, 0.41)], [A], Ambiguous),
         ("a second candidate that matters is listed", [(A, 0.95), (B, 0.05)], [B], Ambiguous),
         (
             "a second candidate that does not matter is listed",
@@ -109,7 +110,7 @@ UP, DOWN = (400, 350, 150, 100), (100, 150, 350, 400)
         ("both listed, the first certain", [(A, 0.96), (B, 0.04)], [A, B], Offence),
     ],
 )
-def test_a_hotlist_fires_on_a_certain_first_candidate_only(
+def test_p12_a_hotlist_fires_on_a_certain_first_candidate_only(
     what: str,
     candidates: list[tuple[PlateToken, float]],
     names: list[PlateToken],
@@ -185,7 +186,7 @@ def test_of_several_periods_the_one_that_covers_the_moment_counts() -> None:
         ("unreadable", [], [A], Ambiguous),
     ],
 )
-def test_a_permit_zone_fires_only_if_no_likely_candidate_is_exempt(
+def test_p12_a_permit_zone_fires_only_if_no_likely_candidate_is_exempt(
     what: str,
     candidates: list[tuple[PlateToken, float]],
     names: list[PlateToken],

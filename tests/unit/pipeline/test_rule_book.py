@@ -170,7 +170,7 @@ NIGHT = Schedule(
 WHOLE = competent("stolen")
 
 
-def test_p04_a_hit_within_its_authority_s_competence_is_a_hit() -> None:
+def test_p4_a_hit_within_its_authority_s_competence_is_a_hit() -> None:
     made = book(competences={"police": WHOLE})
 
     assert len(made.judge(seen((LISTED, 0.99))).offences) == 1
@@ -190,7 +190,7 @@ def test_p04_a_hit_within_its_authority_s_competence_is_a_hit() -> None:
     ],
     ids=["rule", "place", "hours", "mandate ended", "mandate not begun", "another's", "nobody's"],
 )
-def test_p04_a_hit_outside_its_authority_s_competence_is_counted_and_dropped(
+def test_p4_a_hit_outside_its_authority_s_competence_is_counted_and_dropped(
     competences: Mapping[str, Competence],
 ) -> None:
     made = book(competences=competences)
@@ -202,7 +202,7 @@ def test_p04_a_hit_outside_its_authority_s_competence_is_counted_and_dropped(
     assert made.outside_competence == 1
 
 
-def test_p04_competence_is_judged_at_the_moment_of_the_passage() -> None:
+def test_p4_competence_is_judged_at_the_moment_of_the_passage() -> None:
     tonight = datetime(2026, 3, 10, 22, 30, tzinfo=timezone.utc)
     listed = entry(end=tonight + timedelta(days=1))
     made = book(competences={"police": replace(WHOLE, hours=NIGHT)}, listed=listed)
@@ -210,7 +210,7 @@ def test_p04_competence_is_judged_at_the_moment_of_the_passage() -> None:
     assert len(made.judge(seen((LISTED, 0.99), at=tonight)).offences) == 1
 
 
-def test_what_is_forgotten_is_recognised_no_more() -> None:
+def test_p17_what_is_forgotten_is_recognised_no_more() -> None:
     made = book()
 
     made.forget()

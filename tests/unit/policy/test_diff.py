@@ -150,14 +150,14 @@ NARROWINGS = {
 
 
 @pytest.mark.parametrize("name", WIDENINGS)
-def test_p04_what_widens_is_called_that(name: str) -> None:
+def test_p4_what_widens_is_called_that(name: str) -> None:
     change, what = WIDENINGS[name]
 
     assert f"WIDENING {what}" in told(change)
 
 
 @pytest.mark.parametrize("name", NARROWINGS)
-def test_p04_what_narrows_is_called_that_and_nothing_else(name: str) -> None:
+def test_p4_what_narrows_is_called_that_and_nothing_else(name: str) -> None:
     change, what = NARROWINGS[name]
 
     assert set(told(change)) == {f"NARROWING {what}"}
@@ -177,11 +177,11 @@ def test_p04_what_narrows_is_called_that_and_nothing_else(name: str) -> None:
         lambda c: c["rules"].reverse(),
     ],
 )
-def test_p04_what_says_something_and_allows_nothing_is_neutral(change: Change) -> None:
+def test_p4_what_says_something_and_allows_nothing_is_neutral(change: Change) -> None:
     assert {line.split()[0] for line in told(change)} <= {"neutral"}
 
 
-def test_p04_a_rule_that_moved_and_widened_at_once_is_seen() -> None:
+def test_p4_a_rule_that_moved_and_widened_at_once_is_seen() -> None:
     def change(content: dict[str, Any]) -> None:
         content["rules"].reverse()
         content["rules"][0]["min_posterior"] = 0.6
@@ -197,7 +197,7 @@ def test_p20_an_evaluation_that_was_made_may_set_the_next_one_later() -> None:
     assert "WIDENING evaluation" not in told(later, edit("evaluation/last", last))
 
 
-def test_p04_hours_are_compared_day_by_day_and_the_difference_is_told() -> None:
+def test_p4_hours_are_compared_day_by_day_and_the_difference_is_told() -> None:
     (line,) = [
         str(one)
         for one in changes(BEFORE, after(edit(HOURS + "mon", ["06:00-23:00"])))
@@ -239,7 +239,7 @@ def other_value(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("leaf", leaves(EVERYTHING), ids=lambda leaf: ".".join(map(str, leaf)))
-def test_p04_no_field_of_a_policy_changes_unseen(leaf: tuple[str | int, ...]) -> None:
+def test_p4_no_field_of_a_policy_changes_unseen(leaf: tuple[str | int, ...]) -> None:
     before = Policy.model_validate(EVERYTHING)
     content: Any = before.document()
     target = content
@@ -264,7 +264,7 @@ def test_p04_no_field_of_a_policy_changes_unseen(leaf: tuple[str | int, ...]) ->
     assert declared or any(one.what != "text" for one in found)
 
 
-def test_p04_a_field_that_the_comparison_does_not_know_counts_as_widening() -> None:
+def test_p4_a_field_that_the_comparison_does_not_know_counts_as_widening() -> None:
     found = changes(BEFORE, after(edit("finance/vendor_paid_per_fine", True)))
 
     assert str(found[0]) == ("WIDENING other: finance.vendor_paid_per_fine: changed")
@@ -282,7 +282,7 @@ def refused(what: Policy, *signers: str) -> EdgeError:
     return caught.value
 
 
-def test_p04_one_more_hour_takes_every_role_s_signature() -> None:
+def test_p4_one_more_hour_takes_every_role_s_signature() -> None:
     wider = after(WIDER, new_dpia)
 
     for signers in (("mayor",), ("chief",), ("mayor", "officer")):
@@ -292,13 +292,13 @@ def test_p04_one_more_hour_takes_every_role_s_signature() -> None:
     require_allowed(BEFORE, wider, signed(wider))
 
 
-def test_p04_a_widening_takes_a_dpia_that_was_written_for_it() -> None:
+def test_p4_a_widening_takes_a_dpia_that_was_written_for_it() -> None:
     assert refused(after(WIDER)).code == "E_DPIA_WIDENING"
     older = after(WIDER, new_dpia, edit("dpia/date", "2025-10-19"))
     assert refused(older).code == "E_DPIA_WIDENING"
 
 
-def test_p04_a_narrowing_takes_one_signer_of_the_policy_in_force() -> None:
+def test_p4_a_narrowing_takes_one_signer_of_the_policy_in_force() -> None:
     narrower = after(NARROWER)
 
     for signer in ("mayor", "chief", "officer"):
@@ -309,13 +309,13 @@ def test_p04_a_narrowing_takes_one_signer_of_the_policy_in_force() -> None:
     assert caught.value.code == "E_QUORUM"
 
 
-def test_p04_a_narrowing_that_hides_a_widening_is_a_widening() -> None:
+def test_p4_a_narrowing_that_hides_a_widening_is_a_widening() -> None:
     both = after(NARROWER, edit("purposes/quiet/retention_hours", 73))
 
     assert refused(both, "mayor").code == "E_QUORUM"
 
 
-def test_p04_signers_are_not_replaced_without_those_who_are_there() -> None:
+def test_p4_signers_are_not_replaced_without_those_who_are_there() -> None:
     """Three new keys sign for all roles of the new policy, and for none of the one in force."""
     fresh = {name: SigningKey.generate(name) for name in ("mayor", "chief", "officer")}
 
@@ -329,7 +329,7 @@ def test_p04_signers_are_not_replaced_without_those_who_are_there() -> None:
     assert caught.value.code == "E_SIGNATURE"
 
 
-def test_p04_a_new_signer_must_have_signed_and_not_only_the_one_who_leaves() -> None:
+def test_p4_a_new_signer_must_have_signed_and_not_only_the_one_who_leaves() -> None:
     fresh = SigningKey.generate("chief")
 
     def replace(content: dict[str, Any]) -> None:
@@ -338,7 +338,7 @@ def test_p04_a_new_signer_must_have_signed_and_not_only_the_one_who_leaves() -> 
     assert refused(after(replace, new_dpia)).code == "E_SIGNATURE"
 
 
-def test_p04_new_signers_and_those_who_are_there_sign_together() -> None:
+def test_p4_new_signers_and_those_who_are_there_sign_together() -> None:
     second = SigningKey.generate("second")
     holder = {"role": "dpo", "name": "Second", "key": second.public.text}
     joined = after(edit("approvals/signers/second", holder), new_dpia)
@@ -352,19 +352,19 @@ def test_p04_new_signers_and_those_who_are_there_sign_together() -> None:
 
 
 @pytest.mark.parametrize("version", [1, 0])
-def test_p04_a_version_that_does_not_rise_is_refused(version: int) -> None:
+def test_p4_a_version_that_does_not_rise_is_refused(version: int) -> None:
     same = BEFORE.model_copy(update={"version": version})
 
     assert refused(same).code == "E_VERSION"
 
 
-def test_p04_another_site_s_policy_does_not_follow_this_one_s() -> None:
+def test_p4_another_site_s_policy_does_not_follow_this_one_s() -> None:
     assert refused(after(edit("site", "circle"))).code == "E_VERSION"
 
 
 @given(st.lists(st.sampled_from(sorted(WIDENINGS)), min_size=1, max_size=3, unique=True))
 @settings(max_examples=40, deadline=None)
-def test_p04_no_mixture_of_changes_hides_a_widening(names: list[str]) -> None:
+def test_p4_no_mixture_of_changes_hides_a_widening(names: list[str]) -> None:
     for extra in NARROWINGS.values():
         try:
             mixed = after(extra[0], *(WIDENINGS[name][0] for name in names))

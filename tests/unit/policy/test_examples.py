@@ -56,7 +56,7 @@ def test_the_school_street_is_in_force_when_the_clips_were_recorded() -> None:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_p01_an_example_is_signed_by_every_role_with_demo_keys_and_says_so(name: str) -> None:
+def test_p1_an_example_is_signed_by_every_role_with_demo_keys_and_says_so(name: str) -> None:
     policy = example(name).policy
 
     require_quorum(policy, read_signatures(CONFIG / name / SIGNATURES_FILE))
@@ -65,7 +65,7 @@ def test_p01_an_example_is_signed_by_every_role_with_demo_keys_and_says_so(name:
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_p02_the_dpia_of_an_example_is_the_one_that_was_signed(name: str) -> None:
+def test_p2_the_dpia_of_an_example_is_the_one_that_was_signed(name: str) -> None:
     dpia = example(name).policy.dpia
 
     assert hashlib.sha256((CONFIG / name / dpia.file).read_bytes()).hexdigest() == dpia.sha256

@@ -83,7 +83,7 @@ def test_p18_whatever_a_bent_policy_lacks_becomes_a_list(text: str) -> None:
 
 @given(bent(POLICY))
 @settings(max_examples=100, deadline=None)
-def test_p04_a_bent_policy_is_compared_and_a_difference_is_never_silent(text: str) -> None:
+def test_p4_a_bent_policy_is_compared_and_a_difference_is_never_silent(text: str) -> None:
     after = outcome(text)
     if after is None or list(contradictions(after)):
         return
@@ -92,7 +92,7 @@ def test_p04_a_bent_policy_is_compared_and_a_difference_is_never_silent(text: st
 
 @given(bent(SIGNATURES))
 @settings(max_examples=200, deadline=None)
-def test_p01_bent_signatures_are_refused_or_say_the_same(text: str) -> None:
+def test_p1_bent_signatures_are_refused_or_say_the_same(text: str) -> None:
     try:
         read = parse_signatures(text, Path("policy.signatures.json"))
         signed_by = signers_of(EXAMPLE, read)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from edge.policy.activation import CONTEXT, Activation, InForce
 from edge.policy.gate import refusal
 from edge.policy.model import Policy
-from edge.privacy.signing import SigningKey
+from edge.privacy.signing import SigningKey, sign
 from tests.unit.policy.policies import (
     KEYS,
     NEW_DIGEST,
@@ -40,7 +41,7 @@ def day(text: str, hour: int = 12) -> datetime:
     return datetime.fromisoformat(f"{text}T{hour:02}:00:00+01:00")
 
 
-def test_p01_a_policy_that_was_signed_and_activated_opens_the_gate() -> None:
+def test_p1_a_policy_that_was_signed_and_activated_opens_the_gate() -> None:
     assert code(REAL) is None
     assert code(REAL, live=True) is None
 
@@ -49,17 +50,17 @@ def test_p01_a_policy_that_was_signed_and_activated_opens_the_gate() -> None:
 
 
 @pytest.mark.parametrize("signers", [("mayor",), ("mayor", "chief"), ("chief", "officer")])
-def test_p01_every_role_must_have_signed(signers: tuple[str, ...]) -> None:
+def test_p1_every_role_must_have_signed(signers: tuple[str, ...]) -> None:
     assert code(REAL, signatures=signed(REAL, *signers)) == "E_QUORUM"
 
 
-def test_p01_a_signature_with_another_key_than_the_policy_names_opens_nothing() -> None:
+def test_p1_a_signature_with_another_key_than_the_policy_names_opens_nothing() -> None:
     theirs = {**KEYS, "chief": SigningKey.generate("chief")}
 
     assert code(REAL, signatures=signed(REAL, keys=theirs)) == "E_SIGNATURE"
 
 
-def test_p03_a_purpose_that_was_added_after_the_signatures_is_refused_for_them() -> None:
+def test_p3_a_purpose_that_was_added_after_the_signatures_is_refused_for_them() -> None:
     def add(content: dict[str, Any]) -> None:
         content["purposes"]["more"] = content["purposes"]["quiet"]
 
@@ -80,14 +81,14 @@ def test_p03_a_purpose_that_was_added_after_the_signatures_is_refused_for_them()
         lambda c: c.update(version=2),
     ],
 )
-def test_p03_whatever_changes_after_the_signatures_breaks_them(change: Change) -> None:
+def test_p3_whatever_changes_after_the_signatures_breaks_them(change: Change) -> None:
     assert code(policy(change), signatures=signed(DEMO)) == "E_SIGNATURE"
 
 
 # --- demo keys --------------------------------------------------------------------------------
 
 
-def test_p01_with_demo_keys_recordings_are_judged_by_their_own_day_and_need_no_activation() -> None:
+def test_p1_with_demo_keys_recordings_are_judged_by_their_own_day_and_need_no_activation() -> None:
     in_ten_years = NOON + timedelta(days=3653)
 
     assert code(DEMO, in_ten_years) is None
@@ -95,14 +96,14 @@ def test_p01_with_demo_keys_recordings_are_judged_by_their_own_day_and_need_no_a
     assert code(DEMO, in_ten_years, recorded_at=()) == "E_SUNSET"
 
 
-def test_p01_with_demo_keys_or_trial_keys_a_live_source_stays_shut() -> None:
+def test_p1_with_demo_keys_or_trial_keys_a_live_source_stays_shut() -> None:
     assert code(DEMO, live=True) == "E_DEMO_KEYS"
     assert code(REAL, live=True, trial_keys=True) == "E_DEMO_KEYS"
     assert code(REAL, trial_keys=True) is None
 
 
 @pytest.mark.parametrize("place", ["signers", "suspension", "issuers"])
-def test_p01_one_demo_key_makes_the_whole_policy_a_demo(place: str) -> None:
+def test_p1_one_demo_key_makes_the_whole_policy_a_demo(place: str) -> None:
     def demo(content: dict[str, Any]) -> None:
         holders = {
             "signers": content["approvals"]["signers"],
@@ -129,13 +130,30 @@ def test_p01_one_demo_key_makes_the_whole_policy_a_demo(place: str) -> None:
         (day("2029-01-01", 0), "E_SUNSET"),
     ],
 )
-def test_p01_p02_p11_p20_the_days_of_the_policy_open_and_shut_the_gate(
+def test_p1_p2_p11_p20_the_days_of_the_policy_open_and_shut_the_gate(
     now: datetime, expected: str | None
 ) -> None:
     assert code(DEMO, recorded_at=(now,)) == expected
 
 
-def test_p02_one_byte_of_the_dpia_changed_shuts_the_gate() -> None:
+@pytest.mark.parametrize(
+    ("section", "field", "expected"),
+    [
+        ("dpia", "review_date", "E_DPIA_REVIEW"),
+        ("activation", "sunset", "E_SUNSET"),
+        ("evaluation", "next_due", "E_EVALUATION"),
+    ],
+)
+def test_p2_p11_p20_each_of_the_days_shuts_the_gate_by_itself(
+    section: str, field: str, expected: str
+) -> None:
+    what = policy(lambda c: c[section].update({field: "2026-03-20"}))
+
+    assert code(what, recorded_at=(day("2026-03-20", 23),)) is None
+    assert code(what, recorded_at=(day("2026-03-21", 0),)) == expected
+
+
+def test_p2_one_byte_of_the_dpia_changed_shuts_the_gate() -> None:
     assert code(REAL, dpia_sha256=NEW_DIGEST) == "E_DPIA_HASH"
     assert code(REAL, dpia_sha256=None) == "E_DPIA_HASH"
 
@@ -150,7 +168,7 @@ def test_p20_a_signed_policy_needs_an_activation_that_lasts_its_lease() -> None:
     assert code(REAL, NOON - timedelta(seconds=1)) == "E_LEASE"
 
 
-def test_p01_an_activation_of_another_box_or_policy_opens_nothing() -> None:
+def test_p1_an_activation_of_another_box_or_policy_opens_nothing() -> None:
     other = policy(next_version, real=True)
 
     assert code(REAL, in_force=in_force(REAL, box="box-2")) == "E_LEASE"
@@ -172,23 +190,33 @@ def test_p20_an_activation_that_was_made_longer_by_hand_opens_nothing() -> None:
         assert code(REAL, in_force=forged) in {"E_LEASE", "E_SIGNATURE"}
 
 
-def test_p01_an_activation_by_a_signer_who_is_no_controller_opens_nothing() -> None:
+def leased(signer: str, **changed: str) -> InForce:
+    """What is in force, with a lease that this signer has really signed."""
     there = in_force(REAL)
-    lease = there.activation.lease.model_copy(update={"signer": "chief"})
-    activation = there.activation.model_copy(update={"lease": lease})
-
-    forged = there.model_copy(update={"activation": activation})
-
-    assert code(REAL, in_force=forged) == "E_LEASE"
+    lease = there.activation.lease.model_copy(update={"signer": signer, **changed})
+    signature = sign(CONTEXT, lease.model_dump(mode="json"), KEYS[signer])
+    activation = Activation(lease=lease, signature=signature)
+    return there.model_copy(update={"activation": activation})
 
 
-def test_p01_signatures_that_are_taken_out_of_the_state_folder_shut_the_gate() -> None:
+def test_p1_an_activation_by_a_signer_who_is_no_controller_opens_nothing() -> None:
+    assert code(REAL, in_force=leased("mayor")) is None
+    assert code(REAL, in_force=leased("chief")) == "E_LEASE"
+
+
+def test_p20_a_controller_cannot_sign_a_longer_lease_than_the_policy_has() -> None:
+    longer = leased("mayor", expires_at="2026-06-08T12:00:00.001Z")
+
+    assert code(REAL, in_force=longer) == "E_LEASE"
+
+
+def test_p1_signatures_that_are_taken_out_of_the_state_folder_shut_the_gate() -> None:
     there = in_force(REAL).model_copy(update={"signatures": signed(REAL, "mayor")})
 
     assert code(REAL, in_force=there) == "E_QUORUM"
 
 
-def test_p01_a_policy_that_was_really_signed_is_judged_now_and_not_by_the_recording_s_day() -> None:
+def test_p1_a_policy_that_was_really_signed_is_judged_now_and_not_by_the_recording_s_day() -> None:
     reviewed_soon = policy(lambda c: c["dpia"].update(review_date="2026-03-20"), real=True)
 
     assert code(reviewed_soon, day("2026-03-20")) is None
@@ -212,7 +240,7 @@ def narrowed(content: dict[str, Any]) -> None:
     content["purposes"]["quiet"]["retention_hours"] = 24
 
 
-def test_p04_a_narrowing_that_one_signer_has_signed_is_in_force_after_a_policy_of_all() -> None:
+def test_p4_a_narrowing_that_one_signer_has_signed_is_in_force_after_a_policy_of_all() -> None:
     after = policy(narrowed, real=True)
     one = signed(after, "officer")
     there = in_force(after).model_copy(update={"signatures": one})
@@ -224,7 +252,7 @@ def test_p04_a_narrowing_that_one_signer_has_signed_is_in_force_after_a_policy_o
     assert code(after, signatures=one, in_force=there, history=weak) == "E_QUORUM"
 
 
-def test_p04_a_version_that_has_been_replaced_does_not_come_back() -> None:
+def test_p4_a_version_that_has_been_replaced_does_not_come_back() -> None:
     after = policy(narrowed, real=True)
     history = ((after, signed(after)), (REAL, signed(REAL)))
 

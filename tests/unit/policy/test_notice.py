@@ -179,7 +179,7 @@ def test_the_page_says_how_well_it_reads_with_the_interval() -> None:
         ("occupants", "people in it can be seen", "who sits in a vehicle"),
     ],
 )
-def test_p06_what_a_picture_shows_is_said_as_the_rules_have_it(
+def test_p6_what_a_picture_shows_is_said_as_the_rules_have_it(
     reveal: str, says: str, says_not: str
 ) -> None:
     whole = model(rules=[hotlist_rule(reveal=reveal)])
@@ -238,7 +238,7 @@ def counts(tmp_path: Path, content: str) -> Any:
     return read_counts(file, "test-street")
 
 
-def test_p07_counts_under_ten_are_never_stated(tmp_path: Path) -> None:
+def test_p7_counts_under_ten_are_never_stated(tmp_path: Path) -> None:
     found = counts(
         tmp_path,
         '{"schema": "edge-anpr/counts/1", "site": "test-street", "lists": {"stolen": 3},'
@@ -289,7 +289,7 @@ def test_no_counts_are_no_mistake(tmp_path: Path) -> None:
 # --- history ----------------------------------------------------------------------------------
 
 
-def test_p04_the_page_tells_each_widening_of_each_version() -> None:
+def test_p4_the_page_tells_each_widening_of_each_version() -> None:
     first = model()
     content = policy(rules=[hotlist_rule(reveal="occupants")])
     content["purposes"]["wanted-vehicles"]["retention_hours"] = 48

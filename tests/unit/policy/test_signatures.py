@@ -30,7 +30,7 @@ def refused(text: str) -> EdgeError:
     return caught.value
 
 
-def test_p01_what_is_signed_is_the_canonical_policy_and_anyone_can_verify_it() -> None:
+def test_p1_what_is_signed_is_the_canonical_policy_and_anyone_can_verify_it() -> None:
     signatures = signed(REAL)
 
     for name, holder in REAL.approvals.signers.items():
@@ -40,7 +40,7 @@ def test_p01_what_is_signed_is_the_canonical_policy_and_anyone_can_verify_it() -
     assert missing_roles(REAL.approvals.signers, frozenset({"chief"})) == ("controller", "dpo")
 
 
-def test_p03_signing_a_new_version_drops_the_signatures_of_the_one_before() -> None:
+def test_p3_signing_a_new_version_drops_the_signatures_of_the_one_before() -> None:
     changed = policy(next_version, real=True)
 
     after = add_signature(changed, KEYS["chief"], signed(REAL))
@@ -51,7 +51,7 @@ def test_p03_signing_a_new_version_drops_the_signatures_of_the_one_before() -> N
     }
 
 
-def test_p01_a_signature_of_somebody_whom_the_policy_does_not_name_counts_for_nothing() -> None:
+def test_p1_a_signature_of_somebody_whom_the_policy_does_not_name_counts_for_nothing() -> None:
     stranger = SigningKey.generate("stranger")
     signatures = add_signature(REAL, stranger, signed(REAL, "mayor", "chief"))
 
@@ -60,7 +60,7 @@ def test_p01_a_signature_of_somebody_whom_the_policy_does_not_name_counts_for_no
         require_quorum(REAL, signatures)
 
 
-def test_p01_a_signature_moved_to_another_name_is_refused() -> None:
+def test_p1_a_signature_moved_to_another_name_is_refused() -> None:
     one = signed(REAL, "mayor")
     moved = one.model_copy(update={"signatures": {"chief": one.signatures["mayor"]}})
 
@@ -71,14 +71,24 @@ def test_p01_a_signature_moved_to_another_name_is_refused() -> None:
     assert caught.value.exit_code is ExitCode.KEYS
 
 
-def test_p03_signatures_that_name_another_policy_are_refused_though_each_of_them_holds() -> None:
+def test_p3_signatures_that_name_another_policy_are_refused_though_each_of_them_holds() -> None:
     other = signed(REAL).model_copy(update={"policy_sha256": "0" * 64})
 
     with pytest.raises(EdgeError, match="changed since it was signed"):
         signers_of(REAL, other)
 
 
-def test_p01_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) -> None:
+def test_p3_signatures_of_the_version_before_do_not_hold_though_they_name_the_new_one() -> None:
+    changed = policy(next_version, real=True)
+    renamed = signed(REAL).model_copy(update={"policy_sha256": changed.sha256()})
+
+    with pytest.raises(EdgeError, match="mayor: ") as caught:
+        signers_of(changed, renamed)
+
+    assert caught.value.code == "E_SIGNATURE"
+
+
+def test_p1_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) -> None:
     from edge.policy.model import contradictions
 
     def same(content: dict[str, dict[str, dict[str, dict[str, str]]]]) -> None:
@@ -91,7 +101,7 @@ def test_p01_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path)
     assert list(contradictions(REAL)) == []
 
 
-def test_p01_a_demo_key_that_is_not_called_one_is_refused() -> None:
+def test_p1_a_demo_key_that_is_not_called_one_is_refused() -> None:
     from edge.policy.model import contradictions
 
     def hide(content: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
@@ -120,7 +130,7 @@ def test_signatures_are_read_as_they_were_written(tmp_path: Path) -> None:
         {"more": 1},
     ],
 )
-def test_p01_what_is_no_such_document_is_refused(change: dict[str, object]) -> None:
+def test_p1_what_is_no_such_document_is_refused(change: dict[str, object]) -> None:
     content = {**json.loads(signed(REAL).text()), **change}
 
     error = refused(json.dumps(content))
@@ -130,11 +140,11 @@ def test_p01_what_is_no_such_document_is_refused(change: dict[str, object]) -> N
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{", '{"schema": 1e999}', "\ud800", "[" * 9999])
-def test_p01_what_is_no_json_at_all_is_refused(text: str) -> None:
+def test_p1_what_is_no_json_at_all_is_refused(text: str) -> None:
     assert refused(text).code == "E_SIGNATURE"
 
 
-def test_p01_a_policy_without_signatures_says_what_to_do(tmp_path: Path) -> None:
+def test_p1_a_policy_without_signatures_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match="edge-anpr policy sign") as caught:
         read_signatures(tmp_path / SIGNATURES_FILE)
 

@@ -159,7 +159,9 @@ def test_the_same_randomness_gives_the_same_token(plate: PlateText, seed: int) -
     seed=st.integers(),
     epochs=st.lists(st.integers(0, 6), min_size=2, max_size=2, unique=True),
 )
-def test_another_epoch_gives_another_token(plate: PlateText, seed: int, epochs: list[int]) -> None:
+def test_p9_another_epoch_gives_another_token(
+    plate: PlateText, seed: int, epochs: list[int]
+) -> None:
     earlier, later = (chain(seed, epoch=epoch).token("p", "r", plate) for epoch in epochs)
 
     assert earlier != later
@@ -188,7 +190,7 @@ def test_another_site_box_purpose_or_rule_gives_another_token(
 
 
 @pytest.mark.parametrize("changed", ["site", "box", "purpose", "rule"])
-def test_each_of_them_alone_is_enough(changed: str) -> None:
+def test_p5_each_of_them_alone_is_enough(changed: str) -> None:
     names = {"site": "a", "box": "b", "purpose": "c", "rule": "d"}
 
     def token(given: dict[str, str]) -> bytes:
@@ -252,7 +254,9 @@ def test_rotation_writes_over_the_old_secret_in_its_own_place() -> None:
 
 
 @given(seed=st.integers(), rotations=st.integers(1, 5))
-def test_nothing_that_is_left_after_rotation_gives_the_old_token(seed: int, rotations: int) -> None:
+def test_p9_nothing_that_is_left_after_rotation_gives_the_old_token(
+    seed: int, rotations: int
+) -> None:
     made = chain(seed)
     old = made.token("p", "r", PLATE)
     for _ in range(rotations):

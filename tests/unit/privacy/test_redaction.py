@@ -91,7 +91,7 @@ plates = st.builds(
     level=st.sampled_from(REVEALING),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_frames_that_differ_only_where_they_are_masked_give_the_same_pictures(
+def test_p6_frames_that_differ_only_where_they_are_masked_give_the_same_pictures(
     plate: Box, others: tuple[Box, ...], level: RevealLevel, seed: int
 ) -> None:
     first, second = noise(seed), noise(seed + 1)
@@ -191,7 +191,7 @@ def test_vehicle_shows_bodywork_beside_and_below_several_times_the_size_of_the_p
         (156, 180, "a vehicle that follows, seen from above"),
     ],
 )
-def test_vehicle_never_shows(x: int, y: int, what: str) -> None:
+def test_p6_vehicle_never_shows(x: int, y: int, what: str) -> None:
     assert not seen(RevealLevel.VEHICLE)[y, x], what
 
 
@@ -224,7 +224,7 @@ def test_of_a_motorcycle_plate_hardly_more_than_the_plate_is_shown() -> None:
     ],
 )
 @pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
-def test_the_surroundings_of_another_plate_stay_masked_where_the_offender_would_show(
+def test_p6_the_surroundings_of_another_plate_stay_masked_where_the_offender_would_show(
     other: Box, where: str, level: RevealLevel
 ) -> None:
     cabin = Box(
@@ -279,7 +279,7 @@ def test_the_plates_own_picture_is_the_plate_at_every_level() -> None:
     assert pictures[0].width < 1.2 * PLATE.width
 
 
-def test_a_picture_holds_no_way_back_to_its_frame() -> None:
+def test_p6_a_picture_holds_no_way_back_to_its_frame() -> None:
     frame = noise()
     for picture in (*reveal(offence(RevealLevel.OCCUPANTS), key_frame(frame)), mask_all(frame)):
         assert picture.pixels.base is None
@@ -373,7 +373,7 @@ def test_what_is_no_picture_is_refused(pixels: Any) -> None:
         preview_of_regular_file(pixels, [], RevealLevel.NONE, show_plates=False)
 
 
-def test_without_an_offence_there_is_no_evidence() -> None:
+def test_p8_without_an_offence_there_is_no_evidence() -> None:
     not_one: Any = RevealLevel.OCCUPANTS
     with pytest.raises(RedactionError, match="made of an offence"):
         reveal(not_one, key_frame(noise()))
@@ -385,7 +385,7 @@ def pictures_of_both_kinds() -> list[RedactedImage | EvidenceImage]:
     return [mask_all(noise()), *reveal(offence(RevealLevel.PLATE), key_frame(noise()))]
 
 
-def test_nobody_else_can_make_a_redacted_picture() -> None:
+def test_p8_nobody_else_can_make_a_redacted_picture() -> None:
     with pytest.raises(TypeError, match=r"edge\.privacy\.redaction alone"):
         RedactedImage(noise(), object())
     with pytest.raises(TypeError, match=r"edge\.privacy\.redaction alone"):

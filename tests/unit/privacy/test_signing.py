@@ -91,7 +91,7 @@ def test_a_public_key_is_known_by_the_hash_of_its_raw_bytes() -> None:
     assert key.key_id == "570dd6347e3db8fa"
 
 
-def test_p01_a_demo_key_is_the_same_everywhere_and_known_again() -> None:
+def test_p1_a_demo_key_is_the_same_everywhere_and_known_again() -> None:
     demo = SigningKey.demo_of("police")
 
     assert demo.demo

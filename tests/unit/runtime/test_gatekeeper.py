@@ -19,7 +19,7 @@ def never(_error: EdgeError) -> None:
     raise AssertionError("nothing is wrong")
 
 
-def test_p01_the_gate_is_open_only_while_every_condition_holds() -> None:
+def test_p1_the_gate_is_open_only_while_every_condition_holds() -> None:
     asked: list[datetime] = []
 
     def holds(now: datetime) -> EdgeError | None:
@@ -34,7 +34,7 @@ def test_p01_the_gate_is_open_only_while_every_condition_holds() -> None:
         assert caught.value is SUNSET
 
 
-def test_p01_a_gate_without_conditions_cannot_be_made() -> None:
+def test_p1_a_gate_without_conditions_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="always be open"):
         Gatekeeper([], lambda: NOW, never)
 
@@ -60,7 +60,7 @@ def test_p11_what_breaks_while_running_is_said_once_and_within_seconds() -> None
     assert said == [SUNSET]
 
 
-def test_p01_what_cannot_be_judged_counts_as_a_refusal_and_is_not_quoted() -> None:
+def test_p1_what_cannot_be_judged_counts_as_a_refusal_and_is_not_quoted() -> None:
     def bug(_now: datetime) -> EdgeError | None:
         raise RuntimeError("1-ABC-123")
 
