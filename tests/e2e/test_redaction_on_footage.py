@@ -54,14 +54,15 @@ def frame(clip: str, second: float) -> Pixels:
 @cache
 def plates(clip: str, second: float) -> tuple[Box, ...]:
     found = without_duplicates(eyes().detector.detect(frame(clip, second)))
-    return tuple(one.box for one in found if one.score >= 0.4)
+    return tuple(one.box for one in found if one.score >= eyes().threshold)
 
 
 def every(clip: str, step: int) -> Iterator[tuple[Pixels, tuple[Box, ...]]]:
     with av.open(str(FOOTAGE / clip)) as container:
         for decoded in islice(container.decode(video=0), 0, None, step):
             pixels = np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
-            yield pixels, tuple(one.box for one in eyes().detector.detect(pixels))
+            found = without_duplicates(eyes().detector.detect(pixels))
+            yield pixels, tuple(one.box for one in found if one.score >= eyes().threshold)
 
 
 @cache

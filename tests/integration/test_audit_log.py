@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 import time
-import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
