@@ -107,6 +107,13 @@ class OutboxError(EdgeError):
     default_code = "E_STORAGE"
 
 
+class AuditError(EdgeError):
+    """An audit log that cannot be written, or is not as it was written."""
+
+    exit_code = ExitCode.STORAGE
+    default_code = "E_AUDIT"
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a code means, and what helps."""
@@ -179,6 +186,24 @@ CODES: Mapping[str, Meaning] = {
         3,
         "an entry of a list is wrong, so the list is refused whole; correct the named lines",
     ),
+    "E_LIST_BUNDLE": Meaning(
+        3,
+        "a bundle of a list is not in order, or not what the policy allows; what was in force "
+        "stays in force",
+    ),
+    "E_LIST_MISSING": Meaning(
+        3,
+        "a rule needs a list that is not on the box; have its issuer build a bundle",
+    ),
+    "E_LIST_REPLAY": Meaning(
+        3,
+        "a bundle is older than the last one of its list; have it built anew",
+    ),
+    "E_NOTICE": Meaning(
+        3,
+        "a page or sign is not what the signed policy says; publish it anew with "
+        "`edge-anpr notice`",
+    ),
     "E_OPENCV": Meaning(
         3,
         "`cv2` does not load or is a mixture of two versions; run the commands in the message",
@@ -206,6 +231,17 @@ CODES: Mapping[str, Meaning] = {
         3,
         "the policy has no last day, or it has passed; only a new, signed version opens a camera",
     ),
+    "E_SUSPENDED": Meaning(
+        3,
+        "the box is suspended by a signed order; an order of the same key and a controller resumes",
+    ),
+    "E_SUSPENSION": Meaning(3, "an order is none, or not for this box; it changes nothing"),
+    "E_SUSPENSION_REPLAY": Meaning(3, "an order is older than the last one of its key"),
+    "E_SUSPENSION_STATE": Meaning(
+        3,
+        "the record of suspensions is damaged, so the box stays shut; restore it, or have the "
+        "order sent again",
+    ),
     "E_MODEL": Meaning(4, "the list of weights cannot be read, or a field of it is wrong"),
     "E_MODEL_CONTRACT": Meaning(
         4,
@@ -215,9 +251,17 @@ CODES: Mapping[str, Meaning] = {
         4,
         "the file is not the one the manifest names; fetch it again from its source",
     ),
+    "E_MODEL_DOWNLOAD": Meaning(
+        4,
+        "weights cannot be fetched: no network, no such file, broke off; or give `--from`",
+    ),
     "E_MODEL_LOAD": Meaning(4, "ONNX Runtime cannot load the file"),
     "E_MODEL_MISSING": Meaning(4, "the file was found in none of the folders for weights"),
     "E_MODEL_NAME": Meaning(4, "no such name in `models/manifest.toml`"),
+    "E_MODEL_PIN": Meaning(
+        4,
+        "the digest of the weights is not known yet; pin what `models pull` shows",
+    ),
     "E_MODEL_PROVIDER": Meaning(
         4,
         "the execution provider asked for is not there; it is never replaced silently",
@@ -264,7 +308,15 @@ CODES: Mapping[str, Meaning] = {
     "E_HIT": Meaning(7, "a message is no hit, or no receipt, of this version"),
     "E_KEYS": Meaning(7, "a key is missing, unreadable or of the wrong kind"),
     "E_KEY_MODE": Meaning(7, "others may read a private key, or put keys into its folder"),
-    "E_NO_KEY": Meaning(7, "the key that a hit was sealed to is not here"),
+    "E_KEYRING": Meaning(
+        7,
+        "the keyring that was used before is not here, or is none; mount its medium",
+    ),
+    "E_NO_KEY": Meaning(7, "the key that a hit or a list was sealed to is not here"),
+    "E_RETENTION_ENDED": Meaning(
+        7,
+        "the retention has ended and its key is destroyed; nothing opens it",
+    ),
     "E_SALT_DESTROYED": Meaning(7, "the epoch's secret is gone for good; start again"),
     "E_SEAL": Meaning(7, "the evidence cannot be sealed or opened"),
     "E_SEAL_SIZE": Meaning(
@@ -272,6 +324,23 @@ CODES: Mapping[str, Meaning] = {
         "evidence does not fit under the cap; raise `broker.payload_cap_kib`",
     ),
     "E_SIGNATURE": Meaning(7, "the signature is not by whom the message says"),
+    "E_AUDIT": Meaning(
+        8,
+        "the audit log cannot be written; the box does nothing that it cannot record",
+    ),
+    "E_AUDIT_EDITED": Meaning(
+        8,
+        "a line of the audit log is not the one that was written; keep the copy",
+    ),
+    "E_AUDIT_FORK": Meaning(
+        8,
+        "there are two audit logs of one name, or somebody else went on with one",
+    ),
+    "E_AUDIT_TRUNCATED": Meaning(8, "the end of the audit log is missing"),
+    "E_AUDIT_WITNESS": Meaning(
+        8,
+        "the checkpoints to compare with are of another log or key, or are none",
+    ),
     "E_BUSY": Meaning(8, "another process holds the authority's store for too long; try again"),
     "E_CORRUPT": Meaning(
         8,
@@ -279,10 +348,16 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_DISK_FULL": Meaning(8, "the disk is full; free space"),
     "E_EVIDENCE": Meaning(8, "storing a hit failed for an unforeseen reason; please report it"),
+    "E_LIST_COUNTERS": Meaning(
+        8,
+        "the counters of lists are damaged; restore them, or delete them: the lists in force count",
+    ),
+    "E_NO_AUDIT": Meaning(8, "there is no audit log in that folder"),
     "E_NO_HIT": Meaning(8, "the authority's store holds no such hit"),
     "E_NO_STORE": Meaning(8, "there is no store of the authority in that folder"),
     "E_OUTBOX_DAMAGED": Meaning(8, "the outbox is damaged; move it aside and start again"),
     "E_OUTBOX_FULL": Meaning(8, "the reserve holds no further hit; what was accepted is safe"),
+    "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not as a box makes it"),
     "E_STATE_LOCKED": Meaning(8, "another process uses the state folder"),
     "E_STATE_VERSION": Meaning(8, "the state folder is of another version"),
     "E_STORAGE": Meaning(8, "the state folder cannot be read or written"),

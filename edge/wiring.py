@@ -11,27 +11,36 @@ import signal
 import stat
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
+from edge.adapters.archive import Archive
+from edge.adapters.audit_log import AuditTrail, open_box_audit
 from edge.adapters.camera_order import order_of, shown_address
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.decoder import Order
 from edge.adapters.guarded_camera import GuardedCamera
 from edge.adapters.jpeg import encode_jpeg
+from edge.adapters.keyring import Keyring
+from edge.adapters.list_store import ListStore, list_reader, site_lists
 from edge.adapters.live_camera import LiveCamera
 from edge.adapters.mqtt import BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.outbox import Outbox, OutboxFull
 from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
-from edge.adapters.publisher import Publisher, PublisherLimits
+from edge.adapters.publisher import Publisher, PublisherLimits, Taker
 from edge.adapters.second_look import SecondLook
-from edge.adapters.system import SystemClock, random_bytes
+from edge.adapters.statistics import EpochStatistics, StatisticsFile
+from edge.adapters.suspension_store import SuspensionStore
+from edge.adapters.system import SystemClock, product_version, random_bytes
 from edge.adapters.topics import BoxTopics
 from edge.adapters.video import RecordedCamera, open_recordings, recorded_at_of
-from edge.adapters.weights import Manifest
+from edge.adapters.weights import Manifest, WeightsInUse
+from edge.domain.counting import coarse
 from edge.errors import (
     CameraError,
     ConfigError,
@@ -44,12 +53,15 @@ from edge.pipeline.attention import Attention
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.ports import Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
-from edge.pipeline.watcher import VehicleWatcher
+from edge.pipeline.watcher import VehicleWatcher, settings_for
 from edge.policy import site as site_yaml
+from edge.policy.bundles import MAX_BUNDLE_BYTES
 from edge.policy.gate import Condition, Facts, refusal
 from edge.policy.model import Policy
-from edge.policy.signatures import SIGNATURES_FILE, read_signatures
-from edge.policy.site_folder import SiteFolder
+from edge.policy.signatures import SIGNATURES_FILE, PolicySignatures, read_signatures
+from edge.policy.site_folder import SiteFolder, read_box_folders
+from edge.policy.suspension import suspension_terms
+from edge.privacy.audit import Deleted, EpochClosed, Event, Started, StateChanged, Stopped
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain
@@ -62,6 +74,9 @@ from edge.runtime.summary import RunSummary, StreamSummary
 FULL_OUTBOX_RETRY_S = 0.05
 SAY_SAFE_S = 3.0
 """How long a box that stays shut tries to say so."""
+PACKET_OVERHEAD_BYTES = 1024
+HEAR_S = 1.0
+"""How long it listens then; what the broker keeps for it comes at once."""
 
 log = logging.getLogger(__name__)
 
@@ -170,6 +185,22 @@ def site_sources(site: SiteFolder, cameras: Sequence[str]) -> tuple[Source, ...]
     return tuple(found)
 
 
+def destroy_expired(site: Path) -> None:
+    """Destroy the keys of what has expired: before anything else, whatever the policy is worth.
+
+    A box whose policy is refused does not run, and what waits on it still ends on time.
+
+    Raises:
+        EdgeError: the keyring is in use, or a key could not be destroyed.
+    """
+    try:
+        folders = read_box_folders(site)
+    except ConfigError:
+        return  # whoever reads the whole folder next says what is wrong, all at once
+    if folders.keyring.exists():
+        Keyring.open(folders.keyring, SystemClock()).close()
+
+
 def run_site(
     site: SiteFolder,
     sources: Sequence[Source],
@@ -205,20 +236,20 @@ def run_site(
     if not site.policy.demo:
         clock = SteadyClock(clock, site.state_folder)
     gate = _Gate(site, [camera.started_at for camera in recorded], live=bool(feeds))
-    conditions: list[Condition] = [gate]
+    conditions: list[Condition] = [_suspension(site), gate]
     if feeds:
         conditions.append(ClockWatch(SystemClock()))
-    refused = next((one for one in (ask(clock.utc()) for ask in conditions) if one), None)
-    if refused is not None:
-        if not site.policy.demo:
-            _say_safe(site, refused, clock)
-        raise refused
+    _require_open(site, conditions, clock)
     models = site.site.models
     box_keys = _box_keys(site)
+    lists = site_lists(site, box_keys, clock.utc)
+    conditions.append(partial(_list_refusal, site, lists))
+    _require_open(site, conditions, clock)
     authorities = _authorities(site)
     broker = _broker_options(site)
+    manifest = manifest or Manifest.load()
     eyes = load_eyes(
-        manifest or Manifest.load(),
+        manifest,
         models.detector,
         models.reader,
         provider=models.provider,
@@ -227,54 +258,97 @@ def run_site(
     if box_keys.trial:
         log.warning("%s: these are trial keys; never use them at a real site", site.keys_folder)
     with contextlib.ExitStack() as cleanup:
-        outbox = cleanup.enter_context(
-            Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib)
-        )
-        publisher = _publisher(site, broker, outbox, authorities, clock)
+        storage = cleanup.enter_context(_storage(site, box_keys))
+        publisher = _publisher(site, broker, storage, authorities)
+        site_lists(site, box_keys, clock.utc, storage.audit.append).forget_others()
         chain = SaltChain(site.site.site, site.site.box, random_bytes)
         cleanup.callback(chain.destroy)
         rule_book = RuleBook(
             site.rules,
             chain,
-            site.read_list,
+            list_reader(site, lists),
             site.policy.epoch_minutes * 60,
             site.policy.competences(),
         )
-        desk = EvidenceDesk(_store(site, outbox, publisher, box_keys, authorities, clock, drain_s))
+        desk = EvidenceDesk(_store(site, storage, publisher, box_keys, authorities, drain_s))
         cameras: list[RecordedCamera | LiveCamera] = [
             *recorded,
             *(_live_camera(site, camera, clock) for camera in feeds),
         ]
         streams = tuple(_stream(site, eyes, camera) for camera in cameras)
-        health = _Health(publisher, desk, outbox)
+        record = _EpochRecord(publisher, desk, storage, rule_book)
         engine = Engine(
-            streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=health.epoch_closed
+            streams, rule_book, desk, on_frame=progress.on_frame, on_epoch=record.epoch_closed
         )
 
         def on_refusal(error: EdgeError) -> None:
             engine.shut(error)
             publisher.set_availability("safe", error.code)
+            _record(storage.audit, StateChanged("safe", error.code))
 
         gatekeeper = Gatekeeper(conditions, clock.utc, on_refusal)
         cleanup.callback(gatekeeper.stop)
-        gatekeeper.start()
         progress.on_streams([(stream.clip, stream.camera.expected_frames) for stream in streams])
-        return _run(site, engine, desk, outbox, publisher, health, rule_book, realtime, drain_s)
+        storage.keep(site, gate.signatures, manifest.in_use(models.detector, models.reader))
+        gatekeeper.start()
+        return _run(site, engine, desk, storage, publisher, record, rule_book, realtime, drain_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Storage:
+    """What lies on the box's disks, opened. Its clock judges retention."""
+
+    keyring: Keyring
+    outbox: Outbox
+    audit: AuditTrail
+    archive: Archive
+    statistics: StatisticsFile
+
+    @property
+    def clock(self) -> Clock:
+        return self.keyring.clock
+
+    def keep(self, site: SiteFolder, signatures: PolicySignatures, weights: WeightsInUse) -> None:
+        """Record under what the box starts, before it looks at anything.
+
+        Raises:
+            EdgeError: it cannot be recorded.
+        """
+        self.archive.keep_policy(site.policy, signatures.text().encode())
+        self.archive.keep_weights(weights)
+        self.audit.append(Started(product_version(), site.policy_sha256, weights.sha256()))
+
+
+@contextlib.contextmanager
+def _storage(site: SiteFolder, box_keys: BoxKeys) -> Iterator[_Storage]:
+    with (
+        Keyring.open(site.keyring_folder, SystemClock()) as keyring,
+        Outbox.open(site.state_folder, keyring, reserve_mib=site.site.outbox.reserve_mib) as outbox,
+        open_box_audit(site.box, box_keys) as audit,
+    ):
+        outbox.shorten({name: _retention(site, name) for name in site.policy.purposes})
+        if outbox.unreadable:
+            audit.append(Deleted("unreadable", None, coarse(outbox.unreadable)))
+        statistics = StatisticsFile(site.state_folder)
+        statistics.prune(keyring.clock.utc())
+        yield _Storage(keyring, outbox, audit, Archive(site.state_folder), statistics)
 
 
 def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     site: SiteFolder,
     engine: Engine,
     desk: EvidenceDesk,
-    outbox: Outbox,
+    storage: _Storage,
     publisher: Publisher,
-    health: _Health,
+    record: _EpochRecord,
     rule_book: RuleBook,
     realtime: bool,  # noqa: FBT001
     drain_s: float,
 ) -> RunResult:
     wall, cpu = time.perf_counter(), time.process_time()
     failure: EdgeError | None = None
+    stopped = "interrupted"
+    outbox = storage.outbox
     waiting_before = outbox.depth()
     publisher.start()
     desk.start()
@@ -289,11 +363,18 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
                     desk.close()
         except EdgeError as error:
             failure = error
-        health.epoch_closed(engine.counts)
+        try:
+            record.epoch_closed(engine.counts)
+        except EdgeError as error:
+            failure = failure or error
+        stopped = "end" if failure is None else failure.code
         publisher.drain(drain_s)
         ending = publisher.state
     finally:
-        publisher.stop()
+        with _signals_held():
+            unrecorded = _record(storage.audit, Stopped(stopped))
+            publisher.stop()
+    failure = failure or unrecorded
     kept = outbox.depth()
     if failure is None and kept:
         failure = _kept(kept, ending.problem, site)
@@ -341,6 +422,16 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         wall_s=round(time.perf_counter() - wall, 3),
     )
     return RunResult(summary, failure)
+
+
+def _record(audit: AuditTrail, event: Event) -> EdgeError | None:
+    """Enter how the box ends or shuts; what keeps it from doing so is returned, not raised."""
+    try:
+        audit.append(event)
+    except EdgeError as error:
+        log.warning("%s", error)
+        return error
+    return None
 
 
 def _out_of_hours(stream: Stream) -> int:
@@ -423,10 +514,11 @@ class _Gate:
 
     def __init__(self, site: SiteFolder, recorded_at: Sequence[datetime], *, live: bool) -> None:
         self._state = PolicyState(site.state_folder)
+        self.signatures = read_signatures(site.folder / SIGNATURES_FILE)
         self._dpia = FileDigest(site.resolve(site.policy.dpia.file))
         self._facts = Facts(
             policy=site.policy,
-            signatures=read_signatures(site.folder / SIGNATURES_FILE),
+            signatures=self.signatures,
             box=site.site.box,
             dpia_sha256=None,
             history=() if site.policy.demo else self._state.history(),
@@ -445,19 +537,65 @@ class _Gate:
         return refusal(facts, now)
 
 
-def _say_safe(site: SiteFolder, refused: EdgeError, clock: Clock) -> None:
-    """Tell the world why the box stays shut, and deliver what was left; the refusal stands."""
+def _suspension(site: SiteFolder) -> Condition:
+    """No camera is open while an order to suspend is in force, or nobody can tell."""
+    store = SuspensionStore(site.state_folder)
+
+    def condition(_now: datetime) -> EdgeError | None:
+        try:
+            suspended = store.load().suspended
+        except EdgeError as error:
+            return error
+        if not suspended:
+            return None
+        return PolicyError(
+            "the box is suspended by a signed order; it opens again with an order of the same key "
+            "that a controller has signed too: `edge-anpr suspend status` says whose",
+            code="E_SUSPENDED",
+        )
+
+    return condition
+
+
+def _list_refusal(site: SiteFolder, lists: ListStore, _now: datetime) -> EdgeError | None:
+    """Why a list that some rule reads is not in order, or None."""
+    for list_id in sorted({rule.list_id for rule in site.rules if rule.list_id is not None}):
+        if not lists.has(list_id) and site.may_be_clear(list_id):
+            continue  # it was read when the site folder was
+        fault = lists.fault(list_id)
+        if fault is not None:
+            return fault
+    return None
+
+
+def _require_open(site: SiteFolder, conditions: Sequence[Condition], clock: Clock) -> None:
+    """Raise what keeps the cameras shut, unless the broker has what opens them.
+
+    An order to resume, or a list, may lie there for a box that was away.
+    """
+    gate = Gatekeeper(conditions, clock.utc, lambda _error: None)
+    refused = gate.refusal()
+    if refused is not None and (not site.policy.demo or refused.code == "E_SUSPENDED"):
+        _say_safe(site, refused)
+    gate.require_open()
+
+
+def _say_safe(site: SiteFolder, refused: EdgeError) -> None:
+    """Record and tell the world why the box stays shut, deliver what was left, and listen."""
     try:
-        with Outbox.open(site.state_folder, reserve_mib=site.site.outbox.reserve_mib) as outbox:
-            publisher = _publisher(site, _broker_options(site), outbox, _authorities(site), clock)
+        with _storage(site, _box_keys(site)) as storage:
+            storage.audit.append(StateChanged("safe", refused.code))
+            publisher = _publisher(site, _broker_options(site), storage, _authorities(site))
             publisher.set_availability("safe", refused.code)
             publisher.start()
-            deadline = clock.monotonic() + SAY_SAFE_S
-            while not publisher.state.connected and clock.monotonic() < deadline:
+            deadline = storage.clock.monotonic() + SAY_SAFE_S
+            while not publisher.state.connected and storage.clock.monotonic() < deadline:
                 time.sleep(FULL_OUTBOX_RETRY_S)
+            if publisher.state.connected:
+                time.sleep(HEAR_S)
             publisher.stop()
     except EdgeError as error:
-        log.warning("the broker could not be told that the box is safe: %s", error)
+        log.warning("the refusal could not be recorded or told to the broker: %s", error)
 
 
 def _authorities(site: SiteFolder) -> dict[str, AuthorityPublicKeys]:
@@ -495,7 +633,13 @@ def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera | LiveCamera) -
     return Stream(
         camera=guarded,
         clip=camera.clip,
-        watcher=VehicleWatcher(camera.name, detector, eyes.reader, attention=Attention()),
+        watcher=VehicleWatcher(
+            camera.name,
+            detector,
+            eyes.reader,
+            settings_for(eyes.threshold),
+            attention=Attention(),
+        ),
         live=isinstance(camera, LiveCamera),
     )
 
@@ -516,42 +660,77 @@ def _broker_options(site: SiteFolder) -> BrokerOptions:
         username=broker.username,
         password=site.broker_password(os.environ),
         tls=None if tls is None else TlsFiles(tls.ca, tls.certificate, tls.key),
+        largest_packet_bytes=MAX_BUNDLE_BYTES + PACKET_OVERHEAD_BYTES,
     )
 
 
 def _publisher(
     site: SiteFolder,
     options: BrokerOptions,
-    outbox: Outbox,
+    storage: _Storage,
     authorities: Mapping[str, AuthorityPublicKeys],
-    clock: Clock,
 ) -> Publisher:
     broker = site.site.broker
-    return Publisher(
-        outbox,
+    publisher = Publisher(
+        storage.outbox,
         options,
-        BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras)),
-        ReceiptVerifier(authorities.values(), outbox.find),
-        clock=clock,
+        _topics(site),
+        ReceiptVerifier(authorities.values(), storage.outbox.find),
+        clock=storage.clock,
         jitter=random.random,
         limits=PublisherLimits(
             payload_cap_bytes=broker.payload_cap_kib * 1024,
             message_expiry_s=broker.message_expiry_s,
         ),
+        takers=_takers(site, storage),
     )
+    storage.audit.follow(lambda checkpoint: publisher.publish_checkpoint(checkpoint.note()))
+    return publisher
+
+
+def _retention(site: SiteFolder, purpose: str) -> timedelta:
+    return timedelta(hours=site.policy.purposes[purpose].retention_hours)
+
+
+def _topics(site: SiteFolder) -> BoxTopics:
+    return BoxTopics(
+        site.site.site,
+        site.site.box,
+        frozenset(site.policy.cameras),
+        frozenset(site.policy.lists),
+    )
+
+
+def _takers(site: SiteFolder, storage: _Storage) -> dict[str, Taker]:
+    """What comes by MQTT, beside receipts: lists and orders."""
+    topics = _topics(site)
+    terms = suspension_terms(site.policy, site.site.box)
+    record = storage.audit.append
+    suspensions = SuspensionStore(site.state_folder, record)
+    lists = site_lists(site, _box_keys(site), storage.clock.utc, record)
+
+    def take_list(list_id: str, payload: bytes) -> None:
+        facts = lists.install(payload, list_id=list_id)
+        log.info("list %s, counter %d, is in force from the next epoch", list_id, facts.counter)
+
+    takers: dict[str, Taker] = {
+        topics.bundle(list_id): partial(take_list, list_id) for list_id in topics.lists
+    }
+    takers[topics.command] = lambda payload: suspensions.take(payload, terms)
+    return takers
 
 
 def _store(
     site: SiteFolder,
-    outbox: Outbox,
+    storage: _Storage,
     publisher: Publisher,
     box_keys: BoxKeys,
     authorities: dict[str, AuthorityPublicKeys],
-    clock: Clock,
     patience_s: float,
 ) -> Callable[[Case], SealedHit]:
     """What the evidence thread does with a case: make a hit and put it in the outbox."""
-    topics = BoxTopics(site.site.site, site.site.box, frozenset(site.policy.cameras))
+    outbox, clock = storage.outbox, storage.clock
+    topics = _topics(site)
     maker = EvidenceMaker(
         site=site.site.site,
         box=site.site.box,
@@ -566,7 +745,7 @@ def _store(
     def store(case: Case) -> SealedHit:
         rule = case.offence.rule
         hit = maker.make(case.vehicle, case.offence, case.epoch, outbox.next_counter())
-        retention = timedelta(hours=site.policy.purposes[rule.purpose].retention_hours)
+        retention = _retention(site, rule.purpose)
         deadline = clock.monotonic() + patience_s
         while True:
             try:
@@ -575,6 +754,7 @@ def _store(
                     case.vehicle.camera,
                     topics.hit(case.vehicle.camera),
                     hit.payload,
+                    purpose=rule.purpose,
                     receipt_required=site.policy.authorities[rule.authority].receipts == "required",
                     expires_at=clock.utc() + retention,
                 )
@@ -582,6 +762,7 @@ def _store(
                 # A recording runs faster than a broker takes hits: give it time, then stop.
                 if clock.monotonic() >= deadline:
                     publisher.set_availability("safe", "outbox-full")
+                    _record(storage.audit, StateChanged("safe", "outbox-full"))
                     raise
                 time.sleep(FULL_OUTBOX_RETRY_S)
                 continue
@@ -590,23 +771,49 @@ def _store(
     return store
 
 
-class _Health:
-    """Publishes what changed in an epoch when it has closed; the publisher makes it coarse."""
+class _EpochRecord:
+    """What is left of an epoch when it has closed: coarse counts, published and put down.
 
-    def __init__(self, publisher: Publisher, desk: EvidenceDesk, outbox: Outbox) -> None:
+    Each epoch leaves the same messages and lines, however many vehicles passed.
+    """
+
+    def __init__(
+        self, publisher: Publisher, desk: EvidenceDesk, storage: _Storage, rule_book: RuleBook
+    ) -> None:
         self._publisher = publisher
         self._desk = desk
-        self._outbox = outbox
-        self._vehicles = 0
-        self._hits = 0
+        self._storage = storage
+        self._rule_book = rule_book
+        self._epoch = rule_book.epoch
+        self._vehicles: Counter[str] = Counter()
+        self._hits: Counter[str] = Counter()
+        self._deleted = 0
 
     def epoch_closed(self, counts: VehicleCounts) -> None:
-        hits = self._desk.counts.by_rule.total()
+        """Tell the epoch that has just ended.
+
+        Raises:
+            EdgeError: it could not be put down; the box must not go on.
+        """
+        now, outbox = self._storage.clock.utc(), self._storage.outbox
+        outbox.delete_expired(now)
+        vehicles = Counter({each.value: counts.outcomes[each] for each in ReadOutcome})
+        hits = Counter(self._desk.counts.by_rule)
+        deleted = outbox.expired + outbox.unreadable
+        new_vehicles = {name: vehicles[name] - self._vehicles[name] for name in vehicles}
+        new_hits = {rule: hits[rule] - self._hits[rule] for rule in self._rule_book.rule_ids}
+        all_vehicles, all_hits = sum(new_vehicles.values()), sum(new_hits.values())
         self._publisher.publish_health(
-            {
-                "vehicles": counts.vehicles - self._vehicles,
-                "hits": hits - self._hits,
-                "outbox": self._outbox.depth(),
-            }
+            {"vehicles": all_vehicles, "hits": all_hits, "outbox": outbox.depth()}
         )
-        self._vehicles, self._hits = counts.vehicles, hits
+        self._storage.audit.append(
+            EpochClosed(
+                self._epoch,
+                vehicles=coarse(all_vehicles),
+                hits=coarse(all_hits),
+                deleted=coarse(deleted - self._deleted),
+            )
+        )
+        self._storage.statistics.append(EpochStatistics.of(now, new_vehicles, new_hits))
+        self._vehicles, self._hits, self._deleted = vehicles, hits, deleted
+        self._epoch = self._rule_book.epoch

@@ -247,6 +247,32 @@ def tcp_server(answer: bytes | None, *, close: bool) -> Iterator[int]:
             thread.join()
 
 
+@contextlib.contextmanager
+def slow_broker(topic: str, payload: bytes) -> Iterator[int]:
+    """A broker that never acknowledges: once something is published it sends a message instead."""
+    name = topic.encode()
+    body = len(name).to_bytes(2, "big") + name + b"\0\1" + b"\0" + payload
+    assert len(body) < 128, "one byte of remaining length (2.2.3)"
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"\x20\x03\x00\x00\x00")  # CONNACK, success (3.2)
+            while (received := connection.recv(65536)) and received[0] >> 4 != 3:
+                pass
+            if received:
+                connection.sendall(b"\x32" + bytes([len(body)]) + body)  # PUBLISH, QoS 1 (3.3)
+            while received:
+                received = connection.recv(65536)
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield int(listener.getsockname()[1])
+        thread.join()
+
+
 @dataclass(slots=True)
 class StoringAuthority:
     """The other side in miniature: stores by hit_id, then sends a receipt; reconnects."""

@@ -86,6 +86,25 @@ class ScriptedEyes:
         return tuple(by_box[patch.box] for patch in patches)
 
 
+class SetClock:
+    """A clock that shows what a test sets."""
+
+    def __init__(self, now: datetime, monotonic: float = 1000.0) -> None:
+        self.now = now
+        self.steady = monotonic
+
+    def monotonic(self) -> float:
+        return self.steady
+
+    def utc(self) -> datetime:
+        return self.now
+
+    def pass_time(self, time: timedelta) -> None:
+        """Both of its hands go on."""
+        self.now += time
+        self.steady += time.total_seconds()
+
+
 class PartDetector:
     """A detector that sees bright rectangles, if they are large enough in the picture given.
 
@@ -104,6 +123,25 @@ class PartDetector:
         box = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
         large = box.width >= self._least_share * pixels.shape[1]
         return (Detection(box, 0.8),) if large else ()
+
+
+class DrawnEyes:
+    """Eyes on a photo: they find what they are told, and read what is drawn in a box.
+
+    Args:
+        plates: the text in each box; elsewhere there is nothing to read.
+        found: what the detector gives for every picture.
+    """
+
+    def __init__(self, plates: Mapping[Box, str], found: Sequence[Detection]) -> None:
+        self._plates = plates
+        self._found = found
+
+    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+        return tuple(self._found)
+
+    def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
+        return tuple(reading_of(self._plates.get(patch.box, "")) for patch in patches)
 
 
 def competent(*rules: str, cameras: tuple[str, ...] = ("cam-1",)) -> Competence:

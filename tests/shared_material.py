@@ -1,7 +1,8 @@
 """Material that lies beside the checkout and is never copied into it.
 
-Tests that need it carry `@needs_shared` (or set `pytestmark = needs_shared`), so that they
-skip, saying so, where it is absent.
+Tests that need some of it carry `@needs_shared` (or set `pytestmark = needs_shared`), so that they
+skip, saying so, where it is absent. The default weights are in the repo: what needs only eyes needs
+none of it.
 """
 
 from __future__ import annotations

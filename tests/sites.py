@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,11 +14,18 @@ from typing import Any
 
 import yaml
 
+from edge.adapters.keyring import Keyring
+from edge.adapters.list_store import ListStore
+from edge.adapters.outbox import Outbox
+from edge.adapters.system import SystemClock
 from edge.domain.schedule import DAYS
 from edge.errors import ConfigError
+from edge.policy.bundles import ListContent, build_bundle, list_terms
+from edge.policy.lists import read_list
 from edge.policy.signatures import SIGNATURES_FILE, add_signature
 from edge.policy.site_folder import read_policy
-from edge.privacy.keys import new_authority_keys, new_box_keys
+from edge.privacy.keys import BoxKeys, BoxPublicKeys, new_authority_keys, new_box_keys
+from edge.privacy.moments import milliseconds, parse_utc, utc_text
 from edge.privacy.signing import SigningKey
 
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
@@ -36,6 +44,10 @@ class MadeSite:
     @property
     def state(self) -> Path:
         return self.folder / "state"
+
+    @property
+    def keyring(self) -> Path:
+        return self.folder / "keyring"
 
     @property
     def box_keys(self) -> Path:
@@ -68,6 +80,7 @@ def hotlist_rule(**changed: Any) -> dict[str, Any]:
 def policy(
     *, receipts: str = "required", rules: list[dict[str, Any]] | None = None
 ) -> dict[str, Any]:
+    today = datetime.now(timezone.utc).date()
     chosen = rules if rules is not None else [hotlist_rule()]
     return {
         "schema": "edge-anpr/policy/2",
@@ -103,7 +116,7 @@ def policy(
             "date": "2025-10-20",
             "file": "dpia.md",
             "sha256": hashlib.sha256(DPIA).hexdigest(),
-            "review_date": "2027-10-20",
+            "review_date": "2030-12-31",
             "dpo_opinion": {"date": "2025-10-27", "text": "Favourable"},
             "risks": [
                 {"risk": risk, "measure": "Hours, checks and ends"}
@@ -118,8 +131,16 @@ def policy(
             "exact": 25,
             "interval": [0.867, 1],
         },
-        "activation": {"not_before": "2026-01-05", "sunset": "2028-12-31"},
-        "evaluation": {"next_due": "2027-01-04"},
+        "activation": {"not_before": "2026-01-05", "sunset": "2030-12-31"},
+        # Recordings without a time of their own are judged today, whenever that is.
+        "evaluation": {
+            "last": {
+                "reference": "Evaluation 1",
+                "date": (today - timedelta(days=30)).isoformat(),
+                "outcome": texts("Still needed"),
+            },
+            "next_due": (today + timedelta(days=300)).isoformat(),
+        },
         "controller": {"name": "Town", "contact": "town@test.example"},
         "dpo": {"name": "Officer", "contact": "officer@test.example"},
         "supervisory_authorities": [{"name": "Commission", "contact": "vtc@test.example"}],
@@ -154,7 +175,7 @@ def policy(
                 "name": "Police zone of the test",
                 "keys": f"keys/{AUTHORITY}.public.json",
                 "receipts": receipts,
-                "valid": {"from": "2026-01-01", "until": "2028-12-31"},
+                "valid": {"from": "2026-01-01", "until": "2030-12-31"},
                 "competence": {
                     "rules": [rule["id"] for rule in chosen],
                     "cameras": [CAMERA],
@@ -185,8 +206,13 @@ def demo_key(name: str) -> dict[str, Any]:
     return {"key": SigningKey.demo_of(name).public.text, "demo": True}
 
 
-def make_real(made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60) -> None:
-    """Give a site real keys, dates that hold today, and its signatures; it is not activated yet."""
+def make_real(
+    made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60, with_list: bool = True
+) -> None:
+    """Give a site real keys, dates that hold today, its signatures, and its list as a bundle.
+
+    It is not activated yet. The CSV file still lies there, and nobody reads it any more.
+    """
     path = made.folder / "policy.yaml"
     content = yaml.safe_load(path.read_text())
     for holders in (
@@ -207,6 +233,27 @@ def make_real(made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60) ->
         authority["valid"]["until"] = later
     write_yaml(path, content)
     sign_site(made.folder, keys=keys)
+    if with_list:
+        install_list(made, keys["office"])
+
+
+def install_list(made: MadeSite, key: SigningKey) -> None:
+    """Put what stands in the CSV file in force as its issuer's bundle."""
+    now = parse_utc(utc_text(datetime.now(timezone.utc)))
+    policy = read_policy(made.folder / "policy.yaml").model
+    content = ListContent(
+        list_id="stolen",
+        site=SITE,
+        box=BOX,
+        issuer=key.signer,
+        purpose="wanted-vehicles",
+        counter=milliseconds(now),
+        issued_at=now,
+        entries=read_list(made.folder / "lists" / "stolen.csv", zone=policy.zone, max_entries=50),
+    )
+    bundle = build_bundle(content, key, BoxPublicKeys.load(made.box_keys))
+    keys = BoxKeys.load(made.folder / "keys")
+    ListStore(made.state, keys, list_terms(policy), lambda: now).install(bundle)
 
 
 def sign_site(folder: Path, *signers: str, keys: dict[str, SigningKey] | None = None) -> None:
@@ -232,7 +279,7 @@ def site(*, port: int = 1883, **changed: Any) -> dict[str, Any]:
         "site": SITE,
         "box": BOX,
         "cameras": {CAMERA: {}},
-        "models": {"detector": "yolo-v9-t-416", "reader": "cct-xs-v2"},
+        "models": {"provider": "cpu"},
         "broker": {"host": "127.0.0.1", "port": port},
         "outbox": {"reserve_mib": 8},
         **changed,
@@ -265,6 +312,16 @@ def make_site(
 def write_yaml(path: Path, content: dict[str, Any]) -> None:
     # JSON is YAML, and says exactly what the test says.
     path.write_text(json.dumps(content, indent=2))
+
+
+@contextmanager
+def outbox_of(made: MadeSite) -> Iterator[Outbox]:
+    """The outbox of a box that does not run."""
+    with (
+        Keyring.open(made.keyring, SystemClock()) as keyring,
+        Outbox.open(made.state, keyring, reserve_mib=8) as outbox,
+    ):
+        yield outbox
 
 
 def set_port(made: MadeSite, port: int) -> None:

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
@@ -74,6 +75,8 @@ class BrokerOptions:
     keepalive_s: int = 30
     connect_timeout_s: float = 5.0
     acknowledge_timeout_s: float = 10.0
+    largest_packet_bytes: int | None = None
+    """What the broker is asked to keep away: a larger packet is not sent here (3.1.2.11.4)."""
 
     @property
     def address(self) -> str:
@@ -178,8 +181,11 @@ class BrokerLink:
         will: Will | None,
         cancelled: Callable[[], bool],
         monotonic: Callable[[], float],
+        urgent: Mapping[str, Callable[[bytes], None]],
     ) -> None:
         self._options = options
+        self._urgent = urgent
+        self._urgent_received: deque[Message] = deque()
         self._cancelled = cancelled
         self._monotonic = monotonic
         self._session_expiry_s = session_expiry_s
@@ -202,6 +208,7 @@ class BrokerLink:
         will: Will | None = None,
         cancelled: Callable[[], bool] = lambda: False,
         monotonic: Callable[[], float] = time.monotonic,
+        urgent: Mapping[str, Callable[[bytes], None]] = MappingProxyType({}),
     ) -> Self:
         """Connect, and wait until the broker has accepted.
 
@@ -212,6 +219,8 @@ class BrokerLink:
             will: what the broker publishes if this side vanishes.
             cancelled: True ends the wait for the broker's acceptance, or for a message.
             monotonic: steady seconds.
+            urgent: what to do with messages on these topics, as soon as they come: also while
+                something else is waited for. They do not come to `receive`.
 
         Raises:
             PublishError: the broker cannot be reached, or refuses; the message names
@@ -224,6 +233,7 @@ class BrokerLink:
             will=will,
             cancelled=cancelled,
             monotonic=monotonic,
+            urgent=urgent,
         )
         try:
             link._connect()
@@ -368,6 +378,8 @@ class BrokerLink:
         options = self._options
         properties = _properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = self._session_expiry_s
+        if options.largest_packet_bytes is not None:
+            properties.MaximumPacketSize = options.largest_packet_bytes
         try:
             self._client.connect(
                 options.host,
@@ -415,6 +427,10 @@ class BrokerLink:
                 code = MQTTErrorCode.MQTT_ERR_PROTOCOL
             if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
                 self._end("the connection was cut")  # unless the callback knew better
+        while self._urgent_received:
+            message = self._urgent_received.popleft()
+            self._urgent[message.topic](message.payload)
+            self._client.ack(message.number, QOS)
         # A refusal closes the connection too; it is told by its reason.
         if self._gone is not None and not self._is_refused():
             raise self._lost()
@@ -506,9 +522,9 @@ class BrokerLink:
         self._subscribed[number] = reasons
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
-        self._received.append(
-            Message(message.topic, bytes(message.payload), message.retain, message.mid)
-        )
+        received = Message(message.topic, bytes(message.payload), message.retain, message.mid)
+        queue = self._urgent_received if received.topic in self._urgent else self._received
+        queue.append(received)
 
     def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
         # With TLS 1.3 the broker's refusal of a client certificate comes after the handshake,

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from edge.adapters.state_folder import storage_error
+from edge.adapters.state_folder import private_folder, replace_file, storage_error
 from edge.errors import OutboxError
 from edge.pipeline.ports import Clock
 from edge.policy.activation import MAX_BYTES, InForce, read_in_force
@@ -72,10 +70,10 @@ class PolicyState:
         Raises:
             OutboxError: the state folder cannot be written; what was in force still is.
         """
-        text = in_force.text()
+        text = in_force.text().encode()
         private_folder(self._folder)
-        write_whole(self._folder / POLICIES / f"{in_force.policy.version}.json", text)
-        write_whole(self._folder / ACTIVATION, text)
+        replace_file(self._folder / POLICIES / f"{in_force.policy.version}.json", text)
+        replace_file(self._folder / ACTIVATION, text)
 
 
 class SteadyClock:
@@ -106,7 +104,8 @@ class SteadyClock:
         self._latest = latest
         if self._written is None or latest - self._written >= MARK_EVERY:
             self._written = latest
-            write_whole(self._file, json.dumps({"latest": utc_text(latest)}) + "\n")
+            text = json.dumps({"latest": utc_text(latest)}) + "\n"
+            replace_file(self._file, text.encode())
         return latest
 
     def _stored(self) -> datetime | None:
@@ -148,43 +147,3 @@ class FileDigest:
         except OSError:
             return None
         return self._known[1]
-
-
-def private_folder(folder: Path) -> None:
-    """Make a folder, and what is missing above it, for this user alone.
-
-    Raises:
-        OutboxError: it cannot be made.
-    """
-    try:
-        for missing in [one for one in (*reversed(folder.parents), folder) if not one.exists()]:
-            missing.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise storage_error(folder, error) from error
-
-
-def write_whole(file: Path, text: str, *, mode: int = 0o600) -> None:
-    """Put a file in place, whole and on disk, or leave what was there.
-
-    Raises:
-        OutboxError: it cannot be written.
-    """
-    fresh = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        private_folder(file.parent)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
-                stream.flush()
-                os.fsync(stream.fileno())
-            fresh.replace(file)
-        finally:
-            fresh.unlink(missing_ok=True)
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise storage_error(file, error) from error

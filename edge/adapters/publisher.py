@@ -1,4 +1,4 @@
-"""The publisher thread: sealed hits from the outbox to the broker, and nothing else.
+"""The publisher thread: sealed hits from the outbox to the broker, and what comes back.
 
 One hit at a time, oldest first: order per camera follows from that, and with QoS 1 a broker
 takes hundreds a second, far more than a street gives. A hit leaves the outbox when the
@@ -9,18 +9,26 @@ A refusal holds the hit's camera, so that its order is kept. Only a hit that is 
 on which the broker keeps cutting the connection, is set aside alone and tried again later:
 it must not stand in the way of all that follow.
 
+What comes back are receipts, bundles of lists and orders to suspend, each from one topic of this
+box. An order is heard at once, also while the broker is slow to acknowledge a hit. Whatever a
+message holds, it cannot end the thread.
+
 Logged are packet types and counts, never payloads.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import logging
 import math
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -44,14 +52,20 @@ from edge.pipeline.ports import Clock
 
 _LOG = logging.getLogger(__name__)
 
+# What is done with a message on a topic. It raises an `EdgeError` that says why it is refused, and
+# nothing has then changed.
+Taker = Callable[[bytes], object]
+
 # What a receipt says, once its signature is verified: hit_id and the seal's SHA-256 (hex).
 ReceiptVerifier = Callable[[bytes], tuple[str, str] | None]
 
 _IDLE_S = 0.1
 _DRAIN_POLL_S = 0.02
-_EXPIRY_CHECK_S = 60.0
+_EXPIRY_CHECK_S = 5.0
 # For the small messages beside the hits, the goodbye among them.
 _SHORT_S = 3.0
+# A week of hours: what a witness should not miss because the broker was away for a while.
+_CHECKPOINTS_WAITING = 7 * 24
 # A broker that cuts the connection this often on the same hit most likely objects to it.
 _CUTS_BEFORE_HOLD = 3
 
@@ -157,9 +171,11 @@ class Publisher:
         options: the broker; it may be away now and for long.
         topics: the closed list of this box.
         verify_receipt: checks a receipt's signature.
-        clock: for waiting times and message expiry.
+        clock: for waiting times and retention; the keyring's own.
         jitter: numbers from 0 to 1, such as `random.random`.
         limits: sizes and times.
+        takers: what to do with messages on which topics of this box, beside receipts; those on
+            its command topic are taken at once.
     """
 
     def __init__(
@@ -172,7 +188,15 @@ class Publisher:
         clock: Clock,
         jitter: Callable[[], float],
         limits: PublisherLimits | None = None,
+        takers: Mapping[str, Taker] = MappingProxyType({}),
     ) -> None:
+        topics.require_receivable(takers)
+        self._takers = takers
+        self._urgent = {
+            topic: partial(_attempt, taker, topic)
+            for topic, taker in takers.items()
+            if topic == topics.command
+        }
         self._outbox = outbox
         self._options = options
         self._topics = topics
@@ -185,6 +209,7 @@ class Publisher:
         self._lock = threading.Lock()
         self._availability = self._availability_of("online", "running")
         self._health: Health | None = None
+        self._checkpoints: deque[bytes] = deque(maxlen=_CHECKPOINTS_WAITING)
         # The fields below are written by the thread alone.
         self._held_hits: dict[str, _Rest] = {}
         self._held_cameras: dict[str, _Rest] = {}
@@ -248,6 +273,13 @@ class Publisher:
         with self._lock:
             self._health = health
 
+    def publish_checkpoint(self, note: bytes) -> None:
+        """Publish a checkpoint of the audit log, for whoever keeps them as a witness.
+
+        Each goes out, in order; of those that wait for a lost broker the oldest give way.
+        """
+        self._checkpoints.append(note)
+
     def _availability_of(
         self, state: Literal["online", "offline", "safe"], reason: str
     ) -> Availability:
@@ -288,12 +320,13 @@ class Publisher:
             will=Will(self._topics.availability, gone.payload()),
             cancelled=self._stopping.is_set,
             monotonic=self._clock.monotonic,
+            urgent=self._urgent,
         ) as link:
             if not link.session_present:
                 # The broker has forgotten us, so perhaps also hits and receipts on their way.
                 self._outbox.mark_all_pending()
                 self._awaiting.clear()
-            link.subscribe([self._topics.receipt])
+            link.subscribe([self._topics.receipt, *sorted(self._takers)])
             self._connected = True
             self._connection_problem = None
             _LOG.info("connected to broker %s", self._options.address)
@@ -307,7 +340,7 @@ class Publisher:
                     self._deliver(link, hit)
                 wait_s = _IDLE_S if hit is None else 0.0
                 while (message := link.receive(wait_s)) is not None:
-                    self._take_receipt(message)
+                    self._take(message)
                     link.acknowledge(message)
                     wait_s = 0.0
             announced = self._announce(link, announced)
@@ -332,6 +365,11 @@ class Publisher:
             self._send(link, self._topics.availability, wanted.payload(), retain=True)
         if health is not None:
             self._send(link, self._topics.health, health.payload(), retain=False)
+        while self._checkpoints:
+            note = self._checkpoints[0]
+            self._send(link, self._topics.audit, note, retain=True)
+            with contextlib.suppress(ValueError):  # it may have given way meanwhile
+                self._checkpoints.remove(note)
         return wanted
 
     def _next_hit(self) -> StoredHit | None:
@@ -423,9 +461,16 @@ class Publisher:
                 rest.due = math.inf  # until the broker has acknowledged it again
                 self._outbox.mark_pending(hit_id)
 
+    def _take(self, message: Message) -> None:
+        taker = self._takers.get(message.topic)
+        if taker is not None:
+            _attempt(taker, message.topic, message.payload)
+        elif message.topic == self._topics.receipt:
+            self._take_receipt(message)
+
     def _take_receipt(self, message: Message) -> None:
         receipt = self._verify_receipt(message.payload)
-        if receipt is None or message.topic != self._topics.receipt:
+        if receipt is None:
             _LOG.info("a receipt confirms no hit that waits here")
             return
         hit_id, sealed_sha256 = receipt
@@ -458,6 +503,16 @@ class Publisher:
         self._connection_problem = error
         if before is None or before.message != error.message:
             _LOG.warning("%s", error)
+
+
+def _attempt(taker: Taker, topic: str, payload: bytes) -> None:
+    """Hand a message over; whatever is wrong with it is logged without quoting it."""
+    try:
+        taker(payload)
+    except EdgeError as error:
+        _LOG.warning("refused on %s: %s", topic, error)
+    except Exception as error:  # noqa: BLE001 - no message may end the thread that hears orders
+        _LOG.error("a message on %s could not be read (%s)", topic, type(error).__name__)
 
 
 def _is_of(sealed_sha256: str, payload: bytes) -> bool:

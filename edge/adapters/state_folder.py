@@ -1,10 +1,13 @@
-"""The state folder: private to this user, one process at a time."""
+"""The state folder: private to this user, one running box at a time, and files that are whole."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import OutboxError
@@ -18,12 +21,13 @@ class StateLock:
 
     Args:
         folder: created with mode 0700 when it does not exist.
+        what: what the folder is, for messages.
 
     Raises:
         OutboxError: another process holds the folder, or it cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, what: str = "state folder") -> None:
         path = folder / "state.lock"
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,8 +41,8 @@ class StateLock:
             holder = os.pread(self._descriptor, _PID_WIDTH, 0).decode(errors="replace").strip()
             os.close(self._descriptor)
             raise OutboxError(
-                f"{folder}: state folder in use by process {holder or 'unknown'}; "
-                "stop it, or give this one a state folder of its own",
+                f"{folder}: {what} in use by process {holder or 'unknown'}; "
+                f"stop it, or give this one a {what} of its own",
                 code="E_STATE_LOCKED",
             ) from error
         except OSError as error:
@@ -52,6 +56,81 @@ class StateLock:
             self._descriptor = -1
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder, and what is missing above it, for this user alone.
+
+    Raises:
+        OutboxError: it cannot be made.
+    """
+    try:
+        for missing in [one for one in (*reversed(folder.parents), folder) if not one.exists()]:
+            missing.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise storage_error(folder, error) from error
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock file for the moment of a change; waits while another process does.
+
+    Unlike the folder's own lock this one is for short: the running box and a verb beside it
+    take turns.
+
+    Raises:
+        OutboxError: the lock file cannot be made.
+    """
+    private_folder(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read_file(path: Path, max_bytes: int) -> bytes | None:
+    """A small file of the state folder; None if there is none.
+
+    What is larger than `max_bytes` comes cut off, one byte longer than that.
+
+    Raises:
+        OutboxError: it is there and cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file: when this returns it is on disk, and until then the old one is.
+
+    Raises:
+        OutboxError: it cannot be written; the old one is as it was.
+    """
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    private_folder(path.parent)
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
 def storage_error(path: Path, error: OSError) -> OutboxError:
     """One line for an operating-system error on a state file, with its cure."""
     reason = error.strerror or type(error).__name__
@@ -62,3 +141,39 @@ def storage_error(path: Path, error: OSError) -> OutboxError:
     if error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}:
         return OutboxError(f"{path}: {reason}; the state folder must be a folder")
     return OutboxError(f"{path}: {reason}; check the disk")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable.
+
+    Raises:
+        OSError: it cannot be opened or synced.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write or replace a file (mode 0600): after a crash it is the old one or the new one, whole.
+
+    One writer at a time: what a killed one left unfinished is written over by the next.
+
+    Raises:
+        OSError: it could not be written; the old one is still there.
+    """
+    fresh = file.with_name(f".{file.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        fresh.replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)

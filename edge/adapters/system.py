@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
 
 
 class SystemClock:
@@ -20,3 +21,11 @@ class SystemClock:
 def random_bytes(count: int) -> bytes:
     """Bytes that nobody can predict, from the operating system."""
     return secrets.token_bytes(count)
+
+
+def product_version() -> str:
+    """The version that is installed, or `sources` where none is."""
+    try:
+        return version("edge-anpr")
+    except PackageNotFoundError:
+        return "sources"

@@ -162,14 +162,11 @@ class RecordedCamera:
         for number, path in enumerate(self._sources):
             if len(self._sources) == 1:
                 _require_content(path)
-            try:
-                pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-            except (cv2.error, OSError):  # empty, too large to be true, or unreadable
-                pixels = None
+            pixels = read_picture(path)
             if pixels is None:
                 self._corrupt += 1
                 continue
-            yield number / PICTURES_PER_SECOND, np.asarray(pixels, dtype=np.uint8)
+            yield number / PICTURES_PER_SECOND, pixels
 
     def _video(self) -> Iterator[tuple[float, Pixels]]:
         path = self._sources[0]
@@ -233,6 +230,15 @@ class RecordedCamera:
                     self._corrupt += 1
                     continue
                 yield frame
+
+
+def read_picture(path: Path) -> Pixels | None:
+    """A picture, upright; None if the file is empty, too large to be true, or no picture."""
+    try:
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (cv2.error, OSError):
+        return None
+    return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
 
 
 FORMATS = (

@@ -11,21 +11,28 @@ import sys
 import threading
 import traceback
 from enum import Enum
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edge.cli.audit import app as audit
 from edge.cli.check import check
 from edge.cli.demo import demo
+from edge.cli.erase import erase
 from edge.cli.evaluate import app as evaluate
+from edge.cli.evidence_pack import app as evidence_pack
 from edge.cli.hits import app as hits
 from edge.cli.keys import app as keys
+from edge.cli.lists import app as lists
+from edge.cli.models import app as models
+from edge.cli.notice import app as notice
 from edge.cli.policy import app as policy
 from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
+from edge.cli.stats import stats
+from edge.cli.suspend import app as suspend
 from edge.errors import EdgeError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
@@ -64,20 +71,15 @@ def options(
 ) -> None:
     """Options of every verb."""
     if show_version:
-        typer.echo(f"edge-anpr {_version()}")
+        from edge.adapters.system import product_version
+
+        typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
     logging.basicConfig(
         level=log_level.value.upper(),
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-
-
-def _version() -> str:
-    try:
-        return version("edge-anpr")
-    except PackageNotFoundError:
-        return "(run from its sources)"
 
 
 app.command()(run)
@@ -88,6 +90,14 @@ app.add_typer(evaluate, name="evaluate")
 app.command()(redact)
 app.add_typer(hits, name="hits")
 app.add_typer(keys, name="keys")
+app.add_typer(models, name="models")
+app.add_typer(lists, name="lists")
+app.add_typer(suspend, name="suspend")
+app.add_typer(audit, name="audit")
+app.add_typer(evidence_pack, name="evidence-pack")
+app.command()(erase)
+app.command()(stats)
+app.add_typer(notice, name="notice")
 app.command()(schema)
 
 

@@ -188,7 +188,8 @@ def _as_json(
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
+    end = "" if text[-1] in ".?" else "."
+    return f"{text[0].upper()}{text[1:]}{end}"
 
 
 def _show(lang: Lang, findings: tuple[Finding, ...], missing_roles: tuple[str, ...] | None) -> None:

@@ -1,13 +1,12 @@
-"""`edge-anpr evaluate`: measured accuracy on labelled recordings."""
+"""`edge-anpr evaluate clips`: measured accuracy on labelled recordings."""
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,32 +15,35 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from edge.adapters.second_look import SecondLook
+from edge.cli.evaluate_images import images
+from edge.cli.labels import distance, read_table
+from edge.domain.accuracy import ReadOutcome, calibration_error
 from edge.domain.intervals import wilson
 from edge.domain.plates import PlateFormatError, PlateText
-from edge.domain.tracking import edits
 from edge.errors import CameraError, ConfigError, UsageError
-from edge.pipeline.ports import PlateDetector, PlateReader
 from edge.policy.site import NoSecondLook, Region, Tiles
 from edge.policy.site import SecondLook as Look
 
 if TYPE_CHECKING:
+    from edge.adapters.onnx.eyes import Eyes
     from edge.adapters.video import RecordedCamera
     from edge.domain.imaging import Frame
 
 app = typer.Typer(
-    help="Measure the eyes on labelled recordings.", no_args_is_help=True, add_completion=False
+    help="Measure the eyes on labelled photos and recordings.",
+    no_args_is_help=True,
+    add_completion=False,
 )
+app.command()(images)
+
+CLIP_NOTES = ("start_s", "end_s", "country", "label_origin")
+"""Columns that labels of clips may have and that nothing here depends on."""
 
 NEAR = 2
 """Up to so many edits a report is taken for a misread of a label."""
 
 _SECOND_LOOK: TypeAdapter[NoSecondLook | Tiles | Region] = TypeAdapter(Look)
 _NO_TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
-
-
-@app.callback()
-def _verbs() -> None:
-    """Measure the eyes on labelled recordings."""
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class ClipScore:
     frames: int = 0
     wall_s: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict)
+    outcomes: list[ReadOutcome] = field(default_factory=list)
     reads: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -72,7 +75,7 @@ def score_clip(clip: str, labels: list[PlateText], reports: list[PlateText]) -> 
     score = ClipScore(clip, vehicles=len(labels), reports=len(reports))
     claimed: dict[int, int] = {}
     for report in reports:
-        distances = [_distance(report, label) for label in labels]
+        distances = [distance(report, label) for label in labels]
         nearest = min(range(len(labels)), key=lambda i: distances[i])
         if distances[nearest] > NEAR:
             score.spurious += 1
@@ -80,7 +83,7 @@ def score_clip(clip: str, labels: list[PlateText], reports: list[PlateText]) -> 
             claimed[nearest] = claimed.get(nearest, 0) + 1
     for index, label in enumerate(labels):
         score.exact += any(report == label for report in reports)
-        score.missed += all(_distance(report, label) > NEAR for report in reports)
+        score.missed += all(distance(report, label) > NEAR for report in reports)
         score.split += claimed.get(index, 0) > 1
     return score
 
@@ -89,23 +92,12 @@ def read_labels(labels: Path, root: Path) -> dict[str, list[PlateText]]:
     """The labelled plates of each clip, in the file's order.
 
     Raises:
-        ConfigError: the file or a clip is missing, a column is, or a plate is none.
+        ConfigError: the file or a clip is missing, a column is or is unknown, or a plate is
+            none.
     """
-    try:
-        with labels.open(encoding="utf-8-sig", newline="") as opened:
-            table = csv.DictReader(opened)
-            columns = table.fieldnames or []
-            rows = [(table.line_num, row) for row in table]
-    except OSError as error:
-        raise ConfigError(f"{labels}: cannot be read ({error.strerror}); check --labels") from None
-    except (UnicodeDecodeError, csv.Error):
-        raise ConfigError(f"{labels}: no CSV in UTF-8; save it as such") from None
-    for column in ("clip", "plate"):
-        if column not in columns:
-            raise ConfigError(f"{labels}:1: the column {column!r} is missing; add it")
     found: dict[str, list[PlateText]] = {}
-    for line, row in rows:
-        clip, plate = (row["clip"] or "").strip(), (row["plate"] or "").strip()
+    for line, row in read_table(labels, ("clip", "plate"), CLIP_NOTES):
+        clip, plate = row["clip"], row["plate"]
         if not clip:
             raise ConfigError(f"{labels}:{line}: clip: empty; name a file below --root")
         if not (root / clip).exists():
@@ -153,6 +145,12 @@ def clips(
     show_reads: Annotated[
         bool, typer.Option("--show-reads", help="Print the plates read and labelled.")
     ] = False,
+    models: Annotated[
+        str | None, typer.Option(help="Pair of weights by its name in the manifest.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write one HTML page with plots into this folder.")
+    ] = None,
     detector: Annotated[str | None, typer.Option(help="Detector's name in the manifest.")] = None,
     reader: Annotated[str | None, typer.Option(help="Reader's name in the manifest.")] = None,
     provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
@@ -172,14 +170,17 @@ def clips(
 
     from edge.adapters.onnx.eyes import load_eyes
     from edge.adapters.weights import Manifest
+    from edge.cli.report import Measured, clips_page, require_writable, write_page
 
     wanted = read_labels(labels, root)
     try:
         look = parse_second_look(second_look)
     except ConfigError as error:
         raise UsageError(error.message) from None
-    eyes = load_eyes(Manifest.load(manifest), detector, reader, provider, threads)
-    seeing = SecondLook.around(eyes.detector, look)
+    page = None if report is None else require_writable(report, "accuracy-clips.html")
+    eyes = load_eyes(Manifest.load(manifest), detector, reader, provider, threads, pair=models)
+    measured = Measured.now(eyes, labels, provider, threads)
+    seeing = replace(eyes, detector=SecondLook.around(eyes.detector, look))
     scores: list[ClipScore] = []
     console = Console(stderr=True)
     with Progress(
@@ -192,9 +193,13 @@ def clips(
         every = bar.add_task("clips", total=len(wanted))
         for clip, plates in wanted.items():
             bar.update(every, description=clip)
-            scores.append(_run_clip(root / clip, clip, plates, seeing, eyes.reader, show_reads))
+            scores.append(_run_clip(root / clip, clip, plates, seeing, show_reads))
             bar.advance(every)
     result = summarise(scores, show_reads=show_reads)
+    result.update(measured.as_json())
+    if page is not None:
+        outcomes = [outcome for score in scores for outcome in score.outcomes]
+        write_page(page, clips_page(result, outcomes, measured))
     if json_out:
         json.dump(result, sys.stdout, indent=2)
         sys.stdout.write("\n")
@@ -216,21 +221,26 @@ def _run_clip(
     path: Path,
     clip: str,
     plates: list[PlateText],
-    detector: PlateDetector,
-    reader: PlateReader,
+    eyes: Eyes,
     show_reads: bool,
 ) -> ClipScore:
     from edge.adapters.video import open_recordings
     from edge.domain.vehicles import VehicleSeen
     from edge.pipeline.attention import Attention
-    from edge.pipeline.watcher import VehicleWatcher
+    from edge.pipeline.watcher import VehicleWatcher, settings_for
 
     started = time.perf_counter()
     seen: list[VehicleSeen] = []
     frames = 0
     stages = {"decode": 0.0}
     for recording in open_recordings(path, camera="evaluate", started_at=_NO_TIME):
-        watcher = VehicleWatcher("evaluate", detector, reader, attention=Attention())
+        watcher = VehicleWatcher(
+            "evaluate",
+            eyes.detector,
+            eyes.reader,
+            settings_for(eyes.threshold),
+            attention=Attention(),
+        )
         vehicles: dict[int, VehicleSeen] = {}
         before = time.perf_counter()
         for frame in _frames(recording):
@@ -244,6 +254,11 @@ def _run_clip(
             stages[stage] = stages.get(stage, 0.0) + seconds
     read = [v for v in seen if v.consensus is not None]
     score = score_clip(clip, plates, [v.consensus.best.text for v in read if v.consensus])
+    score.outcomes = [
+        ReadOutcome(v.consensus.posterior, any(v.consensus.best.text == one for one in plates))
+        for v in read
+        if v.consensus is not None
+    ]
     score.unreadable = len(seen) - len(read)
     score.frames = frames
     score.wall_s = time.perf_counter() - started
@@ -265,12 +280,8 @@ def _run_clip(
 
 
 def _label_of(text: PlateText, plates: list[PlateText]) -> str | None:
-    nearest = min(plates, key=lambda plate: _distance(text, plate))
-    return nearest.reveal() if _distance(text, nearest) <= NEAR else None
-
-
-def _distance(one: PlateText, other: PlateText) -> int:
-    return edits(one.reveal().encode(), other.reveal().encode())
+    nearest = min(plates, key=lambda plate: distance(text, plate))
+    return nearest.reveal() if distance(text, nearest) <= NEAR else None
 
 
 def summarise(scores: list[ClipScore], *, show_reads: bool) -> dict[str, Any]:
@@ -280,12 +291,17 @@ def summarise(scores: list[ClipScore], *, show_reads: bool) -> dict[str, Any]:
     frames = sum(s.frames for s in scores)
     stages = sorted({stage for s in scores for stage in s.stage_s})
     interval = wilson(exact, vehicles)
+    missed = wilson(sum(s.missed for s in scores), vehicles)
+    reads = [outcome for s in scores for outcome in s.outcomes]
     return {
         "vehicles": vehicles,
         "exact": interval.share,
         "exact_count": exact,
         "exact_ci95": [interval.low, interval.high],
         "missed": sum(s.missed for s in scores),
+        "missed_share": missed.share,
+        "missed_ci95": [missed.low, missed.high],
+        "calibration": {"ece": calibration_error(reads), "reads": len(reads)},
         "spurious": sum(s.spurious for s in scores),
         "split": sum(s.split for s in scores),
         "reports": sum(s.reports for s in scores),

@@ -168,12 +168,15 @@ def open_hits(
     """Open hits into OUT/<hit id>/: hit.json with the plate in clear, and its pictures.
 
     Signature and seal are verified first; of a hit that is not as the box sealed it nothing
-    is written. The store keeps it sealed. Delete OUT when you are done: purge does not know
-    of it.
+    is written. Each opening is entered in the store's audit log before anything is shown. The
+    store keeps it sealed. Delete OUT when you are done: purge does not know of it.
     """
+    from edge.adapters.audit_log import AuditTrail
+    from edge.adapters.system import SystemClock
     from edge.authority.opening import as_json as opened_json
     from edge.authority.opening import open_hit, write_opened
     from edge.authority.store import HitStore
+    from edge.privacy.audit import Unsealed, authority_log
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 
     if bool(hits) == every:
@@ -182,11 +185,16 @@ def open_hits(
     boxes = BoxPublicKeys.load_all(box_keys)
     opened: list[dict[str, object]] = []
     failed: list[tuple[str, EdgeError]] = []
-    with HitStore.open(store) as inbox:
+    log, clock = authority_log(own.authority), SystemClock()
+    with (
+        HitStore.open(store) as inbox,
+        AuditTrail.open(store, log, own.newest, clock.utc, known=own.public_keys()) as audit,
+    ):
         chosen = [hit.hit_id for hit in inbox.hits()] if every else list(hits or ())
         for hit_id in chosen:
             try:
                 one = open_hit(inbox.payload(hit_id), boxes, own)
+                audit.append(Unsealed(one.hit.hit_id))
                 files = write_opened(one, out)
             except EdgeError as error:
                 failed.append((hit_id, error))

@@ -31,10 +31,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as on
 
 @new.command("box")
 def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
-    """Make the signing key of a site's box.
+    """Make the keys of a site's box: one to sign its hits, one to open its lists.
 
     Run it on the box. Give the public file that it names to the authority, for
-    `edge-anpr hits tail --box-keys`. It is how the authority knows the box.
+    `edge-anpr hits tail --box-keys`, and to those who issue its lists, for
+    `edge-anpr lists build --box-public`. It is how they know the box.
     """
     from edge.adapters.system import SystemClock
     from edge.privacy.keys import new_box_keys
@@ -139,16 +140,23 @@ def rotate_box(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a box a new signing key and delete the one it had.
+    """Give a box new keys and delete those it had.
 
     Give the public file to the authority anew: until then it sets the box's hits aside.
-    Hits signed before are taken for another 31 days, unless the key was stolen.
+    Hits signed before are taken for another 31 days, unless the key was stolen. Lists that were
+    sealed to the key it had no longer open: have each issuer build its lists anew.
     """
+    from edge.adapters.audit_log import FILE_NAME, open_box_audit
     from edge.adapters.system import SystemClock
-    from edge.privacy.keys import rotate_box_keys
+    from edge.policy.site_folder import read_box_folders
+    from edge.privacy.keys import BoxKeys, rotate_box_keys, signing_keys
 
-    _, folder = _box_of(site)
-    public = rotate_box_keys(folder, SystemClock().utc(), disown=stolen)
+    box = read_box_folders(site)
+    before = signing_keys(box.public_keys) if box.public_keys.exists() else ()
+    public = rotate_box_keys(box.keys, SystemClock().utc(), disown=stolen)
+    if (box.state / FILE_NAME).exists():
+        # The log goes on under the new key, even if the public file disowns the one before.
+        open_box_audit(box, BoxKeys.load(box.keys), before=before).close()
     _say([public], as_json, "give it to the authority")
 
 

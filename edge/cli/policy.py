@@ -80,7 +80,8 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
 
     Signatures lie beside it in policy.signatures.json; those of an earlier version are dropped.
     """
-    from edge.adapters.policy_state import PolicyState, write_whole
+    from edge.adapters.policy_state import PolicyState
+    from edge.adapters.state_folder import replace_file
     from edge.policy.diff import changes
     from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
@@ -95,8 +96,8 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
     file = site / SIGNATURES_FILE
     before = _signatures_of(site, policy) if file.exists() else None
     signatures = add_signature(policy, signing, before)
-    in_force = PolicyState(_state_folder(site)).in_force()
-    write_whole(file, signatures.text(), mode=0o644)
+    in_force = PolicyState(state_folder(site)).in_force()
+    replace_file(file, signatures.text().encode(), mode=0o644)
     lacking = missing_roles(policy.approvals.signers, frozenset(signatures.signatures))
     if as_json:
         typer.echo(
@@ -133,7 +134,7 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     policy = read_policy(site / POLICY_FILE).model
     signatures = read_signatures(site / SIGNATURES_FILE)
     signed = signers_of(policy, signatures)
-    require_authorised(policy, signatures, PolicyState(_state_folder(site)).history())
+    require_authorised(policy, signatures, PolicyState(state_folder(site)).history())
     wrong = unready(policy, _dpia_digest(site, policy))
     if wrong is not None:
         raise wrong
@@ -233,7 +234,8 @@ def _put_in_force(
     renewing: bool,
     as_json: bool,
 ) -> None:
-    from edge.adapters.policy_state import PolicyState, SteadyClock, write_whole
+    from edge.adapters.policy_state import PolicyState, SteadyClock
+    from edge.adapters.state_folder import replace_file
     from edge.adapters.system import SystemClock
     from edge.policy import activation as activations
     from edge.policy.diff import require_authorised
@@ -267,13 +269,38 @@ def _put_in_force(
         else _read_record(record)
     )
     if out is not None:
-        write_whole(out, made.text(), mode=0o644)
+        replace_file(out, made.text().encode(), mode=0o644)
     else:
         activations.require_lease(policy, box, made, now)
+        # Recorded first: what cannot be recorded does not come into force.
+        _enter(site, policy, None if in_force is None else in_force.policy)
         state.put_in_force(
             activations.InForce(activation=made, policy=policy, signatures=signatures)
         )
     _say_lease(made, now, as_json=as_json, out=out)
+
+
+def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
+    """Enter in the box's audit log what comes into force, or goes on for longer."""
+    from edge.adapters.audit_log import open_box_audit
+    from edge.policy.diff import Direction, changes
+    from edge.policy.site_folder import read_box_folders
+    from edge.privacy.audit import PolicyChanged
+    from edge.privacy.keys import BoxKeys
+
+    box = read_box_folders(site)
+    same = before is not None and before.sha256() == policy.sha256()
+    widening = before is None or any(
+        one.direction is Direction.WIDENING for one in changes(before, policy)
+    )
+    with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
+        audit.append(
+            PolicyChanged(
+                action="renewed" if same else "activated",
+                policy_sha256=policy.sha256(),
+                widening=widening,
+            )
+        )
 
 
 def _say_lease(made: Activation, now: datetime, *, as_json: bool, out: Path | None) -> None:
@@ -347,7 +374,7 @@ def _policy_at(path: Path) -> Policy:
     return read_policy(path / POLICY_FILE if path.is_dir() else path).model
 
 
-def _state_folder(site: Path) -> Path:
+def state_folder(site: Path) -> Path:
     """Where the box keeps its state; without a site.yaml where it would be by default."""
     from edge.policy.document import read_document
     from edge.policy.site import Folders, Site

@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from edge.pipeline.ports import PlateDetector
     from edge.privacy.redaction import RedactedImage
 
-SURE_SCORE = 0.4
-"""A fainter detection is protected as another vehicle's plate and never taken as an offender's:
-the corridor would not find a reading on it."""
-
 PICTURE_BYTES = 16 * 1024 * 1024
 """Far above any picture of a camera: a preview is not made to fit a broker."""
 
@@ -90,7 +86,8 @@ def redact(
     recording = _regular_file(source)
     _require_fit(recording, out, force=force)
     level = RevealLevel(reveal.value)
-    preview = _Preview(level, show_plates, _detector(level, detector, second_look))
+    seeing, threshold = _detector(level, detector, second_look)
+    preview = _Preview(level, show_plates, seeing, threshold)
     camera = _camera(recording)
     if _is_picture(recording):
         _copy_picture(camera, preview, out)
@@ -118,11 +115,16 @@ def redact(
 
 @dataclass(slots=True)
 class _Preview:
-    """Masks frames one by one and counts."""
+    """Masks frames one by one and counts.
+
+    A detection fainter than the threshold is protected as another vehicle's plate and never
+    taken as an offender's: the corridor would not begin a track on it.
+    """
 
     level: RevealLevel
     show_plates: bool
     detector: PlateDetector | None
+    threshold: float
     frames: int = 0
     plates_found: int = 0
 
@@ -134,28 +136,31 @@ class _Preview:
         if self.detector is None:
             return mask_all(frame.pixels)
         found = without_duplicates(self.detector.detect(frame.pixels))
-        plates = tuple(one.box for one in found if one.score >= SURE_SCORE)
+        plates = tuple(one.box for one in found if one.score >= self.threshold)
         self.plates_found += len(plates)
         return preview_of_regular_file(
             frame.pixels,
             plates,
             self.level,
             show_plates=self.show_plates,
-            others=tuple(one.box for one in found if one.score < SURE_SCORE),
+            others=tuple(one.box for one in found if one.score < self.threshold),
         )
 
 
-def _detector(level: RevealLevel, name: str | None, second_look: str) -> PlateDetector | None:
-    """None where nothing is revealed: masking needs no model."""
+def _detector(
+    level: RevealLevel, name: str | None, second_look: str
+) -> tuple[PlateDetector | None, float]:
+    """The detector and its threshold; none where nothing is revealed: masking needs no model."""
     if level is RevealLevel.NONE:
-        return None
+        return None, 1.0
     from edge.adapters.onnx.eyes import load_eyes
     from edge.adapters.second_look import SecondLook
     from edge.adapters.weights import Manifest
     from edge.cli.evaluate import parse_second_look
 
     look = parse_second_look(second_look)
-    return SecondLook.around(load_eyes(Manifest.load(), detector=name).detector, look)
+    eyes = load_eyes(Manifest.load(), detector=name)
+    return SecondLook.around(eyes.detector, look), eyes.threshold
 
 
 # --- whole files ----------------------------------------------------------------------------

@@ -70,12 +70,13 @@ def run(
     """
     from edge.adapters.video import parse_moment
     from edge.policy.site_folder import load_site_folder
-    from edge.wiring import run_site
+    from edge.wiring import destroy_expired, run_site
 
     try:
         moment = None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
     except ConfigError as error:
         raise UsageError(error.message) from None
+    destroy_expired(site)
     folder = load_site_folder(site)
     sources = _sources(folder, source, camera, moment)
     if summary is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 SMALLEST_SHOWN = 10
 
 
-def coarse(count: int) -> int | str:
+def coarse(count: int) -> int | Literal["<10"]:
     """A count as it may be published: `"<10"`, or rounded down to a multiple of ten.
 
     A small count could tell that one particular vehicle passed; an exact one could tell it
     by the difference of two.
     """
-    return f"<{SMALLEST_SHOWN}" if count < SMALLEST_SHOWN else count - count % SMALLEST_SHOWN
+    return "<10" if count < SMALLEST_SHOWN else count - count % SMALLEST_SHOWN

@@ -69,6 +69,11 @@ class RuleBook:
         """Number of the current epoch since the box started."""
         return self._chain.epoch
 
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """The ids of all rules, in the policy's order."""
+        return tuple(rule.id for rule in self._rules)
+
     def advance(self, monotonic_s: float) -> bool:
         """Begin the first epoch, or the next one when the current is over.
 

@@ -54,6 +54,11 @@ class WatchSettings:
     """A vehicle that comes back within this time with the same text is the same vehicle."""
 
 
+def settings_for(threshold: float) -> WatchSettings:
+    """Settings for a detector with this shipped threshold, 0 to 1."""
+    return WatchSettings(tracking=TrackSettings(strong_score=threshold))
+
+
 class VehicleWatcher:
     """Turns one stream's frames into vehicles, each handed over at most twice.
 

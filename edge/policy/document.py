@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -472,9 +473,14 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)), None)
 
 
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
 def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
     """The keys that the JSON Schema of a model allows at a location (union tags included)."""
-    schema: dict[str, Any] = model.model_json_schema(by_alias=True)
+    schema = _schema(model)
     definitions: dict[str, dict[str, Any]] = schema.get("$defs", {})
 
     def resolve(part: dict[str, Any]) -> dict[str, Any]:

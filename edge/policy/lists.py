@@ -26,10 +26,18 @@ COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5
 """A longer entry is a permanent one in disguise."""
 
+MAX_DAYS = MAX_YEARS * 366
+"""The same in days, rounded up."""
+
+CLOCKS_CHANGED = timedelta(hours=1)
+"""By how much days on the calendar may be longer than as many times 24 hours."""
+
 MAX_BYTES = 32 * 1024 * 1024
+MAX_TEXT = 500
+ENTRY_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
 CODE = "E_LIST"
 
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_ID = re.compile(ENTRY_ID_PATTERN, re.ASCII)
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?)?"
@@ -43,7 +51,7 @@ class _EntryError(ValueError):
 
 
 def read_list(
-    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_YEARS * 366
+    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
 ) -> tuple[ListEntry, ...]:
     """Read a list whole or not at all.
 
@@ -70,7 +78,9 @@ def read_list(
             where = f"{path}:{rows.line_num}"
             try:
                 entry = _entry(row, zone)
-                _require_short(entry, max_entry_days)
+                fault = entry_fault(entry, max_entry_days)
+                if fault is not None:
+                    raise _EntryError(fault)  # noqa: TRY301 - one way to tell of an entry
             except _EntryError as error:
                 problems.append(f"{where}: {error}")
                 continue
@@ -88,6 +98,26 @@ def read_list(
         problems.append(f"{path}:{rows.line_num}: not CSV; check quotes and line ends")
     refuse(problems, code=CODE)
     return tuple(entries)
+
+
+def entry_fault(entry: ListEntry, max_days: int) -> str | None:
+    """What is wrong with an entry's period, as column and message; None if nothing is.
+
+    Args:
+        entry: as it was read, from a file or a bundle.
+        max_days: the longest that the policy allows.
+    """
+    if entry.end <= entry.start:
+        return "end: must be after start"
+    if entry.start.year not in _YEARS or entry.end.year not in _YEARS:
+        return f"end: start and end must lie in the years {_YEARS.start} to {_YEARS.stop - 1}"
+    allowed = min(max_days, MAX_DAYS)
+    if entry.end - entry.start > timedelta(days=allowed) + CLOCKS_CHANGED:
+        return (
+            f"end: more than {allowed} days after start, the longest that the policy's "
+            "max_entry_days allows; shorten it"
+        )
+    return None
 
 
 def _check_header(path: Path, header: Sequence[str]) -> None:
@@ -113,8 +143,8 @@ def _entry(row: Sequence[str], zone: tzinfo) -> ListEntry:
         raise _EntryError(f"plate: {error}") from None
     start, end = _period(raw_start, raw_end, zone)
     for column, text in (("basis", basis), ("reason", reason), ("issuer", issuer)):
-        if not 1 <= len(text) <= 500:
-            raise _EntryError(f"{column}: must be 1 to 500 characters")
+        if not 1 <= len(text) <= MAX_TEXT:
+            raise _EntryError(f"{column}: must be 1 to {MAX_TEXT} characters")
     return ListEntry(entry_id, plate, start, end, basis, reason, issuer)
 
 
@@ -131,15 +161,6 @@ def _period(raw_start: str, raw_end: str, zone: tzinfo) -> tuple[datetime, datet
     if local_end.replace(tzinfo=None) > _years_later(local_start.replace(tzinfo=None)):
         raise _EntryError(_PERMANENT)
     return start, end
-
-
-def _require_short(entry: ListEntry, max_days: int) -> None:
-    # An hour of grace: clocks may be changed in between.
-    if entry.end - entry.start > timedelta(days=max_days, hours=1):
-        raise _EntryError(
-            f"end: more than {max_days} days after start, the list's max_entry_days in the policy; "
-            "shorten it"
-        )
 
 
 _PERMANENT = f"end: more than {MAX_YEARS} years after start, a permanent entry; shorten it"

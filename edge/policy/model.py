@@ -380,7 +380,11 @@ class PlateList(Strict):
         "(permit_zone)."
     )
     text: Texts = Field(description="Whom the list is about, for the public notice.")
-    file: FilePath = Field(description="The CSV file, relative to the site folder.")
+    file: FilePath | None = Field(
+        default=None,
+        description="A CSV file, relative to the site folder, for trials: read with demo keys and "
+        "as long as no bundle is installed. With real keys a list comes as a bundle alone.",
+    )
     issuers: tuple[Id, ...] = Field(min_length=1, description="Who may issue it.")
     max_entries: int = Field(ge=1, le=100_000, description="A longer list is refused whole.")
     max_entry_days: int = Field(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -120,10 +122,13 @@ class SiteCamera(Strict):
 
 
 class Models(Strict):
-    """Weights by their names in models/manifest.toml, and what they run on."""
+    """Weights by their names in models/manifest.toml, and what they run on.
 
-    detector: ModelName
-    reader: ModelName
+    A name that is left out is that of the manifest's default pair.
+    """
+
+    detector: ModelName | None = None
+    reader: ModelName | None = None
     provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
     threads: int = Field(default=1, ge=1, le=64)
 
@@ -167,6 +172,11 @@ class Folders(Strict):
 
     state: FilePath = "state"
     keys: FilePath = "keys"
+    keyring: FilePath = Field(
+        default="keyring",
+        description="Where the keys of undelivered hits lie: outside `state`, best on another "
+        "medium.",
+    )
 
 
 class OutboxSettings(Strict):
@@ -199,6 +209,15 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
         yield ("broker",), "a password without a username; add username"
     if broker.tls is not None and (broker.tls.certificate is None) != (broker.tls.key is None):
         yield ("broker", "tls"), "certificate and key belong together; give both or neither"
+    state, keyring = (
+        PurePosixPath(posixpath.normpath(path))
+        for path in (site.folders.state, site.folders.keyring)
+    )
+    if state == keyring or state in keyring.parents or keyring in state.parents:
+        yield (
+            ("folders", "keyring"),
+            "must lie outside the state folder: a copy of that would hold its keys as well",
+        )
     for name, camera in site.cameras.items():
         yield from _source_contradictions(("cameras", name), camera)
         look = camera.second_look

@@ -50,8 +50,8 @@ class TlsFiles:
 class SiteFolder:
     """Everything a site says, checked as a whole. Paths that it gives are absolute.
 
-    It keeps no list: `read_list` reads one when it is needed, so that clear plates need not
-    stay in memory.
+    It keeps no list. With real keys a list comes as a sealed bundle and lies in the state folder;
+    `trial_list` reads those that lie here in clear, which demo keys alone allow.
     """
 
     folder: Path
@@ -65,8 +65,16 @@ class SiteFolder:
         return self.folder / path
 
     @property
+    def box(self) -> BoxFolders:
+        return _box_folders(self.folder, self.site)
+
+    @property
     def state_folder(self) -> Path:
         return self.resolve(self.site.folders.state)
+
+    @property
+    def keyring_folder(self) -> Path:
+        return self.resolve(self.site.folders.keyring)
 
     @property
     def keys_folder(self) -> Path:
@@ -129,13 +137,58 @@ class SiteFolder:
             raise ConfigError(f"{place}: holds no password for {where}; set it")
         return password
 
-    def read_list(self, list_id: str) -> tuple[ListEntry, ...]:
-        """Read a list anew.
+    def trial_list(self, list_id: str) -> tuple[ListEntry, ...] | None:
+        """Read a list anew that lies in the site folder in clear; None if it may not.
 
         Raises:
             ConfigError: the list is no longer as it should be.
         """
-        return _read_list(self.folder, self.policy, self.policy.lists[list_id])
+        found = _trial_lists(self.folder, self.policy).get(list_id)
+        return None if found is None else _read_list(found[0], self.policy, found[1])
+
+    def may_be_clear(self, list_id: str) -> bool:
+        """Whether the list may be read from a CSV file in clear."""
+        return list_id in _trial_lists(self.folder, self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFolders:
+    """Which box a site's folder is of, and where its things lie: all that needs no policy."""
+
+    site: str
+    box: str
+    keys: Path
+    state: Path
+    keyring: Path
+    reserve_mib: int
+
+    @property
+    def public_keys(self) -> Path:
+        """The file with the box's public keys; it may not exist yet."""
+        return self.keys / f"{self.site}.{self.box}.public.json"
+
+
+def read_box_folders(folder: Path) -> BoxFolders:
+    """Read site.yaml alone, for what must work even when the policy is refused.
+
+    Raises:
+        ConfigError: it is missing, cannot be understood or contradicts itself.
+    """
+    document = read_document(folder / SITE_FILE, Site)
+    site = document.model
+    refuse(document.problem(location, message) for location, message in site_contradictions(site))
+    return _box_folders(folder, site)
+
+
+def _box_folders(folder: Path, site: Site) -> BoxFolders:
+    return BoxFolders(
+        site=site.site,
+        box=site.box,
+        keys=folder / site.folders.keys,
+        state=folder / site.folders.state,
+        keyring=folder / site.folders.keyring,
+        reserve_mib=site.outbox.reserve_mib,
+    )
 
 
 def load_site_folder(folder: Path) -> SiteFolder:
@@ -157,8 +210,8 @@ def load_site_folder(folder: Path) -> SiteFolder:
     refuse(_contradictions(folder, policy, site))
 
     contents = _Collected()
-    for settings in policy.model.lists.values():
-        contents.attempt(partial(_read_list, folder, policy.model, settings))
+    for file, settings in _trial_lists(folder, policy.model).values():
+        contents.attempt(partial(_read_list, file, policy.model, settings))
     refuse(contents.problems, code=LIST_CODE)
     return SiteFolder(
         folder=folder.absolute(),
@@ -181,6 +234,15 @@ def read_policy(file: Path) -> Document[Policy]:
         raise MistakesError(map(coded, mistakes.problems)) from None
 
 
+def _trial_lists(folder: Path, policy: Policy) -> dict[str, tuple[Path, PlateList]]:
+    """The lists that may lie here in clear: with demo keys only."""
+    return {
+        list_id: (folder / settings.file, settings)
+        for list_id, settings in policy.lists.items()
+        if policy.demo and settings.file is not None
+    }
+
+
 def read_draft(file: Path) -> Draft[Policy]:
     """Read as much of a policy as there is.
 
@@ -190,9 +252,9 @@ def read_draft(file: Path) -> Draft[Policy]:
     return parse_draft(read_text(file, MAX_BYTES), file, Policy)
 
 
-def _read_list(folder: Path, policy: Policy, settings: PlateList) -> tuple[ListEntry, ...]:
+def _read_list(file: Path, policy: Policy, settings: PlateList) -> tuple[ListEntry, ...]:
     return read_list(
-        folder / settings.file,
+        file,
         zone=policy.zone,
         max_entries=settings.max_entries,
         max_entry_days=settings.max_entry_days,
@@ -236,8 +298,8 @@ def _missing_files(
     folder: Path, policy: Document[Policy], site: Document[Site]
 ) -> Iterator[Problem]:
     """Files that must be there before anything starts. Keys and recordings may come later."""
-    for list_id, settings in policy.model.lists.items():
-        if not _is_there(folder / settings.file):
+    for list_id, (file, _settings) in _trial_lists(folder, policy.model).items():
+        if not _is_there(file):
             yield policy.problem(
                 ("lists", list_id, "file"),
                 "no such file in the site folder, or it cannot be read; add it, or check its mode",

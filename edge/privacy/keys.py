@@ -1,12 +1,13 @@
 """Keys as values and as files.
 
-A box has an Ed25519 key that signs hits. An authority has generations of keys: an X25519 key
-that hits are sealed to and an Ed25519 key that signs receipts. A signer of policies, lists or
-orders has one Ed25519 key; its public half stands in the policy itself.
+A box has an Ed25519 key that signs hits and an X25519 key that lists are sealed to. An
+authority has generations of keys: an X25519 key that hits are sealed to and an Ed25519 key that
+signs receipts. A signer of policies, lists or orders has one Ed25519 key; its public half stands
+in the policy itself.
 
 | file                            | where                     | mode | holds                      |
 |---------------------------------|---------------------------|------|----------------------------|
-| `<key id>.private.json`         | the box's keys folder     | 0600 | its signing key            |
+| `<key id>.private.json`         | the box's keys folder     | 0600 | one generation, both keys  |
 | `<site>.<box>.public.json`      | there; the authority      | 0644 | all its generations        |
 | `<key id>.private.json`         | the authority's folder    | 0600 | one generation, both keys  |
 | `<authority>.public.json`       | there; every box          | 0644 | all its generations        |
@@ -14,7 +15,8 @@ orders has one Ed25519 key; its public half stands in the policy itself.
 
 A private file is written once and never overwritten. A new generation is added to the public
 file. Of the retired ones the authority keeps the private files, which open what was sealed to
-them; the box deletes its own, so that nobody signs with it any more. Keys are 32 raw bytes in
+them; the box deletes its own, so that nobody signs with it any more, and no list that was sealed
+to it is ever opened again. Keys are 32 raw bytes in
 base64 (RFC 7748, RFC 8032); moments are ISO 8601, UTC.
 """
 
@@ -40,7 +42,7 @@ from typing_extensions import Self
 
 from edge.errors import KeyFileError
 from edge.privacy.framing import framed
-from edge.privacy.signing import PublicKeyText, SigningKey
+from edge.privacy.signing import PublicKey, PublicKeyText, SigningKey
 
 RETIRED_KEY_GRACE = timedelta(days=31)
 """A hit may wait on the box for its whole retention, at most 30 days. What comes later than
@@ -63,17 +65,18 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 @dataclass(frozen=True, slots=True)
 class BoxKeys:
-    """The box's signing key. `trial` says that it was made for trying out."""
+    """The box's own keys. `trial` says that they were made for trying out."""
 
     site: str
     box: str
     key_id: str
     trial: bool
     _signing: Ed25519PrivateKey = field(repr=False, compare=False)
+    _lists: X25519PrivateKey | None = field(repr=False, compare=False)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read the current signing key from the box's keys folder.
+        """Read the current keys from the box's keys folder.
 
         Raises:
             KeyFileError: no key, a file that others can read, or one that is damaged or of
@@ -84,26 +87,44 @@ class BoxKeys:
         file = folder / f"{generation.key_id}{_PRIVATE}"
         if not file.exists():
             raise KeyFileError(
-                f"{file}: the box's signing key is missing; restore it, or run "
+                f"{file}: the box's private file is missing; restore it, or run "
                 "`edge-anpr keys rotate box`"
             )
         _refuse_foreign_private_files(folder)
         private = _read_private(file, _BoxPrivateFile)
         signing = Ed25519PrivateKey.from_private_bytes(_raw(private.signing))
-        if _box_key_id(signing.public_key()) != generation.key_id or (
+        lists = None
+        if private.lists is not None:
+            lists = X25519PrivateKey.from_private_bytes(_raw(private.lists))
+        key_id = _box_key_id(signing.public_key(), lists.public_key() if lists else None)
+        if key_id != generation.key_id or (
             (private.site, private.box) != (public.site, public.box)
         ):
             raise _damaged(file)
-        return cls(public.site, public.box, generation.key_id, private.trial, signing)
+        return cls(public.site, public.box, generation.key_id, private.trial, signing, lists)
+
+    @property
+    def public(self) -> PublicKey:
+        """The key's public half."""
+        return PublicKey.from_raw(self._signing.public_key().public_bytes_raw())
 
     def sign(self, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes."""
         return self._signing.sign(message)
 
+    @property
+    def lists(self) -> X25519PrivateKey:
+        """What opens the lists that were sealed to this box.
+
+        Raises:
+            KeyFileError: the keys were made by a version that knew no sealed lists.
+        """
+        return _made_for_lists(self._lists)
+
 
 @dataclass(frozen=True, slots=True)
 class BoxPublicKeys:
-    """All a box has ever signed with, as the authority knows it."""
+    """All a box has ever signed with, as the authority knows it, and what to seal lists to."""
 
     site: str
     box: str
@@ -111,6 +132,7 @@ class BoxPublicKeys:
     current: str
     _keys: Mapping[str, Ed25519PublicKey] = field(repr=False, compare=False)
     _retired_at: Mapping[str, datetime] = field(repr=False)
+    _lists: X25519PublicKey | None = field(repr=False, compare=False)
 
     @classmethod
     def load(cls, file: Path) -> Self:
@@ -146,25 +168,52 @@ class BoxPublicKeys:
         return found
 
     @classmethod
+    def parse(cls, content: bytes, file: Path) -> Self:
+        """Read a box's public file from its bytes; `file` is only named in complaints.
+
+        Raises:
+            KeyFileError: damaged or of another kind.
+        """
+        try:
+            return cls._of(file, _BoxPublicFile.model_validate_json(content))
+        except ValidationError:
+            raise _damaged(file) from None
+
+    @classmethod
     def _of(cls, file: Path, content: _BoxPublicFile) -> Self:
         keys: dict[str, Ed25519PublicKey] = {}
         for generation in content.generations:
             key = Ed25519PublicKey.from_public_bytes(_raw(generation.signing))
-            if _box_key_id(key) != generation.key_id:
+            if _box_key_id(key, _list_key(generation)) != generation.key_id:
                 raise _damaged(file)
             keys[generation.key_id] = key
+        current = _current(file, content.generations)
         return cls(
             site=content.site,
             box=content.box,
             trial=content.trial,
-            current=_current(file, content.generations).key_id,
+            current=current.key_id,
             _keys=keys,
             _retired_at=_retired(content.generations),
+            _lists=_list_key(current),
         )
+
+    @property
+    def lists(self) -> X25519PublicKey:
+        """What lists for this box are sealed to; its id is `current`.
+
+        Raises:
+            KeyFileError: the keys were made by a version that knew no sealed lists.
+        """
+        return _made_for_lists(self._lists)
 
     def knows(self, key_id: str) -> bool:
         """Whether the key is the box's, current or retired."""
         return key_id in self._keys
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """All of them, current and retired."""
+        return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._keys.values())
 
     def accepts(self, key_id: str, now: datetime) -> bool:
         """Whether the key is the box's, and current or not long retired."""
@@ -177,7 +226,7 @@ class BoxPublicKeys:
 
 
 def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: bool = False) -> Path:
-    """Make a box's first signing key; returns its public file, which goes to the authority.
+    """Make a box's first keys; returns its public file, for the authority and for list issuers.
 
     Raises:
         KeyFileError: the folder already holds a box's keys, or cannot be written.
@@ -198,7 +247,7 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
 
 
 def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Path:
-    """Make the box's next signing key and delete the private part of all before it.
+    """Make the box's next keys and delete the private part of all before them.
 
     With `disown` the public file no longer names the keys before it, so that the authority
     takes nothing more that they have signed: for a key that was stolen.
@@ -226,7 +275,8 @@ def _new_box_generation(
     folder: Path, site: str, box: str, now: datetime, *, trial: bool
 ) -> _BoxGeneration:
     signing = Ed25519PrivateKey.generate()
-    key_id = _box_key_id(signing.public_key())
+    lists = X25519PrivateKey.generate()
+    key_id = _box_key_id(signing.public_key(), lists.public_key())
     private = _BoxPrivateFile(
         site=site,
         box=box,
@@ -234,15 +284,38 @@ def _new_box_generation(
         created_at=now,
         key_id=key_id,
         signing=_text(signing.private_bytes_raw()),
+        lists=_text(lists.private_bytes_raw()),
     )
     _create(folder / f"{key_id}{_PRIVATE}", private, mode=0o600)
     return _BoxGeneration(
-        key_id=key_id, created_at=now, signing=_text(signing.public_key().public_bytes_raw())
+        key_id=key_id,
+        created_at=now,
+        signing=_text(signing.public_key().public_bytes_raw()),
+        lists=_text(lists.public_key().public_bytes_raw()),
     )
 
 
-def _box_key_id(key: Ed25519PublicKey) -> str:
-    return _key_id(b"box", key.public_bytes_raw())
+def _box_key_id(signing: Ed25519PublicKey, lists: X25519PublicKey | None) -> str:
+    keys = [signing.public_bytes_raw()]
+    if lists is not None:
+        keys.append(lists.public_bytes_raw())
+    return _key_id(b"box", *keys)
+
+
+def _list_key(generation: _BoxGeneration) -> X25519PublicKey | None:
+    if generation.lists is None:
+        return None
+    return X25519PublicKey.from_public_bytes(_raw(generation.lists))
+
+
+def _made_for_lists(key: _AnyKey | None) -> _AnyKey:
+    if key is None:
+        raise KeyFileError(
+            "the box's keys were made by an earlier version and have none for lists; run "
+            "`edge-anpr keys rotate box` on the box and give its public file to the authority and "
+            "to those who issue its lists"
+        )
+    return key
 
 
 # --- the authority ------------------------------------------------------------------------------
@@ -291,6 +364,10 @@ class AuthorityPublicKeys:
             _receipts=receipts,
         )
 
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The keys that sign its receipts and its audit log, all generations."""
+        return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._receipts.values())
+
     def verify_receipt(self, key_id: str, signature: bytes, message: bytes) -> bool:
         """Whether this is the authority's signature under that generation of its keys."""
         return key_id in self._receipts and _verified(self._receipts[key_id], signature, message)
@@ -302,8 +379,18 @@ class AuthorityKey:
 
     authority: str
     key_id: str
+    created_at: datetime
     sealing: X25519PrivateKey = field(repr=False, compare=False)
     _receipts: Ed25519PrivateKey = field(repr=False, compare=False)
+
+    @property
+    def public(self) -> PublicKey:
+        """The public half of the key that signs receipts and the authority's audit log."""
+        return PublicKey.from_raw(self._receipts.public_key().public_bytes_raw())
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature for the authority's audit log, 64 bytes."""
+        return self._receipts.sign(message)
 
     def sign_receipt(self, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes."""
@@ -347,8 +434,19 @@ class AuthorityPrivateKeys:
             key_id = _authority_key_id(sealing.public_key(), receipts.public_key())
             if key_id != content.key_id:
                 raise _damaged(file)
-            generations[key_id] = AuthorityKey(content.authority, key_id, sealing, receipts)
+            generations[key_id] = AuthorityKey(
+                content.authority, key_id, content.created_at, sealing, receipts
+            )
         return cls(first.authority, any(content.trial for _, content in contents), generations)
+
+    @property
+    def newest(self) -> AuthorityKey:
+        """The generation that was made last."""
+        return max(self._generations.values(), key=lambda key: (key.created_at, key.key_id))
+
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The public halves of all generations' signing keys."""
+        return tuple(key.public for key in self._generations.values())
 
     def generation(self, key_id: str) -> AuthorityKey | None:
         """The keys of this id, or None if they are not, or no longer, there."""
@@ -468,6 +566,17 @@ def load_signer_key(file: Path) -> SigningKey:
     return key
 
 
+def signing_keys(file: Path) -> tuple[PublicKey, ...]:
+    """The public keys in a box's or an authority's public file that sign audit logs.
+
+    Raises:
+        KeyFileError: missing, unreadable, damaged or of another kind.
+    """
+    if file.is_file() and _is_of(file, _AuthorityPublicFile):
+        return AuthorityPublicKeys.load(file).public_keys()
+    return BoxPublicKeys.load(file).public_keys()
+
+
 # --- what anyone may know of a key file ---------------------------------------------------
 
 
@@ -556,6 +665,7 @@ class _Generation(_File):
 
 class _BoxGeneration(_Generation):
     signing: KeyText
+    lists: KeyText | None = None  # keys of version 0.1 had none
 
 
 class _AuthorityGeneration(_Generation):
@@ -597,6 +707,7 @@ class _BoxPrivateFile(_PrivateFile):
     site: Name
     box: Name
     signing: KeyText
+    lists: KeyText | None = None
 
 
 class _AuthorityPrivateFile(_PrivateFile):
@@ -624,6 +735,7 @@ class _AnyFile(BaseModel):
 
 
 _Model = TypeVar("_Model", bound=_File)
+_AnyKey = TypeVar("_AnyKey", X25519PrivateKey, X25519PublicKey)
 _Public = TypeVar("_Public", bound=_PublicFile)
 _AnyGeneration = TypeVar("_AnyGeneration", bound=_Generation)
 

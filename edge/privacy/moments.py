@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 UTC_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def utc_text(moment: datetime) -> str:
@@ -19,6 +21,15 @@ def utc_text(moment: datetime) -> str:
         raise ValueError(message)
     utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
     return utc.isoformat(timespec="milliseconds") + "Z"
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970; a `datetime`'s own timestamp is a rounded fraction.
+
+    Raises:
+        TypeError: the moment is naive.
+    """
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def parse_utc(text: str) -> datetime:

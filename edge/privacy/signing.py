@@ -79,6 +79,15 @@ class PublicKey:
         text = _PREFIX + base64.b64encode(raw).decode("ascii")
         return cls(hashlib.sha256(raw).hexdigest()[:16], text, key)
 
+    @classmethod
+    def from_raw(cls, raw: bytes) -> Self:
+        """The key of these 32 bytes."""
+        return cls._of(Ed25519PublicKey.from_public_bytes(raw))
+
+    def raw(self) -> bytes:
+        """The key itself, 32 bytes."""
+        return self._key.public_bytes_raw()
+
     def verify(self, signature: bytes, message: bytes) -> bool:
         """Whether this key made the signature."""
         try:

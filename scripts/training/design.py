@@ -44,7 +44,7 @@ class Band:
     ink: Colour = WHITE
     stars: bool = True
     flag: tuple[Colour, ...] = ()
-    """Stripes drawn where the stars would be."""
+    """Stripes drawn where the stars would be; a single colour is drawn as a ring."""
 
 
 @dataclass(frozen=True, slots=True)

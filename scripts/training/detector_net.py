@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scripts.training.half import stored_in_half
+
 STRIDE = 8
 """Pixels of the input for one cell of the answer."""
 
@@ -324,5 +326,6 @@ def export_detector(net: PlateDetectorNet, size: int, path: str) -> None:
     graph.node.extend(nodes)
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("output", TensorProto.FLOAT, ["n", 7]))
+    stored_in_half(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)

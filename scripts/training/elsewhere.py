@@ -5,7 +5,7 @@ What is said of countries.py holds here too; there is less of each country, and 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from scripts.training.design import (
     ALL,
@@ -22,6 +22,7 @@ from scripts.training.design import (
     WHITE,
     YELLOW,
     Band,
+    Colour,
     Design,
     Rng,
     Small,
@@ -76,6 +77,11 @@ _WORDS = (
     "WILD AND FREE",
 )
 _US_PATTERNS = (
+    "@@@@@@",
+    "@@@@@@@",
+    "@@@@@",
+    "@@@*###",
+    "###*@@@",
     "@@@ ####",
     "### @@@",
     "@@@ ###",
@@ -159,6 +165,7 @@ def american(rng: Rng) -> Design:
         stretch=float(rng.uniform(0.75, 1.1)),
         spacing=0.13,
         border=ink if rng.random() < 0.3 else None,
+        mark=pick(rng, (*_DARK, (60, 150, 240), (90, 90, 220))),
         small=tuple(small),
         scenery=rng.random() < 0.6,
         area=(0.22, 0.82),
@@ -304,96 +311,99 @@ def nordic(rng: Rng) -> Design:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Neighbour:
+    """A country whose plates have a band: what they begin with, and how they go on."""
+
+    band: Band
+    heads: tuple[str, ...]
+    tails: tuple[str, ...]
+    letters: str = ALL
+    mark: Colour | None = None
+    border: Colour | None = BLACK
+
+
+_GREEK = "ABEHIKMNOPTXYZ"  # what the Greek and the Cyrillic alphabet share with the Latin one
+_CYRILLIC = "ABCEHIKMOPTXY"
+_CREST_GREEN: Colour = (60, 140, 40)
+_NEIGHBOURS = (
+    _Neighbour(european("H"), ("@@@-", "@@ @@-"), ("###",)),
+    _Neighbour(european("SK"), ("BA*", "KE*", "TT*", "@@*"), ("###@@",), mark=BRIGHT_RED),
+    _Neighbour(european("P"), ("##-", "@@-"), ("@@-##", "##-@@"), border=None),
+    _Neighbour(european("P"), ("@@.",), ("##.@@",)),
+    _Neighbour(
+        Band(38, BLUE, "TR", stars=False),
+        ("01 ", "06 ", "07 ", "16 ", "27 ", "34 ", "34 ", "35 ", "41 ", "55 ", "61 "),
+        ("@@@ ##", "@@@ ###", "@@ ###", "@@ ####", "@ ####"),
+        border=None,
+    ),
+    _Neighbour(european("BG"), ("CB ", "PB ", "@ ", "@@ "), ("####@@",), _CYRILLIC),
+    _Neighbour(
+        european("HR"),
+        ("ZG*", "ST*", "RI*", "OS*", "PU*", "ZD*"),
+        ("####-@", "###-@@", "####-@@"),
+        mark=BRIGHT_RED,
+    ),
+    _Neighbour(
+        european("SLO"),
+        ("LJ*", "MB*", "CE*", "KR*", "KP*", "GO*"),
+        ("##-@@@", "@#-###", "@@-###"),
+        mark=_CREST_GREEN,
+        border=_CREST_GREEN,
+    ),
+    _Neighbour(european("LT"), ("@@@:",), ("###",), mark=(60, 60, 200)),
+    _Neighbour(european("EST"), ("### ",), ("@@@",)),
+    _Neighbour(european("LV"), ("@@-",), ("####", "###", "##")),
+    _Neighbour(european("GR"), ("@@@-",), ("####",), _GREEK, border=None),
+    _Neighbour(
+        european("IRL"),
+        ("1&1-", "1&2-", "2&1-", "0#-", "9#-"),
+        ("D-&####", "D-&####", "C-&###", "G-&##", "L-&####", "KY-&###", "WX-&##"),
+    ),
+    _Neighbour(
+        Band(40, (180, 90, 0), "UA", stars=False, flag=((180, 90, 0), GOLD)),
+        ("@@ ",),
+        ("#### @@",),
+        _CYRILLIC,
+    ),
+    _Neighbour(
+        Band(40, BLUE, "SRB", stars=False),
+        ("BG*", "NS*", "NI*", "KG*"),
+        ("###-@@", "####-@@"),
+        mark=BRIGHT_RED,
+    ),
+)
+
+
 def other_european(rng: Rng) -> Design:
     """A band with other letters."""
-    kind = pick(
-        rng,
-        (
-            "H",
-            "SK",
-            "P",
-            "TR",
-            "BG",
-            "HR",
-            "SLO",
-            "LT",
-            "LV",
-            "EST",
-            "GR",
-            "IRL",
-            "UA",
-            "SRB",
-            "PT2",
-        ),
-    )
-    fonts = ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "LiberationSans-Bold.ttf")
+    country = pick(rng, _NEIGHBOURS)
+    printed = fill(rng, pick(rng, country.heads) + pick(rng, country.tails), country.letters)
     design = Design(
         "Unknown",
-        ("",),
+        (printed,),
         (520, 110),
-        fonts,
-        WHITE,
-        BLACK,
-        77,
-        left=european(kind),
-        border=BLACK if rng.random() < 0.6 else None,
+        ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "LiberationSans-Bold.ttf"),
+        text_mm=77,
+        left=country.band,
+        border=country.border,
+        mark=country.mark,
     )
-    greek = "ABEHIKMNOPTXYZ"
-    if kind == "H":
-        printed = fill(rng, pick(rng, ("@@@-###", "@@ @@-###")))
-    elif kind == "SK":
-        printed = fill(rng, pick(rng, ("BA*###@@", "KE*###@@", "TT*###@@", "@@*###@@")))
-        design = replace(design, mark=pick(rng, (BRIGHT_RED, (150, 80, 40))))
-    elif kind == "P":
-        printed = fill(rng, pick(rng, ("##-@@-##", "@@-##-@@", "##-##-@@")))
-        right = Band(32, YELLOW, "", stars=False) if rng.random() < 0.6 else None
-        design = replace(design, right=right)
-    elif kind == "PT2":
-        printed, design = fill(rng, "@@.##.@@"), replace(design, left=european("P"))
-    elif kind == "TR":
-        printed = f"{1 + int(rng.random() * 81):02d} {fill(rng, pick(rng, ('@@@ ##', '@@@ ###', '@@ ###', '@@ ####', '@ ####')))}"
-        design = replace(design, left=Band(38, BLUE, "TR", stars=False))
-    elif kind == "BG":
-        printed = fill(rng, pick(rng, ("CB ####@@", "@ ####@@", "@@ ####@@")), "ABCEHKMOPTXY")
-    elif kind == "HR":
-        printed = f"{pick(rng, ('ZG', 'ST', 'RI', 'OS', 'PU', 'ZD'))}*{fill(rng, pick(rng, ('####-@', '###-@@', '####-@@')))}"
-        design = replace(design, mark=BRIGHT_RED)
-    elif kind == "SLO":
-        printed = f"{pick(rng, ('LJ', 'MB', 'CE', 'KR', 'KP', 'GO'))}*{fill(rng, pick(rng, ('##-@@@', '@#-###', '@@-###')))}"
-        design = replace(design, mark=(60, 140, 40), border=(60, 140, 40))
-    elif kind in {"LT", "EST"}:
-        printed = fill(rng, "@@@:###" if kind == "LT" else "### @@@")
-        design = replace(design, mark=(60, 60, 200) if kind == "LT" else None)
-    elif kind == "LV":
-        printed = fill(rng, pick(rng, ("@@-####", "@@-###", "@@-##")))
-    elif kind == "GR":
-        printed = fill(rng, "@@@-####", greek)
-    elif kind == "IRL":
-        printed = f"{10 + int(rng.random() * 16)}{pick(rng, '12')}-{pick(rng, ('D', 'C', 'G', 'L', 'KY', 'WX'))}-{fill(rng, pick(rng, ('&####', '&###', '&##')))}"
-    elif kind == "UA":
-        printed = fill(rng, "@@ #### @@", "ABCEHIKMOPTX")
-        design = replace(
-            design, left=Band(40, (180, 90, 0), "UA", stars=False, flag=((180, 90, 0), GOLD))
-        )
-    else:
-        printed = (
-            f"{pick(rng, ('BG', 'NS', 'NI', 'KG'))}*{fill(rng, pick(rng, ('###-@@', '####-@@')))}"
-        )
-        design = replace(design, left=Band(40, BLUE, "SRB", stars=False), mark=BRIGHT_RED)
-    design = replace(design, lines=(printed,))
+    if country.band.letters == "P" and rng.random() < 0.5:  # year and month of the first licence
+        design = replace(design, right=Band(32, YELLOW, "", stars=False))
     if rng.random() < 0.14:
         return replace(
             design,
             lines=two_lines(printed),
             size=(320, 210),
-            left=replace(design.left, mm=38) if design.left else None,
+            left=replace(country.band, mm=38),
             right=None,
         )
     return design
 
 
 def asian(rng: Rng) -> Design:
-    """Indian, Vietnamese, and Malaysian plates, many in two lines."""
+    """Indian, Vietnamese and Malaysian plates, many in two lines."""
     kind = rng.random()
     fonts = (
         "RG2014D.ttf",

@@ -57,7 +57,7 @@ def photograph(plate: FlatPlate, rng: Rng) -> PlatePhoto:
     light = _posed(*_mounted(face, rng), width=width, infrared=infrared, rng=rng)
     _expose(light, rng, hard, infrared=infrared)
     light = _through_lens(light, width, rng, hard)
-    _sense(light, rng, hard)
+    _sense(light, width, rng, hard)
     pixels = _bytes(np.clip(light, 0, 255))
     if infrared or rng.random() < 0.04:
         pixels = _bytes(cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
@@ -321,7 +321,8 @@ def _bodywork(size: tuple[int, int], rng: Rng, *, infrared: bool) -> Pixels:
     seeds = _bytes(np.clip(corners, 0, 255))
     body = _bytes(cv2.resize(seeds, size, interpolation=cv2.INTER_LINEAR))
     kind = rng.random()
-    if kind < 0.2:
+    if kind < 0.2:  # a grille: bars before a dark opening
+        body = _bytes(body * 0.5)
         shade = float(25 * rng.random())
         step = max(2, int((0.06 + 0.1 * rng.random()) * height))
         for y in range(int(step * rng.random()), height, step):
@@ -353,16 +354,19 @@ def _expose(light: Picture, rng: Rng, hard: float, *, infrared: bool) -> None:
     if infrared:
         gain = 0.75 + 0.6 * rng.random()
     elif kind < 0.14:  # night
-        gain = (0.16 + 0.35 * rng.random()) / np.sqrt(hard)
+        gain = (0.2 + 0.35 * rng.random()) / np.sqrt(hard)
     elif kind < 0.24:  # overexposed
         gain = 1.15 + 0.45 * rng.random()
     else:
         gain = 0.55 + 0.55 * rng.random()
-    haze = 40 * rng.random() if rng.random() < 0.25 else 0.0
-    light *= gain * (1 - haze / 200)
-    light += haze
+    light *= gain
+    if rng.random() < 0.25:  # haze or stray light takes contrast away
+        veil = 0.4 * rng.random()
+        light *= 1 - veil
+        light += 160 * gain * veil
     if not infrared:
-        light *= (1 + rng.normal(0.0, 0.05, 3)).astype(np.float32)
+        cast = 0.05 if rng.random() < 0.93 else 0.22  # the latter: lamps, filters, poor cameras
+        light *= np.clip(1 + rng.normal(0.0, cast, 3), 0.45, 1.6).astype(np.float32)
     if rng.random() < 0.3:
         ends = (1 + rng.normal(0.0, 0.18, (2, 2))).astype(np.float32)
         light *= cv2.resize(ends, (width, height), interpolation=cv2.INTER_LINEAR)[..., None]
@@ -393,14 +397,8 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
         length = 1 + abs(rng.normal(0.0, 2.2)) * fine * hard
         kernel = _motion(round(min(length, 0.04 * width * hard) * 4), round(rng.normal(0, 5)) * 5)
         light = _floats(cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REPLICATE))
-    if rng.random() < 0.07:
-        for _ in range(int(rng.integers(2, 12))):
-            x, y = int(rng.random() * light.shape[1]), int(rng.random() * height)
-            long, lean = int((0.2 + 0.5 * rng.random()) * height), int(rng.normal(0, 0.06) * height)
-            streak = light[y : y + long, max(0, x - 8) : x + 8]
-            veil = np.zeros(streak.shape[:2], np.float32)
-            cv2.line(veil, (min(x, 8), 0), (min(x, 8) + lean, long), (1.0,), 1, cv2.LINE_AA)
-            streak += (35 + 40 * rng.random()) * veil[..., None]
+    if rng.random() < 0.06:
+        _rain(light, rng, fine)
     scale = 1 - 0.4 * rng.random()
     if rng.random() < 0.2 and width * scale > 40:
         size = max(8, round(light.shape[1] * scale)), max(6, round(height * scale))
@@ -408,6 +406,20 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
         how = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
         light = _floats(cv2.resize(small, (light.shape[1], height), interpolation=how))
     return light
+
+
+def _rain(light: Picture, rng: Rng, fine: float) -> None:
+    """Bright streaks before the plate, all falling one way, in place."""
+    height, width = light.shape[:2]
+    veil = np.zeros((height, width), np.uint8)
+    lean = rng.normal(0.0, 0.15)
+    for _ in range(int(rng.integers(2, 12))):
+        x, y = int(rng.random() * width), int((rng.random() - 0.2) * height)
+        long = (0.15 + 0.4 * rng.random()) * height
+        shade = int(255 * min(1.0, fine) * (0.3 + 0.7 * rng.random()))
+        cv2.line(veil, (x, y), (round(x + lean * long), round(y + long)), (shade,), 1, cv2.LINE_AA)
+    soft = _floats(cv2.GaussianBlur(veil, (0, 0), 0.4 + 0.4 * rng.random()))
+    light += soft[..., None] * (0.25 + 0.2 * rng.random())
 
 
 @lru_cache(maxsize=4096)
@@ -424,20 +436,20 @@ def _motion(quarters: int, degrees: int) -> Picture:
     return _floats(kernel / kernel.sum())
 
 
-def _sense(light: Picture, rng: Rng, hard: float) -> None:
+def _sense(light: Picture, width: float, rng: Rng, hard: float) -> None:
     """Noise of sensor and amplifier, more of it in the dark; coarse colour noise; in place."""
-    strength = abs(rng.normal(0.0, 4.0)) * hard
+    strength = abs(rng.normal(0.0, 4.0)) * hard * min(1.0, 0.5 + 0.005 * width)
     if light.mean() < 60:
         strength += 2 * rng.random() * hard
     if strength < 1:
         return
-    height, width = light.shape[:2]
-    grain = rng.standard_normal((height, width, 1), dtype=np.float32)
+    tall, wide = light.shape[:2]
+    grain = rng.standard_normal((tall, wide, 1), dtype=np.float32)
     shot = np.sqrt(np.clip(light.mean(axis=2, keepdims=True), 0, 255) / 128 + 0.35)
     light += grain * shot * strength
     if rng.random() < 0.5:
-        colour = rng.standard_normal((height // 2 + 1, width // 2 + 1, 3), dtype=np.float32)
-        light += cv2.resize(colour, (width, height), interpolation=cv2.INTER_LINEAR) * strength
+        colour = rng.standard_normal((tall // 2 + 1, wide // 2 + 1, 3), dtype=np.float32)
+        light += cv2.resize(colour, (wide, tall), interpolation=cv2.INTER_LINEAR) * strength
 
 
 def _sharpened(pixels: Pixels, rng: Rng) -> Pixels:
@@ -449,13 +461,29 @@ def _sharpened(pixels: Pixels, rng: Rng) -> Pixels:
     return _bytes(cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0))
 
 
+_SAMPLINGS = tuple(
+    int(factor)
+    for factor in (
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,  # that of video
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_411,
+    )
+)
+
+
 def _encoded(pixels: Pixels, rng: Rng, hard: float) -> Pixels:
     """JPEG or the like of H.264: blocks, ringing, coarse colour."""
     kind = rng.random()
     if kind < 0.25:
         return pixels
     low = 30 if hard == 1 else 15
-    options = [int(cv2.IMWRITE_JPEG_QUALITY), int(low + (95 - low) * rng.random())]
+    options = [
+        int(cv2.IMWRITE_JPEG_QUALITY),
+        int(low + (95 - low) * rng.random()),
+        int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR),
+        pick(rng, _SAMPLINGS),
+    ]
     # The blocks of a whole frame do not begin where the crop does.
     y, x = int(rng.random() * 8), int(rng.random() * 8)
     padded = cv2.copyMakeBorder(pixels, y, 0, x, 0, cv2.BORDER_REPLICATE)

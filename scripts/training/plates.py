@@ -221,7 +221,10 @@ def _band(band: Band, height: int) -> Pixels:
             y = 0.32 * height - 0.30 * wide * np.cos(angle)
             radius = max(1, round(0.055 * wide))
             cv2.circle(picture, (round(x), round(y)), radius, GOLD, -1, cv2.LINE_AA)
-    for number, stripe in enumerate(band.flag):
+    if len(band.flag) == 1:  # the year of registration in a ring
+        middle = (wide // 2, round(0.28 * height))
+        cv2.circle(picture, middle, round(0.3 * wide), band.flag[0], 2, cv2.LINE_AA)
+    for number, stripe in enumerate(band.flag if len(band.flag) > 1 else ()):
         tall = 0.34 * height / len(band.flag)
         top, foot = 0.14 * height + number * tall, 0.14 * height + (number + 1) * tall
         picture[round(top) : round(foot), wide // 6 : wide - wide // 6] = stripe

@@ -12,6 +12,7 @@ reading by such queries.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.training.detector_net import Conv, Residual
+from scripts.training.half import stored_in_half
 
 HEIGHT, WIDTH = 64, 128
 """Pixels that a plate is brought to, whatever its shape."""
@@ -88,7 +90,7 @@ class PlateReaderNet(nn.Module):
             Conv(96, DIM, 3, 2),
             Residual(DIM),
         )
-        self.places = nn.Parameter(torch.randn(1, _PLACES[0] * _PLACES[1], DIM) * 0.02)
+        self.places = nn.Parameter(waves())
         self.questions = nn.Parameter(torch.randn(1, SLOTS + 1, DIM) * 0.5)
         self.think = nn.ModuleList(_Layer(across=False) for _ in range(2))
         self.seen = nn.LayerNorm(DIM)
@@ -109,6 +111,20 @@ class PlateReaderNet(nn.Module):
             answers = layer(answers, places)
         answers = self.said(answers)
         return self.character(answers[:, :SLOTS]), self.region(answers[:, SLOTS])
+
+
+def waves() -> Tensor:
+    """(1, places, DIM): sines and cosines of row and column, as in Vaswani et al. 2017, in 2-D.
+
+    Where a place is must be as loud as what is seen there, or the questions are long in finding
+    their characters; so the places begin with this and not with faint noise.
+    """
+    rows, columns = _PLACES
+    quarter = DIM // 4
+    speed = torch.exp(torch.arange(quarter) * (-math.log(64.0) / quarter))
+    y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    angles = [axis.reshape(-1, 1) * speed for axis in (y, x)]
+    return torch.cat([part for a in angles for part in (a.sin(), a.cos())], -1)[None]
 
 
 def reader_loss(
@@ -177,7 +193,10 @@ def export_reader(net: PlateReaderNet, path: str) -> None:
         opset_version=17,
         dynamo=False,
     )
-    onnx.checker.check_model(onnx.load(path))
+    model = onnx.load(path)
+    stored_in_half(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def plate_config(regions: tuple[str, ...]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import pytest
 
 from edge.errors import ExitCode
 from tests.product import Finished, product
-from tests.shared_material import needs_shared
 from tests.sites import (
     CAMERA,
     MadeSite,
@@ -155,7 +154,6 @@ CONTENTS = {
 }
 
 
-@needs_shared
 @pytest.mark.parametrize("content", CONTENTS)
 def test_a_source_that_is_no_video_is_named(content: str, made: MadeSite, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
@@ -163,7 +161,6 @@ def test_a_source_that_is_no_video_is_named(content: str, made: MadeSite, tmp_pa
     refused(run(made, "--source", clip), ExitCode.SOURCE, "clip.mp4")
 
 
-@needs_shared
 def test_an_empty_folder_is_named(made: MadeSite, tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     refused(run(made, "--source", tmp_path / "clips"), ExitCode.SOURCE, "clips")
@@ -226,7 +223,6 @@ def test_unknown_weights_are_named(made: MadeSite, tmp_path: Path) -> None:
     refused(run(made, "--source", clip), ExitCode.MODEL, "no-such-detector")
 
 
-@needs_shared
 def test_a_state_folder_that_is_a_file_is_named(made: MadeSite, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"never opened")
@@ -244,7 +240,6 @@ def test_a_summary_that_could_not_be_written_is_refused_before_the_run(
     assert not made.state.exists()
 
 
-@needs_shared
 def test_the_state_folder_is_private(made: MadeSite, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"not a video, but the box has started by then")

@@ -19,14 +19,16 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.audit_log import read_log
 from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.evidence_pack import read_zip
+from edge.policy.site_folder import load_site_folder
+from edge.privacy.audit import Started, parse_checkpoints, told, verify_log
+from edge.privacy.keys import signing_keys
 from tests.canary import Leak, needles, sweep_bytes, sweep_tree
 from tests.product import CLIPS, REPOSITORY, Finished, product, start
-from tests.shared_material import needs_shared
 from tests.sites import MadeSite, hotlist_rule, make_site, policy
 from tests.wiretap import Overheard, Wiretap
-
-pytestmark = needs_shared
 
 # Notes each file that the process opens for writing, also those that are gone at the end.
 AUDIT = """\
@@ -103,7 +105,7 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
         )
     return Traces(
         done,
-        (base / "work", base / "tmp", base / "home", made.state),
+        (base / "work", base / "tmp", base / "home", made.state, made.keyring),
         tuple(wiretap.messages),
         tuple(Path(line) for line in writes.read_text().splitlines()),
         made,
@@ -146,7 +148,7 @@ def test_p8_the_sweep_finds_a_leak_planted_in_what_the_process_left(street: Trac
 
 
 def test_p8_nothing_is_written_outside_the_state_folder_and_the_summary(street: Traces) -> None:
-    allowed = (street.site.state, street.folders[0] / "summary.json")
+    allowed = (street.site.state, street.site.keyring, street.folders[0] / "summary.json")
     outside = [
         path
         for path in street.written
@@ -179,6 +181,40 @@ def test_a_run_that_is_killed_leaves_no_plate_either(tmp_path: Path) -> None:
             wanted = needles(plate)
             assert sweep_tree([tmp_path / "tmp", made.state], wanted) == []
             assert list(sweep_bytes("streams", (out + err).encode(), wanted)) == []
+
+
+def test_p21_no_plate_is_in_the_evidence_pack_the_listed_one_included(
+    street: Traces, tmp_path: Path
+) -> None:
+    out = tmp_path / "pack.zip"
+    made = product("evidence-pack", out, "--site", street.site.folder)
+    assert made.status == 0, made.err
+    contents = read_zip(out.read_bytes())
+    assert b'"event":"epoch"' in contents["audit.log"]
+    for plate in plates_of("street_day.mp4"):
+        wanted = needles(plate)
+        leaks = [leak for name in contents for leak in sweep_bytes(name, contents[name], wanted)]
+        assert leaks == []
+    planted = {**contents, "audit.log": plates_of("street_day.mp4")[0].encode()}
+    assert list(
+        sweep_bytes("audit.log", planted["audit.log"], needles(plates_of("street_day.mp4")[0]))
+    )
+
+
+def test_p21_a_run_is_recorded_from_start_to_stop_and_a_witness_can_follow(street: Traces) -> None:
+    log = read_log(street.site.state, keys=signing_keys(street.site.box_keys))
+    assert [entry.event.kind for entry in log.entries] == ["key", "started", "epoch", "stopped"]
+    started = log.entries[1].event
+    assert isinstance(started, Started)
+    assert started.policy_sha256 == load_site_folder(street.site.folder).policy_sha256
+    published = [
+        checkpoint
+        for message in street.overheard
+        if message.topic == "anpr/test-street/box-1/audit"
+        for checkpoint in parse_checkpoints(message.payload)
+    ]
+    assert log.last in published
+    verify_log((street.site.state / "audit.log").read_bytes(), witness=published)
 
 
 # --- non-interference -----------------------------------------------------------------------
@@ -223,6 +259,49 @@ def test_p7_two_clips_that_differ_in_an_unlisted_plate_look_the_same(
         shapes.append(shape(traces))
     assert shapes[0]["summary"]["hits"] == 1  # type: ignore[index]
     assert shapes[0] == shapes[1]
+
+
+def left_behind(traces: Traces) -> dict[str, object]:
+    """What a night leaves on the box and at the broker, less the moments at which it did."""
+    state = traces.site.state
+    return {
+        "files": sorted(
+            (str(path.relative_to(traces.site.folder)), path.stat().st_size)
+            for folder in (state, traces.site.keyring)
+            for path in folder.rglob("*")
+        ),
+        "keyring": (traces.site.keyring / "keyring.bin").read_bytes()[128:],
+        "statistics": [
+            {**json.loads(line), "closed_at": None}
+            for line in (state / "statistics.jsonl").read_text().splitlines()
+        ],
+        "audit": [
+            told(entry.event) for entry in read_log(state).entries if entry.event.kind != "key"
+        ],
+        "health": [
+            message.payload for message in traces.overheard if message.topic.endswith("/health")
+        ],
+        "messages": Counter((message.topic, len(message.payload)) for message in traces.overheard),
+    }
+
+
+@pytest.mark.parametrize("clip", ["twin_a.mp4", "street_day.mp4"])
+def test_p7_one_car_at_three_in_the_morning_leaves_what_an_empty_night_leaves(
+    clip: str, tmp_path: Path
+) -> None:
+    nights = []
+    for name in ("empty_road.mp4", clip):
+        base = tmp_path / name
+        base.mkdir()
+        traces = watched_run(base, name, [])
+        assert traces.done.status == 0, traces.done.err
+        nights.append((json.loads((traces.folders[0] / "summary.json").read_text()), traces))
+    (empty, nobody), (busy, somebody) = nights
+    assert empty["vehicles"] == 0
+    assert 0 < busy["vehicles"] < 10
+    assert left_behind(nobody) == left_behind(somebody)
+    assert nobody.overheard  # there was something to compare
+    assert len(left_behind(nobody)["statistics"]) == 1  # type: ignore[arg-type]
 
 
 def test_p7_the_comparison_would_see_a_difference(tmp_path: Path) -> None:

@@ -15,14 +15,10 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.outbox import Outbox
 from edge.errors import ExitCode
 from tests.product import CLIPS, Finished, product, start
-from tests.shared_material import needs_shared
-from tests.sites import MadeSite, make_site, set_port
+from tests.sites import MadeSite, make_site, outbox_of, set_port
 from tests.wiretap import Wiretap
-
-pytestmark = needs_shared
 
 CLIP = "street_day.mp4"
 KILLS = 6
@@ -47,7 +43,7 @@ def run(made: MadeSite, *arguments: str | Path) -> Finished:
 
 def waiting(made: MadeSite) -> list[str]:
     """Ids of the hits in the outbox of a box that does not run, oldest first."""
-    with Outbox.open(made.state, reserve_mib=8) as outbox:
+    with outbox_of(made) as outbox:
         return list(outbox.hit_ids())
 
 
@@ -182,10 +178,11 @@ def stored_payloads(store: Path) -> list[dict[str, object]]:
 
 
 def test_a_second_box_on_the_same_state_folder_is_refused(made: MadeSite) -> None:
-    with Outbox.open(made.state, reserve_mib=8):
+    with outbox_of(made):
         done = run(made, "--drain", "0")
     assert done.status == ExitCode.STORAGE
-    assert "state" in done.error_lines[0]
+    assert "E_STATE_LOCKED" in done.error_lines[0]
+    assert "in use by process" in done.error_lines[0]
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -1,4 +1,4 @@
-"""The committed clips are what their truth files say, and can be read by public weights."""
+"""The committed clips are what their truth files say, and can be read by the default weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import av
 import pytest
 
 from tests.product import CLIPS, product
-from tests.shared_material import SHARED, needs_shared
 
 FILMS = sorted(CLIPS.glob("*.mp4"))
 MAX_BYTES = 2_000_000
@@ -78,15 +77,14 @@ def test_the_labels_are_those_of_the_truth_files() -> None:
     assert labelled == known
 
 
-@needs_shared
-def test_public_weights_read_nine_in_ten_vehicles_exactly() -> None:
+def test_the_default_weights_read_nine_in_ten_vehicles_exactly() -> None:
     done = product(
         "evaluate", "clips", "--labels", CLIPS / "labels.csv", "--root", CLIPS, "--json",
-        env={"EDGE_ANPR_MODELS": str(SHARED / "models")},
         timeout_s=600,
     )  # fmt: skip
     assert done.status == 0, done.err
     score = done.json
     assert score["vehicles"] == sum(len(_truth(film)["vehicles"]) for film in FILMS)
     assert score["exact"] >= 0.9
-    assert score["split"] == 0
+    assert score["spurious"] == 0
+    assert score["split"] <= 1

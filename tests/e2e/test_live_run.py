@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import csv
-import json
-import logging
 import shutil
 import signal
-import time
+import socket
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from edge.adapters.outbox import Outbox
-from edge.privacy.keys import new_authority_keys, new_box_keys, new_signer_key
-from edge.privacy.signing import SigningKey
-from tests.live import RtspServer, has_rtsp_server, looped
-from tests.product import CLIPS, start, verb
-from tests.shared_material import needs_shared
+from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.errors import ExitCode
+from edge.privacy.keys import (
+    load_signer_key,
+    new_authority_keys,
+    new_box_keys,
+    new_signer_key,
+)
+from tests.brokers import HOST, wait_until
+from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.product import CLIPS, Finished, product, start, verb
 from tests.sites import (
     AUTHORITY,
     BOX,
@@ -28,17 +32,15 @@ from tests.sites import (
     list_csv,
     make_real,
     make_site,
-    sign_site,
+    outbox_of,
     site,
 )
+from tests.wiretap import Wiretap
 
-pytestmark = [
-    needs_shared,
-    pytest.mark.skipif(not has_rtsp_server(), reason="needs GStreamer's RTSP server"),
-]
 CLIP = "street_day.mp4"
 LOGIN = ("viewer", "canary-p@ss")
-NOBODY = 1  # a port on which nothing listens
+PATIENCE_S = 180.0
+PASSWORD = {"CAMERA_PASSWORD": LOGIN[1]}
 
 
 def plates() -> list[str]:
@@ -46,17 +48,23 @@ def plates() -> list[str]:
         return [row["plate"] for row in csv.DictReader(file) if row["clip"] == CLIP]
 
 
-def live_site(base: Path, url: str, *, trial: bool = False) -> MadeSite:
-    """A site with a live camera, keys that are no trial keys, and an activated policy."""
-    later = (datetime.now(timezone.utc) + timedelta(days=30)).date().isoformat()
+def live_site(base: Path, url: str, *, port: int = 1, trial: bool = False) -> MadeSite:
+    """A site with a live camera, and keys that are no trial keys.
+
+    Args:
+        base: folder to make it in.
+        url: the camera's.
+        port: the broker's; nothing listens on the one that is the default.
+        trial: keep the trial keys.
+    """
     camera = {"type": "rtsp", "url": url, "username": LOGIN[0], "password_env": "CAMERA_PASSWORD"}
-    content = site(port=NOBODY, cameras={CAMERA: {"live": camera}})
-    made = make_site(base, site_yaml=content)
+    made = make_site(base, site_yaml=site(port=port, cameras={CAMERA: {"live": camera}}))
+    now = datetime.now(timezone.utc)
+    later = (now + timedelta(days=30)).date().isoformat()
     (made.folder / "lists" / "stolen.csv").write_text(list_csv(plates(), end=later))
     if not trial:
         shutil.rmtree(made.folder / "keys")
         shutil.rmtree(made.authority_keys)
-        now = datetime.now(timezone.utc)
         new_box_keys(made.folder / "keys", SITE, BOX, now)
         public = new_authority_keys(made.authority_keys, AUTHORITY, now)
         shutil.copy(public, made.folder / "keys" / f"{AUTHORITY}.public.json")
@@ -65,55 +73,70 @@ def live_site(base: Path, url: str, *, trial: bool = False) -> MadeSite:
 
 def activate(made: MadeSite, base: Path) -> None:
     file = new_signer_key(base / "signer", "mayor", datetime.now(timezone.utc))
-    make_real(made, {"mayor": SigningKey.load(file)})
+    make_real(made, {"mayor": load_signer_key(file)})
     assert verb("policy", "activate", made.folder, "--key", file).status == 0
 
 
-def hits(made: MadeSite) -> int:
-    with Outbox.open(made.state, reserve_mib=8) as outbox:
-        return outbox.depth()
+@pytest.fixture
+def never_asked() -> Iterator[str]:
+    """The address of a camera that must not be connected to."""
+    with socket.create_server((HOST, 0)) as listening:
+        listening.setblocking(False)
+        yield f"rtsp://{HOST}:{listening.getsockname()[1]}/camera"
+        with pytest.raises(BlockingIOError):
+            listening.accept()
 
 
-def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    street = looped(CLIPS / CLIP, tmp_path / "street.ts", 20)
-    with RtspServer(street, LOGIN) as server:
-        made = live_site(tmp_path, server.url)
+def refused(done: Finished, code: str) -> None:
+    assert [line.split(": ")[1] for line in done.error_lines] == [code], done.err
+    assert done.status == ExitCode.CONFIG
+
+
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) -> None:
+    street = looped(CLIPS / CLIP, tmp_path / "street.ts", 60)
+    with (
+        EmbeddedBroker() as broker,
+        Wiretap(broker.port) as overheard,
+        RtspServer(street, LOGIN) as server,
+    ):
+        made = live_site(tmp_path, server.url, port=broker.port)
         activate(made, tmp_path)
-        process = start(
-            ["run", "--site", made.folder, "--drain", "0"], env={"CAMERA_PASSWORD": LOGIN[1]}
-        )
+        process = start(["run", "--site", made.folder, "--drain", "0", "--json"], env=PASSWORD)
         try:
-            time.sleep(75)
-        finally:
+            hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
 
+    assert hit, err
     assert process.returncode == 130, err
-    assert hits(made) > 0
-    assert "canary-p" not in out + err
-    assert LOGIN[0] not in out + err
+    with outbox_of(made) as outbox:
+        assert outbox.depth() > 0  # nobody has given a receipt
+    for secret in (LOGIN[0], "canary-p", *plates()):
+        assert secret not in out + err
 
 
-def test_demo_keys_open_no_live_camera(tmp_path: Path) -> None:
-    made = live_site(tmp_path, "rtsp://127.0.0.1:1/camera")
-    sign_site(made.folder)
-    done = verb("run", "--site", made.folder, env={"CAMERA_PASSWORD": LOGIN[1]})
-    assert [line.split(": ")[1] for line in done.error_lines] == ["E_DEMO_KEYS"]
+def test_p01_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> None:
+    made = live_site(tmp_path, never_asked)
+    refused(product("run", "--site", made.folder, env=PASSWORD), "E_DEMO_KEYS")
+    assert not made.state.exists()
 
 
-def test_trial_keys_open_no_live_camera(tmp_path: Path) -> None:
-    made = live_site(tmp_path, "rtsp://127.0.0.1:1/camera", trial=True)
+def test_p01_trial_keys_open_no_live_camera_under_a_policy_that_was_really_signed(
+    tmp_path: Path, never_asked: str
+) -> None:
+    made = live_site(tmp_path, never_asked, trial=True)
     activate(made, tmp_path)
-    done = verb("run", "--site", made.folder, env={"CAMERA_PASSWORD": LOGIN[1]})
-    assert [line.split(": ")[1] for line in done.error_lines] == ["E_DEMO_KEYS"], done.err
+    refused(product("run", "--site", made.folder, env=PASSWORD), "E_DEMO_KEYS")
 
 
-def test_a_password_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
-    made = live_site(tmp_path, "rtsp://127.0.0.1:1/camera")
+def test_a_password_that_is_not_there_is_said_before_anything_starts(
+    tmp_path: Path, never_asked: str
+) -> None:
+    made = live_site(tmp_path, never_asked)
     activate(made, tmp_path)
-    done = verb("run", "--site", made.folder)
+    done = product("run", "--site", made.folder)
+    refused(done, "E_CONFIG")
     assert "CAMERA_PASSWORD" in done.error_lines[0]
-    assert json.dumps(LOGIN[1]) not in done.err

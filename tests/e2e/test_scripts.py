@@ -9,10 +9,8 @@ import sys
 import pytest
 
 from tests.product import CLIPS, REPOSITORY, environment
-from tests.shared_material import needs_shared
 
 
-@needs_shared
 def test_the_benchmark_tells_shares_of_one_run() -> None:
     done = subprocess.run(
         [sys.executable, REPOSITORY / "scripts" / "bench.py", "--json", CLIPS / "twin_a.mp4"],

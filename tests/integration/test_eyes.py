@@ -9,11 +9,17 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.adapters.onnx.detector import OnnxPlateDetector
+from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector
 from edge.adapters.onnx.eyes import Eyes, load_eyes
 from edge.adapters.onnx.reader import OnnxPlateReader
 from edge.adapters.video import open_recordings
-from edge.adapters.weights import Contract, Manifest, Weights
+from edge.adapters.weights import (
+    Contract,
+    Manifest,
+    Weights,
+    read_manifest,
+    write_manifest,
+)
 from edge.domain.imaging import Box, Frame, PlatePatch
 from edge.domain.reading import fuse
 from edge.errors import ExitCode, ModelError
@@ -105,6 +111,8 @@ def test_every_reader_of_the_manifest_reads(manifest: Manifest, eyes: Eyes, fram
     patch = cut(frame.pixels, best, 0.08)
 
     for name in manifest.names(Contract.READER):
+        if not manifest.entry(name).pinned:
+            continue
         (reading,) = load_eyes(manifest, reader=name).reader.read([patch])
         consensus = fuse([reading])
         assert consensus is not None
@@ -157,12 +165,12 @@ def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest)
     ("before", "after", "message"),
     [
         ("max_plate_slots: 10", "max_plate_slots: 9", "its config says"),
-        ("XYZ_'", "XYZ'", "pad_char"),
-        ("XYZ_'", "XYZÄ_'", "alphabet"),
+        ("XYZ_\n", "XYZ\n", "pad_char"),
+        ("XYZ_\n", "XYZÄ_\n", "alphabet"),
         ("img_width: 128", "img_width: 140", "its config says"),
         ("image_color_mode: rgb", "image_color_mode: grayscale", "its config says"),
         ("max_plate_slots: 10", "slots: 10", "no plate config"),
-        ("'Unknown' ]", "]", "regions"),
+        ("- Unknown\n", "", "regions"),
     ],
     ids=["slots", "padding", "alphabet", "size", "colour", "key", "regions"],
 )
@@ -205,6 +213,66 @@ def test_altered_weights_never_reach_a_session(manifest: Manifest, tmp_path: Pat
         load_eyes(Manifest.load(tmp_path / "manifest.toml", {}))
 
     assert found.path.name in refused.value.message
+
+
+def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: float) -> Manifest:
+    """The same manifest with another calibration of one of its weights."""
+    content = read_manifest(manifest.path)
+    entries = []
+    for entry in content.weights:
+        update = {}
+        if entry.name == name:
+            update["calibration"] = entry.calibration.model_copy(update=changed)
+        entries.append(entry.model_copy(update=update))
+    file = tmp_path / "manifest.toml"
+    write_manifest(file, content.model_copy(update={"weights": tuple(entries), "search": ()}))
+    found = [manifest.find(manifest.default_detector, Contract.DETECTOR)]
+    found.append(manifest.find(manifest.default_reader, Contract.READER))
+    folders = {str(one.path.parent) for one in found}
+    return Manifest.load(file, {"EDGE_ANPR_MODELS": ":".join(folders)})
+
+
+def test_the_manifest_s_temperatures_reach_the_posteriors(
+    manifest: Manifest, eyes: Eyes, frame: Frame, tmp_path: Path
+) -> None:
+    patch = cut(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
+    name = manifest.default_reader
+    hot = with_calibration(manifest, tmp_path, name, temperature=2.0, region_temperature=3.0)
+
+    (plain,) = eyes.reader.read([patch])
+    (tempered,) = load_eyes(hot).reader.read([patch])
+
+    expected = np.sqrt(plain.slots.astype(np.float64))
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert np.allclose(tempered.slots, expected, atol=1e-4)
+    assert tempered.legibility < plain.legibility
+    assert tempered.region == plain.region
+    assert 0 < tempered.region_probability < plain.region_probability
+
+
+def test_the_manifest_s_threshold_and_temperature_reach_the_detector(
+    manifest: Manifest, eyes: Eyes, frame: Frame, tmp_path: Path
+) -> None:
+    name = manifest.default_detector
+    best, *_ = eyes.detector.detect(frame.pixels)
+    assert eyes.threshold == manifest.entry(name).calibration.threshold
+
+    strict = load_eyes(with_calibration(manifest, tmp_path, name, threshold=0.9, temperature=2.0))
+
+    assert strict.threshold == 0.9
+    after, *_ = strict.detector.detect(frame.pixels)
+    assert after.box == best.box
+    odds = (best.score / (1 - best.score)) ** 0.5
+    assert after.score == pytest.approx(odds / (1 + odds), abs=1e-4)
+    assert all(one.score >= 0.9 * WEAK for one in strict.detector.detect(frame.pixels))
+
+
+def test_a_reader_of_another_size_than_the_manifest_says_is_refused(
+    reader_weights: Weights,
+) -> None:
+    assert reader_weights.plate_config is not None
+    with pytest.raises(ModelError, match=r"its config says \(64, 128\), the manifest \(32, 128\)"):
+        OnnxPlateReader(reader_weights.path, reader_weights.plate_config, input_size=(32, 128))
 
 
 def test_a_patch_of_one_pixel_is_read_as_something(eyes: Eyes) -> None:

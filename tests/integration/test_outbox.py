@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.keyring import Keyring
 from edge.adapters.outbox import FILE_NAME, MAX_PAYLOAD_BYTES, Outbox, OutboxFull
 from edge.errors import ExitCode, OutboxError
+from tests.fakes import SetClock
 from tests.product import REPOSITORY
 
 NOW = datetime(2026, 9, 1, 8, 0, tzinfo=timezone.utc)
@@ -25,12 +27,28 @@ HIT_BYTES = 112 * 1024
 MIB = 1024 * 1024
 
 
+@contextlib.contextmanager
+def opened(folder: Path, reserve_mib: int = 1) -> Iterator[Outbox]:
+    """An outbox whose keyring lies on the same disk, as a box has it that nobody configured."""
+    with (
+        Keyring.open(folder / "keyring", SetClock(NOW)) as keyring,
+        Outbox.open(folder, keyring, reserve_mib=reserve_mib) as outbox,
+    ):
+        yield outbox
+
+
+def open_once(folder: Path, reserve_mib: int = 1) -> None:
+    with opened(folder, reserve_mib):
+        pass
+
+
 def put(outbox: Outbox, hit_id: str, payload: bytes = b"sealed", camera: str = "cam-1") -> None:
     outbox.put(
         hit_id,
         camera,
         f"anpr/site/box/{camera}/hit",
         payload,
+        purpose="wanted-vehicles",
         receipt_required=False,
         expires_at=LATER,
     )
@@ -56,10 +74,18 @@ class TestWhatWasPut:
         self, tmp_path: Path
     ) -> None:
         payload = os.urandom(HIT_BYTES)
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
-            outbox.put("b", "cam-2", "t/2", payload, receipt_required=True, expires_at=LATER)
+        with opened(tmp_path) as outbox:
+            outbox.put(
+                "b",
+                "cam-2",
+                "t/2",
+                payload,
+                purpose="wanted-vehicles",
+                receipt_required=True,
+                expires_at=LATER,
+            )
             put(outbox, "a")
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+        with opened(tmp_path) as outbox:
             first = outbox.next_pending()
             assert first is not None
             assert (first.hit_id, first.camera, first.topic) == ("b", "cam-2", "t/2")
@@ -69,7 +95,7 @@ class TestWhatWasPut:
             assert outbox.bytes() == HIT_BYTES + len(b"sealed")
 
     def test_is_stored_once_however_often_it_is_put(self, tmp_path: Path) -> None:
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+        with opened(tmp_path) as outbox:
             put(outbox, "a", b"first")
             put(outbox, "a", b"second")
             assert outbox.depth() == 1
@@ -78,7 +104,7 @@ class TestWhatWasPut:
     def test_waits_for_its_receipt_once_published_and_is_due_again_after_a_restart(
         self, tmp_path: Path
     ) -> None:
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+        with opened(tmp_path) as outbox:
             put(outbox, "a")
             put(outbox, "b")
             outbox.mark_published("a")
@@ -87,7 +113,7 @@ class TestWhatWasPut:
             assert _next_id(outbox) == "a"
 
     def test_of_a_held_camera_or_hit_is_passed_over(self, tmp_path: Path) -> None:
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+        with opened(tmp_path) as outbox:
             put(outbox, "a", camera="cam-1")
             put(outbox, "b", camera="cam-2")
             put(outbox, "c", camera="cam-2")
@@ -98,7 +124,7 @@ class TestWhatWasPut:
     def test_leaves_no_byte_behind_once_deleted_and_closed(self, tmp_path: Path) -> None:
         payload = os.urandom(4000) * 20
         needle = payload[1000:1064]
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+        with opened(tmp_path) as outbox:
             put(outbox, "a", payload)
             assert outbox.delete("a")
             assert not outbox.delete("a")
@@ -107,14 +133,14 @@ class TestWhatWasPut:
         assert [file.name for file in files if needle in file.read_bytes()] == []
 
     def test_is_forgotten_when_its_retention_ends(self, tmp_path: Path) -> None:
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+        with opened(tmp_path) as outbox:
             put(outbox, "a")
             assert outbox.delete_expired(LATER - timedelta(seconds=1)) == 0
             assert outbox.delete_expired(LATER) == 1
             assert outbox.depth() == 0
 
     def test_may_not_be_larger_than_the_reserve_of_the_log_allows(self, tmp_path: Path) -> None:
-        with Outbox.open(tmp_path, reserve_mib=8) as outbox:
+        with opened(tmp_path, 8) as outbox:
             put(outbox, "a", bytes(MAX_PAYLOAD_BYTES))
             with pytest.raises(OutboxError, match=r"payload_cap_kib"):
                 put(outbox, "b", bytes(MAX_PAYLOAD_BYTES + 1))
@@ -122,7 +148,10 @@ class TestWhatWasPut:
 
     def test_is_readable_by_this_user_only(self, tmp_path: Path) -> None:
         folder = tmp_path / "state"
-        with Outbox.open(folder, reserve_mib=1):
+        with (
+            Keyring.open(tmp_path / "keyring", SetClock(NOW)) as keyring,
+            Outbox.open(folder, keyring, reserve_mib=1),
+        ):
             modes = {
                 stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir() if path.is_file()
             }
@@ -136,22 +165,22 @@ def _next_id(outbox: Outbox, **held: list[str]) -> str | None:
 
 
 def test_the_hit_counter_never_gives_a_number_twice(tmp_path: Path) -> None:
-    with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+    with opened(tmp_path) as outbox:
         assert [outbox.next_counter() for _ in range(3)] == [1, 2, 3]
-    with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+    with opened(tmp_path) as outbox:
         assert outbox.next_counter() == 4
 
 
 class TestOpeningRefuses:
     def test_a_folder_in_use_and_names_it_and_the_process(self, tmp_path: Path) -> None:
-        with Outbox.open(tmp_path, reserve_mib=1):
+        with opened(tmp_path):
             with pytest.raises(OutboxError) as refused:
-                Outbox.open(tmp_path, reserve_mib=1)
+                open_once(tmp_path)
             assert refused.value.code == "E_STATE_LOCKED"
             assert refused.value.exit_code is ExitCode.STORAGE
             assert str(tmp_path) in refused.value.message
             assert f"process {os.getpid()}" in refused.value.message
-        Outbox.open(tmp_path, reserve_mib=1).close()
+        open_once(tmp_path)
 
     @pytest.mark.parametrize(
         ("damage", "code", "says"),
@@ -159,19 +188,19 @@ class TestOpeningRefuses:
             ("not a database", "E_OUTBOX_DAMAGED", "move it aside"),
             ("pages overwritten", "E_OUTBOX_DAMAGED", "move it aside"),
             ("cut short", "E_OUTBOX_DAMAGED", "move it aside"),
-            ("newer version", "E_STATE_VERSION", "version 2, this program writes version 1"),
+            ("newer version", "E_STATE_VERSION", "version 3, this program writes version 2"),
             ("another program's", "E_STORAGE", "no outbox"),
         ],
     )
     def test_a_file_it_cannot_trust(
         self, tmp_path: Path, damage: str, code: str, says: str
     ) -> None:
-        with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+        with opened(tmp_path) as outbox:
             put(outbox, "a", os.urandom(HIT_BYTES))
         file = tmp_path / FILE_NAME
         _damage(file, damage)
         with pytest.raises(OutboxError) as refused:
-            Outbox.open(tmp_path, reserve_mib=1)
+            open_once(tmp_path)
         assert refused.value.code == code
         assert says in refused.value.message
         assert str(file) in refused.value.message
@@ -180,22 +209,22 @@ class TestOpeningRefuses:
     def test_a_place_that_is_no_folder(self, tmp_path: Path) -> None:
         (tmp_path / "state").write_text("a file")
         with pytest.raises(OutboxError, match="must be a folder"):
-            Outbox.open(tmp_path / "state", reserve_mib=1)
+            open_once(tmp_path / "state")
 
     def test_a_read_only_disk(self, small_disk: Path) -> None:
-        Outbox.open(small_disk, reserve_mib=1).close()
+        open_once(small_disk)
         subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
         with pytest.raises(OutboxError, match="make it writable"):
-            Outbox.open(small_disk, reserve_mib=1)
+            open_once(small_disk)
 
     def test_a_disk_without_room_for_the_reserve_and_opens_once_there_is(
         self, small_disk: Path
     ) -> None:
         with pytest.raises(OutboxError, match="free disk space") as refused:
-            Outbox.open(small_disk, reserve_mib=64)
+            open_once(small_disk, 64)
         assert refused.value.exit_code is ExitCode.STORAGE
         subprocess.run(["mount", "-o", "remount,size=80m", small_disk], check=True)
-        with Outbox.open(small_disk, reserve_mib=64) as outbox:
+        with opened(small_disk, 64) as outbox:
             assert outbox.depth() == 0
 
 
@@ -209,7 +238,7 @@ def _damage(file: Path, damage: str) -> None:
     elif damage == "cut short":
         os.truncate(file, 8192)
     else:
-        pragma = "user_version = 2" if damage == "newer version" else "application_id = 7"
+        pragma = "user_version = 3" if damage == "newer version" else "application_id = 7"
         with contextlib.closing(sqlite3.connect(file)) as database:
             database.execute(f"PRAGMA {pragma}")
 
@@ -241,7 +270,7 @@ class TestOnAFullDisk:
     def test_the_whole_reserve_is_usable_and_nothing_accepted_is_lost(
         self, small_disk: Path
     ) -> None:
-        with Outbox.open(small_disk, reserve_mib=4) as outbox:
+        with opened(small_disk, 4) as outbox:
             fill_disk(small_disk)
             accepted = fill(outbox, "first-")
             assert len(accepted) >= 4 * MIB // HIT_BYTES - 1
@@ -251,7 +280,7 @@ class TestOnAFullDisk:
                 assert outbox.delete(hit_id)
             kept = [*accepted[1::2], *fill(outbox, "second-")]
             assert outbox.next_counter() == 1
-        with Outbox.open(small_disk, reserve_mib=4) as outbox:
+        with opened(small_disk, 4) as outbox:
             assert list(outbox.hit_ids()) == kept
             for hit_id in kept:
                 outbox.delete(hit_id)
@@ -260,10 +289,10 @@ class TestOnAFullDisk:
     def test_the_log_has_room_for_the_largest_hit_just_before_a_checkpoint(
         self, small_disk: Path
     ) -> None:
-        with Outbox.open(small_disk, reserve_mib=4):
+        with opened(small_disk, 4):
             pass
         fill_disk(small_disk)
-        with Outbox.open(small_disk, reserve_mib=4) as outbox:
+        with opened(small_disk, 4) as outbox:
             for number in range(200):
                 put(outbox, f"small-{number}")
             put(outbox, "largest", os.urandom(MAX_PAYLOAD_BYTES))
@@ -272,11 +301,12 @@ class TestOnAFullDisk:
             assert outbox.depth() == 201
 
     def test_a_killed_box_comes_back_and_goes_on(self, small_disk: Path) -> None:
-        Outbox.open(small_disk, reserve_mib=4).close()
+        open_once(small_disk, 4)
         fill_disk(small_disk)
         acknowledged = _run_until_killed(small_disk, lines=60, reserve_mib=4)
-        with Outbox.open(small_disk, reserve_mib=4) as outbox:
+        with opened(small_disk, 4) as outbox:
             _assert_kept(outbox, acknowledged)
+            outbox.delete(outbox.hit_ids()[0])  # it may have been killed when it was full
             put(outbox, "after", os.urandom(HIT_BYTES))
 
     def test_a_file_that_was_not_reserved_cannot_be_written(self, small_disk: Path) -> None:
@@ -290,8 +320,9 @@ class TestOnAFullDisk:
 BUSY_BOX = """
 import sys
 from pathlib import Path
-from tests.integration.test_outbox import HIT_BYTES, Outbox, OutboxFull, os, put
-outbox = Outbox.open(Path(sys.argv[1]), reserve_mib=int(sys.argv[2]))
+from tests.integration.test_outbox import HIT_BYTES, OutboxFull, opened, os, put
+keep = opened(Path(sys.argv[1]), int(sys.argv[2]))
+outbox = keep.__enter__()
 number = outbox.next_counter() * 100_000
 while True:
     number += 1
@@ -345,15 +376,15 @@ def test_a_box_killed_at_random_moments_keeps_every_acknowledged_hit(tmp_path: P
     said: list[list[str]] = []
     for _ in range(8):
         said += _run_until_killed(tmp_path, lines=moments.randint(1, 120), reserve_mib=4)
-        with Outbox.open(tmp_path, reserve_mib=4) as outbox:
+        with opened(tmp_path, 4) as outbox:
             _assert_kept(outbox, said)
     assert sum(word == "put" for word, _ in said) > 50
 
 
 def test_a_larger_reserve_grows_the_outbox_and_keeps_its_hits(tmp_path: Path) -> None:
-    with Outbox.open(tmp_path, reserve_mib=1) as outbox:
+    with opened(tmp_path) as outbox:
         before = fill(outbox, "before-")
-    with Outbox.open(tmp_path, reserve_mib=4) as outbox:
+    with opened(tmp_path, 4) as outbox:
         after = fill(outbox, "after-")
         assert len(after) >= 3 * MIB // HIT_BYTES - 1
         assert list(outbox.hit_ids()) == before + after

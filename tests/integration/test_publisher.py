@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.keyring import Keyring
 from edge.adapters.mqtt import BrokerLink, BrokerOptions
 from edge.adapters.outbox import Outbox
 from edge.adapters.publisher import Publisher, PublisherLimits
@@ -66,13 +67,14 @@ class Box:
         self.options = BrokerOptions(
             broker.host, broker.port, "edge-anpr-box-1", connect_timeout_s=3.0
         )
-        self.outbox = Outbox.open(folder / "state", reserve_mib=4)
+        self.keyring = Keyring.open(folder / "keyring", SystemClock())
+        self.outbox = Outbox.open(folder / "state", self.keyring, reserve_mib=4)
         self.publisher = Publisher(
             self.outbox,
             self.options,
             TOPICS,
             verify_receipt,
-            clock=SystemClock(),
+            clock=self.keyring.clock,
             jitter=random.Random(1).random,
             limits=limits,
         )
@@ -92,6 +94,7 @@ class Box:
             camera,
             topic or TOPICS.hit(camera),
             payload_of(hit_id, size),
+            purpose="wanted-vehicles",
             receipt_required=receipt_required,
             expires_at=expires_at,
         )
@@ -99,6 +102,7 @@ class Box:
     def close(self) -> None:
         self.publisher.stop()
         self.outbox.close()
+        self.keyring.close()
 
 
 @pytest.fixture
@@ -610,6 +614,30 @@ def test_health_shows_no_small_and_no_exact_count(
         "box": "box-1",
         "counters": {"vehicles": 1230, "dropped": "<10", "reads.ambiguous": "<10"},
     }
+
+
+def test_p21_every_checkpoint_goes_out_in_order_and_the_newest_is_retained(
+    broker: Broker, opened: Callable[..., Box]
+) -> None:
+    box = opened(broker)
+    notes = [f"note {number}".encode() for number in range(5)]
+    for note in notes[:3]:
+        box.publisher.publish_checkpoint(note)
+    heard: list[bytes] = []
+    with BrokerLink.open(BrokerOptions(broker.host, broker.port, "witness")) as link:
+        link.subscribe([TOPICS.audit])
+        box.publisher.start()
+        for note in notes[3:]:
+            box.publisher.publish_checkpoint(note)
+        while len(heard) < len(notes) and (message := link.receive(5)) is not None:
+            link.acknowledge(message)
+            heard.append(message.payload)
+    assert heard == notes
+    with BrokerLink.open(BrokerOptions(broker.host, broker.port, "late witness")) as link:
+        link.subscribe([TOPICS.audit])
+        last = link.receive(5)
+    assert last is not None
+    assert (last.payload, last.retained) == (notes[-1], True)
 
 
 VANISHING_BOX = """

@@ -136,6 +136,34 @@ def test_only_one_distribution_of_opencv_is_ever_locked() -> None:
         ]
 
 
+NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
+
+
+@pytest.mark.parametrize("name", ["dpia.md", "threat-model.md"])
+def test_every_test_that_a_document_relies_on_exists(name: str) -> None:
+    named = set(NAMED_TEST.findall((ROOT / "docs" / name).read_text(encoding="utf-8")))
+    there = {
+        node.name
+        for path in python_files(ROOT / "tests")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    assert len(named) > 20
+    assert sorted(named - there) == []
+
+
+def test_the_assessment_speaks_of_every_requirement() -> None:
+    text = (ROOT / "docs" / "dpia.md").read_text(encoding="utf-8")
+    parts = text.split("\n## ")[1:]
+
+    assert [part.split(" ")[0] for part in parts] == [f"P{number}" for number in range(1, 22)]
+    for part in parts:
+        for heading in ("Risk", "Measure", "Shown by", "Remains"):
+            assert part.count(f"- **{heading}:**") == 1, part.splitlines()[0]
+        assert NAMED_TEST.search(part), part.splitlines()[0]
+
+
 PURE = {
     "__future__", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "enum",
     "fractions", "functools", "heapq", "hmac", "itertools", "math", "operator", "re",

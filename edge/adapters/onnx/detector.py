@@ -15,6 +15,10 @@ from edge.errors import ModelError
 PADDING = 114
 """Grey of the letterbox, the value such networks are trained with."""
 
+WEAK = 0.375
+"""Share of the threshold from which a detection is returned: the tracker knows what to do with
+a weak one where it expects a plate, and what is released is masked there."""
+
 ROW = 7
 """Numbers in a row of the output: batch, x1, y1, x2, y2, class, score."""
 
@@ -31,8 +35,9 @@ class OnnxPlateDetector:
         input_size: height and width that the manifest promises.
         provider: `cpu`, `cuda` or `tensorrt`.
         threads: threads inside an operator, 1 or more.
-        minimum_score: detections below are not returned. Low on purpose: the tracker knows
-            what to do with a weak detection where it expects a plate.
+        threshold: the score from which a detection counts; those below `WEAK` of it are not
+            returned.
+        temperature: divides the logit of the network's score, above 0.
 
     Raises:
         ModelError: the weights cannot be loaded, are of another contract, or the provider
@@ -46,11 +51,13 @@ class OnnxPlateDetector:
         input_size: tuple[int, int],
         provider: str = "cpu",
         threads: int = 1,
-        minimum_score: float = 0.15,
+        threshold: float = 0.4,
+        temperature: float = 1.0,
     ) -> None:
         self._session = open_session(path, provider, threads)
         self._height, self._width = input_size
-        self._minimum_score = minimum_score
+        self._minimum_score = WEAK * threshold
+        self._temperature = temperature
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         expected = [1, 3, self._height, self._width]
         if len(inputs) != 1 or not _fits(inputs[0].shape, expected):
@@ -71,6 +78,7 @@ class OnnxPlateDetector:
             return ()
         network, scale, left, top = self._letterboxed(pixels)
         (rows,) = self._session.run([self._output], {self._input: network})
+        rows[:, 6] = tempered_score(rows[:, 6], self._temperature)
         found = []
         for _, x1, y1, x2, y2, _, score in rows.tolist():
             box = Box(
@@ -91,6 +99,20 @@ class OnnxPlateDetector:
         canvas[top : top + fitted[1], left : left + fitted[0]] = resized
         network = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
         return np.asarray(network, dtype=np.float32), scale, left, top
+
+
+def tempered_score(scores: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    """Scores whose logits are divided by the temperature; at 1 the scores themselves.
+
+    Args:
+        scores: any shape, 0 to 1.
+        temperature: above 0.
+    """
+    if temperature == 1:
+        return scores
+    bounded = np.clip(scores.astype(np.float64), 1e-9, 1 - 1e-9)
+    logits = np.log(bounded) - np.log1p(-bounded)
+    return np.asarray(1 / (1 + np.exp(-logits / temperature)), dtype=np.float32)
 
 
 def _fits(shape: list[int | str | None], expected: list[int]) -> bool:

@@ -46,6 +46,9 @@ class OnnxPlateReader:
         plate_config: fast-plate-ocr's YAML beside them, checked likewise.
         provider: `cpu`, `cuda` or `tensorrt`.
         threads: threads inside an operator, 1 or more.
+        temperature: makes the slots' posteriors mean what they say, above 0 (`tempered`).
+        region_temperature: likewise for the countries'.
+        input_size: height and width that the manifest promises; None promises nothing.
 
     Raises:
         ModelError: the files cannot be loaded, do not belong together, or the provider
@@ -53,8 +56,18 @@ class OnnxPlateReader:
     """
 
     def __init__(
-        self, path: Path, plate_config: Path, *, provider: str = "cpu", threads: int = 1
+        self,
+        path: Path,
+        plate_config: Path,
+        *,
+        provider: str = "cpu",
+        threads: int = 1,
+        temperature: float = 1.0,
+        region_temperature: float = 1.0,
+        input_size: tuple[int, int] | None = None,
     ) -> None:
+        self._temperature = temperature
+        self._region_temperature = region_temperature
         runtime()  # a missing runtime is refused in our words before the library's import fails
         providers = available_providers(provider)
         from fast_plate_ocr.inference.plate_recognizer import (  # noqa: PLC0415 - see above
@@ -83,6 +96,9 @@ class OnnxPlateReader:
         if recognizer.has_region_head:
             self._outputs.append(str(recognizer.region_output_name))
         self._check(path)
+        self.input_size = (self._config.img_height, self._config.img_width)
+        if input_size is not None and input_size != self.input_size:
+            raise _mismatch(path, f"its config says {self.input_size}, the manifest {input_size}")
 
     def _check(self, path: Path) -> None:
         config = self._config
@@ -114,14 +130,17 @@ class OnnxPlateReader:
         batch = np.stack([self._prepared(patch.pixels) for patch in patches])
         answer = self._session.run(self._outputs, {self._input: batch})
         shape = (len(patches), self._config.max_plate_slots, len(self._config.alphabet))
-        plates: npt.NDArray[np.float32] = answer[0].reshape(shape).astype(np.float32)
+        plates = tempered(answer[0].reshape(shape).astype(np.float32), self._temperature)
+        regions = None
+        if len(self._outputs) > 1:
+            regions = tempered(answer[1].astype(np.float32), self._region_temperature)
         readings = []
         for index, patch in enumerate(patches):
             region, probability = None, 0.0
-            if len(self._outputs) > 1:
-                best = int(answer[1][index].argmax())
+            if regions is not None:
+                best = int(regions[index].argmax())
                 region = (self._config.plate_regions or [])[best]
-                probability = float(answer[1][index][best])
+                probability = float(regions[index][best])
             readings.append(
                 PlateReading(
                     slots=plates[index],
@@ -154,6 +173,24 @@ class OnnxPlateReader:
         if config.image_color_mode == "rgb":
             return canvas[:, :, ::-1]
         return np.asarray(cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY)[:, :, None], dtype=np.uint8)
+
+
+def tempered(probabilities: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
+    """Probabilities p as p^(1/temperature), renormalised along the last axis.
+
+    The same as dividing the logits before the softmax (temperature scaling, Guo et al. 2017);
+    which is most probable stays so. At 1 they are returned as they are.
+
+    Args:
+        probabilities: any shape, the last axis sums to 1.
+        temperature: above 0; above 1 makes them less sure.
+    """
+    if temperature == 1:
+        return probabilities
+    # Against the largest, so that a low temperature leaves no row of zeros.
+    largest = probabilities.max(axis=-1, keepdims=True)
+    powers = (probabilities.astype(np.float64) / largest) ** (1 / temperature)
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)
 
 
 def _mismatch(path: Path, what: str) -> ModelError:

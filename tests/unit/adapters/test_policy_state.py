@@ -18,7 +18,6 @@ from edge.adapters.policy_state import (
     FileDigest,
     PolicyState,
     SteadyClock,
-    write_whole,
 )
 from edge.errors import EdgeError, OutboxError, PolicyError
 from edge.privacy.moments import parse_utc
@@ -134,13 +133,3 @@ def test_p02_a_file_s_digest_follows_the_file(tmp_path: Path) -> None:
     assert digest.sha256() is None
     file.mkdir()
     assert digest.sha256() is None
-
-
-def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    write_whole(file, "one")
-    with pytest.raises(OutboxError):
-        write_whole(tmp_path / "file" / "below", "two")
-
-    assert file.read_text() == "one"
-    assert list(tmp_path.iterdir()) == [file]

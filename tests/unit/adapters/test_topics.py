@@ -15,6 +15,7 @@ def test_the_list_of_publishable_topics_is_closed() -> None:
         "anpr/school-street/box-1/cam-2/hit",
         "anpr/school-street/box-1/availability",
         "anpr/school-street/box-1/health",
+        "anpr/school-street/box-1/audit",
     }
     for topic in BOX.publishable:
         BOX.require_publishable(topic)
@@ -38,13 +39,50 @@ def test_all_other_topics_are_refused(topic: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "a/b", "+", "#", "$share", "UPPER", "a b", "é", "x" * 41, "box\n", "health"]
+    "bad",
+    [
+        "",
+        "a/b",
+        "+",
+        "#",
+        "$share",
+        "UPPER",
+        "a b",
+        "é",
+        "x" * 41,
+        "box\n",
+        "health",
+        "lists",
+        "audit",
+    ],
 )
 @pytest.mark.parametrize("field", ["site", "box", "camera"])
 def test_an_id_that_would_break_out_of_its_level_is_refused(field: str, bad: str) -> None:
     ids = {"site": "s", "box": "b", "camera": "c", field: bad}
     with pytest.raises(ConfigError, match=f"{field}: "):
         BoxTopics(ids["site"], ids["box"], frozenset({ids["camera"]}))
+
+
+def test_the_list_of_receivable_topics_is_closed() -> None:
+    box = BoxTopics("school-street", "box-1", frozenset(), frozenset({"permits"}))
+    assert box.receivable == {
+        "anpr/school-street/box-1/receipt",
+        "anpr/school-street/box-1/command",
+        "anpr/school-street/box-1/lists/permits",
+    }
+    box.require_receivable(box.receivable)
+    for topic in ("#", "anpr/school-street/box-1/lists/+", "anpr/school-street/box-2/command"):
+        with pytest.raises(PublishError, match="the list is closed"):
+            box.require_receivable([topic])
+    with pytest.raises(ConfigError, match="'stolen' is not one of box"):
+        box.bundle("stolen")
+
+
+@pytest.mark.parametrize("bad", ["", "+", "a/b", "A", "hit"])
+def test_a_list_whose_topic_would_be_another_is_refused(bad: str) -> None:
+    """Every authority listens on .../+/hit."""
+    with pytest.raises(ConfigError, match="list: "):
+        BoxTopics("s", "b", frozenset(), frozenset({bad}))
 
 
 def test_a_hit_of_an_unknown_camera_has_no_topic() -> None:
@@ -59,7 +97,13 @@ def test_a_hit_of_an_unknown_camera_has_no_topic() -> None:
         ("anpr/s/b/availability", TopicName(Kind.AVAILABILITY, "s", "b", None)),
         ("anpr/s/b/health", TopicName(Kind.HEALTH, "s", "b", None)),
         ("anpr/s/b/receipt", TopicName(Kind.RECEIPT, "s", "b", None)),
+        ("anpr/s/b/command", TopicName(Kind.COMMAND, "s", "b", None)),
+        ("anpr/s/b/lists/permits", TopicName(Kind.LIST, "s", "b", None)),
+        ("anpr/s/b/lists", None),
+        ("anpr/s/b/lists/hit", None),
+        ("anpr/s/b/audit", TopicName(Kind.AUDIT, "s", "b", None)),
         ("anpr/s/b/other", None),
+        ("anpr/s/b/audit/hit", None),
         ("anpr/s/b/c/receipt", None),
         ("anpr/s/b/health/hit", None),
         ("anpr/s/b", None),

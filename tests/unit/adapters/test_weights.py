@@ -8,7 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.weights import MODELS_VARIABLE, Contract, Manifest
+from edge.adapters.weights import (
+    MODELS_VARIABLE,
+    Contract,
+    Manifest,
+    manifest_text,
+    own_manifest,
+    read_manifest,
+    user_folder,
+    write_manifest,
+)
 from edge.errors import ExitCode, ModelError
 
 CONTENT = b"weights of a detector"
@@ -21,10 +30,12 @@ def digest(content: bytes) -> str:
 
 
 MANIFEST = f"""
-schema = "edge-anpr/models/1"
-detector = "det"
-reader = "ocr"
+schema = "edge-anpr/models/2"
+default = "mine"
 search = ["elsewhere"]
+
+[pairs]
+mine = {{ detector = "det", reader = "ocr" }}
 
 [[weights]]
 name = "det"
@@ -33,6 +44,7 @@ file = "det.onnx"
 sha256 = "{digest(CONTENT)}"
 bytes = {len(CONTENT)}
 input = [416, 416]
+calibration = {{ threshold = 0.3, temperature = 1.5, ece = 0.02 }}
 source = "a test"
 
 [[weights]]
@@ -42,9 +54,13 @@ file = "ocr.onnx"
 sha256 = "{digest(READER)}"
 bytes = {len(READER)}
 input = [64, 128]
+calibration = {{ temperature = 1.25, region_temperature = 2 }}
 plate_config = {{ file = "ocr.yaml", sha256 = "{digest(CONFIG)}" }}
 source = "a test"
 """
+
+
+CALIBRATED = "calibration = { threshold = 0.3, temperature = 1.5, ece = 0.02 }"
 
 
 @pytest.fixture
@@ -56,8 +72,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def manifest(folder: Path, *named: Path) -> Manifest:
+def manifest(folder: Path, *named: Path, data: Path | None = None) -> Manifest:
     environment = {MODELS_VARIABLE: os.pathsep.join(map(str, named))} if named else {}
+    if data is not None:
+        environment["XDG_DATA_HOME"] = str(data)
     return Manifest.load(folder / "manifest.toml", environment)
 
 
@@ -106,19 +124,21 @@ def test_missing_weights_name_the_file_and_the_cure(folder: Path, file: str) -> 
 
 def test_folders_are_searched_in_order(folder: Path) -> None:
     one, two, last = folder / "one", folder / "two", folder / "elsewhere"
-    for place in (one, two, last):
-        place.mkdir()
+    data = folder / "data" / "edge-anpr" / "models"
+    for place in (one, two, data, last):
+        place.mkdir(parents=True)
         (place / "det.onnx").write_bytes(CONTENT)
 
     def found() -> Path:
-        return manifest(folder, one, two).find("det", Contract.DETECTOR).path.parent
+        searched = manifest(folder, one, two, data=folder / "data")
+        return searched.find("det", Contract.DETECTOR).path.parent
 
     order = []
-    for _ in range(4):
+    for _ in range(5):
         order.append(found())
         (order[-1] / "det.onnx").unlink()
 
-    assert order == [folder, one, two, last]
+    assert order == [folder, one, two, data, last]
 
 
 def test_an_altered_file_is_refused_even_if_a_whole_one_lies_further_on(folder: Path) -> None:
@@ -144,15 +164,38 @@ def test_a_wrong_name_lists_the_right_ones(folder: Path, name: str, contract: Co
 @pytest.mark.parametrize(
     ("before", "after", "named"),
     [
-        ('detector = "det"\n', 'detector = "det"\nmirror = "x"\n', "mirror"),
+        ('default = "mine"\n', 'default = "mine"\nmirror = "x"\n', "mirror"),
         ('source = "a test"', "", "source"),
         (f'sha256 = "{digest(CONTENT)}"', 'sha256 = "abc"', "sha256"),
         ('file = "det.onnx"', 'file = "../det.onnx"', "file"),
-        ("edge-anpr/models/1", "edge-anpr/models/2", "schema"),
+        ("edge-anpr/models/2", "edge-anpr/models/1", "schema"),
         ("[[weights]]", "[[weights", "TOML"),
+        ('default = "mine"\n', "", "default is missing"),
+        ('default = "mine"', 'default = "yours"', "'yours' is none of the pairs"),
+        ('name = "ocr"', 'name = "det"', "'det' is given twice"),
+        (CALIBRATED, "", r"weights\[det\]\.calibration: Field required"),
+        (CALIBRATED, "calibration = { temperature = 1.0 }", "a detector needs .*threshold"),
+        ("temperature = 1.5", "temperature = 0", r"weights\[det\]\.calibration\.temperature"),
+        ("temperature = 1.5", "temperature = nan", r"calibration\.temperature"),
+        ("temperature = 1.5", "temperature = true", r"calibration\.temperature"),
+        ("threshold = 0.3", "threshold = 1.0", r"calibration\.threshold"),
+        ("ece = 0.02", "ece = 1.02", r"calibration\.ece"),
+        ("ece = 0.02", "error = 0.02", r"calibration\.error"),
+        ("region_temperature = 2", "threshold = 0.5", "threshold is a detector's"),
+        ("ece = 0.02", "region_temperature = 2.0", "region_temperature is a plate-reader's"),
+        (f"bytes = {len(CONTENT)}\n", "", "sha256 and bytes belong together"),
+        (f'sha256 = "{digest(READER)}"\nbytes = {len(READER)}\n', "", "only what has a url"),
+        ('source = "a test"', 'source = "a test"\nurl = "http://example.org/x"', "url"),
     ],
-    ids=["unknown key", "missing key", "no digest", "path", "other schema", "no TOML"],
-)
+    ids=[
+        "unknown key", "missing key", "no digest", "path", "other schema", "no TOML",
+        "no default", "a default that is no pair", "a name twice", "no calibration",
+        "a detector without a threshold", "no temperature", "not a number", "a boolean",
+        "a threshold that nothing reaches", "an error above 1", "unknown calibration",
+        "a reader with a threshold", "a detector with regions", "digest without size",
+        "neither digest nor address", "an address in clear",
+    ],
+)  # fmt: skip
 def test_a_bad_manifest_is_refused_by_file_and_field(
     folder: Path, before: str, after: str, named: str
 ) -> None:
@@ -168,6 +211,127 @@ def test_a_bad_manifest_is_refused_by_file_and_field(
 def test_a_missing_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"none\.toml"):
         Manifest.load(tmp_path / "none.toml", {})
+
+
+UNPINNED = """
+schema = "edge-anpr/models/2"
+default = "mine"
+pairs = { mine = { detector = "far", reader = "ocr" } }
+
+[[weights]]
+name = "far"
+contract = "end2end-detector"
+file = "far.onnx"
+input = [416, 416]
+calibration = { threshold = 0.3 }
+url = "https://example.org/far.onnx"
+source = "a test"
+"""
+ADDITION = f"""
+schema = "edge-anpr/models/2"
+pairs = {{ tuned = {{ detector = "far", reader = "ocr" }} }}
+
+[[weights]]
+name = "far"
+contract = "end2end-detector"
+file = "far.onnx"
+sha256 = "{digest(CONTENT)}"
+bytes = {len(CONTENT)}
+input = [416, 416]
+calibration = {{ threshold = 0.6 }}
+source = "somebody's own"
+"""
+
+
+def test_what_has_no_digest_is_loaded_only_once_it_is_pinned(tmp_path: Path) -> None:
+    own, data = tmp_path / "manifest.toml", tmp_path / "data" / "edge-anpr" / "models"
+    own.write_text(UNPINNED)
+    data.mkdir(parents=True)
+    (data / "far.onnx").write_bytes(CONTENT)
+    environment = {"XDG_DATA_HOME": str(tmp_path / "data")}
+
+    with pytest.raises(ModelError, match="models pull far") as refused:
+        Manifest.load(own, environment).find("far", Contract.DETECTOR)
+    assert refused.value.code == "E_MODEL_PIN"
+
+    (data / "manifest.toml").write_text(ADDITION)
+    found = Manifest.load(own, environment)
+    assert found.find("far", Contract.DETECTOR).path == data / "far.onnx"
+    assert found.pair("tuned").detector == "far"
+
+
+def test_an_added_manifest_never_replaces_a_digest_of_the_product(folder: Path) -> None:
+    data = folder / "data" / "edge-anpr" / "models"
+    data.mkdir(parents=True)
+    (data / "manifest.toml").write_text(ADDITION.replace('"far"', '"det"'))
+    (data / "far.onnx").write_bytes(CONTENT)
+
+    found = manifest(folder, data=folder / "data")
+
+    assert found.find("det", Contract.DETECTOR).path == folder / "det.onnx"
+    assert found.entry("det").calibration.threshold == 0.3
+
+
+def test_a_bad_added_manifest_is_refused_by_its_own_name(folder: Path) -> None:
+    data = folder / "data" / "edge-anpr" / "models"
+    data.mkdir(parents=True)
+    (data / "manifest.toml").write_text("schema = 1")
+
+    with pytest.raises(ModelError, match=r"data/edge-anpr/models/manifest\.toml: schema"):
+        manifest(folder, data=folder / "data")
+
+
+def test_a_folder_named_twice_adds_nothing_to_itself(folder: Path) -> None:
+    assert manifest(folder, folder).find("det", Contract.DETECTOR).path == folder / "det.onnx"
+
+
+def test_no_home_is_no_user_folder() -> None:
+    assert user_folder({}) is None
+    assert user_folder({"XDG_DATA_HOME": "relative", "HOME": "/h"}) == Path(
+        "/h/.local/share/edge-anpr/models"
+    )
+
+
+def test_an_unknown_pair_lists_the_known_ones(folder: Path) -> None:
+    with pytest.raises(ModelError, match="no pair named 'other'; choose one of: mine") as refused:
+        manifest(folder).pair("other")
+
+    assert refused.value.code == "E_MODEL_NAME"
+
+
+def test_a_manifest_that_is_written_reads_back_the_same(folder: Path) -> None:
+    file = folder / "manifest.toml"
+    file.write_text('# Kept.\n# Both lines.\nschema = "x"  # not kept\n')
+    content = read_manifest(own_manifest())
+
+    write_manifest(file, content)
+
+    assert read_manifest(file) == content
+    assert file.read_text().startswith("# Kept.\n# Both lines.\nschema = ")
+    assert list(folder.glob(".manifest*")) == []
+
+
+def test_quotes_and_backslashes_survive_writing(folder: Path) -> None:
+    content = read_manifest(folder / "manifest.toml")
+    odd = content.weights[0].model_copy(update={"source": 'C:\\x "quoted" é'})
+
+    write_manifest(folder / "manifest.toml", content.model_copy(update={"weights": (odd,)}))
+
+    assert read_manifest(folder / "manifest.toml").weights[0].source == 'C:\\x "quoted" é'
+
+
+def test_the_product_s_own_manifest_is_in_the_form_that_is_written(tmp_path: Path) -> None:
+    text = own_manifest().read_text("utf-8")
+
+    assert text.endswith("\n" + manifest_text(read_manifest(own_manifest())))
+
+
+def test_every_pair_of_the_product_s_own_manifest_has_both_halves() -> None:
+    own = Manifest.load(environment={})
+
+    for pair in own.pairs.values():
+        assert pair.detector in own.names(Contract.DETECTOR)
+        assert pair.reader in own.names(Contract.READER)
 
 
 def test_the_product_s_own_manifest_names_its_defaults() -> None:

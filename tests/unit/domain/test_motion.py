@@ -16,11 +16,12 @@ def road(seed: int, *, light: float = 1.0, noise: float = 6.0) -> Pixels:
     """A textured view with sensor noise."""
     texture = np.random.default_rng(7).uniform(60, 120, (*SIZE, 3))
     grain = np.random.default_rng(seed).normal(0, noise, (*SIZE, 3))
-    return np.clip(texture * light + grain, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(texture * light + grain, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def with_car(pixels: Pixels, x: int, grey: int = 40) -> Pixels:
-    changed = pixels.copy()
+    changed: Pixels = pixels.copy()
     changed[150:200, x : x + 80] = grey
     return changed
 

@@ -329,6 +329,15 @@ def test_p04_signers_are_not_replaced_without_those_who_are_there() -> None:
     assert caught.value.code == "E_SIGNATURE"
 
 
+def test_p04_a_new_signer_must_have_signed_and_not_only_the_one_who_leaves() -> None:
+    fresh = SigningKey.generate("chief")
+
+    def replace(content: dict[str, Any]) -> None:
+        content["approvals"]["signers"]["chief"]["key"] = fresh.public.text
+
+    assert refused(after(replace, new_dpia)).code == "E_SIGNATURE"
+
+
 def test_p04_new_signers_and_those_who_are_there_sign_together() -> None:
     second = SigningKey.generate("second")
     holder = {"role": "dpo", "name": "Second", "key": second.public.text}

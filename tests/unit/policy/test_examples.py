@@ -43,7 +43,7 @@ def test_the_lists_of_an_example_have_entries_that_hold_when_the_clips_were_reco
 ) -> None:
     loaded = example(name)
     for list_id in loaded.policy.lists:
-        entries = loaded.read_list(list_id)
+        entries = loaded.trial_list(list_id) or ()
         assert any(entry.start <= RECORDED < entry.end for entry in entries), list_id
 
 

@@ -188,6 +188,22 @@ def test_p01_signatures_that_are_taken_out_of_the_state_folder_shut_the_gate() -
     assert code(REAL, in_force=there) == "E_QUORUM"
 
 
+def test_p01_a_policy_that_was_really_signed_is_judged_now_and_not_by_the_recording_s_day() -> None:
+    reviewed_soon = policy(lambda c: c["dpia"].update(review_date="2026-03-20"), real=True)
+
+    assert code(reviewed_soon, day("2026-03-20")) is None
+    assert code(reviewed_soon, day("2026-03-21"), recorded_at=(NOON,)) == "E_DPIA_REVIEW"
+
+
+def test_p20_a_lease_ends_with_the_evaluation_and_with_the_sunset() -> None:
+    due = policy(lambda c: c["evaluation"].update(next_due="2026-03-20"), real=True)
+    ending = policy(lambda c: c["activation"].update(sunset="2026-03-19"), real=True)
+
+    assert in_force(REAL).activation.expires == NOON + 90 * DAY
+    assert in_force(due).activation.expires == day("2026-03-21", 0)
+    assert in_force(ending).activation.expires == day("2026-03-20", 0)
+
+
 # --- a version after another ------------------------------------------------------------------
 
 

@@ -71,6 +71,13 @@ def test_p01_a_signature_moved_to_another_name_is_refused() -> None:
     assert caught.value.exit_code is ExitCode.KEYS
 
 
+def test_p03_signatures_that_name_another_policy_are_refused_though_each_of_them_holds() -> None:
+    other = signed(REAL).model_copy(update={"policy_sha256": "0" * 64})
+
+    with pytest.raises(EdgeError, match="changed since it was signed"):
+        signers_of(REAL, other)
+
+
 def test_p01_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) -> None:
     from edge.policy.model import contradictions
 

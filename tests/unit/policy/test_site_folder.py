@@ -94,12 +94,12 @@ def test_tls_files_are_found_and_absolute_paths_stay(tmp_path: Path) -> None:
 def test_a_list_is_read_anew_each_time(tmp_path: Path) -> None:
     folder = write_site(tmp_path / "square")
     loaded = load_site_folder(folder)
-    assert [entry.entry_id for entry in loaded.read_list("permits")] == ["p1"]
+    assert [entry.entry_id for entry in loaded.trial_list("permits") or ()] == ["p1"]
     (folder / "lists/permits.csv").write_text(PERMITS.replace("p1", "p2"), encoding="utf-8")
-    assert [entry.entry_id for entry in loaded.read_list("permits")] == ["p2"]
+    assert [entry.entry_id for entry in loaded.trial_list("permits") or ()] == ["p2"]
     (folder / "lists/permits.csv").write_text(HEADER + "x\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"permits\.csv:2"):
-        loaded.read_list("permits")
+        loaded.trial_list("permits")
 
 
 def test_a_site_folder_keeps_no_plate(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_a_site_folder_keeps_no_plate(tmp_path: Path) -> None:
     # A plate refuses to be pickled, so whatever can be pickled holds none.
     assert pickle.dumps(loaded)
     with pytest.raises(TypeError, match="never serialised"):
-        pickle.dumps(loaded.read_list("permits"))
+        pickle.dumps(loaded.trial_list("permits"))
 
 
 def test_the_policy_hash_is_of_what_it_says_and_not_of_how_it_is_written(tmp_path: Path) -> None:

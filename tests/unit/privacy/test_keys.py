@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import os
 import stat
@@ -77,7 +79,8 @@ def test_a_public_file_holds_no_private_key(parties: Parties) -> None:
         (parties.authority_folder, parties.authority_file),
     ):
         private = json.loads(private_file(folder).read_text())
-        secrets = {private[name] for name in ("signing", "sealing", "receipts") if name in private}
+        names = ("signing", "lists", "sealing", "receipts")
+        secrets = {private[name] for name in names if name in private}
 
         assert secrets
         assert not any(secret in public.read_text() for secret in secrets)
@@ -222,9 +225,9 @@ def swapped_letter(text: str) -> str:
     return ("B" if text[0] == "A" else "A") + text[1:]
 
 
-@pytest.mark.parametrize("field", ["signing", "sealing", "receipts"])
+@pytest.mark.parametrize("field", ["signing", "lists", "sealing", "receipts"])
 def test_a_key_that_is_not_the_one_of_its_id_is_refused(parties: Parties, field: str) -> None:
-    owner = "box" if field == "signing" else "authority"
+    owner = "box" if field in {"signing", "lists"} else "authority"
     folder = parties.box_folder if owner == "box" else parties.authority_folder
     public = parties.box_file if owner == "box" else parties.authority_file
     for file, which in ((private_file(folder), owner), (public, f"{owner}_public")):
@@ -307,6 +310,52 @@ def test_a_damaged_file_among_the_boxes_is_not_passed_over(parties: Parties) -> 
     (parties.box_folder / "x.public.json").write_text("{")
 
     refused(lambda: BoxPublicKeys.load_all(parties.box_folder), "x.public.json")
+
+
+# --- the key for lists ----------------------------------------------------------------------------
+
+
+def as_version_0_1_wrote_it(folder: Path) -> None:
+    """A box's folder without a key for lists; a key id then covers the signing key alone."""
+    private = private_file(folder)
+    content = json.loads(private.read_text())
+    public = folder / f"{SITE}.{BOX}.public.json"
+    known = json.loads(public.read_text())
+    del content["lists"], known["generations"][0]["lists"]
+    signing = base64.b64decode(known["generations"][0]["signing"])
+    fields = (b"edge-anpr/key-id/1", b"box", signing)
+    framed = b"".join(len(one).to_bytes(4, "big") + one for one in fields)
+    key_id = hashlib.sha256(framed).hexdigest()[:16]
+    content["key_id"] = known["generations"][0]["key_id"] = key_id
+    private.unlink()
+    (folder / f"{key_id}.private.json").write_text(json.dumps(content))
+    (folder / f"{key_id}.private.json").chmod(0o600)
+    public.write_text(json.dumps(known))
+
+
+def test_the_box_opens_what_is_sealed_to_its_public_file(parties: Parties) -> None:
+    assert parties.box.lists.public_key() == parties.box_public.lists
+
+
+def test_keys_of_version_0_1_still_sign_and_say_what_lists_need(parties: Parties) -> None:
+    as_version_0_1_wrote_it(parties.box_folder)
+
+    assert parties.box_public.verify(parties.box.key_id, parties.box.sign(b"hit"), b"hit")
+    refused(lambda: parties.box.lists, "earlier version", "keys rotate box")
+    refused(lambda: parties.box_public.lists, "earlier version", "keys rotate box")
+
+    before = parties.box.key_id
+    rotate_box_keys(parties.box_folder, NOW)
+    assert parties.box.lists.public_key() == parties.box_public.lists
+    assert parties.box_public.knows(before)
+
+
+def test_a_rotated_box_has_another_key_for_lists(parties: Parties) -> None:
+    before = parties.box_public.lists
+
+    rotate_box_keys(parties.box_folder, NOW)
+
+    assert parties.box_public.lists != before
 
 
 # --- rotation -----------------------------------------------------------------------------------

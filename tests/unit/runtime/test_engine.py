@@ -338,3 +338,38 @@ def test_p11_an_engine_that_was_shut_opens_no_source_any_more() -> None:
         with pytest.raises(PolicyError):
             engine.run(realtime=realtime)
     assert opened == []
+
+
+def test_p11_a_shut_engine_does_not_go_on_to_the_camera_s_next_file_and_empties_its_watchers() -> (
+    None
+):
+    opened: list[str] = []
+
+    class Watched(ScriptedCamera):
+        def frames(self) -> Iterator[Frame]:
+            opened.append(str(self.expected_frames))
+            return super().frames()
+
+    class Emptied(ScriptedWatcher):
+        finished = 0
+
+        def finish(self) -> tuple[VehicleSeen, ...]:
+            self.finished += 1
+            return super().finish()
+
+    watchers = [Emptied([], [vehicle(1, LISTED)]) for _ in range(2)]
+    streams = [
+        Stream(Watched(count), "clip", watcher)
+        for count, watcher in zip((500, 2), watchers, strict=True)
+    ]
+    rule_book = RuleBook(
+        [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
+    )
+    desk = EvidenceDesk(lambda _case: SealedHit("0" * 32, b"", 0))
+    engine = Engine(streams, rule_book, desk, on_frame=lambda _index: engine.shut(SUNSET))
+    with pytest.raises(PolicyError):
+        engine.run(realtime=True)
+
+    assert opened == ["500"]
+    assert [one.finished for one in watchers] == [1, 1]
+    assert engine.counts.vehicles == 0

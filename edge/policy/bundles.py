@@ -1,0 +1,526 @@
+"""Lists as bundles: signed by an issuer, sealed to one box, opened in memory only.
+
+    document = canonical JSON (RFC 8785): who issues which list for whom, and its entries
+    padded   = document length (4) ‖ document ‖ zeros, up to a size class
+    sealed   = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
+    bundle   = canonical JSON: schema, site, box, list, counter, box_key_id, sealed (base64)
+
+Lengths are big-endian; the suite is that of `edge.privacy.sealing`. What stands outside the seal
+is the HPKE `info` and stands in the signed document too: a bundle fits no other box, list or
+counter. Anybody can seal to a public key, hence the issuer's Ed25519 signature inside.
+
+A bundle's length tells its size class and nothing finer. Nothing outside the seal tells who
+issued it, and no message says more of an entry than its place in the list.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, TypeVar
+
+import rfc8785
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from edge.domain.lists import ListEntry
+from edge.domain.plates import MAX_LENGTH, PlateText
+from edge.errors import ConfigError, KeyFileError
+from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT, entry_fault
+from edge.policy.model import Policy
+from edge.privacy.keys import BoxKeys, BoxPublicKeys, KeyId, Name
+from edge.privacy.moments import UTC_PATTERN, milliseconds, parse_utc, utc_text
+from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
+
+SCHEMA: Literal["edge-anpr/list-bundle/1"] = "edge-anpr/list-bundle/1"
+"""The bundle's schema, and the context that the issuer's signature is made under."""
+
+SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
+"""Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
+
+MAX_BUNDLE_BYTES = (SIZE_CLASSES[-1] + 48) * 4 // 3 + 1024
+"""A longer file or message is not even parsed."""
+
+CLOCK_TOLERANCE = timedelta(days=1)
+"""How far the issuer's clock may be ahead of the box's."""
+
+MAX_COUNTER = 2**53 - 1
+
+_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+_LENGTH_BYTES = 4
+
+
+class ListBundleError(ConfigError):
+    """A bundle that is refused whole; what was in force stays in force."""
+
+    default_code = "E_LIST_BUNDLE"
+
+
+@dataclass(frozen=True, slots=True)
+class ListContent:
+    """What an issuer says: which vehicles are on which list of which box, and for what purpose.
+
+    `counter` rises with each bundle of a list, and is at most the milliseconds from 1970 to
+    `issued_at`: so that counters can be the time, and no slip of the hand uses all of them up.
+    `issued_at` is aware, and cut to milliseconds when it is written.
+    """
+
+    list_id: str
+    site: str
+    box: str
+    issuer: str
+    purpose: str
+    counter: int
+    issued_at: datetime
+    entries: tuple[ListEntry, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ListTerms:
+    """What the policy allows one list to be.
+
+    Args:
+        list_id: the list's id.
+        issuers: whose bundles are taken, and their keys.
+        purposes: of all rules that read the list; none: no rule does.
+        max_entries: the most entries.
+        max_entry_days: the longest that an entry may be valid.
+    """
+
+    list_id: str
+    issuers: Mapping[str, PublicKey]
+    purposes: Collection[str]
+    max_entries: int
+    max_entry_days: int
+
+
+def list_terms(policy: Policy) -> dict[str, ListTerms]:
+    """What a policy allows each of its lists to be, by id."""
+    return {
+        list_id: ListTerms(
+            list_id=list_id,
+            issuers={
+                issuer: PublicKey.parse(policy.issuers[issuer].key) for issuer in settings.issuers
+            },
+            purposes=frozenset(
+                rule.purpose for rule in policy.domain_rules() if rule.list_id == list_id
+            ),
+            max_entries=settings.max_entries,
+            max_entry_days=settings.max_entry_days,
+        )
+        for list_id, settings in policy.lists.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class SealedList:
+    """A bundle as anybody sees it: for which box and list, and nothing of it proven.
+
+    `sha256` is the hex digest of the whole bundle, `size` its length in bytes.
+    """
+
+    list_id: str
+    site: str
+    box: str
+    counter: int
+    box_key_id: str
+    sha256: str
+    size: int
+    sealed: bytes = field(repr=False)
+
+
+# --- making ---------------------------------------------------------------------------------
+
+
+def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> bytes:
+    """Sign a list as its issuer and seal it to a box.
+
+    Raises:
+        ListBundleError: the content is for another box or issuer, names what no policy can, or
+            is larger than the largest size class.
+        KeyFileError: the box's keys have none for lists.
+    """
+    if (content.site, content.box) != (box.site, box.box):
+        raise ListBundleError(
+            f"the list is for box {content.box} of {content.site}, the public file is of box "
+            f"{box.box} of {box.site}; give the right one"
+        )
+    if content.issuer != key.signer:
+        raise ListBundleError(
+            f"the list is issued by {content.issuer}, the key is of {key.signer}; give the right "
+            "one"
+        )
+    try:
+        unsigned = _Document(
+            list_=content.list_id,
+            site=content.site,
+            box=content.box,
+            issuer=content.issuer,
+            purpose=content.purpose,
+            counter=content.counter,
+            issued_at=utc_text(content.issued_at),
+            entries=tuple(_written(entry) for entry in content.entries),
+        ).model_dump(by_alias=True, exclude={"signature"})
+    except ValidationError as error:
+        raise _misfit(error, _Document) from None
+    signature = sign(SCHEMA, unsigned, key).model_dump()
+    document = rfc8785.dumps({**unsigned, "signature": signature})
+    sizes = [size for size in SIZE_CLASSES if len(document) + _LENGTH_BYTES <= size]
+    if not sizes:
+        raise ListBundleError(
+            f"a list of {len(document)} bytes is over the limit of {SIZE_CLASSES[-1]}; shorten "
+            "its texts, or split it into two lists of the policy"
+        )
+    padded = (len(document).to_bytes(_LENGTH_BYTES, "big") + document).ljust(sizes[0], b"\0")
+    cover = _cover(content.site, content.box, content.list_id, content.counter, box.current)
+    sealed = _SUITE.encrypt(padded, box.lists, info=rfc8785.dumps(cover))
+    return rfc8785.dumps({**cover, "sealed": base64.b64encode(sealed).decode("ascii")})
+
+
+def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict[str, str | int]:
+    """What stands outside the seal, and what HPKE binds the seal to."""
+    return {
+        "schema": SCHEMA,
+        "site": site,
+        "box": box,
+        "list": list_id,
+        "counter": counter,
+        "box_key_id": key_id,
+    }
+
+
+def _written(entry: ListEntry) -> _Entry:
+    return _Entry(
+        id=entry.entry_id,
+        plate=entry.plate.reveal(),
+        start=utc_text(entry.start),
+        end=utc_text(entry.end),
+        basis=entry.basis,
+        reason=entry.reason,
+        issuer=entry.issuer,
+    )
+
+
+# --- reading --------------------------------------------------------------------------------
+
+
+def parse_bundle(data: bytes) -> SealedList:
+    """A bundle as it comes: well-formed, and nothing of it proven.
+
+    Raises:
+        ListBundleError: no bundle, or not in canonical form.
+    """
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise ListBundleError(
+            f"{len(data)} bytes are more than any bundle has ({MAX_BUNDLE_BYTES}); give a file "
+            "made by `edge-anpr lists build`"
+        )
+    cover = _parsed(_Cover, data)
+    sealed = base64.b64decode(cover.sealed, validate=True)
+    return SealedList(
+        list_id=cover.list_,
+        site=cover.site,
+        box=cover.box,
+        counter=cover.counter,
+        box_key_id=cover.box_key_id,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        sealed=sealed,
+    )
+
+
+def open_bundle(
+    bundle: SealedList, keys: BoxKeys, terms: ListTerms, *, now: datetime
+) -> ListContent:
+    """Open a bundle and hold all of it against the policy.
+
+    Args:
+        bundle: as `parse_bundle` gives it.
+        keys: of the box that it should be sealed to.
+        terms: what the policy says of this list.
+        now: the box's wall clock, aware.
+
+    Raises:
+        KeyFileError: sealed to another key (`E_NO_KEY`), not signed by one of the list's issuers
+            (`E_SIGNATURE`), or the box's keys have none for lists.
+        ListBundleError: for another box or list, not what was sealed, or something in it is not
+            what the policy allows; one line that names the entry's place, and never a plate.
+    """
+    if (bundle.site, bundle.box, bundle.list_id) != (keys.site, keys.box, terms.list_id):
+        raise ListBundleError(
+            f"the bundle is not for list {terms.list_id} of box {keys.box} at {keys.site}; give "
+            "the one that is"
+        )
+    if bundle.box_key_id != keys.key_id:
+        raise KeyFileError(
+            f"list {terms.list_id}: sealed to key {bundle.box_key_id}, and this box has key "
+            f"{keys.key_id}; have it built anew with the box's present public file",
+            code="E_NO_KEY",
+        )
+    cover = _cover(bundle.site, bundle.box, bundle.list_id, bundle.counter, bundle.box_key_id)
+    try:
+        padded = _SUITE.decrypt(bundle.sealed, keys.lists, info=rfc8785.dumps(cover))
+    except (InvalidTag, ValueError):
+        raise _broken(terms) from None
+    length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
+    document = padded[_LENGTH_BYTES:][:length]
+    if (
+        len(padded) not in SIZE_CLASSES
+        # A length beyond the end leaves less than no padding, so it fails here too.
+        or padded.count(0, _LENGTH_BYTES + length) != len(padded) - _LENGTH_BYTES - length
+    ):
+        raise _broken(terms)
+    return _content(_parsed(_Document, document), bundle, terms, now)
+
+
+def _content(
+    document: _Document, bundle: SealedList, terms: ListTerms, now: datetime
+) -> ListContent:
+    """What the document says, once it is signed by whom the policy names and within its terms."""
+    named = f"list {terms.list_id}"
+    issuer = terms.issuers.get(document.issuer)
+    if document.signature is None or issuer is None:
+        raise KeyFileError(
+            f"{named}: not signed by one of its issuers ({', '.join(sorted(terms.issuers))}); only "
+            "those whom the policy names may issue it",
+            code="E_SIGNATURE",
+        )
+    verify(
+        SCHEMA,
+        document.model_dump(by_alias=True, exclude={"signature"}),
+        document.signature,
+        issuer,
+    )
+    if (document.site, document.box, document.list_, document.counter) != (
+        bundle.site,
+        bundle.box,
+        bundle.list_id,
+        bundle.counter,
+    ):
+        raise _broken(terms)
+    issued_at = parse_utc(document.issued_at)
+    if issued_at > now + CLOCK_TOLERANCE:
+        raise ListBundleError(
+            f"{named}: issued_at: lies in the future; set the clock of the box or of the issuer"
+        )
+    if document.counter > milliseconds(issued_at):
+        raise ListBundleError(
+            f"{named}: counter: higher than the milliseconds from 1970 to issued_at; build it with "
+            "--counter auto"
+        )
+    if set(terms.purposes) != {document.purpose}:
+        served = ", ".join(sorted(terms.purposes)) or "none, as no rule reads this list"
+        raise ListBundleError(
+            f"{named}: purpose: it was issued for another purpose than the policy's rules use it "
+            f"for ({served}); have it issued for that one, or leave it out"
+        )
+    if len(document.entries) > terms.max_entries:
+        raise ListBundleError(
+            f"{named}: entries: {len(document.entries)}, and the policy allows "
+            f"{terms.max_entries}; shorten it"
+        )
+    for place, fault in _faults(document, terms):
+        raise ListBundleError(f"{named}: entries[{place}].{fault}; the bundle is refused whole")
+    return ListContent(
+        list_id=document.list_,
+        site=document.site,
+        box=document.box,
+        issuer=document.issuer,
+        purpose=document.purpose,
+        counter=document.counter,
+        issued_at=issued_at,
+        entries=tuple(_read(entry) for entry in document.entries),
+    )
+
+
+def _faults(document: _Document, terms: ListTerms) -> Iterator[tuple[int, str]]:
+    """The place of each entry that the policy does not allow, with what is wrong."""
+    seen: set[str] = set()
+    for place, entry in enumerate(document.entries):
+        if entry.id in seen:
+            yield place, "id: another entry has it; give each its own"
+        seen.add(entry.id)
+        fault = entry_fault(_read(entry), terms.max_entry_days)
+        if fault is not None:
+            yield place, fault
+
+
+def _read(entry: _Entry) -> ListEntry:
+    return ListEntry(
+        entry_id=entry.id,
+        plate=PlateText(entry.plate),
+        start=parse_utc(entry.start),
+        end=parse_utc(entry.end),
+        basis=entry.basis,
+        reason=entry.reason,
+        issuer=entry.issuer,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ListFacts:
+    """What may be shown of a list: who, when and how many, and nothing of any entry.
+
+    `first_end` and `last_end` are when the first and the last of its entries end; None when it
+    has none.
+    """
+
+    list_id: str
+    site: str
+    box: str
+    issuer: str
+    purpose: str
+    counter: int
+    issued_at: datetime
+    entries: int
+    first_end: datetime | None
+    last_end: datetime | None
+    sha256: str
+
+
+def facts_of(content: ListContent, bundle: SealedList) -> ListFacts:
+    """What may be shown of a list that was opened."""
+    ends = [entry.end for entry in content.entries]
+    return ListFacts(
+        list_id=content.list_id,
+        site=content.site,
+        box=content.box,
+        issuer=content.issuer,
+        purpose=content.purpose,
+        counter=content.counter,
+        issued_at=content.issued_at,
+        entries=len(content.entries),
+        first_end=min(ends, default=None),
+        last_end=max(ends, default=None),
+        sha256=bundle.sha256,
+    )
+
+
+# --- against replay and rollback --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The last bundle of a list that was taken: no earlier one is ever taken again."""
+
+    counter: int
+    sha256: str
+
+
+def is_news(bundle: SealedList, floor: Floor | None) -> bool:
+    """Whether a bundle is newer than the last that was taken; False for that one again.
+
+    Raises:
+        ListBundleError: `E_LIST_REPLAY`: an earlier bundle, or another with the same counter.
+    """
+    if floor is None or bundle.counter > floor.counter:
+        return True
+    if (bundle.counter, bundle.sha256) == (floor.counter, floor.sha256):
+        return False
+    raise ListBundleError(
+        f"list {bundle.list_id}: counter {bundle.counter} is not higher than {floor.counter}, that "
+        "of the last bundle; have it built anew with --counter auto",
+        code="E_LIST_REPLAY",
+    )
+
+
+# --- the JSON -------------------------------------------------------------------------------
+
+
+def _real(text: str) -> str:
+    parse_utc(text)
+    return text
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        message = "printable text without spaces around it"
+        raise ValueError(message)
+    return text
+
+
+_Moment = Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
+_Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
+_Counter = Annotated[int, Field(ge=1, le=MAX_COUNTER)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+
+class _Entry(_Part):
+    id: Annotated[str, Field(pattern=ENTRY_ID_PATTERN)]
+    plate: Annotated[str, Field(pattern=rf"^[0-9A-Z]{{1,{MAX_LENGTH}}}$")]
+    start: _Moment
+    end: _Moment
+    basis: _Text
+    reason: _Text
+    issuer: _Text
+
+
+class _Document(_Part):
+    schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
+    list_: Name = Field(alias="list")
+    site: Name
+    box: Name
+    issuer: Name
+    purpose: Name
+    counter: _Counter
+    issued_at: _Moment
+    entries: tuple[_Entry, ...] = Field(max_length=100_000)
+    signature: Signature | None = None
+
+
+class _Cover(_Part):
+    schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
+    site: Name
+    box: Name
+    list_: Name = Field(alias="list")
+    counter: _Counter
+    box_key_id: KeyId
+    sealed: Annotated[
+        str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
+    ]
+
+
+_Model = TypeVar("_Model", _Cover, _Document)
+
+
+def _parsed(model: type[_Model], data: bytes) -> _Model:
+    try:
+        found = model.model_validate_json(data)
+    except ValidationError as error:
+        raise _misfit(error, model) from None
+    try:
+        canonical = rfc8785.dumps(found.model_dump(by_alias=True))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        canonical = b""
+    if canonical != data:
+        raise ListBundleError(f"not in the canonical form of {SCHEMA}; refused whole")
+    return found
+
+
+def _misfit(error: ValidationError, model: type[_Part]) -> ListBundleError:
+    """Which field is not as it should be; neither its value nor an unknown key is repeated."""
+    names = {"schema", "list", *model.model_fields, *_Entry.model_fields, *Signature.model_fields}
+    location = error.errors(include_input=False, include_url=False)[0]["loc"]
+    where = ""
+    for step in location:
+        if isinstance(step, int):
+            where += f"[{step}]"
+        elif step in names:
+            name = str(step).rstrip("_")
+            where += f".{name}" if where else name
+    return ListBundleError(f"{where or 'bundle'}: not as {SCHEMA} says; refused whole")
+
+
+def _broken(terms: ListTerms) -> ListBundleError:
+    return ListBundleError(
+        f"list {terms.list_id}: not what was sealed for this box; have it sent again"
+    )

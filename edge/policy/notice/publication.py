@@ -1,0 +1,112 @@
+"""The files of a notice, made from what was signed, and whether a file still says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from edge.errors import PolicyError
+from edge.policy.model import Policy, Role
+from edge.policy.notice.board import information_board
+from edge.policy.notice.counts import Counts
+from edge.policy.notice.history import versions
+from edge.policy.notice.page import Facts, notice_page
+from edge.policy.notice.words import LANGUAGES, Words
+
+PAGE_FILE = "index.html"
+BOARD_FILE = "information-board.{language}.svg"
+
+_POLICY = re.compile(
+    r'<meta name="edge-anpr-policy" content="([a-z0-9_-]+) ([0-9]+) ([0-9a-f]{64})"/>'
+)
+_GENERATOR = re.compile(r'<meta name="generator" content="edge-anpr ([^"<>]{1,60})"/>')
+_SECTION = re.compile(r'<(?:section|article|footer|head|body)\b[^>]*?(?: id="([a-z-]+)")?[^>]*>')
+_DRAFT = '<body id="all" class="draft">'
+_QUOTABLE = re.compile(r"[0-9A-Za-z.+() -]{1,60}")
+
+
+def facts_of(
+    policy: Policy,
+    signed: frozenset[Role],
+    *,
+    earlier: Sequence[Policy] = (),
+    counts: Counts | None = None,
+    draft: bool = False,
+    made_by: str,
+) -> Facts:
+    """What a notice says.
+
+    Args:
+        policy: what was signed.
+        signed: the roles that have signed it.
+        earlier: versions that were in force before it.
+        counts: what the controller publishes by quarter.
+        draft: mark it as a draft everywhere.
+        made_by: the version of the product.
+    """
+    return Facts(policy, signed, versions(policy, earlier), counts, draft, made_by)
+
+
+def publication(facts: Facts) -> Mapping[str, str]:
+    """Every file of the notice, by its name."""
+    boards = {
+        BOARD_FILE.format(language=language): information_board(facts, Words(language))
+        for language in LANGUAGES
+    }
+    return {PAGE_FILE: notice_page(facts), **boards}
+
+
+def require_genuine(content: str, name: str, facts: Facts) -> str:
+    """Refuse a file that does not say what was signed.
+
+    Args:
+        content: its text.
+        name: what to call it in a complaint.
+        facts: what was signed.
+
+    Returns:
+        Which file of the publication it is.
+
+    Raises:
+        PolicyError: `E_NOTICE`: it says something else, and where.
+    """
+    files = publication(facts)
+    for kind, text in files.items():
+        if content == text:
+            return kind
+    if _DRAFT in content:
+        raise _refused(f"{name}: a draft, which nobody has signed; publish it without --draft")
+    found, maker = _POLICY.search(content), _GENERATOR.search(content)
+    if maker is not None and maker[1] != facts.made_by and _QUOTABLE.fullmatch(maker[1]):
+        raise _refused(
+            f"{name}: made by edge-anpr {maker[1]}, and this is {facts.made_by}; verify it with "
+            "that version, or publish it anew"
+        )
+    if found is not None and found[3] != facts.sha256:
+        raise _refused(
+            f"{name}: of another policy, version {found[2]}, and not of version "
+            f"{facts.policy.version} as it was signed; publish it anew"
+        )
+    if found is None:
+        raise _refused(
+            f"{name}: no notice of this policy, or an altered one; publish it anew with "
+            "`edge-anpr notice`"
+        )
+    where = _first_difference(content, files[PAGE_FILE])
+    raise _refused(
+        f"{name}:{where}: not what the policy, its earlier versions and counts.json say; publish "
+        "it anew with `edge-anpr notice`"
+    )
+
+
+def _first_difference(content: str, expected: str) -> str:
+    """The line of the first difference, and the section that it is in."""
+    end = min(len(content), len(expected))
+    at = next((i for i in range(end) if content[i] != expected[i]), end)
+    line = expected.count("\n", 0, at) + 1
+    before = [match[1] for match in _SECTION.finditer(expected, 0, at) if match[1]]
+    return f"{line}: section {before[-1]}" if before else f"{line}: head of the page"
+
+
+def _refused(why: str) -> PolicyError:
+    return PolicyError(why, code="E_NOTICE")

@@ -1,0 +1,164 @@
+"""Words, dates, numbers and hours in the four languages of the notice.
+
+Fixed texts are in `nl.toml`, `fr.toml`, `de.toml` and `en.toml` beside this file; what a policy
+says is put into their `{…}` as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+
+from edge.domain.schedule import DAYS
+from edge.policy.model import Language, WeeklySchedule
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
+"""In the order in which the page shows them."""
+
+_WHOLE_DAY = ("00:00-24:00",)
+_COMPASS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@cache
+def catalogue(language: Language) -> Mapping[str, str]:
+    """The fixed texts of one language, by `section.key`."""
+    text = (files(__package__) / f"{language}.toml").read_text(encoding="utf-8")
+    return {
+        f"{section}.{key}": value
+        for section, entries in tomllib.loads(text).items()
+        for key, value in entries.items()
+    }
+
+
+class Words:
+    """How one language says things.
+
+    Args:
+        language: which.
+    """
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._texts = catalogue(language)
+
+    def __call__(self, key: str, **values: str | int) -> str:
+        """A fixed text with its values filled in."""
+        return self.set(self._texts[key].format_map(values))
+
+    def set(self, text: str) -> str:
+        """A text with the spaces that its language does not break lines at."""
+        text = text.replace(" %", f"{_NO_BREAK}%")
+        if self.language != "fr":
+            return text
+        text = re.sub(r" (?=[:;?!»])", _NO_BREAK, text)
+        return text.replace("« ", f"«{_NO_BREAK}")
+
+    @property
+    def colon(self) -> str:
+        return f"{_NO_BREAK}: " if self.language == "fr" else ": "
+
+    # --- numbers and dates ------------------------------------------------------------------
+
+    def number(self, value: int) -> str:
+        """A whole number, its thousands apart."""
+        return f"{value:,}".replace(",", "," if self.language == "en" else _NO_BREAK)
+
+    def percent(self, share: float) -> str:
+        """A share as a percentage with at most one decimal."""
+        text = f"{share * 100:.1f}".removesuffix(".0")
+        return f"{text if self.language == 'en' else text.replace('.', ',')}{_NO_BREAK}%"
+
+    def points(self, share: float) -> str:
+        """A difference of shares."""
+        return self("rules.points", number=self.percent(share).removesuffix(f"{_NO_BREAK}%"))
+
+    def date(self, day: str) -> str:
+        """A date such as 2026-11-30, written out."""
+        moment = date.fromisoformat(day)
+        number = str(moment.day)
+        if self.language == "de":
+            number += "."
+        if self.language == "fr" and moment.day == 1:
+            number = "1er"
+        return f"{number}{_NO_BREAK}{self(f'month.{moment.month}')} {moment.year}"
+
+    def dates(self, days: str) -> str:
+        """A date, or from one to another as in 2026-12-24..2027-01-02."""
+        first, _, last = days.partition("..")
+        if not last:
+            return self.date(first)
+        return self("unit.range", first=self.date(first), last=self.date(last))
+
+    def days(self, count: int) -> str:
+        return self("unit.day" if count == 1 else "unit.days", count=self.number(count))
+
+    def duration(self, hours: int) -> str:
+        """Hours, and what they are in days where that comes out even."""
+        text = self("unit.hour" if hours == 1 else "unit.hours", count=self.number(hours))
+        return f"{text} ({self.days(hours // 24)})" if hours > 24 and hours % 24 == 0 else text
+
+    def compass(self, degrees: int) -> str:
+        """The nearest of eight directions."""
+        return self(f"compass.{_COMPASS[round(degrees / 45) % 8]}")
+
+    def all_of(self, items: Sequence[str]) -> str:
+        """One, two and three, as a sentence has it."""
+        if len(items) < 2:
+            return "".join(items)
+        return self("unit.and", first=", ".join(items[:-1]), last=items[-1])
+
+    # --- hours ------------------------------------------------------------------------------
+
+    def hours(self, hours: Iterable[str]) -> str:
+        """The hours of one day."""
+        every = tuple(hours)
+        if every == _WHOLE_DAY:
+            return self("unit.around_the_clock")
+        return ", ".join(one.replace("-", "–") for one in every) or self("unit.closed")
+
+    def week(self, schedule: WeeklySchedule) -> tuple[tuple[str, str], ...]:
+        """Days that follow each other and have the same hours, with those; closed ones not."""
+        weekly = {str(day): hours for day, hours in schedule.weekly.items()}
+        found = []
+        for hours, group in groupby(DAYS, key=lambda day: weekly.get(day, ())):
+            days = tuple(group)
+            if hours:
+                found.append((self._days_of_week(days), self.hours(hours)))
+        return tuple(found)
+
+    def exceptions(self, schedule: WeeklySchedule) -> tuple[str, ...]:
+        """Sentences about holidays and dates with hours of their own."""
+        found = []
+        if schedule.holidays:
+            days = self.all_of([self.dates(one) for one in schedule.holidays])
+            found.append(self("unit.except", dates=days))
+        found += [
+            self("unit.on", date=self.date(one.date), hours=self.hours(one.hours))
+            for one in sorted(schedule.exceptions, key=lambda one: one.date)
+        ]
+        return tuple(found)
+
+    def sentence(self, schedule: WeeklySchedule) -> str:
+        """The week in one line."""
+        return "; ".join(f"{days} {hours}" for days, hours in self.week(schedule)) or self(
+            "unit.none"
+        )
+
+    def _days_of_week(self, days: Sequence[str]) -> str:
+        names = [self(f"day.{day}") for day in days]
+        if len(names) == len(DAYS):
+            return self("unit.every_day")
+        if len(names) < 3:
+            return self.all_of(names)
+        return self("unit.day_range", first=names[0], last=names[-1])

@@ -1,0 +1,291 @@
+"""Orders that suspend a box, and those that resume it.
+
+An order is canonical JSON (RFC 8785): which site and box, what to do, why in one word, a counter,
+and its signatures, each Ed25519 over everything but the signatures. The policy names the keys that
+may suspend. One of them suspends; the same key and a controller of the policy resume, together.
+
+A suspension belongs to the key that ordered it. Two authorities may suspend one box, and it stays
+shut until each has resumed. The key is kept with the order, so that a policy which no longer names
+it does not lift what it ordered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+import rfc8785
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from edge.errors import KeyFileError, PolicyError
+from edge.policy.model import Policy
+from edge.privacy.keys import Name
+from edge.privacy.moments import UTC_PATTERN, milliseconds, parse_utc, utc_text
+from edge.privacy.signing import PublicKey, PublicKeyText, Signature, SigningKey, sign, verify
+
+SCHEMA: Literal["edge-anpr/suspension/1"] = "edge-anpr/suspension/1"
+"""The order's schema, and the context that its signatures are made under."""
+
+STATE_SCHEMA: Literal["edge-anpr/suspension-state/1"] = "edge-anpr/suspension-state/1"
+
+EVERY_BOX = "*"
+MAX_ORDER_BYTES = 4096
+"""A longer file or message is not even parsed."""
+
+MAX_STATE_BYTES = 256 * 1024
+_MAX_SIGNATURES = 8
+
+Action = Literal["suspend", "resume"]
+
+
+class SuspensionError(PolicyError):
+    """An order that changes nothing: what was in force stays in force."""
+
+    default_code = "E_SUSPENSION"
+
+
+def _real(text: str) -> str:
+    parse_utc(text)
+    return text
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+
+class SuspensionOrder(_Strict):
+    """One order, as it is sent. Nothing of it is proven until `obeyed` has taken it."""
+
+    schema_: Literal["edge-anpr/suspension/1"] = Field(default=SCHEMA, alias="schema")
+    site: Name
+    box: Name | Literal["*"] = Field(description="One box, or * for all of the site.")
+    action: Action
+    reason: Name = Field(description="Why, in one word of a-z, 0-9 and -; never about a person.")
+    counter: int = Field(
+        ge=1, le=2**53 - 1, description="Milliseconds since 1970; rises with each order of a key."
+    )
+    issued_at: Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
+    signatures: tuple[Signature, ...] = Field(default=(), max_length=_MAX_SIGNATURES)
+
+    def to_bytes(self) -> bytes:
+        """The one sequence of bytes that stands for this order."""
+        return rfc8785.dumps(self.model_dump(by_alias=True))
+
+    def signed_by(self, key: SigningKey) -> SuspensionOrder:
+        """The order with one signature more.
+
+        Raises:
+            SuspensionError: this key has signed it already, or it has no room for another.
+        """
+        if any(one.key_id == key.public.key_id for one in self.signatures):
+            raise SuspensionError(f"{key.signer} has signed this order already; send it")
+        if len(self.signatures) == _MAX_SIGNATURES:
+            raise SuspensionError("the order has too many signatures; make a new one")
+        signature = sign(SCHEMA, self._unsigned(), key)
+        return self.model_copy(update={"signatures": (*self.signatures, signature)})
+
+    def is_signed_by(self, key: PublicKey) -> bool:
+        """Whether this key's signature is among those of the order, and holds.
+
+        Raises:
+            KeyFileError: `E_SIGNATURE`: it is among them, and does not hold.
+        """
+        for signature in self.signatures:
+            if signature.key_id == key.key_id:
+                verify(SCHEMA, self._unsigned(), signature, key)
+                return True
+        return False
+
+    def _unsigned(self) -> dict[str, object]:
+        return self.model_dump(by_alias=True, exclude={"signatures"})
+
+
+def new_order(
+    site: str, action: Action, reason: str, issued_at: datetime, *, box: str = EVERY_BOX
+) -> SuspensionOrder:
+    """An order that nobody has signed yet.
+
+    Raises:
+        SuspensionError: a name is none.
+    """
+    try:
+        return SuspensionOrder(
+            site=site,
+            box=box,
+            action=action,
+            reason=reason,
+            counter=milliseconds(issued_at),
+            issued_at=utc_text(issued_at),
+        )
+    except ValidationError as error:
+        raise _misfit(error) from None
+
+
+def parse_order(data: bytes) -> SuspensionOrder:
+    """An order as it comes: well-formed, and nothing of it proven.
+
+    Raises:
+        SuspensionError: no order, or not in canonical form.
+    """
+    if len(data) > MAX_ORDER_BYTES:
+        raise SuspensionError(f"{len(data)} bytes are more than any order has; refused")
+    try:
+        order = SuspensionOrder.model_validate_json(data)
+    except ValidationError as error:
+        raise _misfit(error) from None
+    if order.to_bytes() != data:
+        raise SuspensionError(f"not in the canonical form of {SCHEMA}; refused")
+    return order
+
+
+# --- what is in force -------------------------------------------------------------------------
+
+
+class Obeyed(_Strict):
+    """The last order of one key that this box has obeyed."""
+
+    key: PublicKeyText
+    order: SuspensionOrder
+
+    @property
+    def suspends(self) -> bool:
+        return self.order.action == "suspend"
+
+
+class SuspensionState(_Strict):
+    """All orders that count: the last one of each key. Empty at first."""
+
+    schema_: Literal["edge-anpr/suspension-state/1"] = Field(default=STATE_SCHEMA, alias="schema")
+    obeyed: tuple[Obeyed, ...] = ()
+
+    @property
+    def suspended(self) -> bool:
+        """Whether the box must not look: one key is enough."""
+        return any(one.suspends for one in self.obeyed)
+
+    def last(self, key: PublicKey) -> SuspensionOrder | None:
+        """The last order of this key that was obeyed."""
+        return next((one.order for one in self.obeyed if one.key == key.text), None)
+
+    def to_bytes(self) -> bytes:
+        """As it is kept."""
+        return rfc8785.dumps(self.model_dump(by_alias=True))
+
+
+@dataclass(frozen=True, slots=True)
+class SuspensionTerms:
+    """Whom a box obeys.
+
+    Args:
+        site: the site's id.
+        box: the box's id.
+        suspending: the policy's suspension keys, by id.
+        controllers: the keys of its signers in the role of controller, by id.
+    """
+
+    site: str
+    box: str
+    suspending: Mapping[str, PublicKey]
+    controllers: Mapping[str, PublicKey]
+
+
+def suspension_terms(policy: Policy, box: str) -> SuspensionTerms:
+    """Whom a box of a policy's site obeys."""
+    suspending = [PublicKey.parse(holder.key) for holder in policy.suspension.keys.values()]
+    controllers = [
+        PublicKey.parse(signer.key)
+        for signer in policy.approvals.signers.values()
+        if signer.role == "controller"
+    ]
+    return SuspensionTerms(
+        site=policy.site,
+        box=box,
+        suspending={key.key_id: key for key in suspending},
+        controllers={key.key_id: key for key in controllers},
+    )
+
+
+def obeyed(
+    order: SuspensionOrder, state: SuspensionState, terms: SuspensionTerms
+) -> SuspensionState:
+    """The state after an order; the same state if it is the one obeyed last.
+
+    Raises:
+        SuspensionError: for another site or box, replayed (`E_SUSPENSION_REPLAY`), or nothing
+            is there to resume.
+        KeyFileError: `E_SIGNATURE`: not signed by whom it takes.
+    """
+    if order.site != terms.site or order.box not in {terms.box, EVERY_BOX}:
+        raise SuspensionError("the order is for another site or box; it changes nothing here")
+    if order.action == "suspend":
+        key = _signer(order, terms.suspending.values())
+    else:
+        ordered = [PublicKey.parse(one.key) for one in state.obeyed]
+        key = _signer(order, [*ordered, *terms.suspending.values()])
+    if key is None:
+        raise _unsigned("a suspension key of the policy")
+    before = state.last(key)
+    if order == before:
+        return state
+    if before is not None and order.counter <= before.counter:
+        raise SuspensionError(
+            f"an order with counter {order.counter} is not newer than the last one of its key "
+            f"({before.counter}); make a new one with `edge-anpr suspend new`",
+            code="E_SUSPENSION_REPLAY",
+        )
+    if order.action == "resume":
+        if before is None or before.action != "suspend":
+            raise SuspensionError("this key has suspended nothing here, so it resumes nothing")
+        others = [one for one in terms.controllers.values() if one.key_id != key.key_id]
+        if _signer(order, others) is None:
+            raise _unsigned("a controller of the policy beside the suspending key")
+    kept = tuple(one for one in state.obeyed if one.key != key.text)
+    return SuspensionState(obeyed=(*kept, Obeyed(key=key.text, order=order)))
+
+
+def parse_state(data: bytes) -> SuspensionState:
+    """The state as it was kept, each order signed by the key it stands under.
+
+    Raises:
+        SuspensionError: `E_SUSPENSION_STATE`: it was not written like this; nobody knows then
+            what is in force, so the box stays shut.
+    """
+    try:
+        state = SuspensionState.model_validate_json(data)
+        sound = all(one.order.is_signed_by(PublicKey.parse(one.key)) for one in state.obeyed)
+    except (ValidationError, KeyFileError):
+        raise _damaged() from None
+    if not sound or state.to_bytes() != data:
+        raise _damaged()
+    return state
+
+
+def _signer(order: SuspensionOrder, keys: Iterable[PublicKey]) -> PublicKey | None:
+    return next((key for key in keys if order.is_signed_by(key)), None)
+
+
+def _unsigned(by: str) -> KeyFileError:
+    return KeyFileError(
+        f"the order is not signed by {by}; have it signed with `edge-anpr suspend sign`",
+        code="E_SIGNATURE",
+    )
+
+
+def _misfit(error: ValidationError) -> SuspensionError:
+    """Which field is not as it should be; neither its value nor an unknown key is repeated."""
+    names = {"schema", *SuspensionOrder.model_fields}
+    location = error.errors(include_input=False, include_url=False)[0]["loc"]
+    where = next((str(step) for step in location if step in names), "order")
+    return SuspensionError(f"{where}: not as {SCHEMA} says; refused")
+
+
+def _damaged() -> SuspensionError:
+    return SuspensionError(
+        "the record of suspensions is damaged, so the box stays shut; restore it from a copy, or "
+        "have the order sent again",
+        code="E_SUSPENSION_STATE",
+    )

@@ -1,0 +1,582 @@
+"""The public notice as people meet it: by the command line, and in a real browser."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from edge.adapters.policy_state import PolicyState
+from edge.policy.activation import InForce, activate
+from edge.policy.notice.words import LANGUAGES, Words
+from edge.policy.signatures import read_signatures
+from edge.policy.site_folder import read_policy
+from edge.privacy.signing import SigningKey
+from tests.browser import CHROMIUM, Browser, browser
+from tests.canary import needles, sweep_tree
+from tests.product import REPOSITORY, product
+from tests.sites import BOX, MadeSite, hotlist_rule, list_csv, make_site, policy, sign_site
+
+CONFIG = REPOSITORY / "config"
+EXAMPLES = sorted(path.name for path in CONFIG.iterdir() if path.is_dir())
+WRITTEN_ANEW = b"An assessment, written anew.\n"
+BOARDS = {f"information-board.{language}.svg" for language in LANGUAGES}
+
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"
+)
+
+
+# --- the command line -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_p14_the_notice_of_an_example_is_written_and_verified(name: str, tmp_path: Path) -> None:
+    made = product("notice", CONFIG / name, "--out", tmp_path / "notice", "--json")
+
+    assert made.status == 0, made.err
+    assert {path.name for path in (tmp_path / "notice").iterdir()} == {"index.html", *BOARDS}
+    assert made.json["draft"] is False
+    verified = product("notice", "verify", tmp_path / "notice", "--site", CONFIG / name, "--json")
+    assert verified.status == 0, verified.err
+    assert verified.json["policy_sha256"] == made.json["policy_sha256"]
+    assert len(verified.json["files"]) == 5
+
+
+def test_p14_policy_and_signatures_alone_are_enough_to_verify(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+    written = product("notice", made.folder, "--out", tmp_path / "notice")
+    assert written.status == 0, written.err
+    public = tmp_path / "public"
+    public.mkdir()
+    for name in ("policy.yaml", "policy.signatures.json"):
+        shutil.copy(made.folder / name, public)
+
+    verified = product("notice", "verify", tmp_path / "notice" / "index.html", "--site", public)
+
+    assert verified.status == 0, verified.err
+    assert "says what version 1 of test-street says" in verified.out
+
+
+def test_p14_an_edited_page_and_an_edited_sign_fail_verification(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+    out = tmp_path / "notice"
+    product("notice", made.folder, "--out", out)
+    page = out / "index.html"
+    page.write_text(page.read_text().replace("At most 24 hours", "At most 12 hours", 1))
+    sign = out / "information-board.fr.svg"
+    sign.write_text(sign.read_text().replace("Town", "Town hall", 1))
+
+    altered = product("notice", "verify", page, "--site", made.folder)
+    forged = product("notice", "verify", sign, "--site", made.folder)
+    both = product("notice", "verify", out, "--site", made.folder)
+
+    assert [one.status for one in (altered, forged, both)] == [3, 3, 3]
+    assert "E_NOTICE" in altered.err
+    assert "section en-retention" in altered.err
+    assert "E_NOTICE" in forged.err
+    assert len(altered.error_lines) == len(forged.error_lines) == 1
+
+
+def test_p14_signs_that_changed_places_are_found(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+    out = tmp_path / "notice"
+    product("notice", made.folder, "--out", out)
+    shutil.copy(out / "information-board.nl.svg", out / "information-board.de.svg")
+
+    found = product("notice", "verify", out, "--site", made.folder)
+
+    assert found.status == 3
+    assert "holds information-board.nl.svg" in found.err
+
+
+def test_p14_a_policy_that_not_everyone_signed_has_no_notice_but_a_draft(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+    (made.folder / "policy.signatures.json").unlink()
+    unsigned = product("notice", made.folder, "--out", tmp_path / "notice")
+    sign_site(made.folder, "mayor", "officer")
+    partly = product("notice", made.folder, "--out", tmp_path / "notice")
+
+    assert (unsigned.status, partly.status) == (7, 3)
+    assert "E_SIGNATURE" in unsigned.err
+    assert "E_QUORUM" in partly.err
+    assert not (tmp_path / "notice").exists()
+
+    draft = product("notice", made.folder, "--draft", "--out", tmp_path / "draft")
+    assert draft.status == 0, draft.err
+    text = (tmp_path / "draft" / "index.html").read_text()
+    for language in LANGUAGES:
+        assert Words(language)("banner.draft_title") in text
+    sign_site(made.folder)
+    verified = product("notice", "verify", tmp_path / "draft" / "index.html", "--site", made.folder)
+    assert verified.status == 3
+    assert "a draft" in verified.err
+
+
+def test_p14_a_policy_changed_after_signing_has_no_notice(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+    file = made.folder / "policy.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["purposes"]["wanted-vehicles"]["retention_hours"] = 48
+    file.write_text(json.dumps(content))
+
+    refused = product("notice", made.folder, "--out", tmp_path / "notice")
+
+    assert refused.status == 7
+    assert "E_SIGNATURE" in refused.err
+
+
+def test_p02_a_dpia_that_is_not_the_one_signed_has_no_notice(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+    (made.folder / "dpia.md").write_text("Another assessment.\n")
+
+    refused = product("notice", made.folder, "--out", tmp_path / "notice")
+
+    assert refused.status == 3
+    assert "E_DPIA_HASH" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["notice"], 2),
+        (["notice", "verify"], 2),
+        (["notice", "{site}"], 2),
+        (["notice", "{site}", "--out", "{site}/policy.yaml"], 2),
+        (["notice", "{site}/nowhere", "--out", "{site}/out"], 3),
+        (["notice", "verify", "{site}/nowhere.html", "--site", "{site}"], 3),
+        (["notice", "verify", "{site}/keys", "--site", "{site}"], 3),
+        (["notice", "verify", "{site}/policy.yaml", "--site", "{site}"], 3),
+    ],
+)
+def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], status: int) -> None:
+    made = make_site(tmp_path)
+    done = product(*(one.format(site=made.folder) for one in arguments))
+
+    assert done.status == status
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("draft", [[], ["--draft"]])
+def test_a_policy_that_contradicts_itself_has_no_notice_and_no_draft(
+    tmp_path: Path, draft: list[str]
+) -> None:
+    made = make_site(tmp_path, policy_yaml=policy(rules=[hotlist_rule(list="nowhere")]))
+
+    refused = product("notice", made.folder, "--out", tmp_path / "notice", *draft)
+
+    assert refused.status == 3
+    assert "no list has this name" in refused.err
+    assert "E_INTERNAL" not in refused.err
+
+
+def in_force(made: MadeSite, at: str) -> None:
+    whole = read_policy(made.folder / "policy.yaml").model
+    signatures = read_signatures(made.folder / "policy.signatures.json")
+    record = activate(whole, BOX, SigningKey.demo_of("mayor"), datetime.fromisoformat(at))
+    PolicyState(made.folder / "state").put_in_force(
+        InForce(activation=record, policy=whole, signatures=signatures)
+    )
+
+
+def widened() -> dict[str, Any]:
+    content = policy(rules=[hotlist_rule(reveal="occupants")])
+    content |= {"version": 2}
+    content["dpia"] |= {
+        "date": "2026-03-01",
+        "dpo_opinion": {"date": "2026-03-02", "text": "Yes"},
+        "sha256": hashlib.sha256(WRITTEN_ANEW).hexdigest(),
+    }
+    content["activation"] = {"not_before": "2026-04-01", "sunset": "2028-12-31"}
+    return content
+
+
+def test_p04_a_version_that_was_in_force_is_told_with_what_widened(tmp_path: Path) -> None:
+    made = make_site(tmp_path)
+    in_force(made, "2026-02-01T12:00:00+00:00")
+    (made.folder / "dpia.md").write_bytes(WRITTEN_ANEW)
+    (made.folder / "policy.yaml").write_text(json.dumps(widened()))
+    sign_site(made.folder)
+
+    written = product("notice", made.folder, "--out", tmp_path / "notice")
+
+    assert written.status == 0, written.err
+    text = (tmp_path / "notice" / "index.html").read_text()
+    history = text[text.index('id="en-history"') : text.index('id="en-rights"')]
+    assert '<span class="tag widening">Wider</span>' in history
+    assert "what a picture shows" in history
+    assert "Version 1" in history
+
+
+def test_p08_no_plate_of_a_list_gets_into_a_notice(tmp_path: Path) -> None:
+    plate = "1QXJ742"
+    made = make_site(tmp_path, stolen=[plate])
+    assert plate in (made.folder / "lists" / "stolen.csv").read_text()
+
+    done = product("notice", made.folder, "--out", tmp_path / "notice")
+
+    assert done.status == 0, done.err
+    assert sweep_tree([tmp_path / "notice"], needles(plate)) == []
+    assert list_csv([plate]) not in done.out + done.err
+
+
+# --- a real browser ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def notice(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The notice of the demo site, whose policy has two cameras and every kind of rule."""
+    site = tmp_path_factory.mktemp("site") / "demo"
+    shutil.copytree(CONFIG / "demo", site)
+    quarters = [
+        {"quarter": "2026-Q1", "vehicles": 41230, "reports": {"school-street": 131, "stolen": 2}},
+        {
+            "quarter": "2026-Q2",
+            "vehicles": 39870,
+            "reports": {"school-street": 88, "stolen": "<10"},
+        },
+    ]
+    (site / "counts.json").write_text(json.dumps({"site": "demo-street", "quarters": quarters}))
+    out = tmp_path_factory.mktemp("notice")
+    done = product("notice", site, "--out", out)
+    assert done.status == 0, done.err
+    return out
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browser(tmp_path_factory.mktemp("profile")) as one:
+        yield one
+
+
+def address(notice: Path, fragment: str = "") -> str:
+    return (notice / "index.html").as_uri() + (f"#{fragment}" if fragment else "")
+
+
+def seen(tab: Browser) -> list[str]:
+    found: list[str] = tab.value(
+        "[...document.querySelectorAll('article')].filter(one => one.checkVisibility())"
+        ".map(one => one.lang)"
+    )
+    return found
+
+
+@needs_chromium
+def test_p14_each_language_is_shown_alone_and_all_together(tab: Browser, notice: Path) -> None:
+    shown = {}
+    for fragment in ("", *LANGUAGES, "all", "fr-rights"):
+        tab.open(address(notice, fragment))
+        shown[fragment] = seen(tab)
+
+    assert shown == {
+        "": ["nl"],
+        "nl": ["nl"],
+        "fr": ["fr"],
+        "de": ["de"],
+        "en": ["en"],
+        "all": ["nl", "fr", "de", "en"],
+        "fr-rights": ["fr"],
+    }
+
+
+@needs_chromium
+def test_p14_each_language_shows_its_own_words_and_no_others(tab: Browser, notice: Path) -> None:
+    for language in LANGUAGES:
+        tab.open(address(notice, language))
+        told = tab.value("document.body.innerText")
+
+        assert Words(language)("records.heading") in told
+        for other in LANGUAGES:
+            assert (Words(other)("records.heading") in told) is (other == language)
+
+
+@needs_chromium
+def test_a_page_asks_for_nothing_but_itself(tab: Browser, notice: Path) -> None:
+    for fragment in ("", "en", "all"):
+        tab.open(address(notice, fragment))
+        tab.picture()
+
+        assert {one.partition("#")[0] for one in tab.requests} == {address(notice)}
+        assert tab.blocked == []
+        assert tab.log == []
+
+
+@needs_chromium
+def test_the_browser_would_have_seen_a_request(tab: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text('<p>x</p><img src="https://elsewhere.invalid/x.png" alt="">')
+    tab.open(page.as_uri())
+
+    assert "https://elsewhere.invalid/x.png" in tab.requests
+
+
+@needs_chromium
+def test_the_policy_of_the_page_forbids_scripts_and_requests(
+    tab: Browser, notice: Path, tmp_path: Path
+) -> None:
+    forged = tmp_path / "index.html"
+    forged.write_text(
+        (notice / "index.html")
+        .read_text()
+        .replace(
+            "<main>",
+            '<main><script>document.title = "run"</script>'
+            '<img src="https://elsewhere.invalid/x.png" alt="">',
+        )
+    )
+    tab.open(forged.as_uri())
+
+    assert tab.value("document.title") != "run"
+    assert tab.blocked == ["https://elsewhere.invalid/x.png"]
+    assert [one for one in tab.requests if "elsewhere" in one] == []
+    assert any("Content Security Policy" in one for one in tab.log)
+
+
+@needs_chromium
+def test_pictures_of_every_language_are_full_and_differ(tab: Browser, notice: Path) -> None:
+    pictures = []
+    for language in LANGUAGES:
+        tab.open(address(notice, language))
+        image = decoded(tab.picture())
+        assert image.shape[0] > 3000
+        assert image.shape[1] == 1280
+        # Ink in every screenful: nothing is empty or hidden.
+        for start in range(0, image.shape[0] - 900, 900):
+            assert image[start : start + 900].std() > 5
+        pictures.append(image[:900])
+
+    for number, one in enumerate(pictures):
+        for other in pictures[:number]:
+            assert not np.array_equal(one, other)
+
+
+@needs_chromium
+def test_the_page_prints_in_the_chosen_language(tab: Browser, notice: Path) -> None:
+    tab.open(address(notice, "de"))
+    printed = tab.pdf()
+    tab.open(address(notice, "all"))
+    every = tab.pdf()
+
+    assert printed.startswith(b"%PDF")
+    assert pages(printed) >= 4
+    assert pages(every) > 3 * pages(printed)
+    tab.media(kind="print")
+    assert tab.value("getComputedStyle(document.querySelector('.bar nav')).display") == "none"
+    tab.media()
+
+
+@needs_chromium
+def test_the_qr_code_says_which_policy_was_signed(tab: Browser, notice: Path) -> None:
+    whole = read_policy(CONFIG / "demo" / "policy.yaml").model
+    for scheme in ("light", "dark"):
+        tab.open(address(notice, "en"))
+        tab.media(scheme)
+        image = decoded(tab.picture("#en .qr", scale=4))
+        told, _, _ = cv2.QRCodeDetector().detectAndDecode(image)
+        tab.media()
+
+        assert told == f"edge-anpr policy demo-street 1 sha256:{whole.sha256()}"
+
+
+@needs_chromium
+def test_a_sign_shows_all_of_it_and_its_qr_code_leads_to_the_page(
+    tab: Browser, notice: Path
+) -> None:
+    for name in sorted(BOARDS):
+        tab.open((notice / name).as_uri())
+        tab.size(1200, 800)
+        boxes = tab.value(
+            "[...document.querySelectorAll('text:not([fill-opacity])')]"
+            ".map(one => one.getBBox())"
+            ".map(box => [box.x, box.y, box.x + box.width, box.y + box.height])"
+        )
+        image = decoded(tab.picture("svg > svg", scale=2))
+        told, _, _ = cv2.QRCodeDetector().detectAndDecode(image)
+
+        assert told == "https://voorbeeldgem.example/cameras/demo-street"
+        for left, top, right, bottom in boxes:
+            assert 10 <= left < right <= 590, name
+            assert 10 <= top < bottom <= 390, name
+        tab.size(1280, 900)
+
+
+# --- people who see little, hear the page or use no mouse -------------------------------------
+
+CONTRAST = """
+(() => {
+  const parse = text => {
+    const found = text.match(/[\\d.]+/g).map(Number);
+    return found.length < 4 ? [...found, 1] : found;
+  };
+  const over = (top, under) => top.slice(0, 3).map((v, i) => v * top[3] + under[i] * (1 - top[3]));
+  const light = rgb => {
+    const [r, g, b] = rgb.map(v => v / 255).map(
+      v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = one => {
+    const layers = [];
+    for (let at = one; at; at = at.parentElement) layers.push(getComputedStyle(at).backgroundColor);
+    let colour = [255, 255, 255];
+    for (const layer of layers.reverse()) colour = over(parse(layer), colour);
+    return colour;
+  };
+  const found = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const one = walk.currentNode.parentElement;
+    if (!walk.currentNode.data.trim() || !one.checkVisibility() || one.closest('svg')) continue;
+    const style = getComputedStyle(one);
+    const back = behind(one), ink = over(parse(style.color), back);
+    const [a, b] = [light(ink), light(back)].sort((x, y) => y - x);
+    const size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    found.push([(a + 0.05) / (b + 0.05), large ? 3 : 4.5, walk.currentNode.data.trim()]);
+  }
+  return found;
+})()
+"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_has_the_contrast_that_wcag_asks(
+    tab: Browser, notice: Path, scheme: str
+) -> None:
+    tab.open(address(notice, "all"))
+    tab.media(scheme)
+    found = tab.value(CONTRAST)
+    tab.media()
+
+    assert len(found) > 800
+    assert [one for one in found if one[0] < one[1]] == []
+
+
+@needs_chromium
+def test_the_contrast_rule_sees_pale_words(tab: Browser, tmp_path: Path) -> None:
+    page = tmp_path / "index.html"
+    page.write_text('<p style="color: #777; background: #fff">pale</p><p>dark</p>')
+    tab.open(page.as_uri())
+    ratios = {word: ratio for ratio, _, word in tab.value(CONTRAST)}
+
+    # The two values that WCAG's own formula gives.
+    assert ratios["pale"] == pytest.approx(4.48, abs=0.01)
+    assert ratios["dark"] == pytest.approx(21, abs=0.01)
+
+
+@needs_chromium
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_screen_reader_finds_landmarks_headings_and_names(
+    tab: Browser, notice: Path, language: Any
+) -> None:
+    tab.open(address(notice, language))
+    told = tab.accessible()
+    roles = [one["role"] for one in told]
+    levels = [int(one["level"]) for one in told if one["role"] == "heading"]
+
+    for landmark in ("banner", "main", "contentinfo"):
+        assert roles.count(landmark) == 1
+    assert roles.count("navigation") == 2
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    for one in told:
+        if one["role"] in {"link", "img", "image", "region", "navigation", "heading"}:
+            assert one["name"], one
+    assert Words(language)("where.map_text") in [
+        one["name"] for one in told if one["role"] in {"img", "image"}
+    ]
+
+
+@needs_chromium
+def test_every_table_names_its_columns_and_rows(tab: Browser, notice: Path) -> None:
+    tab.open(address(notice, "all"))
+    bare = tab.value(
+        "[...document.querySelectorAll('table')].filter(one => "
+        "[...one.querySelectorAll('tr')].some(row => !row.querySelector('th[scope]'))).length"
+    )
+
+    assert tab.value("document.querySelectorAll('table').length") >= 20
+    assert bare == 0
+
+
+@needs_chromium
+def test_ids_are_given_once_and_what_refers_to_them_finds_them(tab: Browser, notice: Path) -> None:
+    tab.open(address(notice, "all"))
+    ids = tab.value("[...document.querySelectorAll('[id]')].map(one => one.id)")
+    referred = tab.value(
+        "[...document.querySelectorAll('[aria-labelledby]')].map(one => "
+        "one.getAttribute('aria-labelledby'))"
+    )
+    anchors = tab.value(
+        "[...document.querySelectorAll('a[href^=\"#\"]')].map(one => "
+        "one.getAttribute('href').slice(1))"
+    )
+
+    assert len(ids) == len(set(ids))
+    assert set(referred) <= set(ids)
+    assert set(anchors) <= set(ids)
+
+
+@needs_chromium
+def test_the_first_key_offers_to_skip_and_keeps_the_language(tab: Browser, notice: Path) -> None:
+    tab.open(address(notice, "de"))
+    # Chromium goes on from the place that was jumped to; a reader who begins at the top does not.
+    tab.value("document.body.tabIndex = -1, document.body.focus()")
+    tab.press("Tab")
+
+    assert tab.value("document.activeElement.textContent") == Words("de")("page.skip")
+    assert tab.value("document.activeElement.getBoundingClientRect().top") >= 0
+    tab.press("Enter")
+    assert tab.value("location.hash") == "#de-brief"
+    assert seen(tab) == ["de"]
+
+
+@needs_chromium
+def test_who_tabs_through_the_page_always_sees_where_they_are(tab: Browser, notice: Path) -> None:
+    tab.open(address(notice))
+    outlines = []
+    for _ in range(30):
+        tab.press("Tab")
+        outlines.append(
+            tab.value(
+                "(() => {const s = getComputedStyle(document.activeElement);"
+                "return document.activeElement.tagName + ' ' + s.outlineStyle + ' ' +"
+                "parseFloat(s.outlineWidth)})()"
+            )
+        )
+
+    assert set(outlines) <= {"A solid 3", "DIV solid 3"}
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [320, 390, 768])
+def test_nothing_is_wider_than_a_small_screen(tab: Browser, notice: Path, width: int) -> None:
+    for language in LANGUAGES:
+        tab.open(address(notice, language))
+        tab.size(width, 800)
+        wide = tab.value("document.documentElement.scrollWidth")
+        tab.size(1280, 900)
+
+        assert wide <= width, language
+
+
+def decoded(png: bytes) -> Any:
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
+    return image
+
+
+def pages(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type\s*/Page\b", pdf))

@@ -1,0 +1,189 @@
+"""P13 over the real process: with real keys a list is a sealed bundle and nothing else."""
+
+from __future__ import annotations
+
+import csv
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.audit_log import read_log
+from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.topics import BoxTopics
+from edge.errors import ExitCode
+from edge.privacy.audit import ListChanged
+from tests.canary import needles, sweep_bytes, sweep_tree
+from tests.product import CLIPS, Finished, product, verb
+from tests.real_site import RealSite, make_real_site
+from tests.sites import BOX, SITE, list_csv, make_site
+
+CLIP = "street_day.mp4"
+TOPIC = BoxTopics(SITE, BOX, frozenset(), frozenset({"stolen"})).bundle("stolen")
+
+
+def plates_of(clip: str) -> list[str]:
+    with (CLIPS / "labels.csv").open(newline="") as file:
+        return [row["plate"] for row in csv.DictReader(file) if row["clip"] == clip]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> RealSite:
+    return make_real_site(tmp_path)
+
+
+def run(made: RealSite, *arguments: str | Path, clip: Path = CLIPS / CLIP) -> Finished:
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return product(
+        "run", "--site", made.folder, "--source", clip, "--recorded-at", now, "--drain", "0",
+        "--json", *arguments,
+    )  # fmt: skip
+
+
+def refused(done: Finished, code: str) -> None:
+    assert "Traceback" not in done.err
+    assert (done.status, len(done.error_lines)) == (ExitCode.CONFIG, 1), done.err
+    assert f"error: {code}: " in done.err
+
+
+def done_well(done: Finished) -> Finished:
+    assert done.status == 0, done.err
+    return done
+
+
+# --- the verbs ----------------------------------------------------------------------------------
+
+
+def test_p13_from_the_issuers_file_to_a_list_in_force(made: RealSite, tmp_path: Path) -> None:
+    built = done_well(verb(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
+    bundle = tmp_path / "stolen.bundle"
+    seen = done_well(verb("lists", "inspect", bundle))
+    examined = done_well(verb("lists", "inspect", bundle, "--site", made.folder, "--json"))
+    assert not (made.state / "lists").exists()
+    installed = done_well(verb("lists", "install", bundle, "--site", made.folder, "--json"))
+    in_force = done_well(verb("lists", "inspect", "--site", made.folder, "--json"))
+
+    assert built.json == examined.json == installed.json == in_force.json
+    (facts,) = in_force.json["lists"]
+    assert (facts["entries"], facts["issuer"], facts["list_id"]) == (2, "office", "stolen")
+    assert facts["sha256"] in seen.out
+    recorded = ListChanged("installed", "stolen", facts["counter"], facts["sha256"])
+    assert [entry.event for entry in read_log(made.state).entries][1:] == [recorded]
+    assert "2 entries" not in seen.out, "outside the seal nobody can count them"
+    for plate in ("1QQQ777", "1QQQ778"):
+        wanted = needles(plate)
+        assert sweep_tree([made.folder, bundle.parent / "signers"], wanted) == []
+        for one in (built, seen, examined, installed, in_force):
+            assert list(sweep_bytes("streams", (one.out + one.err).encode(), wanted)) == []
+
+
+def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None:
+    file = made.csv(["1QQQ777"])
+    file.write_text(file.read_text() + "e2,1QQQ778,2026-01-01,9999-12-31,law,stolen,office\n")
+    done = verb(*made.build(file))
+    refused(done, "E_LIST")
+    assert "office.csv:3: end: more than 5 years" in done.err
+    assert "1QQQ77" not in done.err
+    assert not (tmp_path / "stolen.bundle").exists()
+
+
+def test_p13_what_the_policy_does_not_allow_is_not_installed(made: RealSite) -> None:
+    done_well(verb(*made.build(made.csv(["1QQQ777"]))))
+    done_well(verb("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder))
+    before = (made.state / "lists" / "stolen.bundle").read_bytes()
+
+    too_many = made.csv([f"1QQQ{number:03}" for number in range(51)])
+    done_well(verb(*made.build(too_many, "long.bundle")))
+    long = verb("lists", "install", made.folder.parent / "long.bundle", "--site", made.folder)
+    refused(long, "E_LIST_BUNDLE")
+    assert "the policy allows 50" in long.err
+
+    (made.folder.parent / "none.bundle").write_bytes(b"\xff" * 5000)
+    garbage = verb("lists", "install", made.folder.parent / "none.bundle", "--site", made.folder)
+    refused(garbage, "E_LIST_BUNDLE")
+    assert (made.state / "lists" / "stolen.bundle").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["lists", "inspect"], "give a bundle"),
+        (["lists", "inspect", "gone.bundle"], "no such file"),
+        (["suspend", "sign", "gone.json", "--key", "gone.key"], "no such file"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments: list[str], says: str) -> None:
+    done = verb(*arguments)
+    assert done.status in {ExitCode.USAGE, ExitCode.CONFIG}
+    assert len(done.error_lines) == 1
+    assert says in done.err
+
+
+def test_counters_and_zones_are_checked(made: RealSite) -> None:
+    build = made.build(made.csv(["1QQQ777"]))
+    for option, value in (("--counter", "0"), ("--counter", "9" * 400), ("--timezone", "Mars/X")):
+        done = verb(*build, option, value)
+        assert done.status == ExitCode.USAGE, done.err
+        assert f"{option}: " in done.err
+
+
+# --- the running box ----------------------------------------------------------------------------
+
+
+def test_p13_no_camera_opens_without_its_lists_and_a_clear_file_is_none(made: RealSite) -> None:
+    (made.folder / "lists" / "stolen.csv").write_text(list_csv(plates_of(CLIP), "2030-01-01"))
+    never_opened = made.folder.parent / "clip.mp4"
+    never_opened.write_bytes(b"never opened")
+    done = run(made, clip=never_opened)
+    refused(done, "E_LIST_MISSING")
+    assert "stolen" in done.err
+
+
+def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path: Path) -> None:
+    listed, other = plates_of(CLIP)[:2]
+    with EmbeddedBroker() as broker:
+        made = make_real_site(tmp_path, port=broker.port)
+        done_well(verb(*made.build(made.csv([listed]))))
+        bundle = (tmp_path / "stolen.bundle").read_bytes()
+        with BrokerLink.open(BrokerOptions("127.0.0.1", broker.port, "office")) as link:
+            link.publish(TOPIC, bundle, retain=True)
+        (tmp_path / "office.csv").unlink()
+        done = run(made, "--drain", "10")
+    assert done_well(done).json["hits"] == 1
+    assert (made.state / "lists" / "stolen.bundle").read_bytes() == bundle
+    for plate in (listed, other):
+        wanted = needles(plate)
+        assert sweep_tree([made.folder], wanted) == []
+        assert list(sweep_bytes("streams", (done.out + done.err).encode(), wanted)) == []
+
+
+def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated(
+    tmp_path: Path,
+) -> None:
+    with EmbeddedBroker() as broker:
+        made = make_real_site(tmp_path, port=broker.port)
+        file = made.csv(plates_of(CLIP)[:1])
+        now = datetime.now(timezone.utc)
+        ended = (now - timedelta(minutes=1)).isoformat(timespec="seconds")
+        lines = file.read_text().splitlines()
+        cells = lines[1].split(",")
+        cells[2], cells[3] = (now - timedelta(hours=6)).isoformat(timespec="seconds"), ended
+        file.write_text("\n".join([lines[0], ",".join(cells)]) + "\n")
+        done_well(verb(*made.build(file)))
+        done_well(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
+        while_valid = (now - timedelta(hours=1)).isoformat(timespec="seconds")
+        done = product(
+            "run", "--site", made.folder, "--source", CLIPS / CLIP, "--recorded-at", while_valid,
+            "--json",
+        )  # fmt: skip
+    assert done_well(done).json["hits"] == 0
+
+
+def test_p13_with_demo_keys_a_clear_file_will_do(tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker:
+        made = make_site(tmp_path, stolen=plates_of(CLIP)[:1], port=broker.port)
+        done = product(
+            "run", "--site", made.folder, "--source", CLIPS / CLIP, "--json", "--drain", "0"
+        )
+    assert done.json["hits"] == 1

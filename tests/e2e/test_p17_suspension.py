@@ -1,0 +1,244 @@
+"""P17 over the real process: a signed order shuts the cameras, and only another opens them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.adapters.audit_log import read_log
+from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.suspension_store import FILE_NAME
+from edge.adapters.topics import BoxTopics
+from edge.errors import ExitCode
+from edge.policy.suspension import Action, new_order
+from edge.privacy.audit import Suspension
+from edge.privacy.signing import SigningKey
+from tests.brokers import wait_until
+from tests.product import CLIPS, product, start, verb
+from tests.sites import BOX, CAMERA, SITE, MadeSite, make_site
+from tests.wiretap import Wiretap
+
+PROMISE_S = 5.0
+"""What is promised, on a box that does nothing else."""
+
+PATIENCE = 3
+"""A machine that runs all tests at once is slower than a box."""
+
+TOPICS = BoxTopics(SITE, BOX, frozenset({CAMERA}))
+VTC, MAYOR = SigningKey.demo_of("vtc"), SigningKey.demo_of("mayor")
+LONG_CLIPS = 40
+
+
+def order(action: Action, *keys: SigningKey, after_s: float = 0) -> bytes:
+    moment = datetime.now(timezone.utc) + timedelta(seconds=after_s)
+    made = new_order(SITE, action, "no-dpia", moment)
+    for key in keys:
+        made = made.signed_by(key)
+    return made.to_bytes()
+
+
+def send(port: int, payload: bytes) -> float:
+    """Publish to the box's command topic, retained; returns when the broker had it."""
+    with BrokerLink.open(BrokerOptions("127.0.0.1", port, "supervisor")) as link:
+        link.publish(TOPICS.command, payload, retain=True)
+        return time.monotonic()
+
+
+@pytest.fixture
+def broker() -> Iterator[EmbeddedBroker]:
+    with EmbeddedBroker() as running:
+        yield running
+
+
+@pytest.fixture
+def made(tmp_path: Path, broker: EmbeddedBroker) -> MadeSite:
+    return make_site(tmp_path, port=broker.port)
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    """Minutes of footage, so that nothing ends by itself."""
+    folder = tmp_path / "footage"
+    folder.mkdir()
+    for number in range(LONG_CLIPS):
+        for suffix in (".mp4", ".json"):
+            shutil.copy(CLIPS / f"street_day{suffix}", folder / f"{number:02}{suffix}")
+    return folder
+
+
+def arguments(made: MadeSite, footage: Path) -> list[str | Path]:
+    return ["run", "--site", made.folder, "--source", footage, "--realtime", "--drain", "0"]
+
+
+@contextmanager
+def running(made: MadeSite, footage: Path) -> Iterator[subprocess.Popen[str]]:
+    """A box that looks at its footage, until the block ends."""
+    process = start(arguments(made, footage))
+    try:
+        assert wait_until(lambda: watches(process.pid, footage), 180), "it opened no camera"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def looks_at(pid: int, footage: Path) -> set[Path]:
+    """Which of the footage the process has open."""
+    found = set()
+    with contextlib.suppress(OSError):  # it has ended
+        for handle in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.add(handle.readlink())
+    return {path for path in found if footage in path.parents}
+
+
+def watches(pid: int, footage: Path) -> bool:
+    """Whether it has the same recording open for a second: it is watching, and not probing."""
+    before = looks_at(pid, footage)
+    deadline = time.monotonic() + 1.0
+    while before and time.monotonic() < deadline:
+        before &= looks_at(pid, footage)
+        time.sleep(0.02)
+    return bool(before)
+
+
+def shut_at(pid: int, footage: Path) -> float:
+    """When the process had the last of the footage open; it then stays shut for two seconds.
+
+    Between two recordings none is open for a moment, so one look is not enough.
+    """
+    last = started = time.monotonic()
+    while time.monotonic() < last + 2.0:
+        assert time.monotonic() < started + 60, "it goes on looking"
+        if looks_at(pid, footage):
+            last = time.monotonic()
+        time.sleep(0.02)
+    return last
+
+
+def availability(wiretap: Wiretap) -> list[dict[str, Any]]:
+    return [json.loads(message.payload) for message in wiretap.of_kind("availability")]
+
+
+def is_safe(wiretap: Wiretap, reason: str) -> Callable[[], bool]:
+    return lambda: any(
+        (said["state"], said["reason"]) == ("safe", reason) for said in availability(wiretap)
+    )
+
+
+def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
+    made: MadeSite, footage: Path, broker: EmbeddedBroker
+) -> None:
+    with Wiretap(broker.port) as wiretap:
+        with running(made, footage) as process:
+            assert not is_safe(wiretap, "E_SUSPENDED")()
+            sent = send(broker.port, order("suspend", VTC))
+            took_s = shut_at(process.pid, footage) - sent
+            sys.stdout.write(f"cameras shut after {took_s:.2f} s\n")
+            assert took_s < PROMISE_S * PATIENCE
+            assert wait_until(is_safe(wiretap, "E_SUSPENDED"), PROMISE_S * PATIENCE)
+            _out, err = process.communicate(timeout=30)
+            assert process.returncode == ExitCode.CONFIG
+            assert "error: E_SUSPENDED: " in err
+        # A last will or a goodbye must not hide why it is shut.
+        assert availability(wiretap)[-1]["reason"] == "E_SUSPENDED"
+
+    events = [entry.event for entry in read_log(made.state).entries]
+    assert [each.action for each in events if isinstance(each, Suspension)] == ["suspended"]
+
+    # No option, no restart and no other policy version lifts it.
+    again = product(*arguments(made, footage))
+    assert again.status == ExitCode.CONFIG
+    assert "error: E_SUSPENDED: " in again.err
+    status = verb("suspend", "status", "--site", made.folder, "--json").json
+    assert (status["suspended"], status["orders"][0]["reason"]) == (True, "no-dpia")
+
+
+def test_p17_a_killed_box_is_still_suspended_and_a_resume_opens_it(
+    made: MadeSite, footage: Path, broker: EmbeddedBroker, tmp_path: Path
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    shutil.copy(CLIPS / "wrong_way.mp4", clip)
+    shutil.copy(CLIPS / "wrong_way.json", clip.with_suffix(".json"))
+    with running(made, footage) as process:
+        send(broker.port, order("suspend", VTC))
+        assert wait_until((made.state / FILE_NAME).exists, 30)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    short: list[str | Path] = ["run", "--site", made.folder, "--source", clip, "--json"]
+    assert "error: E_SUSPENDED: " in product(*short).err
+
+    # The authority alone does not resume, nor does the city.
+    for keys in ((VTC,), (MAYOR,)):
+        send(broker.port, order("resume", *keys))
+        assert "error: E_SUSPENDED: " in product(*short).err
+    send(broker.port, order("resume", VTC, MAYOR))
+    done = product(*short)
+    assert done.status == 0, done.err
+    assert done.json["frames_analysed"] > 0
+
+
+def test_p17_an_order_as_a_file_shuts_a_running_box_too(
+    made: MadeSite, footage: Path, tmp_path: Path
+) -> None:
+    made_order = tmp_path / "order.json"
+    for name, role in (("vtc", "vtc"), ("mayor", "mayor")):
+        verb("keys", "new", "signer", role, "--out", tmp_path / "signers", "--demo")
+        assert (tmp_path / "signers" / f"{name}.signer.private.json").exists()
+    vtc, mayor = (tmp_path / "signers" / f"{n}.signer.private.json" for n in ("vtc", "mayor"))
+
+    assert verb("suspend", "new", SITE, "--reason", "no-dpia", "--out", made_order).status == 0
+    unsigned = verb("suspend", "install", made_order, "--site", made.folder)
+    assert (unsigned.status, len(unsigned.error_lines)) == (ExitCode.KEYS, 1)
+    assert "E_SIGNATURE" in unsigned.err
+    assert verb("suspend", "sign", made_order, "--key", vtc).status == 0
+    with running(made, footage) as process:
+        assert verb("suspend", "install", made_order, "--site", made.folder).status == 0
+        installed = time.monotonic()
+        assert shut_at(process.pid, footage) - installed < PROMISE_S * PATIENCE
+
+    resume = tmp_path / "resume.json"
+    arguments = ("suspend", "new", SITE, "--reason", "done", "--resume", "--out", resume)
+    assert verb(*arguments).status == 0
+    for key in (vtc, mayor):
+        assert verb("suspend", "sign", resume, "--key", key).status == 0
+    done = verb("suspend", "install", resume, "--site", made.folder)
+    assert done.status == 0, done.err
+    assert "not suspended" in done.out
+
+
+def test_p17_a_suspended_box_opens_no_camera(tmp_path: Path) -> None:
+    made = make_site(tmp_path, port=1)
+    file = tmp_path / "order.json"
+    file.write_bytes(order("suspend", VTC))
+    assert verb("suspend", "install", file, "--site", made.folder).status == 0
+    event = read_log(made.state).entries[-1].event
+    assert isinstance(event, Suspension)
+    assert (event.action, event.key_id) == ("suspended", VTC.public.key_id)
+    never_opened = tmp_path / "clip.mp4"
+    never_opened.write_bytes(b"never opened")
+    done = product("run", "--site", made.folder, "--source", never_opened, "--drain", "0")
+    assert (done.status, len(done.error_lines)) == (ExitCode.CONFIG, 1), done.err
+    assert "E_SUSPENDED" in done.err
+
+
+def test_p17_a_damaged_record_keeps_the_box_shut(tmp_path: Path) -> None:
+    made = make_site(tmp_path, port=1)
+    made.state.mkdir(mode=0o700)
+    (made.state / FILE_NAME).write_text("{}")
+    done = product("run", "--site", made.folder, "--source", CLIPS / "street_day.mp4")
+    assert (done.status, len(done.error_lines)) == (ExitCode.CONFIG, 1), done.err
+    assert "E_SUSPENSION_STATE" in done.err

@@ -1,0 +1,206 @@
+"""Downloads against a real server: resumed, refused, and never half taken for whole."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.download import discard, fetch
+from edge.errors import ModelError, OutboxError
+from tests.webserver import Served, web_server
+
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+FILE = "/det.onnx"
+
+
+@pytest.fixture
+def server() -> Iterator[Served]:
+    with web_server() as served:
+        served.files[FILE] = CONTENT
+        yield served
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Path:
+    return tmp_path / "models" / "det.onnx.part"
+
+
+def test_a_file_comes_whole_and_its_progress_is_told(server: Served, part: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+
+    fetch(server.url(FILE), part, progress=lambda have, total: told.append((have, total)))
+
+    assert part.read_bytes() == CONTENT
+    assert told[0] == (0, len(CONTENT))
+    assert told[-1] == (len(CONTENT), len(CONTENT))
+    assert [have for have, _ in told] == sorted(have for have, _ in told)
+
+
+def broken_off(server: Served, part: Path, after: int = 300_000) -> None:
+    server.stop_after = after
+    with pytest.raises(ModelError, match=rf"broke off after {after} of 1048576 bytes") as refused:
+        fetch(server.url(FILE), part)
+    assert refused.value.code == "E_MODEL_DOWNLOAD"
+    server.stop_after = None
+    server.asked.clear()
+
+
+def test_what_broke_off_goes_on_where_it_stopped(server: Served, part: Path) -> None:
+    broken_off(server, part)
+
+    fetch(server.url(FILE), part)
+
+    assert part.read_bytes() == CONTENT
+    assert server.asked == [(FILE, "bytes=300000-")]
+
+
+def test_it_may_break_off_more_than_once(server: Served, part: Path) -> None:
+    for so_far in (100_000, 200_000):
+        server.stop_after = 100_000
+        with pytest.raises(ModelError, match=f"after {so_far} of 1048576"):
+            fetch(server.url(FILE), part)
+    server.stop_after = None
+
+    fetch(server.url(FILE), part)
+
+    assert part.read_bytes() == CONTENT
+
+
+def test_a_file_that_has_changed_meanwhile_is_fetched_anew(server: Served, part: Path) -> None:
+    broken_off(server, part)
+    server.files[FILE] = CONTENT[::-1]
+    server.etag = '"two"'
+
+    fetch(server.url(FILE), part)
+
+    assert part.read_bytes() == CONTENT[::-1]
+
+
+@pytest.mark.parametrize("etag", ["", 'W/"weak"'])
+def test_without_a_strong_validator_nothing_is_resumed(
+    server: Served, part: Path, etag: str
+) -> None:
+    server.etag = etag
+    broken_off(server, part)
+    server.files[FILE] = CONTENT[::-1]
+
+    fetch(server.url(FILE), part)
+
+    assert part.read_bytes() == CONTENT[::-1]
+    assert server.asked == [(FILE, None)]
+
+
+def test_a_server_without_ranges_is_asked_for_all(server: Served, part: Path) -> None:
+    broken_off(server, part)
+    server.ranges = False
+
+    fetch(server.url(FILE), part)
+
+    assert part.read_bytes() == CONTENT
+
+
+def test_a_part_that_is_already_whole_asks_for_nothing_it_has(server: Served, part: Path) -> None:
+    fetch(server.url(FILE), part)
+    server.asked.clear()
+
+    fetch(server.url(FILE), part, size=len(CONTENT))
+    assert server.asked == []
+
+    server.files[FILE] = b"never sent, since the validator is the same" + CONTENT[43:]
+    fetch(server.url(FILE), part)
+    assert part.read_bytes() == CONTENT
+    assert server.asked == [(FILE, f"bytes={len(CONTENT)}-")]
+
+
+def test_a_part_longer_than_the_file_is_fetched_anew(server: Served, part: Path) -> None:
+    fetch(server.url(FILE), part)
+    server.files[FILE] = CONTENT[:1000]
+
+    fetch(server.url(FILE), part)
+
+    assert part.read_bytes() == CONTENT[:1000]
+
+
+def test_more_bytes_than_expected_are_refused(server: Served, part: Path) -> None:
+    with pytest.raises(ModelError, match="1048576 bytes where at most 1000 are expected"):
+        fetch(server.url(FILE), part, size=1000)
+
+    assert not part.exists()
+
+
+def test_what_is_not_there_is_refused_and_leaves_nothing(server: Served, part: Path) -> None:
+    with pytest.raises(ModelError, match=r"/gone\.onnx: cannot be fetched \(.*404") as refused:
+        fetch(server.url("/gone.onnx"), part)
+
+    assert refused.value.code == "E_MODEL_DOWNLOAD"
+    assert "--from" in refused.value.message
+    assert list(part.parent.iterdir()) == []
+
+
+def test_a_redirect_is_followed_on_this_machine_and_never_into_the_clear(
+    server: Served, part: Path
+) -> None:
+    server.redirects = {"/here": server.url(FILE), "/away": "http://example.org/det.onnx"}
+
+    fetch(server.url("/here"), part)
+    assert part.read_bytes() == CONTENT
+
+    discard(part)
+    with pytest.raises(
+        ModelError, match=r"http://example\.org: weights are fetched over https only"
+    ):
+        fetch(server.url("/away"), part)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://example.org/det.onnx", "ftp://127.0.0.1/det.onnx", "file:///etc/passwd"]
+)
+def test_another_kind_of_address_is_never_asked(part: Path, url: str) -> None:
+    with pytest.raises(ModelError, match="over https only"):
+        fetch(url, part)
+
+    assert not part.parent.exists()
+
+
+def test_a_server_that_is_silent_or_gone_is_said_plainly(server: Served, part: Path) -> None:
+    server.silent = threading.Event()
+    with pytest.raises(ModelError, match="it does not answer"):
+        fetch(server.url(FILE), part, timeout_s=0.3)
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    with pytest.raises(ModelError, match="Connection refused"):
+        fetch(f"http://127.0.0.1:{port}{FILE}", part)
+
+
+def test_a_name_that_is_not_found_says_offline(part: Path) -> None:
+    with pytest.raises(ModelError, match="this machine is offline, or the name is wrong"):
+        fetch("https://weights.invalid/det.onnx", part)
+
+
+def test_a_full_disk_is_said_as_such(server: Served, part: Path) -> None:
+    part.parent.mkdir()
+    part.symlink_to("/dev/full")
+
+    with pytest.raises(OutboxError, match="the disk is full") as refused:
+        fetch(server.url(FILE), part)
+
+    assert refused.value.code == "E_DISK_FULL"
+
+
+def test_a_part_that_another_process_fetches_is_left_alone(server: Served, part: Path) -> None:
+    part.parent.mkdir()
+    with part.open("wb") as other:
+        other.write(b"half")
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_SH)
+        with pytest.raises(ModelError, match="another process is fetching it"):
+            fetch(server.url(FILE), part)
+
+    assert part.read_bytes() == b"half"

@@ -1,0 +1,236 @@
+"""P13, P17: lists and orders by MQTT, over real brokers, and whatever else comes that way."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.keyring import Keyring
+from edge.adapters.list_store import ListStore
+from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.outbox import Outbox
+from edge.adapters.publisher import Publisher
+from edge.adapters.suspension_store import SuspensionStore
+from edge.adapters.system import SystemClock
+from edge.adapters.topics import BoxTopics
+from edge.errors import EdgeError, PublishError
+from edge.policy.suspension import SuspensionOrder, SuspensionTerms, new_order
+from edge.privacy.signing import SigningKey
+from tests import listing
+from tests.brokers import Broker, Mosquitto, slow_broker, verify_receipt, wait_until
+from tests.integration.conftest import needs_mosquitto
+from tests.listing import ISSUED, LIST
+from tests.parties import BOX, SITE, make_parties
+
+SUPERVISOR, CONTROLLER = SigningKey.generate("supervisor"), SigningKey.generate("mayor")
+TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))
+TERMS = SuspensionTerms(
+    site=SITE,
+    box=BOX,
+    suspending={SUPERVISOR.public.key_id: SUPERVISOR.public},
+    controllers={CONTROLLER.public.key_id: CONTROLLER.public},
+)
+
+
+def order(action: str, *keys: SigningKey, after_s: float = 0, site: str = SITE) -> SuspensionOrder:
+    moment = ISSUED + timedelta(seconds=after_s)
+    made = new_order(site, "resume" if action == "resume" else "suspend", "no-dpia", moment)
+    for key in keys:
+        made = made.signed_by(key)
+    return made
+
+
+class Box:
+    """A publisher with the stores of lists and suspensions behind it."""
+
+    def __init__(self, folder: Path, broker: Broker) -> None:
+        self.folder = folder
+        self.options = BrokerOptions(broker.host, broker.port, "box", connect_timeout_s=3.0)
+        self.parties = make_parties(folder / "parties")
+        self.lists = ListStore(
+            folder / "state",
+            self.parties.box,
+            {LIST: listing.terms()},
+            lambda: ISSUED + timedelta(hours=1),
+        )
+        self.suspensions = SuspensionStore(folder / "state")
+        self.heard: list[bytes] = []
+        self._keyring = Keyring.open(folder / "keyring", SystemClock())
+        self._outbox = Outbox.open(folder / "state", self._keyring, reserve_mib=1)
+        self.publisher = Publisher(
+            self._outbox,
+            self.options,
+            TOPICS,
+            verify_receipt,
+            clock=SystemClock(),
+            jitter=random.Random(1).random,
+            takers={TOPICS.bundle(LIST): self._take_list, TOPICS.command: self._take_order},
+        )
+
+    def _take_list(self, payload: bytes) -> None:
+        self.heard.append(payload)
+        self.lists.install(payload, list_id=LIST)
+
+    def _take_order(self, payload: bytes) -> None:
+        self.heard.append(payload)
+        self.suspensions.take(payload, TERMS)
+
+    @property
+    def suspended(self) -> bool:
+        return self.suspensions.load().suspended
+
+    @property
+    def plates(self) -> list[str]:
+        return [entry.plate.reveal() for entry in self.lists.entries(LIST)]
+
+    def bundle(self, plate: str, counter: int) -> bytes:
+        entry = listing.entry(plate=plate)
+        return listing.bundle(self.parties.box_public, entry, counter=counter)
+
+    def close(self) -> None:
+        self.publisher.stop()
+        self._outbox.close()
+        self._keyring.close()
+
+
+@pytest.fixture
+def box(tmp_path: Path, broker: Broker) -> Iterator[Box]:
+    made = Box(tmp_path, broker)
+    yield made
+    made.close()
+
+
+def send(broker: Broker, topic: str, *payloads: bytes, retain: bool = True) -> None:
+    """As any MQTT client would."""
+    with BrokerLink.open(BrokerOptions(broker.host, broker.port, "sender")) as link:
+        for payload in payloads:
+            assert link.publish(topic, payload, retain=retain) < 0x80
+
+
+def test_p13_a_list_reaches_a_box_that_was_away_when_it_was_sent(box: Box, broker: Broker) -> None:
+    send(broker, TOPICS.bundle(LIST), box.bundle("1QQQ777", 7))
+    box.publisher.start()
+    assert wait_until(lambda: len(box.heard) == 1)
+    assert wait_until((box.folder / "state" / "list-counters.json").exists)
+    assert box.plates == ["1QQQ777"]
+
+    send(broker, TOPICS.bundle(LIST), box.bundle("1QQQ778", 8))
+    assert wait_until(lambda: box.plates == ["1QQQ778"])
+
+
+def test_p17_an_order_reaches_a_box_that_was_away_and_one_that_is_there(
+    box: Box, broker: Broker
+) -> None:
+    send(broker, TOPICS.command, order("suspend", SUPERVISOR).to_bytes())
+    box.publisher.start()
+    assert wait_until(lambda: box.suspended)
+
+    send(broker, TOPICS.command, order("resume", SUPERVISOR, CONTROLLER, after_s=1).to_bytes())
+    assert wait_until(lambda: not box.suspended)
+
+
+def test_p13_p17_hostile_messages_change_nothing_and_end_nothing(
+    box: Box, broker: Broker, caplog: pytest.LogCaptureFixture
+) -> None:
+    stranger = SigningKey.generate("control-room")
+    good_list, good_order = box.bundle("1QQQ777", 7), order("suspend", SUPERVISOR).to_bytes()
+    box.publisher.start()
+    assert wait_until(lambda: box.publisher.state.connected)
+    send(broker, TOPICS.bundle(LIST), good_list, good_order)
+    assert wait_until(lambda: len(box.heard) == 2)
+    bent = bytearray(box.bundle("1QQQ778", 8))
+    bent[-20] ^= 1
+    hostile_lists = [
+        b"",
+        b"\x00" * 1000,
+        b"[" * 500_000,
+        b"{}" * 300_000,
+        bytes(bent),
+        box.bundle("1QQQ778", 8)[:-1],
+        box.bundle("1QQQ778", 6),
+        listing.bundle(box.parties.box_public, key=stranger, counter=8),
+        good_order,
+    ]
+    hostile_orders = [
+        b"",
+        b"\xff" * 500_000,
+        good_list,
+        good_order[:-1],
+        order("suspend", stranger).to_bytes(),
+        order("suspend").to_bytes(),
+        order("suspend", SUPERVISOR, site="elsewhere").to_bytes(),
+        order("resume", SUPERVISOR, CONTROLLER).to_bytes(),
+        order("resume", CONTROLLER, after_s=5).to_bytes(),
+    ]
+    send(broker, TOPICS.bundle(LIST), *hostile_lists, retain=False)
+    send(broker, TOPICS.command, *hostile_orders, retain=False)
+
+    assert wait_until(lambda: len(box.heard) == 2 + len(hostile_lists) + len(hostile_orders))
+    send(broker, TOPICS.command, order("suspend", SUPERVISOR).to_bytes())
+    assert wait_until(lambda: box.suspended), "the box no longer hears orders"
+    assert box.plates == ["1QQQ777"]
+    assert "1QQQ77" not in caplog.text
+    assert sum("refused on" in line for line in caplog.messages) >= len(hostile_orders)
+
+
+def test_p13_p17_what_is_sent_elsewhere_is_not_heard(box: Box, broker: Broker) -> None:
+    box.publisher.start()
+    assert wait_until(lambda: box.publisher.state.connected)
+    for topic in (
+        f"anpr/{SITE}/{BOX}/lists/permits",
+        f"anpr/{SITE}/box-2/command",
+        f"anpr/elsewhere/{BOX}/command",
+        f"anpr/{SITE}/{BOX}/command/now",
+    ):
+        send(broker, topic, order("suspend", SUPERVISOR).to_bytes())
+    send(broker, TOPICS.command, b"last")
+    assert wait_until(lambda: box.heard == [b"last"])
+    assert not box.suspended
+
+
+def test_p17_an_order_is_heard_while_a_hit_waits_for_the_brokers_word() -> None:
+    """A broker that is slow with a PUBACK must not make the box deaf."""
+    heard: list[bytes] = []
+    with slow_broker(TOPICS.command, b"order") as port:
+        options = BrokerOptions("127.0.0.1", port, "box")
+        link = BrokerLink.open(options, urgent={TOPICS.command: heard.append})
+        with pytest.raises(PublishError, match="did not acknowledge a message"):
+            link.publish("anpr/s/b/c/hit", b"never acknowledged", timeout_s=1.0)
+        link.abort()
+    assert heard == [b"order"]
+
+
+@needs_mosquitto
+def test_a_broker_keeps_larger_packets_away_than_the_box_wants(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker:
+        options = BrokerOptions(broker.host, broker.port, "box", largest_packet_bytes=2000)
+        with BrokerLink.open(options) as link:
+            link.subscribe(["anpr/#"])
+            send(broker, "anpr/a", bytes(1000), bytes(5000), bytes(1001))
+            sizes: list[int] = []
+            while len(sizes) < 2 and (message := link.receive(5.0)) is not None:
+                link.acknowledge(message)
+                sizes.append(len(message.payload))
+    assert sizes == [1000, 1001]
+
+
+def test_a_publisher_takes_only_topics_of_its_own_box(tmp_path: Path) -> None:
+    with (
+        Keyring.open(tmp_path / "keyring", SystemClock()) as keyring,
+        Outbox.open(tmp_path / "state", keyring, reserve_mib=1) as outbox,
+        pytest.raises(EdgeError, match="closed"),
+    ):
+        Publisher(
+            outbox,
+            BrokerOptions("127.0.0.1", 1, "box"),
+            TOPICS,
+            verify_receipt,
+            clock=SystemClock(),
+            jitter=lambda: 0.5,
+            takers={"anpr/#": json.loads},
+        )

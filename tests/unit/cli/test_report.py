@@ -1,0 +1,184 @@
+"""The page on accuracy stands alone, holds the figures and no plate."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.system import product_version
+from edge.adapters.weights import Manifest, Weights
+from edge.cli.evaluate import ClipScore, summarise
+from edge.cli.evaluate_images import ImageScore, summarise_images
+from edge.cli.report import (
+    Measured,
+    clips_page,
+    images_page,
+    require_writable,
+    write_page,
+)
+from edge.domain.accuracy import PlateOutcome, ReadOutcome
+from edge.errors import ConfigError, OutboxError
+
+VOID = {"meta", "link", "br"}
+LABELS_SHA256 = "ab" * 32
+
+
+class Page(HTMLParser):
+    """The words of a page, its elements and attributes; complains of what is left open."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.words = ""
+        self.elements: list[str] = []
+        self.attributes: list[tuple[str, str]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append(tag)
+        self.attributes += [(name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words += data + " "
+
+
+@pytest.fixture
+def measured() -> Measured:
+    own = Manifest.load(environment={})
+    return Measured(
+        moment=datetime(2026, 3, 10, 8, 25, tzinfo=timezone.utc),
+        labels_sha256=LABELS_SHA256,
+        detector=Weights(own.entry("yolo-v9-t-416"), Path("d"), None),
+        reader=Weights(own.entry("cct-xs-v2"), Path("r"), Path("c")),
+        threshold=0.4,
+        provider="cpu",
+        threads=1,
+    )
+
+
+def outcomes() -> list[PlateOutcome]:
+    exact = [PlateOutcome("BE", 120, 7, True, True, 0, 0.95, True) for _ in range(3)]
+    wrong = PlateOutcome("<NL>", 30, 6, True, False, 1, 0.55, True)
+    missed = PlateOutcome("BE", 15, 7, False, False, 7, 0.0, False)
+    return [*exact, wrong, missed]
+
+
+def images_text(measured: Measured, plates: list[PlateOutcome]) -> str:
+    read = [{"label": "1ABC123", "text": "1ABC123", "line": 2, "posterior": 0.9}]
+    seconds = {"decode": 0.001, "detect": 0.02, "read": 0.003}
+    scores = [ImageScore(plates, 2, seconds, read)]
+    return images_page(summarise_images(scores, show_reads=True), plates, measured)
+
+
+def test_the_page_asks_for_nothing_from_anywhere(measured: Measured) -> None:
+    page = Page(images_text(measured, outcomes()))
+
+    assert not {"script", "img", "link", "iframe", "object", "a"} & set(page.elements)
+    assert not [name for name, _ in page.attributes if name in {"src", "href", "srcset"}]
+    assert not [value for _, value in page.attributes if "url(" in value]
+    policies = [value for _, value in page.attributes if "default-src" in value]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
+
+
+def test_the_page_holds_figures_with_intervals_weights_and_when(measured: Measured) -> None:
+    page = Page(images_text(measured, outcomes()))
+
+    for words in (
+        "0.800", "0.376–0.964",  # four of five found, Wilson
+        "0.600", "0.231–0.882",  # three of five exact
+        "2026-03-10 08:25 UTC", LABELS_SHA256, product_version(),
+        "yolo-v9-t-416", measured.detector.entry.sha256 or "?",
+        "cct-xs-v2", measured.reader.entry.sha256 or "?",
+        "20-40 (1)", "100-200 (3)", "2.000 per photo",
+        "Expected calibration error", "10 bins of equal width", "0.175",
+    ):  # fmt: skip
+        assert words in page.words, words
+    assert page.elements.count("svg") == 3
+
+
+def test_the_page_shows_no_plate_even_where_reads_were_asked_for(measured: Measured) -> None:
+    assert "1ABC123" not in images_text(measured, outcomes())
+
+
+def test_what_comes_from_labels_is_text_and_never_markup(measured: Measured) -> None:
+    text = images_text(measured, outcomes())
+
+    assert "<NL>" not in text
+    assert "&lt;NL&gt;" in text
+
+
+def test_plots_stay_within_their_frame(measured: Measured) -> None:
+    text = images_text(measured, outcomes())
+
+    for points in re.findall(r'points="([^"]*)"', text):
+        for point in points.split():
+            x, y = map(float, point.split(","))
+            assert 0 <= x <= 600
+            assert 0 <= y <= 340
+
+
+def test_a_page_without_a_single_reading_says_so(measured: Measured) -> None:
+    missed = [PlateOutcome("BE", 15, 7, False, False, 7, 0.0, False)]
+
+    page = Page(images_text(measured, missed))
+
+    assert "nothing can be said of posteriors" in page.words
+    assert page.elements.count("svg") == 1
+
+
+def test_the_page_on_recordings_counts_vehicles(measured: Measured) -> None:
+    reads = [ReadOutcome(0.99, exact=True), ReadOutcome(0.6, exact=False)]
+    score = ClipScore("1ABC123.mp4", vehicles=3, exact=1, missed=1, spurious=4, frames=10)
+    score.stage_s = {"detect": 0.2}
+    score.outcomes = reads
+    result = summarise([score], show_reads=False)
+
+    text = clips_page(result, reads, measured)
+
+    page = Page(text)
+    for words in (
+        "0.333",
+        "0.061–0.792",
+        "4 false reports",
+        "1 recording with 3 labelled vehicles",
+        "detect",
+    ):
+        assert words in page.words, words
+    assert page.elements.count("svg") == 2
+    assert "1ABC123" not in text  # recordings are often named after the plate
+
+
+def test_a_folder_is_made_and_the_page_is_whole_or_not_there(tmp_path: Path) -> None:
+    page = require_writable(tmp_path / "new" / "report", "page.html")
+    assert list(page.parent.iterdir()) == []
+
+    write_page(page, "<p>é</p>")
+
+    assert page.read_text("utf-8") == "<p>é</p>"
+    assert list(page.parent.iterdir()) == [page]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutboxError, match=r"file: .*--report"):
+        require_writable(tmp_path / "file", "page.html")
+
+    (tmp_path / "page.html").mkdir()
+    with pytest.raises(ConfigError, match=r"page\.html: a folder is in the way"):
+        require_writable(tmp_path, "page.html")

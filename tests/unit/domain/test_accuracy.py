@@ -1,0 +1,176 @@
+"""Matching detections to labels, and the figures that follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.domain.accuracy import (
+    PlateOutcome,
+    ReadOutcome,
+    by_country,
+    by_width,
+    calibration_error,
+    kept_at,
+    match,
+    reliability,
+    shares,
+)
+from edge.domain.imaging import Box, Detection
+from edge.domain.intervals import wilson
+
+PLATE = Box(100, 100, 200, 130)
+
+
+def seen(box: Box, score: float = 0.9) -> Detection:
+    return Detection(box, score)
+
+
+def outcome(
+    *,
+    country: str = "BE",
+    width: float = 100,
+    length: int = 7,
+    found: bool = True,
+    exact: bool = True,
+    edits: int = 0,
+    posterior: float = 0.9,
+    exact_given_box: bool = True,
+) -> PlateOutcome:
+    return PlateOutcome(country, width, length, found, exact, edits, posterior, exact_given_box)
+
+
+# --- matching -------------------------------------------------------------------------------
+
+
+def test_a_detection_is_of_a_plate_from_an_overlap_of_one_half() -> None:
+    half = Box(100, 100, 200, 115)  # half of the plate, all of it inside
+    assert half.iou(PLATE) == 0.5
+
+    assert match([PLATE], [seen(half)]) == (0,)
+    assert match([PLATE], [seen(Box(100, 100, 200, 114.9))]) == (None,)
+
+
+def test_one_plate_is_found_by_one_detection_the_surest() -> None:
+    off = PLATE.shifted(5, 0)
+
+    assert match([PLATE], [seen(PLATE, 0.5), seen(off, 0.9)]) == (1,)
+
+
+def test_one_detection_finds_one_plate_the_one_it_overlaps_most() -> None:
+    near = PLATE.shifted(10, 0)
+
+    assert match([near, PLATE], [seen(PLATE)]) == (None, 0)
+    assert match([near, PLATE], [seen(PLATE, 0.5), seen(near, 0.9)]) == (1, 0)
+
+
+def test_a_detection_whose_plate_is_taken_takes_the_next_if_it_overlaps_enough() -> None:
+    near = PLATE.shifted(20, 0)
+
+    assert match([PLATE, near], [seen(PLATE, 0.9), seen(PLATE, 0.8)]) == (0, 1)
+
+
+def test_nothing_detected_or_nothing_labelled_matches_nothing() -> None:
+    assert match([PLATE], []) == (None,)
+    assert match([], [seen(PLATE)]) == ()
+
+
+# --- figures --------------------------------------------------------------------------------
+
+
+def test_exact_is_of_all_labelled_plates_and_characters_of_the_found_ones() -> None:
+    outcomes = [
+        outcome(),
+        outcome(exact=False, edits=2),
+        outcome(found=False, exact=False, edits=7, exact_given_box=False),
+    ]
+
+    figures = shares(outcomes)
+
+    assert figures.plates == 3
+    assert figures.recall == wilson(2, 3)
+    assert figures.exact == wilson(1, 3)
+    assert figures.exact_given_box == wilson(2, 3)
+    assert figures.characters == wilson(12, 14)
+
+
+def test_without_a_found_plate_nothing_is_said_of_characters() -> None:
+    assert shares([outcome(found=False, exact=False, edits=7)]).characters is None
+
+
+def test_no_plate_has_no_share() -> None:
+    with pytest.raises(ValueError, match="total of at least 1"):
+        shares([])
+
+
+@pytest.mark.parametrize(
+    ("width", "named"),
+    [
+        (19.9, "<20"), (20, "20-40"), (39.99, "20-40"), (40, "40-60"), (60, "60-100"),
+        (100, "100-200"), (200, "100-200"), (200.1, ">200"),
+    ],
+)  # fmt: skip
+def test_a_width_belongs_to_one_class(width: float, named: str) -> None:
+    assert list(by_width([outcome(width=width)])) == [named]
+
+
+def test_classes_are_counted_apart_and_empty_ones_are_left_out() -> None:
+    outcomes = [outcome(width=30, exact=False), outcome(width=300), outcome(width=35)]
+
+    classes = by_width(outcomes)
+
+    assert {name: (one.plates, one.exact.share) for name, one in classes.items()} == {
+        "20-40": (2, 0.5),
+        ">200": (1, 1.0),
+    }
+
+
+def test_countries_are_counted_apart_in_alphabetical_order() -> None:
+    outcomes = [outcome(country="NL"), outcome(exact=False), outcome(country="NL")]
+
+    assert [(name, one.plates, one.exact.share) for name, one in by_country(outcomes).items()] == [
+        ("BE", 1, 0.0),
+        ("NL", 2, 1.0),
+    ]
+
+
+# --- calibration ----------------------------------------------------------------------------
+
+
+def reads(*pairs: tuple[float, bool]) -> list[ReadOutcome]:
+    return [ReadOutcome(posterior, exact) for posterior, exact in pairs]
+
+
+def test_the_calibration_error_is_the_weighted_gap_over_the_bins() -> None:
+    sure = [(0.95, True)] * 3 + [(0.95, False)]
+    unsure = [(0.35, False)] * 4
+
+    # Three quarters right where 0.95 was said; none where 0.35 was; half of the readings each.
+    assert calibration_error(reads(*sure, *unsure)) == pytest.approx((0.2 + 0.35) / 2)
+
+
+def test_too_sure_and_too_unsure_do_not_make_up_for_each_other() -> None:
+    assert calibration_error(reads((0.95, False), (0.05, True))) == pytest.approx(0.95)
+
+
+def test_who_is_right_as_often_as_he_says_has_no_calibration_error() -> None:
+    assert calibration_error(reads(*[(0.75, True)] * 3, (0.75, False))) == pytest.approx(0)
+    assert calibration_error([]) is None
+
+
+def test_bins_hold_their_lower_edge_and_the_last_one_holds_one() -> None:
+    bins = reliability(reads((0.0, False), (0.1, True), (0.9, True), (1.0, True)))
+
+    assert [(one.low, one.high, one.count) for one in bins] == [
+        (0.0, 0.1, 1),
+        (0.1, 0.2, 1),
+        (0.9, 1.0, 2),
+    ]
+    assert bins[-1].said == pytest.approx(0.95)
+
+
+def test_a_threshold_keeps_what_is_at_least_as_sure() -> None:
+    kept = kept_at(reads((0.5, False), (0.9, True), (0.9, False), (0.99, True)), (0, 0.9, 0.995))
+
+    assert [(one.threshold, one.share) for one in kept] == [(0, 1.0), (0.9, 0.75), (0.995, 0.0)]
+    assert [one.exact and one.exact.share for one in kept] == [0.5, pytest.approx(2 / 3), None]
+    assert kept_at([], (0.5,)) == ()

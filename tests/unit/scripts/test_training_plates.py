@@ -1,0 +1,354 @@
+"""The plates that weights are trained on: possible texts, repeatable pictures, honest labels."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections import Counter
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from scripts import fonts
+from scripts.training import photograph as photographs
+from scripts.training import plates
+from scripts.training.countries import COUNTRIES
+from scripts.training.design import Design, Rng, chosen, fill, two_lines
+from scripts.training.lettering import GAPS, Face, line_of
+from scripts.training.photograph import photograph
+from scripts.training.plates import REGIONS, random_plate
+
+DRAWN = 400
+
+
+def _missing() -> str:
+    """What drawing needs and this machine has not; empty if nothing."""
+    if importlib.util.find_spec("PIL") is None:
+        return "Pillow is not installed (pip install -e '.[fixtures]')"
+    try:
+        plates.require_fonts()
+    except fonts.MissingFontError as error:
+        return str(error)
+    return ""
+
+
+MISSING = _missing()
+can_draw = pytest.mark.skipif(bool(MISSING), reason=MISSING or "all there")
+
+
+def _designs(region: str) -> list[Design]:
+    rng = np.random.default_rng(REGIONS.index(region))
+    return [COUNTRIES[region](rng) for _ in range(DRAWN)]
+
+
+# --- texts ----------------------------------------------------------------------------------
+
+USUAL = {
+    "Belgium": (
+        r"[1-9][A-Z]{3}\d{3}|[A-Z]{3}\d{3}|\d{3}[A-Z]{3}|[A-Z]{4}\d{3}|CD[A-Z]{2}\d{3}",
+        0.9,
+    ),
+    "Netherlands": (r"(?=(?:.*\d){1,4})(?=(?:.*[A-Z]){2,4})[A-Z0-9]{6}", 1.0),
+    "Germany": (r"[A-Z]{1,3}[A-Z]{1,2}[1-9]\d{0,3}[EH]?|Y[1-9]\d{5}|[A-Z0]{1,3}\d{4,5}", 1.0),
+    "France": (r"[A-Z]{1,2}\d{3}[A-Z]{2}|\d{3,4}[A-Z]{2,3}(\d\d|2A)", 1.0),
+    "Luxembourg": (r"[A-Z]{2}\d{4}|[A-Z]\d{4}|[1-9]\d{3,4}", 1.0),
+    "United Kingdom": (
+        r"[A-Z]{2}\d{2}[A-Z]{3}|[A-Z]\d{1,3}[A-Z]{3}|[A-Z]{3}\d{3}[A-Z]|[A-Z]{1,3}\d{1,4}|\d{1,5}[A-Z]{1,3}",
+        1.0,
+    ),
+    "Spain": (r"[PRS]?\d{4}[A-Z]{3}|[A-Z]{1,2}\d{4}[A-Z]{2}|[A-Z]{1,2}\d{6}|C\d{4}[A-Z]{3}", 1.0),
+    "Italy": (r"[A-Z]{2}\d{3}[A-Z]{2}|[A-Z]{2}\d{5,6}|[A-Z]{3}\d{5}", 1.0),
+    "Austria": (r"[A-Z]{1,2}[1-9]\d{2,4}[A-Z]{1,3}|[A-Z]{1,2}[A-Z]{2,3}[1-9]\d{0,2}", 1.0),
+    "Poland": (r"[A-Z]{2,3}[A-Z0-9]{4,5}|[A-Z]\d[A-Z]{3}[A-Z0-9]{0,2}", 1.0),
+    "Czech Republic": (r"[1-9][A-Z][A-Z0-9]\d{4}|EL[1-9]\d\d[A-Z]{2}|[A-Z]{3}\d{4}", 0.88),
+    "Romania": (r"[A-Z]{1,2}\d{2,3}[A-Z]{3}|[A-Z]{1,2}\d{4,6}", 1.0),
+    "Denmark": (r"[A-Z]{2}\d{5}|\d{5}", 0.9),
+    "Unknown": (r"[A-Z0-9]{3,10}", 0.9),
+}
+"""What most plates of a region look like, and how many of them at least; others are personal."""
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_texts_follow_their_country_s_syntax(region: str) -> None:
+    texts = [design.text for design in _designs(region)]
+    pattern, share = USUAL[region]
+    usual = [text for text in texts if re.fullmatch(pattern, text)]
+    assert len(usual) >= share * len(texts), sorted(set(texts) - set(usual))[:5]
+    assert len(set(texts)) > 0.95 * len(texts)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_text_is_1_to_10_characters_of_the_reader_s_alphabet(region: str) -> None:
+    for design in _designs(region):
+        assert re.fullmatch(r"[A-Z0-9]{1,10}", design.text)
+        assert design.region == region
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_what_is_printed_is_the_text_and_separators(region: str) -> None:
+    unfolded = str.maketrans("ÄÖÜ", "AOU")
+    for design in _designs(region):
+        printed = "".join(design.lines)
+        kept = "".join(one for one in printed if one not in GAPS)
+        assert kept.translate(unfolded) == design.text
+
+
+@pytest.mark.parametrize(
+    ("region", "series", "refused"),
+    [
+        ("Netherlands", r"[A-Z]{2}\d{3}[A-Z]|[A-Z]\d{3}[A-Z]{2}", "AEIOUCMQWY"),
+        ("Spain", r"\d{4}[A-Z]{3}", "AEIOUQ"),
+        ("Italy", r"[A-Z]{2}\d{3}[A-Z]{2}", "IOQU"),
+        ("France", r"[A-Z]{2}\d{3}[A-Z]{2}", "IOU"),
+        ("Czech Republic", r"[1-9][A-Z]{2}\d{4}", "GOQW"),
+        ("United Kingdom", r"[A-Z]{2}\d\d[A-Z]{3}", "IQ"),
+    ],
+)
+def test_letters_that_a_series_leaves_out_do_not_occur(
+    region: str, series: str, refused: str
+) -> None:
+    texts = [one.text for one in _designs(region) if re.fullmatch(series, one.text)]
+    if region == "Netherlands":  # a motorcycle's series begins with M
+        texts = [text.removeprefix("M") for text in texts]
+    if region == "United Kingdom":  # the area's last letter may be any but I, Q and Z
+        assert not any("Z" in text[:2] for text in texts)
+    assert len(texts) > 20
+    assert not [text for text in texts if set(text) & set(refused)]
+
+
+def test_german_plates_are_8_characters_at_most_and_avoid_what_the_law_refuses() -> None:
+    for design in _designs("Germany"):
+        assert len(design.text) <= 8
+        middle = re.fullmatch(r"[^|]+\|([A-Z]{2}) .*", "".join(design.lines))
+        assert not middle or middle[1] not in {"HJ", "KZ", "NS", "SA", "SS"}
+
+
+def test_every_listed_country_has_plates_of_one_and_of_two_lines() -> None:
+    for region in REGIONS:
+        counts = Counter(len(design.lines) for design in _designs(region))
+        assert counts[1] > 0.5 * DRAWN, region
+        assert counts[2] > 0.03 * DRAWN, region
+
+
+def test_light_characters_on_dark_ground_occur() -> None:
+    designs = [design for region in REGIONS for design in _designs(region)]
+    light = [one for one in designs if sum(one.ink) > sum(one.ground)]
+    assert 0.01 < len(light) / len(designs) < 0.2
+
+
+def test_a_pattern_is_filled_with_digits_and_the_letters_given() -> None:
+    rng = np.random.default_rng(0)
+    filled = [fill(rng, "@-&#", "XY") for _ in range(200)]
+    assert all(re.fullmatch(r"[XY]-[1-9]\d", one) for one in filled)
+    assert len(set(filled)) > 50
+
+
+def test_choices_come_as_often_as_their_shares() -> None:
+    rng = np.random.default_rng(0)
+    counts = Counter(chosen(rng, [(3, "a"), (1, "b")]) for _ in range(4000))
+    assert 0.72 < counts["a"] / 4000 < 0.78
+
+
+@pytest.mark.parametrize(
+    ("printed", "lines"),
+    [
+        ("12-AB-34", ("12-AB", "34")),
+        ("AB-123-C", ("AB", "123-C")),
+        ("1234 BCD", ("1234", "BCD")),
+        ("ABC", ("ABC",)),
+    ],
+)
+def test_a_text_is_broken_into_lines_between_its_groups(
+    printed: str, lines: tuple[str, ...]
+) -> None:
+    assert two_lines(printed) == lines
+
+
+# --- pictures -------------------------------------------------------------------------------
+
+
+@can_draw
+@pytest.mark.parametrize("region", REGIONS)
+def test_flat_plates_have_a_pixel_per_millimetre_and_ink(region: str) -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        plate = random_plate(rng, region)
+        height, width = plate.pixels.shape[:2]
+        assert plate.pixels.dtype == np.uint8
+        assert plate.pixels.shape[2] == 3
+        assert 75 <= height <= 240
+        assert 95 <= width <= 540
+        grey = cv2.cvtColor(plate.pixels, cv2.COLOR_BGR2GRAY).astype(int)
+        assert np.ptp(grey) > 60
+        assert plate.region == region
+
+
+@can_draw
+def test_the_same_seed_draws_the_same_pixels_and_another_seed_others() -> None:
+    def draw(seed: int) -> list[photographs.PlatePhoto]:
+        rng = np.random.default_rng(seed)
+        return [photograph(random_plate(rng), rng) for _ in range(25)]
+
+    first, again, other = draw(11), draw(11), draw(12)
+    for one, same in zip(first, again, strict=True):
+        assert np.array_equal(one.pixels, same.pixels)
+        assert (one.text, one.region) == (same.text, same.region)
+    assert [one.text for one in first] != [one.text for one in other]
+
+
+@can_draw
+def test_regions_are_drawn_alike_often_and_unknown_ones_in_their_share() -> None:
+    rng = np.random.default_rng(5)
+    counts = Counter(random_plate(rng).region for _ in range(2000))
+    assert set(counts) == set(REGIONS)
+    assert REGIONS[-1] == "Unknown"
+    assert 0.12 < counts["Unknown"] / 2000 < 0.18
+    listed = [counts[region] for region in REGIONS[:-1]]
+    assert max(listed) < 1.6 * min(listed)
+
+
+@can_draw
+def test_a_region_that_is_none_is_refused() -> None:
+    with pytest.raises(KeyError):
+        random_plate(np.random.default_rng(0), "Atlantis")
+
+
+@can_draw
+def test_photographs_are_crops_of_a_detector_s_size_and_keep_their_label() -> None:
+    rng = np.random.default_rng(7)
+    widths = []
+    for _ in range(400):
+        plate = random_plate(rng)
+        photo = photograph(plate, rng)
+        height, width = photo.pixels.shape[:2]
+        assert photo.pixels.dtype == np.uint8
+        assert photo.pixels.flags.c_contiguous
+        assert 12 <= width <= 540
+        assert 8 <= height <= 500
+        assert (photo.text, photo.region) == (plate.text, plate.region)
+        widths.append(width)
+    assert np.quantile(widths, 0.05) < 55
+    assert 80 < np.median(widths) < 140
+    assert np.quantile(widths, 0.95) > 180
+
+
+@can_draw
+def test_photographing_leaves_the_flat_plate_as_it_was() -> None:
+    rng = np.random.default_rng(9)
+    small = np.full((30, 60, 3), 200, np.uint8)  # most photographs need not shrink it
+    for _ in range(60):
+        photograph(plates.FlatPlate(small, "A1", "Unknown"), rng)
+    assert (small == 200).all()
+
+
+@can_draw
+def test_some_photographs_are_monochrome_and_some_are_dark() -> None:
+    rng = np.random.default_rng(13)
+    photos = [photograph(random_plate(rng), rng).pixels.astype(int) for _ in range(400)]
+    grey = [one for one in photos if np.ptp(one, axis=2).max() <= 3]
+    dark = [one for one in photos if one.mean() < 50]
+    assert 0.08 < len(grey) / 400 < 0.3
+    assert 0.05 < len(dark) / 400 < 0.35
+
+
+def test_a_plate_turned_to_no_side_stays_where_it_is() -> None:
+    turn = photographs._turned(520, 110, 0.0, 0.0, 0.0, 4.0)
+    corners = photographs._mapped(turn, (0, 0, 520, 110)) * 520 + (260, 55)
+    assert np.allclose(corners, [(0, 0), (520, 0), (520, 110), (0, 110)])
+
+
+def test_a_plate_seen_from_its_left_has_the_higher_edge_on_the_left() -> None:
+    turn = photographs._turned(520, 110, 0.6, 0.0, 0.0, 3.0)
+    corners = photographs._mapped(turn, (0, 0, 520, 110))
+    left, right = corners[3, 1] - corners[0, 1], corners[2, 1] - corners[1, 1]
+    assert left != pytest.approx(right, rel=0.05)
+    assert corners[1, 0] - corners[0, 0] < 0.95
+
+
+def test_a_box_cuts_no_more_off_than_a_detector_does() -> None:
+    rng: Rng = np.random.default_rng(0)
+    errors = np.array([photographs._box_errors(rng) for _ in range(2000)])
+    assert errors.max() <= 0.35
+    assert errors[:, (0, 2)].min() >= -0.03
+    assert errors[:, (1, 3)].min() >= -0.06
+    assert (errors < 0).mean() > 0.02
+
+
+@can_draw
+def test_a_line_fits_its_room_and_says_where_its_marks_stand() -> None:
+    line = line_of("AB|C 1*2", Face("OSP-DIN.ttf"), 60, 200)
+    assert line.mask.shape[0] == 60
+    assert line.mask.shape[1] <= 201
+    assert [mark for mark, _, _ in line.marks] == ["|", " ", "*"]
+    for _, left, wide in line.marks:
+        assert not line.mask[:, left + 1 : left + wide - 1].any()
+
+
+@can_draw
+@pytest.mark.parametrize("pair", ["0O", "1I", "8B", "5S", "2Z", "6G"])
+def test_characters_that_are_easily_mistaken_differ_in_german_letters(pair: str) -> None:
+    face = Face("GL-Nummernschild-Mtl.ttf")
+    one, other = (
+        cv2.resize(line_of(text, face, 60, 400).mask, (40, 60)).astype(int) for text in pair
+    )
+    assert np.abs(one - other).mean() > 8
+
+
+# --- fonts and the command ------------------------------------------------------------------
+
+
+def test_each_missing_font_is_named_with_its_cure(tmp_path: Path) -> None:
+    for name, package in fonts.PACKAGES.items():
+        cure = f"apt-get install {package}" if package else "PLATE_FONTS"
+        with pytest.raises(fonts.MissingFontError, match=f"{re.escape(name)}: .*{cure}"):
+            fonts.font_path(name, (tmp_path,))
+
+
+def test_the_fonts_of_the_designs_are_all_listed() -> None:
+    named = {font for region in REGIONS for design in _designs(region) for font in design.fonts}
+    named |= {small.font for region in REGIONS for one in _designs(region) for small in one.small}
+    assert named <= set(fonts.PACKAGES)
+
+
+@can_draw
+def test_the_command_writes_a_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "sheet.png"
+    assert plates.main(["--sheet", str(path), "--region", "Belgium", "--plates", "7"]) == 0
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    assert picture.shape == (500, 1800, 3)
+
+
+@can_draw
+@pytest.mark.parametrize("name", ["nowhere/sheet.png", "sheet.unheard"])
+def test_a_sheet_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert plates.main(["--sheet", str(tmp_path / name), "--plates", "1"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {tmp_path / name}: cannot be written")
+    assert said.count("\n") == 1
+
+
+def test_the_command_says_which_font_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nowhere() -> None:
+        fonts.font_path("RG2014D.ttf", (tmp_path,))
+
+    if importlib.util.find_spec("PIL") is None:
+        pytest.skip("Pillow is not installed (pip install -e '.[fixtures]')")
+    monkeypatch.setattr(plates, "require_fonts", nowhere)
+    assert plates.main(["--sheet", str(tmp_path / "sheet.png")]) == 1
+    assert "apt-get install fonts-roadgeek" in capsys.readouterr().err
+    assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("given", [["--region", "Atlantis"], ["--plates", "0"], []])
+def test_a_mistaken_command_is_refused(given: list[str], tmp_path: Path) -> None:
+    sheet = ["--sheet", str(tmp_path / "sheet.png")] if given else []
+    with pytest.raises(SystemExit) as refused:
+        plates.main([*sheet, *given])
+    assert refused.value.code == 2
