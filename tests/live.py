@@ -28,6 +28,7 @@ from tests.brokers import HOST, free_port
 SYSTEM_PYTHON = "/usr/bin/python3"
 PROGRAM = Path(__file__).with_name("rtsp_program.py")
 RATE = 25
+NEEDS_RTSP = "needs GStreamer's RTSP server: gir1.2-gst-rtsp-server-1.0, gstreamer1.0-tools"
 
 
 @functools.cache

@@ -61,7 +61,7 @@ log = logging.getLogger(__name__)
 
 
 class CameraState(Enum):
-    """What a camera does, in the words of docs/cameras.md."""
+    """What a camera does."""
 
     CONNECTING = "connecting"
     LIVE = "live"

@@ -47,6 +47,8 @@ class TrackSettings:
     """Motion alone carries a detection to a track within so many standard deviations."""
     trust_s: float = 0.1
     """Motion alone reaches no further than top speed for so long: a guess grows, a car not."""
+    moment_s: float = 0.15
+    """A plate in its foreseen place continues its track beyond doubt for so long."""
     coast_s: float = 0.7
     """Motion alone is believed for so long after the last detection."""
     max_age_s: float = 2.0
@@ -213,8 +215,7 @@ class Tracker:
             widths, _, _ = track.motion.distance(box, stream_s)
             if widths > 3:
                 continue
-            # At ten frames a second the last frame is just as long ago as is trusted.
-            if widths > 0.5 or stream_s - track.last_s > 1.5 * self._settings.trust_s:
+            if widths > 0.5 or stream_s - track.last_s > self._settings.moment_s:
                 return None
             near.append(track.number)
         return near[0] if len(near) == 1 else None

@@ -25,6 +25,8 @@ SHORTEST_TEXT = 3
 
 KEPT_READINGS = 24
 KEPT_POINTS = 128
+BETTER = 1.05
+"""What promises less than this is no better: no reading is so sure as to weigh all it could."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,15 @@ class Dossier:
         self._key_worth = -1.0
 
     def would_keep(self, quality: float, box: Box) -> bool:
-        """Whether a reading of a patch of this quality could be kept, or its picture be the best.
+        """Whether a patch of this quality could give a reading, or a picture, that is better.
 
-        It is taken to be as legible as the best so far; a hundredth more is no gain.
+        A reading weighs no more than its patch's quality.
         """
-        if len(self._readings) < KEPT_READINGS:
-            return True
-        best, worst = self._readings[0], self._readings[-1]
-        expected = 0.99 * quality * best.weight / best.reading.quality
-        return expected > worst.weight or _worth(expected, box) > self._key_worth
+        return (
+            len(self._readings) < KEPT_READINGS
+            or quality > BETTER * self._readings[-1].weight
+            or _worth(quality, box) > BETTER * self._key_worth
+        )
 
     def add(
         self, frame: Frame, box: Box, reading: PlateReading | None, others: tuple[Box, ...]

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 import shutil
 import signal
+import socket
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from edge.privacy.keys import load_signer_key, new_authority_keys, new_box_keys, new_signer_key
-from tests.live import RtspServer, has_rtsp_server, looped
-from tests.product import CLIPS, product, start, verb
+from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.errors import ExitCode
+from edge.privacy.keys import (
+    load_signer_key,
+    new_authority_keys,
+    new_box_keys,
+    new_signer_key,
+)
+from tests.brokers import HOST, wait_until
+from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.product import CLIPS, Finished, product, start, verb
 from tests.sites import (
     AUTHORITY,
     BOX,
@@ -26,14 +35,18 @@ from tests.sites import (
     make_real,
     make_site,
     outbox_of,
-    sign_site,
     site,
 )
+from tests.wiretap import Wiretap
 
-pytestmark = pytest.mark.skipif(not has_rtsp_server(), reason="needs GStreamer's RTSP server")
 CLIP = "street_day.mp4"
 LOGIN = ("viewer", "canary-p@ss")
-NOBODY = 1  # a port on which nothing listens
+PATIENCE_S = 180.0
+REMEMBERED_S = 12.0
+"""Longer than a vehicle is remembered."""
+PASSING_S = 20.0
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+PASSWORD = {"CAMERA_PASSWORD": LOGIN[1]}
 
 
 def plates() -> list[str]:
@@ -41,17 +54,23 @@ def plates() -> list[str]:
         return [row["plate"] for row in csv.DictReader(file) if row["clip"] == CLIP]
 
 
-def live_site(base: Path, url: str, *, trial: bool = False) -> MadeSite:
-    """A site with a live camera, keys that are no trial keys, and an activated policy."""
-    later = (datetime.now(timezone.utc) + timedelta(days=30)).date().isoformat()
+def live_site(base: Path, url: str, *, port: int = 1, trial: bool = False) -> MadeSite:
+    """A site with a live camera, and keys that are no trial keys.
+
+    Args:
+        base: folder to make it in.
+        url: the camera's.
+        port: the broker's; nothing listens on the one that is the default.
+        trial: keep the trial keys.
+    """
     camera = {"type": "rtsp", "url": url, "username": LOGIN[0], "password_env": "CAMERA_PASSWORD"}
-    content = site(port=NOBODY, cameras={CAMERA: {"live": camera}})
-    made = make_site(base, site_yaml=content)
+    made = make_site(base, site_yaml=site(port=port, cameras={CAMERA: {"live": camera}}))
+    now = datetime.now(timezone.utc)
+    later = (now + timedelta(days=30)).date().isoformat()
     (made.folder / "lists" / "stolen.csv").write_text(list_csv(plates(), end=later))
     if not trial:
         shutil.rmtree(made.folder / "keys")
         shutil.rmtree(made.authority_keys)
-        now = datetime.now(timezone.utc)
         new_box_keys(made.folder / "keys", SITE, BOX, now)
         public = new_authority_keys(made.authority_keys, AUTHORITY, now)
         shutil.copy(public, made.folder / "keys" / f"{AUTHORITY}.public.json")
@@ -64,51 +83,127 @@ def activate(made: MadeSite, base: Path) -> None:
     assert verb("policy", "activate", made.folder, "--key", file).status == 0
 
 
-def hits(made: MadeSite) -> int:
+@pytest.fixture
+def never_asked() -> Iterator[str]:
+    """The address of a camera that must not be connected to."""
+    with socket.create_server((HOST, 0)) as listening:
+        listening.setblocking(False)
+        yield f"rtsp://{HOST}:{listening.getsockname()[1]}/camera"
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+
+
+def refused(done: Finished, code: str) -> None:
+    assert [line.split(": ")[1] for line in done.error_lines] == [code], done.err
+    assert done.status == ExitCode.CONFIG
+
+
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) -> None:
+    street = looped(CLIPS / CLIP, tmp_path / "street.ts", 60)
+    with (
+        EmbeddedBroker() as broker,
+        Wiretap(broker.port) as overheard,
+        RtspServer(street, LOGIN) as server,
+    ):
+        made = live_site(tmp_path, server.url, port=broker.port)
+        activate(made, tmp_path)
+        process = start(["run", "--site", made.folder, "--drain", "0", "--json"], env=PASSWORD)
+        try:
+            hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
+            process.send_signal(signal.SIGTERM)
+            out, err = process.communicate(timeout=PATIENCE_S)
+        finally:
+            process.kill()
+
+    assert hit, err
+    assert process.returncode == 130, err
     with outbox_of(made) as outbox:
-        return outbox.depth()
+        assert outbox.depth() > 0  # nobody has given a receipt
+    for secret in (LOGIN[0], "canary-p", *plates()):
+        assert secret not in out + err
 
 
-def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    street = looped(CLIPS / CLIP, tmp_path / "street.ts", 20)
-    with RtspServer(street, LOGIN) as server:
-        made = live_site(tmp_path, server.url)
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+@pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime: package faketime")
+def test_a_wall_clock_that_is_stepped_begins_no_epoch_and_revives_no_entry(tmp_path: Path) -> None:
+    offset = tmp_path / "offset"
+    offset.write_text("+0\n")
+    faked = {
+        "LD_PRELOAD": str(FAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    street = looped(CLIPS / CLIP, tmp_path / "street.ts", 1)
+    with (
+        EmbeddedBroker() as broker,
+        Wiretap(broker.port) as overheard,
+        RtspServer(street, LOGIN) as server,
+    ):
+        made = live_site(tmp_path, server.url, port=broker.port)
         activate(made, tmp_path)
         process = start(
-            ["run", "--site", made.folder, "--drain", "0"], env={"CAMERA_PASSWORD": LOGIN[1]}
+            ["run", "--site", made.folder, "--drain", "0", "--json"], env={**PASSWORD, **faked}
         )
+
+        def hits() -> int:
+            return len(overheard.of_kind("hit"))
+
+        def safe() -> bool:
+            told = [json.loads(one.payload) for one in overheard.of_kind("availability")]
+            return bool(told) and told[-1]["reason"] == "E_CLOCK"
+
+        def passes() -> None:
+            """The street goes by once more, and the vehicles are no longer those of just now."""
+            server.kill()
+            time.sleep(REMEMBERED_S)
+            server.start()
+            time.sleep(PASSING_S)
+
         try:
-            time.sleep(75)
+            assert wait_until(lambda: hits() > 0, PATIENCE_S)
+            passes()
+            before = hits()
+            assert before > len(plates())  # who comes back is a hit again
+            server.kill()
+            offset.write_text("+40d\n")  # every entry of the list has ended
+            passes()
+            after = hits()
+            offset.write_text("+0\n")
+            assert wait_until(safe, PATIENCE_S)
+            out, err = process.communicate(timeout=PATIENCE_S)
         finally:
-            process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=30)
+            process.kill()
 
-    assert process.returncode == 130, err
-    assert hits(made) > 0
-    assert "canary-p" not in out + err
-    assert LOGIN[0] not in out + err
-
-
-def test_demo_keys_open_no_live_camera(tmp_path: Path) -> None:
-    made = live_site(tmp_path, "rtsp://127.0.0.1:1/camera")
-    sign_site(made.folder)
-    done = product("run", "--site", made.folder, env={"CAMERA_PASSWORD": LOGIN[1]})
-    assert [line.split(": ")[1] for line in done.error_lines] == ["E_DEMO_KEYS"]
+    assert after == hits() == before
+    assert "E_CLOCK" in err
+    assert process.returncode == ExitCode.CONFIG
+    summary = json.loads(out)
+    assert summary["vehicles"] > summary["hits"] == before  # they were seen all the same
+    assert summary["epochs"] == 1
+    refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_CLOCK")
 
 
-def test_trial_keys_open_no_live_camera(tmp_path: Path) -> None:
-    made = live_site(tmp_path, "rtsp://127.0.0.1:1/camera", trial=True)
+def test_p01_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> None:
+    made = live_site(tmp_path, never_asked)
+    refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_DEMO_KEYS")
+    assert not made.state.exists()
+
+
+def test_p01_trial_keys_open_no_live_camera_under_a_policy_that_was_really_signed(
+    tmp_path: Path, never_asked: str
+) -> None:
+    made = live_site(tmp_path, never_asked, trial=True)
     activate(made, tmp_path)
-    done = product("run", "--site", made.folder, env={"CAMERA_PASSWORD": LOGIN[1]})
-    assert [line.split(": ")[1] for line in done.error_lines] == ["E_DEMO_KEYS"], done.err
+    refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_DEMO_KEYS")
 
 
-def test_a_password_that_is_not_there_is_said_before_anything_starts(tmp_path: Path) -> None:
-    made = live_site(tmp_path, "rtsp://127.0.0.1:1/camera")
+def test_a_password_that_is_not_there_is_said_before_anything_starts(
+    tmp_path: Path, never_asked: str
+) -> None:
+    made = live_site(tmp_path, never_asked)
     activate(made, tmp_path)
     done = product("run", "--site", made.folder)
+    refused(done, "E_CONFIG")
     assert "CAMERA_PASSWORD" in done.error_lines[0]
-    assert json.dumps(LOGIN[1]) not in done.err

@@ -27,12 +27,19 @@ from edge.domain.imaging import Frame
 from edge.policy.site import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
 from edge.policy.site import LiveCamera as Settings
 from tests.brokers import HOST, free_port, wait_until
-from tests.live import JpegServer, RtspServer, Send, film, has_rtsp_server, jpeg, part, picture
-
-needs_rtsp = pytest.mark.skipif(
-    not has_rtsp_server(),
-    reason="needs GStreamer's RTSP server: gir1.2-gst-rtsp-server-1.0, gstreamer1.0-tools",
+from tests.live import (
+    NEEDS_RTSP,
+    JpegServer,
+    RtspServer,
+    Send,
+    film,
+    has_rtsp_server,
+    jpeg,
+    part,
+    picture,
 )
+
+needs_rtsp = pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
 PATIENCE_S = 60.0
 AT_ONCE = -1.0
 """A jitter with which the back-off is nothing."""
@@ -330,10 +337,10 @@ def test_a_silent_camera_is_closed_within_a_second_and_leaves_no_process() -> No
     before = children()
     silence = threading.Event()
 
-    def say_nothing(_visit: int, _send: Send) -> None:
+    def nothing(_visit: int, _send: Send) -> None:
         silence.wait(30)
 
-    with JpegServer(say_nothing) as server:
+    with JpegServer(nothing) as server:
         with watching(http(server.url)) as watched:
             assert wait_until(lambda: server.visits == 1, PATIENCE_S)
             closed = time.monotonic()

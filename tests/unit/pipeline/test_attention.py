@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from edge.domain.imaging import Box, Frame, Pixels
+from edge.domain.imaging import Box, Detection, Frame, Pixels
 from edge.pipeline.attention import Attention
-from edge.pipeline.watcher import VehicleWatcher
+from edge.pipeline.watcher import VehicleWatcher, cut
 from tests.fakes import STARTED, ScriptedEyes, Sight, reading_of
 
 FPS = 25.0
+SCORE = 0.9
 
 
 def frame(index: int, pixels: Pixels) -> Frame:
@@ -65,8 +67,14 @@ def seen(fps: float, script: list[list[Sight]], attention: Attention | None) -> 
     return watcher
 
 
-def standing(frames: int) -> list[list[Sight]]:
-    return [[Sight(Box(100, 100, 180, 120), reading_of("1ABC123"))]] * frames
+def sight(box: Box, text: str = "1ABC123") -> Sight:
+    """A plate whose reading has the quality of its patch, as the real reader's has."""
+    patch = cut(np.zeros((480, 640, 3), np.uint8), Detection(box, SCORE), 0.1)
+    return Sight(box, reading_of(text, quality=patch.quality), SCORE)
+
+
+def standing(frames: int, text: str = "1ABC123") -> list[list[Sight]]:
+    return [[sight(Box(100, 100, 180, 120), text)]] * frames
 
 
 def test_a_plate_that_appears_without_any_motion_is_found_by_the_periodic_look() -> None:
@@ -84,8 +92,7 @@ def test_a_vehicle_that_stands_is_read_a_bounded_number_of_times() -> None:
 
 
 def test_a_plate_that_takes_another_ones_place_is_read_and_is_another_vehicle() -> None:
-    other = [[Sight(Box(100, 100, 180, 120), reading_of("9XYZ987"))]] * 100
-    eyes = ScriptedEyes(standing(100) + other, 10.0)
+    eyes = ScriptedEyes(standing(100) + standing(100, "9XYZ987"), 10.0)
     watcher = VehicleWatcher("cam-1", eyes, eyes)
     vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
     vehicles += watcher.finish()
@@ -93,9 +100,14 @@ def test_a_plate_that_takes_another_ones_place_is_read_and_is_another_vehicle() 
     assert texts == {"1ABC123", "9XYZ987"}
 
 
-def test_a_plate_that_comes_nearer_is_read_on_every_frame() -> None:
-    # Its picture gets better all the time, and the best one is evidence.
-    script = [
-        [Sight(Box(100, 100, 140 + i, 110 + i / 4), reading_of("1ABC123"))] for i in range(60)
-    ]
-    assert seen(10.0, script, None).reads == 60
+@pytest.mark.parametrize("fps", [8.0, 10.0, 25.0])
+def test_of_a_plate_that_comes_nearer_the_nearest_pictures_are_read(fps: float) -> None:
+    # The best picture is evidence.
+    boxes = [Box(100, 100, 140 + i, 110 + i / 4) for i in range(60)]
+    eyes = ScriptedEyes([[sight(box)] for box in boxes], fps)
+    watcher = VehicleWatcher("cam-1", eyes, eyes)
+    vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
+    vehicles += watcher.finish()
+    picture = vehicles[-1].key_frame
+    assert picture is not None
+    assert picture.plate.area > 0.9 * boxes[-1].area
