@@ -6,12 +6,8 @@ import json
 import re
 from typing import Any
 
-import pytest
-
+from edge.adapters import kernel_clock, metrics
 from tests.unit.source_tree import ROOT
-
-metrics = pytest.importorskip("edge.adapters.metrics")
-kernel_clock = pytest.importorskip("edge.adapters.kernel_clock")
 
 NAME = re.compile(r"\bedge_anpr_[a-z_]+")
 
