@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -42,10 +40,6 @@ from tests.wiretap import Wiretap
 CLIP = "street_day.mp4"
 LOGIN = ("viewer", "canary-p@ss")
 PATIENCE_S = 180.0
-REMEMBERED_S = 12.0
-"""Longer than a vehicle is remembered."""
-PASSING_S = 20.0
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 PASSWORD = {"CAMERA_PASSWORD": LOGIN[1]}
 
 
@@ -122,67 +116,6 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
         assert outbox.depth() > 0  # nobody has given a receipt
     for secret in (LOGIN[0], "canary-p", *plates()):
         assert secret not in out + err
-
-
-@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
-@pytest.mark.skipif(FAKETIME is None, reason="needs libfaketime: package faketime")
-def test_a_wall_clock_that_is_stepped_begins_no_epoch_and_revives_no_entry(tmp_path: Path) -> None:
-    offset = tmp_path / "offset"
-    offset.write_text("+0\n")
-    faked = {
-        "LD_PRELOAD": str(FAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    street = looped(CLIPS / CLIP, tmp_path / "street.ts", 1)
-    with (
-        EmbeddedBroker() as broker,
-        Wiretap(broker.port) as overheard,
-        RtspServer(street, LOGIN) as server,
-    ):
-        made = live_site(tmp_path, server.url, port=broker.port)
-        activate(made, tmp_path)
-        process = start(
-            ["run", "--site", made.folder, "--drain", "0", "--json"], env={**PASSWORD, **faked}
-        )
-
-        def hits() -> int:
-            return len(overheard.of_kind("hit"))
-
-        def safe() -> bool:
-            told = [json.loads(one.payload) for one in overheard.of_kind("availability")]
-            return bool(told) and told[-1]["reason"] == "E_CLOCK"
-
-        def passes() -> None:
-            """The street goes by once more, and the vehicles are no longer those of just now."""
-            server.kill()
-            time.sleep(REMEMBERED_S)
-            server.start()
-            time.sleep(PASSING_S)
-
-        try:
-            assert wait_until(lambda: hits() > 0, PATIENCE_S)
-            passes()
-            before = hits()
-            assert before > len(plates())  # who comes back is a hit again
-            server.kill()
-            offset.write_text("+40d\n")  # every entry of the list has ended
-            passes()
-            after = hits()
-            offset.write_text("+0\n")
-            assert wait_until(safe, PATIENCE_S)
-            out, err = process.communicate(timeout=PATIENCE_S)
-        finally:
-            process.kill()
-
-    assert after == hits() == before
-    assert "E_CLOCK" in err
-    assert process.returncode == ExitCode.CONFIG
-    summary = json.loads(out)
-    assert summary["vehicles"] > summary["hits"] == before  # they were seen all the same
-    assert summary["epochs"] == 1
-    refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_CLOCK")
 
 
 def test_p01_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> None:
