@@ -40,10 +40,6 @@ from tests.wiretap import Wiretap
 CLIP = "street_day.mp4"
 LOGIN = ("viewer", "canary-p@ss")
 PATIENCE_S = 180.0
-REMEMBERED_S = 12.0
-"""Longer than a vehicle is remembered."""
-PASSING_S = 20.0
-FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 PASSWORD = {"CAMERA_PASSWORD": LOGIN[1]}
 
 

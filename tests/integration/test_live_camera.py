@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +22,10 @@ import pytest
 
 from edge.adapters.camera_order import order_of, shown_address
 from edge.adapters.live_camera import CameraState, LiveCamera
+from edge.adapters.policy_state import SteadyClock
 from edge.adapters.system import SystemClock
 from edge.domain.imaging import Frame
+from edge.pipeline.ports import Clock
 from edge.policy.site import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
 from edge.policy.site import LiveCamera as Settings
 from tests.brokers import HOST, free_port, wait_until
@@ -80,13 +82,17 @@ class Watched:
 
 @contextmanager
 def watching(
-    live: Settings, password: str | None = None, *, jitter: float = 0.0
+    live: Settings,
+    password: str | None = None,
+    *,
+    jitter: float = 0.0,
+    clock: Clock | None = None,
 ) -> Iterator[Watched]:
     camera = LiveCamera(
         "cam-1",
         shown_address(live),
         lambda: order_of(live, password),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         jitter=lambda: jitter,
     )
     watched = Watched(camera)
@@ -436,3 +442,44 @@ def test_a_camera_with_nobody_behind_its_address_has_its_own_word() -> None:
     with watching(rtsp(f"rtsp://{HOST}:{free_port()}/x")) as watched:
         assert watched.becomes(CameraState.AWAY)
         assert "refuses the connection" in watched.problem
+
+
+class SteppedClock(SystemClock):
+    """The machine's clock, whose wall hand somebody sets; the steady one goes on."""
+
+    def __init__(self) -> None:
+        self.step = timedelta()
+
+    def utc(self) -> datetime:
+        return super().utc() + self.step
+
+
+@pytest.mark.parametrize("back", [timedelta(0), timedelta(days=-400)], ids=["undone", "far back"])
+def test_a_stepped_wall_clock_reorders_no_frame_and_brings_no_moment_back(
+    back: timedelta, tmp_path: Path
+) -> None:
+    hand = SteppedClock()
+    with (
+        JpegServer(play()) as server,
+        watching(http(server.url), clock=SteadyClock(hand, tmp_path)) as watched,
+    ):
+        assert watched.gets(5), watched.problem
+        began = datetime.now(timezone.utc)
+        hand.step = timedelta(hours=2)  # over many epochs, past the end of many a list entry
+        ahead = len(watched.frames) + 1
+        assert watched.gets(5), watched.problem
+        hand.step = back
+        behind = len(watched.frames) + 1
+        assert watched.gets(5), watched.problem
+
+    frames = watched.frames
+    moments = [frame.observed_at for frame in frames]
+    assert moments == sorted(moments)
+    assert moments[0] < began + timedelta(minutes=1)
+    assert moments[ahead] >= began + timedelta(hours=2) - timedelta(seconds=1)
+    assert moments[behind] >= moments[behind - 2]  # what had ended stays ended
+    # Tracks and epochs go by this time, and no hand of the wall clock is in it.
+    times = [frame.stream_s for frame in frames]
+    assert all(later > earlier for earlier, later in itertools.pairwise(times))
+    assert times[-1] - times[0] < PATIENCE_S * 3
+    assert [frame.index for frame in frames] == sorted(frame.index for frame in frames)
