@@ -29,7 +29,7 @@ from tests.product import REPOSITORY, product
 from tests.sites import BOX, MadeSite, hotlist_rule, list_csv, make_site, policy, sign_site
 
 CONFIG = REPOSITORY / "config"
-EXAMPLES = sorted(path.name for path in CONFIG.iterdir() if path.is_dir())
+EXAMPLES = sorted(file.parent.name for file in CONFIG.glob("*/policy.yaml"))
 WRITTEN_ANEW = b"An assessment, written anew.\n"
 BOARDS = {f"information-board.{language}.svg" for language in LANGUAGES}
 
