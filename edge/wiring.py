@@ -487,12 +487,9 @@ def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
         failure = _kept(kept, ending.problem, site)
     elif failure is None and not ending.connected:
         failure = ending.problem
-    summary = _summary(site, engine, desk, rule_book, waiting_before, kept)
-    summary = summary.model_copy(
-        update={
-            "cpu_s": round(time.process_time() - cpu, 3),
-            "wall_s": round(time.perf_counter() - wall, 3),
-        }
+    delivered = waiting_before + desk.counts.by_rule.total() - kept
+    summary = _summary(
+        site, engine, desk, rule_book, delivered=delivered, kept=kept, wall=wall, cpu=cpu
     )
     return RunResult(summary, failure)
 
@@ -509,10 +506,13 @@ def _summary(
     engine: Engine,
     desk: EvidenceDesk,
     rule_book: RuleBook,
-    waiting_before: int,
+    *,
+    delivered: int,
     kept: int,
+    wall: float,
+    cpu: float,
 ) -> RunSummary:
-    hits = desk.counts.by_rule.total()
+    """What a run did; `wall` and `cpu` are what their clocks showed when it began, in seconds."""
     streams = tuple(
         StreamSummary(
             camera=stream.camera.name,
@@ -540,18 +540,18 @@ def _summary(
             "ambiguous": engine.counts.outcomes[ReadOutcome.AMBIGUOUS],
             "unreadable": engine.counts.outcomes[ReadOutcome.UNREADABLE],
         },
-        hits=hits,
+        hits=desk.counts.by_rule.total(),
         hits_by_rule=dict(desk.counts.by_rule),
         hits_without_picture=desk.counts.without_picture,
         hits_outside_competence=rule_book.outside_competence,
         non_hits=engine.counts.vehicles - engine.counts.with_hit,
         epochs=rule_book.epochs_begun,
-        delivered=waiting_before + hits - kept,
+        delivered=delivered,
         kept=kept,
         stage_ms=_stage_ms(engine, desk),
-        cpu_s=0.0,
+        cpu_s=round(time.process_time() - cpu, 3),
         peak_rss_mb=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
-        wall_s=0.0,
+        wall_s=round(time.perf_counter() - wall, 3),
     )
 
 
