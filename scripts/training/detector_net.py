@@ -250,6 +250,9 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
 
 # --- the ONNX graph --------------------------------------------------------------------------
 
+DETECTOR_ANSWERS = ("/score/", "/sides/")
+"""Parts of the names, in the exported graph, of the layers that give the answer."""
+
 MOST = 100
 OVERLAP = 0.5
 LEAST_SCORE = 0.05
