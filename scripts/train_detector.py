@@ -40,6 +40,7 @@ from scripts.training.eight_bit import in_eight_bits  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
 from scripts.training.photos import DataError, Photo, load_photos  # noqa: E402
 from scripts.training.scenes import Scenes  # noqa: E402
+from scripts.training.start import start_from  # noqa: E402
 
 HELD_APART = 12
 """One photograph in so many is kept from training, to choose the threshold on."""
@@ -64,6 +65,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--teacher", help="a detector of the manifest that mends the boxes")
     parser.add_argument("--work", type=Path, required=True, help="checkpoints, cache and log")
     parser.add_argument("--out", type=Path, help="folder for the weights (default: --work)")
+    parser.add_argument(
+        "--start", type=Path, metavar="ONNX", help="begin at these weights in floats, not at noise"
+    )
     parser.add_argument("--size", type=int, default=416, help="side of the input, of 32")
     parser.add_argument(
         "--export-size", type=int, help="side of the weights' input, of 32 (default: --size)"
@@ -100,6 +104,10 @@ def _train(given: argparse.Namespace) -> int:
     net = PlateDetectorNet()
     run = given.work / "detector"
     if not given.export_only:
+        if given.start and not (run / "last.pt").is_file():
+            rng = np.random.default_rng((given.seed, 79))
+            pictures, _ = _batch(Scenes(photos, plates, given.size), given.batch, rng)
+            start_from(net, given.start, pictures.float().div_(255))
         parts = [(given.small_size, given.small_steps), (given.size, given.steps)]
         for size, until in parts:
             schedule = Schedule(
