@@ -24,8 +24,8 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
-NARROWEST, WIDEST = 13.0, 340.0
-"""Widths in pixels of the network's input that plates are brought to."""
+NARROWEST, WIDEST = 13.0, 0.9
+"""The widths that plates are brought to: from so many pixels to this share of the picture's."""
 
 LEGIBLE = 9.0
 """A plate narrower than this in pixels is neither plate nor background."""
@@ -289,14 +289,18 @@ def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tu
     plates = rows[rows[:, 4] == 1]
     if len(plates):
         chosen = plates[rng.integers(len(plates))]
-        target = math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
+        target = math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST * width)))
         scale = target / max(1.0, chosen[2] - chosen[0])
         # Not far from the whole photograph: plates on nothing but bumper teach no surroundings.
         scale = float(np.clip(scale, fit * 0.6, max(fit * 4, 1.0)))
+        target = scale * float(chosen[2] - chosen[0])
         middle = (chosen[:2] + chosen[2:4]) / 2
     else:
         scale = fit * math.exp(rng.uniform(math.log(0.8), math.log(3)))
         middle = np.array([rng.uniform(0.2, 0.8) * wide, rng.uniform(0.2, 0.8) * tall])
+        target = 0.0
+    # Half of the plate's share of the picture: a wide plate is not to be cut at each draw.
+    inside = float(np.clip(0.52 * target / width, 0.15, 0.5))
     stretch = math.exp(rng.normal(0, 0.08))
     turn = math.radians(rng.normal(0, 3) if rng.random() < 0.85 else rng.normal(0, 10))
     shear = rng.normal(0, 0.04)
@@ -307,7 +311,7 @@ def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tu
     if wide * scale <= width and rng.random() < 0.7:
         middle_x, at_x = wide / 2, width / 2
     else:
-        middle_x, at_x = float(middle[0]), rng.uniform(0.15, 0.85) * width
+        middle_x, at_x = float(middle[0]), rng.uniform(inside, 1 - inside) * width
     if tall * scale <= height and rng.random() < 0.7:
         middle_y, at_y = tall / 2, height / 2
     else:
