@@ -278,9 +278,8 @@ def export_detector(net: PlateDetectorNet, size: int, path: str) -> None:
     import onnx  # noqa: PLC0415 - needed for this step only
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 
-    net = net.eval()
     torch.onnx.export(
-        _EndToEnd(net),
+        _EndToEnd(net).eval(),
         (torch.zeros(1, 3, size, size),),
         path,
         input_names=["images"],
