@@ -162,7 +162,7 @@ def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Pa
             telemetry={"listen": f"{HOST}:{telemetry}"},
         )
         activate(made, tmp_path)
-        run = ["run", "--site", made.folder, "--drain", "0", "--json"]
+        run: list[str | Path] = ["run", "--site", made.folder, "--drain", "0", "--json"]
         process = start(run, env=env)
         try:
             hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
@@ -186,7 +186,7 @@ def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Pa
     assert process.returncode == ExitCode.CONFIG, err
     assert "error: E_CLOCK: " in err
     assert took_s < 15  # it looks each second, and then closes down
-    assert ("safe", "E_CLOCK") == (told[-1]["state"], told[-1]["reason"])
+    assert (told[-1]["state"], told[-1]["reason"]) == ("safe", "E_CLOCK")
     summary = json.loads(out)
     with outbox_of(made) as outbox:
         kept = outbox.hit_ids()
