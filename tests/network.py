@@ -164,9 +164,14 @@ class Line:
                     continue
                 if not data:
                     break
-                for kind, body in packets.take(data):
-                    self._note(kind, body, sent)
+                whole = list(packets.take(data))
+                for kind, body in whole:
+                    if kind == _PUBLISH:
+                        _remember(body, sent)
                 to.sendall(data)
+                for kind, body in whole:
+                    if kind == _PUBACK and (hit := sent.pop(_number(body), None)) is not None:
+                        self.acknowledged.append(hit)
                 if rate is not None:
                     time.sleep(len(data) / rate)
         for end in (source, to):
@@ -174,19 +179,21 @@ class Line:
                 end.shutdown(socket.SHUT_RDWR)
         source.close()
 
-    def _note(self, kind: int, body: bytes, sent: dict[int, str]) -> None:
-        if kind == _PUBLISH:
-            name = 2 + int.from_bytes(body[:2], "big")
-            number = int.from_bytes(body[name : name + 2], "big")
-            # Properties begin with their length, here always in one byte (2.2.2).
-            payload = body[name + 3 + body[name + 2] :]
-            if body[2:name].endswith(b"/hit"):
-                sent[number] = str(json.loads(payload)["hit_id"])
-        elif kind == _PUBACK and (number := int.from_bytes(body[:2], "big")) in sent:
-            self.acknowledged.append(sent.pop(number))
-
 
 _PUBLISH, _PUBACK = 3, 4
+
+
+def _remember(publish: bytes, sent: dict[int, str]) -> None:
+    """Which hit a packet number stands for, if it is one (3.3)."""
+    name = 2 + _number(publish)
+    if publish[2:name].endswith(b"/hit"):
+        # Properties begin with their length, here always in one byte (2.2.2).
+        payload = publish[name + 3 + publish[name + 2] :]
+        sent[_number(publish[name:])] = str(json.loads(payload)["hit_id"])
+
+
+def _number(body: bytes) -> int:
+    return int.from_bytes(body[:2], "big")
 
 
 class _Packets:

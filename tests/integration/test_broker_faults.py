@@ -70,6 +70,27 @@ def arrived(authority: StoringAuthority, ids: list[str]) -> bool:
     return wait_until(lambda: authority.hit_ids == ids, 30)
 
 
+@pytest.mark.parametrize("remembers", [True, False], ids=["with its memory", "without"])
+def test_a_broker_stopped_and_started_in_the_middle_gets_each_hit_once_and_in_order(
+    remembers: bool, tmp_path: Path
+) -> None:
+    lines = ("persistence true", f"persistence_location {tmp_path}/") if remembers else ()
+    with (
+        Mosquitto(tmp_path, *lines) as broker,
+        Line(broker.port) as line,
+        box_at(tmp_path, broker, port=line.port) as box,
+    ):
+        ids = put(box, *range(60))
+        for moment in (10, 35):
+            assert wait_until(lambda wanted=moment: len(line.acknowledged) >= wanted, 30)
+            broker.stop()
+            assert wait_until(lambda: not box.publisher.state.connected)
+            broker.start()
+        assert box.publisher.drain(30)
+        assert box.publisher.state.connections >= 3
+        assert line.acknowledged == ids
+
+
 @needs_namespaces
 @pytest.mark.parametrize("wall", [Town.cut, Town.mute])
 def test_a_connection_that_falls_silent_is_given_up_and_every_hit_leaves_afterwards(
