@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 from typing_extensions import Self
@@ -112,6 +113,8 @@ class Line:
     bytes_per_s: int | None = None
     acknowledged: list[str] = field(default_factory=list)
     """Ids of hits in the order in which their PUBACK came back."""
+    counters: list[int] = field(default_factory=list)
+    """Their numbers, where they have any."""
     _listener: socket.socket = field(default_factory=lambda: socket.create_server((HOST, 0)))
     _stopping: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -146,12 +149,16 @@ class Line:
                 except OSError:
                     box.close()
                     continue
-                sent: dict[int, str] = {}
+                sent: dict[int, dict[str, Any]] = {}
                 self._start(self._forward, box, broker, sent, self.bytes_per_s)
                 self._start(self._forward, broker, box, sent, None)
 
     def _forward(
-        self, source: socket.socket, to: socket.socket, sent: dict[int, str], rate: int | None
+        self,
+        source: socket.socket,
+        to: socket.socket,
+        sent: dict[int, dict[str, Any]],
+        rate: int | None,
     ) -> None:
         packets = _Packets()
         source.settimeout(0.05)
@@ -171,7 +178,8 @@ class Line:
                 to.sendall(data)
                 for kind, body in whole:
                     if kind == _PUBACK and (hit := sent.pop(_number(body), None)) is not None:
-                        self.acknowledged.append(hit)
+                        self.acknowledged.append(hit["hit_id"])
+                        self.counters += [hit["counter"]] if "counter" in hit else []
                 if rate is not None:
                     time.sleep(len(data) / rate)
         for end in (source, to):
@@ -183,13 +191,13 @@ class Line:
 _PUBLISH, _PUBACK = 3, 4
 
 
-def _remember(publish: bytes, sent: dict[int, str]) -> None:
+def _remember(publish: bytes, sent: dict[int, dict[str, Any]]) -> None:
     """Which hit a packet number stands for, if it is one (3.3)."""
     name = 2 + _number(publish)
     if publish[2:name].endswith(b"/hit"):
         # Properties begin with their length, here always in one byte (2.2.2).
         payload = publish[name + 3 + publish[name + 2] :]
-        sent[_number(publish[name:])] = str(json.loads(payload)["hit_id"])
+        sent[_number(publish[name:])] = json.loads(payload)
 
 
 def _number(body: bytes) -> int:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import time
-import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -27,7 +26,7 @@ from edge.privacy.keys import (
 from tests.brokers import HOST, free_port, wait_until
 from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 from tests.preloaded import COMPILER, NEEDS_COMPILER, compiled
-from tests.product import CLIPS, Finished, product, start, verb
+from tests.product import CLIPS, Finished, figures_of, product, start, verb
 from tests.sites import (
     AUTHORITY,
     BOX,
@@ -198,19 +197,6 @@ def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Pa
     assert summary["epochs"] == 1
     assert max(made_by) < (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
     refused(again, "E_CLOCK")
-
-
-def figures_of(port: int) -> dict[str, float]:
-    """The metrics, by name with labels; none while nobody answers."""
-    try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/metrics", timeout=10) as page:
-            lines = page.read().decode().splitlines()
-    except OSError:
-        return {}
-    return {
-        name: float(value)
-        for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
-    }
 
 
 def test_p1_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> None:
