@@ -15,6 +15,7 @@ def compiled(name: str, folder: Path) -> Path:
     """A library of `tests/preload`, made in a folder, for `LD_PRELOAD`."""
     assert COMPILER is not None
     library = folder / f"{name}.so"
-    command = [COMPILER, "-shared", "-fPIC", "-O2", "-Wall", "-Werror", "-o", library]
-    subprocess.run([*command, SOURCES / f"{name}.c", "-ldl"], check=True)
+    flags = ["-shared", "-fPIC", "-O2", "-Wall", "-Werror"]
+    source = SOURCES / f"{name}.c"
+    subprocess.run([COMPILER, *flags, "-o", library, source, "-ldl"], check=True)
     return library

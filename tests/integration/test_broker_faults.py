@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,10 @@ def arrived(authority: StoringAuthority, ids: list[str]) -> bool:
     return wait_until(lambda: authority.hit_ids == ids, 30)
 
 
+def passed(line: Line, hits: int) -> bool:
+    return len(line.acknowledged) >= hits
+
+
 @pytest.mark.parametrize("remembers", [True, False], ids=["with its memory", "without"])
 def test_a_broker_stopped_and_started_in_the_middle_gets_each_hit_once_and_in_order(
     remembers: bool, tmp_path: Path
@@ -82,7 +87,7 @@ def test_a_broker_stopped_and_started_in_the_middle_gets_each_hit_once_and_in_or
     ):
         ids = put(box, *range(60))
         for moment in (10, 35):
-            assert wait_until(lambda wanted=moment: len(line.acknowledged) >= wanted, 30)
+            assert wait_until(partial(passed, line, moment), 30)
             broker.stop()
             assert wait_until(lambda: not box.publisher.state.connected)
             broker.start()

@@ -55,7 +55,7 @@ NOW = ISSUED + timedelta(days=1)
 DAY = timedelta(days=1)
 SIGNER = SigningKey.demo_of("box")
 TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))
-FEWEST_MOMENTS, MOST_MOMENTS = 12, 40
+FEWEST_MOMENTS, MOST_MOMENTS = 12, 25
 UNKILLED = 1 << 30
 
 
