@@ -28,7 +28,7 @@ from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.kernel_clock import kernel_clock
 from edge.adapters.keyring import Keyring
 from edge.adapters.list_store import ListStore, list_reader, site_lists
-from edge.adapters.live_camera import LiveCamera
+from edge.adapters.live_camera import CameraStatus, LiveCamera
 from edge.adapters.metrics import CameraFigures, Listen, Questions, State, TelemetryServer
 from edge.adapters.mqtt import BrokerLink, BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
@@ -600,20 +600,32 @@ def _condition(
 
 
 def _camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
-    """One for each camera, whose recordings count together."""
+    """One for each camera, whose recordings count together; a live one says how it is itself."""
     figures = []
     for name in dict.fromkeys(stream.camera.name for stream in streams):
-        counts = [stream.counts for stream in streams if stream.camera.name == name]
+        own = [stream for stream in streams if stream.camera.name == name]
+        counts = [stream.counts for stream in own]
+        statuses = [_live_status(stream) for stream in own]
         figures.append(
             CameraFigures(
                 name,
                 frames=sum(one.decoded for one in counts),
                 corrupt=sum(one.corrupt for one in counts),
-                connections=sum(one.decoded > 0 for one in counts),
-                up=any(one.decoded for one in counts),
+                connections=sum(
+                    one.decoded > 0 if status is None else status.connections
+                    for one, status in zip(counts, statuses, strict=True)
+                ),
+                up=any(
+                    one.decoded > 0 if status is None else status.works
+                    for one, status in zip(counts, statuses, strict=True)
+                ),
             )
         )
     return figures
+
+
+def _live_status(stream: Stream) -> CameraStatus | None:
+    return stream.camera.status() if isinstance(stream.camera, GuardedCamera) else None
 
 
 @contextlib.contextmanager

@@ -91,6 +91,11 @@ class CameraStatus:
     per_second: float | None
     size: tuple[int, int] | None
 
+    @property
+    def works(self) -> bool:
+        """Whether it gives frames, or rests because the policy says so."""
+        return self.state in {CameraState.LIVE, CameraState.RESTING}
+
 
 _PROBLEMS = {
     "refused-password": (
