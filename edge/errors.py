@@ -277,6 +277,10 @@ CODES: Mapping[str, Meaning] = {
         5,
         "a camera refuses user name or password; correct them: it is asked again once a minute",
     ),
+    "E_CAMERA_CERTIFICATE": Meaning(
+        5,
+        "the certificate of a camera is not trusted, not valid or another's; nothing is read",
+    ),
     "E_CAMERA_DEVICE": Meaning(
         5,
         "a video device is not there, not permitted or in use; the line says which",

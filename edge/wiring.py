@@ -860,9 +860,10 @@ def _live_camera(site: SiteFolder, name: str, clock: Clock) -> LiveCamera:
         raise ConfigError(f"{site.folder / 'site.yaml'}: cameras.{name}.live is missing; add it")
 
     def order() -> Order:
-        return order_of(live, site.camera_password(name, os.environ))
+        password = site.camera_password(name, os.environ)
+        return order_of(live, password, site.camera_authorities(name))
 
-    order()  # a password that is not there is said before anything starts
+    order()  # a password or an authority that is not there is said before anything starts
     return LiveCamera(
         name,
         shown_address(live),
