@@ -369,7 +369,10 @@ CODES: Mapping[str, Meaning] = {
     "E_OUTBOX_FULL": Meaning(8, "the reserve holds no further hit; what was accepted is safe"),
     "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not as a box makes it"),
     "E_STATE_LOCKED": Meaning(8, "another process uses the state folder"),
-    "E_STATE_VERSION": Meaning(8, "the state folder is of another version"),
+    "E_STATE_VERSION": Meaning(
+        8,
+        "a newer version has written to state or keyring; run that one, delete nothing",
+    ),
     "E_STORAGE": Meaning(8, "the state folder cannot be read or written"),
     "E_STORE_MODE": Meaning(8, "others may read the folder of the authority's store"),
 }

@@ -37,6 +37,7 @@ from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
 from edge.adapters.publisher import Publisher, PublisherLimits, Taker
 from edge.adapters.second_look import SecondLook
 from edge.adapters.service import ServiceManager
+from edge.adapters.state_version import require_known
 from edge.adapters.statistics import EpochStatistics, StatisticsFile
 from edge.adapters.suspension_store import SuspensionStore
 from edge.adapters.system import SystemClock, product_version, random_bytes
@@ -205,7 +206,8 @@ def destroy_expired(site: Path) -> None:
     A box whose policy is refused does not run, and what waits on it still ends on time.
 
     Raises:
-        EdgeError: the keyring is in use, or a key could not be destroyed.
+        EdgeError: a newer version has written to the state folder, the keyring is in use, or a key
+            could not be destroyed.
     """
     try:
         folders = read_box_folders(site)
@@ -213,6 +215,8 @@ def destroy_expired(site: Path) -> None:
         return  # whoever reads the whole folder next says what is wrong, all at once
     if folders.keyring.exists():
         Keyring.open(folders.keyring, SystemClock()).close()
+    # Whoever made the state: what has expired ended above.
+    require_known(folders.state)
 
 
 def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
