@@ -237,7 +237,7 @@ class Keyring:
             )
         magic, raw_id = _ID.unpack(identity)
         if magic != _MAGIC and magic.startswith(_MAGIC[:-1]):
-            raise KeyFileError(
+            raise OutboxError(
                 f"{self._path}: keyring of version {magic[-1:].decode(errors='replace')}, this "
                 "program knows version 1; run the version that made it",
                 code="E_STATE_VERSION",
