@@ -284,6 +284,10 @@ CODES: Mapping[str, Meaning] = {
         5,
         "a camera refuses user name or password; correct them: it is asked again once a minute",
     ),
+    "E_CAMERA_CERTIFICATE": Meaning(
+        5,
+        "the certificate of a camera is not trusted, not valid or another's; nothing is read",
+    ),
     "E_CAMERA_DEVICE": Meaning(
         5,
         "a video device is not there, not permitted or in use; the line says which",
@@ -375,7 +379,10 @@ CODES: Mapping[str, Meaning] = {
     "E_OUTBOX_FULL": Meaning(8, "the reserve holds no further hit; what was accepted is safe"),
     "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not as a box makes it"),
     "E_STATE_LOCKED": Meaning(8, "another process uses the state folder"),
-    "E_STATE_VERSION": Meaning(8, "the state folder is of another version"),
+    "E_STATE_VERSION": Meaning(
+        8,
+        "a newer version has written to state or keyring; run that one, delete nothing",
+    ),
     "E_STORAGE": Meaning(8, "the state folder cannot be read or written"),
     "E_STORE_MODE": Meaning(8, "others may read the folder of the authority's store"),
 }

@@ -28,7 +28,7 @@ from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.kernel_clock import kernel_clock
 from edge.adapters.keyring import Keyring
 from edge.adapters.list_store import ListStore, list_reader, site_lists
-from edge.adapters.live_camera import LiveCamera
+from edge.adapters.live_camera import CameraStatus, LiveCamera
 from edge.adapters.metrics import CameraFigures, Listen, Questions, State, TelemetryServer
 from edge.adapters.mqtt import BrokerLink, BrokerOptions, TlsFiles
 from edge.adapters.onnx.eyes import Eyes, load_eyes
@@ -37,6 +37,7 @@ from edge.adapters.policy_state import FileDigest, PolicyState, SteadyClock
 from edge.adapters.publisher import Publisher, PublisherLimits, Taker
 from edge.adapters.second_look import SecondLook
 from edge.adapters.service import ServiceManager
+from edge.adapters.state_version import require_known
 from edge.adapters.statistics import EpochStatistics, StatisticsFile
 from edge.adapters.suspension_store import SuspensionStore
 from edge.adapters.system import SystemClock, product_version, random_bytes
@@ -205,7 +206,8 @@ def destroy_expired(site: Path) -> None:
     A box whose policy is refused does not run, and what waits on it still ends on time.
 
     Raises:
-        EdgeError: the keyring is in use, or a key could not be destroyed.
+        EdgeError: a newer version has written to the state folder, the keyring is in use, or a key
+            could not be destroyed.
     """
     try:
         folders = read_box_folders(site)
@@ -213,6 +215,8 @@ def destroy_expired(site: Path) -> None:
         return  # whoever reads the whole folder next says what is wrong, all at once
     if folders.keyring.exists():
         Keyring.open(folders.keyring, SystemClock()).close()
+    # Whoever made the state: what has expired ended above.
+    require_known(folders.state)
 
 
 def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
@@ -600,20 +604,32 @@ def _condition(
 
 
 def _camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
-    """One for each camera, whose recordings count together."""
+    """One for each camera, whose recordings count together; a live one says how it is itself."""
     figures = []
     for name in dict.fromkeys(stream.camera.name for stream in streams):
-        counts = [stream.counts for stream in streams if stream.camera.name == name]
+        own = [stream for stream in streams if stream.camera.name == name]
+        counts = [stream.counts for stream in own]
+        statuses = [_live_status(stream) for stream in own]
         figures.append(
             CameraFigures(
                 name,
                 frames=sum(one.decoded for one in counts),
                 corrupt=sum(one.corrupt for one in counts),
-                connections=sum(one.decoded > 0 for one in counts),
-                up=any(one.decoded for one in counts),
+                connections=sum(
+                    one.decoded > 0 if status is None else status.connections
+                    for one, status in zip(counts, statuses, strict=True)
+                ),
+                up=any(
+                    one.decoded > 0 if status is None else status.works
+                    for one, status in zip(counts, statuses, strict=True)
+                ),
             )
         )
     return figures
+
+
+def _live_status(stream: Stream) -> CameraStatus | None:
+    return stream.camera.status() if isinstance(stream.camera, GuardedCamera) else None
 
 
 @contextlib.contextmanager
@@ -848,9 +864,10 @@ def _live_camera(site: SiteFolder, name: str, clock: Clock) -> LiveCamera:
         raise ConfigError(f"{site.folder / 'site.yaml'}: cameras.{name}.live is missing; add it")
 
     def order() -> Order:
-        return order_of(live, site.camera_password(name, os.environ))
+        password = site.camera_password(name, os.environ)
+        return order_of(live, password, site.camera_authorities(name))
 
-    order()  # a password that is not there is said before anything starts
+    order()  # a password or an authority that is not there is said before anything starts
     return LiveCamera(
         name,
         shown_address(live),

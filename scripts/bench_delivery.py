@@ -45,7 +45,8 @@ from edge.errors import EdgeError  # noqa: E402
 from edge.pipeline.evidence import SealedHit  # noqa: E402
 from edge.policy.site_folder import load_site_folder  # noqa: E402
 from edge.runtime.evidence_desk import Case, EvidenceDesk  # noqa: E402
-from scripts.soak import CAMERA, CLIP, HOST, Broker, looped, receiving, soak_site  # noqa: E402
+from scripts.soak import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times  # noqa: E402
+from tests.live import looped  # noqa: E402
 
 TARGET_S = 0.5
 A_DAY = 1000
@@ -135,7 +136,7 @@ def latency(hits: int, program: str) -> dict[str, float]:
         broker.start()
         site = soak_site(folder, broker.port)
         street = folder / "street.ts"
-        looped(CLIP, street, CLIP_S)
+        looped(CLIP, street, times(CLIP, CLIP_S))
         recorded_at = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
         with receiving(folder, site, broker.port):
             result = wiring.run_site(

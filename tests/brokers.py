@@ -168,20 +168,38 @@ class TestAuthority:
         self.path.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(
-        self, name: str, *, password: bytes | None = None, address: str = HOST
+        self,
+        name: str,
+        *,
+        password: bytes | None = None,
+        address: str = HOST,
+        days: float = 1,
+        own: bool = False,
     ) -> Certificate:
+        """A certificate for an address.
+
+        Args:
+            name: what it calls itself, and its files are called.
+            password: of its key.
+            address: that it is for.
+            days: from now until it ends; below nothing it has ended.
+            own: it is signed by itself.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
+        issuer, signer = self._certificate.subject, self._key
+        if own:
+            issuer, signer = _subject(name), key
         certificate = (
-            _builder(_subject(name), self._certificate.subject, key.public_key())
+            _builder(_subject(name), issuer, key.public_key(), days)
             .add_extension(
                 x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]),
                 critical=False,
             )
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()),
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()),
                 critical=False,
             )
-            .sign(self._key, hashes.SHA256())
+            .sign(signer, hashes.SHA256())
         )
         files = Certificate(
             self._folder / f"{self._name}-{name}.pem", self._folder / f"{self._name}-{name}.key"
@@ -203,7 +221,7 @@ def _subject(name: str) -> x509.Name:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: float = 1
 ) -> x509.CertificateBuilder:
     now = datetime.now(timezone.utc)
     return (
@@ -212,8 +230,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=30))
+        .not_valid_after(now + timedelta(days=days))
     )
 
 

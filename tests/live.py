@@ -1,4 +1,4 @@
-"""Real live cameras for tests: GStreamer's RTSP server, a web server of JPEGs, and films."""
+"""Live cameras for tests: GStreamer's RTSP server, a web server of JPEGs, TLS, films, watchers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import os
 import select
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,9 +27,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 from typing_extensions import Self
 
-from edge.domain.imaging import Pixels
-from tests.brokers import HOST, free_port
+from edge.adapters.camera_order import order_of, shown_address
+from edge.adapters.live_camera import CameraState, LiveCamera
+from edge.adapters.system import SystemClock
+from edge.domain.imaging import Frame, Pixels
+from edge.pipeline.ports import Clock
+from edge.policy.site import LiveCamera as Settings
+from tests.brokers import HOST, Certificate, free_port, wait_until
 
+PATIENCE_S = 60.0
 SYSTEM_PYTHON = "/usr/bin/python3"
 PROGRAM = Path(__file__).with_name("rtsp_program.py")
 RATE = 25
@@ -163,6 +174,55 @@ class RtspServer:
             self._process = None
 
 
+class TlsFront:
+    """TLS before a server that speaks none: what comes is passed on, and what comes back.
+
+    Args:
+        port: the server's, on loopback.
+        certificate: what it shows.
+    """
+
+    def __init__(self, port: int, certificate: Certificate) -> None:
+        self._behind = port
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate.certificate, certificate.key)
+        self._listener = socket.create_server((HOST, 0))
+        self.port = int(self._listener.getsockname()[1])
+        self.passed: list[bytes] = []
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._visit, args=(connection,), daemon=True).start()
+
+    def _visit(self, connection: socket.socket) -> None:
+        # One thread for both ways: a TLS connection is not for two at once.
+        with contextlib.suppress(OSError), contextlib.ExitStack() as cleanup:
+            cleanup.enter_context(connection)
+            shown = cleanup.enter_context(self._context.wrap_socket(connection, server_side=True))
+            behind = cleanup.enter_context(socket.create_connection((HOST, self._behind)))
+            while True:
+                ready = [shown] if shown.pending() else select.select([shown, behind], [], [])[0]
+                for one in ready:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    if one is shown:
+                        self.passed.append(data)
+                    (behind if one is shown else shown).sendall(data)
+
+
 def jpeg(pixels: Pixels) -> bytes:
     done, encoded = cv2.imencode(".jpg", pixels)
     assert done
@@ -222,8 +282,12 @@ class JpegServer:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    @property
     def url(self) -> str:
-        return f"http://{HOST}:{self._server.server_address[1]}/video"
+        return f"http://{HOST}:{self.port}/video"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -239,3 +303,75 @@ def part(image: bytes) -> bytes:
     """One JPEG as a part of the stream."""
     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(image)}\r\n\r\n"
     return head.encode() + image + b"\r\n"
+
+
+def play(number: int = 10_000, *, every_s: float = 0.04) -> Callable[[int, Send], None]:
+    images = [part(jpeg(picture(index))) for index in range(10)]
+
+    def visit(_visit: int, send: Send) -> None:
+        for index in range(number):
+            send(images[index % len(images)])
+            time.sleep(every_s)
+
+    return visit
+
+
+@dataclass
+class Watched:
+    """A live camera and what its thread got of it."""
+
+    camera: LiveCamera
+    frames: list[Frame] = field(default_factory=list)
+    arrived: list[datetime] = field(default_factory=list)
+
+    def run(self) -> None:
+        for frame in self.camera.frames():
+            self.arrived.append(datetime.now(timezone.utc))
+            # A small piece is enough to tell pictures apart.
+            small = np.ascontiguousarray(frame.pixels[:: frame.height // 4])
+            self.frames.append(
+                Frame(frame.camera, frame.index, frame.stream_s, frame.observed_at, small)
+            )
+
+    def gets(self, more: int) -> bool:
+        wanted = len(self.frames) + more
+        return wait_until(lambda: len(self.frames) >= wanted, PATIENCE_S)
+
+    def becomes(self, state: CameraState, timeout_s: float = PATIENCE_S) -> bool:
+        return wait_until(lambda: self.camera.status().state is state, timeout_s)
+
+    def connects(self, times: int) -> bool:
+        return wait_until(lambda: self.camera.status().connections >= times, PATIENCE_S)
+
+    @property
+    def problem(self) -> str:
+        problem = self.camera.status().problem
+        return "" if problem is None else str(problem)
+
+
+@contextlib.contextmanager
+def watching(
+    live: Settings,
+    password: str | None = None,
+    *,
+    authorities: Path | None = None,
+    jitter: float = 0.0,
+    clock: Clock | None = None,
+) -> Iterator[Watched]:
+    """A live camera whose frames a thread takes, while a `with` block runs."""
+    camera = LiveCamera(
+        "cam-1",
+        shown_address(live),
+        lambda: order_of(live, password, authorities),
+        clock=clock or SystemClock(),
+        jitter=lambda: jitter,
+    )
+    watched = Watched(camera)
+    thread = threading.Thread(target=watched.run)
+    thread.start()
+    try:
+        yield watched
+    finally:
+        camera.close()
+        thread.join(10)
+        assert not thread.is_alive()

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import shlex
+import ssl
+from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from edge.adapters.decoder import Order
+from edge.errors import ConfigError
 from edge.policy.site import DeviceCamera, HttpCamera, LiveCamera, PipelineCamera, RtspCamera
 
 _PROBE_US = "500000"
 """A stream is looked into for so long before its first frame; the library's own is 5 s."""
 
 _DRAIN = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1"
+
+SYSTEM_AUTHORITIES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Ubuntu, L4T, Alpine
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora and its kin
+    Path("/etc/ssl/ca-bundle.pem"),  # SUSE
+)
+"""Where distributions keep the system's authorities in one file, as the library wants them."""
 
 
 def shown_address(live: LiveCamera) -> str:
@@ -23,12 +33,19 @@ def shown_address(live: LiveCamera) -> str:
     return live.device if isinstance(live, DeviceCamera) else "pipeline"
 
 
-def order_of(live: LiveCamera, password: str | None) -> Order:
+def order_of(
+    live: LiveCamera, password: str | None = None, authorities: Path | None = None
+) -> Order:
     """What the decoder is to open.
 
     Args:
         live: the camera.
         password: its password, if it has one.
+        authorities: PEM file that the certificate of a camera over TLS is verified by; None: the
+            system's.
+
+    Raises:
+        ConfigError: the file of authorities is none, or the system has none.
     """
     if isinstance(live, RtspCamera):
         return Order(
@@ -42,17 +59,20 @@ def order_of(live: LiveCamera, password: str | None) -> Order:
                 "reorder_queue_size": "64",
                 "max_delay": "200000",
                 "buffer_size": "4194304",  # a key frame over UDP comes at once; likewise
+                **_verification(live, authorities),
             },
         )
     if isinstance(live, HttpCamera):
         return Order(
             _with_login(live.url, live.username, password),
             options={
-                "protocol_whitelist": "http,https,tcp,tls,crypto",
+                # A page may lead to another, but not from what is verified to what is not.
+                "protocol_whitelist": "https,tls,tcp" if live.over_tls else "http,tcp",
                 "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe",
                 "analyzeduration": _PROBE_US,
                 # It would otherwise take a cut connection for a pause, for ever.
                 "reconnect": "0",
+                **_verification(live, authorities),
             },
             stamped=False,  # pictures over HTTP carry no time; the library counts a made-up rate
         )
@@ -68,6 +88,28 @@ def order_of(live: LiveCamera, password: str | None) -> Order:
             options={name: value for name, value in wanted.items() if value is not None},
         )
     return Order("", format="yuv4mpegpipe", pipeline=_launch(live), stamped=False)
+
+
+def _verification(live: RtspCamera | HttpCamera, authorities: Path | None) -> dict[str, str]:
+    """The library checks no certificate unless it is told to, and knows no authority by itself."""
+    if not live.over_tls:
+        return {}
+    trusted = authorities or next(filter(Path.is_file, SYSTEM_AUTHORITIES), None)
+    if trusted is None:
+        raise ConfigError(
+            "this system has no file of trusted authorities; install the package ca-certificates, "
+            "or name the camera's own with tls_ca"
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(trusted)
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"{trusted}: no certificate in PEM ({error.reason or 'unreadable'}); correct tls_ca"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{trusted}: {error.strerror}; correct tls_ca") from error
+    named = {} if live.tls_name is None else {"verifyhost": live.tls_name}
+    return {"tls_verify": "1", "ca_file": str(trusted), **named}
 
 
 def _launch(live: PipelineCamera) -> tuple[str, ...]:

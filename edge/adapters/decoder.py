@@ -19,6 +19,7 @@ import math
 import os
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -34,6 +35,7 @@ import av.error
 import av.logging
 import numpy as np
 import numpy.typing as npt
+from av._core import library_meta
 from av.video.frame import VideoFrame
 
 HEADER = struct.Struct("<cIIIdd")
@@ -46,6 +48,12 @@ CONCEALED = range(126, 133)
 
 GREY_SHARE = 0.5
 """A picture is grey when so much of it is one single colour, and that is mid-grey."""
+
+_BUILD = library_meta["libavformat"]["configuration"]
+"""How the library was built."""
+
+_CERTIFICATE_WORDS = {9: "expired", 10: "expired", 62: "wrong-name", 64: "wrong-name"}
+"""OpenSSL's X509_V_ERR_*: not yet valid, no longer valid, another host name, another address."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -71,6 +79,11 @@ class Order:
     stamped: bool = True
     open_s: float = 8.0
     read_s: float = 4.5
+
+    @property
+    def verified(self) -> bool:
+        """Whether the source is to show a certificate that is trusted."""
+        return "tls_verify" in self.options
 
     def line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"
@@ -196,6 +209,9 @@ def _opened(order: Order, cleanup: ExitStack) -> av.container.InputContainer:
         source = _launched(order.pipeline, cleanup)
     started = time.monotonic()
     _require_name(order.address)
+    if order.verified and "--enable-gnutls" not in _BUILD:
+        # Other libraries of TLS were built in without a look at the name in a certificate.
+        raise SourceError("no-verification")
     try:
         container = av.open(
             source,
@@ -206,7 +222,10 @@ def _opened(order: Order, cleanup: ExitStack) -> av.container.InputContainer:
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         late = time.monotonic() - started > order.open_s * 0.9
-        raise SourceError("silent" if late else _word(error, opened=False)) from None
+        if late:
+            raise SourceError("silent") from None
+        unverified = isinstance(error, OSError) and error.errno == errno.EIO and order.verified
+        raise SourceError(_refusal(order) if unverified else _word(error, opened=False)) from None
     cleanup.callback(container.close)
     return container
 
@@ -253,6 +272,31 @@ def _word(error: Exception, *, opened: bool) -> str:
         errno.ENETUNREACH: "unreachable",
     }
     return words.get(number or 0, "lost" if opened else "no-stream")
+
+
+def _refusal(order: Order) -> str:
+    """Why the library broke a handshake off: it has no word for that, so it is looked for here.
+
+    What comes out is a reason and no more: nothing is ever opened on the strength of it.
+    """
+    parts = urlsplit(order.address)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a certificate that is its own authority
+    name = order.options.get("verifyhost", parts.hostname)
+    port = parts.port or (322 if parts.scheme == "rtsps" else 443)
+    try:
+        context.load_verify_locations(order.options["ca_file"])
+        with (
+            socket.create_connection((parts.hostname, port), order.read_s) as connection,
+            context.wrap_socket(connection, server_hostname=name),
+        ):
+            return "untrusted"
+    except ssl.SSLCertVerificationError as error:
+        return _CERTIFICATE_WORDS.get(error.verify_code, "untrusted")
+    except ssl.SSLError:
+        return "no-tls"
+    except OSError:
+        return "lost"
 
 
 def _require_name(address: str) -> None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.adapters.live_camera import CameraStatus, LiveCamera
 from edge.domain.geometry import Point
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.schedule import Schedule
@@ -48,6 +49,10 @@ class GuardedCamera:
     @property
     def corrupt_frames(self) -> int:
         return self._camera.corrupt_frames
+
+    def status(self) -> CameraStatus | None:
+        """How a live camera is now; None for a recording. May be asked from any thread."""
+        return self._camera.status() if isinstance(self._camera, LiveCamera) else None
 
     def close(self) -> None:
         self._camera.close()

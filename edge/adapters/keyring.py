@@ -236,6 +236,12 @@ class Keyring:
                 code="E_KEYRING",
             )
         magic, raw_id = _ID.unpack(identity)
+        if magic != _MAGIC and magic.startswith(_MAGIC[:-1]):
+            raise OutboxError(
+                f"{self._path}: keyring of version {magic[-1:].decode(errors='replace')}, this "
+                "program knows version 1; run the version that made it",
+                code="E_STATE_VERSION",
+            )
         if magic != _MAGIC:
             raise KeyFileError(f"{self._path}: this is no keyring; move it away", code="E_KEYRING")
         marks = [_opened(record, _MARK.size) for record in records[1:_FIRST_KEY]]

@@ -26,6 +26,7 @@ from edge.adapters.state_folder import (
     storage_error,
     sync_folder,
 )
+from edge.adapters.state_version import require_known
 from edge.domain.lists import ListEntry
 from edge.errors import EdgeError, OutboxError
 from edge.policy.bundles import (
@@ -127,6 +128,9 @@ class ListStore:
         now: the wall clock, aware.
         record: gets what has changed, for the audit log, once it is on disk; and what was
             refused, each list at most once in `REFUSAL_EVERY`, lest a flood fill the disk.
+
+    Raises:
+        OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
     """
 
     def __init__(
@@ -137,6 +141,7 @@ class ListStore:
         now: Callable[[], datetime],
         record: Callable[[Event], object] | None = None,
     ) -> None:
+        require_known(folder)
         self._record = record
         self._refused: dict[str, datetime] = {}
         self._bundles = folder / FOLDER_NAME

@@ -91,6 +91,11 @@ class CameraStatus:
     per_second: float | None
     size: tuple[int, int] | None
 
+    @property
+    def works(self) -> bool:
+        """Whether it gives frames, or rests because the policy says so."""
+        return self.state in {CameraState.LIVE, CameraState.RESTING}
+
 
 _PROBLEMS = {
     "refused-password": (
@@ -110,6 +115,23 @@ _PROBLEMS = {
     "no-permission": ("E_CAMERA_DEVICE", "may not be opened; put this user in its group"),
     "busy": ("E_CAMERA_DEVICE", "is used by another program; stop that one"),
     "no-gstreamer": ("E_CAMERA_PIPELINE", "needs gst-launch-1.0; install gstreamer1.0-tools"),
+    "untrusted": (
+        "E_CAMERA_CERTIFICATE",
+        "shows a certificate of nobody trusted; name its authority, or itself, with tls_ca",
+    ),
+    "expired": (
+        "E_CAMERA_CERTIFICATE",
+        "shows a certificate that is not valid today; renew it, and check the clock of this box",
+    ),
+    "wrong-name": (
+        "E_CAMERA_CERTIFICATE",
+        "shows another name's certificate; correct the address, or give the name with tls_name",
+    ),
+    "no-tls": ("E_CAMERA_CERTIFICATE", "does not speak TLS at this port; correct the address"),
+    "no-verification": (
+        "E_CAMERA_CERTIFICATE",
+        "cannot be verified by this build of FFmpeg, which lacks GnuTLS; install PyAV's own wheel",
+    ),
     "crashed": ("E_CAMERA_LOST", "made the decoder crash; it is tried again"),
 }
 

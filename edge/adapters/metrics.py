@@ -48,7 +48,7 @@ class CameraFigures:
         frames: frames that came.
         corrupt: frames that came broken and were skipped.
         connections: how often it began to give frames.
-        up: whether it gives frames now.
+        up: whether it gives frames now, or rests by the policy.
     """
 
     name: str
@@ -177,7 +177,9 @@ def _of_the_box(figures: Figures) -> Iterator[Metric]:
 
 def _of_the_cameras(cameras: Sequence[CameraFigures]) -> Iterator[Metric]:
     up = GaugeMetricFamily(
-        "edge_anpr_camera_up", "Whether the camera gives frames.", labels=["camera"]
+        "edge_anpr_camera_up",
+        "Whether the camera gives frames, or rests by the policy.",
+        labels=["camera"],
     )
     counters = {
         "frames": "Frames that came from the camera.",

@@ -51,7 +51,7 @@ VERSION = 2
 # The largest hit the log's reserve allows for; brokers take less (AWS IoT 128 KiB, EMQX 1 MiB).
 MAX_PAYLOAD_BYTES = 2 * 1024 * 1024
 
-_APPLICATION_ID = 0x414E5052  # "ANPR": tells this file from any other SQLite database
+APPLICATION_ID = 0x414E5052  # "ANPR": tells this file from any other SQLite database
 _PAGE_BYTES = 4096
 _OVERFLOW_BYTES = _PAGE_BYTES - 4  # an overflow page starts with the number of the next
 _CHECKPOINT_PAGES = 256
@@ -533,7 +533,7 @@ def _create(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as database:
         database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
         database.executescript(_SCHEMA + _KEYS_SCHEMA)
-        database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {VERSION}")
         database.execute("PRAGMA journal_mode = WAL")
     fresh.replace(path)
@@ -592,25 +592,30 @@ def _check(database: sqlite3.Connection, path: Path) -> int:
         database.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version")
     )
-    if application != _APPLICATION_ID:
+    if application != APPLICATION_ID:
         raise OutboxError(f"{path}: this is no outbox; move it out of the state folder")
     if not 1 <= version <= VERSION:
-        raise OutboxError(
-            f"{path}: outbox of version {version}, this program writes version {VERSION}; "
-            "run the version that made it until it is empty, or give a fresh state folder",
-            code="E_STATE_VERSION",
-        )
+        raise of_another_version(path, version)
     verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise _damaged(path)
     return int(version)
 
 
+def of_another_version(path: Path, version: int) -> OutboxError:
+    """The refusal of an outbox that this program neither reads nor upgrades."""
+    return OutboxError(
+        f"{path}: outbox of version {version}, this program writes version {VERSION}; "
+        "run the version that made it until it is empty, then move this file away",
+        code="E_STATE_VERSION",
+    )
+
+
 def _purpose_of(payload: bytes) -> str:
     """The purpose that a hit of version 1 was made for, as it says itself."""
     try:
         purpose = json.loads(payload)["purpose"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return _UNKNOWN_PURPOSE
     known = isinstance(purpose, str) and re.fullmatch(NAME_PATTERN, purpose)
     return purpose if known else _UNKNOWN_PURPOSE

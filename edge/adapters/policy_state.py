@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from edge.adapters.state_folder import private_folder, replace_file, storage_error
+from edge.adapters.state_version import require_known
 from edge.errors import OutboxError
 from edge.pipeline.ports import Clock
 from edge.policy.activation import MAX_BYTES, InForce, read_in_force
@@ -26,6 +27,7 @@ from edge.privacy.moments import parse_utc, utc_text
 ACTIVATION = "activation.json"
 POLICIES = "policies"
 CLOCK = "clock.json"
+CLOCK_SCHEMA = "edge-anpr/clock/1"
 
 MARK_EVERY = timedelta(seconds=60)
 """How often the latest time is written down: what a restart could at most win back."""
@@ -36,9 +38,13 @@ class PolicyState:
 
     Args:
         folder: the state folder; made when something is first written.
+
+    Raises:
+        OutboxError: `E_STATE_VERSION`: a newer version has written to it.
     """
 
     def __init__(self, folder: Path) -> None:
+        require_known(folder)
         self._folder = folder
 
     def in_force(self) -> InForce | None:
@@ -88,6 +94,7 @@ class SteadyClock:
     """
 
     def __init__(self, clock: Clock, folder: Path) -> None:
+        require_known(folder)
         self._clock = clock
         self._file = folder / CLOCK
         self._latest = self._stored()
@@ -104,7 +111,7 @@ class SteadyClock:
         self._latest = latest
         if self._written is None or latest - self._written >= MARK_EVERY:
             self._written = latest
-            text = json.dumps({"latest": utc_text(latest)}) + "\n"
+            text = json.dumps({"schema": CLOCK_SCHEMA, "latest": utc_text(latest)}) + "\n"
             replace_file(self._file, text.encode())
         return latest
 

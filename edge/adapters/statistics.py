@@ -16,6 +16,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.adapters.state_folder import storage_error, write_whole
+from edge.adapters.state_version import require_known
 from edge.domain.counting import SMALLEST_SHOWN, coarse
 from edge.privacy.audit import Coarse, Id
 from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
@@ -58,9 +59,13 @@ class StatisticsFile:
 
     Args:
         folder: the state folder.
+
+    Raises:
+        OutboxError: `E_STATE_VERSION`: a newer version has written to it.
     """
 
     def __init__(self, folder: Path) -> None:
+        require_known(folder)
         self._path = folder / FILE_NAME
 
     def append(self, epoch: EpochStatistics) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.adapters.state_folder import exclusive, read_file, replace_file
+from edge.adapters.state_version import require_known
 from edge.policy.suspension import (
     MAX_STATE_BYTES,
     SuspensionError,
@@ -28,9 +29,13 @@ class SuspensionStore:
     Args:
         folder: the state folder.
         record: gets what has changed, for the audit log, once it is on disk.
+
+    Raises:
+        OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
     """
 
     def __init__(self, folder: Path, record: Callable[[Event], object] | None = None) -> None:
+        require_known(folder)
         self._record = record
         self._file = folder / FILE_NAME
         self._lock = folder / f"{FILE_NAME}.lock"

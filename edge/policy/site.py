@@ -50,7 +50,11 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
 UserName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+
+
 class _NetworkCamera(Strict):
+    url: str
     username: UserName | None = None
     password_env: EnvironmentName | None = Field(
         default=None, description="Name of the environment variable that holds the password."
@@ -58,6 +62,20 @@ class _NetworkCamera(Strict):
     password_file: FilePath | None = Field(
         default=None, description="File that holds the password, relative to the site folder."
     )
+    tls_ca: FilePath | None = Field(
+        default=None,
+        description="PEM file of the authorities, or of the camera's own certificate, that rtsps "
+        "or https trusts; left out: the system's.",
+    )
+    tls_name: HostName | None = Field(
+        default=None,
+        description="The name in the camera's certificate, where it is not the address's.",
+    )
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether the address says that the connection is encrypted, so the camera verified."""
+        return self.url.startswith(("rtsps:", "https:"))
 
 
 class RtspCamera(_NetworkCamera):
@@ -146,7 +164,7 @@ class Tls(Strict):
 class Broker(Strict):
     """The MQTT 5 broker that hits are published to. A password is never written here."""
 
-    host: str = Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")
+    host: HostName
     port: int = Field(default=1883, ge=1, le=65535)
     username: UserName | None = None
     password_env: EnvironmentName | None = Field(
@@ -263,9 +281,20 @@ def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[L
         yield (*at, "live", "password_file"), "password_env is given too; keep one"
     if live.username is None and (live.password_env or live.password_file):
         yield (*at, "live"), "a password without a username; add username"
+    yield from _tls_contradictions((*at, "live"), live)
     wrong = address_mistake(live.url)
     if wrong is not None:
         yield (*at, "live", "url"), wrong
+
+
+def _tls_contradictions(
+    at: Location, live: RtspCamera | HttpCamera
+) -> Iterator[tuple[Location, str]]:
+    if not live.over_tls and (live.tls_ca is not None or live.tls_name is not None):
+        name = "tls_ca" if live.tls_ca is not None else "tls_name"
+        yield (*at, name), "only rtsps:// and https:// show a certificate; take it out"
+    if isinstance(live, RtspCamera) and live.over_tls and live.transport == "udp":
+        yield (*at, "transport"), "over udp the pictures would not be encrypted; use tcp"
 
 
 def address_mistake(url: str) -> str | None:

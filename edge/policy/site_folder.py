@@ -107,6 +107,13 @@ class SiteFolder:
         where = f"cameras.{camera}.live"
         return self._password(live.password_env, live.password_file, where, environment)
 
+    def camera_authorities(self, camera: str) -> Path | None:
+        """The PEM file that a live camera's certificate is verified by; None: the system's."""
+        live = self.site.cameras[camera].live
+        if not isinstance(live, RtspCamera | HttpCamera) or live.tls_ca is None:
+            return None
+        return self.resolve(live.tls_ca)
+
     @property
     def tls(self) -> TlsFiles | None:
         tls = self.site.broker.tls
@@ -315,6 +322,7 @@ def _missing_files(
     for name, camera in site.model.cameras.items():
         if isinstance(camera.live, RtspCamera | HttpCamera):
             files["cameras", name, "live", "password_file"] = camera.live.password_file
+            files["cameras", name, "live", "tls_ca"] = camera.live.tls_ca
     if broker.tls is not None:
         files |= {
             ("broker", "tls", "ca"): broker.tls.ca,

@@ -8,12 +8,15 @@ import shutil
 import signal
 import socket
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from edge.adapters.embedded_broker import EmbeddedBroker
 from edge.errors import ExitCode
@@ -38,6 +41,7 @@ from tests.sites import (
     make_site,
     outbox_of,
     site,
+    write_yaml,
 )
 from tests.wiretap import Wiretap
 
@@ -221,3 +225,47 @@ def test_a_password_that_is_not_there_is_said_before_anything_starts(
     done = product("run", "--site", made.folder)
     refused(done, "E_CONFIG")
     assert "CAMERA_PASSWORD" in done.error_lines[0]
+
+
+def told(port: int, page: str) -> str:
+    """What the box tells on a page; nothing as long as it does not listen."""
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/{page}", timeout=10) as answer:
+            return str(answer.read().decode())
+    except urllib.error.HTTPError as refused_answer:
+        with refused_answer:
+            return refused_answer.read().decode()
+    except OSError:
+        return ""
+
+
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+def test_a_camera_that_goes_away_and_comes_back_shows_in_readiness_and_metrics(
+    tmp_path: Path,
+) -> None:
+    street = looped(CLIPS / CLIP, tmp_path / "street.ts", 60)
+    port = free_port()
+    with RtspServer(street, LOGIN) as server:
+        made = live_site(tmp_path, server.url)
+        content = yaml.safe_load((made.folder / "site.yaml").read_text())
+        content["telemetry"] = {"listen": f"{HOST}:{port}"}
+        write_yaml(made.folder / "site.yaml", content)
+        activate(made, tmp_path)
+        process = start(["run", "--site", made.folder, "--drain", "0"], env=PASSWORD)
+        try:
+            ready = wait_until(lambda: "online" in told(port, "readyz"), PATIENCE_S)
+            server.kill()
+            away = wait_until(lambda: "camera-away" in told(port, "readyz"), PATIENCE_S)
+            down = told(port, "metrics")
+            server.start()
+            back = wait_until(lambda: "online" in told(port, "readyz"), PATIENCE_S)
+            up = told(port, "metrics")
+        finally:
+            process.terminate()
+            _, err = process.communicate(timeout=PATIENCE_S)
+
+    assert (ready, away, back) == (True, True, True), err
+    assert f'edge_anpr_camera_up{{camera="{CAMERA}"}} 0.0' in down
+    assert f'edge_anpr_camera_connections_total{{camera="{CAMERA}"}} 1.0' in down
+    assert f'edge_anpr_camera_up{{camera="{CAMERA}"}} 1.0' in up
+    assert f'edge_anpr_camera_connections_total{{camera="{CAMERA}"}} 2.0' in up

@@ -12,100 +12,37 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median
 
-import numpy as np
 import pytest
 
-from edge.adapters.camera_order import order_of, shown_address
+from edge.adapters.camera_order import order_of
 from edge.adapters.live_camera import CameraState, LiveCamera
 from edge.adapters.policy_state import SteadyClock
 from edge.adapters.system import SystemClock
-from edge.domain.imaging import Frame
-from edge.pipeline.ports import Clock
 from edge.policy.site import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
-from edge.policy.site import LiveCamera as Settings
 from tests.brokers import HOST, free_port, tcp_server, wait_until
 from tests.live import (
     NEEDS_RTSP,
+    PATIENCE_S,
     JpegServer,
     RtspServer,
     Send,
+    Watched,
     film,
     has_rtsp_server,
     jpeg,
     part,
     picture,
+    play,
+    watching,
 )
 
 needs_rtsp = pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
-PATIENCE_S = 60.0
 AT_ONCE = -1.0
 """A jitter with which the back-off is nothing."""
-
-
-@dataclass
-class Watched:
-    """A live camera and what its thread got of it."""
-
-    camera: LiveCamera
-    frames: list[Frame] = field(default_factory=list)
-    arrived: list[datetime] = field(default_factory=list)
-
-    def run(self) -> None:
-        for frame in self.camera.frames():
-            self.arrived.append(datetime.now(timezone.utc))
-            # A small piece is enough to tell pictures apart.
-            small = np.ascontiguousarray(frame.pixels[:: frame.height // 4])
-            self.frames.append(
-                Frame(frame.camera, frame.index, frame.stream_s, frame.observed_at, small)
-            )
-
-    def gets(self, more: int) -> bool:
-        wanted = len(self.frames) + more
-        return wait_until(lambda: len(self.frames) >= wanted, PATIENCE_S)
-
-    def becomes(self, state: CameraState, timeout_s: float = PATIENCE_S) -> bool:
-        return wait_until(lambda: self.camera.status().state is state, timeout_s)
-
-    def connects(self, times: int) -> bool:
-        return wait_until(lambda: self.camera.status().connections >= times, PATIENCE_S)
-
-    @property
-    def problem(self) -> str:
-        problem = self.camera.status().problem
-        return "" if problem is None else str(problem)
-
-
-@contextmanager
-def watching(
-    live: Settings,
-    password: str | None = None,
-    *,
-    jitter: float = 0.0,
-    clock: Clock | None = None,
-) -> Iterator[Watched]:
-    camera = LiveCamera(
-        "cam-1",
-        shown_address(live),
-        lambda: order_of(live, password),
-        clock=clock or SystemClock(),
-        jitter=lambda: jitter,
-    )
-    watched = Watched(camera)
-    thread = threading.Thread(target=watched.run)
-    thread.start()
-    try:
-        yield watched
-    finally:
-        camera.close()
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 def rtsp(url: str, transport: str = "tcp", username: str | None = None) -> RtspCamera:
@@ -121,17 +58,6 @@ def http(url: str, username: str | None = None) -> HttpCamera:
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return film(tmp_path_factory.mktemp("film") / "street.ts", (640, 360, 60))
-
-
-def play(number: int = 10_000, *, every_s: float = 0.04) -> Callable[[int, Send], None]:
-    images = [part(jpeg(picture(index))) for index in range(10)]
-
-    def visit(_visit: int, send: Send) -> None:
-        for index in range(number):
-            send(images[index % len(images)])
-            time.sleep(every_s)
-
-    return visit
 
 
 def children() -> set[int]:

@@ -23,6 +23,7 @@ from edge.errors import EdgeError, KeyFileError, OutboxError
 from edge.privacy.keyring import RetentionKey, StoredItem
 from tests.fakes import SetClock
 from tests.integration.test_outbox import small_disk  # noqa: F401 - a fixture
+from tests.old_state import VERSION_1
 
 NOW = datetime(2026, 9, 1, 8, 7, tzinfo=timezone.utc)
 DAY = timedelta(hours=24)
@@ -449,25 +450,6 @@ def test_a_keyring_on_a_medium_that_cannot_be_written_stops_the_box(
 
 # --- from version 1 -----------------------------------------------------------------------------
 
-VERSION_1 = """
-PRAGMA page_size = 4096;
-CREATE TABLE hit (
-    sequence INTEGER PRIMARY KEY,
-    hit_id TEXT NOT NULL UNIQUE,
-    camera TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    receipt_required INTEGER NOT NULL,
-    published INTEGER NOT NULL DEFAULT 0,
-    expires_at INTEGER NOT NULL,
-    payload BLOB NOT NULL
-);
-CREATE TABLE counter (value INTEGER NOT NULL);
-INSERT INTO counter VALUES (17);
-CREATE TABLE filler (bytes BLOB NOT NULL);
-PRAGMA application_id = 0x414E5052;
-PRAGMA user_version = 1;
-PRAGMA journal_mode = WAL;
-"""
 OLD = b'{"purpose":"quiet","sealed":"' + PAYLOAD[:3000].hex().encode() + b'"}'
 
 

@@ -67,7 +67,7 @@ def test_what_was_in_force_stays_in_force_when_it_cannot_be_replaced(tmp_path: P
     assert [file.name for file in tmp_path.rglob(".*")] == []
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": "edge-anpr/in-force/2"}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": "edge-anpr/in-force/1"}', "\x00"])
 def test_a_damaged_record_is_refused_and_never_taken_for_none(tmp_path: Path, text: str) -> None:
     (tmp_path / ACTIVATION).write_text(text)
 

@@ -453,3 +453,25 @@ def test_without_a_service_manager_a_credential_lies_in_the_site_folder(
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
 
     assert resolved(tmp_path, "credential:password") == tmp_path / "credentials" / "password"
+
+
+@pytest.mark.parametrize(
+    ("live", "at", "says"),
+    [
+        ("url: 'rtsp://192.0.2.1/x', tls_ca: there.pem", "tls_ca", "only rtsps:// and https://"),
+        ("url: 'rtsp://192.0.2.1/x', tls_name: cam", "tls_name", "only rtsps:// and https://"),
+        ("url: 'rtsps://192.0.2.1/x', tls_ca: gone.pem", "tls_ca", "no such file"),
+        ("url: 'rtsps://192.0.2.1/x', transport: udp", "transport", "not be encrypted; use tcp"),
+    ],
+)
+def test_a_camera_that_cannot_be_verified_as_written_is_named(
+    tmp_path: Path, live: str, at: str, says: str
+) -> None:
+    folder = tmp_path / "square"
+    folder.mkdir()
+    (folder / "there.pem").write_text("")
+    look = "second_look: {mode: tiles, columns: 3}"
+    site = changed(SITE, look, f"live: {{type: rtsp, {live}}}")
+    message = refusal(write_site(folder, site=site))
+    line, _ = line_of(site, at)
+    assert re.search(rf"site\.yaml:{line}:\d+: .*{re.escape(says)}", message), message

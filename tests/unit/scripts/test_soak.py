@@ -13,19 +13,22 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts.soak import Sample, family, footprint, judged, slope, write_plot
+from scripts import soak
+from scripts.soak import Sample, Trouble, family, footprint, judged, slope, write_plot
 from tests.brokers import wait_until
+from tests.live import RtspServer
 
 
 def samples(
     rss: Callable[[float], float] = lambda _second: 240.0,
     threads: Callable[[float], int] = lambda _second: 13,
     descriptors: Callable[[float], int] = lambda _second: 15,
+    processes: Callable[[float], int] = lambda _second: 1,
     count: int = 360,
 ) -> list[Sample]:
     """Half an hour, a sample every five seconds."""
     return [
-        Sample(second, rss(second), threads(second), descriptors(second), processes=1, hits=1)
+        Sample(second, rss(second), threads(second), descriptors(second), processes(second), hits=1)
         for second in (5.0 * number for number in range(count))
     ]
 
@@ -65,6 +68,10 @@ def test_one_descriptor_more_with_each_restart_of_the_broker_is_seen() -> None:
     assert rising(samples(descriptors=lambda second: 15 + int(second // 180))) == {"descriptors"}
 
 
+def test_one_decoder_more_with_each_reconnection_is_seen() -> None:
+    assert rising(samples(processes=lambda second: 2 + int(second // 300))) == {"processes"}
+
+
 def test_too_few_samples_are_no_verdict() -> None:
     with pytest.raises(ValueError, match="too few"):
         judged(samples(count=10))
@@ -79,7 +86,7 @@ def test_the_plot_holds_a_line_for_each_figure(tmp_path: Path) -> None:
     write_plot(found, judged(found), tmp_path / "soak.svg")
 
     lines = ET.parse(tmp_path / "soak.svg").getroot().findall("{*}polyline")  # noqa: S314 - our own
-    assert [len(line.attrib["points"].split()) for line in lines] == [len(found)] * 3
+    assert [len(line.attrib["points"].split()) for line in lines] == [len(found)] * 4
 
 
 def test_a_child_s_child_counts_with_its_threads_and_descriptors() -> None:
@@ -98,6 +105,57 @@ def test_a_child_s_child_counts_with_its_threads_and_descriptors() -> None:
     assert memory > 5
     assert threads >= 2
     assert descriptors >= 6
+
+
+def test_a_child_that_nobody_waited_for_counts() -> None:
+    before = footprint(os.getpid())[3]
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    ended = Path(f"/proc/{process.pid}/stat")
+    try:
+        assert wait_until(lambda: ") Z " in ended.read_text())
+        after = footprint(os.getpid())[3]
+    finally:
+        process.wait()
+
+    assert after == before + 1
+
+
+class Patient(RtspServer):
+    """Writes down what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def start(self, clip: Path | None = None) -> None:
+        self.done.append(f"start {clip}")
+
+    def kill(self) -> None:
+        self.done.append("kill")
+
+    def stall(self) -> None:
+        self.done.append("stall")
+
+    def go_on(self) -> None:
+        self.done.append("go on")
+
+
+def troubled(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
+    monkeypatch.setattr(soak, "CALM_S", (0.0, 0.002))
+    monkeypatch.setattr(soak, "TROUBLE_S", (0.0, 0.002))
+    patient = Patient()
+    with Trouble(patient, [Path("a"), Path("b")], seed):
+        assert wait_until(lambda: len(patient.done) >= 60)
+    return patient.done
+
+
+def test_the_same_seed_gives_the_same_troubles_and_each_one_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, again, other = (troubled(monkeypatch, seed) for seed in (1, 1, 2))
+
+    assert first[:60] == again[:60] != other[:60]
+    pairs = set(zip(first[::2], first[1::2], strict=True))
+    assert pairs == {("stall", "go on"), ("kill", "start a"), ("kill", "start b")}
 
 
 def test_a_thread_and_a_file_more_are_counted(tmp_path: Path) -> None:
