@@ -12,10 +12,12 @@ import signal
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pytest
 
 from edge.adapters.camera_order import order_of
