@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,40 @@ def test_the_benchmark_tells_shares_of_one_run() -> None:
     assert sum(result["share"].values()) == pytest.approx(1)
     assert 0.5 < result["floor_share"] < 1
     assert result["over_floor"] == pytest.approx(1 / result["floor_share"])
+
+
+def road_figures(*arguments: str | Path) -> dict[str, dict[str, float]]:
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "scripts" / "bench_road.py", "--json", *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # A film so short may be above the mark; on a loaded machine that says nothing.
+    assert done.returncode in {0, 1}, done.stderr
+    result: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return result
+
+
+def test_the_benchmark_of_a_road_tells_what_it_costs_and_what_decoding_does() -> None:
+    result = road_figures("--seconds", "1")
+    assert set(result) == {
+        "empty", "standing", "decoding", "skipping", "skipping_with_b_frames"
+    }  # fmt: skip
+    empty = result["empty"]
+    assert empty["frames"] > 10
+    assert empty["looks_share"] < 0.8
+    assert empty["share"] == pytest.approx(empty["after_ms"] / empty["after_every_frame_ms"])
+    assert empty["over_floor"] > 1
+    assert result["skipping"]["frames_left_share"] == 1
+    assert 0 < result["skipping_with_b_frames"]["frames_left_share"] < 1
+
+
+def test_the_benchmark_of_a_road_takes_a_recording() -> None:
+    result = road_figures("--clip", CLIPS / "twin_a.mp4")
+    assert set(result) == {"clip", "decoding", "skipping"}
+    assert result["clip"]["looks_share"] == 1  # a car goes by all the time
 
 
 def test_the_benchmark_names_a_clip_that_is_not_there() -> None:
