@@ -1,11 +1,11 @@
 """What an idle road costs, as a share of looking at every frame.
 
-The stills are of the rendered clips: a street without its vehicles (the median of a clip's frames),
-and one in which a car stands. They are filmed as a camera would: 1080p, 25 frames a second, noise of
-a sensor, H.264 at 4 Mbit/s. Then each film goes through the parts that `edge-anpr run` is made of,
-camera, masks, attention, embedded networks and tracking, one step after the other, and each step's
-processor time is taken: as it is, and with every frame analysed. The first third, at most ten
-seconds, is not counted: the background is learnt, and what stands has just come.
+The stills are of the rendered clips: a street without its vehicles (the median of a clip's
+frames), and one in which a car stands. They are filmed as a camera would: 1080p, 25 frames a
+second, noise of a sensor, H.264 at 4 Mbit/s. Each film goes through the parts that `edge-anpr run`
+is made of, camera, attention, embedded networks and tracking, one step after the other, and each
+step's processor time is taken: as it is, and with every frame analysed. The first third, at most
+ten seconds, is not counted: the background is learnt, and what stands has just come.
 
 Decoding is stated separately: of a recording, and of a live camera, whose frames come through a
 process of their own. So is what skipping frames that no other refers to would save (only B-frames
@@ -162,7 +162,7 @@ def compared(clip: Path, eyes: Eyes, settled_s: float) -> dict[str, float]:
 
 def decoding(clip: Path) -> dict[str, float]:
     """Processor milliseconds a frame: the codec alone, and a live camera's whole way."""
-    codec_s, frames = _codec(clip, skip="DEFAULT")
+    codec_s, frames = _codec(clip)
     return {
         "codec_ms": 1000 * codec_s / max(1, frames),
         "live_ms": _live_ms(clip, frames),
@@ -171,19 +171,19 @@ def decoding(clip: Path) -> dict[str, float]:
 
 def skipping(clip: Path) -> dict[str, float]:
     """What leaving out frames that no other refers to saves of the codec's work."""
-    whole_s, frames = _codec(clip, skip="DEFAULT")
-    skipped_s, left = _codec(clip, skip="NONREF")
+    whole_s, frames = _codec(clip)
+    skipped_s, left = _codec(clip, skipping=True)
     return {
         "saves": 1 - skipped_s / whole_s if whole_s else 0.0,
         "frames_left_share": left / max(1, frames),
     }
 
 
-def _codec(clip: Path, *, skip: str) -> tuple[float, int]:
+def _codec(clip: Path, *, skipping: bool = False) -> tuple[float, int]:
     """Processor seconds that decoding takes, nothing converted, and how many frames came."""
     with open_regular(clip) as container:
         stream = container.streams.video[0]
-        stream.codec_context.skip_frame = skip
+        stream.codec_context.skip_frame = "NONREF" if skipping else "DEFAULT"
         begun = time.process_time()
         frames = sum(1 for _ in container.decode(stream))
         return time.process_time() - begun, frames
@@ -227,7 +227,7 @@ def _all_s() -> float:
 def empty_street() -> Pixels:
     """The street of a clip without what moves in it: the median of its frames."""
     pictures = [frame.pixels for frame in _frames(EMPTY_OF) if frame.index % 4 == 0]
-    return np.median(np.stack(pictures), axis=0).astype(np.uint8)
+    return np.asarray(np.median(np.stack(pictures), axis=0), dtype=np.uint8)
 
 
 def standing_car() -> Pixels:
