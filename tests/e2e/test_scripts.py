@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.live import NEEDS_RTSP, has_rtsp_server
 from tests.product import CLIPS, REPOSITORY, environment
 
 
@@ -25,6 +27,59 @@ def test_the_benchmark_tells_shares_of_one_run() -> None:
     assert sum(result["share"].values()) == pytest.approx(1)
     assert 0.5 < result["floor_share"] < 1
     assert result["over_floor"] == pytest.approx(1 / result["floor_share"])
+
+
+def figures(program: str, *arguments: str | Path) -> dict[str, dict[str, float]]:
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "scripts" / program, "--json", *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    # Above the mark or not: that is what the program measures, and no test.
+    assert done.returncode in {0, 1}, done.stderr
+    result: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return result
+
+
+def test_the_benchmark_of_a_road_tells_what_it_costs_and_what_decoding_does() -> None:
+    result = figures("bench_road.py", "--seconds", "1")
+    assert set(result) == {
+        "empty", "standing", "decoding", "skipping", "skipping_with_b_frames"
+    }  # fmt: skip
+    empty = result["empty"]
+    assert empty["frames"] > 10
+    assert empty["looks_share"] < 0.8
+    assert empty["share"] == pytest.approx(empty["after_ms"] / empty["after_every_frame_ms"])
+    assert empty["over_floor"] > 1
+    assert result["skipping"]["frames_left_share"] == 1
+    assert 0 < result["skipping_with_b_frames"]["frames_left_share"] < 1
+
+
+def test_the_benchmark_of_a_road_takes_a_recording() -> None:
+    result = figures("bench_road.py", "--clip", CLIPS / "twin_a.mp4")
+    assert set(result) == {"clip", "decoding", "skipping"}
+    assert result["clip"]["looks_share"] == 1  # a car goes by all the time
+
+
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+def test_the_benchmark_of_a_start_tells_when_the_first_frame_is_analysed() -> None:
+    result = figures("bench_live.py", "start", "--times", "1")
+    assert set(result) == {"recorded", "live", "parts"}
+    for name in ("recorded", "live"):
+        assert 0 < result[name]["ready_median_s"] < result[name]["median_s"]
+        assert result[name]["median_s"] == result[name]["worst_s"]
+    assert result["parts"]["python_s"] < result["parts"]["imports_s"]
+
+
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+def test_the_benchmark_of_a_return_tells_when_frames_flow_again() -> None:
+    result = figures("bench_live.py", "reconnect", "--times", "2", "--away", "1")
+    assert set(result) == {"reconnect"}
+    back = result["reconnect"]
+    assert (back["returns"], back["away_s"]) == (2, 1)
+    assert 0 < back["median_s"] <= back["worst_s"]
 
 
 def test_the_benchmark_names_a_clip_that_is_not_there() -> None:

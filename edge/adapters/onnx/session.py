@@ -90,6 +90,8 @@ def session_options(threads: int) -> Any:  # noqa: ANN401
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors; the answers below say the rest
+    # Threads that wait busily for the next picture would take the processor from its decoding.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 

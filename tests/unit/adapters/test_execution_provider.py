@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from edge.adapters.onnx.session import PROVIDERS, check_provider
+from edge.adapters.onnx.session import PROVIDERS, check_provider, session_options
 from edge.errors import ModelError
 
 
@@ -39,3 +39,8 @@ def test_a_session_that_fell_back_is_refused(provider: str, running: tuple[str, 
         check_provider(OpenedSession(running), provider)
 
     assert "provider: cpu" in refused.value.message
+
+
+def test_threads_do_not_wait_busily_for_the_next_picture() -> None:
+    options = session_options(2)
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"

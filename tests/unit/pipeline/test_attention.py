@@ -33,6 +33,30 @@ def test_what_is_followed_is_looked_at_on_every_frame() -> None:
     assert all(attention.wants(frame(i, empty(i)), following=True) for i in range(100))
 
 
+def test_what_stands_is_looked_at_twice_a_second_after_a_while() -> None:
+    attention = Attention()
+    wanted = [attention.wants(frame(i, empty(i)), following=True) for i in range(500)]
+    assert all(wanted[:125])  # five seconds
+    assert 19 <= sum(wanted[250:]) <= 21  # of ten
+
+
+def test_motion_beside_what_stands_is_looked_at_on_every_frame() -> None:
+    attention = Attention()
+    for index in range(300):
+        attention.wants(frame(index, empty(index)), following=True)
+    moving = empty(300)
+    moving[100:160, 100:200] = 200
+    assert attention.wants(frame(300, moving), following=True)
+    assert all(attention.wants(frame(301 + i, empty(i)), following=True) for i in range(100))
+
+
+def test_what_the_periodic_look_finds_is_looked_at_on_every_frame() -> None:
+    attention = Attention()
+    for index in range(300):
+        attention.wants(frame(index, empty(index)), following=False)
+    assert all(attention.wants(frame(300 + i, empty(i)), following=True) for i in range(1, 120))
+
+
 def test_motion_is_looked_at_and_a_moment_longer() -> None:
     attention = Attention()
     for index in range(200):
@@ -82,6 +106,11 @@ def test_a_plate_that_appears_without_any_motion_is_found_by_the_periodic_look()
     script: list[list[Sight]] = [[]] * 60 + standing(40)
     watcher = seen(FPS, script, Attention())
     assert watcher.looks < 100
+
+
+def test_a_vehicle_that_stands_stays_one_vehicle_though_it_is_seldom_looked_at() -> None:
+    watcher = seen(FPS, standing(1000), Attention())
+    assert watcher.looks < 1000 / 4
 
 
 def test_a_vehicle_that_stands_is_read_a_bounded_number_of_times() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -222,6 +223,15 @@ def test_epochs_go_on_from_one_stream_to_the_next() -> None:
     two = stream((), (vehicle(1, LISTED),))
     _, cases = run([one, two], [HOTLIST], epoch_s=10.5)
     assert [case.epoch for case in cases] == [1]
+
+
+def test_the_log_says_once_when_a_stream_s_first_frame_is_analysed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.INFO, logger="edge.runtime.engine"):
+        run([stream((), (), ()), stream((vehicle(1, LISTED),))])
+    # The same line whether somebody passes or not.
+    assert caplog.messages == ["camera cam-1: the first frame is analysed"] * 2
 
 
 def test_a_broken_stream_is_named_after_the_others_have_run() -> None:
