@@ -114,6 +114,13 @@ class AuditError(EdgeError):
     default_code = "E_AUDIT"
 
 
+class NoMemoryError(EdgeError):
+    """The system gives no more memory; what was stored is whole."""
+
+    exit_code = ExitCode.STORAGE
+    default_code = "E_MEMORY"
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a code means, and what helps."""
@@ -361,6 +368,9 @@ CODES: Mapping[str, Meaning] = {
     "E_LIST_COUNTERS": Meaning(
         8,
         "the counters of lists are damaged; restore them, or delete them: the lists in force count",
+    ),
+    "E_MEMORY": Meaning(
+        8, "no memory is left; give the box, or the service, more (MemoryMax=), and start again"
     ),
     "E_NO_AUDIT": Meaning(8, "there is no audit log in that folder"),
     "E_NO_HIT": Meaning(8, "the authority's store holds no such hit"),

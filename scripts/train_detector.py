@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Train the plate detector: from photographs to plate_detector.onnx.
+"""Train the plate detector, from photographs to weights in eight bits and in floats.
+
+Writes plate_detector.onnx for CPUs and plate_detector_float.onnx, the same network, for GPUs.
 
 Needs `pip install -e '.[cpu,training]'`. Goes on where it stopped when called again with the same
 --work folder; uses a GPU where there is one. Photographs with a `labels/` folder beside
@@ -14,7 +16,7 @@ import contextlib
 import json
 import sys
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -29,16 +31,22 @@ from edge.adapters.weights import Contract, Manifest  # noqa: E402
 from edge.domain.imaging import Box  # noqa: E402
 from edge.errors import EdgeError  # noqa: E402
 from scripts.training.detector_net import (  # noqa: E402
+    DETECTOR_ANSWERS,
     PlateDetectorNet,
     detector_loss,
     export_detector,
 )
+from scripts.training.eight_bit import in_eight_bits  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
 from scripts.training.photos import DataError, Photo, load_photos  # noqa: E402
 from scripts.training.scenes import Scenes  # noqa: E402
+from scripts.training.start import start_from  # noqa: E402
 
 HELD_APART = 12
 """One photograph in so many is kept from training, to choose the threshold on."""
+
+CALIBRATION = 96
+"""So many training pictures show what the maps hold, before they are put into eight bits."""
 
 Pixels = np.ndarray
 Batch = tuple[torch.Tensor, list[torch.Tensor]]
@@ -56,8 +64,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--unlabelled", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--teacher", help="a detector of the manifest that mends the boxes")
     parser.add_argument("--work", type=Path, required=True, help="checkpoints, cache and log")
-    parser.add_argument("--out", type=Path, help="folder for plate_detector.onnx (default: --work)")
+    parser.add_argument("--out", type=Path, help="folder for the weights (default: --work)")
+    parser.add_argument(
+        "--start", type=Path, metavar="ONNX", help="begin at these weights in floats, not at noise"
+    )
     parser.add_argument("--size", type=int, default=416, help="side of the input, of 32")
+    parser.add_argument(
+        "--export-size", type=int, help="side of the weights' input, of 32 (default: --size)"
+    )
     parser.add_argument("--small-size", type=int, default=320, help="side in the first part")
     parser.add_argument("--small-steps", type=int, default=0, help="length of the first part")
     parser.add_argument("--steps", type=int, default=20_000, help="batches in all")
@@ -90,6 +104,10 @@ def _train(given: argparse.Namespace) -> int:
     net = PlateDetectorNet()
     run = given.work / "detector"
     if not given.export_only:
+        if given.start and not (run / "last.pt").is_file():
+            rng = np.random.default_rng((given.seed, 79))
+            pictures, _ = _batch(Scenes(photos, plates, given.size), given.batch, rng)
+            start_from(net, given.start, pictures.float().div_(255))
         parts = [(given.small_size, given.small_steps), (given.size, given.steps)]
         for size, until in parts:
             schedule = Schedule(
@@ -109,10 +127,17 @@ def _train(given: argparse.Namespace) -> int:
                     stop_after=until,
                 )
     step = load_averaged(net, run)
-    out = (given.out or given.work) / "plate_detector.onnx"
-    export_detector(net, given.size, str(out))
-    threshold, figures = _choose_threshold(out, given.size, apart)
-    note = {"step": step, "threshold": threshold, "held_apart": figures}
+    folder = given.out or given.work
+    in_floats, out = folder / "plate_detector_float.onnx", folder / "plate_detector.onnx"
+    size = given.export_size or given.size
+    export_detector(net, size, str(in_floats))
+    in_eight_bits(
+        in_floats, out, _calibration(Scenes(photos, plates, size), given.seed), DETECTOR_ANSWERS
+    )
+    note: dict[str, object] = {"step": step, "size": size}
+    for file in (out, in_floats):
+        threshold, figures = _choose_threshold(file, size, apart)
+        note[file.name] = {"threshold": threshold, "held_apart": figures}
     (given.work / "plate_detector.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
     print(json.dumps(note, indent=2))
     return 0
@@ -147,7 +172,7 @@ def _rendered(count: int, seed: int, work: Path) -> list[Pixels]:
 
     rng = np.random.default_rng((seed, 77))
     # The rest of the world and square plates are what few photographs show.
-    drawn = [random_plate(rng, "Unknown" if n % 3 == 0 else None).pixels for n in range(count)]
+    drawn = [random_plate(rng, "Unknown" if n % 2 == 0 else None).pixels for n in range(count)]
     np.savez(kept, *drawn)
     return drawn
 
@@ -156,6 +181,14 @@ def _batch(scenes: Scenes, size: int, rng: np.random.Generator) -> Batch:
     pictures, truths = zip(*(scenes.draw(rng) for _ in range(size)), strict=True)
     stacked = np.stack(pictures)[..., ::-1].transpose(0, 3, 1, 2)
     return torch.from_numpy(np.ascontiguousarray(stacked)), [torch.from_numpy(t) for t in truths]
+
+
+def _calibration(scenes: Scenes, seed: int) -> Iterator[Pixels]:
+    """Training pictures as the network takes them, to learn what its maps hold."""
+    rng = np.random.default_rng((seed, 78))
+    for _ in range(CALIBRATION):
+        pictures, _truths = _batch(scenes, 1, rng)
+        yield pictures.float().div_(255).numpy()
 
 
 def _loss(

@@ -45,6 +45,7 @@ from scripts.training.reader_net import (  # noqa: E402
     reader_loss,
 )
 from scripts.training.scenes import developed  # noqa: E402
+from scripts.training.start import start_from  # noqa: E402
 
 Pixels = npt.NDArray[np.uint8]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
@@ -67,14 +68,17 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example:\n  scripts/train_reader.py --plates DATA/plates --work runs/reader "
-        "--out models\n\nto fine-tune on a camera of your own, add its photographs as a second "
-        "--plates\nand call again with more --steps.",
+        "--out models\n\nto fine-tune on a camera of your own, give its photographs as --plates "
+        "and\nthe published weights as --start models/plate_reader.onnx, with a --rate of 2e-4.",
     )
     parser.add_argument("--plates", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--teacher-detector", help="a detector of the manifest")
     parser.add_argument("--teacher-reader", help="a reader of the manifest")
     parser.add_argument("--work", type=Path, required=True, help="checkpoints, cache and log")
     parser.add_argument("--out", type=Path, help="folder for plate_reader.onnx (default: --work)")
+    parser.add_argument(
+        "--start", type=Path, metavar="ONNX", help="begin at these weights in floats, not at noise"
+    )
     parser.add_argument("--steps", type=int, default=20_000, help="batches in all")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
@@ -106,6 +110,9 @@ def _train(given: argparse.Namespace) -> int:
     run = given.work / "reader"
     if not given.export_only:
         pool = Pool.load(given.work, given.rendered, given.seed)
+        if given.start and not (run / "last.pt").is_file():
+            rng = np.random.default_rng((given.seed, 79))
+            start_from(net, given.start, _batch(pool, real, given.batch, rng)[0])
         train(
             net,
             run,

@@ -7,11 +7,12 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -66,21 +67,25 @@ class Broker(Protocol):
 
 
 class Mosquitto:
-    """Debian's mosquitto on loopback.
+    """Debian's mosquitto.
 
     Args:
         folder: its configuration and its log.
         lines: further lines of its configuration; without an access rule of theirs everyone
             may connect.
+        host: where it listens.
+        enter: words before its command line, which lead to that host.
     """
 
-    host = HOST
-
-    def __init__(self, folder: Path, *lines: str) -> None:
+    def __init__(
+        self, folder: Path, *lines: str, host: str = HOST, enter: Sequence[str] = ()
+    ) -> None:
+        self.host = host
         self.port = free_port()
+        self._enter = enter
         self.log = folder / "mosquitto.log"
         self._configuration = folder / "mosquitto.conf"
-        listener = [f"listener {self.port} {HOST}", f"log_dest file {self.log}"]
+        listener = [f"listener {self.port} {host}", f"log_dest file {self.log}"]
         if os.geteuid() == 0:
             # It would become a user who may not read the test's folder.
             listener.append("user root")
@@ -99,7 +104,7 @@ class Mosquitto:
     def start(self) -> None:
         assert MOSQUITTO is not None
         self._process = subprocess.Popen(
-            [MOSQUITTO, "-c", str(self._configuration)],
+            [*self._enter, MOSQUITTO, "-c", str(self._configuration)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -117,8 +122,17 @@ class Mosquitto:
             self._process.wait(10)
             self._process = None
 
+    def hang(self) -> None:
+        """It does nothing any more; its kernel still takes connections and bytes."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def _listens(self) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
             return True
         return False
 

@@ -61,10 +61,15 @@ def picture(number: int, width: int = 640, height: int = 360) -> Pixels:
     return pixels
 
 
-def film(path: Path, *parts: tuple[int, int, int]) -> Path:
+def film(
+    path: Path,
+    *parts: tuple[int, int, int],
+    damage: Callable[[int, bytes], bytes] = lambda _number, picture: picture,
+) -> Path:
     """H.264 in MPEG-TS with a key frame each second, in parts of (width, height, seconds).
 
-    A part is drawn once for two seconds and repeated.
+    A part is drawn once for two seconds and repeated. `damage` gets each picture's number and its
+    bytes, in two slices one below the other, and says what is left of them.
     """
     with av.open(path, "w", format="mpegts") as container:
         stream = container.add_stream("libx264", rate=RATE)
@@ -75,7 +80,7 @@ def film(path: Path, *parts: tuple[int, int, int]) -> Path:
             encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
             encoder.time_base, encoder.framerate = Fraction(1, RATE), Fraction(RATE)
             encoder.gop_size, encoder.max_b_frames = RATE, 0
-            encoder.options = {"preset": "ultrafast", "tune": "zerolatency"}
+            encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "slices": "2"}
             drawn: list[bytes] = []
             for index in range(2 * RATE):
                 frame = VideoFrame.from_ndarray(picture(index, width, height), format="bgr24")
@@ -83,7 +88,7 @@ def film(path: Path, *parts: tuple[int, int, int]) -> Path:
                 drawn += [bytes(packet) for packet in encoder.encode(frame)]
             drawn += [bytes(packet) for packet in encoder.encode(None)]
             for index in range(seconds * RATE):
-                packet = av.Packet(drawn[index % len(drawn)])
+                packet = av.Packet(damage(number, drawn[index % len(drawn)]))
                 packet.stream, packet.time_base = stream, Fraction(1, RATE)
                 packet.pts = packet.dts = number
                 packet.is_keyframe = index % RATE == 0

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,3 +110,16 @@ def verb(*arguments: str | Path) -> Finished:
         except SystemExit as left:
             status = int(left.code or 0)
     return Finished(status, out.getvalue(), err.getvalue())
+
+
+def figures_of(port: int) -> dict[str, float]:
+    """The metrics, by name with labels; none while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            lines = page.read().decode().splitlines()
+    except OSError:
+        return {}
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    }

@@ -21,9 +21,10 @@ def main(port: str, file: str, user: str = "", password: str = "") -> None:
     server.set_service(port)
     factory = GstRtspServer.RTSPMediaFactory.new()
 
+    # With -1 it would send the parameters before each slice, which cuts pictures into pieces.
     factory.set_launch(
         f"( filesrc location={file} ! tsdemux ! h264parse ! "
-        "rtph264pay name=pay0 pt=96 config-interval=-1 )"
+        "rtph264pay name=pay0 pt=96 config-interval=1 )"
     )
     if user:
         _protect(server, factory, user, password)

@@ -316,10 +316,10 @@ def write_yaml(path: Path, content: dict[str, Any]) -> None:
 
 @contextmanager
 def outbox_of(made: MadeSite) -> Iterator[Outbox]:
-    """The outbox of a box that does not run."""
+    """The outbox of a box that does not run, as large as that box has made it."""
     with (
         Keyring.open(made.keyring, SystemClock()) as keyring,
-        Outbox.open(made.state, keyring, reserve_mib=8) as outbox,
+        Outbox.open(made.state, keyring, reserve_mib=1) as outbox,
     ):
         yield outbox
 

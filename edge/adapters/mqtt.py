@@ -72,7 +72,8 @@ class BrokerOptions:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: TlsFiles | None = None
-    keepalive_s: int = 30
+    keepalive_s: int = 15
+    """Seconds of silence before it is asked for a sign of life; as many later it is given up."""
     connect_timeout_s: float = 5.0
     acknowledge_timeout_s: float = 10.0
     largest_packet_bytes: int | None = None

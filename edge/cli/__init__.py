@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import resource
 import signal
 import sys
@@ -33,7 +34,7 @@ from edge.cli.schema import schema
 from edge.cli.stats import stats
 from edge.cli.status import status
 from edge.cli.suspend import app as suspend
-from edge.errors import EdgeError
+from edge.errors import EdgeError, NoMemoryError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
@@ -120,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(int(error.exit_code))
     except Exception as error:  # noqa: BLE001 - told without its text, see above
         _report(error)
-        sys.exit(1)
+        sys.exit(int(NoMemoryError.exit_code) if _is_for_want_of_memory(error) else 1)
 
 
 def _forbid_core_dumps() -> None:
@@ -131,7 +132,20 @@ def _forbid_core_dumps() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def _is_for_want_of_memory(error: BaseException | None) -> bool:
+    """Whether the system gave no memory: to Python, to a call of the kernel, or for a library."""
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (isinstance(error, ImportError) and "failed to map segment" in str(error))
+    )
+
+
 def _report(error: BaseException | None) -> None:
+    if _is_for_want_of_memory(error):
+        message = f"no memory is left at {place_of(error)}; give this box, or its service, more"
+        tell_refusal(str(NoMemoryError(message)))
+        return
     tell_refusal(
         f"E_INTERNAL: {type(error).__name__} at {place_of(error)}; this is a mistake of "
         "the program, please report this line"

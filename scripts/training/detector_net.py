@@ -250,6 +250,9 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
 
 # --- the ONNX graph --------------------------------------------------------------------------
 
+DETECTOR_ANSWERS = ("/score/", "/sides/")
+"""Parts of the names, in the exported graph, of the layers that give the answer."""
+
 MOST = 100
 OVERLAP = 0.5
 LEAST_SCORE = 0.05
@@ -275,9 +278,8 @@ def export_detector(net: PlateDetectorNet, size: int, path: str) -> None:
     import onnx  # noqa: PLC0415 - needed for this step only
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
 
-    net = net.eval()
     torch.onnx.export(
-        _EndToEnd(net),
+        _EndToEnd(net).eval(),
         (torch.zeros(1, 3, size, size),),
         path,
         input_names=["images"],

@@ -184,7 +184,7 @@ def export_reader(net: PlateReaderNet, path: str) -> None:
     import onnx  # noqa: PLC0415 - needed for this step only
 
     torch.onnx.export(
-        _Shipped(net.eval()),
+        _Shipped(net).eval(),
         (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8),),
         path,
         input_names=["input"],

@@ -24,11 +24,14 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
-NARROWEST, WIDEST = 13.0, 230.0
-"""Widths in pixels of the network's input that plates are brought to."""
+NARROWEST, WIDEST = 13.0, 0.9
+"""The widths that plates are brought to: from so many pixels to this share of the picture's."""
 
 LEGIBLE = 9.0
 """A plate narrower than this in pixels is neither plate nor background."""
+
+HELD = 0.45
+"""So many rendered plates lie in a holder or a recess."""
 
 GREY = 114
 
@@ -41,7 +44,7 @@ class Mix:
     swapped: float = 0.40
     erased: float = 0.15
     added: float = 0.10
-    writing: float = 0.35
+    writing: float = 0.45
 
 
 class Scenes:
@@ -154,12 +157,13 @@ def _paste(
 ) -> Floats:
     """Lay a plate over a picture in perspective, in its light; gives the box around it."""
     height = width * plate.shape[0] / plate.shape[1]
-    turn = math.radians(rng.normal(0, 4))
+    # The whole picture is turned later on; a box around a box that was turned twice is too large.
+    turn = math.radians(rng.normal(0, 1.5))
     yaw = rng.normal(0, 0.10)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) / 2
     corners *= [width * (1 - abs(yaw)), height * rng.uniform(0.85, 1.05)]
     corners[:, 1] *= 1 + yaw * np.sign(corners[:, 0])
-    corners[:, 1] += rng.normal(0, 0.06) * corners[:, 0]
+    corners[:, 1] += rng.normal(0, 0.03) * corners[:, 0]
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     quad = (corners @ rotation.T + centre).astype(np.float32)
     low = np.floor(quad.min(0)).astype(int) - 2
@@ -168,6 +172,8 @@ def _paste(
     box = np.concatenate((quad.min(0), quad.max(0)))
     if (high - low < 3).any():
         return box
+    if rng.random() < HELD:
+        _hold(pixels, quad, height, light, rng)
     small_width = max(4, round(width * 1.3))
     small = cv2.resize(
         plate, (small_width, max(3, round(height * 1.3))), interpolation=cv2.INTER_AREA
@@ -193,6 +199,33 @@ def _paste(
     region = pixels[low[1] : high[1], low[0] : high[0]]
     region[:] = (region * (1 - alpha) + warped * alpha + 0.5).astype(np.uint8)
     return box
+
+
+def _hold(pixels: Pixels, quad: Floats, height: float, light: float, rng: Rng) -> None:
+    """Paint a plate's holder or the recess it lies in: what is around a plate is not the plate."""
+    along = (quad[1] - quad[0]) / max(1e-3, float(np.linalg.norm(quad[1] - quad[0])))
+    down = (quad[3] - quad[0]) / max(1e-3, float(np.linalg.norm(quad[3] - quad[0])))
+    left, right, top, bottom = height * rng.uniform(0.02, 0.35, 4)
+    outer = quad + np.array(
+        [
+            -left * along - top * down,
+            right * along - top * down,
+            right * along + bottom * down,
+            -left * along + bottom * down,
+        ]
+    )
+    low = np.maximum(np.floor(outer.min(0)).astype(int) - 2, 0)
+    high = np.minimum(np.ceil(outer.max(0)).astype(int) + 3, [pixels.shape[1], pixels.shape[0]])
+    if (high - low < 3).any():
+        return
+    bright = rng.uniform(10, 90) if rng.random() < 0.7 else rng.uniform(120, 235)
+    colour = np.clip(bright * light / 200 * rng.normal(1, 0.08, 3), 0, 255)
+    mask = np.zeros((int(high[1] - low[1]), int(high[0] - low[0])), np.uint8)
+    cv2.fillConvexPoly(mask, np.round((outer - low) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.5)).astype(np.float32)[..., None] / 255
+    soft *= rng.uniform(0.6, 1)
+    region = pixels[low[1] : high[1], low[0] : high[0]]
+    region[:] = (region * (1 - soft) + colour * soft + 0.5).astype(np.uint8)
 
 
 _WORDS = (
@@ -256,16 +289,20 @@ def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tu
     plates = rows[rows[:, 4] == 1]
     if len(plates):
         chosen = plates[rng.integers(len(plates))]
-        target = math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST)))
+        target = math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST * width)))
         scale = target / max(1.0, chosen[2] - chosen[0])
         # Not far from the whole photograph: plates on nothing but bumper teach no surroundings.
         scale = float(np.clip(scale, fit * 0.6, max(fit * 4, 1.0)))
+        target = scale * float(chosen[2] - chosen[0])
         middle = (chosen[:2] + chosen[2:4]) / 2
     else:
         scale = fit * math.exp(rng.uniform(math.log(0.8), math.log(3)))
         middle = np.array([rng.uniform(0.2, 0.8) * wide, rng.uniform(0.2, 0.8) * tall])
+        target = 0.0
+    # Half of the plate's share of the picture: a wide plate is not to be cut at each draw.
+    inside = float(np.clip(0.52 * target / width, 0.15, 0.5))
     stretch = math.exp(rng.normal(0, 0.08))
-    turn = math.radians(rng.normal(0, 4) if rng.random() < 0.8 else rng.normal(0, 12))
+    turn = math.radians(rng.normal(0, 3) if rng.random() < 0.85 else rng.normal(0, 10))
     shear = rng.normal(0, 0.04)
     mirrored = -1.0 if rng.random() < 0.4 else 1.0
     linear = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
@@ -274,7 +311,7 @@ def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tu
     if wide * scale <= width and rng.random() < 0.7:
         middle_x, at_x = wide / 2, width / 2
     else:
-        middle_x, at_x = float(middle[0]), rng.uniform(0.15, 0.85) * width
+        middle_x, at_x = float(middle[0]), rng.uniform(inside, 1 - inside) * width
     if tall * scale <= height and rng.random() < 0.7:
         middle_y, at_y = tall / 2, height / 2
     else:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import signal
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -25,7 +28,8 @@ from edge.privacy.keys import (
 )
 from tests.brokers import HOST, free_port, wait_until
 from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
-from tests.product import CLIPS, Finished, product, start, verb
+from tests.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.product import CLIPS, Finished, figures_of, product, start, verb
 from tests.sites import (
     AUTHORITY,
     BOX,
@@ -42,17 +46,22 @@ from tests.sites import (
 from tests.wiretap import Wiretap
 
 CLIP = "street_day.mp4"
+BEFORE, AFTER = "twin_a.mp4", "rain.mp4"
 LOGIN = ("viewer", "canary-p@ss")
 PATIENCE_S = 180.0
+PASSED_FRAMES = 110
+"""So many frames of the second film, and each of its vehicles has come and gone."""
 PASSWORD = {"CAMERA_PASSWORD": LOGIN[1]}
 
 
-def plates() -> list[str]:
+def plates(*clips: str) -> list[str]:
     with (CLIPS / "labels.csv").open(newline="") as file:
-        return [row["plate"] for row in csv.DictReader(file) if row["clip"] == CLIP]
+        return [row["plate"] for row in csv.DictReader(file) if row["clip"] in (clips or {CLIP})]
 
 
-def live_site(base: Path, url: str, *, port: int = 1, trial: bool = False) -> MadeSite:
+def live_site(
+    base: Path, url: str, *, port: int = 1, trial: bool = False, **changed: Any
+) -> MadeSite:
     """A site with a live camera, and keys that are no trial keys.
 
     Args:
@@ -60,12 +69,16 @@ def live_site(base: Path, url: str, *, port: int = 1, trial: bool = False) -> Ma
         url: the camera's.
         port: the broker's; nothing listens on the one that is the default.
         trial: keep the trial keys.
+        changed: further settings of site.yaml.
     """
     camera = {"type": "rtsp", "url": url, "username": LOGIN[0], "password_env": "CAMERA_PASSWORD"}
-    made = make_site(base, site_yaml=site(port=port, cameras={CAMERA: {"live": camera}}))
+    described = site(port=port, cameras={CAMERA: {"live": camera}}, **changed)
+    made = make_site(base, site_yaml=described)
     now = datetime.now(timezone.utc)
     later = (now + timedelta(days=30)).date().isoformat()
-    (made.folder / "lists" / "stolen.csv").write_text(list_csv(plates(), end=later))
+    (made.folder / "lists" / "stolen.csv").write_text(
+        list_csv(plates(CLIP, BEFORE, AFTER), end=later)
+    )
     if not trial:
         shutil.rmtree(made.folder / "keys")
         shutil.rmtree(made.authority_keys)
@@ -120,6 +133,74 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
         assert outbox.depth() > 0  # nobody has given a receipt
     for secret in (LOGIN[0], "canary-p", *plates()):
         assert secret not in out + err
+
+
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+@pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)
+def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Path) -> None:
+    offset = tmp_path / "offset"
+    offset.write_text("0")
+    env = {
+        **PASSWORD,
+        "LD_PRELOAD": str(compiled("wall_clock", tmp_path)),
+        "WALL_CLOCK_OFFSET": str(offset),
+    }
+    telemetry = free_port()
+
+    def frames() -> float:
+        figures = figures_of(telemetry)
+        return figures.get(f'edge_anpr_frames_total{{camera="{CAMERA}"}}', 0.0)
+
+    # Twice, so that who is in view at the end has been judged once.
+    before, after = (looped(CLIPS / clip, tmp_path / f"{clip}.ts", 2) for clip in (BEFORE, AFTER))
+    with (
+        EmbeddedBroker() as broker,
+        Wiretap(broker.port) as overheard,
+        RtspServer(before, LOGIN) as server,
+    ):
+        made = live_site(
+            tmp_path,
+            server.url,
+            port=broker.port,
+            telemetry={"listen": f"{HOST}:{telemetry}"},
+        )
+        activate(made, tmp_path)
+        run: list[str | Path] = ["run", "--site", made.folder, "--drain", "0", "--json"]
+        process = start(run, env=env)
+        try:
+            hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
+            server.kill()
+            offset.write_text(str(40 * 24 * 3600))  # every entry of the list has ended
+            seen = frames()
+            server.start(after)
+            passed = wait_until(lambda: frames() > seen + PASSED_FRAMES, PATIENCE_S)
+            offset.write_text("0")
+            stepped = time.monotonic()
+            out, err = process.communicate(timeout=PATIENCE_S)
+            took_s = time.monotonic() - stepped
+        finally:
+            process.kill()
+            process.communicate()
+        told = [json.loads(one.payload) for one in overheard.of_kind("availability")]
+        again = product(*run, env=env, timeout_s=60)
+
+    assert hit, err
+    assert passed, err
+    assert process.returncode == ExitCode.CONFIG, err
+    assert "error: E_CLOCK: " in err
+    assert took_s < 15  # it looks each second, and then closes down
+    assert (told[-1]["state"], told[-1]["reason"]) == ("safe", "E_CLOCK")
+    summary = json.loads(out)
+    with outbox_of(made) as outbox:
+        kept = outbox.hit_ids()
+        made_by = [json.loads(outbox.find(hit_id) or b"")["observed_at"] for hit_id in kept]
+    # All hits are of before the step, though everyone who passed after it is on the list too.
+    assert len(kept) == summary["hits"]
+    assert 1 <= summary["hits"] <= len(plates(BEFORE))
+    assert summary["vehicles"] >= summary["hits"] + len(plates(AFTER)) - 1
+    assert summary["epochs"] == 1
+    assert max(made_by) < (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
+    refused(again, "E_CLOCK")
 
 
 def test_p1_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> None:

@@ -6,15 +6,18 @@ import gc
 import itertools
 import logging
 import os
+import random
 import shutil
 import signal
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import pytest
 
 from edge.adapters.camera_order import order_of
@@ -22,7 +25,7 @@ from edge.adapters.live_camera import CameraState, LiveCamera
 from edge.adapters.policy_state import SteadyClock
 from edge.adapters.system import SystemClock
 from edge.policy.site import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
-from tests.brokers import HOST, free_port, wait_until
+from tests.brokers import HOST, free_port, tcp_server, wait_until
 from tests.live import (
     NEEDS_RTSP,
     PATIENCE_S,
@@ -194,6 +197,45 @@ def test_a_camera_may_change_its_size_in_mid_stream(tmp_path: Path) -> None:
     with RtspServer(changing) as server, watching(rtsp(server.url)) as watched:
         assert watched.gets(10), watched.problem
         assert wait_until(lambda: watched.camera.status().size == (320, 240), PATIENCE_S)
+
+
+def with_noise(number: int, picture: bytes) -> bytes:
+    """For a second and more, the end of each picture is noise."""
+    if not 45 <= number < 80:
+        return picture
+    kept = len(picture) // 3
+    return picture[:kept] + random.Random(number).randbytes(len(picture) - kept)
+
+
+def without_a_slice(number: int, picture: bytes) -> bytes:
+    """The lower half of one key frame got lost on the way; all that refers to it is whole."""
+    return picture[: picture.rindex(b"\0\0\1")] if number == 50 else picture
+
+
+@needs_rtsp
+@pytest.mark.parametrize("damage", [with_noise, without_a_slice])
+def test_what_comes_damaged_over_rtsp_is_counted_and_not_looked_at(
+    damage: Callable[[int, bytes], bytes], tmp_path: Path
+) -> None:
+    damaged = film(tmp_path / "damaged.ts", (640, 360, 5), damage=damage)
+    ramp = picture(0)[0].astype(int)
+    with RtspServer(damaged) as server, watching(rtsp(server.url)) as watched:
+        assert wait_until(lambda: watched.camera.corrupt_frames > 0, PATIENCE_S), watched.problem
+        assert watched.gets(40), watched.problem  # it goes on after the damage
+    # Of each picture three rows without the block that moves.
+    seen = [frame.pixels[[0, 1, 3]].astype(int) for frame in watched.frames]
+    assert max(np.abs(rows - ramp).max() for rows in seen) < 16
+
+
+@pytest.mark.parametrize("answer", [b"RTSP/1.0 200 OK\r\nCSeq: one\r\n\r\n" * 50, os.urandom(5000)])
+def test_a_camera_that_speaks_garbage_is_left_and_tried_again(answer: bytes) -> None:
+    with (
+        tcp_server(answer, close=True) as port,
+        watching(rtsp(f"rtsp://{HOST}:{port}/x")) as watched,
+    ):
+        assert watched.becomes(CameraState.AWAY), watched.problem
+        assert watched.problem.startswith("E_CAMERA_")
+        assert watched.frames == []
 
 
 def test_pictures_over_http_may_change_their_size_and_some_may_be_garbage() -> None:

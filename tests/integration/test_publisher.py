@@ -63,9 +63,20 @@ def payload_of(hit_id: str, size: int = 2000) -> bytes:
 class Box:
     """An outbox with a publisher, as the product wires them."""
 
-    def __init__(self, folder: Path, broker: Broker, limits: PublisherLimits = LIMITS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        broker: Broker,
+        limits: PublisherLimits = LIMITS,
+        *,
+        port: int | None = None,
+        **changed: Any,
+    ) -> None:
         self.options = BrokerOptions(
-            broker.host, broker.port, "edge-anpr-box-1", connect_timeout_s=3.0
+            broker.host,
+            broker.port if port is None else port,
+            "edge-anpr-box-1",
+            **{"connect_timeout_s": 3.0, **changed},
         )
         self.keyring = Keyring.open(folder / "keyring", SystemClock())
         self.outbox = Outbox.open(folder / "state", self.keyring, reserve_mib=4)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from edge.errors import ExitCode
 from tests.product import environment
 
 SECRET = "1ABC123"
@@ -53,6 +54,30 @@ def test_p8_a_crash_says_where_and_never_what(program: str, kind: str, status: i
     assert f"error: E_INTERNAL: {kind} at " in done.stderr
     assert SECRET not in done.stderr + done.stdout
     assert "Traceback" not in done.stderr
+
+
+OUT_OF_MEMORY = """\
+import edge.cli
+
+@edge.cli.app.command()
+def boom() -> None:
+    bytearray(1 << 60)
+
+edge.cli.main(["boom"])
+"""
+
+
+def test_want_of_memory_is_no_mistake_of_the_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", OUT_OF_MEMORY],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.STORAGE
+    assert done.stderr.startswith("error: E_MEMORY: no memory is left at ")
+    assert done.stderr.count("\n") == 1
 
 
 NO_CORE = """\

@@ -1,0 +1,218 @@
+"""A broker that is walled off, hangs or is slow: no hit is lost, doubled or out of order."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.outbox import OutboxFull
+from tests.brokers import Mosquitto, StoringAuthority, wait_until
+from tests.integration.conftest import needs_mosquitto
+from tests.integration.test_publisher import Box, authority_of
+from tests.network import NEEDS_NAMESPACES, Line, Town, has_namespaces
+
+pytestmark = needs_mosquitto
+needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason=NEEDS_NAMESPACES)
+
+NOTICED_S = 2.0
+"""After so long without an acknowledgement a box gives its connection up, here."""
+SLACK_S = 6.0
+"""What a machine may add that runs all tests at once."""
+
+Wall = Callable[[Town], AbstractContextManager[None]]
+
+
+@contextmanager
+def box_at(folder: Path, broker: Mosquitto, *, port: int | None = None) -> Iterator[Box]:
+    """A box that is quicker than the real one to call a broker silent."""
+    box = Box(
+        folder,
+        broker,
+        port=port,
+        keepalive_s=2,
+        connect_timeout_s=1.0,
+        acknowledge_timeout_s=NOTICED_S,
+    )
+    try:
+        box.publisher.start()
+        assert wait_until(lambda: box.publisher.state.connected)
+        yield box
+    finally:
+        box.close()
+
+
+@pytest.fixture
+def town() -> Iterator[Town]:
+    with Town() as made:
+        yield made
+
+
+def mosquitto_in(town: Town, folder: Path) -> Mosquitto:
+    # Which it keeps for those who were walled off.
+    lines = ("max_queued_messages 10000",)
+    return Mosquitto(folder, *lines, host=town.host, enter=town.enter)
+
+
+def put(box: Box, *numbers: int, size: int = 20_000) -> list[str]:
+    ids = [f"{number:03d}-cam-1" for number in numbers]
+    for hit_id in ids:
+        box.put(hit_id, size=size)
+    return ids
+
+
+def arrived(authority: StoringAuthority, ids: list[str]) -> bool:
+    return wait_until(lambda: authority.hit_ids == ids, 30)
+
+
+def passed(line: Line, hits: int) -> bool:
+    return len(line.acknowledged) >= hits
+
+
+@pytest.mark.parametrize("remembers", [True, False], ids=["with its memory", "without"])
+def test_a_broker_stopped_and_started_in_the_middle_gets_each_hit_once_and_in_order(
+    remembers: bool, tmp_path: Path
+) -> None:
+    lines = ("persistence true", f"persistence_location {tmp_path}/") if remembers else ()
+    with (
+        Mosquitto(tmp_path, *lines) as broker,
+        Line(broker.port) as line,
+        box_at(tmp_path, broker, port=line.port) as box,
+    ):
+        ids = put(box, *range(60))
+        for moment in (10, 35):
+            assert wait_until(partial(passed, line, moment), 30)
+            broker.stop()
+            assert wait_until(lambda: not box.publisher.state.connected)
+            broker.start()
+        assert box.publisher.drain(30)
+        assert box.publisher.state.connections >= 3
+        assert line.acknowledged == ids
+
+
+@needs_namespaces
+@pytest.mark.parametrize("wall", [Town.cut, Town.mute])
+def test_a_connection_that_falls_silent_is_given_up_and_every_hit_leaves_afterwards(
+    wall: Wall, town: Town, tmp_path: Path
+) -> None:
+    with mosquitto_in(town, tmp_path) as broker, box_at(tmp_path, broker) as box:
+        with authority_of(broker, sends_receipts=False) as authority:
+            ids = put(box, *range(5))
+            assert arrived(authority, ids)
+            with wall(town):
+                ids += put(box, *range(5, 10))
+                silent = time.monotonic()
+                assert wait_until(lambda: not box.publisher.state.connected, 30)
+                assert time.monotonic() - silent < NOTICED_S + SLACK_S
+                assert wait_until(lambda: box.publisher.state.problem is not None, 10)
+                problem = str(box.publisher.state.problem)
+                assert "did not acknowledge a message" in problem or "no answer" in problem
+                assert box.outbox.hit_ids() == tuple(ids[5:])
+                ids += put(box, 10)
+                assert not box.publisher.drain(1.5), "nothing leaves through a wall"
+            assert box.publisher.drain(30)
+            assert arrived(authority, ids)
+        assert box.outbox.depth() == 0
+        assert box.publisher.state.acknowledged == len(ids)
+        assert box.publisher.state.problem is None
+
+
+@needs_namespaces
+def test_an_idle_connection_that_falls_silent_is_noticed_within_two_keepalives(
+    town: Town, tmp_path: Path
+) -> None:
+    with mosquitto_in(town, tmp_path) as broker, box_at(tmp_path, broker) as box:
+        with town.cut():
+            silent = time.monotonic()
+            assert wait_until(lambda: not box.publisher.state.connected, 30)
+            assert time.monotonic() - silent < 2 * box.options.keepalive_s + SLACK_S
+        assert wait_until(lambda: box.publisher.state.connected, 30)
+
+
+def test_a_broker_that_hangs_is_left_and_taken_up_again(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path) as broker, box_at(tmp_path, broker) as box:
+        with authority_of(broker, sends_receipts=False) as authority:
+            ids = put(box, *range(20))
+            assert wait_until(lambda: box.publisher.state.acknowledged >= 3)
+            broker.hang()
+            try:
+                ids += put(box, *range(20, 30))
+                assert wait_until(lambda: not box.publisher.state.connected, 30)
+                # It tries again, and is not answered.
+                assert wait_until(
+                    lambda: "did not accept the connection" in str(box.publisher.state.problem), 30
+                )
+                kept = box.outbox.hit_ids()
+                assert not box.publisher.state.connected
+            finally:
+                broker.go_on()
+            assert kept == tuple(ids[-len(kept) :])
+            assert len(kept) >= 10
+            assert box.publisher.drain(30)
+            assert arrived(authority, ids)
+        assert box.publisher.state.acknowledged == len(ids)
+
+
+def test_a_broker_that_works_in_fits_and_starts_gets_every_hit_once(tmp_path: Path) -> None:
+    with (
+        Mosquitto(tmp_path) as broker,
+        Line(broker.port) as line,
+        box_at(tmp_path, broker, port=line.port) as box,
+    ):
+        done = threading.Event()
+
+        def pulse() -> None:
+            while not done.wait(0.02):
+                broker.hang()
+                time.sleep(0.2)
+                broker.go_on()
+
+        pulses = threading.Thread(target=pulse)
+        pulses.start()
+        try:
+            ids = put(box, *range(40))
+            assert box.publisher.drain(60)
+        finally:
+            done.set()
+            pulses.join()
+        # Slow is not silent: it stays on one connection, and what is sent once is sent once.
+        assert box.publisher.state.connections == 1
+        assert line.acknowledged == ids
+
+
+def test_a_slow_line_delivers_each_hit_once_and_fills_no_memory(tmp_path: Path) -> None:
+    size, hits, bytes_per_s = 100_000, 150, 5_000_000
+    ids: list[str] = []
+    before = 0
+    with (
+        Mosquitto(tmp_path) as broker,
+        Line(broker.port, bytes_per_s) as line,
+        box_at(tmp_path, broker, port=line.port) as box,
+    ):
+        for number in range(hits):
+            while True:
+                try:
+                    ids += put(box, number, size=size)
+                except OutboxFull:
+                    time.sleep(0.05)  # as the box itself waits
+                    continue
+                break
+            if number == 20:
+                before = resident_bytes()
+        assert box.publisher.drain(120)
+        grown = resident_bytes() - before
+        assert box.publisher.state.connections == 1
+        assert line.acknowledged == ids
+    # What waits is on the disk, and one hit at a time in memory.
+    assert grown < hits * size / 3
+
+
+def resident_bytes() -> int:
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,358 @@
+"""`kill -9` in the middle of single changes to files: the state is whole afterwards.
+
+A process makes one change of a box again and again, each time from the same state, and ends itself
+in its first, second, third … write, sync, rename or unlink (`tests/preload/killed_write.c`). Each
+time the box is then started again and what it holds is looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import mmap
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.archive import Archive
+from edge.adapters.audit_log import AuditTrail, read_log
+from edge.adapters.keyring import Keyring
+from edge.adapters.list_store import ListStore
+from edge.adapters.mqtt import BrokerOptions
+from edge.adapters.outbox import Outbox
+from edge.adapters.publisher import Publisher
+from edge.adapters.statistics import StatisticsFile
+from edge.adapters.system import random_bytes
+from edge.adapters.topics import BoxTopics
+from edge.pipeline.evidence import SealedHit
+from edge.pipeline.rule_book import RuleBook
+from edge.policy.bundles import ListBundleError
+from edge.privacy.audit import EpochClosed, ListChanged, box_log
+from edge.privacy.pseudonyms import SaltChain
+from edge.privacy.signing import SigningKey
+from edge.runtime.engine import VehicleCounts
+from edge.runtime.evidence_desk import Case, EvidenceDesk
+from edge.wiring import _EpochRecord, _Storage
+from tests import listing
+from tests.brokers import HOST, verify_receipt
+from tests.fakes import SetClock
+from tests.listing import ISSUED, LIST
+from tests.parties import BOX, SITE, make_parties
+from tests.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.product import REPOSITORY, environment
+
+NOW = ISSUED + timedelta(days=1)
+DAY = timedelta(days=1)
+SIGNER = SigningKey.demo_of("box")
+TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))
+FEWEST_MOMENTS, MOST_MOMENTS = 12, 25
+UNKILLED = 1 << 30
+
+
+class Acknowledged:
+    """How far a change got before it was killed, as its maker was told; survives it."""
+
+    def __init__(self) -> None:
+        self._shared = mmap.mmap(-1, 1)
+        self.reset()
+
+    def reset(self) -> None:
+        self._shared[0] = 0
+
+    def step(self) -> None:
+        self._shared[0] += 1
+
+    @property
+    def steps(self) -> int:
+        return self._shared[0]
+
+
+class Scenario(ABC):
+    """A state, a change to it, and what must hold when that was killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Make the state from which each change begins."""
+
+    @abstractmethod
+    def change(self, done: Acknowledged) -> None:
+        """What is killed; says after each step that its maker may rely on it."""
+
+    @abstractmethod
+    def judge(self, steps: int) -> None:
+        """Start again after so many acknowledged steps; raises AssertionError."""
+
+
+@contextlib.contextmanager
+def outbox_at(folder: Path, clock: SetClock) -> Iterator[tuple[Keyring, Outbox]]:
+    with (
+        Keyring.open(folder / "keyring", clock) as keyring,
+        Outbox.open(folder / "state", keyring, reserve_mib=1) as outbox,
+    ):
+        yield keyring, outbox
+
+
+def payload_of(hit_id: str) -> bytes:
+    return hit_id.encode() * 20_000
+
+
+def put(outbox: Outbox, hit_id: str, ends_after: timedelta = DAY) -> None:
+    outbox.put(
+        hit_id,
+        "cam-1",
+        TOPICS.hit("cam-1"),
+        payload_of(hit_id),
+        purpose="wanted-vehicles",
+        receipt_required=True,
+        expires_at=NOW + ends_after,
+    )
+
+
+def holds_whole(outbox: Outbox) -> set[str]:
+    """The hits in an outbox, each of which is as it was put."""
+    hits = outbox.hit_ids()
+    assert len(set(hits)) == len(hits)
+    for hit_id in hits:
+        assert outbox.find(hit_id) == payload_of(hit_id)
+    assert outbox._rows("PRAGMA integrity_check", ()) == [("ok",)]
+    return set(hits)
+
+
+class Hits(Scenario):
+    """A box starts, takes a hit, publishes one, deletes one that was delivered, and ends."""
+
+    def prepare(self) -> None:
+        with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
+            put(outbox, "a")
+            put(outbox, "b")
+            assert outbox.next_counter() == 1
+
+    def change(self, done: Acknowledged) -> None:
+        with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
+            counter = outbox.next_counter()
+            assert counter == 2
+            put(outbox, "c")
+            done.step()
+            outbox.mark_published("a")
+            outbox.delete("b")
+            done.step()
+
+    def judge(self, steps: int) -> None:
+        with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
+            held = holds_whole(outbox)
+            assert {"a"} <= held <= {"a", "b", "c"}
+            assert ("c" in held) or steps < 1
+            assert ("b" not in held) if steps >= 2 else ("b" in held or steps == 1)
+            assert outbox.next_counter() >= (3 if steps else 2)
+            put(outbox, "d")
+            assert holds_whole(outbox) == held | {"d"}
+
+
+class FirstStart(Scenario):
+    """A box that has no state yet starts, and takes its first hit."""
+
+    def prepare(self) -> None:
+        self.folder.mkdir()
+
+    def change(self, done: Acknowledged) -> None:
+        with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
+            put(outbox, "a")
+            done.step()
+
+    def judge(self, steps: int) -> None:
+        with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
+            assert holds_whole(outbox) in ([{"a"}] if steps else [set(), {"a"}])
+
+
+class NewList(Scenario):
+    """A list takes the place of another, and that is recorded."""
+
+    def prepare(self) -> None:
+        self.folder.mkdir()
+        parties = make_parties(self.folder / "parties")
+        self._keys = parties.box
+        self._old, self._new = (
+            listing.bundle(parties.box_public, listing.entry(plate=plate), counter=counter)
+            for plate, counter in (("1QQQ777", 7), ("1QQQ778", 8))
+        )
+        with self._trail() as trail:
+            self._lists(trail).install(self._old)
+
+    def change(self, done: Acknowledged) -> None:
+        with self._trail() as trail:
+            self._lists(trail).install(self._new)
+            done.step()
+
+    def judge(self, steps: int) -> None:
+        with self._trail() as trail:
+            lists = self._lists(trail)
+            assert lists.fault(LIST) is None
+            plates = [entry.plate.reveal() for entry in lists.entries(LIST)]
+            assert plates == ["1QQQ778"] if steps else plates in (["1QQQ777"], ["1QQQ778"])
+            lists.install(self._new)
+            assert [entry.plate.reveal() for entry in lists.entries(LIST)] == ["1QQQ778"]
+            with pytest.raises(ListBundleError):
+                lists.install(self._old)
+        recorded = [entry.event for entry in read_log(self.folder / "state").entries]
+        assert [each.action for each in recorded if isinstance(each, ListChanged)][-1] == "refused"
+
+    def _trail(self) -> AuditTrail:
+        return AuditTrail.open(
+            self.folder / "state", box_log(SITE, BOX), SIGNER, lambda: NOW, known=[SIGNER.public]
+        )
+
+    def _lists(self, trail: AuditTrail) -> ListStore:
+        return ListStore(
+            self.folder / "state", self._keys, {LIST: listing.terms()}, lambda: NOW, trail.append
+        )
+
+
+class Rotation(Scenario):
+    """An epoch ends, and with it the time of a hit; another hit's has not come."""
+
+    def prepare(self) -> None:
+        with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
+            put(outbox, "ends", timedelta(hours=1))
+            put(outbox, "stays")
+        with self._box(SetClock(NOW)):
+            pass
+
+    def change(self, done: Acknowledged) -> None:
+        clock = SetClock(NOW)
+        with self._box(clock) as (record, _):
+            clock.pass_time(timedelta(hours=2))
+            record.epoch_closed(VehicleCounts())
+            done.step()
+
+    def judge(self, steps: int) -> None:
+        clock = SetClock(NOW + timedelta(hours=2))
+        with self._box(clock) as (record, storage):
+            assert holds_whole(storage.outbox) == {"stays"}
+            assert len(storage.keyring.key_ids()) == 1
+            told = len(storage.statistics.read())
+            closed = self._closed()
+            assert steps <= told <= closed <= 1
+            record.epoch_closed(VehicleCounts())
+            assert len(storage.statistics.read()) == told + 1
+            assert self._closed() == closed + 1
+
+    def _closed(self) -> int:
+        entries = read_log(self.folder / "state").entries
+        return Counter(type(entry.event) for entry in entries)[EpochClosed]
+
+    @contextlib.contextmanager
+    def _box(self, clock: SetClock) -> Iterator[tuple[_EpochRecord, _Storage]]:
+        """What is told and put down when an epoch closes, as the box wires it."""
+        state = self.folder / "state"
+        with (
+            outbox_at(self.folder, clock) as (keyring, outbox),
+            AuditTrail.open(
+                state, box_log(SITE, BOX), SIGNER, clock.utc, known=[SIGNER.public]
+            ) as trail,
+        ):
+            statistics = StatisticsFile(state)
+            statistics.prune(clock.utc())
+            storage = _Storage(keyring, outbox, trail, Archive(state), statistics)
+            publisher = Publisher(
+                outbox,
+                BrokerOptions(HOST, 1, "box"),
+                TOPICS,
+                verify_receipt,
+                clock=clock,
+                jitter=lambda: 0.0,
+            )
+            rules = RuleBook((), SaltChain(SITE, BOX, random_bytes), lambda _list: (), 900, {})
+            yield _EpochRecord(publisher, EvidenceDesk(_nothing), storage, rules), storage
+
+
+def _nothing(_case: Case) -> SealedHit:
+    raise AssertionError
+
+
+SCENARIOS = {each.__name__: each for each in (Hits, FirstStart, NewList, Rotation)}
+
+
+def kill_in_each_change(name: str, base: Path) -> int:
+    """Kill a scenario in its changes, or in a drawn sample of them; returns how many it has."""
+    begin, work = base / "begin", base / "work"
+    scenario = SCENARIOS[name](begin)
+    scenario.prepare()
+    scenario.folder = work
+    done = Acknowledged()
+
+    def attempt(moment: int) -> int:
+        """Returns how many changes it did not come to; judges what is left behind."""
+        shutil.rmtree(work, ignore_errors=True)
+        shutil.copytree(begin, work)
+        left = _killed(scenario, done, moment)
+        try:
+            scenario.judge(done.steps)
+        except Exception:
+            sys.stderr.write(f"killed in change {moment}, after {done.steps} steps\n")
+            raise
+        return left
+
+    changes = UNKILLED - attempt(UNKILLED)
+    moments = range(1, changes + 1)
+    for moment in random.Random(20261125).sample(moments, min(len(moments), MOST_MOMENTS)):
+        assert attempt(moment) == 0
+    return changes
+
+
+def _killed(scenario: Scenario, done: Acknowledged, moment: int) -> int:
+    """Let a child make the change; how many changes were left of those up to the moment."""
+    arm = ctypes.CDLL(None).kill_at
+    arm.argtypes, arm.restype = [ctypes.c_long], ctypes.c_long
+    left = mmap.mmap(-1, 8)
+    done.reset()
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            arm(moment)
+            scenario.change(done)
+            status = 0
+        finally:
+            left[:] = arm(0).to_bytes(8, "big")
+            os._exit(status)
+    _, ended = os.waitpid(child, 0)
+    if moment == UNKILLED:
+        assert os.waitstatus_to_exitcode(ended) == 0
+    else:
+        assert os.waitstatus_to_exitcode(ended) == -signal.SIGKILL
+    return int.from_bytes(left[:], "big")
+
+
+@pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_kill_in_the_middle_of_any_change_leaves_the_state_whole(
+    name: str, tmp_path: Path
+) -> None:
+    module = f"tests.integration.{Path(__file__).stem}"
+    program = (
+        f"import sys; from pathlib import Path; from {module} import kill_in_each_change; "
+        "print(kill_in_each_change(sys.argv[1], Path(sys.argv[2])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, name, tmp_path],
+        cwd=REPOSITORY,
+        env=environment({"LD_PRELOAD": str(compiled("killed_write", tmp_path))}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert int(done.stdout) >= FEWEST_MOMENTS

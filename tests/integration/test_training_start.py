@@ -1,0 +1,66 @@
+"""Training goes on from published weights as they answer, and refuses those of another network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+torch = pytest.importorskip("torch", reason="PyTorch comes with the extra `training`")
+pytest.importorskip("onnx", reason="ONNX comes with the extra `training`")
+
+from scripts.training.detector_net import PlateDetectorNet, export_detector  # noqa: E402
+from scripts.training.photos import DataError  # noqa: E402
+from scripts.training.start import start_from  # noqa: E402
+
+SIDE = 64
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Tensor:
+    return torch.rand(8, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(scope="module")
+def trained(pictures: Tensor) -> PlateDetectorNet:
+    """A network whose normalisations have seen pictures."""
+    torch.manual_seed(2)
+    net = PlateDetectorNet()
+    for _ in range(30):
+        net(pictures)
+    net.eval()
+    return net
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_training_starts_with_the_answers_of_the_published_weights(
+    trained: PlateDetectorNet, pictures: Tensor, tmp_path: Path
+) -> None:
+    export_detector(trained, SIDE, str(tmp_path / "published.onnx"))
+    net = PlateDetectorNet()
+
+    start_from(net, tmp_path / "published.onnx", pictures)
+
+    with torch.no_grad():
+        wanted, at_rest = trained(pictures)[0], net.eval()(pictures)[0]
+        learning = net.train()(pictures)[0]
+    assert torch.allclose(at_rest, wanted, atol=0.05)
+    assert torch.allclose(learning, wanted, atol=0.3)
+
+
+def test_weights_of_another_network_are_no_start(pictures: Tensor) -> None:
+    reader = Path(__file__).parents[2] / "models" / "plate_reader.onnx"
+
+    with pytest.raises(DataError, match=r"plate_reader\.onnx: holds no .*of this network"):
+        start_from(PlateDetectorNet(), reader, pictures)
+
+
+def test_what_is_no_onnx_file_is_no_start(pictures: Tensor, tmp_path: Path) -> None:
+    (tmp_path / "x.onnx").write_bytes(b"\x00nothing")
+
+    with pytest.raises(DataError, match=r"x\.onnx: "):
+        start_from(PlateDetectorNet(), tmp_path / "x.onnx", pictures)
