@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from edge.adapters.seldom import Seldom
 from edge.adapters.state_folder import (
     exclusive,
     read_file,
@@ -52,7 +53,6 @@ FOLDER_NAME = "lists"
 COUNTERS_NAME = "list-counters.json"
 _ENDING = ".bundle"
 
-REFUSAL_EVERY = timedelta(minutes=1)
 _MAX_COUNTERS_BYTES = 1024 * 1024
 
 
@@ -127,7 +127,7 @@ class ListStore:
         terms: what the policy allows each of its lists to be, by id.
         now: the wall clock, aware.
         record: gets what has changed, for the audit log, once it is on disk; and what was
-            refused, each list at most once in `REFUSAL_EVERY`, lest a flood fill the disk.
+            refused, each list at most once in `SAY_EVERY_S`, lest a flood fill the disk.
 
     Raises:
         OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
@@ -143,7 +143,7 @@ class ListStore:
     ) -> None:
         require_known(folder)
         self._record = record
-        self._refused: dict[str, datetime] = {}
+        self._refused = Seldom(lambda: self.now().timestamp())
         self._bundles = folder / FOLDER_NAME
         self._counters = folder / COUNTERS_NAME
         self._lock = folder / f"{COUNTERS_NAME}.lock"
@@ -263,9 +263,7 @@ class ListStore:
         return tuple(sorted(path.name.removesuffix(_ENDING) for path in others))
 
     def _refuse(self, bundle: SealedList) -> None:
-        last = self._refused.get(bundle.list_id)
-        if last is None or abs(self.now() - last) >= REFUSAL_EVERY:
-            self._refused[bundle.list_id] = self.now()
+        if self._refused.passes(bundle.list_id):
             self._enter("refused", bundle)
 
     def _enter(

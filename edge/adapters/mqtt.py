@@ -350,6 +350,11 @@ class BrokerLink:
         connection = self._client.socket()
         if connection is not None:
             connection.close()
+        # The client's callbacks are this link's: a cycle, which would keep the client's own pair of
+        # sockets open until the collector comes by, and that may be hours.
+        client = self._client
+        client.on_connect = client.on_disconnect = client.on_publish = None
+        client.on_subscribe = client.on_message = client.on_log = None
 
     def _make_client(self, will: Will | None) -> Client:
         options = self._options

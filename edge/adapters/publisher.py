@@ -46,6 +46,7 @@ from edge.adapters.mqtt import (
     Will,
 )
 from edge.adapters.outbox import Outbox, StoredHit
+from edge.adapters.seldom import Seldom
 from edge.adapters.topics import BoxTopics
 from edge.domain.counting import coarse
 from edge.errors import EdgeError, PublishError
@@ -226,7 +227,7 @@ class Publisher:
         topics.require_receivable(takers)
         self._takers = takers
         self._urgent = {
-            topic: partial(_attempt, taker, topic)
+            topic: partial(self._attempt, taker, topic)
             for topic, taker in takers.items()
             if topic == topics.command
         }
@@ -255,6 +256,7 @@ class Publisher:
         self._expired = 0
         self._expiry_check_due = 0.0
         self._said_unheard = False
+        self._seldom = Seldom(clock.monotonic)
         self._connection_problem: EdgeError | None = None
         self._refusal: EdgeError | None = None
 
@@ -507,21 +509,45 @@ class Publisher:
     def _take(self, message: Message) -> None:
         taker = self._takers.get(message.topic)
         if taker is not None:
-            _attempt(taker, message.topic, message.payload)
+            self._attempt(taker, message.topic, message.payload)
         elif message.topic == self._topics.receipt:
             self._take_receipt(message)
+
+    def _attempt(self, taker: Taker, topic: str, payload: bytes) -> None:
+        """Hand a message over; whatever is wrong with it is logged without quoting it.
+
+        Who may write to the topic decides how often: a topic's refusals with one code are one kind.
+        """
+        try:
+            taker(payload)
+        except EdgeError as error:
+            if self._may_say(f"{topic}: {error.code}"):
+                _LOG.warning("refused on %s: %s", topic, error)
+        except Exception as error:  # noqa: BLE001 - no message may end the thread that hears orders
+            if self._may_say(f"{topic}: {type(error).__name__}"):
+                _LOG.error("a message on %s could not be read (%s)", topic, type(error).__name__)
+
+    def _may_say(self, kind: str) -> bool:
+        self._tell_held_back()
+        return self._seldom.passes(kind)
+
+    def _tell_held_back(self) -> None:
+        for kind, held in self._seldom.over():
+            _LOG.warning("refused likewise, and not shown each: %d (%s)", held, kind)
 
     def _take_receipt(self, message: Message) -> None:
         receipt = self._verify_receipt(message.payload)
         if receipt is None:
-            _LOG.info("a receipt confirms no hit that waits here")
+            if self._may_say("receipt of no hit"):
+                _LOG.info("a receipt confirms no hit that waits here")
             return
         hit_id, sealed_sha256 = receipt
         waiting = self._outbox.find(hit_id)
         if waiting is None:
             return  # a second receipt, after a second delivery
         if not _is_of(sealed_sha256, waiting):
-            _LOG.warning("a receipt is for other evidence than was sent; its hit stays")
+            if self._may_say("receipt for other evidence"):
+                _LOG.warning("a receipt is for other evidence than was sent; its hit stays")
             return
         self._outbox.delete(hit_id)
         self._awaiting.pop(hit_id, None)
@@ -532,6 +558,7 @@ class Publisher:
         if now < self._expiry_check_due:
             return
         self._expiry_check_due = now + _EXPIRY_CHECK_S
+        self._tell_held_back()
         expired = self._outbox.delete_expired(self._clock.utc())
         if expired:
             self._expired += expired
@@ -546,16 +573,6 @@ class Publisher:
         self._connection_problem = error
         if before is None or before.message != error.message:
             _LOG.warning("%s", error)
-
-
-def _attempt(taker: Taker, topic: str, payload: bytes) -> None:
-    """Hand a message over; whatever is wrong with it is logged without quoting it."""
-    try:
-        taker(payload)
-    except EdgeError as error:
-        _LOG.warning("refused on %s: %s", topic, error)
-    except Exception as error:  # noqa: BLE001 - no message may end the thread that hears orders
-        _LOG.error("a message on %s could not be read (%s)", topic, type(error).__name__)
 
 
 def _is_of(sealed_sha256: str, payload: bytes) -> bool:

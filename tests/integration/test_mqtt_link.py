@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from edge.adapters.mqtt import (
     read_password,
 )
 from edge.errors import ConfigError, EdgeError, ExitCode, PublishError
-from tests.brokers import HOST, Broker, Mosquitto, TestAuthority, free_port, tcp_server
+from tests.brokers import HOST, Broker, Mosquitto, TestAuthority, free_port, tcp_server, wait_until
 from tests.integration.conftest import needs_mosquitto
 
 SECRET = "correct horse"
@@ -400,3 +401,33 @@ def test_a_second_client_of_the_same_name_is_named_as_the_cause() -> None:
         BrokerLink.open(options(port)) as link,
     ):
         link.receive(3)
+
+
+def test_a_connection_that_is_over_leaves_no_descriptor_even_if_nothing_is_collected(
+    broker: Broker,
+) -> None:
+    options = BrokerOptions(broker.host, broker.port, "box")
+    nobody = BrokerOptions(broker.host, free_port(), "box")
+
+    def opened() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def connect() -> None:
+        with BrokerLink.open(options) as link:
+            link.subscribe(["t/1"])
+        with pytest.raises(PublishError), BrokerLink.open(options):
+            raise PublishError("the link is aborted")
+        with pytest.raises(PublishError):
+            BrokerLink.open(nobody)
+
+    connect()
+    gc.collect()
+    gc.disable()
+    try:
+        before = opened()
+        for _ in range(5):
+            connect()
+        # The embedded broker is in this process: what it still closes is not the link's.
+        assert wait_until(lambda: opened() <= before, 5)
+    finally:
+        gc.enable()

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from edge.adapters.list_store import COUNTERS_NAME, REFUSAL_EVERY, ListStore
+from edge.adapters.list_store import COUNTERS_NAME, ListStore
+from edge.adapters.seldom import SAY_EVERY_S
 from edge.errors import EdgeError, OutboxError
 from edge.policy.bundles import ListTerms
 from edge.privacy.audit import Event, ListChanged
@@ -266,7 +267,7 @@ def test_p21_what_became_of_a_bundle_is_told_for_the_audit_log(box: Box) -> None
     for _ in range(3):
         with pytest.raises(EdgeError):
             store.install(stale)
-    box.now += REFUSAL_EVERY
+    box.now += timedelta(seconds=SAY_EVERY_S)
     with pytest.raises(EdgeError):
         store.install(stale)
     box.terms.clear()
