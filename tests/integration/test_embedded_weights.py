@@ -1,0 +1,77 @@
+"""The weights that lie in the repo: small, and one detector in two forms that see the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+
+import av
+import numpy as np
+import pytest
+
+from edge.adapters.onnx.detector import OnnxPlateDetector
+from edge.adapters.onnx.eyes import open_detector, threshold_of
+from edge.adapters.weights import Contract, Manifest
+from edge.domain.imaging import Box, Detection, Pixels
+from tests.product import CLIPS
+
+EMBEDDED = ("embedded-detector", "embedded-detector-float")
+CLIP_NAMES = ("street_day", "side_by_side", "rain", "night")
+WIDE_ENOUGH = 40.0
+EVERY = 5
+
+
+def _pictures(clip: str) -> Iterator[tuple[Pixels, list[Box]]]:
+    """Every fifth frame with the boxes of its plates that are wide enough to be asked for."""
+    truth = json.loads((CLIPS / f"{clip}.json").read_text("utf-8"))
+    with av.open(str(CLIPS / f"{clip}.mp4")) as container:
+        for told, frame in zip(truth["frames"], container.decode(video=0), strict=True):
+            if told["index"] % EVERY == 0:
+                boxes = [Box(*v["plate_box"]) for v in told["vehicles"] if "plate_box" in v]
+                pixels = np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+                yield pixels, [box for box in boxes if box.width >= WIDE_ENOUGH]
+
+
+@cache
+def _detector(name: str) -> tuple[OnnxPlateDetector, float]:
+    weights = Manifest.load(environment={}).find(name, Contract.DETECTOR)
+    return open_detector(weights), threshold_of(weights)
+
+
+def _seen(name: str, pixels: Pixels) -> list[Detection]:
+    detector, threshold = _detector(name)
+    return [found for found in detector.detect(pixels) if found.score >= threshold]
+
+
+def test_all_weights_in_the_repo_are_under_eight_megabytes() -> None:
+    folder = Manifest.load(environment={}).find(EMBEDDED[0], Contract.DETECTOR).path.parent
+
+    assert sum(file.stat().st_size for file in folder.glob("*.onnx")) < 8_000_000
+
+
+@pytest.mark.parametrize("clip", CLIP_NAMES)
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_each_form_finds_the_plates_of_the_committed_clips(name: str, clip: str) -> None:
+    asked = found = 0
+    for pixels, plates in _pictures(clip):
+        seen = _seen(name, pixels)
+        asked += len(plates)
+        found += sum(any(d.box.iou(plate) >= 0.5 for d in seen) for plate in plates)
+
+    assert asked > 0
+    assert found >= 0.8 * asked
+
+
+def test_eight_bits_see_what_floats_see() -> None:
+    overlaps = []
+    for clip in CLIP_NAMES:
+        for pixels, _ in _pictures(clip):
+            in_floats = _seen(EMBEDDED[1], pixels)
+            overlaps += [
+                max((other.box.iou(one.box) for other in in_floats), default=0.0)
+                for one in _seen(EMBEDDED[0], pixels)
+            ]
+
+    assert len(overlaps) > 20
+    assert np.mean(np.array(overlaps) > 0.7) >= 0.9
