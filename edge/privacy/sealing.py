@@ -46,6 +46,10 @@ SIZE_CLASSES = tuple(kib * 1024 for kib in (4, 12, 20, 40, 80, 160, 320, 640))
 """Lengths of a padded body, bytes. 12 KiB is the largest under rumqttd's cap of 20 KiB, 80 KiB
 under 112 KiB (the default) and AWS IoT's 128 KiB, 640 KiB under EMQX's 1 MiB."""
 
+LEAST_BY_PICTURES = tuple(kib * 1024 for kib in (4, 12, 20))
+"""The smallest class for no, one, and more pictures, bytes. How well a picture compresses, and so
+what else was in it, does not show in the length of a hit while it fits into these."""
+
 HIT_OVERHEAD_BYTES = 2048
 """Most that a hit's JSON takes beside the sealed evidence: names of at most 40 characters."""
 
@@ -179,7 +183,9 @@ def seal(
         raise SealError("the seal's context names other keys than those at hand")
     body = _body(content, context, box)
     largest = largest_body(payload_cap_bytes)
-    sizes = [size for size in SIZE_CLASSES if len(body) + _LENGTH_BYTES <= size <= largest]
+    least = LEAST_BY_PICTURES[min(len(content.pictures), len(LEAST_BY_PICTURES) - 1)]
+    needed = max(len(body) + _LENGTH_BYTES, min(least, largest))
+    sizes = [size for size in SIZE_CLASSES if needed <= size <= largest]
     if not sizes:
         raise SealError(
             f"evidence of {len(body)} bytes does not fit under {largest}; "

@@ -384,6 +384,9 @@ def picture(size: int) -> Picture:
     return Picture("vehicle", os.urandom(size))
 
 
+PLATE_PICTURE = Picture("plate", b"p" * 700)
+
+
 @pytest.mark.parametrize(
     ("cap_kib", "largest_kib"),
     [(8, 4), (20, 12), (32, 20), (64, 40), (112, 80), (128, 80), (256, 160), (1024, 640)],
@@ -442,6 +445,8 @@ def test_evidence_over_the_cap_is_refused_and_says_so(parties: Parties) -> None:
         (evidence(), evidence(**widest())),
         (evidence(picture(45_000)), evidence(picture(70_000))),
         (evidence(picture(5_000)), evidence(picture(10_000))),
+        (evidence(picture(500)), evidence(picture(10_000))),
+        (evidence(PLATE_PICTURE, picture(900)), evidence(PLATE_PICTURE, picture(15_000))),
     ],
 )
 def test_what_falls_into_one_class_has_one_length(
@@ -451,6 +456,12 @@ def test_what_falls_into_one_class_has_one_length(
 
     assert len(lengths) == 1
     assert lengths <= {size + HPKE_BYTES for size in SIZE_CLASSES}
+
+
+def test_small_pictures_are_padded_no_further_than_the_cap_allows(parties: Parties) -> None:
+    content = evidence(PLATE_PICTURE, picture(900))
+
+    assert len(parties.seal(content, parties.context(), 8 * 1024)) == SIZE_CLASSES[0] + HPKE_BYTES
 
 
 def test_a_hit_without_pictures_is_padded_too(parties: Parties) -> None:
