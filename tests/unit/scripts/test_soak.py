@@ -6,7 +6,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -159,14 +158,28 @@ def test_the_same_seed_gives_the_same_troubles_and_each_one_ends(
 
 
 def test_a_thread_and_a_file_more_are_counted(tmp_path: Path) -> None:
-    _, threads, descriptors, _ = footprint(os.getpid())
-    stopped = threading.Event()
-    thread = threading.Thread(target=stopped.wait)
-    thread.start()
-    with (tmp_path / "file").open("w"):
-        _, more_threads, more_descriptors, _ = footprint(os.getpid())
-    stopped.set()
-    thread.join()
+    program = (
+        "import sys, threading\n"
+        "print(flush=True); input()\n"
+        "file = open(sys.argv[1], 'w'); wait = threading.Event()\n"
+        "threading.Thread(target=wait.wait).start()\n"
+        "print(flush=True); input(); wait.set()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path / "file")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        _, threads, descriptors, _ = footprint(other.pid)
+        other.stdin.write("\n")
+        other.stdin.flush()
+        other.stdout.readline()
+        _, more_threads, more_descriptors, _ = footprint(other.pid)
+        other.stdin.write("\n")
 
     assert more_threads == threads + 1
     assert more_descriptors == descriptors + 1
