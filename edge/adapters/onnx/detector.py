@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import cv2
@@ -58,6 +59,7 @@ class OnnxPlateDetector:
         self._height, self._width = input_size
         self._minimum_score = WEAK * threshold
         self._temperature = temperature
+        self._kept = threading.local()
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         expected = [1, 3, self._height, self._width]
         if len(inputs) != 1 or not _fits(inputs[0].shape, expected):
@@ -95,10 +97,23 @@ class OnnxPlateDetector:
         fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
         resized = cv2.resize(pixels, fitted, interpolation=cv2.INTER_LINEAR)
         left, top = (self._width - fitted[0]) // 2, (self._height - fitted[1]) // 2
-        canvas = np.full((self._height, self._width, 3), PADDING, np.uint8)
-        canvas[top : top + fitted[1], left : left + fitted[0]] = resized
-        network = cv2.dnn.blobFromImage(canvas, 1 / 255, swapRB=True)
-        return np.asarray(network, dtype=np.float32), scale, left, top
+        network = self._canvas(fitted)
+        inner = network[0, :, top : top + fitted[1], left : left + fitted[0]]
+        for plane, channel in zip(inner, reversed(cv2.split(resized)), strict=True):
+            np.multiply(channel, np.float32(1 / 255), out=plane)
+        return network, scale, left, top
+
+    def _canvas(self, fitted: tuple[int, int]) -> npt.NDArray[np.float32]:
+        """Grey, with whatever lies where the picture of this size goes; one for each thread.
+
+        Kept from call to call: fresh memory of this size costs more than all the rest of it.
+        """
+        kept = self._kept
+        if getattr(kept, "fitted", None) != fitted:
+            kept.fitted = fitted
+            kept.canvas = np.full((1, 3, self._height, self._width), PADDING / 255, np.float32)
+        canvas: npt.NDArray[np.float32] = kept.canvas
+        return canvas
 
 
 def tempered_score(scores: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
