@@ -23,7 +23,7 @@ from edge.adapters.audit_log import AuditTrail, open_box_audit
 from edge.adapters.camera_order import order_of, shown_address
 from edge.adapters.cv2_check import check_cv2
 from edge.adapters.decoder import Order
-from edge.adapters.guarded_camera import GuardedCamera
+from edge.adapters.guarded_camera import GuardedCamera, masked_cells
 from edge.adapters.jpeg import encode_jpeg
 from edge.adapters.kernel_clock import kernel_clock
 from edge.adapters.keyring import Keyring
@@ -521,7 +521,7 @@ def _summary(
         StreamSummary(
             camera=stream.camera.name,
             clip=os.fsencode(stream.clip).decode(errors="replace"),
-            frames_decoded=stream.counts.decoded,
+            frames_decoded=_decoded(stream),
             frames_analysed=stream.analysed,
             frames_dropped=stream.counts.dropped,
             frames_corrupt=stream.counts.corrupt,
@@ -613,7 +613,7 @@ def _camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
         figures.append(
             CameraFigures(
                 name,
-                frames=sum(one.decoded for one in counts),
+                frames=sum(map(_decoded, own)),
                 corrupt=sum(one.corrupt for one in counts),
                 connections=sum(
                     one.decoded > 0 if status is None else status.connections
@@ -626,6 +626,12 @@ def _camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
             )
         )
     return figures
+
+
+def _decoded(stream: Stream) -> int:
+    """Frames that came out of the decoder, or that nobody wanted out."""
+    status = _live_status(stream)
+    return stream.counts.decoded + (status.unwanted if status is not None else 0)
 
 
 def _live_status(stream: Stream) -> CameraStatus | None:
@@ -879,17 +885,20 @@ def _live_camera(site: SiteFolder, name: str, clock: Clock) -> LiveCamera:
 
 
 def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera | LiveCamera) -> Stream:
-    guarded = _guarded(site, camera)
     detector = _looking_twice(eyes.detector, site.site.cameras[camera.name].second_look)
+    attention = Attention()
+    if isinstance(camera, LiveCamera):
+        masks = site.policy.cameras[camera.name].privacy_masks
+        camera.ask(lambda cells, now_s: attention.wants(masked_cells(cells, masks), now_s))
     return Stream(
-        camera=guarded,
+        camera=_guarded(site, camera),
         clip=camera.clip,
         watcher=VehicleWatcher(
             camera.name,
             detector,
             eyes.reader,
             settings_for(eyes.threshold),
-            attention=Attention(),
+            attention=attention,
         ),
         live=isinstance(camera, LiveCamera),
     )

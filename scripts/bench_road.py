@@ -7,9 +7,9 @@ is made of, camera, attention, embedded networks and tracking, one step after th
 step's processor time is taken: as it is, and with every frame analysed. The first third, at most
 ten seconds, is not counted: the background is learnt, and what stands has just come.
 
-Decoding is stated separately: of a recording, and of a live camera, whose frames come through a
-process of their own; in `with_hand_over_share` all of that but the codec counts as work after
-decoding, of which the gate saves nothing. So is what skipping frames that no other refers to would
+`live` is the whole way of a live camera, whose frames come through a process of their own: its
+share counts everything but the codec as work after decoding. Decoding is stated separately, and so
+is what skipping frames that no other refers to would
 save (only B-frames are such, and many cameras send none), and the floor: decoding and inference,
 which no better code of ours could save.
 
@@ -19,14 +19,13 @@ Status: 0 all shares are within the mark, 1 one is above it, 5 the clip cannot b
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import logging
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -69,8 +68,8 @@ DRAWN_S = 4
 """So much is drawn and encoded; longer films repeat it."""
 SETTLED_S = 10.0
 B_FRAMES = 3
-LIVE_FRAMES = 25
-"""A live camera's decoder is timed from this frame on: it loads its libraries before."""
+SETTLED_FRAMES = round(SETTLED_S * RATE)
+"""A live camera is timed from about this frame on: libraries are loaded and the view is learnt."""
 
 
 @dataclass(slots=True)
@@ -162,21 +161,21 @@ def compared(clip: Path, eyes: Eyes, settled_s: float) -> dict[str, float]:
 # --- decoding -------------------------------------------------------------------------------
 
 
-def decoding(clip: Path, of: Mapping[str, float]) -> dict[str, float]:
-    """Processor milliseconds a frame: the codec alone, and a live camera's whole way.
+def live(clip: Path, eyes: Eyes) -> dict[str, float]:
+    """A live camera's whole way, processor milliseconds a frame, here and in its decoder together.
 
-    Args:
-        clip: the film.
-        of: what `compared` says of it.
+    All that is not the codec counts as work after decoding: conversion and the way from process
+    to process too, of which a frame that nobody wants has none.
     """
     codec_s, frames = _codec(clip)
-    codec_ms, live_ms = 1000 * codec_s / max(1, frames), _live_ms(clip)
-    handed_ms = live_ms - codec_ms
+    codec_ms = 1000 * codec_s / max(1, frames)
+    gated_ms = _live_ms(clip, eyes, every_frame=False)
+    every_ms = _live_ms(clip, eyes, every_frame=True)
     return {
         "codec_ms": codec_ms,
-        "live_ms": live_ms,
-        "with_hand_over_share": (handed_ms + of["after_ms"])
-        / (handed_ms + of["after_every_frame_ms"]),
+        "after_ms": gated_ms - codec_ms,
+        "after_every_frame_ms": every_ms - codec_ms,
+        "share": (gated_ms - codec_ms) / (every_ms - codec_ms),
     }
 
 
@@ -200,15 +199,15 @@ def _codec(clip: Path, *, skipping: bool = False) -> tuple[float, int]:
         return time.process_time() - begun, frames
 
 
-def _live_ms(clip: Path) -> float:
-    """A frame's way through a decoder process and its pipe, here and there together."""
-    some_s, some = _live(clip, LIVE_FRAMES)
-    all_s, frames = _live(clip, None)
+def _live_ms(clip: Path, eyes: Eyes, *, every_frame: bool) -> float:
+    """A frame's way through a decoder process, its pipe and the corridor's parts."""
+    some_s, some = _live(clip, eyes, SETTLED_FRAMES, every_frame=every_frame)
+    all_s, frames = _live(clip, eyes, None, every_frame=every_frame)
     return 1000 * (all_s - some_s) / (frames - some) if frames > some else 0.0
 
 
-def _live(clip: Path, limit: int | None) -> tuple[float, int]:
-    """Processor seconds of so many frames, or of all, and how many came."""
+def _live(clip: Path, eyes: Eyes, limit: int | None, *, every_frame: bool) -> tuple[float, int]:
+    """Processor seconds of so many frames, or of all, and how many the decoder had."""
     begun = _all_s()
     camera = LiveCamera(
         "road",
@@ -217,12 +216,21 @@ def _live(clip: Path, limit: int | None) -> tuple[float, int]:
         clock=SystemClock(),
         jitter=lambda: 0.0,
     )
+    attention = None if every_frame else Attention()
+    if attention is not None:
+        camera.ask(attention.wants)
+    watcher = VehicleWatcher(
+        "road", eyes.detector, eyes.reader, settings_for(eyes.threshold), attention=attention
+    )
     given = camera.frames()
     frames = 0
-    for _ in itertools.islice(given, limit):
+    for frame in given:
         if camera.status().connections > 1:  # a camera never ends: it begins anew
             break
-        frames += 1
+        frames = frame.index + 1
+        watcher.observe(frame)
+        if limit is not None and frames >= limit:
+            break
     camera.close()
     for _ in given:  # its process is waited for, and only then counted
         pass
@@ -301,10 +309,9 @@ def measure(clip: Path | None, seconds: float, folder: Path) -> dict[str, dict[s
     if clip is not None:
         settled_s = min(SETTLED_S, _length_s(clip) / 3)
         _say("analysing")
-        whole = compared(clip, eyes, settled_s)
         return {
-            "clip": whole,
-            "decoding": decoding(clip, whole),
+            "clip": compared(clip, eyes, settled_s),
+            "live": live(clip, eyes),
             "skipping": skipping(clip),
         }
     _say("filming")
@@ -314,11 +321,10 @@ def measure(clip: Path | None, seconds: float, folder: Path) -> dict[str, dict[s
     with_b = film(folder / "b.ts", street, min(seconds, DRAWN_S), b_frames=B_FRAMES)
     settled_s = min(SETTLED_S, seconds / 3)
     _say("analysing")
-    idle = compared(empty, eyes, settled_s)
     return {
-        "empty": idle,
+        "empty": compared(empty, eyes, settled_s),
         "standing": compared(standing, eyes, settled_s),
-        "decoding": decoding(empty, idle),
+        "live": live(empty, eyes),
         "skipping": skipping(empty),
         "skipping_with_b_frames": skipping(with_b),
     }

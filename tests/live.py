@@ -15,7 +15,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,9 +28,10 @@ from av.video.frame import VideoFrame
 from typing_extensions import Self
 
 from edge.adapters.camera_order import order_of, shown_address
-from edge.adapters.live_camera import CameraState, LiveCamera
+from edge.adapters.live_camera import STALE_S, CameraState, LiveCamera
 from edge.adapters.system import SystemClock
 from edge.domain.imaging import Frame, Pixels
+from edge.domain.motion import Cells
 from edge.pipeline.ports import Clock
 from edge.policy.site import LiveCamera as Settings
 from tests.brokers import HOST, Certificate, free_port, wait_until
@@ -329,9 +330,7 @@ class Watched:
             self.arrived.append(datetime.now(timezone.utc))
             # A small piece is enough to tell pictures apart.
             small = np.ascontiguousarray(frame.pixels[:: frame.height // 4])
-            self.frames.append(
-                Frame(frame.camera, frame.index, frame.stream_s, frame.observed_at, small)
-            )
+            self.frames.append(replace(frame, pixels=small))
 
     def gets(self, more: int) -> bool:
         wanted = len(self.frames) + more
@@ -357,6 +356,8 @@ def watching(
     authorities: Path | None = None,
     jitter: float = 0.0,
     clock: Clock | None = None,
+    wants: Callable[[Cells, float], bool] | None = None,
+    stale_s: float = STALE_S,
 ) -> Iterator[Watched]:
     """A live camera whose frames a thread takes, while a `with` block runs."""
     camera = LiveCamera(
@@ -365,7 +366,10 @@ def watching(
         lambda: order_of(live, password, authorities),
         clock=clock or SystemClock(),
         jitter=lambda: jitter,
+        stale_s=stale_s,
     )
+    if wants is not None:
+        camera.ask(wants)
     watched = Watched(camera)
     thread = threading.Thread(target=watched.run)
     thread.start()

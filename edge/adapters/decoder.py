@@ -6,6 +6,10 @@ of its own because only a process can always be cut off: a driver that hangs, a 
 hangs and a library that crashes on what a camera sends take nothing with them but this. It
 holds no key, no list and no setting but the address it was given.
 
+Where it is asked to, it shows the means of a frame's cells first and waits for a byte on standard
+input, `WANTED` or another: a frame that nobody wants to look at is not even converted, and never
+leaves this process.
+
 Nothing that a library says is passed on: its words may hold the address and its password.
 """
 
@@ -38,13 +42,26 @@ import numpy.typing as npt
 from av._core import library_meta
 from av.video.frame import VideoFrame
 
+from edge.domain.motion import Cells, Plane, cells_of
+
 HEADER = struct.Struct("<cIIIdd")
 """kind, width, height, corrupt frames before this message, stamp (NaN: none), arrival."""
 
-FRAME, END = b"F", b"E"
+FRAME, GLANCE, END = b"F", b"G", b"E"
+"""Pixels follow; the means of the cells of `cells_shape` follow; a word follows."""
+
+WANTED, UNWANTED = b"y", b"n"
+
+_LUMA_FIRST = frozenset(
+    {"gray", "nv12", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}
+)
+"""Formats whose first plane is luma, a byte for each pixel."""
 
 CONCEALED = range(126, 133)
 """What decoders paint where they have nothing: mid-grey, in BGR."""
+
+_CONCEALED_LUMA = range(124, 133)
+"""The same in luma, of the limited range or the full one."""
 
 GREY_SHARE = 0.5
 """A picture is grey when so much of it is one single colour, and that is mid-grey."""
@@ -68,6 +85,7 @@ class Order:
         options: the library's options.
         pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
         stamped: whether the source's time stamps say more than the rate that it claims.
+        asking: whether to ask for each frame if it is wanted.
         open_s: how long opening may take, seconds.
         read_s: how long the source may be silent, seconds.
     """
@@ -77,6 +95,7 @@ class Order:
     options: dict[str, str] = field(default_factory=dict)
     pipeline: tuple[str, ...] = ()
     stamped: bool = True
+    asking: bool = False
     open_s: float = 8.0
     read_s: float = 4.5
 
@@ -121,6 +140,19 @@ class _Writer:
         self._descriptor = descriptor
         self.corrupt = 0
 
+    def is_wanted(
+        self, cells: Cells, size: tuple[int, int], stamp_s: float, arrival_s: float
+    ) -> bool:
+        """Show a frame's cells and wait for the answer; its size is (height, width)."""
+        height, width = size
+        self._write(HEADER.pack(GLANCE, width, height, self.corrupt, stamp_s, arrival_s))
+        self._write(cells.tobytes())
+        self.corrupt = 0
+        answer = os.read(sys.stdin.fileno(), 1)
+        if not answer:
+            raise BrokenPipeError
+        return answer == WANTED
+
     def frame(self, pixels: npt.NDArray[np.uint8], stamp_s: float, arrival_s: float) -> None:
         height, width = pixels.shape[:2]
         self._write(HEADER.pack(FRAME, width, height, self.corrupt, stamp_s, arrival_s))
@@ -162,14 +194,18 @@ def _decode(order: Order, writer: _Writer) -> None:
                 if held and not (whole and frame.key_frame and not frame.is_corrupt):
                     writer.corrupt += 1
                     continue
-                held = False
-                pixels = upright(frame)
-                if is_grey(pixels):
+                luma = luma_of(frame)
+                # Pixels are made where they are needed, and doubt about a picture is rare.
+                held = is_one_grey(luma) and is_grey(upright(frame))
+                if held:
                     writer.corrupt += 1
-                    held = True
                     continue
                 time_s: float | None = frame.time if order.stamped else None
-                writer.frame(pixels, math.nan if time_s is None else time_s, arrival_s)
+                stamp_s = math.nan if time_s is None else time_s
+                if not order.asking or writer.is_wanted(
+                    cells_of(luma), luma.shape, stamp_s, arrival_s
+                ):
+                    writer.frame(upright(frame), stamp_s, arrival_s)
 
 
 def _pictures(
@@ -312,8 +348,29 @@ def _require_name(address: str) -> None:
 def upright(frame: VideoFrame) -> npt.NDArray[np.uint8]:
     """The frame as BGR, turned the way its rotation metadata says."""
     pixels = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
-    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 counts
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns) if quarter_turns else pixels)
+    return np.ascontiguousarray(np.rot90(pixels, _quarter_turns(frame)))
+
+
+def luma_of(frame: VideoFrame) -> Plane:
+    """The frame's luma, turned likewise: a view where the frame holds it ready."""
+    turns = _quarter_turns(frame)
+    if frame.format.name not in _LUMA_FIRST:
+        frame = frame.reformat(format="gray")
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return np.rot90(rows[:, : plane.width], turns)
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    return round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 counts
+
+
+def is_one_grey(luma: Plane) -> bool:
+    """Whether a picture may be what a decoder paints where it has nothing; `is_grey` is sure."""
+    counts = np.bincount(luma[::16, ::16].ravel(), minlength=256)
+    return bool(
+        counts.max() >= GREY_SHARE * counts.sum() and int(counts.argmax()) in _CONCEALED_LUMA
+    )
 
 
 def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:

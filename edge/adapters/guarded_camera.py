@@ -1,11 +1,14 @@
 """A camera behind the policy: shut outside its hours, blind where it is masked.
 
-Both are done before a frame reaches anything that looks at it.
+Both are done before a frame reaches anything that looks at it; whether a live camera's frame is
+looked at at all is asked of its masked cells.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -14,8 +17,11 @@ import numpy.typing as npt
 from edge.adapters.live_camera import CameraStatus, LiveCamera
 from edge.domain.geometry import Point
 from edge.domain.imaging import Frame, Pixels
+from edge.domain.motion import Cells
 from edge.domain.schedule import Schedule
 from edge.pipeline.ports import Camera
+
+AnyPixels = TypeVar("AnyPixels", Pixels, Cells)
 
 MARGIN_PIXELS = 2
 """A mask reaches so far beyond its lines: chroma of a masked pixel is shared with its neighbour."""
@@ -73,7 +79,12 @@ class GuardedCamera:
         if not self._masks:
             return frame
         pixels = masked(frame.pixels, self._masks)
-        return Frame(frame.camera, frame.index, frame.stream_s, frame.observed_at, pixels)
+        return replace(frame, pixels=pixels)
+
+
+def masked_cells(cells: Cells, masks: Sequence[Sequence[Point]]) -> Cells:
+    """A picture's cells less those that a mask touches: what moves there is nobody's business."""
+    return _filled(cells, masks, 0) if masks else cells
 
 
 def masked(pixels: Pixels, masks: Sequence[Sequence[Point]]) -> Pixels:
@@ -83,6 +94,10 @@ def masked(pixels: Pixels, masks: Sequence[Sequence[Point]]) -> Pixels:
         pixels: shape (height, width, 3).
         masks: polygons in fractions of the picture.
     """
+    return _filled(pixels, masks, MARGIN_PIXELS)
+
+
+def _filled(pixels: AnyPixels, masks: Sequence[Sequence[Point]], margin: int) -> AnyPixels:
     canvas = pixels if pixels.flags.writeable else pixels.copy()
     height, width = canvas.shape[:2]
     for mask in masks:
@@ -90,5 +105,5 @@ def masked(pixels: Pixels, masks: Sequence[Sequence[Point]]) -> Pixels:
             np.asarray(mask, float) * (width - 1, height - 1)
         ).astype(np.int32)
         cv2.fillPoly(canvas, [corners], (0, 0, 0))
-        cv2.polylines(canvas, [corners], True, (0, 0, 0), 2 * MARGIN_PIXELS + 1)  # noqa: FBT003
+        cv2.polylines(canvas, [corners], True, (0, 0, 0), 2 * margin + 1)  # noqa: FBT003
     return canvas

@@ -19,15 +19,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from pathlib import Path
 
 import numpy as np
 
-from edge.adapters.decoder import END, FRAME, HEADER, Order
+from edge.adapters.decoder import END, FRAME, GLANCE, HEADER, UNWANTED, WANTED, Order
 from edge.domain.imaging import Frame, Pixels
+from edge.domain.motion import Cells, cells_shape
 from edge.domain.stream_time import FrameRate, StreamTime, retry_delay_s
 from edge.errors import CameraError, ConfigError
 from edge.pipeline.ports import Clock
@@ -82,6 +83,7 @@ class CameraStatus:
         connections: how often it has given a first frame; one less is how often it came back.
         per_second: frames per second as they arrive, None before it is known.
         size: width and height of the latest frame.
+        unwanted: whole frames that nobody wanted to look at, so far.
     """
 
     state: CameraState
@@ -90,6 +92,7 @@ class CameraStatus:
     connections: int
     per_second: float | None
     size: tuple[int, int] | None
+    unwanted: int
 
     @property
     def works(self) -> bool:
@@ -153,7 +156,7 @@ class LiveCamera:
 
     A frame's `stream_s` is the box's steady clock, so gaps in the stream are gaps in it, and
     `observed_at` is that moment on the wall clock. `index` counts all frames that arrived, so
-    frames that were dropped as corrupt show as gaps.
+    frames that were dropped as corrupt, or that nobody wanted, show as gaps.
 
     Args:
         name: the policy's camera.
@@ -190,6 +193,8 @@ class LiveCamera:
         self._observed: datetime | None = None
         self._stale_s = stale_s
         self._connect_s = connect_s
+        self._wants: Callable[[Cells, float], bool] | None = None
+        self._unwanted = 0
         self._corrupt = 0
         self._index = 0
         self._connections = 0
@@ -224,7 +229,17 @@ class LiveCamera:
             self._connections,
             self._rate.per_second() if live else None,
             self._size,
+            self._unwanted,
         )
+
+    def ask(self, wants: Callable[[Cells, float], bool]) -> None:
+        """Before `frames`: give only frames that are wanted; the others stay in the decoder.
+
+        Args:
+            wants: gets the means of a frame's cells and its `stream_s`, in order, in the thread
+                that takes the frames.
+        """
+        self._wants = wants
 
     def close(self) -> None:
         """From any thread: cut the camera off; `frames` ends within `LOOK_S`. For good."""
@@ -271,7 +286,7 @@ class LiveCamera:
             self._enter(CameraState.CLOSED, None)
 
     def _connection(self, decoder: _Decoder) -> Iterator[Frame]:
-        decoder.begin(self._order())
+        decoder.begin(replace(self._order(), asking=self._wants is not None))
         deadline_s = time.monotonic() + STARTUP_S + self._connect_s
         times = StreamTime()
         first = True
@@ -283,9 +298,12 @@ class LiveCamera:
             self._index += corrupt
             if kind == END and width <= 64:
                 raise _CutError(decoder.read(width, deadline_s, self._closing).decode())
-            if kind != FRAME or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+            expected = FRAME if self._wants is None else GLANCE
+            if kind != expected or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
                 raise _CutError("broken")
-            body = decoder.read(width * height * 3, deadline_s, self._closing)
+            cells_size = cells_shape(height, width)
+            count = 4 * math.prod(cells_size) if self._wants else width * height * 3
+            body = decoder.read(count, deadline_s, self._closing)
             now_s = time.monotonic()
             deadline_s = now_s + self._stale_s
             time_s = times.of(None if math.isnan(stamp_s) else stamp_s, min(arrival_s, now_s))
@@ -299,15 +317,27 @@ class LiveCamera:
             if not self._open_at(observed_at):
                 raise _RestError
             self._watch_rate(now_s)
+            index = self._index
+            self._index += 1
+            if self._wants is not None:
+                if not self._wants(np.frombuffer(body, np.float32).reshape(cells_size), time_s):
+                    self._unwanted += 1
+                    decoder.tell(UNWANTED)
+                    continue
+                decoder.tell(WANTED)
+                header = HEADER.unpack(decoder.read(HEADER.size, deadline_s, self._closing))
+                if header[:3] != (FRAME, width, height):
+                    raise _CutError("broken")
+                body = decoder.read(width * height * 3, deadline_s, self._closing)
             pixels: Pixels = np.frombuffer(body, np.uint8).reshape(height, width, 3)
             yield Frame(
                 camera=self._name,
-                index=self._index,
+                index=index,
                 stream_s=time_s,
                 observed_at=observed_at,
                 pixels=pixels,
+                wanted=self._wants is not None,
             )
-            self._index += 1
 
     def _observed_at(self, time_s: float) -> datetime:
         """A moment of the steady clock on the wall clock, never before the frame before."""
@@ -383,9 +413,13 @@ class _Decoder:
 
     def begin(self, order: Order) -> None:
         """Tell it what to open; on standard input, which nobody else can see."""
+        self.tell(order.line())
+
+    def tell(self, what: bytes) -> None:
+        """Say something on its standard input; if it is gone, the next `read` finds out."""
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError):
-                self._process.stdin.write(order.line())
+                self._process.stdin.write(what)
                 self._process.stdin.flush()
 
     def read(self, count: int, deadline_s: float, closing: threading.Event) -> bytearray:

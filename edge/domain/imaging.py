@@ -81,6 +81,7 @@ class Frame:
 
     `stream_s` is the stream's own steady time in seconds (never the wall clock);
     `observed_at` is UTC. Pixels never show in a repr and never take part in equality.
+    `wanted` says that it was asked for when it was made (`Attention`), and is to be looked at.
     """
 
     camera: str
@@ -88,6 +89,7 @@ class Frame:
     stream_s: float
     observed_at: datetime
     pixels: Pixels = field(repr=False, compare=False)
+    wanted: bool = False
 
     @property
     def width(self) -> int:

@@ -14,18 +14,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.imaging import Pixels
+Plane = npt.NDArray[np.uint8]
+"""One number for each pixel, shape (height, width): luma, or green, which is most of it."""
 
 Cells = npt.NDArray[np.float32]
-"""Mean grey of each cell, shape (rows, columns), 0 to 255."""
+"""Mean of each cell of a plane, shape (rows, columns), 0 to 255."""
+
+COLUMNS = 80
+"""Cells across a picture, or a few more: a car with a legible plate is some ten wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class MotionSettings:
     """When a cell has changed. Grey levels are of 0 to 255, times in seconds."""
 
-    columns: int = 80
-    """Cells across the picture: a car with a legible plate is some ten cells wide."""
     floor: float = 3.0
     """A smaller change of a cell is no motion, however quiet it is."""
     deviations: float = 5.0
@@ -47,15 +49,14 @@ class MotionGate:
         self._noise: Cells | None = None
         self._last_s = 0.0
 
-    def moves(self, pixels: Pixels, stream_s: float) -> bool:
+    def moves(self, cells: Cells, stream_s: float) -> bool:
         """Take in the next picture; the first of a view, or of a size, always counts as motion.
 
         Args:
-            pixels: shape (height, width, 3).
+            cells: the picture's, by `cells_of`.
             stream_s: its time; never smaller than before.
         """
         settings = self._settings
-        cells = cells_of(pixels, settings.columns)
         background, noise = self._background, self._noise
         if background is None or noise is None or background.shape != cells.shape:
             self._background, self._noise = cells, np.full_like(cells, settings.floor / 2)
@@ -75,21 +76,29 @@ class MotionGate:
         return bool((changed[:, 1:] & changed[:, :-1]).any())
 
 
-def cells_of(pixels: Pixels, columns: int) -> Cells:
-    """Mean green of each cell, from every fourth pixel of every fourth row where there are many.
-
-    Green stands for luma: it is most of it, and lies in the picture ready to be read.
-    """
-    side = max(1, pixels.shape[1] // columns)
-    step = 4 if side >= 16 else 1
-    per_cell = max(1, side // step)
-    rows, across = (-(-length // step) // per_cell for length in pixels.shape[:2])
+def cells_of(plane: Plane) -> Cells:
+    """Mean of each cell, from every fourth pixel of every fourth row where there are many."""
+    step, per_cell, rows, across = _grid(*plane.shape)
     if rows == 0 or across == 0:
-        return np.full((1, 1), float(pixels[..., 1].mean()), np.float32)
+        return np.full((1, 1), float(plane.mean()), np.float32)
     height, width = rows * per_cell, across * per_cell
     # Copied first and summed as integers, rows before columns: a tenth of the time that the mean
     # of the view would take, and every frame goes through here.
-    sample = np.ascontiguousarray(pixels[: height * step : step, : width * step : step, 1])
+    sample = np.ascontiguousarray(plane[: height * step : step, : width * step : step])
     strips = sample.reshape(rows, per_cell, width).sum(axis=1, dtype=np.uint32)
     sums = np.add.reduceat(strips, np.arange(0, width, per_cell), axis=1)
     return np.asarray(sums / per_cell**2, dtype=np.float32)
+
+
+def cells_shape(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the cells of a plane of this size."""
+    _, _, rows, across = _grid(height, width)
+    return (rows, across) if rows and across else (1, 1)
+
+
+def _grid(height: int, width: int) -> tuple[int, int, int, int]:
+    """Pixels from one that is sampled to the next, samples along a cell's side, rows, columns."""
+    side = max(1, width // COLUMNS)
+    step = 4 if side >= 16 else 1
+    per_cell = max(1, side // step)
+    return step, per_cell, -(-height // step) // per_cell, -(-width // step) // per_cell

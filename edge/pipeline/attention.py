@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edge.domain.imaging import Frame
-from edge.domain.motion import MotionGate, MotionSettings
+from edge.domain.motion import Cells, MotionGate, MotionSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +27,38 @@ class AttentionSettings:
 class Attention:
     """Decides for one stream which frames the detector sees.
 
-    A stream whose frames are further apart than `linger_s` is looked at whole.
+    A stream whose frames are further apart than `linger_s` is looked at whole. A recording's
+    frames are asked for by the watcher that sees them; a live camera's are asked for before they
+    leave its decoder, which may be in another thread than the watcher.
 
     Args:
         settings: constants.
+
+    Attributes:
+        following: whether some vehicle is being followed; the watcher says so after each frame.
     """
 
     def __init__(self, settings: AttentionSettings | None = None) -> None:
         self._settings = settings or AttentionSettings()
         self._gate = MotionGate(self._settings.motion)
         self._moved_s = self._looked_s = self._found_s = float("-inf")
-        self._following = False
+        self._followed = False
+        self.following = False
 
-    def wants(self, frame: Frame, *, following: bool) -> bool:
-        """Whether this frame is to be looked at; to be asked for each frame, in order.
+    def wants(self, cells: Cells, now_s: float) -> bool:
+        """Whether a frame is to be looked at; to be asked for each frame, in order.
 
         Args:
-            frame: the next one.
-            following: whether some vehicle is being followed.
+            cells: the next frame's.
+            now_s: its time in the stream, seconds.
         """
-        now_s = frame.stream_s
+        following = self.following
         # The background must learn from every frame, also from those that are wanted anyway.
-        if self._gate.moves(frame.pixels, now_s):
+        if self._gate.moves(cells, now_s):
             self._moved_s = now_s
-        if following and not self._following:
+        if following and not self._followed:
             self._found_s = now_s
-        self._following = following
+        self._followed = following
         wanted = now_s - self._looked_s >= self._pause_s(now_s)
         if wanted:
             self._looked_s = now_s
@@ -64,7 +69,7 @@ class Attention:
         settings = self._settings
         if now_s - self._moved_s <= settings.linger_s:
             return 0.0
-        if not self._following:
+        if not self._followed:
             return settings.periodic_s
         still_s = now_s - max(self._moved_s, self._found_s)
         return settings.standing_s if still_s > settings.stands_after_s else 0.0

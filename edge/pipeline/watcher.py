@@ -14,6 +14,7 @@ from itertools import count
 import numpy as np
 
 from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch, without_duplicates
+from edge.domain.motion import cells_of
 from edge.domain.reading import PlateConsensus, PlateReading
 from edge.domain.tracking import Tracker, TrackSettings
 from edge.domain.vehicles import VehicleSeen
@@ -71,7 +72,8 @@ class VehicleWatcher:
         detector: finds plates.
         reader: reads them.
         settings: constants; the defaults are meant to fit every camera.
-        attention: decides which frames are looked at; all of them when left out.
+        attention: decides which frames are looked at, unless they come wanted; all of them when
+            left out.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class VehicleWatcher:
         if self._last_s is not None:
             self._interval_s = now_s - self._last_s
         self._last_s = now_s
-        wanted = self._attention is None or self._attention.wants(frame, following=bool(self._open))
+        wanted = self._wants(frame)
         started = time.perf_counter()
         self.stage_seconds["attend"] += started - before
         if not wanted:
@@ -128,11 +130,18 @@ class VehicleWatcher:
         due.extend(self._close(track) for track in update.ended)
         due.extend(self._settle(now_s - self._settings.weak_waits_s))
         self._forget(now_s - self._settings.remember_s)
+        if self._attention is not None:
+            self._attention.following = bool(self._open)
         tracked = time.perf_counter()
         self.stage_seconds["detect"] += detected - started
         self.stage_seconds["read"] += read - detected
         self.stage_seconds["track"] += tracked - read
         return tuple(vehicle for vehicle in due if vehicle is not None)
+
+    def _wants(self, frame: Frame) -> bool:
+        if frame.wanted or self._attention is None:
+            return True
+        return self._attention.wants(cells_of(frame.pixels[..., 1]), frame.stream_s)
 
     def _pass(self, now_s: float) -> tuple[VehicleSeen, ...]:
         """Nothing is followed and nothing looked at: only time goes on."""

@@ -43,7 +43,7 @@ class Mix:
     mosaic: float = 0.45
     swapped: float = 0.40
     erased: float = 0.15
-    added: float = 0.10
+    added: float = 0.04
     writing: float = 0.45
 
 
@@ -236,7 +236,7 @@ _WORDS = (
 
 
 def _write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
-    """Writing that is no plate: loose letters, a panel of several lines, or a round sign."""
+    """What is taken for a plate: letters, panels with and without, a round sign, a grille."""
     height, width = pixels.shape[:2]
     size = math.exp(rng.uniform(math.log(6), math.log(max(8.0, height / 10))))
     x, y = int(rng.uniform(0, width * 0.85)), int(rng.uniform(size, height))
@@ -248,23 +248,46 @@ def _write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
     thick = max(1, round(scale * rng.uniform(1, 3)))
     (w, h), _ = cv2.getTextSize(word, font, scale, thick)
     kind = rng.random()
-    lines = 1 if kind < 0.55 else int(rng.integers(2, 5))
+    lines = int(rng.integers(2, 5)) if 0.6 < kind < 0.86 else 1
     box = np.array([x - 4, y - h - 6, x + w + 4, y + (lines - 1) * h * 1.6 + 6], np.float32)
     if any(not _apart(box, row) for row in rows):
         return
+    first, last = (int(box[0]), int(box[1])), (int(box[2]), int(box[3]))
     ink = rng.integers(0, 256, 3).tolist()
-    if kind > 0.85:
+    if kind > 0.86:
         radius = int(max(w, h) * 0.7)
         middle = (x + w // 2, y - h // 2)
         cv2.circle(pixels, middle, radius, (240, 240, 240), -1, cv2.LINE_AA)
         cv2.circle(pixels, middle, radius, (30, 30, 200), max(1, radius // 5), cv2.LINE_AA)
         ink = [20, 20, 20]
-    elif lines > 1:
+    elif kind < 0.14:
+        _grille(pixels, first, last, rng)
+        return
+    elif lines > 1 or kind > 0.32:
         panel = rng.integers(0, 256, 3).tolist()
-        cv2.rectangle(pixels, (int(box[0]), int(box[1])), (int(box[2]), int(box[3])), panel, -1)
+        if rng.random() < 0.5:  # most are dark on light
+            panel, ink = [int(rng.integers(150, 250))] * 3, [int(rng.integers(0, 70))] * 3
+        cv2.rectangle(pixels, first, last, panel, -1)
+        if rng.random() < 0.3:
+            cv2.rectangle(pixels, first, last, ink, max(1, thick // 2))
+        if kind < 0.38:  # a sticker, a holder without its plate
+            return
     for line in range(lines):
         at = (x, int(y + line * h * 1.6))
         cv2.putText(pixels, word, at, font, scale, ink, thick, cv2.LINE_AA)
+
+
+def _grille(pixels: Pixels, first: tuple[int, int], last: tuple[int, int], rng: Rng) -> None:
+    """Dark and bright slats side by side, or one below the other: a grille, a vent, a lamp."""
+    dark, bright = rng.integers(0, 90), rng.integers(60, 256)
+    cv2.rectangle(pixels, first, last, (int(dark),) * 3, -1)
+    across = int(rng.random() < 0.5)
+    step = max(2, round((last[across] - first[across]) / rng.uniform(3, 12)))
+    thick = max(1, round(step * rng.uniform(0.2, 0.6)))
+    for at in range(first[across], last[across], step):
+        begin = (first[0], at) if across else (at, first[1])
+        end = (last[0], at) if across else (at, last[1])
+        cv2.line(pixels, begin, end, (int(bright),) * 3, thick, cv2.LINE_AA)
 
 
 def _overlay_line(canvas: Pixels, rng: Rng) -> None:

@@ -24,6 +24,7 @@ from edge.adapters.camera_order import order_of
 from edge.adapters.live_camera import CameraState, LiveCamera
 from edge.adapters.policy_state import SteadyClock
 from edge.adapters.system import SystemClock
+from edge.domain.motion import Cells, cells_shape
 from edge.policy.site import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
 from tests.brokers import HOST, free_port, tcp_server, wait_until
 from tests.live import (
@@ -94,6 +95,43 @@ def test_frames_come_over_rtsp_numbered_and_timed(street: Path, transport: str) 
     assert status.state is CameraState.LIVE
     assert status.size == (640, 360)
     assert status.per_second == pytest.approx(25, rel=0.5)
+
+
+@needs_rtsp
+def test_a_frame_that_nobody_wants_stays_in_the_decoder_and_is_counted(street: Path) -> None:
+    asked: list[tuple[float, Cells]] = []
+
+    def each_fifth(cells: Cells, stream_s: float) -> bool:
+        asked.append((stream_s, cells))
+        return len(asked) % 5 == 0
+
+    with RtspServer(street) as server, watching(rtsp(server.url), wants=each_fifth) as watched:
+        assert watched.gets(12), watched.problem
+        frames = watched.frames[:12]
+        status = watched.camera.status()
+
+    assert [frame.index for frame in frames] == list(range(4, 64, 5))
+    assert [frame.stream_s for frame in frames] == [asked[frame.index][0] for frame in frames]
+    assert all(frame.wanted for frame in frames)
+    assert status.unwanted >= 48
+    assert status.per_second == pytest.approx(25, rel=0.5)
+    # The cells show what the picture shows: a ramp from dark to bright, a block that is brighter.
+    ramp = asked[0][1][0]
+    assert ramp[0] < 60
+    assert ramp[-1] > 140
+    assert asked[0][1].shape == cells_shape(360, 640)
+    assert asked[0][1].max() > 200
+
+
+def test_frames_that_nobody_wants_keep_a_camera_live() -> None:
+    with (
+        JpegServer(play()) as server,
+        watching(http(server.url), wants=lambda _cells, _stream_s: False, stale_s=1.0) as watched,
+    ):
+        assert wait_until(lambda: watched.camera.status().unwanted > 60, PATIENCE_S)
+        status = watched.camera.status()
+
+    assert (status.state, status.connections, watched.frames) == (CameraState.LIVE, 1, [])
 
 
 def test_a_frame_is_observed_within_a_tenth_of_a_second_of_its_arrival() -> None:

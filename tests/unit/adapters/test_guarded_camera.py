@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.adapters.guarded_camera import GuardedCamera, masked
+from edge.adapters.guarded_camera import GuardedCamera, masked, masked_cells
 from edge.domain.geometry import crosses_itself
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.schedule import Dates, Hours, Schedule
@@ -72,6 +72,17 @@ def test_p11_what_is_masked_is_black_before_anything_looks_at_it(writeable: bool
 
 def test_p11_without_masks_a_picture_is_as_it_was() -> None:
     assert all((frame.pixels == 255).all() for frame in GuardedCamera(White(), ALWAYS).frames())
+
+
+def test_p11_what_moves_under_a_mask_is_not_asked_about() -> None:
+    cells = np.full((45, 80), 200, np.float32)
+    cells.flags.writeable = False
+
+    seen = masked_cells(cells, [CORNER])
+
+    assert not seen[:22, :39].any()
+    assert (seen[24:, 41:] == 200).all()
+    assert masked_cells(cells, []) is cells
 
 
 def inside(polygon: list[tuple[float, float]], x: float, y: float) -> bool:

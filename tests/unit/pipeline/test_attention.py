@@ -5,17 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.domain.imaging import Box, Detection, Frame, Pixels
+from edge.domain.imaging import Box, Detection, Pixels
+from edge.domain.motion import cells_of
 from edge.pipeline.attention import Attention
 from edge.pipeline.watcher import VehicleWatcher, cut
-from tests.fakes import STARTED, ScriptedEyes, Sight, reading_of
+from tests.fakes import ScriptedEyes, Sight, reading_of
 
 FPS = 25.0
 SCORE = 0.9
 
 
-def frame(index: int, pixels: Pixels) -> Frame:
-    return Frame("cam-1", index, index / FPS, STARTED, pixels)
+def wants(attention: Attention, index: int, pixels: Pixels, *, following: bool) -> bool:
+    attention.following = following
+    return attention.wants(cells_of(pixels[..., 1]), index / FPS)
 
 
 def empty(index: int) -> Pixels:
@@ -24,18 +26,18 @@ def empty(index: int) -> Pixels:
 
 def test_an_empty_road_is_looked_at_once_a_second() -> None:
     attention = Attention()
-    wanted = [attention.wants(frame(i, empty(i)), following=False) for i in range(500)]
+    wanted = [wants(attention, i, empty(i), following=False) for i in range(500)]
     assert sum(wanted[100:]) == 16
 
 
 def test_what_is_followed_is_looked_at_on_every_frame() -> None:
     attention = Attention()
-    assert all(attention.wants(frame(i, empty(i)), following=True) for i in range(100))
+    assert all(wants(attention, i, empty(i), following=True) for i in range(100))
 
 
 def test_what_stands_is_looked_at_twice_a_second_after_a_while() -> None:
     attention = Attention()
-    wanted = [attention.wants(frame(i, empty(i)), following=True) for i in range(500)]
+    wanted = [wants(attention, i, empty(i), following=True) for i in range(500)]
     assert all(wanted[:125])  # five seconds
     assert 19 <= sum(wanted[250:]) <= 21  # of ten
 
@@ -43,28 +45,28 @@ def test_what_stands_is_looked_at_twice_a_second_after_a_while() -> None:
 def test_motion_beside_what_stands_is_looked_at_on_every_frame() -> None:
     attention = Attention()
     for index in range(300):
-        attention.wants(frame(index, empty(index)), following=True)
+        wants(attention, index, empty(index), following=True)
     moving = empty(300)
     moving[100:160, 100:200] = 200
-    assert attention.wants(frame(300, moving), following=True)
-    assert all(attention.wants(frame(301 + i, empty(i)), following=True) for i in range(100))
+    assert wants(attention, 300, moving, following=True)
+    assert all(wants(attention, 301 + i, empty(i), following=True) for i in range(100))
 
 
 def test_what_the_periodic_look_finds_is_looked_at_on_every_frame() -> None:
     attention = Attention()
     for index in range(300):
-        attention.wants(frame(index, empty(index)), following=False)
-    assert all(attention.wants(frame(300 + i, empty(i)), following=True) for i in range(1, 120))
+        wants(attention, index, empty(index), following=False)
+    assert all(wants(attention, 300 + i, empty(i), following=True) for i in range(1, 120))
 
 
 def test_motion_is_looked_at_and_a_moment_longer() -> None:
     attention = Attention()
     for index in range(200):
-        attention.wants(frame(index, empty(index)), following=False)
+        wants(attention, index, empty(index), following=False)
     moving = empty(200)
     moving[100:160, 100:200] = 200
     wanted = [
-        attention.wants(frame(200 + i, moving if i == 0 else empty(200 + i)), following=False)
+        wants(attention, 200 + i, moving if i == 0 else empty(200 + i), following=False)
         for i in range(20)
     ]
     assert wanted[:13] == [True] * 13
@@ -73,10 +75,7 @@ def test_motion_is_looked_at_and_a_moment_longer() -> None:
 
 def test_a_slow_stream_is_looked_at_whole() -> None:
     attention = Attention()
-    slow = [
-        attention.wants(Frame("cam-1", i, float(i), STARTED, empty(i)), following=False)
-        for i in range(20)
-    ]
+    slow = [wants(attention, round(i * FPS), empty(i), following=False) for i in range(20)]
     assert all(slow)
 
 
