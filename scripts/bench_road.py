@@ -205,7 +205,8 @@ def _live_ms(clip: Path, eyes: Eyes, frames: int, *, every_frame: bool) -> float
     """A frame's way through a decoder process, its pipe and the corridor's parts."""
     some_s, some = _live(clip, eyes, min(SETTLED_FRAMES, frames // 3), every_frame=every_frame)
     # Not to the end: there the camera begins anew, and a process that starts costs a second.
-    all_s, most = _live(clip, eyes, frames - RATE, every_frame=every_frame)
+    end = frames - min(RATE, frames // 3)
+    all_s, most = _live(clip, eyes, end, every_frame=every_frame)
     return 1000 * (all_s - some_s) / (most - some) if most > some else 0.0
 
 

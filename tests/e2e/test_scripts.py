@@ -46,20 +46,21 @@ def figures(program: str, *arguments: str | Path) -> dict[str, dict[str, float]]
 def test_the_benchmark_of_a_road_tells_what_it_costs_and_what_decoding_does() -> None:
     result = figures("bench_road.py", "--seconds", "1")
     assert set(result) == {
-        "empty", "standing", "decoding", "skipping", "skipping_with_b_frames"
+        "empty", "standing", "live", "skipping", "skipping_with_b_frames"
     }  # fmt: skip
     empty = result["empty"]
     assert empty["frames"] > 10
     assert empty["looks_share"] < 0.8
     assert empty["share"] == pytest.approx(empty["after_ms"] / empty["after_every_frame_ms"])
     assert empty["over_floor"] > 1
+    assert 0 < result["live"]["codec_ms"] < result["live"]["after_every_frame_ms"]
     assert result["skipping"]["frames_left_share"] == 1
     assert 0 < result["skipping_with_b_frames"]["frames_left_share"] < 1
 
 
 def test_the_benchmark_of_a_road_takes_a_recording() -> None:
     result = figures("bench_road.py", "--clip", CLIPS / "twin_a.mp4")
-    assert set(result) == {"clip", "decoding", "skipping"}
+    assert set(result) == {"clip", "live", "skipping"}
     assert result["clip"]["looks_share"] == 1  # a car goes by all the time
 
 
