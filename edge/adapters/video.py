@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
+from edge.adapters.decoder import upright
 from edge.domain.imaging import Frame, Pixels
 from edge.errors import CameraError, ConfigError
 
@@ -201,7 +202,7 @@ class RecordedCamera:
             ):
                 stream_s = last + step
             last = stream_s if stream_s is not None else 0.0
-            yield last, _upright(frame)
+            yield last, upright(frame)
 
     def _decoded(
         self, container: av.container.InputContainer, stream: av.VideoStream
@@ -362,13 +363,6 @@ def parse_moment(value: str, where: str) -> datetime:
     if not 2000 <= moment.year < 2200:
         raise ConfigError(f"{where}: nothing was recorded in that year; correct it")
     return moment
-
-
-def _upright(frame: VideoFrame) -> Pixels:
-    """The frame as BGR, turned the way its rotation metadata says."""
-    pixels = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
-    quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 counts
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
 
 
 def _require_content(path: Path) -> None:
