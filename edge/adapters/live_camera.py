@@ -55,6 +55,7 @@ LOOK_S = 0.2
 """How often a silent camera's thread looks whether it is to end."""
 
 MAX_SIDE = 16384
+_LONGEST_WORD = 64
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
 
@@ -291,28 +292,23 @@ class LiveCamera:
         times = StreamTime()
         first = True
         while True:
-            kind, width, height, corrupt, stamp_s, arrival_s = HEADER.unpack(
-                decoder.read(HEADER.size, deadline_s, self._closing)
-            )
-            self._corrupt += corrupt
-            self._index += corrupt
-            if kind == END and width <= 64:
-                raise _CutError(decoder.read(width, deadline_s, self._closing).decode())
-            expected = FRAME if self._wants is None else GLANCE
-            if kind != expected or not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+            message = decoder.message(deadline_s, self._closing)
+            self._corrupt += message.corrupt
+            self._index += message.corrupt
+            if message.kind == END:
+                raise _CutError(decoder.word(message, deadline_s, self._closing))
+            if message.kind != (FRAME if self._wants is None else GLANCE):
                 raise _CutError("broken")
-            cells_size = cells_shape(height, width)
-            count = 4 * math.prod(cells_size) if self._wants else width * height * 3
-            body = decoder.read(count, deadline_s, self._closing)
+            body = decoder.read(message.body_bytes, deadline_s, self._closing)
             now_s = time.monotonic()
             deadline_s = now_s + self._stale_s
-            time_s = times.of(None if math.isnan(stamp_s) else stamp_s, min(arrival_s, now_s))
+            time_s = times.of(message.stamp_s, min(message.arrival_s, now_s))
             if first:
                 first = False
                 self._connections += 1
                 self._back()
             self._rate.add(time_s)
-            self._size = (width, height)
+            self._size = (message.width, message.height)
             observed_at = self._observed_at(time_s)
             if not self._open_at(observed_at):
                 raise _RestError
@@ -320,16 +316,17 @@ class LiveCamera:
             index = self._index
             self._index += 1
             if self._wants is not None:
-                if not self._wants(np.frombuffer(body, np.float32).reshape(cells_size), time_s):
+                cells = np.frombuffer(body, np.float32)
+                if not self._wants(cells.reshape(message.body_shape), time_s):
                     self._unwanted += 1
                     decoder.tell(UNWANTED)
                     continue
                 decoder.tell(WANTED)
-                header = HEADER.unpack(decoder.read(HEADER.size, deadline_s, self._closing))
-                if header[:3] != (FRAME, width, height):
+                message = decoder.message(deadline_s, self._closing)
+                if (message.kind, (message.width, message.height)) != (FRAME, self._size):
                     raise _CutError("broken")
-                body = decoder.read(width * height * 3, deadline_s, self._closing)
-            pixels: Pixels = np.frombuffer(body, np.uint8).reshape(height, width, 3)
+                body = decoder.read(message.body_bytes, deadline_s, self._closing)
+            pixels: Pixels = np.frombuffer(body, np.uint8).reshape(message.body_shape)
             yield Frame(
                 camera=self._name,
                 index=index,
@@ -390,6 +387,29 @@ class LiveCamera:
         self._state, self._problem = state, problem
 
 
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """The header of what a decoder says; `stamp_s` is None where the source gave none."""
+
+    kind: bytes
+    width: int
+    height: int
+    corrupt: int
+    stamp_s: float | None
+    arrival_s: float
+
+    @property
+    def body_shape(self) -> tuple[int, ...]:
+        """Of what follows: pixels, means of cells, or the bytes of a word."""
+        if self.kind == FRAME:
+            return self.height, self.width, 3
+        return cells_shape(self.height, self.width) if self.kind == GLANCE else (self.width,)
+
+    @property
+    def body_bytes(self) -> int:
+        return math.prod(self.body_shape) * (4 if self.kind == GLANCE else 1)
+
+
 class _Decoder:
     """One decoder process and the pipe that its frames come through."""
 
@@ -421,6 +441,26 @@ class _Decoder:
             with contextlib.suppress(OSError):
                 self._process.stdin.write(what)
                 self._process.stdin.flush()
+
+    def message(self, deadline_s: float, closing: threading.Event) -> _Message:
+        """The next header.
+
+        Raises:
+            _CutError: it makes no sense, the process is gone, or the deadline has come.
+            _ClosedError: `closing` is set.
+        """
+        kind, width, height, corrupt, stamp_s, arrival_s = HEADER.unpack(
+            self.read(HEADER.size, deadline_s, closing)
+        )
+        sides = (width, height) if kind in (FRAME, GLANCE) else (width,)
+        if not all(0 < side <= (_LONGEST_WORD if kind == END else MAX_SIDE) for side in sides):
+            raise _CutError("broken")
+        stamp = None if math.isnan(stamp_s) else stamp_s
+        return _Message(kind, width, height, corrupt, stamp, arrival_s)
+
+    def word(self, message: _Message, deadline_s: float, closing: threading.Event) -> str:
+        """Why the source ended; raises as `read` does."""
+        return self.read(message.body_bytes, deadline_s, closing).decode("ascii", "replace")
 
     def read(self, count: int, deadline_s: float, closing: threading.Event) -> bytearray:
         """So many bytes.
