@@ -111,22 +111,15 @@ def read_file(path: Path, max_bytes: int) -> bytes | None:
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     """Write a file: when this returns it is on disk, and until then the old one is.
 
+    Writers may meet: the last one's file stays, whole.
+
     Raises:
         OutboxError: it cannot be written; the old one is as it was.
     """
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     private_folder(path.parent)
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(path)
-        finally:
-            fresh.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        _put(path, content, fresh, os.O_EXCL, mode)
     except OSError as error:
         raise storage_error(path, error) from error
 
@@ -164,8 +157,12 @@ def write_whole(file: Path, content: bytes) -> None:
     Raises:
         OSError: it could not be written; the old one is still there.
     """
-    fresh = file.with_name(f".{file.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    _put(file, content, file.with_name(f".{file.name}.new"), os.O_TRUNC, 0o600)
+
+
+def _put(file: Path, content: bytes, fresh: Path, flag: int, mode: int) -> None:
+    """Write beside a file, with one more flag of `open`, then take its place."""
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, mode)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
