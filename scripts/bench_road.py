@@ -340,6 +340,7 @@ def measure(clip: Path | None, seconds: float, folder: Path) -> dict[str, dict[s
         "empty": compared(empty, eyes, settled_s),
         "standing": compared(standing, eyes, settled_s),
         "live": live(empty, eyes),
+        "standing_live": live(standing, eyes),
         "skipping": skipping(empty),
         "skipping_with_b_frames": skipping(with_b),
     }
