@@ -3,8 +3,9 @@
 Each picture is new: a photograph, or four of them, at a scale that gives its plates a width drawn
 evenly on a logarithmic scale; turned, sheared, mirrored, relit, blurred, grainy. In many, the
 plate is replaced by a rendered one of another country, so that few photographs show many plates,
-or taken away, so that a bumper, a badge or a sign alone is no plate. Writing that is no plate is
-strewn in: badges, adverts, signs, the camera's own date line.
+or taken away, so that a bumper, a badge or a sign alone is no plate. Photographs taken from near
+are made small and pasted in, for few show a plate far off (Kisantal et al. 2019). Writing that is
+no plate is strewn in: badges, adverts, signs, the camera's own date line.
 """
 
 from __future__ import annotations
@@ -30,6 +31,17 @@ NARROWEST, WIDEST = 13.0, 0.9
 LEGIBLE = 9.0
 """A plate narrower than this in pixels is neither plate nor background."""
 
+FAR, NEAR = (14.0, 56.0), 60.0
+"""A pasted vehicle's plate gets a width between the two; it was taken from a photograph in which
+a plate has at least so many pixels, so that its box is sharp."""
+
+WIDE = 2.7
+"""A plate at least so many times as wide as high is of Europe's long kind; half of the pasted
+vehicles have another, which few photographs show."""
+
+BARE = 0.6
+"""So many of what is pasted have no plate: that something was pasted must say nothing."""
+
 HELD = 0.45
 """So many rendered plates lie in a holder or a recess."""
 
@@ -44,7 +56,8 @@ class Mix:
     swapped: float = 0.40
     erased: float = 0.15
     added: float = 0.04
-    writing: float = 0.45
+    writing: float = 0.6
+    far: float = 0.3
 
 
 class Scenes:
@@ -63,6 +76,10 @@ class Scenes:
         self.plates = plates
         self.size = size
         self.mix = mix or Mix()
+        near = [(photo, row) for photo in photos for row in photo.plates if row[2] - row[0] >= NEAR]
+        wide = [one for one in near if _aspect(one[1]) >= WIDE]
+        other = [one for one in near if _aspect(one[1]) < WIDE]
+        self._near = [kind for kind in (wide, other) if kind]
 
     def draw(self, rng: Rng) -> tuple[Pixels, Floats]:
         """A picture (size, size, 3), BGR, and its plates (n, 5).
@@ -87,6 +104,9 @@ class Scenes:
             if len(boxes):
                 found.append(boxes + np.array([x1, y1, x1, y1, 0], np.float32))
         rows = np.concatenate(found) if found else np.zeros((0, 5), np.float32)
+        if self._near and rng.random() < self.mix.far:
+            for _ in range(int(rng.integers(1, 5))):
+                rows = self._far_off(canvas, rows, rng)
         if rng.random() < 0.15:
             _overlay_line(canvas, rng)
         return developed(canvas, rng), rows
@@ -102,17 +122,49 @@ class Scenes:
         elif kind < self.mix.erased + self.mix.swapped + self.mix.added and len(self.plates):
             pixels, plates = self._added(photo, rng)
         unsure = photo.unsure if pixels is photo.pixels else photo.unsure[:0]
-        rows = np.concatenate(
-            (
-                np.concatenate((plates, np.ones((len(plates), 1), np.float32)), 1),
-                np.concatenate((unsure, np.zeros((len(unsure), 1), np.float32)), 1),
-            )
-        ).astype(np.float32)
+        rows = _counted(plates, unsure)
         if rng.random() < self.mix.writing:
             pixels = pixels.copy()
             for _ in range(int(rng.integers(1, 4))):
                 _write(pixels, rows, rng)
         return _shot(pixels, rows, rng, width, height)
+
+    def _far_off(self, canvas: Pixels, rows: Floats, rng: Rng) -> Floats:
+        """Paste a vehicle that was near as if it were far; gives the rows with its plates."""
+        near = self._near[int(rng.integers(len(self._near)))]
+        photo, plate = near[int(rng.integers(len(near)))]
+        pixels, plates = photo.pixels, photo.plates
+        if rng.random() < BARE:
+            pixels, plates = photo.erased, plates[:0]
+            if rng.random() < 0.5:  # any other part of the photograph: a lamp, a window, a badge
+                free = np.array(pixels.shape[1::-1]) - (plate[2:] - plate[:2])
+                plate = plate + np.tile(rng.random(2) * free - plate[:2], 2)
+        elif len(self.plates) and rng.random() < self.mix.swapped:
+            pixels, plates = self._swapped(photo, rng)
+        width = float(plate[2] - plate[0])
+        scale = math.exp(rng.uniform(math.log(FAR[0]), math.log(FAR[1]))) / width
+        # What is around the plate comes along: a bumper at least, at most the whole photograph.
+        around = width * np.exp(rng.uniform(math.log(0.4), math.log(5), 4)) * [1, 0.7, 1, 0.7]
+        limits = [pixels.shape[1], pixels.shape[0]] * 2
+        cut = np.clip(plate + around * [-1, -1, 1, 1], 0, limits).astype(int)
+        size = np.maximum(np.round((cut[2:] - cut[:2]) * scale).astype(int), 4)
+        if (size > self.size * 0.9).any():
+            return rows
+        at = (rng.random(2) * (self.size - size)).astype(int)
+        box = np.array([*at, *(at + size)], np.float32)
+        if any(not _apart(box, row) for row in rows):
+            return rows
+        part = pixels[cut[1] : cut[3], cut[0] : cut[2]]
+        small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+        moved = np.eye(2, 3, dtype=np.float32) * (size / (cut[2:] - cut[:2]))[:, None]
+        moved[:, 2] = -moved[[0, 1], [0, 1]] * cut[:2]
+        found = _counted(plates, photo.unsure if pixels is photo.pixels else photo.unsure[:0])
+        if rng.random() < 0.4:
+            small = cv2.flip(small, 1)
+            moved[0] = [-moved[0, 0], 0, size[0] - moved[0, 2]]
+        canvas[at[1] : at[1] + size[1], at[0] : at[0] + size[0]] = small
+        found = _moved(found, moved, int(size[0]), int(size[1]), 0.0)
+        return np.concatenate((rows, found + np.array([*at, *at, 0], np.float32)))
 
     def _swapped(self, photo: Photo, rng: Rng) -> tuple[Pixels, Floats]:
         """Rendered plates in place of the photograph's own."""
@@ -146,6 +198,20 @@ class Scenes:
             else:  # the later plate lies over an earlier one: neither is counted on
                 return photo.pixels, photo.plates
         return pixels, np.array(boxes, np.float32).reshape(-1, 4)
+
+
+def _counted(plates: Floats, unsure: Floats) -> Floats:
+    """Rows of plates, which are to be found, and of regions that may be one."""
+    return np.concatenate(
+        (
+            np.concatenate((plates, np.ones((len(plates), 1), np.float32)), 1),
+            np.concatenate((unsure, np.zeros((len(unsure), 1), np.float32)), 1),
+        )
+    ).astype(np.float32)
+
+
+def _aspect(row: Floats) -> float:
+    return float((row[2] - row[0]) / max(1.0, row[3] - row[1]))
 
 
 def _apart(a: Floats, b: Floats) -> bool:
@@ -250,13 +316,15 @@ def _write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
     kind = rng.random()
     lines = int(rng.integers(2, 5)) if 0.6 < kind < 0.86 else 1
     box = np.array([x - 4, y - h - 6, x + w + 4, y + (lines - 1) * h * 1.6 + 6], np.float32)
+    radius, middle = int(max(w, h) * 0.7), (x + w // 2, y - h // 2)
+    if kind > 0.86:
+        edge = radius * 1.1
+        box = np.array([-edge, -edge, edge, edge], np.float32) + np.tile(middle, 2)
     if any(not _apart(box, row) for row in rows):
         return
     first, last = (int(box[0]), int(box[1])), (int(box[2]), int(box[3]))
     ink = rng.integers(0, 256, 3).tolist()
     if kind > 0.86:
-        radius = int(max(w, h) * 0.7)
-        middle = (x + w // 2, y - h // 2)
         cv2.circle(pixels, middle, radius, (240, 240, 240), -1, cv2.LINE_AA)
         cv2.circle(pixels, middle, radius, (30, 30, 200), max(1, radius // 5), cv2.LINE_AA)
         ink = [20, 20, 20]
@@ -278,16 +346,17 @@ def _write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
 
 
 def _grille(pixels: Pixels, first: tuple[int, int], last: tuple[int, int], rng: Rng) -> None:
-    """Dark and bright slats side by side, or one below the other: a grille, a vent, a lamp."""
+    """Slats side by side, one below the other, or both: a grille, a vent, a lamp, a window."""
     dark, bright = rng.integers(0, 90), rng.integers(60, 256)
     cv2.rectangle(pixels, first, last, (int(dark),) * 3, -1)
-    across = int(rng.random() < 0.5)
-    step = max(2, round((last[across] - first[across]) / rng.uniform(3, 12)))
-    thick = max(1, round(step * rng.uniform(0.2, 0.6)))
-    for at in range(first[across], last[across], step):
-        begin = (first[0], at) if across else (at, first[1])
-        end = (last[0], at) if across else (at, last[1])
-        cv2.line(pixels, begin, end, (int(bright),) * 3, thick, cv2.LINE_AA)
+    directions = ((0,), (1,), (0, 1))[rng.integers(3)]
+    for across in directions:
+        step = max(2, round((last[across] - first[across]) / rng.uniform(2, 12)))
+        thick = max(1, round(step * rng.uniform(0.2, 0.6)))
+        for at in range(first[across], last[across] + 1, step):
+            begin = (first[0], at) if across else (at, first[1])
+            end = (last[0], at) if across else (at, last[1])
+            cv2.line(pixels, begin, end, (int(bright),) * 3, thick, cv2.LINE_AA)
 
 
 def _overlay_line(canvas: Pixels, rng: Rng) -> None:
@@ -325,8 +394,10 @@ def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tu
     # Half of the plate's share of the picture: a wide plate is not to be cut at each draw.
     inside = float(np.clip(0.52 * target / width, 0.15, 0.5))
     stretch = math.exp(rng.normal(0, 0.08))
-    turn = math.radians(rng.normal(0, 3) if rng.random() < 0.85 else rng.normal(0, 10))
-    shear = rng.normal(0, 0.04)
+    # A box around a turned box is too high, and on a small plate no turn is to be seen: where
+    # most pictures are turned, all small boxes come out a tenth too high.
+    turn = math.radians(rng.normal(0, 1.2) if rng.random() < 0.85 else rng.normal(0, 8))
+    shear = rng.normal(0, 0.02)
     mirrored = -1.0 if rng.random() < 0.4 else 1.0
     linear = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     linear = linear @ np.array([[1, shear], [shear / 2, 1]])
@@ -363,15 +434,17 @@ def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tu
 def _moved(rows: Floats, matrix: Floats, width: int, height: int, turn: float) -> Floats:
     """Boxes after the transformation, clipped; cut or tiny ones are not counted.
 
-    The box around a turned box is too large; its inner part is a better guess of the plate's.
+    The box around a turned box is too large: half of what the turn added is taken off again, since
+    nobody knows whether it turned an upright plate away or a leaning one back.
     """
     kept = []
     for x1, y1, x2, y2, counted in rows:
         corners = np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float32)
         moved = corners @ matrix[:, :2].T + matrix[:, 2]
         low, high = moved.min(0), moved.max(0)
-        trim = min(0.15, math.sin(turn) * 0.25) * (high - low)
-        trim[0] *= 0.2
+        tall, wide = high[1] - low[1], high[0] - low[0]
+        lean = 0.25 * math.sin(turn)
+        trim = np.array([min(0.03 * wide, lean * tall), min(0.15 * tall, lean * wide)], np.float32)
         low, high = low + trim, high - trim
         inner_low = np.clip(low, 0, [width, height])
         inner_high = np.clip(high, 0, [width, height])

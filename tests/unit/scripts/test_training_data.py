@@ -17,7 +17,7 @@ from scripts.training.photos import (
     read_boxes,
     without_plates,
 )
-from scripts.training.scenes import Mix, Scenes
+from scripts.training.scenes import FAR, NEAR, Mix, Scenes
 
 BLUE, GREEN = (255, 0, 0), (0, 255, 0)
 
@@ -33,7 +33,7 @@ def photo(pixels: Pixels | None = None, *plates: tuple[float, ...]) -> Photo:
 
 
 def plain_scenes(photos: list[Photo], plates: list[Pixels], **mix: float) -> Scenes:
-    nothing = {"mosaic": 0.0, "swapped": 0.0, "erased": 0.0, "added": 0.0, "writing": 0.0}
+    nothing = dict.fromkeys(("mosaic", "swapped", "erased", "added", "writing", "far"), 0.0)
     return Scenes(photos, plates, 256, Mix(**(nothing | mix)))
 
 
@@ -153,6 +153,52 @@ def test_a_counted_box_lies_on_its_plate_however_the_photograph_is_turned() -> N
 
     assert len(shares) > 40
     assert np.median(shares) > 0.8
+
+
+def test_most_boxes_are_no_higher_than_their_plate_although_pictures_are_turned() -> None:
+    scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [])
+    aspects = []
+    for seed in range(200):
+        _, rows = scenes.draw(np.random.default_rng(seed))
+        aspects += [(row[2] - row[0]) / (row[3] - row[1]) for row in rows if row[4] == 1]
+
+    assert len(aspects) > 150
+    assert np.median(aspects) > 0.95 * 120 / 40
+
+
+def test_a_vehicle_pasted_far_off_brings_its_plate_and_its_box() -> None:
+    near = photo(None, (100, 100, 220, 140), (10, 10, 40, 20))
+    scenes = plain_scenes([near], [], erased=1.0, far=1.0)
+    shares, widths = [], []
+    for seed in range(100):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        counted = [row for row in rows if row[4] == 1]
+        shares += [share_of_colour(picture, row, 1) for row in counted]
+        widths += [row[2] - row[0] for row in counted]
+
+    assert len(shares) > 60
+    assert np.median(shares) > 0.8
+    assert max(widths) <= FAR[1] + 1
+
+
+def test_what_is_written_covers_no_plate() -> None:
+    street = photo(None, (100, 100, 220, 140), (20, 180, 100, 210))
+    scenes = plain_scenes([street], [], writing=1.0)
+    shares = []
+    for seed in range(400):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        greens = [share_of_colour(picture, row, 1) for row in rows if row[4] == 1]
+        if greens and max(greens) > 0.8:  # others have no colour to see
+            shares += greens
+
+    assert len(shares) > 400
+    assert min(shares) > 0.65
+
+
+def test_only_a_plate_seen_from_near_is_pasted_far_off() -> None:
+    scenes = plain_scenes([photo(None, (100, 100, 100 + NEAR - 1, 120))], [], erased=1.0, far=1.0)
+
+    assert all(len(scenes.draw(np.random.default_rng(seed))[1]) == 0 for seed in range(10))
 
 
 def test_a_swapped_plate_takes_the_place_of_the_old_one() -> None:
