@@ -223,13 +223,14 @@ def _paste(
 ) -> Floats:
     """Lay a plate over a picture in perspective, in its light; gives the box around it."""
     height = width * plate.shape[0] / plate.shape[1]
-    # The whole picture is turned later on; a box around a box that was turned twice is too large.
-    turn = math.radians(rng.normal(0, 1.5))
-    yaw = rng.normal(0, 0.10)
+    # The whole picture is turned later on; a box around a box that was turned twice is too large,
+    # and so is, for most of its width, the box around a plate whose nearer side is the higher.
+    turn = math.radians(rng.normal(0, 0.8))
+    yaw = rng.normal(0, 0.04)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) / 2
     corners *= [width * (1 - abs(yaw)), height * rng.uniform(0.85, 1.05)]
     corners[:, 1] *= 1 + yaw * np.sign(corners[:, 0])
-    corners[:, 1] += rng.normal(0, 0.03) * corners[:, 0]
+    corners[:, 1] += rng.normal(0, 0.015) * corners[:, 0]
     rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
     quad = (corners @ rotation.T + centre).astype(np.float32)
     low = np.floor(quad.min(0)).astype(int) - 2
