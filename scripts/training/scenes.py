@@ -25,8 +25,9 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
-NARROWEST, WIDEST = 13.0, 0.9
-"""The widths that plates are brought to: from so many pixels to this share of the picture's."""
+NARROWEST, WIDEST, WIDEST_OF_FOUR = 13.0, 0.9, 0.5
+"""The widths that plates are brought to: from so many pixels to this share of the picture's, or of
+a part's where four are put together: plates that fill a part make all that fills a corner one."""
 
 LEGIBLE = 9.0
 """A plate narrower than this in pixels is neither plate nor background."""
@@ -99,7 +100,8 @@ class Scenes:
         else:
             cells = [(0, 0, self.size, self.size)]
         for x1, y1, x2, y2 in cells:
-            picture, boxes = self._cell(rng, x2 - x1, y2 - y1)
+            widest = WIDEST if len(cells) == 1 else WIDEST_OF_FOUR
+            picture, boxes = self._cell(rng, x2 - x1, y2 - y1, widest)
             canvas[y1:y2, x1:x2] = picture
             if len(boxes):
                 found.append(boxes + np.array([x1, y1, x1, y1, 0], np.float32))
@@ -111,7 +113,7 @@ class Scenes:
             _overlay_line(canvas, rng)
         return developed(canvas, rng), rows
 
-    def _cell(self, rng: Rng, width: int, height: int) -> tuple[Pixels, Floats]:
+    def _cell(self, rng: Rng, width: int, height: int, widest: float) -> tuple[Pixels, Floats]:
         photo = self.photos[int(rng.integers(len(self.photos)))]
         pixels, plates = photo.pixels, photo.plates
         kind = rng.random()
@@ -127,7 +129,7 @@ class Scenes:
             pixels = pixels.copy()
             for _ in range(int(rng.integers(1, 4))):
                 _write(pixels, rows, rng)
-        return _shot(pixels, rows, rng, width, height)
+        return _shot(pixels, rows, rng, (width, height), widest)
 
     def _far_off(self, canvas: Pixels, rows: Floats, rng: Rng) -> Floats:
         """Paste a vehicle that was near as if it were far; gives the rows with its plates."""
@@ -375,14 +377,25 @@ def _overlay_line(canvas: Pixels, rng: Rng) -> None:
     cv2.putText(canvas, text, (x, y), 0, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
-def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tuple[Pixels, Floats]:
-    """A photograph as another camera would have taken it, `width` x `height`, with its rows."""
+def _shot(
+    pixels: Pixels, rows: Floats, rng: Rng, size: tuple[int, int], widest: float
+) -> tuple[Pixels, Floats]:
+    """A photograph as another camera would have taken it, with its rows.
+
+    Args:
+        pixels: the photograph.
+        rows: its plates.
+        rng: where chance comes from.
+        size: width and height of what is given.
+        widest: the plate's width at most, of the width.
+    """
+    width, height = size
     tall, wide = pixels.shape[:2]
     fit = min(width / wide, height / tall)
     plates = rows[rows[:, 4] == 1]
     if len(plates):
         chosen = plates[rng.integers(len(plates))]
-        target = math.exp(rng.uniform(math.log(NARROWEST), math.log(WIDEST * width)))
+        target = math.exp(rng.uniform(math.log(NARROWEST), math.log(widest * width)))
         scale = target / max(1.0, chosen[2] - chosen[0])
         # Not far from the whole photograph: plates on nothing but bumper teach no surroundings.
         scale = float(np.clip(scale, fit * 0.6, max(fit * 4, 1.0)))
@@ -415,11 +428,11 @@ def _shot(pixels: Pixels, rows: Floats, rng: Rng, width: int, height: int) -> tu
     matrix = np.concatenate((linear, shift[:, None]), 1).astype(np.float32)
     if scale < 0.6:  # reduce by area first, or fine detail turns to noise
         first = min(1.0, scale * 1.3)
-        size = (max(2, round(wide * first)), max(2, round(tall * first)))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        reduced = (max(2, round(wide * first)), max(2, round(tall * first)))
+        pixels = np.asarray(cv2.resize(pixels, reduced, interpolation=cv2.INTER_AREA), np.uint8)
         drawn = matrix.copy()
-        drawn[:, 0] *= wide / size[0]
-        drawn[:, 1] *= tall / size[1]
+        drawn[:, 0] *= wide / reduced[0]
+        drawn[:, 1] *= tall / reduced[1]
     else:
         drawn = matrix
     edge = cv2.BORDER_CONSTANT if rng.random() < 0.7 else cv2.BORDER_REFLECT_101
