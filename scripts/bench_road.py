@@ -8,10 +8,10 @@ step's processor time is taken: as it is, and with every frame analysed. The fir
 ten seconds, is not counted: the background is learnt, and what stands has just come.
 
 `live` is the whole way of a live camera, whose frames come through a process of their own: its
-share counts everything but the codec as work after decoding. Decoding is stated separately, and so
-is what skipping frames that no other refers to would
-save (only B-frames are such, and many cameras send none), and the floor: decoding and inference,
-which no better code of ours could save.
+share counts everything but the codec, at the camera's pace, as work after decoding. Decoding is
+stated separately, and so is what skipping frames that no other refers to would save (only B-frames
+are such, and many cameras send none), and the floor: decoding and inference, which no better code
+of ours could save.
 
 Status: 0 all shares are within the mark, 1 one is above it, 5 the clip cannot be read.
 """
@@ -169,7 +169,7 @@ def live(clip: Path, eyes: Eyes) -> dict[str, float]:
     All that is not the codec counts as work after decoding: conversion and the way from process
     to process too, of which a frame that nobody wants has none.
     """
-    codec_s, frames = _codec(clip)
+    codec_s, frames = _codec(clip, paced=True)
     codec_ms = 1000 * codec_s / max(1, frames)
     gated_ms = _live_ms(clip, eyes, frames, every_frame=False)
     every_ms = _live_ms(clip, eyes, frames, every_frame=True)
@@ -191,13 +191,25 @@ def skipping(clip: Path) -> dict[str, float]:
     }
 
 
-def _codec(clip: Path, *, skipping: bool = False) -> tuple[float, int]:
-    """Processor seconds that decoding takes, nothing converted, and how many frames came."""
+def _codec(clip: Path, *, skipping: bool = False, paced: bool = False) -> tuple[float, int]:
+    """Processor seconds that decoding takes, nothing converted, and how many frames came.
+
+    Args:
+        clip: what is decoded.
+        skipping: leave out frames that no other refers to.
+        paced: as the decoder of a live camera does it: in one thread and at the camera's pace,
+            where the processor's caches are cold after each wait.
+    """
     with open_regular(clip) as container:
         stream = container.streams.video[0]
         stream.codec_context.skip_frame = "NONREF" if skipping else "DEFAULT"
-        begun = time.process_time()
-        frames = sum(1 for _ in container.decode(stream))
+        if paced:
+            stream.thread_type, stream.codec_context.thread_count = "SLICE", 1
+        began_s, begun, frames = time.monotonic(), time.process_time(), 0
+        for _ in container.decode(stream):
+            frames += 1
+            if paced:
+                time.sleep(max(0.0, began_s + frames / RATE - time.monotonic()))
         return time.process_time() - begun, frames
 
 
