@@ -35,6 +35,7 @@ from scripts.training.detector_net import (  # noqa: E402
     PlateDetectorNet,
     detector_loss,
     export_detector,
+    padded,
 )
 from scripts.training.eight_bit import in_eight_bits  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
@@ -49,7 +50,7 @@ CALIBRATION = 96
 """So many training pictures show what the maps hold, before they are put into eight bits."""
 
 Pixels = np.ndarray
-Batch = tuple[torch.Tensor, list[torch.Tensor]]
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -168,11 +169,18 @@ def _rendered(count: int, seed: int, work: Path) -> list[Pixels]:
     if kept.is_file():
         with np.load(kept) as held:
             return [held[name] for name in held.files]
-    from scripts.training.plates import random_plate  # noqa: PLC0415 - needs fonts
+    from scripts.training.elsewhere import american  # noqa: PLC0415 - needs fonts
+    from scripts.training.plates import draw, random_plate  # noqa: PLC0415
 
     rng = np.random.default_rng((seed, 77))
-    # The rest of the world and square plates are what few photographs show.
-    drawn = [random_plate(rng, "Unknown" if n % 2 == 0 else None).pixels for n in range(count)]
+    # The rest of the world and square plates are what few photographs show, American ones above
+    # all in frames.
+    drawn = []
+    for n in range(count):
+        if n % 4 == 3:
+            drawn.append(draw(american(rng), rng))
+        else:
+            drawn.append(random_plate(rng, "Unknown" if n % 4 == 0 else None).pixels)
     np.savez(kept, *drawn)
     return drawn
 
@@ -180,7 +188,8 @@ def _rendered(count: int, seed: int, work: Path) -> list[Pixels]:
 def _batch(scenes: Scenes, size: int, rng: np.random.Generator) -> Batch:
     pictures, truths = zip(*(scenes.draw(rng) for _ in range(size)), strict=True)
     stacked = np.stack(pictures)[..., ::-1].transpose(0, 3, 1, 2)
-    return torch.from_numpy(np.ascontiguousarray(stacked)), [torch.from_numpy(t) for t in truths]
+    rows = padded([torch.from_numpy(t) for t in truths])
+    return torch.from_numpy(np.ascontiguousarray(stacked)), rows
 
 
 def _calibration(scenes: Scenes, seed: int) -> Iterator[Pixels]:
@@ -193,15 +202,15 @@ def _calibration(scenes: Scenes, seed: int) -> Iterator[Pixels]:
 
 def _loss(
     net: torch.nn.Module, batch: Batch, device: torch.device
-) -> tuple[torch.Tensor, dict[str, float]]:
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     pictures = batch[0].to(device, non_blocking=True).float().div_(255)
     pictures = pictures.contiguous(memory_format=torch.channels_last)
-    truths = [t.to(device) for t in batch[1]]
+    truths = batch[1].to(device, non_blocking=True)
     with torch.autocast(device.type, dtype=torch.bfloat16):
         logits, boxes = net(pictures)
     size = (pictures.shape[2], pictures.shape[3])
     losses = detector_loss(logits.float(), boxes.float(), truths, size)
-    return losses.total, {"score": float(losses.score), "box": float(losses.box)}
+    return losses.total, {"score": losses.score, "box": losses.box}
 
 
 # --- figures on what was held apart ----------------------------------------------------------

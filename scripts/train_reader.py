@@ -31,6 +31,7 @@ from edge.adapters.onnx.eyes import load_eyes  # noqa: E402 - found from the roo
 from edge.adapters.weights import Manifest  # noqa: E402
 from edge.errors import EdgeError  # noqa: E402
 from scripts.training.crops import RealPlate, real_plates  # noqa: E402
+from scripts.training.developing import developed  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
 from scripts.training.photograph import photograph  # noqa: E402
 from scripts.training.photos import DataError  # noqa: E402
@@ -44,7 +45,6 @@ from scripts.training.reader_net import (  # noqa: E402
     plate_config,
     reader_loss,
 )
-from scripts.training.scenes import developed  # noqa: E402
 from scripts.training.start import start_from  # noqa: E402
 
 Pixels = npt.NDArray[np.uint8]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,8 @@ def _cut(
     pixels = np.asarray(picture, np.uint8)
     height, width = pixels.shape[:2]
     labels = read_boxes(folder / "labels" / f"{file.stem}.txt", width, height)
-    plates, _ = mended(labels, tiled(detector, pixels))
+    seen = tiled(detector, pixels)
+    plates, _ = mended(labels, seen, seen, math.inf)
     rows: list[dict[str, object]] = []
     for number, box in enumerate(plates):
         if box.width < NARROW:

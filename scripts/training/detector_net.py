@@ -13,6 +13,7 @@ complete IoU (Zheng et al. 2020) for the box.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -145,80 +146,70 @@ TOP = 10
 BOX_WEIGHT = 2.0
 
 
-def detector_loss(
-    logits: Tensor, boxes: Tensor, truths: list[Tensor], size: tuple[int, int]
-) -> Losses:
+def padded(truths: Sequence[Tensor]) -> Tensor:
+    """Rows of each picture as one tensor (n, most, 5); -1 in the last column fills it up."""
+    rows = torch.full((len(truths), max(1, *(len(t) for t in truths)), 5), -1.0)
+    for index, truth in enumerate(truths):
+        rows[index, : len(truth)] = truth
+    return rows
+
+
+def detector_loss(logits: Tensor, boxes: Tensor, truths: Tensor, size: tuple[int, int]) -> Losses:
     """The loss of a batch.
 
     Args:
         logits: (n, cells).
         boxes: (n, cells, 4) in pixels.
-        truths: for each picture (plates, 5): x1, y1, x2, y2 and 1 for a plate, 0 for a region
-            that is neither to be found nor to be blamed.
+        truths: (n, rows, 5), rows at least 1: x1, y1, x2, y2 and 1 for a plate, 0 for a region
+            that is neither to be found nor to be blamed, -1 for no row.
         size: height and width of the pictures.
     """
     centres = cell_centres(*size, logits.device)
-    wanted = torch.zeros_like(logits)
-    counted = torch.ones_like(logits)
-    picked_boxes, picked_truths, picked_weights = [], [], []
-    for index, truth in enumerate(truths):
-        if not len(truth):
-            continue
-        ignored = truth[truth[:, 4] == 0, :4]
-        plates = truth[truth[:, 4] == 1, :4]
-        if len(ignored):
-            counted[index] = 1 - _inside(centres, ignored, 0.0).any(1).float()
-        if not len(plates):
-            continue
-        cells, plate, quality = _assigned(logits[index], boxes[index], plates, centres)
-        wanted[index, cells] = quality
-        counted[index, cells] = 1
-        picked_boxes.append(boxes[index, cells])
-        picked_truths.append(plates[plate])
-        picked_weights.append(quality)
+    blameless = _inside(centres, truths[..., :4], 0.0) & (truths[:, None, :, 4] == 0)
+    positive, plate, quality = _assigned(logits, boxes, truths, centres)
+    wanted = torch.where(positive, quality, torch.zeros_like(quality))
+    counted = (positive | ~blameless.any(2)).float()
     probability = logits.sigmoid()
     focal = (wanted - probability).abs().pow(2)
     entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     normaliser = wanted.sum().clamp(min=1)
     score = (entropy * focal * counted).sum() / normaliser
     box = logits.sum() * 0
-    positives = 0
-    if picked_boxes:
-        weights = torch.cat(picked_weights)
-        miss = 1 - complete_iou(torch.cat(picked_boxes), torch.cat(picked_truths))
-        box = (miss * weights).sum() / normaliser
-        positives = len(weights)
-    return Losses(score + BOX_WEIGHT * box, score.detach(), box.detach(), positives)
+    picture, cell = positive.nonzero(as_tuple=True)
+    if len(cell):
+        own = truths[picture, plate[picture, cell], :4]
+        miss = 1 - complete_iou(boxes[picture, cell], own)
+        box = (miss * wanted[picture, cell]).sum() / normaliser
+    return Losses(score + BOX_WEIGHT * box, score.detach(), box.detach(), len(cell))
 
 
 @torch.no_grad()
 def _assigned(
-    logits: Tensor, boxes: Tensor, plates: Tensor, centres: Tensor
+    logits: Tensor, boxes: Tensor, truths: Tensor, centres: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Cells that answer for plates: their indices, whose plate, and the score to aim at."""
-    inside = _inside(centres, plates, STRIDE)  # cells, plates
-    overlap = iou(boxes[:, None], plates[None])  # cells, plates
-    alignment = logits.sigmoid()[:, None].pow(0.5) * overlap.clamp(min=1e-4).pow(4.0) * inside
-    top, cells = alignment.topk(min(TOP, len(alignment)), dim=0)
-    chosen = torch.zeros_like(alignment).scatter_(0, cells, (top > 0).float())
+    """For each cell (n, cells): whether it answers for a plate, its row, the score to aim at."""
+    plates, real = truths[..., :4], truths[..., 4] == 1
+    inside = _inside(centres, plates, STRIDE) & real[:, None]  # n, cells, plates
+    overlap = iou(boxes[:, :, None], plates[:, None])
+    alignment = logits.sigmoid()[..., None].pow(0.5) * overlap.clamp(min=1e-4).pow(4.0) * inside
+    top, cells = alignment.topk(min(TOP, alignment.shape[1]), dim=1)
+    chosen = torch.zeros_like(alignment).scatter_(1, cells, (top > 0).float())
     # The cell at the heart of a plate always answers, or a young network would never begin.
-    middle = (plates[:, :2] + plates[:, 2:]) / 2
-    nearest = (centres[:, None] - middle[None]).pow(2).sum(-1).argmin(0)
-    chosen[nearest, torch.arange(len(plates), device=chosen.device)] = 1
+    middle = (plates[..., :2] + plates[..., 2:]) / 2
+    nearest = (centres[:, None] - middle[:, None]).pow(2).sum(-1).argmin(1)
+    chosen.scatter_(1, nearest[:, None], real[:, None].float())
     contest = torch.where(chosen > 0, overlap + 1e-6, torch.zeros_like(overlap))
-    best, plate = contest.max(1)
-    positive = (best > 0).nonzero()[:, 0]
-    plate = plate[positive]
+    best, plate = contest.max(2)
     aligned = torch.where(chosen > 0, alignment, torch.zeros_like(alignment))
-    scale = overlap.mul(chosen).amax(0) / aligned.amax(0).clamp(min=1e-9)
-    quality = (aligned[positive, plate] * scale[plate]).clamp(0.05, 1)
-    return positive, plate, quality
+    scale = overlap.mul(chosen).amax(1) / aligned.amax(1).clamp(min=1e-9)
+    quality = aligned.gather(2, plate[..., None])[..., 0] * scale.gather(1, plate)
+    return best > 0, plate, quality.clamp(0.05, 1)
 
 
 def _inside(centres: Tensor, boxes: Tensor, slack: float) -> Tensor:
-    """(cells, boxes): whether a cell's centre lies in a box or so many pixels around it."""
-    low = centres[:, None] - boxes[None, :, :2] + slack / 2
-    high = boxes[None, :, 2:] - centres[:, None] + slack / 2
+    """(n, cells, boxes): whether a cell's centre lies in a box or so many pixels around it."""
+    low = centres[:, None] - boxes[:, None, :, :2] + slack / 2
+    high = boxes[:, None, :, 2:] - centres[:, None] + slack / 2
     return torch.cat((low, high), -1).amin(-1) > 0
 
 

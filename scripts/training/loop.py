@@ -11,7 +11,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -24,6 +24,8 @@ from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 Batch = TypeVar("Batch")
+Figures = Mapping[str, "torch.Tensor | float"]
+"""What of a batch is shown; numbers still on a GPU are fetched after it got its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def train(
     folder: Path,
     schedule: Schedule,
     make_batch: Callable[[np.random.Generator], Batch],
-    loss_of: Callable[[nn.Module, Batch, torch.device], tuple[torch.Tensor, dict[str, float]]],
+    loss_of: Callable[[nn.Module, Batch, torch.device], tuple[torch.Tensor, Figures]],
     validate: Callable[[nn.Module], dict[str, float]],
     *,
     validate_every: int = 1000,
@@ -153,6 +155,7 @@ def train(
             batch_size=None,
             num_workers=workers,
             prefetch_factor=4 if workers else None,
+            pin_memory=device.type == "cuda",
         )
     )
     columns = (
@@ -176,7 +179,8 @@ def train(
             torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
             optimiser.step()
             averaged.update(net)
-            for name, value in figures.items():
+            for name, figure in figures.items():
+                value = float(figure)
                 smooth[name] = value if name not in smooth else 0.98 * smooth[name] + 0.02 * value
             shown = " ".join(f"{name} {value:.3f}" for name, value in smooth.items())
             bar.update(task, completed=step + 1, figures=shown)

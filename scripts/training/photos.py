@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,9 @@ from edge.pipeline.ports import PlateDetector
 
 LONGEST_SIDE = 704
 """Photographs are kept no larger than this, in pixels: what a network's input can use."""
+
+LABELLED = 80
+"""In a photograph with labels a plate of so many pixels, at that size, has one."""
 
 SURE, MAYBE, SAME = 0.55, 0.2, 0.4
 """The teacher's score from which its box counts, from which it is neither plate nor
@@ -90,11 +94,22 @@ def read_boxes(file: Path, width: int, height: int) -> list[Box]:
     return boxes
 
 
-def mended(labels: Sequence[Box], seen: Sequence[Detection]) -> tuple[list[Box], list[Box]]:
+def mended(
+    labels: Sequence[Box], seen: Sequence[Detection], at_once: Sequence[Detection], wide: float
+) -> tuple[list[Box], list[Box]]:
     """Plates and doubtful regions from labels and a teacher's detections together.
 
-    A teacher's box replaces the label of the same plate, for it is tighter than a label that was
-    turned with its photograph; what the teacher alone is sure of is a plate that nobody labelled.
+    Of a label and the teacher's box of the same plate the smaller stays: a label that was turned
+    with its photograph is too large, and so is a box that took a frame for the plate. What the
+    teacher alone is sure of from near, and sees in the whole photograph as well, is a plate that
+    nobody labelled. What it sees from near only may be one; unless it is large, for then people
+    would have labelled it: door handles, lamps and badges are background.
+
+    Args:
+        labels: boxes that people drew.
+        seen: the teacher's, looking closer.
+        at_once: the teacher's in the whole photograph.
+        wide: width in pixels from which no plate was left without a label.
     """
     plates: list[Box] = []
     left = list(seen)
@@ -102,11 +117,18 @@ def mended(labels: Sequence[Box], seen: Sequence[Detection]) -> tuple[list[Box],
         best = max(left, key=lambda d: d.box.iou(label), default=None)
         if best is not None and best.box.iou(label) >= SAME and best.score >= MAYBE:
             left.remove(best)
-            plates.append(best.box if best.score >= SURE else label)
+            tighter = best.score >= SURE and best.box.area < label.area
+            plates.append(best.box if tighter else label)
         else:
             plates.append(label)
-    plates += [d.box for d in left if d.score >= SURE]
-    unsure = [d.box for d in left if MAYBE <= d.score < SURE]
+    unsure = []
+    for detection in left:
+        box = detection.box
+        again = max((d.score for d in at_once if d.box.iou(box) >= SAME), default=0.0)
+        if detection.score >= SURE and again >= MAYBE:
+            plates.append(box)
+        elif detection.score >= MAYBE and (again >= MAYBE or box.width < wide):
+            unsure.append(box)
     return plates, unsure
 
 
@@ -146,7 +168,7 @@ def _photos(
     cache.mkdir(parents=True, exist_ok=True)
     for done, file in enumerate(files, 1):
         raw = file.read_bytes()
-        kind = f"{LONGEST_SIDE} {teacher is not None}".encode()
+        kind = f"{LONGEST_SIDE} {teacher is not None} both views".encode()
         key = hashlib.sha256(raw + kind).hexdigest()[:24]
         kept, erased_file = cache / f"{key}.json", cache / f"{key}.png"
         pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
@@ -162,8 +184,12 @@ def _photos(
         else:
             label_file = folder / "labels" / f"{file.stem}.txt"
             labels = read_boxes(label_file, full_width, full_height) if labelled else []
-            seen = tiled(teacher, np.asarray(pixels, np.uint8)) if teacher is not None else []
-            plates, unsure = mended(labels, seen)
+            plates, unsure = labels, list[Box]()
+            if teacher is not None:
+                seen = tiled(teacher, np.asarray(pixels, np.uint8))
+                at_once = teacher.detect(np.asarray(pixels, np.uint8))
+                wide = LABELLED / scale if labelled else math.inf
+                plates, unsure = mended(labels, seen, at_once, wide)
             found = {
                 name: [[v * scale for v in (b.x1, b.y1, b.x2, b.y2)] for b in boxes]
                 for name, boxes in (("plates", plates), ("unsure", unsure))

@@ -30,36 +30,44 @@ ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 PAD = len(ALPHABET) - 1
 DIM, HEADS = 128, 4
 _PLACES = (4, 16)
+_SEEN = _PLACES[0] * _PLACES[1]
 
 
 class _Attention(nn.Module):
-    """Multi-head attention (Vaswani et al. 2017) of plain operators, so that it exports plainly."""
+    """Multi-head attention (Vaswani et al. 2017) of plain operators, so that it exports plainly.
 
-    def __init__(self) -> None:
+    How many ask and how many are shown is fixed: shapes that an exported graph works out anew for
+    each plate cost it a quarter of its time.
+    """
+
+    def __init__(self, asking: int, shown: int) -> None:
         super().__init__()
+        self.asking, self.shown = asking, shown
         self.ask = nn.Linear(DIM, DIM)
         self.show = nn.Linear(DIM, 2 * DIM)
         self.tell = nn.Linear(DIM, DIM)
 
     def forward(self, asking: Tensor, shown: Tensor) -> Tensor:
         size = DIM // HEADS
-        q = self.ask(asking).unflatten(-1, (HEADS, size)).transpose(1, 2)
-        k, v = self.show(shown).chunk(2, -1)
-        k = k.unflatten(-1, (HEADS, size)).transpose(1, 2)
-        v = v.unflatten(-1, (HEADS, size)).transpose(1, 2)
-        weights = (q @ k.transpose(-1, -2) * size**-0.5).softmax(-1)
-        return self.tell((weights @ v).transpose(1, 2).flatten(2))
+        q = self.ask(asking).reshape(-1, self.asking, HEADS, size).transpose(1, 2)
+        k, v = self.show(shown).split(DIM, -1)
+        k = k.reshape(-1, self.shown, HEADS, size).permute(0, 2, 3, 1)
+        v = v.reshape(-1, self.shown, HEADS, size).transpose(1, 2)
+        weights = (q @ k * size**-0.5).softmax(-1)
+        return self.tell((weights @ v).transpose(1, 2).reshape(-1, self.asking, DIM))
 
 
 class _Layer(nn.Module):
-    """Attention and a small perceptron, each added to what came in; normalised before."""
+    """Attention and a small perceptron, each added to what came in; normalised before.
 
-    def __init__(self, *, across: bool) -> None:
+    `across` is how many places are looked at besides, if any.
+    """
+
+    def __init__(self, count: int, across: int = 0) -> None:
         super().__init__()
-        self.across = across
-        self.norm_self, self.attend = nn.LayerNorm(DIM), _Attention()
+        self.norm_self, self.attend = nn.LayerNorm(DIM), _Attention(count, count)
         if across:
-            self.norm_cross, self.look = nn.LayerNorm(DIM), _Attention()
+            self.norm_cross, self.look = nn.LayerNorm(DIM), _Attention(count, across)
         self.norm_mlp = nn.LayerNorm(DIM)
         self.mlp = nn.Sequential(nn.Linear(DIM, 2 * DIM), nn.ReLU(), nn.Linear(2 * DIM, DIM))
 
@@ -92,9 +100,9 @@ class PlateReaderNet(nn.Module):
         )
         self.places = nn.Parameter(waves())
         self.questions = nn.Parameter(torch.randn(1, SLOTS + 1, DIM) * 0.5)
-        self.think = nn.ModuleList(_Layer(across=False) for _ in range(2))
+        self.think = nn.ModuleList(_Layer(_SEEN) for _ in range(2))
         self.seen = nn.LayerNorm(DIM)
-        self.answer = nn.ModuleList(_Layer(across=True) for _ in range(2))
+        self.answer = nn.ModuleList(_Layer(SLOTS + 1, across=_SEEN) for _ in range(2))
         self.said = nn.LayerNorm(DIM)
         self.character = nn.Linear(DIM, len(ALPHABET))
         self.region = nn.Linear(DIM, regions)
@@ -102,11 +110,11 @@ class PlateReaderNet(nn.Module):
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1.0
         x = self.look(x.contiguous(memory_format=torch.channels_last) if self.training else x)
-        places = x.flatten(2).transpose(1, 2) + self.places
+        places = x.reshape(-1, DIM, _SEEN).transpose(1, 2) + self.places
         for layer in self.think:
             places = layer(places)
         places = self.seen(places)
-        answers = self.questions.expand(places.shape[0], -1, -1)
+        answers = self.questions  # the same of every plate until they have looked at one
         for layer in self.answer:
             answers = layer(answers, places)
         answers = self.said(answers)

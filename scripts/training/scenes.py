@@ -13,12 +13,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from scripts.training.clutter import apart, fence, overlay_line, write
+from scripts.training.developing import developed
+from scripts.training.mounting import WIDE, mounted
 from scripts.training.photos import Photo
 
 Pixels = npt.NDArray[np.uint8]
@@ -36,15 +38,8 @@ FAR, NEAR = (14.0, 56.0), 60.0
 """A pasted vehicle's plate gets a width between the two; it was taken from a photograph in which
 a plate has at least so many pixels, so that its box is sharp."""
 
-WIDE = 2.7
-"""A plate at least so many times as wide as high is of Europe's long kind; half of the pasted
-vehicles have another, which few photographs show."""
-
 BARE = 0.6
 """So many of what is pasted have no plate: that something was pasted must say nothing."""
-
-HELD = 0.45
-"""So many rendered plates lie in a holder or a recess."""
 
 GREY = 114
 
@@ -56,7 +51,7 @@ class Mix:
     mosaic: float = 0.45
     swapped: float = 0.40
     erased: float = 0.15
-    added: float = 0.04
+    added: float = 0.12
     writing: float = 0.6
     far: float = 0.3
 
@@ -109,8 +104,10 @@ class Scenes:
         if self._near and rng.random() < self.mix.far:
             for _ in range(int(rng.integers(1, 5))):
                 rows = self._far_off(canvas, rows, rng)
+        if rng.random() < 0.04:
+            fence(canvas, rng)
         if rng.random() < 0.15:
-            _overlay_line(canvas, rng)
+            overlay_line(canvas, rng)
         return developed(canvas, rng), rows
 
     def _cell(self, rng: Rng, width: int, height: int, widest: float) -> tuple[Pixels, Floats]:
@@ -128,7 +125,7 @@ class Scenes:
         if rng.random() < self.mix.writing:
             pixels = pixels.copy()
             for _ in range(int(rng.integers(1, 4))):
-                _write(pixels, rows, rng)
+                write(pixels, rows, rng)
         return _shot(pixels, rows, rng, (width, height), widest)
 
     def _far_off(self, canvas: Pixels, rows: Floats, rng: Rng) -> Floats:
@@ -154,7 +151,7 @@ class Scenes:
             return rows
         at = (rng.random(2) * (self.size - size)).astype(int)
         box = np.array([*at, *(at + size)], np.float32)
-        if any(not _apart(box, row) for row in rows):
+        if any(not apart(box, row) for row in rows):
             return rows
         part = pixels[cut[1] : cut[3], cut[0] : cut[2]]
         small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
@@ -181,7 +178,7 @@ class Scenes:
             centre = ((x1 + x2) / 2, (y1 + y2) / 2)
             old = photo.pixels[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1]
             light = float(np.percentile(old, 80)) if old.size else 160.0
-            boxes.append(_paste(pixels, plate, centre, width, light, rng))
+            boxes.append(mounted(pixels, plate, centre, width, light, rng))
         return pixels, np.array(boxes, np.float32).reshape(-1, 4)
 
     def _added(self, photo: Photo, rng: Rng) -> tuple[Pixels, Floats]:
@@ -194,8 +191,8 @@ class Scenes:
             wide = math.exp(rng.uniform(math.log(22), math.log(width / 3)))
             centre = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.3, 0.95) * height)
             light = rng.uniform(90, 235)
-            box = _paste(pixels, plate, centre, wide, light, rng)
-            if all(_apart(box, other) for other in boxes):
+            box = mounted(pixels, plate, centre, wide, light, rng)
+            if all(apart(box, other) for other in boxes):
                 boxes.append(box)
             else:  # the later plate lies over an earlier one: neither is counted on
                 return photo.pixels, photo.plates
@@ -214,167 +211,6 @@ def _counted(plates: Floats, unsure: Floats) -> Floats:
 
 def _aspect(row: Floats) -> float:
     return float((row[2] - row[0]) / max(1.0, row[3] - row[1]))
-
-
-def _apart(a: Floats, b: Floats) -> bool:
-    return bool(a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1])
-
-
-def _paste(
-    pixels: Pixels, plate: Pixels, centre: tuple[float, float], width: float, light: float, rng: Rng
-) -> Floats:
-    """Lay a plate over a picture in perspective, in its light; gives the box around it."""
-    height = width * plate.shape[0] / plate.shape[1]
-    # The whole picture is turned later on; a box around a box that was turned twice is too large,
-    # and so is, for most of its width, the box around a plate whose nearer side is the higher.
-    turn = math.radians(rng.normal(0, 0.8))
-    yaw = rng.normal(0, 0.04)
-    corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) / 2
-    corners *= [width * (1 - abs(yaw)), height * rng.uniform(0.85, 1.05)]
-    corners[:, 1] *= 1 + yaw * np.sign(corners[:, 0])
-    corners[:, 1] += rng.normal(0, 0.015) * corners[:, 0]
-    rotation = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
-    quad = (corners @ rotation.T + centre).astype(np.float32)
-    low = np.floor(quad.min(0)).astype(int) - 2
-    high = np.ceil(quad.max(0)).astype(int) + 3
-    low, high = np.maximum(low, 0), np.minimum(high, [pixels.shape[1], pixels.shape[0]])
-    box = np.concatenate((quad.min(0), quad.max(0)))
-    if (high - low < 3).any():
-        return box
-    if rng.random() < HELD:
-        _hold(pixels, quad, height, light, rng)
-    small_width = max(4, round(width * 1.3))
-    small = cv2.resize(
-        plate, (small_width, max(3, round(height * 1.3))), interpolation=cv2.INTER_AREA
-    )
-    bright = max(30.0, float(np.percentile(small, 80)))
-    gain = np.clip(light / bright * rng.uniform(0.85, 1.15), 0.15, 1.4)
-    tint = rng.normal(1, 0.04, 3)
-    lit = np.clip(small.astype(np.float32) * (gain * tint), 0, 255)
-    source = np.array(
-        [[0, 0], [small.shape[1], 0], [small.shape[1], small.shape[0]], [0, small.shape[0]]],
-        np.float32,
-    )
-    matrix = cv2.getPerspectiveTransform(source, quad - low.astype(np.float32))
-    size = (int(high[0] - low[0]), int(high[1] - low[1]))
-    warped = cv2.warpPerspective(
-        lit, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    mask = np.zeros((size[1], size[0]), np.uint8)
-    cv2.fillConvexPoly(mask, np.round((quad - low) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-    blur = rng.uniform(0.2, 0.9)
-    alpha = cv2.GaussianBlur(mask, (0, 0), max(0.3, blur * 0.7)).astype(np.float32)[..., None] / 255
-    warped = cv2.GaussianBlur(warped, (0, 0), blur)
-    region = pixels[low[1] : high[1], low[0] : high[0]]
-    region[:] = (region * (1 - alpha) + warped * alpha + 0.5).astype(np.uint8)
-    return box
-
-
-def _hold(pixels: Pixels, quad: Floats, height: float, light: float, rng: Rng) -> None:
-    """Paint a plate's holder or the recess it lies in: what is around a plate is not the plate."""
-    along = (quad[1] - quad[0]) / max(1e-3, float(np.linalg.norm(quad[1] - quad[0])))
-    down = (quad[3] - quad[0]) / max(1e-3, float(np.linalg.norm(quad[3] - quad[0])))
-    left, right, top, bottom = height * rng.uniform(0.02, 0.35, 4)
-    outer = quad + np.array(
-        [
-            -left * along - top * down,
-            right * along - top * down,
-            right * along + bottom * down,
-            -left * along + bottom * down,
-        ]
-    )
-    low = np.maximum(np.floor(outer.min(0)).astype(int) - 2, 0)
-    high = np.minimum(np.ceil(outer.max(0)).astype(int) + 3, [pixels.shape[1], pixels.shape[0]])
-    if (high - low < 3).any():
-        return
-    bright = rng.uniform(10, 90) if rng.random() < 0.7 else rng.uniform(120, 235)
-    colour = np.clip(bright * light / 200 * rng.normal(1, 0.08, 3), 0, 255)
-    mask = np.zeros((int(high[1] - low[1]), int(high[0] - low[0])), np.uint8)
-    cv2.fillConvexPoly(mask, np.round((outer - low) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
-    soft = cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.5)).astype(np.float32)[..., None] / 255
-    soft *= rng.uniform(0.6, 1)
-    region = pixels[low[1] : high[1], low[0] : high[0]]
-    region[:] = (region * (1 - soft) + colour * soft + 0.5).astype(np.uint8)
-
-
-_WORDS = (
-    "TAXI", "TURBO", "QUATTRO", "HYBRID", "4X4", "SALE", "OPEN", "PARKING", "EXIT", "BUS", "POLICE",
-    "www.example.com", "0123 456789", "2.0 TDI", "V8", "SPORT", "STOP", "50", "30", "OFFICE", "24h",
-    "CAFE", "PIZZA", "RENT A CAR", "AUTO", "OOOO", "COOD", "GARAGE", "M3", "C 200", "CENTRUM",
-)  # fmt: skip
-
-
-def _write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
-    """What is taken for a plate: letters, panels with and without, a round sign, a grille."""
-    height, width = pixels.shape[:2]
-    size = math.exp(rng.uniform(math.log(6), math.log(max(8.0, height / 10))))
-    x, y = int(rng.uniform(0, width * 0.85)), int(rng.uniform(size, height))
-    word = str(_WORDS[rng.integers(len(_WORDS))])
-    if rng.random() < 0.3:
-        word = "".join(chr(rng.integers(97, 123)) for _ in range(rng.integers(3, 12)))
-    font = int(rng.integers(0, 5))
-    scale = size / 22
-    thick = max(1, round(scale * rng.uniform(1, 3)))
-    (w, h), _ = cv2.getTextSize(word, font, scale, thick)
-    kind = rng.random()
-    lines = int(rng.integers(2, 5)) if 0.6 < kind < 0.86 else 1
-    box = np.array([x - 4, y - h - 6, x + w + 4, y + (lines - 1) * h * 1.6 + 6], np.float32)
-    radius, middle = int(max(w, h) * 0.7), (x + w // 2, y - h // 2)
-    if kind > 0.86:
-        edge = radius * 1.1
-        box = np.array([-edge, -edge, edge, edge], np.float32) + np.tile(middle, 2)
-    if any(not _apart(box, row) for row in rows):
-        return
-    first, last = (int(box[0]), int(box[1])), (int(box[2]), int(box[3]))
-    ink = rng.integers(0, 256, 3).tolist()
-    if kind > 0.86:
-        cv2.circle(pixels, middle, radius, (240, 240, 240), -1, cv2.LINE_AA)
-        cv2.circle(pixels, middle, radius, (30, 30, 200), max(1, radius // 5), cv2.LINE_AA)
-        ink = [20, 20, 20]
-    elif kind < 0.14:
-        _grille(pixels, first, last, rng)
-        return
-    elif lines > 1 or kind > 0.32:
-        panel = rng.integers(0, 256, 3).tolist()
-        if rng.random() < 0.5:  # most are dark on light
-            panel, ink = [int(rng.integers(150, 250))] * 3, [int(rng.integers(0, 70))] * 3
-        cv2.rectangle(pixels, first, last, panel, -1)
-        if rng.random() < 0.3:
-            cv2.rectangle(pixels, first, last, ink, max(1, thick // 2))
-        if kind < 0.38:  # a sticker, a holder without its plate
-            return
-    for line in range(lines):
-        at = (x, int(y + line * h * 1.6))
-        cv2.putText(pixels, word, at, font, scale, ink, thick, cv2.LINE_AA)
-
-
-def _grille(pixels: Pixels, first: tuple[int, int], last: tuple[int, int], rng: Rng) -> None:
-    """Slats side by side, one below the other, or both: a grille, a vent, a lamp, a window."""
-    dark, bright = rng.integers(0, 90), rng.integers(60, 256)
-    cv2.rectangle(pixels, first, last, (int(dark),) * 3, -1)
-    directions = ((0,), (1,), (0, 1))[rng.integers(3)]
-    for across in directions:
-        step = max(2, round((last[across] - first[across]) / rng.uniform(2, 12)))
-        thick = max(1, round(step * rng.uniform(0.2, 0.6)))
-        for at in range(first[across], last[across] + 1, step):
-            begin = (first[0], at) if across else (at, first[1])
-            end = (last[0], at) if across else (at, last[1])
-            cv2.line(pixels, begin, end, (int(bright),) * 3, thick, cv2.LINE_AA)
-
-
-def _overlay_line(canvas: Pixels, rng: Rng) -> None:
-    """The line of date and time that many cameras write into their picture."""
-    digits = rng.integers(0, 10, 14)
-    d = "".join(str(n) for n in digits)
-    text = f"{d[:4]}-{d[4:6]}-{d[6:8]} {d[8:10]}:{d[10:12]}:{d[12:14]}"
-    if rng.random() < 0.3:
-        text = f"CAM {d[0]} {text}"
-    y = int(rng.choice([14, canvas.shape[0] - 6]))
-    x = int(rng.uniform(2, canvas.shape[1] * 0.5))
-    scale = rng.uniform(0.3, 0.6)
-    if rng.random() < 0.5:
-        cv2.putText(canvas, text, (x, y), 0, scale, (0, 0, 0), 2, cv2.LINE_AA)
-    cv2.putText(canvas, text, (x, y), 0, scale, (255, 255, 255), 1, cv2.LINE_AA)
 
 
 def _shot(
@@ -469,70 +305,3 @@ def _moved(rows: Floats, matrix: Floats, width: int, height: int, turn: float) -
         sure = counted and seen > 0.6 and (inner_high - inner_low)[0] >= LEGIBLE
         kept.append([*inner_low, *inner_high, 1.0 if sure else 0.0])
     return np.array(kept, np.float32).reshape(-1, 5)
-
-
-def developed(picture: Pixels, rng: Rng) -> Pixels:
-    """Light, colour, blur, grain and compression of another camera and another hour."""
-    image = picture
-    if rng.random() < 0.85:
-        gamma = math.exp(rng.normal(0, 0.28))
-        table = 255 * (np.arange(256) / 255) ** gamma
-        table = (table - 128) * rng.uniform(0.7, 1.25) + 128 + rng.normal(0, 14)
-        cast = 1 + rng.normal(0, 0.06, 3)
-        if rng.random() < 0.06:  # a strong cast: sodium lamps, failing infrared filter
-            cast = 1 + rng.normal(0, 0.25, 3)
-        tables = np.clip(table[:, None] * cast, 0, 255).astype(np.uint8)
-        image = np.asarray(cv2.LUT(image, tables[None]), np.uint8)
-    colourful = rng.random()
-    if colourful < 0.5:
-        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-        keep = 0.0 if colourful < 0.14 else rng.uniform(0.2, 1.6)
-        image = np.asarray(cv2.addWeighted(image, keep, grey, 1 - keep, 0), np.uint8)
-    blur = rng.random()
-    if blur < 0.18:
-        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5)), np.uint8)
-    elif blur < 0.26:
-        image = np.asarray(cv2.filter2D(image, -1, smear(rng)), np.uint8)
-    if rng.random() < 0.3:
-        image = grained(image, rng)
-    if rng.random() < 0.25:
-        quality = int(rng.integers(25, 80))
-        ok, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        if ok:
-            image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
-    return image
-
-
-def smear(rng: Rng) -> Floats:
-    """A kernel of 3 to 7 pixels of motion in some direction, its sum 1."""
-    length = int(rng.integers(3, 8))
-    kernel = np.zeros((length, length), np.float32)
-    kernel[length // 2] = 1 / length
-    middle = length / 2 - 0.5
-    spin = cv2.getRotationMatrix2D((middle, middle), rng.uniform(0, 180), 1)
-    kernel = np.asarray(cv2.warpAffine(kernel, spin, (length, length)), np.float32)
-    return kernel / max(float(kernel.sum()), 1e-3)
-
-
-def grained(image: Pixels, rng: Rng) -> Pixels:
-    """The grain of a sensor, in grey or in colour."""
-    noise = _noise()
-    top, left = (int(rng.integers(0, noise.shape[i] - image.shape[i])) for i in (0, 1))
-    part = noise[top : top + image.shape[0], left : left + image.shape[1]]
-    if rng.random() < 0.5:
-        part = np.repeat(part[..., :1], 3, -1)
-    strength = rng.uniform(2, 14)
-    return np.asarray(
-        cv2.addWeighted(image, 1, part, strength / NOISE_SIGMA, -128 * strength / NOISE_SIGMA),
-        np.uint8,
-    )
-
-
-NOISE_SIGMA = 32.0
-
-
-@lru_cache(maxsize=1)
-def _noise() -> Pixels:
-    """One field of normal noise around 128, from which parts are cut: drawing it anew is slow."""
-    field = np.random.default_rng(5).normal(128, NOISE_SIGMA, (768, 1024, 3))
-    return np.clip(field, 0, 255).astype(np.uint8)

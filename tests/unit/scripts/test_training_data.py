@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from edge.domain.imaging import Box, Detection, Pixels
+from scripts.training.clutter import fence
+from scripts.training.mounting import framed, mounted
 from scripts.training.photos import (
     DataError,
     Photo,
@@ -20,6 +22,7 @@ from scripts.training.photos import (
 from scripts.training.scenes import FAR, NEAR, Mix, Scenes
 
 BLUE, GREEN = (255, 0, 0), (0, 255, 0)
+NEVER = 1e6
 
 
 def photo(pixels: Pixels | None = None, *plates: tuple[float, ...]) -> Photo:
@@ -48,28 +51,45 @@ def share_of_colour(picture: Pixels, row: np.ndarray, channel: int) -> float:
 # --- boxes -------------------------------------------------------------------------------------
 
 
-def test_a_teachers_box_replaces_the_label_of_the_same_plate() -> None:
-    label, tight = Box(0, 0, 100, 50), Box(10, 5, 92, 45)
+def test_of_a_label_and_the_teachers_box_the_smaller_stays() -> None:
+    large, small = Box(0, 0, 100, 50), Box(10, 5, 92, 45)
 
-    plates, unsure = mended([label], [Detection(tight, 0.9)])
-
-    assert plates == [tight]
-    assert unsure == []
+    for label, seen in ((large, small), (small, large)):
+        assert mended([label], [Detection(seen, 0.9)], [], NEVER) == ([small], [])
 
 
 def test_a_label_that_the_teacher_does_not_see_stays() -> None:
     label = Box(0, 0, 100, 50)
 
-    assert mended([label], []) == ([label], [])
+    assert mended([label], [], [], NEVER) == ([label], [])
 
 
-def test_what_the_teacher_alone_is_sure_of_is_a_plate_and_what_he_is_not_is_left_open() -> None:
-    sure, faint = Box(0, 0, 60, 20), Box(200, 0, 260, 20)
+@pytest.mark.parametrize(
+    ("near", "at_once", "becomes"),
+    [
+        (0.8, 0.3, "plate"),
+        (0.8, 0.0, "unsure"),
+        (0.3, 0.3, "unsure"),
+        (0.3, 0.0, "unsure"),
+        (0.1, 0.0, "background"),
+    ],
+)
+def test_without_a_label_a_plate_is_what_the_teacher_sees_in_both_views(
+    near: float, at_once: float, becomes: str
+) -> None:
+    box = Box(0, 0, 60, 20)
 
-    plates, unsure = mended([], [Detection(sure, 0.8), Detection(faint, 0.3)])
+    found = mended([], [Detection(box, near)], [Detection(box, at_once)], NEVER)
 
-    assert plates == [sure]
-    assert unsure == [faint]
+    expected = {"plate": ([box], []), "unsure": ([], [box]), "background": ([], [])}
+    assert found == expected[becomes]
+
+
+def test_what_is_large_and_seen_from_near_only_would_have_a_label() -> None:
+    handle = Box(0, 0, 120, 50)
+
+    assert mended([], [Detection(handle, 0.9)], [], 80) == ([], [])
+    assert mended([], [Detection(handle, 0.9)], [], 200) == ([], [handle])
 
 
 def test_a_label_file_gives_pixels(tmp_path: Path) -> None:
@@ -215,6 +235,40 @@ def test_a_swapped_plate_takes_the_place_of_the_old_one() -> None:
     assert counted > 20
     assert blues / counted > 0.6  # grey pictures have no colour to see
     assert greens == 0
+
+
+def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed() -> None:
+    blue = np.full((152, 305, 3), BLUE, np.uint8)
+    filled, over = [], []
+    for seed in range(200):
+        picture = np.full((240, 320, 3), 90, np.uint8)
+        box = mounted(picture, blue, (160, 120), 110, 200, np.random.default_rng(seed))
+        x1, y1, x2, y2 = (round(float(v)) for v in box)
+        is_blue = picture[..., 0].astype(int) > picture[..., 1:].max(-1).astype(int) + 60
+        is_blue[: y1 - 12], is_blue[y2 + 12 :] = False, False  # a frame's own colour
+        filled.append(is_blue[y1:y2, x1:x2].mean())
+        over.append(is_blue.sum() / max(1, is_blue[y1:y2, x1:x2].sum()) - 1)
+
+    assert min(filled) > 0.75
+    assert np.median(filled) > 0.92
+    assert np.median(over) < 0.06
+
+
+def test_a_frame_is_around_the_plate_and_over_none_of_it() -> None:
+    blue = np.full((152, 305, 3), BLUE, np.uint8)
+
+    for seed in range(30):
+        picture, (left, top) = framed(blue, np.random.default_rng(seed))
+        assert (picture[top : top + 152, left : left + 305] == blue).all()
+        assert picture.shape[0] > 152 + top
+        assert picture.shape[1] > 305 + left
+
+
+def test_behind_a_fence_most_of_the_picture_is_still_to_be_seen() -> None:
+    for seed in range(40):
+        street = np.full((240, 320, 3), 250, np.uint8)
+        fence(street, np.random.default_rng(seed))
+        assert 0.02 < (street.max(-1) < 249).mean() < 0.9
 
 
 def test_an_erased_photograph_shows_no_plate_and_has_no_box() -> None:
