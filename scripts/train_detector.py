@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import json
 import sys
-import zlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,7 @@ sys.path.insert(0, str(REPOSITORY))
 from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector  # noqa: E402 - found from the root
 from edge.adapters.weights import Contract, Manifest  # noqa: E402
 from edge.domain.imaging import Box, Detection  # noqa: E402
-from edge.errors import EdgeError  # noqa: E402
+from scripts.training.command import run, tell, training_parser  # noqa: E402
 from scripts.training.detector_net import (  # noqa: E402
     DETECTOR_ANSWERS,
     PlateDetectorNet,
@@ -39,12 +38,9 @@ from scripts.training.detector_net import (  # noqa: E402
 )
 from scripts.training.eight_bit import in_eight_bits  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
-from scripts.training.photos import DataError, Photo, load_photos  # noqa: E402
+from scripts.training.photos import Photo, held_apart, load_photos  # noqa: E402
 from scripts.training.scenes import Scenes  # noqa: E402
 from scripts.training.start import start_from  # noqa: E402
-
-HELD_APART = 12
-"""One photograph in so many is kept from training, to choose the threshold on."""
 
 CALIBRATION = 96
 """So many training pictures show what the maps hold, before they are put into eight bits."""
@@ -55,57 +51,42 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, export, choose the threshold; 0 when the weights are written."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  scripts/train_detector.py --plates DATA/plates --unlabelled "
-        "DATA/unlabelled \\\n      --teacher yolo-v9-t-416 --work runs/detector --out models",
+    parser = training_parser(
+        __doc__,
+        "  scripts/train_detector.py --plates DATA/plates --unlabelled DATA/unlabelled \\\n"
+        "      --teacher yolo-v9-t-416 --work runs/detector --out models",
+        steps=20_000,
+        batch=16,
+        rate=2e-3,
+        rendered=6000,
     )
     parser.add_argument("--plates", type=Path, action="append", required=True, metavar="DIR")
     parser.add_argument("--unlabelled", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--teacher", help="a detector of the manifest that mends the boxes")
-    parser.add_argument("--work", type=Path, required=True, help="checkpoints, cache and log")
-    parser.add_argument("--out", type=Path, help="folder for the weights (default: --work)")
-    parser.add_argument(
-        "--start", type=Path, metavar="ONNX", help="begin at these weights in floats, not at noise"
-    )
     parser.add_argument("--size", type=int, default=416, help="side of the input, of 32")
     parser.add_argument(
         "--export-size", type=int, help="side of the weights' input, of 32 (default: --size)"
     )
     parser.add_argument("--small-size", type=int, default=320, help="side in the first part")
     parser.add_argument("--small-steps", type=int, default=0, help="length of the first part")
-    parser.add_argument("--steps", type=int, default=20_000, help="batches in all")
-    parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
-    parser.add_argument("--rendered", type=int, default=6000, help="how many plates to render")
-    parser.add_argument("--threads", type=int, help="threads of the CPU")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make pictures")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--export-only", action="store_true", help="write the weights as they are")
-    given = parser.parse_args(arguments)
-    try:
-        return _train(given)
-    except (DataError, EdgeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return run(_train, parser.parse_args(arguments))
 
 
 def _train(given: argparse.Namespace) -> int:
     teacher = _teacher(given.teacher)
     photos: list[Photo] = []
-    for folder in given.plates:
-        photos += load_photos(folder, teacher, given.work / "cache", _tell)
-    apart = [p for p in photos if _held_apart(p.name)]
-    photos = [p for p in photos if not _held_apart(p.name)]
-    for folder in given.unlabelled:
-        photos += load_photos(folder, teacher, given.work / "cache", _tell)
+    for each in given.plates:
+        photos += load_photos(each, teacher, given.work / "cache", tell)
+    apart = [p for p in photos if held_apart(p.name)]
+    photos = [p for p in photos if not held_apart(p.name)]
+    for each in given.unlabelled:
+        photos += load_photos(each, teacher, given.work / "cache", tell)
     plates = _rendered(given.rendered, given.seed, given.work)
     print(f"{len(photos)} photographs, {len(apart)} held apart, {len(plates)} plates rendered")
     net = PlateDetectorNet()
-    run = given.work / "detector"
+    folder = given.work / "detector"
     if not given.export_only:
-        if given.start and not (run / "last.pt").is_file():
+        if given.start and not (folder / "last.pt").is_file():
             rng = np.random.default_rng((given.seed, 79))
             pictures, _ = _batch(Scenes(photos, plates, given.size), given.batch, rng)
             start_from(net, given.start, pictures.float().div_(255))
@@ -117,7 +98,7 @@ def _train(given: argparse.Namespace) -> int:
             if until:
                 train(
                     net,
-                    run,
+                    folder,
                     schedule,
                     partial(_batch, Scenes(photos, plates, size), given.batch),
                     _loss,
@@ -127,9 +108,9 @@ def _train(given: argparse.Namespace) -> int:
                     threads=given.threads,
                     stop_after=until,
                 )
-    step = load_averaged(net, run)
-    folder = given.out or given.work
-    in_floats, out = folder / "plate_detector_float.onnx", folder / "plate_detector.onnx"
+    step = load_averaged(net, folder)
+    to = given.out or given.work
+    in_floats, out = to / "plate_detector_float.onnx", to / "plate_detector.onnx"
     size = given.export_size or given.size
     export_detector(net, size, str(in_floats))
     in_eight_bits(
@@ -144,21 +125,11 @@ def _train(given: argparse.Namespace) -> int:
     return 0
 
 
-def _tell(what: str, done: int, all_: int) -> None:
-    if sys.stderr.isatty() or done == all_:
-        end = "\n" if done == all_ else ""
-        print(f"\r{what}: {done} of {all_} photographs", end=end, file=sys.stderr, flush=True)
-
-
 def _teacher(name: str | None) -> OnnxPlateDetector | None:
     if name is None:
         return None
     weights = Manifest.load().find(name, Contract.DETECTOR)
     return OnnxPlateDetector(weights.path, input_size=weights.entry.input, threshold=0.1 / WEAK)
-
-
-def _held_apart(name: str) -> bool:
-    return zlib.crc32(name.encode()) % HELD_APART == 0
 
 
 def _rendered(count: int, seed: int, work: Path) -> list[Pixels]:

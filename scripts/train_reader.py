@@ -13,7 +13,6 @@ import argparse
 import json
 import math
 import sys
-import zlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -29,12 +28,12 @@ sys.path.insert(0, str(REPOSITORY))
 
 from edge.adapters.onnx.eyes import load_eyes  # noqa: E402 - found from the root
 from edge.adapters.weights import Manifest  # noqa: E402
-from edge.errors import EdgeError  # noqa: E402
+from scripts.training.command import run, tell, training_parser  # noqa: E402
 from scripts.training.crops import RealPlate, real_plates  # noqa: E402
 from scripts.training.developing import developed  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
 from scripts.training.photograph import photograph  # noqa: E402
-from scripts.training.photos import DataError  # noqa: E402
+from scripts.training.photos import held_apart  # noqa: E402
 from scripts.training.plates import REGIONS, FlatPlate, random_plate  # noqa: E402
 from scripts.training.reader_net import (  # noqa: E402
     HEIGHT,
@@ -51,9 +50,6 @@ Pixels = npt.NDArray[np.uint8]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 Rng = np.random.Generator
 
-HELD_APART = 12
-"""One photograph in so many is kept from training, for calibration."""
-
 REAL_SHARE, PLAIN_SHARE = 0.2, 0.25
 """Shares of a batch: real plates, and rendered ones in no more than another light. The rest is
 photographed with all that a road does to a picture."""
@@ -64,58 +60,43 @@ FLAT_WIDTH = 320
 
 def main(arguments: list[str] | None = None) -> int:
     """Train, export, calibrate; 0 when the weights are written."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="example:\n  scripts/train_reader.py --plates DATA/plates --work runs/reader "
-        "--out models\n\nto fine-tune on a camera of your own, give its photographs as --plates "
-        "and\nthe published weights as --start models/plate_reader.onnx, with a --rate of 2e-4.",
+    parser = training_parser(
+        __doc__,
+        "  scripts/train_reader.py --plates DATA/plates --work runs/reader --out models\n\n"
+        "to fine-tune on a camera of your own, give its photographs as --plates and\n"
+        "the published weights as --start models/plate_reader.onnx, with a --rate of 2e-4.",
+        steps=20_000,
+        batch=64,
+        rate=1e-3,
+        rendered=40_000,
     )
     parser.add_argument("--plates", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--teacher-detector", help="a detector of the manifest")
     parser.add_argument("--teacher-reader", help="a reader of the manifest")
-    parser.add_argument("--work", type=Path, required=True, help="checkpoints, cache and log")
-    parser.add_argument("--out", type=Path, help="folder for plate_reader.onnx (default: --work)")
-    parser.add_argument(
-        "--start", type=Path, metavar="ONNX", help="begin at these weights in floats, not at noise"
-    )
-    parser.add_argument("--steps", type=int, default=20_000, help="batches in all")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=1e-3, help="highest learning rate")
-    parser.add_argument("--rendered", type=int, default=40_000, help="how many plates to render")
-    parser.add_argument("--threads", type=int, help="threads of the CPU")
-    parser.add_argument("--workers", type=int, default=1, help="processes that make pictures")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--export-only", action="store_true", help="write the weights as they are")
-    given = parser.parse_args(arguments)
-    try:
-        return _train(given)
-    except (DataError, EdgeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return run(_train, parser.parse_args(arguments))
 
 
 def _train(given: argparse.Namespace) -> int:
     real: list[RealPlate] = []
     if given.plates:
         eyes = load_eyes(Manifest.load(), given.teacher_detector, given.teacher_reader)
-        for folder in given.plates:
+        for each in given.plates:
             cache = given.work / "cache"
-            real += real_plates(folder, eyes.detector, eyes.reader, cache, _tell)
-    apart = [plate for plate in real if _held_apart(plate.photo)]
-    real = [plate for plate in real if not _held_apart(plate.photo)]
+            real += real_plates(each, eyes.detector, eyes.reader, cache, tell)
+    apart = [plate for plate in real if held_apart(plate.photo)]
+    real = [plate for plate in real if not held_apart(plate.photo)]
     check = _Check.of(apart, given.seed)
     print(f"{len(real)} real plates, {len(apart)} held apart")
     net = PlateReaderNet(len(REGIONS))
-    run = given.work / "reader"
+    folder = given.work / "reader"
     if not given.export_only:
         pool = Pool.load(given.work, given.rendered, given.seed)
-        if given.start and not (run / "last.pt").is_file():
+        if given.start and not (folder / "last.pt").is_file():
             rng = np.random.default_rng((given.seed, 79))
             start_from(net, given.start, _batch(pool, real, given.batch, rng)[0])
         train(
             net,
-            run,
+            folder,
             Schedule(given.steps, given.batch, rate=given.rate, seed=given.seed),
             partial(_batch, pool, real, given.batch),
             _loss,
@@ -124,7 +105,7 @@ def _train(given: argparse.Namespace) -> int:
             workers=given.workers,
             threads=given.threads,
         )
-    step = load_averaged(net, run)
+    step = load_averaged(net, folder)
     out = given.out or given.work
     export_reader(net, str(out / "plate_reader.onnx"))
     config = yaml.safe_dump(plate_config(REGIONS), sort_keys=False, width=1000)
@@ -133,16 +114,6 @@ def _train(given: argparse.Namespace) -> int:
     (given.work / "plate_reader.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
     print(json.dumps(note, indent=2))
     return 0
-
-
-def _tell(what: str, done: int, all_: int) -> None:
-    if sys.stderr.isatty() or done == all_:
-        end = "\n" if done == all_ else ""
-        print(f"\r{what}: {done} of {all_} photographs", end=end, file=sys.stderr, flush=True)
-
-
-def _held_apart(name: str) -> bool:
-    return zlib.crc32(name.encode()) % HELD_APART == 0
 
 
 class Pool:
@@ -179,7 +150,7 @@ class Pool:
                 file.write(pixels.tobytes())
                 rows.append((*pixels.shape[:2], REGIONS.index(plate.region)))
                 texts.append(plate.text)
-                _tell("rendering", number + 1, count)
+                tell("rendering", number + 1, count)
         np.save(folder / "table.npy", np.array(rows, np.int64))
         np.save(folder / "texts.npy", np.array(texts))
 

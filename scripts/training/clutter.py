@@ -101,9 +101,9 @@ def overlay_line(canvas: Pixels, rng: Rng) -> None:
 def fence(canvas: Pixels, rng: Rng) -> None:
     """Bars, wire or mesh between the camera and the road, in place."""
     height, width = canvas.shape[:2]
-    step = int(rng.integers(7, 40))
-    thick = int(rng.integers(1, 1 + max(2, step // 8)))
+    step = int(rng.integers(9, 40))
     slant = 0.0 if rng.random() < 0.5 else rng.uniform(0.5, 1.6)
+    thick = 1 if slant else int(rng.integers(1, 1 + max(2, step // 8)))
     bright = rng.uniform(20, 220)
     colour = [float(np.clip(bright + rng.normal(0, 12), 0, 255)) for _ in range(3)]
     drawn = canvas.copy()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ LABELLED = 80
 SURE, MAYBE, SAME = 0.55, 0.2, 0.4
 """The teacher's score from which its box counts, from which it is neither plate nor
 background, and the IoU from which its box and a label are of one plate."""
+
+HELD_APART = 12
+"""One photograph in so many is kept from training: thresholds and temperatures come from those."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -53,12 +57,19 @@ class DataError(Exception):
     """Training data that cannot be used; the line names the file and the cure."""
 
 
+def held_apart(name: str) -> bool:
+    """Whether a photograph of this file name is kept from training; the same for every program."""
+    return zlib.crc32(name.encode()) % HELD_APART == 0
+
+
 def photo_files(folder: Path) -> list[Path]:
     """The photographs of a training folder, by name.
 
     Raises:
-        DataError: there are none.
+        DataError: there are none, or no such folder.
     """
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; name one with photographs")
     images = folder / "images" if (folder / "images").is_dir() else folder
     found = sorted(p for p in images.iterdir() if p.suffix.lower() in SUFFIXES)
     if not found:

@@ -41,6 +41,10 @@ a plate has at least so many pixels, so that its box is sharp."""
 BARE = 0.6
 """So many of what is pasted have no plate: that something was pasted must say nothing."""
 
+SMOOTH = 0.5
+"""So many of what is made much smaller is made so by area. The others are sampled as the product
+does on every frame, where area takes ten times as long: fine detail turns to noise there."""
+
 GREY = 114
 
 
@@ -154,7 +158,8 @@ class Scenes:
         if any(not apart(box, row) for row in rows):
             return rows
         part = pixels[cut[1] : cut[3], cut[0] : cut[2]]
-        small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+        way = cv2.INTER_AREA if rng.random() < SMOOTH else cv2.INTER_LINEAR
+        small = cv2.resize(part, (int(size[0]), int(size[1])), interpolation=way)
         moved = np.eye(2, 3, dtype=np.float32) * (size / (cut[2:] - cut[:2]))[:, None]
         moved[:, 2] = -moved[[0, 1], [0, 1]] * cut[:2]
         found = _counted(plates, photo.unsure if pixels is photo.pixels else photo.unsure[:0])
@@ -262,7 +267,7 @@ def _shot(
         middle_y, at_y = float(middle[1]), rng.uniform(0.2, 0.85) * height
     shift = np.array([at_x, at_y]) - linear @ np.array([middle_x, middle_y])
     matrix = np.concatenate((linear, shift[:, None]), 1).astype(np.float32)
-    if scale < 0.6:  # reduce by area first, or fine detail turns to noise
+    if scale < 0.6 and rng.random() < SMOOTH:
         first = min(1.0, scale * 1.3)
         reduced = (max(2, round(wide * first)), max(2, round(tall * first)))
         pixels = np.asarray(cv2.resize(pixels, reduced, interpolation=cv2.INTER_AREA), np.uint8)

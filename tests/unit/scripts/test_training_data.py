@@ -14,6 +14,7 @@ from scripts.training.mounting import framed, mounted
 from scripts.training.photos import (
     DataError,
     Photo,
+    held_apart,
     load_photos,
     mended,
     read_boxes,
@@ -139,6 +140,20 @@ def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
 def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no photographs"):
         load_photos(tmp_path, None, tmp_path / "cache")
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="nowhere: no such folder"):
+        load_photos(tmp_path / "nowhere", None, tmp_path / "cache")
+
+
+def test_the_same_photographs_are_held_apart_in_every_training() -> None:
+    names = [f"{number}.jpg" for number in range(1200)]
+
+    apart = [name for name in names if held_apart(name)]
+
+    assert apart == [name for name in names if held_apart(name)]
+    assert 70 <= len(apart) <= 130
 
 
 def test_an_erased_plate_is_gone_and_the_rest_is_untouched() -> None:
