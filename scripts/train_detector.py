@@ -39,8 +39,12 @@ from scripts.training.detector_net import (  # noqa: E402
 from scripts.training.eight_bit import in_eight_bits  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
 from scripts.training.photos import Photo, held_apart, load_photos  # noqa: E402
-from scripts.training.scenes import Scenes  # noqa: E402
+from scripts.training.scenes import LEGIBLE, Scenes  # noqa: E402
 from scripts.training.start import start_from  # noqa: E402
+
+CLOSEST = 0.75
+"""A plate that takes more of a photograph's longer side is cut out: no road shows one. It counts
+neither way when the threshold is chosen, as one that is too small to be trained on."""
 
 CALIBRATION = 96
 """So many training pictures show what the maps hold, before they are put into eight bits."""
@@ -211,27 +215,31 @@ def _choose_threshold(
     detector = OnnxPlateDetector(path, input_size=(size, size), threshold=0.05 / WEAK)
     seen = [(photo, detector.detect(photo.pixels)) for photo in apart]
     thresholds = np.arange(0.10, 0.80, 0.025)
-    figures = [_figures(seen, threshold) for threshold in thresholds]
+    figures = [_figures(seen, threshold, size) for threshold in thresholds]
     around = np.convolve([each["f1"] for each in figures], np.ones(5) / 5, "same")
     best = int(around.argmax())
     return round(float(thresholds[best]), 3), figures[best]
 
 
 def _figures(
-    seen: Sequence[tuple[Photo, Sequence[Detection]]], threshold: float
+    seen: Sequence[tuple[Photo, Sequence[Detection]]], threshold: float, size: int
 ) -> dict[str, float]:
-    """Recall at IoU 0.5, false positives a photograph, and F1."""
+    """Recall at IoU 0.5, false positives a photograph, and F1, of a network with this input."""
     found = plates = false = 0
     for photo, detections in seen:
         left = [d for d in detections if d.score >= threshold]
-        plates += len(photo.plates)
-        for row in photo.plates:
+        longest = max(photo.pixels.shape[:2])
+        width = photo.plates[:, 2] - photo.plates[:, 0]
+        counted = (width * size / longest >= LEGIBLE) & (width <= CLOSEST * longest)
+        plates += int(counted.sum())
+        for row in photo.plates[counted]:
             truth = Box(*(float(v) for v in row))
             hit = max(left, key=lambda d: d.box.iou(truth), default=None)
             if hit is not None and hit.box.iou(truth) >= 0.5:
                 found += 1
                 left.remove(hit)
-        unsure = [Box(*(float(v) for v in row)) for row in photo.unsure]
+        doubtful = np.concatenate((photo.unsure, photo.plates[~counted]))
+        unsure = [Box(*(float(v) for v in row)) for row in doubtful]
         false += sum(all(d.box.iou(u) < 0.3 for u in unsure) for d in left)
     return {
         "recall": found / max(1, plates),

@@ -98,7 +98,7 @@ def _cut(
     height, width = pixels.shape[:2]
     labels = read_boxes(folder / "labels" / f"{file.stem}.txt", width, height)
     seen = tiled(detector, pixels)
-    plates, _ = mended(labels, seen, seen, math.inf)
+    plates, _ = mended(labels or None, seen, seen, math.inf)
     rows: list[dict[str, object]] = []
     for number, box in enumerate(plates):
         if box.width < NARROW:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -106,25 +105,29 @@ def read_boxes(file: Path, width: int, height: int) -> list[Box]:
 
 
 def mended(
-    labels: Sequence[Box], seen: Sequence[Detection], at_once: Sequence[Detection], wide: float
+    labels: Sequence[Box] | None,
+    seen: Sequence[Detection],
+    at_once: Sequence[Detection],
+    wide: float,
 ) -> tuple[list[Box], list[Box]]:
     """Plates and doubtful regions from labels and a teacher's detections together.
 
     Of a label and the teacher's box of the same plate the smaller stays: a label that was turned
     with its photograph is too large, and so is a box that took a frame for the plate. What the
-    teacher alone is sure of from near, and sees in the whole photograph as well, is a plate that
-    nobody labelled. What it sees from near only may be one; unless it is large, for then people
-    would have labelled it: door handles, lamps and badges are background.
+    teacher alone sees beside labels may be a plate that nobody labelled, or a badge: it is in
+    doubt. Seen from near only and large it is background, for people label large plates, and it
+    was door handles and lamps. Without labels, what the teacher is sure of from near, and sees in
+    the whole photograph as well, is a plate.
 
     Args:
-        labels: boxes that people drew.
+        labels: boxes that people drew; None where nobody did.
         seen: the teacher's, looking closer.
         at_once: the teacher's in the whole photograph.
-        wide: width in pixels from which no plate was left without a label.
+        wide: width in pixels from which people left no plate without a label.
     """
     plates: list[Box] = []
     left = list(seen)
-    for label in labels:
+    for label in labels or ():
         best = max(left, key=lambda d: d.box.iou(label), default=None)
         if best is not None and best.box.iou(label) >= SAME and best.score >= MAYBE:
             left.remove(best)
@@ -136,9 +139,9 @@ def mended(
     for detection in left:
         box = detection.box
         again = max((d.score for d in at_once if d.box.iou(box) >= SAME), default=0.0)
-        if detection.score >= SURE and again >= MAYBE:
+        if labels is None and detection.score >= SURE and again >= MAYBE:
             plates.append(box)
-        elif detection.score >= MAYBE and (again >= MAYBE or box.width < wide):
+        elif detection.score >= MAYBE and (labels is None or again >= MAYBE or box.width < wide):
             unsure.append(box)
     return plates, unsure
 
@@ -179,7 +182,7 @@ def _photos(
     cache.mkdir(parents=True, exist_ok=True)
     for done, file in enumerate(files, 1):
         raw = file.read_bytes()
-        kind = f"{LONGEST_SIDE} {teacher is not None} both views".encode()
+        kind = f"{LONGEST_SIDE} {teacher is not None} people first".encode()
         key = hashlib.sha256(raw + kind).hexdigest()[:24]
         kept, erased_file = cache / f"{key}.json", cache / f"{key}.png"
         pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
@@ -194,13 +197,12 @@ def _photos(
             erased = cv2.imread(str(erased_file))
         else:
             label_file = folder / "labels" / f"{file.stem}.txt"
-            labels = read_boxes(label_file, full_width, full_height) if labelled else []
-            plates, unsure = labels, list[Box]()
+            labels = read_boxes(label_file, full_width, full_height) if labelled else None
+            plates, unsure = labels or [], list[Box]()
             if teacher is not None:
-                seen = tiled(teacher, np.asarray(pixels, np.uint8))
-                at_once = teacher.detect(np.asarray(pixels, np.uint8))
-                wide = LABELLED / scale if labelled else math.inf
-                plates, unsure = mended(labels, seen, at_once, wide)
+                whole = np.asarray(pixels, np.uint8)
+                seen, at_once = tiled(teacher, whole), teacher.detect(whole)
+                plates, unsure = mended(labels, seen, at_once, LABELLED / scale)
             found = {
                 name: [[v * scale for v in (b.x1, b.y1, b.x2, b.y2)] for b in boxes]
                 for name, boxes in (("plates", plates), ("unsure", unsure))

@@ -55,7 +55,7 @@ class Mix:
     mosaic: float = 0.45
     swapped: float = 0.40
     erased: float = 0.15
-    added: float = 0.12
+    added: float = 0.06
     writing: float = 0.6
     far: float = 0.3
 

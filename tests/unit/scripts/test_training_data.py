@@ -66,24 +66,26 @@ def test_a_label_that_the_teacher_does_not_see_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("near", "at_once", "becomes"),
+    ("near", "at_once", "without_labels", "beside_labels"),
     [
-        (0.8, 0.3, "plate"),
-        (0.8, 0.0, "unsure"),
-        (0.3, 0.3, "unsure"),
-        (0.3, 0.0, "unsure"),
-        (0.1, 0.0, "background"),
+        (0.8, 0.3, "plate", "unsure"),
+        (0.8, 0.0, "unsure", "unsure"),
+        (0.3, 0.3, "unsure", "unsure"),
+        (0.3, 0.0, "unsure", "unsure"),
+        (0.1, 0.0, "background", "background"),
     ],
 )
-def test_without_a_label_a_plate_is_what_the_teacher_sees_in_both_views(
-    near: float, at_once: float, becomes: str
+def test_the_teacher_alone_makes_a_plate_only_where_people_labelled_nothing(
+    near: float, at_once: float, without_labels: str, beside_labels: str
 ) -> None:
-    box = Box(0, 0, 60, 20)
+    box, label = Box(0, 0, 60, 20), Box(200, 0, 260, 20)
+    seen, again = [Detection(box, near)], [Detection(box, at_once)]
+    alone = {"plate": ([box], []), "unsure": ([], [box]), "background": ([], [])}
 
-    found = mended([], [Detection(box, near)], [Detection(box, at_once)], NEVER)
-
-    expected = {"plate": ([box], []), "unsure": ([], [box]), "background": ([], [])}
-    assert found == expected[becomes]
+    assert mended(None, seen, again, NEVER) == alone[without_labels]
+    plates, unsure = mended([label], seen, again, NEVER)
+    assert plates == [label]
+    assert ([], unsure) == alone[beside_labels]
 
 
 def test_what_is_large_and_seen_from_near_only_would_have_a_label() -> None:
@@ -91,6 +93,7 @@ def test_what_is_large_and_seen_from_near_only_would_have_a_label() -> None:
 
     assert mended([], [Detection(handle, 0.9)], [], 80) == ([], [])
     assert mended([], [Detection(handle, 0.9)], [], 200) == ([], [handle])
+    assert mended(None, [Detection(handle, 0.9)], [], 80) == ([], [handle])
 
 
 def test_a_label_file_gives_pixels(tmp_path: Path) -> None:
