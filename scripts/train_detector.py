@@ -37,7 +37,7 @@ from scripts.training.detector_net import (  # noqa: E402
     padded,
 )
 from scripts.training.eight_bit import in_eight_bits  # noqa: E402
-from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
+from scripts.training.loop import Schedule, load_averaged, measured_anew, train  # noqa: E402
 from scripts.training.photos import Photo, held_apart, load_photos  # noqa: E402
 from scripts.training.scenes import LEGIBLE, Scenes  # noqa: E402
 from scripts.training.start import start_from  # noqa: E402
@@ -67,6 +67,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plates", type=Path, action="append", required=True, metavar="DIR")
     parser.add_argument("--unlabelled", type=Path, action="append", default=[], metavar="DIR")
     parser.add_argument("--teacher", help="a detector of the manifest that mends the boxes")
+    parser.add_argument(
+        "--mean-with",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="WORK",
+        help="--work of another training from the same start: write the mean of both",
+    )
     parser.add_argument("--size", type=int, default=416, help="side of the input, of 32")
     parser.add_argument(
         "--export-size", type=int, help="side of the weights' input, of 32 (default: --size)"
@@ -112,14 +120,15 @@ def _train(given: argparse.Namespace) -> int:
                     threads=given.threads,
                     stop_after=until,
                 )
-    step = load_averaged(net, folder)
+    step = load_averaged(net, folder, *(other / "detector" for other in given.mean_with))
     to = given.out or given.work
     in_floats, out = to / "plate_detector_float.onnx", to / "plate_detector.onnx"
     size = given.export_size or given.size
+    scenes = Scenes(photos, plates, size)
+    if given.mean_with:
+        measured_anew(net, _measuring(scenes, given.seed))
     export_detector(net, size, str(in_floats))
-    in_eight_bits(
-        in_floats, out, _calibration(Scenes(photos, plates, size), given.seed), DETECTOR_ANSWERS
-    )
+    in_eight_bits(in_floats, out, _calibration(scenes, given.seed), DETECTOR_ANSWERS)
     note: dict[str, object] = {"step": step, "size": size}
     for file in (out, in_floats):
         threshold, figures = _choose_threshold(file, size, apart)
@@ -165,6 +174,13 @@ def _batch(scenes: Scenes, size: int, rng: np.random.Generator) -> Batch:
     stacked = np.stack(pictures)[..., ::-1].transpose(0, 3, 1, 2)
     rows = padded([torch.from_numpy(t) for t in truths])
     return torch.from_numpy(np.ascontiguousarray(stacked)), rows
+
+
+def _measuring(scenes: Scenes, seed: int) -> Iterator[torch.Tensor]:
+    """Training pictures to measure normalisations on."""
+    for number in range(20):
+        pictures, _truths = _batch(scenes, 16, np.random.default_rng((seed, 80, number)))
+        yield pictures.float().div_(255)
 
 
 def _calibration(scenes: Scenes, seed: int) -> Iterator[Pixels]:

@@ -11,7 +11,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -198,15 +198,41 @@ def train(
     return averaged.net
 
 
-def load_averaged(net: nn.Module, folder: Path) -> int:
+def load_averaged(net: nn.Module, *folders: Path) -> int:
     """Put the averaged weights of a training's last checkpoint into a network; gives its step.
 
+    Of several trainings that began with the same weights it is their mean, which is often better
+    than each (Wortsman et al. 2022); its normalisations must then be `measured_anew`. The step is
+    the first one's.
+
     Raises:
-        FileNotFoundError: the folder holds no checkpoint.
+        FileNotFoundError: a folder holds no checkpoint.
     """
-    state = torch.load(folder / "last.pt", map_location="cpu", weights_only=True)
-    net.load_state_dict(state["averaged"]["net"])
-    return int(state["step"])
+    states = [
+        torch.load(folder / "last.pt", map_location="cpu", weights_only=True) for folder in folders
+    ]
+    weights = [state["averaged"]["net"] for state in states]
+    mean = {
+        name: sum(each[name] for each in weights) / len(weights)
+        if value.is_floating_point()
+        else value
+        for name, value in weights[0].items()
+    }
+    net.load_state_dict(mean)
+    return int(states[0]["step"])
+
+
+@torch.no_grad()
+def measured_anew(net: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+    """Give each normalisation the mean and variance of what comes in with these batches."""
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # the plain mean over all batches
+    net.train()
+    for batch in batches:
+        net(batch)
+    net.eval()
 
 
 def _resume(

@@ -1,0 +1,54 @@
+"""The mean of two trainings is a network of its own, with normalisations that fit it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch comes with the extra `training`")
+
+from torch import nn  # noqa: E402
+
+from scripts.training.loop import load_averaged, measured_anew  # noqa: E402
+
+
+def network(weight: float) -> nn.Sequential:
+    net = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False), nn.BatchNorm2d(1))
+    nn.init.constant_(net[0].weight, weight)
+    return net
+
+
+def checkpoint(folder: Path, weight: float, step: int) -> Path:
+    folder.mkdir()
+    state = {"step": step, "averaged": {"net": network(weight).state_dict()}}
+    torch.save(state, folder / "last.pt")
+    return folder
+
+
+def test_the_mean_of_two_trainings_lies_between_them(tmp_path: Path) -> None:
+    folders = [checkpoint(tmp_path / "a", 1.0, 700), checkpoint(tmp_path / "b", 4.0, 30)]
+    net = network(0.0)
+
+    step = load_averaged(net, *folders)
+
+    assert step == 700
+    assert net[0].weight.item() == pytest.approx(2.5)
+
+
+def test_one_training_alone_stays_as_it_is(tmp_path: Path) -> None:
+    net = network(0.0)
+
+    load_averaged(net, checkpoint(tmp_path / "a", 1.5, 1))
+
+    assert net[0].weight.item() == 1.5
+
+
+def test_normalisations_are_measured_on_the_pictures_given() -> None:
+    net = network(3.0)
+    batches = [torch.full((2, 1, 2, 2), value) for value in (1.0, 3.0)]
+
+    measured_anew(net, batches)
+
+    assert not net.training
+    assert net[1].running_mean.item() == pytest.approx(6.0)
