@@ -77,6 +77,7 @@ class Scenes:
         self.size = size
         self.mix = mix or Mix()
         near = [(photo, row) for photo in photos for row in photo.plates if row[2] - row[0] >= NEAR]
+        # Half of what is pasted has a plate of another kind: few photographs show one.
         wide = [one for one in near if _aspect(one[1]) >= WIDE]
         other = [one for one in near if _aspect(one[1]) < WIDE]
         self._near = [kind for kind in (wide, other) if kind]

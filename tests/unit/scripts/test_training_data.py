@@ -150,13 +150,11 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_photos(tmp_path / "nowhere", None, tmp_path / "cache")
 
 
-def test_the_same_photographs_are_held_apart_in_every_training() -> None:
-    names = [f"{number}.jpg" for number in range(1200)]
+def test_which_photographs_are_held_apart_does_not_change_between_trainings() -> None:
+    """Weights that went on from others would else be measured on what those were trained on."""
+    apart = [number for number in range(100) if held_apart(f"{number}.jpg")]
 
-    apart = [name for name in names if held_apart(name)]
-
-    assert apart == [name for name in names if held_apart(name)]
-    assert 70 <= len(apart) <= 130
+    assert apart == [8, 30, 32, 40, 42, 46, 47]
 
 
 def test_an_erased_plate_is_gone_and_the_rest_is_untouched() -> None:
