@@ -121,7 +121,7 @@ def _around(quad: Floats, pixels: Pixels) -> tuple[npt.NDArray[np.int_], npt.NDA
 
 def _filled(quad: Floats, size: npt.NDArray[np.int_]) -> Pixels:
     mask = np.zeros((int(size[1]), int(size[0])), np.uint8)
-    cv2.fillConvexPoly(mask, np.round(quad * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
+    cv2.fillConvexPoly(mask, np.round((quad - 0.5) * 16).astype(np.int32), 255, cv2.LINE_AA, 4)
     return mask
 
 
@@ -130,18 +130,31 @@ def _blend(pixels: Pixels, flat: Floats, matrix: npt.NDArray[Any], quad: Floats,
     low, high = _around(quad, pixels)
     if (high - low < 3).any():
         return
-    shifted = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64) @ matrix
-    size = high - low
+    shifted = between_centres(np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ matrix)
+    size = (int(high[0] - low[0]), int(high[1] - low[1]))
     warped = cv2.warpPerspective(
-        flat, shifted, (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )  # fmt: skip
+        flat, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    # Not fillConvexPoly: what it fills is 0.7 pixels larger on each side.
+    mask = cv2.warpPerspective(np.ones(flat.shape[:2], np.float32), shifted, size)
     blur = rng.uniform(0.2, 0.9)
-    mask = _filled(quad - low, size)
-    alpha = cv2.GaussianBlur(mask, (0, 0), max(0.3, blur * 0.7)).astype(np.float32)[..., None] / 255
+    alpha = cv2.GaussianBlur(mask, (0, 0), max(0.3, blur * 0.7))[..., None]
     warped = cv2.GaussianBlur(warped, (0, 0), blur)
     region = pixels[low[1] : high[1], low[0] : high[0]]
     region[:] = (region * (1 - alpha) + warped * alpha + 0.5).astype(np.uint8)
+
+
+def between_centres(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """For OpenCV's warps, a map (2 or 3, 3) of positions that are counted from pixels' corners.
+
+    Boxes count from the corner of the first pixel, warps from its middle. Left as it is, what is
+    warped lies up to a pixel beside its box.
+    """
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    back = half.copy()
+    back[:2, 2] = -0.5
+    whole = matrix if len(matrix) == 3 else np.vstack((matrix, [0, 0, 1]))
+    return np.asarray((back @ whole @ half)[: len(matrix)], np.float64)
 
 
 def _recess(pixels: Pixels, quad: Floats, sides: Floats, light: float, rng: Rng) -> None:

@@ -18,9 +18,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from scripts.training.bodywork import draw_back
 from scripts.training.clutter import apart, fence, overlay_line, write
 from scripts.training.developing import developed
-from scripts.training.mounting import WIDE, mounted
+from scripts.training.mounting import WIDE, between_centres, mounted
 from scripts.training.photos import Photo
 
 Pixels = npt.NDArray[np.uint8]
@@ -45,6 +46,9 @@ SMOOTH = 0.5
 """So many of what is made much smaller is made so by area. The others are sampled as the product
 does on every frame, where area takes ten times as long: fine detail turns to noise there."""
 
+BACKS, BARE_BACKS = 0.6, 0.3
+"""So many plates that are put anywhere lie on a drawn vehicle's back; so many backs have none."""
+
 GREY = 114
 
 
@@ -55,7 +59,7 @@ class Mix:
     mosaic: float = 0.45
     swapped: float = 0.40
     erased: float = 0.15
-    added: float = 0.06
+    added: float = 0.14
     writing: float = 0.6
     far: float = 0.3
 
@@ -188,15 +192,25 @@ class Scenes:
         return pixels, np.array(boxes, np.float32).reshape(-1, 4)
 
     def _added(self, photo: Photo, rng: Rng) -> tuple[Pixels, Floats]:
-        """One to three rendered plates anywhere, on a photograph without its own."""
+        """One to three rendered plates anywhere, on a photograph without its own.
+
+        Many lie on the back of a vehicle that is drawn too; some of those backs stay bare.
+        """
         pixels = photo.erased.copy()
         height, width = pixels.shape[:2]
-        boxes: list[Floats] = []
+        spots = []
         for _ in range(int(rng.integers(1, 4))):
-            plate = self.plates[int(rng.integers(len(self.plates)))]
             wide = math.exp(rng.uniform(math.log(22), math.log(width / 3)))
             centre = (rng.uniform(0.1, 0.9) * width, rng.uniform(0.3, 0.95) * height)
             light = rng.uniform(90, 235)
+            back = rng.random() < BACKS
+            if back:
+                draw_back(pixels, centre, wide, light, rng)
+            if not back or rng.random() > BARE_BACKS:
+                spots.append((centre, wide, light))
+        boxes: list[Floats] = []
+        for centre, wide, light in spots:
+            plate = self.plates[int(rng.integers(len(self.plates)))]
             box = mounted(pixels, plate, centre, wide, light, rng)
             if all(apart(box, other) for other in boxes):
                 boxes.append(box)
@@ -281,7 +295,7 @@ def _shot(
     if edge == cv2.BORDER_REFLECT_101 and len(rows):
         edge = cv2.BORDER_CONSTANT  # a reflected plate would be an unlabelled one
     picture = cv2.warpAffine(
-        pixels, drawn, (width, height), flags=cv2.INTER_LINEAR, borderMode=edge,
+        pixels, between_centres(drawn), (width, height), flags=cv2.INTER_LINEAR, borderMode=edge,
         borderValue=(GREY, GREY, GREY),
     )  # fmt: skip
     return np.asarray(picture, np.uint8), _moved(rows, matrix, width, height, abs(turn))

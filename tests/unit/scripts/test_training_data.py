@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from edge.domain.imaging import Box, Detection, Pixels
+from scripts.training import scenes as scenes_module
+from scripts.training.bodywork import draw_back
 from scripts.training.clutter import fence
 from scripts.training.mounting import framed, mounted
 from scripts.training.photos import (
@@ -191,6 +193,36 @@ def test_a_counted_box_lies_on_its_plate_however_the_photograph_is_turned() -> N
     assert np.median(shares) > 0.8
 
 
+def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
+    """How far, in pixels across and down, what is white lies from the middle of a box."""
+    x1, y1, x2, y2 = (int(v) for v in box[:4])
+    left, top = max(0, x1 - 6), max(0, y1 - 6)
+    white = picture[top : y2 + 7, left : x2 + 7, 1].astype(float)
+    x = left + 0.5 + (white.sum(0) * np.arange(white.shape[1])).sum() / white.sum()
+    y = top + 0.5 + (white.sum(1) * np.arange(white.shape[0])).sum() / white.sum()
+    return np.asarray([x, y] - (box[:2] + box[2:4]) / 2, np.float64)
+
+
+def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of a pixel beside it, boxes of plates far off would be learned a fifth too wide."""
+    monkeypatch.setattr(scenes_module, "developed", lambda picture, _rng: picture)
+    dark = np.zeros((240, 320, 3), np.uint8)
+    white = dark.copy()
+    white[100:140, 100:220] = 255
+    box = np.array([[100, 100, 220, 140]], np.float32)
+    scenes = plain_scenes([Photo("a.jpg", white, dark, box, np.zeros((0, 4), np.float32))], [])
+    beside = []
+    for seed in range(150):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        picture[(picture == scenes_module.GREY).all(-1)] = 0  # what the photograph does not fill
+        whole = (rows[:, 4] == 1) & (rows[:, :2].min(1) > 0) & (rows[:, 2:4].max(1) < 256)
+        beside += [beside_its_box(picture, row) for row in rows[whole]]
+
+    assert len(beside) > 100
+    assert np.abs(np.median(beside, 0)).max() < 0.05
+    assert np.std(beside, 0).max() < 0.1
+
+
 def test_most_boxes_are_no_higher_than_their_plate_although_pictures_are_turned() -> None:
     scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [])
     aspects = []
@@ -268,6 +300,63 @@ def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed()
     assert min(filled) > 0.75
     assert np.median(filled) > 0.92
     assert np.median(over) < 0.06
+
+
+def test_a_mounted_plate_lies_in_the_middle_of_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RECESSED", "FRAMED", "FRAMED_WIDE"):
+        monkeypatch.setattr(f"scripts.training.mounting.{name}", 0.0)
+    white = np.full((110, 520, 3), 255, np.uint8)
+    beside, filled = [], []
+    for seed in range(200):
+        picture = np.zeros((120, 160, 3), np.uint8)
+        box = mounted(picture, white, (80.3, 60.2), 60, 255, np.random.default_rng(seed))
+        beside.append(beside_its_box(picture, box))
+        picture = (picture > picture.max() / 2).astype(np.uint8)
+        filled.append(np.ptp(np.nonzero(picture.any((0, 2)))[0]) + 1 - (box[2] - box[0]))
+
+    assert np.abs(np.median(beside, 0)).max() < 0.1
+    assert abs(np.mean(filled)) < 0.3
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_drawn_back_hides_what_was_there_and_stays_around_its_plate(seed: int) -> None:
+    street = np.full((240, 320, 3), GREEN, np.uint8)
+
+    draw_back(street, (160, 120), 30, 200, np.random.default_rng(seed))
+
+    changed = (street != GREEN).any(-1)
+    assert changed[110:130, 145:175].mean() > 0.95
+    assert not changed[:, : 160 - 4 * 30 - 1].any()
+    assert not changed[: 120 - round(2.5 * 30) - 1].any()
+
+
+def test_a_back_at_the_rim_or_too_small_to_see_is_no_mistake() -> None:
+    for seed in range(30):
+        street = np.full((40, 40, 3), 90, np.uint8)
+        draw_back(street, (39, 1), 22, 200, np.random.default_rng(seed))
+        draw_back(street, (20, 20), 1, 200, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("bare", "least", "most"), [(0.0, 30, 120), (1.0, 0, 0)])
+def test_backs_carry_a_plate_or_stay_bare(
+    monkeypatch: pytest.MonkeyPatch, bare: float, least: int, most: int
+) -> None:
+    monkeypatch.setattr(scenes_module, "developed", lambda picture, _rng: picture)
+    monkeypatch.setattr(scenes_module, "overlay_line", lambda _picture, _rng: None)
+    monkeypatch.setattr(scenes_module, "fence", lambda _picture, _rng: None)
+    monkeypatch.setattr(scenes_module, "BACKS", 1.0)
+    monkeypatch.setattr(scenes_module, "BARE_BACKS", bare)
+    blue = np.full((110, 520, 3), BLUE, np.uint8)
+    scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [blue], added=1.0)
+    counted, backs = 0, 0
+    for seed in range(40):
+        picture, rows = scenes.draw(np.random.default_rng(seed))
+        counted += int((rows[:, 4] == 1).sum())
+        street = np.isin(picture, (90, scenes_module.GREY)).all(-1)
+        backs += (~street).mean() > 0.01
+
+    assert least <= counted <= most
+    assert backs > 30
 
 
 def test_a_frame_is_around_the_plate_and_over_none_of_it() -> None:
