@@ -38,7 +38,7 @@ from scripts.training.detector_net import (  # noqa: E402
 )
 from scripts.training.eight_bit import in_eight_bits  # noqa: E402
 from scripts.training.loop import Schedule, load_averaged, measured_anew, train  # noqa: E402
-from scripts.training.photos import Photo, held_apart, load_photos  # noqa: E402
+from scripts.training.photos import Photo, held_apart, load_photos, views  # noqa: E402
 from scripts.training.scenes import LEGIBLE, Scenes  # noqa: E402
 from scripts.training.start import start_from  # noqa: E402
 
@@ -224,12 +224,12 @@ def _validate(apart: Sequence[Photo], size: int, net: torch.nn.Module) -> dict[s
 def _choose_threshold(
     path: Path, size: int, apart: Sequence[Photo]
 ) -> tuple[float, dict[str, float]]:
-    """The threshold with the best F1 on the photographs held apart, and its figures.
+    """The threshold with the best F1 on views of the photographs held apart, and its figures.
 
     Best is the mean over the thresholds around it: one plate more or less is not to decide.
     """
     detector = OnnxPlateDetector(path, input_size=(size, size), threshold=0.05 / WEAK)
-    seen = [(photo, detector.detect(photo.pixels)) for photo in apart]
+    seen = [(view, detector.detect(view.pixels)) for photo in apart for view in views(photo)]
     thresholds = np.arange(0.10, 0.80, 0.025)
     figures = [_figures(seen, threshold, size) for threshold in thresholds]
     around = np.convolve([each["f1"] for each in figures], np.ones(5) / 5, "same")

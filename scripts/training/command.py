@@ -36,12 +36,21 @@ def training_parser(
 
 
 def run(train: Callable[[argparse.Namespace], int], given: argparse.Namespace) -> int:
-    """Run a training; 1 and one line on stderr where its data or its start cannot be used."""
+    """Run a training; 1 and one line on stderr where data, start or a folder cannot be used."""
     try:
+        for folder in (given.work, given.out or given.work):
+            _ready(folder)  # not after hours of training
         return train(given)
     except (DataError, EdgeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+
+
+def _ready(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: no folder ({error.strerror}); name another") from None
 
 
 def tell(what: str, done: int, all_: int) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -59,6 +59,43 @@ class DataError(Exception):
 def held_apart(name: str) -> bool:
     """Whether a photograph of this file name is kept from training; the same for every program."""
     return zlib.crc32(name.encode()) % HELD_APART == 0
+
+
+def views(photo: Photo) -> list[Photo]:
+    """A photograph as it is, mirrored, and from further off: few plates give more to judge by."""
+    return [
+        photo,
+        _mirrored(photo),
+        _further_off(photo, 0.6),
+        _mirrored(_further_off(photo, 0.45)),
+    ]
+
+
+def _mirrored(photo: Photo) -> Photo:
+    width = photo.pixels.shape[1]
+    turned = np.array([-1, 1, -1, 1], np.float32)
+    shift = np.array([width, 0, width, 0], np.float32)
+    order = [2, 1, 0, 3]
+    return replace(
+        photo,
+        pixels=np.ascontiguousarray(photo.pixels[:, ::-1]),
+        erased=np.ascontiguousarray(photo.erased[:, ::-1]),
+        plates=(photo.plates * turned + shift)[:, order],
+        unsure=(photo.unsure * turned + shift)[:, order],
+    )
+
+
+def _further_off(photo: Photo, share: float) -> Photo:
+    """The photograph in this share of a picture's width, the rest of it grey."""
+    room = int(photo.pixels.shape[1] / share) - photo.pixels.shape[1]
+
+    def beside(pixels: Pixels) -> Pixels:
+        grey = (114, 114, 114)
+        return np.asarray(
+            cv2.copyMakeBorder(pixels, 0, 0, 0, room, cv2.BORDER_CONSTANT, value=grey), np.uint8
+        )
+
+    return replace(photo, pixels=beside(photo.pixels), erased=beside(photo.erased))
 
 
 def photo_files(folder: Path) -> list[Path]:

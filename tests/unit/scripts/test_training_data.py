@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ from edge.domain.imaging import Box, Detection, Pixels
 from scripts.training import scenes as scenes_module
 from scripts.training.bodywork import draw_back
 from scripts.training.clutter import fence
+from scripts.training.command import run
 from scripts.training.mounting import framed, mounted
 from scripts.training.photos import (
     DataError,
@@ -20,6 +22,7 @@ from scripts.training.photos import (
     load_photos,
     mended,
     read_boxes,
+    views,
     without_plates,
 )
 from scripts.training.scenes import FAR, NEAR, Mix, Scenes
@@ -157,6 +160,36 @@ def test_which_photographs_are_held_apart_does_not_change_between_trainings() ->
     apart = [number for number in range(100) if held_apart(f"{number}.jpg")]
 
     assert apart == [8, 30, 32, 40, 42, 46, 47]
+
+
+def test_in_each_view_of_a_photograph_boxes_lie_on_their_plates() -> None:
+    street = photo(None, (100, 100, 180, 120), (20, 180, 100, 210))
+
+    seen = views(street)
+
+    longest = [max(view.pixels.shape) for view in seen]
+    assert [round(320 / each, 2) for each in longest] == [1, 1, 0.6, 0.45]
+    for view in seen:
+        assert [share_of_colour(view.pixels, row, 1) for row in view.plates] == [1, 1]
+        assert share_of_colour(view.erased, np.array([0, 0, *view.erased.shape[1::-1]]), 1) == 0
+    assert seen[1].plates[0].tolist() == [140, 100, 220, 120]
+
+
+def test_a_folder_that_cannot_be_written_to_ends_a_training_before_it_begins(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    given = argparse.Namespace(work=tmp_path / "new" / "work", out=tmp_path / "file" / "out")
+    begun: list[argparse.Namespace] = []
+
+    def train(given: argparse.Namespace) -> int:
+        begun.append(given)
+        return 0
+
+    assert run(train, given) == 1
+    assert not begun
+    assert given.work.is_dir()
+    assert capsys.readouterr().err.startswith(f"error: {given.out}: no folder (")
 
 
 def test_an_erased_plate_is_gone_and_the_rest_is_untouched() -> None:
