@@ -34,6 +34,9 @@ background, and the IoU from which its box and a label are of one plate."""
 HELD_APART = 12
 """One photograph in so many is kept from training: thresholds and temperatures come from those."""
 
+GREY = 114
+"""Brightness of what a picture does not fill."""
+
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
 
@@ -90,9 +93,9 @@ def _further_off(photo: Photo, share: float) -> Photo:
     room = int(photo.pixels.shape[1] / share) - photo.pixels.shape[1]
 
     def beside(pixels: Pixels) -> Pixels:
-        grey = (114, 114, 114)
         return np.asarray(
-            cv2.copyMakeBorder(pixels, 0, 0, 0, room, cv2.BORDER_CONSTANT, value=grey), np.uint8
+            cv2.copyMakeBorder(pixels, 0, 0, 0, room, cv2.BORDER_CONSTANT, value=(GREY,) * 3),
+            np.uint8,
         )
 
     return replace(photo, pixels=beside(photo.pixels), erased=beside(photo.erased))

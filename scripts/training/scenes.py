@@ -22,7 +22,7 @@ from scripts.training.bodywork import draw_back
 from scripts.training.clutter import apart, fence, overlay_line, write
 from scripts.training.developing import developed
 from scripts.training.mounting import WIDE, between_centres, mounted
-from scripts.training.photos import Photo
+from scripts.training.photos import GREY, Photo
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -48,8 +48,6 @@ does on every frame, where area takes ten times as long: fine detail turns to no
 
 BACKS, BARE_BACKS = 0.6, 0.3
 """So many plates that are put anywhere lie on a drawn vehicle's back; so many backs have none."""
-
-GREY = 114
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from scripts.training.clutter import fence
 from scripts.training.command import run
 from scripts.training.mounting import framed, mounted
 from scripts.training.photos import (
+    GREY,
     DataError,
     Photo,
     held_apart,
@@ -237,7 +238,7 @@ def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
 
 
 def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third of a pixel beside it, boxes of plates far off would be learned a fifth too wide."""
+    """What warps a picture counts from the middle of a pixel, a box from its corner."""
     monkeypatch.setattr(scenes_module, "developed", lambda picture, _rng: picture)
     dark = np.zeros((240, 320, 3), np.uint8)
     white = dark.copy()
@@ -247,7 +248,7 @@ def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.Monke
     beside = []
     for seed in range(150):
         picture, rows = scenes.draw(np.random.default_rng(seed))
-        picture[(picture == scenes_module.GREY).all(-1)] = 0  # what the photograph does not fill
+        picture[(picture == GREY).all(-1)] = 0  # what the photograph does not fill
         whole = (rows[:, 4] == 1) & (rows[:, :2].min(1) > 0) & (rows[:, 2:4].max(1) < 256)
         beside += [beside_its_box(picture, row) for row in rows[whole]]
 
@@ -385,7 +386,7 @@ def test_backs_carry_a_plate_or_stay_bare(
     for seed in range(40):
         picture, rows = scenes.draw(np.random.default_rng(seed))
         counted += int((rows[:, 4] == 1).sum())
-        street = np.isin(picture, (90, scenes_module.GREY)).all(-1)
+        street = np.isin(picture, (90, GREY)).all(-1)
         backs += (~street).mean() > 0.01
 
     assert least <= counted <= most
