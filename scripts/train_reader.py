@@ -26,8 +26,8 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from edge.adapters.onnx.eyes import load_eyes  # noqa: E402 - found from the root
-from edge.adapters.weights import Manifest  # noqa: E402
+from edge.adapters.models.loading import load_eyes  # noqa: E402 - found from the root
+from edge.adapters.models.weights import Manifest  # noqa: E402
 from scripts.training.command import run, tell, training_parser  # noqa: E402
 from scripts.training.crops import RealPlate, real_plates  # noqa: E402
 from scripts.training.developing import developed  # noqa: E402

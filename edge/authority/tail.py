@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-from edge.adapters import topics
-from edge.adapters.mqtt import BrokerLink, BrokerOptions, LinkLostError, Message
+from edge.adapters.broker import topics
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions, LinkLostError, Message
 from edge.authority.store import HitStore, Outcome
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit

@@ -12,11 +12,11 @@ import typer
 from edge.errors import ConfigError, EdgeError, OutboxError
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
+    from edge.adapters.models.loading import Eyes
+    from edge.box.doctor import Finding
     from edge.domain.geometry import Line
-    from edge.policy.site_folder import SiteFolder
     from edge.privacy.redaction import RedactedImage
-    from edge.runtime.doctor import Finding
+    from edge.site.folder import SiteFolder
 
 STILL_BYTES = 512 * 1024
 MARKS = {"good": "✓", "warning": "!", "bad": "✗", "skipped": "-"}
@@ -78,11 +78,11 @@ def _findings(
     recorded_at: str | None,
     stills: Path | None,
 ) -> Iterator[Finding]:
-    from edge.adapters.kernel_clock import kernel_clock
-    from edge.adapters.machine import machine
-    from edge.policy.site_folder import load_site_folder
-    from edge.runtime.doctor import of_clock, of_machine
-    from edge.wiring import reach_broker, require_keys
+    from edge.adapters.host.kernel_clock import kernel_clock
+    from edge.adapters.host.machine import machine
+    from edge.box.doctor import of_clock, of_machine
+    from edge.box.wiring import reach_broker, require_keys
+    from edge.site.folder import load_site_folder
 
     yield of_clock(kernel_clock())
     folder = load_site_folder(site)
@@ -94,7 +94,7 @@ def _findings(
 
 def _asked(about: str, ask: Callable[[], Finding]) -> Finding:
     """The finding, or the refusal as one."""
-    from edge.runtime.doctor import of_error
+    from edge.box.doctor import of_error
 
     try:
         return ask()
@@ -103,7 +103,7 @@ def _asked(about: str, ask: Callable[[], Finding]) -> Finding:
 
 
 def _keys(trial: bool) -> Finding:
-    from edge.runtime.doctor import Finding, State
+    from edge.box.doctor import Finding, State
 
     if trial:
         text = "the box's keys are for trying out; make its own with `edge-anpr keys new box`"
@@ -112,7 +112,7 @@ def _keys(trial: bool) -> Finding:
 
 
 def _broker(folder: SiteFolder, reach: Callable[[SiteFolder], None]) -> Finding:
-    from edge.runtime.doctor import Finding, State
+    from edge.box.doctor import Finding, State
 
     broker = folder.site.broker
     reach(folder)
@@ -130,8 +130,7 @@ def _of_eyes_and_cameras(
     recorded_at: str | None,
     stills: Path | None,
 ) -> Iterator[Finding]:
-    from edge.cli.run import moment_of, sources_of
-    from edge.runtime.doctor import (
+    from edge.box.doctor import (
         Finding,
         State,
         look_at,
@@ -140,7 +139,8 @@ def _of_eyes_and_cameras(
         of_plates,
         of_speed,
     )
-    from edge.wiring import open_cameras, require_open, site_eyes
+    from edge.box.wiring import open_cameras, require_open, site_eyes
+    from edge.cli.run import moment_of, sources_of
 
     eyes: Eyes | None = None
     try:
@@ -183,7 +183,7 @@ def _of_eyes_and_cameras(
 
 def _looks(folder: SiteFolder, camera: str) -> int:
     """How often a frame of this camera is looked at."""
-    from edge.policy.site import Region, Tiles
+    from edge.site.settings import Region, Tiles
 
     look = folder.site.cameras[camera].second_look
     if isinstance(look, Tiles):
@@ -200,7 +200,7 @@ def _lines(folder: SiteFolder, camera: str) -> list[Line]:
 
 
 def _write_still(path: Path, still: RedactedImage) -> None:
-    from edge.adapters.jpeg import encode_jpeg
+    from edge.adapters.cameras.jpeg import encode_jpeg
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

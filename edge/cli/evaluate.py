@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from edge.adapters.second_look import SecondLook
+from edge.adapters.models.second_look import SecondLook
 from edge.cli.evaluate_images import images
 from edge.cli.labels import distance, read_table
 from edge.domain.accuracy import ReadOutcome, calibration_error
 from edge.domain.intervals import wilson
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import CameraError, ConfigError, UsageError
-from edge.policy.site import NoSecondLook, Region, Tiles
-from edge.policy.site import SecondLook as Look
+from edge.site.settings import NoSecondLook, Region, Tiles
+from edge.site.settings import SecondLook as Look
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
-    from edge.adapters.video import RecordedCamera
+    from edge.adapters.cameras.recordings import RecordedCamera
+    from edge.adapters.models.loading import Eyes
     from edge.domain.imaging import Frame
 
 app = typer.Typer(
@@ -168,8 +168,8 @@ def clips(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from edge.adapters.onnx.eyes import load_eyes
-    from edge.adapters.weights import Manifest
+    from edge.adapters.models.loading import load_eyes
+    from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, clips_page, require_writable, write_page
 
     wanted = read_labels(labels, root)
@@ -224,7 +224,7 @@ def _run_clip(
     eyes: Eyes,
     show_reads: bool,
 ) -> ClipScore:
-    from edge.adapters.video import open_recordings
+    from edge.adapters.cameras.recordings import open_recordings
     from edge.domain.vehicles import VehicleSeen
     from edge.pipeline.attention import Attention
     from edge.pipeline.watcher import VehicleWatcher, settings_for

@@ -34,7 +34,7 @@ from edge.errors import ConfigError
 from edge.pipeline.watcher import WatchSettings, cut
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
+    from edge.adapters.models.loading import Eyes
     from edge.domain.imaging import Pixels
 
 MARGIN = WatchSettings().patch_margin
@@ -262,9 +262,9 @@ def images(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    from edge.adapters.onnx.eyes import load_eyes
-    from edge.adapters.video import read_picture
-    from edge.adapters.weights import Manifest
+    from edge.adapters.cameras.recordings import read_picture
+    from edge.adapters.models.loading import load_eyes
+    from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, images_page, require_writable, write_page
 
     labelled = read_image_labels(labels, root)

@@ -16,7 +16,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.adapters.system import product_version
+from edge.adapters.host.system import product_version
 from edge.domain.accuracy import (
     BINS,
     PlateOutcome,
@@ -31,8 +31,8 @@ from edge.domain.intervals import Interval
 from edge.errors import ConfigError, OutboxError
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
-    from edge.adapters.weights import Weights
+    from edge.adapters.models.loading import Eyes
+    from edge.adapters.models.weights import Weights
 
 THRESHOLDS = (
     0.0,

@@ -36,7 +36,7 @@ def schema(
 
 def _model(kind: Kind) -> type[BaseModel]:
     if kind is Kind.SITE:
-        from edge.policy.site import Site
+        from edge.site.settings import Site
 
         return Site
     if kind is Kind.POLICY:
@@ -47,6 +47,6 @@ def _model(kind: Kind) -> type[BaseModel]:
         from edge.privacy.hit import Hit
 
         return Hit
-    from edge.runtime.summary import RunSummary
+    from edge.box.summary import RunSummary
 
     return RunSummary

@@ -1,4 +1,4 @@
-"""What the corridor needs from the world. Adapters implement these; tests/fakes.py too."""
+"""What the corridor needs from the world. Adapters implement these; tests/support/fakes.py too."""
 
 from __future__ import annotations
 

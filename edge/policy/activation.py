@@ -17,11 +17,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
+from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
 from edge.policy.homework import flaws_on
 from edge.policy.model import Id, Policy, Strict
 from edge.policy.signatures import Digest, PolicySignatures
-from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
-from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
 
 CONTEXT = "edge-anpr/activation/1"
 MAX_BYTES = 1024 * 1024

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from edge.domain.schedule import Schedule
 from edge.errors import PolicyError
-from edge.policy.document import Location, Tree, path_text
+from edge.formats.yaml_document import Location, Tree, path_text
 from edge.policy.model import (
     RETENTION_CEILING_HOURS,
     Authority,

@@ -44,8 +44,8 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from typing_extensions import Self
 
 from edge.errors import AuditError, KeyFileError
-from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
-from edge.privacy.signing import PublicKey, PublicKeyText
+from edge.formats.signing import PublicKey, PublicKeyText
+from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
 
 _ED25519: Final = b"\x01"
 _SIGNATURE_TEXT = 92  # base64 of 4 + 64 bytes

@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 
-from edge.adapters.audit_log import read_log
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
-from edge.adapters.suspension_store import FILE_NAME
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.audit_log import read_log
+from edge.adapters.state.suspension_store import FILE_NAME
 from edge.errors import ExitCode
+from edge.formats.signing import SigningKey
 from edge.policy.suspension import Action, new_order
 from edge.privacy.audit import Suspension
-from edge.privacy.signing import SigningKey
-from tests.brokers import wait_until
-from tests.product import CLIPS, product, start, verb
-from tests.sites import BOX, CAMERA, SITE, MadeSite, make_site
-from tests.wiretap import Wiretap
+from tests.support.brokers import wait_until
+from tests.support.product import CLIPS, product, start, verb
+from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site
+from tests.support.wiretap import Wiretap
 
 PROMISE_S = 5.0
 """What is promised, on a box that does nothing else."""

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters import camera_order, decoder
-from edge.adapters.camera_order import order_of
-from edge.adapters.decoder import SourceError
-from edge.adapters.live_camera import CameraState
+from edge.adapters.cameras import decoder
+from edge.adapters.cameras import decoder_request as camera_order
+from edge.adapters.cameras.decoder import SourceError
+from edge.adapters.cameras.decoder_request import order_of
+from edge.adapters.cameras.live_camera import CameraState
 from edge.errors import ConfigError
-from edge.policy.site import HttpCamera, RtspCamera
-from tests.brokers import HOST, Certificate, TestAuthority, tcp_server
-from tests.live import (
+from edge.site.settings import HttpCamera, RtspCamera
+from tests.support.brokers import HOST, Certificate, TestAuthority, tcp_server
+from tests.support.live import (
     NEEDS_RTSP,
     JpegServer,
     RtspServer,

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector
-from edge.adapters.onnx.eyes import Eyes, load_eyes
-from edge.adapters.onnx.reader import OnnxPlateReader
-from edge.adapters.video import open_recordings
-from edge.adapters.weights import (
+from edge.adapters.cameras.recordings import open_recordings
+from edge.adapters.models.detector import WEAK, OnnxPlateDetector
+from edge.adapters.models.loading import Eyes, load_eyes
+from edge.adapters.models.reader import OnnxPlateReader
+from edge.adapters.models.weights import (
     Contract,
     Manifest,
     Weights,
@@ -24,8 +24,8 @@ from edge.domain.imaging import Box, Frame, PlatePatch
 from edge.domain.reading import fuse
 from edge.errors import ExitCode, ModelError
 from edge.pipeline.watcher import cut
-from tests.fakes import STARTED
-from tests.shared_material import SHARED, needs_shared
+from tests.support.fakes import STARTED
+from tests.support.shared_material import SHARED, needs_shared
 
 pytestmark = needs_shared
 

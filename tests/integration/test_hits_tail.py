@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from edge.adapters import topics
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker import topics
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 from edge.authority.store import HitStore
 from edge.authority.tail import Arrival, Fate, Receiver, Tail, Until
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, ReceiptVerifier
 from edge.privacy.keys import BoxPublicKeys, rotate_authority_keys, rotate_box_keys
-from tests.brokers import Broker, Mosquitto, TestAuthority, wait_until
 from tests.integration.conftest import needs_mosquitto
-from tests.parties import AUTHORITY, BOX, SITE, Parties, make_parties, topic_of
-from tests.product import REPOSITORY, environment, product, start
+from tests.support.brokers import Broker, Mosquitto, TestAuthority, wait_until
+from tests.support.parties import AUTHORITY, BOX, SITE, Parties, make_parties, topic_of
+from tests.support.product import REPOSITORY, environment, product, start
 
 QUIET = Until(idle_s=1.5)
 
@@ -162,7 +162,7 @@ KILLED_TAIL = """
 import os, sys
 from datetime import datetime, timezone
 from pathlib import Path
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys

@@ -20,14 +20,14 @@ from statistics import median
 import numpy as np
 import pytest
 
-from edge.adapters.camera_order import order_of
-from edge.adapters.live_camera import CameraState, LiveCamera
-from edge.adapters.policy_state import SteadyClock
-from edge.adapters.system import SystemClock
+from edge.adapters.cameras.decoder_request import order_of
+from edge.adapters.cameras.live_camera import CameraState, LiveCamera
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.policy_state import SteadyClock
 from edge.domain.motion import Cells, cells_shape
-from edge.policy.site import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
-from tests.brokers import HOST, free_port, tcp_server, wait_until
-from tests.live import (
+from edge.site.settings import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
+from tests.support.brokers import HOST, free_port, tcp_server, wait_until
+from tests.support.live import (
     NEEDS_RTSP,
     PATIENCE_S,
     JpegServer,

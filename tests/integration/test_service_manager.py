@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.service import ServiceManager
+from edge.adapters.host.service_manager import ServiceManager
+from edge.box.engine import Engine, Stream
+from edge.box.evidence_worker import EvidenceDesk
+from edge.box.health import Health
+from edge.box.traffic import ClosedEpochs
 from edge.domain.imaging import Frame
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain
-from edge.runtime.engine import Engine, Stream
-from edge.runtime.evidence_desk import EvidenceDesk
-from edge.runtime.health import Health
-from edge.runtime.traffic import ClosedEpochs
-from tests.brokers import wait_until
-from tests.unit.runtime.test_engine import COMPETENCES, HOTLIST, ScriptedCamera, ScriptedWatcher
+from tests.support.brokers import wait_until
+from tests.unit.box.test_engine import COMPETENCES, HOTLIST, ScriptedCamera, ScriptedWatcher
 
 ROUND_S = 0.02
 

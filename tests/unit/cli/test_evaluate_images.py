@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.adapters.onnx.eyes import Eyes
-from edge.adapters.weights import Contract, Manifest, Weights
+from edge.adapters.models.loading import Eyes
+from edge.adapters.models.weights import Contract, Manifest, Weights
 from edge.cli.evaluate_images import (
     LabelledImage,
     LabelledPlate,
@@ -21,7 +21,7 @@ from edge.cli.evaluate_images import (
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
-from tests.fakes import DrawnEyes
+from tests.support.fakes import DrawnEyes
 
 HEADER = "image,x,y,w,h,plate,country\n"
 PHOTO = "1ABC123.jpg"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.system import product_version
-from edge.adapters.weights import Manifest, Weights
+from edge.adapters.host.system import product_version
+from edge.adapters.models.weights import Manifest, Weights
 from edge.cli.evaluate import ClipScore, summarise
 from edge.cli.evaluate_images import ImageScore, summarise_images
 from edge.cli.report import (

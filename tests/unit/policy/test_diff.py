@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import EdgeError
+from edge.formats.signing import SigningKey
 from edge.policy.diff import NEUTRAL, Direction, changes, require_allowed
 from edge.policy.model import Policy
-from edge.privacy.signing import SigningKey
-from tests.unit.policy.policies import (
+from tests.support.policies import (
     KEYS,
     Change,
     document,

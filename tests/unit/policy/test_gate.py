@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from edge.formats.signing import SigningKey, sign
 from edge.policy.activation import CONTEXT, Activation, InForce
 from edge.policy.gate import refusal
 from edge.policy.model import Policy
-from edge.privacy.signing import SigningKey, sign
-from tests.unit.policy.policies import (
+from tests.support.policies import (
     KEYS,
     NEW_DIGEST,
     NOON,

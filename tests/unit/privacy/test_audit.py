@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge.errors import AuditError
+from edge.formats.signing import PublicKey, SigningKey
 from edge.privacy.audit import (
     EVENTS,
     Chain,
@@ -37,7 +38,6 @@ from edge.privacy.audit import (
     parse_checkpoints,
     verify_log,
 )
-from edge.privacy.signing import PublicKey, SigningKey
 
 START = datetime(2026, 11, 30, 3, 0, tzinfo=timezone.utc)
 LOG = box_log("school-street", "box-1")
