@@ -69,10 +69,10 @@ IMPORTS = "import edge.cli, edge.box.wiring"
 """What a box imports before it does anything."""
 MODELS = """
 import time
-from edge.adapters.models.loading import load_eyes
+from edge.adapters.models.loading import load_plate_models
 from edge.adapters.models.weights import Manifest
 begun = time.monotonic()
-load_eyes(Manifest.load())
+load_plate_models(Manifest.load())
 print(time.monotonic() - begun)
 """
 DECODER = "import edge.adapters.cameras.decoder"

@@ -42,7 +42,7 @@ LOOK_S = 8.0
 TRIES = 7
 
 
-class State(str, Enum):
+class FindingState(str, Enum):
     """How a finding is."""
 
     GOOD = "good"
@@ -52,7 +52,7 @@ class State(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """One thing that was looked at.
 
     Attributes:
@@ -64,57 +64,59 @@ class Finding:
     """
 
     about: str
-    state: State
+    state: FindingState
     text: str
     code: str | None = None
     figures: dict[str, float] = field(default_factory=dict)
 
 
-def of_error(about: str, error: EdgeError) -> Finding:
+def of_error(about: str, error: EdgeError) -> DoctorFinding:
     """What refused itself says why."""
-    return Finding(about, State.BAD, error.message, code=error.code)
+    return DoctorFinding(about, FindingState.BAD, error.message, code=error.code)
 
 
-def of_clock(clock: KernelClock | None) -> Finding:
+def of_clock(clock: KernelClock | None) -> DoctorFinding:
     """Whether the machine's time can be relied on."""
     if clock is None:
-        return Finding("clock", State.WARNING, "the kernel does not say how its clock is")
+        return DoctorFinding(
+            "clock", FindingState.WARNING, "the kernel does not say how its clock is"
+        )
     figures = {"offset_s": clock.offset_s, "max_error_s": clock.max_error_s}
     if not clock.synchronised:
         text = "no time service holds the clock; start one (systemd-timesyncd or chrony)"
-        return Finding("clock", State.BAD, text, figures=figures)
+        return DoctorFinding("clock", FindingState.BAD, text, figures=figures)
     text = f"synchronised, off by {clock.max_error_s:.3f} s at the most"
     if clock.max_error_s > MOST_CLOCK_ERROR_S:
         cure = "; 10 s are allowed, so see to the time service"
-        return Finding("clock", State.BAD, text + cure, figures=figures)
+        return DoctorFinding("clock", FindingState.BAD, text + cure, figures=figures)
     if clock.max_error_s > GOOD_CLOCK_ERROR_S:
         cure = "; for 0.1 s use a nearer time server"
-        return Finding("clock", State.WARNING, text + cure, figures=figures)
-    return Finding("clock", State.GOOD, text, figures=figures)
+        return DoctorFinding("clock", FindingState.WARNING, text + cure, figures=figures)
+    return DoctorFinding("clock", FindingState.GOOD, text, figures=figures)
 
 
-def of_machine(found: Machine, reserve_mib: int) -> list[Finding]:
+def of_machine(found: Machine, reserve_mib: int) -> list[DoctorFinding]:
     """Disk, swap and core dumps."""
     needed = reserve_mib + SPARE_MIB
-    space = Finding(
+    space = DoctorFinding(
         "disk",
-        State.GOOD if found.free_mib >= needed else State.BAD,
+        FindingState.GOOD if found.free_mib >= needed else FindingState.BAD,
         f"{found.free_mib} MiB free where hits wait, {needed} are needed"
         + ("" if found.free_mib >= needed else "; free space or lower outbox.reserve_mib"),
         figures={"free_mib": found.free_mib},
     )
     if found.swaps:
-        swap = Finding(
+        swap = DoctorFinding(
             "swap",
-            State.WARNING,
+            FindingState.WARNING,
             f"memory may be written to {', '.join(found.swaps)}, and plates with it; switch "
             "swap off, or let the service have none (MemorySwapMax=0)",
         )
     else:
-        swap = Finding("swap", State.GOOD, "none on a disk")
-    cores = Finding(
+        swap = DoctorFinding("swap", FindingState.GOOD, "none on a disk")
+    cores = DoctorFinding(
         "core dumps",
-        State.BAD if found.leaves_cores else State.GOOD,
+        FindingState.BAD if found.leaves_cores else FindingState.GOOD,
         "a crash would write the memory to disk; set LimitCORE=0"
         if found.leaves_cores
         else "switched off for this process",
@@ -131,7 +133,7 @@ def of_speed(
     looks: int,
     width: int = 1280,
     height: int = 720,
-) -> Finding:
+) -> DoctorFinding:
     """Measure both networks on noise, and say how many cameras that carries.
 
     Args:
@@ -162,10 +164,10 @@ def of_speed(
         f"frames a second, {at_least} at {LEAST_PER_SECOND:.0f}; the site has {cameras}"
     )
     if cameras <= carried:
-        return Finding("speed", State.GOOD, text, figures=figures)
+        return DoctorFinding("speed", FindingState.GOOD, text, figures=figures)
     cure = "; use a faster provider, fewer tiles or fewer cameras"
-    state = State.WARNING if cameras <= at_least else State.BAD
-    return Finding("speed", state, text + cure, figures=figures)
+    state = FindingState.WARNING if cameras <= at_least else FindingState.BAD
+    return DoctorFinding("speed", state, text + cure, figures=figures)
 
 
 def _median_s(work: Callable[[], object]) -> float:
@@ -243,12 +245,12 @@ def look_at(
     )
 
 
-def of_camera(name: str, look: Look) -> Finding:
+def of_camera(name: str, look: Look) -> DoctorFinding:
     """Whether a camera gives frames, and how fast."""
     about = f"camera {name}"
     if look.size is None:
         text = "gave no frame: it may be outside its hours, or the source is empty"
-        return Finding(about, State.BAD, text)
+        return DoctorFinding(about, FindingState.BAD, text)
     figures: dict[str, float] = {
         "width": look.size[0],
         "height": look.size[1],
@@ -259,30 +261,32 @@ def of_camera(name: str, look: Look) -> Finding:
     if look.corrupt:
         text += f", {look.corrupt} of {look.frames + look.corrupt} frames broken"
     if look.per_second is None:
-        return Finding(about, State.GOOD, f"{text}, one picture", figures=figures)
+        return DoctorFinding(about, FindingState.GOOD, f"{text}, one picture", figures=figures)
     figures["per_second"] = round(look.per_second, 2)
     text += f", {look.per_second:.1f} frames a second by their own times"
     if look.per_second < LEAST_PER_SECOND:
         cure = f"; {LEAST_PER_SECOND:.0f} are the least, so set the camera to more"
-        return Finding(about, State.BAD, text + cure, figures=figures)
-    return Finding(about, State.WARNING if look.corrupt else State.GOOD, text, figures=figures)
+        return DoctorFinding(about, FindingState.BAD, text + cure, figures=figures)
+    return DoctorFinding(
+        about, FindingState.WARNING if look.corrupt else FindingState.GOOD, text, figures=figures
+    )
 
 
-def of_plates(name: str, look: Look, lines: Sequence[Line]) -> Finding:
+def of_plates(name: str, look: Look, lines: Sequence[Line]) -> DoctorFinding:
     """Whether plates are wide enough where vehicles are to be read."""
     about = f"plates {name}"
     width = width_at(look.widths, [(line.start[1] + line.end[1]) / 2 for line in lines])
     if width is None:
         text = "no plate was seen while looking; drive one past, and ask again"
-        return Finding(about, State.SKIPPED, text)
+        return DoctorFinding(about, FindingState.SKIPPED, text)
     place = "at the line" if lines else "where they are widest"
     figures = {"plate_pixels": round(width, 1)}
     text = f"{width:.0f} px wide {place}"
     if width >= ENOUGH_PIXELS:
-        return Finding(about, State.GOOD, f"{text}, which suffices", figures=figures)
+        return DoctorFinding(about, FindingState.GOOD, f"{text}, which suffices", figures=figures)
     cure = f"; {ENOUGH_PIXELS:.0f} are enough: zoom in, move nearer, or take tiles or a region"
-    state = State.WARNING if width >= LEAST_PIXELS else State.BAD
-    return Finding(about, state, text + cure, figures=figures)
+    state = FindingState.WARNING if width >= LEAST_PIXELS else FindingState.BAD
+    return DoctorFinding(about, state, text + cure, figures=figures)
 
 
 def width_at(widths: Sequence[tuple[float, float]], where: Sequence[float]) -> float | None:

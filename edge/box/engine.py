@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import chain as chained
 from typing import Protocol
 
-from edge.box.evidence_worker import Case, EvidenceDesk
-from edge.box.intake import Arrival, Intake, StreamCounts, StreamEnd, capture
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
+from edge.box.frame_queue import FrameQueue, QueuedFrame, StreamCounts, StreamEnd, capture
 from edge.domain.imaging import Frame
 from edge.domain.vehicles import VehicleSeen
 from edge.errors import CameraError, EdgeError
@@ -84,7 +84,7 @@ class Engine:
         self,
         streams: Sequence[Stream],
         rule_book: RuleBook,
-        desk: EvidenceDesk,
+        desk: EvidenceWorker,
         *,
         on_frame: Callable[[int], None] = lambda _index: None,
         on_epoch: Callable[[VehicleCounts], None] = lambda _counts: None,
@@ -100,7 +100,7 @@ class Engine:
         self._on_turn = on_turn
         self._open: dict[tuple[int, int], _Open] = {}
         self._shutting = threading.Lock()
-        self._intake: Intake | None = None
+        self._intake: FrameQueue | None = None
         self._shut: EdgeError | None = None
 
     def shut(self, reason: EdgeError) -> None:
@@ -197,7 +197,7 @@ class Engine:
             thread.join()
         return now_s
 
-    def _observe(self, item: Arrival) -> None:
+    def _observe(self, item: QueuedFrame) -> None:
         stream = self.streams[item.stream]
         for vehicle in stream.watcher.observe(item.frame):
             self._judge(item.stream, vehicle)
@@ -211,14 +211,14 @@ class Engine:
         for stream in self.streams:
             stream.watcher.finish()
 
-    def _new_intake(self, *, keep_all: bool) -> Intake:
+    def _new_intake(self, *, keep_all: bool) -> FrameQueue:
         with self._shutting:
             if self._shut is not None:
                 raise self._shut
-            self._intake = Intake(keep_all=keep_all)
+            self._intake = FrameQueue(keep_all=keep_all)
             return self._intake
 
-    def _capture_chain(self, chain: list[int], intake: Intake, realtime: bool) -> None:  # noqa: FBT001
+    def _capture_chain(self, chain: list[int], intake: FrameQueue, realtime: bool) -> None:  # noqa: FBT001
         for index in chain:
             if intake.closed:
                 return  # the next source is not even opened
@@ -249,7 +249,7 @@ class Engine:
         )
         self.judge_s += time.perf_counter() - started
         for offence in ruling.offences:
-            self._desk.submit(Case(vehicle, offence, self._rule_book.epoch))
+            self._desk.submit(EvidenceCase(vehicle, offence, self._rule_book.epoch))
         if not vehicle.final:
             self._open[key] = state
             return

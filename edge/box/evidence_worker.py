@@ -22,7 +22,7 @@ WAITING_OFFENCES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvidenceCase:
     """One offence of one vehicle under the epoch it was judged in."""
 
     vehicle: VehicleSeen
@@ -39,7 +39,7 @@ class EvidenceCounts:
     busy_s: float = 0.0
 
 
-class EvidenceDesk:
+class EvidenceWorker:
     """Runs `store` for each case in one thread, in order.
 
     Args:
@@ -49,9 +49,9 @@ class EvidenceDesk:
     the box stops taking hits instead of losing them silently.
     """
 
-    def __init__(self, store: Callable[[Case], SealedHit]) -> None:
+    def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
         self._store = store
-        self._cases: queue.Queue[Case | None] = queue.Queue(maxsize=WAITING_OFFENCES)
+        self._cases: queue.Queue[EvidenceCase | None] = queue.Queue(maxsize=WAITING_OFFENCES)
         self._failure: EdgeError | None = None
         self._thread = threading.Thread(target=self._work, name="evidence", daemon=True)
         self.counts = EvidenceCounts()
@@ -59,7 +59,7 @@ class EvidenceDesk:
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, case: Case) -> None:
+    def submit(self, case: EvidenceCase) -> None:
         """Queue a case; waits while the queue is full.
 
         Raises:

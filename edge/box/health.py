@@ -13,7 +13,7 @@ STALLED_S = 20.0
 """A pipeline that has not come round for so long is stuck."""
 
 
-class Health:
+class BoxHealth:
     """Gathers what the parts of the box say of themselves; safe to ask from any thread.
 
     Args:

@@ -18,7 +18,7 @@ from edge.domain.counting import SMALLEST_SHOWN, coarse
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class TrafficTotals:
     """The exact counters so far; they stay inside the box.
 
     Attributes:
@@ -44,7 +44,7 @@ class Shown:
 
     Attributes:
         epochs: closed epochs.
-        vehicles, hits, analysed, dropped, stage_s: as in `Totals`, sums of what epochs showed.
+        vehicles, hits, analysed, dropped, stage_s: sums of what epochs showed.
         waiting: hits that waited when the last epoch closed: 0 for fewer than ten, else tens.
         waiting_epochs: for how many epochs in a row ten or more have waited.
     """
@@ -72,7 +72,7 @@ class ClosedEpochs:
         self, outcomes: Iterable[str], rules: Iterable[str], stages: Iterable[str]
     ) -> None:
         self._lock = threading.Lock()
-        self._before = Totals()
+        self._before = TrafficTotals()
         self._shown = Shown(
             epochs=0,
             vehicles=dict.fromkeys(outcomes, 0),
@@ -85,7 +85,7 @@ class ClosedEpochs:
         with self._lock:
             return self._shown
 
-    def close(self, totals: Totals) -> None:
+    def close(self, totals: TrafficTotals) -> None:
         """An epoch has closed.
 
         Args:

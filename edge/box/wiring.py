@@ -21,8 +21,8 @@ from pathlib import Path
 from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions, TlsFiles
 from edge.adapters.broker.publisher import Publisher, PublisherLimits, Taker
 from edge.adapters.broker.topics import BoxTopics
-from edge.adapters.cameras.decoder import Order
-from edge.adapters.cameras.decoder_request import order_of, shown_address
+from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.decoder_request import request_for, shown_address
 from edge.adapters.cameras.guarded_camera import GuardedCamera, masked_cells
 from edge.adapters.cameras.jpeg import encode_jpeg
 from edge.adapters.cameras.live_camera import CameraStatus, LiveCamera
@@ -33,7 +33,7 @@ from edge.adapters.host.metrics import CameraFigures, Listen, Questions, State, 
 from edge.adapters.host.service_manager import ServiceManager
 from edge.adapters.host.system import SystemClock, product_version, random_bytes
 from edge.adapters.host.thermometers import temperatures
-from edge.adapters.models.loading import Eyes, load_eyes
+from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.second_look import SecondLook
 from edge.adapters.models.weights import Manifest, WeightsInUse
 from edge.adapters.state.archive import Archive
@@ -47,11 +47,11 @@ from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.box.clock_watch import ClockWatch
 from edge.box.engine import Engine, Stream, VehicleCounts
-from edge.box.evidence_worker import Case, EvidenceDesk
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.box.gatekeeper import Gatekeeper
-from edge.box.health import STALLED_S, Health
+from edge.box.health import STALLED_S, BoxHealth
 from edge.box.summary import RunSummary, StreamSummary
-from edge.box.traffic import ClosedEpochs, Totals
+from edge.box.traffic import ClosedEpochs, TrafficTotals
 from edge.domain.counting import coarse
 from edge.errors import (
     CameraError,
@@ -67,7 +67,7 @@ from edge.pipeline.ports import Camera, Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.pipeline.watcher import VehicleWatcher, settings_for
 from edge.policy.bundles import MAX_BUNDLE_BYTES
-from edge.policy.gate import Condition, Facts, refusal
+from edge.policy.gate import Condition, GateFacts, refusal
 from edge.policy.model import Policy
 from edge.policy.signatures import SIGNATURES_FILE, PolicySignatures, read_signatures
 from edge.policy.suspension import suspension_terms
@@ -272,14 +272,14 @@ def open_cameras(site: SiteFolder, sources: Sequence[Source]) -> tuple[Camera, .
     return tuple(found.values())
 
 
-def site_eyes(site: SiteFolder, manifest: Manifest | None = None) -> Eyes:
+def site_models(site: SiteFolder, manifest: Manifest | None = None) -> PlateModels:
     """The networks that site.yaml names, on what it names.
 
     Raises:
         ModelError: they cannot be had.
     """
     models = site.site.models
-    return load_eyes(
+    return load_plate_models(
         manifest or Manifest.load(),
         models.detector,
         models.reader,
@@ -330,7 +330,7 @@ def run_site(
     authorities = _authorities(site)
     broker = _broker_options(site)
     manifest = manifest or Manifest.load()
-    eyes = site_eyes(site, manifest)
+    eyes = site_models(site, manifest)
     if box_keys.trial:
         log.warning("%s: these are trial keys; never use them at a real site", site.keys_folder)
     with contextlib.ExitStack() as cleanup:
@@ -346,7 +346,7 @@ def run_site(
             site.policy.epoch_minutes * 60,
             site.policy.competences(),
         )
-        desk = EvidenceDesk(_store(site, storage, publisher, box_keys, authorities, drain_s))
+        desk = EvidenceWorker(_store(site, storage, publisher, box_keys, authorities, drain_s))
         cameras = _cameras(site, recorded, feeds, clock)
         streams = tuple(_stream(site, eyes, camera) for camera in cameras)
         traffic = ClosedEpochs(
@@ -437,10 +437,10 @@ def _storage(site: SiteFolder, box_keys: BoxKeys) -> Iterator[_Storage]:
 def _run(  # noqa: PLR0913 - the last step of the wiring holds all the wires
     site: SiteFolder,
     engine: Engine,
-    desk: EvidenceDesk,
+    desk: EvidenceWorker,
     storage: _Storage,
     publisher: Publisher,
-    condition: Health,
+    condition: BoxHealth,
     on_epoch: Callable[[VehicleCounts], None],
     rule_book: RuleBook,
     realtime: bool,  # noqa: FBT001
@@ -508,7 +508,7 @@ def _how(failure: EdgeError | None, interrupted: KeyboardInterrupt | None) -> st
 def _summary(
     site: SiteFolder,
     engine: Engine,
-    desk: EvidenceDesk,
+    desk: EvidenceWorker,
     rule_book: RuleBook,
     *,
     delivered: int,
@@ -580,14 +580,14 @@ def _condition(
     traffic: ClosedEpochs,
     clock: Clock,
     patience_s: float,
-) -> Health:
+) -> BoxHealth:
     """What the box knows of itself, from all its parts."""
 
     def broker() -> tuple[bool, int]:
         state = publisher.state
         return state.connected, state.connections
 
-    return Health(
+    return BoxHealth(
         version=product_version(),
         site=site.site.site,
         box=site.site.box,
@@ -640,7 +640,7 @@ def _live_status(stream: Stream) -> CameraStatus | None:
 
 @contextlib.contextmanager
 def _telling(
-    site: SiteFolder, condition: Health, gatekeeper: Gatekeeper, publisher: Publisher
+    site: SiteFolder, condition: BoxHealth, gatekeeper: Gatekeeper, publisher: Publisher
 ) -> Iterator[None]:
     """The service manager and the telemetry's listeners are told, until the block ends."""
     condition.watch("gatekeeper", gatekeeper.is_alive)
@@ -664,8 +664,8 @@ def _telling(
         yield
 
 
-def _totals(engine: Engine, desk: EvidenceDesk, outbox: Outbox) -> Totals:
-    return Totals(
+def _totals(engine: Engine, desk: EvidenceWorker, outbox: Outbox) -> TrafficTotals:
+    return TrafficTotals(
         vehicles={each.value: engine.counts.outcomes[each] for each in ReadOutcome},
         hits=dict(desk.counts.by_rule),
         analysed=sum(stream.analysed for stream in engine.streams),
@@ -675,7 +675,7 @@ def _totals(engine: Engine, desk: EvidenceDesk, outbox: Outbox) -> Totals:
     )
 
 
-def _stage_ms(engine: Engine, desk: EvidenceDesk) -> dict[str, float]:
+def _stage_ms(engine: Engine, desk: EvidenceWorker) -> dict[str, float]:
     seconds = {"decode": sum(stream.counts.decode_s for stream in engine.streams)}
     for stream in engine.streams:
         for stage, spent in stream.watcher.stage_seconds.items():
@@ -775,7 +775,7 @@ class _Gate:
         self._state = PolicyState(site.state_folder)
         self.signatures = read_signatures(site.folder / SIGNATURES_FILE)
         self._dpia = FileDigest(site.resolve(site.policy.dpia.file))
-        self._facts = Facts(
+        self._facts = GateFacts(
             policy=site.policy,
             signatures=self.signatures,
             box=site.site.box,
@@ -869,9 +869,9 @@ def _live_camera(site: SiteFolder, name: str, clock: Clock) -> LiveCamera:
     if live is None:
         raise ConfigError(f"{site.folder / 'site.yaml'}: cameras.{name}.live is missing; add it")
 
-    def order() -> Order:
+    def order() -> DecoderRequest:
         password = site.camera_password(name, os.environ)
-        return order_of(live, password, site.camera_authorities(name))
+        return request_for(live, password, site.camera_authorities(name))
 
     order()  # a password or an authority that is not there is said before anything starts
     return LiveCamera(
@@ -884,7 +884,7 @@ def _live_camera(site: SiteFolder, name: str, clock: Clock) -> LiveCamera:
     )
 
 
-def _stream(site: SiteFolder, eyes: Eyes, camera: RecordedCamera | LiveCamera) -> Stream:
+def _stream(site: SiteFolder, eyes: PlateModels, camera: RecordedCamera | LiveCamera) -> Stream:
     detector = _looking_twice(eyes.detector, site.site.cameras[camera.name].second_look)
     attention = Attention()
     if isinstance(camera, LiveCamera):
@@ -993,7 +993,7 @@ def _store(
     box_keys: BoxKeys,
     authorities: dict[str, AuthorityPublicKeys],
     patience_s: float,
-) -> Callable[[Case], SealedHit]:
+) -> Callable[[EvidenceCase], SealedHit]:
     """What the evidence thread does with a case: make a hit and put it in the outbox."""
     outbox, clock = storage.outbox, storage.clock
     topics = _topics(site)
@@ -1008,7 +1008,7 @@ def _store(
         encode=encode_jpeg,
     )
 
-    def store(case: Case) -> SealedHit:
+    def store(case: EvidenceCase) -> SealedHit:
         rule = case.offence.rule
         hit = maker.make(case.vehicle, case.offence, case.epoch, outbox.next_counter())
         retention = _retention(site, rule.purpose)
@@ -1044,7 +1044,7 @@ class _EpochRecord:
     """
 
     def __init__(
-        self, publisher: Publisher, desk: EvidenceDesk, storage: _Storage, rule_book: RuleBook
+        self, publisher: Publisher, desk: EvidenceWorker, storage: _Storage, rule_book: RuleBook
     ) -> None:
         self._publisher = publisher
         self._desk = desk

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from edge.adapters.models.second_look import SecondLook
 from edge.cli.evaluate_images import images
 from edge.cli.labels import distance, read_table
-from edge.domain.accuracy import ReadOutcome, calibration_error
+from edge.domain.accuracy import ScoredRead, calibration_error
 from edge.domain.intervals import wilson
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import CameraError, ConfigError, UsageError
@@ -26,7 +26,7 @@ from edge.site.settings import SecondLook as Look
 
 if TYPE_CHECKING:
     from edge.adapters.cameras.recordings import RecordedCamera
-    from edge.adapters.models.loading import Eyes
+    from edge.adapters.models.loading import PlateModels
     from edge.domain.imaging import Frame
 
 app = typer.Typer(
@@ -61,7 +61,7 @@ class ClipScore:
     frames: int = 0
     wall_s: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict)
-    outcomes: list[ReadOutcome] = field(default_factory=list)
+    outcomes: list[ScoredRead] = field(default_factory=list)
     reads: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -168,7 +168,7 @@ def clips(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from edge.adapters.models.loading import load_eyes
+    from edge.adapters.models.loading import load_plate_models
     from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, clips_page, require_writable, write_page
 
@@ -178,7 +178,9 @@ def clips(
     except ConfigError as error:
         raise UsageError(error.message) from None
     page = None if report is None else require_writable(report, "accuracy-clips.html")
-    eyes = load_eyes(Manifest.load(manifest), detector, reader, provider, threads, pair=models)
+    eyes = load_plate_models(
+        Manifest.load(manifest), detector, reader, provider, threads, pair=models
+    )
     measured = Measured.now(eyes, labels, provider, threads)
     seeing = replace(eyes, detector=SecondLook.around(eyes.detector, look))
     scores: list[ClipScore] = []
@@ -221,7 +223,7 @@ def _run_clip(
     path: Path,
     clip: str,
     plates: list[PlateText],
-    eyes: Eyes,
+    eyes: PlateModels,
     show_reads: bool,
 ) -> ClipScore:
     from edge.adapters.cameras.recordings import open_recordings
@@ -255,7 +257,7 @@ def _run_clip(
     read = [v for v in seen if v.consensus is not None]
     score = score_clip(clip, plates, [v.consensus.best.text for v in read if v.consensus])
     score.outcomes = [
-        ReadOutcome(v.consensus.posterior, any(v.consensus.best.text == one for one in plates))
+        ScoredRead(v.consensus.posterior, any(v.consensus.best.text == one for one in plates))
         for v in read
         if v.consensus is not None
     ]

@@ -19,7 +19,7 @@ from edge.errors import ConfigError, EdgeError
 if TYPE_CHECKING:
     from edge.adapters.broker.mqtt import BrokerOptions, TlsFiles
     from edge.authority.store import RuleStatistics, StoredHit
-    from edge.authority.tail import Arrival
+    from edge.authority.tail import ReceivedMessage
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
 REJECT_HELP = "misread, wrong-vehicle, exempt, no-offence, unusable-picture or duplicate."
@@ -108,7 +108,7 @@ def tail(
     counts: Counter[str] = Counter()
     stored: list[str] = []
 
-    def arrived(arrival: Arrival) -> None:
+    def arrived(arrival: ReceivedMessage) -> None:
         counts[arrival.fate.value] += 1
         if as_json and arrival.fate is Fate.STORED and arrival.hit is not None:
             stored.append(arrival.hit.hit_id)

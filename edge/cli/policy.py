@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from edge.formats.signing import SigningKey
-    from edge.policy.activation import Activation
+    from edge.policy.activation import ActivationRecord
     from edge.policy.diff import Change
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
@@ -164,10 +164,10 @@ def diff(
 
     A widening takes the signatures of every role and a new DPIA, a narrowing one signer.
     """
-    from edge.policy.diff import Direction, changes
+    from edge.policy.diff import ChangeEffect, changes
 
     found = changes(_policy_at(old), _policy_at(new))
-    widens = any(one.direction is Direction.WIDENING for one in found)
+    widens = any(one.direction is ChangeEffect.WIDENING for one in found)
     if as_json:
         document = {
             "schema": "edge-anpr/policy-diff/1",
@@ -283,7 +283,7 @@ def _put_in_force(
 def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     """Enter in the box's audit log what comes into force, or goes on for longer."""
     from edge.adapters.state.audit_log import open_box_audit
-    from edge.policy.diff import Direction, changes
+    from edge.policy.diff import ChangeEffect, changes
     from edge.privacy.audit import PolicyChanged
     from edge.privacy.keys import BoxKeys
     from edge.site.folder import read_box_folders
@@ -291,7 +291,7 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     box = read_box_folders(site)
     same = before is not None and before.sha256() == policy.sha256()
     widening = before is None or any(
-        one.direction is Direction.WIDENING for one in changes(before, policy)
+        one.direction is ChangeEffect.WIDENING for one in changes(before, policy)
     )
     with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
         audit.append(
@@ -303,7 +303,7 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
         )
 
 
-def _say_lease(made: Activation, now: datetime, *, as_json: bool, out: Path | None) -> None:
+def _say_lease(made: ActivationRecord, now: datetime, *, as_json: bool, out: Path | None) -> None:
     if as_json:
         typer.echo(made.lease.model_dump_json())
         return
@@ -361,7 +361,7 @@ def _require_signer(policy: Policy, key: SigningKey) -> None:
         )
 
 
-def _read_record(file: Path) -> Activation:
+def _read_record(file: Path) -> ActivationRecord:
     from edge.formats.yaml_document import read_text
     from edge.policy.activation import MAX_BYTES, read_activation
 

@@ -153,13 +153,13 @@ def _detector(
     """The detector and its threshold; none where nothing is revealed: masking needs no model."""
     if level is RevealLevel.NONE:
         return None, 1.0
-    from edge.adapters.models.loading import load_eyes
+    from edge.adapters.models.loading import load_plate_models
     from edge.adapters.models.second_look import SecondLook
     from edge.adapters.models.weights import Manifest
     from edge.cli.evaluate import parse_second_look
 
     look = parse_second_look(second_look)
-    eyes = load_eyes(Manifest.load(), detector=name)
+    eyes = load_plate_models(Manifest.load(), detector=name)
     return SecondLook.around(eyes.detector, look), eyes.threshold
 
 

@@ -65,9 +65,3 @@ class Clock(Protocol):
     def utc(self) -> datetime:
         """The wall clock, aware, UTC: for validity dates and time stamps only."""
         ...
-
-
-class Randomness(Protocol):
-    """Unpredictable bytes."""
-
-    def bytes(self, count: int) -> bytes: ...

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from edge.adapters.cameras.jpeg import encode_jpeg
-from edge.adapters.models.loading import Eyes, load_eyes
+from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Pixels, PlatePatch, without_duplicates
 from edge.domain.pseudonym import Candidate, PlateToken
@@ -38,8 +38,8 @@ REVEALING = [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS]
 
 
 @cache
-def eyes() -> Eyes:
-    return load_eyes(Manifest.load())
+def eyes() -> PlateModels:
+    return load_plate_models(Manifest.load())
 
 
 @cache

@@ -36,7 +36,7 @@ from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.statistics import StatisticsFile
 from edge.box.engine import VehicleCounts
-from edge.box.evidence_worker import Case, EvidenceDesk
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.box.wiring import _EpochRecord, _Storage
 from edge.formats.signing import SigningKey
 from edge.pipeline.evidence import SealedHit
@@ -276,10 +276,10 @@ class Rotation(Scenario):
                 jitter=lambda: 0.0,
             )
             rules = RuleBook((), SaltChain(SITE, BOX, random_bytes), lambda _list: (), 900, {})
-            yield _EpochRecord(publisher, EvidenceDesk(_nothing), storage, rules), storage
+            yield _EpochRecord(publisher, EvidenceWorker(_nothing), storage, rules), storage
 
 
-def _nothing(_case: Case) -> SealedHit:
+def _nothing(_case: EvidenceCase) -> SealedHit:
     raise AssertionError
 
 

@@ -19,9 +19,9 @@ from edge.adapters.host.metrics import (
     TelemetryServer,
 )
 from edge.box.engine import Engine, Stream, VehicleCounts
-from edge.box.evidence_worker import EvidenceDesk
-from edge.box.health import Health
-from edge.box.traffic import ClosedEpochs, Totals
+from edge.box.evidence_worker import EvidenceWorker
+from edge.box.health import BoxHealth
+from edge.box.traffic import ClosedEpochs, TrafficTotals
 from edge.domain.vehicles import VehicleSeen
 from edge.errors import ConfigError
 from edge.pipeline.evidence import SealedHit
@@ -64,7 +64,7 @@ class StillClock:
 
 
 @contextmanager
-def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, Health]]:
+def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHealth]]:
     """A street on which these vehicles passed in the one epoch that has closed."""
     rules = (HOTLIST, WRONG_WAY)
     watcher = ScriptedWatcher([(one,) for one in passing], at_end=())
@@ -73,12 +73,12 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, Health
     book = RuleBook(
         rules, SaltChain("street", "box-1", lambda n: b"x" * n), lambda _: [ENTRY], 30, COMPETENCES
     )
-    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     traffic = ClosedEpochs([o.value for o in ReadOutcome], [r.id for r in rules], ["detect"])
 
     def on_epoch(counts: VehicleCounts) -> None:
         traffic.close(
-            Totals(
+            TrafficTotals(
                 vehicles={each.value: counts.outcomes[each] for each in ReadOutcome},
                 hits=dict(desk.counts.by_rule),
                 analysed=stream.analysed,
@@ -87,7 +87,7 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, Health
             )
         )
 
-    health = Health(
+    health = BoxHealth(
         version="1.0",
         site="street",
         box="box-1",

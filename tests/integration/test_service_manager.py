@@ -14,8 +14,8 @@ import pytest
 
 from edge.adapters.host.service_manager import ServiceManager
 from edge.box.engine import Engine, Stream
-from edge.box.evidence_worker import EvidenceDesk
-from edge.box.health import Health
+from edge.box.evidence_worker import EvidenceWorker
+from edge.box.health import BoxHealth
 from edge.box.traffic import ClosedEpochs
 from edge.domain.imaging import Frame
 from edge.domain.vehicles import VehicleSeen
@@ -69,7 +69,7 @@ class HungWatcher(ScriptedWatcher):
 
 def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> None:
     release = threading.Event()
-    health = Health(
+    health = BoxHealth(
         version="1",
         site="street",
         box="box-1",
@@ -89,7 +89,7 @@ def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> No
         900,
         COMPETENCES,
     )
-    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     engine = Engine(
         [Stream(ScriptedCamera(2), "clip", HungWatcher(release))],
         book,
@@ -123,7 +123,7 @@ def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> N
     book = RuleBook(
         [HOTLIST], SaltChain("s", "b", lambda n: b"x" * n), lambda _: (), 1, COMPETENCES
     )
-    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     closed: list[int] = []
     engine = Engine(
         [Stream(Silent(1), "clip", ScriptedWatcher([], ()))],

@@ -27,7 +27,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from typing_extensions import Self
 
-from edge.adapters.cameras.decoder_request import order_of, shown_address
+from edge.adapters.cameras.decoder_request import request_for, shown_address
 from edge.adapters.cameras.live_camera import STALE_S, CameraState, LiveCamera
 from edge.adapters.host.system import SystemClock
 from edge.domain.imaging import Frame, Pixels
@@ -363,7 +363,7 @@ def watching(
     camera = LiveCamera(
         "cam-1",
         shown_address(live),
-        lambda: order_of(live, password, authorities),
+        lambda: request_for(live, password, authorities),
         clock=clock or SystemClock(),
         jitter=lambda: jitter,
         stale_s=stale_s,

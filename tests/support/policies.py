@@ -14,7 +14,7 @@ from typing import Any
 from edge.formats.signing import SigningKey
 from edge.formats.yaml_document import parse_document
 from edge.policy.activation import InForce, activate
-from edge.policy.gate import Facts
+from edge.policy.gate import GateFacts
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures, add_signature
 from tests.support.example import DPIA, POLICY
@@ -81,9 +81,9 @@ def in_force(what: Policy, now: datetime = NOON, box: str = BOX) -> InForce:
     return InForce(activation=activate(what, box, key, now), policy=what, signatures=signed(what))
 
 
-def facts(what: Policy, **changed: Any) -> Facts:
+def facts(what: Policy, **changed: Any) -> GateFacts:
     """All that the gate wants, for a policy that was activated at noon."""
-    return Facts(
+    return GateFacts(
         **{
             "policy": what,
             "signatures": signed(what),

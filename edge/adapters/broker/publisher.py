@@ -46,8 +46,8 @@ from edge.adapters.broker.mqtt import (
     Will,
 )
 from edge.adapters.broker.topics import BoxTopics
-from edge.adapters.host.rate_limit import Seldom
-from edge.adapters.state.outbox import Outbox, StoredHit
+from edge.adapters.host.rate_limit import RateLimit
+from edge.adapters.state.outbox import Outbox, QueuedHit
 from edge.domain.counting import coarse
 from edge.errors import EdgeError, PublishError
 from edge.pipeline.ports import Clock
@@ -92,7 +92,7 @@ class Availability(BaseModel):
         return self.model_dump_json(by_alias=True).encode()
 
 
-class Health(BaseModel):
+class HealthMessage(BaseModel):
     """Coarse counters: `"<10"`, or rounded down to tens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
@@ -242,7 +242,7 @@ class Publisher:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._availability = self._availability_of("online", "running")
-        self._health: Health | None = None
+        self._health: HealthMessage | None = None
         self._checkpoints: deque[bytes] = deque(maxlen=_CHECKPOINTS_WAITING)
         # The fields below are written by the thread alone.
         self._held_hits: dict[str, _Rest] = {}
@@ -256,7 +256,7 @@ class Publisher:
         self._expired = 0
         self._expiry_check_due = 0.0
         self._said_unheard = False
-        self._seldom = Seldom(clock.monotonic)
+        self._seldom = RateLimit(clock.monotonic)
         self._connection_problem: EdgeError | None = None
         self._refusal: EdgeError | None = None
 
@@ -306,7 +306,7 @@ class Publisher:
 
     def publish_health(self, counters: Mapping[str, int]) -> None:
         """Publish counters, made coarse here; only the newest waits for a lost broker."""
-        health = Health(
+        health = HealthMessage(
             site=self._topics.site,
             box=self._topics.box,
             counters={name: coarse(count) for name, count in counters.items()},
@@ -417,14 +417,14 @@ class Publisher:
                 self._checkpoints.remove(note)
         return wanted
 
-    def _next_hit(self) -> StoredHit | None:
+    def _next_hit(self) -> QueuedHit | None:
         now = self._clock.monotonic()
         return self._outbox.next_pending(
             held_cameras=[name for name, rest in self._held_cameras.items() if rest.due > now],
             held_hits=[hit_id for hit_id, rest in self._held_hits.items() if rest.due > now],
         )
 
-    def _deliver(self, link: BrokerLink, hit: StoredHit) -> None:
+    def _deliver(self, link: BrokerLink, hit: QueuedHit) -> None:
         """Publish one hit; whatever goes wrong, it stays in the outbox."""
         left_s = int((hit.expires_at - self._clock.utc()).total_seconds())
         if left_s <= 0:
@@ -455,7 +455,7 @@ class Publisher:
         else:
             self._hold(self._held_cameras, hit.camera, refusal)
 
-    def _require_under_cap(self, hit: StoredHit) -> None:
+    def _require_under_cap(self, hit: QueuedHit) -> None:
         if len(hit.payload) > self._limits.payload_cap_bytes:
             raise TooLargeError(
                 f"a hit of {len(hit.payload)} bytes is over the cap of "
@@ -463,7 +463,7 @@ class Publisher:
                 "broker.payload_cap_kib"
             )
 
-    def _delivered(self, hit: StoredHit, reason: int) -> None:
+    def _delivered(self, hit: QueuedHit, reason: int) -> None:
         self._acknowledged += 1
         self._cuts.pop(hit.hit_id, None)
         self._held_hits.pop(hit.hit_id, None)
@@ -481,7 +481,7 @@ class Publisher:
             self._outbox.delete(hit.hit_id)
         _LOG.debug("PUBACK for a hit; %d so far", self._acknowledged)
 
-    def _count_cut(self, hit: StoredHit) -> None:
+    def _count_cut(self, hit: QueuedHit) -> None:
         cuts = self._cuts[hit.hit_id] = self._cuts.get(hit.hit_id, 0) + 1
         if cuts >= _CUTS_BEFORE_HOLD:
             error = PublishError(

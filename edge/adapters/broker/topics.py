@@ -33,7 +33,7 @@ _RESERVED = frozenset({"audit", "availability", "command", "health", "lists", "r
 _NO_LIST = "hit"
 
 
-class Kind(Enum):
+class TopicKind(Enum):
     """What a topic carries."""
 
     HIT = "hit"
@@ -49,7 +49,7 @@ class Kind(Enum):
 class TopicName:
     """A topic taken apart; `camera` is None for all but hits."""
 
-    kind: Kind
+    kind: TopicKind
     site: str
     box: str
     camera: str | None
@@ -182,11 +182,11 @@ def parse(topic: str) -> TopicName | None:
         return None
     match levels[1:]:
         case [site, box, camera, "hit"] if camera not in _RESERVED:
-            return TopicName(Kind.HIT, site, box, camera)
+            return TopicName(TopicKind.HIT, site, box, camera)
         case [site, box, "audit" | "availability" | "health" | "receipt" | "command" as kind]:
-            return TopicName(Kind(kind), site, box, None)
+            return TopicName(TopicKind(kind), site, box, None)
         case [site, box, "lists", list_id] if list_id != _NO_LIST:
-            return TopicName(Kind.LIST, site, box, None)
+            return TopicName(TopicKind.LIST, site, box, None)
         case _:
             return None
 

@@ -1,7 +1,7 @@
 """The decoder process: opens one live source, once, and writes its frames to a pipe.
 
-`python -m edge.adapters.cameras.decoder FD` reads one line of JSON on standard input (`Order`) and
-writes messages to the descriptor until the source ends or the reader is gone. It is a process
+`python -m edge.adapters.cameras.decoder FD` reads one line of JSON on standard input
+(`DecoderRequest`) and writes messages to the descriptor until the source ends or the reader is gone. It is a process
 of its own because only a process can always be cut off: a driver that hangs, a resolver that
 hangs and a library that crashes on what a camera sends take nothing with them but this. It
 holds no key, no list and no setting but the address it was given.
@@ -76,7 +76,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DecoderRequest:
     """What the decoder is to open.
 
     Attributes:
@@ -108,7 +108,7 @@ class Order:
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
-    def parse(cls, line: str) -> Order:
+    def parse(cls, line: str) -> DecoderRequest:
         said = json.loads(line)
         return cls(**{**said, "pipeline": tuple(said["pipeline"])})
 
@@ -127,7 +127,7 @@ def main() -> None:
     writer = _Writer(out)
     try:
         with contextlib.suppress(BrokenPipeError):
-            _decode(Order.parse(line), writer)
+            _decode(DecoderRequest.parse(line), writer)
             writer.end("ended")
     except SourceError as error:
         writer.end(str(error))
@@ -172,7 +172,7 @@ class _Writer:
             view = view[os.write(self._descriptor, view) :]
 
 
-def _decode(order: Order, writer: _Writer) -> None:
+def _decode(order: DecoderRequest, writer: _Writer) -> None:
     # A decoder that lost something conceals it and says so nowhere but in its log.
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
@@ -239,7 +239,7 @@ def _is_complaint(entry: tuple[int, str, str]) -> bool:
     return level <= av.logging.ERROR or text.startswith("concealing ")
 
 
-def _opened(order: Order, cleanup: ExitStack) -> av.container.InputContainer:
+def _opened(order: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
     source: str | IO[bytes] = order.address
     if order.pipeline:
         source = _launched(order.pipeline, cleanup)
@@ -310,7 +310,7 @@ def _word(error: Exception, *, opened: bool) -> str:
     return words.get(number or 0, "lost" if opened else "no-stream")
 
 
-def _refusal(order: Order) -> str:
+def _refusal(order: DecoderRequest) -> str:
     """Why the library broke a handshake off: it has no word for that, so it is looked for here.
 
     What comes out is a reason and no more: nothing is ever opened on the strength of it.

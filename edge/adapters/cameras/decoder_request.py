@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from edge.adapters.cameras.decoder import Order
+from edge.adapters.cameras.decoder import DecoderRequest
 from edge.errors import ConfigError
 from edge.site.settings import DeviceCamera, HttpCamera, LiveCamera, PipelineCamera, RtspCamera
 
@@ -33,9 +33,9 @@ def shown_address(live: LiveCamera) -> str:
     return live.device if isinstance(live, DeviceCamera) else "pipeline"
 
 
-def order_of(
+def request_for(
     live: LiveCamera, password: str | None = None, authorities: Path | None = None
-) -> Order:
+) -> DecoderRequest:
     """What the decoder is to open.
 
     Args:
@@ -48,7 +48,7 @@ def order_of(
         ConfigError: the file of authorities is none, or the system has none.
     """
     if isinstance(live, RtspCamera):
-        return Order(
+        return DecoderRequest(
             _with_login(live.url, live.username, password),
             format="rtsp",
             options={
@@ -63,7 +63,7 @@ def order_of(
             },
         )
     if isinstance(live, HttpCamera):
-        return Order(
+        return DecoderRequest(
             _with_login(live.url, live.username, password),
             options={
                 # A page may lead to another, but not from what is verified to what is not.
@@ -82,12 +82,12 @@ def order_of(
             "framerate": str(live.per_second) if live.per_second else None,
             "input_format": live.pixels,
         }
-        return Order(
+        return DecoderRequest(
             live.device,
             format="v4l2",
             options={name: value for name, value in wanted.items() if value is not None},
         )
-    return Order("", format="yuv4mpegpipe", pipeline=_launch(live), stamped=False)
+    return DecoderRequest("", format="yuv4mpegpipe", pipeline=_launch(live), stamped=False)
 
 
 def _verification(live: RtspCamera | HttpCamera, authorities: Path | None) -> dict[str, str]:

@@ -26,7 +26,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.adapters.cameras.decoder import END, FRAME, GLANCE, HEADER, UNWANTED, WANTED, Order
+from edge.adapters.cameras.decoder import (
+    END,
+    FRAME,
+    GLANCE,
+    HEADER,
+    UNWANTED,
+    WANTED,
+    DecoderRequest,
+)
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.motion import Cells, cells_shape
 from edge.domain.stream_time import FrameRate, StreamTime, retry_delay_s
@@ -176,7 +184,7 @@ class LiveCamera:
         self,
         name: str,
         shown: str,
-        order: Callable[[], Order],
+        order: Callable[[], DecoderRequest],
         *,
         clock: Clock,
         jitter: Callable[[], float],
@@ -431,7 +439,7 @@ class _Decoder:
             )
         os.close(theirs)
 
-    def begin(self, order: Order) -> None:
+    def begin(self, order: DecoderRequest) -> None:
         """Tell it what to open; on standard input, which nobody else can see."""
         self.tell(order.line())
 

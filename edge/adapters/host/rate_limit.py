@@ -9,7 +9,7 @@ SAY_EVERY_S = 60.0
 """Whoever may write to a box's topics must not fill its journal or its audit log."""
 
 
-class Seldom:
+class RateLimit:
     """Lets each kind of event through once in a while; safe to use from several threads.
 
     Args:

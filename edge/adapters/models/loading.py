@@ -11,7 +11,7 @@ from edge.pipeline.ports import PlateDetector, PlateReader
 
 
 @dataclass(frozen=True, slots=True)
-class Eyes:
+class PlateModels:
     """What sees and what reads, calibrated.
 
     `threshold` is the detector's: a detection with at least this score counts as a plate. The
@@ -25,7 +25,7 @@ class Eyes:
     reader_weights: Weights
 
 
-def load_eyes(
+def load_plate_models(
     manifest: Manifest,
     detector: str | None = None,
     reader: str | None = None,
@@ -33,7 +33,7 @@ def load_eyes(
     threads: int = 1,
     *,
     pair: str | None = None,
-) -> Eyes:
+) -> PlateModels:
     """Open both networks: by their names, else those of a pair, else of the default pair.
 
     Raises:
@@ -42,7 +42,7 @@ def load_eyes(
     halves = manifest.pair(pair or manifest.default_pair)
     seeing = manifest.find(detector or halves.detector, Contract.DETECTOR)
     reading = manifest.find(reader or halves.reader, Contract.READER)
-    return Eyes(
+    return PlateModels(
         open_detector(seeing, provider, threads),
         open_reader(reading, provider, threads),
         threshold_of(seeing),

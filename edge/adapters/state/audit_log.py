@@ -28,9 +28,9 @@ from edge.formats.signing import PublicKey
 from edge.privacy.audit import (
     Chain,
     Checkpoint,
+    CheckpointSigner,
     Event,
     KeyInUse,
-    Signer,
     VerifiedLog,
     box_log,
     parse_checkpoints,
@@ -53,7 +53,7 @@ class AuditTrail:
         path: Path,
         descriptor: int,
         chain: Chain,
-        signer: Signer,
+        signer: CheckpointSigner,
         utc: Callable[[], datetime],
     ) -> None:
         self._path = path
@@ -70,7 +70,7 @@ class AuditTrail:
         cls,
         folder: Path,
         origin: str,
-        signer: Signer,
+        signer: CheckpointSigner,
         utc: Callable[[], datetime],
         *,
         known: Collection[PublicKey] = (),

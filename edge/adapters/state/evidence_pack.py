@@ -39,7 +39,7 @@ from edge.adapters.models.weights import WeightsInUse
 from edge.adapters.state.archive import KEPT, Archive
 from edge.adapters.state.audit_log import FILE_NAME as LOG_FILE
 from edge.adapters.state.statistics import FILE_NAME as STATISTICS_FILE
-from edge.adapters.state.statistics import EpochStatistics, StatisticsFile, Totals, totals
+from edge.adapters.state.statistics import CountTotals, EpochStatistics, StatisticsFile, totals
 from edge.errors import AuditError, EdgeError, KeyFileError
 from edge.formats.signing import PublicKey, PublicKeyText, signed_bytes
 from edge.policy.model import Policy
@@ -150,7 +150,7 @@ class VerifiedPack:
     log: VerifiedLog
     policies: tuple[PackedPolicy, ...]
     weights: tuple[WeightsInUse, ...]
-    statistics: Totals
+    statistics: CountTotals
     accuracy: AccuracyFigures | None
     vouched: bool
 

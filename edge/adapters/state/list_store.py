@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.adapters.host.rate_limit import Seldom
+from edge.adapters.host.rate_limit import RateLimit
 from edge.adapters.state.state_folder import (
     exclusive,
     read_file,
@@ -143,7 +143,7 @@ class ListStore:
     ) -> None:
         require_known(folder)
         self._record = record
-        self._refused = Seldom(lambda: self.now().timestamp())
+        self._refused = RateLimit(lambda: self.now().timestamp())
         self._bundles = folder / FOLDER_NAME
         self._counters = folder / COUNTERS_NAME
         self._lock = folder / f"{COUNTERS_NAME}.lock"

@@ -96,7 +96,7 @@ class OutboxFull(OutboxError):  # noqa: N818 - reads as the state it names
 
 
 @dataclass(frozen=True, slots=True)
-class StoredHit:
+class QueuedHit:
     """One sealed hit in the outbox; `payload` is what goes out, byte for byte."""
 
     hit_id: str
@@ -240,7 +240,7 @@ class Outbox:
 
     def next_pending(
         self, *, held_cameras: Collection[str] = (), held_hits: Collection[str] = ()
-    ) -> StoredHit | None:
+    ) -> QueuedHit | None:
         """The oldest hit that is due for publishing; None when there is none.
 
         Args:
@@ -258,7 +258,7 @@ class Outbox:
             hit_id, camera, topic, receipt_required, expires_at = rows[0]
             payload = self.find(hit_id)
             if payload is not None:
-                return StoredHit(
+                return QueuedHit(
                     hit_id=hit_id,
                     camera=camera,
                     topic=topic,

@@ -126,7 +126,7 @@ class StatisticsFile:
         return found
 
 
-class Totals(BaseModel):
+class CountTotals(BaseModel):
     """Sums over epochs. A count under ten adds nothing, so each sum is a lower bound."""
 
     model_config = ConfigDict(frozen=True)
@@ -138,7 +138,7 @@ class Totals(BaseModel):
     hits_at_least: dict[str, int]
 
 
-def totals(epochs: Iterable[EpochStatistics]) -> Totals:
+def totals(epochs: Iterable[EpochStatistics]) -> CountTotals:
     """What all epochs together say at least."""
     every = tuple(epochs)
     vehicles: dict[str, int] = {}
@@ -148,7 +148,7 @@ def totals(epochs: Iterable[EpochStatistics]) -> Totals:
             vehicles[name] = vehicles.get(name, 0) + _at_least(count)
         for rule, count in epoch.hits.items():
             hits[rule] = hits.get(rule, 0) + _at_least(count)
-    return Totals(
+    return CountTotals(
         epochs=len(every),
         first=every[0].closed_at if every else None,
         last=every[-1].closed_at if every else None,

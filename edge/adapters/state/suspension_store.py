@@ -18,7 +18,7 @@ from edge.policy.suspension import (
     parse_order,
     parse_state,
 )
-from edge.privacy.audit import Event, Suspension
+from edge.privacy.audit import Event, SuspensionChanged
 
 FILE_NAME = "suspension.json"
 
@@ -84,9 +84,9 @@ class SuspensionStore:
         return after
 
 
-def _event(after: SuspensionState, before: SuspensionState) -> Suspension:
+def _event(after: SuspensionState, before: SuspensionState) -> SuspensionChanged:
     (new,) = (one for one in after.obeyed if one not in before.obeyed)
-    return Suspension(
+    return SuspensionChanged(
         "suspended" if new.order.action == "suspend" else "resumed",
         hashlib.sha256(new.order.to_bytes()).hexdigest(),
         PublicKey.parse(new.key).key_id,

@@ -11,8 +11,8 @@ import pytest
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.machine import Machine, machine
 from edge.box.doctor import (
+    FindingState,
     Look,
-    State,
     look_at,
     of_camera,
     of_clock,
@@ -32,31 +32,34 @@ LINE = Line((0.0, 0.6), (1.0, 0.6))
 @pytest.mark.parametrize(
     ("clock", "state"),
     [
-        (KernelClock(True, 0.0, 0.05), State.GOOD),
-        (KernelClock(True, 0.0, 0.5), State.WARNING),
-        (KernelClock(True, 0.0, 11.0), State.BAD),
-        (KernelClock(False, 0.0, 0.05), State.BAD),
-        (None, State.WARNING),
+        (KernelClock(True, 0.0, 0.05), FindingState.GOOD),
+        (KernelClock(True, 0.0, 0.5), FindingState.WARNING),
+        (KernelClock(True, 0.0, 11.0), FindingState.BAD),
+        (KernelClock(False, 0.0, 0.05), FindingState.BAD),
+        (None, FindingState.WARNING),
     ],
 )
-def test_a_clock_nobody_holds_is_bad(clock: KernelClock | None, state: State) -> None:
+def test_a_clock_nobody_holds_is_bad(clock: KernelClock | None, state: FindingState) -> None:
     assert of_clock(clock).state is state
 
 
-def states(found: Machine) -> dict[str, State]:
+def states(found: Machine) -> dict[str, FindingState]:
     return {finding.about: finding.state for finding in of_machine(found, reserve_mib=64)}
 
 
 def test_what_would_write_memory_to_a_disk_is_named() -> None:
-    good = {"disk": State.GOOD, "swap": State.GOOD, "core dumps": State.GOOD}
+    good = {"disk": FindingState.GOOD, "swap": FindingState.GOOD, "core dumps": FindingState.GOOD}
 
     assert states(Machine(4, 264, (), leaves_cores=False)) == good
-    assert states(Machine(4, 263, (), leaves_cores=False)) == {**good, "disk": State.BAD}
+    assert states(Machine(4, 263, (), leaves_cores=False)) == {**good, "disk": FindingState.BAD}
     assert states(Machine(4, 264, ("/swapfile",), leaves_cores=False)) == {
         **good,
-        "swap": State.WARNING,
+        "swap": FindingState.WARNING,
     }
-    assert states(Machine(4, 264, (), leaves_cores=True)) == {**good, "core dumps": State.BAD}
+    assert states(Machine(4, 264, (), leaves_cores=True)) == {
+        **good,
+        "core dumps": FindingState.BAD,
+    }
 
 
 def test_swap_in_compressed_memory_is_none(tmp_path: Path) -> None:
@@ -89,27 +92,40 @@ def test_the_width_at_a_line_follows_from_plates_seen_elsewhere(
 
 @pytest.mark.parametrize(
     ("width", "state"),
-    [(120, State.GOOD), (95, State.GOOD), (60, State.WARNING), (31, State.BAD)],
+    [
+        (120, FindingState.GOOD),
+        (95, FindingState.GOOD),
+        (60, FindingState.WARNING),
+        (31, FindingState.BAD),
+    ],
 )
-def test_narrow_plates_are_said_to_be_too_narrow(width: float, state: State) -> None:
+def test_narrow_plates_are_said_to_be_too_narrow(width: float, state: FindingState) -> None:
     look = Look(10, 0, 10.0, (1280, 720), ((width, 0.6),), None)
 
     assert of_plates("cam-1", look, [LINE]).state is state
 
 
 def test_no_plate_is_no_verdict() -> None:
-    assert of_plates("cam-1", Look(10, 0, 10.0, (640, 480), (), None), []).state is State.SKIPPED
+    assert (
+        of_plates("cam-1", Look(10, 0, 10.0, (640, 480), (), None), []).state
+        is FindingState.SKIPPED
+    )
 
 
 @pytest.mark.parametrize(
     ("per_second", "corrupt", "state"),
-    [(25.0, 0, State.GOOD), (4.0, 0, State.BAD), (25.0, 3, State.WARNING), (None, 0, State.GOOD)],
+    [
+        (25.0, 0, FindingState.GOOD),
+        (4.0, 0, FindingState.BAD),
+        (25.0, 3, FindingState.WARNING),
+        (None, 0, FindingState.GOOD),
+    ],
 )
 def test_a_camera_that_is_too_slow_is_bad(
-    per_second: float | None, corrupt: int, state: State
+    per_second: float | None, corrupt: int, state: FindingState
 ) -> None:
     assert of_camera("cam-1", Look(9, corrupt, per_second, (64, 48), (), None)).state is state
-    assert of_camera("cam-1", Look(0, 0, None, None, (), None)).state is State.BAD
+    assert of_camera("cam-1", Look(0, 0, None, None, (), None)).state is FindingState.BAD
 
 
 def test_speed_says_how_many_cameras_are_carried() -> None:
@@ -127,9 +143,9 @@ def test_speed_says_how_many_cameras_are_carried() -> None:
     quick = of_speed(eyes, eyes, provider="cpu", cameras=1, looks=1)
     crowded = of_speed(eyes, eyes, provider="cpu", cameras=10**9, looks=1)
 
-    assert quick.state is State.GOOD
+    assert quick.state is FindingState.GOOD
     assert quick.figures["cameras_at_10_per_s"] >= 1
-    assert crowded.state is State.BAD
+    assert crowded.state is FindingState.BAD
 
 
 class OnePlate:

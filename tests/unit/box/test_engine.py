@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from edge.box.engine import Engine, Stream
-from edge.box.evidence_worker import Case, EvidenceDesk
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.domain.geometry import Direction, Line
 from edge.domain.imaging import Box, Frame
 from edge.domain.lists import ListEntry
@@ -132,17 +132,17 @@ def run(
     *,
     epoch_s: float = 900,
     realtime: bool = False,
-) -> tuple[Engine, list[Case]]:
+) -> tuple[Engine, list[EvidenceCase]]:
     """Run streams to their end; the cases come back in the order they reached the desk."""
-    cases: list[Case] = []
+    cases: list[EvidenceCase] = []
 
-    def store(case: Case) -> SealedHit:
+    def store(case: EvidenceCase) -> SealedHit:
         cases.append(case)
         return SealedHit("0" * 32, b"", pictures_left_out=0)
 
     counter = itertools.count()
     chain = SaltChain("site", "box", lambda size: next(counter).to_bytes(size, "big"))
-    desk = EvidenceDesk(store)
+    desk = EvidenceWorker(store)
     desk.start()
     engine = Engine(
         streams, RuleBook(rules, chain, lambda _list: (ENTRY,), epoch_s, COMPETENCES), desk
@@ -244,11 +244,11 @@ def test_a_broken_stream_is_named_after_the_others_have_run() -> None:
 
 
 def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
-    def refuse(case: Case) -> SealedHit:
+    def refuse(case: EvidenceCase) -> SealedHit:
         raise OutboxError("the outbox is full")
 
     chain = SaltChain("site", "box", bytes)
-    desk = EvidenceDesk(refuse)
+    desk = EvidenceWorker(refuse)
     desk.start()
     endless = stream(*[(vehicle(n, LISTED),) for n in range(1, 200)])
     engine = Engine(
@@ -262,12 +262,12 @@ def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
 
 
 def test_a_bug_in_storing_stops_the_run_and_quotes_nothing() -> None:
-    def choke(case: Case) -> SealedHit:
+    def choke(case: EvidenceCase) -> SealedHit:
         raise ValueError(LISTED)
 
-    desk = EvidenceDesk(choke)
+    desk = EvidenceWorker(choke)
     desk.start()
-    desk.submit(Case(vehicle(1, LISTED), None, 0))  # type: ignore[arg-type]  # never looked at
+    desk.submit(EvidenceCase(vehicle(1, LISTED), None, 0))  # type: ignore[arg-type]  # never looked at
     with pytest.raises(OutboxError, match="ValueError") as raised:
         desk.close()
     assert LISTED not in str(raised.value)
@@ -304,13 +304,13 @@ def test_p11_a_shut_engine_takes_no_further_frame_and_judges_nothing_that_was_in
     camera = StalledCamera(3)
     seen_late = vehicle(1, LISTED)
     one = stream(at_end=[seen_late], camera=camera)
-    cases: list[Case] = []
+    cases: list[EvidenceCase] = []
 
-    def store(case: Case) -> SealedHit:
+    def store(case: EvidenceCase) -> SealedHit:
         cases.append(case)
         return SealedHit("0" * 32, b"", 0)
 
-    desk = EvidenceDesk(store)
+    desk = EvidenceWorker(store)
     desk.start()
     chain = SaltChain("site", "box", os.urandom)
     rule_book = RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES)
@@ -342,7 +342,7 @@ def test_p11_an_engine_that_was_shut_opens_no_source_any_more() -> None:
         [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
     )
     for realtime in (False, True):
-        desk = EvidenceDesk(lambda _case: SealedHit("0" * 32, b"", 0))
+        desk = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
         engine = Engine(streams, rule_book, desk)
         engine.shut(SUNSET)
         with pytest.raises(PolicyError):
@@ -375,7 +375,7 @@ def test_p11_a_shut_engine_does_not_go_on_to_the_camera_s_next_file_and_empties_
     rule_book = RuleBook(
         [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
     )
-    desk = EvidenceDesk(lambda _case: SealedHit("0" * 32, b"", 0))
+    desk = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
     engine = Engine(streams, rule_book, desk, on_frame=lambda _index: engine.shut(SUNSET))
     with pytest.raises(PolicyError):
         engine.run(realtime=True)

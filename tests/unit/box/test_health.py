@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edge.adapters.host.metrics import CameraFigures
-from edge.box.health import Health
+from edge.box.health import BoxHealth
 from edge.box.traffic import ClosedEpochs
 
 
@@ -16,7 +16,7 @@ class Box:
         self.now = 100.0
         self.up = True
         self.connected = True
-        self.health = Health(
+        self.health = BoxHealth(
             version="1",
             site="street",
             box="box-1",

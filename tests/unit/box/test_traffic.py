@@ -5,12 +5,12 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.box.traffic import ClosedEpochs, Shown, Totals
+from edge.box.traffic import ClosedEpochs, Shown, TrafficTotals
 
 OUTCOMES, RULES, STAGES = ("read", "ambiguous", "unreadable"), ("stolen",), ("detect", "read")
 
 
-def shown(*epochs: Totals) -> Shown:
+def shown(*epochs: TrafficTotals) -> Shown:
     """What is shown after these totals, one for each closed epoch."""
     closed = ClosedEpochs(OUTCOMES, RULES, STAGES)
     for totals in epochs:
@@ -19,7 +19,7 @@ def shown(*epochs: Totals) -> Shown:
 
 
 def test_p7_one_vehicle_leaves_what_an_empty_epoch_leaves() -> None:
-    one = Totals(
+    one = TrafficTotals(
         vehicles={"read": 1},
         hits={"stolen": 1},
         analysed=60,
@@ -28,14 +28,14 @@ def test_p7_one_vehicle_leaves_what_an_empty_epoch_leaves() -> None:
         waiting=1,
     )
 
-    assert shown(one) == shown(Totals())
+    assert shown(one) == shown(TrafficTotals())
 
 
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 10_000), st.floats(0, 900))
 def test_p7_fewer_than_ten_vehicles_never_show(
     vehicles: int, hits: int, frames: int, seconds: float
 ) -> None:
-    few = Totals(
+    few = TrafficTotals(
         vehicles={"read": vehicles},
         hits={"stolen": hits},
         analysed=frames,
@@ -44,11 +44,11 @@ def test_p7_fewer_than_ten_vehicles_never_show(
         waiting=hits,
     )
 
-    assert shown(few) == shown(Totals())
+    assert shown(few) == shown(TrafficTotals())
 
 
 def test_small_epochs_do_not_add_up() -> None:
-    epochs = [Totals(vehicles={"read": 9 * n}, hits={"stolen": 9 * n}) for n in range(1, 20)]
+    epochs = [TrafficTotals(vehicles={"read": 9 * n}, hits={"stolen": 9 * n}) for n in range(1, 20)]
 
     assert shown(*epochs).vehicles["read"] == 0
     assert shown(*epochs).hits["stolen"] == 0
@@ -56,7 +56,7 @@ def test_small_epochs_do_not_add_up() -> None:
 
 
 def test_busy_epochs_show_tens_and_two_digits() -> None:
-    busy = Totals(
+    busy = TrafficTotals(
         vehicles={"read": 47, "ambiguous": 3, "unreadable": 12},
         hits={"stolen": 10},
         analysed=8_765,
@@ -75,10 +75,10 @@ def test_busy_epochs_show_tens_and_two_digits() -> None:
 
 
 def test_what_waits_is_old_while_ten_wait_at_each_close() -> None:
-    waiting = [Totals(waiting=count) for count in (12, 10, 55)]
+    waiting = [TrafficTotals(waiting=count) for count in (12, 10, 55)]
 
     assert shown(*waiting).waiting_epochs == 3
-    assert shown(*waiting, Totals(waiting=9)).waiting_epochs == 0
+    assert shown(*waiting, TrafficTotals(waiting=9)).waiting_epochs == 0
 
 
 def test_every_number_is_there_before_anything_was_seen() -> None:

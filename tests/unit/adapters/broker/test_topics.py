@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from edge.adapters.broker import topics
-from edge.adapters.broker.topics import BoxTopics, Kind, TopicName
+from edge.adapters.broker.topics import BoxTopics, TopicKind, TopicName
 from edge.errors import ConfigError, PublishError
 
 BOX = BoxTopics("school-street", "box-1", frozenset({"cam-1", "cam-2"}))
@@ -93,15 +93,15 @@ def test_a_hit_of_an_unknown_camera_has_no_topic() -> None:
 @pytest.mark.parametrize(
     ("topic", "expected"),
     [
-        ("anpr/s/b/c/hit", TopicName(Kind.HIT, "s", "b", "c")),
-        ("anpr/s/b/availability", TopicName(Kind.AVAILABILITY, "s", "b", None)),
-        ("anpr/s/b/health", TopicName(Kind.HEALTH, "s", "b", None)),
-        ("anpr/s/b/receipt", TopicName(Kind.RECEIPT, "s", "b", None)),
-        ("anpr/s/b/command", TopicName(Kind.COMMAND, "s", "b", None)),
-        ("anpr/s/b/lists/permits", TopicName(Kind.LIST, "s", "b", None)),
+        ("anpr/s/b/c/hit", TopicName(TopicKind.HIT, "s", "b", "c")),
+        ("anpr/s/b/availability", TopicName(TopicKind.AVAILABILITY, "s", "b", None)),
+        ("anpr/s/b/health", TopicName(TopicKind.HEALTH, "s", "b", None)),
+        ("anpr/s/b/receipt", TopicName(TopicKind.RECEIPT, "s", "b", None)),
+        ("anpr/s/b/command", TopicName(TopicKind.COMMAND, "s", "b", None)),
+        ("anpr/s/b/lists/permits", TopicName(TopicKind.LIST, "s", "b", None)),
         ("anpr/s/b/lists", None),
         ("anpr/s/b/lists/hit", None),
-        ("anpr/s/b/audit", TopicName(Kind.AUDIT, "s", "b", None)),
+        ("anpr/s/b/audit", TopicName(TopicKind.AUDIT, "s", "b", None)),
         ("anpr/s/b/other", None),
         ("anpr/s/b/audit/hit", None),
         ("anpr/s/b/c/receipt", None),

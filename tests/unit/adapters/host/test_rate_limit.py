@@ -12,7 +12,7 @@ import pytest
 from edge.adapters.broker.mqtt import BrokerOptions, Message
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
-from edge.adapters.host.rate_limit import SAY_EVERY_S, Seldom
+from edge.adapters.host.rate_limit import SAY_EVERY_S, RateLimit
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.outbox import Outbox
 from edge.errors import PolicyError
@@ -25,7 +25,7 @@ TOPICS = BoxTopics("street", "box-1", frozenset({"cam-1"}), frozenset())
 
 def test_a_kind_passes_once_in_a_while_and_the_rest_are_counted() -> None:
     clock = SetClock(NOON)
-    seldom = Seldom(clock.monotonic)
+    seldom = RateLimit(clock.monotonic)
 
     assert [seldom.passes(kind) for kind in "aabab"] == [True, False, True, False, False]
     assert seldom.over() == []
@@ -37,7 +37,7 @@ def test_a_kind_passes_once_in_a_while_and_the_rest_are_counted() -> None:
 
 def test_a_clock_that_was_turned_back_silences_nothing() -> None:
     clock = SetClock(NOON)
-    seldom = Seldom(clock.monotonic)
+    seldom = RateLimit(clock.monotonic)
     assert seldom.passes("a")
     clock.steady -= 10 * SAY_EVERY_S
     assert seldom.passes("a")

@@ -11,7 +11,7 @@ import pytest
 from edge.adapters.state.suspension_store import FILE_NAME, SuspensionStore
 from edge.errors import EdgeError, OutboxError
 from edge.policy.suspension import SuspensionError
-from edge.privacy.audit import Event, Suspension
+from edge.privacy.audit import Event, SuspensionChanged
 from tests.unit.policy.test_p17_suspension import CONTROLLER, STRANGER, SUPERVISOR, TERMS, order
 
 SUSPEND = order("suspend", SUPERVISOR).to_bytes()
@@ -81,6 +81,6 @@ def test_p21_what_an_order_changed_is_told_for_the_audit_log_and_nothing_else(
         store.take(order("suspend", STRANGER).to_bytes(), TERMS)
 
     assert events == [
-        Suspension("suspended", hashlib.sha256(SUSPEND).hexdigest(), SUPERVISOR.public.key_id),
-        Suspension("resumed", hashlib.sha256(RESUME).hexdigest(), SUPERVISOR.public.key_id),
+        SuspensionChanged("suspended", hashlib.sha256(SUSPEND).hexdigest(), SUPERVISOR.public.key_id),
+        SuspensionChanged("resumed", hashlib.sha256(RESUME).hexdigest(), SUPERVISOR.public.key_id),
     ]

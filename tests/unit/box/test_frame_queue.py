@@ -9,7 +9,14 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from edge.box.intake import QUEUED_FRAMES, Arrival, Intake, StreamCounts, StreamEnd, capture
+from edge.box.frame_queue import (
+    QUEUED_FRAMES,
+    FrameQueue,
+    QueuedFrame,
+    StreamCounts,
+    StreamEnd,
+    capture,
+)
 from edge.domain.imaging import Frame
 from edge.errors import CameraError
 
@@ -47,14 +54,14 @@ class ListCamera:
 
 
 def test_a_recording_loses_no_frame_to_a_slow_consumer() -> None:
-    intake, counts = Intake(keep_all=True), StreamCounts()
+    intake, counts = FrameQueue(keep_all=True), StreamCounts()
     camera = ListCamera(5 * QUEUED_FRAMES)
     thread = threading.Thread(
         target=capture, args=(camera, 0, intake, counts), kwargs={"paced": False}
     )
     thread.start()
     indices = []
-    while isinstance(item := intake.take(), Arrival):
+    while isinstance(item := intake.take(), QueuedFrame):
         indices.append(item.frame.index)
     thread.join()
     assert indices == list(range(5 * QUEUED_FRAMES))
@@ -62,21 +69,21 @@ def test_a_recording_loses_no_frame_to_a_slow_consumer() -> None:
 
 
 def test_a_slow_consumer_of_a_live_camera_gets_the_newest_frame_and_the_rest_is_counted() -> None:
-    intake = Intake(keep_all=False)
-    dropped = sum(intake.put(Arrival(0, frame(index))) for index in range(10))
+    intake = FrameQueue(keep_all=False)
+    dropped = sum(intake.put(QueuedFrame(0, frame(index))) for index in range(10))
     item = intake.take()
-    assert isinstance(item, Arrival)
+    assert isinstance(item, QueuedFrame)
     assert item.frame.index == 9
     assert dropped == 9
 
 
 def test_one_camera_does_not_overwrite_another() -> None:
-    intake = Intake(keep_all=False)
+    intake = FrameQueue(keep_all=False)
     for index in range(3):
-        intake.put(Arrival(0, frame(index)))
-        intake.put(Arrival(1, frame(index)))
+        intake.put(QueuedFrame(0, frame(index)))
+        intake.put(QueuedFrame(1, frame(index)))
     taken = [intake.take(), intake.take()]
-    assert [(item.stream, item.frame.index) for item in taken if isinstance(item, Arrival)] == [
+    assert [(item.stream, item.frame.index) for item in taken if isinstance(item, QueuedFrame)] == [
         (0, 2),
         (1, 2),
     ]
@@ -84,23 +91,23 @@ def test_one_camera_does_not_overwrite_another() -> None:
 
 @pytest.mark.parametrize("keep_all", [True, False])
 def test_the_end_of_a_stream_comes_after_its_last_frame(keep_all: bool) -> None:
-    intake = Intake(keep_all=keep_all)
-    intake.put(Arrival(0, frame(0)))
+    intake = FrameQueue(keep_all=keep_all)
+    intake.put(QueuedFrame(0, frame(0)))
     intake.end(StreamEnd(0))
-    assert isinstance(intake.take(), Arrival)
+    assert isinstance(intake.take(), QueuedFrame)
     assert intake.take() == StreamEnd(0)
 
 
 def test_what_breaks_a_camera_reaches_the_pipeline() -> None:
-    intake = Intake(keep_all=True)
+    intake = FrameQueue(keep_all=True)
     failure = CameraError("clip.mp4 holds no picture: record it again")
     capture(ListCamera(1, failure), 3, intake, StreamCounts(), paced=False)
-    assert isinstance(intake.take(), Arrival)
+    assert isinstance(intake.take(), QueuedFrame)
     assert intake.take() == StreamEnd(3, failure)
 
 
 def test_a_consumer_that_leaves_frees_a_waiting_capture_thread() -> None:
-    intake = Intake(keep_all=True)
+    intake = FrameQueue(keep_all=True)
     camera = ListCamera(1000)
     thread = threading.Thread(
         target=capture, args=(camera, 0, intake, StreamCounts()), kwargs={"paced": False}
@@ -114,13 +121,13 @@ def test_a_consumer_that_leaves_frees_a_waiting_capture_thread() -> None:
 
 def test_real_time_keeps_to_the_recording_s_own_clock() -> None:
     slept: list[float] = []
-    intake = Intake(keep_all=False)
+    intake = FrameQueue(keep_all=False)
     capture(ListCamera(3), 0, intake, StreamCounts(), paced=True, sleep=slept.append)
     assert len(slept) == 2
     assert slept == pytest.approx([0.04, 0.08], abs=0.03)
 
 
 def test_a_consumer_that_waits_in_vain_comes_round() -> None:
-    intake = Intake(keep_all=False)
+    intake = FrameQueue(keep_all=False)
 
     assert intake.take(0.01) is None

@@ -38,14 +38,14 @@ class StreamEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class QueuedFrame:
     """One frame of one stream."""
 
     stream: int
     frame: Frame = field(repr=False)
 
 
-class Intake:
+class FrameQueue:
     """Frames of several streams on their way to one consumer.
 
     Args:
@@ -54,14 +54,14 @@ class Intake:
 
     def __init__(self, *, keep_all: bool) -> None:
         self._keep_all = keep_all
-        self._queued: deque[Arrival] = deque()
-        self._latest: OrderedDict[int, Arrival] = OrderedDict()
+        self._queued: deque[QueuedFrame] = deque()
+        self._latest: OrderedDict[int, QueuedFrame] = OrderedDict()
         self._ended: deque[StreamEnd] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._interruption: Exception | None = None
 
-    def put(self, arrival: Arrival) -> int:
+    def put(self, arrival: QueuedFrame) -> int:
         """Hand over a frame; returns how many older frames it displaced (0 or 1)."""
         with self._changed:
             if self._keep_all:
@@ -80,7 +80,7 @@ class Intake:
             self._ended.append(end)
             self._changed.notify_all()
 
-    def take(self, timeout_s: float | None = None) -> Arrival | StreamEnd | None:
+    def take(self, timeout_s: float | None = None) -> QueuedFrame | StreamEnd | None:
         """Wait for the next item; a stream's end comes after all its frames.
 
         Args:
@@ -142,7 +142,7 @@ def _paced(frames: Iterator[Frame], sleep: Callable[[float], None]) -> Iterator[
 def capture(
     camera: Camera,
     stream: int,
-    intake: Intake,
+    intake: FrameQueue,
     counts: StreamCounts,
     *,
     paced: bool,
@@ -158,7 +158,7 @@ def capture(
         source = _paced(_timed(frames, counts), sleep) if paced else _timed(frames, counts)
         for frame in source:
             counts.corrupt = camera.corrupt_frames
-            counts.dropped += intake.put(Arrival(stream, frame))
+            counts.dropped += intake.put(QueuedFrame(stream, frame))
             if intake.closed:
                 break
         counts.corrupt = camera.corrupt_frames
