@@ -1,8 +1,8 @@
 """The decoder process: opens one live source, once, and writes its frames to a pipe.
 
 `python -m edge.adapters.cameras.decoder FD` reads one line of JSON on standard input
-(`DecoderRequest`) and writes messages to the descriptor until the source ends or the reader is gone. It is a process
-of its own because only a process can always be cut off: a driver that hangs, a resolver that
+(`DecoderRequest`) and writes messages to the descriptor until the source ends or the reader is
+gone. It is a process of its own because only a process can always be cut off: a driver that hangs, a resolver that
 hangs and a library that crashes on what a camera sends take nothing with them but this. It
 holds no key, no list and no setting but the address it was given.
 
