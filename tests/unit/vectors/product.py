@@ -1,0 +1,225 @@
+"""Every part of the product that the vectors use: when a module moves, this file alone changes."""
+
+from __future__ import annotations
+
+from edge.adapters.archive import Archive
+from edge.adapters.audit_log import AuditTrail
+from edge.adapters.evidence_pack import AccuracyFigures, make_pack, read_zip, verify_pack, write_zip
+from edge.adapters.kernel_clock import KernelClock
+from edge.adapters.keyring import Keyring
+from edge.adapters.list_store import ListStore
+from edge.adapters.metrics import Answer, CameraFigures, Figures, exposition
+from edge.adapters.outbox import VERSION as OUTBOX_VERSION
+from edge.adapters.outbox import Outbox
+from edge.adapters.policy_state import PolicyState, SteadyClock
+from edge.adapters.publisher import Availability, Discovery, Health
+from edge.adapters.state_version import KNOWN as KNOWN_STATE
+from edge.adapters.statistics import EpochStatistics, StatisticsFile
+from edge.adapters.suspension_store import SuspensionStore
+from edge.adapters.topics import BoxTopics, all_hits, receipt
+from edge.adapters.weights import WeightsInUse
+from edge.authority.opening import open_hit, write_opened
+from edge.authority.store import HitStore
+from edge.authority.store import Reason as ReviewReason
+from edge.domain.lists import ListEntry
+from edge.domain.plates import PlateText
+from edge.domain.pseudonym import PlateToken
+from edge.domain.reading import Hypothesis
+from edge.errors import CODES, KeyFileError
+from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT
+from edge.policy.activation import InForce, activate, read_activation, read_in_force, require_lease
+from edge.policy.bundles import SCHEMA as BUNDLE_SCHEMA
+from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
+from edge.policy.model import Policy
+from edge.policy.notice.counts import read_counts
+from edge.policy.notice.publication import facts_of, publication
+from edge.policy.signatures import CONTEXT as POLICY_CONTEXT
+from edge.policy.signatures import PolicySignatures, add_signature, parse_signatures, require_quorum
+from edge.policy.site_folder import BoxFolders, read_box_folders, read_policy
+from edge.policy.suspension import (
+    SuspensionState,
+    new_order,
+    obeyed,
+    parse_order,
+    suspension_terms,
+)
+from edge.privacy.audit import (
+    EVENTS,
+    Chain,
+    Deleted,
+    EpochClosed,
+    Event,
+    KeyInUse,
+    ListChanged,
+    PolicyChanged,
+    Started,
+    StateChanged,
+    Stopped,
+    Suspension,
+    Unsealed,
+    authority_log,
+    box_log,
+    parse_checkpoints,
+    verify_log,
+)
+from edge.privacy.hit import (
+    Hit,
+    build_hit,
+    sign_receipt,
+    verify_hit,
+    verify_receipt,
+)
+from edge.privacy.keyring import RetentionKey, StoredItem
+from edge.privacy.keys import (
+    AuthorityPrivateKeys,
+    AuthorityPublicKeys,
+    BoxKeys,
+    BoxPublicKeys,
+    install_public_keys,
+    load_signer_key,
+    new_authority_keys,
+    new_box_keys,
+    new_signer_key,
+    rotate_authority_keys,
+    rotate_box_keys,
+    signing_keys,
+)
+from edge.privacy.pseudonyms import SaltChain
+from edge.privacy.sealing import (
+    LEAST_BY_PICTURES,
+    SIZE_CLASSES,
+    EvidenceContent,
+    Picture,
+    SealContext,
+    largest_body,
+    open_sealed,
+    picture_budget,
+    seal,
+)
+from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
+from edge.runtime.summary import RunSummary, StreamSummary
+
+__all__ = [
+    "ACTIVATION_CONTEXT",
+    "AccuracyFigures",
+    "Answer",
+    "Archive",
+    "AuditTrail",
+    "AuthorityPrivateKeys",
+    "AuthorityPublicKeys",
+    "Availability",
+    "BUNDLE_SCHEMA",
+    "BoxFolders",
+    "BoxKeys",
+    "BoxPublicKeys",
+    "BoxTopics",
+    "CODES",
+    "CameraFigures",
+    "Chain",
+    "Deleted",
+    "Discovery",
+    "EVENTS",
+    "EpochClosed",
+    "EpochStatistics",
+    "Event",
+    "EvidenceContent",
+    "Figures",
+    "Health",
+    "Hit",
+    "HitStore",
+    "Hypothesis",
+    "InForce",
+    "KNOWN_STATE",
+    "KernelClock",
+    "KeyFileError",
+    "KeyInUse",
+    "Keyring",
+    "LEAST_BY_PICTURES",
+    "ListChanged",
+    "ListContent",
+    "ListEntry",
+    "ListStore",
+    "OUTBOX_VERSION",
+    "Outbox",
+    "POLICY_CONTEXT",
+    "Picture",
+    "PlateText",
+    "PlateToken",
+    "Policy",
+    "PolicyChanged",
+    "PolicySignatures",
+    "PolicyState",
+    "PublicKey",
+    "RetentionKey",
+    "ReviewReason",
+    "RunSummary",
+    "SIZE_CLASSES",
+    "SaltChain",
+    "SealContext",
+    "Signature",
+    "SigningKey",
+    "Started",
+    "StateChanged",
+    "StatisticsFile",
+    "SteadyClock",
+    "Stopped",
+    "StoredItem",
+    "StreamSummary",
+    "Suspension",
+    "SuspensionState",
+    "SuspensionStore",
+    "Unsealed",
+    "WeightsInUse",
+    "activate",
+    "add_signature",
+    "all_hits",
+    "authority_log",
+    "box_log",
+    "build_bundle",
+    "build_hit",
+    "exposition",
+    "facts_of",
+    "install_public_keys",
+    "largest_body",
+    "list_terms",
+    "load_signer_key",
+    "make_pack",
+    "new_authority_keys",
+    "new_box_keys",
+    "new_order",
+    "new_signer_key",
+    "obeyed",
+    "open_bundle",
+    "open_hit",
+    "open_sealed",
+    "parse_bundle",
+    "parse_checkpoints",
+    "parse_order",
+    "parse_signatures",
+    "picture_budget",
+    "publication",
+    "read_activation",
+    "read_box_folders",
+    "read_counts",
+    "read_in_force",
+    "read_policy",
+    "read_zip",
+    "receipt",
+    "require_lease",
+    "require_quorum",
+    "rotate_authority_keys",
+    "rotate_box_keys",
+    "seal",
+    "sign",
+    "sign_receipt",
+    "signed_bytes",
+    "signing_keys",
+    "suspension_terms",
+    "verify",
+    "verify_hit",
+    "verify_log",
+    "verify_pack",
+    "verify_receipt",
+    "write_opened",
+    "write_zip",
+]
