@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -225,6 +226,5 @@ def modes(folder: Path) -> str:
 
 
 def json_lines(*values: Any) -> bytes:
-    import json
-
+    """Each value as JSON on a line of its own."""
     return "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()

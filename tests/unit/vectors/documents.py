@@ -74,7 +74,7 @@ Files = dict[str, bytes]
 
 def signed_documents(folder: Path) -> Files:
     """Canonical JSON, signatures, the policy, its signatures and its activation."""
-    awkward = {"z": 1, "é": "€\u0007\\\"", "a": [True, None, 1.0, 1e21, 0.1], "\ud7ff": {"": -0.0}}
+    awkward = {"z": 1, "é": '€\u0007\\"', "a": [True, None, 1.0, 1e21, 0.1], "\ud7ff": {"": -0.0}}
     signer = load_signer_key(stored_keys(folder).signer_file)
     activation = activate(policy(), BOX, SigningKey.demo_of("mayor"), NOW)
     lease = activation.lease.model_dump(mode="json")
@@ -254,5 +254,3 @@ def audit(folder: Path) -> Files:
         files[f"audit/{name}.log"] = lines
         files[f"audit/{name}.checkpoints.txt"] = notes
     return files
-
-

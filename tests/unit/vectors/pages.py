@@ -163,9 +163,7 @@ def summary(folder: Path) -> Files:
         peak_rss_mb=210.5,
         wall_s=2.0,
     )
-    return {
-        "summary/summary.json": (run.model_dump_json(by_alias=True, indent=2) + "\n").encode()
-    }
+    return {"summary/summary.json": (run.model_dump_json(by_alias=True, indent=2) + "\n").encode()}
 
 
 def codes(folder: Path) -> Files:

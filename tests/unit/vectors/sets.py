@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,8 +17,8 @@ from tests.unit.vectors.stored import make_missing
 SUMS = VECTORS / "SHA256SUMS"
 
 SETS: dict[str, Callable[[Path], Files]] = {
-    make.__name__: make
-    for make in (
+    one.__name__: one
+    for one in (
         documents.signed_documents,
         documents.orders,
         documents.lists,
@@ -41,6 +42,21 @@ SETS: dict[str, Callable[[Path], Files]] = {
 """What makes a set of files, by its name. Each gets an empty folder to work in."""
 
 
+def make(name: str, folder: Path) -> Files:
+    """The files of one set.
+
+    Args:
+        name: which set.
+        folder: an empty one, which may not exist yet, for what is made on the way.
+    """
+    before = os.umask(0o022)  # the modes that are written down are those under the usual mask
+    try:
+        folder.mkdir(exist_ok=True)
+        return SETS[name](folder)
+    finally:
+        os.umask(before)
+
+
 def sums() -> str:
     """SHA-256 and name of every vector, by name, as `sha256sum` prints them."""
     files = sorted(path for part in ("computed", "input", "stored")
@@ -55,7 +71,7 @@ def write_anew() -> None:
     """Write every computed vector; stored artefacts are made only where they are missing."""
     with tempfile.TemporaryDirectory() as base:
         make_missing(Path(base) / "stored")
-        made = {name: make(Path(base) / name) for name, make in SETS.items()}
+        made = {name: make(name, Path(base) / name) for name in SETS}
     shutil.rmtree(COMPUTED, ignore_errors=True)
     for files in made.values():
         for name, content in files.items():

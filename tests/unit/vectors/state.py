@@ -81,8 +81,8 @@ _KEY = re.compile(rb"[A-Za-z0-9+/]{43}=")
 
 
 def _masked(content: bytes) -> bytes:
-    """A key file with words in place of the random keys and the ids that are made of them."""
-    return _KEY.sub(b"KEY-OF-32-BYTES", _KEY_ID.sub(b"KEY-ID", content))
+    """The text with words in place of random keys and of the ids that are made of them."""
+    return _KEY_ID.sub(b"KEY-ID", _KEY.sub(b"KEY-OF-32-BYTES", content))
 
 
 def key_files(folder: Path) -> Files:
@@ -92,12 +92,14 @@ def key_files(folder: Path) -> Files:
     files: Files = {}
 
     def take(when: str) -> None:
-        for file in sorted(fresh.rglob("*.json")):
-            place = file.relative_to(fresh).with_name(_KEY_ID.sub(b"KEY-ID", file.name.encode())
-                                                      .decode())  # fmt: skip
-            files[f"key-files/{when}/{place.as_posix()}"] = _masked(file.read_bytes())
-        listing = _KEY_ID.sub(b"KEY-ID", modes(fresh).encode())
-        files[f"key-files/{when}.modes.txt"] = listing
+        # Sorted by what is left of them, since the names of private files are random.
+        found = sorted(
+            (_masked(file.relative_to(fresh).as_posix().encode()), _masked(file.read_bytes()))
+            for file in fresh.rglob("*.json")
+        )
+        for number, (name, content) in enumerate(found, start=1):
+            files[f"key-files/{when}/{number}-{name.decode().replace('/', '-')}"] = content
+        files[f"key-files/{when}.modes.txt"] = _masked(modes(fresh).encode())
 
     new_box_keys(box, SITE, BOX, KEY_MADE, trial=True)
     new_authority_keys(authority, AUTHORITY, KEY_MADE)
@@ -177,7 +179,8 @@ def box_state(folder: Path) -> Files:
     fill(state, keys)
     names = {path for path in state.rglob("*") if path.is_file() and path.suffix != ".lock"}
     files = {
-        f"box-state/{path.relative_to(state).as_posix()}": path.read_bytes() for path in sorted(names)
+        f"box-state/{path.relative_to(state).as_posix()}": path.read_bytes()
+        for path in sorted(names)
     }
     versions = {**KNOWN_STATE, "outbox": OUTBOX_VERSION}
     files["box-state.versions.json"] = json_lines(versions)

@@ -36,8 +36,8 @@ from tests.unit.vectors.product import (
     BoxKeys,
     BoxPublicKeys,
     HitStore,
-    Keyring,
     KeyFileError,
+    Keyring,
     Outbox,
     PublicKey,
     ReviewReason,
@@ -58,7 +58,6 @@ from tests.unit.vectors.product import (
     require_quorum,
     rotate_box_keys,
     signing_keys,
-    verify,
     verify_hit,
     verify_log,
     verify_pack,
@@ -106,8 +105,8 @@ def test_a_box_s_first_keys_are_read_and_have_none_for_lists(keys: Keys) -> None
     assert BoxPublicKeys.load(folder / f"{SITE}.{BOX}.public.json").current == box.key_id
     with pytest.raises(KeyFileError):
         _ = box.lists
-    rotate_box_keys(folder, NOW)
-    assert BoxKeys.load(folder).lists
+    public = BoxPublicKeys.load(rotate_box_keys(folder, NOW))
+    assert BoxKeys.load(folder).lists.public_key() == public.lists
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -119,9 +118,11 @@ def test_a_stored_hit_verifies_and_opens_to_the_byte(keys: Keys, number: int) ->
     wanted = evidence(number)
 
     assert payload == computed(f"hits/{number}-pictures.payload.json") == hit.to_payload()
-    assert about.info() == computed(f"hits/{number}-pictures.info.json") == context(
-        keys, number
-    ).info()
+    assert (
+        about.info()
+        == computed(f"hits/{number}-pictures.info.json")
+        == context(keys, number).info()
+    )
     assert opened.plate.reveal() == wanted.plate.reveal()
     assert [each.text.reveal() for each in opened.alternatives] == ["1A8C123", "1ABC128"]
     assert [(each.name, each.jpeg) for each in opened.pictures] == [

@@ -10,35 +10,28 @@ from tests.unit.vectors import __main__ as program
 from tests.unit.vectors.cast import COMPUTED, VECTORS
 from tests.unit.vectors.documents import EVENTS_OF_EACH_KIND
 from tests.unit.vectors.product import CODES, EVENTS, KeyInUse
-from tests.unit.vectors.sets import SETS, SUMS, sums
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
-    base = tmp_path_factory.mktemp("vectors")
-    return {name: make(base / name) for name, make in SETS.items()}
+from tests.unit.vectors.sets import SETS, SUMS, make, sums
 
 
 @pytest.mark.parametrize("name", SETS)
-def test_the_product_writes_the_bytes_of_the_vectors(
-    name: str, made: dict[str, dict[str, bytes]]
-) -> None:
-    missing = [file for file in made[name] if not (COMPUTED / file).is_file()]
+def test_the_product_writes_the_bytes_of_the_vectors(name: str, tmp_path: Path) -> None:
+    made = make(name, tmp_path)
+    missing = [file for file in made if not (COMPUTED / file).is_file()]
     changed = [
         file
-        for file, content in made[name].items()
+        for file, content in made.items()
         if file not in missing and (COMPUTED / file).read_bytes() != content
     ]
 
-    assert made[name]
+    assert made
     assert (missing, changed) == ([], []), "read tests/vectors/README.md"
 
 
-def test_each_vector_is_made_by_one_set(made: dict[str, dict[str, bytes]]) -> None:
+def test_each_vector_is_made_by_one_set(tmp_path: Path) -> None:
     there = {
         path.relative_to(COMPUTED).as_posix() for path in COMPUTED.rglob("*") if path.is_file()
     }
-    names = [name for files in made.values() for name in files]
+    names = [file for name in SETS for file in make(name, tmp_path / name)]
 
     assert len(set(names)) == len(names)
     assert there == set(names)
@@ -70,6 +63,6 @@ def test_the_vectors_are_written_anew_on_purpose_only(arguments: list[str]) -> N
 
 
 def test_the_readme_names_the_command() -> None:
-    assert f"python -m tests.unit.vectors {program.FLAG}" in Path(
-        VECTORS / "README.md"
-    ).read_text(encoding="utf-8")
+    assert f"python -m tests.unit.vectors {program.FLAG}" in Path(VECTORS / "README.md").read_text(
+        encoding="utf-8"
+    )
