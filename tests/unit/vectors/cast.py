@@ -14,7 +14,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
-from tests.unit.source_tree import ROOT
+from tests.support.source_tree import ROOT
 from tests.unit.vectors.product import (
     AuthorityPrivateKeys,
     AuthorityPublicKeys,

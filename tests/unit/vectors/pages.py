@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.product import verb
-from tests.unit.source_tree import ROOT
+from tests.support.product import verb
+from tests.support.source_tree import ROOT
 from tests.unit.vectors.cast import BOX, SITE, VECTORS, json_lines, policy
 from tests.unit.vectors.documents import Files
 from tests.unit.vectors.product import (

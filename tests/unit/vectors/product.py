@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from edge.adapters.archive import Archive
-from edge.adapters.audit_log import AuditTrail
-from edge.adapters.evidence_pack import AccuracyFigures, make_pack, read_zip, verify_pack, write_zip
-from edge.adapters.kernel_clock import KernelClock
-from edge.adapters.keyring import Keyring
-from edge.adapters.list_store import ListStore
-from edge.adapters.metrics import Answer, CameraFigures, Figures, exposition
-from edge.adapters.outbox import VERSION as OUTBOX_VERSION
-from edge.adapters.outbox import Outbox
-from edge.adapters.policy_state import PolicyState, SteadyClock
-from edge.adapters.publisher import Availability, Discovery, Health
-from edge.adapters.state_version import KNOWN as KNOWN_STATE
-from edge.adapters.statistics import EpochStatistics, StatisticsFile
-from edge.adapters.suspension_store import SuspensionStore
-from edge.adapters.topics import BoxTopics, all_hits, receipt
-from edge.adapters.weights import WeightsInUse
+from edge.adapters.broker.publisher import Availability, Discovery, Health
+from edge.adapters.broker.topics import BoxTopics, all_hits, receipt
+from edge.adapters.host.kernel_clock import KernelClock
+from edge.adapters.host.metrics import Answer, CameraFigures, Figures, exposition
+from edge.adapters.models.weights import WeightsInUse
+from edge.adapters.state.archive import Archive
+from edge.adapters.state.audit_log import AuditTrail
+from edge.adapters.state.evidence_pack import (
+    AccuracyFigures,
+    make_pack,
+    read_zip,
+    verify_pack,
+    write_zip,
+)
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.list_store import ListStore
+from edge.adapters.state.outbox import VERSION as OUTBOX_VERSION
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.policy_state import PolicyState, SteadyClock
+from edge.adapters.state.state_version import KNOWN as KNOWN_STATE
+from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
+from edge.adapters.state.suspension_store import SuspensionStore
 from edge.authority.opening import open_hit, write_opened
 from edge.authority.store import HitStore
 from edge.authority.store import Reason as ReviewReason
+from edge.box.summary import RunSummary, StreamSummary
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
 from edge.domain.pseudonym import PlateToken
 from edge.domain.reading import Hypothesis
 from edge.errors import CODES, KeyFileError
+from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
 from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT
 from edge.policy.activation import InForce, activate, read_activation, read_in_force, require_lease
 from edge.policy.bundles import SCHEMA as BUNDLE_SCHEMA
@@ -35,7 +43,6 @@ from edge.policy.notice.counts import read_counts
 from edge.policy.notice.publication import facts_of, publication
 from edge.policy.signatures import CONTEXT as POLICY_CONTEXT
 from edge.policy.signatures import PolicySignatures, add_signature, parse_signatures, require_quorum
-from edge.policy.site_folder import BoxFolders, read_box_folders, read_policy
 from edge.policy.suspension import (
     SuspensionState,
     new_order,
@@ -96,8 +103,7 @@ from edge.privacy.sealing import (
     picture_budget,
     seal,
 )
-from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
-from edge.runtime.summary import RunSummary, StreamSummary
+from edge.site.folder import BoxFolders, read_box_folders, read_policy
 
 __all__ = [
     "ACTIVATION_CONTEXT",

@@ -10,7 +10,7 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
-from tests.fakes import SetClock
+from tests.support.fakes import SetClock
 from tests.unit.vectors.cast import (
     AUTHORITY,
     BOX,

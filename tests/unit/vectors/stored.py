@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.fakes import SetClock
+from tests.support.fakes import SetClock
 from tests.unit.vectors.cast import (
     AUTHORITY,
     BOX,

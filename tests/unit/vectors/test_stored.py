@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import SetClock
+from tests.support.fakes import SetClock
 from tests.unit.vectors.cast import (
     AUTHORITY,
     BOX,
