@@ -2,9 +2,9 @@
 
 `python -m edge.adapters.cameras.decoder FD` reads one line of JSON on standard input
 (`DecoderRequest`) and writes messages to the descriptor until the source ends or the reader is
-gone. It is a process of its own because only a process can always be cut off: a driver that hangs, a resolver that
-hangs and a library that crashes on what a camera sends take nothing with them but this. It
-holds no key, no list and no setting but the address it was given.
+gone. It is a separate process because only a process can always be stopped: a driver or a resolver
+that hangs, or a library that crashes on camera data, ends with it and with nothing else. It holds
+no key, no list and no setting except the address it was given.
 
 Where it is asked to, it shows the means of a frame's cells first and waits for a byte on standard
 input, `WANTED` or another: a frame that nobody wants to look at is not even converted, and never

@@ -18,7 +18,7 @@ from tests.unit.vectors.product import (
     CameraFigures,
     Discovery,
     Figures,
-    Health,
+    HealthMessage,
     KernelClock,
     Policy,
     RunSummary,
@@ -60,7 +60,9 @@ def messages(folder: Path) -> Files:
         Availability(site=SITE, box=BOX, state="offline", reason="stopped"),
         Availability(site=SITE, box=BOX, state="offline", reason="connection-lost"),
     )
-    health = Health(site=SITE, box=BOX, counters={"vehicles": 60, "hits": "<10", "outbox": "<10"})
+    health = HealthMessage(
+        site=SITE, box=BOX, counters={"vehicles": 60, "hits": "<10", "outbox": "<10"}
+    )
     answers = [
         Answer(holds=holds, reason=reason).body()
         for holds, reason in ((True, "running"), (False, "stalled"), (False, "E_LEASE"))

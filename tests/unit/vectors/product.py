@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.adapters.broker.publisher import Availability, Discovery, Health
+from edge.adapters.broker.publisher import Availability, Discovery, HealthMessage
 from edge.adapters.broker.topics import BoxTopics, all_hits, receipt
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.metrics import Answer, CameraFigures, Figures, exposition
@@ -62,7 +62,7 @@ from edge.privacy.audit import (
     Started,
     StateChanged,
     Stopped,
-    Suspension,
+    SuspensionChanged,
     Unsealed,
     authority_log,
     box_log,
@@ -135,7 +135,7 @@ __all__ = [
     "Event",
     "EvidenceContent",
     "Figures",
-    "Health",
+    "HealthMessage",
     "Hit",
     "HitStore",
     "Hypothesis",
@@ -171,7 +171,7 @@ __all__ = [
     "Stopped",
     "StoredItem",
     "StreamSummary",
-    "Suspension",
+    "SuspensionChanged",
     "SuspensionState",
     "SuspensionStore",
     "Unsealed",
