@@ -121,6 +121,37 @@ class NoMemoryError(EdgeError):
     default_code = "E_MEMORY"
 
 
+class MissingExtraError(EdgeError):
+    """A package of an extra (`box`, `cpu`, `gpu`, `demo`) is needed and not installed."""
+
+    exit_code = ExitCode.CONFIG
+    default_code = "E_EXTRA"
+
+    @classmethod
+    def of(cls, error: ModuleNotFoundError) -> MissingExtraError | None:
+        """The error that names the extra to install; None where no extra has the module."""
+        module = (error.name or "").partition(".")[0]
+        extra = EXTRA_OF.get(module)
+        if extra is None:
+            return None
+        return cls(
+            f"this needs the Python module {module}, which is not installed; run "
+            f"`pip install 'edge-anpr[{extra}]'`"
+        )
+
+
+EXTRA_OF: Mapping[str, str] = {
+    "av": "cpu",
+    "cv2": "cpu",
+    "fast_plate_ocr": "cpu",
+    "iotcore": "cpu,demo",
+    "numpy": "cpu",
+    "onnxruntime": "cpu",
+    "prometheus_client": "cpu",
+}
+"""The extra to install for a module that the base installation lacks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a code means, and what helps."""
@@ -179,6 +210,11 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_DOCTOR": Meaning(
         3, "`edge-anpr doctor` found what keeps the box from its work; each finding says what helps"
+    ),
+    "E_EXTRA": Meaning(
+        3,
+        "the command needs packages that the base installation lacks; install the extra that "
+        "the message names",
     ),
     "E_EDGE": Meaning(3, "any refusal that has no code of its own"),
     "E_EVALUATION": Meaning(

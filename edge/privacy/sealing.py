@@ -28,8 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from edge.domain.plates import PlateFormatError, PlateText
-from edge.domain.reading import Hypothesis
+from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
 from edge.errors import EdgeError, ExitCode
 from edge.formats.framing import framed
 from edge.formats.timestamps import parse_utc, utc_text

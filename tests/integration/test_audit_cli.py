@@ -89,7 +89,7 @@ def test_p21_a_log_is_verified_against_the_box_and_a_witness(
     assert (done.json["origin"], done.json["entries"]) == ("edge-anpr/test-street/box-1", 3)
     assert (done.json["vouched"], done.json["witnessed"]) == (True, 2)
     assert parse_checkpoints(done.json["checkpoint"].encode()) == (read_log(made.state).last,)
-    assert "known from the public file" in product("audit", "verify", "--site", made.folder).out
+    assert "confirmed by the public file" in product("audit", "verify", "--site", made.folder).out
 
 
 def test_p21_a_copy_verifies_elsewhere_with_the_public_file_and_says_when_nobody_vouches(
@@ -101,7 +101,7 @@ def test_p21_a_copy_verifies_elsewhere_with_the_public_file_and_says_when_nobody
     known = product("audit", "verify", copied, "--keys", made.box_keys, "--json")
 
     assert alone.status == 0
-    assert "nobody vouched for it" in alone.out
+    assert "not confirmed by anyone" in alone.out
     assert known.json["vouched"]
     stranger = make_site(tmp_path / "other")
     line = refused(

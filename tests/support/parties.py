@@ -8,9 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from edge.domain.plates import PlateText
+from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import PlateToken
-from edge.domain.reading import Hypothesis
 from edge.privacy.hit import Hit, build_hit, new_hit_id
 from edge.privacy.keys import (
     AuthorityPrivateKeys,

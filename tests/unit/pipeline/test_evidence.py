@@ -13,9 +13,9 @@ from edge.adapters.cameras.jpeg import encode_jpeg
 from edge.adapters.host.system import random_bytes
 from edge.authority.opening import open_hit
 from edge.domain.imaging import Box
-from edge.domain.plates import PlateText
+from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import Candidate, PlateToken
-from edge.domain.reading import Hypothesis, PlateConsensus
+from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, VehicleSeen
