@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -21,6 +21,9 @@ from edge.cli.logs import LogFormat, errors_as_json, place_of, set_up, tell_refu
 from edge.errors import EdgeError, MissingExtraError, NoMemoryError, UsageError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+_WRONG_ARGUMENTS: Any = typer.BadParameter.__bases__[0]
+"""What typer raises for wrong arguments of any kind; it has no public name."""
 
 
 class LogLevel(str, Enum):
@@ -87,7 +90,7 @@ def options(
     log_format: Annotated[
         LogFormat, typer.Option(help="How to log: for a person, or one JSON object a line.")
     ] = LogFormat.CONSOLE,
-    show_version: Annotated[
+    show_version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option(
             "--version",
@@ -151,10 +154,8 @@ def _invoke(arguments: list[str], *, as_json: bool) -> int:
         if missing is None:
             raise
         raise missing from None
-    # What typer raises for wrong arguments; the class itself has no public name.
-    except typer.BadParameter.__bases__ as error:
-        message = error.format_message()  # type: ignore[attr-defined] - see above
-        raise UsageError(" ".join(message.split())) from None
+    except _WRONG_ARGUMENTS as error:
+        raise UsageError(" ".join(error.format_message().split())) from None
 
 
 def _forbid_core_dumps() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import JsonOption, Lang, LangOption, SiteArgument
+from edge.cli.output import print_json
 from edge.errors import EdgeError, PolicyError, UsageError
 
 if TYPE_CHECKING:
@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from edge.policy.homework import Finding
     from edge.policy.model import Language, Policy
 
-
-class Lang(str, Enum):
-    """The languages of the texts."""
-
-    NL = "nl"
-    FR = "fr"
-    DE = "de"
-    EN = "en"
-
-
-LangOption = Annotated[Lang, typer.Option("--lang", help="The language of the texts.")]
 
 HEADINGS = {
     "missing": {"nl": "ONTBREEKT", "fr": "MANQUE", "de": "FEHLT", "en": "MISSING"},
@@ -65,20 +54,20 @@ WORDS = {
 
 
 def check(
-    site: Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)],
+    site: SiteArgument,
     lang: LangOption = Lang.EN,
     on: Annotated[
         str | None,
         typer.Option("--on", help="Judge dates on this day (2026-03-10) and not today."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the list as JSON and nothing else.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the law's homework: what is missing or wrong, why it is asked, which field to fill.
 
     It reads an incomplete policy as well. Status 0: the homework is done and the policy can be
     signed, or is; status 3: something is open.
+
+    Example: edge-anpr check config/school-street --lang nl
     """
     from edge.adapters.state.policy_state import FileDigest
     from edge.policy.homework import homework
@@ -90,8 +79,8 @@ def check(
     missing_roles = _missing_roles(site, draft)
     blocking = [one for one in findings if one.severity.value != "warning"]
     if as_json:
-        typer.echo(json.dumps(_as_json(site, lang, findings, missing_roles, digest), indent=2,
-                              ensure_ascii=False))  # fmt: skip
+        document = _as_json(site, lang, findings, missing_roles, digest)
+        print_json("edge-anpr/check/1", document, indent=2)
     else:
         _show(lang, findings, missing_roles)
     if blocking:
@@ -162,7 +151,6 @@ def _as_json(
     counts = _counts(findings)
     language: Language = lang.value
     return {
-        "schema": "edge-anpr/check/1",
         "folder": str(site),
         "ready": counts["missing"] == counts["wrong"] == 0,
         "signed": missing_roles == (),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import tempfile
@@ -17,8 +16,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import JsonOption
+from edge.cli.output import print_json
 from edge.cli.run import progress_bars
-from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, EdgeError, UsageError
 
 if TYPE_CHECKING:
@@ -35,25 +35,26 @@ SETTLE_S = 20.0
 """How long to wait for the last hit to reach the authority."""
 
 REASONS = {
-    RuleKind.HOTLIST: "on the alert list",
-    RuleKind.PERMIT_ZONE: "no permit, within the hours",
-    RuleKind.WRONG_WAY: "against the one-way direction",
+    "hotlist": "on the alert list",
+    "permit_zone": "no permit, within the hours",
+    "wrong_way": "against the one-way direction",
 }
+"""Why a rule fires, by `RuleKind`."""
 
 
 def demo(
     out: Annotated[
         Path | None,
-        typer.Option(help="A new folder for all that the demo makes; else a temporary one."),
+        typer.Option(help="A new folder for the results. Default: a temporary folder."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show the whole product on a bundled clip: box, broker and authority on this machine.
+    """Show the whole product on bundled clips: box, broker and authority on this machine.
 
-    A street is filmed for some seconds. Vehicles that fire a rule reach the authority as
-    sealed hits; of everyone else a counter is left. Nothing leaves this machine.
+    Vehicles that fire a rule reach the authority as sealed hits. Everyone else is only counted.
+    Nothing leaves this machine.
+
+    Example: edge-anpr demo --out demo-results
     """
     folder = _new_folder(out)
     with progress_bars(visible=not as_json and sys.stderr.isatty()) as progress:
@@ -61,7 +62,7 @@ def demo(
     if result.failure is not None:
         raise result.failure
     if as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2))
+        print_json("edge-anpr/demo/1", result.as_json(), indent=2)
     else:
         _show(result)
 
@@ -96,7 +97,6 @@ class DemoResult:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "schema": "edge-anpr/demo/1",
             "folder": str(self.folder),
             "vehicles": self.summary.vehicles,
             "hits": self.summary.hits,
@@ -138,7 +138,7 @@ def _play(folder: Path, progress: RunProgress) -> DemoResult:
             _at_port(site, broker.port), recordings, drain_s=SETTLE_S, progress=progress
         )
     opened = []
-    reasons = {rule.id: REASONS[rule.kind] for rule in site.rules}
+    reasons = {rule.id: REASONS[rule.kind.value] for rule in site.rules}
     with HitStore.open(store_folder) as store:
         for stored in store.hits():
             one = open_hit(store.payload(stored.hit_id), boxes, keys)

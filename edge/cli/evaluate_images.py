@@ -1,19 +1,16 @@
-"""`edge-anpr evaluate images`: measured accuracy on labelled photos."""
+"""`edge-anpr evaluate images`: accuracy on labelled photos."""
 
 from __future__ import annotations
 
-import json
 import re
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from edge.cli.labels import distance, read_table
+from edge.cli.output import print_json, time_text
 from edge.domain.accuracy import (
     PlateOutcome,
     Shares,
@@ -227,36 +224,27 @@ def _outcome(
 # --- the verb -------------------------------------------------------------------------------
 
 
-def images(
-    labels: Annotated[
-        Path,
-        typer.Option(help="CSV with the columns image,x,y,w,h,plate and country if known."),
-    ],
-    root: Annotated[Path, typer.Option(help="Folder that the image column is relative to.")],
-    models: Annotated[
-        str | None, typer.Option(help="Pair of weights by its name in the manifest.")
-    ] = None,
-    detector: Annotated[str | None, typer.Option(help="Detector's name in the manifest.")] = None,
-    reader: Annotated[str | None, typer.Option(help="Reader's name in the manifest.")] = None,
-    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads inside an operator.")] = 1,
-    report: Annotated[
-        Path | None, typer.Option(help="Write one HTML page with plots into this folder.")
-    ] = None,
-    json_out: Annotated[bool, typer.Option("--json", help="One JSON document to stdout.")] = False,
-    show_reads: Annotated[
-        bool, typer.Option("--show-reads", help="Print the plates read and labelled.")
-    ] = False,
-    manifest: Annotated[Path | None, typer.Option(help="Another manifest of weights.")] = None,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar on stderr.")] = True,
+def evaluate_images(
+    labels: Path,
+    root: Path,
+    *,
+    pair: str | None,
+    detector: str | None,
+    reader: str | None,
+    provider: str,
+    threads: int,
+    report: Path | None,
+    as_json: bool,
+    show_reads: bool,
+    manifest: Path | None,
+    progress: bool,
 ) -> None:
-    """Find and read labelled plates on photos and count.
+    """Find and read labelled plates on photos, compare with the labels and print the counts.
 
-    A plate is found if a detection at the shipped threshold overlaps its box at IoU 0.5 or
-    more, one detection for one plate; it is exact if that detection's text is the label. Every
-    other detection is a false positive. Labels are compared after a photo has been read.
+    The parameters are the options of `edge-anpr evaluate images`.
 
-    Example: edge-anpr evaluate images --labels eval/labels.csv --root eval --report report
+    Raises:
+        EdgeError: labels, photos, options or weights cannot be used.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -270,7 +258,7 @@ def images(
     labelled = read_image_labels(labels, root)
     page = None if report is None else require_writable(report, "accuracy-images.html")
     eyes = load_plate_models(
-        Manifest.load(manifest), detector, reader, provider, threads, pair=models
+        Manifest.load(manifest), detector, reader, provider, threads, pair=pair
     )
     measured = Measured.now(eyes, labels, provider, threads)
     scores: list[ImageScore] = []
@@ -294,12 +282,11 @@ def images(
             scores.append(score)
             bar.advance(task)
     result = summarise_images(scores, show_reads=show_reads)
-    result.update(measured.as_json())
+    result.update(measured.as_json(), measured_at=time_text(measured.moment))
     if page is not None:
         write_page(page, images_page(result, _outcomes(scores), measured))
-    if json_out:
-        json.dump(result, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+    if as_json:
+        print_json("edge-anpr/evaluate-images/1", result, indent=2)
     else:
         _print_tables(Console(), result)
 

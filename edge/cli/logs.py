@@ -74,7 +74,7 @@ class _ErrorStyle:
 _STYLE = _ErrorStyle()
 
 
-def errors_as_json(wanted: bool) -> None:  # noqa: FBT001 - it is the whole statement
+def errors_as_json(wanted: bool) -> None:
     """Print errors as `edge-anpr/error/1` from now on, or as lines for a person."""
     _STYLE.as_json = wanted
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
+from edge.cli.lazy import MakeByDefault
+from edge.cli.options import JsonOption, SiteArgument
+from edge.cli.output import print_json
 from edge.errors import EdgeError, PolicyError, UsageError
 
 if TYPE_CHECKING:
@@ -20,31 +21,20 @@ MAX_BYTES = 8 * 1024 * 1024
 """Far above any notice."""
 
 
-class _MakeByDefault(TyperGroup):
-    """`notice SITE` is `notice make SITE`."""
-
-    # typer brings a click of its own along, whose names are private: hence no type for it.
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        if args and args[0] not in self.commands and args[0] not in {"--help", "-h"}:
-            args = ["make", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_MakeByDefault,
+    cls=MakeByDefault,
     no_args_is_help=True,
     help="The public page of a site, made from its signed policy.\n\n"
     "[bold]edge-anpr notice SITE --out DIR[/bold] writes one page in Dutch, French, German and "
     "English and the sign for the place in each of them. The same policy always makes the same "
-    "bytes, so [bold]notice verify[/bold] finds every change.",
+    "bytes, so [bold]notice verify[/bold] finds every change.\n\n"
+    "Example: edge-anpr notice config/school-street --out public",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 
 @app.command()
 def make(
-    site: Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)],
+    site: SiteArgument,
     out: Annotated[Path, typer.Option("--out", help="Where to write; made if it is not there.")],
     draft: Annotated[
         bool,
@@ -56,6 +46,8 @@ def make(
 
     It reads policy.yaml, policy.signatures.json, the versions that were in force before
     (state/policies) and, if it is there, counts.json with the counts of each quarter.
+
+    Example: edge-anpr notice make config/school-street --out public
     """
     from edge.adapters.state.policy_state import FileDigest
     from edge.adapters.state.state_folder import replace_file
@@ -83,7 +75,7 @@ def make(
             "draft": draft,
             "files": [str(out / name) for name in files],
         }
-        typer.echo(json.dumps(facts_json))
+        print_json("edge-anpr/notice-make/1", facts_json)
         return
     what = "a draft of version" if draft else "version"
     typer.echo(f"{what} {policy.version} of {policy.site}: {facts.sha256}")
@@ -108,6 +100,8 @@ def verify(
     Made from the policy anew and compared, so that the page itself need not be believed. Where the
     page tells earlier versions or counts, state/policies and counts.json belong to the folder.
     Status 3 and E_NOTICE: it says something else.
+
+    Example: edge-anpr notice verify public --site config/school-street
     """
     from edge.formats.yaml_document import read_text
     from edge.policy.notice.publication import publication, require_genuine
@@ -125,7 +119,8 @@ def verify(
             )
         found[str(file)] = kind
     if as_json:
-        typer.echo(json.dumps({"policy_sha256": facts.sha256, "files": found}))
+        document = {"policy_sha256": facts.sha256, "files": found}
+        print_json("edge-anpr/notice-verify/1", document)
         return
     signed = ", ".join(sorted(facts.signed))
     for name in found:

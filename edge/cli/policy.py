@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.check import Lang, LangOption
+from edge.cli.options import JsonOption, Lang, LangOption, SignerKeyOption, SiteArgument
+from edge.cli.output import print_json
 from edge.errors import ConfigError, KeyFileError, PolicyError, UsageError
 
 if TYPE_CHECKING:
@@ -23,30 +23,27 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="A site's policy: write it, sign it, compare it, put it into force.\n\n"
-    "Controller, police and data protection officer each sign with a key of their own "
-    "([bold]edge-anpr keys new signer[/bold]). A box works under a policy that all three have "
-    "signed, and for as long as its activation lasts.",
+    help="Write, sign, compare and activate a site's policy.\n\n"
+    "Controller, police and data protection officer each sign with their own key "
+    "([bold]edge-anpr keys new signer[/bold]). A box works only under a policy that all three "
+    "have signed, until its activation expires.\n\n"
+    "Example: edge-anpr policy new config/my-street",
 )
-
-SiteArgument = Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-KeyOption = Annotated[
-    Path | None, typer.Option("--key", help="A signer's private file, from `keys new signer`.")
-]
 
 
 @app.command()
 def new(
     site: SiteArgument,
     defaults: Annotated[
-        bool, typer.Option("--defaults", help="Ask nothing: every field is left to fill in.")
+        bool, typer.Option("--defaults", help="Ask no questions and leave every field empty.")
     ] = False,
     lang: LangOption = Lang.EN,
 ) -> None:
-    """Start a policy: questions in the order of the law, and a commented policy.yaml.
+    """Ask questions in the order of the law and write a commented policy.yaml.
 
-    An answer that is not known yet is left empty; `edge-anpr check` lists it later.
+    Leave an answer empty if you do not know it yet; `edge-anpr check` lists it later.
+
+    Example: edge-anpr policy new config/my-street --lang nl
     """
     from edge.policy.template import Question, ask_all, template
     from edge.site.folder import POLICY_FILE
@@ -63,7 +60,9 @@ def new(
                 return answer
 
     if not defaults and not sys.stdin.isatty():
-        raise UsageError("nobody is there to answer; add --defaults, or run it in a terminal")
+        raise UsageError(
+            "this is no terminal, so no question can be answered; add --defaults, or use a terminal"
+        )
     text = template(lang.value, {} if defaults else ask_all(lang.value, ask))
     try:
         site.mkdir(parents=True, exist_ok=True)
@@ -75,10 +74,13 @@ def new(
 
 
 @app.command("sign")
-def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False) -> None:
-    """Sign a site's policy as one of its signers, once its homework is done.
+def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption = False) -> None:
+    """Sign a site's policy as one of its signers, once its compliance checklist is complete.
 
-    Signatures lie beside it in policy.signatures.json; those of an earlier version are dropped.
+    Signatures are written to policy.signatures.json beside the policy. Signatures of an earlier
+    version are removed.
+
+    Example: edge-anpr policy sign config/school-street --key office/mayor.signer.private.json
     """
     from edge.adapters.state.policy_state import PolicyState
     from edge.adapters.state.state_folder import replace_file
@@ -100,15 +102,14 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
     replace_file(file, signatures.text().encode(), mode=0o644)
     lacking = missing_roles(policy.approvals.signers, frozenset(signatures.signatures))
     if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "file": str(file),
-                    "policy_sha256": signatures.policy_sha256,
-                    "signers": sorted(signatures.signatures),
-                    "missing_roles": list(lacking),
-                }
-            )
+        print_json(
+            "edge-anpr/policy-sign/1",
+            {
+                "file": str(file),
+                "policy_sha256": signatures.policy_sha256,
+                "signers": sorted(signatures.signatures),
+                "missing_roles": list(lacking),
+            },
         )
         return
     if in_force is not None:
@@ -121,9 +122,11 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
 
 @app.command()
 def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
-    """Say who has signed a site's policy, and whether that is enough.
+    """Show who has signed a site's policy, and verify that every role has.
 
-    On a box also: whether it may come after the policy in force.
+    On a box it also verifies that the policy may follow the one in force.
+
+    Example: edge-anpr policy verify config/school-street
     """
     from edge.adapters.state.policy_state import PolicyState
     from edge.policy.diff import require_authorised
@@ -146,23 +149,27 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
             "demo": policy.demo,
             "signers": {name: signer.role for name, signer in who.items()},
         }
-        typer.echo(json.dumps(facts))
+        print_json("edge-anpr/policy-verify/1", facts)
         return
     typer.echo(f"version {policy.version} of {policy.site}: {signatures.policy_sha256}")
     for name, signer in who.items():
-        demo = "  (a demo key, which everybody has)" if signer.demo else ""
+        demo = "  (a demo key, which is public)" if signer.demo else ""
         typer.echo(f"  {signer.role}: {name}{demo}")
 
 
 @app.command()
 def diff(
     old: Annotated[Path, typer.Argument(help="A policy.yaml, or a site's folder.")],
-    new: Annotated[Path, typer.Argument(help="The version that is to come after it.")],
+    new: Annotated[
+        Path, typer.Argument(help="The next version: a policy.yaml, or a site's folder.")
+    ],
     as_json: JsonOption = False,
 ) -> None:
     """List every change between two versions, and whether it widens what the box may do.
 
-    A widening takes the signatures of every role and a new DPIA, a narrowing one signer.
+    A widening needs the signatures of every role and a new DPIA. A narrowing needs one signer.
+
+    Example: edge-anpr policy diff old/policy.yaml config/school-street
     """
     from edge.policy.diff import ChangeEffect, changes
 
@@ -170,45 +177,46 @@ def diff(
     widens = any(one.direction is ChangeEffect.WIDENING for one in found)
     if as_json:
         document = {
-            "schema": "edge-anpr/policy-diff/1",
             "needs": "quorum-and-dpia" if widens else "one-signer",
             "changes": [_change_as_json(one) for one in found],
         }
-        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json("edge-anpr/policy-diff/1", document, indent=2)
         return
     for one in found:
         typer.echo(str(one))
     if not found:
         typer.echo("no change")
     elif widens:
-        typer.echo("needs: a signature of every role, and a DPIA written anew for what widens")
+        typer.echo("needs: the signature of every role, and a new DPIA for what widens")
     else:
         typer.echo("needs: one signer of the policy in force")
 
 
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", help="Write the record to this file and change nothing here."),
+    typer.Option("--out", help="Write the activation record to this file and change nothing here."),
 ]
 RecordOption = Annotated[
     Path | None,
-    typer.Option("--record", help="Put a record into force that was written with --out."),
+    typer.Option("--record", help="Install an activation record that was written with --out."),
 ]
 
 
 @app.command()
 def activate(
     site: SiteArgument,
-    key: KeyOption = None,
+    key: SignerKeyOption = None,
     record: RecordOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a signed policy into force on this box, for as long as its lease lasts.
+    """Put a signed policy in force on this box until its lease expires.
 
-    A controller's signer does it. Private keys do not belong on a box: make the record where the
-    key is (--key, --out), carry it to the box, and install it there (--record). What was in force
-    stays in force when anything is refused.
+    A controller's signer does this. Private keys do not belong on a box: make the record where
+    the key is (--key, --out), carry it to the box, and install it there (--record). If anything
+    is refused, the policy in force stays in force.
+
+    Example: edge-anpr policy activate config/school-street --record lease.json
     """
     _put_in_force(site, key, record, out, renewing=False, as_json=as_json)
 
@@ -216,12 +224,15 @@ def activate(
 @app.command()
 def renew(
     site: SiteArgument,
-    key: KeyOption = None,
+    key: SignerKeyOption = None,
     record: RecordOption = None,
     out: OutOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Extend the activation of the policy in force, while its evaluation is not overdue."""
+    """Extend the activation of the policy in force, unless its evaluation is overdue.
+
+    Example: edge-anpr policy renew config/school-street --record lease.json
+    """
     _put_in_force(site, key, record, out, renewing=True, as_json=as_json)
 
 
@@ -281,7 +292,7 @@ def _put_in_force(
 
 
 def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
-    """Enter in the box's audit log what comes into force, or goes on for longer."""
+    """Enter in the box's audit log that a policy was activated or renewed."""
     from edge.adapters.state.audit_log import open_box_audit
     from edge.policy.diff import ChangeEffect, changes
     from edge.privacy.audit import PolicyChanged
@@ -305,7 +316,7 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
 
 def _say_lease(made: ActivationRecord, now: datetime, *, as_json: bool, out: Path | None) -> None:
     if as_json:
-        typer.echo(made.lease.model_dump_json())
+        print_json("edge-anpr/policy-lease/1", made.lease.model_dump(mode="json"))
         return
     lease = made.lease
     days = (made.expires - now).days
@@ -329,7 +340,7 @@ def _whole_site(site: Path) -> tuple[Path, Policy, PolicySignatures, str]:
 
 
 def _signatures_of(site: Path, policy: Policy) -> PolicySignatures:
-    """The signatures beside a policy; those of another version are as good as none."""
+    """The signatures beside a policy; none if they are of another version."""
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 
     signatures = read_signatures(site / SIGNATURES_FILE)
