@@ -12,7 +12,7 @@ sys.path.insert(0, str(REPOSITORY))
 from edge.errors import CODES  # noqa: E402 - found from the root
 
 DOCUMENT = REPOSITORY / "docs" / "errors.md"
-HEADING = "| code | status | when, and what helps |\n| --- | --- | --- |\n"
+HEADING = "| code | status | cause and cure |\n| --- | --- | --- |\n"
 
 
 def table() -> str:

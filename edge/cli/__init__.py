@@ -18,7 +18,7 @@ import typer
 
 from edge.cli.lazy import VerbGroup
 from edge.cli.logs import LogFormat, errors_as_json, place_of, set_up, tell_refusal
-from edge.errors import EdgeError, MissingExtraError, NoMemoryError, UsageError
+from edge.errors import EdgeError, InternalError, MissingExtraError, NoMemoryError, UsageError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
@@ -117,9 +117,8 @@ def execute(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status.
 
     An error is one line on standard error: `error: E_CODE: what, where, cure`. With `--json` it
-    is one JSON object. A mistake of the program itself ends with status 1 and says where it
-    happened, but not what the exception says: its text could quote the plate or the key that it
-    choked on.
+    is one JSON object. A bug ends with status 1. Its line says where it happened, without
+    the text of the exception, which could quote a plate or a key.
     """
     as_json = _wants_json(arguments)
     errors_as_json(as_json)
@@ -176,19 +175,14 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
 
 
 def _report(error: BaseException | None) -> int:
-    """Tell a mistake of the program, or that memory ran out; return the exit status."""
+    """Print that the program has a bug or ran out of memory; return the exit status."""
+    told: EdgeError = InternalError(
+        f"{type(error).__name__} at {place_of(error)}; this is a bug in the program, please "
+        "report this line"
+    )
     if _is_out_of_memory(error):
-        refusal = NoMemoryError(
+        told = NoMemoryError(
             f"no memory is left at {place_of(error)}; give this box, or its service, more"
         )
-        tell_refusal(refusal)
-        return int(refusal.exit_code)
-    tell_refusal(
-        EdgeError(
-            f"{type(error).__name__} at {place_of(error)}; this is a mistake of the program, "
-            "please report this line",
-            code="E_INTERNAL",
-        ),
-        status=1,
-    )
-    return 1
+    tell_refusal(told)
+    return int(told.exit_code)

@@ -79,14 +79,10 @@ def errors_as_json(wanted: bool) -> None:
     _STYLE.as_json = wanted
 
 
-def tell_refusal(error: EdgeError, *, status: int | None = None) -> None:
+def tell_refusal(error: EdgeError) -> None:
     """Print an error on standard error, on one line.
 
     It is `error: E_CODE: message`, or one JSON object after `--json` or `--log-format json`.
-
-    Args:
-        error: what to tell.
-        status: the exit status, if it is not the error's own.
     """
     logs_json = any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers)
     if not (_STYLE.as_json or logs_json):
@@ -100,7 +96,7 @@ def tell_refusal(error: EdgeError, *, status: int | None = None) -> None:
         entry |= {"time": now, "level": "error", "logger": "edge"}
     entry |= {"code": error.code, "message": error.message}
     if _STYLE.as_json:
-        entry["exit_status"] = int(error.exit_code) if status is None else status
+        entry["exit_status"] = int(error.exit_code)
     sys.stderr.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
