@@ -36,14 +36,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        return import_module("edge.adapters.host.system").product_version()
-    if name not in __all__:
-        message = f"module 'edge' has no attribute {name!r}"
-        raise AttributeError(message)
-    module = "edge.errors" if name == "EdgeError" else "edge.api"
-    return getattr(import_module(module), name)
+if not TYPE_CHECKING:  # so that a type checker still finds misspelt names
+
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            return import_module("edge.adapters.host.system").product_version()
+        if name not in __all__:
+            message = f"module 'edge' has no attribute {name!r}"
+            raise AttributeError(message)
+        module = "edge.errors" if name == "EdgeError" else "edge.api"
+        return getattr(import_module(module), name)
 
 
 def __dir__() -> list[str]:
