@@ -246,7 +246,7 @@ def test_p10_one_purpose_is_erased_and_recorded(made: MadeSite) -> None:
     done = product("erase", "--site", made.folder, "--purpose", "quiet", "--yes", "--json")
 
     assert done.status == 0, done.err
-    assert done.json == {"erased": 1, "purpose": "quiet"}
+    assert done.json == {"schema": "edge-anpr/erase/1", "erased": 1, "purpose": "quiet"}
     with outbox_of(made) as outbox:
         assert outbox.hit_ids() == ("a",)
     assert recorded(made)[1:] == [Deleted("erased", "quiet", "<10")]
