@@ -59,7 +59,7 @@ def make(
     """
     from edge.adapters.policy_state import FileDigest
     from edge.adapters.state_folder import replace_file
-    from edge.policy.homework import unready
+    from edge.policy.checklist import unready
     from edge.policy.notice.publication import PAGE_FILE, publication
 
     facts = _facts(site, draft=draft)
@@ -139,9 +139,9 @@ def _facts(site: Path, *, draft: bool) -> Facts:
     from edge.adapters.policy_state import PolicyState
     from edge.adapters.system import product_version
     from edge.cli.policy import state_folder
+    from edge.policy.checklist import problems
     from edge.policy.diff import require_authorised
     from edge.policy.document import refuse
-    from edge.policy.homework import problems
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
     from edge.policy.notice.publication import facts_of
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures

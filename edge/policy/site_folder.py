@@ -12,6 +12,8 @@ from typing import TypeVar
 from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
 from edge.errors import ConfigError
+from edge.policy.checklist import coded
+from edge.policy.checklist import problems as policy_problems
 from edge.policy.document import (
     MAX_BYTES,
     Document,
@@ -24,8 +26,6 @@ from edge.policy.document import (
     read_text,
     refuse,
 )
-from edge.policy.homework import coded
-from edge.policy.homework import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import PlateList, Policy, unknown_name

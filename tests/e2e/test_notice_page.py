@@ -19,10 +19,11 @@ import yaml
 
 from edge.adapters.policy_state import PolicyState
 from edge.policy.activation import InForce, activate
-from edge.policy.notice.words import LANGUAGES, Words
+from edge.policy.notice.words import Words
 from edge.policy.signatures import read_signatures
 from edge.policy.site_folder import read_policy
 from edge.privacy.signing import SigningKey
+from edge.texts import LANGUAGES
 from tests.browser import CHROMIUM, Browser, browser
 from tests.canary import needles, sweep_tree
 from tests.product import REPOSITORY, product

@@ -16,7 +16,6 @@ from edge.policy.model import (
     RETENTION_CEILING_HOURS,
     ROLES,
     HotlistRule,
-    Language,
     Party,
     PermitZoneRule,
     Policy,
@@ -30,7 +29,8 @@ from edge.policy.notice.counts import Count, Counts, shown
 from edge.policy.notice.drawings import camera_map, maps, pictogram, qr_code, share_bar
 from edge.policy.notice.history import Version
 from edge.policy.notice.markup import Child, Markup, element, join
-from edge.policy.notice.words import LANGUAGES, Words
+from edge.policy.notice.words import Words
+from edge.texts import LANGUAGES, Language
 
 # What a reader can follow: web pages and mail addresses in what the policy gives as a contact.
 _LINK = re.compile(
@@ -85,11 +85,10 @@ class Facts:
         return f"edge-anpr policy {self.policy.site} {self.policy.version} sha256:{self.sha256}"
 
 
-def notice_page(facts: Facts) -> str:
+def notice_page(facts: Facts, every: Sequence[Words]) -> str:
     """The whole page, as HTML."""
     policy, style = facts.policy, _style()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    every = [Words(language) for language in LANGUAGES]
     head = element(
         "head",
         element("meta", charset="utf-8"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from edge.errors import PolicyError
 from edge.policy.model import Policy, Role
@@ -11,7 +11,8 @@ from edge.policy.notice.board import information_board
 from edge.policy.notice.counts import Counts
 from edge.policy.notice.history import versions
 from edge.policy.notice.page import Facts, notice_page
-from edge.policy.notice.words import LANGUAGES, Words
+from edge.policy.notice.words import Words
+from edge.texts import LANGUAGES, Language
 
 PAGE_FILE = "index.html"
 BOARD_FILE = "information-board.{language}.svg"
@@ -47,13 +48,13 @@ def facts_of(
     return Facts(policy, signed, versions(policy, earlier), counts, draft, made_by)
 
 
-def publication(facts: Facts) -> Mapping[str, str]:
+def publication(facts: Facts, words: Callable[[Language], Words] = Words) -> Mapping[str, str]:
     """Every file of the notice, by its name."""
+    every = [words(language) for language in LANGUAGES]
     boards = {
-        BOARD_FILE.format(language=language): information_board(facts, Words(language))
-        for language in LANGUAGES
+        BOARD_FILE.format(language=one.language): information_board(facts, one) for one in every
     }
-    return {PAGE_FILE: notice_page(facts), **boards}
+    return {PAGE_FILE: notice_page(facts, every), **boards}
 
 
 def require_genuine(content: str, name: str, facts: Facts) -> str:

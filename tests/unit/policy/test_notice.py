@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import string
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, PolicyError
-from edge.policy.model import ROLES, Language, Policy, PolicyCamera, WeeklySchedule
+from edge.policy.model import ROLES, Policy, PolicyCamera, WeeklySchedule
 from edge.policy.notice.counts import read_counts
 from edge.policy.notice.drawings import maps
 from edge.policy.notice.markup import Markup, element
@@ -28,7 +27,8 @@ from edge.policy.notice.publication import (
     publication,
     require_genuine,
 )
-from edge.policy.notice.words import LANGUAGES, Words, catalogue
+from edge.policy.notice.words import Words
+from edge.texts import LANGUAGES, Language
 from tests.product import REPOSITORY, environment
 from tests.sites import hotlist_rule, policy
 
@@ -63,32 +63,6 @@ def words_of(markup: str) -> str:
 
 
 # --- four languages ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_p14_every_text_exists_in_every_language_with_the_same_values(language: Language) -> None:
-    def values(text: str) -> set[str]:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-    mine, english = catalogue(language), catalogue("en")
-
-    assert mine.keys() == english.keys()
-    assert all(text.strip() for text in mine.values())
-    assert {key: values(text) for key, text in mine.items()} == {
-        key: values(text) for key, text in english.items()
-    }
-
-
-def test_p14_no_text_is_the_same_in_two_languages_that_should_differ() -> None:
-    alike = [
-        key
-        for key, text in catalogue("en").items()
-        if len(text.split()) > 5
-        for other in ("nl", "fr", "de")
-        if catalogue(other)[key] == text
-    ]
-
-    assert alike == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
