@@ -10,9 +10,9 @@ from typing import Any
 from edge.domain.schedule import DAYS
 from edge.policy.diff import Direction
 from edge.policy.model import ROLES, Policy, Role
+from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.counts import Counts
 from edge.policy.notice.history import Version
-from edge.policy.notice.page import Facts
 from tests.sites import AUTHORITY, hotlist_rule, policy
 
 MADE_BY = "1.2.3"
@@ -42,7 +42,7 @@ def said(text: str) -> dict[str, str]:
     return {language: f"{text} ({language})" for language in ("nl", "fr", "de", "en")}
 
 
-def long_notice() -> Facts:
+def long_notice() -> NoticeContent:
     """A draft with every part that a policy may have, more than once, and markup in its texts."""
     content = fixed_policy(version=7)
     content["controller"] = {"name": SPECIAL, "contact": SPECIAL}
@@ -95,7 +95,7 @@ def long_notice() -> Facts:
         Version(5, "2026-03-05", "ef" * 32, {Direction.NEUTRAL: ("text",)}),
         Version(4, "2026-02-05", "01" * 32, None),
     )
-    return Facts(
+    return NoticeContent(
         Policy.model_validate(content),
         frozenset(),
         versions,
@@ -105,7 +105,7 @@ def long_notice() -> Facts:
     )
 
 
-def short_notice(regime: str = "gas_speed", reveal: str = "vehicle") -> Facts:
+def short_notice(regime: str = "gas_speed", reveal: str = "vehicle") -> NoticeContent:
     """A policy with the least that it may have; one role has signed it."""
     content = fixed_policy(lists={}, rules=[wrong_way_rule(reveal=reveal)])
     content["legal"]["regime"] = regime
@@ -114,13 +114,13 @@ def short_notice(regime: str = "gas_speed", reveal: str = "vehicle") -> Facts:
     return notice_of(content, "controller")
 
 
-def notice_of(content: dict[str, Any], *signed: Role) -> Facts:
+def notice_of(content: dict[str, Any], *signed: Role) -> NoticeContent:
     model = Policy.model_validate(content)
     first = Version(1, model.activation.not_before, model.sha256(), None)
-    return Facts(model, frozenset(signed), (first,), None, draft=False, made_by=MADE_BY)
+    return NoticeContent(model, frozenset(signed), (first,), None, draft=False, made_by=MADE_BY)
 
 
-def every_notice() -> dict[str, Facts]:
+def every_notice() -> dict[str, NoticeContent]:
     """Notices by name; no text of the notice is left that none of them uses."""
     return {
         "long": long_notice(),

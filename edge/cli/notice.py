@@ -13,7 +13,7 @@ from edge.errors import EdgeError, PolicyError, UsageError
 
 if TYPE_CHECKING:
     from edge.policy.model import Policy, Role
-    from edge.policy.notice.page import Facts
+    from edge.policy.notice.content import NoticeContent
     from edge.policy.signatures import PolicySignatures
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -135,7 +135,7 @@ def verify(
         )
 
 
-def _facts(site: Path, *, draft: bool) -> Facts:
+def _facts(site: Path, *, draft: bool) -> NoticeContent:
     from edge.adapters.policy_state import PolicyState
     from edge.adapters.system import product_version
     from edge.cli.policy import state_folder
@@ -143,7 +143,7 @@ def _facts(site: Path, *, draft: bool) -> Facts:
     from edge.policy.diff import require_authorised
     from edge.policy.document import refuse
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
-    from edge.policy.notice.publication import facts_of
+    from edge.policy.notice.publication import notice_content
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
     from edge.policy.site_folder import POLICY_FILE, read_policy
 
@@ -159,7 +159,7 @@ def _facts(site: Path, *, draft: bool) -> Facts:
         if not draft:
             raise
         signed = frozenset()
-    return facts_of(
+    return notice_content(
         policy,
         signed,
         earlier=[one for one, _ in history],

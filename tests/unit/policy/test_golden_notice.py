@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from edge.policy.model import ROLES
-from edge.policy.notice.page import Facts
-from edge.policy.notice.publication import facts_of, publication
+from edge.policy.notice.content import NoticeContent
+from edge.policy.notice.publication import notice_content, publication
 from edge.policy.site_folder import read_policy
 from tests.notices import MADE_BY, long_notice, short_notice
 from tests.product import REPOSITORY
@@ -22,9 +22,9 @@ GOLDEN = Path(__file__).with_name("golden_notices")
 EXAMPLES = sorted(file.parent.name for file in (REPOSITORY / "config").glob("*/policy.yaml"))
 
 
-def notices() -> dict[str, Facts]:
+def notices() -> dict[str, NoticeContent]:
     examples = {
-        name: facts_of(
+        name: notice_content(
             read_policy(REPOSITORY / "config" / name / "policy.yaml").model,
             frozenset(ROLES),
             made_by=MADE_BY,
