@@ -68,7 +68,7 @@ def check(
         raise PolicyError(
             f"{site / POLICY_FILE}: {counts['missing']} missing, {counts['wrong']} wrong; fill in "
             "the fields of the list",
-            code=codes.pop() if len(codes) == 1 else "E_HOMEWORK",
+            code=codes.pop() if len(codes) == 1 else "E_CHECKLIST",
         )
 
 

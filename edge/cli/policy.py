@@ -76,7 +76,7 @@ def new(
 
 @app.command("sign")
 def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False) -> None:
-    """Sign a site's policy as one of its signers, once nothing is open on its checklist.
+    """Sign a site's policy as one of its signers, once its compliance checklist is in order.
 
     Signatures lie beside it in policy.signatures.json; those of an earlier version are dropped.
     """

@@ -74,7 +74,7 @@ class MistakesError(ConfigError):
     """Every complaint about one or several files: a line each, at most `MAX_PROBLEMS` shown.
 
     Without `code` it has that of its problems; where those differ, `E_CONFIG` if one of them
-    has that, else `E_HOMEWORK`, and each line that has another code says so.
+    has that, else `E_CHECKLIST`, and each line that has another code says so.
     """
 
     def __init__(self, problems: Iterable[Problem | str], *, code: str | None = None) -> None:
@@ -90,7 +90,7 @@ def _common_code(problems: Sequence[Problem | str]) -> str:
     codes = {one.code if isinstance(one, Problem) else "E_CONFIG" for one in problems}
     if len(codes) == 1:
         return codes.pop()
-    return "E_CONFIG" if "E_CONFIG" in codes else "E_HOMEWORK"
+    return "E_CONFIG" if "E_CONFIG" in codes else "E_CHECKLIST"
 
 
 def _line(problem: Problem | str, code: str) -> str:
