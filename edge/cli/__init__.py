@@ -75,7 +75,7 @@ def options(
 ) -> None:
     """Options of every verb."""
     if show_version:
-        from edge.adapters.system import product_version
+        from edge.adapters.host.system import product_version
 
         typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit

@@ -21,7 +21,7 @@ from edge.domain.reveal import RevealLevel
 from edge.errors import CameraError, RedactionError, UsageError
 
 if TYPE_CHECKING:
-    from edge.adapters.video import RecordedCamera
+    from edge.adapters.cameras.recordings import RecordedCamera
     from edge.domain.imaging import Frame
     from edge.pipeline.ports import PlateDetector
     from edge.privacy.redaction import RedactedImage
@@ -153,13 +153,13 @@ def _detector(
     """The detector and its threshold; none where nothing is revealed: masking needs no model."""
     if level is RevealLevel.NONE:
         return None, 1.0
-    from edge.adapters.onnx.eyes import load_eyes
-    from edge.adapters.second_look import SecondLook
-    from edge.adapters.weights import Manifest
+    from edge.adapters.models.loading import load_plate_models
+    from edge.adapters.models.second_look import SecondLook
+    from edge.adapters.models.weights import Manifest
     from edge.cli.evaluate import parse_second_look
 
     look = parse_second_look(second_look)
-    eyes = load_eyes(Manifest.load(), detector=name)
+    eyes = load_plate_models(Manifest.load(), detector=name)
     return SecondLook.around(eyes.detector, look), eyes.threshold
 
 
@@ -167,7 +167,7 @@ def _detector(
 
 
 def _camera(recording: Path) -> RecordedCamera:
-    from edge.adapters.video import open_recordings
+    from edge.adapters.cameras.recordings import open_recordings
 
     # When it was made plays no part here.
     epoch = datetime.fromtimestamp(0, timezone.utc)
@@ -175,7 +175,7 @@ def _camera(recording: Path) -> RecordedCamera:
 
 
 def _copy_video(camera: RecordedCamera, recording: Path, preview: _Preview, out: Path) -> None:
-    from edge.adapters.video_writer import MaskedRecording, nominal_rate
+    from edge.adapters.cameras.video_writer import MaskedRecording, nominal_rate
 
     with MaskedRecording(out, nominal_rate(recording)) as copy:
         for frame in _with_progress(camera):
@@ -183,7 +183,7 @@ def _copy_video(camera: RecordedCamera, recording: Path, preview: _Preview, out:
 
 
 def _copy_picture(camera: RecordedCamera, preview: _Preview, out: Path) -> None:
-    from edge.adapters.jpeg import encode_jpeg
+    from edge.adapters.cameras.jpeg import encode_jpeg
 
     for frame in _with_progress(camera):
         encoded = encode_jpeg(preview.of(frame), max_bytes=PICTURE_BYTES)
@@ -261,7 +261,7 @@ def _no_regular_file(source: str, kind: str) -> CameraError:
 
 
 def _is_picture(path: Path) -> bool:
-    from edge.adapters.video import PICTURE_SUFFIXES
+    from edge.adapters.cameras.recordings import PICTURE_SUFFIXES
 
     return path.suffix.lower() in PICTURE_SUFFIXES
 
@@ -272,7 +272,7 @@ def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
     Raises:
         UsageError: it is not.
     """
-    from edge.adapters.video_writer import VIDEO_FORMATS
+    from edge.adapters.cameras.video_writer import VIDEO_FORMATS
 
     wanted = PICTURE_FORMATS if _is_picture(recording) else frozenset(VIDEO_FORMATS)
     if out.suffix.lower() not in wanted:

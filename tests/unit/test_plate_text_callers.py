@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.unit.source_tree import EDGE, name_of, python_files, tree
+from tests.support.source_tree import EDGE, name_of, python_files, tree
 
 MAY_REVEAL = {
     "edge/authority/opening.py": "the authority opens a hit with its private key",
