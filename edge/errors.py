@@ -191,7 +191,7 @@ CODES: Mapping[str, Meaning] = {
         "a vendor is paid per fine, or the evidence for safety is missing; change the "
         "contract, or add the evidence",
     ),
-    "E_CHECKLIST": Meaning(
+    "E_HOMEWORK": Meaning(
         3, "several items of the compliance checklist are open; `edge-anpr check` lists them all"
     ),
     "E_LIST": Meaning(

@@ -34,19 +34,19 @@ from rich.table import Table
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from edge import wiring  # noqa: E402 - found from the root
-from edge.adapters.keyring import Keyring  # noqa: E402
-from edge.adapters.mqtt import BrokerLink, BrokerOptions  # noqa: E402
-from edge.adapters.outbox import Outbox  # noqa: E402
-from edge.adapters.publisher import Publisher  # noqa: E402
-from edge.adapters.system import SystemClock  # noqa: E402
-from edge.adapters.topics import BoxTopics  # noqa: E402
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions  # noqa: E402
+from edge.adapters.broker.publisher import Publisher  # noqa: E402
+from edge.adapters.broker.topics import BoxTopics  # noqa: E402
+from edge.adapters.host.system import SystemClock  # noqa: E402
+from edge.adapters.state.keyring import Keyring  # noqa: E402
+from edge.adapters.state.outbox import Outbox  # noqa: E402
+from edge.box import wiring  # noqa: E402 - found from the root
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker  # noqa: E402
 from edge.errors import EdgeError  # noqa: E402
 from edge.pipeline.evidence import SealedHit  # noqa: E402
-from edge.policy.site_folder import load_site_folder  # noqa: E402
-from edge.runtime.evidence_desk import Case, EvidenceDesk  # noqa: E402
+from edge.site.folder import load_site_folder  # noqa: E402
 from scripts.soak import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times  # noqa: E402
-from tests.live import looped  # noqa: E402
+from tests.support.live import looped  # noqa: E402
 
 TARGET_S = 0.5
 A_DAY = 1000
@@ -59,7 +59,7 @@ MEAN_GAP_S = 0.5
 DELIVERY_S = 900.0
 
 
-class ReplayingDesk(EvidenceDesk):
+class ReplayingDesk(EvidenceWorker):
     """The evidence desk, to which each case it was given is handed in again until there are enough.
 
     Class attributes, as the wiring makes it: `wanted` hits; `handed_in`: when, by hit.
@@ -68,14 +68,14 @@ class ReplayingDesk(EvidenceDesk):
     wanted = 0
     handed_in: dict[str, float] = {}  # noqa: RUF012 - one desk for each process
 
-    def __init__(self, store: Callable[[Case], SealedHit]) -> None:
-        self._seen: list[Case] = []
+    def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
+        self._seen: list[EvidenceCase] = []
         self._first = threading.Event()
         # When each case was handed in; they are stored in this order.
         self._order: list[float] = []
         done = itertools.count()
 
-        def timed(case: Case) -> SealedHit:
+        def timed(case: EvidenceCase) -> SealedHit:
             number = next(done)
             sealed = store(case)
             self.handed_in[sealed.hit_id] = self._order[number]
@@ -85,7 +85,7 @@ class ReplayingDesk(EvidenceDesk):
         self._lock = threading.Lock()
         self._replay = threading.Thread(target=self._again, daemon=True)
 
-    def submit(self, case: Case) -> None:
+    def submit(self, case: EvidenceCase) -> None:
         self._hand_in(case)
         self._seen.append(case)
         self._first.set()
@@ -99,7 +99,7 @@ class ReplayingDesk(EvidenceDesk):
         self._replay.join()
         super().close()
 
-    def _hand_in(self, case: Case) -> None:
+    def _hand_in(self, case: EvidenceCase) -> None:
         with self._lock:  # the queue's order is that of the moments
             self._order.append(time.monotonic())
             super().submit(case)

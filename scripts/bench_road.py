@@ -42,12 +42,12 @@ from rich.table import Table
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from edge.adapters.decoder import Order  # noqa: E402 - found from the root
-from edge.adapters.live_camera import LiveCamera  # noqa: E402
-from edge.adapters.onnx.eyes import Eyes, load_eyes  # noqa: E402
-from edge.adapters.system import SystemClock  # noqa: E402
-from edge.adapters.video import open_recordings, open_regular  # noqa: E402
-from edge.adapters.weights import Manifest  # noqa: E402
+from edge.adapters.cameras.decoder import DecoderRequest  # noqa: E402 - found from the root
+from edge.adapters.cameras.live_camera import LiveCamera  # noqa: E402
+from edge.adapters.cameras.recordings import open_recordings, open_regular  # noqa: E402
+from edge.adapters.host.system import SystemClock  # noqa: E402
+from edge.adapters.models.loading import PlateModels, load_plate_models  # noqa: E402
+from edge.adapters.models.weights import Manifest  # noqa: E402
 from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch  # noqa: E402
 from edge.domain.motion import Cells  # noqa: E402
 from edge.domain.reading import PlateReading  # noqa: E402
@@ -55,7 +55,7 @@ from edge.errors import EdgeError  # noqa: E402
 from edge.pipeline.attention import Attention  # noqa: E402
 from edge.pipeline.ports import PlateDetector, PlateReader  # noqa: E402
 from edge.pipeline.watcher import VehicleWatcher, settings_for  # noqa: E402
-from tests.live import looped  # noqa: E402
+from tests.support.live import looped  # noqa: E402
 
 TARGET = 0.15
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
@@ -109,7 +109,7 @@ class TimedEyes:
         return readings
 
 
-def analysed(clip: Path, eyes: Eyes, *, every_frame: bool, settled_s: float) -> Spent:
+def analysed(clip: Path, eyes: PlateModels, *, every_frame: bool, settled_s: float) -> Spent:
     """A clip through the corridor's parts, with or without the motion gate.
 
     Raises:
@@ -143,7 +143,7 @@ def analysed(clip: Path, eyes: Eyes, *, every_frame: bool, settled_s: float) -> 
             spent.inference_s += timed.seconds - inference
 
 
-def compared(clip: Path, eyes: Eyes, settled_s: float) -> dict[str, float]:
+def compared(clip: Path, eyes: PlateModels, settled_s: float) -> dict[str, float]:
     """What the gate leaves of the work after decoding, and the floor below it."""
     gated = analysed(clip, eyes, every_frame=False, settled_s=settled_s)
     every = analysed(clip, eyes, every_frame=True, settled_s=settled_s)
@@ -163,7 +163,7 @@ def compared(clip: Path, eyes: Eyes, settled_s: float) -> dict[str, float]:
 # --- decoding -------------------------------------------------------------------------------
 
 
-def live(clip: Path, eyes: Eyes) -> dict[str, float]:
+def live(clip: Path, eyes: PlateModels) -> dict[str, float]:
     """A live camera's whole way, processor milliseconds a frame, here and in its decoder together.
 
     All that is not the codec counts as work after decoding: conversion and the way from process
@@ -213,7 +213,7 @@ def _codec(clip: Path, *, skipping: bool = False, paced: bool = False) -> tuple[
         return time.process_time() - begun, frames
 
 
-def _live_ms(clip: Path, eyes: Eyes, frames: int, *, every_frame: bool) -> float:
+def _live_ms(clip: Path, eyes: PlateModels, frames: int, *, every_frame: bool) -> float:
     """A frame's way through a decoder process, its pipe and the corridor's parts."""
     some_s, some = _live(clip, eyes, min(SETTLED_FRAMES, frames // 3), every_frame=every_frame)
     # Not to the end: there the camera begins anew, and a process that starts costs a second.
@@ -222,13 +222,13 @@ def _live_ms(clip: Path, eyes: Eyes, frames: int, *, every_frame: bool) -> float
     return 1000 * (all_s - some_s) / (most - some) if most > some else 0.0
 
 
-def _live(clip: Path, eyes: Eyes, until: int, *, every_frame: bool) -> tuple[float, int]:
+def _live(clip: Path, eyes: PlateModels, until: int, *, every_frame: bool) -> tuple[float, int]:
     """Processor seconds until so many frames are decoded, and how many were."""
     begun = _all_s()
     camera = LiveCamera(
         "road",
         clip.name,
-        lambda: Order(address=str(clip.resolve())),
+        lambda: DecoderRequest(address=str(clip.resolve())),
         clock=SystemClock(),
         jitter=lambda: 0.0,
     )
@@ -332,7 +332,7 @@ def measure(clip: Path | None, seconds: float, folder: Path) -> dict[str, dict[s
     Raises:
         EdgeError: the clip cannot be read.
     """
-    eyes = load_eyes(Manifest.load())
+    eyes = load_plate_models(Manifest.load())
     if clip is not None:
         settled_s = min(SETTLED_S, _length_s(clip) / 3)
         _say("analysing")

@@ -17,14 +17,14 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
 from edge.errors import EdgeError  # noqa: E402 - found from the root
+from edge.formats.signing import SigningKey  # noqa: E402
 from edge.policy.signatures import (  # noqa: E402
     SIGNATURES_FILE,
     PolicySignatures,
     add_signature,
     require_quorum,
 )
-from edge.policy.site_folder import POLICY_FILE, read_policy  # noqa: E402
-from edge.privacy.signing import SigningKey  # noqa: E402
+from edge.site.folder import POLICY_FILE, read_policy  # noqa: E402
 
 CONFIG = REPOSITORY / "config"
 PINNED = re.compile(r'^( +sha256: )"[0-9a-f]{64}"', flags=re.MULTILINE)

@@ -49,11 +49,10 @@ from typing_extensions import Self
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from edge.adapters.mqtt import BrokerOptions  # noqa: E402 - found from the root
-from edge.adapters.system import SystemClock  # noqa: E402
+from edge.adapters.broker.mqtt import BrokerOptions  # noqa: E402 - found from the root
+from edge.adapters.host.system import SystemClock  # noqa: E402
 from edge.authority.store import HitStore  # noqa: E402
 from edge.authority.tail import Receiver, Tail  # noqa: E402
-from edge.policy.site_folder import load_site_folder  # noqa: E402
 from edge.privacy.keys import (  # noqa: E402
     AuthorityPrivateKeys,
     BoxPublicKeys,
@@ -62,10 +61,11 @@ from edge.privacy.keys import (  # noqa: E402
     new_box_keys,
     new_signer_key,
 )
-from tests.brokers import free_port  # noqa: E402
-from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped  # noqa: E402
-from tests.sites import AUTHORITY, BOX, SITE, list_csv, make_real, make_site, site  # noqa: E402
-from tests.sites import CAMERA as LIVE_CAMERA  # noqa: E402
+from edge.site.folder import load_site_folder  # noqa: E402
+from tests.support.brokers import free_port  # noqa: E402
+from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped  # noqa: E402
+from tests.support.sites import AUTHORITY, BOX, SITE, list_csv, make_real, make_site, site  # noqa: E402
+from tests.support.sites import CAMERA as LIVE_CAMERA  # noqa: E402
 
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
 CLIP = CLIPS / "street_day.mp4"

@@ -26,8 +26,8 @@ import yaml
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from edge.adapters.onnx.eyes import load_eyes  # noqa: E402 - found from the root
-from edge.adapters.weights import Manifest  # noqa: E402
+from edge.adapters.models.loading import load_plate_models  # noqa: E402 - found from the root
+from edge.adapters.models.weights import Manifest  # noqa: E402
 from scripts.training.command import run, tell, training_parser  # noqa: E402
 from scripts.training.crops import RealPlate, real_plates  # noqa: E402
 from scripts.training.developing import developed  # noqa: E402
@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _train(given: argparse.Namespace) -> int:
     real: list[RealPlate] = []
     if given.plates:
-        eyes = load_eyes(Manifest.load(), given.teacher_detector, given.teacher_reader)
+        eyes = load_plate_models(Manifest.load(), given.teacher_detector, given.teacher_reader)
         for each in given.plates:
             cache = given.work / "cache"
             real += real_plates(each, eyes.detector, eyes.reader, cache, tell)

@@ -14,8 +14,8 @@ from edge.errors import EdgeError, PolicyError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from edge.formats.yaml_document import Draft
     from edge.policy.checklist import Finding
-    from edge.policy.document import Draft
     from edge.policy.model import Policy
     from edge.texts import Language
 
@@ -48,9 +48,9 @@ def check(
     It reads an incomplete policy as well. Status 0: nothing is open and the policy can be signed,
     or is; status 3: something is missing or wrong.
     """
-    from edge.adapters.policy_state import FileDigest
+    from edge.adapters.state.policy_state import FileDigest
     from edge.policy.checklist import checklist
-    from edge.policy.site_folder import POLICY_FILE, read_draft
+    from edge.site.folder import POLICY_FILE, read_draft
 
     draft = read_draft(site / POLICY_FILE)
     digest = _dpia_digest(site, draft, FileDigest)
@@ -68,14 +68,14 @@ def check(
         raise PolicyError(
             f"{site / POLICY_FILE}: {counts['missing']} missing, {counts['wrong']} wrong; fill in "
             "the fields of the list",
-            code=codes.pop() if len(codes) == 1 else "E_CHECKLIST",
+            code=codes.pop() if len(codes) == 1 else "E_HOMEWORK",
         )
 
 
 def _moment(on: str | None) -> datetime:
     from datetime import datetime, timezone
 
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
 
     if on is None:
         return SystemClock().utc()

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.errors import PolicyError
-from edge.policy.document import Document, Draft, Location, Problem, path_text
+from edge.formats.yaml_document import Document, Draft, Location, Problem, path_text
 from edge.policy.duties import DUTIES, Duty, Severity, why
 from edge.policy.flaws import dpia_flaw, flaws, flaws_on
 from edge.policy.model import Policy, contradictions

@@ -36,7 +36,7 @@ class Duty:
 
     name: str
     requirement: str
-    code: str = "E_CHECKLIST"
+    code: str = "E_HOMEWORK"
 
     @property
     def field(self) -> Pattern:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 from edge.domain.intervals import wilson
-from edge.policy.document import Location
+from edge.formats.yaml_document import Location
 from edge.policy.duties import FAULTS, Severity
 from edge.policy.model import (
     EVALUATION_DAYS,

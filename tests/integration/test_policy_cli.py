@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from edge.errors import ExitCode
+from edge.formats.signing import SigningKey
 from edge.privacy.keys import load_signer_key, new_signer_key
-from edge.privacy.signing import SigningKey
-from tests.product import REPOSITORY, Finished, verb
-from tests.sites import MadeSite, make_real, make_site, write_yaml
+from tests.support.product import REPOSITORY, Finished, verb
+from tests.support.sites import MadeSite, make_real, make_site, write_yaml
 
 EXAMPLES = REPOSITORY / "config"
 NOW = datetime.now(timezone.utc)
@@ -86,7 +86,7 @@ def test_p18_an_empty_policy_gives_the_full_list_in_the_language_that_was_asked(
     lists = {lang: verb("check", tmp_path, "--lang", lang, "--json") for lang in ("nl", "fr", "de")}
 
     for done in lists.values():
-        refused(done, ExitCode.CONFIG, "E_CHECKLIST", "policy.yaml")
+        refused(done, ExitCode.CONFIG, "E_HOMEWORK", "policy.yaml")
         assert len(done.json["findings"]) >= 45
         assert not done.json["ready"]
     said = {lang: done.json["findings"][0]["what"] for lang, done in lists.items()}
@@ -108,7 +108,7 @@ def test_p18_check_names_one_missing_duty_with_its_code(made: MadeSite) -> None:
 
 
 def test_p18_a_day_that_has_passed_is_on_the_list(made: MadeSite) -> None:
-    refused(verb("check", made.folder, "--on", "2031-01-01"), ExitCode.CONFIG, "E_CHECKLIST")
+    refused(verb("check", made.folder, "--on", "2031-01-01"), ExitCode.CONFIG, "E_HOMEWORK")
     refused(verb("check", made.folder, "--on", "never"), ExitCode.USAGE, "2026-03-10")
 
 
@@ -131,7 +131,7 @@ def test_p18_a_new_policy_is_a_template_that_check_reads(tmp_path: Path) -> None
 
     assert made.status == 0, made.err
     assert "Kies de wet" in (folder / "policy.yaml").read_text()
-    refused(verb("check", folder), ExitCode.CONFIG, "E_CHECKLIST", " 0 wrong")
+    refused(verb("check", folder), ExitCode.CONFIG, "E_HOMEWORK", " 0 wrong")
     refused(verb("policy", "new", folder, "--defaults"), ExitCode.USAGE, "exists already")
     refused(verb("policy", "new", tmp_path / "other"), ExitCode.USAGE, "--defaults")
 

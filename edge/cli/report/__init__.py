@@ -16,16 +16,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.adapters.system import product_version
+from edge.adapters.host.system import product_version
 from edge.cli.report.plots import width_plot
 from edge.cli.report.view import figure, group_rows, posteriors, weights_text
-from edge.domain.accuracy import PlateOutcome, ReadOutcome, reads_of
+from edge.domain.accuracy import PlateOutcome, ScoredRead, reads_of
 from edge.errors import ConfigError, OutboxError
 from edge.texts.pages import render
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
-    from edge.adapters.weights import Weights
+    from edge.adapters.models.loading import PlateModels
+    from edge.adapters.models.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Measured:
     threads: int
 
     @classmethod
-    def now(cls, eyes: Eyes, labels: Path, provider: str, threads: int) -> Measured:
+    def now(cls, eyes: PlateModels, labels: Path, provider: str, threads: int) -> Measured:
         """These eyes and labels at this moment."""
         return cls(
             moment=datetime.now(timezone.utc).replace(microsecond=0),
@@ -152,7 +152,7 @@ def images_page(
     )
 
 
-def clips_page(result: dict[str, Any], reads: Sequence[ReadOutcome], measured: Measured) -> str:
+def clips_page(result: dict[str, Any], reads: Sequence[ScoredRead], measured: Measured) -> str:
     """The page on labelled recordings, where a vehicle is read over many frames.
 
     Args:

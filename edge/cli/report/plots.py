@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.domain.accuracy import PlateOutcome, ReadOutcome, by_width, kept_at, reliability
+from edge.domain.accuracy import PlateOutcome, ScoredRead, by_width, kept_at, reliability
 from edge.domain.intervals import Interval
 
 THRESHOLDS = (
@@ -184,7 +184,7 @@ class _Drawing:
         )
 
 
-def threshold_plot(reads: Sequence[ReadOutcome]) -> Plot:
+def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
     """Share exact and share left over -log10(1 - threshold), so that 0.9 and 0.99 stand apart."""
 
     def x(threshold: float) -> float:
@@ -205,7 +205,7 @@ def threshold_plot(reads: Sequence[ReadOutcome]) -> Plot:
     return drawing.plot()
 
 
-def reliability_plot(reads: Sequence[ReadOutcome]) -> Plot:
+def reliability_plot(reads: Sequence[ScoredRead]) -> Plot:
     """Share exact over posterior, in bins, with the share of readings in each bin."""
     drawing = _Drawing(
         "Reliability diagram: share exact over posterior",

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.report.plots import Plot, reliability_plot, threshold_plot
-from edge.domain.accuracy import BINS, ReadOutcome, calibration_error, reliability
+from edge.domain.accuracy import BINS, ScoredRead, calibration_error, reliability
 
 if TYPE_CHECKING:
-    from edge.adapters.weights import Weights
+    from edge.adapters.models.weights import Weights
 
 NOTHING = "–"
 """Where there is no figure."""
@@ -103,7 +103,7 @@ def group_rows(groups: Mapping[str, Mapping[str, Any]]) -> list[GroupRow]:
     ]
 
 
-def posteriors(reads: Sequence[ReadOutcome]) -> Posteriors | None:
+def posteriors(reads: Sequence[ScoredRead]) -> Posteriors | None:
     """What posteriors are worth; None if nothing was read."""
     error = calibration_error(reads)
     if error is None:

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from edge.errors import CODES, ConfigError
+from edge.formats.yaml_document import parse_draft
 from edge.policy.checklist import Finding, checklist, unready
-from edge.policy.document import parse_draft
 from edge.policy.duties import DUTIES, FAULTS, Severity
 from edge.policy.flaws import flaws
 from edge.policy.model import Policy
-from edge.policy.site_folder import read_draft, read_policy
 from edge.policy.template import QUESTIONS, template
+from edge.site.folder import read_draft, read_policy
 from edge.texts import LANGUAGES, catalogue, in_every_language, text
-from tests.unit.policy.example import POLICY
-from tests.unit.policy.policies import DIGEST, NOON, Change, document, policy, write
+from tests.support.example import POLICY
+from tests.support.policies import DIGEST, NOON, Change, document, policy, write
 
 
 def edit(path: str, value: object) -> Change:
@@ -53,8 +53,8 @@ def loading(folder: Path, *changes: Change) -> ConfigError:
 
 
 def read_policy_of(file: Path) -> Policy:
+    from edge.formats.yaml_document import refuse
     from edge.policy.checklist import problems
-    from edge.policy.document import refuse
 
     found = read_policy(file)
     refuse(problems(found))
@@ -82,23 +82,23 @@ MISSING = {
     "P3 what the DPIA covers": ("dpia/purposes", "E_PURPOSE_NOT_IN_DPIA", "P3"),
     "P10 retention": ("purposes/quiet/retention_hours", "E_RETENTION_CEILING", "P10"),
     "P11 the sunset": ("activation/sunset", "E_SUNSET", "P11"),
-    "P11 the hours": ("cameras/north/hours", "E_CHECKLIST", "P11"),
-    "P11 the field of view": ("cameras/north/field_of_view/reach_m", "E_CHECKLIST", "P11"),
+    "P11 the hours": ("cameras/north/hours", "E_HOMEWORK", "P11"),
+    "P11 the field of view": ("cameras/north/field_of_view/reach_m", "E_HOMEWORK", "P11"),
     "P12 the accuracy": ("accuracy", "E_ACCURACY", "P12"),
     "P12 its interval": ("accuracy/interval", "E_ACCURACY", "P12"),
-    "P13 how long an entry lasts": ("lists/permits/max_entry_days", "E_CHECKLIST", "P13"),
-    "P14 a language": ("purposes/quiet/text/de", "E_CHECKLIST", "P14"),
-    "P14 the board": ("information_board", "E_CHECKLIST", "P14"),
+    "P13 how long an entry lasts": ("lists/permits/max_entry_days", "E_HOMEWORK", "P13"),
+    "P14 a language": ("purposes/quiet/text/de", "E_HOMEWORK", "P14"),
+    "P14 the board": ("information_board", "E_HOMEWORK", "P14"),
     "P15 the evidence": ("purposes/quiet/safety_evidence", "E_FINANCIAL_MOTIVE", "P15"),
     "P15 the declaration": ("finance/vendor_paid_per_fine", "E_FINANCIAL_MOTIVE", "P15"),
     "P16 physical measures": ("alternatives/physical", "E_ALTERNATIVES", "P16"),
     "P16 awareness": ("alternatives/awareness", "E_ALTERNATIVES", "P16"),
     "P16 targeted checks": ("alternatives/targeted/outcome", "E_ALTERNATIVES", "P16"),
     "P16 all of them": ("alternatives", "E_ALTERNATIVES", "P16"),
-    "P17 who suspends": ("suspension", "E_CHECKLIST", "P17"),
-    "P19 the supervisor": ("supervisory_authorities", "E_CHECKLIST", "P19"),
-    "P19 the complaint": ("rights/complaint", "E_CHECKLIST", "P19"),
-    "P19 its contact": ("rights/complaint/contact", "E_CHECKLIST", "P19"),
+    "P17 who suspends": ("suspension", "E_HOMEWORK", "P17"),
+    "P19 the supervisor": ("supervisory_authorities", "E_HOMEWORK", "P19"),
+    "P19 the complaint": ("rights/complaint", "E_HOMEWORK", "P19"),
+    "P19 its contact": ("rights/complaint/contact", "E_HOMEWORK", "P19"),
     "P20 the evaluation": ("evaluation/next_due", "E_EVALUATION", "P20"),
 }
 
@@ -174,7 +174,7 @@ def test_p18_what_contradicts_itself_is_found_though_other_parts_are_missing(
         edit("finance/vendor_paid_per_fine", value=True),
     )
 
-    assert {one.code for one in findings} == {"E_CHECKLIST", "E_SEQUENCE", "E_FINANCIAL_MOTIVE"}
+    assert {one.code for one in findings} == {"E_HOMEWORK", "E_SEQUENCE", "E_FINANCIAL_MOTIVE"}
 
 
 def test_a_mistake_of_writing_stands_on_the_list_with_its_cure(tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_several_duties_at_once_have_one_code_for_all_and_each_line_its_own(
 ) -> None:
     error = loading(tmp_path, without("alternatives/physical"), without("activation/sunset"))
 
-    assert error.code == "E_CHECKLIST"
+    assert error.code == "E_HOMEWORK"
     assert "(E_ALTERNATIVES)" in error.message
     assert "(E_SUNSET)" in error.message
 

@@ -14,8 +14,8 @@ import pytest
 
 from scripts import soak
 from scripts.soak import Sample, Trouble, family, footprint, judged, slope, write_plot
-from tests.brokers import wait_until
-from tests.live import RtspServer
+from tests.support.brokers import wait_until
+from tests.support.live import RtspServer
 
 
 def samples(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jinja2 import DictLoader, UndefinedError
 
 from edge.texts.pages import environment, in_tag, in_text
-from tests.product import REPOSITORY
+from tests.support.product import REPOSITORY
 
 TEMPLATES = sorted((REPOSITORY / "edge").rglob("templates/*.j2"))
 ATTRIBUTE = re.compile(r'\s[\w:-]+="[^"]*"')

@@ -12,8 +12,8 @@ from edge.policy.duties import DUTIES, FAULTS
 from edge.policy.notice.publication import publication
 from edge.policy.notice.words import Words
 from edge.texts import LANGUAGES, Language, catalogue, in_every_language, text
-from tests.notices import every_notice
-from tests.product import REPOSITORY
+from tests.support.notices import every_notice
+from tests.support.product import REPOSITORY
 
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.policy.diff import Direction
+from edge.policy.diff import ChangeEffect
 from edge.policy.model import ROLES
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.view.parts import PartyView, Sourced, Teller, party
@@ -19,9 +19,9 @@ _HISTORY = {
 """Kinds of change that have words of their own."""
 
 _DIRECTIONS = {
-    Direction.WIDENING: "widening",
-    Direction.NARROWING: "narrowing",
-    Direction.NEUTRAL: "neutral",
+    ChangeEffect.WIDENING: "widening",
+    ChangeEffect.NARROWING: "narrowing",
+    ChangeEffect.NEUTRAL: "neutral",
 }
 
 
@@ -266,7 +266,7 @@ def signed_by(teller: Teller, content: NoticeContent) -> str:
 
 
 def _changes(
-    changed: Mapping[Direction, Sequence[str]], teller: Teller
+    changed: Mapping[ChangeEffect, Sequence[str]], teller: Teller
 ) -> Iterator[tuple[str | None, str]]:
     words = teller.words
     for direction, name in _DIRECTIONS.items():
@@ -276,5 +276,5 @@ def _changes(
                 kind.replace("-", "_") if kind in _HISTORY else "other" for kind in kinds
             )
             yield name, words.all_of([words(f"history.{key}") for key in keys])
-    if "text" in changed.get(Direction.NEUTRAL, ()):
+    if "text" in changed.get(ChangeEffect.NEUTRAL, ()):
         yield None, words("history.text")
