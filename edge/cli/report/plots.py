@@ -192,7 +192,7 @@ def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
 
     drawing = _Drawing(
         "Share exact and share left over the posterior's threshold",
-        "least posterior",
+        "minimum posterior",
         [(x(one), f"{one:g}") for one in (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)],
     )
     kept = kept_at(reads, THRESHOLDS)
@@ -200,7 +200,7 @@ def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
     drawing.area([(a, i.low) for a, i in exact], [(a, i.high) for a, i in exact], _BLUE)
     drawing.line([(x(one.threshold), one.share) for one in kept], _ORANGE, "7 4")
     drawing.line([(a, i.share) for a, i in exact], _BLUE)
-    drawing.key("exact among those left", _BLUE)
+    drawing.key("exact, of those left", _BLUE)
     drawing.key("share left", _ORANGE, "7 4")
     return drawing.plot()
 
@@ -209,7 +209,7 @@ def reliability_plot(reads: Sequence[ScoredRead]) -> Plot:
     """Share exact over posterior, in bins, with the share of readings in each bin."""
     drawing = _Drawing(
         "Reliability diagram: share exact over posterior",
-        "posterior said",
+        "posterior",
         [(tenth / 10, f"{tenth / 10:.1f}") for tenth in range(0, 11, 2)],
     )
     drawing.line([(0, 0), (1, 1)], _GREY, "3 4")
@@ -218,7 +218,7 @@ def reliability_plot(reads: Sequence[ScoredRead]) -> Plot:
     for one in reliability(reads):
         drawing.dot(one.said, one.right, _BLUE)
     drawing.key("exact (95 % interval)", _BLUE)
-    drawing.key("right as often as said", _GREY, "3 4")
+    drawing.key("perfect calibration", _GREY, "3 4")
     drawing.key("bars: share of readings", "#bbb")
     return drawing.plot()
 

@@ -42,11 +42,11 @@ class GroupRow:
 
 @dataclass(frozen=True, slots=True)
 class BinRow:
-    """A bin of the reliability diagram: posteriors, readings, mean posterior, share exact."""
+    """A bin of the reliability diagram: its posteriors, readings, mean posterior, share exact."""
 
     posteriors: str
     readings: int
-    said: str
+    mean: str
     exact: Figure
 
 

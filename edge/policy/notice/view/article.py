@@ -42,7 +42,7 @@ class Brief:
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
+class RightsView:
     """Whom to write to, and who can stop the cameras."""
 
     text: str
@@ -88,7 +88,7 @@ class Article:
     counts: CountTable | None
     dates: KeyDates
     history: tuple[Changes, ...]
-    rights: Rights
+    rights: RightsView
     proof: Proof
 
 
@@ -136,7 +136,7 @@ def article(content: NoticeContent, words: Words) -> Article:
         counts=rules.count_table(teller, content.counts),
         dates=answers.dates(teller),
         history=tuple(answers.history(teller, content)),
-        rights=Rights(
+        rights=RightsView(
             text=teller.said(policy.rights.text),
             contact=contact(policy.rights.contact),
             complaint=party(policy.rights.complaint),
