@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from tests.unit.source_tree import ROOT, name_of, tracked_files
+from tests.support.source_tree import ROOT, name_of, tracked_files
 
 SOURCES = (
     "*.md",
