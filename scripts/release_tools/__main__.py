@@ -39,7 +39,7 @@ def not_ready(version: str, tag: str) -> list[str]:
     changed = changed_files(ROOT)
     if changed:
         found.append(
-            f"{len(changed)} files are not committed ({changed[0].strip()}, ...): commit or remove them"
+            f"files not committed: {len(changed)}, first {changed[0].strip()!r}: commit or remove them"
         )
     if tag_exists(ROOT, tag):
         found.append(f"the tag {tag} exists already: raise the version in pyproject.toml")
