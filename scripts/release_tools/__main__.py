@@ -15,7 +15,14 @@ from pathlib import Path
 from scripts.release_tools.build import build, checksums
 from scripts.release_tools.changelog import notes_of, obstacles
 from scripts.release_tools.errors import ReleaseError
-from scripts.release_tools.git import changed_files, commit_time, git, sign_tag, tag_exists
+from scripts.release_tools.git import (
+    can_sign,
+    changed_files,
+    commit_time,
+    git,
+    sign_tag,
+    tag_exists,
+)
 from scripts.release_tools.sbom import bill_of_materials, differences
 
 if sys.version_info >= (3, 11):
@@ -39,10 +46,13 @@ def not_ready(version: str, tag: str) -> list[str]:
     changed = changed_files(ROOT)
     if changed:
         found.append(
-            f"files not committed: {len(changed)}, first {changed[0].strip()!r}: commit or remove them"
+            f"{len(changed)} files not committed, the first {changed[0].strip()!r}: "
+            "commit or remove them"
         )
     if tag_exists(ROOT, tag):
         found.append(f"the tag {tag} exists already: raise the version in pyproject.toml")
+    if not can_sign(ROOT):
+        found.append('git has no key to sign with: see docs/release.md, "Signing key"')
     return found
 
 

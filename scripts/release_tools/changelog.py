@@ -28,10 +28,10 @@ class Section:
 def sections(changelog: str) -> list[Section]:
     """Every version in the order of the file, the newest first; `Unreleased` counts as one."""
     headings = list(HEADING.finditer(changelog))
-    ends = [*(heading.start() for heading in headings[1:]), len(changelog)]
+    starts = [*(heading.start() for heading in headings), len(changelog)]
     return [
         Section(heading["version"], heading["date"], changelog[heading.end() : end].strip())
-        for heading, end in zip(headings, ends, strict=True)
+        for heading, end in zip(headings, starts[1:], strict=True)
     ]
 
 

@@ -41,17 +41,29 @@ def tag_exists(root: Path, tag: str) -> bool:
     return bool(git(root, "tag", "--list", tag))
 
 
+def can_sign(root: Path) -> bool:
+    """True when git is told which key to sign with."""
+    return "user.signingkey" in git(root, "config", "--list", "--name-only").splitlines()
+
+
 def sign_tag(root: Path, tag: str, message: str) -> None:
     """Make an annotated tag of the last commit, signed with the key that git is set up for.
 
     Raises:
-        ReleaseError: git has no key to sign with, or could not use it.
+        ReleaseError: git could not use the key.
     """
+    # Lines that begin with # are headings of the notes, not comments.
+    make = ("tag", "--sign", "--cleanup=whitespace", "--file=-", tag)
     try:
-        # Lines that begin with # are headings of the notes, not comments.
-        git(root, "tag", "--sign", "--cleanup=whitespace", "--file=-", tag, text=message)
+        git(root, *make, text=message)
+        # git 2.39 makes an unsigned tag, and succeeds, when the file of an SSH key is missing.
+        if git(root, "tag", "--list", "--format=%(contents:signature)", tag):
+            return
+        git(root, "tag", "--delete", tag)
+        said = "git found no key under user.signingKey"
     except ReleaseError as error:
-        raise ReleaseError(
-            f"{tag} was not made, because git could not sign it: set gpg.format and "
-            f'user.signingKey as in docs/release.md, "Signing key"\n{error}'
-        ) from error
+        said = str(error)
+    raise ReleaseError(
+        f"{tag} was not made, because git could not sign it: set gpg.format and "
+        f'user.signingKey as in docs/release.md, "Signing key"\n{said}'
+    )
