@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 HEADING = re.compile(
-    r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>\d{4}-\d{2}-\d{2}))?$", re.MULTILINE
+    r"^## \[(?P<version>[^\]]+)\](?: - (?P<date>\d{4}-\d{2}-\d{2})(?: \[YANKED\])?)?$", re.MULTILINE
 )
 ENTRY = re.compile(r"^- ", re.MULTILINE)
 

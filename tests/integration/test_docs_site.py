@@ -12,15 +12,9 @@ import pytest
 
 from tests.support.source_tree import ROOT, name_of, tracked_files
 
-SOURCES = (
-    "*.md",
-    "LICENSE",
-    "mkdocs.yml",
-    "docs/**/*",
-    "config/**/*",
-    "models/*.md",
-    "scripts/*.py",
-)
+HEAVY = {".mp4", ".onnx"}
+"""No document links to them."""
+
 NOT_ON_THE_SITE = re.compile(r"config/[^/]+/dpia\.md|tests/.*")
 """Impact assessments of example sites, and notes beside the tests' own files."""
 
@@ -50,13 +44,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of the documents, to break."""
+    """A copy of the files that git holds, to break."""
     copy = tmp_path / "checkout"
-    for pattern in SOURCES:
-        for path in filter(Path.is_file, ROOT.glob(pattern)):
-            target = copy / path.relative_to(ROOT)
+    for path in tracked_files():
+        if path.suffix not in HEAVY:
+            target = copy / name_of(path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    if not copy.is_dir():
+        pytest.skip("no git checkout")
     return copy
 
 

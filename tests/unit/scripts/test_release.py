@@ -92,6 +92,13 @@ def test_a_lock_without_exact_versions_is_refused(line: str) -> None:
         read_lock(f"{line}\n")
 
 
+def test_a_withdrawn_version_is_still_a_version() -> None:
+    withdrawn = CHANGELOG.replace("2026-10-01", "2026-10-01 [YANKED]")
+
+    assert notes_of("1.2.0", withdrawn) == "### Added\n\n- A door."
+    assert notes_of("1.1.0", withdrawn) == "- A window."
+
+
 def test_a_dated_version_with_changes_may_be_released() -> None:
     assert obstacles("1.2.0", CHANGELOG) == []
     assert notes_of("1.2.0", CHANGELOG) == "### Added\n\n- A door."
