@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scripts.release_tools.build import checksums, compare
-from scripts.release_tools.changelog import notes_of, obstacles
+from scripts.release_tools.changelog import notes_of, obstacles, sections
 from scripts.release_tools.errors import ReleaseError
 from scripts.release_tools.sbom import bill_of_materials, differences, read_lock
 from tests.support.source_tree import ROOT
@@ -140,3 +140,16 @@ def test_checksums_are_lines_of_sha256sum(tmp_path: Path) -> None:
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
     assert checksums([path]) == f"{empty}  empty\n"
+
+
+def test_the_changelog_has_dated_versions_and_known_kinds_of_changes() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    unreleased, *released = sections(changelog)
+
+    assert unreleased.version == "Unreleased"
+    assert released
+    assert [each.version for each in released if each.date is None] == []
+    assert {line for line in changelog.splitlines() if line.startswith("### ")} <= {
+        f"### {kind}" for kind in ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
+    }
+    assert sum(each.entries for each in (unreleased, *released)) == changelog.count("\n- ")
