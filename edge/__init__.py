@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from edge.api import (
-        PlateRead,
         load_models,
         open_hit,
         read_plates,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EdgeError",
-    "PlateRead",
     "__version__",
     "load_models",
     "open_hit",

@@ -5,7 +5,6 @@ Each reads its files and calls the same code as the command line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from edge.adapters.state.evidence_pack import VerifiedPack, read_pack, verify_pa
 from edge.authority.opening import OpenedHit, box_of
 from edge.authority.opening import open_hit as open_payload
 from edge.authority.store import HitStore
-from edge.domain.plates import PlateText
 from edge.errors import CameraError, MissingExtraError
 from edge.privacy.audit import Checkpoint, Unsealed, VerifiedLog, authority_log
 from edge.privacy.hit import Hit
@@ -24,26 +22,8 @@ from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys, signing_keys
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
-    from edge.domain.imaging import Box, Pixels
-
-
-@dataclass(frozen=True, slots=True)
-class PlateRead:
-    """One plate found and read on a picture.
-
-    Attributes:
-        text: the most probable plate; `text.reveal()` gives the characters.
-        posterior: calibrated probability that `text` is right, 0 to 1.
-        region: the reader's country name, or None.
-        box: where the plate is, in pixels, origin top left.
-        score: the detector's score, 0 to 1.
-    """
-
-    text: PlateText = field(repr=False)
-    posterior: float
-    region: str | None
-    box: Box
-    score: float
+    from edge.box.read_files import PlateOnPhoto
+    from edge.domain.imaging import Pixels
 
 
 def verify_hit(payload: bytes, box_keys: Path) -> Hit:
@@ -152,10 +132,12 @@ def load_models(pair: str | None = None, *, provider: str = "cpu", threads: int 
 
 def read_plates(
     picture: Path | Pixels, *, models: PlateModels | None = None
-) -> tuple[PlateRead, ...]:
-    """Find and read the number plates of one picture, best detection first.
+) -> tuple[PlateOnPhoto, ...]:
+    """Find and read the number plates of one picture, from the top left.
 
-    A plate without a readable character is left out.
+    Of each plate, `consensus` is None if no character is legible. Else `consensus.best.text` is
+    the most probable plate and `consensus.posterior` its calibrated probability, 0 to 1. `box` is
+    in pixels, `score` is the detector's, 0 to 1.
 
     Args:
         picture: a JPEG or PNG file, or uint8 pixels of shape (height, width, 3), BGR.
@@ -168,9 +150,7 @@ def read_plates(
     """
     try:
         from edge.adapters.cameras.recordings import read_picture
-        from edge.domain.imaging import without_duplicates
-        from edge.domain.reading import fuse
-        from edge.pipeline.watcher import WatchSettings, cut
+        from edge.box.read_files import plates_on
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error) or error from None
 
@@ -183,23 +163,7 @@ def read_plates(
                 f"{picture}: not a picture; save it as JPEG or PNG", code="E_SOURCE_FORMAT"
             )
         picture = decoded
-    models = models or load_models()
-    found = [
-        one
-        for one in without_duplicates(models.detector.detect(picture))
-        if one.score >= models.threshold
-    ]
-    margin = WatchSettings().patch_margin
-    readings = models.reader.read([cut(picture, one, margin) for one in found])
-    reads = []
-    for one, reading in zip(found, readings, strict=True):
-        consensus = fuse([reading])
-        if consensus is not None:
-            best = consensus.best
-            reads.append(
-                PlateRead(best.text, best.probability, consensus.region, one.box, one.score)
-            )
-    return tuple(reads)
+    return plates_on(picture, models or load_models())
 
 
 def _checkpoints(witness: Path | None) -> tuple[Checkpoint, ...]:

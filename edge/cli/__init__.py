@@ -45,6 +45,7 @@ class Verbs(VerbGroup):
         "status": "edge.cli.status:status",
         "policy": "edge.cli.policy:app",
         "evaluate": "edge.cli.evaluate:app",
+        "read": "edge.cli.read:read",
         "redact": "edge.cli.redact:redact",
         "hits": "edge.cli.hits:app",
         "keys": "edge.cli.keys:app",

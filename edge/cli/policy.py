@@ -84,8 +84,8 @@ def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption =
     """
     from edge.adapters.state.policy_state import PolicyState
     from edge.adapters.state.state_folder import replace_file
+    from edge.policy.checklist import unready
     from edge.policy.diff import changes
-    from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
     from edge.site.folder import POLICY_FILE, read_policy
 
@@ -129,8 +129,8 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     Example: edge-anpr policy verify config/school-street
     """
     from edge.adapters.state.policy_state import PolicyState
+    from edge.policy.checklist import unready
     from edge.policy.diff import require_authorised
-    from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
     from edge.site.folder import POLICY_FILE, read_policy
 
@@ -249,8 +249,8 @@ def _put_in_force(
     from edge.adapters.state.policy_state import PolicyState, SteadyClock
     from edge.adapters.state.state_folder import replace_file
     from edge.policy import activation as activations
+    from edge.policy.checklist import unready
     from edge.policy.diff import require_authorised
-    from edge.policy.homework import unready
 
     if (key is None) == (record is None):
         raise UsageError("give either --key, to make a record, or --record, to install one")

@@ -139,11 +139,13 @@ def test_the_plates_of_a_picture_are_read_from_a_file_or_from_pixels(photo: Path
     from_pixels = edge.read_plates(pixels, models=models)
 
     assert from_file == from_pixels
-    best = from_file[0]
-    assert best.text.reveal() in labelled("twin_a.mp4")
-    assert best.text.reveal() not in repr(best)
-    assert 0.5 < best.posterior <= 1
-    assert 0 <= best.box.x1 < best.box.x2 <= pixels.shape[1]
+    plate = from_file[0]
+    assert plate.consensus is not None
+    text = plate.consensus.best.text.reveal()
+    assert text in labelled("twin_a.mp4")
+    assert text not in repr(from_file)
+    assert 0.5 < plate.consensus.posterior <= 1
+    assert 0 <= plate.box.x1 < plate.box.x2 <= pixels.shape[1]
 
 
 def labelled(clip: str) -> set[str]:
