@@ -154,6 +154,7 @@ def test_every_help_works_without_the_extra() -> None:
 NEEDS_BOX: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
     "run": lambda made, _: ["run", "--site", made.box.folder, "--source", made.pack],
     "doctor": lambda made, _: ["doctor", "--site", made.box.folder],
+    "read": lambda made, _: ["read", made.pack],
     "redact": lambda made, tmp: ["redact", made.pack, tmp / "out.mp4"],
     "status": lambda made, _: ["status", "--once"],
     "models verify": lambda made, _: ["models", "verify"],
