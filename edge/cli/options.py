@@ -36,8 +36,10 @@ RecordedAtOption = Annotated[
     str | None,
     typer.Option(
         "--recorded-at",
-        help="When the recording was made (2026-03-10T08:25:00+01:00). Schedules and lists are "
-        "judged at that time. Default: the time in CLIP.json beside the recording, else now.",
+        metavar="TIME",
+        help="When the recording was made, such as 2026-03-10T08:25:00+01:00 (with the offset from "
+        "UTC). Schedules and lists are judged at that time. Default: the time in CLIP.json beside "
+        "the recording, else now.",
     ),
 ]
 

@@ -87,15 +87,17 @@ def test_a_help_is_wrapped_by_the_terminal_alone(words: tuple[str, ...]) -> None
 
 @pytest.mark.parametrize("words", verbs(), ids=" ".join)
 def test_each_verb_teaches_by_an_example_with_options_that_it_has(words: tuple[str, ...]) -> None:
-    (example,) = EXAMPLE.findall(commands()[words].help)
-    given = shlex.split(example)
-
-    assert tuple(given[: len(words)]) == words
     command = commands()[words]
-    rest = given[len(words) :]
-    assert {word for word in rest if word.startswith("--")} <= options(words)
-    with command.make_context("edge-anpr", list(rest)) as context:
-        assert set(context.params) == {one.name for one in command.params if one.expose_value}
+    examples = EXAMPLE.findall(command.help)
+
+    assert examples
+    for example in examples:
+        given = shlex.split(example)
+        assert tuple(given[: len(words)]) == words
+        rest = given[len(words) :]
+        assert {word for word in rest if word.startswith("--")} <= options(words)
+        with command.make_context("edge-anpr", list(rest)) as context:
+            assert set(context.params) == {one.name for one in command.params if one.expose_value}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
