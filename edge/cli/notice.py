@@ -1,4 +1,4 @@
-"""`edge-anpr notice`: the public page of a site, and whether a page still says what was signed."""
+"""`edge-anpr notice`: write the public page of a site, and compare a page with its policy."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ MAX_BYTES = 8 * 1024 * 1024
 app = typer.Typer(
     cls=MakeByDefault,
     no_args_is_help=True,
-    help="The public page of a site, made from its signed policy.\n\n"
+    help="Write the public page of a site from its signed policy, or verify a page.\n\n"
     "[bold]edge-anpr notice SITE --out DIR[/bold] writes one page in Dutch, French, German and "
-    "English and the sign for the place in each of them. The same policy always makes the same "
-    "bytes, so [bold]notice verify[/bold] finds every change.\n\n"
+    "English, and a sign in each language. The same policy always gives the same bytes, so "
+    "[bold]notice verify[/bold] finds every change.\n\n"
     "Example: edge-anpr notice config/school-street --out public",
 )
 
@@ -35,17 +35,19 @@ app = typer.Typer(
 @app.command()
 def make(
     site: SiteArgument,
-    out: Annotated[Path, typer.Option("--out", help="Where to write; made if it is not there.")],
+    out: Annotated[Path, typer.Option("--out", help="The folder to write to.")],
     draft: Annotated[
         bool,
-        typer.Option("--draft", help="Also of a policy that is not signed; marked as a draft."),
+        typer.Option(
+            "--draft", help="Also accept an unsigned policy; the page is marked as a draft."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the page (index.html) and the signs (information-board.*.svg) of a site.
 
-    It reads policy.yaml, policy.signatures.json, the versions that were in force before
-    (state/policies) and, if it is there, counts.json with the counts of each quarter.
+    It reads policy.yaml, policy.signatures.json, earlier versions (state/policies) and, if it
+    exists, counts.json with the counts of each quarter.
 
     Example: edge-anpr notice make config/school-street --out public
     """
@@ -87,7 +89,7 @@ def make(
 def verify(
     page: Annotated[
         Path,
-        typer.Argument(help="A page, a sign, or the folder with all of them.", show_default=False),
+        typer.Argument(help="A page, a sign, or the folder that holds them.", show_default=False),
     ],
     site: Annotated[
         Path,
@@ -95,11 +97,11 @@ def verify(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether a page still says what was signed; every other character is found.
+    """Verify that a page or sign is exactly what the signed policy gives.
 
-    Made from the policy anew and compared, so that the page itself need not be believed. Where the
-    page tells earlier versions or counts, state/policies and counts.json belong to the folder.
-    Status 3 and E_NOTICE: it says something else.
+    It writes the page again from the policy and compares every character. If the page shows
+    earlier versions or counts, the folder must hold state/policies and counts.json. Status 3 with
+    E_NOTICE: the page differs.
 
     Example: edge-anpr notice verify public --site config/school-street
     """
