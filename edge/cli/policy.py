@@ -10,13 +10,11 @@ import typer
 
 from edge.cli.options import JsonOption, Lang, LangOption, SignerKeyOption, SiteArgument
 from edge.cli.output import print_json
+from edge.cli.policy_activation import activate, renew
 from edge.errors import ConfigError, KeyFileError, PolicyError, UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from edge.formats.signing import SigningKey
-    from edge.policy.activation import ActivationRecord
     from edge.policy.diff import Change
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
@@ -89,14 +87,14 @@ def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption =
     from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
     from edge.site.folder import POLICY_FILE, read_policy
 
-    signing = _signing_key(key)
+    signing = signing_key(key)
     policy = read_policy(site / POLICY_FILE).model
-    wrong = unready(policy, _dpia_digest(site, policy))
+    wrong = unready(policy, dpia_digest(site, policy))
     if wrong is not None:
         raise PolicyError(f"{site / POLICY_FILE}: {wrong.message}", code=wrong.code)
     _require_signer(policy, signing)
     file = site / SIGNATURES_FILE
-    before = _signatures_of(site, policy) if file.exists() else None
+    before = signatures_of(site, policy) if file.exists() else None
     signatures = add_signature(policy, signing, before)
     in_force = PolicyState(state_folder(site)).in_force()
     replace_file(file, signatures.text().encode(), mode=0o644)
@@ -138,7 +136,7 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     signatures = read_signatures(site / SIGNATURES_FILE)
     signed = signers_of(policy, signatures)
     require_authorised(policy, signatures, PolicyState(state_folder(site)).history())
-    wrong = unready(policy, _dpia_digest(site, policy))
+    wrong = unready(policy, dpia_digest(site, policy))
     if wrong is not None:
         raise wrong
     who = {name: policy.approvals.signers[name] for name in sorted(signed)}
@@ -192,154 +190,11 @@ def diff(
         typer.echo("needs: one signer of the policy in force")
 
 
-OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", help="Write the activation record to this file and change nothing here."),
-]
-RecordOption = Annotated[
-    Path | None,
-    typer.Option("--record", help="Install an activation record that was written with --out."),
-]
+app.command()(activate)
+app.command()(renew)
 
 
-@app.command()
-def activate(
-    site: SiteArgument,
-    key: SignerKeyOption = None,
-    record: RecordOption = None,
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Put a signed policy in force on this box until its lease expires.
-
-    A controller's signer does this. Private keys do not belong on a box: make the record where
-    the key is (--key, --out), carry it to the box, and install it there (--record). If anything
-    is refused, the policy in force stays in force.
-
-    Example: edge-anpr policy activate config/school-street --record lease.json
-    """
-    _put_in_force(site, key, record, out, renewing=False, as_json=as_json)
-
-
-@app.command()
-def renew(
-    site: SiteArgument,
-    key: SignerKeyOption = None,
-    record: RecordOption = None,
-    out: OutOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Extend the activation of the policy in force, unless its evaluation is overdue.
-
-    Example: edge-anpr policy renew config/school-street --record lease.json
-    """
-    _put_in_force(site, key, record, out, renewing=True, as_json=as_json)
-
-
-def _put_in_force(
-    site: Path,
-    key: Path | None,
-    record: Path | None,
-    out: Path | None,
-    *,
-    renewing: bool,
-    as_json: bool,
-) -> None:
-    from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.policy_state import PolicyState, SteadyClock
-    from edge.adapters.state.state_folder import replace_file
-    from edge.policy import activation as activations
-    from edge.policy.checklist import unready
-    from edge.policy.diff import require_authorised
-
-    if (key is None) == (record is None):
-        raise UsageError("give either --key, to make a record, or --record, to install one")
-    folder, policy, signatures, box = _whole_site(site)
-    state = PolicyState(folder)
-    in_force = state.in_force()
-    if renewing and out is None:
-        if in_force is None:
-            raise PolicyError(
-                "nothing is in force here to be renewed; use `edge-anpr policy activate`",
-                code="E_LEASE",
-            )
-        if in_force.policy.sha256() != policy.sha256():
-            raise PolicyError(
-                f"version {in_force.policy.version} is in force, and not this one; use "
-                "`edge-anpr policy activate`",
-                code="E_NOT_IN_FORCE",
-            )
-    require_authorised(policy, signatures, state.history())
-    now = SystemClock().utc() if out is not None else SteadyClock(SystemClock(), folder).utc()
-    wrong = unready(policy, _dpia_digest(site, policy), now)
-    if wrong is not None:
-        raise wrong
-    made = (
-        activations.activate(policy, box, _signing_key(key), now)
-        if record is None
-        else _read_record(record)
-    )
-    if out is not None:
-        replace_file(out, made.text().encode(), mode=0o644)
-    else:
-        activations.require_lease(policy, box, made, now)
-        # Recorded first: what cannot be recorded does not come into force.
-        _enter(site, policy, None if in_force is None else in_force.policy)
-        state.put_in_force(
-            activations.InForce(activation=made, policy=policy, signatures=signatures)
-        )
-    _say_lease(made, now, as_json=as_json, out=out)
-
-
-def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
-    """Enter in the box's audit log that a policy was activated or renewed."""
-    from edge.adapters.state.audit_log import open_box_audit
-    from edge.policy.diff import ChangeEffect, changes
-    from edge.privacy.audit import PolicyChanged
-    from edge.privacy.keys import BoxKeys
-    from edge.site.folder import read_box_folders
-
-    box = read_box_folders(site)
-    same = before is not None and before.sha256() == policy.sha256()
-    widening = before is None or any(
-        one.direction is ChangeEffect.WIDENING for one in changes(before, policy)
-    )
-    with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
-        audit.append(
-            PolicyChanged(
-                action="renewed" if same else "activated",
-                policy_sha256=policy.sha256(),
-                widening=widening,
-            )
-        )
-
-
-def _say_lease(made: ActivationRecord, now: datetime, *, as_json: bool, out: Path | None) -> None:
-    if as_json:
-        print_json("edge-anpr/policy-lease/1", made.lease.model_dump(mode="json"))
-        return
-    lease = made.lease
-    days = (made.expires - now).days
-    done = "may work" if out is None else f"may work once {out} is installed there"
-    typer.echo(
-        f"box {lease.box} at {lease.site} {done} under version {lease.policy_version} until "
-        f"{lease.expires_at} ({days} days)"
-    )
-
-
-def _whole_site(site: Path) -> tuple[Path, Policy, PolicySignatures, str]:
-    from edge.site.folder import load_site_folder
-
-    folder = load_site_folder(site)
-    return (
-        folder.state_folder,
-        folder.policy,
-        _signatures_of(site, folder.policy),
-        folder.site.box,
-    )
-
-
-def _signatures_of(site: Path, policy: Policy) -> PolicySignatures:
+def signatures_of(site: Path, policy: Policy) -> PolicySignatures:
     """The signatures beside a policy; none if they are of another version."""
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 
@@ -349,7 +204,13 @@ def _signatures_of(site: Path, policy: Policy) -> PolicySignatures:
     return signatures
 
 
-def _signing_key(file: Path | None) -> SigningKey:
+def signing_key(file: Path | None) -> SigningKey:
+    """The key of a signer's private file.
+
+    Raises:
+        UsageError: no file was given.
+        KeyFileError: the file cannot be used.
+    """
     from edge.privacy.keys import load_signer_key
 
     if file is None:
@@ -372,13 +233,6 @@ def _require_signer(policy: Policy, key: SigningKey) -> None:
         )
 
 
-def _read_record(file: Path) -> ActivationRecord:
-    from edge.formats.yaml_document import read_text
-    from edge.policy.activation import MAX_BYTES, read_activation
-
-    return read_activation(read_text(file, MAX_BYTES), file)
-
-
 def _policy_at(path: Path) -> Policy:
     from edge.site.folder import POLICY_FILE, read_policy
 
@@ -396,7 +250,8 @@ def state_folder(site: Path) -> Path:
     return site / read_document(site / SITE_FILE, Site).model.folders.state
 
 
-def _dpia_digest(site: Path, policy: Policy) -> str | None:
+def dpia_digest(site: Path, policy: Policy) -> str | None:
+    """The SHA-256 of the DPIA's file; None if it is missing."""
     from edge.adapters.state.policy_state import FileDigest
 
     return FileDigest(site / policy.dpia.file).sha256()
