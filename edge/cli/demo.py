@@ -23,8 +23,7 @@ from edge.errors import ConfigError, EdgeError, UsageError
 
 if TYPE_CHECKING:
     from edge.authority.opening import OpenedFiles, OpenedHit
-    from edge.box.summary import RunSummary
-    from edge.box.wiring import RunProgress
+    from edge.box import RunProgress, RunSummary
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
     from edge.site.folder import SiteFolder
 
@@ -120,7 +119,7 @@ def _play(folder: Path, progress: RunProgress) -> DemoResult:
     from edge.adapters.broker.embedded_broker import EmbeddedBroker
     from edge.authority.opening import as_json, open_hit, write_opened
     from edge.authority.store import HitStore
-    from edge.box.wiring import Recording, run_site
+    from edge.box import Recording, run_site
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 
     site = _site(folder)
@@ -181,7 +180,7 @@ def _site(folder: Path) -> SiteFolder:
     shutil.copytree(_bundled("config", "config") / "demo", site)
     loaded = load_site_folder(site)
     now = datetime.now(timezone.utc)
-    new_box_keys(loaded.keys_folder, loaded.site.site, loaded.site.box, now, trial=True)
+    new_box_keys(loaded.keys_folder, loaded.settings.site, loaded.settings.box, now, trial=True)
     for authority in loaded.policy.authorities:
         public = new_authority_keys(folder / "authority" / "keys", authority, now, trial=True)
         shutil.copy(public, loaded.authority_keys(authority))
@@ -189,8 +188,8 @@ def _site(folder: Path) -> SiteFolder:
 
 
 def _at_port(site: SiteFolder, port: int) -> SiteFolder:
-    broker = site.site.broker.model_copy(update={"host": "127.0.0.1", "port": port})
-    return replace(site, site=site.site.model_copy(update={"broker": broker}))
+    broker = site.settings.broker.model_copy(update={"host": "127.0.0.1", "port": port})
+    return replace(site, settings=site.settings.model_copy(update={"broker": broker}))
 
 
 @contextmanager

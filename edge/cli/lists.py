@@ -165,10 +165,13 @@ _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")
 
 def _store(folder: SiteFolder, record: Callable[[Event], object] | None = None) -> ListStore:
     from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.list_store import site_lists
+    from edge.adapters.state.list_store import ListStore
+    from edge.policy.bundles import list_terms
     from edge.privacy.keys import BoxKeys
 
-    return site_lists(folder, BoxKeys.load(folder.keys_folder), SystemClock().utc, record)
+    keys = BoxKeys.load(folder.keys_folder)
+    terms = list_terms(folder.policy)
+    return ListStore(folder.state_folder, keys, terms, SystemClock().utc, record)
 
 
 def _counter(text: str, now: int) -> int:

@@ -54,9 +54,9 @@ from edge.pipeline.ports import Clock
 
 _LOG = logging.getLogger(__name__)
 
-# What is done with a message on a topic. It raises an `EdgeError` that says why it is refused, and
-# nothing has then changed.
-Taker = Callable[[bytes], object]
+# Handles the payload of a message. Raises an `EdgeError` that says why it refuses the message, and
+# then it has changed nothing.
+MessageHandler = Callable[[bytes], object]
 
 # What a receipt says, once its signature is verified: hit_id and the seal's SHA-256 (hex).
 ReceiptVerifier = Callable[[bytes], tuple[str, str] | None]
@@ -208,8 +208,8 @@ class Publisher:
         clock: for waiting times and retention; the keyring's own.
         jitter: numbers from 0 to 1, such as `random.random`.
         limits: sizes and times.
-        takers: what to do with messages on which topics of this box, beside receipts; those on
-            its command topic are taken at once.
+        handlers: handlers of messages beside receipts, by topic of this box. The one of its command
+            topic is called at once.
     """
 
     def __init__(
@@ -222,13 +222,13 @@ class Publisher:
         clock: Clock,
         jitter: Callable[[], float],
         limits: PublisherLimits | None = None,
-        takers: Mapping[str, Taker] = MappingProxyType({}),
+        handlers: Mapping[str, MessageHandler] = MappingProxyType({}),
     ) -> None:
-        topics.require_receivable(takers)
-        self._takers = takers
+        topics.require_receivable(handlers)
+        self._handlers = handlers
         self._urgent = {
-            topic: partial(self._attempt, taker, topic)
-            for topic, taker in takers.items()
+            topic: partial(self._attempt, handler, topic)
+            for topic, handler in handlers.items()
             if topic == topics.command
         }
         self._outbox = outbox
@@ -256,7 +256,7 @@ class Publisher:
         self._expired = 0
         self._expiry_check_due = 0.0
         self._said_unheard = False
-        self._seldom = RateLimit(clock.monotonic)
+        self._refusals = RateLimit(clock.monotonic)
         self._connection_problem: EdgeError | None = None
         self._refusal: EdgeError | None = None
 
@@ -367,7 +367,7 @@ class Publisher:
                 # The broker has forgotten us, so perhaps also hits and receipts on their way.
                 self._outbox.mark_all_pending()
                 self._awaiting.clear()
-            link.subscribe([self._topics.receipt, *sorted(self._takers)])
+            link.subscribe([self._topics.receipt, *sorted(self._handlers)])
             self._connected = True
             self._connections += 1
             self._connection_problem = None
@@ -385,7 +385,7 @@ class Publisher:
                     self._deliver(link, hit)
                 wait_s = _IDLE_S if hit is None else 0.0
                 while (message := link.receive(wait_s)) is not None:
-                    self._take(message)
+                    self._receive(message)
                     link.acknowledge(message)
                     wait_s = 0.0
             announced = self._announce(link, announced)
@@ -506,20 +506,20 @@ class Publisher:
                 rest.due = math.inf  # until the broker has acknowledged it again
                 self._outbox.mark_pending(hit_id)
 
-    def _take(self, message: Message) -> None:
-        taker = self._takers.get(message.topic)
-        if taker is not None:
-            self._attempt(taker, message.topic, message.payload)
+    def _receive(self, message: Message) -> None:
+        handler = self._handlers.get(message.topic)
+        if handler is not None:
+            self._attempt(handler, message.topic, message.payload)
         elif message.topic == self._topics.receipt:
-            self._take_receipt(message)
+            self._receive_receipt(message)
 
-    def _attempt(self, taker: Taker, topic: str, payload: bytes) -> None:
+    def _attempt(self, handler: MessageHandler, topic: str, payload: bytes) -> None:
         """Hand a message over; whatever is wrong with it is logged without quoting it.
 
         Who may write to the topic decides how often: a topic's refusals with one code are one kind.
         """
         try:
-            taker(payload)
+            handler(payload)
         except EdgeError as error:
             if self._may_say(f"{topic}: {error.code}"):
                 _LOG.warning("refused on %s: %s", topic, error)
@@ -529,13 +529,13 @@ class Publisher:
 
     def _may_say(self, kind: str) -> bool:
         self._tell_held_back()
-        return self._seldom.passes(kind)
+        return self._refusals.passes(kind)
 
     def _tell_held_back(self) -> None:
-        for kind, held in self._seldom.over():
+        for kind, held in self._refusals.over():
             _LOG.warning("refused likewise, and not shown each: %d (%s)", held, kind)
 
-    def _take_receipt(self, message: Message) -> None:
+    def _receive_receipt(self, message: Message) -> None:
         receipt = self._verify_receipt(message.payload)
         if receipt is None:
             if self._may_say("receipt of no hit"):

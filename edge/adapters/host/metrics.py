@@ -114,8 +114,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """What the three addresses ask the box; each may be called from any thread."""
+class TelemetrySource:
+    """Functions that answer for the three addresses; each may be called from any thread."""
 
     figures: Callable[[], Figures]
     healthy: Callable[[], Answer]
@@ -267,15 +267,15 @@ class TelemetryServer:
 
     Args:
         listen: where.
-        questions: what to ask the box.
+        source: what the addresses answer with.
 
     Raises:
         ConfigError: nothing can listen there.
     """
 
-    def __init__(self, listen: Listen, questions: Questions) -> None:
+    def __init__(self, listen: Listen, source: TelemetrySource) -> None:
         try:
-            self._server = _Server(listen, questions)
+            self._server = _Server(listen, source)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "no such address"
             raise ConfigError(
@@ -303,10 +303,10 @@ class TelemetryServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, listen: Listen, questions: Questions) -> None:
+    def __init__(self, listen: Listen, source: TelemetrySource) -> None:
         if ":" in listen.host:
             self.address_family = socket.AF_INET6
-        self.questions = questions
+        self.source = source
         self._seats = threading.BoundedSemaphore(MOST_REQUESTS)
         super().__init__((listen.host, listen.port), _Handler)
 
@@ -338,11 +338,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        questions = self.server.questions
+        source = self.server.source
         if self.path == "/metrics":
-            self._answer(HTTPStatus.OK, CONTENT_TYPE, exposition(questions.figures()))
+            self._answer(HTTPStatus.OK, CONTENT_TYPE, exposition(source.figures()))
         elif self.path in {"/healthz", "/readyz"}:
-            answer = questions.healthy() if self.path == "/healthz" else questions.ready()
+            answer = source.healthy() if self.path == "/healthz" else source.ready()
             status = HTTPStatus.OK if answer.holds else HTTPStatus.SERVICE_UNAVAILABLE
             self._answer(status, "application/json", answer.body())
         else:
