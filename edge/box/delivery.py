@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from edge.adapters.broker.mqtt import BrokerOptions, TlsFiles
-from edge.adapters.broker.publisher import MessageHandler, Publisher, PublisherLimits
+from edge.adapters.broker.publisher import Publisher, PublisherLimits
+from edge.adapters.broker.reception import MessageHandler
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.suspension_store import SuspensionStore

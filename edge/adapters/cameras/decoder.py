@@ -114,11 +114,11 @@ class DecoderRequest:
 
 
 class SourceError(Exception):
-    """Why the source gives no frames: one word of the closed list in `live_camera`."""
+    """The source gives no frames; the text is one word of the closed list in `live_camera`."""
 
 
 def main() -> None:
-    """Wait for the order, then decode until the end; the last message says what that was."""
+    """Decode what the request on standard input names; the last message says why it ended."""
     _die_with_parent()
     out = int(sys.argv[1])
     line = sys.stdin.readline()
@@ -172,11 +172,11 @@ class _Writer:
             view = view[os.write(self._descriptor, view) :]
 
 
-def _decode(order: DecoderRequest, writer: _Writer) -> None:
+def _decode(request: DecoderRequest, writer: _Writer) -> None:
     # A decoder that lost something conceals it and says so nowhere but in its log.
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
-        container = _opened(order, cleanup)
+        container = _opened(request, cleanup)
         if not container.streams.video:
             raise SourceError("no-video")
         stream = container.streams.video[0]
@@ -200,9 +200,9 @@ def _decode(order: DecoderRequest, writer: _Writer) -> None:
                 if held:
                     writer.corrupt += 1
                     continue
-                time_s: float | None = frame.time if order.stamped else None
+                time_s: float | None = frame.time if request.stamped else None
                 stamp_s = math.nan if time_s is None else time_s
-                if not order.asking or writer.is_wanted(
+                if not request.asking or writer.is_wanted(
                     cells_of(luma), luma.shape, stamp_s, arrival_s
                 ):
                     writer.frame(upright(frame), stamp_s, arrival_s)
@@ -239,29 +239,29 @@ def _is_complaint(entry: tuple[int, str, str]) -> bool:
     return level <= av.logging.ERROR or text.startswith("concealing ")
 
 
-def _opened(order: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
-    source: str | IO[bytes] = order.address
-    if order.pipeline:
-        source = _launched(order.pipeline, cleanup)
+def _opened(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
+    source: str | IO[bytes] = request.address
+    if request.pipeline:
+        source = _launched(request.pipeline, cleanup)
     started = time.monotonic()
-    _require_name(order.address)
-    if order.verified and "--enable-gnutls" not in _BUILD:
+    _require_name(request.address)
+    if request.verified and "--enable-gnutls" not in _BUILD:
         # Other libraries of TLS were built in without a look at the name in a certificate.
         raise SourceError("no-verification")
     try:
         container = av.open(
             source,
-            format=order.format,
+            format=request.format,
             mode="r",
-            options=order.options,
-            timeout=(order.open_s, order.read_s),
+            options=request.options,
+            timeout=(request.open_s, request.read_s),
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        late = time.monotonic() - started > order.open_s * 0.9
+        late = time.monotonic() - started > request.open_s * 0.9
         if late:
             raise SourceError("silent") from None
-        unverified = isinstance(error, OSError) and error.errno == errno.EIO and order.verified
-        raise SourceError(_refusal(order) if unverified else _word(error, opened=False)) from None
+        unverified = isinstance(error, OSError) and error.errno == errno.EIO and request.verified
+        raise SourceError(_refusal(request) if unverified else _word(error, opened=False)) from None
     cleanup.callback(container.close)
     return container
 
@@ -310,20 +310,20 @@ def _word(error: Exception, *, opened: bool) -> str:
     return words.get(number or 0, "lost" if opened else "no-stream")
 
 
-def _refusal(order: DecoderRequest) -> str:
+def _refusal(request: DecoderRequest) -> str:
     """Why the library broke a handshake off: it has no word for that, so it is looked for here.
 
     What comes out is a reason and no more: nothing is ever opened on the strength of it.
     """
-    parts = urlsplit(order.address)
+    parts = urlsplit(request.address)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a certificate that is its own authority
-    name = order.options.get("verifyhost", parts.hostname)
+    name = request.options.get("verifyhost", parts.hostname)
     port = parts.port or (322 if parts.scheme == "rtsps" else 443)
     try:
-        context.load_verify_locations(order.options["ca_file"])
+        context.load_verify_locations(request.options["ca_file"])
         with (
-            socket.create_connection((parts.hostname, port), order.read_s) as connection,
+            socket.create_connection((parts.hostname, port), request.read_s) as connection,
             context.wrap_socket(connection, server_hostname=name),
         ):
             return "untrusted"
