@@ -29,7 +29,7 @@ from edge.box.hit_storage import HitStorage, hit_maker, hit_terms
 from edge.box.keys import load_authorities
 from edge.box.reporting import box_health
 from edge.box.safe_state import SafeState
-from edge.box.sources import CameraSetup, OpenedSources, open_cameras, open_stream
+from edge.box.sources import OpenedSources, camera_setups, open_cameras, open_stream
 from edge.box.storage import Storage, open_storage, retention
 from edge.box.traffic import ClosedEpochs
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
@@ -113,23 +113,6 @@ def load_models(settings: Models, manifest: Manifest | None = None) -> PlateMode
     )
 
 
-def camera_setups(site: SiteFolder) -> dict[str, CameraSetup]:
-    """What the two files say about each camera of site.yaml, by name."""
-    policy = site.policy
-    return {
-        name: CameraSetup(
-            name=name,
-            live=camera.live,
-            second_look=camera.second_look,
-            hours=policy.cameras[name].hours.schedule(policy.zone),
-            masks=policy.cameras[name].privacy_masks,
-            password=partial(site.camera_password, name, os.environ),
-            tls_authorities=site.camera_authorities(name),
-        )
-        for name, camera in site.settings.cameras.items()
-    }
-
-
 @contextlib.contextmanager
 def assembled(
     site: SiteFolder,
@@ -169,7 +152,9 @@ def assembled(
         rule_book = RuleBook(
             site.rules, chain, entries, policy.epoch_minutes * 60, policy.competences()
         )
-        setups = camera_setups(site)
+        setups = camera_setups(
+            settings.cameras, policy, site.camera_password, site.camera_authorities
+        )
         cameras = open_cameras(opened, setups, admission.clock)
         streams = [open_stream(setups[camera.name], loaded.models, camera) for camera in cameras]
         traffic = ClosedEpochs(

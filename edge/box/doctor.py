@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 from edge.adapters.host.machine import machine
 from edge.adapters.host.system import SystemClock
 from edge.adapters.models.loading import PlateModels
-from edge.box.assembly import camera_setups, load_models
+from edge.box.assembly import load_models
 from edge.box.delivery import broker_options
 from edge.box.findings import (
     LEAST_PER_SECOND,
@@ -30,15 +31,15 @@ from edge.box.findings import (
 )
 from edge.box.gate import require_open
 from edge.box.keys import load_authorities, load_box_keys
-from edge.box.sources import Source, find_sources, open_cameras
+from edge.box.sources import CameraSetup, Source, camera_setups, find_sources, open_cameras
 from edge.domain.geometry import Line
 from edge.domain.imaging import Box, Detection, Frame, PlatePatch, without_duplicates
 from edge.domain.rules import Rule
 from edge.errors import EdgeError
 from edge.pipeline.ports import Camera, PlateDetector, PlateReader
 from edge.privacy.redaction import RedactedImage, aiming_still
-from edge.site.folder import SiteFolder
-from edge.site.settings import Models, Region, SecondLook, SiteCamera, Tiles
+from edge.site.folder import BoxFolders, SiteFolder
+from edge.site.settings import Broker, Models, Region, SecondLook, SiteCamera, Tiles
 
 GOOD_PER_SECOND = 10.0
 """With so many a vehicle at 50 km/h is seen about once every 1.4 m."""
@@ -64,9 +65,14 @@ def examine(
         sources: names what to look at; it may raise an `EdgeError`.
         save_still: saves a camera's picture for aiming; called with the camera's name.
     """
+
+    def options() -> BrokerOptions:
+        password = site.broker_password(os.environ)
+        return broker_options(site.settings, site.folder, password)
+
     yield from of_machine(machine(site.state_folder), site.settings.outbox.reserve_mib)
-    yield _finding("keys", lambda: _examine_keys(site))
-    yield _finding("broker", lambda: _examine_broker(site))
+    yield _finding("keys", lambda: _examine_keys(site.rule_authorities, site.box))
+    yield _finding("broker", lambda: _examine_broker(site.settings.broker, options))
     models: PlateModels | None = None
     try:
         models = load_models(site.settings.models)
@@ -90,7 +96,10 @@ def examine(
             "cameras", FindingState.SKIPPED, "without the networks nothing can be looked at"
         )
         return
-    for camera in _first_cameras(site, chosen):
+    setups = camera_setups(
+        site.settings.cameras, site.policy, site.camera_password, site.camera_authorities
+    )
+    for camera in _first_cameras(setups, chosen):
         lines = _lines(site.rules, camera.name)
         yield from _examine_camera(camera, models.detector, lines, save_still)
 
@@ -103,15 +112,14 @@ def _finding(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
         return of_error(about, error)
 
 
-def _examine_keys(site: SiteFolder) -> DoctorFinding:
-    load_authorities(site.rule_authorities)
-    return of_keys(trial=load_box_keys(site.box).trial)
+def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFinding:
+    load_authorities(authorities)
+    return of_keys(trial=load_box_keys(box).trial)
 
 
-def _examine_broker(site: SiteFolder) -> DoctorFinding:
-    password = site.broker_password(os.environ)
-    reach_broker(broker_options(site.settings, site.folder, password))
-    return of_broker(site.settings.broker)
+def _examine_broker(broker: Broker, options: Callable[[], BrokerOptions]) -> DoctorFinding:
+    reach_broker(options())
+    return of_broker(broker)
 
 
 def reach_broker(options: BrokerOptions) -> None:
@@ -125,13 +133,15 @@ def reach_broker(options: BrokerOptions) -> None:
         pass
 
 
-def _first_cameras(site: SiteFolder, sources: Sequence[Source]) -> tuple[Camera, ...]:
+def _first_cameras(
+    setups: Mapping[str, CameraSetup], sources: Sequence[Source]
+) -> tuple[Camera, ...]:
     """The first source of each camera, behind the policy's hours and masks; none is opened yet.
 
     Raises:
         EdgeError: a source is not there.
     """
-    clock, setups = SystemClock(), camera_setups(site)
+    clock = SystemClock()
     found: dict[str, Camera] = {}
     for camera in open_cameras(find_sources(sources, clock), setups, clock):
         found.setdefault(camera.name, setups[camera.name].guarded(camera))

@@ -63,7 +63,13 @@ def admit(
         EdgeError: a condition does not hold.
     """
     clock = SystemClock() if site.policy.demo else SteadyClock(SystemClock(), site.state_folder)
-    gate = _policy_gate(site, opened)
+    gate = PolicyGate(
+        site.policy,
+        site.box,
+        signatures_file=site.folder / SIGNATURES_FILE,
+        dpia_file=site.resolve(site.policy.dpia.file),
+        opened=opened,
+    )
     conditions: list[Condition] = [suspension_condition(SuspensionStore(site.state_folder)), gate]
     if opened.live:
         conditions.append(ClockWatch(SystemClock()))
@@ -88,7 +94,13 @@ def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
     )
     conditions: list[Condition] = [
         suspension_condition(SuspensionStore(site.state_folder)),
-        _policy_gate(site, opened),
+        PolicyGate(
+            site.policy,
+            site.box,
+            signatures_file=site.folder / SIGNATURES_FILE,
+            dpia_file=site.resolve(site.policy.dpia.file),
+            opened=opened,
+        ),
         list_condition(site.rule_lists, lists, site.may_be_clear),
     ]
     _require_open(conditions, clock)
@@ -153,16 +165,6 @@ class PolicyGate:
             return error
         facts = replace(self._facts, dpia_sha256=self._dpia.sha256(), in_force=in_force)
         return refusal(facts, now)
-
-
-def _policy_gate(site: SiteFolder, opened: OpenedSources) -> PolicyGate:
-    return PolicyGate(
-        site.policy,
-        site.box,
-        signatures_file=site.folder / SIGNATURES_FILE,
-        dpia_file=site.resolve(site.policy.dpia.file),
-        opened=opened,
-    )
 
 
 def suspension_condition(store: SuspensionStore) -> Condition:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import random
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from edge.adapters.cameras.decoder import DecoderRequest
@@ -220,6 +222,34 @@ class CameraSetup:
             jitter=random.random,
             open_at=self.hours.is_active,
         )
+
+
+def camera_setups(
+    cameras: Mapping[str, settings.SiteCamera],
+    policy: Policy,
+    password: Callable[[str, Mapping[str, str]], str | None],
+    tls_authorities: Callable[[str], Path | None],
+) -> dict[str, CameraSetup]:
+    """What site.yaml and the policy say about each camera, by name.
+
+    Args:
+        cameras: the cameras of site.yaml.
+        policy: the site's policy.
+        password: reads a camera's password, given its name and the environment.
+        tls_authorities: the PEM file that verifies a camera's certificate, by its name.
+    """
+    return {
+        name: CameraSetup(
+            name=name,
+            live=camera.live,
+            second_look=camera.second_look,
+            hours=policy.cameras[name].hours.schedule(policy.zone),
+            masks=policy.cameras[name].privacy_masks,
+            password=partial(password, name, os.environ),
+            tls_authorities=tls_authorities(name),
+        )
+        for name, camera in cameras.items()
+    }
 
 
 def open_cameras(

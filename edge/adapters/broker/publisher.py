@@ -61,7 +61,7 @@ _CUTS_BEFORE_HOLD = 3
 
 @dataclass(frozen=True, slots=True)
 class PublisherLimits:
-    """What a hit may cost, and how patient the publisher is. Times in seconds.
+    """Size limits and waiting times of the publisher; times in seconds.
 
     Args:
         payload_cap_bytes: a larger hit is not sent.
@@ -80,7 +80,7 @@ class PublisherLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublisherState:
-    """What the publisher has done so far; `problem` is what keeps it from its work now."""
+    """What the publisher has done so far; `problem` is why it cannot deliver now, or None."""
 
     connected: bool
     connections: int
@@ -92,7 +92,7 @@ class PublisherState:
 
 @dataclass(slots=True)
 class _Rest:
-    """When something held back may be tried again; each rest is twice the one before."""
+    """When a delayed hit may be tried again; each delay is twice the one before."""
 
     first_s: float
     due: float = 0.0
@@ -178,7 +178,7 @@ class Publisher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say goodbye to the broker and end the thread; hits stay in the outbox."""
+        """Disconnect from the broker and end the thread; hits stay in the outbox."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -208,10 +208,10 @@ class Publisher:
         )
 
     def set_availability(self, state: Literal["online", "safe"], reason: str) -> None:
-        """Tell the world how the box is, now and after each reconnection.
+        """Publish the box's availability, now and after each reconnection.
 
         Args:
-            state: `safe`: it runs and takes no hits.
+            state: `safe`: it runs and makes no hits.
             reason: one word (`[a-z0-9_.-]`), or the code of a refusal.
         """
         availability = self._availability_of(state, reason)
@@ -229,9 +229,9 @@ class Publisher:
             self._health = health
 
     def publish_checkpoint(self, note: bytes) -> None:
-        """Publish a checkpoint of the audit log, for whoever keeps them as a witness.
+        """Publish a checkpoint of the audit log, for witnesses that keep them.
 
-        Each goes out, in order; of those that wait for a lost broker the oldest give way.
+        All are published in order; of too many that wait for a lost broker the oldest are dropped.
         """
         self._checkpoints.append(note)
 
@@ -339,7 +339,7 @@ class Publisher:
         )
 
     def _deliver(self, link: BrokerLink, hit: QueuedHit) -> None:
-        """Publish one hit; whatever goes wrong, it stays in the outbox."""
+        """Publish one hit; it stays in the outbox if anything goes wrong."""
         left_s = int((hit.expires_at - self._clock.utc()).total_seconds())
         if left_s <= 0:
             self._expiry_check_due = 0.0
@@ -413,7 +413,7 @@ class Publisher:
         rest.extend(self._clock.monotonic(), self._limits.longest_hold_s)
 
     def _publish_again(self) -> None:
-        """Hits whose receipt is overdue go out once more; authorities store by hit_id."""
+        """Publish hits again whose receipt is overdue; authorities store a hit_id once."""
         now = self._clock.monotonic()
         for hit_id, rest in self._awaiting.items():
             if rest.due <= now:

@@ -58,13 +58,13 @@ _LUMA_FIRST = frozenset(
 """Formats whose first plane is luma, a byte for each pixel."""
 
 CONCEALED = range(126, 133)
-"""What decoders paint where they have nothing: mid-grey, in BGR."""
+"""The colour of picture parts that a decoder lacks: mid-grey, in BGR."""
 
 _CONCEALED_LUMA = range(124, 133)
 """The same in luma, of the limited range or the full one."""
 
 GREY_SHARE = 0.5
-"""A picture is grey when so much of it is one single colour, and that is mid-grey."""
+"""A picture counts as grey when this share of it has one colour and that is mid-grey."""
 
 _BUILD = library_meta["libavformat"]["configuration"]
 """How the library was built."""
@@ -77,15 +77,15 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class DecoderRequest:
-    """What the decoder is to open.
+    """What the decoder is to open, and how.
 
     Attributes:
         address: for the library; it may hold a password and never shows.
         format: the library's name of the format, or None to let it find out.
         options: the library's options.
         pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
-        stamped: whether the source's time stamps say more than the rate that it claims.
-        asking: whether to ask for each frame if it is wanted.
+        stamped: whether the source's time stamps are more exact than its stated rate.
+        asking: whether to ask for each frame whether it is wanted.
         open_s: how long opening may take, seconds.
         read_s: how long the source may be silent, seconds.
     """
@@ -101,7 +101,7 @@ class DecoderRequest:
 
     @property
     def verified(self) -> bool:
-        """Whether the source is to show a certificate that is trusted."""
+        """Whether the source must show a trusted certificate."""
         return "tls_verify" in self.options
 
     def line(self) -> bytes:
@@ -143,7 +143,7 @@ class _Writer:
     def is_wanted(
         self, cells: Cells, size: tuple[int, int], stamp_s: float, arrival_s: float
     ) -> bool:
-        """Show a frame's cells and wait for the answer; its size is (height, width)."""
+        """Send a frame's cells and return the answer; `size` is (height, width)."""
         height, width = size
         self._write(HEADER.pack(GLANCE, width, height, self.corrupt, stamp_s, arrival_s))
         self._write(cells.tobytes())
@@ -211,7 +211,7 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
 def _pictures(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[tuple[float, Sequence[VideoFrame], bool]]:
-    """Arrival, frames and whether nothing went wrong, for each packet."""
+    """For each packet: its arrival time, its frames, and whether all of it was decoded."""
     packets = container.demux(stream)
     while True:
         with av.logging.Capture(local=False) as complaints:
@@ -234,7 +234,7 @@ def _pictures(
 
 
 def _is_complaint(entry: tuple[int, str, str]) -> bool:
-    """Whether a line of the library's log tells of a picture that is not whole."""
+    """Whether a line of the library's log reports a damaged picture."""
     level, _, text = entry
     return level <= av.logging.ERROR or text.startswith("concealing ")
 
@@ -267,7 +267,7 @@ def _opened(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputCo
 
 
 def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
-    """A GStreamer process in this one's process group; what it writes is YUV4MPEG2."""
+    """Start GStreamer in this process group; returns its output, in YUV4MPEG2."""
     try:
         process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
             words,
@@ -284,7 +284,7 @@ def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
 
 
 def _word(error: Exception, *, opened: bool) -> str:
-    """One word for what went wrong. The error's own text may hold the address."""
+    """One word for an error, whose own text may hold the address."""
     if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
         return "refused-password"
     if isinstance(error, av.error.HTTPError):
@@ -311,9 +311,9 @@ def _word(error: Exception, *, opened: bool) -> str:
 
 
 def _refusal(request: DecoderRequest) -> str:
-    """Why the library broke a handshake off: it has no word for that, so it is looked for here.
+    """Why a TLS handshake failed, found by a handshake of our own: the library does not say.
 
-    What comes out is a reason and no more: nothing is ever opened on the strength of it.
+    The result is a reason for messages; nothing is opened because of it.
     """
     parts = urlsplit(request.address)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -336,7 +336,7 @@ def _refusal(request: DecoderRequest) -> str:
 
 
 def _require_name(address: str) -> None:
-    """The library has no word of its own for a name that does not resolve."""
+    """Raise an error for a name that does not resolve; the library's own error does not say so."""
     parts = urlsplit(address)
     if "://" in address and parts.hostname:
         try:
@@ -352,7 +352,7 @@ def upright(frame: VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def luma_of(frame: VideoFrame) -> Plane:
-    """The frame's luma, turned likewise: a view where the frame holds it ready."""
+    """The frame's luma, turned in the same way; a view where the frame holds it."""
     turns = _quarter_turns(frame)
     if frame.format.name not in _LUMA_FIRST:
         frame = frame.reformat(format="gray")
@@ -366,7 +366,7 @@ def _quarter_turns(frame: VideoFrame) -> int:
 
 
 def is_one_grey(luma: Plane) -> bool:
-    """Whether a picture may be what a decoder paints where it has nothing; `is_grey` is sure."""
+    """Whether a picture may be the grey of a decoder without data; `is_grey` decides."""
     counts = np.bincount(luma[::16, ::16].ravel(), minlength=256)
     return bool(
         counts.max() >= GREY_SHARE * counts.sum() and int(counts.argmax()) in _CONCEALED_LUMA
@@ -374,7 +374,7 @@ def is_one_grey(luma: Plane) -> bool:
 
 
 def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Whether the picture is what a decoder paints where it has nothing.
+    """Whether the picture is the grey of a decoder without data.
 
     Args:
         pixels: shape (height, width, 3), BGR.
@@ -389,7 +389,7 @@ def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
 
 
 def _die_with_parent() -> None:
-    """Linux ends this process when the thread that started it is gone, however that went."""
+    """Have Linux kill this process when the thread that started it has ended."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
