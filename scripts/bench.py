@@ -22,8 +22,8 @@ from rich.table import Table
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
+from edge.box import Recording, run_site  # noqa: E402
 from edge.box.summary import RunSummary  # noqa: E402
-from edge.box.wiring import Recording, run_site  # noqa: E402
 from edge.cli.run import progress_bars  # noqa: E402 - found from the root
 from edge.errors import EdgeError, PublishError  # noqa: E402
 from edge.privacy.keys import new_authority_keys, new_box_keys  # noqa: E402
@@ -83,7 +83,7 @@ def bench_site(folder: Path) -> SiteFolder:
     shutil.copytree(REPOSITORY / "config" / "demo", folder / "site")
     site = load_site_folder(folder / "site")
     now = datetime.now(timezone.utc)
-    new_box_keys(site.keys_folder, site.site.site, site.site.box, now, trial=True)
+    new_box_keys(site.keys_folder, site.settings.site, site.settings.box, now, trial=True)
     for authority in site.policy.authorities:
         public = new_authority_keys(folder / authority, authority, now, trial=True)
         shutil.copy(public, site.authority_keys(authority))

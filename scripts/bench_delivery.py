@@ -40,7 +40,7 @@ from edge.adapters.broker.topics import BoxTopics  # noqa: E402
 from edge.adapters.host.system import SystemClock  # noqa: E402
 from edge.adapters.state.keyring import Keyring  # noqa: E402
 from edge.adapters.state.outbox import Outbox  # noqa: E402
-from edge.box import wiring  # noqa: E402 - found from the root
+from edge.box import Recording, assembly, run_site  # noqa: E402 - found from the root
 from edge.box.evidence_worker import EvidenceCase, EvidenceWorker  # noqa: E402
 from edge.errors import EdgeError  # noqa: E402
 from edge.pipeline.evidence import SealedHit  # noqa: E402
@@ -59,14 +59,14 @@ MEAN_GAP_S = 0.5
 DELIVERY_S = 900.0
 
 
-class ReplayingDesk(EvidenceWorker):
-    """The evidence desk, to which each case it was given is handed in again until there are enough.
+class ReplayingWorker(EvidenceWorker):
+    """An evidence worker that takes each of its cases again and again until there are enough.
 
-    Class attributes, as the wiring makes it: `wanted` hits; `handed_in`: when, by hit.
+    Class attributes, as the box makes it: `wanted` hits; `handed_in`: when, by hit.
     """
 
     wanted = 0
-    handed_in: dict[str, float] = {}  # noqa: RUF012 - one desk for each process
+    handed_in: dict[str, float] = {}  # noqa: RUF012 - one worker for each process
 
     def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
         self._seen: list[EvidenceCase] = []
@@ -127,9 +127,9 @@ def latency(hits: int, program: str) -> dict[str, float]:
             acknowledged.setdefault(json.loads(payload)["hit_id"], time.monotonic())
         return reason
 
-    ReplayingDesk.wanted = hits
+    ReplayingWorker.wanted = hits
     BrokerLink.publish = timed_publish  # type: ignore[method-assign, assignment]
-    vars(wiring)["EvidenceDesk"] = ReplayingDesk
+    vars(assembly)["EvidenceWorker"] = ReplayingWorker
     with tempfile.TemporaryDirectory(prefix="edge-anpr-bench-") as name:
         folder = Path(name)
         broker = Broker(program, folder)
@@ -139,16 +139,16 @@ def latency(hits: int, program: str) -> dict[str, float]:
         looped(CLIP, street, times(CLIP, CLIP_S))
         recorded_at = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
         with receiving(folder, site, broker.port):
-            result = wiring.run_site(
+            result = run_site(
                 load_site_folder(site),
-                [wiring.Recording(CAMERA, street, recorded_at)],
+                [Recording(CAMERA, street, recorded_at)],
                 drain_s=60,
             )
         broker.stop()
     if result.failure is not None:
         raise result.failure
     taken = sorted(
-        acknowledged[hit_id] - begun for hit_id, begun in ReplayingDesk.handed_in.items()
+        acknowledged[hit_id] - begun for hit_id, begun in ReplayingWorker.handed_in.items()
     )
     return {
         "hits": float(len(taken)),

@@ -65,7 +65,7 @@ ANALYSED = "the first frame is analysed"
 LOST = "E_CAMERA_"
 BACK = "gives frames again"
 
-IMPORTS = "import edge.cli, edge.box.wiring"
+IMPORTS = "import edge.cli, edge.box.run"
 """What a box imports before it does anything."""
 MODELS = """
 import time

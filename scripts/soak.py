@@ -249,7 +249,7 @@ def soak_site(folder: Path, port: int) -> Path:
     file.write_text(file.read_text().replace("port: 1883", f"port: {port}"))
     loaded = load_site_folder(site)
     now = datetime.now(timezone.utc)
-    new_box_keys(loaded.keys_folder, loaded.site.site, loaded.site.box, now, trial=True)
+    new_box_keys(loaded.keys_folder, loaded.settings.site, loaded.settings.box, now, trial=True)
     for authority in loaded.policy.authorities:
         public = new_authority_keys(folder / "authority", authority, now, trial=True)
         shutil.copy(public, loaded.authority_keys(authority))
