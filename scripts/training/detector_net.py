@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scripts.training.half import stored_in_half
+from scripts.training.float16_weights import stored_in_half
 
 STRIDE = 8
 """Pixels of the input for one cell of the answer."""

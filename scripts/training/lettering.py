@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.fonts import font_path, pillow
+from scripts.fixtures.fonts import font_path, pillow
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.training.detector_net import Conv, Residual
-from scripts.training.half import stored_in_half
+from scripts.training.float16_weights import stored_in_half
 
 HEIGHT, WIDTH = 64, 128
 """Pixels that a plate is brought to, whatever its shape."""

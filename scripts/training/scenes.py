@@ -18,11 +18,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.training.bodywork import draw_back
-from scripts.training.clutter import apart, fence, overlay_line, write
-from scripts.training.developing import developed
-from scripts.training.mounting import WIDE, between_centres, mounted
+from scripts.training.distractors import apart, fence, overlay_line, write
+from scripts.training.image_degradation import developed
 from scripts.training.photos import GREY, Photo
+from scripts.training.plate_pasting import WIDE, between_centres, mounted
+from scripts.training.vehicle_backs import draw_back
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

@@ -15,7 +15,7 @@ pytest.importorskip("onnx", reason="ONNX comes with the extra `training`")
 
 from scripts.training.detector_net import PlateDetectorNet, export_detector  # noqa: E402
 from scripts.training.photos import DataError  # noqa: E402
-from scripts.training.start import start_from  # noqa: E402
+from scripts.training.pretrained_weights import start_from  # noqa: E402
 
 SIDE = 64
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.guards import (
+from scripts.maintenance.guards import (
     LIST,
     REQUIREMENTS,
     Guard,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from scripts.fixtures.clips import CLIPS, Clip, Renderer
+from scripts.fixtures.fonts import MissingFontError, font_path
 from scripts.fixtures.plates import STYLES, Plate, draw, require_fonts
-from scripts.fonts import MissingFontError, font_path
 
 
 def _missing() -> str:

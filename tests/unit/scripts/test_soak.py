@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts import soak
-from scripts.soak import Sample, Trouble, family, footprint, judged, slope, write_plot
+from scripts.benchmarks import soak
+from scripts.benchmarks.soak import Sample, Trouble, family, footprint, judged, slope, write_plot
 from tests.brokers import wait_until
 from tests.live import RtspServer
 

@@ -11,10 +11,8 @@ import pytest
 
 from edge.domain.imaging import Box, Detection, Pixels
 from scripts.training import scenes as scenes_module
-from scripts.training.bodywork import draw_back
-from scripts.training.clutter import fence
-from scripts.training.command import run
-from scripts.training.mounting import framed, mounted
+from scripts.training.command_line import run
+from scripts.training.distractors import fence
 from scripts.training.photos import (
     GREY,
     DataError,
@@ -26,7 +24,9 @@ from scripts.training.photos import (
     views,
     without_plates,
 )
+from scripts.training.plate_pasting import framed, mounted
 from scripts.training.scenes import FAR, NEAR, Mix, Scenes
+from scripts.training.vehicle_backs import draw_back
 
 BLUE, GREEN = (255, 0, 0), (0, 255, 0)
 NEVER = 1e6
@@ -338,7 +338,7 @@ def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed()
 
 def test_a_mounted_plate_lies_in_the_middle_of_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RECESSED", "FRAMED", "FRAMED_WIDE"):
-        monkeypatch.setattr(f"scripts.training.mounting.{name}", 0.0)
+        monkeypatch.setattr(f"scripts.training.plate_pasting.{name}", 0.0)
     white = np.full((110, 520, 3), 255, np.uint8)
     beside, filled = [], []
     for seed in range(200):

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Train the plate detector, from photographs to weights in eight bits and in floats.
 
 Writes plate_detector.onnx for CPUs and plate_detector_float.onnx, the same network, for GPUs.
@@ -22,25 +21,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector  # noqa: E402 - found from the root
-from edge.adapters.weights import Contract, Manifest  # noqa: E402
-from edge.domain.imaging import Box, Detection  # noqa: E402
-from scripts.training.command import run, tell, training_parser  # noqa: E402
-from scripts.training.detector_net import (  # noqa: E402
+from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector
+from edge.adapters.weights import Contract, Manifest
+from edge.domain.imaging import Box, Detection
+from scripts.training.command_line import run, tell, training_parser
+from scripts.training.detector_net import (
     DETECTOR_ANSWERS,
     PlateDetectorNet,
     detector_loss,
     export_detector,
     padded,
 )
-from scripts.training.eight_bit import in_eight_bits  # noqa: E402
-from scripts.training.loop import Schedule, load_averaged, measured_anew, train  # noqa: E402
-from scripts.training.photos import Photo, held_apart, load_photos, views  # noqa: E402
-from scripts.training.scenes import LEGIBLE, Scenes  # noqa: E402
-from scripts.training.start import start_from  # noqa: E402
+from scripts.training.loop import Schedule, load_averaged, measured_anew, train
+from scripts.training.photos import Photo, held_apart, load_photos, views
+from scripts.training.pretrained_weights import start_from
+from scripts.training.quantisation import in_eight_bits
+from scripts.training.scenes import LEGIBLE, Scenes
 
 CLOSEST = 0.75
 """A plate that takes more of a photograph's longer side is cut out: no road shows one. It counts
@@ -153,8 +149,9 @@ def _rendered(count: int, seed: int, work: Path) -> list[Pixels]:
     if kept.is_file():
         with np.load(kept) as held:
             return [held[name] for name in held.files]
-    from scripts.training.elsewhere import american  # noqa: PLC0415 - needs fonts
-    from scripts.training.plates import draw, random_plate  # noqa: PLC0415
+    from scripts.training.countries.americas import american  # noqa: PLC0415 - needs fonts
+    from scripts.training.plate_drawing import draw  # noqa: PLC0415
+    from scripts.training.plates import random_plate  # noqa: PLC0415
 
     rng = np.random.default_rng((seed, 77))
     # The rest of the world and square plates are what few photographs show, American ones above

@@ -131,6 +131,14 @@ def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
     return "".join(out)
 
 
+def personal_text(rng: Rng, length: int) -> str:
+    """A text that an owner chose: letters then digits, or any mixture."""
+    if rng.random() < 0.5:
+        named = 1 + int(rng.random() * length)
+        return fill(rng, "@" * named + "#" * (length - named))
+    return "".join(pick(rng, ALL + "0123456789") for _ in range(length))
+
+
 def two_lines(printed: str, separators: str = "- ~|*:.") -> tuple[str, ...]:
     """Broken at the separator that leaves the lines most alike in length."""
     places = [at for at, one in enumerate(printed) if one in separators and at > 0]
@@ -150,3 +158,36 @@ ROAD = ("RG2014D.ttf", "RG2014E.ttf", "OSP-DIN.ttf", "RobotoCondensed-Bold.ttf")
 DIN = ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "routed-gothic.ttf")
 FE = ("GL-Nummernschild-Mtl.ttf",)
 FE_NARROW = ("GL-Nummernschild-Eng.ttf",)
+US_FONTS = (
+    "routed-gothic-narrow.ttf",
+    "BebasNeue-Bold.otf",
+    "RG2014C.ttf",
+    "RobotoCondensed-Bold.ttf",
+    "RG2014D.ttf",
+    "routed-gothic.ttf",
+    "RobotoCondensed-Regular.ttf",
+)
+PASTEL = (
+    WHITE,
+    WHITE,
+    WHITE,
+    (210, 235, 245),
+    (235, 225, 200),
+    (200, 225, 235),
+    (170, 220, 250),
+    (230, 230, 225),
+    (215, 200, 240),
+    (200, 240, 215),
+    (60, 190, 245),
+    (220, 180, 130),
+)
+DARK = (
+    BLACK,
+    NAVY,
+    (90, 30, 20),
+    (60, 80, 20),
+    (40, 40, 150),
+    (30, 60, 100),
+    MAROON,
+    (20, 70, 30),
+)

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.training.clutter import WORDS
+from scripts.training.distractors import WORDS
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]

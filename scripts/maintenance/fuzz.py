@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Coverage-guided fuzzing of everything that is read of a policy: YAML, signatures, activations.
 
     scripts/fuzz [--seconds 180] [policy | draft | signatures | activation]
@@ -19,9 +18,6 @@ from pathlib import Path
 
 import atheris
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
 with atheris.instrument_imports(include=["edge", "yaml"]):
     from edge.errors import EdgeError
     from edge.policy.activation import read_in_force
@@ -30,6 +26,8 @@ with atheris.instrument_imports(include=["edge", "yaml"]):
     from edge.policy.homework import flaws, homework
     from edge.policy.model import Policy, contradictions
     from edge.policy.signatures import SIGNATURES_FILE, parse_signatures, signers_of
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 EXAMPLE = REPOSITORY / "config" / "demo"
 POLICY = EXAMPLE / "policy.yaml"

@@ -39,19 +39,16 @@ from rich.console import Console
 from rich.table import Table
 from typing_extensions import Self
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from edge.privacy.keys import (  # noqa: E402 - found from the root
+from edge.privacy.keys import (
     load_signer_key,
     new_authority_keys,
     new_box_keys,
     new_signer_key,
 )
-from tests.live import NEEDS_RTSP, RtspServer, film, has_rtsp_server  # noqa: E402
-from tests.product import CLIPS, command, environment, verb  # noqa: E402
-from tests.sites import AUTHORITY, BOX, CAMERA, SITE, MadeSite, make_real, make_site  # noqa: E402
-from tests.sites import site as site_yaml  # noqa: E402
+from tests.live import NEEDS_RTSP, RtspServer, film, has_rtsp_server
+from tests.product import CLIPS, command, environment, verb
+from tests.sites import AUTHORITY, BOX, CAMERA, SITE, MadeSite, make_real, make_site
+from tests.sites import site as site_yaml
 
 START_TARGET_S = 3.0
 BACK_TARGET_S = 2.0

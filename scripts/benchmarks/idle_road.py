@@ -39,23 +39,22 @@ from av.video.frame import VideoFrame
 from rich.console import Console
 from rich.table import Table
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
+from edge.adapters.decoder import Order
+from edge.adapters.live_camera import LiveCamera
+from edge.adapters.onnx.eyes import Eyes, load_eyes
+from edge.adapters.system import SystemClock
+from edge.adapters.video import open_recordings, open_regular
+from edge.adapters.weights import Manifest
+from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
+from edge.domain.motion import Cells
+from edge.domain.reading import PlateReading
+from edge.errors import EdgeError
+from edge.pipeline.attention import Attention
+from edge.pipeline.ports import PlateDetector, PlateReader
+from edge.pipeline.watcher import VehicleWatcher, settings_for
+from tests.live import looped
 
-from edge.adapters.decoder import Order  # noqa: E402 - found from the root
-from edge.adapters.live_camera import LiveCamera  # noqa: E402
-from edge.adapters.onnx.eyes import Eyes, load_eyes  # noqa: E402
-from edge.adapters.system import SystemClock  # noqa: E402
-from edge.adapters.video import open_recordings, open_regular  # noqa: E402
-from edge.adapters.weights import Manifest  # noqa: E402
-from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch  # noqa: E402
-from edge.domain.motion import Cells  # noqa: E402
-from edge.domain.reading import PlateReading  # noqa: E402
-from edge.errors import EdgeError  # noqa: E402
-from edge.pipeline.attention import Attention  # noqa: E402
-from edge.pipeline.ports import PlateDetector, PlateReader  # noqa: E402
-from edge.pipeline.watcher import VehicleWatcher, settings_for  # noqa: E402
-from tests.live import looped  # noqa: E402
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 TARGET = 0.15
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Write docs/errors.md from the codes in edge/errors.py; `--check` only says whether it is so."""
 
 from __future__ import annotations
@@ -6,10 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
+from edge.errors import CODES
 
-from edge.errors import CODES  # noqa: E402 - found from the root
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 DOCUMENT = REPOSITORY / "docs" / "errors.md"
 HEADING = "| code | status | when, and what helps |\n| --- | --- | --- |\n"

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.training.design import pick
 from scripts.training.lettering import Face, line_of
+from scripts.training.plate_design import pick
 from scripts.training.plates import FlatPlate
 
 Pixels = npt.NDArray[np.uint8]

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Sign the example sites in config/ anew, after one of them was changed.
 
 Pins each DPIA's SHA-256 in its policy.yaml, then signs the policy with the demo key of every
@@ -13,18 +12,17 @@ import re
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from edge.errors import EdgeError  # noqa: E402 - found from the root
-from edge.policy.signatures import (  # noqa: E402
+from edge.errors import EdgeError
+from edge.policy.signatures import (
     SIGNATURES_FILE,
     PolicySignatures,
     add_signature,
     require_quorum,
 )
-from edge.policy.site_folder import POLICY_FILE, read_policy  # noqa: E402
-from edge.privacy.signing import SigningKey  # noqa: E402
+from edge.policy.site_folder import POLICY_FILE, read_policy
+from edge.privacy.signing import SigningKey
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 CONFIG = REPOSITORY / "config"
 PINNED = re.compile(r'^( +sha256: )"[0-9a-f]{64}"', flags=re.MULTILINE)

@@ -19,15 +19,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
+from edge.cli.run import progress_bars
+from edge.errors import EdgeError, PublishError
+from edge.policy.site_folder import SiteFolder, load_site_folder
+from edge.privacy.keys import new_authority_keys, new_box_keys
+from edge.runtime.summary import RunSummary
+from edge.wiring import Recording, run_site
 
-from edge.cli.run import progress_bars  # noqa: E402 - found from the root
-from edge.errors import EdgeError, PublishError  # noqa: E402
-from edge.policy.site_folder import SiteFolder, load_site_folder  # noqa: E402
-from edge.privacy.keys import new_authority_keys, new_box_keys  # noqa: E402
-from edge.runtime.summary import RunSummary  # noqa: E402
-from edge.wiring import Recording, run_site  # noqa: E402
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 FLOOR = ("decode", "detect", "read")
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"

@@ -46,15 +46,12 @@ from pathlib import Path
 import av
 from typing_extensions import Self
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from edge.adapters.mqtt import BrokerOptions  # noqa: E402 - found from the root
-from edge.adapters.system import SystemClock  # noqa: E402
-from edge.authority.store import HitStore  # noqa: E402
-from edge.authority.tail import Receiver, Tail  # noqa: E402
-from edge.policy.site_folder import load_site_folder  # noqa: E402
-from edge.privacy.keys import (  # noqa: E402
+from edge.adapters.mqtt import BrokerOptions
+from edge.adapters.system import SystemClock
+from edge.authority.store import HitStore
+from edge.authority.tail import Receiver, Tail
+from edge.policy.site_folder import load_site_folder
+from edge.privacy.keys import (
     AuthorityPrivateKeys,
     BoxPublicKeys,
     load_signer_key,
@@ -62,10 +59,12 @@ from edge.privacy.keys import (  # noqa: E402
     new_box_keys,
     new_signer_key,
 )
-from tests.brokers import free_port  # noqa: E402
-from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped  # noqa: E402
-from tests.sites import AUTHORITY, BOX, SITE, list_csv, make_real, make_site, site  # noqa: E402
-from tests.sites import CAMERA as LIVE_CAMERA  # noqa: E402
+from tests.brokers import free_port
+from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.sites import AUTHORITY, BOX, SITE, list_csv, make_real, make_site, site
+from tests.sites import CAMERA as LIVE_CAMERA
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
 CLIP = CLIPS / "street_day.mp4"

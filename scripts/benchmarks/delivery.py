@@ -31,22 +31,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from edge import wiring  # noqa: E402 - found from the root
-from edge.adapters.keyring import Keyring  # noqa: E402
-from edge.adapters.mqtt import BrokerLink, BrokerOptions  # noqa: E402
-from edge.adapters.outbox import Outbox  # noqa: E402
-from edge.adapters.publisher import Publisher  # noqa: E402
-from edge.adapters.system import SystemClock  # noqa: E402
-from edge.adapters.topics import BoxTopics  # noqa: E402
-from edge.errors import EdgeError  # noqa: E402
-from edge.pipeline.evidence import SealedHit  # noqa: E402
-from edge.policy.site_folder import load_site_folder  # noqa: E402
-from edge.runtime.evidence_desk import Case, EvidenceDesk  # noqa: E402
-from scripts.soak import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times  # noqa: E402
-from tests.live import looped  # noqa: E402
+from edge import wiring
+from edge.adapters.keyring import Keyring
+from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.outbox import Outbox
+from edge.adapters.publisher import Publisher
+from edge.adapters.system import SystemClock
+from edge.adapters.topics import BoxTopics
+from edge.errors import EdgeError
+from edge.pipeline.evidence import SealedHit
+from edge.policy.site_folder import load_site_folder
+from edge.runtime.evidence_desk import Case, EvidenceDesk
+from scripts.benchmarks.soak import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times
+from tests.live import looped
 
 TARGET_S = 0.5
 A_DAY = 1000

@@ -42,7 +42,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LIST = Path("tests") / "guards.toml"
 REQUIREMENTS = tuple(f"P{number}" for number in range(1, 22))
 

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Train the plate reader: from rendered plates and photographs to plate_reader.onnx.
 
 Needs `pip install -e '.[cpu,training]'` and the fonts that scripts/training/lettering.py names.
@@ -23,19 +22,18 @@ import numpy.typing as npt
 import torch
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(REPOSITORY))
-
-from edge.adapters.onnx.eyes import load_eyes  # noqa: E402 - found from the root
-from edge.adapters.weights import Manifest  # noqa: E402
-from scripts.training.command import run, tell, training_parser  # noqa: E402
-from scripts.training.crops import RealPlate, real_plates  # noqa: E402
-from scripts.training.developing import developed  # noqa: E402
-from scripts.training.loop import Schedule, load_averaged, train  # noqa: E402
-from scripts.training.photograph import photograph  # noqa: E402
-from scripts.training.photos import held_apart  # noqa: E402
-from scripts.training.plates import REGIONS, FlatPlate, random_plate  # noqa: E402
-from scripts.training.reader_net import (  # noqa: E402
+from edge.adapters.onnx.eyes import load_eyes
+from edge.adapters.weights import Manifest
+from scripts.training.camera_simulation import photograph
+from scripts.training.command_line import run, tell, training_parser
+from scripts.training.countries import REGIONS
+from scripts.training.image_degradation import developed
+from scripts.training.loop import Schedule, load_averaged, train
+from scripts.training.photos import held_apart
+from scripts.training.plate_crops import RealPlate, real_plates
+from scripts.training.plates import FlatPlate, random_plate
+from scripts.training.pretrained_weights import start_from
+from scripts.training.reader_net import (
     HEIGHT,
     WIDTH,
     PlateReaderNet,
@@ -44,7 +42,6 @@ from scripts.training.reader_net import (  # noqa: E402
     plate_config,
     reader_loss,
 )
-from scripts.training.start import start_from  # noqa: E402
 
 Pixels = npt.NDArray[np.uint8]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]

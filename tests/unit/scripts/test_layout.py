@@ -1,0 +1,63 @@
+"""scripts/ holds launchers of one screen; their code lives in packages with a README each."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.unit.source_tree import ROOT
+
+SCRIPTS = ROOT / "scripts"
+LAUNCHERS = sorted(path for path in SCRIPTS.iterdir() if path.is_file())
+PACKAGES = sorted(path.parent for path in SCRIPTS.glob("*/__init__.py"))
+A_SCREEN = 45
+LONGEST_MODULE = 500
+MODULE = re.compile(r"-m \"?(scripts\.\w+)\.(\$?\w+)")
+
+
+def test_there_are_launchers_and_packages() -> None:
+    assert {"bench", "check", "guards", "soak", "test", "train-detector"} <= {
+        path.name for path in LAUNCHERS
+    }
+    assert [path.name for path in PACKAGES] == ["benchmarks", "fixtures", "maintenance", "training"]
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda path: path.name)
+def test_a_launcher_is_an_executable_shell_script_of_one_screen(launcher: Path) -> None:
+    text = launcher.read_text("utf-8")
+
+    assert os.access(launcher, os.X_OK)
+    assert text.startswith("#!/bin/sh\n# ")
+    assert len(text.splitlines()) <= A_SCREEN
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda path: path.name)
+def test_a_launcher_starts_a_module_that_exists(launcher: Path) -> None:
+    for package, module in MODULE.findall(launcher.read_text("utf-8")):
+        folder = ROOT / package.replace(".", "/")
+        assert folder.is_dir()
+        assert module.startswith("$") or (folder / f"{module}.py").is_file()
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_a_package_s_readme_names_each_of_its_files_and_no_other(package: Path) -> None:
+    readme = (package / "README.md").read_text("utf-8")
+    modules = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if path != package / "__init__.py"
+    }
+
+    named = set(re.findall(r"^\| `([\w/]+\.py)` \|", readme, flags=re.MULTILINE))
+
+    assert named == modules
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_no_module_is_too_long_to_read(package: Path) -> None:
+    lengths = {path: len(path.read_text("utf-8").splitlines()) for path in package.rglob("*.py")}
+
+    assert {path.name for path, lines in lengths.items() if lines > LONGEST_MODULE} == set()
