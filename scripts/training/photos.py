@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from edge.domain.imaging import Box, Detection, Pixels
 from edge.pipeline.ports import PlateDetector
+from scripts.training.errors import DataError
 
 LONGEST_SIDE = 704
 """Photographs are kept no larger than this, in pixels: what a network's input can use."""
@@ -31,8 +32,8 @@ SURE, MAYBE, SAME = 0.55, 0.2, 0.4
 """The teacher's score from which its box counts, from which it is neither plate nor
 background, and the IoU from which its box and a label are of one plate."""
 
-HELD_APART = 12
-"""One photograph in so many is kept from training: thresholds and temperatures come from those."""
+VALIDATION_SHARE = 12
+"""One photograph in so many is in the validation set, which thresholds are chosen on."""
 
 GREY = 114
 """Brightness of what a picture does not fill."""
@@ -55,13 +56,9 @@ class Photo:
     unsure: npt.NDArray[np.float32]
 
 
-class DataError(Exception):
-    """Training data that cannot be used; the line names the file and the cure."""
-
-
-def held_apart(name: str) -> bool:
-    """Whether a photograph of this file name is kept from training; the same for every program."""
-    return zlib.crc32(name.encode()) % HELD_APART == 0
+def in_validation_set(name: str) -> bool:
+    """Whether a photograph with this file name belongs to the validation set, in every training."""
+    return zlib.crc32(name.encode()) % VALIDATION_SHARE == 0
 
 
 def views(photo: Photo) -> list[Photo]:

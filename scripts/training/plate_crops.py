@@ -19,7 +19,8 @@ import numpy as np
 
 from edge.domain.imaging import Box, Pixels, PlatePatch
 from edge.pipeline.ports import PlateDetector, PlateReader
-from scripts.training.photos import DataError, mended, photo_files, read_boxes, tiled
+from scripts.training.errors import DataError
+from scripts.training.photos import mended, photo_files, read_boxes, tiled
 
 AROUND = 0.35
 """What is kept around a plate, in parts of its width and height, for a crop to be jittered in."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from scripts.training.photos import DataError
+from scripts.training.errors import DataError
 
 Floats = npt.NDArray[np.float32]
 

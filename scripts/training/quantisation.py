@@ -21,7 +21,7 @@ import numpy.typing as npt
 LAYERS = ("Conv", "Add", "MaxPool", "Concat", "Resize")
 
 
-def in_eight_bits(
+def quantise(
     source: Path,
     target: Path,
     pictures: Iterable[npt.NDArray[np.float32]],

@@ -13,11 +13,11 @@ from edge.domain.imaging import Box, Detection, Pixels
 from scripts.training import scenes as scenes_module
 from scripts.training.command_line import run
 from scripts.training.distractors import fence
+from scripts.training.errors import DataError
 from scripts.training.photos import (
     GREY,
-    DataError,
     Photo,
-    held_apart,
+    in_validation_set,
     load_photos,
     mended,
     read_boxes,
@@ -156,9 +156,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_photos(tmp_path / "nowhere", None, tmp_path / "cache")
 
 
-def test_which_photographs_are_held_apart_does_not_change_between_trainings() -> None:
+def test_which_photographs_are_in_validation_set_does_not_change_between_trainings() -> None:
     """Weights that went on from others would else be measured on what those were trained on."""
-    apart = [number for number in range(100) if held_apart(f"{number}.jpg")]
+    apart = [number for number in range(100) if in_validation_set(f"{number}.jpg")]
 
     assert apart == [8, 30, 32, 40, 42, 46, 47]
 
