@@ -42,7 +42,7 @@ from edge.errors import EdgeError
 from edge.pipeline.evidence import SealedHit
 from edge.policy.site_folder import load_site_folder
 from edge.runtime.evidence_desk import Case, EvidenceDesk
-from scripts.benchmarks.soak import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times
+from scripts.benchmarks.rig import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times
 from tests.live import looped
 
 TARGET_S = 0.5

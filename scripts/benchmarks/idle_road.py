@@ -52,12 +52,10 @@ from edge.errors import EdgeError
 from edge.pipeline.attention import Attention
 from edge.pipeline.ports import PlateDetector, PlateReader
 from edge.pipeline.watcher import VehicleWatcher, settings_for
+from scripts.benchmarks.rig import CLIPS
 from tests.live import looped
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-
 TARGET = 0.15
-CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
 EMPTY_OF = CLIPS / "side_by_side.mp4"
 STANDING_OF, STANDING_FRAME = CLIPS / "street_day.mp4", 60
 WIDTH, HEIGHT, RATE = 1920, 1080, 25

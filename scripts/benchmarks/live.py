@@ -189,9 +189,6 @@ def camera(folder: Path, seconds: int) -> Iterator[RtspServer]:
         yield server
 
 
-# --- what is measured -----------------------------------------------------------------------
-
-
 def start(times: int, folder: Path) -> dict[str, dict[str, float]]:
     """Seconds to the first analysed frame, and of what takes them.
 

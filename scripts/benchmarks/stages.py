@@ -25,11 +25,9 @@ from edge.policy.site_folder import SiteFolder, load_site_folder
 from edge.privacy.keys import new_authority_keys, new_box_keys
 from edge.runtime.summary import RunSummary
 from edge.wiring import Recording, run_site
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from scripts.benchmarks.rig import CLIPS, REPOSITORY
 
 FLOOR = ("decode", "detect", "read")
-CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
 DEFAULT_CLIPS = tuple(CLIPS / f"{name}.mp4" for name in ("street_day", "side_by_side", "rain"))
 CAMERA = "school-street"
 

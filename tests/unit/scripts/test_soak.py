@@ -12,8 +12,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts.benchmarks import soak
-from scripts.benchmarks.soak import Sample, Trouble, family, footprint, judged, slope, write_plot
+from scripts.benchmarks import camera_faults
+from scripts.benchmarks.camera_faults import Trouble
+from scripts.benchmarks.growth import Sample, judged, slope
+from scripts.benchmarks.growth_report import write_plot
+from scripts.benchmarks.process_sizes import family, footprint
 from tests.brokers import wait_until
 from tests.live import RtspServer
 
@@ -139,8 +142,8 @@ class Patient(RtspServer):
 
 
 def troubled(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
-    monkeypatch.setattr(soak, "CALM_S", (0.0, 0.002))
-    monkeypatch.setattr(soak, "TROUBLE_S", (0.0, 0.002))
+    monkeypatch.setattr(camera_faults, "CALM_S", (0.0, 0.002))
+    monkeypatch.setattr(camera_faults, "TROUBLE_S", (0.0, 0.002))
     patient = Patient()
     with Trouble(patient, [Path("a"), Path("b")], seed):
         assert wait_until(lambda: len(patient.done) >= 60)
