@@ -1,14 +1,4 @@
-"""How soon a hit reaches the broker, and what a week without one costs.
-
-Latency: a clip runs through `edge-anpr run`'s own parts, with a real mosquitto and an authority
-that sends receipts. The offences that it finds are handed in again and again, at random moments,
-while the clip is still being read and after it, so that masking, sealing, syncing to disk and
-publishing compete with the pipeline. Measured is from handing in, at the frame that decides, to the
-broker's PUBACK.
-
-A week: 1,000 hits a day of the largest size that `site.yaml` allows as it comes are put into an
-outbox while there is no broker; then one starts. Each must arrive once, in order.
-"""
+"""Benchmark of the delivery of hits: latency to the broker, and a week of hits without one."""
 
 from __future__ import annotations
 
@@ -24,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -46,8 +36,6 @@ from scripts.benchmarks.rig import CAMERA, CLIP, HOST, Broker, receiving, soak_s
 from tests.live import looped
 
 TARGET_S = 0.5
-A_DAY = 1000
-DAYS = 7
 PAYLOAD_BYTES = 112 * 1024
 RESERVE_MIB = 1024
 CLIP_S = 20.0
@@ -266,17 +254,8 @@ def _rss_mib() -> float:
     return 0.0
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def report(given: argparse.Namespace) -> int:
     """Measure, and print one table or one JSON document; 1 where a figure misses its mark."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench delivery",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--hits", type=int, default=300, help="for the latency; default: 300")
-    parser.add_argument("--waiting", type=int, default=A_DAY * DAYS, help="default: a week's 7000")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    given = parser.parse_args(arguments)
     program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         print("error: no mosquitto here; install the package of this name", file=sys.stderr)
@@ -297,7 +276,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     late = result["latency"]["p99_s"] > TARGET_S
     lost = any(result["week"][figure] for figure in ("missing", "twice", "out_of_order", "left"))
     return 1 if late or lost else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,20 +1,4 @@
-"""What an idle road costs, as a share of looking at every frame.
-
-The stills are of the rendered clips: a street without its vehicles (the median of a clip's
-frames), and one in which a car stands. They are filmed as a camera would: 1080p, 25 frames a
-second, noise of a sensor, H.264 at 4 Mbit/s. Each film goes through the parts that `edge-anpr run`
-is made of, camera, attention, embedded networks and tracking, one step after the other, and each
-step's processor time is taken: as it is, and with every frame analysed. The first third, at most
-ten seconds, is not counted: the background is learnt, and what stands has just come.
-
-`live` is the whole way of a live camera, whose frames come through a process of their own: its
-share counts everything but the codec, at the camera's pace, as work after decoding. Decoding is
-stated separately, and so is what skipping frames that no other refers to would save (only B-frames
-are such, and many cameras send none), and the floor: decoding and inference, which no better code
-of ours could save.
-
-Status: 0 all shares are within the mark, 1 one is above it, 5 the clip cannot be read.
-"""
+"""Benchmark of a road without moving vehicles, against analysing every frame."""
 
 from __future__ import annotations
 
@@ -384,17 +368,8 @@ def show(result: dict[str, dict[str, float]]) -> None:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def report(given: argparse.Namespace) -> int:
     """Measure, and print one table or one JSON document; 1 where a share is above its mark."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench road",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--clip", type=Path, help="a recording of an idle road of your own")
-    parser.add_argument("--seconds", type=float, default=32.0, help="of film; default: 32")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    given = parser.parse_args(arguments)
     # That a film ends, and begins anew, is no news here.
     logging.getLogger("edge").setLevel(logging.ERROR)
     try:
@@ -409,7 +384,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show(result)
     above = any(figures.get("share", 0.0) > TARGET for figures in result.values())
     return 1 if above else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

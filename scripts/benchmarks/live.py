@@ -1,19 +1,4 @@
-"""How soon a box sees, and sees again.
-
-`scripts/bench start`: from the start of the process of `edge-anpr run` to its first analysed frame,
-of a recording and of a live camera; and what takes the time.
-
-`scripts/bench reconnect`: a camera goes away and comes back; from its listening again, which is
-before its first key frame, to the first frame that the box gets. In the first minute that a camera
-is away it is tried each second, later each ten: absences within that minute are timed here.
-
-The camera is GStreamer's RTSP server on loopback with a film in 1080p, 25 frames a second and a key
-frame each second, which begins anew for each visitor. The box is a process with a real site, whose
-log is read; there is no broker. Moments are taken when the log's line arrives.
-
-Status: 0 the worst is within the mark, 1 it is above, or the box did not come to it; 2 wrong usage,
-3 no RTSP server here.
-"""
+"""Benchmark of the time to the first analysed frame, at the start and after an absence."""
 
 from __future__ import annotations
 
@@ -56,7 +41,6 @@ RECORDING = CLIPS / "street_day.mp4"
 SIZE = (1920, 1080)
 PATIENCE_S = 120.0
 STOP_S = 60.0
-AWAY_S = 3.0
 
 ANALYSED = "the first frame is analysed"
 LOST = "E_CAMERA_"
@@ -306,20 +290,8 @@ def show(title: str, target_s: float, result: Mapping[str, Mapping[str, float]])
     console.print(f"mark: {target_s:.0f} s. Load of the last minute: {os.getloadavg()[0]:.1f}.")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def report(given: argparse.Namespace) -> int:
     """Measure, and print one table or one JSON document; 1 where the worst is above its mark."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("verb", choices=("start", "reconnect"))
-    parser.add_argument("--times", type=int, default=10, help="how often; default: 10")
-    parser.add_argument("--away", type=float, default=AWAY_S, help="seconds; default: 3")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    given = parser.parse_args(arguments)
-    if given.times < 1:
-        parser.error("--times: at least 1")
     if not has_rtsp_server():
         print(f"error: {NEEDS_RTSP}", file=sys.stderr)
         return 3
@@ -339,7 +311,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show(given.verb, target_s, result)
     late = any(figures.get("worst_s", 0.0) > target_s for figures in result.values())
     return 1 if late else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,15 @@
-"""Run a box for a long time and check that it does not grow.
+"""Command line of the long run: `scripts/soak`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+DESCRIPTION = """\
+Run a box for a long time and check that it does not grow.
 
 `edge-anpr run` reads a rendered street again and again, as fast as this machine can. A real
 mosquitto takes its hits and is stopped and started now and then. An authority stores the hits and
@@ -10,234 +21,45 @@ none of them may rise by more than this over the rest of the run: memory by 10 %
 16 MiB, threads by one, descriptors by two, processes by half a one. Single peaks do not count.
 
 Needs root and mosquitto; `--live` also needs GStreamer's RTSP server.
-"""
 
-from __future__ import annotations
+Exit status: 0 nothing grows; 1 something grows, the box ended or no hit arrived; 2 wrong usage;
+3 mosquitto or the RTSP server is not installed, or the user is not root."""
 
-import argparse
-import contextlib
-import logging
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
-
-from edge.authority.store import HitStore
-from scripts.benchmarks.camera_faults import CALM_S, Trouble, camera_figures
-from scripts.benchmarks.growth import Sample, judged
-from scripts.benchmarks.growth_report import write_csv, write_plot
-from scripts.benchmarks.process_sizes import footprint
-from scripts.benchmarks.rig import (
-    CAMERA,
-    CLIP,
-    CLIPS,
-    LIVE_CLIPS,
-    REPOSITORY,
-    Broker,
-    live_site,
-    receiving,
-    soak_site,
-    times,
-)
-from tests.brokers import free_port
-from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
-
-RECORDED_AT = "2026-03-10T08:25:00+01:00"
-PACE = 8
-"""So many times faster than its own pace the street is read at most; it must not end too soon."""
-BROKER_AWAY_S = 10.0
-STOP_S = 40.0
-BACK_S = 60.0
-"""When all trouble is over the camera must give frames again within this time."""
-STOPPED = 130
-"""Status of a box that was told to stop and did so in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Soak:
-    """How long, how often and how.
-
-    Attributes:
-        minutes: how long.
-        every_s: seconds between samples.
-        restart_s: seconds until mosquitto stops.
-        seed: of the moments at which a live camera has trouble; None reads a recording.
-        csv: where the samples are written as they come.
-    """
-
-    minutes: float
-    every_s: float
-    restart_s: float
-    seed: int | None
-    csv: Path
-
-
-def soak(plan: Soak, program: str) -> tuple[list[Sample], str]:
-    """The samples, and what went wrong besides (empty: nothing).
-
-    Args:
-        plan: how long, how often and how.
-        program: mosquitto.
-
-    Raises:
-        PermissionError: the box may not be looked into.
-    """
-    with tempfile.TemporaryDirectory(prefix="edge-anpr-soak-") as name, ExitStack() as stage:
-        folder = Path(name)
-        broker = Broker(program, folder)
-        broker.start()
-        stage.callback(broker.stop)
-        telemetry: int | None = None
-        trouble: Trouble | None = None
-        run = [sys.executable, "-m", "edge", "run", "--site"]
-        if plan.seed is None:
-            street = looped(CLIP, folder / "street.ts", times(CLIP, plan.minutes * 60 * PACE))
-            at = soak_site(folder, broker.port)
-            run += [str(at), "--camera", CAMERA, "--source", str(street)]
-            run += ["--recorded-at", RECORDED_AT]
-        else:
-            longest = max(CALM_S) * 4  # now and then a film ends, too
-            films = [
-                looped(CLIPS / clip, folder / f"{clip}.ts", times(CLIPS / clip, longest))
-                for clip in LIVE_CLIPS
-            ]
-            server = stage.enter_context(RtspServer(films[0]))
-            telemetry = free_port()
-            at = live_site(folder, broker.port, server.url, telemetry)
-            run.append(str(at))
-            trouble = Trouble(server, films, plan.seed)
-        store = stage.enter_context(receiving(folder, at, broker.port))
-        log = stage.enter_context((folder / "log").open("w+"))
-        box = subprocess.Popen(run, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=log)
-        try:
-            with trouble or contextlib.nullcontext():
-                samples = _sampled(box, broker, store, telemetry, plan)
-            fault = _came_back(trouble, telemetry) if trouble and telemetry else ""
-            fault = fault or _stopped(box, samples)
-        finally:
-            box.kill()
-            box.wait()
-        if fault:
-            log.seek(0)
-            fault += "".join(f"\n  {line.rstrip()}" for line in log.readlines()[-5:])
-    return samples, fault
-
-
-def _sampled(
-    box: subprocess.Popen[bytes],
-    broker: Broker,
-    store: HitStore,
-    telemetry: int | None,
-    plan: Soak,
-) -> list[Sample]:
-    samples: list[Sample] = []
-    begun = time.monotonic()
-    restart_due = begun + plan.restart_s
-    back_due: float | None = None
-    while (now := time.monotonic()) < begun + plan.minutes * 60 and box.poll() is None:
-        if back_due is None and now >= restart_due:
-            broker.stop()
-            back_due = now + BROKER_AWAY_S
-        elif back_due is not None and now >= back_due:
-            broker.start()
-            back_due, restart_due = None, now + plan.restart_s
-        found = footprint(box.pid)
-        _, connections = camera_figures(telemetry) if telemetry else (True, 0)
-        samples.append(Sample(round(now - begun, 1), *found, len(list(store.hits())), connections))
-        write_csv(samples, plan.csv)
-        time.sleep(plan.every_s)
-    if back_due is not None:
-        broker.start()
-    return samples
-
-
-def _came_back(trouble: Trouble, telemetry: int) -> str:
-    """What was wrong with the camera after all its trouble, if anything."""
-    print("camera: " + ", ".join(f"{kind}: {count}" for kind, count in trouble.counts.items()))
-    deadline = time.monotonic() + BACK_S
-    while not camera_figures(telemetry)[0] and time.monotonic() < deadline:
-        time.sleep(0.5)
-    up, connections = camera_figures(telemetry)
-    print(f"connections: {connections}")
-    if trouble.fault or not up:
-        return trouble.fault or f"the camera gave no frames again within {BACK_S:.0f} s"
-    return ""
-
-
-def _stopped(box: subprocess.Popen[bytes], samples: Sequence[Sample]) -> str:
-    """End the box in order; what was wrong with it, if anything."""
-    if box.poll() is not None:
-        return f"the box ended by itself with status {box.returncode}"
-    box.send_signal(signal.SIGTERM)
-    try:
-        box.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        return f"the box did not stop within {STOP_S:.0f} s"
-    if box.returncode != STOPPED:
-        return f"the box, told to stop, ended with status {box.returncode}"
-    if not samples or samples[-1].hits == 0:
-        return "the authority received no hit"
-    return ""
+EXAMPLE = """\
+  scripts/soak --minutes 60 --out runs/soak
+  scripts/soak --live --seed 7 --minutes 120"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, write CSV and plot, print the verdict."""
+    """Run a box for a long time; write a CSV file and a plot, and print the result."""
     parser = argparse.ArgumentParser(
         prog="scripts/soak",
-        description=__doc__,
+        description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"examples:\n{EXAMPLE}",
     )
-    parser.add_argument("--minutes", type=float, default=30.0, help="how long; default: 30")
-    parser.add_argument("--every", type=float, default=5.0, help="seconds between samples")
-    parser.add_argument(
-        "--restart", type=float, default=180.0, help="seconds until mosquitto stops"
+    add = parser.add_argument
+    add("--minutes", type=float, default=30.0, help="length of the run (default: %(default)s)")
+    add("--every", type=float, default=5.0, help="seconds between samples (default: %(default)s)")
+    add(
+        "--restart",
+        type=float,
+        default=180.0,
+        help="seconds after which mosquitto is stopped, each time (default: %(default)s)",
     )
-    parser.add_argument("--live", action="store_true", help="a live camera that fails now and then")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments at which it fails")
-    parser.add_argument("--out", type=Path, default=Path("soak"), help="folder for CSV and plot")
+    add("--live", action="store_true", help="use a live camera with random faults")
+    add("--seed", type=int, default=1, help="of the moments of those faults (default: %(default)s)")
+    add(
+        "--out",
+        type=Path,
+        default=Path("soak"),
+        metavar="DIR",
+        help="folder for the CSV file and the plot (default: %(default)s)",
+    )
     given = parser.parse_args(arguments)
-    program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        print("error: no mosquitto here; install the package of this name", file=sys.stderr)
-        return 3
-    if given.live and not has_rtsp_server():
-        print(f"error: --live {NEEDS_RTSP}", file=sys.stderr)
-        return 3
-    # That the broker is away now and then is the point.
-    logging.getLogger("edge").setLevel(logging.ERROR)
-    given.out.mkdir(parents=True, exist_ok=True)
-    name = "soak-live" if given.live else "soak"
-    plan = Soak(
-        given.minutes,
-        given.every,
-        given.restart,
-        given.seed if given.live else None,
-        given.out / f"{name}.csv",
-    )
-    try:
-        samples, fault = soak(plan, program)
-    except PermissionError as error:
-        print(f"error: {error.filename}: cannot be read; run this as root", file=sys.stderr)
-        return 3
-    try:
-        verdicts = judged(samples)
-    except ValueError as error:
-        print(f"FAILED: {fault or error}")
-        return 1
-    write_plot(samples, verdicts, given.out / f"{name}.svg")
-    for verdict in verdicts:
-        print(verdict.line())
-    print(f"hits at the authority: {samples[-1].hits}; samples: {len(samples)}")
-    if fault:
-        print(f"FAILED: {fault}")
-    return 0 if not fault and all(verdict.flat for verdict in verdicts) else 1
+    # Imported after the command line was read, so that --help answers at once.
+    status: int = importlib.import_module("scripts.benchmarks.long_run").report(given)
+    return status
 
 
 if __name__ == "__main__":

@@ -1,10 +1,4 @@
-"""Where the time of a run goes.
-
-Each clip goes through the corridor as `edge-anpr run` takes it: decoding, detection, reading,
-tracking with fusion, judging, evidence. The physical floor is decoding and inference: what no
-better code of ours could save. All figures are of one run on this machine; compare shares and
-ratios, not milliseconds of different machines.
-"""
+"""Benchmark of the processing stages: the share of each in one run."""
 
 from __future__ import annotations
 
@@ -32,16 +26,8 @@ DEFAULT_CLIPS = tuple(CLIPS / f"{name}.mp4" for name in ("street_day", "side_by_
 CAMERA = "school-street"
 
 
-def main() -> int:
+def report(given: argparse.Namespace) -> int:
     """Measure, and print one table or one JSON document."""
-    parser = argparse.ArgumentParser(
-        prog="scripts/bench",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("clips", nargs="*", type=Path, help="recordings; default: rendered ones")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    given = parser.parse_args()
     try:
         summary = measure(tuple(given.clips) or DEFAULT_CLIPS)
     except EdgeError as error:
@@ -56,7 +42,7 @@ def main() -> int:
 
 
 def measure(clips: tuple[Path, ...]) -> RunSummary:
-    """One run of the demo's site over the clips, without a broker: hits stay in a new outbox.
+    """Run the demo site over the clips, without a broker; hits stay in a new outbox.
 
     Raises:
         EdgeError: the run could not start, or a clip could not be read.
@@ -76,7 +62,7 @@ def measure(clips: tuple[Path, ...]) -> RunSummary:
 
 
 def bench_site(folder: Path) -> SiteFolder:
-    """The demo's site with fresh keys and a broker that is not there."""
+    """A copy of the demo site with new keys; its broker does not exist."""
     shutil.copytree(REPOSITORY / "config" / "demo", folder / "site")
     site = load_site_folder(folder / "site")
     now = datetime.now(timezone.utc)
@@ -88,7 +74,7 @@ def bench_site(folder: Path) -> SiteFolder:
 
 
 def shares(summary: RunSummary) -> dict[str, object]:
-    """Each stage's share of all work, the floor, and how far above it the run is."""
+    """Share of each stage, share of decoding and inference (the floor), and total over floor."""
     total = sum(summary.stage_ms.values())
     floor = sum(summary.stage_ms[stage] for stage in FLOOR)
     frames = summary.frames_analysed
@@ -104,9 +90,9 @@ def shares(summary: RunSummary) -> dict[str, object]:
 
 
 def show(summary: RunSummary, result: dict[str, object]) -> None:
-    """The table a person reads."""
+    """Print the result as a table."""
     total = sum(summary.stage_ms.values())
-    table = Table("stage", "ms per frame", "share", "", title="where the time goes")
+    table = Table("stage", "ms per frame", "share", "", title="processing time by stage")
     for stage, spent in summary.stage_ms.items():
         share = spent / total
         table.add_row(
@@ -118,11 +104,7 @@ def show(summary: RunSummary, result: dict[str, object]) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"* the floor, decoding and inference: {result['floor_share']:.1%} of the work; all of it "
-        f"costs {result['over_floor']:.2f} times the floor.\n"
+        f"* the floor, decoding and inference: {result['floor_share']:.1%} of the time. The whole "
+        f"run takes {result['over_floor']:.2f} times the floor.\n"
         f"{summary.frames_analysed} frames, {summary.vehicles} vehicles, {summary.hits} hits."
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,18 +1,18 @@
-"""Take each guard out once, and see its tests fail.
+"""Take out each guard once and check that its tests fail.
 
-Each requirement P1 to P21 (docs/dpia.md) is held by guards: places in the code without which it
-would not hold. tests/guards.toml lists them: what each guards in one sentence, where it stands,
-and which tests hold it. A test that stays green without its guard shows nothing, so:
+Guards enforce the requirements P1 to P21 (docs/dpia.md): they are the places in the code without
+which a requirement would not hold. tests/guards.toml lists them: what each one enforces, in which
+file, and which tests check it. A test that still passes without its guard proves nothing. So:
 
-  1. the files that git holds are copied, as they lie here, into a temporary folder;
+  1. the files that git tracks are copied, as they are now, into a temporary folder;
   2. the tests of the chosen guards run there unchanged, and must pass;
   3. one guard at a time is taken out of the copy, and each of its tests must fail.
 
-Nothing here is changed. What comes of each guard:
+Nothing in the checkout is changed. The result for each guard:
 
   proved    every test named for it fails without it
-  unproved  a test stays green without it: the test is missing or weak
-  fault     the list is wrong, or a test cannot run here; it says what to mend
+  unproved  a test still passes without it: the test is missing or weak
+  fault     the list is wrong, or a test cannot run here; a line says what to correct
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ LIST = Path("tests") / "guards.toml"
 REQUIREMENTS = tuple(f"P{number}" for number in range(1, 22))
 
 NO_RESULT_AFTER_S = 600
-"""A test that waits for what no longer comes must not hold up the rest."""
+"""Time limit of a test run: a test may wait for something that no longer happens."""
 
 BROKEN = ("NameError", "ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError")
-"""Failing with one of these says that the code no longer runs, and not that a test noticed."""
+"""A failure with one of these means that the code no longer runs, not that a test noticed."""
 
 
 class GuardsError(Exception):
-    """One line: what is wrong, where, and the cure."""
+    """An error of the list or the checkout: one line with the place and the cure."""
 
 
 class Guard(BaseModel):
@@ -63,10 +63,10 @@ class Guard(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     requirement: Annotated[str, Field(pattern=r"^P([1-9]|1[0-9]|2[01])$")]
-    guard: str = Field(min_length=1, description="What it sees to, in one plain sentence.")
-    file: str = Field(min_length=1, description="Where it stands, from the root.")
+    guard: str = Field(min_length=1, description="What it enforces, in one plain sentence.")
+    file: str = Field(min_length=1, description="Its file, from the root.")
     old: str = Field(min_length=1, description="The guard's text; occurs in the file once.")
-    new: str = Field(description="What stands there when it is taken out.")
+    new: str = Field(description="The text that replaces it.")
     tests: tuple[str, ...] = Field(min_length=1, description="As pytest names them.")
 
     def taken_out_of(self, text: str) -> str:
@@ -91,7 +91,7 @@ class _List(BaseModel):
 
 
 class Verdict(Enum):
-    """What came of taking a guard out."""
+    """The result of taking out a guard."""
 
     PROVED = "proved"
     UNPROVED = "unproved"
@@ -100,7 +100,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A guard's verdict, and why it is not `PROVED`."""
+    """A guard, its result, and the reason where it is not `PROVED`."""
 
     guard: Guard
     verdict: Verdict
@@ -110,12 +110,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class PytestRun:
-    """What pytest said: its exit status and each test case by name.
+    """The result of a pytest run: its exit status and each test case by name.
 
     Attributes:
-        status: pytest's; None if it did not end in time.
+        status: exit status of pytest; None if it did not end in time.
         cases: node id to `passed`, `skipped`, `error`, or the text of its failure.
-        output: the end of what it printed.
+        output: the end of its output.
     """
 
     status: int | None
@@ -123,7 +123,7 @@ class PytestRun:
     output: str = ""
 
     def of(self, test: str) -> list[str]:
-        """What came of a test: one result for each of its parameters."""
+        """The results of a test, one for each of its parameters."""
         return [
             result
             for case, result in self.cases.items()
@@ -132,10 +132,10 @@ class PytestRun:
 
 
 def read_guards(root: Path) -> tuple[Guard, ...]:
-    """The list of a tree.
+    """The guards that a tree lists.
 
     Raises:
-        GuardsError: it cannot be read, or is none.
+        GuardsError: the list cannot be read or is not valid.
     """
     path = root / LIST
     try:
@@ -151,14 +151,14 @@ def read_guards(root: Path) -> tuple[Guard, ...]:
 
 
 class Copy:
-    """A copy of what git holds of a tree, to take guards out of and run tests in.
+    """A copy of the tracked files of a tree, to take guards out of and run tests in.
 
     Args:
         root: the checkout.
         place: an empty folder.
 
     Raises:
-        GuardsError: it is no checkout.
+        GuardsError: `root` is no git checkout.
     """
 
     def __init__(self, root: Path, place: Path) -> None:
@@ -204,10 +204,10 @@ class Copy:
 
     @contextlib.contextmanager
     def without(self, guard: Guard) -> Iterator[None]:
-        """Take a guard out for as long as the block runs.
+        """Take out a guard while the block runs.
 
         Raises:
-            GuardsError: its file is not there, or does not hold it exactly once.
+            GuardsError: its file is missing, or does not contain it exactly once.
         """
         path = self._tree / guard.file
         try:
@@ -229,13 +229,13 @@ class Copy:
 
 
 def _dotted(test: str) -> str:
-    """A test's module and class as pytest's report has them."""
+    """A test's module and class as pytest's report names them."""
     file, *classes, _ = test.partition("[")[0].split("::")
     return ".".join([file.removesuffix(".py").replace("/", "."), *classes])
 
 
 def _cases(report: Path, files: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Each test case of a report under its node id, with what came of it."""
+    """Each test case of a report: its node id and its result."""
     if not report.exists():
         return
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest's own
@@ -253,20 +253,20 @@ def _cases(report: Path, files: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def unfit(run: PytestRun, guard: Guard) -> str:
-    """Why a guard's tests show nothing before it is taken out; empty if they all pass."""
+    """Why a guard's tests cannot be used; empty if all of them pass with the guard in place."""
     for test in guard.tests:
         results = run.of(test)
         if not results:
             return f"{test}: there is no such test; correct `tests` in {LIST}"
         if any(result not in {"passed", "skipped"} for result in results):
-            return f"{test}: fails with the guard in its place; mend that first"
+            return f"{test}: fails with the guard in its place; correct that first"
         if "passed" not in results:
             return f"{test}: is skipped here; scripts/test -rs {test.partition('::')[0]} says why"
     return ""
 
 
 def judge(run: PytestRun, guard: Guard) -> Outcome:
-    """What a run without the guard says of it."""
+    """The outcome for a guard, given a run of its tests without it."""
 
     def fault(why: str) -> Outcome:
         return Outcome(guard, Verdict.FAULT, why)
@@ -283,13 +283,13 @@ def judge(run: PytestRun, guard: Guard) -> Outcome:
         if any(failure.startswith(BROKEN) for failure in failures):
             return fault(f"{test}: the code does not run; correct `new`: {failures[0][:100]}")
         if not failures:
-            return Outcome(guard, Verdict.UNPROVED, f"{test}: stays green")
+            return Outcome(guard, Verdict.UNPROVED, f"{test}: still passes")
     return Outcome(guard, Verdict.PROVED)
 
 
 def _last_words(output: str) -> str:
     lines = [line for line in output.splitlines() if line.strip()]
-    return lines[-1].strip("= ") if lines else "it said nothing"
+    return lines[-1].strip("= ") if lines else "it printed nothing"
 
 
 def prove(root: Path, guards: Sequence[Guard]) -> Iterator[Outcome]:
@@ -297,7 +297,7 @@ def prove(root: Path, guards: Sequence[Guard]) -> Iterator[Outcome]:
 
     Args:
         root: the checkout.
-        guards: the guards, in the order in which they are wanted.
+        guards: the guards, in the order of the outcomes.
 
     Raises:
         GuardsError: the tree cannot be copied.
@@ -328,20 +328,21 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
         prog="scripts/guards",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="Exit status: 0 if every chosen guard is proved, 1 if not, 2 for wrong usage.",
+        epilog="Exit status: 0 every chosen guard is proved, 1 one is not, 2 wrong usage.\n\n"
+        "example:\n  scripts/guards P10 P17",
     )
     parser.add_argument(
         "requirements",
         nargs="*",
         metavar="P1…P21",
         type=str.upper,
-        help="the requirements whose guards to take out, such as P10 P17; default: all",
+        help="requirements whose guards to take out (default: all)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     given = parser.parse_args(arguments)
     for name in given.requirements:
         if name not in REQUIREMENTS:
-            parser.error(f"{name}: no requirement; there are P1 to P21")
+            parser.error(f"{name}: no such requirement; there are P1 to P21")
     try:
         guards = [
             guard
@@ -349,7 +350,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
             if not given.requirements or guard.requirement in given.requirements
         ]
         outcomes = []
-        tell(f"{len(guards)} guards; first their tests as they are, which must pass ...")
+        tell(f"{len(guards)} guards; first their tests run unchanged and must pass ...")
         for outcome in prove(root, guards):
             outcomes.append(outcome)
             told = f": {outcome.why}" if outcome.why else f" in {outcome.seconds:.0f} s"
@@ -367,12 +368,12 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def tell(line: str) -> None:
-    """Progress, beside what is printed at the end."""
+    """Print progress on stderr."""
     print(line, file=sys.stderr, flush=True)
 
 
 def told_of(outcome: Outcome) -> dict[str, object]:
-    """An outcome as JSON has it."""
+    """An outcome as a JSON object."""
     return {
         **outcome.guard.model_dump(include={"requirement", "guard", "file", "tests"}),
         "verdict": outcome.verdict.value,
@@ -382,8 +383,8 @@ def told_of(outcome: Outcome) -> dict[str, object]:
 
 
 def show(outcomes: Sequence[Outcome]) -> None:
-    """The table a person reads."""
-    table = Table("", "guard", "stands in", "tests", "taken out", title="guards", show_lines=False)
+    """Print the outcomes as a table."""
+    table = Table("", "guard", "file", "tests", "taken out", title="guards", show_lines=False)
     for outcome in outcomes:
         guard = outcome.guard
         table.add_row(

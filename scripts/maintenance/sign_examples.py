@@ -1,15 +1,12 @@
-"""Sign the example sites in config/ anew, after one of them was changed.
-
-Pins each DPIA's SHA-256 in its policy.yaml, then signs the policy with the demo key of every
-signer that it names. Demo keys are made from their names, so there is no secret to keep: see
-docs/adr/0007-demo-keys.md.
-"""
+"""Sign the example sites in config/ with demo keys: `scripts/sign-examples`."""
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge.errors import EdgeError
@@ -24,12 +21,28 @@ from edge.privacy.signing import SigningKey
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+DESCRIPTION = """\
+Sign the example sites in config/ again, after one of them was changed.
+
+Writes the SHA-256 of each DPIA into its policy.yaml. Then signs the policy with the demo key of
+each signer that it names. A demo key is derived from the signer's name, so there is no secret to
+keep: see docs/adr/0007-demo-keys.md.
+
+Exit status: 0 all examples are signed, 2 wrong usage; other errors as `edge-anpr`."""
+
 CONFIG = REPOSITORY / "config"
 PINNED = re.compile(r'^( +sha256: )"[0-9a-f]{64}"', flags=re.MULTILINE)
 
 
-def main() -> int:
-    """Sign every example; 0 when all of them are whole."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Sign every example site; 0 when all policies are complete."""
+    parser = argparse.ArgumentParser(
+        prog="scripts/sign-examples",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example, after you changed config/demo/policy.yaml:\n  scripts/sign-examples",
+    )
+    parser.parse_args(arguments)
     for folder in sorted(path for path in CONFIG.iterdir() if path.is_dir()):
         try:
             signatures = sign(folder)
@@ -42,7 +55,7 @@ def main() -> int:
 
 
 def sign(folder: Path) -> PolicySignatures:
-    """Pin one example's DPIA and sign its policy.
+    """Write the digest of an example's DPIA into its policy, and sign the policy.
 
     Raises:
         EdgeError: the policy is not complete.
