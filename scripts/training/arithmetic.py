@@ -30,7 +30,7 @@ ROUNDS, ENOUGH_S = 3, 20.0
 """Steps to time in each arithmetic, by turns; no further round begins after so many seconds."""
 
 HOPELESS_TIMES, HOPELESS_S = 3.0, 5.0
-"""An arithmetic is not timed again if a step took this many times the other's, and so many seconds."""
+"""A step that took so many times the other's, and so many seconds, is not repeated."""
 
 
 @dataclass(frozen=True, slots=True)

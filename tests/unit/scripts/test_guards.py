@@ -199,7 +199,7 @@ def test_only_the_requirements_that_are_asked_for_are_taken_out(
     with pytest.raises(SystemExit) as wrong:
         main(["P22"], root)
     assert wrong.value.code == 2
-    assert "P22: no requirement" in capsys.readouterr().err
+    assert "P22: no such requirement" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "[[guard]]", "guard = 1", "[["])
