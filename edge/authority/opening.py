@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.adapters.state_folder import storage_error
+from edge.adapters.state.state_folder import storage_error
 from edge.errors import OutboxError
+from edge.formats.timestamps import utc_text
 from edge.privacy.hit import Hit, HitError, parse_hit, verify_hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
-from edge.privacy.moments import utc_text
 from edge.privacy.sealing import EvidenceContent, open_sealed
 
 SCHEMA = "edge-anpr/opened-hit/1"

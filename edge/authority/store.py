@@ -23,12 +23,12 @@ from typing import Any
 
 from typing_extensions import Self
 
-from edge.adapters.state_folder import storage_error
+from edge.adapters.state.state_folder import storage_error
 from edge.domain.intervals import Interval, wilson
 from edge.errors import OutboxError
+from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 from edge.privacy.keys import RETIRED_KEY_GRACE
-from edge.privacy.moments import parse_utc, utc_text
 
 FILE_NAME = "inbox.sqlite3"
 VERSION = 1

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 
-from edge.adapters import topics
-from edge.adapters.mqtt import BrokerLink, BrokerOptions, LinkLostError, Message
+from edge.adapters.broker import topics
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions, LinkLostError, Message
 from edge.authority.store import HitStore, Outcome
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit
@@ -46,7 +46,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ReceivedMessage:
     """One message and its fate.
 
     `hit` is None when it was none; `why` is empty when all is well; `receipt` is for the box,
@@ -89,7 +89,7 @@ class Receiver:
         self._keys = keys
         self._utc = utc
 
-    def take(self, topic: str, payload: bytes) -> Arrival:
+    def take(self, topic: str, payload: bytes) -> ReceivedMessage:
         """Store a payload if it is a hit for this authority.
 
         Raises:
@@ -98,18 +98,18 @@ class Receiver:
         try:
             hit = parse_hit(payload)
         except HitError as error:
-            return Arrival(Fate.REFUSED, None, error.message)
+            return ReceivedMessage(Fate.REFUSED, None, error.message)
         if hit.authority != self._keys.authority:
-            return Arrival(Fate.FOR_OTHERS, hit)
+            return ReceivedMessage(Fate.FOR_OTHERS, hit)
         unknown = self._unknown(hit)
         problem = _misplaced(topic, hit) or ("" if unknown else self._problem(hit, payload))
         if problem:
-            return Arrival(Fate.REFUSED, hit, problem)
+            return ReceivedMessage(Fate.REFUSED, hit, problem)
         if unknown:
             return self._set_aside(hit, topic, payload, unknown)
         return self._store_once(hit, topic, payload)
 
-    def retry_aside(self) -> list[Arrival]:
+    def retry_aside(self) -> list[ReceivedMessage]:
         """Try again what was set aside; what is then accepted is set aside no longer.
 
         Raises:
@@ -145,21 +145,23 @@ class Receiver:
             return f"key {hit.box_key_id} of box {hit.box} was retired too long ago"
         return ""
 
-    def _store_once(self, hit: Hit, topic: str, payload: bytes) -> Arrival:
+    def _store_once(self, hit: Hit, topic: str, payload: bytes) -> ReceivedMessage:
         outcome, stored_at = self._store.put(hit, payload, self._utc())
         key = self._keys.generation(hit.authority_key_id)
         if outcome is Outcome.CONFLICT or key is None:
             return self._set_aside(hit, topic, payload, "another hit has the same id")
-        return Arrival(
+        return ReceivedMessage(
             Fate.STORED if outcome is Outcome.NEW else Fate.KNOWN,
             hit,
             receipt=sign_receipt(hit, stored_at, key).to_payload(),
         )
 
-    def _set_aside(self, hit: Hit, topic: str, payload: bytes, why: str) -> Arrival:
+    def _set_aside(self, hit: Hit, topic: str, payload: bytes, why: str) -> ReceivedMessage:
         if self._store.set_aside(topic, payload, why, self._utc()):
-            return Arrival(Fate.SET_ASIDE, hit, why)
-        return Arrival(Fate.REFUSED, hit, f"{why}; and there is no room left to set it aside")
+            return ReceivedMessage(Fate.SET_ASIDE, hit, why)
+        return ReceivedMessage(
+            Fate.REFUSED, hit, f"{why}; and there is no room left to set it aside"
+        )
 
 
 def _misplaced(topic: str, hit: Hit) -> str:
@@ -185,7 +187,7 @@ class Tail:
         receiver: Receiver,
         *,
         site: str | None = None,
-        on_arrival: Callable[[Arrival], None] = lambda _arrival: None,
+        on_arrival: Callable[[ReceivedMessage], None] = lambda _arrival: None,
     ) -> None:
         self._options = options
         self._receiver = receiver
@@ -249,7 +251,9 @@ class Tail:
                 arrival = self._receiver.take(message.topic, message.payload)
                 self._settle(link, arrival, message)
 
-    def _settle(self, link: BrokerLink, arrival: Arrival, message: Message | None = None) -> None:
+    def _settle(
+        self, link: BrokerLink, arrival: ReceivedMessage, message: Message | None = None
+    ) -> None:
         """Confirm to the box, then acknowledge to the broker."""
         if arrival.receipt is not None and arrival.hit is not None:
             link.publish(topics.receipt(arrival.hit.site, arrival.hit.box), arrival.receipt)

@@ -28,6 +28,7 @@ from edge.cli.logs import LogFormat, place_of, set_up, tell_refusal
 from edge.cli.models import app as models
 from edge.cli.notice import app as notice
 from edge.cli.policy import app as policy
+from edge.cli.read import read
 from edge.cli.redact import redact
 from edge.cli.run import run
 from edge.cli.schema import schema
@@ -75,7 +76,7 @@ def options(
 ) -> None:
     """Options of every verb."""
     if show_version:
-        from edge.adapters.system import product_version
+        from edge.adapters.host.system import product_version
 
         typer.echo(f"edge-anpr {product_version()}")
         raise typer.Exit
@@ -89,6 +90,7 @@ app.command()(doctor)
 app.command()(status)
 app.add_typer(policy, name="policy")
 app.add_typer(evaluate, name="evaluate")
+app.command()(read)
 app.command()(redact)
 app.add_typer(hits, name="hits")
 app.add_typer(keys, name="keys")

@@ -101,10 +101,10 @@ def show(
 def _read(
     log: Path | None, site: Path | None, keys: Path | None, witness: Path | None
 ) -> VerifiedLog:
-    from edge.adapters.audit_log import read_log, read_witness
-    from edge.policy.site_folder import read_box_folders
+    from edge.adapters.state.audit_log import read_log, read_witness
     from edge.privacy.audit import box_log
     from edge.privacy.keys import signing_keys
+    from edge.site.folder import read_box_folders
 
     if (log is None) == (site is None):
         raise typer.BadParameter("give LOG or --site, one of them", param_hint="LOG")

@@ -14,7 +14,7 @@ from edge.errors import EdgeError, PolicyError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from edge.policy.document import Draft
+    from edge.formats.yaml_document import Draft
     from edge.policy.homework import Finding
     from edge.policy.model import Language, Policy
 
@@ -80,9 +80,9 @@ def check(
     It reads an incomplete policy as well. Status 0: the homework is done and the policy can be
     signed, or is; status 3: something is open.
     """
-    from edge.adapters.policy_state import FileDigest
+    from edge.adapters.state.policy_state import FileDigest
     from edge.policy.homework import homework
-    from edge.policy.site_folder import POLICY_FILE, read_draft
+    from edge.site.folder import POLICY_FILE, read_draft
 
     draft = read_draft(site / POLICY_FILE)
     digest = _dpia_digest(site, draft, FileDigest)
@@ -107,7 +107,7 @@ def check(
 def _moment(on: str | None) -> datetime:
     from datetime import datetime, timezone
 
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
 
     if on is None:
         return SystemClock().utc()

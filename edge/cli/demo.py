@@ -23,10 +23,10 @@ from edge.errors import ConfigError, EdgeError, UsageError
 
 if TYPE_CHECKING:
     from edge.authority.opening import OpenedFiles, OpenedHit
-    from edge.policy.site_folder import SiteFolder
+    from edge.box.summary import RunSummary
+    from edge.box.wiring import RunProgress
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
-    from edge.runtime.summary import RunSummary
-    from edge.wiring import RunProgress
+    from edge.site.folder import SiteFolder
 
 CLIPS = {"school-street": "street_day.mp4", "one-way": "wrong_way.mp4"}
 """What each camera of the demo's site has recorded."""
@@ -117,11 +117,11 @@ class DemoResult:
 
 
 def _play(folder: Path, progress: RunProgress) -> DemoResult:
-    from edge.adapters.embedded_broker import EmbeddedBroker
+    from edge.adapters.broker.embedded_broker import EmbeddedBroker
     from edge.authority.opening import as_json, open_hit, write_opened
     from edge.authority.store import HitStore
+    from edge.box.wiring import Recording, run_site
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
-    from edge.wiring import Recording, run_site
 
     site = _site(folder)
     clips = _bundled("clips", "tests/fixtures/clips")
@@ -174,8 +174,8 @@ def _bundled(packaged: str, checked_out: str) -> Path:
 
 def _site(folder: Path) -> SiteFolder:
     """A copy of the example site with fresh keys, the authority's private ones elsewhere."""
-    from edge.policy.site_folder import load_site_folder
     from edge.privacy.keys import new_authority_keys, new_box_keys
+    from edge.site.folder import load_site_folder
 
     site = folder / "box"
     shutil.copytree(_bundled("config", "config") / "demo", site)
@@ -196,7 +196,7 @@ def _at_port(site: SiteFolder, port: int) -> SiteFolder:
 @contextmanager
 def _listening(port: int) -> Iterator[list[BrokerMessage]]:
     """All that the broker passes on, as a curious operator of it would note."""
-    from edge.adapters.mqtt import BrokerLink, BrokerOptions
+    from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 
     seen: list[BrokerMessage] = []
 
@@ -222,8 +222,8 @@ def _receiving(
     keys: AuthorityPrivateKeys,
 ) -> Iterator[None]:
     """The authority: stores what comes, still sealed, and sends receipts."""
-    from edge.adapters.mqtt import BrokerOptions
-    from edge.adapters.system import SystemClock
+    from edge.adapters.broker.mqtt import BrokerOptions
+    from edge.adapters.host.system import SystemClock
     from edge.authority.store import HitStore
     from edge.authority.tail import Receiver, Tail
 

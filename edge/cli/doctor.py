@@ -12,11 +12,11 @@ import typer
 from edge.errors import ConfigError, EdgeError, OutboxError
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
+    from edge.adapters.models.loading import PlateModels
+    from edge.box.doctor import DoctorFinding
     from edge.domain.geometry import Line
-    from edge.policy.site_folder import SiteFolder
     from edge.privacy.redaction import RedactedImage
-    from edge.runtime.doctor import Finding
+    from edge.site.folder import SiteFolder
 
 STILL_BYTES = 512 * 1024
 MARKS = {"good": "✓", "warning": "!", "bad": "✗", "skipped": "-"}
@@ -53,7 +53,7 @@ def doctor(
 
     Example: edge-anpr doctor --site config/school-street --source clip.mp4 --stills .
     """
-    findings: list[Finding] = []
+    findings: list[DoctorFinding] = []
     for finding in _findings(site, source, camera, recorded_at, stills):
         findings.append(finding)
         if not as_json:
@@ -77,12 +77,12 @@ def _findings(
     camera: str | None,
     recorded_at: str | None,
     stills: Path | None,
-) -> Iterator[Finding]:
-    from edge.adapters.kernel_clock import kernel_clock
-    from edge.adapters.machine import machine
-    from edge.policy.site_folder import load_site_folder
-    from edge.runtime.doctor import of_clock, of_machine
-    from edge.wiring import reach_broker, require_keys
+) -> Iterator[DoctorFinding]:
+    from edge.adapters.host.kernel_clock import kernel_clock
+    from edge.adapters.host.machine import machine
+    from edge.box.doctor import of_clock, of_machine
+    from edge.box.wiring import reach_broker, require_keys
+    from edge.site.folder import load_site_folder
 
     yield of_clock(kernel_clock())
     folder = load_site_folder(site)
@@ -92,9 +92,9 @@ def _findings(
     yield from _of_eyes_and_cameras(folder, source, camera, recorded_at, stills)
 
 
-def _asked(about: str, ask: Callable[[], Finding]) -> Finding:
+def _asked(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
     """The finding, or the refusal as one."""
-    from edge.runtime.doctor import of_error
+    from edge.box.doctor import of_error
 
     try:
         return ask()
@@ -102,25 +102,27 @@ def _asked(about: str, ask: Callable[[], Finding]) -> Finding:
         return of_error(about, error)
 
 
-def _keys(trial: bool) -> Finding:
-    from edge.runtime.doctor import Finding, State
+def _keys(trial: bool) -> DoctorFinding:
+    from edge.box.doctor import DoctorFinding, FindingState
 
     if trial:
         text = "the box's keys are for trying out; make its own with `edge-anpr keys new box`"
-        return Finding("keys", State.WARNING, text)
-    return Finding("keys", State.GOOD, "of the box and of each authority are there")
+        return DoctorFinding("keys", FindingState.WARNING, text)
+    return DoctorFinding("keys", FindingState.GOOD, "of the box and of each authority are there")
 
 
-def _broker(folder: SiteFolder, reach: Callable[[SiteFolder], None]) -> Finding:
-    from edge.runtime.doctor import Finding, State
+def _broker(folder: SiteFolder, reach: Callable[[SiteFolder], None]) -> DoctorFinding:
+    from edge.box.doctor import DoctorFinding, FindingState
 
     broker = folder.site.broker
     reach(folder)
     how = "over TLS" if broker.tls is not None else "without TLS"
     local = broker.host in {"localhost", "127.0.0.1", "::1"}
-    state = State.GOOD if broker.tls is not None or local else State.WARNING
+    state = FindingState.GOOD if broker.tls is not None or local else FindingState.WARNING
     text = f"{broker.host}:{broker.port} takes this box, {how}"
-    return Finding("broker", state, text + ("" if state is State.GOOD else "; add broker.tls"))
+    return DoctorFinding(
+        "broker", state, text + ("" if state is FindingState.GOOD else "; add broker.tls")
+    )
 
 
 def _of_eyes_and_cameras(
@@ -129,22 +131,22 @@ def _of_eyes_and_cameras(
     camera: str | None,
     recorded_at: str | None,
     stills: Path | None,
-) -> Iterator[Finding]:
-    from edge.cli.run import moment_of, sources_of
-    from edge.runtime.doctor import (
-        Finding,
-        State,
+) -> Iterator[DoctorFinding]:
+    from edge.box.doctor import (
+        DoctorFinding,
+        FindingState,
         look_at,
         of_camera,
         of_error,
         of_plates,
         of_speed,
     )
-    from edge.wiring import open_cameras, require_open, site_eyes
+    from edge.box.wiring import open_cameras, require_open, site_models
+    from edge.cli.run import moment_of, sources_of
 
-    eyes: Eyes | None = None
+    eyes: PlateModels | None = None
     try:
-        eyes = site_eyes(folder)
+        eyes = site_models(folder)
         looked = max((_looks(folder, name) for name in folder.site.cameras), default=1)
         yield of_speed(
             eyes.detector,
@@ -160,11 +162,17 @@ def _of_eyes_and_cameras(
         require_open(folder, sources)
     except EdgeError as error:
         yield of_error("policy" if error.exit_code.name == "CONFIG" else "source", error)
-        yield Finding("cameras", State.SKIPPED, "not opened, as `run` would not open them")
+        yield DoctorFinding(
+            "cameras", FindingState.SKIPPED, "not opened, as `run` would not open them"
+        )
         return
-    yield Finding("policy", State.GOOD, f"version {folder.policy.version} lets the cameras open")
+    yield DoctorFinding(
+        "policy", FindingState.GOOD, f"version {folder.policy.version} lets the cameras open"
+    )
     if eyes is None:
-        yield Finding("cameras", State.SKIPPED, "without the networks nothing can be looked at")
+        yield DoctorFinding(
+            "cameras", FindingState.SKIPPED, "without the networks nothing can be looked at"
+        )
         return
     for one in open_cameras(folder, sources):
         lines = _lines(folder, one.name)
@@ -178,12 +186,12 @@ def _of_eyes_and_cameras(
         if stills is not None and look.still is not None:
             path = stills / f"{one.name}.jpg"
             _write_still(path, look.still)
-            yield Finding(f"still {one.name}", State.GOOD, str(path))
+            yield DoctorFinding(f"still {one.name}", FindingState.GOOD, str(path))
 
 
 def _looks(folder: SiteFolder, camera: str) -> int:
     """How often a frame of this camera is looked at."""
-    from edge.policy.site import Region, Tiles
+    from edge.site.settings import Region, Tiles
 
     look = folder.site.cameras[camera].second_look
     if isinstance(look, Tiles):
@@ -200,7 +208,7 @@ def _lines(folder: SiteFolder, camera: str) -> list[Line]:
 
 
 def _write_still(path: Path, still: RedactedImage) -> None:
-    from edge.adapters.jpeg import encode_jpeg
+    from edge.adapters.cameras.jpeg import encode_jpeg
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -211,13 +219,13 @@ def _write_still(path: Path, still: RedactedImage) -> None:
         ) from error
 
 
-def _show(finding: Finding) -> None:
+def _show(finding: DoctorFinding) -> None:
     colours = {"good": "green", "warning": "yellow", "bad": "red", "skipped": None}
     mark = typer.style(MARKS[finding.state.value], fg=colours[finding.state.value], bold=True)
     typer.echo(f"{mark} {finding.about}: {finding.text}")
 
 
-def _as_json(site: Path, findings: list[Finding]) -> dict[str, object]:
+def _as_json(site: Path, findings: list[DoctorFinding]) -> dict[str, object]:
     return {
         "schema": "edge-anpr/doctor/1",
         "folder": str(site),

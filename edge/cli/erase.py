@@ -28,14 +28,14 @@ def erase(
     copy of the keyring still holds it still opens, and counts of epochs stay. The box must not
     run; the policy need not be in order.
     """
-    from edge.adapters.audit_log import open_box_audit
-    from edge.adapters.keyring import Keyring
-    from edge.adapters.outbox import Outbox
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.audit_log import open_box_audit
+    from edge.adapters.state.keyring import Keyring
+    from edge.adapters.state.outbox import Outbox
     from edge.domain.counting import coarse
-    from edge.policy.site_folder import read_box_folders
     from edge.privacy.audit import Deleted
     from edge.privacy.keys import BoxKeys, is_name
+    from edge.site.folder import read_box_folders
 
     if (purpose is None) != every:
         raise typer.BadParameter("give --purpose ID or --all, one of them", param_hint="--purpose")

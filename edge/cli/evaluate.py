@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from edge.adapters.second_look import SecondLook
+from edge.adapters.models.second_look import SecondLook
 from edge.cli.evaluate_images import images
 from edge.cli.labels import distance, read_table
-from edge.domain.accuracy import ReadOutcome, calibration_error
+from edge.domain.accuracy import ScoredRead, calibration_error
 from edge.domain.intervals import wilson
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import CameraError, ConfigError, UsageError
-from edge.policy.site import NoSecondLook, Region, Tiles
-from edge.policy.site import SecondLook as Look
+from edge.site.settings import NoSecondLook, Region, Tiles
+from edge.site.settings import SecondLook as Look
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
-    from edge.adapters.video import RecordedCamera
+    from edge.adapters.cameras.recordings import RecordedCamera
+    from edge.adapters.models.loading import PlateModels
     from edge.domain.imaging import Frame
 
 app = typer.Typer(
@@ -61,7 +61,7 @@ class ClipScore:
     frames: int = 0
     wall_s: float = 0.0
     stage_s: dict[str, float] = field(default_factory=dict)
-    outcomes: list[ReadOutcome] = field(default_factory=list)
+    outcomes: list[ScoredRead] = field(default_factory=list)
     reads: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -168,8 +168,8 @@ def clips(
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from edge.adapters.onnx.eyes import load_eyes
-    from edge.adapters.weights import Manifest
+    from edge.adapters.models.loading import load_plate_models
+    from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, clips_page, require_writable, write_page
 
     wanted = read_labels(labels, root)
@@ -178,7 +178,9 @@ def clips(
     except ConfigError as error:
         raise UsageError(error.message) from None
     page = None if report is None else require_writable(report, "accuracy-clips.html")
-    eyes = load_eyes(Manifest.load(manifest), detector, reader, provider, threads, pair=models)
+    eyes = load_plate_models(
+        Manifest.load(manifest), detector, reader, provider, threads, pair=models
+    )
     measured = Measured.now(eyes, labels, provider, threads)
     seeing = replace(eyes, detector=SecondLook.around(eyes.detector, look))
     scores: list[ClipScore] = []
@@ -221,10 +223,10 @@ def _run_clip(
     path: Path,
     clip: str,
     plates: list[PlateText],
-    eyes: Eyes,
+    eyes: PlateModels,
     show_reads: bool,
 ) -> ClipScore:
-    from edge.adapters.video import open_recordings
+    from edge.adapters.cameras.recordings import open_recordings
     from edge.domain.vehicles import VehicleSeen
     from edge.pipeline.attention import Attention
     from edge.pipeline.watcher import VehicleWatcher, settings_for
@@ -255,7 +257,7 @@ def _run_clip(
     read = [v for v in seen if v.consensus is not None]
     score = score_clip(clip, plates, [v.consensus.best.text for v in read if v.consensus])
     score.outcomes = [
-        ReadOutcome(v.consensus.posterior, any(v.consensus.best.text == one for one in plates))
+        ScoredRead(v.consensus.posterior, any(v.consensus.best.text == one for one in plates))
         for v in read
         if v.consensus is not None
     ]

@@ -34,7 +34,7 @@ from edge.errors import ConfigError
 from edge.pipeline.watcher import WatchSettings, cut
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
+    from edge.adapters.models.loading import PlateModels
     from edge.domain.imaging import Pixels
 
 MARGIN = WatchSettings().patch_margin
@@ -159,7 +159,7 @@ def require_inside(image: LabelledImage, width: int, height: int, labels: Path) 
 
 
 def score_image(
-    image: LabelledImage, pixels: Pixels, eyes: Eyes, *, show_reads: bool
+    image: LabelledImage, pixels: Pixels, eyes: PlateModels, *, show_reads: bool
 ) -> ImageScore:
     """Find and read a photo's plates, and compare with its labels afterwards."""
     started = time.perf_counter()
@@ -197,7 +197,7 @@ def score_image(
     return score
 
 
-def _texts(eyes: Eyes, patches: Sequence[PlatePatch]) -> list[PlateConsensus | None]:
+def _texts(eyes: PlateModels, patches: Sequence[PlatePatch]) -> list[PlateConsensus | None]:
     """What each patch says by itself, with its calibrated posterior."""
     readings: Iterable[PlateReading] = eyes.reader.read(patches)
     return [fuse([reading]) for reading in readings]
@@ -262,14 +262,16 @@ def images(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
 
-    from edge.adapters.onnx.eyes import load_eyes
-    from edge.adapters.video import read_picture
-    from edge.adapters.weights import Manifest
+    from edge.adapters.cameras.recordings import read_picture
+    from edge.adapters.models.loading import load_plate_models
+    from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, images_page, require_writable, write_page
 
     labelled = read_image_labels(labels, root)
     page = None if report is None else require_writable(report, "accuracy-images.html")
-    eyes = load_eyes(Manifest.load(manifest), detector, reader, provider, threads, pair=models)
+    eyes = load_plate_models(
+        Manifest.load(manifest), detector, reader, provider, threads, pair=models
+    )
     measured = Measured.now(eyes, labels, provider, threads)
     scores: list[ImageScore] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())

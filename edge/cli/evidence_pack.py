@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from edge.errors import AuditError, OutboxError
 
 if TYPE_CHECKING:
-    from edge.adapters.evidence_pack import VerifiedPack
+    from edge.adapters.state.evidence_pack import VerifiedPack
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
@@ -50,9 +50,9 @@ def make(
     as_json: JsonOption = False,
 ) -> None:
     """Gather a box's evidence into one file and sign it. The box may run meanwhile."""
-    from edge.adapters.evidence_pack import make_pack, read_accuracy, verify_pack
-    from edge.policy.site_folder import read_box_folders
+    from edge.adapters.state.evidence_pack import make_pack, read_accuracy, verify_pack
     from edge.privacy.keys import BoxKeys
+    from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
     figures = None if accuracy is None else read_accuracy(accuracy)
@@ -83,8 +83,8 @@ def verify(
 
     Without --keys and --witness the pack vouches for itself only, and that is said.
     """
-    from edge.adapters.audit_log import read_witness
-    from edge.adapters.evidence_pack import read_pack, verify_pack
+    from edge.adapters.state.audit_log import read_witness
+    from edge.adapters.state.evidence_pack import read_pack, verify_pack
     from edge.privacy.keys import signing_keys
 
     known = None if keys is None else signing_keys(keys)

@@ -17,9 +17,9 @@ import typer
 from edge.errors import ConfigError, EdgeError
 
 if TYPE_CHECKING:
-    from edge.adapters.mqtt import BrokerOptions, TlsFiles
+    from edge.adapters.broker.mqtt import BrokerOptions, TlsFiles
     from edge.authority.store import RuleStatistics, StoredHit
-    from edge.authority.tail import Arrival
+    from edge.authority.tail import ReceivedMessage
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
 REJECT_HELP = "misread, wrong-vehicle, exempt, no-offence, unusable-picture or duplicate."
@@ -85,8 +85,8 @@ def tail(
     Example: edge-anpr hits tail --broker mqtt.example:8883 --tls --store hits
     --box-keys boxes --keys authority
     """
-    from edge.adapters.mqtt import TlsFiles, read_password
-    from edge.adapters.system import SystemClock
+    from edge.adapters.broker.mqtt import TlsFiles, read_password
+    from edge.adapters.host.system import SystemClock
     from edge.authority.store import HitStore
     from edge.authority.tail import Fate, Receiver, Tail, Until
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
@@ -108,7 +108,7 @@ def tail(
     counts: Counter[str] = Counter()
     stored: list[str] = []
 
-    def arrived(arrival: Arrival) -> None:
+    def arrived(arrival: ReceivedMessage) -> None:
         counts[arrival.fate.value] += 1
         if as_json and arrival.fate is Fate.STORED and arrival.hit is not None:
             stored.append(arrival.hit.hit_id)
@@ -171,8 +171,8 @@ def open_hits(
     is written. Each opening is entered in the store's audit log before anything is shown. The
     store keeps it sealed. Delete OUT when you are done: purge does not know of it.
     """
-    from edge.adapters.audit_log import AuditTrail
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.audit_log import AuditTrail
     from edge.authority.opening import as_json as opened_json
     from edge.authority.opening import open_hit, write_opened
     from edge.authority.store import HitStore
@@ -237,7 +237,7 @@ def review(
     Reasons are a closed list: free text could come to hold a plate or a name. A later review
     of the same hit replaces the earlier one.
     """
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
     from edge.authority.store import HitStore, Reason
 
     if confirm == (reject is not None):
@@ -298,7 +298,7 @@ def purge(
     """
     from datetime import timedelta
 
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
     from edge.authority.store import HitStore
 
     with HitStore.open(store) as inbox:
@@ -313,7 +313,7 @@ def _broker_options(
     username: str | None,
     password: str | None,
 ) -> BrokerOptions:
-    from edge.adapters.mqtt import BrokerOptions
+    from edge.adapters.broker.mqtt import BrokerOptions
 
     host, colon, port = broker.rpartition(":")
     if not colon or port.endswith("]"):

@@ -37,7 +37,7 @@ def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
     `edge-anpr hits tail --box-keys`, and to those who issue its lists, for
     `edge-anpr lists build --box-public`. It is how they know the box.
     """
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
     from edge.privacy.keys import new_box_keys
 
     ids, folder = _box_of(site)
@@ -58,7 +58,7 @@ def new_authority(
     Run it at the authority, and keep a copy of the folder in a safe place. Give the public
     file to every site whose policy names the authority. Never put the folder on a box.
     """
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
     from edge.privacy.keys import is_name, new_authority_keys
 
     if not is_name(authority):
@@ -84,7 +84,7 @@ def new_signer(
     Run it where the signer works, never on a box. What is printed goes into the policy; the
     file stays with the signer. With demo keys in a policy, recorded files are all it is good for.
     """
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
     from edge.privacy.keys import is_name, load_signer_key, new_signer_key
 
     if not is_name(signer):
@@ -113,9 +113,9 @@ def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
     The authority's private keys come to lie beside the box's, so the box could open what it
     seals. The files say that they are for trial; never use them at a real site.
     """
-    from edge.adapters.system import SystemClock
-    from edge.policy.site_folder import load_site_folder
+    from edge.adapters.host.system import SystemClock
     from edge.privacy.keys import install_public_keys, new_authority_keys, new_box_keys
+    from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
     now = SystemClock().utc()
@@ -146,10 +146,10 @@ def rotate_box(
     Hits signed before are taken for another 31 days, unless the key was stolen. Lists that were
     sealed to the key it had no longer open: have each issuer build its lists anew.
     """
-    from edge.adapters.audit_log import FILE_NAME, open_box_audit
-    from edge.adapters.system import SystemClock
-    from edge.policy.site_folder import read_box_folders
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.audit_log import FILE_NAME, open_box_audit
     from edge.privacy.keys import BoxKeys, rotate_box_keys, signing_keys
+    from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
     before = signing_keys(box.public_keys) if box.public_keys.exists() else ()
@@ -170,7 +170,7 @@ def rotate_authority(
     Give the public file to the sites anew: until then they seal to the keys it had. To make
     earlier hits unreadable for good, delete the earlier `.private.json` and its copies.
     """
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
     from edge.privacy.keys import rotate_authority_keys
 
     _say([rotate_authority_keys(keys, SystemClock().utc())], as_json, "give it to the sites")
@@ -202,9 +202,9 @@ def show(
 
 def _box_of(site: Path) -> tuple[tuple[str, str], Path]:
     """A box's site and id, and its keys folder; the policy need not be there yet."""
-    from edge.policy.document import read_document
-    from edge.policy.site import Site
-    from edge.policy.site_folder import SITE_FILE
+    from edge.formats.yaml_document import read_document
+    from edge.site.folder import SITE_FILE
+    from edge.site.settings import Site
 
     model = read_document(site / SITE_FILE, Site).model
     return (model.site, model.box), site / model.folders.keys

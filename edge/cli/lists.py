@@ -15,10 +15,10 @@ import typer
 from edge.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from edge.adapters.list_store import ListStore
+    from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import ListFacts
-    from edge.policy.site_folder import SiteFolder
     from edge.privacy.audit import Event
+    from edge.site.folder import SiteFolder
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,8 +66,9 @@ def build(
     --box-public school-street.box-1.public.json --list permits --purpose school-street-safety
     --out permits.bundle
     """
-    from edge.adapters.state_folder import replace_file
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.state_folder import replace_file
+    from edge.formats.timestamps import milliseconds, parse_utc, utc_text
     from edge.policy.bundles import (
         ListContent,
         build_bundle,
@@ -76,7 +77,6 @@ def build(
     )
     from edge.policy.lists import read_list
     from edge.privacy.keys import BoxPublicKeys, load_signer_key
-    from edge.privacy.moments import milliseconds, parse_utc, utc_text
 
     key = load_signer_key(issuer_key)
     box = BoxPublicKeys.load(box_public)
@@ -117,7 +117,7 @@ def inspect(
     when they end, and whether the policy allows it. Nothing is installed.
     """
     from edge.policy.bundles import parse_bundle
-    from edge.policy.site_folder import load_site_folder
+    from edge.site.folder import load_site_folder
 
     if site is not None:
         store = _store(load_site_folder(site))
@@ -149,9 +149,9 @@ def install(
     A box that runs takes it up when its next epoch begins. The whole bundle is checked first:
     issuer, box, counter, purpose, and each entry against the policy.
     """
-    from edge.adapters.audit_log import open_box_audit
-    from edge.policy.site_folder import load_site_folder
+    from edge.adapters.state.audit_log import open_box_audit
     from edge.privacy.keys import BoxKeys
+    from edge.site.folder import load_site_folder
 
     data = _read(bundle)
     folder = load_site_folder(site)
@@ -164,8 +164,8 @@ _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")
 
 
 def _store(folder: SiteFolder, record: Callable[[Event], object] | None = None) -> ListStore:
-    from edge.adapters.list_store import site_lists
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.list_store import site_lists
     from edge.privacy.keys import BoxKeys
 
     return site_lists(folder, BoxKeys.load(folder.keys_folder), SystemClock().utc, record)
@@ -187,7 +187,7 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _read(bundle: Path) -> bytes:
-    from edge.adapters.state_folder import read_file
+    from edge.adapters.state.state_folder import read_file
     from edge.policy.bundles import MAX_BUNDLE_BYTES
 
     data = read_file(bundle, MAX_BUNDLE_BYTES)

@@ -16,7 +16,7 @@ from edge.domain.timing import milliseconds
 from edge.errors import EdgeError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from edge.adapters.weights import Manifest, WeightsEntry
+    from edge.adapters.models.weights import Manifest, WeightsEntry
 
 app = typer.Typer(
     help="The weights: list, verify, measure, install.", no_args_is_help=True, add_completion=False
@@ -36,7 +36,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document to s
 @app.command("list")
 def list_weights(manifest: ManifestOption = None, as_json: JsonOption = False) -> None:
     """Show all weights by name: contract, file, digest, calibration, source."""
-    from edge.adapters.weights import Manifest
+    from edge.adapters.models.weights import Manifest
 
     listed = Manifest.load(manifest)
     rows = [_row(listed, entry) for entry in listed.entries]
@@ -125,8 +125,8 @@ def verify(
     Without names, weights that are listed and not installed are passed over, save those of the
     default pair.
     """
-    from edge.adapters.onnx.inventory import open_weights
-    from edge.adapters.weights import Manifest
+    from edge.adapters.models.inventory import open_weights
+    from edge.adapters.models.weights import Manifest
 
     listed = Manifest.load(manifest)
     default = listed.pair(listed.default_pair)
@@ -200,8 +200,8 @@ def pull(
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bars
 
-    from edge.adapters.onnx.inventory import pull as install
-    from edge.adapters.weights import Manifest
+    from edge.adapters.models.inventory import pull as install
+    from edge.adapters.models.weights import Manifest
 
     pins = [_digest(one) for one in pin or ()]
     given = source or []
@@ -278,9 +278,9 @@ def bench(
     """
     import numpy as np
 
-    from edge.adapters.onnx.detector import OnnxPlateDetector
-    from edge.adapters.onnx.inventory import open_weights
-    from edge.adapters.weights import Contract, Manifest
+    from edge.adapters.models.detector import OnnxPlateDetector
+    from edge.adapters.models.inventory import open_weights
+    from edge.adapters.models.weights import Contract, Manifest
     from edge.domain.imaging import Box, PlatePatch
 
     listed = Manifest.load(manifest)
@@ -338,7 +338,7 @@ def _in_turns(runs: Sequence[Callable[[], object]], repeat: int) -> list[list[fl
 
 
 def _runtime_version() -> str:
-    from edge.adapters.onnx.session import runtime
+    from edge.adapters.models.session import runtime
 
     return f"onnxruntime {runtime().__version__}"
 
@@ -401,8 +401,8 @@ def add(
     Example: edge-anpr models add my-reader reader.onnx --plate-config reader.yaml
     --temperature 1.2 --ece 0.01 --source "ours, trained on gate 3" --pair gate
     """
-    from edge.adapters.onnx.inventory import addition_file, describe, register
-    from edge.adapters.weights import Calibration, Manifest, build
+    from edge.adapters.models.inventory import addition_file, describe, register
+    from edge.adapters.models.weights import Calibration, Manifest, build
 
     if default and pair is None:
         raise UsageError("--default: say which pair with --pair")

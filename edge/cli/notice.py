@@ -57,8 +57,8 @@ def make(
     It reads policy.yaml, policy.signatures.json, the versions that were in force before
     (state/policies) and, if it is there, counts.json with the counts of each quarter.
     """
-    from edge.adapters.policy_state import FileDigest
-    from edge.adapters.state_folder import replace_file
+    from edge.adapters.state.policy_state import FileDigest
+    from edge.adapters.state.state_folder import replace_file
     from edge.policy.homework import unready
     from edge.policy.notice.publication import PAGE_FILE, publication
 
@@ -109,7 +109,7 @@ def verify(
     page tells earlier versions or counts, state/policies and counts.json belong to the folder.
     Status 3 and E_NOTICE: it says something else.
     """
-    from edge.policy.document import read_text
+    from edge.formats.yaml_document import read_text
     from edge.policy.notice.publication import publication, require_genuine
 
     facts = _facts(site, draft=False)
@@ -136,16 +136,16 @@ def verify(
 
 
 def _facts(site: Path, *, draft: bool) -> Facts:
-    from edge.adapters.policy_state import PolicyState
-    from edge.adapters.system import product_version
+    from edge.adapters.host.system import product_version
+    from edge.adapters.state.policy_state import PolicyState
     from edge.cli.policy import state_folder
+    from edge.formats.yaml_document import refuse
     from edge.policy.diff import require_authorised
-    from edge.policy.document import refuse
     from edge.policy.homework import problems
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
     from edge.policy.notice.publication import facts_of
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
-    from edge.policy.site_folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE, read_policy
 
     document = read_policy(site / POLICY_FILE)
     refuse(problems(document))

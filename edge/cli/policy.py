@@ -15,11 +15,11 @@ from edge.errors import ConfigError, KeyFileError, PolicyError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from edge.policy.activation import Activation
+    from edge.formats.signing import SigningKey
+    from edge.policy.activation import ActivationRecord
     from edge.policy.diff import Change
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
-    from edge.privacy.signing import SigningKey
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,8 +48,8 @@ def new(
 
     An answer that is not known yet is left empty; `edge-anpr check` lists it later.
     """
-    from edge.policy.site_folder import POLICY_FILE
     from edge.policy.template import Question, ask_all, template
+    from edge.site.folder import POLICY_FILE
 
     file = site / POLICY_FILE
     if file.exists():
@@ -80,12 +80,12 @@ def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False
 
     Signatures lie beside it in policy.signatures.json; those of an earlier version are dropped.
     """
-    from edge.adapters.policy_state import PolicyState
-    from edge.adapters.state_folder import replace_file
+    from edge.adapters.state.policy_state import PolicyState
+    from edge.adapters.state.state_folder import replace_file
     from edge.policy.diff import changes
     from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
-    from edge.policy.site_folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE, read_policy
 
     signing = _signing_key(key)
     policy = read_policy(site / POLICY_FILE).model
@@ -125,11 +125,11 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
 
     On a box also: whether it may come after the policy in force.
     """
-    from edge.adapters.policy_state import PolicyState
+    from edge.adapters.state.policy_state import PolicyState
     from edge.policy.diff import require_authorised
     from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
-    from edge.policy.site_folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE, read_policy
 
     policy = read_policy(site / POLICY_FILE).model
     signatures = read_signatures(site / SIGNATURES_FILE)
@@ -164,10 +164,10 @@ def diff(
 
     A widening takes the signatures of every role and a new DPIA, a narrowing one signer.
     """
-    from edge.policy.diff import Direction, changes
+    from edge.policy.diff import ChangeEffect, changes
 
     found = changes(_policy_at(old), _policy_at(new))
-    widens = any(one.direction is Direction.WIDENING for one in found)
+    widens = any(one.direction is ChangeEffect.WIDENING for one in found)
     if as_json:
         document = {
             "schema": "edge-anpr/policy-diff/1",
@@ -234,9 +234,9 @@ def _put_in_force(
     renewing: bool,
     as_json: bool,
 ) -> None:
-    from edge.adapters.policy_state import PolicyState, SteadyClock
-    from edge.adapters.state_folder import replace_file
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.policy_state import PolicyState, SteadyClock
+    from edge.adapters.state.state_folder import replace_file
     from edge.policy import activation as activations
     from edge.policy.diff import require_authorised
     from edge.policy.homework import unready
@@ -282,16 +282,16 @@ def _put_in_force(
 
 def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     """Enter in the box's audit log what comes into force, or goes on for longer."""
-    from edge.adapters.audit_log import open_box_audit
-    from edge.policy.diff import Direction, changes
-    from edge.policy.site_folder import read_box_folders
+    from edge.adapters.state.audit_log import open_box_audit
+    from edge.policy.diff import ChangeEffect, changes
     from edge.privacy.audit import PolicyChanged
     from edge.privacy.keys import BoxKeys
+    from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
     same = before is not None and before.sha256() == policy.sha256()
     widening = before is None or any(
-        one.direction is Direction.WIDENING for one in changes(before, policy)
+        one.direction is ChangeEffect.WIDENING for one in changes(before, policy)
     )
     with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
         audit.append(
@@ -303,7 +303,7 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
         )
 
 
-def _say_lease(made: Activation, now: datetime, *, as_json: bool, out: Path | None) -> None:
+def _say_lease(made: ActivationRecord, now: datetime, *, as_json: bool, out: Path | None) -> None:
     if as_json:
         typer.echo(made.lease.model_dump_json())
         return
@@ -317,7 +317,7 @@ def _say_lease(made: Activation, now: datetime, *, as_json: bool, out: Path | No
 
 
 def _whole_site(site: Path) -> tuple[Path, Policy, PolicySignatures, str]:
-    from edge.policy.site_folder import load_site_folder
+    from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
     return (
@@ -361,24 +361,24 @@ def _require_signer(policy: Policy, key: SigningKey) -> None:
         )
 
 
-def _read_record(file: Path) -> Activation:
+def _read_record(file: Path) -> ActivationRecord:
+    from edge.formats.yaml_document import read_text
     from edge.policy.activation import MAX_BYTES, read_activation
-    from edge.policy.document import read_text
 
     return read_activation(read_text(file, MAX_BYTES), file)
 
 
 def _policy_at(path: Path) -> Policy:
-    from edge.policy.site_folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE, read_policy
 
     return read_policy(path / POLICY_FILE if path.is_dir() else path).model
 
 
 def state_folder(site: Path) -> Path:
     """Where the box keeps its state; without a site.yaml where it would be by default."""
-    from edge.policy.document import read_document
-    from edge.policy.site import Folders, Site
-    from edge.policy.site_folder import SITE_FILE
+    from edge.formats.yaml_document import read_document
+    from edge.site.folder import SITE_FILE
+    from edge.site.settings import Folders, Site
 
     if not (site / SITE_FILE).exists():
         return site / Folders().state
@@ -386,13 +386,13 @@ def state_folder(site: Path) -> Path:
 
 
 def _dpia_digest(site: Path, policy: Policy) -> str | None:
-    from edge.adapters.policy_state import FileDigest
+    from edge.adapters.state.policy_state import FileDigest
 
     return FileDigest(site / policy.dpia.file).sha256()
 
 
 def _change_as_json(change: Change) -> dict[str, str]:
-    from edge.policy.document import path_text
+    from edge.formats.yaml_document import path_text
 
     return {
         "direction": change.direction.value,

@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -21,8 +21,8 @@ from edge.domain.reveal import RevealLevel
 from edge.errors import CameraError, RedactionError, UsageError
 
 if TYPE_CHECKING:
-    from edge.adapters.video import RecordedCamera
-    from edge.domain.imaging import Frame
+    from edge.adapters.cameras.recordings import RecordedCamera
+    from edge.domain.imaging import Box, Frame, Pixels
     from edge.pipeline.ports import PlateDetector
     from edge.privacy.redaction import RedactedImage
 
@@ -83,13 +83,13 @@ def redact(
     release if each vehicle in turn were the offender; plates are blanked unless --show-plates
     is given. Regular files only, never a live source. The copy has no sound and no metadata.
     """
-    recording = _regular_file(source)
+    recording = regular_file(source, verb="redact")
     _require_fit(recording, out, force=force)
     level = RevealLevel(reveal.value)
     seeing, threshold = _detector(level, detector, second_look)
     preview = _Preview(level, show_plates, seeing, threshold)
     camera = _camera(recording)
-    if _is_picture(recording):
+    if is_picture(recording):
         _copy_picture(camera, preview, out)
     else:
         _copy_video(camera, recording, preview, out)
@@ -153,21 +153,44 @@ def _detector(
     """The detector and its threshold; none where nothing is revealed: masking needs no model."""
     if level is RevealLevel.NONE:
         return None, 1.0
-    from edge.adapters.onnx.eyes import load_eyes
-    from edge.adapters.second_look import SecondLook
-    from edge.adapters.weights import Manifest
+    from edge.adapters.models.loading import load_plate_models
+    from edge.adapters.models.second_look import SecondLook
+    from edge.adapters.models.weights import Manifest
     from edge.cli.evaluate import parse_second_look
 
     look = parse_second_look(second_look)
-    eyes = load_eyes(Manifest.load(), detector=name)
+    eyes = load_plate_models(Manifest.load(), detector=name)
     return SecondLook.around(eyes.detector, look), eyes.threshold
+
+
+def outlined_preview(
+    pixels: Pixels, plates: Sequence[Box], others: Sequence[Box], level: RevealLevel
+) -> bytes:
+    """A JPEG of what a level releases, plates readable, with a line around each plate.
+
+    Args:
+        pixels: a frame of a regular file, shape (height, width, 3), BGR.
+        plates: each is taken as the offender's in turn.
+        others: plates that stay protected.
+        level: how much is shown around each plate.
+
+    Raises:
+        RedactionError: the picture cannot be masked or encoded.
+    """
+    from edge.adapters.cameras.jpeg import encode_jpeg
+    from edge.privacy.redaction import preview_of_regular_file
+
+    picture = preview_of_regular_file(
+        pixels, plates, level, show_plates=True, others=others, outlines=True
+    )
+    return encode_jpeg(picture, max_bytes=PICTURE_BYTES)
 
 
 # --- whole files ----------------------------------------------------------------------------
 
 
 def _camera(recording: Path) -> RecordedCamera:
-    from edge.adapters.video import open_recordings
+    from edge.adapters.cameras.recordings import open_recordings
 
     # When it was made plays no part here.
     epoch = datetime.fromtimestamp(0, timezone.utc)
@@ -175,7 +198,7 @@ def _camera(recording: Path) -> RecordedCamera:
 
 
 def _copy_video(camera: RecordedCamera, recording: Path, preview: _Preview, out: Path) -> None:
-    from edge.adapters.video_writer import MaskedRecording, nominal_rate
+    from edge.adapters.cameras.video_writer import MaskedRecording, nominal_rate
 
     with MaskedRecording(out, nominal_rate(recording)) as copy:
         for frame in _with_progress(camera):
@@ -183,7 +206,7 @@ def _copy_video(camera: RecordedCamera, recording: Path, preview: _Preview, out:
 
 
 def _copy_picture(camera: RecordedCamera, preview: _Preview, out: Path) -> None:
-    from edge.adapters.jpeg import encode_jpeg
+    from edge.adapters.cameras.jpeg import encode_jpeg
 
     for frame in _with_progress(camera):
         encoded = encode_jpeg(preview.of(frame), max_bytes=PICTURE_BYTES)
@@ -223,8 +246,12 @@ def _appearing(out: Path) -> Iterator[Path]:
 # --- which files ----------------------------------------------------------------------------
 
 
-def _regular_file(source: str) -> Path:
+def regular_file(source: str, *, verb: str) -> Path:
     """The path of a regular file; whatever could be a live source is refused.
+
+    Args:
+        source: what the user named.
+        verb: the verb that takes it, for the error.
 
     Raises:
         CameraError: `E_NOT_A_FILE` for an address, standard input, a device, a pipe, a socket or
@@ -232,7 +259,9 @@ def _regular_file(source: str) -> Path:
     """
     if "://" in source or source == "-":
         # An address may hold a password, so it is not repeated.
-        raise _no_regular_file("IN", "an address or standard input")
+        raise _no_regular_file(
+            "IN" if verb == "redact" else "FILE", "an address or standard input", verb
+        )
     path = Path(source)
     try:
         mode = path.stat().st_mode
@@ -248,20 +277,21 @@ def _regular_file(source: str) -> Path:
             stat.S_IFIFO: "a pipe",
             stat.S_IFSOCK: "a socket",
         }
-        raise _no_regular_file(source, kinds.get(stat.S_IFMT(mode), "something else"))
+        raise _no_regular_file(source, kinds.get(stat.S_IFMT(mode), "something else"), verb)
     return path
 
 
-def _no_regular_file(source: str, kind: str) -> CameraError:
+def _no_regular_file(source: str, kind: str, verb: str) -> CameraError:
     return CameraError(
-        f"{source}: {kind}; redact takes one regular file, a recording or a picture, and never a "
+        f"{source}: {kind}; {verb} takes regular files, recordings or pictures, and never a "
         "live source",
         code="E_NOT_A_FILE",
     )
 
 
-def _is_picture(path: Path) -> bool:
-    from edge.adapters.video import PICTURE_SUFFIXES
+def is_picture(path: Path) -> bool:
+    """Whether the name is that of a picture, not of a video."""
+    from edge.adapters.cameras.recordings import PICTURE_SUFFIXES
 
     return path.suffix.lower() in PICTURE_SUFFIXES
 
@@ -272,9 +302,9 @@ def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
     Raises:
         UsageError: it is not.
     """
-    from edge.adapters.video_writer import VIDEO_FORMATS
+    from edge.adapters.cameras.video_writer import VIDEO_FORMATS
 
-    wanted = PICTURE_FORMATS if _is_picture(recording) else frozenset(VIDEO_FORMATS)
+    wanted = PICTURE_FORMATS if is_picture(recording) else frozenset(VIDEO_FORMATS)
     if out.suffix.lower() not in wanted:
         raise UsageError(f"OUT: {out}: end the name in {', '.join(sorted(wanted))}")
     if not out.parent.is_dir():

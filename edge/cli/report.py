@@ -16,11 +16,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge.adapters.system import product_version
+from edge.adapters.host.system import product_version
 from edge.domain.accuracy import (
     BINS,
     PlateOutcome,
-    ReadOutcome,
+    ScoredRead,
     by_width,
     calibration_error,
     kept_at,
@@ -31,8 +31,8 @@ from edge.domain.intervals import Interval
 from edge.errors import ConfigError, OutboxError
 
 if TYPE_CHECKING:
-    from edge.adapters.onnx.eyes import Eyes
-    from edge.adapters.weights import Weights
+    from edge.adapters.models.loading import PlateModels
+    from edge.adapters.models.weights import Weights
 
 THRESHOLDS = (
     0.0,
@@ -68,7 +68,7 @@ class Measured:
     threads: int
 
     @classmethod
-    def now(cls, eyes: Eyes, labels: Path, provider: str, threads: int) -> Measured:
+    def now(cls, eyes: PlateModels, labels: Path, provider: str, threads: int) -> Measured:
         """These eyes and labels at this moment."""
         return cls(
             moment=datetime.now(timezone.utc).replace(microsecond=0),
@@ -215,7 +215,7 @@ def images_page(
     )
 
 
-def clips_page(result: dict[str, Any], reads: Sequence[ReadOutcome], measured: Measured) -> str:
+def clips_page(result: dict[str, Any], reads: Sequence[ScoredRead], measured: Measured) -> str:
     """The page on labelled recordings, where a vehicle is read over many frames."""
     vehicles = result["vehicles"]
     share_rows = [
@@ -259,7 +259,7 @@ def clips_page(result: dict[str, Any], reads: Sequence[ReadOutcome], measured: M
     )
 
 
-def _sureness(reads: Sequence[ReadOutcome], what: str) -> list[tuple[str, str]]:
+def _sureness(reads: Sequence[ScoredRead], what: str) -> list[tuple[str, str]]:
     """Accuracy over threshold and the reliability diagram."""
     if not reads:
         return [
@@ -517,7 +517,7 @@ class _Plot:
         return _LEFT + point[0] * across, _TOP + (1 - point[1]) * down
 
 
-def _threshold_plot(reads: Sequence[ReadOutcome]) -> str:
+def _threshold_plot(reads: Sequence[ScoredRead]) -> str:
     """Over -log10(1 - threshold), so that 0.9 and 0.99 stand apart."""
 
     def x(threshold: float) -> float:
@@ -538,7 +538,7 @@ def _threshold_plot(reads: Sequence[ReadOutcome]) -> str:
     return plot.svg()
 
 
-def _reliability_plot(reads: Sequence[ReadOutcome]) -> str:
+def _reliability_plot(reads: Sequence[ScoredRead]) -> str:
     plot = _Plot(
         "Reliability diagram: share exact over posterior",
         "posterior said",

@@ -18,9 +18,9 @@ import typer
 from edge.errors import ConfigError, EdgeError, OutboxError, UsageError
 
 if TYPE_CHECKING:
-    from edge.policy.site_folder import SiteFolder
-    from edge.runtime.summary import RunSummary
-    from edge.wiring import RunProgress, RunResult, Source
+    from edge.box.summary import RunSummary
+    from edge.box.wiring import RunProgress, RunResult, Source
+    from edge.site.folder import SiteFolder
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,8 @@ def run(
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
-    from edge.policy.site_folder import load_site_folder
-    from edge.wiring import destroy_expired
+    from edge.box.wiring import destroy_expired
+    from edge.site.folder import load_site_folder
 
     moment = moment_of(recorded_at)
     if summary is not None:
@@ -104,7 +104,7 @@ def _until_done(
     read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]], *, realtime: bool, drain_s: float
 ) -> RunResult:
     """Run what `read` gives; after a SIGHUP, run what it gives then."""
-    from edge.wiring import Reload, require_open, run_site
+    from edge.box.wiring import Reload, require_open, run_site
 
     def read_anew() -> None:
         """What may be opened replaces what is in force, and nothing else does."""
@@ -148,7 +148,7 @@ def moment_of(recorded_at: str | None) -> datetime | None:
     Raises:
         UsageError: it is none.
     """
-    from edge.adapters.video import parse_moment
+    from edge.adapters.cameras.recordings import parse_moment
 
     try:
         return None if recorded_at is None else parse_moment(recorded_at, "--recorded-at")
@@ -164,7 +164,7 @@ def sources_of(
     Raises:
         EdgeError: they name no source that may be read.
     """
-    from edge.wiring import Recording, require_recorded, site_sources
+    from edge.box.wiring import Recording, require_recorded, site_sources
 
     cameras = list(folder.site.cameras)
     if camera is not None and camera not in cameras:
@@ -210,7 +210,7 @@ def progress_bars(*, visible: bool) -> Iterator[RunProgress]:
         TimeRemainingColumn,
     )
 
-    from edge.wiring import RunProgress
+    from edge.box.wiring import RunProgress
 
     with Progress(
         TextColumn("{task.description}"),

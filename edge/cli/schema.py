@@ -10,7 +10,7 @@ import typer
 from pydantic import BaseModel
 
 
-class Kind(str, Enum):
+class SchemaName(str, Enum):
     """The documents that have a schema."""
 
     SITE = "site"
@@ -20,7 +20,7 @@ class Kind(str, Enum):
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Which document.", show_default=False)],
+    kind: Annotated[SchemaName, typer.Argument(help="Which document.", show_default=False)],
 ) -> None:
     """Print the JSON Schema of a document (draft 2020-12).
 
@@ -34,19 +34,19 @@ def schema(
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
 
 
-def _model(kind: Kind) -> type[BaseModel]:
-    if kind is Kind.SITE:
-        from edge.policy.site import Site
+def _model(kind: SchemaName) -> type[BaseModel]:
+    if kind is SchemaName.SITE:
+        from edge.site.settings import Site
 
         return Site
-    if kind is Kind.POLICY:
+    if kind is SchemaName.POLICY:
         from edge.policy.model import Policy
 
         return Policy
-    if kind is Kind.HIT:
+    if kind is SchemaName.HIT:
         from edge.privacy.hit import Hit
 
         return Hit
-    from edge.runtime.summary import RunSummary
+    from edge.box.summary import RunSummary
 
     return RunSummary

@@ -18,8 +18,8 @@ def stats(
 
     A count under ten in one epoch was never kept, so each sum is a lower bound.
     """
-    from edge.adapters.statistics import StatisticsFile, totals
-    from edge.policy.site_folder import read_box_folders
+    from edge.adapters.state.statistics import StatisticsFile, totals
+    from edge.site.folder import read_box_folders
 
     epochs = StatisticsFile(read_box_folders(site).state).read()
     sums = totals(epochs)

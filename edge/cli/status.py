@@ -17,7 +17,7 @@ from edge.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edge.adapters.metrics import Listen
+    from edge.adapters.host.metrics import Listen
 
 TIMEOUT_S = 5.0
 LARGEST_BYTES = 1024 * 1024
@@ -78,8 +78,8 @@ def status(
 
 
 def _where(site: Path | None, listen: str | None) -> Listen:
-    from edge.adapters.metrics import Listen
-    from edge.policy.site_folder import load_site_folder
+    from edge.adapters.host.metrics import Listen
+    from edge.site.folder import load_site_folder
 
     if listen is not None or site is None:
         return Listen.parse(listen or DEFAULT)

@@ -45,8 +45,8 @@ def new(
     Its counter is the time, so set the clock of this machine: an order that seems older than the
     last one of its key is refused.
     """
-    from edge.adapters.state_folder import replace_file
-    from edge.adapters.system import SystemClock
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.state_folder import replace_file
     from edge.policy.suspension import new_order
 
     if out.exists():
@@ -65,7 +65,7 @@ def sign(
     as_json: JsonOption = False,
 ) -> None:
     """Add a signature to an order, in its file."""
-    from edge.adapters.state_folder import replace_file
+    from edge.adapters.state.state_folder import replace_file
     from edge.policy.suspension import parse_order
     from edge.privacy.keys import load_signer_key
 
@@ -81,12 +81,12 @@ def install(
     as_json: JsonOption = False,
 ) -> None:
     """Hand an order to the box; one that runs obeys it within 5 seconds."""
-    from edge.adapters.audit_log import open_box_audit
-    from edge.adapters.suspension_store import SuspensionStore
-    from edge.policy.site_folder import load_site_folder
+    from edge.adapters.state.audit_log import open_box_audit
+    from edge.adapters.state.suspension_store import SuspensionStore
     from edge.policy.suspension import suspension_terms
     from edge.privacy.audit import Event
     from edge.privacy.keys import BoxKeys
+    from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
     terms = suspension_terms(folder.policy, folder.site.box)
@@ -105,17 +105,17 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show whether the box is suspended, by whose key, since when and why."""
-    from edge.adapters.suspension_store import SuspensionStore
-    from edge.policy.document import read_document
-    from edge.policy.site import Site
-    from edge.policy.site_folder import SITE_FILE
+    from edge.adapters.state.suspension_store import SuspensionStore
+    from edge.formats.yaml_document import read_document
+    from edge.site.folder import SITE_FILE
+    from edge.site.settings import Site
 
     model = read_document(site / SITE_FILE, Site).model
     _say_state(SuspensionStore(site / model.folders.state).load(), as_json)
 
 
 def _read(order: Path) -> bytes:
-    from edge.adapters.state_folder import read_file
+    from edge.adapters.state.state_folder import read_file
     from edge.policy.suspension import MAX_ORDER_BYTES
 
     data = read_file(order, MAX_ORDER_BYTES)
@@ -136,7 +136,7 @@ def _say_order(order: SuspensionOrder, as_json: bool, what_now: str) -> None:
 
 
 def _say_state(state: SuspensionState, as_json: bool) -> None:
-    from edge.privacy.signing import PublicKey
+    from edge.formats.signing import PublicKey
 
     orders = [
         {

@@ -46,16 +46,16 @@ class PlateOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class ReadOutcome:
+class ScoredRead:
     """One text that was read: what the reader said of it, 0 to 1, and whether it was right."""
 
     posterior: float
     exact: bool
 
 
-def reads_of(outcomes: Iterable[PlateOutcome]) -> list[ReadOutcome]:
+def reads_of(outcomes: Iterable[PlateOutcome]) -> list[ScoredRead]:
     """The texts read on found plates: of a false positive there is no truth to compare with."""
-    return [ReadOutcome(o.posterior, o.exact) for o in outcomes if o.posterior > 0]
+    return [ScoredRead(o.posterior, o.exact) for o in outcomes if o.posterior > 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +143,9 @@ class Bin:
     right: Interval
 
 
-def reliability(reads: Sequence[ReadOutcome], bins: int = BINS) -> tuple[Bin, ...]:
+def reliability(reads: Sequence[ScoredRead], bins: int = BINS) -> tuple[Bin, ...]:
     """The bins that hold a reading; the last includes 1."""
-    groups: dict[int, list[ReadOutcome]] = {}
+    groups: dict[int, list[ScoredRead]] = {}
     for one in reads:
         groups.setdefault(min(int(one.posterior * bins), bins - 1), []).append(one)
     return tuple(
@@ -160,7 +160,7 @@ def reliability(reads: Sequence[ReadOutcome], bins: int = BINS) -> tuple[Bin, ..
     )
 
 
-def calibration_error(reads: Sequence[ReadOutcome], bins: int = BINS) -> float | None:
+def calibration_error(reads: Sequence[ScoredRead], bins: int = BINS) -> float | None:
     """Expected calibration error, 0 to 1: the mean gap between said and right over the bins.
 
     Each bin counts by its number of readings (Naeini et al., Obtaining well calibrated
@@ -184,7 +184,7 @@ class Kept:
     exact: Interval | None
 
 
-def kept_at(reads: Sequence[ReadOutcome], thresholds: Iterable[float]) -> tuple[Kept, ...]:
+def kept_at(reads: Sequence[ScoredRead], thresholds: Iterable[float]) -> tuple[Kept, ...]:
     """What a posterior threshold keeps, and how right it is. Empty without a reading."""
     if not reads:
         return ()

@@ -1,4 +1,4 @@
-"""What the corridor needs from the world. Adapters implement these; tests/fakes.py too."""
+"""What the corridor needs from the world. Adapters implement these; tests/support/fakes.py too."""
 
 from __future__ import annotations
 
@@ -65,9 +65,3 @@ class Clock(Protocol):
     def utc(self) -> datetime:
         """The wall clock, aware, UTC: for validity dates and time stamps only."""
         ...
-
-
-class Randomness(Protocol):
-    """Unpredictable bytes."""
-
-    def bytes(self, count: int) -> bytes: ...

@@ -17,11 +17,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
+from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
 from edge.policy.homework import flaws_on
 from edge.policy.model import Id, Policy, Strict
 from edge.policy.signatures import Digest, PolicySignatures
-from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
-from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
 
 CONTEXT = "edge-anpr/activation/1"
 MAX_BYTES = 1024 * 1024
@@ -57,7 +57,7 @@ class Lease(_Stored):
     signer: Id
 
 
-class Activation(_Stored):
+class ActivationRecord(_Stored):
     """A lease with the signature of a controller's signer."""
 
     schema_: Literal["edge-anpr/activation/1"] = Field(
@@ -83,7 +83,7 @@ class InForce(_Stored):
     """All that is in force on a box: `state/activation.json`."""
 
     schema_: Literal["edge-anpr/in-force/1"] = Field(default="edge-anpr/in-force/1", alias="schema")
-    activation: Activation
+    activation: ActivationRecord
     policy: Policy
     signatures: PolicySignatures
 
@@ -92,14 +92,14 @@ class InForce(_Stored):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
-def read_activation(text: str, file: Path) -> Activation:
+def read_activation(text: str, file: Path) -> ActivationRecord:
     """An activation record from its text; `file` is only named in complaints.
 
     Raises:
         PolicyError: `E_LEASE`: it is no such document.
     """
     try:
-        return Activation.model_validate_json(text)
+        return ActivationRecord.model_validate_json(text)
     except ValidationError:
         raise _damaged(file) from None
 
@@ -124,7 +124,7 @@ def _damaged(file: Path) -> PolicyError:
     )
 
 
-def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activation:
+def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> ActivationRecord:
     """A record that begins now.
 
     Args:
@@ -161,12 +161,12 @@ def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activa
         signer=key.signer,
     )
     signature = sign(CONTEXT, lease.model_dump(mode="json"), key)
-    made = Activation(lease=lease, signature=signature)
+    made = ActivationRecord(lease=lease, signature=signature)
     require_signed(policy, box, made)
     return made
 
 
-def require_signed(policy: Policy, box: str, activation: Activation) -> None:
+def require_signed(policy: Policy, box: str, activation: ActivationRecord) -> None:
     """Refuse a record that is not of this policy, this box and one of its controllers.
 
     Raises:
@@ -191,7 +191,7 @@ def require_signed(policy: Policy, box: str, activation: Activation) -> None:
         raise KeyFileError(f"activation: {error.message}", code="E_SIGNATURE") from None
 
 
-def require_lease(policy: Policy, box: str, activation: Activation, now: datetime) -> None:
+def require_lease(policy: Policy, box: str, activation: ActivationRecord, now: datetime) -> None:
     """Refuse a record that does not hold now.
 
     Raises:

@@ -30,11 +30,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from edge.domain.lists import ListEntry
 from edge.domain.plates import MAX_LENGTH, PlateText
 from edge.errors import ConfigError, KeyFileError
+from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
+from edge.formats.timestamps import UTC_PATTERN, milliseconds, parse_utc, utc_text
 from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT, entry_fault
 from edge.policy.model import Policy
 from edge.privacy.keys import BoxKeys, BoxPublicKeys, KeyId, Name
-from edge.privacy.moments import UTC_PATTERN, milliseconds, parse_utc, utc_text
-from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
 
 SCHEMA: Literal["edge-anpr/list-bundle/1"] = "edge-anpr/list-bundle/1"
 """The bundle's schema, and the context that the issuer's signature is made under."""

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from edge.domain.schedule import Schedule
 from edge.errors import PolicyError
-from edge.policy.document import Location, Tree, path_text
+from edge.formats.yaml_document import Location, Tree, path_text
 from edge.policy.model import (
     RETENTION_CEILING_HOURS,
     Authority,
@@ -72,7 +72,7 @@ NEUTRAL = frozenset(
 )
 
 
-class Direction(Enum):
+class ChangeEffect(Enum):
     """Whether a change lets the box do more, less, or the same."""
 
     WIDENING = "WIDENING"
@@ -84,7 +84,7 @@ class Direction(Enum):
 class Change:
     """One change: `what` is a word such as `hours`, `detail` says from what to what."""
 
-    direction: Direction
+    direction: ChangeEffect
     what: str
     location: Location
     detail: str
@@ -100,9 +100,9 @@ def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
     for location in _differences(_by_name(before), _by_name(after), ()):
         if not any(_is_within(location, known) for known in covered):
             direction = _direction_of_other(location)
-            what = "text" if direction is Direction.NEUTRAL else "other"
+            what = "text" if direction is ChangeEffect.NEUTRAL else "other"
             found.append(Change(direction, what, location, "changed"))
-    order = list(Direction)
+    order = list(ChangeEffect)
     return tuple(sorted(found, key=lambda change: order.index(change.direction)))
 
 
@@ -125,7 +125,7 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
             f"{before.site}, which is in force; give it a higher version",
             code="E_VERSION",
         )
-    widenings = [one for one in changes(before, after) if one.direction is Direction.WIDENING]
+    widenings = [one for one in changes(before, after) if one.direction is ChangeEffect.WIDENING]
     if not widenings:
         if not signers_of(after, signatures, before.approvals.signers):
             raise PolicyError(
@@ -214,17 +214,19 @@ def _known_changes(before: Policy, after: Policy) -> Iterator[Change]:
 def _oversight(before: Policy, after: Policy) -> Iterator[Change]:
     if before.audit != after.audit:
         lost = before.audit.witness is not None
-        direction = Direction.WIDENING if lost else Direction.NEUTRAL
+        direction = ChangeEffect.WIDENING if lost else ChangeEffect.NEUTRAL
         yield Change(direction, "audit", ("audit", "witness"), "another witness, or none")
     if before.approvals != after.approvals:
-        yield Change(Direction.WIDENING, "approvals", ("approvals",), "another say in the matter")
+        yield Change(
+            ChangeEffect.WIDENING, "approvals", ("approvals",), "another say in the matter"
+        )
     for name, holder in before.suspension.keys.items():
         if after.suspension.keys.get(name) != holder:
             at = ("suspension", "keys", name)
-            yield Change(Direction.WIDENING, "suspension", at, "can no longer stop the box")
+            yield Change(ChangeEffect.WIDENING, "suspension", at, "can no longer stop the box")
     for name in after.suspension.keys.keys() - before.suspension.keys.keys():
         at = ("suspension", "keys", name)
-        yield Change(Direction.NARROWING, "suspension", at, "can stop the box as well")
+        yield Change(ChangeEffect.NARROWING, "suspension", at, "can stop the box as well")
 
 
 def _law(before: Policy, after: Policy) -> Iterator[Change]:
@@ -237,7 +239,9 @@ def _law(before: Policy, after: Policy) -> Iterator[Change]:
         RETENTION_CEILING_HOURS[after.legal.regime],
     )
     if before.controller.name != after.controller.name:
-        yield Change(Direction.WIDENING, "controller", ("controller", "name"), "another controller")
+        yield Change(
+            ChangeEffect.WIDENING, "controller", ("controller", "name"), "another controller"
+        )
     for section in ("processors", "joint_controllers"):
         known = {one.name: one for one in getattr(before, section)}
         new = {one.name: one for one in getattr(after, section)}
@@ -245,14 +249,14 @@ def _law(before: Policy, after: Policy) -> Iterator[Change]:
     kept = {risk.risk for risk in after.dpia.risks}
     for index, risk in enumerate(before.dpia.risks):
         if risk.risk not in kept:
-            yield Change(Direction.WIDENING, "dpia", ("dpia", "risks", index), "a risk less")
+            yield Change(ChangeEffect.WIDENING, "dpia", ("dpia", "risks", index), "a risk less")
     if after.dpia.risks != before.dpia.risks and {one.risk for one in before.dpia.risks} <= kept:
-        yield Change(Direction.NEUTRAL, "dpia", ("dpia", "risks"), "measures written anew")
+        yield Change(ChangeEffect.NEUTRAL, "dpia", ("dpia", "risks"), "measures written anew")
     if before.dpia.sha256 == after.dpia.sha256:
         at: Location = ("dpia", "review_date")
         yield from _grows("dpia", at, before.dpia.review_date, after.dpia.review_date)
     elif before.dpia.review_date != after.dpia.review_date:
-        yield Change(Direction.NEUTRAL, "dpia", ("dpia", "review_date"), "of the new DPIA")
+        yield Change(ChangeEffect.NEUTRAL, "dpia", ("dpia", "review_date"), "of the new DPIA")
 
 
 def _times(before: Policy, after: Policy) -> Iterator[Change]:
@@ -267,15 +271,15 @@ def _times(before: Policy, after: Policy) -> Iterator[Change]:
     at: Location = ("evaluation", "next_due")
     due = list(_grows("evaluation", at, before.evaluation.next_due, after.evaluation.next_due))
     for change in due:
-        if change.direction is Direction.WIDENING and evaluated:
-            yield Change(Direction.NEUTRAL, "evaluation", at, "evaluated, and due again")
+        if change.direction is ChangeEffect.WIDENING and evaluated:
+            yield Change(ChangeEffect.NEUTRAL, "evaluation", at, "evaluated, and due again")
         else:
             yield change
 
 
 def _purpose(at: Location, before: Purpose, after: Purpose) -> Iterator[Change]:
     if before.text != after.text:
-        yield Change(Direction.WIDENING, "purpose", (*at, "text"), "worded anew")
+        yield Change(ChangeEffect.WIDENING, "purpose", (*at, "text"), "worded anew")
     yield from _grows(
         "retention", (*at, "retention_hours"), before.retention_hours, after.retention_hours
     )
@@ -285,15 +289,15 @@ def _camera(
     at: Location, before: PolicyCamera, after: PolicyCamera, days: Sequence[date]
 ) -> Iterator[Change]:
     if before.place != after.place:
-        yield Change(Direction.WIDENING, "camera", (*at, "place"), "at another place")
+        yield Change(ChangeEffect.WIDENING, "camera", (*at, "place"), "at another place")
     if before.position != after.position:
-        yield Change(Direction.WIDENING, "camera", (*at, "position"), "at another position")
+        yield Change(ChangeEffect.WIDENING, "camera", (*at, "position"), "at another position")
     yield from _view((*at, "field_of_view"), before.field_of_view, after.field_of_view)
     masks = (*at, "privacy_masks")
     if set(before.privacy_masks) - set(after.privacy_masks):
-        yield Change(Direction.WIDENING, "field-of-view", masks, "a mask less, or another one")
+        yield Change(ChangeEffect.WIDENING, "field-of-view", masks, "a mask less, or another one")
     if set(after.privacy_masks) - set(before.privacy_masks):
-        yield Change(Direction.NARROWING, "field-of-view", masks, "a mask more, or another one")
+        yield Change(ChangeEffect.NARROWING, "field-of-view", masks, "a mask more, or another one")
     yield from _hours((*at, "hours"), before.hours, after.hours, days)
 
 
@@ -315,7 +319,7 @@ def _authority(
 ) -> Iterator[Change]:
     for name in ("name", "keys"):
         if getattr(before, name) != getattr(after, name):
-            yield Change(Direction.WIDENING, "recipient", (*at, name), "another recipient")
+            yield Change(ChangeEffect.WIDENING, "recipient", (*at, name), "another recipient")
     yield from _grows("recipient", (*at, "valid", "until"), before.valid.until, after.valid.until)
     yield from _grows(
         "recipient", (*at, "valid", "from"), before.valid.from_, after.valid.from_, reverse=True
@@ -358,17 +362,17 @@ def _rule(
             yield _widening(what, (*at, name), old, new)
     for name in ("list", "line", "allowed"):
         if getattr(before, name, None) != getattr(after, name, None):
-            yield Change(Direction.WIDENING, "rule", (*at, name), "another one")
+            yield Change(ChangeEffect.WIDENING, "rule", (*at, name), "another one")
     old_level, new_level = REVEALS.index(before.reveal), REVEALS.index(after.reveal)
     if old_level != new_level:
-        direction = Direction.WIDENING if new_level > old_level else Direction.NARROWING
+        direction = ChangeEffect.WIDENING if new_level > old_level else ChangeEffect.NARROWING
         detail = f"{before.reveal} → {after.reveal}"
         yield Change(direction, "reveal", (*at, "reveal"), detail)
     for name in ("min_posterior", "min_margin"):
         old, new = getattr(before, name), getattr(after, name)
         yield from _grows("threshold", (*at, name), old, new, reverse=True)
     if before.human_check != after.human_check:
-        direction = Direction.NARROWING if after.human_check else Direction.WIDENING
+        direction = ChangeEffect.NARROWING if after.human_check else ChangeEffect.WIDENING
         yield Change(direction, "human-check", (*at, "human_check"), str(after.human_check).lower())
     old_cameras = before.cameras or tuple(whole[0].cameras)
     new_cameras = after.cameras or tuple(whole[1].cameras)
@@ -380,16 +384,16 @@ def _rule(
 
 
 def _widening(what: str, at: Location, old: object, new: object) -> Change:
-    return Change(Direction.WIDENING, what, at, f"{old} → {new}")
+    return Change(ChangeEffect.WIDENING, what, at, f"{old} → {new}")
 
 
 def _named(
     what: str, at: Location, before: Mapping[str, object], after: Mapping[str, object]
 ) -> Iterator[Change]:
     for name in sorted(after.keys() - before.keys()):
-        yield Change(Direction.WIDENING, what, (*at, name), "new")
+        yield Change(ChangeEffect.WIDENING, what, (*at, name), "new")
     for name in sorted(before.keys() - after.keys()):
-        yield Change(Direction.NARROWING, what, (*at, name), "gone")
+        yield Change(ChangeEffect.NARROWING, what, (*at, name), "gone")
 
 
 _Size = TypeVar("_Size", int, float, str)
@@ -401,16 +405,16 @@ def _grows(
     """A number or a day that grew: more is wider, or with `reverse` less is."""
     if old != new:
         wider = (new < old) if reverse else (new > old)
-        direction = Direction.WIDENING if wider else Direction.NARROWING
+        direction = ChangeEffect.WIDENING if wider else ChangeEffect.NARROWING
         yield Change(direction, what, at, f"{old} → {new}")
 
 
 def _more(what: str, at: Location, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
     added, removed = sorted(set(new) - set(old)), sorted(set(old) - set(new))
     if added:
-        yield Change(Direction.WIDENING, what, at, f"and {', '.join(added)}")
+        yield Change(ChangeEffect.WIDENING, what, at, f"and {', '.join(added)}")
     if removed:
-        yield Change(Direction.NARROWING, what, at, f"without {', '.join(removed)}")
+        yield Change(ChangeEffect.NARROWING, what, at, f"without {', '.join(removed)}")
 
 
 def _days(before: Policy, after: Policy) -> tuple[date, ...]:
@@ -435,11 +439,11 @@ def _hours(
     less = sum(len(old_day - new_day) for old_day, new_day in zip(old, new, strict=True))
     until = days[-1].isoformat()
     if more:
-        yield Change(Direction.WIDENING, "hours", at, f"{_length(more)} more until {until}")
+        yield Change(ChangeEffect.WIDENING, "hours", at, f"{_length(more)} more until {until}")
     if less:
-        yield Change(Direction.NARROWING, "hours", at, f"{_length(less)} less until {until}")
+        yield Change(ChangeEffect.NARROWING, "hours", at, f"{_length(less)} less until {until}")
     if not more and not less:
-        yield Change(Direction.NEUTRAL, "hours", at, "written another way")
+        yield Change(ChangeEffect.NEUTRAL, "hours", at, "written another way")
 
 
 def _length(minutes: int) -> str:
@@ -498,10 +502,10 @@ def _is_within(location: Location, known: Location) -> bool:
     return location[: len(known)] == known
 
 
-def _direction_of_other(location: Location) -> Direction:
+def _direction_of_other(location: Location) -> ChangeEffect:
     for pattern in NEUTRAL:
         if len(pattern) <= len(location) and all(
             one in {"*", step} for one, step in zip(pattern, location, strict=False)
         ):
-            return Direction.NEUTRAL
-    return Direction.WIDENING
+            return ChangeEffect.NEUTRAL
+    return ChangeEffect.WIDENING

@@ -1,4 +1,4 @@
-"""The gate: whether a camera may be open. Facts go in, a refusal or nothing comes out.
+"""The gate: whether a camera may be open. GateFacts go in, a refusal or nothing comes out.
 
 Asked before anything is opened and again and again while the box runs. A refusal is the error
 that the box would stop with; its code is what the world is told.
@@ -26,7 +26,7 @@ Condition = Callable[[datetime], EdgeError | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class GateFacts:
     """All that the gate looks at.
 
     Attributes:
@@ -52,7 +52,7 @@ class Facts:
     recorded_at: Sequence[datetime] = ()
 
 
-def refusal(facts: Facts, now: datetime) -> EdgeError | None:
+def refusal(facts: GateFacts, now: datetime) -> EdgeError | None:
     """Why no camera may be open now, or None.
 
     Args:
@@ -66,7 +66,7 @@ def refusal(facts: Facts, now: datetime) -> EdgeError | None:
     return None
 
 
-def _require_open(facts: Facts, now: datetime) -> None:
+def _require_open(facts: GateFacts, now: datetime) -> None:
     policy = facts.policy
     if facts.live and (policy.demo or facts.trial_keys):
         what = "demo keys" if policy.demo else "trial keys"
@@ -91,7 +91,7 @@ def _for_recordings(wrong: PolicyError) -> PolicyError:
     return wrong
 
 
-def _require_in_force(facts: Facts, now: datetime) -> None:
+def _require_in_force(facts: GateFacts, now: datetime) -> None:
     in_force = facts.in_force
     if in_force is None:
         raise PolicyError(

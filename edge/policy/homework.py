@@ -14,7 +14,7 @@ from pathlib import Path
 
 from edge.domain.intervals import wilson
 from edge.errors import PolicyError
-from edge.policy.document import Document, Draft, Location, Problem, path_text
+from edge.formats.yaml_document import Document, Draft, Location, Problem, path_text
 from edge.policy.duties import DUTIES, FAULTS, WHY, Duty, Severity, Words
 from edge.policy.model import (
     EVALUATION_DAYS,

@@ -16,8 +16,8 @@ from edge.domain.geometry import Direction, Line, crosses_itself
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
-from edge.policy.document import ID_PATTERN, Location, nearest
-from edge.privacy.signing import PublicKey, PublicKeyText, is_demo_key
+from edge.formats.signing import PublicKey, PublicKeyText, is_demo_key
+from edge.formats.yaml_document import ID_PATTERN, Location, nearest
 
 MIN_POSTERIOR_FLOOR = 0.5
 """No policy can let a rule fire on a read that is more likely wrong than right."""

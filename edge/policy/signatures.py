@@ -13,9 +13,9 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
-from edge.policy.document import read_text
+from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
+from edge.formats.yaml_document import read_text
 from edge.policy.model import ROLES, Id, Policy, Role, Signer, Strict
-from edge.privacy.signing import PublicKey, Signature, SigningKey, sign, verify
 
 CONTEXT = "edge-anpr/policy/2"
 SIGNATURES_FILE = "policy.signatures.json"

@@ -20,10 +20,10 @@ import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.signing import PublicKey, PublicKeyText, Signature, SigningKey, sign, verify
+from edge.formats.timestamps import UTC_PATTERN, milliseconds, parse_utc, utc_text
 from edge.policy.model import Policy
 from edge.privacy.keys import Name
-from edge.privacy.moments import UTC_PATTERN, milliseconds, parse_utc, utc_text
-from edge.privacy.signing import PublicKey, PublicKeyText, Signature, SigningKey, sign, verify
 
 SCHEMA: Literal["edge-anpr/suspension/1"] = "edge-anpr/suspension/1"
 """The order's schema, and the context that its signatures are made under."""

@@ -44,8 +44,8 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from typing_extensions import Self
 
 from edge.errors import AuditError, KeyFileError
-from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
-from edge.privacy.signing import PublicKey, PublicKeyText
+from edge.formats.signing import PublicKey, PublicKeyText
+from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
 
 _ED25519: Final = b"\x01"
 _SIGNATURE_TEXT = 92  # base64 of 4 + 64 bytes
@@ -140,7 +140,7 @@ class ListChanged:
 
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
-class Suspension:
+class SuspensionChanged:
     """An authority shut the cameras, or let them be opened again."""
 
     kind: ClassVar[str] = "suspension"
@@ -175,7 +175,7 @@ Event = (
     | EpochClosed
     | PolicyChanged
     | ListChanged
-    | Suspension
+    | SuspensionChanged
     | Deleted
     | Unsealed
 )
@@ -272,7 +272,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 # --- checkpoints ----------------------------------------------------------------------------
 
 
-class Signer(Protocol):
+class CheckpointSigner(Protocol):
     """Who signs a log's checkpoints."""
 
     @property
@@ -308,7 +308,7 @@ class Checkpoint:
     signature: bytes = field(repr=False)  # key hash and Ed25519 signature, 68 bytes
 
     @classmethod
-    def sign(cls, origin: str, tree: MerkleTree, signer: Signer) -> Self:
+    def sign(cls, origin: str, tree: MerkleTree, signer: CheckpointSigner) -> Self:
         unsigned = cls(origin, tree.size, tree.root, b"")
         signature = note_key_hash(origin, signer.public) + signer.sign(unsigned.text())
         return cls(origin, tree.size, tree.root, signature)
@@ -405,7 +405,9 @@ class Chain:
         self.key: PublicKey | None = None
         self.last: Checkpoint | None = None
 
-    def sign(self, event: Event, at: datetime, signer: Signer) -> tuple[bytes, Checkpoint]:
+    def sign(
+        self, event: Event, at: datetime, signer: CheckpointSigner
+    ) -> tuple[bytes, Checkpoint]:
         """The line that adds this event, and its checkpoint; `take` it once it is on disk."""
         entry = Entry(self.tree.size, at, event).canonical()
         tree = self.tree.copy()

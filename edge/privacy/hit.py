@@ -21,8 +21,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from edge.domain.pseudonym import PlateToken
 from edge.errors import EdgeError, ExitCode
+from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
 from edge.privacy.keys import AuthorityKey, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
-from edge.privacy.moments import UTC_PATTERN, parse_utc, utc_text
 from edge.privacy.sealing import SealContext
 
 MAX_PAYLOAD_BYTES = 1024 * 1024

@@ -23,7 +23,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from edge.errors import KeyFileError
-from edge.privacy.framing import framed
+from edge.formats.framing import framed
 
 SLOT: Final = timedelta(minutes=15)
 KEY_BYTES: Final = 32

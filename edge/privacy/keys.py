@@ -41,8 +41,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from typing_extensions import Self
 
 from edge.errors import KeyFileError
-from edge.privacy.framing import framed
-from edge.privacy.signing import PublicKey, PublicKeyText, SigningKey
+from edge.formats.framing import framed
+from edge.formats.signing import PublicKey, PublicKeyText, SigningKey
 
 RETIRED_KEY_GRACE = timedelta(days=31)
 """A hit may wait on the box for its whole retention, at most 30 days. What comes later than

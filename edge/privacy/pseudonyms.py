@@ -24,7 +24,7 @@ from edge.domain.plates import PlateText
 from edge.domain.pseudonym import TOKEN_BYTES, Candidate, PlateToken
 from edge.domain.reading import Hypothesis
 from edge.errors import EdgeError, ExitCode
-from edge.privacy.framing import framed
+from edge.formats.framing import framed
 
 SECRET_BYTES = 32
 _VERSION = b"v1"

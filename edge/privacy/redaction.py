@@ -171,6 +171,7 @@ def preview_of_regular_file(
     *,
     show_plates: bool,
     others: Sequence[Box] = (),
+    outlines: bool = False,
 ) -> RedactedImage:
     """What each level would release, each vehicle in turn taken as the offender.
 
@@ -178,6 +179,7 @@ def preview_of_regular_file(
     level on a recording that they already hold. Call it for regular files, never for a live
     source. Unless `show_plates`, every plate is covered with a darker solid fill. `others` are
     plates that are protected but never taken as an offender's: those too faint to be sure of.
+    With `outlines` a line is drawn around each plate.
 
     Raises:
         RedactionError: as for `reveal`.
@@ -191,6 +193,9 @@ def preview_of_regular_file(
     if not show_plates:
         for plate in plates:
             _fill(picture, _patch(plate), BLANK_GREY)
+    if outlines:
+        for plate in plates:
+            _outline(picture, plate)
     return RedactedImage(_frozen(picture), _KEY)
 
 
@@ -227,14 +232,7 @@ def aiming_still(
             mean = pixels[y : y + side, x : x + side].mean(axis=(0, 1))
             canvas[top : top + side, left : left + side] = np.rint(mean).astype(np.uint8)
     for plate in plates:
-        corners = (
-            (plate.x1, plate.y1),
-            (plate.x2, plate.y1),
-            (plate.x2, plate.y2),
-            (plate.x1, plate.y2),
-        )
-        for start, end in zip(corners, (*corners[1:], corners[0]), strict=True):
-            _draw(canvas, start, end, OUTLINE_BGR)
+        _outline(canvas, plate)
     for start, end in lines:
         _draw(
             canvas,
@@ -243,6 +241,18 @@ def aiming_still(
             LINE_BGR,
         )
     return RedactedImage(_frozen(canvas), _KEY)
+
+
+def _outline(canvas: Pixels, plate: Box) -> None:
+    """A line around a plate's box."""
+    corners = (
+        (plate.x1, plate.y1),
+        (plate.x2, plate.y1),
+        (plate.x2, plate.y2),
+        (plate.x1, plate.y2),
+    )
+    for start, end in zip(corners, (*corners[1:], corners[0]), strict=True):
+        _draw(canvas, start, end, OUTLINE_BGR)
 
 
 def _draw(

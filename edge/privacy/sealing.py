@@ -31,14 +31,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.reading import Hypothesis
 from edge.errors import EdgeError, ExitCode
-from edge.privacy.framing import framed
+from edge.formats.framing import framed
+from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.keys import (
     AuthorityPrivateKeys,
     AuthorityPublicKeys,
     BoxKeys,
     BoxPublicKeys,
 )
-from edge.privacy.moments import parse_utc, utc_text
 
 SCHEMA: Literal["edge-anpr/evidence/1"] = "edge-anpr/evidence/1"
 

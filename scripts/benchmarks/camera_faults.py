@@ -13,7 +13,7 @@ from pathlib import Path
 from typing_extensions import Self
 
 from scripts.benchmarks.rig import HOST
-from tests.live import RtspServer
+from tests.support.live import RtspServer
 
 CALM_S = (8.0, 40.0)
 """How long the camera is left alone between two troubles, at least and at most."""

@@ -21,19 +21,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from edge import wiring
-from edge.adapters.keyring import Keyring
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
-from edge.adapters.outbox import Outbox
-from edge.adapters.publisher import Publisher
-from edge.adapters.system import SystemClock
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.publisher import Publisher
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.outbox import Outbox
+from edge.box import wiring
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.errors import EdgeError
 from edge.pipeline.evidence import SealedHit
-from edge.policy.site_folder import load_site_folder
-from edge.runtime.evidence_desk import Case, EvidenceDesk
+from edge.site.folder import load_site_folder
 from scripts.benchmarks.rig import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times
-from tests.live import looped
+from tests.support.live import looped
 
 TARGET_S = 0.5
 PAYLOAD_BYTES = 112 * 1024
@@ -44,7 +44,7 @@ MEAN_GAP_S = 0.5
 DELIVERY_S = 900.0
 
 
-class ReplayingDesk(EvidenceDesk):
+class ReplayingDesk(EvidenceWorker):
     """The evidence desk, to which each case it was given is handed in again until there are enough.
 
     Class attributes, as the wiring makes it: `wanted` hits; `handed_in`: when, by hit.
@@ -53,14 +53,14 @@ class ReplayingDesk(EvidenceDesk):
     wanted = 0
     handed_in: dict[str, float] = {}  # noqa: RUF012 - one desk for each process
 
-    def __init__(self, store: Callable[[Case], SealedHit]) -> None:
-        self._seen: list[Case] = []
+    def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
+        self._seen: list[EvidenceCase] = []
         self._first = threading.Event()
         # When each case was handed in; they are stored in this order.
         self._order: list[float] = []
         done = itertools.count()
 
-        def timed(case: Case) -> SealedHit:
+        def timed(case: EvidenceCase) -> SealedHit:
             number = next(done)
             sealed = store(case)
             self.handed_in[sealed.hit_id] = self._order[number]
@@ -70,7 +70,7 @@ class ReplayingDesk(EvidenceDesk):
         self._lock = threading.Lock()
         self._replay = threading.Thread(target=self._again, daemon=True)
 
-    def submit(self, case: Case) -> None:
+    def submit(self, case: EvidenceCase) -> None:
         self._hand_in(case)
         self._seen.append(case)
         self._first.set()
@@ -84,7 +84,7 @@ class ReplayingDesk(EvidenceDesk):
         self._replay.join()
         super().close()
 
-    def _hand_in(self, case: Case) -> None:
+    def _hand_in(self, case: EvidenceCase) -> None:
         with self._lock:  # the queue's order is that of the moments
             self._order.append(time.monotonic())
             super().submit(case)
@@ -114,7 +114,7 @@ def latency(hits: int, program: str) -> dict[str, float]:
 
     ReplayingDesk.wanted = hits
     BrokerLink.publish = timed_publish  # type: ignore[method-assign, assignment]
-    vars(wiring)["EvidenceDesk"] = ReplayingDesk
+    vars(wiring)["EvidenceWorker"] = ReplayingDesk
     with tempfile.TemporaryDirectory(prefix="edge-anpr-bench-") as name:
         folder = Path(name)
         broker = Broker(program, folder)

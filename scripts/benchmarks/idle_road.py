@@ -23,12 +23,12 @@ from av.video.frame import VideoFrame
 from rich.console import Console
 from rich.table import Table
 
-from edge.adapters.decoder import Order
-from edge.adapters.live_camera import LiveCamera
-from edge.adapters.onnx.eyes import Eyes, load_eyes
-from edge.adapters.system import SystemClock
-from edge.adapters.video import open_recordings, open_regular
-from edge.adapters.weights import Manifest
+from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.live_camera import LiveCamera
+from edge.adapters.cameras.recordings import open_recordings, open_regular
+from edge.adapters.host.system import SystemClock
+from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
 from edge.domain.motion import Cells
 from edge.domain.reading import PlateReading
@@ -37,7 +37,7 @@ from edge.pipeline.attention import Attention
 from edge.pipeline.ports import PlateDetector, PlateReader
 from edge.pipeline.watcher import VehicleWatcher, settings_for
 from scripts.benchmarks.rig import CLIPS
-from tests.live import looped
+from tests.support.live import looped
 
 TARGET = 0.15
 EMPTY_OF = CLIPS / "side_by_side.mp4"
@@ -90,7 +90,7 @@ class TimedEyes:
         return readings
 
 
-def analysed(clip: Path, eyes: Eyes, *, every_frame: bool, settled_s: float) -> Spent:
+def analysed(clip: Path, eyes: PlateModels, *, every_frame: bool, settled_s: float) -> Spent:
     """A clip through the corridor's parts, with or without the motion gate.
 
     Raises:
@@ -124,7 +124,7 @@ def analysed(clip: Path, eyes: Eyes, *, every_frame: bool, settled_s: float) -> 
             spent.inference_s += timed.seconds - inference
 
 
-def compared(clip: Path, eyes: Eyes, settled_s: float) -> dict[str, float]:
+def compared(clip: Path, eyes: PlateModels, settled_s: float) -> dict[str, float]:
     """What the gate leaves of the work after decoding, and the floor below it."""
     gated = analysed(clip, eyes, every_frame=False, settled_s=settled_s)
     every = analysed(clip, eyes, every_frame=True, settled_s=settled_s)
@@ -144,7 +144,7 @@ def compared(clip: Path, eyes: Eyes, settled_s: float) -> dict[str, float]:
 # --- decoding -------------------------------------------------------------------------------
 
 
-def live(clip: Path, eyes: Eyes) -> dict[str, float]:
+def live(clip: Path, eyes: PlateModels) -> dict[str, float]:
     """A live camera's whole way, processor milliseconds a frame, here and in its decoder together.
 
     All that is not the codec counts as work after decoding: conversion and the way from process
@@ -194,7 +194,7 @@ def _codec(clip: Path, *, skipping: bool = False, paced: bool = False) -> tuple[
         return time.process_time() - begun, frames
 
 
-def _live_ms(clip: Path, eyes: Eyes, frames: int, *, every_frame: bool) -> float:
+def _live_ms(clip: Path, eyes: PlateModels, frames: int, *, every_frame: bool) -> float:
     """A frame's way through a decoder process, its pipe and the corridor's parts."""
     some_s, some = _live(clip, eyes, min(SETTLED_FRAMES, frames // 3), every_frame=every_frame)
     # Not to the end: there the camera begins anew, and a process that starts costs a second.
@@ -203,13 +203,13 @@ def _live_ms(clip: Path, eyes: Eyes, frames: int, *, every_frame: bool) -> float
     return 1000 * (all_s - some_s) / (most - some) if most > some else 0.0
 
 
-def _live(clip: Path, eyes: Eyes, until: int, *, every_frame: bool) -> tuple[float, int]:
+def _live(clip: Path, eyes: PlateModels, until: int, *, every_frame: bool) -> tuple[float, int]:
     """Processor seconds until so many frames are decoded, and how many were."""
     begun = _all_s()
     camera = LiveCamera(
         "road",
         clip.name,
-        lambda: Order(address=str(clip.resolve())),
+        lambda: DecoderRequest(address=str(clip.resolve())),
         clock=SystemClock(),
         jitter=lambda: 0.0,
     )
@@ -313,7 +313,7 @@ def measure(clip: Path | None, seconds: float, folder: Path) -> dict[str, dict[s
     Raises:
         EdgeError: the clip cannot be read.
     """
-    eyes = load_eyes(Manifest.load())
+    eyes = load_plate_models(Manifest.load())
     if clip is not None:
         settled_s = min(SETTLED_S, _length_s(clip) / 3)
         _say("analysing")

@@ -30,10 +30,10 @@ from edge.privacy.keys import (
     new_box_keys,
     new_signer_key,
 )
-from tests.live import NEEDS_RTSP, RtspServer, film, has_rtsp_server
-from tests.product import CLIPS, command, environment, verb
-from tests.sites import AUTHORITY, BOX, CAMERA, SITE, MadeSite, make_real, make_site
-from tests.sites import site as site_yaml
+from tests.support.live import NEEDS_RTSP, RtspServer, film, has_rtsp_server
+from tests.support.product import CLIPS, command, environment, verb
+from tests.support.sites import AUTHORITY, BOX, CAMERA, SITE, MadeSite, make_real, make_site
+from tests.support.sites import site as site_yaml
 
 START_TARGET_S = 3.0
 BACK_TARGET_S = 2.0
@@ -46,17 +46,17 @@ ANALYSED = "the first frame is analysed"
 LOST = "E_CAMERA_"
 BACK = "gives frames again"
 
-IMPORTS = "import edge.cli, edge.wiring"
+IMPORTS = "import edge.cli, edge.box.wiring"
 """What a box imports before it does anything."""
 MODELS = """
 import time
-from edge.adapters.onnx.eyes import load_eyes
-from edge.adapters.weights import Manifest
+from edge.adapters.models.loading import load_plate_models
+from edge.adapters.models.weights import Manifest
 begun = time.monotonic()
-load_eyes(Manifest.load())
+load_plate_models(Manifest.load())
 print(time.monotonic() - begun)
 """
-DECODER = "import edge.adapters.decoder"
+DECODER = "import edge.adapters.cameras.decoder"
 
 
 class BoxError(Exception):

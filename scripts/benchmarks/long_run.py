@@ -34,8 +34,8 @@ from scripts.benchmarks.rig import (
     soak_site,
     times,
 )
-from tests.brokers import free_port
-from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.support.brokers import free_port
+from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 
 RECORDED_AT = "2026-03-10T08:25:00+01:00"
 PACE = 8

@@ -17,11 +17,10 @@ from pathlib import Path
 
 import av
 
-from edge.adapters.mqtt import BrokerOptions
-from edge.adapters.system import SystemClock
+from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.host.system import SystemClock
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
-from edge.policy.site_folder import load_site_folder
 from edge.privacy.keys import (
     AuthorityPrivateKeys,
     BoxPublicKeys,
@@ -30,8 +29,9 @@ from edge.privacy.keys import (
     new_box_keys,
     new_signer_key,
 )
-from tests.sites import AUTHORITY, BOX, SITE, list_csv, make_real, make_site, site
-from tests.sites import CAMERA as LIVE_CAMERA
+from edge.site.folder import load_site_folder
+from tests.support.sites import AUTHORITY, BOX, SITE, list_csv, make_real, make_site, site
+from tests.support.sites import CAMERA as LIVE_CAMERA
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"

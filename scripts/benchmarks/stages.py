@@ -13,12 +13,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from edge.box.summary import RunSummary
+from edge.box.wiring import Recording, run_site
 from edge.cli.run import progress_bars
 from edge.errors import EdgeError, PublishError
-from edge.policy.site_folder import SiteFolder, load_site_folder
 from edge.privacy.keys import new_authority_keys, new_box_keys
-from edge.runtime.summary import RunSummary
-from edge.wiring import Recording, run_site
+from edge.site.folder import SiteFolder, load_site_folder
 from scripts.benchmarks.rig import CLIPS, REPOSITORY
 
 FLOOR = ("decode", "detect", "read")

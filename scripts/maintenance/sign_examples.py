@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.errors import EdgeError
+from edge.formats.signing import SigningKey
 from edge.policy.signatures import (
     SIGNATURES_FILE,
     PolicySignatures,
     add_signature,
     require_quorum,
 )
-from edge.policy.site_folder import POLICY_FILE, read_policy
-from edge.privacy.signing import SigningKey
+from edge.site.folder import POLICY_FILE, read_policy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector
-from edge.adapters.weights import Contract, Manifest
+from edge.adapters.models.detector import WEAK, OnnxPlateDetector
+from edge.adapters.models.weights import Contract, Manifest
 from scripts.training.arithmetic import Compute, forced
 from scripts.training.command_line import tell
 from scripts.training.detector_net import (

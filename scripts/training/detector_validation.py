@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector
+from edge.adapters.models.detector import WEAK, OnnxPlateDetector
 from edge.domain.imaging import Box, Detection
 from scripts.training.detector_net import PlateDetectorNet, export_detector
 from scripts.training.photos import Photo, views

@@ -185,8 +185,8 @@ def mended(
 
 def tiled(detector: PlateDetector, pixels: Pixels) -> list[Detection]:
     """What a detector finds in a photograph and, looking closer, in its overlapping quarters."""
-    from edge.adapters.second_look import SecondLook  # noqa: PLC0415
-    from edge.policy.site import Tiles  # noqa: PLC0415
+    from edge.adapters.models.second_look import SecondLook  # noqa: PLC0415
+    from edge.site.settings import Tiles  # noqa: PLC0415
 
     look = SecondLook(detector, Tiles(mode="tiles", columns=2, rows=2, overlap=0.25))
     return list(look.detect(pixels))

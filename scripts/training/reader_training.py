@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import yaml
 
-from edge.adapters.onnx.eyes import load_eyes
-from edge.adapters.weights import Manifest
+from edge.adapters.models.loading import load_plate_models
+from edge.adapters.models.weights import Manifest
 from scripts.training.arithmetic import Compute, forced
 from scripts.training.command_line import tell
 from scripts.training.countries import REGIONS
@@ -34,7 +34,7 @@ def train_as_given(given: argparse.Namespace) -> int:
     """
     real: list[RealPlate] = []
     if given.plates:
-        models = load_eyes(Manifest.load(), given.teacher_detector, given.teacher_reader)
+        models = load_plate_models(Manifest.load(), given.teacher_detector, given.teacher_reader)
         for each in given.plates:
             cache = given.work / "cache"
             real += real_plates(each, models.detector, models.reader, cache, tell)

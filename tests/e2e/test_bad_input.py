@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from edge.errors import ExitCode
-from tests.product import Finished, product
-from tests.sites import (
+from tests.support.product import Finished, product
+from tests.support.sites import (
     CAMERA,
     MadeSite,
     hotlist_rule,

@@ -19,16 +19,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.audit_log import read_log
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.evidence_pack import read_zip
-from edge.policy.site_folder import load_site_folder
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.state.audit_log import read_log
+from edge.adapters.state.evidence_pack import read_zip
 from edge.privacy.audit import Started, parse_checkpoints, told, verify_log
 from edge.privacy.keys import signing_keys
-from tests.canary import Leak, needles, sweep_bytes, sweep_tree
-from tests.product import CLIPS, REPOSITORY, Finished, product, start
-from tests.sites import MadeSite, hotlist_rule, make_site, policy
-from tests.wiretap import Overheard, Wiretap
+from edge.site.folder import load_site_folder
+from tests.support.canary import Leak, needles, sweep_bytes, sweep_tree
+from tests.support.product import CLIPS, REPOSITORY, Finished, product, start
+from tests.support.sites import MadeSite, hotlist_rule, make_site, policy
+from tests.support.wiretap import Overheard, Wiretap
 
 # Notes each file that the process opens for writing, also those that are gone at the end.
 AUDIT = """\

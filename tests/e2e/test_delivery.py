@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.errors import ExitCode
-from tests.product import CLIPS, Finished, product, start
-from tests.sites import MadeSite, make_site, outbox_of, set_port
-from tests.wiretap import Wiretap
+from tests.support.product import CLIPS, Finished, product, start
+from tests.support.sites import MadeSite, make_site, outbox_of, set_port
+from tests.support.wiretap import Wiretap
 
 CLIP = "street_day.mp4"
 KILLS = 6

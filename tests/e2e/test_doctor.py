@@ -8,10 +8,10 @@ from typing import Any
 import cv2
 import pytest
 
-from edge.adapters.embedded_broker import EmbeddedBroker
-from tests.product import CLIPS, product
-from tests.shared_material import needs_shared
-from tests.sites import make_site, policy
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from tests.support.product import CLIPS, product
+from tests.support.shared_material import needs_shared
+from tests.support.sites import make_site, policy
 
 pytestmark = needs_shared
 

@@ -22,16 +22,26 @@ from uuid import uuid4
 import pytest
 from typing_extensions import Self
 
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.outbox import OutboxFull
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.state.outbox import OutboxFull
 from edge.errors import ExitCode
-from tests.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
-from tests.canary import Leak, needles, sweep_tree
-from tests.network import Line
-from tests.product import CLIPS, command, environment, figures_of, product, start
-from tests.sites import BOX, CAMERA, SITE, MadeSite, make_site, outbox_of, policy, set_port, site
-from tests.unit.source_tree import ROOT
-from tests.wiretap import Wiretap
+from tests.support.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
+from tests.support.canary import Leak, needles, sweep_tree
+from tests.support.network import Line
+from tests.support.product import CLIPS, command, environment, figures_of, product, start
+from tests.support.sites import (
+    BOX,
+    CAMERA,
+    SITE,
+    MadeSite,
+    make_site,
+    outbox_of,
+    policy,
+    set_port,
+    site,
+)
+from tests.support.source_tree import ROOT
+from tests.support.wiretap import Wiretap
 
 CLIP, SHORT = "street_day.mp4", "empty_road.mp4"
 NOBODY = 1  # a port on which nothing listens

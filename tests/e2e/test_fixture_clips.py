@@ -10,7 +10,7 @@ from typing import Any
 import av
 import pytest
 
-from tests.product import CLIPS, product
+from tests.support.product import CLIPS, product
 
 FILMS = sorted(CLIPS.glob("*.mp4"))
 MAX_BYTES = 2_000_000

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.product import Finished, product
-from tests.shared_material import SHARED, needs_shared
+from tests.support.product import Finished, product
+from tests.support.shared_material import SHARED, needs_shared
 
 pytestmark = needs_shared
 

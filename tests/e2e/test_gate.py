@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 import yaml
 
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.policy_state import CLOCK
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.state.policy_state import CLOCK
 from edge.errors import ExitCode
+from edge.formats.signing import SigningKey
+from edge.formats.timestamps import utc_text
 from edge.privacy.keys import new_signer_key
-from edge.privacy.moments import utc_text
-from edge.privacy.signing import SigningKey
-from tests.product import CLIPS, Finished, product, start, verb
-from tests.sites import MadeSite, make_real, make_site, set_port, sign_site, write_yaml
-from tests.wiretap import Wiretap
+from tests.support.product import CLIPS, Finished, product, start, verb
+from tests.support.sites import MadeSite, make_real, make_site, set_port, sign_site, write_yaml
+from tests.support.wiretap import Wiretap
 
 CLIP = CLIPS / "street_day.mp4"
 NOW = datetime.now(timezone.utc)

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 import yaml
 
-from edge.adapters.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.errors import ExitCode
 from edge.privacy.keys import (
     load_signer_key,
@@ -26,11 +26,11 @@ from edge.privacy.keys import (
     new_box_keys,
     new_signer_key,
 )
-from tests.brokers import HOST, free_port, wait_until
-from tests.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
-from tests.preloaded import COMPILER, NEEDS_COMPILER, compiled
-from tests.product import CLIPS, Finished, figures_of, product, start, verb
-from tests.sites import (
+from tests.support.brokers import HOST, free_port, wait_until
+from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.support.product import CLIPS, Finished, figures_of, product, start, verb
+from tests.support.sites import (
     AUTHORITY,
     BOX,
     CAMERA,
@@ -43,7 +43,7 @@ from tests.sites import (
     site,
     write_yaml,
 )
-from tests.wiretap import Wiretap
+from tests.support.wiretap import Wiretap
 
 CLIP = "street_day.mp4"
 BEFORE, AFTER = "twin_a.mp4", "rain.mp4"

@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 import yaml
 
-from edge.adapters.policy_state import PolicyState
+from edge.adapters.state.policy_state import PolicyState
+from edge.formats.signing import SigningKey
 from edge.policy.activation import InForce, activate
 from edge.policy.notice.words import LANGUAGES, Words
 from edge.policy.signatures import read_signatures
-from edge.policy.site_folder import read_policy
-from edge.privacy.signing import SigningKey
-from tests.browser import CHROMIUM, Browser, browser
-from tests.canary import needles, sweep_tree
-from tests.product import REPOSITORY, product
-from tests.sites import BOX, MadeSite, hotlist_rule, list_csv, make_site, policy, sign_site
+from edge.site.folder import read_policy
+from tests.support.browser import CHROMIUM, Browser, browser
+from tests.support.canary import needles, sweep_tree
+from tests.support.product import REPOSITORY, product
+from tests.support.sites import BOX, MadeSite, hotlist_rule, list_csv, make_site, policy, sign_site
 
 CONFIG = REPOSITORY / "config"
 EXAMPLES = sorted(file.parent.name for file in CONFIG.glob("*/policy.yaml"))

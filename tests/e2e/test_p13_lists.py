@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.audit_log import read_log
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
 from edge.privacy.audit import ListChanged
-from tests.canary import needles, sweep_bytes, sweep_tree
-from tests.product import CLIPS, Finished, product, verb
-from tests.real_site import RealSite, make_real_site
-from tests.sites import BOX, SITE, list_csv, make_site
+from tests.support.canary import needles, sweep_bytes, sweep_tree
+from tests.support.product import CLIPS, Finished, product, verb
+from tests.support.real_site import RealSite, make_real_site
+from tests.support.sites import BOX, SITE, list_csv, make_site
 
 CLIP = "street_day.mp4"
 TOPIC = BoxTopics(SITE, BOX, frozenset(), frozenset({"stolen"})).bundle("stolen")

@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 
-from edge.adapters.audit_log import read_log
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
-from edge.adapters.suspension_store import FILE_NAME
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.audit_log import read_log
+from edge.adapters.state.suspension_store import FILE_NAME
 from edge.errors import ExitCode
+from edge.formats.signing import SigningKey
 from edge.policy.suspension import Action, new_order
-from edge.privacy.audit import Suspension
-from edge.privacy.signing import SigningKey
-from tests.brokers import wait_until
-from tests.product import CLIPS, product, start, verb
-from tests.sites import BOX, CAMERA, SITE, MadeSite, make_site
-from tests.wiretap import Wiretap
+from edge.privacy.audit import SuspensionChanged
+from tests.support.brokers import wait_until
+from tests.support.product import CLIPS, product, start, verb
+from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site
+from tests.support.wiretap import Wiretap
 
 PROMISE_S = 5.0
 """What is promised, on a box that does nothing else."""
@@ -157,7 +157,7 @@ def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
         assert availability(wiretap)[-1]["reason"] == "E_SUSPENDED"
 
     events = [entry.event for entry in read_log(made.state).entries]
-    assert [each.action for each in events if isinstance(each, Suspension)] == ["suspended"]
+    assert [each.action for each in events if isinstance(each, SuspensionChanged)] == ["suspended"]
 
     # No option, no restart and no other policy version lifts it.
     again = product(*arguments(made, footage))
@@ -226,7 +226,7 @@ def test_p17_a_suspended_box_opens_no_camera(tmp_path: Path) -> None:
     file.write_bytes(order("suspend", VTC))
     assert verb("suspend", "install", file, "--site", made.folder).status == 0
     event = read_log(made.state).entries[-1].event
-    assert isinstance(event, Suspension)
+    assert isinstance(event, SuspensionChanged)
     assert (event.action, event.key_id) == ("suspended", VTC.public.key_id)
     never_opened = tmp_path / "clip.mp4"
     never_opened.write_bytes(b"never opened")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.audit_log import read_log
+from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
-from tests.product import CLIPS, Finished, product, start
-from tests.sites import MadeSite, make_site, site, write_yaml
+from tests.support.product import CLIPS, Finished, product, start
+from tests.support.sites import MadeSite, make_site, site, write_yaml
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.adapters.video import open_recordings
+from edge.adapters.cameras.recordings import open_recordings
 from edge.domain.imaging import Box, Pixels
 from edge.domain.reveal import RevealLevel
 from edge.privacy.redaction import MASK_GREY, preview_of_regular_file
-from tests.product import CLIPS
+from tests.support.product import CLIPS
 
 STEP = 5  # frames; a plate moves by less than its own width in that time
 LEGIBLE_PX = 30

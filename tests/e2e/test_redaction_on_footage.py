@@ -18,17 +18,17 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.adapters.jpeg import encode_jpeg
-from edge.adapters.onnx.eyes import Eyes, load_eyes
-from edge.adapters.weights import Manifest
+from edge.adapters.cameras.jpeg import encode_jpeg
+from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Pixels, PlatePatch, without_duplicates
 from edge.domain.pseudonym import Candidate, PlateToken
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.vehicles import KeyFrame
 from edge.privacy.redaction import preview_of_regular_file, reveal
-from tests.product import product
-from tests.shared_material import SHARED, needs_shared
+from tests.support.product import product
+from tests.support.shared_material import SHARED, needs_shared
 
 pytestmark = needs_shared
 
@@ -38,8 +38,8 @@ REVEALING = [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS]
 
 
 @cache
-def eyes() -> Eyes:
-    return load_eyes(Manifest.load())
+def eyes() -> PlateModels:
+    return load_plate_models(Manifest.load())
 
 
 @cache

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import NEEDS_RTSP, has_rtsp_server
-from tests.product import CLIPS, environment
+from tests.support.live import NEEDS_RTSP, has_rtsp_server
+from tests.support.product import CLIPS, environment
 
 
 def test_the_benchmark_tells_shares_of_one_run() -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from edge.adapters.embedded_broker import EmbeddedBroker
-from tests.brokers import free_port, wait_until
-from tests.product import CLIPS, command, environment
-from tests.shared_material import needs_shared
-from tests.sites import MadeSite, make_site, site, write_yaml
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from tests.support.brokers import free_port, wait_until
+from tests.support.product import CLIPS, command, environment
+from tests.support.shared_material import needs_shared
+from tests.support.sites import MadeSite, make_site, site, write_yaml
 
 pytestmark = needs_shared
 

@@ -18,23 +18,23 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters import outbox
-from edge.adapters.keyring import Keyring
-from edge.adapters.list_store import COUNTERS_NAME
-from edge.adapters.outbox import Outbox
-from edge.adapters.policy_state import ACTIVATION, CLOCK, PolicyState, SteadyClock
-from edge.adapters.state_version import KNOWN, require_known
-from edge.adapters.statistics import FILE_NAME as STATISTICS
-from edge.adapters.statistics import EpochStatistics, StatisticsFile
-from edge.adapters.suspension_store import FILE_NAME as SUSPENSION
-from edge.adapters.suspension_store import SuspensionStore
-from edge.adapters.system import SystemClock
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state import outbox
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.list_store import COUNTERS_NAME
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.policy_state import ACTIVATION, CLOCK, PolicyState, SteadyClock
+from edge.adapters.state.state_version import KNOWN, require_known
+from edge.adapters.state.statistics import FILE_NAME as STATISTICS
+from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
+from edge.adapters.state.suspension_store import FILE_NAME as SUSPENSION
+from edge.adapters.state.suspension_store import SuspensionStore
 from edge.errors import EdgeError, ExitCode
 from edge.policy.suspension import SuspensionState
 from edge.privacy.keys import load_signer_key, new_signer_key
-from tests.old_state import VERSION_1
-from tests.product import REPOSITORY, product, verb
-from tests.sites import MadeSite, make_real, make_site, outbox_of
+from tests.support.old_state import VERSION_1
+from tests.support.product import REPOSITORY, product, verb
+from tests.support.sites import MadeSite, make_real, make_site, outbox_of
 
 FILES = (ACTIVATION, CLOCK, COUNTERS_NAME, STATISTICS, SUSPENSION, "policies/1.json")
 HITS = 150
@@ -158,9 +158,9 @@ def test_a_clock_without_a_schema_is_an_older_one_and_the_older_program_reads_ou
 UPGRADE = """
 import sys
 from pathlib import Path
-from edge.adapters.keyring import Keyring
-from edge.adapters.outbox import Outbox
-from edge.adapters.system import SystemClock
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.host.system import SystemClock
 folder = Path(sys.argv[1])
 make_key = Keyring.key
 def key(*arguments):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.embedded_broker import EmbeddedBroker
-from tests.brokers import MOSQUITTO, Broker, Mosquitto
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from tests.support.brokers import MOSQUITTO, Broker, Mosquitto
 
 needs_mosquitto = pytest.mark.skipif(
     MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)"

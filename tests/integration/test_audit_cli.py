@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.audit_log import FILE_NAME, open_box_audit, read_log
-from edge.adapters.keyring import FILE_NAME as KEYRING
-from edge.adapters.keyring import Keyring
-from edge.adapters.outbox import Outbox
-from edge.adapters.statistics import EpochStatistics, StatisticsFile
+from edge.adapters.state.audit_log import FILE_NAME, open_box_audit, read_log
+from edge.adapters.state.keyring import FILE_NAME as KEYRING
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.authority.store import HitStore
 from edge.errors import ExitCode
-from edge.policy.site_folder import load_site_folder, read_box_folders
 from edge.privacy.audit import (
     Deleted,
     EpochClosed,
@@ -27,10 +26,11 @@ from edge.privacy.audit import (
     parse_checkpoints,
 )
 from edge.privacy.keys import BoxKeys, signing_keys
-from tests.fakes import SetClock
-from tests.parties import evidence, make_parties
-from tests.product import Finished, product
-from tests.sites import MadeSite, make_site, outbox_of
+from edge.site.folder import load_site_folder, read_box_folders
+from tests.support.fakes import SetClock
+from tests.support.parties import evidence, make_parties
+from tests.support.product import Finished, product
+from tests.support.sites import MadeSite, make_site, outbox_of
 
 NOW = datetime.now(timezone.utc)
 

@@ -17,8 +17,15 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.audit_log import CHECKPOINT_NAME, FILE_NAME, AuditTrail, read_log, read_witness
+from edge.adapters.state.audit_log import (
+    CHECKPOINT_NAME,
+    FILE_NAME,
+    AuditTrail,
+    read_log,
+    read_witness,
+)
 from edge.errors import AuditError, ExitCode
+from edge.formats.signing import SigningKey
 from edge.privacy.audit import (
     Checkpoint,
     EpochClosed,
@@ -28,8 +35,7 @@ from edge.privacy.audit import (
     box_log,
     parse_checkpoints,
 )
-from edge.privacy.signing import SigningKey
-from tests.product import REPOSITORY
+from tests.support.product import REPOSITORY
 
 LOG = box_log("school-street", "box-1")
 BOX = SigningKey.demo_of("box")

@@ -21,8 +21,8 @@ from edge.errors import ExitCode, OutboxError
 from edge.privacy.hit import Hit, HitError
 from edge.privacy.keys import RETIRED_KEY_GRACE
 from edge.privacy.sealing import Picture, SealError
-from tests.parties import MORNING, PLATE, Parties, evidence, make_parties
-from tests.product import REPOSITORY, environment
+from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
+from tests.support.product import REPOSITORY, environment
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=timezone.utc)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.mqtt import BrokerLink, BrokerOptions, TlsFiles
-from edge.adapters.publisher import Discovery
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions, TlsFiles
+from edge.adapters.broker.publisher import Discovery
+from edge.adapters.broker.topics import BoxTopics
 from edge.errors import PublishError
-from tests.brokers import HOST, Mosquitto, TestAuthority
 from tests.integration.conftest import needs_mosquitto
 from tests.integration.test_publisher import Box
-from tests.unit.source_tree import ROOT
+from tests.support.brokers import HOST, Mosquitto, TestAuthority
+from tests.support.source_tree import ROOT
 
 CONFIGURATION = ROOT / "config" / "deploy" / "mosquitto"
 TOPICS = BoxTopics("school-street", "box-1", frozenset({"cam-1"}), frozenset({"permits"}))

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.outbox import OutboxFull
-from tests.brokers import Mosquitto, StoringAuthority, wait_until
+from edge.adapters.state.outbox import OutboxFull
 from tests.integration.conftest import needs_mosquitto
 from tests.integration.test_publisher import Box, authority_of
-from tests.network import NEEDS_NAMESPACES, Line, Town, has_namespaces
+from tests.support.brokers import Mosquitto, StoringAuthority, wait_until
+from tests.support.network import NEEDS_NAMESPACES, Line, Town, has_namespaces
 
 pytestmark = needs_mosquitto
 needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason=NEEDS_NAMESPACES)

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters import camera_order, decoder
-from edge.adapters.camera_order import order_of
-from edge.adapters.decoder import SourceError
-from edge.adapters.live_camera import CameraState
+from edge.adapters.cameras import decoder
+from edge.adapters.cameras import decoder_request as camera_order
+from edge.adapters.cameras.decoder import SourceError
+from edge.adapters.cameras.decoder_request import request_for
+from edge.adapters.cameras.live_camera import CameraState
 from edge.errors import ConfigError
-from edge.policy.site import HttpCamera, RtspCamera
-from tests.brokers import HOST, Certificate, TestAuthority, tcp_server
-from tests.live import (
+from edge.site.settings import HttpCamera, RtspCamera
+from tests.support.brokers import HOST, Certificate, TestAuthority, tcp_server
+from tests.support.live import (
     NEEDS_RTSP,
     JpegServer,
     RtspServer,
@@ -192,7 +193,7 @@ def test_a_file_of_authorities_that_is_none_is_said_at_once(
     if content is not None:
         file.write_text(content)
     with pytest.raises(ConfigError, match=r"camera-ca\.pem: .*; correct tls_ca"):
-        order_of(settings("rtsps", 322), None, file)
+        request_for(settings("rtsps", 322), None, file)
 
 
 @pytest.mark.parametrize("kind", ["https", "rtsps"])
@@ -201,13 +202,13 @@ def test_a_system_without_authorities_verifies_nothing_and_says_so(
 ) -> None:
     monkeypatch.setattr(camera_order, "SYSTEM_AUTHORITIES", (tmp_path / "none",))
     with pytest.raises(ConfigError, match="ca-certificates"):
-        order_of(settings(kind, 322))
+        request_for(settings(kind, 322))
 
 
 def test_a_library_that_may_not_look_at_names_opens_nothing(
     monkeypatch: pytest.MonkeyPatch, authority: TestAuthority
 ) -> None:
     monkeypatch.setattr(decoder, "_BUILD", "--enable-openssl")
-    order = order_of(settings("https", 443), None, authority.path)
+    order = request_for(settings("https", 443), None, authority.path)
     with ExitStack() as cleanup, pytest.raises(SourceError, match="no-verification"):
         decoder._opened(order, cleanup)

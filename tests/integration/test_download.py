@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.download import discard, fetch
+from edge.adapters.models.download import discard, fetch
 from edge.errors import ModelError, OutboxError
-from tests.webserver import Served, web_server
+from tests.support.webserver import Served, web_server
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 FILE = "/det.onnx"

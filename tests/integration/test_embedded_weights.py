@@ -10,11 +10,11 @@ import av
 import numpy as np
 import pytest
 
-from edge.adapters.onnx.detector import OnnxPlateDetector
-from edge.adapters.onnx.eyes import open_detector, threshold_of
-from edge.adapters.weights import Contract, Manifest
+from edge.adapters.models.detector import OnnxPlateDetector
+from edge.adapters.models.loading import open_detector, threshold_of
+from edge.adapters.models.weights import Contract, Manifest
 from edge.domain.imaging import Box, Detection, Pixels
-from tests.product import CLIPS
+from tests.support.product import CLIPS
 
 EMBEDDED = ("embedded-detector", "embedded-detector-float")
 CLIP_NAMES = ("street_day", "side_by_side", "rain", "night")

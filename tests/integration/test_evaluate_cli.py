@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edge.errors import ExitCode
-from tests.product import CLIPS, Finished, product
-from tests.shared_material import SHARED, needs_shared
+from tests.support.product import CLIPS, Finished, product
+from tests.support.shared_material import SHARED, needs_shared
 
 HEADER = "image,x,y,w,h,plate,country\n"
 PHOTOS = 12

@@ -18,9 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.adapters.archive import Archive
-from edge.adapters.audit_log import open_box_audit
-from edge.adapters.evidence_pack import (
+from edge.adapters.models.weights import Manifest
+from edge.adapters.state.archive import Archive
+from edge.adapters.state.audit_log import open_box_audit
+from edge.adapters.state.evidence_pack import (
     MAX_FILES,
     PackManifest,
     make_pack,
@@ -28,14 +29,13 @@ from edge.adapters.evidence_pack import (
     verify_pack,
     write_zip,
 )
-from edge.adapters.statistics import EpochStatistics, StatisticsFile
-from edge.adapters.weights import Manifest
+from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.errors import AuditError, EdgeError, ExitCode
-from edge.policy.site_folder import load_site_folder
 from edge.privacy.audit import EpochClosed, Started, Stopped
 from edge.privacy.keys import BoxKeys, new_box_keys, signing_keys
-from tests.product import product
-from tests.sites import BOX, SITE, MadeSite, make_site
+from edge.site.folder import load_site_folder
+from tests.support.product import product
+from tests.support.sites import BOX, SITE, MadeSite, make_site
 
 NOW = datetime(2026, 11, 30, 8, 0, tzinfo=timezone.utc)
 REPORT = {

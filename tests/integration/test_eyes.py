@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.adapters.onnx.detector import WEAK, OnnxPlateDetector
-from edge.adapters.onnx.eyes import Eyes, load_eyes
-from edge.adapters.onnx.reader import OnnxPlateReader
-from edge.adapters.video import open_recordings
-from edge.adapters.weights import (
+from edge.adapters.cameras.recordings import open_recordings
+from edge.adapters.models.detector import WEAK, OnnxPlateDetector
+from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.reader import OnnxPlateReader
+from edge.adapters.models.weights import (
     Contract,
     Manifest,
     Weights,
@@ -24,8 +24,8 @@ from edge.domain.imaging import Box, Frame, PlatePatch
 from edge.domain.reading import fuse
 from edge.errors import ExitCode, ModelError
 from edge.pipeline.watcher import cut
-from tests.fakes import STARTED
-from tests.shared_material import SHARED, needs_shared
+from tests.support.fakes import STARTED
+from tests.support.shared_material import SHARED, needs_shared
 
 pytestmark = needs_shared
 
@@ -38,8 +38,8 @@ def manifest() -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def eyes(manifest: Manifest) -> Eyes:
-    return load_eyes(manifest)
+def eyes(manifest: Manifest) -> PlateModels:
+    return load_plate_models(manifest)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def frame() -> Frame:
     return next(iter(camera.frames()))
 
 
-def test_a_plate_is_found_in_pixels_of_the_picture(eyes: Eyes, frame: Frame) -> None:
+def test_a_plate_is_found_in_pixels_of_the_picture(eyes: PlateModels, frame: Frame) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
 
     assert best.score > 0.6
@@ -66,7 +66,9 @@ def test_a_plate_is_found_in_pixels_of_the_picture(eyes: Eyes, frame: Frame) -> 
 
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (200, 0), (0, 300), (120, 80)])
-def test_letterboxing_does_not_move_a_plate(eyes: Eyes, frame: Frame, left: int, top: int) -> None:
+def test_letterboxing_does_not_move_a_plate(
+    eyes: PlateModels, frame: Frame, left: int, top: int
+) -> None:
     """Grey beside or above the picture changes its shape, not where the plate is."""
     before, *_ = eyes.detector.detect(frame.pixels)
     widened = cv2.copyMakeBorder(
@@ -78,7 +80,7 @@ def test_letterboxing_does_not_move_a_plate(eyes: Eyes, frame: Frame, left: int,
     assert after.box.iou(before.box.shifted(left, top)) > 0.6
 
 
-def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: Eyes, frame: Frame) -> None:
+def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: PlateModels, frame: Frame) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
     patch = cut(frame.pixels, best, 0.08)
 
@@ -95,25 +97,27 @@ def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: Eyes, frame: Fra
     assert consensus.best.text.reveal() == PLATE
 
 
-def test_nothing_to_read_is_nothing_read(eyes: Eyes) -> None:
+def test_nothing_to_read_is_nothing_read(eyes: PlateModels) -> None:
     assert eyes.reader.read([]) == ()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (3, 900, 3), (900, 3, 3), (480, 640, 3)])
 def test_an_empty_picture_of_any_shape_holds_no_plate(
-    eyes: Eyes, shape: tuple[int, int, int]
+    eyes: PlateModels, shape: tuple[int, int, int]
 ) -> None:
     assert eyes.detector.detect(np.full(shape, 60, np.uint8)) == ()
 
 
-def test_every_reader_of_the_manifest_reads(manifest: Manifest, eyes: Eyes, frame: Frame) -> None:
+def test_every_reader_of_the_manifest_reads(
+    manifest: Manifest, eyes: PlateModels, frame: Frame
+) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
     patch = cut(frame.pixels, best, 0.08)
 
     for name in manifest.names(Contract.READER):
         if not manifest.entry(name).pinned:
             continue
-        (reading,) = load_eyes(manifest, reader=name).reader.read([patch])
+        (reading,) = load_plate_models(manifest, reader=name).reader.read([patch])
         consensus = fuse([reading])
         assert consensus is not None
         assert consensus.best.text.reveal() == PLATE
@@ -129,7 +133,7 @@ def test_an_accelerator_that_is_not_there_is_never_replaced_by_the_cpu(
         pytest.skip("this build of ONNX Runtime has an accelerator")
 
     with pytest.raises(ModelError, match=f"models.provider: {provider}") as refused:
-        load_eyes(manifest, provider=provider)
+        load_plate_models(manifest, provider=provider)
 
     assert refused.value.code == "E_MODEL_PROVIDER"
     assert refused.value.exit_code is ExitCode.MODEL
@@ -143,7 +147,7 @@ def test_bad_options_are_refused(
     manifest: Manifest, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(ModelError, match=message):
-        load_eyes(manifest, **options)  # type: ignore[arg-type]
+        load_plate_models(manifest, **options)  # type: ignore[arg-type]
 
 
 def test_a_reader_is_no_detector(reader_weights: Weights) -> None:
@@ -210,7 +214,7 @@ def test_altered_weights_never_reach_a_session(manifest: Manifest, tmp_path: Pat
     (tmp_path / found.path.name).write_bytes(content)
 
     with pytest.raises(ModelError, match="SHA-256") as refused:
-        load_eyes(Manifest.load(tmp_path / "manifest.toml", {}))
+        load_plate_models(Manifest.load(tmp_path / "manifest.toml", {}))
 
     assert found.path.name in refused.value.message
 
@@ -233,7 +237,7 @@ def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: f
 
 
 def test_the_manifest_s_temperatures_reach_the_posteriors(
-    manifest: Manifest, eyes: Eyes, frame: Frame, tmp_path: Path
+    manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
     patch = cut(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
     name = manifest.default_reader
@@ -247,7 +251,7 @@ def test_the_manifest_s_temperatures_reach_the_posteriors(
     )
 
     (plain,) = eyes.reader.read([patch])
-    (tempered,) = load_eyes(hot).reader.read([patch])
+    (tempered,) = load_plate_models(hot).reader.read([patch])
 
     expected = np.sqrt(plain.slots.astype(np.float64))
     expected /= expected.sum(axis=1, keepdims=True)
@@ -258,13 +262,15 @@ def test_the_manifest_s_temperatures_reach_the_posteriors(
 
 
 def test_the_manifest_s_threshold_and_temperature_reach_the_detector(
-    manifest: Manifest, eyes: Eyes, frame: Frame, tmp_path: Path
+    manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
     name = manifest.default_detector
     best, *_ = eyes.detector.detect(frame.pixels)
     assert eyes.threshold == manifest.entry(name).calibration.threshold
 
-    strict = load_eyes(with_calibration(manifest, tmp_path, name, threshold=0.9, temperature=2.0))
+    strict = load_plate_models(
+        with_calibration(manifest, tmp_path, name, threshold=0.9, temperature=2.0)
+    )
 
     assert strict.threshold == 0.9
     after, *_ = strict.detector.detect(frame.pixels)
@@ -282,7 +288,7 @@ def test_a_reader_of_another_size_than_the_manifest_says_is_refused(
         OnnxPlateReader(reader_weights.path, reader_weights.plate_config, input_size=(32, 128))
 
 
-def test_a_patch_of_one_pixel_is_read_as_something(eyes: Eyes) -> None:
+def test_a_patch_of_one_pixel_is_read_as_something(eyes: PlateModels) -> None:
     patch = PlatePatch(Box(0, 0, 1, 1), 0.1, np.zeros((1, 1, 3), np.uint8))
 
     (reading,) = eyes.reader.read([patch])

@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 
-from edge.adapters import topics
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker import topics
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 from edge.authority.store import HitStore
-from edge.authority.tail import Arrival, Fate, Receiver, Tail, Until
+from edge.authority.tail import Fate, ReceivedMessage, Receiver, Tail, Until
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, ReceiptVerifier
 from edge.privacy.keys import BoxPublicKeys, rotate_authority_keys, rotate_box_keys
-from tests.brokers import Broker, Mosquitto, TestAuthority, wait_until
 from tests.integration.conftest import needs_mosquitto
-from tests.parties import AUTHORITY, BOX, SITE, Parties, make_parties, topic_of
-from tests.product import REPOSITORY, environment, product, start
+from tests.support.brokers import Broker, Mosquitto, TestAuthority, wait_until
+from tests.support.parties import AUTHORITY, BOX, SITE, Parties, make_parties, topic_of
+from tests.support.product import REPOSITORY, environment, product, start
 
 QUIET = Until(idle_s=1.5)
 
@@ -63,14 +63,16 @@ def receiver(parties: Parties, store: HitStore, **changed: Any) -> Receiver:
     return Receiver(store, boxes_of(parties), parties.authority, changed.get("utc", utc))
 
 
-def tail(broker: Broker, by: Receiver, until: Until = QUIET, **changed: Any) -> list[Arrival]:
+def tail(
+    broker: Broker, by: Receiver, until: Until = QUIET, **changed: Any
+) -> list[ReceivedMessage]:
     """Run to its own end; the session stays with the broker."""
-    arrivals: list[Arrival] = []
+    arrivals: list[ReceivedMessage] = []
     Tail(options(broker, "an-authority"), by, on_arrival=arrivals.append, **changed).run(until)
     return arrivals
 
 
-def fates(arrivals: list[Arrival]) -> list[Fate]:
+def fates(arrivals: list[ReceivedMessage]) -> list[Fate]:
     return [arrival.fate for arrival in arrivals]
 
 
@@ -162,7 +164,7 @@ KILLED_TAIL = """
 import os, sys
 from datetime import datetime, timezone
 from pathlib import Path
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
@@ -232,7 +234,7 @@ def test_a_broker_that_goes_and_comes_back_is_found_again(
     parties: Parties, store: HitStore
 ) -> None:
     stop = threading.Event()
-    arrivals: list[Arrival] = []
+    arrivals: list[ReceivedMessage] = []
     broker = EmbeddedBroker()
     broker.start()
     follower = Tail(
@@ -262,7 +264,7 @@ def test_a_broker_that_goes_and_comes_back_is_found_again(
 # --- what is not stored ---------------------------------------------------------------------------
 
 
-def take(by: Receiver, hit: Hit, topic: str | None = None) -> Arrival:
+def take(by: Receiver, hit: Hit, topic: str | None = None) -> ReceivedMessage:
     return by.take(topic or topic_of(hit), hit.to_payload())
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.formats.signing import SigningKey
 from edge.privacy.keys import (
     AuthorityPrivateKeys,
     AuthorityPublicKeys,
@@ -16,8 +17,7 @@ from edge.privacy.keys import (
     BoxPublicKeys,
     load_signer_key,
 )
-from edge.privacy.signing import SigningKey
-from tests.product import REPOSITORY, product
+from tests.support.product import REPOSITORY, product
 
 EXAMPLE = REPOSITORY / "config" / "school-street"
 

@@ -1,8 +1,9 @@
 """`kill -9` in the middle of single changes to files: the state is whole afterwards.
 
 A process makes one change of a box again and again, each time from the same state, and ends itself
-in its first, second, third … write, sync, rename or unlink (`tests/preload/killed_write.c`). Each
-time the box is then started again and what it holds is looked at.
+in its first, second, third … write, sync, rename or unlink
+(`tests/support/preload/killed_write.c`). Each time the box is then started again and its state is
+examined.
 """
 
 from __future__ import annotations
@@ -24,32 +25,32 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.archive import Archive
-from edge.adapters.audit_log import AuditTrail, read_log
-from edge.adapters.keyring import Keyring
-from edge.adapters.list_store import ListStore
-from edge.adapters.mqtt import BrokerOptions
-from edge.adapters.outbox import Outbox
-from edge.adapters.publisher import Publisher
-from edge.adapters.statistics import StatisticsFile
-from edge.adapters.system import random_bytes
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.broker.publisher import Publisher
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.host.system import random_bytes
+from edge.adapters.state.archive import Archive
+from edge.adapters.state.audit_log import AuditTrail, read_log
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.list_store import ListStore
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.statistics import StatisticsFile
+from edge.box.engine import VehicleCounts
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
+from edge.box.wiring import _EpochRecord, _Storage
+from edge.formats.signing import SigningKey
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
 from edge.policy.bundles import ListBundleError
 from edge.privacy.audit import EpochClosed, ListChanged, box_log
 from edge.privacy.pseudonyms import SaltChain
-from edge.privacy.signing import SigningKey
-from edge.runtime.engine import VehicleCounts
-from edge.runtime.evidence_desk import Case, EvidenceDesk
-from edge.wiring import _EpochRecord, _Storage
-from tests import listing
-from tests.brokers import HOST, verify_receipt
-from tests.fakes import SetClock
-from tests.listing import ISSUED, LIST
-from tests.parties import BOX, SITE, make_parties
-from tests.preloaded import COMPILER, NEEDS_COMPILER, compiled
-from tests.product import REPOSITORY, environment
+from tests.support import listing
+from tests.support.brokers import HOST, verify_receipt
+from tests.support.fakes import SetClock
+from tests.support.listing import ISSUED, LIST
+from tests.support.parties import BOX, SITE, make_parties
+from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.support.product import REPOSITORY, environment
 
 NOW = ISSUED + timedelta(days=1)
 DAY = timedelta(days=1)
@@ -275,10 +276,10 @@ class Rotation(Scenario):
                 jitter=lambda: 0.0,
             )
             rules = RuleBook((), SaltChain(SITE, BOX, random_bytes), lambda _list: (), 900, {})
-            yield _EpochRecord(publisher, EvidenceDesk(_nothing), storage, rules), storage
+            yield _EpochRecord(publisher, EvidenceWorker(_nothing), storage, rules), storage
 
 
-def _nothing(_case: Case) -> SealedHit:
+def _nothing(_case: EvidenceCase) -> SealedHit:
     raise AssertionError
 
 

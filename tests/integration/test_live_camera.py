@@ -20,14 +20,14 @@ from statistics import median
 import numpy as np
 import pytest
 
-from edge.adapters.camera_order import order_of
-from edge.adapters.live_camera import CameraState, LiveCamera
-from edge.adapters.policy_state import SteadyClock
-from edge.adapters.system import SystemClock
+from edge.adapters.cameras.decoder_request import request_for
+from edge.adapters.cameras.live_camera import CameraState, LiveCamera
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.policy_state import SteadyClock
 from edge.domain.motion import Cells, cells_shape
-from edge.policy.site import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
-from tests.brokers import HOST, free_port, tcp_server, wait_until
-from tests.live import (
+from edge.site.settings import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
+from tests.support.brokers import HOST, free_port, tcp_server, wait_until
+from tests.support.live import (
     NEEDS_RTSP,
     PATIENCE_S,
     JpegServer,
@@ -177,7 +177,7 @@ def test_a_wrong_password_is_a_state_of_its_own_and_shows_nowhere(
         assert "viewer" not in told
         assert "/camera" not in told
         assert all("canary-pw" not in text for text in [*commands, told])
-        assert "canary-pw" not in repr(order_of(live, password))
+        assert "canary-pw" not in repr(request_for(live, password))
 
 
 @needs_rtsp
@@ -415,7 +415,7 @@ def test_outside_its_hours_a_camera_is_not_even_connected_to() -> None:
         camera = LiveCamera(
             "cam-1",
             "shown",
-            lambda: order_of(live, None),
+            lambda: request_for(live, None),
             clock=SystemClock(),
             jitter=lambda: 0.0,
             open_at=lambda _moment: allowed.is_set(),

@@ -10,25 +10,25 @@ from contextlib import contextmanager
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from edge.adapters.kernel_clock import KernelClock, kernel_clock
-from edge.adapters.metrics import (
+from edge.adapters.host.kernel_clock import KernelClock, kernel_clock
+from edge.adapters.host.metrics import (
     MOST_REQUESTS,
     CameraFigures,
     Listen,
     Questions,
     TelemetryServer,
 )
+from edge.box.engine import Engine, Stream, VehicleCounts
+from edge.box.evidence_worker import EvidenceWorker
+from edge.box.health import BoxHealth
+from edge.box.traffic import ClosedEpochs, TrafficTotals
 from edge.domain.vehicles import VehicleSeen
 from edge.errors import ConfigError
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.privacy.pseudonyms import SaltChain
-from edge.runtime.engine import Engine, Stream, VehicleCounts
-from edge.runtime.evidence_desk import EvidenceDesk
-from edge.runtime.health import Health
-from edge.runtime.traffic import ClosedEpochs, Totals
-from tests.canary import needles, sweep_bytes
-from tests.unit.runtime.test_engine import (
+from tests.support.canary import needles, sweep_bytes
+from tests.unit.box.test_engine import (
     COMPETENCES,
     ENTRY,
     HOTLIST,
@@ -64,7 +64,7 @@ class StillClock:
 
 
 @contextmanager
-def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, Health]]:
+def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHealth]]:
     """A street on which these vehicles passed in the one epoch that has closed."""
     rules = (HOTLIST, WRONG_WAY)
     watcher = ScriptedWatcher([(one,) for one in passing], at_end=())
@@ -73,12 +73,12 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, Health
     book = RuleBook(
         rules, SaltChain("street", "box-1", lambda n: b"x" * n), lambda _: [ENTRY], 30, COMPETENCES
     )
-    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     traffic = ClosedEpochs([o.value for o in ReadOutcome], [r.id for r in rules], ["detect"])
 
     def on_epoch(counts: VehicleCounts) -> None:
         traffic.close(
-            Totals(
+            TrafficTotals(
                 vehicles={each.value: counts.outcomes[each] for each in ReadOutcome},
                 hits=dict(desk.counts.by_rule),
                 analysed=stream.analysed,
@@ -87,7 +87,7 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, Health
             )
         )
 
-    health = Health(
+    health = BoxHealth(
         version="1.0",
         site="street",
         box="box-1",
@@ -202,7 +202,7 @@ def test_nothing_can_be_sent_there() -> None:
 def test_requests_that_are_never_finished_do_not_keep_others_out_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.adapters.metrics._Handler.timeout", 0.3)
+    monkeypatch.setattr("edge.adapters.host.metrics._Handler.timeout", 0.3)
     with watched_street([]) as (port, _):
         slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(MOST_REQUESTS)]
         try:

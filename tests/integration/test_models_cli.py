@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.weights import Contract, Manifest, Weights, read_manifest
+from edge.adapters.models.weights import Contract, Manifest, Weights, read_manifest
 from edge.errors import ExitCode
-from tests.product import Finished, product
-from tests.shared_material import needs_shared
-from tests.webserver import Served, web_server
+from tests.support.product import Finished, product
+from tests.support.shared_material import needs_shared
+from tests.support.webserver import Served, web_server
 
 
 def sha256(content: bytes) -> str:

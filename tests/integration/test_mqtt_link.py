@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.mqtt import (
+from edge.adapters.broker.mqtt import (
     BrokerLink,
     BrokerOptions,
     TlsFiles,
@@ -18,8 +18,16 @@ from edge.adapters.mqtt import (
     read_password,
 )
 from edge.errors import ConfigError, EdgeError, ExitCode, PublishError
-from tests.brokers import HOST, Broker, Mosquitto, TestAuthority, free_port, tcp_server, wait_until
 from tests.integration.conftest import needs_mosquitto
+from tests.support.brokers import (
+    HOST,
+    Broker,
+    Mosquitto,
+    TestAuthority,
+    free_port,
+    tcp_server,
+    wait_until,
+)
 
 SECRET = "correct horse"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.keyring import Keyring
-from edge.adapters.outbox import FILE_NAME, MAX_PAYLOAD_BYTES, Outbox, OutboxFull
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.outbox import FILE_NAME, MAX_PAYLOAD_BYTES, Outbox, OutboxFull
 from edge.errors import ExitCode, OutboxError
-from tests.fakes import SetClock
-from tests.product import REPOSITORY
+from tests.support.fakes import SetClock
+from tests.support.product import REPOSITORY
 
 NOW = datetime(2026, 9, 1, 8, 0, tzinfo=timezone.utc)
 LATER = NOW + timedelta(hours=72)

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.keyring import Keyring
-from edge.adapters.list_store import ListStore
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
-from edge.adapters.outbox import Outbox
-from edge.adapters.publisher import Publisher
-from edge.adapters.suspension_store import SuspensionStore
-from edge.adapters.system import SystemClock
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.publisher import Publisher
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.list_store import ListStore
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.suspension_store import SuspensionStore
 from edge.errors import EdgeError, PublishError
+from edge.formats.signing import SigningKey
 from edge.policy.suspension import SuspensionOrder, SuspensionTerms, new_order
-from edge.privacy.signing import SigningKey
-from tests import listing
-from tests.brokers import Broker, Mosquitto, slow_broker, verify_receipt, wait_until
 from tests.integration.conftest import needs_mosquitto
-from tests.listing import ISSUED, LIST
-from tests.parties import BOX, SITE, make_parties
+from tests.support import listing
+from tests.support.brokers import Broker, Mosquitto, slow_broker, verify_receipt, wait_until
+from tests.support.listing import ISSUED, LIST
+from tests.support.parties import BOX, SITE, make_parties
 
 SUPERVISOR, CONTROLLER = SigningKey.generate("supervisor"), SigningKey.generate("mayor")
 TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from edge.errors import ExitCode
+from edge.formats.signing import SigningKey
 from edge.privacy.keys import load_signer_key, new_signer_key
-from edge.privacy.signing import SigningKey
-from tests.product import REPOSITORY, Finished, verb
-from tests.sites import MadeSite, make_real, make_site, write_yaml
+from tests.support.product import REPOSITORY, Finished, verb
+from tests.support.sites import MadeSite, make_real, make_site, write_yaml
 
 EXAMPLES = REPOSITORY / "config"
 NOW = datetime.now(timezone.utc)

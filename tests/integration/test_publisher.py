@@ -17,15 +17,16 @@ from typing import Any
 
 import pytest
 
-from edge.adapters.embedded_broker import EmbeddedBroker
-from edge.adapters.keyring import Keyring
-from edge.adapters.mqtt import BrokerLink, BrokerOptions
-from edge.adapters.outbox import Outbox
-from edge.adapters.publisher import Publisher, PublisherLimits
-from edge.adapters.system import SystemClock
-from edge.adapters.topics import BoxTopics
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.publisher import Publisher, PublisherLimits
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.outbox import Outbox
 from edge.errors import PublishError
-from tests.brokers import (
+from tests.integration.conftest import needs_mosquitto
+from tests.support.brokers import (
     HOST,
     Broker,
     Mosquitto,
@@ -36,9 +37,8 @@ from tests.brokers import (
     verify_receipt,
     wait_until,
 )
-from tests.integration.conftest import needs_mosquitto
-from tests.product import REPOSITORY
-from tests.wiretap import Wiretap
+from tests.support.product import REPOSITORY
+from tests.support.wiretap import Wiretap
 
 TOPICS = BoxTopics("school-street", "box-1", frozenset({"cam-1", "cam-2"}))
 TOMORROW = datetime.now(timezone.utc) + timedelta(days=1)
@@ -655,7 +655,7 @@ VANISHING_BOX = """
 import sys, time
 from pathlib import Path
 from tests.integration.test_publisher import Box
-from tests.brokers import Mosquitto
+from tests.support.brokers import Mosquitto
 class Address:
     host, port = "127.0.0.1", int(sys.argv[2])
 box = Box(Path(sys.argv[1]), Address())

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.adapters.video import (
+from edge.adapters.cameras.recordings import (
     RecordedCamera,
     open_recordings,
     open_regular,
@@ -23,7 +23,7 @@ from edge.adapters.video import (
 )
 from edge.domain.imaging import Frame, Pixels
 from edge.errors import CameraError, ConfigError, ExitCode
-from tests.product import CLIPS
+from tests.support.product import CLIPS
 
 STARTED = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 WIDTH, HEIGHT = 160, 96

@@ -15,7 +15,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from edge.domain.imaging import Pixels
-from tests.product import product
+from tests.support.product import product
 
 MASK = 127
 

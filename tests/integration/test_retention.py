@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.adapters.keyring import CAPACITY, FILE_NAME, Keyring
-from edge.adapters.outbox import FILE_NAME as OUTBOX
-from edge.adapters.outbox import Outbox, OutboxFull
+from edge.adapters.state.keyring import CAPACITY, FILE_NAME, Keyring
+from edge.adapters.state.outbox import FILE_NAME as OUTBOX
+from edge.adapters.state.outbox import Outbox, OutboxFull
 from edge.errors import EdgeError, KeyFileError, OutboxError
 from edge.privacy.keyring import RetentionKey, StoredItem
-from tests.fakes import SetClock
 from tests.integration.test_outbox import small_disk  # noqa: F401 - a fixture
-from tests.old_state import VERSION_1
+from tests.support.fakes import SetClock
+from tests.support.old_state import VERSION_1
 
 NOW = datetime(2026, 9, 1, 8, 7, tzinfo=timezone.utc)
 DAY = timedelta(hours=24)

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.service import ServiceManager
+from edge.adapters.host.service_manager import ServiceManager
+from edge.box.engine import Engine, Stream
+from edge.box.evidence_worker import EvidenceWorker
+from edge.box.health import BoxHealth
+from edge.box.traffic import ClosedEpochs
 from edge.domain.imaging import Frame
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain
-from edge.runtime.engine import Engine, Stream
-from edge.runtime.evidence_desk import EvidenceDesk
-from edge.runtime.health import Health
-from edge.runtime.traffic import ClosedEpochs
-from tests.brokers import wait_until
-from tests.unit.runtime.test_engine import COMPETENCES, HOTLIST, ScriptedCamera, ScriptedWatcher
+from tests.support.brokers import wait_until
+from tests.unit.box.test_engine import COMPETENCES, HOTLIST, ScriptedCamera, ScriptedWatcher
 
 ROUND_S = 0.02
 
@@ -69,7 +69,7 @@ class HungWatcher(ScriptedWatcher):
 
 def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> None:
     release = threading.Event()
-    health = Health(
+    health = BoxHealth(
         version="1",
         site="street",
         box="box-1",
@@ -89,7 +89,7 @@ def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> No
         900,
         COMPETENCES,
     )
-    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     engine = Engine(
         [Stream(ScriptedCamera(2), "clip", HungWatcher(release))],
         book,
@@ -123,7 +123,7 @@ def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> N
     book = RuleBook(
         [HOTLIST], SaltChain("s", "b", lambda n: b"x" * n), lambda _: (), 1, COMPETENCES
     )
-    desk = EvidenceDesk(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     closed: list[int] = []
     engine = Engine(
         [Stream(Silent(1), "clip", ScriptedWatcher([], ()))],

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edge.adapters.metrics import Listen
+from edge.adapters.host.metrics import Listen
 from edge.cli.status import Told, ask, console_view, shown
 from edge.errors import ConfigError
-from tests.brokers import free_port, tcp_server
 from tests.integration.test_metrics import watched_street
-from tests.product import product
-from tests.sites import make_site
-from tests.unit.runtime.test_engine import OTHER, vehicle
+from tests.support.brokers import free_port, tcp_server
+from tests.support.product import product
+from tests.support.sites import make_site
+from tests.unit.box.test_engine import OTHER, vehicle
 
 
 def text_of(told: Told) -> str:

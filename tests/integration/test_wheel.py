@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import CLIPS, REPOSITORY
+from tests.support.product import CLIPS, REPOSITORY
 
 pytest.importorskip("hatchling", reason="hatchling is not installed: run scripts/test")
 
@@ -57,7 +57,7 @@ def test_the_product_finds_its_data_without_a_checkout(
     wheel: zipfile.ZipFile, tmp_path: Path
 ) -> None:
     wheel.extractall(tmp_path / "site")
-    asked = "from edge.adapters.weights import Manifest; print(Manifest.load().path)"
+    asked = "from edge.adapters.models.weights import Manifest; print(Manifest.load().path)"
 
     found = subprocess.run(
         [sys.executable, "-c", asked],

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.canary import needles, sweep_bytes, sweep_tree
+from tests.support.canary import needles, sweep_bytes, sweep_tree
 
 PLATE = "1ABC234"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.unit.source_tree import ROOT, tracked_files
+from tests.support.source_tree import ROOT, tracked_files
 
 DOCKERFILES = ("Dockerfile", "Dockerfile.jetson")
 INSTRUCTION = re.compile(r"^(FROM|RUN|COPY|ADD|USER|ENV|ARG|HEALTHCHECK|VOLUME|ENTRYPOINT) (.+)$")

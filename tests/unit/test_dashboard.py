@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any
 
-from edge.adapters import kernel_clock, metrics
-from tests.unit.source_tree import ROOT
+from edge.adapters.host import kernel_clock, metrics
+from tests.support.source_tree import ROOT
 
 NAME = re.compile(r"\bedge_anpr_[a-z_]+")
 

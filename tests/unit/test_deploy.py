@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.unit.source_tree import ROOT
+from tests.support.source_tree import ROOT
 
 UNIT = ROOT / "config" / "deploy" / "edge-anpr.service"
 WORST_EXPOSURE = 2.0
@@ -56,7 +56,7 @@ def test_the_service_gets_its_password_as_a_credential_and_never_in_its_environm
 
 
 def test_the_service_has_time_to_stop_and_its_watchdog_to_judge() -> None:
-    from edge.runtime.health import STALLED_S
+    from edge.box.health import STALLED_S
 
     drain = re.search(r"--drain (\d+)", unit()["ExecStart"][0])
     assert drain is not None

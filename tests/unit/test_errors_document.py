@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from edge.errors import CODES, ExitCode
 from scripts.maintenance.errors_document import table
-from tests.unit.source_tree import EDGE, ROOT, python_files, tree
+from tests.support.source_tree import EDGE, ROOT, python_files, tree
 
 DOCUMENT = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 CODE = re.compile(r"E_[A-Z0-9_]+")

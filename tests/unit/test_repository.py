@@ -13,7 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.unit.source_tree import EDGE, ROOT, name_of, python_files, tracked_files, tree
+from tests.support.source_tree import EDGE, ROOT, name_of, python_files, tracked_files, tree
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,7 +13,7 @@ from typing_extensions import Self
 
 from edge.domain.counting import SMALLEST_SHOWN
 from edge.errors import ConfigError
-from edge.policy.document import path_text, read_text
+from edge.formats.yaml_document import path_text, read_text
 from edge.policy.model import Id, Strict
 
 COUNTS_FILE = "counts.json"

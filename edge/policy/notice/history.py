@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.policy.diff import Direction, changes
+from edge.policy.diff import ChangeEffect, changes
 from edge.policy.model import Policy
 
 
@@ -20,7 +20,7 @@ class Version:
     number: int
     since: str
     sha256: str
-    changed: dict[Direction, tuple[str, ...]] | None
+    changed: dict[ChangeEffect, tuple[str, ...]] | None
 
 
 def versions(policy: Policy, earlier: Sequence[Policy]) -> tuple[Version, ...]:
@@ -43,8 +43,8 @@ def versions(policy: Policy, earlier: Sequence[Policy]) -> tuple[Version, ...]:
     )
 
 
-def _kinds(before: Policy, after: Policy) -> dict[Direction, tuple[str, ...]]:
-    found: dict[Direction, dict[str, None]] = {}
+def _kinds(before: Policy, after: Policy) -> dict[ChangeEffect, tuple[str, ...]]:
+    found: dict[ChangeEffect, dict[str, None]] = {}
     for change in changes(before, after):
         found.setdefault(change.direction, {})[change.what] = None
     return {direction: tuple(kinds) for direction, kinds in found.items()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from edge.policy.diff import REVEALS, Direction
+from edge.policy.diff import REVEALS, ChangeEffect
 from edge.policy.model import (
     RETENTION_CEILING_HOURS,
     ROLES,
@@ -45,9 +45,9 @@ _HISTORY = {
 """Kinds of change that have words of their own."""
 
 _DIRECTIONS = {
-    Direction.WIDENING: "widening",
-    Direction.NARROWING: "narrowing",
-    Direction.NEUTRAL: "neutral",
+    ChangeEffect.WIDENING: "widening",
+    ChangeEffect.NARROWING: "narrowing",
+    ChangeEffect.NEUTRAL: "neutral",
 }
 
 AnyRule = HotlistRule | PermitZoneRule | WrongWayRule
@@ -805,7 +805,7 @@ class _Article:
                 told = words.all_of([words(f"history.{key}") for key in keys])
                 tag = element("span", words(f"history.{name}"), class_=f"tag {name}")
                 items.append(join([tag, " ", told]))
-        if "text" in version.changed.get(Direction.NEUTRAL, ()):
+        if "text" in version.changed.get(ChangeEffect.NEUTRAL, ()):
             items.append(words("history.text"))
         return self._paragraphs(items or [words("history.none")])
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from edge.errors import ExitCode
-from tests.product import environment
+from tests.support.product import environment
 
 SECRET = "1ABC123"
 

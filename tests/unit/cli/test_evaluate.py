@@ -16,7 +16,7 @@ from edge.cli.evaluate import (
 )
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
-from edge.policy.site import NoSecondLook, Region, Tiles
+from edge.site.settings import NoSecondLook, Region, Tiles
 
 
 def plates(*texts: str) -> list[PlateText]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.adapters.onnx.eyes import Eyes
-from edge.adapters.weights import Contract, Manifest, Weights
+from edge.adapters.models.loading import PlateModels
+from edge.adapters.models.weights import Contract, Manifest, Weights
 from edge.cli.evaluate_images import (
     LabelledImage,
     LabelledPlate,
@@ -21,7 +21,7 @@ from edge.cli.evaluate_images import (
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
-from tests.fakes import DrawnEyes
+from tests.support.fakes import DrawnEyes
 
 HEADER = "image,x,y,w,h,plate,country\n"
 PHOTO = "1ABC123.jpg"
@@ -134,14 +134,14 @@ def test_a_box_outside_its_photo_is_refused(root: Path, box: Box | None, side: s
 # --- scoring --------------------------------------------------------------------------------
 
 
-def drawn(plates: dict[Box, str], found: list[Detection], threshold: float = 0.4) -> Eyes:
+def drawn(plates: dict[Box, str], found: list[Detection], threshold: float = 0.4) -> PlateModels:
     """Eyes that find what they are told and read what is drawn there."""
     own = Manifest.load(environment={})
     detector = Weights(own.entry(own.default_detector), Path("d"), None)
     reader = Weights(own.entry(own.default_reader), Path("r"), Path("c"))
     eyes = DrawnEyes(plates, found)
     assert detector.entry.contract is Contract.DETECTOR
-    return Eyes(eyes, eyes, threshold, detector, reader)
+    return PlateModels(eyes, eyes, threshold, detector, reader)
 
 
 ONE, TWO = Box(100, 100, 200, 130), Box(300, 100, 400, 130)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.product import environment, product
+from tests.support.product import environment, product
 
 SECRET = "1ABC123"
 

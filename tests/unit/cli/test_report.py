@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.system import product_version
-from edge.adapters.weights import Manifest, Weights
+from edge.adapters.host.system import product_version
+from edge.adapters.models.weights import Manifest, Weights
 from edge.cli.evaluate import ClipScore, summarise
 from edge.cli.evaluate_images import ImageScore, summarise_images
 from edge.cli.report import (
@@ -20,7 +20,7 @@ from edge.cli.report import (
     require_writable,
     write_page,
 )
-from edge.domain.accuracy import PlateOutcome, ReadOutcome
+from edge.domain.accuracy import PlateOutcome, ScoredRead
 from edge.errors import ConfigError, OutboxError
 
 VOID = {"meta", "link", "br"}
@@ -141,7 +141,7 @@ def test_a_page_without_a_single_reading_says_so(measured: Measured) -> None:
 
 
 def test_the_page_on_recordings_counts_vehicles(measured: Measured) -> None:
-    reads = [ReadOutcome(0.99, exact=True), ReadOutcome(0.6, exact=False)]
+    reads = [ScoredRead(0.99, exact=True), ScoredRead(0.6, exact=False)]
     score = ClipScore("1ABC123.mp4", vehicles=3, exact=1, missed=1, spurious=4, frames=10)
     score.stage_s = {"detect": 0.2}
     score.outcomes = reads

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from edge.cli.schema import Kind, schema
+from edge.cli.schema import SchemaName, schema
 
 
-def printed(kind: Kind, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+def printed(kind: SchemaName, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     schema(kind)
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return document
@@ -23,14 +23,18 @@ def parts(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("kind", "identifier", "some_keys"),
     [
-        (Kind.SITE, "edge-anpr/site/1", {"site", "box", "cameras", "models", "broker"}),
-        (Kind.POLICY, "edge-anpr/policy/2", {"purposes", "authorities", "rules", "timezone"}),
-        (Kind.HIT, "edge-anpr/hit/1", {"hit_id", "token", "sealed", "signature", "posterior"}),
-        (Kind.SUMMARY, "edge-anpr/summary/1", {"vehicles", "hits", "non_hits", "stage_ms"}),
+        (SchemaName.SITE, "edge-anpr/site/1", {"site", "box", "cameras", "models", "broker"}),
+        (SchemaName.POLICY, "edge-anpr/policy/2", {"purposes", "authorities", "rules", "timezone"}),
+        (
+            SchemaName.HIT,
+            "edge-anpr/hit/1",
+            {"hit_id", "token", "sealed", "signature", "posterior"},
+        ),
+        (SchemaName.SUMMARY, "edge-anpr/summary/1", {"vehicles", "hits", "non_hits", "stage_ms"}),
     ],
 )
 def test_each_document_has_a_schema_that_names_its_version(
-    kind: Kind, identifier: str, some_keys: set[str], capsys: pytest.CaptureFixture[str]
+    kind: SchemaName, identifier: str, some_keys: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     document = printed(kind, capsys)
     assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
@@ -38,9 +42,9 @@ def test_each_document_has_a_schema_that_names_its_version(
     assert set(document["properties"]) >= some_keys
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", SchemaName)
 def test_no_part_of_a_document_allows_unknown_keys(
-    kind: Kind, capsys: pytest.CaptureFixture[str]
+    kind: SchemaName, capsys: pytest.CaptureFixture[str]
 ) -> None:
     objects = {
         name: part for name, part in parts(printed(kind, capsys)).items() if "properties" in part
@@ -52,7 +56,7 @@ def test_no_part_of_a_document_allows_unknown_keys(
 
 
 def test_the_policy_tells_rules_apart_by_their_type(capsys: pytest.CaptureFixture[str]) -> None:
-    document = printed(Kind.POLICY, capsys)
+    document = printed(SchemaName.POLICY, capsys)
     rules = document["properties"]["rules"]["items"]["discriminator"]
     assert rules["propertyName"] == "type"
     assert set(rules["mapping"]) == {"hotlist", "permit_zone", "wrong_way"}
@@ -65,9 +69,9 @@ def test_the_policy_tells_rules_apart_by_their_type(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("name", ["password", "revenue", "plate"])
-@pytest.mark.parametrize("kind", [Kind.SITE, Kind.POLICY, Kind.HIT])
+@pytest.mark.parametrize("kind", [SchemaName.SITE, SchemaName.POLICY, SchemaName.HIT])
 def test_some_things_have_no_field_anywhere(
-    kind: Kind, name: str, capsys: pytest.CaptureFixture[str]
+    kind: SchemaName, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for part in parts(printed(kind, capsys)).values():
         assert name not in part.get("properties", {})

@@ -6,7 +6,7 @@ import pytest
 
 from edge.domain.accuracy import (
     PlateOutcome,
-    ReadOutcome,
+    ScoredRead,
     by_country,
     by_width,
     calibration_error,
@@ -136,8 +136,8 @@ def test_countries_are_counted_apart_in_alphabetical_order() -> None:
 # --- calibration ----------------------------------------------------------------------------
 
 
-def reads(*pairs: tuple[float, bool]) -> list[ReadOutcome]:
-    return [ReadOutcome(posterior, exact) for posterior, exact in pairs]
+def reads(*pairs: tuple[float, bool]) -> list[ScoredRead]:
+    return [ScoredRead(posterior, exact) for posterior, exact in pairs]
 
 
 def test_the_calibration_error_is_the_weighted_gap_over_the_bins() -> None:

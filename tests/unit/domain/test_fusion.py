@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edge.domain.plates import ALPHABET
 from edge.domain.reading import MAX_HYPOTHESES, PlateConsensus, PlateReading, fuse
-from tests.fakes import noise_reading, reading_of
+from tests.support.fakes import noise_reading, reading_of
 
 texts = st.text(alphabet=ALPHABET, min_size=1, max_size=10)
 

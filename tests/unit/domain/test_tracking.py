@@ -16,7 +16,7 @@ from edge.domain.imaging import Box, Detection
 from edge.domain.plates import ALPHABET
 from edge.domain.reading import PlateReading
 from edge.domain.tracking import Tracker, assign, certainty, difference, edits
-from tests.fakes import noise_reading, reading_of
+from tests.support.fakes import noise_reading, reading_of
 
 WIDTH, HEIGHT = 60.0, 14.0
 

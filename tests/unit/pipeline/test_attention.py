@@ -9,7 +9,7 @@ from edge.domain.imaging import Box, Detection, Pixels
 from edge.domain.motion import cells_of
 from edge.pipeline.attention import Attention
 from edge.pipeline.watcher import VehicleWatcher, cut
-from tests.fakes import ScriptedEyes, Sight, reading_of
+from tests.support.fakes import ScriptedEyes, Sight, reading_of
 
 FPS = 25.0
 SCORE = 0.9

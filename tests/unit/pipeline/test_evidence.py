@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.adapters.jpeg import encode_jpeg
-from edge.adapters.system import random_bytes
+from edge.adapters.cameras.jpeg import encode_jpeg
+from edge.adapters.host.system import random_bytes
 from edge.authority.opening import open_hit
 from edge.domain.imaging import Box
 from edge.domain.plates import PlateText
@@ -31,7 +31,7 @@ from edge.privacy.keys import (
 )
 from edge.privacy.redaction import EvidenceImage
 from edge.privacy.sealing import EvidenceContent
-from tests.canary import needles, sweep_bytes
+from tests.support.canary import needles, sweep_bytes
 
 NOW = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 PLATE, RUNNER_UP, FAR_FETCHED = "1ABC123", "1ABC128", "1A8C123"

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 import numpy as np
 import pytest
 
-from edge.adapters.system import random_bytes
+from edge.adapters.host.system import random_bytes
 from edge.domain.competence import Competence
 from edge.domain.imaging import Box
 from edge.domain.lists import ListEntry
@@ -22,7 +22,7 @@ from edge.domain.vehicles import KeyFrame, VehicleSeen
 from edge.errors import ConfigError
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain, SaltChainDestroyedError
-from tests.fakes import competent
+from tests.support.fakes import competent
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
 COMPETENCES = {"police": competent("stolen", "a", "a2", "b")}

@@ -11,7 +11,7 @@ from edge.domain.imaging import Box
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.dossier import KEPT_POINTS
 from edge.pipeline.watcher import VehicleWatcher, cut
-from tests.fakes import STARTED, ScriptedEyes, Sight, noise_reading, reading_of
+from tests.support.fakes import STARTED, ScriptedEyes, Sight, noise_reading, reading_of
 
 EMPTY: list[Sight] = []
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import EdgeError
-from edge.policy.diff import NEUTRAL, Direction, changes, require_allowed
+from edge.formats.signing import SigningKey
+from edge.policy.diff import NEUTRAL, ChangeEffect, changes, require_allowed
 from edge.policy.model import Policy
-from edge.privacy.signing import SigningKey
-from tests.unit.policy.policies import (
+from tests.support.policies import (
     KEYS,
     Change,
     document,
@@ -371,4 +371,4 @@ def test_p4_no_mixture_of_changes_hides_a_widening(names: list[str]) -> None:
         except (ValueError, KeyError, IndexError):
             continue
         directions = {one.direction for one in changes(BEFORE, mixed)}
-        assert Direction.WIDENING in directions, names
+        assert ChangeEffect.WIDENING in directions, names

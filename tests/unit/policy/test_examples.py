@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.policy.signatures import SIGNATURES_FILE, read_signatures, require_quorum
-from edge.policy.site_folder import SiteFolder, load_site_folder
+from edge.site.folder import SiteFolder, load_site_folder
 
 CONFIG = Path(__file__).parents[3] / "config"
 EXAMPLES = sorted(file.parent.name for file in CONFIG.glob("*/policy.yaml"))

@@ -9,16 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, EdgeError
+from edge.formats.yaml_document import parse_document, parse_draft
 from edge.policy.activation import read_activation, read_in_force, require_lease
 from edge.policy.diff import changes
-from edge.policy.document import parse_document, parse_draft
 from edge.policy.gate import refusal
 from edge.policy.homework import homework
 from edge.policy.model import Policy, contradictions
 from edge.policy.signatures import parse_signatures, signers_of
-from edge.policy.site_folder import load_site_folder
-from tests.unit.policy.example import POLICY, SITE, write_site
-from tests.unit.policy.policies import DIGEST, NOON, facts, in_force, policy, signed
+from edge.site.folder import load_site_folder
+from tests.support.example import POLICY, SITE, write_site
+from tests.support.policies import DIGEST, NOON, facts, in_force, policy, signed
 
 EXAMPLE = policy()
 SIGNATURES = signed(EXAMPLE).text()

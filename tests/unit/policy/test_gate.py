@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from edge.policy.activation import CONTEXT, Activation, InForce
+from edge.formats.signing import SigningKey, sign
+from edge.policy.activation import CONTEXT, ActivationRecord, InForce
 from edge.policy.gate import refusal
 from edge.policy.model import Policy
-from edge.privacy.signing import SigningKey, sign
-from tests.unit.policy.policies import (
+from tests.support.policies import (
     KEYS,
     NEW_DIGEST,
     NOON,
@@ -195,7 +195,7 @@ def leased(signer: str, **changed: str) -> InForce:
     there = in_force(REAL)
     lease = there.activation.lease.model_copy(update={"signer": signer, **changed})
     signature = sign(CONTEXT, lease.model_dump(mode="json"), KEYS[signer])
-    activation = Activation(lease=lease, signature=signature)
+    activation = ActivationRecord(lease=lease, signature=signature)
     return there.model_copy(update={"activation": activation})
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from edge.errors import CODES, ConfigError
-from edge.policy.document import parse_draft
+from edge.formats.yaml_document import parse_draft
 from edge.policy.duties import DUTIES, FAULTS, WHY, Severity, Words
 from edge.policy.homework import Finding, flaws, homework, unready
 from edge.policy.model import Language, Policy
-from edge.policy.site_folder import read_draft, read_policy
 from edge.policy.template import QUESTIONS, template
-from tests.unit.policy.example import POLICY
-from tests.unit.policy.policies import DIGEST, NOON, Change, document, policy, write
+from edge.site.folder import read_draft, read_policy
+from tests.support.example import POLICY
+from tests.support.policies import DIGEST, NOON, Change, document, policy, write
 
 LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
 
@@ -54,7 +54,7 @@ def loading(folder: Path, *changes: Change) -> ConfigError:
 
 
 def read_policy_of(file: Path) -> Policy:
-    from edge.policy.document import refuse
+    from edge.formats.yaml_document import refuse
     from edge.policy.homework import problems
 
     found = read_policy(file)

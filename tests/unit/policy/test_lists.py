@@ -14,7 +14,7 @@ from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
 from edge.policy.lists import read_list
-from tests.unit.policy.example import HEADER
+from tests.support.example import HEADER
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 GOOD = "e1,1-ABC-123,2026-01-01,2026-12-31,Decision 12,resident,Mobility office\n"

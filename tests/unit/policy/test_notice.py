@@ -29,8 +29,8 @@ from edge.policy.notice.publication import (
     require_genuine,
 )
 from edge.policy.notice.words import LANGUAGES, Words, catalogue
-from tests.product import REPOSITORY, environment
-from tests.sites import hotlist_rule, policy
+from tests.support.product import REPOSITORY, environment
+from tests.support.sites import hotlist_rule, policy
 
 SECTIONS = (
     "brief", "why", "rules", "records", "retention", "where", "who", "legal", "lists", "accuracy",

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from edge.domain.lists import ListEntry
 from edge.errors import EdgeError
+from edge.formats.signing import SigningKey, sign
+from edge.formats.timestamps import milliseconds
 from edge.policy.bundles import (
     CLOCK_TOLERANCE,
     MAX_BUNDLE_BYTES,
@@ -32,11 +34,9 @@ from edge.policy.bundles import (
     open_bundle,
     parse_bundle,
 )
-from edge.privacy.moments import milliseconds
-from edge.privacy.signing import SigningKey, sign
-from tests import listing
-from tests.listing import ISSUED, ISSUER, ISSUER_KEY
-from tests.parties import BOX, SITE, Parties, make_parties
+from tests.support import listing
+from tests.support.listing import ISSUED, ISSUER, ISSUER_KEY
+from tests.support.parties import BOX, SITE, Parties, make_parties
 
 PLATE = "1QQQ777"
 NOW = ISSUED + timedelta(hours=1)

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.errors import EdgeError
+from edge.formats.signing import SigningKey, sign
 from edge.policy.suspension import (
     MAX_ORDER_BYTES,
     SCHEMA,
@@ -25,7 +26,6 @@ from edge.policy.suspension import (
     parse_order,
     parse_state,
 )
-from edge.privacy.signing import SigningKey, sign
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
 SITE, BOX = "school-street", "box-1"

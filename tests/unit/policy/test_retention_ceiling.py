@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ConfigError
-from edge.policy.document import MistakesError
+from edge.formats.yaml_document import MistakesError
 from edge.policy.model import RETENTION_CEILING_HOURS
-from edge.policy.site_folder import load_site_folder
-from tests.product import product
-from tests.sites import make_site, policy, site
+from edge.site.folder import load_site_folder
+from tests.support.product import product
+from tests.support.sites import make_site, policy, site
 
 
 def policy_of(regime: str, hours: int) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import EdgeError, ExitCode
+from edge.formats.signing import PublicKey, SigningKey, verify
 from edge.policy.signatures import (
     CONTEXT,
     SIGNATURES_FILE,
@@ -18,8 +19,7 @@ from edge.policy.signatures import (
     require_quorum,
     signers_of,
 )
-from edge.privacy.signing import PublicKey, SigningKey, verify
-from tests.unit.policy.policies import KEYS, next_version, policy, signed
+from tests.support.policies import KEYS, next_version, policy, signed
 
 REAL = policy(real=True)
 

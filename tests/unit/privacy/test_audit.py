@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from edge.errors import AuditError
+from edge.formats.signing import PublicKey, SigningKey
 from edge.privacy.audit import (
     EVENTS,
     Chain,
@@ -30,14 +31,13 @@ from edge.privacy.audit import (
     Started,
     StateChanged,
     Stopped,
-    Suspension,
+    SuspensionChanged,
     Unsealed,
     box_log,
     note_key_hash,
     parse_checkpoints,
     verify_log,
 )
-from edge.privacy.signing import PublicKey, SigningKey
 
 START = datetime(2026, 11, 30, 3, 0, tzinfo=timezone.utc)
 LOG = box_log("school-street", "box-1")
@@ -53,7 +53,7 @@ EXAMPLES: tuple[Event, ...] = (
     EpochClosed(1, "<10", "<10", "<10"),
     PolicyChanged("activated", DIGEST, True),
     ListChanged("installed", "stolen", 7, DIGEST),
-    Suspension("suspended", DIGEST, "ab" * 8),
+    SuspensionChanged("suspended", DIGEST, "ab" * 8),
     Deleted("erased", "wanted-vehicles", 20),
     Unsealed("cd" * 16),
     EpochClosed(2, 120, "<10", "<10"),

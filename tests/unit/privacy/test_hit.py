@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from edge.domain.pseudonym import PlateToken
 from edge.errors import ExitCode
+from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import (
     MAX_PAYLOAD_BYTES,
     Hit,
@@ -37,9 +38,8 @@ from edge.privacy.keys import (
     rotate_authority_keys,
     rotate_box_keys,
 )
-from edge.privacy.moments import parse_utc, utc_text
 from edge.privacy.sealing import Picture, open_sealed, picture_budget
-from tests.parties import (
+from tests.support.parties import (
     AUTHORITY,
     BOX,
     CAMERA,

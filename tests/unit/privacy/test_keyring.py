@@ -20,7 +20,7 @@ from edge.privacy.keyring import (
     RetentionKey,
     slot_end,
 )
-from tests.fakes import SetClock
+from tests.support.fakes import SetClock
 
 NOON = datetime(2026, 11, 30, 12, 0, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)

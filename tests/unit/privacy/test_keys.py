@@ -26,7 +26,7 @@ from edge.privacy.keys import (
     rotate_authority_keys,
     rotate_box_keys,
 )
-from tests.parties import AUTHORITY, BOX, SITE, Parties, make_parties
+from tests.support.parties import AUTHORITY, BOX, SITE, Parties, make_parties
 
 NOW = datetime(2026, 11, 30, 7, 0, tzinfo=timezone.utc)
 

@@ -6,10 +6,10 @@ import ast
 
 import pytest
 
-from tests.unit.source_tree import EDGE, name_of, python_files, tree
+from tests.support.source_tree import EDGE, name_of, python_files, tree
 
-ENCODER = "edge/adapters/jpeg.py"
-WRITER = "edge/adapters/video_writer.py"
+ENCODER = "edge/adapters/cameras/jpeg.py"
+WRITER = "edge/adapters/cameras/video_writer.py"
 REDACTION = "edge/privacy/redaction.py"
 
 WAYS_OUT = {

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from edge.domain.plates import ALPHABET, PlateText
 from edge.domain.reading import Hypothesis
-from edge.privacy.framing import framed
+from edge.formats.framing import framed
 from edge.privacy.pseudonyms import (
     SaltChain,
     SaltChainDestroyedError,

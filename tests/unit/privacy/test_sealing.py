@@ -32,7 +32,7 @@ from edge.privacy.sealing import (
     open_sealed,
     picture_budget,
 )
-from tests.parties import MORNING, PLATE, Parties, evidence, make_parties
+from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
 
 HPKE_BYTES = 48
 

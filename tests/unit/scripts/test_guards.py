@@ -21,7 +21,7 @@ from scripts.maintenance.guards import (
     main,
     read_guards,
 )
-from tests.unit.source_tree import ROOT
+from tests.support.source_tree import ROOT
 
 GUARDS = read_guards(ROOT)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source_tree import ROOT
+from tests.support.source_tree import ROOT
 
 SCRIPTS = ROOT / "scripts"
 LAUNCHERS = sorted(path for path in SCRIPTS.iterdir() if path.is_file())

@@ -17,8 +17,8 @@ from scripts.benchmarks.camera_faults import Trouble
 from scripts.benchmarks.growth import Sample, judged, slope
 from scripts.benchmarks.growth_report import write_plot
 from scripts.benchmarks.process_sizes import family, footprint
-from tests.brokers import wait_until
-from tests.live import RtspServer
+from tests.support.brokers import wait_until
+from tests.support.live import RtspServer
 
 
 def samples(

@@ -1,0 +1,1 @@
+"""MQTT: the connection to a broker, the topics and the publisher thread."""

@@ -1,0 +1,220 @@
+"""Every topic this product knows, in one place. The list is closed.
+
+| topic                           | from → to       | QoS | retained |
+|---------------------------------|-----------------|-----|----------|
+| `anpr/<site>/<box>/<camera>/hit`| box → authority | 1   | never    |
+| `anpr/<site>/<box>/availability`| box → anyone    | 1   | yes      |
+| `anpr/<site>/<box>/health`      | box → anyone    | 1   | no       |
+| `anpr/<site>/<box>/audit`       | box → witness   | 1   | yes      |
+| `anpr/<site>/<box>/receipt`     | authority → box | 1   | never    |
+| `anpr/<site>/<box>/lists/<list>`| issuer → box    | 1   | yes      |
+| `anpr/<site>/<box>/command`     | supervisor → box| 1   | yes      |
+| `homeassistant/sensor/<site>/<box>/config` | box → Home Assistant | 1 | yes |
+
+The last one only where site.yaml asks for it: it tells where `availability` is, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from edge.errors import ConfigError, PublishError
+
+ROOT = "anpr"
+
+# Site, box and camera ids: no MQTT wildcard (`+`, `#`), no level separator (`/`), no `$`.
+_ID = re.compile(r"[a-z0-9-]{1,40}")
+# A camera of this name would put its hits and the box's own topics side by side.
+_RESERVED = frozenset({"audit", "availability", "command", "health", "lists", "receipt"})
+# A list of this name would come to every authority as if it were a hit.
+_NO_LIST = "hit"
+
+
+class TopicKind(Enum):
+    """What a topic carries."""
+
+    HIT = "hit"
+    AVAILABILITY = "availability"
+    HEALTH = "health"
+    RECEIPT = "receipt"
+    LIST = "list"
+    COMMAND = "command"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True)
+class TopicName:
+    """A topic taken apart; `camera` is None for all but hits."""
+
+    kind: TopicKind
+    site: str
+    box: str
+    camera: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoxTopics:
+    """The topics of one box.
+
+    Args:
+        site: the site's id.
+        box: the box's id.
+        cameras: ids of the cameras whose hits may be published.
+        lists: ids of the lists that it takes.
+        home_assistant: whether Home Assistant is told of the box.
+
+    Raises:
+        ConfigError: an id would break out of its level of the topic.
+    """
+
+    site: str
+    box: str
+    cameras: frozenset[str]
+    lists: frozenset[str] = frozenset()
+    home_assistant: bool = False
+
+    def __post_init__(self) -> None:
+        _require_id("site", self.site)
+        _require_id("box", self.box)
+        for camera in sorted(self.cameras):
+            _require_id("camera", camera)
+        for list_id in sorted(self.lists):
+            if not _ID.fullmatch(list_id) or list_id == _NO_LIST:
+                raise ConfigError(
+                    f"list: {list_id!r} is no valid id; use 1 to 40 of a-z, 0-9 and '-' (but not "
+                    f"{_NO_LIST})"
+                )
+
+    @property
+    def availability(self) -> str:
+        return f"{ROOT}/{self.site}/{self.box}/availability"
+
+    @property
+    def health(self) -> str:
+        return f"{ROOT}/{self.site}/{self.box}/health"
+
+    @property
+    def audit(self) -> str:
+        return f"{ROOT}/{self.site}/{self.box}/audit"
+
+    @property
+    def discovery(self) -> str:
+        """Where Home Assistant looks for what there is."""
+        return f"homeassistant/sensor/{self.site}/{self.box}/config"
+
+    @property
+    def receipt(self) -> str:
+        return f"{ROOT}/{self.site}/{self.box}/receipt"
+
+    @property
+    def command(self) -> str:
+        """Where orders to suspend and to resume come from."""
+        return f"{ROOT}/{self.site}/{self.box}/command"
+
+    def bundle(self, list_id: str) -> str:
+        """Where a list comes from, sealed.
+
+        Raises:
+            ConfigError: the list is not one of this box.
+        """
+        if list_id not in self.lists:
+            raise ConfigError(f"list {list_id!r} is not one of box {self.box!r}")
+        return f"{ROOT}/{self.site}/{self.box}/lists/{list_id}"
+
+    @property
+    def receivable(self) -> frozenset[str]:
+        """All the box may ever subscribe to; there is no wildcard among them."""
+        bundles = {self.bundle(list_id) for list_id in self.lists}
+        return frozenset(bundles | {self.receipt, self.command})
+
+    def hit(self, camera: str) -> str:
+        """The topic of a camera's hits.
+
+        Raises:
+            ConfigError: the camera is not one of this box.
+        """
+        if camera not in self.cameras:
+            raise ConfigError(f"camera {camera!r} is not one of box {self.box!r}")
+        return f"{ROOT}/{self.site}/{self.box}/{camera}/hit"
+
+    @property
+    def publishable(self) -> frozenset[str]:
+        """All the box may ever publish to; the rest comes from the other side."""
+        hits = {self.hit(camera) for camera in self.cameras}
+        told = {self.discovery} if self.home_assistant else set()
+        return frozenset(hits | told | {self.availability, self.health, self.audit})
+
+    def require_publishable(self, topic: str) -> None:
+        """Let nothing out that is not on the closed list.
+
+        Raises:
+            PublishError: the topic is not on the list.
+        """
+        if topic not in self.publishable:
+            raise PublishError(
+                f"topic {topic!r} is not one that box {self.box!r} may publish to; "
+                "the list is closed",
+                code="E_TOPIC",
+            )
+
+    def require_receivable(self, topics: Iterable[str]) -> None:
+        """Let nothing in that is not on the closed list.
+
+        Raises:
+            PublishError: a topic is not on the list.
+        """
+        for topic in topics:
+            if topic not in self.receivable:
+                raise PublishError(
+                    f"topic {topic!r} is not one that box {self.box!r} may subscribe to; the list "
+                    "is closed",
+                    code="E_TOPIC",
+                )
+
+
+def parse(topic: str) -> TopicName | None:
+    """Take a received topic apart; None when it is not one of the closed list."""
+    levels = topic.split("/")
+    if levels[0] != ROOT or not all(_ID.fullmatch(level) for level in levels[1:]):
+        return None
+    match levels[1:]:
+        case [site, box, camera, "hit"] if camera not in _RESERVED:
+            return TopicName(TopicKind.HIT, site, box, camera)
+        case [site, box, "audit" | "availability" | "health" | "receipt" | "command" as kind]:
+            return TopicName(TopicKind(kind), site, box, None)
+        case [site, box, "lists", list_id] if list_id != _NO_LIST:
+            return TopicName(TopicKind.LIST, site, box, None)
+        case _:
+            return None
+
+
+def all_hits(site: str | None = None) -> str:
+    """The filter an authority subscribes to: every camera of one site, or of all sites.
+
+    Raises:
+        ConfigError: the site is no valid id.
+    """
+    if site is None:
+        return f"{ROOT}/+/+/+/hit"
+    return f"{ROOT}/{_require_id('site', site)}/+/+/hit"
+
+
+def receipt(site: str, box: str) -> str:
+    """Where an authority sends its receipts for one box.
+
+    Raises:
+        ConfigError: an id would break out of its level of the topic.
+    """
+    return BoxTopics(site, box, frozenset()).receipt
+
+
+def _require_id(field: str, value: str) -> str:
+    if not _ID.fullmatch(value) or value in _RESERVED:
+        raise ConfigError(
+            f"{field}: {value!r} is no valid id; use 1 to 40 of a-z, 0-9 and '-'"
+            f" (but none of {', '.join(sorted(_RESERVED))})"
+        )
+    return value

@@ -1,0 +1,398 @@
+"""The decoder process: opens one live source, once, and writes its frames to a pipe.
+
+`python -m edge.adapters.cameras.decoder FD` reads one line of JSON on standard input
+(`DecoderRequest`) and writes messages to the descriptor until the source ends or the reader is
+gone. It is a separate process because only a process can always be stopped: a driver or a resolver
+that hangs, or a library that crashes on camera data, ends with it and with nothing else. It holds
+no key, no list and no setting except the address it was given.
+
+Where it is asked to, it shows the means of a frame's cells first and waits for a byte on standard
+input, `WANTED` or another: a frame that nobody wants to look at is not even converted, and never
+leaves this process.
+
+Nothing that a library says is passed on: its words may hold the address and its password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import math
+import os
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import IO
+from urllib.parse import urlsplit
+
+import av
+import av.error
+import av.logging
+import numpy as np
+import numpy.typing as npt
+from av._core import library_meta
+from av.video.frame import VideoFrame
+
+from edge.domain.motion import Cells, Plane, cells_of
+
+HEADER = struct.Struct("<cIIIdd")
+"""kind, width, height, corrupt frames before this message, stamp (NaN: none), arrival."""
+
+FRAME, GLANCE, END = b"F", b"G", b"E"
+"""Pixels follow; the means of the cells of `cells_shape` follow; a word follows."""
+
+WANTED, UNWANTED = b"y", b"n"
+
+_LUMA_FIRST = frozenset(
+    {"gray", "nv12", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p"}
+)
+"""Formats whose first plane is luma, a byte for each pixel."""
+
+CONCEALED = range(126, 133)
+"""What decoders paint where they have nothing: mid-grey, in BGR."""
+
+_CONCEALED_LUMA = range(124, 133)
+"""The same in luma, of the limited range or the full one."""
+
+GREY_SHARE = 0.5
+"""A picture is grey when so much of it is one single colour, and that is mid-grey."""
+
+_BUILD = library_meta["libavformat"]["configuration"]
+"""How the library was built."""
+
+_CERTIFICATE_WORDS = {9: "expired", 10: "expired", 62: "wrong-name", 64: "wrong-name"}
+"""OpenSSL's X509_V_ERR_*: not yet valid, no longer valid, another host name, another address."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderRequest:
+    """What the decoder is to open.
+
+    Attributes:
+        address: for the library; it may hold a password and never shows.
+        format: the library's name of the format, or None to let it find out.
+        options: the library's options.
+        pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
+        stamped: whether the source's time stamps say more than the rate that it claims.
+        asking: whether to ask for each frame if it is wanted.
+        open_s: how long opening may take, seconds.
+        read_s: how long the source may be silent, seconds.
+    """
+
+    address: str = field(repr=False)
+    format: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    pipeline: tuple[str, ...] = ()
+    stamped: bool = True
+    asking: bool = False
+    open_s: float = 8.0
+    read_s: float = 4.5
+
+    @property
+    def verified(self) -> bool:
+        """Whether the source is to show a certificate that is trusted."""
+        return "tls_verify" in self.options
+
+    def line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def parse(cls, line: str) -> DecoderRequest:
+        said = json.loads(line)
+        return cls(**{**said, "pipeline": tuple(said["pipeline"])})
+
+
+class SourceError(Exception):
+    """Why the source gives no frames: one word of the closed list in `live_camera`."""
+
+
+def main() -> None:
+    """Wait for the order, then decode until the end; the last message says what that was."""
+    _die_with_parent()
+    out = int(sys.argv[1])
+    line = sys.stdin.readline()
+    if not line:
+        return
+    writer = _Writer(out)
+    try:
+        with contextlib.suppress(BrokenPipeError):
+            _decode(DecoderRequest.parse(line), writer)
+            writer.end("ended")
+    except SourceError as error:
+        writer.end(str(error))
+
+
+class _Writer:
+    """Messages to the parent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.corrupt = 0
+
+    def is_wanted(
+        self, cells: Cells, size: tuple[int, int], stamp_s: float, arrival_s: float
+    ) -> bool:
+        """Show a frame's cells and wait for the answer; its size is (height, width)."""
+        height, width = size
+        self._write(HEADER.pack(GLANCE, width, height, self.corrupt, stamp_s, arrival_s))
+        self._write(cells.tobytes())
+        self.corrupt = 0
+        answer = os.read(sys.stdin.fileno(), 1)
+        if not answer:
+            raise BrokenPipeError
+        return answer == WANTED
+
+    def frame(self, pixels: npt.NDArray[np.uint8], stamp_s: float, arrival_s: float) -> None:
+        height, width = pixels.shape[:2]
+        self._write(HEADER.pack(FRAME, width, height, self.corrupt, stamp_s, arrival_s))
+        self._write(pixels.tobytes())
+        self.corrupt = 0
+
+    def end(self, word: str) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            text = word.encode()
+            self._write(
+                HEADER.pack(END, len(text), 0, self.corrupt, math.nan, time.monotonic()) + text
+            )
+
+    def _write(self, data: bytes | memoryview) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+
+def _decode(order: DecoderRequest, writer: _Writer) -> None:
+    # A decoder that lost something conceals it and says so nowhere but in its log.
+    av.logging.set_level(av.logging.INFO)
+    with ExitStack() as cleanup:
+        container = _opened(order, cleanup)
+        if not container.streams.video:
+            raise SourceError("no-video")
+        stream = container.streams.video[0]
+        # Frame threads would hold back as many frames as there are threads.
+        stream.thread_type = "SLICE"
+        if stream.codec_context.name == "h264":
+            # With threads it does not miss slices that never came: it shows green and says nothing.
+            stream.codec_context.thread_count = 1
+        held = False
+        for arrival_s, frames, whole in _pictures(container, stream):
+            held = held or not whole
+            writer.corrupt += not whole and not frames
+            for frame in frames:
+                held = held or frame.is_corrupt
+                if held and not (whole and frame.key_frame and not frame.is_corrupt):
+                    writer.corrupt += 1
+                    continue
+                luma = luma_of(frame)
+                # Pixels are made where they are needed, and doubt about a picture is rare.
+                held = is_one_grey(luma) and is_grey(upright(frame))
+                if held:
+                    writer.corrupt += 1
+                    continue
+                time_s: float | None = frame.time if order.stamped else None
+                stamp_s = math.nan if time_s is None else time_s
+                if not order.asking or writer.is_wanted(
+                    cells_of(luma), luma.shape, stamp_s, arrival_s
+                ):
+                    writer.frame(upright(frame), stamp_s, arrival_s)
+
+
+def _pictures(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[tuple[float, Sequence[VideoFrame], bool]]:
+    """Arrival, frames and whether nothing went wrong, for each packet."""
+    packets = container.demux(stream)
+    while True:
+        with av.logging.Capture(local=False) as complaints:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                raise SourceError(_word(error, opened=True)) from None
+            if packet is None or packet.size == 0:
+                return
+            arrival_s = time.monotonic()
+            frames: Sequence[VideoFrame] = ()
+            failed = packet.is_corrupt
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                failed = True
+        yield arrival_s, frames, not failed and not any(map(_is_complaint, complaints))
+
+
+def _is_complaint(entry: tuple[int, str, str]) -> bool:
+    """Whether a line of the library's log tells of a picture that is not whole."""
+    level, _, text = entry
+    return level <= av.logging.ERROR or text.startswith("concealing ")
+
+
+def _opened(order: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
+    source: str | IO[bytes] = order.address
+    if order.pipeline:
+        source = _launched(order.pipeline, cleanup)
+    started = time.monotonic()
+    _require_name(order.address)
+    if order.verified and "--enable-gnutls" not in _BUILD:
+        # Other libraries of TLS were built in without a look at the name in a certificate.
+        raise SourceError("no-verification")
+    try:
+        container = av.open(
+            source,
+            format=order.format,
+            mode="r",
+            options=order.options,
+            timeout=(order.open_s, order.read_s),
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        late = time.monotonic() - started > order.open_s * 0.9
+        if late:
+            raise SourceError("silent") from None
+        unverified = isinstance(error, OSError) and error.errno == errno.EIO and order.verified
+        raise SourceError(_refusal(order) if unverified else _word(error, opened=False)) from None
+    cleanup.callback(container.close)
+    return container
+
+
+def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
+    """A GStreamer process in this one's process group; what it writes is YUV4MPEG2."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        raise SourceError("no-gstreamer") from None
+    cleanup.callback(process.wait)
+    cleanup.callback(process.kill)
+    assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe was asked for
+    return process.stdout
+
+
+def _word(error: Exception, *, opened: bool) -> str:
+    """One word for what went wrong. The error's own text may hold the address."""
+    if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
+        return "refused-password"
+    if isinstance(error, av.error.HTTPError):
+        return "no-stream"
+    if isinstance(error, (av.error.ExitError, TimeoutError)):
+        return "silent"
+    if isinstance(error, (av.error.InvalidDataError, av.error.EOFError)):
+        return "broken" if opened else "no-stream"
+    number = getattr(error, "errno", None)
+    words = {
+        errno.ECONNREFUSED: "refused",
+        errno.ENOENT: "no-device",
+        errno.ENODEV: "no-device",
+        errno.ENXIO: "no-device",
+        errno.ENOTTY: "no-device",
+        errno.EACCES: "no-permission",
+        errno.EPERM: "no-permission",
+        errno.EBUSY: "busy",
+        errno.ETIMEDOUT: "silent",
+        errno.EHOSTUNREACH: "unreachable",
+        errno.ENETUNREACH: "unreachable",
+    }
+    return words.get(number or 0, "lost" if opened else "no-stream")
+
+
+def _refusal(order: DecoderRequest) -> str:
+    """Why the library broke a handshake off: it has no word for that, so it is looked for here.
+
+    What comes out is a reason and no more: nothing is ever opened on the strength of it.
+    """
+    parts = urlsplit(order.address)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a certificate that is its own authority
+    name = order.options.get("verifyhost", parts.hostname)
+    port = parts.port or (322 if parts.scheme == "rtsps" else 443)
+    try:
+        context.load_verify_locations(order.options["ca_file"])
+        with (
+            socket.create_connection((parts.hostname, port), order.read_s) as connection,
+            context.wrap_socket(connection, server_hostname=name),
+        ):
+            return "untrusted"
+    except ssl.SSLCertVerificationError as error:
+        return _CERTIFICATE_WORDS.get(error.verify_code, "untrusted")
+    except ssl.SSLError:
+        return "no-tls"
+    except OSError:
+        return "lost"
+
+
+def _require_name(address: str) -> None:
+    """The library has no word of its own for a name that does not resolve."""
+    parts = urlsplit(address)
+    if "://" in address and parts.hostname:
+        try:
+            socket.getaddrinfo(parts.hostname, parts.port)
+        except OSError:
+            raise SourceError("no-name") from None
+
+
+def upright(frame: VideoFrame) -> npt.NDArray[np.uint8]:
+    """The frame as BGR, turned the way its rotation metadata says."""
+    pixels = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
+    return np.ascontiguousarray(np.rot90(pixels, _quarter_turns(frame)))
+
+
+def luma_of(frame: VideoFrame) -> Plane:
+    """The frame's luma, turned likewise: a view where the frame holds it ready."""
+    turns = _quarter_turns(frame)
+    if frame.format.name not in _LUMA_FIRST:
+        frame = frame.reformat(format="gray")
+    plane = frame.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return np.rot90(rows[:, : plane.width], turns)
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    return round(frame.rotation / 90) % 4  # counter-clockwise, as np.rot90 counts
+
+
+def is_one_grey(luma: Plane) -> bool:
+    """Whether a picture may be what a decoder paints where it has nothing; `is_grey` is sure."""
+    counts = np.bincount(luma[::16, ::16].ravel(), minlength=256)
+    return bool(
+        counts.max() >= GREY_SHARE * counts.sum() and int(counts.argmax()) in _CONCEALED_LUMA
+    )
+
+
+def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
+    """Whether the picture is what a decoder paints where it has nothing.
+
+    Args:
+        pixels: shape (height, width, 3), BGR.
+    """
+    sample = pixels[::16, ::16].reshape(-1, 3).astype(np.int32)
+    values, counts = np.unique(sample @ (1, 256, 65536), return_counts=True)
+    most = int(values[counts.argmax()])
+    channels = (most & 255, most >> 8 & 255, most >> 16)
+    return bool(counts.max() >= GREY_SHARE * len(sample)) and all(
+        channel in CONCEALED for channel in channels
+    )
+
+
+def _die_with_parent() -> None:
+    """Linux ends this process when the thread that started it is gone, however that went."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

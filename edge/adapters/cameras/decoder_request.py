@@ -1,0 +1,124 @@
+"""From a camera of site.yaml to what the decoder is to open."""
+
+from __future__ import annotations
+
+import shlex
+import ssl
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from edge.adapters.cameras.decoder import DecoderRequest
+from edge.errors import ConfigError
+from edge.site.settings import DeviceCamera, HttpCamera, LiveCamera, PipelineCamera, RtspCamera
+
+_PROBE_US = "500000"
+"""A stream is looked into for so long before its first frame; the library's own is 5 s."""
+
+_DRAIN = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1"
+
+SYSTEM_AUTHORITIES = (
+    Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Ubuntu, L4T, Alpine
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora and its kin
+    Path("/etc/ssl/ca-bundle.pem"),  # SUSE
+)
+"""Where distributions keep the system's authorities in one file, as the library wants them."""
+
+
+def shown_address(live: LiveCamera) -> str:
+    """What messages call the camera's address: no path and no query, which may hold secrets."""
+    if isinstance(live, (RtspCamera, HttpCamera)):
+        parts = urlsplit(live.url)
+        port = f":{parts.port}" if parts.port else ""
+        return f"{parts.scheme}://{parts.hostname}{port}"
+    return live.device if isinstance(live, DeviceCamera) else "pipeline"
+
+
+def request_for(
+    live: LiveCamera, password: str | None = None, authorities: Path | None = None
+) -> DecoderRequest:
+    """What the decoder is to open.
+
+    Args:
+        live: the camera.
+        password: its password, if it has one.
+        authorities: PEM file that the certificate of a camera over TLS is verified by; None: the
+            system's.
+
+    Raises:
+        ConfigError: the file of authorities is none, or the system has none.
+    """
+    if isinstance(live, RtspCamera):
+        return DecoderRequest(
+            _with_login(live.url, live.username, password),
+            format="rtsp",
+            options={
+                "rtsp_transport": live.transport,
+                "allowed_media_types": "video",
+                "analyzeduration": _PROBE_US,
+                # UDP only: packets that the network brought in another order.
+                "reorder_queue_size": "64",
+                "max_delay": "200000",
+                "buffer_size": "4194304",  # a key frame over UDP comes at once; likewise
+                **_verification(live, authorities),
+            },
+        )
+    if isinstance(live, HttpCamera):
+        return DecoderRequest(
+            _with_login(live.url, live.username, password),
+            options={
+                # A page may lead to another, but not from what is verified to what is not.
+                "protocol_whitelist": "https,tls,tcp" if live.over_tls else "http,tcp",
+                "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe",
+                "analyzeduration": _PROBE_US,
+                # It would otherwise take a cut connection for a pause, for ever.
+                "reconnect": "0",
+                **_verification(live, authorities),
+            },
+            stamped=False,  # pictures over HTTP carry no time; the library counts a made-up rate
+        )
+    if isinstance(live, DeviceCamera):
+        wanted = {
+            "video_size": f"{live.size[0]}x{live.size[1]}" if live.size else None,
+            "framerate": str(live.per_second) if live.per_second else None,
+            "input_format": live.pixels,
+        }
+        return DecoderRequest(
+            live.device,
+            format="v4l2",
+            options={name: value for name, value in wanted.items() if value is not None},
+        )
+    return DecoderRequest("", format="yuv4mpegpipe", pipeline=_launch(live), stamped=False)
+
+
+def _verification(live: RtspCamera | HttpCamera, authorities: Path | None) -> dict[str, str]:
+    """The library checks no certificate unless it is told to, and knows no authority by itself."""
+    if not live.over_tls:
+        return {}
+    trusted = authorities or next(filter(Path.is_file, SYSTEM_AUTHORITIES), None)
+    if trusted is None:
+        raise ConfigError(
+            "this system has no file of trusted authorities; install the package ca-certificates, "
+            "or name the camera's own with tls_ca"
+        )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(trusted)
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"{trusted}: no certificate in PEM ({error.reason or 'unreadable'}); correct tls_ca"
+        ) from error
+    except OSError as error:
+        raise ConfigError(f"{trusted}: {error.strerror}; correct tls_ca") from error
+    named = {} if live.tls_name is None else {"verifyhost": live.tls_name}
+    return {"tls_verify": "1", "ca_file": str(trusted), **named}
+
+
+def _launch(live: PipelineCamera) -> tuple[str, ...]:
+    return ("gst-launch-1.0", "-q", *shlex.split(f"{live.pipeline} {_DRAIN}"))
+
+
+def _with_login(url: str, username: str | None, password: str | None) -> str:
+    if username is None:
+        return url
+    parts = urlsplit(url)
+    login = quote(username, safe="") + (f":{quote(password, safe='')}" if password else "")
+    return urlunsplit(parts._replace(netloc=f"{login}@{parts.netloc}"))

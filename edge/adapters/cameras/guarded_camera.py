@@ -1,0 +1,109 @@
+"""A camera behind the policy: shut outside its hours, blind where it is masked.
+
+Both are done before a frame reaches anything that looks at it; whether a live camera's frame is
+looked at at all is asked of its masked cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.adapters.cameras.live_camera import CameraStatus, LiveCamera
+from edge.domain.geometry import Point
+from edge.domain.imaging import Frame, Pixels
+from edge.domain.motion import Cells
+from edge.domain.schedule import Schedule
+from edge.pipeline.ports import Camera
+
+AnyPixels = TypeVar("AnyPixels", Pixels, Cells)
+
+MARGIN_PIXELS = 2
+"""A mask reaches so far beyond its lines: chroma of a masked pixel is shared with its neighbour."""
+
+
+class GuardedCamera:
+    """Another camera's frames, less those outside the hours, with masks filled in black.
+
+    Args:
+        camera: gives the frames.
+        hours: when it may be open.
+        masks: polygons in fractions of the picture, origin top left.
+    """
+
+    def __init__(
+        self, camera: Camera, hours: Schedule, masks: Sequence[Sequence[Point]] = ()
+    ) -> None:
+        self._camera = camera
+        self._hours = hours
+        self._masks = tuple(tuple(mask) for mask in masks)
+        self.out_of_hours = 0
+
+    @property
+    def name(self) -> str:
+        return self._camera.name
+
+    @property
+    def expected_frames(self) -> int | None:
+        return self._camera.expected_frames
+
+    @property
+    def corrupt_frames(self) -> int:
+        return self._camera.corrupt_frames
+
+    def status(self) -> CameraStatus | None:
+        """How a live camera is now; None for a recording. May be asked from any thread."""
+        return self._camera.status() if isinstance(self._camera, LiveCamera) else None
+
+    def close(self) -> None:
+        self._camera.close()
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the source ends.
+
+        Raises:
+            CameraError: see the camera's own.
+        """
+        for frame in self._camera.frames():
+            if self._hours.is_active(frame.observed_at):
+                yield self._masked(frame)
+            else:
+                self.out_of_hours += 1
+
+    def _masked(self, frame: Frame) -> Frame:
+        if not self._masks:
+            return frame
+        pixels = masked(frame.pixels, self._masks)
+        return replace(frame, pixels=pixels)
+
+
+def masked_cells(cells: Cells, masks: Sequence[Sequence[Point]]) -> Cells:
+    """A picture's cells less those that a mask touches: what moves there is nobody's business."""
+    return _filled(cells, masks, 0) if masks else cells
+
+
+def masked(pixels: Pixels, masks: Sequence[Sequence[Point]]) -> Pixels:
+    """The picture with polygons filled in black, in place where it can be written to.
+
+    Args:
+        pixels: shape (height, width, 3).
+        masks: polygons in fractions of the picture.
+    """
+    return _filled(pixels, masks, MARGIN_PIXELS)
+
+
+def _filled(pixels: AnyPixels, masks: Sequence[Sequence[Point]], margin: int) -> AnyPixels:
+    canvas = pixels if pixels.flags.writeable else pixels.copy()
+    height, width = canvas.shape[:2]
+    for mask in masks:
+        corners: npt.NDArray[np.int32] = np.rint(
+            np.asarray(mask, float) * (width - 1, height - 1)
+        ).astype(np.int32)
+        cv2.fillPoly(canvas, [corners], (0, 0, 0))
+        cv2.polylines(canvas, [corners], True, (0, 0, 0), 2 * margin + 1)  # noqa: FBT003
+    return canvas

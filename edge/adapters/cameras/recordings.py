@@ -1,0 +1,391 @@
+"""Recordings as cameras: video files through PyAV, folders of pictures through OpenCV."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+
+from edge.adapters.cameras.decoder import upright
+from edge.domain.imaging import Frame, Pixels
+from edge.errors import CameraError, ConfigError
+
+VIDEO_SUFFIXES = frozenset(
+    {".avi", ".h264", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm",
+     ".wmv"}
+)  # fmt: skip
+PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+
+PICTURES_PER_SECOND = 1
+"""Pictures carry no time of their own: each stands for one second of stream."""
+
+WHOLE = 0.9
+"""A recording with fewer of the frames that it claims to hold was cut off."""
+
+LONGEST_GAP_S = 24 * 3600.0
+"""A time stamp that jumps further is damaged: the nominal rate fills in."""
+
+_FALLBACK_RATE = Fraction(25)
+"""Frames per second of a recording that tells neither times nor a rate."""
+
+
+class RecordedCamera:
+    """One recording: a video file, or pictures in name order, as a stream of frames.
+
+    Frames are BGR with the container's rotation applied. `stream_s` counts from the first
+    frame by the file's own time stamps (variable rates are kept); where they are missing or
+    run backwards the nominal rate fills in. `observed_at` is `started_at` plus that.
+
+    Args:
+        name: the policy's camera.
+        clip: file or folder name, for progress and summaries.
+        sources: one video file, or pictures in the order in which they are to be shown.
+        started_at: when the first frame was made, aware.
+    """
+
+    def __init__(
+        self, name: str, clip: str, sources: tuple[Path, ...], started_at: datetime
+    ) -> None:
+        self._name = name
+        self.clip = clip
+        self._sources = sources
+        self.started_at = started_at
+        self._corrupt = 0
+        self._broken_off = False
+        self._latest_stamp_s = 0.0
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def corrupt_frames(self) -> int:
+        """Frames that could not be decoded and were skipped so far."""
+        return self._corrupt
+
+    @property
+    def _is_pictures(self) -> bool:
+        return self._sources[0].suffix.lower() in PICTURE_SUFFIXES
+
+    @property
+    def expected_frames(self) -> int | None:
+        """What the container claims, or what its length and rate make of it; None if neither."""
+        if self._is_pictures:
+            return len(self._sources)
+        try:
+            with open_regular(self._sources[0]) as container:
+                if not container.streams.video:
+                    return None
+                stream = container.streams.video[0]
+                if stream.frames:
+                    return int(stream.frames)
+                if container.duration and stream.average_rate:
+                    return int(container.duration / av.time_base * float(stream.average_rate))
+        except (av.error.FFmpegError, OSError):
+            pass  # frames() says what is wrong with the file; a progress bar does not
+        return None
+
+    def close(self) -> None:
+        """Nothing to do: a recording keeps nobody waiting."""
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield frames until the recording ends; a frame that does not decode is skipped.
+
+        Raises:
+            CameraError: the file is missing, empty, no video, or not one frame decodes; after
+                the last frame, that the file breaks off before its end.
+        """
+        self._corrupt = 0
+        self._broken_off = False
+        self._latest_stamp_s = 0.0
+        pictures = self._pictures() if self._is_pictures else self._video()
+        index = 0
+        for stream_s, pixels in pictures:
+            yield Frame(
+                camera=self._name,
+                index=index,
+                stream_s=stream_s,
+                observed_at=self.started_at + timedelta(seconds=stream_s),
+                pixels=pixels,
+            )
+            index += 1
+        if index == 0:
+            raise CameraError(
+                f"{self._sources[0]}: not one frame can be decoded; check that the recording "
+                "is complete",
+                code="E_SOURCE_EMPTY",
+            )
+        self._require_whole(index)
+
+    def _require_whole(self, given: int) -> None:
+        """Say so when a video ended before its end; what it held has been given by then."""
+        if self._is_pictures:
+            return
+        claimed, length_s = self._claims()
+        # Containers miscount by a frame or two; a file that was cut lacks far more.
+        if claimed is not None:
+            lacking = given + self._corrupt < claimed * WHOLE - 2
+        else:
+            lacking = length_s is not None and self._latest_stamp_s < length_s * WHOLE - 1
+        if self._broken_off or lacking:
+            of = f" of {claimed}" if claimed is not None else ""
+            raise CameraError(
+                f"{self._sources[0]}: the file breaks off after {given}{of} frames; those were "
+                "used, copy or record it again for the rest",
+                code="E_SOURCE_TRUNCATED",
+            )
+
+    def _claims(self) -> tuple[int | None, float | None]:
+        """How many frames and seconds the container says it holds; None where it does not."""
+        try:
+            with open_regular(self._sources[0]) as container:
+                alone = len(container.streams) == 1
+                length = container.duration if alone else None  # sound may go on for longer
+                return (
+                    container.streams.video[0].frames or None,
+                    None if length is None else length / av.time_base,
+                )
+        except (av.error.FFmpegError, OSError):
+            return None, None
+
+    def _pictures(self) -> Iterator[tuple[float, Pixels]]:
+        for number, path in enumerate(self._sources):
+            if len(self._sources) == 1:
+                _require_content(path)
+            pixels = read_picture(path)
+            if pixels is None:
+                self._corrupt += 1
+                continue
+            yield number / PICTURES_PER_SECOND, pixels
+
+    def _video(self) -> Iterator[tuple[float, Pixels]]:
+        path = self._sources[0]
+        _require_content(path)
+        with ExitStack() as cleanup:
+            try:
+                container = cleanup.enter_context(open_regular(path))
+            except PermissionError as error:
+                raise CameraError(
+                    f"{path}: cannot be read ({error.strerror}); check its permissions"
+                ) from None
+            except (av.error.FFmpegError, OSError) as error:
+                raise _no_video(path, _reason(error)) from None
+            yield from self._timed(container)
+
+    def _timed(self, container: av.container.InputContainer) -> Iterator[tuple[float, Pixels]]:
+        """Seconds since the first frame, and the frame's pixels."""
+        if not container.streams.video:
+            raise _no_video(self._sources[0], "it holds no picture stream")
+        stream = container.streams.video[0]
+        step = float(1 / (stream.average_rate or _FALLBACK_RATE))
+        origin: float | None = None
+        last: float | None = None
+        for frame in self._decoded(container, stream):
+            time: float | None = frame.time  # the library's types leave None out
+            if origin is None:
+                origin = time if time is not None else 0.0
+            stream_s = time - origin if time is not None else None
+            self._latest_stamp_s = max(self._latest_stamp_s, stream_s or 0.0)
+            if last is not None and (
+                stream_s is None or not last < stream_s <= last + LONGEST_GAP_S
+            ):
+                stream_s = last + step
+            last = stream_s if stream_s is not None else 0.0
+            yield last, upright(frame)
+
+    def _decoded(
+        self, container: av.container.InputContainer, stream: av.VideoStream
+    ) -> Iterator[VideoFrame]:
+        packets = container.demux(stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError):  # the container ends in the middle
+                self._corrupt += 1
+                self._broken_off = True
+                return
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self._corrupt += 1
+                continue
+            for frame in frames:
+                if not isinstance(frame, VideoFrame):
+                    continue
+                if frame.is_corrupt:
+                    self._corrupt += 1
+                    continue
+                yield frame
+
+
+def read_picture(path: Path) -> Pixels | None:
+    """A picture, upright; None if the file is empty, too large to be true, or no picture."""
+    try:
+        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+    except (cv2.error, OSError):
+        return None
+    return None if pixels is None else np.asarray(pixels, dtype=np.uint8)
+
+
+FORMATS = (
+    "avi", "h264", "hevc", "ivf", "m4v", "matroska,webm", "mjpeg", "mov,mp4,m4a,3gp,3g2,mj2",
+    "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg",
+)  # fmt: skip
+"""Formats that hold pictures themselves. Those that name other sources (concat, hls, sdp) are
+not among them: a file must not lead to a live stream."""
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open a video that is a regular file, and nothing that a name or its content may lead to.
+
+    Raises:
+        CameraError: no regular file.
+        OSError: it cannot be opened, or is of no known format (FFmpegError is one).
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise CameraError(f"{path}: no regular file; name a recording", code="E_SOURCE_FORMAT")
+        options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": ""}
+        with av.open(file, options=options) as container:
+            yield container
+
+
+def open_recordings(
+    path: Path, *, camera: str, started_at: datetime | Callable[[Path], datetime]
+) -> tuple[RecordedCamera, ...]:
+    """The recordings at a path, each a stream of its own.
+
+    A file is one stream. In a folder each video file is a stream, in name order, and all its
+    pictures together are one stream in name order, one picture a second. Files of other
+    kinds and folders inside are left alone.
+
+    Args:
+        path: a video file, a picture, or a folder.
+        camera: the policy's camera that all of them belong to.
+        started_at: when the recordings were made, or a function that says it for each one
+            (given the video file, or the folder of the pictures).
+
+    Raises:
+        CameraError: nothing is there, or the folder holds neither a video nor a picture.
+    """
+    when = started_at if callable(started_at) else lambda _path: started_at
+    if path.is_file():
+        return (RecordedCamera(camera, path.name, (path,), when(path)),)
+    if not path.exists():
+        raise CameraError(
+            f"{path}: no such file or folder; check the source's path", code="E_SOURCE_MISSING"
+        )
+    try:
+        files = sorted(f for f in path.iterdir() if f.is_file() and not f.name.startswith("."))
+    except OSError as error:
+        raise CameraError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
+    streams = [
+        RecordedCamera(camera, file.name, (file,), when(file))
+        for file in files
+        if file.suffix.lower() in VIDEO_SUFFIXES
+    ]
+    pictures = tuple(file for file in files if file.suffix.lower() in PICTURE_SUFFIXES)
+    if pictures:
+        streams.append(RecordedCamera(camera, path.resolve().name, pictures, when(path)))
+    if not streams:
+        raise CameraError(
+            f"{path}: the folder holds neither a video nor a picture; name one that does",
+            code="E_SOURCE_EMPTY",
+        )
+    return tuple(streams)
+
+
+def recorded_at_of(path: Path) -> datetime | None:
+    """When a recording was made, from its sidecar; None where there is none or it says nothing.
+
+    The sidecar of `clip.mp4` is `clip.json` beside it, that of a folder of pictures is
+    `<folder>.json` beside the folder: an object with `recorded_at`, ISO 8601 with offset.
+
+    Raises:
+        ConfigError: the sidecar is no such object.
+    """
+    whole = path.resolve()
+    sidecar = whole.with_suffix(".json") if path.is_file() else whole.parent / f"{whole.name}.json"
+    if not sidecar.is_file():
+        return None
+    try:
+        content = json.loads(sidecar.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{sidecar}: cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{sidecar}: no valid JSON; correct the file") from None
+    if isinstance(content, dict) and "recorded_at" not in content:
+        return None  # another program's file that happens to lie there
+    value = content["recorded_at"] if isinstance(content, dict) else None
+    if not isinstance(value, str):
+        raise ConfigError(
+            f'{sidecar}: recorded_at: missing; write {{"recorded_at": "2026-11-23T08:20:00+01:00"}}'
+        )
+    return parse_moment(value, f"{sidecar}: recorded_at")
+
+
+def parse_moment(value: str, where: str) -> datetime:
+    """An ISO 8601 moment with its offset (`Z` included).
+
+    Raises:
+        ConfigError: it is none; the line begins with `where`.
+    """
+    try:
+        # Python 3.10 does not take the letter Z.
+        moment = datetime.fromisoformat(value[:-1] + "+00:00" if value.endswith("Z") else value)
+    except ValueError:
+        raise ConfigError(
+            f"{where}: no ISO 8601 moment; write it like 2026-11-23T08:20:00+01:00"
+        ) from None
+    if moment.tzinfo is None:
+        raise ConfigError(
+            f"{where}: the offset is missing; write it like 2026-11-23T08:20:00+01:00"
+        )
+    if not 2000 <= moment.year < 2200:
+        raise ConfigError(f"{where}: nothing was recorded in that year; correct it")
+    return moment
+
+
+def _require_content(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise CameraError(
+            f"{path}: cannot be opened ({error.strerror}); check the source's path",
+            code="E_SOURCE_MISSING",
+        ) from None
+    if size == 0:
+        raise CameraError(
+            f"{path}: the file is empty; record or copy it again", code="E_SOURCE_EMPTY"
+        )
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or "unknown format"
+
+
+def _no_video(path: Path, reason: str) -> CameraError:
+    return CameraError(
+        f"{path}: cannot be opened as video ({reason}); name a complete video file, a picture or "
+        "a folder of them",
+        code="E_SOURCE_FORMAT",
+    )

@@ -1,0 +1,1 @@
+"""The machine: clock, service manager, metrics over HTTP, temperatures."""

@@ -1,0 +1,368 @@
+"""How the box is, over HTTP: `/metrics`, `/healthz` and `/readyz`, and nothing else.
+
+The names are a closed list, like the topics. Labels hold ids of site.yaml and policy.yaml and
+words of this file; none is made of anything that was seen. Numbers that follow the traffic come
+from closed epochs alone, see `edge.box.traffic`.
+
+Text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Literal
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from typing_extensions import Self
+
+from edge.adapters.host.kernel_clock import KernelClock
+from edge.errors import ConfigError
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+REQUEST_S = 5.0
+"""How long one request may take to be sent and answered."""
+MOST_REQUESTS = 16
+"""Requests that are answered side by side; further ones are cut off."""
+
+State = Literal["starting", "online", "safe", "stopping"]
+STATES: tuple[State, ...] = ("starting", "online", "safe", "stopping")
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraFigures:
+    """What depends on a camera and its cable alone, and never on what it sees.
+
+    Attributes:
+        name: the policy's camera.
+        frames: frames that came.
+        corrupt: frames that came broken and were skipped.
+        connections: how often it began to give frames.
+        up: whether it gives frames now, or rests by the policy.
+    """
+
+    name: str
+    frames: int
+    corrupt: int
+    connections: int
+    up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that `/metrics` tells.
+
+    Attributes:
+        version, site, box: who speaks.
+        state: what the box does; `reason` is one word, or the code of a refusal.
+        cameras: one for each.
+        broker_connected: whether the broker is reached now.
+        broker_connections: how often it was reached.
+        key_age_s: age of the epoch's key, None before the first.
+        clock: the kernel's clock, None where it does not say.
+        temperatures: rounded degrees by zone.
+        epochs: closed epochs; all below are sums of what these showed.
+        vehicles: by outcome.
+        hits: by rule.
+        analysed, dropped: frames.
+        stage_s: seconds of work by stage.
+        outbox: hits that waited at the last close; 0 for fewer than ten.
+        outbox_age_s: for how long ten or more have waited.
+    """
+
+    version: str
+    site: str
+    box: str
+    state: State
+    reason: str
+    cameras: Sequence[CameraFigures]
+    broker_connected: bool
+    broker_connections: int
+    key_age_s: float | None
+    clock: KernelClock | None
+    temperatures: Mapping[str, int]
+    epochs: int
+    vehicles: Mapping[str, int]
+    hits: Mapping[str, int]
+    analysed: int
+    dropped: int
+    stage_s: Mapping[str, float]
+    outbox: int
+    outbox_age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Whether something holds, and one word why, or the code of a refusal."""
+
+    holds: bool
+    reason: str
+
+    def body(self) -> bytes:
+        state = "ok" if self.holds else "failing"
+        return json.dumps({"status": state, "reason": self.reason}).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """What the three addresses ask the box; each may be called from any thread."""
+
+    figures: Callable[[], Figures]
+    healthy: Callable[[], Answer]
+    ready: Callable[[], Answer]
+
+
+def exposition(figures: Figures) -> bytes:
+    """The figures in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(figures))
+    return generate_latest(registry)
+
+
+class _Collected(Collector):
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _of_the_box(self._figures)
+        yield from _of_the_cameras(self._figures.cameras)
+        yield from _of_the_traffic(self._figures)
+
+
+def _of_the_box(figures: Figures) -> Iterator[Metric]:
+    info = GaugeMetricFamily(
+        "edge_anpr_build_info", "Who speaks; always 1.", labels=["version", "site", "box"]
+    )
+    info.add_metric([figures.version, figures.site, figures.box], 1)
+    yield info
+    state = GaugeMetricFamily("edge_anpr_state", "1 for the state the box is in.", labels=["state"])
+    for name in STATES:
+        state.add_metric([name], figures.state == name)
+    yield state
+    yield _gauge("broker_connected", "Whether the broker is reached.", figures.broker_connected)
+    yield _counter(
+        "broker_connections", "How often the broker was reached.", figures.broker_connections
+    )
+    yield _counter("epochs_closed", "Closed epochs: keys that were destroyed.", figures.epochs)
+    if figures.key_age_s is not None:
+        yield _gauge("epoch_key_age_seconds", "Age of the epoch's key.", figures.key_age_s)
+    if figures.clock is not None:
+        clock = figures.clock
+        yield _gauge(
+            "clock_synchronised", "Whether a time service holds the clock.", clock.synchronised
+        )
+        yield _gauge(
+            "clock_offset_seconds", "What the time service is still correcting.", clock.offset_s
+        )
+        yield _gauge(
+            "clock_max_error_seconds", "The kernel's bound of its error.", clock.max_error_s
+        )
+    warmth = GaugeMetricFamily(
+        "edge_anpr_temperature_celsius", "Temperature, rounded to 5 degrees.", labels=["zone"]
+    )
+    for zone, degrees in figures.temperatures.items():
+        warmth.add_metric([zone], degrees)
+    yield warmth
+
+
+def _of_the_cameras(cameras: Sequence[CameraFigures]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "edge_anpr_camera_up",
+        "Whether the camera gives frames, or rests by the policy.",
+        labels=["camera"],
+    )
+    counters = {
+        "frames": "Frames that came from the camera.",
+        "frames_corrupt": "Frames that came broken and were skipped.",
+        "camera_connections": "How often the camera began to give frames.",
+    }
+    families = {
+        name: CounterMetricFamily(f"edge_anpr_{name}", text, labels=["camera"])
+        for name, text in counters.items()
+    }
+    for camera in cameras:
+        up.add_metric([camera.name], camera.up)
+        families["frames"].add_metric([camera.name], camera.frames)
+        families["frames_corrupt"].add_metric([camera.name], camera.corrupt)
+        families["camera_connections"].add_metric([camera.name], camera.connections)
+    yield up
+    yield from families.values()
+
+
+def _of_the_traffic(figures: Figures) -> Iterator[Metric]:
+    coarse = "sum over closed epochs, each rounded down to tens, fewer than ten as none"
+    rough = "sum over closed epochs of ten vehicles or more, each to two digits"
+    reads = CounterMetricFamily(
+        "edge_anpr_reads", f"Vehicles by outcome of the read: {coarse}.", labels=["outcome"]
+    )
+    for outcome, count in figures.vehicles.items():
+        reads.add_metric([outcome], count)
+    yield reads
+    hits = CounterMetricFamily("edge_anpr_hits", f"Hits: {coarse}.", labels=["rule"])
+    for rule, count in figures.hits.items():
+        hits.add_metric([rule], count)
+    yield hits
+    yield _counter("frames_analysed", f"Frames looked at: {rough}.", figures.analysed)
+    yield _counter(
+        "frames_dropped", f"Frames that a newer one displaced: {rough}.", figures.dropped
+    )
+    stages = CounterMetricFamily(
+        "edge_anpr_stage_seconds", f"Work by stage: {rough}.", labels=["stage"]
+    )
+    for stage, seconds in figures.stage_s.items():
+        stages.add_metric([stage], seconds)
+    yield stages
+    yield _gauge(
+        "outbox_hits",
+        "Hits that waited when the last epoch closed, in tens; fewer than ten as none.",
+        figures.outbox,
+    )
+    yield _gauge(
+        "outbox_age_seconds",
+        "For how long ten or more have waited, in whole epochs.",
+        figures.outbox_age_s,
+    )
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"edge_anpr_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"edge_anpr_{name}", text, value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where to listen: a host name or address, and a port (0: any that is free)."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Of `127.0.0.1:9109`, `[::1]:9109` or `localhost:9109`.
+
+        Raises:
+            ConfigError: it is none of these.
+        """
+        host, colon, port = text.rpartition(":")
+        if not colon or not host or not port.isdecimal() or int(port) > 65535:
+            raise ConfigError(f"telemetry.listen: {text!r} is no address; write 127.0.0.1:9109")
+        return cls(host.removeprefix("[").removesuffix("]"), int(port))
+
+
+class TelemetryServer:
+    """Answers until closed, in threads of its own.
+
+    Args:
+        listen: where.
+        questions: what to ask the box.
+
+    Raises:
+        ConfigError: nothing can listen there.
+    """
+
+    def __init__(self, listen: Listen, questions: Questions) -> None:
+        try:
+            self._server = _Server(listen, questions)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or "no such address"
+            raise ConfigError(
+                f"site.yaml: telemetry.listen: {listen.host}:{listen.port}: {reason}; choose "
+                "another port or address"
+            ) from None
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="telemetry", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, listen: Listen, questions: Questions) -> None:
+        if ":" in listen.host:
+            self.address_family = socket.AF_INET6
+        self.questions = questions
+        self._seats = threading.BoundedSemaphore(MOST_REQUESTS)
+        super().__init__((listen.host, listen.port), _Handler)
+
+    def server_bind(self) -> None:
+        # HTTPServer's own asks the name service who we are; nobody needs to know.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        if self._seats.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._seats.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
+        """Say that a request failed, and not what it was: the base class prints a traceback."""
+        log.warning("a request for telemetry failed")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    timeout = REQUEST_S
+    server: _Server
+
+    def do_GET(self) -> None:
+        questions = self.server.questions
+        if self.path == "/metrics":
+            self._answer(HTTPStatus.OK, CONTENT_TYPE, exposition(questions.figures()))
+        elif self.path in {"/healthz", "/readyz"}:
+            answer = questions.healthy() if self.path == "/healthz" else questions.ready()
+            status = HTTPStatus.OK if answer.holds else HTTPStatus.SERVICE_UNAVAILABLE
+            self._answer(status, "application/json", answer.body())
+        else:
+            self._answer(
+                HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"/metrics /healthz /readyz\n"
+            )
+
+    do_HEAD = do_GET  # noqa: N815 - likewise
+
+    def version_string(self) -> str:
+        return "edge-anpr"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+        """Requests are not logged: they would be most of the log."""
+
+    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)

@@ -1,0 +1,93 @@
+"""Detector and reader by their names in the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge.adapters.models.detector import OnnxPlateDetector
+from edge.adapters.models.reader import OnnxPlateReader
+from edge.adapters.models.weights import Contract, Manifest, Weights
+from edge.pipeline.ports import PlateDetector, PlateReader
+
+
+@dataclass(frozen=True, slots=True)
+class PlateModels:
+    """What sees and what reads, calibrated.
+
+    `threshold` is the detector's: a detection with at least this score counts as a plate. The
+    weights say whose eyes they are.
+    """
+
+    detector: PlateDetector
+    reader: PlateReader
+    threshold: float
+    detector_weights: Weights
+    reader_weights: Weights
+
+
+def load_plate_models(
+    manifest: Manifest,
+    detector: str | None = None,
+    reader: str | None = None,
+    provider: str = "cpu",
+    threads: int = 1,
+    *,
+    pair: str | None = None,
+) -> PlateModels:
+    """Open both networks: by their names, else those of a pair, else of the default pair.
+
+    Raises:
+        ModelError: a name is unknown, a file missing or altered, or the provider not there.
+    """
+    halves = manifest.pair(pair or manifest.default_pair)
+    seeing = manifest.find(detector or halves.detector, Contract.DETECTOR)
+    reading = manifest.find(reader or halves.reader, Contract.READER)
+    return PlateModels(
+        open_detector(seeing, provider, threads),
+        open_reader(reading, provider, threads),
+        threshold_of(seeing),
+        seeing,
+        reading,
+    )
+
+
+def threshold_of(weights: Weights) -> float:
+    """A detector's shipped threshold."""
+    threshold = weights.entry.calibration.threshold
+    assert threshold is not None  # noqa: S101 - the manifest demands it of each detector
+    return threshold
+
+
+def open_detector(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxPlateDetector:
+    """A detector on its weights, with their calibration.
+
+    Raises:
+        ModelError: the weights cannot be loaded or are of another contract.
+    """
+    return OnnxPlateDetector(
+        weights.path,
+        input_size=weights.entry.input,
+        provider=provider,
+        threads=threads,
+        threshold=threshold_of(weights),
+        temperature=weights.entry.calibration.temperature,
+    )
+
+
+def open_reader(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxPlateReader:
+    """A reader on its weights, with their calibration.
+
+    Raises:
+        ModelError: the weights cannot be loaded or are of another contract.
+    """
+    assert weights.plate_config is not None  # noqa: S101 - the manifest demands it of a reader
+    calibration = weights.entry.calibration
+    return OnnxPlateReader(
+        weights.path,
+        weights.plate_config,
+        provider=provider,
+        threads=threads,
+        temperature=calibration.temperature,
+        region_temperature=calibration.region_temperature or 1.0,
+        input_size=weights.entry.input,
+    )

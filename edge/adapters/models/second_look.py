@@ -1,0 +1,80 @@
+"""A second look for cameras that see small plates: tiles of the picture, or one part of it.
+
+A detector shrinks the whole picture to its network's size, and a plate under 20 pixels there
+is often lost. A part of the picture is shrunk less.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.domain.imaging import Detection, Pixels, without_duplicates
+from edge.pipeline.ports import PlateDetector
+from edge.site.settings import NoSecondLook, Region, Tiles
+
+
+class SecondLook:
+    """A detector that looks at the whole picture and then at parts of it.
+
+    Costs one more pass of the network for each part. Boxes found twice are merged; a box cut
+    by the inner edge of a part is left to the part that sees it whole.
+
+    Args:
+        detector: looks at each part.
+        parts: where to look again.
+    """
+
+    def __init__(self, detector: PlateDetector, parts: Tiles | Region) -> None:
+        self._detector = detector
+        self._parts = parts
+
+    @classmethod
+    def around(cls, detector: PlateDetector, look: NoSecondLook | Tiles | Region) -> PlateDetector:
+        """The detector with a camera's second look, or itself where there is none."""
+        return detector if isinstance(look, NoSecondLook) else cls(detector, look)
+
+    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+        """Detections of all looks, in pixels of the whole picture, best first."""
+        height, width = pixels.shape[:2]
+        found = list(self._detector.detect(pixels))
+        for x1, y1, x2, y2 in part_boxes(self._parts, width, height):
+            part = np.ascontiguousarray(pixels[y1:y2, x1:x2])
+            for one in self._detector.detect(part):
+                box = one.box
+                cut = (
+                    (box.x1 < 2 and x1 > 0)
+                    or (box.y1 < 2 and y1 > 0)
+                    or (box.x2 > x2 - x1 - 2 and x2 < width)
+                    or (box.y2 > y2 - y1 - 2 and y2 < height)
+                )
+                if not cut:
+                    found.append(Detection(box.shifted(x1, y1), one.score))
+        return without_duplicates(found)
+
+
+def part_boxes(
+    parts: Tiles | Region, width: int, height: int
+) -> tuple[tuple[int, int, int, int], ...]:
+    """The parts in whole pixels, x1, y1, x2, y2; empty ones are left out."""
+    if isinstance(parts, Region):
+        a, b, c, d = parts.box
+        boxes = [(a, b, c, d)]
+    else:
+        # n tiles of side s that share s·overlap with the next span 1: s·(n - (n-1)·overlap).
+        across = 1 / (parts.columns - (parts.columns - 1) * parts.overlap)
+        down = 1 / (parts.rows - (parts.rows - 1) * parts.overlap)
+        boxes = [
+            (left, top, left + across, top + down)
+            for top in (row * down * (1 - parts.overlap) for row in range(parts.rows))
+            for left in (c * across * (1 - parts.overlap) for c in range(parts.columns))
+        ]
+    whole = [
+        (
+            max(0, round(a * width)),
+            max(0, round(b * height)),
+            min(width, round(c * width)),
+            min(height, round(d * height)),
+        )
+        for a, b, c, d in boxes
+    ]
+    return tuple(box for box in whole if box[2] - box[0] > 1 and box[3] - box[1] > 1)

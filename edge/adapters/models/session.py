@@ -1,0 +1,136 @@
+"""ONNX Runtime sessions on the execution provider that was asked for, or none at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge.adapters.models.engine_cache import cache_folder, engine_maker, engine_options
+from edge.errors import ModelError
+
+PROVIDERS = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
+}
+"""ONNX Runtime's names in order of preference. The CPU follows an accelerator for the few
+operators that it lacks; that the accelerator itself is there is checked."""
+
+
+def runtime() -> Any:  # noqa: ANN401 - the module has no types
+    """ONNX Runtime itself.
+
+    Raises:
+        ModelError: no build of it is installed.
+    """
+    try:
+        import onnxruntime  # noqa: PLC0415 - comes by extra, so its absence is an answer
+    except ImportError:
+        raise ModelError(
+            "onnxruntime is not installed; install edge-anpr[cpu], edge-anpr[gpu] or the wheel "
+            "of your board",
+            code="E_MODEL_RUNTIME",
+        ) from None
+    return onnxruntime
+
+
+def available_providers(provider: str) -> list[str]:
+    """ONNX Runtime's provider names for `cpu`, `cuda` or `tensorrt`.
+
+    Raises:
+        ModelError: the name is unknown or this build of ONNX Runtime lacks it.
+    """
+    if provider not in PROVIDERS:
+        raise ModelError(
+            f"models.provider: {provider!r} is none of {', '.join(PROVIDERS)}; choose one",
+            code="E_MODEL_PROVIDER",
+        )
+    present = set(runtime().get_available_providers())
+    wanted = PROVIDERS[provider]
+    if wanted[0] not in present:
+        raise _unavailable(provider)
+    return [name for name in wanted if name in present]
+
+
+def providers_for(path: Path, provider: str) -> list[tuple[str, dict[str, str]]]:
+    """ONNX Runtime's providers with their options for one network: TensorRT keeps its engines.
+
+    Raises:
+        ModelError: the name is unknown or this build of ONNX Runtime lacks it.
+    """
+    options: dict[str, dict[str, str]] = {}
+    names = available_providers(provider)
+    if provider == "tensorrt":
+        maker = engine_maker(runtime().__version__)
+        options[names[0]] = engine_options(path, maker, cache_folder())
+    return [(name, options.get(name, {})) for name in names]
+
+
+def check_provider(session: Any, provider: str) -> None:  # noqa: ANN401
+    """Refuse a session that fell back to another provider.
+
+    Raises:
+        ModelError: the session does not run on the provider that was asked for.
+    """
+    running: Sequence[str] = session.get_providers()
+    if not running or running[0] != PROVIDERS[provider][0]:
+        raise _unavailable(provider)
+
+
+def session_options(threads: int) -> Any:  # noqa: ANN401
+    """Options of a session with so many threads inside an operator.
+
+    Raises:
+        ModelError: the number is below one.
+    """
+    if threads < 1:
+        raise ModelError("models.threads: must be 1 or more; correct the number")
+    options = runtime().SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3  # errors; the answers below say the rest
+    # Threads that wait busily for the next picture would take the processor from its decoding.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return options
+
+
+def open_session(path: Path, provider: str, threads: int) -> Any:  # noqa: ANN401
+    """A session on exactly the provider that was asked for.
+
+    Raises:
+        ModelError: the file is no ONNX model, or the provider cannot be had.
+    """
+    ort = runtime()
+    providers = providers_for(path, provider)
+    try:
+        session = ort.InferenceSession(
+            str(path), providers=providers, sess_options=session_options(threads)
+        )
+    except runtime_errors() as error:
+        raise unloadable(path, error) from None
+    check_provider(session, provider)
+    return session
+
+
+def runtime_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises when it cannot load or run a model."""
+    state = vars(runtime().capi.onnxruntime_pybind11_state).values()
+    return tuple(e for e in state if isinstance(e, type) and issubclass(e, Exception))
+
+
+def unloadable(path: Path, error: Exception) -> ModelError:
+    """The refusal of a file that ONNX Runtime cannot load."""
+    reason = str(error).splitlines()[0][:200]
+    return ModelError(
+        f"{path}: ONNX Runtime cannot load it ({reason}); fetch the file again from its source",
+        code="E_MODEL_LOAD",
+    )
+
+
+def _unavailable(provider: str) -> ModelError:
+    return ModelError(
+        f"models.provider: {provider} was asked for and this machine's ONNX Runtime does not "
+        "give it; install the wheel and drivers for it, or set provider: cpu",
+        code="E_MODEL_PROVIDER",
+    )

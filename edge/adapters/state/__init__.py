@@ -1,0 +1,1 @@
+"""Files that a box keeps: hits not yet delivered, keys, lists, audit log, counts."""

@@ -1,0 +1,341 @@
+"""The audit log on disk: lines are added and synced, and never changed.
+
+`audit.log` holds the entries, `audit.checkpoint` the newest checkpoint. A line that a killed
+process left unfinished was never acknowledged to anybody; it is cut off at the next opening.
+Anything else that does not fit is refused: the box does not go on with a log that somebody changed.
+
+Several programs may add entries (`run`, and verbs beside it): each takes the file's lock for one
+entry and first takes in what others have added.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import threading
+from collections.abc import Callable, Collection, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from typing_extensions import Self
+
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.state_folder import storage_error, sync_folder, write_whole
+from edge.errors import AuditError
+from edge.formats.signing import PublicKey
+from edge.privacy.audit import (
+    Chain,
+    Checkpoint,
+    CheckpointSigner,
+    Event,
+    KeyInUse,
+    VerifiedLog,
+    box_log,
+    parse_checkpoints,
+    split_lines,
+    verify_log,
+)
+from edge.privacy.keys import BoxKeys, signing_keys
+from edge.site.folder import BoxFolders
+
+FILE_NAME = "audit.log"
+CHECKPOINT_NAME = "audit.checkpoint"
+log = logging.getLogger(__name__)
+
+
+class AuditTrail:
+    """Adds entries to a log; safe to use from several threads. Made by `AuditTrail.open`."""
+
+    def __init__(
+        self,
+        path: Path,
+        descriptor: int,
+        chain: Chain,
+        signer: CheckpointSigner,
+        utc: Callable[[], datetime],
+    ) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._chain = chain
+        self._signer = signer
+        self._utc = utc
+        self._lock = threading.Lock()
+        self._read_bytes = 0
+        self._followers: list[Callable[[Checkpoint], None]] = []
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        origin: str,
+        signer: CheckpointSigner,
+        utc: Callable[[], datetime],
+        *,
+        known: Collection[PublicKey] = (),
+    ) -> Self:
+        """Open or begin the log in a folder; the signer's key is entered if it is new there.
+
+        Args:
+            folder: the state folder; made with mode 0700 when missing.
+            origin: the log's name.
+            signer: signs the checkpoints.
+            utc: the wall clock.
+            known: keys of the signer from before; a log that others signed is not gone on with.
+
+        Raises:
+            AuditError: it cannot be read or written, or is not as it was written.
+        """
+        path = folder / FILE_NAME
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            sync_folder(folder)
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        trail = cls(path, descriptor, Chain(origin), signer, utc)
+        try:
+            trail._begin(known)
+        except BaseException:
+            trail.close()
+            raise
+        return trail
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The newest checkpoint."""
+        with self._lock:
+            return _known(self._chain.last)
+
+    def follow(self, follower: Callable[[Checkpoint], None]) -> None:
+        """Tell somebody the newest checkpoint, now and after each entry."""
+        with self._lock:
+            self._followers.append(follower)
+            follower(_known(self._chain.last))
+
+    def append(self, event: Event) -> Checkpoint:
+        """Add an entry; when this returns it is on disk, signed.
+
+        Raises:
+            AuditError: it could not be written; whatever it was about must not go on.
+        """
+        with self._lock, _file_lock(self._path, self._descriptor):
+            self._take_in()
+            if self._chain.key != self._signer.public:
+                raise AuditError(f"{self._path}: the key was rotated meanwhile; start again")
+            checkpoint = self._add(event)
+            for follower in self._followers:
+                follower(checkpoint)
+        return checkpoint
+
+    def close(self) -> None:
+        """Close the file; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _begin(self, known: Collection[PublicKey]) -> None:
+        with self._lock, _file_lock(self._path, self._descriptor):
+            self._take_in()
+            self._hold_against_checkpoint()
+            key = self._chain.key
+            if key is not None and key != self._signer.public and key not in known:
+                raise AuditError(
+                    f"{self._path}: it was last signed with key {key.key_id}, which is none of "
+                    "this box's; move it aside with its checkpoint to begin anew, which the "
+                    "witness will see",
+                    code="E_AUDIT_FORK",
+                )
+            if key != self._signer.public:
+                self._add(KeyInUse(self._chain.origin, self._signer.public.text))
+
+    def _take_in(self) -> None:
+        """Read what was added since, and cut off a last line that was not finished.
+
+        The newest signature covers all that stands before it, so it alone is held against the
+        key here; `edge-anpr audit verify` looks at each.
+        """
+        try:
+            unread = os.fstat(self._descriptor).st_size - self._read_bytes
+            data = os.pread(self._descriptor, max(0, unread), self._read_bytes)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        if unread < 0:
+            raise AuditError(
+                f"{self._path}: it became shorter while it was in use; keep it, and compare it "
+                "with the witness's checkpoints",
+                code="E_AUDIT_TRUNCATED",
+            )
+        lines, rest = split_lines(data)
+        try:
+            for position, line in enumerate(lines, start=1):
+                self._chain.take(line, check_signature=position == len(lines))
+        except AuditError as error:
+            raise AuditError(f"{self._path}: {error.message}", code=error.code) from None
+        self._read_bytes += len(data) - len(rest)
+        if not rest:
+            return
+        try:
+            os.ftruncate(self._descriptor, self._read_bytes)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        log.warning("%s: a last entry that was not finished was cut off", self._path)
+
+    def _hold_against_checkpoint(self) -> None:
+        place = self._path.with_name(CHECKPOINT_NAME)
+        try:
+            known = parse_checkpoints(place.read_bytes())
+        except FileNotFoundError:
+            return
+        except AuditError:
+            known = ()  # a file that was overwritten says nothing; the next entry writes it anew
+        except OSError as error:
+            raise _unwritable(place, error) from error
+        if known and known[-1].size > self._chain.tree.size:
+            raise AuditError(
+                f"{self._path}: it has {self._chain.tree.size} entries and {place.name} tells of "
+                f"{known[-1].size}; put the longer log back, or move both files aside to begin "
+                "anew, which the witness will see",
+                code="E_AUDIT_TRUNCATED",
+            )
+
+    def _add(self, event: Event) -> Checkpoint:
+        line, checkpoint = self._chain.sign(event, self._utc(), self._signer)
+        try:
+            try:
+                _write_all(self._descriptor, line, self._read_bytes)
+                os.fsync(self._descriptor)
+            except OSError:
+                # Half a line of a full disk must not stay.
+                os.ftruncate(self._descriptor, self._read_bytes)
+                raise
+            self._chain.take(line[:-1], check_signature=False)
+            self._read_bytes += len(line)
+            write_whole(self._path.with_name(CHECKPOINT_NAME), checkpoint.note())
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        return checkpoint
+
+
+def open_box_audit(
+    box: BoxFolders, keys: BoxKeys, *, before: Collection[PublicKey] = ()
+) -> AuditTrail:
+    """The box's audit log, to which whatever changes on the box is added.
+
+    Args:
+        box: whose, and where.
+        keys: sign its checkpoints.
+        before: keys that its public file no longer names.
+
+    Raises:
+        AuditError: it cannot be written, or is not as the box wrote it.
+        KeyFileError: the box's public file cannot be used.
+    """
+    known = (*signing_keys(box.public_keys), *before)
+    log = box_log(box.site, box.box)
+    return AuditTrail.open(box.state, log, keys, SystemClock().utc, known=known)
+
+
+def read_log(
+    folder: Path,
+    *,
+    origin: str | None = None,
+    keys: tuple[PublicKey, ...] | None = None,
+    witness: tuple[Checkpoint, ...] = (),
+) -> VerifiedLog:
+    """Verify the log of a folder, or a copy of its file; its own newest checkpoint counts too.
+
+    Args:
+        folder: a state folder, or a copy of `audit.log`.
+        origin: the name it must have; None takes any.
+        keys: see `verify_log`.
+        witness: see `verify_log`.
+
+    Raises:
+        AuditError: not there, or not as it was written.
+    """
+    path = folder / FILE_NAME if folder.is_dir() else folder
+    own = path.with_name(CHECKPOINT_NAME)
+    try:
+        with path.open("rb") as file:
+            # A box that runs may be in the middle of a line.
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH)
+            data = file.read()
+            beside = parse_checkpoints(own.read_bytes()) if folder.is_dir() and own.exists() else ()
+    except FileNotFoundError:
+        raise AuditError(
+            f"{path}: no audit log here; a box begins one when it first runs", code="E_NO_AUDIT"
+        ) from None
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        verified = verify_log(data, origin=origin, keys=keys, witness=(*witness, *beside))
+    except AuditError as error:
+        raise AuditError(f"{path}: {error.message}", code=error.code) from None
+    return verified
+
+
+def read_witness(file: Path) -> tuple[Checkpoint, ...]:
+    """Checkpoints that were kept elsewhere: one file, or all files of a folder.
+
+    Raises:
+        AuditError: it cannot be read, or holds something else.
+    """
+    try:
+        files = (
+            sorted(each for each in file.iterdir() if each.is_file()) if file.is_dir() else [file]
+        )
+        found: list[Checkpoint] = []
+        for each in files:
+            try:
+                found += parse_checkpoints(each.read_bytes())
+            except AuditError as error:
+                raise AuditError(f"{each}: {error.message}", code=error.code) from None
+    except OSError as error:
+        raise AuditError(
+            f"{file}: {error.strerror}; give a file of checkpoints", code="E_AUDIT_WITNESS"
+        ) from error
+    if not found:
+        raise AuditError(f"{file}: holds no checkpoint", code="E_AUDIT_WITNESS")
+    return tuple(found)
+
+
+@contextlib.contextmanager
+def _file_lock(path: Path, descriptor: int) -> Iterator[None]:
+    """The file's exclusive lock, for as long as the block runs; waits for others."""
+    if descriptor < 0:
+        raise AuditError(f"{path}: the audit log is closed")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    while data:
+        done = os.pwrite(descriptor, data, offset)
+        data, offset = data[done:], offset + done
+
+
+def _known(checkpoint: Checkpoint | None) -> Checkpoint:
+    if checkpoint is None:  # opening has entered a key at least
+        raise AuditError("the audit log is empty")
+    return checkpoint
+
+
+def _unwritable(path: Path, error: OSError) -> AuditError:
+    told = storage_error(path, error)
+    code = "E_DISK_FULL" if told.code == "E_DISK_FULL" else "E_AUDIT"
+    return AuditError(f"{told.message} (the box does nothing that it cannot record)", code=code)

@@ -1,0 +1,333 @@
+"""The lists of a box: sealed on the disk as they came, opened in memory and forgotten.
+
+    lists/<list>.bundle     what is in force, as it was received
+    list-counters.json      the last counter taken of each list
+
+The counters lie apart from the bundles: whoever deletes a bundle opens no way back to an earlier
+one. A bundle is on disk before its counter, so a kill in between leaves the new one in force, and
+the higher of the two counts. With both lost, a box knows nothing of earlier bundles any more and
+takes the next one that its issuer has signed; the end of each entry still holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.adapters.host.rate_limit import RateLimit
+from edge.adapters.state.state_folder import (
+    exclusive,
+    read_file,
+    replace_file,
+    storage_error,
+    sync_folder,
+)
+from edge.adapters.state.state_version import require_known
+from edge.domain.lists import ListEntry
+from edge.errors import EdgeError, OutboxError
+from edge.policy.bundles import (
+    MAX_BUNDLE_BYTES,
+    MAX_COUNTER,
+    Floor,
+    ListBundleError,
+    ListContent,
+    ListFacts,
+    ListTerms,
+    SealedList,
+    facts_of,
+    is_news,
+    list_terms,
+    open_bundle,
+    parse_bundle,
+)
+from edge.privacy.audit import Event, ListChanged
+from edge.privacy.keys import BoxKeys, Name
+from edge.site.folder import SiteFolder
+
+FOLDER_NAME = "lists"
+COUNTERS_NAME = "list-counters.json"
+_ENDING = ".bundle"
+
+_MAX_COUNTERS_BYTES = 1024 * 1024
+
+
+def site_lists(
+    site: SiteFolder,
+    keys: BoxKeys,
+    now: Callable[[], datetime],
+    record: Callable[[Event], object] | None = None,
+) -> ListStore:
+    """The lists of the box of a site folder; see `ListStore`."""
+    return ListStore(site.state_folder, keys, list_terms(site.policy), now, record)
+
+
+def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[ListEntry]]:
+    """What makes an epoch's tokens: a list's entries by its id, opened anew at each call.
+
+    With real keys entries that have ended are left out, however the clock or a recording is
+    dated: `lists` must be given a clock that never goes back. With demo keys all are read, since
+    a recording is judged by its own day, and a list that lies in the site folder in clear will do.
+    """
+
+    def entries(list_id: str) -> Sequence[ListEntry]:
+        if not lists.has(list_id):
+            trial = site.trial_list(list_id)
+            if trial is not None:
+                return trial
+        found = lists.entries(list_id)
+        if site.policy.demo:
+            return found
+        now = lists.now()
+        return tuple(entry for entry in found if entry.end > now)
+
+    return entries
+
+
+def _look(path: Path) -> tuple[int, ...] | None:
+    """What changes with a file's content; None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+class _Floor(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    counter: int = Field(ge=1, le=MAX_COUNTER)
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Counters(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
+    )
+
+    schema_: Literal["edge-anpr/list-counters/1"] = Field(
+        default="edge-anpr/list-counters/1", alias="schema"
+    )
+    lists: dict[Name, _Floor] = {}
+
+    def to_bytes(self) -> bytes:
+        return self.model_dump_json(by_alias=True).encode()
+
+
+class ListStore:
+    """The bundles of one box. Safe to use from several threads and processes.
+
+    Args:
+        folder: the state folder.
+        keys: the box's own.
+        terms: what the policy allows each of its lists to be, by id.
+        now: the wall clock, aware.
+        record: gets what has changed, for the audit log, once it is on disk; and what was
+            refused, each list at most once in `SAY_EVERY_S`, lest a flood fill the disk.
+
+    Raises:
+        OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        keys: BoxKeys,
+        terms: Mapping[str, ListTerms],
+        now: Callable[[], datetime],
+        record: Callable[[Event], object] | None = None,
+    ) -> None:
+        require_known(folder)
+        self._record = record
+        self._refused = RateLimit(lambda: self.now().timestamp())
+        self._bundles = folder / FOLDER_NAME
+        self._counters = folder / COUNTERS_NAME
+        self._lock = folder / f"{COUNTERS_NAME}.lock"
+        self._keys = keys
+        self._terms = terms
+        self.now = now
+        self._known: dict[str, tuple[object, EdgeError | None]] = {}
+
+    @property
+    def list_ids(self) -> tuple[str, ...]:
+        """The lists of the policy, whether they are here or not."""
+        return tuple(sorted(self._terms))
+
+    def has(self, list_id: str) -> bool:
+        """Whether some bundle of this list is here."""
+        return self._file(list_id).exists()
+
+    def install(self, data: bytes, *, list_id: str | None = None) -> ListFacts:
+        """Put a bundle in force from the next epoch on, once all of it has been checked.
+
+        Args:
+            data: the bundle as it came.
+            list_id: the list it must be of; None takes any of the policy.
+
+        Raises:
+            ListBundleError: refused; what was in force stays in force.
+            KeyFileError: sealed to another key, or not signed by an issuer of the list.
+            OutboxError: it could not be written.
+        """
+        bundle, terms = self._named(data, list_id)
+        with exclusive(self._lock):
+            try:
+                content = open_bundle(bundle, self._keys, terms, now=self.now())
+                counters = self._read_counters()
+                fresh = is_news(bundle, self._floor(bundle.list_id, counters))
+            except EdgeError:
+                self._refuse(bundle)
+                raise
+            if fresh or self._sealed(bundle.list_id) != data:  # deleted, or damaged
+                replace_file(self._file(bundle.list_id), data)
+            floor = _Floor(counter=bundle.counter, sha256=bundle.sha256)
+            if counters.lists.get(bundle.list_id) != floor:
+                changed = _Counters(lists={**counters.lists, bundle.list_id: floor})
+                replace_file(self._counters, changed.to_bytes())
+            if fresh:
+                self._enter("installed", bundle)
+        return facts_of(content, bundle)
+
+    def examine(self, data: bytes) -> ListFacts:
+        """Check a bundle as `install` would, and install nothing.
+
+        Raises:
+            EdgeError: as `install`.
+        """
+        bundle, terms = self._named(data, None)
+        content = open_bundle(bundle, self._keys, terms, now=self.now())
+        is_news(bundle, self._floor(bundle.list_id, self._read_counters()))
+        return facts_of(content, bundle)
+
+    def entries(self, list_id: str) -> tuple[ListEntry, ...]:
+        """Open a list anew, in memory.
+
+        Raises:
+            ListBundleError: there is none (`E_LIST_MISSING`), or it is no longer what the
+                policy allows.
+            KeyFileError: it is sealed to a key that the box has no longer.
+            OutboxError: it cannot be read.
+        """
+        return self._opened(list_id)[1].entries
+
+    def fault(self, list_id: str) -> EdgeError | None:
+        """Why a list could not be read now, or None. Cheap while its files stay as they are."""
+        seen = tuple(map(_look, (self._file(list_id), self._counters)))
+        known = self._known.get(list_id)
+        if known is None or known[0] != seen:
+            try:
+                self._opened(list_id)
+            except EdgeError as error:
+                known = (seen, error)
+            else:
+                known = (seen, None)
+            self._known[list_id] = known
+        return known[1]
+
+    def facts(self, list_id: str) -> ListFacts:
+        """What is in force, without its entries.
+
+        Raises:
+            EdgeError: as `entries`.
+        """
+        bundle, content = self._opened(list_id)
+        return facts_of(content, bundle)
+
+    def forget_others(self) -> tuple[str, ...]:
+        """Delete bundles of lists that the policy does not name; returns their names.
+
+        Raises:
+            OutboxError: one cannot be deleted.
+        """
+        with exclusive(self._lock):
+            others = [
+                path
+                for path in self._bundles.glob(f"*{_ENDING}")
+                if path.name.removesuffix(_ENDING) not in self._terms
+            ]
+            held = [read_file(path, MAX_BUNDLE_BYTES) for path in others]
+            try:
+                for path in others:
+                    path.unlink()
+                if others:
+                    sync_folder(self._bundles)
+            except OSError as error:
+                raise storage_error(self._bundles, error) from error
+            for data in filter(None, held):
+                with contextlib.suppress(ListBundleError):  # damaged: nobody knows what it was
+                    self._enter("removed", parse_bundle(data))
+        return tuple(sorted(path.name.removesuffix(_ENDING) for path in others))
+
+    def _refuse(self, bundle: SealedList) -> None:
+        if self._refused.passes(bundle.list_id):
+            self._enter("refused", bundle)
+
+    def _enter(
+        self, action: Literal["installed", "refused", "removed"], bundle: SealedList
+    ) -> None:
+        if self._record is not None:
+            self._record(ListChanged(action, bundle.list_id, bundle.counter, bundle.sha256))
+
+    def _named(self, data: bytes, list_id: str | None) -> tuple[SealedList, ListTerms]:
+        """A bundle with what the policy says of the list that it names."""
+        bundle = parse_bundle(data)
+        terms = self._terms.get(bundle.list_id)
+        if terms is None or list_id not in {None, bundle.list_id}:
+            raise ListBundleError(
+                "the bundle is of another list than "
+                f"{list_id or ', '.join(self.list_ids) or 'none'}; give the right one"
+            )
+        return bundle, terms
+
+    def _opened(self, list_id: str) -> tuple[SealedList, ListContent]:
+        data = self._sealed(list_id)
+        if data is None:
+            raise ListBundleError(
+                f"list {list_id}: no bundle of it is on this box; have one built for it and run "
+                "`edge-anpr lists install`",
+                code="E_LIST_MISSING",
+            )
+        bundle = parse_bundle(data)
+        floor = self._read_counters().lists.get(list_id)
+        # A newer one than the counter says was on its way when the process ended.
+        is_news(bundle, None if floor is None else Floor(floor.counter, floor.sha256))
+        return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
+
+    def _floor(self, list_id: str, counters: _Counters) -> Floor | None:
+        """The last bundle that was taken, after whichever of the two records is the later."""
+        kept = counters.lists.get(list_id)
+        floor = None if kept is None else Floor(kept.counter, kept.sha256)
+        data = self._sealed(list_id)
+        try:
+            lying = None if data is None else parse_bundle(data)
+        except ListBundleError:
+            lying = None
+        if lying is not None and (floor is None or lying.counter > floor.counter):
+            return Floor(lying.counter, lying.sha256)
+        return floor
+
+    def _read_counters(self) -> _Counters:
+        content = read_file(self._counters, _MAX_COUNTERS_BYTES)
+        if content is None:
+            return _Counters()
+        try:
+            counters = _Counters.model_validate_json(content)
+        except ValidationError:
+            counters = None
+        if counters is None or counters.to_bytes() != content:
+            raise OutboxError(
+                f"{self._counters}: damaged, so nobody knows which lists are the latest; restore "
+                "it from a copy, or delete it: the lists that are in force then count",
+                code="E_LIST_COUNTERS",
+            )
+        return counters
+
+    def _sealed(self, list_id: str) -> bytes | None:
+        return read_file(self._file(list_id), MAX_BUNDLE_BYTES)
+
+    def _file(self, list_id: str) -> Path:
+        return self._bundles / f"{list_id}{_ENDING}"

@@ -1,0 +1,161 @@
+"""What is left of an epoch: counts, coarse enough that no vehicle can be told from none.
+
+`statistics.jsonl` has one line for each closed epoch and the same fields in each, so that an
+epoch with one vehicle and an epoch with none leave the same bytes. Lines end after 400 days.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from edge.adapters.state.state_folder import storage_error, write_whole
+from edge.adapters.state.state_version import require_known
+from edge.domain.counting import SMALLEST_SHOWN, coarse
+from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
+from edge.privacy.audit import Coarse, Id
+
+FILE_NAME = "statistics.jsonl"
+KEPT: Final = timedelta(days=400)
+"""A year, and time to write about it."""
+
+log = logging.getLogger(__name__)
+
+
+class EpochStatistics(BaseModel):
+    """The counts of one closed epoch: `"<10"`, or rounded down to tens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_: Literal["edge-anpr/statistics/1"] = Field(
+        default="edge-anpr/statistics/1", alias="schema"
+    )
+    closed_at: Annotated[str, Field(pattern=UTC_PATTERN)]
+    vehicles: dict[Literal["read", "ambiguous", "unreadable"], Coarse]
+    hits: dict[Id, Coarse]
+
+    @classmethod
+    def of(
+        cls, closed_at: datetime, vehicles: Mapping[str, int], hits: Mapping[str, int]
+    ) -> EpochStatistics:
+        """Exact counts made coarse; what they were is not kept."""
+        return cls.model_validate(
+            {
+                "closed_at": utc_text(closed_at),
+                "vehicles": {name: coarse(count) for name, count in vehicles.items()},
+                "hits": {rule: coarse(count) for rule, count in hits.items()},
+            }
+        )
+
+
+class StatisticsFile:
+    """The statistics in a state folder; whoever writes holds the folder's lock.
+
+    Args:
+        folder: the state folder.
+
+    Raises:
+        OutboxError: `E_STATE_VERSION`: a newer version has written to it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        require_known(folder)
+        self._path = folder / FILE_NAME
+
+    def append(self, epoch: EpochStatistics) -> None:
+        """Add an epoch.
+
+        Raises:
+            OutboxError: it cannot be written.
+        """
+        line = epoch.model_dump_json(by_alias=True).encode() + b"\n"
+        try:
+            descriptor = os.open(
+                self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
+            )
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+
+    def read(self) -> tuple[EpochStatistics, ...]:
+        """All epochs, oldest first; a line that was not finished or was damaged is passed over.
+
+        Raises:
+            OutboxError: it cannot be read.
+        """
+        return tuple(epoch for _, epoch in self._lines())
+
+    def prune(self, now: datetime) -> None:
+        """Forget epochs that are older than statistics are kept, and lines that are none.
+
+        Raises:
+            OutboxError: it cannot be written.
+        """
+        found = self._lines()
+        kept = [line for line, epoch in found if parse_utc(epoch.closed_at) > now - KEPT]
+        content = b"".join(line + b"\n" for line in kept)
+        try:
+            if self._path.exists() and self._path.read_bytes() != content:
+                write_whole(self._path, content)
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+
+    def _lines(self) -> list[tuple[bytes, EpochStatistics]]:
+        try:
+            lines = self._path.read_bytes().splitlines() if self._path.exists() else []
+        except OSError as error:
+            raise storage_error(self._path, error) from error
+        found = []
+        for line in lines:
+            try:
+                epoch = EpochStatistics.model_validate_json(line)
+                parse_utc(epoch.closed_at)
+            except (ValidationError, ValueError):
+                log.warning("%s: a line that is no epoch was passed over", self._path)
+                continue
+            found.append((line, epoch))
+        return found
+
+
+class CountTotals(BaseModel):
+    """Sums over epochs. A count under ten adds nothing, so each sum is a lower bound."""
+
+    model_config = ConfigDict(frozen=True)
+
+    epochs: int
+    first: str | None
+    last: str | None
+    vehicles_at_least: dict[str, int]
+    hits_at_least: dict[str, int]
+
+
+def totals(epochs: Iterable[EpochStatistics]) -> CountTotals:
+    """What all epochs together say at least."""
+    every = tuple(epochs)
+    vehicles: dict[str, int] = {}
+    hits: dict[str, int] = {}
+    for epoch in every:
+        for name, count in epoch.vehicles.items():
+            vehicles[name] = vehicles.get(name, 0) + _at_least(count)
+        for rule, count in epoch.hits.items():
+            hits[rule] = hits.get(rule, 0) + _at_least(count)
+    return CountTotals(
+        epochs=len(every),
+        first=every[0].closed_at if every else None,
+        last=every[-1].closed_at if every else None,
+        vehicles_at_least=vehicles,
+        hits_at_least=hits,
+    )
+
+
+def _at_least(count: int | str) -> int:
+    return count if isinstance(count, int) and count >= SMALLEST_SHOWN else 0

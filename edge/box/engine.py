@@ -1,0 +1,264 @@
+"""The pipeline thread: takes frames, watches vehicles, has them judged, hands over offences."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain as chained
+from typing import Protocol
+
+from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
+from edge.box.frame_queue import FrameQueue, QueuedFrame, StreamCounts, StreamEnd, capture
+from edge.domain.imaging import Frame
+from edge.domain.vehicles import VehicleSeen
+from edge.errors import CameraError, EdgeError
+from edge.pipeline.ports import Camera
+from edge.pipeline.rule_book import ReadOutcome, RuleBook
+
+TURN_S = 1.0
+"""How long the pipeline waits for a frame before it comes round, to say that it lives."""
+
+SHUT_WITHIN_S = 2.0
+"""How long a shut source may take to let go."""
+
+log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Turns one stream's frames into vehicles; `VehicleWatcher` is the real one."""
+
+    stage_seconds: dict[str, float]
+
+    def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]: ...
+
+    def finish(self) -> tuple[VehicleSeen, ...]: ...
+
+
+@dataclass(slots=True)
+class Stream:
+    """One source of frames with a watcher of its own."""
+
+    camera: Camera
+    clip: str
+    watcher: Watcher
+    live: bool = False
+    counts: StreamCounts = field(default_factory=StreamCounts)
+    analysed: int = 0
+
+
+@dataclass(slots=True)
+class VehicleCounts:
+    """All that is left of the vehicles: counters."""
+
+    vehicles: int = 0
+    with_hit: int = 0
+    outcomes: Counter[ReadOutcome] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A vehicle that was handed over early and is still in view."""
+
+    hit: bool
+    ambiguous: bool
+
+
+class Engine:
+    """Runs recorded streams through the rules.
+
+    Args:
+        streams: sources; each is watched on its own.
+        rule_book: judges; its epochs advance with the streams' time, or with the monotonic
+            clock in real time.
+        desk: takes the offences.
+        on_frame: called after each analysed frame with the stream's index; for progress.
+        on_epoch: called when an epoch has closed, with the counters so far.
+        on_turn: called each time the pipeline comes round, with or without a frame.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        rule_book: RuleBook,
+        desk: EvidenceWorker,
+        *,
+        on_frame: Callable[[int], None] = lambda _index: None,
+        on_epoch: Callable[[VehicleCounts], None] = lambda _counts: None,
+        on_turn: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.streams = tuple(streams)
+        self.counts = VehicleCounts()
+        self.judge_s = 0.0
+        self._rule_book = rule_book
+        self._desk = desk
+        self._on_frame = on_frame
+        self._on_epoch = on_epoch
+        self._on_turn = on_turn
+        self._open: dict[tuple[int, int], _Open] = {}
+        self._shutting = threading.Lock()
+        self._intake: FrameQueue | None = None
+        self._shut: EdgeError | None = None
+
+    def shut(self, reason: EdgeError) -> None:
+        """From any thread: shut every source now; `run` ends with this reason.
+
+        What is in view is dropped unjudged.
+        """
+        with self._shutting:
+            self._shut = reason
+            if self._intake is not None:
+                self._intake.interrupt(reason)
+
+    def run(self, *, realtime: bool) -> None:
+        """Run all streams to their end.
+
+        As fast as possible, one stream follows the other and no frame is dropped. In real
+        time all cameras run side by side, and files of one camera follow each other.
+
+        Raises:
+            CameraError: a stream could not be read; the other streams were still run.
+            EdgeError: a hit could not be stored, or `shut` was called; the run stopped there.
+        """
+        failures: list[CameraError] = []
+        elapsed_s = 0.0
+        for group in self._groups(realtime=realtime):
+            elapsed_s = self._run_group(group, elapsed_s, failures, realtime=realtime)
+        if failures:
+            raise (
+                failures[0]
+                if len(failures) == 1
+                else CameraError(
+                    "; ".join(failure.message for failure in failures), code=failures[0].code
+                )
+            )
+
+    def _groups(self, *, realtime: bool) -> list[list[list[int]]]:
+        """Groups that follow each other; in a group, chains of streams that run in parallel."""
+        if not realtime:
+            return [[[index]] for index in range(len(self.streams))]
+        chains: dict[str, list[int]] = {}
+        for index, stream in enumerate(self.streams):
+            chains.setdefault(stream.camera.name, []).append(index)
+        return [list(chains.values())]
+
+    def _run_group(
+        self,
+        chains: list[list[int]],
+        elapsed_s: float,
+        failures: list[CameraError],
+        *,
+        realtime: bool,
+    ) -> float:
+        intake = self._new_intake(keep_all=not realtime)
+        threads = [
+            threading.Thread(
+                target=self._capture_chain,
+                args=(chain, intake, realtime),
+                name=f"capture-{self.streams[chain[0]].camera.name}",
+                daemon=True,
+            )
+            for chain in chains
+        ]
+        for thread in threads:
+            thread.start()
+        remaining = sum(len(chain) for chain in chains)
+        now_s = elapsed_s
+        try:
+            while remaining:
+                item = intake.take(TURN_S)
+                self._on_turn()
+                if item is None:
+                    if realtime:  # a key ends on time though no camera gives frames
+                        self._advance(time.monotonic())
+                    continue
+                if isinstance(item, StreamEnd):
+                    remaining -= 1
+                    self._end_stream(item, failures)
+                    continue
+                now_s = (
+                    time.monotonic() if realtime else max(now_s, elapsed_s + item.frame.stream_s)
+                )
+                self._advance(now_s)
+                self._observe(item)
+        finally:
+            intake.close()
+            for index in chained.from_iterable(chains):
+                self.streams[index].camera.close()
+            if self._shut is not None:
+                self._drop_what_is_in_view()
+                for thread in threads:
+                    # A source that hangs in its library must not hold up what comes after.
+                    thread.join(SHUT_WITHIN_S)
+        for thread in threads:
+            thread.join()
+        return now_s
+
+    def _observe(self, item: QueuedFrame) -> None:
+        stream = self.streams[item.stream]
+        for vehicle in stream.watcher.observe(item.frame):
+            self._judge(item.stream, vehicle)
+        if not stream.analysed:
+            log.info("camera %s: the first frame is analysed", stream.camera.name)
+        stream.analysed += 1
+        self._on_frame(item.stream)
+
+    def _drop_what_is_in_view(self) -> None:
+        """Plates that were read live in the watchers; handed over and not judged, they are gone."""
+        for stream in self.streams:
+            stream.watcher.finish()
+
+    def _new_intake(self, *, keep_all: bool) -> FrameQueue:
+        with self._shutting:
+            if self._shut is not None:
+                raise self._shut
+            self._intake = FrameQueue(keep_all=keep_all)
+            return self._intake
+
+    def _capture_chain(self, chain: list[int], intake: FrameQueue, realtime: bool) -> None:  # noqa: FBT001
+        for index in chain:
+            if intake.closed:
+                return  # the next source is not even opened
+            stream = self.streams[index]
+            paced = realtime and not stream.live  # a live camera has a pace of its own
+            capture(stream.camera, index, intake, stream.counts, paced=paced)
+
+    def _end_stream(self, end: StreamEnd, failures: list[CameraError]) -> None:
+        for vehicle in self.streams[end.stream].watcher.finish():
+            self._judge(end.stream, vehicle)
+        if isinstance(end.error, CameraError):
+            failures.append(end.error)
+        elif end.error is not None:
+            raise end.error
+
+    def _advance(self, now_s: float) -> None:
+        if self._rule_book.advance(now_s):
+            self._on_epoch(self.counts)
+
+    def _judge(self, stream: int, vehicle: VehicleSeen) -> None:
+        started = time.perf_counter()
+        key = (stream, vehicle.number)
+        before = self._open.pop(key, None)
+        ruling = self._rule_book.judge(vehicle, early=before is not None)
+        state = _Open(
+            hit=bool(ruling.offences) or (before is not None and before.hit),
+            ambiguous=ruling.ambiguous or (before is not None and before.ambiguous),
+        )
+        self.judge_s += time.perf_counter() - started
+        for offence in ruling.offences:
+            self._desk.submit(EvidenceCase(vehicle, offence, self._rule_book.epoch))
+        if not vehicle.final:
+            self._open[key] = state
+            return
+        self.counts.vehicles += 1
+        self.counts.with_hit += state.hit
+        self.counts.outcomes[_outcome(vehicle, state)] += 1
+
+
+def _outcome(vehicle: VehicleSeen, state: _Open) -> ReadOutcome:
+    if vehicle.consensus is None:
+        return ReadOutcome.UNREADABLE
+    return ReadOutcome.AMBIGUOUS if state.ambiguous else ReadOutcome.READ

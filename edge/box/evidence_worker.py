@@ -1,0 +1,107 @@
+"""The evidence thread: offences wait in a short queue to be masked, sealed and stored.
+
+The queue is bounded. When it is full the pipeline waits, and with a live camera frames are
+dropped: frames, never hits.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from edge.domain.rules import Offence
+from edge.domain.vehicles import VehicleSeen
+from edge.errors import EdgeError, OutboxError
+from edge.pipeline.evidence import SealedHit
+
+WAITING_OFFENCES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceCase:
+    """One offence of one vehicle under the epoch it was judged in."""
+
+    vehicle: VehicleSeen
+    offence: Offence
+    epoch: int
+
+
+@dataclass(slots=True)
+class EvidenceCounts:
+    """What the desk has done so far."""
+
+    by_rule: Counter[str] = field(default_factory=Counter)
+    without_picture: int = 0
+    busy_s: float = 0.0
+
+
+class EvidenceWorker:
+    """Runs `store` for each case in one thread, in order.
+
+    Args:
+        store: masks, seals and writes one case; it raises an `EdgeError` when it cannot.
+
+    The first failure stops the desk: later cases are refused with the same error, so that
+    the box stops taking hits instead of losing them silently.
+    """
+
+    def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
+        self._store = store
+        self._cases: queue.Queue[EvidenceCase | None] = queue.Queue(maxsize=WAITING_OFFENCES)
+        self._failure: EdgeError | None = None
+        self._thread = threading.Thread(target=self._work, name="evidence", daemon=True)
+        self.counts = EvidenceCounts()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, case: EvidenceCase) -> None:
+        """Queue a case; waits while the queue is full.
+
+        Raises:
+            EdgeError: an earlier case could not be stored.
+        """
+        while True:
+            self._refuse_after_failure()
+            try:
+                self._cases.put(case, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def close(self) -> None:
+        """Finish what is queued and end the thread.
+
+        Raises:
+            EdgeError: a case could not be stored.
+        """
+        if self._thread.is_alive():
+            self._cases.put(None)
+            self._thread.join()
+        self._refuse_after_failure()
+
+    def _refuse_after_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        while (case := self._cases.get()) is not None:
+            if self._failure is not None:
+                continue
+            started = time.perf_counter()
+            try:
+                stored = self._store(case)
+            except EdgeError as error:
+                self._failure = error
+            except Exception as error:  # noqa: BLE001 - a bug here must stop the box, not one thread
+                # The text of a foreign exception could quote what it choked on.
+                message = f"storing a hit failed ({type(error).__name__})"
+                self._failure = OutboxError(message, code="E_EVIDENCE")
+            else:
+                self.counts.by_rule[case.offence.rule.id] += 1
+                self.counts.without_picture += stored.pictures_left_out > 0
+            self.counts.busy_s += time.perf_counter() - started

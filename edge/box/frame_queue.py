@@ -1,0 +1,179 @@
+"""Hand-over of frames from capture threads to the one pipeline thread.
+
+Two ways, one interface: a live camera (and `--realtime`) overwrites a single slot, so that
+the box always looks at the newest frame and counts what it dropped; a recording that is run
+as fast as possible waits instead, so that no frame is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from edge.domain.imaging import Frame
+from edge.pipeline.ports import Camera
+
+QUEUED_FRAMES = 4
+
+
+@dataclass(slots=True)
+class StreamCounts:
+    """What a capture thread did with its frames."""
+
+    decoded: int = 0
+    dropped: int = 0
+    corrupt: int = 0
+    decode_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEnd:
+    """The last item of a stream; `error` is what ended it, if not its end."""
+
+    stream: int
+    error: BaseException | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedFrame:
+    """One frame of one stream."""
+
+    stream: int
+    frame: Frame = field(repr=False)
+
+
+class FrameQueue:
+    """Frames of several streams on their way to one consumer.
+
+    Args:
+        keep_all: wait for room instead of overwriting the oldest frame.
+    """
+
+    def __init__(self, *, keep_all: bool) -> None:
+        self._keep_all = keep_all
+        self._queued: deque[QueuedFrame] = deque()
+        self._latest: OrderedDict[int, QueuedFrame] = OrderedDict()
+        self._ended: deque[StreamEnd] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._interruption: Exception | None = None
+
+    def put(self, arrival: QueuedFrame) -> int:
+        """Hand over a frame; returns how many older frames it displaced (0 or 1)."""
+        with self._changed:
+            if self._keep_all:
+                self._changed.wait_for(lambda: len(self._queued) < QUEUED_FRAMES or self._closed)
+                self._queued.append(arrival)
+                self._changed.notify_all()
+                return 0
+            displaced = 1 if self._latest.pop(arrival.stream, None) is not None else 0
+            self._latest[arrival.stream] = arrival
+            self._changed.notify_all()
+            return displaced
+
+    def end(self, end: StreamEnd) -> None:
+        """Say that a stream gives no more frames."""
+        with self._changed:
+            self._ended.append(end)
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float | None = None) -> QueuedFrame | StreamEnd | None:
+        """Wait for the next item; a stream's end comes after all its frames.
+
+        Args:
+            timeout_s: how long at most, in seconds; without it, for ever.
+
+        Returns:
+            The item, or None when none came in time.
+
+        Raises:
+            Exception: what `interrupt` was given, before any frame that still waits.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._interruption or self._queued or self._latest or self._ended,
+                timeout_s,
+            )
+            if self._interruption is not None:
+                raise self._interruption
+            if self._queued:
+                item = self._queued.popleft()
+                self._changed.notify_all()
+                return item
+            if self._latest:
+                return self._latest.popitem(last=False)[1]
+            return self._ended.popleft() if self._ended else None
+
+    def interrupt(self, reason: Exception) -> None:
+        """From any thread: the consumer's `take` raises this, and no frame is handed over."""
+        with self._changed:
+            self._interruption = reason
+        self.close()
+
+    def close(self) -> None:
+        """The consumer is gone: producers stop at their next frame."""
+        with self._changed:
+            self._closed = True
+            self._queued.clear()
+            self._latest.clear()
+            self._changed.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+
+def _paced(frames: Iterator[Frame], sleep: Callable[[float], None]) -> Iterator[Frame]:
+    """The same frames no sooner than their stream time says."""
+    started: float | None = None
+    for frame in frames:
+        now = time.monotonic()
+        if started is None:
+            started = now - frame.stream_s
+        ahead = started + frame.stream_s - now
+        if ahead > 0:
+            sleep(ahead)
+        yield frame
+
+
+def capture(
+    camera: Camera,
+    stream: int,
+    intake: FrameQueue,
+    counts: StreamCounts,
+    *,
+    paced: bool,
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """The body of a capture thread: decode until the source ends or the consumer leaves.
+
+    Whatever ends the stream, an error included, travels to the consumer as a `StreamEnd`.
+    """
+    error: BaseException | None = None
+    try:
+        frames = camera.frames()
+        source = _paced(_timed(frames, counts), sleep) if paced else _timed(frames, counts)
+        for frame in source:
+            counts.corrupt = camera.corrupt_frames
+            counts.dropped += intake.put(QueuedFrame(stream, frame))
+            if intake.closed:
+                break
+        counts.corrupt = camera.corrupt_frames
+    except BaseException as caught:  # noqa: BLE001 - re-raised by the pipeline thread
+        error = caught
+    intake.end(StreamEnd(stream, error))
+
+
+def _timed(frames: Iterator[Frame], counts: StreamCounts) -> Iterator[Frame]:
+    """Count frames and the processor-independent time that decoding took."""
+    while True:
+        before = time.perf_counter()
+        frame = next(frames, None)
+        counts.decode_s += time.perf_counter() - before
+        if frame is None:
+            return
+        counts.decoded += 1
+        yield frame

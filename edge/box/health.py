@@ -1,0 +1,155 @@
+"""How the box is: whether its pipeline makes progress, and whether it does its work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from edge.adapters.host.kernel_clock import KernelClock
+from edge.adapters.host.metrics import Answer, CameraFigures, Figures, State
+from edge.box.traffic import ClosedEpochs
+
+STALLED_S = 20.0
+"""A pipeline that has not come round for so long is stuck."""
+
+
+class BoxHealth:
+    """Gathers what the parts of the box say of themselves; safe to ask from any thread.
+
+    Args:
+        version, site, box: who speaks.
+        traffic: what may be shown of the traffic.
+        cameras: how each camera is.
+        broker: whether the broker is reached, and how often it was.
+        parts: every thread that must be alive, by name.
+        epoch_s: length of an epoch in seconds.
+        monotonic: steady seconds.
+        clock: the kernel's clock.
+        temperatures: rounded degrees by zone.
+        stalled_s: after how many seconds without a turn of the pipeline it is stuck.
+    """
+
+    def __init__(  # noqa: PLR0913 - one port for each thing that is told
+        self,
+        *,
+        version: str,
+        site: str,
+        box: str,
+        traffic: ClosedEpochs,
+        cameras: Callable[[], Sequence[CameraFigures]],
+        broker: Callable[[], tuple[bool, int]],
+        epoch_s: float,
+        monotonic: Callable[[], float],
+        clock: Callable[[], KernelClock | None],
+        temperatures: Callable[[], dict[str, int]],
+        stalled_s: float = STALLED_S,
+    ) -> None:
+        self._version, self._site, self._box = version, site, box
+        self._traffic = traffic
+        self._cameras = cameras
+        self._broker = broker
+        self._epoch_s = epoch_s
+        self._monotonic = monotonic
+        self._clock = clock
+        self._temperatures = temperatures
+        self._stalled_s = stalled_s
+        self._lock = threading.Lock()
+        self._state: State = "starting"
+        self._reason = "starting"
+        self._turned_at: float | None = None
+        self._epochs_begun = 0
+        self._key_since: float | None = None
+        self._on_state: Callable[[State], None] = lambda _state: None
+        self._parts: dict[str, Callable[[], bool]] = {}
+
+    def watch(self, name: str, is_alive: Callable[[], bool]) -> None:
+        """Count the box as failed when this part of it is no longer alive."""
+        with self._lock:
+            self._parts[name] = is_alive
+
+    def follow(self, on_state: Callable[[State], None]) -> None:
+        """Tell somebody of each new state, from the thread that enters it."""
+        self._on_state = on_state
+
+    def turned(self, epochs_begun: int) -> None:
+        """The pipeline has come round: it took a frame, or waited for one in vain.
+
+        Args:
+            epochs_begun: so many epochs; with another number than before the key is new.
+        """
+        with self._lock:
+            self._turned_at = self._monotonic()
+            if epochs_begun != self._epochs_begun:
+                self._epochs_begun, self._key_since = epochs_begun, self._turned_at
+
+    def enter(self, state: State, reason: str) -> None:
+        """The box is in another state; one that is safe or stops does not come back online."""
+        with self._lock:
+            if state == "online" and self._state != "starting":
+                return
+            if self._state == "safe":  # that it is safe, and why, is what stays to be read
+                return
+            self._state, self._reason = state, reason
+        self._on_state(state)
+
+    def healthy(self) -> Answer:
+        """Whether every part lives and the pipeline makes progress, where it has begun to."""
+        with self._lock:
+            parts, turned_at = dict(self._parts), self._turned_at
+            working = self._state == "online"
+        for name, is_alive in parts.items():
+            if working and not is_alive():
+                return Answer(holds=False, reason=f"{name}-ended")
+        if working and turned_at is not None and self._monotonic() - turned_at > self._stalled_s:
+            return Answer(holds=False, reason="stalled")
+        return Answer(holds=True, reason="running")
+
+    def ready(self) -> Answer:
+        """Whether the box does its work: it is online and each camera gives frames."""
+        with self._lock:
+            state, reason = self._state, self._reason
+        if state != "online":
+            return Answer(holds=False, reason=reason)
+        if not all(camera.up for camera in self._cameras()):
+            return Answer(holds=False, reason="camera-away")
+        alive = self.healthy()
+        return alive if not alive.holds else Answer(holds=True, reason="online")
+
+    def status(self) -> str:
+        """One line for the service manager; it follows cameras and broker, never the traffic."""
+        with self._lock:
+            state, reason = self._state, self._reason
+        cameras = self._cameras()
+        connected, _ = self._broker()
+        broker = "reached" if connected else "away"
+        up = sum(camera.up for camera in cameras)
+        why = "" if reason == state else f" ({reason})"
+        return f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}"
+
+    def figures(self) -> Figures:
+        """All that the metrics tell, now."""
+        shown = self._traffic.shown
+        connected, connections = self._broker()
+        with self._lock:
+            key_since, state, reason = self._key_since, self._state, self._reason
+        return Figures(
+            version=self._version,
+            site=self._site,
+            box=self._box,
+            state=state,
+            reason=reason,
+            cameras=tuple(self._cameras()),
+            broker_connected=connected,
+            broker_connections=connections,
+            key_age_s=None if key_since is None else round(self._monotonic() - key_since, 3),
+            clock=self._clock(),
+            temperatures=self._temperatures(),
+            epochs=shown.epochs,
+            vehicles=shown.vehicles,
+            hits=shown.hits,
+            analysed=shown.analysed,
+            dropped=shown.dropped,
+            stage_s=shown.stage_s,
+            outbox=shown.waiting,
+            outbox_age_s=shown.waiting_epochs * self._epoch_s,
+        )

@@ -1,0 +1,85 @@
+"""Plates on one photo, or the vehicles of one recording, outside any site.
+
+This is the frame path up to the reading, without rules, lists, keys or a broker. It answers "what
+do you read on my picture", so it takes regular files only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from edge.adapters.models.loading import PlateModels
+from edge.domain.imaging import Box, Frame, Pixels, without_duplicates
+from edge.domain.reading import PlateConsensus, fuse
+from edge.domain.vehicles import VehicleSeen
+from edge.pipeline.attention import Attention
+from edge.pipeline.watcher import VehicleWatcher, WatchSettings, cut, settings_for
+
+
+@dataclass(frozen=True, slots=True)
+class PlateOnPhoto:
+    """One plate found on a photo.
+
+    Attributes:
+        box: the plate in pixels of the photo.
+        score: the detector's, 0 to 1, at least its threshold.
+        consensus: the calibrated reading; None if no character is legible.
+    """
+
+    box: Box
+    score: float
+    consensus: PlateConsensus | None = field(repr=False)
+
+
+def plates_on(pixels: Pixels, models: PlateModels) -> tuple[PlateOnPhoto, ...]:
+    """Find and read all plates of one photo, from the top left.
+
+    Args:
+        pixels: shape (height, width, 3), BGR.
+        models: detector and reader.
+    """
+    found = [
+        one
+        for one in without_duplicates(models.detector.detect(pixels))
+        if one.score >= models.threshold
+    ]
+    found.sort(key=lambda one: (one.box.y1, one.box.x1))
+    margin = WatchSettings().patch_margin
+    readings = models.reader.read([cut(pixels, one, margin) for one in found])
+    return tuple(
+        PlateOnPhoto(one.box, one.score, fuse([reading]))
+        for one, reading in zip(found, readings, strict=True)
+    )
+
+
+def vehicles_of(
+    frames: Iterable[Frame],
+    models: PlateModels,
+    on_frame: Callable[[Frame], None] = lambda _frame: None,
+) -> tuple[VehicleSeen, ...]:
+    """Follow and read all vehicles of one recording, in the order in which they appear.
+
+    A vehicle that the box would hand over twice (early, and when it has left) is there once.
+
+    Args:
+        frames: of one stream, in order.
+        models: detector and reader.
+        on_frame: is called after each frame.
+
+    Raises:
+        CameraError: what `frames` raises.
+    """
+    watcher = VehicleWatcher(
+        "file",
+        models.detector,
+        models.reader,
+        settings_for(models.threshold),
+        attention=Attention(),
+    )
+    vehicles: dict[int, VehicleSeen] = {}
+    for frame in frames:
+        vehicles.update((one.number, one) for one in watcher.observe(frame))
+        on_frame(frame)
+    vehicles.update((one.number, one) for one in watcher.finish())
+    return tuple(sorted(vehicles.values(), key=lambda one: one.first_seen))

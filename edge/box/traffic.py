@@ -1,0 +1,139 @@
+"""What may be shown of the traffic: sums over closed epochs, in which small counts do not show.
+
+The counters of a running box are exact, and whoever reads them twice sees each vehicle pass. So
+they are looked at when an epoch closes and at no other time, and what one epoch adds is left out
+when it is under ten, else rounded down to tens. How long the stages worked and how many frames were
+looked at or dropped follows the traffic too; that is added for epochs of ten vehicles or more, to
+two digits. An epoch with one vehicle therefore adds exactly what an empty one does: nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from edge.domain.counting import SMALLEST_SHOWN, coarse
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficTotals:
+    """The exact counters so far; they stay inside the box.
+
+    Attributes:
+        vehicles: vehicles judged, by outcome.
+        hits: hits, by rule.
+        analysed: frames that were looked at.
+        dropped: frames that a newer one displaced.
+        stage_s: seconds of work, by stage.
+        waiting: hits that wait in the outbox now.
+    """
+
+    vehicles: Mapping[str, int] = field(default_factory=dict)
+    hits: Mapping[str, int] = field(default_factory=dict)
+    analysed: int = 0
+    dropped: int = 0
+    stage_s: Mapping[str, float] = field(default_factory=dict)
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What may be told of all closed epochs together; each number is a lower bound.
+
+    Attributes:
+        epochs: closed epochs.
+        vehicles, hits, analysed, dropped, stage_s: sums of what epochs showed.
+        waiting: hits that waited when the last epoch closed: 0 for fewer than ten, else tens.
+        waiting_epochs: for how many epochs in a row ten or more have waited.
+    """
+
+    epochs: int
+    vehicles: Mapping[str, int]
+    hits: Mapping[str, int]
+    analysed: int = 0
+    dropped: int = 0
+    stage_s: Mapping[str, float] = field(default_factory=dict)
+    waiting: int = 0
+    waiting_epochs: int = 0
+
+
+class ClosedEpochs:
+    """Keeps what may be shown; safe to read from any thread.
+
+    Args:
+        outcomes: every outcome of a read, so that each has its number from the start.
+        rules: every rule's id, likewise.
+        stages: every stage, likewise.
+    """
+
+    def __init__(
+        self, outcomes: Iterable[str], rules: Iterable[str], stages: Iterable[str]
+    ) -> None:
+        self._lock = threading.Lock()
+        self._before = TrafficTotals()
+        self._shown = Shown(
+            epochs=0,
+            vehicles=dict.fromkeys(outcomes, 0),
+            hits=dict.fromkeys(rules, 0),
+            stage_s=dict.fromkeys(stages, 0.0),
+        )
+
+    @property
+    def shown(self) -> Shown:
+        with self._lock:
+            return self._shown
+
+    def close(self, totals: TrafficTotals) -> None:
+        """An epoch has closed.
+
+        Args:
+            totals: the counters at its close.
+        """
+        with self._lock:
+            before, shown = self._before, self._shown
+            passed = sum(totals.vehicles.values()) - sum(before.vehicles.values())
+            busy = passed >= SMALLEST_SHOWN
+            waiting = _tens(totals.waiting)
+            self._shown = Shown(
+                epochs=shown.epochs + 1,
+                vehicles={
+                    name: sum_ + _tens(totals.vehicles.get(name, 0) - before.vehicles.get(name, 0))
+                    for name, sum_ in shown.vehicles.items()
+                },
+                hits={
+                    name: sum_ + _tens(totals.hits.get(name, 0) - before.hits.get(name, 0))
+                    for name, sum_ in shown.hits.items()
+                },
+                analysed=shown.analysed
+                + (int(_two_digits(totals.analysed - before.analysed)) if busy else 0),
+                dropped=shown.dropped
+                + (int(_two_digits(totals.dropped - before.dropped)) if busy else 0),
+                stage_s={
+                    name: sum_
+                    + (
+                        _two_digits(totals.stage_s.get(name, 0.0) - before.stage_s.get(name, 0.0))
+                        if busy
+                        else 0.0
+                    )
+                    for name, sum_ in shown.stage_s.items()
+                },
+                waiting=waiting,
+                waiting_epochs=shown.waiting_epochs + 1 if waiting else 0,
+            )
+            self._before = totals
+
+
+def _tens(count: int) -> int:
+    """A count as `coarse` shows it, with nothing for `"<10"`."""
+    shown = coarse(count)
+    return shown if isinstance(shown, int) else 0
+
+
+def _two_digits(value: float) -> float:
+    """Rounded down to two significant digits."""
+    if value <= 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.floor(value / step) * step

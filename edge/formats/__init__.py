@@ -1,0 +1,1 @@
+"""Formats that files and messages share: strict models, timestamps, signed documents."""

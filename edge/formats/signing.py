@@ -1,0 +1,212 @@
+"""Documents that people sign: policies, activations, list bundles, orders.
+
+A signature is Ed25519 (RFC 8032) over the document's context, a zero byte and its canonical JSON
+(RFC 8785). Each kind of document has a context of its own, so that a signature under one means
+nothing under another. Whoever may sign is named in the policy by a public key written as text:
+`ed25519:` and its 32 raw bytes in base64. A key's id is the first 16 hex digits of SHA-256 of
+those bytes.
+
+The key of a demo signer is made from its name and from nothing else. So everybody has it, it is
+worth nothing, and it is known again wherever it turns up.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final
+
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import Self
+
+from edge.errors import KeyFileError
+from edge.formats.framing import framed
+
+PUBLIC_KEY_PATTERN = r"^ed25519:[A-Za-z0-9+/]{43}=$"
+
+PublicKeyText = Annotated[
+    str,
+    Field(
+        pattern=PUBLIC_KEY_PATTERN,
+        description="A public key, as `edge-anpr keys new signer` prints it.",
+    ),
+]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+SignatureText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==$", description="Ed25519.")]
+
+_PREFIX: Final = "ed25519:"
+_DEMO: Final = b"edge-anpr/demo-signer/1"
+
+Json = Mapping[str, Any]
+"""A document as JSON has it: keys and values, no binary data."""
+
+
+class Signature(BaseModel):
+    """One signature, as it lies beside or in the document."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+    key_id: KeyId
+    signature: SignatureText
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """Whom to believe."""
+
+    key_id: str
+    text: str
+    _key: Ed25519PublicKey = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read the text that a policy holds.
+
+        Raises:
+            KeyFileError: it is no public key; the text is not repeated.
+        """
+        raw = _raw_key(text)
+        return cls._of(Ed25519PublicKey.from_public_bytes(raw))
+
+    @classmethod
+    def _of(cls, key: Ed25519PublicKey) -> Self:
+        raw = key.public_bytes_raw()
+        text = _PREFIX + base64.b64encode(raw).decode("ascii")
+        return cls(hashlib.sha256(raw).hexdigest()[:16], text, key)
+
+    @classmethod
+    def from_raw(cls, raw: bytes) -> Self:
+        """The key of these 32 bytes."""
+        return cls._of(Ed25519PublicKey.from_public_bytes(raw))
+
+    def raw(self) -> bytes:
+        """The key itself, 32 bytes."""
+        return self._key.public_bytes_raw()
+
+    def verify(self, signature: bytes, message: bytes) -> bool:
+        """Whether this key made the signature."""
+        try:
+            self._key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The private half of a signer's key.
+
+    Attributes:
+        signer: the id that policies give its owner.
+        public: what goes into the policy.
+        demo: whether everybody has it.
+    """
+
+    signer: str
+    public: PublicKey
+    demo: bool
+    _key: Ed25519PrivateKey = field(repr=False, compare=False)
+
+    @classmethod
+    def generate(cls, signer: str) -> Self:
+        """A fresh key that nobody else has."""
+        return cls._of(signer, Ed25519PrivateKey.generate())
+
+    @classmethod
+    def demo_of(cls, signer: str) -> Self:
+        """The demo key of that name: the same everywhere, and no secret."""
+        seed = hashlib.sha256(framed(_DEMO, signer.encode())).digest()
+        return cls._of(signer, Ed25519PrivateKey.from_private_bytes(seed))
+
+    @classmethod
+    def from_raw(cls, signer: str, raw: bytes) -> Self:
+        """The key of these 32 bytes; a demo key is known again."""
+        return cls._of(signer, Ed25519PrivateKey.from_private_bytes(raw))
+
+    @classmethod
+    def _of(cls, signer: str, key: Ed25519PrivateKey) -> Self:
+        public = PublicKey._of(key.public_key())  # noqa: SLF001 - one module, one secret
+        seed = hashlib.sha256(framed(_DEMO, signer.encode())).digest()
+        return cls(signer, public, key.private_bytes_raw() == seed, key)
+
+    def raw(self) -> bytes:
+        """The private key itself, 32 bytes: for its file and nothing else."""
+        return self._key.private_bytes_raw()
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature, 64 bytes."""
+        return self._key.sign(message)
+
+
+def is_demo_key(signer: str, key: PublicKey) -> bool:
+    """Whether this is the key that everybody has under that name."""
+    return SigningKey.demo_of(signer).public.key_id == key.key_id
+
+
+def sign(context: str, document: Json, private: SigningKey) -> Signature:
+    """Sign a document.
+
+    Args:
+        context: what kind of document it is, such as `edge-anpr/policy/2`.
+        document: JSON values only; its signatures are no part of it.
+        private: the signer's key.
+
+    Raises:
+        KeyFileError: the document has no canonical form.
+    """
+    signature = base64.b64encode(private.sign(signed_bytes(context, document)))
+    return Signature(key_id=private.public.key_id, signature=signature.decode("ascii"))
+
+
+def verify(context: str, document: Json, signature: Signature, public: PublicKey) -> None:
+    """Hold a signature against a document and a key.
+
+    Args:
+        context: what kind of document it is, such as `edge-anpr/policy/2`.
+        document: JSON values only; its signatures are no part of it.
+        signature: who is said to have signed it.
+        public: whose signature it must be.
+
+    Raises:
+        KeyFileError: `E_SIGNATURE`: another key, another document, or no canonical form.
+    """
+    if signature.key_id != public.key_id:
+        raise _refused(f"it was made with key {signature.key_id}, not with {public.key_id}")
+    message = signed_bytes(context, document)
+    if not public.verify(base64.b64decode(signature.signature), message):
+        raise _refused("the document is not the one that was signed")
+
+
+def signed_bytes(context: str, document: Json) -> bytes:
+    """What is signed: the context, a zero byte, the canonical JSON.
+
+    Raises:
+        KeyFileError: the document has no canonical form.
+    """
+    try:
+        return context.encode() + b"\0" + rfc8785.dumps(dict(document))
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
+        # Their text quotes the value.
+        raise _refused("it holds a value that canonical JSON cannot write") from None
+
+
+def _refused(why: str) -> KeyFileError:
+    return KeyFileError(f"the signature does not hold: {why}; sign it anew", code="E_SIGNATURE")
+
+
+def _raw_key(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text.removeprefix(_PREFIX), validate=True)
+    except ValueError:
+        raw = b""
+    if not text.startswith(_PREFIX) or len(raw) != 32:
+        raise KeyFileError(
+            "not a public key; it must be ed25519: and 44 characters, as printed by "
+            "`edge-anpr keys new signer`"
+        )
+    return raw

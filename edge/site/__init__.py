@@ -1,0 +1,1 @@
+"""The site folder: `site.yaml` (technical settings), read together with the policy and lists."""

@@ -1,0 +1,348 @@
+"""`site.yaml`: technique. Where the pictures come from and where the hits go."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from edge.formats.yaml_document import Location
+from edge.policy.model import FilePath, Fraction, Id, Strict
+
+ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
+
+
+class NoSecondLook(Strict):
+    """Each frame is looked at once, whole."""
+
+    mode: Literal["none"]
+
+
+class Tiles(Strict):
+    """The frame is looked at again in tiles, for plates that are small everywhere."""
+
+    mode: Literal["tiles"]
+    columns: int = Field(default=2, ge=1, le=8)
+    rows: int = Field(default=1, ge=1, le=8)
+    overlap: float = Field(
+        default=0.2, ge=0, le=0.5, description="Share of a tile that its neighbour sees too."
+    )
+
+
+class Region(Strict):
+    """One part of the frame is looked at again, where plates are small."""
+
+    mode: Literal["region"]
+    box: tuple[Fraction, Fraction, Fraction, Fraction] = Field(
+        description="x1, y1, x2, y2 in fractions of the picture."
+    )
+
+
+SecondLook = Annotated[NoSecondLook | Tiles | Region, Field(discriminator="mode")]
+
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+UserName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+
+
+class _NetworkCamera(Strict):
+    url: str
+    username: UserName | None = None
+    password_env: EnvironmentName | None = Field(
+        default=None, description="Name of the environment variable that holds the password."
+    )
+    password_file: FilePath | None = Field(
+        default=None, description="File that holds the password, relative to the site folder."
+    )
+    tls_ca: FilePath | None = Field(
+        default=None,
+        description="PEM file of the authorities, or of the camera's own certificate, that rtsps "
+        "or https trusts; left out: the system's.",
+    )
+    tls_name: HostName | None = Field(
+        default=None,
+        description="The name in the camera's certificate, where it is not the address's.",
+    )
+
+    @property
+    def over_tls(self) -> bool:
+        """Whether the address says that the connection is encrypted, so the camera verified."""
+        return self.url.startswith(("rtsps:", "https:"))
+
+
+class RtspCamera(_NetworkCamera):
+    """A network camera. A password is never written here."""
+
+    type: Literal["rtsp"]
+    url: str = Field(
+        pattern=r"^rtsps?://[^\s]{1,1000}$", description="Without user name and password."
+    )
+    transport: Literal["tcp", "udp"] = "tcp"
+
+
+class HttpCamera(_NetworkCamera):
+    """A camera that sends JPEG pictures one after the other over HTTP."""
+
+    type: Literal["http"]
+    url: str = Field(
+        pattern=r"^https?://[^\s]{1,1000}$", description="Without user name and password."
+    )
+
+
+class DeviceCamera(Strict):
+    """A camera on this box: USB, or whatever else Linux shows as a video device (V4L2)."""
+
+    type: Literal["device"]
+    device: str = Field(pattern=r"^/dev/[A-Za-z0-9/_.:-]{1,200}$")
+    size: tuple[int, int] | None = Field(default=None, description="Width and height to ask for.")
+    per_second: int | None = Field(default=None, ge=1, le=240, description="Rate to ask for.")
+    pixels: Literal["mjpeg", "yuyv422", "nv12", "h264"] | None = Field(
+        default=None, description="Format to ask for; USB 2 carries 1080p as mjpeg only."
+    )
+
+
+class PipelineCamera(Strict):
+    """A GStreamer pipeline: a camera's own interface (CSI), or hardware decoding."""
+
+    type: Literal["pipeline"]
+    pipeline: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="Source and filters in a line, without a sink, as gst-launch-1.0 takes them.",
+    )
+
+
+LiveCamera = Annotated[
+    RtspCamera | HttpCamera | DeviceCamera | PipelineCamera, Field(discriminator="type")
+]
+
+
+class SiteCamera(Strict):
+    """Where a camera's pictures come from: a recording, or a live camera."""
+
+    source: FilePath | None = Field(
+        default=None,
+        description="A recording or a folder of them, relative to the site folder; "
+        "`run --source` stands above it.",
+    )
+    live: LiveCamera | None = Field(
+        default=None, description="A live camera, instead of a recording."
+    )
+    second_look: SecondLook = NoSecondLook(mode="none")
+
+
+class Models(Strict):
+    """Weights by their names in models/manifest.toml, and what they run on.
+
+    A name that is left out is that of the manifest's default pair.
+    """
+
+    detector: ModelName | None = None
+    reader: ModelName | None = None
+    provider: Literal["cpu", "cuda", "tensorrt"] = "cpu"
+    threads: int = Field(default=1, ge=1, le=64)
+
+
+class Tls(Strict):
+    """TLS to the broker; with certificate and key the box shows who it is."""
+
+    ca: FilePath | None = Field(
+        default=None, description="PEM file of trusted authorities; left out: the system's."
+    )
+    certificate: FilePath | None = Field(default=None, description="PEM file, with `key`.")
+    key: FilePath | None = Field(default=None, description="PEM file, with `certificate`.")
+
+
+class Broker(Strict):
+    """The MQTT 5 broker that hits are published to. A password is never written here."""
+
+    host: HostName
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: UserName | None = None
+    password_env: EnvironmentName | None = Field(
+        default=None, description="Name of the environment variable that holds the password."
+    )
+    password_file: FilePath | None = Field(
+        default=None, description="File that holds the password, relative to the site folder."
+    )
+    tls: Tls | None = None
+    message_expiry_s: int = Field(
+        default=7 * 24 * 3600,
+        ge=60,
+        le=30 * 24 * 3600,
+        description="How long the broker keeps a hit for an absent authority.",
+    )
+    payload_cap_kib: int = Field(
+        default=112, ge=8, le=1024, description="Largest message the broker accepts, KiB."
+    )
+    home_assistant: bool = Field(
+        default=False,
+        description="Whether Home Assistant is told where this box's status is: online, safe or "
+        "offline, and nothing of what passes.",
+    )
+
+
+class Folders(Strict):
+    """Folders of this box, relative to the site folder."""
+
+    state: FilePath = "state"
+    keys: FilePath = "keys"
+    keyring: FilePath = Field(
+        default="keyring",
+        description="Where the keys of undelivered hits lie: outside `state`, best on another "
+        "medium.",
+    )
+
+
+class Telemetry(Strict):
+    """Where the box tells how it is, over HTTP. Left out, it tells nobody."""
+
+    listen: str = Field(
+        default="127.0.0.1:9109",
+        pattern=r"^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$",
+        description="Address and port. What it tells is meant for operators: on any other address "
+        "than a loopback one let only those reach it.",
+    )
+
+
+class OutboxSettings(Strict):
+    """Where hits wait until they are delivered."""
+
+    reserve_mib: int = Field(
+        default=64, ge=1, le=65536, description="Disk space set aside for hits, MiB."
+    )
+
+
+class Site(Strict):
+    """The technical side of one site."""
+
+    schema_: Literal["edge-anpr/site/1"] = Field(alias="schema")
+    site: Id
+    box: Id
+    cameras: dict[Id, SiteCamera] = Field(min_length=1)
+    models: Models
+    broker: Broker
+    folders: Folders = Folders()
+    outbox: OutboxSettings = OutboxSettings()
+    telemetry: Telemetry | None = None
+
+
+def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
+    """What each part allows but the whole does not: a location and one line for each."""
+    broker = site.broker
+    if broker.password_env is not None and broker.password_file is not None:
+        yield ("broker", "password_file"), "password_env is given too; keep one"
+    if broker.username is None and (broker.password_env or broker.password_file):
+        yield ("broker",), "a password without a username; add username"
+    if broker.tls is not None and (broker.tls.certificate is None) != (broker.tls.key is None):
+        yield ("broker", "tls"), "certificate and key belong together; give both or neither"
+    state, keyring = (
+        PurePosixPath(posixpath.normpath(path))
+        for path in (site.folders.state, site.folders.keyring)
+    )
+    if state == keyring or state in keyring.parents or keyring in state.parents:
+        yield (
+            ("folders", "keyring"),
+            "must lie outside the state folder: a copy of that would hold its keys as well",
+        )
+    for name, camera in site.cameras.items():
+        yield from _source_contradictions(("cameras", name), camera)
+        look = camera.second_look
+        if isinstance(look, Region):
+            x1, y1, x2, y2 = look.box
+            if x2 - x1 < 0.01 or y2 - y1 < 0.01:
+                yield (
+                    ("cameras", name, "second_look", "box"),
+                    "must be x1, y1, x2, y2 with x1 < x2 and y1 < y2",
+                )
+
+
+def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[Location, str]]:
+    live = camera.live
+    if live is None:
+        return
+    if camera.source is not None:
+        yield (*at, "source"), "live is given too; keep one"
+    if isinstance(live, PipelineCamera):
+        wrong = pipeline_mistake(live.pipeline)
+        if wrong is not None:
+            yield (*at, "live", "pipeline"), wrong
+    if not isinstance(live, RtspCamera | HttpCamera):
+        return
+    if live.password_env is not None and live.password_file is not None:
+        yield (*at, "live", "password_file"), "password_env is given too; keep one"
+    if live.username is None and (live.password_env or live.password_file):
+        yield (*at, "live"), "a password without a username; add username"
+    yield from _tls_contradictions((*at, "live"), live)
+    wrong = address_mistake(live.url)
+    if wrong is not None:
+        yield (*at, "live", "url"), wrong
+
+
+def _tls_contradictions(
+    at: Location, live: RtspCamera | HttpCamera
+) -> Iterator[tuple[Location, str]]:
+    if not live.over_tls and (live.tls_ca is not None or live.tls_name is not None):
+        name = "tls_ca" if live.tls_ca is not None else "tls_name"
+        yield (*at, name), "only rtsps:// and https:// show a certificate; take it out"
+    if isinstance(live, RtspCamera) and live.over_tls and live.transport == "udp":
+        yield (*at, "transport"), "over udp the pictures would not be encrypted; use tcp"
+
+
+def address_mistake(url: str) -> str | None:
+    """What is wrong with a camera's address, or None. It is never repeated: it may be secret."""
+    try:
+        parts = urlsplit(url)
+        port_is_none_or_number = parts.port is None or parts.port > 0
+    except ValueError:
+        return "no address; write it like rtsp://192.0.2.10:554/path"
+    if "@" in parts.netloc or any(word in parts.query.lower() for word in _SECRET_WORDS):
+        return (
+            "a password does not belong in a file that is copied and committed; take it out and "
+            "give username and password_env: NAME or password_file: PATH"
+        )
+    if not parts.hostname or not port_is_none_or_number:
+        return "no address; write it like rtsp://192.0.2.10:554/path"
+    return None
+
+
+_SECRET_WORDS = ("pass", "pwd", "token", "secret", "auth")
+
+PIPELINE_ELEMENTS = frozenset(
+    {
+        "avdec_h264", "avdec_h265", "capsfilter", "h264parse", "h265parse", "jpegdec",
+        "jpegparse", "libcamerasrc", "nvarguscamerasrc", "nvjpegdec", "nvv4l2decoder",
+        "nvvidconv", "nvvideoconvert", "queue", "v4l2convert", "v4l2h264dec", "v4l2h265dec",
+        "v4l2jpegdec", "v4l2src", "videoconvert", "videocrop", "videoflip", "videorate",
+        "videoscale", "videotestsrc",
+    }
+)  # fmt: skip
+"""Sources, decoders and converters. None writes a file, opens a socket or branches off: a picture
+has no other way out of a pipeline than to the box's own eyes."""
+
+_PROPERTY = re.compile(r"[a-z][a-z0-9-]{0,60}=[A-Za-z0-9_./:,()-]{1,200}")
+_CAPS = re.compile(r"(video|image)/[A-Za-z0-9_./:,=() -]{1,300}")
+
+
+def pipeline_mistake(pipeline: str) -> str | None:
+    """What a pipeline may not hold, or None."""
+    for number, part in enumerate(pipeline.split("!"), start=1):
+        words = part.split()
+        if words and words[0] in PIPELINE_ELEMENTS:
+            if all(_PROPERTY.fullmatch(word) for word in words[1:]):
+                continue
+            return f"part {number}: after an element come properties, written as name=value"
+        if not _CAPS.fullmatch(part.strip()):
+            return (
+                f"part {number}: only these elements, and formats such as video/x-raw, may be "
+                f"used: {', '.join(sorted(PIPELINE_ELEMENTS))}"
+            )
+    return None

@@ -1,0 +1,128 @@
+"""The product as its user meets it: a process with arguments, an exit status and two streams."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge.cli import app
+from edge.errors import EdgeError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A process that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def error_lines(self) -> list[str]:
+        return [line for line in self.err.splitlines() if line.startswith("error: ")]
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """The product's command line in the interpreter that runs the tests."""
+    return [sys.executable, "-m", "edge", *map(str, arguments)]
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A plain environment: no terminal width or colour of whoever runs the tests."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in {"PATH", "HOME", "LANG", "TMPDIR", "EDGE_ANPR_MODELS", "LD_LIBRARY_PATH"}
+    }
+    return {
+        **kept,
+        "PYTHONPATH": str(REPOSITORY),
+        "COLUMNS": "120",
+        "NO_COLOR": "1",
+        **(extra or {}),
+    }
+
+
+def product(
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout_s: float = 180,
+) -> Finished:
+    """Run one verb to its end."""
+    done = subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def start(
+    arguments: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> subprocess.Popen[str]:
+    """Start one verb and leave it running."""
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        # A suite in the background of a shell ignores SIGINT, and so would all that it starts.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+
+
+def verb(*arguments: str | Path) -> Finished:
+    """Run one verb in this process: for verbs that do nothing but read and write files."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            app(args=[*map(str, arguments)], prog_name="edge-anpr")
+        except EdgeError as error:
+            err.write(f"error: {error}\n")
+            status = int(error.exit_code)
+        except SystemExit as left:
+            status = int(left.code or 0)
+    return Finished(status, out.getvalue(), err.getvalue())
+
+
+def figures_of(port: int) -> dict[str, float]:
+    """The metrics, by name with labels; none while nobody answers."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            lines = page.read().decode().splitlines()
+    except OSError:
+        return {}
+    return {
+        name: float(value)
+        for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    }

@@ -1,0 +1,59 @@
+"""A curious broker's view: everything that is published, as it passes."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from typing_extensions import Self
+
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """One message as the broker passed it on."""
+
+    topic: str
+    payload: bytes = field(repr=False)
+    retained: bool
+
+
+class Wiretap:
+    """Subscribes to all topics of a broker in a thread of its own; a context manager."""
+
+    def __init__(self, port: int) -> None:
+        self._options = BrokerOptions("127.0.0.1", port, client_id="wiretap")
+        self._stopping = threading.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self.messages: list[Overheard] = []
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(10), "the wiretap could not subscribe"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self, settle_s: float = 0.3) -> None:
+        """Stop listening once nothing has come for a moment."""
+        self._stopping.wait(settle_s)
+        self._stopping.set()
+        self._thread.join()
+
+    def of_kind(self, kind: str) -> list[Overheard]:
+        return [message for message in self.messages if message.topic.endswith("/" + kind)]
+
+    def _listen(self) -> None:
+        with BrokerLink.open(self._options) as link:
+            link.subscribe(["#"])
+            self._ready.set()
+            while not self._stopping.is_set():
+                message = link.receive(0.05)
+                if message is not None:
+                    link.acknowledge(message)
+                    self.messages.append(
+                        Overheard(message.topic, message.payload, message.retained)
+                    )

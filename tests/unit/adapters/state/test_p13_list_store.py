@@ -1,0 +1,282 @@
+"""P13: what is in force stays in force on any refusal, and no earlier list ever comes back."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import stat
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.adapters.state.list_store import COUNTERS_NAME, ListStore
+from edge.adapters.host.rate_limit import SAY_EVERY_S
+from edge.errors import EdgeError, OutboxError
+from edge.policy.bundles import ListTerms
+from edge.privacy.audit import Event, ListChanged
+from edge.formats.signing import SigningKey
+from tests.support import listing
+from tests.support.canary import needles, sweep_tree
+from tests.support.listing import ISSUED, LIST
+from tests.support.parties import Parties, make_parties
+
+NOW = ISSUED + timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
+    return make_parties(tmp_path_factory.mktemp("parties"))
+
+
+class Box:
+    """A store that is opened anew for each step, as after a restart."""
+
+    def __init__(self, folder: Path, parties: Parties) -> None:
+        self.folder = folder
+        self.parties = parties
+        self.terms: dict[str, ListTerms] = {LIST: listing.terms()}
+        self.now = NOW
+
+    def clock(self) -> datetime:
+        return self.now
+
+    @property
+    def store(self) -> ListStore:
+        return ListStore(self.folder, self.parties.box, self.terms, self.clock)
+
+    def made(self, *plates: str, counter: int = 7, **changed: Any) -> bytes:
+        entries = [listing.entry(number, plate) for number, plate in enumerate(plates, 1)]
+        return listing.bundle(self.parties.box_public, *entries, counter=counter, **changed)
+
+    def install(self, *plates: str, counter: int = 7, **changed: Any) -> bytes:
+        data = self.made(*plates, counter=counter, **changed)
+        self.store.install(data)
+        return data
+
+    @property
+    def plates(self) -> list[str]:
+        return [entry.plate.reveal() for entry in self.store.entries(LIST)]
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "lists" / f"{LIST}.bundle"
+
+    def refuses(self, data: bytes, code: str) -> None:
+        """It does, and everything is as it was."""
+        before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
+        with pytest.raises(EdgeError) as caught:
+            self.store.install(data)
+        assert caught.value.code == code, caught.value
+        assert {
+            path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()
+        } == before
+
+
+@pytest.fixture
+def box(tmp_path: Path, parties: Parties) -> Box:
+    return Box(tmp_path / "state", parties)
+
+
+def test_p13_a_list_is_in_force_once_it_is_installed_and_after_a_restart(box: Box) -> None:
+    facts = box.store.install(box.made("1QQQ777", "1QQQ778"))
+
+    assert (facts.list_id, facts.entries, facts.counter) == (LIST, 2, 7)
+    assert facts.last_end == ISSUED + timedelta(days=30)
+    assert box.plates == ["1QQQ777", "1QQQ778"]
+    assert box.store.facts(LIST) == facts
+
+
+def test_p13_on_disk_a_list_is_sealed_as_it_came_and_for_its_owner_only(box: Box) -> None:
+    data = box.install("1QQQ777")
+
+    assert box.file.read_bytes() == data
+    assert stat.S_IMODE(box.file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(box.file.parent.stat().st_mode) == 0o700
+    assert sweep_tree([box.folder], needles("1QQQ777")) == []
+    planted = box.folder / "planted"
+    planted.write_bytes(b"1QQQ777")
+    assert sweep_tree([box.folder], needles("1QQQ777")) != []
+
+
+def test_p13_what_is_in_force_stays_so_on_any_refusal(box: Box) -> None:
+    box.install("1QQQ777")
+    good = box.made("1QQQ778", counter=8)
+
+    box.refuses(good[:-1], "E_LIST_BUNDLE")
+    box.refuses(b"", "E_LIST_BUNDLE")
+    box.refuses(box.made("1QQQ778", counter=8, purpose="parking"), "E_LIST_BUNDLE")
+    box.refuses(
+        listing.bundle(
+            box.parties.box_public,
+            counter=8,
+            key=SigningKey.generate(listing.ISSUER),
+        ),
+        "E_SIGNATURE",
+    )
+    box.refuses(box.made("1QQQ778", counter=6), "E_LIST_REPLAY")
+    box.refuses(box.made("1QQQ778", counter=7), "E_LIST_REPLAY")
+    assert box.plates == ["1QQQ777"]
+
+    box.store.install(good)
+    assert box.plates == ["1QQQ778"]
+
+
+def test_p13_a_list_of_the_policy_and_on_its_own_topic_only(box: Box) -> None:
+    data = box.made("1QQQ777")
+    with pytest.raises(EdgeError, match="another list than permits"):
+        box.store.install(data, list_id="permits")
+    box.terms = {}
+    box.refuses(data, "E_LIST_BUNDLE")
+
+
+def test_p13_the_same_bundle_again_is_no_replay(box: Box) -> None:
+    """A retained message comes again at each connection."""
+    data = box.install("1QQQ777")
+    inode = box.file.stat().st_ino
+    box.store.install(data)
+    assert box.file.stat().st_ino == inode
+
+
+# --- rollback -----------------------------------------------------------------------------------
+
+
+def test_p13_deleting_the_bundle_opens_no_way_back(box: Box) -> None:
+    earlier = box.install("1QQQ777", counter=7)
+    later = box.install("1QQQ778", counter=8)
+    shutil.rmtree(box.file.parent)
+
+    with pytest.raises(EdgeError, match="no bundle of it") as caught:
+        box.store.entries(LIST)
+    assert caught.value.code == "E_LIST_MISSING"
+    box.refuses(earlier, "E_LIST_REPLAY")
+    box.store.install(later)
+    assert box.plates == ["1QQQ778"]
+
+
+def test_p13_an_earlier_bundle_put_in_the_place_of_the_later_is_not_read(box: Box) -> None:
+    earlier = box.install("1QQQ777", counter=7)
+    box.install("1QQQ778", counter=8)
+    box.file.write_bytes(earlier)
+
+    with pytest.raises(EdgeError) as caught:
+        box.store.entries(LIST)
+    assert caught.value.code == "E_LIST_REPLAY"
+
+
+def test_p13_another_bundle_with_the_same_counter_is_not_read(box: Box) -> None:
+    box.install("1QQQ777", counter=7)
+    box.file.write_bytes(box.made("1QQQ778", counter=7))
+
+    with pytest.raises(EdgeError) as caught:
+        box.store.entries(LIST)
+    assert caught.value.code == "E_LIST_REPLAY"
+
+
+def test_p13_a_kill_between_bundle_and_counter_leaves_the_new_list(box: Box) -> None:
+    earlier = box.install("1QQQ777", counter=7)
+    counters = (box.folder / COUNTERS_NAME).read_bytes()
+    later = box.install("1QQQ778", counter=8)
+    (box.folder / COUNTERS_NAME).write_bytes(counters)  # as it was in between
+
+    assert box.plates == ["1QQQ778"]
+    box.refuses(earlier, "E_LIST_REPLAY")
+    box.store.install(later)
+    assert (box.folder / COUNTERS_NAME).read_bytes() != counters
+
+
+def test_p13_with_the_counters_lost_the_list_in_force_still_counts(box: Box) -> None:
+    earlier = box.install("1QQQ777", counter=7)
+    box.install("1QQQ778", counter=8)
+    (box.folder / COUNTERS_NAME).unlink()
+
+    assert box.plates == ["1QQQ778"]
+    box.refuses(earlier, "E_LIST_REPLAY")
+
+
+def test_p13_with_both_lost_an_earlier_list_is_taken_and_its_entries_still_end(box: Box) -> None:
+    """Said in docs/lists.md: a box without memory cannot know better."""
+    earlier = box.install("1QQQ777", counter=7)
+    box.install("1QQQ778", counter=8)
+    shutil.rmtree(box.folder)
+    box.store.install(earlier)
+    assert [entry.end for entry in box.store.entries(LIST)] == [ISSUED + timedelta(days=30)]
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"{}x", b'{"lists":{"stolen":{"counter":0}}}'])
+def test_p13_damaged_counters_let_nothing_in_and_nothing_be_read(box: Box, content: bytes) -> None:
+    box.install("1QQQ777")
+    (box.folder / COUNTERS_NAME).write_bytes(content)
+
+    box.refuses(box.made("1QQQ778", counter=8), "E_LIST_COUNTERS")
+    with pytest.raises(OutboxError, match="damaged"):
+        box.store.entries(LIST)
+
+
+def test_p13_a_damaged_bundle_is_not_read_and_can_be_installed_anew(box: Box) -> None:
+    data = box.install("1QQQ777")
+    box.file.write_bytes(data[: len(data) // 2])
+    with pytest.raises(EdgeError):
+        box.store.entries(LIST)
+    box.store.install(data)
+    assert box.plates == ["1QQQ777"]
+
+
+# --- the policy changes ---------------------------------------------------------------------------
+
+
+def test_p13_a_list_must_fit_the_policy_at_each_reading(box: Box) -> None:
+    """A policy that became narrower holds for what was installed before."""
+    box.install("1QQQ777", "1QQQ778")
+    box.terms = {LIST: listing.terms(max_entries=1)}
+    with pytest.raises(EdgeError, match="the policy allows 1"):
+        box.store.entries(LIST)
+
+
+def test_p13_lists_that_the_policy_no_longer_names_are_deleted(box: Box) -> None:
+    box.install("1QQQ777")
+    assert box.store.forget_others() == ()
+    box.terms = {}
+    assert box.store.forget_others() == (LIST,)
+    assert not box.file.exists()
+    assert box.store.forget_others() == ()
+
+
+def test_p13_a_lost_key_is_told_with_its_cure(box: Box, tmp_path: Path) -> None:
+    box.install("1QQQ777")
+    box.parties = make_parties(tmp_path / "anew")
+    with pytest.raises(EdgeError, match="present public file") as caught:
+        box.store.entries(LIST)
+    assert caught.value.code == "E_NO_KEY"
+
+
+def test_a_state_folder_that_cannot_be_written_is_told(box: Box) -> None:
+    box.folder.mkdir()
+    (box.folder / "lists").write_text("")
+    with pytest.raises(OutboxError):
+        box.install("1QQQ777")
+
+
+def test_p21_what_became_of_a_bundle_is_told_for_the_audit_log(box: Box) -> None:
+    events: list[Event] = []
+    store = ListStore(box.folder, box.parties.box, box.terms, box.clock, events.append)
+    good, stale = box.made("1QQQ777", counter=7), box.made("1QQQ778", counter=6)
+    store.install(good)
+    store.install(good)  # comes again at each connection
+    for _ in range(3):
+        with pytest.raises(EdgeError):
+            store.install(stale)
+    box.now += timedelta(seconds=SAY_EVERY_S)
+    with pytest.raises(EdgeError):
+        store.install(stale)
+    box.terms.clear()
+    store.forget_others()
+
+    digests = [hashlib.sha256(data).hexdigest() for data in (good, stale)]
+    assert events == [
+        ListChanged("installed", LIST, 7, digests[0]),
+        ListChanged("refused", LIST, 6, digests[1]),
+        ListChanged("refused", LIST, 6, digests[1]),
+        ListChanged("removed", LIST, 7, digests[0]),
+    ]

@@ -1,0 +1,175 @@
+"""The doctor's findings: each threshold, and a still that shows nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.adapters.host.kernel_clock import KernelClock
+from edge.adapters.host.machine import Machine, machine
+from edge.box.doctor import (
+    FindingState,
+    Look,
+    look_at,
+    of_camera,
+    of_clock,
+    of_machine,
+    of_plates,
+    of_speed,
+    width_at,
+)
+from edge.domain.geometry import Line
+from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
+from edge.domain.reading import PlateReading
+from tests.support.fakes import STARTED, PartDetector
+
+LINE = Line((0.0, 0.6), (1.0, 0.6))
+
+
+@pytest.mark.parametrize(
+    ("clock", "state"),
+    [
+        (KernelClock(True, 0.0, 0.05), FindingState.GOOD),
+        (KernelClock(True, 0.0, 0.5), FindingState.WARNING),
+        (KernelClock(True, 0.0, 11.0), FindingState.BAD),
+        (KernelClock(False, 0.0, 0.05), FindingState.BAD),
+        (None, FindingState.WARNING),
+    ],
+)
+def test_a_clock_nobody_holds_is_bad(clock: KernelClock | None, state: FindingState) -> None:
+    assert of_clock(clock).state is state
+
+
+def states(found: Machine) -> dict[str, FindingState]:
+    return {finding.about: finding.state for finding in of_machine(found, reserve_mib=64)}
+
+
+def test_what_would_write_memory_to_a_disk_is_named() -> None:
+    good = {"disk": FindingState.GOOD, "swap": FindingState.GOOD, "core dumps": FindingState.GOOD}
+
+    assert states(Machine(4, 264, (), leaves_cores=False)) == good
+    assert states(Machine(4, 263, (), leaves_cores=False)) == {**good, "disk": FindingState.BAD}
+    assert states(Machine(4, 264, ("/swapfile",), leaves_cores=False)) == {
+        **good,
+        "swap": FindingState.WARNING,
+    }
+    assert states(Machine(4, 264, (), leaves_cores=True)) == {
+        **good,
+        "core dumps": FindingState.BAD,
+    }
+
+
+def test_swap_in_compressed_memory_is_none(tmp_path: Path) -> None:
+    swaps = tmp_path / "swaps"
+    swaps.write_text("Filename Type Size Used Priority\n/dev/zram0 partition 1 0 100\n")
+    assert machine(tmp_path / "not" / "there", swaps).swaps == ()
+
+    swaps.write_text(swaps.read_text() + "/dev/sda2 partition 1 0 -2\n")
+    assert machine(tmp_path, swaps).swaps == ("/dev/sda2",)
+
+
+@pytest.mark.parametrize(
+    ("widths", "where", "expected"),
+    [
+        ([], [0.5], None),
+        ([(80, 0.5), (90, 0.55), (300, 0.9)], [0.5], 85),
+        ([(50, 0.2), (100, 0.4)], [0.8], 200),
+        ([(50, 0.2), (100, 0.4)], [0.8, 0.2], 50),
+        ([(50, 0.2)], [0.9], 50),
+        ([(10.0 * n, 0.1) for n in range(1, 12)], [], 100),
+    ],
+)
+def test_the_width_at_a_line_follows_from_plates_seen_elsewhere(
+    widths: list[tuple[float, float]], where: list[float], expected: float | None
+) -> None:
+    found = width_at(widths, where)
+
+    assert found == (None if expected is None else pytest.approx(expected))
+
+
+@pytest.mark.parametrize(
+    ("width", "state"),
+    [
+        (120, FindingState.GOOD),
+        (95, FindingState.GOOD),
+        (60, FindingState.WARNING),
+        (31, FindingState.BAD),
+    ],
+)
+def test_narrow_plates_are_said_to_be_too_narrow(width: float, state: FindingState) -> None:
+    look = Look(10, 0, 10.0, (1280, 720), ((width, 0.6),), None)
+
+    assert of_plates("cam-1", look, [LINE]).state is state
+
+
+def test_no_plate_is_no_verdict() -> None:
+    assert (
+        of_plates("cam-1", Look(10, 0, 10.0, (640, 480), (), None), []).state
+        is FindingState.SKIPPED
+    )
+
+
+@pytest.mark.parametrize(
+    ("per_second", "corrupt", "state"),
+    [
+        (25.0, 0, FindingState.GOOD),
+        (4.0, 0, FindingState.BAD),
+        (25.0, 3, FindingState.WARNING),
+        (None, 0, FindingState.GOOD),
+    ],
+)
+def test_a_camera_that_is_too_slow_is_bad(
+    per_second: float | None, corrupt: int, state: FindingState
+) -> None:
+    assert of_camera("cam-1", Look(9, corrupt, per_second, (64, 48), (), None)).state is state
+    assert of_camera("cam-1", Look(0, 0, None, None, (), None)).state is FindingState.BAD
+
+
+def test_speed_says_how_many_cameras_are_carried() -> None:
+    class Blank:
+        """Sees nothing, reads nothing."""
+
+        def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+            return ()
+
+        def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
+            return ()
+
+    eyes = Blank()
+
+    quick = of_speed(eyes, eyes, provider="cpu", cameras=1, looks=1)
+    crowded = of_speed(eyes, eyes, provider="cpu", cameras=10**9, looks=1)
+
+    assert quick.state is FindingState.GOOD
+    assert quick.figures["cameras_at_10_per_s"] >= 1
+    assert crowded.state is FindingState.BAD
+
+
+class OnePlate:
+    """A camera at 20 frames a second that sees a bright plate on a detailed background."""
+
+    name = "cam-1"
+    expected_frames = None
+    corrupt_frames = 0
+
+    def frames(self) -> Iterator[Frame]:
+        for index in range(5):
+            pixels = np.random.default_rng(index).integers(0, 190, (480, 640, 3), np.uint8)
+            pixels[300:320, 200:300] = 255
+            yield Frame("cam-1", index, index / 20, STARTED, pixels)
+
+    def close(self) -> None:
+        """Nothing to be closed."""
+
+
+def test_a_camera_is_looked_at_and_no_clear_pixel_is_left() -> None:
+    look = look_at(OnePlate(), PartDetector(), [LINE])
+
+    assert look.per_second == pytest.approx(20)
+    assert look.size == (640, 480)
+    assert {width for width, _ in look.widths} == {100}
+    assert look.still is not None
+    assert type(look.still).__name__ == "RedactedImage"

@@ -1,0 +1,91 @@
+"""The gatekeeper: asks again and again, says it once, and takes doubt for a refusal."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timezone
+
+import pytest
+
+from edge.box.gatekeeper import Gatekeeper
+from edge.errors import EdgeError, PolicyError
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
+SUNSET = PolicyError("the policy ended", code="E_SUNSET")
+SUSPENDED = PolicyError("suspended", code="E_SUSPENDED")
+
+
+def never(_error: EdgeError) -> None:
+    raise AssertionError("nothing is wrong")
+
+
+def test_p1_the_gate_is_open_only_while_every_condition_holds() -> None:
+    asked: list[datetime] = []
+
+    def holds(now: datetime) -> EdgeError | None:
+        asked.append(now)
+        return None
+
+    Gatekeeper([holds, holds], lambda: NOW, never).require_open()
+    assert asked == [NOW, NOW]
+    for conditions in ([holds, lambda _now: SUNSET], [lambda _now: SUNSET, lambda _now: SUSPENDED]):
+        with pytest.raises(PolicyError) as caught:
+            Gatekeeper(conditions, lambda: NOW, never).require_open()
+        assert caught.value is SUNSET
+
+
+def test_p1_a_gate_without_conditions_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="always be open"):
+        Gatekeeper([], lambda: NOW, never)
+
+
+def test_p11_what_breaks_while_running_is_said_once_and_within_seconds() -> None:
+    broken, told = threading.Event(), threading.Event()
+    said: list[EdgeError] = []
+
+    def on_refusal(error: EdgeError) -> None:
+        said.append(error)
+        told.set()
+
+    keeper = Gatekeeper(
+        [lambda _now: SUNSET if broken.is_set() else None], lambda: NOW, on_refusal, every_s=0.01
+    )
+    keeper.start()
+    assert not told.wait(0.1)
+    broken.set()
+    assert told.wait(5)
+    assert not threading.Event().wait(0.1)
+    keeper.stop()
+
+    assert said == [SUNSET]
+
+
+def test_p1_what_cannot_be_judged_counts_as_a_refusal_and_is_not_quoted() -> None:
+    def bug(_now: datetime) -> EdgeError | None:
+        raise RuntimeError("1-ABC-123")
+
+    def no_time() -> datetime:
+        raise PolicyError("no clock", code="E_STORAGE")
+
+    error = Gatekeeper([bug], lambda: NOW, never).refusal()
+    assert error is not None
+    assert "ABC" not in str(error)
+    assert "RuntimeError" in str(error)
+    late = Gatekeeper([lambda _now: None], no_time, never).refusal()
+    assert late is not None
+    assert late.code == "E_STORAGE"
+
+
+def test_a_gatekeeper_is_stopped_from_its_own_thread_and_twice() -> None:
+    keepers: list[Gatekeeper] = []
+    done = threading.Event()
+
+    def on_refusal(_error: EdgeError) -> None:
+        keepers[0].stop()
+        done.set()
+
+    keepers.append(Gatekeeper([lambda _now: SUNSET], lambda: NOW, on_refusal, every_s=0.01))
+    keepers[0].start()
+    assert done.wait(5)
+    keepers[0].stop()
+    keepers[0].stop()

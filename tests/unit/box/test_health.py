@@ -1,0 +1,106 @@
+"""Health: progress is what counts, and states that end a box are not left again."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.adapters.host.metrics import CameraFigures
+from edge.box.health import BoxHealth
+from edge.box.traffic import ClosedEpochs
+
+
+class Box:
+    """A box whose time and parts the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.up = True
+        self.connected = True
+        self.health = BoxHealth(
+            version="1",
+            site="street",
+            box="box-1",
+            traffic=ClosedEpochs(["read"], ["stolen"], ["detect"]),
+            cameras=lambda: [CameraFigures("cam-1", 5, 0, 1, self.up)],
+            broker=lambda: (self.connected, 2),
+            epoch_s=900,
+            monotonic=lambda: self.now,
+            clock=lambda: None,
+            temperatures=dict,
+            stalled_s=20,
+        )
+
+
+@pytest.fixture
+def box() -> Box:
+    return Box()
+
+
+def test_a_box_is_ready_once_it_is_online_and_its_cameras_give_frames(box: Box) -> None:
+    assert box.health.ready().reason == "starting"
+
+    box.health.enter("online", "online")
+
+    assert box.health.ready().holds
+    box.up = False
+    assert box.health.ready().reason == "camera-away"
+    assert box.health.healthy().holds, "a camera that is away is no reason to be restarted"
+
+
+def test_a_pipeline_that_no_longer_comes_round_is_unhealthy(box: Box) -> None:
+    box.health.enter("online", "online")
+    box.health.turned(1)
+    box.now += 19
+    assert box.health.healthy().holds
+
+    box.now += 2
+
+    assert box.health.healthy().reason == "stalled"
+    assert box.health.ready().reason == "stalled"
+    box.health.turned(1)
+    assert box.health.healthy().holds
+
+
+def test_a_thread_that_has_ended_is_unhealthy(box: Box) -> None:
+    alive = True
+    box.health.watch("gatekeeper", lambda: alive)
+    box.health.enter("online", "online")
+    assert box.health.healthy().holds
+
+    alive = False
+
+    assert box.health.healthy().reason == "gatekeeper-ended"
+
+
+def test_a_box_that_became_safe_says_so_until_its_end(box: Box) -> None:
+    seen: list[str] = []
+    box.health.follow(seen.append)
+    box.health.enter("online", "online")
+
+    box.health.enter("safe", "E_SUNSET")
+    box.health.enter("stopping", "stopped")
+    box.health.enter("online", "online")
+
+    assert seen == ["online", "safe"]
+    assert box.health.ready().reason == "E_SUNSET"
+    assert box.health.healthy().holds, "restarting it would open nothing"
+
+
+def test_the_age_of_the_key_begins_anew_with_each_epoch(box: Box) -> None:
+    assert box.health.figures().key_age_s is None
+
+    box.health.turned(1)
+    box.now += 10
+    box.health.turned(1)
+    assert box.health.figures().key_age_s == 10
+
+    box.health.turned(2)
+    box.now += 3
+    assert box.health.figures().key_age_s == 3
+
+
+def test_the_status_line_names_no_traffic(box: Box) -> None:
+    box.health.enter("online", "online")
+    box.connected = False
+
+    assert box.health.status() == "online; 1 of 1 cameras give frames; broker away"

@@ -1,0 +1,256 @@
+"""Vectors of what is signed and sealed: policies, orders, lists, hits, receipts, the audit log."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from tests.unit.vectors.cast import (
+    AUTHORITY,
+    BOX,
+    CAP,
+    DIGEST,
+    HIT_IDS,
+    ISSUED,
+    LIST,
+    NOW,
+    SITE,
+    STORED,
+    TOKEN,
+    FixedRandom,
+    context,
+    evidence,
+    json_lines,
+    policy,
+    signatures,
+    stored_keys,
+    unpadded,
+)
+from tests.unit.vectors.product import (
+    ACTIVATION_CONTEXT,
+    BUNDLE_SCHEMA,
+    LEAST_BY_PICTURES,
+    POLICY_CONTEXT,
+    SIZE_CLASSES,
+    Chain,
+    Deleted,
+    EpochClosed,
+    Event,
+    Hit,
+    Hypothesis,
+    KeyInUse,
+    ListChanged,
+    PlateText,
+    PolicyChanged,
+    SaltChain,
+    SigningKey,
+    Started,
+    StateChanged,
+    Stopped,
+    SuspensionChanged,
+    SuspensionState,
+    Unsealed,
+    activate,
+    authority_log,
+    box_log,
+    build_bundle,
+    build_hit,
+    largest_body,
+    load_signer_key,
+    new_order,
+    obeyed,
+    parse_bundle,
+    picture_budget,
+    seal,
+    sign,
+    sign_receipt,
+    signed_bytes,
+    suspension_terms,
+)
+
+Files = dict[str, bytes]
+
+
+def signed_documents(folder: Path) -> Files:
+    """Canonical JSON, signatures, the policy, its signatures and its activation."""
+    awkward = {"z": 1, "é": '€\u0007\\"', "a": [True, None, 1.0, 1e21, 0.1], "\ud7ff": {"": -0.0}}
+    signer = load_signer_key(stored_keys(folder).signer_file)
+    activation = activate(policy(), BOX, SigningKey.demo_of("mayor"), NOW)
+    lease = activation.lease.model_dump(mode="json")
+    return {
+        "signing/canonical.bin": signed_bytes("edge-anpr/vector/1", awkward),
+        "signing/signature.json": sign("edge-anpr/vector/1", awkward, signer)
+        .model_dump_json()
+        .encode(),
+        "signing/demo-keys.txt": json_lines(
+            *([key.signer, key.public.key_id, key.public.text, key.raw().hex()]
+              for key in map(SigningKey.demo_of, ("mayor", "office", "vtc")))
+        ),
+        "policy/signed.bin": signed_bytes(POLICY_CONTEXT, policy().document()),
+        "policy/sha256.txt": policy().sha256().encode() + b"\n",
+        "policy/policy.signatures.json": signatures().text().encode(),
+        "activation/signed.bin": signed_bytes(ACTIVATION_CONTEXT, lease),
+        "activation/activation.json": activation.text().encode(),
+    }  # fmt: skip
+
+
+def orders(folder: Path) -> Files:
+    """Orders to suspend and to resume, as files and as commands, and the box's record of them."""
+    vtc, mayor = SigningKey.demo_of("vtc"), SigningKey.demo_of("mayor")
+    unsigned = new_order(SITE, "suspend", "complaint", ISSUED)
+    suspend = unsigned.signed_by(vtc)
+    one_box = new_order(SITE, "suspend", "audit", ISSUED, box=BOX).signed_by(vtc)
+    resume = new_order(SITE, "resume", "settled", ISSUED + timedelta(hours=1), box=BOX)
+    resume = resume.signed_by(vtc).signed_by(mayor)
+    terms = suspension_terms(policy(), BOX)
+    suspended = obeyed(suspend, SuspensionState(), terms)
+    resumed = obeyed(resume, suspended, terms)
+    return {
+        "orders/unsigned.json": unsigned.to_bytes(),
+        "orders/suspend-site.json": suspend.to_bytes(),
+        "orders/suspend-box.json": one_box.to_bytes(),
+        "orders/resume-box.json": resume.to_bytes(),
+        "orders/state-empty.json": SuspensionState().to_bytes(),
+        "orders/state-suspended.json": suspended.to_bytes(),
+        "orders/state-resumed.json": resumed.to_bytes(),
+    }
+
+
+def lists(folder: Path) -> Files:
+    """A list bundle: the document inside, what binds the seal, and the length of the whole."""
+    keys = stored_keys(folder)
+    bundle = build_bundle(LIST, SigningKey.demo_of("office"), keys.box_public)
+    cover = json.loads(bundle)
+    length = len(cover.pop("sealed"))
+    info = json.dumps(cover, sort_keys=True, separators=(",", ":")).encode()
+    document = unpadded(parse_bundle(bundle).sealed, keys.box.lists, info)
+    unsigned = json.loads(document[4:])
+    unsigned.pop("signature")
+    return {
+        "lists/document.bin": document,
+        "lists/signed.bin": signed_bytes(BUNDLE_SCHEMA, unsigned),
+        "lists/info.json": info,
+        "lists/sealed-length.txt": f"{length} characters of base64\n".encode(),
+    }
+
+
+def hits(folder: Path) -> Files:
+    """Hits with no, one and two pictures: inside and outside the seal; a receipt; lengths."""
+    keys = stored_keys(folder)
+    files: Files = {}
+    for number, hit_id in enumerate(HIT_IDS):
+        about = context(keys, number)
+        fresh = seal(
+            evidence(number),
+            about,
+            box=keys.box,
+            authority=keys.authority_public,
+            payload_cap_bytes=CAP,
+        )
+        private = keys.authority.newest.sealing
+        files[f"hits/{number}-pictures.body.bin"] = unpadded(fresh, private, about.info())
+        files[f"hits/{number}-pictures.info.json"] = about.info()
+        stored = Hit.model_validate_json((STORED / f"hit-{number}.json").read_bytes())
+        hit = build_hit(
+            about,
+            stored.sealed_bytes,
+            epoch=3,
+            token=TOKEN,
+            posterior=0.98765,
+            margin=1 / 3,
+            human_check_required=number == 1,
+            keys=keys.box,
+        )
+        files[f"hits/{number}-pictures.payload.json"] = hit.to_payload()
+        if number == 0:
+            unsigned = hit.model_dump(by_alias=True, exclude={"signature"})
+            files["hits/0-pictures.signed.bin"] = signed_bytes(Hit.SCHEMA, unsigned)
+        receipt = sign_receipt(hit, NOW + timedelta(minutes=2), keys.authority.newest)
+        files[f"hits/{number}-pictures.receipt.json"] = receipt.to_payload()
+        assert hit.hit_id == hit_id
+    files["hits/lengths.txt"] = _lengths(folder)
+    return files
+
+
+def _lengths(folder: Path) -> bytes:
+    """Length of the seal by number and size of pictures, and by the cap of a payload."""
+    keys = stored_keys(folder / "again")
+    caps = [8 * 1024, 20 * 1024, CAP, 128 * 1024, 1024 * 1024]
+    lines: list[object] = [{"size_classes": SIZE_CLASSES, "least_by_pictures": LEAST_BY_PICTURES}]
+    lines += [
+        {"cap": cap, "largest_body": largest_body(cap), "picture_budget": picture_budget(cap)}
+        for cap in caps
+    ]
+    for pictures, size in ((0, 0), (1, 100), (1, 11_000), (2, 100), (2, 10_000), (2, 35_000)):
+        sealed = seal(
+            evidence(pictures, size),
+            context(keys),
+            box=keys.box,
+            authority=keys.authority_public,
+            payload_cap_bytes=CAP,
+        )
+        lines.append({"pictures": pictures, "bytes_each": size, "sealed": len(sealed)})
+    return json_lines(*lines)
+
+
+def tokens(folder: Path) -> Files:
+    """Pseudonyms over three epochs, by purpose and rule."""
+    chain = SaltChain(SITE, BOX, FixedRandom())
+    lines: list[object] = []
+    for step in (1, 3):
+        lines += [
+            [chain.epoch, purpose, rule, plate, chain.token(purpose, rule, PlateText(plate)).hex()]
+            for purpose in ("quiet", "safe")
+            for rule in ("zone", "looked-for")
+            for plate in ("1ABC123", "B")
+        ]
+        chain.rotate(step)
+    guesses = (Hypothesis(PlateText("1ABC123"), 0.75), Hypothesis(PlateText("1ABC128"), 0.25))
+    lines += [
+        [chain.epoch, each.token.hex(), each.probability]
+        for each in chain.tokens("quiet", "zone", guesses)
+    ]
+    return {"tokens/tokens.txt": json_lines(*lines)}
+
+
+EVENTS_OF_EACH_KIND: tuple[Event, ...] = (
+    Started("0.1.0", DIGEST, "a5" * 32),
+    StateChanged("safe", "E_LEASE"),
+    StateChanged("online", "running"),
+    EpochClosed(0, "<10", "<10", "<10"),
+    EpochClosed(2**53 - 1, 120, 10, 30),
+    PolicyChanged("activated", DIGEST, widening=True),
+    PolicyChanged("renewed", DIGEST, widening=False),
+    PolicyChanged("withdrawn", DIGEST, widening=False),
+    ListChanged("installed", "stolen", 1_780_000_000_000, DIGEST),
+    ListChanged("refused", "stolen", 1, DIGEST),
+    ListChanged("removed", "stolen", 0, DIGEST),
+    SuspensionChanged("suspended", DIGEST, "0123456789abcdef"),
+    SuspensionChanged("resumed", DIGEST, "0123456789abcdef"),
+    Deleted("erased", None, 20),
+    Deleted("unreadable", "quiet", "<10"),
+    Unsealed("0" * 32),
+    Stopped("interrupted"),
+)
+
+
+def audit(folder: Path) -> Files:
+    """A line and a checkpoint for every kind of event, in the box's and the authority's log."""
+    keys = stored_keys(folder)
+    files: Files = {}
+    for name, origin, signer in (
+        ("box", box_log(SITE, BOX), keys.box),
+        ("authority", authority_log(AUTHORITY), keys.authority.newest),
+    ):
+        chain = Chain(origin)
+        lines, notes = b"", b""
+        events = (KeyInUse(origin, signer.public.text), *EVENTS_OF_EACH_KIND)
+        for number, event in enumerate(events):
+            line, checkpoint = chain.sign(event, NOW + timedelta(seconds=number), signer)
+            chain.take(line[:-1])
+            lines += line
+            notes += checkpoint.note() + b"\n"
+        files[f"audit/{name}.log"] = lines
+        files[f"audit/{name}.checkpoints.txt"] = notes
+    return files

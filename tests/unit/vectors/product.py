@@ -1,0 +1,231 @@
+"""Every part of the product that the vectors use: when a module moves, this file alone changes."""
+
+from __future__ import annotations
+
+from edge.adapters.broker.publisher import Availability, Discovery, HealthMessage
+from edge.adapters.broker.topics import BoxTopics, all_hits, receipt
+from edge.adapters.host.kernel_clock import KernelClock
+from edge.adapters.host.metrics import Answer, CameraFigures, Figures, exposition
+from edge.adapters.models.weights import WeightsInUse
+from edge.adapters.state.archive import Archive
+from edge.adapters.state.audit_log import AuditTrail
+from edge.adapters.state.evidence_pack import (
+    AccuracyFigures,
+    make_pack,
+    read_zip,
+    verify_pack,
+    write_zip,
+)
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.list_store import ListStore
+from edge.adapters.state.outbox import VERSION as OUTBOX_VERSION
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.policy_state import PolicyState, SteadyClock
+from edge.adapters.state.state_version import KNOWN as KNOWN_STATE
+from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
+from edge.adapters.state.suspension_store import SuspensionStore
+from edge.authority.opening import open_hit, write_opened
+from edge.authority.store import HitStore
+from edge.authority.store import Reason as ReviewReason
+from edge.box.summary import RunSummary, StreamSummary
+from edge.domain.lists import ListEntry
+from edge.domain.plates import PlateText
+from edge.domain.pseudonym import PlateToken
+from edge.domain.reading import Hypothesis
+from edge.errors import CODES, KeyFileError
+from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
+from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT
+from edge.policy.activation import InForce, activate, read_activation, read_in_force, require_lease
+from edge.policy.bundles import SCHEMA as BUNDLE_SCHEMA
+from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
+from edge.policy.model import Policy
+from edge.policy.notice.counts import read_counts
+from edge.policy.notice.publication import facts_of, publication
+from edge.policy.signatures import CONTEXT as POLICY_CONTEXT
+from edge.policy.signatures import PolicySignatures, add_signature, parse_signatures, require_quorum
+from edge.policy.suspension import (
+    SuspensionState,
+    new_order,
+    obeyed,
+    parse_order,
+    suspension_terms,
+)
+from edge.privacy.audit import (
+    EVENTS,
+    Chain,
+    Deleted,
+    EpochClosed,
+    Event,
+    KeyInUse,
+    ListChanged,
+    PolicyChanged,
+    Started,
+    StateChanged,
+    Stopped,
+    SuspensionChanged,
+    Unsealed,
+    authority_log,
+    box_log,
+    parse_checkpoints,
+    verify_log,
+)
+from edge.privacy.hit import (
+    Hit,
+    build_hit,
+    sign_receipt,
+    verify_hit,
+    verify_receipt,
+)
+from edge.privacy.keyring import RetentionKey, StoredItem
+from edge.privacy.keys import (
+    AuthorityPrivateKeys,
+    AuthorityPublicKeys,
+    BoxKeys,
+    BoxPublicKeys,
+    install_public_keys,
+    load_signer_key,
+    new_authority_keys,
+    new_box_keys,
+    new_signer_key,
+    rotate_authority_keys,
+    rotate_box_keys,
+    signing_keys,
+)
+from edge.privacy.pseudonyms import SaltChain
+from edge.privacy.sealing import (
+    LEAST_BY_PICTURES,
+    SIZE_CLASSES,
+    EvidenceContent,
+    Picture,
+    SealContext,
+    largest_body,
+    open_sealed,
+    picture_budget,
+    seal,
+)
+from edge.site.folder import BoxFolders, read_box_folders, read_policy
+
+__all__ = [
+    "ACTIVATION_CONTEXT",
+    "BUNDLE_SCHEMA",
+    "CODES",
+    "EVENTS",
+    "KNOWN_STATE",
+    "LEAST_BY_PICTURES",
+    "OUTBOX_VERSION",
+    "POLICY_CONTEXT",
+    "SIZE_CLASSES",
+    "AccuracyFigures",
+    "Answer",
+    "Archive",
+    "AuditTrail",
+    "AuthorityPrivateKeys",
+    "AuthorityPublicKeys",
+    "Availability",
+    "BoxFolders",
+    "BoxKeys",
+    "BoxPublicKeys",
+    "BoxTopics",
+    "CameraFigures",
+    "Chain",
+    "Deleted",
+    "Discovery",
+    "EpochClosed",
+    "EpochStatistics",
+    "Event",
+    "EvidenceContent",
+    "Figures",
+    "HealthMessage",
+    "Hit",
+    "HitStore",
+    "Hypothesis",
+    "InForce",
+    "KernelClock",
+    "KeyFileError",
+    "KeyInUse",
+    "Keyring",
+    "ListChanged",
+    "ListContent",
+    "ListEntry",
+    "ListStore",
+    "Outbox",
+    "Picture",
+    "PlateText",
+    "PlateToken",
+    "Policy",
+    "PolicyChanged",
+    "PolicySignatures",
+    "PolicyState",
+    "PublicKey",
+    "RetentionKey",
+    "ReviewReason",
+    "RunSummary",
+    "SaltChain",
+    "SealContext",
+    "Signature",
+    "SigningKey",
+    "Started",
+    "StateChanged",
+    "StatisticsFile",
+    "SteadyClock",
+    "Stopped",
+    "StoredItem",
+    "StreamSummary",
+    "SuspensionChanged",
+    "SuspensionState",
+    "SuspensionStore",
+    "Unsealed",
+    "WeightsInUse",
+    "activate",
+    "add_signature",
+    "all_hits",
+    "authority_log",
+    "box_log",
+    "build_bundle",
+    "build_hit",
+    "exposition",
+    "facts_of",
+    "install_public_keys",
+    "largest_body",
+    "list_terms",
+    "load_signer_key",
+    "make_pack",
+    "new_authority_keys",
+    "new_box_keys",
+    "new_order",
+    "new_signer_key",
+    "obeyed",
+    "open_bundle",
+    "open_hit",
+    "open_sealed",
+    "parse_bundle",
+    "parse_checkpoints",
+    "parse_order",
+    "parse_signatures",
+    "picture_budget",
+    "publication",
+    "read_activation",
+    "read_box_folders",
+    "read_counts",
+    "read_in_force",
+    "read_policy",
+    "read_zip",
+    "receipt",
+    "require_lease",
+    "require_quorum",
+    "rotate_authority_keys",
+    "rotate_box_keys",
+    "seal",
+    "sign",
+    "sign_receipt",
+    "signed_bytes",
+    "signing_keys",
+    "suspension_terms",
+    "verify",
+    "verify_hit",
+    "verify_log",
+    "verify_pack",
+    "verify_receipt",
+    "write_opened",
+    "write_zip",
+]
