@@ -15,14 +15,14 @@ from typing_extensions import Self
 from scripts.benchmarks.rig import HOST
 from tests.support.live import RtspServer
 
-CALM_S = (8.0, 40.0)
-"""How long the camera is left alone between two troubles, at least and at most."""
-TROUBLE_S = (2.0, 12.0)
-"""How long it is away or hangs; a camera that is silent for 4.5 s is cut off."""
+PAUSE_S = (8.0, 40.0)
+"""Range of seconds between two faults."""
+FAULT_S = (2.0, 12.0)
+"""Range of seconds of a fault; the box disconnects from a camera that is silent for 4.5 s."""
 
 
-class Trouble:
-    """What happens to a camera, at moments drawn from a seed, while a `with` block runs."""
+class CameraFaults:
+    """Faults of a camera at random moments while a `with` block runs: drop, restart, stall."""
 
     def __init__(self, server: RtspServer, films: Sequence[Path], seed: int) -> None:
         self.counts = {"drop": 0, "restart": 0, "stall": 0}
@@ -41,30 +41,30 @@ class Trouble:
         self.end()
 
     def end(self) -> None:
-        """From now on the camera works; a second call does nothing."""
+        """Stop the faults; the camera works from now on. A second call does nothing."""
         self._over.set()
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            while not self._over.wait(self._noise.uniform(*CALM_S)):
+            while not self._over.wait(self._noise.uniform(*PAUSE_S)):
                 kind = self._noise.choice(tuple(self.counts))
                 self.counts[kind] += 1
                 if kind == "stall":
                     self._server.stall()
-                    self._over.wait(self._noise.uniform(*TROUBLE_S))
+                    self._over.wait(self._noise.uniform(*FAULT_S))
                     self._server.go_on()
                     continue
                 self._server.kill()
                 if kind == "restart":
-                    self._over.wait(self._noise.uniform(*TROUBLE_S))
+                    self._over.wait(self._noise.uniform(*FAULT_S))
                 self._server.start(self._noise.choice(self._films))
         except (AssertionError, OSError) as error:
             self.fault = f"the RTSP server failed: {error}"
 
 
 def camera_figures(telemetry: int) -> tuple[bool, int]:
-    """Whether the box's camera gives frames, and how often it began to; of its metrics."""
+    """Whether the box's camera gives frames, and how often it connected, from the metrics."""
     with (
         contextlib.suppress(OSError),
         urllib.request.urlopen(f"http://{HOST}:{telemetry}/metrics", timeout=10) as answer,

@@ -40,30 +40,31 @@ PAYLOAD_BYTES = 112 * 1024
 RESERVE_MIB = 1024
 CLIP_S = 20.0
 MEAN_GAP_S = 0.5
-"""Two hits a second: over a hundred times what a thousand a day are on average."""
+"""Mean gap between hits: two a second, over a hundred times a thousand a day."""
 DELIVERY_S = 900.0
 
 
-class ReplayingDesk(EvidenceWorker):
-    """The evidence desk, to which each case it was given is handed in again until there are enough.
+class ReplayingWorker(EvidenceWorker):
+    """The evidence worker; submits the cases that it was given again until there are enough.
 
-    Class attributes, as the wiring makes it: `wanted` hits; `handed_in`: when, by hit.
+    Class attributes, since the wiring creates the object: `wanted` is the number of hits,
+    `submitted` the time of submission by hit.
     """
 
     wanted = 0
-    handed_in: dict[str, float] = {}  # noqa: RUF012 - one desk for each process
+    submitted: dict[str, float] = {}  # noqa: RUF012 - one worker for each process
 
     def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
         self._seen: list[EvidenceCase] = []
         self._first = threading.Event()
-        # When each case was handed in; they are stored in this order.
+        # The time of each submission; cases are stored in this order.
         self._order: list[float] = []
         done = itertools.count()
 
         def timed(case: EvidenceCase) -> SealedHit:
             number = next(done)
             sealed = store(case)
-            self.handed_in[sealed.hit_id] = self._order[number]
+            self.submitted[sealed.hit_id] = self._order[number]
             return sealed
 
         super().__init__(timed)
@@ -71,7 +72,7 @@ class ReplayingDesk(EvidenceWorker):
         self._replay = threading.Thread(target=self._again, daemon=True)
 
     def submit(self, case: EvidenceCase) -> None:
-        self._hand_in(case)
+        self._submit(case)
         self._seen.append(case)
         self._first.set()
 
@@ -84,8 +85,8 @@ class ReplayingDesk(EvidenceWorker):
         self._replay.join()
         super().close()
 
-    def _hand_in(self, case: EvidenceCase) -> None:
-        with self._lock:  # the queue's order is that of the moments
+    def _submit(self, case: EvidenceCase) -> None:
+        with self._lock:  # the queue must have the order of the times
             self._order.append(time.monotonic())
             super().submit(case)
 
@@ -94,11 +95,11 @@ class ReplayingDesk(EvidenceWorker):
         gaps = random.Random(1)
         while self._seen and len(self._order) < self.wanted:
             time.sleep(gaps.expovariate(1 / MEAN_GAP_S))
-            self._hand_in(gaps.choice(self._seen))
+            self._submit(gaps.choice(self._seen))
 
 
 def latency(hits: int, program: str) -> dict[str, float]:
-    """Seconds from the deciding frame to PUBACK.
+    """Seconds from the submission of a hit to PUBACK.
 
     Raises:
         EdgeError: the run failed.
@@ -112,9 +113,9 @@ def latency(hits: int, program: str) -> dict[str, float]:
             acknowledged.setdefault(json.loads(payload)["hit_id"], time.monotonic())
         return reason
 
-    ReplayingDesk.wanted = hits
+    ReplayingWorker.wanted = hits
     BrokerLink.publish = timed_publish  # type: ignore[method-assign, assignment]
-    vars(wiring)["EvidenceWorker"] = ReplayingDesk
+    vars(wiring)["EvidenceWorker"] = ReplayingWorker
     with tempfile.TemporaryDirectory(prefix="edge-anpr-bench-") as name:
         folder = Path(name)
         broker = Broker(program, folder)
@@ -133,7 +134,7 @@ def latency(hits: int, program: str) -> dict[str, float]:
     if result.failure is not None:
         raise result.failure
     taken = sorted(
-        acknowledged[hit_id] - begun for hit_id, begun in ReplayingDesk.handed_in.items()
+        acknowledged[hit_id] - begun for hit_id, begun in ReplayingWorker.submitted.items()
     )
     return {
         "hits": float(len(taken)),
@@ -144,7 +145,7 @@ def latency(hits: int, program: str) -> dict[str, float]:
 
 
 def week(hits: int, program: str) -> dict[str, float]:
-    """Hits that waited for a broker, and their way out.
+    """Store hits without a broker, then deliver them; rates, losses and memory.
 
     Raises:
         EdgeError: the outbox or the broker failed.
@@ -216,7 +217,7 @@ def week(hits: int, program: str) -> dict[str, float]:
 def _listening(
     port: int, topic: str, arrived: list[str], stopped: threading.Event
 ) -> threading.Thread:
-    """An authority that notes the ids of what arrives; back once it has subscribed."""
+    """Start an authority that notes the ids of arriving hits; return once it has subscribed."""
     ready = threading.Event()
 
     def listen() -> None:
@@ -229,7 +230,7 @@ def _listening(
                     link.acknowledge(message)
                     arrived.append(json.loads(message.payload)["hit_id"])
 
-    for _ in range(50):  # until it listens
+    for _ in range(50):  # until mosquitto listens
         thread = threading.Thread(target=_quietly(listen), daemon=True)
         thread.start()
         if ready.wait(0.3):

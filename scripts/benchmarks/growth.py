@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from itertools import combinations
 
 WARM_UP = 0.2
-"""Share of the samples that are left out at the start: caches fill, the outbox is made."""
+"""Share of samples left out at the start, while caches fill and the outbox is made."""
 FEWEST_SAMPLES = 20
 MOST_PAIRS = 400
-"""Samples that the slope is taken of; of more, every n-th: pairs grow with their square."""
+"""Most samples for the slope; of more, every n-th is used, since pairs grow with the square."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The box and its children at one moment."""
+    """Size of the box and its child processes at one moment."""
 
     second: float
     rss_mib: float
@@ -33,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """How far a figure may rise over the time that is judged."""
+    """How far a figure may rise in the measured time."""
 
     name: str
     unit: str
@@ -54,7 +54,7 @@ LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Of one figure: how far it rose after the warm-up, and how far it may."""
+    """How far one figure rose after the warm-up, and how far it may."""
 
     limit: Limit
     median: float
@@ -74,7 +74,7 @@ class Verdict:
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Theil and Sen's slope: the median of all pairs'.
+    """Theil and Sen's slope: the median of the slopes of all pairs.
 
     Args:
         points: x and y, at least two with different x.
@@ -86,10 +86,10 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 def judged(samples: Sequence[Sample]) -> tuple[Verdict, ...]:
-    """What became of each figure after the warm-up.
+    """The verdict on each figure after the warm-up.
 
     Raises:
-        ValueError: the samples are too few to say anything.
+        ValueError: there are too few samples.
     """
     warm = samples[int(len(samples) * WARM_UP) :]
     if len(warm) < FEWEST_SAMPLES:

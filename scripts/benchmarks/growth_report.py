@@ -12,7 +12,7 @@ from scripts.benchmarks.growth import WARM_UP, Sample, Verdict
 
 
 def write_csv(samples: Sequence[Sample], path: Path) -> None:
-    """One line for each sample, under the names of its fields."""
+    """Write one line for each sample, with the names of its fields as header."""
     with path.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Sample)])
         writer.writeheader()
@@ -26,7 +26,7 @@ PANEL_W, PANEL_H, MARGIN = 720, 130, 60
 
 
 def write_plot(samples: Sequence[Sample], verdicts: Sequence[Verdict], path: Path) -> None:
-    """One panel for each figure, each from zero, with the warm-up in grey."""
+    """Draw one panel for each figure, from zero, with the warm-up in grey (SVG)."""
     width, height = PANEL_W + 2 * MARGIN, len(verdicts) * (PANEL_H + MARGIN) + 20
     end = samples[-1].second
     warm = samples[int(len(samples) * WARM_UP)].second

@@ -44,20 +44,20 @@ EMPTY_OF = CLIPS / "side_by_side.mp4"
 STANDING_OF, STANDING_FRAME = CLIPS / "street_day.mp4", 60
 WIDTH, HEIGHT, RATE = 1920, 1080, 25
 SENSOR_NOISE = 4.0
-"""Standard deviation of luma, of 255: a small sensor by day."""
+"""Standard deviation of luma (0 to 255): a small sensor by day."""
 BIT_RATE = 4_000_000
 KEY_EVERY = 2 * RATE
 DRAWN_S = 4
-"""So much is drawn and encoded; longer films repeat it."""
+"""Seconds that are drawn and encoded; longer films repeat them."""
 SETTLED_S = 10.0
 B_FRAMES = 3
 SETTLED_FRAMES = round(SETTLED_S * RATE)
-"""A live camera is timed from about this frame on: libraries are loaded and the view is learnt."""
+"""A live camera is timed from about this frame: libraries are loaded and the view is learnt."""
 
 
 @dataclass(slots=True)
 class Spent:
-    """Processor seconds of the frames that count, and how many these were."""
+    """Processor seconds of the counted frames, and their number."""
 
     frames: int = 0
     looks: int = 0
@@ -70,8 +70,8 @@ class Spent:
 
 
 @dataclass
-class TimedEyes:
-    """Detector and reader, with their processor time."""
+class TimedModels:
+    """A detector and a reader that add up their processor time."""
 
     detector: PlateDetector
     reader: PlateReader
@@ -90,19 +90,19 @@ class TimedEyes:
         return readings
 
 
-def analysed(clip: Path, eyes: PlateModels, *, every_frame: bool, settled_s: float) -> Spent:
-    """A clip through the corridor's parts, with or without the motion gate.
+def analysed(clip: Path, models: PlateModels, *, every_frame: bool, settled_s: float) -> Spent:
+    """Process a clip with the parts of the frame path, with or without the motion gate.
 
     Raises:
         EdgeError: it cannot be read.
     """
     (camera,) = open_recordings(clip, camera="road", started_at=datetime.now(timezone.utc))
-    timed = TimedEyes(eyes.detector, eyes.reader)
+    timed = TimedModels(models.detector, models.reader)
     watcher = VehicleWatcher(
         "road",
         timed,
         timed,
-        settings_for(eyes.threshold),
+        settings_for(models.threshold),
         attention=None if every_frame else Attention(),
     )
     spent = Spent()
@@ -124,10 +124,10 @@ def analysed(clip: Path, eyes: PlateModels, *, every_frame: bool, settled_s: flo
             spent.inference_s += timed.seconds - inference
 
 
-def compared(clip: Path, eyes: PlateModels, settled_s: float) -> dict[str, float]:
-    """What the gate leaves of the work after decoding, and the floor below it."""
-    gated = analysed(clip, eyes, every_frame=False, settled_s=settled_s)
-    every = analysed(clip, eyes, every_frame=True, settled_s=settled_s)
+def compared(clip: Path, models: PlateModels, settled_s: float) -> dict[str, float]:
+    """Work after decoding with the motion gate and without it, and the floor."""
+    gated = analysed(clip, models, every_frame=False, settled_s=settled_s)
+    every = analysed(clip, models, every_frame=True, settled_s=settled_s)
     floor_s = gated.decode_s + gated.inference_s
     return {
         "frames": float(gated.frames),
@@ -144,16 +144,16 @@ def compared(clip: Path, eyes: PlateModels, settled_s: float) -> dict[str, float
 # --- decoding -------------------------------------------------------------------------------
 
 
-def live(clip: Path, eyes: PlateModels) -> dict[str, float]:
-    """A live camera's whole way, processor milliseconds a frame, here and in its decoder together.
+def live(clip: Path, models: PlateModels) -> dict[str, float]:
+    """Processor milliseconds of each frame of a live camera, here and in its decoder together.
 
-    All that is not the codec counts as work after decoding: conversion and the way from process
-    to process too, of which a frame that nobody wants has none.
+    All work except that of the codec counts as after decoding. This includes conversion and the
+    transport between the processes, which a frame that is not analysed does not need.
     """
     codec_s, frames = _codec(clip, paced=True)
     codec_ms = 1000 * codec_s / max(1, frames)
-    gated_ms = _live_ms(clip, eyes, frames, every_frame=False)
-    every_ms = _live_ms(clip, eyes, frames, every_frame=True)
+    gated_ms = _live_ms(clip, models, frames, every_frame=False)
+    every_ms = _live_ms(clip, models, frames, every_frame=True)
     return {
         "codec_ms": codec_ms,
         "after_ms": gated_ms - codec_ms,
@@ -163,7 +163,7 @@ def live(clip: Path, eyes: PlateModels) -> dict[str, float]:
 
 
 def skipping(clip: Path) -> dict[str, float]:
-    """What leaving out frames that no other refers to saves of the codec's work."""
+    """Share of the codec's work that is saved by skipping frames that no other refers to."""
     whole_s, frames = _codec(clip)
     skipped_s, left = _codec(clip, skipping=True)
     return {
@@ -173,13 +173,13 @@ def skipping(clip: Path) -> dict[str, float]:
 
 
 def _codec(clip: Path, *, skipping: bool = False, paced: bool = False) -> tuple[float, int]:
-    """Processor seconds that decoding takes, nothing converted, and how many frames came.
+    """Processor seconds of decoding without conversion, and the number of frames.
 
     Args:
-        clip: what is decoded.
-        skipping: leave out frames that no other refers to.
-        paced: as the decoder of a live camera does it: in one thread and at the camera's pace,
-            where the processor's caches are cold after each wait.
+        clip: to decode.
+        skipping: skip frames that no other frame refers to.
+        paced: decode as for a live camera: in one thread and at the camera's pace, with cold
+            processor caches after each wait.
     """
     with open_regular(clip) as container:
         stream = container.streams.video[0]
@@ -194,17 +194,17 @@ def _codec(clip: Path, *, skipping: bool = False, paced: bool = False) -> tuple[
         return time.process_time() - begun, frames
 
 
-def _live_ms(clip: Path, eyes: PlateModels, frames: int, *, every_frame: bool) -> float:
-    """A frame's way through a decoder process, its pipe and the corridor's parts."""
-    some_s, some = _live(clip, eyes, min(SETTLED_FRAMES, frames // 3), every_frame=every_frame)
-    # Not to the end: there the camera begins anew, and a process that starts costs a second.
+def _live_ms(clip: Path, models: PlateModels, frames: int, *, every_frame: bool) -> float:
+    """Processor milliseconds of a frame: decoder process, pipe and frame path."""
+    some_s, some = _live(clip, models, min(SETTLED_FRAMES, frames // 3), every_frame=every_frame)
+    # Stop before the end: there the decoder starts again, which costs a second.
     end = frames - min(RATE, frames // 3)
-    all_s, most = _live(clip, eyes, end, every_frame=every_frame)
+    all_s, most = _live(clip, models, end, every_frame=every_frame)
     return 1000 * (all_s - some_s) / (most - some) if most > some else 0.0
 
 
-def _live(clip: Path, eyes: PlateModels, until: int, *, every_frame: bool) -> tuple[float, int]:
-    """Processor seconds until so many frames are decoded, and how many were."""
+def _live(clip: Path, models: PlateModels, until: int, *, every_frame: bool) -> tuple[float, int]:
+    """Processor seconds until so many frames are decoded, and their number."""
     begun = _all_s()
     camera = LiveCamera(
         "road",
@@ -217,7 +217,7 @@ def _live(clip: Path, eyes: PlateModels, until: int, *, every_frame: bool) -> tu
     if attention is not None:
         camera.ask(_at_its_pace(attention))
     watcher = VehicleWatcher(
-        "road", eyes.detector, eyes.reader, settings_for(eyes.threshold), attention=attention
+        "road", models.detector, models.reader, settings_for(models.threshold), attention=attention
     )
     given = camera.frames()
     frames = 0
@@ -229,13 +229,13 @@ def _live(clip: Path, eyes: PlateModels, until: int, *, every_frame: bool) -> tu
         if frames >= until:
             break
     camera.close()
-    for _ in given:  # its process is waited for, and only then counted
+    for _ in given:  # only a process that was waited for is counted
         pass
     return _all_s() - begun, frames
 
 
 def _at_its_pace(attention: Attention) -> Callable[[Cells, float], bool]:
-    """Attention with the time that a camera gives it: a live one's clock is the box's own."""
+    """The motion gate, slowed down to the camera's pace."""
     began_s, numbers = time.monotonic(), itertools.count()
 
     def wants(cells: Cells, now_s: float) -> bool:
@@ -246,7 +246,7 @@ def _at_its_pace(attention: Attention) -> Callable[[Cells, float], bool]:
 
 
 def _all_s() -> float:
-    """Processor seconds of this process and of those it has waited for."""
+    """Processor seconds of this process and of the children it has waited for."""
     both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(one.ru_utime + one.ru_stime for one in both)
 
@@ -255,13 +255,13 @@ def _all_s() -> float:
 
 
 def empty_street() -> Pixels:
-    """The street of a clip without what moves in it: the median of its frames."""
+    """The street of a clip without moving vehicles: the median of its frames."""
     pictures = [frame.pixels for frame in _frames(EMPTY_OF) if frame.index % 4 == 0]
     return np.asarray(np.median(np.stack(pictures), axis=0), dtype=np.uint8)
 
 
 def standing_car() -> Pixels:
-    """One frame of a clip: a car with its plate, which will not move."""
+    """One frame of a clip, with a car and its plate."""
     return next(one.pixels for one in _frames(STANDING_OF) if one.index == STANDING_FRAME)
 
 
@@ -271,18 +271,18 @@ def _frames(clip: Path) -> list[Frame]:
 
 
 def film(path: Path, still: Pixels, seconds: float, *, b_frames: int) -> Path:
-    """A still as a camera films it; MPEG-TS, longer ones repeat the first `DRAWN_S`.
+    """Film a still picture as a camera does (MPEG-TS); longer films repeat the first `DRAWN_S`.
 
     Args:
-        path: where to put it.
+        path: of the film.
         still: shape (height, width, 3), BGR; scaled to 1080p.
-        seconds: how long it lasts.
-        b_frames: so many in a row, at most.
+        seconds: length of the film.
+        b_frames: most B-frames in a row.
     """
     large = cv2.resize(still, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
     planes = np.asarray(cv2.cvtColor(large, cv2.COLOR_BGR2YUV_I420), dtype=np.uint8)
     noise = np.random.default_rng(1)
-    # One sheet of noise, laid differently on each frame: drawing it anew would take the longest.
+    # One field of noise, shifted for each frame: drawing noise for each would be slow.
     sheet = noise.normal(0, SENSOR_NOISE, (HEIGHT + 64, WIDTH + 64)).round().astype(np.int16)
     drawn = path.with_suffix(".drawn.mp4")
     with av.open(drawn, "w", format="mp4") as container:
@@ -308,18 +308,18 @@ def film(path: Path, still: Pixels, seconds: float, *, b_frames: int) -> Path:
 
 
 def measure(clip: Path | None, seconds: float, folder: Path) -> dict[str, dict[str, float]]:
-    """All figures, by what they are of.
+    """All figures by kind of film.
 
     Raises:
         EdgeError: the clip cannot be read.
     """
-    eyes = load_plate_models(Manifest.load())
+    models = load_plate_models(Manifest.load())
     if clip is not None:
         settled_s = min(SETTLED_S, _length_s(clip) / 3)
         _say("analysing")
         return {
-            "clip": compared(clip, eyes, settled_s),
-            "live": live(clip, eyes),
+            "clip": compared(clip, models, settled_s),
+            "live": live(clip, models),
             "skipping": skipping(clip),
         }
     _say("filming")
@@ -330,17 +330,17 @@ def measure(clip: Path | None, seconds: float, folder: Path) -> dict[str, dict[s
     settled_s = min(SETTLED_S, seconds / 3)
     _say("analysing")
     return {
-        "empty": compared(empty, eyes, settled_s),
-        "standing": compared(standing, eyes, settled_s),
-        "live": live(empty, eyes),
-        "standing_live": live(standing, eyes),
+        "empty": compared(empty, models, settled_s),
+        "standing": compared(standing, models, settled_s),
+        "live": live(empty, models),
+        "standing_live": live(standing, models),
         "skipping": skipping(empty),
         "skipping_with_b_frames": skipping(with_b),
     }
 
 
 def _length_s(clip: Path) -> float:
-    """How long a clip lasts by its own word, 0 if it has none; who reads it says what is wrong."""
+    """Length of a clip as its header states it, 0 if unknown; reading it reports errors."""
     try:
         with open_regular(clip) as container:
             return (container.duration or 0) / av.time_base
@@ -354,7 +354,7 @@ def _say(what: str) -> None:
 
 
 def show(result: dict[str, dict[str, float]]) -> None:
-    """The table a person reads."""
+    """Print the result as a table."""
     table = Table("of", "figure", "value", title="an idle road")
     for name, figures in result.items():
         for figure, value in figures.items():
@@ -363,14 +363,14 @@ def show(result: dict[str, dict[str, float]]) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"share: processor time after decoding, of what it is when every frame is analysed; "
-        f"mark: {TARGET:.0%}. Milliseconds are of the processor, for each frame of the film."
+        f"share: processor time after decoding, relative to analysing every frame; "
+        f"target: {TARGET:.0%}. Milliseconds are processor time for each frame of the film."
     )
 
 
 def report(given: argparse.Namespace) -> int:
-    """Measure, and print one table or one JSON document; 1 where a share is above its mark."""
-    # That a film ends, and begins anew, is no news here.
+    """Measure, and print one table or one JSON document; 1 if a share is above the target."""
+    # A film that ends and starts again is expected; do not log it.
     logging.getLogger("edge").setLevel(logging.ERROR)
     try:
         with tempfile.TemporaryDirectory(prefix="edge-anpr-bench-") as name:

@@ -47,7 +47,7 @@ LOST = "E_CAMERA_"
 BACK = "gives frames again"
 
 IMPORTS = "import edge.cli, edge.box.wiring"
-"""What a box imports before it does anything."""
+"""What a box imports at its start."""
 MODELS = """
 import time
 from edge.adapters.models.loading import load_plate_models
@@ -60,14 +60,14 @@ DECODER = "import edge.adapters.cameras.decoder"
 
 
 class BoxError(Exception):
-    """The box did not do what is timed here."""
+    """The box did not do what is measured."""
 
 
 class Box:
-    """`edge-anpr run` as a process; its log and its words to the service manager, with moments.
+    """`edge-anpr run` as a process; its log and its messages to the service manager, with times.
 
     Args:
-        folder: for the service manager's socket.
+        folder: for the socket of the service manager.
         arguments: of `run`.
     """
 
@@ -103,10 +103,10 @@ class Box:
         self._reader.join()
 
     def until_ready(self) -> float:
-        """The moment at which it tells the service manager that it is ready.
+        """The time at which it tells the service manager that it is ready.
 
         Raises:
-            BoxError: it does not.
+            BoxError: it does not within the time limit.
         """
         try:
             while b"READY=1" not in self._manager.recv(4096):
@@ -116,10 +116,10 @@ class Box:
         return time.monotonic()
 
     def until(self, words: str) -> float:
-        """The moment at which a line with these words came, after those that were waited for.
+        """The time at which the next line with these words came.
 
         Raises:
-            BoxError: none came.
+            BoxError: there was no such line within the time limit.
         """
         deadline = time.monotonic() + PATIENCE_S
         while True:
@@ -148,7 +148,7 @@ class Box:
 
 
 def live_site(folder: Path, url: str) -> MadeSite:
-    """A site with one live camera, real keys and a policy that is signed and active."""
+    """A site with one live camera, real keys and an active policy."""
     camera = {"live": {"type": "rtsp", "url": url}}
     made = make_site(folder, site_yaml=site_yaml(port=1, cameras={CAMERA: camera}))
     now = datetime.now(timezone.utc)
@@ -167,17 +167,17 @@ def live_site(folder: Path, url: str) -> MadeSite:
 
 @contextlib.contextmanager
 def camera(folder: Path, seconds: int) -> Iterator[RtspServer]:
-    """An RTSP server with a film that lasts so long."""
+    """Run an RTSP server with a film of so many seconds."""
     _say("filming")
     with RtspServer(film(folder / "film.ts", (*SIZE, seconds))) as server:
         yield server
 
 
 def start(times: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Seconds to the first analysed frame, and of what takes them.
+    """Seconds to the first analysed frame, and the parts of that time.
 
     Raises:
-        BoxError: a box did not come to it.
+        BoxError: a box analysed no frame.
     """
     with camera(folder, 120) as server:
         live = ("--site", live_site(folder / "live", server.url).folder)
@@ -214,7 +214,7 @@ def _started(
 
 
 def reconnect(times: int, away_s: float, folder: Path) -> dict[str, dict[str, float]]:
-    """Seconds from a camera's listening again to the first frame.
+    """Seconds from the moment a camera listens again to the first frame.
 
     Raises:
         BoxError: a frame never came.
@@ -280,18 +280,20 @@ def _say(what: str) -> None:
 
 
 def show(title: str, target_s: float, result: Mapping[str, Mapping[str, float]]) -> None:
-    """The table a person reads."""
+    """Print the result as a table."""
     table = Table("of", "figure", "value", title=title)
     for name, figures in result.items():
         for figure, value in figures.items():
             table.add_row(name, figure, f"{value:.2f}".rstrip("0").rstrip("."))
     console = Console()
     console.print(table)
-    console.print(f"mark: {target_s:.0f} s. Load of the last minute: {os.getloadavg()[0]:.1f}.")
+    console.print(
+        f"target: {target_s:.0f} s. Load average of the last minute: {os.getloadavg()[0]:.1f}."
+    )
 
 
 def report(given: argparse.Namespace) -> int:
-    """Measure, and print one table or one JSON document; 1 where the worst is above its mark."""
+    """Measure, and print one table or one JSON document; 1 if the worst is above the target."""
     if not has_rtsp_server():
         print(f"error: {NEEDS_RTSP}", file=sys.stderr)
         return 3

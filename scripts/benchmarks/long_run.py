@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.authority.store import HitStore
-from scripts.benchmarks.camera_faults import CALM_S, Trouble, camera_figures
+from scripts.benchmarks.camera_faults import PAUSE_S, CameraFaults, camera_figures
 from scripts.benchmarks.growth import Sample, judged
 from scripts.benchmarks.growth_report import write_csv, write_plot
 from scripts.benchmarks.process_sizes import footprint
@@ -39,25 +39,25 @@ from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 
 RECORDED_AT = "2026-03-10T08:25:00+01:00"
 PACE = 8
-"""So many times faster than its own pace the street is read at most; it must not end too soon."""
+"""The recording is at most read so many times faster than real time; it must not end early."""
 BROKER_AWAY_S = 10.0
 STOP_S = 40.0
 BACK_S = 60.0
-"""When all trouble is over the camera must give frames again within this time."""
+"""Time within which the camera must give frames again after the last fault."""
 STOPPED = 130
-"""Status of a box that was told to stop and did so in order."""
+"""Exit status of a box that stopped in order when it was told to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """How long, how often and how.
+    """The plan of a run.
 
     Attributes:
-        minutes: how long.
+        minutes: length of the run.
         every_s: seconds between samples.
-        restart_s: seconds until mosquitto stops.
-        seed: of the moments at which a live camera has trouble; None reads a recording.
-        csv: where the samples are written as they come.
+        restart_s: seconds after which mosquitto is stopped, each time.
+        seed: of the faults of a live camera; None reads a recording.
+        csv: file for the samples.
     """
 
     minutes: float
@@ -68,14 +68,14 @@ class Soak:
 
 
 def soak(plan: Soak, program: str) -> tuple[list[Sample], str]:
-    """The samples, and what went wrong besides (empty: nothing).
+    """Run a box; return the samples and, if something else went wrong, what (else empty).
 
     Args:
-        plan: how long, how often and how.
-        program: mosquitto.
+        plan: of the run.
+        program: path of mosquitto.
 
     Raises:
-        PermissionError: the box may not be looked into.
+        PermissionError: the box may not be inspected.
     """
     with tempfile.TemporaryDirectory(prefix="edge-anpr-soak-") as name, ExitStack() as stage:
         folder = Path(name)
@@ -83,7 +83,7 @@ def soak(plan: Soak, program: str) -> tuple[list[Sample], str]:
         broker.start()
         stage.callback(broker.stop)
         telemetry: int | None = None
-        trouble: Trouble | None = None
+        faults: CameraFaults | None = None
         run = [sys.executable, "-m", "edge", "run", "--site"]
         if plan.seed is None:
             street = looped(CLIP, folder / "street.ts", times(CLIP, plan.minutes * 60 * PACE))
@@ -91,7 +91,7 @@ def soak(plan: Soak, program: str) -> tuple[list[Sample], str]:
             run += [str(at), "--camera", CAMERA, "--source", str(street)]
             run += ["--recorded-at", RECORDED_AT]
         else:
-            longest = max(CALM_S) * 4  # now and then a film ends, too
+            longest = max(PAUSE_S) * 4  # now and then a recording ends, too
             films = [
                 looped(CLIPS / clip, folder / f"{clip}.ts", times(CLIPS / clip, longest))
                 for clip in LIVE_CLIPS
@@ -100,14 +100,14 @@ def soak(plan: Soak, program: str) -> tuple[list[Sample], str]:
             telemetry = free_port()
             at = live_site(folder, broker.port, server.url, telemetry)
             run.append(str(at))
-            trouble = Trouble(server, films, plan.seed)
+            faults = CameraFaults(server, films, plan.seed)
         store = stage.enter_context(receiving(folder, at, broker.port))
         log = stage.enter_context((folder / "log").open("w+"))
         box = subprocess.Popen(run, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=log)
         try:
-            with trouble or contextlib.nullcontext():
+            with faults or contextlib.nullcontext():
                 samples = _sampled(box, broker, store, telemetry, plan)
-            fault = _came_back(trouble, telemetry) if trouble and telemetry else ""
+            fault = _came_back(faults, telemetry) if faults and telemetry else ""
             fault = fault or _stopped(box, samples)
         finally:
             box.kill()
@@ -146,21 +146,21 @@ def _sampled(
     return samples
 
 
-def _came_back(trouble: Trouble, telemetry: int) -> str:
-    """What was wrong with the camera after all its trouble, if anything."""
-    print("camera: " + ", ".join(f"{kind}: {count}" for kind, count in trouble.counts.items()))
+def _came_back(faults: CameraFaults, telemetry: int) -> str:
+    """Error of the camera after the last fault; empty if it gives frames."""
+    print("camera: " + ", ".join(f"{kind}: {count}" for kind, count in faults.counts.items()))
     deadline = time.monotonic() + BACK_S
     while not camera_figures(telemetry)[0] and time.monotonic() < deadline:
         time.sleep(0.5)
     up, connections = camera_figures(telemetry)
     print(f"connections: {connections}")
-    if trouble.fault or not up:
-        return trouble.fault or f"the camera gave no frames again within {BACK_S:.0f} s"
+    if faults.fault or not up:
+        return faults.fault or f"the camera gave no frames again within {BACK_S:.0f} s"
     return ""
 
 
 def _stopped(box: subprocess.Popen[bytes], samples: Sequence[Sample]) -> str:
-    """End the box in order; what was wrong with it, if anything."""
+    """Stop the box in order; return its error, empty if there is none."""
     if box.poll() is not None:
         return f"the box ended by itself with status {box.returncode}"
     box.send_signal(signal.SIGTERM)
@@ -184,7 +184,7 @@ def report(given: argparse.Namespace) -> int:
     if given.live and not has_rtsp_server():
         print(f"error: --live {NEEDS_RTSP}", file=sys.stderr)
         return 3
-    # That the broker is away now and then is the point.
+    # The broker is away on purpose; do not log that.
     logging.getLogger("edge").setLevel(logging.ERROR)
     given.out.mkdir(parents=True, exist_ok=True)
     name = "soak-live" if given.live else "soak"

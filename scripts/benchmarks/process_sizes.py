@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def family(pid: int) -> list[int]:
-    """A process and all its descendants, as /proc tells."""
+    """Numbers of a process and all its descendants, from /proc."""
     found = [pid]
     for one in found:
         with contextlib.suppress(OSError):
@@ -21,19 +21,19 @@ def footprint(pid: int) -> tuple[float, int, int, int]:
     """Resident MiB, threads, descriptors and processes of a process and its descendants.
 
     Raises:
-        PermissionError: one may not be looked into.
+        PermissionError: a process may not be inspected.
     """
     memory, threads, descriptors, processes = 0.0, 0, 0, 0
     for one in family(pid):
-        # One that ends meanwhile counts no more.
+        # A process that ends meanwhile does not count.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError, KeyError):
             status = dict(
                 line.split(":", 1) for line in Path(f"/proc/{one}/status").read_text().splitlines()
             )
             processes += 1
-            # One that nobody waited for holds its number and nothing else.
+            # A zombie has no memory: VmRSS is missing.
             memory += int(status["VmRSS"].split()[0]) / 1024
-            # The box lets nobody look into it, so this needs the superuser.
+            # Only root may inspect the box.
             descriptors += len(os.listdir(f"/proc/{one}/fd"))  # noqa: PTH208 - names alone
             threads += int(status["Threads"])
     return memory, threads, descriptors, processes

@@ -42,7 +42,7 @@ LIVE_CLIPS = ("street_day.mp4", "wrong_way.mp4", "rain.mp4", "night.mp4", "side_
 
 
 class Broker:
-    """A mosquitto of one's own on loopback."""
+    """A mosquitto on a free port of loopback."""
 
     def __init__(self, program: str, folder: Path) -> None:
         with socket.socket() as probe:
@@ -66,7 +66,7 @@ class Broker:
 
 
 def soak_site(folder: Path, port: int) -> Path:
-    """The demo's site at a broker's port, with fresh keys; the authority's are beside it."""
+    """A copy of the demo site for a broker's port, with new keys; the authority's are beside it."""
     site = folder / "site"
     shutil.copytree(REPOSITORY / "config" / "demo", site)
     file = site / "site.yaml"
@@ -82,7 +82,7 @@ def soak_site(folder: Path, port: int) -> Path:
 
 @contextlib.contextmanager
 def receiving(folder: Path, site: Path, port: int) -> Iterator[HitStore]:
-    """The authority: stores what comes, still sealed, and sends receipts."""
+    """Run an authority that stores sealed hits and sends receipts."""
     boxes = BoxPublicKeys.load_all(site / "keys")
     keys = AuthorityPrivateKeys.load(folder / "authority")
     stopped = threading.Event()
@@ -105,13 +105,13 @@ def receiving(folder: Path, site: Path, port: int) -> Iterator[HitStore]:
 
 
 def live_site(folder: Path, port: int, url: str, telemetry: int) -> Path:
-    """A site with a live camera, so with real keys and a policy in force; all plates are wanted.
+    """A site with a live camera, real keys and an active policy; all plates are on its list.
 
     Args:
-        folder: to make it in; the authority's keys are beside it.
-        port: the broker's.
-        url: the camera's.
-        telemetry: the port at which the box tells how it is.
+        folder: where to make it; the authority's keys are put there too.
+        port: of the broker.
+        url: of the camera.
+        telemetry: port of the box's metrics.
     """
     made = make_site(
         folder,
@@ -140,6 +140,6 @@ def live_site(folder: Path, port: int, url: str, telemetry: int) -> Path:
 
 
 def times(clip: Path, seconds: float) -> int:
-    """How often a clip is to be repeated to last so many seconds."""
+    """How often to repeat a clip so that it lasts so many seconds."""
     with av.open(clip) as source:
         return math.ceil(seconds / (float(source.duration or 0) / av.time_base))

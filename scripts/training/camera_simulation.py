@@ -1,8 +1,8 @@
-"""A flat plate as a camera on a pole sees it: the crop that a detector's box makes of a frame.
+"""Simulate how a camera over the road sees a flat plate, cut out by a detector's box.
 
-The order is that of the light: dirt and shadow on the plate, the way it is turned, the lens, the
-exposure, the sensor, the encoder, and last the box that is cut not quite right. How strong each
-is was set by eye so that a person still reads nearly all of them; one in 25 is drawn far harder.
+The steps follow the light: dirt and shadow on the plate, its pose, the lens, the exposure, the
+sensor, the encoder, and the inexact box. Their strengths were set by eye, so that a person can
+still read nearly all plates. One plate in 25 is drawn much harder.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ Picture = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
 
 HARD_SHARE = 0.04
-"""How many photographs are drawn with twice the blur, noise and darkness."""
+"""Share of photographs with twice the blur, noise and darkness."""
 
 _NARROWEST, _WIDEST = 24.0, 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class PlatePhoto:
-    """A plate as cut out of a frame.
+    """A plate as it is cut out of a frame.
 
     Attributes:
         pixels: uint8 (h, w, 3), BGR; from about 20 to about 500 pixels wide.
-        text: its characters, as FlatPlate has them.
-        region: as FlatPlate has it.
+        text: its characters, as in FlatPlate.
+        region: as in FlatPlate.
     """
 
     pixels: Pixels
@@ -45,7 +45,7 @@ class PlatePhoto:
 
 
 def photograph(plate: FlatPlate, rng: Rng) -> PlatePhoto:
-    """One photograph of the plate; distance, weather, light and camera as `rng` draws them."""
+    """A simulated photograph of the plate with random distance, weather, light and camera."""
     hard = 2.0 if rng.random() < HARD_SHARE else 1.0
     infrared = rng.random() < 0.13
     width = _width(rng, plate.pixels.shape[1] / plate.pixels.shape[0])
@@ -74,15 +74,15 @@ def _floats(picture: npt.NDArray[np.generic] | cv2.typing.MatLike) -> Picture:
 
 
 def _width(rng: Rng, aspect: float) -> float:
-    """Width of the plate in pixels: log-normal about 100, less for a plate that is no long one."""
+    """Random width of the plate in pixels: log-normal around 100, less for a short plate."""
     width = 100.0 * np.exp(rng.normal(0.0, 0.48))
-    if aspect < 3:  # as far away, it is narrower; its characters are as small
+    if aspect < 3:  # at the same distance it is narrower
         width *= 0.68
     return float(np.clip(width, _NARROWEST, _WIDEST))
 
 
 def _near_infrared(face: Pixels, rng: Rng) -> Pixels:
-    """What a monochrome camera with a lamp beside it sees: the film throws all light back."""
+    """The plate in near infrared: its reflective film returns the light of the camera's lamp."""
     grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY).astype(np.float32)
     low, high = float(grey.min()), float(grey.max())
     grey = (grey - low) / max(1.0, high - low)
@@ -95,7 +95,7 @@ def _near_infrared(face: Pixels, rng: Rng) -> Pixels:
 
 
 def _wear(face: Pixels, rng: Rng, hard: float) -> None:
-    """Screws, dirt, a shadow across, drops of water; in place."""
+    """Draw screws, dirt, a shadow and drops of water on the plate, in place."""
     height, width = face.shape[:2]
     if rng.random() < 0.45:
         radius = max(1, round((0.025 + 0.02 * rng.random()) * height))
@@ -141,7 +141,7 @@ def _cross_shadow(face: Pixels, rng: Rng) -> None:
 
 
 def _drop(face: Pixels, rng: Rng) -> None:
-    """A drop of water: it shows what is around it blurred, with a bright rim."""
+    """Draw a drop of water: the mean of its surroundings with a bright spot."""
     height, width = face.shape[:2]
     radius = max(1, int((0.02 + 0.06 * rng.random()) * height))
     x, y = int(rng.random() * width), int(rng.random() * height)
@@ -170,7 +170,7 @@ def _advert(text: str, height: int, room: int) -> Pixels:
 
 
 def _mounted(face: Pixels, rng: Rng) -> tuple[Pixels, tuple[int, int, int, int]]:
-    """The plate as BGRA, in a dealer's frame or none, its corners round; and where in it it lies.
+    """The plate as BGRA, with or without a dealer's frame, with round corners; and its box.
 
     The box is left, top, right and lower edge in pixels of the picture returned.
     """
@@ -348,7 +348,7 @@ def _bodywork(size: tuple[int, int], rng: Rng, *, infrared: bool) -> Pixels:
 
 
 def _expose(light: Picture, rng: Rng, hard: float, *, infrared: bool) -> None:
-    """Exposure, contrast, a colour cast, uneven light and glare, in place."""
+    """Change exposure, contrast, colour cast, evenness of light and glare, in place."""
     height, width = light.shape[:2]
     kind = rng.random()
     if infrared:
@@ -388,7 +388,7 @@ def _glare(light: Picture, rng: Rng) -> None:
 
 
 def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Picture:
-    """Defocus, motion, rain, and a frame that was scaled before it came here."""
+    """The picture after defocus, motion blur, rain, and scaling of the frame."""
     height = light.shape[0]
     fine = width / 100  # a pixel of blur costs more where a character has few of them
     sigma = 0.25 + abs(rng.normal(0.0, 0.6)) * min(max(fine, 0.35), fine**0.6) * hard
@@ -409,7 +409,7 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
 
 
 def _rain(light: Picture, rng: Rng, fine: float) -> None:
-    """Bright streaks before the plate, all falling one way, in place."""
+    """Draw bright streaks of rain in one direction, in place."""
     height, width = light.shape[:2]
     veil = np.zeros((height, width), np.uint8)
     lean = rng.normal(0.0, 0.15)
@@ -424,7 +424,7 @@ def _rain(light: Picture, rng: Rng, fine: float) -> None:
 
 @lru_cache(maxsize=4096)
 def _motion(quarters: int, degrees: int) -> Picture:
-    """A kernel that smears along a line `quarters` / 4 pixels long."""
+    """A motion blur kernel along a line of `quarters` / 4 pixels."""
     length = quarters / 4
     size = max(3, int(np.ceil(length)) | 1)
     large = np.zeros((size * 8, size * 8), np.float32)
@@ -437,7 +437,7 @@ def _motion(quarters: int, degrees: int) -> Picture:
 
 
 def _sense(light: Picture, width: float, rng: Rng, hard: float) -> None:
-    """Noise of sensor and amplifier, more of it in the dark; coarse colour noise; in place."""
+    """Add sensor noise, more of it in the dark, and coarse colour noise, in place."""
     strength = abs(rng.normal(0.0, 4.0)) * hard * min(1.0, 0.5 + 0.005 * width)
     if light.mean() < 60:
         strength += 2 * rng.random() * hard
@@ -453,7 +453,7 @@ def _sense(light: Picture, width: float, rng: Rng, hard: float) -> None:
 
 
 def _sharpened(pixels: Pixels, rng: Rng) -> Pixels:
-    """Edges exaggerated, as most surveillance cameras do."""
+    """The picture with exaggerated edges, as most surveillance cameras give it."""
     if rng.random() > 0.3:
         return pixels
     amount = 0.3 + 1.2 * rng.random()
@@ -473,7 +473,7 @@ _SAMPLINGS = tuple(
 
 
 def _encoded(pixels: Pixels, rng: Rng, hard: float) -> Pixels:
-    """JPEG or the like of H.264: blocks, ringing, coarse colour."""
+    """The picture after compression: blocks, ringing, coarse colour."""
     kind = rng.random()
     if kind < 0.25:
         return pixels
@@ -484,7 +484,7 @@ def _encoded(pixels: Pixels, rng: Rng, hard: float) -> Pixels:
         int(cv2.IMWRITE_JPEG_SAMPLING_FACTOR),
         pick(rng, _SAMPLINGS),
     ]
-    # The blocks of a whole frame do not begin where the crop does.
+    # The 8 x 8 blocks of the frame are not aligned with the crop.
     y, x = int(rng.random() * 8), int(rng.random() * 8)
     padded = cv2.copyMakeBorder(pixels, y, 0, x, 0, cv2.BORDER_REPLICATE)
     _, data = cv2.imencode(".jpg", padded, options)

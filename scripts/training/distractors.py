@@ -1,4 +1,4 @@
-"""What is taken for a plate and is none, drawn into training pictures."""
+"""Draw distractors into training pictures: objects that look like a plate and are none."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ WORDS = (
 )  # fmt: skip
 
 
-def apart(a: Floats, b: Floats) -> bool:
+def disjoint(a: Floats, b: Floats) -> bool:
     """Whether two boxes (x1, y1, x2, y2, ...) share no pixel."""
     return bool(a[2] < b[0] or b[2] < a[0] or a[3] < b[1] or b[3] < a[1])
 
 
-def write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
-    """What is taken for a plate: letters, panels with and without, a round sign, a grille."""
+def draw_distractor(pixels: Pixels, rows: Floats, rng: Rng) -> None:
+    """Draw a random distractor beside the boxes: letters, a panel, a round sign or a grille."""
     height, width = pixels.shape[:2]
     size = math.exp(rng.uniform(math.log(6), math.log(max(8.0, height / 10))))
     x, y = int(rng.uniform(0, width * 0.85)), int(rng.uniform(size, height))
@@ -44,7 +44,7 @@ def write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
     if kind > 0.86:
         edge = radius * 1.1
         box = np.array([-edge, -edge, edge, edge], np.float32) + np.tile(middle, 2)
-    if any(not apart(box, row) for row in rows):
+    if any(not disjoint(box, row) for row in rows):
         return
     first, last = (int(box[0]), int(box[1])), (int(box[2]), int(box[3]))
     ink = rng.integers(0, 256, 3).tolist()
@@ -70,7 +70,7 @@ def write(pixels: Pixels, rows: Floats, rng: Rng) -> None:
 
 
 def _grille(pixels: Pixels, first: tuple[int, int], last: tuple[int, int], rng: Rng) -> None:
-    """Slats side by side, one below the other, or both: a grille, a vent, a lamp, a window."""
+    """Draw slats across, down or both: a grille, a vent, a lamp or a window."""
     dark, bright = rng.integers(0, 90), rng.integers(60, 256)
     cv2.rectangle(pixels, first, last, (int(dark),) * 3, -1)
     directions = ((0,), (1,), (0, 1))[rng.integers(3)]
@@ -84,7 +84,7 @@ def _grille(pixels: Pixels, first: tuple[int, int], last: tuple[int, int], rng: 
 
 
 def overlay_line(canvas: Pixels, rng: Rng) -> None:
-    """The line of date and time that many cameras write into their picture."""
+    """Draw the line of date and time that many cameras write into their picture."""
     digits = rng.integers(0, 10, 14)
     d = "".join(str(n) for n in digits)
     text = f"{d[:4]}-{d[4:6]}-{d[6:8]} {d[8:10]}:{d[10:12]}:{d[12:14]}"
@@ -99,7 +99,7 @@ def overlay_line(canvas: Pixels, rng: Rng) -> None:
 
 
 def fence(canvas: Pixels, rng: Rng) -> None:
-    """Bars, wire or mesh between the camera and the road, in place."""
+    """Draw bars, wire or mesh between the camera and the road, in place."""
     height, width = canvas.shape[:2]
     step = int(rng.integers(9, 40))
     slant = 0.0 if rng.random() < 0.5 else rng.uniform(0.5, 1.6)

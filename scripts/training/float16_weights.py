@@ -1,7 +1,7 @@
-"""Weights in half the bytes: stored as float16, computed with as float32.
+"""Store the weights of an ONNX model as float16; the runtime computes with them in float32.
 
-A runtime folds the casts when it loads the file, so speed is the same; the numbers keep 11 bits,
-more than bfloat16 had while they were learned.
+This halves the file. The runtime converts them when it loads the file, so the speed is the same.
+float16 keeps 11 bits of a number, more than the 8 of bfloat16.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 SMALLEST = 256
-"""Tensors of fewer numbers stay as they are: constants of shapes and scales."""
+"""Smaller tensors are not changed: they are constants, such as shapes and scales."""
 
 
-def stored_in_half(model: Any) -> None:  # noqa: ANN401 - an onnx.ModelProto
-    """Replace the large float32 tensors of an ONNX model by float16 ones and a cast each.
+def store_as_float16(model: Any) -> None:  # noqa: ANN401 - an onnx.ModelProto
+    """Replace each large float32 tensor of an ONNX model by a float16 one and a cast, in place.
 
     Raises:
-        ValueError: a weight is too large for float16.
+        ValueError: a weight does not fit into float16.
     """
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415 - needed here only
 

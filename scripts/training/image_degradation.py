@@ -1,4 +1,4 @@
-"""What a camera does to a picture: light, colour, blur, grain and compression."""
+"""Degrade a picture as a camera does: light, colour, blur, noise and compression."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Floats = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 
-def developed(picture: Pixels, rng: Rng) -> Pixels:
-    """Light, colour, blur, grain and compression of another camera and another hour."""
+def degraded(picture: Pixels, rng: Rng) -> Pixels:
+    """The picture with random light, colour, blur, noise and compression."""
     image = picture
     if rng.random() < 0.85:
         gamma = math.exp(rng.normal(0, 0.28))
@@ -35,9 +35,9 @@ def developed(picture: Pixels, rng: Rng) -> Pixels:
     if blur < 0.18:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.5)), np.uint8)
     elif blur < 0.26:
-        image = np.asarray(cv2.filter2D(image, -1, smear(rng)), np.uint8)
+        image = np.asarray(cv2.filter2D(image, -1, motion_blur(rng)), np.uint8)
     if rng.random() < 0.3:
-        image = grained(image, rng)
+        image = noisy(image, rng)
     if rng.random() < 0.25:
         quality = int(rng.integers(25, 80))
         ok, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -46,8 +46,8 @@ def developed(picture: Pixels, rng: Rng) -> Pixels:
     return image
 
 
-def smear(rng: Rng) -> Floats:
-    """A kernel of 3 to 7 pixels of motion in some direction, its sum 1."""
+def motion_blur(rng: Rng) -> Floats:
+    """A motion blur kernel of 3 to 7 pixels in a random direction; its sum is 1."""
     length = int(rng.integers(3, 8))
     kernel = np.zeros((length, length), np.float32)
     kernel[length // 2] = 1 / length
@@ -57,8 +57,8 @@ def smear(rng: Rng) -> Floats:
     return kernel / max(float(kernel.sum()), 1e-3)
 
 
-def grained(image: Pixels, rng: Rng) -> Pixels:
-    """The grain of a sensor, in grey or in colour."""
+def noisy(image: Pixels, rng: Rng) -> Pixels:
+    """The image with sensor noise, grey or coloured."""
     noise = _noise()
     top, left = (int(rng.integers(0, noise.shape[i] - image.shape[i])) for i in (0, 1))
     part = noise[top : top + image.shape[0], left : left + image.shape[1]]
@@ -76,6 +76,6 @@ NOISE_SIGMA = 32.0
 
 @lru_cache(maxsize=1)
 def _noise() -> Pixels:
-    """One field of normal noise around 128, from which parts are cut: drawing it anew is slow."""
+    """A field of normal noise around 128, from which parts are cut: drawing noise is slow."""
     field = np.random.default_rng(5).normal(128, NOISE_SIGMA, (768, 1024, 3))
     return np.clip(field, 0, 255).astype(np.uint8)

@@ -201,14 +201,16 @@ def train(
             done = step + 1
             if not console.is_terminal and done % 100 == 0:
                 pace = (done - since) * schedule.batch / (time.monotonic() - began)
-                console.print(f"{folder.name} {done}/{schedule.steps} {shown} {pace:.0f}/s")
+                console.print(
+                    f"{folder.name} {done}/{schedule.steps} {shown} {pace:.0f}/s", soft_wrap=True
+                )
             last = done == end
             if done % schedule.save_every == 0 or last:
                 _save(folder, net, optimiser, averaged, done)
             if done % validate_every == 0 or last:
                 measured = validate(averaged.net)
                 _note(folder, done, measured, smooth)
-                console.print(f"{folder.name} {done}: " + _line(measured))
+                console.print(f"{folder.name} {done}: " + _line(measured), soft_wrap=True)
     return averaged.net
 
 

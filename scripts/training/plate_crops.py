@@ -1,8 +1,8 @@
-"""Real number plates to train the reader on: cut from photographs, read by a teacher.
+"""Real plates for the reader's training, cut from photographs and read by a teacher.
 
-Photographs of the training folder have boxes but no texts. A teacher, any reader of the manifest,
-gives the text where it is sure of each character; the rest is left out. What a teacher is sure of
-is nearly always right, and the rendered plates beside these keep the pupil from his mistakes.
+The photographs have boxes but no texts. The teacher is any reader of the manifest. Its text is used
+where it is certain of every character, and is nearly always right then. The rendered plates in the
+same batches keep the network from learning the teacher's errors.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from scripts.training.errors import DataError
 from scripts.training.photos import mended, photo_files, read_boxes, tiled
 
 AROUND = 0.35
-"""What is kept around a plate, in parts of its width and height, for a crop to be jittered in."""
+"""Margin kept around a plate, as a share of its width and height, for random crops."""
 
 SURE_SLOT = 0.9
-"""Least probability of every slot for a teacher's text to count."""
+"""Least probability of each character for the teacher's text to be used."""
 
 NARROW = 28.0
-"""Plates narrower than this in pixels are left out."""
+"""Plates narrower than this, in pixels, are left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RealPlate:
-    """A plate in its surroundings.
+    """A plate with its surroundings.
 
     `pixels` (h, w, 3) BGR; `inner` x1, y1, x2, y2 of the plate in it; `region` is the country's
     name, or None where the teacher is not sure.
@@ -54,7 +54,7 @@ def real_plates(
     cache: Path,
     tell: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> list[RealPlate]:
-    """The plates of a folder's photographs with the teacher's texts; kept in `cache`.
+    """The plates on the photographs of a folder, with the teacher's texts; kept in `cache`.
 
     Raises:
         DataError: a photograph or label cannot be used.

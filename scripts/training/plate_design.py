@@ -1,7 +1,7 @@
-"""What a plate is made of, before it is drawn; and how its text is drawn by lot.
+"""The description of a plate before it is drawn, and random choices for its text.
 
-In a printed line letters and digits are characters of the plate; a space, `~`, `-`, `.`, `|`
-(seals), `*` (coat of arms) and `:` (small stickers) are separators.
+In a printed line, letters and digits are characters of the plate. Separators are a space, `~`, `-`,
+`.`, `|` (seals), `*` (coat of arms) and `:` (small stickers).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ALL = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A coloured strip along an edge; `stars` are the European Union's."""
+    """A coloured band along an edge; `stars` are those of the European Union."""
 
     mm: int
     colour: Colour = BLUE
@@ -44,16 +44,16 @@ class Band:
     ink: Colour = WHITE
     stars: bool = True
     flag: tuple[Colour, ...] = ()
-    """Stripes drawn where the stars would be; a single colour is drawn as a ring."""
+    """Stripes in place of the stars; a single colour is drawn as a ring."""
 
 
 @dataclass(frozen=True, slots=True)
 class Small:
-    """Small print that is no part of the plate's text: a state, a town, a sticker's year."""
+    """Small print that is not part of the plate's text: a state, a town, the year of a sticker."""
 
     text: str
     at: tuple[float, float]
-    """Its middle, as shares of the plate's width and height."""
+    """Its centre, as shares of the plate's width and height."""
     mm: float
     ink: Colour
     font: str = "LiberationSans-Bold.ttf"
@@ -63,13 +63,13 @@ class Small:
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """A plate as it is to be drawn; colours BGR, lengths in millimetres."""
+    """The description of a plate; colours are BGR, lengths in millimetres."""
 
     region: str
     lines: tuple[str, ...]
     size: tuple[int, int]
     fonts: tuple[str, ...]
-    """Any of these; the first ones are drawn more often."""
+    """One of these is used; the first ones more often."""
     ground: Colour = WHITE
     ink: Colour = BLACK
     text_mm: float = 78
@@ -82,18 +82,18 @@ class Design:
     border: Colour | None = None
     border_mm: float = 2.5
     edges: tuple[Colour, ...] = ()
-    """Lines along the upper and the lower edge."""
+    """Colours of thin lines along the upper and the lower edge."""
     mark: Colour | None = None
     """Colour of seals, arms or stickers."""
     small: tuple[Small, ...] = ()
     scenery: bool = False
     """A picture or a gradient behind the characters."""
     area: tuple[float, float] | None = None
-    """Upper and lower end of the characters' area as shares of the height, where not all of it."""
+    """Upper and lower end of the characters' area as shares of the height; None: all of it."""
 
     @property
     def text(self) -> str:
-        """The characters alone, as a reader must give them."""
+        """The characters without separators, as a reader must return them."""
         plain = "".join(self.lines).translate(_PLAIN)
         return "".join(one for one in plain if one.isalnum())
 
@@ -102,12 +102,12 @@ _PLAIN = str.maketrans("ÄÖÜ", "AOU")
 
 
 def pick(rng: Rng, choices: Sequence[T]) -> T:
-    """One of them, all equally likely."""
+    """A random one of the choices, all equally likely."""
     return choices[int(rng.random() * len(choices))]
 
 
 def chosen(rng: Rng, shares: Sequence[tuple[float, T]]) -> T:
-    """One of them, as likely as its share."""
+    """A random one of the values, each as likely as its share."""
     at = rng.random() * sum(share for share, _ in shares)
     for share, value in shares:
         at -= share
@@ -117,7 +117,7 @@ def chosen(rng: Rng, shares: Sequence[tuple[float, T]]) -> T:
 
 
 def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
-    """The pattern with `@` made a letter, `#` a digit and `&` a digit from 1 to 9."""
+    """The pattern with random characters: `@` a letter, `#` a digit, `&` a digit from 1 to 9."""
     out = []
     for one in pattern:
         if one == "@":
@@ -140,7 +140,7 @@ def personal_text(rng: Rng, length: int) -> str:
 
 
 def two_lines(printed: str, separators: str = "- ~|*:.") -> tuple[str, ...]:
-    """Broken at the separator that leaves the lines most alike in length."""
+    """The text in two lines, broken at the separator nearest to its middle."""
     places = [at for at, one in enumerate(printed) if one in separators and at > 0]
     if not places:
         return (printed,)
@@ -149,7 +149,7 @@ def two_lines(printed: str, separators: str = "- ~|*:.") -> tuple[str, ...]:
 
 
 def european(letters: str, mm: int = 42) -> Band:
-    """The band with the Union's stars and a country's letters."""
+    """A blue band with the stars of the European Union and a country's letters."""
     return Band(mm, BLUE, letters)
 
 

@@ -15,7 +15,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def draw(design: Design, rng: np.random.Generator) -> Pixels:
-    """The design's picture, BGR; font, weight, spacing and colours vary a little with `rng`."""
+    """A picture of the design (h, w, 3), BGR; font, weight, spacing and colours vary a little."""
     width, height = design.size
     ground, ink = _varied(design.ground, rng, 12), _varied(design.ink, rng, 10)
     picture = np.empty((height, width, 3), np.uint8)
@@ -49,7 +49,7 @@ def draw(design: Design, rng: np.random.Generator) -> Pixels:
 
 
 def _varied(colour: Colour, rng: np.random.Generator, by: float) -> Colour:
-    """The colour with another brightness and a little of another hue."""
+    """The colour with a random change of brightness and hue."""
     shift = rng.normal(0.0, by) + rng.normal(0.0, 0.35 * by, 3)
     b, g, r = np.clip(np.asarray(colour) + shift, 0, 255).astype(int)
     return int(b), int(g), int(r)
@@ -64,7 +64,7 @@ def _write(
     emboss: int,
     rng: np.random.Generator,
 ) -> None:
-    """Draw the lines of text and what stands between the groups."""
+    """Draw the lines of text and the marks between the groups."""
     x1, y1, x2, y2 = area
     count = len(design.lines)
     step = (y2 - y1) / count
@@ -84,7 +84,7 @@ def _write(
 
 
 def _ink(patch: Pixels, mask: Pixels, ink: Colour, emboss: int) -> None:
-    """Colour the patch where the mask is; an embossed edge catches light above, shade below."""
+    """Colour the patch where the mask is; an embossed edge is light above and dark below."""
     share = cv2.merge((mask, mask, mask))
     inked = np.full_like(patch, ink)
     # patch + (ink - patch) * share, in whole numbers: this is the slowest step of a plate.
@@ -134,7 +134,7 @@ def _draw_marks(
 
 
 def _bands(picture: Pixels, design: Design) -> tuple[int, int]:
-    """Draw the coloured strips; returns the widths of the left and the right one."""
+    """Draw the coloured bands; return the widths of the left and the right one in pixels."""
     height, width = picture.shape[:2]
     if design.top is not None:
         tall = design.top.mm
@@ -153,7 +153,7 @@ def _bands(picture: Pixels, design: Design) -> tuple[int, int]:
 
 @lru_cache(maxsize=4096)
 def _band(band: Band, height: int) -> Pixels:
-    """A band's picture, (height, band.mm, 3)."""
+    """A picture of a band, (height, band.mm, 3)."""
     picture = np.empty((height, band.mm, 3), np.uint8)
     picture[:] = band.colour
     wide = band.mm
@@ -193,7 +193,7 @@ def _print_small(picture: Pixels, small: Small) -> None:
 
 
 def _draw_edges(picture: Pixels, edges: tuple[Colour, ...]) -> None:
-    """Thin lines along the upper and lower edge, outermost first."""
+    """Draw thin lines along the upper and lower edge, the outermost first."""
     height = picture.shape[0]
     for number, colour in enumerate(edges):
         y = 3 + 3 * number
@@ -202,7 +202,7 @@ def _draw_edges(picture: Pixels, edges: tuple[Colour, ...]) -> None:
 
 
 def _rounded(picture: Pixels, inset: int, radius: int, colour: Colour, thick: int) -> None:
-    """A rounded rectangle's outline."""
+    """Draw the outline of a rounded rectangle."""
     height, width = picture.shape[:2]
     x1, y1, x2, y2 = inset, inset, width - 1 - inset, height - 1 - inset
     for centre, turn in (
@@ -222,7 +222,7 @@ def _rounded(picture: Pixels, inset: int, radius: int, colour: Colour, thick: in
 
 
 def _paint_scenery(picture: Pixels, ground: Colour, rng: np.random.Generator) -> None:
-    """A gradient, hills, a sun or stripes, faint enough that the characters stay readable."""
+    """Paint a gradient, hills, a sun or stripes, so faint that the characters stay readable."""
     height, width = picture.shape[:2]
     base = np.asarray(ground, np.float32)
     other = np.clip(base + rng.normal(0.0, 55.0, 3), 0, 255).astype(np.float32)

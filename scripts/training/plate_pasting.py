@@ -1,8 +1,7 @@
-"""Rendered plates laid over a photograph: in perspective, in its light, in what plates are held by.
+"""Paste rendered plates into photographs: in perspective and light, with frame and recess.
 
-A plate in a dealer's frame or a recess is no larger than one without: where few photographs show
-frames, a network takes the frame for the plate. Plates of American shape have one more often than
-not, with writing of its own.
+The box is around the plate alone, without the dealer's frame or recess that it may lie in. Few
+photographs show frames, and a network trained on those only takes the frame for the plate.
 """
 
 from __future__ import annotations
@@ -21,27 +20,27 @@ Floats = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 WIDE = 2.7
-"""A plate at least so many times as wide as high is of Europe's long kind."""
+"""A plate at least so many times wider than high counts as a long European plate."""
 
 FRAMED_WIDE, FRAMED = 0.15, 0.6
-"""So many long plates, and others, are drawn in a frame."""
+"""Shares of long plates, and of others, that are drawn in a dealer's frame."""
 
 RECESSED = 0.45
-"""So many lie in a holder or a recess of the bodywork."""
+"""Share of plates that lie in a holder or a recess of the bodywork."""
 
 
-def mounted(
+def paste_plate(
     pixels: Pixels, plate: Pixels, centre: tuple[float, float], width: float, light: float, rng: Rng
 ) -> Floats:
-    """Lay a plate over a picture, in place; gives the box (x1, y1, x2, y2) around the plate alone.
+    """Paste a plate into a picture, in place; return the box x1, y1, x2, y2 of the plate alone.
 
     Args:
         pixels: the picture (h, w, 3), BGR.
         plate: the flat plate, BGR.
-        centre: x and y of the plate's middle, in pixels.
-        width: the plate's, in pixels.
+        centre: x and y of the plate's centre, in pixels.
+        width: of the plate, in pixels.
         light: brightness of a light plate in this picture, 0 to 255.
-        rng: where chance comes from.
+        rng: source of random numbers.
     """
     height = width * plate.shape[0] / plate.shape[1]
     quad = _corners(centre, width, height, rng)
@@ -70,7 +69,7 @@ def mounted(
 
 
 def framed(plate: Pixels, rng: Rng) -> tuple[Pixels, tuple[int, int]]:
-    """A flat plate in a dealer's frame, and the x and y of the plate in that picture."""
+    """A flat plate in a random dealer's frame, and the plate's x and y in that picture."""
     tall, wide = plate.shape[:2]
     left, right = (max(1, round(tall * rng.uniform(0.02, 0.14))) for _ in range(2))
     top, bottom = (max(1, round(tall * rng.uniform(0.02, 0.24))) for _ in range(2))
@@ -94,9 +93,9 @@ def framed(plate: Pixels, rng: Rng) -> tuple[Pixels, tuple[int, int]]:
 
 
 def _corners(centre: tuple[float, float], width: float, height: float, rng: Rng) -> Floats:
-    """The four corners (4, 2) of a plate that is seen a little from the side."""
-    # The whole picture is turned later on; a box around a box that was turned twice is too large,
-    # and so is, for most of its width, the box around a plate whose nearer side is the higher.
+    """The four corners (4, 2) of a plate seen slightly from the side."""
+    # Keep the turn small: the whole picture is turned again later, and a box around a box that was
+    # turned twice is too large. So is the box around a plate whose nearer side is much higher.
     turn = math.radians(rng.normal(0, 0.8))
     yaw = rng.normal(0, 0.04)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float64) / 2
@@ -113,7 +112,7 @@ def _rectangle(first: npt.ArrayLike, last: npt.ArrayLike) -> Floats:
 
 
 def _around(quad: Floats, pixels: Pixels) -> tuple[npt.NDArray[np.int_], npt.NDArray[np.int_]]:
-    """The part of a picture that holds four corners, as first and last x and y."""
+    """The part of a picture that contains four corners, as first and last x and y."""
     low = np.maximum(np.floor(quad.min(0)).astype(int) - 2, 0)
     high = np.minimum(np.ceil(quad.max(0)).astype(int) + 3, [pixels.shape[1], pixels.shape[0]])
     return low, high
@@ -126,7 +125,7 @@ def _filled(quad: Floats, size: npt.NDArray[np.int_]) -> Pixels:
 
 
 def _blend(pixels: Pixels, flat: Floats, matrix: npt.NDArray[Any], quad: Floats, rng: Rng) -> None:
-    """Draw a flat picture where `matrix` puts it, its rim and its detail as soft as the rest."""
+    """Draw a flat picture where `matrix` places it, as soft as the rest of the photograph."""
     low, high = _around(quad, pixels)
     if (high - low < 3).any():
         return
@@ -135,7 +134,7 @@ def _blend(pixels: Pixels, flat: Floats, matrix: npt.NDArray[Any], quad: Floats,
     warped = cv2.warpPerspective(
         flat, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    # Not fillConvexPoly: what it fills is 0.7 pixels larger on each side.
+    # Not fillConvexPoly: it fills 0.7 pixels too much on each side.
     mask = cv2.warpPerspective(np.ones(flat.shape[:2], np.float32), shifted, size)
     blur = rng.uniform(0.2, 0.9)
     alpha = cv2.GaussianBlur(mask, (0, 0), max(0.3, blur * 0.7))[..., None]
@@ -147,8 +146,8 @@ def _blend(pixels: Pixels, flat: Floats, matrix: npt.NDArray[Any], quad: Floats,
 def between_centres(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """For OpenCV's warps, a map (2 or 3, 3) of positions that are counted from pixels' corners.
 
-    Boxes count from the corner of the first pixel, warps from its middle. Left as it is, what is
-    warped lies up to a pixel beside its box.
+    Boxes count from the corner of the first pixel, OpenCV's warps from its centre. Without this
+    correction, a warped picture lies up to one pixel beside its box.
     """
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     back = half.copy()
@@ -158,7 +157,7 @@ def between_centres(matrix: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _recess(pixels: Pixels, quad: Floats, sides: Floats, light: float, rng: Rng) -> None:
-    """Paint a plate's holder or the recess it lies in, so many pixels wide on each side."""
+    """Paint the holder or recess of a plate, `sides` pixels wide: left, right, top, bottom."""
     along = (quad[1] - quad[0]) / max(1e-3, float(np.linalg.norm(quad[1] - quad[0])))
     down = (quad[3] - quad[0]) / max(1e-3, float(np.linalg.norm(quad[3] - quad[0])))
     left, right, top, bottom = sides

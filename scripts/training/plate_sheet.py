@@ -1,7 +1,4 @@
-"""Draw a sheet of invented plates: each flat one, and below it the same one as a camera sees it.
-
-Look at a sheet before you train on thousands of plates.
-"""
+"""Draw a sheet of invented plates: `scripts/plate-sheet`."""
 
 from __future__ import annotations
 
@@ -24,25 +21,25 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write a contact sheet; 0 when it is written."""
+    """Write a sheet of plates; 0 when it is written."""
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.training.plates",
-        description="Draw a sheet of invented plates: flat ones, and the same ones as a camera "
-        "sees them. Look at one before training on thousands.",
+        prog="scripts/plate-sheet",
+        description="Draw a sheet of invented plates: each flat plate, and below it the same one "
+        "as a camera sees it. Look at a sheet before you train on thousands of plates.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="regions:\n  " + ", ".join(REGIONS) + "\n\nexamples:\n"
-        "  python -m scripts.training.plates --sheet all.png\n"
-        "  python -m scripts.training.plates --sheet be.png --region Belgium --seed 7\n\n"
-        "fonts: scripts/fonts.py lists them with their licences; folders named in the\n"
+        "  scripts/plate-sheet --sheet all.png\n"
+        "  scripts/plate-sheet --sheet be.png --region Belgium --seed 7\n\n"
+        "fonts: scripts/fixtures/fonts.py lists them with their licences; folders named in the\n"
         "environment variable PLATE_FONTS are searched first.",
     )
-    parser.add_argument("--sheet", type=Path, required=True, metavar="PNG", help="where to write")
+    parser.add_argument("--sheet", type=Path, required=True, metavar="PNG", help="file to write")
     parser.add_argument("--region", choices=REGIONS, metavar="NAME", help="default: all, in turn")
-    parser.add_argument("--seed", type=int, default=0, help="another one draws others (default: 0)")
-    parser.add_argument("--plates", type=int, default=42, help="how many (default: 42)")
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers (default: 0)")
+    parser.add_argument("--plates", type=int, default=42, help="number of plates (default: 42)")
     given = parser.parse_args(arguments)
     if given.plates < 1:
-        parser.error("--plates: at least one")
+        parser.error("--plates: at least 1")
     if importlib.util.find_spec("PIL") is None:
         return _refuse("Pillow: not installed; run: pip install -e '.[fixtures]'")
     try:
@@ -65,7 +62,7 @@ def _refuse(message: str) -> int:
 
 
 def sheet(seed: int, region: str | None, count: int) -> Pixels:
-    """Flat plates, and below each its photograph, six to a row; BGR."""
+    """A picture of flat plates, each with its simulated photograph below, six in a row; BGR."""
     rng = np.random.default_rng(seed)
     cells = []
     for number in range(count):
@@ -85,7 +82,7 @@ def sheet(seed: int, region: str | None, count: int) -> Pixels:
 
 
 def _place(room: Pixels, picture: Pixels, how: int) -> None:
-    """Put the picture in the middle, as large as fits."""
+    """Place the picture in the middle of `room`, as large as it fits."""
     height, width = picture.shape[:2]
     scale = min((room.shape[1] - 8) / width, (room.shape[0] - 4) / height)
     if how == cv2.INTER_NEAREST and scale > 1:

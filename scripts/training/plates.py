@@ -25,7 +25,7 @@ UNKNOWN_SHARE = 0.15
 
 @dataclass(frozen=True, slots=True)
 class FlatPlate:
-    """A plate seen straight on, without surroundings.
+    """A plate seen from the front, without surroundings.
 
     Attributes:
         pixels: uint8 (h, w, 3), BGR, one pixel per millimetre; a one-line plate is about 110 high.
@@ -39,11 +39,11 @@ class FlatPlate:
 
 
 def random_plate(rng: np.random.Generator, region: str | None = None) -> FlatPlate:
-    """An invented plate of a region, or of any.
+    """A random invented plate of a region, or of any region.
 
     Raises:
-        MissingFontError: a font is not on this machine.
-        KeyError: no such region.
+        MissingFontError: a font is not installed.
+        KeyError: there is no such region.
     """
     if region is None:
         unknown = rng.random() < UNKNOWN_SHARE
@@ -53,5 +53,5 @@ def random_plate(rng: np.random.Generator, region: str | None = None) -> FlatPla
 
 
 def require_fonts() -> None:
-    """Raise MissingFontError for the first font that is not there."""
+    """Raise MissingFontError for the first font that is not installed."""
     fonts.require_fonts(*fonts.PACKAGES)

@@ -1,8 +1,8 @@
-"""Begin a training at published weights instead of noise: to fine-tune them on roads of one's own.
+"""Start a training from published ONNX weights instead of random ones (fine-tuning).
 
-An exported graph has no batch normalisation any more: it went into the convolutions. To learn on,
-each is put back as it stands to what its convolution gives on training pictures, so that the
-network answers as published both when it learns and when it does not.
+An exported graph has no batch normalisation: it was folded into the convolutions. To train again,
+each normalisation is restored with the statistics that training pictures give. Then the network
+returns the published results, both in training mode and in evaluation mode.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Floats = npt.NDArray[np.float32]
 
 
 def start_from(net: nn.Module, file: Path, pictures: Tensor) -> None:
-    """Give a network the weights of an ONNX file that was exported from one of its kind.
+    """Load the weights of an ONNX file that was exported from the same kind of network.
 
     Args:
         net: the network; its weights are replaced.
-        file: weights in floats, as the training programs write them.
+        file: float weights, as the training programs write them.
         pictures: a batch of training pictures as the network takes them.
 
     Raises:
-        DataError: the file holds another network.
+        DataError: the file cannot be read, or is of another network.
     """
     named, folded = _published(file)
     wanted = {name for name, _ in net.named_parameters()}
@@ -61,14 +61,14 @@ def start_from(net: nn.Module, file: Path, pictures: Tensor) -> None:
 
 
 def _published(file: Path) -> tuple[dict[str, Floats], dict[str, tuple[Floats, Floats]]]:
-    """Weights by the names of parameters, and convolutions with bias by the paths of modules."""
+    """Weights by parameter name; weight and bias of folded convolutions by module path."""
     import onnx  # noqa: PLC0415 - needed here only
     from onnx import numpy_helper  # noqa: PLC0415
 
     try:
         graph = onnx.load(str(file)).graph
     except Exception as error:
-        raise DataError(f"{file}: no ONNX file that can be read; name another") from error
+        raise DataError(f"{file}: not a readable ONNX file; name another") from error
     held = {t.name: numpy_helper.to_array(t).astype(np.float32) for t in graph.initializer}
     held |= {
         node.output[0]: held[node.input[0]]
@@ -102,7 +102,7 @@ def _module(node: str) -> str:
 
 
 def _normalised(net: nn.Module) -> Iterator[tuple[str, str]]:
-    """The paths of each convolution and of the normalisation that follows it."""
+    """Paths of each convolution and of the batch normalisation after it."""
     before: tuple[str, nn.Module] | None = None
     for path, module in net.named_modules():
         if isinstance(module, nn.BatchNorm2d) and before and isinstance(before[1], nn.Conv2d):
@@ -112,7 +112,7 @@ def _normalised(net: nn.Module) -> Iterator[tuple[str, str]]:
 
 @torch.no_grad()
 def _renormalise(net: nn.Module, norms: list[Any], pictures: Tensor) -> None:
-    """Put mean and variance of what comes in into each normalisation; its answer stays."""
+    """Set mean and variance of each normalisation to those of its input, with equal output."""
     seen: dict[Any, tuple[Tensor, Tensor]] = {}
 
     def look(norm: Any) -> Callable[..., None]:  # noqa: ANN401

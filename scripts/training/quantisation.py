@@ -1,9 +1,8 @@
-"""A network in eight bits: twice as fast on a CPU, half the bytes, at no measured loss.
+"""Quantise a network to eight bits: twice as fast on a CPU, half the size, no measured loss.
 
-Weights and the maps between layers become integers with a scale each, found from what the maps
-hold on training pictures (static quantisation; Jacob et al. 2018). The graph takes and gives
-floats as before. Weights use seven of the eight bits: processors without VNNI add products in 16
-bits, and eight would overflow there.
+Weights and feature maps become integers with a scale each. The scales are measured on training
+pictures (static quantisation; Jacob et al. 2018). Input and output stay floats. Weights use seven
+of the eight bits: processors without VNNI add products in 16 bits; eight would overflow.
 
 Source of the format: ONNX's QuantizeLinear and DequantizeLinear, and ONNX Runtime's guide,
 https://onnxruntime.ai/docs/performance/model-optimizations/quantization.html
@@ -27,19 +26,19 @@ def quantise(
     pictures: Iterable[npt.NDArray[np.float32]],
     answers: tuple[str, ...],
 ) -> None:
-    """Write `source` in eight bits to `target`.
+    """Write the network of `source`, quantised, to `target`.
 
     Args:
-        source: an ONNX file in floats with one input.
-        target: where to write.
+        source: an ONNX file with float weights and one input.
+        target: the file to write.
         pictures: inputs as the network takes them, (1, 3, height, width) from 0 to 1; some
-            hundred are enough to know what the maps hold.
-        answers: parts of the names of the convolutions whose results are the answer. They and
-            what follows stay in floats: scores and boxes need more than eight bits. So does the
-            first convolution, for three channels fill no vector of integers.
+            hundred are enough to find the scales.
+        answers: parts of the names of the output convolutions. They and all later layers stay in
+            floats, since scores and boxes need more than eight bits. So does the first
+            convolution: its three channels do not fill an integer vector.
 
     Raises:
-        ValueError: no convolution is named like an answer.
+        ValueError: no convolution has such a name.
     """
     import onnx  # noqa: PLC0415 - with what follows, needed for this step only
     from onnxruntime.quantization import (  # noqa: PLC0415

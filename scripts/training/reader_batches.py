@@ -14,7 +14,7 @@ import torch
 from scripts.training.camera_simulation import photograph
 from scripts.training.command_line import tell
 from scripts.training.countries import REGIONS
-from scripts.training.image_degradation import developed
+from scripts.training.image_degradation import degraded
 from scripts.training.plate_crops import RealPlate
 from scripts.training.plates import FlatPlate, random_plate
 from scripts.training.reader_net import HEIGHT, WIDTH, encoded
@@ -79,7 +79,7 @@ class Pool:
 
 
 def fitted(pixels: Pixels) -> Pixels:
-    """A crop in the size and colours of the network's input, as the product prepares it."""
+    """A crop in size and colours of the network's input, prepared as the product does it."""
     resized = cv2.resize(pixels, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR)
     return np.asarray(resized[..., ::-1], np.uint8)
 
@@ -107,7 +107,7 @@ def jittered(plate: RealPlate, rng: Rng) -> Pixels:
             cv2.warpAffine(crop, turn, crop.shape[1::-1], borderMode=cv2.BORDER_REPLICATE), np.uint8
         )
     crop = crop[: min(760, crop.shape[0]), : min(1000, crop.shape[1])]
-    return developed(np.ascontiguousarray(crop), rng) if rng.random() < 0.8 else crop
+    return degraded(np.ascontiguousarray(crop), rng) if rng.random() < 0.8 else crop
 
 
 def batch_of(pool: Pool, real: Sequence[RealPlate], size: int, rng: Rng) -> Batch:

@@ -1,7 +1,7 @@
-"""Vehicle backs that few photographs show: service bodies with writing, trailers with a mesh.
+"""Draw backs of vehicles that few photographs show: service vehicles and trailers.
 
-A plate on one is found less often than between two lamps, and what is written beside it must not
-be taken for one. Both are drawn, with a plate and without.
+A network finds a plate on such a back less often than between two lamps, and takes the writing
+beside it for a plate. So backs are drawn with a plate and without one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 MESHED = 0.4
-"""So many are a frame with a mesh that lets through what is behind, the others sheet metal."""
+"""Share of backs that are a frame with a transparent mesh; the others are sheet metal."""
 
 LAMPS = ((40, 40, 200), (30, 120, 235), (215, 220, 225), (25, 25, 90))
 """Colours of lamps and reflectors, BGR: lit red, amber, reversing light, dark red."""
@@ -28,14 +28,14 @@ LAMPS = ((40, 40, 200), (30, 120, 235), (215, 220, 225), (25, 25, 90))
 def draw_back(
     pixels: Pixels, centre: tuple[float, float], width: float, light: float, rng: Rng
 ) -> None:
-    """Draw the back of a vehicle, in place, around where a plate is or could be.
+    """Draw the back of a vehicle around the place of a plate, in place.
 
     Args:
         pixels: the picture (h, w, 3), BGR.
-        centre: x and y of the plate's middle, in pixels.
-        width: the plate's, in pixels.
+        centre: x and y of the plate's centre, in pixels.
+        width: of the plate, in pixels.
         light: brightness of a light surface in this picture, 0 to 255.
-        rng: where chance comes from.
+        rng: source of random numbers.
     """
     tall, wide = pixels.shape[:2]
     left, right = width * np.exp(rng.uniform(math.log(0.7), math.log(4), 2))
@@ -56,7 +56,7 @@ def draw_back(
 
 
 def _sheet(part: Pixels, light: float, rng: Rng) -> None:
-    """Sheet metal, most of it light, with shade, stains, seams and edges."""
+    """Draw sheet metal, mostly light, with shade, stains, seams and edges."""
     tall, wide = part.shape[:2]
     colour = np.full(3, light) if rng.random() < 0.6 else rng.uniform(0, light, 3)
     ground = np.broadcast_to(colour * rng.uniform(0.6, 1.05), part.shape).astype(np.float32)
@@ -76,7 +76,7 @@ def _sheet(part: Pixels, light: float, rng: Rng) -> None:
 
 
 def _mesh(part: Pixels, width: float, light: float, rng: Rng) -> None:
-    """A mesh between posts; what is behind lies in its shade."""
+    """Draw a mesh between posts and darken what is behind it."""
     tall, wide = part.shape[:2]
     part[:] = (cv2.GaussianBlur(part, (0, 0), 1.0) * rng.uniform(0.15, 0.7)).astype(np.uint8)
     step = max(3, round(width * math.exp(rng.uniform(math.log(0.04), math.log(0.2)))))
@@ -100,7 +100,7 @@ def _mesh(part: Pixels, width: float, light: float, rng: Rng) -> None:
 
 
 def _lettering(part: Pixels, width: float, rng: Rng) -> None:
-    """A word or a telephone number, from a third of a plate's height to twice it."""
+    """Draw a word or a telephone number, between a third and twice a plate's height."""
     tall, wide = part.shape[:2]
     if rng.random() < 0.5:
         text = str(WORDS[rng.integers(len(WORDS))])
@@ -118,7 +118,7 @@ def _lettering(part: Pixels, width: float, rng: Rng) -> None:
 
 
 def _lamp(part: Pixels, width: float, light: float, rng: Rng) -> None:
-    """A lamp or a reflector, round or with corners, dark rim or none."""
+    """Draw a lamp or a reflector, round or rectangular, with or without a dark rim."""
     tall, wide = part.shape[:2]
     lamp = np.array(LAMPS[rng.integers(len(LAMPS))], np.float64)
     colour = np.clip(lamp * light / 200 + rng.normal(0, 15, 3), 0, 255).tolist()

@@ -133,7 +133,7 @@ def american(rng: Rng) -> Design:
 
 
 def brazilian(rng: Rng) -> Design:
-    """Grey with a town above, or Mercosur's with a blue band."""
+    """A South American plate: grey with the town above, or with the blue Mercosur band."""
     if rng.random() < 0.5:  # Mercosul
         ink = chosen(
             rng, [(80, BLACK), (8, BRIGHT_RED), (6, BLUE), (3, GREEN), (3, (140, 140, 140))]

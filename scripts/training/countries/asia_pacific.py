@@ -22,7 +22,7 @@ from scripts.training.plate_design import (
 
 
 def asian(rng: Rng) -> Design:
-    """Indian, Vietnamese and Malaysian plates, many in two lines."""
+    """An Indian, Vietnamese or Malaysian plate, often in two lines."""
     kind = rng.random()
     fonts = (
         "RG2014D.ttf",
@@ -100,7 +100,7 @@ def asian(rng: Rng) -> Design:
 
 
 def antipodean(rng: Rng) -> Design:
-    """Of New Zealand and Australia."""
+    """A plate of New Zealand or Australia."""
     fonts = ("RG2014D.ttf", "routed-gothic.ttf", "RG2014E.ttf", "OSP-DIN.ttf")
     if rng.random() < 0.5:
         printed = fill(rng, pick(rng, ("@@@###", "@@####", "@@@##", "@@@###")))

@@ -30,7 +30,7 @@ _BE_FONTS = ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "RG2014C.
 
 
 def belgium(rng: Rng) -> Design:
-    """Red on white; since 2010 of a digit, three letters and three digits."""
+    """A Belgian plate: red on white; since 2010 a digit, three letters and three digits."""
     letters = ALL if rng.random() < 0.25 else _BE_LETTERS
     kind = chosen(
         rng,
@@ -120,7 +120,7 @@ _NL_CODES = [
 
 
 def netherlands(rng: Rng) -> Design:
-    """Black on yellow, in fourteen series, called sidecodes."""
+    """A Dutch plate: black on yellow, in fourteen series called sidecodes."""
     code = chosen(rng, _NL_CODES)
     letters = _NL_LETTERS if code.count("@") > 2 or rng.random() < 0.5 else _NL_OLD_LETTERS
     printed = fill(rng, code, letters)
@@ -165,7 +165,7 @@ def netherlands(rng: Rng) -> Design:
 
 # --- Luxembourg ----------------------------------------------------------------------------
 def luxembourg(rng: Rng) -> Design:
-    """Black on yellow: two letters and four digits, or digits alone."""
+    """A Luxembourg plate: black on yellow, two letters and four digits, or digits only."""
     letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
     pattern = chosen(
         rng,

@@ -48,7 +48,7 @@ _DE_SEALS = ((40, 150, 60), (150, 90, 30), (40, 60, 190), (30, 160, 220), (90, 9
 
 
 def germany(rng: Rng) -> Design:
-    """A district's letters, two seals, and what the owner chose; FE-Schrift."""
+    """A German plate: the district, two seals, and characters of choice, in FE-Schrift."""
     kind = rng.random()
     ink = BLACK
     suffix = ""
@@ -136,7 +136,7 @@ _AT_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 
 def austria(rng: Rng) -> Design:
-    """A district, its arms, and what follows, between red lines."""
+    """An Austrian plate: the district, its arms and a number, between red lines."""
     if rng.random() < 0.4:
         district = pick(rng, _AT_ONE)
         tail = fill(
@@ -199,7 +199,7 @@ _PL_THREE = (
 
 
 def poland(rng: Rng) -> Design:
-    """A powiat's two or three letters, a sticker, and four or five characters."""
+    """A Polish plate: the district (powiat), a sticker, and four or five characters."""
     if rng.random() < 0.6:
         head = pick(rng, _PL_TWO)
         tail = fill(
@@ -264,7 +264,7 @@ _CZ_LETTERS = "ABCDEFHIJKLMNPRSTUVXYZ"
 
 
 def czech_republic(rng: Rng) -> Design:
-    """A digit, the region's letter and a character, two stickers, four digits."""
+    """A Czech plate: a digit, the region and a character, two stickers, four digits."""
     region = pick(rng, "ASULKHEPCJBMTZ")
     kind = rng.random()
     if kind < 0.72:
@@ -329,7 +329,7 @@ _RO_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 
 def romania(rng: Rng) -> Design:
-    """The county, two digits (in the capital often three) and three letters."""
+    """A Romanian plate: the county, two or three digits, and three letters."""
     bucharest = rng.random() < 0.4
     head = "B" if bucharest else pick(rng, _RO_COUNTIES)
     numbers = "###" if bucharest and rng.random() < 0.8 else "##"

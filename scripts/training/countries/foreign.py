@@ -31,7 +31,7 @@ from scripts.training.plate_design import (
 
 
 def invented(rng: Rng) -> Design:
-    """No country's: any text in any colour, so that a reader learns letters and not habits."""
+    """A plate of no country: any text in any colour, so that a reader learns single letters."""
     length = 3 + int(rng.random() * 8)
     letters = [pick(rng, ALL + "0123456789" * 2) for _ in range(length)]
     printed = "".join(letters[:1])

@@ -29,7 +29,7 @@ _DK_LETTERS = "ABCDEHJKLMNOPRSTUVXYZ"
 
 
 def denmark(rng: Rng) -> Design:
-    """Two letters and five digits in a red frame."""
+    """A Danish plate: two letters and five digits in a red frame."""
     printed = fill(rng, "@@ ## ###", _DK_LETTERS)
     kind = rng.random()
     design = Design(
@@ -70,7 +70,7 @@ def denmark(rng: Rng) -> Design:
 
 
 def nordic(rng: Rng) -> Design:
-    """Swedish, Norwegian, Finnish and Icelandic."""
+    """A Swedish, Norwegian, Finnish or Icelandic plate."""
     fonts = ("RG2014E.ttf", "RG2014D.ttf", "OSP-DIN.ttf")
     kind = rng.random()
     band: Band | None

@@ -25,7 +25,7 @@ from scripts.training.plate_design import (
 
 
 def swiss(rng: Rng) -> Design:
-    """A canton and a number between two shields; no band."""
+    """A Swiss plate: canton and number between two shields, without a band."""
     canton = pick(
         rng, "AG AI AR BE BL BS FR GE GL GR JU LU NE NW OW SG SH SO SZ TG TI UR VD VS ZG ZH".split()
     )
@@ -56,7 +56,7 @@ def swiss(rng: Rng) -> Design:
 
 @dataclass(frozen=True, slots=True)
 class _Neighbour:
-    """A country whose plates have a band: what they begin with, and how they go on."""
+    """A country whose plates have a band, with the patterns of their two parts."""
 
     band: Band
     heads: tuple[str, ...]
@@ -119,7 +119,7 @@ _NEIGHBOURS = (
 
 
 def other_european(rng: Rng) -> Design:
-    """A band with other letters."""
+    """A plate of a European country that is not listed, with its band."""
     country = pick(rng, _NEIGHBOURS)
     printed = fill(rng, pick(rng, country.heads) + pick(rng, country.tails), country.letters)
     design = Design(

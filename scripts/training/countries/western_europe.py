@@ -35,7 +35,7 @@ def _department(rng: Rng) -> str:
 
 
 def france(rng: Rng) -> Design:
-    """Black on white since 2009, the department on the right."""
+    """A French plate: black on white since 2009, with the department on the right."""
     design = Design(
         "France",
         (fill(rng, "@@-###-@@", _FR_LETTERS),),
@@ -113,7 +113,7 @@ _GB_NORTHERN = "IA IB JI IG IL IW UI XI AZ CZ EZ FZ HZ JZ KZ NZ OI UZ YZ".split(
 
 
 def united_kingdom(rng: Rng) -> Design:
-    """White in front, yellow behind; two letters, the half-year and three letters."""
+    """A British plate: white at the front, yellow at the rear."""
     kind = chosen(
         rng,
         [
@@ -203,7 +203,7 @@ def united_kingdom(rng: Rng) -> Design:
 
 
 def _maker(rng: Rng, y: float, ink: Colour) -> Small:
-    """The plate maker's name along the foot."""
+    """The name of the plate maker along the lower edge."""
     word = pick(rng, _TRADES) + " " + pick(rng, _TRADES)
     return Small(word, (0.5, y), 7, ink, "LiberationSans-Regular.ttf")
 
@@ -233,7 +233,7 @@ _ES_PROVINCES = (
 
 
 def spain(rng: Rng) -> Design:
-    """Four digits and three consonants; before 2000 a province's letters."""
+    """A Spanish plate: four digits and three consonants; before 2000 with the province."""
     fonts = ("OSP-DIN.ttf", "LiberationSans-Bold.ttf", "RG2014D.ttf", "RG2014E.ttf")
     design = Design(
         "Spain",
@@ -302,7 +302,7 @@ _IT_LETTERS = "ABCDEFGHJKLMNPRSTVWXYZ"
 
 
 def italy(rng: Rng) -> Design:
-    """Between two blue bands; the front plate is smaller than the rear one."""
+    """An Italian plate: between two blue bands; the front plate is smaller."""
     fonts = (
         "routed-gothic-narrow.ttf",
         "RobotoCondensed-Bold.ttf",

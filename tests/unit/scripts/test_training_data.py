@@ -24,7 +24,7 @@ from scripts.training.photos import (
     views,
     without_plates,
 )
-from scripts.training.plate_pasting import framed, mounted
+from scripts.training.plate_pasting import framed, paste_plate
 from scripts.training.scenes import FAR, NEAR, Mix, Scenes
 from scripts.training.vehicle_backs import draw_back
 
@@ -239,7 +239,7 @@ def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
 
 def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     """What warps a picture counts from the middle of a pixel, a box from its corner."""
-    monkeypatch.setattr(scenes_module, "developed", lambda picture, _rng: picture)
+    monkeypatch.setattr(scenes_module, "degraded", lambda picture, _rng: picture)
     dark = np.zeros((240, 320, 3), np.uint8)
     white = dark.copy()
     white[100:140, 100:220] = 255
@@ -324,7 +324,7 @@ def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed()
     filled, over = [], []
     for seed in range(200):
         picture = np.full((240, 320, 3), 90, np.uint8)
-        box = mounted(picture, blue, (160, 120), 110, 200, np.random.default_rng(seed))
+        box = paste_plate(picture, blue, (160, 120), 110, 200, np.random.default_rng(seed))
         x1, y1, x2, y2 = (round(float(v)) for v in box)
         is_blue = picture[..., 0].astype(int) > picture[..., 1:].max(-1).astype(int) + 60
         is_blue[: y1 - 12], is_blue[y2 + 12 :] = False, False  # a frame's own colour
@@ -343,7 +343,7 @@ def test_a_mounted_plate_lies_in_the_middle_of_its_box(monkeypatch: pytest.Monke
     beside, filled = [], []
     for seed in range(200):
         picture = np.zeros((120, 160, 3), np.uint8)
-        box = mounted(picture, white, (80.3, 60.2), 60, 255, np.random.default_rng(seed))
+        box = paste_plate(picture, white, (80.3, 60.2), 60, 255, np.random.default_rng(seed))
         beside.append(beside_its_box(picture, box))
         picture = (picture > picture.max() / 2).astype(np.uint8)
         filled.append(np.ptp(np.nonzero(picture.any((0, 2)))[0]) + 1 - (box[2] - box[0]))
@@ -375,7 +375,7 @@ def test_a_back_at_the_rim_or_too_small_to_see_is_no_mistake() -> None:
 def test_backs_carry_a_plate_or_stay_bare(
     monkeypatch: pytest.MonkeyPatch, bare: float, least: int, most: int
 ) -> None:
-    monkeypatch.setattr(scenes_module, "developed", lambda picture, _rng: picture)
+    monkeypatch.setattr(scenes_module, "degraded", lambda picture, _rng: picture)
     monkeypatch.setattr(scenes_module, "overlay_line", lambda _picture, _rng: None)
     monkeypatch.setattr(scenes_module, "fence", lambda _picture, _rng: None)
     monkeypatch.setattr(scenes_module, "BACKS", 1.0)
