@@ -256,7 +256,7 @@ def _rss_mib() -> float:
 
 
 def report(given: argparse.Namespace) -> int:
-    """Measure, and print one table or one JSON document; 1 where a figure misses its mark."""
+    """Measure, and print one table or one JSON document; 1 if a figure is not within its target."""
     program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         print("error: no mosquitto here; install the package of this name", file=sys.stderr)

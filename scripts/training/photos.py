@@ -141,7 +141,7 @@ def read_boxes(file: Path, width: int, height: int) -> list[Box]:
     return boxes
 
 
-def mended(
+def corrected_boxes(
     labels: Sequence[Box] | None,
     seen: Sequence[Detection],
     at_once: Sequence[Detection],
@@ -239,7 +239,7 @@ def _photos(
             if teacher is not None:
                 whole = np.asarray(pixels, np.uint8)
                 seen, at_once = tiled(teacher, whole), teacher.detect(whole)
-                plates, unsure = mended(labels, seen, at_once, LABELLED / scale)
+                plates, unsure = corrected_boxes(labels, seen, at_once, LABELLED / scale)
             found = {
                 name: [[v * scale for v in (b.x1, b.y1, b.x2, b.y2)] for b in boxes]
                 for name, boxes in (("plates", plates), ("unsure", unsure))

@@ -20,7 +20,7 @@ import numpy as np
 from edge.domain.imaging import Box, Pixels, PlatePatch
 from edge.pipeline.ports import PlateDetector, PlateReader
 from scripts.training.errors import DataError
-from scripts.training.photos import mended, photo_files, read_boxes, tiled
+from scripts.training.photos import corrected_boxes, photo_files, read_boxes, tiled
 
 AROUND = 0.35
 """Margin kept around a plate, as a share of its width and height, for random crops."""
@@ -99,7 +99,7 @@ def _cut(
     height, width = pixels.shape[:2]
     labels = read_boxes(folder / "labels" / f"{file.stem}.txt", width, height)
     seen = tiled(detector, pixels)
-    plates, _ = mended(labels or None, seen, seen, math.inf)
+    plates, _ = corrected_boxes(labels or None, seen, seen, math.inf)
     rows: list[dict[str, object]] = []
     for number, box in enumerate(plates):
         if box.width < NARROW:

@@ -98,7 +98,7 @@ class PlateReaderNet(nn.Module):
             Conv(96, DIM, 3, 2),
             Residual(DIM),
         )
-        self.places = nn.Parameter(waves())
+        self.places = nn.Parameter(position_embedding())
         self.questions = nn.Parameter(torch.randn(1, SLOTS + 1, DIM) * 0.5)
         self.think = nn.ModuleList(_Layer(_SEEN) for _ in range(2))
         self.seen = nn.LayerNorm(DIM)
@@ -121,7 +121,7 @@ class PlateReaderNet(nn.Module):
         return self.character(answers[:, :SLOTS]), self.region(answers[:, SLOTS])
 
 
-def waves() -> Tensor:
+def position_embedding() -> Tensor:
     """(1, places, DIM): sines and cosines of row and column, as in Vaswani et al. 2017, in 2-D.
 
     A strong position signal is needed, or the queries need long to find their characters. So the

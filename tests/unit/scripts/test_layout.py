@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ LAUNCHERS = sorted(path for path in SCRIPTS.iterdir() if path.is_file())
 PACKAGES = sorted(path.parent for path in SCRIPTS.glob("*/__init__.py"))
 A_SCREEN = 45
 LONGEST_MODULE = 500
-MODULE = re.compile(r"-m \"?(scripts\.\w+)\.(\$?\w+)")
+MODULE = re.compile(r"-m (scripts\.\w+\.\w+) ")
 
 
 def test_there_are_launchers_and_packages() -> None:
@@ -34,12 +36,54 @@ def test_a_launcher_is_an_executable_shell_script_of_one_screen(launcher: Path) 
     assert len(text.splitlines()) <= A_SCREEN
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda path: path.name)
-def test_a_launcher_starts_a_module_that_exists(launcher: Path) -> None:
-    for package, module in MODULE.findall(launcher.read_text("utf-8")):
-        folder = ROOT / package.replace(".", "/")
-        assert folder.is_dir()
-        assert module.startswith("$") or (folder / f"{module}.py").is_file()
+COMMANDS = {
+    launcher.name: found[1]
+    for launcher in LAUNCHERS
+    if (found := MODULE.search(launcher.read_text("utf-8")))
+}
+"""Launcher to the module that it starts."""
+
+
+def test_each_command_line_of_the_packages_has_a_launcher() -> None:
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        if "__main__" in path.read_text("utf-8")
+    }
+
+    assert set(COMMANDS.values()) == modules
+
+
+@pytest.mark.parametrize("launcher", COMMANDS)
+def test_help_teaches_with_an_example(launcher: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", COMMANDS[launcher], "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"usage: scripts/{launcher} ")
+    assert re.search(rf"^examples?.*:\n  scripts/{launcher}\b", done.stdout, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("launcher", ["bench", "fuzz", "soak", "train-detector", "train-reader"])
+def test_help_does_not_load_what_only_the_work_needs(launcher: str) -> None:
+    heavy = {"atheris", "av", "cv2", "edge.box", "onnxruntime", "torch"}
+    program = (
+        f"import sys, {COMMANDS[launcher]} as command\n"
+        "try: command.main(['--help'])\n"
+        f"except SystemExit: print({heavy!r} & set(sys.modules), file=sys.stderr)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+    assert done.stderr.strip() == "set()"
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)

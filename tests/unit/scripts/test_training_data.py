@@ -17,9 +17,9 @@ from scripts.training.errors import DataError
 from scripts.training.photos import (
     GREY,
     Photo,
+    corrected_boxes,
     in_validation_set,
     load_photos,
-    mended,
     read_boxes,
     views,
     without_plates,
@@ -62,13 +62,13 @@ def test_of_a_label_and_the_teachers_box_the_smaller_stays() -> None:
     large, small = Box(0, 0, 100, 50), Box(10, 5, 92, 45)
 
     for label, seen in ((large, small), (small, large)):
-        assert mended([label], [Detection(seen, 0.9)], [], NEVER) == ([small], [])
+        assert corrected_boxes([label], [Detection(seen, 0.9)], [], NEVER) == ([small], [])
 
 
 def test_a_label_that_the_teacher_does_not_see_stays() -> None:
     label = Box(0, 0, 100, 50)
 
-    assert mended([label], [], [], NEVER) == ([label], [])
+    assert corrected_boxes([label], [], [], NEVER) == ([label], [])
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_the_teacher_alone_makes_a_plate_only_where_people_labelled_nothing(
     seen, again = [Detection(box, near)], [Detection(box, at_once)]
     alone = {"plate": ([box], []), "unsure": ([], [box]), "background": ([], [])}
 
-    assert mended(None, seen, again, NEVER) == alone[without_labels]
-    plates, unsure = mended([label], seen, again, NEVER)
+    assert corrected_boxes(None, seen, again, NEVER) == alone[without_labels]
+    plates, unsure = corrected_boxes([label], seen, again, NEVER)
     assert plates == [label]
     assert ([], unsure) == alone[beside_labels]
 
@@ -97,9 +97,9 @@ def test_the_teacher_alone_makes_a_plate_only_where_people_labelled_nothing(
 def test_what_is_large_and_seen_from_near_only_would_have_a_label() -> None:
     handle = Box(0, 0, 120, 50)
 
-    assert mended([], [Detection(handle, 0.9)], [], 80) == ([], [])
-    assert mended([], [Detection(handle, 0.9)], [], 200) == ([], [handle])
-    assert mended(None, [Detection(handle, 0.9)], [], 80) == ([], [handle])
+    assert corrected_boxes([], [Detection(handle, 0.9)], [], 80) == ([], [])
+    assert corrected_boxes([], [Detection(handle, 0.9)], [], 200) == ([], [handle])
+    assert corrected_boxes(None, [Detection(handle, 0.9)], [], 80) == ([], [handle])
 
 
 def test_a_label_file_gives_pixels(tmp_path: Path) -> None:
