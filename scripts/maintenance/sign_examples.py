@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example, after you changed config/demo/policy.yaml:\n  scripts/sign-examples",
     )
     parser.parse_args(arguments)
-    for folder in sorted(path for path in CONFIG.iterdir() if path.is_dir()):
+    for folder in sorted(path.parent for path in CONFIG.glob(f"*/{POLICY_FILE}")):
         try:
             signatures = sign(folder)
         except EdgeError as error:
