@@ -23,6 +23,27 @@ make_venv() {
   printf '%s' "$root" >"$root/.venv/made-in"
 }
 
+# pip with a count of packages on a terminal; its own words are printed only when it fails.
+install() {
+  log=$(mktemp) || refuse "no temporary file can be made: free space in ${TMPDIR:-/tmp}"
+  terminal=
+  [ ! -t 2 ] || terminal=1
+  {
+    "$python" -m pip install --disable-pip-version-check --progress-bar off "$@" 2>&1 ||
+      echo failed >"$log.failed"
+  } | tee "$log" | awk -v terminal="$terminal" '
+    /^(Collecting|Obtaining) / { count++; if (terminal) printf "\r  %d packages found ", count }
+    /^Installing collected / { if (terminal) printf "\r  installing %d packages ...", count }
+    { fflush() }
+    END { if (terminal && count) print "" }' >&2
+  if [ -e "$log.failed" ]; then
+    cat "$log" >&2
+    rm -f "$log" "$log.failed"
+    return 1
+  fi
+  rm -f "$log"
+}
+
 set_up() {
   pins="$root/requirements/$1"
   # A virtual environment that was moved, copied or half made is made anew.
@@ -34,11 +55,10 @@ set_up() {
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$key" ]; then
     return
   fi
-  echo "setting up .venv with requirements/$1 (once) ..." >&2
-  "$python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
-    --require-hashes --requirement "$pins" >&2 ||
+  echo "setting up .venv with requirements/$1 (once, about a minute) ..." >&2
+  install --only-binary :all: --require-hashes --requirement "$pins" ||
     refuse "the packages of requirements/$1 could not be installed: see pip's message above"
-  "$python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-    --editable "$root" >&2 || refuse "this checkout could not be installed: see pip's message above"
+  install --no-deps --no-build-isolation --editable "$root" ||
+    refuse "this checkout could not be installed: see pip's message above"
   printf '%s' "$key" >"$stamp"
 }

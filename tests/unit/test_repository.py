@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,23 @@ def test_every_python_file_is_python_3_10(folder: str) -> None:
         ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 10))
 
 
-@pytest.mark.parametrize("name", ["demo", "test", "check", "check-wheels", "guards", "lock"])
+def test_git_ignores_no_file_that_it_holds() -> None:
+    # ruff and the wheel leave out what .gitignore names, whether git holds it or not.
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git checkout")
+    ignored = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "--cached", "--ignored", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+    assert ignored == []
+
+
+@pytest.mark.parametrize(
+    "name", ["demo", "test", "check", "check-wheels", "guards", "lock", "release"]
+)
 def test_scripts_can_be_started_as_they_are(name: str) -> None:
     script = ROOT / "scripts" / name
 

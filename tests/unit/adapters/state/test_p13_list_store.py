@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from edge.adapters.state.list_store import COUNTERS_NAME, ListStore
 from edge.adapters.host.rate_limit import SAY_EVERY_S
+from edge.adapters.state.list_store import COUNTERS_NAME, ListStore
 from edge.errors import EdgeError, OutboxError
+from edge.formats.signing import SigningKey
 from edge.policy.bundles import ListTerms
 from edge.privacy.audit import Event, ListChanged
-from edge.formats.signing import SigningKey
 from tests.support import listing
 from tests.support.canary import needles, sweep_tree
 from tests.support.listing import ISSUED, LIST

@@ -81,6 +81,8 @@ def test_p21_what_an_order_changed_is_told_for_the_audit_log_and_nothing_else(
         store.take(order("suspend", STRANGER).to_bytes(), TERMS)
 
     assert events == [
-        SuspensionChanged("suspended", hashlib.sha256(SUSPEND).hexdigest(), SUPERVISOR.public.key_id),
+        SuspensionChanged(
+            "suspended", hashlib.sha256(SUSPEND).hexdigest(), SUPERVISOR.public.key_id
+        ),
         SuspensionChanged("resumed", hashlib.sha256(RESUME).hexdigest(), SUPERVISOR.public.key_id),
     ]

@@ -1,0 +1,1 @@
+"""The parts of scripts/release: docs/release.md says what it does."""
