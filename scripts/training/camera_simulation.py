@@ -14,18 +14,22 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.training.lettering import Face, line_of
 from scripts.training.plate_design import pick
+from scripts.training.plate_surface import (
+    Picture,
+    Pixels,
+    Rng,
+    add_wear,
+    as_bytes,
+    as_floats,
+    in_frame,
+    near_infrared,
+)
 from scripts.training.plates import FlatPlate
 
-Pixels = npt.NDArray[np.uint8]
-Rng = np.random.Generator
-Picture = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
-
 HARD_SHARE = 0.04
 """Share of photographs with twice the blur, noise and darkness."""
-
 _NARROWEST, _WIDEST = 24.0, 300.0
 
 
@@ -49,28 +53,22 @@ def photograph(plate: FlatPlate, rng: Rng) -> PlatePhoto:
     hard = 2.0 if rng.random() < HARD_SHARE else 1.0
     infrared = rng.random() < 0.13
     width = _width(rng, plate.pixels.shape[1] / plate.pixels.shape[0])
-    face = _near_infrared(plate.pixels, rng) if infrared else plate.pixels
+    face = near_infrared(plate.pixels, rng) if infrared else plate.pixels
     texels = min(1.0, 1.5 * width / face.shape[1])
     size = max(8, round(face.shape[1] * texels)), max(6, round(face.shape[0] * texels))
-    face = _bytes(cv2.resize(face, size, interpolation=cv2.INTER_AREA))
-    _wear(face, rng, hard)
-    light = _posed(*_mounted(face, rng), width=width, infrared=infrared, rng=rng)
+    face = as_bytes(cv2.resize(face, size, interpolation=cv2.INTER_AREA))
+    add_wear(face, rng, hard)
+    light = _posed(*in_frame(face, rng), width=width, infrared=infrared, rng=rng)
     _expose(light, rng, hard, infrared=infrared)
     light = _through_lens(light, width, rng, hard)
     _sense(light, width, rng, hard)
-    pixels = _bytes(np.clip(light, 0, 255))
+    pixels = as_bytes(np.clip(light, 0, 255))
     if infrared or rng.random() < 0.04:
-        pixels = _bytes(cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR))
+        pixels = as_bytes(
+            cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+        )
     pixels = _encoded(_sharpened(pixels, rng), rng, hard)
     return PlatePhoto(np.ascontiguousarray(pixels), plate.text, plate.region)
-
-
-def _bytes(picture: npt.NDArray[np.generic] | cv2.typing.MatLike) -> Pixels:
-    return np.asarray(picture).astype(np.uint8, copy=False)
-
-
-def _floats(picture: npt.NDArray[np.generic] | cv2.typing.MatLike) -> Picture:
-    return np.asarray(picture).astype(np.float32, copy=False)
 
 
 def _width(rng: Rng, aspect: float) -> float:
@@ -79,132 +77,6 @@ def _width(rng: Rng, aspect: float) -> float:
     if aspect < 3:  # at the same distance it is narrower
         width *= 0.68
     return float(np.clip(width, _NARROWEST, _WIDEST))
-
-
-def _near_infrared(face: Pixels, rng: Rng) -> Pixels:
-    """The plate in near infrared: its reflective film returns the light of the camera's lamp."""
-    grey = cv2.cvtColor(face, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    low, high = float(grey.min()), float(grey.max())
-    grey = (grey - low) / max(1.0, high - low)
-    gamma = 0.6 + 0.7 * rng.random()
-    grey = (20 + 50 * rng.random()) + (150 + 60 * rng.random()) * grey**gamma
-    return _bytes(cv2.cvtColor(_bytes(np.clip(grey, 0, 255)), cv2.COLOR_GRAY2BGR))
-
-
-# --- on the plate ---------------------------------------------------------------------------
-
-
-def _wear(face: Pixels, rng: Rng, hard: float) -> None:
-    """Draw screws, dirt, a shadow and drops of water on the plate, in place."""
-    height, width = face.shape[:2]
-    if rng.random() < 0.45:
-        radius = max(1, round((0.025 + 0.02 * rng.random()) * height))
-        shade = int(40 + 190 * rng.random())
-        y = int(height * (0.5 if rng.random() < 0.5 else 0.12 + 0.1 * rng.random()))
-        apart = 0.03 + 0.3 * rng.random()
-        for x in (int(apart * width), int((1 - apart) * width)):
-            cv2.circle(face, (x, y), radius, (shade, shade, shade), -1, cv2.LINE_AA)
-    if rng.random() < 0.35:
-        _soil(face, rng, hard)
-    if rng.random() < 0.22:
-        _cross_shadow(face, rng)
-    if rng.random() < 0.06:
-        for _ in range(int(rng.integers(3, 14))):
-            _drop(face, rng)
-
-
-def _soil(face: Pixels, rng: Rng, hard: float) -> None:
-    height, width = face.shape[:2]
-    cells = int(rng.integers(3, 9)), int(rng.integers(5, 24))
-    cells_of = rng.random(cells, dtype=np.float32)
-    cloud = _floats(cv2.resize(cells_of, (width, height), interpolation=cv2.INTER_CUBIC))
-    threshold = 0.2 + 0.5 * rng.random()
-    share = np.clip((cloud - threshold) * 2.0, 0, 1) * min(0.75, (0.15 + 0.4 * rng.random()) * hard)
-    if rng.random() < 0.5:  # splashed from below
-        share *= np.linspace(0.2, 1.0, height, dtype=np.float32)[:, None]
-    mud = np.array((70, 90, 105), np.float32) * (0.5 + 0.9 * rng.random())
-    face[:] = _bytes(face + (mud - face) * share[..., None])
-
-
-def _cross_shadow(face: Pixels, rng: Rng) -> None:
-    height, width = face.shape[:2]
-    depth = 0.35 + 0.4 * rng.random()
-    mask = np.ones((height, width), np.float32)
-    if rng.random() < 0.6:  # of the bumper, along the upper edge
-        mask[: int(height * (0.15 + 0.6 * rng.random()))] = depth
-    else:
-        x1, x2 = int(rng.random() * width), int(rng.random() * width)
-        shape = np.array([(x1, 0), (width, 0), (width, height), (x2, height)])
-        cv2.fillPoly(mask, [shape], (float(depth),))
-    soft = cv2.GaussianBlur(mask, (0, 0), 0.5 + 0.05 * height * rng.random())
-    face[:] = _bytes(face * soft[..., None])
-
-
-def _drop(face: Pixels, rng: Rng) -> None:
-    """Draw a drop of water: the mean of its surroundings with a bright spot."""
-    height, width = face.shape[:2]
-    radius = max(1, int((0.02 + 0.06 * rng.random()) * height))
-    x, y = int(rng.random() * width), int(rng.random() * height)
-    around = face[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
-    mean = around.reshape(-1, 3).mean(axis=0)
-    cv2.circle(face, (x, y), radius, tuple(float(one) for one in mean), -1, cv2.LINE_AA)
-    cv2.circle(face, (x - radius // 3, y - radius // 3), max(1, radius // 4), (235, 235, 235), -1)
-
-
-_ADVERTS = (
-    "AUTO",
-    "GARAGE",
-    "MOTORS",
-    "CARS",
-    "CENTER",
-    "SERVICE",
-    "AUTOHAUS",
-    "DEALER",
-    "WWW.CARS",
-)
-
-
-@lru_cache(maxsize=512)
-def _advert(text: str, height: int, room: int) -> Pixels:
-    return line_of(text, Face("LiberationSans-Bold.ttf", spacing=0.2), height, room).mask
-
-
-def _mounted(face: Pixels, rng: Rng) -> tuple[Pixels, tuple[int, int, int, int]]:
-    """The plate as BGRA, with or without a dealer's frame, with round corners; and its box.
-
-    The box is left, top, right and lower edge in pixels of the picture returned.
-    """
-    height, width = face.shape[:2]
-    kind = rng.random()
-    side = below = 0
-    if kind < 0.45:
-        side = max(1, round((0.03 + 0.05 * rng.random()) * height))
-        below = side if kind < 0.2 else round((0.10 + 0.08 * rng.random()) * height)
-        shade = 10 + 45 * rng.random() if rng.random() < 0.85 else 120 + 110 * rng.random()
-        framed = np.empty((height + side + below, width + 2 * side, 3), np.uint8)
-        framed[:] = int(shade)
-        framed[side : side + height, side : side + width] = face
-        if below > 7 and rng.random() < 0.7:
-            words = f"{pick(rng, _ADVERTS)} {pick(rng, _ADVERTS)}"
-            mask = _advert(words, max(4, int(0.55 * below)), int(0.8 * width))
-            tall, wide = mask.shape
-            y, x = side + height + (below - tall) // 2, (framed.shape[1] - wide) // 2
-            patch = framed[y : y + tall, x : x + wide]
-            ink = 225.0 if shade < 100 else 30.0
-            patch[:] = _bytes(patch + (ink - patch) * (mask[..., None] / 255.0))
-        face = framed
-    tall, wide = face.shape[:2]
-    alpha = np.full((tall, wide), 255, np.uint8)
-    radius = round(0.09 * rng.random() * height)
-    if radius > 1:
-        alpha[:] = 0
-        cv2.rectangle(alpha, (radius, 0), (wide - 1 - radius, tall - 1), (255,), -1)
-        cv2.rectangle(alpha, (0, radius), (wide - 1, tall - 1 - radius), (255,), -1)
-        for x in (radius, wide - 1 - radius):
-            for y in (radius, tall - 1 - radius):
-                cv2.circle(alpha, (x, y), radius, (255,), -1, cv2.LINE_AA)
-    merged = _bytes(cv2.merge((*cv2.split(face), alpha)))
-    return merged, (side, side, side + width, side + height)
 
 
 # --- turned, before a car --------------------------------------------------------------------
@@ -243,9 +115,9 @@ def _posed(
     warped = cv2.warpPerspective(face, place @ turn, large, flags=cv2.INTER_LINEAR)
     if twice > 1:
         warped = cv2.resize(warped, size, interpolation=cv2.INTER_AREA)
-    layers = _floats(warped)
-    body = _floats(_bodywork(size, rng, infrared=infrared))
-    return _floats(body + (layers[..., :3] - body) * (layers[..., 3:] / 255))
+    layers = as_floats(warped)
+    body = as_floats(_bodywork(size, rng, infrared=infrared))
+    return as_floats(body + (layers[..., :3] - body) * (layers[..., 3:] / 255))
 
 
 def _box_errors(rng: Rng) -> tuple[float, float, float, float]:
@@ -318,11 +190,11 @@ def _bodywork(size: tuple[int, int], rng: Rng, *, infrared: bool) -> Pixels:
     if infrared:
         paint = np.full(3, 12 + 60 * rng.random(), np.float32)
     corners = paint + rng.normal(0.0, 18.0, (2, 2, 1)).astype(np.float32)
-    seeds = _bytes(np.clip(corners, 0, 255))
-    body = _bytes(cv2.resize(seeds, size, interpolation=cv2.INTER_LINEAR))
+    seeds = as_bytes(np.clip(corners, 0, 255))
+    body = as_bytes(cv2.resize(seeds, size, interpolation=cv2.INTER_LINEAR))
     kind = rng.random()
     if kind < 0.2:  # a grille: bars before a dark opening
-        body = _bytes(body * 0.5)
+        body = as_bytes(body * 0.5)
         shade = float(25 * rng.random())
         step = max(2, int((0.06 + 0.1 * rng.random()) * height))
         for y in range(int(step * rng.random()), height, step):
@@ -392,11 +264,11 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
     height = light.shape[0]
     fine = width / 100  # a pixel of blur costs more where a character has few of them
     sigma = 0.25 + abs(rng.normal(0.0, 0.6)) * min(max(fine, 0.35), fine**0.6) * hard
-    light = _floats(cv2.GaussianBlur(light, (0, 0), min(sigma, 0.018 * width * hard)))
+    light = as_floats(cv2.GaussianBlur(light, (0, 0), min(sigma, 0.018 * width * hard)))
     if rng.random() < 0.3:
         length = 1 + abs(rng.normal(0.0, 2.2)) * fine * hard
         kernel = _motion(round(min(length, 0.04 * width * hard) * 4), round(rng.normal(0, 5)) * 5)
-        light = _floats(cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REPLICATE))
+        light = as_floats(cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REPLICATE))
     if rng.random() < 0.06:
         _rain(light, rng, fine)
     scale = 1 - 0.4 * rng.random()
@@ -404,7 +276,7 @@ def _through_lens(light: Picture, width: float, rng: Rng, hard: float) -> Pictur
         size = max(8, round(light.shape[1] * scale)), max(6, round(height * scale))
         small = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
         how = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
-        light = _floats(cv2.resize(small, (light.shape[1], height), interpolation=how))
+        light = as_floats(cv2.resize(small, (light.shape[1], height), interpolation=how))
     return light
 
 
@@ -418,7 +290,7 @@ def _rain(light: Picture, rng: Rng, fine: float) -> None:
         long = (0.15 + 0.4 * rng.random()) * height
         shade = int(255 * min(1.0, fine) * (0.3 + 0.7 * rng.random()))
         cv2.line(veil, (x, y), (round(x + lean * long), round(y + long)), (shade,), 1, cv2.LINE_AA)
-    soft = _floats(cv2.GaussianBlur(veil, (0, 0), 0.4 + 0.4 * rng.random()))
+    soft = as_floats(cv2.GaussianBlur(veil, (0, 0), 0.4 + 0.4 * rng.random()))
     light += soft[..., None] * (0.25 + 0.2 * rng.random())
 
 
@@ -433,7 +305,7 @@ def _motion(quarters: int, degrees: int) -> Picture:
     start, end = (round(middle - x), round(middle - y)), (round(middle + x), round(middle + y))
     cv2.line(large, start, end, (1.0,), 8)
     kernel = cv2.resize(large, (size, size), interpolation=cv2.INTER_AREA)
-    return _floats(kernel / kernel.sum())
+    return as_floats(kernel / kernel.sum())
 
 
 def _sense(light: Picture, width: float, rng: Rng, hard: float) -> None:
@@ -458,7 +330,7 @@ def _sharpened(pixels: Pixels, rng: Rng) -> Pixels:
         return pixels
     amount = 0.3 + 1.2 * rng.random()
     soft = cv2.GaussianBlur(pixels, (0, 0), 0.8 + 0.8 * rng.random())
-    return _bytes(cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0))
+    return as_bytes(cv2.addWeighted(pixels, 1 + amount, soft, -amount, 0))
 
 
 _SAMPLINGS = tuple(
@@ -489,4 +361,4 @@ def _encoded(pixels: Pixels, rng: Rng, hard: float) -> Pixels:
     padded = cv2.copyMakeBorder(pixels, y, 0, x, 0, cv2.BORDER_REPLICATE)
     _, data = cv2.imencode(".jpg", padded, options)
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    return _bytes(np.asarray(decoded))[y:, x:]
+    return as_bytes(np.asarray(decoded))[y:, x:]
