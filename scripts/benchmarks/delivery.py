@@ -259,7 +259,7 @@ def report(given: argparse.Namespace) -> int:
     """Measure, and print one table or one JSON document; 1 if a figure is not within its target."""
     program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        print("error: no mosquitto here; install the package of this name", file=sys.stderr)
+        print("error: mosquitto: not installed; run: apt-get install mosquitto", file=sys.stderr)
         return 3
     try:
         result = {"week": week(given.waiting, program), "latency": latency(given.hits, program)}

@@ -179,7 +179,7 @@ def report(given: argparse.Namespace) -> int:
     """Run, write CSV and plot, print the result of each figure; 0 when nothing grows."""
     program = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        print("error: no mosquitto here; install the package of this name", file=sys.stderr)
+        print("error: mosquitto: not installed; run: apt-get install mosquitto", file=sys.stderr)
         return 3
     if given.live and not has_rtsp_server():
         print(f"error: --live {NEEDS_RTSP}", file=sys.stderr)

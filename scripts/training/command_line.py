@@ -66,7 +66,7 @@ def training_parser(
         "--arithmetic",
         choices=ARITHMETIC_CHOICES,
         default=ARITHMETIC_CHOICES[0],
-        help="of the network's layers; auto times one batch in each and takes the faster one "
+        help="of the network's layers; auto times batches in each and takes the faster one "
         "(default: %(default)s)",
     )
     add("--threads", type=int, help="threads of the CPU (default: PyTorch's choice)")
