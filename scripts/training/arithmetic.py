@@ -68,7 +68,7 @@ def choose(
     seconds: dict[Arithmetic, float] = {}
     began = time.monotonic()
     # The first step is slow, for libraries prepare their kernels then. Other programs may disturb
-    # any step: so the shortest counts, and the two take turns.
+    # any step. So the shortest counts, the two take turns, and on a CPU processor time counts.
     for _ in range(1 + ROUNDS):
         for arithmetic in ARITHMETICS:
             known = seconds.get(arithmetic, 0.0)
@@ -80,8 +80,9 @@ def choose(
             break
     taken = faster(seconds)
     other: Arithmetic = "float32" if taken == "bfloat16" else "bfloat16"
+    kind = "of processor time" if device.type == "cpu" else "of time"
     why = (
-        f"arithmetic: {taken}, {seconds[taken]:.2f} s for each batch on this {device.type}; "
+        f"arithmetic: {taken}, {seconds[taken]:.2f} s {kind} for each batch on this {device.type}; "
         f"{other} took {seconds[other]:.2f} s"
     )
     return taken, why
@@ -95,12 +96,13 @@ def faster(seconds: Mapping[Arithmetic, float]) -> Arithmetic:
 def _step_seconds(net: nn.Module, batch: Batch, loss_of: LossOf[Batch], compute: Compute) -> float:
     """Seconds of one step without the optimiser's part, which is the same in both."""
     _finish(compute.device)
-    began = time.monotonic()
+    clock = time.process_time if compute.device.type == "cpu" else time.monotonic
+    began = clock()
     loss, _ = loss_of(net, batch, compute)
     loss.backward()
     _finish(compute.device)
     net.zero_grad(set_to_none=True)
-    return time.monotonic() - began
+    return clock() - began
 
 
 def _finish(device: torch.device) -> None:

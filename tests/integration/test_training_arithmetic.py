@@ -53,7 +53,9 @@ class Loss:
             answers = net(pictures)
         self.seen.append((compute.arithmetic, answers.dtype))
         if compute.arithmetic == self.slow:
-            time.sleep(0.3)
+            began = time.process_time()
+            while time.process_time() < began + 0.3:
+                pass
         loss = answers.float().pow(2).mean()
         return loss, {"loss": loss.detach()}
 
