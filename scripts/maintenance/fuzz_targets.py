@@ -13,8 +13,9 @@ with atheris.instrument_imports(include=["edge", "yaml"]):
     from edge.errors import EdgeError
     from edge.formats.yaml_document import parse_document, parse_draft
     from edge.policy.activation import read_in_force
+    from edge.policy.checklist import checklist
     from edge.policy.diff import changes
-    from edge.policy.homework import flaws, homework
+    from edge.policy.flaws import flaws
     from edge.policy.model import Policy, contradictions
     from edge.policy.signatures import SIGNATURES_FILE, parse_signatures, signers_of
 
@@ -37,7 +38,7 @@ def policy(text: str) -> None:
 
 def draft(text: str) -> None:
     """Read a draft of a policy and make its compliance checklist."""
-    homework(parse_draft(text, POLICY, Policy))
+    checklist(parse_draft(text, POLICY, Policy))
 
 
 def signatures(text: str) -> None:
