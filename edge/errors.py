@@ -474,5 +474,5 @@ CODES: Mapping[str, Meaning] = {
         "other users can read the folder of the authority's store; correct its mode",
     ),
 }
-"""Every stable code: its exit status, its cause and its cure. `scripts/errors_document.py` writes
+"""Every stable code: its exit status, its cause and its cure. `scripts/errors-document` writes
 docs/errors.md from it, and tests compare both with the code."""

@@ -89,7 +89,7 @@ def _where(site: Path | None, listen: str | None) -> tuple[Listen, int | None]:
     if site is None:
         return Listen.parse(listen or DEFAULT), None
     folder = load_site_folder(site)
-    telemetry = folder.site.telemetry
+    telemetry = folder.settings.telemetry
     if listen is not None:
         return Listen.parse(listen), folder.policy.epoch_minutes
     if telemetry is None:

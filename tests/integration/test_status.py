@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_a_zero_before_the_first_epoch_closes_is_explained(
 ) -> None:
     with watched_street([vehicle(n, OTHER) for n in range(14)]) as (port, _):
         told = ask(Listen("127.0.0.1", port))
-    samples = {
+    samples: dict[str, Mapping[tuple[str, ...], float]] = {
         **told.samples,
         "edge_anpr_epochs_closed_total": {(): 0.0},
         "edge_anpr_epoch_key_age_seconds": {} if key_age_s is None else {(): key_age_s},
