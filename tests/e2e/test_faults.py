@@ -29,7 +29,15 @@ from edge.errors import ExitCode
 from tests.support.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
 from tests.support.canary import Leak, needles, sweep_tree
 from tests.support.network import Line
-from tests.support.product import CLIPS, command, environment, figures_of, product, start
+from tests.support.product import (
+    CLIPS,
+    command,
+    environment,
+    error_lines,
+    figures_of,
+    product,
+    start,
+)
 from tests.support.sites import (
     BOX,
     CAMERA,
@@ -233,7 +241,7 @@ def test_a_box_whose_outbox_is_full_says_so_where_operators_ask(tmp_path: Path) 
     assert figures['edge_anpr_state{state="safe"}'] == 1
     assert figures['edge_anpr_state{state="stopping"}'] == 0
     assert process.returncode == ExitCode.STORAGE
-    assert "error: E_OUTBOX_FULL: " in err
+    assert error_lines(err)[-1].startswith("error: E_OUTBOX_FULL: ")
     recorded = (made.state / "audit.log").read_text()
     assert recorded.count('"outbox-full"') == 1
 

@@ -131,6 +131,7 @@ CHECKS: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
         "suspend", "new", "school-street", "--reason", "test", "--out", tmp / "order.json",
     ],
     "schema": lambda made, _: ["schema", "hit"],
+    "schema summary": lambda made, _: ["schema", "summary"],
     "models list": lambda made, _: ["models", "list"],
 }  # fmt: skip
 

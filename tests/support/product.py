@@ -37,7 +37,12 @@ class Finished:
     @property
     def error_lines(self) -> list[str]:
         """Each error as `error: E_CODE: message`, also where `--json` made it JSON."""
-        return [told for line in self.err.splitlines() if (told := _as_error_line(line))]
+        return error_lines(self.err)
+
+
+def error_lines(err: str) -> list[str]:
+    """Each error on standard error as `error: E_CODE: message`, also where it is JSON."""
+    return [told for line in err.splitlines() if (told := _as_error_line(line))]
 
 
 def _as_error_line(line: str) -> str | None:
