@@ -1,4 +1,4 @@
-"""A mistake of the program itself is reported without the text that it choked on."""
+"""A bug is reported without the data that caused it, and memory that ran out as such."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ edge.cli.main(["boom"])
 """
 
 
-def test_want_of_memory_is_no_mistake_of_the_program() -> None:
+def test_out_of_memory_is_not_reported_as_a_bug() -> None:
     done = subprocess.run(
         [sys.executable, "-c", OUT_OF_MEMORY],
         env=environment(),
