@@ -191,7 +191,9 @@ CODES: Mapping[str, Meaning] = {
         "a vendor is paid per fine, or the evidence for safety is missing; change the "
         "contract, or add the evidence",
     ),
-    "E_HOMEWORK": Meaning(3, "several duties are still open; `edge-anpr check` lists them all"),
+    "E_HOMEWORK": Meaning(
+        3, "several items of the compliance checklist are open; `edge-anpr check` lists them all"
+    ),
     "E_LIST": Meaning(
         3,
         "an entry of a list is wrong, so the list is refused whole; correct the named lines",
@@ -387,4 +389,4 @@ CODES: Mapping[str, Meaning] = {
     "E_STORE_MODE": Meaning(8, "others may read the folder of the authority's store"),
 }
 """Every stable code: its exit status, when it comes, and what helps. docs/errors.md is made from
-this by `scripts/errors_document.py`, and tests hold both against the code."""
+this by `scripts/errors-document`, and tests hold both against the code."""

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from edge.errors import KeyFileError, PolicyError
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
 from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
-from edge.policy.homework import flaws_on
+from edge.policy.flaws import flaws_on
 from edge.policy.model import Id, Policy, Strict
 from edge.policy.signatures import Digest, PolicySignatures
 
@@ -128,7 +128,7 @@ def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activa
     """A record that begins now.
 
     Args:
-        policy: its homework must be done, and its dates must allow it.
+        policy: nothing on its checklist may be open, and its dates must allow it.
         box: the box that may work.
         key: of a signer whom the policy names as controller.
         now: the wall clock, aware.

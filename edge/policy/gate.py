@@ -16,8 +16,8 @@ from datetime import datetime
 
 from edge.errors import EdgeError, PolicyError
 from edge.policy.activation import InForce, require_lease
+from edge.policy.checklist import unready
 from edge.policy.diff import require_authorised
-from edge.policy.homework import unready
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
 

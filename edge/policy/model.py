@@ -18,6 +18,7 @@ from edge.domain.rules import Rule, RuleKind
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
 from edge.formats.signing import PublicKey, PublicKeyText, is_demo_key
 from edge.formats.yaml_document import ID_PATTERN, Location, nearest
+from edge.texts import Language
 
 MIN_POSTERIOR_FLOOR = 0.5
 """No policy can let a rule fire on a read that is more likely wrong than right."""
@@ -83,7 +84,6 @@ KeyText = Annotated[PublicKeyText, AfterValidator(_real_key)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3, max_length=32)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Language = Literal["nl", "fr", "de", "en"]
 
 
 class Strict(BaseModel):

@@ -24,8 +24,8 @@ from edge.formats.yaml_document import (
     read_text,
     refuse,
 )
-from edge.policy.homework import coded
-from edge.policy.homework import problems as policy_problems
+from edge.policy.checklist import coded
+from edge.policy.checklist import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import PlateList, Policy, unknown_name

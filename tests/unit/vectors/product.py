@@ -40,7 +40,7 @@ from edge.policy.bundles import SCHEMA as BUNDLE_SCHEMA
 from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
 from edge.policy.model import Policy
 from edge.policy.notice.counts import read_counts
-from edge.policy.notice.publication import facts_of, publication
+from edge.policy.notice.publication import notice_content, publication
 from edge.policy.signatures import CONTEXT as POLICY_CONTEXT
 from edge.policy.signatures import PolicySignatures, add_signature, parse_signatures, require_quorum
 from edge.policy.suspension import (
@@ -184,7 +184,6 @@ __all__ = [
     "build_bundle",
     "build_hit",
     "exposition",
-    "facts_of",
     "install_public_keys",
     "largest_body",
     "list_terms",
@@ -194,6 +193,7 @@ __all__ = [
     "new_box_keys",
     "new_order",
     "new_signer_key",
+    "notice_content",
     "obeyed",
     "open_bundle",
     "open_hit",

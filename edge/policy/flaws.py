@@ -1,0 +1,246 @@
+"""What can be wrong with a policy that is filled in: each check, and where it finds a flaw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import islice
+
+from edge.domain.intervals import wilson
+from edge.formats.yaml_document import Location
+from edge.policy.duties import FAULTS, Severity
+from edge.policy.model import (
+    EVALUATION_DAYS,
+    MAX_SUNSET_YEARS,
+    RETENTION_CEILING_HOURS,
+    ROLES,
+    Policy,
+    WeeklySchedule,
+)
+from edge.texts import Language, text
+
+NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
+"""What the supervisory authority names in its warning: each needs a measure in the DPIA."""
+
+INTERVAL_TOLERANCE = 0.002
+"""Bounds are written with three decimals."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A fault of `FAULTS` at a place of the policy."""
+
+    location: Location
+    fault: str
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> str:
+        return FAULTS[self.fault].code
+
+    @property
+    def requirement(self) -> str:
+        return FAULTS[self.fault].requirement
+
+    @property
+    def severity(self) -> Severity:
+        return FAULTS[self.fault].severity
+
+    @property
+    def key(self) -> str:
+        """The text that says what is wrong."""
+        return f"checklist.fault.{self.fault}"
+
+    def text(self, language: Language) -> str:
+        """What is wrong, in one sentence."""
+        return text(language, self.key, **self.values)
+
+
+def flaws(policy: Policy, fields: frozenset[str] | None = None) -> Iterator[Flaw]:
+    """What is wrong or deserves a warning, whatever the day.
+
+    Args:
+        policy: all of it, or as much as is written.
+        fields: the sections that are written; None for a whole policy.
+    """
+    written = frozenset(Policy.model_fields) if fields is None else fields
+    for needed, check in _CHECKS:
+        if written >= needed:
+            yield from check(policy)
+
+
+def flaws_on(policy: Policy, moment: datetime) -> Iterator[Flaw]:
+    """What keeps the policy from being in force at a moment: its dates."""
+    day = moment.astimezone(policy.zone).date().isoformat()
+    limits = (
+        ("activation", "not_before", policy.activation.not_before, "not_yet"),
+        ("activation", "sunset", policy.activation.sunset, "sunset_passed"),
+        ("dpia", "review_date", policy.dpia.review_date, "dpia_review_passed"),
+        ("evaluation", "next_due", policy.evaluation.next_due, "evaluation_overdue"),
+    )
+    for section, name, limit, fault in limits:
+        if (day < limit) if fault == "not_yet" else (day > limit):
+            yield Flaw((section, name), fault, {"date": limit})
+
+
+def dpia_flaw(policy: Policy, sha256: str | None) -> Flaw | None:
+    """Whether the DPIA's document is the one that the policy pins.
+
+    Args:
+        policy: what pins it.
+        sha256: hex digest of the file, None if it is not there or cannot be read.
+    """
+    if sha256 is None:
+        return Flaw(("dpia", "file"), "dpia_file")
+    if sha256 != policy.dpia.sha256:
+        return Flaw(("dpia", "sha256"), "dpia_hash", {"sha256": sha256})
+    return None
+
+
+# --- the checks, each with the sections that it needs -----------------------------------------
+
+
+def _sequence(policy: Policy) -> Iterator[Flaw]:
+    """Law first: every document is dated before the camera may work under this version."""
+    start = policy.activation.not_before
+    dated: dict[Location, str] = {
+        ("legal", "council_decision", "date"): policy.legal.council_decision.date,
+        ("legal", "police_advice", "date"): policy.legal.police_advice.date,
+        ("legal", "camera_declaration", "date"): policy.legal.camera_declaration.date,
+        ("dpia", "date"): policy.dpia.date,
+        ("dpia", "dpo_opinion", "date"): policy.dpia.dpo_opinion.date,
+        **{
+            ("purposes", name, "safety_evidence", "date"): purpose.safety_evidence.date
+            for name, purpose in policy.purposes.items()
+        },
+    }
+    for location, day in dated.items():
+        if not day < start:
+            yield Flaw(location, "sequence", {"date": day, "limit": start})
+
+
+def _alternatives(policy: Policy) -> Iterator[Flaw]:
+    decided = policy.legal.council_decision.date
+    for name in ("physical", "awareness", "targeted"):
+        day: str = getattr(policy.alternatives, name).date
+        if not day <= decided:
+            values = {"date": day, "limit": decided}
+            yield Flaw(("alternatives", name, "date"), "alternatives_after_decision", values)
+
+
+def _dpia(policy: Policy) -> Iterator[Flaw]:
+    if not policy.dpia.date < policy.dpia.review_date:
+        yield Flaw(("dpia", "review_date"), "dpia_review_order")
+    named = {risk.risk for risk in policy.dpia.risks}
+    for risk in NAMED_RISKS:
+        if risk not in named:
+            yield Flaw(("dpia", "risks"), "dpia_risk", {"risk": risk})
+
+
+def _purposes(policy: Policy) -> Iterator[Flaw]:
+    for name in policy.purposes:
+        if name not in policy.dpia.purposes:
+            yield Flaw(("purposes", name), "purpose_not_in_dpia")
+
+
+def _retention(policy: Policy) -> Iterator[Flaw]:
+    ceiling = RETENTION_CEILING_HOURS[policy.legal.regime]
+    for name, purpose in policy.purposes.items():
+        if purpose.retention_hours > ceiling:
+            values = {"hours": str(purpose.retention_hours), "ceiling": str(ceiling)}
+            yield Flaw(("purposes", name, "retention_hours"), "retention", values)
+
+
+def _finance(policy: Policy) -> Iterator[Flaw]:
+    if policy.finance.vendor_paid_per_fine:
+        yield Flaw(("finance", "vendor_paid_per_fine"), "paid_per_fine")
+
+
+def _activation(policy: Policy) -> Iterator[Flaw]:
+    start = date.fromisoformat(policy.activation.not_before)
+    sunset = date.fromisoformat(policy.activation.sunset)
+    if not sunset > start:
+        yield Flaw(("activation", "sunset"), "sunset_order")
+    if sunset > start + timedelta(days=MAX_SUNSET_YEARS * 365.25):
+        yield Flaw(("activation", "sunset"), "sunset_far", {"years": str(MAX_SUNSET_YEARS)})
+
+
+def _evaluation(policy: Policy) -> Iterator[Flaw]:
+    last = policy.evaluation.last
+    since = date.fromisoformat(policy.activation.not_before if last is None else last.date)
+    due = date.fromisoformat(policy.evaluation.next_due)
+    limit = since + timedelta(days=EVALUATION_DAYS)
+    if due > limit:
+        at = ("evaluation", "next_due")
+        yield Flaw(at, "evaluation_far", {"limit": limit.isoformat()})
+    if due <= since:
+        yield Flaw(("evaluation", "next_due"), "evaluation_order")
+
+
+def _approvals(policy: Policy) -> Iterator[Flaw]:
+    held = {signer.role for signer in policy.approvals.signers.values()}
+    for role in ROLES:
+        if role not in policy.approvals.quorum:
+            yield Flaw(("approvals", "quorum"), "quorum", {"role": role})
+        if role not in held:
+            yield Flaw(("approvals", "signers"), "quorum", {"role": role})
+
+
+def _accuracy(policy: Policy) -> Iterator[Flaw]:
+    accuracy = policy.accuracy
+    if accuracy.exact > accuracy.vehicles:
+        yield Flaw(("accuracy", "exact"), "accuracy_counts")
+        return
+    measured = wilson(accuracy.exact, accuracy.vehicles)
+    low, high = accuracy.interval
+    if max(abs(low - measured.low), abs(high - measured.high)) > INTERVAL_TOLERANCE:
+        values = {"low": f"{measured.low:.3f}", "high": f"{measured.high:.3f}"}
+        yield Flaw(("accuracy", "interval"), "accuracy", values)
+
+
+def _rule_warnings(policy: Policy) -> Iterator[Flaw]:
+    for index, rule in enumerate(policy.rules):
+        if not rule.human_check:
+            yield Flaw(("rules", index, "human_check"), "no_human_check")
+        if rule.reveal == "occupants":
+            yield Flaw(("rules", index, "reveal"), "occupants")
+
+
+def _camera_warnings(policy: Policy) -> Iterator[Flaw]:
+    for name, camera in policy.cameras.items():
+        if _never_shut(camera.hours):
+            yield Flaw(("cameras", name, "hours"), "always_open")
+
+
+def _never_shut(hours: WeeklySchedule) -> bool:
+    whole = ("00:00-24:00",)
+    return (
+        len(hours.weekly) == 7
+        and all(day == whole for day in hours.weekly.values())
+        and not hours.holidays
+        and all(one.hours == whole for one in hours.exceptions)
+    )
+
+
+def _demo_warnings(policy: Policy) -> Iterator[Flaw]:
+    demo = (location for location, _, holder in policy.key_holders() if holder.demo)
+    for location in islice(demo, 1):
+        yield Flaw(location, "demo_key")
+
+
+_CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] = (
+    (frozenset({"legal", "dpia", "purposes", "activation"}), _sequence),
+    (frozenset({"legal", "alternatives"}), _alternatives),
+    (frozenset({"dpia"}), _dpia),
+    (frozenset({"purposes", "dpia"}), _purposes),
+    (frozenset({"purposes", "legal"}), _retention),
+    (frozenset({"finance"}), _finance),
+    (frozenset({"activation"}), _activation),
+    (frozenset({"activation", "evaluation"}), _evaluation),
+    (frozenset({"approvals"}), _approvals),
+    (frozenset({"accuracy"}), _accuracy),
+    (frozenset({"rules"}), _rule_warnings),
+    (frozenset({"cameras"}), _camera_warnings),
+    (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
+)

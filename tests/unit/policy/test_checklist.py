@@ -1,0 +1,373 @@
+"""The compliance checklist: each duty that is open, and each answer that does not hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.errors import CODES, ConfigError
+from edge.formats.yaml_document import parse_draft
+from edge.policy.checklist import Finding, checklist, unready
+from edge.policy.duties import DUTIES, FAULTS, Severity
+from edge.policy.flaws import flaws
+from edge.policy.model import Policy
+from edge.policy.template import QUESTIONS, template
+from edge.site.folder import read_draft, read_policy
+from edge.texts import LANGUAGES, catalogue, in_every_language, text
+from tests.support.example import POLICY
+from tests.support.policies import DIGEST, NOON, Change, document, policy, write
+
+
+def edit(path: str, value: object) -> Change:
+    *way, last = path.split("/")
+
+    def change(content: Any) -> None:
+        for step in way:
+            content = content[step]
+        content[last] = value
+
+    return change
+
+
+def without(path: str) -> Change:
+    *way, last = path.split("/")
+
+    def change(content: Any) -> None:
+        for step in way:
+            content = content[step]
+        del content[last]
+
+    return change
+
+
+def loading(folder: Path, *changes: Change) -> ConfigError:
+    """What stops such a policy from being loaded."""
+    file = write(folder, document(*changes))
+    with pytest.raises(ConfigError) as caught:
+        read_policy_of(file)
+    assert str(file) in caught.value.message
+    return caught.value
+
+
+def read_policy_of(file: Path) -> Policy:
+    from edge.formats.yaml_document import refuse
+    from edge.policy.checklist import problems
+
+    found = read_policy(file)
+    refuse(problems(found))
+    return found.model
+
+
+def listed(folder: Path, *changes: Change) -> list[Finding]:
+    """What `check` says of such a policy, warnings left out."""
+    draft = read_draft(write(folder, document(*changes)))
+    found = checklist(draft, moment=NOON, dpia_sha256=DIGEST)
+    return [one for one in found if one.severity is not Severity.WARNING]
+
+
+# --- what is missing --------------------------------------------------------------------------
+
+MISSING = {
+    "P1 the council's decision": ("legal/council_decision", "E_SEQUENCE", "P1"),
+    "P1 the police's advice": ("legal/police_advice", "E_SEQUENCE", "P1"),
+    "P1 the declaration": ("legal/camera_declaration/date", "E_SEQUENCE", "P1"),
+    "P1 the first day": ("activation/not_before", "E_SEQUENCE", "P1"),
+    "P1 the quorum": ("approvals/quorum", "E_QUORUM", "P1"),
+    "P2 the DPIA's hash": ("dpia/sha256", "E_DPIA_HASH", "P2"),
+    "P2 the DPIA's review": ("dpia/review_date", "E_DPIA_REVIEW", "P2"),
+    "P2 the officer's opinion": ("dpia/dpo_opinion", "E_DPIA", "P2"),
+    "P3 what the DPIA covers": ("dpia/purposes", "E_PURPOSE_NOT_IN_DPIA", "P3"),
+    "P10 retention": ("purposes/quiet/retention_hours", "E_RETENTION_CEILING", "P10"),
+    "P11 the sunset": ("activation/sunset", "E_SUNSET", "P11"),
+    "P11 the hours": ("cameras/north/hours", "E_HOMEWORK", "P11"),
+    "P11 the field of view": ("cameras/north/field_of_view/reach_m", "E_HOMEWORK", "P11"),
+    "P12 the accuracy": ("accuracy", "E_ACCURACY", "P12"),
+    "P12 its interval": ("accuracy/interval", "E_ACCURACY", "P12"),
+    "P13 how long an entry lasts": ("lists/permits/max_entry_days", "E_HOMEWORK", "P13"),
+    "P14 a language": ("purposes/quiet/text/de", "E_HOMEWORK", "P14"),
+    "P14 the board": ("information_board", "E_HOMEWORK", "P14"),
+    "P15 the evidence": ("purposes/quiet/safety_evidence", "E_FINANCIAL_MOTIVE", "P15"),
+    "P15 the declaration": ("finance/vendor_paid_per_fine", "E_FINANCIAL_MOTIVE", "P15"),
+    "P16 physical measures": ("alternatives/physical", "E_ALTERNATIVES", "P16"),
+    "P16 awareness": ("alternatives/awareness", "E_ALTERNATIVES", "P16"),
+    "P16 targeted checks": ("alternatives/targeted/outcome", "E_ALTERNATIVES", "P16"),
+    "P16 all of them": ("alternatives", "E_ALTERNATIVES", "P16"),
+    "P17 who suspends": ("suspension", "E_HOMEWORK", "P17"),
+    "P19 the supervisor": ("supervisory_authorities", "E_HOMEWORK", "P19"),
+    "P19 the complaint": ("rights/complaint", "E_HOMEWORK", "P19"),
+    "P19 its contact": ("rights/complaint/contact", "E_HOMEWORK", "P19"),
+    "P20 the evaluation": ("evaluation/next_due", "E_EVALUATION", "P20"),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_p1_to_p20_what_is_missing_stops_the_policy_and_stands_on_the_list(
+    name: str, tmp_path: Path
+) -> None:
+    path, code, requirement = MISSING[name]
+
+    error = loading(tmp_path / "a", without(path))
+    findings = listed(tmp_path / "b", without(path))
+
+    assert error.code == code
+    assert f"({requirement}: " in error.message
+    assert {(one.code, one.requirement) for one in findings} == {(code, requirement)}
+    assert all(one.severity is Severity.MISSING for one in findings)
+
+
+def test_p18_an_empty_policy_gives_the_full_list(tmp_path: Path) -> None:
+    for written in ("", "# nothing yet\n", "{}", "schema: edge-anpr/policy/2\n"):
+        draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
+        found = checklist(draft)
+        lists = {duty for duty in DUTIES if duty.field[0] == "lists"}  # a policy may have none
+        expected = [duty for duty in DUTIES if duty not in lists]
+        if "schema" in written:
+            expected = [duty for duty in expected if duty.field != ("schema",)]
+        sentences = [in_every_language(duty.key) for duty in expected]
+        assert [one.sentences for one in found] == sentences
+        assert all(one.severity is Severity.MISSING for one in found)
+
+
+def test_p18_every_answer_that_is_taken_away_is_asked_for(tmp_path: Path) -> None:
+    """Each leaf of the example is taken out; `check` then names it and nothing else."""
+
+    def leaves(node: Any, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        if isinstance(node, dict):
+            return [leaf for key, value in node.items() for leaf in leaves(value, (*at, key))]
+        return [at]
+
+    optional = 0
+    for number, leaf in enumerate(leaves(document())):
+        if leaf[0] in {"schema", "rules"}:
+            continue
+        findings = listed(tmp_path / str(number), without("/".join(leaf)))
+        if not findings:
+            optional += 1  # it has a default
+            continue
+        assert all(one.field.startswith(leaf[0]) for one in findings), leaf
+    assert 0 < optional < 40
+
+
+def test_p18_a_field_says_where_it_stands_and_what_of_it_is_blank(tmp_path: Path) -> None:
+    written = POLICY.replace("{reference: Council 1, date: 2025-11-24}", "{reference: , date: }")
+    draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
+    (finding,) = checklist(draft, dpia_sha256=DIGEST)[:1]
+
+    assert finding.field == "legal.council_decision"
+    assert finding.lacking == ("reference", "date")
+    assert written.splitlines()[finding.line - 1][finding.column - 1 :].startswith("reference")
+    for language in LANGUAGES:
+        assert finding.sentences[language]
+        assert finding.why(language) == text(language, "checklist.why.P1")
+
+
+def test_p18_what_contradicts_itself_is_found_though_other_parts_are_missing(
+    tmp_path: Path,
+) -> None:
+    findings = listed(
+        tmp_path,
+        without("rights"),
+        edit("dpia/date", "2026-01-06"),
+        edit("finance/vendor_paid_per_fine", value=True),
+    )
+
+    assert {one.code for one in findings} == {"E_HOMEWORK", "E_SEQUENCE", "E_FINANCIAL_MOTIVE"}
+
+
+def test_a_mistake_of_writing_stands_on_the_list_with_its_cure(tmp_path: Path) -> None:
+    findings = listed(tmp_path, edit("purpose", {}), edit("epoch_minutes", "often"))
+
+    assert {one.code for one in findings} == {"E_CONFIG"}
+    assert any("did you mean 'purposes'?" in one.sentences["nl"] for one in findings)
+
+
+@pytest.mark.parametrize("written", ["- a\n", "just words", "a: [", "a: &b c"])
+def test_what_is_no_mapping_at_all_is_refused_as_ever(written: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"policy\.yaml:1:"):
+        parse_draft(written, tmp_path / "policy.yaml", Policy)
+
+
+# --- what is wrong ----------------------------------------------------------------------------
+
+WRONG = {
+    "P1 a DPIA a day after": (edit("dpia/date", "2026-01-06"), "E_SEQUENCE"),
+    "P1 a DPIA on the day": (edit("dpia/date", "2026-01-05"), "E_SEQUENCE"),
+    "P1 a late decision": (edit("legal/council_decision/date", "2026-01-06"), "E_SEQUENCE"),
+    "P1 late advice": (edit("legal/police_advice/date", "2026-01-06"), "E_SEQUENCE"),
+    "P1 a late declaration": (edit("legal/camera_declaration/date", "2026-01-06"), "E_SEQUENCE"),
+    "P1 a late opinion": (edit("dpia/dpo_opinion/date", "2026-02-01"), "E_SEQUENCE"),
+    "P1 late evidence": (edit("purposes/quiet/safety_evidence/date", "2026-02-01"), "E_SEQUENCE"),
+    "P1 two roles sign": (edit("approvals/quorum", ["controller", "dpo"]), "E_QUORUM"),
+    "P1 nobody of a role": (edit("approvals/signers/chief/role", "dpo"), "E_QUORUM"),
+    "P2 a risk without measure": (
+        edit("dpia/risks", [{"risk": "error-margins", "measure": "Checks"}]),
+        "E_DPIA",
+    ),
+    "P2 a review before": (edit("dpia/review_date", "2025-10-20"), "E_DPIA_REVIEW"),
+    "P10 31 days": (edit("purposes/quiet/retention_hours", 31 * 24), "E_RETENTION_CEILING"),
+    "P10 an hour more": (edit("purposes/quiet/retention_hours", 721), "E_RETENTION_CEILING"),
+    "P11 a sunset before": (edit("activation/sunset", "2026-01-05"), "E_SUNSET"),
+    "P11 a sunset in ten years": (edit("activation/sunset", "2036-01-05"), "E_SUNSET"),
+    "P12 an interval of one's own": (edit("accuracy/interval", [0.95, 1]), "E_ACCURACY"),
+    "P12 counts that changed": (edit("accuracy/exact", 24), "E_ACCURACY"),
+    "P12 more right than there were": (edit("accuracy/exact", 26), "E_ACCURACY"),
+    "P15 paid per fine": (edit("finance/vendor_paid_per_fine", value=True), "E_FINANCIAL_MOTIVE"),
+    "P16 alternatives afterwards": (edit("alternatives/physical/date", "2025-11-25"), "E_SEQUENCE"),
+    "P20 an evaluation in two years": (edit("evaluation/next_due", "2028-01-04"), "E_EVALUATION"),
+    "P20 an evaluation before": (edit("evaluation/next_due", "2026-01-05"), "E_EVALUATION"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_p1_to_p20_an_answer_that_does_not_hold_stops_the_policy_and_stands_on_the_list(
+    name: str, tmp_path: Path
+) -> None:
+    change, code = WRONG[name]
+
+    error = loading(tmp_path / "a", change)
+    findings = listed(tmp_path / "b", change)
+    refused = unready(policy(change), DIGEST)
+
+    assert error.code == code
+    assert {one.code for one in findings} == {code}
+    assert refused is not None
+    assert refused.code == code
+
+
+@pytest.mark.parametrize(
+    ("regime", "hours", "fits"),
+    [
+        ("camera_act", 720, True),
+        ("camera_act", 721, False),
+        ("gas_speed", 720, True),
+        ("police_function_act", 721, False),
+        ("other", 72, True),
+        ("other", 73, False),
+    ],
+)
+def test_p10_each_regime_has_its_ceiling(regime: str, hours: int, fits: bool) -> None:
+    what = policy(edit("legal/regime", regime), edit("purposes/quiet/retention_hours", hours))
+
+    refused = unready(what, DIGEST)
+
+    assert (refused is None) is fits
+
+
+def test_p15_revenue_has_no_field(tmp_path: Path) -> None:
+    for place in ("revenue", "finance/revenue", "purposes/quiet/revenue"):
+        error = loading(tmp_path / place, edit(place, 100_000))
+        assert error.code == "E_CONFIG"
+        assert "unknown key 'revenue'" in error.message
+
+
+def test_p20_an_evaluation_that_was_made_gives_another_year() -> None:
+    outcome = dict.fromkeys(LANGUAGES, "Still needed")
+    last = {"reference": "Report", "date": "2026-12-15", "outcome": outcome}
+
+    assert unready(policy(edit("evaluation/next_due", "2027-12-15")), DIGEST) is not None
+    made = policy(edit("evaluation/last", last), edit("evaluation/next_due", "2027-12-15"))
+    assert unready(made, DIGEST) is None
+
+
+def test_p6_p11_p12_what_is_allowed_but_far_reaching_is_a_warning() -> None:
+    open_always = {
+        "weekly": {
+            day: ["00:00-24:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+        }
+    }
+
+    found = {one.code for one in flaws(policy(edit("cameras/north/hours", open_always)))}
+
+    assert found == {"W_HUMAN_CHECK", "W_OCCUPANTS", "W_ALWAYS_OPEN", "W_DEMO_KEYS"}
+
+
+def test_p12_a_person_checks_each_hit_unless_the_policy_says_otherwise(tmp_path: Path) -> None:
+    file = write(tmp_path, document())
+    assert json.loads(file.read_text())["rules"][0]["human_check"] is True
+    assert policy().rules[0].human_check
+
+
+def test_several_duties_at_once_have_one_code_for_all_and_each_line_its_own(
+    tmp_path: Path,
+) -> None:
+    error = loading(tmp_path, without("alternatives/physical"), without("activation/sunset"))
+
+    assert error.code == "E_HOMEWORK"
+    assert "(E_ALTERNATIVES)" in error.message
+    assert "(E_SUNSET)" in error.message
+
+
+# --- duties and faults ------------------------------------------------------------------------
+
+
+def test_p18_every_duty_and_fault_has_a_reason_and_a_known_code() -> None:
+    said = [(duty.requirement, duty.code) for duty in DUTIES]
+    said += [(fault.requirement, fault.code) for fault in FAULTS.values()]
+    for requirement, code in said:
+        assert f"checklist.why.{requirement}" in catalogue("en")
+        assert code in CODES or code.startswith("W_")
+
+
+def test_p18_every_duty_is_a_field_of_the_policy() -> None:
+    schema = Policy.model_json_schema()
+    for duty in DUTIES:
+        part = schema
+        for step in duty.field:
+            while "$ref" in part:
+                part = schema["$defs"][part["$ref"].rsplit("/", 1)[-1]]
+            if step == "*":
+                options = [
+                    *part.get("patternProperties", {}).values(),
+                    part.get("additionalProperties"),
+                ]
+                part = next(one for one in options if isinstance(one, dict))
+            else:
+                part = part["properties"][step]
+
+
+# --- the template -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p18_a_new_template_lists_what_is_missing_and_holds_no_mistake(
+    language: Any, tmp_path: Path
+) -> None:
+    draft = parse_draft(template(language, {}), tmp_path / "policy.yaml", Policy)
+
+    found = checklist(draft)
+
+    assert {one.severity for one in found} == {Severity.MISSING}
+    asked = {one.sentences["en"] for one in found}
+    given = {("version",), ("schema",), ("approvals", "quorum"), ("purposes",), ("cameras",)}
+    below = {duty.field for duty in DUTIES if duty.field[0] == "lists"}
+    assert {duty.field for duty in DUTIES if text("en", duty.key) not in asked} == given | below
+    for duty in DUTIES:
+        if text("en", duty.key) in asked and duty.field[:2] != ("authorities", "*"):
+            first = " ".join(text(language, duty.key).split()[:3])
+            assert first in template(language, {})
+
+
+def test_p18_answers_stand_in_the_template_as_they_were_given(tmp_path: Path) -> None:
+    answers = {question.name: f'an "answer": {{{question.name}}}' for question in QUESTIONS}
+    answers.update(site="square", regime="camera_act")
+    for question in QUESTIONS:
+        if question.hint[:2] == "20":
+            answers[question.name] = question.hint
+
+    draft = parse_draft(template("en", answers), tmp_path / "policy.yaml", Policy)
+
+    assert draft.part.site == "square"
+    assert draft.part.controller.name == 'an "answer": {controller_name}'
+    assert "E_CONFIG" not in {one.code for one in checklist(draft)}
+
+
+def test_p18_the_questions_come_in_the_order_of_the_law() -> None:
+    sections = list(dict.fromkeys(question.duty.split(".")[0] for question in QUESTIONS))
+
+    assert sections == [
+        *("site", "legal", "dpia", "activation", "evaluation"),
+        *("controller", "dpo", "supervisory_authorities"),
+    ]
