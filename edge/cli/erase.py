@@ -33,13 +33,14 @@ def erase(
     from edge.adapters.state.keyring import Keyring
     from edge.adapters.state.outbox import Outbox
     from edge.domain.counting import coarse
+    from edge.formats.identifiers import is_id
     from edge.privacy.audit import Deleted
-    from edge.privacy.keys import BoxKeys, is_name
+    from edge.privacy.keys import BoxKeys
     from edge.site.folder import read_box_folders
 
     if (purpose is None) != every:
         raise typer.BadParameter("give --purpose ID or --all, one of them", param_hint="--purpose")
-    if purpose is not None and not is_name(purpose):
+    if purpose is not None and not is_id(purpose):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="--purpose")
     if not yes:
         raise typer.BadParameter("this cannot be undone; say --yes", param_hint="--yes")

@@ -59,9 +59,10 @@ def new_authority(
     file to every site whose policy names the authority. Never put the folder on a box.
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import is_name, new_authority_keys
+    from edge.formats.identifiers import is_id
+    from edge.privacy.keys import new_authority_keys
 
-    if not is_name(authority):
+    if not is_id(authority):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
     public = new_authority_keys(out, authority, SystemClock().utc())
     _say([public], as_json, "give it to the sites, for the policy's authorities")
@@ -85,9 +86,10 @@ def new_signer(
     file stays with the signer. With demo keys in a policy, recorded files are all it is good for.
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import is_name, load_signer_key, new_signer_key
+    from edge.formats.identifiers import is_id
+    from edge.privacy.keys import load_signer_key, new_signer_key
 
-    if not is_name(signer):
+    if not is_id(signer):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
     file = new_signer_key(out, signer, SystemClock().utc(), demo=demo)
     public = load_signer_key(file).public

@@ -14,18 +14,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from typing_extensions import Self
 
 from edge.errors import KeyFileError
+from edge.formats.canonical import Json, NotCanonicalError, canonical_json
 from edge.formats.framing import framed
+from edge.formats.identifiers import KeyId
+from edge.formats.strict import StrictMessage
 
 PUBLIC_KEY_PATTERN = r"^ed25519:[A-Za-z0-9+/]{43}=$"
 
@@ -36,20 +37,14 @@ PublicKeyText = Annotated[
         description="A public key, as `edge-anpr keys new signer` prints it.",
     ),
 ]
-KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 SignatureText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==$", description="Ed25519.")]
 
 _PREFIX: Final = "ed25519:"
 _DEMO: Final = b"edge-anpr/demo-signer/1"
 
-Json = Mapping[str, Any]
-"""A document as JSON has it: keys and values, no binary data."""
 
-
-class Signature(BaseModel):
-    """One signature, as it lies beside or in the document."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+class Signature(StrictMessage):
+    """One signature, as it is stored beside or in the document."""
 
     key_id: KeyId
     signature: SignatureText
@@ -57,7 +52,7 @@ class Signature(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """Whom to believe."""
+    """An Ed25519 public key, which verifies signatures."""
 
     key_id: str
     text: str
@@ -189,10 +184,9 @@ def signed_bytes(context: str, document: Json) -> bytes:
         KeyFileError: the document has no canonical form.
     """
     try:
-        return context.encode() + b"\0" + rfc8785.dumps(dict(document))
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
-        # Their text quotes the value.
-        raise _refused("it holds a value that canonical JSON cannot write") from None
+        return context.encode() + b"\0" + canonical_json(document)
+    except NotCanonicalError as error:
+        raise _refused(str(error)) from None
 
 
 def _refused(why: str) -> KeyFileError:

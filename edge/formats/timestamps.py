@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 UTC_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 
@@ -43,3 +46,12 @@ def parse_utc(text: str) -> datetime:
         raise ValueError(message)
     # Python 3.10 reads no "Z".
     return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc)
+
+
+def _valid(text: str) -> str:
+    parse_utc(text)
+    return text
+
+
+UtcText = Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_valid)]
+"""A field of a document that holds a moment as `utc_text` writes it."""

@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from edge.errors import ConfigError
+from edge.formats.identifiers import ID_PATTERN
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
@@ -439,8 +440,6 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         message = message.replace(before, after)
     return message
 
-
-ID_PATTERN = r"^[a-z0-9-]{1,40}$"
 
 # Where the library's words are for programmers.
 _MESSAGES = {

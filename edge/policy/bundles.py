@@ -22,19 +22,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
-import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from edge.domain.lists import ListEntry
 from edge.domain.plates import MAX_LENGTH, PlateText
 from edge.errors import ConfigError, KeyFileError
+from edge.formats.canonical import NotCanonicalError, canonical_json, parse_canonical
+from edge.formats.identifiers import Base64, Id, KeyId
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
-from edge.formats.timestamps import UTC_PATTERN, milliseconds, parse_utc, utc_text
+from edge.formats.strict import StrictMessage
+from edge.formats.timestamps import UtcText, milliseconds, parse_utc, utc_text
 from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT, entry_fault
 from edge.policy.model import Policy
-from edge.privacy.keys import BoxKeys, BoxPublicKeys, KeyId, Name
+from edge.privacy.keys import BoxKeys, BoxPublicKeys
 
 SCHEMA: Literal["edge-anpr/list-bundle/1"] = "edge-anpr/list-bundle/1"
 """The bundle's schema, and the context that the issuer's signature is made under."""
@@ -168,7 +170,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
     except ValidationError as error:
         raise _misfit(error, _Document) from None
     signature = sign(SCHEMA, unsigned, key).model_dump()
-    document = rfc8785.dumps({**unsigned, "signature": signature})
+    document = canonical_json({**unsigned, "signature": signature})
     sizes = [size for size in SIZE_CLASSES if len(document) + _LENGTH_BYTES <= size]
     if not sizes:
         raise ListBundleError(
@@ -177,8 +179,8 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
         )
     padded = (len(document).to_bytes(_LENGTH_BYTES, "big") + document).ljust(sizes[0], b"\0")
     cover = _cover(content.site, content.box, content.list_id, content.counter, box.current)
-    sealed = _SUITE.encrypt(padded, box.lists, info=rfc8785.dumps(cover))
-    return rfc8785.dumps({**cover, "sealed": base64.b64encode(sealed).decode("ascii")})
+    sealed = _SUITE.encrypt(padded, box.lists, info=canonical_json(cover))
+    return canonical_json({**cover, "sealed": base64.b64encode(sealed).decode("ascii")})
 
 
 def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict[str, str | int]:
@@ -263,7 +265,7 @@ def open_bundle(
         )
     cover = _cover(bundle.site, bundle.box, bundle.list_id, bundle.counter, bundle.box_key_id)
     try:
-        padded = _SUITE.decrypt(bundle.sealed, keys.lists, info=rfc8785.dumps(cover))
+        padded = _SUITE.decrypt(bundle.sealed, keys.lists, info=canonical_json(cover))
     except (InvalidTag, ValueError):
         raise _broken(terms) from None
     length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
@@ -431,11 +433,6 @@ def is_news(bundle: SealedList, floor: Floor | None) -> bool:
 # --- the JSON -------------------------------------------------------------------------------
 
 
-def _real(text: str) -> str:
-    parse_utc(text)
-    return text
-
-
 def _printable(text: str) -> str:
     if not text.isprintable() or text != text.strip():
         message = "printable text without spaces around it"
@@ -443,50 +440,41 @@ def _printable(text: str) -> str:
     return text
 
 
-_Moment = Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
 _Counter = Annotated[int, Field(ge=1, le=MAX_COUNTER)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
-
-class _Entry(_Part):
+class _Entry(StrictMessage):
     id: Annotated[str, Field(pattern=ENTRY_ID_PATTERN)]
     plate: Annotated[str, Field(pattern=rf"^[0-9A-Z]{{1,{MAX_LENGTH}}}$")]
-    start: _Moment
-    end: _Moment
+    start: UtcText
+    end: UtcText
     basis: _Text
     reason: _Text
     issuer: _Text
 
 
-class _Document(_Part):
+class _Document(StrictMessage):
     schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
-    list_: Name = Field(alias="list")
-    site: Name
-    box: Name
-    issuer: Name
-    purpose: Name
+    list_: Id = Field(alias="list")
+    site: Id
+    box: Id
+    issuer: Id
+    purpose: Id
     counter: _Counter
-    issued_at: _Moment
+    issued_at: UtcText
     entries: tuple[_Entry, ...] = Field(max_length=100_000)
     signature: Signature | None = None
 
 
-class _Cover(_Part):
+class _Cover(StrictMessage):
     schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
-    site: Name
-    box: Name
-    list_: Name = Field(alias="list")
+    site: Id
+    box: Id
+    list_: Id = Field(alias="list")
     counter: _Counter
     box_key_id: KeyId
-    sealed: Annotated[
-        str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
-    ]
+    sealed: Base64
 
 
 _Model = TypeVar("_Model", _Cover, _Document)
@@ -494,19 +482,14 @@ _Model = TypeVar("_Model", _Cover, _Document)
 
 def _parsed(model: type[_Model], data: bytes) -> _Model:
     try:
-        found = model.model_validate_json(data)
+        return parse_canonical(model, data)
     except ValidationError as error:
         raise _misfit(error, model) from None
-    try:
-        canonical = rfc8785.dumps(found.model_dump(by_alias=True))
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
-        canonical = b""
-    if canonical != data:
-        raise ListBundleError(f"not in the canonical form of {SCHEMA}; refused whole")
-    return found
+    except NotCanonicalError:
+        raise ListBundleError(f"not in the canonical form of {SCHEMA}; refused whole") from None
 
 
-def _misfit(error: ValidationError, model: type[_Part]) -> ListBundleError:
+def _misfit(error: ValidationError, model: type[StrictMessage]) -> ListBundleError:
     """Which field is not as it should be; neither its value nor an unknown key is repeated."""
     names = {"schema", "list", *model.model_fields, *_Entry.model_fields, *Signature.model_fields}
     location = error.errors(include_input=False, include_url=False)[0]["loc"]

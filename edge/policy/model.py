@@ -8,16 +8,18 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from edge.domain.competence import Competence
 from edge.domain.geometry import Direction, Line, crosses_itself
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
+from edge.formats.canonical import canonical_json
+from edge.formats.identifiers import Id, Sha256
 from edge.formats.signing import PublicKey, PublicKeyText, is_demo_key
-from edge.formats.yaml_document import ID_PATTERN, Location, nearest
+from edge.formats.strict import Strict
+from edge.formats.yaml_document import Location, nearest
 
 MIN_POSTERIOR_FLOOR = 0.5
 """No policy can let a rule fire on a read that is more likely wrong than right."""
@@ -70,7 +72,6 @@ def _real_key(text: str) -> str:
     return text
 
 
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Sentence = Annotated[str, Field(min_length=1, max_length=2000)]
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
 HoursText = Annotated[str, AfterValidator(_hours), Field(examples=["08:15-08:45"])]
@@ -84,12 +85,6 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3, max_length=32)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Language = Literal["nl", "fr", "de", "en"]
-
-
-class Strict(BaseModel):
-    """A part of a file: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DatedException(Strict):
@@ -241,9 +236,7 @@ class Dpia(Strict):
     version: Sentence
     date: DayText
     file: FilePath = Field(description="The document, relative to the site folder.")
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
-        description="Of the file; `edge-anpr check` prints it."
-    )
+    sha256: Sha256 = Field(description="Of the file; `edge-anpr check` prints it.")
     review_date: DayText = Field(description="After this day the box is in its safe state.")
     dpo_opinion: DpoOpinion
     risks: tuple[Risk, ...] = Field(
@@ -614,7 +607,7 @@ class Policy(Strict):
 
     def sha256(self) -> str:
         """Hex digest of the policy's canonical JSON (RFC 8785)."""
-        return hashlib.sha256(rfc8785.dumps(self.document())).hexdigest()
+        return hashlib.sha256(canonical_json(self.document())).hexdigest()
 
 
 def _domain_rule(rule: HotlistRule | PermitZoneRule | WrongWayRule, zone: ZoneInfo) -> Rule:

@@ -14,16 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.canonical import NotCanonicalError, canonical_model, parse_canonical
+from edge.formats.identifiers import Id
 from edge.formats.signing import PublicKey, PublicKeyText, Signature, SigningKey, sign, verify
-from edge.formats.timestamps import UTC_PATTERN, milliseconds, parse_utc, utc_text
+from edge.formats.strict import StrictMessage
+from edge.formats.timestamps import UtcText, milliseconds, utc_text
 from edge.policy.model import Policy
-from edge.privacy.keys import Name
 
 SCHEMA: Literal["edge-anpr/suspension/1"] = "edge-anpr/suspension/1"
 """The order's schema, and the context that its signatures are made under."""
@@ -46,34 +47,23 @@ class SuspensionError(PolicyError):
     default_code = "E_SUSPENSION"
 
 
-def _real(text: str) -> str:
-    parse_utc(text)
-    return text
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
-
-class SuspensionOrder(_Strict):
+class SuspensionOrder(StrictMessage):
     """One order, as it is sent. Nothing of it is proven until `obeyed` has taken it."""
 
     schema_: Literal["edge-anpr/suspension/1"] = Field(default=SCHEMA, alias="schema")
-    site: Name
-    box: Name | Literal["*"] = Field(description="One box, or * for all of the site.")
+    site: Id
+    box: Id | Literal["*"] = Field(description="One box, or * for all of the site.")
     action: Action
-    reason: Name = Field(description="Why, in one word of a-z, 0-9 and -; never about a person.")
+    reason: Id = Field(description="Why, in one word of a-z, 0-9 and -; never about a person.")
     counter: int = Field(
         ge=1, le=2**53 - 1, description="Milliseconds since 1970; rises with each order of a key."
     )
-    issued_at: Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
+    issued_at: UtcText
     signatures: tuple[Signature, ...] = Field(default=(), max_length=_MAX_SIGNATURES)
 
     def to_bytes(self) -> bytes:
         """The one sequence of bytes that stands for this order."""
-        return rfc8785.dumps(self.model_dump(by_alias=True))
+        return canonical_model(self)
 
     def signed_by(self, key: SigningKey) -> SuspensionOrder:
         """The order with one signature more.
@@ -134,18 +124,17 @@ def parse_order(data: bytes) -> SuspensionOrder:
     if len(data) > MAX_ORDER_BYTES:
         raise SuspensionError(f"{len(data)} bytes are more than any order has; refused")
     try:
-        order = SuspensionOrder.model_validate_json(data)
+        return parse_canonical(SuspensionOrder, data)
     except ValidationError as error:
         raise _misfit(error) from None
-    if order.to_bytes() != data:
-        raise SuspensionError(f"not in the canonical form of {SCHEMA}; refused")
-    return order
+    except NotCanonicalError:
+        raise SuspensionError(f"not in the canonical form of {SCHEMA}; refused") from None
 
 
 # --- what is in force -------------------------------------------------------------------------
 
 
-class Obeyed(_Strict):
+class Obeyed(StrictMessage):
     """The last order of one key that this box has obeyed."""
 
     key: PublicKeyText
@@ -156,7 +145,7 @@ class Obeyed(_Strict):
         return self.order.action == "suspend"
 
 
-class SuspensionState(_Strict):
+class SuspensionState(StrictMessage):
     """All orders that count: the last one of each key. Empty at first."""
 
     schema_: Literal["edge-anpr/suspension-state/1"] = Field(default=STATE_SCHEMA, alias="schema")
@@ -173,7 +162,7 @@ class SuspensionState(_Strict):
 
     def to_bytes(self) -> bytes:
         """As it is kept."""
-        return rfc8785.dumps(self.model_dump(by_alias=True))
+        return canonical_model(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +244,11 @@ def parse_state(data: bytes) -> SuspensionState:
             what is in force, so the box stays shut.
     """
     try:
-        state = SuspensionState.model_validate_json(data)
+        state = parse_canonical(SuspensionState, data)
         sound = all(one.order.is_signed_by(PublicKey.parse(one.key)) for one in state.obeyed)
-    except (ValidationError, KeyFileError):
+    except (ValidationError, NotCanonicalError, KeyFileError):
         raise _damaged() from None
-    if not sound or state.to_bytes() != data:
+    if not sound:
         raise _damaged()
     return state
 

@@ -38,12 +38,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, Protocol, get_args
 
-import rfc8785
 from pydantic import ConfigDict, Field, StrictBool, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 from typing_extensions import Self
 
 from edge.errors import AuditError, KeyFileError
+from edge.formats.canonical import canonical_json
+from edge.formats.identifiers import HitId, Id, KeyId, Sha256
 from edge.formats.signing import PublicKey, PublicKeyText
 from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
 
@@ -52,12 +53,8 @@ _SIGNATURE_TEXT = 92  # base64 of 4 + 64 bytes
 _DASH: Final = "— ".encode()
 _ORIGIN_PATTERN = r"^[a-z0-9][a-z0-9/-]{0,149}$"
 
-Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
 Origin = Annotated[str, Field(pattern=_ORIGIN_PATTERN)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,60}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-HitId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Number = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 Coarse = Literal["<10"] | Annotated[int, Field(strict=True, ge=10, multiple_of=10, le=2**53 - 1)]
 """A count as `edge.domain.counting.coarse` gives it."""
@@ -195,7 +192,7 @@ class Entry:
 
     def canonical(self) -> bytes:
         """The one spelling that is hashed and stored."""
-        return rfc8785.dumps(
+        return canonical_json(
             {
                 "n": self.number,
                 "at": utc_text(self.at),

@@ -26,7 +26,6 @@ import base64
 import contextlib
 import hashlib
 import os
-import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -37,12 +36,14 @@ from typing import Annotated, Literal, TypeVar
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from typing_extensions import Self
 
 from edge.errors import KeyFileError
 from edge.formats.framing import framed
+from edge.formats.identifiers import Id, KeyId
 from edge.formats.signing import PublicKey, PublicKeyText, SigningKey
+from edge.formats.strict import Strict
 
 RETIRED_KEY_GRACE = timedelta(days=31)
 """A hit may wait on the box for its whole retention, at most 30 days. What comes later than
@@ -55,9 +56,6 @@ _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
 
 KeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
-KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-NAME_PATTERN = r"^[a-z0-9-]{1,40}$"
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
 
 # --- the box ----------------------------------------------------------------------------------
@@ -643,18 +641,11 @@ def _facts(file: Path) -> KeyFacts:
     return KeyFacts(file, _spoken(_schema_of(model)), owner, content.trial, generations)
 
 
-def is_name(text: str) -> bool:
-    """Whether a text can be the id of a site, box or authority."""
-    return re.fullmatch(NAME_PATTERN, text) is not None
-
-
 # --- what the files hold --------------------------------------------------------------------
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
-    )
+class _File(Strict, populate_by_name=True):
+    pass
 
 
 class _Generation(_File):
@@ -681,8 +672,8 @@ class _BoxPublicFile(_PublicFile):
     schema_: Literal["edge-anpr/box-public-keys/1"] = Field(
         default="edge-anpr/box-public-keys/1", alias="schema"
     )
-    site: Name
-    box: Name
+    site: Id
+    box: Id
     generations: tuple[_BoxGeneration, ...] = Field(min_length=1)
 
 
@@ -690,7 +681,7 @@ class _AuthorityPublicFile(_PublicFile):
     schema_: Literal["edge-anpr/authority-public-keys/1"] = Field(
         default="edge-anpr/authority-public-keys/1", alias="schema"
     )
-    authority: Name
+    authority: Id
     generations: tuple[_AuthorityGeneration, ...] = Field(min_length=1)
 
 
@@ -704,8 +695,8 @@ class _BoxPrivateFile(_PrivateFile):
     schema_: Literal["edge-anpr/box-private-key/1"] = Field(
         default="edge-anpr/box-private-key/1", alias="schema"
     )
-    site: Name
-    box: Name
+    site: Id
+    box: Id
     signing: KeyText
     lists: KeyText | None = None
 
@@ -714,7 +705,7 @@ class _AuthorityPrivateFile(_PrivateFile):
     schema_: Literal["edge-anpr/authority-private-keys/1"] = Field(
         default="edge-anpr/authority-private-keys/1", alias="schema"
     )
-    authority: Name
+    authority: Id
     sealing: KeyText
     receipts: KeyText
 
@@ -723,7 +714,7 @@ class _SignerPrivateFile(_PrivateFile):
     schema_: Literal["edge-anpr/signer-private-key/1"] = Field(
         default="edge-anpr/signer-private-key/1", alias="schema"
     )
-    signer: Name
+    signer: Id
     public: PublicKeyText
     signing: KeyText
 

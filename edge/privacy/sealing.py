@@ -23,15 +23,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
-import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.reading import Hypothesis
 from edge.errors import EdgeError, ExitCode
+from edge.formats.canonical import canonical_json, canonical_model
 from edge.formats.framing import framed
+from edge.formats.identifiers import Id
+from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.keys import (
     AuthorityPrivateKeys,
@@ -60,7 +62,6 @@ _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _HPKE_BYTES = 32 + 16
 _SIGNATURE_BYTES = 64
 _LENGTH_BYTES = 4
-_NAME = r"^[a-z0-9-]{1,40}$"
 
 
 class SealError(EdgeError):
@@ -134,7 +135,7 @@ class SealContext:
 
     def info(self) -> bytes:
         """The HPKE `info`: canonical JSON."""
-        return rfc8785.dumps(self.as_json())
+        return canonical_json(self.as_json())
 
 
 def largest_body(payload_cap_bytes: int) -> int:
@@ -225,19 +226,13 @@ def open_sealed(
 # --- the body -------------------------------------------------------------------------------
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
-
-class _Alternative(_Part):
+class _Alternative(StrictMessage):
     plate: str = Field(max_length=20)
     probability: float = Field(ge=0, le=1, allow_inf_nan=False)
 
 
-class _PictureEntry(_Part):
-    name: Annotated[str, Field(pattern=_NAME)]
+class _PictureEntry(StrictMessage):
+    name: Id
     bytes: int = Field(ge=1)
 
 
@@ -248,7 +243,7 @@ def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEn
     return pictures
 
 
-class _Header(_Part):
+class _Header(StrictMessage):
     schema_: Literal["edge-anpr/evidence/1"] = Field(default=SCHEMA, alias="schema")
     context: dict[str, str | int]
     plate: str = Field(max_length=20)
@@ -286,7 +281,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
         # Names of fields only: the error itself could quote the plate.
         fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise SealError(f"evidence: {fields} out of bounds; it was not sealed") from None
-    header = rfc8785.dumps(entry.model_dump(by_alias=True))
+    header = canonical_model(entry)
     pictures = b"".join(picture.jpeg for picture in content.pictures)
     signature = box.sign(_signed(header, pictures))
     return signature + len(header).to_bytes(_LENGTH_BYTES, "big") + header + pictures

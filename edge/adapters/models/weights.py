@@ -12,10 +12,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import rfc8785
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
@@ -23,6 +21,9 @@ from pydantic import (
 )
 
 from edge.errors import ModelError
+from edge.formats.canonical import canonical_model
+from edge.formats.identifiers import Sha256
+from edge.formats.strict import Strict
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -36,8 +37,6 @@ MANIFEST_FILE = "manifest.toml"
 SCHEMA: Literal["edge-anpr/models/2"] = "edge-anpr/models/2"
 
 _PACKAGE = Path(__file__).resolve().parents[2]
-_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True)
-_Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 _Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -56,15 +55,13 @@ class Contract(Enum):
     READER = "plate-reader"
 
 
-class Calibration(BaseModel):
+class Calibration(Strict, strict=True):
     """What turns a network's numbers into probabilities that mean what they say.
 
     Temperature scaling (Guo et al., On calibration of modern neural networks, 2017): a
     reader's slot posteriors p become p^(1/temperature), renormalised; a detector's score s
     becomes sigmoid(logit(s) / temperature).
     """
-
-    model_config = _STRICT
 
     temperature: Temperature = Field(
         default=1.0, description="Above 1 makes the network less sure; 1 changes nothing."
@@ -86,13 +83,11 @@ class Calibration(BaseModel):
     )
 
 
-class DigestedFile(BaseModel):
+class DigestedFile(Strict, strict=True):
     """A file beside the weights and the digest it must have."""
 
-    model_config = _STRICT
-
     file: _FileName
-    sha256: _Digest | None = None
+    sha256: Sha256 | None = None
     url: _Address | None = None
 
     @model_validator(mode="after")
@@ -102,19 +97,17 @@ class DigestedFile(BaseModel):
         return self
 
 
-class WeightsEntry(BaseModel):
+class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
     """One entry of the manifest.
 
     An entry with a `url` may lack `sha256` and `bytes`: nothing loads it until a person has
     pinned the digest of what was fetched.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)  # lax: TOML has no enums or tuples
-
     name: _Name
     contract: Contract
     file: _FileName
-    sha256: _Digest | None = None
+    sha256: Sha256 | None = None
     bytes: int | None = Field(default=None, gt=0, strict=True)
     input: tuple[int, int] = Field(description="Height and width of the network's picture.")
     plate_config: DigestedFile | None = None
@@ -150,38 +143,32 @@ class WeightsEntry(BaseModel):
         return self.sha256 is not None and (config is None or config.sha256 is not None)
 
 
-class WeightsInUse(BaseModel):
+class WeightsInUse(Strict, strict=True):
     """The weights of a run by their digests, as the audit log and the evidence pack name them."""
 
-    model_config = _STRICT
-
     detector: str
-    detector_sha256: _Digest
+    detector_sha256: Sha256
     reader: str
-    reader_sha256: _Digest
-    plate_config_sha256: _Digest
+    reader_sha256: Sha256
+    plate_config_sha256: Sha256
 
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785)."""
-        return rfc8785.dumps(self.model_dump())
+        return canonical_model(self)
 
     def sha256(self) -> str:
         return hashlib.sha256(self.canonical()).hexdigest()
 
 
-class Pair(BaseModel):
+class Pair(Strict, strict=True):
     """A detector and a reader that go together, by their names."""
-
-    model_config = _STRICT
 
     detector: _Name
     reader: _Name
 
 
-class ManifestFile(BaseModel):
+class ManifestFile(Strict):
     """What a manifest file holds."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_: Literal["edge-anpr/models/2"] = Field(default=SCHEMA, alias="schema")
     default: _Name | None = None

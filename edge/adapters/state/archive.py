@@ -10,10 +10,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-import rfc8785
-
 from edge.adapters.models.weights import WeightsInUse
 from edge.adapters.state.state_folder import storage_error, write_whole
+from edge.formats.canonical import canonical_json
 from edge.policy.model import Policy
 
 FOLDER: Final = "archive"
@@ -38,7 +37,7 @@ class Archive:
             OutboxError: it cannot be written.
         """
         digest = policy.sha256()
-        self._write(f"policies/{digest}.json", rfc8785.dumps(policy.document()))
+        self._write(f"policies/{digest}.json", canonical_json(policy.document()))
         if signatures is not None:
             self._write(f"policies/{digest}.signatures.json", signatures)
 

@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.adapters.host.system import product_version
@@ -41,13 +40,14 @@ from edge.adapters.state.audit_log import FILE_NAME as LOG_FILE
 from edge.adapters.state.statistics import FILE_NAME as STATISTICS_FILE
 from edge.adapters.state.statistics import CountTotals, EpochStatistics, StatisticsFile, totals
 from edge.errors import AuditError, EdgeError, KeyFileError
+from edge.formats.canonical import canonical_model
+from edge.formats.identifiers import Id, Sha256
 from edge.formats.signing import PublicKey, PublicKeyText, signed_bytes
+from edge.formats.strict import Strict
 from edge.policy.model import Policy
 from edge.policy.signatures import missing_roles, parse_signatures, signers_of
 from edge.privacy.audit import (
     Checkpoint,
-    Id,
-    Sha256,
     Started,
     VerifiedLog,
     Word,
@@ -69,22 +69,17 @@ _BOX_KEYS: Final = "box.public.json"
 _ACCURACY: Final = "accuracy.json"
 _SINGLE: Final = {_MANIFEST, _SIGNATURE, LOG_FILE, _BOX_KEYS, STATISTICS_FILE, _ACCURACY}
 _NEEDED: Final = (_MANIFEST, _SIGNATURE, LOG_FILE, _BOX_KEYS)
-_STRICT = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
 
 
-class PackedFile(BaseModel):
+class PackedFile(Strict):
     """One file of the pack."""
-
-    model_config = _STRICT
 
     sha256: Sha256
     bytes: int = Field(ge=0, le=MAX_PACK_BYTES)
 
 
-class PackManifest(BaseModel):
+class PackManifest(Strict, populate_by_name=True):
     """What is in the pack, and of which box; signed with the box's key."""
-
-    model_config = _STRICT
 
     schema_: Literal["edge-anpr/evidence-pack/1"] = Field(
         default="edge-anpr/evidence-pack/1", alias="schema"
@@ -97,7 +92,7 @@ class PackManifest(BaseModel):
 
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785)."""
-        return rfc8785.dumps(self.model_dump(mode="json", by_alias=True))
+        return canonical_model(self)
 
     def signed(self) -> bytes:
         """What the box signs."""
@@ -119,7 +114,7 @@ class AccuracyFigures(BaseModel):
 
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785)."""
-        return rfc8785.dumps(self.model_dump(mode="json"))
+        return canonical_model(self)
 
 
 @dataclass(frozen=True, slots=True)

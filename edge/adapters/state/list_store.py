@@ -15,9 +15,9 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge.adapters.host.rate_limit import RateLimit
 from edge.adapters.state.state_folder import (
@@ -30,6 +30,8 @@ from edge.adapters.state.state_folder import (
 from edge.adapters.state.state_version import require_known
 from edge.domain.lists import ListEntry
 from edge.errors import EdgeError, OutboxError
+from edge.formats.identifiers import Id, Sha256
+from edge.formats.strict import StrictMessage
 from edge.policy.bundles import (
     MAX_BUNDLE_BYTES,
     MAX_COUNTER,
@@ -46,7 +48,7 @@ from edge.policy.bundles import (
     parse_bundle,
 )
 from edge.privacy.audit import Event, ListChanged
-from edge.privacy.keys import BoxKeys, Name
+from edge.privacy.keys import BoxKeys
 from edge.site.folder import SiteFolder
 
 FOLDER_NAME = "lists"
@@ -97,22 +99,16 @@ def _look(path: Path) -> tuple[int, ...] | None:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-class _Floor(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
+class _Floor(StrictMessage):
     counter: int = Field(ge=1, le=MAX_COUNTER)
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
 
-class _Counters(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
+class _Counters(StrictMessage):
     schema_: Literal["edge-anpr/list-counters/1"] = Field(
         default="edge-anpr/list-counters/1", alias="schema"
     )
-    lists: dict[Name, _Floor] = {}
+    lists: dict[Id, _Floor] = Field(default={})
 
     def to_bytes(self) -> bytes:
         return self.model_dump_json(by_alias=True).encode()

@@ -43,8 +43,8 @@ from typing_extensions import Self
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.state_folder import StateLock, storage_error, sync_folder
 from edge.errors import EdgeError, KeyFileError, OutboxError
+from edge.formats.identifiers import ID_PATTERN
 from edge.privacy.keyring import ITEM_OVERHEAD_BYTES, StoredItem
-from edge.privacy.keys import NAME_PATTERN
 
 FILE_NAME = "outbox.sqlite3"
 VERSION = 2
@@ -617,7 +617,7 @@ def _purpose_of(payload: bytes) -> str:
         purpose = json.loads(payload)["purpose"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return _UNKNOWN_PURPOSE
-    known = isinstance(purpose, str) and re.fullmatch(NAME_PATTERN, purpose)
+    known = isinstance(purpose, str) and re.fullmatch(ID_PATTERN, purpose)
     return purpose if known else _UNKNOWN_PURPOSE
 
 

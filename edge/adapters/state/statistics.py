@@ -11,15 +11,17 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.adapters.state.state_folder import storage_error, write_whole
 from edge.adapters.state.state_version import require_known
 from edge.domain.counting import SMALLEST_SHOWN, coarse
-from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
-from edge.privacy.audit import Coarse, Id
+from edge.formats.identifiers import Id
+from edge.formats.strict import Strict
+from edge.formats.timestamps import UtcText, parse_utc, utc_text
+from edge.privacy.audit import Coarse
 
 FILE_NAME = "statistics.jsonl"
 KEPT: Final = timedelta(days=400)
@@ -28,15 +30,13 @@ KEPT: Final = timedelta(days=400)
 log = logging.getLogger(__name__)
 
 
-class EpochStatistics(BaseModel):
+class EpochStatistics(Strict, populate_by_name=True):
     """The counts of one closed epoch: `"<10"`, or rounded down to tens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_: Literal["edge-anpr/statistics/1"] = Field(
         default="edge-anpr/statistics/1", alias="schema"
     )
-    closed_at: Annotated[str, Field(pattern=UTC_PATTERN)]
+    closed_at: UtcText
     vehicles: dict[Literal["read", "ambiguous", "unreadable"], Coarse]
     hits: dict[Id, Coarse]
 
@@ -118,8 +118,7 @@ class StatisticsFile:
         for line in lines:
             try:
                 epoch = EpochStatistics.model_validate_json(line)
-                parse_utc(epoch.closed_at)
-            except (ValidationError, ValueError):
+            except ValidationError:
                 log.warning("%s: a line that is no epoch was passed over", self._path)
                 continue
             found.append((line, epoch))

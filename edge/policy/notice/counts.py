@@ -13,8 +13,9 @@ from typing_extensions import Self
 
 from edge.domain.counting import SMALLEST_SHOWN
 from edge.errors import ConfigError
+from edge.formats.identifiers import Id
+from edge.formats.strict import Strict
 from edge.formats.yaml_document import path_text, read_text
-from edge.policy.model import Id, Strict
 
 COUNTS_FILE = "counts.json"
 MAX_BYTES = 256 * 1024
