@@ -26,6 +26,7 @@ from typing_extensions import Self
 from edge.adapters.state.state_folder import storage_error
 from edge.domain.intervals import Interval, wilson
 from edge.errors import OutboxError
+from edge.formats.atomic_files import sync_folder
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 from edge.privacy.keys import RETIRED_KEY_GRACE
@@ -449,11 +450,7 @@ def _create(path: Path) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ from edge.domain.accuracy import (
 )
 from edge.domain.intervals import Interval
 from edge.errors import ConfigError, OutboxError
+from edge.formats.atomic_files import write_file
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
@@ -127,14 +128,10 @@ def write_page(page: Path, text: str) -> None:
     Raises:
         OutboxError: it cannot be written.
     """
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, "utf-8")
-        temporary.replace(page)
+        write_file(page, text.encode(), mode=0o666)
     except OSError as error:
         raise _unwritable(page.parent, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> OutboxError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from edge.adapters.models.weights import (
     write_manifest,
 )
 from edge.errors import ModelError
+from edge.formats.atomic_files import replacing
 
 
 def open_weights(
@@ -339,15 +339,8 @@ def place_file(source: Path, target: Path) -> None:
     """
     if target.exists() and target.samefile(source):
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with source.open("rb") as read, temporary.open("wb") as written:
-            shutil.copyfileobj(read, written, 1 << 20)
-            written.flush()
-            os.fsync(written.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with source.open("rb") as read, replacing(target, mode=0o666) as written:
+        shutil.copyfileobj(read, written, 1 << 20)
 
 
 def addition_file(manifest: Manifest) -> Path:

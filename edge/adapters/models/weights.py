@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from edge.errors import ModelError
+from edge.formats.atomic_files import write_file
 from edge.formats.canonical import canonical_model
 from edge.formats.identifiers import Sha256
 from edge.formats.strict import Strict
@@ -463,7 +464,7 @@ def _field(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
 def write_manifest(file: Path, content: ManifestFile) -> None:
     """Write a manifest in its one form; comments above its first key are kept.
 
-    The file is complete at every moment: it is written beside and renamed.
+    The file is complete at every moment (`formats.atomic_files`).
 
     Raises:
         OSError: it cannot be written.
@@ -473,15 +474,7 @@ def write_manifest(file: Path, content: ManifestFile) -> None:
         lines = file.read_text("utf-8").splitlines(keepends=True)
         above = next((n for n, line in enumerate(lines) if not line.startswith("#")), len(lines))
         head = "".join(lines[:above])
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8") as opened:
-            opened.write(head + manifest_text(content))
-            opened.flush()
-            os.fsync(opened.fileno())
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(file, (head + manifest_text(content)).encode(), mode=0o666)
 
 
 def manifest_text(content: ManifestFile) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from edge.adapters.models.weights import WeightsInUse
-from edge.adapters.state.state_folder import storage_error, write_whole
+from edge.adapters.state.state_folder import storage_error
+from edge.formats.atomic_files import write_file
 from edge.formats.canonical import canonical_json
 from edge.policy.model import Policy
 
@@ -70,6 +71,6 @@ class Archive:
             for folder in (self._folder, path.parent):  # `parents` would not give them the mode
                 folder.mkdir(mode=0o700, exist_ok=True)
             if not path.exists() or path.read_bytes() != content:
-                write_whole(path, content)
+                write_file(path, content, sole_writer=True)
         except OSError as error:
             raise storage_error(path, error) from error

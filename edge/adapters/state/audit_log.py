@@ -22,8 +22,9 @@ from pathlib import Path
 from typing_extensions import Self
 
 from edge.adapters.host.system import SystemClock
-from edge.adapters.state.state_folder import storage_error, sync_folder, write_whole
+from edge.adapters.state.state_folder import storage_error
 from edge.errors import AuditError
+from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.signing import PublicKey
 from edge.privacy.audit import (
     Chain,
@@ -219,7 +220,7 @@ class AuditTrail:
                 raise
             self._chain.take(line[:-1], check_signature=False)
             self._read_bytes += len(line)
-            write_whole(self._path.with_name(CHECKPOINT_NAME), checkpoint.note())
+            write_file(self._path.with_name(CHECKPOINT_NAME), checkpoint.note(), sole_writer=True)
         except OSError as error:
             raise _unwritable(self._path, error) from error
         return checkpoint

@@ -32,8 +32,9 @@ from typing import Final
 
 from typing_extensions import Self
 
-from edge.adapters.state.state_folder import StateLock, storage_error, sync_folder
+from edge.adapters.state.state_folder import StateLock, storage_error
 from edge.errors import KeyFileError, OutboxError
+from edge.formats.atomic_files import write_file
 from edge.pipeline.ports import Clock
 from edge.privacy.keyring import RetentionClock, RetentionKey, slot_end
 
@@ -274,16 +275,14 @@ class Keyring:
 
 
 def _create(path: Path) -> None:
-    """Make an empty keyring beside its place, then move it there: it exists whole or not."""
-    fresh = path.with_name(f".{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_sealed(_ID.pack(_MAGIC, secrets.token_bytes(16))))
-        file.write(_EMPTY * (CAPACITY + _FIRST_KEY - 1))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
+    """Make an empty keyring of the final size.
+
+    Only its first content is written as a whole file. Keys are later overwritten in place: a
+    file that replaces another would leave the destroyed keys in the old file's blocks.
+    """
+    header = _sealed(_ID.pack(_MAGIC, secrets.token_bytes(16)))
+    free = _EMPTY * (CAPACITY + _FIRST_KEY - 1)
+    write_file(path, header + free, sole_writer=True)
 
 
 def _require_private(folder: Path) -> None:

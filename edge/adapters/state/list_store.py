@@ -25,11 +25,11 @@ from edge.adapters.state.state_folder import (
     read_file,
     replace_file,
     storage_error,
-    sync_folder,
 )
 from edge.adapters.state.state_version import require_known
 from edge.domain.lists import ListEntry
 from edge.errors import EdgeError, OutboxError
+from edge.formats.atomic_files import sync_folder
 from edge.formats.identifiers import Id, Sha256
 from edge.formats.strict import StrictMessage
 from edge.policy.bundles import (

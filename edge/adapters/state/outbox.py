@@ -41,8 +41,9 @@ from typing import Any
 from typing_extensions import Self
 
 from edge.adapters.state.keyring import Keyring
-from edge.adapters.state.state_folder import StateLock, storage_error, sync_folder
+from edge.adapters.state.state_folder import StateLock, storage_error
 from edge.errors import EdgeError, KeyFileError, OutboxError
+from edge.formats.atomic_files import sync_folder
 from edge.formats.identifiers import ID_PATTERN
 from edge.privacy.keyring import ITEM_OVERHEAD_BYTES, StoredItem
 
@@ -525,7 +526,10 @@ def _seconds(moment: datetime) -> int:
 
 
 def _create(path: Path) -> None:
-    """Make an empty outbox beside its place, then move it there: it exists whole or not."""
+    """Make an empty outbox whole: SQLite writes it under another name, then it is renamed.
+
+    `formats.atomic_files` cannot do this, since SQLite opens and syncs its files itself.
+    """
     fresh = path.with_name(f"{path.name}-new")
     for leftover in (fresh, path.with_name(f"{path.name}-new-journal"), _spare(path)):
         leftover.unlink(missing_ok=True)

@@ -15,9 +15,10 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.adapters.state.state_folder import storage_error, write_whole
+from edge.adapters.state.state_folder import storage_error
 from edge.adapters.state.state_version import require_known
 from edge.domain.counting import SMALLEST_SHOWN, coarse
+from edge.formats.atomic_files import write_file
 from edge.formats.identifiers import Id
 from edge.formats.strict import Strict
 from edge.formats.timestamps import UtcText, parse_utc, utc_text
@@ -105,7 +106,7 @@ class StatisticsFile:
         content = b"".join(line + b"\n" for line in kept)
         try:
             if self._path.exists() and self._path.read_bytes() != content:
-                write_whole(self._path, content)
+                write_file(self._path, content, sole_writer=True)
         except OSError as error:
             raise storage_error(self._path, error) from error
 
