@@ -22,11 +22,11 @@ from rich.table import Table
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys  # noqa: E402
 from edge.box.summary import RunSummary  # noqa: E402
 from edge.box.wiring import Recording, run_site  # noqa: E402
 from edge.cli.run import progress_bars  # noqa: E402 - found from the root
 from edge.errors import EdgeError, PublishError  # noqa: E402
-from edge.privacy.keys import new_authority_keys, new_box_keys  # noqa: E402
 from edge.site.folder import SiteFolder, load_site_folder  # noqa: E402
 
 FLOOR = ("decode", "detect", "read")

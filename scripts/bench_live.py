@@ -42,8 +42,8 @@ from typing_extensions import Self
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from edge.privacy.keys import (  # noqa: E402 - found from the root
-    load_signer_key,
+from edge.adapters.state.key_files import load_signer_key  # noqa: E402 - found from the root
+from edge.adapters.state.key_making import (  # noqa: E402 - found from the root
     new_authority_keys,
     new_box_keys,
     new_signer_key,

@@ -51,16 +51,18 @@ sys.path.insert(0, str(REPOSITORY))
 
 from edge.adapters.broker.mqtt import BrokerOptions  # noqa: E402 - found from the root
 from edge.adapters.host.system import SystemClock  # noqa: E402
-from edge.authority.store import HitStore  # noqa: E402
-from edge.authority.tail import Receiver, Tail  # noqa: E402
-from edge.privacy.keys import (  # noqa: E402
-    AuthorityPrivateKeys,
-    BoxPublicKeys,
+from edge.adapters.state.key_files import (  # noqa: E402
+    load_all_box_public_keys,
+    load_authority_private_keys,
     load_signer_key,
+)
+from edge.adapters.state.key_making import (  # noqa: E402
     new_authority_keys,
     new_box_keys,
     new_signer_key,
 )
+from edge.authority.store import HitStore  # noqa: E402
+from edge.authority.tail import Receiver, Tail  # noqa: E402
 from edge.site.folder import load_site_folder  # noqa: E402
 from tests.support.brokers import free_port  # noqa: E402
 from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped  # noqa: E402
@@ -259,8 +261,8 @@ def soak_site(folder: Path, port: int) -> Path:
 @contextlib.contextmanager
 def receiving(folder: Path, site: Path, port: int) -> Iterator[HitStore]:
     """The authority: stores what comes, still sealed, and sends receipts."""
-    boxes = BoxPublicKeys.load_all(site / "keys")
-    keys = AuthorityPrivateKeys.load(folder / "authority")
+    boxes = load_all_box_public_keys(site / "keys")
+    keys = load_authority_private_keys(folder / "authority")
     stopped = threading.Event()
     with HitStore.open(folder / "hits", create=True) as store:
 

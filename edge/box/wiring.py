@@ -38,6 +38,7 @@ from edge.adapters.models.second_look import SecondLook
 from edge.adapters.models.weights import Manifest, WeightsInUse
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail, open_box_audit
+from edge.adapters.state.key_files import load_authority_public_keys, load_box_keys
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore, list_reader, site_lists
 from edge.adapters.state.outbox import Outbox, OutboxFull
@@ -759,7 +760,7 @@ def _when(recorded_at: datetime | None, clock: Clock) -> Callable[[Path], dateti
 
 
 def _box_keys(site: SiteFolder) -> BoxKeys:
-    keys = BoxKeys.load(site.keys_folder)
+    keys = load_box_keys(site.keys_folder)
     if (keys.site, keys.box) != (site.site.site, site.site.box):
         raise KeyFileError(
             f"{site.keys_folder}: these are the keys of box {keys.box} at {keys.site}, not of "
@@ -859,7 +860,7 @@ def _say_safe(site: SiteFolder, refused: EdgeError) -> None:
 
 def _authorities(site: SiteFolder) -> dict[str, AuthorityPublicKeys]:
     return {
-        authority: AuthorityPublicKeys.load(site.authority_keys(authority), authority=authority)
+        authority: load_authority_public_keys(site.authority_keys(authority), authority=authority)
         for authority in sorted({rule.authority for rule in site.rules})
     }
 

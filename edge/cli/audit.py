@@ -102,8 +102,8 @@ def _read(
     log: Path | None, site: Path | None, keys: Path | None, witness: Path | None
 ) -> VerifiedLog:
     from edge.adapters.state.audit_log import read_log, read_witness
+    from edge.adapters.state.key_files import signing_keys
     from edge.privacy.audit import box_log
-    from edge.privacy.keys import signing_keys
     from edge.site.folder import read_box_folders
 
     if (log is None) == (site is None):

@@ -118,16 +118,16 @@ class DemoResult:
 
 def _play(folder: Path, progress: RunProgress) -> DemoResult:
     from edge.adapters.broker.embedded_broker import EmbeddedBroker
+    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.authority.opening import as_json, open_hit, write_opened
     from edge.authority.store import HitStore
     from edge.box.wiring import Recording, run_site
-    from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 
     site = _site(folder)
     clips = _bundled("clips", "tests/fixtures/clips")
     recordings = [Recording(camera, clips / clip) for camera, clip in CLIPS.items()]
-    boxes = BoxPublicKeys.load_all(site.keys_folder)
-    keys = AuthorityPrivateKeys.load(folder / "authority" / "keys")
+    boxes = load_all_box_public_keys(site.keys_folder)
+    keys = load_authority_private_keys(folder / "authority" / "keys")
     store_folder = folder / "authority" / "hits"
     with (
         EmbeddedBroker() as broker,
@@ -174,7 +174,7 @@ def _bundled(packaged: str, checked_out: str) -> Path:
 
 def _site(folder: Path) -> SiteFolder:
     """A copy of the example site with fresh keys, the authority's private ones elsewhere."""
-    from edge.privacy.keys import new_authority_keys, new_box_keys
+    from edge.adapters.state.key_making import new_authority_keys, new_box_keys
     from edge.site.folder import load_site_folder
 
     site = folder / "box"

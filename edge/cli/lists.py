@@ -67,6 +67,7 @@ def build(
     --out permits.bundle
     """
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_box_public_keys, load_signer_key
     from edge.adapters.state.state_folder import replace_file
     from edge.formats.timestamps import milliseconds, parse_utc, utc_text
     from edge.policy.bundles import (
@@ -76,10 +77,9 @@ def build(
         parse_bundle,
     )
     from edge.policy.lists import read_list
-    from edge.privacy.keys import BoxPublicKeys, load_signer_key
 
     key = load_signer_key(issuer_key)
-    box = BoxPublicKeys.load(box_public)
+    box = load_box_public_keys(box_public)
     now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():
         raise UsageError(f"{out}: exists already; name a new file with --out")
@@ -150,12 +150,12 @@ def install(
     issuer, box, counter, purpose, and each entry against the policy.
     """
     from edge.adapters.state.audit_log import open_box_audit
-    from edge.privacy.keys import BoxKeys
+    from edge.adapters.state.key_files import load_box_keys
     from edge.site.folder import load_site_folder
 
     data = _read(bundle)
     folder = load_site_folder(site)
-    with open_box_audit(folder.box, BoxKeys.load(folder.keys_folder)) as audit:
+    with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         facts = _store(folder, audit.append).install(data)
     _say([facts], as_json, "in force from the next epoch on")
 
@@ -165,10 +165,10 @@ _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")
 
 def _store(folder: SiteFolder, record: Callable[[Event], object] | None = None) -> ListStore:
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.list_store import site_lists
-    from edge.privacy.keys import BoxKeys
 
-    return site_lists(folder, BoxKeys.load(folder.keys_folder), SystemClock().utc, record)
+    return site_lists(folder, load_box_keys(folder.keys_folder), SystemClock().utc, record)
 
 
 def _counter(text: str, now: int) -> int:

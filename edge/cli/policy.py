@@ -283,9 +283,9 @@ def _put_in_force(
 def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     """Enter in the box's audit log what comes into force, or goes on for longer."""
     from edge.adapters.state.audit_log import open_box_audit
+    from edge.adapters.state.key_files import load_box_keys
     from edge.policy.diff import ChangeEffect, changes
     from edge.privacy.audit import PolicyChanged
-    from edge.privacy.keys import BoxKeys
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
@@ -293,7 +293,7 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     widening = before is None or any(
         one.direction is ChangeEffect.WIDENING for one in changes(before, policy)
     )
-    with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
+    with open_box_audit(box, load_box_keys(box.keys)) as audit:
         audit.append(
             PolicyChanged(
                 action="renewed" if same else "activated",
@@ -339,7 +339,7 @@ def _signatures_of(site: Path, policy: Policy) -> PolicySignatures:
 
 
 def _signing_key(file: Path | None) -> SigningKey:
-    from edge.privacy.keys import load_signer_key
+    from edge.adapters.state.key_files import load_signer_key
 
     if file is None:
         raise UsageError("--key: name the signer's private file")

@@ -20,6 +20,8 @@ import pytest
 
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state import outbox
+from edge.adapters.state.key_files import load_signer_key
+from edge.adapters.state.key_making import new_signer_key
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import COUNTERS_NAME
 from edge.adapters.state.outbox import Outbox
@@ -31,7 +33,6 @@ from edge.adapters.state.suspension_store import FILE_NAME as SUSPENSION
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.errors import EdgeError, ExitCode
 from edge.policy.suspension import SuspensionState
-from edge.privacy.keys import load_signer_key, new_signer_key
 from tests.support.old_state import VERSION_1
 from tests.support.product import REPOSITORY, product, verb
 from tests.support.sites import MadeSite, make_real, make_site, outbox_of

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.state.audit_log import FILE_NAME, open_box_audit, read_log
+from edge.adapters.state.key_files import load_box_keys, signing_keys
 from edge.adapters.state.keyring import FILE_NAME as KEYRING
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.outbox import Outbox
@@ -25,7 +26,6 @@ from edge.privacy.audit import (
     Unsealed,
     parse_checkpoints,
 )
-from edge.privacy.keys import BoxKeys, signing_keys
 from edge.site.folder import load_site_folder, read_box_folders
 from tests.support.fakes import SetClock
 from tests.support.parties import evidence, make_parties
@@ -42,7 +42,7 @@ def made(tmp_path: Path) -> MadeSite:
 
 def record(made: MadeSite, *events: Event) -> None:
     box = read_box_folders(made.folder)
-    with open_box_audit(box, BoxKeys.load(box.keys)) as trail:
+    with open_box_audit(box, load_box_keys(box.keys)) as trail:
         for event in events:
             trail.append(event)
 

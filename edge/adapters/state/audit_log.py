@@ -22,6 +22,7 @@ from pathlib import Path
 from typing_extensions import Self
 
 from edge.adapters.host.system import SystemClock
+from edge.adapters.state.key_files import signing_keys
 from edge.adapters.state.state_folder import storage_error
 from edge.errors import AuditError
 from edge.formats.atomic_files import sync_folder, write_file
@@ -38,7 +39,7 @@ from edge.privacy.audit import (
     split_lines,
     verify_log,
 )
-from edge.privacy.keys import BoxKeys, signing_keys
+from edge.privacy.keys import BoxKeys
 from edge.site.folder import BoxFolders
 
 FILE_NAME = "audit.log"

@@ -55,6 +55,7 @@ from edge.privacy.audit import (
     split_lines,
     verify_log,
 )
+from edge.privacy.key_formats import parse_box_public_keys
 from edge.privacy.keys import BoxKeys, BoxPublicKeys
 from edge.site.folder import BoxFolders
 
@@ -355,7 +356,7 @@ def _manifest(contents: Mapping[str, bytes]) -> PackManifest:
 
 def _box_keys(contents: Mapping[str, bytes], manifest: PackManifest) -> BoxPublicKeys:
     try:
-        own = BoxPublicKeys.parse(contents[_BOX_KEYS], Path(_BOX_KEYS))
+        own = parse_box_public_keys(contents[_BOX_KEYS], Path(_BOX_KEYS))
     except (KeyFileError, RecursionError):
         raise _refused(f"{_BOX_KEYS} is no box's public file") from None
     if (own.site, own.box) != (manifest.site, manifest.box):

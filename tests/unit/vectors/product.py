@@ -16,6 +16,22 @@ from edge.adapters.state.evidence_pack import (
     verify_pack,
     write_zip,
 )
+from edge.adapters.state.key_files import (
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+    load_box_public_keys,
+    load_signer_key,
+    signing_keys,
+)
+from edge.adapters.state.key_making import (
+    install_public_keys,
+    new_authority_keys,
+    new_box_keys,
+    new_signer_key,
+    rotate_authority_keys,
+    rotate_box_keys,
+)
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import VERSION as OUTBOX_VERSION
@@ -77,20 +93,7 @@ from edge.privacy.hit import (
     verify_receipt,
 )
 from edge.privacy.keyring import RetentionKey, StoredItem
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    AuthorityPublicKeys,
-    BoxKeys,
-    BoxPublicKeys,
-    install_public_keys,
-    load_signer_key,
-    new_authority_keys,
-    new_box_keys,
-    new_signer_key,
-    rotate_authority_keys,
-    rotate_box_keys,
-    signing_keys,
-)
+from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.privacy.sealing import (
     LEAST_BY_PICTURES,
@@ -188,6 +191,10 @@ __all__ = [
     "install_public_keys",
     "largest_body",
     "list_terms",
+    "load_authority_private_keys",
+    "load_authority_public_keys",
+    "load_box_keys",
+    "load_box_public_keys",
     "load_signer_key",
     "make_pack",
     "new_authority_keys",
