@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from edge.formats.yaml_document import Draft
+    from edge.policy.fields import Language
     from edge.policy.homework import Finding
-    from edge.policy.model import Language, Policy
+    from edge.policy.model import Policy
 
 
 class Lang(str, Enum):

@@ -18,19 +18,10 @@ from typing import Any, TypeVar
 from edge.domain.schedule import Schedule
 from edge.errors import PolicyError
 from edge.formats.yaml_document import Location, Tree, path_text
-from edge.policy.model import (
-    RETENTION_CEILING_HOURS,
-    Authority,
-    FieldOfView,
-    HotlistRule,
-    PermitZoneRule,
-    PlateList,
-    Policy,
-    PolicyCamera,
-    Purpose,
-    WeeklySchedule,
-    WrongWayRule,
-)
+from edge.policy.fields import WeeklySchedule
+from edge.policy.legal import RETENTION_CEILING_HOURS, Purpose
+from edge.policy.model import Authority, FieldOfView, PlateList, Policy, PolicyCamera
+from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
 from edge.policy.signatures import PolicySignatures, require_quorum, signers_of
 
 REVEALS = ("plate", "vehicle", "occupants")

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from edge.policy.model import Language
+from edge.policy.fields import Language
 
 Pattern = tuple[str, ...]
 """A place in the policy; `*` stands for any name or position."""

@@ -15,17 +15,11 @@ from pathlib import Path
 from edge.domain.intervals import wilson
 from edge.errors import PolicyError
 from edge.formats.yaml_document import Document, Draft, Location, Problem, path_text
+from edge.policy.contradictions import contradictions
 from edge.policy.duties import DUTIES, FAULTS, WHY, Duty, Severity, Words
-from edge.policy.model import (
-    EVALUATION_DAYS,
-    MAX_SUNSET_YEARS,
-    RETENTION_CEILING_HOURS,
-    ROLES,
-    Language,
-    Policy,
-    WeeklySchedule,
-    contradictions,
-)
+from edge.policy.fields import Language, WeeklySchedule
+from edge.policy.legal import EVALUATION_DAYS, MAX_SUNSET_YEARS, RETENTION_CEILING_HOURS
+from edge.policy.model import ROLES, Policy
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
 """What the supervisory authority names in its warning: each needs a measure in the DPIA."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from edge.policy.duties import DUTIES, WHY, Pattern
-from edge.policy.model import Language
+from edge.policy.fields import Language
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,11 +24,12 @@ from edge.formats.yaml_document import (
     read_text,
     refuse,
 )
+from edge.policy.contradictions import unknown_name
 from edge.policy.homework import coded
 from edge.policy.homework import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
-from edge.policy.model import PlateList, Policy, unknown_name
+from edge.policy.model import PlateList, Policy
 from edge.site.settings import HttpCamera, RtspCamera, Site
 from edge.site.settings import contradictions as site_contradictions
 

@@ -12,25 +12,15 @@ from functools import cache
 from importlib.resources import files
 
 from edge.policy.diff import REVEALS, ChangeEffect
-from edge.policy.model import (
-    RETENTION_CEILING_HOURS,
-    ROLES,
-    HotlistRule,
-    Language,
-    Party,
-    PermitZoneRule,
-    Policy,
-    PolicyCamera,
-    Role,
-    Texts,
-    WeeklySchedule,
-    WrongWayRule,
-)
+from edge.policy.fields import Language, Party, Texts, WeeklySchedule
+from edge.policy.legal import RETENTION_CEILING_HOURS
+from edge.policy.model import ROLES, Policy, PolicyCamera, Role
 from edge.policy.notice.counts import Count, Counts, shown
 from edge.policy.notice.drawings import camera_map, maps, pictogram, qr_code, share_bar
 from edge.policy.notice.history import Version
 from edge.policy.notice.markup import Child, Markup, element, join
 from edge.policy.notice.words import LANGUAGES, Words
+from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
 
 # What a reader can follow: web pages and mail addresses in what the policy gives as a contact.
 _LINK = re.compile(

@@ -15,7 +15,7 @@ from importlib.resources import files
 from itertools import groupby
 
 from edge.domain.schedule import DAYS
-from edge.policy.model import Language, WeeklySchedule
+from edge.policy.fields import Language, WeeklySchedule
 
 if sys.version_info >= (3, 11):
     import tomllib

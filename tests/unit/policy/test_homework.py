@@ -12,8 +12,9 @@ import pytest
 from edge.errors import CODES, ConfigError
 from edge.formats.yaml_document import parse_draft
 from edge.policy.duties import DUTIES, FAULTS, WHY, Severity, Words
+from edge.policy.fields import Language
 from edge.policy.homework import Finding, flaws, homework, unready
-from edge.policy.model import Language, Policy
+from edge.policy.model import Policy
 from edge.policy.template import QUESTIONS, template
 from edge.site.folder import read_draft, read_policy
 from tests.support.example import POLICY
