@@ -72,7 +72,7 @@ from edge.policy.gate import Condition, GateFacts, refusal
 from edge.policy.model import Policy
 from edge.policy.signatures import SIGNATURES_FILE, PolicySignatures, read_signatures
 from edge.policy.suspension import suspension_terms
-from edge.privacy.audit import Deleted, EpochClosed, Event, Started, StateChanged, Stopped
+from edge.privacy.audit_events import Deleted, EpochClosed, Event, Started, StateChanged, Stopped
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.privacy.pseudonyms import SaltChain

@@ -35,7 +35,7 @@ def erase(
     from edge.adapters.state.outbox import Outbox
     from edge.domain.counting import coarse
     from edge.formats.identifiers import is_id
-    from edge.privacy.audit import Deleted
+    from edge.privacy.audit_events import Deleted
     from edge.site.folder import read_box_folders
 
     if (purpose is None) != every:

@@ -177,7 +177,8 @@ def open_hits(
     from edge.authority.opening import as_json as opened_json
     from edge.authority.opening import open_hit, write_opened
     from edge.authority.store import HitStore
-    from edge.privacy.audit import Unsealed, authority_log
+    from edge.privacy.audit_events import Unsealed
+    from edge.privacy.checkpoints import authority_log
 
     if bool(hits) == every:
         raise typer.BadParameter("name hits, or give --all", param_hint="HIT")

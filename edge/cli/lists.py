@@ -17,7 +17,7 @@ from edge.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import ListFacts
-    from edge.privacy.audit import Event
+    from edge.privacy.audit_events import Event
     from edge.site.folder import SiteFolder
 
 app = typer.Typer(

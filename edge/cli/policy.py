@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.formats.signing import SigningKey
     from edge.policy.activation import ActivationRecord
-    from edge.policy.diff import Change
+    from edge.policy.change import Change
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
 
@@ -126,9 +126,9 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     On a box also: whether it may come after the policy in force.
     """
     from edge.adapters.state.policy_state import PolicyState
-    from edge.policy.diff import require_authorised
     from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
+    from edge.policy.succession import require_authorised
     from edge.site.folder import POLICY_FILE, read_policy
 
     policy = read_policy(site / POLICY_FILE).model
@@ -164,7 +164,8 @@ def diff(
 
     A widening takes the signatures of every role and a new DPIA, a narrowing one signer.
     """
-    from edge.policy.diff import ChangeEffect, changes
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
 
     found = changes(_policy_at(old), _policy_at(new))
     widens = any(one.direction is ChangeEffect.WIDENING for one in found)
@@ -238,8 +239,8 @@ def _put_in_force(
     from edge.adapters.state.policy_state import PolicyState, SteadyClock
     from edge.adapters.state.state_folder import replace_file
     from edge.policy import activation as activations
-    from edge.policy.diff import require_authorised
     from edge.policy.homework import unready
+    from edge.policy.succession import require_authorised
 
     if (key is None) == (record is None):
         raise UsageError("give either --key, to make a record, or --record, to install one")
@@ -284,8 +285,9 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     """Enter in the box's audit log what comes into force, or goes on for longer."""
     from edge.adapters.state.audit_log import open_box_audit
     from edge.adapters.state.key_files import load_box_keys
-    from edge.policy.diff import ChangeEffect, changes
-    from edge.privacy.audit import PolicyChanged
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
+    from edge.privacy.audit_events import PolicyChanged
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)

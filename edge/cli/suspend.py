@@ -85,7 +85,7 @@ def install(
     from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.suspension_store import SuspensionStore
     from edge.policy.suspension import suspension_terms
-    from edge.privacy.audit import Event
+    from edge.privacy.audit_events import Event
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)

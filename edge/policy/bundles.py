@@ -20,26 +20,29 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import ValidationError
 
 from edge.domain.lists import ListEntry
-from edge.domain.plates import MAX_LENGTH, PlateText
-from edge.errors import ConfigError, KeyFileError
-from edge.formats.canonical import NotCanonicalError, canonical_json, parse_canonical
-from edge.formats.identifiers import Base64, Id, KeyId
-from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
-from edge.formats.strict import StrictMessage
-from edge.formats.timestamps import UtcText, milliseconds, parse_utc, utc_text
-from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT, entry_fault
+from edge.domain.plates import PlateText
+from edge.errors import KeyFileError
+from edge.formats.canonical import canonical_json
+from edge.formats.signing import PublicKey, SigningKey, sign, verify
+from edge.formats.timestamps import milliseconds, parse_utc, utc_text
+from edge.policy.bundle_format import (
+    SCHEMA,
+    BundleCover,
+    BundleDocument,
+    BundleEntry,
+    ListBundleError,
+    misfit,
+    parse_part,
+)
+from edge.policy.lists import entry_fault
 from edge.policy.model import Policy
 from edge.privacy.keys import BoxKeys, BoxPublicKeys
-
-SCHEMA: Literal["edge-anpr/list-bundle/1"] = "edge-anpr/list-bundle/1"
-"""The bundle's schema, and the context that the issuer's signature is made under."""
 
 SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
 """Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
@@ -50,16 +53,8 @@ MAX_BUNDLE_BYTES = (SIZE_CLASSES[-1] + 48) * 4 // 3 + 1024
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far the issuer's clock may be ahead of the box's."""
 
-MAX_COUNTER = 2**53 - 1
-
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _LENGTH_BYTES = 4
-
-
-class ListBundleError(ConfigError):
-    """A bundle that is refused whole; what was in force stays in force."""
-
-    default_code = "E_LIST_BUNDLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +152,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
             "one"
         )
     try:
-        unsigned = _Document(
+        unsigned = BundleDocument(
             list_=content.list_id,
             site=content.site,
             box=content.box,
@@ -168,7 +163,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
             entries=tuple(_written(entry) for entry in content.entries),
         ).model_dump(by_alias=True, exclude={"signature"})
     except ValidationError as error:
-        raise _misfit(error, _Document) from None
+        raise misfit(error, BundleDocument) from None
     signature = sign(SCHEMA, unsigned, key).model_dump()
     document = canonical_json({**unsigned, "signature": signature})
     sizes = [size for size in SIZE_CLASSES if len(document) + _LENGTH_BYTES <= size]
@@ -195,8 +190,8 @@ def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict
     }
 
 
-def _written(entry: ListEntry) -> _Entry:
-    return _Entry(
+def _written(entry: ListEntry) -> BundleEntry:
+    return BundleEntry(
         id=entry.entry_id,
         plate=entry.plate.reveal(),
         start=utc_text(entry.start),
@@ -221,7 +216,7 @@ def parse_bundle(data: bytes) -> SealedList:
             f"{len(data)} bytes are more than any bundle has ({MAX_BUNDLE_BYTES}); give a file "
             "made by `edge-anpr lists build`"
         )
-    cover = _parsed(_Cover, data)
+    cover = parse_part(BundleCover, data)
     sealed = base64.b64decode(cover.sealed, validate=True)
     return SealedList(
         list_id=cover.list_,
@@ -276,11 +271,11 @@ def open_bundle(
         or padded.count(0, _LENGTH_BYTES + length) != len(padded) - _LENGTH_BYTES - length
     ):
         raise _broken(terms)
-    return _content(_parsed(_Document, document), bundle, terms, now)
+    return _content(parse_part(BundleDocument, document), bundle, terms, now)
 
 
 def _content(
-    document: _Document, bundle: SealedList, terms: ListTerms, now: datetime
+    document: BundleDocument, bundle: SealedList, terms: ListTerms, now: datetime
 ) -> ListContent:
     """What the document says, once it is signed by whom the policy names and within its terms."""
     named = f"list {terms.list_id}"
@@ -339,7 +334,7 @@ def _content(
     )
 
 
-def _faults(document: _Document, terms: ListTerms) -> Iterator[tuple[int, str]]:
+def _faults(document: BundleDocument, terms: ListTerms) -> Iterator[tuple[int, str]]:
     """The place of each entry that the policy does not allow, with what is wrong."""
     seen: set[str] = set()
     for place, entry in enumerate(document.entries):
@@ -351,7 +346,7 @@ def _faults(document: _Document, terms: ListTerms) -> Iterator[tuple[int, str]]:
             yield place, fault
 
 
-def _read(entry: _Entry) -> ListEntry:
+def _read(entry: BundleEntry) -> ListEntry:
     return ListEntry(
         entry_id=entry.id,
         plate=PlateText(entry.plate),
@@ -428,79 +423,6 @@ def is_news(bundle: SealedList, floor: Floor | None) -> bool:
         "of the last bundle; have it built anew with --counter auto",
         code="E_LIST_REPLAY",
     )
-
-
-# --- the JSON -------------------------------------------------------------------------------
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable() or text != text.strip():
-        message = "printable text without spaces around it"
-        raise ValueError(message)
-    return text
-
-
-_Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
-_Counter = Annotated[int, Field(ge=1, le=MAX_COUNTER)]
-
-
-class _Entry(StrictMessage):
-    id: Annotated[str, Field(pattern=ENTRY_ID_PATTERN)]
-    plate: Annotated[str, Field(pattern=rf"^[0-9A-Z]{{1,{MAX_LENGTH}}}$")]
-    start: UtcText
-    end: UtcText
-    basis: _Text
-    reason: _Text
-    issuer: _Text
-
-
-class _Document(StrictMessage):
-    schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
-    list_: Id = Field(alias="list")
-    site: Id
-    box: Id
-    issuer: Id
-    purpose: Id
-    counter: _Counter
-    issued_at: UtcText
-    entries: tuple[_Entry, ...] = Field(max_length=100_000)
-    signature: Signature | None = None
-
-
-class _Cover(StrictMessage):
-    schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
-    site: Id
-    box: Id
-    list_: Id = Field(alias="list")
-    counter: _Counter
-    box_key_id: KeyId
-    sealed: Base64
-
-
-_Model = TypeVar("_Model", _Cover, _Document)
-
-
-def _parsed(model: type[_Model], data: bytes) -> _Model:
-    try:
-        return parse_canonical(model, data)
-    except ValidationError as error:
-        raise _misfit(error, model) from None
-    except NotCanonicalError:
-        raise ListBundleError(f"not in the canonical form of {SCHEMA}; refused whole") from None
-
-
-def _misfit(error: ValidationError, model: type[StrictMessage]) -> ListBundleError:
-    """Which field is not as it should be; neither its value nor an unknown key is repeated."""
-    names = {"schema", "list", *model.model_fields, *_Entry.model_fields, *Signature.model_fields}
-    location = error.errors(include_input=False, include_url=False)[0]["loc"]
-    where = ""
-    for step in location:
-        if isinstance(step, int):
-            where += f"[{step}]"
-        elif step in names:
-            name = str(step).rstrip("_")
-            where += f".{name}" if where else name
-    return ListBundleError(f"{where or 'bundle'}: not as {SCHEMA} says; refused whole")
 
 
 def _broken(terms: ListTerms) -> ListBundleError:

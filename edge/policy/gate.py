@@ -16,10 +16,10 @@ from datetime import datetime
 
 from edge.errors import EdgeError, PolicyError
 from edge.policy.activation import InForce, require_lease
-from edge.policy.diff import require_authorised
 from edge.policy.homework import unready
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
+from edge.policy.succession import require_authorised
 
 Condition = Callable[[datetime], EdgeError | None]
 """Something that must hold while a camera is open: why it does not at this moment, or None."""

@@ -17,15 +17,8 @@ from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.authority.store import HitStore
 from edge.errors import ExitCode
-from edge.privacy.audit import (
-    Deleted,
-    EpochClosed,
-    Event,
-    KeyInUse,
-    PolicyChanged,
-    Unsealed,
-    parse_checkpoints,
-)
+from edge.privacy.audit_events import Deleted, EpochClosed, Event, KeyInUse, PolicyChanged, Unsealed
+from edge.privacy.checkpoints import parse_checkpoints
 from edge.site.folder import load_site_folder, read_box_folders
 from tests.support.fakes import SetClock
 from tests.support.parties import evidence, make_parties

@@ -33,7 +33,7 @@ from edge.adapters.state.key_files import load_box_keys, signing_keys
 from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.errors import AuditError, EdgeError, ExitCode
-from edge.privacy.audit import EpochClosed, Started, Stopped
+from edge.privacy.audit_events import EpochClosed, Started, Stopped
 from edge.site.folder import load_site_folder
 from tests.support.product import product
 from tests.support.sites import BOX, SITE, MadeSite, make_site

@@ -44,8 +44,9 @@ from edge.box.wiring import _EpochRecord, _Storage
 from edge.formats.signing import SigningKey
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
-from edge.policy.bundles import ListBundleError
-from edge.privacy.audit import EpochClosed, ListChanged, box_log
+from edge.policy.bundle_format import ListBundleError
+from edge.privacy.audit_events import EpochClosed, ListChanged
+from edge.privacy.checkpoints import box_log
 from edge.privacy.pseudonyms import SaltChain
 from edge.privacy.sealing import Picture
 from tests.support import listing

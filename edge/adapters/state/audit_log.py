@@ -27,18 +27,9 @@ from edge.adapters.state.state_folder import storage_error
 from edge.errors import AuditError
 from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.signing import PublicKey
-from edge.privacy.audit import (
-    Chain,
-    Checkpoint,
-    CheckpointSigner,
-    Event,
-    KeyInUse,
-    VerifiedLog,
-    box_log,
-    parse_checkpoints,
-    split_lines,
-    verify_log,
-)
+from edge.privacy.audit import Chain, VerifiedLog, split_lines, verify_log
+from edge.privacy.audit_events import Event, KeyInUse
+from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, box_log, parse_checkpoints
 from edge.privacy.keys import BoxKeys
 from edge.site.folder import BoxFolders
 

@@ -46,15 +46,9 @@ from edge.formats.signing import PublicKey, PublicKeyText, signed_bytes
 from edge.formats.strict import Strict
 from edge.policy.model import Policy
 from edge.policy.signatures import missing_roles, parse_signatures, signers_of
-from edge.privacy.audit import (
-    Checkpoint,
-    Started,
-    VerifiedLog,
-    Word,
-    box_log,
-    split_lines,
-    verify_log,
-)
+from edge.privacy.audit import VerifiedLog, split_lines, verify_log
+from edge.privacy.audit_events import Started, Word
+from edge.privacy.checkpoints import Checkpoint, box_log
 from edge.privacy.key_formats import parse_box_public_keys
 from edge.privacy.keys import BoxKeys, BoxPublicKeys
 from edge.site.folder import BoxFolders

@@ -32,11 +32,10 @@ from edge.errors import EdgeError, OutboxError
 from edge.formats.atomic_files import sync_folder
 from edge.formats.identifiers import Id, Sha256
 from edge.formats.strict import StrictMessage
+from edge.policy.bundle_format import MAX_COUNTER, ListBundleError
 from edge.policy.bundles import (
     MAX_BUNDLE_BYTES,
-    MAX_COUNTER,
     Floor,
-    ListBundleError,
     ListContent,
     ListFacts,
     ListTerms,
@@ -47,7 +46,7 @@ from edge.policy.bundles import (
     open_bundle,
     parse_bundle,
 )
-from edge.privacy.audit import Event, ListChanged
+from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
 from edge.site.folder import SiteFolder
 

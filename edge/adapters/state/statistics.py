@@ -22,7 +22,7 @@ from edge.formats.atomic_files import write_file
 from edge.formats.identifiers import Id
 from edge.formats.strict import Strict
 from edge.formats.timestamps import UtcText, parse_utc, utc_text
-from edge.privacy.audit import Coarse
+from edge.privacy.audit_events import Coarse
 
 FILE_NAME = "statistics.jsonl"
 KEPT: Final = timedelta(days=400)

@@ -18,7 +18,7 @@ from edge.policy.suspension import (
     parse_order,
     parse_state,
 )
-from edge.privacy.audit import Event, SuspensionChanged
+from edge.privacy.audit_events import Event, SuspensionChanged
 
 FILE_NAME = "suspension.json"
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from edge.policy.diff import REVEALS, ChangeEffect
+from edge.policy.change import ChangeEffect
+from edge.policy.diff import REVEALS
 from edge.policy.fields import Language, Party, Texts, WeeklySchedule
 from edge.policy.legal import RETENTION_CEILING_HOURS
 from edge.policy.model import ROLES, Policy, PolicyCamera, Role

@@ -52,7 +52,7 @@ from edge.errors import CODES, KeyFileError
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
 from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT
 from edge.policy.activation import InForce, activate, read_activation, read_in_force, require_lease
-from edge.policy.bundles import SCHEMA as BUNDLE_SCHEMA
+from edge.policy.bundle_format import SCHEMA as BUNDLE_SCHEMA
 from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
 from edge.policy.model import Policy
 from edge.policy.notice.counts import read_counts
@@ -66,9 +66,9 @@ from edge.policy.suspension import (
     parse_order,
     suspension_terms,
 )
-from edge.privacy.audit import (
+from edge.privacy.audit import Chain, verify_log
+from edge.privacy.audit_events import (
     EVENTS,
-    Chain,
     Deleted,
     EpochClosed,
     Event,
@@ -80,11 +80,8 @@ from edge.privacy.audit import (
     Stopped,
     SuspensionChanged,
     Unsealed,
-    authority_log,
-    box_log,
-    parse_checkpoints,
-    verify_log,
 )
+from edge.privacy.checkpoints import authority_log, box_log, parse_checkpoints
 from edge.privacy.hit import (
     Hit,
     build_hit,
