@@ -26,7 +26,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
 from edge.adapters.models.detector import WEAK, OnnxPlateDetector  # noqa: E402 - found from the root
-from edge.adapters.models.weights import Contract, Manifest  # noqa: E402
+from edge.adapters.models.manifest import Contract  # noqa: E402
+from edge.adapters.models.weights import Manifest  # noqa: E402
 from edge.domain.imaging import Box, Detection  # noqa: E402
 from scripts.training.command import run, tell, training_parser  # noqa: E402
 from scripts.training.detector_net import (  # noqa: E402

@@ -34,14 +34,16 @@ from edge.adapters.host.service_manager import ServiceManager
 from edge.adapters.host.system import SystemClock, product_version, random_bytes
 from edge.adapters.host.thermometers import temperatures
 from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.models.second_look import SecondLook
-from edge.adapters.models.weights import Manifest, WeightsInUse
+from edge.adapters.models.weights import Manifest
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail, open_box_audit
 from edge.adapters.state.key_files import load_authority_public_keys, load_box_keys
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore, list_reader, site_lists
-from edge.adapters.state.outbox import Outbox, OutboxFull
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.outbox_file import OutboxFull
 from edge.adapters.state.policy_state import FileDigest, PolicyState, SteadyClock
 from edge.adapters.state.state_version import require_known
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile

@@ -139,7 +139,7 @@ def _facts(site: Path, *, draft: bool) -> Facts:
     from edge.adapters.host.system import product_version
     from edge.adapters.state.policy_state import PolicyState
     from edge.cli.policy import state_folder
-    from edge.formats.yaml_document import refuse
+    from edge.formats.problems import refuse
     from edge.policy.homework import problems
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
     from edge.policy.notice.publication import facts_of

@@ -394,7 +394,7 @@ def _dpia_digest(site: Path, policy: Policy) -> str | None:
 
 
 def _change_as_json(change: Change) -> dict[str, str]:
-    from edge.formats.yaml_document import path_text
+    from edge.formats.problems import path_text
 
     return {
         "direction": change.direction.value,

@@ -9,7 +9,7 @@ from enum import Enum
 from typing import TypeVar
 
 from edge.domain.schedule import Schedule
-from edge.formats.yaml_document import Location, path_text
+from edge.formats.problems import Location, path_text
 from edge.policy.fields import WeeklySchedule
 from edge.policy.model import Policy
 

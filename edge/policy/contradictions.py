@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
 from edge.domain.geometry import crosses_itself
+from edge.formats.problems import Location, nearest
 from edge.formats.signing import PublicKey, is_demo_key
-from edge.formats.yaml_document import Location, nearest
 from edge.policy.fields import WeeklySchedule
 from edge.policy.model import Policy
 from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule

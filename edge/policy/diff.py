@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from edge.formats.yaml_document import Location, Tree
+from edge.formats.problems import Location
+from edge.formats.yaml_tree import Tree
 from edge.policy.change import (
     Change,
     ChangeEffect,

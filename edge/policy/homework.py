@@ -14,7 +14,8 @@ from pathlib import Path
 
 from edge.domain.intervals import wilson
 from edge.errors import PolicyError
-from edge.formats.yaml_document import Document, Draft, Location, Problem, path_text
+from edge.formats.problems import Location, Problem, path_text
+from edge.formats.yaml_document import Document, Draft
 from edge.policy.contradictions import contradictions
 from edge.policy.duties import DUTIES, FAULTS, WHY, Duty, Severity, Words
 from edge.policy.fields import Language, WeeklySchedule

@@ -20,7 +20,8 @@ from pathlib import Path
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import ConfigError
-from edge.formats.yaml_document import read_text, refuse
+from edge.formats.problems import refuse
+from edge.formats.yaml_document import read_text
 
 COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5

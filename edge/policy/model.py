@@ -14,8 +14,8 @@ from edge.domain.competence import Competence
 from edge.domain.rules import Rule
 from edge.formats.canonical import canonical_json
 from edge.formats.identifiers import Id
+from edge.formats.problems import Location
 from edge.formats.strict import Strict
-from edge.formats.yaml_document import Location
 from edge.policy.fields import (
     DayText,
     FilePath,

@@ -12,17 +12,14 @@ from typing import TypeVar
 from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
 from edge.errors import ConfigError
+from edge.formats.problems import Location, MistakesError, Problem, refuse
 from edge.formats.yaml_document import (
     MAX_BYTES,
     Document,
     Draft,
-    Location,
-    MistakesError,
-    Problem,
     parse_draft,
     read_document,
     read_text,
-    refuse,
 )
 from edge.policy.contradictions import unknown_name
 from edge.policy.homework import coded

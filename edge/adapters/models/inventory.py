@@ -10,24 +10,22 @@ from pathlib import Path
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.download import Progress, discard, fetch, unwritable
 from edge.adapters.models.loading import open_detector, open_reader
-from edge.adapters.models.reader import OnnxPlateReader
-from edge.adapters.models.session import open_session
-from edge.adapters.models.weights import (
+from edge.adapters.models.manifest import (
     MANIFEST_FILE,
     SCHEMA,
     Calibration,
     Contract,
     DigestedFile,
-    Manifest,
     ManifestFile,
     Pair,
-    Weights,
     WeightsEntry,
     build,
     read_manifest,
-    sha256_of,
     write_manifest,
 )
+from edge.adapters.models.reader import OnnxPlateReader
+from edge.adapters.models.session import open_session
+from edge.adapters.models.weights import Manifest, Weights, sha256_of
 from edge.errors import ModelError
 from edge.formats.atomic_files import replacing
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.adapters.models.detector import OnnxPlateDetector
+from edge.adapters.models.manifest import Contract
 from edge.adapters.models.reader import OnnxPlateReader
-from edge.adapters.models.weights import Contract, Manifest, Weights
+from edge.adapters.models.weights import Manifest, Weights
 from edge.pipeline.ports import PlateDetector, PlateReader
 
 

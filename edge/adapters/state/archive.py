@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from edge.adapters.models.weights import WeightsInUse
+from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.state.state_folder import storage_error
 from edge.formats.atomic_files import write_file
 from edge.formats.canonical import canonical_json

@@ -34,7 +34,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.adapters.host.system import product_version
-from edge.adapters.models.weights import WeightsInUse
+from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.state.archive import KEPT, Archive
 from edge.adapters.state.audit_log import FILE_NAME as LOG_FILE
 from edge.adapters.state.statistics import FILE_NAME as STATISTICS_FILE

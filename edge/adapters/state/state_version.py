@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.adapters.state import outbox
+from edge.adapters.state import outbox_file
 from edge.adapters.state.state_folder import read_file
 from edge.errors import OutboxError
 
@@ -44,7 +44,7 @@ def require_known(folder: Path) -> None:
         OutboxError: `E_STATE_VERSION`, with the file, its version and the cure; or a file cannot be
             read.
     """
-    database = folder / outbox.FILE_NAME
+    database = folder / outbox_file.FILE_NAME
     if database.is_file():
         _require_known_outbox(database)
     for file in _texts(folder):
@@ -62,10 +62,10 @@ def _require_known_outbox(database: Path) -> None:
     """As the header says it; what stands in the log only, `Outbox.open` finds."""
     head = read_file(database, _HEAD_BYTES) or b""
     version = int.from_bytes(head[_USER_VERSION], "big")
-    if int.from_bytes(head[_APPLICATION], "big") != outbox.APPLICATION_ID:
+    if int.from_bytes(head[_APPLICATION], "big") != outbox_file.APPLICATION_ID:
         return  # none of ours, or damaged: whoever opens it says so
-    if version > outbox.VERSION:
-        raise outbox.of_another_version(database, version)
+    if version > outbox_file.VERSION:
+        raise outbox_file.of_another_version(database, version)
 
 
 def _texts(folder: Path) -> Iterator[Path]:

@@ -55,7 +55,7 @@ def loading(folder: Path, *changes: Change) -> ConfigError:
 
 
 def read_policy_of(file: Path) -> Policy:
-    from edge.formats.yaml_document import refuse
+    from edge.formats.problems import refuse
     from edge.policy.homework import problems
 
     found = read_policy(file)

@@ -6,7 +6,7 @@ from edge.adapters.broker.publisher import Availability, Discovery, HealthMessag
 from edge.adapters.broker.topics import BoxTopics, all_hits, receipt
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.metrics import Answer, CameraFigures, Figures, exposition
-from edge.adapters.models.weights import WeightsInUse
+from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail
 from edge.adapters.state.evidence_pack import (
@@ -34,8 +34,8 @@ from edge.adapters.state.key_making import (
 )
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
-from edge.adapters.state.outbox import VERSION as OUTBOX_VERSION
 from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.outbox_file import VERSION as OUTBOX_VERSION
 from edge.adapters.state.policy_state import PolicyState, SteadyClock
 from edge.adapters.state.state_version import KNOWN as KNOWN_STATE
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
