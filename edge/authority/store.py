@@ -23,6 +23,7 @@ from typing import Any
 
 from typing_extensions import Self
 
+from edge.adapters.state.database import transaction
 from edge.adapters.state.state_folder import storage_error
 from edge.domain.intervals import Interval, wilson
 from edge.errors import OutboxError
@@ -126,7 +127,7 @@ class StoredHit:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A payload that could not be accepted, kept in case it can be later."""
+    """A payload that cannot be accepted yet, kept for another try."""
 
     topic: str
     why: str
@@ -135,7 +136,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class RuleStatistics:
-    """What people said of a rule's hits, those purged since included."""
+    """The review results of a rule's hits, purged ones included."""
 
     rule: str
     waiting: int
@@ -153,7 +154,7 @@ class RuleStatistics:
 
 
 class HitStore:
-    """Sealed hits and what people said of them. Made by `HitStore.open`.
+    """Sealed hits and their reviews. Made by `HitStore.open`.
 
     Used by one thread at a time; whoever wants more opens the store more often.
     """
@@ -310,9 +311,9 @@ class HitStore:
         return bytes(rows[0][0])
 
     def review(self, hit_id: str, reason: Reason | None, now: datetime) -> None:
-        """Record a person's word on a hit: confirmed, or rejected for a reason.
+        """Record a person's decision on a hit: confirmed, or rejected for a reason.
 
-        A later word on the same hit replaces the earlier one.
+        A later decision on the same hit replaces the earlier one.
 
         Raises:
             OutboxError: no such hit, or it could not be written.
@@ -326,7 +327,7 @@ class HitStore:
             )
 
     def statistics(self) -> tuple[RuleStatistics, ...]:
-        """What people said, rule by rule."""
+        """The review results of each rule."""
         waiting = dict(
             self._rows(
                 "SELECT hit.rule, count(*) FROM hit LEFT JOIN review USING (hit_id)"
@@ -353,7 +354,7 @@ class HitStore:
         )
 
     def purge(self, age: timedelta, now: datetime) -> int:
-        """Forget hits observed longer ago than `age`, and what is as long set aside.
+        """Delete hits observed longer ago than `age`, and payloads set aside for as long.
 
         Of their reviews only counts stay. Ids of purged hits stay for a while: a box that has
         not seen the receipt sends its hit again, and it must not be stored a second time.
@@ -434,19 +435,12 @@ class HitStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _translated(self._path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+        with _translated(self._path), transaction(self._database):
+            yield
 
 
 def _create(path: Path) -> None:
-    """Make the file so that only its owner can read it, and its name durable."""
+    """Create the file with mode 0600 and sync its folder."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))

@@ -41,7 +41,7 @@ class Problem:
 
 
 class MistakesError(ConfigError):
-    """Every complaint about one or several files: a line each, at most `MAX_PROBLEMS` shown.
+    """All problems of one or several files: one line each, at most `MAX_PROBLEMS` lines.
 
     Without `code` it has that of its problems; where those differ, `E_CONFIG` if one of them
     has that, else `E_HOMEWORK`, and each line that has another code says so.
@@ -81,7 +81,7 @@ def refuse(problems: Iterable[Problem | str], *, code: str | None = None) -> Non
 
 
 def path_text(location: Location) -> str:
-    """A location as it is shown: `rules[0].id`; what could be a plate is left out."""
+    """A location as text, such as `rules[0].id`; keys that could be a plate become `…`."""
     path = ""
     for step in location:
         if isinstance(step, int):
@@ -92,5 +92,5 @@ def path_text(location: Location) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that was probably meant, if any is near."""
+    """The known name that is spelled most alike; None if none is close."""
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)), None)

@@ -1,4 +1,4 @@
-"""Moments as payloads spell them: UTC, milliseconds, one spelling only."""
+"""Timestamps in documents: UTC with milliseconds, in one spelling only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def utc_text(moment: datetime) -> str:
-    """`2026-11-30T07:16:05.123Z`; what is finer than a millisecond is cut off.
+    """A moment as `2026-11-30T07:16:05.123Z`; digits beyond milliseconds are cut off.
 
     Raises:
         ValueError: the moment is naive.
@@ -36,7 +36,7 @@ def milliseconds(moment: datetime) -> int:
 
 
 def parse_utc(text: str) -> datetime:
-    """The moment that `utc_text` has written.
+    """Read a timestamp that `utc_text` has written.
 
     Raises:
         ValueError: another spelling, or no such moment.

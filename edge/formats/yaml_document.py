@@ -26,7 +26,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Document(Generic[Model]):
-    """A file that has become a model, and that still knows where everything stood."""
+    """A parsed file: its model, and the line and column of every field."""
 
     file: Path
     model: Model
@@ -48,7 +48,7 @@ def read_document(file: Path, model: type[Model]) -> Document[Model]:
 
 
 def read_text(file: Path, max_bytes: int) -> str:
-    """The text of a small UTF-8 file, byte order mark stripped.
+    """The text of a small UTF-8 file, without a byte order mark.
 
     Raises:
         ConfigError: not a regular file, unreadable, too large, or another encoding.
@@ -89,7 +89,7 @@ def parse_document(text: str, file: Path, model: type[Model]) -> Document[Model]
 
 @dataclass(frozen=True, slots=True)
 class Draft(Generic[Model]):
-    """A file that may not be complete: what of it fits the model, and what does not.
+    """An incomplete file: the fields that fit the model, and the problems of the others.
 
     `part` has those attributes of the model only that are in `fields`.
     """
@@ -116,7 +116,7 @@ class Draft(Generic[Model]):
 
 
 def parse_draft(text: str, file: Path, model: type[Model]) -> Draft[Model]:
-    """Read what a file holds already; an empty one holds nothing.
+    """Read a file that may be incomplete, or empty.
 
     Raises:
         ConfigError: the text is no YAML, or no mapping.

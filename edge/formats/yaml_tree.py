@@ -57,7 +57,7 @@ def pairs_of(node: Node) -> dict[int | str, tuple[Node, Node]]:
 
 
 class _UnwantedError(Exception):
-    """Something that YAML allows and these files do not; line and column count from 1."""
+    """YAML that these files may not use; line and column count from 1."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ class _UnwantedError(Exception):
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Composes nodes and refuses what has no place in a configuration file."""
+    """Composes nodes; refuses anchors, aliases, tags and deep nesting."""
 
     depth = 0
 
@@ -127,7 +127,7 @@ def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
 
 
 def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) -> Tree:
-    """The node as plain values; what cannot become one is added to `problems`."""
+    """The node as plain values; each part that is not allowed is added to `problems`."""
 
     def complain(at: Node, where: Location, message: str) -> None:
         mark = at.start_mark
@@ -163,7 +163,7 @@ def _is_blank(node: Node) -> bool:
 
 
 def _scalar(node: Node) -> Tree:
-    """A scalar after the core schema of YAML 1.2, less octal, hexadecimal, inf and nan."""
+    """A scalar as the core schema of YAML 1.2 reads it, without octal, hexadecimal, inf, nan."""
     text = str(node.value)
     if not isinstance(node, ScalarNode) or node.style is not None:
         return text

@@ -2,7 +2,7 @@
 
 A controller's signer activates a policy for one box and renews it from time to time. The record
 lasts `lease_days`, and never beyond the policy's sunset or the day on which the evaluation is due:
-a box that nobody thinks of any more stops by itself.
+a box that nobody looks after any more stops by itself.
 
 What is in force on a box is one file, so that it is replaced whole or not at all: the record, the
 policy that it is about and that policy's signatures.
@@ -30,7 +30,7 @@ MAX_BYTES = 1024 * 1024
 
 
 class Lease(Strict, populate_by_name=True):
-    """What is signed: which box may work under which policy, and for how long."""
+    """The signed part: which box may work under which policy, and for how long."""
 
     site: Id
     box: Id
@@ -109,7 +109,7 @@ def _damaged(file: Path) -> PolicyError:
 
 
 def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> ActivationRecord:
-    """A record that begins now.
+    """Make an activation record that begins now.
 
     Args:
         policy: its homework must be done, and its dates must allow it.

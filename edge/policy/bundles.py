@@ -1,4 +1,4 @@
-"""Lists as bundles: signed by an issuer, sealed to one box, opened in memory only.
+"""List bundles: plate lists signed by an issuer, sealed to one box, opened in memory only.
 
     document = canonical JSON (RFC 8785): who issues which list for whom, and its entries
     padded   = document length (4) ‖ document ‖ zeros, up to a size class
@@ -9,8 +9,8 @@ Lengths are big-endian; the suite is that of `edge.privacy.sealing`. What stands
 is the HPKE `info` and stands in the signed document too: a bundle fits no other box, list or
 counter. Anybody can seal to a public key, hence the issuer's Ed25519 signature inside.
 
-A bundle's length tells its size class and nothing finer. Nothing outside the seal tells who
-issued it, and no message says more of an entry than its place in the list.
+The length of a bundle shows only its size class. Nothing outside the seal shows who issued it, and
+error messages name an entry only by its place in the list.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _LENGTH_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class ListContent:
-    """What an issuer says: which vehicles are on which list of which box, and for what purpose.
+    """The content of a list: which vehicles are on which list of which box, for what purpose.
 
     `counter` rises with each bundle of a list, and is at most the milliseconds from 1970 to
     `issued_at`: so that counters can be the time, and no slip of the hand uses all of them up.
@@ -115,7 +115,7 @@ def list_terms(policy: Policy) -> dict[str, ListTerms]:
 
 @dataclass(frozen=True, slots=True)
 class SealedList:
-    """A bundle as anybody sees it: for which box and list, and nothing of it proven.
+    """A bundle before it is opened: for which box and list; nothing in it is proven.
 
     `sha256` is the hex digest of the whole bundle, `size` its length in bytes.
     """
@@ -179,7 +179,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
 
 
 def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict[str, str | int]:
-    """What stands outside the seal, and what HPKE binds the seal to."""
+    """The part outside the seal; HPKE binds the seal to it."""
     return {
         "schema": SCHEMA,
         "site": site,
@@ -206,7 +206,7 @@ def _written(entry: ListEntry) -> BundleEntry:
 
 
 def parse_bundle(data: bytes) -> SealedList:
-    """A bundle as it comes: well-formed, and nothing of it proven.
+    """Parse a bundle without opening it: well-formed, but nothing in it is proven.
 
     Raises:
         ListBundleError: no bundle, or not in canonical form.
@@ -233,7 +233,7 @@ def parse_bundle(data: bytes) -> SealedList:
 def open_bundle(
     bundle: SealedList, keys: BoxKeys, terms: ListTerms, *, now: datetime
 ) -> ListContent:
-    """Open a bundle and hold all of it against the policy.
+    """Open a bundle and check all of it against the policy.
 
     Args:
         bundle: as `parse_bundle` gives it.
@@ -360,7 +360,7 @@ def _read(entry: BundleEntry) -> ListEntry:
 
 @dataclass(frozen=True, slots=True)
 class ListFacts:
-    """What may be shown of a list: who, when and how many, and nothing of any entry.
+    """Facts about a list that may be shown: who, when and how many, never an entry.
 
     `first_end` and `last_end` are when the first and the last of its entries end; None when it
     has none.
@@ -380,7 +380,7 @@ class ListFacts:
 
 
 def facts_of(content: ListContent, bundle: SealedList) -> ListFacts:
-    """What may be shown of a list that was opened."""
+    """The facts about an opened list that may be shown."""
     ends = [entry.end for entry in content.entries]
     return ListFacts(
         list_id=content.list_id,
@@ -402,14 +402,14 @@ def facts_of(content: ListContent, bundle: SealedList) -> ListFacts:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The last bundle of a list that was taken: no earlier one is ever taken again."""
+    """The last bundle of a list that was accepted; earlier ones are refused from then on."""
 
     counter: int
     sha256: str
 
 
 def is_news(bundle: SealedList, floor: Floor | None) -> bool:
-    """Whether a bundle is newer than the last that was taken; False for that one again.
+    """Whether a bundle is newer than the last accepted one; False if it is the same.
 
     Raises:
         ListBundleError: `E_LIST_REPLAY`: an earlier bundle, or another with the same counter.

@@ -17,7 +17,7 @@ from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
 
 
 def contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
-    """What each part allows but the whole does not: a location and one line for each."""
+    """The contradictions between parts of a policy: location and message of each."""
     seen: set[str] = set()
     for index, rule in enumerate(policy.rules):
         at: Location = ("rules", index)
@@ -83,7 +83,7 @@ _CROSSED = (
 
 
 def _key_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
-    """One key, one holder: a quorum of three signatures must be three people's."""
+    """Keys with two holders: a quorum of three signatures must come from three people."""
     seen: dict[str, Location] = {}
     for at, name, holder in policy.key_holders():
         key = PublicKey.parse(holder.key)

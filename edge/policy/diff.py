@@ -28,7 +28,7 @@ from edge.policy.model import Authority, FieldOfView, PlateList, Policy, PolicyC
 from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
 
 REVEALS = ("plate", "vehicle", "occupants")
-"""From little to much."""
+"""Levels of disclosure, from least to most."""
 
 # Who answers, what was found, whom to write to: these say something and allow nothing.
 NEUTRAL = frozenset(
@@ -67,7 +67,7 @@ NEUTRAL = frozenset(
 
 
 def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
-    """All that differs, widenings first."""
+    """Every difference between two policies, widenings first."""
     found = list(_known_changes(before, after))
     covered = [change.location for change in found]
     for location in _differences(_by_name(before), _by_name(after), ()):
@@ -281,7 +281,7 @@ def _rule(
 
 
 def _by_name(policy: Policy) -> dict[str, Any]:
-    """The policy's document, with those lists as mappings whose order says nothing."""
+    """The policy's document; lists whose order has no meaning become mappings."""
     document = policy.document()
     for section, key in (("rules", "id"), ("processors", "name"), ("joint_controllers", "name")):
         named = {one[key]: one for one in document[section]}

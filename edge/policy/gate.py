@@ -1,7 +1,7 @@
-"""The gate: whether a camera may be open. GateFacts go in, a refusal or nothing comes out.
+"""The gate decides whether a camera may be open: from `GateFacts` to a refusal or None.
 
-Asked before anything is opened and again and again while the box runs. A refusal is the error
-that the box would stop with; its code is what the world is told.
+It is asked before anything is opened and repeatedly while the box runs. A refusal is the error
+that the box would stop with; its code is published.
 
 With demo keys a policy reads recordings and nothing else. Recordings are then judged by the day on
 which they were made, and no activation is needed: whoever tries the product out must be able to do
@@ -27,7 +27,7 @@ Condition = Callable[[datetime], EdgeError | None]
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """All that the gate looks at.
+    """The facts that the gate decides on.
 
     Attributes:
         policy: what the box is to work under.

@@ -25,7 +25,7 @@ from edge.formats.yaml_document import read_text
 
 COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5
-"""A longer entry is a permanent one in disguise."""
+"""The longest that an entry may last; a longer one would be a permanent entry."""
 
 MAX_DAYS = MAX_YEARS * 366
 """The same in days, rounded up."""
@@ -54,7 +54,7 @@ class _EntryError(ValueError):
 def read_list(
     path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
 ) -> tuple[ListEntry, ...]:
-    """Read a list whole or not at all.
+    """Read a list; one bad entry refuses all of it.
 
     Args:
         path: the CSV file, UTF-8.

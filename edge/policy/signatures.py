@@ -1,7 +1,7 @@
-"""Who has signed a policy: a file beside it, one Ed25519 signature for each signer.
+"""The signatures of a policy: a file beside it, one Ed25519 signature for each signer.
 
-Signed is the canonical JSON of the policy's model under the context `edge-anpr/policy/2`, so
-that comments and layout make no difference and everything else does.
+The canonical JSON of the policy's model is signed, under the context `edge-anpr/policy/2`. So
+comments and layout of the file make no difference, and every value does.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ Action = Literal["suspend", "resume"]
 
 
 class SuspensionError(PolicyError):
-    """An order that changes nothing: what was in force stays in force."""
+    """An order that is refused; the suspension state does not change."""
 
     default_code = "E_SUSPENSION"
 
@@ -62,11 +62,11 @@ class SuspensionOrder(StrictMessage):
     signatures: tuple[Signature, ...] = Field(default=(), max_length=_MAX_SIGNATURES)
 
     def to_bytes(self) -> bytes:
-        """The one sequence of bytes that stands for this order."""
+        """The order in canonical JSON, the only form that is accepted."""
         return canonical_model(self)
 
     def signed_by(self, key: SigningKey) -> SuspensionOrder:
-        """The order with one signature more.
+        """The order with this key's signature added.
 
         Raises:
             SuspensionError: this key has signed it already, or it has no room for another.
@@ -116,7 +116,7 @@ def new_order(
 
 
 def parse_order(data: bytes) -> SuspensionOrder:
-    """An order as it comes: well-formed, and nothing of it proven.
+    """Parse an order without verifying it: well-formed, but nothing in it is proven.
 
     Raises:
         SuspensionError: no order, or not in canonical form.
@@ -146,14 +146,14 @@ class Obeyed(StrictMessage):
 
 
 class SuspensionState(StrictMessage):
-    """All orders that count: the last one of each key. Empty at first."""
+    """The last order of each key. Empty at first."""
 
     schema_: Literal["edge-anpr/suspension-state/1"] = Field(default=STATE_SCHEMA, alias="schema")
     obeyed: tuple[Obeyed, ...] = ()
 
     @property
     def suspended(self) -> bool:
-        """Whether the box must not look: one key is enough."""
+        """Whether the cameras must stay shut: one key's order is enough."""
         return any(one.suspends for one in self.obeyed)
 
     def last(self, key: PublicKey) -> SuspensionOrder | None:
@@ -161,13 +161,13 @@ class SuspensionState(StrictMessage):
         return next((one.order for one in self.obeyed if one.key == key.text), None)
 
     def to_bytes(self) -> bytes:
-        """As it is kept."""
+        """The state as it is stored."""
         return canonical_model(self)
 
 
 @dataclass(frozen=True, slots=True)
 class SuspensionTerms:
-    """Whom a box obeys.
+    """The keys whose orders a box obeys.
 
     Args:
         site: the site's id.
@@ -183,7 +183,7 @@ class SuspensionTerms:
 
 
 def suspension_terms(policy: Policy, box: str) -> SuspensionTerms:
-    """Whom a box of a policy's site obeys."""
+    """The keys whose orders a box of a policy's site obeys."""
     suspending = [PublicKey.parse(holder.key) for holder in policy.suspension.keys.values()]
     controllers = [
         PublicKey.parse(signer.key)
@@ -237,7 +237,7 @@ def obeyed(
 
 
 def parse_state(data: bytes) -> SuspensionState:
-    """The state as it was kept, each order signed by the key it stands under.
+    """Read the stored state; each order must be signed by the key that it is stored under.
 
     Raises:
         SuspensionError: `E_SUSPENSION_STATE`: it was not written like this; nobody knows then

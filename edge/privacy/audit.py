@@ -1,4 +1,4 @@
-"""The audit log: what the box was told to do and did, in a form that nobody can change unseen.
+"""The audit log: what the box was told to do and did; no change to it stays unnoticed.
 
 Entries (`privacy.audit_events`) are the leaves of a Merkle tree (RFC 6962, section 2.1; SHA-256).
 Each entry is followed at once by a checkpoint, which is the tree's size and root signed with the
@@ -33,7 +33,7 @@ _SIGNATURE_TEXT = 92  # base64 of 4 + 64 bytes
 
 
 class Chain:
-    """A log's end, to which entries are added: tree, key and the last checkpoint.
+    """The state that adding an entry needs: the tree, the key and the last checkpoint.
 
     Args:
         origin: the log's name.
@@ -109,7 +109,7 @@ def _edited(line: int, why: str) -> AuditError:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedLog:
-    """A log in which every line is as it was written.
+    """A log whose every line was verified.
 
     Attributes:
         origin: the log's name.
@@ -141,7 +141,7 @@ def verify_log(
     keys: Collection[PublicKey] | None = None,
     witness: Sequence[Checkpoint] = (),
 ) -> VerifiedLog:
-    """Hold every line of a log against the signatures, and the whole against a witness.
+    """Verify every signature of a log, and compare the log with a witness's checkpoints.
 
     Args:
         data: the log's file.
@@ -220,7 +220,7 @@ def _compare(
 
 
 def _origin_of(line: bytes) -> str:
-    """The name that a log's first line gives it."""
+    """The log's name as its first line says it."""
     try:
         event = Entry.parse(line[_SIGNATURE_TEXT + 1 :]).event
     except (ValueError, ValidationError, RecursionError):

@@ -1,4 +1,4 @@
-"""What can stand in an audit log: a closed set of events, and the entry that holds one.
+"""The events that an audit log can record, a closed set, and the entry that holds one.
 
 No event has room for a plate, a token, a picture, the time of a passage or free text; counts are
 coarse (`edge.domain.counting`).
@@ -79,7 +79,7 @@ class EpochClosed:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class PolicyChanged:
-    """Another policy came into force, or the same for longer; or it was taken out of force.
+    """A policy was activated, renewed or withdrawn.
 
     `widening` says whether it allows more than the one before; the first allows more than none.
     """
@@ -92,7 +92,7 @@ class PolicyChanged:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class ListChanged:
-    """A bundle of list entries was taken or turned away; its counter as the issuer numbered it."""
+    """A list bundle was installed, refused or removed; with the issuer's counter."""
 
     kind: ClassVar[str] = "list"
     action: Literal["installed", "refused", "removed"]
@@ -156,7 +156,7 @@ class Entry:
     event: Event
 
     def canonical(self) -> bytes:
-        """The one spelling that is hashed and stored."""
+        """The canonical JSON that is hashed and stored."""
         return canonical_json(
             {
                 "n": self.number,

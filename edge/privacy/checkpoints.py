@@ -54,7 +54,7 @@ class MerkleTree:
 
     @property
     def root(self) -> bytes:
-        """The root hash, 32 bytes; of an empty tree that of nothing."""
+        """The root hash, 32 bytes; for an empty tree the SHA-256 of no bytes."""
         if not self._subtrees:
             return hashlib.sha256(b"").digest()
         *larger, root = self._subtrees
@@ -63,7 +63,7 @@ class MerkleTree:
         return root
 
     def copy(self) -> MerkleTree:
-        """The same tree, to be grown on its own."""
+        """An independent copy of the tree."""
         twin = MerkleTree()
         twin.size, twin._subtrees = self.size, self._subtrees.copy()
         return twin
@@ -74,7 +74,7 @@ def _node(left: bytes, right: bytes) -> bytes:
 
 
 class CheckpointSigner(Protocol):
-    """Who signs a log's checkpoints."""
+    """A key that signs a log's checkpoints."""
 
     @property
     def public(self) -> PublicKey: ...
@@ -95,13 +95,13 @@ def authority_log(authority: str) -> str:
 
 
 def note_key_hash(name: str, key: PublicKey) -> bytes:
-    """The 4 bytes by which a signed note names its key."""
+    """The key hash in a signed note, 4 bytes."""
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + key.raw()).digest()[:4]
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A signed statement: the log of this name had this size and this root."""
+    """A signed statement of a log's size and root hash."""
 
     origin: str
     size: int
@@ -115,7 +115,7 @@ class Checkpoint:
         return cls(origin, tree.size, tree.root, signature)
 
     def text(self) -> bytes:
-        """What is signed."""
+        """The text that is signed."""
         root = base64.b64encode(self.root).decode()
         return f"{self.origin}\n{self.size}\n{root}\n".encode()
 
@@ -132,7 +132,7 @@ class Checkpoint:
 
 
 def parse_checkpoints(data: bytes) -> tuple[Checkpoint, ...]:
-    """Checkpoints one after the other, as a witness has kept them; empty lines between are free.
+    """Parse checkpoints that follow each other in one file; empty lines between them are ignored.
 
     Signature lines of others (a witness's own) are passed over, as the specification asks.
 

@@ -1,4 +1,4 @@
-"""What leaves the box for a hit, and what comes back: JSON signed over its canonical form.
+"""Hits, which the box publishes, and receipts, which the authority returns: signed JSON.
 
 A payload is canonical JSON (RFC 8785), and no other spelling is accepted, so that one hit has
 one sequence of bytes. The signature is Ed25519 over `edge-anpr/hit/1`, a zero byte and the
@@ -40,7 +40,7 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class HitError(EdgeError):
-    """A payload that is no hit, or no receipt, of whom it says."""
+    """A payload that is not a valid hit or receipt of the sender that it names."""
 
     exit_code = ExitCode.KEYS
     default_code = "E_HIT"
@@ -55,7 +55,7 @@ class _Signed(StrictMessage):
     signature: SignatureText
 
     def to_payload(self) -> bytes:
-        """The one sequence of bytes that stands for this message."""
+        """The message in canonical JSON, the only form that is accepted."""
         return canonical_model(self)
 
     def is_verified_by(self, verify: Callable[[bytes, bytes], bool]) -> bool:
@@ -129,7 +129,7 @@ class Receipt(_Signed):
     stored_at: Moment
 
     def confirms(self, hit_payload: bytes) -> bool:
-        """Whether it is about this very hit, and comes from the authority it was sealed to."""
+        """Whether it confirms exactly this hit, from the authority it was sealed to."""
         try:
             hit = Hit.model_validate_json(hit_payload)
         except ValidationError:
@@ -192,7 +192,7 @@ def build_hit(
 
 
 def parse_hit(payload: bytes) -> Hit:
-    """A hit as a payload claims it: well-formed, and nothing of it proven.
+    """Parse a hit without verifying it: well-formed, but nothing in it is proven.
 
     Raises:
         HitError: no hit, or not in canonical form.
@@ -201,7 +201,7 @@ def parse_hit(payload: bytes) -> Hit:
 
 
 def verify_hit(payload: bytes, box: BoxPublicKeys) -> Hit:
-    """The hit of a payload, if the box has signed it with a key of its own.
+    """Parse a hit and verify the box's signature and the digest of the evidence.
 
     Whether that key is still to be accepted is for the receiver to ask: `BoxPublicKeys.accepts`.
 
@@ -245,7 +245,7 @@ def sign_receipt(hit: Hit, stored_at: datetime, key: AuthorityKey) -> Receipt:
 
 
 def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
-    """The receipt of a payload, if the authority has signed it; then ask `Receipt.confirms`.
+    """Parse a receipt and verify the authority's signature; then ask `Receipt.confirms`.
 
     Raises:
         HitError: no receipt, not in canonical form, of another authority, or wrongly signed.
@@ -265,7 +265,7 @@ def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
 
 
 class ReceiptVerifier:
-    """Checks receipts of a site's authorities, for whoever waits for them.
+    """Verifies receipts of a site's authorities for the publisher that waits for them.
 
     A receipt counts only from the authority that the hit was sealed to: at a site with two of
     them, neither can make the box forget what is meant for the other.

@@ -51,7 +51,7 @@ class BoxKeys:
 
     @property
     def lists(self) -> X25519PrivateKey:
-        """What opens the lists that were sealed to this box.
+        """The private key that opens lists sealed to this box.
 
         Raises:
             KeyFileError: the keys were made by a version that knew no sealed lists.
@@ -61,7 +61,7 @@ class BoxKeys:
 
 @dataclass(frozen=True, slots=True)
 class BoxPublicKeys:
-    """All a box has ever signed with, as the authority knows it, and what to seal lists to."""
+    """A box's public keys: all that it has signed with, and the one that lists are sealed to."""
 
     site: str
     box: str
@@ -73,7 +73,7 @@ class BoxPublicKeys:
 
     @property
     def lists(self) -> X25519PublicKey:
-        """What lists for this box are sealed to; its id is `current`.
+        """The public key that lists for this box are sealed to; its id is `current`.
 
         Raises:
             KeyFileError: the keys were made by a version that knew no sealed lists.
@@ -85,7 +85,7 @@ class BoxPublicKeys:
         return key_id in self._keys
 
     def public_keys(self) -> tuple[PublicKey, ...]:
-        """All of them, current and retired."""
+        """All signing keys, current and retired."""
         return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._keys.values())
 
     def accepts(self, key_id: str, now: datetime) -> bool:
@@ -100,7 +100,7 @@ class BoxPublicKeys:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityPublicKeys:
-    """An authority as the box knows it: what to seal to, and whose receipts to believe."""
+    """An authority's public keys: one to seal hits to, and those that verify its receipts."""
 
     authority: str
     trial: bool
@@ -143,7 +143,7 @@ class AuthorityKey:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityPrivateKeys:
-    """All generations of an authority's keys that it still has."""
+    """The private keys of an authority, all generations that it still has."""
 
     authority: str
     trial: bool

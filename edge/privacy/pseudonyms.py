@@ -1,4 +1,4 @@
-"""Pseudonyms: a plate under a secret that lives in RAM and is destroyed on schedule.
+"""Pseudonyms of plates, under a secret that exists only in RAM and is destroyed on schedule.
 
     S(0)          32 random bytes, new at each start
     S(i+1)        HKDF-Extract(salt = 32 fresh random bytes, ikm = S(i))
@@ -31,7 +31,7 @@ _VERSION = b"v1"
 
 
 class SaltChainDestroyedError(EdgeError):
-    """The secret is gone for good; only a new start gives a new one."""
+    """The secret was destroyed; the box must be started again to get a new one."""
 
     exit_code = ExitCode.KEYS
     default_code = "E_SALT_DESTROYED"

@@ -12,8 +12,8 @@ under which policy, for whom) is the HPKE `info`, and it stands in the header, w
 Ed25519 signature covers: a sealed body fits no other hit, and the authority can show to a third
 party who made it. Base mode alone says nothing about the sender, hence the signature.
 
-A sealed body's length tells its size class and nothing finer: roughly whether there are
-pictures, and how detailed they are.
+The length of a sealed body shows only its size class: roughly whether there are pictures, and
+how detailed they are.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceContent:
-    """What only the authority may know.
+    """The evidence in clear, for the authority only.
 
     `alternatives` are the other plates it could have been, most probable first. `reads` says
     on how many frames the plate was read. `list_entry_id` is the entry that made the hit.
@@ -99,7 +99,7 @@ class EvidenceContent:
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """What a sealed body is bound to: it opens for this hit and for no other."""
+    """The metadata that a sealed body is bound to: it opens for this hit only."""
 
     site: str
     box: str
@@ -204,7 +204,7 @@ def open_sealed(
     authority: AuthorityPrivateKeys,
     box: BoxPublicKeys,
 ) -> EvidenceContent:
-    """Open sealed evidence and check that the box made it for this very hit.
+    """Open sealed evidence and check that the box made it for exactly this hit.
 
     Raises:
         SealError: no key for it (`E_NO_KEY`), or anything at all is not as sealed.
@@ -288,7 +288,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
 
 
 def _signed(header: bytes, pictures: bytes) -> bytes:
-    """What the box signs; its first field keeps it apart from all else that it signs."""
+    """The bytes that the box signs; the first field says what kind of data they are."""
     return framed(SCHEMA.encode(), header, pictures)
 
 

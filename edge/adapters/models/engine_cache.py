@@ -50,7 +50,7 @@ class EngineMaker:
 
 
 def engine_maker(onnxruntime: str) -> EngineMaker | None:
-    """This machine's; None where GPU or TensorRT do not say what they are."""
+    """What this machine builds engines with; None if GPU or TensorRT cannot be identified."""
     gpu, tensorrt = _gpu(), _tensorrt()
     if gpu is None or tensorrt is None:
         return None

@@ -1,4 +1,4 @@
-"""Weights that come in: checked against their contract, then listed with digest and calibration."""
+"""Installs weights: checks their contract, then lists them with digest and calibration."""
 
 from __future__ import annotations
 
@@ -266,7 +266,7 @@ def _into_part(
     part: Path,
     progress: Callable[[str], Progress],
 ) -> None:
-    """Bring one file's bytes into its part."""
+    """Copy or download one file into its part file."""
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         if source is not None:
@@ -330,7 +330,7 @@ def _require_pinned(
 
 
 def place_file(source: Path, target: Path) -> None:
-    """Copy a file so that under its name it is whole or not there.
+    """Copy a file whole (`formats.atomic_files`).
 
     Raises:
         OSError: it cannot be read or written.

@@ -43,7 +43,7 @@ class Contract(Enum):
 
 
 class Calibration(Strict, strict=True):
-    """What turns a network's numbers into probabilities that mean what they say.
+    """The calibration of a network: makes its scores probabilities.
 
     Temperature scaling (Guo et al., On calibration of modern neural networks, 2017): a
     reader's slot posteriors p become p^(1/temperature), renormalised; a detector's score s
@@ -219,7 +219,7 @@ def build(model: type[_Model], **fields: Any) -> _Model:  # noqa: ANN401 - check
 
 
 def _field(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
-    """A field as a person finds it: an entry by its name, not by its place in the list."""
+    """A field's path; an entry of the list is named by its name instead of its index."""
     parts = [str(part) for part in location]
     if location[:1] == ("weights",) and len(location) > 1 and isinstance(location[1], int):
         entry = raw["weights"][location[1]]
@@ -229,7 +229,7 @@ def _field(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
 
 
 def write_manifest(file: Path, content: ManifestFile) -> None:
-    """Write a manifest in its one form; comments above its first key are kept.
+    """Write a manifest; comments above its first key are kept.
 
     The file is complete at every moment (`formats.atomic_files`).
 

@@ -1,4 +1,4 @@
-"""Weights by name: where they lie, and the digest they must have before anything loads them."""
+"""Finds weights by name and checks their digest before anything loads them."""
 
 from __future__ import annotations
 
@@ -277,6 +277,6 @@ def user_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def own_manifest() -> Path:
-    """In a checkout `models/` stands beside the package; in a wheel it is inside."""
+    """The product's manifest: beside the package in a checkout, inside it in a wheel."""
     packaged = _PACKAGE / "_data" / "models" / MANIFEST_FILE
     return packaged if packaged.is_file() else _PACKAGE.parent / "models" / MANIFEST_FILE

@@ -1,4 +1,4 @@
-"""The audit log on disk: lines are added and synced, and never changed.
+"""The audit log on disk: an append-only file, synced after each line.
 
 `audit.log` holds the entries, `audit.checkpoint` the newest checkpoint. A line that a killed
 process left unfinished was never acknowledged to anybody; it is cut off at the next opening.
@@ -108,7 +108,7 @@ class AuditTrail:
             return _known(self._chain.last)
 
     def follow(self, follower: Callable[[Checkpoint], None]) -> None:
-        """Tell somebody the newest checkpoint, now and after each entry."""
+        """Call a function with the newest checkpoint, now and after each entry."""
         with self._lock:
             self._followers.append(follower)
             follower(_known(self._chain.last))
@@ -150,7 +150,7 @@ class AuditTrail:
                 self._add(KeyInUse(self._chain.origin, self._signer.public.text))
 
     def _take_in(self) -> None:
-        """Read what was added since, and cut off a last line that was not finished.
+        """Read lines that were added since, and cut off an unfinished last line.
 
         The newest signature covers all that stands before it, so it alone is held against the
         key here; `edge-anpr audit verify` looks at each.
@@ -221,7 +221,7 @@ class AuditTrail:
 def open_box_audit(
     box: BoxFolders, keys: BoxKeys, *, before: Collection[PublicKey] = ()
 ) -> AuditTrail:
-    """The box's audit log, to which whatever changes on the box is added.
+    """The box's audit log, which records every change on the box.
 
     Args:
         box: whose, and where.

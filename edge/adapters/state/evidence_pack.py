@@ -90,7 +90,7 @@ class PackManifest(Strict, populate_by_name=True):
         return canonical_model(self)
 
     def signed(self) -> bytes:
-        """What the box signs."""
+        """The bytes that the box signs."""
         return signed_bytes(CONTEXT, self.model_dump(mode="json", by_alias=True))
 
 
@@ -124,7 +124,7 @@ class PackedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPack:
-    """A pack in which everything fits together.
+    """A pack that was verified as a whole.
 
     Attributes:
         manifest: what is in it.
@@ -261,7 +261,7 @@ def read_zip(data: bytes) -> dict[str, bytes]:
 
 
 def _require_plain(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
-    """Nothing that grows, hides, repeats or points elsewhere, seen before anything is read."""
+    """Refuse compressed, hidden, repeated or linked files before any content is read."""
     names = [entry.filename for entry in entries]
     foreign = [name for name in names if name not in _SINGLE and not KEPT.fullmatch(name)]
     if foreign:
@@ -288,7 +288,7 @@ def verify_pack(
     keys: Collection[PublicKey] | None = None,
     witness: Sequence[Checkpoint] = (),
 ) -> VerifiedPack:
-    """Hold everything in a pack against everything else; nothing but the pack is needed.
+    """Verify a pack as a whole; nothing but the pack is needed.
 
     Args:
         data: the file.

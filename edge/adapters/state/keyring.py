@@ -134,7 +134,7 @@ class Keyring:
             return key
 
     def find(self, key_id: str) -> RetentionKey | None:
-        """The key of this id; None if it was destroyed, or never here."""
+        """The key of this id; None if it was destroyed or never existed here."""
         with self._lock:
             found = self._keys.get(key_id)
             return None if found is None else found[1]
@@ -156,7 +156,7 @@ class Keyring:
             )
 
     def shorten(self, purpose: str, latest: datetime) -> dict[str, datetime]:
-        """Let no key of a purpose end later than this; returns the new ends of those it concerned.
+        """Make every key of a purpose end by this time; returns the new ends of changed keys.
 
         Raises:
             OutboxError: it cannot be written.
@@ -190,7 +190,7 @@ class Keyring:
                 self._forget_mark()
 
     def remember(self, now: datetime, *, at_once: bool = False) -> None:
-        """Put down the latest time seen, if it is worth a write; give it up if no key needs it.
+        """Store the latest time seen, every few minutes; forget it if no key depends on it.
 
         Raises:
             OutboxError: it cannot be written.
@@ -303,7 +303,7 @@ def _sealed(content: bytes) -> bytes:
 
 
 def _opened(record: bytes, size: int) -> bytes | None:
-    """The first `size` bytes of a record that is whole; None for any other."""
+    """The first `size` bytes of a record; None if its checksum is wrong."""
     whole = len(record) == _RECORD_BYTES and _sealed(record[:-4]) == record
     return record[:size] if whole else None
 

@@ -1,12 +1,13 @@
-"""The lists of a box: sealed on the disk as they came, opened in memory and forgotten.
+"""The lists of a box: stored sealed, as received; opened in memory only.
 
     lists/<list>.bundle     what is in force, as it was received
     list-counters.json      the last counter taken of each list
 
-The counters lie apart from the bundles: whoever deletes a bundle opens no way back to an earlier
-one. A bundle is on disk before its counter, so a kill in between leaves the new one in force, and
-the higher of the two counts. With both lost, a box knows nothing of earlier bundles any more and
-takes the next one that its issuer has signed; the end of each entry still holds.
+The counters are stored apart from the bundles: deleting a bundle does not make an earlier one
+acceptable again. A bundle is on disk before its counter. If the process is killed in between, the
+new bundle is in force, and the higher of the two counters counts. If both files are lost, the box
+does not know earlier bundles any more and takes the next one that its issuer has signed; the end
+of each entry still holds.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def site_lists(
 
 
 def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[ListEntry]]:
-    """What makes an epoch's tokens: a list's entries by its id, opened anew at each call.
+    """A function that returns a list's entries by its id, opened again at each call.
 
     With real keys entries that have ended are left out, however the clock or a recording is
     dated: `lists` must be given a clock that never goes back. With demo keys all are read, since
@@ -90,7 +91,7 @@ def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[
 
 
 def _look(path: Path) -> tuple[int, ...] | None:
-    """What changes with a file's content; None if it is not there."""
+    """Inode, size and times of a file, which change with its content; None if it is missing."""
     try:
         status = path.stat()
     except OSError:
@@ -210,7 +211,10 @@ class ListStore:
         return self._opened(list_id)[1].entries
 
     def fault(self, list_id: str) -> EdgeError | None:
-        """Why a list could not be read now, or None. Cheap while its files stay as they are."""
+        """The error that reading a list would give; None if it can be read.
+
+        Cheap while its files do not change.
+        """
         seen = tuple(map(_look, (self._file(list_id), self._counters)))
         known = self._known.get(list_id)
         if known is None or known[0] != seen:
@@ -293,7 +297,7 @@ class ListStore:
         return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
 
     def _floor(self, list_id: str, counters: _Counters) -> Floor | None:
-        """The last bundle that was taken, after whichever of the two records is the later."""
+        """The last bundle that was taken: the later one of the two records."""
         kept = counters.lists.get(list_id)
         floor = None if kept is None else Floor(kept.counter, kept.sha256)
         data = self._sealed(list_id)

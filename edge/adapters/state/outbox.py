@@ -1,4 +1,4 @@
-"""Sealed hits on their way out: SQLite, written before they are published.
+"""The outbox: sealed hits in SQLite, stored before they are published.
 
 Durability: WAL with `synchronous=FULL`, so a put has been synced to disk when it returns.
 
@@ -27,6 +27,7 @@ from typing import Any
 
 from typing_extensions import Self
 
+from edge.adapters.state.database import transaction
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.outbox_file import (
     FILE_NAME,
@@ -203,7 +204,7 @@ class Outbox:
     def next_pending(
         self, *, held_cameras: Collection[str] = (), held_hits: Collection[str] = ()
     ) -> QueuedHit | None:
-        """The oldest hit that is due for publishing; None when there is none.
+        """The oldest hit to publish next; None if there is none.
 
         Args:
             held_cameras: cameras to pass over.
@@ -239,11 +240,11 @@ class Outbox:
         self._write("UPDATE hit SET published = 0 WHERE hit_id = ?", (hit_id,))
 
     def mark_all_pending(self) -> None:
-        """After a restart it is not known which receipts are still on their way."""
+        """Publish hits again that wait for a receipt: after a restart it may never come."""
         self._write("UPDATE hit SET published = 0 WHERE published = 1", ())
 
     def find(self, hit_id: str) -> bytes | None:
-        """The payload of a waiting hit; None when it is not, or no longer, here.
+        """The payload of a waiting hit; None if it is not here.
 
         One that cannot be opened any more is deleted.
         """
@@ -267,7 +268,7 @@ class Outbox:
         return tuple(row[0] for row in self._rows("SELECT hit_id FROM hit ORDER BY sequence", ()))
 
     def delete(self, hit_id: str) -> bool:
-        """Forget a delivered hit; False when it was not here.
+        """Delete a delivered hit; False if it was not here.
 
         Its bytes are overwritten: in the file at once, in the log as it is used again, and
         at the latest when the outbox is closed.
@@ -279,7 +280,7 @@ class Outbox:
             )
 
     def delete_expired(self, now: datetime) -> int:
-        """Forget hits whose retention has ended, delivered or not; returns how many.
+        """Delete hits whose retention has ended, delivered or not; returns how many.
 
         Their keys go first. Keys that no hit needs any more go as well: a copy of this file that
         was taken before a hit was delivered does not open afterwards.
@@ -295,7 +296,7 @@ class Outbox:
         return gone
 
     def shorten(self, retention: Mapping[str, timedelta]) -> None:
-        """Apply purposes' retentions to what was stored under a longer one.
+        """Shorten the retention of stored hits to that of the present policy.
 
         Nothing that is here now may wait for longer than that from now.
 
@@ -369,7 +370,7 @@ class Outbox:
                 self._state_lock.release()
 
     def _upgrade(self) -> None:
-        """From version 1, whose hits lay as they were sent: put each under a key of its own.
+        """Upgrade from version 1, which stored hits without a retention key: encrypt each.
 
         A kill in between is made good next time: the version is written last.
         """
@@ -398,7 +399,7 @@ class Outbox:
         self._write(f"PRAGMA user_version = {VERSION}", ())
 
     def _bind(self, *, drop_foreign: bool) -> None:
-        """Remember whose keys these hits are under.
+        """Store the id of the keyring that these hits are encrypted under.
 
         Another keyring is refused even if no hit waits: it is most likely a mount point without
         its medium, and new keys must not come to lie there.
@@ -418,7 +419,7 @@ class Outbox:
             self._database.execute("INSERT INTO keyring VALUES (?)", (self._keyring.id,))
 
     def _delete_unreadable(self) -> None:
-        """Forget hits whose key is gone: expired while this file lay elsewhere, or erased."""
+        """Delete hits whose key was destroyed, by expiry or erasure."""
         for hit_id, key_id in self._rows(
             "SELECT hit_id, retention_key FROM hit LEFT JOIN item_key USING (hit_id)", ()
         ):
@@ -463,15 +464,8 @@ class Outbox:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock, translated(self._path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+        with self._lock, translated(self._path), transaction(self._database):
+            yield
 
 
 def _seconds(moment: datetime) -> int:

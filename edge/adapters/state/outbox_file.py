@@ -67,7 +67,7 @@ CREATE TABLE keyring (id TEXT NOT NULL);
 
 
 class OutboxFull(OutboxError):  # noqa: N818 - reads as the state it names
-    """The reserve holds no room for this hit; nothing that was accepted is lost."""
+    """No reserved space is left for this hit; hits that were accepted are safe."""
 
     default_code = "E_OUTBOX_FULL"
 

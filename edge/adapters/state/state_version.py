@@ -1,4 +1,4 @@
-"""Whether this program knows what lies in a state folder: asked before anything there is touched.
+"""Checks the versions of the files in a state folder before any of them is changed.
 
 Each file says what it is: text files by the schema in their first member, the outbox and the
 keyring in their headers. What an older version left is read, and brought up where it is opened.
@@ -59,7 +59,7 @@ def require_known(folder: Path) -> None:
 
 
 def _require_known_outbox(database: Path) -> None:
-    """As the header says it; what stands in the log only, `Outbox.open` finds."""
+    """Check the version in the header; `Outbox.open` checks what is in the log only."""
     head = read_file(database, _HEAD_BYTES) or b""
     version = int.from_bytes(head[_USER_VERSION], "big")
     if int.from_bytes(head[_APPLICATION], "big") != outbox_file.APPLICATION_ID:
@@ -74,7 +74,7 @@ def _texts(folder: Path) -> Iterator[Path]:
 
 
 def _schemas(file: Path) -> Iterator[tuple[str, int]]:
-    """What a file says it is; of lines, each may say it anew."""
+    """The schemas that a file names: one for a JSON document, one for each line of JSON lines."""
     if file.suffix == ".json":
         # The first that it says is the whole file's; a policy inside has one of its own.
         content = read_file(file, _HEAD_BYTES) or b""

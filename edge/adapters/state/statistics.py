@@ -1,4 +1,4 @@
-"""What is left of an epoch: counts, coarse enough that no vehicle can be told from none.
+"""Counts of closed epochs, so coarse that one vehicle cannot be told from none.
 
 `statistics.jsonl` has one line for each closed epoch and the same fields in each, so that an
 epoch with one vehicle and an epoch with none leave the same bytes. Lines end after 400 days.
@@ -45,7 +45,7 @@ class EpochStatistics(Strict, populate_by_name=True):
     def of(
         cls, closed_at: datetime, vehicles: Mapping[str, int], hits: Mapping[str, int]
     ) -> EpochStatistics:
-        """Exact counts made coarse; what they were is not kept."""
+        """Coarse counts from exact ones, which are not kept."""
         return cls.model_validate(
             {
                 "closed_at": utc_text(closed_at),
@@ -96,7 +96,7 @@ class StatisticsFile:
         return tuple(epoch for _, epoch in self._lines())
 
     def prune(self, now: datetime) -> None:
-        """Forget epochs that are older than statistics are kept, and lines that are none.
+        """Delete epochs older than 400 days, and lines that are not valid.
 
         Raises:
             OutboxError: it cannot be written.
@@ -139,7 +139,7 @@ class CountTotals(BaseModel):
 
 
 def totals(epochs: Iterable[EpochStatistics]) -> CountTotals:
-    """What all epochs together say at least."""
+    """Lower bounds of the counts of all epochs together."""
     every = tuple(epochs)
     vehicles: dict[str, int] = {}
     hits: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Where a box remembers that it was suspended: one file, on disk before it is obeyed."""
+"""The suspension state of a box: one file, written to disk before an order takes effect."""
 
 from __future__ import annotations
 
