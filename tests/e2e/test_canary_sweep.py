@@ -21,8 +21,8 @@ import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.state.audit_log import read_log
-from edge.adapters.state.evidence_pack import read_zip
 from edge.adapters.state.key_files import signing_keys
+from edge.adapters.state.pack_zip import read_zip
 from edge.privacy.audit import verify_log
 from edge.privacy.audit_events import Started, told
 from edge.privacy.checkpoints import parse_checkpoints

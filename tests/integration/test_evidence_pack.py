@@ -21,16 +21,10 @@ from hypothesis import strategies as st
 from edge.adapters.models.weights import Manifest
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import open_box_audit
-from edge.adapters.state.evidence_pack import (
-    MAX_FILES,
-    PackManifest,
-    make_pack,
-    read_zip,
-    verify_pack,
-    write_zip,
-)
+from edge.adapters.state.evidence_pack import PackManifest, make_pack, verify_pack
 from edge.adapters.state.key_files import load_box_keys, signing_keys
 from edge.adapters.state.key_making import new_box_keys
+from edge.adapters.state.pack_zip import MAX_FILES, read_zip, write_zip
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.errors import AuditError, EdgeError, ExitCode
 from edge.privacy.audit_events import EpochClosed, Started, Stopped

@@ -9,13 +9,7 @@ from edge.adapters.host.metrics import Answer, CameraFigures, Figures, expositio
 from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail
-from edge.adapters.state.evidence_pack import (
-    AccuracyFigures,
-    make_pack,
-    read_zip,
-    verify_pack,
-    write_zip,
-)
+from edge.adapters.state.evidence_pack import AccuracyFigures, make_pack, verify_pack
 from edge.adapters.state.key_files import (
     load_authority_private_keys,
     load_authority_public_keys,
@@ -36,6 +30,7 @@ from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.outbox_file import VERSION as OUTBOX_VERSION
+from edge.adapters.state.pack_zip import read_zip, write_zip
 from edge.adapters.state.policy_state import PolicyState, SteadyClock
 from edge.adapters.state.state_version import KNOWN as KNOWN_STATE
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
