@@ -36,7 +36,7 @@ FILE_NAME = "inbox.sqlite3"
 VERSION = 1
 
 MAX_ASIDE_BYTES = 64 * 1024 * 1024
-"""Room for hits that are set aside; whoever can sign or pretend gets no more of the disk."""
+"""Most bytes of payloads that are set aside, so that nobody can fill the disk with them."""
 
 _APPLICATION_ID = 0x414E5041  # "ANPA": tells this file from any other SQLite database
 _BUSY_S = 10.0
@@ -156,7 +156,7 @@ class RuleStatistics:
 class HitStore:
     """Sealed hits and their reviews. Made by `HitStore.open`.
 
-    Used by one thread at a time; whoever wants more opens the store more often.
+    Used by one thread at a time; each thread opens the store for itself.
     """
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:

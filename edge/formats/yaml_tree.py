@@ -92,7 +92,7 @@ class _StrictLoader(yaml.SafeLoader):
 
 
 def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
-    # Errors of the library quote the text around them, hence `from None` throughout.
+    # The library's errors quote the text around them, so every `raise` here is `from None`.
     try:
         loader = _StrictLoader(text)
         try:

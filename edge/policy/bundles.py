@@ -5,9 +5,10 @@
     sealed   = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
     bundle   = canonical JSON: schema, site, box, list, counter, box_key_id, sealed (base64)
 
-Lengths are big-endian; the suite is that of `edge.privacy.sealing`. What stands outside the seal
-is the HPKE `info` and stands in the signed document too: a bundle fits no other box, list or
-counter. Anybody can seal to a public key, hence the issuer's Ed25519 signature inside.
+Lengths are big-endian; the suite is that of `edge.privacy.sealing`. The fields
+outside the seal are the HPKE `info`, and the signed document repeats them: a bundle is valid for
+one box, list and counter only. Anybody can seal to a public key, so the document inside carries
+the issuer's Ed25519 signature.
 
 The length of a bundle shows only its size class. Nothing outside the seal shows who issued it, and
 error messages name an entry only by its place in the list.

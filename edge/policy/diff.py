@@ -30,7 +30,7 @@ from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
 REVEALS = ("plate", "vehicle", "occupants")
 """Levels of disclosure, from least to most."""
 
-# Who answers, what was found, whom to write to: these say something and allow nothing.
+# Fields that inform and allow nothing: responsibilities, findings, contacts.
 NEUTRAL = frozenset(
     {
         ("version",),
@@ -277,7 +277,7 @@ def _rule(
     yield from hours_changed((*at, "schedule"), before.schedule, after.schedule, days)
 
 
-# --- what nobody thought of -------------------------------------------------------------------
+# --- changes that are not compared one by one -------------------------------------------------
 
 
 def _by_name(policy: Policy) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 It is asked before anything is opened and repeatedly while the box runs. A refusal is the error
 that the box would stop with; its code is published.
 
-With demo keys a policy reads recordings and nothing else. Recordings are then judged by the day on
-which they were made, and no activation is needed: whoever tries the product out must be able to do
-so in ten years as well. A policy that was really signed needs all there is, whatever the source.
+With demo keys a policy reads recordings only. Recordings are then judged by the day on which they
+were made, and no activation is needed: trying the product must still be possible in ten years. A
+policy that was signed with real keys needs everything, whatever the source.
 """
 
 from __future__ import annotations

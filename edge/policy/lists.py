@@ -64,7 +64,7 @@ def read_list(
 
     Raises:
         ConfigError: the file cannot be read, or some entry is not as it should be; one line
-            for each problem, naming file and line but never what stands there.
+            for each problem, naming file and line but never their content.
     """
     rows = csv.reader(io.StringIO(read_text(path, MAX_BYTES), newline=""), strict=True)
     entries: list[ListEntry] = []

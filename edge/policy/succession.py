@@ -1,7 +1,7 @@
 """Whether one version of a policy may come after another: who must have signed it.
 
 A widening takes the signatures of all roles, of the policy in force as well as of the new one, and
-a DPIA that was written anew for it. A narrowing takes one signer of the policy in force.
+a new DPIA. A narrowing takes one signer of the policy in force.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def obeyed(
     Raises:
         SuspensionError: for another site or box, replayed (`E_SUSPENSION_REPLAY`), or nothing
             is there to resume.
-        KeyFileError: `E_SIGNATURE`: not signed by whom it takes.
+        KeyFileError: `E_SIGNATURE`: not signed by the keys that the action needs.
     """
     if order.site != terms.site or order.box not in {terms.box, EVERY_BOX}:
         raise SuspensionError("the order is for another site or box; it changes nothing here")
@@ -240,8 +240,8 @@ def parse_state(data: bytes) -> SuspensionState:
     """Read the stored state; each order must be signed by the key that it is stored under.
 
     Raises:
-        SuspensionError: `E_SUSPENSION_STATE`: it was not written like this; nobody knows then
-            what is in force, so the box stays shut.
+        SuspensionError: `E_SUSPENSION_STATE`: the state was changed. What is in force is then
+            unknown, so the cameras stay shut.
     """
     try:
         state = parse_canonical(SuspensionState, data)

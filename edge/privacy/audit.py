@@ -5,12 +5,12 @@ Each entry is followed at once by a checkpoint, which is the tree's size and roo
 box's key (`privacy.checkpoints`), so any tool that knows that format can keep and compare them.
 
 The file has one line for each entry: the signature field of the checkpoint that the entry
-completes, a space, the entry as canonical JSON (RFC 8785). All else of a checkpoint follows from
-the lines before. So there is no entry without a signature over it and everything before it, and a
-line that was not finished can be told from one that was changed.
+completes, a space, the entry as canonical JSON (RFC 8785). The rest of a checkpoint
+follows from the lines before. So every entry has a signature over itself and everything before it,
+and an unfinished line can be distinguished from a changed one.
 
-Which key signs is itself an entry, the first in each log and the first after each rotation: it is
-signed with the key that it names. Whoever knows the newest key therefore needs no other.
+The key that signs is named in an entry of its own, the first of each log and the first after each
+rotation, which is signed with that key. A verifier needs to know only the newest key.
 """
 
 from __future__ import annotations

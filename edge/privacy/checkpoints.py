@@ -134,10 +134,10 @@ class Checkpoint:
 def parse_checkpoints(data: bytes) -> tuple[Checkpoint, ...]:
     """Parse checkpoints that follow each other in one file; empty lines between them are ignored.
 
-    Signature lines of others (a witness's own) are passed over, as the specification asks.
+    Signature lines of other keys, such as a witness's own, are ignored, as specified.
 
     Raises:
-        AuditError: `E_AUDIT_WITNESS`: something else stands there.
+        AuditError: `E_AUDIT_WITNESS`: the text is not a sequence of checkpoints.
     """
     lines = data.split(b"\n")
     found: list[Checkpoint] = []

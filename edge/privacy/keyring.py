@@ -152,8 +152,8 @@ class RetentionClock:
     - At the start it is believed as it is, if it is not before the mark: a box that was off cannot
       tell a wrong clock from time that went by, and in doubt it forgets.
 
-    A mark that lies in the future by mistake does no harm but this: while the clock is behind it,
-    time that the box is off does not count. It is given up as soon as no key depends on it.
+    A mark may be in the future by mistake. While the clock is behind it, time that the box is off
+    does not count; nothing else follows. It is forgotten as soon as no key depends on it.
 
     Args:
         monotonic: steady seconds.

@@ -7,8 +7,9 @@
 
 Every field is length-prefixed. RFC 5869 (HKDF), RFC 2104 (HMAC).
 
-The fresh salt is forgotten, so not even S(i+1) leads back to S(i), and whoever copied S(i) does
-not get to S(i+1). All possible plates are few: a token is only as good as its secret is gone.
+The fresh salt is forgotten. So S(i) cannot be computed from S(i+1), nor S(i+1) from a copy of S(i).
+The number of possible plates is small enough to try them all: a token protects a plate only once
+its secret has been destroyed.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ Lengths are big-endian. The header is canonical JSON (RFC 8785): the context, th
 what else was read, and each picture's name and length; the pictures follow in that order.
 
 The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The context (which hit,
-under which policy, for whom) is the HPKE `info`, and it stands in the header, which the box's
-Ed25519 signature covers: a sealed body fits no other hit, and the authority can show to a third
-party who made it. Base mode alone says nothing about the sender, hence the signature.
+under which policy, for whom) is the HPKE `info`. It is also part of the header, which the box's
+Ed25519 signature covers. So a sealed body belongs to one hit only, and the authority can prove to
+others which box made it. HPKE base mode alone does not authenticate the sender.
 
 The length of a sealed body shows only its size class: roughly whether there are pictures, and
 how detailed they are.

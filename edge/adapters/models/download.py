@@ -107,7 +107,7 @@ def fetch(
             progress(have, have)
             return
         if answer.status == 416 or (answer.status == 206 and not _goes_on(given, have)):
-            # What lies there is no beginning of what the server has.
+            # The part is not a beginning of the server's file.
             answer.close()
             have = 0
             answer = _ask(url, 0, None, timeout_s)

@@ -44,7 +44,7 @@ class EngineMaker:
     def key(self, model_sha256: str) -> str:
         """The name of the folder for one network's engines: 64 hexadecimal digits."""
         parts = (self.gpu, self.tensorrt, self.onnxruntime, model_sha256)
-        # Each part's length stands before it: no two combinations make one text.
+        # Each part is preceded by its length: no two combinations give the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -97,7 +97,7 @@ def engine_options(model: Path, maker: EngineMaker | None, folder: Path | None) 
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
         place = folder / maker.key(digest)
         place.mkdir(parents=True, exist_ok=True)
-        # An engine is machine code: whoever may write here may run what they like.
+        # An engine is machine code: write access here means running code as this user.
         folder.chmod(0o700)
     except OSError as error:
         log.warning("TensorRT's engines are compiled at each start: %s: %s", folder, error.strerror)

@@ -199,10 +199,10 @@ def pull(
         entry: what to install.
         pins: SHA-256 in hexadecimal that a person has compared.
         given: files to install instead of fetching: the network, and a reader's plate config.
-        progress: makes what is told of a file's bytes.
+        progress: returns the progress callback of a file.
 
     Returns:
-        Where the network lies now.
+        The path of the installed network.
 
     Raises:
         ModelError: a file cannot be had, has another digest, one that is not pinned, or

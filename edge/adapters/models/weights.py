@@ -51,7 +51,7 @@ class Manifest:
     Args:
         path: the manifest's file.
         content: its entries.
-        additions: contents of further manifests, what comes first stands above what follows.
+        additions: contents of further manifests, in order of precedence.
         folders: where the weights are looked for, in order.
         install_folder: where `models pull` puts what it has fetched; None if there is none.
     """

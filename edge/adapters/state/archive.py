@@ -1,4 +1,4 @@
-"""What a box ran under, kept for whoever examines it later: policies with signatures, weights.
+"""The archive for later audits: the policies with signatures and the weights a box ran with.
 
 `archive/` in the state folder has a file for each version that the audit log names, under its
 digest. Lists are not among them.

@@ -2,7 +2,7 @@
 
 `audit.log` holds the entries, `audit.checkpoint` the newest checkpoint. A line that a killed
 process left unfinished was never acknowledged to anybody; it is cut off at the next opening.
-Anything else that does not fit is refused: the box does not go on with a log that somebody changed.
+Any other mismatch is refused: the box does not continue a log that was changed.
 
 Several programs may add entries (`run`, and verbs beside it): each takes the file's lock for one
 entry and first takes in what others have added.
@@ -152,8 +152,8 @@ class AuditTrail:
     def _take_in(self) -> None:
         """Read lines that were added since, and cut off an unfinished last line.
 
-        The newest signature covers all that stands before it, so it alone is held against the
-        key here; `edge-anpr audit verify` looks at each.
+        The newest signature covers everything before it, so only that one is verified
+        here; `edge-anpr audit verify` looks at each.
         """
         try:
             unread = os.fstat(self._descriptor).st_size - self._read_bytes
@@ -189,7 +189,7 @@ class AuditTrail:
         except FileNotFoundError:
             return
         except AuditError:
-            known = ()  # a file that was overwritten says nothing; the next entry writes it anew
+            known = ()  # damaged: it proves nothing, and the next entry replaces it
         except OSError as error:
             raise _unwritable(place, error) from error
         if known and known[-1].size > self._chain.tree.size:

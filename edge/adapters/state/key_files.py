@@ -220,7 +220,7 @@ def read_only_public_file(folder: Path, model: type[_Public], owner: str) -> _Pu
     files = public_files(folder, model)
     if len(files) > 1:
         for file in files:
-            read_key_file(file, model)  # one that is damaged must be told as that
+            read_key_file(file, model)  # a damaged one is reported as damaged
         raise KeyFileError(
             f"{folder}: both {files[0].name} and {files[1].name}; keep the {owner}'s own only"
         )

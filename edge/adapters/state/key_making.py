@@ -51,11 +51,11 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
 def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Path:
     """Make the box's next keys and delete the private part of all before them.
 
-    With `disown` the public file no longer names the keys before it, so that the authority
-    takes nothing more that they have signed: for a key that was stolen.
+    With `disown` the public file no longer names the earlier keys, so that the authority accepts
+    nothing more that they have signed: for a key that was stolen.
 
     A kill in between leaves the old key in use, or an old private file that the next
-    rotation deletes. Returns the public file, which goes to the authority anew.
+    rotation deletes. Returns the public file; give it to the authority again.
 
     Raises:
         KeyFileError: there are no keys to rotate, or the folder cannot be written.
@@ -92,7 +92,7 @@ def new_authority_keys(folder: Path, authority: str, now: datetime, *, trial: bo
 def rotate_authority_keys(folder: Path, now: datetime) -> Path:
     """Make the authority's next keys; the private parts of those before stay.
 
-    Returns the public file, which goes to every box anew.
+    Returns the public file; give it to every box again.
 
     Raises:
         KeyFileError: there are no keys to rotate, or the folder cannot be written.

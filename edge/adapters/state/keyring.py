@@ -1,9 +1,9 @@
 """Retention keys on disk: one file of fixed size, in a folder that can be a medium of its own.
 
-`keyring.bin` is records of 128 bytes that are overwritten where they lie, each within one sector
-and with a checksum of its own. It never grows, so a full disk neither keeps a key from being made
-nor from being destroyed. A record that was not finished when the power went is no key: nothing had
-been stored under it yet, or it was being destroyed.
+`keyring.bin` consists of records of 128 bytes that are overwritten in place, each within one disk
+sector and with a checksum of its own. The file never grows, so keys can be made and destroyed on a
+full disk too. A record that was unfinished at a power cut is not a key: either nothing had been
+stored under it yet, or it was being destroyed.
 
 | record    | holds                                                          |
 |-----------|----------------------------------------------------------------|

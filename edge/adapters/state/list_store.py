@@ -73,7 +73,7 @@ def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[
 
     With real keys entries that have ended are left out, however the clock or a recording is
     dated: `lists` must be given a clock that never goes back. With demo keys all are read, since
-    a recording is judged by its own day, and a list that lies in the site folder in clear will do.
+    a recording is judged by its own day, and a clear list in the site folder is enough.
     """
 
     def entries(list_id: str) -> Sequence[ListEntry]:
@@ -123,7 +123,8 @@ class ListStore:
         terms: what the policy allows each of its lists to be, by id.
         now: the wall clock, aware.
         record: gets what has changed, for the audit log, once it is on disk; and what was
-            refused, each list at most once in `SAY_EVERY_S`, lest a flood fill the disk.
+            refused, at most once in `SAY_EVERY_S` for each list, so that the log cannot fill
+            the disk.
 
     Raises:
         OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
@@ -257,7 +258,7 @@ class ListStore:
             except OSError as error:
                 raise storage_error(self._bundles, error) from error
             for data in filter(None, held):
-                with contextlib.suppress(ListBundleError):  # damaged: nobody knows what it was
+                with contextlib.suppress(ListBundleError):  # damaged: its content is unknown
                     self._enter("removed", parse_bundle(data))
         return tuple(sorted(path.name.removesuffix(_ENDING) for path in others))
 

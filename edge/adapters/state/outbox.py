@@ -372,7 +372,7 @@ class Outbox:
     def _upgrade(self) -> None:
         """Upgrade from version 1, which stored hits without a retention key: encrypt each.
 
-        A kill in between is made good next time: the version is written last.
+        If the process is killed in between, the next start continues: the version is written last.
         """
         with self._transaction():
             if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'item_key'", ()):
@@ -402,7 +402,7 @@ class Outbox:
         """Store the id of the keyring that these hits are encrypted under.
 
         Another keyring is refused even if no hit waits: it is most likely a mount point without
-        its medium, and new keys must not come to lie there.
+        its medium, and new keys must not be stored there.
         """
         rows = self._rows("SELECT id FROM keyring", ())
         if rows == [(self._keyring.id,)]:
@@ -431,12 +431,15 @@ class Outbox:
         self._keyring.destroy(self._keyring.key_ids() - used)
 
     def _reserve(self, reserve_mib: int) -> None:
-        """Grow the file to its final size, once; a kill in between is made good next time."""
+        """Grow the file to its final size, once.
+
+        If the process is killed in between, the next start continues.
+        """
         needed = reserve_mib * 1024 * 1024 // OVERFLOW_BYTES + SPARE_PAGES
         pages = max(needed, self._pragma("page_count"))
         self._pragma(f"max_page_count = {pages}")
         self._empty_filler()
-        # Filler takes free pages before it makes the file grow, hence the loop.
+        # Filler uses free pages before it makes the file grow, so this may take several rounds.
         while (missing := pages - self._pragma("page_count")) > 0:
             step = min(_GROW_STEP_BYTES, max(1, missing - 2) * OVERFLOW_BYTES)
             try:

@@ -63,7 +63,7 @@ def _require_known_outbox(database: Path) -> None:
     head = read_file(database, _HEAD_BYTES) or b""
     version = int.from_bytes(head[_USER_VERSION], "big")
     if int.from_bytes(head[_APPLICATION], "big") != outbox_file.APPLICATION_ID:
-        return  # none of ours, or damaged: whoever opens it says so
+        return  # not ours, or damaged: `Outbox.open` reports it
     if version > outbox_file.VERSION:
         raise outbox_file.of_another_version(database, version)
 

@@ -60,11 +60,11 @@ class SuspensionStore:
 
         Args:
             data: the order as it came.
-            terms: whom this box obeys.
+            terms: the keys whose orders this box obeys.
 
         Raises:
             SuspensionError: no order for this box, replayed, or it has no effect.
-            KeyFileError: `E_SIGNATURE`: not signed by whom it takes.
+            KeyFileError: `E_SIGNATURE`: not signed by the keys that the action needs.
             OutboxError: it could not be written.
         """
         order = parse_order(data)
