@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from pydantic import ValidationError
 
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
 from edge.errors import KeyFileError
 from edge.formats.canonical import canonical_json
+from edge.formats.framing import LENGTH_BYTES, padded, unpadded
 from edge.formats.signing import PublicKey, SigningKey, sign, verify
 from edge.formats.timestamps import milliseconds, parse_utc, utc_text
 from edge.policy.bundle_format import (
@@ -44,6 +44,7 @@ from edge.policy.bundle_format import (
 from edge.policy.lists import entry_fault
 from edge.policy.model import Policy
 from edge.privacy.keys import BoxKeys, BoxPublicKeys
+from edge.privacy.sealing import SUITE
 
 SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
 """Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
@@ -53,9 +54,6 @@ MAX_BUNDLE_BYTES = (SIZE_CLASSES[-1] + 48) * 4 // 3 + 1024
 
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far the issuer's clock may be ahead of the box's."""
-
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-_LENGTH_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +165,14 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
         raise misfit(error, BundleDocument) from None
     signature = sign(SCHEMA, unsigned, key).model_dump()
     document = canonical_json({**unsigned, "signature": signature})
-    sizes = [size for size in SIZE_CLASSES if len(document) + _LENGTH_BYTES <= size]
+    sizes = [size for size in SIZE_CLASSES if len(document) + LENGTH_BYTES <= size]
     if not sizes:
         raise ListBundleError(
             f"a list of {len(document)} bytes is over the limit of {SIZE_CLASSES[-1]}; shorten "
             "its texts, or split it into two lists of the policy"
         )
-    padded = (len(document).to_bytes(_LENGTH_BYTES, "big") + document).ljust(sizes[0], b"\0")
     cover = _cover(content.site, content.box, content.list_id, content.counter, box.current)
-    sealed = _SUITE.encrypt(padded, box.lists, info=canonical_json(cover))
+    sealed = SUITE.encrypt(padded(document, sizes[0]), box.lists, info=canonical_json(cover))
     return canonical_json({**cover, "sealed": base64.b64encode(sealed).decode("ascii")})
 
 
@@ -261,16 +258,11 @@ def open_bundle(
         )
     cover = _cover(bundle.site, bundle.box, bundle.list_id, bundle.counter, bundle.box_key_id)
     try:
-        padded = _SUITE.decrypt(bundle.sealed, keys.lists, info=canonical_json(cover))
+        content = SUITE.decrypt(bundle.sealed, keys.lists, info=canonical_json(cover))
     except (InvalidTag, ValueError):
         raise _broken(terms) from None
-    length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
-    document = padded[_LENGTH_BYTES:][:length]
-    if (
-        len(padded) not in SIZE_CLASSES
-        # A length beyond the end leaves less than no padding, so it fails here too.
-        or padded.count(0, _LENGTH_BYTES + length) != len(padded) - _LENGTH_BYTES - length
-    ):
+    document = unpadded(content, SIZE_CLASSES)
+    if document is None:
         raise _broken(terms)
     return _content(parse_part(BundleDocument, document), bundle, terms, now)
 

@@ -31,7 +31,7 @@ from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.reading import Hypothesis
 from edge.errors import EdgeError, ExitCode
 from edge.formats.canonical import canonical_json, canonical_model
-from edge.formats.framing import framed
+from edge.formats.framing import LENGTH_BYTES, framed, padded, unpadded
 from edge.formats.identifiers import Id
 from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import parse_utc, utc_text
@@ -58,10 +58,11 @@ HIT_OVERHEAD_BYTES = 2048
 HEADER_BYTES = 2048
 """Room that the picture budget leaves for signature, lengths and header."""
 
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+"""HPKE (RFC 9180), for evidence and for list bundles."""
+
 _HPKE_BYTES = 32 + 16
 _SIGNATURE_BYTES = 64
-_LENGTH_BYTES = 4
 
 
 class SealError(EdgeError):
@@ -185,7 +186,7 @@ def seal(
     body = _body(content, context, box)
     largest = largest_body(payload_cap_bytes)
     least = LEAST_BY_PICTURES[min(len(content.pictures), len(LEAST_BY_PICTURES) - 1)]
-    needed = max(len(body) + _LENGTH_BYTES, min(least, largest))
+    needed = max(len(body) + LENGTH_BYTES, min(least, largest))
     sizes = [size for size in SIZE_CLASSES if needed <= size <= largest]
     if not sizes:
         raise SealError(
@@ -193,8 +194,7 @@ def seal(
             "smaller pictures, or a higher broker.payload_cap_kib in site.yaml",
             code="E_SEAL_SIZE",
         )
-    padded = (len(body).to_bytes(_LENGTH_BYTES, "big") + body).ljust(sizes[0], b"\0")
-    return _SUITE.encrypt(padded, authority.sealing, info=context.info())
+    return SUITE.encrypt(padded(body, sizes[0]), authority.sealing, info=context.info())
 
 
 def open_sealed(
@@ -217,10 +217,10 @@ def open_sealed(
             code="E_NO_KEY",
         )
     try:
-        padded = _SUITE.decrypt(sealed, keys.sealing, info=context.info())
+        body = SUITE.decrypt(sealed, keys.sealing, info=context.info())
     except (InvalidTag, ValueError):
         raise _broken(context) from None
-    return _content(padded, context, box)
+    return _content(body, context, box)
 
 
 # --- the body -------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
     header = canonical_model(entry)
     pictures = b"".join(picture.jpeg for picture in content.pictures)
     signature = box.sign(_signed(header, pictures))
-    return signature + len(header).to_bytes(_LENGTH_BYTES, "big") + header + pictures
+    return signature + framed(header) + pictures
 
 
 def _signed(header: bytes, pictures: bytes) -> bytes:
@@ -292,17 +292,16 @@ def _signed(header: bytes, pictures: bytes) -> bytes:
     return framed(SCHEMA.encode(), header, pictures)
 
 
-def _content(padded: bytes, context: SealContext, box: BoxPublicKeys) -> EvidenceContent:
-    length, rest = _number(padded), padded[_LENGTH_BYTES:]
-    body, padding = rest[:length], rest[length:]
+def _content(opened: bytes, context: SealContext, box: BoxPublicKeys) -> EvidenceContent:
+    body = unpadded(opened, SIZE_CLASSES)
+    if body is None:
+        raise _broken(context)
     signature, lengths = body[:_SIGNATURE_BYTES], body[_SIGNATURE_BYTES:]
-    header_length, tail = _number(lengths), lengths[_LENGTH_BYTES:]
+    header_length = int.from_bytes(lengths[:LENGTH_BYTES], "big")
+    tail = lengths[LENGTH_BYTES:]
     header, pictures = tail[:header_length], tail[header_length:]
     if (
-        len(padded) not in SIZE_CLASSES
-        or len(body) != length
-        or any(padding)
-        or len(header) != header_length
+        len(header) != header_length
         or not box.verify(context.box_key_id, signature, _signed(header, pictures))
         or (context.site, context.box) != (box.site, box.box)
     ):
@@ -339,10 +338,6 @@ def _pictures(
         pictures.append(Picture(entry.name, jpegs[: entry.bytes]))
         jpegs = jpegs[entry.bytes :]
     return tuple(pictures)
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data[:_LENGTH_BYTES], "big")
 
 
 def _broken(context: SealContext) -> SealError:
