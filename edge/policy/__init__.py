@@ -1,1 +1,1 @@
-"""The site folder: policy.yaml (people's rights), site.yaml (technique) and lists."""
+"""The signed policy: its model, checklist, signatures, comparison, lists and gate."""
