@@ -191,7 +191,9 @@ CODES: Mapping[str, Meaning] = {
         "a vendor is paid per fine, or the evidence for safety is missing; change the "
         "contract, or add the evidence",
     ),
-    "E_HOMEWORK": Meaning(3, "several duties are still open; `edge-anpr check` lists them all"),
+    "E_HOMEWORK": Meaning(
+        3, "several items of the compliance checklist are open; `edge-anpr check` lists them all"
+    ),
     "E_LIST": Meaning(
         3,
         "an entry of a list is wrong, so the list is refused whole; correct the named lines",

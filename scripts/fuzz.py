@@ -26,9 +26,10 @@ with atheris.instrument_imports(include=["edge", "yaml"]):
     from edge.errors import EdgeError
     from edge.formats.yaml_document import parse_document, parse_draft
     from edge.policy.activation import read_in_force
+    from edge.policy.checklist import checklist
     from edge.policy.contradictions import contradictions
     from edge.policy.diff import changes
-    from edge.policy.homework import flaws, homework
+    from edge.policy.flaws import flaws
     from edge.policy.model import Policy
     from edge.policy.signatures import SIGNATURES_FILE, parse_signatures, signers_of
 
@@ -48,8 +49,8 @@ def policy(text: str) -> None:
 
 
 def draft(text: str) -> None:
-    """A policy that is being written: its homework list."""
-    homework(parse_draft(text, POLICY, Policy))
+    """A policy that is being written: its compliance checklist."""
+    checklist(parse_draft(text, POLICY, Policy))
 
 
 def signatures(text: str) -> None:

@@ -1,4 +1,4 @@
-"""`edge-anpr check`: the homework list, in plain words."""
+"""`edge-anpr check`: the compliance checklist, in plain words."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from edge.formats.yaml_document import Draft
-    from edge.policy.fields import Language
-    from edge.policy.homework import Finding
+    from edge.policy.checklist import Finding
     from edge.policy.model import Policy
+    from edge.texts import Language
 
 
 class Lang(str, Enum):
@@ -31,39 +31,6 @@ class Lang(str, Enum):
 
 LangOption = Annotated[Lang, typer.Option("--lang", help="The language of the texts.")]
 
-HEADINGS = {
-    "missing": {"nl": "ONTBREEKT", "fr": "MANQUE", "de": "FEHLT", "en": "MISSING"},
-    "wrong": {"nl": "FOUT", "fr": "FAUX", "de": "FALSCH", "en": "WRONG"},
-    "warning": {"nl": "AANDACHT", "fr": "ATTENTION", "de": "ACHTUNG", "en": "WARNING"},
-}
-WORDS = {
-    "why": {"nl": "Waarom", "fr": "Pourquoi", "de": "Warum", "en": "Why"},
-    "ready": {
-        "nl": "Klaar: het huiswerk is gemaakt.",
-        "fr": "Prêt : les devoirs sont faits.",
-        "de": "Fertig: Die Hausaufgaben sind gemacht.",
-        "en": "Ready: the homework is done.",
-    },
-    "open": {
-        "nl": "Niet klaar: {missing} ontbreekt, {wrong} fout.",
-        "fr": "Pas prêt : {missing} manquent, {wrong} sont faux.",
-        "de": "Nicht fertig: {missing} fehlen, {wrong} sind falsch.",
-        "en": "Not ready: {missing} missing, {wrong} wrong.",
-    },
-    "signed": {
-        "nl": "Ondertekend door alle rollen.",
-        "fr": "Signé par tous les rôles.",
-        "de": "Von allen Rollen unterschrieben.",
-        "en": "Signed by every role.",
-    },
-    "unsigned": {
-        "nl": "Nog te ondertekenen door: {roles}.",
-        "fr": "À signer par : {roles}.",
-        "de": "Noch zu unterschreiben von: {roles}.",
-        "en": "Still to be signed by: {roles}.",
-    },
-}
-
 
 def check(
     site: Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)],
@@ -76,18 +43,18 @@ def check(
         bool, typer.Option("--json", help="Print the list as JSON and nothing else.")
     ] = False,
 ) -> None:
-    """List the law's homework: what is missing or wrong, why it is asked, which field to fill.
+    """Print the compliance checklist: what is missing or wrong, in which field, and why.
 
-    It reads an incomplete policy as well. Status 0: the homework is done and the policy can be
-    signed, or is; status 3: something is open.
+    It reads an incomplete policy as well. Status 0: nothing is open and the policy can be signed,
+    or is; status 3: something is missing or wrong.
     """
     from edge.adapters.state.policy_state import FileDigest
-    from edge.policy.homework import homework
+    from edge.policy.checklist import checklist
     from edge.site.folder import POLICY_FILE, read_draft
 
     draft = read_draft(site / POLICY_FILE)
     digest = _dpia_digest(site, draft, FileDigest)
-    findings = homework(draft, moment=_moment(on), dpia_sha256=digest)
+    findings = checklist(draft, moment=_moment(on), dpia_sha256=digest)
     missing_roles = _missing_roles(site, draft)
     blocking = [one for one in findings if one.severity.value != "warning"]
     if as_json:
@@ -179,7 +146,7 @@ def _as_json(
                 "file": str(one.file),
                 "line": one.line,
                 "column": one.column,
-                "what": one.words.of(language),
+                "what": one.sentences[language],
                 "lacking": list(one.lacking),
                 "why": one.why(language) or None,
             }
@@ -194,27 +161,31 @@ def _sentence(text: str) -> str:
 
 
 def _show(lang: Lang, findings: tuple[Finding, ...], missing_roles: tuple[str, ...] | None) -> None:
+    from edge.policy.duties import Severity
+    from edge.texts import text
+
     language: Language = lang.value
     number = 0
-    for severity, headings in HEADINGS.items():
-        some = [one for one in findings if one.severity.value == severity]
+    for severity in Severity:
+        some = [one for one in findings if one.severity is severity]
         if some:
-            typer.secho(headings[language], bold=True)
+            typer.secho(text(language, f"checklist.heading.{severity.value}"), bold=True)
         for one in some:
             number += 1
             lacking = f"  ({', '.join(one.lacking)})" if one.lacking else ""
             typer.secho(f"{number:3}. {one.field or 'policy.yaml'}{lacking}", bold=True)
-            typer.echo(f"     {_sentence(one.words.of(language))}")
+            typer.echo(f"     {_sentence(one.sentences[language])}")
             why = one.why(language)
             if why:
-                typer.echo(f"     {WORDS['why'][language]} ({one.requirement}): {why}")
+                asked = text(language, "checklist.result.why")
+                typer.echo(f"     {asked} ({one.requirement}): {why}")
             typer.secho(f"     {one.file}:{one.line}:{one.column}  {one.code}", dim=True)
     counts = _counts(findings)
     if counts["missing"] or counts["wrong"]:
-        typer.secho(WORDS["open"][language].format_map(counts), bold=True)
+        typer.secho(text(language, "checklist.result.open", **counts), bold=True)
         return
-    typer.secho(WORDS["ready"][language], bold=True)
+    typer.secho(text(language, "checklist.result.ready"), bold=True)
     if missing_roles:
-        typer.echo(WORDS["unsigned"][language].format(roles=", ".join(missing_roles)))
+        typer.echo(text(language, "checklist.result.unsigned", roles=", ".join(missing_roles)))
     else:
-        typer.echo(WORDS["signed"][language])
+        typer.echo(text(language, "checklist.result.signed"))

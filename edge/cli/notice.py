@@ -13,7 +13,7 @@ from edge.errors import EdgeError, PolicyError, UsageError
 
 if TYPE_CHECKING:
     from edge.policy.model import Policy, Role
-    from edge.policy.notice.page import Facts
+    from edge.policy.notice.content import NoticeContent
     from edge.policy.signatures import PolicySignatures
 
 MAX_BYTES = 8 * 1024 * 1024
@@ -59,7 +59,7 @@ def make(
     """
     from edge.adapters.state.policy_state import FileDigest
     from edge.adapters.state.state_folder import replace_file
-    from edge.policy.homework import unready
+    from edge.policy.checklist import unready
     from edge.policy.notice.publication import PAGE_FILE, publication
 
     facts = _facts(site, draft=draft)
@@ -135,14 +135,14 @@ def verify(
         )
 
 
-def _facts(site: Path, *, draft: bool) -> Facts:
+def _facts(site: Path, *, draft: bool) -> NoticeContent:
     from edge.adapters.host.system import product_version
     from edge.adapters.state.policy_state import PolicyState
     from edge.cli.policy import state_folder
     from edge.formats.problems import refuse
-    from edge.policy.homework import problems
+    from edge.policy.checklist import problems
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
-    from edge.policy.notice.publication import facts_of
+    from edge.policy.notice.publication import notice_content
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
     from edge.policy.succession import require_authorised
     from edge.site.folder import POLICY_FILE, read_policy
@@ -159,7 +159,7 @@ def _facts(site: Path, *, draft: bool) -> Facts:
         if not draft:
             raise
         signed = frozenset()
-    return facts_of(
+    return notice_content(
         policy,
         signed,
         earlier=[one for one, _ in history],

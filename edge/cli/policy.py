@@ -76,14 +76,14 @@ def new(
 
 @app.command("sign")
 def sign_(site: SiteArgument, key: KeyOption = None, as_json: JsonOption = False) -> None:
-    """Sign a site's policy as one of its signers, once its homework is done.
+    """Sign a site's policy as one of its signers, once its compliance checklist is in order.
 
     Signatures lie beside it in policy.signatures.json; those of an earlier version are dropped.
     """
     from edge.adapters.state.policy_state import PolicyState
     from edge.adapters.state.state_folder import replace_file
+    from edge.policy.checklist import unready
     from edge.policy.diff import changes
-    from edge.policy.homework import unready
     from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
     from edge.site.folder import POLICY_FILE, read_policy
 
@@ -126,7 +126,7 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     On a box also: whether it may come after the policy in force.
     """
     from edge.adapters.state.policy_state import PolicyState
-    from edge.policy.homework import unready
+    from edge.policy.checklist import unready
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
     from edge.policy.succession import require_authorised
     from edge.site.folder import POLICY_FILE, read_policy
@@ -239,7 +239,7 @@ def _put_in_force(
     from edge.adapters.state.policy_state import PolicyState, SteadyClock
     from edge.adapters.state.state_folder import replace_file
     from edge.policy import activation as activations
-    from edge.policy.homework import unready
+    from edge.policy.checklist import unready
     from edge.policy.succession import require_authorised
 
     if (key is None) == (record is None):

@@ -21,7 +21,7 @@ from edge.formats.identifiers import Id, Sha256
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
 from edge.formats.strict import Strict
 from edge.formats.timestamps import UtcText, parse_utc, utc_text
-from edge.policy.homework import flaws_on
+from edge.policy.flaws import flaws_on
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
 
@@ -112,7 +112,7 @@ def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activa
     """Make an activation record that begins now.
 
     Args:
-        policy: its homework must be done, and its dates must allow it.
+        policy: nothing on its checklist may be open, and its dates must allow it.
         box: the box that may work.
         key: of a signer whom the policy names as controller.
         now: the wall clock, aware.

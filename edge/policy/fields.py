@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
 from edge.formats.signing import PublicKey, PublicKeyText
 from edge.formats.strict import Strict
+from edge.texts import Language
 
 
 def _hours(text: str) -> str:
@@ -45,7 +46,6 @@ KeyText = Annotated[PublicKeyText, AfterValidator(_real_key)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3, max_length=32)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-Language = Literal["nl", "fr", "de", "en"]
 
 
 class DatedException(Strict):

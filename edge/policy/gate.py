@@ -16,7 +16,7 @@ from datetime import datetime
 
 from edge.errors import EdgeError, PolicyError
 from edge.policy.activation import InForce, require_lease
-from edge.policy.homework import unready
+from edge.policy.checklist import unready
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
 from edge.policy.succession import require_authorised

@@ -11,16 +11,16 @@ import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edge.policy.duties import DUTIES, WHY, Pattern
-from edge.policy.fields import Language
+from edge.policy.duties import DUTIES, why
+from edge.texts import Language, text
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked; `choices` are all the answers there are, where there are some."""
+    """What is asked, for which duty; `choices` are all possible answers, empty for free text."""
 
     name: str
-    duty: Pattern
+    duty: str
     hint: str = ""
     choices: tuple[str, ...] = ()
 
@@ -28,27 +28,27 @@ class Question:
 REGIMES = ("gas_speed", "camera_act", "police_function_act", "other")
 
 QUESTIONS: tuple[Question, ...] = (
-    Question("site", ("site",), "a-z, 0-9, -"),
-    Question("regime", ("legal", "regime"), choices=REGIMES),
-    Question("council_reference", ("legal", "council_decision"), "reference"),
-    Question("council_date", ("legal", "council_decision"), "2025-11-24"),
-    Question("police_reference", ("legal", "police_advice"), "reference"),
-    Question("police_date", ("legal", "police_advice"), "2025-11-07"),
-    Question("declaration_reference", ("legal", "camera_declaration"), "reference"),
-    Question("declaration_date", ("legal", "camera_declaration"), "2025-12-15"),
-    Question("dpia_reference", ("dpia", "reference"), "reference"),
-    Question("dpia_version", ("dpia", "version"), "1.0"),
-    Question("dpia_date", ("dpia", "date"), "2025-10-20"),
-    Question("dpia_review", ("dpia", "review_date"), "2027-10-20"),
-    Question("not_before", ("activation", "not_before"), "2026-01-05"),
-    Question("sunset", ("activation", "sunset"), "2028-12-31"),
-    Question("next_due", ("evaluation", "next_due"), "2027-01-04"),
-    Question("controller_name", ("controller",), "name"),
-    Question("controller_contact", ("controller",), "contact"),
-    Question("dpo_name", ("dpo",), "name"),
-    Question("dpo_contact", ("dpo",), "contact"),
-    Question("authority_name", ("supervisory_authorities",), "name"),
-    Question("authority_contact", ("supervisory_authorities",), "contact"),
+    Question("site", "site", "a-z, 0-9, -"),
+    Question("regime", "legal.regime", choices=REGIMES),
+    Question("council_reference", "legal.council_decision", "reference"),
+    Question("council_date", "legal.council_decision", "2025-11-24"),
+    Question("police_reference", "legal.police_advice", "reference"),
+    Question("police_date", "legal.police_advice", "2025-11-07"),
+    Question("declaration_reference", "legal.camera_declaration", "reference"),
+    Question("declaration_date", "legal.camera_declaration", "2025-12-15"),
+    Question("dpia_reference", "dpia.reference", "reference"),
+    Question("dpia_version", "dpia.version", "1.0"),
+    Question("dpia_date", "dpia.date", "2025-10-20"),
+    Question("dpia_review", "dpia.review_date", "2027-10-20"),
+    Question("not_before", "activation.not_before", "2026-01-05"),
+    Question("sunset", "activation.sunset", "2028-12-31"),
+    Question("next_due", "evaluation.next_due", "2027-01-04"),
+    Question("controller_name", "controller", "name"),
+    Question("controller_contact", "controller", "contact"),
+    Question("dpo_name", "dpo", "name"),
+    Question("dpo_contact", "dpo", "contact"),
+    Question("authority_name", "supervisory_authorities", "name"),
+    Question("authority_contact", "supervisory_authorities", "contact"),
 )
 
 _TEMPLATE = """\
@@ -217,8 +217,9 @@ epoch_minutes: 15
 
 def questions(language: Language) -> tuple[tuple[Question, str], ...]:
     """What to ask, in order, each with its sentence."""
-    sentences = {duty.field: duty.words.of(language) for duty in DUTIES}
-    return tuple((question, sentences[question.duty]) for question in QUESTIONS)
+    return tuple(
+        (question, text(language, f"checklist.duty.{question.duty}")) for question in QUESTIONS
+    )
 
 
 def ask_all(language: Language, ask: Callable[[Question, str], str]) -> dict[str, str]:
@@ -229,19 +230,19 @@ def ask_all(language: Language, ask: Callable[[Question, str], str]) -> dict[str
 def template(language: Language, answers: Mapping[str, str]) -> str:
     """The text of a policy.yaml with the answers filled in."""
     values = {question.name: _scalar(answers.get(question.name, "")) for question in QUESTIONS}
-    comments = {".".join(duty.field): duty for duty in DUTIES}
+    duties = {duty.name: duty for duty in DUTIES}
     lines: list[str] = []
     for line in _TEMPLATE.format_map(values).splitlines():
         field = line.strip()
         if not field.startswith("@"):
             lines.append(line.rstrip())
             continue
-        duty = comments[field[1:]]
-        why = WHY[duty.requirement].of(language)
-        text = f"{duty.words.of(language)} ({duty.requirement}) {why}"
+        duty = duties[field[1:]]
+        reason = why(duty.requirement, language)
+        comment = f"{text(language, duty.key)} ({duty.requirement}) {reason}"
         indent = line[: len(line) - len(line.lstrip())]
         lines += textwrap.wrap(
-            text, 98, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
+            comment, 98, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
         )
     return "\n".join(lines) + "\n"
 

@@ -21,9 +21,9 @@ from edge.formats.yaml_document import (
     read_document,
     read_text,
 )
+from edge.policy.checklist import coded
+from edge.policy.checklist import problems as policy_problems
 from edge.policy.contradictions import unknown_name
-from edge.policy.homework import coded
-from edge.policy.homework import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import PlateList, Policy

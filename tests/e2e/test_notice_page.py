@@ -20,9 +20,10 @@ import yaml
 from edge.adapters.state.policy_state import PolicyState
 from edge.formats.signing import SigningKey
 from edge.policy.activation import InForce, activate
-from edge.policy.notice.words import LANGUAGES, Words
+from edge.policy.notice.words import Words
 from edge.policy.signatures import read_signatures
 from edge.site.folder import read_policy
+from edge.texts import LANGUAGES
 from tests.support.browser import CHROMIUM, Browser, browser
 from tests.support.canary import needles, sweep_tree
 from tests.support.product import REPOSITORY, product

@@ -165,7 +165,7 @@ def test_p3_a_policy_that_changed_is_signed_anew_by_all(
     refused(verb("policy", "verify", made.folder), ExitCode.CONFIG, "E_QUORUM", "police, dpo")
 
 
-def test_p1_a_policy_whose_homework_is_not_done_is_not_signed(
+def test_p1_a_policy_with_an_open_item_on_its_checklist_is_not_signed(
     made: MadeSite, keys: dict[str, Path]
 ) -> None:
     before = (made.folder / "policy.signatures.json").read_bytes()

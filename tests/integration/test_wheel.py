@@ -43,6 +43,38 @@ def test_the_wheel_holds_models_example_sites_and_the_demo_clip(wheel: zipfile.Z
     assert {f"clips/{path.name}" for path in demo} <= held
 
 
+def test_the_wheel_holds_texts_templates_and_style_sheets(wheel: zipfile.ZipFile) -> None:
+    package = REPOSITORY / "edge"
+    data = {
+        f"edge/{name}" for name in files_under(package) if name.endswith((".toml", ".j2", ".css"))
+    }
+
+    assert {f"edge/texts/{language}.toml" for language in ("nl", "fr", "de", "en")} <= data
+    assert "edge/policy/notice/templates/page.html.j2" in data
+    assert data <= set(wheel.namelist())
+
+
+def test_an_installed_wheel_makes_the_notice(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path / "site")
+    asked = (
+        "import sys; from edge.cli import main; "
+        "sys.argv[1:] = ['notice', 'site/edge/_data/config/demo', '--out', 'notice']; main()"
+    )
+
+    subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path / "site")},
+        capture_output=True,
+        check=True,
+    )
+
+    assert {path.name for path in (tmp_path / "notice").iterdir()} == {
+        "index.html",
+        *(f"information-board.{language}.svg" for language in ("nl", "fr", "de", "en")),
+    }
+
+
 def test_the_wheel_holds_no_test_key_or_state(wheel: zipfile.ZipFile) -> None:
     strangers = [
         name

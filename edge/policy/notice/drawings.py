@@ -1,17 +1,18 @@
-"""What the notice draws: where cameras stand and look, how well they read, and a QR code."""
+"""What the notice draws: where cameras stand and look, how well they read, and a QR code.
+
+Each drawing is worked out here, in the units of its picture; the templates draw it.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import segno
 
 from edge.policy.model import PolicyCamera, Position
-from edge.policy.notice.markup import Markup, element, join
-from edge.policy.notice.words import Words
 
 EARTH_RADIUS_M = 6_371_008.8
 """Mean radius; on the few hundred metres of a map its error does not show."""
@@ -36,6 +37,57 @@ class Spot:
     camera: PolicyCamera
 
 
+@dataclass(frozen=True, slots=True)
+class GridLine:
+    """A line of a map's grid, from edge to edge."""
+
+    x1: str
+    x2: str
+    y1: str
+    y2: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A camera's place on a map, and the line that its number stands on."""
+
+    number: int
+    x: str
+    y: str
+    baseline: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraMap:
+    """A map to scale, with north up and a scale bar; `views` are paths of what cameras see."""
+
+    width: int
+    height: int
+    grid: tuple[GridLine, ...]
+    views: tuple[str, ...]
+    markers: tuple[Marker, ...]
+    bar: str
+    bar_end: str
+    bar_metres: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShareBar:
+    """A share between 0 and 1 with its interval, on a bar."""
+
+    share: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
+class QrCode:
+    """A QR code: its side with the quiet zone in modules, and the path of its dark modules."""
+
+    side: int
+    path: str
+
+
 def maps(cameras: Sequence[PolicyCamera]) -> tuple[tuple[Spot, ...], ...]:
     """Which cameras are drawn together, each with its place in metres from the first."""
     together: list[list[Spot]] = []
@@ -54,14 +106,8 @@ def maps(cameras: Sequence[PolicyCamera]) -> tuple[tuple[Spot, ...], ...]:
     return tuple(tuple(spots) for spots in together)
 
 
-def camera_map(spots: Sequence[Spot], words: Words, name: str) -> Markup:
-    """A map to scale, with north up and a scale bar.
-
-    Args:
-        spots: the cameras on it.
-        words: the language of its labels.
-        name: id of the element that says what is to be seen.
-    """
+def camera_map(spots: Sequence[Spot]) -> CameraMap:
+    """The map of cameras that stand near each other."""
     outline = [point for spot in spots for point in (spot.at, *_arc(spot))]
     west, east = min(x for x, _ in outline), max(x for x, _ in outline)
     south, north = min(y for _, y in outline), max(y for _, y in outline)
@@ -77,81 +123,36 @@ def camera_map(spots: Sequence[Spot], words: Words, name: str) -> Markup:
             _HEIGHT / 2 - (point[1] - middle[1]) * scale,
         )
 
-    bar_m = _round_length(120 / scale)
-    return element(
-        "svg",
-        *_grid(bar_m * scale),
-        *(
-            element("path", class_="view", d=_path([pixel(spot.at), *map(pixel, _arc(spot))]))
-            for spot in spots
-        ),
-        *(_marker(spot.number, pixel(spot.at)) for spot in spots),
-        _scale_bar(bar_m, bar_m * scale),
-        _north(words("where.north")),
-        class_="map",
-        viewBox=f"0 0 {_WIDTH:.0f} {_HEIGHT:.0f}",
-        role="img",
-        aria_labelledby=name,
+    metres = _round_length(120 / scale)
+    left, base = 20.0, _HEIGHT - 20
+    right = left + metres * scale
+    return CameraMap(
+        width=int(_WIDTH),
+        height=int(_HEIGHT),
+        grid=tuple(_grid(metres * scale)),
+        views=tuple(_path([pixel(spot.at), *map(pixel, _arc(spot))]) for spot in spots),
+        markers=tuple(_marker(spot, pixel) for spot in spots),
+        bar=f"M{left:.1f} {base - 8:.1f}V{base:.1f}H{right:.1f}V{base - 8:.1f}",
+        bar_end=f"{right + 8:.1f}",
+        bar_metres=metres,
     )
 
 
-def share_bar(share: float, low: float, high: float, words: Words, name: str) -> Markup:
-    """A share between 0 and 100 % with its interval."""
-
-    def x(value: float) -> str:
-        return f"{20 + value * 480:.1f}"
-
-    return element(
-        "svg",
-        element("line", class_="track", x1=x(0), x2=x(1), y1=22, y2=22),
-        element("line", class_="range", x1=x(low), x2=x(high), y1=22, y2=22),
-        element("circle", class_="dot", cx=x(share), cy=22, r=8),
-        *(
-            element("text", words.percent(at), x=x(at), y=54, text_anchor=anchor)
-            for at, anchor in ((0, "start"), (0.5, "middle"), (1, "end"))
-        ),
-        class_="share",
-        viewBox="0 0 520 64",
-        role="img",
-        aria_labelledby=name,
-    )
-
-
-def qr_code(text: str, **attributes: str) -> Markup:
-    """A QR code (ISO/IEC 18004, level M) as an SVG image, one unit for each module."""
-    side, path = _modules(text)
-    return element(
-        "svg",
-        element("rect", width=side, height=side, fill="#ffffff"),
-        element("path", d=path, fill="#000000"),
-        viewBox=f"0 0 {side} {side}",
-        shape_rendering="crispEdges",
-        **attributes,
-    )
+def share_bar(share: float, low: float, high: float) -> ShareBar:
+    """Where a share and its interval lie on a bar from 20 to 500."""
+    return ShareBar(*(f"{20 + value * 480:.1f}" for value in (share, low, high)))
 
 
 @cache
-def _modules(text: str) -> tuple[int, str]:
-    """Side of a QR code with its quiet zone, and the path of its dark modules."""
+def qr_code(text: str) -> QrCode:
+    """A QR code (ISO/IEC 18004, level M)."""
     rows = segno.make(text, error="m", micro=False, boost_error=False).matrix
     path = "".join(
         f"M{x + _QUIET_ZONE} {y + _QUIET_ZONE}h{length}v1h-{length}z"
         for y, row in enumerate(rows)
         for x, length in _runs(row)
     )
-    return len(rows) + 2 * _QUIET_ZONE, path
-
-
-def pictogram() -> Markup:
-    """A camera on a wall, 120 units wide and 80 high."""
-    return join(
-        [
-            element("path", d="M4 14h10v52h-10z"),
-            element("path", d="M14 44h18l10-12l8 6l-14 16h-22z"),
-            element("path", d="M24 12l78 12l-5 34l-78-12z"),
-            element("path", d="M104 30l12 2l-2 20l-12-2z"),
-        ]
-    )
+    return QrCode(len(rows) + 2 * _QUIET_ZONE, path)
 
 
 # --- maps -------------------------------------------------------------------------------------
@@ -190,49 +191,18 @@ def _path(points: Sequence[Point]) -> str:
     return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points) + "z"
 
 
-def _grid(step: float) -> Iterator[Markup]:
+def _grid(step: float) -> Iterator[GridLine]:
     for number in range(-20, 21):
         x, y = _WIDTH / 2 + number * step, _HEIGHT / 2 + number * step
         if 0 < x < _WIDTH:
-            yield element(
-                "line", class_="grid", x1=f"{x:.1f}", x2=f"{x:.1f}", y1=0, y2=f"{_HEIGHT:.0f}"
-            )
+            yield GridLine(f"{x:.1f}", f"{x:.1f}", "0", f"{_HEIGHT:.0f}")
         if 0 < y < _HEIGHT:
-            yield element(
-                "line", class_="grid", x1=0, x2=f"{_WIDTH:.0f}", y1=f"{y:.1f}", y2=f"{y:.1f}"
-            )
+            yield GridLine("0", f"{_WIDTH:.0f}", f"{y:.1f}", f"{y:.1f}")
 
 
-def _marker(number: int, at: Point) -> Markup:
-    x, y = at
-    return element(
-        "g",
-        element("circle", class_="spot", cx=f"{x:.1f}", cy=f"{y:.1f}", r=13),
-        element("text", str(number), class_="label", x=f"{x:.1f}", y=f"{y + 5.5:.1f}"),
-    )
-
-
-def _scale_bar(metres: int, length: float) -> Markup:
-    left, base = 20.0, _HEIGHT - 20
-    right = left + length
-    return element(
-        "g",
-        element(
-            "path",
-            class_="ink",
-            d=f"M{left:.1f} {base - 8:.1f}V{base:.1f}H{right:.1f}V{base - 8:.1f}",
-        ),
-        element("text", f"{metres} m", x=f"{right + 8:.1f}", y=f"{base:.1f}"),
-    )
-
-
-def _north(letter: str) -> Markup:
-    x = _WIDTH - 30
-    return element(
-        "g",
-        element("path", class_="solid", d=f"M{x:.1f} 16l9 26l-9 -6l-9 6z"),
-        element("text", letter, x=f"{x:.1f}", y=60, text_anchor="middle"),
-    )
+def _marker(spot: Spot, pixel: Callable[[Point], Point]) -> Marker:
+    x, y = pixel(spot.at)
+    return Marker(spot.number, f"{x:.1f}", f"{y:.1f}", f"{y + 5.5:.1f}")
 
 
 def _runs(row: Sequence[int]) -> Iterator[tuple[int, int]]:

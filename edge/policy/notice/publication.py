@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 
 from edge.errors import PolicyError
 from edge.policy.model import Policy, Role
-from edge.policy.notice.board import information_board
+from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.counts import Counts
 from edge.policy.notice.history import versions
-from edge.policy.notice.page import Facts, notice_page
-from edge.policy.notice.words import LANGUAGES, Words
+from edge.policy.notice.view.article import SECTIONS, article
+from edge.policy.notice.view.board import board
+from edge.policy.notice.words import Words
+from edge.texts import LANGUAGES, Language
+from edge.texts.pages import render
 
 PAGE_FILE = "index.html"
 BOARD_FILE = "information-board.{language}.svg"
@@ -25,7 +32,7 @@ _DRAFT = '<body id="all" class="draft">'
 _QUOTABLE = re.compile(r"[0-9A-Za-z.+() -]{1,60}")
 
 
-def facts_of(
+def notice_content(
     policy: Policy,
     signed: frozenset[Role],
     *,
@@ -33,7 +40,7 @@ def facts_of(
     counts: Counts | None = None,
     draft: bool = False,
     made_by: str,
-) -> Facts:
+) -> NoticeContent:
     """What a notice says.
 
     Args:
@@ -44,25 +51,54 @@ def facts_of(
         draft: mark it as a draft everywhere.
         made_by: the version of the product.
     """
-    return Facts(policy, signed, versions(policy, earlier), counts, draft, made_by)
+    return NoticeContent(policy, signed, versions(policy, earlier), counts, draft, made_by)
 
 
-def publication(facts: Facts) -> Mapping[str, str]:
+def publication(
+    notice: NoticeContent, words: Callable[[Language], Words] = Words
+) -> Mapping[str, str]:
     """Every file of the notice, by its name."""
+    every = [words(language) for language in LANGUAGES]
     boards = {
-        BOARD_FILE.format(language=language): information_board(facts, Words(language))
-        for language in LANGUAGES
+        BOARD_FILE.format(language=one.language): render(
+            __package__, "board.svg.j2", board=board(notice, one)
+        )
+        for one in every
     }
-    return {PAGE_FILE: notice_page(facts), **boards}
+    return {PAGE_FILE: _page(notice, every), **boards}
 
 
-def require_genuine(content: str, name: str, facts: Facts) -> str:
+def _page(notice: NoticeContent, every: Sequence[Words]) -> str:
+    """The page in all languages: no script, nothing loaded from elsewhere."""
+    policy, style = notice.policy, _style()
+    return render(
+        __package__,
+        "page.html.j2",
+        articles=[article(notice, words) for words in every],
+        sections=SECTIONS,
+        site=policy.site,
+        version=policy.version,
+        controller=policy.controller.name,
+        sha256=notice.sha256,
+        made_by=notice.made_by,
+        draft=notice.draft,
+        style=style,
+        style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii"),
+    )
+
+
+@cache
+def _style() -> str:
+    return (files(__package__) / "page.css").read_text(encoding="utf-8")
+
+
+def require_genuine(content: str, name: str, notice: NoticeContent) -> str:
     """Refuse a file that does not say what was signed.
 
     Args:
         content: its text.
         name: what to call it in a complaint.
-        facts: what was signed.
+        notice: what was signed.
 
     Returns:
         Which file of the publication it is.
@@ -70,29 +106,29 @@ def require_genuine(content: str, name: str, facts: Facts) -> str:
     Raises:
         PolicyError: `E_NOTICE`: it says something else, and where.
     """
-    files = publication(facts)
-    for kind, text in files.items():
+    made = publication(notice)
+    for kind, text in made.items():
         if content == text:
             return kind
     if _DRAFT in content:
         raise _refused(f"{name}: a draft, which nobody has signed; publish it without --draft")
     found, maker = _POLICY.search(content), _GENERATOR.search(content)
-    if maker is not None and maker[1] != facts.made_by and _QUOTABLE.fullmatch(maker[1]):
+    if maker is not None and maker[1] != notice.made_by and _QUOTABLE.fullmatch(maker[1]):
         raise _refused(
-            f"{name}: made by edge-anpr {maker[1]}, and this is {facts.made_by}; verify it with "
+            f"{name}: made by edge-anpr {maker[1]}, and this is {notice.made_by}; verify it with "
             "that version, or publish it anew"
         )
-    if found is not None and found[3] != facts.sha256:
+    if found is not None and found[3] != notice.sha256:
         raise _refused(
             f"{name}: of another policy, version {found[2]}, and not of version "
-            f"{facts.policy.version} as it was signed; publish it anew"
+            f"{notice.policy.version} as it was signed; publish it anew"
         )
     if found is None:
         raise _refused(
             f"{name}: no notice of this policy, or an altered one; publish it anew with "
             "`edge-anpr notice`"
         )
-    where = _first_difference(content, files[PAGE_FILE])
+    where = _first_difference(content, made[PAGE_FILE])
     raise _refused(
         f"{name}:{where}: not what the policy, its earlier versions and counts.json say; publish "
         "it anew with `edge-anpr notice`"

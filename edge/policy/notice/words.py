@@ -1,44 +1,23 @@
 """Words, dates, numbers and hours in the four languages of the notice.
 
-Fixed texts are in `nl.toml`, `fr.toml`, `de.toml` and `en.toml` beside this file; what a policy
-says is put into their `{…}` as it is.
+Fixed texts are the section `notice` of `edge/texts`; what a policy says is put into their `{…}` as
+it is.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from itertools import groupby
 
 from edge.domain.schedule import DAYS
-from edge.policy.fields import Language, WeeklySchedule
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
-"""In the order in which the page shows them."""
+from edge.policy.fields import WeeklySchedule
+from edge.texts import Language, catalogue
 
 _WHOLE_DAY = ("00:00-24:00",)
 _COMPASS = ("n", "ne", "e", "se", "s", "sw", "w", "nw")
 _NO_BREAK = "\N{NO-BREAK SPACE}"
-
-
-@cache
-def catalogue(language: Language) -> Mapping[str, str]:
-    """The fixed texts of one language, by `section.key`."""
-    text = (files(__package__) / f"{language}.toml").read_text(encoding="utf-8")
-    return {
-        f"{section}.{key}": value
-        for section, entries in tomllib.loads(text).items()
-        for key, value in entries.items()
-    }
 
 
 class Words:
@@ -46,15 +25,16 @@ class Words:
 
     Args:
         language: which.
+        texts: the fixed texts by their full key; None for those of `edge/texts`.
     """
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, texts: Mapping[str, str] | None = None) -> None:
         self.language = language
-        self._texts = catalogue(language)
+        self._texts = catalogue(language) if texts is None else texts
 
     def __call__(self, key: str, **values: str | int) -> str:
-        """A fixed text with its values filled in."""
-        return self.set(self._texts[key].format_map(values))
+        """A fixed text of the notice with its values filled in."""
+        return self.set(self._texts[f"notice.{key}"].format_map(values))
 
     def set(self, text: str) -> str:
         """A text with the spaces that its language does not break lines at."""

@@ -25,6 +25,7 @@ from edge.errors import ConfigError, OutboxError
 
 VOID = {"meta", "link", "br"}
 LABELS_SHA256 = "ab" * 32
+GOLDEN = Path(__file__).with_name("golden_reports")
 
 
 class Page(HTMLParser):
@@ -58,6 +59,10 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def measured() -> Measured:
+    return example()
+
+
+def example() -> Measured:
     own = Manifest.load(environment={})
     return Measured(
         moment=datetime(2026, 3, 10, 8, 25, tzinfo=timezone.utc),
@@ -82,6 +87,30 @@ def images_text(measured: Measured, plates: list[PlateOutcome]) -> str:
     seconds = {"decode": 0.001, "detect": 0.02, "read": 0.003}
     scores = [ImageScore(plates, 2, seconds, read)]
     return images_page(summarise_images(scores, show_reads=True), plates, measured)
+
+
+def clips_text(measured: Measured) -> str:
+    reads = [ScoredRead(0.99, exact=True), ScoredRead(0.6, exact=False)]
+    score = ClipScore("1ABC123.mp4", vehicles=3, exact=1, missed=1, spurious=4, frames=10)
+    score.stage_s = {"detect": 0.2}
+    score.outcomes = reads
+    return clips_page(summarise([score], show_reads=False), reads, measured)
+
+
+def examples() -> dict[str, str]:
+    measured = example()
+    missed = [PlateOutcome("BE", 15, 7, False, False, 7, 0.0, False)]
+    pages = {
+        "images.html": images_text(measured, outcomes()),
+        "images-without-readings.html": images_text(measured, missed),
+        "clips.html": clips_text(measured),
+    }
+    return {name: page.replace(product_version(), "VERSION") for name, page in pages.items()}
+
+
+@pytest.mark.parametrize("name", examples())
+def test_the_page_is_byte_for_byte_what_it_was(name: str) -> None:
+    assert examples()[name].encode() == (GOLDEN / name).read_bytes()
 
 
 def test_the_page_asks_for_nothing_from_anywhere(measured: Measured) -> None:
@@ -141,13 +170,7 @@ def test_a_page_without_a_single_reading_says_so(measured: Measured) -> None:
 
 
 def test_the_page_on_recordings_counts_vehicles(measured: Measured) -> None:
-    reads = [ScoredRead(0.99, exact=True), ScoredRead(0.6, exact=False)]
-    score = ClipScore("1ABC123.mp4", vehicles=3, exact=1, missed=1, spurious=4, frames=10)
-    score.stage_s = {"detect": 0.2}
-    score.outcomes = reads
-    result = summarise([score], show_reads=False)
-
-    text = clips_page(result, reads, measured)
+    text = clips_text(measured)
 
     page = Page(text)
     for words in (
@@ -182,3 +205,14 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
     (tmp_path / "page.html").mkdir()
     with pytest.raises(ConfigError, match=r"page\.html: a folder is in the way"):
         require_writable(tmp_path, "page.html")
+
+
+def record() -> None:
+    """Write every golden file anew: `python -m tests.unit.cli.test_report`."""
+    GOLDEN.mkdir(exist_ok=True)
+    for name, page in examples().items():
+        (GOLDEN / name).write_bytes(page.encode())
+
+
+if __name__ == "__main__":
+    record()

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from edge.errors import ConfigError, EdgeError
 from edge.formats.yaml_document import parse_document, parse_draft
 from edge.policy.activation import read_activation, read_in_force, require_lease
+from edge.policy.checklist import checklist
 from edge.policy.contradictions import contradictions
 from edge.policy.diff import changes
 from edge.policy.gate import refusal
-from edge.policy.homework import homework
 from edge.policy.model import Policy
 from edge.policy.signatures import parse_signatures, signers_of
 from edge.site.folder import load_site_folder
@@ -77,9 +77,9 @@ def test_p18_whatever_a_bent_policy_lacks_becomes_a_list(text: str) -> None:
         draft = parse_draft(text, Path("policy.yaml"), Policy)
     except ConfigError:
         return
-    for finding in homework(draft, moment=NOON, dpia_sha256=DIGEST):
+    for finding in checklist(draft, moment=NOON, dpia_sha256=DIGEST):
         assert finding.line >= 1
-        assert "\n" not in finding.words.fr
+        assert "\n" not in finding.sentences["fr"]
 
 
 @given(bent(POLICY))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import string
 import subprocess
 import sys
 from pathlib import Path
@@ -16,20 +15,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, PolicyError
-from edge.policy.fields import Language, WeeklySchedule
+from edge.policy.fields import WeeklySchedule
 from edge.policy.model import ROLES, Policy, PolicyCamera
+from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.counts import read_counts
 from edge.policy.notice.drawings import maps
-from edge.policy.notice.markup import Markup, element
-from edge.policy.notice.page import Facts, links
 from edge.policy.notice.publication import (
     BOARD_FILE,
     PAGE_FILE,
-    facts_of,
+    notice_content,
     publication,
     require_genuine,
 )
-from edge.policy.notice.words import LANGUAGES, Words, catalogue
+from edge.policy.notice.words import Words
+from edge.texts import LANGUAGES, Language
 from tests.support.product import REPOSITORY, environment
 from tests.support.sites import hotlist_rule, policy
 
@@ -44,13 +43,13 @@ def model(**changed: Any) -> Policy:
     return Policy.model_validate({**policy(), **changed})
 
 
-def facts(whole: Policy | None = None, **changed: Any) -> Facts:
-    return facts_of(
+def facts(whole: Policy | None = None, **changed: Any) -> NoticeContent:
+    return notice_content(
         whole if whole is not None else model(), frozenset(ROLES), made_by="1.2.3", **changed
     )
 
 
-def page(shown: Facts | None = None) -> str:
+def page(shown: NoticeContent | None = None) -> str:
     return publication(shown if shown is not None else facts())[PAGE_FILE]
 
 
@@ -64,32 +63,6 @@ def words_of(markup: str) -> str:
 
 
 # --- four languages ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_p14_every_text_exists_in_every_language_with_the_same_values(language: Language) -> None:
-    def values(text: str) -> set[str]:
-        return {name for _, name, _, _ in string.Formatter().parse(text) if name}
-
-    mine, english = catalogue(language), catalogue("en")
-
-    assert mine.keys() == english.keys()
-    assert all(text.strip() for text in mine.values())
-    assert {key: values(text) for key, text in mine.items()} == {
-        key: values(text) for key, text in english.items()
-    }
-
-
-def test_p14_no_text_is_the_same_in_two_languages_that_should_differ() -> None:
-    alike = [
-        key
-        for key, text in catalogue("en").items()
-        if len(text.split()) > 5
-        for other in ("nl", "fr", "de")
-        if catalogue(other)[key] == text
-    ]
-
-    assert alike == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -348,17 +321,15 @@ def test_nothing_that_a_policy_says_becomes_markup(said: str) -> None:
 
 
 def test_only_web_and_mail_addresses_become_links() -> None:
-    told = links("Square 1, a.b@c.example, https://c.example/x?y=1&z. javascript:alert(1) data:x")
+    contact = "Square 1, a.b@c.example, https://c.example/x?y=1&z. javascript:alert(1) data:x"
+    text = page(facts(model(controller={"name": "Town", "contact": contact})))
+    told, _, _ = section(text, "en", "who").partition("</dd>")
 
-    assert re.findall(r'href="([^"]*)"', told.text) == [
+    assert re.findall(r'href="([^"]*)"', told) == [
         "mailto:a.b@c.example",
         "https://c.example/x?y=1&amp;z",
     ]
-
-
-def test_an_attribute_cannot_be_left() -> None:
-    assert element("a", "x", href='" onclick="y').text == '<a href="&quot; onclick=&quot;y">x</a>'
-    assert element("p", Markup("<b>"), None, "<").text == "<p><b>&lt;</p>\n"
+    assert contact in html.unescape(re.sub(r"<[^>]+>", "", told))
 
 
 def test_the_page_can_fetch_nothing() -> None:
@@ -448,7 +419,7 @@ def test_p14_the_page_of_another_version_is_told_from_an_altered_one() -> None:
 
 
 def test_p14_the_page_of_another_release_is_told_from_an_altered_one() -> None:
-    other = facts_of(model(), frozenset(ROLES), made_by="9.9")
+    other = notice_content(model(), frozenset(ROLES), made_by="9.9")
 
     with pytest.raises(PolicyError, match=r"made by edge-anpr 9\.9, and this is 1\.2\.3"):
         require_genuine(page(other), "page.html", facts())

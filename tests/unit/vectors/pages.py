@@ -25,7 +25,7 @@ from tests.unit.vectors.product import (
     StreamSummary,
     all_hits,
     exposition,
-    facts_of,
+    notice_content,
     publication,
     read_counts,
     read_policy,
@@ -195,5 +195,5 @@ def notices(folder: Path) -> Files:
 def _notice(folder: str, site: Policy, **options: Any) -> Files:
     roles = frozenset(signer.role for signer in site.approvals.signers.values())
     signed = frozenset() if options.get("draft") else roles
-    files = publication(facts_of(site, signed, made_by="0", **options))
+    files = publication(notice_content(site, signed, made_by="0", **options))
     return {f"{folder}/{name}": content.encode() for name, content in files.items()}

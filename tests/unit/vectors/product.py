@@ -51,7 +51,7 @@ from edge.policy.bundle_format import SCHEMA as BUNDLE_SCHEMA
 from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
 from edge.policy.model import Policy
 from edge.policy.notice.counts import read_counts
-from edge.policy.notice.publication import facts_of, publication
+from edge.policy.notice.publication import notice_content, publication
 from edge.policy.signatures import CONTEXT as POLICY_CONTEXT
 from edge.policy.signatures import PolicySignatures, add_signature, parse_signatures, require_quorum
 from edge.policy.suspension import (
@@ -179,7 +179,6 @@ __all__ = [
     "build_bundle",
     "build_hit",
     "exposition",
-    "facts_of",
     "install_public_keys",
     "largest_body",
     "list_terms",
@@ -193,6 +192,7 @@ __all__ = [
     "new_box_keys",
     "new_order",
     "new_signer_key",
+    "notice_content",
     "obeyed",
     "open_bundle",
     "open_hit",

@@ -1,26 +1,19 @@
-"""Whether the law's homework is done: what is missing, what is wrong, and why it is asked.
-
-A policy with something missing or wrong is not loaded, cannot be signed and opens no camera.
-`edge-anpr check` says the same in four languages, also of a policy that is not complete yet.
-"""
+"""What can be wrong with a policy that is filled in: each check, and where it finds a flaw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 
 from edge.domain.intervals import wilson
-from edge.errors import PolicyError
-from edge.formats.problems import Location, Problem, path_text
-from edge.formats.yaml_document import Document, Draft
-from edge.policy.contradictions import contradictions
-from edge.policy.duties import DUTIES, FAULTS, WHY, Duty, Severity, Words
-from edge.policy.fields import Language, WeeklySchedule
+from edge.formats.problems import Location
+from edge.policy.duties import FAULTS, Severity
+from edge.policy.fields import WeeklySchedule
 from edge.policy.legal import EVALUATION_DAYS, MAX_SUNSET_YEARS, RETENTION_CEILING_HOURS
 from edge.policy.model import ROLES, Policy
+from edge.texts import Language, text
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
 """What the supervisory authority names in its warning: each needs a measure in the DPIA."""
@@ -42,64 +35,34 @@ class Flaw:
         return FAULTS[self.fault].code
 
     @property
+    def requirement(self) -> str:
+        return FAULTS[self.fault].requirement
+
+    @property
     def severity(self) -> Severity:
         return FAULTS[self.fault].severity
 
+    @property
+    def key(self) -> str:
+        """The text that says what is wrong."""
+        return f"checklist.fault.{self.fault}"
+
     def text(self, language: Language) -> str:
         """What is wrong, in one sentence."""
-        return FAULTS[self.fault].words.of(language).format_map(self.values)
+        return text(language, self.key, **self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One item of the homework list; line and column count from 1.
+def flaws(policy: Policy, fields: frozenset[str] | None = None) -> Iterator[Flaw]:
+    """What is wrong or deserves a warning, whatever the day.
 
-    `lacking` names the parts of the field that are blank, where some of it is there.
+    Args:
+        policy: all of it, or as much as is written.
+        fields: the sections that are written; None for a whole policy.
     """
-
-    file: Path
-    line: int
-    column: int
-    field: str
-    code: str
-    requirement: str
-    severity: Severity
-    words: Words
-    lacking: tuple[str, ...] = ()
-
-    def why(self, language: Language) -> str:
-        """Why the authority asks it; empty for a mistake of writing."""
-        return WHY[self.requirement].of(language) if self.requirement in WHY else ""
-
-
-# --- a policy that is whole -------------------------------------------------------------------
-
-
-def problems(document: Document[Policy]) -> Iterator[Problem]:
-    """What keeps a policy from being loaded, apart from dates that pass and files that change."""
-    for location, message in contradictions(document.model):
-        yield document.problem(location, message)
-    for flaw in flaws(document.model):
-        # A purpose that came after the signatures is refused for them first: see the gate.
-        if flaw.severity is Severity.WRONG and flaw.fault != "purpose_not_in_dpia":
-            problem = document.problem(flaw.location, flaw.text("en"))
-            yield replace(problem, code=flaw.code)
-
-
-def coded(problem: Problem | str) -> Problem | str:
-    """A complaint about a missing field with the code of the duty that it belongs to."""
-    if isinstance(problem, str) or not problem.wanted:
-        return problem
-    duty = next(iter(_duties_of(problem.wanted)), None)
-    if duty is None:
-        return problem
-    message = f"{problem.message} ({duty.requirement}: {WHY[duty.requirement].en})"
-    return replace(problem, code=duty.code, message=message)
-
-
-def flaws(policy: Policy) -> Iterator[Flaw]:
-    """What is wrong or deserves a warning, whatever the day."""
-    return _flaws(policy, frozenset(type(policy).model_fields))
+    written = frozenset(Policy.model_fields) if fields is None else fields
+    for needed, check in _CHECKS:
+        if written >= needed:
+            yield from check(policy)
 
 
 def flaws_on(policy: Policy, moment: datetime) -> Iterator[Flaw]:
@@ -130,118 +93,7 @@ def dpia_flaw(policy: Policy, sha256: str | None) -> Flaw | None:
     return None
 
 
-def unready(
-    policy: Policy, dpia_sha256: str | None, now: datetime | None = None
-) -> PolicyError | None:
-    """Why a policy must not be signed or in force: the first thing that is wrong, if any.
-
-    Args:
-        policy: one that could be loaded.
-        dpia_sha256: digest of the DPIA's file, None if it is not there.
-        now: judge dates at this moment; None leaves those that pass alone.
-    """
-    wrong = [flaw for flaw in flaws(policy) if flaw.severity is Severity.WRONG]
-    pinned = dpia_flaw(policy, dpia_sha256)
-    wrong += [] if pinned is None else [pinned]
-    if now is not None:
-        wrong += flaws_on(policy, now)
-    for flaw in wrong:
-        return PolicyError(f"{path_text(flaw.location)}: {flaw.text('en')}", code=flaw.code)
-    return None
-
-
-# --- a policy that is still being written -----------------------------------------------------
-
-
-def homework(
-    draft: Draft[Policy], *, moment: datetime | None = None, dpia_sha256: str | None = None
-) -> tuple[Finding, ...]:
-    """The list of what is missing, wrong or worth a warning, in the order of `DUTIES`.
-
-    Args:
-        draft: the policy as far as it goes.
-        moment: judge its dates at this moment; None leaves those that pass alone.
-        dpia_sha256: digest of the DPIA's file; None if it is not there.
-    """
-    found: list[Finding] = []
-    open_duties: dict[tuple[int, Location], list[Problem]] = {}
-    for problem in draft.problems:
-        duties = _duties_of(problem.wanted) if problem.wanted else ()
-        for duty in duties:
-            key = (DUTIES.index(duty), _place(duty, problem.wanted))
-            open_duties.setdefault(key, []).append(problem)
-        if not duties:
-            found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(problem.message)))
-    for (index, location), missing in sorted(open_duties.items(), key=lambda item: item[0][0]):
-        duty = DUTIES[index]
-        at = replace(missing[0], location=location)
-        one = _finding(at, duty.code, duty.requirement, Severity.MISSING, duty.words)
-        lacking = (path_text(problem.wanted[len(location) :]) for problem in missing)
-        found.append(replace(one, lacking=tuple(name for name in lacking if name)))
-    part, fields = draft.part, draft.fields
-    all_flaws = list(_flaws(part, fields))
-    if "dpia" in fields:
-        flaw = dpia_flaw(part, dpia_sha256)
-        all_flaws += [] if flaw is None else [flaw]
-    if moment is not None and fields >= {"activation", "dpia", "evaluation", "timezone"}:
-        all_flaws += flaws_on(part, moment)
-    if fields == frozenset(Policy.model_fields):
-        for location, message in contradictions(part):
-            problem = draft.problem(location, message)
-            found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(message)))
-    for flaw in all_flaws:
-        fault = FAULTS[flaw.fault]
-        words = Words(*(flaw.text(language) for language in ("nl", "fr", "de", "en")))
-        problem = draft.problem(flaw.location, words.en)
-        found.append(_finding(problem, fault.code, fault.requirement, fault.severity, words))
-    return tuple(found)
-
-
-def _finding(
-    problem: Problem, code: str, requirement: str, severity: Severity, words: Words
-) -> Finding:
-    return Finding(
-        problem.file,
-        problem.line,
-        problem.column,
-        path_text(problem.location),
-        code,
-        requirement,
-        severity,
-        words,
-    )
-
-
-def _same(text: str) -> Words:
-    return Words(text, text, text, text)
-
-
-def _duties_of(wanted: Location) -> tuple[Duty, ...]:
-    """The duties that a missing location leaves open: the nearest above it, and all below it."""
-    above = [duty for duty in DUTIES if _covers(duty.field, wanted)]
-    below = [duty for duty in DUTIES if _covers(wanted, duty.field) and duty not in above]
-    return (*sorted(above, key=lambda duty: -len(duty.field))[:1], *below)
-
-
-def _covers(start: Sequence[int | str], location: Sequence[int | str]) -> bool:
-    """Whether a location lies at or below another; `*` is any step."""
-    return len(start) <= len(location) and all(
-        "*" in (one, other) or one == other for one, other in zip(start, location, strict=False)
-    )
-
-
-def _place(duty: Duty, wanted: Location) -> Location:
-    """The duty's place, with the names that the file has where it has them."""
-    return (*wanted, *duty.field[len(wanted) :])[: len(duty.field)]
-
-
-# --- what can be wrong ------------------------------------------------------------------------
-
-
-def _flaws(policy: Policy, fields: frozenset[str]) -> Iterator[Flaw]:
-    for needed, check in _CHECKS:
-        if fields >= needed:
-            yield from check(policy)
+# --- the checks, each with the sections that it needs -----------------------------------------
 
 
 def _sequence(policy: Policy) -> Iterator[Flaw]:

@@ -1,9 +1,8 @@
-"""The law's homework: each duty that is open, and each answer that does not hold."""
+"""The compliance checklist: each duty that is open, and each answer that does not hold."""
 
 from __future__ import annotations
 
 import json
-import string
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,15 @@ import pytest
 
 from edge.errors import CODES, ConfigError
 from edge.formats.yaml_document import parse_draft
-from edge.policy.duties import DUTIES, FAULTS, WHY, Severity, Words
-from edge.policy.fields import Language
-from edge.policy.homework import Finding, flaws, homework, unready
+from edge.policy.checklist import Finding, checklist, unready
+from edge.policy.duties import DUTIES, FAULTS, Severity
+from edge.policy.flaws import flaws
 from edge.policy.model import Policy
 from edge.policy.template import QUESTIONS, template
 from edge.site.folder import read_draft, read_policy
+from edge.texts import LANGUAGES, catalogue, in_every_language, text
 from tests.support.example import POLICY
 from tests.support.policies import DIGEST, NOON, Change, document, policy, write
-
-LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
 
 
 def edit(path: str, value: object) -> Change:
@@ -56,7 +54,7 @@ def loading(folder: Path, *changes: Change) -> ConfigError:
 
 def read_policy_of(file: Path) -> Policy:
     from edge.formats.problems import refuse
-    from edge.policy.homework import problems
+    from edge.policy.checklist import problems
 
     found = read_policy(file)
     refuse(problems(found))
@@ -66,7 +64,7 @@ def read_policy_of(file: Path) -> Policy:
 def listed(folder: Path, *changes: Change) -> list[Finding]:
     """What `check` says of such a policy, warnings left out."""
     draft = read_draft(write(folder, document(*changes)))
-    found = homework(draft, moment=NOON, dpia_sha256=DIGEST)
+    found = checklist(draft, moment=NOON, dpia_sha256=DIGEST)
     return [one for one in found if one.severity is not Severity.WARNING]
 
 
@@ -121,14 +119,15 @@ def test_p1_to_p20_what_is_missing_stops_the_policy_and_stands_on_the_list(
 
 
 def test_p18_an_empty_policy_gives_the_full_list(tmp_path: Path) -> None:
-    for text in ("", "# nothing yet\n", "{}", "schema: edge-anpr/policy/2\n"):
-        draft = parse_draft(text, tmp_path / "policy.yaml", Policy)
-        found = homework(draft)
+    for written in ("", "# nothing yet\n", "{}", "schema: edge-anpr/policy/2\n"):
+        draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
+        found = checklist(draft)
         lists = {duty for duty in DUTIES if duty.field[0] == "lists"}  # a policy may have none
         expected = [duty for duty in DUTIES if duty not in lists]
-        if "schema" in text:
+        if "schema" in written:
             expected = [duty for duty in expected if duty.field != ("schema",)]
-        assert [one.words for one in found] == [duty.words for duty in expected]
+        sentences = [in_every_language(duty.key) for duty in expected]
+        assert [one.sentences for one in found] == sentences
         assert all(one.severity is Severity.MISSING for one in found)
 
 
@@ -153,17 +152,16 @@ def test_p18_every_answer_that_is_taken_away_is_asked_for(tmp_path: Path) -> Non
 
 
 def test_p18_a_field_says_where_it_stands_and_what_of_it_is_blank(tmp_path: Path) -> None:
-    text = POLICY.replace("{reference: Council 1, date: 2025-11-24}", "{reference: , date: }")
-    (finding,) = homework(parse_draft(text, tmp_path / "policy.yaml", Policy), dpia_sha256=DIGEST)[
-        :1
-    ]
+    written = POLICY.replace("{reference: Council 1, date: 2025-11-24}", "{reference: , date: }")
+    draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
+    (finding,) = checklist(draft, dpia_sha256=DIGEST)[:1]
 
     assert finding.field == "legal.council_decision"
     assert finding.lacking == ("reference", "date")
-    assert text.splitlines()[finding.line - 1][finding.column - 1 :].startswith("reference")
+    assert written.splitlines()[finding.line - 1][finding.column - 1 :].startswith("reference")
     for language in LANGUAGES:
-        assert finding.words.of(language)
-        assert finding.why(language) == WHY["P1"].of(language)
+        assert finding.sentences[language]
+        assert finding.why(language) == text(language, "checklist.why.P1")
 
 
 def test_p18_what_contradicts_itself_is_found_though_other_parts_are_missing(
@@ -183,13 +181,13 @@ def test_a_mistake_of_writing_stands_on_the_list_with_its_cure(tmp_path: Path) -
     findings = listed(tmp_path, edit("purpose", {}), edit("epoch_minutes", "often"))
 
     assert {one.code for one in findings} == {"E_CONFIG"}
-    assert any("did you mean 'purposes'?" in one.words.nl for one in findings)
+    assert any("did you mean 'purposes'?" in one.sentences["nl"] for one in findings)
 
 
-@pytest.mark.parametrize("text", ["- a\n", "just words", "a: [", "a: &b c"])
-def test_what_is_no_mapping_at_all_is_refused_as_ever(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", ["- a\n", "just words", "a: [", "a: &b c"])
+def test_what_is_no_mapping_at_all_is_refused_as_ever(written: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"policy\.yaml:1:"):
-        parse_draft(text, tmp_path / "policy.yaml", Policy)
+        parse_draft(written, tmp_path / "policy.yaml", Policy)
 
 
 # --- what is wrong ----------------------------------------------------------------------------
@@ -266,8 +264,8 @@ def test_p15_revenue_has_no_field(tmp_path: Path) -> None:
 
 
 def test_p20_an_evaluation_that_was_made_gives_another_year() -> None:
-    texts = dict.fromkeys(LANGUAGES, "Still needed")
-    last = {"reference": "Report", "date": "2026-12-15", "outcome": texts}
+    outcome = dict.fromkeys(LANGUAGES, "Still needed")
+    last = {"reference": "Report", "date": "2026-12-15", "outcome": outcome}
 
     assert unready(policy(edit("evaluation/next_due", "2027-12-15")), DIGEST) is not None
     made = policy(edit("evaluation/last", last), edit("evaluation/next_due", "2027-12-15"))
@@ -302,32 +300,14 @@ def test_several_duties_at_once_have_one_code_for_all_and_each_line_its_own(
     assert "(E_SUNSET)" in error.message
 
 
-# --- the texts --------------------------------------------------------------------------------
-
-
-def all_words() -> list[Words]:
-    return [
-        *WHY.values(),
-        *(duty.words for duty in DUTIES),
-        *(fault.words for fault in FAULTS.values()),
-    ]
-
-
-def test_p18_every_sentence_is_there_in_four_languages_with_the_same_values() -> None:
-    for words in all_words():
-        texts = [words.of(language) for language in LANGUAGES]
-        assert len(set(texts)) == 4, words
-        fields = [
-            {name for _, name, _, _ in string.Formatter().parse(text) if name} for text in texts
-        ]
-        assert all(one == fields[0] for one in fields), words
+# --- duties and faults ------------------------------------------------------------------------
 
 
 def test_p18_every_duty_and_fault_has_a_reason_and_a_known_code() -> None:
     said = [(duty.requirement, duty.code) for duty in DUTIES]
     said += [(fault.requirement, fault.code) for fault in FAULTS.values()]
     for requirement, code in said:
-        assert requirement in WHY
+        assert f"checklist.why.{requirement}" in catalogue("en")
         assert code in CODES or code.startswith("W_")
 
 
@@ -352,21 +332,21 @@ def test_p18_every_duty_is_a_field_of_the_policy() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_p18_a_new_template_lists_its_homework_and_holds_no_mistake(
+def test_p18_a_new_template_lists_what_is_missing_and_holds_no_mistake(
     language: Any, tmp_path: Path
 ) -> None:
     draft = parse_draft(template(language, {}), tmp_path / "policy.yaml", Policy)
 
-    found = homework(draft)
+    found = checklist(draft)
 
     assert {one.severity for one in found} == {Severity.MISSING}
-    asked = {one.words for one in found}
+    asked = {one.sentences["en"] for one in found}
     given = {("version",), ("schema",), ("approvals", "quorum"), ("purposes",), ("cameras",)}
     below = {duty.field for duty in DUTIES if duty.field[0] == "lists"}
-    assert {duty.field for duty in DUTIES if duty.words not in asked} == given | below
+    assert {duty.field for duty in DUTIES if text("en", duty.key) not in asked} == given | below
     for duty in DUTIES:
-        if duty.words in asked and duty.field[:2] != ("authorities", "*"):
-            first = " ".join(duty.words.of(language).split()[:3])
+        if text("en", duty.key) in asked and duty.field[:2] != ("authorities", "*"):
+            first = " ".join(text(language, duty.key).split()[:3])
             assert first in template(language, {})
 
 
@@ -381,11 +361,11 @@ def test_p18_answers_stand_in_the_template_as_they_were_given(tmp_path: Path) ->
 
     assert draft.part.site == "square"
     assert draft.part.controller.name == 'an "answer": {controller_name}'
-    assert "E_CONFIG" not in {one.code for one in homework(draft)}
+    assert "E_CONFIG" not in {one.code for one in checklist(draft)}
 
 
 def test_p18_the_questions_come_in_the_order_of_the_law() -> None:
-    sections = list(dict.fromkeys(question.duty[0] for question in QUESTIONS))
+    sections = list(dict.fromkeys(question.duty.split(".")[0] for question in QUESTIONS))
 
     assert sections == [
         *("site", "legal", "dpia", "activation", "evaluation"),

@@ -1,38 +1,39 @@
-"""`edge-anpr demo`: the main job in one command, with a real broker and both sides."""
+"""Plays the demo: a box, a broker and an authority in one process, on a fresh example site."""
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from edge.cli.run import progress_bars
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
+from edge.authority.opening import OpenedFiles, OpenedHit, as_json, open_hit, write_opened
+from edge.authority.store import HitStore
+from edge.authority.tail import Receiver, Tail
+from edge.box.summary import RunSummary
+from edge.box.wiring import Recording, RunProgress, run_site
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, EdgeError, UsageError
-
-if TYPE_CHECKING:
-    from edge.authority.opening import OpenedFiles, OpenedHit
-    from edge.box.summary import RunSummary
-    from edge.box.wiring import RunProgress
-    from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
-    from edge.site.folder import SiteFolder
+from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+from edge.site.folder import SiteFolder, load_site_folder
 
 CLIPS = {"school-street": "street_day.mp4", "one-way": "wrong_way.mp4"}
 """What each camera of the demo's site has recorded."""
 
 SETTLE_S = 20.0
 """How long to wait for the last hit to reach the authority."""
+
+SHOWN_BYTES = 700
+"""How much of a message the page prints."""
 
 REASONS = {
     RuleKind.HOTLIST: "on the alert list",
@@ -41,37 +42,13 @@ REASONS = {
 }
 
 
-def demo(
-    out: Annotated[
-        Path | None,
-        typer.Option(help="A new folder for all that the demo makes; else a temporary one."),
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
-    ] = False,
-) -> None:
-    """Show the whole product on a bundled clip: box, broker and authority on this machine.
-
-    A street is filmed for some seconds. Vehicles that fire a rule reach the authority as
-    sealed hits; of everyone else a counter is left. Nothing leaves this machine.
-    """
-    folder = _new_folder(out)
-    with progress_bars(visible=not as_json and sys.stderr.isatty()) as progress:
-        result = _play(folder, progress)
-    if result.failure is not None:
-        raise result.failure
-    if as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2))
-    else:
-        _show(result)
-
-
 @dataclass(frozen=True, slots=True)
 class BrokerMessage:
-    """What the broker saw of one message."""
+    """What the broker saw of one message: topic, size in bytes, and how its content begins."""
 
     topic: str
     size: int
+    start: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +63,30 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What each side saw."""
+    """What each side saw.
+
+    Attributes:
+        folder: all that the demo has made.
+        clips: the recording of each camera.
+        page: the HTML page that shows the result.
+    """
 
     folder: Path
+    clips: Mapping[str, Path]
     summary: RunSummary
     opened: tuple[Opened, ...]
     messages: tuple[BrokerMessage, ...]
     failure: EdgeError | None
 
+    @property
+    def page(self) -> Path:
+        return self.folder / "demo.html"
+
     def as_json(self) -> dict[str, object]:
         return {
             "schema": "edge-anpr/demo/1",
             "folder": str(self.folder),
+            "page": str(self.page),
             "vehicles": self.summary.vehicles,
             "hits": self.summary.hits,
             "non_hits": self.summary.non_hits,
@@ -116,16 +105,20 @@ class DemoResult:
         }
 
 
-def _play(folder: Path, progress: RunProgress) -> DemoResult:
-    from edge.adapters.broker.embedded_broker import EmbeddedBroker
-    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
-    from edge.authority.opening import as_json, open_hit, write_opened
-    from edge.authority.store import HitStore
-    from edge.box.wiring import Recording, run_site
+def play(folder: Path, progress: RunProgress) -> DemoResult:
+    """Run both clips through the demo site and open what the authority got.
 
+    Args:
+        folder: a new folder for everything that is made.
+        progress: callbacks for progress bars.
+
+    Raises:
+        EdgeError: something could not start. What fails later is in the result's `failure`.
+    """
     site = _site(folder)
     clips = _bundled("clips", "tests/fixtures/clips")
-    recordings = [Recording(camera, clips / clip) for camera, clip in CLIPS.items()]
+    recorded = {camera: clips / clip for camera, clip in CLIPS.items()}
+    recordings = [Recording(camera, path) for camera, path in recorded.items()]
     boxes = load_all_box_public_keys(site.keys_folder)
     keys = load_authority_private_keys(folder / "authority" / "keys")
     store_folder = folder / "authority" / "hits"
@@ -145,13 +138,21 @@ def _play(folder: Path, progress: RunProgress) -> DemoResult:
             files = write_opened(one, folder / "authority" / "opened")
             plate = str(as_json(one)["plate"])
             opened.append(Opened(one, files, plate, reasons[one.hit.rule]))
-    return DemoResult(folder, result.summary, tuple(opened), tuple(messages), result.failure)
+    return DemoResult(
+        folder, recorded, result.summary, tuple(opened), tuple(messages), result.failure
+    )
 
 
 # --- the stage ------------------------------------------------------------------------------
 
 
-def _new_folder(out: Path | None) -> Path:
+def new_folder(out: Path | None) -> Path:
+    """A new folder for the demo, readable by this user alone; a temporary one without `out`.
+
+    Raises:
+        UsageError: `out` exists already.
+        ConfigError: it cannot be made.
+    """
     if out is None:
         return Path(tempfile.mkdtemp(prefix="edge-anpr-demo-"))
     try:
@@ -165,7 +166,7 @@ def _new_folder(out: Path | None) -> Path:
 
 def _bundled(packaged: str, checked_out: str) -> Path:
     """A folder that the wheel carries, or that the checkout has elsewhere."""
-    package = Path(__file__).resolve().parent.parent
+    package = Path(__file__).resolve().parents[2]
     for folder in (package / "_data" / packaged, package.parent / checked_out):
         if folder.is_dir():
             return folder
@@ -174,9 +175,6 @@ def _bundled(packaged: str, checked_out: str) -> Path:
 
 def _site(folder: Path) -> SiteFolder:
     """A copy of the example site with fresh keys, the authority's private ones elsewhere."""
-    from edge.adapters.state.key_making import new_authority_keys, new_box_keys
-    from edge.site.folder import load_site_folder
-
     site = folder / "box"
     shutil.copytree(_bundled("config", "config") / "demo", site)
     loaded = load_site_folder(site)
@@ -196,8 +194,6 @@ def _at_port(site: SiteFolder, port: int) -> SiteFolder:
 @contextmanager
 def _listening(port: int) -> Iterator[list[BrokerMessage]]:
     """All that the broker passes on, as a curious operator of it would note."""
-    from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
-
     seen: list[BrokerMessage] = []
 
     def listen(ready: threading.Event, stopped: threading.Event) -> None:
@@ -208,7 +204,9 @@ def _listening(port: int) -> Iterator[list[BrokerMessage]]:
                 message = link.receive(0.1)
                 if message is not None:
                     link.acknowledge(message)
-                    seen.append(BrokerMessage(message.topic, len(message.payload)))
+                    payload = message.payload
+                    start = payload[:SHOWN_BYTES].decode("ascii", "replace")
+                    seen.append(BrokerMessage(message.topic, len(payload), start))
 
     with _thread("demo-operator", listen):
         yield seen
@@ -222,10 +220,6 @@ def _receiving(
     keys: AuthorityPrivateKeys,
 ) -> Iterator[None]:
     """The authority: stores what comes, still sealed, and sends receipts."""
-    from edge.adapters.broker.mqtt import BrokerOptions
-    from edge.adapters.host.system import SystemClock
-    from edge.authority.store import HitStore
-    from edge.authority.tail import Receiver, Tail
 
     def receive(ready: threading.Event, stopped: threading.Event) -> None:
         with HitStore.open(store_folder, create=True) as store:
@@ -263,50 +257,3 @@ def _thread(name: str, work: Callable[[threading.Event, threading.Event], None])
         thread.join()
     if failures:
         raise failures[0]
-
-
-# --- what is shown --------------------------------------------------------------------------
-
-
-def _show(result: DemoResult) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    summary = result.summary
-    console.rule("what passed")
-    console.print(
-        f"{summary.frames_analysed} frames, [bold]{summary.vehicles} vehicles[/bold]: "
-        f"{summary.hits} hits, {summary.non_hits} of which only this number is left."
-    )
-    console.rule("what the broker saw")
-    seen = Table("topic", "messages", "bytes each")
-    for topic, count in Counter(message.topic for message in result.messages).items():
-        sizes = sorted({one.size for one in result.messages if one.topic == topic})
-        spread = f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
-        seen.add_row(topic, str(count), spread)
-    console.print(seen)
-    console.print("No plate and no picture: each hit is sealed to the authority's key.")
-    console.rule("what the authority saw when it opened them")
-    hits = Table("rule", "why", "plate", "certainty", "pictures")
-    for one in result.opened:
-        hit = one.opened.hit
-        hits.add_row(
-            hit.rule,
-            one.why,
-            one.plate,
-            f"{hit.posterior:.1%}",
-            ", ".join(path.name for path in one.files.pictures) or "none",
-        )
-    console.print(hits)
-    console.print("A person checks each of them before anything follows from it.")
-    for one in result.opened:
-        for path in one.files.pictures:
-            console.print(str(path), soft_wrap=True, highlight=False)
-    console.rule("what is left of everyone else")
-    console.print(f"A counter: {summary.non_hits}.")
-    console.print(
-        f"\nEverything is in {result.folder}; delete that folder when you have seen it.",
-        soft_wrap=True,
-        highlight=False,
-    )

@@ -1,0 +1,139 @@
+"""The figures of the report as they are written, and its tables row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edge.cli.report.plots import Plot, reliability_plot, threshold_plot
+from edge.domain.accuracy import BINS, ScoredRead, calibration_error, reliability
+
+if TYPE_CHECKING:
+    from edge.adapters.models.weights import Weights
+
+NOTHING = "–"
+"""Where there is no figure."""
+
+_GROUP_FIGURES = (
+    ("recall_iou50", "recall_ci95"),
+    ("exact", "exact_ci95"),
+    ("exact_given_box", "exact_given_box_ci95"),
+    ("character_accuracy", "character_accuracy_ci95"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A share and its 95 % interval."""
+
+    share: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A group of plates: its name, how many they are, and its figures."""
+
+    name: str
+    plates: int
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BinRow:
+    """A bin of the reliability diagram: its posteriors, readings, mean posterior, share exact."""
+
+    posteriors: str
+    readings: int
+    mean: str
+    exact: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Posteriors:
+    """Accuracy over the posterior's threshold, and the reliability diagram with its bins."""
+
+    readings: int
+    threshold_plot: Plot
+    reliability_plot: Plot
+    calibration_error: str
+    bin_count: int
+    bins: tuple[BinRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsText:
+    """Weights as the head of the page names them."""
+
+    half: str
+    name: str
+    source: str
+    calibration: str
+    sha256: str
+
+
+def figure(result: Mapping[str, Any], share: str, interval: str | None = None) -> Figure:
+    """A share of a result.
+
+    Args:
+        result: a summary of an evaluation.
+        share: the share's key.
+        interval: the interval's key; None where it is the share's with `_ci95` behind it.
+    """
+    value, bounds = result[share], result[interval or f"{share}_ci95"]
+    return Figure(
+        NOTHING if value is None else f"{value:.3f}",
+        NOTHING if bounds is None else _span(*bounds),
+    )
+
+
+def group_rows(groups: Mapping[str, Mapping[str, Any]]) -> list[GroupRow]:
+    """A row for each group of plates."""
+    return [
+        GroupRow(
+            name,
+            one["plates"],
+            tuple(
+                NOTHING if one[key] is None else f"{one[key]:.3f} ({_span(*one[interval])})"
+                for key, interval in _GROUP_FIGURES
+            ),
+        )
+        for name, one in groups.items()
+    ]
+
+
+def posteriors(reads: Sequence[ScoredRead]) -> Posteriors | None:
+    """What posteriors are worth; None if nothing was read."""
+    error = calibration_error(reads)
+    if error is None:
+        return None
+    return Posteriors(
+        readings=len(reads),
+        threshold_plot=threshold_plot(reads),
+        reliability_plot=reliability_plot(reads),
+        calibration_error=f"{error:.3f}",
+        bin_count=BINS,
+        bins=tuple(
+            BinRow(
+                f"{one.low:.1f}–{one.high:.1f}",
+                one.count,
+                f"{one.said:.3f}",
+                Figure(f"{one.right.share:.3f}", _span(one.right.low, one.right.high)),
+            )
+            for one in reliability(reads)
+        ),
+    )
+
+
+def weights_text(half: str, weights: Weights) -> WeightsText:
+    """The detector's or the reader's weights."""
+    entry = weights.entry
+    calibration = f"temperature {entry.calibration.temperature:.3g}"
+    if entry.calibration.threshold is not None:
+        calibration = f"threshold {entry.calibration.threshold:.3g}, {calibration}"
+    return WeightsText(half, entry.name, entry.source, calibration, entry.sha256 or "")
+
+
+def _span(low: float, high: float) -> str:
+    return f"{low:.3f}–{high:.3f}"

@@ -1,0 +1,188 @@
+"""The compliance checklist: what is missing in a policy, what is wrong, and why it is asked.
+
+A policy with something missing or wrong is not loaded, cannot be signed and opens no camera.
+`edge-anpr check` prints the checklist in four languages, also of a policy that is not complete yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from edge.errors import PolicyError
+from edge.formats.problems import Location, Problem, path_text
+from edge.formats.yaml_document import Document, Draft
+from edge.policy.contradictions import contradictions
+from edge.policy.duties import DUTIES, Duty, Severity, why
+from edge.policy.flaws import dpia_flaw, flaws, flaws_on
+from edge.policy.model import Policy
+from edge.texts import LANGUAGES, Language, in_every_language
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One item of the compliance checklist; line and column count from 1.
+
+    Attributes:
+        file: the policy.
+        line: where the field stands, or where it belongs.
+        column: likewise.
+        field: its path.
+        code: the error code.
+        requirement: which requirement of the authority asks it; empty for a mistake of writing.
+        severity: whether it is missing, wrong or a warning.
+        sentences: what to do or what is wrong, by language.
+        lacking: the parts of the field that are blank, where some of it is there.
+    """
+
+    file: Path
+    line: int
+    column: int
+    field: str
+    code: str
+    requirement: str
+    severity: Severity
+    sentences: Mapping[Language, str]
+    lacking: tuple[str, ...] = ()
+
+    def why(self, language: Language) -> str:
+        """Why the authority asks it; empty for a mistake of writing."""
+        return why(self.requirement, language) if self.requirement else ""
+
+
+# --- a policy that is whole -------------------------------------------------------------------
+
+
+def problems(document: Document[Policy]) -> Iterator[Problem]:
+    """What keeps a policy from being loaded, apart from dates that pass and files that change."""
+    for location, message in contradictions(document.model):
+        yield document.problem(location, message)
+    for flaw in flaws(document.model):
+        # A purpose that came after the signatures is refused for them first: see the gate.
+        if flaw.severity is Severity.WRONG and flaw.fault != "purpose_not_in_dpia":
+            problem = document.problem(flaw.location, flaw.text("en"))
+            yield replace(problem, code=flaw.code)
+
+
+def coded(problem: Problem | str) -> Problem | str:
+    """A complaint about a missing field with the code of the duty that it belongs to."""
+    if isinstance(problem, str) or not problem.wanted:
+        return problem
+    duty = next(iter(_duties_of(problem.wanted)), None)
+    if duty is None:
+        return problem
+    message = f"{problem.message} ({duty.requirement}: {why(duty.requirement, 'en')})"
+    return replace(problem, code=duty.code, message=message)
+
+
+def unready(
+    policy: Policy, dpia_sha256: str | None, now: datetime | None = None
+) -> PolicyError | None:
+    """Why a policy must not be signed or in force: the first thing that is wrong, if any.
+
+    Args:
+        policy: one that could be loaded.
+        dpia_sha256: digest of the DPIA's file, None if it is not there.
+        now: judge dates at this moment; None leaves those that pass alone.
+    """
+    wrong = [flaw for flaw in flaws(policy) if flaw.severity is Severity.WRONG]
+    pinned = dpia_flaw(policy, dpia_sha256)
+    wrong += [] if pinned is None else [pinned]
+    if now is not None:
+        wrong += flaws_on(policy, now)
+    for flaw in wrong:
+        return PolicyError(f"{path_text(flaw.location)}: {flaw.text('en')}", code=flaw.code)
+    return None
+
+
+# --- a policy that is still being written -----------------------------------------------------
+
+
+def checklist(
+    draft: Draft[Policy], *, moment: datetime | None = None, dpia_sha256: str | None = None
+) -> tuple[Finding, ...]:
+    """The list of what is missing, wrong or worth a warning, in the order of `DUTIES`.
+
+    Args:
+        draft: the policy as far as it goes.
+        moment: judge its dates at this moment; None leaves those that pass alone.
+        dpia_sha256: digest of the DPIA's file; None if it is not there.
+    """
+    found: list[Finding] = []
+    open_duties: dict[tuple[int, Location], list[Problem]] = {}
+    for problem in draft.problems:
+        duties = _duties_of(problem.wanted) if problem.wanted else ()
+        for duty in duties:
+            key = (DUTIES.index(duty), _place(duty, problem.wanted))
+            open_duties.setdefault(key, []).append(problem)
+        if not duties:
+            found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(problem.message)))
+    for (index, location), missing in sorted(open_duties.items(), key=lambda item: item[0][0]):
+        duty = DUTIES[index]
+        at = replace(missing[0], location=location)
+        one = _finding(
+            at, duty.code, duty.requirement, Severity.MISSING, in_every_language(duty.key)
+        )
+        lacking = (path_text(problem.wanted[len(location) :]) for problem in missing)
+        found.append(replace(one, lacking=tuple(name for name in lacking if name)))
+    part, fields = draft.part, draft.fields
+    all_flaws = list(flaws(part, fields))
+    if "dpia" in fields:
+        flaw = dpia_flaw(part, dpia_sha256)
+        all_flaws += [] if flaw is None else [flaw]
+    if moment is not None and fields >= {"activation", "dpia", "evaluation", "timezone"}:
+        all_flaws += flaws_on(part, moment)
+    if fields == frozenset(Policy.model_fields):
+        for location, message in contradictions(part):
+            problem = draft.problem(location, message)
+            found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(message)))
+    for flaw in all_flaws:
+        problem = draft.problem(flaw.location, flaw.text("en"))
+        sentences = in_every_language(flaw.key, **flaw.values)
+        found.append(_finding(problem, flaw.code, flaw.requirement, flaw.severity, sentences))
+    return tuple(found)
+
+
+def _finding(
+    problem: Problem,
+    code: str,
+    requirement: str,
+    severity: Severity,
+    sentences: Mapping[Language, str],
+) -> Finding:
+    return Finding(
+        problem.file,
+        problem.line,
+        problem.column,
+        path_text(problem.location),
+        code,
+        requirement,
+        severity,
+        sentences,
+    )
+
+
+def _same(message: str) -> Mapping[Language, str]:
+    """A complaint about how something is written: in English only."""
+    return dict.fromkeys(LANGUAGES, message)
+
+
+def _duties_of(wanted: Location) -> tuple[Duty, ...]:
+    """The duties that a missing location leaves open: the nearest above it, and all below it."""
+    above = [duty for duty in DUTIES if _covers(duty.field, wanted)]
+    below = [duty for duty in DUTIES if _covers(wanted, duty.field) and duty not in above]
+    return (*sorted(above, key=lambda duty: -len(duty.field))[:1], *below)
+
+
+def _covers(start: Sequence[int | str], location: Sequence[int | str]) -> bool:
+    """Whether a location lies at or below another; `*` is any step."""
+    return len(start) <= len(location) and all(
+        "*" in (one, other) or one == other for one, other in zip(start, location, strict=False)
+    )
+
+
+def _place(duty: Duty, wanted: Location) -> Location:
+    """The duty's place, with the names that the file has where it has them."""
+    return (*wanted, *duty.field[len(wanted) :])[: len(duty.field)]

@@ -1,0 +1,41 @@
+"""Everything that a notice says: the signed policy, its history, and the controller's counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge.policy.model import Policy, Role
+from edge.policy.notice.counts import Counts
+from edge.policy.notice.history import Version
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeContent:
+    """Everything that a notice says; the same content makes the same bytes.
+
+    Attributes:
+        policy: what was signed.
+        signed: the roles that have signed it.
+        versions: it and those before it, newest first.
+        counts: what the controller publishes by quarter.
+        draft: whether signatures are lacking.
+        made_by: the version of the product.
+    """
+
+    policy: Policy
+    signed: frozenset[Role]
+    versions: Sequence[Version]
+    counts: Counts | None
+    draft: bool
+    made_by: str
+
+    @property
+    def sha256(self) -> str:
+        """Of the policy, hex."""
+        return self.versions[0].sha256
+
+    @property
+    def mark(self) -> str:
+        """What the QR code says."""
+        return f"edge-anpr policy {self.policy.site} {self.policy.version} sha256:{self.sha256}"

@@ -1,0 +1,1 @@
+"""What the templates lay out: plain values, in one language, made from the signed policy."""

@@ -1,0 +1,128 @@
+"""The four files of texts say the same things, and the product asks for each of their texts."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from edge.policy.duties import DUTIES, FAULTS
+from edge.policy.notice.publication import publication
+from edge.policy.notice.words import Words
+from edge.texts import LANGUAGES, Language, catalogue, in_every_language, text
+from tests.support.notices import every_notice
+from tests.support.product import REPOSITORY
+
+OTHERS = tuple(language for language in LANGUAGES if language != "en")
+
+
+def placeholders(one: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(one) if name is not None}
+
+
+def keys(section: str) -> set[str]:
+    return {key for key in catalogue("en") if key.startswith(section)}
+
+
+# --- the four files hold the same texts -------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_p14_p18_every_language_has_the_same_keys_with_the_same_placeholders(
+    language: Language,
+) -> None:
+    mine, english = catalogue(language), catalogue("en")
+
+    assert mine.keys() == english.keys()
+    assert {key: placeholders(one) for key, one in mine.items()} == {
+        key: placeholders(one) for key, one in english.items()
+    }
+
+
+def test_p14_no_text_is_the_same_in_two_languages_that_should_differ() -> None:
+    alike = [
+        key
+        for key, english in catalogue("en").items()
+        if len(english.split()) > 5
+        for other in OTHERS
+        if catalogue(other)[key] == english
+    ]
+
+    assert alike == []
+
+
+def test_p18_no_sentence_of_the_checklist_is_the_same_in_two_languages() -> None:
+    for section in ("checklist.duty.", "checklist.fault.", "checklist.why."):
+        for key in keys(section):
+            assert len(set(in_every_language_as_written(key))) == len(LANGUAGES), key
+
+
+def in_every_language_as_written(key: str) -> list[str]:
+    return [catalogue(language)[key] for language in LANGUAGES]
+
+
+# --- each text is used, and each one that is used is there ------------------------------------
+
+
+class Recorded(Mapping[str, str]):
+    """A catalogue that remembers which of its texts were asked for."""
+
+    def __init__(self, language: Language, used: set[str]) -> None:
+        self._texts = catalogue(language)
+        self._used = used
+
+    def __getitem__(self, key: str) -> str:
+        self._used.add(key)
+        return self._texts[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+
+def test_p14_every_text_of_the_notice_is_used() -> None:
+    used: set[str] = set()
+    for notice in every_notice().values():
+        publication(notice, lambda language: Words(language, Recorded(language, used)))
+
+    assert used == keys("notice.")
+
+
+def test_p18_every_duty_every_fault_and_every_requirement_has_its_text_and_no_other_has() -> None:
+    requirements = {duty.requirement for duty in DUTIES}
+    requirements |= {fault.requirement for fault in FAULTS.values()}
+
+    assert keys("checklist.duty.") == {duty.key for duty in DUTIES}
+    assert keys("checklist.fault.") == {f"checklist.fault.{name}" for name in FAULTS}
+    assert keys("checklist.why.") == {f"checklist.why.{name}" for name in requirements}
+
+
+def test_p18_check_uses_every_word_around_its_list() -> None:
+    source = (REPOSITORY / "edge" / "cli" / "check.py").read_text(encoding="utf-8")
+
+    assert keys("checklist.result.") == set(re.findall(r'"(checklist\.result\.\w+)"', source))
+    assert keys("checklist.heading.") == {
+        f"checklist.heading.{severity}" for severity in ("missing", "wrong", "warning")
+    }
+
+
+def test_there_is_no_further_section() -> None:
+    assert {key.split(".")[0] for key in catalogue("en")} == {"checklist", "notice"}
+
+
+# --- the loader -------------------------------------------------------------------------------
+
+
+def test_a_text_is_filled_in_or_refused() -> None:
+    assert text("fr", "checklist.fault.not_yet", date="2026-01-05").endswith("du 2026-01-05.")
+    assert in_every_language("checklist.result.why") == {
+        "nl": "Waarom", "fr": "Pourquoi", "de": "Warum", "en": "Why"
+    }  # fmt: skip
+    with pytest.raises(KeyError, match="date"):
+        text("fr", "checklist.fault.not_yet")
+    with pytest.raises(KeyError, match=r"checklist\.nothing"):
+        text("fr", "checklist.nothing")
