@@ -52,7 +52,7 @@ class MistakesError(ConfigError):
         code = code or _common_code(self.problems)
         lines = [_line(problem, code) for problem in self.problems]
         more = len(lines) - MAX_PROBLEMS
-        rest = (f"and {more} more; mend these first",) if more > 0 else ()
+        rest = (f"and {more} more; correct these first",) if more > 0 else ()
         super().__init__("\n".join((*lines[:MAX_PROBLEMS], *rest)), code=code)
 
 

@@ -98,7 +98,7 @@ def hours_changed(
     if less:
         yield Change(ChangeEffect.NARROWING, "hours", at, f"{_length(less)} less until {until}")
     if not more and not less:
-        yield Change(ChangeEffect.NEUTRAL, "hours", at, "written another way")
+        yield Change(ChangeEffect.NEUTRAL, "hours", at, "the same hours, written differently")
 
 
 def _length(minutes: int) -> str:

@@ -88,7 +88,7 @@ def _key_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
     for at, name, holder in policy.key_holders():
         key = PublicKey.parse(holder.key)
         if key.key_id in seen and at[:-1] == seen[key.key_id][:-1]:
-            yield (*at, "key"), "somebody else here has the same key; each needs one of their own"
+            yield (*at, "key"), "somebody else has the same key; each needs a key of their own"
         seen[key.key_id] = at
         if is_demo_key(name, key) and not holder.demo:
             yield (*at, "key"), "this is a demo key, which everybody has; say so with demo: true"

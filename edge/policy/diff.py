@@ -115,7 +115,7 @@ def _oversight(before: Policy, after: Policy) -> Iterator[Change]:
         yield Change(direction, "audit", ("audit", "witness"), "another witness, or none")
     if before.approvals != after.approvals:
         yield Change(
-            ChangeEffect.WIDENING, "approvals", ("approvals",), "another say in the matter"
+            ChangeEffect.WIDENING, "approvals", ("approvals",), "other signers or another quorum"
         )
     for name, holder in before.suspension.keys.items():
         if after.suspension.keys.get(name) != holder:
@@ -146,9 +146,9 @@ def _law(before: Policy, after: Policy) -> Iterator[Change]:
     kept = {risk.risk for risk in after.dpia.risks}
     for index, risk in enumerate(before.dpia.risks):
         if risk.risk not in kept:
-            yield Change(ChangeEffect.WIDENING, "dpia", ("dpia", "risks", index), "a risk less")
+            yield Change(ChangeEffect.WIDENING, "dpia", ("dpia", "risks", index), "a risk removed")
     if after.dpia.risks != before.dpia.risks and {one.risk for one in before.dpia.risks} <= kept:
-        yield Change(ChangeEffect.NEUTRAL, "dpia", ("dpia", "risks"), "measures written anew")
+        yield Change(ChangeEffect.NEUTRAL, "dpia", ("dpia", "risks"), "measures changed")
     if before.dpia.sha256 == after.dpia.sha256:
         at: Location = ("dpia", "review_date")
         yield from grows("dpia", at, before.dpia.review_date, after.dpia.review_date)
@@ -176,7 +176,7 @@ def _times(before: Policy, after: Policy) -> Iterator[Change]:
 
 def _purpose(at: Location, before: Purpose, after: Purpose) -> Iterator[Change]:
     if before.text != after.text:
-        yield Change(ChangeEffect.WIDENING, "purpose", (*at, "text"), "worded anew")
+        yield Change(ChangeEffect.WIDENING, "purpose", (*at, "text"), "reworded")
     yield from grows(
         "retention", (*at, "retention_hours"), before.retention_hours, after.retention_hours
     )
@@ -192,9 +192,9 @@ def _camera(
     yield from _view((*at, "field_of_view"), before.field_of_view, after.field_of_view)
     masks = (*at, "privacy_masks")
     if set(before.privacy_masks) - set(after.privacy_masks):
-        yield Change(ChangeEffect.WIDENING, "field-of-view", masks, "a mask less, or another one")
+        yield Change(ChangeEffect.WIDENING, "field-of-view", masks, "a mask removed or changed")
     if set(after.privacy_masks) - set(before.privacy_masks):
-        yield Change(ChangeEffect.NARROWING, "field-of-view", masks, "a mask more, or another one")
+        yield Change(ChangeEffect.NARROWING, "field-of-view", masks, "a mask added or changed")
     yield from hours_changed((*at, "hours"), before.hours, after.hours, days)
 
 
@@ -259,7 +259,7 @@ def _rule(
             yield widening(what, (*at, name), old, new)
     for name in ("list", "line", "allowed"):
         if getattr(before, name, None) != getattr(after, name, None):
-            yield Change(ChangeEffect.WIDENING, "rule", (*at, name), "another one")
+            yield Change(ChangeEffect.WIDENING, "rule", (*at, name), "changed")
     old_level, new_level = REVEALS.index(before.reveal), REVEALS.index(after.reveal)
     if old_level != new_level:
         direction = ChangeEffect.WIDENING if new_level > old_level else ChangeEffect.NARROWING

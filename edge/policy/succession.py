@@ -52,7 +52,7 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
         raise PolicyError(f"{told}{more}: {error.message}", code=error.code) from None
     if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date < before.dpia.date:
         raise PolicyError(
-            f"{told}{more}: the DPIA is the one of version {before.version}; write it anew for "
+            f"{told}{more}: the DPIA is the one of version {before.version}; write a new one for "
             "what widens, and have the policy signed with it",
             code="E_DPIA_WIDENING",
         )
