@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment
 
 from scripts.guards import (
     LIST,
@@ -45,7 +46,11 @@ def test_a_guard_stands_where_the_list_says_and_the_code_can_do_without_it(guard
     rest = guard.taken_out_of(whole)
 
     assert guard.file.startswith("edge/")
-    assert ast.dump(ast.parse(rest)) != ast.dump(ast.parse(whole))
+    if guard.file.endswith(".j2"):
+        templates = Environment(autoescape=True)
+        assert templates.parse(rest) != templates.parse(whole)
+    else:
+        assert ast.dump(ast.parse(rest)) != ast.dump(ast.parse(whole))
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: f"{one.requirement} {one.guard}")
