@@ -27,7 +27,7 @@ from edge.adapters.models.reader import OnnxPlateReader
 from edge.adapters.models.session import open_session
 from edge.adapters.models.weights import Manifest, Weights, sha256_of
 from edge.errors import ModelError
-from edge.formats.atomic_files import replacing
+from edge.formats.atomic_files import replacing, sync_folder
 
 
 def open_weights(
@@ -236,6 +236,7 @@ def pull(
         for one, part in zip(wanted, parts, strict=True):
             part.replace(target.parent / one.file)
             discard(part)
+        sync_folder(target.parent)
     except OSError as error:
         raise unwritable(target.parent, error) from None
     if not entry.pinned:
