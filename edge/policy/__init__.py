@@ -1,1 +1,1 @@
-"""The signed policy: its model, checklist, signatures, comparison, lists and gate."""
+"""The signed policy: its model, checks, signatures and changes, lists and orders to suspend."""

@@ -168,4 +168,5 @@ def _rule_text(rule: AnyRule, teller: Teller) -> str:
     if isinstance(rule, WrongWayRule):
         return teller.words("rules.wrong_way_text")
     plates = teller.policy.lists[rule.list]
-    return teller.words(f"rules.{rule.type}_text", list=teller.said(plates.text))
+    sentence = {"hotlist": "rules.hotlist_text", "permit_zone": "rules.permit_zone_text"}
+    return teller.words(sentence[rule.type], list=teller.said(plates.text))
