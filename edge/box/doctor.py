@@ -30,7 +30,7 @@ from edge.box.findings import (
     of_plates,
 )
 from edge.box.gate import require_open
-from edge.box.keys import load_authorities, load_box_keys
+from edge.box.keys import load_authorities, load_own_keys
 from edge.box.sources import CameraSetup, Source, camera_setups, find_sources, open_cameras
 from edge.domain.geometry import Line
 from edge.domain.imaging import Box, Detection, Frame, PlatePatch, without_duplicates
@@ -114,7 +114,7 @@ def _finding(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
 
 def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFinding:
     load_authorities(authorities)
-    return of_keys(trial=load_box_keys(box).trial)
+    return of_keys(trial=load_own_keys(box).trial)
 
 
 def _examine_broker(broker: Broker, options: Callable[[], BrokerOptions]) -> DoctorFinding:

@@ -14,7 +14,8 @@ from pathlib import Path
 from edge.adapters.broker.publisher import PublisherState
 from edge.adapters.host.cv2_check import check_cv2
 from edge.adapters.host.system import SystemClock, product_version
-from edge.adapters.models.weights import Manifest, WeightsInUse
+from edge.adapters.models.manifest import WeightsInUse
+from edge.adapters.models.weights import Manifest
 from edge.box.assembly import Box, assembled, load_parts
 from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
@@ -27,7 +28,7 @@ from edge.box.summary import RunSummary
 from edge.errors import EdgeError
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
-from edge.privacy.audit import Started, Stopped
+from edge.privacy.audit_events import Started, Stopped
 from edge.privacy.keys import BoxKeys
 from edge.site.folder import SiteFolder
 from edge.site.settings import Site

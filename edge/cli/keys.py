@@ -11,7 +11,7 @@ import typer
 from edge.errors import KeyFileError
 
 if TYPE_CHECKING:
-    from edge.privacy.keys import KeyFacts
+    from edge.privacy.key_formats import KeyFacts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +38,7 @@ def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
     `edge-anpr lists build --box-public`. It is how they know the box.
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import new_box_keys
+    from edge.adapters.state.key_making import new_box_keys
 
     ids, folder = _box_of(site)
     public = new_box_keys(folder, *ids, SystemClock().utc())
@@ -59,9 +59,10 @@ def new_authority(
     file to every site whose policy names the authority. Never put the folder on a box.
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import is_name, new_authority_keys
+    from edge.adapters.state.key_making import new_authority_keys
+    from edge.formats.identifiers import is_id
 
-    if not is_name(authority):
+    if not is_id(authority):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
     public = new_authority_keys(out, authority, SystemClock().utc())
     _say([public], as_json, "give it to the sites, for the policy's authorities")
@@ -85,9 +86,11 @@ def new_signer(
     file stays with the signer. With demo keys in a policy, recorded files are all it is good for.
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import is_name, load_signer_key, new_signer_key
+    from edge.adapters.state.key_files import load_signer_key
+    from edge.adapters.state.key_making import new_signer_key
+    from edge.formats.identifiers import is_id
 
-    if not is_name(signer):
+    if not is_id(signer):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
     file = new_signer_key(out, signer, SystemClock().utc(), demo=demo)
     public = load_signer_key(file).public
@@ -114,7 +117,7 @@ def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
     seals. The files say that they are for trial; never use them at a real site.
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import install_public_keys, new_authority_keys, new_box_keys
+    from edge.adapters.state.key_making import install_public_keys, new_authority_keys, new_box_keys
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
@@ -150,7 +153,8 @@ def rotate_box(
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.audit_log import FILE_NAME, open_box_audit
-    from edge.privacy.keys import BoxKeys, rotate_box_keys, signing_keys
+    from edge.adapters.state.key_files import load_box_keys, signing_keys
+    from edge.adapters.state.key_making import rotate_box_keys
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
@@ -158,7 +162,7 @@ def rotate_box(
     public = rotate_box_keys(box.keys, SystemClock().utc(), disown=stolen)
     if (box.state / FILE_NAME).exists():
         # The log goes on under the new key, even if the public file disowns the one before.
-        open_box_audit(box, BoxKeys.load(box.keys), before=before).close()
+        open_box_audit(box, load_box_keys(box.keys), before=before).close()
     _say([public], as_json, "give it to the authority")
 
 
@@ -173,7 +177,7 @@ def rotate_authority(
     earlier hits unreadable for good, delete the earlier `.private.json` and its copies.
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import rotate_authority_keys
+    from edge.adapters.state.key_making import rotate_authority_keys
 
     _say([rotate_authority_keys(keys, SystemClock().utc())], as_json, "give it to the sites")
 
@@ -186,7 +190,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what key files hold: whose, which ids, since when, and whether for trial."""
-    from edge.privacy.keys import key_facts
+    from edge.adapters.state.key_files import key_facts
 
     facts = key_facts(path)
     if as_json:
@@ -213,7 +217,7 @@ def _box_of(site: Path) -> tuple[tuple[str, str], Path]:
 
 
 def _say(public_files: list[Path], as_json: bool, what_now: str) -> None:
-    from edge.privacy.keys import key_facts
+    from edge.adapters.state.key_files import key_facts
 
     facts = [fact for file in public_files for fact in key_facts(file)]
     if as_json:

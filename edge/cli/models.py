@@ -16,7 +16,8 @@ from edge.domain.timing import milliseconds
 from edge.errors import EdgeError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from edge.adapters.models.weights import Manifest, WeightsEntry
+    from edge.adapters.models.manifest import WeightsEntry
+    from edge.adapters.models.weights import Manifest
 
 app = typer.Typer(
     help="The weights: list, verify, measure, install.", no_args_is_help=True, add_completion=False
@@ -280,7 +281,8 @@ def bench(
 
     from edge.adapters.models.detector import OnnxPlateDetector
     from edge.adapters.models.inventory import open_weights
-    from edge.adapters.models.weights import Contract, Manifest
+    from edge.adapters.models.manifest import Contract
+    from edge.adapters.models.weights import Manifest
     from edge.domain.imaging import Box, PlatePatch
 
     listed = Manifest.load(manifest)
@@ -402,7 +404,8 @@ def add(
     --temperature 1.2 --ece 0.01 --source "ours, trained on gate 3" --pair gate
     """
     from edge.adapters.models.inventory import addition_file, describe, register
-    from edge.adapters.models.weights import Calibration, Manifest, build
+    from edge.adapters.models.manifest import Calibration, build
+    from edge.adapters.models.weights import Manifest
 
     if default and pair is None:
         raise UsageError("--default: say which pair with --pair")

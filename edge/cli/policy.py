@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.formats.signing import SigningKey
     from edge.policy.activation import ActivationRecord
-    from edge.policy.diff import Change
+    from edge.policy.change import Change
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
 
@@ -127,8 +127,8 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     """
     from edge.adapters.state.policy_state import PolicyState
     from edge.policy.checklist import unready
-    from edge.policy.diff import require_authorised
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
+    from edge.policy.succession import require_authorised
     from edge.site.folder import POLICY_FILE, read_policy
 
     policy = read_policy(site / POLICY_FILE).model
@@ -164,7 +164,8 @@ def diff(
 
     A widening takes the signatures of every role and a new DPIA, a narrowing one signer.
     """
-    from edge.policy.diff import ChangeEffect, changes
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
 
     found = changes(_policy_at(old), _policy_at(new))
     widens = any(one.direction is ChangeEffect.WIDENING for one in found)
@@ -239,7 +240,7 @@ def _put_in_force(
     from edge.adapters.state.state_folder import replace_file
     from edge.policy import activation as activations
     from edge.policy.checklist import unready
-    from edge.policy.diff import require_authorised
+    from edge.policy.succession import require_authorised
 
     if (key is None) == (record is None):
         raise UsageError("give either --key, to make a record, or --record, to install one")
@@ -283,9 +284,10 @@ def _put_in_force(
 def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     """Enter in the box's audit log what comes into force, or goes on for longer."""
     from edge.adapters.state.audit_log import open_box_audit
-    from edge.policy.diff import ChangeEffect, changes
-    from edge.privacy.audit import PolicyChanged
-    from edge.privacy.keys import BoxKeys
+    from edge.adapters.state.key_files import load_box_keys
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
+    from edge.privacy.audit_events import PolicyChanged
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
@@ -293,7 +295,7 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     widening = before is None or any(
         one.direction is ChangeEffect.WIDENING for one in changes(before, policy)
     )
-    with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
+    with open_box_audit(box, load_box_keys(box.keys)) as audit:
         audit.append(
             PolicyChanged(
                 action="renewed" if same else "activated",
@@ -339,7 +341,7 @@ def _signatures_of(site: Path, policy: Policy) -> PolicySignatures:
 
 
 def _signing_key(file: Path | None) -> SigningKey:
-    from edge.privacy.keys import load_signer_key
+    from edge.adapters.state.key_files import load_signer_key
 
     if file is None:
         raise UsageError("--key: name the signer's private file")
@@ -392,7 +394,7 @@ def _dpia_digest(site: Path, policy: Policy) -> str | None:
 
 
 def _change_as_json(change: Change) -> dict[str, str]:
-    from edge.formats.yaml_document import path_text
+    from edge.formats.problems import path_text
 
     return {
         "direction": change.direction.value,

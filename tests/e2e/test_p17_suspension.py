@@ -25,7 +25,7 @@ from edge.adapters.state.suspension_store import FILE_NAME
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.policy.suspension import Action, new_order
-from edge.privacy.audit import SuspensionChanged
+from edge.privacy.audit_events import SuspensionChanged
 from tests.support.brokers import wait_until
 from tests.support.product import CLIPS, product, start, verb
 from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site

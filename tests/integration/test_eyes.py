@@ -12,14 +12,9 @@ import pytest
 from edge.adapters.cameras.recordings import open_recordings
 from edge.adapters.models.detector import WEAK, OnnxPlateDetector
 from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.manifest import Contract, read_manifest, write_manifest
 from edge.adapters.models.reader import OnnxPlateReader
-from edge.adapters.models.weights import (
-    Contract,
-    Manifest,
-    Weights,
-    read_manifest,
-    write_manifest,
-)
+from edge.adapters.models.weights import Manifest, Weights
 from edge.domain.imaging import Box, Frame, PlatePatch
 from edge.domain.reading import fuse
 from edge.errors import ExitCode, ModelError

@@ -11,6 +11,13 @@ import pytest
 
 from edge.adapters.cameras.jpeg import encode_jpeg
 from edge.adapters.host.system import random_bytes
+from edge.adapters.state.key_files import (
+    load_all_box_public_keys,
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+)
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.authority.opening import open_hit
 from edge.domain.imaging import Box
 from edge.domain.plates import PlateText
@@ -21,14 +28,6 @@ from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, VehicleSeen
 from edge.errors import EdgeError, RedactionError
 from edge.pipeline.evidence import Encoder, EvidenceMaker, SealedHit
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    AuthorityPublicKeys,
-    BoxKeys,
-    BoxPublicKeys,
-    new_authority_keys,
-    new_box_keys,
-)
 from edge.privacy.redaction import EvidenceImage
 from edge.privacy.sealing import EvidenceContent
 from tests.support.canary import needles, sweep_bytes
@@ -44,9 +43,9 @@ class Office:
     def __init__(self, base: Path) -> None:
         self._box_file = new_box_keys(base / "box", "street", "box-1", NOW)
         authority_file = new_authority_keys(base / "authority", "police", NOW)
-        self.box_keys = BoxKeys.load(base / "box")
-        self.authority = AuthorityPublicKeys.load(authority_file)
-        self.private = AuthorityPrivateKeys.load(base / "authority")
+        self.box_keys = load_box_keys(base / "box")
+        self.authority = load_authority_public_keys(authority_file)
+        self.private = load_authority_private_keys(base / "authority")
 
     def maker(self, cap_bytes: int = 112 * 1024, encode: Encoder = encode_jpeg) -> EvidenceMaker:
         return EvidenceMaker(
@@ -61,7 +60,7 @@ class Office:
         )
 
     def opened(self, hit: SealedHit) -> EvidenceContent:
-        boxes = BoxPublicKeys.load_all(self._box_file)
+        boxes = load_all_box_public_keys(self._box_file)
         return open_hit(hit.payload, boxes, self.private).content
 
 

@@ -326,7 +326,7 @@ def test_after_twenty_mistakes_the_rest_are_counted(tmp_path: Path) -> None:
     more = "".join(f"junk_{letter}: 1\n" for letter in "abcdefghijklmnopqrstuvwxy")
     lines = refusal(write_site(tmp_path / "square", policy=POLICY + more)).splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "and 5 more; mend these first"
+    assert lines[-1] == "and 5 more; correct these first"
 
 
 def test_an_empty_rule_set_is_refused(tmp_path: Path) -> None:
