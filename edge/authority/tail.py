@@ -19,7 +19,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from edge.adapters.broker import topics
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions, LinkLostError, Message
+from edge.adapters.broker.mqtt import BrokerLink, LinkLostError, Message
+from edge.adapters.broker.options import BrokerOptions
 from edge.authority.store import HitStore, Outcome
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit

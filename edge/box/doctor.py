@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.host.machine import machine
 from edge.adapters.host.system import SystemClock
 from edge.adapters.models.loading import PlateModels
@@ -45,7 +46,6 @@ GOOD_PER_SECOND = 10.0
 """With so many a vehicle at 50 km/h is seen about once every 1.4 m."""
 RESERVE = 0.8
 """The share of the box's time that is promised; the rest is for dense moments."""
-
 LOOK_S = 8.0
 """How long a camera is looked at."""
 TRIES = 7

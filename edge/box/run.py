@@ -16,7 +16,7 @@ from edge.adapters.host.cv2_check import check_cv2
 from edge.adapters.host.system import SystemClock, product_version
 from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.models.weights import Manifest
-from edge.box.assembly import Box, assembled, load_parts
+from edge.box.assembly import RunningBox, assembled, load_parts
 from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
 from edge.box.gate import admit
@@ -135,7 +135,7 @@ def _record_start(
     storage.audit.append(Started(product_version(), policy.sha256(), weights.sha256()))
 
 
-def _watch_threads(box: Box) -> None:
+def _watch_threads(box: RunningBox) -> None:
     """Have health report a failure when one of these threads ends."""
     box.health.watch("gatekeeper", box.gatekeeper.is_alive)
     box.health.watch("publisher", box.publisher.is_alive)
@@ -144,7 +144,7 @@ def _watch_threads(box: Box) -> None:
 class _Run:
     """One run of a box that is put together."""
 
-    def __init__(self, box: Box, settings: Site, *, realtime: bool, drain_s: float) -> None:
+    def __init__(self, box: RunningBox, settings: Site, *, realtime: bool, drain_s: float) -> None:
         self._box = box
         self._settings = settings
         self._realtime = realtime

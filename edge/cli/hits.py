@@ -17,7 +17,7 @@ import typer
 from edge.errors import ConfigError, EdgeError
 
 if TYPE_CHECKING:
-    from edge.adapters.broker.mqtt import BrokerOptions, TlsFiles
+    from edge.adapters.broker.options import BrokerOptions, TlsFiles
     from edge.authority.store import RuleStatistics, StoredHit
     from edge.authority.tail import ReceivedMessage
 
@@ -85,7 +85,7 @@ def tail(
     Example: edge-anpr hits tail --broker mqtt.example:8883 --tls --store hits
     --box-keys boxes --keys authority
     """
-    from edge.adapters.broker.mqtt import TlsFiles
+    from edge.adapters.broker.options import TlsFiles
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.authority.store import HitStore
@@ -321,7 +321,7 @@ def _broker_options(
     username: str | None,
     password: str | None,
 ) -> BrokerOptions:
-    from edge.adapters.broker.mqtt import BrokerOptions
+    from edge.adapters.broker.options import BrokerOptions
 
     host, colon, port = broker.rpartition(":")
     if not colon or port.endswith("]"):

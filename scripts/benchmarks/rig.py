@@ -17,7 +17,7 @@ from pathlib import Path
 
 import av
 
-from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.key_files import (
     load_all_box_public_keys,

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.audit_log import read_log
 from edge.adapters.state.suspension_store import FILE_NAME

@@ -16,7 +16,8 @@ import pytest
 
 from edge.adapters.broker import topics
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.state.key_making import rotate_authority_keys, rotate_box_keys
 from edge.authority.store import HitStore
 from edge.authority.tail import Fate, ReceivedMessage, Receiver, Tail, Until
@@ -165,7 +166,8 @@ KILLED_TAIL = """
 import os, sys
 from datetime import datetime, timezone
 from pathlib import Path
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
 from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys

@@ -12,7 +12,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.broker.mqtt import BrokerOptions, Message
+from edge.adapters.broker.mqtt import Message
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.rate_limit import SAY_EVERY_S, RateLimit
