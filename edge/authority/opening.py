@@ -52,6 +52,18 @@ def open_hit(
         HitError: not signed by a box that is known here.
         SealError: the key for it is not here, or the evidence is not what the box sealed.
     """
+    box = box_of(payload, boxes)
+    hit = verify_hit(payload, box)
+    content = open_sealed(hit.sealed_bytes, hit.seal_context(), authority=keys, box=box)
+    return OpenedHit(hit, content)
+
+
+def box_of(payload: bytes, boxes: Mapping[tuple[str, str], BoxPublicKeys]) -> BoxPublicKeys:
+    """The public keys of the box that a hit names; whether it signed the hit is not checked.
+
+    Raises:
+        HitError: not a hit, or of a box that is not known here.
+    """
     claimed = parse_hit(payload)
     box = boxes.get((claimed.site, claimed.box))
     if box is None:
@@ -59,9 +71,7 @@ def open_hit(
             f"hit {claimed.hit_id}: box {claimed.box} of site {claimed.site} is unknown; put its "
             "public file into --box-keys"
         )
-    hit = verify_hit(payload, box)
-    content = open_sealed(hit.sealed_bytes, hit.seal_context(), authority=keys, box=box)
-    return OpenedHit(hit, content)
+    return box
 
 
 def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:

@@ -5,39 +5,25 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
+import itertools
 import resource
 import signal
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import typer
 
-from edge.cli.audit import app as audit
-from edge.cli.check import check
-from edge.cli.demo import demo
-from edge.cli.doctor import doctor
-from edge.cli.erase import erase
-from edge.cli.evaluate import app as evaluate
-from edge.cli.evidence_pack import app as evidence_pack
-from edge.cli.hits import app as hits
-from edge.cli.keys import app as keys
-from edge.cli.lists import app as lists
-from edge.cli.logs import LogFormat, place_of, set_up, tell_refusal
-from edge.cli.models import app as models
-from edge.cli.notice import app as notice
-from edge.cli.policy import app as policy
-from edge.cli.read import read
-from edge.cli.redact import redact
-from edge.cli.run import run
-from edge.cli.schema import schema
-from edge.cli.stats import stats
-from edge.cli.status import status
-from edge.cli.suspend import app as suspend
-from edge.errors import EdgeError, NoMemoryError
+from edge.cli.lazy import VerbGroup
+from edge.cli.logs import LogFormat, errors_as_json, place_of, set_up, tell_refusal
+from edge.errors import EdgeError, InternalError, MissingExtraError, NoMemoryError, UsageError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+
+_WRONG_ARGUMENTS: Any = typer.BadParameter.__bases__[0]
+"""What typer raises for wrong arguments of any kind; it has no public name."""
 
 
 class LogLevel(str, Enum):
@@ -48,18 +34,53 @@ class LogLevel(str, Enum):
     WARNING = "warning"
 
 
+class Verbs(VerbGroup):
+    """Every verb of `edge-anpr`, and the module that holds it."""
+
+    verbs: ClassVar[Mapping[str, str]] = {
+        "run": "edge.cli.run:run",
+        "demo": "edge.cli.demo:demo",
+        "check": "edge.cli.check:check",
+        "doctor": "edge.cli.doctor:doctor",
+        "status": "edge.cli.status:status",
+        "policy": "edge.cli.policy:app",
+        "evaluate": "edge.cli.evaluate:app",
+        "read": "edge.cli.read:read",
+        "redact": "edge.cli.redact:redact",
+        "hits": "edge.cli.hits:app",
+        "keys": "edge.cli.keys:app",
+        "models": "edge.cli.models:app",
+        "lists": "edge.cli.lists:app",
+        "suspend": "edge.cli.suspend:app",
+        "audit": "edge.cli.audit:app",
+        "evidence-pack": "edge.cli.evidence_pack:app",
+        "erase": "edge.cli.erase:erase",
+        "stats": "edge.cli.stats:stats",
+        "notice": "edge.cli.notice:app",
+        "schema": "edge.cli.schema:schema",
+    }
+
+
 app = typer.Typer(
     name="edge-anpr",
+    cls=Verbs,
     no_args_is_help=True,
-    add_completion=False,
     # A pretty traceback prints local variables, and one of those could be a plate.
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     help="Number plate recognition that keeps hits and forgets everyone else.\n\n"
-    "Start with [bold]edge-anpr demo[/bold]: it needs nothing but this package.",
+    "Start with [bold]edge-anpr demo[/bold]: it needs no camera and no broker.",
     epilog="Exit status: 0 done, 2 usage, 3 configuration or policy, 4 weights, 5 source, "
     "6 broker or hits kept, 7 keys, 8 storage.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from edge.adapters.host.system import product_version
+
+        typer.echo(f"edge-anpr {product_version()}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -70,60 +91,71 @@ def options(
     log_format: Annotated[
         LogFormat, typer.Option(help="How to log: for a person, or one JSON object a line.")
     ] = LogFormat.CONSOLE,
-    show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    show_version: Annotated[  # noqa: ARG001 - its callback does it
+        bool,
+        typer.Option(
+            "--version",
+            help="Print the version and exit.",
+            callback=_print_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
     """Options of every verb."""
-    if show_version:
-        from edge.adapters.host.system import product_version
-
-        typer.echo(f"edge-anpr {product_version()}")
-        raise typer.Exit
     set_up(log_level.value.upper(), log_format)
 
 
-app.command()(run)
-app.command()(demo)
-app.command()(check)
-app.command()(doctor)
-app.command()(status)
-app.add_typer(policy, name="policy")
-app.add_typer(evaluate, name="evaluate")
-app.command()(read)
-app.command()(redact)
-app.add_typer(hits, name="hits")
-app.add_typer(keys, name="keys")
-app.add_typer(models, name="models")
-app.add_typer(lists, name="lists")
-app.add_typer(suspend, name="suspend")
-app.add_typer(audit, name="audit")
-app.add_typer(evidence_pack, name="evidence-pack")
-app.command()(erase)
-app.command()(stats)
-app.add_typer(notice, name="notice")
-app.command()(schema)
-
-
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave the process with a meaningful status.
-
-    A refusal is one line on standard error: `error: E_CODE: what, where, cure`. A mistake of
-    the program itself ends with status 1 and says where it happened, but not what the
-    exception says: its text could quote the plate or the key that it choked on.
-    """
+    """Run one command line in this process and exit with its status."""
     _forbid_core_dumps()
     # A stop by the service manager is as orderly as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.excepthook = lambda crash: _report(crash.exc_value)
+    sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit status.
+
+    An error is one line on standard error: `error: E_CODE: what, where, cure`. With `--json` it
+    is one JSON object. A bug ends with status 1. Its line says where it happened, without
+    the text of the exception, which could quote a plate or a key.
+    """
+    as_json = _wants_json(arguments)
+    errors_as_json(as_json)
     try:
-        app(args=arguments, prog_name="edge-anpr")
+        return _invoke(list(arguments), as_json=as_json)
     except EdgeError as error:
-        tell_refusal(str(error))
-        sys.exit(int(error.exit_code))
+        tell_refusal(error)
+        return int(error.exit_code)
     except Exception as error:  # noqa: BLE001 - told without its text, see above
-        _report(error)
-        sys.exit(int(NoMemoryError.exit_code) if _is_for_want_of_memory(error) else 1)
+        return _report(error)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether `--json` is among the options."""
+    return "--json" in itertools.takewhile(lambda word: word != "--", arguments)
+
+
+def _invoke(arguments: list[str], *, as_json: bool) -> int:
+    """The exit status of one command line.
+
+    Raises:
+        EdgeError: the command refuses; with `as_json` also where the arguments are wrong.
+    """
+    try:
+        return app(args=arguments, prog_name="edge-anpr", standalone_mode=not as_json) or 0
+    except SystemExit as left:
+        return int(left.code or 0)
+    except typer.Abort:
+        return 1
+    except ModuleNotFoundError as error:
+        missing = MissingExtraError.of(error)
+        if missing is None:
+            raise
+        raise missing from None
+    except _WRONG_ARGUMENTS as error:
+        raise UsageError(" ".join(error.format_message().split())) from None
 
 
 def _forbid_core_dumps() -> None:
@@ -134,8 +166,8 @@ def _forbid_core_dumps() -> None:
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _is_for_want_of_memory(error: BaseException | None) -> bool:
-    """Whether the system gave no memory: to Python, to a call of the kernel, or for a library."""
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Whether memory ran out: in Python, in a system call, or while loading a library."""
     return (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
@@ -143,12 +175,15 @@ def _is_for_want_of_memory(error: BaseException | None) -> bool:
     )
 
 
-def _report(error: BaseException | None) -> None:
-    if _is_for_want_of_memory(error):
-        message = f"no memory is left at {place_of(error)}; give this box, or its service, more"
-        tell_refusal(str(NoMemoryError(message)))
-        return
-    tell_refusal(
-        f"E_INTERNAL: {type(error).__name__} at {place_of(error)}; this is a mistake of "
-        "the program, please report this line"
+def _report(error: BaseException | None) -> int:
+    """Print that the program has a bug or ran out of memory; return the exit status."""
+    told: EdgeError = InternalError(
+        f"{type(error).__name__} at {place_of(error)}; this is a bug in the program, please "
+        "report this line"
     )
+    if _is_out_of_memory(error):
+        told = NoMemoryError(
+            f"no memory is left at {place_of(error)}; give this box, or its service, more"
+        )
+    tell_refusal(told)
+    return int(told.exit_code)

@@ -8,80 +8,80 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import JsonOption, KnownKeysOption, WitnessOption
+from edge.cli.output import print_json
+
 if TYPE_CHECKING:
     from edge.privacy.audit import VerifiedLog
     from edge.privacy.checkpoints import Checkpoint
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Show and verify the audit log.\n\n"
-    "Each entry is signed together with all before it. The box publishes the newest checkpoint to "
-    "[bold]anpr/<site>/<box>/audit[/bold]. Who keeps them elsewhere is a witness, and only a "
-    "witness can tell that the end of a log was cut off or that there are two of them.",
+    help="Show and verify an audit log.\n\n"
+    "Each entry is signed together with all entries before it. The box publishes the newest "
+    "checkpoint to [bold]anpr/SITE/BOX/audit[/bold]. A witness is someone who keeps these "
+    "checkpoints elsewhere. Only a witness can tell that the end of a log was cut off, or that "
+    "there are two logs.\n\n"
+    "Example: edge-anpr audit verify --site config/school-street",
 )
 
-PathArgument = Annotated[
+LogArgument = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[LOG]", help="A copy of audit.log, or a folder with one: a state folder, a store."
+        metavar="[LOG]",
+        help="A copy of audit.log, or a folder that holds one: a state folder or a store.",
     ),
 ]
-SiteOption = Annotated[
+BoxSiteOption = Annotated[
     Path | None, typer.Option("--site", help="The site's folder, on the box itself.")
 ]
-KeysOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--keys", help="The public file of the box, or of the authority, if it is no site."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 
 @app.command()
 def verify(
-    log: PathArgument = None,
-    site: SiteOption = None,
-    keys: KeysOption = None,
-    witness: Annotated[
-        Path | None,
-        typer.Option(help="Checkpoints kept elsewhere: a file, or a folder of files."),
-    ] = None,
+    log: LogArgument = None,
+    site: BoxSiteOption = None,
+    keys: KnownKeysOption = None,
+    witness: WitnessOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a log: no line changed, moved, put in or taken out, no end cut off, no second log.
+    """Verify a log: no entry was changed, moved, added or removed.
 
-    Without --keys the log vouches for itself only, and that is said.
+    With --witness it also finds a log whose end was cut off, and a second log. Without --keys and
+    --site the log is only compared with itself, and the result says so.
 
-    Example: edge-anpr audit verify --site street --witness checkpoints.txt
+    Example: edge-anpr audit verify audit.log --keys box-1.public.json --witness checkpoints.txt
     """
     verified = _read(log, site, keys, witness)
     if as_json:
-        typer.echo(json.dumps(_facts(verified)))
+        print_json("edge-anpr/audit-verify/1", _facts(verified))
         return
     typer.echo(f"log:        {verified.origin}")
     typer.echo(f"entries:    {verified.last.size}, each signed, none changed")
     typer.echo(
         f"key:        {verified.key.text} "
-        + ("(known from the public file)" if verified.vouched else "(nobody vouched for it)")
+        + ("(confirmed by the public file)" if verified.vouched else "(not confirmed by anyone)")
     )
-    told = "none given: a cut end would go unseen" if witness is None else "all agree"
+    told = "none given: a cut-off end would not be found" if witness is None else "all agree"
     typer.echo(f"checkpoints compared: {verified.witnessed} ({told})")
     if not verified.vouched:
-        typer.echo("The log agrees with itself. Give --keys to know whose it is.")
+        typer.echo("The log is consistent. Give --keys to confirm whose it is.")
 
 
 @app.command()
 def show(
-    log: PathArgument = None,
-    site: SiteOption = None,
-    keys: KeysOption = None,
+    log: LogArgument = None,
+    site: BoxSiteOption = None,
+    keys: KnownKeysOption = None,
     checkpoint: Annotated[
         bool, typer.Option("--checkpoint", help="Print the newest checkpoint and nothing else.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a log's entries, oldest first, once it has been verified."""
+    """Verify a log and show its entries, oldest first.
+
+    Example: edge-anpr audit show --site config/school-street
+    """
     from edge.privacy.audit_events import told
 
     verified = _read(log, site, keys, None)
@@ -90,7 +90,7 @@ def show(
         return
     if as_json:
         entries = [json.loads(entry.canonical()) for entry in verified.entries]
-        typer.echo(json.dumps({**_facts(verified), "log": entries}))
+        print_json("edge-anpr/audit-show/1", {**_facts(verified), "log": entries})
         return
     for entry in verified.entries:
         fields = "  ".join(f"{name}={value}" for name, value in told(entry.event).items())

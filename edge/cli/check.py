@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import JsonOption, Lang, LangOption, SiteArgument
+from edge.cli.output import print_json
 from edge.errors import EdgeError, PolicyError, UsageError
 
 if TYPE_CHECKING:
@@ -20,33 +20,21 @@ if TYPE_CHECKING:
     from edge.texts import Language
 
 
-class Lang(str, Enum):
-    """The languages of the texts."""
-
-    NL = "nl"
-    FR = "fr"
-    DE = "de"
-    EN = "en"
-
-
-LangOption = Annotated[Lang, typer.Option("--lang", help="The language of the texts.")]
-
-
 def check(
-    site: Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)],
+    site: SiteArgument,
     lang: LangOption = Lang.EN,
     on: Annotated[
         str | None,
-        typer.Option("--on", help="Judge dates on this day (2026-03-10) and not today."),
+        typer.Option("--on", help="Check dates as of this day (2026-03-10) and not today."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the list as JSON and nothing else.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print the compliance checklist: what is missing or wrong, in which field, and why.
 
     It reads an incomplete policy as well. Status 0: nothing is open and the policy can be signed,
-    or is; status 3: something is missing or wrong.
+    or is. Status 3: something is missing or wrong.
+
+    Example: edge-anpr check config/school-street --lang nl
     """
     from edge.adapters.state.policy_state import FileDigest
     from edge.policy.checklist import checklist
@@ -58,8 +46,8 @@ def check(
     missing_roles = _missing_roles(site, draft)
     blocking = [one for one in findings if one.severity.value != "warning"]
     if as_json:
-        typer.echo(json.dumps(_as_json(site, lang, findings, missing_roles, digest), indent=2,
-                              ensure_ascii=False))  # fmt: skip
+        document = _as_json(site, lang, findings, missing_roles, digest)
+        print_json("edge-anpr/check/1", document, indent=2)
     else:
         _show(lang, findings, missing_roles)
     if blocking:
@@ -130,7 +118,6 @@ def _as_json(
     counts = _counts(findings)
     language: Language = lang.value
     return {
-        "schema": "edge-anpr/check/1",
         "folder": str(site),
         "ready": counts["missing"] == counts["wrong"] == 0,
         "signed": missing_roles == (),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import CameraOption, JsonOption, RecordedAtOption, SiteOption
+from edge.cli.output import print_json
 from edge.errors import ConfigError, OutboxError
 
 if TYPE_CHECKING:
@@ -20,33 +21,25 @@ MARKS = {"good": "✓", "warning": "!", "bad": "✗", "skipped": "-"}
 
 
 def doctor(
-    site: Annotated[
-        Path, typer.Option("--site", help="The site's folder, with policy.yaml and site.yaml.")
-    ],
+    site: SiteOption,
     source: Annotated[
-        str | None, typer.Option(help="A recording to look at, as with `run`.")
+        str | None, typer.Option(help="A recording to check with, as with `run`.")
     ] = None,
-    camera: Annotated[
-        str | None, typer.Option(help="Which of the site's cameras; needed with --source.")
-    ] = None,
-    recorded_at: Annotated[
-        str | None, typer.Option(help="When the recording was made, as with `run`.")
-    ] = None,
+    camera: CameraOption = None,
+    recorded_at: RecordedAtOption = None,
     stills: Annotated[
         Path | None,
         typer.Option(
-            help="Put a picture of each camera here to aim by: a mosaic that shows nobody, with "
-            "lines and the outlines of plates."
+            help="Write a picture of each camera to this folder, to aim it: a mosaic that shows "
+            "nobody, with lines and the outlines of plates."
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check clock, disk, memory, keys, policy, broker, networks and cameras.
+    """Check clock, disk, memory, keys, policy, broker, models and cameras of a box.
 
     A camera is opened only if the policy would let `run` open it. Status 0: the box can do its
-    work, perhaps with warnings. Status 3: a finding is bad.
+    work, perhaps with warnings. Status 3: something is wrong.
 
     Example: edge-anpr doctor --site config/school-street --source clip.mp4 --stills .
     """
@@ -57,7 +50,7 @@ def doctor(
             _show(finding)
     bad = [finding.about for finding in findings if finding.state.value == "bad"]
     if as_json:
-        typer.echo(json.dumps(_as_json(site, findings), indent=2, ensure_ascii=False))
+        print_json("edge-anpr/doctor/1", _as_json(site, findings), indent=2)
     if bad:
         raise ConfigError(
             f"{site}: {len(bad)} of {len(findings)} findings are bad ({', '.join(bad)}); each says "
@@ -116,7 +109,6 @@ def _show(finding: DoctorFinding) -> None:
 
 def _as_json(site: Path, findings: list[DoctorFinding]) -> dict[str, object]:
     return {
-        "schema": "edge-anpr/doctor/1",
         "folder": str(site),
         "able": all(finding.state.value != "bad" for finding in findings),
         "findings": [

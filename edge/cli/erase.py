@@ -1,32 +1,31 @@
-"""`edge-anpr erase`: destroy what waits on a box, before its time."""
+"""`edge-anpr erase`: delete the undelivered hits of a box before their retention ends."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edge.cli.options import JsonOption, SiteOption
+from edge.cli.output import print_json
+
 
 def erase(
-    site: Annotated[Path, typer.Option("--site", help="The site's folder.")],
+    site: SiteOption,
     purpose: Annotated[
-        str | None, typer.Option(help="Hits that were made for this purpose only.")
+        str | None, typer.Option(help="Erase the hits of this purpose only.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All hits that wait on the box.")] = False,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="It cannot be undone, and you know it.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON document.")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Erase all undelivered hits.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Confirm: this cannot be undone.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Destroy undelivered hits and their keys, and enter that in the audit log.
+    """Destroy undelivered hits and their keys, and record it in the audit log.
 
-    No copy of the state folder opens afterwards. What was delivered is at the authority, what a
-    copy of the keyring still holds it still opens, and counts of epochs stay. The box must not
-    run; the policy need not be in order.
+    Afterwards no copy of the state folder can be opened, unless a copy of the keyring exists.
+    Delivered hits stay at the authority, and the counts of epochs stay. Stop the box first. The
+    policy need not be valid.
+
+    Example: edge-anpr erase --site config/school-street --all --yes
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.audit_log import open_box_audit
@@ -43,7 +42,7 @@ def erase(
     if purpose is not None and not is_id(purpose):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="--purpose")
     if not yes:
-        raise typer.BadParameter("this cannot be undone; say --yes", param_hint="--yes")
+        raise typer.BadParameter("this cannot be undone; add --yes to confirm", param_hint="--yes")
     box = read_box_folders(site)
     with (
         Keyring.open(box.keyring, SystemClock()) as keyring,
@@ -52,7 +51,7 @@ def erase(
         erased = outbox.erase(purpose) + outbox.unreadable
     # Said before it is recorded: erasing is a right, and has happened whatever the log says.
     if as_json:
-        typer.echo(json.dumps({"erased": erased, "purpose": purpose}))
+        print_json("edge-anpr/erase/1", {"erased": erased, "purpose": purpose})
     else:
         hits = "1 hit" if erased == 1 else f"{erased} hits"
         typer.echo(f"{hits} erased{'' if purpose is None else f' of purpose {purpose}'}")

@@ -1,19 +1,21 @@
-"""`edge-anpr evaluate images`: measured accuracy on labelled photos."""
+"""`edge-anpr evaluate images`: accuracy on labelled photos."""
 
 from __future__ import annotations
 
-import json
-import re
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from edge.cli.labels import distance, read_table
+from edge.cli.labels import (
+    LabelledImage,
+    LabelledPlate,
+    distance,
+    read_image_labels,
+    require_inside,
+)
+from edge.cli.output import print_json, time_text
 from edge.domain.accuracy import (
     PlateOutcome,
     Shares,
@@ -25,9 +27,8 @@ from edge.domain.accuracy import (
     reliability,
     shares,
 )
-from edge.domain.imaging import Box, Detection, PlatePatch, without_duplicates
+from edge.domain.imaging import Detection, PlatePatch, without_duplicates
 from edge.domain.intervals import Interval, wilson
-from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
 from edge.domain.timing import milliseconds
 from edge.errors import ConfigError
@@ -40,34 +41,6 @@ if TYPE_CHECKING:
 MARGIN = WatchSettings().patch_margin
 """Cut around a plate as in the corridor."""
 
-ROUNDING = 1
-"""A labelled box may leave its photo by so many pixels: labelling tools round."""
-
-NO_COUNTRY = "not said"
-
-_NUMBER = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,6})?")
-_COUNTRY = re.compile(r"[A-Za-z]{2,20}")
-_PLATE_COLUMNS = ("x", "y", "w", "h", "plate")
-
-
-@dataclass(frozen=True, slots=True)
-class LabelledPlate:
-    """One row of the labels: where a plate is, in pixels of the photo, and what is on it."""
-
-    line: int
-    box: Box
-    plate: PlateText
-    country: str
-
-
-@dataclass(slots=True)
-class LabelledImage:
-    """A photo and its plates; none is a photo without a plate."""
-
-    path: Path
-    first_line: int
-    plates: list[LabelledPlate] = field(default_factory=list)
-
 
 @dataclass(slots=True)
 class ImageScore:
@@ -77,82 +50,6 @@ class ImageScore:
     false_positives: int
     seconds: dict[str, float]
     reads: list[dict[str, Any]] = field(default_factory=list)
-
-
-# --- labels ---------------------------------------------------------------------------------
-
-
-def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
-    """The labelled photos, in the order of their first rows.
-
-    A row whose box and plate are all empty says that the photo shows no plate.
-
-    Raises:
-        ConfigError: the file or a photo is missing, a column is or is unknown, or a cell is
-            wrong. No photo's name is repeated: such names often hold the plate.
-    """
-    found: dict[str, LabelledImage] = {}
-    for line, row in read_table(labels, ("image", *_PLATE_COLUMNS), ("country",)):
-        where = f"{labels}:{line}"
-        name = row["image"]
-        if not name:
-            raise ConfigError(f"{where}: image: empty; name a file below --root")
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ConfigError(f"{where}: image: must lie below --root; write a relative path")
-        if name not in found:
-            path = root / name
-            if not path.is_file():
-                raise ConfigError(f"{where}: image: no such file below {root}; check --root")
-            found[name] = LabelledImage(path, line)
-        image = found[name]
-        if not any(row[column] for column in _PLATE_COLUMNS):
-            continue
-        plate = _labelled_plate(row, line, where)
-        twin = next((one for one in image.plates if one.box == plate.box), None)
-        if twin is not None:
-            raise ConfigError(f"{where}: the same box as in line {twin.line}; keep one")
-        image.plates.append(plate)
-    if not any(image.plates for image in found.values()):
-        raise ConfigError(f"{labels}: no labelled plate; add a row for each")
-    return list(found.values())
-
-
-def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate:
-    numbers = {}
-    for column in ("x", "y", "w", "h"):
-        if not _NUMBER.fullmatch(row[column]):
-            raise ConfigError(f"{where}: {column}: no number of pixels; write one, such as 120")
-        numbers[column] = float(row[column])
-    x, y, w, h = numbers.values()
-    for column, start in (("x", x), ("y", y)):
-        if start < -ROUNDING:
-            raise ConfigError(f"{where}: {column}: below 0, outside the image; correct the box")
-    for column, length in (("w", w), ("h", h)):
-        if length <= 0:
-            raise ConfigError(f"{where}: {column}: must be above 0; correct the box")
-    try:
-        plate = PlateText.parse(row["plate"])
-    except PlateFormatError as error:
-        raise ConfigError(f"{where}: plate: {error}; correct it") from None
-    country = row.get("country", "")
-    if country and not _COUNTRY.fullmatch(country):
-        raise ConfigError(f"{where}: country: not 2 to 20 letters; write a code such as BE")
-    return LabelledPlate(line, Box(x, y, x + w, y + h), plate, country.upper() or NO_COUNTRY)
-
-
-def require_inside(image: LabelledImage, width: int, height: int, labels: Path) -> None:
-    """Refuse a box that leaves its photo by more than rounding.
-
-    Raises:
-        ConfigError: one does.
-    """
-    for plate in image.plates:
-        if plate.box.x2 > width + ROUNDING or plate.box.y2 > height + ROUNDING:
-            side = "x + w" if plate.box.x2 > width + ROUNDING else "y + h"
-            raise ConfigError(
-                f"{labels}:{plate.line}: {side}: the box leaves the image, which is {width} by "
-                f"{height} pixels; correct the box (pixels, from the top left)"
-            )
 
 
 # --- one photo ------------------------------------------------------------------------------
@@ -227,36 +124,27 @@ def _outcome(
 # --- the verb -------------------------------------------------------------------------------
 
 
-def images(
-    labels: Annotated[
-        Path,
-        typer.Option(help="CSV with the columns image,x,y,w,h,plate and country if known."),
-    ],
-    root: Annotated[Path, typer.Option(help="Folder that the image column is relative to.")],
-    models: Annotated[
-        str | None, typer.Option(help="Pair of weights by its name in the manifest.")
-    ] = None,
-    detector: Annotated[str | None, typer.Option(help="Detector's name in the manifest.")] = None,
-    reader: Annotated[str | None, typer.Option(help="Reader's name in the manifest.")] = None,
-    provider: Annotated[str, typer.Option(help="cpu, cuda or tensorrt.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, max=64, help="Threads inside an operator.")] = 1,
-    report: Annotated[
-        Path | None, typer.Option(help="Write one HTML page with plots into this folder.")
-    ] = None,
-    json_out: Annotated[bool, typer.Option("--json", help="One JSON document to stdout.")] = False,
-    show_reads: Annotated[
-        bool, typer.Option("--show-reads", help="Print the plates read and labelled.")
-    ] = False,
-    manifest: Annotated[Path | None, typer.Option(help="Another manifest of weights.")] = None,
-    progress: Annotated[bool, typer.Option(help="Show a progress bar on stderr.")] = True,
+def evaluate_images(
+    labels: Path,
+    root: Path,
+    *,
+    pair: str | None,
+    detector: str | None,
+    reader: str | None,
+    provider: str,
+    threads: int,
+    report: Path | None,
+    as_json: bool,
+    show_reads: bool,
+    manifest: Path | None,
+    progress: bool,
 ) -> None:
-    """Find and read labelled plates on photos and count.
+    """Find and read labelled plates on photos, compare with the labels and print the counts.
 
-    A plate is found if a detection at the shipped threshold overlaps its box at IoU 0.5 or
-    more, one detection for one plate; it is exact if that detection's text is the label. Every
-    other detection is a false positive. Labels are compared after a photo has been read.
+    The parameters are the options of `edge-anpr evaluate images`.
 
-    Example: edge-anpr evaluate images --labels eval/labels.csv --root eval --report report
+    Raises:
+        EdgeError: labels, photos, options or weights cannot be used.
     """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -270,7 +158,7 @@ def images(
     labelled = read_image_labels(labels, root)
     page = None if report is None else require_writable(report, "accuracy-images.html")
     eyes = load_plate_models(
-        Manifest.load(manifest), detector, reader, provider, threads, pair=models
+        Manifest.load(manifest), detector, reader, provider, threads, pair=pair
     )
     measured = Measured.now(eyes, labels, provider, threads)
     scores: list[ImageScore] = []
@@ -294,12 +182,11 @@ def images(
             scores.append(score)
             bar.advance(task)
     result = summarise_images(scores, show_reads=show_reads)
-    result.update(measured.as_json())
+    result.update(measured.as_json(), measured_at=time_text(measured.moment))
     if page is not None:
         write_page(page, images_page(result, _outcomes(scores), measured))
-    if json_out:
-        json.dump(result, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+    if as_json:
+        print_json("edge-anpr/evaluate-images/1", result, indent=2)
     else:
         _print_tables(Console(), result)
 

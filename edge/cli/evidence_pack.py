@@ -1,55 +1,49 @@
-"""`edge-anpr evidence-pack`: what a supervisor needs to see whether a box keeps to its policy."""
+"""`edge-anpr evidence-pack`: one file that shows a supervisor how a box keeps to its policy."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
+from edge.cli.lazy import MakeByDefault
+from edge.cli.options import JsonOption, KnownKeysOption, SiteOption, WitnessOption
+from edge.cli.output import print_json
 from edge.errors import AuditError, OutboxError
 
 if TYPE_CHECKING:
     from edge.adapters.state.evidence_pack import VerifiedPack
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
-
-
-class _MakeFirst(TyperGroup):
-    """`evidence-pack OUT.zip` makes one, without a word in between."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - typer's own
-        if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["make", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_MakeFirst,
+    cls=MakeByDefault,
     no_args_is_help=True,
-    help="One file with what a supervisor needs: policies and their signatures, the audit log with "
-    "its checkpoints, counts, accuracy.\n\nIt holds no plate, picture, token, list or hit. "
-    "[bold]edge-anpr evidence-pack OUT.zip --site SITE[/bold] makes one; "
-    "[bold]verify[/bold] needs nothing but the file, on any machine.",
+    help="Make or verify an evidence pack: one file that shows a supervisor whether a box keeps "
+    "to its policy.\n\n"
+    "It holds policies and their signatures, the audit log with its checkpoints, counts and "
+    "accuracy figures. It holds no plate, picture, token, list or hit. "
+    "[bold]verify[/bold] needs nothing but the file, on any machine.\n\n"
+    "Example: edge-anpr evidence-pack OUT.zip --site config/school-street",
 )
 
 
 @app.command()
 def make(
     out: Annotated[Path, typer.Argument(metavar="OUT.zip", help="A file that does not exist yet.")],
-    site: Annotated[Path, typer.Option("--site", help="The site's folder, on the box.")],
+    site: SiteOption,
     accuracy: Annotated[
         Path | None,
         typer.Option(
-            help="What `edge-anpr evaluate clips --json` printed; its figures go in, names of "
-            "clips do not."
+            help="The output of `edge-anpr evaluate clips --json`. Its figures go into the pack; "
+            "names of clips do not."
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Gather a box's evidence into one file and sign it. The box may run meanwhile."""
+    """Collect a box's evidence in one signed file. The box may keep running.
+
+    Example: edge-anpr evidence-pack make pack.zip --site config/school-street
+    """
     from edge.adapters.state.evidence_pack import make_pack, read_accuracy, verify_pack
     from edge.adapters.state.key_files import load_box_keys
     from edge.site.folder import read_box_folders
@@ -64,24 +58,22 @@ def make(
         raise OutboxError(f"{out}: exists already; name another file") from None
     except OSError as error:
         raise OutboxError(f"{out}: {error.strerror}; name a file that can be written") from error
-    _say(verify_pack(pack), as_json)
+    _say(verify_pack(pack), "edge-anpr/evidence-pack-make/1", as_json)
 
 
 @app.command()
 def verify(
     pack: Annotated[Path, typer.Argument(metavar="PACK.zip", help="The file.")],
-    keys: Annotated[
-        Path | None,
-        typer.Option(help="The box's public file as you got it from the box, not with the pack."),
-    ] = None,
-    witness: Annotated[
-        Path | None, typer.Option(help="Checkpoints of the box's log that you kept.")
-    ] = None,
+    keys: KnownKeysOption = None,
+    witness: WitnessOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold everything in a pack against everything else, offline.
+    """Verify that everything in a pack agrees: signatures, log, policies and figures.
 
-    Without --keys and --witness the pack vouches for itself only, and that is said.
+    It needs no network. Without --keys the pack is only compared with itself, and the result says
+    so. Take the key file from the box, not from whoever gave you the pack.
+
+    Example: edge-anpr evidence-pack verify pack.zip --keys box-1.public.json
     """
     from edge.adapters.state.audit_log import read_witness
     from edge.adapters.state.evidence_pack import read_pack, verify_pack
@@ -93,18 +85,17 @@ def verify(
         verified = verify_pack(read_pack(pack), keys=known, witness=seen)
     except AuditError as error:
         raise AuditError(f"{pack}: {error.message}", code=error.code) from None
-    _say(verified, as_json)
+    _say(verified, "edge-anpr/evidence-pack-verify/1", as_json)
 
 
-def _say(pack: VerifiedPack, as_json: bool) -> None:
-    facts = _facts(pack)
+def _say(pack: VerifiedPack, schema: str, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(facts))
+        print_json(schema, _facts(pack))
         return
     typer.echo(f"box:        {pack.manifest.box} at {pack.manifest.site}")
     typer.echo(
         f"key:        {pack.manifest.key} "
-        + ("(known from elsewhere)" if pack.vouched else "(nobody vouched for it)")
+        + ("(confirmed by --keys)" if pack.vouched else "(not confirmed by anyone)")
     )
     typer.echo(f"audit log:  {pack.log.last.size} entries, none changed")
     typer.echo(f"witness:    {pack.log.witnessed} checkpoints compared")
@@ -122,7 +113,7 @@ def _say(pack: VerifiedPack, as_json: bool) -> None:
             f"(95 % interval {low:.3f} to {high:.3f})"
         )
     if not pack.vouched:
-        typer.echo("The pack agrees with itself. Give --keys to know that it is the box's.")
+        typer.echo("The pack is consistent. Give --keys to confirm that it is the box's.")
 
 
 def _facts(pack: VerifiedPack) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import AuthorityKeysOption, JsonOption, SiteOption
+from edge.cli.output import print_json, time_text
 from edge.errors import KeyFileError
 
 if TYPE_CHECKING:
@@ -15,27 +16,34 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Keys of boxes and of authorities.\n\n"
+    help="Make, replace and show the keys of boxes, authorities and signers.\n\n"
     "A box signs its hits; an authority opens them and signs receipts. Each makes its own keys "
-    "where they stay, and gives the other its [bold]public[/bold] file and nothing else. A lost "
-    "authority key means that no one can ever open what was sealed to it.",
+    "in the place where they stay, and gives the other its [bold]public[/bold] file only. If an "
+    "authority's key is lost, nobody can open what was sealed to it.\n\n"
+    "Example: edge-anpr keys new box --site config/school-street",
 )
-new = typer.Typer(no_args_is_help=True, help="Make the first keys.")
-rotate = typer.Typer(no_args_is_help=True, help="Make new keys in place of those in use.")
+new = typer.Typer(
+    no_args_is_help=True,
+    help="Make the first keys.\n\n"
+    "Example: edge-anpr keys new authority police-zone --out authority",
+)
+rotate = typer.Typer(
+    no_args_is_help=True,
+    help="Replace the keys in use by new ones.\n\n"
+    "Example: edge-anpr keys rotate authority --keys authority",
+)
 app.add_typer(new, name="new")
 app.add_typer(rotate, name="rotate")
-
-SiteOption = Annotated[Path, typer.Option("--site", help="The site's folder.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 
 @new.command("box")
 def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
-    """Make the keys of a site's box: one to sign its hits, one to open its lists.
+    """Make the keys of a box: one to sign its hits, one to open its lists.
 
-    Run it on the box. Give the public file that it names to the authority, for
-    `edge-anpr hits tail --box-keys`, and to those who issue its lists, for
-    `edge-anpr lists build --box-public`. It is how they know the box.
+    Run it on the box. Give the public file to the authority, for `hits tail --box-keys`, and to
+    the issuers of lists, for `lists build --box-public`. They identify the box by it.
+
+    Example: edge-anpr keys new box --site config/school-street
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_making import new_box_keys
@@ -48,15 +56,17 @@ def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
 @new.command("authority")
 def new_authority(
     authority: Annotated[
-        str, typer.Argument(metavar="ID", help="The id that the sites' policies give it.")
+        str, typer.Argument(metavar="ID", help="The authority's id in the sites' policies.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="A folder of the authority's own.")],
+    out: Annotated[Path, typer.Option("--out", help="A new folder at the authority.")],
     as_json: JsonOption = False,
 ) -> None:
     """Make an authority's keys: one to open hits, one to sign receipts.
 
     Run it at the authority, and keep a copy of the folder in a safe place. Give the public
     file to every site whose policy names the authority. Never put the folder on a box.
+
+    Example: edge-anpr keys new authority police-zone --out authority
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_making import new_authority_keys
@@ -70,20 +80,20 @@ def new_authority(
 
 @new.command("signer")
 def new_signer(
-    signer: Annotated[
-        str, typer.Argument(metavar="ID", help="The id that the policy gives the signer.")
-    ],
-    out: Annotated[Path, typer.Option("--out", help="A folder of the signer's own.")],
+    signer: Annotated[str, typer.Argument(metavar="ID", help="The signer's id in the policy.")],
+    out: Annotated[Path, typer.Option("--out", help="A folder of the signer.")],
     demo: Annotated[
         bool,
-        typer.Option("--demo", help="The demo key of that name, which everybody has."),
+        typer.Option("--demo", help="Make the demo key of this name, which is public."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the key with which a person signs policies, lists or orders.
 
-    Run it where the signer works, never on a box. What is printed goes into the policy; the
-    file stays with the signer. With demo keys in a policy, recorded files are all it is good for.
+    Run it where the signer works, never on a box. Put the printed public key into the policy. The
+    private file stays with the signer. A policy with demo keys can only read recorded files.
+
+    Example: edge-anpr keys new signer mayor --out office
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_signer_key
@@ -102,7 +112,7 @@ def new_signer(
             "key": public.text,
             "demo": demo,
         }
-        typer.echo(json.dumps({"signer": facts}))
+        print_json("edge-anpr/keys-new-signer/1", {"signer": facts})
         return
     typer.echo(f"key {public.key_id} of signer {signer} made{', FOR DEMO ONLY' if demo else ''}")
     typer.echo(f"private file: {file}  (keep it; never on a box)")
@@ -111,10 +121,12 @@ def new_signer(
 
 @new.command("trial")
 def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
-    """Make the keys of box and authorities side by side, to try the product out.
+    """Make the keys of box and authorities together, to try the product.
 
-    The authority's private keys come to lie beside the box's, so the box could open what it
-    seals. The files say that they are for trial; never use them at a real site.
+    The authorities' private keys then lie on the box, so the box could open what it seals. The
+    files are marked as trial keys. Never use them at a real site.
+
+    Example: edge-anpr keys new trial --site config/school-street
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_making import install_public_keys, new_authority_keys, new_box_keys
@@ -141,15 +153,17 @@ def rotate_box(
     site: SiteOption,
     stolen: Annotated[
         bool,
-        typer.Option("--stolen", help="Disown the key it had: nothing it signed is taken."),
+        typer.Option("--stolen", help="Revoke the old key: nothing that it signed is accepted."),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Give a box new keys and delete those it had.
+    """Give a box new keys and delete the old ones.
 
-    Give the public file to the authority anew: until then it sets the box's hits aside.
-    Hits signed before are taken for another 31 days, unless the key was stolen. Lists that were
-    sealed to the key it had no longer open: have each issuer build its lists anew.
+    Give the new public file to the authority. Until then the authority sets the box's hits aside.
+    Hits with the old signature are accepted for another 31 days, unless the key was stolen. Lists
+    that were sealed to the old key no longer open: each issuer must build its lists again.
+
+    Example: edge-anpr keys rotate box --site config/school-street --stolen
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.audit_log import FILE_NAME, open_box_audit
@@ -168,13 +182,15 @@ def rotate_box(
 
 @rotate.command("authority")
 def rotate_authority(
-    keys: Annotated[Path, typer.Option("--keys", help="The authority's folder of keys.")],
+    keys: AuthorityKeysOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Give an authority new keys; the private ones it had stay, to open earlier hits.
+    """Give an authority new keys; the old private keys stay, to open earlier hits.
 
-    Give the public file to the sites anew: until then they seal to the keys it had. To make
-    earlier hits unreadable for good, delete the earlier `.private.json` and its copies.
+    Give the new public file to the sites. Until then they seal to the old keys. To make earlier
+    hits unreadable for good, delete the old `.private.json` and its copies.
+
+    Example: edge-anpr keys rotate authority --keys authority
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_making import rotate_authority_keys
@@ -184,17 +200,18 @@ def rotate_authority(
 
 @app.command()
 def show(
-    path: Annotated[
-        Path, typer.Argument(help="A key file, or a folder of them. Private keys are not shown.")
-    ],
+    path: Annotated[Path, typer.Argument(help="A key file, or a folder of key files.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Show what key files hold: whose, which ids, since when, and whether for trial."""
+    """Show what key files hold: owner, ids, dates and trial mark; never a private key.
+
+    Example: edge-anpr keys show config/school-street/keys
+    """
     from edge.adapters.state.key_files import key_facts
 
     facts = key_facts(path)
     if as_json:
-        typer.echo(json.dumps({"keys": [_as_json(fact) for fact in facts]}))
+        print_json("edge-anpr/keys-show/1", {"keys": [_as_json(fact) for fact in facts]})
         return
     for fact in facts:
         typer.echo(
@@ -207,7 +224,7 @@ def show(
 
 
 def _box_of(site: Path) -> tuple[tuple[str, str], Path]:
-    """A box's site and id, and its keys folder; the policy need not be there yet."""
+    """The site's id, the box's id and the folder of its keys; reads site.yaml only."""
     from edge.formats.yaml_document import read_document
     from edge.site.folder import SITE_FILE
     from edge.site.settings import Site
@@ -221,7 +238,7 @@ def _say(public_files: list[Path], as_json: bool, what_now: str) -> None:
 
     facts = [fact for file in public_files for fact in key_facts(file)]
     if as_json:
-        typer.echo(json.dumps({"keys": [_as_json(fact) for fact in facts]}))
+        print_json("edge-anpr/keys-made/1", {"keys": [_as_json(fact) for fact in facts]})
         return
     for fact in facts:
         typer.echo(f"key {fact.generations[-1].key_id} of {fact.owner} made")
@@ -237,10 +254,10 @@ def _as_json(fact: KeyFacts) -> dict[str, object]:
         "generations": [
             {
                 "key_id": generation.key_id,
-                "created_at": generation.created_at.isoformat(),
+                "created_at": time_text(generation.created_at),
                 "retired_at": None
                 if generation.retired_at is None
-                else generation.retired_at.isoformat(),
+                else time_text(generation.retired_at),
             }
             for generation in fact.generations
         ],

@@ -1,15 +1,46 @@
-"""Labels: CSV files that say what is to be seen, checked cell by cell."""
+"""Labels: CSV files that say which plates are on a recording or photo, checked cell by cell."""
 
 from __future__ import annotations
 
 import csv
 import difflib
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.domain.plates import PlateText
+from edge.domain.imaging import Box
+from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.tracking import edits
 from edge.errors import ConfigError
+
+ROUNDING = 1
+"""A labelled box may leave its photo by so many pixels: labelling tools round."""
+
+NO_COUNTRY = "not said"
+
+_NUMBER = re.compile(r"-?[0-9]{1,7}(\.[0-9]{1,6})?")
+_COUNTRY = re.compile(r"[A-Za-z]{2,20}")
+_PLATE_COLUMNS = ("x", "y", "w", "h", "plate")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPlate:
+    """One row of the labels: where a plate is, in pixels of the photo, and what is on it."""
+
+    line: int
+    box: Box
+    plate: PlateText
+    country: str
+
+
+@dataclass(slots=True)
+class LabelledImage:
+    """A photo and its plates; none is a photo without a plate."""
+
+    path: Path
+    first_line: int
+    plates: list[LabelledPlate] = field(default_factory=list)
 
 
 def read_table(
@@ -53,3 +84,76 @@ def read_table(
 def distance(one: PlateText, other: PlateText) -> int:
     """Edits from one plate to the other."""
     return edits(one.reveal().encode(), other.reveal().encode())
+
+
+def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
+    """The labelled photos, in the order of their first rows.
+
+    A row whose box and plate are all empty says that the photo shows no plate.
+
+    Raises:
+        ConfigError: the file or a photo is missing, a column is or is unknown, or a cell is
+            wrong. No photo's name is repeated: such names often hold the plate.
+    """
+    found: dict[str, LabelledImage] = {}
+    for line, row in read_table(labels, ("image", *_PLATE_COLUMNS), ("country",)):
+        where = f"{labels}:{line}"
+        name = row["image"]
+        if not name:
+            raise ConfigError(f"{where}: image: empty; name a file below --root")
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ConfigError(f"{where}: image: must lie below --root; write a relative path")
+        if name not in found:
+            path = root / name
+            if not path.is_file():
+                raise ConfigError(f"{where}: image: no such file below {root}; check --root")
+            found[name] = LabelledImage(path, line)
+        image = found[name]
+        if not any(row[column] for column in _PLATE_COLUMNS):
+            continue
+        plate = _labelled_plate(row, line, where)
+        twin = next((one for one in image.plates if one.box == plate.box), None)
+        if twin is not None:
+            raise ConfigError(f"{where}: the same box as in line {twin.line}; keep one")
+        image.plates.append(plate)
+    if not any(image.plates for image in found.values()):
+        raise ConfigError(f"{labels}: no labelled plate; add a row for each")
+    return list(found.values())
+
+
+def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate:
+    numbers = {}
+    for column in ("x", "y", "w", "h"):
+        if not _NUMBER.fullmatch(row[column]):
+            raise ConfigError(f"{where}: {column}: no number of pixels; write one, such as 120")
+        numbers[column] = float(row[column])
+    x, y, w, h = numbers.values()
+    for column, start in (("x", x), ("y", y)):
+        if start < -ROUNDING:
+            raise ConfigError(f"{where}: {column}: below 0, outside the image; correct the box")
+    for column, length in (("w", w), ("h", h)):
+        if length <= 0:
+            raise ConfigError(f"{where}: {column}: must be above 0; correct the box")
+    try:
+        plate = PlateText.parse(row["plate"])
+    except PlateFormatError as error:
+        raise ConfigError(f"{where}: plate: {error}; correct it") from None
+    country = row.get("country", "")
+    if country and not _COUNTRY.fullmatch(country):
+        raise ConfigError(f"{where}: country: not 2 to 20 letters; write a code such as BE")
+    return LabelledPlate(line, Box(x, y, x + w, y + h), plate, country.upper() or NO_COUNTRY)
+
+
+def require_inside(image: LabelledImage, width: int, height: int, labels: Path) -> None:
+    """Refuse a box that leaves its photo by more than rounding.
+
+    Raises:
+        ConfigError: one does.
+    """
+    for plate in image.plates:
+        if plate.box.x2 > width + ROUNDING or plate.box.y2 > height + ROUNDING:
+            side = "x + w" if plate.box.x2 > width + ROUNDING else "y + h"
+            raise ConfigError(
+                f"{labels}:{plate.line}: {side}: the box leaves the image, which is {width} by "
+                f"{height} pixels; correct the box (pixels, from the top left)"
+            )

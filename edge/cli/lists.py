@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -12,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from edge.cli.options import JsonOption, SiteOption
+from edge.cli.output import print_json, time_text
 from edge.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -23,45 +24,48 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Lists of plates: signed by whom the policy names, readable by one box alone.\n\n"
-    "[bold]build[/bold] is the issuer's: it turns a CSV file into a bundle for one box. "
-    "[bold]install[/bold] is the box's; a bundle can be sent by MQTT just as well, retained, on "
-    "[bold]anpr/SITE/BOX/lists/LIST[/bold]. What is not in order changes nothing: the list that "
-    "was in force stays in force.",
+    help="Build, inspect and install lists of plates, signed by an issuer and sealed to one box."
+    "\n\n"
+    "The issuer runs [bold]build[/bold]: it turns a CSV file into a bundle for one box. On the "
+    "box, [bold]install[/bold] puts it in force. A bundle can also be sent by MQTT, retained, on "
+    "[bold]anpr/SITE/BOX/lists/LIST[/bold]. A bundle with any mistake is refused, and the list "
+    "in force stays in force.\n\n"
+    "Example: edge-anpr lists install permits.bundle --site config/school-street",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 
 @app.command()
 def build(
-    csv: Annotated[Path, typer.Argument(help="id,plate,start,end,basis,reason,issuer")],
+    csv: Annotated[
+        Path, typer.Argument(help="A file with the columns id,plate,start,end,basis,reason,issuer.")
+    ],
     issuer_key: Annotated[
-        Path, typer.Option("--issuer-key", help="Private file of an issuer whom the policy names.")
+        Path,
+        typer.Option("--issuer-key", help="Private key file of an issuer whom the policy names."),
     ],
     box_public: Annotated[
-        Path, typer.Option("--box-public", help="Public file of the box that it is for.")
+        Path, typer.Option("--box-public", help="Public key file of the box that the list is for.")
     ],
-    list_id: Annotated[str, typer.Option("--list", help="The id that the policy gives the list.")],
+    list_id: Annotated[str, typer.Option("--list", help="The list's id in the policy.")],
     purpose: Annotated[
-        str, typer.Option(help="What the box may use it for: the purpose of the policy's rules.")
+        str, typer.Option(help="The purpose in the policy for which the box may use the list.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The bundle; it must not exist yet.")],
+    out: Annotated[Path, typer.Option("--out", help="The new bundle file; it must not exist yet.")],
     counter: Annotated[
         str,
         typer.Option(
-            help="Higher than that of the bundle before. [bold]auto[/bold]: the time now."
+            help="A number above that of the previous bundle. [bold]auto[/bold]: the time now."
         ),
     ] = "auto",
     timezone: Annotated[
-        str, typer.Option(help="Of dates, and of times without an offset.")
+        str, typer.Option(help="Time zone of dates, and of times without an offset.")
     ] = "Europe/Brussels",
     as_json: JsonOption = False,
 ) -> None:
-    """Turn a CSV file into a bundle: checked line by line, signed, and sealed to one box.
+    """Check a CSV file line by line, sign it and seal it to one box.
 
-    Run it at the issuer. Nobody but the box can open the bundle, its issuer included: keep the
-    CSV file if it is needed again, or better, do not.
+    Run it at the issuer. Only the box can open the bundle; the issuer cannot. Delete the CSV file
+    unless you need it again.
 
     Example: edge-anpr lists build permits.csv --issuer-key office/mobility.signer.private.json
     --box-public school-street.box-1.public.json --list permits --purpose school-street-safety
@@ -102,20 +106,22 @@ def build(
 @app.command()
 def inspect(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle; left out: the lists in force on the box.")
+        Path | None, typer.Argument(help="A bundle. Default: the lists in force on the box.")
     ] = None,
     site: Annotated[
         Path | None,
         typer.Option(
-            "--site", help="The site's folder, on the box: opens the bundle and checks all of it."
+            "--site", help="The site's folder, on the box: open the bundle and check all of it."
         ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a bundle is: for which box and list, its counter and digest; never a plate.
+    """Show a bundle's box, list, counter and digest; never a plate.
 
-    With --site, on the box that it is sealed to, also who issued it, how many entries it has and
-    when they end, and whether the policy allows it. Nothing is installed.
+    With --site, on the box that it is sealed to, it also shows the issuer, the number of entries,
+    when they end, and whether the policy allows the bundle. Nothing is installed.
+
+    Example: edge-anpr lists inspect permits.bundle --site config/school-street
     """
     from edge.policy.bundles import parse_bundle
     from edge.site.folder import load_site_folder
@@ -133,7 +139,7 @@ def inspect(
     cover = parse_bundle(_read(bundle))
     if as_json:
         shown = {name: getattr(cover, name) for name in _COVER}
-        typer.echo(json.dumps({"bundle": shown}))
+        print_json("edge-anpr/lists-bundle/1", {"bundle": shown})
         return
     typer.echo(f"list {cover.list_id} for box {cover.box} of {cover.site}, counter {cover.counter}")
     typer.echo(f"sealed to key {cover.box_key_id}, {cover.size} bytes; only that box can open it")
@@ -143,13 +149,15 @@ def inspect(
 @app.command()
 def install(
     bundle: Annotated[Path, typer.Argument(help="A bundle, made by `lists build`.")],
-    site: Annotated[Path, typer.Option("--site", help="The site's folder, on the box.")],
+    site: SiteOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Put a list in force on the box, in place of the one before it.
+    """Put a list in force on the box, in place of the previous one.
 
-    A box that runs takes it up when its next epoch begins. The whole bundle is checked first:
-    issuer, box, counter, purpose, and each entry against the policy.
+    A running box uses it from its next epoch on. The whole bundle is checked first: issuer, box,
+    counter, purpose, and each entry against the policy.
+
+    Example: edge-anpr lists install permits.bundle --site config/school-street
     """
     from edge.adapters.state.audit_log import open_box_audit
     from edge.adapters.state.key_files import load_box_keys
@@ -204,7 +212,7 @@ def _read(bundle: Path) -> bytes:
 
 def _say(found: Sequence[ListFacts], as_json: bool, what_now: str) -> None:
     if as_json:
-        typer.echo(json.dumps({"lists": [_as_json(facts) for facts in found]}))
+        print_json("edge-anpr/lists/1", {"lists": [_as_json(facts) for facts in found]})
         return
     for facts in found:
         typer.echo(
@@ -221,6 +229,6 @@ def _say(found: Sequence[ListFacts], as_json: bool, what_now: str) -> None:
 
 def _as_json(facts: ListFacts) -> dict[str, object]:
     return {
-        name: value.isoformat() if isinstance(value, datetime) else value
+        name: time_text(value) if isinstance(value, datetime) else value
         for name, value in asdict(facts).items()
     }

@@ -6,11 +6,16 @@ import json
 import logging
 import sys
 import traceback
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
+
+from edge.errors import EdgeError
+
+ERROR_SCHEMA = "edge-anpr/error/1"
 
 ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | None]"
 
@@ -59,15 +64,39 @@ def set_up(level: str, chosen: LogFormat) -> None:
     logging.basicConfig(level=level, handlers=[handler])
 
 
-def tell_refusal(line: str) -> None:
-    """Tell `E_CODE: message` after `error: `, or as JSON if that was chosen."""
-    as_json = any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers)
-    if not as_json:
-        sys.stderr.write(f"error: {line}\n")
+@dataclass(slots=True)
+class _ErrorStyle:
+    """Whether this process was asked for JSON (`--json`)."""
+
+    as_json: bool = False
+
+
+_STYLE = _ErrorStyle()
+
+
+def errors_as_json(wanted: bool) -> None:
+    """Print errors as `edge-anpr/error/1` from now on, or as lines for a person."""
+    _STYLE.as_json = wanted
+
+
+def tell_refusal(error: EdgeError) -> None:
+    """Print an error on standard error, on one line.
+
+    It is `error: E_CODE: message`, or one JSON object after `--json` or `--log-format json`.
+    """
+    logs_json = any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers)
+    if not (_STYLE.as_json or logs_json):
+        sys.stderr.write(f"error: {error}\n")
         return
-    code, _, message = line.partition(": ")
-    now = _moment(datetime.now(timezone.utc).timestamp())
-    entry = {"time": now, "level": "error", "logger": "edge", "code": code, "message": message}
+    entry: dict[str, object] = {}
+    if _STYLE.as_json:
+        entry["schema"] = ERROR_SCHEMA
+    if logs_json:
+        now = _moment(datetime.now(timezone.utc).timestamp())
+        entry |= {"time": now, "level": "error", "logger": "edge"}
+    entry |= {"code": error.code, "message": error.message}
+    if _STYLE.as_json:
+        entry["exit_status"] = int(error.exit_code)
     sys.stderr.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 

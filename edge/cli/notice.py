@@ -1,14 +1,15 @@
-"""`edge-anpr notice`: the public page of a site, and whether a page still says what was signed."""
+"""`edge-anpr notice`: write the public page of a site, and compare a page with its policy."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
+from edge.cli.lazy import MakeByDefault
+from edge.cli.options import JsonOption, SiteArgument
+from edge.cli.output import print_json
 from edge.errors import EdgeError, PolicyError, UsageError
 
 if TYPE_CHECKING:
@@ -20,42 +21,35 @@ MAX_BYTES = 8 * 1024 * 1024
 """Far above any notice."""
 
 
-class _MakeByDefault(TyperGroup):
-    """`notice SITE` is `notice make SITE`."""
-
-    # typer brings a click of its own along, whose names are private: hence no type for it.
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        if args and args[0] not in self.commands and args[0] not in {"--help", "-h"}:
-            args = ["make", *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=_MakeByDefault,
+    cls=MakeByDefault,
     no_args_is_help=True,
-    help="The public page of a site, made from its signed policy.\n\n"
+    help="Write the public page of a site from its signed policy, or verify a page.\n\n"
     "[bold]edge-anpr notice SITE --out DIR[/bold] writes one page in Dutch, French, German and "
-    "English and the sign for the place in each of them. The same policy always makes the same "
-    "bytes, so [bold]notice verify[/bold] finds every change.",
+    "English, and a sign in each language. The same policy always gives the same bytes, so "
+    "[bold]notice verify[/bold] finds every change.\n\n"
+    "Example: edge-anpr notice config/school-street --out public",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 
 
 @app.command()
 def make(
-    site: Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", help="Where to write; made if it is not there.")],
+    site: SiteArgument,
+    out: Annotated[Path, typer.Option("--out", help="The folder to write to.")],
     draft: Annotated[
         bool,
-        typer.Option("--draft", help="Also of a policy that is not signed; marked as a draft."),
+        typer.Option(
+            "--draft", help="Also accept an unsigned policy; the page is marked as a draft."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write the page (index.html) and the signs (information-board.*.svg) of a site.
 
-    It reads policy.yaml, policy.signatures.json, the versions that were in force before
-    (state/policies) and, if it is there, counts.json with the counts of each quarter.
+    It reads policy.yaml, policy.signatures.json, earlier versions (state/policies) and, if it
+    exists, counts.json with the counts of each quarter.
+
+    Example: edge-anpr notice make config/school-street --out public
     """
     from edge.adapters.state.policy_state import FileDigest
     from edge.adapters.state.state_folder import replace_file
@@ -83,7 +77,7 @@ def make(
             "draft": draft,
             "files": [str(out / name) for name in files],
         }
-        typer.echo(json.dumps(facts_json))
+        print_json("edge-anpr/notice-make/1", facts_json)
         return
     what = "a draft of version" if draft else "version"
     typer.echo(f"{what} {policy.version} of {policy.site}: {facts.sha256}")
@@ -95,7 +89,7 @@ def make(
 def verify(
     page: Annotated[
         Path,
-        typer.Argument(help="A page, a sign, or the folder with all of them.", show_default=False),
+        typer.Argument(help="A page, a sign, or the folder that holds them.", show_default=False),
     ],
     site: Annotated[
         Path,
@@ -103,11 +97,13 @@ def verify(
     ],
     as_json: JsonOption = False,
 ) -> None:
-    """Say whether a page still says what was signed; every other character is found.
+    """Verify that a page or sign is exactly what the signed policy gives.
 
-    Made from the policy anew and compared, so that the page itself need not be believed. Where the
-    page tells earlier versions or counts, state/policies and counts.json belong to the folder.
-    Status 3 and E_NOTICE: it says something else.
+    It writes the page again from the policy and compares every character. If the page shows
+    earlier versions or counts, the folder must hold state/policies and counts.json. Status 3 with
+    E_NOTICE: the page differs.
+
+    Example: edge-anpr notice verify public --site config/school-street
     """
     from edge.formats.yaml_document import read_text
     from edge.policy.notice.publication import publication, require_genuine
@@ -125,7 +121,8 @@ def verify(
             )
         found[str(file)] = kind
     if as_json:
-        typer.echo(json.dumps({"policy_sha256": facts.sha256, "files": found}))
+        document = {"policy_sha256": facts.sha256, "files": found}
+        print_json("edge-anpr/notice-verify/1", document)
         return
     signed = ", ".join(sorted(facts.signed))
     for name in found:

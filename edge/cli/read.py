@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge.cli.options import JsonOption, SecondLookOption
+from edge.cli.output import print_json
 from edge.cli.redact import is_picture, outlined_preview, regular_file
 from edge.domain.reveal import RevealLevel
 from edge.errors import CameraError, RedactionError, UsageError
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
     from edge.domain.imaging import Box, Frame, Pixels
     from edge.domain.reading import PlateConsensus
-
-SCHEMA = "edge-anpr/read/1"
 
 SURE = 0.9
 """A reading below this certainty is printed with the next best one beside it."""
@@ -95,16 +94,8 @@ def read(
     models: Annotated[
         str | None, typer.Option(help="Pair of weights by its name: `edge-anpr models list`.")
     ] = None,
-    second_look: Annotated[
-        str,
-        typer.Option(
-            help="Look again at small plates: none, tiles:COLUMNSxROWS[:OVERLAP] or "
-            "region:X1,Y1,X2,Y2 (fractions of the picture)."
-        ),
-    ] = "none",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON document.")
-    ] = False,
+    second_look: SecondLookOption = "none",
+    as_json: JsonOption = False,
 ) -> None:
     """Read the plates on photos and recordings that you have.
 
@@ -127,7 +118,7 @@ def read(
             one.pictures = _write_pictures(pictures / f"{number}", previews, level)
         found.append(one)
     if as_json:
-        typer.echo(json.dumps(as_document(found), indent=2))
+        print_json("edge-anpr/read/1", as_document(found), indent=2)
     else:
         _print(found)
 
@@ -135,7 +126,6 @@ def read(
 def as_document(found: Sequence[FileRead]) -> dict[str, Any]:
     """The answer as printed by `--json`; boxes are x, y, width, height in pixels."""
     return {
-        "schema": SCHEMA,
         "files": [
             {
                 "file": str(one.path),
@@ -259,7 +249,7 @@ def _models(pair: str | None, second_look: str) -> PlateModels:
     from edge.adapters.models.loading import load_plate_models
     from edge.adapters.models.second_look import SecondLook
     from edge.adapters.models.weights import Manifest
-    from edge.cli.evaluate import parse_second_look
+    from edge.cli.evaluate_clips import parse_second_look
 
     look = parse_second_look(second_look)
     models = load_plate_models(Manifest.load(), pair=pair)

@@ -1,8 +1,7 @@
-"""`edge-anpr redact`: what each reveal level would release, on a recording one already holds."""
+"""`edge-anpr redact`: preview what each reveal level would release, on a recorded file."""
 
 from __future__ import annotations
 
-import json
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import JsonOption, SecondLookOption
+from edge.cli.output import print_json
 from edge.domain.reveal import RevealLevel
 from edge.errors import CameraError, RedactionError, UsageError
 from edge.formats.atomic_files import write_file
@@ -31,7 +32,7 @@ PICTURE_FORMATS = frozenset({".jpg", ".jpeg"})
 
 
 class Reveal(str, Enum):
-    """The levels, as a person types them."""
+    """The reveal levels, as typed on the command line."""
 
     NONE = "none"
     PLATE = "plate"
@@ -43,7 +44,9 @@ def redact(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="IN", help="A recording or a picture: a regular file.", show_default=False
+            metavar="IN",
+            help="A recording or a picture; it must be a regular file.",
+            show_default=False,
         ),
     ],
     out: Annotated[
@@ -55,31 +58,26 @@ def redact(
         ),
     ],
     reveal: Annotated[
-        Reveal, typer.Option(help="The level to show, each vehicle in turn taken as the offender.")
+        Reveal,
+        typer.Option(help="The level to show, as if each vehicle in turn were the offender."),
     ] = Reveal.NONE,
     show_plates: Annotated[
         bool, typer.Option("--show-plates", help="Leave the plates readable in the copy.")
     ] = False,
     detector: Annotated[
-        str | None, typer.Option(help="Detector by its name in the manifest of weights.")
+        str | None, typer.Option(help="Name of the detector in the manifest of weights.")
     ] = None,
-    second_look: Annotated[
-        str,
-        typer.Option(
-            help="Look again at small plates: none, tiles:COLUMNSxROWS[:OVERLAP] or "
-            "region:X1,Y1,X2,Y2 (fractions of the picture)."
-        ),
-    ] = "none",
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it is there.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON document.")
-    ] = False,
+    second_look: SecondLookOption = "none",
+    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write a masked copy of a recording or a picture, to judge what a level would release.
+    """Write a masked copy of a recording or a picture, to judge what a reveal level releases.
 
-    Everything is masked by default. At each level the copy shows what that level would
-    release if each vehicle in turn were the offender; plates are blanked unless --show-plates
-    is given. Regular files only, never a live source. The copy has no sound and no metadata.
+    By default everything is masked. With --reveal the copy shows what that level would release if
+    each vehicle in turn were the offender. Plates are blanked unless --show-plates is given. It
+    reads regular files only, never a live source. The copy has no sound and no metadata.
+
+    Example: edge-anpr redact clip.mp4 masked.mp4 --reveal vehicle
     """
     recording = regular_file(source, verb="redact")
     _require_fit(recording, out, force=force)
@@ -100,7 +98,7 @@ def redact(
         "plates_found": preview.plates_found,
     }
     if as_json:
-        typer.echo(json.dumps(result))
+        print_json("edge-anpr/redact/1", result)
     else:
         typer.echo(
             f"{out}: {preview.frames} frames at level {level.value}, "
@@ -116,7 +114,7 @@ class _Preview:
     """Masks frames one by one and counts.
 
     A detection fainter than the threshold is protected as another vehicle's plate and never
-    taken as an offender's: the corridor would not begin a track on it.
+    taken as an offender's: the box would not begin a track on it.
     """
 
     level: RevealLevel
@@ -154,11 +152,11 @@ def _detector(
     from edge.adapters.models.loading import load_plate_models
     from edge.adapters.models.second_look import SecondLook
     from edge.adapters.models.weights import Manifest
-    from edge.cli.evaluate import parse_second_look
+    from edge.cli.evaluate_clips import parse_second_look
 
     look = parse_second_look(second_look)
-    eyes = load_plate_models(Manifest.load(), detector=name)
-    return SecondLook.around(eyes.detector, look), eyes.threshold
+    models = load_plate_models(Manifest.load(), detector=name)
+    return SecondLook.around(models.detector, look), models.threshold
 
 
 def outlined_preview(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import CameraOption, JsonOption, RecordedAtOption, SiteOption
 from edge.errors import ConfigError, EdgeError, OutboxError, UsageError
 
 if TYPE_CHECKING:
@@ -25,53 +26,41 @@ log = logging.getLogger(__name__)
 
 
 def run(
-    site: Annotated[
-        Path, typer.Option("--site", help="The site's folder, with policy.yaml and site.yaml.")
-    ],
+    site: SiteOption,
     source: Annotated[
         str | None,
         typer.Option(
-            help="A recording, or a folder: each video in it is a stream of its own, its pictures "
-            "together are one. Stands above the sources and live cameras in site.yaml."
+            help="A recording or a folder, instead of the sources in site.yaml. Each video in a "
+            "folder is one stream; its pictures together are another."
         ),
     ] = None,
-    camera: Annotated[
-        str | None, typer.Option(help="Which of the site's cameras; needed if there are several.")
-    ] = None,
+    camera: CameraOption = None,
     realtime: Annotated[
         bool,
         typer.Option(
-            "--realtime", help="Keep to the recording's own pace and drop what comes too fast."
+            "--realtime", help="Play the recording at its own speed and drop frames if needed."
         ),
     ] = False,
-    recorded_at: Annotated[
-        str | None,
-        typer.Option(
-            help="When the recording was made (2026-03-10T08:25:00+01:00): schedules and lists "
-            "are judged at that time. Otherwise CLIP.json beside it says so, else it is now."
-        ),
-    ] = None,
+    recorded_at: RecordedAtOption = None,
     drain: Annotated[
         float,
-        typer.Option(min=0, max=86400, help="Seconds to wait at the end for hits to be delivered."),
+        typer.Option(min=0, max=86400, help="Seconds to wait at the end for delivery of hits."),
     ] = 10.0,
     summary: Annotated[
         Path | None, typer.Option(help="Write the counts of the run to this JSON file.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the counts as JSON and nothing else.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run recordings or live cameras through a site's rules and publish the hits.
 
-    Each vehicle is judged once. A vehicle that fires a rule becomes one sealed hit, kept on
-    disk until it is delivered; of everyone else a counter is left.
+    Each vehicle is judged once. A vehicle that fires a rule becomes one sealed hit, which is kept
+    on disk until it is delivered. Everyone else is only counted.
 
-    Nothing is opened unless the site's policy, signatures, dates and DPIA all hold; a policy that
-    is signed with demo keys reads recordings only, and judges them by the day they were made.
+    No camera is opened unless the site's policy, signatures, dates and DPIA are all valid. A
+    policy that is signed with demo keys allows recordings only, judged by the day they were made.
 
-    SIGTERM ends it in order: what can be delivered within --drain is. SIGHUP reads the site's files
-    anew; files that the gate refuses change nothing.
+    SIGTERM stops it in order and delivers what it can within --drain. SIGHUP reads the site's
+    files again; if they are refused, nothing changes.
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """

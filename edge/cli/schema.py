@@ -1,13 +1,15 @@
-"""`edge-anpr schema`: what belongs in each file, as JSON Schema."""
+"""`edge-anpr schema`: the JSON Schema of each document."""
 
 from __future__ import annotations
 
 import json
 from enum import Enum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class SchemaName(str, Enum):
@@ -24,8 +26,10 @@ def schema(
 ) -> None:
     """Print the JSON Schema of a document (draft 2020-12).
 
-    site and policy are the two files of a site folder, hit is what goes over MQTT,
-    summary what `run --summary` writes.
+    `site` and `policy` are the two files of a site folder, `hit` is the MQTT payload of a hit, and
+    `summary` is what `run --summary` writes.
+
+    Example: edge-anpr schema policy
     """
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

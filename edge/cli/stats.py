@@ -1,22 +1,22 @@
-"""`edge-anpr stats`: what is left of the epochs of a box."""
+"""`edge-anpr stats`: the counts of a box's closed epochs."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from edge.cli.options import JsonOption, SiteOption
+from edge.cli.output import print_json
 
 
 def stats(
-    site: Annotated[Path, typer.Option("--site", help="The site's folder.")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as one JSON document.")
-    ] = False,
+    site: SiteOption,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the counts of a box's closed epochs, summed.
 
-    A count under ten in one epoch was never kept, so each sum is a lower bound.
+    A count under ten in one epoch is never stored, so each sum is a lower bound.
+
+    Example: edge-anpr stats --site config/school-street
     """
     from edge.adapters.state.statistics import StatisticsFile, totals
     from edge.site.folder import read_box_folders
@@ -24,7 +24,7 @@ def stats(
     epochs = StatisticsFile(read_box_folders(site).state).read()
     sums = totals(epochs)
     if as_json:
-        typer.echo(sums.model_dump_json(indent=2))
+        print_json("edge-anpr/stats/1", sums.model_dump(mode="json"), indent=2)
         return
     if not epochs:
         typer.echo("no epoch has closed yet")

@@ -1,9 +1,10 @@
-"""`edge-anpr status`: how a running box is, from its own metrics."""
+"""`edge-anpr status`: the state of a running box, from its own metrics."""
 
 from __future__ import annotations
 
 import http.client
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import JsonOption
+from edge.cli.output import print_json
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -26,7 +29,7 @@ DEFAULT = "127.0.0.1:9109"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a box has told: each sample by name and labels, and whether it is ready.
+    """The metrics of a box: each sample by name and labels, and whether the box is ready.
 
     Attributes:
         samples: value by name, and by the values of its labels.
@@ -49,55 +52,60 @@ class Told:
 
 def status(
     site: Annotated[
-        Path | None, typer.Option(help="The site's folder; its site.yaml says where the box tells.")
+        Path | None, typer.Option(help="The site's folder; its site.yaml gives the address.")
     ] = None,
     listen: Annotated[
-        str | None, typer.Option(help=f"Where the box tells, if not at {DEFAULT}.")
+        str | None, typer.Option(help=f"The address of the box's metrics. Default: {DEFAULT}.")
     ] = None,
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 2.0,
-    once: Annotated[bool, typer.Option("--once", help="Look once and leave.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Look once, print what was told as JSON, and leave.")
-    ] = False,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two requests.")] = 2.0,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show how a running box is, until Ctrl-C. Its numbers of vehicles are those of closed epochs.
+    """Show the state of a running box until Ctrl-C, or once with --once or --json.
 
-    The box tells if its site.yaml has `telemetry`.
+    Counts of vehicles and hits come from closed epochs only. The box answers if its site.yaml has
+    `telemetry`.
+
+    Example: edge-anpr status --site config/school-street
     """
-    where = _where(site, listen)
+    where, epoch_minutes = _where(site, listen)
     if as_json:
-        typer.echo(json.dumps(_as_json(ask(where)), indent=2))
+        print_json("edge-anpr/status/1", _as_json(ask(where)), indent=2)
         return
     from rich.console import Console
 
     console = Console()
     if once:
-        console.print(shown(ask(where)))
+        console.print(shown(ask(where), epoch_minutes))
         return
-    _live(console_view(lambda: ask(where)), every)
+    _live(console_view(lambda: ask(where), epoch_minutes), every)
 
 
-def _where(site: Path | None, listen: str | None) -> Listen:
+def _where(site: Path | None, listen: str | None) -> tuple[Listen, int | None]:
+    """The address of the metrics, and the minutes of an epoch if a site's folder is given."""
     from edge.adapters.host.metrics import Listen
     from edge.site.folder import load_site_folder
 
-    if listen is not None or site is None:
-        return Listen.parse(listen or DEFAULT)
-    telemetry = load_site_folder(site).settings.telemetry
+    if site is None:
+        return Listen.parse(listen or DEFAULT), None
+    folder = load_site_folder(site)
+    telemetry = folder.settings.telemetry
+    if listen is not None:
+        return Listen.parse(listen), folder.policy.epoch_minutes
     if telemetry is None:
         raise ConfigError(
-            f"{site / 'site.yaml'}: telemetry is missing, so the box tells nobody; add "
-            f"`telemetry: {{listen: {DEFAULT}}}` and start it anew",
+            f"{site / 'site.yaml'}: telemetry is missing, so the box has no metrics; add "
+            f"`telemetry: {{listen: {DEFAULT}}}` and restart the box",
             code="E_STATUS",
         )
-    return Listen.parse(telemetry.listen)
+    return Listen.parse(telemetry.listen), folder.policy.epoch_minutes
 
 
 def ask(where: Listen) -> Told:
-    """Ask a box how it is.
+    """Read the metrics and the readiness of a box.
 
     Raises:
-        ConfigError: none answers, or what answers is no box.
+        ConfigError: `E_STATUS`: nothing answers, or something other than a box.
     """
     from prometheus_client.parser import text_string_to_metric_families
 
@@ -114,9 +122,9 @@ def ask(where: Listen) -> Told:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise _no_box(where, f"nothing answers ({why})") from None
     except (ValueError, KeyError, TypeError):
-        raise _no_box(where, "what answers is no box") from None
+        raise _no_box(where, "what answers is not a box") from None
     if "edge_anpr_build_info" not in samples:
-        raise _no_box(where, "what answers is no box")
+        raise _no_box(where, "what answers is not a box")
     return Told(samples, code == http.client.OK, reason)
 
 
@@ -140,7 +148,6 @@ def _fetch(where: Listen, path: str) -> tuple[int, str]:
 
 def _as_json(told: Told) -> dict[str, object]:
     return {
-        "schema": "edge-anpr/status/1",
         "ready": told.ready,
         "reason": told.reason,
         "metrics": {
@@ -150,12 +157,14 @@ def _as_json(told: Told) -> dict[str, object]:
     }
 
 
-def console_view(ask_box: Callable[[], Told]) -> Callable[[], RenderableType]:
-    """A view that stays while the box is away, and says so."""
+def console_view(
+    ask_box: Callable[[], Told], epoch_minutes: int | None = None
+) -> Callable[[], RenderableType]:
+    """A view that stays on screen while the box does not answer, and says so."""
 
     def view() -> RenderableType:
         try:
-            return shown(ask_box())
+            return shown(ask_box(), epoch_minutes)
         except ConfigError as error:
             return f"[red]{error.message}[/red]"
 
@@ -171,8 +180,13 @@ def _live(view: Callable[[], RenderableType], every: float) -> None:
             live.update(view(), refresh=True)
 
 
-def shown(told: Told) -> RenderableType:
-    """The box as one table."""
+def shown(told: Told, epoch_minutes: int | None = None) -> RenderableType:
+    """The state of the box as one table.
+
+    Args:
+        told: its metrics.
+        epoch_minutes: how long an epoch lasts, if known: says when the first counts appear.
+    """
     from rich.table import Table
 
     labels = next(iter(told.samples["edge_anpr_build_info"]))
@@ -209,16 +223,32 @@ def shown(told: Told) -> RenderableType:
     if warmth:
         table.add_row("temperature", warmth)
     table.add_section()
-    table.add_row("vehicles", _counts(told, "reads_total"))
-    table.add_row("hits", _counts(told, "hits_total"))
-    table.add_row(
-        "frames",
-        f"{told.one('frames_analysed_total') or 0:.0f} looked at, "
-        f"{told.one('frames_dropped_total') or 0:.0f} dropped",
-    )
-    table.add_row("outbox", f"{told.one('outbox_hits') or 0:.0f} wait")
-    table.caption = "below the line: closed epochs only, fewer than ten as none"
+    if epochs == 0:
+        for name in ("vehicles", "hits", "frames", "outbox"):
+            table.add_row(name, f"0 ({_until_first_close(age, epoch_minutes)})")
+    else:
+        table.add_row("vehicles", _counts(told, "reads_total"))
+        table.add_row("hits", _counts(told, "hits_total"))
+        table.add_row(
+            "frames",
+            f"{told.one('frames_analysed_total') or 0:.0f} looked at, "
+            f"{told.one('frames_dropped_total') or 0:.0f} dropped",
+        )
+        table.add_row("outbox", f"{told.one('outbox_hits') or 0:.0f} wait")
+    table.caption = "below the line: closed epochs only; fewer than ten in an epoch count as none"
     return table
+
+
+def _until_first_close(key_age_s: float | None, epoch_minutes: int | None) -> str:
+    """Why there is no count yet: no epoch has closed."""
+    if key_age_s is None:
+        return "no epoch has begun; counts appear when the first one closes"
+    if epoch_minutes is None:
+        return "no epoch has closed yet; counts appear when the first one closes"
+    left = max(0.0, epoch_minutes * 60 - key_age_s)
+    minutes = math.ceil(left / 60)
+    when = "in less than a minute" if minutes <= 1 else f"in {minutes} minutes"
+    return f"the first epoch closes {when}; counts appear then"
 
 
 def _counts(told: Told, name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.options import JsonOption, SiteOption
+from edge.cli.output import print_json
 from edge.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     help="Stop the cameras of a site by a signed order.\n\n"
-    "[bold]new[/bold] and [bold]sign[/bold] are for those whose suspension key the policy names. "
-    "Send the signed order by MQTT, retained, to [bold]anpr/SITE/BOX/command[/bold], or "
-    "[bold]install[/bold] the file on the box. The cameras are shut within 5 seconds and stay "
-    "shut, also after a restart, until an order of the same key to resume comes, which a "
-    "controller of the policy has signed too. Nobody can lift it at the box.",
+    "[bold]new[/bold] and [bold]sign[/bold] are for holders of a suspension key that the policy "
+    "names. Send the signed order by MQTT, retained, to [bold]anpr/SITE/BOX/command[/bold], or "
+    "[bold]install[/bold] the file on the box. The cameras close within 5 seconds and stay closed, "
+    "also after a restart. Only an order to resume opens them again. The same key and a controller "
+    "of the policy must sign it. Nobody can lift a suspension at the box.\n\n"
+    "Example: edge-anpr suspend new school-street --reason dpia-missing --out order.json",
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
 OrderArgument = Annotated[Path, typer.Argument(help="An order, made by `suspend new`.")]
 
 
@@ -31,19 +32,23 @@ OrderArgument = Annotated[Path, typer.Argument(help="An order, made by `suspend 
 def new(
     site: Annotated[str, typer.Argument(metavar="SITE", help="The site's id.")],
     reason: Annotated[
-        str, typer.Option(help="Why, in one word of a-z, 0-9 and -, such as dpia-missing.")
+        str, typer.Option(help="The reason: one word of a-z, 0-9 and -, such as dpia-missing.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The order; it must not exist yet.")],
-    box: Annotated[str, typer.Option(help="One box of the site; * is all of them.")] = "*",
+    out: Annotated[Path, typer.Option("--out", help="The new order file; it must not exist yet.")],
+    box: Annotated[
+        str, typer.Option(help="The id of one box of the site; * means all boxes.")
+    ] = "*",
     resume: Annotated[
-        bool, typer.Option("--resume", help="Resume what the same key has suspended.")
+        bool, typer.Option("--resume", help="Write an order to resume, for the same key.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Write an order that nobody has signed yet.
+    """Write an order that is not signed yet.
 
-    Its counter is the time, so set the clock of this machine: an order that seems older than the
-    last one of its key is refused.
+    Its counter is the current time, so the clock of this machine must be right. A box refuses an
+    order that is older than the last one of the same key.
+
+    Example: edge-anpr suspend new school-street --reason dpia-missing --out order.json
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.state_folder import replace_file
@@ -61,10 +66,13 @@ def new(
 @app.command()
 def sign(
     order: OrderArgument,
-    key: Annotated[Path, typer.Option("--key", help="The signer's private file.")],
+    key: Annotated[Path, typer.Option("--key", help="The signer's private key file.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Add a signature to an order, in its file."""
+    """Add a signature to an order, in its file.
+
+    Example: edge-anpr suspend sign order.json --key office/supervisor.signer.private.json
+    """
     from edge.adapters.state.key_files import load_signer_key
     from edge.adapters.state.state_folder import replace_file
     from edge.policy.suspension import parse_order
@@ -77,10 +85,13 @@ def sign(
 @app.command()
 def install(
     order: OrderArgument,
-    site: Annotated[Path, typer.Option("--site", help="The site's folder, on the box.")],
+    site: SiteOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Hand an order to the box; one that runs obeys it within 5 seconds."""
+    """Give an order to the box; a running box obeys it within 5 seconds.
+
+    Example: edge-anpr suspend install order.json --site config/school-street
+    """
     from edge.adapters.state.audit_log import open_box_audit
     from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.suspension_store import SuspensionStore
@@ -101,10 +112,13 @@ def install(
 
 @app.command()
 def status(
-    site: Annotated[Path, typer.Option("--site", help="The site's folder, on the box.")],
+    site: SiteOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Show whether the box is suspended, by whose key, since when and why."""
+    """Show whether the box is suspended, by which key, since when and why.
+
+    Example: edge-anpr suspend status --site config/school-street
+    """
     from edge.adapters.state.suspension_store import SuspensionStore
     from edge.formats.yaml_document import read_document
     from edge.site.folder import SITE_FILE
@@ -126,7 +140,7 @@ def _read(order: Path) -> bytes:
 
 def _say_order(order: SuspensionOrder, as_json: bool, what_now: str) -> None:
     if as_json:
-        typer.echo(json.dumps({"order": order.model_dump(by_alias=True)}))
+        print_json("edge-anpr/suspend-order/1", {"order": order.model_dump(by_alias=True)})
         return
     boxes = "every box" if order.box == "*" else f"box {order.box}"
     typer.echo(f"{order.action} {boxes} of {order.site}: {order.reason}, {order.issued_at}")
@@ -148,7 +162,8 @@ def _say_state(state: SuspensionState, as_json: bool) -> None:
         for one in state.obeyed
     ]
     if as_json:
-        typer.echo(json.dumps({"suspended": state.suspended, "orders": orders}))
+        document = {"suspended": state.suspended, "orders": orders}
+        print_json("edge-anpr/suspend-status/1", document)
         return
     typer.echo("suspended: the cameras stay shut" if state.suspended else "not suspended")
     for order in orders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from typing import NoReturn
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -78,3 +79,11 @@ class PlateText:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__reduce__()
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One possible plate with its calibrated probability."""
+
+    text: PlateText
+    probability: float

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.plates import MAX_LENGTH, PlateText
+from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
 MAX_HYPOTHESES = 8
 
@@ -43,14 +43,6 @@ class PlateReading:
             return 0.0
         used = int(is_pad.argmax()) + 1 if is_pad.any() else len(best)
         return float(np.exp(np.log(np.maximum(best[:used], 1e-6)).mean()))
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One possible plate with its calibrated probability."""
-
-    text: PlateText
-    probability: float
 
 
 @dataclass(frozen=True, slots=True)

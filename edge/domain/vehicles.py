@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from edge.domain.imaging import Box, Pixels
-from edge.domain.reading import PlateConsensus
+if TYPE_CHECKING:
+    # Rules and policies name these types; whoever only reads a policy needs no NumPy.
+    from edge.domain.imaging import Box, Pixels
+    from edge.domain.reading import PlateConsensus
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
-from edge.domain.reading import PlateReading
+if TYPE_CHECKING:
+    # Types only: the state folder takes a `Clock` from here and needs no NumPy.
+    from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
+    from edge.domain.reading import PlateReading
 
 
 class Camera(Protocol):

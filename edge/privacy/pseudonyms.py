@@ -21,9 +21,8 @@ from typing import NoReturn
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from edge.domain.plates import PlateText
+from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import TOKEN_BYTES, Candidate, PlateToken
-from edge.domain.reading import Hypothesis
 from edge.errors import EdgeError, ExitCode
 from edge.formats.framing import framed
 

@@ -27,8 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from pydantic import AfterValidator, Field, ValidationError
 
-from edge.domain.plates import PlateFormatError, PlateText
-from edge.domain.reading import Hypothesis
+from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
 from edge.errors import EdgeError, ExitCode
 from edge.formats.canonical import canonical_json, canonical_model
 from edge.formats.framing import LENGTH_BYTES, framed, padded, unpadded

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.errors import CODES
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "errors.md"
-HEADING = "| code | status | when, and what helps |\n| --- | --- | --- |\n"
+HEADING = "| code | status | cause and cure |\n| --- | --- | --- |\n"
 DESCRIPTION = """\
 Write the table of error codes at the end of docs/errors.md.
 

@@ -44,6 +44,7 @@ def page_of(demo: Finished) -> str:
 
 
 def test_three_rules_fire_and_everyone_else_is_only_counted(demo: Finished) -> None:
+    assert demo.json["schema"] == "edge-anpr/demo/1"
     assert demo.json["vehicles"] == 10
     assert {one["plate"] for one in demo.json["opened"]} == {"GA417TZ", "R617DB", "1XBV517"}
     assert demo.json["non_hits"] == 7

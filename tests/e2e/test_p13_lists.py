@@ -45,7 +45,7 @@ def run(made: RealSite, *arguments: str | Path, clip: Path = CLIPS / CLIP) -> Fi
 def refused(done: Finished, code: str) -> None:
     assert "Traceback" not in done.err
     assert (done.status, len(done.error_lines)) == (ExitCode.CONFIG, 1), done.err
-    assert f"error: {code}: " in done.err
+    assert done.error_lines[0].startswith(f"error: {code}: ")
 
 
 def done_well(done: Finished) -> Finished:

@@ -82,7 +82,7 @@ def test_p21_a_log_is_verified_against_the_box_and_a_witness(
     assert (done.json["origin"], done.json["entries"]) == ("edge-anpr/test-street/box-1", 3)
     assert (done.json["vouched"], done.json["witnessed"]) == (True, 2)
     assert parse_checkpoints(done.json["checkpoint"].encode()) == (read_log(made.state).last,)
-    assert "known from the public file" in product("audit", "verify", "--site", made.folder).out
+    assert "confirmed by the public file" in product("audit", "verify", "--site", made.folder).out
 
 
 def test_p21_a_copy_verifies_elsewhere_with_the_public_file_and_says_when_nobody_vouches(
@@ -94,7 +94,7 @@ def test_p21_a_copy_verifies_elsewhere_with_the_public_file_and_says_when_nobody
     known = product("audit", "verify", copied, "--keys", made.box_keys, "--json")
 
     assert alone.status == 0
-    assert "nobody vouched for it" in alone.out
+    assert "not confirmed by anyone" in alone.out
     assert known.json["vouched"]
     stranger = make_site(tmp_path / "other")
     line = refused(
@@ -239,7 +239,7 @@ def test_p10_one_purpose_is_erased_and_recorded(made: MadeSite) -> None:
     done = product("erase", "--site", made.folder, "--purpose", "quiet", "--yes", "--json")
 
     assert done.status == 0, done.err
-    assert done.json == {"erased": 1, "purpose": "quiet"}
+    assert done.json == {"schema": "edge-anpr/erase/1", "erased": 1, "purpose": "quiet"}
     with outbox_of(made) as outbox:
         assert outbox.hit_ids() == ("a",)
     assert recorded(made)[1:] == [Deleted("erased", "quiet", "<10")]

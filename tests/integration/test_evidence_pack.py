@@ -104,8 +104,8 @@ def test_p21_a_pack_verifies_on_another_machine_with_nothing_but_the_file(
     assert (policy["signed"], policy["lacking"]) == (["chief", "mayor", "officer"], [])
     assert alone.json["accuracy"]["exact_count"] == 25
     assert alone.json["statistics"]["vehicles_at_least"]["read"] == 50
-    assert "known from elsewhere" in known.out
-    assert "nobody vouched" in product("evidence-pack", "verify", out, cwd=elsewhere).out
+    assert "confirmed by --keys" in known.out
+    assert "not confirmed by anyone" in product("evidence-pack", "verify", out, cwd=elsewhere).out
     assert list(elsewhere.iterdir()) == []
 
 

@@ -403,7 +403,8 @@ def test_receive_list_open_review_and_purge(
     assert {row["state"] for row in listed.json["hits"]} == {"to be reviewed"}
     assert {row["plate"] for row in opened.json["opened"]} == {"1ABC123"}
     assert stats.json["rules"]["stolen"]["error_rate"] == 0.5
-    assert [kept.json, purged.json] == [{"purged": 0}, {"purged": 2}]
+    schema = {"schema": "edge-anpr/hits-purge/1"}
+    assert [kept.json, purged.json] == [{**schema, "purged": 0}, {**schema, "purged": 2}]
     for each in (received, listed, rejected, confirmed, stats):
         assert "1ABC123" not in each.out + each.err
 

@@ -63,6 +63,7 @@ def test_by_default_nothing_is_left_and_no_weights_are_needed(
     )
     assert done.status == 0, done.err
     assert done.json == {
+        "schema": "edge-anpr/redact/1",
         "out": str(out),
         "reveal": "none",
         "plates_readable": False,

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from edge.adapters.host.metrics import Listen
-from edge.cli.status import Told, ask, console_view, shown
+from edge.cli.status import Told, _where, ask, console_view, shown
 from edge.errors import ConfigError
+from edge.site.folder import load_site_folder
 from tests.integration.test_metrics import watched_street
 from tests.support.brokers import free_port, tcp_server
 from tests.support.product import product
-from tests.support.sites import make_site
+from tests.support.sites import make_site, site
 from tests.unit.box.test_engine import OTHER, vehicle
 
 
-def text_of(told: Told) -> str:
+def text_of(told: Told, epoch_minutes: int | None = None) -> str:
     console = Console(file=io.StringIO(), width=120)
-    console.print(shown(told))
+    console.print(shown(told, epoch_minutes))
     output = console.file
     assert isinstance(output, io.StringIO)
     return output.getvalue()
@@ -39,6 +42,42 @@ def test_the_view_shows_state_cameras_broker_clock_and_closed_epochs() -> None:
     assert "10 read, 0 ambiguous, 0 unreadable" in text
     assert "cpu-thermal 55 °C" in text
     assert "safe (E_SUNSET)" in safe
+
+
+@pytest.mark.parametrize(
+    ("key_age_s", "epoch_minutes", "why"),
+    [
+        (130.0, 15, "the first epoch closes in 13 minutes; counts appear then"),
+        (899.0, 15, "the first epoch closes in less than a minute; counts appear then"),
+        (130.0, None, "no epoch has closed yet; counts appear when the first one closes"),
+        (None, 15, "no epoch has begun; counts appear when the first one closes"),
+    ],
+)
+def test_a_zero_before_the_first_epoch_closes_is_explained(
+    key_age_s: float | None, epoch_minutes: int | None, why: str
+) -> None:
+    with watched_street([vehicle(n, OTHER) for n in range(14)]) as (port, _):
+        told = ask(Listen("127.0.0.1", port))
+    samples: dict[str, Mapping[tuple[str, ...], float]] = {
+        **told.samples,
+        "edge_anpr_epochs_closed_total": {(): 0.0},
+        "edge_anpr_epoch_key_age_seconds": {} if key_age_s is None else {(): key_age_s},
+    }
+
+    text = text_of(replace(told, samples=samples), epoch_minutes)
+
+    assert text.count(f"0 ({why})") == 4
+    assert "counts appear" not in text_of(told, epoch_minutes)
+
+
+def test_with_a_site_the_length_of_its_epochs_is_known(tmp_path: Path) -> None:
+    with watched_street([]) as (port, _):
+        made = make_site(tmp_path, site_yaml=site(telemetry={"listen": f"127.0.0.1:{port}"}))
+        minutes = load_site_folder(made.folder).policy.epoch_minutes
+
+        assert _where(made.folder, None) == (Listen("127.0.0.1", port), minutes)
+        assert _where(None, f"127.0.0.1:{port}") == (Listen("127.0.0.1", port), None)
+        assert product("status", "--site", made.folder, "--once").status == 0
 
 
 def test_the_verb_prints_once_or_as_json() -> None:

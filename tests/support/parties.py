@@ -15,9 +15,8 @@ from edge.adapters.state.key_files import (
     load_box_public_keys,
 )
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys
-from edge.domain.plates import PlateText
+from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import PlateToken
-from edge.domain.reading import Hypothesis
 from edge.privacy.hit import Hit, build_hit, new_hit_id
 from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.sealing import EvidenceContent, Picture, SealContext, seal

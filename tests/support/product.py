@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.cli import app
-from edge.errors import EdgeError
+from edge.cli import execute
+from edge.cli.logs import ERROR_SCHEMA
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
@@ -36,7 +36,20 @@ class Finished:
 
     @property
     def error_lines(self) -> list[str]:
-        return [line for line in self.err.splitlines() if line.startswith("error: ")]
+        """Each error as `error: E_CODE: message`, also where `--json` made it JSON."""
+        return [told for line in self.err.splitlines() if (told := _as_error_line(line))]
+
+
+def _as_error_line(line: str) -> str | None:
+    if line.startswith("error: "):
+        return line
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(entry, dict) or entry.get("schema") != ERROR_SCHEMA:
+        return None
+    return f"error: {entry['code']}: {entry['message']}"
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -103,15 +116,8 @@ def start(
 def verb(*arguments: str | Path) -> Finished:
     """Run one verb in this process: for verbs that do nothing but read and write files."""
     out, err = io.StringIO(), io.StringIO()
-    status = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            app(args=[*map(str, arguments)], prog_name="edge-anpr")
-        except EdgeError as error:
-            err.write(f"error: {error}\n")
-            status = int(error.exit_code)
-        except SystemExit as left:
-            status = int(left.code or 0)
+        status = execute([*map(str, arguments)])
     return Finished(status, out.getvalue(), err.getvalue())
 
 

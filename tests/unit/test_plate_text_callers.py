@@ -8,7 +8,7 @@ from tests.support.source_tree import EDGE, name_of, python_files, tree
 
 MAY_REVEAL = {
     "edge/authority/opening.py": "the authority opens a hit with its private key",
-    "edge/cli/evaluate.py": "shows, if asked, what was read on labelled recordings",
+    "edge/cli/evaluate_clips.py": "shows, if asked, what was read on labelled recordings",
     "edge/cli/evaluate_images.py": "shows, if asked, what was read on labelled photos",
     "edge/cli/labels.py": "compares what was read with its label",
     "edge/cli/read.py": "prints what is read on the regular files that its user names",

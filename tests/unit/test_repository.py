@@ -123,19 +123,34 @@ def test_a_lock_holds_exact_versions_with_hashes_and_nothing_else(lock: Path) ->
         assert requirement.url is None
 
 
+def asked_by(extra: str) -> list[str]:
+    """The requirements of an extra, and of the extras that it includes."""
+    found = []
+    for text in PROJECT["project"]["optional-dependencies"][extra]:
+        requirement = Requirement(text)
+        if requirement.name == PROJECT["project"]["name"]:
+            found += [one for inner in requirement.extras for one in asked_by(inner)]
+        else:
+            found.append(text)
+    return found
+
+
 @pytest.mark.parametrize(
     ("lock", "extras"),
     [
-        ("runtime.txt", []),
+        ("authority.txt", []),
+        ("runtime.txt", ["box"]),
         ("runtime-cpu.txt", ["cpu", "demo"]),
         ("dev.txt", ["cpu", "demo", "dev", "fixtures"]),
     ],
 )
 def test_a_lock_satisfies_what_the_project_file_asks(lock: str, extras: list[str]) -> None:
     pinned = pins(ROOT / "requirements" / lock)
-    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
-    for extra in extras:
-        wanted += PROJECT["project"]["optional-dependencies"][extra]
+    wanted = [
+        *PROJECT["project"]["dependencies"],
+        *PROJECT["dependency-groups"]["build"],
+        *(text for extra in extras for text in asked_by(extra)),
+    ]
 
     for text in wanted:
         requirement = Requirement(text)
@@ -148,9 +163,22 @@ def test_a_lock_satisfies_what_the_project_file_asks(lock: str, extras: list[str
 
 def test_only_one_distribution_of_opencv_is_ever_locked() -> None:
     for lock in LOCKS:
-        assert [name for name in pins(lock) if name.startswith("opencv")] == [
-            "opencv-python-headless"
-        ]
+        found = [name for name in pins(lock) if name.startswith("opencv")]
+        assert found == ([] if lock.name == "authority.txt" else ["opencv-python-headless"])
+
+
+def test_the_authority_s_lock_holds_nothing_that_only_a_box_needs() -> None:
+    box = {canonicalize_name(Requirement(text).name) for text in asked_by("box")}
+
+    assert box == {"av", "fast-plate-ocr", "numpy", "opencv-python-headless", "prometheus-client"}
+    assert (box | {"onnxruntime", "onnxruntime-gpu", "iotcore"}) & set(
+        pins(ROOT / "requirements" / "authority.txt")
+    ) == set()
+
+
+@pytest.mark.parametrize("extra", ["cpu", "gpu", "demo", "fixtures", "training"])
+def test_each_extra_that_handles_pictures_includes_the_box(extra: str) -> None:
+    assert set(asked_by("box")) <= set(asked_by(extra))
 
 
 NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from edge.cli.options import JsonOption
+from edge.cli.output import print_json
 
 if TYPE_CHECKING:
     from edge.cli.demo.play import DemoResult
@@ -17,11 +19,9 @@ if TYPE_CHECKING:
 def demo(
     out: Annotated[
         Path | None,
-        typer.Option(help="A new folder for all that the demo makes; else a temporary one."),
+        typer.Option(help="A new folder for the results. Default: a temporary folder."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON and nothing else.")
-    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the whole product on two bundled clips: box, broker and authority on this machine.
 
@@ -41,7 +41,7 @@ def demo(
         raise result.failure
     write_page(result)
     if as_json:
-        typer.echo(json.dumps(result.as_json(), indent=2))
+        print_json("edge-anpr/demo/1", result.as_json(), indent=2)
     else:
         _show(result)
 

@@ -84,7 +84,6 @@ class DemoResult:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "schema": "edge-anpr/demo/1",
             "folder": str(self.folder),
             "page": str(self.page),
             "vehicles": self.summary.vehicles,

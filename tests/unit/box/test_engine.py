@@ -18,8 +18,8 @@ from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.domain.geometry import Direction, Line
 from edge.domain.imaging import Box, Frame
 from edge.domain.lists import ListEntry
-from edge.domain.plates import PlateText
-from edge.domain.reading import Hypothesis, PlateConsensus
+from edge.domain.plates import Hypothesis, PlateText
+from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen

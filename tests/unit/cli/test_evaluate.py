@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.cli.evaluate import (
+from edge.cli.evaluate_clips import (
     ClipScore,
     parse_second_look,
     read_labels,

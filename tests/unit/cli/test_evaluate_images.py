@@ -11,14 +11,8 @@ import pytest
 from edge.adapters.models.loading import PlateModels
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.weights import Manifest, Weights
-from edge.cli.evaluate_images import (
-    LabelledImage,
-    LabelledPlate,
-    read_image_labels,
-    require_inside,
-    score_image,
-    summarise_images,
-)
+from edge.cli.evaluate_images import score_image, summarise_images
+from edge.cli.labels import LabelledImage, LabelledPlate, read_image_labels, require_inside
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError

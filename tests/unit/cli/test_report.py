@@ -11,7 +11,7 @@ import pytest
 
 from edge.adapters.host.system import product_version
 from edge.adapters.models.weights import Manifest, Weights
-from edge.cli.evaluate import ClipScore, summarise
+from edge.cli.evaluate_clips import ClipScore, summarise
 from edge.cli.evaluate_images import ImageScore, summarise_images
 from edge.cli.report import (
     Measured,

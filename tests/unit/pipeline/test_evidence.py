@@ -20,9 +20,9 @@ from edge.adapters.state.key_files import (
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.authority.opening import open_hit
 from edge.domain.imaging import Box
-from edge.domain.plates import PlateText
+from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import Candidate, PlateToken
-from edge.domain.reading import Hypothesis, PlateConsensus
+from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, VehicleSeen

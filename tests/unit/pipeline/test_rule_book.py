@@ -13,8 +13,8 @@ from edge.adapters.host.system import random_bytes
 from edge.domain.competence import Competence
 from edge.domain.imaging import Box
 from edge.domain.lists import ListEntry
-from edge.domain.plates import PlateText
-from edge.domain.reading import Hypothesis, PlateConsensus
+from edge.domain.plates import Hypothesis, PlateText
+from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.schedule import Hours, Schedule

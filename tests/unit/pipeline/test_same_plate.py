@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge.domain.plates import PlateText
-from edge.domain.reading import Hypothesis, PlateConsensus
+from edge.domain.plates import Hypothesis, PlateText
+from edge.domain.reading import PlateConsensus
 from edge.pipeline.dossier import same_plate
 
 

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from edge.domain.plates import ALPHABET, PlateText
-from edge.domain.reading import Hypothesis
+from edge.domain.plates import ALPHABET, Hypothesis, PlateText
 from edge.formats.framing import framed
 from edge.privacy.pseudonyms import (
     SaltChain,

@@ -40,9 +40,8 @@ from edge.authority.store import HitStore
 from edge.authority.store import Reason as ReviewReason
 from edge.box.summary import RunSummary, StreamSummary
 from edge.domain.lists import ListEntry
-from edge.domain.plates import PlateText
+from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import PlateToken
-from edge.domain.reading import Hypothesis
 from edge.errors import CODES, KeyFileError
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
 from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT

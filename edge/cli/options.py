@@ -1,0 +1,85 @@
+"""Options and arguments that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Lang(str, Enum):
+    """The languages of the texts."""
+
+    NL = "nl"
+    FR = "fr"
+    DE = "de"
+    EN = "en"
+
+
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document, and errors as JSON on standard error."),
+]
+LangOption = Annotated[Lang, typer.Option("--lang", help="The language of the texts.")]
+
+SiteArgument = Annotated[Path, typer.Argument(help="The site's folder.", show_default=False)]
+SiteOption = Annotated[
+    Path, typer.Option("--site", help="The site's folder, with policy.yaml and site.yaml.")
+]
+CameraOption = Annotated[
+    str | None,
+    typer.Option("--camera", help="A camera of the site; needed with --source if it has several."),
+]
+RecordedAtOption = Annotated[
+    str | None,
+    typer.Option(
+        "--recorded-at",
+        metavar="TIME",
+        help="When the recording was made, such as 2026-03-10T08:25:00+01:00 (with the offset from "
+        "UTC). Schedules and lists are judged at that time. Default: the time in CLIP.json beside "
+        "the recording, else now.",
+    ),
+]
+
+SignerKeyOption = Annotated[
+    Path | None,
+    typer.Option("--key", help="A signer's private key file, made by `keys new signer`."),
+]
+AuthorityKeysOption = Annotated[
+    Path, typer.Option("--keys", help="The authority's folder of private keys.")
+]
+BoxKeysOption = Annotated[
+    Path,
+    typer.Option(
+        "--box-keys", help="The public key file of a box, or a folder with those of all boxes."
+    ),
+]
+KnownKeysOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys",
+        help="The public key file of the box or authority, as you got it from its owner. "
+        "Without it, nobody confirms whose signatures these are.",
+    ),
+]
+WitnessOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--witness", help="Checkpoints of the log that were kept elsewhere: a file or a folder."
+    ),
+]
+StoreOption = Annotated[Path, typer.Option("--store", help="The folder of the store.")]
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option("--manifest", help="Another manifest of weights than models/manifest.toml."),
+]
+SecondLookOption = Annotated[
+    str,
+    typer.Option(
+        "--second-look",
+        help="Look again for small plates: none, tiles:COLUMNSxROWS[:OVERLAP] or "
+        "region:X1,Y1,X2,Y2 (fractions of the picture).",
+    ),
+]

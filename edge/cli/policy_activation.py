@@ -1,0 +1,173 @@
+"""`edge-anpr policy activate` and `renew`: put a signed policy in force on a box."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.cli.options import JsonOption, SignerKeyOption, SiteArgument
+from edge.cli.output import print_json
+from edge.errors import PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from edge.policy.activation import ActivationRecord
+    from edge.policy.model import Policy
+    from edge.policy.signatures import PolicySignatures
+
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write the activation record to this file and change nothing here."),
+]
+RecordOption = Annotated[
+    Path | None,
+    typer.Option("--record", help="Install an activation record that was written with --out."),
+]
+
+
+def activate(
+    site: SiteArgument,
+    key: SignerKeyOption = None,
+    record: RecordOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a signed policy in force on this box until its lease expires.
+
+    A controller's signer does this. Private keys do not belong on a box: make the record where
+    the key is (--key, --out), carry it to the box, and install it there (--record). If anything
+    is refused, the policy in force stays in force.
+
+    Example: edge-anpr policy activate config/school-street --record lease.json
+    """
+    _put_in_force(site, key, record, out, renewing=False, as_json=as_json)
+
+
+def renew(
+    site: SiteArgument,
+    key: SignerKeyOption = None,
+    record: RecordOption = None,
+    out: OutOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Extend the activation of the policy in force, unless its evaluation is overdue.
+
+    Example: edge-anpr policy renew config/school-street --record lease.json
+    """
+    _put_in_force(site, key, record, out, renewing=True, as_json=as_json)
+
+
+def _put_in_force(
+    site: Path,
+    key: Path | None,
+    record: Path | None,
+    out: Path | None,
+    *,
+    renewing: bool,
+    as_json: bool,
+) -> None:
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.policy_state import PolicyState, SteadyClock
+    from edge.adapters.state.state_folder import replace_file
+    from edge.cli.policy import dpia_digest, signing_key
+    from edge.policy import activation as activations
+    from edge.policy.checklist import unready
+    from edge.policy.succession import require_authorised
+
+    if (key is None) == (record is None):
+        raise UsageError("give either --key, to make a record, or --record, to install one")
+    folder, policy, signatures, box = _whole_site(site)
+    state = PolicyState(folder)
+    in_force = state.in_force()
+    if renewing and out is None:
+        if in_force is None:
+            raise PolicyError(
+                "nothing is in force here to be renewed; use `edge-anpr policy activate`",
+                code="E_LEASE",
+            )
+        if in_force.policy.sha256() != policy.sha256():
+            raise PolicyError(
+                f"version {in_force.policy.version} is in force, and not this one; use "
+                "`edge-anpr policy activate`",
+                code="E_NOT_IN_FORCE",
+            )
+    require_authorised(policy, signatures, state.history())
+    now = SystemClock().utc() if out is not None else SteadyClock(SystemClock(), folder).utc()
+    wrong = unready(policy, dpia_digest(site, policy), now)
+    if wrong is not None:
+        raise wrong
+    made = (
+        activations.activate(policy, box, signing_key(key), now)
+        if record is None
+        else _read_record(record)
+    )
+    if out is not None:
+        replace_file(out, made.text().encode(), mode=0o644)
+    else:
+        activations.require_lease(policy, box, made, now)
+        # Recorded first: what cannot be recorded does not come into force.
+        _enter(site, policy, None if in_force is None else in_force.policy)
+        state.put_in_force(
+            activations.InForce(activation=made, policy=policy, signatures=signatures)
+        )
+    _say_lease(made, now, as_json=as_json, out=out)
+
+
+def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
+    """Enter in the box's audit log that a policy was activated or renewed."""
+    from edge.adapters.state.audit_log import open_box_audit
+    from edge.adapters.state.key_files import load_box_keys
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
+    from edge.privacy.audit_events import PolicyChanged
+    from edge.site.folder import read_box_folders
+
+    box = read_box_folders(site)
+    same = before is not None and before.sha256() == policy.sha256()
+    widening = before is None or any(
+        one.direction is ChangeEffect.WIDENING for one in changes(before, policy)
+    )
+    with open_box_audit(box, load_box_keys(box.keys)) as audit:
+        audit.append(
+            PolicyChanged(
+                action="renewed" if same else "activated",
+                policy_sha256=policy.sha256(),
+                widening=widening,
+            )
+        )
+
+
+def _say_lease(made: ActivationRecord, now: datetime, *, as_json: bool, out: Path | None) -> None:
+    if as_json:
+        print_json("edge-anpr/policy-lease/1", made.lease.model_dump(mode="json"))
+        return
+    lease = made.lease
+    days = (made.expires - now).days
+    done = "may work" if out is None else f"may work once {out} is installed there"
+    typer.echo(
+        f"box {lease.box} at {lease.site} {done} under version {lease.policy_version} until "
+        f"{lease.expires_at} ({days} days)"
+    )
+
+
+def _whole_site(site: Path) -> tuple[Path, Policy, PolicySignatures, str]:
+    from edge.cli.policy import signatures_of
+    from edge.site.folder import load_site_folder
+
+    folder = load_site_folder(site)
+    return (
+        folder.state_folder,
+        folder.policy,
+        signatures_of(site, folder.policy),
+        folder.settings.box,
+    )
+
+
+def _read_record(file: Path) -> ActivationRecord:
+    from edge.formats.yaml_document import read_text
+    from edge.policy.activation import MAX_BYTES, read_activation
+
+    return read_activation(read_text(file, MAX_BYTES), file)
