@@ -54,7 +54,7 @@ from edge.domain.reading import PlateReading  # noqa: E402
 from edge.errors import EdgeError  # noqa: E402
 from edge.pipeline.attention import Attention  # noqa: E402
 from edge.pipeline.ports import PlateDetector, PlateReader  # noqa: E402
-from edge.pipeline.watcher import VehicleWatcher, settings_for  # noqa: E402
+from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold  # noqa: E402
 from tests.support.live import looped  # noqa: E402
 
 TARGET = 0.15
@@ -121,13 +121,13 @@ def analysed(clip: Path, eyes: PlateModels, *, every_frame: bool, settled_s: flo
         "road",
         timed,
         timed,
-        settings_for(eyes.threshold),
+        settings_for_threshold(eyes.threshold),
         attention=None if every_frame else Attention(),
     )
     spent = Spent()
     frames = camera.frames()
     while True:
-        looks, inference = watcher.looks, timed.seconds
+        looks, inference = watcher.detector_runs, timed.seconds
         begun = time.process_time()
         frame = next(frames, None)
         decoded = time.process_time()
@@ -137,7 +137,7 @@ def analysed(clip: Path, eyes: PlateModels, *, every_frame: bool, settled_s: flo
         done = time.process_time()
         if frame.stream_s >= settled_s:
             spent.frames += 1
-            spent.looks += watcher.looks - looks
+            spent.looks += watcher.detector_runs - looks
             spent.decode_s += decoded - begun
             spent.after_s += done - decoded
             spent.inference_s += timed.seconds - inference
@@ -236,7 +236,11 @@ def _live(clip: Path, eyes: PlateModels, until: int, *, every_frame: bool) -> tu
     if attention is not None:
         camera.ask(_at_its_pace(attention))
     watcher = VehicleWatcher(
-        "road", eyes.detector, eyes.reader, settings_for(eyes.threshold), attention=attention
+        "road",
+        eyes.detector,
+        eyes.reader,
+        settings_for_threshold(eyes.threshold),
+        attention=attention,
     )
     given = camera.frames()
     frames = 0
@@ -259,7 +263,7 @@ def _at_its_pace(attention: Attention) -> Callable[[Cells, float], bool]:
 
     def wants(cells: Cells, now_s: float) -> bool:
         time.sleep(max(0.0, began_s + next(numbers) / RATE - time.monotonic()))
-        return attention.wants(cells, now_s)
+        return attention.selects(cells, now_s)
 
     return wants
 

@@ -65,7 +65,7 @@ from edge.pipeline.attention import Attention
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.ports import Camera, Clock, PlateDetector
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
-from edge.pipeline.watcher import VehicleWatcher, settings_for
+from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from edge.policy.bundles import MAX_BUNDLE_BYTES
 from edge.policy.gate import Condition, GateFacts, refusal
 from edge.policy.model import Policy
@@ -889,7 +889,7 @@ def _stream(site: SiteFolder, eyes: PlateModels, camera: RecordedCamera | LiveCa
     attention = Attention()
     if isinstance(camera, LiveCamera):
         masks = site.policy.cameras[camera.name].privacy_masks
-        camera.ask(lambda cells, now_s: attention.wants(masked_cells(cells, masks), now_s))
+        camera.ask(lambda cells, now_s: attention.selects(masked_cells(cells, masks), now_s))
     return Stream(
         camera=_guarded(site, camera),
         clip=camera.clip,
@@ -897,7 +897,7 @@ def _stream(site: SiteFolder, eyes: PlateModels, camera: RecordedCamera | LiveCa
             camera.name,
             detector,
             eyes.reader,
-            settings_for(eyes.threshold),
+            settings_for_threshold(eyes.threshold),
             attention=attention,
         ),
         live=isinstance(camera, LiveCamera),

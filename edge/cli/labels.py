@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge.domain.plates import PlateText
-from edge.domain.tracking import edits
+from edge.domain.tracking import edit_distance
 from edge.errors import ConfigError
 
 
@@ -52,4 +52,4 @@ def read_table(
 
 def distance(one: PlateText, other: PlateText) -> int:
     """Edits from one plate to the other."""
-    return edits(one.reveal().encode(), other.reveal().encode())
+    return edit_distance(one.reveal().encode(), other.reveal().encode())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.domain.timing import milliseconds
+from edge.domain.timing import median_and_p95_ms
 from edge.errors import EdgeError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -313,7 +313,7 @@ def bench(
     if not rows:
         raise ModelError("no weights are installed; see `edge-anpr models list`")
     for row, seconds in zip(rows, _in_turns(runs, repeat), strict=True):
-        spent = milliseconds(seconds)
+        spent = median_and_p95_ms(seconds)
         row.update(runs=repeat, median_ms=spent["median"], p95_ms=spent["p95"])
     firsts = {c.value: next((r for r in rows if r["contract"] == c.value), None) for c in Contract}
     for row in rows:

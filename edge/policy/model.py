@@ -12,7 +12,7 @@ import rfc8785
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from edge.domain.competence import Competence
-from edge.domain.geometry import Direction, Line, crosses_itself
+from edge.domain.geometry import Direction, Line, is_self_intersecting
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
@@ -691,7 +691,7 @@ def _camera_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
         at: Location = ("cameras", name)
         yield from _schedule_contradictions((*at, "hours"), camera.hours, policy.zone)
         for index, polygon in enumerate(camera.privacy_masks):
-            if crosses_itself(polygon):
+            if is_self_intersecting(polygon):
                 yield (*at, "privacy_masks", index), _CROSSED
 
 

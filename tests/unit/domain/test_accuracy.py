@@ -7,13 +7,13 @@ import pytest
 from edge.domain.accuracy import (
     PlateOutcome,
     ScoredRead,
+    accuracy_figures,
     by_country,
     by_width,
     calibration_error,
-    kept_at,
+    figures_at_thresholds,
     match,
     reliability,
-    shares,
 )
 from edge.domain.imaging import Box, Detection
 from edge.domain.intervals import wilson
@@ -84,7 +84,7 @@ def test_exact_is_of_all_labelled_plates_and_characters_of_the_found_ones() -> N
         outcome(found=False, exact=False, edits=7, exact_given_box=False),
     ]
 
-    figures = shares(outcomes)
+    figures = accuracy_figures(outcomes)
 
     assert figures.plates == 3
     assert figures.recall == wilson(2, 3)
@@ -94,12 +94,12 @@ def test_exact_is_of_all_labelled_plates_and_characters_of_the_found_ones() -> N
 
 
 def test_without_a_found_plate_nothing_is_said_of_characters() -> None:
-    assert shares([outcome(found=False, exact=False, edits=7)]).characters is None
+    assert accuracy_figures([outcome(found=False, exact=False, edits=7)]).characters is None
 
 
 def test_no_plate_has_no_share() -> None:
     with pytest.raises(ValueError, match="total of at least 1"):
-        shares([])
+        accuracy_figures([])
 
 
 @pytest.mark.parametrize(
@@ -165,12 +165,18 @@ def test_bins_hold_their_lower_edge_and_the_last_one_holds_one() -> None:
         (0.1, 0.2, 1),
         (0.9, 1.0, 2),
     ]
-    assert bins[-1].said == pytest.approx(0.95)
+    assert bins[-1].mean_posterior == pytest.approx(0.95)
 
 
 def test_a_threshold_keeps_what_is_at_least_as_sure() -> None:
-    kept = kept_at(reads((0.5, False), (0.9, True), (0.9, False), (0.99, True)), (0, 0.9, 0.995))
+    figures = figures_at_thresholds(
+        reads((0.5, False), (0.9, True), (0.9, False), (0.99, True)), (0, 0.9, 0.995)
+    )
 
-    assert [(one.threshold, one.share) for one in kept] == [(0, 1.0), (0.9, 0.75), (0.995, 0.0)]
-    assert [one.exact and one.exact.share for one in kept] == [0.5, pytest.approx(2 / 3), None]
-    assert kept_at([], (0.5,)) == ()
+    assert [(one.threshold, one.coverage) for one in figures] == [
+        (0, 1.0),
+        (0.9, 0.75),
+        (0.995, 0.0),
+    ]
+    assert [one.exact and one.exact.share for one in figures] == [0.5, pytest.approx(2 / 3), None]
+    assert figures_at_thresholds([], (0.5,)) == ()

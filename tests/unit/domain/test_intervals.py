@@ -21,5 +21,5 @@ def test_the_interval_is_wilson_s(count: int, total: int, low: float, high: floa
 
 @pytest.mark.parametrize(("count", "total"), [(0, 0), (-1, 5), (6, 5)])
 def test_a_share_of_nothing_or_more_than_all_has_no_interval(count: int, total: int) -> None:
-    with pytest.raises(ValueError, match="share"):
+    with pytest.raises(ValueError, match="proportion"):
         wilson(count, total)

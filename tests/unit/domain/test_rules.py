@@ -16,7 +16,7 @@ from edge.domain.pseudonym import TOKEN_BYTES, Candidate, ListedPeriod, PlateTok
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import (
     Ambiguous,
-    Listed,
+    ListTokens,
     NoOffence,
     Offence,
     Rule,
@@ -77,7 +77,9 @@ def seen(
     )
 
 
-def listed(*names: PlateToken, start: datetime = NOW - DAY, end: datetime = NOW + DAY) -> Listed:
+def listed(
+    *names: PlateToken, start: datetime = NOW - DAY, end: datetime = NOW + DAY
+) -> ListTokens:
     return {
         name: (ListedPeriod(f"entry-{number}", start, end),) for number, name in enumerate(names)
     }
@@ -237,7 +239,7 @@ FIRES = [
 
 
 @pytest.mark.parametrize(("fires", "entries"), FIRES)
-def test_a_rule_is_silent_at_other_cameras(fires: Rule, entries: Listed) -> None:
+def test_a_rule_is_silent_at_other_cameras(fires: Rule, entries: ListTokens) -> None:
     here = replace(fires, cameras=frozenset({"cam-1", "cam-2"}))
     vehicle = seen((A, 0.97), heights=UP)
     assert type(judge(here, vehicle, entries)) is Offence
@@ -246,7 +248,7 @@ def test_a_rule_is_silent_at_other_cameras(fires: Rule, entries: Listed) -> None
 
 
 @pytest.mark.parametrize(("fires", "entries"), FIRES)
-def test_a_rule_is_silent_outside_its_schedule(fires: Rule, entries: Listed) -> None:
+def test_a_rule_is_silent_outside_its_schedule(fires: Rule, entries: ListTokens) -> None:
     hours = (Hours.parse("08:15-08:45"),)
     scheduled = replace(fires, schedule=Schedule(ZoneInfo("Europe/Brussels"), (hours,) * 7))
     assert type(judge(scheduled, seen((A, 0.97), heights=UP), entries)) is Offence
@@ -296,13 +298,13 @@ LISTS = st.dictionaries(
 )
 
 
-def is_hit(rule: Rule, sighting: Sighting, entries: Listed) -> bool:
+def is_hit(rule: Rule, sighting: Sighting, entries: ListTokens) -> bool:
     return isinstance(judge(rule, sighting, entries), Offence)
 
 
 @given(rule=RULES, sighting=sightings(), entries=LISTS, posterior=FRACTION, margin=FRACTION)
 def test_a_raised_threshold_never_makes_a_hit(
-    rule: Rule, sighting: Sighting, entries: Listed, posterior: float, margin: float
+    rule: Rule, sighting: Sighting, entries: ListTokens, posterior: float, margin: float
 ) -> None:
     stricter = replace(
         rule,
@@ -321,7 +323,7 @@ def test_a_raised_threshold_never_makes_a_hit(
     more=LISTS,
 )
 def test_one_more_exempt_entry_never_makes_a_hit(
-    posterior: float, margin: float, sighting: Sighting, entries: Listed, more: Listed
+    posterior: float, margin: float, sighting: Sighting, entries: ListTokens, more: ListTokens
 ) -> None:
     zone = replace(PERMIT_ZONE, min_posterior=posterior, min_margin=margin)
     longer = {name: (*entries.get(name, ()), *more.get(name, ())) for name in {*entries, *more}}
@@ -331,7 +333,7 @@ def test_one_more_exempt_entry_never_makes_a_hit(
 
 @given(posterior=FRACTION, margin=FRACTION, sighting=sightings(), entries=LISTS, data=st.data())
 def test_one_hotlist_entry_less_never_makes_a_hit(
-    posterior: float, margin: float, sighting: Sighting, entries: Listed, data: st.DataObject
+    posterior: float, margin: float, sighting: Sighting, entries: ListTokens, data: st.DataObject
 ) -> None:
     hotlist = replace(HOTLIST, min_posterior=posterior, min_margin=margin)
     kept = data.draw(st.sets(st.sampled_from(TOKENS)))
@@ -342,7 +344,7 @@ def test_one_hotlist_entry_less_never_makes_a_hit(
 
 @given(rule=RULES, sighting=sightings(), entries=LISTS)
 def test_a_hit_always_holds_both_thresholds_and_names_the_first_candidate(
-    rule: Rule, sighting: Sighting, entries: Listed
+    rule: Rule, sighting: Sighting, entries: ListTokens
 ) -> None:
     verdict = judge(rule, sighting, entries)
     if isinstance(verdict, Offence):

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.domain.stream_time import (
-    BELIEVED_S,
-    LATER_S,
-    REFUSED_S,
-    SOON_S,
+    LOGIN_REFUSED_RETRY_S,
+    LONG_OUTAGE_RETRY_S,
+    MAX_CORRECTION_S,
+    SHORT_OUTAGE_RETRY_S,
     FrameRate,
     StreamTime,
     retry_delay_s,
@@ -26,7 +26,7 @@ def test_network_jitter_is_taken_out_of_a_steady_camera() -> None:
     chance = random.Random(1)
     times = StreamTime()
     given_s = [
-        times.of(index * FRAME_S, 100 + index * FRAME_S + chance.uniform(0, 0.08))
+        times.frame_time_s(index * FRAME_S, 100 + index * FRAME_S + chance.uniform(0, 0.08))
         for index in range(200)
     ]
 
@@ -36,11 +36,11 @@ def test_network_jitter_is_taken_out_of_a_steady_camera() -> None:
 
 def test_a_frame_without_a_stamp_is_where_it_arrived() -> None:
     times = StreamTime()
-    assert [times.of(None, 5.0), times.of(None, 5.5)] == [5.0, 5.5]
+    assert [times.frame_time_s(None, 5.0), times.frame_time_s(None, 5.5)] == [5.0, 5.5]
 
 
 @pytest.mark.parametrize(
-    "stamps",
+    "timestamps",
     [
         [0.0, 0.04, 3600.0, 3600.04],
         [3600.0, 3600.04, 0.0, 0.04],
@@ -49,11 +49,15 @@ def test_a_frame_without_a_stamp_is_where_it_arrived() -> None:
     ],
     ids=["jump forwards", "jump back", "repeat", "run backwards"],
 )
-def test_stamps_that_lie_move_a_frame_by_no_more_than_is_believed(stamps: list[float]) -> None:
+def test_stamps_that_lie_move_a_frame_by_no_more_than_is_believed(timestamps: list[float]) -> None:
     times = StreamTime()
-    for index, stamp_s in enumerate(stamps):
+    for index, timestamp_s in enumerate(timestamps):
         arrival_s = 50 + index * FRAME_S
-        assert arrival_s - BELIEVED_S <= times.of(stamp_s, arrival_s) <= arrival_s + 0.01
+        assert (
+            arrival_s - MAX_CORRECTION_S
+            <= times.frame_time_s(timestamp_s, arrival_s)
+            <= arrival_s + 0.01
+        )
 
 
 @given(
@@ -68,11 +72,11 @@ def test_whatever_a_camera_claims_time_goes_on_and_stays_near_arrival(
 ) -> None:
     times = StreamTime()
     arrival_s, before = 1000.0, -1.0
-    for stamp_s, gap_s in frames:
+    for timestamp_s, gap_s in frames:
         arrival_s += gap_s
-        time_s = times.of(stamp_s, arrival_s)
+        time_s = times.frame_time_s(timestamp_s, arrival_s)
         assert time_s > before
-        assert arrival_s - BELIEVED_S - 1e-6 <= time_s <= arrival_s + 0.002
+        assert arrival_s - MAX_CORRECTION_S - 1e-6 <= time_s <= arrival_s + 0.002
         before = time_s
 
 
@@ -95,7 +99,12 @@ def test_the_rate_forgets_what_was_long_ago() -> None:
 
 @pytest.mark.parametrize(
     ("outage_s", "refused", "longest"),
-    [(0, False, SOON_S), (59, False, SOON_S), (61, False, LATER_S), (0, True, REFUSED_S)],
+    [
+        (0, False, SHORT_OUTAGE_RETRY_S),
+        (59, False, SHORT_OUTAGE_RETRY_S),
+        (61, False, LONG_OUTAGE_RETRY_S),
+        (0, True, LOGIN_REFUSED_RETRY_S),
+    ],
 )
 def test_retries_are_soon_at_first_then_seldom_and_never_in_step(
     outage_s: float, refused: bool, longest: float

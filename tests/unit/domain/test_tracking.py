@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as hnp
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import ALPHABET
 from edge.domain.reading import PlateReading
-from edge.domain.tracking import Tracker, assign, certainty, difference, edits
+from edge.domain.tracking import Tracker, assign, certainty, edit_distance, text_difference
 from tests.support.fakes import noise_reading, reading_of
 
 WIDTH, HEIGHT = 60.0, 14.0
@@ -252,7 +252,7 @@ def _best_by_force(table: npt.NDArray[np.float64]) -> tuple[int, float]:
 def test_edits_count_insertions_deletions_and_substitutions(
     one: str, other: str, distance: int
 ) -> None:
-    assert edits(one.encode(), other.encode()) == distance
+    assert edit_distance(one.encode(), other.encode()) == distance
 
 
 @given(*[st.text(alphabet=ALPHABET, max_size=8)] * 3)
@@ -260,9 +260,9 @@ def test_edits_count_insertions_deletions_and_substitutions(
 def test_edits_are_a_metric(a: str, b: str, c: str) -> None:
     one, two, three = a.encode(), b.encode(), c.encode()
 
-    assert edits(one, two) == edits(two, one)
-    assert (edits(one, two) == 0) == (one == two)
-    assert edits(one, three) <= edits(one, two) + edits(two, three)
+    assert edit_distance(one, two) == edit_distance(two, one)
+    assert (edit_distance(one, two) == 0) == (one == two)
+    assert edit_distance(one, three) <= edit_distance(one, two) + edit_distance(two, three)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_edits_are_a_metric(a: str, b: str, c: str) -> None:
 def test_a_hidden_half_speaks_neither_for_nor_against(
     one: tuple[int, ...], other: tuple[int, ...], share: float | None
 ) -> None:
-    assert difference(one, other) == difference(other, one) == share
+    assert text_difference(one, other) == text_difference(other, one) == share
 
 
 def test_a_poor_view_is_no_witness() -> None:

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from edge.domain.imaging import Box, Detection, Pixels
-from edge.domain.motion import cells_of
+from edge.domain.motion import cell_means
 from edge.pipeline.attention import Attention
-from edge.pipeline.watcher import VehicleWatcher, cut
+from edge.pipeline.watcher import VehicleWatcher, cut_patch
 from tests.support.fakes import ScriptedEyes, Sight, reading_of
 
 FPS = 25.0
 SCORE = 0.9
 
 
-def wants(attention: Attention, index: int, pixels: Pixels, *, following: bool) -> bool:
-    attention.following = following
-    return attention.wants(cells_of(pixels[..., 1]), index / FPS)
+def selects(attention: Attention, index: int, pixels: Pixels, *, has_tracks: bool) -> bool:
+    attention.has_tracks = has_tracks
+    return attention.selects(cell_means(pixels[..., 1]), index / FPS)
 
 
 def empty(index: int) -> Pixels:
@@ -26,56 +26,56 @@ def empty(index: int) -> Pixels:
 
 def test_an_empty_road_is_looked_at_once_a_second() -> None:
     attention = Attention()
-    wanted = [wants(attention, i, empty(i), following=False) for i in range(500)]
-    assert sum(wanted[100:]) == 16
+    selected = [selects(attention, i, empty(i), has_tracks=False) for i in range(500)]
+    assert sum(selected[100:]) == 16
 
 
 def test_what_is_followed_is_looked_at_on_every_frame() -> None:
     attention = Attention()
-    assert all(wants(attention, i, empty(i), following=True) for i in range(100))
+    assert all(selects(attention, i, empty(i), has_tracks=True) for i in range(100))
 
 
 def test_what_stands_is_looked_at_twice_a_second_after_a_while() -> None:
     attention = Attention()
-    wanted = [wants(attention, i, empty(i), following=True) for i in range(500)]
-    assert all(wanted[:125])  # five seconds
-    assert 19 <= sum(wanted[250:]) <= 21  # of ten
+    selected = [selects(attention, i, empty(i), has_tracks=True) for i in range(500)]
+    assert all(selected[:125])  # five seconds
+    assert 19 <= sum(selected[250:]) <= 21  # of ten
 
 
 def test_motion_beside_what_stands_is_looked_at_on_every_frame() -> None:
     attention = Attention()
     for index in range(300):
-        wants(attention, index, empty(index), following=True)
+        selects(attention, index, empty(index), has_tracks=True)
     moving = empty(300)
     moving[100:160, 100:200] = 200
-    assert wants(attention, 300, moving, following=True)
-    assert all(wants(attention, 301 + i, empty(i), following=True) for i in range(100))
+    assert selects(attention, 300, moving, has_tracks=True)
+    assert all(selects(attention, 301 + i, empty(i), has_tracks=True) for i in range(100))
 
 
 def test_what_the_periodic_look_finds_is_looked_at_on_every_frame() -> None:
     attention = Attention()
     for index in range(300):
-        wants(attention, index, empty(index), following=False)
-    assert all(wants(attention, 300 + i, empty(i), following=True) for i in range(1, 120))
+        selects(attention, index, empty(index), has_tracks=False)
+    assert all(selects(attention, 300 + i, empty(i), has_tracks=True) for i in range(1, 120))
 
 
 def test_motion_is_looked_at_and_a_moment_longer() -> None:
     attention = Attention()
     for index in range(200):
-        wants(attention, index, empty(index), following=False)
+        selects(attention, index, empty(index), has_tracks=False)
     moving = empty(200)
     moving[100:160, 100:200] = 200
-    wanted = [
-        wants(attention, 200 + i, moving if i == 0 else empty(200 + i), following=False)
+    selected = [
+        selects(attention, 200 + i, moving if i == 0 else empty(200 + i), has_tracks=False)
         for i in range(20)
     ]
-    assert wanted[:13] == [True] * 13
-    assert not any(wanted[13:])
+    assert selected[:13] == [True] * 13
+    assert not any(selected[13:])
 
 
 def test_a_slow_stream_is_looked_at_whole() -> None:
     attention = Attention()
-    slow = [wants(attention, round(i * FPS), empty(i), following=False) for i in range(20)]
+    slow = [selects(attention, round(i * FPS), empty(i), has_tracks=False) for i in range(20)]
     assert all(slow)
 
 
@@ -92,7 +92,7 @@ def seen(fps: float, script: list[list[Sight]], attention: Attention | None) -> 
 
 def sight(box: Box, text: str = "1ABC123") -> Sight:
     """A plate whose reading has the quality of its patch, as the real reader's has."""
-    patch = cut(np.zeros((480, 640, 3), np.uint8), Detection(box, SCORE), 0.1)
+    patch = cut_patch(np.zeros((480, 640, 3), np.uint8), Detection(box, SCORE), 0.1)
     return Sight(box, reading_of(text, quality=patch.quality), SCORE)
 
 
@@ -104,17 +104,17 @@ def test_a_plate_that_appears_without_any_motion_is_found_by_the_periodic_look()
     # The scripted stream is one grey from end to end: only the periodic look can find anything.
     script: list[list[Sight]] = [[]] * 60 + standing(40)
     watcher = seen(FPS, script, Attention())
-    assert watcher.looks < 100
+    assert watcher.detector_runs < 100
 
 
 def test_a_vehicle_that_stands_stays_one_vehicle_though_it_is_seldom_looked_at() -> None:
     watcher = seen(FPS, standing(1000), Attention())
-    assert watcher.looks < 1000 / 4
+    assert watcher.detector_runs < 1000 / 4
 
 
 def test_a_vehicle_that_stands_is_read_a_bounded_number_of_times() -> None:
     watcher = seen(10.0, standing(300), None)
-    assert watcher.looks == 300
+    assert watcher.detector_runs == 300
     # 24 readings are kept; after them one each half second holds who it is.
     assert 24 <= watcher.reads <= 24 + 2 * 30 + 2
 

@@ -14,7 +14,7 @@ def consensus(text: str, posterior: float) -> PlateConsensus:
 
 
 @pytest.mark.parametrize(
-    ("known", "new", "sure", "beside", "same"),
+    ("known", "new", "sure", "same_frame", "same"),
     [
         ("1ABC123", "1ABC123", True, False, True),
         ("1ABC123", "1ABC123", True, True, True),
@@ -35,7 +35,9 @@ def consensus(text: str, posterior: float) -> PlateConsensus:
          "a part of the known", "the whole of a part", "one character more",
          "a part, both in view", "another"],
 )  # fmt: skip
-def test_same_plate(known: str, new: str, sure: bool, beside: bool, same: bool) -> None:
+def test_same_plate(known: str, new: str, sure: bool, same_frame: bool, same: bool) -> None:
     posterior = 0.99 if sure else 0.7
 
-    assert same_plate(consensus(known, 0.99), consensus(new, posterior), beside=beside) == same
+    assert (
+        same_plate(consensus(known, 0.99), consensus(new, posterior), same_frame=same_frame) == same
+    )

@@ -9,8 +9,8 @@ import pytest
 
 from edge.domain.imaging import Box
 from edge.domain.vehicles import VehicleSeen
-from edge.pipeline.dossier import KEPT_POINTS
-from edge.pipeline.watcher import VehicleWatcher, cut
+from edge.pipeline.dossier import MAX_POINTS
+from edge.pipeline.watcher import VehicleWatcher, cut_patch
 from tests.support.fakes import STARTED, ScriptedEyes, Sight, noise_reading, reading_of
 
 EMPTY: list[Sight] = []
@@ -193,7 +193,7 @@ def test_the_key_frame_is_the_best_picture_with_all_plates_in_it() -> None:
     assert second.key_frame is not None
     assert first.key_frame.frame_index == 1
     assert first.key_frame.plate == script[1][0].box
-    assert first.key_frame.others == (script[1][1].box,)
+    assert first.key_frame.other_plates == (script[1][1].box,)
     assert second.key_frame.frame_index == 0
 
 
@@ -202,7 +202,7 @@ def test_a_long_stay_has_a_short_trajectory_that_keeps_both_ends() -> None:
 
     final = watch(script)[-1]
 
-    assert len(final.trajectory) <= KEPT_POINTS + 1
+    assert len(final.trajectory) <= MAX_POINTS + 1
     assert final.trajectory[0].stream_s == 0
     assert final.trajectory[-1].stream_s == pytest.approx(149.9)
 
@@ -242,7 +242,7 @@ def test_a_plate_cut_by_the_edge_counts_little(box: Box, whole: bool) -> None:
     (frame,) = eyes.frames()
     (detection,) = eyes.detect(frame.pixels)
 
-    patch = cut(frame.pixels, detection, 0.08)
+    patch = cut_patch(frame.pixels, detection, 0.08)
 
     assert (patch.quality > 0.5) == whole
     assert patch.quality > 0
