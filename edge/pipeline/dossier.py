@@ -25,8 +25,10 @@ MIN_TEXT_LENGTH = 3
 
 MAX_READINGS = 24
 """Largest number of readings of one vehicle."""
+
 MAX_POINTS = 128
 """The trajectory is thinned to half when it reaches this number of points."""
+
 MIN_IMPROVEMENT = 1.05
 """A patch must exceed the weakest stored reading by this factor to be read: the weight of a
 reading is its patch's quality times its legibility, which never quite reaches 1."""

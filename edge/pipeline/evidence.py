@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 PLATE_SHARE = 0.25
 """Share of the picture bytes that the plate's own picture may use. It is small and matters most."""
+
 PLATE_BYTES = 2048
 """The plate's own picture may use this many bytes even if that is more than its share."""
 

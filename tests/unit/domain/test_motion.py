@@ -1,4 +1,4 @@
-"""Motion: what a view does by itself is none, and a vehicle is."""
+"""Motion detection: noise, light and background are no motion; a vehicle is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STEP_S = 0.04
 
 
 def road(seed: int, *, light: float = 1.0, noise: float = 6.0) -> Plane:
-    """A textured view with sensor noise."""
+    """A textured view with sensor noise, as a plane of shape `SIZE`."""
     texture = np.random.default_rng(7).uniform(60, 120, SIZE)
     grain = np.random.default_rng(seed).normal(0, noise, SIZE)
     pixels: Plane = np.clip(texture * light + grain, 0, 255).astype(np.uint8)
@@ -30,7 +30,7 @@ def detects_motion(gate: MotionGate, pixels: Plane, now_s: float) -> bool:
 
 
 def trained_gate(noise: float = 6.0) -> tuple[MotionGate, float]:
-    """A gate that has seen the empty road for ten seconds."""
+    """A gate that has seen the empty road for ten seconds, and the time after that in seconds."""
     gate = MotionGate()
     for index in range(250):
         detects_motion(gate, road(index, noise=noise), index * STEP_S)
@@ -63,7 +63,7 @@ def test_a_car_does_not_blind_the_gate_for_the_next_one() -> None:
         assert detects_motion(gate, with_car(road(index), x), now_s + index * STEP_S)
 
 
-def test_light_that_changes_everywhere_is_no_motion() -> None:
+def test_a_global_change_of_light_is_no_motion() -> None:
     gate, now_s = trained_gate()
     detected = [
         detects_motion(gate, road(index, light=1 + 0.002 * index), now_s + index * STEP_S)
@@ -72,7 +72,7 @@ def test_light_that_changes_everywhere_is_no_motion() -> None:
     assert sum(detected) == 0
 
 
-def test_what_stays_becomes_part_of_the_view() -> None:
+def test_an_object_that_stays_becomes_background() -> None:
     gate, now_s = trained_gate()
     detected = [
         detects_motion(gate, with_car(road(index), 100), now_s + index * 0.2)
@@ -82,7 +82,7 @@ def test_what_stays_becomes_part_of_the_view() -> None:
     assert not any(detected[-100:])
 
 
-def test_the_first_picture_and_one_of_another_size_are_motion() -> None:
+def test_the_first_picture_and_the_first_of_another_size_count_as_motion() -> None:
     gate = MotionGate()
     assert detects_motion(gate, road(1), 0.0)
     assert not detects_motion(gate, road(2), 0.04)
@@ -92,7 +92,7 @@ def test_the_first_picture_and_one_of_another_size_are_motion() -> None:
 @pytest.mark.parametrize(
     "size", [(1080, 1920), (720, 1280), (270, 480), (3, 5), (1, 1), (2000, 40)], ids=str
 )
-def test_cells_are_means_whatever_the_size(size: tuple[int, int]) -> None:
+def test_cells_are_means_for_every_picture_size(size: tuple[int, int]) -> None:
     cells = cell_means(np.full(size, 77, np.uint8))
     assert cells.size >= 1
     assert cells.shape == cells_shape(*size)
