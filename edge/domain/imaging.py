@@ -24,18 +24,22 @@ class Box:
 
     @property
     def width(self) -> float:
+        """Width in pixels."""
         return self.x2 - self.x1
 
     @property
     def height(self) -> float:
+        """Height in pixels."""
         return self.y2 - self.y1
 
     @property
     def area(self) -> float:
+        """Area in square pixels; 0 for an empty box."""
         return max(0.0, self.width) * max(0.0, self.height)
 
     @property
     def centre(self) -> tuple[float, float]:
+        """Centre (x, y) in pixels."""
         return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
 
     def intersection(self, other: Box) -> float:
@@ -101,10 +105,12 @@ class Frame:
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return int(self.pixels.shape[0])
 
 

@@ -152,6 +152,7 @@ def judge(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
 
 
 def _judge_hotlist(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
+    """Offence if the first candidate is listed and certain."""
     listed_candidates = [
         candidate
         for candidate in sighting.candidates
@@ -169,6 +170,7 @@ def _judge_hotlist(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdic
 
 
 def _judge_permit_zone(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
+    """Offence if the first candidate is certain and no candidate within the margin is exempt."""
     if not sighting.candidates:
         return Ambiguous()
     first = sighting.candidates[0]
@@ -185,6 +187,7 @@ def _judge_permit_zone(rule: Rule, sighting: Sighting, listed: ListTokens) -> Ve
 
 
 def _judge_wrong_way(rule: Rule, sighting: Sighting) -> Verdict:
+    """Offence if a certain first candidate crossed the line against the allowed direction."""
     if rule.line is None:  # for the type checker: `Rule` refuses this
         return NoOffence()
     direction = crossing_direction(sighting.trajectory, rule.line, sighting.width, sighting.height)
@@ -219,5 +222,6 @@ def _is_certain(rule: Rule, sighting: Sighting) -> bool:
 
 
 def _offence(rule: Rule, sighting: Sighting, entry_id: str | None = None) -> Offence:
+    """The offence of the first candidate."""
     first = sighting.candidates[0]
     return Offence(rule, first, first.probability, _margin(sighting), entry_id)

@@ -54,7 +54,7 @@ class StreamTime:
         """The timestamp plus the estimated clock offset, limited to `MAX_CORRECTION_S`."""
         before, self._last_timestamp_s = self._last_timestamp_s, timestamp_s
         if before is not None and timestamp_s <= before:
-            # The camera's clock was reset, so its earlier offsets are invalid.
+            # The camera's clock was reset or stopped, so its earlier offsets are invalid.
             self.rejected_timestamps += 1
             self._offsets.clear()
         offset = arrival_s - timestamp_s

@@ -14,7 +14,9 @@ class Camera(Protocol):
     """A source of frames, oldest first."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the camera."""
+        ...
 
     @property
     def expected_frames(self) -> int | None:

@@ -106,10 +106,12 @@ class _Picture:
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return int(self.pixels.shape[0])
 
 
@@ -312,11 +314,13 @@ def _cropped_to_visible(key_frame: KeyFrame, level: RevealLevel) -> Pixels:
 
 
 def _read_only(pixels: Pixels) -> Pixels:
+    """The same array, made read-only."""
     pixels.setflags(write=False)
     return pixels
 
 
 def _check_picture(pixels: Pixels) -> None:
+    """Raise unless the array is an image of shape (height, width, 3), uint8."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise RedactionError("a frame must be a picture of height x width x 3 bytes")
 
@@ -418,6 +422,7 @@ def _fill(picture: npt.NDArray[np.uint8] | Mask, box: Box, value: int) -> None:
 
 
 def _check_box(box: Box) -> None:
+    """Raise unless the box is finite and at least one pixel wide and high."""
     if not all(math.isfinite(edge) for edge in (box.x1, box.y1, box.x2, box.y2)):
         raise RedactionError("a plate box is not finite")
     if box.width < 1 or box.height < 1:

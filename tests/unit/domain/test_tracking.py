@@ -192,7 +192,7 @@ def test_track_numbers_are_local_to_one_tracker() -> None:
 def test_plates_that_pass_each_other_keep_their_tracks_at_all_speeds(
     right: float, left: float, hidden: int, drop: float, fps: float
 ) -> None:
-    """Speeds in pixels a frame; `hidden` frames around the meeting are empty; `drop` is the lane."""
+    """Speeds in pixels a frame; `hidden` frames around the meeting; `drop` separates the lanes."""
     meeting = 400 / (right + left)
     frames = [
         [
