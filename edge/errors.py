@@ -389,4 +389,4 @@ CODES: Mapping[str, Meaning] = {
     "E_STORE_MODE": Meaning(8, "others may read the folder of the authority's store"),
 }
 """Every stable code: its exit status, when it comes, and what helps. docs/errors.md is made from
-this by `scripts/errors_document.py`, and tests hold both against the code."""
+this by `scripts/errors-document`, and tests hold both against the code."""

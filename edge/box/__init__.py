@@ -1,1 +1,72 @@
-"""Threads, hand-over slots and orderly shutdown."""
+"""Composes and runs a box.
+
+    run_site                    edge.box.run
+      find_sources              sources     recordings and live cameras
+      admit                     gate        asks every condition before a camera is opened
+        announce_refusal        safe_state  tells the broker why the box stays shut
+      load_parts                assembly    keys, broker credentials, networks
+      assembled -> Box          assembly    opens the files and builds the parts
+      _Run.to_the_end           run         start, analyse, close the epoch, deliver, stop
+
+The parts of a `Box`, and the thread that each works in:
+
+    Engine            pipeline thread, the one that called `run_site`; frames come from one
+                      capture thread for each camera through a `FrameQueue`
+    EvidenceWorker    evidence thread: `HitStorage` makes sealed hits and fills the outbox
+    Publisher         publisher thread: empties the outbox, receives lists, orders and receipts
+    Gatekeeper        gatekeeper thread: asks the conditions every second
+    SafeState         no thread: shuts the engine and tells health, broker and audit log
+    BoxHealth         no thread: answers the service manager and the telemetry
+    EpochRecord       no thread: publishes and records what an epoch leaves
+    Storage           no thread: outbox, its keys, audit log, archive, statistics
+
+`doctor` examines a box with the same parts and runs none. The names below are what callers need;
+each is imported when it is first used, for some callers need none of a box's libraries.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.box.doctor import examine
+    from edge.box.gate import require_open
+    from edge.box.run import Reload, RunInterrupted, RunProgress, RunResult, run_site
+    from edge.box.sources import LiveFeed, Recording, Source, require_recorded, site_sources
+    from edge.box.storage import destroy_expired
+    from edge.box.summary import RunSummary
+
+__all__ = [
+    "LiveFeed",
+    "Recording",
+    "Reload",
+    "RunInterrupted",
+    "RunProgress",
+    "RunResult",
+    "RunSummary",
+    "Source",
+    "destroy_expired",
+    "examine",
+    "require_open",
+    "require_recorded",
+    "run_site",
+    "site_sources",
+]
+
+_MODULES = {
+    "doctor": ("examine",),
+    "gate": ("require_open",),
+    "run": ("Reload", "RunInterrupted", "RunProgress", "RunResult", "run_site"),
+    "sources": ("LiveFeed", "Recording", "Source", "require_recorded", "site_sources"),
+    "storage": ("destroy_expired",),
+    "summary": ("RunSummary",),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name on its first use (PEP 562)."""
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Holds the wall clock against the steady one while cameras are open."""
+"""Compares the wall clock with the steady clock while cameras are open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_OFF_S = 10.0
 """SI 2022/71 (UK) asks for a clock within 10 s over 14 days."""
 
 STEP_S = 0.5
-"""A larger difference between two rounds was a step; slewing makes no such."""
+"""A larger difference between two rounds was a step; slewing changes the clock by less."""
 
 log = logging.getLogger(__name__)
 
@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 class ClockWatch:
     """A condition of the gate: the wall clock has not gone back by more than 10 s.
 
-    The box's own time never goes back, so after a step backwards it stands still until the
-    wall clock has caught up. Up to 10 s that is within what evidence allows; with more than
-    that one of the two times was wrong, nobody can say which, and the cameras are shut.
+    The box's own time never goes back. After a step backwards it stands still until the wall
+    clock has caught up. Up to 10 s that is accurate enough for evidence. After a larger step one
+    of the two times was wrong, and nobody can say which, so the cameras are shut.
 
     Args:
         clock: the machine's own, not the one that never goes back.

@@ -1,127 +1,203 @@
-"""What the doctor makes of what was measured: findings in plain words, each with a cure."""
+"""Examines a box: its machine, keys, broker, networks and cameras, one finding after another."""
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
-from edge.adapters.host.kernel_clock import KernelClock
-from edge.adapters.host.machine import Machine
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.host.machine import machine
+from edge.adapters.host.system import SystemClock
+from edge.adapters.models.loading import PlateModels
+from edge.box.assembly import load_models
+from edge.box.delivery import broker_options
+from edge.box.findings import (
+    LEAST_PER_SECOND,
+    DoctorFinding,
+    FindingState,
+    Look,
+    of_broker,
+    of_camera,
+    of_error,
+    of_keys,
+    of_machine,
+    of_plates,
+)
+from edge.box.gate import require_open
+from edge.box.keys import load_authorities, load_box_keys
+from edge.box.sources import CameraSetup, Source, camera_setups, find_sources, open_cameras
 from edge.domain.geometry import Line
 from edge.domain.imaging import Box, Detection, Frame, PlatePatch, without_duplicates
+from edge.domain.rules import Rule
 from edge.errors import EdgeError
 from edge.pipeline.ports import Camera, PlateDetector, PlateReader
 from edge.privacy.redaction import RedactedImage, aiming_still
+from edge.site.folder import BoxFolders, SiteFolder
+from edge.site.settings import Broker, Models, Region, SecondLook, SiteCamera, Tiles
 
-LEAST_PER_SECOND = 5.0
-"""SI 2022/71 (UK) asks for at least so many frames a second."""
 GOOD_PER_SECOND = 10.0
 """With so many a vehicle at 50 km/h is seen about once every 1.4 m."""
 RESERVE = 0.8
 """The share of the box's time that is promised; the rest is for dense moments."""
 
-ENOUGH_PIXELS = 95.0
-"""Plate width from which strokes are two pixels wide: 20 px high on a plate of 520 x 110 mm."""
-LEAST_PIXELS = 32.0
-"""A narrower plate is out of reach; `WatchSettings.min_unread_width` says so as well."""
-NEAR_LINE = 0.1
-"""How far from the line, as a share of the picture's height, a plate counts as being on it."""
-
-MOST_CLOCK_ERROR_S = 10.0
-"""SI 2022/71 (UK) asks for a clock within 10 s."""
-GOOD_CLOCK_ERROR_S = 0.1
-SPARE_MIB = 200
-"""Beside the reserve for hits: state files, and room to write them anew."""
 LOOK_S = 8.0
 """How long a camera is looked at."""
 TRIES = 7
 
 
-class FindingState(str, Enum):
-    """How a finding is."""
+def examine(
+    site: SiteFolder,
+    sources: Callable[[], Sequence[Source]],
+    save_still: Callable[[str, RedactedImage], DoctorFinding] | None = None,
+) -> Iterator[DoctorFinding]:
+    """Findings about a box, each given as soon as it is known.
 
-    GOOD = "good"
-    WARNING = "warning"
-    BAD = "bad"
-    SKIPPED = "skipped"
+    A camera is opened only if the gate would let `run` open it.
 
-
-@dataclass(frozen=True, slots=True)
-class DoctorFinding:
-    """One thing that was looked at.
-
-    Attributes:
-        about: what, in one or two words.
-        state: how it is.
-        text: what was found, and the cure where one is needed.
-        code: of the refusal behind it, if one is.
-        figures: what was measured, by name.
+    Args:
+        site: the checked site folder.
+        sources: names what to look at; it may raise an `EdgeError`.
+        save_still: saves a camera's picture for aiming; called with the camera's name.
     """
 
-    about: str
-    state: FindingState
-    text: str
-    code: str | None = None
-    figures: dict[str, float] = field(default_factory=dict)
+    def options() -> BrokerOptions:
+        password = site.broker_password(os.environ)
+        return broker_options(site.settings, site.folder, password)
 
-
-def of_error(about: str, error: EdgeError) -> DoctorFinding:
-    """What refused itself says why."""
-    return DoctorFinding(about, FindingState.BAD, error.message, code=error.code)
-
-
-def of_clock(clock: KernelClock | None) -> DoctorFinding:
-    """Whether the machine's time can be relied on."""
-    if clock is None:
-        return DoctorFinding(
-            "clock", FindingState.WARNING, "the kernel does not say how its clock is"
+    yield from of_machine(machine(site.state_folder), site.settings.outbox.reserve_mib)
+    yield _finding("keys", lambda: _examine_keys(site.rule_authorities, site.box))
+    yield _finding("broker", lambda: _examine_broker(site.settings.broker, options))
+    models: PlateModels | None = None
+    try:
+        models = load_models(site.settings.models)
+        yield examine_speed(models, site.settings.models, site.settings.cameras)
+    except EdgeError as error:
+        yield of_error("speed", error)
+    try:
+        chosen = sources()
+        require_open(site, chosen)
+    except EdgeError as error:
+        yield of_error("policy" if error.exit_code.name == "CONFIG" else "source", error)
+        yield DoctorFinding(
+            "cameras", FindingState.SKIPPED, "not opened, as `run` would not open them"
         )
-    figures = {"offset_s": clock.offset_s, "max_error_s": clock.max_error_s}
-    if not clock.synchronised:
-        text = "no time service holds the clock; start one (systemd-timesyncd or chrony)"
-        return DoctorFinding("clock", FindingState.BAD, text, figures=figures)
-    text = f"synchronised, off by {clock.max_error_s:.3f} s at the most"
-    if clock.max_error_s > MOST_CLOCK_ERROR_S:
-        cure = "; 10 s are allowed, so see to the time service"
-        return DoctorFinding("clock", FindingState.BAD, text + cure, figures=figures)
-    if clock.max_error_s > GOOD_CLOCK_ERROR_S:
-        cure = "; for 0.1 s use a nearer time server"
-        return DoctorFinding("clock", FindingState.WARNING, text + cure, figures=figures)
-    return DoctorFinding("clock", FindingState.GOOD, text, figures=figures)
-
-
-def of_machine(found: Machine, reserve_mib: int) -> list[DoctorFinding]:
-    """Disk, swap and core dumps."""
-    needed = reserve_mib + SPARE_MIB
-    space = DoctorFinding(
-        "disk",
-        FindingState.GOOD if found.free_mib >= needed else FindingState.BAD,
-        f"{found.free_mib} MiB free where hits wait, {needed} are needed"
-        + ("" if found.free_mib >= needed else "; free space or lower outbox.reserve_mib"),
-        figures={"free_mib": found.free_mib},
+        return
+    yield DoctorFinding(
+        "policy", FindingState.GOOD, f"version {site.policy.version} lets the cameras open"
     )
-    if found.swaps:
-        swap = DoctorFinding(
-            "swap",
-            FindingState.WARNING,
-            f"memory may be written to {', '.join(found.swaps)}, and plates with it; switch "
-            "swap off, or let the service have none (MemorySwapMax=0)",
+    if models is None:
+        yield DoctorFinding(
+            "cameras", FindingState.SKIPPED, "without the networks nothing can be looked at"
         )
-    else:
-        swap = DoctorFinding("swap", FindingState.GOOD, "none on a disk")
-    cores = DoctorFinding(
-        "core dumps",
-        FindingState.BAD if found.leaves_cores else FindingState.GOOD,
-        "a crash would write the memory to disk; set LimitCORE=0"
-        if found.leaves_cores
-        else "switched off for this process",
+        return
+    setups = camera_setups(
+        site.settings.cameras, site.policy, site.camera_password, site.camera_authorities
     )
-    return [space, swap, cores]
+    for camera in _first_cameras(setups, chosen):
+        lines = _lines(site.rules, camera.name)
+        yield from _examine_camera(camera, models.detector, lines, save_still)
+
+
+def _finding(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
+    """What was asked for, or the error that was raised instead."""
+    try:
+        return ask()
+    except EdgeError as error:
+        return of_error(about, error)
+
+
+def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFinding:
+    load_authorities(authorities)
+    return of_keys(trial=load_box_keys(box).trial)
+
+
+def _examine_broker(broker: Broker, options: Callable[[], BrokerOptions]) -> DoctorFinding:
+    reach_broker(options())
+    return of_broker(broker)
+
+
+def reach_broker(options: BrokerOptions) -> None:
+    """Connect to the broker as the box would, and leave again.
+
+    Raises:
+        EdgeError: it cannot be reached, or refuses.
+    """
+    # With the box's own id a running box would lose its connection.
+    with BrokerLink.open(replace(options, client_id=f"{options.client_id}-doctor")):
+        pass
+
+
+def _first_cameras(
+    setups: Mapping[str, CameraSetup], sources: Sequence[Source]
+) -> tuple[Camera, ...]:
+    """The first source of each camera, behind the policy's hours and masks; none is opened yet.
+
+    Raises:
+        EdgeError: a source is not there.
+    """
+    clock = SystemClock()
+    found: dict[str, Camera] = {}
+    for camera in open_cameras(find_sources(sources, clock), setups, clock):
+        found.setdefault(camera.name, setups[camera.name].guarded(camera))
+    return tuple(found.values())
+
+
+def _lines(rules: Sequence[Rule], camera: str) -> list[Line]:
+    """The lines that rules draw in a camera's picture."""
+    return [
+        rule.line
+        for rule in rules
+        if rule.line is not None and (not rule.cameras or camera in rule.cameras)
+    ]
+
+
+def _examine_camera(
+    camera: Camera,
+    detector: PlateDetector,
+    lines: Sequence[Line],
+    save_still: Callable[[str, RedactedImage], DoctorFinding] | None,
+) -> Iterator[DoctorFinding]:
+    try:
+        look = look_at(camera, detector, lines)
+    except EdgeError as error:
+        yield of_error(f"camera {camera.name}", error)
+        return
+    yield of_camera(camera.name, look)
+    yield of_plates(camera.name, look, lines)
+    if save_still is not None and look.still is not None:
+        yield save_still(camera.name, look.still)
+
+
+def examine_speed(
+    models: PlateModels, settings: Models, cameras: Mapping[str, SiteCamera]
+) -> DoctorFinding:
+    """Whether the networks are fast enough for the site's cameras.
+
+    Args:
+        models: the networks.
+        settings: what they run on.
+        cameras: the site's cameras; the one with the most passes for a frame counts.
+    """
+    return of_speed(
+        models.detector,
+        models.reader,
+        provider=settings.provider,
+        cameras=len(cameras),
+        looks=max((_looks(camera.second_look) for camera in cameras.values()), default=1),
+    )
+
+
+def _looks(look: SecondLook) -> int:
+    """How many passes of the detector a frame takes."""
+    if isinstance(look, Tiles):
+        return 1 + look.columns * look.rows
+    return 2 if isinstance(look, Region) else 1
 
 
 def of_speed(
@@ -180,27 +256,6 @@ def _median_s(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen of one camera; no pixel of it is clear.
-
-    Attributes:
-        frames: frames that came, with `corrupt` broken ones beside them.
-        per_second: true rate by the frames' own times, None with fewer than two.
-        size: width and height in pixels.
-        widths: pixel width of each plate found, with the height of its centre in the picture
-            as a fraction.
-        still: the picture to aim by.
-    """
-
-    frames: int
-    corrupt: int
-    per_second: float | None
-    size: tuple[int, int] | None
-    widths: tuple[tuple[float, float], ...]
-    still: RedactedImage | None
-
-
 def look_at(
     camera: Camera, detector: PlateDetector, lines: Sequence[Line], *, look_s: float = LOOK_S
 ) -> Look:
@@ -243,76 +298,3 @@ def look_at(
         widths=tuple(widths),
         still=still,
     )
-
-
-def of_camera(name: str, look: Look) -> DoctorFinding:
-    """Whether a camera gives frames, and how fast."""
-    about = f"camera {name}"
-    if look.size is None:
-        text = "gave no frame: it may be outside its hours, or the source is empty"
-        return DoctorFinding(about, FindingState.BAD, text)
-    figures: dict[str, float] = {
-        "width": look.size[0],
-        "height": look.size[1],
-        "frames": look.frames,
-        "corrupt": look.corrupt,
-    }
-    text = f"{look.size[0]} x {look.size[1]}"
-    if look.corrupt:
-        text += f", {look.corrupt} of {look.frames + look.corrupt} frames broken"
-    if look.per_second is None:
-        return DoctorFinding(about, FindingState.GOOD, f"{text}, one picture", figures=figures)
-    figures["per_second"] = round(look.per_second, 2)
-    text += f", {look.per_second:.1f} frames a second by their own times"
-    if look.per_second < LEAST_PER_SECOND:
-        cure = f"; {LEAST_PER_SECOND:.0f} are the least, so set the camera to more"
-        return DoctorFinding(about, FindingState.BAD, text + cure, figures=figures)
-    return DoctorFinding(
-        about, FindingState.WARNING if look.corrupt else FindingState.GOOD, text, figures=figures
-    )
-
-
-def of_plates(name: str, look: Look, lines: Sequence[Line]) -> DoctorFinding:
-    """Whether plates are wide enough where vehicles are to be read."""
-    about = f"plates {name}"
-    width = width_at(look.widths, [(line.start[1] + line.end[1]) / 2 for line in lines])
-    if width is None:
-        text = "no plate was seen while looking; drive one past, and ask again"
-        return DoctorFinding(about, FindingState.SKIPPED, text)
-    place = "at the line" if lines else "where they are widest"
-    figures = {"plate_pixels": round(width, 1)}
-    text = f"{width:.0f} px wide {place}"
-    if width >= ENOUGH_PIXELS:
-        return DoctorFinding(about, FindingState.GOOD, f"{text}, which suffices", figures=figures)
-    cure = f"; {ENOUGH_PIXELS:.0f} are enough: zoom in, move nearer, or take tiles or a region"
-    state = FindingState.WARNING if width >= LEAST_PIXELS else FindingState.BAD
-    return DoctorFinding(about, state, text + cure, figures=figures)
-
-
-def width_at(widths: Sequence[tuple[float, float]], where: Sequence[float]) -> float | None:
-    """Plate width at these heights of the picture, of plates seen anywhere; None if none was.
-
-    Near a line the median of those on it. Elsewhere a straight line through all is followed: on a
-    level road a plate's width grows evenly with its place in the picture.
-
-    Args:
-        widths: width in pixels and height of the centre as a fraction, of each plate.
-        where: heights of lines as fractions; the narrowest counts. Without a line a plate is read
-            where it is widest, and the width that one in ten exceeds is given.
-    """
-    if not widths:
-        return None
-    pixels, places = (np.array(column, float) for column in zip(*widths, strict=True))
-    if not where:
-        return float(np.quantile(pixels, 0.9))
-    found = []
-    for place in where:
-        near = pixels[np.abs(places - place) <= NEAR_LINE]
-        if len(near):
-            found.append(float(np.median(near)))
-        elif np.ptp(places) >= NEAR_LINE:
-            slope, start = np.polyfit(places, pixels, 1)
-            found.append(max(0.0, float(slope * place + start)))
-        else:
-            found.append(float(np.median(pixels)))
-    return min(found)

@@ -1,4 +1,4 @@
-"""The pipeline thread: takes frames, watches vehicles, has them judged, hands over offences."""
+"""The pipeline thread: turns frames into vehicles, judges them and hands offences over."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from edge.pipeline.ports import Camera
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 
 TURN_S = 1.0
-"""How long the pipeline waits for a frame before it comes round, to say that it lives."""
+"""How long the pipeline waits for a frame before it reports that it is alive."""
 
 SHUT_WITHIN_S = 2.0
-"""How long a shut source may take to let go."""
+"""How long a source may take to close before the run ends without it."""
 
 log = logging.getLogger(__name__)
 
@@ -52,39 +52,40 @@ class Stream:
 
 @dataclass(slots=True)
 class VehicleCounts:
-    """All that is left of the vehicles: counters."""
+    """All that is left of the vehicles: counters, and the seconds spent on judging them."""
 
     vehicles: int = 0
     with_hit: int = 0
     outcomes: Counter[ReadOutcome] = field(default_factory=Counter)
+    judge_s: float = 0.0
 
 
 @dataclass(slots=True)
 class _Open:
-    """A vehicle that was handed over early and is still in view."""
+    """A vehicle that was judged early, while it is still in view."""
 
     hit: bool
     ambiguous: bool
 
 
 class Engine:
-    """Runs recorded streams through the rules.
+    """Runs recorded and live streams through the rules.
 
     Args:
-        streams: sources; each is watched on its own.
-        rule_book: judges; its epochs advance with the streams' time, or with the monotonic
+        streams: sources; each has its own watcher.
+        rule_book: judges vehicles; its epochs advance with the streams' time, or with the monotonic
             clock in real time.
-        desk: takes the offences.
+        evidence_worker: takes the offences.
         on_frame: called after each analysed frame with the stream's index; for progress.
         on_epoch: called when an epoch has closed, with the counters so far.
-        on_turn: called each time the pipeline comes round, with or without a frame.
+        on_turn: called after each wait for a frame, whether one came or not.
     """
 
     def __init__(
         self,
         streams: Sequence[Stream],
         rule_book: RuleBook,
-        desk: EvidenceWorker,
+        evidence_worker: EvidenceWorker,
         *,
         on_frame: Callable[[int], None] = lambda _index: None,
         on_epoch: Callable[[VehicleCounts], None] = lambda _counts: None,
@@ -92,9 +93,8 @@ class Engine:
     ) -> None:
         self.streams = tuple(streams)
         self.counts = VehicleCounts()
-        self.judge_s = 0.0
         self._rule_book = rule_book
-        self._desk = desk
+        self._evidence_worker = evidence_worker
         self._on_frame = on_frame
         self._on_epoch = on_epoch
         self._on_turn = on_turn
@@ -104,9 +104,9 @@ class Engine:
         self._shut: EdgeError | None = None
 
     def shut(self, reason: EdgeError) -> None:
-        """From any thread: shut every source now; `run` ends with this reason.
+        """Shut every source now, from any thread; `run` ends with this reason.
 
-        What is in view is dropped unjudged.
+        Vehicles in view are dropped without being judged.
         """
         with self._shutting:
             self._shut = reason
@@ -137,7 +137,7 @@ class Engine:
             )
 
     def _groups(self, *, realtime: bool) -> list[list[list[int]]]:
-        """Groups that follow each other; in a group, chains of streams that run in parallel."""
+        """Groups of streams: groups run one after another, the chains in a group in parallel."""
         if not realtime:
             return [[[index]] for index in range(len(self.streams))]
         chains: dict[str, list[int]] = {}
@@ -207,7 +207,7 @@ class Engine:
         self._on_frame(item.stream)
 
     def _drop_what_is_in_view(self) -> None:
-        """Plates that were read live in the watchers; handed over and not judged, they are gone."""
+        """Empty the watchers, which hold the plates read so far, and judge none of them."""
         for stream in self.streams:
             stream.watcher.finish()
 
@@ -247,9 +247,9 @@ class Engine:
             hit=bool(ruling.offences) or (before is not None and before.hit),
             ambiguous=ruling.ambiguous or (before is not None and before.ambiguous),
         )
-        self.judge_s += time.perf_counter() - started
+        self.counts.judge_s += time.perf_counter() - started
         for offence in ruling.offences:
-            self._desk.submit(EvidenceCase(vehicle, offence, self._rule_book.epoch))
+            self._evidence_worker.submit(EvidenceCase(vehicle, offence, self._rule_book.epoch))
         if not vehicle.final:
             self._open[key] = state
             return

@@ -1,7 +1,6 @@
-"""The evidence thread: offences wait in a short queue to be masked, sealed and stored.
+"""The evidence thread: a short queue of offences, which it masks, seals and stores one by one.
 
-The queue is bounded. When it is full the pipeline waits, and with a live camera frames are
-dropped: frames, never hits.
+When the queue is full the pipeline waits. A live camera then drops frames, but no hit is lost.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class EvidenceCase:
 
 @dataclass(slots=True)
 class EvidenceCounts:
-    """What the desk has done so far."""
+    """What the evidence worker has done so far."""
 
     by_rule: Counter[str] = field(default_factory=Counter)
     without_picture: int = 0
@@ -45,7 +44,7 @@ class EvidenceWorker:
     Args:
         store: masks, seals and writes one case; it raises an `EdgeError` when it cannot.
 
-    The first failure stops the desk: later cases are refused with the same error, so that
+    The first failure stops the worker: later cases are refused with the same error, so that
     the box stops taking hits instead of losing them silently.
     """
 

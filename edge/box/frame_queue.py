@@ -1,8 +1,8 @@
-"""Hand-over of frames from capture threads to the one pipeline thread.
+"""Passes frames from capture threads to the one pipeline thread.
 
-Two ways, one interface: a live camera (and `--realtime`) overwrites a single slot, so that
-the box always looks at the newest frame and counts what it dropped; a recording that is run
-as fast as possible waits instead, so that no frame is lost.
+A live camera (and `--realtime`) overwrites a single slot, so that the pipeline always gets the
+newest frame; dropped frames are counted. A recording that runs as fast as possible waits instead,
+so that no frame is lost.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUEUED_FRAMES = 4
 
 @dataclass(slots=True)
 class StreamCounts:
-    """What a capture thread did with its frames."""
+    """Counts of the frames of a capture thread."""
 
     decoded: int = 0
     dropped: int = 0
@@ -75,7 +75,7 @@ class FrameQueue:
             return displaced
 
     def end(self, end: StreamEnd) -> None:
-        """Say that a stream gives no more frames."""
+        """Report that a stream has ended."""
         with self._changed:
             self._ended.append(end)
             self._changed.notify_all()
@@ -108,13 +108,13 @@ class FrameQueue:
             return self._ended.popleft() if self._ended else None
 
     def interrupt(self, reason: Exception) -> None:
-        """From any thread: the consumer's `take` raises this, and no frame is handed over."""
+        """Make the consumer's `take` raise this, from any thread; no more frames are passed on."""
         with self._changed:
             self._interruption = reason
         self.close()
 
     def close(self) -> None:
-        """The consumer is gone: producers stop at their next frame."""
+        """Stop producers at their next frame; the consumer is gone."""
         with self._changed:
             self._closed = True
             self._queued.clear()
@@ -127,7 +127,7 @@ class FrameQueue:
 
 
 def _paced(frames: Iterator[Frame], sleep: Callable[[float], None]) -> Iterator[Frame]:
-    """The same frames no sooner than their stream time says."""
+    """The same frames, none before its stream time."""
     started: float | None = None
     for frame in frames:
         now = time.monotonic()
@@ -148,7 +148,7 @@ def capture(
     paced: bool,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """The body of a capture thread: decode until the source ends or the consumer leaves.
+    """Decode until the source ends or the consumer leaves; the body of a capture thread.
 
     Whatever ends the stream, an error included, travels to the consumer as a `StreamEnd`.
     """
@@ -168,7 +168,7 @@ def capture(
 
 
 def _timed(frames: Iterator[Frame], counts: StreamCounts) -> Iterator[Frame]:
-    """Count frames and the processor-independent time that decoding took."""
+    """The same frames, counted, with the wall time that decoding took."""
     while True:
         before = time.perf_counter()
         frame = next(frames, None)

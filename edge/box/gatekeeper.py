@@ -1,4 +1,4 @@
-"""The gatekeeper: holds the conditions of an open camera against the clock while the box runs."""
+"""Asks the conditions of an open camera every second while the box runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.errors import EdgeError, PolicyError
 from edge.policy.gate import Condition
 
 CHECK_EVERY_S = 1.0
-"""What expires or breaks shuts the cameras within this time and that of one frame."""
+"""A condition that no longer holds shuts the cameras within this time and that of one frame."""
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Gatekeeper:
     Args:
         conditions: at least one; the first that does not hold decides.
         now: the wall clock, never turned back.
-        on_refusal: called once, from the gatekeeper's own thread, with why it must end.
+        on_refusal: called once, from the gatekeeper's own thread, with the refusal.
         every_s: seconds between two rounds.
 
     Raises:
@@ -48,7 +48,7 @@ class Gatekeeper:
         self._thread = threading.Thread(target=self._watch, name="gatekeeper", daemon=True)
 
     def refusal(self) -> EdgeError | None:
-        """Why no camera may be open now, or None. What cannot be judged counts as a refusal."""
+        """Why no camera may be open now, or None; a condition that fails counts as a refusal."""
         try:
             now = self._now()
             for condition in self._conditions:
@@ -63,7 +63,7 @@ class Gatekeeper:
         return None
 
     def require_open(self) -> None:
-        """Raise what keeps the cameras shut.
+        """Raise the refusal, if there is one.
 
         Raises:
             EdgeError: a condition does not hold.
@@ -76,7 +76,7 @@ class Gatekeeper:
         self._thread.start()
 
     def is_alive(self) -> bool:
-        """Whether its thread runs: whether anybody still looks at the gate."""
+        """Whether its thread runs, so that the conditions are still asked."""
         return self._thread.is_alive()
 
     def stop(self) -> None:

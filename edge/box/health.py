@@ -1,4 +1,4 @@
-"""How the box is: whether its pipeline makes progress, and whether it does its work."""
+"""The box's health: whether its pipeline makes progress, and whether it does its work."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ from edge.adapters.host.metrics import Answer, CameraFigures, Figures, State
 from edge.box.traffic import ClosedEpochs
 
 STALLED_S = 20.0
-"""A pipeline that has not come round for so long is stuck."""
+"""A pipeline that reports nothing for so long is stuck."""
 
 
 class BoxHealth:
-    """Gathers what the parts of the box say of themselves; safe to ask from any thread.
+    """Answers for the whole box; safe to use from any thread.
 
     Args:
-        version, site, box: who speaks.
+        version, site, box: which product, site and box this is.
         traffic: what may be shown of the traffic.
-        cameras: how each camera is.
-        broker: whether the broker is reached, and how often it was.
-        parts: every thread that must be alive, by name.
+        cameras: the figures of each camera.
+        broker: whether the broker is reached now, and how often it was.
         epoch_s: length of an epoch in seconds.
         monotonic: steady seconds.
         clock: the kernel's clock.
         temperatures: rounded degrees by zone.
-        stalled_s: after how many seconds without a turn of the pipeline it is stuck.
+        stalled_s: the pipeline is stuck after so many seconds without a report.
     """
 
     def __init__(  # noqa: PLR0913 - one port for each thing that is told
@@ -63,19 +62,19 @@ class BoxHealth:
         self._parts: dict[str, Callable[[], bool]] = {}
 
     def watch(self, name: str, is_alive: Callable[[], bool]) -> None:
-        """Count the box as failed when this part of it is no longer alive."""
+        """Report the box as unhealthy when this thread of it has ended."""
         with self._lock:
             self._parts[name] = is_alive
 
     def follow(self, on_state: Callable[[State], None]) -> None:
-        """Tell somebody of each new state, from the thread that enters it."""
+        """Call a function with each new state, from the thread that enters it."""
         self._on_state = on_state
 
     def turned(self, epochs_begun: int) -> None:
-        """The pipeline has come round: it took a frame, or waited for one in vain.
+        """Note that the pipeline is alive: it took a frame, or none came while it waited.
 
         Args:
-            epochs_begun: so many epochs; with another number than before the key is new.
+            epochs_begun: epochs so far; when the number changes, the epoch's key is new.
         """
         with self._lock:
             self._turned_at = self._monotonic()
@@ -83,7 +82,7 @@ class BoxHealth:
                 self._epochs_begun, self._key_since = epochs_begun, self._turned_at
 
     def enter(self, state: State, reason: str) -> None:
-        """The box is in another state; one that is safe or stops does not come back online."""
+        """Enter another state; a box that is safe or stopping does not come back online."""
         with self._lock:
             if state == "online" and self._state != "starting":
                 return
@@ -93,7 +92,7 @@ class BoxHealth:
         self._on_state(state)
 
     def healthy(self) -> Answer:
-        """Whether every part lives and the pipeline makes progress, where it has begun to."""
+        """Whether every thread is alive and a pipeline that has started makes progress."""
         with self._lock:
             parts, turned_at = dict(self._parts), self._turned_at
             working = self._state == "online"
@@ -116,7 +115,7 @@ class BoxHealth:
         return alive if not alive.holds else Answer(holds=True, reason="online")
 
     def status(self) -> str:
-        """One line for the service manager; it follows cameras and broker, never the traffic."""
+        """One line for the service manager, about cameras and broker, never about the traffic."""
         with self._lock:
             state, reason = self._state, self._reason
         cameras = self._cameras()
@@ -127,7 +126,7 @@ class BoxHealth:
         return f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}"
 
     def figures(self) -> Figures:
-        """All that the metrics tell, now."""
+        """Everything that the metrics show, now."""
         shown = self._traffic.shown
         connected, connections = self._broker()
         with self._lock:

@@ -1,4 +1,4 @@
-"""What one run did, as counts: the closing table and the `--summary` file."""
+"""The counts of one run: the closing table and the `--summary` file."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What may be shown of the traffic: sums over closed epochs, in which small counts do not show.
+"""What telemetry may show of the traffic: sums over closed epochs, without small counts.
 
-The counters of a running box are exact, and whoever reads them twice sees each vehicle pass. So
-they are looked at when an epoch closes and at no other time, and what one epoch adds is left out
-when it is under ten, else rounded down to tens. How long the stages worked and how many frames were
-looked at or dropped follows the traffic too; that is added for epochs of ten vehicles or more, to
-two digits. An epoch with one vehicle therefore adds exactly what an empty one does: nothing.
+The counters of a running box are exact: who reads them twice sees each vehicle pass. So they are
+read only when an epoch closes. A count of one epoch that is under ten is left out; others are
+rounded down to tens. Stage times and frame counts depend on the traffic too: they are added for
+epochs of ten vehicles or more, with two digits. So an epoch with one vehicle adds exactly what an
+empty one adds: nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class TrafficTotals:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What may be told of all closed epochs together; each number is a lower bound.
+    """Figures of all closed epochs together that may be shown; each is a lower bound.
 
     Attributes:
         epochs: closed epochs.
@@ -60,7 +60,7 @@ class Shown:
 
 
 class ClosedEpochs:
-    """Keeps what may be shown; safe to read from any thread.
+    """Adds up closed epochs; safe to read from any thread.
 
     Args:
         outcomes: every outcome of a read, so that each has its number from the start.
@@ -86,7 +86,7 @@ class ClosedEpochs:
             return self._shown
 
     def close(self, totals: TrafficTotals) -> None:
-        """An epoch has closed.
+        """Add an epoch that has closed.
 
         Args:
             totals: the counters at its close.

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.errors import ConfigError, EdgeError, OutboxError
+from edge.errors import ConfigError, OutboxError
 
 if TYPE_CHECKING:
-    from edge.adapters.models.loading import PlateModels
-    from edge.box.doctor import DoctorFinding
-    from edge.domain.geometry import Line
+    from edge.box.findings import DoctorFinding
     from edge.privacy.redaction import RedactedImage
-    from edge.site.folder import SiteFolder
 
 STILL_BYTES = 512 * 1024
 MARKS = {"good": "✓", "warning": "!", "bad": "✗", "skipped": "-"}
@@ -46,10 +43,10 @@ def doctor(
         bool, typer.Option("--json", help="Print the findings as JSON and nothing else.")
     ] = False,
 ) -> None:
-    """Look at clock, disk, memory, keys, policy, broker, networks and cameras, and say how each is.
+    """Check clock, disk, memory, keys, policy, broker, networks and cameras.
 
     A camera is opened only if the policy would let `run` open it. Status 0: the box can do its
-    work, perhaps with warnings; status 3: something is bad.
+    work, perhaps with warnings. Status 3: a finding is bad.
 
     Example: edge-anpr doctor --site config/school-street --source clip.mp4 --stills .
     """
@@ -79,132 +76,24 @@ def _findings(
     stills: Path | None,
 ) -> Iterator[DoctorFinding]:
     from edge.adapters.host.kernel_clock import kernel_clock
-    from edge.adapters.host.machine import machine
-    from edge.box.doctor import of_clock, of_machine
-    from edge.box.wiring import reach_broker, require_keys
+    from edge.box.doctor import examine
+    from edge.box.findings import DoctorFinding, FindingState, of_clock
+    from edge.cli.run import moment_of, sources_of
     from edge.site.folder import load_site_folder
+
+    def save_still(name: str, still: RedactedImage) -> DoctorFinding:
+        assert stills is not None  # noqa: S101 - passed on only where there is a folder
+        path = stills / f"{name}.jpg"
+        _write_still(path, still)
+        return DoctorFinding(f"still {name}", FindingState.GOOD, str(path))
 
     yield of_clock(kernel_clock())
     folder = load_site_folder(site)
-    yield from of_machine(machine(folder.state_folder), folder.site.outbox.reserve_mib)
-    yield _asked("keys", lambda: _keys(require_keys(folder)))
-    yield _asked("broker", lambda: _broker(folder, reach_broker))
-    yield from _of_eyes_and_cameras(folder, source, camera, recorded_at, stills)
-
-
-def _asked(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
-    """The finding, or the refusal as one."""
-    from edge.box.doctor import of_error
-
-    try:
-        return ask()
-    except EdgeError as error:
-        return of_error(about, error)
-
-
-def _keys(trial: bool) -> DoctorFinding:
-    from edge.box.doctor import DoctorFinding, FindingState
-
-    if trial:
-        text = "the box's keys are for trying out; make its own with `edge-anpr keys new box`"
-        return DoctorFinding("keys", FindingState.WARNING, text)
-    return DoctorFinding("keys", FindingState.GOOD, "of the box and of each authority are there")
-
-
-def _broker(folder: SiteFolder, reach: Callable[[SiteFolder], None]) -> DoctorFinding:
-    from edge.box.doctor import DoctorFinding, FindingState
-
-    broker = folder.site.broker
-    reach(folder)
-    how = "over TLS" if broker.tls is not None else "without TLS"
-    local = broker.host in {"localhost", "127.0.0.1", "::1"}
-    state = FindingState.GOOD if broker.tls is not None or local else FindingState.WARNING
-    text = f"{broker.host}:{broker.port} takes this box, {how}"
-    return DoctorFinding(
-        "broker", state, text + ("" if state is FindingState.GOOD else "; add broker.tls")
+    yield from examine(
+        folder,
+        lambda: sources_of(folder, source, camera, moment_of(recorded_at)),
+        None if stills is None else save_still,
     )
-
-
-def _of_eyes_and_cameras(
-    folder: SiteFolder,
-    source: str | None,
-    camera: str | None,
-    recorded_at: str | None,
-    stills: Path | None,
-) -> Iterator[DoctorFinding]:
-    from edge.box.doctor import (
-        DoctorFinding,
-        FindingState,
-        look_at,
-        of_camera,
-        of_error,
-        of_plates,
-        of_speed,
-    )
-    from edge.box.wiring import open_cameras, require_open, site_models
-    from edge.cli.run import moment_of, sources_of
-
-    eyes: PlateModels | None = None
-    try:
-        eyes = site_models(folder)
-        looked = max((_looks(folder, name) for name in folder.site.cameras), default=1)
-        yield of_speed(
-            eyes.detector,
-            eyes.reader,
-            provider=folder.site.models.provider,
-            cameras=len(folder.site.cameras),
-            looks=looked,
-        )
-    except EdgeError as error:
-        yield of_error("speed", error)
-    try:
-        sources = sources_of(folder, source, camera, moment_of(recorded_at))
-        require_open(folder, sources)
-    except EdgeError as error:
-        yield of_error("policy" if error.exit_code.name == "CONFIG" else "source", error)
-        yield DoctorFinding(
-            "cameras", FindingState.SKIPPED, "not opened, as `run` would not open them"
-        )
-        return
-    yield DoctorFinding(
-        "policy", FindingState.GOOD, f"version {folder.policy.version} lets the cameras open"
-    )
-    if eyes is None:
-        yield DoctorFinding(
-            "cameras", FindingState.SKIPPED, "without the networks nothing can be looked at"
-        )
-        return
-    for one in open_cameras(folder, sources):
-        lines = _lines(folder, one.name)
-        try:
-            look = look_at(one, eyes.detector, lines)
-        except EdgeError as error:
-            yield of_error(f"camera {one.name}", error)
-            continue
-        yield of_camera(one.name, look)
-        yield of_plates(one.name, look, lines)
-        if stills is not None and look.still is not None:
-            path = stills / f"{one.name}.jpg"
-            _write_still(path, look.still)
-            yield DoctorFinding(f"still {one.name}", FindingState.GOOD, str(path))
-
-
-def _looks(folder: SiteFolder, camera: str) -> int:
-    """How often a frame of this camera is looked at."""
-    from edge.site.settings import Region, Tiles
-
-    look = folder.site.cameras[camera].second_look
-    if isinstance(look, Tiles):
-        return 1 + look.columns * look.rows
-    return 2 if isinstance(look, Region) else 1
-
-
-def _lines(folder: SiteFolder, camera: str) -> list[Line]:
-    return [
-        rule.line
-        for rule in folder.rules
-        if rule.line is not None and (not rule.cameras or camera in rule.cameras)
-    ]
 
 
 def _write_still(path: Path, still: RedactedImage) -> None:

@@ -85,11 +85,12 @@ def tail(
     Example: edge-anpr hits tail --broker mqtt.example:8883 --tls --store hits
     --box-keys boxes --keys authority
     """
-    from edge.adapters.broker.mqtt import TlsFiles, read_password
+    from edge.adapters.broker.mqtt import TlsFiles
     from edge.adapters.host.system import SystemClock
     from edge.authority.store import HitStore
     from edge.authority.tail import Fate, Receiver, Tail, Until
     from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+    from edge.site.passwords import read_password
 
     own = AuthorityPrivateKeys.load(keys)
     boxes = BoxPublicKeys.load_all(box_keys)
@@ -101,7 +102,13 @@ def tail(
         files,
         "-".join(["edge-anpr-authority", own.authority, *([site] if site else [])]),
         username,
-        read_password(env=password_env, file=password_file, environ=os.environ),
+        read_password(
+            "broker",
+            variable=password_env,
+            setting="--password-env",
+            file=password_file,
+            environment=os.environ,
+        ),
     )
     if own.trial:
         _note("these are trial keys; never use them for a real site")

@@ -123,7 +123,9 @@ def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
     for place in places.values():
         if place.exists():
             raise KeyFileError(f"{place}: exists already; trial keys are for a fresh site")
-    made = [new_box_keys(folder.keys_folder, folder.site.site, folder.site.box, now, trial=True)]
+    made = [
+        new_box_keys(folder.keys_folder, folder.settings.site, folder.settings.box, now, trial=True)
+    ]
     for authority, place in places.items():
         own = folder.keys_folder / "authority-trial" / authority
         install_public_keys(new_authority_keys(own, authority, now, trial=True), place)

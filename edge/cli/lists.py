@@ -17,8 +17,9 @@ from edge.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import ListFacts
+    from edge.policy.model import Policy
     from edge.privacy.audit import Event
-    from edge.site.folder import SiteFolder
+    from edge.site.folder import BoxFolders
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -120,7 +121,8 @@ def inspect(
     from edge.site.folder import load_site_folder
 
     if site is not None:
-        store = _store(load_site_folder(site))
+        folder = load_site_folder(site)
+        store = _store(folder.box, folder.policy)
         if bundle is None:
             _say([store.facts(list_id) for list_id in store.list_ids], as_json, "in force")
         else:
@@ -156,19 +158,23 @@ def install(
     data = _read(bundle)
     folder = load_site_folder(site)
     with open_box_audit(folder.box, BoxKeys.load(folder.keys_folder)) as audit:
-        facts = _store(folder, audit.append).install(data)
+        facts = _store(folder.box, folder.policy, audit.append).install(data)
     _say([facts], as_json, "in force from the next epoch on")
 
 
 _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")
 
 
-def _store(folder: SiteFolder, record: Callable[[Event], object] | None = None) -> ListStore:
+def _store(
+    box: BoxFolders, policy: Policy, record: Callable[[Event], object] | None = None
+) -> ListStore:
     from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.list_store import site_lists
+    from edge.adapters.state.list_store import ListStore
+    from edge.policy.bundles import list_terms
     from edge.privacy.keys import BoxKeys
 
-    return site_lists(folder, BoxKeys.load(folder.keys_folder), SystemClock().utc, record)
+    keys = BoxKeys.load(box.keys)
+    return ListStore(box.state, keys, list_terms(policy), SystemClock().utc, record)
 
 
 def _counter(text: str, now: int) -> int:

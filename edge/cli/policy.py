@@ -324,7 +324,7 @@ def _whole_site(site: Path) -> tuple[Path, Policy, PolicySignatures, str]:
         folder.state_folder,
         folder.policy,
         _signatures_of(site, folder.policy),
-        folder.site.box,
+        folder.settings.box,
     )
 
 

@@ -18,8 +18,7 @@ import typer
 from edge.errors import ConfigError, EdgeError, OutboxError, UsageError
 
 if TYPE_CHECKING:
-    from edge.box.summary import RunSummary
-    from edge.box.wiring import RunProgress, RunResult, Source
+    from edge.box import RunProgress, RunResult, RunSummary, Source
     from edge.site.folder import SiteFolder
 
 log = logging.getLogger(__name__)
@@ -76,7 +75,7 @@ def run(
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
-    from edge.box.wiring import destroy_expired
+    from edge.box import RunInterrupted, destroy_expired
     from edge.site.folder import load_site_folder
 
     moment = moment_of(recorded_at)
@@ -88,26 +87,46 @@ def run(
         folder = load_site_folder(site)
         return folder, sources_of(folder, source, camera, moment)
 
-    result = _until_done(read, realtime=realtime, drain_s=drain)
-    document = result.summary.model_dump_json(by_alias=True, indent=2)
-    if as_json:
-        typer.echo(document)
-    else:
-        print_summary(result.summary)
-    if summary is not None:
-        _write(summary, document + "\n")
+    def show(counts: RunSummary, *, failed: bool = False) -> None:
+        document = counts.model_dump_json(by_alias=True, indent=2)
+        if as_json:
+            typer.echo(document)
+        elif not (failed and _is_empty(counts)):
+            print_summary(counts)
+        if summary is not None:
+            _write(summary, document + "\n")
+
+    try:
+        result = _until_done(read, realtime=realtime, drain_s=drain)
+    except RunInterrupted as interrupted:
+        show(interrupted.summary)
+        raise
+    show(result.summary, failed=result.failure is not None)
     if result.failure is not None:
         raise result.failure
+
+
+def _is_empty(summary: RunSummary) -> bool:
+    """Whether a run has counted nothing at all, so that its table would hold only zeros."""
+    return not any(
+        (
+            summary.frames_decoded,
+            summary.frames_corrupt,
+            summary.frames_out_of_hours,
+            summary.delivered,
+            summary.kept,
+        )
+    )
 
 
 def _until_done(
     read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]], *, realtime: bool, drain_s: float
 ) -> RunResult:
-    """Run what `read` gives; after a SIGHUP, run what it gives then."""
-    from edge.box.wiring import Reload, require_open, run_site
+    """Run what `read` returns; after a SIGHUP, run what it returns then."""
+    from edge.box import Reload, require_open, run_site
 
     def read_anew() -> None:
-        """What may be opened replaces what is in force, and nothing else does."""
+        """Check the site's files as they are now; only if they may run, end this run for them."""
         try:
             require_open(*read())
         except EdgeError as error:
@@ -128,7 +147,7 @@ def _until_done(
 
 @contextmanager
 def _hangups(read_anew: Callable[[], None]) -> Iterator[None]:
-    """SIGHUP reads the site anew; from a terminal that is closed it is a stop like Ctrl-C."""
+    """Call `read_anew` on SIGHUP; on one from a closed terminal stop as on Ctrl-C."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         if sys.stdin is not None and sys.stdin.isatty():
@@ -146,7 +165,7 @@ def moment_of(recorded_at: str | None) -> datetime | None:
     """The option `--recorded-at` as a moment.
 
     Raises:
-        UsageError: it is none.
+        UsageError: it is no moment.
     """
     from edge.adapters.cameras.recordings import parse_moment
 
@@ -159,28 +178,34 @@ def moment_of(recorded_at: str | None) -> datetime | None:
 def sources_of(
     folder: SiteFolder, source: str | None, camera: str | None, recorded_at: datetime | None
 ) -> tuple[Source, ...]:
-    """What the options `--source` and `--camera` name, else what site.yaml names.
+    """The sources that the options `--source` and `--camera` name, else those of site.yaml.
 
     Raises:
-        EdgeError: they name no source that may be read.
+        EdgeError: a source does not exist or may not be read.
     """
-    from edge.box.wiring import Recording, require_recorded, site_sources
+    from edge.box import Recording, require_recorded, site_sources
 
-    cameras = list(folder.site.cameras)
+    cameras = folder.settings.cameras
     if camera is not None and camera not in cameras:
         raise UsageError(f"--camera: site.yaml has no {camera!r}; it has {', '.join(cameras)}")
     if source is None:
+        chosen = cameras if camera is None else {camera: cameras[camera]}
         return tuple(
             replace(found, recorded_at=recorded_at) if isinstance(found, Recording) else found
-            for found in site_sources(folder, [camera] if camera is not None else cameras)
+            for found in site_sources(folder.folder, chosen, folder.policy)
         )
     if camera is None and len(cameras) > 1:
         raise UsageError(f"--camera: say which camera saw the --source: {', '.join(cameras)}")
-    return (Recording(camera or cameras[0], require_recorded(source, folder.policy), recorded_at),)
+    path = require_recorded(source, folder.policy)
+    return (Recording(camera or next(iter(cameras)), path, recorded_at),)
 
 
 def _require_writable(path: Path) -> None:
-    """Refuse before the run what would fail after it."""
+    """Check before the run that its summary can be written.
+
+    Raises:
+        OutboxError: it cannot.
+    """
     there = path.exists()
     _write(path, "", mode="a")
     if not there:
@@ -210,7 +235,7 @@ def progress_bars(*, visible: bool) -> Iterator[RunProgress]:
         TimeRemainingColumn,
     )
 
-    from edge.box.wiring import RunProgress
+    from edge.box import RunProgress
 
     with Progress(
         TextColumn("{task.description}"),
@@ -230,7 +255,7 @@ def progress_bars(*, visible: bool) -> Iterator[RunProgress]:
 
 
 def print_summary(summary: RunSummary) -> None:
-    """The closing tables: what passed, what fired, where the time went."""
+    """Print the counts of a run, and the time that each stage took, as two tables."""
     from rich.console import Console
     from rich.table import Table
 

@@ -83,7 +83,7 @@ def _where(site: Path | None, listen: str | None) -> Listen:
 
     if listen is not None or site is None:
         return Listen.parse(listen or DEFAULT)
-    telemetry = load_site_folder(site).site.telemetry
+    telemetry = load_site_folder(site).settings.telemetry
     if telemetry is None:
         raise ConfigError(
             f"{site / 'site.yaml'}: telemetry is missing, so the box tells nobody; add "

@@ -89,7 +89,7 @@ def install(
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
-    terms = suspension_terms(folder.policy, folder.site.box)
+    terms = suspension_terms(folder.policy, folder.settings.box)
     events: list[Event] = []
     store = SuspensionStore(folder.state_folder, events.append)
     _say_state(store.take(_read(order), terms), as_json)

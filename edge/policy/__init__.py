@@ -1,1 +1,1 @@
-"""The site folder: policy.yaml (people's rights), site.yaml (technique) and lists."""
+"""The signed policy: its model, checks, signatures and changes, lists and orders to suspend."""

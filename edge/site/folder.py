@@ -1,4 +1,4 @@
-"""A site's folder: policy.yaml, site.yaml and the lists, read together and held together."""
+"""Reads a site folder: policy.yaml, site.yaml and the lists, checked one by one and together."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ from edge.policy.checklist import problems as policy_problems
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import PlateList, Policy, unknown_name
+from edge.site.passwords import read_password
 from edge.site.settings import HttpCamera, RtspCamera, Site
 from edge.site.settings import contradictions as site_contradictions
 
 POLICY_FILE = "policy.yaml"
 CREDENTIAL = "credential:"
-"""How site.yaml names what systemd's `LoadCredential=` brings: passwords, a client's TLS key."""
+"""Marks a file that systemd's `LoadCredential=` provides: a password, a client's TLS key."""
 SITE_FILE = "site.yaml"
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files for the connection to the broker; absent ones are None."""
-
-    ca: Path | None
-    certificate: Path | None
-    key: Path | None
-
-
-@dataclass(frozen=True, slots=True)
 class SiteFolder:
-    """Everything a site says, checked as a whole. Paths that it gives are absolute.
+    """A site folder's content, checked as a whole. Its paths are absolute.
 
-    It keeps no list. With real keys a list comes as a sealed bundle and lies in the state folder;
-    `trial_list` reads those that lie here in clear, which demo keys alone allow.
+    It holds no list. Under real keys a list comes as a sealed bundle and is kept in the state
+    folder. `trial_list` reads the lists in the site folder, which are in clear; only demo keys
+    allow them.
+
+    Attributes:
+        folder: the site folder.
+        policy: policy.yaml.
+        settings: site.yaml.
+        rules: the policy's rules.
+        policy_sha256: the policy's digest, hex.
     """
 
     folder: Path
     policy: Policy
-    site: Site
+    settings: Site
     rules: tuple[Rule, ...]
     policy_sha256: str
 
     def resolve(self, path: str) -> Path:
-        """A path of either file, which is relative to the site folder unless absolute.
+        """A path of either file; it is relative to the site folder unless it is absolute.
 
         `credential:NAME` is the file that the service manager gives this process under that name.
         """
@@ -72,89 +72,83 @@ class SiteFolder:
 
     @property
     def box(self) -> BoxFolders:
-        return _box_folders(self.folder, self.site)
+        """The box's id and folders."""
+        return _box_folders(self.folder, self.settings)
 
     @property
     def state_folder(self) -> Path:
-        return self.resolve(self.site.folders.state)
-
-    @property
-    def keyring_folder(self) -> Path:
-        return self.resolve(self.site.folders.keyring)
+        return self.resolve(self.settings.folders.state)
 
     @property
     def keys_folder(self) -> Path:
-        return self.resolve(self.site.folders.keys)
+        return self.resolve(self.settings.folders.keys)
 
     def authority_keys(self, authority: str) -> Path:
         """The file with an authority's public keys; it may not exist yet."""
         return self.resolve(self.policy.authorities[authority].keys)
 
+    @property
+    def rule_authorities(self) -> dict[str, Path]:
+        """The public key file of each authority that a rule names, by the authority's id."""
+        return {
+            authority: self.authority_keys(authority)
+            for authority in sorted({rule.authority for rule in self.rules})
+        }
+
+    @property
+    def rule_lists(self) -> tuple[str, ...]:
+        """The lists that rules read, sorted."""
+        return tuple(sorted({rule.list_id for rule in self.rules if rule.list_id is not None}))
+
     def source(self, camera: str) -> Path | None:
         """A camera's recording or folder; it may not exist."""
-        source = self.site.cameras[camera].source
+        source = self.settings.cameras[camera].source
         return None if source is None else self.resolve(source)
 
     def camera_password(self, camera: str, environment: Mapping[str, str]) -> str | None:
-        """A live camera's password from where site.yaml says it is, or None if it has none.
+        """A live camera's password, or None if site.yaml names none.
 
         Raises:
             ConfigError: the variable is not set, or the file cannot be read or is empty.
         """
-        live = self.site.cameras[camera].live
+        live = self.settings.cameras[camera].live
         if not isinstance(live, RtspCamera | HttpCamera):
             return None
         where = f"cameras.{camera}.live"
         return self._password(live.password_env, live.password_file, where, environment)
 
     def camera_authorities(self, camera: str) -> Path | None:
-        """The PEM file that a live camera's certificate is verified by; None: the system's."""
-        live = self.site.cameras[camera].live
+        """The PEM file that verifies a live camera's certificate; None: the system's."""
+        live = self.settings.cameras[camera].live
         if not isinstance(live, RtspCamera | HttpCamera) or live.tls_ca is None:
             return None
         return self.resolve(live.tls_ca)
 
-    @property
-    def tls(self) -> TlsFiles | None:
-        tls = self.site.broker.tls
-        if tls is None:
-            return None
-        paths = (tls.ca, tls.certificate, tls.key)
-        return TlsFiles(*(None if path is None else self.resolve(path) for path in paths))
-
     def broker_password(self, environment: Mapping[str, str]) -> str | None:
-        """The broker's password from where site.yaml says it is, or None if it names no place.
+        """The broker's password, or None if site.yaml names none.
 
         Raises:
             ConfigError: the variable is not set, or the file cannot be read or is empty.
         """
-        broker = self.site.broker
+        broker = self.settings.broker
         return self._password(broker.password_env, broker.password_file, "broker", environment)
 
     def _password(
         self, variable: str | None, file: str | None, where: str, environment: Mapping[str, str]
     ) -> str | None:
-        if variable is not None:
-            password = environment.get(variable, "")
-            place = f"site.yaml: {where}.password_env: environment variable {variable}"
-        elif file is not None:
-            path = self.resolve(file)
-            place = str(path)
-            try:
-                password = path.read_text(encoding="utf-8").rstrip("\r\n")
-            except (OSError, ValueError):
-                raise ConfigError(f"{path}: the password of {where} cannot be read here") from None
-        else:
-            return None
-        if not password:
-            raise ConfigError(f"{place}: holds no password for {where}; set it")
-        return password
+        return read_password(
+            where,
+            variable=variable,
+            setting=f"site.yaml: {where}.password_env",
+            file=None if file is None else self.resolve(file),
+            environment=environment,
+        )
 
     def trial_list(self, list_id: str) -> tuple[ListEntry, ...] | None:
-        """Read a list anew that lies in the site folder in clear; None if it may not.
+        """Read a list that lies in the site folder in clear; None if it may not.
 
         Raises:
-            ConfigError: the list is no longer as it should be.
+            ConfigError: the list has changed and has a mistake now.
         """
         found = _trial_lists(self.folder, self.policy).get(list_id)
         return None if found is None else _read_list(found[0], self.policy, found[1])
@@ -166,7 +160,7 @@ class SiteFolder:
 
 @dataclass(frozen=True, slots=True)
 class BoxFolders:
-    """Which box a site's folder is of, and where its things lie: all that needs no policy."""
+    """A box's id and the paths of its folders: what site.yaml says without the policy."""
 
     site: str
     box: str
@@ -197,9 +191,9 @@ def _box_folders(folder: Path, site: Site) -> BoxFolders:
     return BoxFolders(
         site=site.site,
         box=site.box,
-        keys=folder / site.folders.keys,
-        state=folder / site.folders.state,
-        keyring=folder / site.folders.keyring,
+        keys=resolved(folder, site.folders.keys),
+        state=resolved(folder, site.folders.state),
+        keyring=resolved(folder, site.folders.keyring),
         reserve_mib=site.outbox.reserve_mib,
     )
 
@@ -229,14 +223,14 @@ def load_site_folder(folder: Path) -> SiteFolder:
     return SiteFolder(
         folder=folder.absolute(),
         policy=policy.model,
-        site=site.model,
+        settings=site.model,
         rules=policy.model.domain_rules(),
         policy_sha256=policy.model.sha256(),
     )
 
 
 def read_policy(file: Path) -> Document[Policy]:
-    """Read a policy; a duty that is still open has the code of that duty.
+    """Read a policy; an open duty is reported with that duty's code.
 
     Raises:
         ConfigError: it cannot be read or is not complete; one line for each problem.
@@ -248,7 +242,7 @@ def read_policy(file: Path) -> Document[Policy]:
 
 
 def _trial_lists(folder: Path, policy: Policy) -> dict[str, tuple[Path, PlateList]]:
-    """The lists that may lie here in clear: with demo keys only."""
+    """The lists that may lie in the site folder in clear; only demo keys allow any."""
     return {
         list_id: (folder / settings.file, settings)
         for list_id, settings in policy.lists.items()
@@ -257,7 +251,7 @@ def _trial_lists(folder: Path, policy: Policy) -> dict[str, tuple[Path, PlateLis
 
 
 def read_draft(file: Path) -> Draft[Policy]:
-    """Read as much of a policy as there is.
+    """Read a policy that may be incomplete.
 
     Raises:
         ConfigError: the file cannot be read, or is no YAML mapping.
@@ -275,7 +269,7 @@ def _read_list(file: Path, policy: Policy, settings: PlateList) -> tuple[ListEnt
 
 
 class _Collected:
-    """Refusals of several files, so that all can be mended at once."""
+    """The mistakes of several files, so that one run shows all of them."""
 
     def __init__(self) -> None:
         self.problems: list[Problem | str] = []
@@ -293,7 +287,7 @@ class _Collected:
 def _contradictions(
     folder: Path, policy: Document[Policy], site: Document[Site]
 ) -> Iterator[Problem]:
-    """What each file allows but the two together, or the files they name, do not."""
+    """Mistakes that show only when both files, and the files they name, are read together."""
     yield from policy_problems(policy)
     for location, message in site_contradictions(site.model):
         yield site.problem(location, message)
@@ -310,7 +304,7 @@ def _contradictions(
 def _missing_files(
     folder: Path, policy: Document[Policy], site: Document[Site]
 ) -> Iterator[Problem]:
-    """Files that must be there before anything starts. Keys and recordings may come later."""
+    """Named files that are missing. Keys and recordings may be added later."""
     for list_id, (file, _settings) in _trial_lists(folder, policy.model).items():
         if not _is_there(file):
             yield policy.problem(
@@ -337,9 +331,9 @@ def _missing_files(
 
 
 def resolved(folder: Path, path: str) -> Path:
-    """A path as site.yaml and policy.yaml write it.
+    """The path of a file that site.yaml or policy.yaml names.
 
-    Without a service manager a credential is looked for in `credentials/` of the site folder.
+    Without a service manager a credential is a file in `credentials/` of the site folder.
     """
     name = path.removeprefix(CREDENTIAL)
     if name == path:

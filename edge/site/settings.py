@@ -1,4 +1,4 @@
-"""`site.yaml`: technique. Where the pictures come from and where the hits go."""
+"""The model of `site.yaml`: the technical settings of a site, from cameras to the broker."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class _NetworkCamera(Strict):
 
     @property
     def over_tls(self) -> bool:
-        """Whether the address says that the connection is encrypted, so the camera verified."""
+        """Whether the address asks for TLS, so that the camera is verified."""
         return self.url.startswith(("rtsps:", "https:"))
 
 
@@ -236,7 +236,7 @@ class Site(Strict):
 
 
 def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
-    """What each part allows but the whole does not: a location and one line for each."""
+    """Settings that contradict each other: a location and one line for each."""
     broker = site.broker
     if broker.password_env is not None and broker.password_file is not None:
         yield ("broker", "password_file"), "password_env is given too; keep one"
@@ -326,14 +326,14 @@ PIPELINE_ELEMENTS = frozenset(
     }
 )  # fmt: skip
 """Sources, decoders and converters. None writes a file, opens a socket or branches off: a picture
-has no other way out of a pipeline than to the box's own eyes."""
+can leave a pipeline only to the box's decoder."""
 
 _PROPERTY = re.compile(r"[a-z][a-z0-9-]{0,60}=[A-Za-z0-9_./:,()-]{1,200}")
 _CAPS = re.compile(r"(video|image)/[A-Za-z0-9_./:,=() -]{1,300}")
 
 
 def pipeline_mistake(pipeline: str) -> str | None:
-    """What a pipeline may not hold, or None."""
+    """What is wrong with a pipeline, or None."""
     for number, part in enumerate(pipeline.split("!"), start=1):
         words = part.split()
         if words and words[0] in PIPELINE_ELEMENTS:

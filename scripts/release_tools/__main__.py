@@ -121,7 +121,12 @@ def release(*, dry_run: bool) -> None:
 
 def main() -> int:
     """Exit status: 0 done, 1 refused, 2 wrong usage."""
-    parser = argparse.ArgumentParser(prog="scripts/release", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="scripts/release",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="example:\n  scripts/release --dry-run",
+    )
     parser.add_argument(
         "--dry-run",
         action="store_true",

@@ -1,13 +1,13 @@
-"""The plate detector's network, what it is trained against, and its end-to-end ONNX graph.
+"""The plate detector: network, loss and export to ONNX.
 
-A small anchor-free network: four scales of residual convolutions, merged into one map of stride
-8 that says for each cell how probable a plate is there and how far its four sides are. One
-scale suffices since plates, unlike vehicles, differ little in size between frames of one camera,
-and a map of stride 8 holds the smallest that a reader can use.
+A small anchor-free network. Residual convolutions at four scales are merged into one feature map of
+stride 8. For each cell it gives the score of a plate and the distances to its four sides. One scale
+is enough: plates differ little in size between the frames of a camera, and stride 8 resolves the
+smallest plate that a reader can use.
 
 Sources: FCOS (Tian et al. 2019) for distances to the sides; task-aligned assignment (Feng et al.
-2021, TOOD) for which cells answer for a plate; quality focal loss (Li et al. 2020) for the score;
-complete IoU (Zheng et al. 2020) for the box.
+2021, TOOD) for the choice of cells; quality focal loss (Li et al. 2020) for the score; complete IoU
+(Zheng et al. 2020) for the box.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scripts.training.half import stored_in_half
+from scripts.training.float16_weights import store_as_float16
 
 STRIDE = 8
-"""Pixels of the input for one cell of the answer."""
+"""Pixels of the input for each cell of the output."""
 
 WIDTHS = (16, 32, 64, 96, 128)
 """Channels at strides 2, 4, 8, 16 and 32; multiples of 16 suit the CPU's vector units."""
@@ -36,7 +36,7 @@ _LONGEST = 4.8
 
 
 class Conv(nn.Sequential):
-    """Convolution, batch normalisation, ReLU: what a runtime folds into one operator."""
+    """Convolution, batch normalisation and ReLU; a runtime folds them into one operator."""
 
     def __init__(
         self, taken: int, given: int, size: int = 3, stride: int | tuple[int, int] = 1
@@ -49,7 +49,7 @@ class Conv(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Two 3 x 3 convolutions through half the channels, added to what came in."""
+    """Two 3 x 3 convolutions through half the channels, added to their input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class Residual(nn.Module):
         return x + self.body(x)
 
 
-class Surroundings(nn.Module):
-    """Three poolings of 5 x 5 in a row (SPPF): each cell learns of the whole picture."""
+class PooledContext(nn.Module):
+    """Three consecutive 5 x 5 poolings (SPPF): each cell gets context of the whole picture."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class PlateDetectorNet(nn.Module):
             Conv(3, a, 3, 2), Conv(a, b, 3, 2), Conv(b, c, 3, 2), Residual(c), Residual(c)
         )
         self.to_16 = nn.Sequential(Conv(c, d, 3, 2), Residual(d), Residual(d))
-        self.to_32 = nn.Sequential(Conv(d, e, 3, 2), Residual(e), Residual(e), Surroundings(e))
+        self.to_32 = nn.Sequential(Conv(d, e, 3, 2), Residual(e), Residual(e), PooledContext(e))
         self.from_32 = Conv(e, d, 1)
         self.merge_16 = Residual(d)
         self.from_16 = Conv(d, MERGED, 1)
@@ -132,7 +132,7 @@ def cell_centres(height: int, width: int, device: Any = None) -> Tensor:  # noqa
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What a batch is blamed for; `total` is what is minimised."""
+    """Losses of a batch; the training minimises `total`."""
 
     total: Tensor
     score: Tensor
@@ -141,13 +141,13 @@ class Losses:
 
 
 TOP = 10
-"""So many cells answer for one plate."""
+"""Number of cells that are assigned to a plate."""
 
 BOX_WEIGHT = 2.0
 
 
 def padded(truths: Sequence[Tensor]) -> Tensor:
-    """Rows of each picture as one tensor (n, most, 5); -1 in the last column fills it up."""
+    """Rows of all pictures as one tensor (n, most, 5); missing rows have -1 in the last column."""
     rows = torch.full((len(truths), max(1, *(len(t) for t in truths)), 5), -1.0)
     for index, truth in enumerate(truths):
         rows[index, : len(truth)] = truth
@@ -160,15 +160,15 @@ def detector_loss(logits: Tensor, boxes: Tensor, truths: Tensor, size: tuple[int
     Args:
         logits: (n, cells).
         boxes: (n, cells, 4) in pixels.
-        truths: (n, rows, 5), rows at least 1: x1, y1, x2, y2 and 1 for a plate, 0 for a region
-            that is neither to be found nor to be blamed, -1 for no row.
+        truths: (n, rows, 5), rows at least 1: x1, y1, x2, y2, then 1 for a plate, 0 for a
+            region that does not count, -1 for no row.
         size: height and width of the pictures.
     """
     centres = cell_centres(*size, logits.device)
-    blameless = _inside(centres, truths[..., :4], 0.0) & (truths[:, None, :, 4] == 0)
+    ignored = _inside(centres, truths[..., :4], 0.0) & (truths[:, None, :, 4] == 0)
     positive, plate, quality = _assigned(logits, boxes, truths, centres)
     wanted = torch.where(positive, quality, torch.zeros_like(quality))
-    counted = (positive | ~blameless.any(2)).float()
+    counted = (positive | ~ignored.any(2)).float()
     probability = logits.sigmoid()
     focal = (wanted - probability).abs().pow(2)
     entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
@@ -187,14 +187,14 @@ def detector_loss(logits: Tensor, boxes: Tensor, truths: Tensor, size: tuple[int
 def _assigned(
     logits: Tensor, boxes: Tensor, truths: Tensor, centres: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """For each cell (n, cells): whether it answers for a plate, its row, the score to aim at."""
+    """For each cell (n, cells): whether a plate is assigned to it, its row, its target score."""
     plates, real = truths[..., :4], truths[..., 4] == 1
     inside = _inside(centres, plates, STRIDE) & real[:, None]  # n, cells, plates
     overlap = iou(boxes[:, :, None], plates[:, None])
     alignment = logits.sigmoid()[..., None].pow(0.5) * overlap.clamp(min=1e-4).pow(4.0) * inside
     top, cells = alignment.topk(min(TOP, alignment.shape[1]), dim=1)
     chosen = torch.zeros_like(alignment).scatter_(1, cells, (top > 0).float())
-    # The cell at the heart of a plate always answers, or a young network would never begin.
+    # The cell at the centre is always assigned, or an untrained network would not learn.
     middle = (plates[..., :2] + plates[..., 2:]) / 2
     nearest = (centres[:, None] - middle[:, None]).pow(2).sum(-1).argmin(1)
     chosen.scatter_(1, nearest[:, None], real[:, None].float())
@@ -207,7 +207,7 @@ def _assigned(
 
 
 def _inside(centres: Tensor, boxes: Tensor, slack: float) -> Tensor:
-    """(n, cells, boxes): whether a cell's centre lies in a box or so many pixels around it."""
+    """(n, cells, boxes): whether a cell's centre lies in a box enlarged by `slack` pixels."""
     low = centres[:, None] - boxes[:, None, :, :2] + slack / 2
     high = boxes[:, None, :, 2:] - centres[:, None] + slack / 2
     return torch.cat((low, high), -1).amin(-1) > 0
@@ -224,7 +224,7 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
 
 
 def complete_iou(a: Tensor, b: Tensor) -> Tensor:
-    """Complete IoU (Zheng et al. 2020) of paired boxes (k, 4): 1 where they are the same."""
+    """Complete IoU (Zheng et al. 2020) of paired boxes (k, 4); 1 for equal boxes."""
     overlap = iou(a, b)
     around = torch.maximum(a[:, 2:], b[:, 2:]) - torch.minimum(a[:, :2], b[:, :2])
     diagonal = around.pow(2).sum(-1) + 1e-7
@@ -242,7 +242,7 @@ def complete_iou(a: Tensor, b: Tensor) -> Tensor:
 # --- the ONNX graph --------------------------------------------------------------------------
 
 DETECTOR_ANSWERS = ("/score/", "/sides/")
-"""Parts of the names, in the exported graph, of the layers that give the answer."""
+"""Parts of the names of the output layers in the exported graph."""
 
 MOST = 100
 OVERLAP = 0.5
@@ -250,7 +250,7 @@ LEAST_SCORE = 0.05
 
 
 class _EndToEnd(nn.Module):
-    """The network with its scores as probabilities, as non-maximum suppression takes them."""
+    """The network with scores as probabilities, as non-maximum suppression needs them."""
 
     def __init__(self, net: PlateDetectorNet) -> None:
         super().__init__()
@@ -319,6 +319,6 @@ def export_detector(net: PlateDetectorNet, size: int, path: str) -> None:
     graph.node.extend(nodes)
     del graph.output[:]
     graph.output.append(helper.make_tensor_value_info("output", TensorProto.FLOAT, ["n", 7]))
-    stored_in_half(model)
+    store_as_float16(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)

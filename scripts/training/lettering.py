@@ -1,4 +1,4 @@
-"""Lines of plate characters as masks, quickly: glyphs are rendered once and scaled after that."""
+"""Draw lines of plate characters as masks; each glyph is rendered once and then scaled."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.fonts import font_path, pillow
+from scripts.fixtures.fonts import font_path, pillow
 
 Pixels = npt.NDArray[np.uint8]
 
 _TALL = 96
-"""Height in pixels at which a glyph is rendered: more than any plate here is drawn with."""
+"""Height in pixels at which a glyph is rendered; plates are drawn with smaller ones."""
 
 GAPS = {" ": 0.34, "~": 0.14, "-": 0.36, ".": 0.22, "|": 0.62, "*": 0.72, ":": 0.40}
 """Width of a separator as a share of the characters' height. `|` leaves room for seals, `*` for
-a coat of arms, `:` for small stickers; all are drawn by who knows their colours."""
+a coat of arms, `:` for small stickers; the caller draws all of these."""
 
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """A font and how it is distorted; no two makers stamp quite the same letters."""
+    """A font and its distortion: plate makers stamp slightly different letters."""
 
     font: str
     stretch: float = 1.0
-    """Width of a character over the font's own."""
+    """Width of a character relative to the font's own width."""
     spacing: float = 0.11
     """Between characters, as a share of their height."""
     even: bool = False
-    """All characters but I and 1 are made equally wide, as British and Czech ones are."""
+    """Make all characters but I and 1 equally wide, as on British and Czech plates."""
     weight: float = 0.0
     """From -1 (thin) to 1 (bold)."""
     softness: float = 0.0
@@ -40,20 +40,20 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line's mask, uint8 (height, width), 255 is ink; and where its separators stand."""
+    """A mask of a line, uint8 (height, width), 255 is ink; and the places of its separators."""
 
     mask: Pixels
     marks: tuple[tuple[str, int, int], ...]
-    """Separator, its left edge and its width."""
+    """For each separator: its character, left edge and width in pixels."""
 
 
 _PLAIN_ONES = {"routed-gothic.ttf", "routed-gothic-narrow.ttf"}
-"""Fonts whose 1 is a mere stroke, as no plate's is; the 1 is another font's then."""
+"""Fonts whose 1 is a plain stroke, which no plate has; the 1 of another font is used."""
 
 
 @lru_cache(maxsize=2048)
 def _glyph(font: str, character: str) -> Pixels:
-    """A character's mask, from the top to the foot of a capital; a tail is pressed into that."""
+    """A mask of a character, as high as a capital; descenders are squeezed into that height."""
     image_of, draw_on, font_of = pillow()
     if character == "1" and font in _PLAIN_ONES:
         font = "RG2014C.ttf"
@@ -81,7 +81,7 @@ def _even_width(font: str) -> float:
 
 
 def line_of(text: str, face: Face, height: int, room: int) -> Line:
-    """The mask of a line of capitals `height` pixels high, squeezed when wider than `room`."""
+    """A line of capitals `height` pixels high; squeezed if it is wider than `room` pixels."""
     scale = face.stretch * height / _TALL
     widths = []
     for character in text:
@@ -119,7 +119,7 @@ def line_of(text: str, face: Face, height: int, room: int) -> Line:
 
 
 def _inked(mask: Pixels, face: Face) -> Pixels:
-    """Strokes made bolder or thinner and their corners rounder."""
+    """The mask with bolder or thinner strokes and rounder corners."""
     if not face.weight and not face.softness:
         return mask
     sigma = max(0.8, face.softness, 0.02 * mask.shape[0])

@@ -1,8 +1,9 @@
-"""What every training has in common: checkpoints, learning rate, averaged weights, progress.
+"""The training loop of both networks: checkpoints, learning rate, averaged weights, progress.
 
-A training is a folder. `last.pt` holds all that is needed to go on after an interruption, also
-after `kill -9`: it is written beside itself and then renamed. The seed gives each step its own
-random numbers, so that a training that was interrupted sees the same pictures as one that was not.
+A training is a folder. `last.pt` holds everything that is needed to continue after an interruption,
+even after `kill -9`: it is written to a second file and then renamed. Each step has its own random
+numbers, derived from the seed and the step's number. So an interrupted training sees the same
+pictures as one that ran through.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -23,14 +24,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
+from scripts.training.arithmetic import Arithmetic, Compute, LossOf, choose
+
 Batch = TypeVar("Batch")
-Figures = Mapping[str, "torch.Tensor | float"]
-"""What of a batch is shown; numbers still on a GPU are fetched after it got its work."""
+TRIAL = 83
+"""Seeds the batch on which the arithmetic is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long, how fast and how often to look.
+    """Length and learning rate of a training.
 
     Args:
         steps: batches in all.
@@ -38,7 +41,7 @@ class Schedule:
         rate: highest learning rate, reached after `warm_up` steps and then lowered along a cosine.
         warm_up: steps until the highest rate.
         decay: weight decay of AdamW.
-        seed: where all random numbers come from.
+        seed: of all random numbers.
         save_every: steps between checkpoints.
     """
 
@@ -59,7 +62,7 @@ class Schedule:
 
 
 class Averaged:
-    """An exponential moving average of a network's weights; the one that is shipped."""
+    """An exponential moving average of a network's weights; this average is exported."""
 
     def __init__(self, net: nn.Module, keep: float = 0.9995) -> None:
         self.net = copy.deepcopy(net).eval()
@@ -86,7 +89,7 @@ class Averaged:
 
 
 class _Steps(IterableDataset, Generic[Batch]):
-    """Batches by the number of their step; each worker makes every n-th."""
+    """Batches by the number of their step; each of n workers makes every n-th batch."""
 
     def __init__(self, make: Callable[[np.random.Generator], Batch], seed: int, first: int) -> None:
         self.make, self.seed, self.first = make, seed, first
@@ -105,15 +108,16 @@ def train(
     folder: Path,
     schedule: Schedule,
     make_batch: Callable[[np.random.Generator], Batch],
-    loss_of: Callable[[nn.Module, Batch, torch.device], tuple[torch.Tensor, Figures]],
+    loss_of: LossOf[Batch],
     validate: Callable[[nn.Module], dict[str, float]],
     *,
     validate_every: int = 1000,
     workers: int = 1,
     threads: int | None = None,
     stop_after: int | None = None,
+    arithmetic: Arithmetic | None = None,
 ) -> nn.Module:
-    """Train a network, or go on where `folder` says that an earlier run stopped.
+    """Train a network, or continue from the checkpoint in `folder`.
 
     Args:
         net: the network; trained in place.
@@ -125,7 +129,8 @@ def train(
         validate_every: steps between validations.
         workers: processes that make batches.
         threads: threads of the CPU; None leaves PyTorch's choice.
-        stop_after: the step to stop at, before the schedule's end; a later call goes on.
+        stop_after: the step to stop at, before the schedule's end; a later call continues.
+        arithmetic: of the network's layers; None times a step in each and takes the faster.
 
     Returns:
         The averaged network.
@@ -148,7 +153,16 @@ def train(
     averaged = Averaged(net)
     first = _resume(folder, net, optimiser, averaged, device)
     end = min(schedule.steps, stop_after or schedule.steps)
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
+    if first >= end:
+        console.print(f"{folder.name}: already trained for {first} steps")
+    elif arithmetic is None:
+        trial = make_batch(np.random.default_rng((schedule.seed, TRIAL)))
+        arithmetic, why = choose(net, trial, loss_of, device)
+        console.print(f"{folder.name}: {why}", soft_wrap=True)
+    else:
+        console.print(f"{folder.name}: arithmetic: {arithmetic}, as given, on this {device.type}")
+    compute = Compute(device, arithmetic or "float32")
     loader = iter(
         DataLoader(
             _Steps(make_batch, schedule.seed, first),
@@ -173,7 +187,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = schedule.rate_at(step)
             net.train()
-            loss, figures = loss_of(net, next(loader), device)
+            loss, figures = loss_of(net, next(loader), compute)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 10.0)
@@ -187,23 +201,25 @@ def train(
             done = step + 1
             if not console.is_terminal and done % 100 == 0:
                 pace = (done - since) * schedule.batch / (time.monotonic() - began)
-                console.print(f"{folder.name} {done}/{schedule.steps} {shown} {pace:.0f}/s")
+                console.print(
+                    f"{folder.name} {done}/{schedule.steps} {shown} {pace:.0f}/s", soft_wrap=True
+                )
             last = done == end
             if done % schedule.save_every == 0 or last:
                 _save(folder, net, optimiser, averaged, done)
             if done % validate_every == 0 or last:
                 measured = validate(averaged.net)
                 _note(folder, done, measured, smooth)
-                console.print(f"{folder.name} {done}: " + _line(measured))
+                console.print(f"{folder.name} {done}: " + _line(measured), soft_wrap=True)
     return averaged.net
 
 
 def load_averaged(net: nn.Module, *folders: Path) -> int:
-    """Put the averaged weights of a training's last checkpoint into a network; gives its step.
+    """Load the averaged weights of a training's last checkpoint into a network; return its step.
 
-    Of several trainings that began with the same weights it is their mean, which is often better
-    than each (Wortsman et al. 2022); its normalisations must then be `measured_anew`. The step is
-    the first one's.
+    For several trainings that started from the same weights, load the mean of their weights, which
+    is often better than each (Wortsman et al. 2022). Call `recompute_normalisation` after that. The
+    returned step is that of the first training.
 
     Raises:
         FileNotFoundError: a folder holds no checkpoint.
@@ -223,8 +239,8 @@ def load_averaged(net: nn.Module, *folders: Path) -> int:
 
 
 @torch.no_grad()
-def measured_anew(net: nn.Module, batches: Iterable[torch.Tensor]) -> None:
-    """Give each normalisation the mean and variance of what comes in with these batches."""
+def recompute_normalisation(net: nn.Module, batches: Iterable[torch.Tensor]) -> None:
+    """Set the statistics of every batch normalisation from these batches."""
     for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()

@@ -1,8 +1,8 @@
-"""Photographs to train the detector on: read once, boxes mended by a teacher, plates erased.
+"""Photographs for the detector's training: boxes corrected by a teacher, and plates erased.
 
-A folder of training photographs has `images/` and, beside it, `labels/` with a text file for each
-photograph: a line `class x y width height` for each plate, in fractions (the form of YOLO
-trainers). A folder without `labels/` is unlabelled: its boxes are the teacher's.
+A folder of training photographs has `images/` and `labels/`. A label file has a line
+`class x y width height` for each plate, in fractions (the format of YOLO trainers). A folder
+without `labels/` is unlabelled: its boxes come from the teacher.
 """
 
 from __future__ import annotations
@@ -20,22 +20,23 @@ import numpy.typing as npt
 
 from edge.domain.imaging import Box, Detection, Pixels
 from edge.pipeline.ports import PlateDetector
+from scripts.training.errors import DataError
 
 LONGEST_SIDE = 704
-"""Photographs are kept no larger than this, in pixels: what a network's input can use."""
+"""Longest side of a stored photograph in pixels: a network's input uses no more."""
 
 LABELLED = 80
-"""In a photograph with labels a plate of so many pixels, at that size, has one."""
+"""In a labelled photograph of that size, every plate this wide, in pixels, has a label."""
 
 SURE, MAYBE, SAME = 0.55, 0.2, 0.4
-"""The teacher's score from which its box counts, from which it is neither plate nor
-background, and the IoU from which its box and a label are of one plate."""
+"""Score from which the teacher's box is a plate; score from which it counts neither as plate nor as
+background; and IoU from which its box and a label mean the same plate."""
 
-HELD_APART = 12
-"""One photograph in so many is kept from training: thresholds and temperatures come from those."""
+VALIDATION_SHARE = 12
+"""One photograph in so many is in the validation set, which thresholds are chosen on."""
 
 GREY = 114
-"""Brightness of what a picture does not fill."""
+"""Grey level around a picture that does not fill the input."""
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -44,8 +45,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 class Photo:
     """A photograph with its plates, and the same without them.
 
-    `plates` (n, 4) and `unsure` (m, 4): x1, y1, x2, y2 in pixels; `unsure` holds what may be a
-    plate. `erased` shows no plate, sure or unsure.
+    `plates` (n, 4) and `unsure` (m, 4): x1, y1, x2, y2 in pixels; `unsure` has regions that may be
+    a plate. `erased` shows neither.
     """
 
     name: str
@@ -55,22 +56,18 @@ class Photo:
     unsure: npt.NDArray[np.float32]
 
 
-class DataError(Exception):
-    """Training data that cannot be used; the line names the file and the cure."""
-
-
-def held_apart(name: str) -> bool:
-    """Whether a photograph of this file name is kept from training; the same for every program."""
-    return zlib.crc32(name.encode()) % HELD_APART == 0
+def in_validation_set(name: str) -> bool:
+    """Whether a photograph with this file name belongs to the validation set, in every training."""
+    return zlib.crc32(name.encode()) % VALIDATION_SHARE == 0
 
 
 def views(photo: Photo) -> list[Photo]:
-    """A photograph as it is, mirrored, and from further off: few plates give more to judge by."""
+    """Four views of a photograph: as it is, mirrored, and two from further away."""
     return [
         photo,
         _mirrored(photo),
-        _further_off(photo, 0.6),
-        _mirrored(_further_off(photo, 0.45)),
+        _further_away(photo, 0.6),
+        _mirrored(_further_away(photo, 0.45)),
     ]
 
 
@@ -88,8 +85,8 @@ def _mirrored(photo: Photo) -> Photo:
     )
 
 
-def _further_off(photo: Photo, share: float) -> Photo:
-    """The photograph in this share of a picture's width, the rest of it grey."""
+def _further_away(photo: Photo, share: float) -> Photo:
+    """The photograph in this share of the picture's width; the rest is grey."""
     room = int(photo.pixels.shape[1] / share) - photo.pixels.shape[1]
 
     def beside(pixels: Pixels) -> Pixels:
@@ -105,7 +102,7 @@ def photo_files(folder: Path) -> list[Path]:
     """The photographs of a training folder, by name.
 
     Raises:
-        DataError: there are none, or no such folder.
+        DataError: there is no such folder, or no photograph in it.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; name one with photographs")
@@ -117,10 +114,10 @@ def photo_files(folder: Path) -> list[Path]:
 
 
 def read_boxes(file: Path, width: int, height: int) -> list[Box]:
-    """The boxes of one label file, in pixels; none where it is not there.
+    """The boxes of a label file, in pixels; none if there is no such file.
 
     Raises:
-        DataError: a line is no label, or its box has no part in the photograph.
+        DataError: a line is no label, or its box lies outside the photograph.
     """
     if not file.is_file():
         return []
@@ -144,26 +141,26 @@ def read_boxes(file: Path, width: int, height: int) -> list[Box]:
     return boxes
 
 
-def mended(
+def corrected_boxes(
     labels: Sequence[Box] | None,
     seen: Sequence[Detection],
     at_once: Sequence[Detection],
     wide: float,
 ) -> tuple[list[Box], list[Box]]:
-    """Plates and doubtful regions from labels and a teacher's detections together.
+    """Plates and doubtful regions, from labels and a teacher's detections.
 
-    Of a label and the teacher's box of the same plate the smaller stays: a label that was turned
-    with its photograph is too large, and so is a box that took a frame for the plate. What the
-    teacher alone sees beside labels may be a plate that nobody labelled, or a badge: it is in
-    doubt. Seen from near only and large it is background, for people label large plates, and it
-    was door handles and lamps. Without labels, what the teacher is sure of from near, and sees in
-    the whole photograph as well, is a plate.
+    Where a label and a teacher's box mean the same plate, the smaller one is used: a label that was
+    turned with its photograph is too large, and so is a box around a frame. A detection without a
+    label is doubtful: it may be an unlabelled plate or a badge. If it is large and found in an
+    enlarged part only, it is background: people label large plates, and these detections were door
+    handles and lamps. In photographs without labels, a detection is a plate if the teacher is
+    certain of it in an enlarged part and also finds it in the whole photograph.
 
     Args:
-        labels: boxes that people drew; None where nobody did.
-        seen: the teacher's, looking closer.
-        at_once: the teacher's in the whole photograph.
-        wide: width in pixels from which people left no plate without a label.
+        labels: boxes drawn by people; None for an unlabelled photograph.
+        seen: the teacher's detections in enlarged parts.
+        at_once: the teacher's detections in the whole photograph.
+        wide: width in pixels from which people label every plate.
     """
     plates: list[Box] = []
     left = list(seen)
@@ -187,7 +184,7 @@ def mended(
 
 
 def tiled(detector: PlateDetector, pixels: Pixels) -> list[Detection]:
-    """What a detector finds in a photograph and, looking closer, in its overlapping quarters."""
+    """Detections in a photograph and in its enlarged, overlapping quarters."""
     from edge.adapters.models.second_look import SecondLook  # noqa: PLC0415
     from edge.site.settings import Tiles  # noqa: PLC0415
 
@@ -201,7 +198,7 @@ def load_photos(
     cache: Path,
     tell: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
 ) -> list[Photo]:
-    """All photographs of a folder; the slow part is kept in `cache`.
+    """All photographs of a folder; results of slow steps are kept in `cache`.
 
     Raises:
         DataError: a photograph or label cannot be used.
@@ -242,7 +239,7 @@ def _photos(
             if teacher is not None:
                 whole = np.asarray(pixels, np.uint8)
                 seen, at_once = tiled(teacher, whole), teacher.detect(whole)
-                plates, unsure = mended(labels, seen, at_once, LABELLED / scale)
+                plates, unsure = corrected_boxes(labels, seen, at_once, LABELLED / scale)
             found = {
                 name: [[v * scale for v in (b.x1, b.y1, b.x2, b.y2)] for b in boxes]
                 for name, boxes in (("plates", plates), ("unsure", unsure))
@@ -261,7 +258,7 @@ def _photos(
 
 
 def without_plates(pixels: Pixels, boxes: Sequence[Sequence[float]]) -> Pixels:
-    """The picture with each box painted over from its surroundings (Telea 2004)."""
+    """The picture with each box filled from its surroundings (inpainting, Telea 2004)."""
     if not boxes:
         return np.array(pixels)
     mask = np.zeros(pixels.shape[:2], np.uint8)

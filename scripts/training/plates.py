@@ -1,45 +1,31 @@
-"""Number plates as flat pictures, drawn at random: what a reader and a detector are trained on.
+"""Random number plates as flat pictures: training data for the reader and the detector.
 
-    python -m scripts.training.plates --sheet sheet.png --region Belgium
-
-writes a sheet of flat plates above, and the same ones as a camera sees them below. Needs
-`pip install -e '.[fixtures]'` (Pillow) and the free fonts that scripts/fonts.py lists.
-
-The same seed gives the same pixels, on every machine with the same versions of OpenCV, Pillow
-and the fonts.
+The same seed gives the same pixels on every machine with the same versions of OpenCV, Pillow
+and the fonts. Needs `pip install -e '.[fixtures]'` (Pillow) and the free fonts that
+scripts/fixtures/fonts.py lists.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import importlib.util
-import sys
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts import fonts
-from scripts.training.countries import COUNTRIES
-from scripts.training.design import GOLD, Band, Colour, Design, Small, pick
-from scripts.training.lettering import Face, Line, line_of
+from scripts.fixtures import fonts
+from scripts.training.countries import COUNTRIES, REGIONS
+from scripts.training.plate_design import pick
+from scripts.training.plate_drawing import draw
 
 Pixels = npt.NDArray[np.uint8]
 
-REGIONS: tuple[str, ...] = tuple(COUNTRIES)
-"""Names of the regions as fast-plate-ocr spells them; "Unknown" is last and means any other."""
-
 UNKNOWN_SHARE = 0.15
-"""How many of the plates are of no listed country."""
+"""Share of plates that belong to no listed country."""
 
 
 @dataclass(frozen=True, slots=True)
 class FlatPlate:
-    """A plate seen straight on, without surroundings.
+    """A plate seen from the front, without surroundings.
 
     Attributes:
         pixels: uint8 (h, w, 3), BGR, one pixel per millimetre; a one-line plate is about 110 high.
@@ -53,11 +39,11 @@ class FlatPlate:
 
 
 def random_plate(rng: np.random.Generator, region: str | None = None) -> FlatPlate:
-    """An invented plate of a region, or of any.
+    """A random invented plate of a region, or of any region.
 
     Raises:
-        MissingFontError: a font is not on this machine.
-        KeyError: no such region.
+        MissingFontError: a font is not installed.
+        KeyError: there is no such region.
     """
     if region is None:
         unknown = rng.random() < UNKNOWN_SHARE
@@ -67,321 +53,5 @@ def random_plate(rng: np.random.Generator, region: str | None = None) -> FlatPla
 
 
 def require_fonts() -> None:
-    """Raise MissingFontError for the first font that is not there."""
+    """Raise MissingFontError for the first font that is not installed."""
     fonts.require_fonts(*fonts.PACKAGES)
-
-
-def draw(design: Design, rng: np.random.Generator) -> Pixels:
-    """The design's picture, BGR; font, weight, spacing and colours vary a little with `rng`."""
-    width, height = design.size
-    ground, ink = _varied(design.ground, rng, 12), _varied(design.ink, rng, 10)
-    picture = np.empty((height, width, 3), np.uint8)
-    picture[:] = ground
-    if design.scenery:
-        _paint_scenery(picture, ground, rng)
-    left, right = _bands(picture, design)
-    first = min(int(rng.random() ** 1.7 * len(design.fonts)), len(design.fonts) - 1)
-    face = Face(
-        design.fonts[first],
-        design.stretch * (0.92 + 0.16 * rng.random()),
-        design.spacing * (0.6 + 0.9 * rng.random()),
-        even=design.even,
-        weight=float(np.clip(rng.normal(0.0, 0.32), -0.8, 0.8)),
-        softness=1.8 * rng.random(),
-    )
-    upper, lower = design.area or (0.0, 1.0)
-    margin = 7 + 0.015 * width * rng.random()
-    area = (left + margin, upper * height, width - right - margin, lower * height)
-    emboss = 0 if rng.random() < 0.4 else int(60 * rng.random())
-    _write(picture, design, face, ink, area, emboss, rng)
-    for small in design.small:
-        _print_small(picture, small)
-    if design.edges:
-        _draw_edges(picture, design.edges)
-    if design.border is not None:
-        inset = int(1 + 3 * rng.random())
-        thick = max(1, round(design.border_mm * (0.7 + 0.6 * rng.random())))
-        _rounded(picture, inset, 4 + int(6 * rng.random()), _varied(design.border, rng, 10), thick)
-    return picture
-
-
-def _varied(colour: Colour, rng: np.random.Generator, by: float) -> Colour:
-    """The colour with another brightness and a little of another hue."""
-    shift = rng.normal(0.0, by) + rng.normal(0.0, 0.35 * by, 3)
-    b, g, r = np.clip(np.asarray(colour) + shift, 0, 255).astype(int)
-    return int(b), int(g), int(r)
-
-
-def _write(
-    picture: Pixels,
-    design: Design,
-    face: Face,
-    ink: Colour,
-    area: tuple[float, float, float, float],
-    emboss: int,
-    rng: np.random.Generator,
-) -> None:
-    """Draw the lines of text and what stands between the groups."""
-    x1, y1, x2, y2 = area
-    count = len(design.lines)
-    step = (y2 - y1) / count
-    height = int(min(design.text_mm * (0.95 + 0.08 * rng.random()), 0.9 * step))
-    aside = rng.normal(0.0, 0.012) * (x2 - x1)
-    for number, text in enumerate(design.lines):
-        line = line_of(text, face, height, int(x2 - x1))
-        wide = line.mask.shape[1]
-        slack = x2 - x1 - wide
-        x = int(np.clip(x1 + slack / 2 + aside, x1, x1 + slack))
-        middle = y1 + (number + 0.5) * step
-        if count > 1:  # lines of a two-line plate stand closer together than the halves do
-            middle += (0.5 - number) * max(0.0, step - height) * 0.3
-        y = int(np.clip(middle - height / 2, 0, picture.shape[0] - height))
-        _ink(picture[y : y + height, x : x + wide], line.mask, ink, emboss)
-        _draw_marks(picture, line, (x, y), height, design, ink)
-
-
-def _ink(patch: Pixels, mask: Pixels, ink: Colour, emboss: int) -> None:
-    """Colour the patch where the mask is; an embossed edge catches light above, shade below."""
-    share = cv2.merge((mask, mask, mask))
-    inked = np.full_like(patch, ink)
-    # patch + (ink - patch) * share, in whole numbers: this is the slowest step of a plate.
-    kept = cv2.multiply(patch, cv2.bitwise_not(share), scale=1 / 255)
-    mixed = cv2.add(kept, cv2.multiply(inked, share, scale=1 / 255))
-    if emboss:
-        lower = np.zeros_like(share)
-        lower[2:, 1:] = share[:-2, :-1]
-        rim = emboss / 255
-        mixed = cv2.add(mixed, cv2.convertScaleAbs(cv2.subtract(share, lower), alpha=rim))
-        mixed = cv2.subtract(mixed, cv2.convertScaleAbs(cv2.subtract(lower, share), alpha=rim))
-    patch[:] = mixed
-
-
-def _draw_marks(
-    picture: Pixels, line: Line, at: tuple[int, int], height: int, design: Design, ink: Colour
-) -> None:
-    colour = design.mark or (150, 150, 150)
-    for mark, left, wide in line.marks:
-        x, y = at[0] + left + wide // 2, at[1] + height // 2
-        if mark == "|":
-            up, down = (x, y - height // 4), (x, y + height // 4)
-            radius = max(3, int(min(0.46 * wide, 0.22 * height)))
-            cv2.circle(picture, up, radius, colour, -1, cv2.LINE_AA)
-            cv2.circle(picture, up, radius // 3, GOLD, -1, cv2.LINE_AA)
-            cv2.circle(picture, down, radius, (200, 205, 205), -1, cv2.LINE_AA)
-            cv2.circle(picture, down, radius, (110, 110, 110), 1, cv2.LINE_AA)
-            cv2.circle(picture, down, max(1, radius // 2), colour, 1, cv2.LINE_AA)
-        elif mark == "*":
-            half, tall = int(0.30 * height), int(0.36 * height)
-            shield = np.array(
-                [
-                    (x - half, y - tall),
-                    (x + half, y - tall),
-                    (x + half, y + tall // 3),
-                    (x, y + tall),
-                    (x - half, y + tall // 3),
-                ]
-            )
-            cv2.fillPoly(picture, [shield], colour, cv2.LINE_AA)
-            cv2.rectangle(picture, (x - half, y - 3), (x + half, y + 3), (240, 240, 240), -1)
-            cv2.polylines(picture, [shield], isClosed=True, color=ink, lineType=cv2.LINE_AA)
-        elif mark == ":":
-            radius = max(2, int(0.11 * height))
-            for middle in (y - height // 5, y + height // 5):
-                cv2.circle(picture, (x, middle), radius, colour, -1, cv2.LINE_AA)
-
-
-def _bands(picture: Pixels, design: Design) -> tuple[int, int]:
-    """Draw the coloured strips; returns the widths of the left and the right one."""
-    height, width = picture.shape[:2]
-    if design.top is not None:
-        tall = design.top.mm
-        picture[:tall] = design.top.colour
-        word = Small(design.top.letters, (0.5, 0.5 * tall / height), 0.55 * tall, design.top.ink)
-        _print_small(picture, word)
-    left = right = 0
-    if design.left is not None:
-        left = design.left.mm
-        picture[:, :left] = _band(design.left, height)
-    if design.right is not None:
-        right = design.right.mm
-        picture[:, width - right :] = _band(design.right, height)
-    return left, right
-
-
-@lru_cache(maxsize=4096)
-def _band(band: Band, height: int) -> Pixels:
-    """A band's picture, (height, band.mm, 3)."""
-    picture = np.empty((height, band.mm, 3), np.uint8)
-    picture[:] = band.colour
-    wide = band.mm
-    if band.stars:
-        for star in range(12):
-            angle = star * np.pi / 6
-            x = wide / 2 + 0.30 * wide * np.sin(angle)
-            y = 0.32 * height - 0.30 * wide * np.cos(angle)
-            radius = max(1, round(0.055 * wide))
-            cv2.circle(picture, (round(x), round(y)), radius, GOLD, -1, cv2.LINE_AA)
-    if len(band.flag) == 1:  # the year of registration in a ring
-        middle = (wide // 2, round(0.28 * height))
-        cv2.circle(picture, middle, round(0.3 * wide), band.flag[0], 2, cv2.LINE_AA)
-    for number, stripe in enumerate(band.flag if len(band.flag) > 1 else ()):
-        tall = 0.34 * height / len(band.flag)
-        top, foot = 0.14 * height + number * tall, 0.14 * height + (number + 1) * tall
-        picture[round(top) : round(foot), wide // 6 : wide - wide // 6] = stripe
-    if band.letters:
-        tall = min(0.5 * wide, 0.86 * wide / len(band.letters))
-        _print_small(picture, Small(band.letters, (0.5, 0.78), tall, band.ink))
-    picture.flags.writeable = False
-    return picture
-
-
-@lru_cache(maxsize=1024)
-def _small_mask(text: str, font: str, height: int, room: int) -> Pixels:
-    return line_of(text, Face(font, spacing=0.12), height, room).mask
-
-
-def _print_small(picture: Pixels, small: Small) -> None:
-    height, width = picture.shape[:2]
-    tall = max(5, min(round(small.mm), height))
-    mask = _small_mask(small.text, small.font, tall, int(0.92 * width))
-    x = int(np.clip(small.at[0] * width - mask.shape[1] / 2, 0, width - mask.shape[1]))
-    y = int(np.clip(small.at[1] * height - tall / 2, 0, height - tall))
-    _ink(picture[y : y + tall, x : x + mask.shape[1]], mask, small.ink, 0)
-
-
-def _draw_edges(picture: Pixels, edges: tuple[Colour, ...]) -> None:
-    """Thin lines along the upper and lower edge, outermost first."""
-    height = picture.shape[0]
-    for number, colour in enumerate(edges):
-        y = 3 + 3 * number
-        picture[y : y + 3] = colour
-        picture[height - y - 3 : height - y] = colour
-
-
-def _rounded(picture: Pixels, inset: int, radius: int, colour: Colour, thick: int) -> None:
-    """A rounded rectangle's outline."""
-    height, width = picture.shape[:2]
-    x1, y1, x2, y2 = inset, inset, width - 1 - inset, height - 1 - inset
-    for centre, turn in (
-        ((x1 + radius, y1 + radius), 180),
-        ((x2 - radius, y1 + radius), 270),
-        ((x2 - radius, y2 - radius), 0),
-        ((x1 + radius, y2 - radius), 90),
-    ):
-        cv2.ellipse(picture, centre, (radius, radius), turn, 0, 90, colour, thick, cv2.LINE_AA)
-    for start, end in (
-        ((x1 + radius, y1), (x2 - radius, y1)),
-        ((x1 + radius, y2), (x2 - radius, y2)),
-        ((x1, y1 + radius), (x1, y2 - radius)),
-        ((x2, y1 + radius), (x2, y2 - radius)),
-    ):
-        cv2.line(picture, start, end, colour, thick)
-
-
-def _paint_scenery(picture: Pixels, ground: Colour, rng: np.random.Generator) -> None:
-    """A gradient, hills, a sun or stripes, faint enough that the characters stay readable."""
-    height, width = picture.shape[:2]
-    base = np.asarray(ground, np.float32)
-    other = np.clip(base + rng.normal(0.0, 55.0, 3), 0, 255).astype(np.float32)
-    kind = rng.random()
-    if kind < 0.45:
-        ramp = np.linspace(0.0, 1.0, height, dtype=np.float32)[:, None, None]
-        ramp = np.abs(2 * ramp - 1) if rng.random() < 0.4 else ramp
-        picture[:] = (base + (other - base) * ramp).astype(np.uint8)
-    for _ in range(int(rng.integers(1, 4))):
-        tint = np.clip(base + rng.normal(0.0, 38.0, 3), 0, 255)
-        colour = (int(tint[0]), int(tint[1]), int(tint[2]))
-        shape = rng.random()
-        x, y = int(rng.random() * width), int(rng.random() * height)
-        if shape < 0.35:
-            size = int((0.1 + 0.3 * rng.random()) * width)
-            cv2.ellipse(picture, (x, height), (size, int(size * 0.6)), 0, 0, 360, colour, -1)
-        elif shape < 0.6:
-            cv2.circle(picture, (x, y), int((0.05 + 0.2 * rng.random()) * width), colour, -1)
-        elif shape < 0.8:
-            picture[int(0.8 * height) :] = colour
-        else:
-            cv2.line(picture, (0, y), (width, height - y), colour, int(4 + 20 * rng.random()))
-    cv2.GaussianBlur(picture, (0, 0), 1.0 + 4.0 * rng.random(), dst=picture)
-
-
-# --- the command ----------------------------------------------------------------------------
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Write a contact sheet; 0 when it is written."""
-    parser = argparse.ArgumentParser(
-        prog="python -m scripts.training.plates",
-        description="Draw a sheet of invented plates: flat ones, and the same ones as a camera "
-        "sees them. Look at one before training on thousands.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="regions:\n  " + ", ".join(REGIONS) + "\n\nexamples:\n"
-        "  python -m scripts.training.plates --sheet all.png\n"
-        "  python -m scripts.training.plates --sheet be.png --region Belgium --seed 7\n\n"
-        "fonts: scripts/fonts.py lists them with their licences; folders named in the\n"
-        "environment variable PLATE_FONTS are searched first.",
-    )
-    parser.add_argument("--sheet", type=Path, required=True, metavar="PNG", help="where to write")
-    parser.add_argument("--region", choices=REGIONS, metavar="NAME", help="default: all, in turn")
-    parser.add_argument("--seed", type=int, default=0, help="another one draws others (default: 0)")
-    parser.add_argument("--plates", type=int, default=42, help="how many (default: 42)")
-    given = parser.parse_args(arguments)
-    if given.plates < 1:
-        parser.error("--plates: at least one")
-    if importlib.util.find_spec("PIL") is None:
-        return _refuse("Pillow: not installed; run: pip install -e '.[fixtures]'")
-    try:
-        require_fonts()
-    except fonts.MissingFontError as error:
-        return _refuse(str(error))
-    written = False
-    with contextlib.suppress(cv2.error):  # a name whose ending is no format
-        written = cv2.imwrite(str(given.sheet), sheet(given.seed, given.region, given.plates))
-    return (
-        0
-        if written
-        else _refuse(f"{given.sheet}: cannot be written; name a .png file in a folder that exists")
-    )
-
-
-def _refuse(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
-    return 1
-
-
-def sheet(seed: int, region: str | None, count: int) -> Pixels:
-    """Flat plates, and below each its photograph, six to a row; BGR."""
-    from scripts.training.photograph import photograph  # noqa: PLC0415 - it imports this module
-
-    rng = np.random.default_rng(seed)
-    cells = []
-    for number in range(count):
-        plate = random_plate(rng, region or REGIONS[number % len(REGIONS)])
-        shown = photograph(plate, rng)
-        cell = np.full((250, 300, 3), 70, np.uint8)
-        _place(cell[:110], plate.pixels, cv2.INTER_AREA)
-        _place(cell[112:232], shown.pixels, cv2.INTER_NEAREST)
-        size = f"{shown.pixels.shape[1]}x{shown.pixels.shape[0]}"
-        label = f"{plate.text} {plate.region[:8]} {size}"
-        cv2.putText(cell, label, (4, 245), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (230, 230, 230), 1)
-        cells.append(cell)
-    across = min(6, count)
-    cells += [np.full_like(cells[0], 70)] * (-count % across)
-    rows = [np.hstack(cells[at : at + across]) for at in range(0, len(cells), across)]
-    return np.vstack(rows)
-
-
-def _place(room: Pixels, picture: Pixels, how: int) -> None:
-    """Put the picture in the middle, as large as fits."""
-    height, width = picture.shape[:2]
-    scale = min((room.shape[1] - 8) / width, (room.shape[0] - 4) / height)
-    if how == cv2.INTER_NEAREST and scale > 1:
-        scale = max(1.0, np.floor(scale))
-    size = max(1, int(width * scale)), max(1, int(height * scale))
-    small = cv2.resize(picture, size, interpolation=how)
-    y, x = (room.shape[0] - size[1]) // 2, (room.shape[1] - size[0]) // 2
-    room[y : y + size[1], x : x + size[0]] = small
-
-
-if __name__ == "__main__":
-    sys.exit(main())

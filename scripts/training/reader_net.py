@@ -1,13 +1,13 @@
-"""The plate reader's network, its loss, and its ONNX graph.
+"""The plate reader: network, loss and export to ONNX.
 
-Convolutions look at the plate, two layers of a transformer let each place know of the others, and
-ten learned questions ask for one character each: left-aligned, then padding. One more question
-asks for the country. All ten are answered at once, so a plate costs the same whatever its length,
-and two lines are read as readily as one.
+Convolutions extract features of the plate. Two transformer layers relate the positions to each
+other. Ten learned queries give one character each, left-aligned and then padding; one more query
+gives the country. All characters are read in parallel, so the time does not depend on the length,
+and plates of two lines need no special treatment.
 
 Sources: Compact Transformers (Hassani et al. 2021) for convolutions before attention; DETR (Carion
 et al. 2020) for learned queries answered in parallel; PARSeq (Bautista and Atienza 2022) for
-reading by such queries.
+reading with such queries.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.training.detector_net import Conv, Residual
-from scripts.training.half import stored_in_half
+from scripts.training.float16_weights import store_as_float16
 
 HEIGHT, WIDTH = 64, 128
-"""Pixels that a plate is brought to, whatever its shape."""
+"""Size in pixels to which each plate is resized, whatever its shape."""
 
 SLOTS = 10
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
@@ -34,10 +34,10 @@ _SEEN = _PLACES[0] * _PLACES[1]
 
 
 class _Attention(nn.Module):
-    """Multi-head attention (Vaswani et al. 2017) of plain operators, so that it exports plainly.
+    """Multi-head attention (Vaswani et al. 2017) from plain operators, for a simple ONNX graph.
 
-    How many ask and how many are shown is fixed: shapes that an exported graph works out anew for
-    each plate cost it a quarter of its time.
+    The numbers of queries and keys are fixed. When the exported graph computed shapes for each
+    plate, that took a quarter of its time.
     """
 
     def __init__(self, asking: int, shown: int) -> None:
@@ -58,9 +58,9 @@ class _Attention(nn.Module):
 
 
 class _Layer(nn.Module):
-    """Attention and a small perceptron, each added to what came in; normalised before.
+    """Attention and a small perceptron, each added to its normalised input.
 
-    `across` is how many places are looked at besides, if any.
+    `across` is the number of positions for cross-attention, if there is any.
     """
 
     def __init__(self, count: int, across: int = 0) -> None:
@@ -80,7 +80,7 @@ class _Layer(nn.Module):
 
 
 class PlateReaderNet(nn.Module):
-    """From (n, 64, 128, 3), uint8 RGB, to logits of characters and of the country.
+    """From pictures (n, 64, 128, 3), uint8 RGB, to logits of characters and of the country.
 
     Gives `plate` (n, 10, 37) and `region` (n, regions), both before the softmax.
     """
@@ -98,7 +98,7 @@ class PlateReaderNet(nn.Module):
             Conv(96, DIM, 3, 2),
             Residual(DIM),
         )
-        self.places = nn.Parameter(waves())
+        self.places = nn.Parameter(position_embedding())
         self.questions = nn.Parameter(torch.randn(1, SLOTS + 1, DIM) * 0.5)
         self.think = nn.ModuleList(_Layer(_SEEN) for _ in range(2))
         self.seen = nn.LayerNorm(DIM)
@@ -114,18 +114,18 @@ class PlateReaderNet(nn.Module):
         for layer in self.think:
             places = layer(places)
         places = self.seen(places)
-        answers = self.questions  # the same of every plate until they have looked at one
+        answers = self.questions  # the same for every plate until cross-attention
         for layer in self.answer:
             answers = layer(answers, places)
         answers = self.said(answers)
         return self.character(answers[:, :SLOTS]), self.region(answers[:, SLOTS])
 
 
-def waves() -> Tensor:
+def position_embedding() -> Tensor:
     """(1, places, DIM): sines and cosines of row and column, as in Vaswani et al. 2017, in 2-D.
 
-    Where a place is must be as loud as what is seen there, or the questions are long in finding
-    their characters; so the places begin with this and not with faint noise.
+    A strong position signal is needed, or the queries need long to find their characters. So the
+    position embedding starts with these values and not with small noise.
     """
     rows, columns = _PLACES
     quarter = DIM // 4
@@ -162,10 +162,10 @@ def reader_loss(
 
 
 def encoded(text: str) -> list[int]:
-    """A plate as indices into the alphabet, padded.
+    """The text of a plate as indices into the alphabet, padded.
 
     Raises:
-        ValueError: it is longer than the slots, or holds another character.
+        ValueError: it is longer than the slots, or has a character outside the alphabet.
     """
     if len(text) > SLOTS:
         raise ValueError(f"a plate of {len(text)} characters does not fit into {SLOTS} slots")
@@ -173,7 +173,7 @@ def encoded(text: str) -> list[int]:
 
 
 class _Shipped(nn.Module):
-    """The network with probabilities instead of logits, as fast-plate-ocr expects."""
+    """The network with probabilities instead of logits, as fast-plate-ocr needs them."""
 
     def __init__(self, net: PlateReaderNet) -> None:
         super().__init__()
@@ -202,13 +202,13 @@ def export_reader(net: PlateReaderNet, path: str) -> None:
         dynamo=False,
     )
     model = onnx.load(path)
-    stored_in_half(model)
+    store_as_float16(model)
     onnx.checker.check_model(model)
     onnx.save(model, path)
 
 
 def plate_config(regions: tuple[str, ...]) -> dict[str, Any]:
-    """fast-plate-ocr's plate config of this network."""
+    """The plate configuration of this network for fast-plate-ocr."""
     return {
         "max_plate_slots": SLOTS,
         "alphabet": ALPHABET,

@@ -1,11 +1,10 @@
-"""Endless training pictures for the detector, made from photographs and rendered plates.
+"""Random training pictures for the detector, made from photographs and rendered plates.
 
-Each picture is new: a photograph, or four of them, at a scale that gives its plates a width drawn
-evenly on a logarithmic scale; turned, sheared, mirrored, relit, blurred, grainy. In many, the
-plate is replaced by a rendered one of another country, so that few photographs show many plates,
-or taken away, so that a bumper, a badge or a sign alone is no plate. Photographs taken from near
-are made small and pasted in, for few show a plate far off (Kisantal et al. 2019). Writing that is
-no plate is strewn in: badges, adverts, signs, the camera's own date line.
+Each picture shows one photograph or four, at a random scale. Plate widths are distributed evenly on
+a logarithmic scale. Pictures are turned, sheared, mirrored and degraded. In many, the plate is
+replaced by a rendered one of another country, so that few photographs show many plates; or it is
+removed, so that a bumper, a badge or a sign alone is no plate. Close photographs are also pasted in
+small, since few show a plate far away (Kisantal et al. 2019). Distractors are added.
 """
 
 from __future__ import annotations
@@ -18,41 +17,42 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.training.bodywork import draw_back
-from scripts.training.clutter import apart, fence, overlay_line, write
-from scripts.training.developing import developed
-from scripts.training.mounting import WIDE, between_centres, mounted
+from scripts.training.distractors import disjoint, draw_distractor, fence, overlay_line
+from scripts.training.image_degradation import degraded
 from scripts.training.photos import GREY, Photo
+from scripts.training.plate_pasting import WIDE, between_centres, paste_plate
+from scripts.training.vehicle_backs import draw_back
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 NARROWEST, WIDEST, WIDEST_OF_FOUR = 13.0, 0.9, 0.5
-"""The widths that plates are brought to: from so many pixels to this share of the picture's, or of
-a part's where four are put together: plates that fill a part make all that fills a corner one."""
+"""Range of plate widths: from so many pixels to this share of the picture's width, or of a part's
+where four photographs are combined. Larger shares there taught that anything filling a corner is a
+plate."""
 
 LEGIBLE = 9.0
-"""A plate narrower than this in pixels is neither plate nor background."""
+"""A plate narrower than this, in pixels, counts neither as plate nor as background."""
 
 FAR, NEAR = (14.0, 56.0), 60.0
-"""A pasted vehicle's plate gets a width between the two; it was taken from a photograph in which
-a plate has at least so many pixels, so that its box is sharp."""
+"""Range of plate widths of pasted vehicles, and least plate width in their photograph, in pixels.
+The box must be exact there."""
 
 BARE = 0.6
-"""So many of what is pasted have no plate: that something was pasted must say nothing."""
+"""Share of pasted parts without a plate: that a part is pasted must not hint at a plate."""
 
 SMOOTH = 0.5
-"""So many of what is made much smaller is made so by area. The others are sampled as the product
-does on every frame, where area takes ten times as long: fine detail turns to noise there."""
+"""Share of strong reductions that average areas. The others sample points, as the product does on
+every frame because averaging takes ten times as long; fine detail becomes noise there."""
 
 BACKS, BARE_BACKS = 0.6, 0.3
-"""So many plates that are put anywhere lie on a drawn vehicle's back; so many backs have none."""
+"""Share of freely placed plates on a drawn vehicle back, and share of such backs without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How often a picture is of which kind."""
+    """Shares of the kinds of pictures."""
 
     mosaic: float = 0.45
     swapped: float = 0.40
@@ -63,7 +63,7 @@ class Mix:
 
 
 class Scenes:
-    """Training pictures of `size` x `size` pixels.
+    """Random training pictures of `size` x `size` pixels.
 
     Args:
         photos: photographs with plates, and traffic.
@@ -79,15 +79,15 @@ class Scenes:
         self.size = size
         self.mix = mix or Mix()
         near = [(photo, row) for photo in photos for row in photo.plates if row[2] - row[0] >= NEAR]
-        # Half of what is pasted has a plate of another kind: few photographs show one.
+        # Half of the pasted vehicles have a plate that is not long: few photographs show one.
         wide = [one for one in near if _aspect(one[1]) >= WIDE]
         other = [one for one in near if _aspect(one[1]) < WIDE]
         self._near = [kind for kind in (wide, other) if kind]
 
     def draw(self, rng: Rng) -> tuple[Pixels, Floats]:
-        """A picture (size, size, 3), BGR, and its plates (n, 5).
+        """A random picture (size, size, 3), BGR, and its boxes (n, 5).
 
-        A row is x1, y1, x2, y2 and 1 for a plate, 0 for what is not counted.
+        A row is x1, y1, x2, y2, then 1 for a plate or 0 for a region that does not count.
         """
         canvas = np.full((self.size, self.size, 3), GREY, np.uint8)
         found: list[Floats] = []
@@ -115,7 +115,7 @@ class Scenes:
             fence(canvas, rng)
         if rng.random() < 0.15:
             overlay_line(canvas, rng)
-        return developed(canvas, rng), rows
+        return degraded(canvas, rng), rows
 
     def _cell(self, rng: Rng, width: int, height: int, widest: float) -> tuple[Pixels, Floats]:
         photo = self.photos[int(rng.integers(len(self.photos)))]
@@ -132,24 +132,24 @@ class Scenes:
         if rng.random() < self.mix.writing:
             pixels = pixels.copy()
             for _ in range(int(rng.integers(1, 4))):
-                write(pixels, rows, rng)
+                draw_distractor(pixels, rows, rng)
         return _shot(pixels, rows, rng, (width, height), widest)
 
     def _far_off(self, canvas: Pixels, rows: Floats, rng: Rng) -> Floats:
-        """Paste a vehicle that was near as if it were far; gives the rows with its plates."""
+        """Paste a close vehicle in small, as if it were far; return the rows with its plates."""
         near = self._near[int(rng.integers(len(self._near)))]
         photo, plate = near[int(rng.integers(len(near)))]
         pixels, plates = photo.pixels, photo.plates
         if rng.random() < BARE:
             pixels, plates = photo.erased, plates[:0]
-            if rng.random() < 0.5:  # any other part of the photograph: a lamp, a window, a badge
+            if rng.random() < 0.5:  # any other part: a lamp, a window, a badge
                 free = np.array(pixels.shape[1::-1]) - (plate[2:] - plate[:2])
                 plate = plate + np.tile(rng.random(2) * free - plate[:2], 2)
         elif len(self.plates) and rng.random() < self.mix.swapped:
             pixels, plates = self._swapped(photo, rng)
         width = float(plate[2] - plate[0])
         scale = math.exp(rng.uniform(math.log(FAR[0]), math.log(FAR[1]))) / width
-        # What is around the plate comes along: a bumper at least, at most the whole photograph.
+        # Surroundings are included: at least a bumper, at most the whole photograph.
         around = width * np.exp(rng.uniform(math.log(0.4), math.log(5), 4)) * [1, 0.7, 1, 0.7]
         limits = [pixels.shape[1], pixels.shape[0]] * 2
         cut = np.clip(plate + around * [-1, -1, 1, 1], 0, limits).astype(int)
@@ -158,7 +158,7 @@ class Scenes:
             return rows
         at = (rng.random(2) * (self.size - size)).astype(int)
         box = np.array([*at, *(at + size)], np.float32)
-        if any(not apart(box, row) for row in rows):
+        if any(not disjoint(box, row) for row in rows):
             return rows
         part = pixels[cut[1] : cut[3], cut[0] : cut[2]]
         way = cv2.INTER_AREA if rng.random() < SMOOTH else cv2.INTER_LINEAR
@@ -174,25 +174,25 @@ class Scenes:
         return np.concatenate((rows, found + np.array([*at, *at, 0], np.float32)))
 
     def _swapped(self, photo: Photo, rng: Rng) -> tuple[Pixels, Floats]:
-        """Rendered plates in place of the photograph's own."""
+        """The photograph with rendered plates in place of its own, and their boxes."""
         pixels = photo.erased.copy()
         boxes = []
         for x1, y1, x2, y2 in photo.plates:
             plate = self.plates[int(rng.integers(len(self.plates)))]
             aspect = plate.shape[1] / plate.shape[0]
             area = (x2 - x1) * (y2 - y1)
-            # Between the old plate's width and its area: a square plate is higher, not as wide.
+            # Between equal width and equal area: a square plate is higher and less wide.
             width = math.sqrt((x2 - x1) * math.sqrt(area * aspect)) * rng.uniform(0.85, 1.2)
             centre = ((x1 + x2) / 2, (y1 + y2) / 2)
             old = photo.pixels[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1]
             light = float(np.percentile(old, 80)) if old.size else 160.0
-            boxes.append(mounted(pixels, plate, centre, width, light, rng))
+            boxes.append(paste_plate(pixels, plate, centre, width, light, rng))
         return pixels, np.array(boxes, np.float32).reshape(-1, 4)
 
     def _added(self, photo: Photo, rng: Rng) -> tuple[Pixels, Floats]:
-        """One to three rendered plates anywhere, on a photograph without its own.
+        """A photograph with one to three rendered plates anywhere instead of its own.
 
-        Many lie on the back of a vehicle that is drawn too; some of those backs stay bare.
+        Many lie on a drawn back of a vehicle; some of those backs get no plate.
         """
         pixels = photo.erased.copy()
         height, width = pixels.shape[:2]
@@ -209,16 +209,16 @@ class Scenes:
         boxes: list[Floats] = []
         for centre, wide, light in spots:
             plate = self.plates[int(rng.integers(len(self.plates)))]
-            box = mounted(pixels, plate, centre, wide, light, rng)
-            if all(apart(box, other) for other in boxes):
+            box = paste_plate(pixels, plate, centre, wide, light, rng)
+            if all(disjoint(box, other) for other in boxes):
                 boxes.append(box)
-            else:  # the later plate lies over an earlier one: neither is counted on
+            else:  # a later plate may cover an earlier one: take the photograph as it is
                 return photo.pixels, photo.plates
         return pixels, np.array(boxes, np.float32).reshape(-1, 4)
 
 
 def _counted(plates: Floats, unsure: Floats) -> Floats:
-    """Rows of plates, which are to be found, and of regions that may be one."""
+    """Rows of plates, marked 1, and of regions that may be a plate, marked 0."""
     return np.concatenate(
         (
             np.concatenate((plates, np.ones((len(plates), 1), np.float32)), 1),
@@ -234,14 +234,14 @@ def _aspect(row: Floats) -> float:
 def _shot(
     pixels: Pixels, rows: Floats, rng: Rng, size: tuple[int, int], widest: float
 ) -> tuple[Pixels, Floats]:
-    """A photograph as another camera would have taken it, with its rows.
+    """The photograph as another camera would have taken it, with its rows.
 
     Args:
         pixels: the photograph.
         rows: its plates.
-        rng: where chance comes from.
-        size: width and height of what is given.
-        widest: the plate's width at most, of the width.
+        rng: source of random numbers.
+        size: width and height of the returned picture.
+        widest: greatest plate width as a share of the picture's width.
     """
     width, height = size
     tall, wide = pixels.shape[:2]
@@ -251,7 +251,7 @@ def _shot(
         chosen = plates[rng.integers(len(plates))]
         target = math.exp(rng.uniform(math.log(NARROWEST), math.log(widest * width)))
         scale = target / max(1.0, chosen[2] - chosen[0])
-        # Not far from the whole photograph: plates on nothing but bumper teach no surroundings.
+        # Stay near the whole photograph: a plate on a bumper alone teaches no surroundings.
         scale = float(np.clip(scale, fit * 0.6, max(fit * 4, 1.0)))
         target = scale * float(chosen[2] - chosen[0])
         middle = (chosen[:2] + chosen[2:4]) / 2
@@ -259,11 +259,11 @@ def _shot(
         scale = fit * math.exp(rng.uniform(math.log(0.8), math.log(3)))
         middle = np.array([rng.uniform(0.2, 0.8) * wide, rng.uniform(0.2, 0.8) * tall])
         target = 0.0
-    # Half of the plate's share of the picture: a wide plate is not to be cut at each draw.
+    # Half of the plate's share of the picture, so that a wide plate is not always cut.
     inside = float(np.clip(0.52 * target / width, 0.15, 0.5))
     stretch = math.exp(rng.normal(0, 0.08))
-    # A box around a turned box is too high, and on a small plate no turn is to be seen: where
-    # most pictures are turned, all small boxes come out a tenth too high.
+    # Turn most pictures only a little: a box around a turned box is too high, by a tenth for small
+    # plates, and a network cannot see the turn of a small plate.
     turn = math.radians(rng.normal(0, 1.2) if rng.random() < 0.85 else rng.normal(0, 8))
     shear = rng.normal(0, 0.02)
     mirrored = -1.0 if rng.random() < 0.4 else 1.0
@@ -300,10 +300,10 @@ def _shot(
 
 
 def _moved(rows: Floats, matrix: Floats, width: int, height: int, turn: float) -> Floats:
-    """Boxes after the transformation, clipped; cut or tiny ones are not counted.
+    """Boxes after the transformation, clipped; cut or tiny ones do not count.
 
-    The box around a turned box is too large: half of what the turn added is taken off again, since
-    nobody knows whether it turned an upright plate away or a leaning one back.
+    The box around a turned box is too large. Half of the increase is removed: it is not known
+    whether the plate itself was upright or leaning.
     """
     kept = []
     for x1, y1, x2, y2, counted in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -159,6 +160,17 @@ def test_a_source_that_is_no_video_is_named(content: str, made: MadeSite, tmp_pa
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(CONTENTS[content])
     refused(run(made, "--source", clip), ExitCode.SOURCE, "clip.mp4")
+
+
+def test_a_recording_of_which_nothing_was_read_prints_its_error_and_no_table_of_zeros(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    clip, counts = tmp_path / "clip.mp4", tmp_path / "counts.json"
+    clip.write_bytes(CONTENTS["no video"])
+    done = product("run", "--site", made.folder, "--source", clip, "--summary", counts)
+    refused(done, ExitCode.SOURCE, "clip.mp4")
+    assert done.out == ""
+    assert json.loads(counts.read_text())["frames_decoded"] == 0
 
 
 def test_an_empty_folder_is_named(made: MadeSite, tmp_path: Path) -> None:

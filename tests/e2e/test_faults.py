@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -210,6 +211,42 @@ def test_an_outbox_that_is_full_stops_the_box_and_keeps_what_it_took(tmp_path: P
     assert len(after) - len(before) == done.json["hits"] >= 1
     assert in_clear(made) == []
     assert delivers(made) == len(after)
+
+
+def test_a_box_whose_outbox_is_full_says_so_where_operators_ask(tmp_path: Path) -> None:
+    watched = free_port()
+    made = site_without_receipts(
+        tmp_path, reserve_mib=1, telemetry={"listen": f"127.0.0.1:{watched}"}
+    )
+    fill(made)
+    process = start(
+        ["run", "--site", made.folder, "--source", CLIPS / CLIP, "--json", "--drain", "4"]
+    )
+    try:
+        assert wait_until(lambda: readiness(watched) == (503, "outbox-full"), START_S)
+        figures = figures_of(watched)
+        _, err = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.communicate()
+
+    assert figures['edge_anpr_state{state="safe"}'] == 1
+    assert figures['edge_anpr_state{state="stopping"}'] == 0
+    assert process.returncode == ExitCode.STORAGE
+    assert "error: E_OUTBOX_FULL: " in err
+    recorded = (made.state / "audit.log").read_text()
+    assert recorded.count('"outbox-full"') == 1
+
+
+def readiness(port: int) -> tuple[int, str] | None:
+    """Status and reason of `/readyz`; None while nobody answers there."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+            return answer.status, json.loads(answer.read())["reason"]
+    except urllib.error.HTTPError as refused:
+        return refused.code, json.loads(refused.read())["reason"]
+    except OSError:
+        return None
 
 
 def fill(made: MadeSite) -> list[str]:

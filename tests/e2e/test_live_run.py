@@ -119,7 +119,11 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
     ):
         made = live_site(tmp_path, server.url, port=broker.port)
         activate(made, tmp_path)
-        process = start(["run", "--site", made.folder, "--drain", "0", "--json"], env=PASSWORD)
+        counts = tmp_path / "counts.json"
+        process = start(
+            ["run", "--site", made.folder, "--drain", "0", "--json", "--summary", counts],
+            env=PASSWORD,
+        )
         try:
             hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
             process.send_signal(signal.SIGTERM)
@@ -129,8 +133,11 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
 
     assert hit, err
     assert process.returncode == 130, err
+    summary = json.loads(out)
+    assert json.loads(counts.read_text()) == summary
+    assert summary["frames_analysed"] > 0
     with outbox_of(made) as outbox:
-        assert outbox.depth() > 0  # nobody has given a receipt
+        assert outbox.depth() == summary["hits"] == summary["kept"] > 0  # nobody gave a receipt
     for secret in (LOGIN[0], "canary-p", *plates()):
         assert secret not in out + err
 

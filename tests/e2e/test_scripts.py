@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.live import NEEDS_RTSP, has_rtsp_server
-from tests.support.product import CLIPS, REPOSITORY, environment
+from tests.support.product import CLIPS, environment
 
 
 def test_the_benchmark_tells_shares_of_one_run() -> None:
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "scripts" / "bench.py", "--json", CLIPS / "twin_a.mp4"],
+        [sys.executable, "-m", "scripts.benchmarks.bench", "--json", CLIPS / "twin_a.mp4"],
         env=environment(),
         capture_output=True,
         text=True,
@@ -29,9 +29,9 @@ def test_the_benchmark_tells_shares_of_one_run() -> None:
     assert result["over_floor"] == pytest.approx(1 / result["floor_share"])
 
 
-def figures(program: str, *arguments: str | Path) -> dict[str, dict[str, float]]:
+def figures(*arguments: str | Path) -> dict[str, dict[str, float]]:
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "scripts" / program, "--json", *arguments],
+        [sys.executable, "-m", "scripts.benchmarks.bench", *arguments, "--json"],
         env=environment(),
         capture_output=True,
         text=True,
@@ -44,7 +44,7 @@ def figures(program: str, *arguments: str | Path) -> dict[str, dict[str, float]]
 
 
 def test_the_benchmark_of_a_road_tells_what_it_costs_and_what_decoding_does() -> None:
-    result = figures("bench_road.py", "--seconds", "1")
+    result = figures("road", "--seconds", "1")
     assert set(result) == {
         "empty", "standing", "live", "standing_live", "skipping", "skipping_with_b_frames"
     }  # fmt: skip
@@ -60,14 +60,14 @@ def test_the_benchmark_of_a_road_tells_what_it_costs_and_what_decoding_does() ->
 
 
 def test_the_benchmark_of_a_road_takes_a_recording() -> None:
-    result = figures("bench_road.py", "--clip", CLIPS / "twin_a.mp4")
+    result = figures("road", "--clip", CLIPS / "twin_a.mp4")
     assert set(result) == {"clip", "live", "skipping"}
     assert result["clip"]["looks_share"] == 1  # a car goes by all the time
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
 def test_the_benchmark_of_a_start_tells_when_the_first_frame_is_analysed() -> None:
-    result = figures("bench_live.py", "start", "--times", "1")
+    result = figures("start", "--times", "1")
     assert set(result) == {"recorded", "live", "parts"}
     for name in ("recorded", "live"):
         assert 0 < result[name]["ready_median_s"] < result[name]["median_s"]
@@ -77,7 +77,7 @@ def test_the_benchmark_of_a_start_tells_when_the_first_frame_is_analysed() -> No
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
 def test_the_benchmark_of_a_return_tells_when_frames_flow_again() -> None:
-    result = figures("bench_live.py", "reconnect", "--times", "2", "--away", "1")
+    result = figures("reconnect", "--times", "2", "--away", "1")
     assert set(result) == {"reconnect"}
     back = result["reconnect"]
     assert (back["returns"], back["away_s"]) == (2, 1)
@@ -86,7 +86,7 @@ def test_the_benchmark_of_a_return_tells_when_frames_flow_again() -> None:
 
 def test_the_benchmark_names_a_clip_that_is_not_there() -> None:
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "scripts" / "bench.py", "gone.mp4"],
+        [sys.executable, "-m", "scripts.benchmarks.bench", "gone.mp4"],
         env=environment(),
         capture_output=True,
         text=True,

@@ -36,8 +36,10 @@ from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.statistics import StatisticsFile
 from edge.box.engine import VehicleCounts
+from edge.box.epochs import EpochRecord
 from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
-from edge.box.wiring import _EpochRecord, _Storage
+from edge.box.storage import Storage
+from edge.box.traffic import ClosedEpochs
 from edge.formats.signing import SigningKey
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
@@ -255,7 +257,7 @@ class Rotation(Scenario):
         return Counter(type(entry.event) for entry in entries)[EpochClosed]
 
     @contextlib.contextmanager
-    def _box(self, clock: SetClock) -> Iterator[tuple[_EpochRecord, _Storage]]:
+    def _box(self, clock: SetClock) -> Iterator[tuple[EpochRecord, Storage]]:
         """What is told and put down when an epoch closes, as the box wires it."""
         state = self.folder / "state"
         with (
@@ -266,7 +268,7 @@ class Rotation(Scenario):
         ):
             statistics = StatisticsFile(state)
             statistics.prune(clock.utc())
-            storage = _Storage(keyring, outbox, trail, Archive(state), statistics)
+            storage = Storage(state, keyring, outbox, trail, Archive(state), statistics)
             publisher = Publisher(
                 outbox,
                 BrokerOptions(HOST, 1, "box"),
@@ -276,7 +278,8 @@ class Rotation(Scenario):
                 jitter=lambda: 0.0,
             )
             rules = RuleBook((), SaltChain(SITE, BOX, random_bytes), lambda _list: (), 900, {})
-            yield _EpochRecord(publisher, EvidenceWorker(_nothing), storage, rules), storage
+            worker, traffic = EvidenceWorker(_nothing), ClosedEpochs((), (), ())
+            yield EpochRecord(publisher, worker, storage, rules, (), traffic), storage
 
 
 def _nothing(_case: EvidenceCase) -> SealedHit:

@@ -15,8 +15,8 @@ from edge.adapters.host.metrics import (
     MOST_REQUESTS,
     CameraFigures,
     Listen,
-    Questions,
     TelemetryServer,
+    TelemetrySource,
 )
 from edge.box.engine import Engine, Stream, VehicleCounts
 from edge.box.evidence_worker import EvidenceWorker
@@ -108,8 +108,8 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
     desk.start()
     engine.run(realtime=False)
     desk.close()
-    questions = Questions(health.figures, health.healthy, health.ready)
-    with TelemetryServer(LOOPBACK, questions) as server:
+    source = TelemetrySource(health.figures, health.healthy, health.ready)
+    with TelemetryServer(LOOPBACK, source) as server:
         yield server.port, health
 
 
@@ -217,9 +217,9 @@ def test_requests_that_are_never_finished_do_not_keep_others_out_for_long(
 
 def test_an_address_that_is_taken_is_refused_with_its_field() -> None:
     with watched_street([]) as (port, health):
-        questions = Questions(health.figures, health.healthy, health.ready)
+        source = TelemetrySource(health.figures, health.healthy, health.ready)
         with pytest.raises(ConfigError, match=r"telemetry\.listen: 127\.0\.0\.1:\d+: .*in use"):
-            TelemetryServer(Listen("127.0.0.1", port), questions)
+            TelemetryServer(Listen("127.0.0.1", port), source)
 
 
 @pytest.mark.parametrize("text", ["9109", ":9109", "host:", "host:port", "host:70000"])

@@ -15,9 +15,8 @@ from edge.adapters.broker.mqtt import (
     TlsFiles,
     TooLargeError,
     Will,
-    read_password,
 )
-from edge.errors import ConfigError, EdgeError, ExitCode, PublishError
+from edge.errors import EdgeError, ExitCode, PublishError
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import (
     HOST,
@@ -149,32 +148,6 @@ def _mosquitto_password(username: str, password: str) -> str:
     digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, rounds)
     encoded = "$".join(base64.b64encode(part).decode() for part in (salt, digest))
     return f"{username}:$7${rounds}${encoded}\n"
-
-
-def test_a_password_comes_from_the_environment_or_from_a_file(tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    file.write_text(f"{SECRET}\n")
-    assert (
-        read_password(env="MQTT_PASSWORD", file=None, environ={"MQTT_PASSWORD": SECRET}) == SECRET
-    )
-    assert read_password(env=None, file=file, environ={}) == SECRET
-    assert read_password(env=None, file=None, environ={}) is None
-
-
-@pytest.mark.parametrize(
-    ("env", "file", "says"),
-    [
-        ("MQTT_PASSWORD", None, "broker.password_env: the variable MQTT_PASSWORD is not set"),
-        (None, "missing", "broker.password_file must be a readable text file"),
-        (None, "binary", "broker.password_file must be a readable text file"),
-    ],
-)
-def test_a_password_that_cannot_be_read(
-    tmp_path: Path, env: str | None, file: str | None, says: str
-) -> None:
-    (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match=says):
-        read_password(env=env, file=tmp_path / file if file else None, environ={})
 
 
 # --- TLS -------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ class Box:
             verify_receipt,
             clock=SystemClock(),
             jitter=random.Random(1).random,
-            takers={TOPICS.bundle(LIST): self._take_list, TOPICS.command: self._take_order},
+            handlers={TOPICS.bundle(LIST): self._take_list, TOPICS.command: self._take_order},
         )
 
     def _take_list(self, payload: bytes) -> None:
@@ -235,5 +235,5 @@ def test_a_publisher_takes_only_topics_of_its_own_box(tmp_path: Path) -> None:
             verify_receipt,
             clock=SystemClock(),
             jitter=lambda: 0.5,
-            takers={"anpr/#": json.loads},
+            handlers={"anpr/#": json.loads},
         )

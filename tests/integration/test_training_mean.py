@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch", reason="PyTorch comes with the extra `train
 
 from torch import nn  # noqa: E402
 
-from scripts.training.loop import load_averaged, measured_anew  # noqa: E402
+from scripts.training.loop import load_averaged, recompute_normalisation  # noqa: E402
 
 
 def network(weight: float) -> nn.Sequential:
@@ -48,7 +48,7 @@ def test_normalisations_are_measured_on_the_pictures_given() -> None:
     net = network(3.0)
     batches = [torch.full((2, 1, 2, 2), value) for value in (1.0, 3.0)]
 
-    measured_anew(net, batches)
+    recompute_normalisation(net, batches)
 
     assert not net.training
     assert net[1].running_mean.item() == pytest.approx(6.0)

@@ -14,8 +14,8 @@ torch = pytest.importorskip("torch", reason="PyTorch comes with the extra `train
 pytest.importorskip("onnx", reason="ONNX comes with the extra `training`")
 
 from scripts.training.detector_net import PlateDetectorNet, export_detector  # noqa: E402
-from scripts.training.photos import DataError  # noqa: E402
-from scripts.training.start import start_from  # noqa: E402
+from scripts.training.errors import DataError  # noqa: E402
+from scripts.training.pretrained_weights import start_from  # noqa: E402
 
 SIDE = 64
 

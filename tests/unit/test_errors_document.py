@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from edge.errors import CODES, ExitCode
-from scripts.errors_document import table
+from scripts.maintenance.errors_document import table
 from tests.support.source_tree import EDGE, ROOT, python_files, tree
 
 DOCUMENT = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")

@@ -112,27 +112,6 @@ class TooLargeError(PublishError):
     default_code = "E_TOO_LARGE"
 
 
-def read_password(*, env: str | None, file: Path | None, environ: Mapping[str, str]) -> str | None:
-    """The broker's password from the environment or a file; None when neither is named.
-
-    Raises:
-        ConfigError: the variable is not set, or the file cannot be read.
-    """
-    if env is not None:
-        if not environ.get(env):
-            raise ConfigError(f"broker.password_env: the variable {env} is not set; set it")
-        return environ[env]
-    if file is not None:
-        try:
-            return file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8"
-            raise ConfigError(
-                f"{file}: {reason}; broker.password_file must be a readable text file"
-            ) from error
-    return None
-
-
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
     """TLS 1.2 or later, the broker's certificate and host name verified.
 

@@ -1,39 +1,33 @@
-"""The publisher thread: sealed hits from the outbox to the broker, and what comes back.
+"""The publisher thread: delivers sealed hits from the outbox to the broker.
 
-One hit at a time, oldest first: order per camera follows from that, and with QoS 1 a broker
-takes hundreds a second, far more than a street gives. A hit leaves the outbox when the
-broker has acknowledged it or, where its authority owes receipts, when a verified receipt
+It sends one hit at a time, oldest first, which keeps the order of each camera's hits. With QoS 1 a
+broker takes hundreds of hits a second, far more than a street produces. A hit leaves the outbox
+when the broker has acknowledged it or, where its authority sends receipts, when a verified receipt
 has come.
 
-A refusal holds the hit's camera, so that its order is kept. Only a hit that is too large, or
-on which the broker keeps cutting the connection, is set aside alone and tried again later:
-it must not stand in the way of all that follow.
+When the broker refuses a hit, the hits of its camera wait, so that their order is kept. A hit that
+is too large, or at which the broker keeps cutting the connection, waits alone and is tried again
+later; it must not delay all that follow.
 
-What comes back are receipts, bundles of lists and orders to suspend, each from one topic of this
-box. An order is heard at once, also while the broker is slow to acknowledge a hit. Whatever a
-message holds, it cannot end the thread.
+The same connection receives messages; see `reception`. An order to suspend is obeyed at once, also
+while the broker is slow to acknowledge a hit.
 
-Logged are packet types and counts, never payloads.
+Packet types and counts are logged, never payloads.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hmac
-import json
 import logging
 import math
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from typing_extensions import Self
-
+from edge.adapters.broker.messages import Availability, Discovery, HealthMessage
 from edge.adapters.broker.mqtt import (
     FAILURE,
     NO_MATCHING_SUBSCRIBERS,
@@ -45,21 +39,14 @@ from edge.adapters.broker.mqtt import (
     TooLargeError,
     Will,
 )
+from edge.adapters.broker.reception import MessageHandler, ReceiptVerifier, Reception
 from edge.adapters.broker.topics import BoxTopics
-from edge.adapters.host.rate_limit import RateLimit
 from edge.adapters.state.outbox import Outbox, QueuedHit
 from edge.domain.counting import coarse
 from edge.errors import EdgeError, PublishError
 from edge.pipeline.ports import Clock
 
 _LOG = logging.getLogger(__name__)
-
-# What is done with a message on a topic. It raises an `EdgeError` that says why it is refused, and
-# nothing has then changed.
-Taker = Callable[[bytes], object]
-
-# What a receipt says, once its signature is verified: hit_id and the seal's SHA-256 (hex).
-ReceiptVerifier = Callable[[bytes], tuple[str, str] | None]
 
 _IDLE_S = 0.1
 _DRAIN_POLL_S = 0.02
@@ -71,75 +58,10 @@ _CHECKPOINTS_WAITING = 7 * 24
 # A broker that cuts the connection this often on the same hit most likely objects to it.
 _CUTS_BEFORE_HOLD = 3
 
-_Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_.-]{1,60}$")]
-_Reason = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9_.-]{1,60}|E_[A-Z0-9_]{1,58})$")]
-
-
-class Availability(BaseModel):
-    """Whether the box works, retained at the broker; the last will says `offline`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    version: Literal["edge-anpr/availability/1"] = Field(
-        default="edge-anpr/availability/1", alias="schema"
-    )
-    site: _Word
-    box: _Word
-    state: Literal["online", "offline", "safe"]
-    reason: _Reason
-
-    def payload(self) -> bytes:
-        return self.model_dump_json(by_alias=True).encode()
-
-
-class HealthMessage(BaseModel):
-    """Coarse counters: `"<10"`, or rounded down to tens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-    version: Literal["edge-anpr/health/1"] = Field(default="edge-anpr/health/1", alias="schema")
-    site: _Word
-    box: _Word
-    counters: dict[_Word, Literal["<10"] | Annotated[int, Field(ge=10, multiple_of=10)]]
-
-    def payload(self) -> bytes:
-        return self.model_dump_json(by_alias=True).encode()
-
-
-class Discovery(BaseModel):
-    """The box's status as a sensor of Home Assistant: online, safe or offline, and no figure.
-
-    https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["Status"] = "Status"
-    unique_id: str
-    state_topic: str
-    value_template: Literal["{{ value_json.state }}"] = "{{ value_json.state }}"
-    device_class: Literal["enum"] = "enum"
-    options: tuple[Literal["online", "safe", "offline"], ...] = ("online", "safe", "offline")
-    device: dict[str, str]
-    origin: dict[str, str] = Field(default_factory=lambda: {"name": "edge-anpr"})
-
-    @classmethod
-    def of(cls, topics: BoxTopics) -> Self:
-        """The sensor of one box. Ids hold no underscore, so that no two boxes share a name."""
-        name = f"edge-anpr_{topics.site}_{topics.box}"
-        return cls(
-            unique_id=f"{name}_status",
-            state_topic=topics.availability,
-            device={"identifiers": name, "name": f"edge-anpr {topics.site} {topics.box}"},
-        )
-
-    def payload(self) -> bytes:
-        return self.model_dump_json().encode()
-
 
 @dataclass(frozen=True, slots=True)
 class PublisherLimits:
-    """What a hit may cost, and how patient the publisher is. Times in seconds.
+    """Size limits and waiting times of the publisher; times in seconds.
 
     Args:
         payload_cap_bytes: a larger hit is not sent.
@@ -158,7 +80,7 @@ class PublisherLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublisherState:
-    """What the publisher has done so far; `problem` is what keeps it from its work now."""
+    """What the publisher has done so far; `problem` is why it cannot deliver now, or None."""
 
     connected: bool
     connections: int
@@ -170,7 +92,7 @@ class PublisherState:
 
 @dataclass(slots=True)
 class _Rest:
-    """When something held back may be tried again; each rest is twice the one before."""
+    """When a delayed hit may be tried again; each delay is twice the one before."""
 
     first_s: float
     due: float = 0.0
@@ -208,8 +130,8 @@ class Publisher:
         clock: for waiting times and retention; the keyring's own.
         jitter: numbers from 0 to 1, such as `random.random`.
         limits: sizes and times.
-        takers: what to do with messages on which topics of this box, beside receipts; those on
-            its command topic are taken at once.
+        handlers: handlers of messages beside receipts, by topic of this box. The one of its command
+            topic is called at once.
     """
 
     def __init__(
@@ -222,19 +144,12 @@ class Publisher:
         clock: Clock,
         jitter: Callable[[], float],
         limits: PublisherLimits | None = None,
-        takers: Mapping[str, Taker] = MappingProxyType({}),
+        handlers: Mapping[str, MessageHandler] = MappingProxyType({}),
     ) -> None:
-        topics.require_receivable(takers)
-        self._takers = takers
-        self._urgent = {
-            topic: partial(self._attempt, taker, topic)
-            for topic, taker in takers.items()
-            if topic == topics.command
-        }
+        self._reception = Reception(topics, handlers, verify_receipt, outbox, clock.monotonic)
         self._outbox = outbox
         self._options = options
         self._topics = topics
-        self._verify_receipt = verify_receipt
         self._clock = clock
         self._jitter = jitter
         self._limits = limits or PublisherLimits()
@@ -256,7 +171,6 @@ class Publisher:
         self._expired = 0
         self._expiry_check_due = 0.0
         self._said_unheard = False
-        self._seldom = RateLimit(clock.monotonic)
         self._connection_problem: EdgeError | None = None
         self._refusal: EdgeError | None = None
 
@@ -264,7 +178,7 @@ class Publisher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Say goodbye to the broker and end the thread; hits stay in the outbox."""
+        """Disconnect from the broker and end the thread; hits stay in the outbox."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -294,10 +208,10 @@ class Publisher:
         )
 
     def set_availability(self, state: Literal["online", "safe"], reason: str) -> None:
-        """Tell the world how the box is, now and after each reconnection.
+        """Publish the box's availability, now and after each reconnection.
 
         Args:
-            state: `safe`: it runs and takes no hits.
+            state: `safe`: it runs and makes no hits.
             reason: one word (`[a-z0-9_.-]`), or the code of a refusal.
         """
         availability = self._availability_of(state, reason)
@@ -315,9 +229,9 @@ class Publisher:
             self._health = health
 
     def publish_checkpoint(self, note: bytes) -> None:
-        """Publish a checkpoint of the audit log, for whoever keeps them as a witness.
+        """Publish a checkpoint of the audit log, for witnesses that keep them.
 
-        Each goes out, in order; of those that wait for a lost broker the oldest give way.
+        All are published in order; of too many that wait for a lost broker the oldest are dropped.
         """
         self._checkpoints.append(note)
 
@@ -361,13 +275,13 @@ class Publisher:
             will=Will(self._topics.availability, gone.payload()),
             cancelled=self._stopping.is_set,
             monotonic=self._clock.monotonic,
-            urgent=self._urgent,
+            urgent=self._reception.urgent,
         ) as link:
             if not link.session_present:
                 # The broker has forgotten us, so perhaps also hits and receipts on their way.
                 self._outbox.mark_all_pending()
                 self._awaiting.clear()
-            link.subscribe([self._topics.receipt, *sorted(self._takers)])
+            link.subscribe(self._reception.topics)
             self._connected = True
             self._connections += 1
             self._connection_problem = None
@@ -385,7 +299,7 @@ class Publisher:
                     self._deliver(link, hit)
                 wait_s = _IDLE_S if hit is None else 0.0
                 while (message := link.receive(wait_s)) is not None:
-                    self._take(message)
+                    self._receive(message)
                     link.acknowledge(message)
                     wait_s = 0.0
             announced = self._announce(link, announced)
@@ -425,7 +339,7 @@ class Publisher:
         )
 
     def _deliver(self, link: BrokerLink, hit: QueuedHit) -> None:
-        """Publish one hit; whatever goes wrong, it stays in the outbox."""
+        """Publish one hit; it stays in the outbox if anything goes wrong."""
         left_s = int((hit.expires_at - self._clock.utc()).total_seconds())
         if left_s <= 0:
             self._expiry_check_due = 0.0
@@ -499,66 +413,25 @@ class Publisher:
         rest.extend(self._clock.monotonic(), self._limits.longest_hold_s)
 
     def _publish_again(self) -> None:
-        """Hits whose receipt is overdue go out once more; authorities store by hit_id."""
+        """Publish hits again whose receipt is overdue; authorities store a hit_id once."""
         now = self._clock.monotonic()
         for hit_id, rest in self._awaiting.items():
             if rest.due <= now:
                 rest.due = math.inf  # until the broker has acknowledged it again
                 self._outbox.mark_pending(hit_id)
 
-    def _take(self, message: Message) -> None:
-        taker = self._takers.get(message.topic)
-        if taker is not None:
-            self._attempt(taker, message.topic, message.payload)
-        elif message.topic == self._topics.receipt:
-            self._take_receipt(message)
-
-    def _attempt(self, taker: Taker, topic: str, payload: bytes) -> None:
-        """Hand a message over; whatever is wrong with it is logged without quoting it.
-
-        Who may write to the topic decides how often: a topic's refusals with one code are one kind.
-        """
-        try:
-            taker(payload)
-        except EdgeError as error:
-            if self._may_say(f"{topic}: {error.code}"):
-                _LOG.warning("refused on %s: %s", topic, error)
-        except Exception as error:  # noqa: BLE001 - no message may end the thread that hears orders
-            if self._may_say(f"{topic}: {type(error).__name__}"):
-                _LOG.error("a message on %s could not be read (%s)", topic, type(error).__name__)
-
-    def _may_say(self, kind: str) -> bool:
-        self._tell_held_back()
-        return self._seldom.passes(kind)
-
-    def _tell_held_back(self) -> None:
-        for kind, held in self._seldom.over():
-            _LOG.warning("refused likewise, and not shown each: %d (%s)", held, kind)
-
-    def _take_receipt(self, message: Message) -> None:
-        receipt = self._verify_receipt(message.payload)
-        if receipt is None:
-            if self._may_say("receipt of no hit"):
-                _LOG.info("a receipt confirms no hit that waits here")
-            return
-        hit_id, sealed_sha256 = receipt
-        waiting = self._outbox.find(hit_id)
-        if waiting is None:
-            return  # a second receipt, after a second delivery
-        if not _is_of(sealed_sha256, waiting):
-            if self._may_say("receipt for other evidence"):
-                _LOG.warning("a receipt is for other evidence than was sent; its hit stays")
-            return
-        self._outbox.delete(hit_id)
-        self._awaiting.pop(hit_id, None)
-        self._receipts += 1
+    def _receive(self, message: Message) -> None:
+        confirmed = self._reception.receive(message)
+        if confirmed is not None:
+            self._awaiting.pop(confirmed, None)
+            self._receipts += 1
 
     def _expire(self) -> None:
         now = self._clock.monotonic()
         if now < self._expiry_check_due:
             return
         self._expiry_check_due = now + _EXPIRY_CHECK_S
-        self._tell_held_back()
+        self._reception.report_suppressed()
         expired = self._outbox.delete_expired(self._clock.utc())
         if expired:
             self._expired += expired
@@ -573,13 +446,3 @@ class Publisher:
         self._connection_problem = error
         if before is None or before.message != error.message:
             _LOG.warning("%s", error)
-
-
-def _is_of(sealed_sha256: str, payload: bytes) -> bool:
-    """Whether a receipt's digest is that of the evidence in this hit."""
-    try:
-        hit = json.loads(payload)
-    except ValueError:
-        return False
-    expected = hit.get("sealed_sha256") if isinstance(hit, dict) else None
-    return isinstance(expected, str) and hmac.compare_digest(expected, sealed_sha256)

@@ -1,4 +1,4 @@
-"""Every topic this product knows, in one place. The list is closed.
+"""Every MQTT topic of this product. The list is closed.
 
 | topic                           | from → to       | QoS | retained |
 |---------------------------------|-----------------|-----|----------|
@@ -11,7 +11,7 @@
 | `anpr/<site>/<box>/command`     | supervisor → box| 1   | yes      |
 | `homeassistant/sensor/<site>/<box>/config` | box → Home Assistant | 1 | yes |
 
-The last one only where site.yaml asks for it: it tells where `availability` is, and nothing else.
+The last one only where site.yaml asks for it; it names the topic `availability`, and nothing else.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class TopicKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class TopicName:
-    """A topic taken apart; `camera` is None for all but hits."""
+    """The parts of a topic; `camera` is None for all but hits."""
 
     kind: TopicKind
     site: str
@@ -63,8 +63,8 @@ class BoxTopics:
         site: the site's id.
         box: the box's id.
         cameras: ids of the cameras whose hits may be published.
-        lists: ids of the lists that it takes.
-        home_assistant: whether Home Assistant is told of the box.
+        lists: ids of the lists that it accepts.
+        home_assistant: whether the box announces itself to Home Assistant.
 
     Raises:
         ConfigError: an id would break out of its level of the topic.
@@ -102,7 +102,7 @@ class BoxTopics:
 
     @property
     def discovery(self) -> str:
-        """Where Home Assistant looks for what there is."""
+        """The topic on which the box announces itself to Home Assistant."""
         return f"homeassistant/sensor/{self.site}/{self.box}/config"
 
     @property
@@ -111,11 +111,11 @@ class BoxTopics:
 
     @property
     def command(self) -> str:
-        """Where orders to suspend and to resume come from."""
+        """The topic of orders to suspend and to resume."""
         return f"{ROOT}/{self.site}/{self.box}/command"
 
     def bundle(self, list_id: str) -> str:
-        """Where a list comes from, sealed.
+        """The topic of a list's sealed bundles.
 
         Raises:
             ConfigError: the list is not one of this box.
@@ -126,7 +126,7 @@ class BoxTopics:
 
     @property
     def receivable(self) -> frozenset[str]:
-        """All the box may ever subscribe to; there is no wildcard among them."""
+        """Every topic that the box may subscribe to; there is no wildcard among them."""
         bundles = {self.bundle(list_id) for list_id in self.lists}
         return frozenset(bundles | {self.receipt, self.command})
 
@@ -142,13 +142,13 @@ class BoxTopics:
 
     @property
     def publishable(self) -> frozenset[str]:
-        """All the box may ever publish to; the rest comes from the other side."""
+        """Every topic that the box may publish to."""
         hits = {self.hit(camera) for camera in self.cameras}
         told = {self.discovery} if self.home_assistant else set()
         return frozenset(hits | told | {self.availability, self.health, self.audit})
 
     def require_publishable(self, topic: str) -> None:
-        """Let nothing out that is not on the closed list.
+        """Refuse to publish to a topic that is not on the closed list.
 
         Raises:
             PublishError: the topic is not on the list.
@@ -161,7 +161,7 @@ class BoxTopics:
             )
 
     def require_receivable(self, topics: Iterable[str]) -> None:
-        """Let nothing in that is not on the closed list.
+        """Refuse to subscribe to a topic that is not on the closed list.
 
         Raises:
             PublishError: a topic is not on the list.
@@ -176,7 +176,7 @@ class BoxTopics:
 
 
 def parse(topic: str) -> TopicName | None:
-    """Take a received topic apart; None when it is not one of the closed list."""
+    """The parts of a received topic; None if it is not on the closed list."""
     levels = topic.split("/")
     if levels[0] != ROOT or not all(_ID.fullmatch(level) for level in levels[1:]):
         return None
@@ -203,7 +203,7 @@ def all_hits(site: str | None = None) -> str:
 
 
 def receipt(site: str, box: str) -> str:
-    """Where an authority sends its receipts for one box.
+    """The topic of an authority's receipts for one box.
 
     Raises:
         ConfigError: an id would break out of its level of the topic.

@@ -58,13 +58,13 @@ _LUMA_FIRST = frozenset(
 """Formats whose first plane is luma, a byte for each pixel."""
 
 CONCEALED = range(126, 133)
-"""What decoders paint where they have nothing: mid-grey, in BGR."""
+"""The colour of picture parts that a decoder lacks: mid-grey, in BGR."""
 
 _CONCEALED_LUMA = range(124, 133)
 """The same in luma, of the limited range or the full one."""
 
 GREY_SHARE = 0.5
-"""A picture is grey when so much of it is one single colour, and that is mid-grey."""
+"""A picture counts as grey when this share of it has one colour and that is mid-grey."""
 
 _BUILD = library_meta["libavformat"]["configuration"]
 """How the library was built."""
@@ -77,15 +77,15 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class DecoderRequest:
-    """What the decoder is to open.
+    """What the decoder is to open, and how.
 
     Attributes:
         address: for the library; it may hold a password and never shows.
         format: the library's name of the format, or None to let it find out.
         options: the library's options.
         pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
-        stamped: whether the source's time stamps say more than the rate that it claims.
-        asking: whether to ask for each frame if it is wanted.
+        stamped: whether the source's time stamps are more exact than its stated rate.
+        asking: whether to ask for each frame whether it is wanted.
         open_s: how long opening may take, seconds.
         read_s: how long the source may be silent, seconds.
     """
@@ -101,7 +101,7 @@ class DecoderRequest:
 
     @property
     def verified(self) -> bool:
-        """Whether the source is to show a certificate that is trusted."""
+        """Whether the source must show a trusted certificate."""
         return "tls_verify" in self.options
 
     def line(self) -> bytes:
@@ -114,11 +114,11 @@ class DecoderRequest:
 
 
 class SourceError(Exception):
-    """Why the source gives no frames: one word of the closed list in `live_camera`."""
+    """The source gives no frames; the text is one word of the closed list in `live_camera`."""
 
 
 def main() -> None:
-    """Wait for the order, then decode until the end; the last message says what that was."""
+    """Decode what the request on standard input names; the last message says why it ended."""
     _die_with_parent()
     out = int(sys.argv[1])
     line = sys.stdin.readline()
@@ -143,7 +143,7 @@ class _Writer:
     def is_wanted(
         self, cells: Cells, size: tuple[int, int], stamp_s: float, arrival_s: float
     ) -> bool:
-        """Show a frame's cells and wait for the answer; its size is (height, width)."""
+        """Send a frame's cells and return the answer; `size` is (height, width)."""
         height, width = size
         self._write(HEADER.pack(GLANCE, width, height, self.corrupt, stamp_s, arrival_s))
         self._write(cells.tobytes())
@@ -172,11 +172,11 @@ class _Writer:
             view = view[os.write(self._descriptor, view) :]
 
 
-def _decode(order: DecoderRequest, writer: _Writer) -> None:
+def _decode(request: DecoderRequest, writer: _Writer) -> None:
     # A decoder that lost something conceals it and says so nowhere but in its log.
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
-        container = _opened(order, cleanup)
+        container = _opened(request, cleanup)
         if not container.streams.video:
             raise SourceError("no-video")
         stream = container.streams.video[0]
@@ -200,9 +200,9 @@ def _decode(order: DecoderRequest, writer: _Writer) -> None:
                 if held:
                     writer.corrupt += 1
                     continue
-                time_s: float | None = frame.time if order.stamped else None
+                time_s: float | None = frame.time if request.stamped else None
                 stamp_s = math.nan if time_s is None else time_s
-                if not order.asking or writer.is_wanted(
+                if not request.asking or writer.is_wanted(
                     cell_means(luma), luma.shape, stamp_s, arrival_s
                 ):
                     writer.frame(upright(frame), stamp_s, arrival_s)
@@ -211,7 +211,7 @@ def _decode(order: DecoderRequest, writer: _Writer) -> None:
 def _pictures(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[tuple[float, Sequence[VideoFrame], bool]]:
-    """Arrival, frames and whether nothing went wrong, for each packet."""
+    """For each packet: its arrival time, its frames, and whether all of it was decoded."""
     packets = container.demux(stream)
     while True:
         with av.logging.Capture(local=False) as complaints:
@@ -234,40 +234,40 @@ def _pictures(
 
 
 def _is_complaint(entry: tuple[int, str, str]) -> bool:
-    """Whether a line of the library's log tells of a picture that is not whole."""
+    """Whether a line of the library's log reports a damaged picture."""
     level, _, text = entry
     return level <= av.logging.ERROR or text.startswith("concealing ")
 
 
-def _opened(order: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
-    source: str | IO[bytes] = order.address
-    if order.pipeline:
-        source = _launched(order.pipeline, cleanup)
+def _opened(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
+    source: str | IO[bytes] = request.address
+    if request.pipeline:
+        source = _launched(request.pipeline, cleanup)
     started = time.monotonic()
-    _require_name(order.address)
-    if order.verified and "--enable-gnutls" not in _BUILD:
+    _require_name(request.address)
+    if request.verified and "--enable-gnutls" not in _BUILD:
         # Other libraries of TLS were built in without a look at the name in a certificate.
         raise SourceError("no-verification")
     try:
         container = av.open(
             source,
-            format=order.format,
+            format=request.format,
             mode="r",
-            options=order.options,
-            timeout=(order.open_s, order.read_s),
+            options=request.options,
+            timeout=(request.open_s, request.read_s),
         )
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        late = time.monotonic() - started > order.open_s * 0.9
+        late = time.monotonic() - started > request.open_s * 0.9
         if late:
             raise SourceError("silent") from None
-        unverified = isinstance(error, OSError) and error.errno == errno.EIO and order.verified
-        raise SourceError(_refusal(order) if unverified else _word(error, opened=False)) from None
+        unverified = isinstance(error, OSError) and error.errno == errno.EIO and request.verified
+        raise SourceError(_refusal(request) if unverified else _word(error, opened=False)) from None
     cleanup.callback(container.close)
     return container
 
 
 def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
-    """A GStreamer process in this one's process group; what it writes is YUV4MPEG2."""
+    """Start GStreamer in this process group; returns its output, in YUV4MPEG2."""
     try:
         process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
             words,
@@ -284,7 +284,7 @@ def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
 
 
 def _word(error: Exception, *, opened: bool) -> str:
-    """One word for what went wrong. The error's own text may hold the address."""
+    """One word for an error, whose own text may hold the address."""
     if isinstance(error, (av.error.HTTPUnauthorizedError, av.error.HTTPForbiddenError)):
         return "refused-password"
     if isinstance(error, av.error.HTTPError):
@@ -310,20 +310,20 @@ def _word(error: Exception, *, opened: bool) -> str:
     return words.get(number or 0, "lost" if opened else "no-stream")
 
 
-def _refusal(order: DecoderRequest) -> str:
-    """Why the library broke a handshake off: it has no word for that, so it is looked for here.
+def _refusal(request: DecoderRequest) -> str:
+    """Why a TLS handshake failed, found by a handshake of our own: the library does not say.
 
-    What comes out is a reason and no more: nothing is ever opened on the strength of it.
+    The result is a reason for messages; nothing is opened because of it.
     """
-    parts = urlsplit(order.address)
+    parts = urlsplit(request.address)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a certificate that is its own authority
-    name = order.options.get("verifyhost", parts.hostname)
+    name = request.options.get("verifyhost", parts.hostname)
     port = parts.port or (322 if parts.scheme == "rtsps" else 443)
     try:
-        context.load_verify_locations(order.options["ca_file"])
+        context.load_verify_locations(request.options["ca_file"])
         with (
-            socket.create_connection((parts.hostname, port), order.read_s) as connection,
+            socket.create_connection((parts.hostname, port), request.read_s) as connection,
             context.wrap_socket(connection, server_hostname=name),
         ):
             return "untrusted"
@@ -336,7 +336,7 @@ def _refusal(order: DecoderRequest) -> str:
 
 
 def _require_name(address: str) -> None:
-    """The library has no word of its own for a name that does not resolve."""
+    """Raise an error for a name that does not resolve; the library's own error does not say so."""
     parts = urlsplit(address)
     if "://" in address and parts.hostname:
         try:
@@ -352,7 +352,7 @@ def upright(frame: VideoFrame) -> npt.NDArray[np.uint8]:
 
 
 def luma_of(frame: VideoFrame) -> Plane:
-    """The frame's luma, turned likewise: a view where the frame holds it ready."""
+    """The frame's luma, turned in the same way; a view where the frame holds it."""
     turns = _quarter_turns(frame)
     if frame.format.name not in _LUMA_FIRST:
         frame = frame.reformat(format="gray")
@@ -366,7 +366,7 @@ def _quarter_turns(frame: VideoFrame) -> int:
 
 
 def is_one_grey(luma: Plane) -> bool:
-    """Whether a picture may be what a decoder paints where it has nothing; `is_grey` is sure."""
+    """Whether a picture may be the grey of a decoder without data; `is_grey` decides."""
     counts = np.bincount(luma[::16, ::16].ravel(), minlength=256)
     return bool(
         counts.max() >= GREY_SHARE * counts.sum() and int(counts.argmax()) in _CONCEALED_LUMA
@@ -374,7 +374,7 @@ def is_one_grey(luma: Plane) -> bool:
 
 
 def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Whether the picture is what a decoder paints where it has nothing.
+    """Whether the picture is the grey of a decoder without data.
 
     Args:
         pixels: shape (height, width, 3), BGR.
@@ -389,7 +389,7 @@ def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
 
 
 def _die_with_parent() -> None:
-    """Linux ends this process when the thread that started it is gone, however that went."""
+    """Have Linux kill this process when the thread that started it has ended."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

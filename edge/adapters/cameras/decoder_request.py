@@ -1,4 +1,4 @@
-"""From a camera of site.yaml to what the decoder is to open."""
+"""Makes the decoder request for a camera of site.yaml."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.errors import ConfigError
 from edge.site.settings import DeviceCamera, HttpCamera, LiveCamera, PipelineCamera, RtspCamera
 
 _PROBE_US = "500000"
-"""A stream is looked into for so long before its first frame; the library's own is 5 s."""
+"""How long the library examines a stream before its first frame, µs; its default is 5 s."""
 
 _DRAIN = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1"
 
@@ -21,11 +21,11 @@ SYSTEM_AUTHORITIES = (
     Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora and its kin
     Path("/etc/ssl/ca-bundle.pem"),  # SUSE
 )
-"""Where distributions keep the system's authorities in one file, as the library wants them."""
+"""Files in which Linux distributions keep the trusted authorities; the library needs one file."""
 
 
 def shown_address(live: LiveCamera) -> str:
-    """What messages call the camera's address: no path and no query, which may hold secrets."""
+    """A camera's address for messages, without path and query, which may hold secrets."""
     if isinstance(live, (RtspCamera, HttpCamera)):
         parts = urlsplit(live.url)
         port = f":{parts.port}" if parts.port else ""
@@ -36,7 +36,7 @@ def shown_address(live: LiveCamera) -> str:
 def request_for(
     live: LiveCamera, password: str | None = None, authorities: Path | None = None
 ) -> DecoderRequest:
-    """What the decoder is to open.
+    """The decoder request for a camera.
 
     Args:
         live: the camera.
@@ -45,7 +45,7 @@ def request_for(
             system's.
 
     Raises:
-        ConfigError: the file of authorities is none, or the system has none.
+        ConfigError: the file of authorities is no PEM file, or the system has none.
     """
     if isinstance(live, RtspCamera):
         return DecoderRequest(
@@ -91,7 +91,7 @@ def request_for(
 
 
 def _verification(live: RtspCamera | HttpCamera, authorities: Path | None) -> dict[str, str]:
-    """The library checks no certificate unless it is told to, and knows no authority by itself."""
+    """Options that make the library verify the certificate; by default it verifies none."""
     if not live.over_tls:
         return {}
     trusted = authorities or next(filter(Path.is_file, SYSTEM_AUTHORITIES), None)

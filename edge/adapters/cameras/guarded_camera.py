@@ -1,7 +1,7 @@
-"""A camera behind the policy: shut outside its hours, blind where it is masked.
+"""A camera behind the policy's hours and privacy masks.
 
-Both are done before a frame reaches anything that looks at it; whether a live camera's frame is
-looked at at all is asked of its masked cells.
+Both are applied before a frame reaches the detector. The motion test of a live camera gets masked
+cells too.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from edge.pipeline.ports import Camera
 AnyPixels = TypeVar("AnyPixels", Pixels, Cells)
 
 MARGIN_PIXELS = 2
-"""A mask reaches so far beyond its lines: chroma of a masked pixel is shared with its neighbour."""
+"""A mask is this much larger than its polygon: neighbouring pixels share their chroma."""
 
 
 class GuardedCamera:
-    """Another camera's frames, less those outside the hours, with masks filled in black.
+    """Another camera's frames within the hours, with masks filled in black.
 
     Args:
         camera: gives the frames.
@@ -57,7 +57,7 @@ class GuardedCamera:
         return self._camera.corrupt_frames
 
     def status(self) -> CameraStatus | None:
-        """How a live camera is now; None for a recording. May be asked from any thread."""
+        """A live camera's status, None for a recording; safe to call from any thread."""
         return self._camera.status() if isinstance(self._camera, LiveCamera) else None
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ class GuardedCamera:
 
 
 def masked_cells(cells: Cells, masks: Sequence[Sequence[Point]]) -> Cells:
-    """A picture's cells less those that a mask touches: what moves there is nobody's business."""
+    """A picture's cells; those that a mask touches are 0, so that motion there is ignored."""
     return _filled(cells, masks, 0) if masks else cells
 
 

@@ -1,4 +1,4 @@
-"""The one way from a picture to a file: JPEG of what has been redacted, and of nothing else."""
+"""Encodes redacted pictures as JPEG; there is no other way from a picture to a file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SCALINGS = 4
 
 
 def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> bytes:
-    """A JPEG of at most `max_bytes`, as good as fits: quality gives way first, then size.
+    """The best JPEG of at most `max_bytes`: quality is lowered first, then size.
 
     It tries the best quality, then lower ones down to a floor, and only then scales the
     picture down at the floor: at most eight encodings. The file holds no metadata.

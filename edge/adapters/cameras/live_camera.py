@@ -1,42 +1,30 @@
-"""A live camera: a decoder process that is started anew for ever, watched and cut off.
+"""A live camera: a supervised decoder process, restarted on failure.
 
-Each connection is a process (`edge.adapters.cameras.decoder`), so whatever it held, memory,
-threads and descriptors, is gone with it, and a hung one is killed. The next process is started
-while the back-off runs: once the camera answers nothing is left to be loaded.
+Each connection has a process of its own (`edge.adapters.cameras.decoder_process`). A process that
+hangs is killed. The next one starts during the back-off and loads its libraries then, so that it
+connects at once when the camera answers again.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
-import math
-import os
-import select
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
-from pathlib import Path
 
 import numpy as np
 
-from edge.adapters.cameras.decoder import (
-    END,
-    FRAME,
-    GLANCE,
-    HEADER,
-    UNWANTED,
-    WANTED,
-    DecoderRequest,
+from edge.adapters.cameras.decoder import END, FRAME, GLANCE, UNWANTED, WANTED, DecoderRequest
+from edge.adapters.cameras.decoder_process import (
+    CameraClosedError,
+    ConnectionCutError,
+    DecoderProcess,
 )
 from edge.domain.imaging import Frame, Pixels
-from edge.domain.motion import Cells, cells_shape
+from edge.domain.motion import Cells
 from edge.domain.stream_time import FrameRate, StreamTime, retry_delay_s
 from edge.errors import CameraError, ConfigError
 from edge.pipeline.ports import Clock
@@ -54,18 +42,11 @@ SLOW_AFTER_S = 10.0
 """How long a connection's rate is watched before it is judged."""
 
 REST_S = 1.0
-"""How often a camera that may not be open looks whether it may."""
+"""How often a camera that may not be open asks whether it may."""
 
 LEAST_PER_SECOND = 5.0
 """SI 2022/71 (UK) asks for so many frames a second, each numbered and timed."""
 
-LOOK_S = 0.2
-"""How often a silent camera's thread looks whether it is to end."""
-
-MAX_SIDE = 16384
-_LONGEST_WORD = 64
-_PIPE_BYTES = 1 << 20
-_F_SETPIPE_SZ = 1031
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +73,7 @@ class CameraStatus:
         connections: how often it has given a first frame; one less is how often it came back.
         per_second: frames per second as they arrive, None before it is known.
         size: width and height of the latest frame.
-        unwanted: whole frames that nobody wanted to look at, so far.
+        unwanted: whole frames so far in which nothing was to be looked at.
     """
 
     state: CameraState
@@ -148,20 +129,12 @@ _PROBLEMS = {
 }
 
 
-class _CutError(Exception):
-    """A connection is over; the word says why."""
-
-
 class _RestError(Exception):
     """The camera may not be open any longer."""
 
 
-class _ClosedError(Exception):
-    """The camera was closed by its owner."""
-
-
 class LiveCamera:
-    """A camera on a network, a cable or a pipeline, as a stream of frames that never ends.
+    """A camera on a network, a cable or a pipeline, as an endless stream of frames.
 
     A frame's `stream_s` is the box's steady clock, so gaps in the stream are gaps in it, and
     `observed_at` is that moment on the wall clock. `index` counts all frames that arrived, so
@@ -169,8 +142,8 @@ class LiveCamera:
 
     Args:
         name: the policy's camera.
-        shown: what messages call its address: no user, no password, no path.
-        order: what to open, asked anew for each connection: a password may have changed.
+        shown: its address for messages, without user, password and path.
+        request: returns what to open; called for each connection, as a password may change.
         clock: the box's.
         jitter: gives numbers from 0 to 1.
         open_at: whether it may be open at a moment; outside it is not even connected to.
@@ -184,7 +157,7 @@ class LiveCamera:
         self,
         name: str,
         shown: str,
-        order: Callable[[], DecoderRequest],
+        request: Callable[[], DecoderRequest],
         *,
         clock: Clock,
         jitter: Callable[[], float],
@@ -194,7 +167,7 @@ class LiveCamera:
     ) -> None:
         self._name = name
         self._shown = shown
-        self._order = order
+        self._request = request
         self._clock = clock
         self._jitter = jitter
         self._open_at = open_at
@@ -220,7 +193,7 @@ class LiveCamera:
 
     @property
     def clip(self) -> str:
-        """What progress and summaries call it."""
+        """Its name in progress bars and summaries."""
         return self._name
 
     @property
@@ -242,7 +215,7 @@ class LiveCamera:
         )
 
     def ask(self, wants: Callable[[Cells, float], bool]) -> None:
-        """Before `frames`: give only frames that are wanted; the others stay in the decoder.
+        """Give only frames that are wanted, the others stay in the decoder; call before `frames`.
 
         Args:
             wants: gets the means of a frame's cells and its `stream_s`, in order, in the thread
@@ -251,13 +224,13 @@ class LiveCamera:
         self._wants = wants
 
     def close(self) -> None:
-        """From any thread: cut the camera off; `frames` ends within `LOOK_S`. For good."""
+        """Close the camera for good, from any thread; `frames` ends within `LOOK_S`."""
         self._closing.set()
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames until `close`; a camera that is away is waited for."""
+        """Yield frames until `close`; while the camera is away, wait for it."""
         lost_s = self._clock.monotonic()
-        decoder = _Decoder()
+        decoder = DecoderProcess()
         try:
             while not self._closing.is_set():
                 if not self._open_at(self._clock.utc()):
@@ -268,13 +241,13 @@ class LiveCamera:
                 word: str | ConfigError
                 try:
                     yield from self._connection(decoder)
-                except _ClosedError:
+                except CameraClosedError:
                     return
                 except _RestError:
                     decoder.kill()
-                    decoder = _Decoder()
+                    decoder = DecoderProcess()
                     continue
-                except _CutError as cut:
+                except ConnectionCutError as cut:
                     word = str(cut)
                 except ConfigError as error:  # the password is no longer where it was
                     word = error
@@ -282,7 +255,7 @@ class LiveCamera:
                 if self._connections > connections:
                     lost_s = self._clock.monotonic()
                 self._away(word)
-                decoder = _Decoder()
+                decoder = DecoderProcess()
                 self._closing.wait(
                     retry_delay_s(
                         self._clock.monotonic() - lost_s,
@@ -294,8 +267,8 @@ class LiveCamera:
             decoder.kill()
             self._enter(CameraState.CLOSED, None)
 
-    def _connection(self, decoder: _Decoder) -> Iterator[Frame]:
-        decoder.begin(replace(self._order(), asking=self._wants is not None))
+    def _connection(self, decoder: DecoderProcess) -> Iterator[Frame]:
+        decoder.begin(replace(self._request(), asking=self._wants is not None))
         deadline_s = time.monotonic() + STARTUP_S + self._connect_s
         times = StreamTime()
         first = True
@@ -304,9 +277,9 @@ class LiveCamera:
             self._corrupt += message.corrupt
             self._index += message.corrupt
             if message.kind == END:
-                raise _CutError(decoder.word(message, deadline_s, self._closing))
+                raise ConnectionCutError(decoder.word(message, deadline_s, self._closing))
             if message.kind != (FRAME if self._wants is None else GLANCE):
-                raise _CutError("broken")
+                raise ConnectionCutError("broken")
             body = decoder.read(message.body_bytes, deadline_s, self._closing)
             now_s = time.monotonic()
             deadline_s = now_s + self._stale_s
@@ -332,7 +305,7 @@ class LiveCamera:
                 decoder.tell(WANTED)
                 message = decoder.message(deadline_s, self._closing)
                 if (message.kind, (message.width, message.height)) != (FRAME, self._size):
-                    raise _CutError("broken")
+                    raise ConnectionCutError("broken")
                 body = decoder.read(message.body_bytes, deadline_s, self._closing)
             pixels: Pixels = np.frombuffer(body, np.uint8).reshape(message.body_shape)
             yield Frame(
@@ -345,7 +318,7 @@ class LiveCamera:
             )
 
     def _observed_at(self, time_s: float) -> datetime:
-        """A moment of the steady clock on the wall clock, never before the frame before."""
+        """The wall-clock time of a moment of the steady clock; it never goes back."""
         moment = self._clock.utc() - timedelta(seconds=self._clock.monotonic() - time_s)
         if self._observed is not None:
             moment = max(moment, self._observed)
@@ -353,7 +326,7 @@ class LiveCamera:
         return moment
 
     def _watch_rate(self, now_s: float) -> None:
-        """Say once for each connection that a camera is too slow for evidence."""
+        """Log once for each connection that a camera is too slow for evidence."""
         rate = self._rate.per_second()
         if (
             rate is not None
@@ -393,133 +366,3 @@ class LiveCamera:
         if state is not self._state:
             self._since_s = self._clock.monotonic()
         self._state, self._problem = state, problem
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """The header of what a decoder says; `stamp_s` is None where the source gave none."""
-
-    kind: bytes
-    width: int
-    height: int
-    corrupt: int
-    stamp_s: float | None
-    arrival_s: float
-
-    @property
-    def body_shape(self) -> tuple[int, ...]:
-        """Of what follows: pixels, means of cells, or the bytes of a word."""
-        if self.kind == FRAME:
-            return self.height, self.width, 3
-        return cells_shape(self.height, self.width) if self.kind == GLANCE else (self.width,)
-
-    @property
-    def body_bytes(self) -> int:
-        return math.prod(self.body_shape) * (4 if self.kind == GLANCE else 1)
-
-
-class _Decoder:
-    """One decoder process and the pipe that its frames come through."""
-
-    def __init__(self) -> None:
-        self._pipe, theirs = os.pipe()
-        self._process: subprocess.Popen[bytes] | None = None
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(self._pipe, _F_SETPIPE_SZ, _PIPE_BYTES)
-        with contextlib.suppress(OSError):  # the box is out of processes: it is tried again
-            self._process = subprocess.Popen(  # noqa: S603 - this interpreter, no shell
-                [sys.executable, "-m", "edge.adapters.cameras.decoder", str(theirs)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # a library's words may hold the address
-                pass_fds=(theirs,),
-                env=_environment(),
-                cwd="/",
-                start_new_session=True,  # so that what it starts is killed with it
-            )
-        os.close(theirs)
-
-    def begin(self, order: DecoderRequest) -> None:
-        """Tell it what to open; on standard input, which nobody else can see."""
-        self.tell(order.line())
-
-    def tell(self, what: bytes) -> None:
-        """Say something on its standard input; if it is gone, the next `read` finds out."""
-        if self._process is not None and self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.write(what)
-                self._process.stdin.flush()
-
-    def message(self, deadline_s: float, closing: threading.Event) -> _Message:
-        """The next header.
-
-        Raises:
-            _CutError: it makes no sense, the process is gone, or the deadline has come.
-            _ClosedError: `closing` is set.
-        """
-        kind, width, height, corrupt, stamp_s, arrival_s = HEADER.unpack(
-            self.read(HEADER.size, deadline_s, closing)
-        )
-        sides = (width, height) if kind in (FRAME, GLANCE) else (width,)
-        if not all(0 < side <= (_LONGEST_WORD if kind == END else MAX_SIDE) for side in sides):
-            raise _CutError("broken")
-        stamp = None if math.isnan(stamp_s) else stamp_s
-        return _Message(kind, width, height, corrupt, stamp, arrival_s)
-
-    def word(self, message: _Message, deadline_s: float, closing: threading.Event) -> str:
-        """Why the source ended; raises as `read` does."""
-        return self.read(message.body_bytes, deadline_s, closing).decode("ascii", "replace")
-
-    def read(self, count: int, deadline_s: float, closing: threading.Event) -> bytearray:
-        """So many bytes.
-
-        Raises:
-            _CutError: the process is gone, or the deadline has come.
-            _ClosedError: `closing` is set.
-        """
-        data = bytearray(count)
-        view = memoryview(data)
-        poll = select.poll()
-        poll.register(self._pipe, select.POLLIN)
-        while view:
-            left_s = deadline_s - time.monotonic()
-            if closing.is_set():
-                raise _ClosedError
-            if left_s <= 0:
-                raise _CutError("silent")
-            if not poll.poll(1000 * min(left_s, LOOK_S)):
-                continue
-            got = os.readv(self._pipe, [view])
-            if got == 0:
-                raise _CutError("crashed")
-            view = view[got:]
-        return data
-
-    def kill(self) -> None:
-        """Cut it off, with all that it started; a second call does nothing."""
-        if self._pipe < 0:
-            return
-        os.close(self._pipe)
-        self._pipe = -1
-        if self._process is None:
-            return
-        with contextlib.suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
-        # A process that hangs in a driver dies when the driver lets go.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(2)
-
-
-def _environment() -> dict[str, str]:
-    """What a decoder needs of the environment: no password, no key."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if name in {"PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR"} or name.startswith("GST_")
-    }
-    root = str(Path(__file__).resolve().parents[3])
-    given = os.environ.get("PYTHONPATH")
-    return {**kept, "PYTHONPATH": f"{root}{os.pathsep}{given}" if given else root}

@@ -28,7 +28,7 @@ VIDEO_SUFFIXES = frozenset(
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 PICTURES_PER_SECOND = 1
-"""Pictures carry no time of their own: each stands for one second of stream."""
+"""Pictures hold no time of their own, so each stands for one second of stream."""
 
 WHOLE = 0.9
 """A recording with fewer of the frames that it claims to hold was cut off."""
@@ -37,7 +37,7 @@ LONGEST_GAP_S = 24 * 3600.0
 """A time stamp that jumps further is damaged: the nominal rate fills in."""
 
 _FALLBACK_RATE = Fraction(25)
-"""Frames per second of a recording that tells neither times nor a rate."""
+"""Frames per second of a recording that states neither times nor a rate."""
 
 
 class RecordedCamera:
@@ -80,7 +80,7 @@ class RecordedCamera:
 
     @property
     def expected_frames(self) -> int | None:
-        """What the container claims, or what its length and rate make of it; None if neither."""
+        """The container's frame count, or its length times its rate; None if it states neither."""
         if self._is_pictures:
             return len(self._sources)
         try:
@@ -97,7 +97,7 @@ class RecordedCamera:
         return None
 
     def close(self) -> None:
-        """Nothing to do: a recording keeps nobody waiting."""
+        """Do nothing: a recording keeps no thread waiting."""
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the recording ends; a frame that does not decode is skipped.
@@ -129,7 +129,7 @@ class RecordedCamera:
         self._require_whole(index)
 
     def _require_whole(self, given: int) -> None:
-        """Say so when a video ended before its end; what it held has been given by then."""
+        """Raise an error if a video broke off before its end; its frames were given before that."""
         if self._is_pictures:
             return
         claimed, length_s = self._claims()
@@ -147,7 +147,7 @@ class RecordedCamera:
             )
 
     def _claims(self) -> tuple[int | None, float | None]:
-        """How many frames and seconds the container says it holds; None where it does not."""
+        """The frames and seconds that the container states; None where it states none."""
         try:
             with open_regular(self._sources[0]) as container:
                 alone = len(container.streams) == 1
@@ -234,7 +234,7 @@ class RecordedCamera:
 
 
 def read_picture(path: Path) -> Pixels | None:
-    """A picture, upright; None if the file is empty, too large to be true, or no picture."""
+    """A picture, upright; None if the file is empty, far too large, or no picture."""
     try:
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     except (cv2.error, OSError):
@@ -252,7 +252,7 @@ not among them: a file must not lead to a live stream."""
 
 @contextmanager
 def open_regular(path: Path) -> Iterator[av.container.InputContainer]:
-    """Open a video that is a regular file, and nothing that a name or its content may lead to.
+    """Open a video that is a regular file, and no other source that its content names.
 
     Raises:
         CameraError: no regular file.
@@ -315,13 +315,13 @@ def open_recordings(
 
 
 def recorded_at_of(path: Path) -> datetime | None:
-    """When a recording was made, from its sidecar; None where there is none or it says nothing.
+    """When a recording was made, from its sidecar file; None if there is none or it does not say.
 
     The sidecar of `clip.mp4` is `clip.json` beside it, that of a folder of pictures is
     `<folder>.json` beside the folder: an object with `recorded_at`, ISO 8601 with offset.
 
     Raises:
-        ConfigError: the sidecar is no such object.
+        ConfigError: the sidecar holds something else.
     """
     whole = path.resolve()
     sidecar = whole.with_suffix(".json") if path.is_file() else whole.parent / f"{whole.name}.json"
@@ -347,7 +347,7 @@ def parse_moment(value: str, where: str) -> datetime:
     """An ISO 8601 moment with its offset (`Z` included).
 
     Raises:
-        ConfigError: it is none; the line begins with `where`.
+        ConfigError: it is no such moment; the line begins with `where`.
     """
     try:
         # Python 3.10 does not take the letter Z.

@@ -1,4 +1,4 @@
-"""Writes a masked recording, and never a pixel that was not masked, temporary file included."""
+"""Writes a masked recording; no unmasked pixel is written, not even to the temporary file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Is the one OpenCV that Python finds the one that was meant?
+"""Checks that the one OpenCV that Python finds is the right one.
 
 Two distributions, `opencv-python` and `opencv-python-headless`, install the same package
-`cv2` over each other, and pip lets whichever comes last win. The first needs libGL and a
-desktop's libraries, which a box on a pole has not.
+`cv2` over each other, and the one that pip installs last wins. The first needs libGL and a
+desktop's libraries, which a box does not have.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the kernel knows of its own clock: whether it is synchronised, and how far it may be off.
+"""Reads the state of the kernel's clock: whether it is synchronised, and how far it may be off.
 
-Asked with `adjtimex` and nothing to set, which needs no privilege; struct and numbers are those of
-linux/timex.h on a 64-bit machine (see adjtimex(2)).
+It calls `adjtimex` and sets nothing, which needs no privilege. The struct and the numbers are those
+of linux/timex.h on a 64-bit machine (see adjtimex(2)).
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class KernelClock:
     """The kernel's clock at one moment. Times in seconds.
 
     Attributes:
-        synchronised: whether a time service says that it holds the clock.
-        offset_s: what that service is still correcting.
-        max_error_s: the clock's own bound of its error; it grows while nobody holds the clock.
+        synchronised: whether a time service synchronises the clock.
+        offset_s: the error that the service is still correcting.
+        max_error_s: the kernel's bound of the error; it grows while nothing synchronises it.
     """
 
     synchronised: bool

@@ -1,4 +1,4 @@
-"""What the machine is like, as far as it matters to what lives in memory and on the disk."""
+"""Facts about this machine that matter to data in memory and on the disk."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Machine:
 
 
 def machine(state_folder: Path, swaps: Path = SWAPS) -> Machine:
-    """Look at the machine.
+    """The facts about this machine and process.
 
     Args:
         state_folder: where hits wait; it may not exist yet.

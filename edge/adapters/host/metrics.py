@@ -1,8 +1,8 @@
-"""How the box is, over HTTP: `/metrics`, `/healthz` and `/readyz`, and nothing else.
+"""Reports the box's health over HTTP: `/metrics`, `/healthz` and `/readyz`, and nothing else.
 
-The names are a closed list, like the topics. Labels hold ids of site.yaml and policy.yaml and
-words of this file; none is made of anything that was seen. Numbers that follow the traffic come
-from closed epochs alone, see `edge.box.traffic`.
+The names are a closed list, like the topics. Labels hold ids of site.yaml and policy.yaml and words
+of this file, and never anything that a camera saw. Numbers that depend on the traffic come from
+closed epochs alone, see `edge.box.traffic`.
 
 Text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
 """
@@ -29,9 +29,9 @@ from edge.errors import ConfigError
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 REQUEST_S = 5.0
-"""How long one request may take to be sent and answered."""
+"""How long one request and its answer may take."""
 MOST_REQUESTS = 16
-"""Requests that are answered side by side; further ones are cut off."""
+"""Requests that are answered at the same time; further connections are closed."""
 
 State = Literal["starting", "online", "safe", "stopping"]
 STATES: tuple[State, ...] = ("starting", "online", "safe", "stopping")
@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CameraFigures:
-    """What depends on a camera and its cable alone, and never on what it sees.
+    """Figures of a camera and its connection, which do not depend on what it sees.
 
     Attributes:
         name: the policy's camera.
-        frames: frames that came.
-        corrupt: frames that came broken and were skipped.
-        connections: how often it began to give frames.
-        up: whether it gives frames now, or rests by the policy.
+        frames: frames received.
+        corrupt: frames received that could not be decoded and were skipped.
+        connections: how often it started to give frames.
+        up: whether it gives frames now, or is closed outside its hours.
     """
 
     name: str
@@ -60,16 +60,16 @@ class CameraFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """All that `/metrics` tells.
+    """Everything that `/metrics` shows.
 
     Attributes:
-        version, site, box: who speaks.
+        version, site, box: which product, site and box this is.
         state: what the box does; `reason` is one word, or the code of a refusal.
-        cameras: one for each.
+        cameras: the figures of each camera.
         broker_connected: whether the broker is reached now.
         broker_connections: how often it was reached.
         key_age_s: age of the epoch's key, None before the first.
-        clock: the kernel's clock, None where it does not say.
+        clock: the kernel's clock, None where it is unknown.
         temperatures: rounded degrees by zone.
         epochs: closed epochs; all below are sums of what these showed.
         vehicles: by outcome.
@@ -114,8 +114,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Questions:
-    """What the three addresses ask the box; each may be called from any thread."""
+class TelemetrySource:
+    """Functions that answer for the three addresses; each may be called from any thread."""
 
     figures: Callable[[], Figures]
     healthy: Callable[[], Answer]
@@ -244,14 +244,14 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where to listen: a host name or address, and a port (0: any that is free)."""
+    """An address to listen on: a host name or address, and a port (0: any that is free)."""
 
     host: str
     port: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Of `127.0.0.1:9109`, `[::1]:9109` or `localhost:9109`.
+        """Parse an address such as `127.0.0.1:9109`, `[::1]:9109` or `localhost:9109`.
 
         Raises:
             ConfigError: it is none of these.
@@ -263,19 +263,19 @@ class Listen:
 
 
 class TelemetryServer:
-    """Answers until closed, in threads of its own.
+    """An HTTP server that answers in threads of its own until it is closed.
 
     Args:
-        listen: where.
-        questions: what to ask the box.
+        listen: the address.
+        source: what the addresses answer with.
 
     Raises:
         ConfigError: nothing can listen there.
     """
 
-    def __init__(self, listen: Listen, questions: Questions) -> None:
+    def __init__(self, listen: Listen, source: TelemetrySource) -> None:
         try:
-            self._server = _Server(listen, questions)
+            self._server = _Server(listen, source)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "no such address"
             raise ConfigError(
@@ -303,10 +303,10 @@ class TelemetryServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, listen: Listen, questions: Questions) -> None:
+    def __init__(self, listen: Listen, source: TelemetrySource) -> None:
         if ":" in listen.host:
             self.address_family = socket.AF_INET6
-        self.questions = questions
+        self.source = source
         self._seats = threading.BoundedSemaphore(MOST_REQUESTS)
         super().__init__((listen.host, listen.port), _Handler)
 
@@ -329,7 +329,7 @@ class _Server(ThreadingHTTPServer):
             self._seats.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
-        """Say that a request failed, and not what it was: the base class prints a traceback."""
+        """Log that a request failed without quoting it; the base class prints a traceback."""
         log.warning("a request for telemetry failed")
 
 
@@ -338,11 +338,11 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        questions = self.server.questions
+        source = self.server.source
         if self.path == "/metrics":
-            self._answer(HTTPStatus.OK, CONTENT_TYPE, exposition(questions.figures()))
+            self._answer(HTTPStatus.OK, CONTENT_TYPE, exposition(source.figures()))
         elif self.path in {"/healthz", "/readyz"}:
-            answer = questions.healthy() if self.path == "/healthz" else questions.ready()
+            answer = source.healthy() if self.path == "/healthz" else source.ready()
             status = HTTPStatus.OK if answer.holds else HTTPStatus.SERVICE_UNAVAILABLE
             self._answer(status, "application/json", answer.body())
         else:
@@ -356,7 +356,7 @@ class _Handler(BaseHTTPRequestHandler):
         return "edge-anpr"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Requests are not logged: they would be most of the log."""
+        """Log nothing: requests would be most of the log."""
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

@@ -1,4 +1,4 @@
-"""What may come in floods is said seldom: once in a while for each kind, the rest are counted."""
+"""Rate-limits repeated events: one of each kind at a time passes, the others are counted."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable
 
 SAY_EVERY_S = 60.0
-"""Whoever may write to a box's topics must not fill its journal or its audit log."""
+"""Who may write to a box's topics must not be able to fill its journal or its audit log."""
 
 
 class RateLimit:
-    """Lets each kind of event through once in a while; safe to use from several threads.
+    """Lets one event of each kind pass per interval; safe to use from several threads.
 
     Args:
-        seconds: a clock, steady or not: a step lets something through sooner, never later.
-        every_s: how long a kind is held back after one was let through, seconds.
+        seconds: a clock, steady or not; after a step an event passes earlier, never later.
+        every_s: the interval, seconds.
     """
 
     def __init__(self, seconds: Callable[[], float], every_s: float = SAY_EVERY_S) -> None:
@@ -24,10 +24,10 @@ class RateLimit:
         self._kinds: dict[str, tuple[float, int]] = {}
 
     def passes(self, kind: str) -> bool:
-        """Whether one of this kind may be said; it is counted if not.
+        """Whether an event of this kind passes; it is counted if not.
 
         Args:
-            kind: of a closed set, and nothing that came from outside.
+            kind: one of a closed set of names; nothing that came from outside.
         """
         now = self._seconds()
         with self._lock:
@@ -39,7 +39,7 @@ class RateLimit:
             return False
 
     def over(self) -> list[tuple[str, int]]:
-        """Kinds whose time is over, each with how many were held back; they begin anew."""
+        """Kinds whose interval is over, each with its count of suppressed events; resets them."""
         now = self._seconds()
         with self._lock:
             ended = [

@@ -1,7 +1,7 @@
-"""The service manager: told that the box is ready, how it is, and that it makes progress.
+"""Notifies the service manager that the box is ready, of its status, and that it makes progress.
 
 The protocol of sd_notify(3): datagrams of `NAME=value` lines to the socket in `NOTIFY_SOCKET`.
-Without such a socket nothing is said and nothing fails.
+Without such a socket nothing is sent and nothing fails.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ STATUS_EVERY_S = 5.0
 
 
 class ServiceManager:
-    """Speaks to the service manager until closed.
+    """Sends notifications to the service manager until it is closed.
 
     Args:
         environment: with `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, where there is one.
-        is_alive: whether the watchdog may be fed: whether the box makes progress. While it does
-            not, nothing is sent, and the service manager ends and restarts the process.
-        status: one line for people; it must hold nothing that was seen.
+        is_alive: whether the box makes progress. While it does not, the watchdog gets no message,
+            and the service manager ends and restarts the process.
+        status: one line for people; it must hold nothing that a camera saw.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class ServiceManager:
             self._thread.join()
 
     def ready(self) -> None:
-        """The box does its work from now on."""
+        """Notify that the box works from now on."""
         self._send("READY=1")
 
     def stopping(self) -> None:
-        """The box is on its way out: it delivers what waits, within its limit."""
+        """Notify that the box is stopping: it delivers waiting hits within its time limit."""
         self._send("STOPPING=1", "STATUS=stopping")
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""How warm the box is, where the kernel says so."""
+"""Reads the box's temperatures from the kernel, where it has any."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 ZONES = Path("/sys/class/thermal")
 STEP_C = 5
-"""Readings are rounded to this. A processor that works is warmer by a degree or two, and so an
-exact reading could tell that something drove past."""
+"""Readings are rounded to this. A processor that works is warmer by a degree or two, so an exact
+reading could show that a vehicle passed."""
 
 
 def temperatures(zones: Path = ZONES) -> dict[str, int]:

@@ -41,13 +41,11 @@ from edge.policy.bundles import (
     SealedList,
     facts_of,
     is_news,
-    list_terms,
     open_bundle,
     parse_bundle,
 )
 from edge.privacy.audit import Event, ListChanged
 from edge.privacy.keys import BoxKeys, Name
-from edge.site.folder import SiteFolder
 
 FOLDER_NAME = "lists"
 COUNTERS_NAME = "list-counters.json"
@@ -56,31 +54,28 @@ _ENDING = ".bundle"
 _MAX_COUNTERS_BYTES = 1024 * 1024
 
 
-def site_lists(
-    site: SiteFolder,
-    keys: BoxKeys,
-    now: Callable[[], datetime],
-    record: Callable[[Event], object] | None = None,
-) -> ListStore:
-    """The lists of the box of a site folder; see `ListStore`."""
-    return ListStore(site.state_folder, keys, list_terms(site.policy), now, record)
+def list_reader(
+    lists: ListStore,
+    trial_list: Callable[[str], Sequence[ListEntry] | None],
+    *,
+    ended_too: bool,
+) -> Callable[[str], Sequence[ListEntry]]:
+    """A function that opens a list by its id, anew at each call, and returns its entries.
 
-
-def list_reader(site: SiteFolder, lists: ListStore) -> Callable[[str], Sequence[ListEntry]]:
-    """What makes an epoch's tokens: a list's entries by its id, opened anew at each call.
-
-    With real keys entries that have ended are left out, however the clock or a recording is
-    dated: `lists` must be given a clock that never goes back. With demo keys all are read, since
-    a recording is judged by its own day, and a list that lies in the site folder in clear will do.
+    Args:
+        lists: the box's lists. Its clock must never go back, or entries that have ended return.
+        trial_list: reads a list that lies in the site folder in clear; None where it may not.
+        ended_too: keep entries that have ended. A demo policy needs them: it judges a recording
+            by the day on which it was made.
     """
 
     def entries(list_id: str) -> Sequence[ListEntry]:
         if not lists.has(list_id):
-            trial = site.trial_list(list_id)
+            trial = trial_list(list_id)
             if trial is not None:
                 return trial
         found = lists.entries(list_id)
-        if site.policy.demo:
+        if ended_too:
             return found
         now = lists.now()
         return tuple(entry for entry in found if entry.end > now)

@@ -17,7 +17,7 @@ from edge.texts.pages import render
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PageFile:
     """A file inside the page: what it shows, and its content as a `data:` address."""
 
     caption: str
@@ -34,7 +34,7 @@ class HitShown:
     plate: str
     certainty: str
     at: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[PageFile, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def write_page(result: DemoResult) -> Path:
             "demo.html.j2",
             summary=result.summary,
             clips=[
-                Picture(f"Camera {camera}", _address(path, "video/mp4"))
+                PageFile(f"Camera {camera}", _address(path, "video/mp4"))
                 for camera, path in result.clips.items()
             ],
             hits=_hits(result),
@@ -98,7 +98,7 @@ def _hits(result: DemoResult) -> list[HitShown]:
     for one in result.opened:
         hit = one.opened.hit
         pictures = tuple(
-            Picture(path.stem, _address(path, "image/jpeg")) for path in one.files.pictures
+            PageFile(path.stem, _address(path, "image/jpeg")) for path in one.files.pictures
         )
         shown.append(
             HitShown(

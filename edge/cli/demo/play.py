@@ -17,8 +17,7 @@ from edge.adapters.host.system import SystemClock
 from edge.authority.opening import OpenedFiles, OpenedHit, as_json, open_hit, write_opened
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
-from edge.box.summary import RunSummary
-from edge.box.wiring import Recording, RunProgress, run_site
+from edge.box import Recording, RunProgress, RunSummary, run_site
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, EdgeError, UsageError
 from edge.privacy.keys import (
@@ -182,7 +181,7 @@ def _site(folder: Path) -> SiteFolder:
     shutil.copytree(_bundled("config", "config") / "demo", site)
     loaded = load_site_folder(site)
     now = datetime.now(timezone.utc)
-    new_box_keys(loaded.keys_folder, loaded.site.site, loaded.site.box, now, trial=True)
+    new_box_keys(loaded.keys_folder, loaded.settings.site, loaded.settings.box, now, trial=True)
     for authority in loaded.policy.authorities:
         public = new_authority_keys(folder / "authority" / "keys", authority, now, trial=True)
         shutil.copy(public, loaded.authority_keys(authority))
@@ -190,8 +189,8 @@ def _site(folder: Path) -> SiteFolder:
 
 
 def _at_port(site: SiteFolder, port: int) -> SiteFolder:
-    broker = site.site.broker.model_copy(update={"host": "127.0.0.1", "port": port})
-    return replace(site, site=site.site.model_copy(update={"broker": broker}))
+    broker = site.settings.broker.model_copy(update={"host": "127.0.0.1", "port": port})
+    return replace(site, settings=site.settings.model_copy(update={"broker": broker}))
 
 
 @contextmanager

@@ -10,15 +10,14 @@ import pytest
 
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.machine import Machine, machine
-from edge.box.doctor import (
+from edge.box.doctor import look_at, of_speed
+from edge.box.findings import (
     FindingState,
     Look,
-    look_at,
     of_camera,
     of_clock,
     of_machine,
     of_plates,
-    of_speed,
     width_at,
 )
 from edge.domain.geometry import Line

@@ -34,7 +34,7 @@ def test_an_example_loads(name: str) -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_covers_every_camera_of_its_policy(name: str) -> None:
     loaded = example(name)
-    assert set(loaded.site.cameras) == set(loaded.policy.cameras)
+    assert set(loaded.settings.cameras) == set(loaded.policy.cameras)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

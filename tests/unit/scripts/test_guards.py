@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.guards import (
+from scripts.maintenance.guards import (
     LIST,
     REQUIREMENTS,
     Guard,
@@ -121,9 +121,9 @@ CASES: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
     "one case of a test": (*AGE, (f"{CHILDREN}[17]",), "proved", ""),
     "in a class": ("    if not ticket:", "    if False:", (TICKETS,), "proved", ""),
     "a test without a check": (*AGE, (CHILDREN, f"{FILE}::test_nothing_at_all"), "unproved",
-                               f"{FILE}::test_nothing_at_all: stays green"),
+                               f"{FILE}::test_nothing_at_all: still passes"),
     "a case that shows nothing": (*AGE, (CHILDREN, f"{CHILDREN}[30]"), "unproved",
-                                  f"{CHILDREN}[30]: stays green"),
+                                  f"{CHILDREN}[30]: still passes"),
     "no such text": ("    if age < 81:", "", (CHILDREN,), "fault", "occurs 0 times"),
     "a text twice": ("        return False\n", "", (CHILDREN,), "fault", "occurs 2 times"),
     "red before": (*AGE, (f"{FILE}::test_red",), "fault", "fails with the guard in its place"),
@@ -199,7 +199,7 @@ def test_only_the_requirements_that_are_asked_for_are_taken_out(
     with pytest.raises(SystemExit) as wrong:
         main(["P22"], root)
     assert wrong.value.code == 2
-    assert "P22: no requirement" in capsys.readouterr().err
+    assert "P22: no such requirement" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "[[guard]]", "guard = 1", "[["])

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scripts.fixtures.clips import CLIPS, Clip, Renderer
+from scripts.fixtures.clips import CLIPS, Clip
+from scripts.fixtures.fonts import MissingFontError, font_path
 from scripts.fixtures.plates import STYLES, Plate, draw, require_fonts
-from scripts.fonts import MissingFontError, font_path
+from scripts.fixtures.renderer import Renderer
 
 
 def _missing() -> str:

@@ -12,8 +12,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts import soak
-from scripts.soak import Sample, Trouble, family, footprint, judged, slope, write_plot
+from scripts.benchmarks import camera_faults
+from scripts.benchmarks.camera_faults import CameraFaults
+from scripts.benchmarks.growth import Sample, judged, slope
+from scripts.benchmarks.growth_report import write_plot
+from scripts.benchmarks.process_sizes import family, footprint
 from tests.support.brokers import wait_until
 from tests.support.live import RtspServer
 
@@ -139,10 +142,10 @@ class Patient(RtspServer):
 
 
 def troubled(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
-    monkeypatch.setattr(soak, "CALM_S", (0.0, 0.002))
-    monkeypatch.setattr(soak, "TROUBLE_S", (0.0, 0.002))
+    monkeypatch.setattr(camera_faults, "PAUSE_S", (0.0, 0.002))
+    monkeypatch.setattr(camera_faults, "FAULT_S", (0.0, 0.002))
     patient = Patient()
-    with Trouble(patient, [Path("a"), Path("b")], seed):
+    with CameraFaults(patient, [Path("a"), Path("b")], seed):
         assert wait_until(lambda: len(patient.done) >= 60)
     return patient.done
 

@@ -11,22 +11,22 @@ import pytest
 
 from edge.domain.imaging import Box, Detection, Pixels
 from scripts.training import scenes as scenes_module
-from scripts.training.bodywork import draw_back
-from scripts.training.clutter import fence
-from scripts.training.command import run
-from scripts.training.mounting import framed, mounted
+from scripts.training.command_line import run
+from scripts.training.distractors import fence
+from scripts.training.errors import DataError
 from scripts.training.photos import (
     GREY,
-    DataError,
     Photo,
-    held_apart,
+    corrected_boxes,
+    in_validation_set,
     load_photos,
-    mended,
     read_boxes,
     views,
     without_plates,
 )
+from scripts.training.plate_pasting import framed, paste_plate
 from scripts.training.scenes import FAR, NEAR, Mix, Scenes
+from scripts.training.vehicle_backs import draw_back
 
 BLUE, GREEN = (255, 0, 0), (0, 255, 0)
 NEVER = 1e6
@@ -62,13 +62,13 @@ def test_of_a_label_and_the_teachers_box_the_smaller_stays() -> None:
     large, small = Box(0, 0, 100, 50), Box(10, 5, 92, 45)
 
     for label, seen in ((large, small), (small, large)):
-        assert mended([label], [Detection(seen, 0.9)], [], NEVER) == ([small], [])
+        assert corrected_boxes([label], [Detection(seen, 0.9)], [], NEVER) == ([small], [])
 
 
 def test_a_label_that_the_teacher_does_not_see_stays() -> None:
     label = Box(0, 0, 100, 50)
 
-    assert mended([label], [], [], NEVER) == ([label], [])
+    assert corrected_boxes([label], [], [], NEVER) == ([label], [])
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_the_teacher_alone_makes_a_plate_only_where_people_labelled_nothing(
     seen, again = [Detection(box, near)], [Detection(box, at_once)]
     alone = {"plate": ([box], []), "unsure": ([], [box]), "background": ([], [])}
 
-    assert mended(None, seen, again, NEVER) == alone[without_labels]
-    plates, unsure = mended([label], seen, again, NEVER)
+    assert corrected_boxes(None, seen, again, NEVER) == alone[without_labels]
+    plates, unsure = corrected_boxes([label], seen, again, NEVER)
     assert plates == [label]
     assert ([], unsure) == alone[beside_labels]
 
@@ -97,9 +97,9 @@ def test_the_teacher_alone_makes_a_plate_only_where_people_labelled_nothing(
 def test_what_is_large_and_seen_from_near_only_would_have_a_label() -> None:
     handle = Box(0, 0, 120, 50)
 
-    assert mended([], [Detection(handle, 0.9)], [], 80) == ([], [])
-    assert mended([], [Detection(handle, 0.9)], [], 200) == ([], [handle])
-    assert mended(None, [Detection(handle, 0.9)], [], 80) == ([], [handle])
+    assert corrected_boxes([], [Detection(handle, 0.9)], [], 80) == ([], [])
+    assert corrected_boxes([], [Detection(handle, 0.9)], [], 200) == ([], [handle])
+    assert corrected_boxes(None, [Detection(handle, 0.9)], [], 80) == ([], [handle])
 
 
 def test_a_label_file_gives_pixels(tmp_path: Path) -> None:
@@ -156,9 +156,9 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_photos(tmp_path / "nowhere", None, tmp_path / "cache")
 
 
-def test_which_photographs_are_held_apart_does_not_change_between_trainings() -> None:
+def test_which_photographs_are_in_validation_set_does_not_change_between_trainings() -> None:
     """Weights that went on from others would else be measured on what those were trained on."""
-    apart = [number for number in range(100) if held_apart(f"{number}.jpg")]
+    apart = [number for number in range(100) if in_validation_set(f"{number}.jpg")]
 
     assert apart == [8, 30, 32, 40, 42, 46, 47]
 
@@ -239,7 +239,7 @@ def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
 
 def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
     """What warps a picture counts from the middle of a pixel, a box from its corner."""
-    monkeypatch.setattr(scenes_module, "developed", lambda picture, _rng: picture)
+    monkeypatch.setattr(scenes_module, "degraded", lambda picture, _rng: picture)
     dark = np.zeros((240, 320, 3), np.uint8)
     white = dark.copy()
     white[100:140, 100:220] = 255
@@ -324,7 +324,7 @@ def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed()
     filled, over = [], []
     for seed in range(200):
         picture = np.full((240, 320, 3), 90, np.uint8)
-        box = mounted(picture, blue, (160, 120), 110, 200, np.random.default_rng(seed))
+        box = paste_plate(picture, blue, (160, 120), 110, 200, np.random.default_rng(seed))
         x1, y1, x2, y2 = (round(float(v)) for v in box)
         is_blue = picture[..., 0].astype(int) > picture[..., 1:].max(-1).astype(int) + 60
         is_blue[: y1 - 12], is_blue[y2 + 12 :] = False, False  # a frame's own colour
@@ -338,12 +338,12 @@ def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed()
 
 def test_a_mounted_plate_lies_in_the_middle_of_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RECESSED", "FRAMED", "FRAMED_WIDE"):
-        monkeypatch.setattr(f"scripts.training.mounting.{name}", 0.0)
+        monkeypatch.setattr(f"scripts.training.plate_pasting.{name}", 0.0)
     white = np.full((110, 520, 3), 255, np.uint8)
     beside, filled = [], []
     for seed in range(200):
         picture = np.zeros((120, 160, 3), np.uint8)
-        box = mounted(picture, white, (80.3, 60.2), 60, 255, np.random.default_rng(seed))
+        box = paste_plate(picture, white, (80.3, 60.2), 60, 255, np.random.default_rng(seed))
         beside.append(beside_its_box(picture, box))
         picture = (picture > picture.max() / 2).astype(np.uint8)
         filled.append(np.ptp(np.nonzero(picture.any((0, 2)))[0]) + 1 - (box[2] - box[0]))
@@ -375,7 +375,7 @@ def test_a_back_at_the_rim_or_too_small_to_see_is_no_mistake() -> None:
 def test_backs_carry_a_plate_or_stay_bare(
     monkeypatch: pytest.MonkeyPatch, bare: float, least: int, most: int
 ) -> None:
-    monkeypatch.setattr(scenes_module, "developed", lambda picture, _rng: picture)
+    monkeypatch.setattr(scenes_module, "degraded", lambda picture, _rng: picture)
     monkeypatch.setattr(scenes_module, "overlay_line", lambda _picture, _rng: None)
     monkeypatch.setattr(scenes_module, "fence", lambda _picture, _rng: None)
     monkeypatch.setattr(scenes_module, "BACKS", 1.0)

@@ -11,14 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from scripts import fonts
-from scripts.training import photograph as photographs
-from scripts.training import plates
-from scripts.training.countries import COUNTRIES
-from scripts.training.design import Design, Rng, chosen, fill, two_lines
+from scripts.fixtures import fonts
+from scripts.training import camera_simulation, plate_sheet, plates
+from scripts.training.camera_simulation import photograph
+from scripts.training.countries import COUNTRIES, REGIONS
 from scripts.training.lettering import GAPS, Face, line_of
-from scripts.training.photograph import photograph
-from scripts.training.plates import REGIONS, random_plate
+from scripts.training.plate_design import Design, Rng, chosen, fill, two_lines
+from scripts.training.plates import random_plate
 
 DRAWN = 400
 
@@ -187,7 +186,7 @@ def test_flat_plates_have_a_pixel_per_millimetre_and_ink(region: str) -> None:
 
 @can_draw
 def test_the_same_seed_draws_the_same_pixels_and_another_seed_others() -> None:
-    def draw(seed: int) -> list[photographs.PlatePhoto]:
+    def draw(seed: int) -> list[camera_simulation.PlatePhoto]:
         rng = np.random.default_rng(seed)
         return [photograph(random_plate(rng), rng) for _ in range(25)]
 
@@ -254,14 +253,14 @@ def test_some_photographs_are_monochrome_and_some_are_dark() -> None:
 
 
 def test_a_plate_turned_to_no_side_stays_where_it_is() -> None:
-    turn = photographs._turned(520, 110, 0.0, 0.0, 0.0, 4.0)
-    corners = photographs._mapped(turn, (0, 0, 520, 110)) * 520 + (260, 55)
+    turn = camera_simulation._turned(520, 110, 0.0, 0.0, 0.0, 4.0)
+    corners = camera_simulation._mapped(turn, (0, 0, 520, 110)) * 520 + (260, 55)
     assert np.allclose(corners, [(0, 0), (520, 0), (520, 110), (0, 110)])
 
 
 def test_a_plate_seen_from_its_left_has_the_higher_edge_on_the_left() -> None:
-    turn = photographs._turned(520, 110, 0.6, 0.0, 0.0, 3.0)
-    corners = photographs._mapped(turn, (0, 0, 520, 110))
+    turn = camera_simulation._turned(520, 110, 0.6, 0.0, 0.0, 3.0)
+    corners = camera_simulation._mapped(turn, (0, 0, 520, 110))
     left, right = corners[3, 1] - corners[0, 1], corners[2, 1] - corners[1, 1]
     assert left != pytest.approx(right, rel=0.05)
     assert corners[1, 0] - corners[0, 0] < 0.95
@@ -269,7 +268,7 @@ def test_a_plate_seen_from_its_left_has_the_higher_edge_on_the_left() -> None:
 
 def test_a_box_cuts_no_more_off_than_a_detector_does() -> None:
     rng: Rng = np.random.default_rng(0)
-    errors = np.array([photographs._box_errors(rng) for _ in range(2000)])
+    errors = np.array([camera_simulation._box_errors(rng) for _ in range(2000)])
     assert errors.max() <= 0.35
     assert errors[:, (0, 2)].min() >= -0.03
     assert errors[:, (1, 3)].min() >= -0.06
@@ -315,7 +314,7 @@ def test_the_fonts_of_the_designs_are_all_listed() -> None:
 @can_draw
 def test_the_command_writes_a_sheet(tmp_path: Path) -> None:
     path = tmp_path / "sheet.png"
-    assert plates.main(["--sheet", str(path), "--region", "Belgium", "--plates", "7"]) == 0
+    assert plate_sheet.main(["--sheet", str(path), "--region", "Belgium", "--plates", "7"]) == 0
     picture = cv2.imread(str(path))
     assert picture is not None
     assert picture.shape == (500, 1800, 3)
@@ -326,7 +325,7 @@ def test_the_command_writes_a_sheet(tmp_path: Path) -> None:
 def test_a_sheet_that_cannot_be_written_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    assert plates.main(["--sheet", str(tmp_path / name), "--plates", "1"]) == 1
+    assert plate_sheet.main(["--sheet", str(tmp_path / name), "--plates", "1"]) == 1
     said = capsys.readouterr().err
     assert said.startswith(f"error: {tmp_path / name}: cannot be written")
     assert said.count("\n") == 1
@@ -340,8 +339,8 @@ def test_the_command_says_which_font_is_missing(
 
     if importlib.util.find_spec("PIL") is None:
         pytest.skip("Pillow is not installed (pip install -e '.[fixtures]')")
-    monkeypatch.setattr(plates, "require_fonts", nowhere)
-    assert plates.main(["--sheet", str(tmp_path / "sheet.png")]) == 1
+    monkeypatch.setattr(plate_sheet, "require_fonts", nowhere)
+    assert plate_sheet.main(["--sheet", str(tmp_path / "sheet.png")]) == 1
     assert "apt-get install fonts-roadgeek" in capsys.readouterr().err
     assert not (tmp_path / "sheet.png").exists()
 
@@ -350,5 +349,5 @@ def test_the_command_says_which_font_is_missing(
 def test_a_mistaken_command_is_refused(given: list[str], tmp_path: Path) -> None:
     sheet = ["--sheet", str(tmp_path / "sheet.png")] if given else []
     with pytest.raises(SystemExit) as refused:
-        plates.main([*sheet, *given])
+        plate_sheet.main([*sheet, *given])
     assert refused.value.code == 2

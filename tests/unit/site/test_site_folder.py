@@ -14,7 +14,7 @@ from edge.domain.geometry import Direction, Line
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, ExitCode
-from edge.site.folder import TlsFiles, load_site_folder, resolved
+from edge.site.folder import load_site_folder, resolved
 from edge.site.settings import Tiles
 from tests.support.example import HEADER, PERMITS, POLICY, SITE, changed, write_site
 
@@ -54,13 +54,13 @@ def test_rules_come_as_the_judge_knows_them(tmp_path: Path) -> None:
 def test_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
     loaded = load_site_folder(write_site(tmp_path / "square"))
     assert loaded.policy.epoch_minutes == 15
-    assert loaded.site.models.provider == "cpu"
-    assert loaded.site.broker.port == 1883
-    assert loaded.site.broker.message_expiry_s == 604800
-    assert loaded.site.broker.payload_cap_kib == 112
-    assert loaded.site.outbox.reserve_mib == 64
-    assert loaded.site.cameras["north"].second_look.mode == "none"
-    assert loaded.site.cameras["south"].second_look == Tiles(mode="tiles", columns=3)
+    assert loaded.settings.models.provider == "cpu"
+    assert loaded.settings.broker.port == 1883
+    assert loaded.settings.broker.message_expiry_s == 604800
+    assert loaded.settings.broker.payload_cap_kib == 112
+    assert loaded.settings.outbox.reserve_mib == 64
+    assert loaded.settings.cameras["north"].second_look.mode == "none"
+    assert loaded.settings.cameras["south"].second_look == Tiles(mode="tiles", columns=3)
 
 
 def test_paths_are_absolute_and_start_at_the_site_folder(
@@ -74,21 +74,6 @@ def test_paths_are_absolute_and_start_at_the_site_folder(
     assert loaded.source("north") == tmp_path / "square/clips/north.mp4"
     assert loaded.source("south") is None
     assert loaded.authority_keys("police") == tmp_path / "square/keys/police.public.json"
-    assert loaded.tls is None
-
-
-def test_tls_files_are_found_and_absolute_paths_stay(tmp_path: Path) -> None:
-    authority = tmp_path / "ca.pem"
-    authority.touch()
-    folder = write_site(
-        tmp_path / "square",
-        site=SITE + f"  tls: {{ca: {authority}, certificate: box.pem, key: box.key}}\n",
-    )
-    (folder / "box.pem").touch()
-    (folder / "box.key").touch()
-    assert load_site_folder(folder).tls == TlsFiles(
-        authority, folder / "box.pem", folder / "box.key"
-    )
 
 
 def test_a_list_is_read_anew_each_time(tmp_path: Path) -> None:
@@ -422,7 +407,7 @@ def test_a_byte_order_mark_is_fine(tmp_path: Path) -> None:
 
 def test_words_like_no_and_off_stay_words(tmp_path: Path) -> None:
     site = changed(SITE, "box: box-1", "box: no")
-    assert load_site_folder(write_site(tmp_path / "square", site=site)).site.box == "no"
+    assert load_site_folder(write_site(tmp_path / "square", site=site)).settings.box == "no"
 
 
 def test_bad_lists_are_all_named_at_once(tmp_path: Path) -> None:

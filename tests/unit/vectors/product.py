@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.adapters.broker.publisher import Availability, Discovery, HealthMessage
+from edge.adapters.broker.messages import Availability, Discovery, HealthMessage
 from edge.adapters.broker.topics import BoxTopics, all_hits, receipt
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.metrics import Answer, CameraFigures, Figures, exposition

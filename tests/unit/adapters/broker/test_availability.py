@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from edge.adapters.broker.publisher import Availability
+from edge.adapters.broker.messages import Availability
 from edge.errors import CODES
 
 

@@ -66,15 +66,15 @@ def test_a_flood_of_refusals_is_a_line_a_minute_whatever_the_messages_say(
             verify_receipt,
             clock=clock,
             jitter=random.Random(1).random,
-            takers={TOPICS.command: refuse},
+            handlers={TOPICS.command: refuse},
         )
         foreign = b'{"hit_id": "x", "sealed_sha256": "0", "signed": false}'
         for second in range(150):
             for number in range(50):
-                publisher._take(
+                publisher._receive(
                     Message(TOPICS.command, b"%d %d" % (second, number), retained=False, number=1)
                 )
-                publisher._take(Message(TOPICS.receipt, foreign, retained=False, number=1))
+                publisher._receive(Message(TOPICS.receipt, foreign, retained=False, number=1))
             clock.steady += 1
         publisher._expire()
         clock.steady += SAY_EVERY_S

@@ -1,0 +1,204 @@
+"""Puts a box together: builds each part and hands it the parts and settings that it needs.
+
+This is the only module that knows all parts. Nothing runs yet when a box is put together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.broker.publisher import Publisher
+from edge.adapters.host.system import random_bytes
+from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.weights import Manifest
+from edge.adapters.state.list_store import ListStore, list_reader
+from edge.box.delivery import box_topics, broker_options, build_publisher, follow_audit_log
+from edge.box.engine import Engine
+from edge.box.epochs import EpochRecord
+from edge.box.evidence_worker import EvidenceWorker
+from edge.box.figures import STAGES
+from edge.box.gate import Admission
+from edge.box.gatekeeper import Gatekeeper
+from edge.box.health import BoxHealth
+from edge.box.hit_storage import HitStorage, hit_maker, hit_terms
+from edge.box.keys import load_authorities
+from edge.box.reporting import box_health
+from edge.box.safe_state import SafeState
+from edge.box.sources import OpenedSources, camera_setups, open_cameras, open_stream
+from edge.box.storage import Storage, open_storage, retention
+from edge.box.traffic import ClosedEpochs
+from edge.pipeline.rule_book import ReadOutcome, RuleBook
+from edge.policy.bundles import list_terms
+from edge.privacy.keys import AuthorityPublicKeys
+from edge.privacy.pseudonyms import SaltChain
+from edge.site.folder import SiteFolder
+from edge.site.settings import Models
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What is loaded before any of the box's files is opened.
+
+    Attributes:
+        authorities: their public keys, by id.
+        broker: the broker's address and credentials.
+        manifest: the digests of the weights.
+        models: the networks that find and read plates.
+    """
+
+    authorities: dict[str, AuthorityPublicKeys]
+    broker: BrokerOptions
+    manifest: Manifest
+    models: PlateModels
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The parts of a box that is put together.
+
+    Attributes:
+        storage: the box's files, open.
+        publisher: delivers hits; its thread is the publisher's.
+        rule_book: judges vehicles under the epoch's keys.
+        evidence_worker: stores hits; its thread is the evidence thread.
+        engine: the pipeline; it runs in the thread that calls `run`.
+        health: what the box reports of itself.
+        gatekeeper: asks the conditions every second; its thread is the gatekeeper's.
+        epochs: publishes and records closed epochs.
+    """
+
+    storage: Storage
+    publisher: Publisher
+    rule_book: RuleBook
+    evidence_worker: EvidenceWorker
+    engine: Engine
+    health: BoxHealth
+    gatekeeper: Gatekeeper
+    epochs: EpochRecord
+
+
+def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
+    """Load the authorities' keys, the broker's password and the networks.
+
+    Args:
+        site: the checked site folder.
+        manifest: the weights; the product's own when left out.
+
+    Raises:
+        EdgeError: one cannot be loaded.
+    """
+    authorities = load_authorities(site.rule_authorities)
+    broker = broker_options(site.settings, site.folder, site.broker_password(os.environ))
+    manifest = manifest or Manifest.load()
+    return Loaded(authorities, broker, manifest, load_models(site.settings.models, manifest))
+
+
+def load_models(settings: Models, manifest: Manifest | None = None) -> PlateModels:
+    """The networks that site.yaml names, on the provider that it names.
+
+    Raises:
+        ModelError: they cannot be loaded.
+    """
+    return load_plate_models(
+        manifest or Manifest.load(),
+        settings.detector,
+        settings.reader,
+        provider=settings.provider,
+        threads=settings.threads,
+    )
+
+
+@contextlib.contextmanager
+def assembled(
+    site: SiteFolder,
+    opened: OpenedSources,
+    admission: Admission,
+    loaded: Loaded,
+    *,
+    patience_s: float,
+    on_frame: Callable[[int], None],
+) -> Iterator[Box]:
+    """Open the box's files and build its parts; all are closed when the block ends.
+
+    Args:
+        site: the checked site folder.
+        opened: the sources.
+        admission: the answer of the gate.
+        loaded: keys, broker and networks.
+        patience_s: how long a full outbox is tried again, seconds.
+        on_frame: called after each analysed frame with its stream's index.
+
+    Raises:
+        EdgeError: a file cannot be opened, or a live camera is not described in full.
+    """
+    settings, policy, box_keys = site.settings, site.policy, admission.box_keys
+    with contextlib.ExitStack() as cleanup:
+        storage = cleanup.enter_context(open_storage(site.box, box_keys, retention(policy)))
+        publisher = build_publisher(
+            settings, policy, loaded.broker, storage, loaded.authorities.values(), box_keys
+        )
+        follow_audit_log(storage, publisher)
+        ListStore(
+            storage.folder, box_keys, list_terms(policy), admission.clock.utc, storage.audit.append
+        ).forget_others()
+        chain = SaltChain(settings.site, settings.box, random_bytes)
+        cleanup.callback(chain.destroy)
+        entries = list_reader(admission.lists, site.trial_list, ended_too=policy.demo)
+        rule_book = RuleBook(
+            site.rules, chain, entries, policy.epoch_minutes * 60, policy.competences()
+        )
+        setups = camera_setups(
+            settings.cameras, policy, site.camera_password, site.camera_authorities
+        )
+        cameras = open_cameras(opened, setups, admission.clock)
+        streams = [open_stream(setups[camera.name], loaded.models, camera) for camera in cameras]
+        traffic = ClosedEpochs(
+            (each.value for each in ReadOutcome), (rule.id for rule in site.rules), STAGES
+        )
+        health = box_health(
+            settings,
+            streams,
+            publisher,
+            traffic,
+            epoch_s=policy.epoch_minutes * 60,
+            monotonic=admission.clock.monotonic,
+            patience_s=patience_s,
+        )
+        safe_state = SafeState(publisher, storage.audit, health)
+        hit_storage = HitStorage(
+            hit_maker(settings, site.policy_sha256, box_keys, loaded.authorities),
+            storage.outbox,
+            box_topics(settings, policy),
+            partial(hit_terms, policy),
+            clock=storage.clock,
+            patience_s=patience_s,
+            on_full=lambda full: safe_state.enter(full, "outbox-full"),
+        )
+        evidence_worker = EvidenceWorker(hit_storage.store)
+        epochs = EpochRecord(publisher, evidence_worker, storage, rule_book, streams, traffic)
+        engine = Engine(
+            streams,
+            rule_book,
+            evidence_worker,
+            on_frame=on_frame,
+            on_epoch=epochs.epoch_closed,
+            on_turn=lambda: health.turned(rule_book.epochs_begun),
+        )
+        safe_state.shuts(engine.shut)
+        gatekeeper = Gatekeeper(admission.conditions, admission.clock.utc, safe_state.enter)
+        cleanup.callback(gatekeeper.stop)
+        yield Box(
+            storage=storage,
+            publisher=publisher,
+            rule_book=rule_book,
+            evidence_worker=evidence_worker,
+            engine=engine,
+            health=health,
+            gatekeeper=gatekeeper,
+            epochs=epochs,
+        )

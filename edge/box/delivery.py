@@ -1,0 +1,168 @@
+"""The box's side of MQTT: broker options, topics, the publisher, and handlers of messages."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from edge.adapters.broker.mqtt import BrokerOptions, TlsFiles
+from edge.adapters.broker.publisher import Publisher, PublisherLimits
+from edge.adapters.broker.reception import MessageHandler
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.list_store import ListStore
+from edge.adapters.state.suspension_store import SuspensionStore
+from edge.box.storage import Storage
+from edge.errors import EdgeError, PublishError
+from edge.policy.bundles import MAX_BUNDLE_BYTES, list_terms
+from edge.policy.model import Policy
+from edge.policy.suspension import SuspensionTerms, suspension_terms
+from edge.privacy.hit import ReceiptVerifier
+from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
+from edge.site.folder import resolved
+from edge.site.settings import Broker, Site
+
+PACKET_OVERHEAD_BYTES = 1024
+"""Room beside a list's bundle in the largest packet that the broker may send."""
+
+log = logging.getLogger(__name__)
+
+
+def broker_options(settings: Site, folder: Path, password: str | None) -> BrokerOptions:
+    """Broker address and credentials of this box.
+
+    Args:
+        settings: site.yaml.
+        folder: the site folder; TLS files are relative to it.
+        password: the broker's password, if it needs one.
+    """
+    broker = settings.broker
+    return BrokerOptions(
+        host=broker.host,
+        port=broker.port,
+        client_id=f"edge-anpr-{settings.site}-{settings.box}",
+        username=broker.username,
+        password=password,
+        tls=_tls_files(broker, folder),
+        largest_packet_bytes=MAX_BUNDLE_BYTES + PACKET_OVERHEAD_BYTES,
+    )
+
+
+def _tls_files(broker: Broker, folder: Path) -> TlsFiles | None:
+    tls = broker.tls
+    if tls is None:
+        return None
+    paths = (tls.ca, tls.certificate, tls.key)
+    return TlsFiles(*(None if path is None else resolved(folder, path) for path in paths))
+
+
+def box_topics(settings: Site, policy: Policy) -> BoxTopics:
+    """Every topic of this box.
+
+    Raises:
+        ConfigError: an id cannot be part of a topic.
+    """
+    return BoxTopics(
+        settings.site,
+        settings.box,
+        frozenset(policy.cameras),
+        frozenset(policy.lists),
+        home_assistant=settings.broker.home_assistant,
+    )
+
+
+def build_publisher(
+    settings: Site,
+    policy: Policy,
+    options: BrokerOptions,
+    storage: Storage,
+    authorities: Iterable[AuthorityPublicKeys],
+    box_keys: BoxKeys,
+) -> Publisher:
+    """The publisher of this box's hits, which also receives lists, orders and receipts.
+
+    Args:
+        settings: site.yaml.
+        policy: the policy in force.
+        options: the broker.
+        storage: the outbox to deliver, and the state folder's other files.
+        authorities: verify receipts.
+        box_keys: open lists.
+    """
+    topics = box_topics(settings, policy)
+    record = storage.audit.append
+    lists = ListStore(storage.folder, box_keys, list_terms(policy), storage.clock.utc, record)
+    return Publisher(
+        storage.outbox,
+        options,
+        topics,
+        ReceiptVerifier(authorities, storage.outbox.find),
+        clock=storage.clock,
+        jitter=random.random,
+        limits=PublisherLimits(
+            payload_cap_bytes=settings.broker.payload_cap_kib * 1024,
+            message_expiry_s=settings.broker.message_expiry_s,
+        ),
+        handlers=message_handlers(
+            topics,
+            lists,
+            SuspensionStore(storage.folder, record),
+            suspension_terms(policy, settings.box),
+        ),
+    )
+
+
+def message_handlers(
+    topics: BoxTopics, lists: ListStore, suspensions: SuspensionStore, terms: SuspensionTerms
+) -> dict[str, MessageHandler]:
+    """Handlers of the messages that the box receives beside receipts, by topic.
+
+    Args:
+        topics: this box's topics.
+        lists: installs lists.
+        suspensions: obeys orders to suspend and to resume.
+        terms: whose orders it obeys.
+    """
+
+    def install_list(list_id: str, payload: bytes) -> None:
+        facts = lists.install(payload, list_id=list_id)
+        log.info("list %s, counter %d, is in force from the next epoch", list_id, facts.counter)
+
+    handlers: dict[str, MessageHandler] = {
+        topics.bundle(list_id): partial(install_list, list_id) for list_id in topics.lists
+    }
+    handlers[topics.command] = lambda payload: suspensions.take(payload, terms)
+    return handlers
+
+
+def follow_audit_log(storage: Storage, publisher: Publisher) -> None:
+    """Publish the audit log's newest checkpoint, now and after each entry."""
+    storage.audit.follow(lambda checkpoint: publisher.publish_checkpoint(checkpoint.note()))
+
+
+def hits_kept(
+    kept: int, problem: EdgeError | None, broker: Broker, state_folder: Path
+) -> PublishError:
+    """The error of a run that ends with hits in the outbox.
+
+    Args:
+        kept: how many hits.
+        problem: why the publisher could not deliver them, if it knows.
+        broker: the broker's settings.
+        state_folder: where the hits are kept.
+    """
+    why = (
+        problem.message
+        if problem is not None
+        else (
+            f"broker {broker.host}:{broker.port}: the authority's receipts have not come; "
+            "check that `edge-anpr hits tail` runs there"
+        )
+    )
+    hits = "1 hit is" if kept == 1 else f"{kept} hits are"
+    return PublishError(
+        f"{hits} kept in {state_folder} and the next run delivers what is left ({why})",
+        code="E_HITS_KEPT",
+    )

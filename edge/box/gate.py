@@ -1,0 +1,211 @@
+"""The conditions under which cameras may be open, from the facts on this box's disk.
+
+`edge.policy.gate` holds the rules and reads nothing. The conditions here gather the facts; each
+is asked before any camera is opened, and again every second by the `Gatekeeper`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.list_store import ListStore
+from edge.adapters.state.policy_state import FileDigest, PolicyState, SteadyClock
+from edge.adapters.state.suspension_store import SuspensionStore
+from edge.box.clock_watch import ClockWatch
+from edge.box.gatekeeper import Gatekeeper
+from edge.box.keys import load_box_keys
+from edge.box.sources import OpenedSources, Source, find_sources
+from edge.errors import EdgeError, PolicyError
+from edge.pipeline.ports import Clock
+from edge.policy.bundles import list_terms
+from edge.policy.gate import Condition, GateFacts, refusal
+from edge.policy.model import Policy
+from edge.policy.signatures import SIGNATURES_FILE, PolicySignatures, read_signatures
+from edge.privacy.keys import BoxKeys
+from edge.site.folder import BoxFolders, SiteFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What was read while the gate was asked; cameras may be opened now.
+
+    Attributes:
+        clock: the wall clock; under a policy with real keys it never goes back.
+        box_keys: the box's own keys.
+        lists: the box's lists.
+        signatures: the policy's signatures.
+        conditions: what must go on to hold while cameras are open.
+    """
+
+    clock: Clock
+    box_keys: BoxKeys
+    lists: ListStore
+    signatures: PolicySignatures
+    conditions: tuple[Condition, ...]
+
+
+def admit(
+    site: SiteFolder, opened: OpenedSources, on_refusal: Callable[[EdgeError], None]
+) -> Admission:
+    """Ask every condition, before any camera is opened.
+
+    Args:
+        site: the checked site folder.
+        opened: the sources that are to be opened.
+        on_refusal: called with the first refusal. It may fetch what is missing, such as an order
+            to resume: the conditions are asked once more after it.
+
+    Raises:
+        EdgeError: a condition does not hold.
+    """
+    clock = SystemClock() if site.policy.demo else SteadyClock(SystemClock(), site.state_folder)
+    gate = PolicyGate(
+        site.policy,
+        site.box,
+        signatures_file=site.folder / SIGNATURES_FILE,
+        dpia_file=site.resolve(site.policy.dpia.file),
+        opened=opened,
+    )
+    conditions: list[Condition] = [suspension_condition(SuspensionStore(site.state_folder)), gate]
+    if opened.live:
+        conditions.append(ClockWatch(SystemClock()))
+    _require_open(conditions, clock, on_refusal)
+    keys = load_box_keys(site.box)
+    lists = ListStore(site.state_folder, keys, list_terms(site.policy), clock.utc)
+    conditions.append(list_condition(site.rule_lists, lists, site.may_be_clear))
+    _require_open(conditions, clock, on_refusal)
+    return Admission(clock, keys, lists, gate.signatures, tuple(conditions))
+
+
+def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
+    """Check whether these sources may be run now, and open none.
+
+    Raises:
+        EdgeError: they may not.
+    """
+    clock = SystemClock()
+    opened = find_sources(sources, clock)
+    lists = ListStore(
+        site.state_folder, load_box_keys(site.box), list_terms(site.policy), clock.utc
+    )
+    conditions: list[Condition] = [
+        suspension_condition(SuspensionStore(site.state_folder)),
+        PolicyGate(
+            site.policy,
+            site.box,
+            signatures_file=site.folder / SIGNATURES_FILE,
+            dpia_file=site.resolve(site.policy.dpia.file),
+            opened=opened,
+        ),
+        list_condition(site.rule_lists, lists, site.may_be_clear),
+    ]
+    _require_open(conditions, clock)
+
+
+def _require_open(
+    conditions: Sequence[Condition],
+    clock: Clock,
+    on_refusal: Callable[[EdgeError], None] | None = None,
+) -> None:
+    gate = Gatekeeper(conditions, clock.utc, lambda _error: None)
+    if on_refusal is not None and (refused := gate.refusal()) is not None:
+        on_refusal(refused)
+    gate.require_open()
+
+
+class PolicyGate:
+    """A condition: the policy is signed, ready and in force, and allows these sources.
+
+    Facts that may change while the box runs are read again each time.
+
+    Args:
+        policy: the policy to work under.
+        box: the box's id and folders.
+        signatures_file: the policy's signatures.
+        dpia_file: the DPIA; it may be missing.
+        opened: what is to be opened.
+
+    Raises:
+        EdgeError: the signatures, the box's history or its keys cannot be read.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        box: BoxFolders,
+        *,
+        signatures_file: Path,
+        dpia_file: Path,
+        opened: OpenedSources,
+    ) -> None:
+        self._state = PolicyState(box.state)
+        self.signatures = read_signatures(signatures_file)
+        self._dpia = FileDigest(dpia_file)
+        self._facts = GateFacts(
+            policy=policy,
+            signatures=self.signatures,
+            box=box.box,
+            dpia_sha256=None,
+            history=() if policy.demo else self._state.history(),
+            recorded_at=opened.recorded_at,
+            live=opened.live,
+            # An authority's public key does not say whether it is a trial key; the box's keys do.
+            trial_keys=opened.live and not policy.demo and load_box_keys(box).trial,
+        )
+
+    def __call__(self, now: datetime) -> EdgeError | None:
+        """Why no camera may be open, or None."""
+        try:
+            in_force = None if self._facts.policy.demo else self._state.in_force()
+        except EdgeError as error:
+            return error
+        facts = replace(self._facts, dpia_sha256=self._dpia.sha256(), in_force=in_force)
+        return refusal(facts, now)
+
+
+def suspension_condition(store: SuspensionStore) -> Condition:
+    """A condition: no order to suspend is in force, and the record of orders can be read."""
+
+    def condition(_now: datetime) -> EdgeError | None:
+        try:
+            suspended = store.load().suspended
+        except EdgeError as error:
+            return error
+        if not suspended:
+            return None
+        return PolicyError(
+            "the box is suspended by a signed order; it opens again with an order of the same key "
+            "that a controller has signed too: `edge-anpr suspend status` says whose",
+            code="E_SUSPENDED",
+        )
+
+    return condition
+
+
+def list_condition(
+    list_ids: Iterable[str], lists: ListStore, may_be_clear: Callable[[str], bool]
+) -> Condition:
+    """A condition: every list that a rule reads is there and valid.
+
+    Args:
+        list_ids: the lists that rules read, in the order in which they are asked.
+        lists: the box's lists.
+        may_be_clear: whether a list may lie in the site folder in clear. Such a list was checked
+            when the site folder was read.
+    """
+    wanted = tuple(list_ids)
+
+    def condition(_now: datetime) -> EdgeError | None:
+        for list_id in wanted:
+            if not lists.has(list_id) and may_be_clear(list_id):
+                continue
+            fault = lists.fault(list_id)
+            if fault is not None:
+                return fault
+        return None
+
+    return condition

@@ -1,0 +1,143 @@
+"""From a judged offence to a sealed hit in the outbox: what the evidence thread does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.cameras.jpeg import encode_jpeg
+from edge.adapters.host.system import random_bytes
+from edge.adapters.state.outbox import Outbox, OutboxFull
+from edge.box.evidence_worker import EvidenceCase
+from edge.box.storage import retention
+from edge.domain.rules import Rule
+from edge.pipeline.evidence import EvidenceMaker, SealedHit
+from edge.pipeline.ports import Clock
+from edge.policy.model import Policy
+from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
+from edge.site.settings import Site
+
+FULL_OUTBOX_RETRY_S = 0.05
+"""How often a full outbox is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class HitTerms:
+    """How hits of a rule are kept: for how long, and whether until the authority's receipt."""
+
+    retention: timedelta
+    receipt_required: bool
+
+
+def hit_terms(policy: Policy, rule: Rule) -> HitTerms:
+    """How the policy has hits of a rule kept."""
+    return HitTerms(
+        retention=retention(policy)[rule.purpose],
+        receipt_required=policy.authorities[rule.authority].receipts == "required",
+    )
+
+
+class HitStorage:
+    """Makes a sealed hit of each case and puts it into the outbox.
+
+    A recording may run faster than the broker takes hits. So a full outbox is tried again until
+    the patience is used up; a hit is never dropped to make room.
+
+    Args:
+        make: makes a case's hit; its second argument is the box's next hit counter.
+        outbox: keeps hits until they are delivered.
+        topics: the topics of the box's cameras.
+        terms: how hits of a rule are kept.
+        clock: the outbox's clock.
+        patience_s: how long a full outbox is tried again, seconds.
+        on_full: called once the patience is used up, before the error is raised.
+        sleep: waits for so many seconds.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[EvidenceCase, int], SealedHit],
+        outbox: Outbox,
+        topics: BoxTopics,
+        terms: Callable[[Rule], HitTerms],
+        *,
+        clock: Clock,
+        patience_s: float,
+        on_full: Callable[[OutboxFull], None],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._make = make
+        self._outbox = outbox
+        self._topics = topics
+        self._terms = terms
+        self._clock = clock
+        self._patience_s = patience_s
+        self._on_full = on_full
+        self._sleep = sleep
+
+    def store(self, case: EvidenceCase) -> SealedHit:
+        """Make a case's hit and put it into the outbox; on disk when this returns.
+
+        Raises:
+            OutboxFull: the outbox stayed full for as long as the patience lasted.
+            EdgeError: the hit could not be made or written.
+        """
+        hit = self._make(case, self._outbox.next_counter())
+        deadline = self._clock.monotonic() + self._patience_s
+        while True:
+            try:
+                self._put(case, hit)
+            except OutboxFull as full:
+                if self._clock.monotonic() >= deadline:
+                    self._on_full(full)
+                    raise
+                self._sleep(FULL_OUTBOX_RETRY_S)
+            else:
+                return hit
+
+    def _put(self, case: EvidenceCase, hit: SealedHit) -> None:
+        rule, camera = case.offence.rule, case.vehicle.camera
+        terms = self._terms(rule)
+        self._outbox.put(
+            hit.hit_id,
+            camera,
+            self._topics.hit(camera),
+            hit.payload,
+            purpose=rule.purpose,
+            receipt_required=terms.receipt_required,
+            expires_at=self._clock.utc() + terms.retention,
+        )
+
+
+def hit_maker(
+    settings: Site,
+    policy_sha256: str,
+    box_keys: BoxKeys,
+    authorities: Mapping[str, AuthorityPublicKeys],
+) -> Callable[[EvidenceCase, int], SealedHit]:
+    """A function that makes a case's sealed and signed hit.
+
+    Args:
+        settings: site.yaml.
+        policy_sha256: the digest of the policy in force, hex.
+        box_keys: sign hits and evidence.
+        authorities: each can open the hits of its rules, by id.
+    """
+    maker = EvidenceMaker(
+        site=settings.site,
+        box=settings.box,
+        policy_sha256=policy_sha256,
+        box_keys=box_keys,
+        authorities=authorities,
+        payload_cap_bytes=settings.broker.payload_cap_kib * 1024,
+        random_bytes=random_bytes,
+        encode=encode_jpeg,
+    )
+
+    def make(case: EvidenceCase, counter: int) -> SealedHit:
+        return maker.make(case.vehicle, case.offence, case.epoch, counter)
+
+    return make

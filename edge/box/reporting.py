@@ -1,0 +1,88 @@
+"""Reports a running box's health: to the service manager, and over HTTP where site.yaml asks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from edge.adapters.broker.publisher import Publisher
+from edge.adapters.host.kernel_clock import kernel_clock
+from edge.adapters.host.metrics import Listen, State, TelemetryServer, TelemetrySource
+from edge.adapters.host.service_manager import ServiceManager
+from edge.adapters.host.system import product_version
+from edge.adapters.host.thermometers import temperatures
+from edge.box.engine import Stream
+from edge.box.figures import camera_figures
+from edge.box.health import STALLED_S, BoxHealth
+from edge.box.traffic import ClosedEpochs
+from edge.site.settings import Site, Telemetry
+
+
+def box_health(
+    settings: Site,
+    streams: Sequence[Stream],
+    publisher: Publisher,
+    traffic: ClosedEpochs,
+    *,
+    epoch_s: float,
+    monotonic: Callable[[], float],
+    patience_s: float,
+) -> BoxHealth:
+    """The health of a box, gathered from all its parts.
+
+    Args:
+        settings: site.yaml.
+        streams: the sources.
+        publisher: knows whether the broker is reached.
+        traffic: what may be shown of the traffic.
+        epoch_s: length of an epoch, seconds.
+        monotonic: steady seconds.
+        patience_s: how long the pipeline may wait for a full outbox and not count as stalled.
+    """
+
+    def broker() -> tuple[bool, int]:
+        state = publisher.state
+        return state.connected, state.connections
+
+    return BoxHealth(
+        version=product_version(),
+        site=settings.site,
+        box=settings.box,
+        traffic=traffic,
+        cameras=lambda: camera_figures(streams),
+        broker=broker,
+        epoch_s=epoch_s,
+        monotonic=monotonic,
+        clock=kernel_clock,
+        temperatures=temperatures,
+        stalled_s=STALLED_S + patience_s,
+    )
+
+
+@contextlib.contextmanager
+def health_reported(health: BoxHealth, telemetry: Telemetry | None) -> Iterator[None]:
+    """Report a box's health until the block ends.
+
+    Args:
+        health: what is reported.
+        telemetry: where to answer over HTTP; None: nowhere.
+
+    Raises:
+        ConfigError: the telemetry's address cannot be used.
+    """
+    with contextlib.ExitStack() as cleanup:
+        if telemetry is not None:
+            source = TelemetrySource(health.figures, health.healthy, health.ready)
+            cleanup.enter_context(TelemetryServer(Listen.parse(telemetry.listen), source))
+        service = ServiceManager(os.environ, lambda: health.healthy().holds, health.status)
+
+        def on_state(state: State) -> None:
+            if state == "online":
+                service.ready()
+            elif state == "stopping":
+                service.stopping()
+
+        health.follow(on_state)
+        cleanup.enter_context(service)
+        yield

@@ -1,0 +1,269 @@
+"""Runs a box: from the first question to the gate until the last hit is delivered."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from edge.adapters.broker.publisher import PublisherState
+from edge.adapters.host.cv2_check import check_cv2
+from edge.adapters.host.system import SystemClock, product_version
+from edge.adapters.models.weights import Manifest, WeightsInUse
+from edge.box.assembly import Box, assembled, load_parts
+from edge.box.delivery import hits_kept
+from edge.box.figures import Stopwatch, run_summary
+from edge.box.gate import admit
+from edge.box.reporting import health_reported
+from edge.box.safe_state import announce_refusal
+from edge.box.sources import Source, find_sources
+from edge.box.storage import Storage, record
+from edge.box.summary import RunSummary
+from edge.errors import EdgeError
+from edge.policy.model import Policy
+from edge.policy.signatures import PolicySignatures
+from edge.privacy.audit import Started, Stopped
+from edge.privacy.keys import BoxKeys
+from edge.site.folder import SiteFolder
+from edge.site.settings import Site
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run did; `failure` is why it must not count as done, or None."""
+
+    summary: RunSummary
+    failure: EdgeError | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress:
+    """Progress callbacks.
+
+    Args:
+        on_streams: gets each stream's name and the frames it claims to hold, before the start.
+        on_frame: gets a stream's index after each of its frames that was analysed.
+    """
+
+    on_streams: Callable[[Sequence[tuple[str, int | None]]], None] = lambda _streams: None
+    on_frame: Callable[[int], None] = lambda _index: None
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Raised at the end of a run that Ctrl-C or SIGTERM stopped; the stop was orderly."""
+
+    def __init__(self, summary: RunSummary) -> None:
+        super().__init__()
+        self.summary = summary
+
+
+class Reload(KeyboardInterrupt):
+    """Raised by a signal handler: end in order, to run again with the site's files read anew.
+
+    The run does not wait for deliveries, and reports no stop to the service manager.
+    """
+
+
+def run_site(
+    site: SiteFolder,
+    sources: Sequence[Source],
+    *,
+    realtime: bool = False,
+    drain_s: float = 10.0,
+    manifest: Manifest | None = None,
+    progress: RunProgress | None = None,
+) -> RunResult:
+    """Run sources through a site's rules and deliver the hits; with a live one it never ends.
+
+    Args:
+        site: the checked site folder.
+        sources: what to run, at least one.
+        realtime: keep to the recordings' own pace and drop frames that come too fast. Live
+            sources always run so.
+        drain_s: how long to wait at the end for hits to be delivered, seconds.
+        manifest: the weights; the product's own when left out.
+        progress: progress callbacks.
+
+    Raises:
+        EdgeError: the box could not start. What goes wrong later is in the result's
+            `failure`, beside the counts so far.
+        RunInterrupted: Ctrl-C or SIGTERM stopped the run; it holds the counts so far.
+    """
+    progress = progress or RunProgress()
+    check_cv2()
+    opened = find_sources(sources, SystemClock())
+    admission = admit(site, opened, partial(announce_refusal, site))
+    loaded = load_parts(site, manifest)
+    _warn_of_trial_keys(admission.box_keys, site.keys_folder)
+    models = site.settings.models
+    with assembled(
+        site, opened, admission, loaded, patience_s=drain_s, on_frame=progress.on_frame
+    ) as box:
+        progress.on_streams([(one.clip, one.camera.expected_frames) for one in box.engine.streams])
+        weights = loaded.manifest.in_use(models.detector, models.reader)
+        _record_start(box.storage, site.policy, admission.signatures, weights)
+        box.gatekeeper.start()
+        _watch_threads(box)
+        with health_reported(box.health, site.settings.telemetry):
+            run = _Run(box, site.settings, realtime=realtime or opened.live, drain_s=drain_s)
+            return run.to_the_end()
+
+
+def _warn_of_trial_keys(box_keys: BoxKeys, keys_folder: Path) -> None:
+    if box_keys.trial:
+        log.warning("%s: these are trial keys; never use them at a real site", keys_folder)
+
+
+def _record_start(
+    storage: Storage, policy: Policy, signatures: PolicySignatures, weights: WeightsInUse
+) -> None:
+    """Record the policy and weights of this run, before anything is looked at.
+
+    Raises:
+        EdgeError: they cannot be recorded.
+    """
+    storage.archive.keep_policy(policy, signatures.text().encode())
+    storage.archive.keep_weights(weights)
+    storage.audit.append(Started(product_version(), policy.sha256(), weights.sha256()))
+
+
+def _watch_threads(box: Box) -> None:
+    """Have health report a failure when one of these threads ends."""
+    box.health.watch("gatekeeper", box.gatekeeper.is_alive)
+    box.health.watch("publisher", box.publisher.is_alive)
+
+
+class _Run:
+    """One run of a box that is put together."""
+
+    def __init__(self, box: Box, settings: Site, *, realtime: bool, drain_s: float) -> None:
+        self._box = box
+        self._settings = settings
+        self._realtime = realtime
+        self._drain_s = drain_s
+        self._watch = Stopwatch()
+        self._waiting_before = box.storage.outbox.depth()
+        self._failure: EdgeError | None = None
+        self._interruption: KeyboardInterrupt | None = None
+
+    def to_the_end(self) -> RunResult:
+        """Start, analyse until the sources end, close the epoch, deliver, stop.
+
+        Raises:
+            RunInterrupted: Ctrl-C or SIGTERM stopped it.
+            Reload: it is to run again with the site's files read anew.
+        """
+        self._start()
+        try:
+            self._analyse()
+            self._close_epoch()
+            ending = self._deliver()
+        finally:
+            unrecorded = self._stop()
+        return self._result(ending, unrecorded)
+
+    def _start(self) -> None:
+        self._box.publisher.start()
+        self._box.evidence_worker.start()
+        self._box.health.enter("online", "online")
+
+    def _analyse(self) -> None:
+        box = self._box
+        try:
+            try:
+                box.engine.run(realtime=self._realtime)
+            finally:
+                box.rule_book.forget()
+                # What was judged is stored, also when the run is interrupted several times.
+                with _signals_ignored():
+                    box.evidence_worker.close()
+        except EdgeError as error:
+            self._failure = error
+        except KeyboardInterrupt as interruption:
+            self._interruption = interruption
+        if not isinstance(self._interruption, Reload):
+            box.health.enter("stopping", "stopped" if self._failure is None else self._failure.code)
+
+    def _close_epoch(self) -> None:
+        try:
+            self._box.epochs.epoch_closed(self._box.engine.counts)
+        except EdgeError as error:
+            self._failure = self._failure or error
+
+    def _deliver(self) -> PublisherState:
+        """Wait for hits to be delivered; returns how the publisher was then.
+
+        After an interruption only a broker that is connected is waited for.
+        """
+        publisher = self._box.publisher
+        if self._interruption is None or (
+            publisher.state.connected and not isinstance(self._interruption, Reload)
+        ):
+            publisher.drain(self._drain_s)
+        return publisher.state
+
+    def _stop(self) -> EdgeError | None:
+        """Record the stop and end the publisher; returns why it could not be recorded."""
+        with _signals_ignored():
+            unrecorded = record(self._box.storage.audit, Stopped(self._how_it_ended()))
+            self._box.publisher.stop()
+        return unrecorded
+
+    def _how_it_ended(self) -> str:
+        """How the run ended, as the audit log's one word."""
+        if self._failure is not None:
+            return self._failure.code
+        return "end" if self._interruption is None else "interrupted"
+
+    def _result(self, ending: PublisherState, unrecorded: EdgeError | None) -> RunResult:
+        if isinstance(self._interruption, Reload):
+            raise self._interruption
+        kept = self._box.storage.outbox.depth()
+        summary = self._summary(kept)
+        if self._interruption is not None:
+            raise RunInterrupted(summary) from self._interruption
+        failure = self._failure or unrecorded
+        if failure is None and kept:
+            broker, state_folder = self._settings.broker, self._box.storage.folder
+            failure = hits_kept(kept, ending.problem, broker, state_folder)
+        elif failure is None and not ending.connected:
+            failure = ending.problem
+        return RunResult(summary, failure)
+
+    def _summary(self, kept: int) -> RunSummary:
+        box = self._box
+        hits = box.evidence_worker.counts.by_rule.total()
+        return run_summary(
+            self._settings,
+            box.engine.streams,
+            box.engine.counts,
+            box.evidence_worker.counts,
+            box.rule_book,
+            delivered=self._waiting_before + hits - kept,
+            kept=kept,
+            watch=self._watch,
+        )
+
+
+@contextlib.contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C, SIGTERM and SIGHUP until the block is done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, signal.SIG_IGN)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

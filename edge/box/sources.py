@@ -1,0 +1,285 @@
+"""What a box looks at: recordings and live cameras, each behind the policy's hours and masks."""
+
+from __future__ import annotations
+
+import os
+import random
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.decoder_request import request_for, shown_address
+from edge.adapters.cameras.guarded_camera import GuardedCamera, masked_cells
+from edge.adapters.cameras.live_camera import LiveCamera
+from edge.adapters.cameras.recordings import RecordedCamera, open_recordings, recorded_at_of
+from edge.adapters.models.loading import PlateModels
+from edge.adapters.models.second_look import SecondLook
+from edge.box.engine import Stream
+from edge.domain.geometry import Point
+from edge.domain.schedule import Schedule
+from edge.errors import CameraError, ConfigError, EdgeError, PolicyError
+from edge.pipeline.attention import Attention
+from edge.pipeline.ports import Clock
+from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
+from edge.policy.model import Policy
+from edge.site import settings
+from edge.site.folder import resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A file or folder to run, as one camera of the policy recorded it."""
+
+    camera: str
+    path: Path
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFeed:
+    """The live camera that site.yaml names for a camera of the policy."""
+
+    camera: str
+
+
+Source = Recording | LiveFeed
+
+
+def require_recorded(source: str | Path, policy: Policy) -> Path:
+    """A source as a path, if it is a recording: a regular file or a folder.
+
+    Raises:
+        PolicyError: `E_DEMO_KEYS`: an address, a device, a pipe or a socket, and the policy is
+            signed with demo keys.
+        CameraError: such a source under any other policy: site.yaml must name it; or the path
+            does not exist.
+    """
+    text = str(source)
+    # An address is not repeated: it may hold a password.
+    shown = "this address" if "://" in text else text
+    if "://" in text:
+        raise _not_recorded(shown, policy)
+    path = Path(text)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise CameraError(
+            f"{path}: no such file or folder; check the source's path", code="E_SOURCE_MISSING"
+        ) from None
+    except OSError as error:
+        raise CameraError(f"{path}: {error.strerror}; check the source's path") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise _not_recorded(shown, policy)
+    return path
+
+
+def _not_recorded(shown: str, policy: Policy) -> EdgeError:
+    if policy.demo:
+        return PolicyError(
+            f"{shown}: the policy is signed with demo keys, which everybody has, so recorded files "
+            "and folders are all that is read; name a recording",
+            code="E_DEMO_KEYS",
+        )
+    return CameraError(
+        f"{shown}: a live camera is named in site.yaml, as cameras.<name>.live; name a recording "
+        "here",
+        code="E_SOURCE_LIVE",
+    )
+
+
+def site_sources(
+    folder: Path, cameras: Mapping[str, settings.SiteCamera], policy: Policy
+) -> tuple[Source, ...]:
+    """The recordings and live cameras that site.yaml names for these cameras.
+
+    Args:
+        folder: the site folder.
+        cameras: the cameras' settings, by name.
+        policy: the site's policy.
+
+    Raises:
+        ConfigError: a camera has no source.
+        EdgeError: a source is no recording; see `require_recorded`.
+    """
+    found: list[Source] = []
+    for name, camera in cameras.items():
+        if camera.live is not None:
+            found.append(LiveFeed(name))
+            continue
+        source = camera.source
+        if source is None:
+            raise ConfigError(
+                f"{folder / 'site.yaml'}: cameras.{name}.source is missing; "
+                "name a recording or a live camera there, or a recording with --source"
+            )
+        address = source if "://" in source else str(resolved(folder, source))
+        found.append(Recording(name, require_recorded(address, policy)))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSources:
+    """Recordings that were found, and the names of the live cameras to connect to."""
+
+    recorded: tuple[RecordedCamera, ...]
+    feeds: tuple[str, ...]
+
+    @property
+    def live(self) -> bool:
+        """Whether a live camera is among them."""
+        return bool(self.feeds)
+
+    @property
+    def recorded_at(self) -> tuple[datetime, ...]:
+        """When each recording was made."""
+        return tuple(recording.started_at for recording in self.recorded)
+
+
+def find_sources(sources: Sequence[Source], clock: Clock) -> OpenedSources:
+    """Look the recordings up, and connect to no camera.
+
+    Args:
+        sources: what to run.
+        clock: says when a recording was made that does not say it itself.
+
+    Raises:
+        EdgeError: a recording does not exist, or its sidecar has a mistake.
+    """
+    return OpenedSources(
+        recorded=tuple(_recordings([one for one in sources if isinstance(one, Recording)], clock)),
+        feeds=tuple(one.camera for one in sources if isinstance(one, LiveFeed)),
+    )
+
+
+def _recordings(recordings: Sequence[Recording], clock: Clock) -> Iterator[RecordedCamera]:
+    for recording in recordings:
+        yield from open_recordings(
+            recording.path,
+            camera=recording.camera,
+            started_at=_when(recording.recorded_at, clock),
+        )
+
+
+def _when(recorded_at: datetime | None, clock: Clock) -> Callable[[Path], datetime]:
+    """When a recording was made: the given moment, else its sidecar's, else now."""
+
+    def when(path: Path) -> datetime:
+        return recorded_at or recorded_at_of(path) or clock.utc()
+
+    return when
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSetup:
+    """What site.yaml and the policy say about one camera.
+
+    Attributes:
+        name: the policy's camera.
+        live: how to connect to it, None where it is only recorded.
+        second_look: which parts of its picture the detector sees again.
+        hours: when it may be open.
+        masks: polygons in fractions of the picture that stay black.
+        password: reads a live camera's password; it may have changed since the last time.
+        tls_authorities: PEM file that verifies a live camera's certificate; None: the system's.
+    """
+
+    name: str
+    live: settings.LiveCamera | None
+    second_look: settings.SecondLook
+    hours: Schedule
+    masks: Sequence[Sequence[Point]]
+    password: Callable[[], str | None]
+    tls_authorities: Path | None
+
+    def guarded(self, camera: RecordedCamera | LiveCamera) -> GuardedCamera:
+        """A camera behind the policy's hours and masks."""
+        return GuardedCamera(camera, self.hours, self.masks)
+
+    def connect(self, clock: Clock) -> LiveCamera:
+        """The live camera; it is connected to when its frames are asked for.
+
+        Raises:
+            ConfigError: it is no live camera, its password is missing, or the authorities of
+                its certificate are.
+        """
+        live = self.live
+        if live is None:
+            raise ConfigError(f"site.yaml: cameras.{self.name}.live is missing; add it")
+
+        def request() -> DecoderRequest:
+            return request_for(live, self.password(), self.tls_authorities)
+
+        request()  # a missing password or certificate is reported before anything starts
+        return LiveCamera(
+            self.name,
+            shown_address(live),
+            request,
+            clock=clock,
+            jitter=random.random,
+            open_at=self.hours.is_active,
+        )
+
+
+def camera_setups(
+    cameras: Mapping[str, settings.SiteCamera],
+    policy: Policy,
+    password: Callable[[str, Mapping[str, str]], str | None],
+    tls_authorities: Callable[[str], Path | None],
+) -> dict[str, CameraSetup]:
+    """What site.yaml and the policy say about each camera, by name.
+
+    Args:
+        cameras: the cameras of site.yaml.
+        policy: the site's policy.
+        password: reads a camera's password, given its name and the environment.
+        tls_authorities: the PEM file that verifies a camera's certificate, by its name.
+    """
+    return {
+        name: CameraSetup(
+            name=name,
+            live=camera.live,
+            second_look=camera.second_look,
+            hours=policy.cameras[name].hours.schedule(policy.zone),
+            masks=policy.cameras[name].privacy_masks,
+            password=partial(password, name, os.environ),
+            tls_authorities=tls_authorities(name),
+        )
+        for name, camera in cameras.items()
+    }
+
+
+def open_cameras(
+    opened: OpenedSources, setups: Mapping[str, CameraSetup], clock: Clock
+) -> tuple[RecordedCamera | LiveCamera, ...]:
+    """The cameras of all sources, recordings first.
+
+    Raises:
+        ConfigError: a live camera is not described in full.
+    """
+    return (*opened.recorded, *(setups[name].connect(clock) for name in opened.feeds))
+
+
+def open_stream(
+    setup: CameraSetup, models: PlateModels, camera: RecordedCamera | LiveCamera
+) -> Stream:
+    """A camera's frames with the watcher that turns them into vehicles."""
+    attention = Attention()
+    if isinstance(camera, LiveCamera):
+        masks = setup.masks
+        camera.ask(lambda cells, now_s: attention.selects(masked_cells(cells, masks), now_s))
+    return Stream(
+        camera=setup.guarded(camera),
+        clip=camera.clip,
+        watcher=VehicleWatcher(
+            camera.name,
+            SecondLook.around(models.detector, setup.second_look),
+            models.reader,
+            settings_for_threshold(models.threshold),
+            attention=attention,
+        ),
+        live=isinstance(camera, LiveCamera),
+    )

@@ -1,0 +1,111 @@
+"""What a box keeps on its disks: keys of waiting hits, outbox, audit log, archive, statistics."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from edge.adapters.host.system import SystemClock
+from edge.adapters.state.archive import Archive
+from edge.adapters.state.audit_log import AuditTrail, open_box_audit
+from edge.adapters.state.keyring import Keyring
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.state_version import require_known
+from edge.adapters.state.statistics import StatisticsFile
+from edge.domain.counting import coarse
+from edge.errors import ConfigError, EdgeError
+from edge.pipeline.ports import Clock
+from edge.policy.model import Policy
+from edge.privacy.audit import Deleted, Event
+from edge.privacy.keys import BoxKeys
+from edge.site.folder import BoxFolders, read_box_folders
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The box's files, opened. `folder` is the state folder, `clock` judges retention."""
+
+    folder: Path
+    keyring: Keyring
+    outbox: Outbox
+    audit: AuditTrail
+    archive: Archive
+    statistics: StatisticsFile
+
+    @property
+    def clock(self) -> Clock:
+        return self.keyring.clock
+
+
+@contextlib.contextmanager
+def open_storage(
+    folders: BoxFolders, box_keys: BoxKeys, kept_for: Mapping[str, timedelta]
+) -> Iterator[Storage]:
+    """Open the box's files until the block ends; what has expired is destroyed first.
+
+    Args:
+        folders: where they lie.
+        box_keys: sign the audit log.
+        kept_for: how long a hit of each purpose may be kept. It is applied to waiting hits of an
+            older policy too.
+
+    Raises:
+        EdgeError: a file cannot be opened, or another process has it open.
+    """
+    with (
+        Keyring.open(folders.keyring, SystemClock()) as keyring,
+        Outbox.open(folders.state, keyring, reserve_mib=folders.reserve_mib) as outbox,
+        open_box_audit(folders, box_keys) as audit,
+    ):
+        outbox.shorten(kept_for)
+        if outbox.unreadable:
+            audit.append(Deleted("unreadable", None, coarse(outbox.unreadable)))
+        statistics = StatisticsFile(folders.state)
+        statistics.prune(keyring.clock.utc())
+        yield Storage(folders.state, keyring, outbox, audit, Archive(folders.state), statistics)
+
+
+def retention(policy: Policy) -> dict[str, timedelta]:
+    """How long an undelivered hit of each purpose may be kept, by purpose."""
+    return {
+        name: timedelta(hours=purpose.retention_hours) for name, purpose in policy.purposes.items()
+    }
+
+
+def destroy_expired(site: Path) -> None:
+    """Destroy the keys of hits that have expired, before anything else is done.
+
+    A box whose policy is refused does not run, and its waiting hits must still end on time. So
+    this needs site.yaml alone.
+
+    Args:
+        site: the site folder.
+
+    Raises:
+        EdgeError: a newer version has written to the state folder, the keyring is in use, or a key
+            could not be destroyed.
+    """
+    try:
+        folders = read_box_folders(site)
+    except ConfigError:
+        return  # reading the whole site folder reports this mistake together with all others
+    if folders.keyring.exists():
+        Keyring.open(folders.keyring, SystemClock()).close()
+    # Asked last: expired keys are destroyed whichever version made the state.
+    require_known(folders.state)
+
+
+def record(audit: AuditTrail, event: Event) -> EdgeError | None:
+    """Enter an event of a box that ends anyway; a failure is logged and returned, not raised."""
+    try:
+        audit.append(event)
+    except EdgeError as error:
+        log.warning("%s", error)
+        return error
+    return None

@@ -1,0 +1,1 @@
+"""Benchmarks of a box: speed, delivery, reaction and long runs."""

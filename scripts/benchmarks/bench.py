@@ -1,0 +1,175 @@
+"""Command line of the benchmarks: `scripts/bench`.
+
+The command line is read before a benchmark is imported, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STAGES = """\
+Measure the share of each processing stage in one run.
+
+Each clip goes through the frame path of `edge-anpr run`: decoding, detection, reading, tracking
+with fusion, judging, evidence. The floor is decoding and inference, which no change to our own code
+could save. All figures come from one run on this machine. Compare shares and ratios; milliseconds
+of different machines cannot be compared.
+
+Verbs for other measurements, each with its own --help:
+  scripts/bench delivery    how soon a hit reaches the broker, and a week of hits without a broker
+  scripts/bench road        what a road without moving vehicles costs
+  scripts/bench start       how soon the first frame is analysed
+  scripts/bench reconnect   how soon a camera that was away gives frames again
+
+Exit status: 0 measured, 2 wrong usage, 5 a clip cannot be read; other errors as `edge-anpr`."""
+
+DELIVERY = """\
+Measure how soon a hit reaches the broker, and what a week without a broker costs.
+
+Latency: a clip runs through the parts of `edge-anpr run`, with a real mosquitto and an authority
+that sends receipts. The offences that it finds are submitted again and again at random moments,
+during the clip and after it. So masking, sealing, writing to disk and publishing compete with the
+pipeline. The time runs from the submission of the deciding frame to the broker's PUBACK.
+
+A week: 1,000 hits a day, each of the largest size that the default site.yaml allows, are put into
+an outbox while there is no broker. Then a broker starts. Each hit must arrive once and in order.
+
+Exit status: 0 within the targets, 1 not within them, 2 wrong usage, 3 mosquitto is not installed;
+other errors as `edge-anpr`."""
+
+ROAD = """\
+Measure what a road without moving vehicles costs, compared with analysing every frame.
+
+The pictures come from the rendered clips: a street without its vehicles (the median of a clip's
+frames), and one in which a car stands. They are filmed as a camera would film them: 1080p, 25
+frames a second, sensor noise, H.264 at 4 Mbit/s. Each film goes through the parts of
+`edge-anpr run`, once with the motion gate and once with every frame analysed. The first third, at
+most ten seconds, does not count: the background is learnt then.
+
+`live` measures the whole path of a live camera, whose decoder is a process of its own. Decoding is
+shown separately. So is what skipping frames that no other frame refers to would save; only B-frames
+are such frames, and many cameras send none.
+
+Exit status: 0 all shares within the target, 1 one is above it, 2 wrong usage, 5 the clip cannot be
+read; other errors as `edge-anpr`."""
+
+START = """\
+Measure how soon a box analyses its first frame.
+
+The time runs from the start of the process `edge-anpr run` to its first analysed frame, for a
+recording and for a live camera. The parts of that time are shown too.
+
+The camera is GStreamer's RTSP server on loopback: 1080p, 25 frames a second, a key frame each
+second. The box is a process with a real site and without a broker. Its log is read, and moments are
+taken when a line arrives.
+
+Exit status: 0 the worst within the target, 1 above it or the box failed, 2 wrong usage, 3 the
+RTSP server is not installed."""
+
+RECONNECT = """\
+Measure how soon a camera that was away gives frames again.
+
+The time runs from the moment at which the camera listens again, which is before its first key
+frame, to the first frame that the box gets. In the first minute of an absence a camera is tried
+every second, later every ten seconds. Absences within that minute are measured here.
+
+The camera is GStreamer's RTSP server on loopback: 1080p, 25 frames a second, a key frame each
+second. The box is a process with a real site and without a broker. Its log is read, and moments are
+taken when a line arrives.
+
+Exit status: 0 the worst within the target, 1 above it or the box failed, 2 wrong usage, 3 the
+RTSP server is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """A verb of `scripts/bench`: its module in this package, description, example and options."""
+
+    module: str
+    description: str
+    example: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+
+
+def _stages_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "clips", nargs="*", type=Path, help="recordings (default: three rendered clips)"
+    )
+
+
+def _delivery_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hits", type=int, default=300, help="hits to time (default: %(default)s)")
+    parser.add_argument(
+        "--waiting",
+        type=int,
+        default=7000,
+        help="hits that wait for a broker (default: %(default)s, a week's)",
+    )
+
+
+def _road_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clip", type=Path, help="your own recording of a road without traffic")
+    parser.add_argument(
+        "--seconds", type=float, default=32.0, help="length of a film (default: %(default)s)"
+    )
+
+
+def _live_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--times", type=int, default=10, help="number of measurements (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--away",
+        type=float,
+        default=3.0,
+        help="seconds that a camera is away; for reconnect (default: %(default)s)",
+    )
+
+
+STAGE_SHARES = Benchmark(
+    "stages", STAGES, "  scripts/bench\n  scripts/bench --json gate-3.mp4", _stages_options
+)
+"""The benchmark without a verb."""
+
+VERBS = {
+    "delivery": Benchmark(
+        "delivery", DELIVERY, "  scripts/bench delivery --hits 100 --json", _delivery_options
+    ),
+    "road": Benchmark(
+        "idle_road", ROAD, "  scripts/bench road --clip gate-3-at-night.mp4", _road_options
+    ),
+    "start": Benchmark("live", START, "  scripts/bench start --times 5", _live_options),
+    "reconnect": Benchmark(
+        "live", RECONNECT, "  scripts/bench reconnect --times 5 --away 10", _live_options
+    ),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a benchmark; print one table or one JSON document."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verb = words.pop(0) if words and words[0] in VERBS else ""
+    benchmark = VERBS.get(verb, STAGE_SHARES)
+    parser = argparse.ArgumentParser(
+        prog=f"scripts/bench {verb}".rstrip(),
+        description=benchmark.description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"example:\n{benchmark.example}",
+    )
+    benchmark.add_options(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    given = parser.parse_args(words)
+    given.verb = verb
+    if getattr(given, "times", 1) < 1:
+        parser.error("--times: at least 1")
+    status: int = importlib.import_module(f"scripts.benchmarks.{benchmark.module}").report(given)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""Real plates for the reader's training, cut from photographs and read by a teacher.
+
+The photographs have boxes but no texts. The teacher is any reader of the manifest. Its text is used
+where it is certain of every character, and is nearly always right then. The rendered plates in the
+same batches keep the network from learning the teacher's errors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from edge.domain.imaging import Box, Pixels, PlatePatch
+from edge.pipeline.ports import PlateDetector, PlateReader
+from scripts.training.errors import DataError
+from scripts.training.photos import corrected_boxes, photo_files, read_boxes, tiled
+
+AROUND = 0.35
+"""Margin kept around a plate, as a share of its width and height, for random crops."""
+
+SURE_SLOT = 0.9
+"""Least probability of each character for the teacher's text to be used."""
+
+NARROW = 28.0
+"""Plates narrower than this, in pixels, are left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RealPlate:
+    """A plate with its surroundings.
+
+    `pixels` (h, w, 3) BGR; `inner` x1, y1, x2, y2 of the plate in it; `region` is the country's
+    name, or None where the teacher is not sure.
+    """
+
+    photo: str
+    pixels: Pixels
+    inner: tuple[float, float, float, float]
+    text: str
+    region: str | None
+
+
+def real_plates(
+    folder: Path,
+    detector: PlateDetector,
+    reader: PlateReader,
+    cache: Path,
+    tell: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
+) -> list[RealPlate]:
+    """The plates on the photographs of a folder, with the teacher's texts; kept in `cache`.
+
+    Raises:
+        DataError: a photograph or label cannot be used.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    files = photo_files(folder)
+    found: list[RealPlate] = []
+    for done, file in enumerate(files, 1):
+        raw = file.read_bytes()
+        key = hashlib.sha256(b"crops 1" + raw).hexdigest()[:24]
+        note = cache / f"{key}.crops.json"
+        if not note.is_file():
+            note.write_text(json.dumps(_cut(file, raw, folder, detector, reader, cache, key)))
+        for row in json.loads(note.read_text("utf-8")):
+            pixels = cv2.imread(str(cache / row["file"]))
+            found.append(
+                RealPlate(
+                    photo=file.name,
+                    pixels=np.asarray(pixels, np.uint8),
+                    inner=tuple(row["inner"]),
+                    text=row["text"],
+                    region=row["region"],
+                )
+            )
+        tell(f"{folder.name}: plates", done, len(files))
+    return found
+
+
+def _cut(
+    file: Path,
+    raw: bytes,
+    folder: Path,
+    detector: PlateDetector,
+    reader: PlateReader,
+    cache: Path,
+    key: str,
+) -> list[dict[str, object]]:
+    picture = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
+    if picture is None:
+        raise DataError(f"{file}: no photograph that can be read; remove or replace it")
+    pixels = np.asarray(picture, np.uint8)
+    height, width = pixels.shape[:2]
+    labels = read_boxes(folder / "labels" / f"{file.stem}.txt", width, height)
+    seen = tiled(detector, pixels)
+    plates, _ = corrected_boxes(labels or None, seen, seen, math.inf)
+    rows: list[dict[str, object]] = []
+    for number, box in enumerate(plates):
+        if box.width < NARROW:
+            continue
+        tight = _within(pixels, box, 0.08)
+        (reading,) = reader.read([PlatePatch(box, 1.0, _part(pixels, tight))])
+        best = reading.slots.argmax(1)
+        text = "".join(reading.alphabet[i] for i in best).replace(reading.pad, "")
+        if reading.slots.max(1).min() < SURE_SLOT or not 2 <= len(text) <= 10:
+            continue
+        wide = _within(pixels, box, AROUND)
+        name = f"{key}-{number}.png"
+        cv2.imwrite(str(cache / name), _part(pixels, wide))
+        inner = [box.x1 - wide.x1, box.y1 - wide.y1, box.x2 - wide.x1, box.y2 - wide.y1]
+        region = reading.region if reading.region_probability > 0.8 else None
+        rows.append({"file": name, "inner": inner, "text": text, "region": region})
+    return rows
+
+
+def _within(pixels: Pixels, box: Box, margin: float) -> Box:
+    grown = box.grown(
+        left=box.width * margin,
+        right=box.width * margin,
+        top=box.height * margin,
+        bottom=box.height * margin,
+    )
+    clipped = grown.clipped(pixels.shape[1], pixels.shape[0])
+    return Box(int(clipped.x1), int(clipped.y1), int(clipped.x2), int(clipped.y2))
+
+
+def _part(pixels: Pixels, box: Box) -> Pixels:
+    return np.ascontiguousarray(pixels[int(box.y1) : int(box.y2), int(box.x1) : int(box.x2)])

@@ -1,0 +1,81 @@
+"""Train the plate reader and write its weights, calibrated."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from functools import partial
+
+import numpy as np
+import torch
+import yaml
+
+from edge.adapters.models.loading import load_plate_models
+from edge.adapters.models.weights import Manifest
+from scripts.training.arithmetic import Compute, forced
+from scripts.training.command_line import tell
+from scripts.training.countries import REGIONS
+from scripts.training.loop import Schedule, load_averaged, train
+from scripts.training.photos import in_validation_set
+from scripts.training.plate_crops import RealPlate, real_plates
+from scripts.training.pretrained_weights import start_from
+from scripts.training.reader_batches import Batch, Pool, batch_of
+from scripts.training.reader_net import PlateReaderNet, export_reader, plate_config, reader_loss
+from scripts.training.reader_validation import ReaderValidation
+
+
+def train_as_given(given: argparse.Namespace) -> int:
+    """Train, export and calibrate, as the command line says; 0 when it is done.
+
+    Raises:
+        DataError: photographs, labels or weights cannot be used.
+        EdgeError: a teacher cannot be loaded.
+        MissingFontError: a font for rendered plates is not installed.
+    """
+    real: list[RealPlate] = []
+    if given.plates:
+        models = load_plate_models(Manifest.load(), given.teacher_detector, given.teacher_reader)
+        for each in given.plates:
+            cache = given.work / "cache"
+            real += real_plates(each, models.detector, models.reader, cache, tell)
+    held_out = [plate for plate in real if in_validation_set(plate.photo)]
+    real = [plate for plate in real if not in_validation_set(plate.photo)]
+    validation = ReaderValidation.of(held_out, given.seed)
+    print(f"training set: {len(real)} real plates; validation set: {len(held_out)}")
+    net = PlateReaderNet(len(REGIONS))
+    folder = given.work / "reader"
+    if not given.export_only:
+        pool = Pool.load(given.work, given.rendered, given.seed)
+        if given.start and not (folder / "last.pt").is_file():
+            rng = np.random.default_rng((given.seed, 79))
+            start_from(net, given.start, batch_of(pool, real, given.batch, rng)[0])
+        train(
+            net,
+            folder,
+            Schedule(given.steps, given.batch, rate=given.rate, seed=given.seed),
+            partial(batch_of, pool, real, given.batch),
+            _loss,
+            validation.figures,
+            validate_every=1000,
+            workers=given.workers,
+            threads=given.threads,
+            arithmetic=forced(given.arithmetic),
+        )
+    step = load_averaged(net, folder)
+    out = given.out or given.work
+    export_reader(net, str(out / "plate_reader.onnx"))
+    config = yaml.safe_dump(plate_config(REGIONS), sort_keys=False, width=1000)
+    (out / "plate_reader.yaml").write_text(config, "utf-8")
+    note = {"step": step, **validation.figures(net), **validation.calibrated(net)}
+    (given.work / "plate_reader.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
+    print(json.dumps(note, indent=2))
+    return 0
+
+
+def _loss(
+    net: torch.nn.Module, batch: Batch, compute: Compute
+) -> tuple[torch.Tensor, dict[str, float]]:
+    pictures, texts, regions = (part.to(compute.device, non_blocking=True) for part in batch)
+    with compute.autocast():
+        plate, region = net(pictures)
+    return reader_loss(plate.float(), region.float(), texts, regions)

@@ -1,0 +1,50 @@
+"""Broker options and the errors of delivery, from what a site folder says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.broker.mqtt import TlsFiles
+from edge.box.delivery import broker_options, hits_kept
+from edge.errors import PublishError
+from edge.site.folder import load_site_folder
+from tests.support.example import SITE, write_site
+
+
+def test_tls_files_are_found_and_absolute_paths_stay(tmp_path: Path) -> None:
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    folder = write_site(
+        tmp_path / "square",
+        site=SITE + f"  tls: {{ca: {authority}, certificate: box.pem, key: box.key}}\n",
+    )
+    (folder / "box.pem").touch()
+    (folder / "box.key").touch()
+    settings = load_site_folder(folder).settings
+    assert broker_options(settings, folder, None).tls == TlsFiles(
+        authority, folder / "box.pem", folder / "box.key"
+    )
+
+
+def test_without_tls_settings_no_tls_file_is_named(tmp_path: Path) -> None:
+    folder = write_site(tmp_path / "square")
+    options = broker_options(load_site_folder(folder).settings, folder, "open sesame")
+    assert options.tls is None
+    assert options.password == "open sesame"
+    assert "open sesame" not in repr(options)
+
+
+@pytest.mark.parametrize(("kept", "says"), [(1, "1 hit is kept in "), (2, "2 hits are kept in ")])
+def test_kept_hits_are_counted_and_the_reason_is_given(
+    tmp_path: Path, kept: int, says: str
+) -> None:
+    broker = load_site_folder(write_site(tmp_path / "square")).settings.broker
+    lost = PublishError("the broker is away")
+    assert hits_kept(kept, lost, broker, tmp_path).message == (
+        f"{says}{tmp_path} and the next run delivers what is left (the broker is away)"
+    )
+    waiting = hits_kept(kept, None, broker, tmp_path)
+    assert waiting.code == "E_HITS_KEPT"
+    assert "receipts have not come; check that `edge-anpr hits tail` runs there" in waiting.message
