@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from zoneinfo import ZoneInfo
 
-from edge.domain.geometry import crosses_itself
+from edge.domain.geometry import is_self_intersecting
 from edge.formats.problems import Location, nearest
 from edge.formats.signing import PublicKey, is_demo_key
 from edge.policy.fields import WeeklySchedule
@@ -72,7 +72,7 @@ def _camera_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
         at: Location = ("cameras", name)
         yield from _schedule_contradictions((*at, "hours"), camera.hours, policy.zone)
         for index, polygon in enumerate(camera.privacy_masks):
-            if crosses_itself(polygon):
+            if is_self_intersecting(polygon):
                 yield (*at, "privacy_masks", index), _CROSSED
 
 

@@ -203,7 +203,7 @@ def line_of(text: str, part: str) -> tuple[int, int]:
         ("cameras: [north]", "cameras: []", "cameras: []", "at least 1"),
         ("cameras: [north]", "cameras: north", "cameras: north", "must be a list"),
         ("id: one-way", "id: zone", "id: zone\n    type: wrong", "another rule has this id"),
-        ("to: [0.9, 0.6]", "to: [0.1, 0.6]", "line", "two ends that lie apart"),
+        ("to: [0.9, 0.6]", "to: [0.1, 0.6]", "line", "two ends of a line"),
         ("to: [0.9, 0.6]", "to: [90, 60]", "90, 60", "or equal to 1"),
         ("to: [0.9, 0.6]", "to: [0.9]", "to: [0.9]", "must have 2 values"),
         ("allowed: left_to_right", "allowed: up", "allowed", "'left_to_right'"),
