@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.audit_log import AuditTrail, read_log, read_witness
 from edge.adapters.state.evidence_pack import VerifiedPack, read_pack, verify_pack
+from edge.adapters.state.key_files import (
+    load_all_box_public_keys,
+    load_authority_private_keys,
+    signing_keys,
+)
 from edge.authority.opening import OpenedHit, box_of
 from edge.authority.opening import open_hit as open_payload
 from edge.authority.store import HitStore
 from edge.errors import CameraError, MissingExtraError
-from edge.privacy.audit import Checkpoint, Unsealed, VerifiedLog, authority_log
+from edge.privacy.audit import VerifiedLog
+from edge.privacy.audit_events import Unsealed
+from edge.privacy.checkpoints import Checkpoint, authority_log
 from edge.privacy.hit import Hit
 from edge.privacy.hit import verify_hit as verify_payload
-from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys, signing_keys
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
@@ -37,7 +43,7 @@ def verify_hit(payload: bytes, box_keys: Path) -> Hit:
         HitError: `E_HIT`: not a hit, or of an unknown box. `E_SIGNATURE`: the box did not sign it.
         KeyFileError: the key files cannot be used.
     """
-    return verify_payload(payload, box_of(payload, BoxPublicKeys.load_all(box_keys)))
+    return verify_payload(payload, box_of(payload, load_all_box_public_keys(box_keys)))
 
 
 def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedHit:
@@ -58,8 +64,8 @@ def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedH
         KeyFileError: the key files cannot be used.
         AuditError: the opening cannot be recorded, so nothing is returned.
     """
-    own = AuthorityPrivateKeys.load(keys)
-    boxes = BoxPublicKeys.load_all(box_keys)
+    own = load_authority_private_keys(keys)
+    boxes = load_all_box_public_keys(box_keys)
     log, now = authority_log(own.authority), SystemClock().utc
     with (
         HitStore.open(store) as hits,

@@ -1,1 +1,1 @@
-"""The other side: what the competent authority runs to receive, open and review hits."""
+"""The receiving side: what a competent authority runs to receive, open and review hits."""

@@ -1,19 +1,22 @@
-"""Opens stored hits with the authority's private key: JSON and JPEG, for its eyes only.
+"""Opens stored hits with the authority's private key and writes them as JSON and JPEG.
 
-Here a plate becomes readable again, on purpose. File names hold hit ids and never a plate.
+Here a plate becomes readable again, on purpose: the files are for the authority alone. File names
+hold hit ids and never a plate.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.adapters.state.state_folder import storage_error
 from edge.errors import OutboxError
+from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.timestamps import utc_text
 from edge.privacy.hit import Hit, HitError, parse_hit, verify_hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
@@ -74,25 +77,31 @@ def box_of(payload: bytes, boxes: Mapping[tuple[str, str], BoxPublicKeys]) -> Bo
 def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:
     """Write an opened hit to `<folder>/<hit id>/`: `hit.json` and its pictures, mode 0600.
 
-    A hit that was opened before is written again, file by file.
+    The hit is written whole or not at all: `hit.json` is the last file to be written, and the
+    first to be removed when a hit is written again. So whoever finds it finds all pictures,
+    also after a crash or a power cut. What an interrupted run left is replaced by the next one.
 
     Raises:
         OutboxError: others can read the folder, or it cannot be written.
     """
-    hit, content = opened.hit, opened.content
-    own = folder / hit.hit_id
+    own = folder / opened.hit.hit_id
+    document = own / "hit.json"
+    text = json.dumps(as_json(opened), indent=2, ensure_ascii=False).encode() + b"\n"
+    pictures = {own / f"{one.name}.jpg": one.jpeg for one in opened.content.pictures}
     try:
         for each in (folder, own):
             _private_folder(each)
-        pictures = tuple(own / f"{picture.name}.jpg" for picture in content.pictures)
-        for path, picture in zip(pictures, content.pictures, strict=True):
-            _write(path, picture.jpeg)
-        document = own / "hit.json"
-        text = json.dumps(as_json(opened), indent=2, ensure_ascii=False)
-        _write(document, text.encode() + b"\n")
+        sync_folder(folder)
+        with _locked(own):
+            if not _holds(pictures | {document: text}):
+                document.unlink(missing_ok=True)
+                sync_folder(own)
+                for path, jpeg in pictures.items():
+                    write_file(path, jpeg, sole_writer=True)
+                write_file(document, text, sole_writer=True)
     except OSError as error:
         raise storage_error(own, error) from error
-    return OpenedFiles(document, pictures)
+    return OpenedFiles(document, tuple(pictures))
 
 
 def as_json(opened: OpenedHit) -> dict[str, object]:
@@ -126,13 +135,17 @@ def _private_folder(folder: Path) -> None:
         )
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Whole or not at all, and never readable by others, not even for a moment."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder's lock, so that one process at a time writes the files in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-        fresh.replace(path)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        fresh.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _holds(files: Mapping[Path, bytes]) -> bool:
+    """Whether each of these files exists with this content."""
+    return all(path.is_file() and path.read_bytes() == content for path, content in files.items())

@@ -23,9 +23,11 @@ from typing import Any
 
 from typing_extensions import Self
 
+from edge.adapters.state.database import transaction
 from edge.adapters.state.state_folder import storage_error
 from edge.domain.intervals import Interval, wilson
 from edge.errors import OutboxError
+from edge.formats.atomic_files import sync_folder
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 from edge.privacy.keys import RETIRED_KEY_GRACE
@@ -34,7 +36,7 @@ FILE_NAME = "inbox.sqlite3"
 VERSION = 1
 
 MAX_ASIDE_BYTES = 64 * 1024 * 1024
-"""Room for hits that are set aside; whoever can sign or pretend gets no more of the disk."""
+"""Most bytes of payloads that are set aside, so that nobody can fill the disk with them."""
 
 _APPLICATION_ID = 0x414E5041  # "ANPA": tells this file from any other SQLite database
 _BUSY_S = 10.0
@@ -125,7 +127,7 @@ class StoredHit:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A payload that could not be accepted, kept in case it can be later."""
+    """A payload that cannot be accepted yet, kept for another try."""
 
     topic: str
     why: str
@@ -134,7 +136,7 @@ class SetAside:
 
 @dataclass(frozen=True, slots=True)
 class RuleStatistics:
-    """What people said of a rule's hits, those purged since included."""
+    """The review results of a rule's hits, purged ones included."""
 
     rule: str
     waiting: int
@@ -152,9 +154,9 @@ class RuleStatistics:
 
 
 class HitStore:
-    """Sealed hits and what people said of them. Made by `HitStore.open`.
+    """Sealed hits and their reviews. Made by `HitStore.open`.
 
-    Used by one thread at a time; whoever wants more opens the store more often.
+    Used by one thread at a time; each thread opens the store for itself.
     """
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
@@ -309,9 +311,9 @@ class HitStore:
         return bytes(rows[0][0])
 
     def review(self, hit_id: str, reason: Reason | None, now: datetime) -> None:
-        """Record a person's word on a hit: confirmed, or rejected for a reason.
+        """Record a person's decision on a hit: confirmed, or rejected for a reason.
 
-        A later word on the same hit replaces the earlier one.
+        A later decision on the same hit replaces the earlier one.
 
         Raises:
             OutboxError: no such hit, or it could not be written.
@@ -325,7 +327,7 @@ class HitStore:
             )
 
     def statistics(self) -> tuple[RuleStatistics, ...]:
-        """What people said, rule by rule."""
+        """The review results of each rule."""
         waiting = dict(
             self._rows(
                 "SELECT hit.rule, count(*) FROM hit LEFT JOIN review USING (hit_id)"
@@ -352,7 +354,7 @@ class HitStore:
         )
 
     def purge(self, age: timedelta, now: datetime) -> int:
-        """Forget hits observed longer ago than `age`, and what is as long set aside.
+        """Delete hits observed longer ago than `age`, and payloads set aside for as long.
 
         Of their reviews only counts stay. Ids of purged hits stay for a while: a box that has
         not seen the receipt sends its hit again, and it must not be stored a second time.
@@ -433,27 +435,16 @@ class HitStore:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with _translated(self._path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
+        with _translated(self._path), transaction(self._database):
+            yield
 
 
 def _create(path: Path) -> None:
-    """Make the file so that only its owner can read it, and its name durable."""
+    """Create the file with mode 0600 and sync its folder."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path.parent)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,8 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from edge.adapters.broker import topics
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions, LinkLostError, Message
+from edge.adapters.broker.mqtt import BrokerLink, LinkLostError, Message
+from edge.adapters.broker.options import BrokerOptions
 from edge.authority.store import HitStore, Outcome
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit
@@ -61,14 +62,14 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """When to stop by itself: after so many stored hits, or so many quiet seconds."""
+    """When to stop: after a number of stored hits, or a number of seconds without one."""
 
     stored: int | None = None
     idle_s: float | None = None
 
 
 class Receiver:
-    """Decides about one payload and stores it; knows nothing of the network.
+    """Verifies and stores payloads; has no network connection of its own.
 
     Args:
         store: where hits are stored.
@@ -124,7 +125,7 @@ class Receiver:
         return accepted
 
     def _unknown(self, hit: Hit) -> str:
-        """What is missing here to accept the hit, if anything."""
+        """What is missing here to accept the hit; None if nothing."""
         box = self._boxes.get((hit.site, hit.box))
         if box is None:
             return f"box {hit.box} of site {hit.site} is unknown; get its public file"
@@ -135,7 +136,7 @@ class Receiver:
         return ""
 
     def _problem(self, hit: Hit, payload: bytes) -> str:
-        """Why the hit must never be accepted, if so."""
+        """The reason why the hit can never be accepted; None if there is none."""
         box = self._boxes[hit.site, hit.box]
         try:
             verify_hit(payload, box)

@@ -5,10 +5,10 @@
       admit                     gate        asks every condition before a camera is opened
         announce_refusal        safe_state  tells the broker why the box stays shut
       load_parts                assembly    keys, broker credentials, networks
-      assembled -> Box          assembly    opens the files and builds the parts
+      assembled -> RunningBox   assembly    opens the files and builds the parts
       _Run.to_the_end           run         start, analyse, close the epoch, deliver, stop
 
-The parts of a `Box`, and the thread that each works in:
+The parts of a `RunningBox`, and the thread that each works in:
 
     Engine            pipeline thread, the one that called `run_site`; frames come from one
                       capture thread for each camera through a `FrameQueue`

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.host.system import random_bytes
 from edge.adapters.models.loading import PlateModels, load_plate_models
@@ -58,7 +58,7 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
+class RunningBox:
     """The parts of a box that is put together.
 
     Attributes:
@@ -122,7 +122,7 @@ def assembled(
     *,
     patience_s: float,
     on_frame: Callable[[int], None],
-) -> Iterator[Box]:
+) -> Iterator[RunningBox]:
     """Open the box's files and build its parts; all are closed when the block ends.
 
     Args:
@@ -192,7 +192,7 @@ def assembled(
         safe_state.shuts(engine.shut)
         gatekeeper = Gatekeeper(admission.conditions, admission.clock.utc, safe_state.enter)
         cleanup.callback(gatekeeper.stop)
-        yield Box(
+        yield RunningBox(
             storage=storage,
             publisher=publisher,
             rule_book=rule_book,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from edge.adapters.broker.mqtt import BrokerOptions, TlsFiles
+from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
 from edge.adapters.broker.reception import MessageHandler
 from edge.adapters.broker.topics import BoxTopics

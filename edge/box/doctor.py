@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.host.machine import machine
 from edge.adapters.host.system import SystemClock
 from edge.adapters.models.loading import PlateModels
@@ -30,7 +31,7 @@ from edge.box.findings import (
     of_plates,
 )
 from edge.box.gate import require_open
-from edge.box.keys import load_authorities, load_box_keys
+from edge.box.keys import load_authorities, load_own_keys
 from edge.box.sources import CameraSetup, Source, camera_setups, find_sources, open_cameras
 from edge.domain.geometry import Line
 from edge.domain.imaging import Box, Detection, Frame, PlatePatch, without_duplicates
@@ -45,7 +46,6 @@ GOOD_PER_SECOND = 10.0
 """With so many a vehicle at 50 km/h is seen about once every 1.4 m."""
 RESERVE = 0.8
 """The share of the box's time that is promised; the rest is for dense moments."""
-
 LOOK_S = 8.0
 """How long a camera is looked at."""
 TRIES = 7
@@ -114,7 +114,7 @@ def _finding(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
 
 def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFinding:
     load_authorities(authorities)
-    return of_keys(trial=load_box_keys(box).trial)
+    return of_keys(trial=load_own_keys(box).trial)
 
 
 def _examine_broker(broker: Broker, options: Callable[[], BrokerOptions]) -> DoctorFinding:

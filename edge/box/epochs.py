@@ -14,7 +14,7 @@ from edge.box.storage import Storage
 from edge.box.traffic import ClosedEpochs
 from edge.domain.counting import coarse
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
-from edge.privacy.audit import EpochClosed
+from edge.privacy.audit_events import EpochClosed
 
 
 class EpochRecord:

@@ -21,7 +21,7 @@ LEAST_PER_SECOND = 5.0
 ENOUGH_PIXELS = 95.0
 """Plate width from which strokes are two pixels wide: 20 px high on a plate of 520 x 110 mm."""
 LEAST_PIXELS = 32.0
-"""A narrower plate is out of reach; `WatchSettings.unread_width` says so as well."""
+"""A narrower plate is out of reach; `WatchSettings.min_unread_width` says so as well."""
 NEAR_LINE = 0.1
 """How far from the line, as a share of the picture's height, a plate counts as being on it."""
 

@@ -17,7 +17,7 @@ from edge.adapters.state.policy_state import FileDigest, PolicyState, SteadyCloc
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.box.clock_watch import ClockWatch
 from edge.box.gatekeeper import Gatekeeper
-from edge.box.keys import load_box_keys
+from edge.box.keys import load_own_keys
 from edge.box.sources import OpenedSources, Source, find_sources
 from edge.errors import EdgeError, PolicyError
 from edge.pipeline.ports import Clock
@@ -74,7 +74,7 @@ def admit(
     if opened.live:
         conditions.append(ClockWatch(SystemClock()))
     _require_open(conditions, clock, on_refusal)
-    keys = load_box_keys(site.box)
+    keys = load_own_keys(site.box)
     lists = ListStore(site.state_folder, keys, list_terms(site.policy), clock.utc)
     conditions.append(list_condition(site.rule_lists, lists, site.may_be_clear))
     _require_open(conditions, clock, on_refusal)
@@ -90,7 +90,7 @@ def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
     clock = SystemClock()
     opened = find_sources(sources, clock)
     lists = ListStore(
-        site.state_folder, load_box_keys(site.box), list_terms(site.policy), clock.utc
+        site.state_folder, load_own_keys(site.box), list_terms(site.policy), clock.utc
     )
     conditions: list[Condition] = [
         suspension_condition(SuspensionStore(site.state_folder)),
@@ -154,7 +154,7 @@ class PolicyGate:
             recorded_at=opened.recorded_at,
             live=opened.live,
             # An authority's public key does not say whether it is a trial key; the box's keys do.
-            trial_keys=opened.live and not policy.demo and load_box_keys(box).trial,
+            trial_keys=opened.live and not policy.demo and load_own_keys(box).trial,
         )
 
     def __call__(self, now: datetime) -> EdgeError | None:

@@ -10,7 +10,8 @@ from datetime import timedelta
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.cameras.jpeg import encode_jpeg
 from edge.adapters.host.system import random_bytes
-from edge.adapters.state.outbox import Outbox, OutboxFull
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.outbox_file import OutboxFull
 from edge.box.evidence_worker import EvidenceCase
 from edge.box.storage import retention
 from edge.domain.rules import Rule

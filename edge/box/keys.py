@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from edge.adapters.state.key_files import load_authority_public_keys, load_box_keys
 from edge.errors import KeyFileError
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.site.folder import BoxFolders
 
 
-def load_box_keys(folders: BoxFolders) -> BoxKeys:
+def load_own_keys(folders: BoxFolders) -> BoxKeys:
     """The box's private keys, checked to be of this box.
 
     Raises:
         KeyFileError: they cannot be read, or are those of another box.
     """
-    keys = BoxKeys.load(folders.keys)
+    keys = load_box_keys(folders.keys)
     if (keys.site, keys.box) != (folders.site, folders.box):
         raise KeyFileError(
             f"{folders.keys}: these are the keys of box {keys.box} at {keys.site}, not of "
@@ -35,6 +36,6 @@ def load_authorities(files: Mapping[str, Path]) -> dict[str, AuthorityPublicKeys
         KeyFileError: a file cannot be read, or is another authority's.
     """
     return {
-        authority: AuthorityPublicKeys.load(file, authority=authority)
+        authority: load_authority_public_keys(file, authority=authority)
         for authority, file in files.items()
     }

@@ -14,7 +14,7 @@ from edge.domain.imaging import Box, Frame, Pixels, without_duplicates
 from edge.domain.reading import PlateConsensus, fuse
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
-from edge.pipeline.watcher import VehicleWatcher, WatchSettings, cut, settings_for
+from edge.pipeline.watcher import VehicleWatcher, WatchSettings, cut_patch, settings_for_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def plates_on(pixels: Pixels, models: PlateModels) -> tuple[PlateOnPhoto, ...]:
     ]
     found.sort(key=lambda one: (one.box.y1, one.box.x1))
     margin = WatchSettings().patch_margin
-    readings = models.reader.read([cut(pixels, one, margin) for one in found])
+    readings = models.reader.read([cut_patch(pixels, one, margin) for one in found])
     return tuple(
         PlateOnPhoto(one.box, one.score, fuse([reading]))
         for one, reading in zip(found, readings, strict=True)
@@ -74,7 +74,7 @@ def vehicles_of(
         "file",
         models.detector,
         models.reader,
-        settings_for(models.threshold),
+        settings_for_threshold(models.threshold),
         attention=Attention(),
     )
     vehicles: dict[int, VehicleSeen] = {}

@@ -14,8 +14,9 @@ from pathlib import Path
 from edge.adapters.broker.publisher import PublisherState
 from edge.adapters.host.cv2_check import check_cv2
 from edge.adapters.host.system import SystemClock, product_version
-from edge.adapters.models.weights import Manifest, WeightsInUse
-from edge.box.assembly import Box, assembled, load_parts
+from edge.adapters.models.manifest import WeightsInUse
+from edge.adapters.models.weights import Manifest
+from edge.box.assembly import RunningBox, assembled, load_parts
 from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
 from edge.box.gate import admit
@@ -27,7 +28,7 @@ from edge.box.summary import RunSummary
 from edge.errors import EdgeError
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
-from edge.privacy.audit import Started, Stopped
+from edge.privacy.audit_events import Started, Stopped
 from edge.privacy.keys import BoxKeys
 from edge.site.folder import SiteFolder
 from edge.site.settings import Site
@@ -134,7 +135,7 @@ def _record_start(
     storage.audit.append(Started(product_version(), policy.sha256(), weights.sha256()))
 
 
-def _watch_threads(box: Box) -> None:
+def _watch_threads(box: RunningBox) -> None:
     """Have health report a failure when one of these threads ends."""
     box.health.watch("gatekeeper", box.gatekeeper.is_alive)
     box.health.watch("publisher", box.publisher.is_alive)
@@ -143,7 +144,7 @@ def _watch_threads(box: Box) -> None:
 class _Run:
     """One run of a box that is put together."""
 
-    def __init__(self, box: Box, settings: Site, *, realtime: bool, drain_s: float) -> None:
+    def __init__(self, box: RunningBox, settings: Site, *, realtime: bool, drain_s: float) -> None:
         self._box = box
         self._settings = settings
         self._realtime = realtime

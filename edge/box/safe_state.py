@@ -14,11 +14,11 @@ from edge.adapters.broker.publisher import Publisher
 from edge.adapters.state.audit_log import AuditTrail
 from edge.box.delivery import broker_options, build_publisher, follow_audit_log
 from edge.box.health import BoxHealth
-from edge.box.keys import load_authorities, load_box_keys
+from edge.box.keys import load_authorities, load_own_keys
 from edge.box.storage import open_storage, record, retention
 from edge.errors import EdgeError
 from edge.pipeline.ports import Clock
-from edge.privacy.audit import StateChanged
+from edge.privacy.audit_events import StateChanged
 from edge.site.folder import SiteFolder
 
 CONNECT_S = 3.0
@@ -84,7 +84,7 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
     if site.policy.demo and refused.code != "E_SUSPENDED":
         return
     try:
-        box_keys = load_box_keys(site.box)
+        box_keys = load_own_keys(site.box)
         with open_storage(site.box, box_keys, retention(site.policy)) as storage:
             publisher = build_publisher(
                 site.settings,

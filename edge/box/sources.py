@@ -24,7 +24,7 @@ from edge.domain.schedule import Schedule
 from edge.errors import CameraError, ConfigError, EdgeError, PolicyError
 from edge.pipeline.attention import Attention
 from edge.pipeline.ports import Clock
-from edge.pipeline.watcher import VehicleWatcher, settings_for
+from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from edge.policy.model import Policy
 from edge.site import settings
 from edge.site.folder import resolved
@@ -270,7 +270,7 @@ def open_stream(
     attention = Attention()
     if isinstance(camera, LiveCamera):
         masks = setup.masks
-        camera.ask(lambda cells, now_s: attention.wants(masked_cells(cells, masks), now_s))
+        camera.ask(lambda cells, now_s: attention.selects(masked_cells(cells, masks), now_s))
     return Stream(
         camera=setup.guarded(camera),
         clip=camera.clip,
@@ -278,7 +278,7 @@ def open_stream(
             camera.name,
             SecondLook.around(models.detector, setup.second_look),
             models.reader,
-            settings_for(models.threshold),
+            settings_for_threshold(models.threshold),
             attention=attention,
         ),
         live=isinstance(camera, LiveCamera),

@@ -20,7 +20,7 @@ from edge.domain.counting import coarse
 from edge.errors import ConfigError, EdgeError
 from edge.pipeline.ports import Clock
 from edge.policy.model import Policy
-from edge.privacy.audit import Deleted, Event
+from edge.privacy.audit_events import Deleted, Event
 from edge.privacy.keys import BoxKeys
 from edge.site.folder import BoxFolders, read_box_folders
 

@@ -12,7 +12,8 @@ from edge.cli.options import JsonOption, KnownKeysOption, WitnessOption
 from edge.cli.output import print_json
 
 if TYPE_CHECKING:
-    from edge.privacy.audit import Checkpoint, VerifiedLog
+    from edge.privacy.audit import VerifiedLog
+    from edge.privacy.checkpoints import Checkpoint
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -81,7 +82,7 @@ def show(
 
     Example: edge-anpr audit show --site config/school-street
     """
-    from edge.privacy.audit import told
+    from edge.privacy.audit_events import told
 
     verified = _read(log, site, keys, None)
     if checkpoint:
@@ -102,8 +103,8 @@ def _read(
     log: Path | None, site: Path | None, keys: Path | None, witness: Path | None
 ) -> VerifiedLog:
     from edge.adapters.state.audit_log import read_log, read_witness
-    from edge.privacy.audit import box_log
-    from edge.privacy.keys import signing_keys
+    from edge.adapters.state.key_files import signing_keys
+    from edge.privacy.checkpoints import box_log
     from edge.site.folder import read_box_folders
 
     if (log is None) == (site is None):

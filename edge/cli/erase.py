@@ -29,16 +29,17 @@ def erase(
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.audit_log import open_box_audit
+    from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.keyring import Keyring
     from edge.adapters.state.outbox import Outbox
     from edge.domain.counting import coarse
-    from edge.privacy.audit import Deleted
-    from edge.privacy.keys import BoxKeys, is_name
+    from edge.formats.identifiers import is_id
+    from edge.privacy.audit_events import Deleted
     from edge.site.folder import read_box_folders
 
     if (purpose is None) != every:
         raise typer.BadParameter("give --purpose ID or --all, one of them", param_hint="--purpose")
-    if purpose is not None and not is_name(purpose):
+    if purpose is not None and not is_id(purpose):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="--purpose")
     if not yes:
         raise typer.BadParameter("this cannot be undone; add --yes to confirm", param_hint="--yes")
@@ -54,5 +55,5 @@ def erase(
     else:
         hits = "1 hit" if erased == 1 else f"{erased} hits"
         typer.echo(f"{hits} erased{'' if purpose is None else f' of purpose {purpose}'}")
-    with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
+    with open_box_audit(box, load_box_keys(box.keys)) as audit:
         audit.append(Deleted("erased", purpose, coarse(erased)))

@@ -214,7 +214,7 @@ def _run_clip(
     from edge.adapters.cameras.recordings import open_recordings
     from edge.domain.vehicles import VehicleSeen
     from edge.pipeline.attention import Attention
-    from edge.pipeline.watcher import VehicleWatcher, settings_for
+    from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 
     started = time.perf_counter()
     seen: list[VehicleSeen] = []
@@ -225,7 +225,7 @@ def _run_clip(
             "evaluate",
             eyes.detector,
             eyes.reader,
-            settings_for(eyes.threshold),
+            settings_for_threshold(eyes.threshold),
             attention=Attention(),
         )
         vehicles: dict[int, VehicleSeen] = {}

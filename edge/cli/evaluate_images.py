@@ -17,22 +17,22 @@ from edge.cli.labels import (
 )
 from edge.cli.output import print_json, time_text
 from edge.domain.accuracy import (
+    AccuracyFigures,
     PlateOutcome,
-    Shares,
+    accuracy_figures,
     by_country,
     by_width,
     calibration_error,
     match,
-    reads_of,
     reliability,
-    shares,
+    scored_reads,
 )
 from edge.domain.imaging import Detection, PlatePatch, without_duplicates
 from edge.domain.intervals import Interval, wilson
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
-from edge.domain.timing import milliseconds
+from edge.domain.timing import median_and_p95_ms
 from edge.errors import ConfigError
-from edge.pipeline.watcher import WatchSettings, cut
+from edge.pipeline.watcher import WatchSettings, cut_patch
 
 if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
@@ -66,9 +66,11 @@ def score_image(
         if one.score >= eyes.threshold
     ]
     detected = time.perf_counter()
-    read = _texts(eyes, [cut(pixels, one, MARGIN) for one in detections])
+    read = _texts(eyes, [cut_patch(pixels, one, MARGIN) for one in detections])
     done = time.perf_counter()
-    given = _texts(eyes, [cut(pixels, Detection(one.box, 1.0), MARGIN) for one in image.plates])
+    given = _texts(
+        eyes, [cut_patch(pixels, Detection(one.box, 1.0), MARGIN) for one in image.plates]
+    )
     matched = match([one.box for one in image.plates], detections)
     score = ImageScore(
         outcomes=[],
@@ -200,8 +202,8 @@ def summarise_images(scores: Sequence[ImageScore], *, show_reads: bool) -> dict[
     outcomes = _outcomes(scores)
     false_positives = sum(score.false_positives for score in scores)
     spoiled = wilson(sum(score.false_positives > 0 for score in scores), len(scores))
-    every = figures_json(shares(outcomes))
-    reads = reads_of(outcomes)
+    every = figures_json(accuracy_figures(outcomes))
+    reads = scored_reads(outcomes)
     return {
         "images": len(scores),
         **every,
@@ -219,15 +221,15 @@ def summarise_images(scores: Sequence[ImageScore], *, show_reads: bool) -> dict[
                     "low": one.low,
                     "high": one.high,
                     "count": one.count,
-                    "said": one.said,
-                    "exact": one.right.share,
-                    "exact_ci95": _ci(one.right),
+                    "said": one.mean_posterior,
+                    "exact": one.exact.share,
+                    "exact_ci95": _ci(one.exact),
                 }
                 for one in reliability(reads)
             ],
         },
         "ms_per_image": {
-            stage: milliseconds([score.seconds[stage] for score in scores])
+            stage: median_and_p95_ms([score.seconds[stage] for score in scores])
             for stage in ("decode", "detect", "read")
             if all(stage in score.seconds for score in scores)
         },
@@ -235,8 +237,8 @@ def summarise_images(scores: Sequence[ImageScore], *, show_reads: bool) -> dict[
     }
 
 
-def figures_json(figures: Shares) -> dict[str, Any]:
-    """Shares as JSON, each with its 95 % interval beside it."""
+def figures_json(figures: AccuracyFigures) -> dict[str, Any]:
+    """Accuracy figures as JSON, each with its 95 % interval."""
     characters = figures.characters
     return {
         "plates": figures.plates,

@@ -45,12 +45,12 @@ def make(
     Example: edge-anpr evidence-pack make pack.zip --site config/school-street
     """
     from edge.adapters.state.evidence_pack import make_pack, read_accuracy, verify_pack
-    from edge.privacy.keys import BoxKeys
+    from edge.adapters.state.key_files import load_box_keys
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
     figures = None if accuracy is None else read_accuracy(accuracy)
-    pack = make_pack(box, BoxKeys.load(box.keys), figures)
+    pack = make_pack(box, load_box_keys(box.keys), figures)
     try:
         with out.open("xb") as file:
             file.write(pack)
@@ -77,7 +77,7 @@ def verify(
     """
     from edge.adapters.state.audit_log import read_witness
     from edge.adapters.state.evidence_pack import read_pack, verify_pack
-    from edge.privacy.keys import signing_keys
+    from edge.adapters.state.key_files import signing_keys
 
     known = None if keys is None else signing_keys(keys)
     seen = () if witness is None else read_witness(witness)

@@ -81,16 +81,17 @@ def open_hits(
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.audit_log import AuditTrail
+    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.authority.opening import as_json as opened_json
     from edge.authority.opening import open_hit, write_opened
     from edge.authority.store import HitStore
-    from edge.privacy.audit import Unsealed, authority_log
-    from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+    from edge.privacy.audit_events import Unsealed
+    from edge.privacy.checkpoints import authority_log
 
     if bool(hits) == every:
         raise typer.BadParameter("name hits, or give --all", param_hint="HIT")
-    own = AuthorityPrivateKeys.load(keys)
-    boxes = BoxPublicKeys.load_all(box_keys)
+    own = load_authority_private_keys(keys)
+    boxes = load_all_box_public_keys(box_keys)
     opened: list[dict[str, object]] = []
     failed: list[tuple[str, EdgeError]] = []
     log, clock = authority_log(own.authority), SystemClock()

@@ -17,7 +17,7 @@ from edge.cli.output import note, print_json
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
-    from edge.adapters.broker.mqtt import BrokerOptions, TlsFiles
+    from edge.adapters.broker.options import BrokerOptions, TlsFiles
     from edge.authority.tail import ReceivedMessage
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
@@ -74,15 +74,15 @@ def tail(
     Example: edge-anpr hits tail --broker mqtt.example:8883 --tls --store hits
     --box-keys boxes --keys authority
     """
-    from edge.adapters.broker.mqtt import TlsFiles
+    from edge.adapters.broker.options import TlsFiles
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.authority.store import HitStore
     from edge.authority.tail import Fate, Receiver, Tail, Until
-    from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
     from edge.site.passwords import read_password
 
-    own = AuthorityPrivateKeys.load(keys)
-    boxes = BoxPublicKeys.load_all(box_keys)
+    own = load_authority_private_keys(keys)
+    boxes = load_all_box_public_keys(box_keys)
     files = None
     if tls or tls_ca is not None or tls_cert is not None:
         files = TlsFiles(tls_ca, tls_cert, tls_key)
@@ -135,7 +135,7 @@ def _broker_options(
     username: str | None,
     password: str | None,
 ) -> BrokerOptions:
-    from edge.adapters.broker.mqtt import BrokerOptions
+    from edge.adapters.broker.options import BrokerOptions
 
     host, colon, port = broker.rpartition(":")
     if not colon or port.endswith("]"):

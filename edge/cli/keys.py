@@ -12,7 +12,7 @@ from edge.cli.output import print_json, time_text
 from edge.errors import KeyFileError
 
 if TYPE_CHECKING:
-    from edge.privacy.keys import KeyFacts
+    from edge.privacy.key_formats import KeyFacts
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +46,7 @@ def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
     Example: edge-anpr keys new box --site config/school-street
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import new_box_keys
+    from edge.adapters.state.key_making import new_box_keys
 
     ids, folder = _box_of(site)
     public = new_box_keys(folder, *ids, SystemClock().utc())
@@ -69,9 +69,10 @@ def new_authority(
     Example: edge-anpr keys new authority police-zone --out authority
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import is_name, new_authority_keys
+    from edge.adapters.state.key_making import new_authority_keys
+    from edge.formats.identifiers import is_id
 
-    if not is_name(authority):
+    if not is_id(authority):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
     public = new_authority_keys(out, authority, SystemClock().utc())
     _say([public], as_json, "give it to the sites, for the policy's authorities")
@@ -95,9 +96,11 @@ def new_signer(
     Example: edge-anpr keys new signer mayor --out office
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import is_name, load_signer_key, new_signer_key
+    from edge.adapters.state.key_files import load_signer_key
+    from edge.adapters.state.key_making import new_signer_key
+    from edge.formats.identifiers import is_id
 
-    if not is_name(signer):
+    if not is_id(signer):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
     file = new_signer_key(out, signer, SystemClock().utc(), demo=demo)
     public = load_signer_key(file).public
@@ -126,7 +129,7 @@ def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
     Example: edge-anpr keys new trial --site config/school-street
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import install_public_keys, new_authority_keys, new_box_keys
+    from edge.adapters.state.key_making import install_public_keys, new_authority_keys, new_box_keys
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
@@ -164,7 +167,8 @@ def rotate_box(
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.audit_log import FILE_NAME, open_box_audit
-    from edge.privacy.keys import BoxKeys, rotate_box_keys, signing_keys
+    from edge.adapters.state.key_files import load_box_keys, signing_keys
+    from edge.adapters.state.key_making import rotate_box_keys
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
@@ -172,7 +176,7 @@ def rotate_box(
     public = rotate_box_keys(box.keys, SystemClock().utc(), disown=stolen)
     if (box.state / FILE_NAME).exists():
         # The log goes on under the new key, even if the public file disowns the one before.
-        open_box_audit(box, BoxKeys.load(box.keys), before=before).close()
+        open_box_audit(box, load_box_keys(box.keys), before=before).close()
     _say([public], as_json, "give it to the authority")
 
 
@@ -189,7 +193,7 @@ def rotate_authority(
     Example: edge-anpr keys rotate authority --keys authority
     """
     from edge.adapters.host.system import SystemClock
-    from edge.privacy.keys import rotate_authority_keys
+    from edge.adapters.state.key_making import rotate_authority_keys
 
     _say([rotate_authority_keys(keys, SystemClock().utc())], as_json, "give it to the sites")
 
@@ -203,7 +207,7 @@ def show(
 
     Example: edge-anpr keys show config/school-street/keys
     """
-    from edge.privacy.keys import key_facts
+    from edge.adapters.state.key_files import key_facts
 
     facts = key_facts(path)
     if as_json:
@@ -230,7 +234,7 @@ def _box_of(site: Path) -> tuple[tuple[str, str], Path]:
 
 
 def _say(public_files: list[Path], as_json: bool, what_now: str) -> None:
-    from edge.privacy.keys import key_facts
+    from edge.adapters.state.key_files import key_facts
 
     facts = [fact for file in public_files for fact in key_facts(file)]
     if as_json:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from edge.domain.imaging import Box
 from edge.domain.plates import PlateFormatError, PlateText
-from edge.domain.tracking import edits
+from edge.domain.tracking import edit_distance
 from edge.errors import ConfigError
 
 ROUNDING = 1
@@ -83,7 +83,7 @@ def read_table(
 
 def distance(one: PlateText, other: PlateText) -> int:
     """Edits from one plate to the other."""
-    return edits(one.reveal().encode(), other.reveal().encode())
+    return edit_distance(one.reveal().encode(), other.reveal().encode())
 
 
 def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import ListFacts
     from edge.policy.model import Policy
-    from edge.privacy.audit import Event
+    from edge.privacy.audit_events import Event
     from edge.site.folder import BoxFolders
 
 app = typer.Typer(
@@ -72,6 +72,7 @@ def build(
     --out permits.bundle
     """
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_box_public_keys, load_signer_key
     from edge.adapters.state.state_folder import replace_file
     from edge.formats.timestamps import milliseconds, parse_utc, utc_text
     from edge.policy.bundles import (
@@ -81,10 +82,9 @@ def build(
         parse_bundle,
     )
     from edge.policy.lists import read_list
-    from edge.privacy.keys import BoxPublicKeys, load_signer_key
 
     key = load_signer_key(issuer_key)
-    box = BoxPublicKeys.load(box_public)
+    box = load_box_public_keys(box_public)
     now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():
         raise UsageError(f"{out}: exists already; name a new file with --out")
@@ -160,12 +160,12 @@ def install(
     Example: edge-anpr lists install permits.bundle --site config/school-street
     """
     from edge.adapters.state.audit_log import open_box_audit
-    from edge.privacy.keys import BoxKeys
+    from edge.adapters.state.key_files import load_box_keys
     from edge.site.folder import load_site_folder
 
     data = _read(bundle)
     folder = load_site_folder(site)
-    with open_box_audit(folder.box, BoxKeys.load(folder.keys_folder)) as audit:
+    with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         facts = _store(folder.box, folder.policy, audit.append).install(data)
     _say([facts], as_json, "in force from the next epoch on")
 
@@ -177,11 +177,11 @@ def _store(
     box: BoxFolders, policy: Policy, record: Callable[[Event], object] | None = None
 ) -> ListStore:
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import list_terms
-    from edge.privacy.keys import BoxKeys
 
-    keys = BoxKeys.load(box.keys)
+    keys = load_box_keys(box.keys)
     return ListStore(box.state, keys, list_terms(policy), SystemClock().utc, record)
 
 

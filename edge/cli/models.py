@@ -15,7 +15,8 @@ from edge.cli.output import print_json
 from edge.errors import EdgeError, ModelError, UsageError
 
 if TYPE_CHECKING:
-    from edge.adapters.models.weights import Manifest, WeightsEntry
+    from edge.adapters.models.manifest import WeightsEntry
+    from edge.adapters.models.weights import Manifest
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -300,7 +301,8 @@ def add(
     --temperature 1.2 --ece 0.01 --source "ours, trained on gate 3" --pair gate
     """
     from edge.adapters.models.inventory import addition_file, describe, register
-    from edge.adapters.models.weights import Calibration, Manifest, build
+    from edge.adapters.models.manifest import Calibration, build
+    from edge.adapters.models.weights import Manifest
 
     if default and pair is None:
         raise UsageError("--default: say which pair with --pair")

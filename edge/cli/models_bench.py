@@ -11,7 +11,7 @@ import typer
 
 from edge.cli.options import JsonOption, ManifestOption
 from edge.cli.output import print_json
-from edge.domain.timing import milliseconds
+from edge.domain.timing import median_and_p95_ms
 from edge.errors import ModelError
 
 WARM_UP = 5
@@ -46,7 +46,8 @@ def bench(
 
     from edge.adapters.models.detector import OnnxPlateDetector
     from edge.adapters.models.inventory import open_weights
-    from edge.adapters.models.weights import Contract, Manifest
+    from edge.adapters.models.manifest import Contract
+    from edge.adapters.models.weights import Manifest
     from edge.cli.models import named, state_of
     from edge.domain.imaging import Box, PlatePatch
 
@@ -80,7 +81,7 @@ def bench(
     if not rows:
         raise ModelError("no weights are installed; see `edge-anpr models list`")
     for row, seconds in zip(rows, _in_turns(runs, repeat), strict=True):
-        spent = milliseconds(seconds)
+        spent = median_and_p95_ms(seconds)
         row.update(runs=repeat, median_ms=spent["median"], p95_ms=spent["p95"])
     firsts = {c.value: next((r for r in rows if r["contract"] == c.value), None) for c in Contract}
     for row in rows:

@@ -136,12 +136,12 @@ def _facts(site: Path, *, draft: bool) -> NoticeContent:
     from edge.adapters.host.system import product_version
     from edge.adapters.state.policy_state import PolicyState
     from edge.cli.policy import state_folder
-    from edge.formats.yaml_document import refuse
+    from edge.formats.problems import refuse
     from edge.policy.checklist import problems
-    from edge.policy.diff import require_authorised
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
     from edge.policy.notice.publication import notice_content
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
+    from edge.policy.succession import require_authorised
     from edge.site.folder import POLICY_FILE, read_policy
 
     document = read_policy(site / POLICY_FILE)

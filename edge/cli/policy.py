@@ -15,7 +15,7 @@ from edge.errors import ConfigError, KeyFileError, PolicyError, UsageError
 
 if TYPE_CHECKING:
     from edge.formats.signing import SigningKey
-    from edge.policy.diff import Change
+    from edge.policy.change import Change
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
 
@@ -128,8 +128,8 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     """
     from edge.adapters.state.policy_state import PolicyState
     from edge.policy.checklist import unready
-    from edge.policy.diff import require_authorised
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
+    from edge.policy.succession import require_authorised
     from edge.site.folder import POLICY_FILE, read_policy
 
     policy = read_policy(site / POLICY_FILE).model
@@ -169,7 +169,8 @@ def diff(
 
     Example: edge-anpr policy diff old/policy.yaml config/school-street
     """
-    from edge.policy.diff import ChangeEffect, changes
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
 
     found = changes(_policy_at(old), _policy_at(new))
     widens = any(one.direction is ChangeEffect.WIDENING for one in found)
@@ -211,7 +212,7 @@ def signing_key(file: Path | None) -> SigningKey:
         UsageError: no file was given.
         KeyFileError: the file cannot be used.
     """
-    from edge.privacy.keys import load_signer_key
+    from edge.adapters.state.key_files import load_signer_key
 
     if file is None:
         raise UsageError("--key: name the signer's private file")
@@ -258,7 +259,7 @@ def dpia_digest(site: Path, policy: Policy) -> str | None:
 
 
 def _change_as_json(change: Change) -> dict[str, str]:
-    from edge.formats.yaml_document import path_text
+    from edge.formats.problems import path_text
 
     return {
         "direction": change.direction.value,

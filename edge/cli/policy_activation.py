@@ -75,7 +75,7 @@ def _put_in_force(
     from edge.cli.policy import dpia_digest, signing_key
     from edge.policy import activation as activations
     from edge.policy.checklist import unready
-    from edge.policy.diff import require_authorised
+    from edge.policy.succession import require_authorised
 
     if (key is None) == (record is None):
         raise UsageError("give either --key, to make a record, or --record, to install one")
@@ -119,9 +119,10 @@ def _put_in_force(
 def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     """Enter in the box's audit log that a policy was activated or renewed."""
     from edge.adapters.state.audit_log import open_box_audit
-    from edge.policy.diff import ChangeEffect, changes
-    from edge.privacy.audit import PolicyChanged
-    from edge.privacy.keys import BoxKeys
+    from edge.adapters.state.key_files import load_box_keys
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
+    from edge.privacy.audit_events import PolicyChanged
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
@@ -129,7 +130,7 @@ def _enter(site: Path, policy: Policy, before: Policy | None) -> None:
     widening = before is None or any(
         one.direction is ChangeEffect.WIDENING for one in changes(before, policy)
     )
-    with open_box_audit(box, BoxKeys.load(box.keys)) as audit:
+    with open_box_audit(box, load_box_keys(box.keys)) as audit:
         audit.append(
             PolicyChanged(
                 action="renewed" if same else "activated",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
@@ -20,6 +17,7 @@ from edge.cli.options import JsonOption, SecondLookOption
 from edge.cli.output import print_json
 from edge.domain.reveal import RevealLevel
 from edge.errors import CameraError, RedactionError, UsageError
+from edge.formats.atomic_files import write_file
 
 if TYPE_CHECKING:
     from edge.adapters.cameras.recordings import RecordedCamera
@@ -208,8 +206,10 @@ def _copy_picture(camera: RecordedCamera, preview: _Preview, out: Path) -> None:
 
     for frame in _with_progress(camera):
         encoded = encode_jpeg(preview.of(frame), max_bytes=PICTURE_BYTES)
-        with _appearing(out) as temporary:
-            temporary.write_bytes(encoded)
+        try:
+            write_file(out, encoded)
+        except OSError as error:
+            raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
 
 
 def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:
@@ -223,22 +223,6 @@ def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:
         for frame in camera.frames():
             yield frame
             progress.advance(task)
-
-
-@contextmanager
-def _appearing(out: Path) -> Iterator[Path]:
-    """A temporary file beside `out` that takes its place at the end, or vanishes."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=out.parent, prefix=".masked-")
-        os.close(descriptor)
-        temporary = Path(name)
-        try:
-            yield temporary
-            temporary.replace(out)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
 
 
 # --- which files ----------------------------------------------------------------------------

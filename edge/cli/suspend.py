@@ -73,9 +73,9 @@ def sign(
 
     Example: edge-anpr suspend sign order.json --key office/supervisor.signer.private.json
     """
+    from edge.adapters.state.key_files import load_signer_key
     from edge.adapters.state.state_folder import replace_file
     from edge.policy.suspension import parse_order
-    from edge.privacy.keys import load_signer_key
 
     signed = parse_order(_read(order)).signed_by(load_signer_key(key))
     replace_file(order, signed.to_bytes())
@@ -93,10 +93,10 @@ def install(
     Example: edge-anpr suspend install order.json --site config/school-street
     """
     from edge.adapters.state.audit_log import open_box_audit
+    from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.suspension_store import SuspensionStore
     from edge.policy.suspension import suspension_terms
-    from edge.privacy.audit import Event
-    from edge.privacy.keys import BoxKeys
+    from edge.privacy.audit_events import Event
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
@@ -105,7 +105,7 @@ def install(
     store = SuspensionStore(folder.state_folder, events.append)
     _say_state(store.take(_read(order), terms), as_json)
     # The order holds from here on, also if the log cannot be opened.
-    with open_box_audit(folder.box, BoxKeys.load(folder.keys_folder)) as audit:
+    with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         for event in events:
             audit.append(event)
 

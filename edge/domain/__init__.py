@@ -1,1 +1,1 @@
-"""Pure values and rules: no I/O, no clock, no randomness, no logging."""
+"""Values and rules of the product. Pure: no I/O, no clock, no randomness, no logging."""

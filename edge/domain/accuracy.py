@@ -1,4 +1,4 @@
-"""What detections and readings are worth against labels: matching, figures, reliability."""
+"""Accuracy of detections and readings against labels: matching, figures, calibration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from edge.domain.imaging import Box, Detection
 from edge.domain.intervals import Interval, wilson
 
-SAME_BOX = 0.5
-"""A detection is of a labelled plate from this intersection over union on."""
+MIN_IOU = 0.5
+"""A detection matches a labelled plate from this intersection over union (IoU) on."""
 
-BINS = 10
-"""Bins of equal width, 0 to 1, of the reliability diagram and the calibration error."""
+BIN_COUNT = 10
+"""Number of equal-width bins, 0 to 1, in the reliability diagram and the calibration error."""
 
 WIDTH_CLASSES: tuple[tuple[str, Callable[[float], bool]], ...] = (
     ("<20", lambda width: width < 20),
@@ -22,17 +22,23 @@ WIDTH_CLASSES: tuple[tuple[str, Callable[[float], bool]], ...] = (
     ("100-200", lambda width: 100 <= width <= 200),
     (">200", lambda width: width > 200),
 )
-"""Classes of a plate's labelled width, in pixels of the photo as it is stored."""
+"""Classes of the labelled plate width, in pixels of the photo as stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateOutcome:
-    """What became of one labelled plate. It holds no text.
+    """The result for one labelled plate. It holds no text.
 
-    `width` is the labelled box's, in pixels of the photo. `exact` and `edits` are of the
-    detection that found the plate; `edits` is at most `length`, and `length` where nothing was
-    read. `posterior` is what the reader said of that reading's text, 0 where there is none.
-    `exact_given_box` is of a reading on the labelled box itself.
+    Attributes:
+        country: the labelled country.
+        width: width of the labelled box in pixels of the photo.
+        length: number of characters of the labelled text.
+        found: whether a detection matches the plate.
+        exact: whether the text read on that detection equals the label.
+        edits: edit distance from that text to the label; at most `length`, and equal to `length`
+            when nothing was read.
+        posterior: the reader's probability for that text, 0 when there is no text.
+        exact_given_box: whether the text read on the labelled box itself equals the label.
     """
 
     country: str
@@ -47,24 +53,29 @@ class PlateOutcome:
 
 @dataclass(frozen=True, slots=True)
 class ScoredRead:
-    """One text that was read: what the reader said of it, 0 to 1, and whether it was right."""
+    """One text that was read: the reader's probability, 0 to 1, and whether the text is right."""
 
     posterior: float
     exact: bool
 
 
-def reads_of(outcomes: Iterable[PlateOutcome]) -> list[ScoredRead]:
-    """The texts read on found plates: of a false positive there is no truth to compare with."""
+def scored_reads(outcomes: Iterable[PlateOutcome]) -> list[ScoredRead]:
+    """The texts that were read on found plates. A false positive has no label to compare with."""
     return [ScoredRead(o.posterior, o.exact) for o in outcomes if o.posterior > 0]
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
-    """Shares of some labelled plates, each with its 95 % interval.
+class AccuracyFigures:
+    """Accuracy over a set of labelled plates, each figure with its 95 % interval.
 
-    `characters` is over the found plates alone: 1 less the edits from text read to label, over
-    the label's length. Characters of one plate are not independent, so its interval is somewhat
-    too narrow. None where no plate was found.
+    Attributes:
+        plates: number of labelled plates.
+        recall: found plates / labelled plates.
+        exact: plates read exactly / labelled plates.
+        exact_given_box: the same, with the labelled boxes in place of the detections.
+        characters: 1 - edits / characters, over the found plates only; None when no plate was
+            found. The characters of one plate are not independent, so the interval is somewhat
+            too narrow.
     """
 
     plates: int
@@ -75,13 +86,16 @@ class Shares:
 
 
 def match(
-    labelled: Sequence[Box], detections: Sequence[Detection], least: float = SAME_BOX
+    labelled: Sequence[Box], detections: Sequence[Detection], min_iou: float = MIN_IOU
 ) -> tuple[int | None, ...]:
-    """For each labelled box the index of the detection that found it, or None.
+    """Match detections to labelled boxes, one to one (as in the PASCAL VOC benchmark).
 
-    One to one: detections in falling order of score take, of the boxes not yet taken, the one
-    with the greatest IoU, if that is at least `least` (as in the PASCAL VOC benchmark). What
-    takes none is a false positive, also a second detection of the same plate.
+    Detections are taken in falling order of score. Each takes the free box with the greatest IoU,
+    if that IoU is at least `min_iou`. A detection that takes no box is a false positive; so is a
+    second detection of the same plate.
+
+    Returns:
+        For each labelled box the index of its detection, or None.
     """
     found: list[int | None] = [None] * len(labelled)
     for index in sorted(range(len(detections)), key=lambda i: -detections[i].score):
@@ -91,106 +105,122 @@ def match(
             if taken is None
         ]
         overlap, place = max(overlaps, key=lambda one: one[0], default=(0.0, 0))
-        if overlap >= least:
+        if overlap >= min_iou:
             found[place] = index
     return tuple(found)
 
 
-def shares(outcomes: Sequence[PlateOutcome]) -> Shares:
-    """The figures of some labelled plates, at least one.
+def accuracy_figures(outcomes: Sequence[PlateOutcome]) -> AccuracyFigures:
+    """The accuracy over a set of labelled plates.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the set is empty.
     """
     plates = len(outcomes)
     found = [one for one in outcomes if one.found]
     characters = sum(one.length for one in found)
-    right = characters - sum(one.edits for one in found)
-    return Shares(
+    correct = characters - sum(one.edits for one in found)
+    return AccuracyFigures(
         plates=plates,
         recall=wilson(len(found), plates),
         exact=wilson(sum(one.exact for one in outcomes), plates),
         exact_given_box=wilson(sum(one.exact_given_box for one in outcomes), plates),
-        characters=wilson(right, characters) if characters else None,
+        characters=wilson(correct, characters) if characters else None,
     )
 
 
-def by_country(outcomes: Iterable[PlateOutcome]) -> dict[str, Shares]:
-    """The figures of each country, in alphabetical order."""
+def by_country(outcomes: Iterable[PlateOutcome]) -> dict[str, AccuracyFigures]:
+    """The accuracy for each country, in alphabetical order."""
     groups: dict[str, list[PlateOutcome]] = {}
     for one in outcomes:
         groups.setdefault(one.country, []).append(one)
-    return {country: shares(groups[country]) for country in sorted(groups)}
+    return {country: accuracy_figures(groups[country]) for country in sorted(groups)}
 
 
-def by_width(outcomes: Sequence[PlateOutcome]) -> dict[str, Shares]:
-    """The figures of each class of width that holds a plate, narrow ones first."""
+def by_width(outcomes: Sequence[PlateOutcome]) -> dict[str, AccuracyFigures]:
+    """The accuracy for each width class that has at least one plate, narrowest class first."""
     groups = {name: [one for one in outcomes if holds(one.width)] for name, holds in WIDTH_CLASSES}
-    return {name: shares(group) for name, group in groups.items() if group}
+    return {name: accuracy_figures(group) for name, group in groups.items() if group}
 
 
 # --- calibration ----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """Readings whose posterior lies in [low, high): how many, what was said, what was right."""
+class ReliabilityBin:
+    """The readings whose posterior lies in [low, high).
+
+    Attributes:
+        low: lower edge of the bin.
+        high: upper edge of the bin.
+        count: number of readings.
+        mean_posterior: mean of their posteriors.
+        exact: share of them that is right, with its interval.
+    """
 
     low: float
     high: float
     count: int
-    said: float
-    right: Interval
+    mean_posterior: float
+    exact: Interval
 
 
-def reliability(reads: Sequence[ScoredRead], bins: int = BINS) -> tuple[Bin, ...]:
-    """The bins that hold a reading; the last includes 1."""
+def reliability(reads: Sequence[ScoredRead], bins: int = BIN_COUNT) -> tuple[ReliabilityBin, ...]:
+    """The bins of a reliability diagram that hold a reading. The last bin includes 1."""
     groups: dict[int, list[ScoredRead]] = {}
     for one in reads:
         groups.setdefault(min(int(one.posterior * bins), bins - 1), []).append(one)
     return tuple(
-        Bin(
+        ReliabilityBin(
             low=place / bins,
             high=(place + 1) / bins,
             count=len(group),
-            said=sum(one.posterior for one in group) / len(group),
-            right=wilson(sum(one.exact for one in group), len(group)),
+            mean_posterior=sum(one.posterior for one in group) / len(group),
+            exact=wilson(sum(one.exact for one in group), len(group)),
         )
         for place, group in sorted(groups.items())
     )
 
 
-def calibration_error(reads: Sequence[ScoredRead], bins: int = BINS) -> float | None:
-    """Expected calibration error, 0 to 1: the mean gap between said and right over the bins.
+def calibration_error(reads: Sequence[ScoredRead], bins: int = BIN_COUNT) -> float | None:
+    """The expected calibration error (ECE), 0 to 1; None when there is no reading.
 
-    Each bin counts by its number of readings (Naeini et al., Obtaining well calibrated
-    probabilities using Bayesian binning, 2015). None without a reading.
+    It is the mean gap between posterior and accuracy over the bins, weighted by the number of
+    readings in each bin (Naeini et al., Obtaining well calibrated probabilities using Bayesian
+    binning, 2015).
     """
     if not reads:
         return None
-    gaps = (one.count * abs(one.said - one.right.share) for one in reliability(reads, bins))
+    gaps = (
+        one.count * abs(one.mean_posterior - one.exact.share) for one in reliability(reads, bins)
+    )
     return sum(gaps) / len(reads)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """Readings with at least this posterior: their share of all, and how many are exact.
+class ThresholdFigures:
+    """Coverage and accuracy of the readings whose posterior reaches a threshold.
 
-    `exact` is None where none is left.
+    Attributes:
+        threshold: the smallest posterior that is accepted.
+        coverage: accepted readings / all readings.
+        exact: accepted readings that are right / accepted readings; None when none is accepted.
     """
 
     threshold: float
-    share: float
+    coverage: float
     exact: Interval | None
 
 
-def kept_at(reads: Sequence[ScoredRead], thresholds: Iterable[float]) -> tuple[Kept, ...]:
-    """What a posterior threshold keeps, and how right it is. Empty without a reading."""
+def figures_at_thresholds(
+    reads: Sequence[ScoredRead], thresholds: Iterable[float]
+) -> tuple[ThresholdFigures, ...]:
+    """Coverage and accuracy at each threshold. Empty when there is no reading."""
     if not reads:
         return ()
-    kept = []
+    figures = []
     for threshold in thresholds:
         left = [one for one in reads if one.posterior >= threshold]
         exact = wilson(sum(one.exact for one in left), len(left)) if left else None
-        kept.append(Kept(threshold, len(left) / len(reads), exact))
-    return tuple(kept)
+        figures.append(ThresholdFigures(threshold, len(left) / len(reads), exact))
+    return tuple(figures)

@@ -1,4 +1,4 @@
-"""For which hits an authority is competent: rules, places, hours and a time of validity."""
+"""The hits that an authority is competent for: by rule, camera, hours and mandate."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from edge.domain.schedule import Schedule
 
 @dataclass(frozen=True, slots=True)
 class Competence:
-    """What an authority may be told. Nothing outside of it is ever sealed to it.
+    """The hits that may be sealed to one authority. No other hit is ever sealed to it.
 
     Attributes:
-        rules: ids of the rules that it acts on; no others.
-        cameras: ids of the cameras in its territory; no others.
-        since: the first moment of its mandate, aware.
-        until: the first moment after it, aware.
+        rules: ids of the rules that it enforces.
+        cameras: ids of the cameras in its territory.
+        since: start of its mandate, an aware datetime.
+        until: end of its mandate (exclusive), an aware datetime.
         hours: when it is on duty; None means at any hour.
     """
 
@@ -27,7 +27,7 @@ class Competence:
     hours: Schedule | None = None
 
     def covers(self, rule: str, camera: str, moment: datetime) -> bool:
-        """Whether a hit of that rule, camera and moment is for this authority."""
+        """Whether this authority is competent for a hit of this rule, camera and moment (aware)."""
         return (
             rule in self.rules
             and camera in self.cameras

@@ -1,16 +1,17 @@
-"""Counts that may leave the box."""
+"""Rounding of counts before they leave the box."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 SMALLEST_SHOWN = 10
+"""Counts below this are published only as "<10"."""
 
 
 def coarse(count: int) -> int | Literal["<10"]:
-    """A count as it may be published: `"<10"`, or rounded down to a multiple of ten.
+    """The count as it may be published: `"<10"`, or rounded down to a multiple of ten.
 
-    A small count could tell that one particular vehicle passed; an exact one could tell it
-    by the difference of two.
+    A small count could show that one particular vehicle passed. Two exact counts could show the
+    same by their difference.
     """
     return "<10" if count < SMALLEST_SHOWN else count - count % SMALLEST_SHOWN

@@ -1,4 +1,4 @@
-"""Frames, boxes and patches: the values that carry pixels or point into them."""
+"""Frames, boxes, detections and plate patches."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
-"""An image of shape (height, width, 3), BGR, 0 to 255."""
+"""Image of shape (height, width, 3), BGR, uint8."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An axis-aligned box in pixels, `x1 < x2` and `y1 < y2`, origin top left."""
+    """Axis-aligned box in pixels, origin top left, `x1 < x2` and `y1 < y2`."""
 
     x1: float
     y1: float
@@ -24,22 +24,26 @@ class Box:
 
     @property
     def width(self) -> float:
+        """Width in pixels."""
         return self.x2 - self.x1
 
     @property
     def height(self) -> float:
+        """Height in pixels."""
         return self.y2 - self.y1
 
     @property
     def area(self) -> float:
+        """Area in square pixels; 0 for an empty box."""
         return max(0.0, self.width) * max(0.0, self.height)
 
     @property
     def centre(self) -> tuple[float, float]:
+        """Centre (x, y) in pixels."""
         return (self.x1 + self.x2) / 2, (self.y1 + self.y2) / 2
 
     def intersection(self, other: Box) -> float:
-        """Shared area in square pixels."""
+        """Area of the intersection in square pixels."""
         width = min(self.x2, other.x2) - max(self.x1, other.x1)
         height = min(self.y2, other.y2) - max(self.y1, other.y1)
         return max(0.0, width) * max(0.0, height)
@@ -51,11 +55,11 @@ class Box:
         return shared / union if union > 0 else 0.0
 
     def grown(self, *, left: float = 0, top: float = 0, right: float = 0, bottom: float = 0) -> Box:
-        """The box with each side moved outwards by so many pixels."""
+        """The box with each side moved outwards by the given number of pixels."""
         return Box(self.x1 - left, self.y1 - top, self.x2 + right, self.y2 + bottom)
 
     def clipped(self, width: int, height: int) -> Box:
-        """The part inside an image of this size (may be empty)."""
+        """The part of the box inside an image of this size in pixels; it may be empty."""
         return Box(
             min(max(self.x1, 0.0), width),
             min(max(self.y1, 0.0), height),
@@ -64,12 +68,13 @@ class Box:
         )
 
     def shifted(self, dx: float, dy: float) -> Box:
+        """The box moved by (dx, dy) pixels."""
         return Box(self.x1 + dx, self.y1 + dy, self.x2 + dx, self.y2 + dy)
 
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One number plate found in a frame; `score` is the detector's, 0 to 1."""
+    """One number plate found in a frame. `score` is the detector's confidence, 0 to 1."""
 
     box: Box
     score: float
@@ -79,9 +84,16 @@ class Detection:
 class Frame:
     """One picture of one camera.
 
-    `stream_s` is the stream's own steady time in seconds (never the wall clock);
-    `observed_at` is UTC. Pixels never show in a repr and never take part in equality.
-    `wanted` says that it was asked for when it was made (`Attention`), and is to be looked at.
+    Pixels are neither in the repr nor part of equality.
+
+    Attributes:
+        camera: the camera's name.
+        index: number of the frame in its stream.
+        stream_s: monotonic time of the stream in seconds, independent of the wall clock.
+        observed_at: time of capture, UTC.
+        pixels: the image.
+        selected: whether `Attention` already selected this frame for the detector, before the
+            decoder gave it out.
     """
 
     camera: str
@@ -89,22 +101,25 @@ class Frame:
     stream_s: float
     observed_at: datetime
     pixels: Pixels = field(repr=False, compare=False)
-    wanted: bool = False
+    selected: bool = False
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return int(self.pixels.shape[0])
 
 
 @dataclass(frozen=True, slots=True)
 class PlatePatch:
-    """The pixels of one detected plate, cut from a frame with a little margin.
+    """The pixels of one detected plate, cut from a frame with a small margin.
 
-    `quality` in (0, 1] weighs its reading against others: size, sharpness, cut edges.
+    `quality` in (0, 1] is the weight of its reading in the fusion. It depends on the plate's
+    height, the detector's score and whether the picture's edge cuts the plate.
     """
 
     box: Box
@@ -112,20 +127,24 @@ class PlatePatch:
     pixels: Pixels = field(repr=False, compare=False)
 
 
-SAME_PLATE = 0.6
-"""Two boxes are of one plate when they share this much of the smaller one."""
+DUPLICATE_OVERLAP = 0.6
+"""Two boxes show the same plate from this overlap on, as a share of the smaller box."""
 
 
 def without_duplicates(detections: Iterable[Detection]) -> tuple[Detection, ...]:
-    """Best first, without boxes that mostly lie on a better one (greedy suppression)."""
+    """Greedy non-maximum suppression: drop each box that mostly overlaps one with a higher score.
+
+    Returns:
+        The detections that are left, highest score first.
+    """
     kept: list[Detection] = []
     for one in sorted(detections, key=lambda d: -d.score):
-        if all(_covered(one.box, better.box) < SAME_PLATE for better in kept):
+        if all(_overlap_of_smaller(one.box, better.box) < DUPLICATE_OVERLAP for better in kept):
             kept.append(one)
     return tuple(kept)
 
 
-def _covered(box: Box, other: Box) -> float:
-    """Shared area as a share of the smaller box."""
+def _overlap_of_smaller(box: Box, other: Box) -> float:
+    """Intersection area as a share of the smaller box, 0 to 1."""
     smaller = min(box.area, other.area)
     return box.intersection(other) / smaller if smaller > 0 else 1.0

@@ -1,4 +1,4 @@
-"""How sure a counted share is."""
+"""Confidence interval of a proportion."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 
 Z_95 = 1.959963984540054
-"""The standard normal's 97.5 % quantile."""
+"""97.5 % quantile of the standard normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A share with the interval it lies in with 95 % confidence, all 0 to 1."""
+    """A proportion with its 95 % confidence interval, all 0 to 1."""
 
     share: float
     low: float
@@ -19,17 +19,17 @@ class Interval:
 
 
 def wilson(count: int, total: int) -> Interval:
-    """The share `count / total` with Wilson's score interval.
+    """The proportion `count / total` with Wilson's score interval.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
-    Journal of the American Statistical Association 22 (1927). Unlike the textbook interval it
-    stays within 0 to 1 and is honest about few observations.
+    Journal of the American Statistical Association 22 (1927). Unlike the normal approximation, the
+    interval stays within 0 to 1 and is correct for small counts.
 
     Raises:
-        ValueError: not `0 <= count <= total` with a total of at least 1.
+        ValueError: not `0 <= count <= total`, or the total is below 1.
     """
     if not 0 <= count <= total or total < 1:
-        message = "a share needs 0 <= count <= total and a total of at least 1"
+        message = "a proportion needs 0 <= count <= total and a total of at least 1"
         raise ValueError(message)
     share = count / total
     square = Z_95 * Z_95

@@ -1,4 +1,4 @@
-"""List entries: which plate, from when until when, and who said so on what ground."""
+"""Entries of alert lists and exempt lists."""
 
 from __future__ import annotations
 
@@ -10,10 +10,18 @@ from edge.domain.plates import PlateText
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """One entry of an alert or exempt list, valid from `start` until just before `end`.
+    """One entry of an alert or exempt list, valid from `start` until `end` (exclusive).
 
-    Both moments are aware and in UTC. `basis` is the legal basis, `reason` why this vehicle
-    is listed, `issuer` who decided it. Nothing that leads to a person shows in the repr.
+    The repr shows nothing that identifies a person.
+
+    Attributes:
+        entry_id: id of the entry in its list.
+        plate: the listed plate.
+        start: start of validity, aware, UTC.
+        end: end of validity, aware, UTC.
+        basis: the legal basis.
+        reason: why this vehicle is listed.
+        issuer: who decided to list it.
     """
 
     entry_id: str = field(repr=False)

@@ -1,10 +1,11 @@
-"""Whether anything moves: a picture against the running background of the same view.
+"""Motion detection by background subtraction on a grid of cells.
 
-Of the family of running averages (Wren et al. 1997, one Gaussian for each place), on cells
-instead of pixels: a vehicle whose plate can be read covers many, and a cell's mean has little
-noise. Each cell's own noise sets its threshold, so rain and leaves teach their cells patience.
-A change that all cells share is light, and is taken out first. Of thousands of cells some
-always stray by chance, but not two that touch.
+The background is a running average with one Gaussian for each cell (Wren et al. 1997). Cells
+are used instead of pixels: a vehicle with a legible plate covers many cells, and the mean of a
+cell has little noise. The threshold of each cell follows its own noise, so cells with rain or
+leaves become less sensitive. The median change over all cells is a change of light and is
+subtracted first. Among thousands of cells some exceed their threshold by chance, so motion
+needs two neighbouring cells.
 """
 
 from __future__ import annotations
@@ -15,32 +16,33 @@ import numpy as np
 import numpy.typing as npt
 
 Plane = npt.NDArray[np.uint8]
-"""One number for each pixel, shape (height, width): luma, or green, which is most of it."""
+"""One channel of a picture, shape (height, width): luma, or green, which is most of luma."""
 
 Cells = npt.NDArray[np.float32]
 """Mean of each cell of a plane, shape (rows, columns), 0 to 255."""
 
 COLUMNS = 80
-"""Cells across a picture, or a few more: a car with a legible plate is some ten wide."""
+"""Cells across a picture, or a few more. A car with a legible plate is about ten cells wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class MotionSettings:
-    """When a cell has changed. Grey levels are of 0 to 255, times in seconds."""
+    """Thresholds of the motion detector. Grey levels 0 to 255, times in seconds."""
 
-    floor: float = 3.0
-    """A smaller change of a cell is no motion, however quiet it is."""
-    deviations: float = 5.0
-    """A change must exceed so many mean deviations of the cell: four standard ones."""
+    min_change: float = 3.0
+    """Smallest change of a cell that is motion, even when the cell has no noise."""
+    threshold_deviations: float = 5.0
+    """Threshold of a cell in mean absolute deviations of its noise: five of them are about four
+    standard deviations."""
     background_s: float = 5.0
-    """Time constant of the background: what stays for longer belongs to the view."""
+    """Time constant of the background: an object that stays longer becomes background."""
 
 
 class MotionGate:
-    """Tells motion in one view. Nothing of a frame is kept but means of cells.
+    """Motion detector for one view. It stores only the means and the noise of the cells.
 
     Args:
-        settings: constants.
+        settings: thresholds.
     """
 
     def __init__(self, settings: MotionSettings | None = None) -> None:
@@ -49,41 +51,47 @@ class MotionGate:
         self._noise: Cells | None = None
         self._last_s = 0.0
 
-    def moves(self, cells: Cells, stream_s: float) -> bool:
-        """Take in the next picture; the first of a view, or of a size, always counts as motion.
+    def detects_motion(self, cells: Cells, stream_s: float) -> bool:
+        """Whether the next picture differs from the background; also updates the background.
+
+        The first picture always counts as motion, and so does the first one of a new size.
 
         Args:
-            cells: the picture's, by `cells_of`.
-            stream_s: its time; never smaller than before.
+            cells: cell means of the picture, from `cell_means`.
+            stream_s: its time in seconds; never smaller than before.
         """
         settings = self._settings
         background, noise = self._background, self._noise
         if background is None or noise is None or background.shape != cells.shape:
-            self._background, self._noise = cells, np.full_like(cells, settings.floor / 2)
+            self._background, self._noise = cells, np.full_like(cells, settings.min_change / 2)
             self._last_s = stream_s
             return True
         change = cells - background
         change -= np.median(change)
         size = np.abs(change)
-        changed = size > np.maximum(settings.floor, settings.deviations * noise)
+        changed = size > np.maximum(settings.min_change, settings.threshold_deviations * noise)
         share = 1 - float(np.exp(-(stream_s - self._last_s) / settings.background_s))
         self._last_s = stream_s
-        # A cell that something covers learns its noise no further than its threshold: a vehicle
-        # that passes must not blind the cell for the next one.
-        limit = np.maximum(settings.floor, settings.deviations * noise)
+        # The change that updates the noise is capped at the threshold: otherwise a passing
+        # vehicle would raise the threshold so far that the cell misses the next vehicle.
+        limit = np.maximum(settings.min_change, settings.threshold_deviations * noise)
         self._background = background + np.float32(share) * (cells - background)
         self._noise = noise + np.float32(share) * (np.minimum(size, limit) - noise)
         return bool((changed[:, 1:] & changed[:, :-1]).any())
 
 
-def cells_of(plane: Plane) -> Cells:
-    """Mean of each cell, from every fourth pixel of every fourth row where there are many."""
+def cell_means(plane: Plane) -> Cells:
+    """Mean of each cell. In a large picture only every fourth pixel of every fourth row is used.
+
+    Args:
+        plane: shape (height, width).
+    """
     step, per_cell, rows, across = _grid(*plane.shape)
     if rows == 0 or across == 0:
         return np.full((1, 1), float(plane.mean()), np.float32)
     height, width = rows * per_cell, across * per_cell
-    # Copied first and summed as integers, rows before columns: a tenth of the time that the mean
-    # of the view would take, and every frame goes through here.
+    # A contiguous copy summed as integers, rows before columns, takes a tenth of the time of
+    # `mean` on the strided view. This runs for every frame.
     sample = np.ascontiguousarray(plane[: height * step : step, : width * step : step])
     strips = sample.reshape(rows, per_cell, width).sum(axis=1, dtype=np.uint32)
     sums = np.add.reduceat(strips, np.arange(0, width, per_cell), axis=1)
@@ -91,14 +99,14 @@ def cells_of(plane: Plane) -> Cells:
 
 
 def cells_shape(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the cells of a plane of this size."""
+    """Rows and columns of the cell grid for a plane of this size in pixels."""
     _, _, rows, across = _grid(height, width)
     return (rows, across) if rows and across else (1, 1)
 
 
 def _grid(height: int, width: int) -> tuple[int, int, int, int]:
-    """Pixels from one that is sampled to the next, samples along a cell's side, rows, columns."""
-    side = max(1, width // COLUMNS)
-    step = 4 if side >= 16 else 1
-    per_cell = max(1, side // step)
+    """Sampling step in pixels, samples along one side of a cell, rows, columns."""
+    cell_side = max(1, width // COLUMNS)
+    step = 4 if cell_side >= 16 else 1
+    per_cell = max(1, cell_side // step)
     return step, per_cell, -(-height // step) // per_cell, -(-width // step) // per_cell

@@ -1,4 +1,4 @@
-"""Number plates as text: normalised, and shy about being shown."""
+"""Plates in clear text: normalised, and protected against accidental output."""
 
 from __future__ import annotations
 
@@ -7,46 +7,49 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-"""The closed alphabet of a normalised plate."""
+"""All characters of a normalised plate."""
 
 MAX_LENGTH = 12
-"""Longest plate that is accepted, separators stripped."""
+"""Largest number of characters of a plate, without separators."""
 
-_WHAT = f"a plate is 1 to {MAX_LENGTH} letters A-Z and digits"
+_FORMAT_MESSAGE = f"a plate is 1 to {MAX_LENGTH} letters A-Z and digits"
 
 _SEPARATORS = str.maketrans("", "", " -._·•\t")
 
 
 class PlateFormatError(ValueError):
-    """Text that is no plate. The message never repeats the text."""
+    """The text is not a plate. The message never repeats the text."""
 
 
 class PlateText:
-    """A normalised plate in clear. Lives in RAM and inside a seal, nowhere else.
+    """A normalised plate in clear text. It exists only in RAM and inside a seal.
 
-    It is a wrapper and not a `str`: it has no readable repr, no pickle, no JSON, no
-    format. `reveal()` is the only way to the text, and a test keeps the list of files
+    It is a wrapper, not a `str`: its repr is redacted and it cannot be pickled, copied, formatted
+    or written as JSON. `reveal()` is the only way to the text, and a test keeps the list of files
     that may call it.
+
+    Raises:
+        PlateFormatError: not 1 to `MAX_LENGTH` characters of `ALPHABET`.
     """
 
     __slots__ = ("_text",)
 
     def __init__(self, normalised: str) -> None:
         if not 1 <= len(normalised) <= MAX_LENGTH or any(c not in ALPHABET for c in normalised):
-            raise PlateFormatError(_WHAT)
+            raise PlateFormatError(_FORMAT_MESSAGE)
         self._text = normalised
 
     @classmethod
     def parse(cls, raw: str) -> PlateText:
-        """Normalise: upper case, separators stripped. O/0 and I/1 are never folded.
+        """Normalise a plate: upper case, without separators. O/0 and I/1 stay distinct.
 
         Raises:
-            PlateFormatError: what remains is empty, too long or outside A-Z and 0-9.
+            PlateFormatError: the rest is empty, too long, or has characters outside A-Z and 0-9.
         """
         stripped = raw.translate(_SEPARATORS)
-        # Outside ASCII upper case would manufacture letters: ß would become SS.
+        # `upper` can create letters from non-ASCII text: ß becomes SS.
         if not stripped.isascii():
-            raise PlateFormatError(_WHAT)
+            raise PlateFormatError(_FORMAT_MESSAGE)
         return cls(stripped.upper())
 
     def reveal(self) -> str:
@@ -74,7 +77,7 @@ class PlateText:
         return "PlateText(…)"
 
     def __reduce__(self) -> NoReturn:
-        message = "a clear plate is never serialised"
+        message = "a clear-text plate is never serialised"
         raise TypeError(message)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Tokens: what a plate becomes before anything is compared."""
+"""Pseudonyms of plates (tokens). Only tokens are compared with lists."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 TOKEN_BYTES = 16
+"""Length of a token in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateToken:
-    """A plate under one epoch, purpose, rule and box. A pseudonym, never anonymous.
+    """Pseudonym of a plate for one epoch, purpose, rule and box. It is not anonymous.
 
-    Its repr hides the value: a token in a log would link passages within an epoch.
+    The repr hides the value: a token in a log would link the passages within an epoch.
     """
 
     value: bytes = field(repr=False)
 
     def hex(self) -> str:
-        """For the hit that is published, and nothing else."""
+        """The value in hexadecimal. Only for the published hit."""
         return self.value.hex()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One hypothesis after its clear text is gone."""
+    """One hypothesis as a token with its probability, without the clear text."""
 
     token: PlateToken
     probability: float
@@ -32,11 +33,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ListedPeriod:
-    """A list entry as matching sees it: which entry, valid from `start` until before `end`."""
+    """A list entry without its plate: id and validity from `start` until `end` (exclusive)."""
 
     entry_id: str = field(repr=False)
     start: datetime
     end: datetime
 
     def covers(self, moment: datetime) -> bool:
+        """Whether the entry is valid at this moment (aware)."""
         return self.start <= moment < self.end

@@ -1,4 +1,4 @@
-"""What the reader saw on one plate, and what several readings agree on."""
+"""OCR readings of a plate, and their fusion into one consensus."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ import numpy.typing as npt
 from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
 MAX_HYPOTHESES = 8
+"""Largest number of hypotheses in a consensus."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlateReading:
-    """The reader's full posteriors for one patch.
+    """Slot posteriors of the reader for one patch.
 
-    `slots` has shape (slots, len(alphabet)), float32, each row summing to 1; a plate is
-    left-aligned and filled with `pad`. `quality` in (0, 1] weighs this reading.
-    `region` is the reader's country name with its probability, or None.
+    Attributes:
+        slots: shape (slots, len(alphabet)), float32, each row sums to 1. A plate is left-aligned
+            and filled up with `pad`.
+        alphabet: the characters of the columns, with `pad` among them.
+        pad: the padding character.
+        quality: weight of this reading in the fusion, in (0, 1].
+        region: the reader's country name, or None.
+        region_probability: the reader's probability for that country, 0 to 1.
     """
 
     slots: npt.NDArray[np.float32] = field(repr=False, compare=False)
@@ -32,10 +38,10 @@ class PlateReading:
 
     @property
     def legibility(self) -> float:
-        """How sure the reader is of its own text, 0 to 1.
+        """The reader's confidence in its own text, 0 to 1.
 
-        The geometric mean of the best probability of each slot up to the first padding; 0
-        where the reader saw no character.
+        It is the geometric mean of the largest probability in each slot, up to and including the
+        first padding. It is 0 when the reader found no character.
         """
         best = self.slots.max(axis=1)
         is_pad = self.slots.argmax(axis=1) == self.alphabet.index(self.pad)
@@ -47,7 +53,13 @@ class PlateReading:
 
 @dataclass(frozen=True, slots=True)
 class PlateConsensus:
-    """The fused opinion over a vehicle: hypotheses, most probable first, at least one."""
+    """The fused reading of one vehicle.
+
+    Attributes:
+        hypotheses: at least one, most probable first.
+        reads: number of readings that were given to the fusion.
+        region: the country that more than half of the weighted votes name, or None.
+    """
 
     hypotheses: tuple[Hypothesis, ...]
     reads: int
@@ -55,15 +67,17 @@ class PlateConsensus:
 
     @property
     def best(self) -> Hypothesis:
+        """The most probable hypothesis."""
         return self.hypotheses[0]
 
     @property
     def posterior(self) -> float:
+        """The probability of the best hypothesis, 0 to 1."""
         return self.hypotheses[0].probability
 
     @property
     def margin(self) -> float:
-        """Probability of the best over the next, 0 to 1."""
+        """Probability of the best hypothesis minus that of the next one, 0 to 1."""
         runner_up = self.hypotheses[1].probability if len(self.hypotheses) > 1 else 0.0
         return self.hypotheses[0].probability - runner_up
 
@@ -71,88 +85,88 @@ class PlateConsensus:
 # --- fusion -------------------------------------------------------------------------------
 
 SMOOTHING = 0.005
-"""Share of each slot's probability that is spread evenly: networks are surer than right."""
+"""Share of each slot's probability that is spread evenly, because networks are overconfident."""
 
-LOST_CHARACTER = math.log(0.02)
-"""Cost, natural log, of a reading that lacks a character of the plate."""
+LOG_MISSING_CHARACTER = math.log(0.02)
+"""Log-likelihood of a reading that lacks one character of the plate."""
 
-EXTRA_CHARACTER = math.log(0.004)
-"""Cost of a reading with a character too many: readers merge and crop characters far more
-often than they invent one."""
+LOG_EXTRA_CHARACTER = math.log(0.004)
+"""Log-likelihood of one character too many. Readers merge or crop characters far more often than
+they add one."""
 
-OUTLIER = math.log(1e-5)
-"""Least that one reading can say of any plate: the probability that it is of something else."""
+LOG_OUTLIER = math.log(1e-5)
+"""Lower bound of the log-likelihood of one reading: it may be of another plate."""
 
-INDEPENDENCE = 0.25
-"""n readings count as n to this power: frames of one vehicle share their blur and light.
+INDEPENDENCE_EXPONENT = 0.25
+"""n readings count as n to this power, because frames of one vehicle share their blur and light.
 
-Chosen with `SMOOTHING` so that over excerpts of 1, 4 and 24 frames of recorded vehicles a
-posterior is right as often as it says.
-"""
+Chosen together with `SMOOTHING` so that the posterior is calibrated on excerpts of 1, 4 and 24
+frames of recorded vehicles."""
 
-UNKNOWN = 1e-3
+UNSEEN_TEXT_ODDS = 1e-3
 """Odds, against the best text, of a plate that no reading shows."""
 
-_ALTERNATIVE = 0.05
-"""A slot's character below this probability is no alternative worth trying."""
+_MIN_ALTERNATIVE = 0.05
+"""Smallest slot probability at which another character is tried."""
 
-_CLIMBS = 4
+_MAX_CLIMB_STEPS = 4
 _MAX_FUSED = 48
 
 
 def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> PlateConsensus | None:
-    """What all readings of one vehicle say together.
+    """Fuse all readings of one vehicle into a consensus.
 
-    Each candidate text is scored under every reading's slot posteriors by the best alignment
-    (dynamic programming: a character may be lost or extra at a cost), so that a reading that
-    lacks one character still votes for the others. A reading's say is bounded from below
-    (an outlier cannot veto) and weighted by its quality. Frames of one vehicle share their
-    blur and light, so n readings count as far fewer independent ones (`INDEPENDENCE`). What
-    the readings give to texts that are no candidate is kept as mass for something else;
-    hypotheses therefore sum to less than 1.
+    Each candidate text is scored under the slot posteriors of every reading, by the best alignment
+    (dynamic programming; a missing or extra character has a cost). A reading that lacks one
+    character thus still supports the others. The log-likelihood of a reading is bounded from below,
+    so an outlier has no veto, and is weighted by the reading's quality. Frames of one vehicle are
+    not independent, so n readings count as far fewer (`INDEPENDENCE_EXPONENT`). The probability of
+    texts that are not candidates is kept, so the hypotheses sum to less than 1.
 
     Args:
-        readings: of one vehicle, any order; all of one reader. Beyond 48 the weakest are
-            left out.
-        temperature: divides the log scores, above 0; above 1 makes the result less sure.
+        readings: of one vehicle and one reader, in any order. Only the best 48 are used.
+        temperature: divides the log scores (temperature scaling), above 0; a value above 1 makes
+            the consensus less confident.
 
     Returns:
-        Up to `MAX_HYPOTHESES` hypotheses, or None if no reading holds a character.
+        Up to `MAX_HYPOTHESES` hypotheses, or None if no reading has a character.
 
     Raises:
-        ValueError: the temperature is not positive, or the readings' alphabets differ.
+        ValueError: the temperature is not positive, or the readings come from different readers.
     """
     if temperature <= 0:
         raise ValueError("temperature must be above 0")
     if not readings:
         return None
     if len({(r.alphabet, r.pad, r.slots.shape) for r in readings}) > 1:
-        raise ValueError("readings of different readers cannot be fused")
-    # By their own bytes where equally strong: sums would round differently in another order.
+        raise ValueError(
+            "readings of different readers (alphabet, padding or shape) cannot be fused"
+        )
+    # Ties are sorted by content, so the result does not depend on the order of the readings.
     strongest = sorted(
         readings, key=lambda r: (-r.quality * r.legibility, r.quality, r.slots.tobytes())
     )[:_MAX_FUSED]
-    panel = _Panel.of(strongest)
-    scores = panel.climb()
+    scorer = _TextScorer.from_readings(strongest)
+    scores = scorer.hill_climb()
     scores.pop((), None)
     if not scores:
         return None
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     logs = np.array(
-        [*(score for _, score in ranked), panel.something_else(list(scores), ranked[0][1])]
+        [*(score for _, score in ranked), scorer.other_texts_score(list(scores), ranked[0][1])]
     )
     logs = (logs - logs.max()) / temperature
-    shares = np.exp(logs) / np.exp(logs).sum()
+    probabilities = np.exp(logs) / np.exp(logs).sum()
     alphabet = readings[0].alphabet
     hypotheses = tuple(
-        Hypothesis(PlateText("".join(alphabet[i] for i in text)), float(share))
-        for (text, _), share in zip(ranked[:MAX_HYPOTHESES], shares, strict=False)
+        Hypothesis(PlateText("".join(alphabet[i] for i in text)), float(probability))
+        for (text, _), probability in zip(ranked[:MAX_HYPOTHESES], probabilities, strict=False)
     )
     return PlateConsensus(hypotheses, len(readings), _region(strongest))
 
 
 def _region(readings: Sequence[PlateReading]) -> str | None:
-    """The country that more than half of the weighted votes name, if any."""
+    """The country that more than half of the weighted votes name, or None."""
     votes: dict[str | None, float] = {}
     for reading in readings:
         weight = reading.quality * (reading.region_probability if reading.region else 1.0)
@@ -162,11 +176,15 @@ def _region(readings: Sequence[PlateReading]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Panel:
-    """The readings side by side. Texts are tuples of alphabet indices without padding.
+class _TextScorer:
+    """Scores candidate texts under all readings. A text is a tuple of alphabet indices, unpadded.
 
-    `raw` (readings, slots, alphabet) holds the posteriors as read, `logs` their smoothed
-    logarithms, `weights` (readings,) the say of each; `best_quality` is the best view's.
+    Attributes:
+        logs: smoothed log posteriors, shape (readings, slots, alphabet).
+        raw: posteriors as read, the same shape.
+        weights: weight of each reading, shape (readings,).
+        best_quality: the largest quality among the readings.
+        pad: alphabet index of the padding.
     """
 
     logs: npt.NDArray[np.float64]
@@ -176,13 +194,14 @@ class _Panel:
     pad: int
 
     @classmethod
-    def of(cls, readings: Sequence[PlateReading]) -> _Panel:
+    def from_readings(cls, readings: Sequence[PlateReading]) -> _TextScorer:
+        """Normalise, smooth and weight the readings."""
         raw = np.stack([r.slots for r in readings]).astype(np.float64)
         raw = np.clip(raw, 0, None)
         raw /= np.maximum(raw.sum(axis=2, keepdims=True), 1e-12)
         smooth = (1 - SMOOTHING) * raw + SMOOTHING / raw.shape[2]
         quality = np.array([r.quality for r in readings], dtype=np.float64)
-        independent = (quality.sum() ** 2 / (quality**2).sum()) ** INDEPENDENCE
+        independent = (quality.sum() ** 2 / (quality**2).sum()) ** INDEPENDENCE_EXPONENT
         return cls(
             logs=np.log(smooth),
             raw=raw,
@@ -191,107 +210,112 @@ class _Panel:
             pad=readings[0].alphabet.index(readings[0].pad),
         )
 
-    def climb(self) -> dict[tuple[int, ...], float]:
-        """Scores of the readings' own texts and of the neighbours of the best ones."""
-        texts = {text_of(slots, self.pad) for slots in self.raw}
+    def hill_climb(self) -> dict[tuple[int, ...], float]:
+        """Scores of the readings' own texts and, by hill climbing, of the best ones' neighbours."""
+        texts = {most_probable_text(slots, self.pad) for slots in self.raw}
         scores = self.scores(sorted(texts))
-        for _ in range(_CLIMBS):
+        for _ in range(_MAX_CLIMB_STEPS):
             best = sorted(scores, key=lambda text: -scores[text])[:2]
-            fresh = {n for text in best for n in self._neighbours(text)} - scores.keys()
-            if not fresh:
+            new_texts = {n for text in best for n in self._neighbours(text)} - scores.keys()
+            if not new_texts:
                 break
             before = scores[best[0]]
-            scores.update(self.scores(sorted(fresh)))
+            scores.update(self.scores(sorted(new_texts)))
             if max(scores.values()) <= before:
                 break
         return scores
 
     def _neighbours(self, text: tuple[int, ...]) -> set[tuple[int, ...]]:
-        """Texts one slot away that some reading gives a reason for.
+        """Texts that differ in one slot, with a character that some reading supports.
 
-        Other lengths come from the readings' own texts; here only the last character may
-        come or go, so that no mass is spread over insertions that nobody has seen.
+        Texts of another length come from the readings themselves. Here only the last character is
+        added or removed, so that no probability goes to insertions that no reading shows.
         """
         slots = self.raw.shape[1]
-        likely = self.raw.max(axis=0) > _ALTERNATIVE
+        likely = self.raw.max(axis=0) > _MIN_ALTERNATIVE
         choices = [set(np.flatnonzero(likely[s]).tolist()) for s in range(slots)]
-        found: set[tuple[int, ...]] = set()
+        neighbours: set[tuple[int, ...]] = set()
         for at in range(min(len(text), slots)):
-            around = set().union(*choices[max(0, at - 1) : at + 2]) - {self.pad}
-            found.update((*text[:at], c, *text[at + 1 :]) for c in around)
+            nearby = set().union(*choices[max(0, at - 1) : at + 2]) - {self.pad}
+            neighbours.update((*text[:at], c, *text[at + 1 :]) for c in nearby)
         if len(text) < min(slots, MAX_LENGTH):
-            found.update((*text, c) for c in choices[len(text)] - {self.pad})
+            neighbours.update((*text, c) for c in choices[len(text)] - {self.pad})
         if 1 < len(text) <= slots and self.pad in choices[len(text) - 1]:
-            found.add(text[:-1])
-        return found - {text}
+            neighbours.add(text[:-1])
+        return neighbours - {text}
 
     def scores(self, texts: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], float]:
         """Weighted log score of each text over all readings."""
         if not texts:
             return {}
-        aligned = np.logaddexp(align(self.logs, texts, self.pad), OUTLIER)
+        aligned = np.logaddexp(alignment_scores(self.logs, texts, self.pad), LOG_OUTLIER)
         return dict(zip(texts, (aligned @ self.weights).tolist(), strict=True))
 
-    def something_else(self, texts: Sequence[tuple[int, ...]], best: float) -> float:
-        """The score of all texts that are no candidate together.
+    def other_texts_score(self, texts: Sequence[tuple[int, ...]], best: float) -> float:
+        """Log score of all texts that are not candidates, taken together.
 
-        Without lost or extra characters the score of a text is a product over slots, so the
-        sum over all texts is a product of sums; what the candidates have of it is taken off.
-        `UNKNOWN` is for what no reading can tell, and more where even the best view is poor.
+        Without missing or extra characters the score of a text is a product over slots. The sum
+        over all texts is therefore a product of sums; the share of the candidates is subtracted.
+        `UNSEEN_TEXT_ODDS` stands for plates that no reading shows; the odds are larger when even
+        the best view is poor.
         """
         slots = self.logs.shape[1]
         fused = np.einsum("r,rsa->sa", self.weights, self.logs)
-        everything = float(np.log(np.exp(fused).sum(axis=1)).sum())
-        fitting = [text for text in texts if len(text) <= slots]
-        padded = np.array([[*text, *[self.pad] * (slots - len(text))] for text in fitting])
+        log_total = float(np.log(np.exp(fused).sum(axis=1)).sum())
+        comparable = [text for text in texts if len(text) <= slots]
+        padded = np.array([[*text, *[self.pad] * (slots - len(text))] for text in comparable])
         candidates = fused[np.arange(slots), padded].sum(axis=1)
-        left = 1 - min(1.0, float(np.exp(candidates - everything).sum()))
-        doubt = UNKNOWN + (1 - self.best_quality) ** 4 / 2
-        return float(np.logaddexp(everything + math.log(left + 1e-12), best + math.log(doubt)))
+        remainder = 1 - min(1.0, float(np.exp(candidates - log_total).sum()))
+        unseen_odds = UNSEEN_TEXT_ODDS + (1 - self.best_quality) ** 4 / 2
+        return float(
+            np.logaddexp(log_total + math.log(remainder + 1e-12), best + math.log(unseen_odds))
+        )
 
 
-def text_of(slots: npt.NDArray[np.floating], pad: int) -> tuple[int, ...]:
-    """The most probable character of each slot, padding taken out, as alphabet indices."""
+def most_probable_text(slots: npt.NDArray[np.floating], pad: int) -> tuple[int, ...]:
+    """The most probable character of each slot without padding, as alphabet indices."""
     return tuple(int(c) for c in slots.argmax(axis=1) if c != pad)[:MAX_LENGTH]
 
 
-def align(
+def alignment_scores(
     logs: npt.NDArray[np.float64], texts: Sequence[tuple[int, ...]], pad: int
 ) -> npt.NDArray[np.float64]:
-    """Log probability of each text under each reading, by the best alignment.
+    """Log-likelihood of each text under each reading, by the best alignment.
+
+    This is the recursion of Needleman and Wunsch (1970) over characters and slots: a character
+    matches a slot, a character is missing, or a slot is extra. The slots that are left at the end
+    must be padding.
 
     Args:
-        logs: (readings, slots, alphabet), log probabilities.
+        logs: log posteriors, shape (readings, slots, alphabet).
         texts: alphabet indices, without padding.
-        pad: index of the padding.
+        pad: alphabet index of the padding.
 
     Returns:
-        (texts, readings). Needleman and Wunsch's recursion (1970) over characters and slots:
-        a character meets a slot, is lost, or a slot is extra; the slots left over at the end
-        must be padding.
+        Shape (texts, readings).
     """
     readings, slots, _ = logs.shape
-    longest = max(len(text) for text in texts)
-    tail = np.zeros((readings, slots + 1))
-    tail[:, :slots] = np.cumsum(logs[:, ::-1, pad], axis=1)[:, ::-1]
+    max_length = max(len(text) for text in texts)
+    padding_after = np.zeros((readings, slots + 1))
+    padding_after[:, :slots] = np.cumsum(logs[:, ::-1, pad], axis=1)[:, ::-1]
     with np.errstate(divide="ignore"):
-        extra = EXTRA_CHARACTER + np.log1p(-np.minimum(np.exp(logs[:, :, pad]), 1 - 1e-9))
-    characters = np.array([[*t, *[0] * (longest - len(t))] for t in texts], dtype=np.intp)
+        extra = LOG_EXTRA_CHARACTER + np.log1p(-np.minimum(np.exp(logs[:, :, pad]), 1 - 1e-9))
+    characters = np.array([[*t, *[0] * (max_length - len(t))] for t in texts], dtype=np.intp)
     lengths = np.array([len(t) for t in texts])
     column = np.full((len(texts), readings, slots + 1), -np.inf)
     column[:, :, 0] = 0.0
     for slot in range(slots):
         column[:, :, slot + 1] = column[:, :, slot] + extra[:, slot]
     result = np.full((len(texts), readings), -np.inf)
-    for position in range(longest + 1):
+    for position in range(max_length + 1):
         done = lengths == position
         if done.any():
-            result[done] = (column[done] + tail).max(axis=2)
-        if position == longest:
+            result[done] = (column[done] + padding_after).max(axis=2)
+        if position == max_length:
             break
-        meets = logs[:, :, characters[:, position]].transpose(2, 0, 1)  # texts, readings, slots
-        following = column + LOST_CHARACTER
-        following[:, :, 1:] = np.maximum(following[:, :, 1:], column[:, :, :-1] + meets)
+        matched = logs[:, :, characters[:, position]].transpose(2, 0, 1)  # texts, readings, slots
+        following = column + LOG_MISSING_CHARACTER
+        following[:, :, 1:] = np.maximum(following[:, :, 1:], column[:, :, :-1] + matched)
         for slot in range(slots):
             following[:, :, slot + 1] = np.maximum(
                 following[:, :, slot + 1], following[:, :, slot] + extra[:, slot]

@@ -1,4 +1,4 @@
-"""How much of a picture an offence may reveal."""
+"""How much of the picture a rule may reveal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class RevealLevel(Enum):
-    """The least to the most; a rule names one of the last three."""
+    """Reveal levels, from least to most. A rule uses one of the last three."""
 
     NONE = "none"
     PLATE = "plate"

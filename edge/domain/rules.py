@@ -1,4 +1,4 @@
-"""Rules and verdicts: when is a vehicle an offender, and when do we not know."""
+"""Rules and verdicts: does a vehicle break a rule, or is the read too uncertain to say?"""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from edge.domain.reveal import RevealLevel
 from edge.domain.schedule import Schedule
 from edge.domain.vehicles import TrackPoint
 
-NEGLIGIBLE = 0.05
-"""A candidate less probable than this does not make a read ambiguous."""
+MIN_AMBIGUOUS_PROBABILITY = 0.05
+"""A listed candidate below this probability does not make the verdict ambiguous."""
 
-Listed = Mapping[PlateToken, tuple[ListedPeriod, ...]]
-"""A list as the rule sees it: the tokens of one epoch, and when each is valid."""
+ListTokens = Mapping[PlateToken, tuple[ListedPeriod, ...]]
+"""A list during one epoch: each plate's token with the periods of its entries."""
 
 
 class RuleKind(Enum):
-    """Which question a rule asks of a vehicle."""
+    """The condition that a rule checks."""
 
     HOTLIST = "hotlist"
     PERMIT_ZONE = "permit_zone"
@@ -30,13 +30,25 @@ class RuleKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the policy, bound to one purpose, one authority and one reveal level.
+    """One rule of the policy, with one purpose, one authority and one reveal level.
 
-    `cameras` empty means all cameras of the site; no `schedule` means always. A `wrong_way`
-    rule has a `line` and the `allowed` direction over it.
+    Attributes:
+        id: id of the rule in the policy.
+        kind: the condition that it checks.
+        purpose: id of the purpose.
+        authority: id of the authority that receives the hits.
+        reveal: how much of the picture a hit reveals.
+        min_posterior: smallest probability of the first candidate, 0 to 1.
+        min_margin: smallest lead of the first candidate over the next, 0 to 1.
+        human_check: whether a person must check each hit.
+        cameras: names of its cameras; empty means all cameras of the site.
+        list_id: id of its list, if it has one.
+        schedule: when it is in force; None means always.
+        line: the line of a `wrong_way` rule.
+        allowed: the direction that a `wrong_way` rule allows over its line.
 
     Raises:
-        ValueError: a `wrong_way` rule without line or direction.
+        ValueError: a `wrong_way` rule without line or allowed direction.
     """
 
     id: str
@@ -55,14 +67,20 @@ class Rule:
 
     def __post_init__(self) -> None:
         if self.kind is RuleKind.WRONG_WAY and (self.line is None or self.allowed is None):
-            raise ValueError("a wrong_way rule needs a line and the allowed direction")
+            raise ValueError("a wrong_way rule needs a line and an allowed direction")
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A vehicle at judgement: candidates (tokens, most probable first), when, and its path.
+    """A vehicle at the moment of judgement.
 
-    `trajectory` boxes are in pixels of a picture of `width` x `height`.
+    Attributes:
+        camera: name of the camera.
+        observed_at: time of the observation, aware.
+        candidates: tokens, most probable first; empty when nothing was read.
+        trajectory: positions of its plate, boxes in pixels, oldest first.
+        width: picture width in pixels.
+        height: picture height in pixels.
     """
 
     camera: str
@@ -75,17 +93,25 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class NoOffence:
-    """Nothing to report under this rule."""
+    """Verdict: nothing to report under this rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """The rule might have fired but the read is too uncertain: no hit, a counter moves."""
+    """Verdict: the rule may apply but the read is too uncertain. No hit; it is only counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offence:
-    """The rule fired for the sighting's first candidate."""
+    """Verdict: the rule applies to the sighting's first candidate.
+
+    Attributes:
+        rule: the rule.
+        candidate: the first candidate.
+        posterior: its probability, 0 to 1.
+        margin: its lead over the next candidate, 0 to 1.
+        entry_id: id of the matched entry of a `hotlist` rule, else None.
+    """
 
     rule: Rule
     candidate: Candidate
@@ -97,22 +123,22 @@ class Offence:
 Verdict = NoOffence | Ambiguous | Offence
 
 
-def judge(rule: Rule, sighting: Sighting, listed: Listed) -> Verdict:
-    """One rule's verdict on one vehicle.
+def judge(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
+    """The verdict of one rule on one vehicle.
 
-    Args:
-        rule: the rule, with its thresholds.
-        sighting: the vehicle; candidates most probable first, none if nothing could be read.
-        listed: the rule's list; empty for `wrong_way`.
-
-    A hit always takes a first candidate that reaches `min_posterior` and leads the next one
-    by `min_margin`. When it does not, and the outcome may depend on it, the verdict is
-    `Ambiguous` and never `Offence`.
+    A hit needs a first candidate that reaches `min_posterior` and leads the next one by
+    `min_margin`. Without that, and if the outcome may depend on it, the verdict is `Ambiguous`,
+    never `Offence`.
 
     - `hotlist`: the first candidate is listed. Probabilities of several candidates are never
-      added up, even if all of them are listed.
-    - `permit_zone`: the first candidate is not exempt, nor is any other within the margin.
-    - `wrong_way`: the line was crossed against the allowed direction.
+      added, even if all of them are listed.
+    - `permit_zone`: neither the first candidate nor any other within the margin is exempt.
+    - `wrong_way`: the vehicle crossed the line against the allowed direction.
+
+    Args:
+        rule: the rule with its thresholds.
+        sighting: the vehicle.
+        listed: the tokens of the rule's list; empty for `wrong_way`.
     """
     if rule.cameras and sighting.camera not in rule.cameras:
         return NoOffence()
@@ -125,49 +151,55 @@ def judge(rule: Rule, sighting: Sighting, listed: Listed) -> Verdict:
     return _judge_wrong_way(rule, sighting)
 
 
-def _judge_hotlist(rule: Rule, sighting: Sighting, listed: Listed) -> Verdict:
-    wanted = [
+def _judge_hotlist(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
+    """Offence if the first candidate is listed and certain."""
+    listed_candidates = [
         candidate
         for candidate in sighting.candidates
         if _valid_entry(candidate, sighting, listed) is not None
     ]
-    if not wanted:
+    if not listed_candidates:
         return NoOffence()
     first = sighting.candidates[0]
     entry = _valid_entry(first, sighting, listed)
-    if entry is not None and _certain(rule, sighting):
+    if entry is not None and _is_certain(rule, sighting):
         return _offence(rule, sighting, entry.entry_id)
-    if any(candidate.probability >= NEGLIGIBLE for candidate in wanted):
+    if any(candidate.probability >= MIN_AMBIGUOUS_PROBABILITY for candidate in listed_candidates):
         return Ambiguous()
     return NoOffence()
 
 
-def _judge_permit_zone(rule: Rule, sighting: Sighting, listed: Listed) -> Verdict:
+def _judge_permit_zone(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
+    """Offence if the first candidate is certain and no candidate within the margin is exempt."""
     if not sighting.candidates:
         return Ambiguous()
     first = sighting.candidates[0]
     if _valid_entry(first, sighting, listed) is not None:
         return NoOffence()
-    perhaps_exempt = any(
+    may_be_exempt = any(
         _valid_entry(candidate, sighting, listed) is not None
         for candidate in sighting.candidates
         if candidate.probability >= first.probability - rule.min_margin
     )
-    if perhaps_exempt or not _certain(rule, sighting):
+    if may_be_exempt or not _is_certain(rule, sighting):
         return Ambiguous()
     return _offence(rule, sighting)
 
 
 def _judge_wrong_way(rule: Rule, sighting: Sighting) -> Verdict:
-    if rule.line is None:  # refused when the rule was made; said here for the type checker
+    """Offence if a certain first candidate crossed the line against the allowed direction."""
+    if rule.line is None:  # for the type checker: `Rule` refuses this
         return NoOffence()
     direction = crossing_direction(sighting.trajectory, rule.line, sighting.width, sighting.height)
     if direction is None or direction is rule.allowed:
         return NoOffence()
-    return _offence(rule, sighting) if _certain(rule, sighting) else Ambiguous()
+    return _offence(rule, sighting) if _is_certain(rule, sighting) else Ambiguous()
 
 
-def _valid_entry(candidate: Candidate, sighting: Sighting, listed: Listed) -> ListedPeriod | None:
+def _valid_entry(
+    candidate: Candidate, sighting: Sighting, listed: ListTokens
+) -> ListedPeriod | None:
+    """The candidate's list entry that is valid at the sighting's moment, or None."""
     for period in listed.get(candidate.token, ()):
         if period.covers(sighting.observed_at):
             return period
@@ -175,11 +207,13 @@ def _valid_entry(candidate: Candidate, sighting: Sighting, listed: Listed) -> Li
 
 
 def _margin(sighting: Sighting) -> float:
+    """Lead of the first candidate over the next one, 0 to 1."""
     first, *others = sighting.candidates
     return first.probability - (others[0].probability if others else 0.0)
 
 
-def _certain(rule: Rule, sighting: Sighting) -> bool:
+def _is_certain(rule: Rule, sighting: Sighting) -> bool:
+    """Whether the first candidate reaches both thresholds of the rule."""
     return (
         bool(sighting.candidates)
         and sighting.candidates[0].probability >= rule.min_posterior
@@ -188,5 +222,6 @@ def _certain(rule: Rule, sighting: Sighting) -> bool:
 
 
 def _offence(rule: Rule, sighting: Sighting, entry_id: str | None = None) -> Offence:
+    """The offence of the first candidate."""
     first = sighting.candidates[0]
     return Offence(rule, first, first.probability, _margin(sighting), entry_id)

@@ -1,14 +1,14 @@
-"""When a rule is in force: weekly hours, holidays and dated exceptions, in local time.
+"""Schedules: weekly hours, holidays and dated exceptions, in local time.
 
-Hours are what the sign beside the road says, so they are compared with the local wall clock
-of the moment in question. On the two days a year on which the clocks change this means:
+Hours are the hours on the road sign, so they are compared with the local wall clock. On the two
+days a year when the clocks change this means:
 
-- hours inside the skipped hour (02:15-02:45 on the last Sunday of March) never come that
-  day; hours that reach out of it (01:30-03:30) hold before and after it;
-- hours inside the repeated hour (02:15-02:45 on the last Sunday of October) come twice.
+- Hours inside the skipped hour (02:15-02:45 on the last Sunday of March) do not occur on that
+  day. Hours that overlap it (01:30-03:30) apply before and after it.
+- Hours inside the repeated hour (02:15-02:45 on the last Sunday of October) occur twice.
 
-Hours that pass midnight (22:00-06:00) belong wholly to the day on which they begin: if that
-day is a holiday they do not begin, and a holiday on the next day does not cut them short.
+Hours that pass midnight (22:00-06:00) belong to the day on which they start. If that day is a
+holiday, they do not start. A holiday on the next day does not shorten them.
 """
 
 from __future__ import annotations
@@ -21,21 +21,25 @@ from itertools import pairwise
 
 DAY_MINUTES = 24 * 60
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-"""Names of the week's days, in the order of `date.weekday()`."""
+"""Names of the weekdays, in the order of `date.weekday()`."""
 
 _HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.\.([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
 
 
 class ScheduleError(ValueError):
-    """Hours or dates that contradict themselves; the message is one plain line."""
+    """Invalid hours or dates. The message is one plain line."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Hours:
-    """Part of a day in minutes after its midnight: from `start` until just before `end`.
+    """Part of a day, in minutes after midnight, from `start` until `end` (exclusive).
 
     `end` is greater than 1440 when the hours pass midnight.
+
+    Raises:
+        ScheduleError: `start` is outside the day, `end` is not after it, or the hours are longer
+            than a day.
     """
 
     start: int
@@ -43,16 +47,16 @@ class Hours:
 
     def __post_init__(self) -> None:
         if not (0 <= self.start < DAY_MINUTES and self.start < self.end):
-            raise ScheduleError("hours must begin within the day and end after they begin")
+            raise ScheduleError("hours must start within the day and end after they start")
         if self.end - self.start > DAY_MINUTES:
             raise ScheduleError("hours cannot be longer than a day")
 
     @classmethod
     def parse(cls, text: str) -> Hours:
-        """Read `08:15-08:45`; `24:00` may end the day, and `22:00-06:00` passes midnight.
+        """Parse `08:15-08:45`. `24:00` may be the end, and `22:00-06:00` passes midnight.
 
         Raises:
-            ScheduleError: another form, or a beginning that equals the end.
+            ScheduleError: another form, or start and end are equal.
         """
         match = _HOURS.fullmatch(text)
         if match is None:
@@ -62,7 +66,7 @@ class Hours:
         if start_minute > 59 or end_minute > 59 or start >= DAY_MINUTES or end > DAY_MINUTES:
             raise ScheduleError("hours run from 00:00 to 24:00, minutes from 00 to 59")
         if start == end:
-            raise ScheduleError('hours that end as they begin; a whole day is "00:00-24:00"')
+            raise ScheduleError('start and end are equal; write a whole day as "00:00-24:00"')
         return cls(start, end if end > start else end + DAY_MINUTES)
 
     def __str__(self) -> str:
@@ -72,18 +76,22 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Dates:
-    """Days from `first` to `last`, both included."""
+    """Days from `first` to `last`, both included.
+
+    Raises:
+        ScheduleError: `last` is before `first`.
+    """
 
     first: date
     last: date
 
     def __post_init__(self) -> None:
         if self.last < self.first:
-            raise ScheduleError("dates that end before they begin")
+            raise ScheduleError("the last date is before the first")
 
     @classmethod
     def parse(cls, text: str) -> Dates:
-        """Read `2026-12-25` or `2026-12-24..2027-01-02`.
+        """Parse `2026-12-25` or `2026-12-24..2027-01-02`.
 
         Raises:
             ScheduleError: another form, a day that does not exist, or an end before the start.
@@ -97,7 +105,7 @@ class Dates:
         except ScheduleError:
             raise
         except ValueError:
-            raise ScheduleError("a date that is not in the calendar") from None
+            raise ScheduleError("the date is not in the calendar") from None
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day <= self.last
@@ -105,7 +113,7 @@ class Dates:
 
 @dataclass(frozen=True, slots=True)
 class DatedHours:
-    """The hours of one date, instead of what week and holidays say; none means closed."""
+    """The hours of one date, in place of weekly hours and holidays. An empty tuple means closed."""
 
     day: date
     hours: tuple[Hours, ...]
@@ -113,10 +121,16 @@ class DatedHours:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Weekly hours with holidays and exceptions, on the wall clocks of `zone`.
+    """Weekly hours with holidays and exceptions, in the local time of `zone`.
 
-    `weekly` holds seven tuples, Monday first. On a holiday no hours begin; an exception
-    stands above both.
+    Attributes:
+        zone: the time zone.
+        weekly: seven tuples of hours, Monday first.
+        holidays: days on which no hours start.
+        exceptions: dates with their own hours; they take precedence over week and holidays.
+
+    Raises:
+        ScheduleError: not seven days, hours that overlap, or two exceptions for one date.
     """
 
     zone: tzinfo
@@ -127,35 +141,35 @@ class Schedule:
     def __post_init__(self) -> None:
         if len(self.weekly) != len(DAYS):
             raise ScheduleError("a week has seven days")
-        _refuse_overlaps(self.weekly, DAYS)
+        _check_no_overlaps(self.weekly, DAYS)
         for exception in self.exceptions:
-            _refuse_overlaps((exception.hours,), (exception.day.isoformat(),))
+            _check_no_overlaps((exception.hours,), (exception.day.isoformat(),))
         days = sorted(exception.day for exception in self.exceptions)
         for day, following in pairwise(days):
             if day == following:
                 raise ScheduleError(f"two exceptions for {day.isoformat()}; keep one")
 
     def is_active(self, moment: datetime) -> bool:
-        """Whether the schedule is in force at this instant.
+        """Whether the schedule is in force at this moment.
 
         Args:
-            moment: an aware datetime of any zone.
+            moment: an aware datetime of any time zone.
 
         Raises:
-            ScheduleError: the moment is naive, so no wall clock belongs to it.
+            ScheduleError: the moment is naive, so it has no local time.
         """
         if moment.utcoffset() is None:
-            raise ScheduleError("a moment without a time zone cannot be judged")
+            raise ScheduleError("a moment without a time zone has no local time")
         local = moment.astimezone(self.zone)
         today = local.date()
-        # Hours are half-open and begin on whole minutes, so the seconds play no part.
+        # Hours are half-open and start on whole minutes, so seconds do not matter.
         minute = local.hour * 60 + local.minute
         return any(hours.start <= minute < hours.end for hours in self.hours_on(today)) or any(
             minute + DAY_MINUTES < hours.end for hours in self.hours_on(today - timedelta(days=1))
         )
 
     def hours_on(self, day: date) -> tuple[Hours, ...]:
-        """The hours that begin on a day."""
+        """The hours that start on this day."""
         for exception in self.exceptions:
             if exception.day == day:
                 return exception.hours
@@ -164,11 +178,11 @@ class Schedule:
         return self.weekly[day.weekday()]
 
 
-def _refuse_overlaps(days: tuple[tuple[Hours, ...], ...], names: Sequence[str]) -> None:
-    """Refuse hours that overlap, those of Sunday night and Monday morning included.
+def _check_no_overlaps(days: tuple[tuple[Hours, ...], ...], names: Sequence[str]) -> None:
+    """Raise if hours overlap, across Sunday night and Monday morning too.
 
-    Hours that touch (08:00-09:00 and 09:00-10:00) are fine. Overlapping hours would do no
-    harm, but whoever wrote them meant something else.
+    Hours that touch (08:00-09:00 and 09:00-10:00) are allowed. Overlapping hours would be harmless,
+    but they are almost certainly a mistake.
     """
     spans = sorted(
         (day * DAY_MINUTES + hours.start, day * DAY_MINUTES + hours.end, day, hours)
@@ -176,7 +190,7 @@ def _refuse_overlaps(days: tuple[tuple[Hours, ...], ...], names: Sequence[str]) 
         for hours in all_hours
     )
     if spans and len(days) == len(DAYS):
-        # The week begins again: its first hours follow its last.
+        # The week is cyclic: its first hours follow its last ones.
         start, end, day, hours = spans[0]
         week = len(DAYS) * DAY_MINUTES
         spans.append((start + week, end + week, day, hours))

@@ -1,8 +1,8 @@
-"""When a live frame was: the camera's time stamps, held against when its frames arrived.
+"""Time of live frames, from the camera's timestamps and the arrival times.
 
-A camera's clock is good for the distance between two frames and for nothing else. Where it
-stands is learnt from arrivals: the network can make a frame late, never early, so the smallest
-delay of the last seconds is the clock's offset.
+A camera's clock gives the interval between two frames but not the absolute time. Its offset is
+estimated from the arrivals: the network can delay a frame but never deliver it early, so the
+smallest delay of the last seconds is the offset.
 """
 
 from __future__ import annotations
@@ -10,63 +10,69 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_S = 10.0
-"""Offsets are looked at over so many seconds: a camera's clock drifts, and a route changes."""
+"""Window for the smallest offset, in seconds: clocks drift and network routes change."""
 
-BELIEVED_S = 0.1
-"""A frame's time lies at most so far before its arrival, and never after it."""
+MAX_CORRECTION_S = 0.1
+"""A frame's time is at most this many seconds before its arrival."""
 
-STEP_S = 1e-3
-"""Two frames are at least so far apart: time stamps that repeat do not stop the stream."""
+MIN_STEP_S = 1e-3
+"""Smallest difference between two frames in seconds, so that repeated timestamps do no harm."""
 
 
 class StreamTime:
-    """Maps a stream's time stamps to the steady clock. One for each connection.
+    """Maps a stream's timestamps to the monotonic clock. One instance for each connection.
 
-    A frame whose stamp is missing, repeats, runs backwards or jumps has the time of its arrival;
-    no stamp moves a frame by more than `BELIEVED_S`.
+    A frame whose timestamp is missing, repeats, runs backwards or jumps gets its arrival time. No
+    timestamp moves a frame by more than `MAX_CORRECTION_S`.
+
+    Attributes:
+        rejected_timestamps: how often a timestamp was not later than the one before.
     """
 
     def __init__(self) -> None:
         self._offsets: deque[tuple[float, float]] = deque()
-        self._last_stamp_s: float | None = None
+        self._last_timestamp_s: float | None = None
         self._last_s: float | None = None
-        self.disbelieved = 0
+        self.rejected_timestamps = 0
 
-    def of(self, stamp_s: float | None, arrival_s: float) -> float:
-        """The next frame's time in seconds of the steady clock; later than the one before.
+    def frame_time_s(self, timestamp_s: float | None, arrival_s: float) -> float:
+        """The time of the next frame in seconds of the monotonic clock; always later than the last.
 
         Args:
-            stamp_s: the stream's own time of the frame in seconds, None where it has none.
-            arrival_s: when the frame arrived, by the steady clock; never smaller than before.
+            timestamp_s: the stream's own timestamp in seconds, None if the frame has none.
+            arrival_s: arrival time in seconds of the monotonic clock; never smaller than before.
         """
-        time_s = arrival_s if stamp_s is None else self._believed(stamp_s, arrival_s)
+        time_s = (
+            arrival_s if timestamp_s is None else self._corrected_time_s(timestamp_s, arrival_s)
+        )
         if self._last_s is not None:
-            time_s = max(time_s, self._last_s + STEP_S)
+            time_s = max(time_s, self._last_s + MIN_STEP_S)
         self._last_s = time_s
         return time_s
 
-    def _believed(self, stamp_s: float, arrival_s: float) -> float:
-        before, self._last_stamp_s = self._last_stamp_s, stamp_s
-        if before is not None and stamp_s <= before:
-            # What was learnt of the camera's clock is worth nothing now.
-            self.disbelieved += 1
+    def _corrected_time_s(self, timestamp_s: float, arrival_s: float) -> float:
+        """The timestamp plus the estimated clock offset, limited to `MAX_CORRECTION_S`."""
+        before, self._last_timestamp_s = self._last_timestamp_s, timestamp_s
+        if before is not None and timestamp_s <= before:
+            # The camera's clock was reset or stopped, so its earlier offsets are invalid.
+            self.rejected_timestamps += 1
             self._offsets.clear()
-        offset = arrival_s - stamp_s
-        # Larger offsets before this one can never be the smallest again; after a jump forwards
-        # none is left.
+        offset = arrival_s - timestamp_s
+        # Earlier offsets that are larger can never be the minimum again (sliding minimum).
+        # After a jump forwards none of them is left.
         while self._offsets and self._offsets[-1][1] >= offset:
             self._offsets.pop()
         self._offsets.append((arrival_s, offset))
         while self._offsets[0][0] < arrival_s - WINDOW_S:
             self._offsets.popleft()
-        return max(stamp_s + self._offsets[0][1], arrival_s - BELIEVED_S)
+        return max(timestamp_s + self._offsets[0][1], arrival_s - MAX_CORRECTION_S)
 
 
 class FrameRate:
-    """Frames per second as they arrive, over the last seconds; what a camera claims is not asked.
+    """Measured frame rate over the last seconds. The rate that a camera declares is not used.
 
     Args:
-        window_s: how far back is looked.
+        window_s: length of the window in seconds.
     """
 
     def __init__(self, window_s: float = 5.0) -> None:
@@ -74,32 +80,43 @@ class FrameRate:
         self._arrivals: deque[float] = deque()
 
     def add(self, arrival_s: float) -> None:
+        """Add a frame by its arrival time in seconds of the monotonic clock."""
         self._arrivals.append(arrival_s)
         while self._arrivals[0] < arrival_s - self._window_s:
             self._arrivals.popleft()
 
     def per_second(self) -> float | None:
-        """None before there are two frames."""
+        """Frames per second; None with fewer than two frames in the window."""
         if len(self._arrivals) < 2:
             return None
         length_s = self._arrivals[-1] - self._arrivals[0]
         return (len(self._arrivals) - 1) / length_s if length_s > 0 else None
 
 
-FIRST_MINUTE_S = 60.0
-SOON_S = 1.0
-LATER_S = 10.0
-REFUSED_S = 60.0
-"""A camera that refuses the password is asked seldom: many lock out whoever asks often."""
+SHORT_OUTAGE_S = 60.0
+"""An outage below this many seconds is short."""
+SHORT_OUTAGE_RETRY_S = 1.0
+"""Longest wait between attempts in a short outage, in seconds."""
+LONG_OUTAGE_RETRY_S = 10.0
+"""Longest wait between attempts in a long outage, in seconds."""
+LOGIN_REFUSED_RETRY_S = 60.0
+"""Longest wait after a refused login, in seconds. Many cameras lock out frequent attempts."""
 
 
 def retry_delay_s(outage_s: float, jitter: float, *, refused: bool = False) -> float:
-    """How long to wait before the next attempt, in seconds.
+    """Delay before the next connection attempt, in seconds.
 
     Args:
-        outage_s: how long the camera has been away.
-        jitter: 0 to 1, drawn anew each time, so that many boxes do not come back in step.
-        refused: whether it refused user name or password.
+        outage_s: how long the camera has been unreachable, in seconds.
+        jitter: a new random number from 0 to 1 for each attempt, so that many boxes do not
+            reconnect at the same moment.
+        refused: whether the camera refused the user name or password.
     """
-    longest = REFUSED_S if refused else SOON_S if outage_s < FIRST_MINUTE_S else LATER_S
+    longest = (
+        LOGIN_REFUSED_RETRY_S
+        if refused
+        else SHORT_OUTAGE_RETRY_S
+        if outage_s < SHORT_OUTAGE_S
+        else LONG_OUTAGE_RETRY_S
+    )
     return longest * (0.5 + 0.5 * jitter)

@@ -1,4 +1,4 @@
-"""Durations told so that one slow run does not hide the others."""
+"""Summary of measured durations."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ import statistics
 from collections.abc import Sequence
 
 
-def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
-    """Median and 95th percentile of at least one duration, in milliseconds."""
+def median_and_p95_ms(seconds: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile of at least one duration.
+
+    Both are robust against a single slow run.
+
+    Args:
+        seconds: durations in seconds.
+
+    Returns:
+        `median` and `p95` in milliseconds.
+    """
     ordered = sorted(seconds)
     return {
         "median": round(1000 * statistics.median(ordered), 3),

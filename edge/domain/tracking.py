@@ -1,9 +1,9 @@
-"""Following plates from frame to frame: motion first, the reading as a witness.
+"""Tracking by detection: a Kalman filter and the read text associate plates between frames.
 
-Of the SORT family (Bewley et al. 2016): a constant-velocity Kalman filter for each track and
-an optimal assignment for each frame, weak detections last as in ByteTrack (Zhang et al. 2022).
-Plates are small, so overlap of boxes (IoU) is no measure of nearness: between two frames a
-plate moves by more than its own height. Distances are counted in plate widths instead.
+The tracker belongs to the SORT family (Bewley et al. 2016): a constant-velocity Kalman filter
+for each track and an optimal assignment for each frame. Low-score detections are assigned last,
+as in ByteTrack (Zhang et al. 2022). IoU is not used: plates are small and move by more than
+their own height between two frames. Distances are in plate widths instead.
 """
 
 from __future__ import annotations
@@ -17,62 +17,67 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.domain.imaging import Box, Detection
-from edge.domain.reading import PlateReading, text_of
+from edge.domain.reading import PlateReading, most_probable_text
 
 Text = tuple[int, ...]
-"""A text as alphabet indices, padding left out: comparable, and not readable by accident."""
+"""A text as alphabet indices without padding: it can be compared but not read by accident."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackSettings:
-    """How plates may move and when texts may differ. Lengths in plate widths (about 0.5 m)."""
+    """Parameters of motion and text matching. Lengths are in plate widths (about 0.5 m)."""
 
     strong_score: float = 0.4
-    """A detection from here on may begin a track; weaker ones only continue one."""
-    legible: float = 0.8
-    """A reading at least so certain is evidence (`certainty`)."""
-    clear: float = 0.97
-    """A reading at least so certain is seldom wrong in two characters."""
-    shortest_text: int = 3
-    """Fewer characters are no evidence for or against anything."""
+    """A detection with at least this score may start a track; a weaker one only continues one."""
+    min_certainty: float = 0.8
+    """A reading with at least this `certainty` is used as evidence."""
+    high_certainty: float = 0.97
+    """A reading with at least this `certainty` rarely has two wrong characters."""
+    min_text_length: int = 3
+    """A text with fewer characters is not used as evidence."""
     position_noise: float = 0.12
-    """Standard deviation of a detected box's centre."""
+    """Measurement noise: standard deviation of the centre of a detected box, in widths."""
     acceleration: float = 25.0
-    """Standard deviation, widths/s²: a car brakes with 8 m/s², and cameras shake."""
-    first_speed: float = 25.0
-    """Standard deviation of a new track's speed, widths/s: 45 km/h across the picture."""
+    """Process noise: standard deviation in widths/s². Cars brake with 8 m/s², and cameras shake."""
+    initial_speed: float = 25.0
+    """Standard deviation of a new track's speed in widths/s: 45 km/h across the picture."""
     top_speed: float = 60.0
-    """Widths/s: 110 km/h. Bounds how far an agreeing text may reach."""
-    gate: float = 3.5
-    """Motion alone carries a detection to a track within so many standard deviations."""
-    trust_s: float = 0.1
-    """Motion alone reaches no further than top speed for so long: a guess grows, a car not."""
-    moment_s: float = 0.15
-    """A plate in its foreseen place continues its track beyond doubt for so long."""
+    """Widths/s: 110 km/h. Limits the distance at which an agreeing text may match."""
+    gate_deviations: float = 3.5
+    """Gate of the motion model, in standard deviations."""
+    bounded_speed_s: float = 0.1
+    """Seconds for which the search distance of the motion model grows at top speed. After that the
+    prediction is too uncertain."""
+    unambiguous_s: float = 0.15
+    """Seconds since the last detection in which a plate at the predicted position surely continues
+    its track."""
     coast_s: float = 0.7
-    """Motion alone is believed for so long after the last detection."""
+    """Seconds since the last detection in which motion alone may match."""
     max_age_s: float = 2.0
-    """A track ends this long after its last detection; until then an agreeing text revives it."""
-    slow_frames: float = 2.5
-    """Both last at least so many intervals between frames: a slow stream is no empty road."""
+    """Seconds since the last detection after which a lost track ends. Until then an agreeing text
+    can recover it."""
+    min_age_frames: float = 2.5
+    """`coast_s` and `max_age_s` are at least this many frame intervals, for slow streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrackUpdate:
-    """What one frame did.
+    """Result of one frame.
 
-    `matches` are (track number, index of the detection); `ended` are numbers of tracks that
-    will never match again.
+    Attributes:
+        matches: pairs of (track number, index of the detection).
+        ended: numbers of the tracks that have ended.
     """
 
     matches: tuple[tuple[int, int], ...]
     ended: tuple[int, ...]
 
 
-class _Motion:
-    """Kalman filter of centre, log width and log height with constant velocity.
+class _KalmanFilter:
+    """Kalman filter of centre, log width and log height, with constant velocity.
 
-    All four coordinates share one 2×2 covariance, in units of the plate's width.
+    All four coordinates share one 2 x 2 covariance, in plate widths. `mean` has shape (4, 2):
+    value and velocity of each coordinate.
     """
 
     __slots__ = ("covariance", "mean", "settings", "stream_s", "unit")
@@ -83,10 +88,10 @@ class _Motion:
         self.unit = box.width
         self.mean = np.zeros((4, 2))
         self.mean[:, 0] = _coordinates(box)
-        self.covariance = np.diag([settings.position_noise**2, settings.first_speed**2])
+        self.covariance = np.diag([settings.position_noise**2, settings.initial_speed**2])
 
-    def predicted(self, stream_s: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean (4, 2) and covariance (2, 2) at a later time."""
+    def predict(self, stream_s: float) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Predicted mean (4, 2) and covariance (2, 2) at a later time; the state is not changed."""
         dt = max(0.0, stream_s - self.stream_s)
         move = np.array([[1.0, dt], [0.0, 1.0]])
         # White acceleration over dt (Bar-Shalom et al., Estimation with Applications, 6.2.2).
@@ -96,16 +101,21 @@ class _Motion:
         return self.mean @ move.T, move @ self.covariance @ move.T + noise
 
     def distance(self, box: Box, stream_s: float) -> tuple[float, float, float]:
-        """Distance of centres in widths, the same in standard deviations, and the latter's unit."""
-        mean, covariance = self.predicted(stream_s)
+        """Distance of a box from the prediction.
+
+        Returns:
+            Distance of the centres in plate widths, the same in standard deviations, and one
+            standard deviation in plate widths.
+        """
+        mean, covariance = self.predict(stream_s)
         x, y = box.centre
         widths = math.hypot(x - mean[0, 0], y - mean[1, 0]) / max(self.unit, 1.0)
         sigma = math.sqrt(covariance[0, 0] + self.settings.position_noise**2)
         return widths, widths / sigma, sigma
 
-    def correct(self, box: Box, stream_s: float) -> None:
-        """Take in a measured box (Kalman 1960)."""
-        mean, covariance = self.predicted(stream_s)
+    def update_with(self, box: Box, stream_s: float) -> None:
+        """Update the state with a measured box (Kalman 1960)."""
+        mean, covariance = self.predict(stream_s)
         gain = covariance[:, 0] / (covariance[0, 0] + self.settings.position_noise**2)
         self.mean = mean + np.outer(_coordinates(box) - mean[:, 0], gain)
         self.covariance = covariance - np.outer(gain, covariance[0])
@@ -115,13 +125,15 @@ class _Motion:
 
 @dataclass(slots=True)
 class _Track:
+    """State of one track: motion, time of the last detection, and its best texts."""
+
     number: int
-    motion: _Motion
+    motion: _KalmanFilter
     last_s: float
     texts: list[tuple[float, Text]] = field(default_factory=list, repr=False)
 
-    def remember(self, text: Text, sure: float) -> None:
-        """Keep the three most certain different texts."""
+    def add_text(self, text: Text, sure: float) -> None:
+        """Add a text with its certainty; keep the three most certain different texts."""
         for index, (known, same) in enumerate(self.texts):
             if same == text:
                 self.texts[index] = (max(known, sure), same)
@@ -133,8 +145,11 @@ class _Track:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A detection with what the reader made of it."""
+class _Observation:
+    """A detection with its reading.
+
+    `text` is None when nothing usable was read. `strong` says whether it may start a track.
+    """
 
     index: int
     detection: Detection
@@ -144,10 +159,10 @@ class _Seen:
 
 
 class Tracker:
-    """Follows plates in one stream. Numbers start at 1 and belong to this object alone.
+    """Tracks the plates of one stream. Track numbers start at 1 and are unique within this object.
 
     Args:
-        settings: constants of motion and text.
+        settings: parameters of motion and text matching.
     """
 
     def __init__(self, settings: TrackSettings | None = None) -> None:
@@ -155,7 +170,7 @@ class Tracker:
         self._numbers = count(1)
         self._tracks: list[_Track] = []
         self._last_s: float | None = None
-        self._patience_s = 0.0
+        self._slow_stream_age_s = 0.0
 
     def update(
         self,
@@ -163,37 +178,37 @@ class Tracker:
         detections: Sequence[Detection],
         readings: Sequence[PlateReading | None],
     ) -> TrackUpdate:
-        """Take in one frame.
+        """Assign the detections of the next frame to tracks.
 
-        Strong detections choose first among all tracks, weak ones among what is left; strong
-        ones that fit nowhere begin tracks. A legible text that contradicts a track's own
-        legible texts never joins it, however near it is.
+        Strong detections are assigned first, to all tracks; weak ones only to the tracks that are
+        left. A strong detection without a match starts a track. A legible text that contradicts
+        the legible texts of a track never joins it, however near it is.
 
         Args:
-            stream_s: the frame's time; never smaller than before.
+            stream_s: time of the frame in seconds; never smaller than before.
             detections: of this frame.
             readings: one for each detection, None where nothing was read.
         """
         if self._last_s is not None:
-            self._patience_s = self._settings.slow_frames * (stream_s - self._last_s)
+            self._slow_stream_age_s = self._settings.min_age_frames * (stream_s - self._last_s)
         self._last_s = stream_s
-        max_age_s = max(self._settings.max_age_s, self._patience_s)
+        max_age_s = max(self._settings.max_age_s, self._slow_stream_age_s)
         ended = [track for track in self._tracks if stream_s - track.last_s > max_age_s]
         self._tracks = [t for t in self._tracks if t not in ended]
-        seen = [
-            self._seen(index, detection, reading)
+        observations = [
+            self._observation(index, detection, reading)
             for index, (detection, reading) in enumerate(zip(detections, readings, strict=True))
         ]
         free = list(self._tracks)
         matches: list[tuple[int, int]] = []
         for strong in (True, False):
-            stage = [one for one in seen if one.strong is strong]
+            stage = [one for one in observations if one.strong is strong]
             costs = np.array(
                 [[self._cost(track, one, stream_s) for one in stage] for track in free]
             ).reshape(len(free), len(stage))
             pairs = assign(costs)
             for row, column in pairs:
-                self._join(free[row], stage[column], stream_s)
+                self._update_track(free[row], stage[column], stream_s)
                 matches.append((free[row].number, stage[column].index))
             taken = {row for row, _ in pairs}
             free = [track for row, track in enumerate(free) if row not in taken]
@@ -201,130 +216,138 @@ class Tracker:
                 found = {column for _, column in pairs}
                 for column, one in enumerate(stage):
                     if column not in found:
-                        matches.append((self._begin(one, stream_s), one.index))
+                        matches.append((self._start_track(one, stream_s), one.index))
         return TrackUpdate(tuple(matches), tuple(track.number for track in ended))
 
-    def continued_by(self, box: Box, stream_s: float) -> int | None:
-        """The track that a box continues by its place alone; None where there is any doubt.
+    def unambiguous_match(self, box: Box, stream_s: float) -> int | None:
+        """The track that a box surely continues by its position alone, or None.
 
-        That is one seen a moment ago within half a plate's width of where it must be, with no
-        other track within three.
+        The track must have been detected a moment ago, within half a plate width of its predicted
+        position, and no other track may be within three widths.
         """
         near: list[int] = []
         for track in self._tracks:
             widths, _, _ = track.motion.distance(box, stream_s)
             if widths > 3:
                 continue
-            if widths > 0.5 or stream_s - track.last_s > self._settings.moment_s:
+            if widths > 0.5 or stream_s - track.last_s > self._settings.unambiguous_s:
                 return None
             near.append(track.number)
         return near[0] if len(near) == 1 else None
 
     def finish(self) -> tuple[int, ...]:
-        """The stream has ended: the numbers of all tracks that had not."""
+        """End all tracks because the stream has ended; returns their numbers."""
         numbers = tuple(track.number for track in self._tracks)
         self._tracks = []
         return numbers
 
-    def _seen(self, index: int, detection: Detection, reading: PlateReading | None) -> _Seen:
+    def _observation(
+        self, index: int, detection: Detection, reading: PlateReading | None
+    ) -> _Observation:
+        """Combine a detection with its reading."""
         settings = self._settings
         text: Text | None = None
         sure = 0.0
         if reading is not None:
-            characters = text_of(reading.slots, reading.alphabet.index(reading.pad))
-            if len(characters) >= settings.shortest_text:
+            characters = most_probable_text(reading.slots, reading.alphabet.index(reading.pad))
+            if len(characters) >= settings.min_text_length:
                 text, sure = characters, certainty(reading)
-        strong = sure >= settings.legible or detection.score >= settings.strong_score
-        return _Seen(index, detection, text, sure, strong)
+        strong = sure >= settings.min_certainty or detection.score >= settings.strong_score
+        return _Observation(index, detection, text, sure, strong)
 
-    def _begin(self, one: _Seen, stream_s: float) -> int:
+    def _start_track(self, one: _Observation, stream_s: float) -> int:
+        """Start a track; returns its number."""
         track = _Track(
-            next(self._numbers), _Motion(one.detection.box, stream_s, self._settings), stream_s
+            next(self._numbers),
+            _KalmanFilter(one.detection.box, stream_s, self._settings),
+            stream_s,
         )
         if one.text is not None:
-            track.remember(one.text, one.certainty)
+            track.add_text(one.text, one.certainty)
         self._tracks.append(track)
         return track.number
 
     @staticmethod
-    def _join(track: _Track, one: _Seen, stream_s: float) -> None:
-        track.motion.correct(one.detection.box, stream_s)
+    def _update_track(track: _Track, one: _Observation, stream_s: float) -> None:
+        """Update a track with an observation."""
+        track.motion.update_with(one.detection.box, stream_s)
         track.last_s = stream_s
         if one.text is not None:
-            track.remember(one.text, one.certainty)
+            track.add_text(one.text, one.certainty)
 
-    def _cost(self, track: _Track, one: _Seen, stream_s: float) -> float:
-        """How little a detection fits a track, as a negative log likelihood; inf if never.
+    def _cost(self, track: _Track, one: _Observation, stream_s: float) -> float:
+        """Assignment cost: a negative log-likelihood, infinite if the pair is forbidden.
 
-        Motion gives a Gaussian in widths, the text up to ±6: agreement outweighs four
-        standard deviations of motion.
+        Motion contributes a Gaussian in plate widths, text about -6 to +6: an agreeing text
+        outweighs a motion error of three standard deviations.
         """
         settings = self._settings
         box = one.detection.box
         growth = abs(math.log(max(box.width, 1.0) / max(track.motion.unit, 1.0)))
         if growth > math.log(2.5):
             return math.inf
-        gone_s = stream_s - track.last_s
+        unseen_s = stream_s - track.last_s
         widths, deviations, sigma = track.motion.distance(box, stream_s)
-        unlike, sure = self._unlike(track, one)
-        if unlike >= self._conflict(sure):
+        difference, sure = self._text_difference(track, one)
+        if difference >= self._conflict_threshold(sure):
             return math.inf
-        coast_s = max(settings.coast_s, self._patience_s)
+        coast_s = max(settings.coast_s, self._slow_stream_age_s)
         near = (
-            deviations <= settings.gate
-            and gone_s <= coast_s
-            and widths <= 1 + settings.top_speed * min(gone_s, settings.trust_s)
+            deviations <= settings.gate_deviations
+            and unseen_s <= coast_s
+            and widths <= 1 + settings.top_speed * min(unseen_s, settings.bounded_speed_s)
         )
         agrees = (
-            sure >= settings.legible**2
-            and unlike <= 0.25
-            and widths <= 3 + settings.top_speed * min(gone_s, 1.0)
+            sure >= settings.min_certainty**2
+            and difference <= 0.25
+            and widths <= 3 + settings.top_speed * min(unseen_s, 1.0)
         )
         if not near and not agrees:
             return math.inf
-        motion = 0.5 * min(deviations, 2 * settings.gate) ** 2 + math.log(sigma + 0.5)
-        return motion + 0.5 * (growth / 0.2) ** 2 + 16 * sure * (unlike - NEUTRAL)
+        motion = 0.5 * min(deviations, 2 * settings.gate_deviations) ** 2 + math.log(sigma + 0.5)
+        return motion + 0.5 * (growth / 0.2) ** 2 + 16 * sure * (difference - NEUTRAL_DIFFERENCE)
 
-    def _conflict(self, sure: float) -> float:
-        """From which share of differing characters on two texts cannot be of one plate."""
-        if sure >= self._settings.clear**2:
-            return 0.28  # two of seven
-        return 0.6 if sure >= self._settings.legible**2 else math.inf
+    def _conflict_threshold(self, sure: float) -> float:
+        """Text difference from which two texts must be of different plates."""
+        if sure >= self._settings.high_certainty**2:
+            return 0.28  # two of seven characters
+        return 0.6 if sure >= self._settings.min_certainty**2 else math.inf
 
     @staticmethod
-    def _unlike(track: _Track, one: _Seen) -> tuple[float, float]:
-        """Share of differing characters (0 to 1) to the most similar text, and how sure both are.
+    def _text_difference(track: _Track, one: _Observation) -> tuple[float, float]:
+        """Difference (0 to 1) to the track's most similar text, and both certainties multiplied.
 
-        The certainty is 0 where they cannot be compared.
+        The certainty is 0 when the texts cannot be compared.
         """
         known = [
-            (unlike, -sure)
+            (difference, -sure)
             for sure, text in track.texts
-            if one.text is not None and (unlike := difference(one.text, text)) is not None
+            if one.text is not None and (difference := text_difference(one.text, text)) is not None
         ]
-        unlike, sure = min(known, default=(NEUTRAL, 0.0))
-        return unlike, -sure * one.certainty
+        difference, sure = min(known, default=(NEUTRAL_DIFFERENCE, 0.0))
+        return difference, -sure * one.certainty
 
 
-NEUTRAL = 0.375
-"""A share of differing characters that speaks neither for nor against one plate."""
+NEUTRAL_DIFFERENCE = 0.375
+"""Text difference that is evidence neither for nor against the same plate."""
 
 
 def certainty(reading: PlateReading) -> float:
-    """How far a reading may decide whose plate it is, 0 to 1.
+    """How much weight a reading has when texts are compared, 0 to 1.
 
-    Its legibility, less where the view is poor: readers are sure of small and cut plates too.
+    It is the legibility, reduced for poor views: readers are overconfident on small and cut plates.
     """
     return reading.legibility * min(1.0, 2 * reading.quality)
 
 
-def difference(one: Text, other: Text) -> float | None:
+def text_difference(one: Text, other: Text) -> float | None:
     """Share of characters that differ, 0 to 1.
 
-    None where one is a part of the other, which says nothing: half a plate may be hidden.
+    None when one text is part of the other and more than one character shorter: half of the plate
+    may be hidden, so nothing follows.
     """
     longer, shorter = (one, other) if len(one) >= len(other) else (other, one)
-    changed = edits(one, other)
+    changed = edit_distance(one, other)
     if changed > 1 and any(
         longer[at : at + len(shorter)] == shorter for at in range(len(longer) - len(shorter) + 1)
     ):
@@ -332,8 +355,8 @@ def difference(one: Text, other: Text) -> float | None:
     return changed / max(len(longer), 1)
 
 
-def edits(one: Sequence[int], other: Sequence[int]) -> int:
-    """Levenshtein distance: insertions, deletions and substitutions (1966)."""
+def edit_distance(one: Sequence[int], other: Sequence[int]) -> int:
+    """Levenshtein distance (1966): number of insertions, deletions and substitutions."""
     row = list(range(len(other) + 1))
     for i, left in enumerate(one, start=1):
         previous, row = row, [i]
@@ -342,30 +365,30 @@ def edits(one: Sequence[int], other: Sequence[int]) -> int:
     return row[-1]
 
 
-UNMATCHED = 1e4
-"""Price of leaving a row or column without a partner: more than any finite cost."""
+UNMATCHED_COST = 1e4
+"""Cost of an unmatched row or column: larger than any finite cost."""
 
 
 def assign(costs: npt.NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
-    """The cheapest one-to-one assignment that matches as many pairs as it can.
+    """Minimum-cost one-to-one assignment with as many pairs as possible.
 
-    The Hungarian method with potentials and shortest augmenting paths (Jonker and Volgenant
+    This is the Hungarian method with potentials and shortest augmenting paths (Jonker and Volgenant
     1987), O(n³).
 
     Args:
-        costs: (rows, columns); infinity forbids a pair.
+        costs: shape (rows, columns); infinity forbids a pair.
 
     Returns:
-        Matched (row, column) pairs, by row. Forbidden pairs are never among them.
+        Matched (row, column) pairs, sorted by row, without forbidden pairs.
     """
     rows, columns = costs.shape
     if rows == 0 or columns == 0:
         return ()
     if rows > columns:
         return tuple(sorted((row, column) for column, row in assign(costs.T)))
-    table = np.where(np.isfinite(costs), costs, UNMATCHED)
+    table = np.where(np.isfinite(costs), costs, UNMATCHED_COST)
     u, v = np.zeros(rows + 1), np.zeros(columns + 1)
-    owner = np.zeros(columns + 1, dtype=np.intp)  # the row of each column; 0 is none
+    owner = np.zeros(columns + 1, dtype=np.intp)  # the row matched to each column; 0 means none
     for row in range(1, rows + 1):
         owner[0] = row
         column = 0
@@ -395,6 +418,6 @@ def assign(costs: npt.NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
 
 
 def _coordinates(box: Box) -> npt.NDArray[np.float64]:
-    """Centre in pixels, log width, log height."""
+    """State of a box: centre x and y in pixels, log width, log height."""
     x, y = box.centre
     return np.array([x, y, math.log(max(box.width, 1.0)), math.log(max(box.height, 1.0))])

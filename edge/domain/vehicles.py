@@ -1,4 +1,4 @@
-"""A vehicle as the camera saw it: one track, one consensus, one best picture."""
+"""A tracked vehicle: trajectory, fused reading and key frame."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrackPoint:
-    """Where the vehicle's plate was at one moment of the stream."""
+    """Position of the vehicle's plate at one time of the stream (seconds)."""
 
     stream_s: float
     box: Box
@@ -22,25 +22,39 @@ class TrackPoint:
 
 @dataclass(frozen=True, slots=True)
 class KeyFrame:
-    """The vehicle's best frame, kept in RAM as possible evidence.
+    """The best frame of a vehicle, kept in RAM as possible evidence.
 
-    `plate` is its own plate; `others` are all other plates seen in that frame.
+    Attributes:
+        frame_index: number of the frame in its stream.
+        observed_at: its time, UTC.
+        plate: box of the vehicle's own plate, in pixels.
+        other_plates: boxes of all other plates in the frame, in pixels.
+        pixels: the frame.
     """
 
     frame_index: int
     observed_at: datetime
     plate: Box
-    others: tuple[Box, ...]
+    other_plates: tuple[Box, ...]
     pixels: Pixels = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class VehicleSeen:
-    """A vehicle due for judgement.
+    """A vehicle that is ready for judgement.
 
-    It is handed over at most twice: once early (`final` False, only when its consensus is
-    strong and it lingers) and once when it has left (`final` True). `number` identifies the
-    vehicle within one run of one camera and nothing else.
+    A vehicle is handed over at most twice: early (`final` False), only when its consensus is sure
+    and it stays in view, and once more when it has left (`final` True).
+
+    Attributes:
+        camera: name of the camera.
+        number: identifies the vehicle within one run of one camera, nowhere else.
+        final: whether the vehicle has left.
+        first_seen: time of the first frame, UTC.
+        last_seen: time of the last frame so far, UTC.
+        trajectory: positions of its plate, oldest first.
+        consensus: the fused reading; None when the plate could not be read.
+        key_frame: its best frame; None when no frame was read.
     """
 
     camera: str

@@ -1,1 +1,1 @@
-"""Formats that files and messages share: strict models, timestamps, signed documents."""
+"""Formats of files and messages: strict models, identifiers, canonical JSON, signatures, YAML."""

@@ -1,4 +1,4 @@
-"""Documents that people sign: policies, activations, list bundles, orders.
+"""Signed documents: policies, activations, list bundles, suspension orders, hits, receipts.
 
 A signature is Ed25519 (RFC 8032) over the document's context, a zero byte and its canonical JSON
 (RFC 8785). Each kind of document has a context of its own, so that a signature under one means
@@ -6,26 +6,27 @@ nothing under another. Whoever may sign is named in the policy by a public key w
 `ed25519:` and its 32 raw bytes in base64. A key's id is the first 16 hex digits of SHA-256 of
 those bytes.
 
-The key of a demo signer is made from its name and from nothing else. So everybody has it, it is
-worth nothing, and it is known again wherever it turns up.
+The key of a demo signer is derived from its name alone. Everybody can compute it, so it proves
+nothing, and the product recognises it wherever it is used.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
-import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from typing_extensions import Self
 
 from edge.errors import KeyFileError
+from edge.formats.canonical import Json, NotCanonicalError, canonical_json
 from edge.formats.framing import framed
+from edge.formats.identifiers import KeyId
+from edge.formats.strict import StrictMessage
 
 PUBLIC_KEY_PATTERN = r"^ed25519:[A-Za-z0-9+/]{43}=$"
 
@@ -36,20 +37,14 @@ PublicKeyText = Annotated[
         description="A public key, as `edge-anpr keys new signer` prints it.",
     ),
 ]
-KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 SignatureText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==$", description="Ed25519.")]
 
 _PREFIX: Final = "ed25519:"
 _DEMO: Final = b"edge-anpr/demo-signer/1"
 
-Json = Mapping[str, Any]
-"""A document as JSON has it: keys and values, no binary data."""
 
-
-class Signature(BaseModel):
-    """One signature, as it lies beside or in the document."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+class Signature(StrictMessage):
+    """One signature, as it is stored beside or in the document."""
 
     key_id: KeyId
     signature: SignatureText
@@ -57,7 +52,7 @@ class Signature(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """Whom to believe."""
+    """An Ed25519 public key, which verifies signatures."""
 
     key_id: str
     text: str
@@ -85,7 +80,7 @@ class PublicKey:
         return cls._of(Ed25519PublicKey.from_public_bytes(raw))
 
     def raw(self) -> bytes:
-        """The key itself, 32 bytes."""
+        """The public key, 32 bytes."""
         return self._key.public_bytes_raw()
 
     def verify(self, signature: bytes, message: bytes) -> bool:
@@ -125,7 +120,7 @@ class SigningKey:
 
     @classmethod
     def from_raw(cls, signer: str, raw: bytes) -> Self:
-        """The key of these 32 bytes; a demo key is known again."""
+        """The key of these 32 bytes; a demo key is recognised."""
         return cls._of(signer, Ed25519PrivateKey.from_private_bytes(raw))
 
     @classmethod
@@ -135,7 +130,7 @@ class SigningKey:
         return cls(signer, public, key.private_bytes_raw() == seed, key)
 
     def raw(self) -> bytes:
-        """The private key itself, 32 bytes: for its file and nothing else."""
+        """The private key, 32 bytes. Only for writing its file."""
         return self._key.private_bytes_raw()
 
     def sign(self, message: bytes) -> bytes:
@@ -144,7 +139,7 @@ class SigningKey:
 
 
 def is_demo_key(signer: str, key: PublicKey) -> bool:
-    """Whether this is the key that everybody has under that name."""
+    """Whether this is the demo key of that name, which everybody can compute."""
     return SigningKey.demo_of(signer).public.key_id == key.key_id
 
 
@@ -164,7 +159,7 @@ def sign(context: str, document: Json, private: SigningKey) -> Signature:
 
 
 def verify(context: str, document: Json, signature: Signature, public: PublicKey) -> None:
-    """Hold a signature against a document and a key.
+    """Verify a signature of a document under a key.
 
     Args:
         context: what kind of document it is, such as `edge-anpr/policy/2`.
@@ -183,16 +178,15 @@ def verify(context: str, document: Json, signature: Signature, public: PublicKey
 
 
 def signed_bytes(context: str, document: Json) -> bytes:
-    """What is signed: the context, a zero byte, the canonical JSON.
+    """The bytes that are signed: the context, a zero byte, the canonical JSON.
 
     Raises:
         KeyFileError: the document has no canonical form.
     """
     try:
-        return context.encode() + b"\0" + rfc8785.dumps(dict(document))
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError):
-        # Their text quotes the value.
-        raise _refused("it holds a value that canonical JSON cannot write") from None
+        return context.encode() + b"\0" + canonical_json(document)
+    except NotCanonicalError as error:
+        raise _refused(str(error)) from None
 
 
 def _refused(why: str) -> KeyFileError:

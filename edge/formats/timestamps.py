@@ -1,9 +1,12 @@
-"""Moments as payloads spell them: UTC, milliseconds, one spelling only."""
+"""Timestamps in documents: UTC with milliseconds, in one spelling only."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 UTC_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 
@@ -11,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 def utc_text(moment: datetime) -> str:
-    """`2026-11-30T07:16:05.123Z`; what is finer than a millisecond is cut off.
+    """A moment as `2026-11-30T07:16:05.123Z`; digits beyond milliseconds are cut off.
 
     Raises:
         ValueError: the moment is naive.
@@ -33,7 +36,7 @@ def milliseconds(moment: datetime) -> int:
 
 
 def parse_utc(text: str) -> datetime:
-    """The moment that `utc_text` has written.
+    """Read a timestamp that `utc_text` has written.
 
     Raises:
         ValueError: another spelling, or no such moment.
@@ -43,3 +46,12 @@ def parse_utc(text: str) -> datetime:
         raise ValueError(message)
     # Python 3.10 reads no "Z".
     return datetime.fromisoformat(text[:-1]).replace(tzinfo=timezone.utc)
+
+
+def _valid(text: str) -> str:
+    parse_utc(text)
+    return text
+
+
+UtcText = Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_valid)]
+"""A field of a document that holds a moment as `utc_text` writes it."""

@@ -1,1 +1,1 @@
-"""The corridor from frame to sealed hit, and the ports it needs."""
+"""The frame path of one camera, from frame to sealed hit, and the ports that it needs."""

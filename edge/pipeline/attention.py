@@ -1,4 +1,4 @@
-"""Which frames are worth a look: all while something is there, few while nothing is."""
+"""Frame selection: every frame while there is motion or a track, few frames otherwise."""
 
 from __future__ import annotations
 
@@ -9,67 +9,67 @@ from edge.domain.motion import Cells, MotionGate, MotionSettings
 
 @dataclass(frozen=True, slots=True)
 class AttentionSettings:
-    """How long attention lasts. Times in seconds of the stream."""
+    """Parameters of the frame selection. Times in seconds of the stream."""
 
     motion: MotionSettings = field(default_factory=MotionSettings)
-    linger_s: float = 0.5
-    """After the last motion every frame is looked at for so long."""
-    periodic_s: float = 1.0
-    """A view without motion is looked at this often: what comes slowly is no motion."""
-    stands_after_s: float = 5.0
-    """What is followed without any motion for so long stands: a parked car, or a sign that is
-    taken for a plate."""
-    standing_s: float = 0.5
-    """A view in which something stands is looked at this often; a track outlives such a gap
-    (`TrackSettings.coast_s`)."""
+    after_motion_s: float = 0.5
+    """Every frame is selected for this long after the last motion."""
+    idle_interval_s: float = 1.0
+    """Interval between selected frames without motion or tracks: slow objects cause no motion."""
+    stationary_after_s: float = 5.0
+    """A tracked object without motion for this long is stationary: a parked car, or a sign that is
+    detected as a plate."""
+    stationary_interval_s: float = 0.5
+    """Interval between selected frames while all tracked objects are stationary. A track survives
+    such a gap (`TrackSettings.coast_s`)."""
 
 
 class Attention:
-    """Decides for one stream which frames the detector sees.
+    """Decides which frames of one stream go to the detector.
 
-    A stream whose frames are further apart than `linger_s` is looked at whole. A recording's
-    frames are asked for by the watcher that sees them; a live camera's are asked for before they
-    leave its decoder, which may be in another thread than the watcher.
+    No frame is skipped in a stream whose frame interval is at least `idle_interval_s`. For a
+    recording the watcher calls `selects`. For a live camera the decoder does, before it gives the
+    frame out; that may happen in another thread.
 
     Args:
-        settings: constants.
+        settings: parameters.
 
     Attributes:
-        following: whether some vehicle is being followed; the watcher says so after each frame.
+        has_tracks: whether a vehicle is being tracked; the watcher sets it after each frame.
     """
 
     def __init__(self, settings: AttentionSettings | None = None) -> None:
         self._settings = settings or AttentionSettings()
         self._gate = MotionGate(self._settings.motion)
-        self._moved_s = self._looked_s = self._found_s = float("-inf")
-        self._followed = False
-        self.following = False
+        self._last_motion_s = self._last_selected_s = self._tracks_since_s = float("-inf")
+        self._had_tracks = False
+        self.has_tracks = False
 
-    def wants(self, cells: Cells, now_s: float) -> bool:
-        """Whether a frame is to be looked at; to be asked for each frame, in order.
+    def selects(self, cells: Cells, now_s: float) -> bool:
+        """Whether the next frame goes to the detector. Call it once for each frame, in order.
 
         Args:
-            cells: the next frame's.
-            now_s: its time in the stream, seconds.
+            cells: cell means of the frame, from `cell_means`.
+            now_s: its time in the stream, in seconds.
         """
-        following = self.following
-        # The background must learn from every frame, also from those that are wanted anyway.
-        if self._gate.moves(cells, now_s):
-            self._moved_s = now_s
-        if following and not self._followed:
-            self._found_s = now_s
-        self._followed = following
-        wanted = now_s - self._looked_s >= self._pause_s(now_s)
-        if wanted:
-            self._looked_s = now_s
-        return wanted
+        has_tracks = self.has_tracks
+        # Every frame must update the background, even one that is selected anyway.
+        if self._gate.detects_motion(cells, now_s):
+            self._last_motion_s = now_s
+        if has_tracks and not self._had_tracks:
+            self._tracks_since_s = now_s
+        self._had_tracks = has_tracks
+        selected = now_s - self._last_selected_s >= self._interval_s(now_s)
+        if selected:
+            self._last_selected_s = now_s
+        return selected
 
-    def _pause_s(self, now_s: float) -> float:
-        """How long nothing need be looked at after the last look."""
+    def _interval_s(self, now_s: float) -> float:
+        """Smallest interval, in seconds, between the last selected frame and the next one."""
         settings = self._settings
-        if now_s - self._moved_s <= settings.linger_s:
+        if now_s - self._last_motion_s <= settings.after_motion_s:
             return 0.0
-        if not self._followed:
-            return settings.periodic_s
-        still_s = now_s - max(self._moved_s, self._found_s)
-        return settings.standing_s if still_s > settings.stands_after_s else 0.0
+        if not self._had_tracks:
+            return settings.idle_interval_s
+        stationary_s = now_s - max(self._last_motion_s, self._tracks_since_s)
+        return settings.stationary_interval_s if stationary_s > settings.stationary_after_s else 0.0

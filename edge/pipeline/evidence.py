@@ -1,6 +1,6 @@
-"""From an offence to a sealed hit: reveal the least, encode it, sign and seal it.
+"""From an offence to a sealed hit: reveal the minimum, encode, sign and seal it.
 
-Below this module the clear plate is inside a seal, and the box cannot open what it made.
+After this module the clear-text plate exists only inside the seal, which the box cannot open.
 """
 
 from __future__ import annotations
@@ -22,29 +22,36 @@ from edge.privacy.sealing import EvidenceContent, Picture, SealContext, picture_
 log = logging.getLogger(__name__)
 
 PLATE_SHARE = 0.25
-PLATE_BYTES = 2048
-"""Of the bytes for pictures, the most that the plate's own takes: this share, or so many bytes
-where that is more. It is small, and it matters most."""
+"""Share of the picture bytes that the plate's own picture may use. It is small and matters most."""
 
-WORTH_TELLING = 0.001
-"""A less probable alternative plate is not evidence, only another person's plate perhaps."""
+PLATE_BYTES = 2048
+"""The plate's own picture may use this many bytes even if that is more than its share."""
+
+MIN_ALTERNATIVE_PROBABILITY = 0.001
+"""A less probable alternative is not evidence; it may be the plate of an uninvolved person."""
 
 
 class Encoder(Protocol):
-    """Encodes evidence, and nothing else, into a file of bounded size."""
+    """Port: encodes an evidence picture as a file of bounded size."""
 
     def __call__(self, image: EvidenceImage, *, max_bytes: int) -> bytes:
-        """The encoded picture.
+        """The encoded picture, at most `max_bytes` long.
 
         Raises:
-            RedactionError: it does not fit at any size worth looking at.
+            RedactionError: it does not fit at any usable size.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SealedHit:
-    """A hit as it leaves the box."""
+    """A hit as it leaves the box.
+
+    Attributes:
+        hit_id: id of the hit.
+        payload: the signed and sealed hit.
+        pictures_left_out: number of pictures that are missing from it.
+    """
 
     hit_id: str
     payload: bytes = field(repr=False)
@@ -52,17 +59,17 @@ class SealedHit:
 
 
 class EvidenceMaker:
-    """Makes hits of offences under one policy.
+    """Makes sealed hits from offences under one policy.
 
     Args:
-        site: the site's id.
-        box: the box's id.
-        policy_sha256: the policy in force, hex.
+        site: id of the site.
+        box: id of the box.
+        policy_sha256: SHA-256 of the policy in force, hexadecimal.
         box_keys: sign hits and evidence.
-        authorities: by the ids that rules name.
-        payload_cap_bytes: the largest hit that the broker takes.
-        random_bytes: unpredictable bytes, for hit ids.
-        encode: makes files of evidence pictures.
+        authorities: public keys by authority id.
+        payload_cap_bytes: size of the largest payload that the broker accepts.
+        random_bytes: source of unpredictable bytes, for hit ids.
+        encode: encodes evidence pictures.
     """
 
     def __init__(
@@ -87,22 +94,24 @@ class EvidenceMaker:
         self._encode = encode
 
     def make(self, vehicle: VehicleSeen, offence: Offence, epoch: int, counter: int) -> SealedHit:
-        """One offence as a sealed, signed hit.
+        """A signed and sealed hit for one offence.
 
-        A picture that cannot be masked or made to fit is left out, and that is logged: a hit
-        without a picture still stands, an unmasked picture never does.
+        A picture that cannot be redacted or does not fit is left out, and this is logged: a hit is
+        valid without a picture, but an unmasked picture must never be sent.
 
         Args:
-            vehicle: the offender; it has a consensus, or no rule would have fired.
-            offence: the rule that fired.
+            vehicle: the offender; its consensus must not be None.
+            offence: the offence.
             epoch: the salt epoch of the offence's token.
             counter: the box's hit counter.
 
         Raises:
-            EdgeError: it cannot be made or sealed.
+            EdgeError: the hit cannot be made or sealed.
         """
         if vehicle.consensus is None:
-            raise OutboxError("an offence needs a plate that was read", code="E_EVIDENCE")
+            raise OutboxError(
+                "evidence of an offence needs a plate that was read", code="E_EVIDENCE"
+            )
         rule = offence.rule
         authority = self._authorities[rule.authority]
         context = SealContext(
@@ -123,7 +132,9 @@ class EvidenceMaker:
         best, *others = vehicle.consensus.hypotheses
         content = EvidenceContent(
             plate=best.text,
-            alternatives=tuple(one for one in others if one.probability >= WORTH_TELLING),
+            alternatives=tuple(
+                one for one in others if one.probability >= MIN_ALTERNATIVE_PROBABILITY
+            ),
             region=vehicle.consensus.region,
             list_entry_id=offence.entry_id,
             reads=vehicle.consensus.reads,
@@ -151,33 +162,37 @@ class EvidenceMaker:
         return SealedHit(context.hit_id, hit.to_payload(), left_out)
 
     def _pictures(self, vehicle: VehicleSeen, offence: Offence) -> tuple[tuple[Picture, ...], int]:
-        """What the rule reveals, within the bytes that the broker's cap leaves, and what it lacks.
+        """The revealed pictures that fit into the payload, and the number of those left out.
 
-        The plate's own picture comes first and takes at most its share; what it leaves goes
-        to the next. One that does not fit is left out.
+        The plate's own picture comes first and is limited to its share. The bytes that it does not
+        use are available to the next one.
         """
         if vehicle.key_frame is None:
             return (), 1
-        room = picture_budget(self._payload_cap_bytes)
+        remaining_bytes = picture_budget(self._payload_cap_bytes)
         pictures: list[Picture] = []
         try:
             images = reveal(offence, vehicle.key_frame)
         except RedactionError as error:
-            log.warning("a hit of rule %s goes without pictures: %s", offence.rule.id, error)
+            log.warning("a hit of rule %s is sent without pictures: %s", offence.rule.id, error)
             return (), 1
         for position, image in enumerate(images):
             last = position == len(images) - 1
-            share = room if last else min(room, max(int(room * PLATE_SHARE), PLATE_BYTES))
+            share = (
+                remaining_bytes
+                if last
+                else min(remaining_bytes, max(int(remaining_bytes * PLATE_SHARE), PLATE_BYTES))
+            )
             try:
                 jpeg = self._encode(image, max_bytes=share)
             except RedactionError as error:
                 log.warning(
-                    "a hit of rule %s goes without picture %r: %s",
+                    "a hit of rule %s is sent without picture %r: %s",
                     offence.rule.id,
                     image.name,
                     error,
                 )
                 continue
             pictures.append(Picture(image.name, jpeg))
-            room -= len(jpeg)
+            remaining_bytes -= len(jpeg)
         return tuple(pictures), len(images) - len(pictures)

@@ -1,4 +1,4 @@
-"""What the corridor needs from the world. Adapters implement these; tests/support/fakes.py too."""
+"""Ports of the frame path. Adapters implement them; the tests' fakes do too."""
 
 from __future__ import annotations
 
@@ -16,54 +16,56 @@ class Camera(Protocol):
     """A source of frames, oldest first."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name of the camera."""
+        ...
 
     @property
     def expected_frames(self) -> int | None:
-        """How many frames a recording claims to hold, for a progress bar; None if unknown."""
+        """Number of frames that a recording declares, for a progress bar; None if unknown."""
         ...
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the source ends.
 
         Raises:
-            CameraError: the source cannot be opened, or holds not one decodable frame.
+            CameraError: the source cannot be opened, or has no frame that can be decoded.
         """
         ...
 
     def close(self) -> None:
-        """From any thread: a source that would wait for frames ends instead, within a second."""
+        """Stop `frames` within a second, even while it waits. May be called from any thread."""
         ...
 
     @property
     def corrupt_frames(self) -> int:
-        """Frames that could not be decoded and were skipped so far."""
+        """Number of frames so far that could not be decoded and were skipped."""
         ...
 
 
 class PlateDetector(Protocol):
-    """Finds number plates in a picture."""
+    """Detects number plates."""
 
     def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
-        """Detections in pixels of the given picture, any order."""
+        """Detections in pixels of the given picture, in any order."""
         ...
 
 
 class PlateReader(Protocol):
-    """Reads the characters on plate patches."""
+    """Reads the characters on plate patches (OCR)."""
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
-        """One reading per patch, same order; an empty input gives an empty output."""
+        """One reading for each patch, in the same order."""
         ...
 
 
 class Clock(Protocol):
-    """Time, as the core may know it."""
+    """The clocks of the host."""
 
     def monotonic(self) -> float:
-        """Steady seconds; never stepped."""
+        """Seconds of a monotonic clock, unaffected by changes of the wall clock."""
         ...
 
     def utc(self) -> datetime:
-        """The wall clock, aware, UTC: for validity dates and time stamps only."""
+        """Wall clock time, aware, UTC. Only for validity dates and timestamps."""
         ...

@@ -1,6 +1,6 @@
-"""From a vehicle to verdicts: hypotheses become tokens, tokens meet lists, rules speak.
+"""From a vehicle to verdicts: hypotheses become tokens, and rules compare tokens with lists.
 
-Clear text ends here: below this module only tokens are compared.
+The clear-text plate ends here: below this module only tokens are compared.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edge.privacy.pseudonyms import SaltChain
 
 
 class ReadOutcome(Enum):
-    """How a vehicle's plate was read, as counted."""
+    """How well a vehicle's plate was read, for the counters."""
 
     READ = "read"
     AMBIGUOUS = "ambiguous"
@@ -28,22 +28,31 @@ class ReadOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """All verdicts on one vehicle at one hand-over."""
+    """All verdicts on one vehicle at one hand-over.
+
+    Attributes:
+        offences: the offences for which the authority is competent.
+        ambiguous: whether any verdict is `Ambiguous`.
+    """
 
     offences: tuple[Offence, ...]
     ambiguous: bool
 
 
 class RuleBook:
-    """The site's rules under the current epoch's salt.
+    """The rules of the site under the salt of the current epoch.
 
     Args:
         rules: at least one.
-        chain: the salt chain; rotated here and nowhere else.
-        entries: gives a list's entries by list id; asked anew in every epoch, so that clear
+        chain: the salt chain; only this object rotates it.
+        entries: returns a list's entries by list id. It is called in every epoch, so clear-text
             plates need not stay in memory between epochs.
         epoch_s: length of an epoch in seconds of monotonic time.
-        competences: by authority; an offence outside of its authority's is counted and dropped.
+        competences: by authority id. An offence outside of them is counted and discarded.
+
+    Attributes:
+        epochs_begun: number of epochs so far.
+        outside_competence: number of offences discarded because no authority is competent.
     """
 
     def __init__(
@@ -71,33 +80,39 @@ class RuleBook:
 
     @property
     def rule_ids(self) -> tuple[str, ...]:
-        """The ids of all rules, in the policy's order."""
+        """Ids of all rules, in the order of the policy."""
         return tuple(rule.id for rule in self._rules)
 
     def advance(self, monotonic_s: float) -> bool:
-        """Begin the first epoch, or the next one when the current is over.
+        """Start the first epoch, or the next one if the current epoch is over.
 
-        A gap of several epochs rotates once; epoch numbers keep pace with time. Returns whether
-        an epoch has closed.
+        After a gap of several epochs the salt rotates once; the epoch number counts all of them.
+
+        Args:
+            monotonic_s: the current monotonic time in seconds.
+
+        Returns:
+            Whether an epoch has ended.
         """
         if self._epoch_started is None:
             self._epoch_started = monotonic_s
             self._begin_epoch()
             return False
-        gone = int((monotonic_s - self._epoch_started) // self._epoch_s)
-        if gone < 1:
+        elapsed_epochs = int((monotonic_s - self._epoch_started) // self._epoch_s)
+        if elapsed_epochs < 1:
             return False
-        self._chain.rotate(gone)
-        self._epoch_started += gone * self._epoch_s
+        self._chain.rotate(elapsed_epochs)
+        self._epoch_started += elapsed_epochs * self._epoch_s
         self._begin_epoch()
         return True
 
     def forget(self) -> None:
-        """Overwrite the epoch's secret and drop the lists: nothing is recognised any more."""
+        """Overwrite the secret of the epoch and drop the lists. Then no plate can be matched."""
         self._listed = {}
         self._chain.destroy()
 
     def _begin_epoch(self) -> None:
+        """Compute the tokens of all lists under the current salt."""
         self.epochs_begun += 1
         self._listed = {
             rule.id: self._tokens_of(rule, rule.list_id)
@@ -106,6 +121,7 @@ class RuleBook:
         }
 
     def _tokens_of(self, rule: Rule, list_id: str) -> dict[PlateToken, tuple[ListedPeriod, ...]]:
+        """The tokens of a rule's list with the periods of their entries."""
         listed: dict[PlateToken, tuple[ListedPeriod, ...]] = {}
         for entry in self._entries(list_id):
             token = self._chain.token(rule.purpose, rule.id, entry.plate)
@@ -116,9 +132,12 @@ class RuleBook:
     def rules_due(self, vehicle: VehicleSeen, *, early: bool) -> tuple[Rule, ...]:
         """The rules to judge at this hand-over.
 
-        Lists are judged at the first hand-over; a direction is known only when the vehicle
-        has left, so `wrong_way` waits for the final one. `early` says whether this vehicle
-        had an early hand-over before.
+        Rules with lists are judged at the first hand-over. `wrong_way` rules are judged at the
+        final one: the direction is known only when the vehicle has left.
+
+        Args:
+            vehicle: the vehicle.
+            early: whether this vehicle had an early hand-over before.
         """
         return tuple(
             rule
@@ -130,9 +149,13 @@ class RuleBook:
         )
 
     def judge(self, vehicle: VehicleSeen, *, early: bool = False) -> Ruling:
-        """Judge one vehicle; call `advance` first.
+        """Judge one vehicle. Call `advance` first.
 
-        Its hypotheses are turned into one set of tokens for each rule and dropped.
+        The hypotheses are turned into one set of tokens for each rule and are not stored.
+
+        Args:
+            vehicle: the vehicle.
+            early: whether this vehicle had an early hand-over before.
         """
         offences: list[Offence] = []
         ambiguous = False
@@ -147,12 +170,14 @@ class RuleBook:
         return Ruling(tuple(offences), ambiguous)
 
     def _is_competent(self, rule: Rule, vehicle: VehicleSeen) -> bool:
+        """Whether the rule's authority is competent for a hit on this vehicle."""
         competence = self._competences.get(rule.authority)
         return competence is not None and competence.covers(
             rule.id, vehicle.camera, observed_at(vehicle)
         )
 
     def _verdict(self, rule: Rule, vehicle: VehicleSeen) -> Verdict:
+        """The verdict of one rule on the vehicle."""
         hypotheses = vehicle.consensus.hypotheses if vehicle.consensus is not None else ()
         width = height = 0
         if vehicle.key_frame is not None:
@@ -169,6 +194,6 @@ class RuleBook:
 
 
 def observed_at(vehicle: VehicleSeen) -> datetime:
-    """When the vehicle counts as observed: its best frame, else when it was last seen."""
+    """The time of observation: that of the key frame, else the time when it was last seen."""
     key_frame = vehicle.key_frame
     return key_frame.observed_at if key_frame is not None else vehicle.last_seen

@@ -1,6 +1,6 @@
-"""One camera's vehicles: detect, read, track, and hand each vehicle over for judgement.
+"""Vehicles of one camera: detect, read and track plates, and hand each vehicle over to judgement.
 
-Everything here lives in RAM and is dropped when the vehicle has left.
+All data is kept in RAM and is dropped soon after the vehicle has left.
 """
 
 from __future__ import annotations
@@ -14,66 +14,72 @@ from itertools import count
 import numpy as np
 
 from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch, without_duplicates
-from edge.domain.motion import cells_of
+from edge.domain.motion import cell_means
 from edge.domain.reading import PlateConsensus, PlateReading
 from edge.domain.tracking import Tracker, TrackSettings
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
-from edge.pipeline.dossier import SURE, Dossier, Remembered, same_plate
+from edge.pipeline.dossier import SURE_POSTERIOR, Dossier, RecentVehicle, same_plate
 from edge.pipeline.ports import PlateDetector, PlateReader
 
 
 @dataclass(frozen=True, slots=True)
 class WatchSettings:
-    """When a track is a vehicle and when it is handed over. Times in seconds of the stream."""
+    """When a track is confirmed as a vehicle and when it is handed over. Times in seconds."""
 
     tracking: TrackSettings = field(default_factory=TrackSettings)
     patch_margin: float = 0.08
-    """Cut around a plate on each side, as a share of its size: detectors crop tightly, and a
-    reader loses the character that touches the edge."""
-    judge_after_s: float = 4.0
-    """A vehicle that lingers longer is handed over early, once its consensus is sure."""
-    look_again_s: float = 0.5
-    """How often a lingering vehicle's consensus is looked at."""
-    read_again_s: float = 0.5
-    """A vehicle that has all readings it can keep is read this often still: another one may
+    """Margin of a patch on each side, as a share of the plate's size: detectors crop tightly, and
+    a reader misses a character that touches the edge."""
+    early_hand_over_s: float = 4.0
+    """A vehicle that stays longer is handed over early, once its consensus is sure."""
+    early_check_interval_s: float = 0.5
+    """Interval between checks of the consensus of a vehicle that stays."""
+    reread_interval_s: float = 0.5
+    """Interval between readings of a vehicle whose readings cannot improve: another vehicle may
     have taken its place."""
-    confirmations: int = 2
-    """Detections that make a track with a reading a vehicle."""
-    slow_s: float = 0.4
-    """Between frames so far apart a vehicle may be seen once: one clear reading will do."""
-    clear_posterior: float = 0.7
-    """What makes a single reading clear."""
-    unread_confirmations: int = 8
-    """Detections that make a track a vehicle though nothing on it can be read."""
-    unread_width: float = 32.0
-    """Width in pixels from which a plate that cannot be read counts as a vehicle; a smaller
-    one is out of reach."""
-    weak_waits_s: float = 4.0
-    """A vehicle with an unsure consensus waits so long for a better view of its plate."""
-    remember_s: float = 10.0
-    """A vehicle that comes back within this time with the same text is the same vehicle."""
+    n_init: int = 2
+    """Detections that confirm a track with a reading as a vehicle."""
+    slow_stream_interval_s: float = 0.4
+    """In a stream with this frame interval or more, one clear reading confirms a vehicle: it may
+    be in a single frame only."""
+    single_read_posterior: float = 0.7
+    """Smallest posterior of such a single reading."""
+    n_init_unread: int = 8
+    """Detections that confirm a track without a reading as a vehicle."""
+    min_unread_width: float = 32.0
+    """Smallest plate width, in pixels, at which an unreadable plate counts as a vehicle; a smaller
+    plate is too far away."""
+    unsure_wait_s: float = 4.0
+    """A vehicle with an unsure consensus waits this long for a better view of its plate."""
+    same_vehicle_s: float = 10.0
+    """A vehicle that returns with the same text within this time is the same vehicle."""
 
 
-def settings_for(threshold: float) -> WatchSettings:
-    """Settings for a detector with this shipped threshold, 0 to 1."""
+def settings_for_threshold(threshold: float) -> WatchSettings:
+    """Settings for a detector with this score threshold, 0 to 1."""
     return WatchSettings(tracking=TrackSettings(strong_score=threshold))
 
 
 class VehicleWatcher:
-    """Turns one stream's frames into vehicles, each handed over at most twice.
+    """Turns the frames of one stream into vehicles; each is handed over at most twice.
 
-    A vehicle is handed over when its track has ended. One that lingers is handed over before
-    that as well. A track that turns out to be a vehicle already handed over, or one still in
-    view, is not handed over at all.
+    A vehicle is handed over when its track has ended. One that stays in view is also handed over
+    before that. A track is not handed over if its vehicle was handed over already or is still in
+    view under another track.
 
     Args:
-        camera: name of the camera, copied into what is handed over.
-        detector: finds plates.
-        reader: reads them.
-        settings: constants; the defaults are meant to fit every camera.
-        attention: decides which frames are looked at, unless they come wanted; all of them when
-            left out.
+        camera: name of the camera.
+        detector: detects plates.
+        reader: reads plates.
+        settings: parameters; the defaults are meant to fit every camera.
+        attention: selects the frames for the detector, except those that the decoder already
+            selected. None means all frames.
+
+    Attributes:
+        detector_runs: number of frames that went to the detector.
+        reads: number of patches that were read.
+        stage_seconds: processing time of each stage, in seconds.
     """
 
     def __init__(
@@ -89,160 +95,168 @@ class VehicleWatcher:
         self._reader = reader
         self._settings = settings or WatchSettings()
         self._tracker = Tracker(self._settings.tracking)
-        self._open: dict[int, Dossier] = {}
-        self._looked_s: dict[int, float] = {}
+        self._dossiers: dict[int, Dossier] = {}
+        self._last_check_s: dict[int, float] = {}
         self._waiting: list[tuple[Dossier, PlateConsensus | None]] = []
-        self._remembered: list[Remembered] = []
+        self._recent_vehicles: list[RecentVehicle] = []
         self._numbers = count(1)
         self._last_s: float | None = None
-        self._interval_s = math.inf  # a stream of one picture is a slow stream
+        self._interval_s = math.inf  # a stream of one picture counts as slow
         self._attention = attention
-        self.looks = 0
+        self.detector_runs = 0
         self.reads = 0
         self.stage_seconds = {"attend": 0.0, "detect": 0.0, "read": 0.0, "track": 0.0}
 
     def observe(self, frame: Frame) -> tuple[VehicleSeen, ...]:
-        """Take in the next frame; returns the vehicles that are due for judgement."""
+        """Process the next frame; returns the vehicles that are ready for judgement."""
         before = time.perf_counter()
         now_s = frame.stream_s
         if self._last_s is not None:
             self._interval_s = now_s - self._last_s
         self._last_s = now_s
-        wanted = self._wants(frame)
+        selected = self._is_selected(frame)
         started = time.perf_counter()
         self.stage_seconds["attend"] += started - before
-        if not wanted:
-            return self._pass(now_s)
-        self.looks += 1
+        if not selected:
+            return self._skip(now_s)
+        self.detector_runs += 1
         detections = without_duplicates(self._detector.detect(frame.pixels))
         detected = time.perf_counter()
         readings = self._readings(frame, detections)
         read = time.perf_counter()
         update = self._tracker.update(now_s, detections, readings)
         due: list[VehicleSeen | None] = []
-        together = frozenset(track for track, _ in update.matches)
+        visible_tracks = frozenset(track for track, _ in update.matches)
         for track, index in update.matches:
             others = tuple(one.box for one in detections if one is not detections[index])
-            dossier = self._open.setdefault(track, Dossier(track, frame))
-            dossier.beside |= together - {track}
+            dossier = self._dossiers.setdefault(track, Dossier(track, frame))
+            dossier.concurrent_tracks |= visible_tracks - {track}
             dossier.add(frame, detections[index].box, readings[index], others)
-            due.append(self._early(dossier))
-        due.extend(self._close(track) for track in update.ended)
-        due.extend(self._settle(now_s - self._settings.weak_waits_s))
-        self._forget(now_s - self._settings.remember_s)
+            due.append(self._early_hand_over(dossier))
+        due.extend(self._end_track(track) for track in update.ended)
+        due.extend(self._hand_over_unsure(now_s - self._settings.unsure_wait_s))
+        self._drop_old_state(now_s - self._settings.same_vehicle_s)
         if self._attention is not None:
-            self._attention.following = bool(self._open)
+            self._attention.has_tracks = bool(self._dossiers)
         tracked = time.perf_counter()
         self.stage_seconds["detect"] += detected - started
         self.stage_seconds["read"] += read - detected
         self.stage_seconds["track"] += tracked - read
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
-    def _wants(self, frame: Frame) -> bool:
-        if frame.wanted or self._attention is None:
+    def _is_selected(self, frame: Frame) -> bool:
+        """Whether this frame goes to the detector."""
+        if frame.selected or self._attention is None:
             return True
-        return self._attention.wants(cells_of(frame.pixels[..., 1]), frame.stream_s)
+        return self._attention.selects(cell_means(frame.pixels[..., 1]), frame.stream_s)
 
-    def _pass(self, now_s: float) -> tuple[VehicleSeen, ...]:
-        """Nothing is followed and nothing looked at: only time goes on."""
-        due = self._settle(now_s - self._settings.weak_waits_s)
-        self._forget(now_s - self._settings.remember_s)
+    def _skip(self, now_s: float) -> tuple[VehicleSeen, ...]:
+        """A frame that was not selected: only update what depends on time."""
+        due = self._hand_over_unsure(now_s - self._settings.unsure_wait_s)
+        self._drop_old_state(now_s - self._settings.same_vehicle_s)
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
     def _readings(self, frame: Frame, detections: Sequence[Detection]) -> list[PlateReading | None]:
-        """What the reader makes of each detection; None where it could say nothing new.
+        """The reading of each detection; None where a reading could not improve anything.
 
-        A vehicle keeps its best readings only. A patch that cannot be among them, on a plate
-        that beyond doubt continues a track, is not read.
+        A vehicle keeps only its best readings. A patch is not read if it surely continues a track
+        and cannot be among the best readings of that track.
         """
-        patches = [cut(frame.pixels, one, self._settings.patch_margin) for one in detections]
-        worth = [
+        patches = [cut_patch(frame.pixels, one, self._settings.patch_margin) for one in detections]
+        indices = [
             index
             for index, patch in enumerate(patches)
-            if self._could_say_more(patch, frame.stream_s)
+            if self._is_worth_reading(patch, frame.stream_s)
         ]
-        self.reads += len(worth)
+        self.reads += len(indices)
         readings: list[PlateReading | None] = [None] * len(patches)
         for index, reading in zip(
-            worth, self._reader.read([patches[index] for index in worth]), strict=True
+            indices, self._reader.read([patches[index] for index in indices]), strict=True
         ):
             readings[index] = reading
         return readings
 
-    def _could_say_more(self, patch: PlatePatch, now_s: float) -> bool:
-        track = self._tracker.continued_by(patch.box, now_s)
-        if track is None or track not in self._open:
+    def _is_worth_reading(self, patch: PlatePatch, now_s: float) -> bool:
+        """Whether a reading of this patch could improve a dossier or belong to a new vehicle."""
+        track = self._tracker.unambiguous_match(patch.box, now_s)
+        if track is None or track not in self._dossiers:
             return True
-        dossier = self._open[track]
+        dossier = self._dossiers[track]
         return (
-            dossier.would_keep(patch.quality, patch.box)
-            or now_s - dossier.read_s >= self._settings.read_again_s
+            dossier.would_improve(patch.quality, patch.box)
+            or now_s - dossier.last_read_s >= self._settings.reread_interval_s
         )
 
     def finish(self) -> tuple[VehicleSeen, ...]:
-        """The stream has ended: hand over whatever is still in view."""
-        due = [self._close(track) for track in self._tracker.finish()]
-        due.extend(self._settle(math.inf))
-        self._forget(math.inf)
+        """The stream has ended: returns the vehicles that are still in view."""
+        due = [self._end_track(track) for track in self._tracker.finish()]
+        due.extend(self._hand_over_unsure(math.inf))
+        self._drop_old_state(math.inf)
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
-    def _early(self, dossier: Dossier) -> VehicleSeen | None:
-        """The vehicle if it lingers and its consensus is sure."""
+    def _early_hand_over(self, dossier: Dossier) -> VehicleSeen | None:
+        """The vehicle, if it stays in view and its consensus is sure; else None."""
         settings = self._settings
-        lingers_since = max(
-            dossier.first_s + settings.judge_after_s - settings.look_again_s,
-            self._looked_s.get(dossier.track, -math.inf),
+        last_check_s = max(
+            dossier.first_s + settings.early_hand_over_s - settings.early_check_interval_s,
+            self._last_check_s.get(dossier.track, -math.inf),
         )
-        if dossier.handed_over or dossier.last_s - lingers_since < settings.look_again_s:
+        if dossier.handed_over or dossier.last_s - last_check_s < settings.early_check_interval_s:
             return None
-        self._looked_s[dossier.track] = dossier.last_s
+        self._last_check_s[dossier.track] = dossier.last_s
         consensus = dossier.consensus()
-        if consensus is None or consensus.posterior < SURE:
+        if consensus is None or consensus.posterior < SURE_POSTERIOR:
             return None
         return self._hand_over(dossier, consensus, final=False)
 
-    def _close(self, track: int) -> VehicleSeen | None:
-        """The vehicle of a track that has ended, if it is one and need not wait."""
-        dossier = self._open.pop(track)
-        self._looked_s.pop(track, None)
+    def _end_track(self, track: int) -> VehicleSeen | None:
+        """The vehicle of an ended track, if it is confirmed and need not wait; else None."""
+        dossier = self._dossiers.pop(track)
+        self._last_check_s.pop(track, None)
         consensus = dossier.consensus()
         if dossier.handed_over:
             return dossier.vehicle(self._camera, consensus, final=True) if dossier.number else None
         if not self._is_vehicle(dossier, consensus) or self._is_in_view(dossier, consensus):
             return None
-        if consensus is None or consensus.posterior < SURE:
+        if consensus is None or consensus.posterior < SURE_POSTERIOR:
             self._waiting.append((dossier, consensus))
             return None
         return self._hand_over(dossier, consensus, final=True)
 
     def _is_vehicle(self, dossier: Dossier, consensus: PlateConsensus | None) -> bool:
+        """Whether the track is confirmed as a vehicle."""
         settings = self._settings
         if consensus is None:
             return (
-                dossier.detections >= settings.unread_confirmations
-                and dossier.widest >= settings.unread_width
+                dossier.detections >= settings.n_init_unread
+                and dossier.widest >= settings.min_unread_width
             )
-        slow_and_clear = (
-            self._interval_s >= settings.slow_s and consensus.posterior >= settings.clear_posterior
+        single_clear_read = (
+            self._interval_s >= settings.slow_stream_interval_s
+            and consensus.posterior >= settings.single_read_posterior
         )
-        return dossier.detections >= settings.confirmations or slow_and_clear
+        return dossier.detections >= settings.n_init or single_clear_read
 
     def _is_in_view(self, dossier: Dossier, consensus: PlateConsensus | None) -> bool:
-        """Whether another track still follows the same plate; if so it takes over."""
+        """Whether another track shows the same plate; with an equal text it takes the evidence."""
         if consensus is None:
             return False
-        for other in self._open.values():
+        for other in self._dossiers.values():
             seen = other.consensus()
-            beside = other.track in dossier.beside
-            if seen is not None and same_plate(seen, consensus, beside=beside):
-                # Evidence of a text that is only similar could be another vehicle's picture.
+            same_frame = other.track in dossier.concurrent_tracks
+            if seen is not None and same_plate(seen, consensus, same_frame=same_frame):
+                # With a text that is only similar, the pictures may show another vehicle.
                 if seen.best.text == consensus.best.text:
-                    other.absorb(dossier)
+                    other.merge(dossier)
                 return True
         return False
 
-    def _settle(self, ended_before_s: float) -> list[VehicleSeen | None]:
-        """Hand over the unsure vehicles that have waited long enough."""
+    def _hand_over_unsure(self, ended_before_s: float) -> list[VehicleSeen | None]:
+        """Hand over the unsure vehicles that have waited long enough.
+
+        Args:
+            ended_before_s: those last seen at or before this time, in seconds of the stream.
+        """
         due = [one for one in self._waiting if one[0].last_s <= ended_before_s]
         self._waiting = [one for one in self._waiting if one[0].last_s > ended_before_s]
         return [
@@ -254,24 +268,28 @@ class VehicleWatcher:
     def _hand_over(
         self, dossier: Dossier, consensus: PlateConsensus | None, *, final: bool
     ) -> VehicleSeen | None:
-        """The vehicle for the first time, unless it is one of a moment ago."""
+        """The vehicle under a new number; None if it was handed over a moment ago."""
         dossier.handed_over = True
         if consensus is not None:
-            known = self._recall(dossier, consensus)
+            known = self._find_recent(dossier, consensus)
             if known is not None:
-                dossier.memory = known
+                dossier.recent_vehicle = known
                 return None
-            dossier.memory = Remembered(consensus, frozenset({dossier.track}), dossier.last_s)
-            self._remembered.append(dossier.memory)
+            dossier.recent_vehicle = RecentVehicle(
+                consensus, frozenset({dossier.track}), dossier.last_s
+            )
+            self._recent_vehicles.append(dossier.recent_vehicle)
         dossier.number = next(self._numbers)
         return dossier.vehicle(self._camera, consensus, final=final)
 
-    def _recall(self, dossier: Dossier, consensus: PlateConsensus) -> Remembered | None:
-        """The vehicle of a moment ago that this is; it is remembered anew."""
-        for one in self._remembered:
-            if _doubts_itself(one.consensus, consensus):
+    def _find_recent(self, dossier: Dossier, consensus: PlateConsensus) -> RecentVehicle | None:
+        """The recently handed over vehicle with the same plate, updated; None if there is none."""
+        for one in self._recent_vehicles:
+            if _only_new_is_sure(one.consensus, consensus):
                 continue
-            if same_plate(one.consensus, consensus, beside=bool(one.tracks & dossier.beside)):
+            if same_plate(
+                one.consensus, consensus, same_frame=bool(one.tracks & dossier.concurrent_tracks)
+            ):
                 one.last_s = max(one.last_s, dossier.last_s)
                 one.tracks |= {dossier.track}
                 if consensus.posterior > one.consensus.posterior:
@@ -279,37 +297,42 @@ class VehicleWatcher:
                 return one
         return None
 
-    def _forget(self, before_s: float) -> None:
-        """Drop the plates of vehicles gone for so long."""
-        self._remembered = [one for one in self._remembered if one.last_s >= before_s]
-        known = {track for one in self._remembered for track in one.tracks}
-        known.update(self._open, (dossier.track for dossier, _ in self._waiting))
-        for dossier in self._open.values():
-            dossier.beside &= known
+    def _drop_old_state(self, before_s: float) -> None:
+        """Drop the plates of vehicles that were last seen before this time."""
+        self._recent_vehicles = [one for one in self._recent_vehicles if one.last_s >= before_s]
+        known = {track for one in self._recent_vehicles for track in one.tracks}
+        known.update(self._dossiers, (dossier.track for dossier, _ in self._waiting))
+        for dossier in self._dossiers.values():
+            dossier.concurrent_tracks &= known
 
 
-def _doubts_itself(known: PlateConsensus, new: PlateConsensus) -> bool:
-    """Whether a sure reading would be taken for another text that was never sure."""
-    return known.posterior < SURE <= new.posterior and known.best.text != new.best.text
+def _only_new_is_sure(known: PlateConsensus, new: PlateConsensus) -> bool:
+    """Whether a sure reading would be merged into a different text that was never sure."""
+    return known.posterior < SURE_POSTERIOR <= new.posterior and known.best.text != new.best.text
 
 
-def cut(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:
-    """The plate's pixels with a margin, and how much its reading should count.
+def cut_patch(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:
+    """Cut the plate's pixels with a margin, and rate their quality.
 
-    Quality grows with the plate's height up to 20 pixels, where strokes of characters become
-    two pixels wide, and with the detector's score; a plate cut by the picture's edge counts a
-    tenth.
+    Quality grows with the plate's height up to 20 pixels, where the strokes of characters become
+    two pixels wide, and with the detector's score. It is divided by ten if the picture's edge cuts
+    the plate.
+
+    Args:
+        pixels: the frame.
+        detection: the plate in the frame.
+        margin: margin on each side, as a share of the plate's size.
     """
     height, width = pixels.shape[:2]
     box = detection.box
-    around = box.grown(
+    expanded = box.grown(
         left=box.width * margin,
         right=box.width * margin,
         top=box.height * margin,
         bottom=box.height * margin,
     ).clipped(width, height)
-    x1, y1 = int(around.x1), int(around.y1)
-    x2, y2 = max(x1 + 1, math.ceil(around.x2)), max(y1 + 1, math.ceil(around.y2))
+    x1, y1 = int(expanded.x1), int(expanded.y1)
+    x2, y2 = max(x1 + 1, math.ceil(expanded.x2)), max(y1 + 1, math.ceil(expanded.y2))
     whole = box.x1 > 1 and box.y1 > 1 and box.x2 < width - 1 and box.y2 < height - 1
     quality = min(1.0, max(0.1, box.height / 20)) * math.sqrt(max(detection.score, 0.01))
     return PlatePatch(

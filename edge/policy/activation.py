@@ -2,7 +2,7 @@
 
 A controller's signer activates a policy for one box and renews it from time to time. The record
 lasts `lease_days`, and never beyond the policy's sunset or the day on which the evaluation is due:
-a box that nobody thinks of any more stops by itself.
+a box that nobody looks after any more stops by itself.
 
 What is in force on a box is one file, so that it is replaced whole or not at all: the record, the
 policy that it is about and that policy's signatures.
@@ -12,52 +12,36 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.identifiers import Id, Sha256
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
-from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
+from edge.formats.strict import Strict
+from edge.formats.timestamps import UtcText, parse_utc, utc_text
 from edge.policy.flaws import flaws_on
-from edge.policy.model import Id, Policy, Strict
-from edge.policy.signatures import Digest, PolicySignatures
+from edge.policy.model import Policy
+from edge.policy.signatures import PolicySignatures
 
 CONTEXT = "edge-anpr/activation/1"
 MAX_BYTES = 1024 * 1024
 
 
-def _real(text: str) -> str:
-    parse_utc(text)
-    return text
-
-
-Moment = Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
-
-
-class _Stored(Strict):
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        allow_inf_nan=False,
-        hide_input_in_errors=True,
-        populate_by_name=True,
-    )
-
-
-class Lease(_Stored):
-    """What is signed: which box may work under which policy, and for how long."""
+class Lease(Strict, populate_by_name=True):
+    """The signed part: which box may work under which policy, and for how long."""
 
     site: Id
     box: Id
-    policy_sha256: Digest
+    policy_sha256: Sha256
     policy_version: int = Field(ge=1)
-    activated_at: Moment
-    expires_at: Moment
+    activated_at: UtcText
+    expires_at: UtcText
     signer: Id
 
 
-class ActivationRecord(_Stored):
+class ActivationRecord(Strict, populate_by_name=True):
     """A lease with the signature of a controller's signer."""
 
     schema_: Literal["edge-anpr/activation/1"] = Field(
@@ -79,7 +63,7 @@ class ActivationRecord(_Stored):
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
 
 
-class InForce(_Stored):
+class InForce(Strict, populate_by_name=True):
     """All that is in force on a box: `state/activation.json`."""
 
     schema_: Literal["edge-anpr/in-force/1"] = Field(default="edge-anpr/in-force/1", alias="schema")
@@ -125,7 +109,7 @@ def _damaged(file: Path) -> PolicyError:
 
 
 def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> ActivationRecord:
-    """A record that begins now.
+    """Make an activation record that begins now.
 
     Args:
         policy: nothing on its checklist may be open, and its dates must allow it.

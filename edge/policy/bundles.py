@@ -1,16 +1,17 @@
-"""Lists as bundles: signed by an issuer, sealed to one box, opened in memory only.
+"""List bundles: plate lists signed by an issuer, sealed to one box, opened in memory only.
 
     document = canonical JSON (RFC 8785): who issues which list for whom, and its entries
     padded   = document length (4) ‖ document ‖ zeros, up to a size class
     sealed   = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
     bundle   = canonical JSON: schema, site, box, list, counter, box_key_id, sealed (base64)
 
-Lengths are big-endian; the suite is that of `edge.privacy.sealing`. What stands outside the seal
-is the HPKE `info` and stands in the signed document too: a bundle fits no other box, list or
-counter. Anybody can seal to a public key, hence the issuer's Ed25519 signature inside.
+Lengths are big-endian; the suite is that of `edge.privacy.sealing`. The fields
+outside the seal are the HPKE `info`, and the signed document repeats them: a bundle is valid for
+one box, list and counter only. Anybody can seal to a public key, so the document inside carries
+the issuer's Ed25519 signature.
 
-A bundle's length tells its size class and nothing finer. Nothing outside the seal tells who
-issued it, and no message says more of an entry than its place in the list.
+The length of a bundle shows only its size class. Nothing outside the seal shows who issued it, and
+error messages name an entry only by its place in the list.
 """
 
 from __future__ import annotations
@@ -20,24 +21,30 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, TypeVar
 
-import rfc8785
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from edge.domain.lists import ListEntry
-from edge.domain.plates import MAX_LENGTH, PlateText
-from edge.errors import ConfigError, KeyFileError
-from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
-from edge.formats.timestamps import UTC_PATTERN, milliseconds, parse_utc, utc_text
-from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT, entry_fault
+from edge.domain.plates import PlateText
+from edge.errors import KeyFileError
+from edge.formats.canonical import canonical_json
+from edge.formats.framing import LENGTH_BYTES, padded, unpadded
+from edge.formats.signing import PublicKey, SigningKey, sign, verify
+from edge.formats.timestamps import milliseconds, parse_utc, utc_text
+from edge.policy.bundle_format import (
+    SCHEMA,
+    BundleCover,
+    BundleDocument,
+    BundleEntry,
+    ListBundleError,
+    misfit,
+    parse_part,
+)
+from edge.policy.lists import entry_fault
 from edge.policy.model import Policy
-from edge.privacy.keys import BoxKeys, BoxPublicKeys, KeyId, Name
-
-SCHEMA: Literal["edge-anpr/list-bundle/1"] = "edge-anpr/list-bundle/1"
-"""The bundle's schema, and the context that the issuer's signature is made under."""
+from edge.privacy.keys import BoxKeys, BoxPublicKeys
+from edge.privacy.sealing import SUITE
 
 SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
 """Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
@@ -48,21 +55,10 @@ MAX_BUNDLE_BYTES = (SIZE_CLASSES[-1] + 48) * 4 // 3 + 1024
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far the issuer's clock may be ahead of the box's."""
 
-MAX_COUNTER = 2**53 - 1
-
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-_LENGTH_BYTES = 4
-
-
-class ListBundleError(ConfigError):
-    """A bundle that is refused whole; what was in force stays in force."""
-
-    default_code = "E_LIST_BUNDLE"
-
 
 @dataclass(frozen=True, slots=True)
 class ListContent:
-    """What an issuer says: which vehicles are on which list of which box, and for what purpose.
+    """The content of a list: which vehicles are on which list of which box, for what purpose.
 
     `counter` rises with each bundle of a list, and is at most the milliseconds from 1970 to
     `issued_at`: so that counters can be the time, and no slip of the hand uses all of them up.
@@ -118,7 +114,7 @@ def list_terms(policy: Policy) -> dict[str, ListTerms]:
 
 @dataclass(frozen=True, slots=True)
 class SealedList:
-    """A bundle as anybody sees it: for which box and list, and nothing of it proven.
+    """A bundle before it is opened: for which box and list; nothing in it is proven.
 
     `sha256` is the hex digest of the whole bundle, `size` its length in bytes.
     """
@@ -155,7 +151,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
             "one"
         )
     try:
-        unsigned = _Document(
+        unsigned = BundleDocument(
             list_=content.list_id,
             site=content.site,
             box=content.box,
@@ -166,23 +162,22 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
             entries=tuple(_written(entry) for entry in content.entries),
         ).model_dump(by_alias=True, exclude={"signature"})
     except ValidationError as error:
-        raise _misfit(error, _Document) from None
+        raise misfit(error, BundleDocument) from None
     signature = sign(SCHEMA, unsigned, key).model_dump()
-    document = rfc8785.dumps({**unsigned, "signature": signature})
-    sizes = [size for size in SIZE_CLASSES if len(document) + _LENGTH_BYTES <= size]
+    document = canonical_json({**unsigned, "signature": signature})
+    sizes = [size for size in SIZE_CLASSES if len(document) + LENGTH_BYTES <= size]
     if not sizes:
         raise ListBundleError(
             f"a list of {len(document)} bytes is over the limit of {SIZE_CLASSES[-1]}; shorten "
             "its texts, or split it into two lists of the policy"
         )
-    padded = (len(document).to_bytes(_LENGTH_BYTES, "big") + document).ljust(sizes[0], b"\0")
     cover = _cover(content.site, content.box, content.list_id, content.counter, box.current)
-    sealed = _SUITE.encrypt(padded, box.lists, info=rfc8785.dumps(cover))
-    return rfc8785.dumps({**cover, "sealed": base64.b64encode(sealed).decode("ascii")})
+    sealed = SUITE.encrypt(padded(document, sizes[0]), box.lists, info=canonical_json(cover))
+    return canonical_json({**cover, "sealed": base64.b64encode(sealed).decode("ascii")})
 
 
 def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict[str, str | int]:
-    """What stands outside the seal, and what HPKE binds the seal to."""
+    """The part outside the seal; HPKE binds the seal to it."""
     return {
         "schema": SCHEMA,
         "site": site,
@@ -193,8 +188,8 @@ def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict
     }
 
 
-def _written(entry: ListEntry) -> _Entry:
-    return _Entry(
+def _written(entry: ListEntry) -> BundleEntry:
+    return BundleEntry(
         id=entry.entry_id,
         plate=entry.plate.reveal(),
         start=utc_text(entry.start),
@@ -209,7 +204,7 @@ def _written(entry: ListEntry) -> _Entry:
 
 
 def parse_bundle(data: bytes) -> SealedList:
-    """A bundle as it comes: well-formed, and nothing of it proven.
+    """Parse a bundle without opening it: well-formed, but nothing in it is proven.
 
     Raises:
         ListBundleError: no bundle, or not in canonical form.
@@ -219,7 +214,7 @@ def parse_bundle(data: bytes) -> SealedList:
             f"{len(data)} bytes are more than any bundle has ({MAX_BUNDLE_BYTES}); give a file "
             "made by `edge-anpr lists build`"
         )
-    cover = _parsed(_Cover, data)
+    cover = parse_part(BundleCover, data)
     sealed = base64.b64decode(cover.sealed, validate=True)
     return SealedList(
         list_id=cover.list_,
@@ -236,7 +231,7 @@ def parse_bundle(data: bytes) -> SealedList:
 def open_bundle(
     bundle: SealedList, keys: BoxKeys, terms: ListTerms, *, now: datetime
 ) -> ListContent:
-    """Open a bundle and hold all of it against the policy.
+    """Open a bundle and check all of it against the policy.
 
     Args:
         bundle: as `parse_bundle` gives it.
@@ -263,22 +258,17 @@ def open_bundle(
         )
     cover = _cover(bundle.site, bundle.box, bundle.list_id, bundle.counter, bundle.box_key_id)
     try:
-        padded = _SUITE.decrypt(bundle.sealed, keys.lists, info=rfc8785.dumps(cover))
+        content = SUITE.decrypt(bundle.sealed, keys.lists, info=canonical_json(cover))
     except (InvalidTag, ValueError):
         raise _broken(terms) from None
-    length = int.from_bytes(padded[:_LENGTH_BYTES], "big")
-    document = padded[_LENGTH_BYTES:][:length]
-    if (
-        len(padded) not in SIZE_CLASSES
-        # A length beyond the end leaves less than no padding, so it fails here too.
-        or padded.count(0, _LENGTH_BYTES + length) != len(padded) - _LENGTH_BYTES - length
-    ):
+    document = unpadded(content, SIZE_CLASSES)
+    if document is None:
         raise _broken(terms)
-    return _content(_parsed(_Document, document), bundle, terms, now)
+    return _content(parse_part(BundleDocument, document), bundle, terms, now)
 
 
 def _content(
-    document: _Document, bundle: SealedList, terms: ListTerms, now: datetime
+    document: BundleDocument, bundle: SealedList, terms: ListTerms, now: datetime
 ) -> ListContent:
     """What the document says, once it is signed by whom the policy names and within its terms."""
     named = f"list {terms.list_id}"
@@ -337,7 +327,7 @@ def _content(
     )
 
 
-def _faults(document: _Document, terms: ListTerms) -> Iterator[tuple[int, str]]:
+def _faults(document: BundleDocument, terms: ListTerms) -> Iterator[tuple[int, str]]:
     """The place of each entry that the policy does not allow, with what is wrong."""
     seen: set[str] = set()
     for place, entry in enumerate(document.entries):
@@ -349,7 +339,7 @@ def _faults(document: _Document, terms: ListTerms) -> Iterator[tuple[int, str]]:
             yield place, fault
 
 
-def _read(entry: _Entry) -> ListEntry:
+def _read(entry: BundleEntry) -> ListEntry:
     return ListEntry(
         entry_id=entry.id,
         plate=PlateText(entry.plate),
@@ -363,7 +353,7 @@ def _read(entry: _Entry) -> ListEntry:
 
 @dataclass(frozen=True, slots=True)
 class ListFacts:
-    """What may be shown of a list: who, when and how many, and nothing of any entry.
+    """Facts about a list that may be shown: who, when and how many, never an entry.
 
     `first_end` and `last_end` are when the first and the last of its entries end; None when it
     has none.
@@ -383,7 +373,7 @@ class ListFacts:
 
 
 def facts_of(content: ListContent, bundle: SealedList) -> ListFacts:
-    """What may be shown of a list that was opened."""
+    """The facts about an opened list that may be shown."""
     ends = [entry.end for entry in content.entries]
     return ListFacts(
         list_id=content.list_id,
@@ -405,14 +395,14 @@ def facts_of(content: ListContent, bundle: SealedList) -> ListFacts:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The last bundle of a list that was taken: no earlier one is ever taken again."""
+    """The last bundle of a list that was accepted; earlier ones are refused from then on."""
 
     counter: int
     sha256: str
 
 
 def is_news(bundle: SealedList, floor: Floor | None) -> bool:
-    """Whether a bundle is newer than the last that was taken; False for that one again.
+    """Whether a bundle is newer than the last accepted one; False if it is the same.
 
     Raises:
         ListBundleError: `E_LIST_REPLAY`: an earlier bundle, or another with the same counter.
@@ -426,98 +416,6 @@ def is_news(bundle: SealedList, floor: Floor | None) -> bool:
         "of the last bundle; have it built anew with --counter auto",
         code="E_LIST_REPLAY",
     )
-
-
-# --- the JSON -------------------------------------------------------------------------------
-
-
-def _real(text: str) -> str:
-    parse_utc(text)
-    return text
-
-
-def _printable(text: str) -> str:
-    if not text.isprintable() or text != text.strip():
-        message = "printable text without spaces around it"
-        raise ValueError(message)
-    return text
-
-
-_Moment = Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
-_Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
-_Counter = Annotated[int, Field(ge=1, le=MAX_COUNTER)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
-
-class _Entry(_Part):
-    id: Annotated[str, Field(pattern=ENTRY_ID_PATTERN)]
-    plate: Annotated[str, Field(pattern=rf"^[0-9A-Z]{{1,{MAX_LENGTH}}}$")]
-    start: _Moment
-    end: _Moment
-    basis: _Text
-    reason: _Text
-    issuer: _Text
-
-
-class _Document(_Part):
-    schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
-    list_: Name = Field(alias="list")
-    site: Name
-    box: Name
-    issuer: Name
-    purpose: Name
-    counter: _Counter
-    issued_at: _Moment
-    entries: tuple[_Entry, ...] = Field(max_length=100_000)
-    signature: Signature | None = None
-
-
-class _Cover(_Part):
-    schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
-    site: Name
-    box: Name
-    list_: Name = Field(alias="list")
-    counter: _Counter
-    box_key_id: KeyId
-    sealed: Annotated[
-        str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
-    ]
-
-
-_Model = TypeVar("_Model", _Cover, _Document)
-
-
-def _parsed(model: type[_Model], data: bytes) -> _Model:
-    try:
-        found = model.model_validate_json(data)
-    except ValidationError as error:
-        raise _misfit(error, model) from None
-    try:
-        canonical = rfc8785.dumps(found.model_dump(by_alias=True))
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
-        canonical = b""
-    if canonical != data:
-        raise ListBundleError(f"not in the canonical form of {SCHEMA}; refused whole")
-    return found
-
-
-def _misfit(error: ValidationError, model: type[_Part]) -> ListBundleError:
-    """Which field is not as it should be; neither its value nor an unknown key is repeated."""
-    names = {"schema", "list", *model.model_fields, *_Entry.model_fields, *Signature.model_fields}
-    location = error.errors(include_input=False, include_url=False)[0]["loc"]
-    where = ""
-    for step in location:
-        if isinstance(step, int):
-            where += f"[{step}]"
-        elif step in names:
-            name = str(step).rstrip("_")
-            where += f".{name}" if where else name
-    return ListBundleError(f"{where or 'bundle'}: not as {SCHEMA} says; refused whole")
 
 
 def _broken(terms: ListTerms) -> ListBundleError:

@@ -12,10 +12,12 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.errors import PolicyError
-from edge.formats.yaml_document import Document, Draft, Location, Problem, path_text
+from edge.formats.problems import Location, Problem, path_text
+from edge.formats.yaml_document import Document, Draft
+from edge.policy.contradictions import contradictions
 from edge.policy.duties import DUTIES, Duty, Severity, why
 from edge.policy.flaws import dpia_flaw, flaws, flaws_on
-from edge.policy.model import Policy, contradictions
+from edge.policy.model import Policy
 from edge.texts import LANGUAGES, Language, in_every_language
 
 

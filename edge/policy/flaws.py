@@ -8,16 +8,11 @@ from datetime import date, datetime, timedelta
 from itertools import islice
 
 from edge.domain.intervals import wilson
-from edge.formats.yaml_document import Location
+from edge.formats.problems import Location
 from edge.policy.duties import FAULTS, Severity
-from edge.policy.model import (
-    EVALUATION_DAYS,
-    MAX_SUNSET_YEARS,
-    RETENTION_CEILING_HOURS,
-    ROLES,
-    Policy,
-    WeeklySchedule,
-)
+from edge.policy.fields import WeeklySchedule
+from edge.policy.legal import EVALUATION_DAYS, MAX_SUNSET_YEARS, RETENTION_CEILING_HOURS
+from edge.policy.model import ROLES, Policy
 from edge.texts import Language, text
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")

@@ -1,11 +1,11 @@
-"""The gate: whether a camera may be open. GateFacts go in, a refusal or nothing comes out.
+"""The gate decides whether a camera may be open: from `GateFacts` to a refusal or None.
 
-Asked before anything is opened and again and again while the box runs. A refusal is the error
-that the box would stop with; its code is what the world is told.
+It is asked before anything is opened and repeatedly while the box runs. A refusal is the error
+that the box would stop with; its code is published.
 
-With demo keys a policy reads recordings and nothing else. Recordings are then judged by the day on
-which they were made, and no activation is needed: whoever tries the product out must be able to do
-so in ten years as well. A policy that was really signed needs all there is, whatever the source.
+With demo keys a policy reads recordings only. Recordings are then judged by the day on which they
+were made, and no activation is needed: trying the product must still be possible in ten years. A
+policy that was signed with real keys needs everything, whatever the source.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from datetime import datetime
 from edge.errors import EdgeError, PolicyError
 from edge.policy.activation import InForce, require_lease
 from edge.policy.checklist import unready
-from edge.policy.diff import require_authorised
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
+from edge.policy.succession import require_authorised
 
 Condition = Callable[[datetime], EdgeError | None]
 """Something that must hold while a camera is open: why it does not at this moment, or None."""
@@ -27,7 +27,7 @@ Condition = Callable[[datetime], EdgeError | None]
 
 @dataclass(frozen=True, slots=True)
 class GateFacts:
-    """All that the gate looks at.
+    """The facts that the gate decides on.
 
     Attributes:
         policy: what the box is to work under.

@@ -20,11 +20,12 @@ from pathlib import Path
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import ConfigError
-from edge.formats.yaml_document import read_text, refuse
+from edge.formats.problems import refuse
+from edge.formats.yaml_document import read_text
 
 COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5
-"""A longer entry is a permanent one in disguise."""
+"""The longest that an entry may last; a longer one would be a permanent entry."""
 
 MAX_DAYS = MAX_YEARS * 366
 """The same in days, rounded up."""
@@ -53,7 +54,7 @@ class _EntryError(ValueError):
 def read_list(
     path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
 ) -> tuple[ListEntry, ...]:
-    """Read a list whole or not at all.
+    """Read a list; one bad entry refuses all of it.
 
     Args:
         path: the CSV file, UTF-8.
@@ -63,7 +64,7 @@ def read_list(
 
     Raises:
         ConfigError: the file cannot be read, or some entry is not as it should be; one line
-            for each problem, naming file and line but never what stands there.
+            for each problem, naming file and line but never their content.
     """
     rows = csv.reader(io.StringIO(read_text(path, MAX_BYTES), newline=""), strict=True)
     entries: list[ListEntry] = []

@@ -1,40 +1,36 @@
-"""Who has signed a policy: a file beside it, one Ed25519 signature for each signer.
+"""The signatures of a policy: a file beside it, one Ed25519 signature for each signer.
 
-Signed is the canonical JSON of the policy's model under the context `edge-anpr/policy/2`, so
-that comments and layout make no difference and everything else does.
+The canonical JSON of the policy's model is signed, under the context `edge-anpr/policy/2`. So
+comments and layout of the file make no difference, and every value does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.identifiers import Id, Sha256
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
+from edge.formats.strict import Strict
 from edge.formats.yaml_document import read_text
-from edge.policy.model import ROLES, Id, Policy, Role, Signer, Strict
+from edge.policy.model import ROLES, Policy, Role, Signer
 
 CONTEXT = "edge-anpr/policy/2"
 SIGNATURES_FILE = "policy.signatures.json"
 MAX_BYTES = 64 * 1024
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-
-class PolicySignatures(Strict):
+class PolicySignatures(Strict, populate_by_name=True):
     """The signatures of one version of one site's policy, by the signers' ids."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
-    )
 
     schema_: Literal["edge-anpr/policy-signatures/1"] = Field(
         default="edge-anpr/policy-signatures/1", alias="schema"
     )
-    policy_sha256: Digest
+    policy_sha256: Sha256
     signatures: dict[Id, Signature] = Field(max_length=64)
 
     def text(self) -> str:

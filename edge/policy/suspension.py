@@ -14,16 +14,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.canonical import NotCanonicalError, canonical_model, parse_canonical
+from edge.formats.identifiers import Id
 from edge.formats.signing import PublicKey, PublicKeyText, Signature, SigningKey, sign, verify
-from edge.formats.timestamps import UTC_PATTERN, milliseconds, parse_utc, utc_text
+from edge.formats.strict import StrictMessage
+from edge.formats.timestamps import UtcText, milliseconds, utc_text
 from edge.policy.model import Policy
-from edge.privacy.keys import Name
 
 SCHEMA: Literal["edge-anpr/suspension/1"] = "edge-anpr/suspension/1"
 """The order's schema, and the context that its signatures are made under."""
@@ -41,42 +42,31 @@ Action = Literal["suspend", "resume"]
 
 
 class SuspensionError(PolicyError):
-    """An order that changes nothing: what was in force stays in force."""
+    """An order that is refused; the suspension state does not change."""
 
     default_code = "E_SUSPENSION"
 
 
-def _real(text: str) -> str:
-    parse_utc(text)
-    return text
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
-
-class SuspensionOrder(_Strict):
+class SuspensionOrder(StrictMessage):
     """One order, as it is sent. Nothing of it is proven until `obeyed` has taken it."""
 
     schema_: Literal["edge-anpr/suspension/1"] = Field(default=SCHEMA, alias="schema")
-    site: Name
-    box: Name | Literal["*"] = Field(description="One box, or * for all of the site.")
+    site: Id
+    box: Id | Literal["*"] = Field(description="One box, or * for all of the site.")
     action: Action
-    reason: Name = Field(description="Why, in one word of a-z, 0-9 and -; never about a person.")
+    reason: Id = Field(description="Why, in one word of a-z, 0-9 and -; never about a person.")
     counter: int = Field(
         ge=1, le=2**53 - 1, description="Milliseconds since 1970; rises with each order of a key."
     )
-    issued_at: Annotated[str, Field(pattern=UTC_PATTERN), AfterValidator(_real)]
+    issued_at: UtcText
     signatures: tuple[Signature, ...] = Field(default=(), max_length=_MAX_SIGNATURES)
 
     def to_bytes(self) -> bytes:
-        """The one sequence of bytes that stands for this order."""
-        return rfc8785.dumps(self.model_dump(by_alias=True))
+        """The order in canonical JSON, the only form that is accepted."""
+        return canonical_model(self)
 
     def signed_by(self, key: SigningKey) -> SuspensionOrder:
-        """The order with one signature more.
+        """The order with this key's signature added.
 
         Raises:
             SuspensionError: this key has signed it already, or it has no room for another.
@@ -126,7 +116,7 @@ def new_order(
 
 
 def parse_order(data: bytes) -> SuspensionOrder:
-    """An order as it comes: well-formed, and nothing of it proven.
+    """Parse an order without verifying it: well-formed, but nothing in it is proven.
 
     Raises:
         SuspensionError: no order, or not in canonical form.
@@ -134,18 +124,17 @@ def parse_order(data: bytes) -> SuspensionOrder:
     if len(data) > MAX_ORDER_BYTES:
         raise SuspensionError(f"{len(data)} bytes are more than any order has; refused")
     try:
-        order = SuspensionOrder.model_validate_json(data)
+        return parse_canonical(SuspensionOrder, data)
     except ValidationError as error:
         raise _misfit(error) from None
-    if order.to_bytes() != data:
-        raise SuspensionError(f"not in the canonical form of {SCHEMA}; refused")
-    return order
+    except NotCanonicalError:
+        raise SuspensionError(f"not in the canonical form of {SCHEMA}; refused") from None
 
 
 # --- what is in force -------------------------------------------------------------------------
 
 
-class Obeyed(_Strict):
+class Obeyed(StrictMessage):
     """The last order of one key that this box has obeyed."""
 
     key: PublicKeyText
@@ -156,15 +145,15 @@ class Obeyed(_Strict):
         return self.order.action == "suspend"
 
 
-class SuspensionState(_Strict):
-    """All orders that count: the last one of each key. Empty at first."""
+class SuspensionState(StrictMessage):
+    """The last order of each key. Empty at first."""
 
     schema_: Literal["edge-anpr/suspension-state/1"] = Field(default=STATE_SCHEMA, alias="schema")
     obeyed: tuple[Obeyed, ...] = ()
 
     @property
     def suspended(self) -> bool:
-        """Whether the box must not look: one key is enough."""
+        """Whether the cameras must stay shut: one key's order is enough."""
         return any(one.suspends for one in self.obeyed)
 
     def last(self, key: PublicKey) -> SuspensionOrder | None:
@@ -172,13 +161,13 @@ class SuspensionState(_Strict):
         return next((one.order for one in self.obeyed if one.key == key.text), None)
 
     def to_bytes(self) -> bytes:
-        """As it is kept."""
-        return rfc8785.dumps(self.model_dump(by_alias=True))
+        """The state as it is stored."""
+        return canonical_model(self)
 
 
 @dataclass(frozen=True, slots=True)
 class SuspensionTerms:
-    """Whom a box obeys.
+    """The keys whose orders a box obeys.
 
     Args:
         site: the site's id.
@@ -194,7 +183,7 @@ class SuspensionTerms:
 
 
 def suspension_terms(policy: Policy, box: str) -> SuspensionTerms:
-    """Whom a box of a policy's site obeys."""
+    """The keys whose orders a box of a policy's site obeys."""
     suspending = [PublicKey.parse(holder.key) for holder in policy.suspension.keys.values()]
     controllers = [
         PublicKey.parse(signer.key)
@@ -217,7 +206,7 @@ def obeyed(
     Raises:
         SuspensionError: for another site or box, replayed (`E_SUSPENSION_REPLAY`), or nothing
             is there to resume.
-        KeyFileError: `E_SIGNATURE`: not signed by whom it takes.
+        KeyFileError: `E_SIGNATURE`: not signed by the keys that the action needs.
     """
     if order.site != terms.site or order.box not in {terms.box, EVERY_BOX}:
         raise SuspensionError("the order is for another site or box; it changes nothing here")
@@ -248,18 +237,18 @@ def obeyed(
 
 
 def parse_state(data: bytes) -> SuspensionState:
-    """The state as it was kept, each order signed by the key it stands under.
+    """Read the stored state; each order must be signed by the key that it is stored under.
 
     Raises:
-        SuspensionError: `E_SUSPENSION_STATE`: it was not written like this; nobody knows then
-            what is in force, so the box stays shut.
+        SuspensionError: `E_SUSPENSION_STATE`: the state was changed. What is in force is then
+            unknown, so the cameras stay shut.
     """
     try:
-        state = SuspensionState.model_validate_json(data)
+        state = parse_canonical(SuspensionState, data)
         sound = all(one.order.is_signed_by(PublicKey.parse(one.key)) for one in state.obeyed)
-    except (ValidationError, KeyFileError):
+    except (ValidationError, NotCanonicalError, KeyFileError):
         raise _damaged() from None
-    if not sound or state.to_bytes() != data:
+    if not sound:
         raise _damaged()
     return state
 

@@ -1,1 +1,1 @@
-"""Pseudonyms, redaction and sealing: what makes this product different."""
+"""Pseudonyms, redaction, sealing, keys, retention and the audit log."""

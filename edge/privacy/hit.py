@@ -1,4 +1,4 @@
-"""What leaves the box for a hit, and what comes back: JSON signed over its canonical form.
+"""Hits, which the box publishes, and receipts, which the authority returns: signed JSON.
 
 A payload is canonical JSON (RFC 8785), and no other spelling is accepted, so that one hit has
 one sequence of bytes. The signature is Ed25519 over `edge-anpr/hit/1`, a zero byte and the
@@ -16,12 +16,15 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, TypeVar
 
-import rfc8785
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge.domain.pseudonym import PlateToken
 from edge.errors import EdgeError, ExitCode
-from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
+from edge.formats.canonical import NotCanonicalError, canonical_model, parse_canonical
+from edge.formats.identifiers import Base64, HitId, Id, KeyId, Sha256
+from edge.formats.signing import SignatureText, signed_bytes
+from edge.formats.strict import StrictMessage
+from edge.formats.timestamps import UtcText, parse_utc, utc_text
 from edge.privacy.keys import AuthorityKey, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.sealing import SealContext
 
@@ -32,54 +35,33 @@ HIT_ID_BYTES = 16
 _DECIMALS = 4
 
 
-def _real(text: str) -> str:
-    parse_utc(text)
-    return text
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
-HitId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Moment = Annotated[
-    str,
-    Field(pattern=UTC_PATTERN, description="UTC, to the millisecond."),
-    AfterValidator(_real),
-]
-Base64 = Annotated[
-    str, Field(pattern=r"^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$")
-]
-Signature = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{86}==$", description="Ed25519.")]
+Moment = Annotated[UtcText, Field(description="UTC, to the millisecond.")]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class HitError(EdgeError):
-    """A payload that is no hit, or no receipt, of whom it says."""
+    """A payload that is not a valid hit or receipt of the sender that it names."""
 
     exit_code = ExitCode.KEYS
     default_code = "E_HIT"
 
 
-class _Signed(BaseModel):
+class _Signed(StrictMessage):
     """A message with a schema, signed by whoever sends it."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
 
     SCHEMA: ClassVar[str]
 
     schema_: str = Field(alias="schema")
-    signature: Signature
+    signature: SignatureText
 
     def to_payload(self) -> bytes:
-        """The one sequence of bytes that stands for this message."""
-        return rfc8785.dumps(self.model_dump(by_alias=True))
+        """The message in canonical JSON, the only form that is accepted."""
+        return canonical_model(self)
 
     def is_verified_by(self, verify: Callable[[bytes, bytes], bool]) -> bool:
         """Whether `verify(signature, message)` holds for this message."""
         unsigned = self.model_dump(by_alias=True, exclude={"signature"})
-        return verify(base64.b64decode(self.signature), _signed_bytes(unsigned))
+        return verify(base64.b64decode(self.signature), signed_bytes(self.SCHEMA, unsigned))
 
 
 class Hit(_Signed):
@@ -89,12 +71,12 @@ class Hit(_Signed):
 
     schema_: Literal["edge-anpr/hit/1"] = Field(alias="schema")
     hit_id: HitId
-    site: Name
-    box: Name
-    camera: Name
-    rule: Name
-    purpose: Name
-    authority: Name
+    site: Id
+    box: Id
+    camera: Id
+    rule: Id
+    purpose: Id
+    authority: Id
     observed_at: Moment
     epoch: int = Field(ge=0, le=2**53 - 1, description="Of the box's salt, since its start.")
     counter: int = Field(ge=0, le=2**53 - 1, description="Of the box's hits; a gap is a loss.")
@@ -102,9 +84,9 @@ class Hit(_Signed):
     posterior: Share = Field(description="Calibrated probability of the read.")
     margin: Share = Field(description="Lead over the next most probable plate.")
     human_check_required: bool
-    policy_sha256: Digest
+    policy_sha256: Sha256
     sealed: Base64 = Field(description="The evidence, HPKE to the authority.")
-    sealed_sha256: Digest
+    sealed_sha256: Sha256
     box_key_id: KeyId
     authority_key_id: KeyId
 
@@ -141,13 +123,13 @@ class Receipt(_Signed):
 
     schema_: Literal["edge-anpr/receipt/1"] = Field(alias="schema")
     hit_id: HitId
-    sealed_sha256: Digest
-    authority: Name
+    sealed_sha256: Sha256
+    authority: Id
     authority_key_id: KeyId
     stored_at: Moment
 
     def confirms(self, hit_payload: bytes) -> bool:
-        """Whether it is about this very hit, and comes from the authority it was sealed to."""
+        """Whether it confirms exactly this hit, from the authority it was sealed to."""
         try:
             hit = Hit.model_validate_json(hit_payload)
         except ValidationError:
@@ -210,7 +192,7 @@ def build_hit(
 
 
 def parse_hit(payload: bytes) -> Hit:
-    """A hit as a payload claims it: well-formed, and nothing of it proven.
+    """Parse a hit without verifying it: well-formed, but nothing in it is proven.
 
     Raises:
         HitError: no hit, or not in canonical form.
@@ -219,7 +201,7 @@ def parse_hit(payload: bytes) -> Hit:
 
 
 def verify_hit(payload: bytes, box: BoxPublicKeys) -> Hit:
-    """The hit of a payload, if the box has signed it with a key of its own.
+    """Parse a hit and verify the box's signature and the digest of the evidence.
 
     Whether that key is still to be accepted is for the receiver to ask: `BoxPublicKeys.accepts`.
 
@@ -263,7 +245,7 @@ def sign_receipt(hit: Hit, stored_at: datetime, key: AuthorityKey) -> Receipt:
 
 
 def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
-    """The receipt of a payload, if the authority has signed it; then ask `Receipt.confirms`.
+    """Parse a receipt and verify the authority's signature; then ask `Receipt.confirms`.
 
     Raises:
         HitError: no receipt, not in canonical form, of another authority, or wrongly signed.
@@ -283,7 +265,7 @@ def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
 
 
 class ReceiptVerifier:
-    """Checks receipts of a site's authorities, for whoever waits for them.
+    """Verifies receipts of a site's authorities for the publisher that waits for them.
 
     A receipt counts only from the authority that the hit was sealed to: at a site with two of
     them, neither can make the box forget what is meant for the other.
@@ -327,7 +309,7 @@ def _signed(
     except ValidationError as error:
         names = ", ".join(str(part) for problem in error.errors() for part in problem["loc"])
         raise HitError(f"hit: {names} out of bounds; it was not signed") from None
-    signature = base64.b64encode(sign(_signed_bytes(fields))).decode("ascii")
+    signature = base64.b64encode(sign(signed_bytes(model.SCHEMA, fields))).decode("ascii")
     return draft.model_copy(update={"signature": signature})
 
 
@@ -335,18 +317,12 @@ def _parsed(model: type[_Message], payload: bytes) -> _Message:
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise HitError(f"a payload of {len(payload)} bytes is larger than any message of a box")
     try:
-        message = model.model_validate_json(payload)
+        return parse_canonical(model, payload)
+    except NotCanonicalError:
+        raise HitError(f"payload is not in the canonical form of {model.SCHEMA}; refused") from None
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
         # The sender chooses the name of a key that is unknown; it is not repeated.
         names = {*model.model_fields, "schema"}
         where = ".".join(str(part) for part in problem["loc"] if part in names) or "payload"
         raise HitError(f"{where}: not as {model.SCHEMA} says; refused") from None
-    if message.to_payload() != payload:
-        raise HitError(f"payload is not in the canonical form of {model.SCHEMA}; refused")
-    return message
-
-
-def _signed_bytes(unsigned: Mapping[str, str | int | float]) -> bytes:
-    """The schema's name comes first: a signature under one schema says nothing under another."""
-    return str(unsigned["schema"]).encode() + b"\0" + rfc8785.dumps(dict(unsigned))

@@ -1,4 +1,4 @@
-"""Keys that end when a retention ends, and the time by which that is judged.
+"""Retention keys, which are destroyed when a retention ends, and the clock that decides when.
 
     retention key   32 random bytes for one purpose and one quarter of an hour of expiry
     item key        32 random bytes for one item, wrapped by its retention key
@@ -46,7 +46,7 @@ def slot_end(expires_at: datetime) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """An item as it lies on disk."""
+    """An encrypted item as it is stored on disk."""
 
     wrapped_key: bytes = field(repr=False)
     body: bytes = field(repr=False)
@@ -77,11 +77,11 @@ class RetentionKey:
         return cls(secrets.token_hex(8), purpose, slot_end(expires_at), secret)
 
     def shorten(self, expires_at: datetime) -> None:
-        """Let it end sooner than was said; a later end changes nothing."""
+        """End earlier than planned; a later end changes nothing."""
         self.expires_at = min(self.expires_at, slot_end(expires_at))
 
     def raw(self) -> bytes:
-        """The key itself: for its place on disk and nothing else."""
+        """The key, 32 bytes. Only for storing it on disk."""
         return bytes(self._secret)
 
     def seal(self, item_id: str, item: bytes) -> StoredItem:
@@ -142,7 +142,7 @@ def _decrypt(key: bytes, bound: bytes, stored: bytes) -> bytes | None:
 
 
 class RetentionClock:
-    """The wall clock as far as retention believes it: it never goes back.
+    """A wall clock for retention that never goes back.
 
     - Turned back, it is not followed: time goes on from the latest that was seen, at the pace of
       the monotonic clock. So nothing is kept longer.
@@ -152,8 +152,8 @@ class RetentionClock:
     - At the start it is believed as it is, if it is not before the mark: a box that was off cannot
       tell a wrong clock from time that went by, and in doubt it forgets.
 
-    A mark that lies in the future by mistake does no harm but this: while the clock is behind it,
-    time that the box is off does not count. It is given up as soon as no key depends on it.
+    A mark may be in the future by mistake. While the clock is behind it, time that the box is off
+    does not count; nothing else follows. It is forgotten as soon as no key depends on it.
 
     Args:
         monotonic: steady seconds.
@@ -196,7 +196,7 @@ class RetentionClock:
             return now
 
     def give_up_mark(self) -> None:
-        """Nothing depends on what was seen before: begin again with the wall clock."""
+        """Forget the latest time seen and follow the wall clock again: no key depends on it."""
         with self._lock:
             self._now, self._read_at = self._wall(), self._monotonic()
             self._ahead_since = None

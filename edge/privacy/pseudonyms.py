@@ -1,4 +1,4 @@
-"""Pseudonyms: a plate under a secret that lives in RAM and is destroyed on schedule.
+"""Pseudonyms of plates, under a secret that exists only in RAM and is destroyed on schedule.
 
     S(0)          32 random bytes, new at each start
     S(i+1)        HKDF-Extract(salt = 32 fresh random bytes, ikm = S(i))
@@ -7,8 +7,9 @@
 
 Every field is length-prefixed. RFC 5869 (HKDF), RFC 2104 (HMAC).
 
-The fresh salt is forgotten, so not even S(i+1) leads back to S(i), and whoever copied S(i) does
-not get to S(i+1). All possible plates are few: a token is only as good as its secret is gone.
+The fresh salt is forgotten. So S(i) cannot be computed from S(i+1), nor S(i+1) from a copy of S(i).
+The number of possible plates is small enough to try them all: a token protects a plate only once
+its secret has been destroyed.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _VERSION = b"v1"
 
 
 class SaltChainDestroyedError(EdgeError):
-    """The secret is gone for good; only a new start gives a new one."""
+    """The secret was destroyed; the box must be started again to get a new one."""
 
     exit_code = ExitCode.KEYS
     default_code = "E_SALT_DESTROYED"

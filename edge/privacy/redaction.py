@@ -1,14 +1,14 @@
-"""Redaction that reveals instead of hides.
+"""Redaction by selective reveal: everything is masked unless a rule reveals it.
 
-A picture starts out as one solid grey. Pixels are copied onto it only where the reveal level
-of the fired rule says so, and only where the geometry of the offender's own plate proves what
-is there. Whatever was not thought of (a pedestrian, a second car, a face in a mirror) stays
-grey, so a missed detection hides too much and never too little.
+A picture starts as solid grey. Pixels are copied onto it only where the reveal level of the rule
+allows it, and only where the geometry of the offender's own plate proves what is there.
+Everything else (a pedestrian, a second car, a face in a mirror) stays grey. So a missed detection
+hides too much and never too little.
 
-There is no vehicle model here. All lengths come from the plate itself, whose size the law
-fixes: 520 x 110 mm in most of Europe. Squarer plates are narrower on the road (Belgium: two-line
-340 x 210 mm, motorcycle 210 x 140 mm), so a length counted in plate widths is then shorter and
-less is shown.
+No vehicle model is used. All lengths are derived from the plate, whose size is fixed by law:
+520 x 110 mm in most of Europe. Squarer plates are narrower on the road (Belgium: two-line
+340 x 210 mm, motorcycle 210 x 140 mm). A length in plate widths is then shorter and less is
+shown.
 """
 
 from __future__ import annotations
@@ -28,68 +28,70 @@ from edge.domain.vehicles import KeyFrame
 from edge.errors import RedactionError
 
 MASK_GREY = 127
-"""The solid fill. A constant carries nothing of what it covers; blur and mosaics do."""
+"""The solid fill. A constant carries no information about what it covers; blur and mosaics do."""
 
 BLANK_GREY = 48
-"""The darker fill of a plate that a preview blanks, so that one sees where it was."""
+"""The darker fill of a plate that a preview blanks, to show where the plate is."""
 
 # --- lengths, in plate widths (w) or plate heights (h) ------------------------------------
 
-FLATTEST = 0.22
-"""h is never taken for more than this share of w (110 / 520 mm, and a little): a box around a
-tilted, two-line or motorcycle plate is taller than a plate line and would stretch everything."""
+MAX_LINE_RATIO = 0.22
+"""Upper limit of h as a share of w (110 / 520 mm, and a little). The box around a tilted, two-line
+or motorcycle plate is taller than one line of a plate and would enlarge all lengths."""
 
-PATCH_SIDE = 0.06  # w: 3 cm, detectors cut the last stroke off now and then
-PATCH_EDGE = 0.25  # h: 3 cm; the nearest glass measured on footage begins 0.6 h above a plate
+PATCH_SIDE = 0.06  # w: 3 cm; detectors sometimes crop the last stroke
+PATCH_EDGE = 0.25  # h: 3 cm; the nearest glass measured on footage starts 0.6 h above a plate
 
 BODY_SIDE = 0.6
 """w beyond each end of the plate: 31 cm. A centred plate has at least 49 cm of car beside it
-(narrowest car 1.5 m); one at the corner of a van has about 20 cm, and there the wing tapers."""
+(narrowest car 1.5 m). A plate at the corner of a van has about 20 cm, but there the shown area
+tapers."""
 
 BODY_BELOW = 1.5
-"""h below the plate: 16 cm of bumper. A vehicle that follows closely hides the road from its
-roof edge down. At least 1.2 m of roof comes before its glass, which seen from an elevation e
-is 1.2 / 0.11 * tan(e) h: more than 1.5 h from 8 degrees up. Seen from lower down, a follower
-that close would hide the plate itself."""
+"""h below the plate: 16 cm of bumper. A vehicle that follows closely hides the road from the edge
+of its roof down. At least 1.2 m of roof comes before its glass. Seen from an elevation e this is
+1.2 / 0.11 * tan(e) h: more than 1.5 h from 8 degrees up. Seen from lower down, a follower that
+close would hide the plate itself."""
 
 CABIN_ABOVE = 2.0
-"""w above the plate: 1.04 m. Over a rear plate that is past the roof of a car; over a front
-plate, seen obliquely from above, most of the windscreen. The cabin is shown no wider than the
-bodywork beside the plate: who stands beside the car stays masked, and so may an occupant."""
+"""w above the plate: 1.04 m. Over a rear plate this reaches past the roof of a car; over a front
+plate, seen obliquely from above, it covers most of the windscreen. The cabin is shown no wider
+than the bodywork beside the plate: a person beside the car stays masked, and so may an occupant."""
 
 OTHER_SIDE = 2.0
-"""w beyond another vehicle's plate: 1.04 m and half its plate, so half a lorry, or a car whose
-plate sits at one corner."""
+"""w beyond another vehicle's plate: 1.04 m and half its plate. This covers half a lorry, or a car
+whose plate is at one corner."""
 
 OTHER_ABOVE = 4.0
-"""w above another vehicle's plate: 2.1 m, the roof of a high van, or a car's windscreen behind
-a bonnet seen obliquely from above."""
+"""w above another vehicle's plate: 2.1 m, the roof of a high van, or a car's windscreen behind a
+bonnet seen obliquely from above."""
 
-OTHER_BELOW = 2.0  # h: the bumper that the other's own picture would show
+OTHER_BELOW = 2.0  # h: the bumper that a picture of the other vehicle would show
 
 OTHER_PLATE_WIDTH = 2.2
-"""Another plate that is squarer than a plate line may be a narrow plate on a wide vehicle: its
-w is taken as at least so many of its heights (340 x 155 mm and squarer)."""
+"""Another plate that is squarer than one line may be a narrow plate on a wide vehicle: its w is
+taken as at least this many of its heights (340 x 155 mm and squarer)."""
 
-MOST = 0.5
-"""A plate must lie in the frame with more than this share of its area; and two boxes that share
-more than this of the smaller one are one plate found twice."""
+OVERLAP_THRESHOLD = 0.5
+"""More than this share of a plate's area must lie in the frame. Two boxes that share more than this
+of the smaller one are two detections of the same plate."""
 
-STILL_COLUMNS = 12
-"""Blocks side by side in a picture to aim by, at the most."""
+MAX_MOSAIC_COLUMNS = 12
+"""Largest number of blocks across an aiming still."""
 
 OUTLINE_BGR, LINE_BGR = (0, 220, 255), (80, 80, 255)
 
-# --- the two kinds of picture that may leave ------------------------------------------------
+# --- the two kinds of picture that may leave the box ----------------------------------------
 
 _KEY = object()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Picture:
-    """Pixels of shape (height, width, 3), BGR, read-only.
+    """Base class of the two kinds of picture.
 
-    They share no memory with the frame they were made of. `key` is known to this module alone.
+    Pixels have shape (height, width, 3), BGR, and are read-only. They share no memory with the
+    frame they were made from. Only this module knows `key`, so only it can make a picture.
     """
 
     pixels: Pixels = field(repr=False, compare=False)
@@ -97,63 +99,65 @@ class _Picture:
 
     def __post_init__(self, key: object) -> None:
         if key is not _KEY:
-            raise TypeError("redacted pictures are made by edge.privacy.redaction alone")
+            raise TypeError("only edge.privacy.redaction makes redacted pictures")
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a redacted picture is encoded, never pickled or copied")
+        raise TypeError("a redacted picture can be encoded, never pickled or copied")
 
     @property
     def width(self) -> int:
+        """Width in pixels."""
         return int(self.pixels.shape[1])
 
     @property
     def height(self) -> int:
+        """Height in pixels."""
         return int(self.pixels.shape[0])
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class RedactedImage(_Picture):
-    """A picture that shows nobody: masked throughout, or a preview of a regular file."""
+    """A picture that shows nobody: fully masked, or a preview of a regular file."""
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class EvidenceImage(_Picture):
-    """One picture of an offence; `reveal` makes it from an `Offence`, nothing else does.
+    """One picture of an offence. Only `reveal` makes it, from an `Offence`.
 
-    `name` says what it shows and serves as a file name: `plate` or `vehicle`.
+    `name` says what it shows, `plate` or `vehicle`, and is used as a file name.
     """
 
     name: str
 
 
-# --- the three ways to a picture ------------------------------------------------------------
+# --- the four functions that make a picture -------------------------------------------------
 
 
 def mask_all(pixels: Pixels) -> RedactedImage:
-    """A picture of the same size in which nothing is left.
+    """A fully masked picture of the same size.
 
     Raises:
-        RedactionError: `pixels` is no picture.
+        RedactionError: `pixels` is not a picture.
     """
     _check_picture(pixels)
-    return RedactedImage(_frozen(np.full_like(pixels, MASK_GREY)), _KEY)
+    return RedactedImage(_read_only(np.full_like(pixels, MASK_GREY)), _KEY)
 
 
 def reveal(offence: Offence, key_frame: KeyFrame) -> tuple[EvidenceImage, ...]:
-    """The least evidence that the level of the fired rule allows, cropped to what it shows.
+    """The minimum evidence that the rule's reveal level allows, cropped to what is shown.
 
-    Always a picture `plate` of the offender's own plate; at the levels `vehicle` and
-    `occupants` also a picture `vehicle`, at the frame's full resolution. The rest of the
-    scene is cut away or solid grey.
+    There is always a picture `plate` of the offender's own plate. At the levels `vehicle` and
+    `occupants` there is also a picture `vehicle`, at the frame's full resolution. The rest of the
+    scene is cropped away or solid grey.
 
     Raises:
-        RedactionError: no offence, a rule that reveals nothing, a frame that is no picture,
-            or a plate box that is not finite, smaller than a pixel or not in the frame.
+        RedactionError: there is no offence, the rule reveals nothing, the frame is not a picture,
+            or a plate box is not finite, smaller than a pixel or outside of the frame.
     """
     if not isinstance(offence, Offence):
-        raise RedactionError("evidence is made of an offence and of nothing else")
+        raise RedactionError("evidence needs an offence")
     level = offence.rule.reveal
     if level is RevealLevel.NONE:
         raise RedactionError(f"rule {offence.rule.id} reveals nothing: give it a reveal level")
@@ -161,7 +165,10 @@ def reveal(offence: Offence, key_frame: KeyFrame) -> tuple[EvidenceImage, ...]:
     if level is not RevealLevel.PLATE:
         pictures.append(("vehicle", level))
     _check_picture(key_frame.pixels)
-    return tuple(EvidenceImage(_cropped(key_frame, shown), _KEY, name) for name, shown in pictures)
+    return tuple(
+        EvidenceImage(_cropped_to_visible(key_frame, shown_level), _KEY, name)
+        for name, shown_level in pictures
+    )
 
 
 def preview_of_regular_file(
@@ -173,30 +180,37 @@ def preview_of_regular_file(
     others: Sequence[Box] = (),
     outlines: bool = False,
 ) -> RedactedImage:
-    """What each level would release, each vehicle in turn taken as the offender.
+    """What a reveal level would show, with each vehicle in turn as the offender.
 
-    The one exception to the rule that clear pixels need an offence: it lets a person judge a
-    level on a recording that they already hold. Call it for regular files, never for a live
-    source. Unless `show_plates`, every plate is covered with a darker solid fill. `others` are
-    plates that are protected but never taken as an offender's: those too faint to be sure of.
-    With `outlines` a line is drawn around each plate.
+    This is the one exception to the rule that clear pixels need an offence. It lets a person judge
+    a level on a recording that they already have. Call it for regular files only, never for a live
+    source.
+
+    Args:
+        pixels: shape (height, width, 3), BGR.
+        plates: plate boxes in pixels.
+        level: the reveal level.
+        show_plates: if false, every plate is covered with a darker solid fill.
+        others: boxes of uncertain plates; they are protected like other vehicles' plates but are
+            never taken as the offender's.
+        outlines: whether to draw an outline around each plate.
 
     Raises:
         RedactionError: as for `reveal`.
     """
     _check_picture(pixels)
-    shown = np.zeros(pixels.shape[:2], dtype=np.bool_)
+    visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
     for index, plate in enumerate(plates):
         rest = (*plates[:index], *plates[index + 1 :], *others)
-        shown |= _shown(plate, rest, level, pixels.shape[0], pixels.shape[1])
-    picture = _masked(pixels, shown)
+        visible |= _visible_mask(plate, rest, level, pixels.shape[0], pixels.shape[1])
+    picture = _masked(pixels, visible)
     if not show_plates:
         for plate in plates:
-            _fill(picture, _patch(plate), BLANK_GREY)
+            _fill(picture, _plate_region(plate), BLANK_GREY)
     if outlines:
         for plate in plates:
             _outline(picture, plate)
-    return RedactedImage(_frozen(picture), _KEY)
+    return RedactedImage(_read_only(picture), _KEY)
 
 
 def aiming_still(
@@ -204,47 +218,47 @@ def aiming_still(
     plates: Sequence[Box],
     lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
 ) -> RedactedImage:
-    """A picture to aim a camera by: a mosaic, with lines and the outlines of plates drawn on it.
+    """A picture to aim a camera by: a mosaic with lines and plate outlines drawn on it.
 
-    Each block is one colour, its mean. A block is at least a twelfth of the picture wide and as
-    wide as the widest plate in it; a face is about a third of a plate's width, so no block holds
-    less than a whole face, and where the road, its edges and the sky are can still be made out.
+    Each block has one colour, its mean. A block is at least a twelfth of the picture wide and at
+    least as wide as the widest plate. A face is about a third of a plate's width, so no block is
+    smaller than a whole face. Road, edges and sky can still be recognised.
 
     Args:
         pixels: shape (height, width, 3), BGR.
-        plates: boxes in pixels; their outlines are drawn, nothing inside is shown.
+        plates: boxes in pixels; only their outlines are drawn.
         lines: pairs of points in fractions of the picture.
 
     Raises:
-        RedactionError: `pixels` is no picture, or a box is not in it.
+        RedactionError: `pixels` is not a picture, or a box is not finite or smaller than a pixel.
     """
     _check_picture(pixels)
     height, width = pixels.shape[:2]
     for plate in plates:
         _check_box(plate)
     widest = max((plate.width for plate in plates), default=0.0)
-    side = math.ceil(max(width / STILL_COLUMNS, widest, 1.0))
+    side = math.ceil(max(width / MAX_MOSAIC_COLUMNS, widest, 1.0))
     canvas = np.empty_like(pixels)
     for top in range(0, height, side):
         for left in range(0, width, side):
-            # What is left over at an edge shares its neighbour's pixels: no block is smaller.
+            # A partial block at an edge takes the mean of a full block, so none is smaller.
             y, x = min(top, max(0, height - side)), min(left, max(0, width - side))
             mean = pixels[y : y + side, x : x + side].mean(axis=(0, 1))
             canvas[top : top + side, left : left + side] = np.rint(mean).astype(np.uint8)
     for plate in plates:
         _outline(canvas, plate)
     for start, end in lines:
-        _draw(
+        _draw_line(
             canvas,
             (start[0] * width, start[1] * height),
             (end[0] * width, end[1] * height),
             LINE_BGR,
         )
-    return RedactedImage(_frozen(canvas), _KEY)
+    return RedactedImage(_read_only(canvas), _KEY)
 
 
 def _outline(canvas: Pixels, plate: Box) -> None:
-    """A line around a plate's box."""
+    """Draw the outline of a plate's box."""
     corners = (
         (plate.x1, plate.y1),
         (plate.x2, plate.y1),
@@ -252,16 +266,16 @@ def _outline(canvas: Pixels, plate: Box) -> None:
         (plate.x1, plate.y2),
     )
     for start, end in zip(corners, (*corners[1:], corners[0]), strict=True):
-        _draw(canvas, start, end, OUTLINE_BGR)
+        _draw_line(canvas, start, end, OUTLINE_BGR)
 
 
-def _draw(
+def _draw_line(
     canvas: Pixels,
     start: tuple[float, float],
     end: tuple[float, float],
     colour: tuple[int, int, int],
 ) -> None:
-    """A line two pixels wide, clipped to the picture."""
+    """Draw a line two pixels wide, clipped to the picture."""
     steps = 2 + math.ceil(2 * max(abs(end[0] - start[0]), abs(end[1] - start[1])))
     xs = np.linspace(start[0], end[0], steps).astype(int)
     ys = np.linspace(start[1], end[1], steps).astype(int)
@@ -278,30 +292,35 @@ def _draw(
 # --- pixels ---------------------------------------------------------------------------------
 
 Mask = npt.NDArray[np.bool_]
-"""Shape (height, width): True where a pixel may be seen."""
+"""Shape (height, width): True where a pixel is shown."""
 
 
-def _masked(pixels: Pixels, shown: Mask) -> Pixels:
-    """A new picture, never a view: a view would still hold the whole frame."""
-    return np.where(shown[:, :, np.newaxis], pixels, np.uint8(MASK_GREY))
+def _masked(pixels: Pixels, visible: Mask) -> Pixels:
+    """A new picture with all other pixels grey; not a view, which would keep the whole frame."""
+    return np.where(visible[:, :, np.newaxis], pixels, np.uint8(MASK_GREY))
 
 
-def _cropped(key_frame: KeyFrame, level: RevealLevel) -> Pixels:
+def _cropped_to_visible(key_frame: KeyFrame, level: RevealLevel) -> Pixels:
+    """What one level shows of the key frame, cropped to the shown pixels."""
     pixels = key_frame.pixels
-    shown = _shown(key_frame.plate, key_frame.others, level, pixels.shape[0], pixels.shape[1])
-    rows, columns = np.flatnonzero(shown.any(axis=1)), np.flatnonzero(shown.any(axis=0))
+    visible = _visible_mask(
+        key_frame.plate, key_frame.other_plates, level, pixels.shape[0], pixels.shape[1]
+    )
+    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
     if rows.size == 0:
-        raise RedactionError("nothing of the offender's plate is left to show")
+        raise RedactionError("nothing of the offender's plate can be shown")
     window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _frozen(_masked(pixels[window], shown[window]))
+    return _read_only(_masked(pixels[window], visible[window]))
 
 
-def _frozen(pixels: Pixels) -> Pixels:
+def _read_only(pixels: Pixels) -> Pixels:
+    """The same array, made read-only."""
     pixels.setflags(write=False)
     return pixels
 
 
 def _check_picture(pixels: Pixels) -> None:
+    """Raise unless the array is an image of shape (height, width, 3), uint8."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise RedactionError("a frame must be a picture of height x width x 3 bytes")
 
@@ -309,44 +328,46 @@ def _check_picture(pixels: Pixels) -> None:
 # --- geometry -------------------------------------------------------------------------------
 
 
-def _shown(plate: Box, others: Sequence[Box], level: RevealLevel, height: int, width: int) -> Mask:
-    """What one vehicle taken as the offender shows in a picture of this size."""
+def _visible_mask(
+    plate: Box, others: Sequence[Box], level: RevealLevel, height: int, width: int
+) -> Mask:
+    """The pixels that one vehicle, taken as the offender, shows in a picture of this size."""
     _check_box(plate)
     for other in others:
         _check_box(other)
-    if plate.clipped(width, height).area <= MOST * plate.area:
-        raise RedactionError("the offender's plate does not lie in the frame")
+    if plate.clipped(width, height).area <= OVERLAP_THRESHOLD * plate.area:
+        raise RedactionError("the offender's plate is not in the frame")
     others = [other for other in others if not _same_plate(plate, other)]
 
-    shown = np.zeros((height, width), dtype=np.bool_)
+    visible = np.zeros((height, width), dtype=np.bool_)
     if level is RevealLevel.NONE:
-        return shown
+        return visible
     if level is not RevealLevel.PLATE:
         if level is RevealLevel.OCCUPANTS:
-            _show_cabin(shown, plate)
-        _show_bodywork(shown, plate)
+            _show_cabin(visible, plate)
+        _show_bodywork(visible, plate)
         for other in others:
-            _fill(shown, _surroundings(other), value=False)
-    # The plate was seen, so no other vehicle stands before it, whatever its surroundings say.
-    _fill(shown, _patch(plate), value=True)
+            _fill(visible, _protected_region(other), value=False)
+    # The plate was detected, so no vehicle hides it, even inside another's protected region.
+    _fill(visible, _plate_region(plate), value=True)
     for other in others:
-        _fill(shown, _patch(other), value=False)
-    return shown
+        _fill(visible, _plate_region(other), value=False)
+    return visible
 
 
-def _line(plate: Box) -> float:
-    """The height of one plate line in pixels: h in the lengths above."""
-    return min(plate.height, FLATTEST * plate.width)
+def _line_height(plate: Box) -> float:
+    """Height of one line of the plate in pixels: h in the lengths above."""
+    return min(plate.height, MAX_LINE_RATIO * plate.width)
 
 
-def _patch(plate: Box) -> Box:
+def _plate_region(plate: Box) -> Box:
     """The plate with a small margin."""
-    side, edge = PATCH_SIDE * plate.width, PATCH_EDGE * _line(plate)
+    side, edge = PATCH_SIDE * plate.width, PATCH_EDGE * _line_height(plate)
     return plate.grown(left=side, top=edge, right=side, bottom=edge)
 
 
-def _surroundings(other: Box) -> Box:
-    """Where the glass of the vehicle that carries this plate may be, wherever its plate sits."""
+def _protected_region(other: Box) -> Box:
+    """Where the glass of the vehicle with this plate may be, wherever the plate is mounted."""
     unit = max(other.width, OTHER_PLATE_WIDTH * other.height)
     return other.grown(
         left=OTHER_SIDE * unit,
@@ -356,37 +377,39 @@ def _surroundings(other: Box) -> Box:
     )
 
 
-def _show_bodywork(shown: Mask, plate: Box) -> None:
-    """Show what is proven to be bodywork: beside the plate and below, never above.
+def _show_bodywork(visible: Mask, plate: Box) -> None:
+    """Show what is certainly bodywork: beside the plate and below it, never above.
 
-    A box higher than a plate line holds a tilted plate, which may hang by the excess on either
-    side, so beside the plate the upper edge begins that much lower. Outwards both edges close
-    in with the slope height / width of the box, as no line along the plate is steeper than its
-    box. So however the camera tilts and wherever it stands, what is shown beside the plate
-    stays below the line that continues its upper edge.
+    A box higher than one line holds a tilted plate, which may hang lower at either side by the
+    excess. So beside the plate the upper edge starts lower by that amount. Outwards both edges
+    converge with the slope height / width of the box, because no line along the plate is steeper
+    than its box. So for every tilt and position of the camera, what is shown beside the plate stays
+    below the line that continues its upper edge.
     """
-    beside, y = _places(shown, plate)
-    line = _line(plate)
-    closing = beside * (plate.height / plate.width)
-    upper = plate.y1 + (plate.height - line) * (beside > 0) + closing
+    side_distance, y = _pixel_distances(visible, plate)
+    line = _line_height(plate)
+    closing = side_distance * (plate.height / plate.width)
+    upper = plate.y1 + (plate.height - line) * (side_distance > 0) + closing
     lower = plate.y2 + BODY_BELOW * line - closing
-    shown |= (beside <= BODY_SIDE * plate.width) & (y >= upper) & (y <= lower)
+    visible |= (side_distance <= BODY_SIDE * plate.width) & (y >= upper) & (y <= lower)
 
 
-def _show_cabin(shown: Mask, plate: Box) -> None:
+def _show_cabin(visible: Mask, plate: Box) -> None:
     """Show what is above the bodywork beside the plate: cabin and roof."""
-    beside, y = _places(shown, plate)
+    side_distance, y = _pixel_distances(visible, plate)
     top = plate.y1 - CABIN_ABOVE * plate.width
-    shown |= (beside <= BODY_SIDE * plate.width) & (y >= top) & (y <= plate.y2)
+    visible |= (side_distance <= BODY_SIDE * plate.width) & (y >= top) & (y <= plate.y2)
 
 
-def _places(shown: Mask, plate: Box) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Centres of all pixels: how far beside the plate (a row), and y (a column)."""
-    height, width = shown.shape
+def _pixel_distances(
+    visible: Mask, plate: Box
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """For all pixel centres: horizontal distance from the plate (a row), and y (a column)."""
+    height, width = visible.shape
     x = np.arange(width, dtype=np.float64) + 0.5
     y = np.arange(height, dtype=np.float64)[:, np.newaxis] + 0.5
-    beside: npt.NDArray[np.float64] = np.maximum(np.maximum(plate.x1 - x, x - plate.x2), 0)
-    return beside, y
+    side_distance: npt.NDArray[np.float64] = np.maximum(np.maximum(plate.x1 - x, x - plate.x2), 0)
+    return side_distance, y
 
 
 def _fill(picture: npt.NDArray[np.uint8] | Mask, box: Box, value: int) -> None:
@@ -399,6 +422,7 @@ def _fill(picture: npt.NDArray[np.uint8] | Mask, box: Box, value: int) -> None:
 
 
 def _check_box(box: Box) -> None:
+    """Raise unless the box is finite and at least one pixel wide and high."""
     if not all(math.isfinite(edge) for edge in (box.x1, box.y1, box.x2, box.y2)):
         raise RedactionError("a plate box is not finite")
     if box.width < 1 or box.height < 1:
@@ -406,4 +430,5 @@ def _check_box(box: Box) -> None:
 
 
 def _same_plate(first: Box, second: Box) -> bool:
-    return first.intersection(second) > MOST * min(first.area, second.area)
+    """Whether two boxes are two detections of the same plate."""
+    return first.intersection(second) > OVERLAP_THRESHOLD * min(first.area, second.area)

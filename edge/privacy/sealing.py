@@ -8,12 +8,12 @@ Lengths are big-endian. The header is canonical JSON (RFC 8785): the context, th
 what else was read, and each picture's name and length; the pictures follow in that order.
 
 The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The context (which hit,
-under which policy, for whom) is the HPKE `info`, and it stands in the header, which the box's
-Ed25519 signature covers: a sealed body fits no other hit, and the authority can show to a third
-party who made it. Base mode alone says nothing about the sender, hence the signature.
+under which policy, for whom) is the HPKE `info`. It is also part of the header, which the box's
+Ed25519 signature covers. So a sealed body belongs to one hit only, and the authority can prove to
+others which box made it. HPKE base mode alone does not authenticate the sender.
 
-A sealed body's length tells its size class and nothing finer: roughly whether there are
-pictures, and how detailed they are.
+The length of a sealed body shows only its size class: roughly whether there are pictures, and
+how detailed they are.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
-import rfc8785
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
 from edge.errors import EdgeError, ExitCode
-from edge.formats.framing import framed
+from edge.formats.canonical import canonical_json, canonical_model
+from edge.formats.framing import LENGTH_BYTES, framed, padded, unpadded
+from edge.formats.identifiers import Id
+from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.keys import (
     AuthorityPrivateKeys,
@@ -55,11 +57,11 @@ HIT_OVERHEAD_BYTES = 2048
 HEADER_BYTES = 2048
 """Room that the picture budget leaves for signature, lengths and header."""
 
-_SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+"""HPKE (RFC 9180), for evidence and for list bundles."""
+
 _HPKE_BYTES = 32 + 16
 _SIGNATURE_BYTES = 64
-_LENGTH_BYTES = 4
-_NAME = r"^[a-z0-9-]{1,40}$"
 
 
 class SealError(EdgeError):
@@ -79,7 +81,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceContent:
-    """What only the authority may know.
+    """The evidence in clear, for the authority only.
 
     `alternatives` are the other plates it could have been, most probable first. `reads` says
     on how many frames the plate was read. `list_entry_id` is the entry that made the hit.
@@ -97,7 +99,7 @@ class EvidenceContent:
 
 @dataclass(frozen=True, slots=True)
 class SealContext:
-    """What a sealed body is bound to: it opens for this hit and for no other."""
+    """The metadata that a sealed body is bound to: it opens for this hit only."""
 
     site: str
     box: str
@@ -133,7 +135,7 @@ class SealContext:
 
     def info(self) -> bytes:
         """The HPKE `info`: canonical JSON."""
-        return rfc8785.dumps(self.as_json())
+        return canonical_json(self.as_json())
 
 
 def largest_body(payload_cap_bytes: int) -> int:
@@ -183,7 +185,7 @@ def seal(
     body = _body(content, context, box)
     largest = largest_body(payload_cap_bytes)
     least = LEAST_BY_PICTURES[min(len(content.pictures), len(LEAST_BY_PICTURES) - 1)]
-    needed = max(len(body) + _LENGTH_BYTES, min(least, largest))
+    needed = max(len(body) + LENGTH_BYTES, min(least, largest))
     sizes = [size for size in SIZE_CLASSES if needed <= size <= largest]
     if not sizes:
         raise SealError(
@@ -191,8 +193,7 @@ def seal(
             "smaller pictures, or a higher broker.payload_cap_kib in site.yaml",
             code="E_SEAL_SIZE",
         )
-    padded = (len(body).to_bytes(_LENGTH_BYTES, "big") + body).ljust(sizes[0], b"\0")
-    return _SUITE.encrypt(padded, authority.sealing, info=context.info())
+    return SUITE.encrypt(padded(body, sizes[0]), authority.sealing, info=context.info())
 
 
 def open_sealed(
@@ -202,7 +203,7 @@ def open_sealed(
     authority: AuthorityPrivateKeys,
     box: BoxPublicKeys,
 ) -> EvidenceContent:
-    """Open sealed evidence and check that the box made it for this very hit.
+    """Open sealed evidence and check that the box made it for exactly this hit.
 
     Raises:
         SealError: no key for it (`E_NO_KEY`), or anything at all is not as sealed.
@@ -215,28 +216,22 @@ def open_sealed(
             code="E_NO_KEY",
         )
     try:
-        padded = _SUITE.decrypt(sealed, keys.sealing, info=context.info())
+        body = SUITE.decrypt(sealed, keys.sealing, info=context.info())
     except (InvalidTag, ValueError):
         raise _broken(context) from None
-    return _content(padded, context, box)
+    return _content(body, context, box)
 
 
 # --- the body -------------------------------------------------------------------------------
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
-
-class _Alternative(_Part):
+class _Alternative(StrictMessage):
     plate: str = Field(max_length=20)
     probability: float = Field(ge=0, le=1, allow_inf_nan=False)
 
 
-class _PictureEntry(_Part):
-    name: Annotated[str, Field(pattern=_NAME)]
+class _PictureEntry(StrictMessage):
+    name: Id
     bytes: int = Field(ge=1)
 
 
@@ -247,7 +242,7 @@ def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEn
     return pictures
 
 
-class _Header(_Part):
+class _Header(StrictMessage):
     schema_: Literal["edge-anpr/evidence/1"] = Field(default=SCHEMA, alias="schema")
     context: dict[str, str | int]
     plate: str = Field(max_length=20)
@@ -285,28 +280,27 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
         # Names of fields only: the error itself could quote the plate.
         fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise SealError(f"evidence: {fields} out of bounds; it was not sealed") from None
-    header = rfc8785.dumps(entry.model_dump(by_alias=True))
+    header = canonical_model(entry)
     pictures = b"".join(picture.jpeg for picture in content.pictures)
     signature = box.sign(_signed(header, pictures))
-    return signature + len(header).to_bytes(_LENGTH_BYTES, "big") + header + pictures
+    return signature + framed(header) + pictures
 
 
 def _signed(header: bytes, pictures: bytes) -> bytes:
-    """What the box signs; its first field keeps it apart from all else that it signs."""
+    """The bytes that the box signs; the first field says what kind of data they are."""
     return framed(SCHEMA.encode(), header, pictures)
 
 
-def _content(padded: bytes, context: SealContext, box: BoxPublicKeys) -> EvidenceContent:
-    length, rest = _number(padded), padded[_LENGTH_BYTES:]
-    body, padding = rest[:length], rest[length:]
+def _content(opened: bytes, context: SealContext, box: BoxPublicKeys) -> EvidenceContent:
+    body = unpadded(opened, SIZE_CLASSES)
+    if body is None:
+        raise _broken(context)
     signature, lengths = body[:_SIGNATURE_BYTES], body[_SIGNATURE_BYTES:]
-    header_length, tail = _number(lengths), lengths[_LENGTH_BYTES:]
+    header_length = int.from_bytes(lengths[:LENGTH_BYTES], "big")
+    tail = lengths[LENGTH_BYTES:]
     header, pictures = tail[:header_length], tail[header_length:]
     if (
-        len(padded) not in SIZE_CLASSES
-        or len(body) != length
-        or any(padding)
-        or len(header) != header_length
+        len(header) != header_length
         or not box.verify(context.box_key_id, signature, _signed(header, pictures))
         or (context.site, context.box) != (box.site, box.box)
     ):
@@ -343,10 +337,6 @@ def _pictures(
         pictures.append(Picture(entry.name, jpegs[: entry.bytes]))
         jpegs = jpegs[entry.bytes :]
     return tuple(pictures)
-
-
-def _number(data: bytes) -> int:
-    return int.from_bytes(data[:_LENGTH_BYTES], "big")
 
 
 def _broken(context: SealContext) -> SealError:

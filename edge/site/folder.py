@@ -12,23 +12,21 @@ from typing import TypeVar
 from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
 from edge.errors import ConfigError
+from edge.formats.problems import Location, MistakesError, Problem, refuse
 from edge.formats.yaml_document import (
     MAX_BYTES,
     Document,
     Draft,
-    Location,
-    MistakesError,
-    Problem,
     parse_draft,
     read_document,
     read_text,
-    refuse,
 )
 from edge.policy.checklist import coded
 from edge.policy.checklist import problems as policy_problems
+from edge.policy.contradictions import unknown_name
 from edge.policy.lists import CODE as LIST_CODE
 from edge.policy.lists import read_list
-from edge.policy.model import PlateList, Policy, unknown_name
+from edge.policy.model import PlateList, Policy
 from edge.site.passwords import read_password
 from edge.site.settings import HttpCamera, RtspCamera, Site
 from edge.site.settings import contradictions as site_contradictions

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from edge.formats.yaml_document import Location
-from edge.policy.model import FilePath, Fraction, Id, Strict
+from edge.formats.identifiers import Id
+from edge.formats.problems import Location
+from edge.formats.strict import Strict
+from edge.policy.fields import FilePath, Fraction
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 

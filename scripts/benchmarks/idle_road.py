@@ -31,7 +31,7 @@ from edge.domain.reading import PlateReading
 from edge.errors import EdgeError
 from edge.pipeline.attention import Attention
 from edge.pipeline.ports import PlateDetector, PlateReader
-from edge.pipeline.watcher import VehicleWatcher, settings_for
+from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from scripts.benchmarks.road_films import DRAWN_S, RATE, empty_street, film, standing_car
 
 TARGET = 0.15
@@ -88,13 +88,13 @@ def analysed(clip: Path, models: PlateModels, *, every_frame: bool, settled_s: f
         "road",
         timed,
         timed,
-        settings_for(models.threshold),
+        settings_for_threshold(models.threshold),
         attention=None if every_frame else Attention(),
     )
     spent = Spent()
     frames = camera.frames()
     while True:
-        looks, inference = watcher.looks, timed.seconds
+        looks, inference = watcher.detector_runs, timed.seconds
         begun = time.process_time()
         frame = next(frames, None)
         decoded = time.process_time()
@@ -104,7 +104,7 @@ def analysed(clip: Path, models: PlateModels, *, every_frame: bool, settled_s: f
         done = time.process_time()
         if frame.stream_s >= settled_s:
             spent.frames += 1
-            spent.looks += watcher.looks - looks
+            spent.looks += watcher.detector_runs - looks
             spent.decode_s += decoded - begun
             spent.after_s += done - decoded
             spent.inference_s += timed.seconds - inference
@@ -203,7 +203,11 @@ def _live(clip: Path, models: PlateModels, until: int, *, every_frame: bool) -> 
     if attention is not None:
         camera.ask(_at_its_pace(attention))
     watcher = VehicleWatcher(
-        "road", models.detector, models.reader, settings_for(models.threshold), attention=attention
+        "road",
+        models.detector,
+        models.reader,
+        settings_for_threshold(models.threshold),
+        attention=attention,
     )
     given = camera.frames()
     frames = 0
@@ -226,7 +230,7 @@ def _at_its_pace(attention: Attention) -> Callable[[Cells, float], bool]:
 
     def wants(cells: Cells, now_s: float) -> bool:
         time.sleep(max(0.0, began_s + next(numbers) / RATE - time.monotonic()))
-        return attention.wants(cells, now_s)
+        return attention.selects(cells, now_s)
 
     return wants
 

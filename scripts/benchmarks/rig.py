@@ -17,18 +17,16 @@ from pathlib import Path
 
 import av
 
-from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.host.system import SystemClock
+from edge.adapters.state.key_files import (
+    load_all_box_public_keys,
+    load_authority_private_keys,
+    load_signer_key,
+)
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new_signer_key
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    BoxPublicKeys,
-    load_signer_key,
-    new_authority_keys,
-    new_box_keys,
-    new_signer_key,
-)
 from edge.site.folder import load_site_folder
 from tests.support.sites import AUTHORITY, BOX, SITE, list_csv, make_real, make_site, site
 from tests.support.sites import CAMERA as LIVE_CAMERA
@@ -83,8 +81,8 @@ def soak_site(folder: Path, port: int) -> Path:
 @contextlib.contextmanager
 def receiving(folder: Path, site: Path, port: int) -> Iterator[HitStore]:
     """Run an authority that stores sealed hits and sends receipts."""
-    boxes = BoxPublicKeys.load_all(site / "keys")
-    keys = AuthorityPrivateKeys.load(folder / "authority")
+    boxes = load_all_box_public_keys(site / "keys")
+    keys = load_authority_private_keys(folder / "authority")
     stopped = threading.Event()
     with HitStore.open(folder / "hits", create=True) as store:
 

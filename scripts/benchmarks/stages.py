@@ -13,11 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.box import Recording, run_site
 from edge.box.summary import RunSummary
 from edge.cli.run import progress_bars
 from edge.errors import EdgeError, PublishError
-from edge.privacy.keys import new_authority_keys, new_box_keys
 from edge.site.folder import SiteFolder, load_site_folder
 from scripts.benchmarks.rig import CLIPS, REPOSITORY
 

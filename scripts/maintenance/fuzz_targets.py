@@ -14,9 +14,10 @@ with atheris.instrument_imports(include=["edge", "yaml"]):
     from edge.formats.yaml_document import parse_document, parse_draft
     from edge.policy.activation import read_in_force
     from edge.policy.checklist import checklist
+    from edge.policy.contradictions import contradictions
     from edge.policy.diff import changes
     from edge.policy.flaws import flaws
-    from edge.policy.model import Policy, contradictions
+    from edge.policy.model import Policy
     from edge.policy.signatures import SIGNATURES_FILE, parse_signatures, signers_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]

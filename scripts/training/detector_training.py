@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from edge.adapters.models.detector import WEAK, OnnxPlateDetector
-from edge.adapters.models.weights import Contract, Manifest
+from edge.adapters.models.manifest import Contract
+from edge.adapters.models.weights import Manifest
 from scripts.training.arithmetic import Compute, forced
 from scripts.training.command_line import tell
 from scripts.training.detector_net import (

@@ -21,9 +21,11 @@ import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.state.audit_log import read_log
-from edge.adapters.state.evidence_pack import read_zip
-from edge.privacy.audit import Started, parse_checkpoints, told, verify_log
-from edge.privacy.keys import signing_keys
+from edge.adapters.state.key_files import signing_keys
+from edge.adapters.state.pack_zip import read_zip
+from edge.privacy.audit import verify_log
+from edge.privacy.audit_events import Started, told
+from edge.privacy.checkpoints import parse_checkpoints
 from edge.site.folder import load_site_folder
 from tests.support.canary import Leak, needles, sweep_bytes, sweep_tree
 from tests.support.product import CLIPS, REPOSITORY, Finished, product, start

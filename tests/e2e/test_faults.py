@@ -24,7 +24,7 @@ import pytest
 from typing_extensions import Self
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.state.outbox import OutboxFull
+from edge.adapters.state.outbox_file import OutboxFull
 from edge.errors import ExitCode
 from tests.support.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
 from tests.support.canary import Leak, needles, sweep_tree

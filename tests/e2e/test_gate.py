@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.state.key_making import new_signer_key
 from edge.adapters.state.policy_state import CLOCK
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
-from edge.privacy.keys import new_signer_key
 from tests.support.product import CLIPS, Finished, product, start, verb
 from tests.support.sites import MadeSite, make_real, make_site, set_port, sign_site, write_yaml
 from tests.support.wiretap import Wiretap
@@ -150,7 +150,7 @@ def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_day(
 @pytest.fixture
 def mayor(made: MadeSite, tmp_path: Path) -> Path:
     """The key that activates; the site is signed with real keys and not activated yet."""
-    from edge.privacy.keys import load_signer_key
+    from edge.adapters.state.key_files import load_signer_key
 
     file = new_signer_key(tmp_path / "mayor", "mayor", NOW)
     make_real(made, {"mayor": load_signer_key(file)})
@@ -191,7 +191,7 @@ def test_p3_another_policy_than_the_one_in_force_opens_nothing(
     keys: dict[str, SigningKey] = {}
     make_real(made, keys)
     file = new_signer_key(tmp_path / "k", "mayor", NOW)
-    from edge.privacy.keys import load_signer_key
+    from edge.adapters.state.key_files import load_signer_key
 
     keys["mayor"] = load_signer_key(file)
     make_real(made, keys)

@@ -19,13 +19,9 @@ import pytest
 import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.state.key_files import load_signer_key
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new_signer_key
 from edge.errors import ExitCode
-from edge.privacy.keys import (
-    load_signer_key,
-    new_authority_keys,
-    new_box_keys,
-    new_signer_key,
-)
 from tests.support.brokers import HOST, free_port, wait_until
 from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
-from edge.privacy.audit import ListChanged
+from edge.privacy.audit_events import ListChanged
 from tests.support.canary import needles, sweep_bytes, sweep_tree
 from tests.support.product import CLIPS, Finished, product, verb
 from tests.support.real_site import RealSite, make_real_site

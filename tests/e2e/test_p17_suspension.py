@@ -18,14 +18,15 @@ from typing import Any
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.audit_log import read_log
 from edge.adapters.state.suspension_store import FILE_NAME
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.policy.suspension import Action, new_order
-from edge.privacy.audit import SuspensionChanged
+from edge.privacy.audit_events import SuspensionChanged
 from tests.support.brokers import wait_until
 from tests.support.product import CLIPS, product, start, verb
 from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site

@@ -19,7 +19,9 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.host.system import SystemClock
-from edge.adapters.state import outbox
+from edge.adapters.state import outbox_file
+from edge.adapters.state.key_files import load_signer_key
+from edge.adapters.state.key_making import new_signer_key
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import COUNTERS_NAME
 from edge.adapters.state.outbox import Outbox
@@ -31,7 +33,6 @@ from edge.adapters.state.suspension_store import FILE_NAME as SUSPENSION
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.errors import EdgeError, ExitCode
 from edge.policy.suspension import SuspensionState
-from edge.privacy.keys import load_signer_key, new_signer_key
 from tests.support.old_state import VERSION_1
 from tests.support.product import REPOSITORY, product, verb
 from tests.support.sites import MadeSite, make_real, make_site, outbox_of
@@ -63,9 +64,9 @@ def copied(lived_in: MadeSite, to: Path) -> MadeSite:
 
 def made_newer(made: MadeSite, name: str) -> None:
     file = made.state / name
-    if name == outbox.FILE_NAME:
+    if name == outbox_file.FILE_NAME:
         with closing(sqlite3.connect(file)) as database:
-            database.execute(f"PRAGMA user_version = {outbox.VERSION + 1}")
+            database.execute(f"PRAGMA user_version = {outbox_file.VERSION + 1}")
         return
     text = file.read_text()
     newer = re.sub(r'("schema":\s*"edge-anpr/[a-z-]+/)\d+', r"\g<1>2", text, count=1)
@@ -91,7 +92,7 @@ def test_every_file_with_a_schema_is_known(lived_in: MadeSite) -> None:
     require_known(lived_in.state)
 
 
-@pytest.mark.parametrize("name", [*FILES, outbox.FILE_NAME])
+@pytest.mark.parametrize("name", [*FILES, outbox_file.FILE_NAME])
 def test_a_newer_version_s_file_is_refused_and_nothing_is_changed(
     lived_in: MadeSite, tmp_path: Path, name: str
 ) -> None:
@@ -179,7 +180,7 @@ def test_kill_9_at_random_moments_of_an_upgrade_loses_no_hit(tmp_path: Path) -> 
     state = tmp_path / "state"
     state.mkdir(mode=0o700)
     ends = int((datetime.now(timezone.utc) + timedelta(days=1)).timestamp())
-    with closing(sqlite3.connect(state / outbox.FILE_NAME)) as database:
+    with closing(sqlite3.connect(state / outbox_file.FILE_NAME)) as database:
         database.executescript(VERSION_1)
         database.executemany(
             "INSERT INTO hit (hit_id, camera, topic, receipt_required, expires_at, payload)"
@@ -201,7 +202,7 @@ def test_kill_9_at_random_moments_of_an_upgrade_loses_no_hit(tmp_path: Path) -> 
         time.sleep(noise.uniform(0, 0.005))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        with closing(sqlite3.connect(state / outbox.FILE_NAME)) as database:
+        with closing(sqlite3.connect(state / outbox_file.FILE_NAME)) as database:
             (version,) = database.execute("PRAGMA user_version").fetchone()
             assert database.execute("SELECT count(*) FROM hit").fetchone() == (HITS,)
             tables = database.execute("SELECT name FROM sqlite_schema").fetchall()

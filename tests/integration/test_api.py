@@ -15,7 +15,7 @@ import edge
 from edge.adapters.host.system import product_version
 from edge.adapters.state.audit_log import read_log
 from edge.authority.store import HitStore
-from edge.privacy.audit import Unsealed
+from edge.privacy.audit_events import Unsealed
 from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
 from tests.support.product import CLIPS, REPOSITORY, environment
 from tests.unit.vectors.cast import STORED

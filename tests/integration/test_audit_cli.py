@@ -10,22 +10,15 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.state.audit_log import FILE_NAME, open_box_audit, read_log
+from edge.adapters.state.key_files import load_box_keys, signing_keys
 from edge.adapters.state.keyring import FILE_NAME as KEYRING
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.authority.store import HitStore
 from edge.errors import ExitCode
-from edge.privacy.audit import (
-    Deleted,
-    EpochClosed,
-    Event,
-    KeyInUse,
-    PolicyChanged,
-    Unsealed,
-    parse_checkpoints,
-)
-from edge.privacy.keys import BoxKeys, signing_keys
+from edge.privacy.audit_events import Deleted, EpochClosed, Event, KeyInUse, PolicyChanged, Unsealed
+from edge.privacy.checkpoints import parse_checkpoints
 from edge.site.folder import load_site_folder, read_box_folders
 from tests.support.fakes import SetClock
 from tests.support.parties import evidence, make_parties
@@ -42,7 +35,7 @@ def made(tmp_path: Path) -> MadeSite:
 
 def record(made: MadeSite, *events: Event) -> None:
     box = read_box_folders(made.folder)
-    with open_box_audit(box, BoxKeys.load(box.keys)) as trail:
+    with open_box_audit(box, load_box_keys(box.keys)) as trail:
         for event in events:
             trail.append(event)
 

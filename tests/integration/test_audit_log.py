@@ -26,15 +26,8 @@ from edge.adapters.state.audit_log import (
 )
 from edge.errors import AuditError, ExitCode
 from edge.formats.signing import SigningKey
-from edge.privacy.audit import (
-    Checkpoint,
-    EpochClosed,
-    KeyInUse,
-    Stopped,
-    Unsealed,
-    box_log,
-    parse_checkpoints,
-)
+from edge.privacy.audit_events import EpochClosed, KeyInUse, Stopped, Unsealed
+from edge.privacy.checkpoints import Checkpoint, box_log, parse_checkpoints
 from tests.support.product import REPOSITORY
 
 LOG = box_log("school-street", "box-1")

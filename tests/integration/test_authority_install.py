@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.errors import EXTRA_OF
 from tests.support.parties import PLATE, Parties, evidence, make_parties, topic_of
 from tests.support.product import REPOSITORY, Finished, environment, product

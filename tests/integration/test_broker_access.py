@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.messages import Discovery
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions, TlsFiles
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.topics import BoxTopics
 from edge.errors import PublishError
 from tests.integration.conftest import needs_mosquitto

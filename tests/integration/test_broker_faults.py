@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.state.outbox import OutboxFull
+from edge.adapters.state.outbox_file import OutboxFull
 from tests.integration.conftest import needs_mosquitto
 from tests.integration.test_publisher import Box, authority_of
 from tests.support.brokers import Mosquitto, StoringAuthority, wait_until

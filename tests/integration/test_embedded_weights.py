@@ -12,7 +12,8 @@ import pytest
 
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.loading import open_detector, threshold_of
-from edge.adapters.models.weights import Contract, Manifest
+from edge.adapters.models.manifest import Contract
+from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Detection, Pixels
 from tests.support.product import CLIPS
 

@@ -21,18 +21,13 @@ from hypothesis import strategies as st
 from edge.adapters.models.weights import Manifest
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import open_box_audit
-from edge.adapters.state.evidence_pack import (
-    MAX_FILES,
-    PackManifest,
-    make_pack,
-    read_zip,
-    verify_pack,
-    write_zip,
-)
+from edge.adapters.state.evidence_pack import PackManifest, make_pack, verify_pack
+from edge.adapters.state.key_files import load_box_keys, signing_keys
+from edge.adapters.state.key_making import new_box_keys
+from edge.adapters.state.pack_zip import MAX_FILES, read_zip, write_zip
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
 from edge.errors import AuditError, EdgeError, ExitCode
-from edge.privacy.audit import EpochClosed, Started, Stopped
-from edge.privacy.keys import BoxKeys, new_box_keys, signing_keys
+from edge.privacy.audit_events import EpochClosed, Started, Stopped
 from edge.site.folder import load_site_folder
 from tests.support.product import product
 from tests.support.sites import BOX, SITE, MadeSite, make_site
@@ -49,7 +44,7 @@ def ran(made: MadeSite) -> MadeSite:
     """As if the box had run an epoch, with the product's own parts."""
     site = load_site_folder(made.folder)
     weights = Manifest.load().in_use("yolo-v9-t-416", "cct-xs-v2")
-    with open_box_audit(site.box, BoxKeys.load(site.keys_folder)) as trail:
+    with open_box_audit(site.box, load_box_keys(site.keys_folder)) as trail:
         archive = Archive(site.state_folder)
         signatures = made.folder / "policy.signatures.json"
         archive.keep_policy(site.policy, signatures.read_bytes() if signatures.exists() else None)
@@ -74,7 +69,7 @@ def pack(made: MadeSite) -> bytes:
 
 def pack_of(made: MadeSite) -> bytes:
     site = load_site_folder(made.folder)
-    return make_pack(site.box, BoxKeys.load(site.keys_folder))
+    return make_pack(site.box, load_box_keys(site.keys_folder))
 
 
 def code_of(data: bytes, **options: Any) -> str:
@@ -153,7 +148,7 @@ def test_p21_a_pack_of_another_box_or_behind_the_witness_is_found(
     ran(own)
     early = pack_of(own)
     site = load_site_folder(own.folder)
-    with open_box_audit(site.box, BoxKeys.load(site.keys_folder)) as trail:
+    with open_box_audit(site.box, load_box_keys(site.keys_folder)) as trail:
         trail.append(Stopped("end"))
         witness = [trail.checkpoint]
     assert code_of(early, witness=witness) == "E_AUDIT_TRUNCATED"
@@ -235,7 +230,7 @@ def test_p21_a_forger_with_a_key_of_his_own_is_found_by_whoever_knows_the_boxs(
     made: MadeSite, pack: bytes, tmp_path: Path
 ) -> None:
     public = new_box_keys(tmp_path / "forger", SITE, BOX, NOW)
-    forger = BoxKeys.load(tmp_path / "forger")
+    forger = load_box_keys(tmp_path / "forger")
 
     contents = read_zip(pack)
     contents["box.public.json"] = public.read_bytes()

@@ -12,18 +12,13 @@ import pytest
 from edge.adapters.cameras.recordings import open_recordings
 from edge.adapters.models.detector import WEAK, OnnxPlateDetector
 from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.manifest import Contract, read_manifest, write_manifest
 from edge.adapters.models.reader import OnnxPlateReader
-from edge.adapters.models.weights import (
-    Contract,
-    Manifest,
-    Weights,
-    read_manifest,
-    write_manifest,
-)
+from edge.adapters.models.weights import Manifest, Weights
 from edge.domain.imaging import Box, Frame, PlatePatch
 from edge.domain.reading import fuse
 from edge.errors import ExitCode, ModelError
-from edge.pipeline.watcher import cut
+from edge.pipeline.watcher import cut_patch
 from tests.support.fakes import STARTED
 from tests.support.shared_material import SHARED, needs_shared
 
@@ -82,7 +77,7 @@ def test_letterboxing_does_not_move_a_plate(
 
 def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: PlateModels, frame: Frame) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
-    patch = cut(frame.pixels, best, 0.08)
+    patch = cut_patch(frame.pixels, best, 0.08)
 
     first, second = eyes.reader.read([patch, patch])
 
@@ -112,7 +107,7 @@ def test_every_reader_of_the_manifest_reads(
     manifest: Manifest, eyes: PlateModels, frame: Frame
 ) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
-    patch = cut(frame.pixels, best, 0.08)
+    patch = cut_patch(frame.pixels, best, 0.08)
 
     for name in manifest.names(Contract.READER):
         if not manifest.entry(name).pinned:
@@ -239,7 +234,7 @@ def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: f
 def test_the_manifest_s_temperatures_reach_the_posteriors(
     manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
-    patch = cut(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
+    patch = cut_patch(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
     name = manifest.default_reader
     shipped = manifest.find(name, Contract.READER).entry.calibration
     hot = with_calibration(

@@ -16,12 +16,14 @@ import pytest
 
 from edge.adapters.broker import topics
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
+from edge.adapters.state.key_making import rotate_authority_keys, rotate_box_keys
 from edge.authority.store import HitStore
 from edge.authority.tail import Fate, ReceivedMessage, Receiver, Tail, Until
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, ReceiptVerifier
-from edge.privacy.keys import BoxPublicKeys, rotate_authority_keys, rotate_box_keys
+from edge.privacy.keys import BoxPublicKeys
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import Broker, Mosquitto, TestAuthority, wait_until
 from tests.support.parties import AUTHORITY, BOX, SITE, Parties, make_parties, topic_of
@@ -164,10 +166,11 @@ KILLED_TAIL = """
 import os, sys
 from datetime import datetime, timezone
 from pathlib import Path
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
-from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
 
 port, store, boxes, keys, moment = sys.argv[1:]
 
@@ -192,8 +195,8 @@ Tail(
     BrokerOptions("127.0.0.1", int(port), "an-authority"),
     receiver(
         HitStore.open(Path(store), create=True),
-        BoxPublicKeys.load_all(Path(boxes)),
-        AuthorityPrivateKeys.load(Path(keys)),
+        load_all_box_public_keys(Path(boxes)),
+        load_authority_private_keys(Path(keys)),
         lambda: datetime.now(timezone.utc),
     ),
 ).run()

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.errors import CODES, ExitCode
 from edge.privacy.sealing import Picture
 from tests.integration.test_metrics import watched_street

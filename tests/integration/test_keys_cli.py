@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.formats.signing import SigningKey
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    AuthorityPublicKeys,
-    BoxKeys,
-    BoxPublicKeys,
+from edge.adapters.state.key_files import (
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+    load_box_public_keys,
     load_signer_key,
 )
+from edge.formats.signing import SigningKey
 from tests.support.product import REPOSITORY, product
 
 EXAMPLE = REPOSITORY / "config" / "school-street"
@@ -34,8 +34,8 @@ def test_a_box_s_keys_are_made_for_the_box_that_site_yaml_names(site: Path) -> N
     assert made.status == 0, made.err
     public = site / "keys" / "school-street.box-1.public.json"
     assert str(public) in made.out
-    assert BoxKeys.load(site / "keys").site == "school-street"
-    assert not BoxKeys.load(site / "keys").trial
+    assert load_box_keys(site / "keys").site == "school-street"
+    assert not load_box_keys(site / "keys").trial
     assert again.status == 7
     assert len(again.error_lines) == 1
     assert "keys rotate box" in again.err
@@ -46,9 +46,9 @@ def test_an_authority_s_keys_are_made_where_it_says(tmp_path: Path) -> None:
 
     assert made.status == 0, made.err
     (fact,) = made.json["keys"]
-    public = AuthorityPublicKeys.load(Path(fact["file"]), authority="police-zone")
+    public = load_authority_public_keys(Path(fact["file"]), authority="police-zone")
     assert fact["generations"][0]["key_id"] == public.key_id
-    assert AuthorityPrivateKeys.load(tmp_path / "a").generation(public.key_id) is not None
+    assert load_authority_private_keys(tmp_path / "a").generation(public.key_id) is not None
     assert product("keys", "new", "authority", "Police", "--out", tmp_path / "b").status == 2
 
 
@@ -58,9 +58,9 @@ def test_keys_for_trial_make_a_site_that_can_run(site: Path) -> None:
 
     assert made.status == 0, made.err
     assert "trial" in made.out
-    assert BoxKeys.load(site / "keys").trial
-    public = AuthorityPublicKeys.load(site / "keys" / "police-zone.public.json")
-    private = AuthorityPrivateKeys.load(site / "keys" / "authority-trial" / "police-zone")
+    assert load_box_keys(site / "keys").trial
+    public = load_authority_public_keys(site / "keys" / "police-zone.public.json")
+    private = load_authority_private_keys(site / "keys" / "authority-trial" / "police-zone")
     assert private.trial
     assert private.generation(public.key_id) is not None
     assert again.status == 7
@@ -71,17 +71,17 @@ def test_keys_for_trial_make_a_site_that_can_run(site: Path) -> None:
 def test_rotation_from_the_command_line(site: Path, tmp_path: Path) -> None:
     product("keys", "new", "box", "--site", site)
     product("keys", "new", "authority", "police-zone", "--out", tmp_path / "a")
-    first = BoxKeys.load(site / "keys").key_id
+    first = load_box_keys(site / "keys").key_id
     file = site / "keys" / "school-street.box-1.public.json"
 
     rotated = product("keys", "rotate", "box", "--site", site)
-    after_first = BoxPublicKeys.load(file)
+    after_first = load_box_public_keys(file)
     stolen = product("keys", "rotate", "box", "--site", site, "--stolen")
     authority = product("keys", "rotate", "authority", "--keys", tmp_path / "a", "--json")
 
     assert [rotated.status, stolen.status, authority.status] == [0, 0, 0]
     assert after_first.knows(first)
-    assert not BoxPublicKeys.load(file).knows(first)
+    assert not load_box_public_keys(file).knows(first)
     assert len(authority.json["keys"][0]["generations"]) == 2
     assert len(list((tmp_path / "a").glob("*.private.json"))) == 2
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import json
 import mmap
 import os
 import random
@@ -20,12 +21,13 @@ import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.system import random_bytes
@@ -35,6 +37,7 @@ from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.statistics import StatisticsFile
+from edge.authority.opening import OpenedHit, open_hit, write_opened
 from edge.box.engine import VehicleCounts
 from edge.box.epochs import EpochRecord
 from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
@@ -43,14 +46,16 @@ from edge.box.traffic import ClosedEpochs
 from edge.formats.signing import SigningKey
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
-from edge.policy.bundles import ListBundleError
-from edge.privacy.audit import EpochClosed, ListChanged, box_log
+from edge.policy.bundle_format import ListBundleError
+from edge.privacy.audit_events import EpochClosed, ListChanged
+from edge.privacy.checkpoints import box_log
 from edge.privacy.pseudonyms import SaltChain
+from edge.privacy.sealing import Picture
 from tests.support import listing
 from tests.support.brokers import HOST, verify_receipt
 from tests.support.fakes import SetClock
 from tests.support.listing import ISSUED, LIST
-from tests.support.parties import BOX, SITE, make_parties
+from tests.support.parties import BOX, SITE, evidence, make_parties
 from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import REPOSITORY, environment
 
@@ -286,7 +291,42 @@ def _nothing(_case: EvidenceCase) -> SealedHit:
     raise AssertionError
 
 
-SCENARIOS = {each.__name__: each for each in (Hits, FirstStart, NewList, Rotation)}
+class OpenedHitFiles(Scenario):
+    """An authority opens a hit; another form of it was opened before."""
+
+    def prepare(self) -> None:
+        parties = make_parties(self.folder.with_name("parties"))
+        hit = parties.hit(evidence(Picture("vehicle", b"v" * 9_000), Picture("plate", b"p" * 900)))
+        boxes = {(SITE, BOX): parties.box_public}
+        self._opened = open_hit(hit.to_payload(), boxes, parties.authority)
+        self._pictures = {"vehicle.jpg": b"v" * 9_000, "plate.jpg": b"p" * 900}
+        before = replace(
+            self._opened.content,
+            pictures=(Picture("vehicle", b"o"), Picture("plate", b"o")),
+            reads=1,
+        )
+        write_opened(OpenedHit(self._opened.hit, before), self.folder)
+
+    def change(self, done: Acknowledged) -> None:
+        write_opened(self._opened, self.folder)
+        done.step()
+
+    def judge(self, steps: int) -> None:
+        own = self.folder / self._opened.hit.hit_id
+        document = own / "hit.json"
+        if document.exists():
+            new = json.loads(document.read_text())["reads"] == self._opened.content.reads
+            assert new or not steps
+            held = {name: (own / name).read_bytes() for name in self._pictures}
+            assert held == (self._pictures if new else dict.fromkeys(held, b"o"))
+        else:
+            assert not steps
+        files = write_opened(self._opened, self.folder)
+        assert {path.name: path.read_bytes() for path in files.pictures} == self._pictures
+        assert {path.name for path in own.iterdir()} == {"hit.json", *self._pictures}
+
+
+SCENARIOS = {each.__name__: each for each in (Hits, FirstStart, NewList, Rotation, OpenedHitFiles)}
 
 
 def kill_in_each_change(name: str, base: Path) -> int:

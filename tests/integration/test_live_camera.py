@@ -112,7 +112,7 @@ def test_a_frame_that_nobody_wants_stays_in_the_decoder_and_is_counted(street: P
 
     assert [frame.index for frame in frames] == list(range(4, 64, 5))
     assert [frame.stream_s for frame in frames] == [asked[frame.index][0] for frame in frames]
-    assert all(frame.wanted for frame in frames)
+    assert all(frame.selected for frame in frames)
     assert status.unwanted >= 48
     assert status.per_second == pytest.approx(25, rel=0.5)
     # The cells show what the picture shows: a ramp from dark to bright, a block that is brighter.

@@ -73,14 +73,14 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
     book = RuleBook(
         rules, SaltChain("street", "box-1", lambda n: b"x" * n), lambda _: [ENTRY], 30, COMPETENCES
     )
-    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    worker = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     traffic = ClosedEpochs([o.value for o in ReadOutcome], [r.id for r in rules], ["detect"])
 
     def on_epoch(counts: VehicleCounts) -> None:
         traffic.close(
             TrafficTotals(
                 vehicles={each.value: counts.outcomes[each] for each in ReadOutcome},
-                hits=dict(desk.counts.by_rule),
+                hits=dict(worker.counts.by_rule),
                 analysed=stream.analysed,
                 dropped=stream.counts.dropped,
                 stage_s=watcher.stage_seconds,
@@ -102,12 +102,12 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
         temperatures=lambda: {"cpu-thermal": 55},
     )
     engine = Engine(
-        [stream], book, desk, on_epoch=on_epoch, on_turn=lambda: health.turned(book.epochs_begun)
+        [stream], book, worker, on_epoch=on_epoch, on_turn=lambda: health.turned(book.epochs_begun)
     )
     health.enter("online", "online")
-    desk.start()
+    worker.start()
     engine.run(realtime=False)
-    desk.close()
+    worker.close()
     source = TelemetrySource(health.figures, health.healthy, health.ready)
     with TelemetryServer(LOOPBACK, source) as server:
         yield server.port, health

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.models.weights import Contract, Manifest, Weights, read_manifest
+from edge.adapters.models.manifest import Contract, read_manifest
+from edge.adapters.models.weights import Manifest, Weights
 from edge.errors import ExitCode
 from tests.support.product import Finished, product
 from tests.support.shared_material import needs_shared

@@ -9,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.broker.mqtt import (
-    BrokerLink,
-    BrokerOptions,
-    TlsFiles,
-    TooLargeError,
-    Will,
-)
+from edge.adapters.broker.mqtt import BrokerLink, TooLargeError, Will
+from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.errors import EdgeError, ExitCode, PublishError
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import (

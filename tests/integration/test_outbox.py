@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.state.keyring import Keyring
-from edge.adapters.state.outbox import FILE_NAME, MAX_PAYLOAD_BYTES, Outbox, OutboxFull
+from edge.adapters.state.outbox import MAX_PAYLOAD_BYTES, Outbox
+from edge.adapters.state.outbox_file import FILE_NAME, OutboxFull
 from edge.errors import ExitCode, OutboxError
 from tests.support.fakes import SetClock
 from tests.support.product import REPOSITORY

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from edge.adapters.state.key_files import load_signer_key
+from edge.adapters.state.key_making import new_signer_key
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
-from edge.privacy.keys import load_signer_key, new_signer_key
 from tests.support.product import REPOSITORY, Finished, verb
 from tests.support.sites import MadeSite, make_real, make_site, write_yaml
 

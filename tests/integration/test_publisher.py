@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.system import SystemClock

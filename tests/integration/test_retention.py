@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.adapters.state.keyring import CAPACITY, FILE_NAME, Keyring
-from edge.adapters.state.outbox import FILE_NAME as OUTBOX
-from edge.adapters.state.outbox import Outbox, OutboxFull
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.outbox_file import FILE_NAME as OUTBOX
+from edge.adapters.state.outbox_file import OutboxFull
 from edge.errors import EdgeError, KeyFileError, OutboxError
 from edge.privacy.keyring import RetentionKey, StoredItem
 from tests.integration.test_outbox import small_disk  # noqa: F401 - a fixture

@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerOptions
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.metrics import CameraFigures
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.audit_log import AuditTrail, read_log
 from edge.adapters.state.keyring import Keyring
-from edge.adapters.state.outbox import Outbox, OutboxFull
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.outbox_file import OutboxFull
 from edge.box.health import BoxHealth
 from edge.box.safe_state import SafeState
 from edge.box.traffic import ClosedEpochs
 from edge.errors import EdgeError, PolicyError
 from edge.formats.signing import SigningKey
-from edge.privacy.audit import StateChanged, box_log
+from edge.privacy.audit_events import StateChanged
+from edge.privacy.checkpoints import box_log
 from tests.support.brokers import verify_receipt, wait_until
 from tests.support.parties import BOX, SITE
 from tests.support.wiretap import Wiretap

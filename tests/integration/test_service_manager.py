@@ -89,11 +89,11 @@ def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> No
         900,
         COMPETENCES,
     )
-    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    worker = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     engine = Engine(
         [Stream(ScriptedCamera(2), "clip", HungWatcher(release))],
         book,
-        desk,
+        worker,
         on_turn=lambda: health.turned(1),
     )
     health.enter("online", "online")
@@ -123,12 +123,12 @@ def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> N
     book = RuleBook(
         [HOTLIST], SaltChain("s", "b", lambda n: b"x" * n), lambda _: (), 1, COMPETENCES
     )
-    desk = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    worker = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     closed: list[int] = []
     engine = Engine(
         [Stream(Silent(1), "clip", ScriptedWatcher([], ()))],
         book,
-        desk,
+        worker,
         on_turn=lambda: turns.append(time.monotonic()),
         on_epoch=lambda counts: closed.append(counts.vehicles),
     )

@@ -25,7 +25,8 @@ from cryptography.x509.oid import NameOID
 from typing_extensions import Self
 
 from edge.adapters.broker import topics
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.errors import PublishError
 
 HOST = "127.0.0.1"

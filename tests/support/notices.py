@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge.domain.schedule import DAYS
-from edge.policy.diff import ChangeEffect
+from edge.policy.change import ChangeEffect
 from edge.policy.model import ROLES, Policy, Role
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.counts import Counts

@@ -8,17 +8,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from edge.adapters.state.key_files import (
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+    load_box_public_keys,
+)
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import PlateToken
 from edge.privacy.hit import Hit, build_hit, new_hit_id
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    AuthorityPublicKeys,
-    BoxKeys,
-    BoxPublicKeys,
-    new_authority_keys,
-    new_box_keys,
-)
+from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.sealing import EvidenceContent, Picture, SealContext, seal
 
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
@@ -38,19 +38,19 @@ class Parties:
 
     @property
     def box(self) -> BoxKeys:
-        return BoxKeys.load(self.box_folder)
+        return load_box_keys(self.box_folder)
 
     @property
     def box_public(self) -> BoxPublicKeys:
-        return BoxPublicKeys.load(self.box_file)
+        return load_box_public_keys(self.box_file)
 
     @property
     def authority(self) -> AuthorityPrivateKeys:
-        return AuthorityPrivateKeys.load(self.authority_folder)
+        return load_authority_private_keys(self.authority_folder)
 
     @property
     def authority_public(self) -> AuthorityPublicKeys:
-        return AuthorityPublicKeys.load(self.authority_file)
+        return load_authority_public_keys(self.authority_file)
 
     def context(self, **changed: Any) -> SealContext:
         whole = SealContext(

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
+from edge.adapters.state.key_files import load_signer_key
+from edge.adapters.state.key_making import new_signer_key
 from edge.adapters.state.policy_state import PolicyState
 from edge.policy.activation import InForce, activate
 from edge.policy.signatures import SIGNATURES_FILE, read_signatures
-from edge.privacy.keys import load_signer_key, new_signer_key
 from edge.site.folder import read_policy
 from tests.support.sites import BOX, SIGNERS, SITE, list_csv, make_real, make_site, policy
 

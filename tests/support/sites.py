@@ -15,6 +15,8 @@ from typing import Any
 import yaml
 
 from edge.adapters.host.system import SystemClock
+from edge.adapters.state.key_files import load_box_keys, load_box_public_keys
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
@@ -25,7 +27,6 @@ from edge.formats.timestamps import milliseconds, parse_utc, utc_text
 from edge.policy.bundles import ListContent, build_bundle, list_terms
 from edge.policy.lists import read_list
 from edge.policy.signatures import SIGNATURES_FILE, add_signature
-from edge.privacy.keys import BoxKeys, BoxPublicKeys, new_authority_keys, new_box_keys
 from edge.site.folder import read_policy
 
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
@@ -251,8 +252,8 @@ def install_list(made: MadeSite, key: SigningKey) -> None:
         issued_at=now,
         entries=read_list(made.folder / "lists" / "stolen.csv", zone=policy.zone, max_entries=50),
     )
-    bundle = build_bundle(content, key, BoxPublicKeys.load(made.box_keys))
-    keys = BoxKeys.load(made.folder / "keys")
+    bundle = build_bundle(content, key, load_box_public_keys(made.box_keys))
+    keys = load_box_keys(made.folder / "keys")
     ListStore(made.state, keys, list_terms(policy), lambda: now).install(bundle)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from typing_extensions import Self
 
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
@@ -28,7 +27,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from typing_extensions import Self
 
-from edge.errors import ConfigError, PublishError
+from edge.adapters.broker.options import BrokerOptions, tls_context
+from edge.errors import PublishError
 
 QOS = 1
 # Fixed header, topic length, packet id and the message expiry property (2.1.1, 3.3.2).
@@ -45,43 +45,6 @@ _SESSION_TAKEN_OVER = 0x8E
 
 _POLL_S = 0.05
 _GOODBYE_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """Where the TLS files are.
-
-    Args:
-        ca: certificates of the authorities to trust (PEM); None: those of the system.
-        certificate: this side's certificate (PEM), for mutual TLS.
-        key: its private key (PEM, not encrypted).
-    """
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerOptions:
-    """How to reach and convince a broker."""
-
-    host: str
-    port: int
-    client_id: str
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: TlsFiles | None = None
-    keepalive_s: int = 15
-    """Seconds of silence before it is asked for a sign of life; as many later it is given up."""
-    connect_timeout_s: float = 5.0
-    acknowledge_timeout_s: float = 10.0
-    largest_packet_bytes: int | None = None
-    """What the broker is asked to keep away: a larger packet is not sent here (3.1.2.11.4)."""
-
-    @property
-    def address(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,44 +73,6 @@ class TooLargeError(PublishError):
     """The broker has said that it takes no packets of this size."""
 
     default_code = "E_TOO_LARGE"
-
-
-def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.2 or later, the broker's certificate and host name verified.
-
-    Raises:
-        ConfigError: a file is missing or is no PEM of its kind.
-    """
-    try:
-        context = ssl.create_default_context(cafile=files.ca)
-    except OSError as error:  # ssl.SSLError is one
-        raise _tls_file_error("broker.tls.ca", files.ca, error) from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = _TidySocket
-    if files.certificate is not None:
-        try:
-            # An empty password, so that an encrypted key fails instead of asking at a terminal.
-            context.load_cert_chain(files.certificate, files.key, password="")
-        except OSError as error:
-            raise _tls_file_error(
-                "broker.tls.certificate and key", files.certificate, error
-            ) from error
-    elif files.key is not None:
-        raise ConfigError(
-            "broker.tls.key: a key without broker.tls.certificate; give both or neither"
-        )
-    return context
-
-
-class _TidySocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho drops it without closing."""
-
-    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's signature
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
 
 
 class BrokerLink:
@@ -521,15 +446,6 @@ class BrokerLink:
 
 def _properties(packet: int) -> Properties:
     return Properties(packet)  # type: ignore[no-untyped-call] # paho leaves this one bare
-
-
-def _tls_file_error(what: str, path: Path | None, error: OSError) -> ConfigError:
-    if isinstance(error, ssl.SSLError):
-        return ConfigError(
-            f"{what}: {path} is no usable PEM ({error.reason or 'unreadable'}); "
-            "give PEM files that belong together, the key without a password"
-        )
-    return ConfigError(f"{what}: {error.filename or path}: {error.strerror}; check the path")
 
 
 def _unreachable(options: BrokerOptions, error: OSError | ValueError) -> PublishError:

@@ -33,12 +33,12 @@ from edge.adapters.broker.mqtt import (
     NO_MATCHING_SUBSCRIBERS,
     PACKET_TOO_LARGE,
     BrokerLink,
-    BrokerOptions,
     LinkLostError,
     Message,
     TooLargeError,
     Will,
 )
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.reception import MessageHandler, ReceiptVerifier, Reception
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.outbox import Outbox, QueuedHit

@@ -42,7 +42,7 @@ import numpy.typing as npt
 from av._core import library_meta
 from av.video.frame import VideoFrame
 
-from edge.domain.motion import Cells, Plane, cells_of
+from edge.domain.motion import Cells, Plane, cell_means
 
 HEADER = struct.Struct("<cIIIdd")
 """kind, width, height, corrupt frames before this message, stamp (NaN: none), arrival."""
@@ -203,7 +203,7 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
                 time_s: float | None = frame.time if request.stamped else None
                 stamp_s = math.nan if time_s is None else time_s
                 if not request.asking or writer.is_wanted(
-                    cells_of(luma), luma.shape, stamp_s, arrival_s
+                    cell_means(luma), luma.shape, stamp_s, arrival_s
                 ):
                     writer.frame(upright(frame), stamp_s, arrival_s)
 

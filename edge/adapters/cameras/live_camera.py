@@ -283,7 +283,7 @@ class LiveCamera:
             body = decoder.read(message.body_bytes, deadline_s, self._closing)
             now_s = time.monotonic()
             deadline_s = now_s + self._stale_s
-            time_s = times.of(message.stamp_s, min(message.arrival_s, now_s))
+            time_s = times.frame_time_s(message.stamp_s, min(message.arrival_s, now_s))
             if first:
                 first = False
                 self._connections += 1
@@ -314,7 +314,7 @@ class LiveCamera:
                 stream_s=time_s,
                 observed_at=observed_at,
                 pixels=pixels,
-                wanted=self._wants is not None,
+                selected=self._wants is not None,
             )
 
     def _observed_at(self, time_s: float) -> datetime:

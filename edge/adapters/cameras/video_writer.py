@@ -74,6 +74,7 @@ class MaskedRecording:
         self._size = (0, 0)
         self._last_pts = -1
         try:
+            # FFmpeg opens and seeks in the file itself, which `formats.atomic_files` cannot offer.
             descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".masked-")
         except OSError as error:
             raise self._unwritable(error) from None

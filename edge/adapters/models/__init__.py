@@ -1,4 +1,4 @@
-"""Eyes on ONNX Runtime: the detector and the reader, each behind its port.
+"""Plate detector and plate reader on ONNX Runtime, each behind its port.
 
 Nothing else loads ONNX Runtime. Its Linux wheels (seen in 1.32) carry a telemetry client that
 is on unless this variable is set before the library is loaded: it makes a device id and a

@@ -1,4 +1,4 @@
-"""Files from the web: resumed where they broke off, and never taken for whole before they are."""
+"""Resumable downloads; the caller publishes a file when it is complete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from typing import IO, Any
 from edge.errors import ModelError, OutboxError
 
 TIMEOUT_S = 30.0
-"""A server that says nothing for so long is taken for gone."""
+"""Seconds without data after which a server counts as gone."""
 
 LARGEST = 512 * 1024 * 1024
 """No weights for this product are larger, in bytes."""
@@ -32,11 +32,11 @@ _BLOCK = 64 * 1024
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 Progress = Callable[[int, "int | None"], None]
-"""Told how many bytes there are so far and how many there will be, if that is known."""
+"""Called with the bytes received so far and the total, None if that is unknown."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect into the clear."""
+    """Follows no redirect to an unencrypted address."""
 
     def redirect_request(
         self,
@@ -107,7 +107,7 @@ def fetch(
             progress(have, have)
             return
         if answer.status == 416 or (answer.status == 206 and not _goes_on(given, have)):
-            # What lies there is no beginning of what the server has.
+            # The part is not a beginning of the server's file.
             answer.close()
             have = 0
             answer = _ask(url, 0, None, timeout_s)
@@ -197,14 +197,14 @@ def _write(file: io.FileIO, block: bytes) -> None:
 
 
 def discard(part: Path) -> None:
-    """Take a part away, and the note beside it."""
+    """Delete a part file and the note beside it."""
     part.unlink(missing_ok=True)
     _note_of(part).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def _gone_if_empty(part: Path) -> Iterator[None]:
-    """A part without a byte is none."""
+    """Remove the part at the end if it is empty."""
     try:
         yield
     finally:
@@ -213,7 +213,7 @@ def _gone_if_empty(part: Path) -> Iterator[None]:
 
 
 def _opened(part: Path) -> io.FileIO:
-    """The part, for this process alone."""
+    """Open the part file and lock it for this process."""
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered: each block that was told as had is in the file.

@@ -44,13 +44,13 @@ class EngineMaker:
     def key(self, model_sha256: str) -> str:
         """The name of the folder for one network's engines: 64 hexadecimal digits."""
         parts = (self.gpu, self.tensorrt, self.onnxruntime, model_sha256)
-        # Each part's length stands before it: no two combinations make one text.
+        # Each part is preceded by its length: no two combinations give the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def engine_maker(onnxruntime: str) -> EngineMaker | None:
-    """This machine's; None where GPU or TensorRT do not say what they are."""
+    """What this machine builds engines with; None if GPU or TensorRT cannot be identified."""
     gpu, tensorrt = _gpu(), _tensorrt()
     if gpu is None or tensorrt is None:
         return None
@@ -97,7 +97,7 @@ def engine_options(model: Path, maker: EngineMaker | None, folder: Path | None) 
         digest = hashlib.sha256(model.read_bytes()).hexdigest()
         place = folder / maker.key(digest)
         place.mkdir(parents=True, exist_ok=True)
-        # An engine is machine code: whoever may write here may run what they like.
+        # An engine is machine code: write access here means running code as this user.
         folder.chmod(0o700)
     except OSError as error:
         log.warning("TensorRT's engines are compiled at each start: %s: %s", folder, error.strerror)

@@ -1,8 +1,7 @@
-"""Weights that come in: checked against their contract, then listed with digest and calibration."""
+"""Installs weights: checks their contract, then lists them with digest and calibration."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -11,25 +10,24 @@ from pathlib import Path
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.download import Progress, discard, fetch, unwritable
 from edge.adapters.models.loading import open_detector, open_reader
-from edge.adapters.models.reader import OnnxPlateReader
-from edge.adapters.models.session import open_session
-from edge.adapters.models.weights import (
+from edge.adapters.models.manifest import (
     MANIFEST_FILE,
     SCHEMA,
     Calibration,
     Contract,
     DigestedFile,
-    Manifest,
     ManifestFile,
     Pair,
-    Weights,
     WeightsEntry,
     build,
     read_manifest,
-    sha256_of,
     write_manifest,
 )
+from edge.adapters.models.reader import OnnxPlateReader
+from edge.adapters.models.session import open_session
+from edge.adapters.models.weights import Manifest, Weights, sha256_of
 from edge.errors import ModelError
+from edge.formats.atomic_files import replacing, sync_folder
 
 
 def open_weights(
@@ -201,10 +199,10 @@ def pull(
         entry: what to install.
         pins: SHA-256 in hexadecimal that a person has compared.
         given: files to install instead of fetching: the network, and a reader's plate config.
-        progress: makes what is told of a file's bytes.
+        progress: returns the progress callback of a file.
 
     Returns:
-        Where the network lies now.
+        The path of the installed network.
 
     Raises:
         ModelError: a file cannot be had, has another digest, one that is not pinned, or
@@ -238,6 +236,7 @@ def pull(
         for one, part in zip(wanted, parts, strict=True):
             part.replace(target.parent / one.file)
             discard(part)
+        sync_folder(target.parent)
     except OSError as error:
         raise unwritable(target.parent, error) from None
     if not entry.pinned:
@@ -268,7 +267,7 @@ def _into_part(
     part: Path,
     progress: Callable[[str], Progress],
 ) -> None:
-    """Bring one file's bytes into its part."""
+    """Copy or download one file into its part file."""
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         if source is not None:
@@ -332,22 +331,15 @@ def _require_pinned(
 
 
 def place_file(source: Path, target: Path) -> None:
-    """Copy a file so that under its name it is whole or not there.
+    """Copy a file whole (`formats.atomic_files`).
 
     Raises:
         OSError: it cannot be read or written.
     """
     if target.exists() and target.samefile(source):
         return
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with source.open("rb") as read, temporary.open("wb") as written:
-            shutil.copyfileobj(read, written, 1 << 20)
-            written.flush()
-            os.fsync(written.fileno())
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with source.open("rb") as read, replacing(target, mode=0o666) as written:
+        shutil.copyfileobj(read, written, 1 << 20)
 
 
 def addition_file(manifest: Manifest) -> Path:

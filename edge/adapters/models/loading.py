@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge.adapters.models.detector import OnnxPlateDetector
+from edge.adapters.models.manifest import Contract
 from edge.adapters.models.reader import OnnxPlateReader
-from edge.adapters.models.weights import Contract, Manifest, Weights
+from edge.adapters.models.weights import Manifest, Weights
 from edge.pipeline.ports import PlateDetector, PlateReader
 
 
 @dataclass(frozen=True, slots=True)
 class PlateModels:
-    """What sees and what reads, calibrated.
+    """A detector and a reader, both calibrated.
 
     `threshold` is the detector's: a detection with at least this score counts as a plate. The
     weights say whose eyes they are.
@@ -59,7 +60,7 @@ def threshold_of(weights: Weights) -> float:
 
 
 def open_detector(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxPlateDetector:
-    """A detector on its weights, with their calibration.
+    """Open a detector with its weights and their calibration.
 
     Raises:
         ModelError: the weights cannot be loaded or are of another contract.
@@ -75,7 +76,7 @@ def open_detector(weights: Weights, provider: str = "cpu", threads: int = 1) -> 
 
 
 def open_reader(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxPlateReader:
-    """A reader on its weights, with their calibration.
+    """Open a reader with its weights and their calibration.
 
     Raises:
         ModelError: the weights cannot be loaded or are of another contract.

@@ -1,4 +1,4 @@
-"""What a box ran under, kept for whoever examines it later: policies with signatures, weights.
+"""The archive for later audits: the policies with signatures and the weights a box ran with.
 
 `archive/` in the state folder has a file for each version that the audit log names, under its
 digest. Lists are not among them.
@@ -10,10 +10,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-import rfc8785
-
-from edge.adapters.models.weights import WeightsInUse
-from edge.adapters.state.state_folder import storage_error, write_whole
+from edge.adapters.models.manifest import WeightsInUse
+from edge.adapters.state.state_folder import storage_error
+from edge.formats.atomic_files import write_file
+from edge.formats.canonical import canonical_json
 from edge.policy.model import Policy
 
 FOLDER: Final = "archive"
@@ -38,7 +38,7 @@ class Archive:
             OutboxError: it cannot be written.
         """
         digest = policy.sha256()
-        self._write(f"policies/{digest}.json", rfc8785.dumps(policy.document()))
+        self._write(f"policies/{digest}.json", canonical_json(policy.document()))
         if signatures is not None:
             self._write(f"policies/{digest}.signatures.json", signatures)
 
@@ -71,6 +71,6 @@ class Archive:
             for folder in (self._folder, path.parent):  # `parents` would not give them the mode
                 folder.mkdir(mode=0o700, exist_ok=True)
             if not path.exists() or path.read_bytes() != content:
-                write_whole(path, content)
+                write_file(path, content, sole_writer=True)
         except OSError as error:
             raise storage_error(path, error) from error

@@ -1,8 +1,8 @@
-"""The audit log on disk: lines are added and synced, and never changed.
+"""The audit log on disk: an append-only file, synced after each line.
 
 `audit.log` holds the entries, `audit.checkpoint` the newest checkpoint. A line that a killed
 process left unfinished was never acknowledged to anybody; it is cut off at the next opening.
-Anything else that does not fit is refused: the box does not go on with a log that somebody changed.
+Any other mismatch is refused: the box does not continue a log that was changed.
 
 Several programs may add entries (`run`, and verbs beside it): each takes the file's lock for one
 entry and first takes in what others have added.
@@ -22,22 +22,15 @@ from pathlib import Path
 from typing_extensions import Self
 
 from edge.adapters.host.system import SystemClock
-from edge.adapters.state.state_folder import storage_error, sync_folder, write_whole
+from edge.adapters.state.key_files import signing_keys
+from edge.adapters.state.state_folder import storage_error
 from edge.errors import AuditError
+from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.signing import PublicKey
-from edge.privacy.audit import (
-    Chain,
-    Checkpoint,
-    CheckpointSigner,
-    Event,
-    KeyInUse,
-    VerifiedLog,
-    box_log,
-    parse_checkpoints,
-    split_lines,
-    verify_log,
-)
-from edge.privacy.keys import BoxKeys, signing_keys
+from edge.privacy.audit import Chain, VerifiedLog, split_lines, verify_log
+from edge.privacy.audit_events import Event, KeyInUse
+from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, box_log, parse_checkpoints
+from edge.privacy.keys import BoxKeys
 from edge.site.folder import BoxFolders
 
 FILE_NAME = "audit.log"
@@ -115,7 +108,7 @@ class AuditTrail:
             return _known(self._chain.last)
 
     def follow(self, follower: Callable[[Checkpoint], None]) -> None:
-        """Tell somebody the newest checkpoint, now and after each entry."""
+        """Call a function with the newest checkpoint, now and after each entry."""
         with self._lock:
             self._followers.append(follower)
             follower(_known(self._chain.last))
@@ -157,10 +150,10 @@ class AuditTrail:
                 self._add(KeyInUse(self._chain.origin, self._signer.public.text))
 
     def _take_in(self) -> None:
-        """Read what was added since, and cut off a last line that was not finished.
+        """Read lines that were added since, and cut off an unfinished last line.
 
-        The newest signature covers all that stands before it, so it alone is held against the
-        key here; `edge-anpr audit verify` looks at each.
+        The newest signature covers everything before it, so only that one is verified
+        here; `edge-anpr audit verify` looks at each.
         """
         try:
             unread = os.fstat(self._descriptor).st_size - self._read_bytes
@@ -196,7 +189,7 @@ class AuditTrail:
         except FileNotFoundError:
             return
         except AuditError:
-            known = ()  # a file that was overwritten says nothing; the next entry writes it anew
+            known = ()  # damaged: it proves nothing, and the next entry replaces it
         except OSError as error:
             raise _unwritable(place, error) from error
         if known and known[-1].size > self._chain.tree.size:
@@ -219,7 +212,7 @@ class AuditTrail:
                 raise
             self._chain.take(line[:-1], check_signature=False)
             self._read_bytes += len(line)
-            write_whole(self._path.with_name(CHECKPOINT_NAME), checkpoint.note())
+            write_file(self._path.with_name(CHECKPOINT_NAME), checkpoint.note(), sole_writer=True)
         except OSError as error:
             raise _unwritable(self._path, error) from error
         return checkpoint
@@ -228,7 +221,7 @@ class AuditTrail:
 def open_box_audit(
     box: BoxFolders, keys: BoxKeys, *, before: Collection[PublicKey] = ()
 ) -> AuditTrail:
-    """The box's audit log, to which whatever changes on the box is added.
+    """The box's audit log, which records every change on the box.
 
     Args:
         box: whose, and where.

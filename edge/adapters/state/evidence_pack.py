@@ -11,9 +11,7 @@
 | `statistics.jsonl`                     | coarse counts of epochs                             |
 | `accuracy.json`                        | measured accuracy, figures only                     |
 
-It is a zip file that stores and compresses nothing, has no dates of its own, and one spelling: the
-same contents give the same bytes, and a file that is spelled in another way is refused. So nothing
-can hide in it, and it cannot grow on being read. It is never unpacked to disk.
+It is one zip file (`pack_zip`).
 
 No plate, picture, token, list or hit is in it, nor a name of a clip or a list's entry.
 """
@@ -22,69 +20,57 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
-import struct
-import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from edge.adapters.host.system import product_version
-from edge.adapters.models.weights import WeightsInUse
-from edge.adapters.state.archive import KEPT, Archive
+from edge.adapters.models.manifest import WeightsInUse
+from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import FILE_NAME as LOG_FILE
+from edge.adapters.state.pack_zip import (
+    ACCURACY,
+    BOX_KEYS,
+    MANIFEST,
+    MAX_PACK_BYTES,
+    SIGNATURE,
+    read_zip,
+    refused,
+    write_zip,
+)
 from edge.adapters.state.statistics import FILE_NAME as STATISTICS_FILE
 from edge.adapters.state.statistics import CountTotals, EpochStatistics, StatisticsFile, totals
 from edge.errors import AuditError, EdgeError, KeyFileError
+from edge.formats.canonical import NotCanonicalError, canonical_model, parse_canonical
+from edge.formats.identifiers import Id, Sha256
 from edge.formats.signing import PublicKey, PublicKeyText, signed_bytes
+from edge.formats.strict import Strict
 from edge.policy.model import Policy
 from edge.policy.signatures import missing_roles, parse_signatures, signers_of
-from edge.privacy.audit import (
-    Checkpoint,
-    Id,
-    Sha256,
-    Started,
-    VerifiedLog,
-    Word,
-    box_log,
-    split_lines,
-    verify_log,
-)
+from edge.privacy.audit import VerifiedLog, split_lines, verify_log
+from edge.privacy.audit_events import Started, Word
+from edge.privacy.checkpoints import Checkpoint, box_log
+from edge.privacy.key_formats import parse_box_public_keys
 from edge.privacy.keys import BoxKeys, BoxPublicKeys
 from edge.site.folder import BoxFolders
 
 CONTEXT: Final = "edge-anpr/evidence-pack/1"
-MAX_PACK_BYTES: Final = 512 * 1024 * 1024
-MAX_FILES: Final = 2000
-
-_MAX_DIRECTORY = MAX_FILES * 256  # bytes; the longest name has 87
-_MANIFEST: Final = "manifest.json"
-_SIGNATURE: Final = "manifest.signature"
-_BOX_KEYS: Final = "box.public.json"
-_ACCURACY: Final = "accuracy.json"
-_SINGLE: Final = {_MANIFEST, _SIGNATURE, LOG_FILE, _BOX_KEYS, STATISTICS_FILE, _ACCURACY}
-_NEEDED: Final = (_MANIFEST, _SIGNATURE, LOG_FILE, _BOX_KEYS)
-_STRICT = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True)
+_NEEDED: Final = (MANIFEST, SIGNATURE, LOG_FILE, BOX_KEYS)
 
 
-class PackedFile(BaseModel):
+class PackedFile(Strict):
     """One file of the pack."""
-
-    model_config = _STRICT
 
     sha256: Sha256
     bytes: int = Field(ge=0, le=MAX_PACK_BYTES)
 
 
-class PackManifest(BaseModel):
+class PackManifest(Strict, populate_by_name=True):
     """What is in the pack, and of which box; signed with the box's key."""
-
-    model_config = _STRICT
 
     schema_: Literal["edge-anpr/evidence-pack/1"] = Field(
         default="edge-anpr/evidence-pack/1", alias="schema"
@@ -97,10 +83,10 @@ class PackManifest(BaseModel):
 
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785)."""
-        return rfc8785.dumps(self.model_dump(mode="json", by_alias=True))
+        return canonical_model(self)
 
     def signed(self) -> bytes:
-        """What the box signs."""
+        """The bytes that the box signs."""
         return signed_bytes(CONTEXT, self.model_dump(mode="json", by_alias=True))
 
 
@@ -119,7 +105,7 @@ class AccuracyFigures(BaseModel):
 
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785)."""
-        return rfc8785.dumps(self.model_dump(mode="json"))
+        return canonical_model(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +120,7 @@ class PackedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPack:
-    """A pack in which everything fits together.
+    """A pack that was verified as a whole.
 
     Attributes:
         manifest: what is in it.
@@ -168,7 +154,7 @@ def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: AccuracyFigures | None =
     log = box.state / LOG_FILE
     try:
         lines, _ = split_lines(log.read_bytes())  # an entry that is being written is left out
-        contents[_BOX_KEYS] = box.public_keys.read_bytes()
+        contents[BOX_KEYS] = box.public_keys.read_bytes()
     except OSError as error:
         raise AuditError(
             f"{error.filename}: {error.strerror}; a pack is made of a box that has run",
@@ -181,7 +167,7 @@ def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: AccuracyFigures | None =
             epoch.model_dump_json(by_alias=True).encode() + b"\n" for epoch in epochs
         )
     if accuracy is not None:
-        contents[_ACCURACY] = accuracy.canonical()
+        contents[ACCURACY] = accuracy.canonical()
     manifest = PackManifest(
         site=box.site,
         box=box.box,
@@ -192,8 +178,8 @@ def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: AccuracyFigures | None =
             for name, content in sorted(contents.items())
         },
     )
-    contents[_MANIFEST] = manifest.canonical()
-    contents[_SIGNATURE] = base64.b64encode(keys.sign(manifest.signed()))
+    contents[MANIFEST] = manifest.canonical()
+    contents[SIGNATURE] = base64.b64encode(keys.sign(manifest.signed()))
     pack = write_zip(contents)
     verify_pack(pack)
     return pack
@@ -209,7 +195,7 @@ def read_pack(file: Path) -> bytes:
         with file.open("rb") as stream:
             return stream.read(MAX_PACK_BYTES + 1)
     except OSError as error:
-        raise _refused(f"{file}: {error.strerror}") from error
+        raise refused(f"{file}: {error.strerror}") from error
 
 
 def read_accuracy(file: Path) -> AccuracyFigures:
@@ -221,72 +207,11 @@ def read_accuracy(file: Path) -> AccuracyFigures:
     try:
         return AccuracyFigures.model_validate_json(file.read_bytes())
     except OSError as error:
-        raise _refused(f"{file}: {error.strerror}") from error
+        raise refused(f"{file}: {error.strerror}") from error
     except ValidationError:
-        raise _refused(
+        raise refused(
             f"{file}: no accuracy report; give what `edge-anpr evaluate clips --json` prints"
         ) from None
-
-
-# --- the file -----------------------------------------------------------------------------------
-
-
-def write_zip(contents: Mapping[str, bytes]) -> bytes:
-    """The one zip file of these contents."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=False) as pack:
-        for name in sorted(contents):
-            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-            entry.create_system = 3
-            entry.external_attr = 0o644 << 16
-            pack.writestr(entry, contents[name])
-    return buffer.getvalue()
-
-
-def read_zip(data: bytes) -> dict[str, bytes]:
-    """The contents of a pack's file.
-
-    Raises:
-        AuditError: `E_PACK`: it is too large, no zip file, or not spelled as `write_zip` does.
-    """
-    if len(data) > MAX_PACK_BYTES:
-        raise _refused(f"larger than {MAX_PACK_BYTES // 2**20} MiB; no pack is")
-    # The last record of a zip file without a comment: PK 5 6, …, the directory's size, place, 0.
-    if data[-22:-18] != b"PK\5\6" or int.from_bytes(data[-10:-6], "little") > _MAX_DIRECTORY:
-        raise _refused("no zip file as a box writes it")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as pack:
-            entries = pack.infolist()
-            _require_plain(entries, len(data))
-            contents = {entry.filename: pack.read(entry) for entry in entries}
-            same = write_zip(contents) == data
-    except (
-        zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, NotImplementedError, EOFError,
-        KeyError, OSError, OverflowError, RuntimeError, ValueError,
-    ):  # fmt: skip
-        raise _refused("no zip file, or a damaged one") from None
-    if not same:
-        raise _refused("not written by this product: it holds more than its files")
-    return contents
-
-
-def _require_plain(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
-    """Nothing that grows, hides, repeats or points elsewhere, seen before anything is read."""
-    names = [entry.filename for entry in entries]
-    foreign = [name for name in names if name not in _SINGLE and not KEPT.fullmatch(name)]
-    if foreign:
-        raise _refused(f"{len(foreign)} files that belong in no pack")
-    if len(set(names)) != len(names):
-        raise _refused("a name twice")
-    if len(names) > MAX_FILES:
-        raise _refused(f"more than {MAX_FILES} files")
-    for entry in entries:
-        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits:
-            raise _refused("a file that is compressed or encrypted; a pack has none")
-        if entry.file_size != entry.compress_size:
-            raise _refused("a file of two sizes")
-    if sum(entry.file_size for entry in entries) > size:
-        raise _refused("files that are larger than the pack")
 
 
 # --- verifying it ---------------------------------------------------------------------------
@@ -298,7 +223,7 @@ def verify_pack(
     keys: Collection[PublicKey] | None = None,
     witness: Sequence[Checkpoint] = (),
 ) -> VerifiedPack:
-    """Hold everything in a pack against everything else; nothing but the pack is needed.
+    """Verify a pack as a whole; nothing but the pack is needed.
 
     Args:
         data: the file.
@@ -313,7 +238,7 @@ def verify_pack(
     contents = read_zip(data)
     for name in _NEEDED:
         if name not in contents:
-            raise _refused(f"{name} is missing")
+            raise refused(f"{name} is missing")
     manifest = _manifest(contents)
     own = _box_keys(contents, manifest)
     _require_signed(contents, manifest, own, keys)
@@ -328,7 +253,7 @@ def verify_pack(
         if isinstance(entry.event, Started) and (
             entry.event.policy_sha256 not in policies or entry.event.weights_sha256 not in weights
         ):
-            raise _refused(f"the policy or the weights of entry {entry.number} are missing")
+            raise refused(f"the policy or the weights of entry {entry.number} are missing")
     return VerifiedPack(
         manifest=manifest,
         log=log,
@@ -342,29 +267,29 @@ def verify_pack(
 
 def _manifest(contents: Mapping[str, bytes]) -> PackManifest:
     try:
-        manifest = PackManifest.model_validate_json(contents[_MANIFEST])
+        manifest = parse_canonical(PackManifest, contents[MANIFEST])
     except ValidationError:
-        raise _refused(f"{_MANIFEST} is none of this version") from None
-    if manifest.canonical() != contents[_MANIFEST]:
-        raise _refused(f"{_MANIFEST} is not spelled as the box spells it")
-    rest = contents.keys() - {_MANIFEST, _SIGNATURE}
+        raise refused(f"{MANIFEST} is none of this version") from None
+    except NotCanonicalError:
+        raise refused(f"{MANIFEST} is not spelled as the box spells it") from None
+    rest = contents.keys() - {MANIFEST, SIGNATURE}
     if rest != manifest.files.keys():
-        raise _refused(f"it does not hold the files that {_MANIFEST} names")
+        raise refused(f"it does not hold the files that {MANIFEST} names")
     for name, facts in manifest.files.items():
         content = contents[name]
         digest = hashlib.sha256(content).hexdigest()
         if (digest, len(content)) != (facts.sha256, facts.bytes):
-            raise _refused(f"{name} is not the file that the box packed")
+            raise refused(f"{name} is not the file that the box packed")
     return manifest
 
 
 def _box_keys(contents: Mapping[str, bytes], manifest: PackManifest) -> BoxPublicKeys:
     try:
-        own = BoxPublicKeys.parse(contents[_BOX_KEYS], Path(_BOX_KEYS))
+        own = parse_box_public_keys(contents[BOX_KEYS], Path(BOX_KEYS))
     except (KeyFileError, RecursionError):
-        raise _refused(f"{_BOX_KEYS} is no box's public file") from None
+        raise refused(f"{BOX_KEYS} is no box's public file") from None
     if (own.site, own.box) != (manifest.site, manifest.box):
-        raise _refused(f"{_BOX_KEYS} is of another box")
+        raise refused(f"{BOX_KEYS} is of another box")
     return own
 
 
@@ -377,14 +302,14 @@ def _require_signed(
     """The manifest is signed with a key of the box, and with one that was known before, if any."""
     key = next((each for each in own.public_keys() if each.text == manifest.key), None)
     if key is None:
-        raise _refused(f"it was signed with a key that {_BOX_KEYS} does not name")
+        raise refused(f"it was signed with a key that {BOX_KEYS} does not name")
     if keys is not None and key not in keys:
         raise AuditError(
             f"the pack is signed with key {key.key_id}, which is none of those given; give the "
             "box's newest public file, and if it is, the pack is of somebody else",
             code="E_AUDIT_FORK",
         )
-    if not key.verify(_signature(contents[_SIGNATURE]), manifest.signed()):
+    if not key.verify(_signature(contents[SIGNATURE]), manifest.signed()):
         raise KeyFileError("the manifest is not the one that the box signed", code="E_SIGNATURE")
 
 
@@ -394,7 +319,7 @@ def _signature(text: bytes) -> bytes:
     except ValueError:
         raw = b""
     if len(raw) != 64 or base64.b64encode(raw) != text:
-        raise _refused(f"{_SIGNATURE} is no signature")
+        raise refused(f"{SIGNATURE} is no signature")
     return raw
 
 
@@ -409,9 +334,9 @@ def _policies(contents: Mapping[str, bytes]) -> dict[str, PackedPolicy]:
             policy = Policy.model_validate_json(content)
             digest = policy.sha256()
         except (ValueError, RecursionError, EdgeError):
-            raise _refused(f"{name}: no policy that this version can read") from None
+            raise refused(f"{name}: no policy that this version can read") from None
         if digest != match[1]:
-            raise _refused(f"{name}: another policy than its name says")
+            raise refused(f"{name}: another policy than its name says")
         signatures = contents.get(f"policies/{digest}.signatures.json")
         signed: frozenset[str] = frozenset()
         if signatures is not None:
@@ -431,9 +356,9 @@ def _weights(contents: Mapping[str, bytes]) -> dict[str, WeightsInUse]:
         try:
             weights = WeightsInUse.model_validate_json(content)
         except ValidationError:
-            raise _refused(f"{name}: no list of weights") from None
+            raise refused(f"{name}: no list of weights") from None
         if weights.sha256() != match[1]:
-            raise _refused(f"{name}: other weights than its name says")
+            raise refused(f"{name}: other weights than its name says")
         found[match[1]] = weights
     return found
 
@@ -445,17 +370,13 @@ def _statistics(contents: Mapping[str, bytes]) -> list[EpochStatistics]:
             for line in contents.get(STATISTICS_FILE, b"").splitlines()
         ]
     except ValidationError:
-        raise _refused(f"{STATISTICS_FILE}: a line that is no epoch") from None
+        raise refused(f"{STATISTICS_FILE}: a line that is no epoch") from None
 
 
 def _accuracy(contents: Mapping[str, bytes]) -> AccuracyFigures | None:
-    if _ACCURACY not in contents:
+    if ACCURACY not in contents:
         return None
     try:
-        return AccuracyFigures.model_validate_json(contents[_ACCURACY])
+        return AccuracyFigures.model_validate_json(contents[ACCURACY])
     except ValidationError:
-        raise _refused(f"{_ACCURACY}: no figures") from None
-
-
-def _refused(why: str) -> AuditError:
-    return AuditError(f"{why}; ask the box for another evidence pack", code="E_PACK")
+        raise refused(f"{ACCURACY}: no figures") from None

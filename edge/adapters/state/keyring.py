@@ -1,9 +1,9 @@
 """Retention keys on disk: one file of fixed size, in a folder that can be a medium of its own.
 
-`keyring.bin` is records of 128 bytes that are overwritten where they lie, each within one sector
-and with a checksum of its own. It never grows, so a full disk neither keeps a key from being made
-nor from being destroyed. A record that was not finished when the power went is no key: nothing had
-been stored under it yet, or it was being destroyed.
+`keyring.bin` consists of records of 128 bytes that are overwritten in place, each within one disk
+sector and with a checksum of its own. The file never grows, so keys can be made and destroyed on a
+full disk too. A record that was unfinished at a power cut is not a key: either nothing had been
+stored under it yet, or it was being destroyed.
 
 | record    | holds                                                          |
 |-----------|----------------------------------------------------------------|
@@ -32,8 +32,9 @@ from typing import Final
 
 from typing_extensions import Self
 
-from edge.adapters.state.state_folder import StateLock, storage_error, sync_folder
+from edge.adapters.state.state_folder import StateLock, storage_error
 from edge.errors import KeyFileError, OutboxError
+from edge.formats.atomic_files import write_file
 from edge.pipeline.ports import Clock
 from edge.privacy.keyring import RetentionClock, RetentionKey, slot_end
 
@@ -133,7 +134,7 @@ class Keyring:
             return key
 
     def find(self, key_id: str) -> RetentionKey | None:
-        """The key of this id; None if it was destroyed, or never here."""
+        """The key of this id; None if it was destroyed or never existed here."""
         with self._lock:
             found = self._keys.get(key_id)
             return None if found is None else found[1]
@@ -155,7 +156,7 @@ class Keyring:
             )
 
     def shorten(self, purpose: str, latest: datetime) -> dict[str, datetime]:
-        """Let no key of a purpose end later than this; returns the new ends of those it concerned.
+        """Make every key of a purpose end by this time; returns the new ends of changed keys.
 
         Raises:
             OutboxError: it cannot be written.
@@ -189,7 +190,7 @@ class Keyring:
                 self._forget_mark()
 
     def remember(self, now: datetime, *, at_once: bool = False) -> None:
-        """Put down the latest time seen, if it is worth a write; give it up if no key needs it.
+        """Store the latest time seen, every few minutes; forget it if no key depends on it.
 
         Raises:
             OutboxError: it cannot be written.
@@ -274,16 +275,14 @@ class Keyring:
 
 
 def _create(path: Path) -> None:
-    """Make an empty keyring beside its place, then move it there: it exists whole or not."""
-    fresh = path.with_name(f".{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(_sealed(_ID.pack(_MAGIC, secrets.token_bytes(16))))
-        file.write(_EMPTY * (CAPACITY + _FIRST_KEY - 1))
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    sync_folder(path.parent)
+    """Make an empty keyring of the final size.
+
+    Only its first content is written as a whole file. Keys are later overwritten in place: a
+    file that replaces another would leave the destroyed keys in the old file's blocks.
+    """
+    header = _sealed(_ID.pack(_MAGIC, secrets.token_bytes(16)))
+    free = _EMPTY * (CAPACITY + _FIRST_KEY - 1)
+    write_file(path, header + free, sole_writer=True)
 
 
 def _require_private(folder: Path) -> None:
@@ -304,7 +303,7 @@ def _sealed(content: bytes) -> bytes:
 
 
 def _opened(record: bytes, size: int) -> bytes | None:
-    """The first `size` bytes of a record that is whole; None for any other."""
+    """The first `size` bytes of a record; None if its checksum is wrong."""
     whole = len(record) == _RECORD_BYTES and _sealed(record[:-4]) == record
     return record[:size] if whole else None
 

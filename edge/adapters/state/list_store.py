@@ -1,12 +1,13 @@
-"""The lists of a box: sealed on the disk as they came, opened in memory and forgotten.
+"""The lists of a box: stored sealed, as received; opened in memory only.
 
     lists/<list>.bundle     what is in force, as it was received
     list-counters.json      the last counter taken of each list
 
-The counters lie apart from the bundles: whoever deletes a bundle opens no way back to an earlier
-one. A bundle is on disk before its counter, so a kill in between leaves the new one in force, and
-the higher of the two counts. With both lost, a box knows nothing of earlier bundles any more and
-takes the next one that its issuer has signed; the end of each entry still holds.
+The counters are stored apart from the bundles: deleting a bundle does not make an earlier one
+acceptable again. A bundle is on disk before its counter. If the process is killed in between, the
+new bundle is in force, and the higher of the two counters counts. If both files are lost, the box
+does not know earlier bundles any more and takes the next one that its issuer has signed; the end
+of each entry still holds.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from edge.adapters.host.rate_limit import RateLimit
 from edge.adapters.state.state_folder import (
@@ -25,16 +26,17 @@ from edge.adapters.state.state_folder import (
     read_file,
     replace_file,
     storage_error,
-    sync_folder,
 )
 from edge.adapters.state.state_version import require_known
 from edge.domain.lists import ListEntry
 from edge.errors import EdgeError, OutboxError
+from edge.formats.atomic_files import sync_folder
+from edge.formats.identifiers import Id, Sha256
+from edge.formats.strict import StrictMessage
+from edge.policy.bundle_format import MAX_COUNTER, ListBundleError
 from edge.policy.bundles import (
     MAX_BUNDLE_BYTES,
-    MAX_COUNTER,
     Floor,
-    ListBundleError,
     ListContent,
     ListFacts,
     ListTerms,
@@ -44,8 +46,8 @@ from edge.policy.bundles import (
     open_bundle,
     parse_bundle,
 )
-from edge.privacy.audit import Event, ListChanged
-from edge.privacy.keys import BoxKeys, Name
+from edge.privacy.audit_events import Event, ListChanged
+from edge.privacy.keys import BoxKeys
 
 FOLDER_NAME = "lists"
 COUNTERS_NAME = "list-counters.json"
@@ -84,7 +86,7 @@ def list_reader(
 
 
 def _look(path: Path) -> tuple[int, ...] | None:
-    """What changes with a file's content; None if it is not there."""
+    """Inode, size and times of a file, which change with its content; None if it is missing."""
     try:
         status = path.stat()
     except OSError:
@@ -92,22 +94,16 @@ def _look(path: Path) -> tuple[int, ...] | None:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-class _Floor(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
-
+class _Floor(StrictMessage):
     counter: int = Field(ge=1, le=MAX_COUNTER)
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Sha256
 
 
-class _Counters(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, hide_input_in_errors=True, populate_by_name=True
-    )
-
+class _Counters(StrictMessage):
     schema_: Literal["edge-anpr/list-counters/1"] = Field(
         default="edge-anpr/list-counters/1", alias="schema"
     )
-    lists: dict[Name, _Floor] = {}
+    lists: dict[Id, _Floor] = Field(default={})
 
     def to_bytes(self) -> bytes:
         return self.model_dump_json(by_alias=True).encode()
@@ -122,7 +118,8 @@ class ListStore:
         terms: what the policy allows each of its lists to be, by id.
         now: the wall clock, aware.
         record: gets what has changed, for the audit log, once it is on disk; and what was
-            refused, each list at most once in `SAY_EVERY_S`, lest a flood fill the disk.
+            refused, at most once in `SAY_EVERY_S` for each list, so that the log cannot fill
+            the disk.
 
     Raises:
         OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
@@ -210,7 +207,10 @@ class ListStore:
         return self._opened(list_id)[1].entries
 
     def fault(self, list_id: str) -> EdgeError | None:
-        """Why a list could not be read now, or None. Cheap while its files stay as they are."""
+        """The error that reading a list would give; None if it can be read.
+
+        Cheap while its files do not change.
+        """
         seen = tuple(map(_look, (self._file(list_id), self._counters)))
         known = self._known.get(list_id)
         if known is None or known[0] != seen:
@@ -253,7 +253,7 @@ class ListStore:
             except OSError as error:
                 raise storage_error(self._bundles, error) from error
             for data in filter(None, held):
-                with contextlib.suppress(ListBundleError):  # damaged: nobody knows what it was
+                with contextlib.suppress(ListBundleError):  # damaged: its content is unknown
                     self._enter("removed", parse_bundle(data))
         return tuple(sorted(path.name.removesuffix(_ENDING) for path in others))
 
@@ -293,7 +293,7 @@ class ListStore:
         return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
 
     def _floor(self, list_id: str, counters: _Counters) -> Floor | None:
-        """The last bundle that was taken, after whichever of the two records is the later."""
+        """The last bundle that was taken: the later one of the two records."""
         kept = counters.lists.get(list_id)
         floor = None if kept is None else Floor(kept.counter, kept.sha256)
         data = self._sealed(list_id)

@@ -1,27 +1,14 @@
-"""Sealed hits on their way out: SQLite, written before they are published.
+"""The outbox: sealed hits in SQLite, stored before they are published.
 
 Durability: WAL with `synchronous=FULL`, so a put has been synced to disk when it returns.
 
-Room is reserved up front, so that a disk that fills up later fails no put and loses no hit
-while the reserve lasts:
-
-- The database file is grown once to its final size; the pages wait on SQLite's free list,
-  puts take pages from it and deletes give them back. The file never grows again
-  (`max_page_count`).
-- The write-ahead log is preallocated and only ever overwritten: one connection, a checkpoint
-  after at most `_CHECKPOINT_PAGES` pages, no transaction larger than one payload. SQLite removes
-  the log at a clean close, so a second hard link keeps its blocks until the next start.
-- The exclusive locking mode keeps the log's index in memory: there is no `-shm` file.
+Disk space is reserved up front, so that a disk that fills up later fails no put and loses no hit
+while the reserve lasts: `outbox_file` says how.
 
 Each hit is stored under a key of its own, which a key of the keyring wraps (`privacy.keyring`).
 When that is destroyed, at the end of the hit's retention or soon after its delivery, no copy of
 this file opens any more. What stays readable in a copy is what the columns say: the hit's id,
 camera and topic, and the quarter of an hour in which it would have expired.
-
-This holds for file systems that overwrite in place (ext4, XFS, tmpfs). One that copies on
-write (btrfs, ZFS) asks for fresh blocks at each write, whatever was reserved.
-
-Formats: https://www.sqlite.org/fileformat2.html, sections 1.5 (free list) and 4 (WAL).
 """
 
 from __future__ import annotations
@@ -40,59 +27,35 @@ from typing import Any
 
 from typing_extensions import Self
 
+from edge.adapters.state.database import transaction
 from edge.adapters.state.keyring import Keyring
-from edge.adapters.state.state_folder import StateLock, storage_error, sync_folder
+from edge.adapters.state.outbox_file import (
+    FILE_NAME,
+    KEYS_SCHEMA,
+    OVERFLOW_BYTES,
+    SPARE_PAGES,
+    VERSION,
+    OutboxFull,
+    blank,
+    check,
+    connect,
+    create_outbox,
+    database_error,
+    log_of,
+    place_log,
+    spare_of,
+    translated,
+)
+from edge.adapters.state.state_folder import StateLock, storage_error
 from edge.errors import EdgeError, KeyFileError, OutboxError
+from edge.formats.identifiers import ID_PATTERN
 from edge.privacy.keyring import ITEM_OVERHEAD_BYTES, StoredItem
-from edge.privacy.keys import NAME_PATTERN
 
-FILE_NAME = "outbox.sqlite3"
-VERSION = 2
 # The largest hit the log's reserve allows for; brokers take less (AWS IoT 128 KiB, EMQX 1 MiB).
 MAX_PAYLOAD_BYTES = 2 * 1024 * 1024
 
-APPLICATION_ID = 0x414E5052  # "ANPR": tells this file from any other SQLite database
-_PAGE_BYTES = 4096
-_OVERFLOW_BYTES = _PAGE_BYTES - 4  # an overflow page starts with the number of the next
-_CHECKPOINT_PAGES = 256
-# The log holds at most the pages before a checkpoint plus one transaction of the largest
-# payload, each page with a frame header of 24 bytes.
-_LOG_BYTES = 4 * 1024 * 1024
-# Room for the schema, tree nodes and the few pages that a delete may need for balancing.
-_SPARE_PAGES = 32
 _GROW_STEP_BYTES = 1024 * 1024
 _UNKNOWN_PURPOSE = "unknown"
-
-_SCHEMA = """
-CREATE TABLE hit (
-    sequence INTEGER PRIMARY KEY,
-    hit_id TEXT NOT NULL UNIQUE,
-    camera TEXT NOT NULL,
-    topic TEXT NOT NULL,
-    receipt_required INTEGER NOT NULL,
-    published INTEGER NOT NULL DEFAULT 0,
-    expires_at INTEGER NOT NULL,
-    payload BLOB NOT NULL
-);
-CREATE TABLE counter (value INTEGER NOT NULL);
-INSERT INTO counter VALUES (0);
-CREATE TABLE filler (bytes BLOB NOT NULL);
-"""
-# Since version 2; `hit.payload` is encrypted since then.
-_KEYS_SCHEMA = """
-CREATE TABLE item_key (
-    hit_id TEXT PRIMARY KEY,
-    retention_key TEXT NOT NULL,
-    wrapped BLOB NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE keyring (id TEXT NOT NULL);
-"""
-
-
-class OutboxFull(OutboxError):  # noqa: N818 - reads as the state it names
-    """The reserve holds no room for this hit; nothing that was accepted is lost."""
-
-    default_code = "E_OUTBOX_FULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +115,22 @@ class Outbox:
         lock = StateLock(folder)
         try:
             if not path.exists() or path.stat().st_size == 0:
-                _create(path)
-            _place_log(path)
-            database = _connect(path)
+                create_outbox(path)
+            place_log(path)
+            database = connect(path)
         except OSError as error:
             lock.release()
             raise storage_error(path, error) from error
         except sqlite3.Error as error:
             lock.release()
-            raise _database_error(path, error) from error
+            raise database_error(path, error) from error
         except OutboxError:
             lock.release()
             raise
         outbox = cls(path, database, lock, keyring)
         try:
-            with _translated(path):
-                version = _check(database, path)
+            with translated(path):
+                version = check(database, path)
                 if version < VERSION:
                     outbox._upgrade()
                 outbox._bind(drop_foreign=drop_foreign)
@@ -216,7 +179,7 @@ class Outbox:
                 f"{self._path}: a hit of {len(payload)} bytes is over the outbox's limit of "
                 f"{MAX_PAYLOAD_BYTES}; lower site.yaml's broker.payload_cap_kib"
             )
-        needed = -(-len(payload) // _OVERFLOW_BYTES) + _SPARE_PAGES // 2
+        needed = -(-len(payload) // OVERFLOW_BYTES) + SPARE_PAGES // 2
         with self._transaction():
             if self._pragma("freelist_count") < needed:
                 raise OutboxFull(
@@ -241,7 +204,7 @@ class Outbox:
     def next_pending(
         self, *, held_cameras: Collection[str] = (), held_hits: Collection[str] = ()
     ) -> QueuedHit | None:
-        """The oldest hit that is due for publishing; None when there is none.
+        """The oldest hit to publish next; None if there is none.
 
         Args:
             held_cameras: cameras to pass over.
@@ -277,11 +240,11 @@ class Outbox:
         self._write("UPDATE hit SET published = 0 WHERE hit_id = ?", (hit_id,))
 
     def mark_all_pending(self) -> None:
-        """After a restart it is not known which receipts are still on their way."""
+        """Publish hits again that wait for a receipt: after a restart it may never come."""
         self._write("UPDATE hit SET published = 0 WHERE published = 1", ())
 
     def find(self, hit_id: str) -> bytes | None:
-        """The payload of a waiting hit; None when it is not, or no longer, here.
+        """The payload of a waiting hit; None if it is not here.
 
         One that cannot be opened any more is deleted.
         """
@@ -305,7 +268,7 @@ class Outbox:
         return tuple(row[0] for row in self._rows("SELECT hit_id FROM hit ORDER BY sequence", ()))
 
     def delete(self, hit_id: str) -> bool:
-        """Forget a delivered hit; False when it was not here.
+        """Delete a delivered hit; False if it was not here.
 
         Its bytes are overwritten: in the file at once, in the log as it is used again, and
         at the latest when the outbox is closed.
@@ -317,7 +280,7 @@ class Outbox:
             )
 
     def delete_expired(self, now: datetime) -> int:
-        """Forget hits whose retention has ended, delivered or not; returns how many.
+        """Delete hits whose retention has ended, delivered or not; returns how many.
 
         Their keys go first. Keys that no hit needs any more go as well: a copy of this file that
         was taken before a hit was delivered does not open afterwards.
@@ -333,7 +296,7 @@ class Outbox:
         return gone
 
     def shorten(self, retention: Mapping[str, timedelta]) -> None:
-        """Apply purposes' retentions to what was stored under a longer one.
+        """Shorten the retention of stored hits to that of the present policy.
 
         Nothing that is here now may wait for longer than that from now.
 
@@ -395,25 +358,25 @@ class Outbox:
             self._closed = True
             with contextlib.suppress(OutboxError):
                 self._destroy_unused_keys()
-            spare = _spare(self._path)
+            spare = spare_of(self._path)
             # A file system without hard links keeps no reserve for the log between runs.
             with contextlib.suppress(OSError):
-                os.link(_log(self._path), spare)
+                os.link(log_of(self._path), spare)
             try:
                 self._database.close()
             finally:
-                if not _log(self._path).exists():
-                    _blank(spare)
+                if not log_of(self._path).exists():
+                    blank(spare)
                 self._state_lock.release()
 
     def _upgrade(self) -> None:
-        """From version 1, whose hits lay as they were sent: put each under a key of its own.
+        """Upgrade from version 1, which stored hits without a retention key: encrypt each.
 
-        A kill in between is made good next time: the version is written last.
+        If the process is killed in between, the next start continues: the version is written last.
         """
         with self._transaction():
             if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'item_key'", ()):
-                for statement in _KEYS_SCHEMA.split(";"):
+                for statement in KEYS_SCHEMA.split(";"):
                     self._database.execute(statement)
         self._bind(drop_foreign=False)
         for hit_id, expires_at in self._rows(
@@ -436,10 +399,10 @@ class Outbox:
         self._write(f"PRAGMA user_version = {VERSION}", ())
 
     def _bind(self, *, drop_foreign: bool) -> None:
-        """Remember whose keys these hits are under.
+        """Store the id of the keyring that these hits are encrypted under.
 
         Another keyring is refused even if no hit waits: it is most likely a mount point without
-        its medium, and new keys must not come to lie there.
+        its medium, and new keys must not be stored there.
         """
         rows = self._rows("SELECT id FROM keyring", ())
         if rows == [(self._keyring.id,)]:
@@ -456,7 +419,7 @@ class Outbox:
             self._database.execute("INSERT INTO keyring VALUES (?)", (self._keyring.id,))
 
     def _delete_unreadable(self) -> None:
-        """Forget hits whose key is gone: expired while this file lay elsewhere, or erased."""
+        """Delete hits whose key was destroyed, by expiry or erasure."""
         for hit_id, key_id in self._rows(
             "SELECT hit_id, retention_key FROM hit LEFT JOIN item_key USING (hit_id)", ()
         ):
@@ -468,14 +431,17 @@ class Outbox:
         self._keyring.destroy(self._keyring.key_ids() - used)
 
     def _reserve(self, reserve_mib: int) -> None:
-        """Grow the file to its final size, once; a kill in between is made good next time."""
-        needed = reserve_mib * 1024 * 1024 // _OVERFLOW_BYTES + _SPARE_PAGES
+        """Grow the file to its final size, once.
+
+        If the process is killed in between, the next start continues.
+        """
+        needed = reserve_mib * 1024 * 1024 // OVERFLOW_BYTES + SPARE_PAGES
         pages = max(needed, self._pragma("page_count"))
         self._pragma(f"max_page_count = {pages}")
         self._empty_filler()
-        # Filler takes free pages before it makes the file grow, hence the loop.
+        # Filler uses free pages before it makes the file grow, so this may take several rounds.
         while (missing := pages - self._pragma("page_count")) > 0:
-            step = min(_GROW_STEP_BYTES, max(1, missing - 2) * _OVERFLOW_BYTES)
+            step = min(_GROW_STEP_BYTES, max(1, missing - 2) * OVERFLOW_BYTES)
             try:
                 with self._transaction():
                     self._database.execute("INSERT INTO filler VALUES (zeroblob(?))", (step,))
@@ -492,7 +458,7 @@ class Outbox:
             return self._database.execute(statement, values).rowcount
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._lock, _translated(self._path):
+        with self._lock, translated(self._path):
             # Fetched whole: an open cursor would keep the log from being checkpointed.
             return self._database.execute(query, values).fetchall()
 
@@ -501,114 +467,12 @@ class Outbox:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._lock, _translated(self._path):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-
-
-def _log(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
-
-
-def _spare(path: Path) -> Path:
-    return path.with_name(f"{path.name}-spare")
+        with self._lock, translated(self._path), transaction(self._database):
+            yield
 
 
 def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
-
-
-def _create(path: Path) -> None:
-    """Make an empty outbox beside its place, then move it there: it exists whole or not."""
-    fresh = path.with_name(f"{path.name}-new")
-    for leftover in (fresh, path.with_name(f"{path.name}-new-journal"), _spare(path)):
-        leftover.unlink(missing_ok=True)
-    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT, 0o600))
-    with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as database:
-        database.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-        database.executescript(_SCHEMA + _KEYS_SCHEMA)
-        database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {VERSION}")
-        database.execute("PRAGMA journal_mode = WAL")
-    fresh.replace(path)
-    sync_folder(path.parent)
-
-
-def _place_log(path: Path) -> None:
-    """Give SQLite a write-ahead log whose blocks are already on the disk."""
-    log, spare = _log(path), _spare(path)
-    if log.exists():
-        spare.unlink(missing_ok=True)  # the process ended between link and close
-    else:
-        if not spare.exists():
-            os.close(os.open(spare, os.O_RDWR | os.O_CREAT, 0o600))
-        _blank(spare)
-        spare.rename(log)
-    with log.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        # Zeros after the last frame end its recovery; a log of zeros only counts as empty.
-        file.write(bytes(max(0, _LOG_BYTES - size)))
-        file.flush()
-        os.fsync(file.fileno())
-    sync_folder(path.parent)
-
-
-def _blank(spare: Path) -> None:
-    """Overwrite a log whose frames are all in the database; it then reads as empty."""
-    if spare.exists():
-        with spare.open("r+b") as file:
-            file.write(bytes(spare.stat().st_size))
-            file.flush()
-            os.fsync(file.fileno())
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-    try:
-        for pragma in (
-            "locking_mode = EXCLUSIVE",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "secure_delete = ON",
-            "temp_store = MEMORY",
-            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
-        ):
-            database.execute(f"PRAGMA {pragma}").fetchall()
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
-
-
-def _check(database: sqlite3.Connection, path: Path) -> int:
-    """The version of a sound outbox, which is this program's or one that it upgrades."""
-    application, version = (
-        database.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("application_id", "user_version")
-    )
-    if application != APPLICATION_ID:
-        raise OutboxError(f"{path}: this is no outbox; move it out of the state folder")
-    if not 1 <= version <= VERSION:
-        raise of_another_version(path, version)
-    verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise _damaged(path)
-    return int(version)
-
-
-def of_another_version(path: Path, version: int) -> OutboxError:
-    """The refusal of an outbox that this program neither reads nor upgrades."""
-    return OutboxError(
-        f"{path}: outbox of version {version}, this program writes version {VERSION}; "
-        "run the version that made it until it is empty, then move this file away",
-        code="E_STATE_VERSION",
-    )
 
 
 def _purpose_of(payload: bytes) -> str:
@@ -617,36 +481,5 @@ def _purpose_of(payload: bytes) -> str:
         purpose = json.loads(payload)["purpose"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return _UNKNOWN_PURPOSE
-    known = isinstance(purpose, str) and re.fullmatch(NAME_PATTERN, purpose)
+    known = isinstance(purpose, str) and re.fullmatch(ID_PATTERN, purpose)
     return purpose if known else _UNKNOWN_PURPOSE
-
-
-@contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _database_error(path, error) from error
-
-
-def _damaged(path: Path) -> OutboxError:
-    return OutboxError(
-        f"{path}: the outbox is damaged; move it aside for recovery and start again",
-        code="E_OUTBOX_DAMAGED",
-    )
-
-
-def _database_error(path: Path, error: sqlite3.Error) -> OutboxError:
-    """One line for an SQLite error. Result codes: https://www.sqlite.org/rescode.html."""
-    text = str(error)
-    if "full" in text:
-        return OutboxFull(f"{path}: the outbox is full, or its disk; free disk space")
-    if "not a database" in text or "malformed" in text:
-        return _damaged(path)
-    if "readonly" in text or "unable to open" in text:
-        return OutboxError(f"{path}: cannot be written; make it writable for this user")
-    if "locked" in text:
-        return OutboxError(f"{path}: another program has it open; close it", code="E_STATE_LOCKED")
-    if isinstance(error, sqlite3.ProgrammingError):
-        return OutboxError(f"{path}: the outbox is closed")
-    return OutboxError(f"{path}: {text}; check the disk")

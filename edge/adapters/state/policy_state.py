@@ -1,4 +1,4 @@
-"""What a box keeps of its policy: what is in force, what was before it, and the latest hour seen.
+"""The policy in force on a box, those before it, and the latest time that the box has seen.
 
     state/activation.json     the policy in force, its signatures and its activation record
     state/policies/<n>.json   the same of every version that was in force, by number
@@ -83,7 +83,7 @@ class PolicyState:
 
 
 class SteadyClock:
-    """A clock that never goes back, restarts included: turning it back revives nothing.
+    """A clock that never goes back, not even across restarts.
 
     Args:
         clock: the system's.

@@ -1,4 +1,4 @@
-"""The state folder: private to this user, one running box at a time, and files that are whole."""
+"""The state folder: private to this user, locked by one running box, its errors with a cure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import contextlib
 import errno
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from edge.errors import OutboxError
+from edge.formats.atomic_files import write_file
 
 # Wide enough for any pid; rewritten in place, so that a full disk cannot fail it.
 _PID_WIDTH = 20
@@ -109,17 +109,16 @@ def read_file(path: Path, max_bytes: int) -> bytes | None:
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write a file: when this returns it is on disk, and until then the old one is.
+    """Write or replace a file whole (`formats.atomic_files`); its folder is made if it is missing.
 
-    Writers may meet: the last one's file stays, whole.
+    Several processes may write at once: the last one's file stays.
 
     Raises:
         OutboxError: it cannot be written; the old one is as it was.
     """
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     private_folder(path.parent)
     try:
-        _put(path, content, fresh, os.O_EXCL, mode)
+        write_file(path, content, mode=mode)
     except OSError as error:
         raise storage_error(path, error) from error
 
@@ -134,43 +133,3 @@ def storage_error(path: Path, error: OSError) -> OutboxError:
     if error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}:
         return OutboxError(f"{path}: {reason}; the state folder must be a folder")
     return OutboxError(f"{path}: {reason}; check the disk")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable.
-
-    Raises:
-        OSError: it cannot be opened or synced.
-    """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Write or replace a file (mode 0600): after a crash it is the old one or the new one, whole.
-
-    One writer at a time: what a killed one left unfinished is written over by the next.
-
-    Raises:
-        OSError: it could not be written; the old one is still there.
-    """
-    _put(file, content, file.with_name(f".{file.name}.new"), os.O_TRUNC, 0o600)
-
-
-def _put(file: Path, content: bytes, fresh: Path, flag: int, mode: int) -> None:
-    """Write beside a file, with one more flag of `open`, then take its place."""
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        fresh.replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise
-    sync_folder(file.parent)

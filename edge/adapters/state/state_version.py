@@ -1,4 +1,4 @@
-"""Whether this program knows what lies in a state folder: asked before anything there is touched.
+"""Checks the versions of the files in a state folder before any of them is changed.
 
 Each file says what it is: text files by the schema in their first member, the outbox and the
 keyring in their headers. What an older version left is read, and brought up where it is opened.
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge.adapters.state import outbox
+from edge.adapters.state import outbox_file
 from edge.adapters.state.state_folder import read_file
 from edge.errors import OutboxError
 
@@ -44,7 +44,7 @@ def require_known(folder: Path) -> None:
         OutboxError: `E_STATE_VERSION`, with the file, its version and the cure; or a file cannot be
             read.
     """
-    database = folder / outbox.FILE_NAME
+    database = folder / outbox_file.FILE_NAME
     if database.is_file():
         _require_known_outbox(database)
     for file in _texts(folder):
@@ -59,13 +59,13 @@ def require_known(folder: Path) -> None:
 
 
 def _require_known_outbox(database: Path) -> None:
-    """As the header says it; what stands in the log only, `Outbox.open` finds."""
+    """Check the version in the header; `Outbox.open` checks what is in the log only."""
     head = read_file(database, _HEAD_BYTES) or b""
     version = int.from_bytes(head[_USER_VERSION], "big")
-    if int.from_bytes(head[_APPLICATION], "big") != outbox.APPLICATION_ID:
-        return  # none of ours, or damaged: whoever opens it says so
-    if version > outbox.VERSION:
-        raise outbox.of_another_version(database, version)
+    if int.from_bytes(head[_APPLICATION], "big") != outbox_file.APPLICATION_ID:
+        return  # not ours, or damaged: `Outbox.open` reports it
+    if version > outbox_file.VERSION:
+        raise outbox_file.of_another_version(database, version)
 
 
 def _texts(folder: Path) -> Iterator[Path]:
@@ -74,7 +74,7 @@ def _texts(folder: Path) -> Iterator[Path]:
 
 
 def _schemas(file: Path) -> Iterator[tuple[str, int]]:
-    """What a file says it is; of lines, each may say it anew."""
+    """The schemas that a file names: one for a JSON document, one for each line of JSON lines."""
     if file.suffix == ".json":
         # The first that it says is the whole file's; a policy inside has one of its own.
         content = read_file(file, _HEAD_BYTES) or b""

@@ -1,4 +1,4 @@
-"""What is left of an epoch: counts, coarse enough that no vehicle can be told from none.
+"""Counts of closed epochs, so coarse that one vehicle cannot be told from none.
 
 `statistics.jsonl` has one line for each closed epoch and the same fields in each, so that an
 epoch with one vehicle and an epoch with none leave the same bytes. Lines end after 400 days.
@@ -11,15 +11,18 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge.adapters.state.state_folder import storage_error, write_whole
+from edge.adapters.state.state_folder import storage_error
 from edge.adapters.state.state_version import require_known
 from edge.domain.counting import SMALLEST_SHOWN, coarse
-from edge.formats.timestamps import UTC_PATTERN, parse_utc, utc_text
-from edge.privacy.audit import Coarse, Id
+from edge.formats.atomic_files import write_file
+from edge.formats.identifiers import Id
+from edge.formats.strict import Strict
+from edge.formats.timestamps import UtcText, parse_utc, utc_text
+from edge.privacy.audit_events import Coarse
 
 FILE_NAME = "statistics.jsonl"
 KEPT: Final = timedelta(days=400)
@@ -28,15 +31,13 @@ KEPT: Final = timedelta(days=400)
 log = logging.getLogger(__name__)
 
 
-class EpochStatistics(BaseModel):
+class EpochStatistics(Strict, populate_by_name=True):
     """The counts of one closed epoch: `"<10"`, or rounded down to tens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     schema_: Literal["edge-anpr/statistics/1"] = Field(
         default="edge-anpr/statistics/1", alias="schema"
     )
-    closed_at: Annotated[str, Field(pattern=UTC_PATTERN)]
+    closed_at: UtcText
     vehicles: dict[Literal["read", "ambiguous", "unreadable"], Coarse]
     hits: dict[Id, Coarse]
 
@@ -44,7 +45,7 @@ class EpochStatistics(BaseModel):
     def of(
         cls, closed_at: datetime, vehicles: Mapping[str, int], hits: Mapping[str, int]
     ) -> EpochStatistics:
-        """Exact counts made coarse; what they were is not kept."""
+        """Coarse counts from exact ones, which are not kept."""
         return cls.model_validate(
             {
                 "closed_at": utc_text(closed_at),
@@ -95,7 +96,7 @@ class StatisticsFile:
         return tuple(epoch for _, epoch in self._lines())
 
     def prune(self, now: datetime) -> None:
-        """Forget epochs that are older than statistics are kept, and lines that are none.
+        """Delete epochs older than 400 days, and lines that are not valid.
 
         Raises:
             OutboxError: it cannot be written.
@@ -105,7 +106,7 @@ class StatisticsFile:
         content = b"".join(line + b"\n" for line in kept)
         try:
             if self._path.exists() and self._path.read_bytes() != content:
-                write_whole(self._path, content)
+                write_file(self._path, content, sole_writer=True)
         except OSError as error:
             raise storage_error(self._path, error) from error
 
@@ -118,8 +119,7 @@ class StatisticsFile:
         for line in lines:
             try:
                 epoch = EpochStatistics.model_validate_json(line)
-                parse_utc(epoch.closed_at)
-            except (ValidationError, ValueError):
+            except ValidationError:
                 log.warning("%s: a line that is no epoch was passed over", self._path)
                 continue
             found.append((line, epoch))
@@ -139,7 +139,7 @@ class CountTotals(BaseModel):
 
 
 def totals(epochs: Iterable[EpochStatistics]) -> CountTotals:
-    """What all epochs together say at least."""
+    """Lower bounds of the counts of all epochs together."""
     every = tuple(epochs)
     vehicles: dict[str, int] = {}
     hits: dict[str, int] = {}

@@ -1,4 +1,4 @@
-"""Where a box remembers that it was suspended: one file, on disk before it is obeyed."""
+"""The suspension state of a box: one file, written to disk before an order takes effect."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge.policy.suspension import (
     parse_order,
     parse_state,
 )
-from edge.privacy.audit import Event, SuspensionChanged
+from edge.privacy.audit_events import Event, SuspensionChanged
 
 FILE_NAME = "suspension.json"
 
@@ -60,11 +60,11 @@ class SuspensionStore:
 
         Args:
             data: the order as it came.
-            terms: whom this box obeys.
+            terms: the keys whose orders this box obeys.
 
         Raises:
             SuspensionError: no order for this box, replayed, or it has no effect.
-            KeyFileError: `E_SIGNATURE`: not signed by whom it takes.
+            KeyFileError: `E_SIGNATURE`: not signed by the keys that the action needs.
             OutboxError: it could not be written.
         """
         order = parse_order(data)

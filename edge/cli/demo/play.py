@@ -12,20 +12,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.host.system import SystemClock
+from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.authority.opening import OpenedFiles, OpenedHit, as_json, open_hit, write_opened
 from edge.authority.store import HitStore
 from edge.authority.tail import Receiver, Tail
 from edge.box import Recording, RunProgress, RunSummary, run_site
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, EdgeError, UsageError
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    BoxPublicKeys,
-    new_authority_keys,
-    new_box_keys,
-)
+from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 from edge.site.folder import SiteFolder, load_site_folder
 
 CLIPS = {"school-street": "street_day.mp4", "one-way": "wrong_way.mp4"}
@@ -120,8 +118,8 @@ def play(folder: Path, progress: RunProgress) -> DemoResult:
     clips = _bundled("clips", "tests/fixtures/clips")
     recorded = {camera: clips / clip for camera, clip in CLIPS.items()}
     recordings = [Recording(camera, path) for camera, path in recorded.items()]
-    boxes = BoxPublicKeys.load_all(site.keys_folder)
-    keys = AuthorityPrivateKeys.load(folder / "authority" / "keys")
+    boxes = load_all_box_public_keys(site.keys_folder)
+    keys = load_authority_private_keys(folder / "authority" / "keys")
     store_folder = folder / "authority" / "hits"
     with (
         EmbeddedBroker() as broker,

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from edge.adapters.host.system import product_version
 from edge.cli.report.plots import width_plot
 from edge.cli.report.view import figure, group_rows, posteriors, weights_text
-from edge.domain.accuracy import PlateOutcome, ScoredRead, reads_of
+from edge.domain.accuracy import PlateOutcome, ScoredRead, scored_reads
 from edge.errors import ConfigError, OutboxError
+from edge.formats.atomic_files import write_file
 from edge.texts.pages import render
 
 if TYPE_CHECKING:
@@ -100,14 +101,10 @@ def write_page(page: Path, text: str) -> None:
     Raises:
         OutboxError: it cannot be written.
     """
-    temporary = page.with_name(f".{page.name}.{os.getpid()}")
     try:
-        temporary.write_text(text, "utf-8")
-        temporary.replace(page)
+        write_file(page, text.encode(), mode=0o666)
     except OSError as error:
         raise _unwritable(page.parent, error) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> OutboxError:
@@ -141,7 +138,7 @@ def images_page(
         false_positive=figure(result, "images_with_false_positives"),
         false_positives=result["false_positives"],
         false_positives_per_image=f"{result['false_positives_per_image']:.3f}",
-        posteriors=posteriors(reads_of(outcomes)),
+        posteriors=posteriors(scored_reads(outcomes)),
         width_plot=width_plot(outcomes),
         by_width=group_rows(result["by_width"]),
         by_country=group_rows(result["by_country"]),

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.domain.accuracy import PlateOutcome, ScoredRead, by_width, kept_at, reliability
+from edge.domain.accuracy import (
+    PlateOutcome,
+    ScoredRead,
+    by_width,
+    figures_at_thresholds,
+    reliability,
+)
 from edge.domain.intervals import Interval
 
 THRESHOLDS = (
@@ -195,10 +201,10 @@ def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
         "minimum posterior",
         [(x(one), f"{one:g}") for one in (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)],
     )
-    kept = kept_at(reads, THRESHOLDS)
+    kept = figures_at_thresholds(reads, THRESHOLDS)
     exact = [(x(one.threshold), one.exact) for one in kept if one.exact is not None]
     drawing.area([(a, i.low) for a, i in exact], [(a, i.high) for a, i in exact], _BLUE)
-    drawing.line([(x(one.threshold), one.share) for one in kept], _ORANGE, "7 4")
+    drawing.line([(x(one.threshold), one.coverage) for one in kept], _ORANGE, "7 4")
     drawing.line([(a, i.share) for a, i in exact], _BLUE)
     drawing.key("exact, of those left", _BLUE)
     drawing.key("share left", _ORANGE, "7 4")
@@ -216,7 +222,7 @@ def reliability_plot(reads: Sequence[ScoredRead]) -> Plot:
     for one in reliability(reads):
         drawing.column(one.low, one.high, one.count / len(reads))
     for one in reliability(reads):
-        drawing.dot(one.said, one.right, _BLUE)
+        drawing.dot(one.mean_posterior, one.exact, _BLUE)
     drawing.key("exact (95 % interval)", _BLUE)
     drawing.key("perfect calibration", _GREY, "3 4")
     drawing.key("bars: share of readings", "#bbb")

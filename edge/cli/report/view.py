@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge.cli.report.plots import Plot, reliability_plot, threshold_plot
-from edge.domain.accuracy import BINS, ScoredRead, calibration_error, reliability
+from edge.domain.accuracy import BIN_COUNT, ScoredRead, calibration_error, reliability
 
 if TYPE_CHECKING:
     from edge.adapters.models.weights import Weights
@@ -113,13 +113,13 @@ def posteriors(reads: Sequence[ScoredRead]) -> Posteriors | None:
         threshold_plot=threshold_plot(reads),
         reliability_plot=reliability_plot(reads),
         calibration_error=f"{error:.3f}",
-        bin_count=BINS,
+        bin_count=BIN_COUNT,
         bins=tuple(
             BinRow(
                 f"{one.low:.1f}–{one.high:.1f}",
                 one.count,
-                f"{one.said:.3f}",
-                Figure(f"{one.right.share:.3f}", _span(one.right.low, one.right.high)),
+                f"{one.mean_posterior:.3f}",
+                Figure(f"{one.exact.share:.3f}", _span(one.exact.low, one.exact.high)),
             )
             for one in reliability(reads)
         ),

@@ -13,8 +13,10 @@ from typing_extensions import Self
 
 from edge.domain.counting import SMALLEST_SHOWN
 from edge.errors import ConfigError
-from edge.formats.yaml_document import path_text, read_text
-from edge.policy.model import Id, Strict
+from edge.formats.identifiers import Id
+from edge.formats.problems import path_text
+from edge.formats.strict import Strict
+from edge.formats.yaml_document import read_text
 
 COUNTS_FILE = "counts.json"
 MAX_BYTES = 256 * 1024

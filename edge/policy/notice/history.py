@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.policy.diff import ChangeEffect, changes
+from edge.policy.change import ChangeEffect
+from edge.policy.diff import changes
 from edge.policy.model import Policy
 
 

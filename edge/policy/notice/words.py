@@ -12,7 +12,7 @@ from datetime import date
 from itertools import groupby
 
 from edge.domain.schedule import DAYS
-from edge.policy.model import WeeklySchedule
+from edge.policy.fields import WeeklySchedule
 from edge.texts import Language, catalogue
 
 _WHOLE_DAY = ("00:00-24:00",)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.broker.mqtt import TlsFiles
+from edge.adapters.broker.options import TlsFiles
 from edge.box.delivery import broker_options, hits_kept
 from edge.errors import PublishError
 from edge.site.folder import load_site_folder

@@ -137,10 +137,10 @@ def test_speed_says_how_many_cameras_are_carried() -> None:
         def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
             return ()
 
-    eyes = Blank()
+    models = Blank()
 
-    quick = of_speed(eyes, eyes, provider="cpu", cameras=1, looks=1)
-    crowded = of_speed(eyes, eyes, provider="cpu", cameras=10**9, looks=1)
+    quick = of_speed(models, models, provider="cpu", cameras=1, looks=1)
+    crowded = of_speed(models, models, provider="cpu", cameras=10**9, looks=1)
 
     assert quick.state is FindingState.GOOD
     assert quick.figures["cameras_at_10_per_s"] >= 1

@@ -133,7 +133,7 @@ def run(
     epoch_s: float = 900,
     realtime: bool = False,
 ) -> tuple[Engine, list[EvidenceCase]]:
-    """Run streams to their end; the cases come back in the order they reached the desk."""
+    """Run streams to their end; cases come back in the order in which they were stored."""
     cases: list[EvidenceCase] = []
 
     def store(case: EvidenceCase) -> SealedHit:
@@ -142,15 +142,15 @@ def run(
 
     counter = itertools.count()
     chain = SaltChain("site", "box", lambda size: next(counter).to_bytes(size, "big"))
-    desk = EvidenceWorker(store)
-    desk.start()
+    worker = EvidenceWorker(store)
+    worker.start()
     engine = Engine(
-        streams, RuleBook(rules, chain, lambda _list: (ENTRY,), epoch_s, COMPETENCES), desk
+        streams, RuleBook(rules, chain, lambda _list: (ENTRY,), epoch_s, COMPETENCES), worker
     )
     try:
         engine.run(realtime=realtime)
     finally:
-        desk.close()
+        worker.close()
     return engine, cases
 
 
@@ -248,28 +248,28 @@ def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
         raise OutboxError("the outbox is full")
 
     chain = SaltChain("site", "box", bytes)
-    desk = EvidenceWorker(refuse)
-    desk.start()
+    worker = EvidenceWorker(refuse)
+    worker.start()
     endless = stream(*[(vehicle(n, LISTED),) for n in range(1, 200)])
     engine = Engine(
-        [endless], RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES), desk
+        [endless], RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES), worker
     )
     with pytest.raises(OutboxError, match="full"):
         engine.run(realtime=False)
     assert endless.analysed < 199
     with pytest.raises(OutboxError, match="full"):
-        desk.close()
+        worker.close()
 
 
 def test_a_bug_in_storing_stops_the_run_and_quotes_nothing() -> None:
     def choke(case: EvidenceCase) -> SealedHit:
         raise ValueError(LISTED)
 
-    desk = EvidenceWorker(choke)
-    desk.start()
-    desk.submit(EvidenceCase(vehicle(1, LISTED), None, 0))  # type: ignore[arg-type]  # never looked at
+    worker = EvidenceWorker(choke)
+    worker.start()
+    worker.submit(EvidenceCase(vehicle(1, LISTED), None, 0))  # type: ignore[arg-type]  # never looked at
     with pytest.raises(OutboxError, match="ValueError") as raised:
-        desk.close()
+        worker.close()
     assert LISTED not in str(raised.value)
 
 
@@ -310,17 +310,17 @@ def test_p11_a_shut_engine_takes_no_further_frame_and_judges_nothing_that_was_in
         cases.append(case)
         return SealedHit("0" * 32, b"", 0)
 
-    desk = EvidenceWorker(store)
-    desk.start()
+    worker = EvidenceWorker(store)
+    worker.start()
     chain = SaltChain("site", "box", os.urandom)
     rule_book = RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES)
-    engine = Engine([one], rule_book, desk, on_frame=lambda _index: engine.shut(SUNSET))
+    engine = Engine([one], rule_book, worker, on_frame=lambda _index: engine.shut(SUNSET))
 
     started = time.monotonic()
     with pytest.raises(PolicyError) as caught:
         engine.run(realtime=False)
     camera.let_go.set()
-    desk.close()
+    worker.close()
 
     assert caught.value is SUNSET
     assert time.monotonic() - started < 5
@@ -342,8 +342,8 @@ def test_p11_an_engine_that_was_shut_opens_no_source_any_more() -> None:
         [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
     )
     for realtime in (False, True):
-        desk = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
-        engine = Engine(streams, rule_book, desk)
+        worker = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
+        engine = Engine(streams, rule_book, worker)
         engine.shut(SUNSET)
         with pytest.raises(PolicyError):
             engine.run(realtime=realtime)
@@ -375,8 +375,8 @@ def test_p11_a_shut_engine_does_not_go_on_to_the_camera_s_next_file_and_empties_
     rule_book = RuleBook(
         [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
     )
-    desk = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
-    engine = Engine(streams, rule_book, desk, on_frame=lambda _index: engine.shut(SUNSET))
+    worker = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
+    engine = Engine(streams, rule_book, worker, on_frame=lambda _index: engine.shut(SUNSET))
     with pytest.raises(PolicyError):
         engine.run(realtime=True)
 

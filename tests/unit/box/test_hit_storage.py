@@ -13,7 +13,8 @@ import pytest
 
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.keyring import Keyring
-from edge.adapters.state.outbox import Outbox, OutboxFull
+from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.outbox_file import OutboxFull
 from edge.box.evidence_worker import EvidenceCase
 from edge.box.hit_storage import FULL_OUTBOX_RETRY_S, HitStorage, HitTerms
 from edge.domain.imaging import Box

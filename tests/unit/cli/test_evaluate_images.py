@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from edge.adapters.models.loading import PlateModels
-from edge.adapters.models.weights import Contract, Manifest, Weights
+from edge.adapters.models.manifest import Contract
+from edge.adapters.models.weights import Manifest, Weights
 from edge.cli.evaluate_images import score_image, summarise_images
 from edge.cli.labels import LabelledImage, LabelledPlate, read_image_labels, require_inside
 from edge.domain.imaging import Box, Detection

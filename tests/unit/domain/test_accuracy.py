@@ -1,4 +1,4 @@
-"""Matching detections to labels, and the figures that follow."""
+"""Matching of detections to labels, and the accuracy figures."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from edge.domain.accuracy import (
     PlateOutcome,
     ScoredRead,
+    accuracy_figures,
     by_country,
     by_width,
     calibration_error,
-    kept_at,
+    figures_at_thresholds,
     match,
     reliability,
-    shares,
 )
 from edge.domain.imaging import Box, Detection
 from edge.domain.intervals import wilson
@@ -42,7 +42,7 @@ def outcome(
 # --- matching -------------------------------------------------------------------------------
 
 
-def test_a_detection_is_of_a_plate_from_an_overlap_of_one_half() -> None:
+def test_a_detection_matches_a_plate_from_an_iou_of_one_half() -> None:
     half = Box(100, 100, 200, 115)  # half of the plate, all of it inside
     assert half.iou(PLATE) == 0.5
 
@@ -50,26 +50,26 @@ def test_a_detection_is_of_a_plate_from_an_overlap_of_one_half() -> None:
     assert match([PLATE], [seen(Box(100, 100, 200, 114.9))]) == (None,)
 
 
-def test_one_plate_is_found_by_one_detection_the_surest() -> None:
+def test_one_plate_matches_only_the_detection_with_the_highest_score() -> None:
     off = PLATE.shifted(5, 0)
 
     assert match([PLATE], [seen(PLATE, 0.5), seen(off, 0.9)]) == (1,)
 
 
-def test_one_detection_finds_one_plate_the_one_it_overlaps_most() -> None:
+def test_one_detection_matches_only_the_plate_with_the_greatest_iou() -> None:
     near = PLATE.shifted(10, 0)
 
     assert match([near, PLATE], [seen(PLATE)]) == (None, 0)
     assert match([near, PLATE], [seen(PLATE, 0.5), seen(near, 0.9)]) == (1, 0)
 
 
-def test_a_detection_whose_plate_is_taken_takes_the_next_if_it_overlaps_enough() -> None:
+def test_a_detection_whose_plate_is_taken_may_match_another_one() -> None:
     near = PLATE.shifted(20, 0)
 
     assert match([PLATE, near], [seen(PLATE, 0.9), seen(PLATE, 0.8)]) == (0, 1)
 
 
-def test_nothing_detected_or_nothing_labelled_matches_nothing() -> None:
+def test_without_detections_or_labels_there_is_no_match() -> None:
     assert match([PLATE], []) == (None,)
     assert match([], [seen(PLATE)]) == ()
 
@@ -77,14 +77,14 @@ def test_nothing_detected_or_nothing_labelled_matches_nothing() -> None:
 # --- figures --------------------------------------------------------------------------------
 
 
-def test_exact_is_of_all_labelled_plates_and_characters_of_the_found_ones() -> None:
+def test_exact_counts_all_labelled_plates_and_characters_only_found_ones() -> None:
     outcomes = [
         outcome(),
         outcome(exact=False, edits=2),
         outcome(found=False, exact=False, edits=7, exact_given_box=False),
     ]
 
-    figures = shares(outcomes)
+    figures = accuracy_figures(outcomes)
 
     assert figures.plates == 3
     assert figures.recall == wilson(2, 3)
@@ -93,13 +93,13 @@ def test_exact_is_of_all_labelled_plates_and_characters_of_the_found_ones() -> N
     assert figures.characters == wilson(12, 14)
 
 
-def test_without_a_found_plate_nothing_is_said_of_characters() -> None:
-    assert shares([outcome(found=False, exact=False, edits=7)]).characters is None
+def test_without_a_found_plate_there_is_no_character_accuracy() -> None:
+    assert accuracy_figures([outcome(found=False, exact=False, edits=7)]).characters is None
 
 
-def test_no_plate_has_no_share() -> None:
+def test_no_plates_are_refused() -> None:
     with pytest.raises(ValueError, match="total of at least 1"):
-        shares([])
+        accuracy_figures([])
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ def test_no_plate_has_no_share() -> None:
         (100, "100-200"), (200, "100-200"), (200.1, ">200"),
     ],
 )  # fmt: skip
-def test_a_width_belongs_to_one_class(width: float, named: str) -> None:
+def test_a_width_belongs_to_exactly_one_class(width: float, named: str) -> None:
     assert list(by_width([outcome(width=width)])) == [named]
 
 
-def test_classes_are_counted_apart_and_empty_ones_are_left_out() -> None:
+def test_width_classes_are_counted_separately_and_empty_ones_are_omitted() -> None:
     outcomes = [outcome(width=30, exact=False), outcome(width=300), outcome(width=35)]
 
     classes = by_width(outcomes)
@@ -124,7 +124,7 @@ def test_classes_are_counted_apart_and_empty_ones_are_left_out() -> None:
     }
 
 
-def test_countries_are_counted_apart_in_alphabetical_order() -> None:
+def test_countries_are_counted_separately_in_alphabetical_order() -> None:
     outcomes = [outcome(country="NL"), outcome(exact=False), outcome(country="NL")]
 
     assert [(name, one.plates, one.exact.share) for name, one in by_country(outcomes).items()] == [
@@ -144,20 +144,20 @@ def test_the_calibration_error_is_the_weighted_gap_over_the_bins() -> None:
     sure = [(0.95, True)] * 3 + [(0.95, False)]
     unsure = [(0.35, False)] * 4
 
-    # Three quarters right where 0.95 was said; none where 0.35 was; half of the readings each.
+    # Three of four are right at 0.95 and none at 0.35; each bin has half of the readings.
     assert calibration_error(reads(*sure, *unsure)) == pytest.approx((0.2 + 0.35) / 2)
 
 
-def test_too_sure_and_too_unsure_do_not_make_up_for_each_other() -> None:
+def test_overconfidence_and_underconfidence_do_not_cancel_out() -> None:
     assert calibration_error(reads((0.95, False), (0.05, True))) == pytest.approx(0.95)
 
 
-def test_who_is_right_as_often_as_he_says_has_no_calibration_error() -> None:
+def test_a_calibrated_reader_has_no_calibration_error() -> None:
     assert calibration_error(reads(*[(0.75, True)] * 3, (0.75, False))) == pytest.approx(0)
     assert calibration_error([]) is None
 
 
-def test_bins_hold_their_lower_edge_and_the_last_one_holds_one() -> None:
+def test_bins_include_their_lower_edge_and_the_last_one_includes_one() -> None:
     bins = reliability(reads((0.0, False), (0.1, True), (0.9, True), (1.0, True)))
 
     assert [(one.low, one.high, one.count) for one in bins] == [
@@ -165,12 +165,18 @@ def test_bins_hold_their_lower_edge_and_the_last_one_holds_one() -> None:
         (0.1, 0.2, 1),
         (0.9, 1.0, 2),
     ]
-    assert bins[-1].said == pytest.approx(0.95)
+    assert bins[-1].mean_posterior == pytest.approx(0.95)
 
 
-def test_a_threshold_keeps_what_is_at_least_as_sure() -> None:
-    kept = kept_at(reads((0.5, False), (0.9, True), (0.9, False), (0.99, True)), (0, 0.9, 0.995))
+def test_a_threshold_accepts_posteriors_at_least_as_high() -> None:
+    figures = figures_at_thresholds(
+        reads((0.5, False), (0.9, True), (0.9, False), (0.99, True)), (0, 0.9, 0.995)
+    )
 
-    assert [(one.threshold, one.share) for one in kept] == [(0, 1.0), (0.9, 0.75), (0.995, 0.0)]
-    assert [one.exact and one.exact.share for one in kept] == [0.5, pytest.approx(2 / 3), None]
-    assert kept_at([], (0.5,)) == ()
+    assert [(one.threshold, one.coverage) for one in figures] == [
+        (0, 1.0),
+        (0.9, 0.75),
+        (0.995, 0.0),
+    ]
+    assert [one.exact and one.exact.share for one in figures] == [0.5, pytest.approx(2 / 3), None]
+    assert figures_at_thresholds([], (0.5,)) == ()

@@ -1,4 +1,4 @@
-"""Fusion: what many readings of one vehicle say together."""
+"""Fusion of several readings of one vehicle into a consensus."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def best(*readings: PlateReading) -> str:
 
 
 @pytest.mark.parametrize(
-    ("said", "truth"),
+    ("read", "truth"),
     [
         (["1ABC123"], "1ABC123"),
         (["1ABC123", "1ABC123", "1A8C123"], "1ABC123"),
@@ -36,25 +36,25 @@ def best(*readings: PlateReading) -> str:
         (["1ABC123"] * 4 + ["11ABC123"] * 2, "1ABC123"),
         (["1ABC123"] * 4 + ["1ABCL123"] * 2, "1ABC123"),
         (["1ABC123"] * 4 + ["9XYZ876"], "1ABC123"),
-        # Each frame loses another character or mistakes one: no text has a majority.
+        # Each frame misses or misreads another character: no text has a majority.
         (["ABC123", "1BC123", "1ABC12", "1A8C123", "1ABCI23", "1ABC123"], "1ABC123"),
     ],
-    ids=["one", "misread", "lost last, in most frames", "lost first", "doubled", "invented",
+    ids=["one", "misread", "last missing in most frames", "first missing", "doubled", "inserted",
          "outlier", "all different"],
 )  # fmt: skip
-def test_the_plate_is_read_though_frames_disagree(said: list[str], truth: str) -> None:
-    assert best(*(reading_of(text) for text in said)) == truth
+def test_the_plate_is_fused_from_readings_that_disagree(read: list[str], truth: str) -> None:
+    assert best(*(reading_of(text) for text in read)) == truth
 
 
-def test_a_majority_of_strings_would_lose_the_last_character() -> None:
-    """Most frames lean to seven characters, yet none excludes the eighth."""
+def test_slot_posteriors_recover_a_character_that_a_majority_vote_loses() -> None:
+    """Most frames read seven characters, but none of them excludes the eighth."""
     lean = reading_of("MA4844C", doubts={7: {"_": 0.55, "C": 0.4}})
     clear = reading_of("MA4844CC")
 
     assert best(lean, lean, lean, lean, lean, clear, clear) == "MA4844CC"
 
 
-def test_one_reading_is_believed_as_far_as_it_believes_itself() -> None:
+def test_the_posterior_of_one_reading_is_the_readers_own_probability() -> None:
     unsure = reading_of("1ABC123", sure=1.0, doubts={2: {"B": 0.7, "8": 0.3}})
 
     consensus = fused(unsure)
@@ -64,21 +64,21 @@ def test_one_reading_is_believed_as_far_as_it_believes_itself() -> None:
     assert consensus.margin == pytest.approx(0.4, abs=0.07)
 
 
-def test_a_character_that_all_frames_leave_open_stays_open() -> None:
+def test_a_character_ambiguous_in_every_frame_stays_ambiguous() -> None:
     consensus = fused(*[reading_of("1ABC123", doubts={2: {"B": 0.5, "8": 0.49}})] * 20)
 
     assert consensus.posterior < 0.7
     assert consensus.margin < 0.4
 
 
-def test_an_outlier_has_no_veto_over_a_doubtful_character() -> None:
-    """It is of another plate, so that its eight where the others saw a B says nothing."""
+def test_an_outlier_does_not_decide_an_ambiguous_character() -> None:
+    """The outlier shows another plate, so its 8 in the ambiguous slot is no evidence."""
     doubtful = reading_of("1ABC123", doubts={2: {"B": 0.7, "8": 0.3}})
 
     assert best(*[doubtful] * 5, reading_of("9X8YZ76")) == "1ABC123"
 
 
-def test_the_same_doubt_in_every_frame_remains_a_doubt() -> None:
+def test_the_same_ambiguity_in_every_frame_limits_the_posterior() -> None:
     doubtful = reading_of("1ABC123", doubts={2: {"B": 0.7, "8": 0.3}})
 
     assert 0.7 < fused(*[doubtful] * 24).posterior < 0.95
@@ -90,29 +90,29 @@ def test_a_good_view_outweighs_two_poor_ones() -> None:
     assert best(poor, poor, reading_of("1ABC123", quality=1.0)) == "1ABC123"
 
 
-def test_poor_views_alone_never_make_a_sure_consensus() -> None:
+def test_poor_views_alone_never_give_a_sure_consensus() -> None:
     cropped = [reading_of("1ABC", quality=0.08)] * 30
 
     assert fused(*cropped).posterior < 0.8
 
 
-def test_noise_makes_no_sure_consensus() -> None:
+def test_noise_gives_no_sure_consensus() -> None:
     assert fused(*(noise_reading(seed) for seed in range(20))).posterior < 0.3
 
 
-def test_many_equal_frames_never_make_certainty() -> None:
+def test_many_equal_readings_never_give_posterior_one() -> None:
     consensus = fused(*[reading_of("1ABC123")] * 200)
 
     assert 0.98 < consensus.posterior < 1
     assert consensus.reads == 200
 
 
-def test_a_vehicle_without_one_character_has_no_consensus() -> None:
+def test_readings_without_a_character_have_no_consensus() -> None:
     assert fuse([]) is None
     assert fuse([reading_of(""), reading_of("")]) is None
 
 
-def test_the_region_is_what_most_of_the_weight_says() -> None:
+def test_the_region_needs_more_than_half_of_the_weighted_votes() -> None:
     belgian = reading_of("1ABC123", region="Belgium")
     french = reading_of("1ABC123", region="France")
 
@@ -142,7 +142,7 @@ def test_clear_readings_of_any_text_give_that_text(text: str, frames: int) -> No
 
 @given(st.lists(st.builds(reading_of, texts, sure=st.floats(0.3, 0.99)), min_size=1, max_size=6))
 @settings(max_examples=40, deadline=None)
-def test_hypotheses_are_ranked_distinct_probabilities_in_any_order_of_frames(
+def test_hypotheses_are_ranked_and_distinct_and_independent_of_the_order_of_readings(
     readings: list[PlateReading],
 ) -> None:
     consensus = fused(*readings)
@@ -159,10 +159,12 @@ def test_hypotheses_are_ranked_distinct_probabilities_in_any_order_of_frames(
 
 @given(texts, st.floats(0.4, 0.95), st.floats(1.1, 4.0))
 @settings(max_examples=40, deadline=None)
-def test_a_higher_temperature_is_never_surer(text: str, sure: float, temperature: float) -> None:
+def test_a_higher_temperature_never_raises_the_posterior(
+    text: str, sure: float, temperature: float
+) -> None:
     reading = reading_of(text, sure=sure)
     cold = fused(reading)
-    if cold.posterior < 0.5:  # flattening may raise what is below its even share
+    if cold.posterior < 0.5:  # a higher temperature may raise a posterior below 1 / n
         return
 
     assert fused(reading, temperature=temperature).posterior <= cold.posterior + 1e-9
@@ -170,7 +172,7 @@ def test_a_higher_temperature_is_never_surer(text: str, sure: float, temperature
 
 @given(texts, st.floats(0.8, 0.99))
 @settings(max_examples=40, deadline=None)
-def test_agreement_is_never_less_sure_than_one_frame(text: str, sure: float) -> None:
+def test_agreeing_readings_never_lower_the_posterior(text: str, sure: float) -> None:
     one = fused(reading_of(text, sure=sure)).posterior
     many = fused(*[reading_of(text, sure=sure)] * 9).posterior
 
@@ -185,9 +187,9 @@ def test_agreement_is_never_less_sure_than_one_frame(text: str, sure: float) -> 
         (reading_of("", sure=1.0), 0.0, 0.0),
         (noise_reading(1), 0.0, 0.6),
     ],
-    ids=["clear", "half sure", "blank", "noise"],
+    ids=["clear", "uncertain", "blank", "noise"],
 )
-def test_legibility_is_how_sure_the_reader_is(
+def test_legibility_is_the_readers_confidence(
     reading: PlateReading, low: float, high: float
 ) -> None:
     assert low <= reading.legibility <= high

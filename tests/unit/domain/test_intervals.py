@@ -1,4 +1,4 @@
-"""The interval of a counted share, against published values."""
+"""Wilson's interval against published values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from edge.domain.intervals import wilson
     [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611),
      (1, 29, 0.0061, 0.1718)],
 )  # fmt: skip
-def test_the_interval_is_wilson_s(count: int, total: int, low: float, high: float) -> None:
+def test_the_interval_equals_published_wilson_intervals(
+    count: int, total: int, low: float, high: float
+) -> None:
     interval = wilson(count, total)
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
     assert interval.share == count / total
 
 
 @pytest.mark.parametrize(("count", "total"), [(0, 0), (-1, 5), (6, 5)])
-def test_a_share_of_nothing_or_more_than_all_has_no_interval(count: int, total: int) -> None:
-    with pytest.raises(ValueError, match="share"):
+def test_invalid_counts_are_refused(count: int, total: int) -> None:
+    with pytest.raises(ValueError, match="proportion"):
         wilson(count, total)

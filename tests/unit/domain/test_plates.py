@@ -1,4 +1,4 @@
-"""A plate in clear shows itself to nobody who does not ask for it by name."""
+"""A clear-text plate is never shown, serialised or copied by accident."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHOWN: dict[str, Callable[[PlateText], str]] = {
     "f-string with a width": lambda plate: f"{plate:>20}",
     "f-string with !r": lambda plate: f"{plate!r}",
     "percent": lambda plate: "%s %r" % (plate, plate),  # noqa: UP031 - as logging does it
-    "within others": lambda plate: repr({"plates": [plate, (plate,)]}),
+    "inside containers": lambda plate: repr({"plates": [plate, (plate,)]}),
     "an exception": lambda plate: "".join(traceback.format_exception_only(ValueError(plate))),
     "a log record": lambda plate: logging.makeLogRecord(
         {"msg": "seen: %s", "args": (plate,)}
@@ -34,7 +34,7 @@ SHOWN: dict[str, Callable[[PlateText], str]] = {
 
 
 @pytest.mark.parametrize("way", SHOWN)
-def test_p8_a_plate_is_not_shown_by_being_written_out(way: str) -> None:
+def test_p8_no_string_form_shows_the_plate(way: str) -> None:
     text = SHOWN[way](PLATE)
 
     assert CLEAR not in text
@@ -42,7 +42,7 @@ def test_p8_a_plate_is_not_shown_by_being_written_out(way: str) -> None:
 
 
 @given(st.text(ALPHABET, min_size=1, max_size=MAX_LENGTH))
-def test_p8_any_two_plates_look_the_same(text: str) -> None:
+def test_p8_all_plates_have_the_same_string_form(text: str) -> None:
     plate = PlateText(text)
 
     assert {repr(plate), str(plate), f"{plate:x}"} == {"PlateText(…)"}
@@ -61,7 +61,7 @@ def test_p8_a_plate_is_never_copied(copied: Callable[[object], object]) -> None:
         copied(PLATE)
 
 
-def test_p8_a_plate_is_no_text_and_no_json() -> None:
+def test_p8_a_plate_is_not_a_str_and_not_json() -> None:
     assert not isinstance(PLATE, str)
     with pytest.raises(TypeError) as refused:
         json.dumps({"plate": PLATE})
@@ -72,14 +72,14 @@ def test_p8_a_plate_is_no_text_and_no_json() -> None:
 
 
 @pytest.mark.parametrize("raw", ["1-ABC-123-456-789", "1ABÇ123", "straße", "", " - ", "1AB/23"])
-def test_p8_text_that_is_no_plate_is_refused_without_being_repeated(raw: str) -> None:
+def test_p8_the_error_for_an_invalid_plate_does_not_repeat_the_text(raw: str) -> None:
     with pytest.raises(PlateFormatError) as refused:
         PlateText.parse(raw)
 
     assert not raw.strip(" -") or raw not in str(refused.value)
 
 
-def test_separators_and_case_say_nothing_and_letters_are_no_digits() -> None:
+def test_separators_and_case_are_ignored_and_letters_differ_from_digits() -> None:
     assert {PlateText.parse(raw) for raw in ("1-abc-123", "1 ABC 123", "1·ABC·123")} == {PLATE}
     assert PlateText("O1") != PlateText("01")
     assert PlateText("I1") != PlateText("11")

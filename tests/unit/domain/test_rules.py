@@ -1,4 +1,4 @@
-"""What each rule says of a vehicle, and that doubt never makes a hit."""
+"""Verdicts of each rule kind; an ambiguous read never makes a hit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.domain.pseudonym import TOKEN_BYTES, Candidate, ListedPeriod, PlateTok
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import (
     Ambiguous,
-    Listed,
+    ListTokens,
     NoOffence,
     Offence,
     Rule,
@@ -77,7 +77,9 @@ def seen(
     )
 
 
-def listed(*names: PlateToken, start: datetime = NOW - DAY, end: datetime = NOW + DAY) -> Listed:
+def listed(
+    *names: PlateToken, start: datetime = NOW - DAY, end: datetime = NOW + DAY
+) -> ListTokens:
     return {
         name: (ListedPeriod(f"entry-{number}", start, end),) for number, name in enumerate(names)
     }
@@ -91,18 +93,23 @@ UP, DOWN = (400, 350, 150, 100), (100, 150, 350, 400)
     [
         ("certain and listed", [(A, 0.97), (B, 0.02)], [A], Offence),
         ("at both thresholds exactly", [(A, 0.9), (B, 0.4)], [A], Offence),
-        ("alone, so the margin is its own probability", [(A, 0.95)], [A], Offence),
+        ("a single candidate: the margin is its probability", [(A, 0.95)], [A], Offence),
         ("not listed", [(A, 0.97), (B, 0.02)], [C], NoOffence),
         ("no list entry at all", [(A, 0.97)], [], NoOffence),
         ("nothing read", [], [A], NoOffence),
         ("8 or B: listed, too little margin", [(A, 0.55), (B, 0.45)], [A], Ambiguous),
         ("8 or B: the other one is listed", [(A, 0.55), (B, 0.45)], [B], Ambiguous),
-        ("8 or B: both listed, and never added up", [(A, 0.55), (B, 0.45)], [A, B], Ambiguous),
+        (
+            "8 or B: both listed, probabilities are never added",
+            [(A, 0.55), (B, 0.45)],
+            [A, B],
+            Ambiguous,
+        ),
         ("posterior too low", [(A, 0.89), (B, 0.01)], [A], Ambiguous),
         ("margin too small", [(A, 0.9), (B, 0.41)], [A], Ambiguous),
-        ("a second candidate that matters is listed", [(A, 0.95), (B, 0.05)], [B], Ambiguous),
+        ("a probable second candidate is listed", [(A, 0.95), (B, 0.05)], [B], Ambiguous),
         (
-            "a second candidate that does not matter is listed",
+            "an improbable second candidate is listed",
             [(A, 0.96), (B, 0.04)],
             [B],
             NoOffence,
@@ -125,7 +132,7 @@ def test_two_listed_candidates_of_one_entry_do_not_add_up() -> None:
     assert verdict == Ambiguous()
 
 
-def test_a_hotlist_offence_says_how_certain_it_is_and_which_entry_matched() -> None:
+def test_a_hotlist_offence_has_its_posterior_margin_and_entry() -> None:
     verdict = judge(HOTLIST, seen((A, 0.95), (B, 0.02)), listed(C, A))
     assert isinstance(verdict, Offence)
     assert verdict.rule is HOTLIST
@@ -135,7 +142,7 @@ def test_a_hotlist_offence_says_how_certain_it_is_and_which_entry_matched() -> N
     assert verdict.entry_id == "entry-1"
 
 
-def test_an_offence_shows_neither_token_nor_entry_in_its_repr() -> None:
+def test_the_repr_of_an_offence_hides_token_and_entry() -> None:
     verdict = judge(HOTLIST, seen((A, 0.95)), listed(A))
     assert "entry-0" not in repr(verdict)
     assert "A..." not in repr(verdict)
@@ -151,7 +158,7 @@ def test_an_offence_shows_neither_token_nor_entry_in_its_repr() -> None:
         (NOW + SECOND, NOW + DAY, NoOffence, Offence),
     ],
 )
-def test_an_entry_counts_from_its_start_until_just_before_its_end(
+def test_an_entry_is_valid_from_its_start_until_just_before_its_end(
     start: datetime, end: datetime, hotlist: type[Verdict], permit_zone: type[Verdict]
 ) -> None:
     entries = listed(A, start=start, end=end)
@@ -159,7 +166,7 @@ def test_an_entry_counts_from_its_start_until_just_before_its_end(
     assert type(judge(PERMIT_ZONE, seen((A, 0.95)), entries)) is permit_zone
 
 
-def test_of_several_periods_the_one_that_covers_the_moment_counts() -> None:
+def test_the_period_that_covers_the_moment_is_used() -> None:
     periods = (
         ListedPeriod("over", NOW - 2 * DAY, NOW - DAY),
         ListedPeriod("now", NOW - DAY, NOW + DAY),
@@ -195,7 +202,7 @@ def test_p12_a_permit_zone_fires_only_if_no_likely_candidate_is_exempt(
     assert type(judge(PERMIT_ZONE, seen(*candidates), listed(*names))) is expected, what
 
 
-def test_a_permit_zone_offence_names_no_entry() -> None:
+def test_a_permit_zone_offence_has_no_entry() -> None:
     verdict = judge(PERMIT_ZONE, seen((A, 0.95)), listed(B))
     assert isinstance(verdict, Offence)
     assert verdict.entry_id is None
@@ -207,14 +214,14 @@ def test_a_permit_zone_offence_names_no_entry() -> None:
         ("against the direction", [(A, 0.97), (B, 0.02)], UP, Offence),
         ("with the direction", [(A, 0.97), (B, 0.02)], DOWN, NoOffence),
         ("never over the line", [(A, 0.97)], (100, 120, 140, 160), NoOffence),
-        ("nowhere seen", [(A, 0.97)], (), NoOffence),
+        ("no trajectory", [(A, 0.97)], (), NoOffence),
         ("against it, margin too small", [(A, 0.55), (B, 0.45)], UP, Ambiguous),
         ("against it, posterior too low", [(A, 0.89)], UP, Ambiguous),
         ("against it, unreadable", [], UP, Ambiguous),
         ("with the direction, unreadable", [], DOWN, NoOffence),
     ],
 )
-def test_wrong_way_fires_on_a_clear_crossing_by_a_clear_plate(
+def test_wrong_way_needs_a_clear_crossing_and_a_certain_read(
     what: str,
     candidates: list[tuple[PlateToken, float]],
     heights: tuple[float, ...],
@@ -223,7 +230,7 @@ def test_wrong_way_fires_on_a_clear_crossing_by_a_clear_plate(
     assert type(judge(WRONG_WAY, seen(*candidates, heights=heights), {})) is expected, what
 
 
-def test_the_other_allowed_direction_turns_wrong_way_round() -> None:
+def test_the_opposite_allowed_direction_reverses_wrong_way() -> None:
     turned = replace(WRONG_WAY, allowed=Direction.RIGHT_TO_LEFT)
     assert type(judge(turned, seen((A, 0.97), heights=DOWN), {})) is Offence
     assert type(judge(turned, seen((A, 0.97), heights=UP), {})) is NoOffence
@@ -237,7 +244,7 @@ FIRES = [
 
 
 @pytest.mark.parametrize(("fires", "entries"), FIRES)
-def test_a_rule_is_silent_at_other_cameras(fires: Rule, entries: Listed) -> None:
+def test_a_rule_does_not_apply_at_other_cameras(fires: Rule, entries: ListTokens) -> None:
     here = replace(fires, cameras=frozenset({"cam-1", "cam-2"}))
     vehicle = seen((A, 0.97), heights=UP)
     assert type(judge(here, vehicle, entries)) is Offence
@@ -246,7 +253,7 @@ def test_a_rule_is_silent_at_other_cameras(fires: Rule, entries: Listed) -> None
 
 
 @pytest.mark.parametrize(("fires", "entries"), FIRES)
-def test_a_rule_is_silent_outside_its_schedule(fires: Rule, entries: Listed) -> None:
+def test_a_rule_does_not_apply_outside_its_schedule(fires: Rule, entries: ListTokens) -> None:
     hours = (Hours.parse("08:15-08:45"),)
     scheduled = replace(fires, schedule=Schedule(ZoneInfo("Europe/Brussels"), (hours,) * 7))
     assert type(judge(scheduled, seen((A, 0.97), heights=UP), entries)) is Offence
@@ -254,13 +261,13 @@ def test_a_rule_is_silent_outside_its_schedule(fires: Rule, entries: Listed) -> 
     assert judge(scheduled, later, entries) == NoOffence()
 
 
-def test_outside_its_schedule_a_permit_zone_does_not_even_count_doubts() -> None:
+def test_outside_its_schedule_a_permit_zone_is_never_ambiguous() -> None:
     never = replace(PERMIT_ZONE, schedule=Schedule(ZoneInfo("Europe/Brussels"), ((),) * 7))
     assert judge(never, seen((A, 0.55), (B, 0.45)), {}) == NoOffence()
     assert judge(never, seen(), {}) == NoOffence()
 
 
-def test_a_wrong_way_rule_without_line_or_direction_cannot_be_made() -> None:
+def test_a_wrong_way_rule_without_line_or_direction_is_refused() -> None:
     with pytest.raises(ValueError, match="line"):
         replace(WRONG_WAY, line=None)
     with pytest.raises(ValueError, match="direction"):
@@ -275,7 +282,7 @@ FRACTION = st.floats(0, 1)
 
 @st.composite
 def sightings(draw: st.DrawFn) -> Sighting:
-    """Up to six candidates whose probabilities fall and add up to at most one."""
+    """Up to six candidates with falling probabilities that sum to at most one."""
     weights = draw(st.lists(st.floats(0.001, 1), max_size=len(TOKENS)))
     total = max(1.0, sum(weights))
     probabilities = sorted((weight / total for weight in weights), reverse=True)
@@ -296,13 +303,13 @@ LISTS = st.dictionaries(
 )
 
 
-def is_hit(rule: Rule, sighting: Sighting, entries: Listed) -> bool:
+def is_hit(rule: Rule, sighting: Sighting, entries: ListTokens) -> bool:
     return isinstance(judge(rule, sighting, entries), Offence)
 
 
 @given(rule=RULES, sighting=sightings(), entries=LISTS, posterior=FRACTION, margin=FRACTION)
-def test_a_raised_threshold_never_makes_a_hit(
-    rule: Rule, sighting: Sighting, entries: Listed, posterior: float, margin: float
+def test_a_higher_threshold_never_creates_a_hit(
+    rule: Rule, sighting: Sighting, entries: ListTokens, posterior: float, margin: float
 ) -> None:
     stricter = replace(
         rule,
@@ -320,8 +327,8 @@ def test_a_raised_threshold_never_makes_a_hit(
     entries=LISTS,
     more=LISTS,
 )
-def test_one_more_exempt_entry_never_makes_a_hit(
-    posterior: float, margin: float, sighting: Sighting, entries: Listed, more: Listed
+def test_an_additional_exempt_entry_never_creates_a_hit(
+    posterior: float, margin: float, sighting: Sighting, entries: ListTokens, more: ListTokens
 ) -> None:
     zone = replace(PERMIT_ZONE, min_posterior=posterior, min_margin=margin)
     longer = {name: (*entries.get(name, ()), *more.get(name, ())) for name in {*entries, *more}}
@@ -330,8 +337,8 @@ def test_one_more_exempt_entry_never_makes_a_hit(
 
 
 @given(posterior=FRACTION, margin=FRACTION, sighting=sightings(), entries=LISTS, data=st.data())
-def test_one_hotlist_entry_less_never_makes_a_hit(
-    posterior: float, margin: float, sighting: Sighting, entries: Listed, data: st.DataObject
+def test_removing_a_hotlist_entry_never_creates_a_hit(
+    posterior: float, margin: float, sighting: Sighting, entries: ListTokens, data: st.DataObject
 ) -> None:
     hotlist = replace(HOTLIST, min_posterior=posterior, min_margin=margin)
     kept = data.draw(st.sets(st.sampled_from(TOKENS)))
@@ -341,8 +348,8 @@ def test_one_hotlist_entry_less_never_makes_a_hit(
 
 
 @given(rule=RULES, sighting=sightings(), entries=LISTS)
-def test_a_hit_always_holds_both_thresholds_and_names_the_first_candidate(
-    rule: Rule, sighting: Sighting, entries: Listed
+def test_a_hit_always_reaches_both_thresholds_and_has_the_first_candidate(
+    rule: Rule, sighting: Sighting, entries: ListTokens
 ) -> None:
     verdict = judge(rule, sighting, entries)
     if isinstance(verdict, Offence):

@@ -1,4 +1,4 @@
-"""Schedules: local wall time, holidays, exceptions, midnight, and the two odd nights a year."""
+"""Schedules: local time, holidays, exceptions, midnight, and the two clock changes a year."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ def at(text: str) -> datetime:
         ("2026-03-14T08:25:00+01:00", False),  # Saturday
     ],
 )
-def test_hours_hold_from_their_first_minute_until_just_before_their_last(
-    moment: str, active: bool
-) -> None:
+def test_hours_include_their_start_and_exclude_their_end(moment: str, active: bool) -> None:
     assert school_street().is_active(at(moment)) is active
 
 
@@ -69,7 +67,7 @@ def test_hours_hold_from_their_first_minute_until_just_before_their_last(
         "2026-03-10T16:25:00+09:00",
     ],
 )
-def test_the_zone_in_which_a_moment_is_given_makes_no_difference(moment: str) -> None:
+def test_the_time_zone_of_the_moment_makes_no_difference(moment: str) -> None:
     assert school_street().is_active(at(moment))
     assert not school_street().is_active(at(moment) + timedelta(hours=1))
 
@@ -87,9 +85,7 @@ def test_the_zone_in_which_a_moment_is_given_makes_no_difference(moment: str) ->
         ("2026-10-26T06:25:00+00:00", False),
     ],
 )
-def test_the_school_street_follows_the_clock_on_the_wall_across_both_changes(
-    moment: str, active: bool
-) -> None:
+def test_hours_follow_local_time_across_both_clock_changes(moment: str, active: bool) -> None:
     assert school_street().is_active(at(moment)) is active
 
 
@@ -100,10 +96,10 @@ def test_the_school_street_follows_the_clock_on_the_wall_across_both_changes(
         ("01:30-03:30", "2026-03-29T00:45:00+00:00", True),  # 01:45, before the jump
         ("01:30-03:30", "2026-03-29T01:15:00+00:00", True),  # 03:15, after it
         ("01:30-03:30", "2026-03-29T01:30:00+00:00", False),  # 03:30
-        ("02:30-03:30", "2026-03-29T01:00:00+00:00", True),  # 03:00 is the first minute left of it
+        ("02:30-03:30", "2026-03-29T01:00:00+00:00", True),  # 03:00 is the first minute that exists
         ("02:30-03:30", "2026-03-29T00:59:59+00:00", False),
         ("01:00-02:30", "2026-03-29T00:59:59+00:00", True),  # 01:59:59
-        ("01:00-02:30", "2026-03-29T01:00:00+00:00", False),  # 03:00, 02:30 never comes
+        ("01:00-02:30", "2026-03-29T01:00:00+00:00", False),  # 03:00; 02:30 does not occur
         ("02:15-02:45", "2026-10-25T00:20:00+00:00", True),  # 02:20 for the first time
         ("02:15-02:45", "2026-10-25T00:50:00+00:00", False),  # 02:50
         ("02:15-02:45", "2026-10-25T01:20:00+00:00", True),  # 02:20 for the second time
@@ -122,14 +118,14 @@ def test_hours_that_touch_the_skipped_or_repeated_hour(
     assert every_day(hours).is_active(at(moment)) is active
 
 
-def test_hours_inside_the_skipped_hour_do_not_come_that_day() -> None:
+def test_hours_inside_the_skipped_hour_do_not_occur() -> None:
     start = at("2026-03-28T23:00:00+00:00")  # midnight in Brussels
     minutes = [start + timedelta(minutes=minute) for minute in range(23 * 60)]
     assert not any(every_day("02:15-02:45").is_active(minute) for minute in minutes)
     assert sum(every_day("03:15-03:45").is_active(minute) for minute in minutes) == 30
 
 
-def test_hours_inside_the_repeated_hour_come_twice() -> None:
+def test_hours_inside_the_repeated_hour_occur_twice() -> None:
     start = at("2026-10-24T22:00:00+00:00")
     minutes = [start + timedelta(minutes=minute) for minute in range(25 * 60)]
     assert sum(every_day("02:15-02:45").is_active(minute) for minute in minutes) == 60
@@ -142,16 +138,21 @@ def test_hours_inside_the_repeated_hour_come_twice() -> None:
         ("2026-03-10T00:00:00+01:00", True),
         ("2026-03-10T05:59:00+01:00", True),
         ("2026-03-10T06:00:00+01:00", False),
-        ("2026-03-09T05:00:00+01:00", False),  # Sunday has no hours, so no night before Monday
-        ("2026-03-10T22:30:00+01:00", False),  # nor has Tuesday
+        (
+            "2026-03-09T05:00:00+01:00",
+            False,
+        ),  # Sunday has no hours, so none pass midnight into Monday
+        ("2026-03-10T22:30:00+01:00", False),  # Tuesday has no hours either
     ],
 )
-def test_hours_over_midnight_belong_to_the_day_they_begin_on(moment: str, active: bool) -> None:
+def test_hours_over_midnight_belong_to_the_day_on_which_they_start(
+    moment: str, active: bool
+) -> None:
     schedule = Schedule(BRUSSELS, week(mon=("22:00-06:00",)))
     assert schedule.is_active(at(moment)) is active
 
 
-def test_a_night_that_has_begun_goes_on_into_a_holiday_and_none_begins_on_it() -> None:
+def test_hours_over_midnight_continue_into_a_holiday_but_do_not_start_on_it() -> None:
     schedule = Schedule(
         BRUSSELS, week(mon=("22:00-06:00",), tue=("22:00-06:00",)), (Dates.parse("2026-03-10"),)
     )
@@ -160,7 +161,7 @@ def test_a_night_that_has_begun_goes_on_into_a_holiday_and_none_begins_on_it() -
     assert not schedule.is_active(at("2026-03-11T05:00:00+01:00"))
 
 
-def test_a_whole_day_is_written_to_twenty_four() -> None:
+def test_a_whole_day_ends_at_twenty_four() -> None:
     schedule = Schedule(BRUSSELS, week(sun=("00:00-24:00",)))
     assert schedule.is_active(at("2026-03-15T00:00:00+01:00"))
     assert schedule.is_active(at("2026-03-15T23:59:59+01:00"))
@@ -178,12 +179,12 @@ def test_a_whole_day_is_written_to_twenty_four() -> None:
         ("2026-05-01", False),
     ],
 )
-def test_no_hours_begin_on_a_holiday_first_and_last_day_included(day: str, active: bool) -> None:
+def test_no_hours_start_on_holidays_first_and_last_day_included(day: str, active: bool) -> None:
     schedule = school_street(holidays=("2026-04-06..2026-04-17", "2026-05-01"))
     assert schedule.is_active(at(f"{day}T08:25:00+02:00")) is active
 
 
-def test_an_exception_stands_above_the_week_and_above_holidays() -> None:
+def test_an_exception_overrides_weekly_hours_and_holidays() -> None:
     schedule = school_street(
         holidays=("2026-04-06..2026-04-17",),
         exceptions={
@@ -198,7 +199,7 @@ def test_an_exception_stands_above_the_week_and_above_holidays() -> None:
     assert schedule.is_active(at("2026-03-14T08:25:00+01:00"))
 
 
-def test_a_moment_without_a_zone_is_refused() -> None:
+def test_a_moment_without_a_time_zone_is_refused() -> None:
     naive = at("2026-03-10T08:25:00+01:00").replace(tzinfo=None)
     with pytest.raises(ScheduleError, match="without a time zone"):
         school_street().is_active(naive)
@@ -245,7 +246,7 @@ def test_other_forms_of_dates_are_refused(text: str) -> None:
         ({"sun": ("22:00-06:00",), "mon": ("05:00-09:00",)}, "sun 22:00-06:00", "mon 05:00-09:00"),
     ],
 )
-def test_overlapping_hours_are_refused_by_name(
+def test_the_error_for_overlapping_hours_names_both(
     days: dict[str, tuple[str, ...]], first: str, second: str
 ) -> None:
     with pytest.raises(ScheduleError, match=f"{first} overlaps {second}"):
@@ -261,7 +262,7 @@ def test_overlapping_hours_are_refused_by_name(
         {"sun": ("22:00-21:00",)},
     ],
 )
-def test_hours_that_only_touch_are_fine(days: dict[str, tuple[str, ...]]) -> None:
+def test_hours_that_only_touch_are_accepted(days: dict[str, tuple[str, ...]]) -> None:
     assert Schedule(BRUSSELS, week(**days)).weekly == week(**days)
 
 
@@ -282,7 +283,7 @@ def test_overlapping_hours_of_an_exception_are_refused() -> None:
 
 
 @given(start=st.integers(0, 1439), length=st.integers(1, 1439))
-def test_hours_written_out_are_read_back(start: int, length: int) -> None:
+def test_formatted_hours_are_parsed_back(start: int, length: int) -> None:
     end = (start + length) % 1440
     hours = Hours(start, start + length)
     written = f"{start // 60:02}:{start % 60:02}-{end // 60:02}:{end % 60:02}"
@@ -298,7 +299,7 @@ def test_hours_written_out_are_read_back(start: int, length: int) -> None:
     ),
     hours=st.builds(Hours, st.integers(0, 1439), st.just(1440)),
 )
-def test_a_schedule_agrees_with_the_wall_clock(moment: datetime, hours: Hours) -> None:
+def test_a_schedule_agrees_with_local_time(moment: datetime, hours: Hours) -> None:
     wall = moment.astimezone(BRUSSELS)
     expected = wall.hour * 60 + wall.minute >= hours.start
     assert Schedule(BRUSSELS, ((hours,),) * 7).is_active(moment) is expected

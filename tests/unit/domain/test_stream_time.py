@@ -1,4 +1,4 @@
-"""A live stream's times: what a camera claims, held against when frames arrived."""
+"""Times of live frames from the camera's timestamps and the arrival times."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.domain.stream_time import (
-    BELIEVED_S,
-    LATER_S,
-    REFUSED_S,
-    SOON_S,
+    LOGIN_REFUSED_RETRY_S,
+    LONG_OUTAGE_RETRY_S,
+    MAX_CORRECTION_S,
+    SHORT_OUTAGE_RETRY_S,
     FrameRate,
     StreamTime,
     retry_delay_s,
@@ -22,25 +22,25 @@ from edge.domain.stream_time import (
 FRAME_S = 0.04
 
 
-def test_network_jitter_is_taken_out_of_a_steady_camera() -> None:
-    chance = random.Random(1)
+def test_network_jitter_is_removed() -> None:
+    rng = random.Random(1)
     times = StreamTime()
-    given_s = [
-        times.of(index * FRAME_S, 100 + index * FRAME_S + chance.uniform(0, 0.08))
+    times_s = [
+        times.frame_time_s(index * FRAME_S, 100 + index * FRAME_S + rng.uniform(0, 0.08))
         for index in range(200)
     ]
 
-    gaps = [after - before for before, after in itertools.pairwise(given_s[20:])]
+    gaps = [after - before for before, after in itertools.pairwise(times_s[20:])]
     assert max(abs(gap - FRAME_S) for gap in gaps) < 0.01
 
 
-def test_a_frame_without_a_stamp_is_where_it_arrived() -> None:
+def test_a_frame_without_a_timestamp_gets_its_arrival_time() -> None:
     times = StreamTime()
-    assert [times.of(None, 5.0), times.of(None, 5.5)] == [5.0, 5.5]
+    assert [times.frame_time_s(None, 5.0), times.frame_time_s(None, 5.5)] == [5.0, 5.5]
 
 
 @pytest.mark.parametrize(
-    "stamps",
+    "timestamps",
     [
         [0.0, 0.04, 3600.0, 3600.04],
         [3600.0, 3600.04, 0.0, 0.04],
@@ -49,11 +49,17 @@ def test_a_frame_without_a_stamp_is_where_it_arrived() -> None:
     ],
     ids=["jump forwards", "jump back", "repeat", "run backwards"],
 )
-def test_stamps_that_lie_move_a_frame_by_no_more_than_is_believed(stamps: list[float]) -> None:
+def test_a_wrong_timestamp_moves_a_frame_by_at_most_the_maximum_correction(
+    timestamps: list[float],
+) -> None:
     times = StreamTime()
-    for index, stamp_s in enumerate(stamps):
+    for index, timestamp_s in enumerate(timestamps):
         arrival_s = 50 + index * FRAME_S
-        assert arrival_s - BELIEVED_S <= times.of(stamp_s, arrival_s) <= arrival_s + 0.01
+        assert (
+            arrival_s - MAX_CORRECTION_S
+            <= times.frame_time_s(timestamp_s, arrival_s)
+            <= arrival_s + 0.01
+        )
 
 
 @given(
@@ -63,20 +69,20 @@ def test_stamps_that_lie_move_a_frame_by_no_more_than_is_believed(stamps: list[f
         max_size=60,
     )
 )
-def test_whatever_a_camera_claims_time_goes_on_and_stays_near_arrival(
+def test_frame_times_increase_and_stay_near_arrival_for_all_timestamps(
     frames: list[tuple[float | None, float]],
 ) -> None:
     times = StreamTime()
     arrival_s, before = 1000.0, -1.0
-    for stamp_s, gap_s in frames:
+    for timestamp_s, gap_s in frames:
         arrival_s += gap_s
-        time_s = times.of(stamp_s, arrival_s)
+        time_s = times.frame_time_s(timestamp_s, arrival_s)
         assert time_s > before
-        assert arrival_s - BELIEVED_S - 1e-6 <= time_s <= arrival_s + 0.002
+        assert arrival_s - MAX_CORRECTION_S - 1e-6 <= time_s <= arrival_s + 0.002
         before = time_s
 
 
-def test_the_rate_is_counted_and_not_asked() -> None:
+def test_the_frame_rate_is_measured_from_arrivals() -> None:
     rate = FrameRate()
     assert rate.per_second() is None
     for index in range(100):
@@ -84,7 +90,7 @@ def test_the_rate_is_counted_and_not_asked() -> None:
     assert rate.per_second() == pytest.approx(7)
 
 
-def test_the_rate_forgets_what_was_long_ago() -> None:
+def test_arrivals_outside_the_window_do_not_count() -> None:
     rate = FrameRate(window_s=5)
     for index in range(100):
         rate.add(index / 25)
@@ -95,9 +101,14 @@ def test_the_rate_forgets_what_was_long_ago() -> None:
 
 @pytest.mark.parametrize(
     ("outage_s", "refused", "longest"),
-    [(0, False, SOON_S), (59, False, SOON_S), (61, False, LATER_S), (0, True, REFUSED_S)],
+    [
+        (0, False, SHORT_OUTAGE_RETRY_S),
+        (59, False, SHORT_OUTAGE_RETRY_S),
+        (61, False, LONG_OUTAGE_RETRY_S),
+        (0, True, LOGIN_REFUSED_RETRY_S),
+    ],
 )
-def test_retries_are_soon_at_first_then_seldom_and_never_in_step(
+def test_the_retry_delay_grows_after_a_minute_and_has_jitter(
     outage_s: float, refused: bool, longest: float
 ) -> None:
     delays = [retry_delay_s(outage_s, jitter / 10, refused=refused) for jitter in range(11)]

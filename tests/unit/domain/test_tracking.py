@@ -1,4 +1,4 @@
-"""Tracking: which detection of this frame is which plate of the last."""
+"""Tracking: association of detections with tracks across frames."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from hypothesis.extra import numpy as hnp
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import ALPHABET
 from edge.domain.reading import PlateReading
-from edge.domain.tracking import Tracker, assign, certainty, difference, edits
+from edge.domain.tracking import Tracker, assign, certainty, edit_distance, text_difference
 from tests.support.fakes import noise_reading, reading_of
 
 WIDTH, HEIGHT = 60.0, 14.0
 
 Sighting = tuple[str, float, float, PlateReading | None, float]
-"""Who it is in truth, x, y, what is read, the detector's score."""
+"""True plate, x, y, reading, detector score."""
 
 
 def sighting(
     who: str, x: float, y: float, *, read: str | None = "", score: float = 0.9
 ) -> Sighting:
-    """A plate in one frame; it is read as itself unless told otherwise."""
+    """A plate in one frame; by default the reading is its true text."""
     text = who if read == "" else read
     return who, x, y, reading_of(text) if text is not None else None, score
 
 
 def follow(frames: Sequence[Sequence[Sighting]], fps: float = 10.0) -> dict[int, list[str]]:
-    """The truth behind each track's detections, by track number."""
+    """The true plates of each track's detections, by track number."""
     tracker = Tracker()
     tracks: dict[int, list[str]] = {}
     for index, frame in enumerate(frames):
@@ -48,13 +48,13 @@ def _box(x: float, y: float) -> Box:
     return Box(x - WIDTH / 2, y - HEIGHT / 2, x + WIDTH / 2, y + HEIGHT / 2)
 
 
-def test_one_plate_is_one_track_though_its_boxes_never_overlap() -> None:
+def test_a_plate_whose_boxes_never_overlap_is_one_track() -> None:
     fast = [[sighting("1ABC123", 50 + 90 * i, 200)] for i in range(8)]
 
     assert follow(fast) == {1: ["1ABC123"] * 8}
 
 
-def test_without_a_reading_motion_alone_keeps_two_lanes_apart() -> None:
+def test_motion_alone_separates_two_lanes() -> None:
     frames = [
         [sighting("A", 50 + 40 * i, 200, read=None), sighting("B", 600 - 40 * i, 260, read=None)]
         for i in range(14)
@@ -63,8 +63,8 @@ def test_without_a_reading_motion_alone_keeps_two_lanes_apart() -> None:
     assert follow(frames) == {1: ["A"] * 14, 2: ["B"] * 14}
 
 
-def test_two_plates_that_swap_places_keep_their_tracks() -> None:
-    """They close in, hide one another for three frames, and come out exchanged."""
+def test_two_plates_that_swap_positions_keep_their_tracks() -> None:
+    """They approach, hide each other for three frames, and have passed each other afterwards."""
     frames: list[list[Sighting]] = []
     for i in range(21):
         left = sighting("1ABC123", 200 + 10 * i, 200)
@@ -76,8 +76,8 @@ def test_two_plates_that_swap_places_keep_their_tracks() -> None:
     assert sorted(tracks.values()) == [["1ABC123"] * 18, ["2XYZ987"] * 18]
 
 
-def test_an_overtaking_vehicle_never_takes_over_the_plate_that_it_hides() -> None:
-    """The slow one vanishes behind the fast one, which then stands where it was expected."""
+def test_an_overtaking_vehicle_never_takes_the_track_that_it_hides() -> None:
+    """The fast vehicle hides the slow one and is then at the position predicted for it."""
     frames: list[list[Sighting]] = []
     for i in range(30):
         fast = sighting("2XYZ987", 20 + 25 * i, 210)
@@ -91,7 +91,7 @@ def test_an_overtaking_vehicle_never_takes_over_the_plate_that_it_hides() -> Non
     assert len(tracks) == 2
 
 
-def test_a_clear_text_that_contradicts_never_joins_however_near() -> None:
+def test_a_legible_contradicting_text_never_joins_a_near_track() -> None:
     frames = [[sighting("1ABC123", 300, 200)]] * 5 + [[sighting("2XYZ987", 300, 200)]] * 5
 
     assert follow(frames) == {1: ["1ABC123"] * 5, 2: ["2XYZ987"] * 5}
@@ -100,7 +100,7 @@ def test_a_clear_text_that_contradicts_never_joins_however_near() -> None:
 @pytest.mark.parametrize(
     "read",
     ["1ABC12", "1ABC128", "ABC123", "1AB", "", None],
-    ids=["lost", "misread", "lost first", "half hidden", "blank", "not read"],
+    ids=["last missing", "misread", "first missing", "half hidden", "blank", "not read"],
 )
 def test_a_bad_reading_does_not_break_a_track(read: str | None) -> None:
     odd = ("1ABC123", 300.0, 200.0, None if read is None else reading_of(read), 0.9)
@@ -118,18 +118,18 @@ def test_noise_on_a_small_plate_does_not_break_a_track() -> None:
     assert follow(frames) == {1: ["A"] * 20}
 
 
-def test_a_weak_detection_continues_a_track_and_begins_none() -> None:
+def test_a_weak_detection_continues_a_track_but_starts_none() -> None:
     weak = [sighting("1ABC123", 300, 200, read=None, score=0.2)]
 
     assert follow([weak] * 5) == {}
     assert follow([[sighting("1ABC123", 300, 200)], *[weak] * 5]) == {1: ["1ABC123"] * 6}
 
 
-def test_a_legible_plate_begins_a_track_though_its_detection_is_weak() -> None:
+def test_a_weak_detection_with_a_legible_text_starts_a_track() -> None:
     assert follow([[sighting("1ABC123", 300, 200, score=0.2)]]) == {1: ["1ABC123"]}
 
 
-def test_a_plate_hidden_for_more_than_a_second_is_known_again_by_its_text() -> None:
+def test_a_plate_hidden_for_more_than_a_second_is_recovered_by_its_text() -> None:
     frames: list[list[Sighting]] = [[sighting("1ABC123", 100, 200)] for _ in range(5)]
     frames += [[]] * 15
     frames += [[sighting("1ABC123", 260, 200)] for _ in range(5)]
@@ -137,7 +137,7 @@ def test_a_plate_hidden_for_more_than_a_second_is_known_again_by_its_text() -> N
     assert follow(frames) == {1: ["1ABC123"] * 10}
 
 
-def test_a_stranger_in_the_place_of_one_long_gone_is_a_stranger() -> None:
+def test_an_unread_plate_at_the_position_of_a_lost_track_starts_a_new_one() -> None:
     frames: list[list[Sighting]] = [[sighting("A", 100, 200, read=None)] for _ in range(5)]
     frames += [[]] * 15
     frames += [[sighting("B", 100, 200, read=None)] for _ in range(5)]
@@ -145,8 +145,8 @@ def test_a_stranger_in_the_place_of_one_long_gone_is_a_stranger() -> None:
     assert follow(frames) == {1: ["A"] * 5, 2: ["B"] * 5}
 
 
-def test_a_track_never_leaps_across_the_picture() -> None:
-    """One leaves, and half a second later something unread shows up ten widths away."""
+def test_a_track_never_jumps_across_the_picture() -> None:
+    """One leaves; half a second later an unread plate appears ten widths away."""
     frames: list[list[Sighting]] = [[sighting("A", 40, 440, read=None)] for _ in range(2)]
     frames += [[]] * 4
     frames += [[sighting("B", 540, 100, read=None)] for _ in range(3)]
@@ -154,7 +154,7 @@ def test_a_track_never_leaps_across_the_picture() -> None:
     assert follow(frames) == {1: ["A"] * 2, 2: ["B"] * 3}
 
 
-def test_a_track_ends_once_after_its_age() -> None:
+def test_a_track_ends_once_after_max_age() -> None:
     tracker = Tracker()
     detection = Detection(_box(100, 100), 0.9)
     assert tracker.update(0.0, [detection], [None]).matches == ((1, 0),)
@@ -165,14 +165,14 @@ def test_a_track_ends_once_after_its_age() -> None:
     assert tracker.finish() == ()
 
 
-def test_a_slow_stream_is_no_empty_road() -> None:
-    """At one picture a second the plate is still followed by its motion."""
+def test_a_stream_with_a_low_frame_rate_keeps_its_tracks() -> None:
+    """At one frame a second the plate is still tracked by its motion."""
     frames = [[sighting("A", 300 + 4 * i, 200, read=None)] for i in range(6)]
 
     assert follow(frames, fps=1.0) == {1: ["A"] * 6}
 
 
-def test_each_tracker_counts_for_itself() -> None:
+def test_track_numbers_are_local_to_one_tracker() -> None:
     first, second = Tracker(), Tracker()
     detection = Detection(_box(100, 100), 0.9)
 
@@ -189,10 +189,10 @@ def test_each_tracker_counts_for_itself() -> None:
     st.floats(5, 25),
 )
 @settings(max_examples=60, deadline=None)
-def test_whatever_the_speeds_crossing_plates_are_never_mixed(
+def test_plates_that_pass_each_other_keep_their_tracks_at_all_speeds(
     right: float, left: float, hidden: int, drop: float, fps: float
 ) -> None:
-    """Speeds in pixels a frame; hidden frames around the moment of meeting; another lane."""
+    """Speeds in pixels a frame; `hidden` frames around the meeting; `drop` separates the lanes."""
     meeting = 400 / (right + left)
     frames = [
         [
@@ -209,7 +209,7 @@ def test_whatever_the_speeds_crossing_plates_are_never_mixed(
     assert all(len(set(truth)) == 1 for truth in tracks.values())
 
 
-# --- the parts ----------------------------------------------------------------------------
+# --- assignment and text comparison ---------------------------------------------------------
 
 costs = hnp.arrays(
     np.float64,
@@ -220,7 +220,7 @@ costs = hnp.arrays(
 
 @given(costs)
 @settings(max_examples=150, deadline=None)
-def test_no_assignment_is_larger_or_cheaper(table: npt.NDArray[np.float64]) -> None:
+def test_the_assignment_is_maximal_and_has_minimum_cost(table: npt.NDArray[np.float64]) -> None:
     pairs = assign(table)
 
     assert len({row for row, _ in pairs}) == len({column for _, column in pairs}) == len(pairs)
@@ -231,7 +231,7 @@ def test_no_assignment_is_larger_or_cheaper(table: npt.NDArray[np.float64]) -> N
 
 
 def _best_by_force(table: npt.NDArray[np.float64]) -> tuple[int, float]:
-    """Most pairs, then least cost, over all assignments."""
+    """Size and cost of the best assignment by brute force: most pairs first, then least cost."""
     if table.shape[0] > table.shape[1]:
         return _best_by_force(table.T)
     rows, columns = table.shape
@@ -249,20 +249,20 @@ def _best_by_force(table: npt.NDArray[np.float64]) -> tuple[int, float]:
     [("", "", 0), ("ABC", "ABC", 0), ("ABC", "AC", 1), ("ABC", "XABC", 1), ("AB", "BA", 2),
      ("ABC", "XYZ", 3), ("", "ABC", 3)],
 )  # fmt: skip
-def test_edits_count_insertions_deletions_and_substitutions(
+def test_the_edit_distance_counts_insertions_deletions_and_substitutions(
     one: str, other: str, distance: int
 ) -> None:
-    assert edits(one.encode(), other.encode()) == distance
+    assert edit_distance(one.encode(), other.encode()) == distance
 
 
 @given(*[st.text(alphabet=ALPHABET, max_size=8)] * 3)
 @settings(max_examples=100, deadline=None)
-def test_edits_are_a_metric(a: str, b: str, c: str) -> None:
+def test_the_edit_distance_is_a_metric(a: str, b: str, c: str) -> None:
     one, two, three = a.encode(), b.encode(), c.encode()
 
-    assert edits(one, two) == edits(two, one)
-    assert (edits(one, two) == 0) == (one == two)
-    assert edits(one, three) <= edits(one, two) + edits(two, three)
+    assert edit_distance(one, two) == edit_distance(two, one)
+    assert (edit_distance(one, two) == 0) == (one == two)
+    assert edit_distance(one, three) <= edit_distance(one, two) + edit_distance(two, three)
 
 
 @pytest.mark.parametrize(
@@ -274,14 +274,14 @@ def test_edits_are_a_metric(a: str, b: str, c: str) -> None:
         ((1, 2, 3, 4), (1, 2, 3), 0.25),
         ((1, 2, 3, 4, 5, 6), (3, 4, 5), None),
     ],
-    ids=["equal", "one of four", "all", "one lost", "half hidden"],
+    ids=["equal", "one of four", "all", "one missing", "half hidden"],
 )
-def test_a_hidden_half_speaks_neither_for_nor_against(
+def test_the_text_difference_of_a_half_hidden_plate_is_unknown(
     one: tuple[int, ...], other: tuple[int, ...], share: float | None
 ) -> None:
-    assert difference(one, other) == difference(other, one) == share
+    assert text_difference(one, other) == text_difference(other, one) == share
 
 
-def test_a_poor_view_is_no_witness() -> None:
+def test_a_poor_view_has_a_low_certainty() -> None:
     assert certainty(reading_of("1ABC123", quality=0.1)) < 0.25
     assert certainty(reading_of("1ABC123", quality=0.9)) > 0.98

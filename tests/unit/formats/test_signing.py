@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from edge.adapters.state.key_files import key_facts, load_signer_key
+from edge.adapters.state.key_making import new_signer_key
 from edge.errors import KeyFileError
 from edge.formats.signing import (
     PublicKey,
@@ -22,7 +24,6 @@ from edge.formats.signing import (
     signed_bytes,
     verify,
 )
-from edge.privacy.keys import key_facts, load_signer_key, new_signer_key
 
 CONTEXT = "edge-anpr/policy/2"
 NOW = datetime(2026, 11, 30, 7, 0, tzinfo=timezone.utc)

@@ -1,4 +1,4 @@
-"""Attention: every frame while something is there, few while nothing is."""
+"""Frame selection: every frame while there is motion or a track, few frames otherwise."""
 
 from __future__ import annotations
 
@@ -6,76 +6,76 @@ import numpy as np
 import pytest
 
 from edge.domain.imaging import Box, Detection, Pixels
-from edge.domain.motion import cells_of
+from edge.domain.motion import cell_means
 from edge.pipeline.attention import Attention
-from edge.pipeline.watcher import VehicleWatcher, cut
+from edge.pipeline.watcher import VehicleWatcher, cut_patch
 from tests.support.fakes import ScriptedEyes, Sight, reading_of
 
 FPS = 25.0
 SCORE = 0.9
 
 
-def wants(attention: Attention, index: int, pixels: Pixels, *, following: bool) -> bool:
-    attention.following = following
-    return attention.wants(cells_of(pixels[..., 1]), index / FPS)
+def selects(attention: Attention, index: int, pixels: Pixels, *, has_tracks: bool) -> bool:
+    attention.has_tracks = has_tracks
+    return attention.selects(cell_means(pixels[..., 1]), index / FPS)
 
 
 def empty(index: int) -> Pixels:
     return np.random.default_rng(index).integers(80, 100, (270, 480, 3), np.uint8)
 
 
-def test_an_empty_road_is_looked_at_once_a_second() -> None:
+def test_one_frame_a_second_is_selected_on_an_empty_road() -> None:
     attention = Attention()
-    wanted = [wants(attention, i, empty(i), following=False) for i in range(500)]
-    assert sum(wanted[100:]) == 16
+    selected = [selects(attention, i, empty(i), has_tracks=False) for i in range(500)]
+    assert sum(selected[100:]) == 16
 
 
-def test_what_is_followed_is_looked_at_on_every_frame() -> None:
+def test_every_frame_is_selected_while_a_vehicle_is_tracked() -> None:
     attention = Attention()
-    assert all(wants(attention, i, empty(i), following=True) for i in range(100))
+    assert all(selects(attention, i, empty(i), has_tracks=True) for i in range(100))
 
 
-def test_what_stands_is_looked_at_twice_a_second_after_a_while() -> None:
+def test_two_frames_a_second_are_selected_for_a_stationary_vehicle() -> None:
     attention = Attention()
-    wanted = [wants(attention, i, empty(i), following=True) for i in range(500)]
-    assert all(wanted[:125])  # five seconds
-    assert 19 <= sum(wanted[250:]) <= 21  # of ten
+    selected = [selects(attention, i, empty(i), has_tracks=True) for i in range(500)]
+    assert all(selected[:125])  # five seconds
+    assert 19 <= sum(selected[250:]) <= 21  # of ten
 
 
-def test_motion_beside_what_stands_is_looked_at_on_every_frame() -> None:
+def test_every_frame_is_selected_when_something_moves_near_a_stationary_vehicle() -> None:
     attention = Attention()
     for index in range(300):
-        wants(attention, index, empty(index), following=True)
+        selects(attention, index, empty(index), has_tracks=True)
     moving = empty(300)
     moving[100:160, 100:200] = 200
-    assert wants(attention, 300, moving, following=True)
-    assert all(wants(attention, 301 + i, empty(i), following=True) for i in range(100))
+    assert selects(attention, 300, moving, has_tracks=True)
+    assert all(selects(attention, 301 + i, empty(i), has_tracks=True) for i in range(100))
 
 
-def test_what_the_periodic_look_finds_is_looked_at_on_every_frame() -> None:
+def test_every_frame_is_selected_after_a_periodic_frame_starts_a_track() -> None:
     attention = Attention()
     for index in range(300):
-        wants(attention, index, empty(index), following=False)
-    assert all(wants(attention, 300 + i, empty(i), following=True) for i in range(1, 120))
+        selects(attention, index, empty(index), has_tracks=False)
+    assert all(selects(attention, 300 + i, empty(i), has_tracks=True) for i in range(1, 120))
 
 
-def test_motion_is_looked_at_and_a_moment_longer() -> None:
+def test_every_frame_is_selected_during_motion_and_shortly_after() -> None:
     attention = Attention()
     for index in range(200):
-        wants(attention, index, empty(index), following=False)
+        selects(attention, index, empty(index), has_tracks=False)
     moving = empty(200)
     moving[100:160, 100:200] = 200
-    wanted = [
-        wants(attention, 200 + i, moving if i == 0 else empty(200 + i), following=False)
+    selected = [
+        selects(attention, 200 + i, moving if i == 0 else empty(200 + i), has_tracks=False)
         for i in range(20)
     ]
-    assert wanted[:13] == [True] * 13
-    assert not any(wanted[13:])
+    assert selected[:13] == [True] * 13
+    assert not any(selected[13:])
 
 
-def test_a_slow_stream_is_looked_at_whole() -> None:
+def test_every_frame_of_a_slow_stream_is_selected() -> None:
     attention = Attention()
-    slow = [wants(attention, round(i * FPS), empty(i), following=False) for i in range(20)]
+    slow = [selects(attention, round(i * FPS), empty(i), has_tracks=False) for i in range(20)]
     assert all(slow)
 
 
@@ -91,8 +91,8 @@ def seen(fps: float, script: list[list[Sight]], attention: Attention | None) -> 
 
 
 def sight(box: Box, text: str = "1ABC123") -> Sight:
-    """A plate whose reading has the quality of its patch, as the real reader's has."""
-    patch = cut(np.zeros((480, 640, 3), np.uint8), Detection(box, SCORE), 0.1)
+    """A plate whose reading has the quality of its patch, as with the real reader."""
+    patch = cut_patch(np.zeros((480, 640, 3), np.uint8), Detection(box, SCORE), 0.1)
     return Sight(box, reading_of(text, quality=patch.quality), SCORE)
 
 
@@ -100,26 +100,26 @@ def standing(frames: int, text: str = "1ABC123") -> list[list[Sight]]:
     return [[sight(Box(100, 100, 180, 120), text)]] * frames
 
 
-def test_a_plate_that_appears_without_any_motion_is_found_by_the_periodic_look() -> None:
-    # The scripted stream is one grey from end to end: only the periodic look can find anything.
+def test_a_plate_without_motion_is_found_in_a_periodic_frame() -> None:
+    # The scripted stream is uniform grey, so only a periodic frame can show the plate.
     script: list[list[Sight]] = [[]] * 60 + standing(40)
     watcher = seen(FPS, script, Attention())
-    assert watcher.looks < 100
+    assert watcher.detector_runs < 100
 
 
-def test_a_vehicle_that_stands_stays_one_vehicle_though_it_is_seldom_looked_at() -> None:
+def test_a_stationary_vehicle_stays_one_vehicle_with_few_selected_frames() -> None:
     watcher = seen(FPS, standing(1000), Attention())
-    assert watcher.looks < 1000 / 4
+    assert watcher.detector_runs < 1000 / 4
 
 
-def test_a_vehicle_that_stands_is_read_a_bounded_number_of_times() -> None:
+def test_a_stationary_vehicle_is_read_a_bounded_number_of_times() -> None:
     watcher = seen(10.0, standing(300), None)
-    assert watcher.looks == 300
-    # 24 readings are kept; after them one each half second holds who it is.
+    assert watcher.detector_runs == 300
+    # 24 readings are stored; after that the vehicle is read every half second.
     assert 24 <= watcher.reads <= 24 + 2 * 30 + 2
 
 
-def test_a_plate_that_takes_another_ones_place_is_read_and_is_another_vehicle() -> None:
+def test_a_plate_that_replaces_another_one_is_read_as_a_new_vehicle() -> None:
     eyes = ScriptedEyes(standing(100) + standing(100, "9XYZ987"), 10.0)
     watcher = VehicleWatcher("cam-1", eyes, eyes)
     vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
@@ -129,8 +129,8 @@ def test_a_plate_that_takes_another_ones_place_is_read_and_is_another_vehicle() 
 
 
 @pytest.mark.parametrize("fps", [8.0, 10.0, 25.0])
-def test_of_a_plate_that_comes_nearer_the_nearest_pictures_are_read(fps: float) -> None:
-    # The best picture is evidence.
+def test_the_key_frame_of_an_approaching_plate_is_one_of_the_nearest(fps: float) -> None:
+    # The key frame is the evidence.
     boxes = [Box(100, 100, 140 + i, 110 + i / 4) for i in range(60)]
     eyes = ScriptedEyes([[sight(box)] for box in boxes], fps)
     watcher = VehicleWatcher("cam-1", eyes, eyes)

@@ -1,4 +1,4 @@
-"""From offence to sealed hit: small enough, closed to the box, whole for the authority."""
+"""From an offence to a sealed hit: bounded in size, and only the authority can open it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,13 @@ import pytest
 
 from edge.adapters.cameras.jpeg import encode_jpeg
 from edge.adapters.host.system import random_bytes
+from edge.adapters.state.key_files import (
+    load_all_box_public_keys,
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+)
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.authority.opening import open_hit
 from edge.domain.imaging import Box
 from edge.domain.plates import Hypothesis, PlateText
@@ -21,14 +28,6 @@ from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, VehicleSeen
 from edge.errors import EdgeError, RedactionError
 from edge.pipeline.evidence import Encoder, EvidenceMaker, SealedHit
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    AuthorityPublicKeys,
-    BoxKeys,
-    BoxPublicKeys,
-    new_authority_keys,
-    new_box_keys,
-)
 from edge.privacy.redaction import EvidenceImage
 from edge.privacy.sealing import EvidenceContent
 from tests.support.canary import needles, sweep_bytes
@@ -39,14 +38,14 @@ PLATE_BOX = Box(600, 500, 760, 534)
 
 
 class Office:
-    """Box and authority with real keys."""
+    """A box and an authority with real keys."""
 
     def __init__(self, base: Path) -> None:
         self._box_file = new_box_keys(base / "box", "street", "box-1", NOW)
         authority_file = new_authority_keys(base / "authority", "police", NOW)
-        self.box_keys = BoxKeys.load(base / "box")
-        self.authority = AuthorityPublicKeys.load(authority_file)
-        self.private = AuthorityPrivateKeys.load(base / "authority")
+        self.box_keys = load_box_keys(base / "box")
+        self.authority = load_authority_public_keys(authority_file)
+        self.private = load_authority_private_keys(base / "authority")
 
     def maker(self, cap_bytes: int = 112 * 1024, encode: Encoder = encode_jpeg) -> EvidenceMaker:
         return EvidenceMaker(
@@ -61,7 +60,7 @@ class Office:
         )
 
     def opened(self, hit: SealedHit) -> EvidenceContent:
-        boxes = BoxPublicKeys.load_all(self._box_file)
+        boxes = load_all_box_public_keys(self._box_file)
         return open_hit(hit.payload, boxes, self.private).content
 
 
@@ -85,7 +84,7 @@ def offence(level: RevealLevel) -> Offence:
 
 
 def vehicle(plate_box: Box = PLATE_BOX) -> VehicleSeen:
-    """A vehicle in a frame of noise, which is the hardest thing to compress."""
+    """A vehicle in a frame of noise, the content that compresses worst."""
     noise = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     return VehicleSeen(
         camera="cam-1",
@@ -109,7 +108,7 @@ def vehicle(plate_box: Box = PLATE_BOX) -> VehicleSeen:
 
 @pytest.mark.parametrize("cap_kib", [8, 20, 64, 112, 128, 1024])
 @pytest.mark.parametrize("level", [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
-def test_a_hit_stays_under_the_broker_s_cap(
+def test_a_hit_is_not_larger_than_the_brokers_limit(
     office: Office, cap_kib: int, level: RevealLevel
 ) -> None:
     hit = office.maker(cap_kib * 1024).make(vehicle(), offence(level), epoch=0, counter=1)
@@ -126,7 +125,7 @@ def test_a_hit_stays_under_the_broker_s_cap(
         (RevealLevel.OCCUPANTS, ["plate", "vehicle"]),
     ],
 )
-def test_the_authority_gets_what_the_level_reveals_and_all_that_was_read(
+def test_the_authority_receives_the_revealed_pictures_and_the_readings(
     office: Office, level: RevealLevel, names: list[str]
 ) -> None:
     content = office.opened(office.maker().make(vehicle(), offence(level), epoch=0, counter=1))
@@ -140,7 +139,7 @@ def test_the_authority_gets_what_the_level_reveals_and_all_that_was_read(
         assert decoded.shape[0] >= 34
 
 
-def test_plate_and_entry_are_in_no_payload(office: Office) -> None:
+def test_no_payload_contains_plate_or_entry(office: Office) -> None:
     payload = office.maker().make(vehicle(), offence(RevealLevel.PLATE), epoch=0, counter=1).payload
     for plate in (PLATE, RUNNER_UP):
         assert list(sweep_bytes("payload", payload, needles(plate))) == []
@@ -158,7 +157,7 @@ def test_two_hits_of_the_same_kind_have_the_same_length(office: Office) -> None:
     assert len(lengths) == 1
 
 
-def test_a_failed_redaction_makes_a_hit_without_a_picture(
+def test_after_a_failed_redaction_the_hit_has_no_picture(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
     outside = vehicle(Box(-500, -500, -400, -480))
@@ -168,21 +167,23 @@ def test_a_failed_redaction_makes_a_hit_without_a_picture(
     assert "without pictures" in caplog.text
 
 
-def test_a_picture_that_does_not_fit_is_left_out_and_that_is_said(
+def test_a_picture_that_does_not_fit_is_left_out_and_logged(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def choosy(image: EvidenceImage, *, max_bytes: int) -> bytes:
+    def refuses_vehicle_pictures(image: EvidenceImage, *, max_bytes: int) -> bytes:
         if image.name == "vehicle":
             raise RedactionError("too large", code="E_PICTURE_TOO_LARGE")
         return encode_jpeg(image, max_bytes=max_bytes)
 
-    hit = office.maker(encode=choosy).make(vehicle(), offence(RevealLevel.VEHICLE), 0, 1)
+    hit = office.maker(encode=refuses_vehicle_pictures).make(
+        vehicle(), offence(RevealLevel.VEHICLE), 0, 1
+    )
     assert [picture.name for picture in office.opened(hit).pictures] == ["plate"]
     assert hit.pictures_left_out == 1
     assert "'vehicle'" in caplog.text
 
 
-def test_a_vehicle_that_was_not_read_makes_no_hit(office: Office) -> None:
+def test_an_unread_vehicle_makes_no_hit(office: Office) -> None:
     seen = vehicle()
     unread = VehicleSeen(
         camera=seen.camera,

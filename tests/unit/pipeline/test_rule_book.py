@@ -1,4 +1,4 @@
-"""Epochs, lists and validity: tokens change, matching goes on, and what has ended has ended."""
+"""Epochs, lists, validity and competence: tokens change with the epoch, matching continues."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ def book(
         (NOON + timedelta(seconds=1), False),
     ],
 )
-def test_p13_an_entry_counts_from_its_start_until_just_before_its_end(
+def test_p13_an_entry_is_valid_from_its_start_until_just_before_its_end(
     at: datetime, fires: bool
 ) -> None:
     assert bool(book().judge(seen((LISTED, 0.99), at=at)).offences) is fires
 
 
-def test_p12_a_read_that_wavers_between_8_and_b_fires_nothing_and_is_counted() -> None:
+def test_p12_a_read_ambiguous_between_8_and_b_makes_no_hit_and_is_counted() -> None:
     ruling = book().judge(seen((LISTED, 0.55), (OTHER, 0.44)))
     assert (ruling.offences, ruling.ambiguous) == ((), True)
 
@@ -123,7 +123,7 @@ def test_p5_two_epochs_and_two_boxes_give_one_plate_different_tokens() -> None:
     assert len(tokens) == 3
 
 
-def test_an_epoch_lasts_its_length_and_a_gap_counts_the_epochs_it_spans() -> None:
+def test_an_epoch_lasts_epoch_s_and_a_gap_counts_all_its_epochs() -> None:
     made = book(epoch_s=60)
     assert [made.advance(at) for at in (0, 59.9, 60, 61, 119)] == [False, False, True, False, False]
     assert made.epoch == 1
@@ -131,20 +131,20 @@ def test_an_epoch_lasts_its_length_and_a_gap_counts_the_epochs_it_spans() -> Non
     assert made.epoch == 10
 
 
-def test_a_clock_that_jumps_for_ages_costs_one_rotation() -> None:
-    asked: list[str] = []
+def test_a_large_jump_of_the_clock_rotates_the_salt_once() -> None:
+    requested: list[str] = []
 
     def entries(list_id: str) -> tuple[ListEntry, ...]:
-        asked.append(list_id)
+        requested.append(list_id)
         return ()
 
     made = RuleBook((rule(),), chain(), entries, 60, COMPETENCES)
     made.advance(0)
     assert made.advance(1e11)
-    assert (made.epoch, len(asked)) == (int(1e11 // 60), 2)
+    assert (made.epoch, len(requested)) == (int(1e11 // 60), 2)
 
 
-def test_each_epoch_asks_for_the_lists_anew() -> None:
+def test_each_epoch_reads_the_lists_again() -> None:
     answers = [(entry(),), ()]
     made = RuleBook((rule(),), chain(), lambda _list: answers.pop(0), 900, COMPETENCES)
     made.advance(0)
@@ -153,7 +153,7 @@ def test_each_epoch_asks_for_the_lists_anew() -> None:
     assert not made.judge(seen((LISTED, 0.99))).offences
 
 
-def test_a_list_that_can_no_longer_be_read_stops_the_box() -> None:
+def test_an_unreadable_list_raises_at_the_start_of_an_epoch() -> None:
     def broken(list_id: str) -> tuple[ListEntry, ...]:
         raise ConfigError(f"{list_id}.csv:3: end: is missing")
 
@@ -210,7 +210,7 @@ def test_p4_competence_is_judged_at_the_moment_of_the_passage() -> None:
     assert len(made.judge(seen((LISTED, 0.99), at=tonight)).offences) == 1
 
 
-def test_p17_what_is_forgotten_is_recognised_no_more() -> None:
+def test_p17_after_forget_no_plate_can_be_matched() -> None:
     made = book()
 
     made.forget()

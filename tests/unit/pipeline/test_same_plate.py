@@ -1,4 +1,4 @@
-"""When two tracks of one camera are of one plate."""
+"""Whether two tracks of one camera show the same plate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def consensus(text: str, posterior: float) -> PlateConsensus:
 
 
 @pytest.mark.parametrize(
-    ("known", "new", "sure", "beside", "same"),
+    ("known", "new", "sure", "same_frame", "same"),
     [
         ("1ABC123", "1ABC123", True, False, True),
         ("1ABC123", "1ABC123", True, True, True),
@@ -30,12 +30,16 @@ def consensus(text: str, posterior: float) -> PlateConsensus:
         ("1ABC123", "C123", True, True, False),
         ("1ABC123", "2XYZ987", False, False, False),
     ],
-    ids=["equal", "equal, both in view", "one off, sure", "one off, unsure",
-         "one off, unsure, both in view", "two off, unsure", "three off", "half off",
-         "a part of the known", "the whole of a part", "one character more",
-         "a part, both in view", "another"],
+    ids=["equal", "equal, same frame", "one edit, sure", "one edit, unsure",
+         "one edit, unsure, same frame", "two edits, unsure", "three edits", "half edited",
+         "part of the known", "known is part of it", "one character more",
+         "part of the known, same frame", "different"],
 )  # fmt: skip
-def test_same_plate(known: str, new: str, sure: bool, beside: bool, same: bool) -> None:
+def test_tracks_with_equal_or_similar_texts_show_the_same_plate(
+    known: str, new: str, sure: bool, same_frame: bool, same: bool
+) -> None:
     posterior = 0.99 if sure else 0.7
 
-    assert same_plate(consensus(known, 0.99), consensus(new, posterior), beside=beside) == same
+    assert (
+        same_plate(consensus(known, 0.99), consensus(new, posterior), same_frame=same_frame) == same
+    )

@@ -1,4 +1,4 @@
-"""The watcher: one vehicle, one decision."""
+"""The watcher hands each vehicle over once, with the right plate and pictures."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from edge.domain.imaging import Box
 from edge.domain.vehicles import VehicleSeen
-from edge.pipeline.dossier import KEPT_POINTS
-from edge.pipeline.watcher import VehicleWatcher, cut
+from edge.pipeline.dossier import MAX_POINTS
+from edge.pipeline.watcher import VehicleWatcher, cut_patch
 from tests.support.fakes import STARTED, ScriptedEyes, Sight, noise_reading, reading_of
 
 EMPTY: list[Sight] = []
@@ -61,7 +61,9 @@ def test_a_vehicle_is_handed_over_once_when_it_has_left() -> None:
     ids=["two frames", "one frame", "flicker", "noise", "blank for a moment", "blank for long",
          "too far to read", "two characters"],
 )  # fmt: skip
-def test_what_counts_as_a_vehicle(script: list[list[Sight]], expected: list[str | None]) -> None:
+def test_which_tracks_are_confirmed_as_vehicles(
+    script: list[list[Sight]], expected: list[str | None]
+) -> None:
     assert texts(watch(script)) == expected
 
 
@@ -71,11 +73,11 @@ def test_in_a_slow_stream_one_clear_frame_is_a_vehicle() -> None:
     assert texts(watch(script, fps=1.0)) == ["1ABC123", "2XYZ987"]
 
 
-def test_a_single_picture_is_a_stream_too() -> None:
+def test_a_single_picture_is_a_valid_stream() -> None:
     assert texts(watch([[sight("1ABC123", 100)]])) == ["1ABC123"]
 
 
-def test_a_lingering_vehicle_is_handed_over_early_and_again_when_it_leaves() -> None:
+def test_a_vehicle_that_stays_is_handed_over_early_and_again_when_it_leaves() -> None:
     script = [[sight("1ABC123", 100)] for _ in range(120)] + [EMPTY] * 30
 
     early, final = watch(script)
@@ -87,8 +89,8 @@ def test_a_lingering_vehicle_is_handed_over_early_and_again_when_it_leaves() -> 
 
 
 def test_an_unsure_vehicle_is_never_handed_over_early() -> None:
-    open_slot = reading_of("1ABC123", doubts={2: {"B": 0.5, "8": 0.49}})
-    script = [[Sight(Box(100, 200, 180, 224), open_slot)] for _ in range(80)]
+    ambiguous = reading_of("1ABC123", doubts={2: {"B": 0.5, "8": 0.49}})
+    script = [[Sight(Box(100, 200, 180, 224), ambiguous)] for _ in range(80)]
 
     assert [vehicle.final for vehicle in watch(script)] == [True]
 
@@ -107,15 +109,15 @@ def test_a_vehicle_that_comes_back_much_later_is_a_new_passage() -> None:
     assert texts(watch([*there, *[EMPTY] * 200, *there])) == ["1ABC123", "1ABC123"]
 
 
-def test_a_parked_vehicle_hidden_now_and_then_is_reported_once() -> None:
+def test_a_parked_vehicle_that_is_hidden_at_times_is_reported_once() -> None:
     parked = [sight("1ABC123", 100)]
     script = [EMPTY if (i // 35) % 4 == 3 else parked for i in range(600)]
 
     assert {v.number for v in watch(script)} == {1}
 
 
-def test_a_poor_first_view_waits_for_the_better_one() -> None:
-    """Far away it is misread in two characters; the track breaks; then it is read well."""
+def test_an_unsure_vehicle_waits_for_a_better_view() -> None:
+    """Far away it is misread in two characters; the track ends; then it is read well."""
     far = reading_of("1A8C128", sure=0.9, quality=0.3, doubts={2: {"8": 0.6, "B": 0.3}})
     script = [[Sight(Box(100, 100, 130, 108), far)] for _ in range(5)]
     script += [EMPTY] * 25
@@ -129,7 +131,7 @@ def test_a_poor_first_view_waits_for_the_better_one() -> None:
     ("unsure", "doubts"),
     [("1ABC128", {6: {"8": 0.60, "3": 0.39}}), ("1ABC188", {5: {"8": 0.6, "2": 0.3}})],
 )
-def test_a_picture_of_an_unsure_vehicle_is_never_evidence_against_one_almost_like_it(
+def test_pictures_of_an_unsure_vehicle_are_never_evidence_against_a_similar_plate(
     unsure: str, doubts: dict[int, dict[str, float]], gap: int
 ) -> None:
     before = [[sight(unsure, 20 * i, width=160, doubts=doubts)] for i in range(20)]
@@ -145,21 +147,21 @@ def test_a_picture_of_an_unsure_vehicle_is_never_evidence_against_one_almost_lik
     assert (second.first_seen - STARTED).total_seconds() == pytest.approx(arrived_s)
 
 
-def test_half_a_plate_after_the_whole_is_no_second_vehicle() -> None:
+def test_half_a_plate_after_the_whole_plate_is_the_same_vehicle() -> None:
     script = [[sight("1ABC123", 100)] for _ in range(10)]
     script += [EMPTY] * 25 + [[sight("C123", 140, width=40)] for _ in range(4)]
 
     assert texts(watch(script)) == ["1ABC123"]
 
 
-def test_half_a_plate_before_the_whole_does_not_swallow_it() -> None:
+def test_half_a_plate_before_the_whole_plate_does_not_suppress_it() -> None:
     script = [[sight("1ABC", 100, width=40)] for _ in range(4)] + [EMPTY] * 25
     script += [[sight("1ABC123", 100)] for _ in range(10)]
 
     assert texts(watch(script))[-1] == "1ABC123"
 
 
-def test_swapped_places_never_swap_plates() -> None:
+def test_vehicles_that_swap_positions_keep_their_plates() -> None:
     script: list[list[Sight]] = []
     for i in range(41):
         pair = [sight("1ABC123", 50 + 10 * i), sight("2XYZ987", 450 - 10 * i)]
@@ -174,13 +176,13 @@ def test_swapped_places_never_swap_plates() -> None:
         assert to_the_right == (texts([vehicle]) == ["1ABC123"])
 
 
-def test_neighbours_in_one_frame_with_almost_one_text_are_two_vehicles() -> None:
+def test_similar_texts_in_one_frame_are_two_vehicles() -> None:
     script = [[sight("1ABC123", 50), sight("1ABC124", 400)] for _ in range(10)]
 
     assert sorted(str(text) for text in texts(watch(script))) == ["1ABC123", "1ABC124"]
 
 
-def test_the_key_frame_is_the_best_picture_with_all_plates_in_it() -> None:
+def test_the_key_frame_is_the_best_picture_and_has_all_plate_boxes() -> None:
     script = [
         [sight("1ABC123", 100, quality=0.2), sight("2XYZ987", 400)],
         [sight("1ABC123", 110, quality=1.0), sight("2XYZ987", 400, quality=0.5)],
@@ -193,21 +195,21 @@ def test_the_key_frame_is_the_best_picture_with_all_plates_in_it() -> None:
     assert second.key_frame is not None
     assert first.key_frame.frame_index == 1
     assert first.key_frame.plate == script[1][0].box
-    assert first.key_frame.others == (script[1][1].box,)
+    assert first.key_frame.other_plates == (script[1][1].box,)
     assert second.key_frame.frame_index == 0
 
 
-def test_a_long_stay_has_a_short_trajectory_that_keeps_both_ends() -> None:
+def test_a_long_trajectory_is_thinned_and_keeps_both_ends() -> None:
     script = [[sight("1ABC123", 100 + i / 100)] for i in range(1500)]
 
     final = watch(script)[-1]
 
-    assert len(final.trajectory) <= KEPT_POINTS + 1
+    assert len(final.trajectory) <= MAX_POINTS + 1
     assert final.trajectory[0].stream_s == 0
     assert final.trajectory[-1].stream_s == pytest.approx(149.9)
 
 
-def test_neither_vehicle_nor_watcher_shows_a_plate_in_its_repr() -> None:
+def test_the_repr_of_vehicle_and_watcher_hides_the_plate() -> None:
     eyes = ScriptedEyes([[sight("1ABC123", 100)] for _ in range(5)])
     watcher = VehicleWatcher("cam-1", eyes, eyes)
     for frame in eyes.frames():
@@ -217,7 +219,7 @@ def test_neither_vehicle_nor_watcher_shows_a_plate_in_its_repr() -> None:
     assert "1ABC123" not in f"{vehicle!r}{watcher!r}{vars(watcher)!r}"
 
 
-def test_time_is_counted_for_each_stage() -> None:
+def test_processing_time_is_measured_for_each_stage() -> None:
     eyes = ScriptedEyes([[sight("1ABC123", 100)]])
     watcher = VehicleWatcher("cam-1", eyes, eyes)
     for frame in eyes.frames():
@@ -237,12 +239,12 @@ def test_time_is_counted_for_each_stage() -> None:
     ],
     ids=["inside", "left edge", "right edge", "bottom edge"],
 )
-def test_a_plate_cut_by_the_edge_counts_little(box: Box, whole: bool) -> None:
+def test_a_plate_cut_by_the_pictures_edge_has_a_low_quality(box: Box, whole: bool) -> None:
     eyes = ScriptedEyes([[Sight(box, reading_of("1ABC123"))]])
     (frame,) = eyes.frames()
     (detection,) = eyes.detect(frame.pixels)
 
-    patch = cut(frame.pixels, detection, 0.08)
+    patch = cut_patch(frame.pixels, detection, 0.08)
 
     assert (patch.quality > 0.5) == whole
     assert patch.quality > 0

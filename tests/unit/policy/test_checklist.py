@@ -53,7 +53,7 @@ def loading(folder: Path, *changes: Change) -> ConfigError:
 
 
 def read_policy_of(file: Path) -> Policy:
-    from edge.formats.yaml_document import refuse
+    from edge.formats.problems import refuse
     from edge.policy.checklist import problems
 
     found = read_policy(file)

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from edge.errors import EdgeError
 from edge.formats.signing import SigningKey
-from edge.policy.diff import NEUTRAL, ChangeEffect, changes, require_allowed
+from edge.policy.change import ChangeEffect
+from edge.policy.diff import NEUTRAL, changes
 from edge.policy.model import Policy
+from edge.policy.succession import require_allowed
 from tests.support.policies import (
     KEYS,
     Change,

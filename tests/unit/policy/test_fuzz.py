@@ -12,9 +12,10 @@ from edge.errors import ConfigError, EdgeError
 from edge.formats.yaml_document import parse_document, parse_draft
 from edge.policy.activation import read_activation, read_in_force, require_lease
 from edge.policy.checklist import checklist
+from edge.policy.contradictions import contradictions
 from edge.policy.diff import changes
 from edge.policy.gate import refusal
-from edge.policy.model import Policy, contradictions
+from edge.policy.model import Policy
 from edge.policy.signatures import parse_signatures, signers_of
 from edge.site.folder import load_site_folder
 from tests.support.example import POLICY, SITE, write_site

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge.errors import ConfigError, PolicyError
-from edge.policy.model import ROLES, Policy, PolicyCamera, WeeklySchedule
+from edge.policy.fields import WeeklySchedule
+from edge.policy.model import ROLES, Policy, PolicyCamera
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.counts import read_counts
 from edge.policy.notice.drawings import maps

@@ -21,13 +21,12 @@ from edge.domain.lists import ListEntry
 from edge.errors import EdgeError
 from edge.formats.signing import SigningKey, sign
 from edge.formats.timestamps import milliseconds
+from edge.policy.bundle_format import SCHEMA, ListBundleError
 from edge.policy.bundles import (
     CLOCK_TOLERANCE,
     MAX_BUNDLE_BYTES,
-    SCHEMA,
     SIZE_CLASSES,
     Floor,
-    ListBundleError,
     ListContent,
     build_bundle,
     is_news,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge.errors import ConfigError
-from edge.formats.yaml_document import MistakesError
-from edge.policy.model import RETENTION_CEILING_HOURS
+from edge.formats.problems import MistakesError
+from edge.policy.legal import RETENTION_CEILING_HOURS
 from edge.site.folder import load_site_folder
 from tests.support.product import product
 from tests.support.sites import make_site, policy, site

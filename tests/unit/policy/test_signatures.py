@@ -89,7 +89,7 @@ def test_p3_signatures_of_the_version_before_do_not_hold_though_they_name_the_ne
 
 
 def test_p1_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) -> None:
-    from edge.policy.model import contradictions
+    from edge.policy.contradictions import contradictions
 
     def same(content: dict[str, dict[str, dict[str, dict[str, str]]]]) -> None:
         signers = content["approvals"]["signers"]
@@ -102,7 +102,7 @@ def test_p1_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) 
 
 
 def test_p1_a_demo_key_that_is_not_called_one_is_refused() -> None:
-    from edge.policy.model import contradictions
+    from edge.policy.contradictions import contradictions
 
     def hide(content: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
         content["approvals"]["signers"]["mayor"]["demo"] = False

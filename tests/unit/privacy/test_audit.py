@@ -16,27 +16,28 @@ from pydantic import ValidationError
 
 from edge.errors import AuditError
 from edge.formats.signing import PublicKey, SigningKey
-from edge.privacy.audit import (
+from edge.privacy.audit import Chain, verify_log
+from edge.privacy.audit_events import (
     EVENTS,
-    Chain,
-    Checkpoint,
     Deleted,
     Entry,
     EpochClosed,
     Event,
     KeyInUse,
     ListChanged,
-    MerkleTree,
     PolicyChanged,
     Started,
     StateChanged,
     Stopped,
     SuspensionChanged,
     Unsealed,
+)
+from edge.privacy.checkpoints import (
+    Checkpoint,
+    MerkleTree,
     box_log,
     note_key_hash,
     parse_checkpoints,
-    verify_log,
 )
 
 START = datetime(2026, 11, 30, 3, 0, tzinfo=timezone.utc)

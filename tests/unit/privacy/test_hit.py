@@ -15,6 +15,7 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.adapters.state.key_making import rotate_authority_keys, rotate_box_keys
 from edge.domain.pseudonym import PlateToken
 from edge.errors import ExitCode
 from edge.formats.timestamps import parse_utc, utc_text
@@ -31,13 +32,7 @@ from edge.privacy.hit import (
     verify_hit,
     verify_receipt,
 )
-from edge.privacy.keys import (
-    RETIRED_KEY_GRACE,
-    AuthorityKey,
-    AuthorityPublicKeys,
-    rotate_authority_keys,
-    rotate_box_keys,
-)
+from edge.privacy.keys import RETIRED_KEY_GRACE, AuthorityKey, AuthorityPublicKeys
 from edge.privacy.sealing import Picture, open_sealed, picture_budget
 from tests.support.parties import (
     AUTHORITY,

@@ -13,19 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from edge.errors import ExitCode, KeyFileError
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    AuthorityPublicKeys,
-    BoxKeys,
-    BoxPublicKeys,
-    install_public_keys,
+from edge.adapters.state.key_files import (
     key_facts,
+    load_all_box_public_keys,
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+    load_box_public_keys,
+)
+from edge.adapters.state.key_making import (
+    install_public_keys,
     new_authority_keys,
     new_box_keys,
     rotate_authority_keys,
     rotate_box_keys,
 )
+from edge.errors import ExitCode, KeyFileError
 from tests.support.parties import AUTHORITY, BOX, SITE, Parties, make_parties
 
 NOW = datetime(2026, 11, 30, 7, 0, tzinfo=timezone.utc)
@@ -120,8 +123,8 @@ def test_keys_for_trial_say_so(tmp_path: Path, parties: Parties) -> None:
     new_box_keys(tmp_path / "b", SITE, BOX, NOW, trial=True)
     new_authority_keys(tmp_path / "a", AUTHORITY, NOW, trial=True)
 
-    assert BoxKeys.load(tmp_path / "b").trial
-    assert AuthorityPrivateKeys.load(tmp_path / "a").trial
+    assert load_box_keys(tmp_path / "b").trial
+    assert load_authority_private_keys(tmp_path / "a").trial
     assert not parties.box.trial
     assert not parties.authority.trial
 
@@ -170,13 +173,13 @@ def test_missing_keys_are_named_with_the_verb_that_makes_them(tmp_path: Path) ->
     nowhere, empty = tmp_path / "nowhere", tmp_path / "empty"
     empty.mkdir(mode=0o700)
 
-    refused(lambda: BoxKeys.load(nowhere), str(nowhere), "keys new")
-    refused(lambda: BoxKeys.load(empty), str(empty), "keys new box")
-    refused(lambda: AuthorityPrivateKeys.load(nowhere), str(nowhere), "keys new")
-    refused(lambda: AuthorityPrivateKeys.load(empty), str(empty), "keys new authority")
-    refused(lambda: BoxPublicKeys.load(nowhere), str(nowhere), "keys new")
-    refused(lambda: AuthorityPublicKeys.load(nowhere), str(nowhere), "keys new")
-    refused(lambda: BoxPublicKeys.load_all(empty), str(empty), "public.json")
+    refused(lambda: load_box_keys(nowhere), str(nowhere), "keys new")
+    refused(lambda: load_box_keys(empty), str(empty), "keys new box")
+    refused(lambda: load_authority_private_keys(nowhere), str(nowhere), "keys new")
+    refused(lambda: load_authority_private_keys(empty), str(empty), "keys new authority")
+    refused(lambda: load_box_public_keys(nowhere), str(nowhere), "keys new")
+    refused(lambda: load_authority_public_keys(nowhere), str(nowhere), "keys new")
+    refused(lambda: load_all_box_public_keys(empty), str(empty), "public.json")
 
 
 def test_a_box_without_its_private_file_is_told_to_rotate(parties: Parties) -> None:
@@ -244,24 +247,24 @@ def test_a_key_that_is_not_the_one_of_its_id_is_refused(parties: Parties, field:
 
 def test_a_file_of_another_kind_is_refused_by_name(parties: Parties) -> None:
     refused(
-        lambda: BoxPublicKeys.load(parties.authority_file),
+        lambda: load_box_public_keys(parties.authority_file),
         "an authority's public file",
         "a box's public file is needed",
     )
     refused(
-        lambda: AuthorityPublicKeys.load(parties.box_file),
+        lambda: load_authority_public_keys(parties.box_file),
         "a box's public file",
         "an authority's public file is needed",
     )
-    refused(lambda: BoxPublicKeys.load(private_file(parties.box_folder)), "a box's private file")
-    refused(lambda: AuthorityPrivateKeys.load(parties.box_folder), "a box's private file")
+    refused(lambda: load_box_public_keys(private_file(parties.box_folder)), "a box's private file")
+    refused(lambda: load_authority_private_keys(parties.box_folder), "a box's private file")
 
 
 def test_the_keys_of_another_authority_than_the_policy_names_are_refused(
     parties: Parties,
 ) -> None:
     refused(
-        lambda: AuthorityPublicKeys.load(parties.authority_file, authority="city"),
+        lambda: load_authority_public_keys(parties.authority_file, authority="city"),
         AUTHORITY,
         "city",
     )
@@ -293,8 +296,8 @@ def test_a_folder_of_boxes_is_loaded_by_site_and_box(tmp_path: Path) -> None:
     for file in (one.box_file, two.box_file, one.authority_file):
         (folder / file.name).write_bytes(file.read_bytes())
 
-    assert set(BoxPublicKeys.load_all(folder)) == {(SITE, BOX), (SITE, "box-2")}
-    assert set(BoxPublicKeys.load_all(one.box_file)) == {(SITE, BOX)}
+    assert set(load_all_box_public_keys(folder)) == {(SITE, BOX), (SITE, "box-2")}
+    assert set(load_all_box_public_keys(one.box_file)) == {(SITE, BOX)}
 
 
 def test_two_files_of_one_box_are_refused(tmp_path: Path) -> None:
@@ -303,13 +306,13 @@ def test_two_files_of_one_box_are_refused(tmp_path: Path) -> None:
     for name in ("a.public.json", "b.public.json"):
         (tmp_path / "boxes" / name).write_bytes(parties.box_file.read_bytes())
 
-    refused(lambda: BoxPublicKeys.load_all(tmp_path / "boxes"), "keep the newer")
+    refused(lambda: load_all_box_public_keys(tmp_path / "boxes"), "keep the newer")
 
 
 def test_a_damaged_file_among_the_boxes_is_not_passed_over(parties: Parties) -> None:
     (parties.box_folder / "x.public.json").write_text("{")
 
-    refused(lambda: BoxPublicKeys.load_all(parties.box_folder), "x.public.json")
+    refused(lambda: load_all_box_public_keys(parties.box_folder), "x.public.json")
 
 
 # --- the key for lists ----------------------------------------------------------------------------

@@ -1,3 +1,5 @@
+"""Redaction: what each reveal level shows, and that nothing else leaves."""
+
 from __future__ import annotations
 
 import copy
@@ -33,7 +35,7 @@ from edge.privacy.redaction import (
 
 HEIGHT, WIDTH = 240, 320
 PLATE = Box(130, 140, 182, 151)
-"""One pixel is a centimetre: a plate of 52 x 11."""
+"""One pixel is one centimetre: a plate of 52 x 11 cm."""
 
 REVEALING = [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS]
 
@@ -52,7 +54,7 @@ def key_frame(pixels: Pixels, plate: Box = PLATE, others: tuple[Box, ...] = ()) 
 
 
 def seen(level: RevealLevel, plate: Box = PLATE, others: tuple[Box, ...] = ()) -> Any:
-    """Which pixels depend on the frame, found out from outside: shape (height, width)."""
+    """The pixels that depend on the frame, measured from outside: shape (height, width)."""
     black, white = (
         preview_of_regular_file(
             np.full((HEIGHT, WIDTH, 3), value, np.uint8),
@@ -67,12 +69,12 @@ def seen(level: RevealLevel, plate: Box = PLATE, others: tuple[Box, ...] = ()) -
 
 
 def within(box: Box) -> Any:
-    """The pixels whose centres lie in a box."""
+    """The pixels whose centres are in a box."""
     y, x = np.mgrid[0:HEIGHT, 0:WIDTH] + 0.5
     return (x > box.x1) & (x < box.x2) & (y > box.y1) & (y < box.y2)
 
 
-# --- nothing gets out that was not shown ---------------------------------------------------
+# --- masked pixels never leave ---------------------------------------------------------------
 
 
 plates = st.builds(
@@ -134,7 +136,7 @@ def test_each_level_shows_no_less_than_the_one_below_it(plate: Box) -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(plate=plates)
-def test_at_vehicle_nothing_is_shown_higher_above_a_plate_than_three_centimetres(
+def test_the_vehicle_level_shows_at_most_three_centimetres_above_the_plate(
     plate: Box,
 ) -> None:
     line = min(plate.height, 0.22 * plate.width)
@@ -143,10 +145,10 @@ def test_at_vehicle_nothing_is_shown_higher_above_a_plate_than_three_centimetres
 
 
 @pytest.mark.parametrize("angle", [-12, -6, 0, 6, 12])
-def test_at_vehicle_a_tilted_camera_shows_nothing_above_the_line_of_the_plates_upper_edge(
+def test_with_a_tilted_camera_the_vehicle_level_shows_nothing_above_the_plates_upper_edge(
     angle: float,
 ) -> None:
-    # A plate of 52 x 11 turned by the angle, and the box a detector puts around it.
+    # The bounding box of a plate of 52 x 11 that is rotated by the angle.
     sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
     half_width = (52 * cosine + 11 * abs(sine)) / 2
     half_height = (11 * cosine + 52 * abs(sine)) / 2
@@ -157,7 +159,7 @@ def test_at_vehicle_a_tilted_camera_shows_nothing_above_the_line_of_the_plates_u
     assert (above_plate_cm[seen(RevealLevel.VEHICLE, box) & beside] <= 1).all()
 
 
-def test_a_masked_picture_is_one_colour_and_of_the_same_size() -> None:
+def test_a_masked_picture_has_one_colour_and_the_same_size() -> None:
     picture = mask_all(noise())
     assert (picture.width, picture.height) == (WIDTH, HEIGHT)
     assert (picture.pixels == MASK_GREY).all()
@@ -166,13 +168,13 @@ def test_a_masked_picture_is_one_colour_and_of_the_same_size() -> None:
 # --- what each level shows ------------------------------------------------------------------
 
 
-def test_plate_shows_the_whole_plate_and_hardly_more() -> None:
+def test_the_plate_level_shows_the_whole_plate_and_little_more() -> None:
     shown = seen(RevealLevel.PLATE)
     assert shown[within(PLATE)].all()
     assert PLATE.area < shown.sum() < 2 * PLATE.area
 
 
-def test_vehicle_shows_bodywork_beside_and_below_several_times_the_size_of_the_plate() -> None:
+def test_the_vehicle_level_shows_bodywork_several_times_the_size_of_the_plate() -> None:
     shown = seen(RevealLevel.VEHICLE)
     assert shown.sum() - within(PLATE).sum() > 3 * PLATE.area
     assert shown[145, 110], "20 cm beside the plate"
@@ -183,26 +185,26 @@ def test_vehicle_shows_bodywork_beside_and_below_several_times_the_size_of_the_p
 @pytest.mark.parametrize(
     ("x", "y", "what"),
     [
-        (156, 124, "glass 15 cm above the middle of a rear plate"),
+        (156, 124, "glass 15 cm above the centre of a rear plate"),
         (110, 130, "glass beside and above the plate"),
         (156, 90, "a windscreen"),
-        (90, 154, "who stands beside a van whose plate is at its corner"),
+        (90, 154, "a person beside a van whose plate is at its corner"),
         (60, 145, "a vehicle in the next lane"),
         (156, 180, "a vehicle that follows, seen from above"),
     ],
 )
-def test_p6_vehicle_never_shows(x: int, y: int, what: str) -> None:
+def test_p6_the_vehicle_level_never_shows(x: int, y: int, what: str) -> None:
     assert not seen(RevealLevel.VEHICLE)[y, x], what
 
 
-def test_occupants_shows_the_cabin_too() -> None:
+def test_the_occupants_level_also_shows_the_cabin() -> None:
     shown = seen(RevealLevel.OCCUPANTS)
     assert shown[70, 156], "the windscreen, 70 cm above the plate"
-    assert not shown[30, 156], "over the roof"
+    assert not shown[30, 156], "above the roof"
     assert not shown[70, 40], "a passer-by beside the car"
 
 
-def test_of_a_motorcycle_plate_hardly_more_than_the_plate_is_shown() -> None:
+def test_for_a_motorcycle_plate_little_more_than_the_plate_is_shown() -> None:
     motorcycle = Box(140, 140, 161, 154)  # 210 x 140 mm
     shown = seen(RevealLevel.VEHICLE, motorcycle)
     rows, columns = np.nonzero(shown)
@@ -218,24 +220,26 @@ def test_of_a_motorcycle_plate_hardly_more_than_the_plate_is_shown() -> None:
 @pytest.mark.parametrize(
     ("other", "where"),
     [
-        (Box(130, 190, 190, 203), "follows closely and covers the offender's bumper"),
-        (Box(230, 160, 285, 172), "stands in the next lane, nearer"),
-        (Box(20, 150, 75, 162), "stands in the next lane on the other side"),
+        (Box(130, 190, 190, 203), "follows closely and hides the offender's bumper"),
+        (Box(230, 160, 285, 172), "in the next lane, nearer"),
+        (Box(20, 150, 75, 162), "in the next lane on the other side"),
     ],
 )
 @pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
-def test_p6_the_surroundings_of_another_plate_stay_masked_where_the_offender_would_show(
+def test_p6_the_region_around_another_plate_stays_masked_where_the_offender_would_show(
     other: Box, where: str, level: RevealLevel
 ) -> None:
     cabin = Box(
         other.x1 - other.width, other.y1 - 2 * other.width, other.x2 + other.width, other.y2
     )
     own = within(PLATE.grown(left=4, top=4, right=4, bottom=4))
-    assert (seen(level) & within(cabin) & ~own).any(), f"the case tests nothing: {where}"
+    assert (seen(level) & within(cabin) & ~own).any(), (
+        f"the other plate is outside the revealed region: {where}"
+    )
     assert not (seen(level, others=(other,)) & within(cabin) & ~own).any(), where
 
 
-def test_the_offenders_own_plate_stays_readable_in_another_vehicles_surroundings() -> None:
+def test_the_offenders_plate_stays_readable_in_the_protected_region_of_another_vehicle() -> None:
     follower = Box(130, 190, 190, 203)
     assert seen(RevealLevel.VEHICLE, others=(follower,))[within(PLATE)].all()
 
@@ -245,7 +249,7 @@ def test_a_second_detection_of_the_offenders_plate_hides_nothing() -> None:
     assert np.array_equal(seen(RevealLevel.VEHICLE), seen(RevealLevel.VEHICLE, others=(twice,)))
 
 
-def test_a_plate_beyond_the_frames_lower_edge_still_protects_its_cabin() -> None:
+def test_a_plate_below_the_frame_still_protects_its_cabin() -> None:
     below = Box(130, HEIGHT + 5, 200, HEIGHT + 20)
     assert not seen(RevealLevel.VEHICLE, others=(below,))[160, 156]
     assert seen(RevealLevel.VEHICLE)[160, 156]
@@ -262,7 +266,7 @@ def test_a_plate_beyond_the_frames_lower_edge_still_protects_its_cabin() -> None
         (RevealLevel.OCCUPANTS, ["plate", "vehicle"]),
     ],
 )
-def test_an_offence_gives_the_pictures_of_its_level(level: RevealLevel, names: list[str]) -> None:
+def test_each_level_gives_its_pictures(level: RevealLevel, names: list[str]) -> None:
     frame = noise()
     pictures = reveal(offence(level), key_frame(frame))
     assert [picture.name for picture in pictures] == names
@@ -273,13 +277,13 @@ def test_an_offence_gives_the_pictures_of_its_level(level: RevealLevel, names: l
     assert np.array_equal(pictures[-1].pixels, expected)
 
 
-def test_the_plates_own_picture_is_the_plate_at_every_level() -> None:
+def test_the_plate_picture_is_the_same_at_every_level() -> None:
     pictures = [reveal(offence(level), key_frame(noise()))[0] for level in REVEALING]
     assert all(np.array_equal(picture.pixels, pictures[0].pixels) for picture in pictures)
     assert pictures[0].width < 1.2 * PLATE.width
 
 
-def test_p6_a_picture_holds_no_way_back_to_its_frame() -> None:
+def test_p6_a_picture_shares_no_memory_with_its_frame() -> None:
     frame = noise()
     for picture in (*reveal(offence(RevealLevel.OCCUPANTS), key_frame(frame)), mask_all(frame)):
         assert picture.pixels.base is None
@@ -307,7 +311,7 @@ def test_a_preview_blanks_every_plate_unless_told_otherwise() -> None:
         assert (picture[within(left) | within(right)] == BLANK_GREY).all()
 
 
-def test_a_faint_plate_is_protected_and_never_taken_as_an_offenders() -> None:
+def test_an_uncertain_plate_is_protected_and_never_the_offenders() -> None:
     faint = Box(240, 140, 290, 151)
     picture = preview_of_regular_file(
         noise(), [], RevealLevel.OCCUPANTS, show_plates=True, others=[faint]
@@ -329,10 +333,10 @@ def test_a_faint_plate_is_protected_and_never_taken_as_an_offenders() -> None:
         Box(130, HEIGHT - 2, 182, HEIGHT + 9),
         Box(WIDTH + 5, 140, WIDTH + 57, 151),
     ],
-    ids=["NaN", "infinite", "reversed", "flat", "left of it", "mostly below it", "right of it"],
+    ids=["NaN", "infinite", "reversed", "flat", "left of frame", "mostly below", "right of frame"],
 )
 @pytest.mark.parametrize("level", REVEALING)
-def test_a_plate_box_that_proves_nothing_gives_no_picture(plate: Box, level: RevealLevel) -> None:
+def test_an_invalid_plate_box_gives_no_picture(plate: Box, level: RevealLevel) -> None:
     with pytest.raises(RedactionError):
         reveal(offence(level), key_frame(noise(), plate))
     with pytest.raises(RedactionError):
@@ -347,9 +351,7 @@ def test_a_plate_box_that_proves_nothing_gives_no_picture(plate: Box, level: Rev
         (Box(10, 10, 60, 10.2), "smaller than a pixel"),
     ],
 )
-def test_another_plates_box_that_cannot_be_placed_gives_no_picture(
-    astray: Box, reason: str
-) -> None:
+def test_an_invalid_box_of_another_plate_gives_no_picture(astray: Box, reason: str) -> None:
     with pytest.raises(RedactionError, match=reason):
         reveal(offence(RevealLevel.PLATE), key_frame(noise(), others=(astray,)))
 
@@ -364,7 +366,7 @@ def test_another_plates_box_that_cannot_be_placed_gives_no_picture(
     ],
     ids=["empty", "one channel", "four channels", "floats"],
 )
-def test_what_is_no_picture_is_refused(pixels: Any) -> None:
+def test_invalid_pixels_are_refused(pixels: Any) -> None:
     with pytest.raises(RedactionError, match="height x width x 3"):
         mask_all(pixels)
     with pytest.raises(RedactionError, match="height x width x 3"):
@@ -375,7 +377,7 @@ def test_what_is_no_picture_is_refused(pixels: Any) -> None:
 
 def test_p8_without_an_offence_there_is_no_evidence() -> None:
     not_one: Any = RevealLevel.OCCUPANTS
-    with pytest.raises(RedactionError, match="made of an offence"):
+    with pytest.raises(RedactionError, match="evidence needs an offence"):
         reveal(not_one, key_frame(noise()))
     with pytest.raises(RedactionError, match="reveals nothing"):
         reveal(offence(RevealLevel.NONE), key_frame(noise()))
@@ -385,10 +387,10 @@ def pictures_of_both_kinds() -> list[RedactedImage | EvidenceImage]:
     return [mask_all(noise()), *reveal(offence(RevealLevel.PLATE), key_frame(noise()))]
 
 
-def test_p8_nobody_else_can_make_a_redacted_picture() -> None:
-    with pytest.raises(TypeError, match=r"edge\.privacy\.redaction alone"):
+def test_p8_only_the_redaction_module_makes_redacted_pictures() -> None:
+    with pytest.raises(TypeError, match=r"only edge\.privacy\.redaction"):
         RedactedImage(noise(), object())
-    with pytest.raises(TypeError, match=r"edge\.privacy\.redaction alone"):
+    with pytest.raises(TypeError, match=r"only edge\.privacy\.redaction"):
         EvidenceImage(noise(), None, "vehicle")
     for picture in pictures_of_both_kinds():
         with pytest.raises((TypeError, ValueError), match="key"):
@@ -404,28 +406,28 @@ def test_a_redacted_picture_cannot_be_pickled_or_copied(attempt: Any) -> None:
             attempt(picture)
 
 
-def test_a_redacted_picture_does_not_show_its_pixels_in_its_repr() -> None:
+def test_the_repr_of_a_redacted_picture_hides_its_pixels() -> None:
     assert [repr(picture) for picture in pictures_of_both_kinds()] == [
         "RedactedImage()",
         "EvidenceImage(name='plate')",
     ]
 
 
-def test_a_still_to_aim_by_has_no_block_that_holds_less_than_a_face() -> None:
+def test_no_block_of_an_aiming_still_is_smaller_than_a_face() -> None:
     pixels = np.random.default_rng(3).integers(0, 255, (480, 640, 3), np.uint8)
     wide = Box(100, 300, 340, 350)
 
     for plates, side in (((), 54), ((wide,), 240)):
         still = aiming_still(pixels, plates).pixels
         inside = still[:side, :side].reshape(-1, 3)
-        # Nothing but the block's one colour and, if there is a plate, its outline.
+        # Only the block's one colour and, if there is a plate, its outline.
         colours = {tuple(colour) for colour in np.unique(inside, axis=0)} - {OUTLINE_BGR}
         assert len(colours) == 1
         blocks = -(-480 // side) * -(-640 // side)
         assert len(np.unique(still.reshape(-1, 3), axis=0)) <= blocks + 1
 
 
-def test_a_still_to_aim_by_does_not_change_with_what_is_inside_a_block() -> None:
+def test_an_aiming_still_depends_only_on_the_mean_of_each_block() -> None:
     pixels = np.full((480, 640, 3), 100, np.uint8)
     mirrored = pixels.copy()
     pixels[10:20, 10:20] = 200
@@ -434,7 +436,7 @@ def test_a_still_to_aim_by_does_not_change_with_what_is_inside_a_block() -> None
     assert (aiming_still(pixels, ()).pixels == aiming_still(mirrored, ()).pixels).all()
 
 
-def test_a_still_to_aim_by_shows_lines_and_plates() -> None:
+def test_an_aiming_still_shows_lines_and_plate_outlines() -> None:
     pixels = np.full((480, 640, 3), 100, np.uint8)
 
     still = aiming_still(pixels, [Box(100, 200, 200, 230)], [((0.0, 0.5), (1.0, 0.5))]).pixels

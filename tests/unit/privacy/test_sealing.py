@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from edge.adapters.state.key_making import rotate_authority_keys, rotate_box_keys
 from edge.domain.plates import Hypothesis, PlateText
 from edge.errors import EdgeError
-from edge.privacy.keys import rotate_authority_keys, rotate_box_keys
 from edge.privacy.pseudonyms import hkdf_expand_into, hkdf_extract
 from edge.privacy.sealing import (
     HEADER_BYTES,

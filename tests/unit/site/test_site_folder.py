@@ -203,7 +203,7 @@ def line_of(text: str, part: str) -> tuple[int, int]:
         ("cameras: [north]", "cameras: []", "cameras: []", "at least 1"),
         ("cameras: [north]", "cameras: north", "cameras: north", "must be a list"),
         ("id: one-way", "id: zone", "id: zone\n    type: wrong", "another rule has this id"),
-        ("to: [0.9, 0.6]", "to: [0.1, 0.6]", "line", "two ends that lie apart"),
+        ("to: [0.9, 0.6]", "to: [0.1, 0.6]", "line", "two ends of a line"),
         ("to: [0.9, 0.6]", "to: [90, 60]", "90, 60", "or equal to 1"),
         ("to: [0.9, 0.6]", "to: [0.9]", "to: [0.9]", "must have 2 values"),
         ("allowed: left_to_right", "allowed: up", "allowed", "'left_to_right'"),
@@ -326,7 +326,7 @@ def test_after_twenty_mistakes_the_rest_are_counted(tmp_path: Path) -> None:
     more = "".join(f"junk_{letter}: 1\n" for letter in "abcdefghijklmnopqrstuvwxy")
     lines = refusal(write_site(tmp_path / "square", policy=POLICY + more)).splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "and 5 more; mend these first"
+    assert lines[-1] == "and 5 more; correct these first"
 
 
 def test_an_empty_rule_set_is_refused(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ from tests.unit.vectors.product import (
     SealContext,
     SigningKey,
     add_signature,
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+    load_box_public_keys,
     read_policy,
 )
 
@@ -107,19 +111,19 @@ class Keys:
 
     @property
     def box(self) -> BoxKeys:
-        return BoxKeys.load(self.box_folder)
+        return load_box_keys(self.box_folder)
 
     @property
     def box_public(self) -> BoxPublicKeys:
-        return BoxPublicKeys.load(self.box_file)
+        return load_box_public_keys(self.box_file)
 
     @property
     def authority(self) -> AuthorityPrivateKeys:
-        return AuthorityPrivateKeys.load(self.authority_folder)
+        return load_authority_private_keys(self.authority_folder)
 
     @property
     def authority_public(self) -> AuthorityPublicKeys:
-        return AuthorityPublicKeys.load(self.authority_file)
+        return load_authority_public_keys(self.authority_file)
 
 
 def stored_keys(folder: Path) -> Keys:

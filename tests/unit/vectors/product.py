@@ -6,20 +6,31 @@ from edge.adapters.broker.messages import Availability, Discovery, HealthMessage
 from edge.adapters.broker.topics import BoxTopics, all_hits, receipt
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.metrics import Answer, CameraFigures, Figures, exposition
-from edge.adapters.models.weights import WeightsInUse
+from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail
-from edge.adapters.state.evidence_pack import (
-    AccuracyFigures,
-    make_pack,
-    read_zip,
-    verify_pack,
-    write_zip,
+from edge.adapters.state.evidence_pack import AccuracyFigures, make_pack, verify_pack
+from edge.adapters.state.key_files import (
+    load_authority_private_keys,
+    load_authority_public_keys,
+    load_box_keys,
+    load_box_public_keys,
+    load_signer_key,
+    signing_keys,
+)
+from edge.adapters.state.key_making import (
+    install_public_keys,
+    new_authority_keys,
+    new_box_keys,
+    new_signer_key,
+    rotate_authority_keys,
+    rotate_box_keys,
 )
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
-from edge.adapters.state.outbox import VERSION as OUTBOX_VERSION
 from edge.adapters.state.outbox import Outbox
+from edge.adapters.state.outbox_file import VERSION as OUTBOX_VERSION
+from edge.adapters.state.pack_zip import read_zip, write_zip
 from edge.adapters.state.policy_state import PolicyState, SteadyClock
 from edge.adapters.state.state_version import KNOWN as KNOWN_STATE
 from edge.adapters.state.statistics import EpochStatistics, StatisticsFile
@@ -35,7 +46,7 @@ from edge.errors import CODES, KeyFileError
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
 from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT
 from edge.policy.activation import InForce, activate, read_activation, read_in_force, require_lease
-from edge.policy.bundles import SCHEMA as BUNDLE_SCHEMA
+from edge.policy.bundle_format import SCHEMA as BUNDLE_SCHEMA
 from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
 from edge.policy.model import Policy
 from edge.policy.notice.counts import read_counts
@@ -49,9 +60,9 @@ from edge.policy.suspension import (
     parse_order,
     suspension_terms,
 )
-from edge.privacy.audit import (
+from edge.privacy.audit import Chain, verify_log
+from edge.privacy.audit_events import (
     EVENTS,
-    Chain,
     Deleted,
     EpochClosed,
     Event,
@@ -63,11 +74,8 @@ from edge.privacy.audit import (
     Stopped,
     SuspensionChanged,
     Unsealed,
-    authority_log,
-    box_log,
-    parse_checkpoints,
-    verify_log,
 )
+from edge.privacy.checkpoints import authority_log, box_log, parse_checkpoints
 from edge.privacy.hit import (
     Hit,
     build_hit,
@@ -76,20 +84,7 @@ from edge.privacy.hit import (
     verify_receipt,
 )
 from edge.privacy.keyring import RetentionKey, StoredItem
-from edge.privacy.keys import (
-    AuthorityPrivateKeys,
-    AuthorityPublicKeys,
-    BoxKeys,
-    BoxPublicKeys,
-    install_public_keys,
-    load_signer_key,
-    new_authority_keys,
-    new_box_keys,
-    new_signer_key,
-    rotate_authority_keys,
-    rotate_box_keys,
-    signing_keys,
-)
+from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.pseudonyms import SaltChain
 from edge.privacy.sealing import (
     LEAST_BY_PICTURES,
@@ -186,6 +181,10 @@ __all__ = [
     "install_public_keys",
     "largest_body",
     "list_terms",
+    "load_authority_private_keys",
+    "load_authority_public_keys",
+    "load_box_keys",
+    "load_box_public_keys",
     "load_signer_key",
     "make_pack",
     "new_authority_keys",

@@ -33,8 +33,6 @@ from tests.unit.vectors.cast import (
     unpadded,
 )
 from tests.unit.vectors.product import (
-    BoxKeys,
-    BoxPublicKeys,
     HitStore,
     KeyFileError,
     Keyring,
@@ -44,6 +42,8 @@ from tests.unit.vectors.product import (
     Signature,
     StoredItem,
     list_terms,
+    load_box_keys,
+    load_box_public_keys,
     load_signer_key,
     open_bundle,
     open_sealed,
@@ -100,13 +100,13 @@ def test_a_stored_signer_key_made_the_stored_signature(keys: Keys) -> None:
 
 def test_a_box_s_first_keys_are_read_and_have_none_for_lists(keys: Keys) -> None:
     folder = keys.folder / "first-box-key-files"
-    box = BoxKeys.load(folder)
+    box = load_box_keys(folder)
 
-    assert BoxPublicKeys.load(folder / f"{SITE}.{BOX}.public.json").current == box.key_id
+    assert load_box_public_keys(folder / f"{SITE}.{BOX}.public.json").current == box.key_id
     with pytest.raises(KeyFileError):
         _ = box.lists
-    public = BoxPublicKeys.load(rotate_box_keys(folder, NOW))
-    assert BoxKeys.load(folder).lists.public_key() == public.lists
+    public = load_box_public_keys(rotate_box_keys(folder, NOW))
+    assert load_box_keys(folder).lists.public_key() == public.lists
 
 
 @pytest.mark.parametrize("number", range(3))

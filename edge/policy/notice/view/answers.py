@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge.policy.diff import ChangeEffect
+from edge.policy.change import ChangeEffect
 from edge.policy.model import ROLES
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.view.parts import PartyView, Sourced, Teller, party

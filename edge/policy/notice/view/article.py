@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edge.policy.model import HotlistRule
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.drawings import CameraMap, QrCode, ShareBar, camera_map, maps, qr_code
 from edge.policy.notice.drawings import share_bar as share_bar_of
@@ -22,6 +21,7 @@ from edge.policy.notice.view.parts import PartyView, Piece, Sourced, Teller, con
 from edge.policy.notice.view.places import CameraView
 from edge.policy.notice.view.rules import CountTable, ListRow, Records, Retention, RuleCard
 from edge.policy.notice.words import Words
+from edge.policy.rule_models import HotlistRule
 
 SECTIONS = (
     "brief", "why", "rules", "records", "retention", "where", "who", "legal", "lists", "accuracy",

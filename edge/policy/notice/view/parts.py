@@ -6,16 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge.policy.model import (
-    HotlistRule,
-    Party,
-    PermitZoneRule,
-    Policy,
-    Texts,
-    WeeklySchedule,
-    WrongWayRule,
-)
+from edge.policy.fields import Party, Texts, WeeklySchedule
+from edge.policy.model import Policy
 from edge.policy.notice.words import Words
+from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
 
 # What a reader can follow: web pages and mail addresses in what the policy gives as a contact.
 _LINK = re.compile(

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from edge.policy.diff import REVEALS
-from edge.policy.model import RETENTION_CEILING_HOURS, WrongWayRule
+from edge.policy.legal import RETENTION_CEILING_HOURS
 from edge.policy.notice.counts import Count, Counts, shown
 from edge.policy.notice.view.parts import AnyRule, Teller, Week
+from edge.policy.rule_models import WrongWayRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +168,5 @@ def _rule_text(rule: AnyRule, teller: Teller) -> str:
     if isinstance(rule, WrongWayRule):
         return teller.words("rules.wrong_way_text")
     plates = teller.policy.lists[rule.list]
-    return teller.words(f"rules.{rule.type}_text", list=teller.said(plates.text))
+    sentence = {"hotlist": "rules.hotlist_text", "permit_zone": "rules.permit_zone_text"}
+    return teller.words(sentence[rule.type], list=teller.said(plates.text))

@@ -7,7 +7,7 @@ import pytest
 from av.video.frame import VideoFrame
 
 from edge.adapters.cameras.decoder import is_grey, is_one_grey, luma_of, upright
-from edge.domain.motion import cells_of
+from edge.domain.motion import cell_means
 
 FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "gray", "yuyv422", "bgr24"]
 
@@ -28,7 +28,7 @@ def test_luma_is_the_picture_s_whatever_the_format(format_name: str) -> None:
 
     assert luma.shape == pixels.shape[:2]
     # Luma may be of the limited range, so that levels differ and their order does not.
-    together = np.corrcoef(cells_of(luma).ravel(), cells_of(pixels[..., 1]).ravel())
+    together = np.corrcoef(cell_means(luma).ravel(), cell_means(pixels[..., 1]).ravel())
     assert together[0, 1] > 0.999
 
 

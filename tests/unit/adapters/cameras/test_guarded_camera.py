@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.adapters.cameras.guarded_camera import GuardedCamera, masked, masked_cells
-from edge.domain.geometry import crosses_itself
+from edge.domain.geometry import is_self_intersecting
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.schedule import Dates, Hours, Schedule
 
@@ -106,7 +106,7 @@ POINT = st.tuples(st.floats(0, 1), st.floats(0, 1))
 def test_p11_no_pixel_inside_a_mask_is_left(
     polygon: list[tuple[float, float]], height: int, width: int
 ) -> None:
-    if crosses_itself(polygon):
+    if is_self_intersecting(polygon):
         return  # refused when the policy is read
     pixels = masked(white(height, width), [polygon])
 

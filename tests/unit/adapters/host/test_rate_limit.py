@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.broker.mqtt import BrokerOptions, Message
+from edge.adapters.broker.mqtt import Message
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.rate_limit import SAY_EVERY_S, RateLimit
@@ -25,22 +26,22 @@ TOPICS = BoxTopics("street", "box-1", frozenset({"cam-1"}), frozenset())
 
 def test_a_kind_passes_once_in_a_while_and_the_rest_are_counted() -> None:
     clock = SetClock(NOON)
-    seldom = RateLimit(clock.monotonic)
+    limit = RateLimit(clock.monotonic)
 
-    assert [seldom.passes(kind) for kind in "aabab"] == [True, False, True, False, False]
-    assert seldom.over() == []
+    assert [limit.passes(kind) for kind in "aabab"] == [True, False, True, False, False]
+    assert limit.over() == []
     clock.steady += SAY_EVERY_S
-    assert seldom.over() == [("a", 2), ("b", 1)]
-    assert seldom.over() == []
-    assert seldom.passes("a")
+    assert limit.over() == [("a", 2), ("b", 1)]
+    assert limit.over() == []
+    assert limit.passes("a")
 
 
 def test_a_clock_that_was_turned_back_silences_nothing() -> None:
     clock = SetClock(NOON)
-    seldom = RateLimit(clock.monotonic)
-    assert seldom.passes("a")
+    limit = RateLimit(clock.monotonic)
+    assert limit.passes("a")
     clock.steady -= 10 * SAY_EVERY_S
-    assert seldom.passes("a")
+    assert limit.passes("a")
 
 
 def test_a_flood_of_refusals_is_a_line_a_minute_whatever_the_messages_say(

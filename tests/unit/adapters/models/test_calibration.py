@@ -7,7 +7,7 @@ import pytest
 
 from edge.adapters.models.detector import tempered_score
 from edge.adapters.models.reader import tempered
-from edge.pipeline.watcher import settings_for
+from edge.pipeline.watcher import settings_for_threshold
 
 ROWS = np.array([[0.7, 0.2, 0.1], [0.98, 0.02, 0.0]], np.float32)
 
@@ -57,4 +57,4 @@ def test_a_score_of_one_half_stays_and_others_move_towards_it() -> None:
 
 
 def test_a_detector_s_threshold_begins_tracks() -> None:
-    assert settings_for(0.27).tracking.strong_score == 0.27
+    assert settings_for_threshold(0.27).tracking.strong_score == 0.27

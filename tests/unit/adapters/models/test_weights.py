@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.models.weights import (
-    MODELS_VARIABLE,
-    Contract,
-    Manifest,
-    manifest_text,
-    own_manifest,
-    read_manifest,
-    user_folder,
-    write_manifest,
-)
+from edge.adapters.models.manifest import Contract, manifest_text, read_manifest, write_manifest
+from edge.adapters.models.weights import MODELS_VARIABLE, Manifest, own_manifest, user_folder
 from edge.errors import ExitCode, ModelError
 
 CONTENT = b"weights of a detector"

@@ -16,7 +16,7 @@ from edge.adapters.state.list_store import COUNTERS_NAME, ListStore
 from edge.errors import EdgeError, OutboxError
 from edge.formats.signing import SigningKey
 from edge.policy.bundles import ListTerms
-from edge.privacy.audit import Event, ListChanged
+from edge.privacy.audit_events import Event, ListChanged
 from tests.support import listing
 from tests.support.canary import needles, sweep_tree
 from tests.support.listing import ISSUED, LIST

@@ -11,7 +11,7 @@ import pytest
 from edge.adapters.state.suspension_store import FILE_NAME, SuspensionStore
 from edge.errors import EdgeError, OutboxError
 from edge.policy.suspension import SuspensionError
-from edge.privacy.audit import Event, SuspensionChanged
+from edge.privacy.audit_events import Event, SuspensionChanged
 from tests.unit.policy.test_p17_suspension import CONTROLLER, STRANGER, SUPERVISOR, TERMS, order
 
 SUSPEND = order("suspend", SUPERVISOR).to_bytes()

@@ -1,0 +1,93 @@
+"""Where a broker is, how this side authenticates, and the TLS context for it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Where the TLS files are.
+
+    Args:
+        ca: certificates of the authorities to trust (PEM); None: those of the system.
+        certificate: this side's certificate (PEM), for mutual TLS.
+        key: its private key (PEM, not encrypted).
+    """
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerOptions:
+    """Broker address, credentials and limits."""
+
+    host: str
+    port: int
+    client_id: str
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: TlsFiles | None = None
+    keepalive_s: int = 15
+    """Seconds of silence before a ping; after as many again the connection counts as lost."""
+    connect_timeout_s: float = 5.0
+    acknowledge_timeout_s: float = 10.0
+    largest_packet_bytes: int | None = None
+    """The largest packet that the broker may send here (3.1.2.11.4)."""
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """TLS 1.2 or later, the broker's certificate and host name verified.
+
+    Raises:
+        ConfigError: a file is missing or is no PEM of its kind.
+    """
+    try:
+        context = ssl.create_default_context(cafile=files.ca)
+    except OSError as error:  # ssl.SSLError is one
+        raise _tls_file_error("broker.tls.ca", files.ca, error) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _TidySocket
+    if files.certificate is not None:
+        try:
+            # An empty password, so that an encrypted key fails instead of asking at a terminal.
+            context.load_cert_chain(files.certificate, files.key, password="")
+        except OSError as error:
+            raise _tls_file_error(
+                "broker.tls.certificate and key", files.certificate, error
+            ) from error
+    elif files.key is not None:
+        raise ConfigError(
+            "broker.tls.key: a key without broker.tls.certificate; give both or neither"
+        )
+    return context
+
+
+class _TidySocket(ssl.SSLSocket):
+    """Closes itself when the handshake fails; paho drops it without closing."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's signature
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def _tls_file_error(what: str, path: Path | None, error: OSError) -> ConfigError:
+    if isinstance(error, ssl.SSLError):
+        return ConfigError(
+            f"{what}: {path} is no usable PEM ({error.reason or 'unreadable'}); "
+            "give PEM files that belong together, the key without a password"
+        )
+    return ConfigError(f"{what}: {error.filename or path}: {error.strerror}; check the path")

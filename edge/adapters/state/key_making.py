@@ -1,0 +1,155 @@
+"""Makes, rotates and installs key files.
+
+A private file is written once and never overwritten. A new generation is added to the public
+file. Of the retired ones the authority keeps the private files, which open what was sealed to
+them; the box deletes its own, so that nobody signs with it any more, and no list that was sealed
+to it is ever opened again.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from edge.adapters.state.key_files import public_files, read_key_file, read_only_public_file
+from edge.errors import KeyFileError
+from edge.formats.atomic_files import create_file, sync_folder, write_file
+from edge.formats.signing import SigningKey
+from edge.privacy.key_formats import (
+    PRIVATE_ENDING,
+    PUBLIC_ENDING,
+    AuthorityPublicFile,
+    BoxPublicFile,
+    PrivateFile,
+    PublicFile,
+    key_file_bytes,
+)
+from edge.privacy.key_generation import (
+    new_authority_generation,
+    new_box_generation,
+    retired,
+    signer_file,
+)
+
+
+def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: bool = False) -> Path:
+    """Make a box's first keys; returns its public file, for the authority and for list issuers.
+
+    Raises:
+        KeyFileError: the folder already holds a box's keys, or cannot be written.
+    """
+    if public_files(folder, BoxPublicFile):
+        raise KeyFileError(
+            f"{folder}: the box has keys already; run `edge-anpr keys rotate box` for new ones"
+        )
+    private, generation = new_box_generation(site, box, now, trial=trial)
+    _create_private(folder, private)
+    public = BoxPublicFile(site=site, box=box, trial=trial, generations=(generation,))
+    return _create_public(folder / f"{site}.{box}{PUBLIC_ENDING}", public)
+
+
+def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Path:
+    """Make the box's next keys and delete the private part of all before them.
+
+    With `disown` the public file no longer names the earlier keys, so that the authority accepts
+    nothing more that they have signed: for a key that was stolen.
+
+    A kill in between leaves the old key in use, or an old private file that the next
+    rotation deletes. Returns the public file; give it to the authority again.
+
+    Raises:
+        KeyFileError: there are no keys to rotate, or the folder cannot be written.
+    """
+    public = read_only_public_file(folder, BoxPublicFile, "box")
+    private, fresh = new_box_generation(public.site, public.box, now, trial=public.trial)
+    _create_private(folder, private)
+    before = () if disown else retired(public.generations, now)
+    file = folder / f"{public.site}.{public.box}{PUBLIC_ENDING}"
+    _replace_public(file, public.model_copy(update={"generations": (*before, fresh)}))
+    for old in folder.glob(f"*{PRIVATE_ENDING}"):
+        if old.name != f"{fresh.key_id}{PRIVATE_ENDING}":
+            old.unlink()
+    sync_folder(folder)
+    return file
+
+
+def new_authority_keys(folder: Path, authority: str, now: datetime, *, trial: bool = False) -> Path:
+    """Make an authority's first keys; returns its public file, which goes to every box.
+
+    Raises:
+        KeyFileError: the folder already holds an authority's keys, or cannot be written.
+    """
+    if public_files(folder, AuthorityPublicFile) or any(folder.glob(f"*{PRIVATE_ENDING}")):
+        raise KeyFileError(
+            f"{folder}: there are keys already; run `edge-anpr keys rotate authority` for new ones"
+        )
+    private, generation = new_authority_generation(authority, now, trial=trial)
+    _create_private(folder, private)
+    public = AuthorityPublicFile(authority=authority, trial=trial, generations=(generation,))
+    return _create_public(folder / f"{authority}{PUBLIC_ENDING}", public)
+
+
+def rotate_authority_keys(folder: Path, now: datetime) -> Path:
+    """Make the authority's next keys; the private parts of those before stay.
+
+    Returns the public file; give it to every box again.
+
+    Raises:
+        KeyFileError: there are no keys to rotate, or the folder cannot be written.
+    """
+    public = read_only_public_file(folder, AuthorityPublicFile, "authority")
+    private, fresh = new_authority_generation(public.authority, now, trial=public.trial)
+    _create_private(folder, private)
+    generations = (*retired(public.generations, now), fresh)
+    file = folder / f"{public.authority}{PUBLIC_ENDING}"
+    _replace_public(file, public.model_copy(update={"generations": generations}))
+    return file
+
+
+def install_public_keys(file: Path, place: Path) -> None:
+    """Copy an authority's public file to the place where a box looks for it.
+
+    Raises:
+        KeyFileError: there is a file already, or it cannot be written.
+    """
+    _create_public(place, read_key_file(file, AuthorityPublicFile))
+
+
+def new_signer_key(folder: Path, signer: str, now: datetime, *, demo: bool = False) -> Path:
+    """Make a signer's key; returns its private file. What goes into the policy is in it too.
+
+    Raises:
+        KeyFileError: there is a key of that name already, or the folder cannot be written.
+    """
+    key = SigningKey.demo_of(signer) if demo else SigningKey.generate(signer)
+    file = folder / f"{signer}.signer{PRIVATE_ENDING}"
+    _create(file, key_file_bytes(signer_file(key, now)), mode=0o600)
+    return file
+
+
+def _create_private(folder: Path, content: PrivateFile) -> None:
+    file = folder / f"{content.key_id}{PRIVATE_ENDING}"
+    _create(file, key_file_bytes(content), mode=0o600)
+
+
+def _create_public(file: Path, content: PublicFile) -> Path:
+    _create(file, key_file_bytes(content), mode=0o644)
+    return file
+
+
+def _create(file: Path, content: bytes, *, mode: int) -> None:
+    """Write a file that does not exist yet: whole, on disk, or not at all."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        create_file(file, content, mode=mode)
+    except FileExistsError:
+        raise KeyFileError(f"{file}: exists already; nothing was overwritten") from None
+    except OSError as error:
+        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+
+
+def _replace_public(file: Path, content: PublicFile) -> None:
+    try:
+        write_file(file, key_file_bytes(content), mode=0o644)
+    except OSError as error:
+        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None

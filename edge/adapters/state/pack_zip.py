@@ -1,0 +1,92 @@
+"""The zip file of an evidence pack: stored, not compressed, and in one spelling only.
+
+It has no dates of its own: the same contents give the same bytes, and a file that is spelled in
+another way is refused. So nothing can be hidden in it, and it cannot grow when it is read. It is
+never unpacked to disk.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from edge.adapters.state.archive import KEPT
+from edge.adapters.state.audit_log import FILE_NAME as LOG_FILE
+from edge.adapters.state.statistics import FILE_NAME as STATISTICS_FILE
+from edge.errors import AuditError
+
+MAX_PACK_BYTES: Final = 512 * 1024 * 1024
+MAX_FILES: Final = 2000
+
+_MAX_DIRECTORY = MAX_FILES * 256  # bytes; the longest name has 87
+MANIFEST: Final = "manifest.json"
+SIGNATURE: Final = "manifest.signature"
+BOX_KEYS: Final = "box.public.json"
+ACCURACY: Final = "accuracy.json"
+_SINGLE: Final = {MANIFEST, SIGNATURE, LOG_FILE, BOX_KEYS, STATISTICS_FILE, ACCURACY}
+
+
+def write_zip(contents: Mapping[str, bytes]) -> bytes:
+    """The one zip file of these contents."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=False) as pack:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
+            pack.writestr(entry, contents[name])
+    return buffer.getvalue()
+
+
+def read_zip(data: bytes) -> dict[str, bytes]:
+    """The contents of a pack's file.
+
+    Raises:
+        AuditError: `E_PACK`: it is too large, no zip file, or not spelled as `write_zip` does.
+    """
+    if len(data) > MAX_PACK_BYTES:
+        raise refused(f"larger than {MAX_PACK_BYTES // 2**20} MiB; no pack is")
+    # The last record of a zip file without a comment: PK 5 6, …, the directory's size, place, 0.
+    if data[-22:-18] != b"PK\5\6" or int.from_bytes(data[-10:-6], "little") > _MAX_DIRECTORY:
+        raise refused("no zip file as a box writes it")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as pack:
+            entries = pack.infolist()
+            _require_plain(entries, len(data))
+            contents = {entry.filename: pack.read(entry) for entry in entries}
+            same = write_zip(contents) == data
+    except (
+        zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, NotImplementedError, EOFError,
+        KeyError, OSError, OverflowError, RuntimeError, ValueError,
+    ):  # fmt: skip
+        raise refused("no zip file, or a damaged one") from None
+    if not same:
+        raise refused("not written by this product: it holds more than its files")
+    return contents
+
+
+def _require_plain(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
+    """Refuse compressed, hidden, repeated or linked files before any content is read."""
+    names = [entry.filename for entry in entries]
+    foreign = [name for name in names if name not in _SINGLE and not KEPT.fullmatch(name)]
+    if foreign:
+        raise refused(f"{len(foreign)} files that belong in no pack")
+    if len(set(names)) != len(names):
+        raise refused("a name twice")
+    if len(names) > MAX_FILES:
+        raise refused(f"more than {MAX_FILES} files")
+    for entry in entries:
+        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits:
+            raise refused("a file that is compressed or encrypted; a pack has none")
+        if entry.file_size != entry.compress_size:
+            raise refused("a file of two sizes")
+    if sum(entry.file_size for entry in entries) > size:
+        raise refused("files that are larger than the pack")
+
+
+def refused(why: str) -> AuditError:
+    """The refusal of a pack: what is wrong, and the cure."""
+    return AuditError(f"{why}; ask the box for another evidence pack", code="E_PACK")

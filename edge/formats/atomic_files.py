@@ -1,0 +1,99 @@
+"""Files that are written whole: after a crash or a power cut there is the old file or the new one.
+
+The content is written to a temporary file in the same folder, synced to disk and renamed; then the
+folder is synced, so that the new name is on disk too when the function returns. The temporary file
+is created with its final mode: nobody else can read it, not even for a moment.
+
+The functions raise `OSError`; adapters turn it into an error with a cure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+def write_file(file: Path, content: bytes, *, mode: int = 0o600, sole_writer: bool = False) -> None:
+    """Write or replace a file.
+
+    Args:
+        file: its path; the folder exists.
+        content: the whole new content.
+        mode: permissions of the new file, less the process's umask.
+        sole_writer: no other process writes this file at the same time. The temporary file then
+            has a fixed name, and what a killed process left behind is removed by the next write.
+            Otherwise several may write at once, and the last one's file stays, whole.
+
+    Raises:
+        OSError: it could not be written; the old file is still there.
+    """
+    with replacing(file, mode=mode, sole_writer=sole_writer) as stream:
+        stream.write(content)
+
+
+def create_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that does not exist yet; an existing one is never overwritten.
+
+    Raises:
+        FileExistsError: there is a file of this name; it was not changed.
+        OSError: it could not be written; there is no file of this name.
+    """
+    fresh = _temporary(file, sole_writer=False)
+    try:
+        with _synced(fresh, mode) as stream:
+            stream.write(content)
+        os.link(fresh, file)  # unlike a rename, a link refuses to overwrite
+    finally:
+        fresh.unlink(missing_ok=True)
+    sync_folder(file.parent)
+
+
+@contextlib.contextmanager
+def replacing(file: Path, *, mode: int = 0o600, sole_writer: bool = False) -> Iterator[BinaryIO]:
+    """A stream whose content becomes the file when the block ends without an error.
+
+    Arguments and errors as for `write_file`.
+    """
+    fresh = _temporary(file, sole_writer=sole_writer)
+    if sole_writer:
+        fresh.unlink(missing_ok=True)
+    try:
+        with _synced(fresh, mode) as stream:
+            yield stream
+        fresh.replace(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on disk: after this, created and renamed files stay.
+
+    Raises:
+        OSError: the folder cannot be opened or synced.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _temporary(file: Path, *, sole_writer: bool) -> Path:
+    return file.with_name(f".{file.name}.{'new' if sole_writer else secrets.token_hex(4)}")
+
+
+@contextlib.contextmanager
+def _synced(fresh: Path, mode: int) -> Iterator[BinaryIO]:
+    """A new file for writing, on disk when the block ends."""
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        yield stream
+        stream.flush()
+        os.fsync(stream.fileno())

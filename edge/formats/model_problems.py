@@ -1,0 +1,126 @@
+"""Why a document does not fit its model: pydantic's errors in words for people who write YAML."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from yaml.nodes import Node
+
+from edge.formats.identifiers import ID_PATTERN
+from edge.formats.problems import Location, Problem, nearest
+from edge.formats.yaml_tree import QUOTABLE, problem_at
+
+_INLINE_CREDENTIAL = (
+    "a password does not belong in a file that is copied and committed; take it out and give "
+    "password_env: NAME or password_file: PATH"
+)
+
+
+def rejections(
+    file: Path, root: Node, error: ValidationError, model: type[BaseModel]
+) -> list[Problem]:
+    """One complaint for each error; none of them repeats a value."""
+    details = error.errors(include_url=False, include_input=False)
+    return [_rejection(file, root, detail, model) for detail in details]
+
+
+def _rejection(file: Path, root: Node, detail: ErrorDetails, model: type[BaseModel]) -> Problem:
+    problem = problem_at(file, root, detail["loc"], _explain(detail, model))
+    if detail["type"] in {"missing", "too_short"}:
+        return replace(problem, wanted=detail["loc"])
+    if detail["type"] == "extra_forbidden" and not QUOTABLE.fullmatch(str(detail["loc"][-1])):
+        return replace(problem, location=problem.location[:-1])
+    return problem
+
+
+def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    """What is wrong and what to write instead, in one line; never repeats a value."""
+    kind, location, context = detail["type"], detail["loc"], detail.get("ctx", {})
+    name = str(location[-1]) if location else ""
+    if kind == "extra_forbidden":
+        return _INLINE_CREDENTIAL if name == "password" else _unknown_key(name, model, location)
+    if kind == "missing" and isinstance(location[-1], int):
+        return f"must have {location[-1] + 1} values or more"
+    if kind == "missing":
+        return f"{name!r} is missing; add it"
+    if kind == "string_pattern_mismatch" and context["pattern"] == ID_PATTERN:
+        return "a name has 1 to 40 of a-z, 0-9 and -; change it"
+    template = _MESSAGES.get(kind)
+    if template is not None:
+        return template.format(**context)
+    message = detail["msg"].removeprefix("Value error, ")
+    for before, after in (("Input should", "must"), ("String should", "must")):
+        message = message.replace(before, after)
+    return message
+
+
+# Where the library's words are for programmers.
+_MESSAGES = {
+    "model_type": "must hold keys with values",
+    "dict_type": "must hold names with values",
+    "tuple_type": "must be a list, such as [a, b]",
+    "too_short": "must have at least {min_length} of them",
+    "too_long": "must have at most {max_length} of them",
+    "int_type": "must be a whole number, without quotes",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number, without quotes",
+    "bool_type": "must be true or false",
+    "string_type": "must be text; put it in quotes",
+    "union_tag_not_found": "{discriminator} is missing; add it",
+    "union_tag_invalid": "{discriminator} must be one of {expected_tags}",
+}
+
+
+def _unknown_key(name: str, model: type[BaseModel], location: Location) -> str:
+    known = sorted(_known_keys(model, location[:-1]))
+    near = nearest(name, known)
+    if near is not None:
+        return f"unknown key; did you mean {near!r}?"
+    quoted = f" {name!r}" if QUOTABLE.fullmatch(name) else ""
+    return f"unknown key{quoted}; known here: {', '.join(known)}"
+
+
+@cache
+def _schema(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(by_alias=True)
+
+
+def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
+    """The keys that the JSON Schema of a model allows at a location (union tags included)."""
+    schema = _schema(model)
+    definitions: dict[str, dict[str, Any]] = schema.get("$defs", {})
+
+    def resolve(part: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in part:
+            part = definitions[part["$ref"].rsplit("/", 1)[-1]]
+        return part
+
+    part = schema
+    for step in location:
+        # "X or null" is a union of two; what has keys or items is the one that is meant.
+        part = next(
+            (
+                option
+                for option in map(resolve, part.get("anyOf", ()))
+                if option.get("type") in {"object", "array"}
+            ),
+            part,
+        )
+        if step in part.get("discriminator", {}).get("mapping", {}):
+            part = {"$ref": part["discriminator"]["mapping"][step]}
+        elif isinstance(step, int):
+            part = part.get("items", {})
+        else:
+            named = part.get("properties", {}).get(step)
+            patterns = [*part.get("patternProperties", {}).values(), {}]
+            part = named or part.get("additionalProperties") or patterns[0]
+        part = resolve(part)
+    for option in map(resolve, (part, *part.get("anyOf", ()))):
+        if "properties" in option:
+            return set(option["properties"])
+    return set()

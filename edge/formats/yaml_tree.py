@@ -1,0 +1,194 @@
+"""A small part of YAML 1.2, read into plain values and nodes that know their line.
+
+Mappings with text keys, sequences, and scalars after the core schema (`true`, `12`, `0.5`, `null`;
+anything else is text, so `no` is a word and not a boolean). Anchors, aliases, tags, merge keys, a
+second document and a key given twice are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import yaml
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from edge.errors import ConfigError
+from edge.formats.problems import Location, MistakesError, Problem, refuse
+
+MAX_DEPTH = 16
+
+Tree = Mapping[str, "Tree"] | Sequence["Tree"] | str | int | float | bool | None
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
+_DECIMAL = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,2})?")
+# Line breaks and tabs apart, nothing that cannot be seen.
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
+# What an error may repeat of a key: a plate in the wrong place must not get into a log.
+QUOTABLE = re.compile(r"[a-zA-Z_]{1,40}")
+
+
+def read_tree(text: str, file: Path, *, empty_is_mapping: bool = False) -> tuple[Node, Tree]:
+    """The root node of a YAML text, and the same as plain values.
+
+    Args:
+        text: one YAML document.
+        file: only named in complaints.
+        empty_is_mapping: whether an empty text is a mapping without keys instead of a mistake.
+
+    Raises:
+        ConfigError: the text is no YAML, or uses what is not read here; a line for each problem.
+    """
+    root = _compose(text, file, empty_is_mapping=empty_is_mapping)
+    problems: list[Problem] = []
+    tree = _plain(root, file, (), problems)
+    refuse(problems)
+    return root, tree
+
+
+def pairs_of(node: Node) -> dict[int | str, tuple[Node, Node]]:
+    """The keys or indices below a node, each with its key node and value node."""
+    if isinstance(node, MappingNode):
+        return {key.value: (key, value) for key, value in node.value}
+    if isinstance(node, SequenceNode):
+        return {index: (item, item) for index, item in enumerate(node.value)}
+    return {}
+
+
+class _UnwantedError(Exception):
+    """YAML that these files may not use; line and column count from 1."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Composes nodes; refuses anchors, aliases, tags and deep nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            self._refuse(event, "anchors (&) and aliases (*) are not read; write the value out")
+        if getattr(event, "tag", None) is not None:
+            self._refuse(event, "tags (!) are not read; quote the text or leave the tag out")
+        if self.depth >= MAX_DEPTH:
+            self._refuse(event, f"nested more than {MAX_DEPTH} deep; is it the right file?")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    @staticmethod
+    def _refuse(event: yaml.Event, message: str) -> None:
+        mark = event.start_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        raise _UnwantedError(message, line, column)
+
+
+def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
+    # The library's errors quote the text around them, so every `raise` here is `from None`.
+    try:
+        loader = _StrictLoader(text)
+        try:
+            root = loader.get_single_node()
+        finally:
+            loader.dispose()
+    except _UnwantedError as error:
+        raise MistakesError(
+            [str(Problem(file, error.line, error.column, (), error.message))]
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        message = f"not YAML: {error.problem}; correct it"
+        if "single document" in (error.context or ""):
+            message = "a second document begins here (---); one file holds one"
+        raise MistakesError([str(Problem(file, line, column, (), message))]) from None
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        message = "a character that cannot be seen; remove it"
+        raise MistakesError([str(Problem(file, line, column, (), message))]) from None
+    except (ValueError, OverflowError):  # escapes and versions beyond all bounds
+        message = "not YAML: a number or an escape that is out of bounds; correct it"
+        raise MistakesError([str(Problem(file, 1, 1, (), message))]) from None
+    if root is None:
+        if empty_is_mapping:
+            mark = yaml.Mark(str(file), 0, 0, 0, "", 0)
+            return MappingNode("tag:yaml.org,2002:map", [], mark, mark)
+        raise ConfigError(f"{file}: empty; `edge-anpr schema` shows what belongs in it")
+    return root
+
+
+def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) -> Tree:
+    """The node as plain values; each part that is not allowed is added to `problems`."""
+
+    def complain(at: Node, where: Location, message: str) -> None:
+        mark = at.start_mark
+        problems.append(Problem(file, mark.line + 1, mark.column + 1, where, message))
+
+    if isinstance(node, MappingNode):
+        mapping: dict[str, Tree] = {}
+        seen: set[str] = set()
+        for key_node, value in node.value:
+            key = key_node.value
+            if not isinstance(key_node, ScalarNode) or _UNPRINTABLE.search(key):
+                complain(key_node, location, "a key must be plain text")
+            elif key in seen:
+                shown = (key,) if QUOTABLE.fullmatch(key) else ()
+                complain(key_node, (*location, *shown), "this key is given twice; keep one")
+            elif not _is_blank(value):  # a key without a value is one that is still to be filled
+                mapping[key] = _plain(value, file, (*location, key), problems)
+            if isinstance(key, str):
+                seen.add(key)
+        return mapping
+    if isinstance(node, SequenceNode):
+        return [
+            _plain(item, file, (*location, index), problems)
+            for index, item in enumerate(node.value)
+        ]
+    if _UNPRINTABLE.search(node.value):
+        complain(node, location, "holds a character that cannot be seen; remove it")
+    return _scalar(node)
+
+
+def _is_blank(node: Node) -> bool:
+    return isinstance(node, ScalarNode) and _scalar(node) is None
+
+
+def _scalar(node: Node) -> Tree:
+    """A scalar as the core schema of YAML 1.2 reads it, without octal, hexadecimal, inf, nan."""
+    text = str(node.value)
+    if not isinstance(node, ScalarNode) or node.style is not None:
+        return text
+    if text in {"", "~", "null", "Null", "NULL"}:
+        return None
+    if text in {"true", "True", "TRUE", "false", "False", "FALSE"}:
+        return text[0] in "tT"
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text):
+        return float(text)
+    return text
+
+
+def problem_at(file: Path, root: Node, location: Sequence[int | str], message: str) -> Problem:
+    """A complaint about a location: finds its line and column.
+
+    Union tags in the location, which the file does not hold, are left out. A field that is
+    missing is reported where its parent begins.
+    """
+    node, mark, shown = root, root.start_mark, []
+    for step in location:
+        pairs = pairs_of(node)
+        if step in pairs:
+            key, node = pairs[step]
+            mark = key.start_mark
+            shown.append(step)
+    return Problem(file, mark.line + 1, mark.column + 1, tuple(shown), message)

@@ -1,0 +1,125 @@
+"""One change between two policies, and how numbers, names and hours change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta, timezone
+from enum import Enum
+from typing import TypeVar
+
+from edge.domain.schedule import Schedule
+from edge.formats.problems import Location, path_text
+from edge.policy.fields import WeeklySchedule
+from edge.policy.model import Policy
+
+
+class ChangeEffect(Enum):
+    """Whether a change lets the box do more, less, or the same."""
+
+    WIDENING = "WIDENING"
+    NARROWING = "NARROWING"
+    NEUTRAL = "neutral"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change: `what` is a word such as `hours`, `detail` says from what to what."""
+
+    direction: ChangeEffect
+    what: str
+    location: Location
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.direction.value} {self.what}: {path_text(self.location)}: {self.detail}"
+
+
+def widening(what: str, at: Location, old: object, new: object) -> Change:
+    """A change from one value to another that counts as widening."""
+    return Change(ChangeEffect.WIDENING, what, at, f"{old} → {new}")
+
+
+def named(
+    what: str, at: Location, before: Mapping[str, object], after: Mapping[str, object]
+) -> Iterator[Change]:
+    """Named parts that are new, which widens, or gone, which narrows."""
+    for name in sorted(after.keys() - before.keys()):
+        yield Change(ChangeEffect.WIDENING, what, (*at, name), "new")
+    for name in sorted(before.keys() - after.keys()):
+        yield Change(ChangeEffect.NARROWING, what, (*at, name), "gone")
+
+
+_Size = TypeVar("_Size", int, float, str)
+
+
+def grows(
+    what: str, at: Location, old: _Size, new: _Size, *, reverse: bool = False
+) -> Iterator[Change]:
+    """A number or a day that grew: more is wider, or with `reverse` less is."""
+    if old != new:
+        wider = (new < old) if reverse else (new > old)
+        direction = ChangeEffect.WIDENING if wider else ChangeEffect.NARROWING
+        yield Change(direction, what, at, f"{old} → {new}")
+
+
+def more(what: str, at: Location, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
+    """Names that were added to a set, which widens, or removed from it, which narrows."""
+    added, removed = sorted(set(new) - set(old)), sorted(set(old) - set(new))
+    if added:
+        yield Change(ChangeEffect.WIDENING, what, at, f"and {', '.join(added)}")
+    if removed:
+        yield Change(ChangeEffect.NARROWING, what, at, f"without {', '.join(removed)}")
+
+
+def days_in_force(before: Policy, after: Policy) -> tuple[date, ...]:
+    """Every day on which one of the two may be in force."""
+    first = min(before.activation.not_before, after.activation.not_before)
+    last = date.fromisoformat(max(before.activation.sunset, after.activation.sunset))
+    start = date.fromisoformat(first)
+    return tuple(start + timedelta(days=number) for number in range((last - start).days + 1))
+
+
+def hours_changed(
+    at: Location,
+    before: WeeklySchedule | None,
+    after: WeeklySchedule | None,
+    days: Sequence[date],
+) -> Iterator[Change]:
+    """Hours that are added or taken away, day by day; no schedule means all day, every day."""
+    if before == after:
+        return
+    old, new = _open(before, days), _open(after, days)
+    more = sum(len(new_day - old_day) for old_day, new_day in zip(old, new, strict=True))
+    less = sum(len(old_day - new_day) for old_day, new_day in zip(old, new, strict=True))
+    until = days[-1].isoformat()
+    if more:
+        yield Change(ChangeEffect.WIDENING, "hours", at, f"{_length(more)} more until {until}")
+    if less:
+        yield Change(ChangeEffect.NARROWING, "hours", at, f"{_length(less)} less until {until}")
+    if not more and not less:
+        yield Change(ChangeEffect.NEUTRAL, "hours", at, "the same hours, written differently")
+
+
+def _length(minutes: int) -> str:
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"
+
+
+def _open(hours: WeeklySchedule | None, days: Sequence[date]) -> list[frozenset[int]]:
+    """The minutes of each day that are in force, by the day on which they begin."""
+    if hours is None:
+        return [frozenset(range(24 * 60))] * len(days)
+    # The zone plays no part: hours are wall-clock hours of the policy, which is compared apart.
+    schedule = hours.schedule(timezone.utc)
+    known: dict[tuple[tuple[int, int], ...], frozenset[int]] = {}
+    return [_minutes(schedule, day, known) for day in days]
+
+
+def _minutes(
+    schedule: Schedule, day: date, known: dict[tuple[tuple[int, int], ...], frozenset[int]]
+) -> frozenset[int]:
+    spans = tuple((hours.start, hours.end) for hours in schedule.hours_on(day))
+    if spans not in known:
+        known[spans] = frozenset(minute for start, end in spans for minute in range(start, end))
+    return known[spans]

@@ -1,0 +1,169 @@
+"""What the law asks of a site before it watches: legal basis, DPIA, alternatives, evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field
+
+from edge.formats.identifiers import Id, Sha256
+from edge.formats.strict import Strict
+from edge.policy.fields import DayText, FilePath, Fraction, Party, Sentence, Texts
+
+RETENTION_CEILING_HOURS: Mapping[str, int] = {
+    # Article 5, section 4 of the Belgian camera act of 21 March 2007: at most one month.
+    "camera_act": 30 * 24,
+    # What a box holds is what was not delivered yet: no regime needs more than that month.
+    "gas_speed": 30 * 24,
+    "police_function_act": 30 * 24,
+    # Where no act says how long, Article 5(1)(e) GDPR does: no longer than needed.
+    "other": 72,
+}
+"""The longest that an undelivered hit may wait on a box, hours, by legal regime. A policy may
+only shorten it."""
+
+MAX_SUNSET_YEARS = 5
+"""As with list entries: what lasts longer is permanent in disguise."""
+
+EVALUATION_DAYS = 366
+"""An evaluation is due within a year of the start, and then within a year of the last one."""
+
+
+class JointController(Party):
+    """Who decides together with the controller, under Article 26 GDPR."""
+
+    agreement: Sentence = Field(description="Reference of the arrangement between them.")
+
+
+class Processor(Party):
+    """Who works for the controller, under Article 28 GDPR."""
+
+    task: Sentence
+    agreement: Sentence = Field(description="Reference of the contract.")
+
+
+class Dated(Strict):
+    """A document by reference and date."""
+
+    reference: Sentence
+    date: DayText
+
+
+class Legal(Strict):
+    """On what ground the cameras stand."""
+
+    regime: Literal["gas_speed", "camera_act", "police_function_act", "other"] = Field(
+        description="Which act governs; it sets the ceiling of retention."
+    )
+    basis: Texts = Field(description="The legal basis in plain words, with its articles.")
+    council_decision: Dated
+    police_advice: Dated = Field(description="The advice of the chief of police.")
+    camera_declaration: Dated = Field(description="The declaration of the cameras.")
+
+
+class SafetyEvidence(Dated):
+    """What shows that the purpose is safety: accidents, counts, complaints."""
+
+    finding: Texts
+
+
+class Purpose(Strict):
+    """What the processing is for. Every rule serves exactly one purpose."""
+
+    text: Texts = Field(description="The purpose in plain words.")
+    necessity: Texts = Field(description="Why nothing less will do.")
+    safety_evidence: SafetyEvidence
+    retention_hours: int = Field(
+        ge=1,
+        description="How long an undelivered hit may stay on the box; the regime has a ceiling.",
+    )
+
+
+class Finance(Strict):
+    """What the cameras must not be about. Revenue has no field."""
+
+    vendor_paid_per_fine: bool = Field(description="Only false is accepted.")
+
+
+class DpoOpinion(Strict):
+    """What the data protection officer said of the assessment."""
+
+    date: DayText
+    text: Sentence
+
+
+class Risk(Strict):
+    """A risk that the assessment names, and what is done about it."""
+
+    risk: Id
+    measure: Sentence
+
+
+class Dpia(Strict):
+    """The data protection impact assessment, pinned by its hash."""
+
+    reference: Sentence
+    version: Sentence
+    date: DayText
+    file: FilePath = Field(description="The document, relative to the site folder.")
+    sha256: Sha256 = Field(description="Of the file; `edge-anpr check` prints it.")
+    review_date: DayText = Field(description="After this day the box is in its safe state.")
+    dpo_opinion: DpoOpinion
+    risks: tuple[Risk, ...] = Field(
+        min_length=1,
+        max_length=64,
+        description="excessive-monitoring, error-margins and permanent-lists are among them.",
+    )
+    purposes: tuple[Id, ...] = Field(min_length=1, description="The purposes that it covers.")
+
+
+class Alternative(Strict):
+    """Something that was tried or weighed before a camera."""
+
+    date: DayText
+    evidence: Sentence = Field(description="Reference of the report.")
+    outcome: Texts
+
+
+class Alternatives(Strict):
+    """What was considered first."""
+
+    physical: Alternative = Field(description="Bollards, narrowing, another street plan.")
+    awareness: Alternative = Field(description="Signs, campaigns, talks.")
+    targeted: Alternative = Field(description="Checks by people at chosen places and times.")
+
+
+class Activation(Strict):
+    """When the box may work."""
+
+    not_before: DayText = Field(description="Every document above is dated before this day.")
+    sunset: DayText = Field(description="The last day; there is no policy without one.")
+    lease_days: int = Field(
+        default=90, ge=1, le=366, description="How long one activation or renewal lasts."
+    )
+
+
+class LastEvaluation(Dated):
+    """The evaluation that was made last."""
+
+    outcome: Texts
+
+
+class Evaluation(Strict):
+    """Whether the cameras are still necessary."""
+
+    last: LastEvaluation | None = Field(default=None, description="Left out before the first.")
+    next_due: DayText = Field(description="After this day no activation is renewed.")
+
+
+class Accuracy(Strict):
+    """How often the box reads right, measured, with the 95 % interval after Wilson."""
+
+    date: DayText
+    method: Sentence = Field(description="Which recordings, at which place, with which weights.")
+    vehicles: int = Field(ge=1, le=10_000_000)
+    exact: int = Field(ge=0, description="Vehicles of which every character was right.")
+    interval: tuple[Fraction, Fraction] = Field(
+        description="Lower and upper bound, as `edge-anpr evaluate clips` prints them."
+    )
