@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 from edge.errors import ExitCode
 from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, outbox_of, set_port
@@ -23,7 +24,7 @@ from tests.support.wiretap import Wiretap
 CLIP = "street_day.mp4"
 KILLS = 6
 NOBODY = 1  # a port on which nothing listens
-SUBSCRIBED_S = 3.0  # a box publishes again what nobody was there for, but only after a minute
+PROBE = "anpr/test-street/probe/probe/hit"
 
 
 def plates_of(clip: str) -> list[str]:
@@ -49,15 +50,22 @@ def waiting(made: MadeSite) -> list[str]:
 
 @contextmanager
 def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
-    """`hits tail` as a process, until the block ends."""
+    """`hits tail` as a process that has subscribed, until the block ends.
+
+    A box publishes again what nobody was there for, but only after a minute.
+    """
+    with BrokerLink.open(BrokerOptions("127.0.0.1", port, "probe")) as link:
+        # The broker gives what it has retained to whoever has just subscribed.
+        link.publish(PROBE, b"no hit", retain=True)
     process = start(
         [
             "hits", "tail", "--broker", f"127.0.0.1:{port}", "--store", store,
             "--box-keys", made.box_keys, "--keys", made.authority_keys,
         ]
     )  # fmt: skip
-    time.sleep(SUBSCRIBED_S)
     try:
+        assert process.stderr is not None
+        assert any(line.startswith("refused: ") for line in process.stderr), "it has not subscribed"
         yield
     finally:
         process.send_signal(signal.SIGINT)
