@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
 from edge.errors import ExitCode
+from tests.support.brokers import wait_until
 from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, outbox_of, set_port
 from tests.support.wiretap import Wiretap
@@ -98,6 +100,12 @@ def settled(store: Path, wanted: set[str], within_s: float = 30) -> list[str]:
         time.sleep(0.2)
 
 
+def started(made: MadeSite, times: int) -> bool:
+    """Whether the box has started so often, as its audit log says."""
+    log = made.state / "audit.log"
+    return log.exists() and log.read_bytes().count(b'"started"') >= times
+
+
 def test_with_the_broker_away_hits_are_kept_and_the_next_run_delivers_them_in_order(
     made: MadeSite, tmp_path: Path
 ) -> None:
@@ -161,7 +169,10 @@ def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
             process = start(
                 ["run", "--site", made.folder, "--source", CLIPS / CLIP, "--drain", "10"]
             )
-            time.sleep(moments.uniform(2.0, 9.0))
+            began = time.monotonic()
+            assert wait_until(partial(started, made, kill + 1), 180)
+            # A machine that is slow to start the box is as slow to make its hits.
+            time.sleep(moments.uniform(0.3, 3.0) * (time.monotonic() - began))
             process.send_signal(signal.SIGKILL)
             process.communicate()
             accepted.update(waiting(made))
