@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
-from edge.adapters.broker.mqtt import BrokerLink, BrokerOptions
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.errors import ExitCode
 from tests.support.brokers import wait_until
 from tests.support.product import CLIPS, Finished, product, start
