@@ -287,15 +287,18 @@ def left_behind(traces: Traces) -> dict[str, object]:
     }
 
 
+@pytest.fixture(scope="module")
+def empty_night(tmp_path_factory: pytest.TempPathFactory) -> Traces:
+    """An empty road and nothing on the alert list."""
+    return watched_run(tmp_path_factory.mktemp("empty"), "empty_road.mp4", [])
+
+
 @pytest.mark.parametrize("clip", ["twin_a.mp4", "street_day.mp4"])
 def test_p7_one_car_at_three_in_the_morning_leaves_what_an_empty_night_leaves(
-    clip: str, tmp_path: Path
+    clip: str, tmp_path: Path, empty_night: Traces
 ) -> None:
     nights = []
-    for name in ("empty_road.mp4", clip):
-        base = tmp_path / name
-        base.mkdir()
-        traces = watched_run(base, name, [])
+    for traces in (empty_night, watched_run(tmp_path, clip, [])):
         assert traces.done.status == 0, traces.done.err
         nights.append((json.loads((traces.folders[0] / "summary.json").read_text()), traces))
     (empty, nobody), (busy, somebody) = nights

@@ -10,12 +10,16 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.options import BrokerOptions
 from edge.errors import ExitCode
+from tests.support.brokers import wait_until
 from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, outbox_of, set_port
 from tests.support.wiretap import Wiretap
@@ -23,7 +27,7 @@ from tests.support.wiretap import Wiretap
 CLIP = "street_day.mp4"
 KILLS = 6
 NOBODY = 1  # a port on which nothing listens
-SUBSCRIBED_S = 3.0  # a box publishes again what nobody was there for, but only after a minute
+PROBE = "anpr/test-street/probe/probe/hit"
 
 
 def plates_of(clip: str) -> list[str]:
@@ -49,15 +53,22 @@ def waiting(made: MadeSite) -> list[str]:
 
 @contextmanager
 def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
-    """`hits tail` as a process, until the block ends."""
+    """`hits tail` as a process that has subscribed, until the block ends.
+
+    A box publishes again what nobody was there for, but only after a minute.
+    """
+    with BrokerLink.open(BrokerOptions("127.0.0.1", port, "probe")) as link:
+        # The broker gives what it has retained to whoever has just subscribed.
+        link.publish(PROBE, b"no hit", retain=True)
     process = start(
         [
             "hits", "tail", "--broker", f"127.0.0.1:{port}", "--store", store,
             "--box-keys", made.box_keys, "--keys", made.authority_keys,
         ]
     )  # fmt: skip
-    time.sleep(SUBSCRIBED_S)
     try:
+        assert process.stderr is not None
+        assert any(line.startswith("refused: ") for line in process.stderr), "it has not subscribed"
         yield
     finally:
         process.send_signal(signal.SIGINT)
@@ -88,6 +99,12 @@ def settled(store: Path, wanted: set[str], within_s: float = 30) -> list[str]:
         if wanted <= set(found) or time.monotonic() > deadline:
             return found
         time.sleep(0.2)
+
+
+def started(made: MadeSite, times: int) -> bool:
+    """Whether the box has started so often, as its audit log says."""
+    log = made.state / "audit.log"
+    return log.exists() and log.read_bytes().count(b'"started"') >= times
 
 
 def test_with_the_broker_away_hits_are_kept_and_the_next_run_delivers_them_in_order(
@@ -153,7 +170,10 @@ def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
             process = start(
                 ["run", "--site", made.folder, "--source", CLIPS / CLIP, "--drain", "10"]
             )
-            time.sleep(moments.uniform(2.0, 9.0))
+            began = time.monotonic()
+            assert wait_until(partial(started, made, kill + 1), 180)
+            # A machine that is slow to start the box is as slow to make its hits.
+            time.sleep(moments.uniform(0.3, 3.0) * (time.monotonic() - began))
             process.send_signal(signal.SIGKILL)
             process.communicate()
             accepted.update(waiting(made))

@@ -6,6 +6,7 @@ because a detector missed it.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ LEGIBLE_PX = 30
 NAMES = sorted(path.stem for path in CLIPS.glob("*.mp4") if path.stem != "empty_road")
 
 
+@functools.lru_cache(maxsize=1)  # the tests of a clip follow one another
 def frames_of(name: str) -> list[tuple[Pixels, dict[str, Any]]]:
     truth = json.loads((CLIPS / f"{name}.json").read_text("utf-8"))["frames"]
     (camera,) = open_recordings(

@@ -40,9 +40,14 @@ def _detector(name: str) -> tuple[OnnxPlateDetector, float]:
     return open_detector(weights), threshold_of(weights)
 
 
-def _seen(name: str, pixels: Pixels) -> list[Detection]:
+@cache
+def _seen(name: str, clip: str) -> list[list[Detection]]:
+    """What a detector finds in each of the pictures of a clip."""
     detector, threshold = _detector(name)
-    return [found for found in detector.detect(pixels) if found.score >= threshold]
+    return [
+        [found for found in detector.detect(pixels) if found.score >= threshold]
+        for pixels, _ in _pictures(clip)
+    ]
 
 
 def test_all_weights_in_the_repo_are_under_eight_megabytes() -> None:
@@ -55,8 +60,7 @@ def test_all_weights_in_the_repo_are_under_eight_megabytes() -> None:
 @pytest.mark.parametrize("name", EMBEDDED)
 def test_each_form_finds_the_plates_of_the_committed_clips(name: str, clip: str) -> None:
     asked = found = 0
-    for pixels, plates in _pictures(clip):
-        seen = _seen(name, pixels)
+    for (_, plates), seen in zip(_pictures(clip), _seen(name, clip), strict=True):
         asked += len(plates)
         found += sum(any(d.box.iou(plate) >= 0.5 for d in seen) for plate in plates)
 
@@ -67,11 +71,10 @@ def test_each_form_finds_the_plates_of_the_committed_clips(name: str, clip: str)
 def test_eight_bits_see_what_floats_see() -> None:
     overlaps = []
     for clip in CLIP_NAMES:
-        for pixels, _ in _pictures(clip):
-            in_floats = _seen(EMBEDDED[1], pixels)
+        for in_bytes, in_floats in zip(*(_seen(name, clip) for name in EMBEDDED), strict=True):
             overlaps += [
                 max((other.box.iou(one.box) for other in in_floats), default=0.0)
-                for one in _seen(EMBEDDED[0], pixels)
+                for one in in_bytes
             ]
 
     assert len(overlaps) > 20

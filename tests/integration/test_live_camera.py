@@ -396,16 +396,18 @@ def test_a_device_that_is_not_there_is_said() -> None:
 @pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="needs gstreamer1.0-tools")
 def test_a_pipeline_gives_frames_and_dies_with_its_camera() -> None:
     before = children()
+    name = f"camera-{os.getpid()}"  # other runs of this test have other names
     live = PipelineCamera(
         type="pipeline",
-        pipeline="videotestsrc is-live=true ! video/x-raw,width=320,height=240,framerate=10/1",
+        pipeline=f"videotestsrc name={name} is-live=true ! "
+        "video/x-raw,width=320,height=240,framerate=10/1",
     )
     with watching(live) as watched:
         assert watched.gets(5), watched.problem
         assert watched.camera.status().size == (320, 240)
     assert wait_until(lambda: children() <= before, 5)
     running = [path.read_text() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
-    assert not any("videotestsrc" in command for command in running)
+    assert not any(name in command for command in running)
 
 
 def test_outside_its_hours_a_camera_is_not_even_connected_to() -> None:

@@ -6,6 +6,7 @@ import base64
 import codecs
 import gzip
 import hashlib
+import re
 import urllib.parse
 import zlib
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,8 @@ from pathlib import Path
 
 # A shorter needle than this is found in random bytes too often to mean anything.
 SHORTEST_NEEDLE = 6
+EMPTY = re.compile(rb"\0{17,}")
+"""Reserved space of a database. No needle has more than 16 zero bytes in a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +90,18 @@ def needles(plate: str) -> dict[bytes, str]:
 
 def sweep_bytes(place: str, data: bytes, wanted: dict[bytes, str]) -> Iterator[Leak]:
     """Leaks in these bytes, also where they hold a gzip or zlib stream."""
-    for needle, disguise in wanted.items():
-        if needle in data:
-            yield Leak(place, disguise)
+    for disguise in _found(data, wanted):
+        yield Leak(place, disguise)
     for unpacked in _unpacked(data):
-        for needle, disguise in wanted.items():
-            if needle in unpacked:
-                yield Leak(place, f"{disguise}, compressed")
+        for disguise in _found(unpacked, wanted):
+            yield Leak(place, f"{disguise}, compressed")
+
+
+def _found(data: bytes, wanted: dict[bytes, str]) -> Iterator[str]:
+    shortened = EMPTY.sub(bytes(16), data)
+    for needle, disguise in wanted.items():
+        if needle in shortened:
+            yield disguise
 
 
 def _unpacked(data: bytes) -> Iterator[bytes]:

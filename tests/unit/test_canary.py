@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.canary import needles, sweep_bytes, sweep_tree
+from tests.support.canary import EMPTY, needles, sweep_bytes, sweep_tree
 
 PLATE = "1ABC234"
 
@@ -38,14 +38,32 @@ PLANTED: dict[str, bytes] = {
     "a gzip file": gzip.compress(b"vehicle 1ABC234 passed"),
     "a zlib stream": zlib.compress(b"vehicle 1ABC234 passed"),
 }
+COMPRESSED = {"a gzip file", "a zlib stream"}
+"""Looked for at the beginning of a file only."""
 
 
 @pytest.mark.parametrize("disguise", PLANTED)
 def test_a_planted_leak_is_found(disguise: str, tmp_path: Path) -> None:
     (tmp_path / "some.bin").write_bytes(os.urandom(64) * (disguise[0] != "a") + PLANTED[disguise])
-    if disguise in ("a gzip file", "a zlib stream"):
+    if disguise in COMPRESSED:
         (tmp_path / "some.bin").write_bytes(PLANTED[disguise])
     assert sweep_tree([tmp_path], needles(PLATE))
+
+
+@pytest.mark.parametrize("disguise", sorted(PLANTED.keys() - COMPRESSED))
+def test_a_leak_between_megabytes_of_zeros_is_found(disguise: str) -> None:
+    planted = bytes(1_000_000) + PLANTED[disguise] + bytes(1_000_000)
+    assert list(sweep_bytes("database", planted, needles(PLATE)))
+
+
+@pytest.mark.parametrize("codec", ["utf-32-le", "utf-32-be"])
+def test_the_text_with_most_zeros_is_found_between_zeros(codec: str) -> None:
+    planted = bytes(1000) + PLATE.encode(codec) + bytes(1000)
+    assert codec in {leak.disguise for leak in sweep_bytes("x", planted, needles(PLATE))}
+
+
+def test_zeros_that_the_sweep_leaves_out_are_part_of_no_needle() -> None:
+    assert not any(EMPTY.search(needle) for needle in needles(PLATE))
 
 
 def test_a_plate_in_a_file_name_is_found(tmp_path: Path) -> None:
