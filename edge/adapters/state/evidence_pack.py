@@ -90,7 +90,7 @@ class PackManifest(Strict, populate_by_name=True):
         return signed_bytes(CONTEXT, self.model_dump(mode="json", by_alias=True))
 
 
-class AccuracyFigures(BaseModel):
+class PackedAccuracy(BaseModel):
     """Figures of what `edge-anpr evaluate clips --json` prints: a clip's name can be a plate."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
@@ -137,14 +137,14 @@ class VerifiedPack:
     policies: tuple[PackedPolicy, ...]
     weights: tuple[WeightsInUse, ...]
     statistics: CountTotals
-    accuracy: AccuracyFigures | None
+    accuracy: PackedAccuracy | None
     vouched: bool
 
 
 # --- making it ----------------------------------------------------------------------------------
 
 
-def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: AccuracyFigures | None = None) -> bytes:
+def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: PackedAccuracy | None = None) -> bytes:
     """Gather a box's evidence and sign it; the box may run meanwhile.
 
     Raises:
@@ -198,14 +198,14 @@ def read_pack(file: Path) -> bytes:
         raise refused(f"{file}: {error.strerror}") from error
 
 
-def read_accuracy(file: Path) -> AccuracyFigures:
+def read_accuracy(file: Path) -> PackedAccuracy:
     """The figures of an accuracy report.
 
     Raises:
         AuditError: `E_PACK`: it cannot be read, or is none.
     """
     try:
-        return AccuracyFigures.model_validate_json(file.read_bytes())
+        return PackedAccuracy.model_validate_json(file.read_bytes())
     except OSError as error:
         raise refused(f"{file}: {error.strerror}") from error
     except ValidationError:
@@ -373,10 +373,10 @@ def _statistics(contents: Mapping[str, bytes]) -> list[EpochStatistics]:
         raise refused(f"{STATISTICS_FILE}: a line that is no epoch") from None
 
 
-def _accuracy(contents: Mapping[str, bytes]) -> AccuracyFigures | None:
+def _accuracy(contents: Mapping[str, bytes]) -> PackedAccuracy | None:
     if ACCURACY not in contents:
         return None
     try:
-        return AccuracyFigures.model_validate_json(contents[ACCURACY])
+        return PackedAccuracy.model_validate_json(contents[ACCURACY])
     except ValidationError:
         raise refused(f"{ACCURACY}: no figures") from None

@@ -9,7 +9,7 @@ from edge.adapters.host.metrics import Answer, CameraFigures, Figures, expositio
 from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail
-from edge.adapters.state.evidence_pack import AccuracyFigures, make_pack, verify_pack
+from edge.adapters.state.evidence_pack import PackedAccuracy, make_pack, verify_pack
 from edge.adapters.state.key_files import (
     load_authority_private_keys,
     load_authority_public_keys,
@@ -109,7 +109,6 @@ __all__ = [
     "OUTBOX_VERSION",
     "POLICY_CONTEXT",
     "SIZE_CLASSES",
-    "AccuracyFigures",
     "Answer",
     "Archive",
     "AuditTrail",
@@ -143,6 +142,7 @@ __all__ = [
     "ListEntry",
     "ListStore",
     "Outbox",
+    "PackedAccuracy",
     "Picture",
     "PlateText",
     "PlateToken",

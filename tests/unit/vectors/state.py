@@ -32,7 +32,6 @@ from tests.unit.vectors.documents import Files
 from tests.unit.vectors.product import (
     KNOWN_STATE,
     OUTBOX_VERSION,
-    AccuracyFigures,
     Archive,
     AuditTrail,
     BoxFolders,
@@ -43,6 +42,7 @@ from tests.unit.vectors.product import (
     Keyring,
     ListStore,
     Outbox,
+    PackedAccuracy,
     PolicyState,
     SigningKey,
     Started,
@@ -221,7 +221,7 @@ def fresh_pack(folder: Path) -> bytes:
     state = folder / "box-state"
     fill(state, keys)
     box = BoxFolders(SITE, BOX, keys.box_folder, state, folder / "ring", 1)
-    accuracy = AccuracyFigures(
+    accuracy = PackedAccuracy(
         vehicles=25, exact_count=24, exact_ci95=(0.805, 0.993), missed=1, spurious=0, split=0,
         frames=400,
     )  # fmt: skip
