@@ -240,7 +240,7 @@ CODES: Mapping[str, Meaning] = {
     "E_EVALUATION": Meaning(
         3,
         "the evaluation is overdue, or planned too late; evaluate, and sign a new version that "
-        "says so",
+        "records it",
     ),
     "E_FINANCIAL_MOTIVE": Meaning(
         3,

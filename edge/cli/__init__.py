@@ -27,7 +27,7 @@ _WRONG_ARGUMENTS: Any = typer.BadParameter.__bases__[0]
 
 
 class LogLevel(str, Enum):
-    """How much to say on standard error."""
+    """Log levels for standard error."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -71,7 +71,7 @@ app = typer.Typer(
     help="Number plate recognition that keeps hits and forgets everyone else.\n\n"
     "Start with [bold]edge-anpr demo[/bold]: it needs no camera and no broker.",
     epilog="Exit status: 0 done, 2 usage, 3 configuration or policy, 4 weights, 5 source, "
-    "6 broker or hits kept, 7 keys, 8 storage.",
+    "6 broker or undelivered hits, 7 keys, 8 storage.",
 )
 
 
@@ -86,10 +86,10 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def options(
     log_level: Annotated[
-        LogLevel, typer.Option(help="How much to log on standard error; never a plate.")
+        LogLevel, typer.Option(help="Log level on standard error. A plate is never logged.")
     ] = LogLevel.WARNING,
     log_format: Annotated[
-        LogFormat, typer.Option(help="How to log: for a person, or one JSON object a line.")
+        LogFormat, typer.Option(help="Log format: lines of text, or one JSON object per line.")
     ] = LogFormat.CONSOLE,
     show_version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
@@ -108,7 +108,7 @@ def options(
 def main(arguments: list[str] | None = None) -> None:
     """Run one command line in this process and exit with its status."""
     _forbid_core_dumps()
-    # A stop by the service manager is as orderly as Ctrl-C.
+    # SIGTERM from the service manager stops the program in the same way as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.excepthook = lambda crash: _report(crash.exc_value)
     sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
@@ -128,7 +128,7 @@ def execute(arguments: Sequence[str]) -> int:
     except EdgeError as error:
         tell_refusal(error)
         return int(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - told without its text, see above
+    except Exception as error:  # noqa: BLE001 - reported without its text, see above
         return _report(error)
 
 
@@ -159,9 +159,9 @@ def _invoke(arguments: list[str], *, as_json: bool) -> int:
 
 
 def _forbid_core_dumps() -> None:
-    """A core dump would put every plate in memory on the disk."""
+    """Forbid core dumps, which would write every plate in memory to disk."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # A pipe as core pattern ignores that limit; a process that is not dumpable has no core.
+    # With a pipe as core_pattern Linux ignores that limit, so also mark the process not dumpable.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
@@ -183,7 +183,7 @@ def _report(error: BaseException | None) -> int:
     )
     if _is_out_of_memory(error):
         told = NoMemoryError(
-            f"no memory is left at {place_of(error)}; give this box, or its service, more"
+            f"out of memory at {place_of(error)}; give this box, or its service, more memory"
         )
     tell_refusal(told)
     return int(told.exit_code)

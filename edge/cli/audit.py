@@ -82,7 +82,7 @@ def show(
 
     Example: edge-anpr audit show --site config/school-street
     """
-    from edge.privacy.audit_events import told
+    from edge.privacy.audit_events import event_fields
 
     verified = _read(log, site, keys, None)
     if checkpoint:
@@ -93,7 +93,7 @@ def show(
         print_json("edge-anpr/audit-show/1", {**_facts(verified), "log": entries})
         return
     for entry in verified.entries:
-        fields = "  ".join(f"{name}={value}" for name, value in told(entry.event).items())
+        fields = "  ".join(f"{name}={value}" for name, value in event_fields(entry.event).items())
         typer.echo(
             f"{entry.number:6}  {entry.at:%Y-%m-%d %H:%M:%S}Z  {entry.event.kind:10}  {fields}"
         )

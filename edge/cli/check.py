@@ -31,8 +31,8 @@ def check(
 ) -> None:
     """Print the compliance checklist: what is missing or wrong, in which field, and why.
 
-    It reads an incomplete policy as well. Status 0: nothing is open and the policy can be signed,
-    or is. Status 3: something is missing or wrong.
+    It reads an incomplete policy as well. Status 0: nothing is open; the policy is signed or
+    can be signed. Status 3: something is missing or wrong.
 
     Example: edge-anpr check config/school-street --lang nl
     """
@@ -71,7 +71,7 @@ def _moment(on: str | None) -> datetime:
         # Noon: the same day in every zone of Europe.
         return datetime.strptime(on, "%Y-%m-%d").replace(hour=12, tzinfo=timezone.utc)
     except ValueError:
-        raise UsageError(f"--on: {on!r} is no day; write it like 2026-03-10") from None
+        raise UsageError(f"--on: {on!r} is not a date; write it like 2026-03-10") from None
 
 
 def _dpia_digest(site: Path, draft: Draft[Policy], digest: type) -> str | None:

@@ -1,4 +1,4 @@
-"""`edge-anpr doctor`: whether a box can do its work, in plain words."""
+"""`edge-anpr doctor`: check whether a box can work."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def doctor(
     stills: Annotated[
         Path | None,
         typer.Option(
-            help="Write a picture of each camera to this folder, to aim it: a mosaic that shows "
-            "nobody, with lines and the outlines of plates."
+            help="Write a picture of each camera to this folder, to aim it: a mosaic in which "
+            "nobody can be recognised, with the lines and the outlines of plates."
         ),
     ] = None,
     as_json: JsonOption = False,

@@ -49,7 +49,7 @@ def erase(
         Outbox.open(box.state, keyring, reserve_mib=box.reserve_mib, drop_foreign=every) as outbox,
     ):
         erased = outbox.erase(purpose) + outbox.unreadable
-    # Said before it is recorded: erasing is a right, and has happened whatever the log says.
+    # Printed before the audit entry is written: the hits are erased even if the log fails.
     if as_json:
         print_json("edge-anpr/erase/1", {"erased": erased, "purpose": purpose})
     else:

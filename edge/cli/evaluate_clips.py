@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from edge.domain.imaging import Frame
 
 CLIP_NOTES = ("start_s", "end_s", "country", "label_origin")
-"""Columns that labels of clips may have and that nothing here depends on."""
+"""Optional columns in the labels of clips; their values are not used."""
 
 NEAR = 2
-"""Up to so many edits a report is taken for a misread of a label."""
+"""Largest edit distance at which a report counts as a misread of a label."""
 
 _SECOND_LOOK: TypeAdapter[NoSecondLook | Tiles | Region] = TypeAdapter(Look)
 _NO_TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
@@ -39,7 +39,7 @@ _NO_TIME = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 @dataclass(slots=True)
 class ClipScore:
-    """What one clip's reports are worth against its labels."""
+    """One clip's reports compared with its labels."""
 
     clip: str
     vehicles: int = 0
@@ -60,7 +60,7 @@ def score_clip(clip: str, labels: list[PlateText], reports: list[PlateText]) -> 
     """Compare the vehicles reported for a clip with its labels.
 
     A label is exact if a report has its text; split if more than one report is within two
-    edits of it and of no other label nearer; missed if none is. A report further than two
+    edits of it and nearer to no other label; missed if no report is. A report further than two
     edits from every label is spurious.
     """
     score = ClipScore(clip, vehicles=len(labels), reports=len(reports))
@@ -83,8 +83,8 @@ def read_labels(labels: Path, root: Path) -> dict[str, list[PlateText]]:
     """The labelled plates of each clip, in the file's order.
 
     Raises:
-        ConfigError: the file or a clip is missing, a column is or is unknown, or a plate is
-            none.
+        ConfigError: the file, a clip or a column is missing, a column is unknown, or a plate
+            is not valid.
     """
     found: dict[str, list[PlateText]] = {}
     for line, row in read_table(labels, ("clip", "plate"), CLIP_NOTES):
@@ -103,7 +103,7 @@ def read_labels(labels: Path, root: Path) -> dict[str, list[PlateText]]:
 
 
 def parse_second_look(text: str) -> NoSecondLook | Tiles | Region:
-    """`none`, `tiles:COLUMNSxROWS[:OVERLAP]` or `region:X1,Y1,X2,Y2` (fractions).
+    """The mode of `none`, `tiles:COLUMNSxROWS[:OVERLAP]` or `region:X1,Y1,X2,Y2` (fractions).
 
     Raises:
         ConfigError: it is none of these.
@@ -118,9 +118,9 @@ def parse_second_look(text: str) -> NoSecondLook | Tiles | Region:
     elif mode == "region":
         fields["box"] = rest.split(",")
     elif rest:
-        fields["rest"] = rest  # no mode takes it, so it is refused
+        fields["rest"] = rest  # no mode has this field, so it is refused
     try:
-        # Words of a command line are no YAML: numbers may come as text.
+        # Values of a command line are text, so numbers may come as text.
         return _SECOND_LOOK.validate_python(fields, strict=False)
     except ValidationError:
         raise ConfigError(
@@ -164,11 +164,11 @@ def evaluate_clips(
     except ConfigError as error:
         raise UsageError(error.message) from None
     page = None if report is None else require_writable(report, "accuracy-clips.html")
-    eyes = load_plate_models(
+    models = load_plate_models(
         Manifest.load(manifest), detector, reader, provider, threads, pair=pair
     )
-    measured = Measured.now(eyes, labels, provider, threads)
-    seeing = replace(eyes, detector=SecondLook.around(eyes.detector, look))
+    measured = Measured.now(models, labels, provider, threads)
+    seeing = replace(models, detector=SecondLook.around(models.detector, look))
     scores: list[ClipScore] = []
     console = Console(stderr=True)
     with Progress(
@@ -195,7 +195,7 @@ def evaluate_clips(
 
 
 def _frames(recording: RecordedCamera) -> Iterator[Frame]:
-    """A recording's frames; one that breaks off is measured on what it holds, and that is said."""
+    """A recording's frames. One that ends early is measured up to there, with a warning."""
     try:
         yield from recording.frames()
     except CameraError as error:
@@ -208,7 +208,7 @@ def _run_clip(
     path: Path,
     clip: str,
     plates: list[PlateText],
-    eyes: PlateModels,
+    models: PlateModels,
     show_reads: bool,
 ) -> ClipScore:
     from edge.adapters.cameras.recordings import open_recordings
@@ -223,9 +223,9 @@ def _run_clip(
     for recording in open_recordings(path, camera="evaluate", started_at=_NO_TIME):
         watcher = VehicleWatcher(
             "evaluate",
-            eyes.detector,
-            eyes.reader,
-            settings_for_threshold(eyes.threshold),
+            models.detector,
+            models.reader,
+            settings_for_threshold(models.threshold),
             attention=Attention(),
         )
         vehicles: dict[int, VehicleSeen] = {}

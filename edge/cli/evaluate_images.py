@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from edge.domain.imaging import Pixels
 
 MARGIN = WatchSettings().patch_margin
-"""Cut around a plate as in the corridor."""
+"""Margin around a plate in its patch, as in the frame pipeline."""
 
 
 @dataclass(slots=True)
@@ -56,20 +56,20 @@ class ImageScore:
 
 
 def score_image(
-    image: LabelledImage, pixels: Pixels, eyes: PlateModels, *, show_reads: bool
+    image: LabelledImage, pixels: Pixels, models: PlateModels, *, show_reads: bool
 ) -> ImageScore:
     """Find and read a photo's plates, and compare with its labels afterwards."""
     started = time.perf_counter()
     detections = [
         one
-        for one in without_duplicates(eyes.detector.detect(pixels))
-        if one.score >= eyes.threshold
+        for one in without_duplicates(models.detector.detect(pixels))
+        if one.score >= models.threshold
     ]
     detected = time.perf_counter()
-    read = _texts(eyes, [cut_patch(pixels, one, MARGIN) for one in detections])
+    read = _texts(models, [cut_patch(pixels, one, MARGIN) for one in detections])
     done = time.perf_counter()
     given = _texts(
-        eyes, [cut_patch(pixels, Detection(one.box, 1.0), MARGIN) for one in image.plates]
+        models, [cut_patch(pixels, Detection(one.box, 1.0), MARGIN) for one in image.plates]
     )
     matched = match([one.box for one in image.plates], detections)
     score = ImageScore(
@@ -96,9 +96,9 @@ def score_image(
     return score
 
 
-def _texts(eyes: PlateModels, patches: Sequence[PlatePatch]) -> list[PlateConsensus | None]:
-    """What each patch says by itself, with its calibrated posterior."""
-    readings: Iterable[PlateReading] = eyes.reader.read(patches)
+def _texts(models: PlateModels, patches: Sequence[PlatePatch]) -> list[PlateConsensus | None]:
+    """The reading of each patch by itself, with its calibrated posterior."""
+    readings: Iterable[PlateReading] = models.reader.read(patches)
     return [fuse([reading]) for reading in readings]
 
 
@@ -159,10 +159,10 @@ def evaluate_images(
 
     labelled = read_image_labels(labels, root)
     page = None if report is None else require_writable(report, "accuracy-images.html")
-    eyes = load_plate_models(
+    models = load_plate_models(
         Manifest.load(manifest), detector, reader, provider, threads, pair=pair
     )
-    measured = Measured.now(eyes, labels, provider, threads)
+    measured = Measured.now(models, labels, provider, threads)
     scores: list[ImageScore] = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     with Progress(*columns, console=Console(stderr=True), disable=not progress) as bar:
@@ -173,13 +173,13 @@ def evaluate_images(
             decoded = time.perf_counter() - started
             if pixels is None:
                 raise ConfigError(
-                    f"{labels}:{image.first_line}: image: no picture that can be read; save it as "
-                    "JPEG or PNG, or take its rows out"
+                    f"{labels}:{image.first_line}: image: not a readable picture; save it as JPEG "
+                    "or PNG, or remove its rows"
                 )
             require_inside(image, pixels.shape[1], pixels.shape[0], labels)
             if not scores:
-                eyes.detector.detect(pixels)  # the first pass of a network is a slow one
-            score = score_image(image, pixels, eyes, show_reads=show_reads)
+                models.detector.detect(pixels)  # warm-up: the first inference is slow
+            score = score_image(image, pixels, models, show_reads=show_reads)
             score.seconds["decode"] = decoded
             scores.append(score)
             bar.advance(task)
@@ -299,7 +299,7 @@ def _print_tables(console: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
 
 
 def _stacked(share: float | None, interval: list[float] | None) -> str:
-    """A share and below it its interval, as a person reads them."""
+    """The text of a share, with its interval on the line below."""
     if share is None or interval is None:
         return "-"
     return f"{share:.3f}\n{interval[0]:.3f}-{interval[1]:.3f}"

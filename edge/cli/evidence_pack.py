@@ -1,4 +1,4 @@
-"""`edge-anpr evidence-pack`: one file that shows a supervisor how a box keeps to its policy."""
+"""`edge-anpr evidence-pack`: one file that shows a supervisor whether a box keeps to its policy."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def verify(
     """Verify that everything in a pack agrees: signatures, log, policies and figures.
 
     It needs no network. Without --keys the pack is only compared with itself, and the result says
-    so. Take the key file from the box, not from whoever gave you the pack.
+    so. Take the key file from the box, not from the sender of the pack.
 
     Example: edge-anpr evidence-pack verify pack.zip --keys box-1.public.json
     """

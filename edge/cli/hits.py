@@ -73,7 +73,7 @@ def open_hits(
 ) -> None:
     """Open hits: write OUT/HIT/hit.json with the plate in clear, and the pictures.
 
-    Signature and seal are verified first. Nothing is written of a hit that was altered. Each
+    Signature and seal are verified first. Of an altered hit nothing is written. Each
     opening is entered in the store's audit log before anything is shown. The stored hit stays
     sealed. Delete OUT when you are done: purge does not delete it.
 

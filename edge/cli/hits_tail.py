@@ -67,8 +67,8 @@ def tail(
 ) -> None:
     """Receive hits until Ctrl-C. Each is verified and stored exactly once, still sealed.
 
-    The broker keeps a session: it holds what arrives while this command does not run. A hit is
-    written to disk, then its receipt goes to the box, then it is acknowledged to the broker. Hits
+    While this command does not run, the broker keeps new hits. A hit is first written to disk,
+    then its receipt is sent to the box, then it is acknowledged to the broker. Hits
     of a box or key that is not known yet are set aside and tried again at the next start.
 
     Example: edge-anpr hits tail --broker mqtt.example:8883 --tls --store hits
@@ -142,7 +142,7 @@ def _broker_options(
         host, port = broker, str(TLS_PORT if tls is not None else PLAIN_PORT)
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise typer.BadParameter("HOST or HOST:PORT, port 1 to 65535", param_hint="--broker")
+        raise typer.BadParameter("write HOST or HOST:PORT, port 1 to 65535", param_hint="--broker")
     if password is not None and username is None:
         raise ConfigError("a password without a user name; add --username")
     return BrokerOptions(host, int(port), client_id, username, password, tls)

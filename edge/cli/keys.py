@@ -175,7 +175,7 @@ def rotate_box(
     before = signing_keys(box.public_keys) if box.public_keys.exists() else ()
     public = rotate_box_keys(box.keys, SystemClock().utc(), disown=stolen)
     if (box.state / FILE_NAME).exists():
-        # The log goes on under the new key, even if the public file disowns the one before.
+        # The log continues under the new key, even if the public file revokes the old key.
         open_box_audit(box, load_box_keys(box.keys), before=before).close()
     _say([public], as_json, "give it to the authority")
 
@@ -233,7 +233,7 @@ def _box_of(site: Path) -> tuple[tuple[str, str], Path]:
     return (model.site, model.box), site / model.folders.keys
 
 
-def _say(public_files: list[Path], as_json: bool, what_now: str) -> None:
+def _say(public_files: list[Path], as_json: bool, next_step: str) -> None:
     from edge.adapters.state.key_files import key_facts
 
     facts = [fact for file in public_files for fact in key_facts(file)]
@@ -242,7 +242,7 @@ def _say(public_files: list[Path], as_json: bool, what_now: str) -> None:
         return
     for fact in facts:
         typer.echo(f"key {fact.generations[-1].key_id} of {fact.owner} made")
-        typer.echo(f"public file: {fact.file}  ({what_now})")
+        typer.echo(f"public file: {fact.file}  ({next_step})")
 
 
 def _as_json(fact: KeyFacts) -> dict[str, object]:

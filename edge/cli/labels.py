@@ -15,7 +15,7 @@ from edge.domain.tracking import edit_distance
 from edge.errors import ConfigError
 
 ROUNDING = 1
-"""A labelled box may leave its photo by so many pixels: labelling tools round."""
+"""By how many pixels a labelled box may exceed its photo: labelling tools round."""
 
 NO_COUNTRY = "not said"
 
@@ -36,7 +36,7 @@ class LabelledPlate:
 
 @dataclass(slots=True)
 class LabelledImage:
-    """A photo and its plates; none is a photo without a plate."""
+    """A photo and its plates; `plates` is empty for a photo without one."""
 
     path: Path
     first_line: int
@@ -61,7 +61,7 @@ def read_table(
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}); check --labels") from None
     except (UnicodeDecodeError, csv.Error):
-        raise ConfigError(f"{file}: no CSV in UTF-8; save it as such") from None
+        raise ConfigError(f"{file}: not CSV in UTF-8; save it as UTF-8") from None
     known = [*required, *optional]
     for column in required:
         if column not in columns:
@@ -82,18 +82,18 @@ def read_table(
 
 
 def distance(one: PlateText, other: PlateText) -> int:
-    """Edits from one plate to the other."""
+    """The edit distance between two plates."""
     return edit_distance(one.reveal().encode(), other.reveal().encode())
 
 
 def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
     """The labelled photos, in the order of their first rows.
 
-    A row whose box and plate are all empty says that the photo shows no plate.
+    A row with an empty box and an empty plate means that the photo shows no plate.
 
     Raises:
-        ConfigError: the file or a photo is missing, a column is or is unknown, or a cell is
-            wrong. No photo's name is repeated: such names often hold the plate.
+        ConfigError: the file, a photo or a column is missing, a column is unknown, or a cell
+            is wrong. The message never repeats a photo's name, which often holds the plate.
     """
     found: dict[str, LabelledImage] = {}
     for line, row in read_table(labels, ("image", *_PLATE_COLUMNS), ("country",)):
@@ -125,7 +125,7 @@ def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate
     numbers = {}
     for column in ("x", "y", "w", "h"):
         if not _NUMBER.fullmatch(row[column]):
-            raise ConfigError(f"{where}: {column}: no number of pixels; write one, such as 120")
+            raise ConfigError(f"{where}: {column}: not a number of pixels; write one, such as 120")
         numbers[column] = float(row[column])
     x, y, w, h = numbers.values()
     for column, start in (("x", x), ("y", y)):
@@ -145,10 +145,10 @@ def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate
 
 
 def require_inside(image: LabelledImage, width: int, height: int, labels: Path) -> None:
-    """Refuse a box that leaves its photo by more than rounding.
+    """Refuse a box that exceeds its photo by more than rounding.
 
     Raises:
-        ConfigError: one does.
+        ConfigError: a box exceeds it.
     """
     for plate in image.plates:
         if plate.box.x2 > width + ROUNDING or plate.box.y2 > height + ROUNDING:

@@ -210,7 +210,7 @@ def _read(bundle: Path) -> bytes:
     return data
 
 
-def _say(found: Sequence[ListFacts], as_json: bool, what_now: str) -> None:
+def _say(found: Sequence[ListFacts], as_json: bool, next_step: str) -> None:
     if as_json:
         print_json("edge-anpr/lists/1", {"lists": [_as_json(facts) for facts in found]})
         return
@@ -224,7 +224,7 @@ def _say(found: Sequence[ListFacts], as_json: bool, what_now: str) -> None:
                 f"  its entries end from {facts.first_end:%Y-%m-%d} to {facts.last_end:%Y-%m-%d}"
             )
         typer.echo(f"  counter {facts.counter}, sha256 {facts.sha256}")
-        typer.echo(f"  {what_now}")
+        typer.echo(f"  {next_step}")
 
 
 def _as_json(facts: ListFacts) -> dict[str, object]:

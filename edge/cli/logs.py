@@ -1,4 +1,4 @@
-"""What goes to standard error: logs and refusals, for a person or as one JSON object a line."""
+"""Logs and errors on standard error, as lines of text or as one JSON object per line."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | 
 
 
 class LogFormat(str, Enum):
-    """How to say it."""
+    """The format of log lines."""
 
     CONSOLE = "console"
     JSON = "json"
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, logger, message.
+    """One JSON object per line: time (UTC), level, logger, message.
 
-    Of an exception its kind and its place are told and not its text, which could quote what it
-    choked on.
+    An exception appears with its type and place, without its text, which could quote a plate or
+    a key.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -47,14 +47,14 @@ class JsonLines(logging.Formatter):
 
 
 class _Console(logging.Formatter):
-    """A line for a person; of an exception, as in JSON, the kind only."""
+    """A line of text; an exception appears with its type only, as in JSON."""
 
     def formatException(self, ei: ExcInfo | tuple[None, None, None]) -> str:  # noqa: N802
         return ei[0].__name__ if ei[0] is not None else ""
 
 
 def set_up(level: str, chosen: LogFormat) -> None:
-    """Log from this level on to standard error."""
+    """Send logs of this level and above to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonLines()

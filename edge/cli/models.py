@@ -158,10 +158,10 @@ def verify(
 
 
 def named(manifest: Manifest, names: list[str]) -> set[str]:
-    """The weights that names of weights or of pairs stand for.
+    """The names of all weights that these names of weights or pairs refer to.
 
     Raises:
-        ModelError: a name is neither.
+        ModelError: a name is unknown.
     """
     found: set[str] = set()
     for name in names:
@@ -228,7 +228,7 @@ def pull(
         for entry in entries:
             state, _ = state_of(listed, entry)
             if state == "in order" and not given:
-                typer.echo(f"{entry.name}: is here and in order, {listed.locate(entry.file)}")
+                typer.echo(f"{entry.name}: installed and in order, {listed.locate(entry.file)}")
                 continue
             try:
                 path = install(listed, entry, pins=pins, given=given, progress=bar)

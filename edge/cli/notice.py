@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edge.policy.signatures import PolicySignatures
 
 MAX_BYTES = 8 * 1024 * 1024
-"""Far above any notice."""
+"""Largest file that is verified, bytes: far above any real notice."""
 
 
 app = typer.Typer(
@@ -67,7 +67,7 @@ def make(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out: {out}: {error.strerror}; name a folder") from None
-    # The page last: who sees it finds the signs beside it.
+    # The page is written last, so that the signs exist when it appears.
     for name in sorted(files, key=lambda name: name == PAGE_FILE):
         replace_file(out / name, files[name].encode(), mode=0o644)
     if as_json:
@@ -116,7 +116,7 @@ def verify(
         kind = require_genuine(read_text(file, MAX_BYTES), str(file), facts)
         if page.is_dir() and kind != file.name:
             raise PolicyError(
-                f"{file}: holds {kind}; publish the folder anew with `edge-anpr notice`",
+                f"{file}: holds {kind}; publish the folder again with `edge-anpr notice`",
                 code="E_NOTICE",
             )
         found[str(file)] = kind
@@ -127,7 +127,7 @@ def verify(
     signed = ", ".join(sorted(facts.signed))
     for name in found:
         typer.echo(
-            f"{name}: says what version {facts.policy.version} of {facts.policy.site} says, "
+            f"{name}: matches version {facts.policy.version} of {facts.policy.site}, "
             f"signed by {signed}: {facts.sha256}"
         )
 

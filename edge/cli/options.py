@@ -60,8 +60,8 @@ KnownKeysOption = Annotated[
     Path | None,
     typer.Option(
         "--keys",
-        help="The public key file of the box or authority, as you got it from its owner. "
-        "Without it, nobody confirms whose signatures these are.",
+        help="The public key file of the box or authority, received from its owner. "
+        "Without it, the owner of the signatures is not confirmed.",
     ),
 ]
 WitnessOption = Annotated[
@@ -73,7 +73,7 @@ WitnessOption = Annotated[
 StoreOption = Annotated[Path, typer.Option("--store", help="The folder of the store.")]
 ManifestOption = Annotated[
     Path | None,
-    typer.Option("--manifest", help="Another manifest of weights than models/manifest.toml."),
+    typer.Option("--manifest", help="Manifest of weights, instead of models/manifest.toml."),
 ]
 SecondLookOption = Annotated[
     str,

@@ -58,9 +58,7 @@ def new(
                 return answer
 
     if not defaults and not sys.stdin.isatty():
-        raise UsageError(
-            "this is no terminal, so no question can be answered; add --defaults, or use a terminal"
-        )
+        raise UsageError("no terminal here to ask questions on; add --defaults, or use a terminal")
     text = template(lang.value, {} if defaults else ask_all(lang.value, ask))
     try:
         site.mkdir(parents=True, exist_ok=True)
@@ -68,7 +66,7 @@ def new(
             stream.write(text)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}; name a folder that can be written") from None
-    typer.echo(f"{file} written; `edge-anpr check {site}` says what is missing")
+    typer.echo(f"{file} written; `edge-anpr check {site}` lists what is missing")
 
 
 @app.command("sign")
@@ -196,7 +194,7 @@ app.command()(renew)
 
 
 def signatures_of(site: Path, policy: Policy) -> PolicySignatures:
-    """The signatures beside a policy; none if they are of another version."""
+    """The signatures beside a policy; empty if they are of another version."""
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
 
     signatures = read_signatures(site / SIGNATURES_FILE)
@@ -241,7 +239,7 @@ def _policy_at(path: Path) -> Policy:
 
 
 def state_folder(site: Path) -> Path:
-    """Where the box keeps its state; without a site.yaml where it would be by default."""
+    """The box's state folder; without a site.yaml the default one."""
     from edge.formats.yaml_document import read_document
     from edge.site.folder import SITE_FILE
     from edge.site.settings import Folders, Site

@@ -85,12 +85,12 @@ def _put_in_force(
     if renewing and out is None:
         if in_force is None:
             raise PolicyError(
-                "nothing is in force here to be renewed; use `edge-anpr policy activate`",
+                "no policy is in force here to renew; use `edge-anpr policy activate`",
                 code="E_LEASE",
             )
         if in_force.policy.sha256() != policy.sha256():
             raise PolicyError(
-                f"version {in_force.policy.version} is in force, and not this one; use "
+                f"version {in_force.policy.version} is in force, not this one; use "
                 "`edge-anpr policy activate`",
                 code="E_NOT_IN_FORCE",
             )
@@ -108,7 +108,7 @@ def _put_in_force(
         replace_file(out, made.text().encode(), mode=0o644)
     else:
         activations.require_lease(policy, box, made, now)
-        # Recorded first: what cannot be recorded does not come into force.
+        # The audit log is written first, so that nothing comes into force without a record.
         _enter(site, policy, None if in_force is None else in_force.policy)
         state.put_in_force(
             activations.InForce(activation=made, policy=policy, signatures=signatures)

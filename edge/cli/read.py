@@ -57,7 +57,7 @@ class Preview:
 
 @dataclass(slots=True)
 class FileRead:
-    """All that was read on one file."""
+    """Everything that was read in one file."""
 
     path: Path
     frames: int
@@ -100,8 +100,8 @@ def read(
     """Read the plates on photos and recordings that you have.
 
     A photo gives one row for each plate, a recording one row for each vehicle. No site, list or
-    key is needed, and nothing is stored or sent. The certainty is calibrated: of readings with
-    90 % about nine in ten are right.
+    key is needed, and nothing is stored or sent. The certainty is calibrated: about nine in
+    ten readings with 90 % are right.
 
     Example: edge-anpr read street.jpg
 
@@ -193,7 +193,7 @@ def _read_all(
 
 
 def _counted(frames: Iterator[Frame], read: FileRead, on_frame: Any) -> Iterator[Frame]:  # noqa: ANN401
-    """The frames; a recording that breaks off is read as far as it goes, with a warning."""
+    """The frames. A recording that ends early is read up to there, with a warning."""
     try:
         for frame in frames:
             yield frame
@@ -262,12 +262,12 @@ def _models(pair: str | None, second_look: str) -> PlateModels:
 def _level(reveal: str) -> RevealLevel:
     levels = ("plate", "vehicle", "occupants")
     if reveal not in levels:
-        raise UsageError(f"--reveal: {reveal!r} is no level; write {', '.join(levels)}")
+        raise UsageError(f"--reveal: {reveal!r} is not a level; write {', '.join(levels)}")
     return RevealLevel(reveal)
 
 
 def _make(folder: Path | None) -> None:
-    """Make the folder first: nobody should wait for readings that cannot be written."""
+    """Make the folder, before reading, so that an unusable one is reported at once."""
     if folder is None:
         return
     try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from edge.privacy.redaction import RedactedImage
 
 PICTURE_BYTES = 16 * 1024 * 1024
-"""Far above any picture of a camera: a preview is not made to fit a broker."""
+"""Size limit of a preview, bytes: far above any camera picture, as none is sent to a broker."""
 
 PICTURE_FORMATS = frozenset({".jpg", ".jpeg"})
 
@@ -113,8 +113,8 @@ def redact(
 class _Preview:
     """Masks frames one by one and counts.
 
-    A detection fainter than the threshold is protected as another vehicle's plate and never
-    taken as an offender's: the box would not begin a track on it.
+    A detection below the threshold is protected like another vehicle's plate. It is never
+    treated as the offender's, because the box would not begin a track with it.
     """
 
     level: RevealLevel
@@ -146,7 +146,7 @@ class _Preview:
 def _detector(
     level: RevealLevel, name: str | None, second_look: str
 ) -> tuple[PlateDetector | None, float]:
-    """The detector and its threshold; none where nothing is revealed: masking needs no model."""
+    """The detector and its threshold; no detector if nothing is revealed."""
     if level is RevealLevel.NONE:
         return None, 1.0
     from edge.adapters.models.loading import load_plate_models
@@ -166,7 +166,7 @@ def outlined_preview(
 
     Args:
         pixels: a frame of a regular file, shape (height, width, 3), BGR.
-        plates: each is taken as the offender's in turn.
+        plates: each is treated as the offender's in turn.
         others: plates that stay protected.
         level: how much is shown around each plate.
 
@@ -188,7 +188,7 @@ def outlined_preview(
 def _camera(recording: Path) -> RecordedCamera:
     from edge.adapters.cameras.recordings import open_recordings
 
-    # When it was made plays no part here.
+    # The time of the recording is not used here.
     epoch = datetime.fromtimestamp(0, timezone.utc)
     return open_recordings(recording, camera="preview", started_at=epoch)[0]
 
@@ -229,7 +229,7 @@ def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:
 
 
 def regular_file(source: str, *, verb: str) -> Path:
-    """The path of a regular file; whatever could be a live source is refused.
+    """The path of a regular file; anything that could be a live source is refused.
 
     Args:
         source: what the user named.
@@ -279,10 +279,10 @@ def is_picture(path: Path) -> bool:
 
 
 def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
-    """OUT must be a new file of the right kind in a folder that is there.
+    """Refuse OUT unless it is a new file of the right kind in an existing folder.
 
     Raises:
-        UsageError: it is not.
+        UsageError: it is refused.
     """
     from edge.adapters.cameras.video_writer import VIDEO_FORMATS
 
@@ -294,8 +294,8 @@ def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
     if not out.exists():
         return
     if out.samefile(recording):
-        raise UsageError(f"OUT: {out}: this is IN itself; name another file")
+        raise UsageError(f"OUT: {out}: this is the same file as IN; name another")
     if not out.is_file():
-        raise UsageError(f"OUT: {out}: no regular file; name another")
+        raise UsageError(f"OUT: {out}: not a regular file; name another")
     if not force:
         raise UsageError(f"OUT: {out}: exists; give --force to replace it")

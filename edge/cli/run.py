@@ -111,37 +111,37 @@ def _is_empty(summary: RunSummary) -> bool:
 def _until_done(
     read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]], *, realtime: bool, drain_s: float
 ) -> RunResult:
-    """Run what `read` returns; after a SIGHUP, run what it returns then."""
+    """Run the site that `read` returns; after each SIGHUP read it again and run that."""
     from edge.box import Reload, require_open, run_site
 
-    def read_anew() -> None:
+    def reload() -> None:
         """Check the site's files as they are now; only if they may run, end this run for them."""
         try:
             require_open(*read())
         except EdgeError as error:
-            log.error("the site's files are not taken, what is in force goes on: %s", error)  # noqa: TRY400 - a refusal is one line
+            log.error("the site's files are refused, the previous ones stay in force: %s", error)  # noqa: TRY400 - a refusal is one line
             return
         raise Reload
 
     while True:
         folder, sources = read()
         try:
-            with _hangups(read_anew), progress_bars(visible=sys.stderr.isatty()) as progress:
+            with _hangups(reload), progress_bars(visible=sys.stderr.isatty()) as progress:
                 return run_site(
                     folder, sources, realtime=realtime, drain_s=drain_s, progress=progress
                 )
         except Reload:
-            log.warning("the site's files are read anew")
+            log.warning("the site's files are reloaded")
 
 
 @contextmanager
-def _hangups(read_anew: Callable[[], None]) -> Iterator[None]:
-    """Call `read_anew` on SIGHUP; on one from a closed terminal stop as on Ctrl-C."""
+def _hangups(reload: Callable[[], None]) -> Iterator[None]:
+    """Call `reload` on SIGHUP; on one from a closed terminal stop as on Ctrl-C."""
 
     def handler(number: int, frame: FrameType | None) -> None:
         if sys.stdin is not None and sys.stdin.isatty():
             signal.default_int_handler(number, frame)
-        read_anew()
+        reload()
 
     before = signal.signal(signal.SIGHUP, handler)
     try:
@@ -154,7 +154,7 @@ def moment_of(recorded_at: str | None) -> datetime | None:
     """The option `--recorded-at` as a moment.
 
     Raises:
-        UsageError: it is no moment.
+        UsageError: it is not a moment.
     """
     from edge.adapters.cameras.recordings import parse_moment
 
@@ -184,7 +184,7 @@ def sources_of(
             for found in site_sources(folder.folder, chosen, folder.policy)
         )
     if camera is None and len(cameras) > 1:
-        raise UsageError(f"--camera: say which camera saw the --source: {', '.join(cameras)}")
+        raise UsageError(f"--camera: name the camera of the --source: {', '.join(cameras)}")
     path = require_recorded(source, folder.policy)
     return (Recording(camera or next(iter(cameras)), path, recorded_at),)
 
@@ -257,7 +257,7 @@ def print_summary(summary: RunSummary) -> None:
         "frames analysed",
         str(summary.frames_analysed),
         f"{summary.frames_dropped} dropped, {summary.frames_corrupt} corrupt and skipped, "
-        f"{summary.frames_out_of_hours} out of hours and not looked at",
+        f"{summary.frames_out_of_hours} out of hours and not analysed",
     )
     reads = ", ".join(f"{count} {outcome}" for outcome, count in summary.reads.items())
     counts.add_row("vehicles", str(summary.vehicles), reads)
@@ -267,7 +267,7 @@ def print_summary(summary: RunSummary) -> None:
         counts.add_row(
             "outside competence", str(summary.hits_outside_competence), "dropped, never sealed"
         )
-    counts.add_row("non-hits", str(summary.non_hits), "nothing of them is kept")
+    counts.add_row("non-hits", str(summary.non_hits), "nothing about them is kept")
     counts.add_row("delivered", str(summary.delivered), "")
     counts.add_row("kept on the box", str(summary.kept), "sealed, for the next run")
     console.print(counts)
@@ -280,6 +280,6 @@ def print_summary(summary: RunSummary) -> None:
         times.add_row(stage, f"{spent:.0f}", f"{spent / analysed:.2f}")
     console.print(times)
     console.print(
-        f"{summary.wall_s:.1f} s, {summary.cpu_s:.1f} s of processor, "
-        f"{summary.peak_rss_mb:.0f} MiB at most"
+        f"{summary.wall_s:.1f} s, {summary.cpu_s:.1f} s of CPU time, "
+        f"{summary.peak_rss_mb:.0f} MiB peak memory"
     )

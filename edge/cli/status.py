@@ -28,7 +28,7 @@ DEFAULT = "127.0.0.1:9109"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class BoxMetrics:
     """The metrics of a box: each sample by name and labels, and whether the box is ready.
 
     Attributes:
@@ -45,7 +45,7 @@ class Told:
         return self.samples.get(f"edge_anpr_{name}", {}).get(())
 
     def each(self, name: str) -> Iterator[tuple[str, float]]:
-        """The last label's value, and the value, of each sample of a metric."""
+        """For each sample of a metric: the value of its last label, and the sample's value."""
         for labels, value in self.samples.get(f"edge_anpr_{name}", {}).items():
             yield labels[-1], value
 
@@ -101,7 +101,7 @@ def _where(site: Path | None, listen: str | None) -> tuple[Listen, int | None]:
     return Listen.parse(telemetry.listen), folder.policy.epoch_minutes
 
 
-def ask(where: Listen) -> Told:
+def ask(where: Listen) -> BoxMetrics:
     """Read the metrics and the readiness of a box.
 
     Raises:
@@ -125,7 +125,7 @@ def ask(where: Listen) -> Told:
         raise _no_box(where, "what answers is not a box") from None
     if "edge_anpr_build_info" not in samples:
         raise _no_box(where, "what answers is not a box")
-    return Told(samples, code == http.client.OK, reason)
+    return BoxMetrics(samples, code == http.client.OK, reason)
 
 
 def _no_box(where: Listen, why: str) -> ConfigError:
@@ -146,21 +146,21 @@ def _fetch(where: Listen, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def _as_json(told: Told) -> dict[str, object]:
+def _as_json(metrics: BoxMetrics) -> dict[str, object]:
     return {
-        "ready": told.ready,
-        "reason": told.reason,
+        "ready": metrics.ready,
+        "reason": metrics.reason,
         "metrics": {
             name: {",".join(labels): value for labels, value in samples.items()}
-            for name, samples in told.samples.items()
+            for name, samples in metrics.samples.items()
         },
     }
 
 
 def console_view(
-    ask_box: Callable[[], Told], epoch_minutes: int | None = None
+    ask_box: Callable[[], BoxMetrics], epoch_minutes: int | None = None
 ) -> Callable[[], RenderableType]:
-    """A view that stays on screen while the box does not answer, and says so."""
+    """A view that shows an error, instead of ending, while the box does not answer."""
 
     def view() -> RenderableType:
         try:
@@ -180,45 +180,45 @@ def _live(view: Callable[[], RenderableType], every: float) -> None:
             live.update(view(), refresh=True)
 
 
-def shown(told: Told, epoch_minutes: int | None = None) -> RenderableType:
+def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableType:
     """The state of the box as one table.
 
     Args:
-        told: its metrics.
-        epoch_minutes: how long an epoch lasts, if known: says when the first counts appear.
+        metrics: its metrics.
+        epoch_minutes: how long an epoch lasts, if known, to say when the first counts appear.
     """
     from rich.table import Table
 
-    labels = next(iter(told.samples["edge_anpr_build_info"]))
+    labels = next(iter(metrics.samples["edge_anpr_build_info"]))
     box, site, version = (*labels, "", "", "")[:3]
     table = Table(title=f"{site} · {box} · {version}", title_justify="left", show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    state = next((name for name, value in told.each("state") if value), "unknown")
-    colour = "green" if told.ready else "red"
-    why = "" if told.reason == state else f" ({told.reason})"
+    state = next((name for name, value in metrics.each("state") if value), "unknown")
+    colour = "green" if metrics.ready else "red"
+    why = "" if metrics.reason == state else f" ({metrics.reason})"
     table.add_row("state", f"[{colour}]{state}{why}[/{colour}]")
-    frames, corrupt = dict(told.each("frames_total")), dict(told.each("frames_corrupt_total"))
-    connections = dict(told.each("camera_connections_total"))
-    for camera, up in told.each("camera_up"):
+    frames, corrupt = dict(metrics.each("frames_total")), dict(metrics.each("frames_corrupt_total"))
+    connections = dict(metrics.each("camera_connections_total"))
+    for camera, up in metrics.each("camera_up"):
         table.add_row(
             camera,
-            f"{'gives frames' if up else '[red]gives none[/red]'}; "
-            f"{frames.get(camera, 0):.0f} came, {corrupt.get(camera, 0):.0f} broken, "
+            f"{'sends frames' if up else '[red]sends no frames[/red]'}; "
+            f"{frames.get(camera, 0):.0f} received, {corrupt.get(camera, 0):.0f} corrupt, "
             f"connected {connections.get(camera, 0):.0f} times",
         )
-    reached = "reached" if told.one("broker_connected") else "[red]away[/red]"
+    reached = "connected" if metrics.one("broker_connected") else "[red]not connected[/red]"
     table.add_row(
-        "broker", f"{reached}, connected {told.one('broker_connections_total'):.0f} times"
+        "broker", f"{reached}; {metrics.one('broker_connections_total'):.0f} connections so far"
     )
-    age, epochs = told.one("epoch_key_age_seconds"), told.one("epochs_closed_total") or 0
+    age, epochs = metrics.one("epoch_key_age_seconds"), metrics.one("epochs_closed_total") or 0
     table.add_row("key", f"{'none' if age is None else f'{age:.0f} s old'}; {epochs:.0f} destroyed")
-    synchronised, error = told.one("clock_synchronised"), told.one("clock_max_error_seconds")
+    synchronised, error = metrics.one("clock_synchronised"), metrics.one("clock_max_error_seconds")
     if synchronised is not None and error is not None:
-        held = "synchronised" if synchronised else "[red]held by no time service[/red]"
-        table.add_row("clock", f"{held}, off by {error:.3f} s at the most")
+        held = "synchronised" if synchronised else "[red]not synchronised[/red]"
+        table.add_row("clock", f"{held}, error at most {error:.3f} s")
     warmth = ", ".join(
-        f"{zone} {degrees:.0f} °C" for zone, degrees in told.each("temperature_celsius")
+        f"{zone} {degrees:.0f} °C" for zone, degrees in metrics.each("temperature_celsius")
     )
     if warmth:
         table.add_row("temperature", warmth)
@@ -227,14 +227,14 @@ def shown(told: Told, epoch_minutes: int | None = None) -> RenderableType:
         for name in ("vehicles", "hits", "frames", "outbox"):
             table.add_row(name, f"0 ({_until_first_close(age, epoch_minutes)})")
     else:
-        table.add_row("vehicles", _counts(told, "reads_total"))
-        table.add_row("hits", _counts(told, "hits_total"))
+        table.add_row("vehicles", _counts(metrics, "reads_total"))
+        table.add_row("hits", _counts(metrics, "hits_total"))
         table.add_row(
             "frames",
-            f"{told.one('frames_analysed_total') or 0:.0f} looked at, "
-            f"{told.one('frames_dropped_total') or 0:.0f} dropped",
+            f"{metrics.one('frames_analysed_total') or 0:.0f} analysed, "
+            f"{metrics.one('frames_dropped_total') or 0:.0f} dropped",
         )
-        table.add_row("outbox", f"{told.one('outbox_hits') or 0:.0f} wait")
+        table.add_row("outbox", f"{metrics.one('outbox_hits') or 0:.0f} waiting")
     table.caption = "below the line: closed epochs only; fewer than ten in an epoch count as none"
     return table
 
@@ -251,5 +251,5 @@ def _until_first_close(key_age_s: float | None, epoch_minutes: int | None) -> st
     return f"the first epoch closes {when}; counts appear then"
 
 
-def _counts(told: Told, name: str) -> str:
-    return ", ".join(f"{count:.0f} {label}" for label, count in told.each(name))
+def _counts(metrics: BoxMetrics, name: str) -> str:
+    return ", ".join(f"{count:.0f} {label}" for label, count in metrics.each(name))

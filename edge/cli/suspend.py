@@ -1,4 +1,4 @@
-"""`edge-anpr suspend`: orders to stop looking, and to look again."""
+"""`edge-anpr suspend`: signed orders that close a site's cameras or let them open again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ app = typer.Typer(
     "names. Send the signed order by MQTT, retained, to [bold]anpr/SITE/BOX/command[/bold], or "
     "[bold]install[/bold] the file on the box. The cameras close within 5 seconds and stay closed, "
     "also after a restart. Only an order to resume opens them again. The same key and a controller "
-    "of the policy must sign it. Nobody can lift a suspension at the box.\n\n"
+    "of the policy must sign it. A suspension cannot be lifted at the box.\n\n"
     "Example: edge-anpr suspend new school-street --reason dpia-missing --out order.json",
 )
 
@@ -88,7 +88,7 @@ def install(
     site: SiteOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Give an order to the box; a running box obeys it within 5 seconds.
+    """Install an order on the box; a running box obeys it within 5 seconds.
 
     Example: edge-anpr suspend install order.json --site config/school-street
     """
@@ -138,7 +138,7 @@ def _read(order: Path) -> bytes:
     return data
 
 
-def _say_order(order: SuspensionOrder, as_json: bool, what_now: str) -> None:
+def _say_order(order: SuspensionOrder, as_json: bool, next_step: str) -> None:
     if as_json:
         print_json("edge-anpr/suspend-order/1", {"order": order.model_dump(by_alias=True)})
         return
@@ -146,7 +146,7 @@ def _say_order(order: SuspensionOrder, as_json: bool, what_now: str) -> None:
     typer.echo(f"{order.action} {boxes} of {order.site}: {order.reason}, {order.issued_at}")
     signers = ", ".join(one.key_id for one in order.signatures) or "nobody yet"
     typer.echo(f"  signed by {signers}")
-    typer.echo(f"  {what_now}")
+    typer.echo(f"  {next_step}")
 
 
 def _say_state(state: SuspensionState, as_json: bool) -> None:

@@ -1,8 +1,8 @@
-"""Files that are written whole: after a crash or a power cut there is the old file or the new one.
+"""Atomic writing of files: after a crash or power cut there is either the old or the new file.
 
 The content is written to a temporary file in the same folder, synced to disk and renamed; then the
 folder is synced, so that the new name is on disk too when the function returns. The temporary file
-is created with its final mode: nobody else can read it, not even for a moment.
+is created with its final mode: other users can never read it, not even for a moment.
 
 The functions raise `OSError`; adapters turn it into an error with a cure.
 """
@@ -26,7 +26,7 @@ def write_file(file: Path, content: bytes, *, mode: int = 0o600, sole_writer: bo
         mode: permissions of the new file, less the process's umask.
         sole_writer: no other process writes this file at the same time. The temporary file then
             has a fixed name, and what a killed process left behind is removed by the next write.
-            Otherwise several may write at once, and the last one's file stays, whole.
+            Otherwise several may write at once, and the file of the last one stays.
 
     Raises:
         OSError: it could not be written; the old file is still there.

@@ -13,13 +13,13 @@ import rfc8785
 from pydantic import BaseModel
 
 Json = Mapping[str, Any]
-"""A document as JSON has it: keys and values, no binary data."""
+"""A document of JSON values: keys and values, no binary data."""
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 class NotCanonicalError(ValueError):
-    """A document without a canonical form, or bytes that are not the canonical form of theirs.
+    """A document without a canonical form, or bytes that are not in canonical form.
 
     The message never quotes a value.
     """

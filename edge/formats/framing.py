@@ -1,4 +1,4 @@
-"""Joins byte strings unambiguously, and pads them to a size that tells nothing of their length."""
+"""Joins byte strings unambiguously, and pads them to a size that hides their length."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def unpadded(data: bytes, sizes: Collection[int]) -> bytes | None:
     """
     length = int.from_bytes(data[:LENGTH_BYTES], "big")
     end = LENGTH_BYTES + length
-    # A length beyond the end makes the padding shorter than nothing, which no count is.
+    # A length beyond the end makes this size negative, and no count of zeros is.
     if len(data) not in sizes or data.count(0, end) != len(data) - end:
         return None
     return data[LENGTH_BYTES:end]

@@ -10,7 +10,7 @@ from pydantic import Field
 ID_PATTERN = r"^[a-z0-9-]{1,40}$"
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
-"""A name that people give: of a site, box, camera, rule, purpose, list, authority or signer."""
+"""A name chosen by a person: of a site, box, camera, rule, purpose, list, authority or signer."""
 
 KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 """The id of a key: 8 bytes in hexadecimal."""

@@ -16,7 +16,7 @@ from edge.formats.problems import Location, Problem, nearest
 from edge.formats.yaml_tree import QUOTABLE, problem_at
 
 _INLINE_CREDENTIAL = (
-    "a password does not belong in a file that is copied and committed; take it out and give "
+    "a password does not belong in a file that is copied and committed; remove it and give "
     "password_env: NAME or password_file: PATH"
 )
 
@@ -24,7 +24,7 @@ _INLINE_CREDENTIAL = (
 def rejections(
     file: Path, root: Node, error: ValidationError, model: type[BaseModel]
 ) -> list[Problem]:
-    """One complaint for each error; none of them repeats a value."""
+    """One problem for each error; no message repeats a value."""
     details = error.errors(include_url=False, include_input=False)
     return [_rejection(file, root, detail, model) for detail in details]
 
@@ -59,7 +59,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     return message
 
 
-# Where the library's words are for programmers.
+# For errors whose text in the library is written for programmers.
 _MESSAGES = {
     "model_type": "must hold keys with values",
     "dict_type": "must hold names with values",
@@ -102,7 +102,7 @@ def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
 
     part = schema
     for step in location:
-        # "X or null" is a union of two; what has keys or items is the one that is meant.
+        # "X or null" is a union of two; take the member that has keys or items.
         part = next(
             (
                 option

@@ -1,4 +1,4 @@
-"""Complaints about documents that people write: file, line, column, field and cure."""
+"""Problems in documents that people write: file, line, column, field and cure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SHOWN_IN_PATH = re.compile(r"[a-z0-9_-]{1,40}|\*")
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One complaint about one field of one file; line and column count from 1.
+    """One problem with one field of one file; line and column count from 1.
 
-    `code` is that of the refusal; `wanted` is the whole location, where the file lacks a part
-    of it.
+    `code` is the error code; `wanted` is the full location of a field that is missing in
+    the file.
     """
 
     file: Path
@@ -43,8 +43,8 @@ class Problem:
 class MistakesError(ConfigError):
     """All problems of one or several files: one line each, at most `MAX_PROBLEMS` lines.
 
-    Without `code` it has that of its problems; where those differ, `E_CONFIG` if one of them
-    has that, else `E_HOMEWORK`, and each line that has another code says so.
+    Without `code` it has that of its problems. If those differ, it has `E_CONFIG` if one of them
+    has that, else `E_HOMEWORK`, and each line with another code shows it.
     """
 
     def __init__(self, problems: Iterable[Problem | str], *, code: str | None = None) -> None:
@@ -92,5 +92,5 @@ def path_text(location: Location) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is spelled most alike; None if none is close."""
+    """The known name with the most similar spelling; None if none is similar."""
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.7)), None)

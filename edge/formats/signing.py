@@ -1,13 +1,13 @@
 """Signed documents: policies, activations, list bundles, suspension orders, hits, receipts.
 
 A signature is Ed25519 (RFC 8032) over the document's context, a zero byte and its canonical JSON
-(RFC 8785). Each kind of document has a context of its own, so that a signature under one means
-nothing under another. Whoever may sign is named in the policy by a public key written as text:
+(RFC 8785). Each kind of document has a context of its own, so that a signature under one is
+not valid under another. The policy names each signer by a public key, written as text:
 `ed25519:` and its 32 raw bytes in base64. A key's id is the first 16 hex digits of SHA-256 of
 those bytes.
 
-The key of a demo signer is derived from its name alone. Everybody can compute it, so it proves
-nothing, and the product recognises it wherever it is used.
+The key of a demo signer is derived from its name alone. Anyone can compute it, so its signatures
+prove nothing, and the product recognises it wherever it is used.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class PublicKey:
         """Read the text that a policy holds.
 
         Raises:
-            KeyFileError: it is no public key; the text is not repeated.
+            KeyFileError: it is not a public key; the message does not repeat the text.
         """
         raw = _raw_key(text)
         return cls._of(Ed25519PublicKey.from_public_bytes(raw))
@@ -98,8 +98,8 @@ class SigningKey:
 
     Attributes:
         signer: the id that policies give its owner.
-        public: what goes into the policy.
-        demo: whether everybody has it.
+        public: the public key, for the policy.
+        demo: whether it is a demo key, which is public.
     """
 
     signer: str
@@ -109,12 +109,12 @@ class SigningKey:
 
     @classmethod
     def generate(cls, signer: str) -> Self:
-        """A fresh key that nobody else has."""
+        """A new random key."""
         return cls._of(signer, Ed25519PrivateKey.generate())
 
     @classmethod
     def demo_of(cls, signer: str) -> Self:
-        """The demo key of that name: the same everywhere, and no secret."""
+        """The demo key of that name, which is the same everywhere and public."""
         seed = hashlib.sha256(framed(_DEMO, signer.encode())).digest()
         return cls._of(signer, Ed25519PrivateKey.from_private_bytes(seed))
 
@@ -125,7 +125,7 @@ class SigningKey:
 
     @classmethod
     def _of(cls, signer: str, key: Ed25519PrivateKey) -> Self:
-        public = PublicKey._of(key.public_key())  # noqa: SLF001 - one module, one secret
+        public = PublicKey._of(key.public_key())  # noqa: SLF001 - same module
         seed = hashlib.sha256(framed(_DEMO, signer.encode())).digest()
         return cls(signer, public, key.private_bytes_raw() == seed, key)
 
@@ -139,7 +139,7 @@ class SigningKey:
 
 
 def is_demo_key(signer: str, key: PublicKey) -> bool:
-    """Whether this is the demo key of that name, which everybody can compute."""
+    """Whether this is the demo key of that name, which anyone can compute."""
     return SigningKey.demo_of(signer).public.key_id == key.key_id
 
 
@@ -148,7 +148,7 @@ def sign(context: str, document: Json, private: SigningKey) -> Signature:
 
     Args:
         context: what kind of document it is, such as `edge-anpr/policy/2`.
-        document: JSON values only; its signatures are no part of it.
+        document: JSON values only, without its signatures.
         private: the signer's key.
 
     Raises:
@@ -163,9 +163,9 @@ def verify(context: str, document: Json, signature: Signature, public: PublicKey
 
     Args:
         context: what kind of document it is, such as `edge-anpr/policy/2`.
-        document: JSON values only; its signatures are no part of it.
-        signature: who is said to have signed it.
-        public: whose signature it must be.
+        document: JSON values only, without its signatures.
+        signature: the signature, with the id of its key.
+        public: the key that must have made it.
 
     Raises:
         KeyFileError: `E_SIGNATURE`: another key, another document, or no canonical form.
@@ -174,7 +174,7 @@ def verify(context: str, document: Json, signature: Signature, public: PublicKey
         raise _refused(f"it was made with key {signature.key_id}, not with {public.key_id}")
     message = signed_bytes(context, document)
     if not public.verify(base64.b64decode(signature.signature), message):
-        raise _refused("the document is not the one that was signed")
+        raise _refused("the document was changed after signing, or is another one")
 
 
 def signed_bytes(context: str, document: Json) -> bytes:
@@ -190,7 +190,7 @@ def signed_bytes(context: str, document: Json) -> bytes:
 
 
 def _refused(why: str) -> KeyFileError:
-    return KeyFileError(f"the signature does not hold: {why}; sign it anew", code="E_SIGNATURE")
+    return KeyFileError(f"the signature is not valid: {why}; sign it again", code="E_SIGNATURE")
 
 
 def _raw_key(text: str) -> bytes:

@@ -39,7 +39,7 @@ def parse_utc(text: str) -> datetime:
     """Read a timestamp that `utc_text` has written.
 
     Raises:
-        ValueError: another spelling, or no such moment.
+        ValueError: another spelling, or a moment that does not exist.
     """
     if not re.fullmatch(UTC_PATTERN, text, re.ASCII):
         message = "a moment is written as 2026-11-30T07:16:05.123Z"

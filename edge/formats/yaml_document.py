@@ -1,6 +1,6 @@
-"""YAML files that people write: every complaint names file, line, column, field and cure.
+"""YAML files that people write: every error names file, line, column, field and cure.
 
-`formats.yaml_tree` says which part of YAML is read.
+`formats.yaml_tree` defines which part of YAML is read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Document(Generic[Model]):
     _root: Node
 
     def problem(self, location: Location, message: str) -> Problem:
-        """A complaint about a field of this document."""
+        """A problem with a field of this document."""
         return problem_at(self.file, self._root, location, message)
 
 
@@ -41,7 +41,7 @@ def read_document(file: Path, model: type[Model]) -> Document[Model]:
     """Read a YAML file into a model.
 
     Raises:
-        ConfigError: the file cannot be read, is no YAML, or does not fit the model; one line
+        ConfigError: the file cannot be read, is not YAML, or does not fit the model; one line
             for each problem.
     """
     return parse_document(read_text(file, MAX_BYTES), file, model)
@@ -62,7 +62,9 @@ def read_text(file: Path, max_bytes: int) -> str:
             content = stream.read(max_bytes + 1)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise ConfigError(f"{file}: cannot be read ({reason}); check path and rights") from None
+        raise ConfigError(
+            f"{file}: cannot be read ({reason}); check path and permissions"
+        ) from None
     if len(content) > max_bytes:
         raise ConfigError(f"{file}: larger than {max_bytes // 1024} KiB; is it the right file?")
     try:
@@ -73,14 +75,14 @@ def read_text(file: Path, max_bytes: int) -> str:
 
 
 def parse_document(text: str, file: Path, model: type[Model]) -> Document[Model]:
-    """Turn YAML text into a model; `file` is only named in complaints.
+    """Turn YAML text into a model; `file` is only named in errors.
 
     Raises:
-        ConfigError: the text is no YAML or does not fit the model; one line for each problem.
+        ConfigError: the text is not YAML or does not fit the model; one line for each problem.
     """
     root, tree = read_tree(text, file)
     try:
-        # JSON is the stricter door: no coercion, but text for dates and lists for tuples.
+        # Validated as JSON, which is strict: it converts only text to dates and lists to tuples.
         parsed = model.model_validate_json(json.dumps(tree), strict=True)
     except ValidationError as error:
         raise MistakesError(rejections(file, root, error, model)) from None
@@ -101,11 +103,11 @@ class Draft(Generic[Model]):
     _root: Node
 
     def problem(self, location: Location, message: str) -> Problem:
-        """A complaint about a field of this document."""
+        """A problem with a field of this document."""
         return problem_at(self.file, self._root, location, message)
 
     def names(self, location: Location) -> tuple[str, ...]:
-        """The keys that the file has at a location; none where there is no mapping."""
+        """The keys that the file has at a location; empty if there is no mapping."""
         node = self._root
         for step in location:
             pairs = pairs_of(node)
@@ -119,7 +121,7 @@ def parse_draft(text: str, file: Path, model: type[Model]) -> Draft[Model]:
     """Read a file that may be incomplete, or empty.
 
     Raises:
-        ConfigError: the text is no YAML, or no mapping.
+        ConfigError: the text is not YAML, or not a mapping.
     """
     root, tree = read_tree(text, file, empty_is_mapping=True)
     if not isinstance(tree, dict):

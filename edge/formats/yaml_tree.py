@@ -23,9 +23,9 @@ Tree = Mapping[str, "Tree"] | Sequence["Tree"] | str | int | float | bool | None
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,2})?")
-# Line breaks and tabs apart, nothing that cannot be seen.
+# Invisible characters, except line breaks and tabs, are refused.
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
-# What an error may repeat of a key: a plate in the wrong place must not get into a log.
+# Keys that an error may quote: a plate in the wrong place must not get into a log.
 QUOTABLE = re.compile(r"[a-zA-Z_]{1,40}")
 
 
@@ -34,11 +34,11 @@ def read_tree(text: str, file: Path, *, empty_is_mapping: bool = False) -> tuple
 
     Args:
         text: one YAML document.
-        file: only named in complaints.
+        file: only named in errors.
         empty_is_mapping: whether an empty text is a mapping without keys instead of a mistake.
 
     Raises:
-        ConfigError: the text is no YAML, or uses what is not read here; a line for each problem.
+        ConfigError: the text is not YAML, or uses a refused feature; a line for each problem.
     """
     root = _compose(text, file, empty_is_mapping=empty_is_mapping)
     problems: list[Problem] = []
@@ -57,7 +57,7 @@ def pairs_of(node: Node) -> dict[int | str, tuple[Node, Node]]:
 
 
 class _UnwantedError(Exception):
-    """YAML that these files may not use; line and column count from 1."""
+    """A YAML feature that these files may not use; line and column count from 1."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(message)
@@ -115,14 +115,14 @@ def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         message = "a character that cannot be seen; remove it"
         raise MistakesError([str(Problem(file, line, column, (), message))]) from None
-    except (ValueError, OverflowError):  # escapes and versions beyond all bounds
+    except (ValueError, OverflowError):  # escapes and versions that are out of bounds
         message = "not YAML: a number or an escape that is out of bounds; correct it"
         raise MistakesError([str(Problem(file, 1, 1, (), message))]) from None
     if root is None:
         if empty_is_mapping:
             mark = yaml.Mark(str(file), 0, 0, 0, "", 0)
             return MappingNode("tag:yaml.org,2002:map", [], mark, mark)
-        raise ConfigError(f"{file}: empty; `edge-anpr schema` shows what belongs in it")
+        raise ConfigError(f"{file}: empty; `edge-anpr schema` shows its fields")
     return root
 
 
@@ -143,7 +143,7 @@ def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) 
             elif key in seen:
                 shown = (key,) if QUOTABLE.fullmatch(key) else ()
                 complain(key_node, (*location, *shown), "this key is given twice; keep one")
-            elif not _is_blank(value):  # a key without a value is one that is still to be filled
+            elif not _is_blank(value):  # a key without a value is a field that is not filled in yet
                 mapping[key] = _plain(value, file, (*location, key), problems)
             if isinstance(key, str):
                 seen.add(key)
@@ -179,9 +179,9 @@ def _scalar(node: Node) -> Tree:
 
 
 def problem_at(file: Path, root: Node, location: Sequence[int | str], message: str) -> Problem:
-    """A complaint about a location: finds its line and column.
+    """A problem at a location, with its line and column.
 
-    Union tags in the location, which the file does not hold, are left out. A field that is
+    Union tags in the location are left out, because the file does not contain them. A field that is
     missing is reported where its parent begins.
     """
     node, mark, shown = root, root.start_mark, []

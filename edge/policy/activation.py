@@ -2,10 +2,10 @@
 
 A controller's signer activates a policy for one box and renews it from time to time. The record
 lasts `lease_days`, and never beyond the policy's sunset or the day on which the evaluation is due:
-a box that nobody looks after any more stops by itself.
+a box that is no longer looked after stops by itself.
 
-What is in force on a box is one file, so that it is replaced whole or not at all: the record, the
-policy that it is about and that policy's signatures.
+What is in force on a box is one file, so that it is replaced atomically: the record, its
+policy and that policy's signatures.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ActivationRecord(Strict, populate_by_name=True):
 
 
 class InForce(Strict, populate_by_name=True):
-    """All that is in force on a box: `state/activation.json`."""
+    """The policy in force on a box and its activation: `state/activation.json`."""
 
     schema_: Literal["edge-anpr/in-force/1"] = Field(default="edge-anpr/in-force/1", alias="schema")
     activation: ActivationRecord
@@ -77,10 +77,10 @@ class InForce(Strict, populate_by_name=True):
 
 
 def read_activation(text: str, file: Path) -> ActivationRecord:
-    """An activation record from its text; `file` is only named in complaints.
+    """Parse an activation record; `file` is only named in error messages.
 
     Raises:
-        PolicyError: `E_LEASE`: it is no such document.
+        PolicyError: `E_LEASE`: the text is not such a document.
     """
     try:
         return ActivationRecord.model_validate_json(text)
@@ -89,10 +89,10 @@ def read_activation(text: str, file: Path) -> ActivationRecord:
 
 
 def read_in_force(text: str, file: Path) -> InForce:
-    """What is in force from its text; `file` is only named in complaints.
+    """Parse what is in force on a box; `file` is only named in error messages.
 
     Raises:
-        PolicyError: `E_LEASE`: it is no such document.
+        PolicyError: `E_LEASE`: the text is not such a document.
     """
     try:
         return InForce.model_validate_json(text)
@@ -102,7 +102,7 @@ def read_in_force(text: str, file: Path) -> InForce:
 
 def _damaged(file: Path) -> PolicyError:
     return PolicyError(
-        f"{file}: damaged or no activation record; activate the policy anew with "
+        f"{file}: damaged or not an activation record; activate the policy again with "
         "`edge-anpr policy activate`",
         code="E_LEASE",
     )
@@ -156,7 +156,7 @@ def require_signed(policy: Policy, box: str, activation: ActivationRecord) -> No
     Raises:
         PolicyError: `E_LEASE`: it is of another policy or box, lasts too long, or its signer
             may not activate.
-        KeyFileError: `E_SIGNATURE`: the signature does not hold.
+        KeyFileError: `E_SIGNATURE`: the signature is not valid.
     """
     lease = activation.lease
     if (lease.site, lease.box) != (policy.site, box):
@@ -176,11 +176,11 @@ def require_signed(policy: Policy, box: str, activation: ActivationRecord) -> No
 
 
 def require_lease(policy: Policy, box: str, activation: ActivationRecord, now: datetime) -> None:
-    """Refuse a record that does not hold now.
+    """Refuse a record that is not valid now.
 
     Raises:
         PolicyError: `E_LEASE`: see `require_signed`; or it has not begun, or has expired.
-        KeyFileError: `E_SIGNATURE`: the signature does not hold.
+        KeyFileError: `E_SIGNATURE`: the signature is not valid.
     """
     require_signed(policy, box, activation)
     if now < activation.activated:

@@ -22,7 +22,7 @@ MAX_COUNTER = 2**53 - 1
 
 
 class ListBundleError(ConfigError):
-    """A bundle that is refused whole; what was in force stays in force."""
+    """A bundle is refused as a whole; the list in force stays in force."""
 
     default_code = "E_LIST_BUNDLE"
 
@@ -51,7 +51,7 @@ class BundleEntry(StrictMessage):
 
 
 class BundleDocument(StrictMessage):
-    """What the issuer signs and seals: who issues which list for whom, and its entries."""
+    """The document that the issuer signs and seals: issuer, box, list and entries."""
 
     schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
     list_: Id = Field(alias="list")
@@ -66,7 +66,7 @@ class BundleDocument(StrictMessage):
 
 
 class BundleCover(StrictMessage):
-    """What can be read of a bundle without the box's key."""
+    """The part of a bundle that can be read without the box's key."""
 
     schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
     site: Id
@@ -91,11 +91,13 @@ def parse_part(model: type[_Model], data: bytes) -> _Model:
     except ValidationError as error:
         raise misfit(error, model) from None
     except NotCanonicalError:
-        raise ListBundleError(f"not in the canonical form of {SCHEMA}; refused whole") from None
+        raise ListBundleError(
+            f"not in the canonical form of {SCHEMA}; the bundle is refused"
+        ) from None
 
 
 def misfit(error: ValidationError, model: type[StrictMessage]) -> ListBundleError:
-    """Which field is not as it should be; neither its value nor an unknown key is repeated."""
+    """The error that names the wrong field; it repeats neither its value nor an unknown key."""
     names = {
         "schema",
         "list",
@@ -111,4 +113,4 @@ def misfit(error: ValidationError, model: type[StrictMessage]) -> ListBundleErro
         elif step in names:
             name = str(step).rstrip("_")
             where += f".{name}" if where else name
-    return ListBundleError(f"{where or 'bundle'}: not as {SCHEMA} says; refused whole")
+    return ListBundleError(f"{where or 'bundle'}: does not fit {SCHEMA}; the bundle is refused")

@@ -1,13 +1,13 @@
 """List bundles: plate lists signed by an issuer, sealed to one box, opened in memory only.
 
-    document = canonical JSON (RFC 8785): who issues which list for whom, and its entries
+    document = canonical JSON (RFC 8785): issuer, box, list, purpose and entries
     padded   = document length (4) ‖ document ‖ zeros, up to a size class
     sealed   = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
     bundle   = canonical JSON: schema, site, box, list, counter, box_key_id, sealed (base64)
 
 Lengths are big-endian; the suite is that of `edge.privacy.sealing`. The fields
 outside the seal are the HPKE `info`, and the signed document repeats them: a bundle is valid for
-one box, list and counter only. Anybody can seal to a public key, so the document inside carries
+one box, list and counter only. Anyone can seal to a public key, so the document inside carries
 the issuer's Ed25519 signature.
 
 The length of a bundle shows only its size class. Nothing outside the seal shows who issued it, and
@@ -50,7 +50,7 @@ SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
 """Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
 
 MAX_BUNDLE_BYTES = (SIZE_CLASSES[-1] + 48) * 4 // 3 + 1024
-"""A longer file or message is not even parsed."""
+"""Longest bundle, bytes; a longer file or message is refused before it is parsed."""
 
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far the issuer's clock may be ahead of the box's."""
@@ -58,10 +58,10 @@ CLOCK_TOLERANCE = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class ListContent:
-    """The content of a list: which vehicles are on which list of which box, for what purpose.
+    """The content of a list: its box, purpose, issuer, counter and entries.
 
     `counter` rises with each bundle of a list, and is at most the milliseconds from 1970 to
-    `issued_at`: so that counters can be the time, and no slip of the hand uses all of them up.
+    `issued_at`. So a counter can be the time, and a typing error cannot use up all numbers.
     `issued_at` is aware, and cut to milliseconds when it is written.
     """
 
@@ -77,12 +77,12 @@ class ListContent:
 
 @dataclass(frozen=True, slots=True)
 class ListTerms:
-    """What the policy allows one list to be.
+    """The policy's limits for one list.
 
     Args:
         list_id: the list's id.
-        issuers: whose bundles are taken, and their keys.
-        purposes: of all rules that read the list; none: no rule does.
+        issuers: the keys of the issuers whose bundles are accepted, by id.
+        purposes: those of all rules that read the list; empty if none does.
         max_entries: the most entries.
         max_entry_days: the longest that an entry may be valid.
     """
@@ -95,7 +95,7 @@ class ListTerms:
 
 
 def list_terms(policy: Policy) -> dict[str, ListTerms]:
-    """What a policy allows each of its lists to be, by id."""
+    """The policy's limits for each of its lists, by id."""
     return {
         list_id: ListTerms(
             list_id=list_id,
@@ -136,9 +136,9 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
     """Sign a list as its issuer and seal it to a box.
 
     Raises:
-        ListBundleError: the content is for another box or issuer, names what no policy can, or
-            is larger than the largest size class.
-        KeyFileError: the box's keys have none for lists.
+        ListBundleError: the content is for another box or issuer, has a name that no policy can
+            have, or is larger than the largest size class.
+        KeyFileError: the box has no key for lists.
     """
     if (content.site, content.box) != (box.site, box.box):
         raise ListBundleError(
@@ -207,7 +207,7 @@ def parse_bundle(data: bytes) -> SealedList:
     """Parse a bundle without opening it: well-formed, but nothing in it is proven.
 
     Raises:
-        ListBundleError: no bundle, or not in canonical form.
+        ListBundleError: not a bundle, or not in canonical form.
     """
     if len(data) > MAX_BUNDLE_BYTES:
         raise ListBundleError(
@@ -234,16 +234,16 @@ def open_bundle(
     """Open a bundle and check all of it against the policy.
 
     Args:
-        bundle: as `parse_bundle` gives it.
+        bundle: the result of `parse_bundle`.
         keys: of the box that it should be sealed to.
-        terms: what the policy says of this list.
+        terms: the policy's limits for this list.
         now: the box's wall clock, aware.
 
     Raises:
         KeyFileError: sealed to another key (`E_NO_KEY`), not signed by one of the list's issuers
-            (`E_SIGNATURE`), or the box's keys have none for lists.
-        ListBundleError: for another box or list, not what was sealed, or something in it is not
-            what the policy allows; one line that names the entry's place, and never a plate.
+            (`E_SIGNATURE`), or the box has no key for lists.
+        ListBundleError: for another box or list, altered after sealing, or not allowed by the
+            policy; one line that names the entry's place, and never a plate.
     """
     if (bundle.site, bundle.box, bundle.list_id) != (keys.site, keys.box, terms.list_id):
         raise ListBundleError(
@@ -252,8 +252,8 @@ def open_bundle(
         )
     if bundle.box_key_id != keys.key_id:
         raise KeyFileError(
-            f"list {terms.list_id}: sealed to key {bundle.box_key_id}, and this box has key "
-            f"{keys.key_id}; have it built anew with the box's present public file",
+            f"list {terms.list_id}: sealed to key {bundle.box_key_id}, but this box has key "
+            f"{keys.key_id}; have it built again with the box's current public file",
             code="E_NO_KEY",
         )
     cover = _cover(bundle.site, bundle.box, bundle.list_id, bundle.counter, bundle.box_key_id)
@@ -270,13 +270,13 @@ def open_bundle(
 def _content(
     document: BundleDocument, bundle: SealedList, terms: ListTerms, now: datetime
 ) -> ListContent:
-    """What the document says, once it is signed by whom the policy names and within its terms."""
+    """The list in the document, after checking issuer, signature, freshness and limits."""
     named = f"list {terms.list_id}"
     issuer = terms.issuers.get(document.issuer)
     if document.signature is None or issuer is None:
         raise KeyFileError(
             f"{named}: not signed by one of its issuers ({', '.join(sorted(terms.issuers))}); only "
-            "those whom the policy names may issue it",
+            "issuers that the policy names may issue it",
             code="E_SIGNATURE",
         )
     verify(
@@ -305,16 +305,16 @@ def _content(
     if set(terms.purposes) != {document.purpose}:
         served = ", ".join(sorted(terms.purposes)) or "none, as no rule reads this list"
         raise ListBundleError(
-            f"{named}: purpose: it was issued for another purpose than the policy's rules use it "
-            f"for ({served}); have it issued for that one, or leave it out"
+            f"{named}: purpose: not the purpose of the policy's rules for it ({served}); have "
+            "it issued for that one, or leave it out"
         )
     if len(document.entries) > terms.max_entries:
         raise ListBundleError(
-            f"{named}: entries: {len(document.entries)}, and the policy allows "
-            f"{terms.max_entries}; shorten it"
+            f"{named}: entries: {len(document.entries)}, but the policy allows "
+            f"{terms.max_entries} at most; shorten the list"
         )
     for place, fault in _faults(document, terms):
-        raise ListBundleError(f"{named}: entries[{place}].{fault}; the bundle is refused whole")
+        raise ListBundleError(f"{named}: entries[{place}].{fault}; the bundle is refused")
     return ListContent(
         list_id=document.list_,
         site=document.site,
@@ -332,7 +332,7 @@ def _faults(document: BundleDocument, terms: ListTerms) -> Iterator[tuple[int, s
     seen: set[str] = set()
     for place, entry in enumerate(document.entries):
         if entry.id in seen:
-            yield place, "id: another entry has it; give each its own"
+            yield place, "id: another entry has the same id; give each its own"
         seen.add(entry.id)
         fault = entry_fault(_read(entry), terms.max_entry_days)
         if fault is not None:
@@ -353,7 +353,7 @@ def _read(entry: BundleEntry) -> ListEntry:
 
 @dataclass(frozen=True, slots=True)
 class ListFacts:
-    """Facts about a list that may be shown: who, when and how many, never an entry.
+    """Facts about a list that may be shown: issuer, times and counts, never an entry.
 
     `first_end` and `last_end` are when the first and the last of its entries end; None when it
     has none.
@@ -401,7 +401,7 @@ class Floor:
     sha256: str
 
 
-def is_news(bundle: SealedList, floor: Floor | None) -> bool:
+def is_newer(bundle: SealedList, floor: Floor | None) -> bool:
     """Whether a bundle is newer than the last accepted one; False if it is the same.
 
     Raises:
@@ -413,12 +413,12 @@ def is_news(bundle: SealedList, floor: Floor | None) -> bool:
         return False
     raise ListBundleError(
         f"list {bundle.list_id}: counter {bundle.counter} is not higher than {floor.counter}, that "
-        "of the last bundle; have it built anew with --counter auto",
+        "of the last bundle; have it built again with --counter auto",
         code="E_LIST_REPLAY",
     )
 
 
 def _broken(terms: ListTerms) -> ListBundleError:
     return ListBundleError(
-        f"list {terms.list_id}: not what was sealed for this box; have it sent again"
+        f"list {terms.list_id}: damaged, or not sealed for this box and list; have it sent again"
     )

@@ -24,7 +24,7 @@ class ChangeEffect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: `what` is a word such as `hours`, `detail` says from what to what."""
+    """One change: `what` is a word such as `hours`, `detail` the old and the new value."""
 
     direction: ChangeEffect
     what: str
@@ -43,7 +43,7 @@ def widening(what: str, at: Location, old: object, new: object) -> Change:
 def named(
     what: str, at: Location, before: Mapping[str, object], after: Mapping[str, object]
 ) -> Iterator[Change]:
-    """Named parts that are new, which widens, or gone, which narrows."""
+    """Named parts that were added (a widening) or removed (a narrowing)."""
     for name in sorted(after.keys() - before.keys()):
         yield Change(ChangeEffect.WIDENING, what, (*at, name), "new")
     for name in sorted(before.keys() - after.keys()):
@@ -56,7 +56,7 @@ _Size = TypeVar("_Size", int, float, str)
 def grows(
     what: str, at: Location, old: _Size, new: _Size, *, reverse: bool = False
 ) -> Iterator[Change]:
-    """A number or a day that grew: more is wider, or with `reverse` less is."""
+    """A number or day that changed: an increase widens; with `reverse` a decrease widens."""
     if old != new:
         wider = (new < old) if reverse else (new > old)
         direction = ChangeEffect.WIDENING if wider else ChangeEffect.NARROWING
@@ -64,7 +64,7 @@ def grows(
 
 
 def more(what: str, at: Location, old: Iterable[str], new: Iterable[str]) -> Iterator[Change]:
-    """Names that were added to a set, which widens, or removed from it, which narrows."""
+    """Names that were added to a set (a widening) or removed from it (a narrowing)."""
     added, removed = sorted(set(new) - set(old)), sorted(set(old) - set(new))
     if added:
         yield Change(ChangeEffect.WIDENING, what, at, f"and {', '.join(added)}")
@@ -110,7 +110,7 @@ def _open(hours: WeeklySchedule | None, days: Sequence[date]) -> list[frozenset[
     """The minutes of each day that are in force, by the day on which they begin."""
     if hours is None:
         return [frozenset(range(24 * 60))] * len(days)
-    # The zone plays no part: hours are wall-clock hours of the policy, which is compared apart.
+    # The zone is not used: hours are wall-clock hours, and the zone is compared separately.
     schedule = hours.schedule(timezone.utc)
     known: dict[tuple[tuple[int, int], ...], frozenset[int]] = {}
     return [_minutes(schedule, day, known) for day in days]

@@ -27,14 +27,14 @@ class Finding:
 
     Attributes:
         file: the policy.
-        line: where the field stands, or where it belongs.
+        line: where the field is, or where it is missing.
         column: likewise.
         field: its path.
         code: the error code.
-        requirement: which requirement of the authority asks it; empty for a mistake of writing.
+        requirement: which requirement of the authority asks it; empty for a syntax error.
         severity: whether it is missing, wrong or a warning.
         sentences: what to do or what is wrong, by language.
-        lacking: the parts of the field that are blank, where some of it is there.
+        lacking: the blank parts of a field that is partly filled in.
     """
 
     file: Path
@@ -48,26 +48,26 @@ class Finding:
     lacking: tuple[str, ...] = ()
 
     def why(self, language: Language) -> str:
-        """Why the authority asks it; empty for a mistake of writing."""
+        """Why the authority asks it; empty for a syntax error."""
         return why(self.requirement, language) if self.requirement else ""
 
 
-# --- a policy that is whole -------------------------------------------------------------------
+# --- a complete policy ------------------------------------------------------------------------
 
 
 def problems(document: Document[Policy]) -> Iterator[Problem]:
-    """What keeps a policy from being loaded, apart from dates that pass and files that change."""
+    """The problems that prevent loading a policy, apart from passed dates and changed files."""
     for location, message in contradictions(document.model):
         yield document.problem(location, message)
     for flaw in flaws(document.model):
-        # A purpose that came after the signatures is refused for them first: see the gate.
+        # Not here: for a purpose added after signing, the gate first reports the signatures.
         if flaw.severity is Severity.WRONG and flaw.fault != "purpose_not_in_dpia":
             problem = document.problem(flaw.location, flaw.text("en"))
             yield replace(problem, code=flaw.code)
 
 
 def coded(problem: Problem | str) -> Problem | str:
-    """A complaint about a missing field with the code of the duty that it belongs to."""
+    """The problem of a missing field with the code of its duty; others unchanged."""
     if isinstance(problem, str) or not problem.wanted:
         return problem
     duty = next(iter(_duties_of(problem.wanted)), None)
@@ -80,12 +80,12 @@ def coded(problem: Problem | str) -> Problem | str:
 def unready(
     policy: Policy, dpia_sha256: str | None, now: datetime | None = None
 ) -> PolicyError | None:
-    """Why a policy must not be signed or in force: the first thing that is wrong, if any.
+    """Why a policy must not be signed or in force: its first flaw, or None.
 
     Args:
-        policy: one that could be loaded.
+        policy: a policy without `problems`.
         dpia_sha256: digest of the DPIA's file, None if it is not there.
-        now: judge dates at this moment; None leaves those that pass alone.
+        now: judge dates at this moment; None skips dates that can pass.
     """
     wrong = [flaw for flaw in flaws(policy) if flaw.severity is Severity.WRONG]
     pinned = dpia_flaw(policy, dpia_sha256)
@@ -97,17 +97,17 @@ def unready(
     return None
 
 
-# --- a policy that is still being written -----------------------------------------------------
+# --- an incomplete policy ---------------------------------------------------------------------
 
 
 def checklist(
     draft: Draft[Policy], *, moment: datetime | None = None, dpia_sha256: str | None = None
 ) -> tuple[Finding, ...]:
-    """The list of what is missing, wrong or worth a warning, in the order of `DUTIES`.
+    """All findings: what is missing, wrong or a warning, in the order of `DUTIES`.
 
     Args:
-        draft: the policy as far as it goes.
-        moment: judge its dates at this moment; None leaves those that pass alone.
+        draft: the incomplete policy.
+        moment: judge its dates at this moment; None skips dates that can pass.
         dpia_sha256: digest of the DPIA's file; None if it is not there.
     """
     found: list[Finding] = []
@@ -165,7 +165,7 @@ def _finding(
 
 
 def _same(message: str) -> Mapping[Language, str]:
-    """A complaint about how something is written: in English only."""
+    """The message of a syntax error, which is in English only."""
     return dict.fromkeys(LANGUAGES, message)
 
 
@@ -184,5 +184,5 @@ def _covers(start: Sequence[int | str], location: Sequence[int | str]) -> bool:
 
 
 def _place(duty: Duty, wanted: Location) -> Location:
-    """The duty's place, with the names that the file has where it has them."""
+    """The duty's location, with the file's names in place of `*` where they are known."""
     return (*wanted, *duty.field[len(wanted) :])[: len(duty.field)]

@@ -1,6 +1,6 @@
 """Contradictions within a policy: names that refer to nothing, hours that overlap, shared keys.
 
-A policy that fits its model part by part may still not hold together as a whole.
+Each part of a policy may be valid by itself while two parts contradict each other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
     for index, rule in enumerate(policy.rules):
         at: Location = ("rules", index)
         if rule.id in seen:
-            yield (*at, "id"), "another rule has this id; give each its own"
+            yield (*at, "id"), "another rule has the same id; give each its own"
         seen.add(rule.id)
         yield from unknown_name((*at, "purpose"), rule.purpose, policy.purposes, "purpose")
         yield from unknown_name((*at, "authority"), rule.authority, policy.authorities, "authority")
@@ -88,10 +88,10 @@ def _key_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
     for at, name, holder in policy.key_holders():
         key = PublicKey.parse(holder.key)
         if key.key_id in seen and at[:-1] == seen[key.key_id][:-1]:
-            yield (*at, "key"), "somebody else has the same key; each needs a key of their own"
+            yield (*at, "key"), "another key holder has the same key; each needs their own"
         seen[key.key_id] = at
         if is_demo_key(name, key) and not holder.demo:
-            yield (*at, "key"), "this is a demo key, which everybody has; say so with demo: true"
+            yield (*at, "key"), "this is a demo key, which is public; mark it with demo: true"
 
 
 def _unknown_names(
@@ -128,7 +128,7 @@ def _schedule_contradictions(
 def unknown_name(
     at: Location, name: str, known: Mapping[str, object], what: str
 ) -> Iterator[tuple[Location, str]]:
-    """A complaint about a name that refers to nothing; none if it is known."""
+    """Yield an error message for a name that is not defined; nothing for a known one."""
     if name in known:
         return
     near = nearest(name, known)

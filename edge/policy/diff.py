@@ -1,8 +1,8 @@
 """What changes between two versions of a policy, and whether it widens what the box may do.
 
-Each change has a direction. What is not known to narrow or to be harmless counts as widening, so
-that a field which this comparison does not know cannot widen a policy unnoticed. What a widening
-needs is checked in `policy.succession`.
+Each change has a direction. A change counts as widening unless it is known to narrow or to be
+neutral, so a field that this comparison does not know cannot widen a policy unnoticed.
+`policy.succession` checks which signatures a widening needs.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Pattern = tuple[str, ...]
 
 
 class Severity(Enum):
-    """How much a finding matters."""
+    """The severity of a finding."""
 
     MISSING = "missing"
     WRONG = "wrong"
@@ -31,7 +31,7 @@ class Duty:
     Attributes:
         name: its path, joined with dots; `*` stands for any name or position.
         requirement: why it is asked.
-        code: the error code where it alone is missing.
+        code: the error code if only this field is missing.
     """
 
     name: str
@@ -64,7 +64,7 @@ def why(requirement: str, language: Language) -> str:
 
 
 DUTIES: tuple[Duty, ...] = (
-    # In the order in which they are done: the law, then the people, then the technique.
+    # In the order of the work: first the law, then the people, then the equipment.
     Duty("legal.regime", "P1", "E_SEQUENCE"),
     Duty("legal.basis", "P1", "E_SEQUENCE"),
     Duty("legal.council_decision", "P1", "E_SEQUENCE"),

@@ -1,4 +1,4 @@
-"""What the parts of a policy are made of: texts, days, hours, parties, public keys."""
+"""Field types that the parts of a policy share: texts, days, hours, parties, public keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _day(text: str) -> str:
 
 
 def _real_key(text: str) -> str:
-    PublicKey.parse(text)  # the pattern has left nothing that could fail but its bytes
+    PublicKey.parse(text)  # the pattern has checked the format, so only the bytes can be wrong
     return text
 
 
@@ -49,7 +49,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class DatedException(Strict):
-    """The hours of one date instead of those of week and holidays."""
+    """The hours of one date, which replace those of week and holidays."""
 
     date: DayText
     hours: tuple[HoursText, ...] = Field(description="Empty: not in force on this date.")
@@ -65,11 +65,11 @@ class WeeklySchedule(Strict):
         default=(), description="Days or ranges on which the weekly hours do not begin."
     )
     exceptions: tuple[DatedException, ...] = Field(
-        default=(), description="Dates with hours of their own; they stand above holidays."
+        default=(), description="Dates with hours of their own; they override holidays."
     )
 
     def schedule(self, zone: tzinfo) -> Schedule:
-        """The value that judges moments.
+        """The schedule as a domain value.
 
         Raises:
             ScheduleError: hours overlap, or a date has two exceptions.
@@ -94,7 +94,7 @@ def _of(weekly: dict[Weekday, tuple[HoursText, ...]], day: str) -> tuple[HoursTe
 
 
 class Texts(Strict):
-    """What the public reads, in the four languages of the notice."""
+    """A text for the public, in the four languages of the notice."""
 
     nl: Sentence
     fr: Sentence
@@ -108,7 +108,7 @@ class Texts(Strict):
 
 
 class Party(Strict):
-    """Somebody who can be written to."""
+    """A person, office or company, with an address."""
 
     name: Sentence
     contact: Sentence = Field(description="Postal address, e-mail or web form.")

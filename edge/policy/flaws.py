@@ -1,4 +1,4 @@
-"""What can be wrong with a policy that is filled in: each check, and where it finds a flaw."""
+"""Checks of a policy that is filled in: each yields the flaws that it finds, with their places."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from edge.policy.model import ROLES, Policy
 from edge.texts import Language, text
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
-"""What the supervisory authority names in its warning: each needs a measure in the DPIA."""
+"""Risks that the supervisory authority names in its warning: each needs a measure in the DPIA."""
 
 INTERVAL_TOLERANCE = 0.002
-"""Bounds are written with three decimals."""
+"""Allowed difference of a bound, which is written with three decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,11 @@ class Flaw:
 
 
 def flaws(policy: Policy, fields: frozenset[str] | None = None) -> Iterator[Flaw]:
-    """What is wrong or deserves a warning, whatever the day.
+    """The flaws that do not depend on the date, warnings included.
 
     Args:
-        policy: all of it, or as much as is written.
-        fields: the sections that are written; None for a whole policy.
+        policy: complete or incomplete.
+        fields: the sections that are filled in; None for a complete policy.
     """
     written = frozenset(Policy.model_fields) if fields is None else fields
     for needed, check in _CHECKS:
@@ -66,7 +66,7 @@ def flaws(policy: Policy, fields: frozenset[str] | None = None) -> Iterator[Flaw
 
 
 def flaws_on(policy: Policy, moment: datetime) -> Iterator[Flaw]:
-    """What keeps the policy from being in force at a moment: its dates."""
+    """The dates that keep the policy from being in force at a moment."""
     day = moment.astimezone(policy.zone).date().isoformat()
     limits = (
         ("activation", "not_before", policy.activation.not_before, "not_yet"),
@@ -83,7 +83,7 @@ def dpia_flaw(policy: Policy, sha256: str | None) -> Flaw | None:
     """Whether the DPIA's document is the one that the policy pins.
 
     Args:
-        policy: what pins it.
+        policy: holds the expected digest.
         sha256: hex digest of the file, None if it is not there or cannot be read.
     """
     if sha256 is None:
@@ -97,7 +97,7 @@ def dpia_flaw(policy: Policy, sha256: str | None) -> Flaw | None:
 
 
 def _sequence(policy: Policy) -> Iterator[Flaw]:
-    """Law first: every document is dated before the camera may work under this version."""
+    """Every legal document is dated before the camera may work under this version."""
     start = policy.activation.not_before
     dated: dict[Location, str] = {
         ("legal", "council_decision", "date"): policy.legal.council_decision.date,

@@ -22,7 +22,7 @@ from edge.policy.signatures import PolicySignatures
 from edge.policy.succession import require_authorised
 
 Condition = Callable[[datetime], EdgeError | None]
-"""Something that must hold while a camera is open: why it does not at this moment, or None."""
+"""A condition for an open camera: returns why it is not met at a moment, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class GateFacts:
     """The facts that the gate decides on.
 
     Attributes:
-        policy: what the box is to work under.
-        signatures: those of it.
+        policy: the policy that the box works under.
+        signatures: those of the policy.
         box: the box's id.
         dpia_sha256: digest of the DPIA's file, None if it is not there.
-        in_force: what was activated on this box, if anything.
-        history: what was in force before, newest first.
-        live: whether some source is anything but a recording.
-        trial_keys: whether the box's or an authority's keys are for trying out.
+        in_force: the policy that was activated on this box, if any.
+        history: the policies in force before, newest first.
+        live: whether any source is not a recording.
+        trial_keys: whether the box's or an authority's keys are trial keys.
         recorded_at: when the recordings were made.
     """
 
@@ -71,8 +71,8 @@ def _require_open(facts: GateFacts, now: datetime) -> None:
     if facts.live and (policy.demo or facts.trial_keys):
         what = "demo keys" if policy.demo else "trial keys"
         raise PolicyError(
-            f"with {what}, which anybody may have, recorded files and folders are all that is "
-            "read; name a recording, or have the policy signed with keys of your own",
+            f"{what} are not secret, so only recorded files and folders are read; name a "
+            "recording, or use keys of your own and have the policy signed with them",
             code="E_DEMO_KEYS",
         )
     require_authorised(policy, facts.signatures, () if policy.demo else facts.history)
@@ -86,7 +86,7 @@ def _require_open(facts: GateFacts, now: datetime) -> None:
 
 def _for_recordings(wrong: PolicyError) -> PolicyError:
     if wrong.code in {"E_SUNSET", "E_EVALUATION", "E_DPIA_REVIEW"}:
-        hint = "a recording is judged by its own day: say it with --recorded-at"
+        hint = "a recording is judged by the date it was made; give it with --recorded-at"
         return PolicyError(f"{wrong.message} ({hint})", code=wrong.code)
     return wrong
 
@@ -95,15 +95,15 @@ def _require_in_force(facts: GateFacts, now: datetime) -> None:
     in_force = facts.in_force
     if in_force is None:
         raise PolicyError(
-            "the policy is signed and not activated on this box; do so with "
+            "the policy is signed but not activated on this box; activate it with "
             "`edge-anpr policy activate`",
             code="E_LEASE",
         )
     if in_force.policy.sha256() != facts.policy.sha256():
         raise PolicyError(
-            f"version {in_force.policy.version} of the policy is in force here, and not this "
-            f"version {facts.policy.version}; activate it with `edge-anpr policy activate`, or put "
-            "the other one back",
+            f"version {in_force.policy.version} of the policy is in force here, not this "
+            f"version {facts.policy.version}; activate it with `edge-anpr policy activate`, or "
+            "restore the other one",
             code="E_NOT_IN_FORCE",
         )
     require_authorised(in_force.policy, in_force.signatures, facts.history)

@@ -1,4 +1,4 @@
-"""What the law asks of a site before it watches: legal basis, DPIA, alternatives, evaluation."""
+"""The legal parts of a policy: legal basis, DPIA, alternatives, evaluation."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from edge.policy.fields import DayText, FilePath, Fraction, Party, Sentence, Tex
 RETENTION_CEILING_HOURS: Mapping[str, int] = {
     # Article 5, section 4 of the Belgian camera act of 21 March 2007: at most one month.
     "camera_act": 30 * 24,
-    # What a box holds is what was not delivered yet: no regime needs more than that month.
+    # A box holds undelivered hits only, so no regime needs more than that month.
     "gas_speed": 30 * 24,
     "police_function_act": 30 * 24,
-    # Where no act says how long, Article 5(1)(e) GDPR does: no longer than needed.
+    # If no act sets a limit, Article 5(1)(e) GDPR applies: no longer than needed.
     "other": 72,
 }
 """The longest that an undelivered hit may wait on a box, hours, by legal regime. A policy may
 only shorten it."""
 
 MAX_SUNSET_YEARS = 5
-"""As with list entries: what lasts longer is permanent in disguise."""
+"""Longest term of a policy; as with list entries, a longer one would in fact be permanent."""
 
 EVALUATION_DAYS = 366
 """An evaluation is due within a year of the start, and then within a year of the last one."""
 
 
 class JointController(Party):
-    """Who decides together with the controller, under Article 26 GDPR."""
+    """A joint controller under Article 26 GDPR."""
 
     agreement: Sentence = Field(description="Reference of the arrangement between them.")
 
 
 class Processor(Party):
-    """Who works for the controller, under Article 28 GDPR."""
+    """A processor under Article 28 GDPR."""
 
     task: Sentence
     agreement: Sentence = Field(description="Reference of the contract.")
@@ -51,10 +51,10 @@ class Dated(Strict):
 
 
 class Legal(Strict):
-    """On what ground the cameras stand."""
+    """The legal ground for the cameras."""
 
     regime: Literal["gas_speed", "camera_act", "police_function_act", "other"] = Field(
-        description="Which act governs; it sets the ceiling of retention."
+        description="The act that applies; it limits the retention."
     )
     basis: Texts = Field(description="The legal basis in plain words, with its articles.")
     council_decision: Dated
@@ -72,29 +72,29 @@ class Purpose(Strict):
     """What the processing is for. Every rule serves exactly one purpose."""
 
     text: Texts = Field(description="The purpose in plain words.")
-    necessity: Texts = Field(description="Why nothing less will do.")
+    necessity: Texts = Field(description="Why a milder measure is not enough.")
     safety_evidence: SafetyEvidence
     retention_hours: int = Field(
         ge=1,
-        description="How long an undelivered hit may stay on the box; the regime has a ceiling.",
+        description="How long an undelivered hit may stay on the box; the regime sets a limit.",
     )
 
 
 class Finance(Strict):
-    """What the cameras must not be about. Revenue has no field."""
+    """Safeguards against a financial motive. There is no field for revenue."""
 
     vendor_paid_per_fine: bool = Field(description="Only false is accepted.")
 
 
 class DpoOpinion(Strict):
-    """What the data protection officer said of the assessment."""
+    """The data protection officer's opinion on the assessment."""
 
     date: DayText
     text: Sentence
 
 
 class Risk(Strict):
-    """A risk that the assessment names, and what is done about it."""
+    """A risk that the assessment names, and the measure against it."""
 
     risk: Id
     measure: Sentence
@@ -107,7 +107,7 @@ class Dpia(Strict):
     version: Sentence
     date: DayText
     file: FilePath = Field(description="The document, relative to the site folder.")
-    sha256: Sha256 = Field(description="Of the file; `edge-anpr check` prints it.")
+    sha256: Sha256 = Field(description="SHA-256 of the file; `edge-anpr check` prints it.")
     review_date: DayText = Field(description="After this day the box is in its safe state.")
     dpo_opinion: DpoOpinion
     risks: tuple[Risk, ...] = Field(
@@ -119,7 +119,7 @@ class Dpia(Strict):
 
 
 class Alternative(Strict):
-    """Something that was tried or weighed before a camera."""
+    """An alternative to cameras that was tried or considered."""
 
     date: DayText
     evidence: Sentence = Field(description="Reference of the report.")
@@ -127,7 +127,7 @@ class Alternative(Strict):
 
 
 class Alternatives(Strict):
-    """What was considered first."""
+    """The alternatives that were considered before cameras."""
 
     physical: Alternative = Field(description="Bollards, narrowing, another street plan.")
     awareness: Alternative = Field(description="Signs, campaigns, talks.")
@@ -145,13 +145,13 @@ class Activation(Strict):
 
 
 class LastEvaluation(Dated):
-    """The evaluation that was made last."""
+    """The last evaluation."""
 
     outcome: Texts
 
 
 class Evaluation(Strict):
-    """Whether the cameras are still necessary."""
+    """The evaluation of whether the cameras are still necessary."""
 
     last: LastEvaluation | None = Field(default=None, description="Left out before the first.")
     next_due: DayText = Field(description="After this day no activation is renewed.")
@@ -163,7 +163,7 @@ class Accuracy(Strict):
     date: DayText
     method: Sentence = Field(description="Which recordings, at which place, with which weights.")
     vehicles: int = Field(ge=1, le=10_000_000)
-    exact: int = Field(ge=0, description="Vehicles of which every character was right.")
+    exact: int = Field(ge=0, description="Vehicles with every character right.")
     interval: tuple[Fraction, Fraction] = Field(
         description="Lower and upper bound, as `edge-anpr evaluate clips` prints them."
     )

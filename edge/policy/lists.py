@@ -25,13 +25,13 @@ from edge.formats.yaml_document import read_text
 
 COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5
-"""The longest that an entry may last; a longer one would be a permanent entry."""
+"""The longest period of an entry; a longer one would in fact be permanent."""
 
 MAX_DAYS = MAX_YEARS * 366
 """The same in days, rounded up."""
 
 CLOCKS_CHANGED = timedelta(hours=1)
-"""By how much days on the calendar may be longer than as many times 24 hours."""
+"""Allowance for calendar days that are longer than 24 hours, when clocks are changed."""
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_TEXT = 500
@@ -43,12 +43,12 @@ _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
-# Years outside these are typing errors, and clear of what a datetime can hold.
+# Years outside this range are typing errors; inside it no datetime arithmetic overflows.
 _YEARS = range(2000, 2200)
 
 
 class _EntryError(ValueError):
-    """What is wrong with one entry; the message repeats nothing of it but column names."""
+    """A mistake in one entry; the message repeats column names only, never a value."""
 
 
 def read_list(
@@ -63,7 +63,7 @@ def read_list(
         max_entry_days: the longest that the policy lets an entry last.
 
     Raises:
-        ConfigError: the file cannot be read, or some entry is not as it should be; one line
+        ConfigError: the file cannot be read, or an entry is wrong; one line
             for each problem, naming file and line but never their content.
     """
     rows = csv.reader(io.StringIO(read_text(path, MAX_BYTES), newline=""), strict=True)
@@ -81,12 +81,12 @@ def read_list(
                 entry = _entry(row, zone)
                 fault = entry_fault(entry, max_entry_days)
                 if fault is not None:
-                    raise _EntryError(fault)  # noqa: TRY301 - one way to tell of an entry
+                    raise _EntryError(fault)  # noqa: TRY301 - every mistake of an entry is reported in one way
             except _EntryError as error:
                 problems.append(f"{where}: {error}")
                 continue
             if entry.entry_id in seen:
-                problems.append(f"{where}: id: another entry has it; give each its own")
+                problems.append(f"{where}: id: another entry has the same id; give each its own")
             seen.add(entry.entry_id)
             entries.append(entry)
             if len(entries) > max_entries:
@@ -151,7 +151,7 @@ def _entry(row: Sequence[str], zone: tzinfo) -> ListEntry:
 
 def _period(raw_start: str, raw_end: str, zone: tzinfo) -> tuple[datetime, datetime]:
     if not raw_end:
-        raise _EntryError("end: is missing; every entry ends, give a date")
+        raise _EntryError("end: is missing; every entry must end, so give a date")
     start = _moment("start", raw_start, zone, end_of_day=False)
     if raw_end[:4].isdecimal() and int(raw_end[:4]) >= _YEARS.stop:
         raise _EntryError(_PERMANENT)
@@ -189,7 +189,7 @@ def _moment(column: str, raw: str, zone: tzinfo, *, end_of_day: bool) -> datetim
     try:
         moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{suffix}")
     except ValueError:
-        raise _EntryError(f"{column}: is not in the calendar or on the clock") from None
+        raise _EntryError(f"{column}: no such date or time exists; correct it") from None
     if offset is not None:
         return moment.astimezone(timezone.utc)
     if clock is None:

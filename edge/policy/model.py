@@ -49,51 +49,51 @@ def _known_zone(name: str) -> str:
     return name
 
 
-# --- who has a say ----------------------------------------------------------------------------
+# --- people, keys and lists -------------------------------------------------------------------
 
 Role = Literal["controller", "police", "dpo"]
 ROLES: tuple[Role, ...] = ("controller", "police", "dpo")
 
 
 class KeyHolder(Strict):
-    """Somebody whose signature counts."""
+    """The holder of a key whose signatures are accepted."""
 
     name: Sentence
     key: KeyText
     demo: bool = Field(
         default=False,
-        description="A key that everybody has. With one of these only recordings are read.",
+        description="Marks a demo key, which is public; with one only recordings are read.",
     )
 
 
 class Signer(KeyHolder):
-    """Who may sign the policy, and as whom."""
+    """A signer of the policy, with a role."""
 
     role: Role
 
 
 class Approvals(Strict):
-    """Whose signatures put a policy into force."""
+    """The signers of the policy, and the roles that must sign."""
 
     quorum: tuple[Role, ...] = Field(description="One valid signature of each: all three roles.")
     signers: dict[Id, Signer] = Field(min_length=1, max_length=32)
 
 
 class Suspension(Strict):
-    """Who can stop the cameras."""
+    """The keys that can suspend the cameras."""
 
     keys: dict[Id, KeyHolder] = Field(min_length=1, max_length=8)
 
 
 class Validity(Strict):
-    """From one day to another, both included."""
+    """A period, first and last day included."""
 
     from_: DayText = Field(alias="from")
     until: DayText
 
 
 class CompetenceModel(Strict):
-    """For what an authority is competent: what lies outside is never sealed to it."""
+    """An authority's competence: a hit outside it is never sealed to the authority."""
 
     rules: tuple[Id, ...] = Field(min_length=1)
     cameras: tuple[Id, ...] = Field(min_length=1)
@@ -101,7 +101,7 @@ class CompetenceModel(Strict):
 
 
 class Authority(Strict):
-    """Who may open the hits of a rule."""
+    """An authority that may open the hits of a rule."""
 
     name: Sentence
     keys: FilePath = Field(
@@ -110,7 +110,7 @@ class Authority(Strict):
     )
     receipts: Literal["required", "none"] = Field(
         default="required",
-        description="Whether a hit stays on the box until the authority's signed receipt is in.",
+        description="Whether a hit stays on the box until the authority's signed receipt arrives.",
     )
     valid: Validity
     competence: CompetenceModel
@@ -123,7 +123,7 @@ class PlateList(Strict):
         description="alert: vehicles looked for (hotlist); exempt: vehicles let through "
         "(permit_zone)."
     )
-    text: Texts = Field(description="Whom the list is about, for the public notice.")
+    text: Texts = Field(description="Which vehicles the list is about, for the public notice.")
     file: FilePath | None = Field(
         default=None,
         description="A CSV file, relative to the site folder, for trials: read with demo keys and "
@@ -136,7 +136,7 @@ class PlateList(Strict):
     )
 
 
-# --- where and when ---------------------------------------------------------------------------
+# --- cameras and public information -----------------------------------------------------------
 
 
 class Position(Strict):
@@ -147,10 +147,12 @@ class Position(Strict):
 
 
 class FieldOfView(Strict):
-    """What a camera can see."""
+    """The field of view of a camera."""
 
     text: Sentence
-    bearing_degrees: int = Field(ge=0, le=359, description="Where it looks, from north.")
+    bearing_degrees: int = Field(
+        ge=0, le=359, description="Direction of view, in degrees from north."
+    )
     angle_degrees: int = Field(ge=1, le=180, description="How wide, horizontally.")
     reach_m: int = Field(ge=1, le=500, description="How far, in metres.")
 
@@ -164,20 +166,20 @@ class PolicyCamera(Strict):
     privacy_masks: tuple[Polygon, ...] = Field(
         default=(),
         max_length=32,
-        description="Parts of the picture that nothing ever looks at, as polygons in fractions "
+        description="Parts of the picture that are never analysed, as polygons in fractions "
         "of its width and height from the top left corner.",
     )
     hours: WeeklySchedule = Field(description="When the camera is open; outside it is shut.")
 
 
 class Audit(Strict):
-    """Who else keeps the box's checkpoints."""
+    """The witness that keeps the box's checkpoints."""
 
     witness: Sentence | None = None
 
 
 class Rights(Strict):
-    """Where people turn to."""
+    """The rights of people, and where to use them."""
 
     text: Texts = Field(description="Which rights they have, and how to use them.")
     contact: Sentence
@@ -191,7 +193,7 @@ class InformationBoard(Strict):
     website: Sentence = Field(description="Where the public notice is.")
 
 
-# --- the whole --------------------------------------------------------------------------------
+# --- the policy -------------------------------------------------------------------------------
 
 
 class Policy(Strict):
@@ -238,7 +240,7 @@ class Policy(Strict):
         return ZoneInfo(self.timezone)
 
     def domain_rules(self) -> tuple[Rule, ...]:
-        """The rules as the judge knows them; `contradictions` must be empty.
+        """The rules as domain values; `contradictions` must be empty.
 
         Raises:
             ValueError: a schedule or a line contradicts itself.
@@ -246,7 +248,7 @@ class Policy(Strict):
         return tuple(domain_rule(rule, self.zone) for rule in self.rules)
 
     def competences(self) -> dict[str, Competence]:
-        """For what each authority is competent; `contradictions` must be empty.
+        """The competence of each authority, by id; `contradictions` must be empty.
 
         Raises:
             ValueError: a schedule contradicts itself.
@@ -274,7 +276,7 @@ class Policy(Strict):
         return datetime.combine(following, time(), self.zone)
 
     def key_holders(self) -> Iterator[tuple[Location, str, KeyHolder]]:
-        """Everybody whose signature counts for something: where, id, key."""
+        """All key holders of the policy: location, id and holder."""
         for name, signer in self.approvals.signers.items():
             yield ("approvals", "signers", name), name, signer
         for name, holder in self.suspension.keys.items():
@@ -284,11 +286,11 @@ class Policy(Strict):
 
     @property
     def demo(self) -> bool:
-        """Whether some key in it is one that everybody has."""
+        """Whether any of its keys is a demo key."""
         return any(holder.demo for _, _, holder in self.key_holders())
 
     def document(self) -> dict[str, Any]:
-        """What is signed: the policy as JSON values, defaults written out.
+        """The document that is signed: the policy as JSON values, defaults written out.
 
         Comments, order of keys and layout of the YAML file make no difference.
         """

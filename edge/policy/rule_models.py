@@ -1,4 +1,4 @@
-"""The rules of a policy: what makes a report, on which cameras, at which hours."""
+"""The rules of a policy: what makes a hit, on which cameras, at which hours."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge.formats.strict import Strict
 from edge.policy.fields import Fraction, WeeklySchedule
 
 MIN_POSTERIOR_FLOOR = 0.5
-"""No policy can let a rule fire on a read that is more likely wrong than right."""
+"""The lowest `min_posterior`: a read must be more likely right than wrong."""
 
 
 class LineModel(Strict):
@@ -25,7 +25,7 @@ class LineModel(Strict):
     to: tuple[Fraction, Fraction]
 
     def line(self) -> Line:
-        """The value that trajectories are held against.
+        """The line as a domain value, which trajectories are compared with.
 
         Raises:
             ValueError: both ends are in one place.
@@ -68,7 +68,7 @@ class PermitZoneRule(_RuleModel):
 
 
 class WrongWayRule(_RuleModel):
-    """A vehicle that goes over a line against the allowed direction."""
+    """A vehicle that crosses a line against the allowed direction."""
 
     type: Literal["wrong_way"]
     line: LineModel
@@ -81,7 +81,7 @@ RuleModel = Annotated[HotlistRule | PermitZoneRule | WrongWayRule, Field(discrim
 
 
 def domain_rule(rule: HotlistRule | PermitZoneRule | WrongWayRule, zone: ZoneInfo) -> Rule:
-    """The rule as the judge knows it.
+    """The rule as a domain value.
 
     Raises:
         ValueError: its schedule or its line contradicts itself.

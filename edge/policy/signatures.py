@@ -1,7 +1,7 @@
 """The signatures of a policy: a file beside it, one Ed25519 signature for each signer.
 
 The canonical JSON of the policy's model is signed, under the context `edge-anpr/policy/2`. So
-comments and layout of the file make no difference, and every value does.
+a signature covers every value, but not comments and layout of the file.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def read_signatures(file: Path) -> PolicySignatures:
     """Read the signatures beside a policy.
 
     Raises:
-        KeyFileError: `E_SIGNATURE`: there are none, or the file is none of this product.
+        KeyFileError: `E_SIGNATURE`: there are none, or the file is damaged.
         ConfigError: it cannot be read.
     """
     if not file.exists():
@@ -55,16 +55,16 @@ def read_signatures(file: Path) -> PolicySignatures:
 
 
 def parse_signatures(text: str, file: Path) -> PolicySignatures:
-    """Signatures from their text; `file` is only named in complaints.
+    """Parse signatures; `file` is only named in error messages.
 
     Raises:
-        KeyFileError: `E_SIGNATURE`: it is no such document.
+        KeyFileError: `E_SIGNATURE`: the text is not such a document.
     """
     try:
         return PolicySignatures.model_validate_json(text)
     except ValidationError:
         raise KeyFileError(
-            f"{file}: damaged or no policy signatures; restore it, or sign again with "
+            f"{file}: damaged or not a signature file; restore it, or sign again with "
             "`edge-anpr policy sign`",
             code="E_SIGNATURE",
         ) from None
@@ -86,17 +86,17 @@ def signers_of(
     """The ids of those who have signed the policy, each signature verified.
 
     Args:
-        policy: what must have been signed.
+        policy: the policy that must have been signed.
         signatures: the file beside it.
-        known: whose keys to believe; the policy's own signers when left out. Signatures of
-            others are passed over.
+        known: the signers whose keys are accepted; the policy's own signers by default.
+            Signatures of others are ignored.
 
     Raises:
-        KeyFileError: `E_SIGNATURE`: they are of another policy, or one of them does not hold.
+        KeyFileError: `E_SIGNATURE`: they are of another policy, or one of them is not valid.
     """
     if signatures.policy_sha256 != policy.sha256():
         raise KeyFileError(
-            f"{SIGNATURES_FILE}: the policy has changed since it was signed; have it signed anew "
+            f"{SIGNATURES_FILE}: the policy has changed since it was signed; have it signed again "
             "with `edge-anpr policy sign`",
             code="E_SIGNATURE",
         )
@@ -118,7 +118,7 @@ def signers_of(
 
 
 def missing_roles(signers: Mapping[str, Signer], signed: frozenset[str]) -> tuple[Role, ...]:
-    """The roles of the quorum for which nobody has signed."""
+    """The roles of the quorum that have not signed."""
     held = {signer.role for name, signer in signers.items() if name in signed}
     return tuple(role for role in ROLES if role not in held)
 
@@ -129,7 +129,7 @@ def require_quorum(
     """Refuse a policy that not every role has signed.
 
     Raises:
-        KeyFileError: `E_SIGNATURE`: a signature does not hold.
+        KeyFileError: `E_SIGNATURE`: a signature is not valid.
         PolicyError: `E_QUORUM`: a role has not signed.
     """
     holders = policy.approvals.signers if known is None else known

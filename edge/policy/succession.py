@@ -16,7 +16,7 @@ from edge.policy.signatures import PolicySignatures, require_quorum, signers_of
 
 
 def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures) -> None:
-    """Refuse a new version that the policy in force does not let come after it.
+    """Refuse a new version that must not replace the policy in force.
 
     Args:
         before: the policy in force.
@@ -25,8 +25,8 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
 
     Raises:
         PolicyError: `E_VERSION`: another site, or a version that does not rise;
-            `E_DPIA_WIDENING`: a widening without a new DPIA; `E_QUORUM`: signatures are lacking.
-        KeyFileError: `E_SIGNATURE`: a signature does not hold.
+            `E_DPIA_WIDENING`: a widening without a new DPIA; `E_QUORUM`: signatures are missing.
+        KeyFileError: `E_SIGNATURE`: a signature is not valid.
     """
     if (after.site, after.version) != (before.site, max(after.version, before.version + 1)):
         raise PolicyError(
@@ -63,17 +63,17 @@ def require_authorised(
     signatures: PolicySignatures,
     history: Sequence[tuple[Policy, PolicySignatures]] = (),
 ) -> None:
-    """Refuse a policy that is signed neither by all roles nor as a narrowing of one that is.
+    """Refuse a policy unless all roles have signed it or a policy that it narrows.
 
     Args:
-        policy: what is to be in force.
-        signatures: those of it.
-        history: what was in force before it, newest first.
+        policy: the policy to put in force.
+        signatures: those of the policy.
+        history: the policies in force before it, newest first.
 
     Raises:
-        PolicyError: `E_QUORUM`: signatures are lacking; `E_VERSION`: a later version, or another
+        PolicyError: `E_QUORUM`: signatures are missing; `E_VERSION`: a later version, or another
             one of that number, was in force already.
-        KeyFileError: `E_SIGNATURE`: a signature does not hold.
+        KeyFileError: `E_SIGNATURE`: a signature is not valid.
     """
     for known, _ in history:
         replaced = known.version == policy.version and known.sha256() != policy.sha256()

@@ -1,12 +1,12 @@
 """Orders that suspend a box, and those that resume it.
 
-An order is canonical JSON (RFC 8785): which site and box, what to do, why in one word, a counter,
-and its signatures, each Ed25519 over everything but the signatures. The policy names the keys that
+An order is canonical JSON (RFC 8785): site and box, action, reason (one word), counter
+and signatures, each Ed25519 over everything but the signatures. The policy names the keys that
 may suspend. One of them suspends; the same key and a controller of the policy resume, together.
 
 A suspension belongs to the key that ordered it. Two authorities may suspend one box, and it stays
-shut until each has resumed. The key is kept with the order, so that a policy which no longer names
-it does not lift what it ordered.
+shut until each has resumed. The key is kept with the order, so the suspension
+remains even if a new policy no longer names the key.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STATE_SCHEMA: Literal["edge-anpr/suspension-state/1"] = "edge-anpr/suspension-st
 
 EVERY_BOX = "*"
 MAX_ORDER_BYTES = 4096
-"""A longer file or message is not even parsed."""
+"""Longest order, bytes; a longer file or message is refused before it is parsed."""
 
 MAX_STATE_BYTES = 256 * 1024
 _MAX_SIGNATURES = 8
@@ -48,7 +48,7 @@ class SuspensionError(PolicyError):
 
 
 class SuspensionOrder(StrictMessage):
-    """One order, as it is sent. Nothing of it is proven until `obeyed` has taken it."""
+    """One order, as it is sent. It is not trusted until `obeyed` has accepted it."""
 
     schema_: Literal["edge-anpr/suspension/1"] = Field(default=SCHEMA, alias="schema")
     site: Id
@@ -69,7 +69,7 @@ class SuspensionOrder(StrictMessage):
         """The order with this key's signature added.
 
         Raises:
-            SuspensionError: this key has signed it already, or it has no room for another.
+            SuspensionError: this key has signed it already, or it has the most signatures possible.
         """
         if any(one.key_id == key.public.key_id for one in self.signatures):
             raise SuspensionError(f"{key.signer} has signed this order already; send it")
@@ -79,10 +79,10 @@ class SuspensionOrder(StrictMessage):
         return self.model_copy(update={"signatures": (*self.signatures, signature)})
 
     def is_signed_by(self, key: PublicKey) -> bool:
-        """Whether this key's signature is among those of the order, and holds.
+        """Whether the order has a valid signature of this key.
 
         Raises:
-            KeyFileError: `E_SIGNATURE`: it is among them, and does not hold.
+            KeyFileError: `E_SIGNATURE`: it has one that is not valid.
         """
         for signature in self.signatures:
             if signature.key_id == key.key_id:
@@ -97,10 +97,10 @@ class SuspensionOrder(StrictMessage):
 def new_order(
     site: str, action: Action, reason: str, issued_at: datetime, *, box: str = EVERY_BOX
 ) -> SuspensionOrder:
-    """An order that nobody has signed yet.
+    """A new order without signatures.
 
     Raises:
-        SuspensionError: a name is none.
+        SuspensionError: a name is not valid.
     """
     try:
         return SuspensionOrder(
@@ -119,7 +119,7 @@ def parse_order(data: bytes) -> SuspensionOrder:
     """Parse an order without verifying it: well-formed, but nothing in it is proven.
 
     Raises:
-        SuspensionError: no order, or not in canonical form.
+        SuspensionError: not an order, or not in canonical form.
     """
     if len(data) > MAX_ORDER_BYTES:
         raise SuspensionError(f"{len(data)} bytes are more than any order has; refused")
@@ -204,8 +204,8 @@ def obeyed(
     """The state after an order; the same state if it is the one obeyed last.
 
     Raises:
-        SuspensionError: for another site or box, replayed (`E_SUSPENSION_REPLAY`), or nothing
-            is there to resume.
+        SuspensionError: for another site or box, replayed (`E_SUSPENSION_REPLAY`), or there is
+            nothing to resume.
         KeyFileError: `E_SIGNATURE`: not signed by the keys that the action needs.
     """
     if order.site != terms.site or order.box not in {terms.box, EVERY_BOX}:
@@ -228,10 +228,10 @@ def obeyed(
         )
     if order.action == "resume":
         if before is None or before.action != "suspend":
-            raise SuspensionError("this key has suspended nothing here, so it resumes nothing")
+            raise SuspensionError("this key has not suspended this box, so it cannot resume it")
         others = [one for one in terms.controllers.values() if one.key_id != key.key_id]
         if _signer(order, others) is None:
-            raise _unsigned("a controller of the policy beside the suspending key")
+            raise _unsigned("a controller of the policy in addition to the suspending key")
     kept = tuple(one for one in state.obeyed if one.key != key.text)
     return SuspensionState(obeyed=(*kept, Obeyed(key=key.text, order=order)))
 
@@ -240,8 +240,8 @@ def parse_state(data: bytes) -> SuspensionState:
     """Read the stored state; each order must be signed by the key that it is stored under.
 
     Raises:
-        SuspensionError: `E_SUSPENSION_STATE`: the state was changed. What is in force is then
-            unknown, so the cameras stay shut.
+        SuspensionError: `E_SUSPENSION_STATE`: the state was changed. It is then
+            unknown whether the box is suspended, so the cameras stay shut.
     """
     try:
         state = parse_canonical(SuspensionState, data)
@@ -265,11 +265,11 @@ def _unsigned(by: str) -> KeyFileError:
 
 
 def _misfit(error: ValidationError) -> SuspensionError:
-    """Which field is not as it should be; neither its value nor an unknown key is repeated."""
+    """The error that names the wrong field; it repeats neither its value nor an unknown key."""
     names = {"schema", *SuspensionOrder.model_fields}
     location = error.errors(include_input=False, include_url=False)[0]["loc"]
     where = next((str(step) for step in location if step in names), "order")
-    return SuspensionError(f"{where}: not as {SCHEMA} says; refused")
+    return SuspensionError(f"{where}: does not fit {SCHEMA}; refused")
 
 
 def _damaged() -> SuspensionError:

@@ -1,7 +1,7 @@
 """The template that `edge-anpr policy new` writes: questions in the order of the law.
 
-Each field stands under the sentence that `edge-anpr check` would say about it and the reason why it
-is asked. What was not answered stays blank, and a blank field is one that `check` lists.
+Above each field is the sentence that `edge-anpr check` prints about it, and the reason why it is
+asked. A field without an answer stays blank, and `check` lists it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from edge.texts import Language, text
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, for which duty; `choices` are all possible answers, empty for free text."""
+    """A question and its duty; `choices` are the possible answers, empty for free text."""
 
     name: str
     duty: str
@@ -216,7 +216,7 @@ epoch_minutes: 15
 
 
 def questions(language: Language) -> tuple[tuple[Question, str], ...]:
-    """What to ask, in order, each with its sentence."""
+    """The questions in order, each with its sentence."""
     return tuple(
         (question, text(language, f"checklist.duty.{question.duty}")) for question in QUESTIONS
     )

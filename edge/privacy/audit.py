@@ -1,4 +1,4 @@
-"""The audit log: what the box was told to do and did; no change to it stays unnoticed.
+"""The audit log: orders to the box and its actions; every later change to it is detected.
 
 Entries (`privacy.audit_events`) are the leaves of a Merkle tree (RFC 6962, section 2.1; SHA-256).
 Each entry is followed at once by a checkpoint, which is the tree's size and root signed with the
@@ -60,10 +60,10 @@ class Chain:
 
         Args:
             line: without its newline.
-            check_signature: whether to hold the signature against the key in use.
+            check_signature: whether to verify the signature with the key in use.
 
         Raises:
-            AuditError: `E_AUDIT_EDITED`: it is not the line that was written here.
+            AuditError: `E_AUDIT_EDITED`: the line was changed or is in another place.
         """
         number = self.tree.size + 1
         signature = signature_bytes(line[:_SIGNATURE_TEXT])
@@ -73,10 +73,12 @@ class Chain:
         try:
             entry = Entry.parse(raw)
         except (ValueError, ValidationError, RecursionError):
-            # Their text would quote the line.
+            # The exception's text would quote the line.
             raise _edited(number, "it holds no entry of a known form") from None
         if entry.number != self.tree.size:
-            raise _edited(number, f"entry {entry.number} stands where {self.tree.size} belongs")
+            raise _edited(
+                number, f"this is entry {entry.number}, but entry {self.tree.size} belongs here"
+            )
         key = self.key
         if isinstance(entry.event, KeyInUse):
             if entry.event.log != self.origin:
@@ -91,7 +93,7 @@ class Chain:
         tree.append(raw)
         checkpoint = Checkpoint(self.origin, tree.size, tree.root, signature)
         if check_signature and not checkpoint.signed_by(key):
-            raise _edited(number, "its signature does not cover what stands up to here")
+            raise _edited(number, "its signature does not match the log up to this line")
         self.tree, self.key, self.last = tree, key, checkpoint
         return entry
 
@@ -116,7 +118,7 @@ class VerifiedLog:
         entries: oldest first.
         last: the newest checkpoint.
         key: the key that signed it.
-        vouched: whether that key is one of those that were known from elsewhere.
+        vouched: whether that key is one of the given keys, which come from another source.
         witnessed: how many checkpoints of a witness agreed.
     """
 
@@ -129,7 +131,7 @@ class VerifiedLog:
 
 
 def split_lines(data: bytes) -> tuple[list[bytes], bytes]:
-    """Whole lines without their newlines, and what follows the last of them."""
+    """Complete lines without their newlines, and the rest after the last one."""
     *lines, rest = data.split(b"\n")
     return lines, rest
 
@@ -145,21 +147,21 @@ def verify_log(
 
     Args:
         data: the log's file.
-        origin: the name that it must have; None takes the one it gives itself.
-        keys: the keys that its newest checkpoint may be signed with; None takes the one that the
-            log names, which says only that the log agrees with itself.
+        origin: the name that it must have; None accepts the name in the log.
+        keys: the keys that its newest checkpoint may be signed with; None accepts the one
+            that the log names, which proves only that the log is consistent.
         witness: checkpoints that were kept elsewhere.
 
     Raises:
-        AuditError: `E_AUDIT_EDITED` for a line that was changed, moved, put in or taken out;
-            `E_AUDIT_TRUNCATED` if the end is missing; `E_AUDIT_FORK` if a checkpoint tells of
-            another log of this name; `E_AUDIT_WITNESS` if one is of another log or key.
+        AuditError: `E_AUDIT_EDITED` for a line that was changed, moved, added or removed;
+            `E_AUDIT_TRUNCATED` if the end is missing; `E_AUDIT_FORK` if a checkpoint is of a
+            different log of this name; `E_AUDIT_WITNESS` if one is of another log or key.
     """
     lines, rest = split_lines(data)
     if rest:
         raise AuditError(
-            f"line {len(lines) + 1}: it breaks off; the box mends this at its next start if it was "
-            "killed while writing, otherwise something is missing here",
+            f"line {len(lines) + 1}: it is incomplete; the box repairs this at its next start if it "
+            "was killed while writing, otherwise something is missing here",
             code="E_AUDIT_TRUNCATED",
         )
     if not lines:
@@ -181,7 +183,7 @@ def verify_log(
     if keys is not None and not vouched:
         raise AuditError(
             f"its newest key {chain.key.key_id} is not one of the box's public file; give the "
-            "newest public file, and if it is, somebody else went on with this log",
+            "newest public file; if it is the newest, someone else continued this log",
             code="E_AUDIT_FORK",
         )
     known = [*key_texts, *(keys or ())]
@@ -208,19 +210,19 @@ def _compare(
     if checkpoint.size > chain.tree.size:
         raise AuditError(
             f"the log has {chain.tree.size} entries and the witness saw {checkpoint.size}: its end "
-            "was cut off, or it was begun anew",
+            "was cut off, or the log was started again",
             code="E_AUDIT_TRUNCATED",
         )
     if checkpoint.size and roots[checkpoint.size] != checkpoint.root:
         raise AuditError(
             f"the witness saw another log of {checkpoint.size} entries under this name: there are "
-            "two histories, and one of them was shown to you",
+            "two logs, and this is one of them",
             code="E_AUDIT_FORK",
         )
 
 
 def _origin_of(line: bytes) -> str:
-    """The log's name as its first line says it."""
+    """The log's name in its first line."""
     try:
         event = Entry.parse(line[_SIGNATURE_TEXT + 1 :]).event
     except (ValueError, ValidationError, RecursionError):

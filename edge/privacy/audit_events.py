@@ -25,7 +25,7 @@ Origin = Annotated[str, Field(pattern=ORIGIN_PATTERN)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,60}$")]
 Number = Annotated[int, Field(strict=True, ge=0, le=2**53 - 1)]
 Coarse = Literal["<10"] | Annotated[int, Field(strict=True, ge=10, multiple_of=10, le=2**53 - 1)]
-"""A count as `edge.domain.counting.coarse` gives it."""
+"""A count as rounded by `edge.domain.counting.coarse`."""
 
 _CHECKED = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -41,7 +41,7 @@ class KeyInUse:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class Started:
-    """The box began to run: which program, under which policy, with which list of weights."""
+    """The box started: program version, policy and manifest of weights."""
 
     kind: ClassVar[str] = "started"
     version: Word
@@ -51,7 +51,7 @@ class Started:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class Stopped:
-    """The box ended: `end`, `interrupted`, or the code of what stopped it."""
+    """The box stopped: `end`, `interrupted`, or the code of the error."""
 
     kind: ClassVar[str] = "stopped"
     reason: Word
@@ -68,7 +68,7 @@ class StateChanged:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class EpochClosed:
-    """An epoch's keys were destroyed. What it saw, and what was deleted meanwhile, in tens."""
+    """An epoch's keys were destroyed. Counts of its vehicles and deletions, in tens."""
 
     kind: ClassVar[str] = "epoch"
     epoch: Number
@@ -81,7 +81,7 @@ class EpochClosed:
 class PolicyChanged:
     """A policy was activated, renewed or withdrawn.
 
-    `widening` says whether it allows more than the one before; the first allows more than none.
+    `widening` says whether it allows more than the one before; it is true for the first policy.
     """
 
     kind: ClassVar[str] = "policy"
@@ -103,7 +103,7 @@ class ListChanged:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class SuspensionChanged:
-    """An authority shut the cameras, or let them be opened again."""
+    """An authority suspended the cameras, or resumed them."""
 
     kind: ClassVar[str] = "suspension"
     action: Literal["suspended", "resumed"]
@@ -141,7 +141,7 @@ Event = (
     | Deleted
     | Unsealed
 )
-"""Everything that can be recorded."""
+"""All kinds of event."""
 
 EVENTS: Final[dict[str, type[Any]]] = {event.kind: event for event in get_args(Event)}
 _ADAPTERS: Final = {kind: TypeAdapter[Any](event) for kind, event in EVENTS.items()}
@@ -162,7 +162,7 @@ class Entry:
                 "n": self.number,
                 "at": utc_text(self.at),
                 "event": self.event.kind,
-                **told(self.event),
+                **event_fields(self.event),
             }
         )
 
@@ -171,14 +171,14 @@ class Entry:
         """Read an entry that `canonical` has written.
 
         Raises:
-            ValueError: it is none, or spelled in another way.
+            ValueError: it is not an entry, or not in canonical form.
         """
         content = _OBJECT.validate_json(raw)
         number, at, kind = (content.pop(name, None) for name in ("n", "at", "event"))
         if type(number) is not int or not isinstance(at, str) or not isinstance(kind, str):
             raise ValueError("n, at or event is missing")
         if not re.fullmatch(UTC_PATTERN, at, re.ASCII) or kind not in _ADAPTERS:
-            raise ValueError("at or event is of no known form")
+            raise ValueError("at or event has an unknown form")
         entry = cls(number, parse_utc(at), _ADAPTERS[kind].validate_python(content))
         if entry.canonical() != raw:
             raise ValueError("not the canonical spelling")
@@ -188,6 +188,6 @@ class Entry:
 _OBJECT = TypeAdapter(dict[str, Any])
 
 
-def told(event: Event) -> dict[str, Any]:
-    """An event's fields by name, as JSON has them."""
+def event_fields(event: Event) -> dict[str, Any]:
+    """An event's fields by name, as JSON values."""
     return dict(_ADAPTERS[event.kind].dump_python(event, mode="json"))

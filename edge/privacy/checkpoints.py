@@ -150,8 +150,8 @@ def parse_checkpoints(data: bytes) -> tuple[Checkpoint, ...]:
         checkpoint = _checkpoint(lines[at : at + 5])
         if checkpoint is None:
             raise AuditError(
-                f"line {at + 1}: no checkpoint begins here; give the checkpoints as they came "
-                "on the box's audit topic",
+                f"line {at + 1}: not the beginning of a checkpoint; give the checkpoints as they "
+                "came on the box's audit topic",
                 code="E_AUDIT_WITNESS",
             )
         found.append(checkpoint)
@@ -161,7 +161,7 @@ def parse_checkpoints(data: bytes) -> tuple[Checkpoint, ...]:
 
 
 def _checkpoint(lines: Sequence[bytes]) -> Checkpoint | None:
-    """The checkpoint of these five lines: origin, size, root, nothing, the log's signature."""
+    """The checkpoint of these five lines: origin, size, root, empty line, signature."""
     if len(lines) != 5 or lines[3]:
         return None
     try:
@@ -182,7 +182,7 @@ def _checkpoint(lines: Sequence[bytes]) -> Checkpoint | None:
 
 
 def signature_bytes(text: bytes) -> bytes | None:
-    """The 68 bytes of a signature field; None if it is none, or spelled in another way."""
+    """The 68 bytes of a signature field; None if it is not valid or not canonical base64."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (ValueError, binascii.Error):

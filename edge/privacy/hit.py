@@ -4,8 +4,8 @@ A payload is canonical JSON (RFC 8785), and no other spelling is accepted, so th
 one sequence of bytes. The signature is Ed25519 over `edge-anpr/hit/1`, a zero byte and the
 canonical JSON of everything but the signature; receipts likewise under their own name.
 
-`token` is a pseudonym under a key that the box destroys: within one epoch, purpose and rule it
-links passages of one vehicle, beyond that nothing. It is never anonymous.
+`token` is a pseudonym under a key that the box destroys: it links passages of
+one vehicle within one epoch, purpose and rule only. It is not anonymous.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from edge.privacy.keys import AuthorityKey, AuthorityPublicKeys, BoxKeys, BoxPub
 from edge.privacy.sealing import SealContext
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
-"""No site's cap is higher; a larger payload is not even parsed."""
+"""Largest payload of any site, bytes; a larger one is refused before it is parsed."""
 
 HIT_ID_BYTES = 16
 _DECIMALS = 4
@@ -47,7 +47,7 @@ class HitError(EdgeError):
 
 
 class _Signed(StrictMessage):
-    """A message with a schema, signed by whoever sends it."""
+    """A message with a schema, signed by its sender."""
 
     SCHEMA: ClassVar[str]
 
@@ -78,14 +78,18 @@ class Hit(_Signed):
     purpose: Id
     authority: Id
     observed_at: Moment
-    epoch: int = Field(ge=0, le=2**53 - 1, description="Of the box's salt, since its start.")
-    counter: int = Field(ge=0, le=2**53 - 1, description="Of the box's hits; a gap is a loss.")
+    epoch: int = Field(
+        ge=0, le=2**53 - 1, description="Number of the salt's epoch since the box started."
+    )
+    counter: int = Field(
+        ge=0, le=2**53 - 1, description="Number of the box's hit; a gap means a lost hit."
+    )
     token: HitId = Field(description="A pseudonym within one epoch, purpose and rule.")
     posterior: Share = Field(description="Calibrated probability of the read.")
     margin: Share = Field(description="Lead over the next most probable plate.")
     human_check_required: bool
     policy_sha256: Sha256
-    sealed: Base64 = Field(description="The evidence, HPKE to the authority.")
+    sealed: Base64 = Field(description="The evidence, sealed with HPKE to the authority.")
     sealed_sha256: Sha256
     box_key_id: KeyId
     authority_key_id: KeyId
@@ -99,7 +103,7 @@ class Hit(_Signed):
         return parse_utc(self.observed_at)
 
     def seal_context(self) -> SealContext:
-        """What the evidence was sealed under."""
+        """The context that the evidence was sealed under."""
         return SealContext(
             site=self.site,
             box=self.box,
@@ -117,7 +121,7 @@ class Hit(_Signed):
 
 
 class Receipt(_Signed):
-    """An authority's word that it has stored a hit, sealed as it came."""
+    """An authority's confirmation that it has stored a hit, still sealed."""
 
     SCHEMA: ClassVar[str] = "edge-anpr/receipt/1"
 
@@ -160,8 +164,8 @@ def build_hit(
 ) -> Hit:
     """Sign a hit as the box; `context` is the one its evidence was sealed under.
 
-    Probabilities are rounded to four decimals: more would say nothing, and each has one
-    spelling in canonical JSON.
+    Probabilities are rounded to four decimals: more would carry no information, and each
+    value then has one spelling in canonical JSON.
 
     Raises:
         HitError: a value is out of its bounds.
@@ -195,7 +199,7 @@ def parse_hit(payload: bytes) -> Hit:
     """Parse a hit without verifying it: well-formed, but nothing in it is proven.
 
     Raises:
-        HitError: no hit, or not in canonical form.
+        HitError: not a hit, or not in canonical form.
     """
     return _parsed(Hit, payload)
 
@@ -203,11 +207,11 @@ def parse_hit(payload: bytes) -> Hit:
 def verify_hit(payload: bytes, box: BoxPublicKeys) -> Hit:
     """Parse a hit and verify the box's signature and the digest of the evidence.
 
-    Whether that key is still to be accepted is for the receiver to ask: `BoxPublicKeys.accepts`.
+    The receiver must check whether that key is still accepted: `BoxPublicKeys.accepts`.
 
     Raises:
-        HitError: no hit, not in canonical form, of another box, or its signature or digest
-            is wrong.
+        HitError: not a hit, not in canonical form, of another box, or with a wrong signature
+            or digest.
     """
     hit = _parsed(Hit, payload)
     if (hit.site, hit.box) != (box.site, box.box):
@@ -229,7 +233,7 @@ def sign_receipt(hit: Hit, stored_at: datetime, key: AuthorityKey) -> Receipt:
     """Confirm a stored hit with the generation of keys that it was sealed to.
 
     Raises:
-        HitError: the key is of another generation or authority; the box would not believe it.
+        HitError: the key is of another generation or authority, so the box would refuse it.
     """
     if (hit.authority, hit.authority_key_id) != (key.authority, key.key_id):
         raise HitError(f"hit {hit.hit_id}: sealed to other keys than those of this receipt")
@@ -248,7 +252,7 @@ def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
     """Parse a receipt and verify the authority's signature; then ask `Receipt.confirms`.
 
     Raises:
-        HitError: no receipt, not in canonical form, of another authority, or wrongly signed.
+        HitError: not a receipt, not in canonical form, of another authority, or wrongly signed.
     """
     receipt = _parsed(Receipt, payload)
     if receipt.authority != authority.authority or not receipt.is_verified_by(
@@ -267,8 +271,8 @@ def verify_receipt(payload: bytes, authority: AuthorityPublicKeys) -> Receipt:
 class ReceiptVerifier:
     """Verifies receipts of a site's authorities for the publisher that waits for them.
 
-    A receipt counts only from the authority that the hit was sealed to: at a site with two of
-    them, neither can make the box forget what is meant for the other.
+    A receipt is valid only from the authority that the hit was sealed to. At a site with two
+    authorities, neither can make the box delete a hit for the other.
 
     Args:
         authorities: all that the policy names.
@@ -284,7 +288,7 @@ class ReceiptVerifier:
         self._waiting = waiting
 
     def __call__(self, payload: bytes) -> tuple[str, str] | None:
-        """The hit_id and sealed_sha256 that a receipt confirms; None if it proves nothing."""
+        """The hit_id and sealed_sha256 that a receipt confirms; None if it is not valid."""
         try:
             claimed = _parsed(Receipt, payload)
             keys = self._authorities.get(claimed.authority)
@@ -322,7 +326,7 @@ def _parsed(model: type[_Message], payload: bytes) -> _Message:
         raise HitError(f"payload is not in the canonical form of {model.SCHEMA}; refused") from None
     except ValidationError as error:
         problem = error.errors(include_input=False, include_url=False)[0]
-        # The sender chooses the name of a key that is unknown; it is not repeated.
+        # An unknown key's name comes from the sender, so it is not repeated.
         names = {*model.model_fields, "schema"}
         where = ".".join(str(part) for part in problem["loc"] if part in names) or "payload"
-        raise HitError(f"{where}: not as {model.SCHEMA} says; refused") from None
+        raise HitError(f"{where}: does not fit {model.SCHEMA}; refused") from None

@@ -44,7 +44,7 @@ KeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 
 
 class KeyFile(Strict, populate_by_name=True):
-    """What every key file holds; `trial` says that the keys were made for trying out."""
+    """What every key file holds; `trial` marks trial keys."""
 
     trial: bool
 
@@ -70,7 +70,7 @@ class AuthorityGeneration(_Generation):
 
 
 class PublicFile(KeyFile):
-    """A file that everybody may read."""
+    """A file of public keys, which everyone may read."""
 
 
 class BoxPublicFile(PublicFile):
@@ -313,7 +313,7 @@ def current(generations: tuple[AnyGeneration, ...], file: Path) -> AnyGeneration
     return found[0]
 
 
-# --- what anyone may know of a key file ---------------------------------------------------
+# --- public facts about a key file --------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +327,7 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """Whose keys a file holds, oldest first; never a private key."""
+    """The owner and the generations of a key file, oldest first; never a private key."""
 
     file: Path
     kind: str
@@ -340,7 +340,7 @@ def facts_of(content: KeyFile, file: Path) -> KeyFacts:
     """Everything in a key file that is not a key.
 
     Raises:
-        KeyFileError: no kind of key file of this product.
+        KeyFileError: not a key file of this product.
     """
     if isinstance(content, BoxPublicFile | BoxPrivateFile):
         owner = f"box {content.box} at {content.site}"
@@ -361,8 +361,10 @@ def facts_of(content: KeyFile, file: Path) -> KeyFacts:
 
 
 def damaged(file: Path) -> KeyFileError:
-    """The refusal of a file that holds no keys as this product writes them."""
-    return KeyFileError(f"{file}: damaged or no key file; restore it from a copy, or make new keys")
+    """The error about a file that is not a valid key file."""
+    return KeyFileError(
+        f"{file}: damaged or not a key file; restore it from a copy, or make new keys"
+    )
 
 
 def _list_key(generation: BoxGeneration) -> X25519PublicKey | None:
@@ -378,7 +380,7 @@ def _schema_of(model: type[KeyFile]) -> str:
 def _spoken(schema: str) -> str:
     """A kind of file in words; only schemas of this product are repeated."""
     known = {_schema_of(model): kind for model, kind in KINDS.items()}
-    return known.get(schema, "no key file of this product")
+    return known.get(schema, "not a key file of this product")
 
 
 def _raw(text: str) -> bytes:

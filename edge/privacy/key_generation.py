@@ -23,7 +23,7 @@ from edge.privacy.keys import authority_key_id, box_key_id
 def new_box_generation(
     site: str, box: str, now: datetime, *, trial: bool
 ) -> tuple[BoxPrivateFile, BoxGeneration]:
-    """Fresh keys of a box: its private file, and what its public file says of them."""
+    """Fresh keys of a box: its private file, and their entry in its public file."""
     signing = Ed25519PrivateKey.generate()
     lists = X25519PrivateKey.generate()
     key_id = box_key_id(signing.public_key(), lists.public_key())
@@ -47,7 +47,7 @@ def new_box_generation(
 def new_authority_generation(
     authority: str, now: datetime, *, trial: bool
 ) -> tuple[AuthorityPrivateFile, AuthorityGeneration]:
-    """Fresh keys of an authority: its private file, and what its public file says of them."""
+    """Fresh keys of an authority: its private file, and their entry in its public file."""
     sealing = X25519PrivateKey.generate()
     receipts = Ed25519PrivateKey.generate()
     key_id = authority_key_id(sealing.public_key(), receipts.public_key())

@@ -29,7 +29,7 @@ SLOT: Final = timedelta(minutes=15)
 KEY_BYTES: Final = 32
 WRAPPED_BYTES: Final = 12 + KEY_BYTES + 16
 ITEM_OVERHEAD_BYTES: Final = 12 + 16
-"""By how many bytes a stored item is longer: nonce and tag."""
+"""Bytes that encryption adds to a stored item: nonce and tag."""
 
 LARGEST_STEP: Final = timedelta(days=1)
 SETTLING_S: Final = 600.0
@@ -85,7 +85,7 @@ class RetentionKey:
         return bytes(self._secret)
 
     def seal(self, item_id: str, item: bytes) -> StoredItem:
-        """Encrypt an item under a key of its own.
+        """Encrypt an item with its own item key.
 
         Raises:
             KeyFileError: the key was destroyed.
@@ -93,7 +93,9 @@ class RetentionKey:
         key = secrets.token_bytes(KEY_BYTES)
         return StoredItem(
             _encrypt(self._require(), framed(_WRAP, self.key_id.encode(), item_id.encode()), key),
-            _encrypt(key, b"", item),  # the key is the item's own, so nothing else need be bound
+            _encrypt(
+                key, b"", item
+            ),  # the key is used for this item only, so no further data need be authenticated
         )
 
     def open(self, item_id: str, stored: StoredItem) -> bytes | None:
@@ -144,16 +146,16 @@ def _decrypt(key: bytes, bound: bytes, stored: bytes) -> bytes | None:
 class RetentionClock:
     """A wall clock for retention that never goes back.
 
-    - Turned back, it is not followed: time goes on from the latest that was seen, at the pace of
-      the monotonic clock. So nothing is kept longer.
-    - Turned forward by up to a day, it is followed at once.
-    - Turned forward by more than a day while running, it is followed when it has stayed so for ten
-      minutes: a time server's slip must not destroy what is due in a month.
-    - At the start it is believed as it is, if it is not before the mark: a box that was off cannot
-      tell a wrong clock from time that went by, and in doubt it forgets.
+    - A clock that is turned back is not followed: time continues from the latest time seen, at
+      the rate of the monotonic clock. So nothing is kept longer.
+    - A clock that is turned forward by up to a day is followed at once.
+    - If it is turned forward by more than a day while running, it is followed after it has stayed
+      so for ten minutes: a time server's error must not destroy keys that are due in a month.
+    - At the start the clock is used as it is, unless it is before the mark. A box that was off
+      cannot distinguish a wrong clock from elapsed time; in doubt, keys are destroyed too early.
 
     A mark may be in the future by mistake. While the clock is behind it, time that the box is off
-    does not count; nothing else follows. It is forgotten as soon as no key depends on it.
+    does not count; there is no other effect. The mark is deleted when no key depends on it.
 
     Args:
         monotonic: steady seconds.
@@ -176,7 +178,7 @@ class RetentionClock:
         self._ahead_since: float | None = None
 
     def monotonic(self) -> float:
-        """Steady seconds; never stepped."""
+        """Seconds of the monotonic clock, which is never set back."""
         return self._monotonic()
 
     def utc(self) -> datetime:
@@ -196,7 +198,7 @@ class RetentionClock:
             return now
 
     def give_up_mark(self) -> None:
-        """Forget the latest time seen and follow the wall clock again: no key depends on it."""
+        """Delete the mark and follow the wall clock again; for when no key depends on it."""
         with self._lock:
             self._now, self._read_at = self._wall(), self._monotonic()
             self._ahead_since = None

@@ -1,4 +1,4 @@
-"""Keys as values: what a box and an authority sign, seal, open and verify with.
+"""Keys in memory, with which a box and an authority sign, seal, open and verify.
 
 A box has an Ed25519 key that signs hits and an X25519 key that lists are sealed to. An authority
 has generations of keys: an X25519 key that hits are sealed to and an Ed25519 key that signs
@@ -31,7 +31,7 @@ _AnyKey = TypeVar("_AnyKey", X25519PrivateKey, X25519PublicKey)
 
 @dataclass(frozen=True, slots=True)
 class BoxKeys:
-    """The box's own keys. `trial` says that they were made for trying out."""
+    """The box's own keys. `trial` marks trial keys."""
 
     site: str
     box: str
@@ -54,14 +54,14 @@ class BoxKeys:
         """The private key that opens lists sealed to this box.
 
         Raises:
-            KeyFileError: the keys were made by a version that knew no sealed lists.
+            KeyFileError: the keys were made by a version without sealed lists.
         """
         return _made_for_lists(self._lists)
 
 
 @dataclass(frozen=True, slots=True)
 class BoxPublicKeys:
-    """A box's public keys: all that it has signed with, and the one that lists are sealed to."""
+    """A box's public keys: all its signing keys, and the one that lists are sealed to."""
 
     site: str
     box: str
@@ -76,7 +76,7 @@ class BoxPublicKeys:
         """The public key that lists for this box are sealed to; its id is `current`.
 
         Raises:
-            KeyFileError: the keys were made by a version that knew no sealed lists.
+            KeyFileError: the keys were made by a version without sealed lists.
         """
         return _made_for_lists(self._lists)
 
@@ -89,7 +89,7 @@ class BoxPublicKeys:
         return tuple(PublicKey.from_raw(key.public_bytes_raw()) for key in self._keys.values())
 
     def accepts(self, key_id: str, now: datetime) -> bool:
-        """Whether the key is the box's, and current or not long retired."""
+        """Whether the key is the box's, and is current or was retired recently."""
         retired_at = self._retired_at.get(key_id)
         return key_id in self._keys and (retired_at is None or now < retired_at + RETIRED_KEY_GRACE)
 
@@ -159,7 +159,7 @@ class AuthorityPrivateKeys:
         return tuple(key.public for key in self._generations.values())
 
     def generation(self, key_id: str) -> AuthorityKey | None:
-        """The keys of this id, or None if they are not, or no longer, there."""
+        """The keys of this id, or None if the authority does not have them."""
         return self._generations.get(key_id)
 
 
@@ -184,7 +184,7 @@ def _key_id(owner: bytes, *keys: bytes) -> str:
 def _made_for_lists(key: _AnyKey | None) -> _AnyKey:
     if key is None:
         raise KeyFileError(
-            "the box's keys were made by an earlier version and have none for lists; run "
+            "the box's keys were made by an earlier version, without a key for lists; run "
             "`edge-anpr keys rotate box` on the box and give its public file to the authority and "
             "to those who issue its lists"
         )

@@ -7,7 +7,7 @@
 
 Every field is length-prefixed. RFC 5869 (HKDF), RFC 2104 (HMAC).
 
-The fresh salt is forgotten. So S(i) cannot be computed from S(i+1), nor S(i+1) from a copy of S(i).
+The fresh salt is not kept. So S(i) cannot be computed from S(i+1), nor S(i+1) from a copy of S(i).
 The number of possible plates is small enough to try them all: a token protects a plate only once
 its secret has been destroyed.
 """
@@ -113,7 +113,7 @@ class SaltChain:
         )
 
     def destroy(self) -> None:
-        """Overwrite the secret and keep none; a second call does nothing."""
+        """Overwrite the secret; a second call does nothing."""
         self._secret[:] = bytes(len(self._secret))
         self._secret = bytearray()
 

@@ -5,7 +5,7 @@
     sealed  = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
 
 Lengths are big-endian. The header is canonical JSON (RFC 8785): the context, the plate and
-what else was read, and each picture's name and length; the pictures follow in that order.
+other readings, and each picture's name and length; the pictures follow in that order.
 
 The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The context (which hit,
 under which policy, for whom) is the HPKE `info`. It is also part of the header, which the box's
@@ -48,8 +48,9 @@ SIZE_CLASSES = tuple(kib * 1024 for kib in (4, 12, 20, 40, 80, 160, 320, 640))
 under 112 KiB (the default) and AWS IoT's 128 KiB, 640 KiB under EMQX's 1 MiB."""
 
 LEAST_BY_PICTURES = tuple(kib * 1024 for kib in (4, 12, 20))
-"""The smallest class for no, one, and more pictures, bytes. How well a picture compresses, and so
-what else was in it, does not show in the length of a hit while it fits into these."""
+"""The smallest class for no, one, and more pictures, bytes. While the
+pictures fit into these classes, the length of a hit does not show how well they compress, and so
+nothing about their content."""
 
 HIT_OVERHEAD_BYTES = 2048
 """Most that a hit's JSON takes beside the sealed evidence: names of at most 40 characters."""
@@ -83,7 +84,7 @@ class Picture:
 class EvidenceContent:
     """The evidence in clear, for the authority only.
 
-    `alternatives` are the other plates it could have been, most probable first. `reads` says
+    `alternatives` are other possible readings of the plate, most probable first. `reads` says
     on how many frames the plate was read. `list_entry_id` is the entry that made the hit.
     """
 
@@ -181,7 +182,7 @@ def seal(
     if (context.site, context.box, context.box_key_id) != (box.site, box.box, box.key_id) or (
         (context.authority, context.authority_key_id) != (authority.authority, authority.key_id)
     ):
-        raise SealError("the seal's context names other keys than those at hand")
+        raise SealError("the seal's context names other keys than the given ones")
     body = _body(content, context, box)
     largest = largest_body(payload_cap_bytes)
     least = LEAST_BY_PICTURES[min(len(content.pictures), len(LEAST_BY_PICTURES) - 1)]
@@ -190,7 +191,7 @@ def seal(
     if not sizes:
         raise SealError(
             f"evidence of {len(body)} bytes does not fit under {largest}; "
-            "smaller pictures, or a higher broker.payload_cap_kib in site.yaml",
+            "use smaller pictures, or a higher broker.payload_cap_kib in site.yaml",
             code="E_SEAL_SIZE",
         )
     return SUITE.encrypt(padded(body, sizes[0]), authority.sealing, info=context.info())
@@ -206,7 +207,7 @@ def open_sealed(
     """Open sealed evidence and check that the box made it for exactly this hit.
 
     Raises:
-        SealError: no key for it (`E_NO_KEY`), or anything at all is not as sealed.
+        SealError: no key for it (`E_NO_KEY`), or any part of it was altered.
     """
     keys = authority.generation(context.authority_key_id)
     if keys is None or keys.authority != context.authority:
@@ -277,7 +278,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
             ),
         )
     except ValidationError as error:
-        # Names of fields only: the error itself could quote the plate.
+        # Only field names: the error itself could quote the plate.
         fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise SealError(f"evidence: {fields} out of bounds; it was not sealed") from None
     header = canonical_model(entry)
@@ -341,6 +342,6 @@ def _pictures(
 
 def _broken(context: SealContext) -> SealError:
     return SealError(
-        f"hit {context.hit_id}: the sealed evidence is not what box {context.box} sealed for this "
-        "hit; nothing of it is shown, keep it and ask the box's owner"
+        f"hit {context.hit_id}: the sealed evidence is damaged, or box {context.box} did not seal "
+        "it for this hit; nothing is shown, keep the hit and ask the box's owner"
     )

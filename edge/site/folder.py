@@ -143,10 +143,10 @@ class SiteFolder:
         )
 
     def trial_list(self, list_id: str) -> tuple[ListEntry, ...] | None:
-        """Read a list that lies in the site folder in clear; None if it may not.
+        """Read a list that is in the site folder in clear; None if the policy does not allow it.
 
         Raises:
-            ConfigError: the list has changed and has a mistake now.
+            ConfigError: the list has changed and is wrong now.
         """
         found = _trial_lists(self.folder, self.policy).get(list_id)
         return None if found is None else _read_list(found[0], self.policy, found[1])
@@ -158,7 +158,7 @@ class SiteFolder:
 
 @dataclass(frozen=True, slots=True)
 class BoxFolders:
-    """A box's id and the paths of its folders: what site.yaml says without the policy."""
+    """A box's id and the paths of its folders, from site.yaml alone."""
 
     site: str
     box: str
@@ -174,7 +174,7 @@ class BoxFolders:
 
 
 def read_box_folders(folder: Path) -> BoxFolders:
-    """Read site.yaml alone, for what must work even when the policy is refused.
+    """Read site.yaml alone, for commands that must work even when the policy is refused.
 
     Raises:
         ConfigError: it is missing, cannot be understood or contradicts itself.
@@ -267,7 +267,7 @@ def _read_list(file: Path, policy: Policy, settings: PlateList) -> tuple[ListEnt
 
 
 class _Collected:
-    """The mistakes of several files, so that one run shows all of them."""
+    """Collects the mistakes of several files, so that one run shows all of them."""
 
     def __init__(self) -> None:
         self.problems: list[Problem | str] = []
@@ -285,12 +285,14 @@ class _Collected:
 def _contradictions(
     folder: Path, policy: Document[Policy], site: Document[Site]
 ) -> Iterator[Problem]:
-    """Mistakes that show only when both files, and the files they name, are read together."""
+    """Mistakes that can be found only when both files and the named files are read together."""
     yield from policy_problems(policy)
     for location, message in site_contradictions(site.model):
         yield site.problem(location, message)
     if site.model.site != policy.model.site:
-        yield site.problem(("site",), f"{POLICY_FILE} is about another site; make them equal")
+        yield site.problem(
+            ("site",), f"{POLICY_FILE} names another site; use the same id in both files"
+        )
     for camera in site.model.cameras:
         for location, message in unknown_name(
             ("cameras", camera), camera, policy.model.cameras, "camera of the policy"
@@ -343,5 +345,5 @@ def resolved(folder: Path, path: str) -> Path:
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a folder on the way is closed to this user
+    except OSError:  # this user may not enter a parent folder
         return False

@@ -35,7 +35,7 @@ def read_password(
         place = str(file)
         try:
             password = file.read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, ValueError):  # the bytes of a file that is no text stay unquoted
+        except (OSError, ValueError):  # an error would quote the bytes of a file that is not text
             raise ConfigError(f"{file}: the password of {owner} cannot be read here") from None
     else:
         return None

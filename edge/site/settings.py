@@ -20,24 +20,24 @@ ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
 
 class NoSecondLook(Strict):
-    """Each frame is looked at once, whole."""
+    """Each frame is analysed once, as a whole."""
 
     mode: Literal["none"]
 
 
 class Tiles(Strict):
-    """The frame is looked at again in tiles, for plates that are small everywhere."""
+    """The frame is analysed again in tiles, for plates that are small everywhere."""
 
     mode: Literal["tiles"]
     columns: int = Field(default=2, ge=1, le=8)
     rows: int = Field(default=1, ge=1, le=8)
     overlap: float = Field(
-        default=0.2, ge=0, le=0.5, description="Share of a tile that its neighbour sees too."
+        default=0.2, ge=0, le=0.5, description="Share of a tile that overlaps its neighbour."
     )
 
 
 class Region(Strict):
-    """One part of the frame is looked at again, where plates are small."""
+    """One part of the frame, where plates are small, is analysed again."""
 
     mode: Literal["region"]
     box: tuple[Fraction, Fraction, Fraction, Fraction] = Field(
@@ -71,7 +71,7 @@ class _NetworkCamera(Strict):
     )
     tls_name: HostName | None = Field(
         default=None,
-        description="The name in the camera's certificate, where it is not the address's.",
+        description="The name in the camera's certificate, if it differs from the address.",
     )
 
     @property
@@ -81,7 +81,7 @@ class _NetworkCamera(Strict):
 
 
 class RtspCamera(_NetworkCamera):
-    """A network camera. A password is never written here."""
+    """A network camera. This file never holds its password."""
 
     type: Literal["rtsp"]
     url: str = Field(
@@ -133,7 +133,7 @@ class SiteCamera(Strict):
     source: FilePath | None = Field(
         default=None,
         description="A recording or a folder of them, relative to the site folder; "
-        "`run --source` stands above it.",
+        "`run --source` overrides it.",
     )
     live: LiveCamera | None = Field(
         default=None, description="A live camera, instead of a recording."
@@ -154,7 +154,7 @@ class Models(Strict):
 
 
 class Tls(Strict):
-    """TLS to the broker; with certificate and key the box shows who it is."""
+    """TLS to the broker; with certificate and key the box authenticates itself."""
 
     ca: FilePath | None = Field(
         default=None, description="PEM file of trusted authorities; left out: the system's."
@@ -164,7 +164,7 @@ class Tls(Strict):
 
 
 class Broker(Strict):
-    """The MQTT 5 broker that hits are published to. A password is never written here."""
+    """The MQTT 5 broker that hits are published to. This file never holds its password."""
 
     host: HostName
     port: int = Field(default=1883, ge=1, le=65535)
@@ -187,8 +187,8 @@ class Broker(Strict):
     )
     home_assistant: bool = Field(
         default=False,
-        description="Whether Home Assistant is told where this box's status is: online, safe or "
-        "offline, and nothing of what passes.",
+        description="Whether to announce this box's status (online, safe or offline) to Home "
+        "Assistant. Nothing about vehicles is announced.",
     )
 
 
@@ -205,18 +205,18 @@ class Folders(Strict):
 
 
 class Telemetry(Strict):
-    """Where the box tells how it is, over HTTP. Left out, it tells nobody."""
+    """The HTTP endpoint for health and metrics. Left out: there is none."""
 
     listen: str = Field(
         default="127.0.0.1:9109",
         pattern=r"^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$",
-        description="Address and port. What it tells is meant for operators: on any other address "
-        "than a loopback one let only those reach it.",
+        description="Address and port. Metrics are for operators only: restrict access unless it is "
+        "a loopback address.",
     )
 
 
 class OutboxSettings(Strict):
-    """Where hits wait until they are delivered."""
+    """The store of hits that wait for delivery."""
 
     reserve_mib: int = Field(
         default=64, ge=1, le=65536, description="Disk space set aside for hits, MiB."
@@ -253,7 +253,7 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
     if state == keyring or state in keyring.parents or keyring in state.parents:
         yield (
             ("folders", "keyring"),
-            "must lie outside the state folder: a copy of that would hold its keys as well",
+            "must be outside the state folder, so that a copy of that folder holds no keys",
         )
     for name, camera in site.cameras.items():
         yield from _source_contradictions(("cameras", name), camera)
@@ -294,7 +294,7 @@ def _tls_contradictions(
 ) -> Iterator[tuple[Location, str]]:
     if not live.over_tls and (live.tls_ca is not None or live.tls_name is not None):
         name = "tls_ca" if live.tls_ca is not None else "tls_name"
-        yield (*at, name), "only rtsps:// and https:// show a certificate; take it out"
+        yield (*at, name), "only rtsps:// and https:// use a certificate; remove it"
     if isinstance(live, RtspCamera) and live.over_tls and live.transport == "udp":
         yield (*at, "transport"), "over udp the pictures would not be encrypted; use tcp"
 
@@ -305,14 +305,14 @@ def address_mistake(url: str) -> str | None:
         parts = urlsplit(url)
         port_is_none_or_number = parts.port is None or parts.port > 0
     except ValueError:
-        return "no address; write it like rtsp://192.0.2.10:554/path"
+        return "not an address; write it like rtsp://192.0.2.10:554/path"
     if "@" in parts.netloc or any(word in parts.query.lower() for word in _SECRET_WORDS):
         return (
-            "a password does not belong in a file that is copied and committed; take it out and "
+            "a password does not belong in a file that is copied and committed; remove it and "
             "give username and password_env: NAME or password_file: PATH"
         )
     if not parts.hostname or not port_is_none_or_number:
-        return "no address; write it like rtsp://192.0.2.10:554/path"
+        return "not an address; write it like rtsp://192.0.2.10:554/path"
     return None
 
 

@@ -1,7 +1,7 @@
 """Every sentence that a person may read in four languages: one TOML file for each language.
 
 A text is found by its full key, such as `checklist.why.P1`. All four files hold the same keys with
-the same `{…}` placeholders; tests hold them against each other and against what the code asks for.
+the same `{…}` placeholders; tests compare them with each other and with the keys used in the code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def catalogue(language: Language) -> Mapping[str, str]:
     """The texts of one language, by their full key.
 
     Raises:
-        ValueError: the file holds something that is no text, or an empty one.
+        ValueError: a value in the file is not a text, or is empty.
     """
     content = (files(__package__) / f"{language}.toml").read_text(encoding="utf-8")
     return MappingProxyType(dict(_flat(tomllib.loads(content), f"{language}.toml")))

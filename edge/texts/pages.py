@@ -30,12 +30,12 @@ _BLOCK_END = re.compile(
 
 
 def render(package: str, template: str, **values: object) -> str:
-    """A page.
+    """Render a page.
 
     Args:
         package: the package whose folder `templates` holds the template.
         template: its file name.
-        values: what the template names; one that it names and that is not given raises an error.
+        values: the template's variables; a missing one raises an error.
     """
     return _of_package(package).get_template(template).render(values)
 
@@ -46,7 +46,7 @@ def _of_package(package: str) -> Environment:
 
 
 def environment(loader: BaseLoader) -> Environment:
-    """What renders the templates of a loader."""
+    """The Jinja2 environment for the templates of a loader."""
     made = Environment(
         loader=loader,
         autoescape=True,
@@ -64,24 +64,24 @@ def in_text(value: object) -> Markup:
     """A value as the text of an element.
 
     Raises:
-        TypeError: it is None, which no page says.
+        TypeError: it is None, which must not appear on a page.
     """
     if value is None:
         raise TypeError("a template writes None")
     if isinstance(value, Markup):
         return value
-    return Markup(escape(str(value), quote=False))  # noqa: S704 - what was escaped just now
+    return Markup(escape(str(value), quote=False))  # noqa: S704 - the value is escaped here
 
 
 def in_tag(value: object) -> Markup:
     """A value inside the quotes of an attribute.
 
     Raises:
-        TypeError: it is None, which no page says.
+        TypeError: it is None, which must not appear on a page.
     """
     if value is None:
         raise TypeError("a template writes None")
-    return Markup(escape(str(value)))  # noqa: S704 - what was escaped just now
+    return Markup(escape(str(value)))  # noqa: S704 - the value is escaped here
 
 
 class _Layout(Extension):

@@ -24,7 +24,7 @@ from edge.adapters.state.audit_log import read_log
 from edge.adapters.state.key_files import signing_keys
 from edge.adapters.state.pack_zip import read_zip
 from edge.privacy.audit import verify_log
-from edge.privacy.audit_events import Started, told
+from edge.privacy.audit_events import Started, event_fields
 from edge.privacy.checkpoints import parse_checkpoints
 from edge.site.folder import load_site_folder
 from tests.support.canary import Leak, needles, sweep_bytes, sweep_tree
@@ -278,7 +278,9 @@ def left_behind(traces: Traces) -> dict[str, object]:
             for line in (state / "statistics.jsonl").read_text().splitlines()
         ],
         "audit": [
-            told(entry.event) for entry in read_log(state).entries if entry.event.kind != "key"
+            event_fields(entry.event)
+            for entry in read_log(state).entries
+            if entry.event.kind != "key"
         ],
         "health": [
             message.payload for message in traces.overheard if message.topic.endswith("/health")

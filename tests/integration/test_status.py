@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from edge.adapters.host.metrics import Listen
-from edge.cli.status import Told, _where, ask, console_view, shown
+from edge.cli.status import BoxMetrics, _where, ask, console_view, shown
 from edge.errors import ConfigError
 from edge.site.folder import load_site_folder
 from tests.integration.test_metrics import watched_street
@@ -21,9 +21,9 @@ from tests.support.sites import make_site, site
 from tests.unit.box.test_engine import OTHER, vehicle
 
 
-def text_of(told: Told, epoch_minutes: int | None = None) -> str:
+def text_of(metrics: BoxMetrics, epoch_minutes: int | None = None) -> str:
     console = Console(file=io.StringIO(), width=120)
-    console.print(shown(told, epoch_minutes))
+    console.print(shown(metrics, epoch_minutes))
     output = console.file
     assert isinstance(output, io.StringIO)
     return output.getvalue()
@@ -57,17 +57,17 @@ def test_a_zero_before_the_first_epoch_closes_is_explained(
     key_age_s: float | None, epoch_minutes: int | None, why: str
 ) -> None:
     with watched_street([vehicle(n, OTHER) for n in range(14)]) as (port, _):
-        told = ask(Listen("127.0.0.1", port))
+        metrics = ask(Listen("127.0.0.1", port))
     samples: dict[str, Mapping[tuple[str, ...], float]] = {
-        **told.samples,
+        **metrics.samples,
         "edge_anpr_epochs_closed_total": {(): 0.0},
         "edge_anpr_epoch_key_age_seconds": {} if key_age_s is None else {(): key_age_s},
     }
 
-    text = text_of(replace(told, samples=samples), epoch_minutes)
+    text = text_of(replace(metrics, samples=samples), epoch_minutes)
 
     assert text.count(f"0 ({why})") == 4
-    assert "counts appear" not in text_of(told, epoch_minutes)
+    assert "counts appear" not in text_of(metrics, epoch_minutes)
 
 
 def test_with_a_site_the_length_of_its_epochs_is_known(tmp_path: Path) -> None:

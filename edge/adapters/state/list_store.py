@@ -42,7 +42,7 @@ from edge.policy.bundles import (
     ListTerms,
     SealedList,
     facts_of,
-    is_news,
+    is_newer,
     open_bundle,
     parse_bundle,
 )
@@ -170,7 +170,7 @@ class ListStore:
             try:
                 content = open_bundle(bundle, self._keys, terms, now=self.now())
                 counters = self._read_counters()
-                fresh = is_news(bundle, self._floor(bundle.list_id, counters))
+                fresh = is_newer(bundle, self._floor(bundle.list_id, counters))
             except EdgeError:
                 self._refuse(bundle)
                 raise
@@ -192,7 +192,7 @@ class ListStore:
         """
         bundle, terms = self._named(data, None)
         content = open_bundle(bundle, self._keys, terms, now=self.now())
-        is_news(bundle, self._floor(bundle.list_id, self._read_counters()))
+        is_newer(bundle, self._floor(bundle.list_id, self._read_counters()))
         return facts_of(content, bundle)
 
     def entries(self, list_id: str) -> tuple[ListEntry, ...]:
@@ -289,7 +289,7 @@ class ListStore:
         bundle = parse_bundle(data)
         floor = self._read_counters().lists.get(list_id)
         # A newer one than the counter says was on its way when the process ended.
-        is_news(bundle, None if floor is None else Floor(floor.counter, floor.sha256))
+        is_newer(bundle, None if floor is None else Floor(floor.counter, floor.sha256))
         return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
 
     def _floor(self, list_id: str, counters: _Counters) -> Floor | None:

@@ -80,11 +80,11 @@ def _show(result: DemoResult) -> None:
             ", ".join(path.name for path in one.files.pictures) or "none",
         )
     console.print(hits)
-    console.print("A person checks each of them before anything follows from it.")
+    console.print("A person reviews each hit before any action is taken.")
     for one in result.opened:
         for path in one.files.pictures:
             console.print(str(path), soft_wrap=True, highlight=False)
-    console.rule("What is left of everyone else")
+    console.rule("What is kept about everyone else")
     console.print(f"A counter: {summary.non_hits}.")
     console.rule("Page")
     console.print(f"Open this page in a browser: {result.page}", soft_wrap=True, highlight=False)

@@ -33,7 +33,7 @@ SETTLE_S = 20.0
 """How long to wait for the last hit to reach the authority."""
 
 SHOWN_BYTES = 700
-"""How much of a message the page prints."""
+"""How many bytes of a message the page shows."""
 
 REASONS = {
     RuleKind.HOTLIST: "on the alert list",
@@ -66,7 +66,7 @@ class DemoResult:
     """What each side saw.
 
     Attributes:
-        folder: all that the demo has made.
+        folder: everything that the demo has written.
         clips: the recording of each camera.
         page: the HTML page that shows the result.
     """
@@ -142,7 +142,7 @@ def play(folder: Path, progress: RunProgress) -> DemoResult:
     )
 
 
-# --- the stage ------------------------------------------------------------------------------
+# --- setup ----------------------------------------------------------------------------------
 
 
 def new_folder(out: Path | None) -> Path:
@@ -164,7 +164,7 @@ def new_folder(out: Path | None) -> Path:
 
 
 def _bundled(packaged: str, checked_out: str) -> Path:
-    """A folder that the wheel carries, or that the checkout has elsewhere."""
+    """The path of a bundled folder: in the installed package, or elsewhere in a checkout."""
     package = Path(__file__).resolve().parents[2]
     for folder in (package / "_data" / packaged, package.parent / checked_out):
         if folder.is_dir():
@@ -192,7 +192,7 @@ def _at_port(site: SiteFolder, port: int) -> SiteFolder:
 
 @contextmanager
 def _listening(port: int) -> Iterator[list[BrokerMessage]]:
-    """All that the broker passes on, as a curious operator of it would note."""
+    """Yield a list to which every message on the broker is added, as its operator could do."""
     seen: list[BrokerMessage] = []
 
     def listen(ready: threading.Event, stopped: threading.Event) -> None:
@@ -224,7 +224,7 @@ def _receiving(
         with HitStore.open(store_folder, create=True) as store:
             receiver = Receiver(store, boxes, keys, SystemClock().utc)
             tail = Tail(BrokerOptions("127.0.0.1", port, "demo-authority"), receiver)
-            # It has subscribed long before the box has loaded its weights.
+            # The subscription is made long before the box has loaded its weights.
             ready.set()
             tail.run(cancelled=stopped.is_set)
 
@@ -234,7 +234,7 @@ def _receiving(
 
 @contextmanager
 def _thread(name: str, work: Callable[[threading.Event, threading.Event], None]) -> Iterator[None]:
-    """Run `work(ready, stopped)` in a thread from its being ready until the block's end."""
+    """Run `work(ready, stopped)` in a thread; wait until it is ready, stop it after the block."""
     ready, stopped = threading.Event(), threading.Event()
     failures: list[EdgeError] = []
 
@@ -251,7 +251,7 @@ def _thread(name: str, work: Callable[[threading.Event, threading.Event], None])
     try:
         yield
     finally:
-        stopped.wait(0.3)  # what is still on its way
+        stopped.wait(0.3)  # time for messages in transit
         stopped.set()
         thread.join()
     if failures:

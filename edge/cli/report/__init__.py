@@ -1,6 +1,6 @@
 """One HTML page on measured accuracy, to be printed and filed with the impact assessment.
 
-The page stands alone: its plots are inline SVG, it asks for nothing from anywhere, and it holds
+The page is self-contained: its plots are inline SVG, and it loads nothing from elsewhere. It holds
 no plate, no name of a photo and no picture.
 """
 
@@ -42,14 +42,14 @@ class Measured:
     threads: int
 
     @classmethod
-    def now(cls, eyes: PlateModels, labels: Path, provider: str, threads: int) -> Measured:
-        """These eyes and labels at this moment."""
+    def now(cls, models: PlateModels, labels: Path, provider: str, threads: int) -> Measured:
+        """These models and labels, at the present time."""
         return cls(
             moment=datetime.now(timezone.utc).replace(microsecond=0),
             labels_sha256=hashlib.sha256(labels.read_bytes()).hexdigest(),
-            detector=eyes.detector_weights,
-            reader=eyes.reader_weights,
-            threshold=eyes.threshold,
+            detector=models.detector_weights,
+            reader=models.reader_weights,
+            threshold=models.threshold,
             provider=provider,
             threads=threads,
         )
@@ -77,7 +77,7 @@ class Measured:
 
 
 def require_writable(folder: Path, name: str) -> Path:
-    """Where the page will be; tried before anything is measured.
+    """The path of the page; tests before any measurement whether it can be written.
 
     Raises:
         OutboxError: the folder cannot be made or written.
@@ -86,7 +86,7 @@ def require_writable(folder: Path, name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if page.is_dir():
-            raise ConfigError(f"{page}: a folder is in the way; move it or name another --report")
+            raise ConfigError(f"{page}: this is a folder; move it or name another --report")
         trial = folder / f".{name}.{os.getpid()}"
         trial.touch()
         trial.unlink()
@@ -96,7 +96,7 @@ def require_writable(folder: Path, name: str) -> Path:
 
 
 def write_page(page: Path, text: str) -> None:
-    """Write the page so that it is whole or not there.
+    """Write the page atomically.
 
     Raises:
         OutboxError: it cannot be written.
@@ -123,7 +123,7 @@ def images_page(
 
     Args:
         result: what `summarise_images` returns.
-        outcomes: what became of each labelled plate.
+        outcomes: the outcome of each labelled plate.
         measured: what was measured, with what, and when.
     """
     return _page(

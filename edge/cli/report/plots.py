@@ -1,4 +1,4 @@
-"""The report's plots: each is worked out here as shapes, in pixels, which the template draws."""
+"""The report's plots: each is computed here as shapes, in pixels, which the template draws."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """What lies between two lines."""
+    """The area between two lines."""
 
     points: str
     colour: str
@@ -94,7 +94,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """How much lies in a bin."""
+    """The share of readings in a bin, as a column."""
 
     x: str
     y: str
@@ -128,7 +128,7 @@ class Plot:
 
 
 class _Drawing:
-    """A plot in the making, with its axes."""
+    """Builds a plot: first its axes, then its other shapes."""
 
     def __init__(self, title: str, x_label: str, ticks: Iterable[tuple[float, str]]) -> None:
         self._title = title
@@ -191,13 +191,13 @@ class _Drawing:
 
 
 def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
-    """Share exact and share left over -log10(1 - threshold), so that 0.9 and 0.99 stand apart."""
+    """Exact and remaining share against -log10(1 - threshold), which separates 0.9 and 0.99."""
 
     def x(threshold: float) -> float:
         return -math.log10(1 - threshold) / -math.log10(1 - THRESHOLDS[-1])
 
     drawing = _Drawing(
-        "Share exact and share left over the posterior's threshold",
+        "Exact and remaining share against the posterior threshold",
         "minimum posterior",
         [(x(one), f"{one:g}") for one in (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)],
     )
@@ -206,15 +206,15 @@ def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
     drawing.area([(a, i.low) for a, i in exact], [(a, i.high) for a, i in exact], _BLUE)
     drawing.line([(x(one.threshold), one.coverage) for one in kept], _ORANGE, "7 4")
     drawing.line([(a, i.share) for a, i in exact], _BLUE)
-    drawing.key("exact, of those left", _BLUE)
-    drawing.key("share left", _ORANGE, "7 4")
+    drawing.key("exact, of those remaining", _BLUE)
+    drawing.key("share remaining", _ORANGE, "7 4")
     return drawing.plot()
 
 
 def reliability_plot(reads: Sequence[ScoredRead]) -> Plot:
-    """Share exact over posterior, in bins, with the share of readings in each bin."""
+    """Exact share against posterior, in bins, with the share of readings in each bin."""
     drawing = _Drawing(
-        "Reliability diagram: share exact over posterior",
+        "Reliability diagram: exact share against posterior",
         "posterior",
         [(tenth / 10, f"{tenth / 10:.1f}") for tenth in range(0, 11, 2)],
     )
@@ -230,11 +230,11 @@ def reliability_plot(reads: Sequence[ScoredRead]) -> Plot:
 
 
 def width_plot(outcomes: Sequence[PlateOutcome]) -> Plot:
-    """Share found and share exact over classes of the plate's width."""
+    """Found and exact share against classes of plate width."""
     classes = by_width(outcomes)
     places = {name: (place + 0.5) / len(classes) for place, name in enumerate(classes)}
     drawing = _Drawing(
-        "Share found and share exact over the width of the plate",
+        "Found and exact share against the width of the plate",
         "width of the plate, pixels of the photo (number of plates)",
         [(places[name], f"{name} ({one.plates})") for name, one in classes.items()],
     )

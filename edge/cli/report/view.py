@@ -1,4 +1,4 @@
-"""The figures of the report as they are written, and its tables row by row."""
+"""The report's figures as text, and the rows of its tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge.adapters.models.weights import Weights
 
 NOTHING = "–"
-"""Where there is no figure."""
+"""The text where there is no figure."""
 
 _GROUP_FIGURES = (
     ("recall_iou50", "recall_ci95"),
@@ -64,7 +64,7 @@ class Posteriors:
 
 @dataclass(frozen=True, slots=True)
 class WeightsText:
-    """Weights as the head of the page names them."""
+    """Weights as shown at the top of the page."""
 
     half: str
     name: str
@@ -79,7 +79,7 @@ def figure(result: Mapping[str, Any], share: str, interval: str | None = None) -
     Args:
         result: a summary of an evaluation.
         share: the share's key.
-        interval: the interval's key; None where it is the share's with `_ci95` behind it.
+        interval: the interval's key; None for the share's key followed by `_ci95`.
     """
     value, bounds = result[share], result[interval or f"{share}_ci95"]
     return Figure(
@@ -104,7 +104,7 @@ def group_rows(groups: Mapping[str, Mapping[str, Any]]) -> list[GroupRow]:
 
 
 def posteriors(reads: Sequence[ScoredRead]) -> Posteriors | None:
-    """What posteriors are worth; None if nothing was read."""
+    """Accuracy by posterior threshold and by bin; None if nothing was read."""
     error = calibration_error(reads)
     if error is None:
         return None

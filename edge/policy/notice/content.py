@@ -1,4 +1,4 @@
-"""Everything that a notice says: the signed policy, its history, and the controller's counts."""
+"""The content of a notice: the signed policy, its history, and the controller's counts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from edge.policy.notice.history import Version
 
 @dataclass(frozen=True, slots=True)
 class NoticeContent:
-    """Everything that a notice says; the same content makes the same bytes.
+    """The content of a notice; the same content gives the same bytes.
 
     Attributes:
-        policy: what was signed.
+        policy: the signed policy.
         signed: the roles that have signed it.
-        versions: it and those before it, newest first.
+        versions: this version and earlier ones, newest first.
         counts: what the controller publishes by quarter.
-        draft: whether signatures are lacking.
+        draft: whether signatures are missing.
         made_by: the version of the product.
     """
 
@@ -32,10 +32,10 @@ class NoticeContent:
 
     @property
     def sha256(self) -> str:
-        """Of the policy, hex."""
+        """The policy's SHA-256, hex."""
         return self.versions[0].sha256
 
     @property
     def mark(self) -> str:
-        """What the QR code says."""
+        """The text of the QR code."""
         return f"edge-anpr policy {self.policy.site} {self.policy.version} sha256:{self.sha256}"

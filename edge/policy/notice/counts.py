@@ -1,6 +1,6 @@
 """Counts by quarter that a controller publishes with the notice: `counts.json` in the site folder.
 
-Whatever is under ten is shown as "fewer than 10", also where the file says the number.
+A count under ten is shown as "fewer than 10", even if the file holds the number.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Count = Literal["<10"] | Annotated[int, Field(ge=0, le=10**12, strict=True)]
 
 
 def shown(count: Count) -> int | None:
-    """A count as it may be told; None stands for fewer than ten."""
+    """A count as it may be published; None stands for fewer than ten."""
     return count if isinstance(count, int) and count >= SMALLEST_SHOWN else None
 
 
@@ -38,7 +38,7 @@ class Quarter(Strict):
 
 
 class Counts(Strict):
-    """What `counts.json` holds."""
+    """The content of `counts.json`."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, hide_input_in_errors=True, populate_by_name=True
@@ -53,15 +53,15 @@ class Counts(Strict):
     def _in_order(self) -> Self:
         quarters = [one.quarter for one in self.quarters]
         if quarters != sorted(set(quarters)):
-            raise ValueError("quarters: each once, the oldest first")
+            raise ValueError("quarters: write each once, the oldest first")
         return self
 
 
 def read_counts(file: Path, site: str) -> Counts | None:
-    """The counts beside a policy; None if there are none.
+    """The counts beside a policy; None if there is no file.
 
     Raises:
-        ConfigError: they cannot be read, are none, or are of another site.
+        ConfigError: the file cannot be read, is not valid, or is of another site.
     """
     if not file.exists():
         return None

@@ -1,6 +1,6 @@
-"""What the notice draws: where cameras stand and look, how well they read, and a QR code.
+"""Drawings of the notice: maps of the cameras, accuracy bars and a QR code.
 
-Each drawing is worked out here, in the units of its picture; the templates draw it.
+Each drawing is computed here, in the units of its picture; the templates draw it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import segno
 from edge.policy.model import PolicyCamera, Position
 
 EARTH_RADIUS_M = 6_371_008.8
-"""Mean radius; on the few hundred metres of a map its error does not show."""
+"""Mean radius of the earth, metres; accurate enough for a map of a few hundred metres."""
 
 ONE_MAP_M = 1500.0
-"""Cameras further apart than this are drawn on a map each."""
+"""Cameras further apart than this, in metres, are drawn on separate maps."""
 
 _WIDTH, _HEIGHT, _MARGIN = 640.0, 400.0, 56.0
 _LEAST_SPAN_M = 30.0

@@ -29,7 +29,7 @@ def versions(policy: Policy, earlier: Sequence[Policy]) -> tuple[Version, ...]:
 
     Args:
         policy: the one that the notice is about.
-        earlier: others of its site that were in force; later ones and itself are passed over.
+        earlier: others of its site that were in force; later ones and itself are ignored.
     """
     known = {one.version: one for one in earlier if one.version < policy.version}
     chain = [policy, *(known[number] for number in sorted(known, reverse=True))]

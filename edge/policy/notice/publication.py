@@ -1,4 +1,4 @@
-"""The files of a notice, made from what was signed, and whether a file still says it."""
+"""Writes the files of a notice from a signed policy, and verifies such files."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def notice_content(
     draft: bool = False,
     made_by: str,
 ) -> NoticeContent:
-    """What a notice says.
+    """The content of a notice.
 
     Args:
-        policy: what was signed.
+        policy: the signed policy.
         signed: the roles that have signed it.
         earlier: versions that were in force before it.
         counts: what the controller publishes by quarter.
@@ -93,45 +93,45 @@ def _style() -> str:
 
 
 def require_genuine(content: str, name: str, notice: NoticeContent) -> str:
-    """Refuse a file that does not say what was signed.
+    """Refuse a file that differs from the signed policy's notice.
 
     Args:
         content: its text.
-        name: what to call it in a complaint.
-        notice: what was signed.
+        name: its name in error messages.
+        notice: the content of the signed policy's notice.
 
     Returns:
         Which file of the publication it is.
 
     Raises:
-        PolicyError: `E_NOTICE`: it says something else, and where.
+        PolicyError: `E_NOTICE`: it differs; the message says where.
     """
     made = publication(notice)
     for kind, text in made.items():
         if content == text:
             return kind
     if _DRAFT in content:
-        raise _refused(f"{name}: a draft, which nobody has signed; publish it without --draft")
+        raise _refused(f"{name}: a draft, which is not signed; publish it without --draft")
     found, maker = _POLICY.search(content), _GENERATOR.search(content)
     if maker is not None and maker[1] != notice.made_by and _QUOTABLE.fullmatch(maker[1]):
         raise _refused(
-            f"{name}: made by edge-anpr {maker[1]}, and this is {notice.made_by}; verify it with "
-            "that version, or publish it anew"
+            f"{name}: made by edge-anpr {maker[1]}, but this is {notice.made_by}; verify it with "
+            "that version, or publish it again"
         )
     if found is not None and found[3] != notice.sha256:
         raise _refused(
             f"{name}: of another policy, version {found[2]}, and not of version "
-            f"{notice.policy.version} as it was signed; publish it anew"
+            f"{notice.policy.version} as it was signed; publish it again"
         )
     if found is None:
         raise _refused(
-            f"{name}: no notice of this policy, or an altered one; publish it anew with "
+            f"{name}: not a notice of this policy, or altered; publish it again with "
             "`edge-anpr notice`"
         )
     where = _first_difference(content, made[PAGE_FILE])
     raise _refused(
-        f"{name}:{where}: not what the policy, its earlier versions and counts.json say; publish "
-        "it anew with `edge-anpr notice`"
+        f"{name}:{where}: differs from the policy, its earlier versions and counts.json; publish "
+        "it again with `edge-anpr notice`"
     )
 
 

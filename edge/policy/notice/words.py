@@ -1,7 +1,7 @@
 """Words, dates, numbers and hours in the four languages of the notice.
 
-Fixed texts are the section `notice` of `edge/texts`; what a policy says is put into their `{…}` as
-it is.
+Fixed texts are the section `notice` of `edge/texts`; texts of the policy fill their `{…}`
+unchanged.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 class Words:
-    """How one language says things.
+    """Texts, numbers, dates and hours in one language.
 
     Args:
-        language: which.
+        language: the language.
         texts: the fixed texts by their full key; None for those of `edge/texts`.
     """
 
@@ -37,7 +37,7 @@ class Words:
         return self.set(self._texts[f"notice.{key}"].format_map(values))
 
     def set(self, text: str) -> str:
-        """A text with the spaces that its language does not break lines at."""
+        """A text with no-break spaces where its language uses them."""
         text = text.replace(" %", f"{_NO_BREAK}%")
         if self.language != "fr":
             return text
@@ -51,7 +51,7 @@ class Words:
     # --- numbers and dates ------------------------------------------------------------------
 
     def number(self, value: int) -> str:
-        """A whole number, its thousands apart."""
+        """A whole number with separated thousands."""
         return f"{value:,}".replace(",", "," if self.language == "en" else _NO_BREAK)
 
     def percent(self, share: float) -> str:
@@ -84,7 +84,7 @@ class Words:
         return self("unit.day" if count == 1 else "unit.days", count=self.number(count))
 
     def duration(self, hours: int) -> str:
-        """Hours, and what they are in days where that comes out even."""
+        """Hours, and the number of days if it is whole."""
         text = self("unit.hour" if hours == 1 else "unit.hours", count=self.number(hours))
         return f"{text} ({self.days(hours // 24)})" if hours > 24 and hours % 24 == 0 else text
 
@@ -93,7 +93,7 @@ class Words:
         return self(f"compass.{_COMPASS[round(degrees / 45) % 8]}")
 
     def all_of(self, items: Sequence[str]) -> str:
-        """One, two and three, as a sentence has it."""
+        """The items joined as in a sentence, such as `one, two and three`."""
         if len(items) < 2:
             return "".join(items)
         return self("unit.and", first=", ".join(items[:-1]), last=items[-1])
@@ -108,7 +108,7 @@ class Words:
         return ", ".join(one.replace("-", "–") for one in every) or self("unit.closed")
 
     def week(self, schedule: WeeklySchedule) -> tuple[tuple[str, str], ...]:
-        """Days that follow each other and have the same hours, with those; closed ones not."""
+        """Groups of consecutive days with the same hours, and these hours; no closed days."""
         weekly = {str(day): hours for day, hours in schedule.weekly.items()}
         found = []
         for hours, group in groupby(DAYS, key=lambda day: weekly.get(day, ())):

@@ -29,7 +29,7 @@ from edge.policy.bundles import (
     Floor,
     ListContent,
     build_bundle,
-    is_news,
+    is_newer,
     open_bundle,
     parse_bundle,
 )
@@ -364,12 +364,12 @@ def test_p13_an_earlier_bundle_is_never_taken_again(parties: Parties) -> None:
     later = parse_bundle(listing.bundle(parties.box_public, counter=8))
     floor = Floor(same.counter, same.sha256)
 
-    assert is_news(same, None)
-    assert is_news(later, floor)
-    assert not is_news(same, floor)
+    assert is_newer(same, None)
+    assert is_newer(later, floor)
+    assert not is_newer(same, floor)
     for old in (earlier, again):
         with pytest.raises(ListBundleError) as caught:
-            is_news(old, floor)
+            is_newer(old, floor)
         assert caught.value.code == "E_LIST_REPLAY"
 
 

@@ -1,1 +1,1 @@
-"""What the templates lay out: plain values, in one language, made from the signed policy."""
+"""Values for the templates: plain texts in one language, made from the signed policy."""

@@ -1,4 +1,4 @@
-"""Who answers for the cameras and on what ground: parties, documents, dates, rights."""
+"""Responsibility and legal ground: parties, documents, dates, accuracy and history."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from edge.policy.change import ChangeEffect
 from edge.policy.model import ROLES
 from edge.policy.notice.content import NoticeContent
-from edge.policy.notice.view.parts import PartyView, Sourced, Teller, party
+from edge.policy.notice.view.parts import PartyView, PolicyWording, Sourced, party
 
 _RISKS = {"excessive-monitoring", "error-margins", "permanent-lists"}
 _HISTORY = {
     "camera", "entry-duration", "field-of-view", "hours", "issuer", "list", "list-size", "purpose",
     "recipient", "retention", "reveal", "rule", "threshold",
 }  # fmt: skip
-"""Kinds of change that have words of their own."""
+"""Kinds of change for which the notice has its own words."""
 
 _DIRECTIONS = {
     ChangeEffect.WIDENING: "widening",
@@ -27,7 +27,7 @@ _DIRECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class PurposeCard:
-    """A purpose: why it is needed, and what shows that safety is at stake."""
+    """A purpose: why it is needed, and the evidence for safety."""
 
     text: str
     necessity: str
@@ -36,7 +36,7 @@ class PurposeCard:
 
 @dataclass(frozen=True, slots=True)
 class AuthorityView:
-    """Who may open hits, and from when until when."""
+    """An authority that may open hits, and its period."""
 
     name: str
     note: str
@@ -44,7 +44,7 @@ class AuthorityView:
 
 @dataclass(frozen=True, slots=True)
 class Responsible:
-    """Everyone who answers for the cameras."""
+    """All parties that are responsible for the cameras."""
 
     controller: PartyView
     joint: tuple[PartyView, ...]
@@ -56,7 +56,7 @@ class Responsible:
 
 @dataclass(frozen=True, slots=True)
 class LegalGround:
-    """The act, the legal basis, and the documents by the name of their text."""
+    """The act, the legal basis, and the documents by the key of their text."""
 
     regime: str
     basis: str
@@ -65,7 +65,7 @@ class LegalGround:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyView:
-    """Shares as they are written; `wrong` is how many of 1000 may be misread or missed."""
+    """Shares as text; `wrong` is how many of 1000 vehicles may be misread or missed."""
 
     vehicles: str
     exact: str
@@ -79,7 +79,7 @@ class AccuracyView:
 
 @dataclass(frozen=True, slots=True)
 class RiskRow:
-    """A risk, in words of the notice where it has some, else as the policy writes it."""
+    """A risk, in the notice's own words if it has some, else in the policy's."""
 
     known: str | None
     written: str
@@ -99,7 +99,7 @@ class DpiaView:
 
 @dataclass(frozen=True, slots=True)
 class KeyDates:
-    """From when until when; `evaluated` is None before the first evaluation."""
+    """First day, last day and evaluations; `evaluated` is None before the first one."""
 
     start: str
     lease: str
@@ -110,9 +110,9 @@ class KeyDates:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a version changed: a direction's name, or None, and what changed in it.
+    """The changes of a version: each direction's name, or None, and what changed in it.
 
-    `oldest` is said instead where the version before is not known.
+    `oldest` is shown instead if the version before is not known.
     """
 
     number: int
@@ -121,22 +121,22 @@ class Changes:
     changes: tuple[tuple[str | None, str], ...]
 
 
-def purpose_cards(teller: Teller) -> Iterator[PurposeCard]:
+def purpose_cards(wording: PolicyWording) -> Iterator[PurposeCard]:
     """Each purpose."""
-    for purpose in teller.policy.purposes.values():
+    for purpose in wording.policy.purposes.values():
         evidence = purpose.safety_evidence
         yield PurposeCard(
-            teller.said(purpose.text),
-            teller.said(purpose.necessity),
+            wording.said(purpose.text),
+            wording.said(purpose.necessity),
             Sourced(
-                teller.said(evidence.finding), teller.source(evidence.reference, evidence.date)
+                wording.said(evidence.finding), wording.source(evidence.reference, evidence.date)
             ),
         )
 
 
-def responsible(teller: Teller) -> Responsible:
-    """Everyone who answers for the cameras."""
-    words, policy = teller.words, teller.policy
+def responsible(wording: PolicyWording) -> Responsible:
+    """All parties that are responsible for the cameras."""
+    words, policy = wording.words, wording.policy
     return Responsible(
         controller=party(policy.controller),
         joint=tuple(
@@ -163,9 +163,9 @@ def responsible(teller: Teller) -> Responsible:
     )
 
 
-def legal(teller: Teller) -> LegalGround:
-    """On what legal ground the cameras stand."""
-    act = teller.policy.legal
+def legal(wording: PolicyWording) -> LegalGround:
+    """The legal ground for the cameras."""
+    act = wording.policy.legal
     documents = (
         ("council", act.council_decision),
         ("police", act.police_advice),
@@ -173,14 +173,14 @@ def legal(teller: Teller) -> LegalGround:
     )
     return LegalGround(
         act.regime,
-        teller.said(act.basis),
-        tuple((name, teller.source(one.reference, one.date)) for name, one in documents),
+        wording.said(act.basis),
+        tuple((name, wording.source(one.reference, one.date)) for name, one in documents),
     )
 
 
-def accuracy(teller: Teller) -> AccuracyView:
-    """How well the box reads."""
-    words, measured = teller.words, teller.policy.accuracy
+def accuracy(wording: PolicyWording) -> AccuracyView:
+    """The accuracy of the box."""
+    words, measured = wording.words, wording.policy.accuracy
     low, high = measured.interval
     return AccuracyView(
         vehicles=words.number(measured.vehicles),
@@ -195,20 +195,20 @@ def accuracy(teller: Teller) -> AccuracyView:
     )
 
 
-def alternatives(teller: Teller) -> Iterator[tuple[str, Sourced]]:
-    """What was considered first: the name of its text, what came of it, and the report."""
-    considered = teller.policy.alternatives
+def alternatives(wording: PolicyWording) -> Iterator[tuple[str, Sourced]]:
+    """The alternatives: the key of each one's text, its outcome and the report."""
+    considered = wording.policy.alternatives
     for name, one in (
         ("physical", considered.physical),
         ("awareness", considered.awareness),
         ("targeted", considered.targeted),
     ):
-        yield name, Sourced(teller.said(one.outcome), teller.source(one.evidence, one.date))
+        yield name, Sourced(wording.said(one.outcome), wording.source(one.evidence, one.date))
 
 
-def dpia(teller: Teller) -> DpiaView:
+def dpia(wording: PolicyWording) -> DpiaView:
     """The impact assessment with its risks."""
-    words, assessment = teller.words, teller.policy.dpia
+    words, assessment = wording.words, wording.policy.dpia
     return DpiaView(
         document=words(
             "dpia.document_text",
@@ -230,45 +230,45 @@ def dpia(teller: Teller) -> DpiaView:
     )
 
 
-def dates(teller: Teller) -> KeyDates:
-    """From when until when, and when it is evaluated."""
-    words, policy = teller.words, teller.policy
+def dates(wording: PolicyWording) -> KeyDates:
+    """The first and last day, and the evaluations."""
+    words, policy = wording.words, wording.policy
     last = policy.evaluation.last
     return KeyDates(
         start=words.date(policy.activation.not_before),
         lease=words.days(policy.activation.lease_days),
         evaluated=None
         if last is None
-        else Sourced(teller.said(last.outcome), teller.source(last.reference, last.date)),
+        else Sourced(wording.said(last.outcome), wording.source(last.reference, last.date)),
         due=words.date(policy.evaluation.next_due),
         sunset=words.date(policy.activation.sunset),
     )
 
 
-def history(teller: Teller, content: NoticeContent) -> Iterator[Changes]:
+def history(wording: PolicyWording, content: NoticeContent) -> Iterator[Changes]:
     """Each version and what it changed, newest first."""
-    words = teller.words
+    words = wording.words
     for one in content.versions:
         since = words.date(one.since)
         if one.changed is None:
             oldest = words("history.first" if one.number == 1 else "history.earlier")
             yield Changes(one.number, since, oldest, ())
         else:
-            changes = tuple(_changes(one.changed, teller))
+            changes = tuple(_changes(one.changed, wording))
             yield Changes(one.number, since, None, changes or ((None, words("history.none")),))
 
 
-def signed_by(teller: Teller, content: NoticeContent) -> str:
-    """The roles that have signed, as a sentence has them."""
-    words = teller.words
+def signed_by(wording: PolicyWording, content: NoticeContent) -> str:
+    """The roles that have signed, joined as in a sentence."""
+    words = wording.words
     roles = [words(f"proof.{role}") for role in ROLES if role in content.signed]
     return words.all_of(roles) or words("proof.nobody")
 
 
 def _changes(
-    changed: Mapping[ChangeEffect, Sequence[str]], teller: Teller
+    changed: Mapping[ChangeEffect, Sequence[str]], wording: PolicyWording
 ) -> Iterator[tuple[str | None, str]]:
-    words = teller.words
+    words = wording.words
     for direction, name in _DIRECTIONS.items():
         kinds = [kind for kind in changed.get(direction, ()) if kind != "text"]
         if kinds:

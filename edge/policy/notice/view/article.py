@@ -17,7 +17,7 @@ from edge.policy.notice.view.answers import (
     PurposeCard,
     Responsible,
 )
-from edge.policy.notice.view.parts import PartyView, Piece, Sourced, Teller, contact, party
+from edge.policy.notice.view.parts import PartyView, Piece, PolicyWording, Sourced, contact, party
 from edge.policy.notice.view.places import CameraView
 from edge.policy.notice.view.rules import CountTable, ListRow, Records, Retention, RuleCard
 from edge.policy.notice.words import Words
@@ -32,7 +32,7 @@ SECTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """The most important, in short."""
+    """A summary of the most important facts."""
 
     purposes: tuple[str, ...]
     wanted: bool
@@ -43,7 +43,7 @@ class Brief:
 
 @dataclass(frozen=True, slots=True)
 class RightsView:
-    """Whom to write to, and who can stop the cameras."""
+    """Contacts for people's rights, and who can stop the cameras."""
 
     text: str
     contact: tuple[Piece, ...]
@@ -54,7 +54,7 @@ class RightsView:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Who signed, the policy's SHA-256 in groups of eight digits, and as a QR code."""
+    """The signers, and the policy's SHA-256 in groups of eight digits and as a QR code."""
 
     signed: str
     groups: str
@@ -63,7 +63,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Article:
-    """All that one language says. Fixed texts come from `words`, by their key."""
+    """The whole notice in one language. Fixed texts come from `words`, by their key."""
 
     words: Words
     site: str
@@ -96,11 +96,11 @@ def article(content: NoticeContent, words: Words) -> Article:
     """The notice in one language.
 
     Args:
-        content: what the notice says.
+        content: the content of the notice.
         words: the language.
     """
     policy = content.policy
-    teller = Teller(policy, words)
+    wording = PolicyWording(policy, words)
     cameras = tuple(policy.cameras.values())
     measured = policy.accuracy
     low, high = measured.interval
@@ -113,38 +113,38 @@ def article(content: NoticeContent, words: Words) -> Article:
             name for name, shown in (("draft", content.draft), ("demo", policy.demo)) if shown
         ),
         brief=Brief(
-            purposes=tuple(teller.said(purpose.text) for purpose in policy.purposes.values()),
+            purposes=tuple(wording.said(purpose.text) for purpose in policy.purposes.values()),
             wanted=any(isinstance(rule, HotlistRule) for rule in policy.rules),
-            authorities=teller.authorities(),
+            authorities=wording.authorities(),
             until=words.date(policy.activation.sunset),
             questions=contact(policy.rights.contact),
         ),
-        purposes=tuple(answers.purpose_cards(teller)),
-        rules=tuple(rules.rule_cards(teller)),
-        records=rules.records(teller),
-        retention=rules.retention(teller),
-        cameras=tuple(places.camera_views(teller)),
+        purposes=tuple(answers.purpose_cards(wording)),
+        rules=tuple(rules.rule_cards(wording)),
+        records=rules.records(wording),
+        retention=rules.retention(wording),
+        cameras=tuple(places.camera_views(wording)),
         maps=tuple(camera_map(spots) for spots in maps(cameras)),
         boards=policy.information_board.places,
-        responsible=answers.responsible(teller),
-        legal=answers.legal(teller),
-        lists=tuple(rules.list_rows(teller, content.counts)),
-        accuracy=answers.accuracy(teller),
+        responsible=answers.responsible(wording),
+        legal=answers.legal(wording),
+        lists=tuple(rules.list_rows(wording, content.counts)),
+        accuracy=answers.accuracy(wording),
         share_bar=share_bar_of(measured.exact / measured.vehicles, low, high),
-        alternatives=tuple(answers.alternatives(teller)),
-        dpia=answers.dpia(teller),
-        counts=rules.count_table(teller, content.counts),
-        dates=answers.dates(teller),
-        history=tuple(answers.history(teller, content)),
+        alternatives=tuple(answers.alternatives(wording)),
+        dpia=answers.dpia(wording),
+        counts=rules.count_table(wording, content.counts),
+        dates=answers.dates(wording),
+        history=tuple(answers.history(wording, content)),
         rights=RightsView(
-            text=teller.said(policy.rights.text),
+            text=wording.said(policy.rights.text),
             contact=contact(policy.rights.contact),
             complaint=party(policy.rights.complaint),
             supervisors=tuple(party(one) for one in policy.supervisory_authorities),
             stopped_by=words.all_of([one.name for one in policy.suspension.keys.values()]),
         ),
         proof=Proof(
-            signed=answers.signed_by(teller, content),
+            signed=answers.signed_by(wording, content),
             groups=" ".join(content.sha256[at : at + 8] for at in range(0, 64, 8)),
             qr=qr_code(content.mark),
         ),

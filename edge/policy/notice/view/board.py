@@ -1,4 +1,4 @@
-"""The words of the sign, set in lines that fit on it."""
+"""The text of the sign, broken into lines that fit on it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BoardLine:
 
 @dataclass(frozen=True, slots=True)
 class BoardMark:
-    """A word across the sign that says that it must not be put up."""
+    """A word across a draft of the sign, which must not be put up."""
 
     word: str
     size: str
@@ -72,7 +72,7 @@ def board(content: NoticeContent, words: Words) -> Board:
 
 
 def _heading(text: str) -> Iterator[BoardLine]:
-    """The act's words: what it is large, the act itself below."""
+    """The heading: the kind of surveillance in large letters, the act below."""
     what, _, act = text.partition(" – ")
     y = 62.0
     for part, size, columns in ((what, 29, 19), (act, 21, 27)):
@@ -90,12 +90,12 @@ def _told(term: str, name: str, contact: str) -> Iterator[Line]:
 
 
 def _wrapped(text: str) -> list[str]:
-    """Lines that break between words only: an address must stay whole."""
+    """The text in lines that break between words only, so that an address stays whole."""
     return textwrap.wrap(text, 48, break_long_words=False, break_on_hyphens=False)
 
 
 def _fitted(lines: list[Line]) -> Iterator[BoardLine]:
-    """All lines, as large as height and width of the sign allow: none is ever left out."""
+    """All lines, as large as the height and width of the sign allow; none is left out."""
     height = sum(part for _, part, _ in lines) * 1.25
     longest = max(len(text) * part for text, part, _ in lines)
     size = min(17.5, (_BOTTOM - _TOP) / height, (_RIGHT - _LEFT) / (longest * _LETTER))

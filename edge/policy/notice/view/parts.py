@@ -11,7 +11,7 @@ from edge.policy.model import Policy
 from edge.policy.notice.words import Words
 from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
 
-# What a reader can follow: web pages and mail addresses in what the policy gives as a contact.
+# Links: web pages and mail addresses in the contacts of the policy.
 _LINK = re.compile(
     r"(?P<page>https?://[^\s<>\"']*[^\s<>\"'.,;:)])"
     r"|(?P<mail>[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+)"
@@ -22,7 +22,7 @@ AnyRule = HotlistRule | PermitZoneRule | WrongWayRule
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A piece of a contact; `href` is where it leads, if anywhere."""
+    """A piece of a contact; `href` is its link, or None."""
 
     text: str
     href: str | None = None
@@ -30,7 +30,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class PartyView:
-    """Somebody who can be written to, with a note on the part they have."""
+    """A party with contact pieces, and a note on its role."""
 
     name: str
     contact: tuple[Piece, ...]
@@ -39,7 +39,7 @@ class PartyView:
 
 @dataclass(frozen=True, slots=True)
 class Sourced:
-    """What was found, and in which document."""
+    """A finding, and the document that it comes from."""
 
     text: str
     source: str
@@ -53,12 +53,12 @@ class Week:
     notes: tuple[str, ...]
 
 
-class Teller:
-    """Says in one language what a policy holds.
+class PolicyWording:
+    """Texts about a policy in one language.
 
     Args:
-        policy: which.
-        words: the language.
+        policy: the policy.
+        words: the texts and formats of the language.
     """
 
     def __init__(self, policy: Policy, words: Words) -> None:
@@ -70,7 +70,7 @@ class Teller:
         }
 
     def said(self, texts: Texts) -> str:
-        """A text that the policy has in four languages."""
+        """A text of the policy, in this language."""
         return self.words.set(texts.of(self.words.language))
 
     def source(self, reference: str, day: str) -> str:
@@ -86,19 +86,19 @@ class Teller:
         return self.words.all_of(list(dict.fromkeys(names)))
 
     def rule_name(self, rule: AnyRule) -> str:
-        """What the rule is about, with its id where that alone tells it apart."""
+        """The name of the rule's kind, with its id if several rules share the name."""
         name = self.words(f"rules.{rule.type}")
         alike = [one for one in self.policy.rules if one.type == rule.type]
         return name if len(alike) == 1 else f"{name} ({rule.id})"
 
 
 def party(one: Party, note: str | None = None) -> PartyView:
-    """Somebody with the web pages and mail addresses to be followed."""
+    """A party, with its web pages and mail addresses as links."""
     return PartyView(one.name, contact(one.contact), note)
 
 
 def contact(text: str) -> tuple[Piece, ...]:
-    """A contact in pieces: each web page and mail address is one that leads somewhere."""
+    """A contact in pieces, with each web page and mail address as a link."""
     return tuple(_pieces(text))
 
 

@@ -1,16 +1,16 @@
-"""Where the cameras stand, when they are open and what they see."""
+"""The cameras: place, hours and field of view."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from edge.policy.notice.view.parts import Teller, Week
+from edge.policy.notice.view.parts import PolicyWording, Week
 
 
 @dataclass(frozen=True, slots=True)
 class CameraView:
-    """A camera; `position` is None where the policy does not say it."""
+    """A camera; `position` is None if the policy does not give it."""
 
     name: str
     place: str
@@ -25,29 +25,29 @@ class CameraView:
     position: str | None
 
 
-def camera_views(teller: Teller) -> Iterator[CameraView]:
+def camera_views(wording: PolicyWording) -> Iterator[CameraView]:
     """Each camera."""
-    words = teller.words
-    for name, camera in teller.policy.cameras.items():
+    words = wording.words
+    for name, camera in wording.policy.cameras.items():
         view, at = camera.field_of_view, camera.position
         yield CameraView(
-            name=teller.cameras[name],
+            name=wording.cameras[name],
             place=camera.place,
             view=view.text,
             compass=words.compass(view.bearing_degrees),
             degrees=view.bearing_degrees,
             angle=view.angle_degrees,
             reach=view.reach_m,
-            masks=_masks(len(camera.privacy_masks), teller),
-            week=teller.week(camera.hours),
+            masks=_masks(len(camera.privacy_masks), wording),
+            week=wording.week(camera.hours),
             open=words.sentence(camera.hours),
             position=None if at is None else f"{at.latitude:.5f}, {at.longitude:.5f} (WGS 84)",
         )
 
 
-def _masks(count: int, teller: Teller) -> str:
+def _masks(count: int, wording: PolicyWording) -> str:
     if count == 0:
-        return teller.words("where.masks_none")
+        return wording.words("where.masks_none")
     if count == 1:
-        return teller.words("where.masks_one")
-    return teller.words("where.masks_many", count=count)
+        return wording.words("where.masks_one")
+    return wording.words("where.masks_many", count=count)

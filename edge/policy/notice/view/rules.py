@@ -1,4 +1,4 @@
-"""What the box does: rules, records, retention, lists and counts."""
+"""Values about rules, records, retention, lists and counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge.policy.diff import REVEALS
 from edge.policy.legal import RETENTION_CEILING_HOURS
 from edge.policy.notice.counts import Count, Counts, shown
-from edge.policy.notice.view.parts import AnyRule, Teller, Week
+from edge.policy.notice.view.parts import AnyRule, PolicyWording, Week
 from edge.policy.rule_models import WrongWayRule
 
 
@@ -29,7 +29,7 @@ class RuleCard:
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What is recorded of a hit, and what never is."""
+    """What is recorded about a hit, and what is never recorded."""
 
     pictures: tuple[str, ...]
     never: tuple[str, ...]
@@ -65,18 +65,18 @@ class CountTable:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def rule_cards(teller: Teller) -> Iterator[RuleCard]:
+def rule_cards(wording: PolicyWording) -> Iterator[RuleCard]:
     """Each rule, as it is in the policy."""
-    words, policy = teller.words, teller.policy
+    words, policy = wording.words, wording.policy
     for rule in policy.rules:
         yield RuleCard(
-            name=teller.rule_name(rule),
-            text=_rule_text(rule, teller),
-            week=None if rule.schedule is None else teller.week(rule.schedule),
+            name=wording.rule_name(rule),
+            text=_rule_text(rule, wording),
+            week=None if rule.schedule is None else wording.week(rule.schedule),
             cameras=words.all_of(
-                [teller.cameras[name] for name in rule.cameras or tuple(policy.cameras)]
+                [wording.cameras[name] for name in rule.cameras or tuple(policy.cameras)]
             ),
-            purpose=teller.said(policy.purposes[rule.purpose].text),
+            purpose=wording.said(policy.purposes[rule.purpose].text),
             authority=policy.authorities[rule.authority].name,
             reveal=words(f"rules.{rule.reveal}"),
             certainty=words(
@@ -88,10 +88,10 @@ def rule_cards(teller: Teller) -> Iterator[RuleCard]:
         )
 
 
-def records(teller: Teller) -> Records:
+def records(wording: PolicyWording) -> Records:
     """What a picture of each rule shows, and what is never recorded."""
-    words, epoch = teller.words, teller.policy.epoch_minutes
-    levels = {level: _rules_that_show(level, teller) for level in REVEALS}
+    words, epoch = wording.words, wording.policy.epoch_minutes
+    levels = {level: _rules_that_show(level, wording) for level in REVEALS}
     levels = {level: names for level, names in levels.items() if names}
     key = "records.hit_picture" if len(levels) == 1 else "records.hit_picture_rule"
     never = ["passing", "video", "people", "faces", "trace", "search"]
@@ -103,44 +103,44 @@ def records(teller: Teller) -> Records:
             for level, names in levels.items()
         ),
         never=tuple(words(f"records.never_{one}", epoch=epoch) for one in never),
-        authorities=teller.authorities(),
+        authorities=wording.authorities(),
         epoch=epoch,
     )
 
 
-def retention(teller: Teller) -> Retention:
+def retention(wording: PolicyWording) -> Retention:
     """How long each purpose keeps a hit that was not delivered."""
-    words, policy = teller.words, teller.policy
+    words, policy = wording.words, wording.policy
     return Retention(
         purposes=tuple(
-            (teller.said(purpose.text), words.duration(purpose.retention_hours))
+            (wording.said(purpose.text), words.duration(purpose.retention_hours))
             for purpose in policy.purposes.values()
         ),
         ceiling=words.duration(RETENTION_CEILING_HOURS[policy.legal.regime]),
     )
 
 
-def list_rows(teller: Teller, counts: Counts | None) -> Iterator[ListRow]:
-    """Each list, with how many vehicles are on it where that is published."""
-    words, policy = teller.words, teller.policy
+def list_rows(wording: PolicyWording, counts: Counts | None) -> Iterator[ListRow]:
+    """Each list, with its number of vehicles if that is published."""
+    words, policy = wording.words, wording.policy
     now: Mapping[str, Count] = {} if counts is None else counts.lists
     for name, one in policy.lists.items():
         yield ListRow(
-            text=teller.said(one.text),
+            text=wording.said(one.text),
             kind=words(f"lists.{one.kind}"),
             issuers=words.all_of([policy.issuers[issuer].name for issuer in one.issuers]),
             entries=words("lists.entries_text", count=words.number(one.max_entries)),
             days=words.days(one.max_entry_days),
-            now=_count(now.get(name), teller) if now else None,
+            now=_count(now.get(name), wording) if now else None,
         )
 
 
-def count_table(teller: Teller, counts: Counts | None) -> CountTable | None:
-    """What the controller published; None if nothing."""
-    words = teller.words
+def count_table(wording: PolicyWording, counts: Counts | None) -> CountTable | None:
+    """The counts that the controller published; None if there are none."""
+    words = wording.words
     if counts is None or not counts.quarters:
         return None
-    columns = {rule.id: teller.rule_name(rule) for rule in teller.policy.rules}
+    columns = {rule.id: wording.rule_name(rule) for rule in wording.policy.rules}
     # Rules of earlier versions keep their counts.
     for one in counts.quarters:
         columns |= {rule: rule for rule in one.reports if rule not in columns}
@@ -149,24 +149,24 @@ def count_table(teller: Teller, counts: Counts | None) -> CountTable | None:
         year, _, number = one.quarter.partition("-Q")
         cells = [one.vehicles, *(one.reports.get(rule) for rule in columns)]
         name = words("counts.quarter_text", year=year, number=number)
-        rows.append((name, tuple(_count(cell, teller) for cell in cells)))
+        rows.append((name, tuple(_count(cell, wording) for cell in cells)))
     return CountTable(tuple(columns.values()), tuple(rows))
 
 
-def _count(count: Count | None, teller: Teller) -> str:
+def _count(count: Count | None, wording: PolicyWording) -> str:
     if count is None:
-        return teller.words("counts.missing")
+        return wording.words("counts.missing")
     number = shown(count)
-    return teller.words("counts.few") if number is None else teller.words.number(number)
+    return wording.words("counts.few") if number is None else wording.words.number(number)
 
 
-def _rules_that_show(level: str, teller: Teller) -> list[str]:
-    return [teller.rule_name(rule) for rule in teller.policy.rules if rule.reveal == level]
+def _rules_that_show(level: str, wording: PolicyWording) -> list[str]:
+    return [wording.rule_name(rule) for rule in wording.policy.rules if rule.reveal == level]
 
 
-def _rule_text(rule: AnyRule, teller: Teller) -> str:
+def _rule_text(rule: AnyRule, wording: PolicyWording) -> str:
     if isinstance(rule, WrongWayRule):
-        return teller.words("rules.wrong_way_text")
-    plates = teller.policy.lists[rule.list]
+        return wording.words("rules.wrong_way_text")
+    plates = wording.policy.lists[rule.list]
     sentence = {"hotlist": "rules.hotlist_text", "permit_zone": "rules.permit_zone_text"}
-    return teller.words(sentence[rule.type], list=teller.said(plates.text))
+    return wording.words(sentence[rule.type], list=wording.said(plates.text))
