@@ -164,8 +164,8 @@ def test_hangup_takes_files_that_hold_and_leaves_those_that_do_not(
 
     told = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
     messages = [entry["message"] for entry in told]
-    assert any("what is in force goes on" in message for message in messages), errors
-    assert any("read anew" in message for message in messages)
+    assert any("the previous ones stay in force" in message for message in messages), errors
+    assert any("are reloaded" in message for message in messages)
 
 
 def _answers(port: int) -> bool:

@@ -146,7 +146,7 @@ def test_p21_a_last_line_that_was_not_finished_is_cut_off_and_the_log_goes_on(
     lines = three_lines(tmp_path)
     with (tmp_path / FILE_NAME).open("ab") as file:
         file.write(lines[2][:kept])
-    with pytest.raises(AuditError, match="line 4: it breaks off"):
+    with pytest.raises(AuditError, match="line 4: it is incomplete"):
         read_log(tmp_path)
     with opened(tmp_path) as trail:
         trail.append(Stopped("end"))

@@ -113,7 +113,7 @@ def test_a_file_that_is_no_picture_is_refused_by_its_line(content: str, tmp_path
     done = measure(labels, root=tmp_path)
 
     assert (done.status, len(done.error_lines)) == (ExitCode.CONFIG, 1), done.err
-    assert "labels.csv:2: image: no picture that can be read" in done.err
+    assert "labels.csv:2: image: not a readable picture" in done.err
     assert "1ABC123" not in done.err
 
 

@@ -186,7 +186,7 @@ def test_the_original_is_never_overwritten(recording: Path, tmp_path: Path) -> N
         done = product("redact", recording, out, "--force")
         assert done.status == 2
         assert len(done.error_lines) == 1
-        assert "IN itself" in done.error_lines[0]
+        assert "the same file as IN" in done.error_lines[0]
     assert recording.read_bytes() == before
 
 

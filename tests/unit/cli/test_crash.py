@@ -76,7 +76,7 @@ def test_out_of_memory_is_not_reported_as_a_bug() -> None:
         check=False,
     )
     assert done.returncode == ExitCode.STORAGE
-    assert done.stderr.startswith("error: E_MEMORY: no memory is left at ")
+    assert done.stderr.startswith("error: E_MEMORY: out of memory at ")
     assert done.stderr.count("\n") == 1
 
 

@@ -100,7 +100,7 @@ def test_labels_are_read_by_clip_with_separators_ignored(root: Path) -> None:
         (b"clip,plate\na.mp4\n", r"labels\.csv:2: plate: "),
         (b"clip,plate\na.mp4,1ABC?23\n", r"labels\.csv:2: plate: "),
         (b"clip,plate\n", r"labels\.csv: no labelled vehicle"),
-        (b"clip,plate\na.mp4,\xff\xfe\n", r"labels\.csv: no CSV in UTF-8"),
+        (b"clip,plate\na.mp4,\xff\xfe\n", r"labels\.csv: not CSV in UTF-8"),
     ],
 )
 def test_bad_labels_are_refused_by_file_and_line(root: Path, content: bytes, message: str) -> None:

@@ -203,7 +203,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
         require_writable(tmp_path / "file", "page.html")
 
     (tmp_path / "page.html").mkdir()
-    with pytest.raises(ConfigError, match=r"page\.html: a folder is in the way"):
+    with pytest.raises(ConfigError, match=r"page\.html: this is a folder"):
         require_writable(tmp_path, "page.html")
 
 

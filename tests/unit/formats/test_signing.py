@@ -44,7 +44,7 @@ def test_a_signature_holds_for_its_document_context_and_key() -> None:
 
     verify(CONTEXT, DOCUMENT, signature, key.public)
     verify(CONTEXT, {"a": "Straße", "b": [1, 0.5, None, True]}, signature, key.public)
-    assert "not the one that was signed" in refusal({**DOCUMENT, "a": "x"}, signature, key.public)
+    assert "changed after signing" in refusal({**DOCUMENT, "a": "x"}, signature, key.public)
     assert "not the one" in refusal(DOCUMENT, signature, key.public, "edge-anpr/activation/1")
     other = SigningKey.generate("dpo").public
     assert other.key_id in refusal(DOCUMENT, signature, other)

@@ -192,7 +192,7 @@ def test_a_bundle_is_built_for_the_box_and_by_the_key_that_it_names(parties: Par
 def test_what_no_policy_can_name_is_not_built(
     parties: Parties, changed: dict[str, Any], says: str
 ) -> None:
-    with pytest.raises(ListBundleError, match=f" {says}: not as"):
+    with pytest.raises(ListBundleError, match=f" {says}: does not fit"):
         listing.bundle(parties.box_public, **changed)
 
 
@@ -243,20 +243,20 @@ def test_p13_what_is_signed_for_another_box_does_not_fit_under_this_ones_cover(
 ) -> None:
     """An issuer of another site's list must not be made to speak here."""
     data = forged(parties, lambda document: document.update(changed))
-    assert "not what was sealed for this box" in refusal(parties, data).message
+    assert "not sealed for this box" in refusal(parties, data).message
 
 
 def test_p13_the_counter_on_the_cover_cannot_be_raised(parties: Parties) -> None:
     data = json.loads(listing.bundle(parties.box_public))
     raised = rfc8785.dumps({**data, "counter": data["counter"] + 1})
-    assert "not what was sealed" in refusal(parties, raised).message
+    assert "damaged, or not sealed" in refusal(parties, raised).message
 
 
 def test_a_bundle_for_a_key_that_was_rotated_says_so(parties: Parties, tmp_path: Any) -> None:
     other = make_parties(tmp_path)
     error = refusal(parties, listing.bundle(other.box_public))
     assert error.code == "E_NO_KEY"
-    assert "present public file" in error.message
+    assert "current public file" in error.message
 
 
 # --- what the policy allows ---------------------------------------------------------------------
@@ -276,29 +276,29 @@ def in_entry(field: str, value: object, place: int = 1) -> Callable[[dict[str, A
         (in_entry("end", "2026-09-01T00:00:00.000Z"), "entries[1].end: more than 90 days"),
         (in_entry("end", "2026-03-01T09:00:00.000Z"), "entries[1].end: must be after start"),
         (in_entry("end", "2026-02-01T09:00:00.000Z"), "entries[1].end: must be after start"),
-        (in_entry("end", "2026-02-31T09:00:00.000Z"), "entries[1].end: not as"),
-        (in_entry("end", "2026-03-31"), "entries[1].end: not as"),
-        (in_entry("end", None), "entries[1].end: not as"),
+        (in_entry("end", "2026-02-31T09:00:00.000Z"), "entries[1].end: does not fit"),
+        (in_entry("end", "2026-03-31"), "entries[1].end: does not fit"),
+        (in_entry("end", None), "entries[1].end: does not fit"),
         (in_entry("start", "0001-01-01T00:00:00.000Z"), "entries[1].end: start and end must"),
-        (in_entry("plate", "1-QQQ-777"), "entries[1].plate: not as"),
-        (in_entry("plate", "1qqq777"), "entries[1].plate: not as"),
-        (in_entry("plate", ""), "entries[1].plate: not as"),
-        (in_entry("plate", "1QQQ777\n"), "entries[1].plate: not as"),
-        (in_entry("plate", 1777), "entries[1].plate: not as"),
-        (in_entry("id", "signal-0"), "entries[1].id: another entry has it"),
-        (in_entry("id", "a b"), "entries[1].id: not as"),
-        (in_entry("id", "signal-1\n"), "entries[1].id: not as"),
-        (in_entry("basis", ""), "entries[1].basis: not as"),
-        (in_entry("reason", "  "), "entries[1].reason: not as"),
-        (in_entry("reason", "two\nlines"), "entries[1].reason: not as"),
-        (in_entry("issuer", "x" * 501), "entries[1].issuer: not as"),
-        (in_entry("owner", "1QQQ777"), "entries[1]: not as"),
-        (lambda d: d["entries"][2].pop("end"), "entries[2].end: not as"),
-        (lambda d: d["entries"][0].pop("basis"), "entries[0].basis: not as"),
-        (lambda d: d.update(purpose="parking"), "purpose: it was issued for another"),
-        (lambda d: d.pop("purpose"), "purpose: not as"),
-        (lambda d: d.update(schema="edge-anpr/list-bundle/2"), "schema: not as"),
-        (lambda d: d.update(revenue=1), "bundle: not as"),
+        (in_entry("plate", "1-QQQ-777"), "entries[1].plate: does not fit"),
+        (in_entry("plate", "1qqq777"), "entries[1].plate: does not fit"),
+        (in_entry("plate", ""), "entries[1].plate: does not fit"),
+        (in_entry("plate", "1QQQ777\n"), "entries[1].plate: does not fit"),
+        (in_entry("plate", 1777), "entries[1].plate: does not fit"),
+        (in_entry("id", "signal-0"), "entries[1].id: another entry has the same id"),
+        (in_entry("id", "a b"), "entries[1].id: does not fit"),
+        (in_entry("id", "signal-1\n"), "entries[1].id: does not fit"),
+        (in_entry("basis", ""), "entries[1].basis: does not fit"),
+        (in_entry("reason", "  "), "entries[1].reason: does not fit"),
+        (in_entry("reason", "two\nlines"), "entries[1].reason: does not fit"),
+        (in_entry("issuer", "x" * 501), "entries[1].issuer: does not fit"),
+        (in_entry("owner", "1QQQ777"), "entries[1]: does not fit"),
+        (lambda d: d["entries"][2].pop("end"), "entries[2].end: does not fit"),
+        (lambda d: d["entries"][0].pop("basis"), "entries[0].basis: does not fit"),
+        (lambda d: d.update(purpose="parking"), "purpose: not the purpose of the policy"),
+        (lambda d: d.pop("purpose"), "purpose: does not fit"),
+        (lambda d: d.update(schema="edge-anpr/list-bundle/2"), "schema: does not fit"),
+        (lambda d: d.update(revenue=1), "bundle: does not fit"),
     ],
 )
 def test_p13_one_bad_entry_or_field_refuses_the_bundle_whole_and_says_which(
@@ -309,7 +309,7 @@ def test_p13_one_bad_entry_or_field_refuses_the_bundle_whole_and_says_which(
 
 def test_p13_the_list_may_not_be_longer_than_the_policy_allows(parties: Parties) -> None:
     data = forged(parties, lambda _: None)
-    assert "entries: 3, and the policy allows 2" in refusal(parties, data, max_entries=2).message
+    assert "entries: 3, but the policy allows 2" in refusal(parties, data, max_entries=2).message
     assert opened(parties, data, max_entries=3).entries
 
 
@@ -423,7 +423,7 @@ def test_padding_must_be_zeros_and_the_length_true(parties: Parties) -> None:
     def refused_as(changed: bytes) -> None:
         seal = suite.encrypt(changed, parties.box_public.lists, info=info)
         whole = rfc8785.dumps({**cover, "sealed": base64.b64encode(seal).decode()})
-        assert "not what was sealed" in refusal(parties, whole).message
+        assert "damaged, or not sealed" in refusal(parties, whole).message
 
     refused_as(padded[:-1] + b"\x01")
     refused_as(padded[:-1])

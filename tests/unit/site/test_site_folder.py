@@ -202,7 +202,7 @@ def line_of(text: str, part: str) -> tuple[int, int]:
         ("cameras: [north]", "cameras: [north, east]", "east", "there are: north, south"),
         ("cameras: [north]", "cameras: []", "cameras: []", "at least 1"),
         ("cameras: [north]", "cameras: north", "cameras: north", "must be a list"),
-        ("id: one-way", "id: zone", "id: zone\n    type: wrong", "another rule has this id"),
+        ("id: one-way", "id: zone", "id: zone\n    type: wrong", "another rule has the same id"),
         ("to: [0.9, 0.6]", "to: [0.1, 0.6]", "line", "two ends of a line"),
         ("to: [0.9, 0.6]", "to: [90, 60]", "90, 60", "or equal to 1"),
         ("to: [0.9, 0.6]", "to: [0.9]", "to: [0.9]", "must have 2 values"),
@@ -244,7 +244,7 @@ def test_a_mistake_in_the_policy_is_named_with_its_place_and_cure(
 @pytest.mark.parametrize(
     ("old", "new", "at", "says"),
     [
-        ("site: square", "site: circle", "site: circle", "policy.yaml is about another site"),
+        ("site: square", "site: circle", "site: circle", "policy.yaml names another site"),
         ("  north: {", "  nort: {", "nort:", "did you mean 'north'?"),
         ("password_env: SQUARE_PASSWORD", "password: hunter2", "password", "password_env: NAME"),
         ("SQUARE_PASSWORD", "$SQUARE", "password_env", "must match pattern"),

@@ -246,7 +246,7 @@ def test_p13_lists_that_the_policy_no_longer_names_are_deleted(box: Box) -> None
 def test_p13_a_lost_key_is_told_with_its_cure(box: Box, tmp_path: Path) -> None:
     box.install("1QQQ777")
     box.parties = make_parties(tmp_path / "anew")
-    with pytest.raises(EdgeError, match="present public file") as caught:
+    with pytest.raises(EdgeError, match="current public file") as caught:
         box.store.entries(LIST)
     assert caught.value.code == "E_NO_KEY"
 

@@ -71,7 +71,7 @@ def test_what_was_in_force_stays_in_force_when_it_cannot_be_replaced(tmp_path: P
 def test_a_damaged_record_is_refused_and_never_taken_for_none(tmp_path: Path, text: str) -> None:
     (tmp_path / ACTIVATION).write_text(text)
 
-    with pytest.raises(PolicyError, match="activate the policy anew") as caught:
+    with pytest.raises(PolicyError, match="activate the policy again") as caught:
         PolicyState(tmp_path).in_force()
 
     assert caught.value.code == "E_LEASE"
