@@ -210,8 +210,8 @@ class Telemetry(Strict):
     listen: str = Field(
         default="127.0.0.1:9109",
         pattern=r"^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$",
-        description="Address and port. Metrics are for operators only: restrict access unless it is "
-        "a loopback address.",
+        description="Address and port. Metrics are for operators only: restrict access unless it "
+        "is a loopback address.",
     )
 
 

@@ -76,7 +76,7 @@ def test_the_page_answers_the_five_questions_in_order(demo: Finished) -> None:
         "2. The rules that fired",
         "3. What the broker saw",
         "4. What the authority opened",
-        "5. What is left of everyone else",
+        "5. What is kept about everyone else",
     ]
     places = [page.index(heading) for heading in headings]
     assert places == sorted(places)

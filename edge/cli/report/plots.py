@@ -197,7 +197,7 @@ def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
         return -math.log10(1 - threshold) / -math.log10(1 - THRESHOLDS[-1])
 
     drawing = _Drawing(
-        "Exact and remaining share against the posterior threshold",
+        "Share exact and share left over the posterior's threshold",
         "minimum posterior",
         [(x(one), f"{one:g}") for one in (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)],
     )
@@ -206,15 +206,15 @@ def threshold_plot(reads: Sequence[ScoredRead]) -> Plot:
     drawing.area([(a, i.low) for a, i in exact], [(a, i.high) for a, i in exact], _BLUE)
     drawing.line([(x(one.threshold), one.coverage) for one in kept], _ORANGE, "7 4")
     drawing.line([(a, i.share) for a, i in exact], _BLUE)
-    drawing.key("exact, of those remaining", _BLUE)
-    drawing.key("share remaining", _ORANGE, "7 4")
+    drawing.key("exact, of those left", _BLUE)
+    drawing.key("share left", _ORANGE, "7 4")
     return drawing.plot()
 
 
 def reliability_plot(reads: Sequence[ScoredRead]) -> Plot:
     """Exact share against posterior, in bins, with the share of readings in each bin."""
     drawing = _Drawing(
-        "Reliability diagram: exact share against posterior",
+        "Reliability diagram: share exact over posterior",
         "posterior",
         [(tenth / 10, f"{tenth / 10:.1f}") for tenth in range(0, 11, 2)],
     )
@@ -234,7 +234,7 @@ def width_plot(outcomes: Sequence[PlateOutcome]) -> Plot:
     classes = by_width(outcomes)
     places = {name: (place + 0.5) / len(classes) for place, name in enumerate(classes)}
     drawing = _Drawing(
-        "Found and exact share against the width of the plate",
+        "Share found and share exact over the width of the plate",
         "width of the plate, pixels of the photo (number of plates)",
         [(places[name], f"{name} ({one.plates})") for name, one in classes.items()],
     )

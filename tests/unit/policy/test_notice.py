@@ -421,7 +421,7 @@ def test_p14_the_page_of_another_version_is_told_from_an_altered_one() -> None:
 def test_p14_the_page_of_another_release_is_told_from_an_altered_one() -> None:
     other = notice_content(model(), frozenset(ROLES), made_by="9.9")
 
-    with pytest.raises(PolicyError, match=r"made by edge-anpr 9\.9, and this is 1\.2\.3"):
+    with pytest.raises(PolicyError, match=r"made by edge-anpr 9\.9, but this is 1\.2\.3"):
         require_genuine(page(other), "page.html", facts())
 
 
