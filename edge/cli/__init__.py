@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar
 import typer
 
 from edge.cli.lazy import VerbGroup
-from edge.cli.logs import LogFormat, errors_as_json, place_of, set_up, tell_refusal
+from edge.cli.logs import LogFormat, errors_as_json, place_of, print_error, set_up
 from edge.errors import EdgeError, InternalError, MissingExtraError, NoMemoryError, UsageError
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
@@ -68,7 +68,7 @@ app = typer.Typer(
     # A pretty traceback prints local variables, and one of those could be a plate.
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="Number plate recognition that keeps hits and forgets everyone else.\n\n"
+    help="Number plate recognition that reports hits and only counts everyone else.\n\n"
     "Start with [bold]edge-anpr demo[/bold]: it needs no camera and no broker.",
     epilog="Exit status: 0 done, 2 usage, 3 configuration or policy, 4 weights, 5 source, "
     "6 broker or undelivered hits, 7 keys, 8 storage.",
@@ -126,7 +126,7 @@ def execute(arguments: Sequence[str]) -> int:
     try:
         return _invoke(list(arguments), as_json=as_json)
     except EdgeError as error:
-        tell_refusal(error)
+        print_error(error)
         return int(error.exit_code)
     except Exception as error:  # noqa: BLE001 - reported without its text, see above
         return _report(error)
@@ -177,13 +177,13 @@ def _is_out_of_memory(error: BaseException | None) -> bool:
 
 def _report(error: BaseException | None) -> int:
     """Print that the program has a bug or ran out of memory; return the exit status."""
-    told: EdgeError = InternalError(
+    reported: EdgeError = InternalError(
         f"{type(error).__name__} at {place_of(error)}; this is a bug in the program, please "
         "report this line"
     )
     if _is_out_of_memory(error):
-        told = NoMemoryError(
+        reported = NoMemoryError(
             f"out of memory at {place_of(error)}; give this box, or its service, more memory"
         )
-    tell_refusal(told)
-    return int(told.exit_code)
+    print_error(reported)
+    return int(reported.exit_code)

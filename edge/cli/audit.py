@@ -19,8 +19,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Show and verify an audit log.\n\n"
     "Each entry is signed together with all entries before it. The box publishes the newest "
-    "checkpoint to [bold]anpr/SITE/BOX/audit[/bold]. A witness is someone who keeps these "
-    "checkpoints elsewhere. Only a witness can tell that the end of a log was cut off, or that "
+    "checkpoint to [bold]anpr/SITE/BOX/audit[/bold]. A witness keeps these "
+    "checkpoints elsewhere. Only a witness can show that the end of a log was cut off, or that "
     "there are two logs.\n\n"
     "Example: edge-anpr audit verify --site config/school-street",
 )
@@ -48,7 +48,7 @@ def verify(
     """Verify a log: no entry was changed, moved, added or removed.
 
     With --witness it also finds a log whose end was cut off, and a second log. Without --keys and
-    --site the log is only compared with itself, and the result says so.
+    --site the log is only compared with itself, as the result states.
 
     Example: edge-anpr audit verify audit.log --keys box-1.public.json --witness checkpoints.txt
     """
@@ -62,8 +62,8 @@ def verify(
         f"key:        {verified.key.text} "
         + ("(confirmed by the public file)" if verified.vouched else "(not confirmed by anyone)")
     )
-    told = "none given: a cut-off end would not be found" if witness is None else "all agree"
-    typer.echo(f"checkpoints compared: {verified.witnessed} ({told})")
+    agreement = "none given:  a cut-off end would not be found" if witness is None else "all agree"
+    typer.echo(f"checkpoints compared: {verified.witnessed} ({agreement})")
     if not verified.vouched:
         typer.echo("The log is consistent. Give --keys to confirm whose it is.")
 

@@ -58,7 +58,7 @@ def images(
     manifest: ManifestOption = None,
     progress: ProgressOption = True,
 ) -> None:
-    """Find and read labelled plates on photos, and count.
+    """Measure how many labelled plates on photos are found and read exactly.
 
     A plate is found if a detection at the shipped threshold overlaps its box with an IoU of at
     least 0.5; each detection counts for one plate. It is exact if the text of that detection
@@ -101,9 +101,9 @@ def clips(
     manifest: ManifestOption = None,
     progress: ProgressOption = True,
 ) -> None:
-    """Read the vehicles of labelled clips without any list, and count.
+    """Measure how many vehicles of labelled clips are read exactly, without any list.
 
-    No list and no label helps the reading: labels are compared after a clip has ended.
+    Neither lists nor labels influence the reading: labels are compared after a clip has ended.
 
     Example: edge-anpr evaluate clips --labels labels.csv --root clips --report report
     """

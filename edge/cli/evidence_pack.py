@@ -1,4 +1,4 @@
-"""`edge-anpr evidence-pack`: one file that shows a supervisor whether a box keeps to its policy."""
+"""`edge-anpr evidence-pack`: one file that shows whether a box keeps to its policy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     cls=MakeByDefault,
     no_args_is_help=True,
-    help="Make or verify an evidence pack: one file that shows a supervisor whether a box keeps "
-    "to its policy.\n\n"
+    help="Make or verify an evidence pack: a file that shows a supervisory authority whether "
+    "a box keeps to its policy.\n\n"
     "It holds policies and their signatures, the audit log with its checkpoints, counts and "
     "accuracy figures. It holds no plate, picture, token, list or hit. "
     "[bold]verify[/bold] needs nothing but the file, on any machine.\n\n"
@@ -70,8 +70,8 @@ def verify(
 ) -> None:
     """Verify that everything in a pack agrees: signatures, log, policies and figures.
 
-    It needs no network. Without --keys the pack is only compared with itself, and the result says
-    so. Take the key file from the box, not from the sender of the pack.
+    It needs no network. Without --keys the pack is only compared with itself, and the result states
+    this. Take the key file from the box, not from the sender of the pack.
 
     Example: edge-anpr evidence-pack verify pack.zip --keys box-1.public.json
     """
@@ -100,7 +100,7 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool) -> None:
     typer.echo(f"audit log:  {pack.log.last.size} entries, none changed")
     typer.echo(f"witness:    {pack.log.witnessed} checkpoints compared")
     for policy in pack.policies:
-        signed = ", ".join(sorted(policy.signed)) or "nobody"
+        signed = ", ".join(sorted(policy.signed)) or "no one"
         lacking = f"; not by {', '.join(policy.lacking)}" if policy.lacking else ""
         typer.echo(f"policy:     {policy.sha256[:16]}… signed by {signed}{lacking}")
     for weights in pack.weights:

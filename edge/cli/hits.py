@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.hits_tail import tail
-from edge.cli.logs import tell_refusal
+from edge.cli.logs import print_error
 from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, StoreOption
 from edge.cli.output import print_json, time_text
 from edge.errors import EdgeError
@@ -73,7 +73,7 @@ def open_hits(
 ) -> None:
     """Open hits: write OUT/HIT/hit.json with the plate in clear, and the pictures.
 
-    Signature and seal are verified first. Of an altered hit nothing is written. Each
+    Signature and seal are verified first. Nothing is written for an altered hit. Each
     opening is entered in the store's audit log before anything is shown. The stored hit stays
     sealed. Delete OUT when you are done: purge does not delete it.
 
@@ -125,7 +125,7 @@ def open_hits(
             typer.echo(f"{row['hit_id']}  {row['rule']}  {row['plate']}  {row['json']}")
     if failed:
         for _, why in failed[:-1]:
-            tell_refusal(why)
+            print_error(why)
         raise failed[-1][1]
 
 

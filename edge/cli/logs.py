@@ -79,7 +79,7 @@ def errors_as_json(wanted: bool) -> None:
     _STYLE.as_json = wanted
 
 
-def tell_refusal(error: EdgeError) -> None:
+def print_error(error: EdgeError) -> None:
     """Print an error on standard error, on one line.
 
     It is `error: E_CODE: message`, or one JSON object after `--json` or `--log-format json`.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.cli.logs import tell_refusal
+from edge.cli.logs import print_error
 from edge.cli.models_bench import bench
 from edge.cli.options import JsonOption, ManifestOption
 from edge.cli.output import print_json
@@ -121,7 +121,7 @@ def verify(
     manifest: ManifestOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify digests and contracts by loading and running each file. Status 4: one failed.
+    """Verify digests and contracts by loading and running each file. Status 4: a file failed.
 
     Without names, weights that are not installed are skipped, except those of the default pair.
 
@@ -249,7 +249,7 @@ def _digest(text: str) -> str:
 def _raise_last(failures: Sequence[EdgeError]) -> None:
     """Print all failures but the last, and raise the last."""
     for failure in failures[:-1]:
-        tell_refusal(failure)
+        print_error(failure)
     if failures:
         raise failures[-1]
 

@@ -38,7 +38,7 @@ RecordedAtOption = Annotated[
         "--recorded-at",
         metavar="TIME",
         help="When the recording was made, such as 2026-03-10T08:25:00+01:00 (with the offset from "
-        "UTC). Schedules and lists are judged at that time. Default: the time in CLIP.json beside "
+        "UTC). Schedules and lists apply as of that time. Default: the time in CLIP.json beside "
         "the recording, else now.",
     ),
 ]

@@ -59,7 +59,7 @@ def run(
     No camera is opened unless the site's policy, signatures, dates and DPIA are all valid. A
     policy that is signed with demo keys allows recordings only, judged by the day they were made.
 
-    SIGTERM stops it in order and delivers what it can within --drain. SIGHUP reads the site's
+    SIGTERM stops it cleanly and delivers hits for at most --drain seconds. SIGHUP reads the site's
     files again; if they are refused, nothing changes.
 
     Example: edge-anpr run --site config/school-street --source clip.mp4

@@ -22,7 +22,7 @@ class SchemaName(str, Enum):
 
 
 def schema(
-    kind: Annotated[SchemaName, typer.Argument(help="Which document.", show_default=False)],
+    kind: Annotated[SchemaName, typer.Argument(help="The document.", show_default=False)],
 ) -> None:
     """Print the JSON Schema of a document (draft 2020-12).
 

@@ -1,10 +1,9 @@
 """Signed documents: policies, activations, list bundles, suspension orders, hits, receipts.
 
 A signature is Ed25519 (RFC 8032) over the document's context, a zero byte and its canonical JSON
-(RFC 8785). Each kind of document has a context of its own, so that a signature under one is
-not valid under another. The policy names each signer by a public key, written as text:
-`ed25519:` and its 32 raw bytes in base64. A key's id is the first 16 hex digits of SHA-256 of
-those bytes.
+(RFC 8785). Each kind of document has a context of its own, so that a signature under one is not
+valid under another. The policy names each signer by a public key, written as text: `ed25519:` and
+its 32 raw bytes in base64. A key's id is the first 16 hex digits of SHA-256 of those bytes.
 
 The key of a demo signer is derived from its name alone. Anyone can compute it, so its signatures
 prove nothing, and the product recognises it wherever it is used.

@@ -4,8 +4,8 @@ A controller's signer activates a policy for one box and renews it from time to 
 lasts `lease_days`, and never beyond the policy's sunset or the day on which the evaluation is due:
 a box that is no longer looked after stops by itself.
 
-What is in force on a box is one file, so that it is replaced atomically: the record, its
-policy and that policy's signatures.
+What is in force on a box is one file, so that it is replaced atomically. It holds the record, the
+policy and the policy's signatures.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def read_list(
                 entry = _entry(row, zone)
                 fault = entry_fault(entry, max_entry_days)
                 if fault is not None:
-                    raise _EntryError(fault)  # noqa: TRY301 - every mistake of an entry is reported in one way
+                    raise _EntryError(fault)  # noqa: TRY301 - reported like every mistake
             except _EntryError as error:
                 problems.append(f"{where}: {error}")
                 continue

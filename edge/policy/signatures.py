@@ -1,7 +1,7 @@
 """The signatures of a policy: a file beside it, one Ed25519 signature for each signer.
 
-The canonical JSON of the policy's model is signed, under the context `edge-anpr/policy/2`. So
-a signature covers every value, but not comments and layout of the file.
+The canonical JSON of the policy's model is signed, under the context `edge-anpr/policy/2`. So a
+signature covers every value, but not comments and layout of the file.
 """
 
 from __future__ import annotations

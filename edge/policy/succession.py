@@ -43,16 +43,16 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
                 code="E_QUORUM",
             )
         return
-    told = "; ".join(map(str, widenings[:5]))
+    listed = "; ".join(map(str, widenings[:5]))
     more = f" and {len(widenings) - 5} more" if len(widenings) > 5 else ""
     try:
         require_quorum(after, signatures)
         require_quorum(after, signatures, before.approvals.signers)
     except PolicyError as error:
-        raise PolicyError(f"{told}{more}: {error.message}", code=error.code) from None
+        raise PolicyError(f"{listed}{more}: {error.message}", code=error.code) from None
     if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date < before.dpia.date:
         raise PolicyError(
-            f"{told}{more}: the DPIA is the one of version {before.version}; write a new one for "
+            f"{listed}{more}: the DPIA is the one of version {before.version}; write a new one for "
             "what widens, and have the policy signed with it",
             code="E_DPIA_WIDENING",
         )

@@ -1,12 +1,12 @@
 """Orders that suspend a box, and those that resume it.
 
-An order is canonical JSON (RFC 8785): site and box, action, reason (one word), counter
-and signatures, each Ed25519 over everything but the signatures. The policy names the keys that
-may suspend. One of them suspends; the same key and a controller of the policy resume, together.
+An order is canonical JSON (RFC 8785): site and box, action, reason (one word), counter and
+signatures, each Ed25519 over everything but the signatures. The policy names the keys that may
+suspend. One of them suspends; the same key and a controller of the policy resume, together.
 
 A suspension belongs to the key that ordered it. Two authorities may suspend one box, and it stays
-shut until each has resumed. The key is kept with the order, so the suspension
-remains even if a new policy no longer names the key.
+shut until each has resumed. The key is kept with the order, so the suspension remains even if
+a new policy no longer names the key.
 """
 
 from __future__ import annotations

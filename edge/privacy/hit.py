@@ -4,8 +4,8 @@ A payload is canonical JSON (RFC 8785), and no other spelling is accepted, so th
 one sequence of bytes. The signature is Ed25519 over `edge-anpr/hit/1`, a zero byte and the
 canonical JSON of everything but the signature; receipts likewise under their own name.
 
-`token` is a pseudonym under a key that the box destroys: it links passages of
-one vehicle within one epoch, purpose and rule only. It is not anonymous.
+`token` is a pseudonym under a key that the box destroys: it links passages of one vehicle within
+one epoch, purpose and rule only. It is not anonymous.
 """
 
 from __future__ import annotations

@@ -93,9 +93,8 @@ class RetentionKey:
         key = secrets.token_bytes(KEY_BYTES)
         return StoredItem(
             _encrypt(self._require(), framed(_WRAP, self.key_id.encode(), item_id.encode()), key),
-            _encrypt(
-                key, b"", item
-            ),  # the key is used for this item only, so no further data need be authenticated
+            # The key is used for this item only, so no further data need be authenticated.
+            _encrypt(key, b"", item),
         )
 
     def open(self, item_id: str, stored: StoredItem) -> bytes | None:

@@ -252,7 +252,7 @@ def read_draft(file: Path) -> Draft[Policy]:
     """Read a policy that may be incomplete.
 
     Raises:
-        ConfigError: the file cannot be read, or is no YAML mapping.
+        ConfigError: the file cannot be read, or is not a YAML mapping.
     """
     return parse_draft(read_text(file, MAX_BYTES), file, Policy)
 

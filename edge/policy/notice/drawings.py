@@ -30,7 +30,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """A camera on a map: its number in the text, where it stands, what it sees."""
+    """A camera on a map: its number in the text, place and field of view."""
 
     number: int
     at: Point

@@ -1,6 +1,6 @@
 """Words, dates, numbers and hours in the four languages of the notice.
 
-Fixed texts are the section `notice` of `edge/texts`; texts of the policy fill their `{…}`
+Fixed texts are the section `notice` of `edge/texts`. Texts of the policy are put into their `{…}`
 unchanged.
 """
 

@@ -45,7 +45,8 @@ def test_a_signature_holds_for_its_document_context_and_key() -> None:
     verify(CONTEXT, DOCUMENT, signature, key.public)
     verify(CONTEXT, {"a": "Straße", "b": [1, 0.5, None, True]}, signature, key.public)
     assert "changed after signing" in refusal({**DOCUMENT, "a": "x"}, signature, key.public)
-    assert "changed after signing" in refusal(DOCUMENT, signature, key.public, "edge-anpr/activation/1")
+    other_context = refusal(DOCUMENT, signature, key.public, "edge-anpr/activation/1")
+    assert "changed after signing" in other_context
     other = SigningKey.generate("dpo").public
     assert other.key_id in refusal(DOCUMENT, signature, other)
     renamed = signature.model_copy(update={"key_id": other.key_id})
