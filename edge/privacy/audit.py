@@ -160,8 +160,8 @@ def verify_log(
     lines, rest = split_lines(data)
     if rest:
         raise AuditError(
-            f"line {len(lines) + 1}: it is incomplete; the box repairs this at its next start if it "
-            "was killed while writing, otherwise something is missing here",
+            f"line {len(lines) + 1}: it is incomplete; the box repairs this at its next start if "
+            "it was killed while writing, otherwise something is missing here",
             code="E_AUDIT_TRUNCATED",
         )
     if not lines:

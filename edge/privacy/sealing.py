@@ -49,7 +49,7 @@ under 112 KiB (the default) and AWS IoT's 128 KiB, 640 KiB under EMQX's 1 MiB.""
 
 LEAST_BY_PICTURES = tuple(kib * 1024 for kib in (4, 12, 20))
 """The smallest class for no, one, and more pictures, bytes. While the pictures fit into these
-classes, the length of a hit does not show how well they compress, so nothing about their content."""
+classes, the length of a hit does not show how well they compress, nor thus what they contain."""
 
 HIT_OVERHEAD_BYTES = 2048
 """Most that a hit's JSON takes beside the sealed evidence: names of at most 40 characters."""
