@@ -168,7 +168,7 @@ def evaluate_clips(
         Manifest.load(manifest), detector, reader, provider, threads, pair=pair
     )
     measured = Measured.now(models, labels, provider, threads)
-    seeing = replace(models, detector=SecondLook.around(models.detector, look))
+    with_second_look = replace(models, detector=SecondLook.around(models.detector, look))
     scores: list[ClipScore] = []
     console = Console(stderr=True)
     with Progress(
@@ -181,7 +181,7 @@ def evaluate_clips(
         every = bar.add_task("clips", total=len(wanted))
         for clip, plates in wanted.items():
             bar.update(every, description=clip)
-            scores.append(_run_clip(root / clip, clip, plates, seeing, show_reads))
+            scores.append(_run_clip(root / clip, clip, plates, with_second_look, show_reads))
             bar.advance(every)
     result = summarise(scores, show_reads=show_reads)
     result.update(measured.as_json(), measured_at=time_text(measured.moment))

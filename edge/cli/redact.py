@@ -82,8 +82,8 @@ def redact(
     recording = regular_file(source, verb="redact")
     _require_fit(recording, out, force=force)
     level = RevealLevel(reveal.value)
-    seeing, threshold = _detector(level, detector, second_look)
-    preview = _Preview(level, show_plates, seeing, threshold)
+    with_second_look, threshold = _detector(level, detector, second_look)
+    preview = _Preview(level, show_plates, with_second_look, threshold)
     camera = _camera(recording)
     if is_picture(recording):
         _copy_picture(camera, preview, out)

@@ -207,21 +207,21 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
             f"{frames.get(camera, 0):.0f} received, {corrupt.get(camera, 0):.0f} corrupt, "
             f"connected {connections.get(camera, 0):.0f} times",
         )
-    reached = "connected" if metrics.one("broker_connected") else "[red]not connected[/red]"
+    broker = "connected" if metrics.one("broker_connected") else "[red]not connected[/red]"
     table.add_row(
-        "broker", f"{reached}; {metrics.one('broker_connections_total'):.0f} connections so far"
+        "broker", f"{broker}; {metrics.one('broker_connections_total'):.0f} connections so far"
     )
     age, epochs = metrics.one("epoch_key_age_seconds"), metrics.one("epochs_closed_total") or 0
     table.add_row("key", f"{'none' if age is None else f'{age:.0f} s old'}; {epochs:.0f} destroyed")
     synchronised, error = metrics.one("clock_synchronised"), metrics.one("clock_max_error_seconds")
     if synchronised is not None and error is not None:
-        held = "synchronised" if synchronised else "[red]not synchronised[/red]"
-        table.add_row("clock", f"{held}, error at most {error:.3f} s")
-    warmth = ", ".join(
+        clock = "synchronised" if synchronised else "[red]not synchronised[/red]"
+        table.add_row("clock", f"{clock}, error at most {error:.3f} s")
+    temperatures = ", ".join(
         f"{zone} {degrees:.0f} °C" for zone, degrees in metrics.each("temperature_celsius")
     )
-    if warmth:
-        table.add_row("temperature", warmth)
+    if temperatures:
+        table.add_row("temperature", temperatures)
     table.add_section()
     if epochs == 0:
         for name in ("vehicles", "hits", "frames", "outbox"):

@@ -63,13 +63,13 @@ class Legal(Strict):
 
 
 class SafetyEvidence(Dated):
-    """What shows that the purpose is safety: accidents, counts, complaints."""
+    """The evidence that the purpose is safety: accidents, counts, complaints."""
 
     finding: Texts
 
 
 class Purpose(Strict):
-    """What the processing is for. Every rule serves exactly one purpose."""
+    """A purpose of the processing. Every rule serves exactly one purpose."""
 
     text: Texts = Field(description="The purpose in plain words.")
     necessity: Texts = Field(description="Why a milder measure is not enough.")
@@ -138,7 +138,7 @@ class Activation(Strict):
     """When the box may work."""
 
     not_before: DayText = Field(description="Every document above is dated before this day.")
-    sunset: DayText = Field(description="The last day; there is no policy without one.")
+    sunset: DayText = Field(description="The last day of the policy; it is required.")
     lease_days: int = Field(
         default=90, ge=1, le=366, description="How long one activation or renewal lasts."
     )
@@ -158,7 +158,7 @@ class Evaluation(Strict):
 
 
 class Accuracy(Strict):
-    """How often the box reads right, measured, with the 95 % interval after Wilson."""
+    """The measured accuracy of the box, with the 95 % Wilson interval."""
 
     date: DayText
     method: Sentence = Field(description="Which recordings, at which place, with which weights.")

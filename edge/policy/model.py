@@ -127,12 +127,12 @@ class PlateList(Strict):
     file: FilePath | None = Field(
         default=None,
         description="A CSV file, relative to the site folder, for trials: read with demo keys and "
-        "as long as no bundle is installed. With real keys a list comes as a bundle alone.",
+        "as long as no bundle is installed. With real keys, lists come as bundles only.",
     )
     issuers: tuple[Id, ...] = Field(min_length=1, description="Who may issue it.")
-    max_entries: int = Field(ge=1, le=100_000, description="A longer list is refused whole.")
+    max_entries: int = Field(ge=1, le=100_000, description="A list with more entries is refused.")
     max_entry_days: int = Field(
-        ge=1, le=5 * 366, description="An entry that lasts longer refuses the list."
+        ge=1, le=5 * 366, description="The list is refused if an entry lasts longer."
     )
 
 
@@ -160,7 +160,7 @@ class FieldOfView(Strict):
 class PolicyCamera(Strict):
     """A camera that the policy allows."""
 
-    place: Sentence = Field(description="Where it stands, in words.")
+    place: Sentence = Field(description="The place of the camera, in words.")
     field_of_view: FieldOfView
     position: Position | None = Field(default=None, description="For the map on the notice.")
     privacy_masks: tuple[Polygon, ...] = Field(
@@ -201,7 +201,7 @@ class Policy(Strict):
 
     schema_: Literal["edge-anpr/policy/2"] = Field(alias="schema")
     site: Id
-    version: int = Field(ge=1, le=1_000_000, description="Rises with each change.")
+    version: int = Field(ge=1, le=1_000_000, description="Increases with each change.")
     timezone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Brussels"
 
     controller: Party

@@ -8,8 +8,8 @@
 | `<authority>.public.json`       | there; every box          | 0644 | all its generations        |
 | `<signer>.signer.private.json`  | the signer's own folder   | 0600 | its signing key            |
 
-Keys are 32 raw bytes in base64 (RFC 7748, RFC 8032); moments are ISO 8601, UTC. Nothing here
-touches a disk: a `file` argument is only named in error messages.
+Keys are 32 raw bytes in base64 (RFC 7748, RFC 8032); moments are ISO 8601, UTC. This
+module reads and writes no file: a `file` argument is only named in error messages.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class BoxGeneration(_Generation):
     """The public halves of one generation of a box's keys."""
 
     signing: KeyText
-    lists: KeyText | None = None  # keys of version 0.1 had none
+    lists: KeyText | None = None  # missing in keys of version 0.1
 
 
 class AuthorityGeneration(_Generation):
@@ -167,7 +167,7 @@ def parse_key_file(content: bytes, model: type[AnyKeyFile], file: Path) -> AnyKe
         schema = _AnyFile.model_validate_json(content).schema_
         if schema != _schema_of(model):
             raise KeyFileError(
-                f"{file}: this is {_spoken(schema)}, and {KINDS[model]} is needed; "
+                f"{file}: this is {_kind_name(schema)}, but {KINDS[model]} is needed; "
                 "give the right file"
             )
         return model.model_validate_json(content)
@@ -377,7 +377,7 @@ def _schema_of(model: type[KeyFile]) -> str:
     return str(model.model_fields["schema_"].default)
 
 
-def _spoken(schema: str) -> str:
+def _kind_name(schema: str) -> str:
     """A kind of file in words; only schemas of this product are repeated."""
     known = {_schema_of(model): kind for model, kind in KINDS.items()}
     return known.get(schema, "not a key file of this product")

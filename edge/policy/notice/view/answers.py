@@ -126,10 +126,11 @@ def purpose_cards(wording: PolicyWording) -> Iterator[PurposeCard]:
     for purpose in wording.policy.purposes.values():
         evidence = purpose.safety_evidence
         yield PurposeCard(
-            wording.said(purpose.text),
-            wording.said(purpose.necessity),
+            wording.in_language(purpose.text),
+            wording.in_language(purpose.necessity),
             Sourced(
-                wording.said(evidence.finding), wording.source(evidence.reference, evidence.date)
+                wording.in_language(evidence.finding),
+                wording.source(evidence.reference, evidence.date),
             ),
         )
 
@@ -173,7 +174,7 @@ def legal(wording: PolicyWording) -> LegalGround:
     )
     return LegalGround(
         act.regime,
-        wording.said(act.basis),
+        wording.in_language(act.basis),
         tuple((name, wording.source(one.reference, one.date)) for name, one in documents),
     )
 
@@ -203,7 +204,10 @@ def alternatives(wording: PolicyWording) -> Iterator[tuple[str, Sourced]]:
         ("awareness", considered.awareness),
         ("targeted", considered.targeted),
     ):
-        yield name, Sourced(wording.said(one.outcome), wording.source(one.evidence, one.date))
+        yield (
+            name,
+            Sourced(wording.in_language(one.outcome), wording.source(one.evidence, one.date)),
+        )
 
 
 def dpia(wording: PolicyWording) -> DpiaView:
@@ -239,7 +243,7 @@ def dates(wording: PolicyWording) -> KeyDates:
         lease=words.days(policy.activation.lease_days),
         evaluated=None
         if last is None
-        else Sourced(wording.said(last.outcome), wording.source(last.reference, last.date)),
+        else Sourced(wording.in_language(last.outcome), wording.source(last.reference, last.date)),
         due=words.date(policy.evaluation.next_due),
         sunset=words.date(policy.activation.sunset),
     )

@@ -113,7 +113,9 @@ def article(content: NoticeContent, words: Words) -> Article:
             name for name, shown in (("draft", content.draft), ("demo", policy.demo)) if shown
         ),
         brief=Brief(
-            purposes=tuple(wording.said(purpose.text) for purpose in policy.purposes.values()),
+            purposes=tuple(
+                wording.in_language(purpose.text) for purpose in policy.purposes.values()
+            ),
             wanted=any(isinstance(rule, HotlistRule) for rule in policy.rules),
             authorities=wording.authorities(),
             until=words.date(policy.activation.sunset),
@@ -137,7 +139,7 @@ def article(content: NoticeContent, words: Words) -> Article:
         dates=answers.dates(wording),
         history=tuple(answers.history(wording, content)),
         rights=RightsView(
-            text=wording.said(policy.rights.text),
+            text=wording.in_language(policy.rights.text),
             contact=contact(policy.rights.contact),
             complaint=party(policy.rights.complaint),
             supervisors=tuple(party(one) for one in policy.supervisory_authorities),

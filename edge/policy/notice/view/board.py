@@ -56,11 +56,11 @@ def board(content: NoticeContent, words: Words) -> Board:
     heading = words(f"board.{policy.legal.regime}")
     mark = "draft" if content.draft else "demo" if policy.demo else None
     lines = [
-        *_told(words("board.controller"), policy.controller.name, policy.controller.contact),
+        *_party_lines(words("board.controller"), policy.controller.name, policy.controller.contact),
         ("", 0.5, False),
-        *_told(words("board.dpo"), policy.dpo.name, policy.dpo.contact),
+        *_party_lines(words("board.dpo"), policy.dpo.name, policy.dpo.contact),
         ("", 0.5, False),
-        *_told(words("board.website"), "", website),
+        *_party_lines(words("board.website"), "", website),
     ]
     return Board(
         language=words.language,
@@ -81,7 +81,7 @@ def _heading(text: str) -> Iterator[BoardLine]:
             y += size * 1.25
 
 
-def _told(term: str, name: str, contact: str) -> Iterator[Line]:
+def _party_lines(term: str, name: str, contact: str) -> Iterator[Line]:
     """One party: a small heading, the name, how to reach it."""
     yield term, 0.82, False
     if name:

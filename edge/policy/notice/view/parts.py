@@ -69,7 +69,7 @@ class PolicyWording:
             for number, name in enumerate(policy.cameras, start=1)
         }
 
-    def said(self, texts: Texts) -> str:
+    def in_language(self, texts: Texts) -> str:
         """A text of the policy, in this language."""
         return self.words.set(texts.of(self.words.language))
 

@@ -76,7 +76,7 @@ def rule_cards(wording: PolicyWording) -> Iterator[RuleCard]:
             cameras=words.all_of(
                 [wording.cameras[name] for name in rule.cameras or tuple(policy.cameras)]
             ),
-            purpose=wording.said(policy.purposes[rule.purpose].text),
+            purpose=wording.in_language(policy.purposes[rule.purpose].text),
             authority=policy.authorities[rule.authority].name,
             reveal=words(f"rules.{rule.reveal}"),
             certainty=words(
@@ -113,7 +113,7 @@ def retention(wording: PolicyWording) -> Retention:
     words, policy = wording.words, wording.policy
     return Retention(
         purposes=tuple(
-            (wording.said(purpose.text), words.duration(purpose.retention_hours))
+            (wording.in_language(purpose.text), words.duration(purpose.retention_hours))
             for purpose in policy.purposes.values()
         ),
         ceiling=words.duration(RETENTION_CEILING_HOURS[policy.legal.regime]),
@@ -126,7 +126,7 @@ def list_rows(wording: PolicyWording, counts: Counts | None) -> Iterator[ListRow
     now: Mapping[str, Count] = {} if counts is None else counts.lists
     for name, one in policy.lists.items():
         yield ListRow(
-            text=wording.said(one.text),
+            text=wording.in_language(one.text),
             kind=words(f"lists.{one.kind}"),
             issuers=words.all_of([policy.issuers[issuer].name for issuer in one.issuers]),
             entries=words("lists.entries_text", count=words.number(one.max_entries)),
@@ -169,4 +169,4 @@ def _rule_text(rule: AnyRule, wording: PolicyWording) -> str:
         return wording.words("rules.wrong_way_text")
     plates = wording.policy.lists[rule.list]
     sentence = {"hotlist": "rules.hotlist_text", "permit_zone": "rules.permit_zone_text"}
-    return wording.words(sentence[rule.type], list=wording.said(plates.text))
+    return wording.words(sentence[rule.type], list=wording.in_language(plates.text))
