@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.policy.diff import REVEALS
 from edge.policy.legal import RETENTION_CEILING_HOURS
-from edge.policy.notice.counts import Count, Counts, shown
+from edge.policy.notice.counts import Count, PublishedCounts, shown
 from edge.policy.notice.view.parts import AnyRule, Teller, Week
 from edge.policy.rule_models import WrongWayRule
 
@@ -120,7 +120,7 @@ def retention(teller: Teller) -> Retention:
     )
 
 
-def list_rows(teller: Teller, counts: Counts | None) -> Iterator[ListRow]:
+def list_rows(teller: Teller, counts: PublishedCounts | None) -> Iterator[ListRow]:
     """Each list, with how many vehicles are on it where that is published."""
     words, policy = teller.words, teller.policy
     now: Mapping[str, Count] = {} if counts is None else counts.lists
@@ -135,7 +135,7 @@ def list_rows(teller: Teller, counts: Counts | None) -> Iterator[ListRow]:
         )
 
 
-def count_table(teller: Teller, counts: Counts | None) -> CountTable | None:
+def count_table(teller: Teller, counts: PublishedCounts | None) -> CountTable | None:
     """What the controller published; None if nothing."""
     words = teller.words
     if counts is None or not counts.quarters:
