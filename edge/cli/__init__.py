@@ -18,7 +18,14 @@ import typer
 
 from edge.cli.lazy import VerbGroup
 from edge.cli.logs import LogFormat, errors_as_json, place_of, print_error, set_up
-from edge.errors import EdgeError, InternalError, MissingExtraError, NoMemoryError, UsageError
+from edge.errors import (
+    EdgeError,
+    InternalError,
+    MissingExtraError,
+    NoMemoryError,
+    OutboxError,
+    UsageError,
+)
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 
@@ -154,6 +161,10 @@ def _invoke(arguments: list[str], *, as_json: bool) -> int:
         if missing is None:
             raise
         raise missing from None
+    except PermissionError as error:
+        raise OutboxError(
+            f"{error.filename}: permission denied; run this as the user that owns it"
+        ) from None
     except _WRONG_ARGUMENTS as error:
         raise UsageError(" ".join(error.format_message().split())) from None
 

@@ -11,7 +11,7 @@ from edge.domain.schedule import DAYS
 from edge.policy.change import ChangeEffect
 from edge.policy.model import ROLES, Policy, Role
 from edge.policy.notice.content import NoticeContent
-from edge.policy.notice.counts import Counts
+from edge.policy.notice.counts import PublishedCounts
 from edge.policy.notice.history import Version
 from tests.support.sites import AUTHORITY, hotlist_rule, policy
 
@@ -99,7 +99,7 @@ def long_notice() -> NoticeContent:
         Policy.model_validate(content),
         frozenset(),
         versions,
-        Counts.model_validate(counts),
+        PublishedCounts.model_validate(counts),
         draft=True,
         made_by=MADE_BY,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.policy.model import Policy, Role
-from edge.policy.notice.counts import Counts
+from edge.policy.notice.counts import PublishedCounts
 from edge.policy.notice.history import Version
 
 
@@ -26,7 +26,7 @@ class NoticeContent:
     policy: Policy
     signed: frozenset[Role]
     versions: Sequence[Version]
-    counts: Counts | None
+    counts: PublishedCounts | None
     draft: bool
     made_by: str
 

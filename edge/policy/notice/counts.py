@@ -37,7 +37,7 @@ class Quarter(Strict):
     reports: dict[Id, Count] = Field(default={}, description="Reports, by the rule's id.")
 
 
-class Counts(Strict):
+class PublishedCounts(Strict):
     """The content of `counts.json`."""
 
     model_config = ConfigDict(
@@ -57,7 +57,7 @@ class Counts(Strict):
         return self
 
 
-def read_counts(file: Path, site: str) -> Counts | None:
+def read_counts(file: Path, site: str) -> PublishedCounts | None:
     """The counts beside a policy; None if there is no file.
 
     Raises:
@@ -66,7 +66,7 @@ def read_counts(file: Path, site: str) -> Counts | None:
     if not file.exists():
         return None
     try:
-        counts = Counts.model_validate_json(read_text(file, MAX_BYTES))
+        counts = PublishedCounts.model_validate_json(read_text(file, MAX_BYTES))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         at = path_text(first["loc"])

@@ -12,7 +12,7 @@ from importlib.resources import files
 from edge.errors import PolicyError
 from edge.policy.model import Policy, Role
 from edge.policy.notice.content import NoticeContent
-from edge.policy.notice.counts import Counts
+from edge.policy.notice.counts import PublishedCounts
 from edge.policy.notice.history import versions
 from edge.policy.notice.view.article import SECTIONS, article
 from edge.policy.notice.view.board import board
@@ -37,7 +37,7 @@ def notice_content(
     signed: frozenset[Role],
     *,
     earlier: Sequence[Policy] = (),
-    counts: Counts | None = None,
+    counts: PublishedCounts | None = None,
     draft: bool = False,
     made_by: str,
 ) -> NoticeContent:

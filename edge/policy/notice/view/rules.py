@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.policy.diff import REVEALS
 from edge.policy.legal import RETENTION_CEILING_HOURS
-from edge.policy.notice.counts import Count, Counts, shown
+from edge.policy.notice.counts import Count, PublishedCounts, shown
 from edge.policy.notice.view.parts import AnyRule, PolicyWording, Week
 from edge.policy.rule_models import WrongWayRule
 
@@ -120,7 +120,7 @@ def retention(wording: PolicyWording) -> Retention:
     )
 
 
-def list_rows(wording: PolicyWording, counts: Counts | None) -> Iterator[ListRow]:
+def list_rows(wording: PolicyWording, counts: PublishedCounts | None) -> Iterator[ListRow]:
     """Each list, with its number of vehicles if that is published."""
     words, policy = wording.words, wording.policy
     now: Mapping[str, Count] = {} if counts is None else counts.lists
@@ -135,7 +135,7 @@ def list_rows(wording: PolicyWording, counts: Counts | None) -> Iterator[ListRow
         )
 
 
-def count_table(wording: PolicyWording, counts: Counts | None) -> CountTable | None:
+def count_table(wording: PolicyWording, counts: PublishedCounts | None) -> CountTable | None:
     """The counts that the controller published; None if there are none."""
     words = wording.words
     if counts is None or not counts.quarters:
