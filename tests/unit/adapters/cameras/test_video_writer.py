@@ -138,7 +138,7 @@ def test_a_recording_without_a_picture_is_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("masked.avi", r"ends in \.mp4"), ("missing/masked.mp4", "cannot be written")],
+    [("masked.avi", r"use one of \.mp4"), ("missing/masked.mp4", "cannot be written")],
 )
 def test_a_place_that_cannot_be_written_is_said_at_once(
     tmp_path: Path, path: str, reason: str

@@ -85,9 +85,9 @@ def test_a_flood_of_refusals_is_a_line_a_minute_whatever_the_messages_say(
     assert heard == 150 * 50
     shown = [line for line in caplog.messages if line.startswith("refused on")]
     assert len(shown) == 3
-    receipts = [line for line in caplog.messages if "confirms no hit" in line]
+    receipts = [line for line in caplog.messages if "ignored a receipt" in line]
     assert len(receipts) == 3
-    held = [line for line in caplog.messages if "not shown each" in line]
+    held = [line for line in caplog.messages if "not logged one by one" in line]
     counts = [int(line.split(": ")[1].split()[0]) for line in held if "E_SIGNATURE" in line]
     assert sum(counts) + len(shown) == heard
     assert len(caplog.messages) <= 12
