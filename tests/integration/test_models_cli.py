@@ -186,7 +186,7 @@ def test_weights_with_a_known_digest_are_installed_and_found(shop: Shop) -> None
 @needs_shared
 def test_a_pull_that_broke_off_goes_on_and_was_never_installed(shop: Shop) -> None:
     shop.server.stop_after = 2_000_000
-    refused(shop.run("pull", "det"), ExitCode.MODEL, "E_MODEL_DOWNLOAD", "broke off after 2000000")
+    refused(shop.run("pull", "det"), ExitCode.MODEL, "E_MODEL_DOWNLOAD", "stopped after 2000000")
     assert "det.onnx" not in shop.installed()
     shop.server.stop_after = None
     shop.server.asked.clear()
@@ -264,7 +264,7 @@ def test_pinned_weights_of_another_contract_are_not_installed(shop: Shop) -> Non
         (["nothing"], ExitCode.MODEL, "no weights named 'nothing'; choose one of:"),
         (["cct-s-v2", "--pin", "abc"], ExitCode.USAGE, "--pin"),
         (["public", "--from", "x.onnx"], ExitCode.USAGE, "--from"),
-        (["cct-xs-v1"], ExitCode.MODEL, "no public address is known"),
+        (["cct-xs-v1"], ExitCode.MODEL, "has no public address"),
     ],
 )
 def test_what_cannot_be_pulled_says_why(

@@ -110,7 +110,7 @@ class Reception:
         if not _is_of(sealed_sha256, waiting):
             if self._may_log("receipt for other evidence"):
                 _LOG.warning(
-                    "a receipt does not match the evidence that was sent; the hit stays in the outbox"
+                    "a receipt does not match the evidence that was sent; the hit stays queued"
                 )
             return None
         self._outbox.delete(hit_id)
