@@ -217,7 +217,7 @@ def test_an_unknown_digest_is_shown_and_installed_only_when_pinned(shop: Shop) -
         shop.run("pull", "new-ocr", "--pin", wanted[0], "--pin", "0" * 64),
         ExitCode.MODEL,
         "E_MODEL_DIGEST",
-        "none of the pins fits",
+        "no given pin matches",
         wanted[1],
     )
     assert not shop.installed() & {"new-ocr.onnx", "new-ocr.yaml", "manifest.toml"}
@@ -327,7 +327,7 @@ def test_one_s_own_weights_are_added_measured_and_used(shop: Shop, tmp_path: Pat
         ([], "E_MODEL", "threshold"),
         (["--threshold", "1.5"], "E_MODEL", "threshold"),
         (["--threshold", "0.4", "--temperature", "0"], "E_MODEL", "temperature"),
-        (["--threshold", "0.4", "--size", "320", "320"], "E_MODEL", "takes (416, 416)"),
+        (["--threshold", "0.4", "--size", "320", "320"], "E_MODEL", "needs (416, 416)"),
     ],
 )
 def test_weights_that_do_not_fit_what_is_said_of_them_are_not_added(
@@ -351,7 +351,7 @@ def test_a_file_name_that_other_weights_have_is_refused(shop: Shop, tmp_path: Pa
 
     done = shop.run("add", "tuned", mine, "--source", "ours", "--threshold", "0.4")
 
-    refused(done, ExitCode.MODEL, "ocr has a file of this name already")
+    refused(done, ExitCode.MODEL, "ocr already have a file of this name")
 
 
 @needs_shared

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-SAY_EVERY_S = 60.0
+LOG_INTERVAL_S = 60.0
 """A sender of messages must not be able to fill the box's journal or its audit log."""
 
 
@@ -17,7 +17,7 @@ class RateLimit:
         every_s: the interval, seconds.
     """
 
-    def __init__(self, seconds: Callable[[], float], every_s: float = SAY_EVERY_S) -> None:
+    def __init__(self, seconds: Callable[[], float], every_s: float = LOG_INTERVAL_S) -> None:
         self._seconds = seconds
         self._every_s = every_s
         self._lock = threading.Lock()

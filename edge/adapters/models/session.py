@@ -130,7 +130,7 @@ def unloadable(path: Path, error: Exception) -> ModelError:
 
 def _unavailable(provider: str) -> ModelError:
     return ModelError(
-        f"models.provider: this machine's ONNX Runtime does not support {provider}; install the "
-        "wheel and drivers for it, or set provider: cpu",
+        f"models.provider: {provider} is not supported by this machine's ONNX Runtime; install "
+        "the wheel and drivers for it, or set provider: cpu",
         code="E_MODEL_PROVIDER",
     )

@@ -163,7 +163,7 @@ def test_a_wrong_name_lists_the_right_ones(folder: Path, name: str, contract: Co
         ("edge-anpr/models/2", "edge-anpr/models/1", "schema"),
         ("[[weights]]", "[[weights", "TOML"),
         ('default = "mine"\n', "", "default is missing"),
-        ('default = "mine"', 'default = "yours"', "'yours' is none of the pairs"),
+        ('default = "mine"', 'default = "yours"', "'yours' is not one of the pairs"),
         ('name = "ocr"', 'name = "det"', "'det' is given twice"),
         (CALIBRATED, "", r"weights\[det\]\.calibration: Field required"),
         (CALIBRATED, "calibration = { temperature = 1.0 }", "a detector needs .*threshold"),
