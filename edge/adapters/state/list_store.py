@@ -170,15 +170,15 @@ class ListStore:
             try:
                 content = open_bundle(bundle, self._keys, terms, now=self.now())
                 counters = self._read_counters()
-                fresh = is_news(bundle, self._floor(bundle.list_id, counters))
+                fresh = is_news(bundle, self._last_accepted(bundle.list_id, counters))
             except EdgeError:
                 self._refuse(bundle)
                 raise
             if fresh or self._sealed(bundle.list_id) != data:  # deleted, or damaged
                 replace_file(self._file(bundle.list_id), data)
-            floor = _LastBundle(counter=bundle.counter, sha256=bundle.sha256)
-            if counters.lists.get(bundle.list_id) != floor:
-                changed = _Counters(lists={**counters.lists, bundle.list_id: floor})
+            last = _LastBundle(counter=bundle.counter, sha256=bundle.sha256)
+            if counters.lists.get(bundle.list_id) != last:
+                changed = _Counters(lists={**counters.lists, bundle.list_id: last})
                 replace_file(self._counters, changed.to_bytes())
             if fresh:
                 self._enter("installed", bundle)
@@ -192,7 +192,7 @@ class ListStore:
         """
         bundle, terms = self._named(data, None)
         content = open_bundle(bundle, self._keys, terms, now=self.now())
-        is_news(bundle, self._floor(bundle.list_id, self._read_counters()))
+        is_news(bundle, self._last_accepted(bundle.list_id, self._read_counters()))
         return facts_of(content, bundle)
 
     def entries(self, list_id: str) -> tuple[ListEntry, ...]:
@@ -286,23 +286,23 @@ class ListStore:
                 code="E_LIST_MISSING",
             )
         bundle = parse_bundle(data)
-        floor = self._read_counters().lists.get(list_id)
+        last = self._read_counters().lists.get(list_id)
         # A bundle newer than the counter was being installed when the process ended.
-        is_news(bundle, None if floor is None else Floor(floor.counter, floor.sha256))
+        is_news(bundle, None if last is None else Floor(last.counter, last.sha256))
         return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
 
-    def _floor(self, list_id: str, counters: _Counters) -> Floor | None:
+    def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
         """The last accepted bundle, from bundle file or counter file, whichever is later."""
         kept = counters.lists.get(list_id)
-        floor = None if kept is None else Floor(kept.counter, kept.sha256)
+        last = None if kept is None else Floor(kept.counter, kept.sha256)
         data = self._sealed(list_id)
         try:
-            lying = None if data is None else parse_bundle(data)
+            stored = None if data is None else parse_bundle(data)
         except ListBundleError:
-            lying = None
-        if lying is not None and (floor is None or lying.counter > floor.counter):
-            return Floor(lying.counter, lying.sha256)
-        return floor
+            stored = None
+        if stored is not None and (last is None or stored.counter > last.counter):
+            return Floor(stored.counter, stored.sha256)
+        return last
 
     def _read_counters(self) -> _Counters:
         content = read_file(self._counters, _MAX_COUNTERS_BYTES)

@@ -408,8 +408,8 @@ class Outbox:
         if rows and not drop_foreign:
             raise KeyFileError(
                 f"{self._path}: its {self.depth()} hits are encrypted under another keyring; "
-                "restore that keyring, or mount its medium, at folders.keyring of site.yaml; if it is "
-                "lost, so are the hits: start again with `edge-anpr erase --all`",
+                "restore that keyring, or mount its medium, at folders.keyring of site.yaml; if it "
+                "is lost, so are the hits: start again with `edge-anpr erase --all`",
                 code="E_KEYRING",
             )
         with self._transaction():
