@@ -49,7 +49,7 @@ def open_hit(
     """Verify and open one hit.
 
     Raises:
-        HitError: not signed by a box that is known here.
+        HitError: its box is not in `boxes`, or did not sign it.
         SealError: the private key for it is not here, or the evidence was altered.
     """
     box = box_of(payload, boxes)
