@@ -40,7 +40,7 @@ def verify_hit(payload: bytes, box_keys: Path) -> Hit:
         box_keys: a box's public key file, or a folder with those of all boxes.
 
     Raises:
-        HitError: `E_HIT`: not a hit, or of an unknown box. `E_SIGNATURE`: the box did not sign it.
+        HitError: `E_HIT`: not a hit, or its box is unknown. `E_SIGNATURE`: the box did not sign it.
         KeyFileError: the key files cannot be used.
     """
     return verify_payload(payload, box_of(payload, load_all_box_public_keys(box_keys)))
@@ -59,8 +59,8 @@ def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedH
 
     Raises:
         OutboxError: there is no such store or hit.
-        HitError: not signed by a box that is known here.
-        SealError: no key here opens it, or the evidence was altered.
+        HitError: its box is not in `box_keys`, or did not sign it.
+        SealError: no key in `keys` opens it, or the evidence was altered.
         KeyFileError: the key files cannot be used.
         AuditError: the opening cannot be recorded, so nothing is returned.
     """
@@ -85,8 +85,8 @@ def verify_audit_log(
         log: a copy of `audit.log`, or the folder that holds it.
         keys: the public key file of the box or authority. Without it the log is only compared with
             itself, and `vouched` is False.
-        witness: checkpoints that were kept elsewhere, a file or a folder. Only they show that the
-            end was cut off.
+        witness: checkpoints that were kept elsewhere, a file or a folder. Only they show that
+            entries at the end were removed.
 
     Raises:
         AuditError: the log is missing or was altered.
@@ -103,7 +103,7 @@ def verify_evidence_pack(
 
     Args:
         pack: the file.
-        keys: the box's public key file, as you got it from the box. Without it the pack is only
+        keys: the box's public key file, received from the box itself. Without it the pack is only
             compared with itself, and `vouched` is False.
         witness: checkpoints of the box's log that were kept elsewhere, a file or a folder.
 

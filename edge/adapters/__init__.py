@@ -1,1 +1,1 @@
-"""Everything impure, each behind a port."""
+"""Input and output of all kinds, each behind a port."""

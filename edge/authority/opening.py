@@ -1,7 +1,7 @@
 """Opens stored hits with the authority's private key and writes them as JSON and JPEG.
 
-Here a plate becomes readable again, on purpose: the files are for the authority alone. File names
-hold hit ids and never a plate.
+The files hold the plate in clear and are for the authority only. File names are made of hit ids,
+never of plates.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class OpenedHit:
 
 @dataclass(frozen=True, slots=True)
 class OpenedFiles:
-    """Where an opened hit was written."""
+    """The paths of an opened hit's files."""
 
     document: Path
     pictures: tuple[Path, ...]
@@ -49,8 +49,8 @@ def open_hit(
     """Verify and open one hit.
 
     Raises:
-        HitError: not signed by a box that is known here.
-        SealError: the key for it is not here, or the evidence is not what the box sealed.
+        HitError: its box is not in `boxes`, or did not sign it.
+        SealError: the private key for it is not here, or the evidence was altered.
     """
     box = box_of(payload, boxes)
     hit = verify_hit(payload, box)
@@ -59,17 +59,17 @@ def open_hit(
 
 
 def box_of(payload: bytes, boxes: Mapping[tuple[str, str], BoxPublicKeys]) -> BoxPublicKeys:
-    """The public keys of the box that a hit names; whether it signed the hit is not checked.
+    """Return the public keys of the box that a hit names; the signature is not verified.
 
     Raises:
-        HitError: not a hit, or of a box that is not known here.
+        HitError: not a hit, or its box is not in `boxes`.
     """
     claimed = parse_hit(payload)
     box = boxes.get((claimed.site, claimed.box))
     if box is None:
         raise HitError(
-            f"hit {claimed.hit_id}: box {claimed.box} of site {claimed.site} is unknown; put its "
-            "public file into --box-keys"
+            f"hit {claimed.hit_id}: box {claimed.box} of site {claimed.site} is unknown; add its "
+            "public file to --box-keys"
         )
     return box
 
@@ -77,9 +77,9 @@ def box_of(payload: bytes, boxes: Mapping[tuple[str, str], BoxPublicKeys]) -> Bo
 def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:
     """Write an opened hit to `<folder>/<hit id>/`: `hit.json` and its pictures, mode 0600.
 
-    The hit is written whole or not at all: `hit.json` is the last file to be written, and the
-    first to be removed when a hit is written again. So whoever finds it finds all pictures,
-    also after a crash or a power cut. What an interrupted run left is replaced by the next one.
+    `hit.json` is the last file to be written, and the first to be removed when a hit is written
+    again. So a folder with `hit.json` has all pictures, also after a crash or a power cut. The
+    next run replaces the files of an interrupted one.
 
     Raises:
         OutboxError: others can read the folder, or it cannot be written.
@@ -105,7 +105,7 @@ def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:
 
 
 def as_json(opened: OpenedHit) -> dict[str, object]:
-    """Everything the authority gets to know, the plate in clear."""
+    """The content of `hit.json`, with the plate in clear."""
     hit, content = opened.hit, opened.content
     return {
         "schema": SCHEMA,
@@ -129,8 +129,8 @@ def _private_folder(folder: Path) -> None:
     mode = folder.stat().st_mode
     if mode & 0o077:
         raise OutboxError(
-            f"{folder}: others can look into this folder (mode {mode & 0o777:04o}); run "
-            f"`chmod 700 {folder}`, or give another",
+            f"{folder}: other users can read this folder (mode {mode & 0o777:04o}); run "
+            f"`chmod 700 {folder}`, or give another folder",
             code="E_STORE_MODE",
         )
 

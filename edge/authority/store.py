@@ -1,11 +1,12 @@
-"""The authority's inbox: each hit stored exactly once, still sealed.
+"""Stores the hits that an authority has received, each exactly once and still sealed.
 
-SQLite, WAL, `synchronous=FULL`: what `put` has returned from is on disk. Several processes may
-use one store, so that hits can be opened and reviewed while they come in.
+It is an SQLite database with a write-ahead log and `synchronous=FULL`: when `put` returns, the hit
+is on disk. Several processes may use one store, so hits can be opened and reviewed while others
+are received.
 
-What is deleted is overwritten in the file and its log is emptied (`secure_delete`, a truncating
-checkpoint). A file system or a disk may still hold older copies of a block, and backups hold
-what they hold: whoever must be sure destroys the private key.
+Deleted data is overwritten in the file, and the write-ahead log is emptied (`secure_delete`, a
+truncating checkpoint). The file system, the disk and backups may still hold older copies. Those
+become unreadable only when the private key is destroyed.
 """
 
 from __future__ import annotations
@@ -36,9 +37,9 @@ FILE_NAME = "inbox.sqlite3"
 VERSION = 1
 
 MAX_ASIDE_BYTES = 64 * 1024 * 1024
-"""Most bytes of payloads that are set aside, so that nobody can fill the disk with them."""
+"""Limit for all payloads that are set aside, so that a sender cannot fill the disk."""
 
-_APPLICATION_ID = 0x414E5041  # "ANPA": tells this file from any other SQLite database
+_APPLICATION_ID = 0x414E5041  # "ANPA": identifies the file as a store of hits
 _BUSY_S = 10.0
 
 _SCHEMA = f"""
@@ -90,7 +91,7 @@ ORDER BY observed_at, hit.hit_id
 
 
 class Outcome(Enum):
-    """What became of a hit that was put into the store."""
+    """The result of storing a hit."""
 
     NEW = "new"
     KNOWN = "known"
@@ -110,7 +111,7 @@ class Reason(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class StoredHit:
-    """One hit of the store; `reason` is None unless it was rejected."""
+    """One stored hit; `reason` is set only if it was rejected."""
 
     hit_id: str
     site: str
@@ -127,7 +128,7 @@ class StoredHit:
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
-    """A payload that cannot be accepted yet, kept for another try."""
+    """A payload that could not be accepted yet and is kept to be tried again."""
 
     topic: str
     why: str
@@ -149,14 +150,14 @@ class RuleStatistics:
 
     @property
     def error_rate(self) -> Interval | None:
-        """Share of rejected among reviewed with its 95 % interval; None before any review."""
+        """The rejected share of reviewed hits with its 95 % interval; None if none was reviewed."""
         return wilson(sum(self.rejected.values()), self.reviewed) if self.reviewed else None
 
 
 class HitStore:
     """Sealed hits and their reviews. Made by `HitStore.open`.
 
-    Used by one thread at a time; each thread opens the store for itself.
+    Not thread-safe: each thread opens the store for itself.
     """
 
     def __init__(self, path: Path, database: sqlite3.Connection) -> None:
@@ -168,12 +169,12 @@ class HitStore:
         """Open the store in a folder.
 
         Args:
-            folder: the store's own.
-            create: make folder (mode 0700) and store if they are not there.
+            folder: the store's folder.
+            create: create the folder (mode 0700) and the store if they are missing.
 
         Raises:
-            OutboxError: no store there, no access, or a file that is damaged or of another
-                version.
+            OutboxError: there is no store, it cannot be read or written, or it is damaged or of
+                another version.
         """
         path = folder / FILE_NAME
         try:
@@ -181,12 +182,12 @@ class HitStore:
                 _create(path)
             elif not path.exists():
                 raise OutboxError(
-                    f"{folder}: no store of hits; `edge-anpr hits tail --store` makes one",
+                    f"{folder}: no store of hits; `edge-anpr hits tail --store` creates one",
                     code="E_NO_STORE",
                 )
             if path.stat().st_mode & 0o077:
                 raise OutboxError(
-                    f"{path}: others can read it; run `chmod 600 {path}`", code="E_STORE_MODE"
+                    f"{path}: other users can read it; run `chmod 600 {path}`", code="E_STORE_MODE"
                 )
         except OSError as error:
             raise storage_error(path, error) from error
@@ -214,11 +215,11 @@ class HitStore:
         self._database.close()
 
     def put(self, hit: Hit, payload: bytes, now: datetime) -> tuple[Outcome, datetime]:
-        """Store a verified hit once; when this returns it is on disk.
+        """Store a verified hit once; it is on disk when this returns.
 
         Returns:
-            What became of it, and when the hit of this id was stored. A second payload under a
-            known id changes nothing. A hit that was purged is not stored again.
+            The outcome, and the time at which the hit of this id was stored. A second payload
+            with a known id changes nothing. A hit that was purged is not stored again.
 
         Raises:
             OutboxError: it could not be written.
@@ -250,7 +251,7 @@ class HitStore:
         return Outcome.NEW, now
 
     def set_aside(self, topic: str, payload: bytes, why: str, now: datetime) -> bool:
-        """Keep a payload that cannot be accepted now; False when there is no room left.
+        """Keep a payload that cannot be accepted now; returns False if the limit is reached.
 
         Raises:
             OutboxError: it could not be written.
@@ -269,12 +270,12 @@ class HitStore:
         return True
 
     def aside(self) -> tuple[SetAside, ...]:
-        """All that is set aside, oldest first."""
+        """All payloads that are set aside, oldest first."""
         rows = self._rows("SELECT topic, why, payload FROM aside ORDER BY received_at, rowid")
         return tuple(SetAside(topic, why, bytes(payload)) for topic, why, payload in rows)
 
     def drop_aside(self, payload: bytes) -> None:
-        """Forget a payload that was set aside."""
+        """Delete a payload that was set aside."""
         digest = hashlib.sha256(payload).hexdigest()
         with self._transaction():
             self._database.execute("DELETE FROM aside WHERE payload_sha256 = ?", (digest,))
@@ -284,7 +285,7 @@ class HitStore:
         return self._hits("")
 
     def find(self, hit_id: str) -> StoredHit:
-        """One hit; the beginning of its id is enough if no other begins so.
+        """One hit by its id, or by the first characters of it if no other id begins with them.
 
         Raises:
             OutboxError: no such hit (`E_NO_HIT`), or several.
@@ -294,14 +295,16 @@ class HitStore:
         if len(found) == 1:
             return found[0]
         if found:
-            raise OutboxError(f"{hit_id}: {len(found)} hits begin so; give more of the id")
+            raise OutboxError(
+                f"{hit_id}: the ids of {len(found)} hits begin like this; give more characters"
+            )
         raise OutboxError(
             f"{hit_id[:40]!r}: no such hit in {self._path.parent}; see `edge-anpr hits list`",
             code="E_NO_HIT",
         )
 
     def payload(self, hit_id: str) -> bytes:
-        """A hit as it came, byte for byte.
+        """A hit's payload, byte for byte as it was received.
 
         Raises:
             OutboxError: no such hit (`E_NO_HIT`), or several.
@@ -354,13 +357,13 @@ class HitStore:
         )
 
     def purge(self, age: timedelta, now: datetime) -> int:
-        """Delete hits observed longer ago than `age`, and payloads set aside for as long.
+        """Delete hits observed longer ago than `age`, and payloads set aside for longer than that.
 
-        Of their reviews only counts stay. Ids of purged hits stay for a while: a box that has
-        not seen the receipt sends its hit again, and it must not be stored a second time.
+        Only counts of their reviews are kept. Ids of purged hits are kept for a while: a box that
+        did not get the receipt sends its hit again, and it must not be stored a second time.
 
         Returns:
-            How many hits were forgotten.
+            How many hits were deleted.
 
         Raises:
             OutboxError: it could not be written.
@@ -406,8 +409,8 @@ class HitStore:
             raise OutboxError(f"{self._path}: not a store of hits; give another folder")
         elif version != VERSION:
             raise OutboxError(
-                f"{self._path}: a store of version {version}, and this program knows {VERSION}; "
-                "use the program that made it"
+                f"{self._path}: the store has version {version}, this program supports only "
+                f"version {VERSION}; use the program that created it"
             )
 
     def _hits(self, prefix: str) -> tuple[StoredHit, ...]:
@@ -449,22 +452,25 @@ def _create(path: Path) -> None:
 
 @contextlib.contextmanager
 def _translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as one line with a cure; their text never holds values."""
+    """Turn SQLite's errors in a block into errors of one line with a cure.
+
+    The texts of SQLite's errors never hold stored values.
+    """
     try:
         yield
     except sqlite3.Error as error:
-        # The result codes' own texts (sqlite.org/rescode.html): Python 3.10 gives no code.
+        # Python 3.10 gives no result code, so its text is compared (sqlite.org/rescode.html).
         text = str(error)
         if "disk is full" in text:
             raise OutboxError(f"{path}: disk full; free disk space", code="E_DISK_FULL") from error
         if "locked" in text:
             raise OutboxError(
-                f"{path}: in use by another process for too long; try again", code="E_BUSY"
+                f"{path}: locked by another process for too long; try again", code="E_BUSY"
             ) from error
         if "malformed" in text or "not a database" in text:
             raise OutboxError(
-                f"{path}: damaged or no store of hits; restore it from a copy", code="E_CORRUPT"
+                f"{path}: damaged, or not a store of hits; restore a backup", code="E_CORRUPT"
             ) from error
         raise OutboxError(
-            f"{path}: {type(error).__name__}; check the disk and the folder's mode"
+            f"{path}: {type(error).__name__}; check the disk and the folder's permissions"
         ) from error

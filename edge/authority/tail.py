@@ -1,12 +1,13 @@
 """Receives hits: verified, stored, confirmed by a receipt, and only then acknowledged.
 
-A broker acknowledges to the box even when nobody listens. So this side keeps a session at the
-broker, stores each hit on disk before it sends the receipt, and acknowledges last: killed at any
-moment, it gets the hit again, knows its id and only repeats the receipt.
+A broker acknowledges a hit to the box even if no authority is connected. So the receiver keeps a
+session at the broker, stores each hit on disk before it sends the receipt, and acknowledges last.
+If it is killed in between, the broker delivers the hit again. Its id is stored by then, so only
+the receipt is sent again.
 
-What cannot be accepted now but perhaps later (a box or key not known here yet) is set aside and
-tried again at the next start; the broker is told that it has arrived, because an unaccepted
-message would in the end block all others.
+A hit whose box or key is not known here yet is set aside and tried again at the next start. It is
+acknowledged to the broker all the same, because unacknowledged messages would in the end block all
+others.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 
 SESSION_EXPIRY_S = int(timedelta(days=30).total_seconds())
-"""How long the broker keeps this side's session while it is away: as long as a hit may live."""
+"""How long the broker keeps the session of a receiver that is away: a hit's longest retention."""
 
 _RECEIVE_S = 0.2
 _FIRST_PAUSE_S = 0.5
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class Fate(Enum):
-    """What became of a message."""
+    """How a message was handled."""
 
     STORED = "stored"
     KNOWN = "known"
@@ -48,10 +49,10 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """One message and its fate.
+    """One message and how it was handled.
 
-    `hit` is None when it was none; `why` is empty when all is well; `receipt` is for the box,
-    and there is one only if the hit is on disk.
+    `hit` is None if the payload is not a hit. `why` says why the hit was not stored, else it is
+    empty. `receipt` is for the box; it is None unless the hit is on disk.
     """
 
     fate: Fate
@@ -111,7 +112,9 @@ class Receiver:
         return self._store_once(hit, topic, payload)
 
     def retry_aside(self) -> list[ReceivedMessage]:
-        """Try again what was set aside; what is then accepted is set aside no longer.
+        """Try the payloads that were set aside again; returns those that are accepted now.
+
+        They are no longer set aside then.
 
         Raises:
             OutboxError: the store cannot be read or written.
@@ -125,7 +128,7 @@ class Receiver:
         return accepted
 
     def _unknown(self, hit: Hit) -> str:
-        """What is missing here to accept the hit; None if nothing."""
+        """What is missing here to accept the hit; empty if nothing is."""
         box = self._boxes.get((hit.site, hit.box))
         if box is None:
             return f"box {hit.box} of site {hit.site} is unknown; get its public file"
@@ -136,7 +139,7 @@ class Receiver:
         return ""
 
     def _problem(self, hit: Hit, payload: bytes) -> str:
-        """The reason why the hit can never be accepted; None if there is none."""
+        """The reason why the hit can never be accepted; empty if there is none."""
         box = self._boxes[hit.site, hit.box]
         try:
             verify_hit(payload, box)
@@ -168,18 +171,18 @@ class Receiver:
 def _misplaced(topic: str, hit: Hit) -> str:
     name = topics.parse(topic)
     if name is None or (name.site, name.box, name.camera) != (hit.site, hit.box, hit.camera):
-        return f"hit {hit.hit_id} came under another box's or camera's topic"
+        return f"hit {hit.hit_id} was sent to the topic of another box or camera"
     return ""
 
 
 class Tail:
-    """Keeps a connection to the broker and gives what arrives to a `Receiver`.
+    """Keeps a connection to the broker and passes each message to a `Receiver`.
 
     Args:
-        options: how to reach the broker; the client id names the session there.
-        receiver: decides and stores.
-        site: take hits of this site only; None: of all sites.
-        on_arrival: told of each message once it is settled.
+        options: broker address and credentials; the client id identifies the session.
+        receiver: verifies and stores hits.
+        site: receive hits of this site only; None: of all sites.
+        on_arrival: called with each message after it was acknowledged.
     """
 
     def __init__(
@@ -200,7 +203,7 @@ class Tail:
     def run(
         self, until: Until | None = None, *, cancelled: Callable[[], bool] = lambda: False
     ) -> None:
-        """Receive until told to stop. Once connected, a lost connection is opened again.
+        """Receive until `until` or `cancelled` ends it; a lost connection is opened again.
 
         Raises:
             PublishError: the broker cannot be reached at the start, or refuses.
@@ -255,7 +258,7 @@ class Tail:
     def _settle(
         self, link: BrokerLink, arrival: ReceivedMessage, message: Message | None = None
     ) -> None:
-        """Confirm to the box, then acknowledge to the broker."""
+        """Send the receipt to the box, then acknowledge the message to the broker."""
         if arrival.receipt is not None and arrival.hit is not None:
             link.publish(topics.receipt(arrival.hit.site, arrival.hit.box), arrival.receipt)
         if message is not None:

@@ -2,8 +2,8 @@
 
     run_site                    edge.box.run
       find_sources              sources     recordings and live cameras
-      admit                     gate        asks every condition before a camera is opened
-        announce_refusal        safe_state  tells the broker why the box stays shut
+      admit                     gate        checks every condition before a camera is opened
+        announce_refusal        safe_state  tells the broker why no camera is opened
       load_parts                assembly    keys, broker credentials, networks
       assembled -> RunningBox   assembly    opens the files and builds the parts
       _Run.to_the_end           run         start, analyse, close the epoch, deliver, stop
@@ -14,14 +14,14 @@ The parts of a `RunningBox`, and the thread that each works in:
                       capture thread for each camera through a `FrameQueue`
     EvidenceWorker    evidence thread: `HitStorage` makes sealed hits and fills the outbox
     Publisher         publisher thread: empties the outbox, receives lists, orders and receipts
-    Gatekeeper        gatekeeper thread: asks the conditions every second
-    SafeState         no thread: shuts the engine and tells health, broker and audit log
+    Gatekeeper        gatekeeper thread: checks the conditions every second
+    SafeState         no thread: closes the cameras; reports it to health, broker, audit log
     BoxHealth         no thread: answers the service manager and the telemetry
-    EpochRecord       no thread: publishes and records what an epoch leaves
+    EpochRecord       no thread: publishes and records the counts of closed epochs
     Storage           no thread: outbox, its keys, audit log, archive, statistics
 
-`doctor` examines a box with the same parts and runs none. The names below are what callers need;
-each is imported when it is first used, for some callers need none of a box's libraries.
+`doctor` examines a box with the same parts without running them. The names below are for callers;
+each is imported when it is first used, since some callers need none of a box's libraries.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Puts a box together: builds each part and hands it the parts and settings that it needs.
+"""Builds the parts of a box and connects them.
 
-This is the only module that knows all parts. Nothing runs yet when a box is put together.
+This is the only module that knows all parts. It starts none of them.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from edge.site.settings import Models
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What is loaded before any of the box's files is opened.
+    """Keys, broker options and networks, loaded before the box's files are opened.
 
     Attributes:
         authorities: their public keys, by id.
@@ -59,7 +59,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class RunningBox:
-    """The parts of a box that is put together.
+    """The connected parts of a box.
 
     Attributes:
         storage: the box's files, open.
@@ -67,8 +67,8 @@ class RunningBox:
         rule_book: judges vehicles under the epoch's keys.
         evidence_worker: stores hits; its thread is the evidence thread.
         engine: the pipeline; it runs in the thread that calls `run`.
-        health: what the box reports of itself.
-        gatekeeper: asks the conditions every second; its thread is the gatekeeper's.
+        health: reports the box's health.
+        gatekeeper: checks the conditions every second; its thread is the gatekeeper's.
         epochs: publishes and records closed epochs.
     """
 
@@ -87,10 +87,10 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
 
     Args:
         site: the checked site folder.
-        manifest: the weights; the product's own when left out.
+        manifest: the manifest of weights; None: the product's own.
 
     Raises:
-        EdgeError: one cannot be loaded.
+        EdgeError: one of them cannot be loaded.
     """
     authorities = load_authorities(site.rule_authorities)
     broker = broker_options(site.settings, site.folder, site.broker_password(os.environ))
@@ -99,7 +99,7 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
 
 
 def load_models(settings: Models, manifest: Manifest | None = None) -> PlateModels:
-    """The networks that site.yaml names, on the provider that it names.
+    """Load the networks that site.yaml names, on the provider that it names.
 
     Raises:
         ModelError: they cannot be loaded.
@@ -128,9 +128,9 @@ def assembled(
     Args:
         site: the checked site folder.
         opened: the sources.
-        admission: the answer of the gate.
-        loaded: keys, broker and networks.
-        patience_s: how long a full outbox is tried again, seconds.
+        admission: the result of the gate's check.
+        loaded: keys, broker options and networks.
+        patience_s: how long to retry when the outbox is full, seconds.
         on_frame: called after each analysed frame with its stream's index.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Compares the wall clock with the steady clock while cameras are open."""
+"""Compares the wall clock with the monotonic clock while cameras are open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST_OFF_S = 10.0
 """SI 2022/71 (UK) asks for a clock within 10 s over 14 days."""
 
 STEP_S = 0.5
-"""A larger difference between two rounds was a step; slewing changes the clock by less."""
+"""A larger difference between two checks is a step; slewing changes the clock by less."""
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 class ClockWatch:
     """A condition of the gate: the wall clock has not gone back by more than 10 s.
 
-    The box's own time never goes back. After a step backwards it stands still until the wall
-    clock has caught up. Up to 10 s that is accurate enough for evidence. After a larger step one
-    of the two times was wrong, and nobody can say which, so the cameras are shut.
+    The box's own time never goes back. After a backward step of the wall clock it stays the same
+    until the wall clock has caught up. Up to 10 s this is accurate enough for evidence. After a
+    larger step it is unknown which of the two times is wrong, so the cameras are closed.
 
     Args:
-        clock: the machine's own, not the one that never goes back.
+        clock: the machine's clock, which may go back.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -34,10 +34,10 @@ class ClockWatch:
         self.steps = 0
 
     def __call__(self, now: datetime) -> EdgeError | None:
-        """Why no camera may be open, or None.
+        """Return why no camera may be open, or None.
 
         Args:
-            now: the time that never goes back.
+            now: the box's time, which never goes back.
         """
         utc, steady_s = self._clock.utc(), self._clock.monotonic()
         if self._last is not None:
@@ -50,7 +50,7 @@ class ClockWatch:
         if behind_s <= MOST_OFF_S:
             return None
         return PolicyError(
-            f"the wall clock is {behind_s:.0f} s behind a time that this box has seen; synchronise "
-            "it (NTP), or if that time was wrong correct state/clock.json",
+            f"the wall clock is {behind_s:.0f} s behind the latest time of this box; synchronise "
+            "it (NTP), or if the latest time was wrong, correct it in state/clock.json",
             code="E_CLOCK",
         )

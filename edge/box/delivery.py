@@ -25,7 +25,7 @@ from edge.site.folder import resolved
 from edge.site.settings import Broker, Site
 
 PACKET_OVERHEAD_BYTES = 1024
-"""Room beside a list's bundle in the largest packet that the broker may send."""
+"""Space in the largest packet from the broker besides a list's bundle."""
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def _tls_files(broker: Broker, folder: Path) -> TlsFiles | None:
 
 
 def box_topics(settings: Site, policy: Policy) -> BoxTopics:
-    """Every topic of this box.
+    """All topics of this box.
 
     Raises:
         ConfigError: an id cannot be part of a topic.
@@ -86,10 +86,10 @@ def build_publisher(
     Args:
         settings: site.yaml.
         policy: the policy in force.
-        options: the broker.
+        options: broker address and credentials.
         storage: the outbox to deliver, and the state folder's other files.
-        authorities: verify receipts.
-        box_keys: open lists.
+        authorities: the authorities' public keys, which verify receipts.
+        box_keys: the box's keys, which open lists.
     """
     topics = box_topics(settings, policy)
     record = storage.audit.append
@@ -117,13 +117,13 @@ def build_publisher(
 def message_handlers(
     topics: BoxTopics, lists: ListStore, suspensions: SuspensionStore, terms: SuspensionTerms
 ) -> dict[str, MessageHandler]:
-    """Handlers of the messages that the box receives beside receipts, by topic.
+    """Handlers of the messages that the box receives other than receipts, by topic.
 
     Args:
         topics: this box's topics.
         lists: installs lists.
-        suspensions: obeys orders to suspend and to resume.
-        terms: whose orders it obeys.
+        suspensions: applies orders to suspend and to resume.
+        terms: the keys whose orders are accepted.
     """
 
     def install_list(list_id: str, payload: bytes) -> None:
@@ -149,7 +149,7 @@ def hits_kept(
 
     Args:
         kept: how many hits.
-        problem: why the publisher could not deliver them, if it knows.
+        problem: why the publisher could not deliver them, if known.
         broker: the broker's settings.
         state_folder: where the hits are kept.
     """

@@ -20,9 +20,9 @@ from edge.box.assembly import load_models
 from edge.box.delivery import broker_options
 from edge.box.findings import (
     LEAST_PER_SECOND,
+    CameraMeasurement,
     DoctorFinding,
     FindingState,
-    Look,
     of_broker,
     of_camera,
     of_error,
@@ -43,11 +43,11 @@ from edge.site.folder import BoxFolders, SiteFolder
 from edge.site.settings import Broker, Models, Region, SecondLook, SiteCamera, Tiles
 
 GOOD_PER_SECOND = 10.0
-"""With so many a vehicle at 50 km/h is seen about once every 1.4 m."""
+"""At this frame rate a vehicle at 50 km/h appears about every 1.4 m."""
 RESERVE = 0.8
-"""The share of the box's time that is promised; the rest is for dense moments."""
-LOOK_S = 8.0
-"""How long a camera is looked at."""
+"""The share of the box's time that is planned; the rest is a reserve for dense traffic."""
+MEASURE_S = 8.0
+"""How long a camera is measured."""
 TRIES = 7
 
 
@@ -56,13 +56,13 @@ def examine(
     sources: Callable[[], Sequence[Source]],
     save_still: Callable[[str, RedactedImage], DoctorFinding] | None = None,
 ) -> Iterator[DoctorFinding]:
-    """Findings about a box, each given as soon as it is known.
+    """Yield findings about a box, each as soon as it is known.
 
     A camera is opened only if the gate would let `run` open it.
 
     Args:
         site: the checked site folder.
-        sources: names what to look at; it may raise an `EdgeError`.
+        sources: returns the sources to examine; it may raise an `EdgeError`.
         save_still: saves a camera's picture for aiming; called with the camera's name.
     """
 
@@ -93,7 +93,7 @@ def examine(
     )
     if models is None:
         yield DoctorFinding(
-            "cameras", FindingState.SKIPPED, "without the networks nothing can be looked at"
+            "cameras", FindingState.SKIPPED, "not examined, since the networks cannot be loaded"
         )
         return
     setups = camera_setups(
@@ -105,7 +105,7 @@ def examine(
 
 
 def _finding(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
-    """What was asked for, or the error that was raised instead."""
+    """The finding that `ask` returns, or a finding for the error that it raises."""
     try:
         return ask()
     except EdgeError as error:
@@ -123,12 +123,12 @@ def _examine_broker(broker: Broker, options: Callable[[], BrokerOptions]) -> Doc
 
 
 def reach_broker(options: BrokerOptions) -> None:
-    """Connect to the broker as the box would, and leave again.
+    """Connect to the broker as the box would, and disconnect.
 
     Raises:
-        EdgeError: it cannot be reached, or refuses.
+        EdgeError: it cannot be reached, or refuses the connection.
     """
-    # With the box's own id a running box would lose its connection.
+    # With the box's own client id, a running box would lose its connection.
     with BrokerLink.open(replace(options, client_id=f"{options.client_id}-doctor")):
         pass
 
@@ -136,10 +136,10 @@ def reach_broker(options: BrokerOptions) -> None:
 def _first_cameras(
     setups: Mapping[str, CameraSetup], sources: Sequence[Source]
 ) -> tuple[Camera, ...]:
-    """The first source of each camera, behind the policy's hours and masks; none is opened yet.
+    """The first source of each camera, with the policy's hours and masks; none is opened yet.
 
     Raises:
-        EdgeError: a source is not there.
+        EdgeError: a source does not exist.
     """
     clock = SystemClock()
     found: dict[str, Camera] = {}
@@ -164,14 +164,14 @@ def _examine_camera(
     save_still: Callable[[str, RedactedImage], DoctorFinding] | None,
 ) -> Iterator[DoctorFinding]:
     try:
-        look = look_at(camera, detector, lines)
+        measured = measure_camera(camera, detector, lines)
     except EdgeError as error:
         yield of_error(f"camera {camera.name}", error)
         return
-    yield of_camera(camera.name, look)
-    yield of_plates(camera.name, look, lines)
-    if save_still is not None and look.still is not None:
-        yield save_still(camera.name, look.still)
+    yield of_camera(camera.name, measured)
+    yield of_plates(camera.name, measured, lines)
+    if save_still is not None and measured.still is not None:
+        yield save_still(camera.name, measured.still)
 
 
 def examine_speed(
@@ -181,51 +181,51 @@ def examine_speed(
 
     Args:
         models: the networks.
-        settings: what they run on.
+        settings: the networks' provider and threads.
         cameras: the site's cameras; the one with the most passes for a frame counts.
     """
-    return of_speed(
+    return measure_speed(
         models.detector,
         models.reader,
         provider=settings.provider,
         cameras=len(cameras),
-        looks=max((_looks(camera.second_look) for camera in cameras.values()), default=1),
+        passes=max((_passes(camera.second_look) for camera in cameras.values()), default=1),
     )
 
 
-def _looks(look: SecondLook) -> int:
-    """How many passes of the detector a frame takes."""
-    if isinstance(look, Tiles):
-        return 1 + look.columns * look.rows
-    return 2 if isinstance(look, Region) else 1
+def _passes(second_look: SecondLook) -> int:
+    """The number of detector passes for a frame."""
+    if isinstance(second_look, Tiles):
+        return 1 + second_look.columns * second_look.rows
+    return 2 if isinstance(second_look, Region) else 1
 
 
-def of_speed(
+def measure_speed(
     detector: PlateDetector,
     reader: PlateReader,
     *,
     provider: str,
     cameras: int,
-    looks: int,
+    passes: int,
     width: int = 1280,
     height: int = 720,
 ) -> DoctorFinding:
-    """Measure both networks on noise, and say how many cameras that carries.
+    """Measure both networks on noise, and compute how many cameras they can process.
 
     Args:
-        detector: finds plates.
-        reader: reads them.
-        provider: what they run on.
-        cameras: how many the site has.
-        looks: how often a frame is looked at, tiles included.
-        width: of the picture, pixels.
-        height: likewise.
+        detector: the detector.
+        reader: the reader.
+        provider: the provider that they run on.
+        cameras: the number of the site's cameras.
+        passes: detector passes for a frame, tiles included.
+        width: the picture's width, pixels.
+        height: the picture's height, pixels.
     """
     noise = np.random.default_rng(1).integers(0, 255, (height, width, 3), np.uint8)
     patch = PlatePatch(Box(0, 0, 128, 64), 1.0, np.ascontiguousarray(noise[:64, :128]))
     detect_s = _median_s(lambda: detector.detect(noise))
     read_s = _median_s(lambda: reader.read([patch]))
-    frame_s = detect_s * looks + read_s  # one plate in each frame: a busy street
+    frame_s = detect_s * passes + read_s  # one plate in each frame: a busy street
     carried = int(RESERVE / (frame_s * GOOD_PER_SECOND))
     at_least = int(RESERVE / (frame_s * LEAST_PER_SECOND))
     figures: dict[str, float] = {
@@ -235,9 +235,10 @@ def of_speed(
         "cameras_at_5_per_s": at_least,
     }
     text = (
-        f"{provider}: {detect_s * looks * 1000:.1f} ms to look at a frame, "
-        f"{read_s * 1000:.1f} ms to read a plate; carries {carried} at {GOOD_PER_SECOND:.0f} "
-        f"frames a second, {at_least} at {LEAST_PER_SECOND:.0f}; the site has {cameras}"
+        f"{provider}: {detect_s * passes * 1000:.1f} ms to analyse a frame, "
+        f"{read_s * 1000:.1f} ms to read a plate; enough for {carried} cameras with "
+        f"{GOOD_PER_SECOND:.0f} frames a second, {at_least} with {LEAST_PER_SECOND:.0f}; the site "
+        f"has {cameras}"
     )
     if cameras <= carried:
         return DoctorFinding("speed", FindingState.GOOD, text, figures=figures)
@@ -256,16 +257,16 @@ def _median_s(work: Callable[[], object]) -> float:
     return statistics.median(times)
 
 
-def look_at(
-    camera: Camera, detector: PlateDetector, lines: Sequence[Line], *, look_s: float = LOOK_S
-) -> Look:
-    """Look at a camera for a while. Frames are dropped as they were seen.
+def measure_camera(
+    camera: Camera, detector: PlateDetector, lines: Sequence[Line], *, measure_s: float = MEASURE_S
+) -> CameraMeasurement:
+    """Measure a camera for a while; its frames are not kept.
 
     Args:
-        camera: behind the policy's masks and hours.
-        detector: finds plates.
-        lines: where vehicles are expected to cross.
-        look_s: for how long at most, in seconds.
+        camera: the camera, with the policy's masks and hours.
+        detector: the detector.
+        lines: lines that vehicles are expected to cross.
+        measure_s: for how long at most, in seconds.
 
     Raises:
         CameraError: it cannot be opened or read.
@@ -273,7 +274,7 @@ def look_at(
     times: list[float] = []
     widths: list[tuple[float, float]] = []
     best: tuple[Frame, tuple[Detection, ...]] | None = None
-    until = time.monotonic() + look_s
+    until = time.monotonic() + measure_s
     for frame in camera.frames():
         times.append(frame.stream_s)
         plates = without_duplicates(detector.detect(frame.pixels))
@@ -290,7 +291,7 @@ def look_at(
             [one.box.clipped(best[0].width, best[0].height) for one in best[1]],
             [(line.start, line.end) for line in lines],
         )
-    return Look(
+    return CameraMeasurement(
         frames=len(times),
         corrupt=camera.corrupt_frames,
         per_second=(len(times) - 1) / span_s if span_s > 0 else None,

@@ -1,4 +1,4 @@
-"""The pipeline thread: turns frames into vehicles, judges them and hands offences over."""
+"""The pipeline thread: turns frames into vehicles, judges them and queues offences."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Stream:
 
 @dataclass(slots=True)
 class VehicleCounts:
-    """All that is left of the vehicles: counters, and the seconds spent on judging them."""
+    """Counters of the vehicles, and the seconds spent on judging them; nothing else is kept."""
 
     vehicles: int = 0
     with_hit: int = 0
@@ -72,7 +72,7 @@ class Engine:
     """Runs recorded and live streams through the rules.
 
     Args:
-        streams: sources; each has its own watcher.
+        streams: the sources, each with its own watcher.
         rule_book: judges vehicles; its epochs advance with the streams' time, or with the monotonic
             clock in real time.
         evidence_worker: takes the offences.
@@ -104,7 +104,7 @@ class Engine:
         self._shut: EdgeError | None = None
 
     def shut(self, reason: EdgeError) -> None:
-        """Shut every source now, from any thread; `run` ends with this reason.
+        """Close every source now, from any thread; `run` ends with this reason.
 
         Vehicles in view are dropped without being judged.
         """
@@ -116,12 +116,13 @@ class Engine:
     def run(self, *, realtime: bool) -> None:
         """Run all streams to their end.
 
-        As fast as possible, one stream follows the other and no frame is dropped. In real
-        time all cameras run side by side, and files of one camera follow each other.
+        Unless `realtime`, the streams run one after another as fast as possible, and no frame is
+        dropped. In real time all cameras run at the same time, and recordings of one camera run
+        one after another.
 
         Raises:
             CameraError: a stream could not be read; the other streams were still run.
-            EdgeError: a hit could not be stored, or `shut` was called; the run stopped there.
+            EdgeError: a hit could not be stored, or `shut` was called; the run stopped then.
         """
         failures: list[CameraError] = []
         elapsed_s = 0.0
@@ -172,7 +173,7 @@ class Engine:
                 item = intake.take(TURN_S)
                 self._on_turn()
                 if item is None:
-                    if realtime:  # a key ends on time though no camera gives frames
+                    if realtime:  # the epoch's key must end on time even without frames
                         self._advance(time.monotonic())
                     continue
                 if isinstance(item, StreamEnd):
@@ -191,7 +192,7 @@ class Engine:
             if self._shut is not None:
                 self._drop_what_is_in_view()
                 for thread in threads:
-                    # A source that hangs in its library must not hold up what comes after.
+                    # A source that hangs in its library must not delay the end of the run.
                     thread.join(SHUT_WITHIN_S)
         for thread in threads:
             thread.join()
@@ -207,7 +208,7 @@ class Engine:
         self._on_frame(item.stream)
 
     def _drop_what_is_in_view(self) -> None:
-        """Empty the watchers, which hold the plates read so far, and judge none of them."""
+        """Empty the watchers, which hold the plates read so far, without judging them."""
         for stream in self.streams:
             stream.watcher.finish()
 
@@ -223,7 +224,7 @@ class Engine:
             if intake.closed:
                 return  # the next source is not even opened
             stream = self.streams[index]
-            paced = realtime and not stream.live  # a live camera has a pace of its own
+            paced = realtime and not stream.live  # a live camera sets the pace itself
             capture(stream.camera, index, intake, stream.counts, paced=paced)
 
     def _end_stream(self, end: StreamEnd, failures: list[CameraError]) -> None:

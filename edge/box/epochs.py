@@ -1,4 +1,4 @@
-"""What remains of an epoch when it has closed: coarse counts, published and written down."""
+"""Publishes and records the coarse counts of closed epochs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class EpochRecord:
 
     Args:
         publisher: publishes the counts.
-        evidence_worker: counts hits.
+        evidence_worker: has the counts of hits.
         storage: the outbox, the audit log and the statistics.
-        rule_book: says which epoch it is.
+        rule_book: has the number of the epoch.
         streams: the sources, whose frames and times are counted.
-        traffic: what telemetry may show of closed epochs.
+        traffic: sums over closed epochs, for telemetry.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class EpochRecord:
             counts: the vehicles of all epochs so far.
 
         Raises:
-            EdgeError: it could not be recorded; the box must not go on.
+            EdgeError: it could not be recorded; the box must stop.
         """
         now, outbox = self._storage.clock.utc(), self._storage.outbox
         outbox.delete_expired(now)

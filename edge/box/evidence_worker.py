@@ -1,4 +1,4 @@
-"""The evidence thread: a short queue of offences, which it masks, seals and stores one by one.
+"""The evidence thread: masks, seals and stores offences one by one from a short queue.
 
 When the queue is full the pipeline waits. A live camera then drops frames, but no hit is lost.
 """
@@ -22,7 +22,7 @@ WAITING_OFFENCES = 8
 
 @dataclass(frozen=True, slots=True)
 class EvidenceCase:
-    """One offence of one vehicle under the epoch it was judged in."""
+    """One offence of one vehicle, with the epoch in which it was judged."""
 
     vehicle: VehicleSeen
     offence: Offence
@@ -31,7 +31,7 @@ class EvidenceCase:
 
 @dataclass(slots=True)
 class EvidenceCounts:
-    """What the evidence worker has done so far."""
+    """The evidence worker's counts so far."""
 
     by_rule: Counter[str] = field(default_factory=Counter)
     without_picture: int = 0
@@ -44,8 +44,8 @@ class EvidenceWorker:
     Args:
         store: masks, seals and writes one case; it raises an `EdgeError` when it cannot.
 
-    The first failure stops the worker: later cases are refused with the same error, so that
-    the box stops taking hits instead of losing them silently.
+    The first failure stops the worker: later cases are refused with the same error, so that the
+    box stops instead of losing hits silently.
     """
 
     def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
@@ -73,7 +73,7 @@ class EvidenceWorker:
             return
 
     def close(self) -> None:
-        """Finish what is queued and end the thread.
+        """Store the queued cases and end the thread.
 
         Raises:
             EdgeError: a case could not be stored.
@@ -97,7 +97,7 @@ class EvidenceWorker:
             except EdgeError as error:
                 self._failure = error
             except Exception as error:  # noqa: BLE001 - a bug here must stop the box, not one thread
-                # The text of a foreign exception could quote what it choked on.
+                # The text of any other exception could quote a plate.
                 message = f"storing a hit failed ({type(error).__name__})"
                 self._failure = OutboxError(message, code="E_EVIDENCE")
             else:

@@ -1,4 +1,4 @@
-"""What a box counts: figures of cameras, traffic and time, and the summary of a run."""
+"""Collects a box's counts: figures of cameras, traffic and time, and the summary of a run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _live_status(stream: Stream) -> CameraStatus | None:
 
 
 def _decoded(stream: Stream) -> int:
-    """Frames that left the decoder, or stayed there because nothing moved in them."""
+    """The number of frames that left the decoder, or stayed there because nothing moved."""
     status = _live_status(stream)
     return stream.counts.decoded + (status.unwanted if status is not None else 0)
 
@@ -80,7 +80,7 @@ def _out_of_hours(stream: Stream) -> int:
 def traffic_totals(
     streams: Sequence[Stream], vehicles: VehicleCounts, evidence: EvidenceCounts, waiting: int
 ) -> TrafficTotals:
-    """The exact counters so far; they stay inside the box.
+    """The exact counters so far; they must not leave the box.
 
     Args:
         streams: the sources.
@@ -129,10 +129,10 @@ def run_summary(
         streams: the sources.
         vehicles: the engine's counts.
         evidence: the evidence worker's counts.
-        rule_book: counts epochs, and offences outside the authorities' competence.
+        rule_book: has the counts of epochs, and of offences outside the authorities' competence.
         delivered: hits that left the outbox.
         kept: hits in the outbox at the end.
-        watch: runs since the start.
+        watch: a stopwatch since the start.
     """
     shown = tuple(
         StreamSummary(

@@ -1,4 +1,4 @@
-"""Judges what the doctor measured: findings in plain words, each with a cure."""
+"""Turns the doctor's measurements into findings with a cure."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from edge.privacy.redaction import RedactedImage
 from edge.site.settings import Broker
 
 LEAST_PER_SECOND = 5.0
-"""SI 2022/71 (UK) asks for at least so many frames a second."""
+"""The least frames a second by SI 2022/71 (UK)."""
 
 ENOUGH_PIXELS = 95.0
-"""Plate width from which strokes are two pixels wide: 20 px high on a plate of 520 x 110 mm."""
+"""Plate width at which strokes are two pixels wide: 20 px high for a plate of 520 x 110 mm."""
 LEAST_PIXELS = 32.0
-"""A narrower plate is out of reach; `WatchSettings.min_unread_width` says so as well."""
+"""A narrower plate cannot be read; equals `WatchSettings.min_unread_width`."""
 NEAR_LINE = 0.1
-"""How far from the line, as a share of the picture's height, a plate counts as being on it."""
+"""Largest distance of a plate on the line, as a share of the picture's height."""
 
 MOST_CLOCK_ERROR_S = 10.0
 """SI 2022/71 (UK) asks for a clock within 10 s."""
 GOOD_CLOCK_ERROR_S = 0.1
 SPARE_MIB = 200
-"""Beside the reserve for hits: state files, and room to write them anew."""
+"""Disk space besides the reserve for hits: state files, and space to rewrite them."""
 
 
 class FindingState(str, Enum):
-    """How a finding is."""
+    """The states of a finding."""
 
     GOOD = "good"
     WARNING = "warning"
@@ -43,14 +43,14 @@ class FindingState(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class DoctorFinding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        about: what, in one or two words.
-        state: how it is.
-        text: what was found, and the cure where one is needed.
-        code: of the refusal behind it, if one is.
-        figures: what was measured, by name.
+        about: the examined part, in one or two words.
+        state: whether it is good, doubtful, bad or was skipped.
+        text: the result, and the cure if one is needed.
+        code: the code of the error, if there was one.
+        figures: the measured values, by name.
     """
 
     about: str
@@ -61,23 +61,23 @@ class DoctorFinding:
 
 
 def of_error(about: str, error: EdgeError) -> DoctorFinding:
-    """What refused itself says why."""
+    """The finding of an error."""
     return DoctorFinding(about, FindingState.BAD, error.message, code=error.code)
 
 
 def of_clock(clock: KernelClock | None) -> DoctorFinding:
-    """Whether the machine's time can be relied on."""
+    """Whether the machine's time is reliable."""
     if clock is None:
         return DoctorFinding(
-            "clock", FindingState.WARNING, "the kernel does not say how its clock is"
+            "clock", FindingState.WARNING, "the kernel does not report the state of its clock"
         )
     figures = {"offset_s": clock.offset_s, "max_error_s": clock.max_error_s}
     if not clock.synchronised:
-        text = "no time service holds the clock; start one (systemd-timesyncd or chrony)"
+        text = "not synchronised; start a time service (systemd-timesyncd or chrony)"
         return DoctorFinding("clock", FindingState.BAD, text, figures=figures)
-    text = f"synchronised, off by {clock.max_error_s:.3f} s at the most"
+    text = f"synchronised, the error is at most {clock.max_error_s:.3f} s"
     if clock.max_error_s > MOST_CLOCK_ERROR_S:
-        cure = "; 10 s are allowed, so see to the time service"
+        cure = "; 10 s are allowed, check the time service"
         return DoctorFinding("clock", FindingState.BAD, text + cure, figures=figures)
     if clock.max_error_s > GOOD_CLOCK_ERROR_S:
         cure = "; for 0.1 s use a nearer time server"
@@ -91,7 +91,7 @@ def of_machine(found: Machine, reserve_mib: int) -> list[DoctorFinding]:
     space = DoctorFinding(
         "disk",
         FindingState.GOOD if found.free_mib >= needed else FindingState.BAD,
-        f"{found.free_mib} MiB free where hits wait, {needed} are needed"
+        f"{found.free_mib} MiB free for the outbox, {needed} are needed"
         + ("" if found.free_mib >= needed else "; free space or lower outbox.reserve_mib"),
         figures={"free_mib": found.free_mib},
     )
@@ -99,8 +99,8 @@ def of_machine(found: Machine, reserve_mib: int) -> list[DoctorFinding]:
         swap = DoctorFinding(
             "swap",
             FindingState.WARNING,
-            f"memory may be written to {', '.join(found.swaps)}, and plates with it; switch "
-            "swap off, or let the service have none (MemorySwapMax=0)",
+            f"memory may be written to {', '.join(found.swaps)}, including plates; switch "
+            "swap off, or for this service only (MemorySwapMax=0)",
         )
     else:
         swap = DoctorFinding("swap", FindingState.GOOD, "none on a disk")
@@ -115,35 +115,36 @@ def of_machine(found: Machine, reserve_mib: int) -> list[DoctorFinding]:
 
 
 def of_keys(*, trial: bool) -> DoctorFinding:
-    """Whether the keys that were loaded are the box's own."""
+    """Whether the loaded keys are the box's own, not trial keys."""
     if trial:
-        text = "the box's keys are for trying out; make its own with `edge-anpr keys new box`"
+        text = "the box has trial keys; make its own with `edge-anpr keys new box`"
         return DoctorFinding("keys", FindingState.WARNING, text)
-    return DoctorFinding("keys", FindingState.GOOD, "of the box and of each authority are there")
+    return DoctorFinding("keys", FindingState.GOOD, "box and authorities have valid keys")
 
 
 def of_broker(broker: Broker) -> DoctorFinding:
-    """Whether the broker that was reached is connected to safely."""
+    """Whether the connection to the broker is encrypted."""
     how = "over TLS" if broker.tls is not None else "without TLS"
     local = broker.host in {"localhost", "127.0.0.1", "::1"}
     state = FindingState.GOOD if broker.tls is not None or local else FindingState.WARNING
-    text = f"{broker.host}:{broker.port} takes this box, {how}"
+    text = f"{broker.host}:{broker.port} accepts this box, {how}"
     return DoctorFinding(
         "broker", state, text + ("" if state is FindingState.GOOD else "; add broker.tls")
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen of one camera; no pixel of it is clear.
+class CameraMeasurement:
+    """The measurements of one camera; it holds no clear pixel.
 
     Attributes:
-        frames: frames that came, with `corrupt` broken ones beside them.
-        per_second: true rate by the frames' own times, None with fewer than two.
+        frames: number of decoded frames.
+        corrupt: number of frames that could not be decoded.
+        per_second: rate by the frames' own times; None with fewer than two.
         size: width and height in pixels.
-        widths: pixel width of each plate found, with the height of its centre in the picture
-            as a fraction.
-        still: the picture to aim by.
+        widths: for each plate, its width in pixels and the height of its centre in the picture as
+            a fraction.
+        still: the coarse picture for aiming the camera.
     """
 
     frames: int
@@ -154,60 +155,64 @@ class Look:
     still: RedactedImage | None
 
 
-def of_camera(name: str, look: Look) -> DoctorFinding:
-    """Whether a camera gives frames, and how fast."""
+def of_camera(name: str, measured: CameraMeasurement) -> DoctorFinding:
+    """Whether a camera gives enough frames a second."""
     about = f"camera {name}"
-    if look.size is None:
+    if measured.size is None:
         text = "gave no frame: it may be outside its hours, or the source is empty"
         return DoctorFinding(about, FindingState.BAD, text)
     figures: dict[str, float] = {
-        "width": look.size[0],
-        "height": look.size[1],
-        "frames": look.frames,
-        "corrupt": look.corrupt,
+        "width": measured.size[0],
+        "height": measured.size[1],
+        "frames": measured.frames,
+        "corrupt": measured.corrupt,
     }
-    text = f"{look.size[0]} x {look.size[1]}"
-    if look.corrupt:
-        text += f", {look.corrupt} of {look.frames + look.corrupt} frames broken"
-    if look.per_second is None:
+    text = f"{measured.size[0]} x {measured.size[1]}"
+    if measured.corrupt:
+        text += f", {measured.corrupt} of {measured.frames + measured.corrupt} frames corrupt"
+    if measured.per_second is None:
         return DoctorFinding(about, FindingState.GOOD, f"{text}, one picture", figures=figures)
-    figures["per_second"] = round(look.per_second, 2)
-    text += f", {look.per_second:.1f} frames a second by their own times"
-    if look.per_second < LEAST_PER_SECOND:
-        cure = f"; {LEAST_PER_SECOND:.0f} are the least, so set the camera to more"
+    figures["per_second"] = round(measured.per_second, 2)
+    text += f", {measured.per_second:.1f} frames a second"
+    if measured.per_second < LEAST_PER_SECOND:
+        cure = f"; at least {LEAST_PER_SECOND:.0f} are needed, set a higher rate in the camera"
         return DoctorFinding(about, FindingState.BAD, text + cure, figures=figures)
     return DoctorFinding(
-        about, FindingState.WARNING if look.corrupt else FindingState.GOOD, text, figures=figures
+        about,
+        FindingState.WARNING if measured.corrupt else FindingState.GOOD,
+        text,
+        figures=figures,
     )
 
 
-def of_plates(name: str, look: Look, lines: Sequence[Line]) -> DoctorFinding:
-    """Whether plates are wide enough where vehicles are to be read."""
+def of_plates(name: str, measured: CameraMeasurement, lines: Sequence[Line]) -> DoctorFinding:
+    """Whether plates are wide enough at the place where they are read."""
     about = f"plates {name}"
-    width = width_at(look.widths, [(line.start[1] + line.end[1]) / 2 for line in lines])
+    width = width_at(measured.widths, [(line.start[1] + line.end[1]) / 2 for line in lines])
     if width is None:
-        text = "no plate was seen while looking; drive one past, and ask again"
+        text = "no plate was found during the check; run it again while a vehicle passes"
         return DoctorFinding(about, FindingState.SKIPPED, text)
     place = "at the line" if lines else "where they are widest"
     figures = {"plate_pixels": round(width, 1)}
     text = f"{width:.0f} px wide {place}"
     if width >= ENOUGH_PIXELS:
-        return DoctorFinding(about, FindingState.GOOD, f"{text}, which suffices", figures=figures)
-    cure = f"; {ENOUGH_PIXELS:.0f} are enough: zoom in, move nearer, or take tiles or a region"
+        return DoctorFinding(about, FindingState.GOOD, f"{text}, which is enough", figures=figures)
+    cure = f"; {ENOUGH_PIXELS:.0f} are enough: zoom in, move nearer, or use tiles or a region"
     state = FindingState.WARNING if width >= LEAST_PIXELS else FindingState.BAD
     return DoctorFinding(about, state, text + cure, figures=figures)
 
 
 def width_at(widths: Sequence[tuple[float, float]], where: Sequence[float]) -> float | None:
-    """Plate width at these heights of the picture, of plates seen anywhere; None if none was.
+    """Plate width at these heights of the picture, estimated from all plates; None without plates.
 
-    Near a line the median of those on it. Elsewhere a straight line through all is followed: on a
-    level road a plate's width grows evenly with its place in the picture.
+    At a line it is the median of the plates near it. If there are none, it is taken from a straight
+    line fitted to all plates: on a level road a plate's width grows evenly with its height in the
+    picture.
 
     Args:
         widths: width in pixels and height of the centre as a fraction, of each plate.
-        where: heights of lines as fractions; the narrowest counts. Without a line a plate is read
-            where it is widest, and the width that one in ten exceeds is given.
+        where: heights of lines as fractions; the narrowest width counts. Without a line it is the
+            width that one plate in ten exceeds.
     """
     if not widths:
         return None

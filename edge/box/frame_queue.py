@@ -31,7 +31,7 @@ class StreamCounts:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
-    """The last item of a stream; `error` is what ended it, if not its end."""
+    """The last item of a stream; `error` is the error that ended it, if any."""
 
     stream: int
     error: BaseException | None = None
@@ -62,7 +62,7 @@ class FrameQueue:
         self._interruption: Exception | None = None
 
     def put(self, arrival: QueuedFrame) -> int:
-        """Hand over a frame; returns how many older frames it displaced (0 or 1)."""
+        """Queue a frame; returns how many older frames it displaced (0 or 1)."""
         with self._changed:
             if self._keep_all:
                 self._changed.wait_for(lambda: len(self._queued) < QUEUED_FRAMES or self._closed)
@@ -84,13 +84,13 @@ class FrameQueue:
         """Wait for the next item; a stream's end comes after all its frames.
 
         Args:
-            timeout_s: how long at most, in seconds; without it, for ever.
+            timeout_s: how long at most, in seconds; None: without limit.
 
         Returns:
             The item, or None when none came in time.
 
         Raises:
-            Exception: what `interrupt` was given, before any frame that still waits.
+            Exception: the argument of `interrupt`, even if frames are still queued.
         """
         with self._changed:
             self._changed.wait_for(
@@ -108,13 +108,13 @@ class FrameQueue:
             return self._ended.popleft() if self._ended else None
 
     def interrupt(self, reason: Exception) -> None:
-        """Make the consumer's `take` raise this, from any thread; no more frames are passed on."""
+        """Let the consumer's `take` raise this error from now on; call it from any thread."""
         with self._changed:
             self._interruption = reason
         self.close()
 
     def close(self) -> None:
-        """Stop producers at their next frame; the consumer is gone."""
+        """Stop producers at their next frame, since the consumer has ended."""
         with self._changed:
             self._closed = True
             self._queued.clear()
@@ -148,9 +148,9 @@ def capture(
     paced: bool,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Decode until the source ends or the consumer leaves; the body of a capture thread.
+    """Queue a source's frames until it ends or the queue is closed: the body of a capture thread.
 
-    Whatever ends the stream, an error included, travels to the consumer as a `StreamEnd`.
+    The end of the stream, including an error, is passed to the consumer as a `StreamEnd`.
     """
     error: BaseException | None = None
     try:

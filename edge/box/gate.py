@@ -1,7 +1,7 @@
-"""The conditions under which cameras may be open, from the facts on this box's disk.
+"""Checks the conditions under which cameras may be open, from the files of this box.
 
-`edge.policy.gate` holds the rules and reads nothing. The conditions here gather the facts; each
-is asked before any camera is opened, and again every second by the `Gatekeeper`.
+`edge.policy.gate` has the rules and reads no files. The conditions here collect the facts. Each is
+checked before any camera is opened, and again every second by the `Gatekeeper`.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from edge.site.folder import BoxFolders, SiteFolder
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What was read while the gate was asked; cameras may be opened now.
+    """The data that was read during the check; cameras may be opened now.
 
     Attributes:
         clock: the wall clock; under a policy with real keys it never goes back.
         box_keys: the box's own keys.
         lists: the box's lists.
         signatures: the policy's signatures.
-        conditions: what must go on to hold while cameras are open.
+        conditions: the conditions that must hold as long as cameras are open.
     """
 
     clock: Clock
@@ -51,13 +51,13 @@ class Admission:
 def admit(
     site: SiteFolder, opened: OpenedSources, on_refusal: Callable[[EdgeError], None]
 ) -> Admission:
-    """Ask every condition, before any camera is opened.
+    """Check every condition before any camera is opened.
 
     Args:
         site: the checked site folder.
         opened: the sources that are to be opened.
-        on_refusal: called with the first refusal. It may fetch what is missing, such as an order
-            to resume: the conditions are asked once more after it.
+        on_refusal: called with the first refusal. It may receive what is missing, such as an order
+            to resume; the conditions are checked once more after it.
 
     Raises:
         EdgeError: a condition does not hold.
@@ -82,10 +82,10 @@ def admit(
 
 
 def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
-    """Check whether these sources may be run now, and open none.
+    """Check whether these sources may be run now, without opening them.
 
     Raises:
-        EdgeError: they may not.
+        EdgeError: they may not be run.
     """
     clock = SystemClock()
     opened = find_sources(sources, clock)
@@ -127,7 +127,7 @@ class PolicyGate:
         box: the box's id and folders.
         signatures_file: the policy's signatures.
         dpia_file: the DPIA; it may be missing.
-        opened: what is to be opened.
+        opened: the sources to be opened.
 
     Raises:
         EdgeError: the signatures, the box's history or its keys cannot be read.
@@ -158,7 +158,7 @@ class PolicyGate:
         )
 
     def __call__(self, now: datetime) -> EdgeError | None:
-        """Why no camera may be open, or None."""
+        """Return why no camera may be open, or None."""
         try:
             in_force = None if self._facts.policy.demo else self._state.in_force()
         except EdgeError as error:
@@ -168,7 +168,7 @@ class PolicyGate:
 
 
 def suspension_condition(store: SuspensionStore) -> Condition:
-    """A condition: no order to suspend is in force, and the record of orders can be read."""
+    """Return a condition: no order to suspend is in force, and the suspension state is readable."""
 
     def condition(_now: datetime) -> EdgeError | None:
         try:
@@ -178,8 +178,8 @@ def suspension_condition(store: SuspensionStore) -> Condition:
         if not suspended:
             return None
         return PolicyError(
-            "the box is suspended by a signed order; it opens again with an order of the same key "
-            "that a controller has signed too: `edge-anpr suspend status` says whose",
+            "the box is suspended by a signed order; to resume it needs an order signed with the "
+            "same key and by a controller: `edge-anpr suspend status` shows whose",
             code="E_SUSPENDED",
         )
 
@@ -189,13 +189,13 @@ def suspension_condition(store: SuspensionStore) -> Condition:
 def list_condition(
     list_ids: Iterable[str], lists: ListStore, may_be_clear: Callable[[str], bool]
 ) -> Condition:
-    """A condition: every list that a rule reads is there and valid.
+    """Return a condition: every list that a rule reads is installed and valid.
 
     Args:
-        list_ids: the lists that rules read, in the order in which they are asked.
+        list_ids: the lists that rules read, in the order in which they are checked.
         lists: the box's lists.
-        may_be_clear: whether a list may lie in the site folder in clear. Such a list was checked
-            when the site folder was read.
+        may_be_clear: whether a list may be stored in clear in the site folder. Such a list was
+            checked when the site folder was read.
     """
     wanted = tuple(list_ids)
 

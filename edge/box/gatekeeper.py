@@ -1,4 +1,4 @@
-"""Asks the conditions of an open camera every second while the box runs."""
+"""Checks every second, while the box runs, whether cameras may be open."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from edge.errors import EdgeError, PolicyError
 from edge.policy.gate import Condition
 
 CHECK_EVERY_S = 1.0
-"""A condition that no longer holds shuts the cameras within this time and that of one frame."""
+"""Cameras are closed within this time and that of one frame after a condition fails."""
 
 log = logging.getLogger(__name__)
 
 
 class Gatekeeper:
-    """Asks every condition before the start and each second after it.
+    """Checks every condition before the start and each second after it.
 
     Args:
-        conditions: at least one; the first that does not hold decides.
-        now: the wall clock, never turned back.
+        conditions: at least one; the first that does not hold is reported.
+        now: the wall clock, which never goes back.
         on_refusal: called once, from the gatekeeper's own thread, with the refusal.
-        every_s: seconds between two rounds.
+        every_s: seconds between two checks.
 
     Raises:
-        ValueError: no condition at all, which would leave the gate open.
+        ValueError: there is no condition, so the gate would always be open.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Gatekeeper:
         self._thread = threading.Thread(target=self._watch, name="gatekeeper", daemon=True)
 
     def refusal(self) -> EdgeError | None:
-        """Why no camera may be open now, or None; a condition that fails counts as a refusal."""
+        """Return why no camera may be open now, or None; a failed check counts as a refusal."""
         try:
             now = self._now()
             for condition in self._conditions:
@@ -58,7 +58,7 @@ class Gatekeeper:
         except EdgeError as error:
             return error
         except Exception as error:  # noqa: BLE001 - a bug here must shut the cameras, not leave them open
-            # The text of a foreign exception could quote what it choked on.
+            # The text of any other exception could quote a plate.
             return PolicyError(f"the gate could not be judged ({type(error).__name__})")
         return None
 
@@ -76,7 +76,7 @@ class Gatekeeper:
         self._thread.start()
 
     def is_alive(self) -> bool:
-        """Whether its thread runs, so that the conditions are still asked."""
+        """Whether the thread runs, so that the conditions are still checked."""
         return self._thread.is_alive()
 
     def stop(self) -> None:

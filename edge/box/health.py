@@ -1,4 +1,4 @@
-"""The box's health: whether its pipeline makes progress, and whether it does its work."""
+"""Reports whether the box's pipeline makes progress and its cameras and threads work."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from edge.adapters.host.metrics import Answer, CameraFigures, Figures, State
 from edge.box.traffic import ClosedEpochs
 
 STALLED_S = 20.0
-"""A pipeline that reports nothing for so long is stuck."""
+"""A pipeline that reports nothing for this long counts as stalled."""
 
 
 class BoxHealth:
-    """Answers for the whole box; safe to use from any thread.
+    """The health of the whole box; safe to use from any thread.
 
     Args:
-        version, site, box: which product, site and box this is.
-        traffic: what may be shown of the traffic.
-        cameras: the figures of each camera.
-        broker: whether the broker is reached now, and how often it was.
+        version, site, box: the product's version and the ids of site and box.
+        traffic: the sums over closed epochs.
+        cameras: returns the figures of each camera.
+        broker: returns whether the broker is connected, and how often it was.
         epoch_s: length of an epoch in seconds.
-        monotonic: steady seconds.
-        clock: the kernel's clock.
-        temperatures: rounded degrees by zone.
-        stalled_s: the pipeline is stuck after so many seconds without a report.
+        monotonic: the monotonic clock, seconds.
+        clock: returns the state of the kernel's clock.
+        temperatures: returns rounded degrees by zone.
+        stalled_s: seconds without a report after which the pipeline counts as stalled.
     """
 
-    def __init__(  # noqa: PLR0913 - one port for each thing that is told
+    def __init__(  # noqa: PLR0913 - one port for each reported part
         self,
         *,
         version: str,
@@ -62,7 +62,7 @@ class BoxHealth:
         self._parts: dict[str, Callable[[], bool]] = {}
 
     def watch(self, name: str, is_alive: Callable[[], bool]) -> None:
-        """Report the box as unhealthy when this thread of it has ended."""
+        """Report the box as unhealthy when this thread has ended."""
         with self._lock:
             self._parts[name] = is_alive
 
@@ -71,7 +71,7 @@ class BoxHealth:
         self._on_state = on_state
 
     def turned(self, epochs_begun: int) -> None:
-        """Note that the pipeline is alive: it took a frame, or none came while it waited.
+        """Record that the pipeline is alive: it took a frame, or none came while it waited.
 
         Args:
             epochs_begun: epochs so far; when the number changes, the epoch's key is new.
@@ -86,7 +86,7 @@ class BoxHealth:
         with self._lock:
             if state == "online" and self._state != "starting":
                 return
-            if self._state == "safe":  # that it is safe, and why, is what stays to be read
+            if self._state == "safe":  # the safe state and its reason stay visible
                 return
             self._state, self._reason = state, reason
         self._on_state(state)
@@ -104,7 +104,7 @@ class BoxHealth:
         return Answer(holds=True, reason="running")
 
     def ready(self) -> Answer:
-        """Whether the box does its work: it is online and each camera gives frames."""
+        """Whether the box is online and each camera gives frames."""
         with self._lock:
             state, reason = self._state, self._reason
         if state != "online":
@@ -126,7 +126,7 @@ class BoxHealth:
         return f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}"
 
     def figures(self) -> Figures:
-        """Everything that the metrics show, now."""
+        """The figures that the metrics show, now."""
         shown = self._traffic.shown
         connected, connections = self._broker()
         with self._lock:

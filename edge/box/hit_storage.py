@@ -1,4 +1,4 @@
-"""From a judged offence to a sealed hit in the outbox: what the evidence thread does."""
+"""Makes a sealed hit of each judged offence and stores it in the outbox."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ FULL_OUTBOX_RETRY_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class HitTerms:
-    """How hits of a rule are kept: for how long, and whether until the authority's receipt."""
+    """How long hits of a rule are kept, and whether they wait for the authority's receipt."""
 
     retention: timedelta
     receipt_required: bool
 
 
 def hit_terms(policy: Policy, rule: Rule) -> HitTerms:
-    """How the policy has hits of a rule kept."""
+    """The policy's terms for the hits of a rule."""
     return HitTerms(
         retention=retention(policy)[rule.purpose],
         receipt_required=policy.authorities[rule.authority].receipts == "required",
@@ -44,18 +44,18 @@ def hit_terms(policy: Policy, rule: Rule) -> HitTerms:
 class HitStorage:
     """Makes a sealed hit of each case and puts it into the outbox.
 
-    A recording may run faster than the broker takes hits. So a full outbox is tried again until
-    the patience is used up; a hit is never dropped to make room.
+    A recording may run faster than the broker accepts hits. So a hit is retried for `patience_s`
+    when the outbox is full; no other hit is dropped for it.
 
     Args:
         make: makes a case's hit; its second argument is the box's next hit counter.
-        outbox: keeps hits until they are delivered.
+        outbox: stores hits until they are delivered.
         topics: the topics of the box's cameras.
-        terms: how hits of a rule are kept.
+        terms: the terms for the hits of a rule.
         clock: the outbox's clock.
-        patience_s: how long a full outbox is tried again, seconds.
-        on_full: called once the patience is used up, before the error is raised.
-        sleep: waits for so many seconds.
+        patience_s: how long to retry when the outbox is full, seconds.
+        on_full: called when that time is over, before the error is raised.
+        sleep: waits for a number of seconds.
     """
 
     def __init__(
@@ -80,10 +80,10 @@ class HitStorage:
         self._sleep = sleep
 
     def store(self, case: EvidenceCase) -> SealedHit:
-        """Make a case's hit and put it into the outbox; on disk when this returns.
+        """Make a case's hit and put it into the outbox; it is on disk when this returns.
 
         Raises:
-            OutboxFull: the outbox stayed full for as long as the patience lasted.
+            OutboxFull: the outbox stayed full for `patience_s`.
             EdgeError: the hit could not be made or written.
         """
         hit = self._make(case, self._outbox.next_counter())
@@ -119,13 +119,13 @@ def hit_maker(
     box_keys: BoxKeys,
     authorities: Mapping[str, AuthorityPublicKeys],
 ) -> Callable[[EvidenceCase, int], SealedHit]:
-    """A function that makes a case's sealed and signed hit.
+    """Return a function that makes a case's sealed and signed hit.
 
     Args:
         settings: site.yaml.
-        policy_sha256: the digest of the policy in force, hex.
-        box_keys: sign hits and evidence.
-        authorities: each can open the hits of its rules, by id.
+        policy_sha256: the digest of the policy in force, hexadecimal.
+        box_keys: the box's keys, which sign hits and evidence.
+        authorities: public keys by authority id; hits are sealed to the rule's authority.
     """
     maker = EvidenceMaker(
         site=settings.site,

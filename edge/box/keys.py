@@ -12,28 +12,28 @@ from edge.site.folder import BoxFolders
 
 
 def load_own_keys(folders: BoxFolders) -> BoxKeys:
-    """The box's private keys, checked to be of this box.
+    """Load the box's private keys and check that they belong to this box.
 
     Raises:
-        KeyFileError: they cannot be read, or are those of another box.
+        KeyFileError: they cannot be read, or belong to another box.
     """
     keys = load_box_keys(folders.keys)
     if (keys.site, keys.box) != (folders.site, folders.box):
         raise KeyFileError(
             f"{folders.keys}: these are the keys of box {keys.box} at {keys.site}, not of "
-            f"{folders.box} at {folders.site}; make this box its own with `edge-anpr keys new`"
+            f"{folders.box} at {folders.site}; make keys for this box with `edge-anpr keys new`"
         )
     return keys
 
 
 def load_authorities(files: Mapping[str, Path]) -> dict[str, AuthorityPublicKeys]:
-    """The authorities' public keys, by the authorities' ids.
+    """Load the authorities' public keys; returns them by authority id.
 
     Args:
         files: each authority's public key file.
 
     Raises:
-        KeyFileError: a file cannot be read, or is another authority's.
+        KeyFileError: a file cannot be read, or belongs to another authority.
     """
     return {
         authority: load_authority_public_keys(file, authority=authority)

@@ -1,7 +1,7 @@
-"""Plates on one photo, or the vehicles of one recording, outside any site.
+"""Reads the plates of one photo, or the vehicles of one recording, without a site.
 
-This is the frame path up to the reading, without rules, lists, keys or a broker. It answers "what
-do you read on my picture", so it takes regular files only.
+This is the frame path up to the reading, without rules, lists, keys or a broker. It accepts regular
+files only, for tests with a user's own pictures.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class PlateOnPhoto:
     """One plate found on a photo.
 
     Attributes:
-        box: the plate in pixels of the photo.
-        score: the detector's, 0 to 1, at least its threshold.
+        box: the plate's box in pixels of the photo.
+        score: the detector's score, 0 to 1, at least its threshold.
         consensus: the calibrated reading; None if no character is legible.
     """
 
@@ -58,17 +58,17 @@ def vehicles_of(
     models: PlateModels,
     on_frame: Callable[[Frame], None] = lambda _frame: None,
 ) -> tuple[VehicleSeen, ...]:
-    """Follow and read all vehicles of one recording, in the order in which they appear.
+    """Track and read all vehicles of one recording, in the order in which they appear.
 
-    A vehicle that the box would hand over twice (early, and when it has left) is there once.
+    A vehicle that the box would hand over twice (early, and when it has left) is returned once.
 
     Args:
-        frames: of one stream, in order.
+        frames: the frames of one stream, in order.
         models: detector and reader.
-        on_frame: is called after each frame.
+        on_frame: called after each frame.
 
     Raises:
-        CameraError: what `frames` raises.
+        CameraError: raised by `frames`.
     """
     watcher = VehicleWatcher(
         "file",

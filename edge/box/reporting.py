@@ -1,4 +1,4 @@
-"""Reports a running box's health: to the service manager, and over HTTP where site.yaml asks."""
+"""Reports a box's health to the service manager, and over HTTP if site.yaml says so."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def box_health(
     monotonic: Callable[[], float],
     patience_s: float,
 ) -> BoxHealth:
-    """The health of a box, gathered from all its parts.
+    """Make the health of a box from its parts.
 
     Args:
         settings: site.yaml.
         streams: the sources.
-        publisher: knows whether the broker is reached.
-        traffic: what may be shown of the traffic.
+        publisher: has the state of the broker connection.
+        traffic: the sums over closed epochs.
         epoch_s: length of an epoch, seconds.
-        monotonic: steady seconds.
-        patience_s: how long the pipeline may wait for a full outbox and not count as stalled.
+        monotonic: the monotonic clock, seconds.
+        patience_s: how long the pipeline may wait for a full outbox without counting as stalled.
     """
 
     def broker() -> tuple[bool, int]:
@@ -65,8 +65,8 @@ def health_reported(health: BoxHealth, telemetry: Telemetry | None) -> Iterator[
     """Report a box's health until the block ends.
 
     Args:
-        health: what is reported.
-        telemetry: where to answer over HTTP; None: nowhere.
+        health: the health to report.
+        telemetry: the address for HTTP; None: no HTTP server.
 
     Raises:
         ConfigError: the telemetry's address cannot be used.

@@ -1,4 +1,4 @@
-"""Runs a box: from the first question to the gate until the last hit is delivered."""
+"""Runs a box, from the check of all conditions to the delivery of the last hit."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run did; `failure` is why it must not count as done, or None."""
+    """The result of a run; `failure` is why it was not successful, or None."""
 
     summary: RunSummary
     failure: EdgeError | None
@@ -49,8 +49,9 @@ class RunProgress:
     """Progress callbacks.
 
     Args:
-        on_streams: gets each stream's name and the frames it claims to hold, before the start.
-        on_frame: gets a stream's index after each of its frames that was analysed.
+        on_streams: called before the start with each stream's name and its number of frames, if
+            the recording states it.
+        on_frame: called with a stream's index after each analysed frame of it.
     """
 
     on_streams: Callable[[Sequence[tuple[str, int | None]]], None] = lambda _streams: None
@@ -58,7 +59,7 @@ class RunProgress:
 
 
 class RunInterrupted(KeyboardInterrupt):
-    """Raised at the end of a run that Ctrl-C or SIGTERM stopped; the stop was orderly."""
+    """Raised at the end of a run that Ctrl-C or SIGTERM stopped, after a clean stop."""
 
     def __init__(self, summary: RunSummary) -> None:
         super().__init__()
@@ -66,9 +67,9 @@ class RunInterrupted(KeyboardInterrupt):
 
 
 class Reload(KeyboardInterrupt):
-    """Raised by a signal handler: end in order, to run again with the site's files read anew.
+    """Raised by a signal handler to stop cleanly and run again with reloaded site files.
 
-    The run does not wait for deliveries, and reports no stop to the service manager.
+    The run does not wait for deliveries, and does not report a stop to the service manager.
     """
 
 
@@ -86,15 +87,15 @@ def run_site(
     Args:
         site: the checked site folder.
         sources: what to run, at least one.
-        realtime: keep to the recordings' own pace and drop frames that come too fast. Live
-            sources always run so.
+        realtime: run recordings at their own pace and drop frames that come too fast, as always
+            with live sources.
         drain_s: how long to wait at the end for hits to be delivered, seconds.
-        manifest: the weights; the product's own when left out.
+        manifest: the manifest of weights; None: the product's own.
         progress: progress callbacks.
 
     Raises:
-        EdgeError: the box could not start. What goes wrong later is in the result's
-            `failure`, beside the counts so far.
+        EdgeError: the box could not start. Later errors are in the result's `failure`, with
+            the counts so far.
         RunInterrupted: Ctrl-C or SIGTERM stopped the run; it holds the counts so far.
     """
     progress = progress or RunProgress()
@@ -125,7 +126,7 @@ def _warn_of_trial_keys(box_keys: BoxKeys, keys_folder: Path) -> None:
 def _record_start(
     storage: Storage, policy: Policy, signatures: PolicySignatures, weights: WeightsInUse
 ) -> None:
-    """Record the policy and weights of this run, before anything is looked at.
+    """Record the policy and weights of this run, before any frame is analysed.
 
     Raises:
         EdgeError: they cannot be recorded.
@@ -136,13 +137,13 @@ def _record_start(
 
 
 def _watch_threads(box: RunningBox) -> None:
-    """Have health report a failure when one of these threads ends."""
+    """Let health report a failure when one of these threads ends."""
     box.health.watch("gatekeeper", box.gatekeeper.is_alive)
     box.health.watch("publisher", box.publisher.is_alive)
 
 
 class _Run:
-    """One run of a box that is put together."""
+    """One run of an assembled box."""
 
     def __init__(self, box: RunningBox, settings: Site, *, realtime: bool, drain_s: float) -> None:
         self._box = box
@@ -159,7 +160,7 @@ class _Run:
 
         Raises:
             RunInterrupted: Ctrl-C or SIGTERM stopped it.
-            Reload: it is to run again with the site's files read anew.
+            Reload: it is to run again with reloaded site files.
         """
         self._start()
         try:
@@ -182,7 +183,7 @@ class _Run:
                 box.engine.run(realtime=self._realtime)
             finally:
                 box.rule_book.forget()
-                # What was judged is stored, also when the run is interrupted several times.
+                # Judged offences are stored, even if the run is interrupted several times.
                 with _signals_ignored():
                     box.evidence_worker.close()
         except EdgeError as error:
@@ -199,9 +200,9 @@ class _Run:
             self._failure = self._failure or error
 
     def _deliver(self) -> PublisherState:
-        """Wait for hits to be delivered; returns how the publisher was then.
+        """Wait for hits to be delivered; returns the publisher's state after that.
 
-        After an interruption only a broker that is connected is waited for.
+        After an interruption it waits only if the broker is connected.
         """
         publisher = self._box.publisher
         if self._interruption is None or (
@@ -255,7 +256,7 @@ class _Run:
 
 @contextlib.contextmanager
 def _signals_ignored() -> Iterator[None]:
-    """Ignore Ctrl-C, SIGTERM and SIGHUP until the block is done."""
+    """Ignore Ctrl-C, SIGTERM and SIGHUP until the block ends."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,6 +1,6 @@
-"""The safe state: no camera is open, and everyone who may know is told why.
+"""The safe state: all cameras are closed, and the reason is reported and recorded.
 
-A box enters it once and does not leave it: the process ends, and the next start asks again.
+A box enters it once and does not leave it: the process ends, and the next start checks again.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from edge.privacy.audit_events import StateChanged
 from edge.site.folder import SiteFolder
 
 CONNECT_S = 3.0
-"""How long a box that stays shut tries to reach the broker."""
+"""How long a box that may open no camera tries to connect to the broker."""
 LISTEN_S = 1.0
-"""How long it then stays connected. What the broker keeps for it arrives at once."""
+"""How long it then stays connected. Messages kept by the broker arrive at once."""
 POLL_S = 0.05
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class SafeState:
     Args:
         publisher: publishes that the box is safe.
         audit: records it.
-        health: answers for the box's state, where the box runs.
+        health: reports the box's state; None if the box does not run.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class SafeState:
         self._shut: Callable[[EdgeError], None] = lambda _error: None
 
     def shuts(self, shut: Callable[[EdgeError], None]) -> None:
-        """From now on shut the cameras with this; the run then ends with the error it is given."""
+        """Set the function that closes the cameras; it gets the error with which the run ends."""
         self._shut = shut
 
     def enter(self, error: EdgeError, reason: str | None = None) -> None:
-        """Shut every camera, then say why: to health, to the broker and in the audit log.
+        """Close every camera, then report the reason to health, broker and audit log.
 
-        An audit log that cannot be written is logged; the cameras are shut by then.
+        If the audit log cannot be written, that is logged; the cameras are closed by then.
 
         Args:
-            error: why.
-            reason: one word for it; the error's code when left out.
+            error: the reason.
+            reason: one word for it; None: the error's code.
         """
         reason = reason or error.code
         self._shut(error)
@@ -72,10 +72,10 @@ class SafeState:
 
 
 def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
-    """Record and publish why a box stays shut, deliver what waits, and receive what is kept.
+    """Record and publish why no camera is opened, deliver waiting hits, and receive messages.
 
-    The broker may keep what opens the box: an order to resume, or a list. A demo box announces
-    only a suspension. A failure is logged.
+    The broker may have kept a message that solves the problem: an order to resume, or a list. A
+    demo box announces only a suspension. A failure is logged.
 
     Args:
         site: the checked site folder.
@@ -100,7 +100,7 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
             _wait_for_kept_messages(publisher, storage.clock)
             publisher.stop()
     except EdgeError as error:
-        log.warning("the refusal could not be recorded or told to the broker: %s", error)
+        log.warning("the refusal could not be recorded or published: %s", error)
 
 
 def _wait_for_kept_messages(publisher: Publisher, clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""What a box looks at: recordings and live cameras, each behind the policy's hours and masks."""
+"""The sources of a box: recordings and live cameras with the policy's hours and masks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from edge.site.folder import resolved
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file or folder to run, as one camera of the policy recorded it."""
+    """A file or folder to run as a recording of one of the policy's cameras."""
 
     camera: str
     path: Path
@@ -50,13 +50,13 @@ Source = Recording | LiveFeed
 
 
 def require_recorded(source: str | Path, policy: Policy) -> Path:
-    """A source as a path, if it is a recording: a regular file or a folder.
+    """The path of a source that is a recording: a regular file or a folder.
 
     Raises:
-        PolicyError: `E_DEMO_KEYS`: an address, a device, a pipe or a socket, and the policy is
-            signed with demo keys.
-        CameraError: such a source under any other policy: site.yaml must name it; or the path
-            does not exist.
+        PolicyError: `E_DEMO_KEYS`: the policy is signed with demo keys, and the source is an
+            address, a device, a pipe or a socket.
+        CameraError: such a source under any other policy, since site.yaml must name it; or the
+            path does not exist.
     """
     text = str(source)
     # An address is not repeated: it may hold a password.
@@ -80,13 +80,13 @@ def require_recorded(source: str | Path, policy: Policy) -> Path:
 def _not_recorded(shown: str, policy: Policy) -> EdgeError:
     if policy.demo:
         return PolicyError(
-            f"{shown}: the policy is signed with demo keys, which everybody has, so recorded files "
-            "and folders are all that is read; name a recording",
+            f"{shown}: the policy is signed with demo keys, which are public, so only recorded "
+            "files and folders are read; name a recording",
             code="E_DEMO_KEYS",
         )
     return CameraError(
-        f"{shown}: a live camera is named in site.yaml, as cameras.<name>.live; name a recording "
-        "here",
+        f"{shown}: not a recording; name a recording here, or a live camera in site.yaml as "
+        "cameras.<name>.live",
         code="E_SOURCE_LIVE",
     )
 
@@ -103,7 +103,7 @@ def site_sources(
 
     Raises:
         ConfigError: a camera has no source.
-        EdgeError: a source is no recording; see `require_recorded`.
+        EdgeError: a source is not a recording; see `require_recorded`.
     """
     found: list[Source] = []
     for name, camera in cameras.items():
@@ -140,14 +140,14 @@ class OpenedSources:
 
 
 def find_sources(sources: Sequence[Source], clock: Clock) -> OpenedSources:
-    """Look the recordings up, and connect to no camera.
+    """Find the recordings, without connecting to any camera.
 
     Args:
-        sources: what to run.
-        clock: says when a recording was made that does not say it itself.
+        sources: the sources to run.
+        clock: gives the time of recordings that state none.
 
     Raises:
-        EdgeError: a recording does not exist, or its sidecar has a mistake.
+        EdgeError: a recording does not exist, or its sidecar is not valid.
     """
     return OpenedSources(
         recorded=tuple(_recordings([one for one in sources if isinstance(one, Recording)], clock)),
@@ -175,15 +175,15 @@ def _when(recorded_at: datetime | None, clock: Clock) -> Callable[[Path], dateti
 
 @dataclass(frozen=True, slots=True)
 class CameraSetup:
-    """What site.yaml and the policy say about one camera.
+    """The settings of one camera from site.yaml and the policy.
 
     Attributes:
         name: the policy's camera.
-        live: how to connect to it, None where it is only recorded.
-        second_look: which parts of its picture the detector sees again.
+        live: its address and options; None if there are only recordings of it.
+        second_look: the parts of its picture that the detector analyses again.
         hours: when it may be open.
-        masks: polygons in fractions of the picture that stay black.
-        password: reads a live camera's password; it may have changed since the last time.
+        masks: polygons in fractions of the picture that are blackened.
+        password: reads a live camera's password; it may change.
         tls_authorities: PEM file that verifies a live camera's certificate; None: the system's.
     """
 
@@ -196,15 +196,15 @@ class CameraSetup:
     tls_authorities: Path | None
 
     def guarded(self, camera: RecordedCamera | LiveCamera) -> GuardedCamera:
-        """A camera behind the policy's hours and masks."""
+        """The camera with the policy's hours and masks applied."""
         return GuardedCamera(camera, self.hours, self.masks)
 
     def connect(self, clock: Clock) -> LiveCamera:
-        """The live camera; it is connected to when its frames are asked for.
+        """Make the live camera; it connects when its frames are iterated.
 
         Raises:
-            ConfigError: it is no live camera, its password is missing, or the authorities of
-                its certificate are.
+            ConfigError: it is not a live camera, or its password or the authorities of its
+                certificate are missing.
         """
         live = self.live
         if live is None:
@@ -230,13 +230,13 @@ def camera_setups(
     password: Callable[[str, Mapping[str, str]], str | None],
     tls_authorities: Callable[[str], Path | None],
 ) -> dict[str, CameraSetup]:
-    """What site.yaml and the policy say about each camera, by name.
+    """The settings of each camera from site.yaml and the policy, by name.
 
     Args:
         cameras: the cameras of site.yaml.
         policy: the site's policy.
         password: reads a camera's password, given its name and the environment.
-        tls_authorities: the PEM file that verifies a camera's certificate, by its name.
+        tls_authorities: returns the PEM file that verifies a camera's certificate, given its name.
     """
     return {
         name: CameraSetup(
@@ -258,7 +258,7 @@ def open_cameras(
     """The cameras of all sources, recordings first.
 
     Raises:
-        ConfigError: a live camera is not described in full.
+        ConfigError: a setting of a live camera is missing.
     """
     return (*opened.recorded, *(setups[name].connect(clock) for name in opened.feeds))
 
@@ -266,7 +266,7 @@ def open_cameras(
 def open_stream(
     setup: CameraSetup, models: PlateModels, camera: RecordedCamera | LiveCamera
 ) -> Stream:
-    """A camera's frames with the watcher that turns them into vehicles."""
+    """Make a stream: a camera with the watcher that turns its frames into vehicles."""
     attention = Attention()
     if isinstance(camera, LiveCamera):
         masks = setup.masks

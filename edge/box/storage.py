@@ -1,4 +1,4 @@
-"""What a box keeps on its disks: keys of waiting hits, outbox, audit log, archive, statistics."""
+"""Opens a box's files: keys of waiting hits, outbox, audit log, archive and statistics."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The box's files, opened. `folder` is the state folder, `clock` judges retention."""
+    """The box's open files. `folder` is the state folder; retention is judged by `clock`."""
 
     folder: Path
     keyring: Keyring
@@ -47,13 +47,13 @@ class Storage:
 def open_storage(
     folders: BoxFolders, box_keys: BoxKeys, kept_for: Mapping[str, timedelta]
 ) -> Iterator[Storage]:
-    """Open the box's files until the block ends; what has expired is destroyed first.
+    """Open the box's files until the block ends; expired hits are destroyed first.
 
     Args:
-        folders: where they lie.
-        box_keys: sign the audit log.
-        kept_for: how long a hit of each purpose may be kept. It is applied to waiting hits of an
-            older policy too.
+        folders: the box's folders.
+        box_keys: the box's keys, which sign the audit log.
+        kept_for: how long a hit of each purpose may be kept; also applied to waiting hits of an
+            older policy.
 
     Raises:
         EdgeError: a file cannot be opened, or another process has it open.
@@ -79,10 +79,10 @@ def retention(policy: Policy) -> dict[str, timedelta]:
 
 
 def destroy_expired(site: Path) -> None:
-    """Destroy the keys of hits that have expired, before anything else is done.
+    """Destroy the keys of expired hits, before anything else is done.
 
-    A box whose policy is refused does not run, and its waiting hits must still end on time. So
-    this needs site.yaml alone.
+    A box whose policy is refused does not run, but its waiting hits must still expire on time. So
+    this needs only site.yaml.
 
     Args:
         site: the site folder.
@@ -94,15 +94,15 @@ def destroy_expired(site: Path) -> None:
     try:
         folders = read_box_folders(site)
     except ConfigError:
-        return  # reading the whole site folder reports this mistake together with all others
+        return  # reading the whole site folder reports this error together with all others
     if folders.keyring.exists():
         Keyring.open(folders.keyring, SystemClock()).close()
-    # Asked last: expired keys are destroyed whichever version made the state.
+    # Checked last: expired keys are destroyed whatever version made the state folder.
     require_known(folders.state)
 
 
 def record(audit: AuditTrail, event: Event) -> EdgeError | None:
-    """Enter an event of a box that ends anyway; a failure is logged and returned, not raised."""
+    """Record an event of a box that is stopping; a failure is logged and returned, not raised."""
     try:
         audit.append(event)
     except EdgeError as error:

@@ -39,27 +39,27 @@ class RunSummary(BaseModel):
     frames_dropped: int = Field(description="Frames overwritten by a newer one (realtime only).")
     frames_corrupt: int = Field(description="Frames that could not be decoded and were skipped.")
     frames_out_of_hours: int = Field(
-        description="Frames outside the camera's hours: nothing has looked at them."
+        description="Frames outside the camera's hours, which were not analysed."
     )
     vehicles: int = Field(description="Vehicles judged, each once.")
     reads: dict[Literal["read", "ambiguous", "unreadable"], int] = Field(
         description="Vehicles by outcome: read; too uncertain for some rule; no legible plate."
     )
-    hits: int = Field(description="Hits written to the outbox: one for each fired rule.")
+    hits: int = Field(description="Hits written to the outbox, one for each rule that matched.")
     hits_by_rule: dict[str, int]
     hits_without_picture: int = Field(
         description="Hits with a picture left out: it could not be masked, or did not fit."
     )
     hits_outside_competence: int = Field(
-        description="Offences outside what the authority is competent for: dropped, never sealed."
+        description="Offences outside the authority's competence: dropped, never sealed."
     )
-    non_hits: int = Field(description="Vehicles that fired no rule: nothing of them is left.")
-    epochs: int = Field(description="Salt epochs begun during the run.")
+    non_hits: int = Field(description="Vehicles that matched no rule; only counted.")
+    epochs: int = Field(description="Salt epochs started during the run.")
     delivered: int = Field(description="Hits that left the outbox during the run.")
     kept: int = Field(description="Hits still in the outbox at the end.")
     stage_ms: dict[str, float] = Field(
         description="Total time in each stage, milliseconds. Decoding, evidence and the rest "
-        "run in threads of their own, so stages may add up to more than the wall time."
+        "run in separate threads, so stages may add up to more than the wall time."
     )
     cpu_s: float
     peak_rss_mb: float = Field(description="Largest resident size of the process, MiB.")

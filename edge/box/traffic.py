@@ -1,10 +1,10 @@
-"""What telemetry may show of the traffic: sums over closed epochs, without small counts.
+"""Adds up the traffic of closed epochs for telemetry, without small counts.
 
-The counters of a running box are exact: who reads them twice sees each vehicle pass. So they are
-read only when an epoch closes. A count of one epoch that is under ten is left out; others are
-rounded down to tens. Stage times and frame counts depend on the traffic too: they are added for
-epochs of ten vehicles or more, with two digits. So an epoch with one vehicle adds exactly what an
-empty one adds: nothing.
+The counters of a running box are exact: two readings of them would reveal a vehicle that passed in
+between. So they are read only when an epoch closes. Counts under ten in one epoch are left out;
+others are rounded down to tens. Stage times and frame counts also depend on the traffic: they are
+added only for epochs of ten vehicles or more, with two digits. So an epoch with one vehicle adds
+nothing, as an empty one does.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from edge.domain.counting import SMALLEST_SHOWN, coarse
 
 @dataclass(frozen=True, slots=True)
 class TrafficTotals:
-    """The exact counters so far; they stay inside the box.
+    """The exact counters so far; they must not leave the box.
 
     Attributes:
         vehicles: vehicles judged, by outcome.
         hits: hits, by rule.
-        analysed: frames that were looked at.
+        analysed: frames that were analysed.
         dropped: frames that a newer one displaced.
         stage_s: seconds of work, by stage.
         waiting: hits that wait in the outbox now.
@@ -40,11 +40,11 @@ class TrafficTotals:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Figures of all closed epochs together that may be shown; each is a lower bound.
+    """The sums over all closed epochs that telemetry may show; each is a lower bound.
 
     Attributes:
         epochs: closed epochs.
-        vehicles, hits, analysed, dropped, stage_s: sums of what epochs showed.
+        vehicles, hits, analysed, dropped, stage_s: sums over epochs.
         waiting: hits that waited when the last epoch closed: 0 for fewer than ten, else tens.
         waiting_epochs: for how many epochs in a row ten or more have waited.
     """
@@ -63,9 +63,9 @@ class ClosedEpochs:
     """Adds up closed epochs; safe to read from any thread.
 
     Args:
-        outcomes: every outcome of a read, so that each has its number from the start.
-        rules: every rule's id, likewise.
-        stages: every stage, likewise.
+        outcomes: all outcomes of a read, so that each has a number from the start.
+        rules: all rule ids, likewise.
+        stages: all stages, likewise.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class ClosedEpochs:
         """Add an epoch that has closed.
 
         Args:
-            totals: the counters at its close.
+            totals: the counters when it closed.
         """
         with self._lock:
             before, shown = self._before, self._shown
@@ -126,7 +126,7 @@ class ClosedEpochs:
 
 
 def _tens(count: int) -> int:
-    """A count as `coarse` shows it, with nothing for `"<10"`."""
+    """A count as `coarse` rounds it, with 0 for `"<10"`."""
     shown = coarse(count)
     return shown if isinstance(shown, int) else 0
 

@@ -101,7 +101,7 @@ def test_a_box_whose_key_was_rotated_beside_it_records_nothing_under_the_old_one
 ) -> None:
     with opened(tmp_path) as running:
         opened(tmp_path, NEXT_BOX).close()
-        with pytest.raises(AuditError, match="start again"):
+        with pytest.raises(AuditError, match="run the command again"):
             running.append(EPOCH)
     assert read_log(tmp_path).last.size == 2
 

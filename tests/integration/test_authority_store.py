@@ -216,7 +216,7 @@ def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one(
         put(store, parties.hit(hit_id=hit_id))
 
     assert store.find("ab").hit_id == "ab" + "0" * 30
-    with pytest.raises(OutboxError, match="2 hits begin so"):
+    with pytest.raises(OutboxError, match="the ids of 2 hits begin like this"):
         store.find("a")
 
 

@@ -111,19 +111,19 @@ def test_another_certificate_of_the_pinned_one_s_name_is_refused(
 ) -> None:
     pinned = tmp_path / "pinned.pem"
     pinned.write_bytes(authority.issue("own", own=True).certificate.read_bytes())
-    refuses(camera, authority.issue("own", own=True), pinned, "of nobody trusted")
+    refuses(camera, authority.issue("own", own=True), pinned, "certificate that is not trusted")
 
 
 def test_a_self_signed_certificate_is_not_trusted_by_itself(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
-    refuses(camera, authority.issue("own", own=True), None, "of nobody trusted")
+    refuses(camera, authority.issue("own", own=True), None, "certificate that is not trusted")
 
 
 def test_a_stranger_s_authority_is_not_trusted(
     camera: tuple[str, int], authority: TestAuthority, other: TestAuthority
 ) -> None:
-    refuses(camera, other.issue("right"), authority.path, "of nobody trusted")
+    refuses(camera, other.issue("right"), authority.path, "certificate that is not trusted")
 
 
 def test_an_expired_certificate_is_refused(
@@ -143,7 +143,7 @@ def test_another_host_s_certificate_is_refused(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     shown = authority.issue("elsewhere", address="192.0.2.10")
-    refuses(camera, shown, authority.path, "another name's certificate")
+    refuses(camera, shown, authority.path, "certificate for another name")
 
 
 def test_the_name_in_the_certificate_may_be_given(
@@ -157,7 +157,11 @@ def test_a_name_that_is_given_is_the_only_one(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     refuses(
-        camera, authority.issue("right"), authority.path, "another name's certificate", "192.0.2.10"
+        camera,
+        authority.issue("right"),
+        authority.path,
+        "certificate for another name",
+        "192.0.2.10",
     )
 
 
@@ -211,4 +215,4 @@ def test_a_library_that_may_not_look_at_names_opens_nothing(
     monkeypatch.setattr(decoder, "_BUILD", "--enable-openssl")
     order = request_for(settings("https", 443), None, authority.path)
     with ExitStack() as cleanup, pytest.raises(SourceError, match="no-verification"):
-        decoder._opened(order, cleanup)
+        decoder._open_source(order, cleanup)

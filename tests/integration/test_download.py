@@ -43,7 +43,9 @@ def test_a_file_comes_whole_and_its_progress_is_told(server: Served, part: Path)
 
 def broken_off(server: Served, part: Path, after: int = 300_000) -> None:
     server.stop_after = after
-    with pytest.raises(ModelError, match=rf"broke off after {after} of 1048576 bytes") as refused:
+    with pytest.raises(
+        ModelError, match=rf"the download stopped after {after} of 1048576 bytes"
+    ) as refused:
         fetch(server.url(FILE), part)
     assert refused.value.code == "E_MODEL_DOWNLOAD"
     server.stop_after = None
@@ -134,7 +136,7 @@ def test_more_bytes_than_expected_are_refused(server: Served, part: Path) -> Non
 
 
 def test_what_is_not_there_is_refused_and_leaves_nothing(server: Served, part: Path) -> None:
-    with pytest.raises(ModelError, match=r"/gone\.onnx: cannot be fetched \(.*404") as refused:
+    with pytest.raises(ModelError, match=r"/gone\.onnx: cannot be downloaded \(.*404") as refused:
         fetch(server.url("/gone.onnx"), part)
 
     assert refused.value.code == "E_MODEL_DOWNLOAD"
@@ -152,7 +154,7 @@ def test_a_redirect_is_followed_on_this_machine_and_never_into_the_clear(
 
     discard(part)
     with pytest.raises(
-        ModelError, match=r"http://example\.org: weights are fetched over https only"
+        ModelError, match=r"http://example\.org: weights are downloaded over https only"
     ):
         fetch(server.url("/away"), part)
 
@@ -200,7 +202,7 @@ def test_a_part_that_another_process_fetches_is_left_alone(server: Served, part:
         other.write(b"half")
         other.flush()
         fcntl.flock(other, fcntl.LOCK_SH)
-        with pytest.raises(ModelError, match="another process is fetching it"):
+        with pytest.raises(ModelError, match="another process is downloading it"):
             fetch(server.url(FILE), part)
 
     assert part.read_bytes() == b"half"

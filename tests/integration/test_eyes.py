@@ -168,7 +168,7 @@ def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest)
         ("XYZ_\n", "XYZÄ_\n", "alphabet"),
         ("img_width: 128", "img_width: 140", "its config says"),
         ("image_color_mode: rgb", "image_color_mode: grayscale", "its config says"),
-        ("max_plate_slots: 10", "slots: 10", "no plate config"),
+        ("max_plate_slots: 10", "slots: 10", "not a plate config"),
         ("- Unknown\n", "", "regions"),
     ],
     ids=["slots", "padding", "alphabet", "size", "colour", "key", "regions"],

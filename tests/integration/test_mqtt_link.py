@@ -193,7 +193,7 @@ def test_mutual_tls_with_the_right_certificate(tls: Tls) -> None:
 TLS_REFUSALS: dict[str, tuple[Callable[[Tls], BrokerOptions], str]] = {
     "an authority that did not sign the broker's certificate": (
         lambda tls: options(tls.port, tls=TlsFiles(ca=tls.theirs.path)),
-        "its certificate is not valid by",
+        "its certificate fails the check with the authorities of",
     ),
     "a host name that the certificate does not carry": (
         lambda tls: options(tls.port, host="localhost", tls=TlsFiles(ca=tls.ours.path)),
@@ -201,7 +201,7 @@ TLS_REFUSALS: dict[str, tuple[Callable[[Tls], BrokerOptions], str]] = {
     ),
     "no client certificate": (
         lambda tls: options(tls.mutual_port, tls=TlsFiles(ca=tls.ours.path)),
-        "give a client certificate that the broker trusts",
+        "set a client certificate that the broker trusts",
     ),
     "a client certificate of a stranger": (
         lambda tls: options(
@@ -212,7 +212,7 @@ TLS_REFUSALS: dict[str, tuple[Callable[[Tls], BrokerOptions], str]] = {
                 key=stranger.key,
             ),
         ),
-        "give a client certificate that the broker trusts",
+        "set a client certificate that the broker trusts",
     ),
     "TLS to a port without it": (
         lambda tls: options(tls.plain_port, tls=TlsFiles(ca=tls.ours.path)),
@@ -241,7 +241,7 @@ TLS_FILES: dict[str, tuple[Callable[[TestAuthority, Path], TlsFiles], str]] = {
     ),
     "authority that is no PEM": (
         lambda _ca, folder: TlsFiles(ca=folder / "words.pem"),
-        "words.pem is no usable PEM",
+        "words.pem is not a usable PEM file",
     ),
     "missing certificate": (
         lambda ca, folder: TlsFiles(ca=ca.path, certificate=folder / "missing.pem"),
@@ -251,7 +251,7 @@ TLS_FILES: dict[str, tuple[Callable[[TestAuthority, Path], TlsFiles], str]] = {
         lambda ca, _folder: TlsFiles(
             ca=ca.path, certificate=ca.issue("one").certificate, key=ca.issue("two").key
         ),
-        "give PEM files that belong together",
+        "name PEM files that belong together",
     ),
     "key with a password": (
         lambda ca, _folder: TlsFiles(
@@ -259,7 +259,7 @@ TLS_FILES: dict[str, tuple[Callable[[TestAuthority, Path], TlsFiles], str]] = {
             certificate=(locked := ca.issue("locked", password=b"x")).certificate,
             key=locked.key,
         ),
-        "the key without a password",
+        "with a key without password",
     ),
     "key without a certificate": (
         lambda ca, _folder: TlsFiles(ca=ca.path, key=ca.issue("one").key),

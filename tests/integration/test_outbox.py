@@ -65,7 +65,7 @@ def fill(outbox: Outbox, prefix: str) -> list[str]:
         except OutboxFull:
             break
         accepted.append(hit_id)
-    with pytest.raises(OutboxFull, match="takes no more"):
+    with pytest.raises(OutboxFull, match="is full with"):
         put(outbox, "one more", os.urandom(HIT_BYTES))
     return accepted
 
@@ -186,11 +186,11 @@ class TestOpeningRefuses:
     @pytest.mark.parametrize(
         ("damage", "code", "says"),
         [
-            ("not a database", "E_OUTBOX_DAMAGED", "move it aside"),
-            ("pages overwritten", "E_OUTBOX_DAMAGED", "move it aside"),
-            ("cut short", "E_OUTBOX_DAMAGED", "move it aside"),
+            ("not a database", "E_OUTBOX_DAMAGED", "move it away"),
+            ("pages overwritten", "E_OUTBOX_DAMAGED", "move it away"),
+            ("cut short", "E_OUTBOX_DAMAGED", "move it away"),
             ("newer version", "E_STATE_VERSION", "version 3, this program writes version 2"),
-            ("another program's", "E_STORAGE", "no outbox"),
+            ("another program's", "E_STORAGE", "not an outbox"),
         ],
     )
     def test_a_file_it_cannot_trust(
@@ -209,7 +209,7 @@ class TestOpeningRefuses:
 
     def test_a_place_that_is_no_folder(self, tmp_path: Path) -> None:
         (tmp_path / "state").write_text("a file")
-        with pytest.raises(OutboxError, match="must be a folder"):
+        with pytest.raises(OutboxError, match="use a folder as"):
             open_once(tmp_path / "state")
 
     def test_a_read_only_disk(self, small_disk: Path) -> None:

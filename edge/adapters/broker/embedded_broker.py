@@ -1,15 +1,15 @@
-"""A real MQTT broker from a wheel, for the demo and the tests: rumqttd, wrapped by `iotcore`.
+"""Runs an MQTT broker for the demo and the tests: rumqttd from the wheel `iotcore`.
 
-By default it would listen on every interface, take no more than 20 KiB and speak no MQTT 5;
-the configuration written here makes it a loopback MQTT 5 broker.
+By default it would listen on every interface, accept at most 20 KiB and not support MQTT 5. The
+configuration written here makes it an MQTT 5 broker on loopback.
 
-Works, and is held by tests: retained messages, last will, QoS 1, message expiry, and persistent
-sessions that queue while the subscriber is away and deliver again what it did not acknowledge.
+Supported, and checked by tests: retained messages, last will, QoS 1, message expiry, and persistent
+sessions that queue messages while the subscriber is away and deliver unacknowledged ones again.
 
-Does not: it keeps everything in memory, so a restart forgets sessions, queues and retained
-messages; it announces no maximum packet size and closes the connection on a larger one; it
-acknowledges with "success" where nobody subscribes (other brokers say so); there is no TLS and
-no password. It speaks MQTT 5 only.
+Not supported: TLS, passwords and versions of MQTT before 5. Everything is kept in memory, so a
+restart loses sessions, queues and retained messages. The broker announces no maximum packet size
+and closes the connection when a packet is too large. Without a subscriber it acknowledges with
+"success" instead of "no matching subscribers".
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _READY_TIMEOUT_S = 15.0
 _STOP_TIMEOUT_S = 5.0
 _PAYLOAD_CAP_BYTES = 1024 * 1024
 
-# rumqttd keeps messages in segments of this size; small ones would drop messages that an
-# offline session still waits for.
+# rumqttd keeps messages in segments of this size. With small segments it drops messages that are
+# queued for a session that is away.
 _CONFIGURATION = """\
 id = 0
 
@@ -73,8 +73,8 @@ class EmbeddedBroker:
     """An MQTT 5 broker on loopback, in a process of its own; use it as a context manager.
 
     Args:
-        port: 0 takes a free one.
-        payload_cap_bytes: the largest payload it takes.
+        port: 0 selects a free one.
+        payload_cap_bytes: the largest payload that it accepts.
 
     Raises:
         ConfigError: the wheel `iotcore` is not installed.
@@ -97,12 +97,12 @@ class EmbeddedBroker:
         self.stop()
 
     def start(self) -> None:
-        """Start it and wait until it listens."""
+        """Start the broker and wait until it listens."""
         try:
             import iotcore  # noqa: F401, PLC0415 - an extra; the child needs it
         except ImportError as error:
             raise ConfigError(
-                "the embedded broker is not installed; pip install 'edge-anpr[demo]'"
+                "the embedded broker is not installed; run `pip install 'edge-anpr[demo]'`"
             ) from error
         self.port = self.port or _free_port()
         folder = self._cleanup.enter_context(
@@ -126,7 +126,7 @@ class EmbeddedBroker:
             raise
 
     def stop(self) -> None:
-        """Stop it and free the port; a second call does nothing."""
+        """Stop the broker and free the port; a second call does nothing."""
         process, self._process = self._process, None
         if process is not None:
             process.terminate()
@@ -140,7 +140,7 @@ class EmbeddedBroker:
         self._cleanup.close()
 
     def kill(self) -> None:
-        """End it without a goodbye; for tests of what the box does then."""
+        """Kill the broker, which sends no DISCONNECT; for tests of a lost connection."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -152,7 +152,9 @@ class EmbeddedBroker:
             with contextlib.suppress(OSError), socket.create_connection((HOST, self.port), 0.5):
                 return
             time.sleep(0.02)
-        raise PublishError(f"the embedded broker did not start on {HOST}:{self.port}")
+        raise PublishError(
+            f"the embedded broker did not start on {HOST}:{self.port}; check that the port is free"
+        )
 
 
 def _free_port() -> int:

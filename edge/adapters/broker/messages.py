@@ -1,4 +1,4 @@
-"""The box's small messages beside hits: availability, health, and the sensor of Home Assistant."""
+"""The messages of a box besides hits: availability, health and Home Assistant discovery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _Reason = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9_.-]{1,60}|E_[A-
 
 
 class Availability(BaseModel):
-    """Whether the box works; the broker retains it, and the last will says `offline`."""
+    """The box's state. It is retained at the broker; the last will sets `offline`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -31,7 +31,7 @@ class Availability(BaseModel):
 
 
 class HealthMessage(BaseModel):
-    """Coarse counters: `"<10"`, or rounded down to tens."""
+    """Coarse counters: `"<10"`, or a count rounded down to tens."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -45,7 +45,7 @@ class HealthMessage(BaseModel):
 
 
 class Discovery(BaseModel):
-    """Announces the box's status to Home Assistant as a sensor: online, safe or offline, no figure.
+    """Announces the box to Home Assistant as a sensor with three states, and no counter.
 
     https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
     """
@@ -63,7 +63,7 @@ class Discovery(BaseModel):
 
     @classmethod
     def of(cls, topics: BoxTopics) -> Self:
-        """The sensor of one box. Ids hold no underscore, so that no two boxes share a name."""
+        """The sensor of one box. Ids contain no underscore, so no two boxes have the same name."""
         name = f"edge-anpr_{topics.site}_{topics.box}"
         return cls(
             unique_id=f"{name}_status",

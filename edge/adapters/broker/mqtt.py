@@ -1,7 +1,7 @@
-"""One connection to an MQTT 5 broker, for the box and for the authority alike.
+"""Connects to an MQTT 5 broker; used by the box and by the authority.
 
-`BrokerLink` is blocking and single-threaded: whoever opens it uses it. It acknowledges a
-received message only when told to, so that the receiver can store it first.
+`BrokerLink` is blocking and not thread-safe: use it in the thread that opened it. A received
+message is acknowledged by an explicit call, so that the receiver can store it first.
 
 Source: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (section numbers below).
 """
@@ -44,12 +44,12 @@ _BAD_CREDENTIALS = frozenset({0x86, 0x87})
 _SESSION_TAKEN_OVER = 0x8E
 
 _POLL_S = 0.05
-_GOODBYE_S = 1.0
+_DISCONNECT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Will:
-    """What the broker publishes, retained, when this side vanishes without a goodbye."""
+    """The last will: published by the broker, retained, if the connection is lost."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -57,7 +57,7 @@ class Will:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A received message; `number` acknowledges it."""
+    """A received message; `number` is its packet id."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -66,11 +66,11 @@ class Message:
 
 
 class LinkLostError(PublishError):
-    """The connection ended, or the broker fell silent."""
+    """The connection ended, or the broker did not answer in time."""
 
 
 class TooLargeError(PublishError):
-    """The broker has said that it takes no packets of this size."""
+    """The packet is larger than the maximum that the broker has announced."""
 
     default_code = "E_TOO_LARGE"
 
@@ -95,8 +95,8 @@ class BrokerLink:
         self._monotonic = monotonic
         self._session_expiry_s = session_expiry_s
         self._received: deque[Message] = deque()
-        self._accepted: ReasonCode | None = None  # the CONNACK, once it has come
-        self._gone: str | None = None
+        self._accepted: ReasonCode | None = None  # of the CONNACK, once received
+        self._end_reason: str | None = None
         self._socket_error = ""
         self._acknowledged: dict[int, ReasonCode] = {}
         self._subscribed: dict[int, list[ReasonCode]] = {}
@@ -115,21 +115,20 @@ class BrokerLink:
         monotonic: Callable[[], float] = time.monotonic,
         urgent: Mapping[str, Callable[[bytes], None]] = MappingProxyType({}),
     ) -> Self:
-        """Connect, and wait until the broker has accepted.
+        """Connect, and wait until the broker has accepted the connection.
 
         Args:
-            options: how to reach the broker.
+            options: broker address and credentials.
             session_expiry_s: how long the broker keeps subscriptions and queued messages
-                for this client id after it has left; 0: a clean start and no session.
-            will: what the broker publishes if this side vanishes.
+                for this client id after a disconnect; 0: a clean start and no session.
+            will: the last will.
             cancelled: True ends the wait for the broker's acceptance, or for a message.
-            monotonic: steady seconds.
-            urgent: what to do with messages on these topics, as soon as they come: also while
-                something else is waited for. They do not come to `receive`.
+            monotonic: the monotonic clock, seconds.
+            urgent: handlers by topic. They are called as soon as a message arrives, even during
+                another call's wait; `receive` does not return these messages.
 
         Raises:
-            PublishError: the broker cannot be reached, or refuses; the message names
-                host:port and the cure.
+            PublishError: the broker cannot be reached, or refuses the connection.
             ConfigError: a TLS file cannot be used.
         """
         link = cls(
@@ -151,7 +150,7 @@ class BrokerLink:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # Leaving by an error is no goodbye: the will is to be seen.
+        # After an error no DISCONNECT is sent, so that the broker publishes the will.
         if kind is None:
             self.close()
         else:
@@ -169,25 +168,25 @@ class BrokerLink:
         """Publish with QoS 1 and wait for the broker's acknowledgement.
 
         Args:
-            topic: where to.
-            payload: what, byte for byte.
-            retain: the broker keeps it for later subscribers.
-            expiry_s: how long the broker may keep it undelivered; None: for ever.
+            topic: the topic.
+            payload: the payload, sent unchanged.
+            retain: whether the broker keeps it for later subscribers.
+            expiry_s: how long the broker may keep it undelivered; None: without limit.
             timeout_s: how long to wait; None: the options' `acknowledge_timeout_s`.
 
         Returns:
             The reason code of the PUBACK; from `FAILURE` on, the broker refused the message.
 
         Raises:
-            TooLargeError: larger than the broker has announced to take; nothing was sent.
+            TooLargeError: larger than the maximum announced by the broker; nothing was sent.
             LinkLostError: the connection ended, or no acknowledgement came in time.
         """
         size = len(payload) + len(topic.encode()) + PUBLISH_OVERHEAD_BYTES
         if self.maximum_packet_bytes is not None and size > self.maximum_packet_bytes:
             raise TooLargeError(
-                f"broker {self._options.address}: takes packets of at most "
+                f"broker {self._options.address}: accepts packets of at most "
                 f"{self.maximum_packet_bytes} bytes, this one has {size}; raise the broker's "
-                "limit or lower site.yaml's broker.payload_cap_kib"
+                "limit or lower broker.payload_cap_kib in site.yaml"
             )
         properties = _properties(PacketTypes.PUBLISH)
         if expiry_s is not None:
@@ -218,44 +217,44 @@ class BrokerLink:
                 )
 
     def receive(self, timeout_s: float) -> Message | None:
-        """The next message, or None when none came in time. Acknowledge it once it is stored.
+        """The next message, or None if none came in time. Acknowledge it once it is stored.
 
         Raises:
-            LinkLostError: the connection ended. What was not acknowledged comes again.
+            LinkLostError: the connection ended. Unacknowledged messages are delivered again.
         """
         deadline = self._monotonic() + timeout_s
         left = timeout_s
         while not self._received:
-            self._turn(max(0.0, min(left, _POLL_S)))
+            self._run_client(max(0.0, min(left, _POLL_S)))
             left = deadline - self._monotonic()
             if left <= 0 or self._cancelled():
                 break
         return self._received.popleft() if self._received else None
 
     def acknowledge(self, message: Message) -> None:
-        """Tell the broker that a message is stored."""
+        """Acknowledge a message to the broker; call this when the message is stored."""
         self._client.ack(message.number, QOS)
-        with contextlib.suppress(LinkLostError):  # it then comes again
-            self._turn(0)
+        with contextlib.suppress(LinkLostError):  # the message is then delivered again
+            self._run_client(0)
 
     def close(self) -> None:
-        """Say goodbye: the broker keeps the session and does not publish the will."""
-        if self._gone is None:
+        """Disconnect: the broker keeps the session and does not publish the will."""
+        if self._end_reason is None:
             self._client.disconnect()
-            deadline = self._monotonic() + _GOODBYE_S
-            with contextlib.suppress(LinkLostError):  # that is what is waited for
+            deadline = self._monotonic() + _DISCONNECT_S
+            with contextlib.suppress(LinkLostError):  # the expected end of the connection
                 while self._monotonic() < deadline:
-                    self._turn(_POLL_S)
+                    self._run_client(_POLL_S)
         self.abort()
 
     def abort(self) -> None:
-        """Drop the connection without a goodbye: the broker publishes the will."""
+        """Close the connection without a DISCONNECT: the broker publishes the will."""
         self._end("closed here")
         connection = self._client.socket()
         if connection is not None:
             connection.close()
-        # The client's callbacks are this link's: a cycle, which would keep the client's own pair of
-        # sockets open until the collector comes by, and that may be hours.
+        # The callbacks are methods of this object, so client and object refer to each other. Break
+        # the cycle, or the client's socket pair stays open until the next garbage collection.
         client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = None
         client.on_subscribe = client.on_message = client.on_log = None
@@ -308,7 +307,7 @@ class BrokerLink:
             )
         except LinkLostError:
             if self._has_answered():
-                raise  # the broker ended the connection right after its answer
+                raise  # the broker closed the connection right after its answer
             raise self._not_accepted() from None
         accepted = self._accepted
         if accepted is None:
@@ -323,31 +322,31 @@ class BrokerLink:
         deadline = self._monotonic() + limit_s
         while not done():
             if self._monotonic() > deadline:
-                self._gone = f"did not {what} within {limit_s:g} s"
+                self._end_reason = f"did not {what} within {limit_s:g} s"
                 raise self._lost()
-            self._turn(_POLL_S)
+            self._run_client(_POLL_S)
 
-    def _turn(self, timeout_s: float) -> None:
-        """Let the client read, write and keep the connection alive."""
-        if self._gone is None:
+    def _run_client(self, timeout_s: float) -> None:
+        """Run the client once: it reads, writes and keeps the connection alive."""
+        if self._end_reason is None:
             try:
                 code = self._client.loop(timeout_s)
             except (ValueError, MQTTException, IndexError, KeyError, struct.error):
-                self._end("sent what is no MQTT")
+                self._end("sent data that is not MQTT")
                 code = MQTTErrorCode.MQTT_ERR_PROTOCOL
             if code is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                self._end("the connection was cut")  # unless the callback knew better
+                self._end("the connection was cut")  # unless a callback has set a reason
         while self._urgent_received:
             message = self._urgent_received.popleft()
             self._urgent[message.topic](message.payload)
             self._client.ack(message.number, QOS)
-        # A refusal closes the connection too; it is told by its reason.
-        if self._gone is not None and not self._is_refused():
+        # A refusal also closes the connection; the caller reports its reason code.
+        if self._end_reason is not None and not self._is_refused():
             raise self._lost()
 
     def _end(self, reason: str) -> None:
-        if self._gone is None:
-            self._gone = reason
+        if self._end_reason is None:
+            self._end_reason = reason
 
     def _has_answered(self) -> bool:
         return self._accepted is not None
@@ -356,23 +355,24 @@ class BrokerLink:
         return self._accepted is not None and self._accepted.value >= FAILURE
 
     def _lost(self) -> LinkLostError:
-        reason = self._gone or "the connection was cut"
+        reason = self._end_reason or "the connection was cut"
         return LinkLostError(
             f"broker {self._options.address}: {reason}; check that the broker runs"
         )
 
     def _not_accepted(self) -> PublishError:
         address = self._options.address
-        if self._gone is not None and self._gone.startswith("did not"):
+        if self._end_reason is not None and self._end_reason.startswith("did not"):
+            tls = "" if self._options.tls else ", and whether it requires TLS"
             return PublishError(
-                f"broker {address}: {self._gone}; check that an MQTT broker listens on this port"
-                + ("" if self._options.tls else ", and whether it wants TLS")
+                f"broker {address}: {self._end_reason}; check that an MQTT broker listens on this "
+                f"port{tls}"
             )
         if self._options.tls is not None:
             return PublishError(
                 f"broker {address}: closed the TLS connection before it accepted"
-                f"{self._socket_error}; give a client certificate that the broker trusts in "
-                "broker.tls.certificate and key"
+                f"{self._socket_error}; set a client certificate that the broker trusts in "
+                "broker.tls.certificate and broker.tls.key"
             )
         return PublishError(
             f"broker {address}: closed the connection before it accepted; check that it speaks "
@@ -402,14 +402,14 @@ class BrokerLink:
         _properties: Properties | None,
     ) -> None:
         if not flags.is_disconnect_packet_from_server:
-            self._gone = "the connection was cut"
+            self._end_reason = "the connection was cut"
         elif reason.value == _SESSION_TAKEN_OVER:
-            self._gone = (
+            self._end_reason = (
                 f"another client took over the client id {self._options.client_id}; "
                 "two boxes must not share site and box id"
             )
         else:
-            self._gone = f"ended the connection ({reason.getName()})"
+            self._end_reason = f"ended the connection ({reason.getName()})"
 
     def _on_publish(
         self,
@@ -438,7 +438,7 @@ class BrokerLink:
 
     def _on_log(self, _client: Client, _userdata: object, level: int, text: str) -> None:
         # With TLS 1.3 the broker's refusal of a client certificate comes after the handshake,
-        # and paho tells it here only.
+        # and paho reports it only here.
         if level == LogLevel.MQTT_LOG_ERR and "ALERT" in text.upper():
             alert = text.upper().partition("ALERT")[2].split("]")[0].strip(" _")
             self._socket_error = f" ({alert.replace('_', ' ').lower()})"
@@ -449,12 +449,13 @@ def _properties(packet: int) -> Properties:
 
 
 def _unreachable(options: BrokerOptions, error: OSError | ValueError) -> PublishError:
-    """One line for an error of name look-up, TCP or the TLS handshake."""
+    """An error of one line for a failed name look-up, TCP connection or TLS handshake."""
     broker = f"broker {options.address}"
     if isinstance(error, ssl.SSLCertVerificationError):
         trusted = options.tls.ca if options.tls is not None and options.tls.ca else "the system"
         return PublishError(
-            f"{broker}: its certificate is not valid by {trusted} ({error.verify_message}); "
+            f"{broker}: its certificate fails the check with the authorities of {trusted} "
+            f"({error.verify_message}); "
             "check broker.tls.ca and broker.host"
         )
     if isinstance(error, ssl.SSLError) or (options.tls and isinstance(error, ConnectionResetError)):
@@ -476,11 +477,11 @@ def _unreachable(options: BrokerOptions, error: OSError | ValueError) -> Publish
 
 
 def _refused(options: BrokerOptions, reason: ReasonCode) -> PublishError:
-    """One line for a CONNACK with a failure (3.2.2.2)."""
+    """An error of one line for a CONNACK with a failure (3.2.2.2)."""
     broker = f"broker {options.address}"
     if reason.value in _BAD_CREDENTIALS:
         return PublishError(
-            f"{broker}: refuses these credentials; check broker.username and its password",
+            f"{broker}: refuses user name or password; check broker.username and its password",
             code="E_BROKER_CREDENTIALS",
         )
     if reason.value == _UNSUPPORTED_PROTOCOL_VERSION:

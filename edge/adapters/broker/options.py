@@ -1,4 +1,4 @@
-"""Where a broker is, how this side authenticates, and the TLS context for it."""
+"""Broker address, credentials and TLS context."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from edge.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Where the TLS files are.
+    """The paths of the TLS files.
 
     Args:
-        ca: certificates of the authorities to trust (PEM); None: those of the system.
-        certificate: this side's certificate (PEM), for mutual TLS.
+        ca: certificates of trusted authorities (PEM); None: those of the system.
+        certificate: the client's certificate (PEM), for mutual TLS.
         key: its private key (PEM, not encrypted).
     """
 
@@ -35,11 +35,11 @@ class BrokerOptions:
     password: str | None = field(default=None, repr=False)
     tls: TlsFiles | None = None
     keepalive_s: int = 15
-    """Seconds of silence before a ping; after as many again the connection counts as lost."""
+    """Seconds without traffic before a ping; the connection counts as lost after as many again."""
     connect_timeout_s: float = 5.0
     acknowledge_timeout_s: float = 10.0
     largest_packet_bytes: int | None = None
-    """The largest packet that the broker may send here (3.1.2.11.4)."""
+    """The largest packet that the broker may send to this client (3.1.2.11.4)."""
 
     @property
     def address(self) -> str:
@@ -47,14 +47,14 @@ class BrokerOptions:
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """TLS 1.2 or later, the broker's certificate and host name verified.
+    """A context for TLS 1.2 or later that verifies the broker's certificate and host name.
 
     Raises:
-        ConfigError: a file is missing or is no PEM of its kind.
+        ConfigError: a file is missing or is not the PEM file that it should be.
     """
     try:
         context = ssl.create_default_context(cafile=files.ca)
-    except OSError as error:  # ssl.SSLError is one
+    except OSError as error:  # includes ssl.SSLError
         raise _tls_file_error("broker.tls.ca", files.ca, error) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _TidySocket
@@ -74,7 +74,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
 
 
 class _TidySocket(ssl.SSLSocket):
-    """Closes itself when the handshake fails; paho drops it without closing."""
+    """Closes itself when the handshake fails, since paho does not close it."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - ssl's signature
         try:
@@ -87,7 +87,7 @@ class _TidySocket(ssl.SSLSocket):
 def _tls_file_error(what: str, path: Path | None, error: OSError) -> ConfigError:
     if isinstance(error, ssl.SSLError):
         return ConfigError(
-            f"{what}: {path} is no usable PEM ({error.reason or 'unreadable'}); "
-            "give PEM files that belong together, the key without a password"
+            f"{what}: {path} is not a usable PEM file ({error.reason or 'unreadable'}); "
+            "name PEM files that belong together, with a key without password"
         )
     return ConfigError(f"{what}: {error.filename or path}: {error.strerror}; check the path")

@@ -5,12 +5,12 @@ broker takes hundreds of hits a second, far more than a street produces. A hit l
 when the broker has acknowledged it or, where its authority sends receipts, when a verified receipt
 has come.
 
-When the broker refuses a hit, the hits of its camera wait, so that their order is kept. A hit that
-is too large, or at which the broker keeps cutting the connection, waits alone and is tried again
-later; it must not delay all that follow.
+When the broker refuses a hit, all hits of that camera wait, so that their order is kept. If a hit
+is too large, or the broker keeps closing the connection on it, only this hit waits and is tried
+again later, so that it does not delay the others.
 
-The same connection receives messages; see `reception`. An order to suspend is obeyed at once, also
-while the broker is slow to acknowledge a hit.
+The same connection receives messages; see `reception`. An order to suspend takes effect at once,
+even while the broker is slow to acknowledge a hit.
 
 Packet types and counts are logged, never payloads.
 """
@@ -51,11 +51,11 @@ _LOG = logging.getLogger(__name__)
 _IDLE_S = 0.1
 _DRAIN_POLL_S = 0.02
 _EXPIRY_CHECK_S = 5.0
-# For the small messages beside the hits, the goodbye among them.
+# Timeout for all messages other than hits.
 _SHORT_S = 3.0
-# A week of hours: what a witness should not miss because the broker was away for a while.
+# Checkpoints of a week, one an hour: a witness should get them all if the broker is away for long.
 _CHECKPOINTS_WAITING = 7 * 24
-# A broker that cuts the connection this often on the same hit most likely objects to it.
+# A broker that closes the connection this often on the same hit most likely refuses the hit.
 _CUTS_BEFORE_HOLD = 3
 
 
@@ -66,9 +66,10 @@ class PublisherLimits:
     Args:
         payload_cap_bytes: a larger hit is not sent.
         message_expiry_s: how long a broker may keep an undelivered hit.
-        receipt_wait_s: publish again when no receipt came; doubles up to `longest_hold_s`.
-        first_hold_s: rest after a broker refused a hit; doubles up to `longest_hold_s`.
-        longest_hold_s: the longest such rest.
+        receipt_wait_s: wait for a receipt before a hit is published again; doubles up to
+            `longest_hold_s`.
+        first_hold_s: wait after the broker refused a hit; doubles up to `longest_hold_s`.
+        longest_hold_s: the longest wait.
     """
 
     payload_cap_bytes: int = 112 * 1024
@@ -80,7 +81,7 @@ class PublisherLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublisherState:
-    """What the publisher has done so far; `problem` is why it cannot deliver now, or None."""
+    """The publisher's counts so far; `problem` is why it cannot deliver now, or None."""
 
     connected: bool
     connections: int
@@ -91,15 +92,15 @@ class PublisherState:
 
 
 @dataclass(slots=True)
-class _Rest:
-    """When a delayed hit may be tried again; each delay is twice the one before."""
+class _RetryDelay:
+    """The time at which a delayed hit may be sent again; each delay is twice the one before."""
 
     first_s: float
     due: float = 0.0
     times: int = 0
 
     def extend(self, now: float, longest_s: float) -> None:
-        # 2**20 seconds is longer than any rest; a power without a bound would overflow.
+        # 2**20 seconds is longer than any delay; without a bound the power would overflow.
         self.due = now + min(self.first_s * 2.0 ** min(self.times, 20), longest_s)
         self.times += 1
 
@@ -110,7 +111,7 @@ def reconnect_delay_s(attempt: int, away_s: float, jitter: float) -> float:
     Args:
         attempt: failed attempts so far, 1 and up.
         away_s: seconds since the connection was lost.
-        jitter: 0 to 1, so that boxes do not come back all at once.
+        jitter: 0 to 1, so that boxes do not reconnect all at once.
 
     Returns:
         At most 1 s in the first minute, at most 10 s later, at least half of it.
@@ -124,14 +125,14 @@ class Publisher:
 
     Args:
         outbox: the hits.
-        options: the broker; it may be away now and for long.
-        topics: the closed list of this box.
-        verify_receipt: checks a receipt's signature.
-        clock: for waiting times and retention; the keyring's own.
-        jitter: numbers from 0 to 1, such as `random.random`.
+        options: broker address and credentials; the broker need not be reachable.
+        topics: the closed list of this box's topics.
+        verify_receipt: verifies a receipt's signature.
+        clock: the keyring's clock, for waiting times and retention.
+        jitter: returns numbers from 0 to 1, such as `random.random`.
         limits: sizes and times.
-        handlers: handlers of messages beside receipts, by topic of this box. The one of its command
-            topic is called at once.
+        handlers: handlers of messages other than receipts, by topic of this box. The handler of
+            the command topic is called at once.
     """
 
     def __init__(
@@ -159,10 +160,10 @@ class Publisher:
         self._availability = self._availability_of("online", "running")
         self._health: HealthMessage | None = None
         self._checkpoints: deque[bytes] = deque(maxlen=_CHECKPOINTS_WAITING)
-        # The fields below are written by the thread alone.
-        self._held_hits: dict[str, _Rest] = {}
-        self._held_cameras: dict[str, _Rest] = {}
-        self._awaiting: dict[str, _Rest] = {}
+        # The fields below are written only by the publisher thread.
+        self._held_hits: dict[str, _RetryDelay] = {}
+        self._held_cameras: dict[str, _RetryDelay] = {}
+        self._awaiting: dict[str, _RetryDelay] = {}
         self._cuts: dict[str, int] = {}
         self._connected = False
         self._connections = 0
@@ -184,7 +185,7 @@ class Publisher:
             self._thread.join()
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until the outbox is empty; False when hits are left after `timeout_s`."""
+        """Wait until the outbox is empty; returns False if hits are left after `timeout_s`."""
         deadline = self._clock.monotonic() + timeout_s
         while self._outbox.depth():
             if self._clock.monotonic() >= deadline or not self._thread.is_alive():
@@ -193,7 +194,7 @@ class Publisher:
         return True
 
     def is_alive(self) -> bool:
-        """Whether its thread runs."""
+        """Whether the publisher thread runs."""
         return self._thread.is_alive()
 
     @property
@@ -219,7 +220,7 @@ class Publisher:
             self._availability = availability
 
     def publish_health(self, counters: Mapping[str, int]) -> None:
-        """Publish counters, made coarse here; only the newest waits for a lost broker."""
+        """Publish counters after rounding them; without a broker only the newest are kept."""
         health = HealthMessage(
             site=self._topics.site,
             box=self._topics.box,
@@ -231,7 +232,7 @@ class Publisher:
     def publish_checkpoint(self, note: bytes) -> None:
         """Publish a checkpoint of the audit log, for witnesses that keep them.
 
-        All are published in order; of too many that wait for a lost broker the oldest are dropped.
+        All are published in order. If too many wait for the broker, the oldest are dropped.
         """
         self._checkpoints.append(note)
 
@@ -250,7 +251,7 @@ class Publisher:
             acknowledged_before = self._acknowledged
             try:
                 if restarted:
-                    # Which receipts were still on their way is not known after a restart.
+                    # After a restart it is not known for which hits a receipt was expected.
                     self._outbox.mark_all_pending()
                     restarted = False
                 self._expire()
@@ -262,23 +263,23 @@ class Publisher:
             if self._connected:
                 self._connected = False
                 away_since = now
-            # A connection that achieved nothing counts as a failed attempt.
+            # A connection without an acknowledged hit counts as a failed attempt.
             attempt = 1 if self._acknowledged > acknowledged_before else attempt + 1
             self._stopping.wait(reconnect_delay_s(attempt, now - away_since, self._jitter()))
 
     def _session(self) -> None:
-        """One connection, from CONNECT to its end."""
-        gone = self._availability_of("offline", "connection-lost")
+        """Run one connection, from CONNECT to its end."""
+        lost = self._availability_of("offline", "connection-lost")
         with BrokerLink.open(
             self._options,
             session_expiry_s=self._limits.message_expiry_s,
-            will=Will(self._topics.availability, gone.payload()),
+            will=Will(self._topics.availability, lost.payload()),
             cancelled=self._stopping.is_set,
             monotonic=self._clock.monotonic,
             urgent=self._reception.urgent,
         ) as link:
             if not link.session_present:
-                # The broker has forgotten us, so perhaps also hits and receipts on their way.
+                # The broker has lost the session, and perhaps hits and receipts in it.
                 self._outbox.mark_all_pending()
                 self._awaiting.clear()
             link.subscribe(self._reception.topics)
@@ -287,8 +288,8 @@ class Publisher:
             self._connection_problem = None
             _LOG.info("connected to broker %s", self._options.address)
             if self._topics.home_assistant:
-                told = Discovery.of(self._topics).payload()
-                self._send(link, self._topics.discovery, told, retain=True)
+                discovery = Discovery.of(self._topics).payload()
+                self._send(link, self._topics.discovery, discovery, retain=True)
             announced: Availability | None = None
             while not self._stopping.is_set():
                 announced = self._announce(link, announced)
@@ -304,7 +305,7 @@ class Publisher:
                     wait_s = 0.0
             announced = self._announce(link, announced)
             if announced.state == "safe":
-                return  # that it is safe, and why, is what stays to be read
+                return  # the retained message keeps saying that the box is safe, and why
             stopped = self._availability_of("offline", "stopped")
             self._send(link, self._topics.availability, stopped.payload(), retain=True)
 
@@ -327,15 +328,15 @@ class Publisher:
         while self._checkpoints:
             note = self._checkpoints[0]
             self._send(link, self._topics.audit, note, retain=True)
-            with contextlib.suppress(ValueError):  # it may have given way meanwhile
+            with contextlib.suppress(ValueError):  # it may have been dropped meanwhile
                 self._checkpoints.remove(note)
         return wanted
 
     def _next_hit(self) -> QueuedHit | None:
         now = self._clock.monotonic()
         return self._outbox.next_pending(
-            held_cameras=[name for name, rest in self._held_cameras.items() if rest.due > now],
-            held_hits=[hit_id for hit_id, rest in self._held_hits.items() if rest.due > now],
+            held_cameras=[name for name, delay in self._held_cameras.items() if delay.due > now],
+            held_hits=[hit_id for hit_id, delay in self._held_hits.items() if delay.due > now],
         )
 
     def _deliver(self, link: BrokerLink, hit: QueuedHit) -> None:
@@ -363,7 +364,7 @@ class Publisher:
             f"broker {self._options.address}: refuses a hit of {len(hit.payload)} bytes on "
             f"{hit.topic} (reason 0x{reason:02x}); it stays in the outbox, see the broker's log"
         )
-        # Too large is the hit's own fault; any other refusal keeps its camera's order.
+        # Only this hit is too large. After any other refusal the camera's hits keep their order.
         if reason == PACKET_TOO_LARGE:
             self._hold(self._held_hits, hit.hit_id, refusal)
         else:
@@ -372,9 +373,9 @@ class Publisher:
     def _require_under_cap(self, hit: QueuedHit) -> None:
         if len(hit.payload) > self._limits.payload_cap_bytes:
             raise TooLargeError(
-                f"a hit of {len(hit.payload)} bytes is over the cap of "
-                f"{self._limits.payload_cap_bytes}; it stays in the outbox, raise site.yaml's "
-                "broker.payload_cap_kib"
+                f"a hit of {len(hit.payload)} bytes is over the limit of "
+                f"{self._limits.payload_cap_bytes}; it stays in the outbox, raise "
+                "broker.payload_cap_kib in site.yaml"
             )
 
     def _delivered(self, hit: QueuedHit, reason: int) -> None:
@@ -386,11 +387,11 @@ class Publisher:
             self._refusal = None
         if reason == NO_MATCHING_SUBSCRIBERS and not self._said_unheard:
             self._said_unheard = True
-            _LOG.warning("broker %s: nobody subscribes to the hits", self._options.address)
+            _LOG.warning("broker %s: no client subscribes to the hits", self._options.address)
         if hit.receipt_required:
             self._outbox.mark_published(hit.hit_id)
-            rest = self._awaiting.setdefault(hit.hit_id, _Rest(self._limits.receipt_wait_s))
-            rest.extend(self._clock.monotonic(), self._limits.longest_hold_s)
+            delay = self._awaiting.setdefault(hit.hit_id, _RetryDelay(self._limits.receipt_wait_s))
+            delay.extend(self._clock.monotonic(), self._limits.longest_hold_s)
         else:
             self._outbox.delete(hit.hit_id)
         _LOG.debug("PUBACK for a hit; %d so far", self._acknowledged)
@@ -399,25 +400,25 @@ class Publisher:
         cuts = self._cuts[hit.hit_id] = self._cuts.get(hit.hit_id, 0) + 1
         if cuts >= _CUTS_BEFORE_HOLD:
             error = PublishError(
-                f"broker {self._options.address}: ends the connection on a hit of "
+                f"broker {self._options.address}: closes the connection on a hit of "
                 f"{len(hit.payload)} bytes; it stays in the outbox, check the broker's limit for "
                 "payloads and its log",
             )
             self._hold(self._held_hits, hit.hit_id, error)
 
-    def _hold(self, held: dict[str, _Rest], key: str, error: PublishError) -> None:
+    def _hold(self, held: dict[str, _RetryDelay], key: str, error: PublishError) -> None:
         self._refusal = error
         if key not in held:
             _LOG.warning("%s", error)
-        rest = held.setdefault(key, _Rest(self._limits.first_hold_s))
-        rest.extend(self._clock.monotonic(), self._limits.longest_hold_s)
+        delay = held.setdefault(key, _RetryDelay(self._limits.first_hold_s))
+        delay.extend(self._clock.monotonic(), self._limits.longest_hold_s)
 
     def _publish_again(self) -> None:
-        """Publish hits again whose receipt is overdue; authorities store a hit_id once."""
+        """Publish hits again whose receipt is overdue; an authority stores each hit_id once."""
         now = self._clock.monotonic()
-        for hit_id, rest in self._awaiting.items():
-            if rest.due <= now:
-                rest.due = math.inf  # until the broker has acknowledged it again
+        for hit_id, delay in self._awaiting.items():
+            if delay.due <= now:
+                delay.due = math.inf  # until the broker has acknowledged it again
                 self._outbox.mark_pending(hit_id)
 
     def _receive(self, message: Message) -> None:

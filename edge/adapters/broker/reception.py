@@ -1,8 +1,8 @@
 """Receives the messages to a box: receipts, bundles of lists, and orders to suspend and resume.
 
-Each kind comes from one topic of this box. Whatever a message holds, it cannot end the thread that
-receives it, and its payload is never logged. Who may write to a topic must not be able to fill the
-log, so refusals of one kind on one topic are logged once a minute and counted.
+Each kind has its own topic. No message can end the thread that receives it, and its payload is
+never logged. A sender must not be able to fill the log, so refusals of one kind on one topic are
+logged once a minute; the others are counted.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from edge.errors import EdgeError
 
 _LOG = logging.getLogger(__name__)
 
-# Handles the payload of a message. Raises an `EdgeError` that says why it refuses the message, and
-# then it has changed nothing.
+# Handles the payload of a message. If it refuses the message, it changes nothing and raises an
+# `EdgeError` that says why.
 MessageHandler = Callable[[bytes], object]
 
-# What a receipt says, once its signature is verified: hit_id and the seal's SHA-256 (hex).
+# Verifies a receipt's signature and returns its hit_id and the sealed evidence's SHA-256 (hex).
 ReceiptVerifier = Callable[[bytes], tuple[str, str] | None]
 
 
@@ -33,11 +33,11 @@ class Reception:
     """Hands each message to the handler of its topic.
 
     Args:
-        topics: the closed list of this box.
-        handlers: handlers of messages beside receipts, by topic.
-        verify_receipt: checks a receipt's signature.
-        outbox: its hits wait for receipts.
-        monotonic: steady seconds.
+        topics: the closed list of this box's topics.
+        handlers: handlers of messages other than receipts, by topic.
+        verify_receipt: verifies a receipt's signature.
+        outbox: the hits that wait for receipts.
+        monotonic: the monotonic clock, seconds.
 
     Raises:
         PublishError: `E_TOPIC`: a handler's topic is not one that this box may subscribe to.
@@ -63,7 +63,7 @@ class Reception:
             for topic, handler in handlers.items()
             if topic == topics.command
         }
-        """Handlers that a link calls at once, while it waits for an acknowledgement too."""
+        """Handlers that a link calls at once, even while it waits for an acknowledgement."""
 
     def receive(self, message: Message) -> str | None:
         """Handle a message; returns the id of the hit that it confirmed and removed, if any."""
@@ -75,21 +75,21 @@ class Reception:
         return None
 
     def report_suppressed(self) -> None:
-        """Log how many refusals of each kind were not logged; call it every now and then."""
+        """Log how many refusals of each kind were not logged; call this regularly."""
         for kind, held in self._refusals.over():
-            _LOG.warning("refused likewise, and not shown each: %d (%s)", held, kind)
+            _LOG.warning("more refusals of this kind, not logged one by one: %d (%s)", held, kind)
 
     def _handle(self, handler: MessageHandler, topic: str, payload: bytes) -> None:
-        """Hand a message over; what is wrong with it is logged without quoting it.
+        """Call a handler; log its error without quoting the message.
 
-        Refusals on one topic with one code are one kind.
+        Refusals on the same topic with the same code are of one kind.
         """
         try:
             handler(payload)
         except EdgeError as error:
             if self._may_log(f"{topic}: {error.code}"):
                 _LOG.warning("refused on %s: %s", topic, error)
-        except Exception as error:  # noqa: BLE001 - no message may end the thread that hears orders
+        except Exception as error:  # noqa: BLE001 - no message may end the receiving thread
             if self._may_log(f"{topic}: {type(error).__name__}"):
                 _LOG.error("a message on %s could not be read (%s)", topic, type(error).__name__)
 
@@ -101,7 +101,7 @@ class Reception:
         receipt = self._verify_receipt(payload)
         if receipt is None:
             if self._may_log("receipt of no hit"):
-                _LOG.info("a receipt confirms no hit that waits here")
+                _LOG.info("ignored a receipt that is invalid or not for a waiting hit")
             return None
         hit_id, sealed_sha256 = receipt
         waiting = self._outbox.find(hit_id)
@@ -109,7 +109,9 @@ class Reception:
             return None  # a second receipt, after a second delivery
         if not _is_of(sealed_sha256, waiting):
             if self._may_log("receipt for other evidence"):
-                _LOG.warning("a receipt is for other evidence than was sent; its hit stays")
+                _LOG.warning(
+                    "a receipt does not match the evidence that was sent; the hit stays queued"
+                )
             return None
         self._outbox.delete(hit_id)
         return hit_id

@@ -1,4 +1,4 @@
-"""Every MQTT topic of this product. The list is closed.
+"""All MQTT topics of this product. The list is closed.
 
 | topic                           | from → to       | QoS | retained |
 |---------------------------------|-----------------|-----|----------|
@@ -11,7 +11,7 @@
 | `anpr/<site>/<box>/command`     | supervisor → box| 1   | yes      |
 | `homeassistant/sensor/<site>/<box>/config` | box → Home Assistant | 1 | yes |
 
-The last one only where site.yaml asks for it; it names the topic `availability`, and nothing else.
+The last topic is used only if site.yaml says so; its message only refers to `availability`.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ ROOT = "anpr"
 
 # Site, box and camera ids: no MQTT wildcard (`+`, `#`), no level separator (`/`), no `$`.
 _ID = re.compile(r"[a-z0-9-]{1,40}")
-# A camera of this name would put its hits and the box's own topics side by side.
+# Ids that would mix up a camera's topics and the box's own.
 _RESERVED = frozenset({"audit", "availability", "command", "health", "lists", "receipt"})
-# A list of this name would come to every authority as if it were a hit.
+# A list with this id would match the authorities' subscription to hits.
 _NO_LIST = "hit"
 
 
 class TopicKind(Enum):
-    """What a topic carries."""
+    """The kinds of topics."""
 
     HIT = "hit"
     AVAILABILITY = "availability"
@@ -63,11 +63,11 @@ class BoxTopics:
         site: the site's id.
         box: the box's id.
         cameras: ids of the cameras whose hits may be published.
-        lists: ids of the lists that it accepts.
+        lists: ids of the lists that the box accepts.
         home_assistant: whether the box announces itself to Home Assistant.
 
     Raises:
-        ConfigError: an id would break out of its level of the topic.
+        ConfigError: an id is not valid as a level of a topic.
     """
 
     site: str
@@ -84,8 +84,8 @@ class BoxTopics:
         for list_id in sorted(self.lists):
             if not _ID.fullmatch(list_id) or list_id == _NO_LIST:
                 raise ConfigError(
-                    f"list: {list_id!r} is no valid id; use 1 to 40 of a-z, 0-9 and '-' (but not "
-                    f"{_NO_LIST})"
+                    f"list: {list_id!r} is not a valid id; use 1 to 40 of a-z, 0-9 and '-' (but "
+                    f"not {_NO_LIST})"
                 )
 
     @property
@@ -144,8 +144,8 @@ class BoxTopics:
     def publishable(self) -> frozenset[str]:
         """Every topic that the box may publish to."""
         hits = {self.hit(camera) for camera in self.cameras}
-        told = {self.discovery} if self.home_assistant else set()
-        return frozenset(hits | told | {self.availability, self.health, self.audit})
+        discovery = {self.discovery} if self.home_assistant else set()
+        return frozenset(hits | discovery | {self.availability, self.health, self.audit})
 
     def require_publishable(self, topic: str) -> None:
         """Refuse to publish to a topic that is not on the closed list.
@@ -192,10 +192,10 @@ def parse(topic: str) -> TopicName | None:
 
 
 def all_hits(site: str | None = None) -> str:
-    """The filter an authority subscribes to: every camera of one site, or of all sites.
+    """The filter that an authority subscribes to: every camera of one site, or of all sites.
 
     Raises:
-        ConfigError: the site is no valid id.
+        ConfigError: the site's id is not valid.
     """
     if site is None:
         return f"{ROOT}/+/+/+/hit"
@@ -206,7 +206,7 @@ def receipt(site: str, box: str) -> str:
     """The topic of an authority's receipts for one box.
 
     Raises:
-        ConfigError: an id would break out of its level of the topic.
+        ConfigError: an id is not valid as a level of a topic.
     """
     return BoxTopics(site, box, frozenset()).receipt
 
@@ -214,7 +214,7 @@ def receipt(site: str, box: str) -> str:
 def _require_id(field: str, value: str) -> str:
     if not _ID.fullmatch(value) or value in _RESERVED:
         raise ConfigError(
-            f"{field}: {value!r} is no valid id; use 1 to 40 of a-z, 0-9 and '-'"
+            f"{field}: {value!r} is not a valid id; use 1 to 40 of a-z, 0-9 and '-'"
             f" (but none of {', '.join(sorted(_RESERVED))})"
         )
     return value

@@ -1,16 +1,16 @@
 """The decoder process: opens one live source, once, and writes its frames to a pipe.
 
 `python -m edge.adapters.cameras.decoder FD` reads one line of JSON on standard input
-(`DecoderRequest`) and writes messages to the descriptor until the source ends or the reader is
-gone. It is a separate process because only a process can always be stopped: a driver or a resolver
-that hangs, or a library that crashes on camera data, ends with it and with nothing else. It holds
-no key, no list and no setting except the address it was given.
+(`DecoderRequest`) and writes messages to the descriptor until the source ends or the parent
+closes the pipe. It is a separate process because only a process can always be stopped: if a driver
+or a resolver hangs, or a library crashes on camera data, only this process has to end. It holds no
+key and no list, and no setting except the address.
 
-Where it is asked to, it shows the means of a frame's cells first and waits for a byte on standard
-input, `WANTED` or another: a frame that nobody wants to look at is not even converted, and never
-leaves this process.
+If the request asks for it (`asking`), the cell means of each frame are sent first, and the answer
+is one byte on standard input. A frame is converted and sent only if that byte is `WANTED`; other
+frames never leave this process.
 
-Nothing that a library says is passed on: its words may hold the address and its password.
+Messages of libraries are never passed on: they may hold the address and its password.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from av.video.frame import VideoFrame
 from edge.domain.motion import Cells, Plane, cell_means
 
 HEADER = struct.Struct("<cIIIdd")
-"""kind, width, height, corrupt frames before this message, stamp (NaN: none), arrival."""
+"""Kind, width, height, corrupt frames before this message, time stamp (NaN: none), arrival time."""
 
-FRAME, GLANCE, END = b"F", b"G", b"E"
-"""Pixels follow; the means of the cells of `cells_shape` follow; a word follows."""
+FRAME, CELLS, END = b"F", b"G", b"E"
+"""Kinds of messages. They are followed by pixels, by cell means (`cells_shape`), or by a word."""
 
 WANTED, UNWANTED = b"y", b"n"
 
@@ -58,16 +58,16 @@ _LUMA_FIRST = frozenset(
 """Formats whose first plane is luma, a byte for each pixel."""
 
 CONCEALED = range(126, 133)
-"""The colour of picture parts that a decoder lacks: mid-grey, in BGR."""
+"""BGR values that a decoder uses for missing parts of a picture: mid-grey."""
 
 _CONCEALED_LUMA = range(124, 133)
-"""The same in luma, of the limited range or the full one."""
+"""The same as luma values, in limited or full range."""
 
 GREY_SHARE = 0.5
-"""A picture counts as grey when this share of it has one colour and that is mid-grey."""
+"""A picture counts as grey if at least this share of it has one colour, a mid-grey."""
 
 _BUILD = library_meta["libavformat"]["configuration"]
-"""How the library was built."""
+"""FFmpeg's build options."""
 
 _CERTIFICATE_WORDS = {9: "expired", 10: "expired", 62: "wrong-name", 64: "wrong-name"}
 """OpenSSL's X509_V_ERR_*: not yet valid, no longer valid, another host name, another address."""
@@ -77,15 +77,15 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True, slots=True)
 class DecoderRequest:
-    """What the decoder is to open, and how.
+    """The source that the decoder opens, and its options.
 
     Attributes:
-        address: for the library; it may hold a password and never shows.
-        format: the library's name of the format, or None to let it find out.
-        options: the library's options.
+        address: FFmpeg's address of the source; it may hold a password and is not in the repr.
+        format: FFmpeg's name of the format; None: FFmpeg detects it.
+        options: FFmpeg's options.
         pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
         stamped: whether the source's time stamps are more exact than its stated rate.
-        asking: whether to ask for each frame whether it is wanted.
+        asking: whether to send each frame's cell means first and wait for the answer.
         open_s: how long opening may take, seconds.
         read_s: how long the source may be silent, seconds.
     """
@@ -105,12 +105,14 @@ class DecoderRequest:
         return "tls_verify" in self.options
 
     def line(self) -> bytes:
+        """The request as one line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def parse(cls, line: str) -> DecoderRequest:
-        said = json.loads(line)
-        return cls(**{**said, "pipeline": tuple(said["pipeline"])})
+        """The request of a line that `line` made."""
+        fields = json.loads(line)
+        return cls(**{**fields, "pipeline": tuple(fields["pipeline"])})
 
 
 class SourceError(Exception):
@@ -118,7 +120,7 @@ class SourceError(Exception):
 
 
 def main() -> None:
-    """Decode what the request on standard input names; the last message says why it ended."""
+    """Decode the source of the request on standard input; the last message says why it ended."""
     _die_with_parent()
     out = int(sys.argv[1])
     line = sys.stdin.readline()
@@ -134,7 +136,7 @@ def main() -> None:
 
 
 class _Writer:
-    """Messages to the parent."""
+    """Writes messages to the parent process."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -143,9 +145,9 @@ class _Writer:
     def is_wanted(
         self, cells: Cells, size: tuple[int, int], stamp_s: float, arrival_s: float
     ) -> bool:
-        """Send a frame's cells and return the answer; `size` is (height, width)."""
+        """Send a frame's cell means and return the answer; `size` is (height, width)."""
         height, width = size
-        self._write(HEADER.pack(GLANCE, width, height, self.corrupt, stamp_s, arrival_s))
+        self._write(HEADER.pack(CELLS, width, height, self.corrupt, stamp_s, arrival_s))
         self._write(cells.tobytes())
         self.corrupt = 0
         answer = os.read(sys.stdin.fileno(), 1)
@@ -173,31 +175,31 @@ class _Writer:
 
 
 def _decode(request: DecoderRequest, writer: _Writer) -> None:
-    # A decoder that lost something conceals it and says so nowhere but in its log.
+    # FFmpeg conceals missing parts of a picture and reports them only in its log.
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
-        container = _opened(request, cleanup)
+        container = _open_source(request, cleanup)
         if not container.streams.video:
             raise SourceError("no-video")
         stream = container.streams.video[0]
-        # Frame threads would hold back as many frames as there are threads.
+        # Frame threading would delay the stream by as many frames as there are threads.
         stream.thread_type = "SLICE"
         if stream.codec_context.name == "h264":
-            # With threads it does not miss slices that never came: it shows green and says nothing.
+            # With several threads missing slices are not reported; they are shown in green.
             stream.codec_context.thread_count = 1
-        held = False
+        damaged = False
         for arrival_s, frames, whole in _pictures(container, stream):
-            held = held or not whole
+            damaged = damaged or not whole
             writer.corrupt += not whole and not frames
             for frame in frames:
-                held = held or frame.is_corrupt
-                if held and not (whole and frame.key_frame and not frame.is_corrupt):
+                damaged = damaged or frame.is_corrupt
+                if damaged and not (whole and frame.key_frame and not frame.is_corrupt):
                     writer.corrupt += 1
                     continue
                 luma = luma_of(frame)
-                # Pixels are made where they are needed, and doubt about a picture is rare.
-                held = is_one_grey(luma) and is_grey(upright(frame))
-                if held:
+                # Converting to BGR is slow and is needed here only if the luma looks grey.
+                damaged = is_one_grey(luma) and is_grey(upright(frame))
+                if damaged:
                     writer.corrupt += 1
                     continue
                 time_s: float | None = frame.time if request.stamped else None
@@ -239,14 +241,14 @@ def _is_complaint(entry: tuple[int, str, str]) -> bool:
     return level <= av.logging.ERROR or text.startswith("concealing ")
 
 
-def _opened(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
+def _open_source(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
     source: str | IO[bytes] = request.address
     if request.pipeline:
-        source = _launched(request.pipeline, cleanup)
+        source = _start_gstreamer(request.pipeline, cleanup)
     started = time.monotonic()
     _require_name(request.address)
     if request.verified and "--enable-gnutls" not in _BUILD:
-        # Other libraries of TLS were built in without a look at the name in a certificate.
+        # With other TLS libraries FFmpeg does not check the host name in a certificate.
         raise SourceError("no-verification")
     try:
         container = av.open(
@@ -261,12 +263,14 @@ def _opened(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputCo
         if late:
             raise SourceError("silent") from None
         unverified = isinstance(error, OSError) and error.errno == errno.EIO and request.verified
-        raise SourceError(_refusal(request) if unverified else _word(error, opened=False)) from None
+        raise SourceError(
+            _handshake_problem(request) if unverified else _word(error, opened=False)
+        ) from None
     cleanup.callback(container.close)
     return container
 
 
-def _launched(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
+def _start_gstreamer(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
     """Start GStreamer in this process group; returns its output, in YUV4MPEG2."""
     try:
         process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
@@ -310,14 +314,14 @@ def _word(error: Exception, *, opened: bool) -> str:
     return words.get(number or 0, "lost" if opened else "no-stream")
 
 
-def _refusal(request: DecoderRequest) -> str:
-    """Why a TLS handshake failed, found by a handshake of our own: the library does not say.
+def _handshake_problem(request: DecoderRequest) -> str:
+    """Why a TLS handshake failed, found by a second handshake, since FFmpeg does not say.
 
-    The result is a reason for messages; nothing is opened because of it.
+    The result is used in messages only.
     """
     parts = urlsplit(request.address)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a certificate that is its own authority
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a self-signed certificate
     name = request.options.get("verifyhost", parts.hostname)
     port = parts.port or (322 if parts.scheme == "rtsps" else 443)
     try:
@@ -336,7 +340,7 @@ def _refusal(request: DecoderRequest) -> str:
 
 
 def _require_name(address: str) -> None:
-    """Raise an error for a name that does not resolve; the library's own error does not say so."""
+    """Raise an error if the host name does not resolve; FFmpeg's own error does not say that."""
     parts = urlsplit(address)
     if "://" in address and parts.hostname:
         try:
@@ -346,13 +350,13 @@ def _require_name(address: str) -> None:
 
 
 def upright(frame: VideoFrame) -> npt.NDArray[np.uint8]:
-    """The frame as BGR, turned the way its rotation metadata says."""
+    """The frame in BGR, rotated as its metadata says."""
     pixels = np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
     return np.ascontiguousarray(np.rot90(pixels, _quarter_turns(frame)))
 
 
 def luma_of(frame: VideoFrame) -> Plane:
-    """The frame's luma, turned in the same way; a view where the frame holds it."""
+    """The frame's luma, rotated likewise; a view if the frame has a luma plane."""
     turns = _quarter_turns(frame)
     if frame.format.name not in _LUMA_FIRST:
         frame = frame.reformat(format="gray")
@@ -366,7 +370,7 @@ def _quarter_turns(frame: VideoFrame) -> int:
 
 
 def is_one_grey(luma: Plane) -> bool:
-    """Whether a picture may be the grey of a decoder without data; `is_grey` decides."""
+    """Whether a picture may be grey for lack of data: a quick test before `is_grey`."""
     counts = np.bincount(luma[::16, ::16].ravel(), minlength=256)
     return bool(
         counts.max() >= GREY_SHARE * counts.sum() and int(counts.argmax()) in _CONCEALED_LUMA
@@ -374,7 +378,7 @@ def is_one_grey(luma: Plane) -> bool:
 
 
 def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
-    """Whether the picture is the grey of a decoder without data.
+    """Whether the picture is grey because the decoder had no data.
 
     Args:
         pixels: shape (height, width, 3), BGR.
@@ -389,7 +393,7 @@ def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
 
 
 def _die_with_parent() -> None:
-    """Have Linux kill this process when the thread that started it has ended."""
+    """Make Linux kill this process when the thread that started it ends."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 

@@ -1,7 +1,7 @@
 """One decoder process (`edge.adapters.cameras.decoder`) and the pipe that carries its messages.
 
-The process is killed when it is no longer needed or no longer answers, and with it everything it
-held: memory, threads and descriptors.
+The process is killed when it is no longer needed or no longer answers. That frees its memory, its
+threads and its descriptors.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.adapters.cameras.decoder import END, FRAME, GLANCE, HEADER, DecoderRequest
+from edge.adapters.cameras.decoder import CELLS, END, FRAME, HEADER, DecoderRequest
 from edge.domain.motion import cells_shape
 
-LOOK_S = 0.2
+POLL_S = 0.2
 """How often a thread that waits for a silent camera checks whether it is to end."""
 
 MAX_SIDE = 16384
@@ -32,7 +32,7 @@ _F_SETPIPE_SZ = 1031
 
 
 class ConnectionCutError(Exception):
-    """A connection is over; the one word of its text says why."""
+    """The connection has ended; the text is one word that says why."""
 
 
 class CameraClosedError(Exception):
@@ -52,14 +52,14 @@ class DecoderMessage:
 
     @property
     def body_shape(self) -> tuple[int, ...]:
-        """Shape of what follows: pixels, means of cells, or the bytes of a word."""
+        """Shape of the message's body: pixels, cell means, or the bytes of a word."""
         if self.kind == FRAME:
             return self.height, self.width, 3
-        return cells_shape(self.height, self.width) if self.kind == GLANCE else (self.width,)
+        return cells_shape(self.height, self.width) if self.kind == CELLS else (self.width,)
 
     @property
     def body_bytes(self) -> int:
-        return math.prod(self.body_shape) * (4 if self.kind == GLANCE else 1)
+        return math.prod(self.body_shape) * (4 if self.kind == CELLS else 1)
 
 
 class DecoderProcess:
@@ -70,25 +70,25 @@ class DecoderProcess:
         self._process: subprocess.Popen[bytes] | None = None
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._pipe, _F_SETPIPE_SZ, _PIPE_BYTES)
-        with contextlib.suppress(OSError):  # the box is out of processes: it is tried again
+        with contextlib.suppress(OSError):  # no process can be started: it is tried again
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter, no shell
                 [sys.executable, "-m", "edge.adapters.cameras.decoder", str(theirs)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # a library's words may hold the address
+                stderr=subprocess.DEVNULL,  # a library's messages may hold the address
                 pass_fds=(theirs,),
                 env=_environment(),
                 cwd="/",
-                start_new_session=True,  # so that what it starts is killed with it
+                start_new_session=True,  # so that its child processes are killed with it
             )
         os.close(theirs)
 
     def begin(self, request: DecoderRequest) -> None:
-        """Send it what to open, on standard input: arguments and environment are visible to all."""
+        """Send the request on standard input: other users can see arguments and environment."""
         self.tell(request.line())
 
     def tell(self, what: bytes) -> None:
-        """Write to its standard input; if the process is gone, the next `read` reports it."""
+        """Write to its standard input; if the process has ended, the next `read` reports it."""
         if self._process is not None and self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.write(what)
@@ -98,13 +98,13 @@ class DecoderProcess:
         """The next header.
 
         Raises:
-            ConnectionCutError: it makes no sense, the process is gone, or the deadline has come.
+            ConnectionCutError: it is invalid, the process has ended, or the deadline has passed.
             CameraClosedError: `closing` is set.
         """
         kind, width, height, corrupt, stamp_s, arrival_s = HEADER.unpack(
             self.read(HEADER.size, deadline_s, closing)
         )
-        sides = (width, height) if kind in (FRAME, GLANCE) else (width,)
+        sides = (width, height) if kind in (FRAME, CELLS) else (width,)
         if not all(0 < side <= (_LONGEST_WORD if kind == END else MAX_SIDE) for side in sides):
             raise ConnectionCutError("broken")
         stamp = None if math.isnan(stamp_s) else stamp_s
@@ -118,7 +118,7 @@ class DecoderProcess:
         """Read this many bytes.
 
         Raises:
-            ConnectionCutError: the process is gone, or the deadline has come.
+            ConnectionCutError: the process has ended, or the deadline has passed.
             CameraClosedError: `closing` is set.
         """
         data = bytearray(count)
@@ -131,7 +131,7 @@ class DecoderProcess:
                 raise CameraClosedError
             if left_s <= 0:
                 raise ConnectionCutError("silent")
-            if not poll.poll(1000 * min(left_s, LOOK_S)):
+            if not poll.poll(1000 * min(left_s, POLL_S)):
                 continue
             got = os.readv(self._pipe, [view])
             if got == 0:
@@ -140,7 +140,7 @@ class DecoderProcess:
         return data
 
     def kill(self) -> None:
-        """Kill the process and all that it started; a second call does nothing."""
+        """Kill the process and its child processes; a second call does nothing."""
         if self._pipe < 0:
             return
         os.close(self._pipe)
@@ -152,7 +152,7 @@ class DecoderProcess:
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
-        # A process that hangs in a driver dies when the driver lets go.
+        # A process that hangs in a driver ends only when the driver's call returns.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(2)
 

@@ -12,16 +12,16 @@ from edge.errors import ConfigError
 from edge.site.settings import DeviceCamera, HttpCamera, LiveCamera, PipelineCamera, RtspCamera
 
 _PROBE_US = "500000"
-"""How long the library examines a stream before its first frame, µs; its default is 5 s."""
+"""How long FFmpeg examines a stream before its first frame, µs; its default is 5 s."""
 
 _DRAIN = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1"
 
 SYSTEM_AUTHORITIES = (
     Path("/etc/ssl/certs/ca-certificates.crt"),  # Debian, Ubuntu, L4T, Alpine
-    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora and its kin
+    Path("/etc/pki/tls/certs/ca-bundle.crt"),  # Fedora, RHEL
     Path("/etc/ssl/ca-bundle.pem"),  # SUSE
 )
-"""Files in which Linux distributions keep the trusted authorities; the library needs one file."""
+"""Files of trusted certificate authorities on Linux distributions; FFmpeg needs one file."""
 
 
 def shown_address(live: LiveCamera) -> str:
@@ -41,11 +41,11 @@ def request_for(
     Args:
         live: the camera.
         password: its password, if it has one.
-        authorities: PEM file that the certificate of a camera over TLS is verified by; None: the
+        authorities: PEM file of the certificate authorities for a camera over TLS; None: the
             system's.
 
     Raises:
-        ConfigError: the file of authorities is no PEM file, or the system has none.
+        ConfigError: the file of authorities is not a PEM file, or the system has none.
     """
     if isinstance(live, RtspCamera):
         return DecoderRequest(
@@ -55,10 +55,10 @@ def request_for(
                 "rtsp_transport": live.transport,
                 "allowed_media_types": "video",
                 "analyzeduration": _PROBE_US,
-                # UDP only: packets that the network brought in another order.
+                # For UDP: packets may arrive in another order, and a key frame arrives in a burst.
                 "reorder_queue_size": "64",
                 "max_delay": "200000",
-                "buffer_size": "4194304",  # a key frame over UDP comes at once; likewise
+                "buffer_size": "4194304",
                 **_verification(live, authorities),
             },
         )
@@ -66,15 +66,15 @@ def request_for(
         return DecoderRequest(
             _with_login(live.url, live.username, password),
             options={
-                # A page may lead to another, but not from what is verified to what is not.
+                # Redirects are followed, but never from a verified connection to an unverified one.
                 "protocol_whitelist": "https,tls,tcp" if live.over_tls else "http,tcp",
                 "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe",
                 "analyzeduration": _PROBE_US,
-                # It would otherwise take a cut connection for a pause, for ever.
+                # Otherwise FFmpeg keeps trying a lost connection and never reports it.
                 "reconnect": "0",
                 **_verification(live, authorities),
             },
-            stamped=False,  # pictures over HTTP carry no time; the library counts a made-up rate
+            stamped=False,  # pictures over HTTP have no time; FFmpeg assumes a rate
         )
     if isinstance(live, DeviceCamera):
         wanted = {
@@ -97,14 +97,14 @@ def _verification(live: RtspCamera | HttpCamera, authorities: Path | None) -> di
     trusted = authorities or next(filter(Path.is_file, SYSTEM_AUTHORITIES), None)
     if trusted is None:
         raise ConfigError(
-            "this system has no file of trusted authorities; install the package ca-certificates, "
-            "or name the camera's own with tls_ca"
+            "this system has no file of trusted certificate authorities; install the package "
+            "ca-certificates, or name the camera's own authority in tls_ca"
         )
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(trusted)
     except ssl.SSLError as error:
         raise ConfigError(
-            f"{trusted}: no certificate in PEM ({error.reason or 'unreadable'}); correct tls_ca"
+            f"{trusted}: not a PEM certificate ({error.reason or 'unreadable'}); correct tls_ca"
         ) from error
     except OSError as error:
         raise ConfigError(f"{trusted}: {error.strerror}; correct tls_ca") from error

@@ -1,4 +1,4 @@
-"""A camera behind the policy's hours and privacy masks.
+"""Applies the policy's hours and privacy masks to a camera.
 
 Both are applied before a frame reaches the detector. The motion test of a live camera gets masked
 cells too.
@@ -24,11 +24,11 @@ from edge.pipeline.ports import Camera
 AnyPixels = TypeVar("AnyPixels", Pixels, Cells)
 
 MARGIN_PIXELS = 2
-"""A mask is this much larger than its polygon: neighbouring pixels share their chroma."""
+"""Pixels that a mask extends beyond its polygon, since neighbouring pixels share chroma."""
 
 
 class GuardedCamera:
-    """Another camera's frames within the hours, with masks filled in black.
+    """The frames of another camera within its hours, with masks filled in black.
 
     Args:
         camera: gives the frames.
@@ -67,7 +67,7 @@ class GuardedCamera:
         """Yield frames until the source ends.
 
         Raises:
-            CameraError: see the camera's own.
+            CameraError: as the camera raises it.
         """
         for frame in self._camera.frames():
             if self._hours.is_active(frame.observed_at):
@@ -83,7 +83,7 @@ class GuardedCamera:
 
 
 def masked_cells(cells: Cells, masks: Sequence[Sequence[Point]]) -> Cells:
-    """A picture's cells; those that a mask touches are 0, so that motion there is ignored."""
+    """The cells of a picture; those touched by a mask are 0, so motion there is ignored."""
     return _filled(cells, masks, 0) if masks else cells
 
 

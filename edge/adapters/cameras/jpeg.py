@@ -1,4 +1,4 @@
-"""Encodes redacted pictures as JPEG; there is no other way from a picture to a file."""
+"""Encodes redacted pictures as JPEG; no other code writes pictures to files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOWEST_QUALITY = 40
 SMALLEST_SCALE = 0.25
 """A picture scaled down further would show neither plate nor bodywork."""
 
-_HEADROOM = 0.9  # a first guess by area lands within this of the wanted size
+_HEADROOM = 0.9  # the first guess by area comes this close to the wanted size
 _SCALINGS = 4
 
 
@@ -30,7 +30,7 @@ def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> byte
 
     Raises:
         TypeError: `image` is anything but a redacted picture, a subclass included.
-        RedactionError: `E_PICTURE_TOO_LARGE`, it does not fit at any size worth looking at.
+        RedactionError: `E_PICTURE_TOO_LARGE`, it does not fit at the smallest useful size.
     """
     if type(image) not in (RedactedImage, EvidenceImage):
         raise TypeError("only a RedactedImage or an EvidenceImage is ever encoded")
@@ -40,7 +40,7 @@ def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> byte
             return encoded
         smallest = len(encoded)
     raise RedactionError(
-        f"a picture of {image.width} x {image.height} needs {smallest} bytes at the least and may "
+        f"a picture of {image.width} x {image.height} needs at least {smallest} bytes and may "
         f"have {max_bytes}; raise broker.payload_cap_kib",
         code="E_PICTURE_TOO_LARGE",
     )
@@ -53,7 +53,7 @@ def _attempts(pixels: Pixels, max_bytes: int) -> Iterator[bytes]:
     yield (encoded := _encode(pixels, LOWEST_QUALITY))
     scale = 1.0
     for _ in range(_SCALINGS):
-        # Bytes go about with the area: aim at once for the side that should fit.
+        # The size in bytes is about proportional to the area; start from that estimate.
         wanted = scale * math.sqrt(max(max_bytes, 1) / len(encoded)) * _HEADROOM
         scale = max(SMALLEST_SCALE, min(wanted, scale * _HEADROOM))
         yield (encoded := _encode(_scaled(pixels, scale), LOWEST_QUALITY))

@@ -17,7 +17,7 @@ from enum import Enum
 
 import numpy as np
 
-from edge.adapters.cameras.decoder import END, FRAME, GLANCE, UNWANTED, WANTED, DecoderRequest
+from edge.adapters.cameras.decoder import CELLS, END, FRAME, UNWANTED, WANTED, DecoderRequest
 from edge.adapters.cameras.decoder_process import (
     CameraClosedError,
     ConnectionCutError,
@@ -30,29 +30,29 @@ from edge.errors import CameraError, ConfigError
 from edge.pipeline.ports import Clock
 
 STALE_S = 4.5
-"""A camera that gave no good frame for so long is cut off; detected within 5 s."""
+"""A connection without a good frame for this long is closed; detected within 5 s."""
 
 CONNECT_S = 10.0
-"""The same before its first frame: address, handshake, and the wait for a key frame."""
+"""The same before the first frame: address look-up, handshake, and the wait for a key frame."""
 
 STARTUP_S = 20.0
 """How long a decoder process may take to load its libraries on a busy box."""
 
 SLOW_AFTER_S = 10.0
-"""How long a connection's rate is watched before it is judged."""
+"""How long a connection's frame rate is measured before it may be called too low."""
 
 REST_S = 1.0
-"""How often a camera that may not be open asks whether it may."""
+"""How often a camera that is closed outside its hours checks whether it may open."""
 
 LEAST_PER_SECOND = 5.0
-"""SI 2022/71 (UK) asks for so many frames a second, each numbered and timed."""
+"""The least frames a second by SI 2022/71 (UK), each numbered and timed."""
 
 
 log = logging.getLogger(__name__)
 
 
 class CameraState(Enum):
-    """What a camera does."""
+    """The states of a live camera."""
 
     CONNECTING = "connecting"
     LIVE = "live"
@@ -64,16 +64,16 @@ class CameraState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CameraStatus:
-    """A camera at one moment; it holds no address.
+    """The status of a camera at one moment; it holds no address.
 
     Attributes:
-        state: what it does.
+        state: the camera's state.
         problem: why it gives no frames; None while it does.
-        since_s: since when it has been in this state, steady clock.
-        connections: how often it has given a first frame; one less is how often it came back.
+        since_s: when it entered this state, on the monotonic clock, seconds.
+        connections: how often it was connected and gave a first frame.
         per_second: frames per second as they arrive, None before it is known.
         size: width and height of the latest frame.
-        unwanted: whole frames so far in which nothing was to be looked at.
+        unwanted: complete frames so far that were not selected for analysis.
     """
 
     state: CameraState
@@ -86,7 +86,7 @@ class CameraStatus:
 
     @property
     def works(self) -> bool:
-        """Whether it gives frames, or rests because the policy says so."""
+        """Whether it gives frames, or is closed outside the policy's hours."""
         return self.state in {CameraState.LIVE, CameraState.RESTING}
 
 
@@ -96,29 +96,32 @@ _PROBLEMS = {
         "refuses user name or password; correct username and the password's file or variable",
     ),
     "refused": ("E_CAMERA_UNREACHABLE", "refuses the connection; check port and camera"),
-    "no-name": ("E_CAMERA_UNREACHABLE", "has a name that does not resolve; check it"),
+    "no-name": ("E_CAMERA_UNREACHABLE", "has a host name that does not resolve; check its address"),
     "unreachable": ("E_CAMERA_UNREACHABLE", "cannot be reached; check address and network"),
     "silent": ("E_CAMERA_SILENT", "gives no frame; check the camera and its network"),
-    "lost": ("E_CAMERA_LOST", "broke the connection off; it is tried again"),
+    "lost": ("E_CAMERA_LOST", "closed the connection; it is tried again"),
     "ended": ("E_CAMERA_LOST", "ended its stream; it is tried again"),
-    "broken": ("E_CAMERA_LOST", "sends what is no video; check the camera and its network"),
+    "broken": ("E_CAMERA_LOST", "sends data that is not video; check the camera and its network"),
     "no-stream": ("E_CAMERA_STREAM", "has no video at this address; check its path"),
     "no-video": ("E_CAMERA_STREAM", "sends a stream without pictures; check its path"),
-    "no-device": ("E_CAMERA_DEVICE", "is not there, or is no camera; check cable and name"),
-    "no-permission": ("E_CAMERA_DEVICE", "may not be opened; put this user in its group"),
+    "no-device": ("E_CAMERA_DEVICE", "is missing, or is not a camera; check cable and device name"),
+    "no-permission": (
+        "E_CAMERA_DEVICE",
+        "cannot be opened by this user; add the user to the device's group",
+    ),
     "busy": ("E_CAMERA_DEVICE", "is used by another program; stop that one"),
     "no-gstreamer": ("E_CAMERA_PIPELINE", "needs gst-launch-1.0; install gstreamer1.0-tools"),
     "untrusted": (
         "E_CAMERA_CERTIFICATE",
-        "shows a certificate of nobody trusted; name its authority, or itself, with tls_ca",
+        "has a certificate that is not trusted; name its authority, or the certificate, in tls_ca",
     ),
     "expired": (
         "E_CAMERA_CERTIFICATE",
-        "shows a certificate that is not valid today; renew it, and check the clock of this box",
+        "has a certificate that is not valid today; renew it, and check the clock of this box",
     ),
     "wrong-name": (
         "E_CAMERA_CERTIFICATE",
-        "shows another name's certificate; correct the address, or give the name with tls_name",
+        "has a certificate for another name; correct the address, or set the name in tls_name",
     ),
     "no-tls": ("E_CAMERA_CERTIFICATE", "does not speak TLS at this port; correct the address"),
     "no-verification": (
@@ -129,26 +132,26 @@ _PROBLEMS = {
 }
 
 
-class _RestError(Exception):
-    """The camera may not be open any longer."""
+class _OutsideHoursError(Exception):
+    """The policy's hours for this camera have ended."""
 
 
 class LiveCamera:
     """A camera on a network, a cable or a pipeline, as an endless stream of frames.
 
-    A frame's `stream_s` is the box's steady clock, so gaps in the stream are gaps in it, and
-    `observed_at` is that moment on the wall clock. `index` counts all frames that arrived, so
-    frames that were dropped as corrupt, or that nobody wanted, show as gaps.
+    A frame's `stream_s` is the time on the monotonic clock, and `observed_at` is the same moment on
+    the wall clock. `index` counts all frames that arrived, so it skips the numbers of frames that
+    were corrupt or not selected.
 
     Args:
         name: the policy's camera.
         shown: its address for messages, without user, password and path.
-        request: returns what to open; called for each connection, as a password may change.
-        clock: the box's.
-        jitter: gives numbers from 0 to 1.
-        open_at: whether it may be open at a moment; outside it is not even connected to.
+        request: returns the decoder request; called for each connection, as a password may change.
+        clock: the box's clock.
+        jitter: returns numbers from 0 to 1.
+        open_at: whether the camera may be open at a moment; else it is not connected to.
         stale_s: how long it may give no good frame, seconds.
-        connect_s: the same before its first frame.
+        connect_s: the same before the first frame.
     """
 
     expected_frames = None
@@ -171,7 +174,7 @@ class LiveCamera:
         self._clock = clock
         self._jitter = jitter
         self._open_at = open_at
-        self._called_slow = False
+        self._slow_logged = False
         self._observed: datetime | None = None
         self._stale_s = stale_s
         self._connect_s = connect_s
@@ -193,16 +196,16 @@ class LiveCamera:
 
     @property
     def clip(self) -> str:
-        """Its name in progress bars and summaries."""
+        """The camera's name in progress bars and summaries."""
         return self._name
 
     @property
     def corrupt_frames(self) -> int:
-        """Frames that could not be decoded whole and were skipped so far."""
+        """How many frames could not be decoded completely and were skipped so far."""
         return self._corrupt
 
     def status(self) -> CameraStatus:
-        """How it is now; may be asked from any thread."""
+        """The camera's status now; may be called from any thread."""
         live = self._state is CameraState.LIVE
         return CameraStatus(
             self._state,
@@ -215,20 +218,20 @@ class LiveCamera:
         )
 
     def ask(self, wants: Callable[[Cells, float], bool]) -> None:
-        """Give only frames that are wanted, the others stay in the decoder; call before `frames`.
+        """Yield only selected frames, the others stay in the decoder; call this before `frames`.
 
         Args:
-            wants: gets the means of a frame's cells and its `stream_s`, in order, in the thread
-                that takes the frames.
+            wants: whether a frame is selected. Gets the cell means and the `stream_s` of each frame
+                in order, in the thread that iterates over `frames`.
         """
         self._wants = wants
 
     def close(self) -> None:
-        """Close the camera for good, from any thread; `frames` ends within `LOOK_S`."""
+        """Close the camera for good, from any thread; `frames` ends within `POLL_S`."""
         self._closing.set()
 
     def frames(self) -> Iterator[Frame]:
-        """Yield frames until `close`; while the camera is away, wait for it."""
+        """Yield frames until `close`; while the camera gives none, connect again and wait."""
         lost_s = self._clock.monotonic()
         decoder = DecoderProcess()
         try:
@@ -243,18 +246,18 @@ class LiveCamera:
                     yield from self._connection(decoder)
                 except CameraClosedError:
                     return
-                except _RestError:
+                except _OutsideHoursError:
                     decoder.kill()
                     decoder = DecoderProcess()
                     continue
                 except ConnectionCutError as cut:
                     word = str(cut)
-                except ConfigError as error:  # the password is no longer where it was
+                except ConfigError as error:  # the password cannot be read any more
                     word = error
                 decoder.kill()
                 if self._connections > connections:
                     lost_s = self._clock.monotonic()
-                self._away(word)
+                self._on_failure(word)
                 decoder = DecoderProcess()
                 self._closing.wait(
                     retry_delay_s(
@@ -278,7 +281,7 @@ class LiveCamera:
             self._index += message.corrupt
             if message.kind == END:
                 raise ConnectionCutError(decoder.word(message, deadline_s, self._closing))
-            if message.kind != (FRAME if self._wants is None else GLANCE):
+            if message.kind != (FRAME if self._wants is None else CELLS):
                 raise ConnectionCutError("broken")
             body = decoder.read(message.body_bytes, deadline_s, self._closing)
             now_s = time.monotonic()
@@ -287,12 +290,12 @@ class LiveCamera:
             if first:
                 first = False
                 self._connections += 1
-                self._back()
+                self._on_first_frame()
             self._rate.add(time_s)
             self._size = (message.width, message.height)
             observed_at = self._observed_at(time_s)
             if not self._open_at(observed_at):
-                raise _RestError
+                raise _OutsideHoursError
             self._watch_rate(now_s)
             index = self._index
             self._index += 1
@@ -318,7 +321,7 @@ class LiveCamera:
             )
 
     def _observed_at(self, time_s: float) -> datetime:
-        """The wall-clock time of a moment of the steady clock; it never goes back."""
+        """The wall-clock time of a moment on the monotonic clock; it never goes back."""
         moment = self._clock.utc() - timedelta(seconds=self._clock.monotonic() - time_s)
         if self._observed is not None:
             moment = max(moment, self._observed)
@@ -326,37 +329,37 @@ class LiveCamera:
         return moment
 
     def _watch_rate(self, now_s: float) -> None:
-        """Log once for each connection that a camera is too slow for evidence."""
+        """Log once for each connection that the frame rate is too low for evidence."""
         rate = self._rate.per_second()
         if (
             rate is not None
             and rate < LEAST_PER_SECOND
             and now_s - self._since_s > SLOW_AFTER_S
-            and not self._called_slow
+            and not self._slow_logged
         ):
-            self._called_slow = True
+            self._slow_logged = True
             log.warning(
-                "camera %s gives %.1f frames a second; %.0f are the least for evidence",
+                "camera %s gives %.1f frames a second; evidence needs at least %.0f",
                 self._name,
                 rate,
                 LEAST_PER_SECOND,
             )
 
-    def _back(self) -> None:
-        self._called_slow = False
+    def _on_first_frame(self) -> None:
+        self._slow_logged = False
         if self._problem is not None:
             log.warning("camera %s gives frames again", self._name)
         self._enter(CameraState.LIVE, None)
         self._rate = FrameRate()
 
-    def _away(self, why: str | ConfigError) -> None:
+    def _on_failure(self, why: str | ConfigError) -> None:
         if isinstance(why, ConfigError):
             code, text = "E_CAMERA_AUTH", f"camera {self._name}: {why.message}"
         else:
             code, what = _PROBLEMS.get(why, _PROBLEMS["lost"])
             text = f"camera {self._name} ({self._shown}): it {what}"
         problem = CameraError(text, code=code)
-        # A camera that is away for a night says so once, not at each attempt.
+        # A camera that is off for a night is logged once, not at each attempt.
         if self._problem is None or self._problem.message != problem.message:
             log.warning("%s", problem)
         refused = code == "E_CAMERA_AUTH"

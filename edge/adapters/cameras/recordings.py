@@ -28,13 +28,13 @@ VIDEO_SUFFIXES = frozenset(
 PICTURE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 PICTURES_PER_SECOND = 1
-"""Pictures hold no time of their own, so each stands for one second of stream."""
+"""Pictures have no time of their own, so each counts as one second of the stream."""
 
-WHOLE = 0.9
-"""A recording with fewer of the frames that it claims to hold was cut off."""
+COMPLETE_SHARE = 0.9
+"""A recording with a smaller share of the frames that its container states is incomplete."""
 
 LONGEST_GAP_S = 24 * 3600.0
-"""A time stamp that jumps further is damaged: the nominal rate fills in."""
+"""A time stamp that jumps further is damaged; the nominal rate is used instead."""
 
 _FALLBACK_RATE = Fraction(25)
 """Frames per second of a recording that states neither times nor a rate."""
@@ -45,13 +45,13 @@ class RecordedCamera:
 
     Frames are BGR with the container's rotation applied. `stream_s` counts from the first
     frame by the file's own time stamps (variable rates are kept); where they are missing or
-    run backwards the nominal rate fills in. `observed_at` is `started_at` plus that.
+    run backwards the nominal rate is used. `observed_at` is `started_at` plus `stream_s`.
 
     Args:
         name: the policy's camera.
         clip: file or folder name, for progress and summaries.
         sources: one video file, or pictures in the order in which they are to be shown.
-        started_at: when the first frame was made, aware.
+        started_at: when the first frame was made, with time zone.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class RecordedCamera:
         self._sources = sources
         self.started_at = started_at
         self._corrupt = 0
-        self._broken_off = False
+        self._is_truncated = False
         self._latest_stamp_s = 0.0
 
     @property
@@ -71,7 +71,7 @@ class RecordedCamera:
 
     @property
     def corrupt_frames(self) -> int:
-        """Frames that could not be decoded and were skipped so far."""
+        """How many frames could not be decoded and were skipped so far."""
         return self._corrupt
 
     @property
@@ -93,21 +93,21 @@ class RecordedCamera:
                 if container.duration and stream.average_rate:
                     return int(container.duration / av.time_base * float(stream.average_rate))
         except (av.error.FFmpegError, OSError):
-            pass  # frames() says what is wrong with the file; a progress bar does not
+            pass  # `frames` reports what is wrong with the file
         return None
 
     def close(self) -> None:
-        """Do nothing: a recording keeps no thread waiting."""
+        """Do nothing: a recording needs no cleanup."""
 
     def frames(self) -> Iterator[Frame]:
         """Yield frames until the recording ends; a frame that does not decode is skipped.
 
         Raises:
-            CameraError: the file is missing, empty, no video, or not one frame decodes; after
-                the last frame, that the file breaks off before its end.
+            CameraError: the file is missing, empty or no video, or no frame can be decoded; or,
+                after the last frame, the file is incomplete.
         """
         self._corrupt = 0
-        self._broken_off = False
+        self._is_truncated = False
         self._latest_stamp_s = 0.0
         pictures = self._pictures() if self._is_pictures else self._video()
         index = 0
@@ -122,36 +122,38 @@ class RecordedCamera:
             index += 1
         if index == 0:
             raise CameraError(
-                f"{self._sources[0]}: not one frame can be decoded; check that the recording "
-                "is complete",
+                f"{self._sources[0]}: no frame can be decoded; check that the recording is "
+                "complete",
                 code="E_SOURCE_EMPTY",
             )
-        self._require_whole(index)
+        self._require_complete(index)
 
-    def _require_whole(self, given: int) -> None:
-        """Raise an error if a video broke off before its end; its frames were given before that."""
+    def _require_complete(self, given: int) -> None:
+        """Raise an error if a video is incomplete; called after all its frames were given."""
         if self._is_pictures:
             return
-        claimed, length_s = self._claims()
-        # Containers miscount by a frame or two; a file that was cut lacks far more.
-        if claimed is not None:
-            lacking = given + self._corrupt < claimed * WHOLE - 2
+        stated, length_s = self._stated_length()
+        # Containers miscount by a frame or two; an incomplete file lacks far more.
+        if stated is not None:
+            too_short = given + self._corrupt < stated * COMPLETE_SHARE - 2
         else:
-            lacking = length_s is not None and self._latest_stamp_s < length_s * WHOLE - 1
-        if self._broken_off or lacking:
-            of = f" of {claimed}" if claimed is not None else ""
+            too_short = (
+                length_s is not None and self._latest_stamp_s < length_s * COMPLETE_SHARE - 1
+            )
+        if self._is_truncated or too_short:
+            of = f" of {stated}" if stated is not None else ""
             raise CameraError(
-                f"{self._sources[0]}: the file breaks off after {given}{of} frames; those were "
-                "used, copy or record it again for the rest",
+                f"{self._sources[0]}: the file is incomplete and ends after {given}{of} frames; "
+                "those were used, copy or record it again for the rest",
                 code="E_SOURCE_TRUNCATED",
             )
 
-    def _claims(self) -> tuple[int | None, float | None]:
+    def _stated_length(self) -> tuple[int | None, float | None]:
         """The frames and seconds that the container states; None where it states none."""
         try:
             with open_regular(self._sources[0]) as container:
                 alone = len(container.streams) == 1
-                length = container.duration if alone else None  # sound may go on for longer
+                length = container.duration if alone else None  # sound may be longer than the video
                 return (
                     container.streams.video[0].frames or None,
                     None if length is None else length / av.time_base,
@@ -184,15 +186,15 @@ class RecordedCamera:
             yield from self._timed(container)
 
     def _timed(self, container: av.container.InputContainer) -> Iterator[tuple[float, Pixels]]:
-        """Seconds since the first frame, and the frame's pixels."""
+        """Yield the seconds since the first frame, and the frame's pixels."""
         if not container.streams.video:
-            raise _no_video(self._sources[0], "it holds no picture stream")
+            raise _no_video(self._sources[0], "it has no video stream")
         stream = container.streams.video[0]
         step = float(1 / (stream.average_rate or _FALLBACK_RATE))
         origin: float | None = None
         last: float | None = None
         for frame in self._decoded(container, stream):
-            time: float | None = frame.time  # the library's types leave None out
+            time: float | None = frame.time  # PyAV's types leave out None
             if origin is None:
                 origin = time if time is not None else 0.0
             stream_s = time - origin if time is not None else None
@@ -211,9 +213,9 @@ class RecordedCamera:
         while True:
             try:
                 packet = next(packets, None)
-            except (av.error.FFmpegError, OSError):  # the container ends in the middle
+            except (av.error.FFmpegError, OSError):  # the container is incomplete
                 self._corrupt += 1
-                self._broken_off = True
+                self._is_truncated = True
                 return
             if packet is None:
                 return
@@ -234,7 +236,7 @@ class RecordedCamera:
 
 
 def read_picture(path: Path) -> Pixels | None:
-    """A picture, upright; None if the file is empty, far too large, or no picture."""
+    """A picture, upright; None if the file is empty, much too large, or not a picture."""
     try:
         pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
     except (cv2.error, OSError):
@@ -246,22 +248,24 @@ FORMATS = (
     "avi", "h264", "hevc", "ivf", "m4v", "matroska,webm", "mjpeg", "mov,mp4,m4a,3gp,3g2,mj2",
     "mpeg", "mpegts", "mpegvideo", "asf", "flv", "ogg",
 )  # fmt: skip
-"""Formats that hold pictures themselves. Those that name other sources (concat, hls, sdp) are
-not among them: a file must not lead to a live stream."""
+"""Formats that contain the pictures themselves. Formats that refer to other sources (concat, hls,
+sdp) are left out: a file must not lead to a live stream."""
 
 
 @contextmanager
 def open_regular(path: Path) -> Iterator[av.container.InputContainer]:
-    """Open a video that is a regular file, and no other source that its content names.
+    """Open a video that is a regular file; other sources that its content names are not opened.
 
     Raises:
-        CameraError: no regular file.
-        OSError: it cannot be opened, or is of no known format (FFmpegError is one).
+        CameraError: not a regular file.
+        OSError: it cannot be opened, or its format is unknown (FFmpegError is an OSError).
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise CameraError(f"{path}: no regular file; name a recording", code="E_SOURCE_FORMAT")
+            raise CameraError(
+                f"{path}: not a regular file; name a recording", code="E_SOURCE_FORMAT"
+            )
         options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": ""}
         with av.open(file, options=options) as container:
             yield container
@@ -270,20 +274,20 @@ def open_regular(path: Path) -> Iterator[av.container.InputContainer]:
 def open_recordings(
     path: Path, *, camera: str, started_at: datetime | Callable[[Path], datetime]
 ) -> tuple[RecordedCamera, ...]:
-    """The recordings at a path, each a stream of its own.
+    """The recordings at a path, each as a stream of its own.
 
     A file is one stream. In a folder each video file is a stream, in name order, and all its
-    pictures together are one stream in name order, one picture a second. Files of other
-    kinds and folders inside are left alone.
+    pictures together are one stream in name order, one picture a second. Other files and
+    subfolders are ignored.
 
     Args:
         path: a video file, a picture, or a folder.
         camera: the policy's camera that all of them belong to.
-        started_at: when the recordings were made, or a function that says it for each one
+        started_at: when the recordings were made, or a function that returns it for each one
             (given the video file, or the folder of the pictures).
 
     Raises:
-        CameraError: nothing is there, or the folder holds neither a video nor a picture.
+        CameraError: the path does not exist, or the folder holds neither a video nor a picture.
     """
     when = started_at if callable(started_at) else lambda _path: started_at
     if path.is_file():
@@ -315,13 +319,13 @@ def open_recordings(
 
 
 def recorded_at_of(path: Path) -> datetime | None:
-    """When a recording was made, from its sidecar file; None if there is none or it does not say.
+    """When a recording was made, from its sidecar file; None if there is none or it has no time.
 
     The sidecar of `clip.mp4` is `clip.json` beside it, that of a folder of pictures is
     `<folder>.json` beside the folder: an object with `recorded_at`, ISO 8601 with offset.
 
     Raises:
-        ConfigError: the sidecar holds something else.
+        ConfigError: the sidecar is not valid.
     """
     whole = path.resolve()
     sidecar = whole.with_suffix(".json") if path.is_file() else whole.parent / f"{whole.name}.json"
@@ -332,9 +336,9 @@ def recorded_at_of(path: Path) -> datetime | None:
     except OSError as error:
         raise ConfigError(f"{sidecar}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError):
-        raise ConfigError(f"{sidecar}: no valid JSON; correct the file") from None
+        raise ConfigError(f"{sidecar}: not valid JSON; correct the file") from None
     if isinstance(content, dict) and "recorded_at" not in content:
-        return None  # another program's file that happens to lie there
+        return None  # a file of another program
     value = content["recorded_at"] if isinstance(content, dict) else None
     if not isinstance(value, str):
         raise ConfigError(
@@ -344,24 +348,24 @@ def recorded_at_of(path: Path) -> datetime | None:
 
 
 def parse_moment(value: str, where: str) -> datetime:
-    """An ISO 8601 moment with its offset (`Z` included).
+    """Parse an ISO 8601 date and time with its UTC offset, or `Z`.
 
     Raises:
-        ConfigError: it is no such moment; the line begins with `where`.
+        ConfigError: it is not one; the text begins with `where`.
     """
     try:
-        # Python 3.10 does not take the letter Z.
+        # Python 3.10 does not accept the letter Z.
         moment = datetime.fromisoformat(value[:-1] + "+00:00" if value.endswith("Z") else value)
     except ValueError:
         raise ConfigError(
-            f"{where}: no ISO 8601 moment; write it like 2026-11-23T08:20:00+01:00"
+            f"{where}: not an ISO 8601 date and time; write it like 2026-11-23T08:20:00+01:00"
         ) from None
     if moment.tzinfo is None:
         raise ConfigError(
-            f"{where}: the offset is missing; write it like 2026-11-23T08:20:00+01:00"
+            f"{where}: the UTC offset is missing; write it like 2026-11-23T08:20:00+01:00"
         )
     if not 2000 <= moment.year < 2200:
-        raise ConfigError(f"{where}: nothing was recorded in that year; correct it")
+        raise ConfigError(f"{where}: the year must be from 2000 to 2199; correct it")
     return moment
 
 

@@ -21,7 +21,7 @@ from edge.privacy.redaction import MASK_GREY, RedactedImage
 
 TIME_BASE = Fraction(1, 60_000)
 """Seconds per tick: frames at 24, 25, 30 or 30000/1001 a second fall on whole ticks, and
-MPEG-4 part 2 has room for no more than 65,535 ticks a second."""
+MPEG-4 part 2 allows no more than 65,535 ticks a second."""
 
 VIDEO_FORMATS = {".mp4": "mp4", ".mkv": "matroska", ".mov": "mov"}
 """Containers by suffix."""
@@ -42,20 +42,20 @@ def nominal_rate(recording: Path) -> Fraction:
         with open_regular(recording) as container:
             rate = container.streams.video[0].average_rate if container.streams.video else None
     except (av.error.FFmpegError, OSError):
-        rate = None  # whoever decodes the recording says what is wrong with it
+        rate = None  # decoding the recording reports what is wrong with it
     return rate or _FALLBACK_RATE
 
 
 class MaskedRecording:
-    """A video file that appears at `path` when all of it is written, or not at all.
+    """Writes a masked video; the file appears at `path` only when it is complete.
 
     Use it as a context manager. Frames keep their times; there is no sound and no metadata.
-    While it is written it is a hidden file beside `path`, readable by its owner alone.
+    Until then it is a hidden file beside `path` that only its owner can read.
 
     Args:
-        path: where to; its suffix, one of `VIDEO_FORMATS`, says which container.
+        path: the file; its suffix, one of `VIDEO_FORMATS`, selects the container.
         frames_per_second: the recording's nominal rate, for players.
-        codec: one of `CODECS`; the first that this FFmpeg can encode when left out.
+        codec: one of `CODECS`; None: the first that this FFmpeg can encode.
 
     Raises:
         RedactionError: unknown suffix, the folder cannot be written, or the encoder fails.
@@ -66,7 +66,7 @@ class MaskedRecording:
     ) -> None:
         if path.suffix.lower() not in VIDEO_FORMATS:
             known = ", ".join(VIDEO_FORMATS)
-            raise RedactionError(f"{path}: a masked recording ends in {known}")
+            raise RedactionError(f"{path}: unknown suffix; use one of {known}")
         self._path = path
         self._rate = frames_per_second
         self._codec = codec or next(name for name in CODECS if name in av.codec.codecs_available)
@@ -116,8 +116,10 @@ class MaskedRecording:
         if self._stream is None:
             self._stream = self._opened(image.width, image.height)
         if (image.width, image.height) != self._size:
-            raise RedactionError(f"{self._path}: the pictures of one recording differ in size")
-        # The usual 4:2:0 stores colour for pairs of rows and columns: an odd edge gets one more.
+            raise RedactionError(
+                f"{self._path}: the picture size changes within the recording; split it there"
+            )
+        # 4:2:0 stores colour for pairs of rows and columns, so an odd side gets one pixel more.
         even = ((0, image.height % 2), (0, image.width % 2), (0, 0))
         frame = VideoFrame.from_ndarray(
             np.pad(image.pixels, even, constant_values=MASK_GREY), format="bgr24"
@@ -140,7 +142,7 @@ class MaskedRecording:
 
     def _finish(self) -> None:
         if self._stream is None:
-            raise RedactionError(f"{self._path}: the recording holds not one picture")
+            raise RedactionError(f"{self._path}: the recording has no picture; check the source")
         self._mux(None)
         try:
             self._container.close()

@@ -1,1 +1,1 @@
-"""The machine: clock, service manager, metrics over HTTP, temperatures."""
+"""The host machine: clock, service manager, metrics over HTTP, temperatures."""

@@ -1,8 +1,8 @@
-"""Checks that the one OpenCV that Python finds is the right one.
+"""Checks that the installed OpenCV is complete and the right one.
 
-Two distributions, `opencv-python` and `opencv-python-headless`, install the same package
-`cv2` over each other, and the one that pip installs last wins. The first needs libGL and a
-desktop's libraries, which a box does not have.
+Two distributions, `opencv-python` and `opencv-python-headless`, install the same package `cv2`; the
+later one overwrites the files of the other. `opencv-python` needs libGL and desktop libraries,
+which a box does not have.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _DISTRIBUTIONS = (
 
 
 def check_cv2() -> None:
-    """Refuse to start on a cv2 that does not load, or that is a mixture of two versions.
+    """Refuse a cv2 that cannot be loaded, or that is a mixture of two versions.
 
     Raises:
-        ConfigError: `E_OPENCV`, with the two commands that mend it.
+        ConfigError: `E_OPENCV`, with the commands that repair it.
     """
     installed = {name: found for name in _DISTRIBUTIONS if (found := _version(name)) is not None}
     others = " ".join(name for name in installed if name != _WANTED)
@@ -35,12 +35,12 @@ def check_cv2() -> None:
         cure = f"run: pip uninstall --yes {others}; then {cure}"
     if len(set(installed.values())) > 1:
         mixture = ", ".join(f"{name} {found}" for name, found in installed.items())
-        message = f"cv2 is a mixture of {mixture}; {cure}"
+        message = f"cv2 is a mixture of two installations, {mixture}; {cure}"
         raise ConfigError(message, code="E_OPENCV")
     try:
         import_module("cv2")
     except ImportError as error:
-        message = f"cv2 does not load ({error}); {cure}"
+        message = f"cv2 cannot be loaded ({error}); {cure}"
         raise ConfigError(message, code="E_OPENCV") from error
 
 

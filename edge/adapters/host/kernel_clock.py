@@ -1,7 +1,7 @@
-"""Reads the state of the kernel's clock: whether it is synchronised, and how far it may be off.
+"""Reads whether the kernel's clock is synchronised, and the largest error that it may have.
 
-It calls `adjtimex` and sets nothing, which needs no privilege. The struct and the numbers are those
-of linux/timex.h on a 64-bit machine (see adjtimex(2)).
+It calls `adjtimex` without changing anything, which needs no privilege. The struct and the numbers
+are those of linux/timex.h on a 64-bit machine (see adjtimex(2)).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class KernelClock:
     Attributes:
         synchronised: whether a time service synchronises the clock.
         offset_s: the error that the service is still correcting.
-        max_error_s: the kernel's bound of the error; it grows while nothing synchronises it.
+        max_error_s: the kernel's upper bound of the error; it grows without synchronisation.
     """
 
     synchronised: bool
@@ -57,7 +57,7 @@ class KernelClock:
 
 
 def kernel_clock() -> KernelClock | None:
-    """The kernel's clock now; None where the system does not say."""
+    """The state of the kernel's clock now; None if the system does not provide it."""
     timex = _Timex()
     try:
         state = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))

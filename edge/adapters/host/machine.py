@@ -1,4 +1,4 @@
-"""Facts about this machine that matter to data in memory and on the disk."""
+"""Reads facts about this machine: processors, disk space, swap and core dumps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Machine:
     Attributes:
         cores: processors that this process may use.
         free_mib: free space where the state folder is or will be, MiB.
-        swaps: swap areas that lie on a disk; compressed memory (zram) is none.
+        swaps: swap areas on a disk; compressed memory (zram) does not count.
         leaves_cores: whether a crash of this process could leave a core dump.
     """
 
@@ -31,10 +31,10 @@ class Machine:
 
 
 def machine(state_folder: Path, swaps: Path = SWAPS) -> Machine:
-    """The facts about this machine and process.
+    """Read the facts about this machine and process.
 
     Args:
-        state_folder: where hits wait; it may not exist yet.
+        state_folder: the folder of the outbox; it may not exist yet.
         swaps: the kernel's list of swap areas.
     """
     there = next(folder for folder in (state_folder, *state_folder.parents) if folder.exists())

@@ -1,8 +1,8 @@
-"""Reports the box's health over HTTP: `/metrics`, `/healthz` and `/readyz`, and nothing else.
+"""Reports the box's health over HTTP at `/metrics`, `/healthz` and `/readyz`.
 
-The names are a closed list, like the topics. Labels hold ids of site.yaml and policy.yaml and words
-of this file, and never anything that a camera saw. Numbers that depend on the traffic come from
-closed epochs alone, see `edge.box.traffic`.
+The metric names are a closed list, like the topics. Labels hold ids of site.yaml and policy.yaml
+and words of this file, never data of a camera. Numbers that depend on the traffic come from closed
+epochs only, see `edge.box.traffic`.
 
 Text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
 """
@@ -47,7 +47,7 @@ class CameraFigures:
         name: the policy's camera.
         frames: frames received.
         corrupt: frames received that could not be decoded and were skipped.
-        connections: how often it started to give frames.
+        connections: how often it was connected and gave a first frame.
         up: whether it gives frames now, or is closed outside its hours.
     """
 
@@ -63,20 +63,20 @@ class Figures:
     """Everything that `/metrics` shows.
 
     Attributes:
-        version, site, box: which product, site and box this is.
-        state: what the box does; `reason` is one word, or the code of a refusal.
+        version, site, box: the product's version and the ids of site and box.
+        state: the box's state; `reason` is one word, or the code of a refusal.
         cameras: the figures of each camera.
-        broker_connected: whether the broker is reached now.
-        broker_connections: how often it was reached.
+        broker_connected: whether the broker is connected now.
+        broker_connections: how often it was connected.
         key_age_s: age of the epoch's key, None before the first.
-        clock: the kernel's clock, None where it is unknown.
+        clock: the kernel's clock, None if it is unknown.
         temperatures: rounded degrees by zone.
-        epochs: closed epochs; all below are sums of what these showed.
+        epochs: closed epochs; the figures below are sums over them.
         vehicles: by outcome.
         hits: by rule.
         analysed, dropped: frames.
         stage_s: seconds of work by stage.
-        outbox: hits that waited at the last close; 0 for fewer than ten.
+        outbox: hits that waited when the last epoch closed; 0 for fewer than ten.
         outbox_age_s: for how long ten or more have waited.
     """
 
@@ -103,7 +103,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Whether something holds, and one word why, or the code of a refusal."""
+    """Yes or no, with the reason in one word or the code of a refusal."""
 
     holds: bool
     reason: str
@@ -115,7 +115,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class TelemetrySource:
-    """Functions that answer for the three addresses; each may be called from any thread."""
+    """The functions behind the three addresses; each may be called from any thread."""
 
     figures: Callable[[], Figures]
     healthy: Callable[[], Answer]
@@ -244,7 +244,7 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """An address to listen on: a host name or address, and a port (0: any that is free)."""
+    """An address to listen on: a host name or address, and a port (0: any free one)."""
 
     host: str
     port: int
@@ -254,23 +254,25 @@ class Listen:
         """Parse an address such as `127.0.0.1:9109`, `[::1]:9109` or `localhost:9109`.
 
         Raises:
-            ConfigError: it is none of these.
+            ConfigError: it is not such an address.
         """
         host, colon, port = text.rpartition(":")
         if not colon or not host or not port.isdecimal() or int(port) > 65535:
-            raise ConfigError(f"telemetry.listen: {text!r} is no address; write 127.0.0.1:9109")
+            raise ConfigError(
+                f"telemetry.listen: {text!r} is not an address; write it like 127.0.0.1:9109"
+            )
         return cls(host.removeprefix("[").removesuffix("]"), int(port))
 
 
 class TelemetryServer:
-    """An HTTP server that answers in threads of its own until it is closed.
+    """An HTTP server that answers in its own threads until it is closed.
 
     Args:
         listen: the address.
-        source: what the addresses answer with.
+        source: the functions that answer the requests.
 
     Raises:
-        ConfigError: nothing can listen there.
+        ConfigError: the address cannot be used.
     """
 
     def __init__(self, listen: Listen, source: TelemetrySource) -> None:
@@ -311,7 +313,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__((listen.host, listen.port), _Handler)
 
     def server_bind(self) -> None:
-        # HTTPServer's own asks the name service who we are; nobody needs to know.
+        # The method of `HTTPServer` also looks up this machine's host name, which is not needed.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -329,8 +331,8 @@ class _Server(ThreadingHTTPServer):
             self._seats.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
-        """Log that a request failed without quoting it; the base class prints a traceback."""
-        log.warning("a request for telemetry failed")
+        """Log a failed request without quoting it; the base class would print a traceback."""
+        log.warning("a telemetry request failed")
 
 
 class _Handler(BaseHTTPRequestHandler):

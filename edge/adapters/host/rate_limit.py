@@ -5,19 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-SAY_EVERY_S = 60.0
-"""Who may write to a box's topics must not be able to fill its journal or its audit log."""
+LOG_INTERVAL_S = 60.0
+"""A sender of messages must not be able to fill the box's journal or its audit log."""
 
 
 class RateLimit:
     """Lets one event of each kind pass per interval; safe to use from several threads.
 
     Args:
-        seconds: a clock, steady or not; after a step an event passes earlier, never later.
+        seconds: a clock, monotonic or not; after a step an event passes earlier, never later.
         every_s: the interval, seconds.
     """
 
-    def __init__(self, seconds: Callable[[], float], every_s: float = SAY_EVERY_S) -> None:
+    def __init__(self, seconds: Callable[[], float], every_s: float = LOG_INTERVAL_S) -> None:
         self._seconds = seconds
         self._every_s = every_s
         self._lock = threading.Lock()
@@ -27,7 +27,7 @@ class RateLimit:
         """Whether an event of this kind passes; it is counted if not.
 
         Args:
-            kind: one of a closed set of names; nothing that came from outside.
+            kind: one of a closed set of names, never text from outside.
         """
         now = self._seconds()
         with self._lock:

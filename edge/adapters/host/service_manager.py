@@ -21,10 +21,10 @@ class ServiceManager:
     """Sends notifications to the service manager until it is closed.
 
     Args:
-        environment: with `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, where there is one.
+        environment: may hold `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`.
         is_alive: whether the box makes progress. While it does not, the watchdog gets no message,
-            and the service manager ends and restarts the process.
-        status: one line for people; it must hold nothing that a camera saw.
+            and the service manager restarts the process.
+        status: returns one line for people; it must not contain data of a camera.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class ServiceManager:
         status: Callable[[], str],
     ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
-        # A leading @ stands for the abstract name space.
+        # A leading @ means a socket in the abstract name space.
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._every_s, self._watched = _pace(environment)
         self._is_alive = is_alive
@@ -54,7 +54,7 @@ class ServiceManager:
             self._thread.join()
 
     def ready(self) -> None:
-        """Notify that the box works from now on."""
+        """Notify that the box is ready."""
         self._send("READY=1")
 
     def stopping(self) -> None:
@@ -73,7 +73,7 @@ class ServiceManager:
     def _send(self, *lines: str) -> None:
         if not self._address:
             return
-        # A manager that is being restarted itself is no reason to stop.
+        # The service manager may be restarting; the box goes on.
         with (
             contextlib.suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
@@ -88,5 +88,5 @@ def _pace(environment: Mapping[str, str]) -> tuple[float, bool]:
     owner = environment.get("WATCHDOG_PID", "") or str(os.getpid())
     if not limit.isdecimal() or int(limit) == 0 or owner != str(os.getpid()):
         return STATUS_EVERY_S, False
-    # A third of the limit: two rounds may be lost.
+    # A third of the watchdog's limit, so that two notifications may be lost.
     return min(STATUS_EVERY_S, int(limit) / 3e6), True

@@ -19,12 +19,12 @@ class SystemClock:
 
 
 def random_bytes(count: int) -> bytes:
-    """Bytes that nobody can predict, from the operating system."""
+    """Cryptographically secure random bytes from the operating system."""
     return secrets.token_bytes(count)
 
 
 def product_version() -> str:
-    """The version that is installed, or `sources` where none is."""
+    """The installed version, or `sources` if the package is not installed."""
     try:
         return version("edge-anpr")
     except PackageNotFoundError:

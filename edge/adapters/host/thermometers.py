@@ -1,4 +1,4 @@
-"""Reads the box's temperatures from the kernel, where it has any."""
+"""Reads the machine's temperatures from the kernel."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from pathlib import Path
 
 ZONES = Path("/sys/class/thermal")
 STEP_C = 5
-"""Readings are rounded to this. A processor that works is warmer by a degree or two, so an exact
-reading could show that a vehicle passed."""
+"""Temperatures are rounded to this. Work makes the processor a degree or two warmer, so an exact
+temperature could reveal that a vehicle passed."""
 
 
 def temperatures(zones: Path = ZONES) -> dict[str, int]:
-    """Degrees Celsius by the kernel's name of each zone; empty where there are none."""
+    """Degrees Celsius by the kernel's name of each zone; empty if there are no zones."""
     found: dict[str, int] = {}
     for zone in sorted(zones.glob("thermal_zone*")):
         try:

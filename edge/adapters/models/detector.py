@@ -17,23 +17,23 @@ PADDING = 114
 """Grey of the letterbox, the value such networks are trained with."""
 
 WEAK = 0.375
-"""Share of the threshold from which a detection is returned: the tracker knows what to do with
-a weak one where it expects a plate, and what is released is masked there."""
+"""Share of the threshold from which a detection is returned. The tracker uses weak detections to
+continue a track, and redaction masks them."""
 
 ROW = 7
-"""Numbers in a row of the output: batch, x1, y1, x2, y2, class, score."""
+"""Length of an output row: batch, x1, y1, x2, y2, class, score."""
 
 
 class OnnxPlateDetector:
-    """Detector of the open-image-models end-to-end contract.
+    """A detector whose network follows the end-to-end format of open-image-models.
 
     Input: float32 of shape (1, 3, height, width), RGB, 0 to 1, the picture scaled to fit and
     centred on grey. Output: float32 of shape (n, 7), rows of batch, x1, y1, x2, y2, class,
     score, in pixels of that input.
 
     Args:
-        path: the weights; their digest was checked by the manifest.
-        input_size: height and width that the manifest promises.
+        path: the weights; their digest has been checked.
+        input_size: height and width that the manifest states.
         provider: `cpu`, `cuda` or `tensorrt`.
         threads: threads inside an operator, 1 or more.
         threshold: the score from which a detection counts; those below `WEAK` of it are not
@@ -41,8 +41,8 @@ class OnnxPlateDetector:
         temperature: divides the logit of the network's score, above 0.
 
     Raises:
-        ModelError: the weights cannot be loaded, are of another contract, or the provider
-            cannot be had.
+        ModelError: the weights cannot be loaded or have another contract, or the provider is
+            not available.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class OnnxPlateDetector:
         return tuple(sorted(found, key=lambda detection: -detection.score))
 
     def _letterboxed(self, pixels: Pixels) -> tuple[npt.NDArray[np.float32], float, int, int]:
-        """The network's input, the scale into it, and the grey margins left and on top."""
+        """The network's input, its scale, and the grey margins on the left and at the top."""
         height, width = pixels.shape[:2]
         scale = min(self._height / height, self._width / width)
         fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -104,9 +104,9 @@ class OnnxPlateDetector:
         return network, scale, left, top
 
     def _canvas(self, fitted: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """Grey, with whatever lies where the picture of this size goes; one for each thread.
+        """The grey canvas for a picture of this size; the caller overwrites the picture's area.
 
-        Kept from call to call: fresh memory of this size costs more than all the rest of it.
+        Each thread keeps its own between calls, since allocating it takes longer than filling it.
         """
         kept = self._kept
         if getattr(kept, "fitted", None) != fitted:
@@ -117,7 +117,7 @@ class OnnxPlateDetector:
 
 
 def tempered_score(scores: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
-    """Scores whose logits are divided by the temperature; at 1 the scores themselves.
+    """Scores after their logits are divided by the temperature; at 1 they are unchanged.
 
     Args:
         scores: any shape, 0 to 1.
@@ -131,7 +131,7 @@ def tempered_score(scores: npt.NDArray[np.float32], temperature: float) -> npt.N
 
 
 def _fits(shape: list[int | str | None], expected: list[int]) -> bool:
-    """Whether a model's shape is the expected one; a free dimension (no number) fits."""
+    """Whether a model's shape is the expected one; a dynamic dimension fits any number."""
     return len(shape) == len(expected) and all(
         not isinstance(size, int) or size == wanted
         for size, wanted in zip(shape, expected, strict=True)
@@ -140,7 +140,7 @@ def _fits(shape: list[int | str | None], expected: list[int]) -> bool:
 
 def _mismatch(path: Path, what: str) -> ModelError:
     return ModelError(
-        f"{path}: not an end2end-detector: {what}; use weights of that contract or correct the "
+        f"{path}: not an end2end-detector: {what}; use weights with that contract or correct the "
         "manifest",
         code="E_MODEL_CONTRACT",
     )

@@ -1,8 +1,8 @@
-"""Where TensorRT's engines are kept, so that a box does not compile them at each start.
+"""Caches TensorRT's engines, so that a box does not compile them at each start.
 
-An engine is machine code for one GPU, made by one TensorRT from one network. ONNX Runtime finds it
-again by a name that holds not all of these, so each combination has a folder of its own: whatever
-changes, the old engine is not found, and a new one is made.
+An engine is machine code for one GPU, compiled by one version of TensorRT from one network. ONNX
+Runtime's file name for it does not contain all of these. So each combination has its own folder:
+when one of them changes, the old engine is not found and a new one is compiled.
 
 Options: https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html; the
 driver's calls: https://docs.nvidia.com/cuda/cuda-driver-api/.
@@ -29,12 +29,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class EngineMaker:
-    """What an engine depends on, beside its network.
+    """The parts that an engine depends on, besides its network.
 
     Attributes:
         gpu: the first GPU's name and compute capability.
         tensorrt: the version of TensorRT that is loaded.
-        onnxruntime: the version that cuts the network into parts for it.
+        onnxruntime: the version of ONNX Runtime, which splits the network for TensorRT.
     """
 
     gpu: str
@@ -44,13 +44,13 @@ class EngineMaker:
     def key(self, model_sha256: str) -> str:
         """The name of the folder for one network's engines: 64 hexadecimal digits."""
         parts = (self.gpu, self.tensorrt, self.onnxruntime, model_sha256)
-        # Each part is preceded by its length: no two combinations give the same text.
+        # Each part is preceded by its length, so no two combinations give the same text.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hashlib.sha256(text.encode()).hexdigest()
 
 
 def engine_maker(onnxruntime: str) -> EngineMaker | None:
-    """What this machine builds engines with; None if GPU or TensorRT cannot be identified."""
+    """The parts on this machine; None if GPU or TensorRT cannot be identified."""
     gpu, tensorrt = _gpu(), _tensorrt()
     if gpu is None or tensorrt is None:
         return None
@@ -58,16 +58,16 @@ def engine_maker(onnxruntime: str) -> EngineMaker | None:
 
 
 def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where engines lie: `engines` in the state folder that systemd gives, else in the XDG cache.
+    """The folder of engines: `engines` in systemd's state folder, else in the XDG cache folder.
 
-    None where the environment names neither.
+    None if the environment names neither.
     """
-    # systemd separates several folders by colons; ours is the first.
+    # systemd separates several folders by colons; the box's is the first.
     state = environment.get("STATE_DIRECTORY", "").partition(":")[0]
     if state.startswith("/"):
         return Path(state) / "engines"
     cache = environment.get("XDG_CACHE_HOME", "")
-    if cache.startswith("/"):  # a relative one is to be ignored, the XDG specification says
+    if cache.startswith("/"):  # the XDG specification says to ignore a relative one
         return Path(cache) / "edge-anpr" / "engines"
     home = environment.get("HOME", "")
     if not home.startswith("/"):
@@ -76,19 +76,19 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
 
 
 def engine_options(model: Path, maker: EngineMaker | None, folder: Path | None) -> dict[str, str]:
-    """TensorRT's options for one network; none where its engines cannot be kept.
+    """TensorRT's options for one network; empty if its engines cannot be cached.
 
-    That is said and costs minutes at each start, and nothing else.
+    That is logged. Compiling the engines then takes minutes at each start.
 
     Args:
         model: the weights.
-        maker: what makes its engines.
-        folder: of all engines; made, for this user alone, where it is missing.
+        maker: the parts that its engines depend on.
+        folder: the folder of all engines; created for this user only if it is missing.
     """
     if maker is None or folder is None:
         log.warning(
             "TensorRT's engines are compiled at each start: %s",
-            "GPU or TensorRT do not say which they are"
+            "GPU or TensorRT cannot be identified; check the NVIDIA driver and TensorRT"
             if maker is None
             else "no cache folder; set XDG_CACHE_HOME",
         )
@@ -111,7 +111,7 @@ def engine_options(model: Path, maker: EngineMaker | None, folder: Path | None) 
 
 
 def _gpu() -> str | None:
-    """Name and compute capability of the first GPU, as its driver says."""
+    """Name and compute capability of the first GPU, from its driver."""
     try:
         cuda = ctypes.CDLL(_CUDA)
     except OSError:
@@ -132,7 +132,7 @@ def _gpu() -> str | None:
 
 
 def _tensorrt() -> str | None:
-    """The version of the TensorRT that the loader finds, as it says itself."""
+    """The version of the TensorRT library that the loader finds."""
     for library in _TENSORRT:
         try:
             return str(int(ctypes.CDLL(library).getInferLibVersion()))

@@ -1,4 +1,4 @@
-"""Installs weights: checks their contract, then lists them with digest and calibration."""
+"""Installs weights: checks their contract, and adds them to a manifest with their digest."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from edge.formats.atomic_files import replacing, sync_folder
 def open_weights(
     weights: Weights, provider: str = "cpu", threads: int = 1
 ) -> OnnxPlateDetector | OnnxPlateReader:
-    """The network behind its port, its contract checked.
+    """Load a network and check its contract; returns a detector or a reader.
 
     Raises:
-        ModelError: the weights cannot be loaded or are of another contract.
+        ModelError: the weights cannot be loaded or have another contract.
     """
     if weights.entry.contract is Contract.DETECTOR:
         return open_detector(weights, provider, threads)
@@ -52,19 +52,18 @@ def describe(
     source: str,
     size: tuple[int, int] | None = None,
 ) -> WeightsEntry:
-    """The manifest's entry for a file of weights: digest, size and input are read off it.
+    """Make the manifest's entry for a file of weights; it measures digest, size and input.
 
     Args:
-        name: what the weights are called from now on.
-        file: the network; a reader if it has a plate config, else a detector.
+        name: the name of the weights.
+        file: the network; a reader if there is a plate config, else a detector.
         plate_config: fast-plate-ocr's YAML of a reader.
-        calibration: as fitted; a detector's has a threshold.
-        source: where the weights come from and under which licence, one line.
-        size: height and width of a detector's picture, needed where its network leaves them
-            free.
+        calibration: the fitted calibration; a detector's has a threshold.
+        source: where the weights come from and their licence, one line.
+        size: height and width of a detector's picture, needed if they are dynamic in its network.
 
     Raises:
-        ModelError: a file is missing or of another contract, or a value is out of range.
+        ModelError: a file is missing or has another contract, or a value is out of range.
     """
     for path in (file, plate_config):
         if path is not None and not path.is_file():
@@ -108,21 +107,20 @@ def register(
     default: bool = False,
     known: Manifest,
 ) -> Pair | None:
-    """List weights in a manifest; an entry of the same name is replaced.
+    """Add weights to a manifest; an entry of the same name is replaced.
 
-    The files are copied beside the manifest first, so that the list never names what is not
-    there.
+    The files are copied beside the manifest first, so that the manifest never names missing files.
 
     Args:
-        entry: what `describe` gave.
+        entry: the entry that `describe` returned.
         files: the network and, for a reader, its plate config.
-        manifest: the manifest's file; made if it is not there.
-        pair: name of the pair that the weights become a half of.
+        manifest: the manifest's file; created if it is missing.
+        pair: name of the pair that the weights become part of.
         default: whether that pair becomes the manifest's default.
-        known: all weights known so far; a new pair takes its other half from the default pair.
+        known: all weights known so far; a new pair takes its other part from the default pair.
 
     Returns:
-        The pair as it is now, if one was named.
+        The changed pair, if one was named.
 
     Raises:
         ModelError: the manifest is damaged, or other weights have a file of this name.
@@ -131,7 +129,8 @@ def register(
     for other in known.entries:
         if other.name != entry.name and other.file == entry.file and other.sha256 != entry.sha256:
             raise ModelError(
-                f"{files[0]}: {other.name} has a file of this name already; rename yours"
+                f"{files[0]}: the weights {other.name} already have a file of this name; "
+                "rename yours"
             )
     content = None
     if manifest.is_file():
@@ -167,12 +166,12 @@ def register(
     return halves
 
 
-# --- pulling --------------------------------------------------------------------------------
+# --- installing --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A file to install: its name, the digest and size it must have if known, its address."""
+class _FileToInstall:
+    """A file to install: its name, its address, and its digest and size if they are known."""
 
     file: str
     sha256: str | None
@@ -190,30 +189,30 @@ def pull(
 ) -> Path:
     """Install weights from their addresses or from given files.
 
-    Everything is fetched into parts beside its place, compared with its digest, loaded once to
-    see that it keeps its contract, and only then given its name. A digest that the manifest
-    does not know must be among the pins; it is then noted in the manifest of one's own.
+    Each file is written to a part file, compared with its digest, loaded once to check its
+    contract, and only then renamed. A digest that is not in the manifest must be among the pins; it
+    is then written to the user's own manifest.
 
     Args:
         manifest: all weights known so far.
         entry: what to install.
-        pins: SHA-256 in hexadecimal that a person has compared.
-        given: files to install instead of fetching: the network, and a reader's plate config.
+        pins: SHA-256 digests in hexadecimal that a person has compared.
+        given: files to install instead of downloads: the network, and a reader's plate config.
         progress: returns the progress callback of a file.
 
     Returns:
         The path of the installed network.
 
     Raises:
-        ModelError: a file cannot be had, has another digest, one that is not pinned, or
-            another contract. What was installed before is still there.
+        ModelError: a file cannot be downloaded, has another digest, one that is not pinned, or
+            another contract. Weights that were installed before are unchanged.
         OutboxError: a file cannot be stored.
     """
     target = addition_file(manifest)
-    wanted = [_Wanted(entry.file, entry.sha256, entry.bytes, entry.url)]
+    wanted = [_FileToInstall(entry.file, entry.sha256, entry.bytes, entry.url)]
     if entry.plate_config is not None:
         config = entry.plate_config
-        wanted.append(_Wanted(config.file, config.sha256, None, config.url))
+        wanted.append(_FileToInstall(config.file, config.sha256, None, config.url))
     sources = _sources(entry, wanted, given)
     parts = [target.parent / f"{one.file}.part" for one in wanted]
     digests = []
@@ -245,14 +244,14 @@ def pull(
 
 
 def _sources(
-    entry: WeightsEntry, wanted: Sequence[_Wanted], given: Sequence[Path]
+    entry: WeightsEntry, wanted: Sequence[_FileToInstall], given: Sequence[Path]
 ) -> list[Path | None]:
-    """For each wanted file the given one, None where it is to be fetched."""
+    """For each file to install, the given one; None if it is to be downloaded."""
     yaml = [path for path in given if path.suffix.lower() in {".yaml", ".yml"}]
     networks = [path for path in given if path not in yaml]
     if len(networks) > 1 or len(yaml) > len(wanted) - 1:
         most = "one network" if len(wanted) == 1 else "one network and one plate config (.yaml)"
-        raise ModelError(f"{entry.name}: --from takes {most}; leave the others out")
+        raise ModelError(f"{entry.name}: --from accepts {most}; leave out the other files")
     for path in given:
         if not path.is_file():
             raise ModelError(f"{path}: no such file; check --from", code="E_MODEL_MISSING")
@@ -262,7 +261,7 @@ def _sources(
 
 def _into_part(
     entry: WeightsEntry,
-    wanted: _Wanted,
+    wanted: _FileToInstall,
     source: Path | None,
     part: Path,
     progress: Callable[[str], Progress],
@@ -283,21 +282,21 @@ def _into_part(
         raise unwritable(part.parent, error) from None
     if wanted.url is None:
         raise ModelError(
-            f"{wanted.file}: no public address is known for it ({entry.source}); give the file "
-            "with --from, or pull other weights: `edge-anpr models list` shows them",
+            f"{wanted.file}: has no public address ({entry.source}); name the file with --from, or "
+            "install other weights: `edge-anpr models list` shows them",
             code="E_MODEL_DOWNLOAD",
         )
     fetch(wanted.url, part, size=wanted.size, progress=progress(wanted.file))
 
 
-def _digest_of(wanted: _Wanted, part: Path) -> str:
-    """The part's digest, which must be the known one if there is one."""
+def _digest_of(wanted: _FileToInstall, part: Path) -> str:
+    """The digest of a part file; it must be the known one if there is one."""
     digest = sha256_of(part)
     if wanted.sha256 is not None and digest != wanted.sha256:
         discard(part)
         raise ModelError(
             f"{wanted.file}: its SHA-256 is {digest}, the manifest says {wanted.sha256}; it was "
-            "not installed: fetch it from its own source, or ask who sent it",
+            "not installed: download it from its original source, or ask the person who sent it",
             code="E_MODEL_DIGEST",
         )
     return digest
@@ -305,12 +304,12 @@ def _digest_of(wanted: _Wanted, part: Path) -> str:
 
 def _require_pinned(
     entry: WeightsEntry,
-    wanted: Sequence[_Wanted],
+    wanted: Sequence[_FileToInstall],
     digests: Sequence[str],
     parts: Sequence[Path],
     pins: Collection[str],
 ) -> None:
-    """Each digest that the manifest does not know must be a pinned one."""
+    """Refuse digests that are neither in the manifest nor pinned."""
     unknown = [
         (one.file, digest, part.stat().st_size)
         for one, digest, part in zip(wanted, digests, parts, strict=True)
@@ -322,16 +321,16 @@ def _require_pinned(
         f"{file} has SHA-256 {digest}, {size} bytes" for file, digest, size in unknown
     )
     repeat = " ".join(f"--pin {digest}" for _, digest, _ in unknown)
-    said = "none of the pins fits: " if pins else "no digest is known: "
+    problem = "no given pin matches: " if pins else "the manifest has no digest: "
     raise ModelError(
-        f"{entry.name}: {said}{shown}; nothing was installed: compare with a source you trust, "
-        f"then repeat with {repeat}",
+        f"{entry.name}: {problem}{shown}; nothing was installed: compare with a source you trust, "
+        f"then run the command again with {repeat}",
         code="E_MODEL_DIGEST" if pins else "E_MODEL_PIN",
     )
 
 
 def place_file(source: Path, target: Path) -> None:
-    """Copy a file whole (`formats.atomic_files`).
+    """Copy a file atomically (`formats.atomic_files`).
 
     Raises:
         OSError: it cannot be read or written.
@@ -343,7 +342,7 @@ def place_file(source: Path, target: Path) -> None:
 
 
 def addition_file(manifest: Manifest) -> Path:
-    """The manifest that one's own weights are listed in.
+    """The manifest of the user's own weights.
 
     Raises:
         ModelError: there is no folder for it.
@@ -356,18 +355,20 @@ def addition_file(manifest: Manifest) -> Path:
 
 
 def _input_of(file: Path, size: tuple[int, int] | None) -> tuple[int, int]:
-    """Height and width that a detector takes."""
+    """Height and width of a detector's input."""
     inputs = open_session(file, "cpu", 1).get_inputs()
     shape = list(inputs[0].shape[2:]) if inputs and len(inputs[0].shape) == 4 else []
     if len(shape) == 2 and all(isinstance(side, int) for side in shape):
         if size is not None and size != tuple(shape):
-            raise ModelError(f"{file}: takes {tuple(shape)}, not {size}; leave --size out")
+            raise ModelError(
+                f"{file}: its network needs {tuple(shape)}, not {size}; leave out --size"
+            )
         return (shape[0], shape[1])
     if size is None:
-        raise ModelError(f"{file}: leaves height and width free; give them with --size")
+        raise ModelError(f"{file}: its network has no fixed size; give it with --size")
     return size
 
 
 def _reader_input(file: Path, plate_config: Path) -> tuple[int, int]:
-    """Height and width that a reader takes, by its plate config; its contract is checked."""
+    """Check a reader's contract; returns the height and width of its input."""
     return OnnxPlateReader(file, plate_config).input_size

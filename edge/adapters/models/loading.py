@@ -1,4 +1,4 @@
-"""Detector and reader by their names in the manifest."""
+"""Loads detector and reader by their names in the manifest."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from edge.pipeline.ports import PlateDetector, PlateReader
 class PlateModels:
     """A detector and a reader, both calibrated.
 
-    `threshold` is the detector's: a detection with at least this score counts as a plate. The
-    weights say whose eyes they are.
+    `threshold` is the detector's: a detection with at least this score counts as a plate.
     """
 
     detector: PlateDetector
@@ -35,10 +34,10 @@ def load_plate_models(
     *,
     pair: str | None = None,
 ) -> PlateModels:
-    """Open both networks: by their names, else those of a pair, else of the default pair.
+    """Load both networks by their names, else those of a pair, else of the default pair.
 
     Raises:
-        ModelError: a name is unknown, a file missing or altered, or the provider not there.
+        ModelError: a name is unknown, a file is missing or altered, or the provider is missing.
     """
     halves = manifest.pair(pair or manifest.default_pair)
     seeing = manifest.find(detector or halves.detector, Contract.DETECTOR)
@@ -53,17 +52,17 @@ def load_plate_models(
 
 
 def threshold_of(weights: Weights) -> float:
-    """A detector's shipped threshold."""
+    """The threshold in a detector's calibration."""
     threshold = weights.entry.calibration.threshold
-    assert threshold is not None  # noqa: S101 - the manifest demands it of each detector
+    assert threshold is not None  # noqa: S101 - the manifest requires it for each detector
     return threshold
 
 
 def open_detector(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxPlateDetector:
-    """Open a detector with its weights and their calibration.
+    """Load a detector with its weights and their calibration.
 
     Raises:
-        ModelError: the weights cannot be loaded or are of another contract.
+        ModelError: the weights cannot be loaded or have another contract.
     """
     return OnnxPlateDetector(
         weights.path,
@@ -76,12 +75,12 @@ def open_detector(weights: Weights, provider: str = "cpu", threads: int = 1) -> 
 
 
 def open_reader(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxPlateReader:
-    """Open a reader with its weights and their calibration.
+    """Load a reader with its weights and their calibration.
 
     Raises:
-        ModelError: the weights cannot be loaded or are of another contract.
+        ModelError: the weights cannot be loaded or have another contract.
     """
-    assert weights.plate_config is not None  # noqa: S101 - the manifest demands it of a reader
+    assert weights.plate_config is not None  # noqa: S101 - the manifest requires it for a reader
     calibration = weights.entry.calibration
     return OnnxPlateReader(
         weights.path,

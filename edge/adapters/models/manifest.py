@@ -1,4 +1,4 @@
-"""The manifest of weights: what `manifest.toml` holds, reading it and writing it."""
+"""The manifest of weights: model, reader and writer of `manifest.toml`."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Address = Annotated[
     str, StringConstraints(pattern=r"^(https://|http://(127\.0\.0\.1|\[::1\])[:/])\S+$")
 ]
-"""Where a file can be fetched: encrypted, or on this very machine."""
+"""Where a file can be downloaded: over HTTPS, or from this machine."""
 
 Temperature = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
 class Contract(Enum):
-    """What a file of weights takes in and gives out."""
+    """The input and output that a network must have."""
 
     DETECTOR = "end2end-detector"
     READER = "plate-reader"
 
 
 class Calibration(Strict, strict=True):
-    """The calibration of a network: makes its scores probabilities.
+    """The calibration of a network, which turns its scores into probabilities.
 
     Temperature scaling (Guo et al., On calibration of modern neural networks, 2017): a
     reader's slot posteriors p become p^(1/temperature), renormalised; a detector's score s
@@ -87,8 +87,8 @@ class DigestedFile(Strict, strict=True):
 class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
     """One entry of the manifest.
 
-    An entry with a `url` may lack `sha256` and `bytes`: nothing loads it until a person has
-    pinned the digest of what was fetched.
+    An entry with a `url` may lack `sha256` and `bytes`. It cannot be loaded until a person has
+    pinned the digest of the downloaded file.
     """
 
     name: _Name
@@ -103,9 +103,9 @@ class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
     source: _Line
 
     @model_validator(mode="after")
-    def _whole(self) -> WeightsEntry:
+    def _check_fields(self) -> WeightsEntry:
         if (self.sha256 is None) != (self.bytes is None):
-            raise ValueError("sha256 and bytes belong together")
+            raise ValueError("sha256 and bytes must be given together")
         if self.sha256 is None and self.url is None:
             raise ValueError("sha256 is missing; only what has a url may be pinned later")
         calibration = self.calibration
@@ -131,7 +131,7 @@ class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
 
 
 class WeightsInUse(Strict, strict=True):
-    """The weights of a run by their digests, as the audit log and the evidence pack name them."""
+    """The weights of a run with their digests, as audit log and evidence pack name them."""
 
     detector: str
     detector_sha256: Sha256
@@ -148,14 +148,14 @@ class WeightsInUse(Strict, strict=True):
 
 
 class Pair(Strict, strict=True):
-    """A detector and a reader that go together, by their names."""
+    """The names of a detector and a reader that are used together."""
 
     detector: _Name
     reader: _Name
 
 
 class ManifestFile(Strict):
-    """What a manifest file holds."""
+    """The content of a manifest file."""
 
     schema_: Literal["edge-anpr/models/2"] = Field(default=SCHEMA, alias="schema")
     default: _Name | None = None
@@ -166,7 +166,7 @@ class ManifestFile(Strict):
     @model_validator(mode="after")
     def _default_is_a_pair(self) -> ManifestFile:
         if self.default is not None and self.default not in self.pairs:
-            raise ValueError(f"default: {self.default!r} is none of the pairs")
+            raise ValueError(f"default: {self.default!r} is not one of the pairs")
         names = [entry.name for entry in self.weights]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
@@ -178,10 +178,10 @@ class ManifestFile(Strict):
 
 
 def read_manifest(file: Path) -> ManifestFile:
-    """A manifest's content.
+    """Read a manifest.
 
     Raises:
-        ModelError: the file cannot be read, is no TOML or has a wrong or unknown field.
+        ModelError: the file cannot be read, is not TOML, or has a wrong or unknown field.
     """
     raw: dict[str, Any] = {}
     try:
@@ -189,11 +189,11 @@ def read_manifest(file: Path) -> ManifestFile:
         return ManifestFile.model_validate(raw)
     except OSError as error:
         raise ModelError(
-            f"{file}: the list of weights cannot be read ({error.strerror}); reinstall the "
+            f"{file}: the manifest of weights cannot be read ({error.strerror}); reinstall the "
             "product or name another manifest"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{file}: no valid TOML: {error}; correct the file") from None
+        raise ModelError(f"{file}: not valid TOML: {error}; correct the file") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = _field(first["loc"], raw)
@@ -205,10 +205,10 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def build(model: type[_Model], **fields: Any) -> _Model:  # noqa: ANN401 - checked by the model
-    """A part of a manifest from values that a person gave.
+    """Make a part of a manifest from given values.
 
     Raises:
-        ModelError: a value is out of range or does not go with another.
+        ModelError: a value is out of range or contradicts another.
     """
     try:
         return model.model_validate(fields)
@@ -219,7 +219,7 @@ def build(model: type[_Model], **fields: Any) -> _Model:  # noqa: ANN401 - check
 
 
 def _field(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
-    """A field's path; an entry of the list is named by its name instead of its index."""
+    """A field's path; a list entry appears with its name instead of its index."""
     parts = [str(part) for part in location]
     if location[:1] == ("weights",) and len(location) > 1 and isinstance(location[1], int):
         entry = raw["weights"][location[1]]

@@ -1,4 +1,4 @@
-"""The plate reader: fast-plate-ocr with local weights, keeping what its `run` throws away."""
+"""The plate reader: fast-plate-ocr with local weights and full slot posteriors."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ _INTERPOLATION = {
 
 
 class OnnxPlateReader:
-    """Reader of the fast-plate-ocr contract.
+    """A reader whose network follows the format of fast-plate-ocr.
 
     Input: uint8 of shape (n, height, width, 1 or 3), RGB. Outputs: `plate`, (n, slots,
     alphabet), each slot softmaxed, left-aligned and padded; `region`, (n, regions), if the
-    plate config lists regions. `LicensePlateRecognizer.run` keeps one character for each
-    slot, so its session is asked directly.
+    plate config lists regions. `LicensePlateRecognizer.run` returns only one character for each
+    slot, so its ONNX session is called directly.
 
     Args:
-        path: the weights; their digest was checked by the manifest.
-        plate_config: fast-plate-ocr's YAML beside them, checked likewise.
+        path: the weights; their digest has been checked.
+        plate_config: fast-plate-ocr's YAML for them, checked likewise.
         provider: `cpu`, `cuda` or `tensorrt`.
         threads: threads inside an operator, 1 or more.
-        temperature: makes the slots' posteriors mean what they say, above 0 (`tempered`).
-        region_temperature: likewise for the countries'.
-        input_size: height and width that the manifest promises; None promises nothing.
+        temperature: calibrates the slots' posteriors, above 0 (`tempered`).
+        region_temperature: calibrates the countries' posteriors, above 0.
+        input_size: height and width that the manifest states; None: not checked.
 
     Raises:
-        ModelError: the files cannot be loaded, do not belong together, or the provider
-            cannot be had.
+        ModelError: the files cannot be loaded or do not belong together, or the provider is not
+            available.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class OnnxPlateReader:
     ) -> None:
         self._temperature = temperature
         self._region_temperature = region_temperature
-        runtime()  # a missing runtime is refused in our words before the library's import fails
+        runtime()  # raises an error with a cure if ONNX Runtime is missing
         providers = providers_for(path, provider)
         from fast_plate_ocr.inference.plate_recognizer import (  # noqa: PLC0415 - see above
             LicensePlateRecognizer,
@@ -86,7 +86,8 @@ class OnnxPlateReader:
             raise unloadable(path, error) from None
         except (TypeError, ValueError) as error:
             raise ModelError(
-                f"{plate_config}: no plate config of fast-plate-ocr ({error}); fetch it again",
+                f"{plate_config}: not a plate config of fast-plate-ocr ({error}); download it "
+                "again",
                 code="E_MODEL_CONTRACT",
             ) from None
         check_provider(recognizer.model, provider)
@@ -124,7 +125,7 @@ class OnnxPlateReader:
             raise _mismatch(path, f"gives {answer[1].shape[-1]} regions, its config lists others")
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
-        """One reading per patch, same order; an empty input gives an empty output."""
+        """Return one reading per patch, in the same order; an empty input gives an empty output."""
         if not patches:
             return ()
         batch = np.stack([self._prepared(patch.pixels) for patch in patches])
@@ -178,16 +179,16 @@ class OnnxPlateReader:
 def tempered(probabilities: npt.NDArray[np.float32], temperature: float) -> npt.NDArray[np.float32]:
     """Probabilities p as p^(1/temperature), renormalised along the last axis.
 
-    The same as dividing the logits before the softmax (temperature scaling, Guo et al. 2017);
-    which is most probable stays so. At 1 they are returned as they are.
+    This equals dividing the logits before the softmax (temperature scaling, Guo et al. 2017). The
+    order of the probabilities is kept. At 1 they are returned unchanged.
 
     Args:
         probabilities: any shape, the last axis sums to 1.
-        temperature: above 0; above 1 makes them less sure.
+        temperature: above 0; above 1 makes the distribution flatter.
     """
     if temperature == 1:
         return probabilities
-    # Against the largest, so that a low temperature leaves no row of zeros.
+    # Divide by the largest, so that a low temperature does not round a whole row to zero.
     largest = probabilities.max(axis=-1, keepdims=True)
     powers = (probabilities.astype(np.float64) / largest) ** (1 / temperature)
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True), dtype=np.float32)

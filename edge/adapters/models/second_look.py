@@ -1,7 +1,7 @@
-"""A second look for cameras that see small plates: tiles of the picture, or one part of it.
+"""Runs the detector on tiles or one region of the picture too, for cameras with small plates.
 
-A detector shrinks the whole picture to its network's size, and a plate under 20 pixels there
-is often lost. A part of the picture is shrunk less.
+A detector scales the whole picture down to its network's size, where it often misses plates under
+20 pixels. A part of the picture is scaled down less.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from edge.site.settings import NoSecondLook, Region, Tiles
 
 
 class SecondLook:
-    """A detector that looks at the whole picture and then at parts of it.
+    """A detector that analyses the whole picture and then parts of it.
 
-    Costs one more pass of the network for each part. Boxes found twice are merged; a box cut
-    by the inner edge of a part is left to the part that sees it whole.
+    Each part takes one more pass of the network. Duplicate boxes are merged. A box cut off by the
+    inner edge of a part is dropped, since another part contains it completely.
 
     Args:
-        detector: looks at each part.
-        parts: where to look again.
+        detector: analyses the picture and each part.
+        parts: the parts to analyse again.
     """
 
     def __init__(self, detector: PlateDetector, parts: Tiles | Region) -> None:
@@ -30,11 +30,11 @@ class SecondLook:
 
     @classmethod
     def around(cls, detector: PlateDetector, look: NoSecondLook | Tiles | Region) -> PlateDetector:
-        """The detector with a camera's second look, or itself where there is none."""
+        """The detector with a camera's second look, or the same detector if it has none."""
         return detector if isinstance(look, NoSecondLook) else cls(detector, look)
 
     def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
-        """Detections of all looks, in pixels of the whole picture, best first."""
+        """Detections of all passes, in pixels of the whole picture, best first."""
         height, width = pixels.shape[:2]
         found = list(self._detector.detect(pixels))
         for x1, y1, x2, y2 in part_boxes(self._parts, width, height):
@@ -55,7 +55,7 @@ class SecondLook:
 def part_boxes(
     parts: Tiles | Region, width: int, height: int
 ) -> tuple[tuple[int, int, int, int], ...]:
-    """The parts in whole pixels, x1, y1, x2, y2; empty ones are left out."""
+    """The boxes of the parts in whole pixels, x1, y1, x2, y2; empty ones are left out."""
     if isinstance(parts, Region):
         a, b, c, d = parts.box
         boxes = [(a, b, c, d)]

@@ -1,4 +1,4 @@
-"""ONNX Runtime sessions on the execution provider that was asked for, or none at all."""
+"""Opens ONNX Runtime sessions on the configured execution provider, without fallback."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PROVIDERS = {
     "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
 }
-"""ONNX Runtime's names in order of preference. The CPU follows an accelerator for the few
-operators that it lacks; that the accelerator itself is there is checked."""
+"""ONNX Runtime's names in order of preference. The CPU runs the few operators that an accelerator
+lacks; `check_provider` checks that the accelerator itself is used."""
 
 
 def runtime() -> Any:  # noqa: ANN401 - the module has no types
-    """ONNX Runtime itself.
+    """The module `onnxruntime`.
 
     Raises:
-        ModelError: no build of it is installed.
+        ModelError: ONNX Runtime is not installed.
     """
     try:
-        import onnxruntime  # noqa: PLC0415 - comes by extra, so its absence is an answer
+        import onnxruntime  # noqa: PLC0415 - installed by an extra, so it may be missing
     except ImportError:
         raise ModelError(
             "onnxruntime is not installed; install edge-anpr[cpu], edge-anpr[gpu] or the wheel "
@@ -43,7 +43,7 @@ def available_providers(provider: str) -> list[str]:
     """
     if provider not in PROVIDERS:
         raise ModelError(
-            f"models.provider: {provider!r} is none of {', '.join(PROVIDERS)}; choose one",
+            f"models.provider: {provider!r} is unknown; choose one of {', '.join(PROVIDERS)}",
             code="E_MODEL_PROVIDER",
         )
     present = set(runtime().get_available_providers())
@@ -54,7 +54,7 @@ def available_providers(provider: str) -> list[str]:
 
 
 def providers_for(path: Path, provider: str) -> list[tuple[str, dict[str, str]]]:
-    """ONNX Runtime's providers with their options for one network: TensorRT keeps its engines.
+    """ONNX Runtime's providers with their options for one network; TensorRT caches its engines.
 
     Raises:
         ModelError: the name is unknown or this build of ONNX Runtime lacks it.
@@ -79,27 +79,27 @@ def check_provider(session: Any, provider: str) -> None:  # noqa: ANN401
 
 
 def session_options(threads: int) -> Any:  # noqa: ANN401
-    """Options of a session with so many threads inside an operator.
+    """Session options with this number of threads inside an operator.
 
     Raises:
-        ModelError: the number is below one.
+        ModelError: the number is below 1.
     """
     if threads < 1:
         raise ModelError("models.threads: must be 1 or more; correct the number")
     options = runtime().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors; the answers below say the rest
-    # Threads that wait busily for the next picture would take the processor from its decoding.
+    options.log_severity_level = 3  # errors only
+    # Threads that spin while waiting would take processor time from decoding.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     return options
 
 
 def open_session(path: Path, provider: str, threads: int) -> Any:  # noqa: ANN401
-    """A session on exactly the provider that was asked for.
+    """Open a session on exactly the given provider.
 
     Raises:
-        ModelError: the file is no ONNX model, or the provider cannot be had.
+        ModelError: the file is not an ONNX model, or the provider is not available.
     """
     ort = runtime()
     providers = providers_for(path, provider)
@@ -114,23 +114,23 @@ def open_session(path: Path, provider: str, threads: int) -> Any:  # noqa: ANN40
 
 
 def runtime_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises when it cannot load or run a model."""
+    """The exceptions that ONNX Runtime raises if it cannot load or run a model."""
     state = vars(runtime().capi.onnxruntime_pybind11_state).values()
     return tuple(e for e in state if isinstance(e, type) and issubclass(e, Exception))
 
 
 def unloadable(path: Path, error: Exception) -> ModelError:
-    """The refusal of a file that ONNX Runtime cannot load."""
+    """The error of a file that ONNX Runtime cannot load."""
     reason = str(error).splitlines()[0][:200]
     return ModelError(
-        f"{path}: ONNX Runtime cannot load it ({reason}); fetch the file again from its source",
+        f"{path}: ONNX Runtime cannot load it ({reason}); download the file again from its source",
         code="E_MODEL_LOAD",
     )
 
 
 def _unavailable(provider: str) -> ModelError:
     return ModelError(
-        f"models.provider: {provider} was asked for and this machine's ONNX Runtime does not "
-        "give it; install the wheel and drivers for it, or set provider: cpu",
+        f"models.provider: {provider} is not supported by this machine's ONNX Runtime; install "
+        "the wheel and drivers for it, or set provider: cpu",
         code="E_MODEL_PROVIDER",
     )

@@ -1,4 +1,4 @@
-"""Finds weights by name and checks their digest before anything loads them."""
+"""Finds weights by name and checks their digests before they are loaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from edge.adapters.models.manifest import (
 from edge.errors import ModelError
 
 MODELS_VARIABLE = "EDGE_ANPR_MODELS"
-"""Environment variable with further folders to look for weights in (as in PATH)."""
+"""Environment variable with further folders of weights, separated as in PATH."""
 
 
 _PACKAGE = Path(__file__).resolve().parents[2]
@@ -29,9 +29,9 @@ _PACKAGE = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Weights that were found and whose digests are right.
+    """Weights that were found and whose digests match.
 
-    `plate_config` is the reader's alphabet and input format, None for a detector.
+    `plate_config` describes a reader's alphabet and input format; None for a detector.
     """
 
     entry: WeightsEntry
@@ -44,16 +44,15 @@ class Manifest:
 
     Files are looked for in `folders`, in order: beside the manifest, in the folders of
     `EDGE_ANPR_MODELS`, in the user's data folder (`user_folder`), in the manifest's `search`.
-    A `manifest.toml` in one of the middle two adds entries and pairs of its own: fine-tuned
-    weights, and digests that a person has pinned. What the product's manifest says stands
-    above it.
+    A `manifest.toml` in one of the middle two adds entries and pairs: fine-tuned weights, and
+    digests that a person has pinned. Entries of the product's manifest take precedence.
 
     Args:
         path: the manifest's file.
         content: its entries.
         additions: contents of further manifests, in order of precedence.
         folders: where the weights are looked for, in order.
-        install_folder: where `models pull` puts what it has fetched; None if there is none.
+        install_folder: where `models pull` installs weights; None if there is no such folder.
     """
 
     def __init__(
@@ -86,10 +85,10 @@ class Manifest:
     def load(
         cls, path: Path | None = None, environment: Mapping[str, str] = os.environ
     ) -> Manifest:
-        """Read a manifest; without a path, the one that came with the product.
+        """Read a manifest; without a path, the product's own.
 
         Raises:
-            ModelError: the file is missing, is no TOML or has a wrong or unknown field.
+            ModelError: the file is missing, is not TOML, or has a wrong or unknown field.
         """
         file = path if path is not None else own_manifest()
         content = read_manifest(file)
@@ -158,8 +157,8 @@ class Manifest:
         """Find weights by name and check their size and digest.
 
         Raises:
-            ModelError: the name is unknown or of another contract, its digest is not pinned
-                yet, or a file is missing or is not the one the manifest describes.
+            ModelError: the name is unknown or has another contract, its digest is not pinned
+                yet, or a file is missing or is not the one that the manifest describes.
         """
         entry = self.pinned(name, contract)
         path = self._checked(entry, entry.file, entry.sha256 or "", entry.bytes)
@@ -170,9 +169,9 @@ class Manifest:
         return Weights(entry, path, plate_config)
 
     def in_use(self, detector: str | None, reader: str | None) -> WeightsInUse:
-        """The digests of a detector and a reader; the files need not be there.
+        """The digests of a detector and a reader; the files need not exist.
 
-        The default pair's where no name is given.
+        Without a name, those of the default pair.
 
         Raises:
             ModelError: a name is unknown, or a digest is not pinned yet.
@@ -192,7 +191,7 @@ class Manifest:
         """An entry whose digests are all known.
 
         Raises:
-            ModelError: the name is unknown or of another contract, or a digest is not pinned.
+            ModelError: the name is unknown or has another contract, or a digest is not pinned.
         """
         entry = self._entries.get(name)
         if entry is None or entry.contract is not contract:
@@ -210,7 +209,7 @@ class Manifest:
         return entry
 
     def locate(self, file: str) -> Path | None:
-        """Where a file of weights lies, unchecked; None if in no folder."""
+        """The path of a file of weights, not checked; None if it is in no folder."""
         return next((f / file for f in self.folders if (f / file).is_file()), None)
 
     def _checked(
@@ -220,14 +219,14 @@ class Manifest:
         if path is None:
             pull = f"run `edge-anpr models pull {entry.name}`, " if entry.url else ""
             raise ModelError(
-                f"{file}: weights not found; {pull}put the file into {self.folders[0]} or name "
+                f"{file}: weights not found; {pull}copy the file into {self.folders[0]}, or name "
                 f"its folder in {MODELS_VARIABLE}",
                 code="E_MODEL_MISSING",
             )
         try:
             if size is not None and path.stat().st_size != size:
                 raise ModelError(
-                    f"{path}: {path.stat().st_size} bytes where the manifest says {size}; fetch "
+                    f"{path}: has {path.stat().st_size} bytes, the manifest says {size}; download "
                     "the file again from its source",
                     code="E_MODEL_DIGEST",
                 )
@@ -240,13 +239,13 @@ class Manifest:
         if not hmac.compare_digest(digest, sha256):
             raise ModelError(
                 f"{path}: its SHA-256 is not the one in {self.path.name}; the file was altered or "
-                "is another version: fetch it again from its source",
+                "is another version: download it again from its source",
                 code="E_MODEL_DIGEST",
             )
         return path
 
 
-# --- where things are -----------------------------------------------------------------------
+# --- paths -----------------------------------------------------------------------
 
 
 def sha256_of(path: Path) -> str:
@@ -263,12 +262,12 @@ def sha256_of(path: Path) -> str:
 
 
 def user_folder(environment: Mapping[str, str] = os.environ) -> Path | None:
-    """Where weights of a user lie: `edge-anpr/models` in the XDG data folder.
+    """The folder of a user's weights: `edge-anpr/models` in the XDG data folder.
 
-    None where the environment names no home, as in some services.
+    None if the environment has no home folder, as in some services.
     """
     data = environment.get("XDG_DATA_HOME", "")
-    if data.startswith("/"):  # a relative one is to be ignored, the XDG specification says
+    if data.startswith("/"):  # the XDG specification says to ignore a relative one
         return Path(data) / "edge-anpr" / "models"
     home = environment.get("HOME", "")
     if not home.startswith("/"):

@@ -1,7 +1,7 @@
-"""The archive for later audits: the policies with signatures and the weights a box ran with.
+"""Archives the signed policies and the weights that a box ran with, for later audits.
 
-`archive/` in the state folder has a file for each version that the audit log names, under its
-digest. Lists are not among them.
+`archive/` in the state folder has a file for each version that the audit log names; its digest is
+the file's name. Lists are not archived.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from edge.policy.model import Policy
 
 FOLDER: Final = "archive"
 KEPT: Final = re.compile(r"policies/[0-9a-f]{64}(\.signatures)?\.json|weights/[0-9a-f]{64}\.json")
-"""The names of all files that can be there."""
+"""Pattern of the archive's file names."""
 
 
 class Archive:
-    """The archive of a state folder; whoever writes holds the folder's lock.
+    """The archive of a state folder; a writer must hold the folder's lock.
 
     Args:
         state: the state folder.
@@ -32,7 +32,7 @@ class Archive:
         self._folder = state / FOLDER
 
     def keep_policy(self, policy: Policy, signatures: bytes | None) -> None:
-        """Keep a policy's canonical JSON and its signatures; the newest signatures stand.
+        """Keep a policy's canonical JSON and its signatures; newer signatures replace older ones.
 
         Raises:
             OutboxError: it cannot be written.
@@ -51,7 +51,7 @@ class Archive:
         self._write(f"weights/{weights.sha256()}.json", weights.canonical())
 
     def contents(self) -> dict[str, bytes]:
-        """All that is kept, by name.
+        """The content of all files, by name.
 
         Raises:
             OutboxError: it cannot be read.
@@ -68,7 +68,7 @@ class Archive:
     def _write(self, name: str, content: bytes) -> None:
         path = self._folder / name
         try:
-            for folder in (self._folder, path.parent):  # `parents` would not give them the mode
+            for folder in (self._folder, path.parent):  # `parents` would not set their mode
                 folder.mkdir(mode=0o700, exist_ok=True)
             if not path.exists() or path.read_bytes() != content:
                 write_file(path, content, sole_writer=True)

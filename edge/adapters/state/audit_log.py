@@ -1,11 +1,12 @@
 """The audit log on disk: an append-only file, synced after each line.
 
-`audit.log` holds the entries, `audit.checkpoint` the newest checkpoint. A line that a killed
-process left unfinished was never acknowledged to anybody; it is cut off at the next opening.
-Any other mismatch is refused: the box does not continue a log that was changed.
+`audit.log` holds the entries, `audit.checkpoint` the newest checkpoint. If a process was killed
+while it wrote a line, that entry was never reported as written; the unfinished line is cut off when
+the log is opened again. Any other mismatch is refused: the box does not continue a log that was
+changed.
 
-Several programs may add entries (`run`, and verbs beside it): each takes the file's lock for one
-entry and first takes in what others have added.
+Several programs may add entries at the same time (`run` and other commands). Each locks the file
+for one entry and first reads the entries that others have added.
 """
 
 from __future__ import annotations
@@ -68,17 +69,17 @@ class AuditTrail:
         *,
         known: Collection[PublicKey] = (),
     ) -> Self:
-        """Open or begin the log in a folder; the signer's key is entered if it is new there.
+        """Open or create the log in a folder; a new key of the signer is recorded first.
 
         Args:
-            folder: the state folder; made with mode 0700 when missing.
+            folder: the state folder; created with mode 0700 if it is missing.
             origin: the log's name.
             signer: signs the checkpoints.
             utc: the wall clock.
-            known: keys of the signer from before; a log that others signed is not gone on with.
+            known: earlier keys of the signer; a log signed with any other key is refused.
 
         Raises:
-            AuditError: it cannot be read or written, or is not as it was written.
+            AuditError: it cannot be read or written, or it was altered.
         """
         path = folder / FILE_NAME
         try:
@@ -114,15 +115,17 @@ class AuditTrail:
             follower(_known(self._chain.last))
 
     def append(self, event: Event) -> Checkpoint:
-        """Add an entry; when this returns it is on disk, signed.
+        """Add a signed entry; it is on disk when this returns.
 
         Raises:
-            AuditError: it could not be written; whatever it was about must not go on.
+            AuditError: it could not be written; the recorded action must then not happen.
         """
         with self._lock, _file_lock(self._path, self._descriptor):
             self._take_in()
             if self._chain.key != self._signer.public:
-                raise AuditError(f"{self._path}: the key was rotated meanwhile; start again")
+                raise AuditError(
+                    f"{self._path}: the key was rotated meanwhile; run the command again"
+                )
             checkpoint = self._add(event)
             for follower in self._followers:
                 follower(checkpoint)
@@ -137,12 +140,12 @@ class AuditTrail:
     def _begin(self, known: Collection[PublicKey]) -> None:
         with self._lock, _file_lock(self._path, self._descriptor):
             self._take_in()
-            self._hold_against_checkpoint()
+            self._compare_with_checkpoint()
             key = self._chain.key
             if key is not None and key != self._signer.public and key not in known:
                 raise AuditError(
-                    f"{self._path}: it was last signed with key {key.key_id}, which is none of "
-                    "this box's; move it aside with its checkpoint to begin anew, which the "
+                    f"{self._path}: it was last signed with key {key.key_id}, which is not a key "
+                    "of this box; move it and its checkpoint away to start a new log, which the "
                     "witness will see",
                     code="E_AUDIT_FORK",
                 )
@@ -150,10 +153,10 @@ class AuditTrail:
                 self._add(KeyInUse(self._chain.origin, self._signer.public.text))
 
     def _take_in(self) -> None:
-        """Read lines that were added since, and cut off an unfinished last line.
+        """Read the lines that were added since, and cut off an unfinished last line.
 
-        The newest signature covers everything before it, so only that one is verified
-        here; `edge-anpr audit verify` looks at each.
+        The newest signature covers all entries before it, so only that one is verified here;
+        `edge-anpr audit verify` verifies each.
         """
         try:
             unread = os.fstat(self._descriptor).st_size - self._read_bytes
@@ -180,23 +183,23 @@ class AuditTrail:
             os.fsync(self._descriptor)
         except OSError as error:
             raise _unwritable(self._path, error) from error
-        log.warning("%s: a last entry that was not finished was cut off", self._path)
+        log.warning("%s: an unfinished last entry was cut off", self._path)
 
-    def _hold_against_checkpoint(self) -> None:
+    def _compare_with_checkpoint(self) -> None:
         place = self._path.with_name(CHECKPOINT_NAME)
         try:
             known = parse_checkpoints(place.read_bytes())
         except FileNotFoundError:
             return
         except AuditError:
-            known = ()  # damaged: it proves nothing, and the next entry replaces it
+            known = ()  # damaged: it is ignored, and the next entry replaces it
         except OSError as error:
             raise _unwritable(place, error) from error
         if known and known[-1].size > self._chain.tree.size:
             raise AuditError(
-                f"{self._path}: it has {self._chain.tree.size} entries and {place.name} tells of "
-                f"{known[-1].size}; put the longer log back, or move both files aside to begin "
-                "anew, which the witness will see",
+                f"{self._path}: it has {self._chain.tree.size} entries, {place.name} says "
+                f"{known[-1].size}; restore the longer log, or move both files away to start a "
+                "new log, which the witness will see",
                 code="E_AUDIT_TRUNCATED",
             )
 
@@ -207,7 +210,7 @@ class AuditTrail:
                 _write_all(self._descriptor, line, self._read_bytes)
                 os.fsync(self._descriptor)
             except OSError:
-                # Half a line of a full disk must not stay.
+                # Remove the part of the line that was written before the disk was full.
                 os.ftruncate(self._descriptor, self._read_bytes)
                 raise
             self._chain.take(line[:-1], check_signature=False)
@@ -221,15 +224,15 @@ class AuditTrail:
 def open_box_audit(
     box: BoxFolders, keys: BoxKeys, *, before: Collection[PublicKey] = ()
 ) -> AuditTrail:
-    """The box's audit log, which records every change on the box.
+    """Open the box's audit log, which records every change on the box.
 
     Args:
-        box: whose, and where.
-        keys: sign its checkpoints.
-        before: keys that its public file no longer names.
+        box: the box's ids and folders.
+        keys: sign the checkpoints.
+        before: earlier keys that the box's public file no longer names.
 
     Raises:
-        AuditError: it cannot be written, or is not as the box wrote it.
+        AuditError: it cannot be written, or it was altered.
         KeyFileError: the box's public file cannot be used.
     """
     known = (*signing_keys(box.public_keys), *before)
@@ -244,28 +247,28 @@ def read_log(
     keys: tuple[PublicKey, ...] | None = None,
     witness: tuple[Checkpoint, ...] = (),
 ) -> VerifiedLog:
-    """Verify the log of a folder, or a copy of its file; its own newest checkpoint counts too.
+    """Verify the log of a folder, or a copy of its file, with its own newest checkpoint.
 
     Args:
         folder: a state folder, or a copy of `audit.log`.
-        origin: the name it must have; None takes any.
+        origin: the name that the log must have; None accepts any.
         keys: see `verify_log`.
         witness: see `verify_log`.
 
     Raises:
-        AuditError: not there, or not as it was written.
+        AuditError: it is missing, or it was altered.
     """
     path = folder / FILE_NAME if folder.is_dir() else folder
     own = path.with_name(CHECKPOINT_NAME)
     try:
         with path.open("rb") as file:
-            # A box that runs may be in the middle of a line.
+            # A running box may be writing a line now.
             fcntl.flock(file.fileno(), fcntl.LOCK_SH)
             data = file.read()
             beside = parse_checkpoints(own.read_bytes()) if folder.is_dir() and own.exists() else ()
     except FileNotFoundError:
         raise AuditError(
-            f"{path}: no audit log here; a box begins one when it first runs", code="E_NO_AUDIT"
+            f"{path}: no audit log here; a box creates one in its first run", code="E_NO_AUDIT"
         ) from None
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -277,10 +280,10 @@ def read_log(
 
 
 def read_witness(file: Path) -> tuple[Checkpoint, ...]:
-    """Checkpoints that were kept elsewhere: one file, or all files of a folder.
+    """Read checkpoints that were kept elsewhere, from one file or all files of a folder.
 
     Raises:
-        AuditError: it cannot be read, or holds something else.
+        AuditError: a file cannot be read, or holds something else.
     """
     try:
         files = (
@@ -294,16 +297,18 @@ def read_witness(file: Path) -> tuple[Checkpoint, ...]:
                 raise AuditError(f"{each}: {error.message}", code=error.code) from None
     except OSError as error:
         raise AuditError(
-            f"{file}: {error.strerror}; give a file of checkpoints", code="E_AUDIT_WITNESS"
+            f"{file}: {error.strerror}; name a file of checkpoints", code="E_AUDIT_WITNESS"
         ) from error
     if not found:
-        raise AuditError(f"{file}: holds no checkpoint", code="E_AUDIT_WITNESS")
+        raise AuditError(
+            f"{file}: holds no checkpoint; name a file of checkpoints", code="E_AUDIT_WITNESS"
+        )
     return tuple(found)
 
 
 @contextlib.contextmanager
 def _file_lock(path: Path, descriptor: int) -> Iterator[None]:
-    """The file's exclusive lock, for as long as the block runs; waits for others."""
+    """Hold the file's exclusive lock while the block runs; waits for other processes."""
     if descriptor < 0:
         raise AuditError(f"{path}: the audit log is closed")
     try:
@@ -323,12 +328,12 @@ def _write_all(descriptor: int, data: bytes, offset: int) -> None:
 
 
 def _known(checkpoint: Checkpoint | None) -> Checkpoint:
-    if checkpoint is None:  # opening has entered a key at least
+    if checkpoint is None:  # not reached: opening records a key
         raise AuditError("the audit log is empty")
     return checkpoint
 
 
 def _unwritable(path: Path, error: OSError) -> AuditError:
-    told = storage_error(path, error)
-    code = "E_DISK_FULL" if told.code == "E_DISK_FULL" else "E_AUDIT"
-    return AuditError(f"{told.message} (the box does nothing that it cannot record)", code=code)
+    problem = storage_error(path, error)
+    code = "E_DISK_FULL" if problem.code == "E_DISK_FULL" else "E_AUDIT"
+    return AuditError(f"{problem.message} (the box does nothing that it cannot record)", code=code)

@@ -1,4 +1,4 @@
-"""SQLite transactions, for the outbox of a box and the store of an authority."""
+"""SQLite transactions for the outbox of a box and the store of an authority."""
 
 from __future__ import annotations
 

@@ -1,19 +1,18 @@
-"""The evidence pack: what a supervisor needs to see whether a box keeps to its policy, in one file.
+"""Makes and verifies evidence packs: one file that shows whether a box keeps to its policy.
 
 | name                                   | holds                                               |
 |----------------------------------------|-----------------------------------------------------|
-| `manifest.json`, `manifest.signature`  | digests of all the rest, signed by the box          |
+| `manifest.json`, `manifest.signature`  | digests of all other files, signed by the box       |
 | `audit.log`                            | the audit log, every line with its checkpoint       |
 | `box.public.json`                      | the box's public keys                               |
 | `policies/<sha256>.json`               | each policy that the box ran under, canonical JSON  |
-| `policies/<sha256>.signatures.json`    | who signed it                                       |
+| `policies/<sha256>.signatures.json`    | the policy's signatures                             |
 | `weights/<sha256>.json`                | digests of the weights of each run                  |
 | `statistics.jsonl`                     | coarse counts of epochs                             |
 | `accuracy.json`                        | measured accuracy, figures only                     |
 
-It is one zip file (`pack_zip`).
-
-No plate, picture, token, list or hit is in it, nor a name of a clip or a list's entry.
+It is one zip file (`pack_zip`). It contains no plate, picture, token, list or hit, and no name of a
+clip or of a list's entry.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class PackedFile(Strict):
 
 
 class PackManifest(Strict, populate_by_name=True):
-    """What is in the pack, and of which box; signed with the box's key."""
+    """The list of the pack's files with the box's ids; signed with the box's key."""
 
     schema_: Literal["edge-anpr/evidence-pack/1"] = Field(
         default="edge-anpr/evidence-pack/1", alias="schema"
@@ -91,7 +90,10 @@ class PackManifest(Strict, populate_by_name=True):
 
 
 class PackedAccuracy(BaseModel):
-    """Figures of what `edge-anpr evaluate clips --json` prints: a clip's name can be a plate."""
+    """The figures that `edge-anpr evaluate clips --json` prints, without names of clips.
+
+    A clip's name may be a plate.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -110,7 +112,7 @@ class PackedAccuracy(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PackedPolicy:
-    """A policy of the pack and who has signed it."""
+    """A policy of the pack and its signatures."""
 
     sha256: str
     policy: Policy
@@ -120,15 +122,15 @@ class PackedPolicy:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedPack:
-    """A pack that was verified as a whole.
+    """A pack that was verified completely.
 
     Attributes:
-        manifest: what is in it.
+        manifest: the list of its files.
         log: the audit log.
         policies: every policy that the box ran under.
         weights: the weights of every run.
         statistics: sums over the epochs.
-        accuracy: measured accuracy, if it was put in.
+        accuracy: measured accuracy, if it was included.
         vouched: whether the box's key was known from elsewhere.
     """
 
@@ -141,14 +143,14 @@ class VerifiedPack:
     vouched: bool
 
 
-# --- making it ----------------------------------------------------------------------------------
+# --- making ----------------------------------------------------------------------------------
 
 
 def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: PackedAccuracy | None = None) -> bytes:
-    """Gather a box's evidence and sign it; the box may run meanwhile.
+    """Collect a box's evidence and sign it; the box may be running.
 
     Raises:
-        EdgeError: something is missing or not in order: a pack that does not verify is not made.
+        EdgeError: something is missing or not valid; only packs that verify are made.
     """
     contents = dict(Archive(box.state).contents())
     log = box.state / LOG_FILE
@@ -157,7 +159,7 @@ def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: PackedAccuracy | None = 
         contents[BOX_KEYS] = box.public_keys.read_bytes()
     except OSError as error:
         raise AuditError(
-            f"{error.filename}: {error.strerror}; a pack is made of a box that has run",
+            f"{error.filename}: {error.strerror}; run the box before you make a pack",
             code="E_NO_AUDIT",
         ) from error
     contents[LOG_FILE] = b"".join(line + b"\n" for line in lines)
@@ -186,10 +188,10 @@ def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: PackedAccuracy | None = 
 
 
 def read_pack(file: Path) -> bytes:
-    """A pack's bytes.
+    """Read a pack's file.
 
     Raises:
-        AuditError: `E_PACK`: it cannot be read, or is too large to be one.
+        AuditError: `E_PACK`: it cannot be read, or is too large.
     """
     try:
         with file.open("rb") as stream:
@@ -199,10 +201,10 @@ def read_pack(file: Path) -> bytes:
 
 
 def read_accuracy(file: Path) -> PackedAccuracy:
-    """The figures of an accuracy report.
+    """Read the figures of an accuracy report.
 
     Raises:
-        AuditError: `E_PACK`: it cannot be read, or is none.
+        AuditError: `E_PACK`: it cannot be read, or is not an accuracy report.
     """
     try:
         return PackedAccuracy.model_validate_json(file.read_bytes())
@@ -210,11 +212,12 @@ def read_accuracy(file: Path) -> PackedAccuracy:
         raise refused(f"{file}: {error.strerror}") from error
     except ValidationError:
         raise refused(
-            f"{file}: no accuracy report; give what `edge-anpr evaluate clips --json` prints"
+            f"{file}: not an accuracy report; name a file with the output of `edge-anpr evaluate "
+            "clips --json`"
         ) from None
 
 
-# --- verifying it ---------------------------------------------------------------------------
+# --- verifying ---------------------------------------------------------------------------
 
 
 def verify_pack(
@@ -223,17 +226,17 @@ def verify_pack(
     keys: Collection[PublicKey] | None = None,
     witness: Sequence[Checkpoint] = (),
 ) -> VerifiedPack:
-    """Verify a pack as a whole; nothing but the pack is needed.
+    """Verify a pack completely; nothing but the pack is needed.
 
     Args:
-        data: the file.
-        keys: the box's public keys as known from elsewhere; None believes those in the pack, which
-            shows only that it agrees with itself.
+        data: the file's content.
+        keys: the box's public keys from another source; None: those in the pack, which shows only
+            that the pack is consistent.
         witness: checkpoints of the box's log that were kept elsewhere.
 
     Raises:
-        AuditError: `E_PACK` and what does not fit, or what `verify_log` raises.
-        KeyFileError: a signature does not hold.
+        AuditError: `E_PACK`: the pack is not valid; or as `verify_log`.
+        KeyFileError: a signature is wrong.
     """
     contents = read_zip(data)
     for name in _NEEDED:
@@ -269,17 +272,17 @@ def _manifest(contents: Mapping[str, bytes]) -> PackManifest:
     try:
         manifest = parse_canonical(PackManifest, contents[MANIFEST])
     except ValidationError:
-        raise refused(f"{MANIFEST} is none of this version") from None
+        raise refused(f"{MANIFEST} is not valid, or of another version") from None
     except NotCanonicalError:
-        raise refused(f"{MANIFEST} is not spelled as the box spells it") from None
+        raise refused(f"{MANIFEST} is not in canonical form") from None
     rest = contents.keys() - {MANIFEST, SIGNATURE}
     if rest != manifest.files.keys():
-        raise refused(f"it does not hold the files that {MANIFEST} names")
+        raise refused(f"it does not contain exactly the files that {MANIFEST} names")
     for name, facts in manifest.files.items():
         content = contents[name]
         digest = hashlib.sha256(content).hexdigest()
         if (digest, len(content)) != (facts.sha256, facts.bytes):
-            raise refused(f"{name} is not the file that the box packed")
+            raise refused(f"{name} is not the file that {MANIFEST} names")
     return manifest
 
 
@@ -287,9 +290,9 @@ def _box_keys(contents: Mapping[str, bytes], manifest: PackManifest) -> BoxPubli
     try:
         own = parse_box_public_keys(contents[BOX_KEYS], Path(BOX_KEYS))
     except (KeyFileError, RecursionError):
-        raise refused(f"{BOX_KEYS} is no box's public file") from None
+        raise refused(f"{BOX_KEYS} is not a box's public file") from None
     if (own.site, own.box) != (manifest.site, manifest.box):
-        raise refused(f"{BOX_KEYS} is of another box")
+        raise refused(f"{BOX_KEYS} belongs to another box")
     return own
 
 
@@ -299,14 +302,14 @@ def _require_signed(
     own: BoxPublicKeys,
     keys: Collection[PublicKey] | None,
 ) -> None:
-    """The manifest is signed with a key of the box, and with one that was known before, if any."""
+    """Check that the manifest is signed with a key of the box, and with a known key if given."""
     key = next((each for each in own.public_keys() if each.text == manifest.key), None)
     if key is None:
         raise refused(f"it was signed with a key that {BOX_KEYS} does not name")
     if keys is not None and key not in keys:
         raise AuditError(
-            f"the pack is signed with key {key.key_id}, which is none of those given; give the "
-            "box's newest public file, and if it is, the pack is of somebody else",
+            f"the pack is signed with key {key.key_id}, which is not in the given public file; use "
+            "the box's newest public file; if it is the newest, another party made this pack",
             code="E_AUDIT_FORK",
         )
     if not key.verify(_signature(contents[SIGNATURE]), manifest.signed()):
@@ -319,7 +322,7 @@ def _signature(text: bytes) -> bytes:
     except ValueError:
         raw = b""
     if len(raw) != 64 or base64.b64encode(raw) != text:
-        raise refused(f"{SIGNATURE} is no signature")
+        raise refused(f"{SIGNATURE} is not a signature")
     return raw
 
 
@@ -334,9 +337,9 @@ def _policies(contents: Mapping[str, bytes]) -> dict[str, PackedPolicy]:
             policy = Policy.model_validate_json(content)
             digest = policy.sha256()
         except (ValueError, RecursionError, EdgeError):
-            raise refused(f"{name}: no policy that this version can read") from None
+            raise refused(f"{name}: not a policy that this version can read") from None
         if digest != match[1]:
-            raise refused(f"{name}: another policy than its name says")
+            raise refused(f"{name}: the policy's digest is not the one in its name")
         signatures = contents.get(f"policies/{digest}.signatures.json")
         signed: frozenset[str] = frozenset()
         if signatures is not None:
@@ -356,9 +359,9 @@ def _weights(contents: Mapping[str, bytes]) -> dict[str, WeightsInUse]:
         try:
             weights = WeightsInUse.model_validate_json(content)
         except ValidationError:
-            raise refused(f"{name}: no list of weights") from None
+            raise refused(f"{name}: not a list of weights") from None
         if weights.sha256() != match[1]:
-            raise refused(f"{name}: other weights than its name says")
+            raise refused(f"{name}: the digest of the list is not the one in its name")
         found[match[1]] = weights
     return found
 
@@ -370,7 +373,7 @@ def _statistics(contents: Mapping[str, bytes]) -> list[EpochStatistics]:
             for line in contents.get(STATISTICS_FILE, b"").splitlines()
         ]
     except ValidationError:
-        raise refused(f"{STATISTICS_FILE}: a line that is no epoch") from None
+        raise refused(f"{STATISTICS_FILE}: a line is not the record of an epoch") from None
 
 
 def _accuracy(contents: Mapping[str, bytes]) -> PackedAccuracy | None:
@@ -379,4 +382,4 @@ def _accuracy(contents: Mapping[str, bytes]) -> PackedAccuracy | None:
     try:
         return PackedAccuracy.model_validate_json(contents[ACCURACY])
     except ValidationError:
-        raise refused(f"{ACCURACY}: no figures") from None
+        raise refused(f"{ACCURACY}: not accuracy figures") from None

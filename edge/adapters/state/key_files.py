@@ -1,6 +1,6 @@
-"""Reads key files, and refuses a private key that others can read.
+"""Reads key files, and refuses private keys that other users can read.
 
-The files' content is described in `privacy.key_formats`; `key_making` writes them.
+`privacy.key_formats` describes the files' content; `key_making` writes them.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ def load_box_keys(folder: Path) -> BoxKeys:
     """Read a box's current keys from its keys folder.
 
     Raises:
-        KeyFileError: no key, a file that others can read, or one that is damaged or of
-            another kind.
+        KeyFileError: a file is missing, readable by other users, damaged or of another kind.
     """
     public = read_only_public_file(folder, BoxPublicFile, "box")
     file = folder / f"{current(public.generations, folder).key_id}{PRIVATE_ENDING}"
@@ -74,7 +73,7 @@ def load_all_box_public_keys(path: Path) -> dict[tuple[str, str], BoxPublicKeys]
     """Read one public file, or those of all boxes in a folder; returns them by site and box.
 
     Raises:
-        KeyFileError: a file cannot be used, there is none, or two are of one box.
+        KeyFileError: a file cannot be used, there is none, or two belong to the same box.
     """
     files = public_files(path, BoxPublicFile) if path.is_dir() else [path]
     found: dict[tuple[str, str], BoxPublicKeys] = {}
@@ -87,7 +86,7 @@ def load_all_box_public_keys(path: Path) -> dict[tuple[str, str], BoxPublicKeys]
         found[keys.site, keys.box] = keys
     if not found:
         raise KeyFileError(
-            f"{path}: no box's public keys; put the box's <site>.<box>{PUBLIC_ENDING} there"
+            f"{path}: no public keys of a box; copy the box's <site>.<box>{PUBLIC_ENDING} there"
         )
     return found
 
@@ -97,7 +96,7 @@ def load_authority_public_keys(file: Path, *, authority: str | None = None) -> A
 
     Args:
         file: its path.
-        authority: the id that the policy gives it; None takes any.
+        authority: its id in the policy; None accepts any.
 
     Raises:
         KeyFileError: missing, unreadable, damaged, of another kind or another authority.
@@ -115,14 +114,14 @@ def load_authority_private_keys(folder: Path) -> AuthorityPrivateKeys:
     """Read every private file of an authority's folder.
 
     Raises:
-        KeyFileError: no key, keys of two authorities, a file that others can read, or one
-            that is damaged or of another kind.
+        KeyFileError: there is no key, there are keys of two authorities, or a file is readable
+            by other users, damaged or of another kind.
     """
     _require_folder(folder)
     files = sorted(folder.glob(f"*{PRIVATE_ENDING}"))
     if not files:
         raise KeyFileError(
-            f"{folder}: no private keys; give the authority's folder, or make one with "
+            f"{folder}: no private keys; name the authority's folder, or make keys with "
             "`edge-anpr keys new authority`"
         )
     contents = [(file, _read_private(file, AuthorityPrivateFile)) for file in files]
@@ -131,7 +130,7 @@ def load_authority_private_keys(folder: Path) -> AuthorityPrivateKeys:
         if content.authority != first.authority:
             raise KeyFileError(
                 f"{folder}: keys of the authorities {first.authority} and "
-                f"{content.authority}; give each a folder of its own"
+                f"{content.authority}; use one folder for each"
             )
     generations = [authority_key(content, file) for file, content in contents]
     return AuthorityPrivateKeys(
@@ -145,13 +144,13 @@ def load_signer_key(file: Path) -> SigningKey:
     """Read a signer's private file.
 
     Raises:
-        KeyFileError: missing, readable by others, damaged or of another kind.
+        KeyFileError: missing, readable by other users, damaged or of another kind.
     """
     return signer_key(_read_private(file, SignerPrivateFile), file)
 
 
 def signing_keys(file: Path) -> tuple[PublicKey, ...]:
-    """The public keys in a box's or an authority's public file that sign audit logs.
+    """The public keys that verify audit logs, from a box's or an authority's public file.
 
     Raises:
         KeyFileError: missing, unreadable, damaged or of another kind.
@@ -162,7 +161,7 @@ def signing_keys(file: Path) -> tuple[PublicKey, ...]:
 
 
 def key_facts(path: Path) -> tuple[KeyFacts, ...]:
-    """What a key file, or every key file of a folder, holds; never a private key.
+    """Describe a key file, or every key file of a folder; no private key is included.
 
     Raises:
         KeyFileError: a file cannot be used, or there is none.
@@ -176,7 +175,7 @@ def key_facts(path: Path) -> tuple[KeyFacts, ...]:
 
 
 def _facts(file: Path) -> KeyFacts:
-    # Reading a file of no known kind says what is wrong with it.
+    # Reading a file of unknown kind reports what is wrong with it.
     model = _kind(file) or BoxPublicFile
     private = issubclass(model, PrivateFile)
     return facts_of(_read_private(file, model) if private else read_key_file(file, model), file)
@@ -200,18 +199,18 @@ def read_key_file(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
         ) from None
     except OSError as error:
         raise KeyFileError(
-            f"{file}: {error.strerror}; it must be a file that this user can read"
+            f"{file}: {error.strerror}; name a file that this user can read"
         ) from None
     return parse_key_file(content, model, file)
 
 
 def public_files(folder: Path, model: type[PublicFile]) -> list[Path]:
-    """The public files of that kind in a folder, those that cannot be read included."""
+    """The public files of that kind in a folder, including unreadable ones."""
     return [file for file in sorted(folder.glob(f"*{PUBLIC_ENDING}")) if _is_of(file, model)]
 
 
 def read_only_public_file(folder: Path, model: type[_Public], owner: str) -> _Public:
-    """Read the folder's one public file of that kind; `owner` is its kind in a word.
+    """Read the only public file of that kind in a folder; `owner` names the kind in messages.
 
     Raises:
         KeyFileError: there is none, there are several, or it cannot be used.
@@ -220,9 +219,10 @@ def read_only_public_file(folder: Path, model: type[_Public], owner: str) -> _Pu
     files = public_files(folder, model)
     if len(files) > 1:
         for file in files:
-            read_key_file(file, model)  # a damaged one is reported as damaged
+            read_key_file(file, model)  # reports a damaged file
         raise KeyFileError(
-            f"{folder}: both {files[0].name} and {files[1].name}; keep the {owner}'s own only"
+            f"{folder}: holds both {files[0].name} and {files[1].name}; keep only the file of this "
+            f"{owner}"
         )
     if not files:
         raise KeyFileError(f"{folder}: no {owner} keys; run `edge-anpr keys new {owner}`")
@@ -233,18 +233,18 @@ def _read_private(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
     try:
         status = file.stat()
     except OSError as error:
-        raise KeyFileError(f"{file}: {error.strerror}; it must be readable") from None
+        raise KeyFileError(f"{file}: {error.strerror}; make it readable for this user") from None
     if status.st_mode & _OTHERS:
         raise KeyFileError(
-            f"{file}: others can read this private key (mode {status.st_mode & 0o777:04o}); "
-            f"run `chmod 600 {file}`, and `edge-anpr keys rotate` if somebody may have read it",
+            f"{file}: other users can read this private key (mode {status.st_mode & 0o777:04o}); "
+            f"run `chmod 600 {file}`, and `edge-anpr keys rotate` if one may have read it",
             code="E_KEY_MODE",
         )
     return read_key_file(file, model)
 
 
 def _kind(file: Path) -> type[KeyFile] | None:
-    """The kind of a key file; None if that cannot be told."""
+    """The kind of a key file; None if it is unknown."""
     try:
         return kind_of(file.read_bytes())
     except (OSError, ValueError):
@@ -252,7 +252,7 @@ def _kind(file: Path) -> type[KeyFile] | None:
 
 
 def _is_of(file: Path, model: type[KeyFile]) -> bool:
-    """Whether a file is of that kind, or must be taken for it until reading says what is wrong."""
+    """Whether a file is of that kind, or unreadable, so that reading it reports the problem."""
     try:
         return kind_of(file.read_bytes()) is model
     except (OSError, ValueError):
@@ -267,22 +267,24 @@ def _require_folder(folder: Path) -> None:
             f"{folder}: no such keys folder; make keys with `edge-anpr keys new`"
         ) from None
     if not folder.is_dir():
-        raise KeyFileError(f"{folder}: not a folder; give the folder that holds the keys")
+        raise KeyFileError(f"{folder}: not a folder; name the folder that holds the keys")
     if not os.access(folder, os.R_OK | os.X_OK):
-        raise KeyFileError(f"{folder}: cannot be read by this user; check its owner and mode")
+        raise KeyFileError(
+            f"{folder}: cannot be read by this user; check its owner and permissions"
+        )
     if mode & _OTHERS_WRITE:
         raise KeyFileError(
-            f"{folder}: others can put keys into this folder (mode {mode & 0o777:04o}); "
+            f"{folder}: other users can write to this folder (mode {mode & 0o777:04o}); "
             f"run `chmod 700 {folder}`",
             code="E_KEY_MODE",
         )
 
 
 def _refuse_foreign_private_files(folder: Path) -> None:
-    """A box that holds an authority's private key could open what it has sealed."""
+    """Refuse an authority's private key on a box: with it the box could open its own seals."""
     for file in folder.glob(f"*{PRIVATE_ENDING}"):
         if not _is_of(file, BoxPrivateFile):
             raise KeyFileError(
-                f"{file}: not the box's own key; move it away, an authority's private keys "
-                "never lie on a box"
+                f"{file}: not the box's own key; move it away, an authority's private keys must "
+                "never be on a box"
             )

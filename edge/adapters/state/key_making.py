@@ -1,9 +1,8 @@
 """Makes, rotates and installs key files.
 
-A private file is written once and never overwritten. A new generation is added to the public
-file. Of the retired ones the authority keeps the private files, which open what was sealed to
-them; the box deletes its own, so that nobody signs with it any more, and no list that was sealed
-to it is ever opened again.
+A private file is written once and never overwritten. A new generation of keys is added to the
+public file. The authority keeps the private files of retired keys, to open earlier hits. The box
+deletes its retired private keys, so that they cannot sign, or open earlier lists, any more.
 """
 
 from __future__ import annotations
@@ -49,13 +48,13 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
 
 
 def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Path:
-    """Make the box's next keys and delete the private part of all before them.
+    """Make the box's next keys and delete the private part of all earlier ones.
 
     With `disown` the public file no longer names the earlier keys, so that the authority accepts
-    nothing more that they have signed: for a key that was stolen.
+    no more hits signed with them. Use it when a key was stolen.
 
-    A kill in between leaves the old key in use, or an old private file that the next
-    rotation deletes. Returns the public file; give it to the authority again.
+    If the process is killed in between, the old key stays in use, or an old private file remains
+    until the next rotation deletes it. Returns the public file; give it to the authority again.
 
     Raises:
         KeyFileError: there are no keys to rotate, or the folder cannot be written.
@@ -81,7 +80,7 @@ def new_authority_keys(folder: Path, authority: str, now: datetime, *, trial: bo
     """
     if public_files(folder, AuthorityPublicFile) or any(folder.glob(f"*{PRIVATE_ENDING}")):
         raise KeyFileError(
-            f"{folder}: there are keys already; run `edge-anpr keys rotate authority` for new ones"
+            f"{folder}: has keys already; run `edge-anpr keys rotate authority` for new ones"
         )
     private, generation = new_authority_generation(authority, now, trial=trial)
     _create_private(folder, private)
@@ -90,7 +89,7 @@ def new_authority_keys(folder: Path, authority: str, now: datetime, *, trial: bo
 
 
 def rotate_authority_keys(folder: Path, now: datetime) -> Path:
-    """Make the authority's next keys; the private parts of those before stay.
+    """Make the authority's next keys; the private parts of earlier ones are kept.
 
     Returns the public file; give it to every box again.
 
@@ -107,16 +106,16 @@ def rotate_authority_keys(folder: Path, now: datetime) -> Path:
 
 
 def install_public_keys(file: Path, place: Path) -> None:
-    """Copy an authority's public file to the place where a box looks for it.
+    """Copy an authority's public file to the path where a box expects it.
 
     Raises:
-        KeyFileError: there is a file already, or it cannot be written.
+        KeyFileError: the file exists already, or it cannot be written.
     """
     _create_public(place, read_key_file(file, AuthorityPublicFile))
 
 
 def new_signer_key(folder: Path, signer: str, now: datetime, *, demo: bool = False) -> Path:
-    """Make a signer's key; returns its private file. What goes into the policy is in it too.
+    """Make a signer's key; returns its private file, which also holds the policy's entry.
 
     Raises:
         KeyFileError: there is a key of that name already, or the folder cannot be written.
@@ -138,12 +137,14 @@ def _create_public(file: Path, content: PublicFile) -> Path:
 
 
 def _create(file: Path, content: bytes, *, mode: int) -> None:
-    """Write a file that does not exist yet: whole, on disk, or not at all."""
+    """Write a file that does not exist yet, atomically and synced to disk."""
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         create_file(file, content, mode=mode)
     except FileExistsError:
-        raise KeyFileError(f"{file}: exists already; nothing was overwritten") from None
+        raise KeyFileError(
+            f"{file}: exists already and was not overwritten; move it away first"
+        ) from None
     except OSError as error:
         raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
 

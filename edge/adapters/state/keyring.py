@@ -1,9 +1,9 @@
-"""Retention keys on disk: one file of fixed size, in a folder that can be a medium of its own.
+"""Stores retention keys in one file of fixed size, in a folder that can be on its own medium.
 
-`keyring.bin` consists of records of 128 bytes that are overwritten in place, each within one disk
-sector and with a checksum of its own. The file never grows, so keys can be made and destroyed on a
-full disk too. A record that was unfinished at a power cut is not a key: either nothing had been
-stored under it yet, or it was being destroyed.
+`keyring.bin` consists of records of 128 bytes that are overwritten in place. Each lies within one
+disk sector and has its own checksum. The file never grows, so keys can be made and destroyed even
+on a full disk. A record that a power cut left unfinished is not used as a key: either no hit had
+been encrypted under it yet, or it was being destroyed.
 
 | record    | holds                                                          |
 |-----------|----------------------------------------------------------------|
@@ -11,9 +11,8 @@ stored under it yet, or it was being destroyed.
 | 1, 2      | in turn, the latest time seen (`RetentionClock`)               |
 | 3 …       | one retention key each: id, purpose, expiry, key; zeros if free |
 
-Overwriting reaches the file's blocks where the file system overwrites in place (ext4, XFS). Flash
-keeps older copies of a block until it erases them, and only the chip knows when: docs/retention.md
-says what helps.
+Overwriting reaches the old blocks if the file system overwrites in place (ext4, XFS). Flash memory
+keeps older copies of a block until its controller erases them; see docs/retention.md.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ from edge.privacy.keyring import RetentionClock, RetentionKey, slot_end
 
 FILE_NAME = "keyring.bin"
 CAPACITY: Final = 8192
-"""Keys at most: 30 days of quarters for nearly three purposes that all have undelivered hits."""
+"""Largest number of keys: 30 days of quarter hours for nearly three purposes."""
 
 _RECORD_BYTES = 128
 _FIRST_KEY = 3
@@ -57,7 +56,7 @@ log = logging.getLogger(__name__)
 class Keyring:
     """The retention keys that still exist; safe to use from several threads.
 
-    Made by `Keyring.open`. Its `clock` is the time by which retention is judged.
+    Made by `Keyring.open`. Retention is judged by its `clock`.
     """
 
     def __init__(self, path: Path, descriptor: int, lock: StateLock, clock: Clock) -> None:
@@ -73,15 +72,15 @@ class Keyring:
 
     @classmethod
     def open(cls, folder: Path, clock: Clock) -> Self:
-        """Open or make the keyring in a folder, take the folder's lock, destroy what is due.
+        """Open or create the keyring in a folder, lock the folder, and destroy expired keys.
 
         Args:
-            folder: the keyring's own; made with mode 0700 when missing.
-            clock: the machine's.
+            folder: the keyring's folder; created with mode 0700 if it is missing.
+            clock: the machine's clock.
 
         Raises:
             OutboxError: the folder is in use or cannot be written, or its disk is full.
-            KeyFileError: others can look into it, or it is no keyring.
+            KeyFileError: other users can read it, or the file is not a keyring.
         """
         path = folder / FILE_NAME
         lock = StateLock(folder, "keyring")
@@ -109,7 +108,7 @@ class Keyring:
         self.close()
 
     def key(self, purpose: str, expires_at: datetime) -> RetentionKey:
-        """The key for items of a purpose that end then; made, and on disk, if it is the first.
+        """The key for items of a purpose that expire then; a new key is on disk when this returns.
 
         Raises:
             OutboxError: it cannot be written, or there is no room for another key.
@@ -123,8 +122,8 @@ class Keyring:
             free = next((p for p in range(_FIRST_KEY, CAPACITY + _FIRST_KEY) if p not in taken), 0)
             if not free:
                 raise OutboxError(
-                    f"{self._path}: the keyring is full with {len(self._keys)} keys; the box takes "
-                    "no more hits until some are delivered or expire",
+                    f"{self._path}: the keyring is full with {len(self._keys)} keys; the "
+                    "box stores no more hits until some are delivered or expire",
                     code="E_OUTBOX_FULL",
                 )
             key = RetentionKey.generate(purpose, end)
@@ -134,7 +133,7 @@ class Keyring:
             return key
 
     def find(self, key_id: str) -> RetentionKey | None:
-        """The key of this id; None if it was destroyed or never existed here."""
+        """The key with this id; None if it was destroyed or never existed."""
         with self._lock:
             found = self._keys.get(key_id)
             return None if found is None else found[1]
@@ -149,14 +148,14 @@ class Keyring:
             )
 
     def due(self, now: datetime) -> frozenset[str]:
-        """Ids of the keys whose end has come."""
+        """Ids of the keys that have expired."""
         with self._lock:
             return frozenset(
                 key_id for key_id, (_, key) in self._keys.items() if key.expires_at <= now
             )
 
     def shorten(self, purpose: str, latest: datetime) -> dict[str, datetime]:
-        """Make every key of a purpose end by this time; returns the new ends of changed keys.
+        """Let every key of a purpose expire by this time; returns the new ends of changed keys.
 
         Raises:
             OutboxError: it cannot be written.
@@ -171,7 +170,7 @@ class Keyring:
         return changed
 
     def destroy(self, key_ids: Collection[str]) -> None:
-        """Overwrite keys, on disk and in memory; ids that are not here are passed over.
+        """Overwrite keys on disk and in memory; unknown ids are ignored.
 
         Raises:
             OutboxError: they cannot be overwritten.
@@ -190,7 +189,7 @@ class Keyring:
                 self._forget_mark()
 
     def remember(self, now: datetime, *, at_once: bool = False) -> None:
-        """Store the latest time seen, every few minutes; forget it if no key depends on it.
+        """Store the latest time seen every few minutes; delete it if no key depends on it.
 
         Raises:
             OutboxError: it cannot be written.
@@ -201,13 +200,13 @@ class Keyring:
                 return
             if not at_once and self._mark is not None and now - self._mark < _REMEMBER_EVERY:
                 return
-            # In turn, so that one of the two is whole whenever the power goes.
+            # Two records in turn, so that one of them is intact after a power cut.
             self._mark_place = 3 - self._mark_place
             self._write(self._mark_place, _sealed(_MARK.pack(int(now.timestamp()))))
             self._mark = now
 
     def close(self) -> None:
-        """Overwrite the keys in memory, close the file, release the folder."""
+        """Overwrite the keys in memory, close the file and unlock the folder."""
         with self._lock:
             if self._descriptor < 0:
                 return
@@ -232,19 +231,19 @@ class Keyring:
         identity = _opened(records[0], _ID.size) if records else None
         if len(records) != CAPACITY + _FIRST_KEY or identity is None:
             raise KeyFileError(
-                f"{self._path}: this is no keyring, or its first bytes are damaged; restore it, or "
-                "move it and the outbox away: what waits there is lost without it",
+                f"{self._path}: not a keyring, or its first bytes are damaged; restore it, or move "
+                "it and the outbox away: without it the waiting hits are lost",
                 code="E_KEYRING",
             )
         magic, raw_id = _ID.unpack(identity)
         if magic != _MAGIC and magic.startswith(_MAGIC[:-1]):
             raise OutboxError(
                 f"{self._path}: keyring of version {magic[-1:].decode(errors='replace')}, this "
-                "program knows version 1; run the version that made it",
+                "program supports version 1; run the version that made it",
                 code="E_STATE_VERSION",
             )
         if magic != _MAGIC:
-            raise KeyFileError(f"{self._path}: this is no keyring; move it away", code="E_KEYRING")
+            raise KeyFileError(f"{self._path}: not a keyring; move it away", code="E_KEYRING")
         marks = [_opened(record, _MARK.size) for record in records[1:_FIRST_KEY]]
         seen = [_moment(_MARK.unpack(mark)[0]) for mark in marks if mark is not None]
         for place, record in enumerate(records[_FIRST_KEY:], start=_FIRST_KEY):
@@ -252,9 +251,9 @@ class Keyring:
                 continue
             key = _read_key(record)
             if key is None:
-                # Half made or half destroyed when the power went: nothing can be under it.
+                # A power cut left it half made or half destroyed; no item is encrypted under it.
                 self._write(place, _EMPTY)
-                log.warning("%s: a key that was not whole was overwritten", self._path)
+                log.warning("%s: an incomplete key was overwritten", self._path)
                 continue
             self._keys[key.key_id] = (place, key)
         return raw_id.hex(), max(seen, default=None)
@@ -275,10 +274,10 @@ class Keyring:
 
 
 def _create(path: Path) -> None:
-    """Make an empty keyring of the final size.
+    """Create an empty keyring of the final size.
 
-    Only its first content is written as a whole file. Keys are later overwritten in place: a
-    file that replaces another would leave the destroyed keys in the old file's blocks.
+    Only this first content is written as a new file. Later keys are overwritten in place, because a
+    replaced file would leave the destroyed keys in its old blocks.
     """
     header = _sealed(_ID.pack(_MAGIC, secrets.token_bytes(16)))
     free = _EMPTY * (CAPACITY + _FIRST_KEY - 1)
@@ -289,7 +288,7 @@ def _require_private(folder: Path) -> None:
     for place in (folder, folder / FILE_NAME):
         if place.exists() and (mode := place.stat().st_mode & 0o777) & 0o077:
             raise KeyFileError(
-                f"{place}: others can look into the keyring (mode {mode:04o}); run "
+                f"{place}: other users can read the keyring (mode {mode:04o}); run "
                 f"`chmod go= {place}`",
                 code="E_KEY_MODE",
             )
@@ -298,7 +297,7 @@ def _require_private(folder: Path) -> None:
 def _sealed(content: bytes) -> bytes:
     """A record: the content, zeros, and a checksum in the last four bytes."""
     padded = content.ljust(_RECORD_BYTES - 4, b"\0")
-    # Never all zeros, so that a free record is no key.
+    # Never all zeros, so that a free record is not read as a key.
     return padded + (zlib.crc32(padded) ^ 0xFFFFFFFF).to_bytes(4, "big")
 
 

@@ -1,13 +1,13 @@
-"""The lists of a box: stored sealed, as received; opened in memory only.
+"""Stores the lists of a box sealed, as they were received; they are opened in memory only.
 
-    lists/<list>.bundle     what is in force, as it was received
-    list-counters.json      the last counter taken of each list
+    lists/<list>.bundle     the bundle in force, as it was received
+    list-counters.json      the last accepted counter of each list
 
-The counters are stored apart from the bundles: deleting a bundle does not make an earlier one
+The counters are stored apart from the bundles, so deleting a bundle does not make an earlier one
 acceptable again. A bundle is on disk before its counter. If the process is killed in between, the
-new bundle is in force, and the higher of the two counters counts. If both files are lost, the box
-does not know earlier bundles any more and takes the next one that its issuer has signed; the end
-of each entry still holds.
+new bundle is in force, and the higher of the two counters is valid. If both files are lost, the box
+does not know the earlier bundles any more and accepts the next one that its issuer has signed.
+Entries still expire as they say.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def list_reader(
     *,
     ended_too: bool,
 ) -> Callable[[str], Sequence[ListEntry]]:
-    """A function that opens a list by its id, anew at each call, and returns its entries.
+    """Return a function that opens a list by its id at each call and returns its entries.
 
     Args:
-        lists: the box's lists. Its clock must never go back, or entries that have ended return.
-        trial_list: reads a list that lies in the site folder in clear; None where it may not.
-        ended_too: keep entries that have ended. A demo policy needs them: it judges a recording
-            by the day on which it was made.
+        lists: the box's lists. Their clock must never go back, or expired entries become valid.
+        trial_list: reads a list in clear from the site folder; None if that is not allowed.
+        ended_too: keep expired entries. A demo policy needs them: it judges a recording by the
+            day on which it was made.
     """
 
     def entries(list_id: str) -> Sequence[ListEntry]:
@@ -94,7 +94,7 @@ def _look(path: Path) -> tuple[int, ...] | None:
     return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-class _Floor(StrictMessage):
+class _LastBundle(StrictMessage):
     counter: int = Field(ge=1, le=MAX_COUNTER)
     sha256: Sha256
 
@@ -103,7 +103,7 @@ class _Counters(StrictMessage):
     schema_: Literal["edge-anpr/list-counters/1"] = Field(
         default="edge-anpr/list-counters/1", alias="schema"
     )
-    lists: dict[Id, _Floor] = Field(default={})
+    lists: dict[Id, _LastBundle] = Field(default={})
 
     def to_bytes(self) -> bytes:
         return self.model_dump_json(by_alias=True).encode()
@@ -114,11 +114,11 @@ class ListStore:
 
     Args:
         folder: the state folder.
-        keys: the box's own.
-        terms: what the policy allows each of its lists to be, by id.
-        now: the wall clock, aware.
-        record: gets what has changed, for the audit log, once it is on disk; and what was
-            refused, at most once in `SAY_EVERY_S` for each list, so that the log cannot fill
+        keys: the box's own keys.
+        terms: the policy's conditions for each of its lists, by id.
+        now: the wall clock, with time zone.
+        record: called with each change, for the audit log, once it is on disk; and with each
+            refusal, at most once in `LOG_INTERVAL_S` for each list, so that the log cannot fill
             the disk.
 
     Raises:
@@ -146,22 +146,22 @@ class ListStore:
 
     @property
     def list_ids(self) -> tuple[str, ...]:
-        """The lists of the policy, whether they are here or not."""
+        """The ids of the policy's lists, installed or not."""
         return tuple(sorted(self._terms))
 
     def has(self, list_id: str) -> bool:
-        """Whether some bundle of this list is here."""
+        """Whether a bundle of this list is installed."""
         return self._file(list_id).exists()
 
     def install(self, data: bytes, *, list_id: str | None = None) -> ListFacts:
-        """Put a bundle in force from the next epoch on, once all of it has been checked.
+        """Check a bundle completely and put it in force from the next epoch on.
 
         Args:
-            data: the bundle as it came.
-            list_id: the list it must be of; None takes any of the policy.
+            data: the bundle as it was received.
+            list_id: the list that it must belong to; None accepts any list of the policy.
 
         Raises:
-            ListBundleError: refused; what was in force stays in force.
+            ListBundleError: refused; the earlier bundle stays in force.
             KeyFileError: sealed to another key, or not signed by an issuer of the list.
             OutboxError: it could not be written.
         """
@@ -170,46 +170,45 @@ class ListStore:
             try:
                 content = open_bundle(bundle, self._keys, terms, now=self.now())
                 counters = self._read_counters()
-                fresh = is_newer(bundle, self._floor(bundle.list_id, counters))
+                fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
             except EdgeError:
                 self._refuse(bundle)
                 raise
             if fresh or self._sealed(bundle.list_id) != data:  # deleted, or damaged
                 replace_file(self._file(bundle.list_id), data)
-            floor = _Floor(counter=bundle.counter, sha256=bundle.sha256)
-            if counters.lists.get(bundle.list_id) != floor:
-                changed = _Counters(lists={**counters.lists, bundle.list_id: floor})
+            last = _LastBundle(counter=bundle.counter, sha256=bundle.sha256)
+            if counters.lists.get(bundle.list_id) != last:
+                changed = _Counters(lists={**counters.lists, bundle.list_id: last})
                 replace_file(self._counters, changed.to_bytes())
             if fresh:
                 self._enter("installed", bundle)
         return facts_of(content, bundle)
 
     def examine(self, data: bytes) -> ListFacts:
-        """Check a bundle as `install` would, and install nothing.
+        """Check a bundle as `install` does, without installing it.
 
         Raises:
             EdgeError: as `install`.
         """
         bundle, terms = self._named(data, None)
         content = open_bundle(bundle, self._keys, terms, now=self.now())
-        is_newer(bundle, self._floor(bundle.list_id, self._read_counters()))
+        is_newer(bundle, self._last_accepted(bundle.list_id, self._read_counters()))
         return facts_of(content, bundle)
 
     def entries(self, list_id: str) -> tuple[ListEntry, ...]:
-        """Open a list anew, in memory.
+        """Open a list in memory and return its entries.
 
         Raises:
-            ListBundleError: there is none (`E_LIST_MISSING`), or it is no longer what the
-                policy allows.
-            KeyFileError: it is sealed to a key that the box has no longer.
+            ListBundleError: there is none (`E_LIST_MISSING`), or the policy no longer allows it.
+            KeyFileError: it is sealed to a key that the box no longer has.
             OutboxError: it cannot be read.
         """
         return self._opened(list_id)[1].entries
 
     def fault(self, list_id: str) -> EdgeError | None:
-        """The error that reading a list would give; None if it can be read.
+        """The error that reading a list would raise; None if it can be read.
 
-        Cheap while its files do not change.
+        The answer is cached while the list's files do not change.
         """
         seen = tuple(map(_look, (self._file(list_id), self._counters)))
         known = self._known.get(list_id)
@@ -224,7 +223,7 @@ class ListStore:
         return known[1]
 
     def facts(self, list_id: str) -> ListFacts:
-        """What is in force, without its entries.
+        """The facts about the list in force, without its entries.
 
         Raises:
             EdgeError: as `entries`.
@@ -233,7 +232,7 @@ class ListStore:
         return facts_of(content, bundle)
 
     def forget_others(self) -> tuple[str, ...]:
-        """Delete bundles of lists that the policy does not name; returns their names.
+        """Delete bundles of lists that the policy does not name; returns their ids.
 
         Raises:
             OutboxError: one cannot be deleted.
@@ -268,13 +267,13 @@ class ListStore:
             self._record(ListChanged(action, bundle.list_id, bundle.counter, bundle.sha256))
 
     def _named(self, data: bytes, list_id: str | None) -> tuple[SealedList, ListTerms]:
-        """A bundle with what the policy says of the list that it names."""
+        """A bundle with the policy's conditions for its list."""
         bundle = parse_bundle(data)
         terms = self._terms.get(bundle.list_id)
         if terms is None or list_id not in {None, bundle.list_id}:
             raise ListBundleError(
-                "the bundle is of another list than "
-                f"{list_id or ', '.join(self.list_ids) or 'none'}; give the right one"
+                "the bundle does not belong to the list "
+                f"{list_id or ', '.join(self.list_ids) or 'none'}; use the right bundle"
             )
         return bundle, terms
 
@@ -282,28 +281,28 @@ class ListStore:
         data = self._sealed(list_id)
         if data is None:
             raise ListBundleError(
-                f"list {list_id}: no bundle of it is on this box; have one built for it and run "
-                "`edge-anpr lists install`",
+                f"list {list_id}: not installed on this box; have a bundle built for this box and "
+                "run `edge-anpr lists install`",
                 code="E_LIST_MISSING",
             )
         bundle = parse_bundle(data)
-        floor = self._read_counters().lists.get(list_id)
-        # A newer one than the counter says was on its way when the process ended.
-        is_newer(bundle, None if floor is None else Floor(floor.counter, floor.sha256))
+        last = self._read_counters().lists.get(list_id)
+        # A bundle newer than the counter was being installed when the process ended.
+        is_newer(bundle, None if last is None else Floor(last.counter, last.sha256))
         return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
 
-    def _floor(self, list_id: str, counters: _Counters) -> Floor | None:
-        """The last bundle that was taken: the later one of the two records."""
+    def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
+        """The last accepted bundle, from bundle file or counter file, whichever is later."""
         kept = counters.lists.get(list_id)
-        floor = None if kept is None else Floor(kept.counter, kept.sha256)
+        last = None if kept is None else Floor(kept.counter, kept.sha256)
         data = self._sealed(list_id)
         try:
-            lying = None if data is None else parse_bundle(data)
+            stored = None if data is None else parse_bundle(data)
         except ListBundleError:
-            lying = None
-        if lying is not None and (floor is None or lying.counter > floor.counter):
-            return Floor(lying.counter, lying.sha256)
-        return floor
+            stored = None
+        if stored is not None and (last is None or stored.counter > last.counter):
+            return Floor(stored.counter, stored.sha256)
+        return last
 
     def _read_counters(self) -> _Counters:
         content = read_file(self._counters, _MAX_COUNTERS_BYTES)
@@ -315,8 +314,8 @@ class ListStore:
             counters = None
         if counters is None or counters.to_bytes() != content:
             raise OutboxError(
-                f"{self._counters}: damaged, so nobody knows which lists are the latest; restore "
-                "it from a copy, or delete it: the lists that are in force then count",
+                f"{self._counters}: damaged, so the latest lists are unknown; restore a backup of "
+                "it, or delete it: then the installed lists count as the latest",
                 code="E_LIST_COUNTERS",
             )
         return counters

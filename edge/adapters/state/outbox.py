@@ -1,13 +1,12 @@
-"""The outbox: sealed hits in SQLite, stored before they are published.
+"""The outbox: stores sealed hits in SQLite before they are published.
 
-Durability: WAL with `synchronous=FULL`, so a put has been synced to disk when it returns.
+Durability: WAL with `synchronous=FULL`, so a hit is synced to disk when `put` returns. Disk space
+is reserved in advance: while the reserve lasts, `put` works even if the disk is full, see
+`outbox_file`.
 
-Disk space is reserved up front, so that a disk that fills up later fails no put and loses no hit
-while the reserve lasts: `outbox_file` says how.
-
-Each hit is stored under a key of its own, which a key of the keyring wraps (`privacy.keyring`).
-When that is destroyed, at the end of the hit's retention or soon after its delivery, no copy of
-this file opens any more. What stays readable in a copy is what the columns say: the hit's id,
+Each hit is encrypted under its own key, which a key of the keyring wraps (`privacy.keyring`). That
+key is destroyed at the end of the hit's retention or soon after its delivery. Then the hit cannot
+be decrypted in any copy of this file. Only the other columns of a copy stay readable: the hit's id,
 camera and topic, and the quarter of an hour in which it would have expired.
 """
 
@@ -51,7 +50,7 @@ from edge.errors import EdgeError, KeyFileError, OutboxError
 from edge.formats.identifiers import ID_PATTERN
 from edge.privacy.keyring import ITEM_OVERHEAD_BYTES, StoredItem
 
-# The largest hit the log's reserve allows for; brokers take less (AWS IoT 128 KiB, EMQX 1 MiB).
+# The largest hit that the log's reserve allows; brokers accept less (AWS IoT 128 KiB, EMQX 1 MiB).
 MAX_PAYLOAD_BYTES = 2 * 1024 * 1024
 
 _GROW_STEP_BYTES = 1024 * 1024
@@ -60,7 +59,7 @@ _UNKNOWN_PURPOSE = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class QueuedHit:
-    """One sealed hit in the outbox; `payload` is what goes out, byte for byte."""
+    """One sealed hit in the outbox; `payload` is sent unchanged."""
 
     hit_id: str
     camera: str
@@ -73,10 +72,10 @@ class QueuedHit:
 class Outbox:
     """The hits that have not been delivered; safe to use from several threads.
 
-    Made by `Outbox.open`. A hit is `pending` until the broker has acknowledged it and, where
-    its authority owes a receipt, `published` until that has come; then it is deleted. Counted is
-    what it had to delete: `expired` hits, whose retention had ended, and `unreadable` ones, whose
-    key is gone without that.
+    Made by `Outbox.open`. A hit is `pending` until the broker has acknowledged it. If its authority
+    sends receipts, it is then `published` until the receipt has come. Then it is deleted. Other
+    deleted hits are counted: `expired` ones, whose retention had ended, and `unreadable` ones,
+    whose key was missing before that.
     """
 
     def __init__(
@@ -95,21 +94,21 @@ class Outbox:
     def open(
         cls, folder: Path, keyring: Keyring, *, reserve_mib: int, drop_foreign: bool = False
     ) -> Self:
-        """Open or make the outbox in a state folder and take the folder's lock.
+        """Open or create the outbox in a state folder and lock the folder.
 
-        What has expired, or can no longer be opened, is deleted at once.
+        Hits that have expired, or can no longer be decrypted, are deleted at once.
 
         Args:
-            folder: the state folder; made with mode 0700 when missing.
-            keyring: the keys of what is stored; its clock judges retention.
+            folder: the state folder; created with mode 0700 if it is missing.
+            keyring: the keys of the stored hits; retention is judged by its clock.
             reserve_mib: disk space to reserve for waiting hits, in MiB. A larger value than
-                before grows the file; a smaller one leaves it as it is.
-            drop_foreign: take another keyring than before, and delete the hits under that one.
+                before grows the file; a smaller one does not change it.
+            drop_foreign: accept another keyring than before, and delete the hits under the old one.
 
         Raises:
             OutboxError: the folder is locked or not writable, the disk is full, or the file
                 is damaged or of another version.
-            KeyFileError: this is not the keyring that was used here before.
+            KeyFileError: this is not the keyring that was used before.
         """
         path = folder / FILE_NAME
         lock = StateLock(folder)
@@ -159,16 +158,17 @@ class Outbox:
         receipt_required: bool,
         expires_at: datetime,
     ) -> None:
-        """Store a hit; when this returns it is on disk. A hit_id already there stays as it is.
+        """Store a hit; it is on disk when this returns. A hit with a known id is not changed.
 
         Args:
             hit_id: the hit's id.
-            camera: hits of one camera leave in the order in which they were put.
-            topic: where the publisher sends it.
+            camera: its camera; hits of one camera are sent in the order in which they were stored.
+            topic: the topic that it is published to.
             payload: the sealed hit, at most `MAX_PAYLOAD_BYTES`.
-            purpose: what it was made for.
+            purpose: the purpose of the rule that made it.
             receipt_required: keep it after PUBACK until the authority's receipt has come.
-            expires_at: the end of its retention, aware; it goes up to a quarter of an hour sooner.
+            expires_at: the end of its retention, with time zone; it is deleted up to a quarter of
+                an hour earlier.
 
         Raises:
             OutboxFull: the reserve has no room for it; it was not accepted.
@@ -177,18 +177,18 @@ class Outbox:
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise OutboxError(
                 f"{self._path}: a hit of {len(payload)} bytes is over the outbox's limit of "
-                f"{MAX_PAYLOAD_BYTES}; lower site.yaml's broker.payload_cap_kib"
+                f"{MAX_PAYLOAD_BYTES}; lower broker.payload_cap_kib in site.yaml"
             )
         needed = -(-len(payload) // OVERFLOW_BYTES) + SPARE_PAGES // 2
         with self._transaction():
             if self._pragma("freelist_count") < needed:
                 raise OutboxFull(
-                    f"{self._path}: the outbox is full with {self.depth()} hits waiting; the box "
-                    "takes no more until the broker is back, or raise outbox.reserve_mib"
+                    f"{self._path}: the outbox is full with {self.depth()} hits waiting; check "
+                    "the broker connection, or raise outbox.reserve_mib"
                 )
             if self._database.execute("SELECT 1 FROM hit WHERE hit_id = ?", (hit_id,)).fetchone():
                 return
-            # The key is on disk before what needs it.
+            # The key is on disk before the hit that it encrypts.
             key = self._keyring.key(purpose, expires_at)
             stored = key.seal(hit_id, payload)
             ends_at = _seconds(key.expires_at)
@@ -207,8 +207,8 @@ class Outbox:
         """The oldest hit to publish next; None if there is none.
 
         Args:
-            held_cameras: cameras to pass over.
-            held_hits: hits to pass over.
+            held_cameras: cameras to skip.
+            held_hits: hits to skip.
         """
         while rows := self._rows(
             "SELECT hit_id, camera, topic, receipt_required, expires_at FROM hit"
@@ -232,21 +232,21 @@ class Outbox:
         return None
 
     def mark_published(self, hit_id: str) -> None:
-        """The broker has it; it stays until its receipt comes."""
+        """Mark a hit as acknowledged by the broker; it stays until its receipt comes."""
         self._write("UPDATE hit SET published = 1 WHERE hit_id = ?", (hit_id,))
 
     def mark_pending(self, hit_id: str) -> None:
-        """No receipt came: publish it again, in its old place in the order."""
+        """Mark a hit without receipt to be published again, at its old position."""
         self._write("UPDATE hit SET published = 0 WHERE hit_id = ?", (hit_id,))
 
     def mark_all_pending(self) -> None:
-        """Publish hits again that wait for a receipt: after a restart it may never come."""
+        """Mark all hits that wait for a receipt to be published again, as after a restart."""
         self._write("UPDATE hit SET published = 0 WHERE published = 1", ())
 
     def find(self, hit_id: str) -> bytes | None:
-        """The payload of a waiting hit; None if it is not here.
+        """The payload of a waiting hit; None if there is no such hit.
 
-        One that cannot be opened any more is deleted.
+        A hit that can no longer be decrypted is deleted.
         """
         with self._lock:
             rows = self._rows(
@@ -268,10 +268,10 @@ class Outbox:
         return tuple(row[0] for row in self._rows("SELECT hit_id FROM hit ORDER BY sequence", ()))
 
     def delete(self, hit_id: str) -> bool:
-        """Delete a delivered hit; False if it was not here.
+        """Delete a delivered hit; returns False if there is no such hit.
 
-        Its bytes are overwritten: in the file at once, in the log as it is used again, and
-        at the latest when the outbox is closed.
+        Its bytes are overwritten: in the file at once, in the write-ahead log when the log is
+        reused, at the latest when the outbox is closed.
         """
         with self._transaction():
             self._database.execute("DELETE FROM item_key WHERE hit_id = ?", (hit_id,))
@@ -282,8 +282,8 @@ class Outbox:
     def delete_expired(self, now: datetime) -> int:
         """Delete hits whose retention has ended, delivered or not; returns how many.
 
-        Their keys go first. Keys that no hit needs any more go as well: a copy of this file that
-        was taken before a hit was delivered does not open afterwards.
+        Their keys are destroyed first. Keys that no hit needs any more are destroyed too, so that
+        delivered hits cannot be decrypted in an earlier copy of this file.
         """
         with self._lock:
             self._keyring.destroy(self._keyring.due(now))
@@ -296,12 +296,10 @@ class Outbox:
         return gone
 
     def shorten(self, retention: Mapping[str, timedelta]) -> None:
-        """Shorten the retention of stored hits to that of the present policy.
-
-        Nothing that is here now may wait for longer than that from now.
+        """Shorten the retention of stored hits to that of the present policy, counted from now.
 
         Args:
-            retention: by purpose; hits of others keep the end that they have.
+            retention: by purpose; hits of other purposes keep their end.
 
         Raises:
             OutboxError: it cannot be written.
@@ -317,7 +315,7 @@ class Outbox:
                     )
 
     def erase(self, purpose: str | None = None) -> int:
-        """Destroy the keys of one purpose, or all, then forget their hits; returns how many."""
+        """Destroy the keys of one purpose, or all, then delete their hits; returns how many."""
         with self._lock:
             doomed = self._keyring.key_ids(purpose)
             hits = [
@@ -340,7 +338,7 @@ class Outbox:
         return int(stored) - int(count) * ITEM_OVERHEAD_BYTES
 
     def next_counter(self) -> int:
-        """The next number of the hit counter: 1, 2, 3 …, never the same twice.
+        """Increment the hit counter and return it: 1, 2, 3 …, never the same twice.
 
         Raises:
             OutboxError: it could not be written.
@@ -351,7 +349,7 @@ class Outbox:
         return int(row[0])
 
     def close(self) -> None:
-        """Close the file and release the state folder; a second call does nothing."""
+        """Close the file and unlock the state folder; a second call does nothing."""
         with self._lock:
             if self._closed:
                 return
@@ -359,7 +357,7 @@ class Outbox:
             with contextlib.suppress(OutboxError):
                 self._destroy_unused_keys()
             spare = spare_of(self._path)
-            # A file system without hard links keeps no reserve for the log between runs.
+            # Without hard links, the reserve for the log is not kept between runs.
             with contextlib.suppress(OSError):
                 os.link(log_of(self._path), spare)
             try:
@@ -401,17 +399,17 @@ class Outbox:
     def _bind(self, *, drop_foreign: bool) -> None:
         """Store the id of the keyring that these hits are encrypted under.
 
-        Another keyring is refused even if no hit waits: it is most likely a mount point without
-        its medium, and new keys must not be stored there.
+        Another keyring is refused even if no hit waits: most likely its medium is not mounted, and
+        new keys must not be stored in the mount point.
         """
         rows = self._rows("SELECT id FROM keyring", ())
         if rows == [(self._keyring.id,)]:
             return
         if rows and not drop_foreign:
             raise KeyFileError(
-                f"{self._path}: its {self.depth()} hits are under another keyring; put that back, "
-                "or mount its medium, at site.yaml's folders.keyring; if it is lost, so are they, "
-                "and `edge-anpr erase --all` begins anew",
+                f"{self._path}: its {self.depth()} hits are encrypted under another keyring; "
+                "restore that keyring, or mount its medium, at folders.keyring of site.yaml; if it "
+                "is lost, so are the hits: start again with `edge-anpr erase --all`",
                 code="E_KEYRING",
             )
         with self._transaction():
@@ -439,7 +437,7 @@ class Outbox:
         pages = max(needed, self._pragma("page_count"))
         self._pragma(f"max_page_count = {pages}")
         self._empty_filler()
-        # Filler uses free pages before it makes the file grow, so this may take several rounds.
+        # Filler uses free pages before the file grows, so this may take several rounds.
         while (missing := pages - self._pragma("page_count")) > 0:
             step = min(_GROW_STEP_BYTES, max(1, missing - 2) * OVERFLOW_BYTES)
             try:
@@ -459,7 +457,7 @@ class Outbox:
 
     def _rows(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock, translated(self._path):
-            # Fetched whole: an open cursor would keep the log from being checkpointed.
+            # All rows are fetched, since an open cursor would prevent a checkpoint of the log.
             return self._database.execute(query, values).fetchall()
 
     def _pragma(self, text: str) -> int:
@@ -476,7 +474,7 @@ def _seconds(moment: datetime) -> int:
 
 
 def _purpose_of(payload: bytes) -> str:
-    """The purpose that a hit of version 1 was made for, as it says itself."""
+    """The purpose that the payload of a hit of version 1 names."""
     try:
         purpose = json.loads(payload)["purpose"]
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -1,18 +1,19 @@
-"""The outbox's database file: making it, opening it, and reserving room for its log.
+"""Creates and opens the outbox's database file, and reserves disk space for its log.
 
-Room is reserved up front, so that a disk that fills up later fails no put and loses no hit
-while the reserve lasts:
+Disk space is reserved in advance. While the reserve lasts, storing a hit works even if the disk is
+full:
 
-- The database file is grown once to its final size; the pages wait on SQLite's free list,
-  puts take pages from it and deletes give them back. The file never grows again
+- The database file grows once to its final size. Its unused pages are on SQLite's free list:
+  inserts take pages from it and deletes return them. The file never grows again
   (`max_page_count`).
-- The write-ahead log is preallocated and only ever overwritten: one connection, a checkpoint
-  after at most `_CHECKPOINT_PAGES` pages, no transaction larger than one payload. SQLite removes
-  the log at a clean close, so a second hard link keeps its blocks until the next start.
-- The exclusive locking mode keeps the log's index in memory: there is no `-shm` file.
+- The write-ahead log is preallocated and then only overwritten. For that there is one connection,
+  a checkpoint after at most `_CHECKPOINT_PAGES` pages, and no transaction larger than one payload.
+  SQLite removes the log at a clean close, so a second hard link keeps its blocks until the next
+  start.
+- The exclusive locking mode keeps the log's index in memory, so there is no `-shm` file.
 
-This holds for file systems that overwrite in place (ext4, XFS, tmpfs). One that copies on
-write (btrfs, ZFS) asks for fresh blocks at each write, whatever was reserved.
+This needs a file system that overwrites in place (ext4, XFS, tmpfs). A copy-on-write file system
+(btrfs, ZFS) needs new blocks for each write, whatever was reserved.
 
 Formats: https://www.sqlite.org/fileformat2.html, sections 1.5 (free list) and 4 (WAL).
 """
@@ -30,7 +31,7 @@ from edge.formats.atomic_files import sync_folder
 
 FILE_NAME = "outbox.sqlite3"
 VERSION = 2
-APPLICATION_ID = 0x414E5052  # "ANPR": tells this file from any other SQLite database
+APPLICATION_ID = 0x414E5052  # "ANPR": identifies the file as an outbox
 _PAGE_BYTES = 4096
 OVERFLOW_BYTES = _PAGE_BYTES - 4  # an overflow page starts with the number of the next
 _CHECKPOINT_PAGES = 256
@@ -55,7 +56,7 @@ CREATE TABLE counter (value INTEGER NOT NULL);
 INSERT INTO counter VALUES (0);
 CREATE TABLE filler (bytes BLOB NOT NULL);
 """
-# Since version 2; `hit.payload` is encrypted since then.
+# Since version 2, which also encrypts `hit.payload`.
 KEYS_SCHEMA = """
 CREATE TABLE item_key (
     hit_id TEXT PRIMARY KEY,
@@ -67,23 +68,23 @@ CREATE TABLE keyring (id TEXT NOT NULL);
 
 
 class OutboxFull(OutboxError):  # noqa: N818 - reads as the state it names
-    """No reserved space is left for this hit; hits that were accepted are safe."""
+    """No reserved space is left for this hit; hits that were stored before are safe."""
 
     default_code = "E_OUTBOX_FULL"
 
 
 def log_of(path: Path) -> Path:
-    """SQLite's write-ahead log of a database."""
+    """The path of a database's write-ahead log."""
     return path.with_name(f"{path.name}-wal")
 
 
 def spare_of(path: Path) -> Path:
-    """The second name of the log, which keeps its blocks between runs."""
+    """The path of the log's second hard link, which keeps its blocks between runs."""
     return path.with_name(f"{path.name}-spare")
 
 
 def create_outbox(path: Path) -> None:
-    """Make an empty outbox whole: SQLite writes it under another name, then it is renamed.
+    """Create an empty outbox: SQLite writes it under another name, then it is renamed.
 
     `formats.atomic_files` cannot do this, since SQLite opens and syncs its files itself.
     """
@@ -102,7 +103,7 @@ def create_outbox(path: Path) -> None:
 
 
 def place_log(path: Path) -> None:
-    """Give SQLite a write-ahead log whose blocks are already on the disk."""
+    """Create a write-ahead log whose blocks are already on the disk."""
     log, spare = log_of(path), spare_of(path)
     if log.exists():
         spare.unlink(missing_ok=True)  # the process ended between link and close
@@ -113,7 +114,7 @@ def place_log(path: Path) -> None:
         spare.rename(log)
     with log.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
-        # Zeros after the last frame end its recovery; a log of zeros only counts as empty.
+        # SQLite's recovery ends at zeros; it reads a log of zeros as empty.
         file.write(bytes(max(0, _LOG_BYTES - size)))
         file.flush()
         os.fsync(file.fileno())
@@ -121,7 +122,7 @@ def place_log(path: Path) -> None:
 
 
 def blank(spare: Path) -> None:
-    """Overwrite a log whose frames are all in the database; it then reads as empty."""
+    """Overwrite a log whose frames are all in the database; SQLite then reads it as empty."""
     if spare.exists():
         with spare.open("r+b") as file:
             file.write(bytes(spare.stat().st_size))
@@ -153,13 +154,13 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def check(database: sqlite3.Connection, path: Path) -> int:
-    """The version of a sound outbox, which is this program's or one that it upgrades."""
+    """Check that the outbox is intact; returns its version, which this program can read."""
     application, version = (
         database.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version")
     )
     if application != APPLICATION_ID:
-        raise OutboxError(f"{path}: this is no outbox; move it out of the state folder")
+        raise OutboxError(f"{path}: not an outbox; move it out of the state folder")
     if not 1 <= version <= VERSION:
         raise of_another_version(path, version)
     verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -169,10 +170,10 @@ def check(database: sqlite3.Connection, path: Path) -> int:
 
 
 def of_another_version(path: Path, version: int) -> OutboxError:
-    """The refusal of an outbox that this program neither reads nor upgrades."""
+    """The error of an outbox that this program neither reads nor upgrades."""
     return OutboxError(
         f"{path}: outbox of version {version}, this program writes version {VERSION}; "
-        "run the version that made it until it is empty, then move this file away",
+        "run the version that made it until the outbox is empty, then move this file away",
         code="E_STATE_VERSION",
     )
 
@@ -188,16 +189,16 @@ def translated(path: Path) -> Iterator[None]:
 
 def _damaged(path: Path) -> OutboxError:
     return OutboxError(
-        f"{path}: the outbox is damaged; move it aside for recovery and start again",
+        f"{path}: the outbox is damaged; move it away for recovery and start again",
         code="E_OUTBOX_DAMAGED",
     )
 
 
 def database_error(path: Path, error: sqlite3.Error) -> OutboxError:
-    """One line for an SQLite error. Result codes: https://www.sqlite.org/rescode.html."""
+    """An error of one line for an SQLite error, see https://www.sqlite.org/rescode.html."""
     text = str(error)
     if "full" in text:
-        return OutboxFull(f"{path}: the outbox is full, or its disk; free disk space")
+        return OutboxFull(f"{path}: the outbox or its disk is full; free disk space")
     if "not a database" in text or "malformed" in text:
         return _damaged(path)
     if "readonly" in text or "unable to open" in text:

@@ -1,8 +1,8 @@
-"""The zip file of an evidence pack: stored, not compressed, and in one spelling only.
+"""Reads and writes the zip file of an evidence pack, without compression and in canonical form.
 
-It has no dates of its own: the same contents give the same bytes, and a file that is spelled in
-another way is refused. So nothing can be hidden in it, and it cannot grow when it is read. It is
-never unpacked to disk.
+It has no dates: the same contents give the same bytes, and a file in any other form is refused. So
+nothing can be hidden in it, and reading it cannot take more memory than its size. It is never
+unpacked to disk.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SINGLE: Final = {MANIFEST, SIGNATURE, LOG_FILE, BOX_KEYS, STATISTICS_FILE, ACCU
 
 
 def write_zip(contents: Mapping[str, bytes]) -> bytes:
-    """The one zip file of these contents."""
+    """The zip file of these contents, in canonical form."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED, allowZip64=False) as pack:
         for name in sorted(contents):
@@ -45,13 +45,13 @@ def read_zip(data: bytes) -> dict[str, bytes]:
     """The contents of a pack's file.
 
     Raises:
-        AuditError: `E_PACK`: it is too large, no zip file, or not spelled as `write_zip` does.
+        AuditError: `E_PACK`: it is too large, not a zip file, or not in canonical form.
     """
     if len(data) > MAX_PACK_BYTES:
-        raise refused(f"larger than {MAX_PACK_BYTES // 2**20} MiB; no pack is")
-    # The last record of a zip file without a comment: PK 5 6, …, the directory's size, place, 0.
+        raise refused(f"larger than {MAX_PACK_BYTES // 2**20} MiB, the limit of a pack")
+    # The last record of a zip file without a comment: PK 5 6, …, the directory's size, offset, 0.
     if data[-22:-18] != b"PK\5\6" or int.from_bytes(data[-10:-6], "little") > _MAX_DIRECTORY:
-        raise refused("no zip file as a box writes it")
+        raise refused("not a zip file in the form that a box writes")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as pack:
             entries = pack.infolist()
@@ -62,9 +62,9 @@ def read_zip(data: bytes) -> dict[str, bytes]:
         zipfile.BadZipFile, zipfile.LargeZipFile, struct.error, NotImplementedError, EOFError,
         KeyError, OSError, OverflowError, RuntimeError, ValueError,
     ):  # fmt: skip
-        raise refused("no zip file, or a damaged one") from None
+        raise refused("not a zip file, or damaged") from None
     if not same:
-        raise refused("not written by this product: it holds more than its files")
+        raise refused("not in the form that a box writes")
     return contents
 
 
@@ -73,20 +73,20 @@ def _require_plain(entries: Sequence[zipfile.ZipInfo], size: int) -> None:
     names = [entry.filename for entry in entries]
     foreign = [name for name in names if name not in _SINGLE and not KEPT.fullmatch(name)]
     if foreign:
-        raise refused(f"{len(foreign)} files that belong in no pack")
+        raise refused(f"it has {len(foreign)} files that do not belong in a pack")
     if len(set(names)) != len(names):
-        raise refused("a name twice")
+        raise refused("it has two files of the same name")
     if len(names) > MAX_FILES:
-        raise refused(f"more than {MAX_FILES} files")
+        raise refused(f"it has more than {MAX_FILES} files")
     for entry in entries:
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits:
-            raise refused("a file that is compressed or encrypted; a pack has none")
+            raise refused("it has a compressed or encrypted file")
         if entry.file_size != entry.compress_size:
-            raise refused("a file of two sizes")
+            raise refused("it has a file with two different sizes")
     if sum(entry.file_size for entry in entries) > size:
-        raise refused("files that are larger than the pack")
+        raise refused("its files are larger than the pack")
 
 
 def refused(why: str) -> AuditError:
-    """The refusal of a pack: what is wrong, and the cure."""
+    """The error of a pack that is not valid: what is wrong, and the cure."""
     return AuditError(f"{why}; ask the box for another evidence pack", code="E_PACK")

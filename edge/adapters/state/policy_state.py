@@ -1,10 +1,10 @@
-"""The policy in force on a box, those before it, and the latest time that the box has seen.
+"""Stores the policy in force on a box, the earlier ones, and the latest time seen.
 
     state/activation.json     the policy in force, its signatures and its activation record
     state/policies/<n>.json   the same of every version that was in force, by number
     state/clock.json          the latest wall-clock time that this box has seen
 
-Each file is written beside its place and moved there, so that it is whole or as it was.
+Each file is replaced atomically.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ CLOCK = "clock.json"
 CLOCK_SCHEMA = "edge-anpr/clock/1"
 
 MARK_EVERY = timedelta(seconds=60)
-"""How often the latest time is written down: what a restart could at most win back."""
+"""How often the latest time is stored. A restart can turn the time back by at most this."""
 
 
 class PolicyState:
-    """The policy's part of a state folder.
+    """The policy files of a state folder.
 
     Args:
-        folder: the state folder; made when something is first written.
+        folder: the state folder; created at the first write.
 
     Raises:
         OutboxError: `E_STATE_VERSION`: a newer version has written to it.
@@ -48,7 +48,7 @@ class PolicyState:
         self._folder = folder
 
     def in_force(self) -> InForce | None:
-        """What is in force on this box; None before the first activation.
+        """The policy in force on this box with its signatures; None before the first activation.
 
         Raises:
             PolicyError: `E_LEASE`: the file is damaged.
@@ -71,10 +71,10 @@ class PolicyState:
         return tuple(sorted(found, key=lambda one: -one[0].version))
 
     def put_in_force(self, in_force: InForce) -> None:
-        """Replace what is in force, whole or not at all.
+        """Replace the policy in force, atomically.
 
         Raises:
-            OutboxError: the state folder cannot be written; what was in force still is.
+            OutboxError: the state folder cannot be written; the earlier policy stays in force.
         """
         text = in_force.text().encode()
         private_folder(self._folder)
@@ -105,7 +105,7 @@ class SteadyClock:
         return self._clock.monotonic()
 
     def utc(self) -> datetime:
-        """The wall clock, or the latest time seen where that is later."""
+        """The wall clock's time, or the latest time seen if that is later."""
         now = self._clock.utc()
         latest = now if self._latest is None else max(now, self._latest)
         self._latest = latest
@@ -124,13 +124,13 @@ class SteadyClock:
             raise storage_error(self._file, error) from error
         except (ValueError, TypeError, KeyError):
             raise OutboxError(
-                f"{self._file}: damaged; restore it, or put the present time (UTC) into it as "
+                f"{self._file}: damaged; restore it, or write the present time (UTC) into it as "
                 '{"latest": "2026-11-30T07:16:05.123Z"}'
             ) from None
 
 
 class FileDigest:
-    """The SHA-256 of a file that may change; it is read again when it looks changed.
+    """The SHA-256 of a file that may change; read again when size or times have changed.
 
     Args:
         file: its path.
@@ -141,7 +141,7 @@ class FileDigest:
         self._known: tuple[tuple[int, ...], str] | None = None
 
     def sha256(self) -> str | None:
-        """Hex digest, or None if the file is not there or cannot be read."""
+        """Hexadecimal digest; None if the file is missing or cannot be read."""
         try:
             status = self._file.stat()
             seen = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -1,4 +1,4 @@
-"""The state folder: private to this user, locked by one running box, its errors with a cure."""
+"""Creates, locks, reads and writes the state folder, with errors that name the cure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from edge.errors import OutboxError
 from edge.formats.atomic_files import write_file
 
-# Wide enough for any pid; rewritten in place, so that a full disk cannot fail it.
+# Wide enough for any pid; rewritten in place, so that it works on a full disk.
 _PID_WIDTH = 20
 
 
@@ -20,8 +20,8 @@ class StateLock:
     """An exclusive lock on a state folder; the kernel drops it when the process ends.
 
     Args:
-        folder: created with mode 0700 when it does not exist.
-        what: what the folder is, for messages.
+        folder: the folder; created with mode 0700 if it is missing.
+        what: the folder's kind, for messages.
 
     Raises:
         OutboxError: another process holds the folder, or it cannot be written.
@@ -42,7 +42,7 @@ class StateLock:
             os.close(self._descriptor)
             raise OutboxError(
                 f"{folder}: {what} in use by process {holder or 'unknown'}; "
-                f"stop it, or give this one a {what} of its own",
+                f"stop that process, or use another {what}",
                 code="E_STATE_LOCKED",
             ) from error
         except OSError as error:
@@ -50,17 +50,17 @@ class StateLock:
             raise storage_error(folder, error) from error
 
     def release(self) -> None:
-        """Let another process have the folder; a second call does nothing."""
+        """Unlock the folder; a second call does nothing."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder, and what is missing above it, for this user alone.
+    """Create a folder and its missing parents, for this user only.
 
     Raises:
-        OutboxError: it cannot be made.
+        OutboxError: it cannot be created.
     """
     try:
         for missing in [one for one in (*reversed(folder.parents), folder) if not one.exists()]:
@@ -71,13 +71,13 @@ def private_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock file for the moment of a change; waits while another process does.
+    """Hold a lock file while the block runs; waits while another process holds it.
 
-    Unlike the folder's own lock this one is for short: the running box and a verb beside it
-    take turns.
+    Unlike the folder's own lock, it is held only during a change, so that a running box and
+    another command can both make changes.
 
     Raises:
-        OutboxError: the lock file cannot be made.
+        OutboxError: the lock file cannot be created.
     """
     private_folder(path.parent)
     try:
@@ -92,12 +92,13 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 def read_file(path: Path, max_bytes: int) -> bytes | None:
-    """A small file of the state folder; None if there is none.
+    """The content of a small file of the state folder; None if the file is missing.
 
-    What is larger than `max_bytes` comes cut off, one byte longer than that.
+    At most `max_bytes` + 1 bytes are returned, so that a caller can detect a file that is too
+    large.
 
     Raises:
-        OutboxError: it is there and cannot be read.
+        OutboxError: the file exists and cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -109,12 +110,12 @@ def read_file(path: Path, max_bytes: int) -> bytes | None:
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Write or replace a file whole (`formats.atomic_files`); its folder is made if it is missing.
+    """Write or replace a file atomically (`formats.atomic_files`); creates its folder.
 
-    Several processes may write at once: the last one's file stays.
+    If several processes write at once, the last one's file stays.
 
     Raises:
-        OutboxError: it cannot be written; the old one is as it was.
+        OutboxError: it cannot be written; the old file is unchanged.
     """
     private_folder(path.parent)
     try:
@@ -124,12 +125,12 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 
 def storage_error(path: Path, error: OSError) -> OutboxError:
-    """One line for an operating-system error on a state file, with its cure."""
+    """An error of one line, with its cure, for a system error on a state file."""
     reason = error.strerror or type(error).__name__
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return OutboxError(f"{path}: {reason}; free disk space", code="E_DISK_FULL")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return OutboxError(f"{path}: {reason}; make it writable for this user")
     if error.errno in {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}:
-        return OutboxError(f"{path}: {reason}; the state folder must be a folder")
+        return OutboxError(f"{path}: {reason}; use a folder as the state folder")
     return OutboxError(f"{path}: {reason}; check the disk")

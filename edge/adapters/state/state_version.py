@@ -1,9 +1,9 @@
 """Checks the versions of the files in a state folder before any of them is changed.
 
-Each file says what it is: text files by the schema in their first member, the outbox and the
-keyring in their headers. What an older version left is read, and brought up where it is opened.
-What a newer one left is refused as a whole, since reading half of it could revive a list or lift a
-suspension.
+Each file names its version: text files by the schema in their first member, the outbox and the
+keyring in their headers. Files of an older version are read, and upgraded when they are opened. If
+a single file is of a newer version, the whole folder is refused, since reading a part of it could
+put an old list back in force or lift a suspension.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ KNOWN = {
     "statistics": 1,
     "suspension-state": 1,
 }
-"""The highest version of each schema that this program reads, which is the one that it writes."""
+"""The highest version of each schema that this program reads. It writes the same version."""
 
 CURE = (
-    "run the version that made it, or a newer one; do not delete it or put an older copy back, "
-    "which could revive a list or lift a suspension"
+    "run the version that made it, or a newer one; do not delete it or restore an older copy, "
+    "which could put an old list back in force or lift a suspension"
 )
 
 _HEAD_BYTES = 4096
@@ -52,18 +52,18 @@ def require_known(folder: Path) -> None:
             known = KNOWN.get(name)
             if known is not None and version > known:
                 raise OutboxError(
-                    f"{file}: {name} of version {version}, this program knows {known} and older; "
-                    f"{CURE}",
+                    f"{file}: {name} of version {version}, this program supports {known} and "
+                    f"older; {CURE}",
                     code="E_STATE_VERSION",
                 )
 
 
 def _require_known_outbox(database: Path) -> None:
-    """Check the version in the header; `Outbox.open` checks what is in the log only."""
+    """Check the version in the header; `Outbox.open` checks a version that is only in the log."""
     head = read_file(database, _HEAD_BYTES) or b""
     version = int.from_bytes(head[_USER_VERSION], "big")
     if int.from_bytes(head[_APPLICATION], "big") != outbox_file.APPLICATION_ID:
-        return  # not ours, or damaged: `Outbox.open` reports it
+        return  # not an outbox, or damaged: `Outbox.open` reports it
     if version > outbox_file.VERSION:
         raise outbox_file.of_another_version(database, version)
 
@@ -76,7 +76,7 @@ def _texts(folder: Path) -> Iterator[Path]:
 def _schemas(file: Path) -> Iterator[tuple[str, int]]:
     """The schemas that a file names: one for a JSON document, one for each line of JSON lines."""
     if file.suffix == ".json":
-        # The first that it says is the whole file's; a policy inside has one of its own.
+        # The first schema is the file's own; a policy inside has another.
         content = read_file(file, _HEAD_BYTES) or b""
         found = _SCHEMA.search(content)
         heads = [] if found is None else [found]

@@ -1,7 +1,7 @@
-"""Counts of closed epochs, so coarse that one vehicle cannot be told from none.
+"""Stores coarse counts of closed epochs, in which one vehicle looks the same as none.
 
-`statistics.jsonl` has one line for each closed epoch and the same fields in each, so that an
-epoch with one vehicle and an epoch with none leave the same bytes. Lines end after 400 days.
+`statistics.jsonl` has one line for each closed epoch, with the same fields in each. So an epoch
+with one vehicle and an epoch with none leave the same bytes. Lines are deleted after 400 days.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from edge.privacy.audit_events import Coarse
 
 FILE_NAME = "statistics.jsonl"
 KEPT: Final = timedelta(days=400)
-"""A year, and time to write about it."""
+"""A year, and time to write a report about it."""
 
 log = logging.getLogger(__name__)
 
 
 class EpochStatistics(Strict, populate_by_name=True):
-    """The counts of one closed epoch: `"<10"`, or rounded down to tens."""
+    """The counts of one closed epoch: `"<10"`, or a count rounded down to tens."""
 
     schema_: Literal["edge-anpr/statistics/1"] = Field(
         default="edge-anpr/statistics/1", alias="schema"
@@ -45,7 +45,7 @@ class EpochStatistics(Strict, populate_by_name=True):
     def of(
         cls, closed_at: datetime, vehicles: Mapping[str, int], hits: Mapping[str, int]
     ) -> EpochStatistics:
-        """Coarse counts from exact ones, which are not kept."""
+        """Make coarse counts from exact ones, which are not stored."""
         return cls.model_validate(
             {
                 "closed_at": utc_text(closed_at),
@@ -56,7 +56,7 @@ class EpochStatistics(Strict, populate_by_name=True):
 
 
 class StatisticsFile:
-    """The statistics in a state folder; whoever writes holds the folder's lock.
+    """The statistics in a state folder; a writer must hold the folder's lock.
 
     Args:
         folder: the state folder.
@@ -88,7 +88,7 @@ class StatisticsFile:
             raise storage_error(self._path, error) from error
 
     def read(self) -> tuple[EpochStatistics, ...]:
-        """All epochs, oldest first; a line that was not finished or was damaged is passed over.
+        """All epochs, oldest first; unfinished or damaged lines are skipped.
 
         Raises:
             OutboxError: it cannot be read.
@@ -120,14 +120,14 @@ class StatisticsFile:
             try:
                 epoch = EpochStatistics.model_validate_json(line)
             except ValidationError:
-                log.warning("%s: a line that is no epoch was passed over", self._path)
+                log.warning("%s: a line that is not the record of an epoch was skipped", self._path)
                 continue
             found.append((line, epoch))
         return found
 
 
 class CountTotals(BaseModel):
-    """Sums over epochs. A count under ten adds nothing, so each sum is a lower bound."""
+    """Sums over epochs. Counts under ten are not included, so each sum is a lower bound."""
 
     model_config = ConfigDict(frozen=True)
 

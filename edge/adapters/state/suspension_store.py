@@ -1,4 +1,4 @@
-"""The suspension state of a box: one file, written to disk before an order takes effect."""
+"""Stores the suspension state of a box, on disk before an order takes effect."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SuspensionStore:
 
     Args:
         folder: the state folder.
-        record: gets what has changed, for the audit log, once it is on disk.
+        record: called with each change, for the audit log, once it is on disk.
 
     Raises:
         OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
@@ -41,11 +41,11 @@ class SuspensionStore:
         self._lock = folder / f"{FILE_NAME}.lock"
 
     def load(self) -> SuspensionState:
-        """What is in force now.
+        """The suspension state now.
 
         Raises:
-            SuspensionError: `E_SUSPENSION_STATE`: the file is damaged; the box must stay shut.
-            OutboxError: it cannot be read; the box must stay shut.
+            SuspensionError: `E_SUSPENSION_STATE`: the file is damaged; no camera may be opened.
+            OutboxError: it cannot be read; no camera may be opened.
         """
         content = read_file(self._file, MAX_STATE_BYTES)
         if content is None:
@@ -56,14 +56,14 @@ class SuspensionStore:
             raise SuspensionError(f"{self._file}: {error.message}", code=error.code) from None
 
     def take(self, data: bytes, terms: SuspensionTerms) -> SuspensionState:
-        """Obey an order; when this returns, what it says is on disk.
+        """Apply an order; the new state is on disk when this returns.
 
         Args:
-            data: the order as it came.
-            terms: the keys whose orders this box obeys.
+            data: the order as it was received.
+            terms: the keys whose orders this box accepts.
 
         Raises:
-            SuspensionError: no order for this box, replayed, or it has no effect.
+            SuspensionError: not an order for this box, replayed, or without effect.
             KeyFileError: `E_SIGNATURE`: not signed by the keys that the action needs.
             OutboxError: it could not be written.
         """
@@ -72,7 +72,7 @@ class SuspensionStore:
             try:
                 before = self.load()
             except SuspensionError:
-                # Shut already. An order to suspend heals the file; one to resume finds nothing.
+                # A damaged file suspends the box. An order to suspend replaces it; resuming fails.
                 if order.action == "resume":
                     raise
                 before = SuspensionState()

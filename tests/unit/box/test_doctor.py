@@ -10,10 +10,10 @@ import pytest
 
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.machine import Machine, machine
-from edge.box.doctor import look_at, of_speed
+from edge.box.doctor import measure_camera, measure_speed
 from edge.box.findings import (
+    CameraMeasurement,
     FindingState,
-    Look,
     of_camera,
     of_clock,
     of_machine,
@@ -99,14 +99,14 @@ def test_the_width_at_a_line_follows_from_plates_seen_elsewhere(
     ],
 )
 def test_narrow_plates_are_said_to_be_too_narrow(width: float, state: FindingState) -> None:
-    look = Look(10, 0, 10.0, (1280, 720), ((width, 0.6),), None)
+    measured = CameraMeasurement(10, 0, 10.0, (1280, 720), ((width, 0.6),), None)
 
-    assert of_plates("cam-1", look, [LINE]).state is state
+    assert of_plates("cam-1", measured, [LINE]).state is state
 
 
 def test_no_plate_is_no_verdict() -> None:
     assert (
-        of_plates("cam-1", Look(10, 0, 10.0, (640, 480), (), None), []).state
+        of_plates("cam-1", CameraMeasurement(10, 0, 10.0, (640, 480), (), None), []).state
         is FindingState.SKIPPED
     )
 
@@ -123,8 +123,13 @@ def test_no_plate_is_no_verdict() -> None:
 def test_a_camera_that_is_too_slow_is_bad(
     per_second: float | None, corrupt: int, state: FindingState
 ) -> None:
-    assert of_camera("cam-1", Look(9, corrupt, per_second, (64, 48), (), None)).state is state
-    assert of_camera("cam-1", Look(0, 0, None, None, (), None)).state is FindingState.BAD
+    assert (
+        of_camera("cam-1", CameraMeasurement(9, corrupt, per_second, (64, 48), (), None)).state
+        is state
+    )
+    assert (
+        of_camera("cam-1", CameraMeasurement(0, 0, None, None, (), None)).state is FindingState.BAD
+    )
 
 
 def test_speed_says_how_many_cameras_are_carried() -> None:
@@ -139,8 +144,8 @@ def test_speed_says_how_many_cameras_are_carried() -> None:
 
     models = Blank()
 
-    quick = of_speed(models, models, provider="cpu", cameras=1, looks=1)
-    crowded = of_speed(models, models, provider="cpu", cameras=10**9, looks=1)
+    quick = measure_speed(models, models, provider="cpu", cameras=1, passes=1)
+    crowded = measure_speed(models, models, provider="cpu", cameras=10**9, passes=1)
 
     assert quick.state is FindingState.GOOD
     assert quick.figures["cameras_at_10_per_s"] >= 1
@@ -165,10 +170,10 @@ class OnePlate:
 
 
 def test_a_camera_is_looked_at_and_no_clear_pixel_is_left() -> None:
-    look = look_at(OnePlate(), PartDetector(), [LINE])
+    measured = measure_camera(OnePlate(), PartDetector(), [LINE])
 
-    assert look.per_second == pytest.approx(20)
-    assert look.size == (640, 480)
-    assert {width for width, _ in look.widths} == {100}
-    assert look.still is not None
-    assert type(look.still).__name__ == "RedactedImage"
+    assert measured.per_second == pytest.approx(20)
+    assert measured.size == (640, 480)
+    assert {width for width, _ in measured.widths} == {100}
+    assert measured.still is not None
+    assert type(measured.still).__name__ == "RedactedImage"

@@ -235,7 +235,7 @@ def test_the_log_says_once_when_a_stream_s_first_frame_is_analysed(
 
 
 def test_a_broken_stream_is_named_after_the_others_have_run() -> None:
-    failure = CameraError("bad.mp4: not one frame can be decoded")
+    failure = CameraError("bad.mp4: no frame can be decoded")
     broken = stream(camera=ScriptedCamera(0, failure=failure))
     good = stream((vehicle(1, LISTED),))
     with pytest.raises(CameraError, match=r"bad\.mp4"):

@@ -106,7 +106,7 @@ def test_keys_that_are_there_are_never_overwritten(parties: Parties) -> None:
     refused(lambda: new_authority_keys(parties.authority_folder, AUTHORITY, NOW), "rotate")
     refused(
         lambda: install_public_keys(parties.authority_file, parties.box_file),
-        "nothing was overwritten",
+        "was not overwritten",
     )
 
     after = {file: file.read_bytes() for file in parties.box_folder.parent.rglob("*.json")}

@@ -75,7 +75,7 @@ def test_a_cv2_that_misses_libgl_is_refused_with_the_cure(tmp_path: Path) -> Non
 
     last_line = ask_with(tmp_path).stderr.splitlines()[-1]
 
-    assert f"ConfigError: E_OPENCV: cv2 does not load ({missing})" in last_line
+    assert f"ConfigError: E_OPENCV: cv2 cannot be loaded ({missing})" in last_line
     assert "pip uninstall --yes opencv-python;" in last_line
 
 

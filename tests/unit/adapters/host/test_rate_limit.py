@@ -13,7 +13,7 @@ from edge.adapters.broker.mqtt import Message
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
-from edge.adapters.host.rate_limit import SAY_EVERY_S, RateLimit
+from edge.adapters.host.rate_limit import LOG_INTERVAL_S, RateLimit
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.outbox import Outbox
 from edge.errors import PolicyError
@@ -30,7 +30,7 @@ def test_a_kind_passes_once_in_a_while_and_the_rest_are_counted() -> None:
 
     assert [limit.passes(kind) for kind in "aabab"] == [True, False, True, False, False]
     assert limit.over() == []
-    clock.steady += SAY_EVERY_S
+    clock.steady += LOG_INTERVAL_S
     assert limit.over() == [("a", 2), ("b", 1)]
     assert limit.over() == []
     assert limit.passes("a")
@@ -40,7 +40,7 @@ def test_a_clock_that_was_turned_back_silences_nothing() -> None:
     clock = SetClock(NOON)
     limit = RateLimit(clock.monotonic)
     assert limit.passes("a")
-    clock.steady -= 10 * SAY_EVERY_S
+    clock.steady -= 10 * LOG_INTERVAL_S
     assert limit.passes("a")
 
 
@@ -78,16 +78,16 @@ def test_a_flood_of_refusals_is_a_line_a_minute_whatever_the_messages_say(
                 publisher._receive(Message(TOPICS.receipt, foreign, retained=False, number=1))
             clock.steady += 1
         publisher._expire()
-        clock.steady += SAY_EVERY_S
+        clock.steady += LOG_INTERVAL_S
         publisher._expiry_check_due = 0
         publisher._expire()
 
     assert heard == 150 * 50
     shown = [line for line in caplog.messages if line.startswith("refused on")]
     assert len(shown) == 3
-    receipts = [line for line in caplog.messages if "confirms no hit" in line]
+    receipts = [line for line in caplog.messages if "ignored a receipt" in line]
     assert len(receipts) == 3
-    held = [line for line in caplog.messages if "not shown each" in line]
+    held = [line for line in caplog.messages if "not logged one by one" in line]
     counts = [int(line.split(": ")[1].split()[0]) for line in held if "E_SIGNATURE" in line]
     assert sum(counts) + len(shown) == heard
     assert len(caplog.messages) <= 12

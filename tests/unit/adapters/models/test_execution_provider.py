@@ -35,7 +35,7 @@ def test_a_session_on_what_was_asked_for_is_taken(provider: str) -> None:
     ],
 )
 def test_a_session_that_fell_back_is_refused(provider: str, running: tuple[str, ...]) -> None:
-    with pytest.raises(ModelError, match=f"{provider} was asked for") as refused:
+    with pytest.raises(ModelError, match=f"{provider} is not supported") as refused:
         check_provider(OpenedSession(running), provider)
 
     assert "provider: cpu" in refused.value.message

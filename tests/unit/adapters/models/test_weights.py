@@ -98,7 +98,7 @@ def test_one_altered_byte_is_refused_by_the_file_s_name(folder: Path, file: str)
 def test_weights_of_another_size_are_refused_without_reading_them_all(folder: Path) -> None:
     (folder / "det.onnx").write_bytes(CONTENT + b"!")
 
-    with pytest.raises(ModelError, match=r"det\.onnx: 22 bytes where the manifest says 21"):
+    with pytest.raises(ModelError, match=r"det\.onnx: has 22 bytes, the manifest says 21"):
         manifest(folder).find("det", Contract.DETECTOR)
 
 
@@ -163,7 +163,7 @@ def test_a_wrong_name_lists_the_right_ones(folder: Path, name: str, contract: Co
         ("edge-anpr/models/2", "edge-anpr/models/1", "schema"),
         ("[[weights]]", "[[weights", "TOML"),
         ('default = "mine"\n', "", "default is missing"),
-        ('default = "mine"', 'default = "yours"', "'yours' is none of the pairs"),
+        ('default = "mine"', 'default = "yours"', "'yours' is not one of the pairs"),
         ('name = "ocr"', 'name = "det"', "'det' is given twice"),
         (CALIBRATED, "", r"weights\[det\]\.calibration: Field required"),
         (CALIBRATED, "calibration = { temperature = 1.0 }", "a detector needs .*threshold"),
@@ -175,7 +175,7 @@ def test_a_wrong_name_lists_the_right_ones(folder: Path, name: str, contract: Co
         ("ece = 0.02", "error = 0.02", r"calibration\.error"),
         ("region_temperature = 2", "threshold = 0.5", "threshold is a detector's"),
         ("ece = 0.02", "region_temperature = 2.0", "region_temperature is a plate-reader's"),
-        (f"bytes = {len(CONTENT)}\n", "", "sha256 and bytes belong together"),
+        (f"bytes = {len(CONTENT)}\n", "", "sha256 and bytes must be given together"),
         (f'sha256 = "{digest(READER)}"\nbytes = {len(READER)}\n', "", "only what has a url"),
         ('source = "a test"', 'source = "a test"\nurl = "http://example.org/x"', "url"),
     ],
