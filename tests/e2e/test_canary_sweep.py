@@ -121,7 +121,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Traces:
     return watched_run(tmp_path_factory.mktemp("street"), clip, plates_of(clip)[:1])
 
 
-def test_the_listed_vehicle_was_reported_so_the_sweep_has_something_to_miss(
+def test_the_listed_vehicle_is_reported(
     street: Traces,
 ) -> None:
     assert street.done.status == 0, street.done.err
@@ -164,7 +164,7 @@ def test_p8_nothing_is_written_outside_the_state_folder_and_the_summary(street: 
         assert list(folder.rglob("*")) == []
 
 
-def test_a_run_that_is_killed_leaves_no_plate_either(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_plate(tmp_path: Path) -> None:
     clip = "street_day.mp4"
     plates = plates_of(clip)
     made = make_site(tmp_path, stolen=plates[:1], port=1)
@@ -185,7 +185,7 @@ def test_a_run_that_is_killed_leaves_no_plate_either(tmp_path: Path) -> None:
             assert list(sweep_bytes("streams", (out + err).encode(), wanted)) == []
 
 
-def test_p21_no_plate_is_in_the_evidence_pack_the_listed_one_included(
+def test_p21_the_evidence_pack_contains_no_plate_not_even_the_listed_one(
     street: Traces, tmp_path: Path
 ) -> None:
     out = tmp_path / "pack.zip"
@@ -203,7 +203,9 @@ def test_p21_no_plate_is_in_the_evidence_pack_the_listed_one_included(
     )
 
 
-def test_p21_a_run_is_recorded_from_start_to_stop_and_a_witness_can_follow(street: Traces) -> None:
+def test_p21_the_audit_log_records_start_and_stop_and_verifies_against_a_witness(
+    street: Traces,
+) -> None:
     log = read_log(street.site.state, keys=signing_keys(street.site.box_keys))
     assert [entry.event.kind for entry in log.entries] == ["key", "started", "epoch", "stopped"]
     started = log.entries[1].event
@@ -246,7 +248,7 @@ def shape(traces: Traces) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("reveal", ["plate", "vehicle", "occupants"])
-def test_p7_two_clips_that_differ_in_an_unlisted_plate_look_the_same(
+def test_p7_two_clips_that_differ_in_an_unlisted_plate_leave_the_same_output(
     reveal: str, tmp_path: Path
 ) -> None:
     first, second = plates_of("twin_a.mp4"), plates_of("twin_b.mp4")
@@ -294,7 +296,7 @@ def empty_night(tmp_path_factory: pytest.TempPathFactory) -> Traces:
 
 
 @pytest.mark.parametrize("clip", ["twin_a.mp4", "street_day.mp4"])
-def test_p7_one_car_at_three_in_the_morning_leaves_what_an_empty_night_leaves(
+def test_p7_a_single_car_leaves_the_same_output_as_an_empty_road(
     clip: str, tmp_path: Path, empty_night: Traces
 ) -> None:
     nights = []
@@ -309,7 +311,7 @@ def test_p7_one_car_at_three_in_the_morning_leaves_what_an_empty_night_leaves(
     assert len(left_behind(nobody)["statistics"]) == 1  # type: ignore[arg-type]
 
 
-def test_p7_the_comparison_would_see_a_difference(tmp_path: Path) -> None:
+def test_p7_the_comparison_detects_a_difference(tmp_path: Path) -> None:
     """With the differing plate on the list, the two runs must not look the same."""
     differing = next(p for p in plates_of("twin_a.mp4") if p not in plates_of("twin_b.mp4"))
     shapes = []

@@ -107,7 +107,7 @@ def started(made: MadeSite, times: int) -> bool:
     return log.exists() and log.read_bytes().count(b'"started"') >= times
 
 
-def test_with_the_broker_away_hits_are_kept_and_the_next_run_delivers_them_in_order(
+def test_without_a_broker_hits_are_kept_and_the_next_run_delivers_them_in_order(
     made: MadeSite, tmp_path: Path
 ) -> None:
     away = run(made, "--drain", "0.5")
@@ -137,7 +137,7 @@ def test_without_a_receipt_a_hit_stays_on_the_box(made: MadeSite) -> None:
     assert len(waiting(made)) == done.json["hits"]
 
 
-def test_a_broker_that_is_restarted_during_the_run_costs_no_hit(
+def test_no_hit_is_lost_when_the_broker_restarts_during_the_run(
     made: MadeSite, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
@@ -157,7 +157,7 @@ def test_a_broker_that_is_restarted_during_the_run_costs_no_hit(
     assert len(set(stored_ids(store))) == len(stored_ids(store)) == json.loads(out)["hits"]
 
 
-def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
+def test_no_hit_is_lost_or_duplicated_by_kill_9_at_random_moments(
     made: MadeSite, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
@@ -206,7 +206,7 @@ def test_a_second_box_on_the_same_state_folder_is_refused(made: MadeSite) -> Non
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_box_that_is_told_to_stop_keeps_what_it_judged_and_says_goodbye(
+def test_a_stopped_box_keeps_its_hits_and_announces_that_it_is_offline(
     made: MadeSite, stop: signal.Signals
 ) -> None:
     with EmbeddedBroker() as broker, Wiretap(broker.port) as wiretap:

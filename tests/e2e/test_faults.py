@@ -103,7 +103,7 @@ def delivers(made: MadeSite) -> int:
 
 
 @pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
-def test_a_broker_stopped_in_mid_delivery_stops_no_reading_and_costs_no_hit(
+def test_reading_continues_and_no_hit_is_lost_when_the_broker_stops_during_delivery(
     tmp_path: Path,
 ) -> None:
     footage = tmp_path / "footage"
@@ -174,7 +174,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
-def test_p8_a_disk_that_fills_up_while_it_runs_costs_no_hit_and_takes_no_plate(
+def test_p8_a_disk_that_fills_up_loses_no_hit_and_receives_no_plate(
     small_disk: Path, tmp_path: Path
 ) -> None:
     made = site_without_receipts(tmp_path, reserve_mib=1)
@@ -205,7 +205,7 @@ def test_p8_a_disk_that_fills_up_while_it_runs_costs_no_hit_and_takes_no_plate(
     assert delivers(made) == len(promised)
 
 
-def test_an_outbox_that_is_full_stops_the_box_and_keeps_what_it_took(tmp_path: Path) -> None:
+def test_a_full_outbox_stops_the_box_and_keeps_its_hits(tmp_path: Path) -> None:
     made = site_without_receipts(tmp_path, reserve_mib=1)
     before = fill(made)
     done = product(
@@ -221,7 +221,7 @@ def test_an_outbox_that_is_full_stops_the_box_and_keeps_what_it_took(tmp_path: P
     assert delivers(made) == len(after)
 
 
-def test_a_box_whose_outbox_is_full_says_so_where_operators_ask(tmp_path: Path) -> None:
+def test_a_full_outbox_shows_in_readiness_and_metrics(tmp_path: Path) -> None:
     watched = free_port()
     made = site_without_receipts(
         tmp_path, reserve_mib=1, telemetry={"listen": f"127.0.0.1:{watched}"}
@@ -332,7 +332,7 @@ class MemoryGroup:
 _MEMORY = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
 
 
-def test_the_limit_of_the_unit_suffices_and_a_box_that_memory_kills_comes_back_whole(
+def test_the_units_memory_limit_suffices_and_a_box_killed_for_memory_recovers(
     tmp_path: Path,
 ) -> None:
     (limit,) = re.findall(r"^MemoryMax=(\d+)M$", UNIT.read_text(), flags=re.MULTILINE)
@@ -374,7 +374,7 @@ def test_the_limit_of_the_unit_suffices_and_a_box_that_memory_kills_comes_back_w
     assert len(waiting(made)) == json.loads(out)["kept"]
 
 
-def test_a_box_that_gets_no_memory_says_so_in_one_line(tmp_path: Path) -> None:
+def test_out_of_memory_is_reported_in_one_line(tmp_path: Path) -> None:
     made = site_without_receipts(tmp_path)
     arguments = command("run", "--site", made.folder, "--source", CLIPS / CLIP)
     done = subprocess.run(

@@ -89,7 +89,7 @@ def more_purposes(content: dict[str, Any]) -> None:
         (lambda c: c.pop("accuracy"), "E_ACCURACY"),
     ],
 )
-def test_p1_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_opened(
+def test_p1_p10_p11_p12_p15_p16_an_incomplete_policy_opens_nothing(
     change: Callable[[dict[str, Any]], object],
     code: str,
     sign: bool,
@@ -102,7 +102,7 @@ def test_p1_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_open
     assert not made.state.exists()
 
 
-def test_p3_a_new_purpose_takes_new_signatures_and_then_a_dpia(
+def test_p3_a_new_purpose_needs_new_signatures_and_a_new_dpia(
     made: MadeSite, never_opened: Path
 ) -> None:
     edit(made, more_purposes, sign=False)
@@ -125,7 +125,7 @@ def test_p1_unsigned_and_half_signed_policies_open_nothing(
     assert not made.state.exists()
 
 
-def test_p2_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Path) -> None:
+def test_p2_a_dpia_with_one_changed_byte_opens_nothing(made: MadeSite, never_opened: Path) -> None:
     file = made.folder / "dpia.md"
     file.write_bytes(file.read_bytes() + b"\n")
     refused(run(made, never_opened), "E_DPIA_HASH")
@@ -133,7 +133,7 @@ def test_p2_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Pat
     refused(run(made, never_opened), "E_DPIA_HASH")
 
 
-def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_day(
+def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_date(
     made: MadeSite, never_opened: Path
 ) -> None:
     late = verb(
@@ -171,7 +171,7 @@ def test_p1_p20_a_real_policy_needs_its_activation_whatever_the_source(
     refused(run(made, never_opened), "E_SIGNATURE")
 
 
-def test_p1_turning_the_clock_back_revives_no_lease(
+def test_p1_turning_the_clock_back_does_not_renew_an_expired_lease(
     made: MadeSite, mayor: Path, never_opened: Path
 ) -> None:
     """The box has seen a later day: the lease is over, whatever its clock says now."""
@@ -242,7 +242,7 @@ def take_the_activation_away(made: MadeSite) -> str:
 @pytest.mark.parametrize(
     "breaking", [break_the_dpia, take_a_signature_away, take_the_activation_away]
 )
-def test_p2_p11_p20_what_breaks_while_running_shuts_the_box_within_seconds_and_is_told(
+def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     breaking: Callable[[MadeSite], str], made: MadeSite, mayor: Path, tmp_path: Path
 ) -> None:
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
@@ -277,7 +277,9 @@ def test_p2_p11_p20_what_breaks_while_running_shuts_the_box_within_seconds_and_i
     assert summary["streams"][-1]["frames_analysed"] == 0
 
 
-def test_p11_a_box_that_may_not_start_says_so_at_the_broker(made: MadeSite, mayor: Path) -> None:
+def test_p11_a_box_that_may_not_start_announces_it_at_the_broker(
+    made: MadeSite, mayor: Path
+) -> None:
     assert mayor.exists()
     with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
         set_port(made, broker.port)
@@ -287,7 +289,7 @@ def test_p11_a_box_that_may_not_start_says_so_at_the_broker(made: MadeSite, mayo
     refused(done, "E_LEASE")
 
 
-def test_p11_outside_a_camera_s_hours_nothing_is_looked_at(made: MadeSite) -> None:
+def test_p11_outside_a_cameras_hours_no_frame_is_analysed(made: MadeSite) -> None:
     hours = {"weekly": {"tue": ["09:00-10:00"]}}
     edit(made, set_("cameras/cam-1/hours", hours), sign=True)
 
@@ -307,7 +309,7 @@ def test_p11_behind_a_mask_no_plate_is_found(made: MadeSite) -> None:
     assert (done.json["vehicles"], done.json["hits"]) == (0, 0)
 
 
-def test_p4_a_hit_outside_the_authority_s_mandate_is_counted_and_never_leaves(
+def test_p4_a_hit_outside_the_authoritys_mandate_is_counted_and_never_published(
     made: MadeSite,
 ) -> None:
     with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:

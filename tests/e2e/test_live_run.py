@@ -148,7 +148,7 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
 @pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)
-def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Path) -> None:
+def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path) -> None:
     offset = tmp_path / "offset"
     offset.write_text("0")
     env = {
@@ -220,7 +220,7 @@ def test_p1_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> N
     assert not made.state.exists()
 
 
-def test_p1_trial_keys_open_no_live_camera_under_a_policy_that_was_really_signed(
+def test_p1_trial_keys_open_no_live_camera_even_under_a_signed_policy(
     tmp_path: Path, never_asked: str
 ) -> None:
     made = live_site(tmp_path, never_asked, trial=True)
@@ -228,7 +228,7 @@ def test_p1_trial_keys_open_no_live_camera_under_a_policy_that_was_really_signed
     refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_DEMO_KEYS")
 
 
-def test_a_password_that_is_not_there_is_said_before_anything_starts(
+def test_a_missing_password_is_reported_before_anything_starts(
     tmp_path: Path, never_asked: str
 ) -> None:
     made = live_site(tmp_path, never_asked)
@@ -251,7 +251,7 @@ def told(port: int, page: str) -> str:
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
-def test_a_camera_that_goes_away_and_comes_back_shows_in_readiness_and_metrics(
+def test_a_camera_outage_shows_in_readiness_and_metrics(
     tmp_path: Path,
 ) -> None:
     street = looped(CLIPS / CLIP, tmp_path / "street.ts", 60)

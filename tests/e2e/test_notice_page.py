@@ -90,7 +90,7 @@ def test_p14_an_edited_page_and_an_edited_sign_fail_verification(tmp_path: Path)
     assert len(altered.error_lines) == len(forged.error_lines) == 1
 
 
-def test_p14_signs_that_changed_places_are_found(tmp_path: Path) -> None:
+def test_p14_swapped_signs_fail_verification(tmp_path: Path) -> None:
     made = make_site(tmp_path)
     out = tmp_path / "notice"
     product("notice", made.folder, "--out", out)
@@ -102,7 +102,7 @@ def test_p14_signs_that_changed_places_are_found(tmp_path: Path) -> None:
     assert "holds information-board.nl.svg" in found.err
 
 
-def test_p14_a_policy_that_not_everyone_signed_has_no_notice_but_a_draft(tmp_path: Path) -> None:
+def test_p14_a_policy_that_not_everyone_signed_gives_only_a_draft(tmp_path: Path) -> None:
     made = make_site(tmp_path)
     (made.folder / "policy.signatures.json").unlink()
     unsigned = product("notice", made.folder, "--out", tmp_path / "notice")
@@ -125,7 +125,7 @@ def test_p14_a_policy_that_not_everyone_signed_has_no_notice_but_a_draft(tmp_pat
     assert "a draft" in verified.err
 
 
-def test_p14_a_policy_changed_after_signing_has_no_notice(tmp_path: Path) -> None:
+def test_p14_a_policy_changed_after_signing_gives_no_notice(tmp_path: Path) -> None:
     made = make_site(tmp_path)
     file = made.folder / "policy.yaml"
     content = yaml.safe_load(file.read_text())
@@ -138,7 +138,7 @@ def test_p14_a_policy_changed_after_signing_has_no_notice(tmp_path: Path) -> Non
     assert "E_SIGNATURE" in refused.err
 
 
-def test_p2_a_dpia_that_is_not_the_one_signed_has_no_notice(tmp_path: Path) -> None:
+def test_p2_a_changed_dpia_gives_no_notice(tmp_path: Path) -> None:
     made = make_site(tmp_path)
     (made.folder / "dpia.md").write_text("Another assessment.\n")
 
@@ -161,7 +161,7 @@ def test_p2_a_dpia_that_is_not_the_one_signed_has_no_notice(tmp_path: Path) -> N
         (["notice", "verify", "{site}/policy.yaml", "--site", "{site}"], 3),
     ],
 )
-def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], status: int) -> None:
+def test_a_usage_error_is_one_line(tmp_path: Path, arguments: list[str], status: int) -> None:
     made = make_site(tmp_path)
     done = product(*(one.format(site=made.folder) for one in arguments))
 
@@ -170,7 +170,7 @@ def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], statu
 
 
 @pytest.mark.parametrize("draft", [[], ["--draft"]])
-def test_a_policy_that_contradicts_itself_has_no_notice_and_no_draft(
+def test_a_contradictory_policy_gives_neither_notice_nor_draft(
     tmp_path: Path, draft: list[str]
 ) -> None:
     made = make_site(tmp_path, policy_yaml=policy(rules=[hotlist_rule(list="nowhere")]))
@@ -203,7 +203,7 @@ def widened() -> dict[str, Any]:
     return content
 
 
-def test_p4_a_version_that_was_in_force_is_told_with_what_widened(tmp_path: Path) -> None:
+def test_p4_the_notice_lists_what_widened_since_the_previous_version(tmp_path: Path) -> None:
     made = make_site(tmp_path)
     in_force(made, "2026-02-01T12:00:00+00:00")
     (made.folder / "dpia.md").write_bytes(WRITTEN_ANEW)
@@ -220,7 +220,7 @@ def test_p4_a_version_that_was_in_force_is_told_with_what_widened(tmp_path: Path
     assert "Version 1" in history
 
 
-def test_p8_no_plate_of_a_list_gets_into_a_notice(tmp_path: Path) -> None:
+def test_p8_a_notice_contains_no_plate_of_a_list(tmp_path: Path) -> None:
     plate = "1QXJ742"
     made = make_site(tmp_path, stolen=[plate])
     assert plate in (made.folder / "lists" / "stolen.csv").read_text()
@@ -292,7 +292,7 @@ def test_p14_each_language_is_shown_alone_and_all_together(tab: Browser, notice:
 
 
 @needs_chromium
-def test_p14_each_language_shows_its_own_words_and_no_others(tab: Browser, notice: Path) -> None:
+def test_p14_each_language_shows_only_its_own_text(tab: Browser, notice: Path) -> None:
     for language in LANGUAGES:
         tab.open(address(notice, language))
         told = tab.value("document.body.innerText")
@@ -303,7 +303,7 @@ def test_p14_each_language_shows_its_own_words_and_no_others(tab: Browser, notic
 
 
 @needs_chromium
-def test_a_page_asks_for_nothing_but_itself(tab: Browser, notice: Path) -> None:
+def test_a_page_makes_no_other_request(tab: Browser, notice: Path) -> None:
     for fragment in ("", "en", "all"):
         tab.open(address(notice, fragment))
         tab.picture()
@@ -314,7 +314,7 @@ def test_a_page_asks_for_nothing_but_itself(tab: Browser, notice: Path) -> None:
 
 
 @needs_chromium
-def test_the_browser_would_have_seen_a_request(tab: Browser, tmp_path: Path) -> None:
+def test_the_request_check_detects_a_request(tab: Browser, tmp_path: Path) -> None:
     page = tmp_path / "index.html"
     page.write_text('<p>x</p><img src="https://elsewhere.invalid/x.png" alt="">')
     tab.open(page.as_uri())
@@ -323,7 +323,7 @@ def test_the_browser_would_have_seen_a_request(tab: Browser, tmp_path: Path) -> 
 
 
 @needs_chromium
-def test_the_policy_of_the_page_forbids_scripts_and_requests(
+def test_the_content_security_policy_forbids_scripts_and_requests(
     tab: Browser, notice: Path, tmp_path: Path
 ) -> None:
     forged = tmp_path / "index.html"
@@ -345,7 +345,7 @@ def test_the_policy_of_the_page_forbids_scripts_and_requests(
 
 
 @needs_chromium
-def test_pictures_of_every_language_are_full_and_differ(tab: Browser, notice: Path) -> None:
+def test_screenshots_of_every_language_are_complete_and_differ(tab: Browser, notice: Path) -> None:
     pictures = []
     for language in LANGUAGES:
         tab.open(address(notice, language))
@@ -378,7 +378,7 @@ def test_the_page_prints_in_the_chosen_language(tab: Browser, notice: Path) -> N
 
 
 @needs_chromium
-def test_the_qr_code_says_which_policy_was_signed(tab: Browser, notice: Path) -> None:
+def test_the_qr_code_holds_the_hash_of_the_signed_policy(tab: Browser, notice: Path) -> None:
     whole = read_policy(CONFIG / "demo" / "policy.yaml").model
     for scheme in ("light", "dark"):
         tab.open(address(notice, "en"))
@@ -391,9 +391,7 @@ def test_the_qr_code_says_which_policy_was_signed(tab: Browser, notice: Path) ->
 
 
 @needs_chromium
-def test_a_sign_shows_all_of_it_and_its_qr_code_leads_to_the_page(
-    tab: Browser, notice: Path
-) -> None:
+def test_no_sign_is_cut_off_and_its_qr_code_leads_to_the_page(tab: Browser, notice: Path) -> None:
     for name in sorted(BOARDS):
         tab.open((notice / name).as_uri())
         tab.size(1200, 800)
@@ -452,7 +450,7 @@ CONTRAST = """
 
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_word_has_the_contrast_that_wcag_asks(
+def test_every_text_has_the_contrast_that_wcag_requires(
     tab: Browser, notice: Path, scheme: str
 ) -> None:
     tab.open(address(notice, "all"))
@@ -465,7 +463,7 @@ def test_every_word_has_the_contrast_that_wcag_asks(
 
 
 @needs_chromium
-def test_the_contrast_rule_sees_pale_words(tab: Browser, tmp_path: Path) -> None:
+def test_the_contrast_check_detects_pale_text(tab: Browser, tmp_path: Path) -> None:
     page = tmp_path / "index.html"
     page.write_text('<p style="color: #777; background: #fff">pale</p><p>dark</p>')
     tab.open(page.as_uri())
@@ -513,7 +511,7 @@ def test_every_table_names_its_columns_and_rows(tab: Browser, notice: Path) -> N
 
 
 @needs_chromium
-def test_ids_are_given_once_and_what_refers_to_them_finds_them(tab: Browser, notice: Path) -> None:
+def test_ids_are_unique_and_every_reference_resolves(tab: Browser, notice: Path) -> None:
     tab.open(address(notice, "all"))
     ids = tab.value("[...document.querySelectorAll('[id]')].map(one => one.id)")
     referred = tab.value(
@@ -531,7 +529,9 @@ def test_ids_are_given_once_and_what_refers_to_them_finds_them(tab: Browser, not
 
 
 @needs_chromium
-def test_the_first_key_offers_to_skip_and_keeps_the_language(tab: Browser, notice: Path) -> None:
+def test_the_first_tab_stop_is_a_skip_link_that_keeps_the_language(
+    tab: Browser, notice: Path
+) -> None:
     tab.open(address(notice, "de"))
     # Chromium goes on from the place that was jumped to; a reader who begins at the top does not.
     tab.value("document.body.tabIndex = -1, document.body.focus()")
@@ -545,7 +545,7 @@ def test_the_first_key_offers_to_skip_and_keeps_the_language(tab: Browser, notic
 
 
 @needs_chromium
-def test_who_tabs_through_the_page_always_sees_where_they_are(tab: Browser, notice: Path) -> None:
+def test_the_keyboard_focus_is_always_visible(tab: Browser, notice: Path) -> None:
     tab.open(address(notice))
     outlines = []
     for _ in range(30):
@@ -563,7 +563,7 @@ def test_who_tabs_through_the_page_always_sees_where_they_are(tab: Browser, noti
 
 @needs_chromium
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_is_wider_than_a_small_screen(tab: Browser, notice: Path, width: int) -> None:
+def test_no_element_is_wider_than_a_small_screen(tab: Browser, notice: Path, width: int) -> None:
     for language in LANGUAGES:
         tab.open(address(notice, language))
         tab.size(width, 800)

@@ -56,7 +56,7 @@ def done_well(done: Finished) -> Finished:
 # --- the verbs ----------------------------------------------------------------------------------
 
 
-def test_p13_from_the_issuers_file_to_a_list_in_force(made: RealSite, tmp_path: Path) -> None:
+def test_p13_an_issuers_file_becomes_a_list_in_force(made: RealSite, tmp_path: Path) -> None:
     built = done_well(verb(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
     bundle = tmp_path / "stolen.bundle"
     seen = done_well(verb("lists", "inspect", bundle))
@@ -89,7 +89,7 @@ def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None
     assert not (tmp_path / "stolen.bundle").exists()
 
 
-def test_p13_what_the_policy_does_not_allow_is_not_installed(made: RealSite) -> None:
+def test_p13_a_list_that_the_policy_does_not_allow_is_not_installed(made: RealSite) -> None:
     done_well(verb(*made.build(made.csv(["1QQQ777"]))))
     done_well(verb("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder))
     before = (made.state / "lists" / "stolen.bundle").read_bytes()
@@ -114,7 +114,7 @@ def test_p13_what_the_policy_does_not_allow_is_not_installed(made: RealSite) -> 
         (["suspend", "sign", "gone.json", "--key", "gone.key"], "no such file"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], says: str) -> None:
+def test_a_mistake_gives_one_line(arguments: list[str], says: str) -> None:
     done = verb(*arguments)
     assert done.status in {ExitCode.USAGE, ExitCode.CONFIG}
     assert len(done.error_lines) == 1
@@ -132,7 +132,7 @@ def test_counters_and_zones_are_checked(made: RealSite) -> None:
 # --- the running box ----------------------------------------------------------------------------
 
 
-def test_p13_no_camera_opens_without_its_lists_and_a_clear_file_is_none(made: RealSite) -> None:
+def test_p13_no_camera_opens_without_a_sealed_list(made: RealSite) -> None:
     (made.folder / "lists" / "stolen.csv").write_text(list_csv(plates_of(CLIP), "2030-01-01"))
     never_opened = made.folder.parent / "clip.mp4"
     never_opened.write_bytes(b"never opened")
@@ -141,7 +141,7 @@ def test_p13_no_camera_opens_without_its_lists_and_a_clear_file_is_none(made: Re
     assert "stolen" in done.err
 
 
-def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path: Path) -> None:
+def test_p13_a_list_received_by_mqtt_makes_a_hit_and_leaves_no_plate(tmp_path: Path) -> None:
     listed, other = plates_of(CLIP)[:2]
     with EmbeddedBroker() as broker:
         made = make_real_site(tmp_path, port=broker.port)
@@ -159,7 +159,7 @@ def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path
         assert list(sweep_bytes("streams", (done.out + done.err).encode(), wanted)) == []
 
 
-def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated(
+def test_p13_an_expired_entry_makes_no_hit_whatever_the_recordings_date(
     tmp_path: Path,
 ) -> None:
     with EmbeddedBroker() as broker:
@@ -181,7 +181,7 @@ def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated
     assert done_well(done).json["hits"] == 0
 
 
-def test_p13_with_demo_keys_a_clear_file_will_do(tmp_path: Path) -> None:
+def test_p13_with_demo_keys_a_plain_file_is_accepted(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker:
         made = make_site(tmp_path, stolen=plates_of(CLIP)[:1], port=broker.port)
         done = product(

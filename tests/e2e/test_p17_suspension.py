@@ -140,7 +140,7 @@ def is_safe(wiretap: Wiretap, reason: str) -> Callable[[], bool]:
     )
 
 
-def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
+def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_across_restarts(
     made: MadeSite, footage: Path, broker: EmbeddedBroker
 ) -> None:
     with Wiretap(broker.port) as wiretap:
@@ -192,7 +192,7 @@ def test_p17_a_killed_box_is_still_suspended_and_a_resume_opens_it(
     assert done.json["frames_analysed"] > 0
 
 
-def test_p17_an_order_as_a_file_shuts_a_running_box_too(
+def test_p17_an_order_in_a_file_shuts_a_running_box(
     made: MadeSite, footage: Path, tmp_path: Path
 ) -> None:
     made_order = tmp_path / "order.json"

@@ -51,7 +51,7 @@ def test_p21_start_and_stop_are_recorded_however_a_run_ends(made: MadeSite) -> N
 
 
 @pytest.mark.parametrize("damage", ["edited", "cut", "a folder"])
-def test_p21_a_box_whose_log_is_not_as_it_wrote_it_looks_at_nothing(
+def test_p21_a_box_whose_audit_log_was_changed_analyses_nothing(
     damage: str, made: MadeSite
 ) -> None:
     run(made)
@@ -72,7 +72,7 @@ def test_p21_a_box_whose_log_is_not_as_it_wrote_it_looks_at_nothing(
     assert "Traceback" not in done.err
 
 
-def test_p21_a_box_whose_log_is_cut_while_it_runs_ends_with_that(made: MadeSite) -> None:
+def test_p21_a_box_whose_audit_log_is_truncated_during_the_run_stops(made: MadeSite) -> None:
     log = made.state / "audit.log"
     process = start(
         ["run", "--site", made.folder, "--source", CLIPS / "empty_road.mp4", "--realtime",
@@ -102,7 +102,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", place], check=True)
 
 
-def test_p21_a_full_disk_stops_the_box_before_it_looks(made: MadeSite, small_disk: Path) -> None:
+def test_p21_a_full_disk_stops_the_box_before_it_analyses_anything(
+    made: MadeSite, small_disk: Path
+) -> None:
     write_yaml(
         made.folder / "site.yaml",
         site(port=1, folders={"state": str(small_disk / "state")}, outbox={"reserve_mib": 1}),

@@ -109,7 +109,9 @@ def evidence(level: RevealLevel, plate: Box, others: tuple[Box, ...], pixels: Pi
         ("otvision_cars_truck.mp4", 15, 1),
     ],
 )
-def test_faces_are_found_before_and_none_after(clip: str, step: int, at_least: int) -> None:
+def test_faces_are_detected_before_redaction_and_none_after(
+    clip: str, step: int, at_least: int
+) -> None:
     before = 0
     after = dict.fromkeys([RevealLevel.NONE, RevealLevel.PLATE, RevealLevel.VEHICLE], 0)
     for pixels, found in every(clip, step):
@@ -198,7 +200,7 @@ GLASS = [
 @pytest.mark.parametrize(
     ("clip", "second", "glass"), GLASS, ids=[f"{clip[:-4]}@{second}" for clip, second, _ in GLASS]
 )
-def test_at_vehicle_the_glass_of_every_vehicle_is_covered(
+def test_the_vehicle_level_covers_the_glass_of_every_vehicle(
     clip: str, second: float, glass: list[tuple[int, int, int, int]]
 ) -> None:
     visible = shown(clip, second, RevealLevel.VEHICLE)
@@ -212,7 +214,7 @@ def test_at_vehicle_the_glass_of_every_vehicle_is_covered(
     GLASS[:2],
     ids=[f"{clip[:-4]}@{second}" for clip, second, _ in GLASS[:2]],
 )
-def test_at_occupants_the_same_glass_is_shown(
+def test_the_occupants_level_shows_the_same_glass(
     clip: str, second: float, glass: list[tuple[int, int, int, int]]
 ) -> None:
     visible = shown(clip, second, RevealLevel.OCCUPANTS)
@@ -234,7 +236,7 @@ def test_at_occupants_the_same_glass_is_shown(
     ],
 )
 @pytest.mark.parametrize("level", REVEALING)
-def test_the_plate_can_be_read_in_the_evidence_and_bodywork_be_seen(
+def test_the_evidence_shows_a_readable_plate_and_bodywork(
     clip: str, second: float, text: str, level: RevealLevel
 ) -> None:
     pixels, found = frame(clip, second), plates(clip, second)
@@ -260,7 +262,7 @@ def test_the_plate_can_be_read_in_the_evidence_and_bodywork_be_seen(
 # --- the verb -------------------------------------------------------------------------------
 
 
-def test_the_preview_of_a_recording_blanks_plates_unless_told_otherwise(tmp_path: Path) -> None:
+def test_the_preview_of_a_recording_blanks_plates_by_default(tmp_path: Path) -> None:
     clip = FOOTAGE / "nl_i_Video30_2.avi"
     readable = {}
     for flags in (["--show-plates"], []):

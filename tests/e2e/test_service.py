@@ -92,7 +92,7 @@ def scrape(port: int, path: str = "/metrics") -> tuple[int, str]:
         connection.close()
 
 
-def test_a_service_says_that_it_is_ready_feeds_its_watchdog_and_stops_in_order(
+def test_a_service_reports_ready_feeds_its_watchdog_and_stops_in_order(
     tmp_path: Path, manager: Manager
 ) -> None:
     with EmbeddedBroker() as broker:
@@ -120,7 +120,9 @@ def test_a_service_says_that_it_is_ready_feeds_its_watchdog_and_stops_in_order(
         assert names == {"READY", "WATCHDOG", "STATUS", "STOPPING"}
 
 
-def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path, manager: Manager) -> None:
+def test_a_second_service_with_the_same_state_folder_is_refused(
+    tmp_path: Path, manager: Manager
+) -> None:
     made, _ = telling_site(tmp_path, 1)
     with service(made, manager) as first:
         assert wait_until(lambda: manager.heard("READY=1"), START_S)
@@ -138,7 +140,7 @@ def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path, manager: 
         assert first.poll() is None
 
 
-def test_hangup_takes_files_that_hold_and_leaves_those_that_do_not(
+def test_sighup_reloads_valid_files_and_keeps_the_old_ones_otherwise(
     tmp_path: Path, manager: Manager
 ) -> None:
     made, port = telling_site(tmp_path, 1)

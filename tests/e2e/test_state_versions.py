@@ -82,7 +82,7 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_every_file_with_a_schema_is_known(lived_in: MadeSite) -> None:
+def test_every_file_with_a_schema_version_is_covered(lived_in: MadeSite) -> None:
     found = set()
     for name in FILES:
         text = (lived_in.state / name).read_text()
@@ -93,7 +93,7 @@ def test_every_file_with_a_schema_is_known(lived_in: MadeSite) -> None:
 
 
 @pytest.mark.parametrize("name", [*FILES, outbox_file.FILE_NAME])
-def test_a_newer_version_s_file_is_refused_and_nothing_is_changed(
+def test_a_file_of_a_newer_version_is_refused_and_nothing_changes(
     lived_in: MadeSite, tmp_path: Path, name: str
 ) -> None:
     made = copied(lived_in, tmp_path / "site")
@@ -115,7 +115,7 @@ def test_a_newer_version_s_file_is_refused_and_nothing_is_changed(
 
 
 @pytest.mark.parametrize("name", [STATISTICS, SUSPENSION])
-def test_no_verb_works_on_a_newer_state(lived_in: MadeSite, tmp_path: Path, name: str) -> None:
+def test_every_verb_refuses_a_newer_state(lived_in: MadeSite, tmp_path: Path, name: str) -> None:
     made = copied(lived_in, tmp_path / "site")
     made_newer(made, name)
     before = content(made.state)
@@ -127,7 +127,9 @@ def test_no_verb_works_on_a_newer_state(lived_in: MadeSite, tmp_path: Path, name
     assert content(made.state) == before
 
 
-def test_a_newer_keyring_is_refused_by_its_version(lived_in: MadeSite, tmp_path: Path) -> None:
+def test_the_error_for_a_newer_keyring_names_its_version(
+    lived_in: MadeSite, tmp_path: Path
+) -> None:
     made = copied(lived_in, tmp_path / "site")
     file = made.keyring / "keyring.bin"
     data = bytearray(file.read_bytes())
@@ -143,7 +145,7 @@ def test_a_newer_keyring_is_refused_by_its_version(lived_in: MadeSite, tmp_path:
     assert file.read_bytes() == bytes(data)
 
 
-def test_a_clock_without_a_schema_is_an_older_one_and_the_older_program_reads_ours(
+def test_a_clock_file_without_a_schema_version_is_read_and_the_older_version_reads_ours(
     tmp_path: Path,
 ) -> None:
     later = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=3)

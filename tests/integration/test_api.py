@@ -28,7 +28,7 @@ def parties(tmp_path: Path) -> Parties:
     return make_parties(tmp_path)
 
 
-def test_the_public_names_are_those_of_the_page() -> None:
+def test_the_public_names_are_those_of_the_documentation() -> None:
     page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
 
     assert set(re.findall(r"^\| `edge\.(\w+)", page, flags=re.MULTILINE)) == set(edge.__all__)
@@ -158,7 +158,7 @@ def test_a_picture_without_a_plate_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize(("name", "code"), [("gone", "E_SOURCE_MISSING"), ("x", "E_SOURCE_FORMAT")])
-def test_what_is_no_picture_is_refused(name: str, code: str, tmp_path: Path) -> None:
+def test_an_invalid_picture_is_refused(name: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"a shopping list")
 
     with pytest.raises(edge.EdgeError) as refused:
@@ -167,7 +167,7 @@ def test_what_is_no_picture_is_refused(name: str, code: str, tmp_path: Path) -> 
     assert refused.value.code == code
 
 
-def test_the_example_of_the_page_runs(photo: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_documentation_runs(photo: Path, tmp_path: Path) -> None:
     page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     stored = next((STORED / "box-key-files").glob("*.public.json"))

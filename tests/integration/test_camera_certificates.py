@@ -93,7 +93,7 @@ def refuses(
     assert LOGIN[1] not in problem
 
 
-def test_a_camera_whose_authority_is_named_gives_frames(
+def test_a_camera_with_a_certificate_of_the_named_authority_gives_frames(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     opens(camera, authority.issue("right"), authority.path)
@@ -106,7 +106,7 @@ def test_a_self_signed_camera_is_pinned_by_its_own_certificate(
     opens(camera, own, own.certificate)
 
 
-def test_another_certificate_of_the_pinned_one_s_name_is_refused(
+def test_another_certificate_with_the_pinned_name_is_refused(
     camera: tuple[str, int], authority: TestAuthority, tmp_path: Path
 ) -> None:
     pinned = tmp_path / "pinned.pem"
@@ -120,7 +120,7 @@ def test_a_self_signed_certificate_is_not_trusted_by_itself(
     refuses(camera, authority.issue("own", own=True), None, "of nobody trusted")
 
 
-def test_a_stranger_s_authority_is_not_trusted(
+def test_an_unknown_certificate_authority_is_not_trusted(
     camera: tuple[str, int], authority: TestAuthority, other: TestAuthority
 ) -> None:
     refuses(camera, other.issue("right"), authority.path, "of nobody trusted")
@@ -139,21 +139,21 @@ def test_a_pinned_certificate_expires_too(
     refuses(camera, own, own.certificate, "not valid today")
 
 
-def test_another_host_s_certificate_is_refused(
+def test_a_certificate_of_another_host_is_refused(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     shown = authority.issue("elsewhere", address="192.0.2.10")
     refuses(camera, shown, authority.path, "another name's certificate")
 
 
-def test_the_name_in_the_certificate_may_be_given(
+def test_the_expected_name_can_be_configured(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     shown = authority.issue("elsewhere", address="192.0.2.10")
     opens(camera, shown, authority.path, "192.0.2.10")
 
 
-def test_a_name_that_is_given_is_the_only_one(
+def test_a_configured_name_is_the_only_accepted_one(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     refuses(
@@ -171,7 +171,7 @@ def test_a_port_that_speaks_no_tls_gets_no_password(kind: str, authority: TestAu
         assert "does not speak TLS" in watched.problem
 
 
-def test_a_page_over_tls_leads_to_nothing_without(authority: TestAuthority) -> None:
+def test_a_redirect_from_https_to_http_is_refused(authority: TestAuthority) -> None:
     with JpegServer(play()) as unprotected:
         moved = f"HTTP/1.1 302 Found\r\nLocation: {unprotected.url}\r\nContent-Length: 0\r\n\r\n"
         with (
@@ -186,9 +186,7 @@ def test_a_page_over_tls_leads_to_nothing_without(authority: TestAuthority) -> N
 
 
 @pytest.mark.parametrize("content", [None, "no certificate\n"])
-def test_a_file_of_authorities_that_is_none_is_said_at_once(
-    tmp_path: Path, content: str | None
-) -> None:
+def test_an_invalid_ca_file_is_reported_at_once(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "camera-ca.pem"
     if content is not None:
         file.write_text(content)
@@ -197,7 +195,7 @@ def test_a_file_of_authorities_that_is_none_is_said_at_once(
 
 
 @pytest.mark.parametrize("kind", ["https", "rtsps"])
-def test_a_system_without_authorities_verifies_nothing_and_says_so(
+def test_a_system_without_ca_certificates_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
     monkeypatch.setattr(camera_order, "SYSTEM_AUTHORITIES", (tmp_path / "none",))
@@ -205,7 +203,7 @@ def test_a_system_without_authorities_verifies_nothing_and_says_so(
         request_for(settings(kind, 322))
 
 
-def test_a_library_that_may_not_look_at_names_opens_nothing(
+def test_a_tls_library_without_host_name_checks_opens_nothing(
     monkeypatch: pytest.MonkeyPatch, authority: TestAuthority
 ) -> None:
     monkeypatch.setattr(decoder, "_BUILD", "--enable-openssl")

@@ -50,7 +50,7 @@ def _seen(name: str, clip: str) -> list[list[Detection]]:
     ]
 
 
-def test_all_weights_in_the_repo_are_under_eight_megabytes() -> None:
+def test_all_embedded_weights_are_under_eight_megabytes() -> None:
     folder = Manifest.load(environment={}).find(EMBEDDED[0], Contract.DETECTOR).path.parent
 
     assert sum(file.stat().st_size for file in folder.glob("*.onnx")) < 8_000_000
@@ -58,7 +58,9 @@ def test_all_weights_in_the_repo_are_under_eight_megabytes() -> None:
 
 @pytest.mark.parametrize("clip", CLIP_NAMES)
 @pytest.mark.parametrize("name", EMBEDDED)
-def test_each_form_finds_the_plates_of_the_committed_clips(name: str, clip: str) -> None:
+def test_the_float_and_the_int8_detector_find_the_plates_of_the_committed_clips(
+    name: str, clip: str
+) -> None:
     asked = found = 0
     for (_, plates), seen in zip(_pictures(clip), _seen(name, clip), strict=True):
         asked += len(plates)
@@ -68,7 +70,7 @@ def test_each_form_finds_the_plates_of_the_committed_clips(name: str, clip: str)
     assert found >= 0.8 * asked
 
 
-def test_eight_bits_see_what_floats_see() -> None:
+def test_the_int8_detector_finds_the_same_plates_as_the_float_detector() -> None:
     overlaps = []
     for clip in CLIP_NAMES:
         for in_bytes, in_floats in zip(*(_seen(name, clip) for name in EMBEDDED), strict=True):

@@ -51,7 +51,7 @@ def frame() -> Frame:
     return next(iter(camera.frames()))
 
 
-def test_a_plate_is_found_in_pixels_of_the_picture(eyes: PlateModels, frame: Frame) -> None:
+def test_plate_boxes_are_in_pixels_of_the_picture(eyes: PlateModels, frame: Frame) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
 
     assert best.score > 0.6
@@ -75,7 +75,7 @@ def test_letterboxing_does_not_move_a_plate(
     assert after.box.iou(before.box.shifted(left, top)) > 0.6
 
 
-def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: PlateModels, frame: Frame) -> None:
+def test_the_reader_returns_all_posteriors_and_the_region(eyes: PlateModels, frame: Frame) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
     patch = cut_patch(frame.pixels, best, 0.08)
 
@@ -92,18 +92,18 @@ def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: PlateModels, fra
     assert consensus.best.text.reveal() == PLATE
 
 
-def test_nothing_to_read_is_nothing_read(eyes: PlateModels) -> None:
+def test_no_patches_give_no_readings(eyes: PlateModels) -> None:
     assert eyes.reader.read([]) == ()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (3, 900, 3), (900, 3, 3), (480, 640, 3)])
-def test_an_empty_picture_of_any_shape_holds_no_plate(
+def test_a_blank_picture_of_any_shape_has_no_plate(
     eyes: PlateModels, shape: tuple[int, int, int]
 ) -> None:
     assert eyes.detector.detect(np.full(shape, 60, np.uint8)) == ()
 
 
-def test_every_reader_of_the_manifest_reads(
+def test_every_reader_of_the_manifest_reads_a_plate(
     manifest: Manifest, eyes: PlateModels, frame: Frame
 ) -> None:
     best, *_ = eyes.detector.detect(frame.pixels)
@@ -119,7 +119,7 @@ def test_every_reader_of_the_manifest_reads(
 
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
-def test_an_accelerator_that_is_not_there_is_never_replaced_by_the_cpu(
+def test_a_missing_accelerator_is_never_replaced_by_the_cpu(
     manifest: Manifest, provider: str
 ) -> None:
     import onnxruntime
@@ -145,7 +145,7 @@ def test_bad_options_are_refused(
         load_plate_models(manifest, **options)  # type: ignore[arg-type]
 
 
-def test_a_reader_is_no_detector(reader_weights: Weights) -> None:
+def test_reader_weights_are_refused_as_a_detector(reader_weights: Weights) -> None:
     with pytest.raises(ModelError, match="not an end2end-detector: takes") as refused:
         OnnxPlateDetector(reader_weights.path, input_size=(416, 416))
 
@@ -153,7 +153,7 @@ def test_a_reader_is_no_detector(reader_weights: Weights) -> None:
     assert refused.value.code == "E_MODEL_CONTRACT"
 
 
-def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest) -> None:
+def test_a_detector_with_another_input_size_than_declared_is_refused(manifest: Manifest) -> None:
     found = manifest.find(manifest.default_detector, Contract.DETECTOR)
 
     with pytest.raises(ModelError, match="the manifest says"):
@@ -173,7 +173,7 @@ def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest)
     ],
     ids=["slots", "padding", "alphabet", "size", "colour", "key", "regions"],
 )
-def test_weights_and_config_that_do_not_belong_together_are_refused(
+def test_weights_and_configuration_that_do_not_match_are_refused(
     reader_weights: Weights, tmp_path: Path, before: str, after: str, message: str
 ) -> None:
     assert reader_weights.plate_config is not None
@@ -188,7 +188,7 @@ def test_weights_and_config_that_do_not_belong_together_are_refused(
     assert refused.value.code == "E_MODEL_CONTRACT"
 
 
-def test_a_file_that_is_no_network_is_refused_by_name(
+def test_the_error_for_an_invalid_model_file_names_it(
     reader_weights: Weights, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.onnx"
@@ -201,7 +201,7 @@ def test_a_file_that_is_no_network_is_refused_by_name(
         OnnxPlateReader(broken, reader_weights.plate_config)
 
 
-def test_altered_weights_never_reach_a_session(manifest: Manifest, tmp_path: Path) -> None:
+def test_altered_weights_are_never_loaded(manifest: Manifest, tmp_path: Path) -> None:
     shutil.copy(manifest.path, tmp_path / "manifest.toml")
     found = manifest.find(manifest.default_detector, Contract.DETECTOR)
     content = bytearray(found.path.read_bytes())
@@ -231,7 +231,7 @@ def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: f
     return Manifest.load(file, {"EDGE_ANPR_MODELS": ":".join(folders)})
 
 
-def test_the_manifest_s_temperatures_reach_the_posteriors(
+def test_the_reader_applies_the_manifests_temperatures(
     manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
     patch = cut_patch(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
@@ -256,7 +256,7 @@ def test_the_manifest_s_temperatures_reach_the_posteriors(
     assert 0 < tempered.region_probability < plain.region_probability
 
 
-def test_the_manifest_s_threshold_and_temperature_reach_the_detector(
+def test_the_detector_applies_the_manifests_threshold_and_temperature(
     manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
     name = manifest.default_detector
@@ -275,7 +275,7 @@ def test_the_manifest_s_threshold_and_temperature_reach_the_detector(
     assert all(one.score >= 0.9 * WEAK for one in strict.detector.detect(frame.pixels))
 
 
-def test_a_reader_of_another_size_than_the_manifest_says_is_refused(
+def test_a_reader_with_another_input_size_than_declared_is_refused(
     reader_weights: Weights,
 ) -> None:
     assert reader_weights.plate_config is not None
@@ -283,7 +283,7 @@ def test_a_reader_of_another_size_than_the_manifest_says_is_refused(
         OnnxPlateReader(reader_weights.path, reader_weights.plate_config, input_size=(32, 128))
 
 
-def test_a_patch_of_one_pixel_is_read_as_something(eyes: PlateModels) -> None:
+def test_a_patch_of_one_pixel_gives_a_reading(eyes: PlateModels) -> None:
     patch = PlatePatch(Box(0, 0, 1, 1), 0.1, np.zeros((1, 1, 3), np.uint8))
 
     (reading,) = eyes.reader.read([patch])

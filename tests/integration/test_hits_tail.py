@@ -125,7 +125,7 @@ def test_hits_are_stored_in_order_and_confirmed_by_receipts(
     ]
 
 
-def test_what_comes_while_nobody_listens_is_not_lost(
+def test_hits_sent_while_no_subscriber_is_connected_are_not_lost(
     broker: Broker, parties: Parties, store: HitStore
 ) -> None:
     tail(broker, receiver(parties, store), Until(idle_s=0))
@@ -153,7 +153,9 @@ def test_a_hit_sent_twice_is_stored_once_and_confirmed_twice(
     assert receipts[0] == receipts[1]
 
 
-def test_a_site_can_be_asked_for_alone(broker: Broker, parties: Parties, store: HitStore) -> None:
+def test_a_subscription_can_be_limited_to_one_site(
+    broker: Broker, parties: Parties, store: HitStore
+) -> None:
     tail(broker, receiver(parties, store), Until(idle_s=0), site="elsewhere")
     publish(broker, parties.hit())
 
@@ -207,7 +209,7 @@ Tail(
     "moment",
     ["before storing", "after storing", "after the receipt, before the acknowledgement"],
 )
-def test_killed_at_any_moment_each_hit_is_stored_exactly_once(
+def test_each_hit_is_stored_exactly_once_after_a_kill_at_any_moment(
     broker: Broker, parties: Parties, store: HitStore, tmp_path: Path, moment: str
 ) -> None:
     tail(broker, receiver(parties, store), Until(idle_s=0))
@@ -233,9 +235,7 @@ def test_killed_at_any_moment_each_hit_is_stored_exactly_once(
     assert fates(arrivals).count(Fate.KNOWN) >= expected
 
 
-def test_a_broker_that_goes_and_comes_back_is_found_again(
-    parties: Parties, store: HitStore
-) -> None:
+def test_the_subscriber_reconnects_to_a_restarted_broker(parties: Parties, store: HitStore) -> None:
     stop = threading.Event()
     arrivals: list[ReceivedMessage] = []
     broker = EmbeddedBroker()
@@ -271,7 +271,7 @@ def take(by: Receiver, hit: Hit, topic: str | None = None) -> ReceivedMessage:
     return by.take(topic or topic_of(hit), hit.to_payload())
 
 
-def test_what_is_no_hit_of_a_known_box_is_refused(parties: Parties, store: HitStore) -> None:
+def test_anything_but_a_hit_of_a_known_box_is_refused(parties: Parties, store: HitStore) -> None:
     hit = parties.hit()
     forged = hit.model_copy(update={"epoch": hit.epoch + 1})
     by = receiver(parties, store)
@@ -285,7 +285,7 @@ def test_what_is_no_hit_of_a_known_box_is_refused(parties: Parties, store: HitSt
     assert store.aside() == ()
 
 
-def test_a_hit_for_another_authority_is_left_to_it(
+def test_a_hit_for_another_authority_is_ignored(
     parties: Parties, store: HitStore, tmp_path: Path
 ) -> None:
     other = make_parties(tmp_path / "other", authority="city")
@@ -307,7 +307,7 @@ def test_a_signature_of_a_key_retired_too_long_ago_is_refused(
     assert take(in_time, old).fate is Fate.STORED
 
 
-def test_another_hit_under_a_known_id_is_set_aside_and_gets_no_receipt(
+def test_another_hit_with_a_known_id_is_quarantined_and_gets_no_receipt(
     parties: Parties, store: HitStore
 ) -> None:
     hit = parties.hit()
@@ -323,7 +323,7 @@ def test_another_hit_under_a_known_id_is_set_aside_and_gets_no_receipt(
 # --- what may be stored later ---------------------------------------------------------------------
 
 
-def test_a_hit_of_an_unknown_box_is_stored_once_its_public_file_is_there(
+def test_a_hit_of_an_unknown_box_is_stored_once_its_public_file_exists(
     broker: Broker, parties: Parties, store: HitStore
 ) -> None:
     stranger = Receiver(store, {}, parties.authority, utc)
@@ -344,7 +344,7 @@ def test_a_hit_of_an_unknown_box_is_stored_once_its_public_file_is_there(
 
 
 @pytest.mark.parametrize("rotated", ["the box's key", "the authority's key"])
-def test_a_hit_under_new_keys_waits_until_they_are_known(
+def test_a_hit_under_unknown_keys_waits_until_they_are_known(
     parties: Parties, store: HitStore, rotated: str
 ) -> None:
     before = receiver(parties, store)
@@ -371,7 +371,7 @@ def tail_arguments(parties: Parties, store: Path, broker: Broker, *more: str) ->
     ]
 
 
-def test_receive_list_open_review_and_purge(
+def test_a_hit_can_be_received_listed_opened_reviewed_and_purged(
     broker: Broker, parties: Parties, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "verbs", tmp_path / "opened"
@@ -409,7 +409,7 @@ def test_receive_list_open_review_and_purge(
         assert "1ABC123" not in each.out + each.err
 
 
-def test_a_stopped_tail_ends_well_and_says_what_it_did(parties: Parties, tmp_path: Path) -> None:
+def test_a_stopped_tail_ends_with_status_0_and_a_summary(parties: Parties, tmp_path: Path) -> None:
     with EmbeddedBroker() as broker:
         arguments = tail_arguments(parties, tmp_path / "verbs", broker)
         product(*arguments, "--idle", "0")
@@ -435,7 +435,7 @@ def test_a_stopped_tail_ends_well_and_says_what_it_did(parties: Parties, tmp_pat
         (["hits", "tail", "--broker", "127.0.0.1:1", "--site", "NO/SITE"], 3),
     ],
 )
-def test_a_tail_that_cannot_start_says_so_in_one_line(
+def test_a_tail_that_cannot_start_reports_it_in_one_line(
     parties: Parties, tmp_path: Path, arguments: list[str], status: int
 ) -> None:
     done = product(
@@ -449,7 +449,7 @@ def test_a_tail_that_cannot_start_says_so_in_one_line(
     assert "Traceback" not in done.err
 
 
-def test_refusals_of_the_other_verbs(parties: Parties, tmp_path: Path) -> None:
+def test_the_other_verbs_refuse_bad_input(parties: Parties, tmp_path: Path) -> None:
     folder = tmp_path / "verbs"
     hit = parties.hit()
     with HitStore.open(folder, create=True) as opened:
@@ -481,7 +481,7 @@ def test_refusals_of_the_other_verbs(parties: Parties, tmp_path: Path) -> None:
 
 
 @needs_mosquitto
-def test_mutual_tls_from_the_command_line(parties: Parties, tmp_path: Path) -> None:
+def test_the_command_line_supports_mutual_tls(parties: Parties, tmp_path: Path) -> None:
     ours = TestAuthority(tmp_path, "ours")
     server, client = ours.issue("broker"), ours.issue(AUTHORITY)
     broker = Mosquitto(

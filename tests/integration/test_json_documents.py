@@ -171,7 +171,7 @@ def test_each_document_has_its_documented_schema(
     assert document["schema"] == DOCUMENTED[" ".join(words)]
 
 
-def test_no_document_goes_undocumented() -> None:
+def test_every_document_is_documented() -> None:
     assert set(DOCUMENTED) == {" ".join(words) for words in json_verbs()}
 
 
@@ -215,7 +215,7 @@ def the_error(done: Finished) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("words", json_verbs(), ids=" ".join)
-def test_with_json_a_mistake_of_usage_is_json_in_each_verb(words: tuple[str, ...]) -> None:
+def test_with_json_a_usage_error_is_json_in_each_verb(words: tuple[str, ...]) -> None:
     error = the_error(verb(*words, "--json", "--no-such-option"))
 
     assert (error["code"], error["exit_status"]) == ("E_USAGE", ExitCode.USAGE)

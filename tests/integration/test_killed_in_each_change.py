@@ -382,9 +382,7 @@ def _killed(scenario: Scenario, done: Acknowledged, moment: int) -> int:
 
 @pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_kill_in_the_middle_of_any_change_leaves_the_state_whole(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_kill_during_any_change_leaves_the_state_consistent(name: str, tmp_path: Path) -> None:
     module = f"tests.integration.{Path(__file__).stem}"
     program = (
         f"import sys; from pathlib import Path; from {module} import kill_in_each_change; "

@@ -165,7 +165,7 @@ def _next_id(outbox: Outbox, **held: list[str]) -> str | None:
     return None if hit is None else hit.hit_id
 
 
-def test_the_hit_counter_never_gives_a_number_twice(tmp_path: Path) -> None:
+def test_the_hit_counter_never_repeats_a_number(tmp_path: Path) -> None:
     with opened(tmp_path) as outbox:
         assert [outbox.next_counter() for _ in range(3)] == [1, 2, 3]
     with opened(tmp_path) as outbox:

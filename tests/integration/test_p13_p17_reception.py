@@ -113,7 +113,9 @@ def send(broker: Broker, topic: str, *payloads: bytes, retain: bool = True) -> N
             assert link.publish(topic, payload, retain=retain) < 0x80
 
 
-def test_p13_a_list_reaches_a_box_that_was_away_when_it_was_sent(box: Box, broker: Broker) -> None:
+def test_p13_a_list_reaches_a_box_that_was_offline_when_it_was_sent(
+    box: Box, broker: Broker
+) -> None:
     send(broker, TOPICS.bundle(LIST), box.bundle("1QQQ777", 7))
     box.publisher.start()
     assert wait_until(lambda: len(box.heard) == 1)
@@ -124,9 +126,7 @@ def test_p13_a_list_reaches_a_box_that_was_away_when_it_was_sent(box: Box, broke
     assert wait_until(lambda: box.plates == ["1QQQ778"])
 
 
-def test_p17_an_order_reaches_a_box_that_was_away_and_one_that_is_there(
-    box: Box, broker: Broker
-) -> None:
+def test_p17_an_order_reaches_an_offline_box_and_an_online_box(box: Box, broker: Broker) -> None:
     send(broker, TOPICS.command, order("suspend", SUPERVISOR).to_bytes())
     box.publisher.start()
     assert wait_until(lambda: box.suspended)
@@ -135,7 +135,7 @@ def test_p17_an_order_reaches_a_box_that_was_away_and_one_that_is_there(
     assert wait_until(lambda: not box.suspended)
 
 
-def test_p13_p17_hostile_messages_change_nothing_and_end_nothing(
+def test_p13_p17_hostile_messages_change_nothing_and_stop_nothing(
     box: Box, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     stranger = SigningKey.generate("control-room")
@@ -182,7 +182,7 @@ def test_p13_p17_hostile_messages_change_nothing_and_end_nothing(
     assert len(codes) == len(set(codes)), "one line for each code in a minute"
 
 
-def test_p13_p17_what_is_sent_elsewhere_is_not_heard(box: Box, broker: Broker) -> None:
+def test_p13_p17_messages_on_other_topics_are_not_received(box: Box, broker: Broker) -> None:
     box.publisher.start()
     assert wait_until(lambda: box.publisher.state.connected)
     for topic in (
@@ -197,7 +197,7 @@ def test_p13_p17_what_is_sent_elsewhere_is_not_heard(box: Box, broker: Broker) -
     assert not box.suspended
 
 
-def test_p17_an_order_is_heard_while_a_hit_waits_for_the_brokers_word() -> None:
+def test_p17_an_order_is_received_while_a_hit_waits_for_its_puback() -> None:
     """A broker that is slow with a PUBACK must not make the box deaf."""
     heard: list[bytes] = []
     with slow_broker(TOPICS.command, b"order") as port:
@@ -210,7 +210,7 @@ def test_p17_an_order_is_heard_while_a_hit_waits_for_the_brokers_word() -> None:
 
 
 @needs_mosquitto
-def test_a_broker_keeps_larger_packets_away_than_the_box_wants(tmp_path: Path) -> None:
+def test_the_broker_withholds_packets_over_the_boxs_limit(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker:
         options = BrokerOptions(broker.host, broker.port, "box", largest_packet_bytes=2000)
         with BrokerLink.open(options) as link:
@@ -223,7 +223,7 @@ def test_a_broker_keeps_larger_packets_away_than_the_box_wants(tmp_path: Path) -
     assert sizes == [1000, 1001]
 
 
-def test_a_publisher_takes_only_topics_of_its_own_box(tmp_path: Path) -> None:
+def test_a_publisher_accepts_only_topics_of_its_own_box(tmp_path: Path) -> None:
     with (
         Keyring.open(tmp_path / "keyring", SystemClock()) as keyring,
         Outbox.open(tmp_path / "state", keyring, reserve_mib=1) as outbox,

@@ -170,9 +170,7 @@ def test_an_acknowledged_hit_arrives_byte_for_byte_and_leaves_the_outbox(
         assert late.receive(0.5) is None, "a hit is never retained"
 
 
-def test_each_cameras_hits_arrive_in_the_order_they_were_put(
-    broker: Broker, opened: Callable[..., Box]
-) -> None:
+def test_each_cameras_hits_arrive_in_order(broker: Broker, opened: Callable[..., Box]) -> None:
     box = opened(broker)
     ids = [f"{number:03d}-{camera}" for number in range(40) for camera in ("cam-1", "cam-2")]
     with authority_of(broker, sends_receipts=False) as authority:
@@ -189,7 +187,7 @@ def _of(camera: str, ids: Sequence[str]) -> list[str]:
     return [hit_id for hit_id in ids if hit_id.endswith(camera)]
 
 
-def test_without_a_broker_hits_wait_and_the_reason_is_told(
+def test_without_a_broker_hits_wait_and_the_reason_is_reported(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     broker.stop()
@@ -205,7 +203,7 @@ def test_without_a_broker_hits_wait_and_the_reason_is_told(
     assert box.publisher.state.problem is None
 
 
-def test_hits_put_while_the_broker_was_away_leave_with_the_next_run(
+def test_hits_stored_without_a_broker_are_published_by_the_next_run(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     broker.stop()
@@ -223,7 +221,7 @@ def test_hits_put_while_the_broker_was_away_leave_with_the_next_run(
         assert wait_until(lambda: authority.hit_ids == ["a", "b"])
 
 
-def test_a_broker_killed_in_the_middle_costs_no_hit_and_no_order(
+def test_a_killed_broker_loses_no_hit_and_keeps_their_order(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     box = opened(broker)
@@ -243,7 +241,7 @@ def test_a_broker_killed_in_the_middle_costs_no_hit_and_no_order(
 
 
 @needs_mosquitto
-def test_a_broker_that_restarts_with_its_sessions_gets_every_hit_in_order(
+def test_a_broker_that_restarts_with_its_sessions_receives_every_hit_in_order(
     tmp_path: Path, opened: Callable[..., Box]
 ) -> None:
     place = tmp_path / "broker"
@@ -286,7 +284,7 @@ def test_retention_ends_without_a_broker_too(opened: Callable[..., Box]) -> None
     assert wait_until(lambda: box.outbox.hit_ids() == ("new",))
 
 
-def test_the_broker_forgets_a_hit_that_nobody_fetched_in_time(opened: Callable[..., Box]) -> None:
+def test_a_hit_expires_at_the_broker(opened: Callable[..., Box]) -> None:
     with EmbeddedBroker() as broker:
         authority = BrokerOptions(broker.host, broker.port, "authority")
         with BrokerLink.open(authority, session_expiry_s=3600) as link:
@@ -306,7 +304,7 @@ def test_the_broker_forgets_a_hit_that_nobody_fetched_in_time(opened: Callable[.
 # --- receipts ----------------------------------------------------------------------------------
 
 
-def test_a_hit_that_needs_a_receipt_stays_until_it_has_come(
+def test_a_hit_that_needs_a_receipt_stays_until_the_receipt_arrives(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     box = opened(broker, PublisherLimits(receipt_wait_s=60))
@@ -328,7 +326,7 @@ def test_a_hit_that_needs_a_receipt_stays_until_it_has_come(
         pytest.param(receipt("b", SEALED), id="for another hit"),
     ],
 )
-def test_a_receipt_that_proves_nothing_deletes_nothing(
+def test_an_invalid_receipt_deletes_nothing(
     broker: Broker, opened: Callable[..., Box], wrong: bytes
 ) -> None:
     box = opened(broker, PublisherLimits(receipt_wait_s=60))
@@ -371,7 +369,7 @@ def test_after_a_restart_a_hit_without_receipt_is_published_again_at_once(
     assert authority.hit_ids == ["a"]
 
 
-def test_a_broker_that_lost_its_memory_gets_hits_without_receipt_again_at_once(
+def test_a_broker_without_the_session_receives_unconfirmed_hits_again_at_once(
     opened: Callable[..., Box],
 ) -> None:
     with EmbeddedBroker() as broker:  # it keeps everything in memory
@@ -384,7 +382,7 @@ def test_a_broker_that_lost_its_memory_gets_hits_without_receipt_again_at_once(
         assert wait_for_acknowledged(box, 2)
 
 
-def test_a_receipt_sent_while_the_box_was_away_still_counts(
+def test_a_receipt_sent_while_the_box_was_offline_is_accepted(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     patient = PublisherLimits(receipt_wait_s=3600)
@@ -432,7 +430,7 @@ def guarded(tmp_path: Path) -> Iterator[Guarded]:
 # --- refusals ----------------------------------------------------------------------------------
 
 
-def test_a_hit_over_the_products_own_cap_is_not_sent_and_stays(
+def test_a_hit_over_the_products_limit_is_not_sent_and_stays(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     box = opened(broker, PublisherLimits(payload_cap_bytes=10_000))
@@ -454,7 +452,7 @@ def test_a_hit_over_the_products_own_cap_is_not_sent_and_stays(
         ("message_size_limit 20480", "check the broker's limit for payloads"),
     ],
 )
-def test_a_hit_over_the_brokers_limit_stays_and_lets_the_others_pass(
+def test_a_hit_over_the_brokers_limit_stays_and_does_not_block_others(
     tmp_path: Path, opened: Callable[..., Box], limit: str, says: str
 ) -> None:
     with Mosquitto(tmp_path, limit) as broker:
@@ -469,7 +467,7 @@ def test_a_hit_over_the_brokers_limit_stays_and_lets_the_others_pass(
         box.publisher.stop()
 
 
-def test_a_hit_on_which_the_broker_cuts_the_connection_lets_the_others_pass(
+def test_a_hit_that_makes_the_broker_disconnect_does_not_block_others(
     opened: Callable[..., Box],
 ) -> None:
     with EmbeddedBroker(payload_cap_bytes=20_480) as broker:
@@ -485,7 +483,7 @@ def test_a_hit_on_which_the_broker_cuts_the_connection_lets_the_others_pass(
 
 
 @needs_mosquitto
-def test_a_camera_that_the_broker_does_not_allow_waits_whole_and_the_others_pass(
+def test_a_camera_whose_topic_is_denied_waits_and_does_not_block_others(
     guarded: Guarded, opened: Callable[..., Box]
 ) -> None:
     box = opened(guarded.broker, PublisherLimits(first_hold_s=60))
@@ -501,7 +499,7 @@ def test_a_camera_that_the_broker_does_not_allow_waits_whole_and_the_others_pass
 
 
 @needs_mosquitto
-def test_a_camera_goes_on_once_the_broker_allows_it(
+def test_a_camera_continues_once_its_topic_is_allowed(
     guarded: Guarded, opened: Callable[..., Box]
 ) -> None:
     box = opened(guarded.broker)
@@ -525,7 +523,7 @@ UNLISTED_TOPICS = (
 )
 
 
-def test_nothing_is_published_outside_the_closed_list(opened: Callable[..., Box]) -> None:
+def test_only_topics_on_the_closed_list_are_published(opened: Callable[..., Box]) -> None:
     with (
         EmbeddedBroker() as broker,
         BrokerLink.open(BrokerOptions(broker.host, broker.port, "listener")) as listener,
@@ -575,7 +573,9 @@ def problem_of(box: Box) -> str:
 # --- availability and health -----------------------------------------------------------------
 
 
-def test_availability_is_retained_and_says_why(broker: Broker, opened: Callable[..., Box]) -> None:
+def test_availability_is_retained_with_its_reason(
+    broker: Broker, opened: Callable[..., Box]
+) -> None:
     box = opened(broker)
     box.publisher.start()
     expected = {
@@ -595,7 +595,7 @@ def test_availability_is_retained_and_says_why(broker: Broker, opened: Callable[
     assert last == {**expected, "state": "offline", "reason": "stopped"}
 
 
-def test_p11_a_box_that_stops_in_its_safe_state_leaves_that_and_the_reason_behind(
+def test_p11_after_a_stop_in_the_safe_state_the_broker_retains_the_reason(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     box = opened(broker)
@@ -609,9 +609,7 @@ def test_p11_a_box_that_stops_in_its_safe_state_leaves_that_and_the_reason_behin
     assert (last["state"], last["reason"]) == ("safe", "E_SUNSET")
 
 
-def test_health_shows_no_small_and_no_exact_count(
-    broker: Broker, opened: Callable[..., Box]
-) -> None:
+def test_health_shows_no_small_or_exact_count(broker: Broker, opened: Callable[..., Box]) -> None:
     box = opened(broker)
     with BrokerLink.open(BrokerOptions(broker.host, broker.port, "watcher")) as link:
         link.subscribe([TOPICS.health])
@@ -628,7 +626,7 @@ def test_health_shows_no_small_and_no_exact_count(
     }
 
 
-def test_p21_every_checkpoint_goes_out_in_order_and_the_newest_is_retained(
+def test_p21_every_checkpoint_is_published_in_order_and_the_newest_is_retained(
     broker: Broker, opened: Callable[..., Box]
 ) -> None:
     box = opened(broker)
@@ -669,7 +667,9 @@ time.sleep(60)
 """
 
 
-def test_the_last_will_tells_that_a_killed_box_is_offline(broker: Broker, tmp_path: Path) -> None:
+def test_the_last_will_announces_that_a_killed_box_is_offline(
+    broker: Broker, tmp_path: Path
+) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", VANISHING_BOX, str(tmp_path), str(broker.port)],
         cwd=REPOSITORY,
@@ -691,7 +691,7 @@ CONNACK = bytes.fromhex("2003000000")
 NO_UTF8_TOPIC = bytes.fromhex("30050002fffe00")
 
 
-def test_a_broker_that_sends_nonsense_is_left_and_tried_again() -> None:
+def test_a_broker_that_sends_invalid_packets_is_disconnected_and_tried_again() -> None:
     with (
         tcp_server(CONNACK + NO_UTF8_TOPIC, close=False) as port,
         pytest.raises(PublishError, match="no MQTT"),
@@ -700,7 +700,7 @@ def test_a_broker_that_sends_nonsense_is_left_and_tried_again() -> None:
         link.subscribe(["#"])
 
 
-def test_what_is_said_just_before_a_stop_is_still_published(opened: Callable[..., Box]) -> None:
+def test_messages_queued_before_a_stop_are_published(opened: Callable[..., Box]) -> None:
     with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
         box = opened(broker)
         box.publisher.start()

@@ -103,7 +103,7 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def test_a_dry_run_builds_packages_bill_and_checksums_and_makes_no_tag(
+def test_a_dry_run_builds_packages_sbom_and_checksums_and_makes_no_tag(
     repository: Repository,
 ) -> None:
     done = repository.release("--dry-run")
@@ -130,7 +130,7 @@ def test_a_dry_run_builds_packages_bill_and_checksums_and_makes_no_tag(
     assert (repository.dist / "SHA256SUMS").read_bytes() == before
 
 
-def test_a_dry_run_leaves_out_what_is_not_committed_and_says_so(repository: Repository) -> None:
+def test_a_dry_run_leaves_out_uncommitted_files_and_says_so(repository: Repository) -> None:
     repository.write("edge/stranger.py", "")
     repository.write("CHANGELOG.md", "# Changelog\n")
 

@@ -119,7 +119,7 @@ def test_p10_a_copy_of_the_state_folder_restored_after_expiry_does_not_open(disk
             assert RetentionKey(key_id, "p", NOW, window).open("a", item) is None
 
 
-def test_p10_before_expiry_the_same_copy_opens_so_the_test_above_has_something_to_miss(
+def test_p10_before_expiry_the_same_copy_opens(
     disk: Disk,
 ) -> None:
     with disk.box() as (outbox, _):
@@ -134,7 +134,7 @@ def test_p10_before_expiry_the_same_copy_opens_so_the_test_above_has_something_t
         assert key.open("a", stored_item(copied)) == PAYLOAD
 
 
-def test_what_a_copy_of_the_keyring_still_holds_it_still_opens(disk: Disk) -> None:
+def test_a_copied_keyring_still_opens_the_hits_of_its_keys(disk: Disk) -> None:
     """Said plainly in docs/retention.md, and so it is."""
     with disk.box() as (outbox, _):
         disk.put(outbox)
@@ -149,7 +149,7 @@ def test_what_a_copy_of_the_keyring_still_holds_it_still_opens(disk: Disk) -> No
         assert outbox.find("a") == PAYLOAD
 
 
-def test_p10_a_hit_lies_encrypted_in_the_state_folder(disk: Disk) -> None:
+def test_p10_a_hit_is_encrypted_in_the_state_folder(disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox)
         files = [path for path in disk.base.rglob("*") if path.is_file()]
@@ -157,7 +157,7 @@ def test_p10_a_hit_lies_encrypted_in_the_state_folder(disk: Disk) -> None:
         assert outbox.find("a") == PAYLOAD
 
 
-def test_p10_expiry_comes_on_time_while_the_box_runs(disk: Disk) -> None:
+def test_p10_hits_expire_on_time_while_the_box_runs(disk: Disk) -> None:
     with disk.box() as (outbox, keyring):
         disk.put(outbox)
         hit = outbox.next_pending()
@@ -172,7 +172,7 @@ def test_p10_expiry_comes_on_time_while_the_box_runs(disk: Disk) -> None:
         assert outbox.find("a") is None
 
 
-def test_p10_the_key_goes_first_so_a_database_that_fails_prolongs_nothing(disk: Disk) -> None:
+def test_p10_the_key_is_destroyed_even_if_the_database_fails(disk: Disk) -> None:
     with disk.box() as (outbox, keyring):
         disk.put(outbox)
         disk.clock.pass_time(DAY)
@@ -182,7 +182,7 @@ def test_p10_the_key_goes_first_so_a_database_that_fails_prolongs_nothing(disk: 
         assert keyring.key_ids() == frozenset()
 
 
-def test_p10_expiry_comes_at_the_start_even_if_the_outbox_is_damaged(disk: Disk) -> None:
+def test_p10_hits_expire_at_the_start_even_if_the_outbox_is_damaged(disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox)
     (disk.state / OUTBOX).write_bytes(b"damaged" * 1000)
@@ -193,7 +193,7 @@ def test_p10_expiry_comes_at_the_start_even_if_the_outbox_is_damaged(disk: Disk)
     assert ring[3 * RECORD :] == bytes(CAPACITY * RECORD)
 
 
-def test_p10_a_clock_turned_back_does_not_prolong(disk: Disk) -> None:
+def test_p10_turning_the_clock_back_does_not_prolong_retention(disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox)
     disk.clock.pass_time(DAY / 2)
@@ -206,7 +206,7 @@ def test_p10_a_clock_turned_back_does_not_prolong(disk: Disk) -> None:
         assert outbox.delete_expired(keyring.clock.utc()) == 1
 
 
-def test_p10_the_mark_survives_a_kill_and_is_at_most_minutes_old(disk: Disk) -> None:
+def test_p10_the_high_water_mark_survives_a_kill_and_is_at_most_minutes_old(disk: Disk) -> None:
     with disk.box() as (outbox, keyring):
         disk.put(outbox)
         disk.clock.pass_time(DAY / 2)
@@ -221,7 +221,7 @@ def test_p10_the_mark_survives_a_kill_and_is_at_most_minutes_old(disk: Disk) -> 
         assert keyring.clock.utc() >= NOW + DAY / 2 - timedelta(minutes=5)
 
 
-def test_a_clock_that_was_far_ahead_is_put_right_once_nothing_waits(disk: Disk) -> None:
+def test_the_high_water_mark_of_a_wrong_clock_is_corrected_once_no_hit_waits(disk: Disk) -> None:
     with disk.box() as (outbox, keyring):
         disk.put(outbox)
     disk.clock.now = NOW + timedelta(days=4000)
@@ -232,7 +232,7 @@ def test_a_clock_that_was_far_ahead_is_put_right_once_nothing_waits(disk: Disk) 
         assert keyring.clock.utc() == NOW
 
 
-def test_p10_a_delivered_hit_does_not_open_in_a_copy_either(disk: Disk) -> None:
+def test_p10_a_delivered_hit_does_not_open_in_a_copy(disk: Disk) -> None:
     with disk.box() as (outbox, keyring):
         disk.put(outbox)
         copied = disk.copy(disk.state, "copy")
@@ -244,7 +244,7 @@ def test_p10_a_delivered_hit_does_not_open_in_a_copy_either(disk: Disk) -> None:
         assert outbox.find("a") is None
 
 
-def test_p10_a_policy_that_shortens_a_retention_shortens_it_for_what_waits(disk: Disk) -> None:
+def test_p10_a_shorter_retention_applies_to_waiting_hits(disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox, "a")
         disk.put(outbox, "b", purpose="quiet")
@@ -261,7 +261,7 @@ def test_p10_a_policy_that_shortens_a_retention_shortens_it_for_what_waits(disk:
         assert outbox.delete_expired(keyring.clock.utc()) == 1
 
 
-def test_keys_that_other_hits_need_stay(disk: Disk) -> None:
+def test_keys_that_other_hits_need_are_kept(disk: Disk) -> None:
     with disk.box() as (outbox, keyring):
         for hit_id in ("a", "b"):
             disk.put(outbox, hit_id)
@@ -288,7 +288,7 @@ def test_p10_one_purpose_is_erased_and_the_others_stay(disk: Disk) -> None:
         assert (outbox.depth(), keyring.key_ids()) == (0, frozenset())
 
 
-def test_p10_nothing_is_taken_from_a_hit_that_somebody_changed(disk: Disk) -> None:
+def test_p10_a_tampered_hit_is_refused(disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox, "a")
         disk.put(outbox, "b")
@@ -304,7 +304,7 @@ def test_p10_nothing_is_taken_from_a_hit_that_somebody_changed(disk: Disk) -> No
 # --- the keyring's own file ---------------------------------------------------------------------
 
 
-def test_p10_hits_without_their_keyring_are_kept_and_the_box_says_what_to_mount(
+def test_p10_hits_without_their_keyring_are_kept_and_the_error_says_what_to_mount(
     disk: Disk,
 ) -> None:
     with disk.box() as (outbox, _):
@@ -319,7 +319,7 @@ def test_p10_hits_without_their_keyring_are_kept_and_the_box_says_what_to_mount(
         assert outbox.find("a") == PAYLOAD
 
 
-def test_hits_whose_keyring_is_lost_can_be_cleared_away(disk: Disk) -> None:
+def test_hits_whose_keyring_is_lost_can_be_deleted(disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox)
     shutil.rmtree(disk.keyring)
@@ -329,7 +329,7 @@ def test_hits_whose_keyring_is_lost_can_be_cleared_away(disk: Disk) -> None:
         assert outbox.find("b") == PAYLOAD
 
 
-def test_p10_a_mount_point_without_its_medium_gets_no_key_even_if_no_hit_waits(
+def test_p10_no_key_is_written_to_an_unmounted_mount_point(
     disk: Disk,
 ) -> None:
     with disk.box():
@@ -340,7 +340,7 @@ def test_p10_a_mount_point_without_its_medium_gets_no_key_even_if_no_hit_waits(
     assert refused.value.code == "E_KEYRING"
 
 
-def test_it_is_readable_by_this_user_only_and_refused_otherwise(disk: Disk) -> None:
+def test_a_keyring_that_others_can_read_is_refused(disk: Disk) -> None:
     with disk.box():
         assert stat.S_IMODE(disk.keyring.stat().st_mode) == 0o700
         assert stat.S_IMODE((disk.keyring / FILE_NAME).stat().st_mode) == 0o600
@@ -357,7 +357,7 @@ def test_two_boxes_do_not_share_a_keyring(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"", b"no keyring", bytes((CAPACITY + 3) * RECORD)])
-def test_a_file_that_is_no_keyring_is_refused(damage: bytes, disk: Disk) -> None:
+def test_an_invalid_keyring_file_is_refused(damage: bytes, disk: Disk) -> None:
     disk.keyring.mkdir(mode=0o700)
     (disk.keyring / FILE_NAME).write_bytes(damage)
     (disk.keyring / FILE_NAME).chmod(0o600)
@@ -377,7 +377,7 @@ def ring_with_a_key(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(at=st.integers(0, 5 * RECORD - 1), junk=st.binary(min_size=1, max_size=RECORD))
-def test_a_keyring_of_any_content_is_opened_or_refused_and_never_a_crash(
+def test_a_keyring_of_any_content_is_opened_or_refused_without_a_crash(
     at: int, junk: bytes, ring_with_a_key: bytes, tmp_path: Path
 ) -> None:
     place = tmp_path / "ring"
@@ -394,9 +394,7 @@ def test_a_keyring_of_any_content_is_opened_or_refused_and_never_a_crash(
 
 
 @pytest.mark.parametrize("at", [0, 7, 12, 20, 47, 60, 120, 127])
-def test_a_key_that_was_half_destroyed_is_overwritten_and_its_hit_forgotten(
-    at: int, disk: Disk
-) -> None:
+def test_a_partly_destroyed_key_is_overwritten_and_its_hit_deleted(at: int, disk: Disk) -> None:
     with disk.box() as (outbox, _):
         disk.put(outbox)
     with (disk.keyring / FILE_NAME).open("r+b") as file:
@@ -409,7 +407,7 @@ def test_a_key_that_was_half_destroyed_is_overwritten_and_its_hit_forgotten(
     assert (disk.keyring / FILE_NAME).read_bytes()[3 * RECORD :] == bytes(CAPACITY * RECORD)
 
 
-def test_a_keyring_without_room_refuses_the_next_key_in_words(disk: Disk) -> None:
+def test_a_full_keyring_refuses_the_next_key(disk: Disk) -> None:
     with Keyring.open(disk.keyring, disk.clock) as keyring:
         keyring._keys = {
             f"{place:016x}": (place, RetentionKey(f"{place:016x}", "p", NOW, bytes(32)))
@@ -468,7 +466,7 @@ def version_1(disk: Disk) -> None:
         database.commit()
 
 
-def test_hits_of_version_1_are_taken_over_under_keys_of_their_own(disk: Disk) -> None:
+def test_hits_of_version_1_are_migrated_under_new_keys(disk: Disk) -> None:
     version_1(disk)
     with disk.box() as (outbox, keyring):
         assert outbox.hit_ids() == ("a", "b")
@@ -485,7 +483,7 @@ def test_hits_of_version_1_are_taken_over_under_keys_of_their_own(disk: Disk) ->
         assert outbox.erase("quiet") == 1
 
 
-def test_a_kill_while_taking_over_is_made_good(disk: Disk) -> None:
+def test_a_migration_continues_after_a_kill(disk: Disk) -> None:
     version_1(disk)
     with disk.box():
         pass
@@ -499,7 +497,7 @@ def test_a_kill_while_taking_over_is_made_good(disk: Disk) -> None:
         assert (outbox.find("a"), outbox.find("b")) == (OLD, PAYLOAD)
 
 
-def test_the_outbox_is_full_as_before_and_loses_nothing(disk: Disk) -> None:
+def test_a_full_outbox_of_version_1_is_migrated_without_loss(disk: Disk) -> None:
     accepted = 0
     with disk.box() as (outbox, _), contextlib.suppress(OutboxFull):
         while True:

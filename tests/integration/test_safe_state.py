@@ -106,7 +106,7 @@ def states(wiretap: Wiretap) -> list[tuple[str, str]]:
     [(FULL, "outbox-full", "outbox-full"), (SUNSET, None, "E_SUNSET")],
     ids=["full outbox", "refused policy"],
 )
-def test_a_box_that_becomes_safe_shuts_its_cameras_and_says_why_everywhere(
+def test_the_safe_state_shuts_the_cameras_and_is_reported_everywhere(
     parts: Parts, broker: EmbeddedBroker, error: EdgeError, reason: str | None, told: str
 ) -> None:
     safe_state = SafeState(parts.publisher, parts.audit, parts.health)
@@ -123,7 +123,7 @@ def test_a_box_that_becomes_safe_shuts_its_cameras_and_says_why_everywhere(
     assert parts.recorded() == [StateChanged("safe", told)]
 
 
-def test_an_audit_log_that_cannot_be_written_keeps_no_camera_open_and_nobody_uninformed(
+def test_an_unwritable_audit_log_still_shuts_the_cameras_and_is_reported(
     parts: Parts, broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     safe_state = SafeState(parts.publisher, parts.audit, parts.health)
@@ -140,7 +140,7 @@ def test_an_audit_log_that_cannot_be_written_keeps_no_camera_open_and_nobody_uni
     assert parts.recorded() == []
 
 
-def test_a_box_that_does_not_run_has_only_the_broker_and_the_audit_log_to_tell(
+def test_a_box_that_does_not_start_reports_to_the_broker_and_the_audit_log(
     parts: Parts, broker: EmbeddedBroker
 ) -> None:
     with Wiretap(broker.port) as overheard:

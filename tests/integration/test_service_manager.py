@@ -67,7 +67,7 @@ class HungWatcher(ScriptedWatcher):
         return ()
 
 
-def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> None:
+def test_a_hanging_pipeline_feeds_no_watchdog(ear: socket.socket) -> None:
     release = threading.Event()
     health = BoxHealth(
         version="1",
@@ -112,7 +112,7 @@ def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> No
             thread.join()
 
 
-def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> None:
+def test_a_camera_without_frames_still_feeds_the_watchdog(ear: socket.socket) -> None:
     turns = []
 
     class Silent(ScriptedCamera):
@@ -140,7 +140,7 @@ def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> N
     assert closed, "and keys end on time"
 
 
-def test_it_says_how_the_box_is_only_when_that_changes(ear: socket.socket) -> None:
+def test_the_status_is_sent_only_when_it_changes(ear: socket.socket) -> None:
     status = "online; broker away"
     with ServiceManager(environment(ear), lambda: False, lambda: status) as manager:
         manager.ready()
@@ -166,7 +166,7 @@ def test_a_watchdog_meant_for_another_process_is_not_fed(ear: socket.socket) -> 
         assert ("WATCHDOG=1" in heard(ear)) is fed
 
 
-def test_the_abstract_name_space_is_reached() -> None:
+def test_an_abstract_socket_is_supported() -> None:
     name = f"edge-anpr-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0{name}")

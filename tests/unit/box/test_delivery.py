@@ -37,7 +37,7 @@ def test_without_tls_settings_no_tls_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kept", "says"), [(1, "1 hit is kept in "), (2, "2 hits are kept in ")])
-def test_kept_hits_are_counted_and_the_reason_is_given(
+def test_the_error_counts_the_kept_hits_and_gives_the_reason(
     tmp_path: Path, kept: int, says: str
 ) -> None:
     broker = load_site_folder(write_site(tmp_path / "square")).settings.broker

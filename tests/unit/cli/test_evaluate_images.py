@@ -92,7 +92,7 @@ def test_the_country_may_be_left_out(root: Path) -> None:
         (HEADER + f'{PHOTO},1,2,30,10,"1ABC123\n', r"labels\.csv: no CSV in UTF-8"),
     ],
 )
-def test_bad_labels_are_refused_by_line_and_field_and_name_no_plate(
+def test_the_error_for_bad_labels_names_line_and_field_and_no_plate(
     root: Path, content: str | bytes, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message) as refused:
@@ -148,7 +148,7 @@ def photo(*plates: tuple[Box, str]) -> LabelledImage:
     return LabelledImage(Path(PHOTO), 2, rows)
 
 
-def test_a_plate_is_exact_if_the_detection_that_found_it_says_its_text() -> None:
+def test_a_plate_is_exact_if_its_matching_detection_reads_its_text() -> None:
     eyes = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, [Detection(ONE, 0.9), Detection(TWO, 0.9)])
 
     score = score_image(photo((ONE, "1ABC123"), (TWO, "2XYZ988")), BLANK, eyes, show_reads=False)
@@ -161,7 +161,7 @@ def test_a_plate_is_exact_if_the_detection_that_found_it_says_its_text() -> None
     assert score.reads == []
 
 
-def test_a_plate_that_is_not_found_may_still_be_read_on_its_box() -> None:
+def test_an_undetected_plate_is_still_read_in_its_labelled_box() -> None:
     eyes = drawn({ONE: "1ABC123"}, [])
 
     (missed,) = score_image(photo((ONE, "1ABC123")), BLANK, eyes, show_reads=False).outcomes
@@ -179,7 +179,7 @@ def test_every_other_detection_at_the_threshold_is_a_false_positive() -> None:
     assert score.false_positives == 1
 
 
-def test_a_detection_below_the_threshold_finds_nothing() -> None:
+def test_a_detection_below_the_threshold_does_not_count() -> None:
     eyes = drawn({ONE: "1ABC123"}, [Detection(ONE, 0.59)], threshold=0.6)
 
     (missed,) = score_image(photo((ONE, "1ABC123")), BLANK, eyes, show_reads=False).outcomes
@@ -187,7 +187,7 @@ def test_a_detection_below_the_threshold_finds_nothing() -> None:
     assert not missed.found
 
 
-def test_a_plate_found_without_a_character_read_has_all_of_it_wrong() -> None:
+def test_a_detected_plate_without_a_reading_has_all_characters_wrong() -> None:
     eyes = drawn({}, [Detection(ONE, 0.9)])
 
     (blank,) = score_image(photo((ONE, "1ABC123")), BLANK, eyes, show_reads=False).outcomes
@@ -195,7 +195,7 @@ def test_a_plate_found_without_a_character_read_has_all_of_it_wrong() -> None:
     assert (blank.found, blank.exact, blank.edits, blank.posterior) == (True, False, 7, 0.0)
 
 
-def test_a_plate_has_at_most_all_of_its_characters_wrong() -> None:
+def test_the_character_errors_of_a_plate_are_at_most_its_length() -> None:
     eyes = drawn({ONE: "2XYZ987"}, [Detection(ONE, 0.9)])
 
     (wrong,) = score_image(photo((ONE, "AB1")), BLANK, eyes, show_reads=False).outcomes
@@ -203,7 +203,7 @@ def test_a_plate_has_at_most_all_of_its_characters_wrong() -> None:
     assert (wrong.length, wrong.edits) == (3, 3)
 
 
-def test_the_summary_has_the_promised_keys_and_shows_no_plate_unless_asked() -> None:
+def test_the_summary_has_the_documented_keys_and_shows_no_plate_by_default() -> None:
     eyes = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, [Detection(ONE, 0.9), Detection(TWO, 0.9)])
     both = photo((ONE, "1ABC123"), (TWO, "2XYZ988"))
     scores = [score_image(both, BLANK, eyes, show_reads=True)]

@@ -19,7 +19,7 @@ NOTICES = {"long": long_notice, "short": short_notice}
 
 
 @pytest.mark.parametrize("name", NOTICES)
-def test_p14_a_notice_is_byte_for_byte_what_it_was(name: str) -> None:
+def test_p14_a_notice_equals_the_stored_notice(name: str) -> None:
     made = publication(NOTICES[name]())
 
     assert {file.name for file in (GOLDEN / name).iterdir()} == set(made)

@@ -67,7 +67,7 @@ def words_of(markup: str) -> str:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("name", SECTIONS)
-def test_p14_each_section_is_there_in_each_language(name: str, language: Language) -> None:
+def test_p14_each_section_exists_in_each_language(name: str, language: Language) -> None:
     text = page()
 
     assert f'<article id="{language}" lang="{language}"' in text
@@ -75,7 +75,7 @@ def test_p14_each_section_is_there_in_each_language(name: str, language: Languag
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_the_policy_says_in_a_language_stands_in_that_language(language: Language) -> None:
+def test_each_language_has_the_policys_texts_in_that_language(language: Language) -> None:
     own = {"nl": "Doel één", "fr": "But un", "de": "Zweck eins", "en": "Purpose one"}
     content = policy()
     content["purposes"]["wanted-vehicles"]["text"] = own
@@ -89,7 +89,7 @@ def test_what_the_policy_says_in_a_language_stands_in_that_language(language: La
 # --- what it says -----------------------------------------------------------------------------
 
 
-def test_p14_the_page_names_everyone_who_answers_for_it() -> None:
+def test_p14_the_page_names_the_controller_and_the_other_responsible_parties() -> None:
     whole = model(
         joint_controllers=[
             {"name": "Zone", "contact": "zone@test.example", "agreement": "Arrangement 7"}
@@ -107,7 +107,7 @@ def test_p14_the_page_names_everyone_who_answers_for_it() -> None:
         assert said in told
 
 
-def test_p14_the_page_says_on_what_ground_and_after_which_decisions() -> None:
+def test_p14_the_page_gives_the_legal_basis_and_the_decisions() -> None:
     told = words_of(section(page(), "en", "legal"))
 
     for said in ("Belgian camera act", "Council 1", "24 November 2025", "Police 1",
@@ -115,7 +115,7 @@ def test_p14_the_page_says_on_what_ground_and_after_which_decisions() -> None:
         assert said in told.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_p19_the_page_gives_the_ways_to_rights_complaint_supervisor_and_court() -> None:
+def test_p19_the_page_explains_rights_complaints_supervisor_and_court() -> None:
     for language in LANGUAGES:
         told = section(page(), language, "rights")
 
@@ -125,7 +125,7 @@ def test_p19_the_page_gives_the_ways_to_rights_complaint_supervisor_and_court() 
         assert Words(language)("rights.court") in words_of(told)
 
 
-def test_the_page_says_how_long_for_each_purpose_and_the_ceiling() -> None:
+def test_the_page_gives_the_retention_of_each_purpose_and_the_legal_maximum() -> None:
     told = words_of(section(page(), "en", "retention")).replace("\N{NO-BREAK SPACE}", " ")
 
     assert "At most 24 hours; then it is erased." in told
@@ -133,7 +133,7 @@ def test_the_page_says_how_long_for_each_purpose_and_the_ceiling() -> None:
     assert "15 minutes; then its key is destroyed" in told
 
 
-def test_the_page_says_how_well_it_reads_with_the_interval() -> None:
+def test_the_page_gives_the_accuracy_with_its_interval() -> None:
     accuracy = {"date": "2025-10-13", "method": "Clips", "vehicles": 1250, "exact": 1200,
                 "interval": [0.947, 0.97]}  # fmt: skip
     told = words_of(section(page(facts(model(accuracy=accuracy))), "nl", "accuracy")).replace(
@@ -153,7 +153,7 @@ def test_the_page_says_how_well_it_reads_with_the_interval() -> None:
         ("occupants", "people in it can be seen", "who sits in a vehicle"),
     ],
 )
-def test_p6_what_a_picture_shows_is_said_as_the_rules_have_it(
+def test_p6_the_page_says_what_a_picture_shows_under_each_rule(
     reveal: str, says: str, says_not: str
 ) -> None:
     whole = model(rules=[hotlist_rule(reveal=reveal)])
@@ -165,7 +165,7 @@ def test_p6_what_a_picture_shows_is_said_as_the_rules_have_it(
     assert ("who sits in a vehicle" in told) is (reveal != "occupants")
 
 
-def test_p12_a_rule_that_nobody_checks_says_so() -> None:
+def test_p12_the_page_says_if_no_person_checks_a_rules_hits() -> None:
     whole = model(rules=[hotlist_rule(human_check=False)])
 
     told = words_of(section(page(facts(whole)), "en", "rules"))
@@ -174,7 +174,7 @@ def test_p12_a_rule_that_nobody_checks_says_so() -> None:
     assert "A person checks" not in told
 
 
-def test_two_rules_of_one_kind_are_told_apart() -> None:
+def test_two_rules_of_one_kind_are_distinguished() -> None:
     whole = model(rules=[hotlist_rule(), hotlist_rule(id="stolen-2")])
 
     told = words_of(section(page(facts(whole)), "en", "rules"))
@@ -183,7 +183,7 @@ def test_two_rules_of_one_kind_are_told_apart() -> None:
     assert "(stolen-2)" in told
 
 
-def test_p11_lists_are_named_by_kind_and_cap_and_never_by_content() -> None:
+def test_p11_lists_are_described_by_kind_and_maximum_size_and_never_by_content() -> None:
     told = words_of(section(page(), "en", "lists"))
 
     assert "Vehicles that are looked for" in told
@@ -247,23 +247,21 @@ def test_p7_counts_under_ten_are_never_stated(tmp_path: Path) -> None:
         '{"site": "test-street", "1ABC123": 1}',
     ],
 )
-def test_counts_that_are_none_are_refused_without_repeating_them(
-    tmp_path: Path, content: str
-) -> None:
+def test_invalid_counts_are_refused_without_repeating_them(tmp_path: Path, content: str) -> None:
     with pytest.raises(ConfigError, match=r"counts\.json") as refused:
         counts(tmp_path, content)
 
     assert "ABC" not in str(refused.value)
 
 
-def test_no_counts_are_no_mistake(tmp_path: Path) -> None:
+def test_counts_are_optional(tmp_path: Path) -> None:
     assert read_counts(tmp_path / "counts.json", "test-street") is None
 
 
 # --- history ----------------------------------------------------------------------------------
 
 
-def test_p4_the_page_tells_each_widening_of_each_version() -> None:
+def test_p4_the_page_lists_each_widening_of_each_version() -> None:
     first = model()
     content = policy(rules=[hotlist_rule(reveal="occupants")])
     content["purposes"]["wanted-vehicles"]["retention_hours"] = 48
@@ -285,7 +283,7 @@ def test_p4_the_page_tells_each_widening_of_each_version() -> None:
     assert text.count('class="tag widening"') == 1
 
 
-def test_a_version_before_which_nothing_is_known_is_not_called_the_first() -> None:
+def test_without_earlier_versions_the_page_does_not_claim_a_first_version() -> None:
     told = words_of(section(page(facts(model(version=4))), "en", "history"))
 
     assert "Version 4" in told
@@ -296,7 +294,7 @@ def test_a_version_before_which_nothing_is_known_is_not_called_the_first() -> No
 # --- nothing else gets in ---------------------------------------------------------------------
 
 
-def test_no_key_no_file_and_no_signer_stands_on_the_page() -> None:
+def test_the_page_contains_no_key_file_or_signer() -> None:
     whole = model()
     text = "".join(publication(facts(whole)).values())
 
@@ -308,7 +306,7 @@ def test_no_key_no_file_and_no_signer_stands_on_the_page() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.text(min_size=1, max_size=60).filter(lambda text: text.strip()))
-def test_nothing_that_a_policy_says_becomes_markup(said: str) -> None:
+def test_texts_of_a_policy_are_escaped(said: str) -> None:
     marked = f"<script>x</script>\"'<img src=//test.example/{said}"
     whole = model(controller={"name": marked, "contact": marked})
 
@@ -332,7 +330,7 @@ def test_only_web_and_mail_addresses_become_links() -> None:
     assert contact in html.unescape(re.sub(r"<[^>]+>", "", told))
 
 
-def test_the_page_can_fetch_nothing() -> None:
+def test_the_page_loads_no_resource() -> None:
     text = page()
     style = text[text.index("<style>") : text.index("</style>")]
 
@@ -367,14 +365,14 @@ def test_p14_the_same_policy_makes_the_same_bytes_in_every_process() -> None:
     assert len(digests) == 1
 
 
-def test_p14_what_was_published_is_genuine() -> None:
+def test_p14_an_unchanged_notice_verifies() -> None:
     shown = facts()
     for name, text in publication(shown).items():
         assert require_genuine(text, name, shown) == name
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_p14_one_word_changed_in_any_section_is_found_and_the_section_named(
+def test_p14_a_changed_word_fails_verification_and_its_section_is_named(
     language: Language,
 ) -> None:
     shown = facts()
@@ -392,7 +390,7 @@ def test_p14_one_word_changed_in_any_section_is_found_and_the_section_named(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_p14_any_character_changed_anywhere_is_found(data: st.DataObject) -> None:
+def test_p14_any_changed_character_fails_verification(data: st.DataObject) -> None:
     shown = facts()
     text = page(shown)
     at = data.draw(st.integers(0, len(text) - 1))
@@ -405,7 +403,7 @@ def test_p14_any_character_changed_anywhere_is_found(data: st.DataObject) -> Non
 
 
 @pytest.mark.parametrize("added", ["", "<p>More</p>", "<!-- -->", " "])
-def test_p14_text_cut_off_or_added_at_the_end_is_found(added: str) -> None:
+def test_p14_text_removed_or_added_at_the_end_fails_verification(added: str) -> None:
     shown = facts()
     text = page(shown)
 
@@ -413,19 +411,19 @@ def test_p14_text_cut_off_or_added_at_the_end_is_found(added: str) -> None:
         require_genuine(text + added if added else text[:-10], "page.html", shown)
 
 
-def test_p14_the_page_of_another_version_is_told_from_an_altered_one() -> None:
+def test_p14_a_page_of_another_version_is_distinguished_from_an_altered_one() -> None:
     with pytest.raises(PolicyError, match=r"of another policy, version 1, and not of version 2"):
         require_genuine(page(), "page.html", facts(model(version=2)))
 
 
-def test_p14_the_page_of_another_release_is_told_from_an_altered_one() -> None:
+def test_p14_a_page_of_another_release_is_distinguished_from_an_altered_one() -> None:
     other = notice_content(model(), frozenset(ROLES), made_by="9.9")
 
     with pytest.raises(PolicyError, match=r"made by edge-anpr 9\.9, and this is 1\.2\.3"):
         require_genuine(page(other), "page.html", facts())
 
 
-def test_p14_a_draft_is_marked_in_every_language_and_never_genuine() -> None:
+def test_p14_a_draft_is_marked_in_every_language_and_never_verifies() -> None:
     draft = facts(draft=True)
     files = publication(draft)
 
@@ -437,14 +435,14 @@ def test_p14_a_draft_is_marked_in_every_language_and_never_genuine() -> None:
         require_genuine(files[PAGE_FILE], "page.html", facts())
 
 
-def test_what_is_no_notice_at_all_is_refused() -> None:
+def test_an_invalid_notice_is_refused() -> None:
     for content in ("", "hello", "<html></html>", "\0" * 50):
         with pytest.raises(PolicyError) as refused:
             require_genuine(content, "page.html", facts())
         assert refused.value.code == "E_NOTICE"
 
 
-def test_demo_keys_are_said_in_every_language_and_on_every_sign() -> None:
+def test_demo_keys_are_stated_in_every_language_and_on_every_sign() -> None:
     files = publication(facts())
     for language in LANGUAGES:
         assert Words(language)("banner.demo") in words_of(files[PAGE_FILE])
@@ -455,7 +453,7 @@ def test_demo_keys_are_said_in_every_language_and_on_every_sign() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_sign_says_what_the_decree_asks(language: Language) -> None:
+def test_a_sign_has_the_content_that_the_decree_requires(language: Language) -> None:
     svg = publication(facts())[BOARD_FILE.format(language=language)]
     drawing = ET.fromstring(svg)  # noqa: S314 - this product has just written it
     told = " ".join(drawing.itertext())
@@ -468,7 +466,7 @@ def test_a_sign_says_what_the_decree_asks(language: Language) -> None:
     assert Words(language)("board.camera_act").split(" – ")[0] in told
 
 
-def test_a_long_address_on_a_sign_is_made_smaller_and_never_cut() -> None:
+def test_a_long_address_on_a_sign_is_printed_smaller_and_never_cut() -> None:
     contact = " ".join(f"Part{number} of a very long postal address," for number in range(40))
     whole = model(controller={"name": "Town " * 30, "contact": contact})
 
@@ -536,7 +534,7 @@ def test_a_number_is_written_as_in_its_language(
     assert words.percent(0.867).replace("\N{NO-BREAK SPACE}", " ") == share
 
 
-def test_days_with_the_same_hours_are_told_together() -> None:
+def test_days_with_the_same_hours_are_grouped() -> None:
     schedule = WeeklySchedule.model_validate(
         {
             "weekly": {
@@ -561,7 +559,7 @@ def test_days_with_the_same_hours_are_told_together() -> None:
     ]
 
 
-def test_french_keeps_its_signs_on_the_line() -> None:
+def test_french_uses_a_no_break_space_before_a_colon() -> None:
     assert Words("fr")("where.masks_many", count=2).endswith("regardées.")
     assert "\N{NO-BREAK SPACE}:" in Words("fr")("rights.complaint_text")
     assert "\N{NO-BREAK SPACE}:" not in Words("de")("rights.complaint_text")

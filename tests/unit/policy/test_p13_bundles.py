@@ -124,12 +124,12 @@ def test_p13_the_box_reads_what_the_issuer_wrote(parties: Parties) -> None:
     assert content == listing.content(*entries)
 
 
-def test_p13_a_forged_bundle_that_says_nothing_forbidden_is_taken(parties: Parties) -> None:
+def test_p13_the_helper_builds_a_bundle_that_is_accepted(parties: Parties) -> None:
     """So that the refusals below are for what they change."""
     assert len(opened(parties, forged(parties, lambda _: None)).entries) == 3
 
 
-def test_p13_an_empty_list_empties_the_one_before(parties: Parties) -> None:
+def test_p13_an_empty_list_replaces_the_previous_one(parties: Parties) -> None:
     data = build_bundle(
         ListContent(**{**fields_of(listing.content()), "entries": ()}),
         ISSUER_KEY,
@@ -155,7 +155,7 @@ def test_p13_no_plate_entry_or_issuer_is_readable_outside_the_seal(parties: Part
     assert "signal-1" not in repr(opened(parties, data))
 
 
-def test_p13_the_length_tells_a_size_class_and_nothing_finer(parties: Parties) -> None:
+def test_p13_the_length_reveals_only_the_size_class(parties: Parties) -> None:
     lengths = {
         count: len(listing.bundle(parties.box_public, *map(listing.entry, range(1, count + 1))))
         for count in (1, 2, 40, 90)
@@ -189,7 +189,7 @@ def test_a_bundle_is_built_for_the_box_and_by_the_key_that_it_names(parties: Par
         ({"list_id": "a/b"}, "list"),
     ],
 )
-def test_what_no_policy_can_name_is_not_built(
+def test_a_list_that_no_policy_can_name_is_not_built(
     parties: Parties, changed: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ListBundleError, match=f" {says}: not as"):
@@ -199,7 +199,7 @@ def test_what_no_policy_can_name_is_not_built(
 # --- who and for whom ---------------------------------------------------------------------------
 
 
-def test_p13_only_an_issuer_that_the_policy_names_for_this_list_is_believed(
+def test_p13_only_an_issuer_that_the_policy_names_for_this_list_is_accepted(
     parties: Parties,
 ) -> None:
     stranger = SigningKey.generate(ISSUER)  # the right name, another key
@@ -238,7 +238,7 @@ def test_p13_a_bundle_of_another_box_site_or_list_is_refused(parties: Parties) -
 @pytest.mark.parametrize(
     "changed", [{"site": "elsewhere"}, {"box": "box-2"}, {"list": "permits"}, {"counter": 8}]
 )
-def test_p13_what_is_signed_for_another_box_does_not_fit_under_this_ones_cover(
+def test_p13_a_body_signed_for_another_box_is_refused_under_this_boxs_header(
     parties: Parties, changed: dict[str, Any]
 ) -> None:
     """An issuer of another site's list must not be made to speak here."""
@@ -246,13 +246,13 @@ def test_p13_what_is_signed_for_another_box_does_not_fit_under_this_ones_cover(
     assert "not what was sealed for this box" in refusal(parties, data).message
 
 
-def test_p13_the_counter_on_the_cover_cannot_be_raised(parties: Parties) -> None:
+def test_p13_a_raised_counter_in_the_header_is_refused(parties: Parties) -> None:
     data = json.loads(listing.bundle(parties.box_public))
     raised = rfc8785.dumps({**data, "counter": data["counter"] + 1})
     assert "not what was sealed" in refusal(parties, raised).message
 
 
-def test_a_bundle_for_a_key_that_was_rotated_says_so(parties: Parties, tmp_path: Any) -> None:
+def test_the_error_for_a_bundle_to_a_rotated_key_says_so(parties: Parties, tmp_path: Any) -> None:
     other = make_parties(tmp_path)
     error = refusal(parties, listing.bundle(other.box_public))
     assert error.code == "E_NO_KEY"
@@ -301,7 +301,7 @@ def in_entry(field: str, value: object, place: int = 1) -> Callable[[dict[str, A
         (lambda d: d.update(revenue=1), "bundle: not as"),
     ],
 )
-def test_p13_one_bad_entry_or_field_refuses_the_bundle_whole_and_says_which(
+def test_p13_one_bad_entry_or_field_refuses_the_whole_bundle_and_is_named(
     parties: Parties, change: Callable[[dict[str, Any]], None], says: str
 ) -> None:
     assert says in refusal(parties, forged(parties, change)).message
@@ -328,7 +328,7 @@ def test_p13_summer_time_does_not_make_an_entry_too_long(parties: Parties) -> No
     assert "90 days" in refusal(parties, listing.bundle(parties.box_public, longer)).message
 
 
-def test_p13_a_list_is_for_one_purpose_and_every_rule_that_reads_it_must_serve_it(
+def test_p13_every_rule_that_reads_a_list_must_have_its_purpose(
     parties: Parties,
 ) -> None:
     data = listing.bundle(parties.box_public)
@@ -347,7 +347,7 @@ def test_p13_a_bundle_from_the_future_is_refused(parties: Parties) -> None:
     assert "future" in refusal(parties, data, now=late - timedelta(milliseconds=1)).message
 
 
-def test_p13_no_slip_of_the_hand_uses_all_counters_up(parties: Parties) -> None:
+def test_p13_a_mistyped_counter_does_not_exhaust_the_counters(parties: Parties) -> None:
     highest = milliseconds(ISSUED)
     assert opened(parties, listing.bundle(parties.box_public, counter=highest)).entries
     data = listing.bundle(parties.box_public, counter=highest + 1)
@@ -357,7 +357,7 @@ def test_p13_no_slip_of_the_hand_uses_all_counters_up(parties: Parties) -> None:
 # --- replay and rollback ------------------------------------------------------------------------
 
 
-def test_p13_an_earlier_bundle_is_never_taken_again(parties: Parties) -> None:
+def test_p13_an_earlier_bundle_is_never_accepted_again(parties: Parties) -> None:
     earlier = parse_bundle(listing.bundle(parties.box_public, counter=6))
     same = parse_bundle(listing.bundle(parties.box_public, counter=7))
     again = parse_bundle(listing.bundle(parties.box_public, counter=7))
@@ -392,11 +392,11 @@ def test_p13_an_earlier_bundle_is_never_taken_again(parties: Parties) -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_bundle_is_refused_in_one_line(parties: Parties, data: bytes) -> None:
+def test_an_invalid_bundle_is_refused_in_one_line(parties: Parties, data: bytes) -> None:
     assert isinstance(refusal(parties, data), ListBundleError)
 
 
-def test_what_is_too_long_is_not_even_parsed(parties: Parties) -> None:
+def test_a_bundle_that_is_too_long_is_not_parsed(parties: Parties) -> None:
     assert "more than any bundle has" in refusal(parties, bytes(MAX_BUNDLE_BYTES + 1)).message
 
 
@@ -437,7 +437,9 @@ FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_sc
 
 @FUZZ
 @given(data=st.data())
-def test_p13_no_flipped_bit_and_no_cut_opens(parties: Parties, data: st.DataObject) -> None:
+def test_p13_a_flipped_bit_or_a_truncation_is_refused(
+    parties: Parties, data: st.DataObject
+) -> None:
     whole = listing.bundle(parties.box_public)
     bent = bytearray(whole)
     for place in data.draw(st.lists(st.integers(0, len(whole) * 8 - 1), min_size=1, max_size=4)):
@@ -457,7 +459,7 @@ JSON = st.recursive(
 
 @FUZZ
 @given(data=st.data())
-def test_p13_whatever_value_a_signed_document_has_it_opens_to_good_entries_or_not_at_all(
+def test_p13_any_signed_document_opens_to_valid_entries_or_is_refused(
     parties: Parties, data: st.DataObject
 ) -> None:
     """An issuer's own mistakes, or its stolen key: the signature holds, the content may not."""

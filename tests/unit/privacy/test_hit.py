@@ -99,7 +99,7 @@ def signed_again(parties: Parties, **changed: Any) -> bytes:
 # --- the hit --------------------------------------------------------------------------------------
 
 
-def test_the_authority_gets_the_hit_that_the_box_has_built(parties: Parties, hit: Hit) -> None:
+def test_the_authority_reads_the_hit_that_the_box_built(parties: Parties, hit: Hit) -> None:
     received = verify_hit(hit.to_payload(), parties.box_public)
 
     assert received == hit
@@ -114,7 +114,7 @@ def test_the_authority_gets_the_hit_that_the_box_has_built(parties: Parties, hit
     )
 
 
-def test_its_fields_are_a_closed_list(hit: Hit) -> None:
+def test_the_fields_of_a_hit_are_a_closed_list(hit: Hit) -> None:
     content = json.loads(hit.to_payload())
 
     assert set(content) == FIELDS
@@ -126,7 +126,7 @@ def test_its_fields_are_a_closed_list(hit: Hit) -> None:
     assert content["sealed_sha256"] == hashlib.sha256(hit.sealed_bytes).hexdigest()
 
 
-def test_neither_plate_nor_list_entry_stands_in_it(hit: Hit) -> None:
+def test_a_hit_contains_neither_plate_nor_list_entry_in_clear(hit: Hit) -> None:
     payload = hit.to_payload()
 
     for secret in (PLATE, "entry-17", "1A8C123"):
@@ -134,7 +134,7 @@ def test_neither_plate_nor_list_entry_stands_in_it(hit: Hit) -> None:
         assert secret.encode() not in hit.sealed_bytes
 
 
-def test_its_json_schema_requires_every_field() -> None:
+def test_the_json_schema_of_a_hit_requires_every_field() -> None:
     schema = Hit.model_json_schema(by_alias=True)
 
     assert set(schema["required"]) == FIELDS
@@ -143,7 +143,7 @@ def test_its_json_schema_requires_every_field() -> None:
 
 
 @pytest.mark.parametrize("cap_kib", [8, 20, 64, 112, 128, 1024])
-def test_the_widest_hit_with_pictures_to_the_brim_stays_under_the_cap(
+def test_the_largest_hit_with_full_pictures_is_below_the_limit(
     tmp_path: Path, cap_kib: int
 ) -> None:
     parties = make_parties(tmp_path, authority="a" * 40)
@@ -198,7 +198,7 @@ CHANGED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("field", sorted(FIELDS))
-def test_no_field_can_be_changed_on_the_way(parties: Parties, hit: Hit, field: str) -> None:
+def test_a_changed_field_is_refused(parties: Parties, hit: Hit, field: str) -> None:
     content = json.loads(hit.to_payload())
     assert content[field] != CHANGED[field]
 
@@ -206,7 +206,7 @@ def test_no_field_can_be_changed_on_the_way(parties: Parties, hit: Hit, field: s
 
 
 @pytest.mark.parametrize("field", sorted(FIELDS))
-def test_no_field_can_be_left_out(parties: Parties, hit: Hit, field: str) -> None:
+def test_a_missing_field_is_refused(parties: Parties, hit: Hit, field: str) -> None:
     content = json.loads(hit.to_payload())
     del content[field]
 
@@ -237,7 +237,7 @@ def test_no_field_can_be_left_out(parties: Parties, hit: Hit, field: str) -> Non
         ("plate", "1ABC123"),
     ],
 )
-def test_a_value_that_the_schema_does_not_know_is_refused_even_if_signed(
+def test_a_value_outside_the_schema_is_refused_even_if_signed(
     parties: Parties, field: str, value: object
 ) -> None:
     error = refused(parties, signed_again(parties, **{field: value}))
@@ -247,7 +247,7 @@ def test_a_value_that_the_schema_does_not_know_is_refused_even_if_signed(
     assert "1ABC123" not in str(error)
 
 
-def test_a_digest_that_is_not_that_of_the_evidence_is_refused_even_if_signed(
+def test_a_wrong_evidence_digest_is_refused_even_if_signed(
     parties: Parties,
 ) -> None:
     assert "digest" in str(refused(parties, signed_again(parties, sealed_sha256="0" * 64)))
@@ -258,7 +258,7 @@ def test_a_box_signs_for_itself_only(parties: Parties) -> None:
         refused(parties, signed_again(parties, **changed))
 
 
-def test_a_signature_under_another_schema_says_nothing(parties: Parties, hit: Hit) -> None:
+def test_a_signature_for_another_schema_is_refused(parties: Parties, hit: Hit) -> None:
     unsigned = json.loads(hit.to_payload())
     del unsigned["signature"]
     for prefix in (b"", b"edge-anpr/receipt/1\0", b"edge-anpr/hit/1"):
@@ -286,9 +286,7 @@ def test_a_signature_under_another_schema_says_nothing(parties: Parties, hit: Hi
         lambda text: "\ufeff" + text,
     ],
 )
-def test_another_spelling_of_the_same_hit_is_refused(
-    parties: Parties, hit: Hit, respelled: Any
-) -> None:
+def test_a_hit_in_non_canonical_json_is_refused(parties: Parties, hit: Hit, respelled: Any) -> None:
     text = respelled(hit.to_payload().decode())
     assert text.encode() != hit.to_payload()
 
@@ -307,7 +305,7 @@ def test_another_spelling_of_the_same_hit_is_refused(
     ),
 )
 @settings(max_examples=100, deadline=None)
-def test_every_number_survives_the_way_there_and_back(
+def test_every_number_survives_a_round_trip(
     parties: Parties, posterior: float, margin: float, epoch: int, counter: int, moment: datetime
 ) -> None:
     built = build_hit(
@@ -331,7 +329,7 @@ def test_every_number_survives_the_way_there_and_back(
 
 @given(payload=st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
-def test_junk_is_refused_with_one_kind_of_error(parties: Parties, payload: bytes) -> None:
+def test_random_bytes_are_refused_with_one_error_type(parties: Parties, payload: bytes) -> None:
     refused(parties, payload)
 
 
@@ -342,7 +340,7 @@ def test_malformed_json_is_refused(parties: Parties, payload: bytes) -> None:
     refused(parties, payload)
 
 
-def test_a_payload_larger_than_any_cap_is_not_even_parsed(parties: Parties) -> None:
+def test_a_payload_over_the_largest_limit_is_not_parsed(parties: Parties) -> None:
     assert "larger" in str(refused(parties, b" " * (MAX_PAYLOAD_BYTES + 1)))
 
 
@@ -366,7 +364,7 @@ def test_a_hit_out_of_bounds_is_not_built(parties: Parties, field: str, value: A
 # --- moments --------------------------------------------------------------------------------------
 
 
-def test_a_moment_has_one_spelling() -> None:
+def test_a_timestamp_has_one_spelling() -> None:
     local = datetime(2026, 11, 30, 8, 16, 5, 123_999, tzinfo=timezone(timedelta(hours=1)))
 
     assert utc_text(local) == "2026-11-30T07:16:05.123Z"
@@ -378,7 +376,7 @@ def test_a_moment_has_one_spelling() -> None:
 # --- keys come and go -----------------------------------------------------------------------------
 
 
-def test_a_retired_key_is_accepted_for_a_while_and_then_no_more(tmp_path: Path) -> None:
+def test_a_retired_key_is_accepted_for_a_limited_time(tmp_path: Path) -> None:
     parties = make_parties(tmp_path)
     old = parties.hit()
     retired_at = datetime.now(timezone.utc)
@@ -458,7 +456,7 @@ def receipts_for(hit: Hit, *authorities: AuthorityPublicKeys) -> ReceiptVerifier
     return ReceiptVerifier(authorities, {hit.hit_id: hit.to_payload()}.get)
 
 
-def test_no_field_of_a_receipt_can_be_changed(parties: Parties, hit: Hit) -> None:
+def test_a_changed_field_of_a_receipt_is_refused(parties: Parties, hit: Hit) -> None:
     content = json.loads(sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload())
     verifier = receipts_for(hit, parties.authority_public)
     changed = {
@@ -489,7 +487,7 @@ def test_an_authority_signs_in_its_own_name_only(parties: Parties, hit: Hit) -> 
         verify_receipt(rfc8785.dumps(content), parties.authority_public)
 
 
-def test_an_authority_of_the_same_name_with_other_keys_is_not_believed(
+def test_an_authority_of_the_same_name_with_other_keys_is_refused(
     parties: Parties, hit: Hit, tmp_path: Path
 ) -> None:
     impostor = make_parties(tmp_path)
@@ -502,7 +500,7 @@ def test_an_authority_of_the_same_name_with_other_keys_is_not_believed(
     assert caught.value.code == "E_SIGNATURE"
 
 
-def test_a_receipt_comes_from_the_generation_that_the_hit_was_sealed_to(tmp_path: Path) -> None:
+def test_a_receipt_must_be_signed_with_the_key_generation_of_its_hit(tmp_path: Path) -> None:
     """So a box that does not know the authority's new keys yet still believes it."""
     parties = make_parties(tmp_path)
     known_to_the_box = parties.authority_public
@@ -528,7 +526,7 @@ def test_the_box_cannot_make_a_receipt(parties: Parties, hit: Hit) -> None:
     assert verifier(rfc8785.dumps({**content, "signature": signature})) is None
 
 
-def test_a_parsed_hit_is_a_claim_and_verifying_is_another_step(parties: Parties) -> None:
+def test_parsing_a_hit_does_not_verify_it(parties: Parties) -> None:
     forged = rfc8785.dumps({**json.loads(parties.hit().to_payload()), "epoch": 99})
 
     assert parse_hit(forged).epoch == 99

@@ -54,7 +54,9 @@ def test_two_distributions_of_one_version_are_accepted(tmp_path: Path) -> None:
     assert ask_with(tmp_path).stdout == "accepted\n"
 
 
-def test_two_distributions_of_different_versions_are_refused_with_the_cure(tmp_path: Path) -> None:
+def test_two_distributions_of_different_versions_are_refused_with_the_remedy(
+    tmp_path: Path,
+) -> None:
     lay_cv2(tmp_path, "")
     install(tmp_path, "opencv-python", "4.12.0.88")
     install(tmp_path, "opencv-python-headless", "5.0.0.93")
@@ -67,7 +69,7 @@ def test_two_distributions_of_different_versions_are_refused_with_the_cure(tmp_p
     assert "--no-deps opencv-python-headless==5.0.0.93" in last_line
 
 
-def test_a_cv2_that_misses_libgl_is_refused_with_the_cure(tmp_path: Path) -> None:
+def test_a_cv2_without_libgl_is_refused_with_the_remedy(tmp_path: Path) -> None:
     missing = "libGL.so.1: cannot open shared object file"
     lay_cv2(tmp_path, f"raise ImportError({missing!r})")
     for name in ("opencv-python", "opencv-python-headless"):
@@ -80,7 +82,7 @@ def test_a_cv2_that_misses_libgl_is_refused_with_the_cure(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(shutil.which("ldd") is None, reason="no ldd on this machine")
-def test_the_library_of_this_environment_asks_for_no_desktop() -> None:
+def test_the_library_of_this_environment_needs_no_desktop() -> None:
     libraries = [
         Path(str(file.locate()))
         for distribution in distributions()
