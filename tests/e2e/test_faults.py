@@ -28,6 +28,7 @@ from edge.adapters.state.outbox_file import OutboxFull
 from edge.errors import ExitCode
 from tests.support.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
 from tests.support.canary import Leak, needles, sweep_tree
+from tests.support.disks import small_tmpfs
 from tests.support.network import Line
 from tests.support.product import (
     CLIPS,
@@ -160,18 +161,9 @@ def answers(port: int, path: str) -> bool:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The place of a site's state folder, on a file system of its own with 8 MiB."""
-    place = tmp_path / "site" / "state"
-    place.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", place],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    """The site's state folder, on a file system of 8 MiB."""
+    with small_tmpfs(tmp_path / "site" / "state", "8m", mode="0700") as place:
+        yield place
 
 
 def test_p8_a_disk_that_fills_up_loses_no_hit_and_receives_no_plate(

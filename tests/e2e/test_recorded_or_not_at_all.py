@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
+from tests.support.disks import small_tmpfs
 from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, site, write_yaml
 
@@ -91,15 +91,9 @@ def test_p21_a_box_whose_audit_log_is_truncated_during_the_run_stops(made: MadeS
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    """A file system of 8 MiB."""
+    with small_tmpfs(tmp_path / "disk", "8m") as place:
+        yield place
 
 
 def test_p21_a_full_disk_stops_the_box_before_it_analyses_anything(

@@ -16,16 +16,11 @@ from edge.adapters.host.system import product_version
 from edge.adapters.state.audit_log import read_log
 from edge.authority.store import HitStore
 from edge.privacy.audit_events import Unsealed
-from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
+from tests.support.parties import MORNING, PLATE, Parties, evidence
 from tests.support.product import CLIPS, REPOSITORY, environment
 from tests.unit.vectors.cast import STORED
 
 PACK = STORED / "pack.zip"
-
-
-@pytest.fixture
-def parties(tmp_path: Path) -> Parties:
-    return make_parties(tmp_path)
 
 
 def test_the_public_names_are_those_of_the_documentation() -> None:

@@ -28,6 +28,7 @@ from edge.errors import AuditError, ExitCode
 from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import EpochClosed, KeyInUse, Stopped, Unsealed
 from edge.privacy.checkpoints import Checkpoint, box_log, parse_checkpoints
+from tests.support.disks import small_tmpfs
 from tests.support.product import REPOSITORY
 
 LOG = box_log("school-street", "box-1")
@@ -283,16 +284,9 @@ def test_p21_a_box_killed_at_random_moments_loses_no_entry_that_was_acknowledged
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB that a test can fill."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    """A file system of 64 KiB."""
+    with small_tmpfs(tmp_path / "disk", "64k") as place:
+        yield place
 
 
 def test_p21_a_partly_written_line_is_removed(tmp_path: Path) -> None:

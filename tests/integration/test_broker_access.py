@@ -15,8 +15,8 @@ from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.topics import BoxTopics
 from edge.errors import PublishError
 from tests.integration.conftest import needs_mosquitto
-from tests.integration.test_publisher import Box
 from tests.support.brokers import HOST, Mosquitto, TestAuthority
+from tests.support.publishing import Box
 from tests.support.source_tree import ROOT
 
 CONFIGURATION = ROOT / "config" / "deploy" / "mosquitto"
@@ -173,12 +173,11 @@ def test_each_box_is_its_own_device_in_home_assistant() -> None:
 @needs_mosquitto
 @pytest.mark.parametrize("asked", [True, False])
 def test_a_connected_box_announces_itself_to_home_assistant_if_enabled(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked: bool
+    tmp_path: Path, *, asked: bool
 ) -> None:
     topics = TOLD if asked else TOPICS
-    monkeypatch.setattr("tests.integration.test_publisher.TOPICS", topics)
     with Mosquitto(tmp_path) as broker:
-        box = Box(tmp_path, broker)
+        box = Box(tmp_path, broker, topics=topics)
         with BrokerLink.open(BrokerOptions(HOST, broker.port, "listener")) as listener:
             listener.subscribe(["homeassistant/#", topics.availability])
             box.publisher.start()

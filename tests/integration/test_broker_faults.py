@@ -14,9 +14,9 @@ import pytest
 
 from edge.adapters.state.outbox_file import OutboxFull
 from tests.integration.conftest import needs_mosquitto
-from tests.integration.test_publisher import Box, authority_of
 from tests.support.brokers import Mosquitto, StoringAuthority, wait_until
 from tests.support.network import NEEDS_NAMESPACES, Line, Town, has_namespaces
+from tests.support.publishing import Box, authority_of
 
 pytestmark = needs_mosquitto
 needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason=NEEDS_NAMESPACES)

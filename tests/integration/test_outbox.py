@@ -244,20 +244,6 @@ def _damage(file: Path, damage: str) -> None:
             database.execute(f"PRAGMA {pragma}")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 14 MiB that a test can fill to the last byte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=14m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
 def fill_disk(place: Path) -> None:
     with (place / "hog").open("ab", buffering=0) as hog:
         for size in (65536, 1):

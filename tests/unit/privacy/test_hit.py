@@ -1,4 +1,4 @@
-"""Hits and receipts on the wire: one spelling, signed by whom they name, and nothing in clear."""
+"""Hits on the wire: one spelling, signed by the box that they name, and nothing in clear."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.adapters.state.key_making import rotate_authority_keys, rotate_box_keys
+from edge.adapters.state.key_making import rotate_box_keys
 from edge.domain.pseudonym import PlateToken
 from edge.errors import ExitCode
 from edge.formats.timestamps import parse_utc, utc_text
@@ -23,16 +23,12 @@ from edge.privacy.hit import (
     MAX_PAYLOAD_BYTES,
     Hit,
     HitError,
-    Receipt,
-    ReceiptVerifier,
     build_hit,
     new_hit_id,
     parse_hit,
-    sign_receipt,
     verify_hit,
-    verify_receipt,
 )
-from edge.privacy.keys import RETIRED_KEY_GRACE, AuthorityKey, AuthorityPublicKeys
+from edge.privacy.keys import RETIRED_KEY_GRACE
 from edge.privacy.sealing import Picture, open_sealed, picture_budget
 from tests.support.parties import (
     AUTHORITY,
@@ -71,16 +67,6 @@ FIELDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
-    return make_parties(tmp_path_factory.mktemp("parties"))
-
-
-@pytest.fixture(scope="module")
-def hit(parties: Parties) -> Hit:
-    return parties.hit()
-
-
 def refused(parties: Parties, payload: bytes) -> HitError:
     with pytest.raises(HitError) as caught:
         verify_hit(payload, parties.box_public)
@@ -96,7 +82,7 @@ def signed_again(parties: Parties, **changed: Any) -> bytes:
     return rfc8785.dumps({**unsigned, "signature": signature})
 
 
-# --- the hit --------------------------------------------------------------------------------------
+# --- the hit ---------------------------------------------------------------------------------
 
 
 def test_the_authority_reads_the_hit_that_the_box_built(parties: Parties, hit: Hit) -> None:
@@ -267,7 +253,7 @@ def test_a_signature_for_another_schema_is_refused(parties: Parties, hit: Hit) -
         refused(parties, rfc8785.dumps({**unsigned, "signature": signature}))
 
 
-# --- one spelling ---------------------------------------------------------------------------------
+# --- one spelling ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -361,7 +347,7 @@ def test_a_hit_out_of_bounds_is_not_built(parties: Parties, field: str, value: A
         )
 
 
-# --- moments --------------------------------------------------------------------------------------
+# --- moments ---------------------------------------------------------------------------------
 
 
 def test_a_timestamp_has_one_spelling() -> None:
@@ -373,7 +359,7 @@ def test_a_timestamp_has_one_spelling() -> None:
         utc_text(datetime(2026, 11, 30))  # noqa: DTZ001
 
 
-# --- keys come and go -----------------------------------------------------------------------------
+# --- keys come and go ------------------------------------------------------------------------
 
 
 def test_a_retired_key_is_accepted_for_a_limited_time(tmp_path: Path) -> None:
@@ -395,135 +381,7 @@ def test_hit_ids_are_random(parties: Parties) -> None:
     assert len({new_hit_id(os.urandom) for _ in range(100)}) == 100
 
 
-# --- receipts -------------------------------------------------------------------------------------
-
-
-def key_of(parties: Parties, hit: Hit) -> AuthorityKey:
-    key = parties.authority.generation(hit.authority_key_id)
-    assert key is not None
-    return key
-
-
-def test_a_receipt_confirms_its_hit_and_no_other(parties: Parties, hit: Hit) -> None:
-    payload = sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload()
-    receipt = verify_receipt(payload, parties.authority_public)
-
-    assert receipt.confirms(hit.to_payload())
-    assert not receipt.confirms(parties.hit().to_payload())
-    assert not receipt.confirms(parties.hit(hit_id=hit.hit_id).to_payload())
-    assert not receipt.confirms(b"junk")
-    assert receipt.stored_at == "2026-11-30T07:16:05.123Z"
-
-
-def test_the_box_verifies_receipts_of_each_of_its_authorities(
-    parties: Parties, hit: Hit, tmp_path: Path
-) -> None:
-    other = make_parties(tmp_path, authority="city")
-    verifier = receipts_for(hit, other.authority_public, parties.authority_public)
-    payload = sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload()
-
-    assert verifier(payload) == (hit.hit_id, hit.sealed_sha256)
-    assert receipts_for(hit, other.authority_public)(payload) is None
-    assert receipts_for(hit)(payload) is None
-    assert verifier(b"junk") is None
-
-
-def test_an_authority_cannot_confirm_what_was_sealed_to_another(
-    parties: Parties, hit: Hit, tmp_path: Path
-) -> None:
-    other = make_parties(tmp_path, authority="city")
-    (key,) = (other.authority.generation(other.authority_public.key_id),)
-    assert key is not None
-    claimed = {
-        "schema": Receipt.SCHEMA,
-        "hit_id": hit.hit_id,
-        "sealed_sha256": hit.sealed_sha256,
-        "authority": "city",
-        "authority_key_id": key.key_id,
-        "stored_at": "2026-11-30T07:16:05.123Z",
-    }
-    message = Receipt.SCHEMA.encode() + b"\0" + rfc8785.dumps(claimed)
-    signature = base64.b64encode(key.sign_receipt(message)).decode()
-    payload = rfc8785.dumps({**claimed, "signature": signature})
-
-    assert verify_receipt(payload, other.authority_public).hit_id == hit.hit_id
-    verifier = receipts_for(hit, other.authority_public, parties.authority_public)
-    assert verifier(payload) is None
-
-
-def receipts_for(hit: Hit, *authorities: AuthorityPublicKeys) -> ReceiptVerifier:
-    """What a box believes while this one hit waits for its receipt."""
-    return ReceiptVerifier(authorities, {hit.hit_id: hit.to_payload()}.get)
-
-
-def test_a_changed_field_of_a_receipt_is_refused(parties: Parties, hit: Hit) -> None:
-    content = json.loads(sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload())
-    verifier = receipts_for(hit, parties.authority_public)
-    changed = {
-        "schema": "edge-anpr/hit/1",
-        "hit_id": "0" * 32,
-        "sealed_sha256": "0" * 64,
-        "authority": "other",
-        "authority_key_id": "0" * 16,
-        "stored_at": "2026-11-30T07:16:05.124Z",
-        "signature": base64.b64encode(bytes(64)).decode(),
-    }
-    assert set(changed) == set(content)
-    assert verifier(rfc8785.dumps(content)) is not None
-
-    for field, value in changed.items():
-        assert verifier(rfc8785.dumps({**content, field: value})) is None
-
-
-def test_an_authority_signs_in_its_own_name_only(parties: Parties, hit: Hit) -> None:
-    key = key_of(parties, hit)
-    content = json.loads(sign_receipt(hit, MORNING, key).to_payload())
-    content["authority"] = "city"
-    del content["signature"]
-    message = Receipt.SCHEMA.encode() + b"\0" + rfc8785.dumps(content)
-    content["signature"] = base64.b64encode(key.sign_receipt(message)).decode()
-
-    with pytest.raises(HitError):
-        verify_receipt(rfc8785.dumps(content), parties.authority_public)
-
-
-def test_an_authority_of_the_same_name_with_other_keys_is_refused(
-    parties: Parties, hit: Hit, tmp_path: Path
-) -> None:
-    impostor = make_parties(tmp_path)
-    forged = impostor.hit(hit_id=hit.hit_id)
-    receipt = sign_receipt(forged, MORNING, key_of(impostor, forged))
-
-    with pytest.raises(HitError) as caught:
-        verify_receipt(receipt.to_payload(), parties.authority_public)
-
-    assert caught.value.code == "E_SIGNATURE"
-
-
-def test_a_receipt_must_be_signed_with_the_key_generation_of_its_hit(tmp_path: Path) -> None:
-    """So a box that does not know the authority's new keys yet still believes it."""
-    parties = make_parties(tmp_path)
-    known_to_the_box = parties.authority_public
-    hit = parties.hit()
-    rotate_authority_keys(parties.authority_folder, MORNING)
-
-    payload = sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload()
-
-    assert verify_receipt(payload, known_to_the_box).confirms(hit.to_payload())
-    assert verify_receipt(payload, parties.authority_public).confirms(hit.to_payload())
-    with pytest.raises(HitError, match="other keys"):
-        sign_receipt(parties.hit(), MORNING, key_of(parties, hit))
-
-
-def test_the_box_cannot_make_a_receipt(parties: Parties, hit: Hit) -> None:
-    content = json.loads(sign_receipt(hit, MORNING, key_of(parties, hit)).to_payload())
-    del content["signature"]
-    message = Receipt.SCHEMA.encode() + b"\0" + rfc8785.dumps(content)
-    signature = base64.b64encode(parties.box.sign(message)).decode()
-
-    verifier = receipts_for(hit, parties.authority_public)
-
-    assert verifier(rfc8785.dumps({**content, "signature": signature})) is None
+# --- receipts --------------------------------------------------------------------------------
 
 
 def test_parsing_a_hit_does_not_verify_it(parties: Parties) -> None:

@@ -36,11 +36,6 @@ from tests.support.parties import MORNING, PLATE, Parties, evidence, make_partie
 HPKE_BYTES = 48
 
 
-@pytest.fixture(scope="module")
-def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
-    return make_parties(tmp_path_factory.mktemp("parties"))
-
-
 def opened(parties: Parties, sealed: bytes, context: SealContext) -> EvidenceContent:
     return open_sealed(sealed, context, authority=parties.authority, box=parties.box_public)
 
