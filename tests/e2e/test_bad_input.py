@@ -1,4 +1,4 @@
-"""What a person gets for bad input: one clear line, the exit status, and no traceback."""
+"""Bad input gives one clear line and an exit status, and no traceback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Break = Callable[[MadeSite, Path], list[str | Path]]
 
 
 def refused(done: Finished, status: ExitCode, *words: str) -> None:
-    """The process has said one thing, with this status, and it holds these words."""
+    """Assert that the process printed one error with `words` and ended with this status."""
     assert "Traceback" not in done.err
     assert (done.status, len(done.error_lines)) == (status, 1), done.err
     for word in words:

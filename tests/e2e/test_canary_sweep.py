@@ -1,8 +1,8 @@
-"""P7 and P8 over the real process: of a vehicle on no list nothing is left, anywhere.
+"""P7 and P8 over the real process: a vehicle on no list leaves nothing, anywhere.
 
 Each test runs the product as a process on a rendered clip with a real broker, and looks at
 every file below the working, temporary and state folders, at both output streams at debug
-level, and at all that the broker passed on.
+level, and at every message of the broker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support.product import CLIPS, REPOSITORY, Finished, product, start
 from tests.support.sites import MadeSite, hotlist_rule, make_site, policy
 from tests.support.wiretap import Overheard, Wiretap
 
-# Notes each file that the process opens for writing, also those that are gone at the end.
+# Records each file that the process opens for writing, also those that it deletes later.
 AUDIT = """\
 import os, sys
 _log = os.open(os.environ["WRITES_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -54,7 +54,7 @@ def plates_of(clip: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Everything a run has left behind or sent out."""
+    """Everything that a run left on the disk or sent."""
 
     done: Finished
     folders: tuple[Path, ...]
@@ -74,7 +74,7 @@ class Traces:
 
 
 def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle") -> Traces:
-    """Run a clip with everything watched that a leak could use."""
+    """Run a clip and record every channel through which a plate could leak."""
     for name in ("work", "tmp", "home", "hook"):
         (base / name).mkdir()
     (base / "hook" / "sitecustomize.py").write_text(AUDIT)
@@ -159,7 +159,7 @@ def test_p8_nothing_is_written_outside_the_state_folder_and_the_summary(street: 
     ]
     assert outside == []
     assert any(street.site.state in path.parents for path in street.written)
-    # Libraries write past Python's audit hooks, so these folders are looked into as well.
+    # Libraries bypass Python's audit hooks, so these folders are searched as well.
     for folder in street.folders[1:3]:
         assert list(folder.rglob("*")) == []
 
@@ -225,7 +225,7 @@ def test_p21_the_audit_log_records_start_and_stop_and_verifies_against_a_witness
 
 
 def shape(traces: Traces) -> dict[str, object]:
-    """What an observer of storage, traffic and screen could tell two runs apart by."""
+    """Everything by which an observer of storage, traffic and screen could distinguish two runs."""
     summary = json.loads((traces.folders[0] / "summary.json").read_text())
     for measured in ("stage_ms", "cpu_s", "peak_rss_mb", "wall_s", "streams"):
         del summary[measured]
@@ -266,7 +266,7 @@ def test_p7_two_clips_that_differ_in_an_unlisted_plate_leave_the_same_output(
 
 
 def left_behind(traces: Traces) -> dict[str, object]:
-    """What a night leaves on the box and at the broker, less the moments at which it did."""
+    """What a night leaves on the box and at the broker, without its timestamps."""
     state = traces.site.state
     return {
         "files": sorted(
@@ -312,7 +312,7 @@ def test_p7_a_single_car_leaves_the_same_output_as_an_empty_road(
 
 
 def test_p7_the_comparison_detects_a_difference(tmp_path: Path) -> None:
-    """With the differing plate on the list, the two runs must not look the same."""
+    """With the differing plate on the list, the two runs must differ."""
     differing = next(p for p in plates_of("twin_a.mp4") if p not in plates_of("twin_b.mp4"))
     shapes = []
     for clip in ("twin_a.mp4", "twin_b.mp4"):

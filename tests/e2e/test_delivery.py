@@ -1,4 +1,4 @@
-"""Hits reach the authority exactly once, in order, whatever happens to box and broker."""
+"""Hits reach the authority exactly once and in order, also after failures of box or broker."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(made: MadeSite, *arguments: str | Path) -> Finished:
 
 
 def waiting(made: MadeSite) -> list[str]:
-    """Ids of the hits in the outbox of a box that does not run, oldest first."""
+    """The ids of the hits in the outbox of a stopped box, oldest first."""
     with outbox_of(made) as outbox:
         return list(outbox.hit_ids())
 
@@ -58,7 +58,7 @@ def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
     A box publishes again what nobody was there for, but only after a minute.
     """
     with BrokerLink.open(BrokerOptions("127.0.0.1", port, "probe")) as link:
-        # The broker gives what it has retained to whoever has just subscribed.
+        # The broker sends retained messages to each new subscriber.
         link.publish(PROBE, b"no hit", retain=True)
     process = start(
         [
@@ -80,7 +80,7 @@ def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
 
 
 def stored(store: Path) -> list[dict[str, object]]:
-    """The authority's hits as its own command lists them."""
+    """The authority's hits as `hits list` prints them."""
     listed = product("hits", "list", "--store", store, "--json")
     assert listed.status == 0, listed.err
     hits = listed.json["hits"]
@@ -102,7 +102,7 @@ def settled(store: Path, wanted: set[str], within_s: float = 30) -> list[str]:
 
 
 def started(made: MadeSite, times: int) -> bool:
-    """Whether the box has started so often, as its audit log says."""
+    """Whether the audit log records this number of starts."""
     log = made.state / "audit.log"
     return log.exists() and log.read_bytes().count(b'"started"') >= times
 
@@ -165,14 +165,14 @@ def test_no_hit_is_lost_or_duplicated_by_kill_9_at_random_moments(
     accepted: set[str] = set()
     with EmbeddedBroker() as broker, authority(made, broker.port, store):
         for kill in range(KILLS):
-            # Every other time nobody takes the hits, so that the outbox is what is killed.
+            # Every other time no authority receives the hits, so that the kill hits the outbox.
             set_port(made, broker.port if kill % 2 else NOBODY)
             process = start(
                 ["run", "--site", made.folder, "--source", CLIPS / CLIP, "--drain", "10"]
             )
             began = time.monotonic()
             assert wait_until(partial(started, made, kill + 1), 180)
-            # A machine that is slow to start the box is as slow to make its hits.
+            # A machine that starts the box slowly also makes its hits slowly.
             time.sleep(moments.uniform(0.3, 3.0) * (time.monotonic() - began))
             process.send_signal(signal.SIGKILL)
             process.communicate()
@@ -186,7 +186,7 @@ def test_no_hit_is_lost_or_duplicated_by_kill_9_at_random_moments(
     assert len(arrived) == len(set(arrived))
     counters = sorted(int(str(hit["counter"])) for hit in stored_payloads(store))
     assert len(counters) == len(set(counters))
-    # A counter is taken just before its hit is written: a kill costs at most the one in between.
+    # A counter is taken just before its hit is written: a kill loses at most that one number.
     assert counters[-1] - len(counters) <= KILLS
 
 

@@ -1,4 +1,4 @@
-"""The demo as a newcomer meets it: one run, one page."""
+"""`edge-anpr demo`: one run, one page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def plates_of(clip: str) -> set[str]:
 
 
 class Addresses(HTMLParser):
-    """All addresses that a page loads, and its elements."""
+    """Collects all addresses that a page loads, and its elements."""
 
     def __init__(self) -> None:
         super().__init__()

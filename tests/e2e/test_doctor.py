@@ -1,4 +1,4 @@
-"""`edge-anpr doctor` on a whole site: what is good, what is bad, and the exit status."""
+"""`edge-anpr doctor` on a complete site: its findings and its exit status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole box while what it stands on fails: its broker, its disk, its memory."""
+"""The whole box while its broker, disk or memory fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from edge.errors import ExitCode
 from tests.support.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
 from tests.support.canary import Leak, needles, sweep_tree
 from tests.support.disks import small_tmpfs
-from tests.support.network import Line
+from tests.support.network import SlowLink
 from tests.support.product import (
     CLIPS,
     command,
@@ -73,7 +73,7 @@ def waiting(made: MadeSite) -> list[str]:
 
 
 def in_clear(made: MadeSite) -> list[Leak]:
-    """Where plates of the clip are found in what a box has written."""
+    """The places where a plate of the clip occurs in the box's files and output."""
     wanted = {**needles(plates_of(CLIP)[0]), **needles(plates_of(CLIP)[2])}
     return list(sweep_tree([made.state, made.keyring], wanted))
 
@@ -81,7 +81,7 @@ def in_clear(made: MadeSite) -> list[Leak]:
 def site_without_receipts(
     base: Path, *, port: int = NOBODY, reserve_mib: int = 8, **changed: Any
 ) -> MadeSite:
-    """Hits leave the outbox with the broker's PUBACK."""
+    """A site whose hits leave the outbox with the broker's PUBACK."""
     return make_site(
         base,
         stolen=plates_of(CLIP, "side_by_side.mp4"),
@@ -91,7 +91,7 @@ def site_without_receipts(
 
 
 def delivers(made: MadeSite) -> int:
-    """Let the next run deliver what is left, to a broker that is there; says how many it did."""
+    """Deliver the remaining hits in another run, with a broker; returns their number."""
     with EmbeddedBroker() as broker:
         set_port(made, broker.port)
         done = product("run", "--site", made.folder, "--source", CLIPS / SHORT, "--json")
@@ -113,7 +113,7 @@ def test_reading_continues_and_no_hit_is_lost_when_the_broker_stops_during_deliv
         shutil.copy(CLIPS / clip, footage / clip)
     watched = free_port()
     reads = f'edge_anpr_frames_total{{camera="{CAMERA}"}}'
-    with Mosquitto(tmp_path) as broker, Line(broker.port) as line:
+    with Mosquitto(tmp_path) as broker, SlowLink(broker.port) as line:
         made = site_without_receipts(
             tmp_path, port=line.port, telemetry={"listen": f"127.0.0.1:{watched}"}
         )
@@ -239,7 +239,7 @@ def test_a_full_outbox_shows_in_readiness_and_metrics(tmp_path: Path) -> None:
 
 
 def readiness(port: int) -> tuple[int, str] | None:
-    """Status and reason of `/readyz`; None while nobody answers there."""
+    """Status and reason of `/readyz`; None while the box does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
             return answer.status, json.loads(answer.read())["reason"]
@@ -250,7 +250,7 @@ def readiness(port: int) -> tuple[int, str] | None:
 
 
 def fill(made: MadeSite) -> list[str]:
-    """Leave room for very few hits in the outbox; returns what waits in it."""
+    """Fill the outbox until few hits fit; returns the hits that wait in it."""
     with outbox_of(made) as outbox, contextlib.suppress(OutboxFull):
         for number in itertools.count():
             outbox.put(
@@ -271,7 +271,7 @@ def fill(made: MadeSite) -> list[str]:
 
 
 class MemoryGroup:
-    """A control group with a limit of memory, of either version of the kernel's interface."""
+    """A control group (version 1 or 2) with a memory limit."""
 
     def __init__(self) -> None:
         base = next((place for place in _MEMORY if (place / "cgroup.procs").exists()), None)
@@ -295,7 +295,7 @@ class MemoryGroup:
         self._place.rmdir()
 
     def allow(self, limit: int) -> None:
-        """So many bytes, and no swap."""
+        """Limit the memory to this number of bytes, without swap."""
         if self._old:
             (self._place / "memory.swappiness").write_text("0")
             (self._place / "memory.limit_in_bytes").write_text(str(limit))
@@ -341,7 +341,7 @@ def test_the_units_memory_limit_suffices_and_a_box_killed_for_memory_recovers(
         try:
             assert wait_until(lambda: len(overheard.of_kind("hit")) > 0, START_S)
             assert box.poll() is None
-            # Another program of the group wants what is left; the kernel ends the box for it.
+            # Another program of the group uses the remaining memory; the kernel kills the box.
             Path(f"/proc/{box.pid}/oom_score_adj").write_text("1000")
             group.allow(group.used + 32 * MIB)
             hog = group.popen([sys.executable, "-c", f"x = bytes([1]) * {64 * MIB}; input()"])
@@ -361,7 +361,7 @@ def test_the_units_memory_limit_suffices_and_a_box_killed_for_memory_recovers(
         box = group.popen(command(*run, "--drain", "0"))
         out, err = box.communicate(timeout=START_S)
 
-    assert box.returncode == ExitCode.BROKER, err  # nobody gives receipts
+    assert box.returncode == ExitCode.BROKER, err  # no authority sends receipts
     assert json.loads(out)["hits"] >= 5
     assert len(waiting(made)) == json.loads(out)["kept"]
 

@@ -1,4 +1,4 @@
-"""The committed clips are what their truth files say, and can be read by the default weights."""
+"""The committed clips match their truth files, and the default weights can read them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labelled recordings, read in the open set by the product as its user starts it.
+"""Accuracy on labelled recordings, measured by `edge-anpr evaluate clips`.
 
 Twice: with the default weights, and with larger public ones, whose figures show that nothing is
 lost after the networks.
@@ -30,7 +30,7 @@ def evaluate(labels: Path, *options: str) -> Finished:
 
 
 def labels_of(folder: Path, *beginnings: str) -> Path:
-    """The labels of the clips whose names begin so."""
+    """The labels of the clips whose names start with `prefix`."""
     with (FOOTAGE / "labels.csv").open(encoding="utf-8", newline="") as opened:
         rows = [row for row in csv.DictReader(opened) if row["clip"].startswith(beginnings)]
     file = folder / "labels.csv"
@@ -51,7 +51,7 @@ def read_all(folder: Path, models: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The Dutch and the Spanish clips, run once for all tests below."""
+    """The result of the Dutch and the Spanish clips; one run for all tests below."""
     return read_all(tmp_path_factory.mktemp("labels"), "embedded")
 
 

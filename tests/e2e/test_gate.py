@@ -1,4 +1,4 @@
-"""The gate of a real box: shut before anything is opened, and shut again when something breaks."""
+"""The gate of a real box: it stays shut or shuts again when a condition fails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def made(tmp_path: Path) -> MadeSite:
 
 @pytest.fixture
 def never_opened(tmp_path: Path) -> Path:
-    """A source that could not be read if anybody tried."""
+    """A source that fails if the box opens it."""
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"no video at all")
     return clip
@@ -149,7 +149,7 @@ def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_date(
 
 @pytest.fixture
 def mayor(made: MadeSite, tmp_path: Path) -> Path:
-    """The key that activates; the site is signed with real keys and not activated yet."""
+    """The controller's key; the site is signed with real keys and not activated yet."""
     from edge.adapters.state.key_files import load_signer_key
 
     file = new_signer_key(tmp_path / "mayor", "mayor", NOW)
@@ -174,7 +174,7 @@ def test_p1_p20_a_real_policy_needs_its_activation_whatever_the_source(
 def test_p1_turning_the_clock_back_does_not_renew_an_expired_lease(
     made: MadeSite, mayor: Path, never_opened: Path
 ) -> None:
-    """The box has seen a later day: the lease is over, whatever its clock says now."""
+    """The box has recorded a later date, so the lease is over although the clock is back."""
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
     seen = {"latest": utc_text(NOW + timedelta(days=200))}
     (made.state / CLOCK).write_text(json.dumps(seen))
@@ -248,7 +248,7 @@ def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
     long = tmp_path / "long"
     long.mkdir()
-    for number in range(20):  # a minute and more at its own pace
+    for number in range(20):  # at its own speed the clip lasts more than a minute
         shutil.copy(CLIP, long / f"{number:02}.mp4")
     with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
         set_port(made, broker.port)
@@ -269,7 +269,7 @@ def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
 
     assert told, availability(overheard)
     assert took < 10
-    assert availability(overheard)[-1] == ("safe", code)  # it is the last word, and retained
+    assert availability(overheard)[-1] == ("safe", code)  # the last message, retained
     assert box.returncode == ExitCode.CONFIG
     assert f"error: {code}: " in err
     summary = json.loads((tmp_path / "summary.json").read_text())

@@ -1,4 +1,4 @@
-"""`edge-anpr run` on a live camera: hits are sealed and kept, and a stop is orderly."""
+"""`edge-anpr run` on a live camera: hits are sealed and kept, and a stop loses nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new_signer_key
 from edge.errors import ExitCode
 from tests.support.brokers import HOST, free_port, wait_until
-from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import (
     CLIPS,
@@ -66,7 +66,7 @@ def plates(*clips: str) -> list[str]:
 def live_site(
     base: Path, url: str, *, port: int = 1, trial: bool = False, **changed: Any
 ) -> MadeSite:
-    """A site with a live camera, and keys that are no trial keys.
+    """A site with a live camera and real keys.
 
     Args:
         base: folder to make it in.
@@ -100,7 +100,7 @@ def activate(made: MadeSite, base: Path) -> None:
 
 @pytest.fixture
 def never_asked() -> Iterator[str]:
-    """The address of a camera that must not be connected to."""
+    """The address of a camera that the box must not connect to."""
     with socket.create_server((HOST, 0)) as listening:
         listening.setblocking(False)
         yield f"rtsp://{HOST}:{listening.getsockname()[1]}/camera"
@@ -141,7 +141,9 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
     assert json.loads(counts.read_text()) == summary
     assert summary["frames_analysed"] > 0
     with outbox_of(made) as outbox:
-        assert outbox.depth() == summary["hits"] == summary["kept"] > 0  # nobody gave a receipt
+        assert (
+            outbox.depth() == summary["hits"] == summary["kept"] > 0
+        )  # no authority sent a receipt
     for secret in (LOGIN[0], "canary-p", *plates()):
         assert secret not in out + err
 
@@ -162,7 +164,7 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
         figures = figures_of(telemetry)
         return figures.get(f'edge_anpr_frames_total{{camera="{CAMERA}"}}', 0.0)
 
-    # Twice, so that who is in view at the end has been judged once.
+    # Twice, so that a vehicle in view at the end has been judged once.
     before, after = (looped(CLIPS / clip, tmp_path / f"{clip}.ts", 2) for clip in (BEFORE, AFTER))
     with (
         EmbeddedBroker() as broker,
@@ -199,13 +201,13 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
     assert passed, err
     assert process.returncode == ExitCode.CONFIG, err
     assert error_lines(err)[0].startswith("error: E_CLOCK: ")
-    assert took_s < 15  # it looks each second, and then closes down
+    assert took_s < 15  # the box checks each second and then stops
     assert (told[-1]["state"], told[-1]["reason"]) == ("safe", "E_CLOCK")
     summary = json.loads(out)
     with outbox_of(made) as outbox:
         kept = outbox.hit_ids()
         made_by = [json.loads(outbox.find(hit_id) or b"")["observed_at"] for hit_id in kept]
-    # All hits are of before the step, though everyone who passed after it is on the list too.
+    # All hits are from before the step, though later vehicles are on the list too.
     assert len(kept) == summary["hits"]
     assert 1 <= summary["hits"] <= len(plates(BEFORE))
     assert summary["vehicles"] >= summary["hits"] + len(plates(AFTER)) - 1
@@ -239,7 +241,7 @@ def test_a_missing_password_is_reported_before_anything_starts(
 
 
 def told(port: int, page: str) -> str:
-    """What the box tells on a page; nothing as long as it does not listen."""
+    """The text of one of the box's pages; empty while it does not listen."""
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/{page}", timeout=10) as answer:
             return str(answer.read().decode())

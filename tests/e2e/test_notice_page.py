@@ -148,7 +148,7 @@ def test_screenshots_of_every_language_are_complete_and_differ(tab: Browser, not
         image = decoded(tab.picture())
         assert image.shape[0] > 3000
         assert image.shape[1] == 1280
-        # Ink in every screenful: nothing is empty or hidden.
+        # Contrast in every screenful: no part is empty or hidden.
         for start in range(0, image.shape[0] - 900, 900):
             assert image[start : start + 900].std() > 5
         pictures.append(image[:900])
@@ -330,7 +330,7 @@ def test_the_first_tab_stop_is_a_skip_link_that_keeps_the_language(
     tab: Browser, notice: Path
 ) -> None:
     tab.open(address(notice, "de"))
-    # Chromium goes on from the place that was jumped to; a reader who begins at the top does not.
+    # Chromium continues from the fragment's position; a reader starts at the top.
     tab.value("document.body.tabIndex = -1, document.body.focus()")
     tab.press("Tab")
 

@@ -52,7 +52,7 @@ def order(action: Action, *keys: SigningKey, after_s: float = 0) -> bytes:
 
 
 def send(port: int, payload: bytes) -> float:
-    """Publish to the box's command topic, retained; returns when the broker had it."""
+    """Publish a retained message to the box's command topic, and wait for the PUBACK."""
     with BrokerLink.open(BrokerOptions("127.0.0.1", port, "supervisor")) as link:
         link.publish(TOPICS.command, payload, retain=True)
         return time.monotonic()
@@ -71,7 +71,7 @@ def made(tmp_path: Path, broker: EmbeddedBroker) -> MadeSite:
 
 @pytest.fixture
 def footage(tmp_path: Path) -> Path:
-    """Minutes of footage, so that nothing ends by itself."""
+    """Minutes of footage, so that the run does not end by itself."""
     folder = tmp_path / "footage"
     folder.mkdir()
     for number in range(LONG_CLIPS):
@@ -86,7 +86,7 @@ def arguments(made: MadeSite, footage: Path) -> list[str | Path]:
 
 @contextmanager
 def running(made: MadeSite, footage: Path) -> Iterator[subprocess.Popen[str]]:
-    """A box that looks at its footage, until the block ends."""
+    """A box that analyses its footage until the block ends."""
     process = start(arguments(made, footage))
     try:
         assert wait_until(lambda: watches(process.pid, footage), 180), "it opened no camera"
@@ -97,9 +97,9 @@ def running(made: MadeSite, footage: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def looks_at(pid: int, footage: Path) -> set[Path]:
-    """Which of the footage the process has open."""
+    """The recordings that the process has open."""
     found = set()
-    with contextlib.suppress(OSError):  # it has ended
+    with contextlib.suppress(OSError):  # the process has ended
         for handle in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
                 found.add(handle.readlink())
@@ -107,7 +107,7 @@ def looks_at(pid: int, footage: Path) -> set[Path]:
 
 
 def watches(pid: int, footage: Path) -> bool:
-    """Whether it has the same recording open for a second: it is watching, and not probing."""
+    """Whether the process has one recording open for a second: it reads and does not only probe."""
     before = looks_at(pid, footage)
     deadline = time.monotonic() + 1.0
     while before and time.monotonic() < deadline:
@@ -117,9 +117,9 @@ def watches(pid: int, footage: Path) -> bool:
 
 
 def shut_at(pid: int, footage: Path) -> float:
-    """When the process had the last of the footage open; it then stays shut for two seconds.
+    """The time at which the process closed its last recording; it then opens none for two seconds.
 
-    Between two recordings none is open for a moment, so one look is not enough.
+    Between two recordings none is open for a moment, so one check is not enough.
     """
     last = started = time.monotonic()
     while time.monotonic() < last + 2.0:
@@ -154,7 +154,7 @@ def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_across_restarts(
             _out, err = process.communicate(timeout=30)
             assert process.returncode == ExitCode.CONFIG
             assert "error: E_SUSPENDED: " in err
-        # A last will or a goodbye must not hide why it is shut.
+        # A last will or an offline message must not replace the reason.
         assert availability(wiretap)[-1]["reason"] == "E_SUSPENDED"
 
     events = [entry.event for entry in read_log(made.state).entries]
@@ -182,7 +182,7 @@ def test_p17_a_killed_box_is_still_suspended_and_a_resume_opens_it(
     short: list[str | Path] = ["run", "--site", made.folder, "--source", clip, "--json"]
     assert product(*short).error_lines[0].startswith("error: E_SUSPENDED: ")
 
-    # The authority alone does not resume, nor does the city.
+    # The authority alone cannot resume, and neither can the city.
     for keys in ((VTC,), (MAYOR,)):
         send(broker.port, order("resume", *keys))
         assert product(*short).error_lines[0].startswith("error: E_SUSPENDED: ")

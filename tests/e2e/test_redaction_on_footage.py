@@ -1,4 +1,4 @@
-"""Redaction on footage of real streets: what the levels show, seen by the networks themselves.
+"""Redaction on footage of real streets: what the levels show, checked with real networks.
 
 A face detector finds few of the people behind a windscreen, so finding no face proves little
 about cabins; the geometry is held by the windscreens marked by hand below.
@@ -38,7 +38,7 @@ REVEALING = [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS]
 
 
 @cache
-def eyes() -> PlateModels:
+def models() -> PlateModels:
     return load_plate_models(Manifest.load())
 
 
@@ -53,16 +53,16 @@ def frame(clip: str, second: float) -> Pixels:
 
 @cache
 def plates(clip: str, second: float) -> tuple[Box, ...]:
-    found = without_duplicates(eyes().detector.detect(frame(clip, second)))
-    return tuple(one.box for one in found if one.score >= eyes().threshold)
+    found = without_duplicates(models().detector.detect(frame(clip, second)))
+    return tuple(one.box for one in found if one.score >= models().threshold)
 
 
 def every(clip: str, step: int) -> Iterator[tuple[Pixels, tuple[Box, ...]]]:
     with av.open(str(FOOTAGE / clip)) as container:
         for decoded in islice(container.decode(video=0), 0, None, step):
             pixels = np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
-            found = without_duplicates(eyes().detector.detect(pixels))
-            yield pixels, tuple(one.box for one in found if one.score >= eyes().threshold)
+            found = without_duplicates(models().detector.detect(pixels))
+            yield pixels, tuple(one.box for one in found if one.score >= models().threshold)
 
 
 @cache
@@ -71,7 +71,7 @@ def face_detector() -> Any:
 
 
 def faces(pixels: Pixels) -> int:
-    """Faces found in a picture at twice its size: the people here are far away."""
+    """Faces detected in a picture enlarged twice, because the people are far away."""
     enlarged = cv2.resize(pixels, None, fx=2, fy=2)
     face_detector().setInputSize((enlarged.shape[1], enlarged.shape[0]))
     found = face_detector().detect(enlarged)[1]
@@ -79,7 +79,7 @@ def faces(pixels: Pixels) -> int:
 
 
 def shown(clip: str, second: float, level: RevealLevel) -> Any:
-    """The pixels that a level shows of all vehicles together."""
+    """The pixels that a level shows, of all vehicles together."""
     pixels = frame(clip, second)
     black, white = (
         preview_of_regular_file(
@@ -118,7 +118,7 @@ def test_faces_are_detected_before_redaction_and_none_after(
         before += faces(pixels)
         for level in after:
             masked = preview_of_regular_file(pixels, found, level, show_plates=True)
-            # Where no plate is found the picture is one grey: no need to look again.
+            # Without a plate the whole picture is masked: no need to search it again.
             if found and level is not RevealLevel.NONE:
                 after[level] += faces(masked.pixels)
             elif (masked.pixels != 127).any():
@@ -129,8 +129,8 @@ def test_faces_are_detected_before_redaction_and_none_after(
 
 # --- glass ----------------------------------------------------------------------------------
 
-# Glass marked by hand on frames that the tuning of the geometry looked at: windscreens, rear
-# windows and side windows as boxes in pixels, of vehicles with and without a plate in sight.
+# Glass marked by hand on frames that the geometry was tuned on: windscreens, rear
+# windows and side windows as boxes in pixels, of vehicles with and without a visible plate.
 GLASS = [
     # Rear, from a bridge, vehicles following closely.
     (
@@ -249,7 +249,7 @@ def test_the_evidence_shows_a_readable_plate_and_bodywork(
             cv2.imdecode(np.frombuffer(encoded[0], np.uint8), cv2.IMREAD_COLOR), np.uint8
         )
         patch = PlatePatch(Box(0, 0, sent.shape[1], sent.shape[0]), 1.0, sent)
-        (reading,) = eyes().reader.read([patch])
+        (reading,) = models().reader.read([patch])
         letters = [reading.alphabet[slot.argmax()] for slot in reading.slots]
         read["".join(letters).replace(reading.pad, "")] = (plate, pictures)
     assert text in read

@@ -1,4 +1,4 @@
-"""The programs beside the product do what their help says."""
+"""The programs in scripts/ do what their help says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live import NEEDS_RTSP, has_rtsp_server
+from tests.support.live_cameras import NEEDS_RTSP, has_rtsp_server
 from tests.support.product import CLIPS, environment
 
 
@@ -37,7 +37,7 @@ def figures(*arguments: str | Path) -> dict[str, dict[str, float]]:
         text=True,
         check=False,
     )
-    # Above the mark or not: that is what the program measures, and no test.
+    # No limit on the speed: the program measures it, and a test cannot.
     assert done.returncode in {0, 1}, done.stderr
     result: dict[str, dict[str, float]] = json.loads(done.stdout)
     return result
@@ -62,7 +62,7 @@ def test_the_road_benchmark_prints_cpu_time_and_decoding_figures() -> None:
 def test_the_road_benchmark_accepts_a_recording() -> None:
     result = figures("road", "--clip", CLIPS / "twin_a.mp4")
     assert set(result) == {"clip", "live", "skipping"}
-    assert result["clip"]["looks_share"] == 1  # a car goes by all the time
+    assert result["clip"]["looks_share"] == 1  # there is always a car in view
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)

@@ -28,7 +28,7 @@ START_S = 120.0
 
 
 class Manager:
-    """A service manager: a datagram socket, and what was said on it."""
+    """A service manager: a datagram socket, and the messages received on it."""
 
     def __init__(self, path: Path) -> None:
         self.address = str(path)
@@ -41,7 +41,7 @@ class Manager:
         self._socket.close()
 
     def heard(self, line: str) -> bool:
-        """Whether this line was said by now."""
+        """Whether this line was received."""
         try:
             while True:
                 self.said += self._socket.recv(4096).decode().splitlines()

@@ -26,7 +26,7 @@ needs_mosquitto = pytest.mark.skipif(
     params=["embedded", pytest.param("mosquitto", marks=needs_mosquitto)],
 )
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
-    """Each of the two brokers, running."""
+    """A running broker: the embedded one, then mosquitto."""
     kind: Broker = EmbeddedBroker() if request.param == "embedded" else Mosquitto(tmp_path)
     kind.start()
     yield kind
@@ -35,7 +35,7 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
 
 @pytest.fixture
 def open_box(tmp_path: Path) -> Iterator[Callable[..., Box]]:
-    """Makes boxes on one state folder, and closes them."""
+    """Opens boxes with one state folder, and closes them at the end."""
     with ExitStack() as stack:
 
         def make(broker: Broker, limits: PublisherLimits = LIMITS) -> Box:

@@ -1,4 +1,4 @@
-"""`audit`, `erase`, `stats`, and what other verbs enter in the log (P9, P10, P21)."""
+"""`audit`, `erase`, `stats`, and what other commands record in the audit log (P9, P10, P21)."""
 
 from __future__ import annotations
 
@@ -120,7 +120,9 @@ def test_p21_verify_detects_an_edit_a_truncation_and_a_fork(made: MadeSite, tmp_
     lines = whole.splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:2]))
     (made.state / "audit.checkpoint").unlink()
-    assert product("audit", "verify", "--site", made.folder).status == 0  # it agrees with itself
+    assert (
+        product("audit", "verify", "--site", made.folder).status == 0
+    )  # it is consistent in itself
     refused(
         product("audit", "verify", "--site", made.folder, "--witness", witness),
         ExitCode.STORAGE,
@@ -222,7 +224,7 @@ def test_p21_each_opening_is_recorded_in_the_authoritys_log_before_anything_is_s
     verified = product("audit", "verify", store, "--keys", parties.authority_file)
     assert verified.status == 0, verified.err
 
-    # What cannot be recorded is not opened.
+    # A hit is not opened if the opening cannot be recorded.
     shutil.rmtree(tmp_path / "opened")
     (store / FILE_NAME).write_bytes(b"damaged\n")
     refused(product(*arguments), ExitCode.STORAGE, "E_AUDIT_EDITED")

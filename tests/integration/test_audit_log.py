@@ -176,7 +176,7 @@ def test_p21_an_edited_log_is_refused(tmp_path: Path) -> None:
             opened(tmp_path)
         assert refused.value.code == "E_AUDIT_EDITED"
         assert "\n" not in refused.value.message
-    # An entry of the right form at an earlier place is seen by the newest signature.
+    # The newest signature detects a well-formed entry at an earlier place.
     first = lines[1].replace(b'"hits":"<10"', b'"hits":10')
     (tmp_path / FILE_NAME).write_bytes(lines[0] + first + lines[2])
     with pytest.raises(AuditError, match="line 3: its signature"):

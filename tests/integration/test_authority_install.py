@@ -1,4 +1,4 @@
-"""The base installation: receiving and verifying work without any package of the extra `box`.
+"""The base installation receives and verifies without any package of the extra `box`.
 
 A child process refuses to import these packages, as if they were not installed. It works on
 artefacts that a box made with all of them.
@@ -56,7 +56,7 @@ def base_install(*arguments: str | Path, program: str = MAIN) -> Finished:
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What a box has made with everything installed, and an authority's keys."""
+    """What a box made with the complete installation, and an authority's keys."""
 
     box: MadeSite
     pack: Path

@@ -1,4 +1,4 @@
-"""The authority's inbox: exactly once, on disk, and forgotten when asked."""
+"""The authority's store: each hit exactly once, on disk, deleted on request."""
 
 from __future__ import annotations
 
@@ -391,7 +391,7 @@ def test_an_opened_hit_is_json_and_pictures_that_only_the_owner_can_read(
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
         assert PLATE not in path.name
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
-    # Opening again writes the same.
+    # Opening again writes the same files.
     assert write_opened(open_hit(hit.to_payload(), boxes, parties.authority), out) == files
 
 

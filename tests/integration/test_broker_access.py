@@ -1,4 +1,4 @@
-"""The broker of config/deploy: each client does what it must, and nothing else. Real mosquitto."""
+"""The access rules of config/deploy on a real mosquitto: each client may do only its own task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOT_AUTHORISED = 0x87
 
 @pytest.fixture
 def options(tmp_path: Path) -> Iterator[dict[str, BrokerOptions]]:
-    """How each party connects to a mosquitto that runs under the shipped files."""
+    """Connection options of each client, for a mosquitto with the shipped configuration."""
     folder = tmp_path / "tls"
     folder.mkdir()
     authority = TestAuthority(folder, "ca")
@@ -45,7 +45,7 @@ def options(tmp_path: Path) -> Iterator[dict[str, BrokerOptions]]:
     for shipped, here in places.items():
         assert shipped in text
         text = text.replace(shipped, str(here))
-    # The test's broker brings its own listener and log; all that follows a listener belongs to it.
+    # The test broker has its own listener and log; settings after a listener belong to it.
     lines = [line for line in text.splitlines() if not line.startswith(("listener", "log_"))]
     with Mosquitto(tmp_path, *lines) as broker:
         yield {
@@ -124,7 +124,7 @@ def test_only_the_authority_receives_a_hit(options: dict[str, BrokerOptions], pa
         try:
             listener.subscribe([HIT])
         except PublishError:
-            return  # refused at once, which is as good
+            return  # refused at once, which is equally good
         box.publish(HIT, b"sealed")
         assert authority.receive(5) is not None
         assert listener.receive(0.5) is None

@@ -1,4 +1,4 @@
-"""A broker that is walled off, hangs or is slow: no hit is lost, doubled or out of order."""
+"""A broker that is cut off, hangs or is slow: no hit is lost, duplicated or out of order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from edge.adapters.state.outbox_file import OutboxFull
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import Mosquitto, StoringAuthority, wait_until
-from tests.support.network import NEEDS_NAMESPACES, Line, Town, has_namespaces
+from tests.support.network import NEEDS_NAMESPACES, IsolatedNetwork, SlowLink, has_namespaces
 from tests.support.publishing import Box, authority_of
 
 pytestmark = needs_mosquitto
@@ -26,12 +26,12 @@ NOTICED_S = 2.0
 SLACK_S = 6.0
 """What a machine may add that runs all tests at once."""
 
-Wall = Callable[[Town], AbstractContextManager[None]]
+Wall = Callable[[IsolatedNetwork], AbstractContextManager[None]]
 
 
 @contextmanager
 def box_at(folder: Path, broker: Mosquitto, *, port: int | None = None) -> Iterator[Box]:
-    """A box that is quicker than the real one to call a broker silent."""
+    """A box with shorter timeouts than the product's."""
     box = Box(
         folder,
         broker,
@@ -49,15 +49,15 @@ def box_at(folder: Path, broker: Mosquitto, *, port: int | None = None) -> Itera
 
 
 @pytest.fixture
-def town() -> Iterator[Town]:
-    with Town() as made:
+def network() -> Iterator[IsolatedNetwork]:
+    with IsolatedNetwork() as made:
         yield made
 
 
-def mosquitto_in(town: Town, folder: Path) -> Mosquitto:
-    # Which it keeps for those who were walled off.
+def mosquitto_in(network: IsolatedNetwork, folder: Path) -> Mosquitto:
+    # The broker keeps its messages for clients that were cut off.
     lines = ("max_queued_messages 10000",)
-    return Mosquitto(folder, *lines, host=town.host, enter=town.enter)
+    return Mosquitto(folder, *lines, host=network.host, enter=network.enter)
 
 
 def put(box: Box, *numbers: int, size: int = 20_000) -> list[str]:
@@ -71,7 +71,7 @@ def arrived(authority: StoringAuthority, ids: list[str]) -> bool:
     return wait_until(lambda: authority.hit_ids == ids, 30)
 
 
-def passed(line: Line, hits: int) -> bool:
+def passed(line: SlowLink, hits: int) -> bool:
     return len(line.acknowledged) >= hits
 
 
@@ -82,7 +82,7 @@ def test_a_restarted_broker_receives_each_hit_once_and_in_order(
     lines = ("persistence true", f"persistence_location {tmp_path}/") if remembers else ()
     with (
         Mosquitto(tmp_path, *lines) as broker,
-        Line(broker.port) as line,
+        SlowLink(broker.port) as line,
         box_at(tmp_path, broker, port=line.port) as box,
     ):
         ids = put(box, *range(60))
@@ -97,15 +97,15 @@ def test_a_restarted_broker_receives_each_hit_once_and_in_order(
 
 
 @needs_namespaces
-@pytest.mark.parametrize("wall", [Town.cut, Town.mute])
+@pytest.mark.parametrize("wall", [IsolatedNetwork.cut, IsolatedNetwork.mute])
 def test_a_silent_connection_is_dropped_and_every_hit_is_delivered_afterwards(
-    wall: Wall, town: Town, tmp_path: Path
+    wall: Wall, network: IsolatedNetwork, tmp_path: Path
 ) -> None:
-    with mosquitto_in(town, tmp_path) as broker, box_at(tmp_path, broker) as box:
+    with mosquitto_in(network, tmp_path) as broker, box_at(tmp_path, broker) as box:
         with authority_of(broker, sends_receipts=False) as authority:
             ids = put(box, *range(5))
             assert arrived(authority, ids)
-            with wall(town):
+            with wall(network):
                 ids += put(box, *range(5, 10))
                 silent = time.monotonic()
                 assert wait_until(lambda: not box.publisher.state.connected, 30)
@@ -125,10 +125,10 @@ def test_a_silent_connection_is_dropped_and_every_hit_is_delivered_afterwards(
 
 @needs_namespaces
 def test_a_silent_idle_connection_is_detected_within_two_keepalives(
-    town: Town, tmp_path: Path
+    network: IsolatedNetwork, tmp_path: Path
 ) -> None:
-    with mosquitto_in(town, tmp_path) as broker, box_at(tmp_path, broker) as box:
-        with town.cut():
+    with mosquitto_in(network, tmp_path) as broker, box_at(tmp_path, broker) as box:
+        with network.cut():
             silent = time.monotonic()
             assert wait_until(lambda: not box.publisher.state.connected, 30)
             assert time.monotonic() - silent < 2 * box.options.keepalive_s + SLACK_S
@@ -144,7 +144,7 @@ def test_a_hanging_broker_is_disconnected_and_tried_again(tmp_path: Path) -> Non
             try:
                 ids += put(box, *range(20, 30))
                 assert wait_until(lambda: not box.publisher.state.connected, 30)
-                # It tries again, and is not answered.
+                # The box tries again, and gets no answer.
                 assert wait_until(
                     lambda: "did not accept the connection" in str(box.publisher.state.problem), 30
                 )
@@ -162,7 +162,7 @@ def test_a_hanging_broker_is_disconnected_and_tried_again(tmp_path: Path) -> Non
 def test_a_broker_that_stalls_repeatedly_receives_every_hit_once(tmp_path: Path) -> None:
     with (
         Mosquitto(tmp_path) as broker,
-        Line(broker.port) as line,
+        SlowLink(broker.port) as line,
         box_at(tmp_path, broker, port=line.port) as box,
     ):
         done = threading.Event()
@@ -181,7 +181,7 @@ def test_a_broker_that_stalls_repeatedly_receives_every_hit_once(tmp_path: Path)
         finally:
             done.set()
             pulses.join()
-        # Slow is not silent: it stays on one connection, and what is sent once is sent once.
+        # A slow network is not a silent one: the box keeps one connection and sends each hit once.
         assert box.publisher.state.connections == 1
         assert line.acknowledged == ids
 
@@ -192,7 +192,7 @@ def test_a_slow_network_delivers_each_hit_once_with_bounded_memory(tmp_path: Pat
     before = 0
     with (
         Mosquitto(tmp_path) as broker,
-        Line(broker.port, bytes_per_s) as line,
+        SlowLink(broker.port, bytes_per_s) as line,
         box_at(tmp_path, broker, port=line.port) as box,
     ):
         for number in range(hits):
@@ -200,7 +200,7 @@ def test_a_slow_network_delivers_each_hit_once_with_bounded_memory(tmp_path: Pat
                 try:
                     ids += put(box, number, size=size)
                 except OutboxFull:
-                    time.sleep(0.05)  # as the box itself waits
+                    time.sleep(0.05)  # the box waits equally long
                     continue
                 break
             if number == 20:
@@ -209,7 +209,7 @@ def test_a_slow_network_delivers_each_hit_once_with_bounded_memory(tmp_path: Pat
         grown = resident_bytes() - before
         assert box.publisher.state.connections == 1
         assert line.acknowledged == ids
-    # What waits is on the disk, and one hit at a time in memory.
+    # Waiting hits are on the disk, with one at a time in memory.
     assert grown < hits * size / 3
 
 

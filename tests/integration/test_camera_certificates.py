@@ -1,4 +1,4 @@
-"""Cameras over TLS: one whose certificate is not trusted, valid and its own gets no word out."""
+"""Cameras over TLS: without a trusted, valid, matching certificate the box sends nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.adapters.cameras.live_camera import CameraState
 from edge.errors import ConfigError
 from edge.site.settings import HttpCamera, RtspCamera
 from tests.support.brokers import HOST, Certificate, TestAuthority, tcp_server
-from tests.support.live import (
+from tests.support.live_cameras import (
     NEEDS_RTSP,
     JpegServer,
     RtspServer,
@@ -51,7 +51,7 @@ def other(folder: Path) -> TestAuthority:
 
 @pytest.fixture(scope="module", params=KINDS)
 def camera(request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[str, int]]:
-    """A camera without TLS, to be put behind one: its kind and its port."""
+    """A camera without TLS, to which a TLS front is added: its kind and its port."""
     if request.param == "https":
         with JpegServer(play(), login=LOGIN) as pictures:
             yield "https", pictures.port
@@ -86,7 +86,7 @@ def refuses(
             assert watched.becomes(CameraState.AWAY)
             problem = watched.problem
         assert watched.frames == []
-        assert front.passed == []  # not one word, let alone the password
+        assert front.passed == []  # no byte, and so no password
     assert problem.startswith(f"E_CAMERA_CERTIFICATE: camera cam-1 ({kind}://{HOST}:{front.port})")
     assert why in problem
     assert "\n" not in problem

@@ -1,4 +1,4 @@
-"""The hooks of .pre-commit-config.yaml: real git and pre-commit in a repository of its own."""
+"""The hooks of .pre-commit-config.yaml, with real git and pre-commit in a separate repository."""
 
 from __future__ import annotations
 

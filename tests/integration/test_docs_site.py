@@ -44,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of the files that git holds, to break."""
+    """A copy of all tracked files, to modify."""
     copy = tmp_path / "checkout"
     for path in tracked_files():
         if path.suffix not in HEAVY:

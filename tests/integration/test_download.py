@@ -1,4 +1,4 @@
-"""Downloads against a real server: resumed, refused, and never half taken for whole."""
+"""Downloads from a real server: resumable, and published when complete."""
 
 from __future__ import annotations
 

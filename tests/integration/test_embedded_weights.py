@@ -1,4 +1,4 @@
-"""The weights that lie in the repo: small, and one detector in two forms that see the same."""
+"""The embedded weights: their size, and that the float and the int8 detector agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY = 5
 
 
 def _pictures(clip: str) -> Iterator[tuple[Pixels, list[Box]]]:
-    """Every fifth frame with the boxes of its plates that are wide enough to be asked for."""
+    """Every fifth frame, with the boxes of its plates that are wide enough to detect."""
     truth = json.loads((CLIPS / f"{clip}.json").read_text("utf-8"))
     with av.open(str(CLIPS / f"{clip}.mp4")) as container:
         for told, frame in zip(truth["frames"], container.decode(video=0), strict=True):
@@ -42,7 +42,7 @@ def _detector(name: str) -> tuple[OnnxPlateDetector, float]:
 
 @cache
 def _seen(name: str, clip: str) -> list[list[Detection]]:
-    """What a detector finds in each of the pictures of a clip."""
+    """The detections in each picture of a clip."""
     detector, threshold = _detector(name)
     return [
         [found for found in detector.detect(pixels) if found.score >= threshold]

@@ -41,7 +41,7 @@ REPORT = {
 
 
 def ran(made: MadeSite) -> MadeSite:
-    """As if the box had run an epoch, with the product's own parts."""
+    """Leave the state of a box that ran for an epoch, made by the product's own code."""
     site = load_site_folder(made.folder)
     weights = Manifest.load().in_use("yolo-v9-t-416", "cct-xs-v2")
     with open_box_audit(site.box, load_box_keys(site.keys_folder)) as trail:
@@ -129,7 +129,7 @@ def test_the_same_evidence_gives_the_same_bytes(made: MadeSite, pack: bytes) -> 
     assert pack_of(made) == pack
     assert write_zip(read_zip(pack)) == pack
     contents = {"audit.log": b"line\n", "manifest.json": b"{}"}
-    # Written once by hand: another version of Python must write the same.
+    # A constant written by hand: every version of Python must give it.
     assert hashlib.sha256(write_zip(contents)).hexdigest() == KNOWN_ZIP
 
 
@@ -192,7 +192,7 @@ def test_a_missing_input_or_an_existing_output_is_reported_in_one_line(
 
 
 def changed(pack: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
-    """The pack with its contents changed and the digests put right, as a forger would."""
+    """The pack with changed contents and corrected digests, as a forger would make it."""
     contents = read_zip(pack)
     change(contents)
     manifest = json.loads(contents["manifest.json"])
@@ -330,7 +330,9 @@ def test_p21_a_pack_with_hidden_bytes_is_refused(where: str, pack: bytes) -> Non
         struct.pack_into("<L", end, 16, directory + len(hidden))
         data = pack[:directory] + hidden + pack[directory:-22] + bytes(end)
     if where in {"before", "between"}:
-        assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None  # others would take it
+        assert (
+            zipfile.ZipFile(io.BytesIO(data)).testzip() is None
+        )  # other zip readers would accept it
     assert code_of(data) == "E_PACK"
 
 

@@ -1,4 +1,4 @@
-"""`edge-anpr keys`: as its user meets it, from the first key to a rotated one."""
+"""`edge-anpr keys` as a process: new, trial, rotated and shown keys."""
 
 from __future__ import annotations
 

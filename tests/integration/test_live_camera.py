@@ -1,4 +1,4 @@
-"""Live cameras against real servers: what hangs, breaks off, lies or comes back."""
+"""Live cameras with real servers that hang, disconnect, send wrong data or come back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edge.adapters.state.policy_state import SteadyClock
 from edge.domain.motion import Cells, cells_shape
 from edge.site.settings import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
 from tests.support.brokers import HOST, free_port, tcp_server, wait_until
-from tests.support.live import (
+from tests.support.live_cameras import (
     NEEDS_RTSP,
     PATIENCE_S,
     JpegServer,
@@ -64,7 +64,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def children() -> set[int]:
-    """Processes that this one has started, with those that they have."""
+    """All child processes of this one, with their own children."""
     found: set[int] = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -86,7 +86,7 @@ def test_frames_come_over_rtsp_numbered_and_timed(street: Path, transport: str) 
 
     indices = [frame.index for frame in frames]
     assert indices == sorted(set(indices))
-    if transport == "tcp":  # what UDP loses is counted, and shows as a gap
+    if transport == "tcp":  # a lost UDP packet is counted and leaves a gap
         assert indices == list(range(60))
     times = [frame.stream_s for frame in frames]
     assert all(before < after for before, after in itertools.pairwise(times))
@@ -115,7 +115,7 @@ def test_an_unselected_frame_stays_in_the_decoder_and_is_counted(street: Path) -
     assert all(frame.selected for frame in frames)
     assert status.unwanted >= 48
     assert status.per_second == pytest.approx(25, rel=0.5)
-    # The cells show what the picture shows: a ramp from dark to bright, a block that is brighter.
+    # The cells match the picture: a ramp from dark to bright, and a brighter block.
     ramp = asked[0][1][0]
     assert ramp[0] < 60
     assert ramp[-1] > 140
@@ -147,7 +147,7 @@ def test_a_frames_time_is_within_a_tenth_of_a_second_of_its_arrival() -> None:
     with JpegServer(visit) as server, watching(http(server.url)) as watched:
         assert watched.gets(40), watched.problem
 
-    # The library looks at the first pictures together; from then on each comes as it is sent.
+    # The library probes the first pictures together; later ones arrive as they are sent.
     late = [
         min(abs((frame.observed_at - moment).total_seconds()) for moment in sent)
         for frame in watched.frames[10:40]
@@ -208,7 +208,7 @@ def test_a_stalled_camera_is_disconnected_within_five_seconds_and_reconnected(st
         assert watched.becomes(CameraState.AWAY)
         took = time.monotonic() - stalled
         assert "E_CAMERA_SILENT" in watched.problem
-        # What was under way when it stalled still came; a busy machine adds to the 5 s.
+        # Data sent before the stall still arrives, and a busy machine adds to the 5 s.
         assert took < 8
         server.go_on()
         assert wait_until(lambda: len(watched.frames) > last + 30, PATIENCE_S), watched.problem
@@ -238,7 +238,7 @@ def test_a_camera_may_change_its_frame_size_during_a_stream(tmp_path: Path) -> N
 
 
 def with_noise(number: int, picture: bytes) -> bytes:
-    """For a second and more, the end of each picture is noise."""
+    """Replace the end of each picture with noise, for more than a second."""
     if not 45 <= number < 80:
         return picture
     kept = len(picture) // 3
@@ -246,7 +246,7 @@ def with_noise(number: int, picture: bytes) -> bytes:
 
 
 def without_a_slice(number: int, picture: bytes) -> bytes:
-    """The lower half of one key frame got lost on the way; all that refers to it is whole."""
+    """Drop the lower half of one key frame; the frames that refer to it are intact."""
     return picture[: picture.rindex(b"\0\0\1")] if number == 50 else picture
 
 
@@ -259,8 +259,8 @@ def test_a_damaged_rtsp_frame_is_counted_and_not_analysed(
     ramp = picture(0)[0].astype(int)
     with RtspServer(damaged) as server, watching(rtsp(server.url)) as watched:
         assert wait_until(lambda: watched.camera.corrupt_frames > 0, PATIENCE_S), watched.problem
-        assert watched.gets(40), watched.problem  # it goes on after the damage
-    # Of each picture three rows without the block that moves.
+        assert watched.gets(40), watched.problem  # the stream continues after the damage
+    # Three rows of each picture, without the moving block.
     seen = [frame.pixels[[0, 1, 3]].astype(int) for frame in watched.frames]
     assert max(np.abs(rows - ramp).max() for rows in seen) < 16
 
@@ -321,7 +321,7 @@ def test_a_page_that_is_not_a_video_is_reported(body: bytes, kind: str) -> None:
 
 
 def test_an_address_may_not_lead_to_a_file_or_to_other_formats(tmp_path: Path) -> None:
-    # A camera, or who speaks for it, must not make the box read its own disk.
+    # A camera or an impostor must not make the box read its own disk.
     secret = film(tmp_path / "secret.ts", (320, 240, 1))
     playlist = f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n".encode()
     with (
@@ -339,7 +339,7 @@ def test_a_decoder_that_hangs_is_killed() -> None:
     with JpegServer(play()) as server, watching(http(server.url)) as watched:
         assert watched.gets(3), watched.problem
         (decoder,) = children() - before
-        os.kill(decoder, signal.SIGSTOP)  # as one that waits for a driver
+        os.kill(decoder, signal.SIGSTOP)  # like a device without a driver
         assert watched.becomes(CameraState.AWAY)
         assert "E_CAMERA_SILENT" in watched.problem
         assert wait_until(lambda: not Path(f"/proc/{decoder}").exists(), 5)
@@ -379,7 +379,7 @@ def test_twenty_reconnections_leave_threads_descriptors_and_processes_as_they_we
             assert watched.connects(connections), watched.problem
             seen.append(counts())
 
-    # What a visit under way holds comes and goes; what leaks only grows.
+    # An open connection holds resources for a while; a leak only grows.
     early, late = seen[:10], seen[10:]
     for which in range(3):
         assert min(count[which] for count in late) <= max(count[which] for count in early)
@@ -454,7 +454,7 @@ def test_an_unreachable_address_is_a_distinct_state() -> None:
 
 
 class SteppedClock(SystemClock):
-    """The machine's clock, whose wall hand somebody sets; the steady one goes on."""
+    """The machine's clock with a wall clock that the test sets; the monotonic clock runs on."""
 
     def __init__(self) -> None:
         self.step = timedelta()
@@ -486,8 +486,8 @@ def test_a_wall_clock_step_neither_reorders_frames_nor_repeats_a_time(
     assert moments == sorted(moments)
     assert moments[0] < began + timedelta(minutes=1)
     assert moments[ahead] >= began + timedelta(hours=2) - timedelta(seconds=1)
-    assert moments[behind] >= moments[behind - 2]  # what had ended stays ended
-    # Tracks and epochs go by this time, and no hand of the wall clock is in it.
+    assert moments[behind] >= moments[behind - 2]  # an expired entry stays expired
+    # Tracks and epochs use this time, which does not depend on the wall clock.
     times = [frame.stream_s for frame in frames]
     assert all(later > earlier for earlier, later in itertools.pairwise(times))
     assert times[-1] - times[0] < PATIENCE_S * 3

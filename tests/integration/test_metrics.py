@@ -1,4 +1,4 @@
-"""`/metrics`, `/healthz` and `/readyz` over real HTTP: what is told, and what never is."""
+"""`/metrics`, `/healthz` and `/readyz` over real HTTP."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ask(port: int, path: str, method: str = "GET") -> tuple[int, bytes]:
 
 
 class StillClock:
-    """Time that the test moves, so that only what was seen could differ."""
+    """A fixed clock, so that outputs differ only by the traffic."""
 
     now = 0.0
 
@@ -65,7 +65,7 @@ class StillClock:
 
 @contextmanager
 def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHealth]]:
-    """A street on which these vehicles passed in the one epoch that has closed."""
+    """A street where these vehicles passed in one closed epoch."""
     rules = (HOTLIST, WRONG_WAY)
     watcher = ScriptedWatcher([(one,) for one in passing], at_end=())
     watcher.stage_seconds["detect"] = 0.2 + 0.1 * len(passing)

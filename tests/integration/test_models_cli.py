@@ -1,4 +1,4 @@
-"""`edge-anpr models` as a process: what is there, what is pulled, and what is never installed."""
+"""`edge-anpr models` as a process: list, verify, pull, add and measure weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sha256(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A manifest whose weights are served, and an empty folder to install them into."""
+    """A web server with the weights of a manifest, and an empty installation folder."""
 
     server: Served
     manifest: Path

@@ -1,4 +1,4 @@
-"""What a person reads when the broker cannot be used, against real brokers and real silence."""
+"""The connection to a broker, and the error for each way in which it fails."""
 
 from __future__ import annotations
 
@@ -130,14 +130,14 @@ def test_accepted_credentials_connect(password_broker: Mosquitto) -> None:
 @pytest.fixture
 def password_broker(tmp_path: Path) -> Iterator[Mosquitto]:
     passwords = tmp_path / "passwords"
-    # Written in the clear; mosquitto_passwd would need its own package on some systems.
+    # Plain text; mosquitto_passwd is a separate package on some systems.
     passwords.write_text(_mosquitto_password("box-1", SECRET), encoding="utf-8")
     with Mosquitto(tmp_path, f"password_file {passwords}") as broker:
         yield broker
 
 
 def _mosquitto_password(username: str, password: str) -> str:
-    """One line of a password file: PBKDF2 with SHA-512, type 7, as mosquitto_passwd writes it."""
+    """One line of mosquitto's password file: PBKDF2 with SHA-512, type 7."""
     import base64
     import hashlib
 
@@ -152,7 +152,7 @@ def _mosquitto_password(username: str, password: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Two mosquittos and everything to get along, or not, with them."""
+    """Two mosquittos with TLS, and valid and invalid certificates for them."""
 
     port: int
     mutual_port: int
@@ -405,7 +405,7 @@ def test_a_closed_connection_leaves_no_descriptor_without_garbage_collection(
         before = opened()
         for _ in range(5):
             connect()
-        # The embedded broker is in this process: what it still closes is not the link's.
+        # The embedded broker runs in this process; descriptors that it still closes are its own.
         assert wait_until(lambda: opened() <= before, 5)
     finally:
         gc.enable()

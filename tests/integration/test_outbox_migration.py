@@ -13,7 +13,7 @@ OLD = b'{"purpose":"quiet","sealed":"' + PAYLOAD[:3000].hex().encode() + b'"}'
 
 
 def version_1(disk: Disk) -> None:
-    """A state folder as the version before left it, with two hits."""
+    """Create the state folder of version 1, with two hits."""
     disk.state.mkdir(mode=0o700)
     with contextlib.closing(sqlite3.connect(disk.state / OUTBOX)) as database:
         database.executescript(VERSION_1)
@@ -47,7 +47,7 @@ def test_a_migration_continues_after_a_kill(disk: Disk) -> None:
     version_1(disk)
     with disk.box():
         pass
-    # As if killed after the first hit: the version is old and the second hit still as it was.
+    # As if killed after the first hit: the version is old and the second hit unchanged.
     with contextlib.closing(sqlite3.connect(disk.state / OUTBOX)) as database:
         database.execute("PRAGMA user_version = 1")
         database.execute("DELETE FROM item_key WHERE hit_id = 'b'")

@@ -1,4 +1,4 @@
-"""P13, P17: lists and orders by MQTT, over real brokers, and whatever else comes that way."""
+"""P13, P17: lists, orders and hostile messages by MQTT, over real brokers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from edge.errors import EdgeError, PublishError
 from edge.formats.signing import SigningKey
 from edge.policy.suspension import SuspensionOrder, SuspensionTerms, new_order
 from tests.integration.conftest import needs_mosquitto
-from tests.support import listing
+from tests.support import plate_lists
 from tests.support.brokers import Broker, Mosquitto, slow_broker, verify_receipt, wait_until
-from tests.support.listing import ISSUED, LIST
 from tests.support.parties import BOX, SITE, make_parties
+from tests.support.plate_lists import ISSUED, LIST
 
 SUPERVISOR, CONTROLLER = SigningKey.generate("supervisor"), SigningKey.generate("mayor")
 TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))
@@ -47,7 +47,7 @@ def order(action: str, *keys: SigningKey, after_s: float = 0, site: str = SITE) 
 
 
 class Box:
-    """A publisher with the stores of lists and suspensions behind it."""
+    """A publisher with the stores of lists and suspensions."""
 
     def __init__(self, folder: Path, broker: Broker) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class Box:
         self.lists = ListStore(
             folder / "state",
             self.parties.box,
-            {LIST: listing.terms()},
+            {LIST: plate_lists.terms()},
             lambda: ISSUED + timedelta(hours=1),
         )
         self.suspensions = SuspensionStore(folder / "state")
@@ -90,8 +90,8 @@ class Box:
         return [entry.plate.reveal() for entry in self.lists.entries(LIST)]
 
     def bundle(self, plate: str, counter: int) -> bytes:
-        entry = listing.entry(plate=plate)
-        return listing.bundle(self.parties.box_public, entry, counter=counter)
+        entry = plate_lists.entry(plate=plate)
+        return plate_lists.bundle(self.parties.box_public, entry, counter=counter)
 
     def close(self) -> None:
         self.publisher.stop()
@@ -107,7 +107,7 @@ def box(tmp_path: Path, broker: Broker) -> Iterator[Box]:
 
 
 def send(broker: Broker, topic: str, *payloads: bytes, retain: bool = True) -> None:
-    """As any MQTT client would."""
+    """Publish as any MQTT client would."""
     with BrokerLink.open(BrokerOptions(broker.host, broker.port, "sender")) as link:
         for payload in payloads:
             assert link.publish(topic, payload, retain=retain) < 0x80
@@ -154,7 +154,7 @@ def test_p13_p17_hostile_messages_change_nothing_and_stop_nothing(
         bytes(bent),
         box.bundle("1QQQ778", 8)[:-1],
         box.bundle("1QQQ778", 6),
-        listing.bundle(box.parties.box_public, key=stranger, counter=8),
+        plate_lists.bundle(box.parties.box_public, key=stranger, counter=8),
         good_order,
     ]
     hostile_orders = [
@@ -198,7 +198,7 @@ def test_p13_p17_messages_on_other_topics_are_not_received(box: Box, broker: Bro
 
 
 def test_p17_an_order_is_received_while_a_hit_waits_for_its_puback() -> None:
-    """A broker that is slow with a PUBACK must not make the box deaf."""
+    """A broker that sends its PUBACK late must not delay orders."""
     heard: list[bytes] = []
     with slow_broker(TOPICS.command, b"order") as port:
         options = BrokerOptions("127.0.0.1", port, "box")

@@ -1,4 +1,4 @@
-"""`edge-anpr check` and `edge-anpr policy`, as those who answer for a camera meet them."""
+"""`edge-anpr check` and `edge-anpr policy` as processes: checklist to activation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def made(tmp_path: Path) -> MadeSite:
 
 @pytest.fixture
 def keys(made: MadeSite, tmp_path: Path) -> dict[str, Path]:
-    """Real keys of everybody, each in a file of its own; the site names them."""
+    """Real keys of all signers, each in its own file; the site's policy names them."""
     holders: dict[str, SigningKey] = {}
     files = {}
     for name in ("mayor", "chief", "officer", "vtc", "office"):

@@ -90,7 +90,7 @@ def test_after_a_restart_a_hit_without_receipt_is_published_again_at_once(
 def test_a_broker_without_the_session_receives_unconfirmed_hits_again_at_once(
     open_box: Callable[..., Box],
 ) -> None:
-    with EmbeddedBroker() as broker:  # it keeps everything in memory
+    with EmbeddedBroker() as broker:  # this broker keeps its sessions in memory
         box = open_box(broker, PublisherLimits(receipt_wait_s=3600))
         box.put("a", receipt_required=True)
         box.publisher.start()

@@ -74,7 +74,7 @@ def test_a_hit_over_the_products_limit_is_not_sent_and_stays(
     ("limit", "says"),
     [
         ("max_packet_size 20480", "takes packets of at most 20480 bytes"),
-        # Debian's mosquitto does not announce this one: it cuts the connection.
+        # Debian's mosquitto does not announce this limit: it disconnects.
         ("message_size_limit 20480", "check the broker's limit for payloads"),
     ],
 )

@@ -27,7 +27,7 @@ def frame_of(clip: str, second: float) -> Pixels:
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One frame of the bundled street; its name is that of a plate, as a careless user's may be."""
+    """One frame of the bundled clip, in a file named after a plate."""
     path = tmp_path_factory.mktemp("photos") / "1DLK482.png"
     assert cv2.imwrite(str(path), frame_of("street_day.mp4", 1.5))
     return path
@@ -74,7 +74,7 @@ def test_pictures_show_the_plates_in_a_box_and_mask_the_rest(both: tuple[Finishe
     drawn = cv2.imread(photo["pictures"][0])
     assert drawn is not None
     grey = (np.abs(drawn.astype(int) - 127) <= 4).all(axis=2)
-    assert grey.mean() > 0.9  # the street beside the vehicles is masked
+    assert grey.mean() > 0.9  # the street around the vehicles is masked
     x, y, width, height = photo["plates"][0]["box"]
     inside = drawn[y + 4 : y + height - 4, x + 4 : x + width - 4]
     assert inside.std() > 20  # dark characters on a light plate

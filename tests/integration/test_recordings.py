@@ -329,7 +329,7 @@ def test_the_error_for_a_bad_sidecar_names_file_and_field(
 
 
 def test_a_playlist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # where FFmpeg would look for what the list names
+    monkeypatch.chdir(tmp_path)  # where FFmpeg would search for the entries of the playlist
     clip = write_video(tmp_path / "real.mp4")
     listing = tmp_path / "list.mp4"
     listing.write_text(f"ffconcat version 1.0\nfile {clip.name}\n")

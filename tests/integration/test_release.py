@@ -33,7 +33,7 @@ class Stamp(BuildHookInterface):
 
 
 class Repository:
-    """A repository with the files of this one, ready to be released as 0.1.0."""
+    """A repository with the files of this one, ready for the release 0.1.0."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,7 +80,7 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """The real checks take minutes and run before these tests anyway, so here they only pass."""
+    """Replace the checks by ones that pass: the real ones take minutes and run anyway."""
     made = Repository(tmp_path / "repository")
     for path in tracked_files():
         target = made.folder / name_of(path)

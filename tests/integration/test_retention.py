@@ -18,7 +18,7 @@ from tests.support.retention import DAY, NEEDLE, NOW, PAYLOAD, RECORD, Disk
 
 
 def stored_item(state: Path) -> StoredItem:
-    """What somebody with a copy of the state folder takes out of it."""
+    """A stored hit as somebody with a copy of the state folder can extract it."""
     with contextlib.closing(sqlite3.connect(state / OUTBOX)) as database:
         wrapped, body = database.execute(
             "SELECT wrapped, payload FROM hit JOIN item_key USING (hit_id)"
@@ -51,7 +51,7 @@ def test_p10_a_copy_of_the_state_folder_restored_after_expiry_does_not_open(disk
         assert keyring.key_ids() == frozenset()
 
     assert secret not in (disk.keyring / FILE_NAME).read_bytes()
-    # Nobody opens the copy's item with what is left in the ring, whole or in parts.
+    # No 32 bytes that remain in the keyring open the copied hit.
     left = (disk.keyring / FILE_NAME).read_bytes()
     for start in range(0, len(left) - 32, 8):
         window = left[start : start + 32]
@@ -75,7 +75,7 @@ def test_p10_before_expiry_the_same_copy_opens(
 
 
 def test_a_copied_keyring_still_opens_the_hits_of_its_keys(disk: Disk) -> None:
-    """Said plainly in docs/retention.md, and so it is."""
+    """A limit of the design, stated in docs/retention.md."""
     with disk.box() as (outbox, _):
         disk.put(outbox)
     state, keyring = disk.copy(disk.state, "copy"), disk.copy(disk.keyring, "ring")

@@ -1,4 +1,4 @@
-"""The safe state: every camera is shut, and health, broker and audit log say why."""
+"""The safe state: every camera is shut, and health, broker and audit log give the reason."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SUNSET = PolicyError("the policy has ended", code="E_SUNSET")
 
 @dataclass
 class Parts:
-    """What a safe state reaches: real publisher and audit log, and an engine that takes notes."""
+    """What a safe state uses: a real publisher and audit log, and an engine that records calls."""
 
     folder: Path
     publisher: Publisher

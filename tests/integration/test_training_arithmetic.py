@@ -1,4 +1,4 @@
-"""A training takes the faster arithmetic, says so, and continues after an interruption."""
+"""A training uses the faster arithmetic, prints its choice, and continues after an interruption."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def batch(rng: np.random.Generator) -> Tensor:
 
 
 class Loss:
-    """Mean square of the answers; notes each arithmetic, and is slow in one."""
+    """Mean square of the outputs; records each arithmetic, and is slow in one of them."""
 
     def __init__(self, slow: Arithmetic | None = None) -> None:
         self.slow = slow
@@ -146,7 +146,7 @@ def test_a_training_prints_its_arithmetic_and_the_reason(
 def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(
     arithmetic: Arithmetic | None, tmp_path: Path
 ) -> None:
-    slow = Loss(slow="bfloat16")  # so that a measured choice is the same each time
+    slow = Loss(slow="bfloat16")  # so that the measured choice is always the same
     whole = trained(tmp_path / "whole", 6, slow, arithmetic=arithmetic)
 
     trained(tmp_path / "parts", 6, slow, stop_after=4, arithmetic=arithmetic)

@@ -1,4 +1,4 @@
-"""What the detector is blamed for: plates it misses, false ones, and nothing that is doubtful."""
+"""The detector's loss: missed plates, false detections, and ignored regions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSIDE, ELSEWHERE = 3 * 8 + 3, 7 * 8 + 7
 
 
 def answers(score: dict[int, float] | None = None) -> tuple[Tensor, Tensor]:
-    """Logits and boxes of one picture: sure of nothing, every box 32 x 10 around its cell."""
+    """Logits and boxes of one picture: low scores, and every box 32 x 10 around its cell."""
     logits = torch.full((1, (SIDE // 8) ** 2), -4.0)
     for cell, value in (score or {}).items():
         logits[0, cell] = value

@@ -1,4 +1,4 @@
-"""The mean of two trainings is a network of its own, with normalisations that fit it."""
+"""The mean of the weights of two trainings, with re-estimated batch normalisation."""
 
 from __future__ import annotations
 

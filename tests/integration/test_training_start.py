@@ -1,4 +1,4 @@
-"""Training goes on from published weights as they answer, and refuses those of another network."""
+"""A training continues from published weights, and refuses those of another network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pictures() -> Tensor:
 
 @pytest.fixture(scope="module")
 def trained(pictures: Tensor) -> PlateDetectorNet:
-    """A network whose normalisations have seen pictures."""
+    """A network whose batch normalisation has statistics of real pictures."""
     torch.manual_seed(2)
     net = PlateDetectorNet()
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""A box's outbox and publisher, and what a test asks of them."""
+"""A box's outbox and publisher for tests."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def authority_of(broker: Broker, *, sends_receipts: bool = True) -> StoringAutho
 
 
 def said(broker: Broker, topic: str, *, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Watch a retained topic until it says what is awaited; returns the last it said."""
+    """Read a retained topic until `done` accepts a message; returns the last message."""
     last: dict[str, Any] = {}
     with BrokerLink.open(BrokerOptions(broker.host, broker.port, "watcher")) as link:
         link.subscribe([topic])
@@ -133,7 +133,7 @@ def send_receipt(broker: Broker, payload: bytes) -> None:
 
 
 class Address(EmbeddedBroker):
-    """A broker that is not started: an address only."""
+    """The address of a broker that is never started."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port=port)

@@ -46,7 +46,7 @@ def receiver(parties: Parties, store: HitStore, **changed: Any) -> Receiver:
 def tail(
     broker: Broker, by: Receiver, until: Until = QUIET, **changed: Any
 ) -> list[ReceivedMessage]:
-    """Run to its own end; the session stays with the broker."""
+    """Run `hits tail` until `until`; the broker keeps the session."""
     arrivals: list[ReceivedMessage] = []
     Tail(options(broker, "an-authority"), by, on_arrival=arrivals.append, **changed).run(until)
     return arrivals
@@ -58,7 +58,7 @@ def fates(arrivals: list[ReceivedMessage]) -> list[Fate]:
 
 @contextmanager
 def waiting_box(broker: Broker, count: int) -> Iterator[list[bytes]]:
-    """A box that listens for its receipts, and has got `count` at the end."""
+    """A box that receives receipts; at the end of the block it has `count` of them."""
     received: list[bytes] = []
     ready = threading.Event()
 

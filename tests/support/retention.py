@@ -32,7 +32,7 @@ class Disk:
 
     @contextlib.contextmanager
     def box(self, *, drop_foreign: bool = False) -> Iterator[tuple[Outbox, Keyring]]:
-        """The box runs."""
+        """Run the box while the block runs."""
         with (
             Keyring.open(self.keyring, self.clock) as keyring,
             Outbox.open(self.state, keyring, reserve_mib=1, drop_foreign=drop_foreign) as outbox,

@@ -1,4 +1,4 @@
-"""A curious broker's view: everything that is published, as it passes."""
+"""Records every message that a broker delivers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.adapters.broker.options import BrokerOptions
 
 @dataclass(frozen=True, slots=True)
 class Overheard:
-    """One message as the broker passed it on."""
+    """One message as the broker delivered it."""
 
     topic: str
     payload: bytes = field(repr=False)
@@ -39,7 +39,7 @@ class Wiretap:
         self.stop()
 
     def stop(self, settle_s: float = 0.3) -> None:
-        """Stop listening once nothing has come for a moment."""
+        """Stop listening once no message came for a moment."""
         self._stopping.wait(settle_s)
         self._stopping.set()
         self._thread.join()

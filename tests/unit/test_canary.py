@@ -1,4 +1,4 @@
-"""The canary sweep must find a planted leak, whatever its disguise, or it proves nothing."""
+"""The canary sweep finds a planted leak in every encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the container files must hold, read off the files themselves.
+"""The rules for the container files.
 
 No engine builds them here. hadolint checks their form where it is installed; these rules are ours.
 """

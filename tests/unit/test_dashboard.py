@@ -28,7 +28,7 @@ def asked_for() -> set[str]:
 
 
 def told() -> set[str]:
-    """The names of all samples of a box that has everything."""
+    """The names of all samples of a box with every feature."""
     figures = metrics.Figures(
         version="1",
         site="s",

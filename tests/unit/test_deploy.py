@@ -1,4 +1,4 @@
-"""What the files of config/deploy and the Dockerfiles must hold, read off the files themselves."""
+"""The rules for the files of config/deploy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORST_EXPOSURE = 2.0
 
 
 def unit() -> dict[str, list[str]]:
-    """Setting to its values in the order of the unit's lines."""
+    """The unit's settings, each with its values in the order of its lines."""
     found: dict[str, list[str]] = {}
     for line in UNIT.read_text().splitlines():
         name, equals, value = line.partition("=")

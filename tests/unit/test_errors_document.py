@@ -25,7 +25,7 @@ def text(node: ast.AST | None) -> str | None:
 
 
 def classes() -> dict[str, tuple[str, int]]:
-    """Every error class with its own or inherited code and exit status, as the source has it."""
+    """Every error class of the source with its own or inherited code and exit status."""
     bases: dict[str, str] = {}
     own: dict[str, dict[str, str]] = {}
     for node in nodes():

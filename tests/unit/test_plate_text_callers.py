@@ -1,4 +1,4 @@
-"""Who may see a plate in clear: a list of files, held by their syntax trees."""
+"""Only the listed files may read a plate in clear; checked in their syntax trees."""
 
 from __future__ import annotations
 

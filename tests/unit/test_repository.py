@@ -1,4 +1,4 @@
-"""Rules that hold over the whole repository."""
+"""Rules for the whole repository."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
-# Put together from halves, so that this file does not hold what it forbids.
+# Joined from halves, so that this file does not contain what it forbids.
 REGISTRY_HOSTS = [
     "pypi" + ".org",
     "python" + "hosted.org",
@@ -103,7 +103,7 @@ def test_scripts_are_executable(name: str) -> None:
 
 
 def pins(lock: Path) -> dict[str, list[Requirement]]:
-    """Package to its pins: more than one where Python versions differ."""
+    """The pins of each package: more than one where Python versions differ."""
     pinned: dict[str, list[Requirement]] = {}
     for block in lock.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
         requirement, _, hashes = block.partition("--hash=sha256:")

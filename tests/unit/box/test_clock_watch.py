@@ -1,4 +1,4 @@
-"""The wall clock held against the steady one."""
+"""Wall clock steps, detected with the monotonic clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.fakes import STARTED
 
 
 class TwoClocks:
-    """A wall clock and a steady one that a test sets."""
+    """A wall clock and a monotonic clock that the test sets."""
 
     def __init__(self) -> None:
         self.wall, self.steady_s = STARTED, 100.0

@@ -1,4 +1,4 @@
-"""Broker options and the errors of delivery, from what a site folder says."""
+"""Broker options from a site folder, and the errors of delivery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.adapters.broker.options import TlsFiles
 from edge.box.delivery import broker_options, hits_kept
 from edge.errors import PublishError
 from edge.site.folder import load_site_folder
-from tests.support.example import SITE, write_site
+from tests.support.example_site import SITE, write_site
 
 
 def test_tls_files_are_found_and_absolute_paths_stay(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The doctor's findings: each threshold, and a still that shows nobody."""
+"""The doctor's findings: each threshold, and a still that shows no person."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_a_slow_camera_fails_the_check(
 
 def test_the_speed_check_gives_the_number_of_cameras() -> None:
     class Blank:
-        """Sees nothing, reads nothing."""
+        """A detector and reader without results."""
 
         def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
             return ()
@@ -150,7 +150,7 @@ def test_the_speed_check_gives_the_number_of_cameras() -> None:
 
 
 class OnePlate:
-    """A camera at 20 frames a second that sees a bright plate on a detailed background."""
+    """A camera at 20 frames a second with a bright plate on a detailed background."""
 
     name = "cam-1"
     expected_frames = None

@@ -1,4 +1,4 @@
-"""The engine: each vehicle judged once for each rule, counted once, and stopped in order."""
+"""The engine: each vehicle is judged once for each rule and counted once; stopping is orderly."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class ScriptedCamera:
 
 
 class ScriptedWatcher:
-    """Hands over what the script says at each frame, and the rest at the end."""
+    """A watcher that returns the script's vehicles at each frame, and the rest at the end."""
 
     def __init__(
         self, script: Sequence[tuple[VehicleSeen, ...]], at_end: Sequence[VehicleSeen]
@@ -230,7 +230,7 @@ def test_the_first_analysed_frame_of_a_stream_is_logged_once(
 ) -> None:
     with caplog.at_level(logging.INFO, logger="edge.box.engine"):
         run([stream((), (), ()), stream((vehicle(1, LISTED),))])
-    # The same line whether somebody passes or not.
+    # The same line with and without traffic.
     assert caplog.messages == ["camera cam-1: the first frame is analysed"] * 2
 
 
@@ -289,7 +289,7 @@ SUNSET = PolicyError("the policy ended", code="E_SUNSET")
 
 
 class StalledCamera(ScriptedCamera):
-    """Gives some frames and then none for as long as it is not let go."""
+    """A camera that gives some frames and then none until the test releases it."""
 
     def __init__(self, frames: int) -> None:
         super().__init__(frames)

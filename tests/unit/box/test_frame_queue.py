@@ -1,4 +1,4 @@
-"""How frames get from capture threads to the pipeline: nothing lost, or only the oldest."""
+"""The frame queue from capture threads to the pipeline: no loss, or only the oldest frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gatekeeper: asks again and again, says it once, and takes doubt for a refusal."""
+"""The gatekeeper: checks repeatedly, reports once, and treats an error as a refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Health: progress is what counts, and states that end a box are not left again."""
+"""Health needs progress, and a final state is never left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.box.traffic import ClosedEpochs
 
 
 class Box:
-    """A box whose time and parts the test moves."""
+    """A box whose clock and parts the test controls."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -1,4 +1,4 @@
-"""What is shown of the traffic: one vehicle in an epoch leaves what none leaves."""
+"""Published traffic counts: an epoch with one vehicle looks like an empty one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OUTCOMES, RULES, STAGES = ("read", "ambiguous", "unreadable"), ("stolen",), ("de
 
 
 def shown(*epochs: TrafficTotals) -> Shown:
-    """What is shown after these totals, one for each closed epoch."""
+    """The published counts after these totals, one for each closed epoch."""
     closed = ClosedEpochs(OUTCOMES, RULES, STAGES)
     for totals in epochs:
         closed.close(totals)

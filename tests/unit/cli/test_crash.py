@@ -1,4 +1,4 @@
-"""A bug is reported without the data that caused it, and memory that ran out as such."""
+"""A crash is reported without the data that caused it; out of memory is reported as such."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `evaluate` counts, and what it refuses."""
+"""`evaluate clips`: its counts, and the labels that it refuses."""
 
 from __future__ import annotations
 

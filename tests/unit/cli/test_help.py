@@ -38,7 +38,7 @@ EXAMPLE = re.compile(r"^Example: edge-anpr (.+)$", re.MULTILINE)
 
 
 def loaded_after(command_lines: list[list[str]]) -> dict[str, list[str]]:
-    """Heavy modules by the command line that loaded them first, in a fresh process."""
+    """The heavy modules that each command line loads in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED, json.dumps(command_lines)],
         env=environment(),

@@ -1,4 +1,4 @@
-"""The page on accuracy stands alone, holds the figures and no plate."""
+"""The report page is self-contained, and has the figures and no plate."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).with_name("golden_reports")
 
 
 class Page(HTMLParser):
-    """The words of a page, its elements and attributes; complains of what is left open."""
+    """Parses a page: its words, elements and attributes; fails on unclosed elements."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
 
 
 def record() -> None:
-    """Write every golden file anew: `python -m tests.unit.cli.test_report`."""
+    """Rewrite every golden file: `python -m tests.unit.cli.test_report`."""
     GOLDEN.mkdir(exist_ok=True)
     for name, page in examples().items():
         (GOLDEN / name).write_bytes(page.encode())

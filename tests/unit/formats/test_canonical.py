@@ -1,4 +1,4 @@
-"""Canonical JSON: one document, one sequence of bytes, and no other is read."""
+"""Canonical JSON: one byte sequence per document, and only that one is accepted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Framing: no two lists of fields look alike, and padding is removed only if it is padding."""
+"""Framing of fields is unambiguous, and only valid padding is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signed documents: one context, one canonical form, and demo keys that are known again."""
+"""Signed documents: context, canonical form, and recognisable demo keys."""
 
 from __future__ import annotations
 

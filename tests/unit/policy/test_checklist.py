@@ -1,4 +1,4 @@
-"""The compliance checklist: each duty that is open, and each answer that does not hold."""
+"""The compliance checklist: open duties and invalid answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge.policy.model import Policy
 from edge.policy.template import QUESTIONS, template
 from edge.site.folder import read_draft, read_policy
 from edge.texts import LANGUAGES, catalogue, in_every_language, text
-from tests.support.example import POLICY
+from tests.support.example_site import POLICY
 from tests.support.policies import DIGEST, NOON, Change, document, policy, write
 
 
@@ -44,7 +44,7 @@ def without(path: str) -> Change:
 
 
 def loading(folder: Path, *changes: Change) -> ConfigError:
-    """What stops such a policy from being loaded."""
+    """The error on loading such a policy."""
     file = write(folder, document(*changes))
     with pytest.raises(ConfigError) as caught:
         read_policy_of(file)
@@ -62,7 +62,7 @@ def read_policy_of(file: Path) -> Policy:
 
 
 def listed(folder: Path, *changes: Change) -> list[Finding]:
-    """What `check` says of such a policy, warnings left out."""
+    """The findings of `check` for such a policy, without warnings."""
     draft = read_draft(write(folder, document(*changes)))
     found = checklist(draft, moment=NOON, dpia_sha256=DIGEST)
     return [one for one in found if one.severity is not Severity.WARNING]

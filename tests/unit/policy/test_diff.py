@@ -1,4 +1,4 @@
-"""What widens, what narrows, and whose signatures each takes."""
+"""Which changes of a policy widen or narrow it, and which signatures each needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def after(*more: Change) -> Policy:
 
 
 def told(*more: Change) -> list[str]:
-    """The changes, less that of the version."""
+    """The changes, without that of the version."""
     return [
         f"{one.direction.value} {one.what}"
         for one in changes(BEFORE, after(*more))
@@ -318,7 +318,7 @@ def test_p4_a_narrowing_that_hides_a_widening_is_a_widening() -> None:
 
 
 def test_p4_signers_are_not_replaced_without_the_current_signers() -> None:
-    """Three new keys sign for all roles of the new policy, and for none of the one in force."""
+    """Three new keys sign for all roles of the new policy and for no role of the one in force."""
     fresh = {name: SigningKey.generate(name) for name in ("mayor", "chief", "officer")}
 
     def replace(content: dict[str, Any]) -> None:

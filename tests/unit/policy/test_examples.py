@@ -1,4 +1,4 @@
-"""The example sites in config/: each loads, and none has rotted."""
+"""The example sites in config/ load and are up to date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever stands in the files, the outcome is what it says or a refusal with a code."""
+"""Mutated files are read correctly or refused with a code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge.policy.gate import refusal
 from edge.policy.model import Policy
 from edge.policy.signatures import parse_signatures, signers_of
 from edge.site.folder import load_site_folder
-from tests.support.example import POLICY, SITE, write_site
+from tests.support.example_site import POLICY, SITE, write_site
 from tests.support.policies import DIGEST, NOON, facts, in_force, policy, signed
 
 EXAMPLE = policy()
@@ -26,7 +26,7 @@ SIGNATURES = signed(EXAMPLE).text()
 REAL = policy(real=True)
 IN_FORCE = in_force(REAL)
 
-# What YAML, the models and the file system find hardest to swallow.
+# Difficult inputs for YAML, the models and the file system.
 TROUBLE = st.sampled_from(
     [
         *(

@@ -1,4 +1,4 @@
-"""The gate: every single thing that must hold, and what is said when it does not."""
+"""The gate: each of its conditions, and the error when it fails."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_p20_an_activation_extended_after_signing_opens_nothing() -> None:
 
 
 def leased(signer: str, **changed: str) -> InForce:
-    """What is in force, with a lease that this signer has really signed."""
+    """The policy in force, with a lease signed by this signer."""
     there = in_force(REAL)
     lease = there.activation.lease.model_copy(update={"signer": signer, **changed})
     signature = sign(CONTEXT, lease.model_dump(mode="json"), KEYS[signer])

@@ -1,4 +1,4 @@
-"""A notice with every part, and one with the least, are byte for byte what they were.
+"""The longest and the shortest notice equal the stored ones, byte for byte.
 
 `tests/vectors/` pins the notices of the example sites. These two add what no example has: markup in
 the policy's texts, every kind of change, counts below ten, cameras without a position. After a

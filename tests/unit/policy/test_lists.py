@@ -1,4 +1,4 @@
-"""Lists as CSV: periods, and one bad entry that refuses the whole list without being shown."""
+"""Lists as CSV: periods of entries, and the refusal of a whole list for one bad entry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
 from edge.policy.lists import read_list
-from tests.support.example import HEADER
+from tests.support.example_site import HEADER
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 GOOD = "e1,1-ABC-123,2026-01-01,2026-12-31,Decision 12,resident,Mobility office\n"

@@ -1,4 +1,4 @@
-"""P17: whom a box obeys when it is told to stop, and when to go on."""
+"""P17: whose orders suspend a box, and whose orders resume it."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_p17_a_box_stays_shut_until_each_authority_has_resumed(suspended: Suspen
 def test_p17_removing_the_key_from_the_policy_does_not_lift_the_suspension(
     suspended: SuspensionState,
 ) -> None:
-    """Else whoever writes the policy could resume without the authority."""
+    """Otherwise the author of the policy could resume without the authority."""
     rewritten = SuspensionTerms(SITE, BOX, {SECOND.public.key_id: SECOND.public}, TERMS.controllers)
     assert suspended.suspended
     refusal(order("resume", SECOND, CONTROLLER, after_s=1), suspended, rewritten)
@@ -182,7 +182,7 @@ def test_p17_a_resume_without_a_suspension_is_refused(
 def test_p17_a_repeated_order_changes_nothing(
     suspended: SuspensionState,
 ) -> None:
-    """A retained message comes again at each connection."""
+    """A retained message is delivered again at each connection."""
     assert obeyed(suspended.obeyed[0].order, suspended, TERMS) is suspended
 
 

@@ -1,4 +1,4 @@
-"""Signatures beside a policy: whose they are, of what, and what happens to those of another."""
+"""The signatures of a policy: by whom, over what, and which are refused."""
 
 from __future__ import annotations
 

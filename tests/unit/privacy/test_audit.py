@@ -1,4 +1,4 @@
-"""The audit log as bytes: what stands in it, and that nobody changes it unseen (P21)."""
+"""The audit log as bytes: its contents, and the detection of every change (P21)."""
 
 from __future__ import annotations
 

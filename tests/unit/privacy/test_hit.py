@@ -74,7 +74,7 @@ def refused(parties: Parties, payload: bytes) -> HitError:
 
 
 def signed_again(parties: Parties, **changed: Any) -> bytes:
-    """What the box itself would have signed, had it such values."""
+    """A hit with changed values, signed with the box's key."""
     unsigned = {**json.loads(parties.hit().to_payload()), **changed}
     unsigned.pop("signature")
     message = str(unsigned["schema"]).encode() + b"\0" + rfc8785.dumps(unsigned)

@@ -1,4 +1,4 @@
-"""Key files: safe modes, never overwritten, and a refusal that says what to do."""
+"""Key files: private modes, no overwriting, and errors that give the remedy."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ def test_keys_of_an_authority_not_named_by_the_policy_are_refused(
 
 
 def test_an_authority_s_private_key_on_a_box_stops_the_box(parties: Parties) -> None:
-    """It could open what it seals."""
+    """With that key the box could open what it seals."""
     private = private_file(parties.authority_folder)
     private.rename(parties.box_folder / private.name)
 
@@ -321,7 +321,7 @@ def test_a_damaged_file_among_the_boxes_is_not_skipped(parties: Parties) -> None
 
 
 def as_version_0_1_wrote_it(folder: Path) -> None:
-    """A box's folder without a key for lists; a key id then covers the signing key alone."""
+    """Rewrite a box's folder without a list key; the key id then covers the signing key alone."""
     private = private_file(folder)
     content = json.loads(private.read_text())
     public = folder / f"{SITE}.{BOX}.public.json"
@@ -423,7 +423,7 @@ def test_a_rotation_killed_before_the_public_file_leaves_the_old_key_in_use(
     private = private_file(parties.box_folder)
     kept = private.read_bytes()
     rotate_box_keys(parties.box_folder, NOW)
-    # As it was between the two steps: the new private file is there, the rest as before.
+    # The state between the two steps: a new private file, the rest as before.
     parties.box_file.write_bytes(public)
     private.write_bytes(kept)
     private.chmod(0o600)

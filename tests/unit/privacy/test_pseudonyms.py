@@ -1,4 +1,4 @@
-"""The salt chain: RFC vectors through its own functions, and what a token must never do."""
+"""The salt chain: RFC test vectors, and the properties of its tokens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=40
 
 
 def seeded(seed: int) -> Callable[[int], bytes]:
-    """Randomness that can be had twice."""
+    """A repeatable random source."""
     return random.Random(seed).randbytes
 
 

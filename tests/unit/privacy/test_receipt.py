@@ -80,7 +80,7 @@ def test_an_authority_cannot_confirm_what_was_sealed_to_another(
 
 
 def receipts_for(hit: Hit, *authorities: AuthorityPublicKeys) -> ReceiptVerifier:
-    """What a box believes while this one hit waits for its receipt."""
+    """The box's verifier while this one hit waits for its receipt."""
     return ReceiptVerifier(authorities, {hit.hit_id: hit.to_payload()}.get)
 
 
@@ -129,7 +129,7 @@ def test_an_authority_of_the_same_name_with_other_keys_is_refused(
 
 
 def test_a_receipt_must_be_signed_with_the_key_generation_of_its_hit(tmp_path: Path) -> None:
-    """So a box that does not know the authority's new keys yet still believes it."""
+    """So a box that does not know the authority's new keys yet still accepts the receipt."""
     parties = make_parties(tmp_path)
     known_to_the_box = parties.authority_public
     hit = parties.hit()

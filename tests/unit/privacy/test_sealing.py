@@ -1,4 +1,4 @@
-"""Sealed evidence: opens for its authority and its hit, and for nothing and nobody else."""
+"""Sealed evidence opens only for its authority and only with its hit."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def test_the_lengths_of_signature_and_header_inside_the_seal_are_checked(
 
 
 def signed_by_the_box(parties: Parties, header: bytes, pictures: bytes) -> bytes:
-    """A padded body as docs/keys-and-hits.md describes it, written anew."""
+    """A padded body, written independently from docs/keys-and-hits.md."""
     fields = (b"edge-anpr/evidence/1", header, pictures)
     message = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
     body = parties.box.sign(message) + len(header).to_bytes(4, "big") + header + pictures

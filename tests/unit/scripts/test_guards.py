@@ -1,4 +1,4 @@
-"""The list of guards is true, and the program that takes them out believes no green test."""
+"""The list of guards is correct, and scripts/guards detects a test that needs no guard."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ NO_SUCH_TEST: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
 }
 
 
-def house(
+def make_checkout(
     folder: Path, cases: dict[str, tuple[str, str, tuple[str, ...], str, str]] | None = None
 ) -> Path:
     """A checkout with these guards on its list; with one when none is given."""
@@ -176,7 +176,7 @@ def test_a_guard_is_proved_only_if_each_of_its_tests_fails_without_it(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    root = house(tmp_path, cases)
+    root = make_checkout(tmp_path, cases)
 
     status = main(["--json"], root)
 
@@ -202,7 +202,7 @@ def test_a_run_that_hits_the_time_limit_is_a_fault() -> None:
 def test_only_the_guards_of_the_selected_requirements_are_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = house(tmp_path)
+    root = make_checkout(tmp_path)
 
     assert main(["P2"], root) == 1  # none is not all
     assert "0 of 0 guards proved" in capsys.readouterr().out
@@ -218,7 +218,7 @@ def test_only_the_guards_of_the_selected_requirements_are_removed(
 def test_an_invalid_list_is_reported_in_one_line(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = house(tmp_path)
+    root = make_checkout(tmp_path)
     (root / LIST).write_text(text)
 
     assert main([], root) == 1

@@ -93,7 +93,7 @@ def test_a_package_s_readme_names_each_of_its_files_and_no_other(package: Path) 
     modules = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
-        if path != package / "__init__.py"  # a docstring
+        if path != package / "__init__.py"  # only a docstring
     }
 
     named = set(re.findall(r"^\| `([\w/]+\.py)` \|", readme, flags=re.MULTILINE))

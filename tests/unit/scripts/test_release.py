@@ -1,4 +1,4 @@
-"""The parts of scripts/release that need no build."""
+"""Parts of scripts/release that need no build."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_error_for_an_unready_changelog_gives_the_reason(
     (line,) = obstacles("1.2.0", CHANGELOG.replace(old, new))
 
     assert found in line
-    assert ": " in line  # the cure
+    assert ": " in line  # the remedy
 
 
 def test_builds_that_differ_in_a_byte_or_a_file_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The soak's verdict: what rises is seen, and what merely moves is not."""
+"""The verdict of the soak test: a steady rise is a leak, fluctuation is not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scripts.benchmarks.growth import Sample, judged, slope
 from scripts.benchmarks.growth_report import write_plot
 from scripts.benchmarks.process_sizes import family, footprint
 from tests.support.brokers import wait_until
-from tests.support.live import RtspServer
+from tests.support.live_cameras import RtspServer
 
 
 def samples(
@@ -122,8 +122,8 @@ def test_a_zombie_process_is_counted() -> None:
     assert after == before + 1
 
 
-class Patient(RtspServer):
-    """Writes down what is done to it."""
+class RecordingServer(RtspServer):
+    """An RTSP server that records its faults."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -144,10 +144,10 @@ class Patient(RtspServer):
 def troubled(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
     monkeypatch.setattr(camera_faults, "PAUSE_S", (0.0, 0.002))
     monkeypatch.setattr(camera_faults, "FAULT_S", (0.0, 0.002))
-    patient = Patient()
-    with CameraFaults(patient, [Path("a"), Path("b")], seed):
-        assert wait_until(lambda: len(patient.done) >= 60)
-    return patient.done
+    server = RecordingServer()
+    with CameraFaults(server, [Path("a"), Path("b")], seed):
+        assert wait_until(lambda: len(server.done) >= 60)
+    return server.done
 
 
 def test_the_same_seed_gives_the_same_faults_and_each_one_ends(

@@ -1,4 +1,4 @@
-"""What the detector is trained on: boxes that are right, pictures that are new each time."""
+"""The detector's training data: correct boxes, and new augmentations each time."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_the_error_names_a_missing_folder(tmp_path: Path) -> None:
 
 
 def test_the_validation_set_is_the_same_in_every_training() -> None:
-    """Weights that went on from others would else be measured on what those were trained on."""
+    """Otherwise weights that continue others would be validated on their training photos."""
     apart = [number for number in range(100) if in_validation_set(f"{number}.jpg")]
 
     assert apart == [8, 30, 32, 40, 42, 46, 47]
@@ -228,7 +228,7 @@ def test_a_box_matches_its_plate_under_every_rotation() -> None:
 
 
 def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
-    """How far, in pixels across and down, what is white lies from the middle of a box."""
+    """Offset (x, y) in pixels from the middle of a box to the white area."""
     x1, y1, x2, y2 = (int(v) for v in box[:4])
     left, top = max(0, x1 - 6), max(0, y1 - 6)
     white = picture[top : y2 + 7, left : x2 + 7, 1].astype(float)
@@ -238,7 +238,7 @@ def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
 
 
 def test_a_box_matches_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What warps a picture counts from the middle of a pixel, a box from its corner."""
+    """Warping counts from the middle of a pixel, a box from its corner."""
     monkeypatch.setattr(scenes_module, "degraded", lambda picture, _rng: picture)
     dark = np.zeros((240, 320, 3), np.uint8)
     white = dark.copy()
@@ -248,7 +248,7 @@ def test_a_box_matches_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.Monke
     beside = []
     for seed in range(150):
         picture, rows = scenes.draw(np.random.default_rng(seed))
-        picture[(picture == GREY).all(-1)] = 0  # what the photograph does not fill
+        picture[(picture == GREY).all(-1)] = 0  # the area outside the photo
         whole = (rows[:, 4] == 1) & (rows[:, :2].min(1) > 0) & (rows[:, 2:4].max(1) < 256)
         beside += [beside_its_box(picture, row) for row in rows[whole]]
 

@@ -1,4 +1,4 @@
-"""The plates that weights are trained on: possible texts, repeatable pictures, honest labels."""
+"""Synthetic training plates: valid texts, repeatable pictures, correct labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DRAWN = 400
 
 
 def _missing() -> str:
-    """What drawing needs and this machine has not; empty if nothing."""
+    """Missing fonts and programs; empty if there are none."""
     if importlib.util.find_spec("PIL") is None:
         return "Pillow is not installed (pip install -e '.[fixtures]')"
     try:

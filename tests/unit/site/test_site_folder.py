@@ -1,4 +1,4 @@
-"""Site folders: what they say, and how each mistake is named with file, place and cure."""
+"""Site folders: their content, and errors that name file, position and remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, ExitCode
 from edge.site.folder import load_site_folder, resolved
 from edge.site.settings import Tiles
-from tests.support.example import HEADER, PERMITS, POLICY, SITE, changed, write_site
+from tests.support.example_site import HEADER, PERMITS, POLICY, SITE, changed, write_site
 
 
 def refusal(folder: Path) -> str:

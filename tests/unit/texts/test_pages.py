@@ -1,4 +1,4 @@
-"""Templates: values are escaped by where they stand, and nothing is left out in silence."""
+"""Templates: values are escaped for their context, and a missing value is an error."""
 
 from __future__ import annotations
 

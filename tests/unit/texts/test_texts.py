@@ -1,4 +1,4 @@
-"""The four files of texts say the same things, and the product asks for each of their texts."""
+"""The four language files have the same keys, and the product uses each text."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def in_every_language_as_written(key: str) -> list[str]:
 
 
 class Recorded(Mapping[str, str]):
-    """A catalogue that remembers which of its texts were asked for."""
+    """A catalogue that records which of its texts were used."""
 
     def __init__(self, language: Language, used: set[str]) -> None:
         self._texts = catalogue(language)

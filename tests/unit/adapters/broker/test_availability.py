@@ -1,4 +1,4 @@
-"""What a box says of itself: any refusal can be its reason."""
+"""A box's availability message, and its reasons."""
 
 from __future__ import annotations
 

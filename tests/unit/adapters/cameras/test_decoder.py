@@ -1,4 +1,4 @@
-"""The decoder's look at a frame before anything is converted."""
+"""The decoder's check of a frame before conversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera behind the policy: shut outside its hours, blind where it is masked."""
+"""A camera under its policy: shut outside its hours, black in its privacy masks."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_p11_motion_under_a_mask_selects_no_frame() -> None:
 
 
 def inside(polygon: list[tuple[float, float]], x: float, y: float) -> bool:
-    """Even-odd rule, after the textbook."""
+    """Whether a point is inside, by the even-odd rule."""
     hit = False
     for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
         if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:

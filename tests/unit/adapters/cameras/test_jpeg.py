@@ -22,7 +22,7 @@ PLATE = Box(500, 500, 760, 555)
 
 
 def noise(seed: int = 0) -> Pixels:
-    """The worst picture for an encoder."""
+    """Noise: the worst picture for an encoder."""
     return np.random.default_rng(seed).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
 
 
@@ -40,7 +40,7 @@ def decoded(encoded: bytes) -> Any:
 
 
 class LooksLikeOne:
-    """Has everything that a redacted picture has, except where it comes from."""
+    """A class with all fields of a redacted picture that the redaction did not make."""
 
     pixels = noise()
     name = "vehicle"
@@ -113,7 +113,7 @@ def test_masked_pixels_do_not_affect_the_files_bytes() -> None:
     plain, other = noise(1), noise(2)
     black, white = (vehicle_in(np.full_like(plain, value)).pixels for value in (0, 255))
     shown = (black != white).any(axis=2)
-    # Where the picture was cut from follows from the plate alone: find it by a frame that counts.
+    # The crop depends on the plate alone: find it with a frame of consecutive numbers.
     rows, columns = np.mgrid[0:720, 0:1280]
     counting = np.stack([rows % 256, columns % 256, rows // 256 * 16 + columns // 256], axis=2)
     first = vehicle_in(counting.astype(np.uint8)).pixels[tuple(np.argwhere(shown)[0])]

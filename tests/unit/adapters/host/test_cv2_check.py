@@ -1,4 +1,4 @@
-"""One cv2 that loads without a desktop, or one clear refusal."""
+"""The check for one cv2 that loads without a desktop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASK = "from edge.adapters.host.cv2_check import check_cv2; check_cv2(); print('a
 
 
 def ask_with(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the check in a process of its own that finds packages in `folder` first."""
+    """Run the check in a new process that finds packages in `folder` first."""
     return subprocess.run(
         [sys.executable, "-c", ASK],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
@@ -29,7 +29,7 @@ def ask_with(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def install(folder: Path, distribution: str, version: str) -> None:
-    """Lay down what pip leaves of a distribution: the folder that names its version."""
+    """Create the folder with the version that pip writes for a distribution."""
     metadata = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(

@@ -1,4 +1,4 @@
-"""Refusals come in floods, and the journal says so in one line a minute."""
+"""Rate-limit repeated events: one log line a minute."""
 
 from __future__ import annotations
 

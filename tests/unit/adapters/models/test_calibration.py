@@ -1,4 +1,4 @@
-"""Temperatures: what they change and what they leave alone."""
+"""Temperature scaling of reader and detector."""
 
 from __future__ import annotations
 

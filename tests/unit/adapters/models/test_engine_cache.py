@@ -1,4 +1,4 @@
-"""TensorRT's engines are kept for the GPU, the TensorRT and the network that they were made for."""
+"""TensorRT engines are cached per GPU, TensorRT version and network."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_without_any_folder_there_is_no_cache() -> None:
 def test_only_the_tensorrt_provider_gets_the_cache_options(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # This machine may have no GPU: what the driver and the runtime would say is said for them.
+    # This machine may have no GPU: the answers of driver and runtime are given here.
     monkeypatch.setattr(session, "available_providers", lambda name: list(session.PROVIDERS[name]))
     monkeypatch.setattr(
         session, "engine_maker", lambda version: replace(MAKER, onnxruntime=version)

@@ -1,4 +1,4 @@
-"""A session that fell back to the processor is refused, whatever was asked for."""
+"""A session that fell back to the CPU is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A session as ONNX Runtime leaves it: it drops a provider whose driver fails, silently."""
+    """A session as ONNX Runtime returns it, which silently drops a provider whose driver fails."""
 
     providers: tuple[str, ...]
 

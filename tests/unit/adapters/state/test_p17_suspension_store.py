@@ -1,4 +1,4 @@
-"""P17: a suspension is on disk before it is obeyed, and nothing but an order takes it off."""
+"""P17: a suspension is on disk before it takes effect, and only an order lifts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a box keeps of its policy: whole or as it was, and never back in time."""
+"""The box's record of its policies: replaced completely, and never by an older version."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEXT = in_force(policy(next_version, real=True))
 
 
 class SetClock:
-    """A clock that stands where it is set."""
+    """A clock that stays where the test sets it."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -58,7 +58,7 @@ def test_the_policy_in_force_is_read_back_with_all_earlier_versions(tmp_path: Pa
 def test_the_policy_in_force_stays_if_it_cannot_be_replaced(tmp_path: Path) -> None:
     state = PolicyState(tmp_path)
     state.put_in_force(REAL)
-    (tmp_path / POLICIES / "2.json").mkdir()  # nothing can be moved over it
+    (tmp_path / POLICIES / "2.json").mkdir()  # no file can replace a folder
 
     with pytest.raises(OutboxError):
         state.put_in_force(NEXT)

@@ -1,4 +1,4 @@
-"""Files of the state folder: whole, or as they were."""
+"""Files of the state folder are replaced completely or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second look finds what is too small in the whole picture, once."""
+"""Tiled detection finds plates that are too small in the whole picture, each once."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_plate_found_in_every_tile_is_reported_once() -> None:
 
 
 def test_a_plate_cut_by_a_tile_is_taken_from_the_tile_that_contains_it() -> None:
-    # The left tile ends at 356 and sees most of it; the right one begins at 284.
+    # The left tile ends at 356 and contains most of it; the right one begins at 284.
     (found,) = SecondLook(PartDetector(), TILES).detect(picture(330, 100))
 
     assert found.box == Box(330, 100, 360, 108)

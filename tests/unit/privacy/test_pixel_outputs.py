@@ -1,4 +1,4 @@
-"""Pixels leave through two adapters, and both take redacted pictures only."""
+"""Pixels leave the process through two adapters, and both accept redacted pictures only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""P21: a box that cannot record what it does, does nothing."""
+"""P21: a box that cannot write its audit log does nothing."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_p21_a_full_disk_stops_the_box_before_it_analyses_anything(
     with contextlib.suppress(OSError), (small_disk / "hog").open("ab", buffering=0) as hog:
         while hog.write(bytes(4096)):
             pass
-    # What is left in the log's last block is used up by starts and stops.
+    # Starts and stops use up the rest of the log's last disk block.
     done = run(made)
     for _ in range(12):
         if done.status == ExitCode.STORAGE:

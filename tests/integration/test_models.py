@@ -1,4 +1,4 @@
-"""The real networks behind their ports, and what they refuse."""
+"""The real detector and reader: their results, and which weights they refuse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def manifest() -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def eyes(manifest: Manifest) -> PlateModels:
+def models(manifest: Manifest) -> PlateModels:
     return load_plate_models(manifest)
 
 
@@ -51,8 +51,8 @@ def frame() -> Frame:
     return next(iter(camera.frames()))
 
 
-def test_plate_boxes_are_in_pixels_of_the_picture(eyes: PlateModels, frame: Frame) -> None:
-    best, *_ = eyes.detector.detect(frame.pixels)
+def test_plate_boxes_are_in_pixels_of_the_picture(models: PlateModels, frame: Frame) -> None:
+    best, *_ = models.detector.detect(frame.pixels)
 
     assert best.score > 0.6
     assert 2 < best.box.width / best.box.height < 8
@@ -62,24 +62,26 @@ def test_plate_boxes_are_in_pixels_of_the_picture(eyes: PlateModels, frame: Fram
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (200, 0), (0, 300), (120, 80)])
 def test_letterboxing_does_not_move_a_plate(
-    eyes: PlateModels, frame: Frame, left: int, top: int
+    models: PlateModels, frame: Frame, left: int, top: int
 ) -> None:
     """Grey beside or above the picture changes its shape, not where the plate is."""
-    before, *_ = eyes.detector.detect(frame.pixels)
+    before, *_ = models.detector.detect(frame.pixels)
     widened = cv2.copyMakeBorder(
         frame.pixels, top, 0, left, 0, cv2.BORDER_CONSTANT, value=(114, 114, 114)
     )
 
-    after, *_ = eyes.detector.detect(np.asarray(widened, np.uint8))
+    after, *_ = models.detector.detect(np.asarray(widened, np.uint8))
 
     assert after.box.iou(before.box.shifted(left, top)) > 0.6
 
 
-def test_the_reader_returns_all_posteriors_and_the_region(eyes: PlateModels, frame: Frame) -> None:
-    best, *_ = eyes.detector.detect(frame.pixels)
+def test_the_reader_returns_all_posteriors_and_the_region(
+    models: PlateModels, frame: Frame
+) -> None:
+    best, *_ = models.detector.detect(frame.pixels)
     patch = cut_patch(frame.pixels, best, 0.08)
 
-    first, second = eyes.reader.read([patch, patch])
+    first, second = models.reader.read([patch, patch])
 
     assert first.slots.shape == (10, 37)
     assert first.slots.sum(axis=1) == pytest.approx(np.ones(10), abs=1e-3)
@@ -92,21 +94,21 @@ def test_the_reader_returns_all_posteriors_and_the_region(eyes: PlateModels, fra
     assert consensus.best.text.reveal() == PLATE
 
 
-def test_no_patches_give_no_readings(eyes: PlateModels) -> None:
-    assert eyes.reader.read([]) == ()
+def test_no_patches_give_no_readings(models: PlateModels) -> None:
+    assert models.reader.read([]) == ()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (3, 900, 3), (900, 3, 3), (480, 640, 3)])
 def test_a_blank_picture_of_any_shape_has_no_plate(
-    eyes: PlateModels, shape: tuple[int, int, int]
+    models: PlateModels, shape: tuple[int, int, int]
 ) -> None:
-    assert eyes.detector.detect(np.full(shape, 60, np.uint8)) == ()
+    assert models.detector.detect(np.full(shape, 60, np.uint8)) == ()
 
 
 def test_every_reader_of_the_manifest_reads_a_plate(
-    manifest: Manifest, eyes: PlateModels, frame: Frame
+    manifest: Manifest, models: PlateModels, frame: Frame
 ) -> None:
-    best, *_ = eyes.detector.detect(frame.pixels)
+    best, *_ = models.detector.detect(frame.pixels)
     patch = cut_patch(frame.pixels, best, 0.08)
 
     for name in manifest.names(Contract.READER):
@@ -215,7 +217,7 @@ def test_altered_weights_are_never_loaded(manifest: Manifest, tmp_path: Path) ->
 
 
 def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: float) -> Manifest:
-    """The same manifest with another calibration of one of its weights."""
+    """The manifest with another calibration for one entry."""
     content = read_manifest(manifest.path)
     entries = []
     for entry in content.weights:
@@ -232,9 +234,9 @@ def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: f
 
 
 def test_the_reader_applies_the_manifests_temperatures(
-    manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
+    manifest: Manifest, models: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
-    patch = cut_patch(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
+    patch = cut_patch(frame.pixels, models.detector.detect(frame.pixels)[0], 0.08)
     name = manifest.default_reader
     shipped = manifest.find(name, Contract.READER).entry.calibration
     hot = with_calibration(
@@ -245,7 +247,7 @@ def test_the_reader_applies_the_manifests_temperatures(
         region_temperature=3 * (shipped.region_temperature or 1.0),
     )
 
-    (plain,) = eyes.reader.read([patch])
+    (plain,) = models.reader.read([patch])
     (tempered,) = load_plate_models(hot).reader.read([patch])
 
     expected = np.sqrt(plain.slots.astype(np.float64))
@@ -257,11 +259,11 @@ def test_the_reader_applies_the_manifests_temperatures(
 
 
 def test_the_detector_applies_the_manifests_threshold_and_temperature(
-    manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
+    manifest: Manifest, models: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
     name = manifest.default_detector
-    best, *_ = eyes.detector.detect(frame.pixels)
-    assert eyes.threshold == manifest.entry(name).calibration.threshold
+    best, *_ = models.detector.detect(frame.pixels)
+    assert models.threshold == manifest.entry(name).calibration.threshold
 
     strict = load_plate_models(
         with_calibration(manifest, tmp_path, name, threshold=0.9, temperature=2.0)
@@ -283,9 +285,9 @@ def test_a_reader_with_another_input_size_than_declared_is_refused(
         OnnxPlateReader(reader_weights.path, reader_weights.plate_config, input_size=(32, 128))
 
 
-def test_a_patch_of_one_pixel_gives_a_reading(eyes: PlateModels) -> None:
+def test_a_patch_of_one_pixel_gives_a_reading(models: PlateModels) -> None:
     patch = PlatePatch(Box(0, 0, 1, 1), 0.1, np.zeros((1, 1, 3), np.uint8))
 
-    (reading,) = eyes.reader.read([patch])
+    (reading,) = models.reader.read([patch])
 
     assert reading.quality == 0.1
