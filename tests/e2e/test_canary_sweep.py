@@ -28,9 +28,9 @@ from edge.privacy.audit_events import Started, told
 from edge.privacy.checkpoints import parse_checkpoints
 from edge.site.folder import load_site_folder
 from tests.support.canary import Leak, needles, sweep_bytes, sweep_tree
+from tests.support.message_recorder import MessageRecorder, RecordedMessage
 from tests.support.product import CLIPS, REPOSITORY, Finished, product, start
 from tests.support.sites import MadeSite, hotlist_rule, make_site, policy
-from tests.support.wiretap import Overheard, Wiretap
 
 # Records each file that the process opens for writing, also those that it deletes later.
 AUDIT = """\
@@ -58,7 +58,7 @@ class Traces:
 
     done: Finished
     folders: tuple[Path, ...]
-    overheard: tuple[Overheard, ...]
+    messages: tuple[RecordedMessage, ...]
     written: tuple[Path, ...]
     site: MadeSite
 
@@ -67,7 +67,7 @@ class Traces:
         found = sweep_tree(self.folders, wanted)
         for place, data in (("stdout", self.done.out), ("stderr", self.done.err)):
             found += sweep_bytes(place, data.encode(), wanted)
-        for message in self.overheard:
+        for message in self.messages:
             found += sweep_bytes(f"topic {message.topic}", message.topic.encode(), wanted)
             found += sweep_bytes(f"payload on {message.topic}", message.payload, wanted)
         return found
@@ -79,7 +79,7 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
         (base / name).mkdir()
     (base / "hook" / "sitecustomize.py").write_text(AUDIT)
     writes = base / "writes.log"
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as wiretap:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         made = make_site(
             base,
             stolen=stolen,
@@ -108,7 +108,7 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
     return Traces(
         done,
         (base / "work", base / "tmp", base / "home", made.state, made.keyring),
-        tuple(wiretap.messages),
+        tuple(recorder.messages),
         tuple(Path(line) for line in writes.read_text().splitlines()),
         made,
     )
@@ -128,7 +128,7 @@ def test_the_listed_vehicle_is_reported(
     summary = json.loads((street.folders[0] / "summary.json").read_text())
     assert summary["hits"] == 1
     assert summary["vehicles"] >= 5
-    assert [message.topic for message in street.overheard if message.topic.endswith("hit")] == [
+    assert [message.topic for message in street.messages if message.topic.endswith("hit")] == [
         "anpr/test-street/box-1/cam-1/hit"
     ]
     assert "DEBUG" in street.done.err
@@ -213,7 +213,7 @@ def test_p21_the_audit_log_records_start_and_stop_and_verifies_against_a_witness
     assert started.policy_sha256 == load_site_folder(street.site.folder).policy_sha256
     published = [
         checkpoint
-        for message in street.overheard
+        for message in street.messages
         if message.topic == "anpr/test-street/box-1/audit"
         for checkpoint in parse_checkpoints(message.payload)
     ]
@@ -238,7 +238,7 @@ def shape(traces: Traces) -> dict[str, object]:
             if path.name != "summary.json"
         ),
         "messages": Counter(
-            (message.topic, message.retained, len(message.payload)) for message in traces.overheard
+            (message.topic, message.retained, len(message.payload)) for message in traces.messages
         ),
         "summary": summary,
         "log": Counter(
@@ -283,9 +283,9 @@ def left_behind(traces: Traces) -> dict[str, object]:
             told(entry.event) for entry in read_log(state).entries if entry.event.kind != "key"
         ],
         "health": [
-            message.payload for message in traces.overheard if message.topic.endswith("/health")
+            message.payload for message in traces.messages if message.topic.endswith("/health")
         ],
-        "messages": Counter((message.topic, len(message.payload)) for message in traces.overheard),
+        "messages": Counter((message.topic, len(message.payload)) for message in traces.messages),
     }
 
 
@@ -307,7 +307,7 @@ def test_p7_a_single_car_leaves_the_same_output_as_an_empty_road(
     assert empty["vehicles"] == 0
     assert 0 < busy["vehicles"] < 10
     assert left_behind(nobody) == left_behind(somebody)
-    assert nobody.overheard  # there was something to compare
+    assert nobody.messages  # there was something to compare
     assert len(left_behind(nobody)["statistics"]) == 1  # type: ignore[arg-type]
 
 

@@ -20,9 +20,9 @@ from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.errors import ExitCode
 from tests.support.brokers import wait_until
+from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, outbox_of, set_port
-from tests.support.wiretap import Wiretap
 
 CLIP = "street_day.mp4"
 KILLS = 6
@@ -209,17 +209,17 @@ def test_a_second_box_on_the_same_state_folder_is_refused(made: MadeSite) -> Non
 def test_a_stopped_box_keeps_its_hits_and_announces_that_it_is_offline(
     made: MadeSite, stop: signal.Signals
 ) -> None:
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as wiretap:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         process = start(["run", "--site", made.folder, "--source", CLIPS / CLIP, "--realtime"])
         deadline = time.monotonic() + 60
-        while not wiretap.of_kind("hit") and time.monotonic() < deadline:
+        while not recorder.of_kind("hit") and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(stop)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in err
-    last = json.loads(wiretap.of_kind("availability")[-1].payload)
+    last = json.loads(recorder.of_kind("availability")[-1].payload)
     assert (last["state"], last["reason"]) == ("offline", "stopped")
-    published = {json.loads(message.payload)["hit_id"] for message in wiretap.of_kind("hit")}
+    published = {json.loads(message.payload)["hit_id"] for message in recorder.of_kind("hit")}
     assert published <= set(waiting(made))

@@ -29,6 +29,7 @@ from edge.errors import ExitCode
 from tests.support.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
 from tests.support.canary import Leak, needles, sweep_tree
 from tests.support.disks import small_tmpfs
+from tests.support.message_recorder import MessageRecorder
 from tests.support.network import SlowLink
 from tests.support.product import (
     CLIPS,
@@ -51,7 +52,6 @@ from tests.support.sites import (
     site,
 )
 from tests.support.source_tree import ROOT
-from tests.support.wiretap import Wiretap
 
 CLIP, SHORT = "street_day.mp4", "empty_road.mp4"
 NOBODY = 1  # a port on which nothing listens
@@ -329,7 +329,11 @@ def test_the_units_memory_limit_suffices_and_a_box_killed_for_memory_recovers(
 ) -> None:
     (limit,) = re.findall(r"^MemoryMax=(\d+)M$", UNIT.read_text(), flags=re.MULTILINE)
     run: list[str | Path] = ["run", "--site", tmp_path / "site", "--source", CLIPS / CLIP, "--json"]
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard, MemoryGroup() as group:
+    with (
+        EmbeddedBroker() as broker,
+        MessageRecorder(broker.port) as recorder,
+        MemoryGroup() as group,
+    ):
         made = make_site(
             tmp_path,
             stolen=plates_of(CLIP),
@@ -339,7 +343,7 @@ def test_the_units_memory_limit_suffices_and_a_box_killed_for_memory_recovers(
         box = group.popen(command(*run, "--realtime"))
         hog = None
         try:
-            assert wait_until(lambda: len(overheard.of_kind("hit")) > 0, START_S)
+            assert wait_until(lambda: len(recorder.of_kind("hit")) > 0, START_S)
             assert box.poll() is None
             # Another program of the group uses the remaining memory; the kernel kills the box.
             Path(f"/proc/{box.pid}/oom_score_adj").write_text("1000")
@@ -353,7 +357,7 @@ def test_the_units_memory_limit_suffices_and_a_box_killed_for_memory_recovers(
                     process.communicate()
         assert box.returncode == -signal.SIGKILL, err
         assert out == ""
-        published = {json.loads(one.payload)["hit_id"] for one in overheard.of_kind("hit")}
+        published = {json.loads(one.payload)["hit_id"] for one in recorder.of_kind("hit")}
         assert published <= set(waiting(made))
         assert in_clear(made) == []
 

@@ -19,9 +19,9 @@ from edge.adapters.state.policy_state import CLOCK
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
+from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, Finished, product, start, verb
 from tests.support.sites import MadeSite, make_real, make_site, set_port, sign_site, write_yaml
-from tests.support.wiretap import Wiretap
 
 CLIP = CLIPS / "street_day.mp4"
 NOW = datetime.now(timezone.utc)
@@ -206,8 +206,8 @@ def test_p3_another_policy_than_the_one_in_force_opens_nothing(
 # --- while it runs ----------------------------------------------------------------------------
 
 
-def availability(overheard: Wiretap) -> list[tuple[str, str]]:
-    messages = [json.loads(one.payload) for one in overheard.of_kind("availability")]
+def availability(recorder: MessageRecorder) -> list[tuple[str, str]]:
+    messages = [json.loads(one.payload) for one in recorder.of_kind("availability")]
     return [(one["state"], one["reason"]) for one in messages]
 
 
@@ -250,26 +250,26 @@ def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     long.mkdir()
     for number in range(20):  # at its own speed the clip lasts more than a minute
         shutil.copy(CLIP, long / f"{number:02}.mp4")
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         box = start(
             ["run", "--site", made.folder, "--source", long, "--realtime", "--drain", "0",
              "--summary", tmp_path / "summary.json"]
         )  # fmt: skip
         try:
-            assert wait_for(lambda: ("online", "running") in availability(overheard), 60)
+            assert wait_for(lambda: ("online", "running") in availability(recorder), 60)
             time.sleep(2)
             code = breaking(made)
             broken = time.monotonic()
-            told = wait_for(lambda: ("safe", code) in availability(overheard), 15)
+            told = wait_for(lambda: ("safe", code) in availability(recorder), 15)
             took = time.monotonic() - broken
             _, err = box.communicate(timeout=60)
         finally:
             box.kill()
 
-    assert told, availability(overheard)
+    assert told, availability(recorder)
     assert took < 10
-    assert availability(overheard)[-1] == ("safe", code)  # the last message, retained
+    assert availability(recorder)[-1] == ("safe", code)  # the last message, retained
     assert box.returncode == ExitCode.CONFIG
     assert f"error: {code}: " in err
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -281,10 +281,10 @@ def test_p11_a_box_that_may_not_start_announces_it_at_the_broker(
     made: MadeSite, mayor: Path
 ) -> None:
     assert mayor.exists()
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         done = product("run", "--site", made.folder, "--source", CLIP, "--drain", "0")
-        assert wait_for(lambda: availability(overheard) == [("safe", "E_LEASE")], 5)
+        assert wait_for(lambda: availability(recorder) == [("safe", "E_LEASE")], 5)
 
     refused(done, "E_LEASE")
 
@@ -312,11 +312,11 @@ def test_p11_behind_a_mask_no_plate_is_found(made: MadeSite) -> None:
 def test_p4_a_hit_outside_the_authoritys_mandate_is_counted_and_never_published(
     made: MadeSite,
 ) -> None:
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         run_it = ("run", "--site", made.folder, "--source", CLIP, "--drain", "0", "--json")
         within = product(*run_it)
-        seen = len(overheard.of_kind("hit"))
+        seen = len(recorder.of_kind("hit"))
         valid = {"from": "2026-03-11", "until": "2030-12-31"}
         edit(made, set_("authorities/police-zone/valid", valid), sign=True)
         shutil.rmtree(made.state)
@@ -325,4 +325,4 @@ def test_p4_a_hit_outside_the_authoritys_mandate_is_counted_and_never_published(
     assert (within.json["hits"], within.json["hits_outside_competence"]) == (1, 0)
     assert (outside.json["hits"], outside.json["hits_outside_competence"]) == (0, 1)
     assert outside.json["kept"] == 0
-    assert len(overheard.of_kind("hit")) == seen
+    assert len(recorder.of_kind("hit")) == seen

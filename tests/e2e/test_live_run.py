@@ -24,7 +24,8 @@ from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new
 from edge.errors import ExitCode
 from tests.support.brokers import HOST, free_port, wait_until
 from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
-from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.support.message_recorder import MessageRecorder
+from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import (
     CLIPS,
     Finished,
@@ -47,7 +48,6 @@ from tests.support.sites import (
     site,
     write_yaml,
 )
-from tests.support.wiretap import Wiretap
 
 CLIP = "street_day.mp4"
 BEFORE, AFTER = "twin_a.mp4", "rain.mp4"
@@ -118,7 +118,7 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
     street = looped(CLIPS / CLIP, tmp_path / "street.ts", 60)
     with (
         EmbeddedBroker() as broker,
-        Wiretap(broker.port) as overheard,
+        MessageRecorder(broker.port) as recorder,
         RtspServer(street, LOGIN) as server,
     ):
         made = live_site(tmp_path, server.url, port=broker.port)
@@ -129,7 +129,7 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
             env=PASSWORD,
         )
         try:
-            hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
+            hit = wait_until(lambda: len(recorder.of_kind("hit")) > 0, PATIENCE_S)
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=PATIENCE_S)
         finally:
@@ -168,7 +168,7 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
     before, after = (looped(CLIPS / clip, tmp_path / f"{clip}.ts", 2) for clip in (BEFORE, AFTER))
     with (
         EmbeddedBroker() as broker,
-        Wiretap(broker.port) as overheard,
+        MessageRecorder(broker.port) as recorder,
         RtspServer(before, LOGIN) as server,
     ):
         made = live_site(
@@ -181,7 +181,7 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
         run: list[str | Path] = ["run", "--site", made.folder, "--drain", "0", "--json"]
         process = start(run, env=env)
         try:
-            hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
+            hit = wait_until(lambda: len(recorder.of_kind("hit")) > 0, PATIENCE_S)
             server.kill()
             offset.write_text(str(40 * 24 * 3600))  # every entry of the list has ended
             seen = frames()
@@ -194,7 +194,7 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
         finally:
             process.kill()
             process.communicate()
-        told = [json.loads(one.payload) for one in overheard.of_kind("availability")]
+        told = [json.loads(one.payload) for one in recorder.of_kind("availability")]
         again = product(*run, env=env, timeout_s=60)
 
     assert hit, err

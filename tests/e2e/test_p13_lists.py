@@ -48,7 +48,7 @@ def refused(done: Finished, code: str) -> None:
     assert done.error_lines[0].startswith(f"error: {code}: ")
 
 
-def done_well(done: Finished) -> Finished:
+def succeeded(done: Finished) -> Finished:
     assert done.status == 0, done.err
     return done
 
@@ -57,13 +57,13 @@ def done_well(done: Finished) -> Finished:
 
 
 def test_p13_an_issuers_file_becomes_a_list_in_force(made: RealSite, tmp_path: Path) -> None:
-    built = done_well(verb(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
+    built = succeeded(verb(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
     bundle = tmp_path / "stolen.bundle"
-    seen = done_well(verb("lists", "inspect", bundle))
-    examined = done_well(verb("lists", "inspect", bundle, "--site", made.folder, "--json"))
+    seen = succeeded(verb("lists", "inspect", bundle))
+    examined = succeeded(verb("lists", "inspect", bundle, "--site", made.folder, "--json"))
     assert not (made.state / "lists").exists()
-    installed = done_well(verb("lists", "install", bundle, "--site", made.folder, "--json"))
-    in_force = done_well(verb("lists", "inspect", "--site", made.folder, "--json"))
+    installed = succeeded(verb("lists", "install", bundle, "--site", made.folder, "--json"))
+    in_force = succeeded(verb("lists", "inspect", "--site", made.folder, "--json"))
 
     assert built.json == examined.json == installed.json == in_force.json
     (facts,) = in_force.json["lists"]
@@ -90,12 +90,12 @@ def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None
 
 
 def test_p13_a_list_that_the_policy_does_not_allow_is_not_installed(made: RealSite) -> None:
-    done_well(verb(*made.build(made.csv(["1QQQ777"]))))
-    done_well(verb("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder))
+    succeeded(verb(*made.build(made.csv(["1QQQ777"]))))
+    succeeded(verb("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder))
     before = (made.state / "lists" / "stolen.bundle").read_bytes()
 
     too_many = made.csv([f"1QQQ{number:03}" for number in range(51)])
-    done_well(verb(*made.build(too_many, "long.bundle")))
+    succeeded(verb(*made.build(too_many, "long.bundle")))
     long = verb("lists", "install", made.folder.parent / "long.bundle", "--site", made.folder)
     refused(long, "E_LIST_BUNDLE")
     assert "the policy allows 50" in long.err
@@ -145,13 +145,13 @@ def test_p13_a_list_received_by_mqtt_makes_a_hit_and_leaves_no_plate(tmp_path: P
     listed, other = plates_of(CLIP)[:2]
     with EmbeddedBroker() as broker:
         made = make_real_site(tmp_path, port=broker.port)
-        done_well(verb(*made.build(made.csv([listed]))))
+        succeeded(verb(*made.build(made.csv([listed]))))
         bundle = (tmp_path / "stolen.bundle").read_bytes()
         with BrokerLink.open(BrokerOptions("127.0.0.1", broker.port, "office")) as link:
             link.publish(TOPIC, bundle, retain=True)
         (tmp_path / "office.csv").unlink()
         done = run(made, "--drain", "10")
-    assert done_well(done).json["hits"] == 1
+    assert succeeded(done).json["hits"] == 1
     assert (made.state / "lists" / "stolen.bundle").read_bytes() == bundle
     for plate in (listed, other):
         wanted = needles(plate)
@@ -171,14 +171,14 @@ def test_p13_an_expired_entry_makes_no_hit_whatever_the_recordings_date(
         cells = lines[1].split(",")
         cells[2], cells[3] = (now - timedelta(hours=6)).isoformat(timespec="seconds"), ended
         file.write_text("\n".join([lines[0], ",".join(cells)]) + "\n")
-        done_well(verb(*made.build(file)))
-        done_well(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
+        succeeded(verb(*made.build(file)))
+        succeeded(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
         while_valid = (now - timedelta(hours=1)).isoformat(timespec="seconds")
         done = product(
             "run", "--site", made.folder, "--source", CLIPS / CLIP, "--recorded-at", while_valid,
             "--json",
         )  # fmt: skip
-    assert done_well(done).json["hits"] == 0
+    assert succeeded(done).json["hits"] == 0
 
 
 def test_p13_with_demo_keys_a_plain_file_is_accepted(tmp_path: Path) -> None:

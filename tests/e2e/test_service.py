@@ -76,7 +76,7 @@ def service(made: MadeSite, manager: Manager, *options: str) -> Iterator[subproc
         process.communicate()
 
 
-def telling_site(base: Path, port: int) -> tuple[MadeSite, int]:
+def site_with_metrics(base: Path, port: int) -> tuple[MadeSite, int]:
     telemetry = free_port()
     described = site(port=port, telemetry={"listen": f"127.0.0.1:{telemetry}"})
     return make_site(base, site_yaml=described), telemetry
@@ -96,7 +96,7 @@ def test_a_service_reports_ready_feeds_its_watchdog_and_stops_in_order(
     tmp_path: Path, manager: Manager
 ) -> None:
     with EmbeddedBroker() as broker:
-        made, port = telling_site(tmp_path, broker.port)
+        made, port = site_with_metrics(tmp_path, broker.port)
         with service(made, manager) as process:
             assert wait_until(lambda: manager.heard("READY=1"), START_S), process.poll()
             assert wait_until(lambda: manager.heard("WATCHDOG=1"), 10)
@@ -123,7 +123,7 @@ def test_a_service_reports_ready_feeds_its_watchdog_and_stops_in_order(
 def test_a_second_service_with_the_same_state_folder_is_refused(
     tmp_path: Path, manager: Manager
 ) -> None:
-    made, _ = telling_site(tmp_path, 1)
+    made, _ = site_with_metrics(tmp_path, 1)
     with service(made, manager) as first:
         assert wait_until(lambda: manager.heard("READY=1"), START_S)
         second = subprocess.run(
@@ -143,7 +143,7 @@ def test_a_second_service_with_the_same_state_folder_is_refused(
 def test_sighup_reloads_valid_files_and_keeps_the_old_ones_otherwise(
     tmp_path: Path, manager: Manager
 ) -> None:
-    made, port = telling_site(tmp_path, 1)
+    made, port = site_with_metrics(tmp_path, 1)
     path = made.folder / "site.yaml"
     good = yaml.safe_load(path.read_text())
     with service(made, manager, "--log-format", "json") as process:

@@ -56,7 +56,7 @@ from tests.support.brokers import HOST, verify_receipt
 from tests.support.fakes import SetClock
 from tests.support.parties import BOX, SITE, evidence, make_parties
 from tests.support.plate_lists import ISSUED, LIST
-from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import REPOSITORY, environment
 
 NOW = ISSUED + timedelta(days=1)

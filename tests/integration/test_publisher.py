@@ -23,6 +23,7 @@ from tests.support.brokers import (
     tcp_server,
     wait_until,
 )
+from tests.support.message_recorder import MessageRecorder
 from tests.support.publishing import (
     TOPICS,
     Address,
@@ -31,7 +32,6 @@ from tests.support.publishing import (
     payload_of,
     wait_for_acknowledged,
 )
-from tests.support.wiretap import Wiretap
 
 # --- delivery --------------------------------------------------------------------------------
 
@@ -201,13 +201,13 @@ def test_a_broker_that_sends_invalid_packets_is_disconnected_and_tried_again() -
 
 
 def test_messages_queued_before_a_stop_are_published(open_box: Callable[..., Box]) -> None:
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         box = open_box(broker)
         box.publisher.start()
-        assert wait_until(lambda: len(overheard.of_kind("availability")) == 1)
+        assert wait_until(lambda: len(recorder.of_kind("availability")) == 1)
         box.publisher.set_availability("safe", "outbox-full")
         box.publisher.publish_health({"hits": 3})
         box.publisher.stop()
-    states = [json.loads(one.payload)["state"] for one in overheard.of_kind("availability")]
+    states = [json.loads(one.payload)["state"] for one in recorder.of_kind("availability")]
     assert states == ["online", "safe"]
-    assert len(overheard.of_kind("health")) == 1
+    assert len(recorder.of_kind("health")) == 1

@@ -18,7 +18,7 @@ from tests.support.product import REPOSITORY
 from tests.support.publishing import (
     TOPICS,
     Box,
-    said,
+    retained_message,
 )
 
 
@@ -34,13 +34,16 @@ def test_availability_is_retained_with_its_reason(
         "state": "online",
         "reason": "running",
     }
-    assert said(broker, TOPICS.availability, done=lambda m: m["state"] == "online") == expected
+    assert (
+        retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "online")
+        == expected
+    )
     box.publisher.set_availability("safe", "outbox-full")
-    last = said(broker, TOPICS.availability, done=lambda m: m["state"] == "safe")
+    last = retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "safe")
     assert last == {**expected, "state": "safe", "reason": "outbox-full"}
     box.publisher.set_availability("online", "running")
     box.publisher.stop()
-    last = said(broker, TOPICS.availability, done=lambda m: m["state"] == "offline")
+    last = retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "offline")
     assert last == {**expected, "state": "offline", "reason": "stopped"}
 
 
@@ -49,12 +52,12 @@ def test_p11_after_a_stop_in_the_safe_state_the_broker_retains_the_reason(
 ) -> None:
     box = open_box(broker)
     box.publisher.start()
-    said(broker, TOPICS.availability, done=lambda m: m["state"] == "online")
+    retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "online")
     box.publisher.set_availability("safe", "E_SUNSET")
 
     box.publisher.stop()
 
-    last = said(broker, TOPICS.availability, done=lambda m: m["state"] != "online")
+    last = retained_message(broker, TOPICS.availability, done=lambda m: m["state"] != "online")
     assert (last["state"], last["reason"]) == ("safe", "E_SUNSET")
 
 
@@ -127,8 +130,10 @@ def test_the_last_will_announces_that_a_killed_box_is_offline(
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "running\n"
-        online = said(broker, TOPICS.availability, done=lambda m: m["state"] == "online")
+        online = retained_message(
+            broker, TOPICS.availability, done=lambda m: m["state"] == "online"
+        )
         assert online["state"] == "online"
         process.send_signal(signal.SIGKILL)
-    last = said(broker, TOPICS.availability, done=lambda m: m["state"] == "offline")
+    last = retained_message(broker, TOPICS.availability, done=lambda m: m["state"] == "offline")
     assert (last["state"], last["reason"]) == ("offline", "connection-lost")

@@ -28,8 +28,8 @@ from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import StateChanged
 from edge.privacy.checkpoints import box_log
 from tests.support.brokers import verify_receipt, wait_until
+from tests.support.message_recorder import MessageRecorder
 from tests.support.parties import BOX, SITE
-from tests.support.wiretap import Wiretap
 
 SIGNER = SigningKey.demo_of("box")
 FULL = OutboxFull("state/outbox.db: the outbox is full")
@@ -96,8 +96,8 @@ def parts(tmp_path: Path, broker: EmbeddedBroker) -> Iterator[Parts]:
         publisher.stop()
 
 
-def states(wiretap: Wiretap) -> list[tuple[str, str]]:
-    said = [json.loads(one.payload) for one in wiretap.of_kind("availability")]
+def states(recorder: MessageRecorder) -> list[tuple[str, str]]:
+    said = [json.loads(one.payload) for one in recorder.of_kind("availability")]
     return [(one["state"], one["reason"]) for one in said]
 
 
@@ -113,9 +113,9 @@ def test_the_safe_state_shuts_the_cameras_and_is_reported_everywhere(
     safe_state.shuts(parts.shut_engine)
     assert parts.health.ready().holds
 
-    with Wiretap(broker.port) as overheard:
+    with MessageRecorder(broker.port) as recorder:
         safe_state.enter(error, reason)
-        assert wait_until(lambda: ("safe", told) in states(overheard), 10)
+        assert wait_until(lambda: ("safe", told) in states(recorder), 10)
 
     assert parts.shut == [(error, "online")], "the cameras are shut before anything is said"
     assert (parts.health.ready().holds, parts.health.ready().reason) == (False, told)
@@ -130,9 +130,9 @@ def test_an_unwritable_audit_log_still_shuts_the_cameras_and_is_reported(
     safe_state.shuts(parts.shut_engine)
     parts.audit.close()
 
-    with Wiretap(broker.port) as overheard, caplog.at_level(logging.WARNING):
+    with MessageRecorder(broker.port) as recorder, caplog.at_level(logging.WARNING):
         safe_state.enter(SUNSET)
-        assert wait_until(lambda: ("safe", "E_SUNSET") in states(overheard), 10)
+        assert wait_until(lambda: ("safe", "E_SUNSET") in states(recorder), 10)
 
     assert [error for error, _ in parts.shut] == [SUNSET]
     assert parts.health.ready().reason == "E_SUNSET"
@@ -143,9 +143,9 @@ def test_an_unwritable_audit_log_still_shuts_the_cameras_and_is_reported(
 def test_a_box_that_does_not_start_reports_to_the_broker_and_the_audit_log(
     parts: Parts, broker: EmbeddedBroker
 ) -> None:
-    with Wiretap(broker.port) as overheard:
+    with MessageRecorder(broker.port) as recorder:
         SafeState(parts.publisher, parts.audit).enter(SUNSET)
-        assert wait_until(lambda: ("safe", "E_SUNSET") in states(overheard), 10)
+        assert wait_until(lambda: ("safe", "E_SUNSET") in states(recorder), 10)
 
     assert parts.health.ready().holds
     assert parts.recorded() == [StateChanged("safe", "E_SUNSET")]

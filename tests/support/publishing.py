@@ -109,7 +109,9 @@ def authority_of(broker: Broker, *, sends_receipts: bool = True) -> StoringAutho
     )
 
 
-def said(broker: Broker, topic: str, *, done: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+def retained_message(
+    broker: Broker, topic: str, *, done: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
     """Read a retained topic until `done` accepts a message; returns the last message."""
     last: dict[str, Any] = {}
     with BrokerLink.open(BrokerOptions(broker.host, broker.port, "watcher")) as link:

@@ -141,7 +141,7 @@ class RecordingServer(RtspServer):
         self.done.append("go on")
 
 
-def troubled(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
+def run_faults(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
     monkeypatch.setattr(camera_faults, "PAUSE_S", (0.0, 0.002))
     monkeypatch.setattr(camera_faults, "FAULT_S", (0.0, 0.002))
     server = RecordingServer()
@@ -153,7 +153,7 @@ def troubled(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
 def test_the_same_seed_gives_the_same_faults_and_each_one_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first, again, other = (troubled(monkeypatch, seed) for seed in (1, 1, 2))
+    first, again, other = (run_faults(monkeypatch, seed) for seed in (1, 1, 2))
 
     assert first[:60] == again[:60] != other[:60]
     pairs = set(zip(first[::2], first[1::2], strict=True))
