@@ -1,9 +1,9 @@
-"""What holds for all tests."""
+"""Settings of all tests."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-# A loaded machine is slow, which is no failure; what is slow is measured by scripts/bench.
+# No deadlines: a busy machine is slow, and scripts/bench measures speed.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing_extensions import Self
 
 from scripts.benchmarks.rig import HOST
-from tests.support.live import RtspServer
+from tests.support.live_cameras import RtspServer
 
 PAUSE_S = (8.0, 40.0)
 """Range of seconds between two faults."""

@@ -34,7 +34,7 @@ from edge.errors import EdgeError
 from edge.pipeline.evidence import SealedHit
 from edge.site.folder import load_site_folder
 from scripts.benchmarks.rig import CAMERA, CLIP, HOST, Broker, receiving, soak_site, times
-from tests.support.live import looped
+from tests.support.live_cameras import looped
 
 TARGET_S = 0.5
 PAYLOAD_BYTES = 112 * 1024

@@ -26,7 +26,7 @@ from typing_extensions import Self
 
 from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new_signer_key
-from tests.support.live import NEEDS_RTSP, RtspServer, film, has_rtsp_server
+from tests.support.live_cameras import NEEDS_RTSP, RtspServer, film, has_rtsp_server
 from tests.support.product import CLIPS, command, environment, verb
 from tests.support.sites import AUTHORITY, BOX, CAMERA, SITE, MadeSite, make_real, make_site
 from tests.support.sites import site as site_yaml

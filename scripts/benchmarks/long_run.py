@@ -35,7 +35,7 @@ from scripts.benchmarks.rig import (
     times,
 )
 from tests.support.brokers import free_port
-from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 
 RECORDED_AT = "2026-03-10T08:25:00+01:00"
 PACE = 8

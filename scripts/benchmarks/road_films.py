@@ -13,7 +13,7 @@ from av.video.frame import VideoFrame
 from edge.adapters.cameras.recordings import open_recordings
 from edge.domain.imaging import Frame, Pixels
 from scripts.benchmarks.rig import CLIPS
-from tests.support.live import looped
+from tests.support.live_cameras import looped
 
 EMPTY_OF = CLIPS / "side_by_side.mp4"
 STANDING_OF, STANDING_FRAME = CLIPS / "street_day.mp4", 60

@@ -1,4 +1,4 @@
-"""What a person gets for bad input: one clear line, the exit status, and no traceback."""
+"""Bad input gives one clear line and an exit status, and no traceback."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Break = Callable[[MadeSite, Path], list[str | Path]]
 
 
 def refused(done: Finished, status: ExitCode, *words: str) -> None:
-    """The process has said one thing, with this status, and it holds these words."""
+    """Assert that the process printed one error with `words` and ended with this status."""
     assert "Traceback" not in done.err
     assert (done.status, len(done.error_lines)) == (status, 1), done.err
     for word in words:
@@ -109,7 +109,7 @@ SITE_FOLDERS: dict[str, tuple[Break, str]] = {
 
 
 @pytest.mark.parametrize("mistake", SITE_FOLDERS)
-def test_a_site_folder_that_says_something_wrong_is_refused(
+def test_a_site_folder_with_a_mistake_is_refused(
     mistake: str, made: MadeSite, tmp_path: Path
 ) -> None:
     breaking, word = SITE_FOLDERS[mistake]
@@ -123,7 +123,7 @@ def test_a_site_folder_that_says_something_wrong_is_refused(
     assert not made.state.exists()
 
 
-def test_a_missing_site_folder_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_site_folder(tmp_path: Path) -> None:
     done = product("run", "--site", tmp_path / "nowhere")
     refused(done, ExitCode.CONFIG, "nowhere", "policy.yaml")
 
@@ -131,7 +131,7 @@ def test_a_missing_site_folder_is_named(tmp_path: Path) -> None:
 # --- sources --------------------------------------------------------------------------------
 
 
-def test_a_missing_source_is_named(made: MadeSite, tmp_path: Path) -> None:
+def test_the_error_names_a_missing_source(made: MadeSite, tmp_path: Path) -> None:
     refused(run(made, "--source", tmp_path / "gone.mp4"), ExitCode.SOURCE, "gone.mp4")
 
 
@@ -156,13 +156,15 @@ CONTENTS = {
 
 
 @pytest.mark.parametrize("content", CONTENTS)
-def test_a_source_that_is_no_video_is_named(content: str, made: MadeSite, tmp_path: Path) -> None:
+def test_the_error_names_a_source_that_is_not_a_video(
+    content: str, made: MadeSite, tmp_path: Path
+) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(CONTENTS[content])
     refused(run(made, "--source", clip), ExitCode.SOURCE, "clip.mp4")
 
 
-def test_a_recording_of_which_nothing_was_read_prints_its_error_and_no_table_of_zeros(
+def test_an_unreadable_recording_prints_an_error_and_no_summary_table(
     made: MadeSite, tmp_path: Path
 ) -> None:
     clip, counts = tmp_path / "clip.mp4", tmp_path / "counts.json"
@@ -173,12 +175,12 @@ def test_a_recording_of_which_nothing_was_read_prints_its_error_and_no_table_of_
     assert json.loads(counts.read_text())["frames_decoded"] == 0
 
 
-def test_an_empty_folder_is_named(made: MadeSite, tmp_path: Path) -> None:
+def test_the_error_names_an_empty_folder(made: MadeSite, tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     refused(run(made, "--source", tmp_path / "clips"), ExitCode.SOURCE, "clips")
 
 
-def test_an_unknown_camera_is_a_matter_of_usage(made: MadeSite, tmp_path: Path) -> None:
+def test_an_unknown_camera_is_a_usage_error(made: MadeSite, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"never opened")
     done = run(made, "--source", clip, "--camera", "cam-9")
@@ -186,7 +188,7 @@ def test_an_unknown_camera_is_a_matter_of_usage(made: MadeSite, tmp_path: Path) 
     assert CAMERA in done.err
 
 
-def test_a_recording_time_that_is_none_is_refused(made: MadeSite, tmp_path: Path) -> None:
+def test_an_invalid_recording_time_is_refused(made: MadeSite, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"never opened")
     done = run(made, "--source", clip, "--recorded-at", "yesterday")
@@ -216,7 +218,7 @@ def foreign_authority(made: MadeSite) -> None:
 
 
 @pytest.mark.parametrize("breaking", [delete_keys, open_key, damaged_key, foreign_authority])
-def test_a_key_that_cannot_be_used_is_named(
+def test_the_error_names_an_unusable_key(
     breaking: Callable[[MadeSite], None], made: MadeSite, tmp_path: Path
 ) -> None:
     clip = tmp_path / "clip.mp4"
@@ -225,7 +227,7 @@ def test_a_key_that_cannot_be_used_is_named(
     refused(run(made, "--source", clip), ExitCode.KEYS, "keys")
 
 
-def test_unknown_weights_are_named(made: MadeSite, tmp_path: Path) -> None:
+def test_the_error_names_unknown_weights(made: MadeSite, tmp_path: Path) -> None:
     write_yaml(
         made.folder / "site.yaml",
         site(models={"detector": "no-such-detector", "reader": "cct-xs-v2"}),
@@ -235,14 +237,14 @@ def test_unknown_weights_are_named(made: MadeSite, tmp_path: Path) -> None:
     refused(run(made, "--source", clip), ExitCode.MODEL, "no-such-detector")
 
 
-def test_a_state_folder_that_is_a_file_is_named(made: MadeSite, tmp_path: Path) -> None:
+def test_the_error_names_a_state_folder_that_is_a_file(made: MadeSite, tmp_path: Path) -> None:
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"never opened")
     made.state.write_text("in the way")
     refused(run(made, "--source", clip), ExitCode.STORAGE, "state")
 
 
-def test_a_summary_that_could_not_be_written_is_refused_before_the_run(
+def test_an_unwritable_summary_path_is_refused_before_the_run(
     made: MadeSite, tmp_path: Path
 ) -> None:
     clip = tmp_path / "clip.mp4"

@@ -1,8 +1,8 @@
-"""P7 and P8 over the real process: of a vehicle on no list nothing is left, anywhere.
+"""P7 and P8 over the real process: a vehicle on no list leaves nothing, anywhere.
 
 Each test runs the product as a process on a rendered clip with a real broker, and looks at
 every file below the working, temporary and state folders, at both output streams at debug
-level, and at all that the broker passed on.
+level, and at every message of the broker.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from edge.privacy.audit_events import Started, event_fields
 from edge.privacy.checkpoints import parse_checkpoints
 from edge.site.folder import load_site_folder
 from tests.support.canary import Leak, needles, sweep_bytes, sweep_tree
+from tests.support.message_recorder import MessageRecorder, RecordedMessage
 from tests.support.product import CLIPS, REPOSITORY, Finished, product, start
 from tests.support.sites import MadeSite, hotlist_rule, make_site, policy
-from tests.support.wiretap import Overheard, Wiretap
 
-# Notes each file that the process opens for writing, also those that are gone at the end.
+# Records each file that the process opens for writing, also those that it deletes later.
 AUDIT = """\
 import os, sys
 _log = os.open(os.environ["WRITES_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -54,11 +54,11 @@ def plates_of(clip: str) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Everything a run has left behind or sent out."""
+    """Everything that a run left on the disk or sent."""
 
     done: Finished
     folders: tuple[Path, ...]
-    overheard: tuple[Overheard, ...]
+    messages: tuple[RecordedMessage, ...]
     written: tuple[Path, ...]
     site: MadeSite
 
@@ -67,19 +67,19 @@ class Traces:
         found = sweep_tree(self.folders, wanted)
         for place, data in (("stdout", self.done.out), ("stderr", self.done.err)):
             found += sweep_bytes(place, data.encode(), wanted)
-        for message in self.overheard:
+        for message in self.messages:
             found += sweep_bytes(f"topic {message.topic}", message.topic.encode(), wanted)
             found += sweep_bytes(f"payload on {message.topic}", message.payload, wanted)
         return found
 
 
 def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle") -> Traces:
-    """Run a clip with everything watched that a leak could use."""
+    """Run a clip and record every channel through which a plate could leak."""
     for name in ("work", "tmp", "home", "hook"):
         (base / name).mkdir()
     (base / "hook" / "sitecustomize.py").write_text(AUDIT)
     writes = base / "writes.log"
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as wiretap:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         made = make_site(
             base,
             stolen=stolen,
@@ -108,7 +108,7 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
     return Traces(
         done,
         (base / "work", base / "tmp", base / "home", made.state, made.keyring),
-        tuple(wiretap.messages),
+        tuple(recorder.messages),
         tuple(Path(line) for line in writes.read_text().splitlines()),
         made,
     )
@@ -121,14 +121,14 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Traces:
     return watched_run(tmp_path_factory.mktemp("street"), clip, plates_of(clip)[:1])
 
 
-def test_the_listed_vehicle_was_reported_so_the_sweep_has_something_to_miss(
+def test_the_listed_vehicle_is_reported(
     street: Traces,
 ) -> None:
     assert street.done.status == 0, street.done.err
     summary = json.loads((street.folders[0] / "summary.json").read_text())
     assert summary["hits"] == 1
     assert summary["vehicles"] >= 5
-    assert [message.topic for message in street.overheard if message.topic.endswith("hit")] == [
+    assert [message.topic for message in street.messages if message.topic.endswith("hit")] == [
         "anpr/test-street/box-1/cam-1/hit"
     ]
     assert "DEBUG" in street.done.err
@@ -159,12 +159,12 @@ def test_p8_nothing_is_written_outside_the_state_folder_and_the_summary(street: 
     ]
     assert outside == []
     assert any(street.site.state in path.parents for path in street.written)
-    # Libraries write past Python's audit hooks, so these folders are looked into as well.
+    # Libraries bypass Python's audit hooks, so these folders are searched as well.
     for folder in street.folders[1:3]:
         assert list(folder.rglob("*")) == []
 
 
-def test_a_run_that_is_killed_leaves_no_plate_either(tmp_path: Path) -> None:
+def test_a_killed_run_leaves_no_plate(tmp_path: Path) -> None:
     clip = "street_day.mp4"
     plates = plates_of(clip)
     made = make_site(tmp_path, stolen=plates[:1], port=1)
@@ -185,7 +185,7 @@ def test_a_run_that_is_killed_leaves_no_plate_either(tmp_path: Path) -> None:
             assert list(sweep_bytes("streams", (out + err).encode(), wanted)) == []
 
 
-def test_p21_no_plate_is_in_the_evidence_pack_the_listed_one_included(
+def test_p21_the_evidence_pack_contains_no_plate_not_even_the_listed_one(
     street: Traces, tmp_path: Path
 ) -> None:
     out = tmp_path / "pack.zip"
@@ -203,7 +203,9 @@ def test_p21_no_plate_is_in_the_evidence_pack_the_listed_one_included(
     )
 
 
-def test_p21_a_run_is_recorded_from_start_to_stop_and_a_witness_can_follow(street: Traces) -> None:
+def test_p21_the_audit_log_records_start_and_stop_and_verifies_against_a_witness(
+    street: Traces,
+) -> None:
     log = read_log(street.site.state, keys=signing_keys(street.site.box_keys))
     assert [entry.event.kind for entry in log.entries] == ["key", "started", "epoch", "stopped"]
     started = log.entries[1].event
@@ -211,7 +213,7 @@ def test_p21_a_run_is_recorded_from_start_to_stop_and_a_witness_can_follow(stree
     assert started.policy_sha256 == load_site_folder(street.site.folder).policy_sha256
     published = [
         checkpoint
-        for message in street.overheard
+        for message in street.messages
         if message.topic == "anpr/test-street/box-1/audit"
         for checkpoint in parse_checkpoints(message.payload)
     ]
@@ -223,7 +225,7 @@ def test_p21_a_run_is_recorded_from_start_to_stop_and_a_witness_can_follow(stree
 
 
 def shape(traces: Traces) -> dict[str, object]:
-    """What an observer of storage, traffic and screen could tell two runs apart by."""
+    """Everything by which an observer of storage, traffic and screen could distinguish two runs."""
     summary = json.loads((traces.folders[0] / "summary.json").read_text())
     for measured in ("stage_ms", "cpu_s", "peak_rss_mb", "wall_s", "streams"):
         del summary[measured]
@@ -236,7 +238,7 @@ def shape(traces: Traces) -> dict[str, object]:
             if path.name != "summary.json"
         ),
         "messages": Counter(
-            (message.topic, message.retained, len(message.payload)) for message in traces.overheard
+            (message.topic, message.retained, len(message.payload)) for message in traces.messages
         ),
         "summary": summary,
         "log": Counter(
@@ -246,7 +248,7 @@ def shape(traces: Traces) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("reveal", ["plate", "vehicle", "occupants"])
-def test_p7_two_clips_that_differ_in_an_unlisted_plate_look_the_same(
+def test_p7_two_clips_that_differ_in_an_unlisted_plate_leave_the_same_output(
     reveal: str, tmp_path: Path
 ) -> None:
     first, second = plates_of("twin_a.mp4"), plates_of("twin_b.mp4")
@@ -264,7 +266,7 @@ def test_p7_two_clips_that_differ_in_an_unlisted_plate_look_the_same(
 
 
 def left_behind(traces: Traces) -> dict[str, object]:
-    """What a night leaves on the box and at the broker, less the moments at which it did."""
+    """What a night leaves on the box and at the broker, without its timestamps."""
     state = traces.site.state
     return {
         "files": sorted(
@@ -283,9 +285,9 @@ def left_behind(traces: Traces) -> dict[str, object]:
             if entry.event.kind != "key"
         ],
         "health": [
-            message.payload for message in traces.overheard if message.topic.endswith("/health")
+            message.payload for message in traces.messages if message.topic.endswith("/health")
         ],
-        "messages": Counter((message.topic, len(message.payload)) for message in traces.overheard),
+        "messages": Counter((message.topic, len(message.payload)) for message in traces.messages),
     }
 
 
@@ -296,7 +298,7 @@ def empty_night(tmp_path_factory: pytest.TempPathFactory) -> Traces:
 
 
 @pytest.mark.parametrize("clip", ["twin_a.mp4", "street_day.mp4"])
-def test_p7_one_car_at_three_in_the_morning_leaves_what_an_empty_night_leaves(
+def test_p7_a_single_car_leaves_the_same_output_as_an_empty_road(
     clip: str, tmp_path: Path, empty_night: Traces
 ) -> None:
     nights = []
@@ -307,12 +309,12 @@ def test_p7_one_car_at_three_in_the_morning_leaves_what_an_empty_night_leaves(
     assert empty["vehicles"] == 0
     assert 0 < busy["vehicles"] < 10
     assert left_behind(nobody) == left_behind(somebody)
-    assert nobody.overheard  # there was something to compare
+    assert nobody.messages  # there was something to compare
     assert len(left_behind(nobody)["statistics"]) == 1  # type: ignore[arg-type]
 
 
-def test_p7_the_comparison_would_see_a_difference(tmp_path: Path) -> None:
-    """With the differing plate on the list, the two runs must not look the same."""
+def test_p7_the_comparison_detects_a_difference(tmp_path: Path) -> None:
+    """With the differing plate on the list, the two runs must differ."""
     differing = next(p for p in plates_of("twin_a.mp4") if p not in plates_of("twin_b.mp4"))
     shapes = []
     for clip in ("twin_a.mp4", "twin_b.mp4"):

@@ -1,4 +1,4 @@
-"""Hits reach the authority exactly once, in order, whatever happens to box and broker."""
+"""Hits reach the authority exactly once and in order, also after failures of box or broker."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.errors import ExitCode
 from tests.support.brokers import wait_until
+from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, outbox_of, set_port
-from tests.support.wiretap import Wiretap
 
 CLIP = "street_day.mp4"
 KILLS = 6
@@ -46,7 +46,7 @@ def run(made: MadeSite, *arguments: str | Path) -> Finished:
 
 
 def waiting(made: MadeSite) -> list[str]:
-    """Ids of the hits in the outbox of a box that does not run, oldest first."""
+    """The ids of the hits in the outbox of a stopped box, oldest first."""
     with outbox_of(made) as outbox:
         return list(outbox.hit_ids())
 
@@ -58,7 +58,7 @@ def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
     A box publishes again what nobody was there for, but only after a minute.
     """
     with BrokerLink.open(BrokerOptions("127.0.0.1", port, "probe")) as link:
-        # The broker gives what it has retained to whoever has just subscribed.
+        # The broker sends retained messages to each new subscriber.
         link.publish(PROBE, b"no hit", retain=True)
     process = start(
         [
@@ -80,7 +80,7 @@ def authority(made: MadeSite, port: int, store: Path) -> Iterator[None]:
 
 
 def stored(store: Path) -> list[dict[str, object]]:
-    """The authority's hits as its own command lists them."""
+    """The authority's hits as `hits list` prints them."""
     listed = product("hits", "list", "--store", store, "--json")
     assert listed.status == 0, listed.err
     hits = listed.json["hits"]
@@ -102,12 +102,12 @@ def settled(store: Path, wanted: set[str], within_s: float = 30) -> list[str]:
 
 
 def started(made: MadeSite, times: int) -> bool:
-    """Whether the box has started so often, as its audit log says."""
+    """Whether the audit log records this number of starts."""
     log = made.state / "audit.log"
     return log.exists() and log.read_bytes().count(b'"started"') >= times
 
 
-def test_with_the_broker_away_hits_are_kept_and_the_next_run_delivers_them_in_order(
+def test_without_a_broker_hits_are_kept_and_the_next_run_delivers_them_in_order(
     made: MadeSite, tmp_path: Path
 ) -> None:
     away = run(made, "--drain", "0.5")
@@ -137,7 +137,7 @@ def test_without_a_receipt_a_hit_stays_on_the_box(made: MadeSite) -> None:
     assert len(waiting(made)) == done.json["hits"]
 
 
-def test_a_broker_that_is_restarted_during_the_run_costs_no_hit(
+def test_no_hit_is_lost_when_the_broker_restarts_during_the_run(
     made: MadeSite, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
@@ -157,7 +157,7 @@ def test_a_broker_that_is_restarted_during_the_run_costs_no_hit(
     assert len(set(stored_ids(store))) == len(stored_ids(store)) == json.loads(out)["hits"]
 
 
-def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
+def test_no_hit_is_lost_or_duplicated_by_kill_9_at_random_moments(
     made: MadeSite, tmp_path: Path
 ) -> None:
     store = tmp_path / "store"
@@ -165,14 +165,14 @@ def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
     accepted: set[str] = set()
     with EmbeddedBroker() as broker, authority(made, broker.port, store):
         for kill in range(KILLS):
-            # Every other time nobody takes the hits, so that the outbox is what is killed.
+            # Every other time no authority receives the hits, so that the kill hits the outbox.
             set_port(made, broker.port if kill % 2 else NOBODY)
             process = start(
                 ["run", "--site", made.folder, "--source", CLIPS / CLIP, "--drain", "10"]
             )
             began = time.monotonic()
             assert wait_until(partial(started, made, kill + 1), 180)
-            # A machine that is slow to start the box is as slow to make its hits.
+            # A machine that starts the box slowly also makes its hits slowly.
             time.sleep(moments.uniform(0.3, 3.0) * (time.monotonic() - began))
             process.send_signal(signal.SIGKILL)
             process.communicate()
@@ -186,7 +186,7 @@ def test_kill_9_at_random_moments_loses_no_hit_and_doubles_none(
     assert len(arrived) == len(set(arrived))
     counters = sorted(int(str(hit["counter"])) for hit in stored_payloads(store))
     assert len(counters) == len(set(counters))
-    # A counter is taken just before its hit is written: a kill costs at most the one in between.
+    # A counter is taken just before its hit is written: a kill loses at most that one number.
     assert counters[-1] - len(counters) <= KILLS
 
 
@@ -206,20 +206,20 @@ def test_a_second_box_on_the_same_state_folder_is_refused(made: MadeSite) -> Non
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_a_box_that_is_told_to_stop_keeps_what_it_judged_and_says_goodbye(
+def test_a_stopped_box_keeps_its_hits_and_announces_that_it_is_offline(
     made: MadeSite, stop: signal.Signals
 ) -> None:
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as wiretap:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         process = start(["run", "--site", made.folder, "--source", CLIPS / CLIP, "--realtime"])
         deadline = time.monotonic() + 60
-        while not wiretap.of_kind("hit") and time.monotonic() < deadline:
+        while not recorder.of_kind("hit") and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(stop)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in err
-    last = json.loads(wiretap.of_kind("availability")[-1].payload)
+    last = json.loads(recorder.of_kind("availability")[-1].payload)
     assert (last["state"], last["reason"]) == ("offline", "stopped")
-    published = {json.loads(message.payload)["hit_id"] for message in wiretap.of_kind("hit")}
+    published = {json.loads(message.payload)["hit_id"] for message in recorder.of_kind("hit")}
     assert published <= set(waiting(made))

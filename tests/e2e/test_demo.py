@@ -1,4 +1,4 @@
-"""The demo as a newcomer meets it: one run, one page."""
+"""`edge-anpr demo`: one run, one page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def plates_of(clip: str) -> set[str]:
 
 
 class Addresses(HTMLParser):
-    """All addresses that a page loads, and its elements."""
+    """Collects all addresses that a page loads, and its elements."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ def page_of(demo: Finished) -> str:
     return Path(demo.json["page"]).read_text("utf-8")
 
 
-def test_three_rules_fire_and_everyone_else_is_only_counted(demo: Finished) -> None:
+def test_three_rules_make_hits_and_everyone_else_is_only_counted(demo: Finished) -> None:
     assert demo.json["schema"] == "edge-anpr/demo/1"
     assert demo.json["vehicles"] == 10
     assert {one["plate"] for one in demo.json["opened"]} == {"GA417TZ", "R617DB", "1XBV517"}
@@ -88,7 +88,7 @@ def test_the_folder_of_the_demo_is_private(demo: Finished) -> None:
     assert stat.S_IMODE(Path(demo.json["folder"]).stat().st_mode) == 0o700
 
 
-def test_a_folder_that_is_there_is_refused(demo: Finished) -> None:
+def test_an_existing_folder_is_refused(demo: Finished) -> None:
     again = product("demo", "--json", "--out", demo.json["folder"])
     assert again.status == 2
     assert "exists already" in again.err

@@ -1,4 +1,4 @@
-"""`edge-anpr doctor` on a whole site: what is good, what is bad, and the exit status."""
+"""`edge-anpr doctor` on a complete site: its findings and its exit status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def findings(report: Any) -> dict[str, Any]:
     return {finding["about"]: finding for finding in report["findings"]}
 
 
-def test_a_site_with_a_recording_is_examined_from_clock_to_plates(tmp_path: Path) -> None:
+def test_doctor_checks_a_site_with_a_recording_from_clock_to_plates(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker:
         made = make_site(tmp_path, port=broker.port)
         done = product(
@@ -44,7 +44,7 @@ def test_a_site_with_a_recording_is_examined_from_clock_to_plates(tmp_path: Path
     assert still.shape == (720, 1280, 3)
 
 
-def test_what_is_bad_is_said_in_one_line_each_and_ends_with_status_3(tmp_path: Path) -> None:
+def test_each_failed_check_prints_one_line_and_doctor_ends_with_status_3(tmp_path: Path) -> None:
     made = make_site(tmp_path, port=1)
     (made.folder / "keys" / "police-zone.public.json").unlink()
 
@@ -57,7 +57,7 @@ def test_what_is_bad_is_said_in_one_line_each_and_ends_with_status_3(tmp_path: P
     assert done.error_lines[0].startswith("error: E_DOCTOR: ")
 
 
-def test_a_camera_that_run_would_not_open_is_not_opened(tmp_path: Path) -> None:
+def test_doctor_opens_no_camera_that_run_would_refuse(tmp_path: Path) -> None:
     late = policy()
     late["activation"]["sunset"] = "2026-01-06"
     made = make_site(tmp_path, port=1, policy_yaml=late)

@@ -1,4 +1,4 @@
-"""The whole box while what it stands on fails: its broker, its disk, its memory."""
+"""The whole box while its broker, disk or memory fails."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ from edge.adapters.state.outbox_file import OutboxFull
 from edge.errors import ExitCode
 from tests.support.brokers import MOSQUITTO, Mosquitto, free_port, wait_until
 from tests.support.canary import Leak, needles, sweep_tree
-from tests.support.network import Line
+from tests.support.disks import small_tmpfs
+from tests.support.message_recorder import MessageRecorder
+from tests.support.network import SlowLink
 from tests.support.product import (
     CLIPS,
     command,
@@ -50,7 +52,6 @@ from tests.support.sites import (
     site,
 )
 from tests.support.source_tree import ROOT
-from tests.support.wiretap import Wiretap
 
 CLIP, SHORT = "street_day.mp4", "empty_road.mp4"
 NOBODY = 1  # a port on which nothing listens
@@ -72,7 +73,7 @@ def waiting(made: MadeSite) -> list[str]:
 
 
 def in_clear(made: MadeSite) -> list[Leak]:
-    """Where plates of the clip are found in what a box has written."""
+    """The places where a plate of the clip occurs in the box's files and output."""
     wanted = {**needles(plates_of(CLIP)[0]), **needles(plates_of(CLIP)[2])}
     return list(sweep_tree([made.state, made.keyring], wanted))
 
@@ -80,7 +81,7 @@ def in_clear(made: MadeSite) -> list[Leak]:
 def site_without_receipts(
     base: Path, *, port: int = NOBODY, reserve_mib: int = 8, **changed: Any
 ) -> MadeSite:
-    """Hits leave the outbox with the broker's PUBACK."""
+    """A site whose hits leave the outbox with the broker's PUBACK."""
     return make_site(
         base,
         stolen=plates_of(CLIP, "side_by_side.mp4"),
@@ -90,7 +91,7 @@ def site_without_receipts(
 
 
 def delivers(made: MadeSite) -> int:
-    """Let the next run deliver what is left, to a broker that is there; says how many it did."""
+    """Deliver the remaining hits in another run, with a broker; returns their number."""
     with EmbeddedBroker() as broker:
         set_port(made, broker.port)
         done = product("run", "--site", made.folder, "--source", CLIPS / SHORT, "--json")
@@ -103,7 +104,7 @@ def delivers(made: MadeSite) -> int:
 
 
 @pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
-def test_a_broker_stopped_in_mid_delivery_stops_no_reading_and_costs_no_hit(
+def test_reading_continues_and_no_hit_is_lost_when_the_broker_stops_during_delivery(
     tmp_path: Path,
 ) -> None:
     footage = tmp_path / "footage"
@@ -112,7 +113,7 @@ def test_a_broker_stopped_in_mid_delivery_stops_no_reading_and_costs_no_hit(
         shutil.copy(CLIPS / clip, footage / clip)
     watched = free_port()
     reads = f'edge_anpr_frames_total{{camera="{CAMERA}"}}'
-    with Mosquitto(tmp_path) as broker, Line(broker.port) as line:
+    with Mosquitto(tmp_path) as broker, SlowLink(broker.port) as line:
         made = site_without_receipts(
             tmp_path, port=line.port, telemetry={"listen": f"127.0.0.1:{watched}"}
         )
@@ -160,21 +161,12 @@ def answers(port: int, path: str) -> bool:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The place of a site's state folder, on a file system of its own with 8 MiB."""
-    place = tmp_path / "site" / "state"
-    place.mkdir(parents=True)
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", place],
-        capture_output=True,
-        check=False,
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    """The site's state folder, on a file system of 8 MiB."""
+    with small_tmpfs(tmp_path / "site" / "state", "8m", mode="0700") as place:
+        yield place
 
 
-def test_p8_a_disk_that_fills_up_while_it_runs_costs_no_hit_and_takes_no_plate(
+def test_p8_a_disk_that_fills_up_loses_no_hit_and_receives_no_plate(
     small_disk: Path, tmp_path: Path
 ) -> None:
     made = site_without_receipts(tmp_path, reserve_mib=1)
@@ -205,7 +197,7 @@ def test_p8_a_disk_that_fills_up_while_it_runs_costs_no_hit_and_takes_no_plate(
     assert delivers(made) == len(promised)
 
 
-def test_an_outbox_that_is_full_stops_the_box_and_keeps_what_it_took(tmp_path: Path) -> None:
+def test_a_full_outbox_stops_the_box_and_keeps_its_hits(tmp_path: Path) -> None:
     made = site_without_receipts(tmp_path, reserve_mib=1)
     before = fill(made)
     done = product(
@@ -221,7 +213,7 @@ def test_an_outbox_that_is_full_stops_the_box_and_keeps_what_it_took(tmp_path: P
     assert delivers(made) == len(after)
 
 
-def test_a_box_whose_outbox_is_full_says_so_where_operators_ask(tmp_path: Path) -> None:
+def test_a_full_outbox_shows_in_readiness_and_metrics(tmp_path: Path) -> None:
     watched = free_port()
     made = site_without_receipts(
         tmp_path, reserve_mib=1, telemetry={"listen": f"127.0.0.1:{watched}"}
@@ -247,7 +239,7 @@ def test_a_box_whose_outbox_is_full_says_so_where_operators_ask(tmp_path: Path) 
 
 
 def readiness(port: int) -> tuple[int, str] | None:
-    """Status and reason of `/readyz`; None while nobody answers there."""
+    """Status and reason of `/readyz`; None while the box does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
             return answer.status, json.loads(answer.read())["reason"]
@@ -258,7 +250,7 @@ def readiness(port: int) -> tuple[int, str] | None:
 
 
 def fill(made: MadeSite) -> list[str]:
-    """Leave room for very few hits in the outbox; returns what waits in it."""
+    """Fill the outbox until few hits fit; returns the hits that wait in it."""
     with outbox_of(made) as outbox, contextlib.suppress(OutboxFull):
         for number in itertools.count():
             outbox.put(
@@ -279,7 +271,7 @@ def fill(made: MadeSite) -> list[str]:
 
 
 class MemoryGroup:
-    """A control group with a limit of memory, of either version of the kernel's interface."""
+    """A control group (version 1 or 2) with a memory limit."""
 
     def __init__(self) -> None:
         base = next((place for place in _MEMORY if (place / "cgroup.procs").exists()), None)
@@ -303,7 +295,7 @@ class MemoryGroup:
         self._place.rmdir()
 
     def allow(self, limit: int) -> None:
-        """So many bytes, and no swap."""
+        """Limit the memory to this number of bytes, without swap."""
         if self._old:
             (self._place / "memory.swappiness").write_text("0")
             (self._place / "memory.limit_in_bytes").write_text(str(limit))
@@ -332,12 +324,16 @@ class MemoryGroup:
 _MEMORY = (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup"))
 
 
-def test_the_limit_of_the_unit_suffices_and_a_box_that_memory_kills_comes_back_whole(
+def test_the_units_memory_limit_suffices_and_a_box_killed_for_memory_recovers(
     tmp_path: Path,
 ) -> None:
     (limit,) = re.findall(r"^MemoryMax=(\d+)M$", UNIT.read_text(), flags=re.MULTILINE)
     run: list[str | Path] = ["run", "--site", tmp_path / "site", "--source", CLIPS / CLIP, "--json"]
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard, MemoryGroup() as group:
+    with (
+        EmbeddedBroker() as broker,
+        MessageRecorder(broker.port) as recorder,
+        MemoryGroup() as group,
+    ):
         made = make_site(
             tmp_path,
             stolen=plates_of(CLIP),
@@ -347,9 +343,9 @@ def test_the_limit_of_the_unit_suffices_and_a_box_that_memory_kills_comes_back_w
         box = group.popen(command(*run, "--realtime"))
         hog = None
         try:
-            assert wait_until(lambda: len(overheard.of_kind("hit")) > 0, START_S)
+            assert wait_until(lambda: len(recorder.of_kind("hit")) > 0, START_S)
             assert box.poll() is None
-            # Another program of the group wants what is left; the kernel ends the box for it.
+            # Another program of the group uses the remaining memory; the kernel kills the box.
             Path(f"/proc/{box.pid}/oom_score_adj").write_text("1000")
             group.allow(group.used + 32 * MIB)
             hog = group.popen([sys.executable, "-c", f"x = bytes([1]) * {64 * MIB}; input()"])
@@ -361,7 +357,7 @@ def test_the_limit_of_the_unit_suffices_and_a_box_that_memory_kills_comes_back_w
                     process.communicate()
         assert box.returncode == -signal.SIGKILL, err
         assert out == ""
-        published = {json.loads(one.payload)["hit_id"] for one in overheard.of_kind("hit")}
+        published = {json.loads(one.payload)["hit_id"] for one in recorder.of_kind("hit")}
         assert published <= set(waiting(made))
         assert in_clear(made) == []
 
@@ -369,12 +365,12 @@ def test_the_limit_of_the_unit_suffices_and_a_box_that_memory_kills_comes_back_w
         box = group.popen(command(*run, "--drain", "0"))
         out, err = box.communicate(timeout=START_S)
 
-    assert box.returncode == ExitCode.BROKER, err  # nobody gives receipts
+    assert box.returncode == ExitCode.BROKER, err  # no authority sends receipts
     assert json.loads(out)["hits"] >= 5
     assert len(waiting(made)) == json.loads(out)["kept"]
 
 
-def test_a_box_that_gets_no_memory_says_so_in_one_line(tmp_path: Path) -> None:
+def test_out_of_memory_is_reported_in_one_line(tmp_path: Path) -> None:
     made = site_without_receipts(tmp_path)
     arguments = command("run", "--site", made.folder, "--source", CLIPS / CLIP)
     done = subprocess.run(

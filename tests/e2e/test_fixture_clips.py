@@ -1,4 +1,4 @@
-"""The committed clips are what their truth files say, and can be read by the default weights."""
+"""The committed clips match their truth files, and the default weights can read them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_there_are_clips_of_every_situation() -> None:
 
 
 @pytest.mark.parametrize("film", FILMS, ids=lambda film: film.stem)
-def test_a_clip_opens_and_has_the_frames_that_its_truth_lists(film: Path) -> None:
+def test_a_clip_has_the_frames_of_its_truth_file(film: Path) -> None:
     truth = _truth(film)
     with av.open(str(film)) as container:
         stream = container.streams.video[0]
@@ -46,7 +46,7 @@ def test_a_clip_is_small(film: Path) -> None:
 
 
 @pytest.mark.parametrize("film", FILMS, ids=lambda film: film.stem)
-def test_every_box_of_the_truth_lies_in_the_picture(film: Path) -> None:
+def test_every_true_box_lies_in_the_picture(film: Path) -> None:
     truth = _truth(film)
     for frame in truth["frames"]:
         boxes = [v["vehicle_box"] for v in frame["vehicles"]]

@@ -1,4 +1,4 @@
-"""Labelled recordings, read in the open set by the product as its user starts it.
+"""Accuracy on labelled recordings, measured by `edge-anpr evaluate clips`.
 
 Twice: with the default weights, and with larger public ones, whose figures show that nothing is
 lost after the networks.
@@ -30,7 +30,7 @@ def evaluate(labels: Path, *options: str) -> Finished:
 
 
 def labels_of(folder: Path, *beginnings: str) -> Path:
-    """The labels of the clips whose names begin so."""
+    """The labels of the clips whose names start with `prefix`."""
     with (FOOTAGE / "labels.csv").open(encoding="utf-8", newline="") as opened:
         rows = [row for row in csv.DictReader(opened) if row["clip"].startswith(beginnings)]
     file = folder / "labels.csv"
@@ -51,7 +51,7 @@ def read_all(folder: Path, models: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The Dutch and the Spanish clips, run once for all tests below."""
+    """The result of the Dutch and the Spanish clips; one run for all tests below."""
     return read_all(tmp_path_factory.mktemp("labels"), "embedded")
 
 
@@ -85,12 +85,12 @@ def test_at_most_one_vehicle_is_reported_twice(result: dict[str, Any]) -> None:
     assert result["split"] <= 1
 
 
-def test_hardly_anything_is_reported_that_is_not_there(result: dict[str, Any]) -> None:
+def test_there_are_few_false_reports(result: dict[str, Any]) -> None:
     # One plate fills the picture and comes in halves; one reading is of a thing without a label.
     assert result["spurious"] <= 2
 
 
-def test_public_weights_read_all_but_two_once_and_nothing_that_is_not_there(
+def test_public_weights_read_all_but_two_vehicles_once_without_false_reports(
     public: dict[str, Any],
 ) -> None:
     assert sum(clip["exact"] for clip in public["per_clip"]) >= 31
@@ -113,7 +113,7 @@ def test_the_figures_add_up(result: dict[str, Any]) -> None:
     assert set(result["stage_ms_per_frame"]) == {"decode", "attend", "detect", "read", "track"}
 
 
-def test_the_closing_table_shows_figures_and_no_plate(tmp_path: Path) -> None:
+def test_the_summary_table_shows_figures_and_no_plate(tmp_path: Path) -> None:
     done = evaluate(labels_of(tmp_path, "nl_i_Video10_"))
 
     assert done.status == 0, done.err
@@ -121,7 +121,9 @@ def test_the_closing_table_shows_figures_and_no_plate(tmp_path: Path) -> None:
     assert "XSNB23" not in done.out + done.err
 
 
-def test_bad_labels_end_with_one_line_and_the_configuration_s_status(tmp_path: Path) -> None:
+def test_bad_labels_give_one_line_and_the_exit_status_of_a_configuration_error(
+    tmp_path: Path,
+) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("clip,plate\nnone.mp4,1ABC123\n")
 

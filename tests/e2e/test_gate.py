@@ -1,4 +1,4 @@
-"""The gate of a real box: shut before anything is opened, and shut again when something breaks."""
+"""The gate of a real box: it stays shut or shuts again when a condition fails."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from edge.adapters.state.policy_state import CLOCK
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
+from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, Finished, product, start, verb
 from tests.support.sites import MadeSite, make_real, make_site, set_port, sign_site, write_yaml
-from tests.support.wiretap import Wiretap
 
 CLIP = CLIPS / "street_day.mp4"
 NOW = datetime.now(timezone.utc)
@@ -34,7 +34,7 @@ def made(tmp_path: Path) -> MadeSite:
 
 @pytest.fixture
 def never_opened(tmp_path: Path) -> Path:
-    """A source that could not be read if anybody tried."""
+    """A source that fails if the box opens it."""
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(b"no video at all")
     return clip
@@ -89,7 +89,7 @@ def more_purposes(content: dict[str, Any]) -> None:
         (lambda c: c.pop("accuracy"), "E_ACCURACY"),
     ],
 )
-def test_p1_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_opened(
+def test_p1_p10_p11_p12_p15_p16_an_incomplete_policy_opens_nothing(
     change: Callable[[dict[str, Any]], object],
     code: str,
     sign: bool,
@@ -102,7 +102,7 @@ def test_p1_p10_p11_p12_p15_p16_what_the_law_asks_is_missing_and_nothing_is_open
     assert not made.state.exists()
 
 
-def test_p3_a_new_purpose_takes_new_signatures_and_then_a_dpia(
+def test_p3_a_new_purpose_needs_new_signatures_and_a_new_dpia(
     made: MadeSite, never_opened: Path
 ) -> None:
     edit(made, more_purposes, sign=False)
@@ -125,7 +125,7 @@ def test_p1_unsigned_and_half_signed_policies_open_nothing(
     assert not made.state.exists()
 
 
-def test_p2_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Path) -> None:
+def test_p2_a_dpia_with_one_changed_byte_opens_nothing(made: MadeSite, never_opened: Path) -> None:
     file = made.folder / "dpia.md"
     file.write_bytes(file.read_bytes() + b"\n")
     refused(run(made, never_opened), "E_DPIA_HASH")
@@ -133,7 +133,7 @@ def test_p2_one_byte_of_the_dpia_opens_nothing(made: MadeSite, never_opened: Pat
     refused(run(made, never_opened), "E_DPIA_HASH")
 
 
-def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_day(
+def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_date(
     made: MadeSite, never_opened: Path
 ) -> None:
     late = verb(
@@ -149,7 +149,7 @@ def test_p1_with_demo_keys_a_recording_is_judged_by_its_own_day(
 
 @pytest.fixture
 def mayor(made: MadeSite, tmp_path: Path) -> Path:
-    """The key that activates; the site is signed with real keys and not activated yet."""
+    """The controller's key; the site is signed with real keys and not activated yet."""
     from edge.adapters.state.key_files import load_signer_key
 
     file = new_signer_key(tmp_path / "mayor", "mayor", NOW)
@@ -171,10 +171,10 @@ def test_p1_p20_a_real_policy_needs_its_activation_whatever_the_source(
     refused(run(made, never_opened), "E_SIGNATURE")
 
 
-def test_p1_turning_the_clock_back_revives_no_lease(
+def test_p1_turning_the_clock_back_does_not_renew_an_expired_lease(
     made: MadeSite, mayor: Path, never_opened: Path
 ) -> None:
-    """The box has seen a later day: the lease is over, whatever its clock says now."""
+    """The box has recorded a later date, so the lease is over although the clock is back."""
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
     seen = {"latest": utc_text(NOW + timedelta(days=200))}
     (made.state / CLOCK).write_text(json.dumps(seen))
@@ -206,8 +206,8 @@ def test_p3_another_policy_than_the_one_in_force_opens_nothing(
 # --- while it runs ----------------------------------------------------------------------------
 
 
-def availability(overheard: Wiretap) -> list[tuple[str, str]]:
-    messages = [json.loads(one.payload) for one in overheard.of_kind("availability")]
+def availability(recorder: MessageRecorder) -> list[tuple[str, str]]:
+    messages = [json.loads(one.payload) for one in recorder.of_kind("availability")]
     return [(one["state"], one["reason"]) for one in messages]
 
 
@@ -242,34 +242,34 @@ def take_the_activation_away(made: MadeSite) -> str:
 @pytest.mark.parametrize(
     "breaking", [break_the_dpia, take_a_signature_away, take_the_activation_away]
 )
-def test_p2_p11_p20_what_breaks_while_running_shuts_the_box_within_seconds_and_is_told(
+def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     breaking: Callable[[MadeSite], str], made: MadeSite, mayor: Path, tmp_path: Path
 ) -> None:
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
     long = tmp_path / "long"
     long.mkdir()
-    for number in range(20):  # a minute and more at its own pace
+    for number in range(20):  # at its own speed the clip lasts more than a minute
         shutil.copy(CLIP, long / f"{number:02}.mp4")
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         box = start(
             ["run", "--site", made.folder, "--source", long, "--realtime", "--drain", "0",
              "--summary", tmp_path / "summary.json"]
         )  # fmt: skip
         try:
-            assert wait_for(lambda: ("online", "running") in availability(overheard), 60)
+            assert wait_for(lambda: ("online", "running") in availability(recorder), 60)
             time.sleep(2)
             code = breaking(made)
             broken = time.monotonic()
-            told = wait_for(lambda: ("safe", code) in availability(overheard), 15)
+            told = wait_for(lambda: ("safe", code) in availability(recorder), 15)
             took = time.monotonic() - broken
             _, err = box.communicate(timeout=60)
         finally:
             box.kill()
 
-    assert told, availability(overheard)
+    assert told, availability(recorder)
     assert took < 10
-    assert availability(overheard)[-1] == ("safe", code)  # it is the last word, and retained
+    assert availability(recorder)[-1] == ("safe", code)  # the last message, retained
     assert box.returncode == ExitCode.CONFIG
     assert f"error: {code}: " in err
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -277,17 +277,19 @@ def test_p2_p11_p20_what_breaks_while_running_shuts_the_box_within_seconds_and_i
     assert summary["streams"][-1]["frames_analysed"] == 0
 
 
-def test_p11_a_box_that_may_not_start_says_so_at_the_broker(made: MadeSite, mayor: Path) -> None:
+def test_p11_a_box_that_may_not_start_announces_it_at_the_broker(
+    made: MadeSite, mayor: Path
+) -> None:
     assert mayor.exists()
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         done = product("run", "--site", made.folder, "--source", CLIP, "--drain", "0")
-        assert wait_for(lambda: availability(overheard) == [("safe", "E_LEASE")], 5)
+        assert wait_for(lambda: availability(recorder) == [("safe", "E_LEASE")], 5)
 
     refused(done, "E_LEASE")
 
 
-def test_p11_outside_a_camera_s_hours_nothing_is_looked_at(made: MadeSite) -> None:
+def test_p11_outside_a_cameras_hours_no_frame_is_analysed(made: MadeSite) -> None:
     hours = {"weekly": {"tue": ["09:00-10:00"]}}
     edit(made, set_("cameras/cam-1/hours", hours), sign=True)
 
@@ -307,14 +309,14 @@ def test_p11_behind_a_mask_no_plate_is_found(made: MadeSite) -> None:
     assert (done.json["vehicles"], done.json["hits"]) == (0, 0)
 
 
-def test_p4_a_hit_outside_the_authority_s_mandate_is_counted_and_never_leaves(
+def test_p4_a_hit_outside_the_authoritys_mandate_is_counted_and_never_published(
     made: MadeSite,
 ) -> None:
-    with EmbeddedBroker() as broker, Wiretap(broker.port) as overheard:
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         run_it = ("run", "--site", made.folder, "--source", CLIP, "--drain", "0", "--json")
         within = product(*run_it)
-        seen = len(overheard.of_kind("hit"))
+        seen = len(recorder.of_kind("hit"))
         valid = {"from": "2026-03-11", "until": "2030-12-31"}
         edit(made, set_("authorities/police-zone/valid", valid), sign=True)
         shutil.rmtree(made.state)
@@ -323,4 +325,4 @@ def test_p4_a_hit_outside_the_authority_s_mandate_is_counted_and_never_leaves(
     assert (within.json["hits"], within.json["hits_outside_competence"]) == (1, 0)
     assert (outside.json["hits"], outside.json["hits_outside_competence"]) == (0, 1)
     assert outside.json["kept"] == 0
-    assert len(overheard.of_kind("hit")) == seen
+    assert len(recorder.of_kind("hit")) == seen

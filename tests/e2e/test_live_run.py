@@ -1,4 +1,4 @@
-"""`edge-anpr run` on a live camera: hits are sealed and kept, and a stop is orderly."""
+"""`edge-anpr run` on a live camera: hits are sealed and kept, and a stop loses nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new_signer_key
 from edge.errors import ExitCode
 from tests.support.brokers import HOST, free_port, wait_until
-from tests.support.live import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
-from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
+from tests.support.message_recorder import MessageRecorder
+from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import (
     CLIPS,
     Finished,
@@ -47,7 +48,6 @@ from tests.support.sites import (
     site,
     write_yaml,
 )
-from tests.support.wiretap import Wiretap
 
 CLIP = "street_day.mp4"
 BEFORE, AFTER = "twin_a.mp4", "rain.mp4"
@@ -66,7 +66,7 @@ def plates(*clips: str) -> list[str]:
 def live_site(
     base: Path, url: str, *, port: int = 1, trial: bool = False, **changed: Any
 ) -> MadeSite:
-    """A site with a live camera, and keys that are no trial keys.
+    """A site with a live camera and real keys.
 
     Args:
         base: folder to make it in.
@@ -100,7 +100,7 @@ def activate(made: MadeSite, base: Path) -> None:
 
 @pytest.fixture
 def never_asked() -> Iterator[str]:
-    """The address of a camera that must not be connected to."""
+    """The address of a camera that the box must not connect to."""
     with socket.create_server((HOST, 0)) as listening:
         listening.setblocking(False)
         yield f"rtsp://{HOST}:{listening.getsockname()[1]}/camera"
@@ -118,7 +118,7 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
     street = looped(CLIPS / CLIP, tmp_path / "street.ts", 60)
     with (
         EmbeddedBroker() as broker,
-        Wiretap(broker.port) as overheard,
+        MessageRecorder(broker.port) as recorder,
         RtspServer(street, LOGIN) as server,
     ):
         made = live_site(tmp_path, server.url, port=broker.port)
@@ -129,7 +129,7 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
             env=PASSWORD,
         )
         try:
-            hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
+            hit = wait_until(lambda: len(recorder.of_kind("hit")) > 0, PATIENCE_S)
             process.send_signal(signal.SIGTERM)
             out, err = process.communicate(timeout=PATIENCE_S)
         finally:
@@ -141,14 +141,16 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
     assert json.loads(counts.read_text()) == summary
     assert summary["frames_analysed"] > 0
     with outbox_of(made) as outbox:
-        assert outbox.depth() == summary["hits"] == summary["kept"] > 0  # nobody gave a receipt
+        assert (
+            outbox.depth() == summary["hits"] == summary["kept"] > 0
+        )  # no authority sent a receipt
     for secret in (LOGIN[0], "canary-p", *plates()):
         assert secret not in out + err
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
 @pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)
-def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Path) -> None:
+def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path) -> None:
     offset = tmp_path / "offset"
     offset.write_text("0")
     env = {
@@ -162,11 +164,11 @@ def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Pa
         figures = figures_of(telemetry)
         return figures.get(f'edge_anpr_frames_total{{camera="{CAMERA}"}}', 0.0)
 
-    # Twice, so that who is in view at the end has been judged once.
+    # Twice, so that a vehicle in view at the end has been judged once.
     before, after = (looped(CLIPS / clip, tmp_path / f"{clip}.ts", 2) for clip in (BEFORE, AFTER))
     with (
         EmbeddedBroker() as broker,
-        Wiretap(broker.port) as overheard,
+        MessageRecorder(broker.port) as recorder,
         RtspServer(before, LOGIN) as server,
     ):
         made = live_site(
@@ -179,7 +181,7 @@ def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Pa
         run: list[str | Path] = ["run", "--site", made.folder, "--drain", "0", "--json"]
         process = start(run, env=env)
         try:
-            hit = wait_until(lambda: len(overheard.of_kind("hit")) > 0, PATIENCE_S)
+            hit = wait_until(lambda: len(recorder.of_kind("hit")) > 0, PATIENCE_S)
             server.kill()
             offset.write_text(str(40 * 24 * 3600))  # every entry of the list has ended
             seen = frames()
@@ -192,20 +194,20 @@ def test_a_wall_clock_that_is_stepped_ends_entries_and_revives_none(tmp_path: Pa
         finally:
             process.kill()
             process.communicate()
-        told = [json.loads(one.payload) for one in overheard.of_kind("availability")]
+        told = [json.loads(one.payload) for one in recorder.of_kind("availability")]
         again = product(*run, env=env, timeout_s=60)
 
     assert hit, err
     assert passed, err
     assert process.returncode == ExitCode.CONFIG, err
     assert error_lines(err)[0].startswith("error: E_CLOCK: ")
-    assert took_s < 15  # it looks each second, and then closes down
+    assert took_s < 15  # the box checks each second and then stops
     assert (told[-1]["state"], told[-1]["reason"]) == ("safe", "E_CLOCK")
     summary = json.loads(out)
     with outbox_of(made) as outbox:
         kept = outbox.hit_ids()
         made_by = [json.loads(outbox.find(hit_id) or b"")["observed_at"] for hit_id in kept]
-    # All hits are of before the step, though everyone who passed after it is on the list too.
+    # All hits are from before the step, though later vehicles are on the list too.
     assert len(kept) == summary["hits"]
     assert 1 <= summary["hits"] <= len(plates(BEFORE))
     assert summary["vehicles"] >= summary["hits"] + len(plates(AFTER)) - 1
@@ -220,7 +222,7 @@ def test_p1_demo_keys_open_no_live_camera(tmp_path: Path, never_asked: str) -> N
     assert not made.state.exists()
 
 
-def test_p1_trial_keys_open_no_live_camera_under_a_policy_that_was_really_signed(
+def test_p1_trial_keys_open_no_live_camera_even_under_a_signed_policy(
     tmp_path: Path, never_asked: str
 ) -> None:
     made = live_site(tmp_path, never_asked, trial=True)
@@ -228,7 +230,7 @@ def test_p1_trial_keys_open_no_live_camera_under_a_policy_that_was_really_signed
     refused(product("run", "--site", made.folder, env=PASSWORD, timeout_s=60), "E_DEMO_KEYS")
 
 
-def test_a_password_that_is_not_there_is_said_before_anything_starts(
+def test_a_missing_password_is_reported_before_anything_starts(
     tmp_path: Path, never_asked: str
 ) -> None:
     made = live_site(tmp_path, never_asked)
@@ -239,7 +241,7 @@ def test_a_password_that_is_not_there_is_said_before_anything_starts(
 
 
 def told(port: int, page: str) -> str:
-    """What the box tells on a page; nothing as long as it does not listen."""
+    """The text of one of the box's pages; empty while it does not listen."""
     try:
         with urllib.request.urlopen(f"http://{HOST}:{port}/{page}", timeout=10) as answer:
             return str(answer.read().decode())
@@ -251,7 +253,7 @@ def told(port: int, page: str) -> str:
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
-def test_a_camera_that_goes_away_and_comes_back_shows_in_readiness_and_metrics(
+def test_a_camera_outage_shows_in_readiness_and_metrics(
     tmp_path: Path,
 ) -> None:
     street = looped(CLIPS / CLIP, tmp_path / "street.ts", 60)

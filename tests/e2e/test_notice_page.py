@@ -1,13 +1,11 @@
-"""The public notice as people meet it: by the command line, and in a real browser."""
+"""The public notice in a real browser."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,23 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import yaml
 
-from edge.adapters.state.policy_state import PolicyState
-from edge.formats.signing import SigningKey
-from edge.policy.activation import InForce, activate
 from edge.policy.notice.words import Words
-from edge.policy.signatures import read_signatures
 from edge.site.folder import read_policy
 from edge.texts import LANGUAGES
 from tests.support.browser import CHROMIUM, Browser, browser
-from tests.support.canary import needles, sweep_tree
 from tests.support.product import REPOSITORY, product
-from tests.support.sites import BOX, MadeSite, hotlist_rule, list_csv, make_site, policy, sign_site
 
 CONFIG = REPOSITORY / "config"
-EXAMPLES = sorted(file.parent.name for file in CONFIG.glob("*/policy.yaml"))
-WRITTEN_ANEW = b"An assessment, written anew.\n"
 BOARDS = {f"information-board.{language}.svg" for language in LANGUAGES}
 
 needs_chromium = pytest.mark.skipif(
@@ -39,200 +28,7 @@ needs_chromium = pytest.mark.skipif(
 )
 
 
-# --- the command line -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_p14_the_notice_of_an_example_is_written_and_verified(name: str, tmp_path: Path) -> None:
-    made = product("notice", CONFIG / name, "--out", tmp_path / "notice", "--json")
-
-    assert made.status == 0, made.err
-    assert {path.name for path in (tmp_path / "notice").iterdir()} == {"index.html", *BOARDS}
-    assert made.json["draft"] is False
-    verified = product("notice", "verify", tmp_path / "notice", "--site", CONFIG / name, "--json")
-    assert verified.status == 0, verified.err
-    assert verified.json["policy_sha256"] == made.json["policy_sha256"]
-    assert len(verified.json["files"]) == 5
-
-
-def test_p14_policy_and_signatures_alone_are_enough_to_verify(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
-    written = product("notice", made.folder, "--out", tmp_path / "notice")
-    assert written.status == 0, written.err
-    public = tmp_path / "public"
-    public.mkdir()
-    for name in ("policy.yaml", "policy.signatures.json"):
-        shutil.copy(made.folder / name, public)
-
-    verified = product("notice", "verify", tmp_path / "notice" / "index.html", "--site", public)
-
-    assert verified.status == 0, verified.err
-    assert "matches version 1 of test-street" in verified.out
-
-
-def test_p14_an_edited_page_and_an_edited_sign_fail_verification(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
-    out = tmp_path / "notice"
-    product("notice", made.folder, "--out", out)
-    page = out / "index.html"
-    page.write_text(page.read_text().replace("At most 24 hours", "At most 12 hours", 1))
-    sign = out / "information-board.fr.svg"
-    sign.write_text(sign.read_text().replace("Town", "Town hall", 1))
-
-    altered = product("notice", "verify", page, "--site", made.folder)
-    forged = product("notice", "verify", sign, "--site", made.folder)
-    both = product("notice", "verify", out, "--site", made.folder)
-
-    assert [one.status for one in (altered, forged, both)] == [3, 3, 3]
-    assert "E_NOTICE" in altered.err
-    assert "section en-retention" in altered.err
-    assert "E_NOTICE" in forged.err
-    assert len(altered.error_lines) == len(forged.error_lines) == 1
-
-
-def test_p14_signs_that_changed_places_are_found(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
-    out = tmp_path / "notice"
-    product("notice", made.folder, "--out", out)
-    shutil.copy(out / "information-board.nl.svg", out / "information-board.de.svg")
-
-    found = product("notice", "verify", out, "--site", made.folder)
-
-    assert found.status == 3
-    assert "holds information-board.nl.svg" in found.err
-
-
-def test_p14_a_policy_that_not_everyone_signed_has_no_notice_but_a_draft(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
-    (made.folder / "policy.signatures.json").unlink()
-    unsigned = product("notice", made.folder, "--out", tmp_path / "notice")
-    sign_site(made.folder, "mayor", "officer")
-    partly = product("notice", made.folder, "--out", tmp_path / "notice")
-
-    assert (unsigned.status, partly.status) == (7, 3)
-    assert "E_SIGNATURE" in unsigned.err
-    assert "E_QUORUM" in partly.err
-    assert not (tmp_path / "notice").exists()
-
-    draft = product("notice", made.folder, "--draft", "--out", tmp_path / "draft")
-    assert draft.status == 0, draft.err
-    text = (tmp_path / "draft" / "index.html").read_text()
-    for language in LANGUAGES:
-        assert Words(language)("banner.draft_title") in text
-    sign_site(made.folder)
-    verified = product("notice", "verify", tmp_path / "draft" / "index.html", "--site", made.folder)
-    assert verified.status == 3
-    assert "a draft" in verified.err
-
-
-def test_p14_a_policy_changed_after_signing_has_no_notice(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
-    file = made.folder / "policy.yaml"
-    content = yaml.safe_load(file.read_text())
-    content["purposes"]["wanted-vehicles"]["retention_hours"] = 48
-    file.write_text(json.dumps(content))
-
-    refused = product("notice", made.folder, "--out", tmp_path / "notice")
-
-    assert refused.status == 7
-    assert "E_SIGNATURE" in refused.err
-
-
-def test_p2_a_dpia_that_is_not_the_one_signed_has_no_notice(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
-    (made.folder / "dpia.md").write_text("Another assessment.\n")
-
-    refused = product("notice", made.folder, "--out", tmp_path / "notice")
-
-    assert refused.status == 3
-    assert "E_DPIA_HASH" in refused.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "status"),
-    [
-        (["notice"], 2),
-        (["notice", "verify"], 2),
-        (["notice", "{site}"], 2),
-        (["notice", "{site}", "--out", "{site}/policy.yaml"], 2),
-        (["notice", "{site}/nowhere", "--out", "{site}/out"], 3),
-        (["notice", "verify", "{site}/nowhere.html", "--site", "{site}"], 3),
-        (["notice", "verify", "{site}/keys", "--site", "{site}"], 3),
-        (["notice", "verify", "{site}/policy.yaml", "--site", "{site}"], 3),
-    ],
-)
-def test_wrong_use_is_told_in_a_line(tmp_path: Path, arguments: list[str], status: int) -> None:
-    made = make_site(tmp_path)
-    done = product(*(one.format(site=made.folder) for one in arguments))
-
-    assert done.status == status
-    assert "Traceback" not in done.err
-
-
-@pytest.mark.parametrize("draft", [[], ["--draft"]])
-def test_a_policy_that_contradicts_itself_has_no_notice_and_no_draft(
-    tmp_path: Path, draft: list[str]
-) -> None:
-    made = make_site(tmp_path, policy_yaml=policy(rules=[hotlist_rule(list="nowhere")]))
-
-    refused = product("notice", made.folder, "--out", tmp_path / "notice", *draft)
-
-    assert refused.status == 3
-    assert "no list has this name" in refused.err
-    assert "E_INTERNAL" not in refused.err
-
-
-def in_force(made: MadeSite, at: str) -> None:
-    whole = read_policy(made.folder / "policy.yaml").model
-    signatures = read_signatures(made.folder / "policy.signatures.json")
-    record = activate(whole, BOX, SigningKey.demo_of("mayor"), datetime.fromisoformat(at))
-    PolicyState(made.folder / "state").put_in_force(
-        InForce(activation=record, policy=whole, signatures=signatures)
-    )
-
-
-def widened() -> dict[str, Any]:
-    content = policy(rules=[hotlist_rule(reveal="occupants")])
-    content |= {"version": 2}
-    content["dpia"] |= {
-        "date": "2026-03-01",
-        "dpo_opinion": {"date": "2026-03-02", "text": "Yes"},
-        "sha256": hashlib.sha256(WRITTEN_ANEW).hexdigest(),
-    }
-    content["activation"] = {"not_before": "2026-04-01", "sunset": "2028-12-31"}
-    return content
-
-
-def test_p4_a_version_that_was_in_force_is_told_with_what_widened(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
-    in_force(made, "2026-02-01T12:00:00+00:00")
-    (made.folder / "dpia.md").write_bytes(WRITTEN_ANEW)
-    (made.folder / "policy.yaml").write_text(json.dumps(widened()))
-    sign_site(made.folder)
-
-    written = product("notice", made.folder, "--out", tmp_path / "notice")
-
-    assert written.status == 0, written.err
-    text = (tmp_path / "notice" / "index.html").read_text()
-    history = text[text.index('id="en-history"') : text.index('id="en-rights"')]
-    assert '<span class="tag widening">Wider</span>' in history
-    assert "what a picture shows" in history
-    assert "Version 1" in history
-
-
-def test_p8_no_plate_of_a_list_gets_into_a_notice(tmp_path: Path) -> None:
-    plate = "1QXJ742"
-    made = make_site(tmp_path, stolen=[plate])
-    assert plate in (made.folder / "lists" / "stolen.csv").read_text()
-
-    done = product("notice", made.folder, "--out", tmp_path / "notice")
-
-    assert done.status == 0, done.err
-    assert sweep_tree([tmp_path / "notice"], needles(plate)) == []
-    assert list_csv([plate]) not in done.out + done.err
-
-
-# --- a real browser ---------------------------------------------------------------------------
+# --- a real browser --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -292,7 +88,7 @@ def test_p14_each_language_is_shown_alone_and_all_together(tab: Browser, notice:
 
 
 @needs_chromium
-def test_p14_each_language_shows_its_own_words_and_no_others(tab: Browser, notice: Path) -> None:
+def test_p14_each_language_shows_only_its_own_text(tab: Browser, notice: Path) -> None:
     for language in LANGUAGES:
         tab.open(address(notice, language))
         told = tab.value("document.body.innerText")
@@ -303,7 +99,7 @@ def test_p14_each_language_shows_its_own_words_and_no_others(tab: Browser, notic
 
 
 @needs_chromium
-def test_a_page_asks_for_nothing_but_itself(tab: Browser, notice: Path) -> None:
+def test_a_page_makes_no_other_request(tab: Browser, notice: Path) -> None:
     for fragment in ("", "en", "all"):
         tab.open(address(notice, fragment))
         tab.picture()
@@ -314,7 +110,7 @@ def test_a_page_asks_for_nothing_but_itself(tab: Browser, notice: Path) -> None:
 
 
 @needs_chromium
-def test_the_browser_would_have_seen_a_request(tab: Browser, tmp_path: Path) -> None:
+def test_the_request_check_detects_a_request(tab: Browser, tmp_path: Path) -> None:
     page = tmp_path / "index.html"
     page.write_text('<p>x</p><img src="https://elsewhere.invalid/x.png" alt="">')
     tab.open(page.as_uri())
@@ -323,7 +119,7 @@ def test_the_browser_would_have_seen_a_request(tab: Browser, tmp_path: Path) -> 
 
 
 @needs_chromium
-def test_the_policy_of_the_page_forbids_scripts_and_requests(
+def test_the_content_security_policy_forbids_scripts_and_requests(
     tab: Browser, notice: Path, tmp_path: Path
 ) -> None:
     forged = tmp_path / "index.html"
@@ -345,14 +141,14 @@ def test_the_policy_of_the_page_forbids_scripts_and_requests(
 
 
 @needs_chromium
-def test_pictures_of_every_language_are_full_and_differ(tab: Browser, notice: Path) -> None:
+def test_screenshots_of_every_language_are_complete_and_differ(tab: Browser, notice: Path) -> None:
     pictures = []
     for language in LANGUAGES:
         tab.open(address(notice, language))
         image = decoded(tab.picture())
         assert image.shape[0] > 3000
         assert image.shape[1] == 1280
-        # Ink in every screenful: nothing is empty or hidden.
+        # Contrast in every screenful: no part is empty or hidden.
         for start in range(0, image.shape[0] - 900, 900):
             assert image[start : start + 900].std() > 5
         pictures.append(image[:900])
@@ -378,7 +174,7 @@ def test_the_page_prints_in_the_chosen_language(tab: Browser, notice: Path) -> N
 
 
 @needs_chromium
-def test_the_qr_code_says_which_policy_was_signed(tab: Browser, notice: Path) -> None:
+def test_the_qr_code_holds_the_hash_of_the_signed_policy(tab: Browser, notice: Path) -> None:
     whole = read_policy(CONFIG / "demo" / "policy.yaml").model
     for scheme in ("light", "dark"):
         tab.open(address(notice, "en"))
@@ -391,9 +187,7 @@ def test_the_qr_code_says_which_policy_was_signed(tab: Browser, notice: Path) ->
 
 
 @needs_chromium
-def test_a_sign_shows_all_of_it_and_its_qr_code_leads_to_the_page(
-    tab: Browser, notice: Path
-) -> None:
+def test_no_sign_is_cut_off_and_its_qr_code_leads_to_the_page(tab: Browser, notice: Path) -> None:
     for name in sorted(BOARDS):
         tab.open((notice / name).as_uri())
         tab.size(1200, 800)
@@ -412,7 +206,8 @@ def test_a_sign_shows_all_of_it_and_its_qr_code_leads_to_the_page(
         tab.size(1280, 900)
 
 
-# --- people who see little, hear the page or use no mouse -------------------------------------
+# --- accessibility ------------------------------------------------------------------------------
+
 
 CONTRAST = """
 (() => {
@@ -452,7 +247,7 @@ CONTRAST = """
 
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_word_has_the_contrast_that_wcag_asks(
+def test_every_text_has_the_contrast_that_wcag_requires(
     tab: Browser, notice: Path, scheme: str
 ) -> None:
     tab.open(address(notice, "all"))
@@ -465,7 +260,7 @@ def test_every_word_has_the_contrast_that_wcag_asks(
 
 
 @needs_chromium
-def test_the_contrast_rule_sees_pale_words(tab: Browser, tmp_path: Path) -> None:
+def test_the_contrast_check_detects_pale_text(tab: Browser, tmp_path: Path) -> None:
     page = tmp_path / "index.html"
     page.write_text('<p style="color: #777; background: #fff">pale</p><p>dark</p>')
     tab.open(page.as_uri())
@@ -513,7 +308,7 @@ def test_every_table_names_its_columns_and_rows(tab: Browser, notice: Path) -> N
 
 
 @needs_chromium
-def test_ids_are_given_once_and_what_refers_to_them_finds_them(tab: Browser, notice: Path) -> None:
+def test_ids_are_unique_and_every_reference_resolves(tab: Browser, notice: Path) -> None:
     tab.open(address(notice, "all"))
     ids = tab.value("[...document.querySelectorAll('[id]')].map(one => one.id)")
     referred = tab.value(
@@ -531,9 +326,11 @@ def test_ids_are_given_once_and_what_refers_to_them_finds_them(tab: Browser, not
 
 
 @needs_chromium
-def test_the_first_key_offers_to_skip_and_keeps_the_language(tab: Browser, notice: Path) -> None:
+def test_the_first_tab_stop_is_a_skip_link_that_keeps_the_language(
+    tab: Browser, notice: Path
+) -> None:
     tab.open(address(notice, "de"))
-    # Chromium goes on from the place that was jumped to; a reader who begins at the top does not.
+    # Chromium continues from the fragment's position; a reader starts at the top.
     tab.value("document.body.tabIndex = -1, document.body.focus()")
     tab.press("Tab")
 
@@ -545,7 +342,7 @@ def test_the_first_key_offers_to_skip_and_keeps_the_language(tab: Browser, notic
 
 
 @needs_chromium
-def test_who_tabs_through_the_page_always_sees_where_they_are(tab: Browser, notice: Path) -> None:
+def test_the_keyboard_focus_is_always_visible(tab: Browser, notice: Path) -> None:
     tab.open(address(notice))
     outlines = []
     for _ in range(30):
@@ -563,7 +360,7 @@ def test_who_tabs_through_the_page_always_sees_where_they_are(tab: Browser, noti
 
 @needs_chromium
 @pytest.mark.parametrize("width", [320, 390, 768])
-def test_nothing_is_wider_than_a_small_screen(tab: Browser, notice: Path, width: int) -> None:
+def test_no_element_is_wider_than_a_small_screen(tab: Browser, notice: Path, width: int) -> None:
     for language in LANGUAGES:
         tab.open(address(notice, language))
         tab.size(width, 800)

@@ -48,7 +48,7 @@ def refused(done: Finished, code: str) -> None:
     assert done.error_lines[0].startswith(f"error: {code}: ")
 
 
-def done_well(done: Finished) -> Finished:
+def succeeded(done: Finished) -> Finished:
     assert done.status == 0, done.err
     return done
 
@@ -56,14 +56,14 @@ def done_well(done: Finished) -> Finished:
 # --- the verbs ----------------------------------------------------------------------------------
 
 
-def test_p13_from_the_issuers_file_to_a_list_in_force(made: RealSite, tmp_path: Path) -> None:
-    built = done_well(verb(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
+def test_p13_an_issuers_file_becomes_a_list_in_force(made: RealSite, tmp_path: Path) -> None:
+    built = succeeded(verb(*made.build(made.csv(["1QQQ777", "1QQQ778"])), "--json"))
     bundle = tmp_path / "stolen.bundle"
-    seen = done_well(verb("lists", "inspect", bundle))
-    examined = done_well(verb("lists", "inspect", bundle, "--site", made.folder, "--json"))
+    seen = succeeded(verb("lists", "inspect", bundle))
+    examined = succeeded(verb("lists", "inspect", bundle, "--site", made.folder, "--json"))
     assert not (made.state / "lists").exists()
-    installed = done_well(verb("lists", "install", bundle, "--site", made.folder, "--json"))
-    in_force = done_well(verb("lists", "inspect", "--site", made.folder, "--json"))
+    installed = succeeded(verb("lists", "install", bundle, "--site", made.folder, "--json"))
+    in_force = succeeded(verb("lists", "inspect", "--site", made.folder, "--json"))
 
     assert built.json == examined.json == installed.json == in_force.json
     (facts,) = in_force.json["lists"]
@@ -89,13 +89,13 @@ def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None
     assert not (tmp_path / "stolen.bundle").exists()
 
 
-def test_p13_what_the_policy_does_not_allow_is_not_installed(made: RealSite) -> None:
-    done_well(verb(*made.build(made.csv(["1QQQ777"]))))
-    done_well(verb("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder))
+def test_p13_a_list_that_the_policy_does_not_allow_is_not_installed(made: RealSite) -> None:
+    succeeded(verb(*made.build(made.csv(["1QQQ777"]))))
+    succeeded(verb("lists", "install", made.folder.parent / "stolen.bundle", "--site", made.folder))
     before = (made.state / "lists" / "stolen.bundle").read_bytes()
 
     too_many = made.csv([f"1QQQ{number:03}" for number in range(51)])
-    done_well(verb(*made.build(too_many, "long.bundle")))
+    succeeded(verb(*made.build(too_many, "long.bundle")))
     long = verb("lists", "install", made.folder.parent / "long.bundle", "--site", made.folder)
     refused(long, "E_LIST_BUNDLE")
     assert "the policy allows 50" in long.err
@@ -114,7 +114,7 @@ def test_p13_what_the_policy_does_not_allow_is_not_installed(made: RealSite) -> 
         (["suspend", "sign", "gone.json", "--key", "gone.key"], "no such file"),
     ],
 )
-def test_a_mistake_is_one_line(arguments: list[str], says: str) -> None:
+def test_a_mistake_gives_one_line(arguments: list[str], says: str) -> None:
     done = verb(*arguments)
     assert done.status in {ExitCode.USAGE, ExitCode.CONFIG}
     assert len(done.error_lines) == 1
@@ -132,7 +132,7 @@ def test_counters_and_zones_are_checked(made: RealSite) -> None:
 # --- the running box ----------------------------------------------------------------------------
 
 
-def test_p13_no_camera_opens_without_its_lists_and_a_clear_file_is_none(made: RealSite) -> None:
+def test_p13_no_camera_opens_without_a_sealed_list(made: RealSite) -> None:
     (made.folder / "lists" / "stolen.csv").write_text(list_csv(plates_of(CLIP), "2030-01-01"))
     never_opened = made.folder.parent / "clip.mp4"
     never_opened.write_bytes(b"never opened")
@@ -141,17 +141,17 @@ def test_p13_no_camera_opens_without_its_lists_and_a_clear_file_is_none(made: Re
     assert "stolen" in done.err
 
 
-def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path: Path) -> None:
+def test_p13_a_list_received_by_mqtt_makes_a_hit_and_leaves_no_plate(tmp_path: Path) -> None:
     listed, other = plates_of(CLIP)[:2]
     with EmbeddedBroker() as broker:
         made = make_real_site(tmp_path, port=broker.port)
-        done_well(verb(*made.build(made.csv([listed]))))
+        succeeded(verb(*made.build(made.csv([listed]))))
         bundle = (tmp_path / "stolen.bundle").read_bytes()
         with BrokerLink.open(BrokerOptions("127.0.0.1", broker.port, "office")) as link:
             link.publish(TOPIC, bundle, retain=True)
         (tmp_path / "office.csv").unlink()
         done = run(made, "--drain", "10")
-    assert done_well(done).json["hits"] == 1
+    assert succeeded(done).json["hits"] == 1
     assert (made.state / "lists" / "stolen.bundle").read_bytes() == bundle
     for plate in (listed, other):
         wanted = needles(plate)
@@ -159,7 +159,7 @@ def test_p13_a_list_that_came_by_mqtt_makes_the_hit_and_leaves_no_plate(tmp_path
         assert list(sweep_bytes("streams", (done.out + done.err).encode(), wanted)) == []
 
 
-def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated(
+def test_p13_an_expired_entry_makes_no_hit_whatever_the_recordings_date(
     tmp_path: Path,
 ) -> None:
     with EmbeddedBroker() as broker:
@@ -171,17 +171,17 @@ def test_p13_an_entry_that_has_ended_makes_no_hit_however_the_recording_is_dated
         cells = lines[1].split(",")
         cells[2], cells[3] = (now - timedelta(hours=6)).isoformat(timespec="seconds"), ended
         file.write_text("\n".join([lines[0], ",".join(cells)]) + "\n")
-        done_well(verb(*made.build(file)))
-        done_well(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
+        succeeded(verb(*made.build(file)))
+        succeeded(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
         while_valid = (now - timedelta(hours=1)).isoformat(timespec="seconds")
         done = product(
             "run", "--site", made.folder, "--source", CLIPS / CLIP, "--recorded-at", while_valid,
             "--json",
         )  # fmt: skip
-    assert done_well(done).json["hits"] == 0
+    assert succeeded(done).json["hits"] == 0
 
 
-def test_p13_with_demo_keys_a_clear_file_will_do(tmp_path: Path) -> None:
+def test_p13_with_demo_keys_a_plain_file_is_accepted(tmp_path: Path) -> None:
     with EmbeddedBroker() as broker:
         made = make_site(tmp_path, stolen=plates_of(CLIP)[:1], port=broker.port)
         done = product(

@@ -28,9 +28,9 @@ from edge.formats.signing import SigningKey
 from edge.policy.suspension import Action, new_order
 from edge.privacy.audit_events import SuspensionChanged
 from tests.support.brokers import wait_until
+from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, product, start, verb
 from tests.support.sites import BOX, CAMERA, SITE, MadeSite, make_site
-from tests.support.wiretap import Wiretap
 
 PROMISE_S = 5.0
 """What is promised, on a box that does nothing else."""
@@ -52,7 +52,7 @@ def order(action: Action, *keys: SigningKey, after_s: float = 0) -> bytes:
 
 
 def send(port: int, payload: bytes) -> float:
-    """Publish to the box's command topic, retained; returns when the broker had it."""
+    """Publish a retained message to the box's command topic; returns the time of the PUBACK."""
     with BrokerLink.open(BrokerOptions("127.0.0.1", port, "supervisor")) as link:
         link.publish(TOPICS.command, payload, retain=True)
         return time.monotonic()
@@ -71,7 +71,7 @@ def made(tmp_path: Path, broker: EmbeddedBroker) -> MadeSite:
 
 @pytest.fixture
 def footage(tmp_path: Path) -> Path:
-    """Minutes of footage, so that nothing ends by itself."""
+    """Minutes of footage, so that the run does not end by itself."""
     folder = tmp_path / "footage"
     folder.mkdir()
     for number in range(LONG_CLIPS):
@@ -86,76 +86,76 @@ def arguments(made: MadeSite, footage: Path) -> list[str | Path]:
 
 @contextmanager
 def running(made: MadeSite, footage: Path) -> Iterator[subprocess.Popen[str]]:
-    """A box that looks at its footage, until the block ends."""
+    """A box that analyses its footage until the block ends."""
     process = start(arguments(made, footage))
     try:
-        assert wait_until(lambda: watches(process.pid, footage), 180), "it opened no camera"
+        assert wait_until(lambda: is_reading(process.pid, footage), 180), "it opened no camera"
         yield process
     finally:
         process.kill()
         process.communicate()
 
 
-def looks_at(pid: int, footage: Path) -> set[Path]:
-    """Which of the footage the process has open."""
+def open_recordings(pid: int, footage: Path) -> set[Path]:
+    """The recordings that the process has open."""
     found = set()
-    with contextlib.suppress(OSError):  # it has ended
+    with contextlib.suppress(OSError):  # the process has ended
         for handle in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):  # closed meanwhile
                 found.add(handle.readlink())
     return {path for path in found if footage in path.parents}
 
 
-def watches(pid: int, footage: Path) -> bool:
-    """Whether it has the same recording open for a second: it is watching, and not probing."""
-    before = looks_at(pid, footage)
+def is_reading(pid: int, footage: Path) -> bool:
+    """Whether the process has one recording open for a second: it reads and does not only probe."""
+    before = open_recordings(pid, footage)
     deadline = time.monotonic() + 1.0
     while before and time.monotonic() < deadline:
-        before &= looks_at(pid, footage)
+        before &= open_recordings(pid, footage)
         time.sleep(0.02)
     return bool(before)
 
 
-def shut_at(pid: int, footage: Path) -> float:
-    """When the process had the last of the footage open; it then stays shut for two seconds.
+def closed_at(pid: int, footage: Path) -> float:
+    """The time at which the process closed its last recording; it then opens none for two seconds.
 
-    Between two recordings none is open for a moment, so one look is not enough.
+    Between two recordings none is open for a moment, so one check is not enough.
     """
     last = started = time.monotonic()
     while time.monotonic() < last + 2.0:
         assert time.monotonic() < started + 60, "it goes on looking"
-        if looks_at(pid, footage):
+        if open_recordings(pid, footage):
             last = time.monotonic()
         time.sleep(0.02)
     return last
 
 
-def availability(wiretap: Wiretap) -> list[dict[str, Any]]:
-    return [json.loads(message.payload) for message in wiretap.of_kind("availability")]
+def availability(recorder: MessageRecorder) -> list[dict[str, Any]]:
+    return [json.loads(message.payload) for message in recorder.of_kind("availability")]
 
 
-def is_safe(wiretap: Wiretap, reason: str) -> Callable[[], bool]:
+def is_safe(recorder: MessageRecorder, reason: str) -> Callable[[], bool]:
     return lambda: any(
-        (said["state"], said["reason"]) == ("safe", reason) for said in availability(wiretap)
+        (said["state"], said["reason"]) == ("safe", reason) for said in availability(recorder)
     )
 
 
-def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_for_good(
+def test_p17_an_order_by_mqtt_shuts_the_cameras_in_time_and_across_restarts(
     made: MadeSite, footage: Path, broker: EmbeddedBroker
 ) -> None:
-    with Wiretap(broker.port) as wiretap:
+    with MessageRecorder(broker.port) as recorder:
         with running(made, footage) as process:
-            assert not is_safe(wiretap, "E_SUSPENDED")()
+            assert not is_safe(recorder, "E_SUSPENDED")()
             sent = send(broker.port, order("suspend", VTC))
-            took_s = shut_at(process.pid, footage) - sent
+            took_s = closed_at(process.pid, footage) - sent
             sys.stdout.write(f"cameras shut after {took_s:.2f} s\n")
             assert took_s < PROMISE_S * PATIENCE
-            assert wait_until(is_safe(wiretap, "E_SUSPENDED"), PROMISE_S * PATIENCE)
+            assert wait_until(is_safe(recorder, "E_SUSPENDED"), PROMISE_S * PATIENCE)
             _out, err = process.communicate(timeout=30)
             assert process.returncode == ExitCode.CONFIG
             assert "error: E_SUSPENDED: " in err
-        # A last will or a goodbye must not hide why it is shut.
-        assert availability(wiretap)[-1]["reason"] == "E_SUSPENDED"
+        # A last will or an offline message must not replace the reason.
+        assert availability(recorder)[-1]["reason"] == "E_SUSPENDED"
 
     events = [entry.event for entry in read_log(made.state).entries]
     assert [each.action for each in events if isinstance(each, SuspensionChanged)] == ["suspended"]
@@ -182,7 +182,7 @@ def test_p17_a_killed_box_is_still_suspended_and_a_resume_opens_it(
     short: list[str | Path] = ["run", "--site", made.folder, "--source", clip, "--json"]
     assert product(*short).error_lines[0].startswith("error: E_SUSPENDED: ")
 
-    # The authority alone does not resume, nor does the city.
+    # The authority alone cannot resume, and neither can the city.
     for keys in ((VTC,), (MAYOR,)):
         send(broker.port, order("resume", *keys))
         assert product(*short).error_lines[0].startswith("error: E_SUSPENDED: ")
@@ -192,7 +192,7 @@ def test_p17_a_killed_box_is_still_suspended_and_a_resume_opens_it(
     assert done.json["frames_analysed"] > 0
 
 
-def test_p17_an_order_as_a_file_shuts_a_running_box_too(
+def test_p17_an_order_in_a_file_shuts_a_running_box(
     made: MadeSite, footage: Path, tmp_path: Path
 ) -> None:
     made_order = tmp_path / "order.json"
@@ -209,7 +209,7 @@ def test_p17_an_order_as_a_file_shuts_a_running_box_too(
     with running(made, footage) as process:
         assert verb("suspend", "install", made_order, "--site", made.folder).status == 0
         installed = time.monotonic()
-        assert shut_at(process.pid, footage) - installed < PROMISE_S * PATIENCE
+        assert closed_at(process.pid, footage) - installed < PROMISE_S * PATIENCE
 
     resume = tmp_path / "resume.json"
     arguments = ("suspend", "new", SITE, "--reason", "done", "--resume", "--out", resume)

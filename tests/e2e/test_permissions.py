@@ -1,4 +1,4 @@
-"""Files that this user may not read: each verb names the file and the cure."""
+"""Unreadable files: each command names the file and the remedy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERBS = {
 
 @pytest.fixture
 def made(tmp_path: Path) -> Iterator[MadeSite]:
-    """A site whose state, keys and keyring are closed to this user."""
+    """A site whose state, keys and keyring this user cannot read."""
     site = make_site(tmp_path)
     for name in FOLDERS:
         folder = site.folder / name
@@ -50,9 +50,7 @@ def made(tmp_path: Path) -> Iterator[MadeSite]:
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=VERBS)
-def test_a_closed_folder_is_named_with_the_cure_and_no_verb_calls_it_a_bug(
-    verb: str, made: MadeSite
-) -> None:
+def test_every_command_names_an_unreadable_folder_and_the_remedy(verb: str, made: MadeSite) -> None:
     done = subprocess.run(
         [*AS_USER, *command(*VERBS[verb], made.folder)],
         env=environment(),

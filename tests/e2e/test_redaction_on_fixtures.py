@@ -53,7 +53,7 @@ def inside(pixels: Pixels, box: list[float]) -> Pixels:
 
 @pytest.mark.parametrize("level", [RevealLevel.NONE, RevealLevel.PLATE, RevealLevel.VEHICLE])
 @pytest.mark.parametrize("name", NAMES)
-def test_p6_no_face_and_no_window_shows_whoever_is_the_offender(
+def test_p6_no_face_and_no_window_shows_whichever_vehicle_offends(
     name: str, level: RevealLevel
 ) -> None:
     faces = windows = 0
@@ -76,7 +76,7 @@ def test_p6_no_face_and_no_window_shows_whoever_is_the_offender(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_plate_and_bodywork_are_there_to_be_recognised(name: str) -> None:
+def test_plate_and_bodywork_are_visible(name: str) -> None:
     seen = 0
     for pixels, truth in frames_of(name):
         for plate in plates_in(truth):

@@ -1,4 +1,4 @@
-"""Redaction on footage of real streets: what the levels show, seen by the networks themselves.
+"""Redaction on footage of real streets: what the levels show, checked with real networks.
 
 A face detector finds few of the people behind a windscreen, so finding no face proves little
 about cabins; the geometry is held by the windscreens marked by hand below.
@@ -38,7 +38,7 @@ REVEALING = [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS]
 
 
 @cache
-def eyes() -> PlateModels:
+def models() -> PlateModels:
     return load_plate_models(Manifest.load())
 
 
@@ -53,16 +53,16 @@ def frame(clip: str, second: float) -> Pixels:
 
 @cache
 def plates(clip: str, second: float) -> tuple[Box, ...]:
-    found = without_duplicates(eyes().detector.detect(frame(clip, second)))
-    return tuple(one.box for one in found if one.score >= eyes().threshold)
+    found = without_duplicates(models().detector.detect(frame(clip, second)))
+    return tuple(one.box for one in found if one.score >= models().threshold)
 
 
 def every(clip: str, step: int) -> Iterator[tuple[Pixels, tuple[Box, ...]]]:
     with av.open(str(FOOTAGE / clip)) as container:
         for decoded in islice(container.decode(video=0), 0, None, step):
             pixels = np.asarray(decoded.to_ndarray(format="bgr24"), np.uint8)
-            found = without_duplicates(eyes().detector.detect(pixels))
-            yield pixels, tuple(one.box for one in found if one.score >= eyes().threshold)
+            found = without_duplicates(models().detector.detect(pixels))
+            yield pixels, tuple(one.box for one in found if one.score >= models().threshold)
 
 
 @cache
@@ -71,7 +71,7 @@ def face_detector() -> Any:
 
 
 def faces(pixels: Pixels) -> int:
-    """Faces found in a picture at twice its size: the people here are far away."""
+    """Faces detected in a picture enlarged twice, because the people are far away."""
     enlarged = cv2.resize(pixels, None, fx=2, fy=2)
     face_detector().setInputSize((enlarged.shape[1], enlarged.shape[0]))
     found = face_detector().detect(enlarged)[1]
@@ -79,7 +79,7 @@ def faces(pixels: Pixels) -> int:
 
 
 def shown(clip: str, second: float, level: RevealLevel) -> Any:
-    """The pixels that a level shows of all vehicles together."""
+    """The pixels that a level shows, of all vehicles together."""
     pixels = frame(clip, second)
     black, white = (
         preview_of_regular_file(
@@ -109,14 +109,16 @@ def evidence(level: RevealLevel, plate: Box, others: tuple[Box, ...], pixels: Pi
         ("otvision_cars_truck.mp4", 15, 1),
     ],
 )
-def test_faces_are_found_before_and_none_after(clip: str, step: int, at_least: int) -> None:
+def test_faces_are_detected_before_redaction_and_none_after(
+    clip: str, step: int, at_least: int
+) -> None:
     before = 0
     after = dict.fromkeys([RevealLevel.NONE, RevealLevel.PLATE, RevealLevel.VEHICLE], 0)
     for pixels, found in every(clip, step):
         before += faces(pixels)
         for level in after:
             masked = preview_of_regular_file(pixels, found, level, show_plates=True)
-            # Where no plate is found the picture is one grey: no need to look again.
+            # Without a plate the whole picture is masked: no need to search it again.
             if found and level is not RevealLevel.NONE:
                 after[level] += faces(masked.pixels)
             elif (masked.pixels != 127).any():
@@ -127,8 +129,8 @@ def test_faces_are_found_before_and_none_after(clip: str, step: int, at_least: i
 
 # --- glass ----------------------------------------------------------------------------------
 
-# Glass marked by hand on frames that the tuning of the geometry looked at: windscreens, rear
-# windows and side windows as boxes in pixels, of vehicles with and without a plate in sight.
+# Glass marked by hand on frames that the geometry was tuned on: windscreens, rear
+# windows and side windows as boxes in pixels, of vehicles with and without a visible plate.
 GLASS = [
     # Rear, from a bridge, vehicles following closely.
     (
@@ -198,7 +200,7 @@ GLASS = [
 @pytest.mark.parametrize(
     ("clip", "second", "glass"), GLASS, ids=[f"{clip[:-4]}@{second}" for clip, second, _ in GLASS]
 )
-def test_at_vehicle_the_glass_of_every_vehicle_is_covered(
+def test_the_vehicle_level_covers_the_glass_of_every_vehicle(
     clip: str, second: float, glass: list[tuple[int, int, int, int]]
 ) -> None:
     visible = shown(clip, second, RevealLevel.VEHICLE)
@@ -212,7 +214,7 @@ def test_at_vehicle_the_glass_of_every_vehicle_is_covered(
     GLASS[:2],
     ids=[f"{clip[:-4]}@{second}" for clip, second, _ in GLASS[:2]],
 )
-def test_at_occupants_the_same_glass_is_shown(
+def test_the_occupants_level_shows_the_same_glass(
     clip: str, second: float, glass: list[tuple[int, int, int, int]]
 ) -> None:
     visible = shown(clip, second, RevealLevel.OCCUPANTS)
@@ -234,7 +236,7 @@ def test_at_occupants_the_same_glass_is_shown(
     ],
 )
 @pytest.mark.parametrize("level", REVEALING)
-def test_the_plate_can_be_read_in_the_evidence_and_bodywork_be_seen(
+def test_the_evidence_shows_a_readable_plate_and_bodywork(
     clip: str, second: float, text: str, level: RevealLevel
 ) -> None:
     pixels, found = frame(clip, second), plates(clip, second)
@@ -247,7 +249,7 @@ def test_the_plate_can_be_read_in_the_evidence_and_bodywork_be_seen(
             cv2.imdecode(np.frombuffer(encoded[0], np.uint8), cv2.IMREAD_COLOR), np.uint8
         )
         patch = PlatePatch(Box(0, 0, sent.shape[1], sent.shape[0]), 1.0, sent)
-        (reading,) = eyes().reader.read([patch])
+        (reading,) = models().reader.read([patch])
         letters = [reading.alphabet[slot.argmax()] for slot in reading.slots]
         read["".join(letters).replace(reading.pad, "")] = (plate, pictures)
     assert text in read
@@ -260,7 +262,7 @@ def test_the_plate_can_be_read_in_the_evidence_and_bodywork_be_seen(
 # --- the verb -------------------------------------------------------------------------------
 
 
-def test_the_preview_of_a_recording_blanks_plates_unless_told_otherwise(tmp_path: Path) -> None:
+def test_the_preview_of_a_recording_blanks_plates_by_default(tmp_path: Path) -> None:
     clip = FOOTAGE / "nl_i_Video30_2.avi"
     readable = {}
     for flags in (["--show-plates"], []):

@@ -1,4 +1,4 @@
-"""The programs beside the product do what their help says."""
+"""The programs in scripts/ do what their help says."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live import NEEDS_RTSP, has_rtsp_server
+from tests.support.live_cameras import NEEDS_RTSP, has_rtsp_server
 from tests.support.product import CLIPS, environment
 
 
-def test_the_benchmark_tells_shares_of_one_run() -> None:
+def test_the_benchmark_prints_each_stages_share_of_one_run() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.benchmarks.bench", "--json", CLIPS / "twin_a.mp4"],
         env=environment(),
@@ -37,13 +37,13 @@ def figures(*arguments: str | Path) -> dict[str, dict[str, float]]:
         text=True,
         check=False,
     )
-    # Above the mark or not: that is what the program measures, and no test.
+    # No limit on the speed: the program measures it, and a test cannot.
     assert done.returncode in {0, 1}, done.stderr
     result: dict[str, dict[str, float]] = json.loads(done.stdout)
     return result
 
 
-def test_the_benchmark_of_a_road_tells_what_it_costs_and_what_decoding_does() -> None:
+def test_the_road_benchmark_prints_cpu_time_and_decoding_figures() -> None:
     result = figures("road", "--seconds", "1")
     assert set(result) == {
         "empty", "standing", "live", "standing_live", "skipping", "skipping_with_b_frames"
@@ -59,14 +59,14 @@ def test_the_benchmark_of_a_road_tells_what_it_costs_and_what_decoding_does() ->
     assert 0 < result["skipping_with_b_frames"]["frames_left_share"] < 1
 
 
-def test_the_benchmark_of_a_road_takes_a_recording() -> None:
+def test_the_road_benchmark_accepts_a_recording() -> None:
     result = figures("road", "--clip", CLIPS / "twin_a.mp4")
     assert set(result) == {"clip", "live", "skipping"}
-    assert result["clip"]["looks_share"] == 1  # a car goes by all the time
+    assert result["clip"]["looks_share"] == 1  # there is always a car in view
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
-def test_the_benchmark_of_a_start_tells_when_the_first_frame_is_analysed() -> None:
+def test_the_start_benchmark_prints_the_time_to_the_first_analysed_frame() -> None:
     result = figures("start", "--times", "1")
     assert set(result) == {"recorded", "live", "parts"}
     for name in ("recorded", "live"):
@@ -76,7 +76,7 @@ def test_the_benchmark_of_a_start_tells_when_the_first_frame_is_analysed() -> No
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
-def test_the_benchmark_of_a_return_tells_when_frames_flow_again() -> None:
+def test_the_reconnection_benchmark_prints_the_time_to_the_next_frame() -> None:
     result = figures("reconnect", "--times", "2", "--away", "1")
     assert set(result) == {"reconnect"}
     back = result["reconnect"]
@@ -84,7 +84,7 @@ def test_the_benchmark_of_a_return_tells_when_frames_flow_again() -> None:
     assert 0 < back["median_s"] <= back["worst_s"]
 
 
-def test_the_benchmark_names_a_clip_that_is_not_there() -> None:
+def test_the_benchmark_names_a_missing_clip() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "scripts.benchmarks.bench", "gone.mp4"],
         env=environment(),

@@ -28,7 +28,7 @@ START_S = 120.0
 
 
 class Manager:
-    """A service manager: a datagram socket, and what was said on it."""
+    """A service manager: a datagram socket, and the messages received on it."""
 
     def __init__(self, path: Path) -> None:
         self.address = str(path)
@@ -41,7 +41,7 @@ class Manager:
         self._socket.close()
 
     def heard(self, line: str) -> bool:
-        """Whether this line was said by now."""
+        """Whether this line was received."""
         try:
             while True:
                 self.said += self._socket.recv(4096).decode().splitlines()
@@ -76,7 +76,7 @@ def service(made: MadeSite, manager: Manager, *options: str) -> Iterator[subproc
         process.communicate()
 
 
-def telling_site(base: Path, port: int) -> tuple[MadeSite, int]:
+def site_with_metrics(base: Path, port: int) -> tuple[MadeSite, int]:
     telemetry = free_port()
     described = site(port=port, telemetry={"listen": f"127.0.0.1:{telemetry}"})
     return make_site(base, site_yaml=described), telemetry
@@ -92,11 +92,11 @@ def scrape(port: int, path: str = "/metrics") -> tuple[int, str]:
         connection.close()
 
 
-def test_a_service_says_that_it_is_ready_feeds_its_watchdog_and_stops_in_order(
+def test_a_service_reports_ready_feeds_its_watchdog_and_stops_in_order(
     tmp_path: Path, manager: Manager
 ) -> None:
     with EmbeddedBroker() as broker:
-        made, port = telling_site(tmp_path, broker.port)
+        made, port = site_with_metrics(tmp_path, broker.port)
         with service(made, manager) as process:
             assert wait_until(lambda: manager.heard("READY=1"), START_S), process.poll()
             assert wait_until(lambda: manager.heard("WATCHDOG=1"), 10)
@@ -120,8 +120,10 @@ def test_a_service_says_that_it_is_ready_feeds_its_watchdog_and_stops_in_order(
         assert names == {"READY", "WATCHDOG", "STATUS", "STOPPING"}
 
 
-def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path, manager: Manager) -> None:
-    made, _ = telling_site(tmp_path, 1)
+def test_a_second_service_with_the_same_state_folder_is_refused(
+    tmp_path: Path, manager: Manager
+) -> None:
+    made, _ = site_with_metrics(tmp_path, 1)
     with service(made, manager) as first:
         assert wait_until(lambda: manager.heard("READY=1"), START_S)
         second = subprocess.run(
@@ -138,10 +140,10 @@ def test_a_second_service_on_the_same_state_is_refused(tmp_path: Path, manager: 
         assert first.poll() is None
 
 
-def test_hangup_takes_files_that_hold_and_leaves_those_that_do_not(
+def test_sighup_reloads_valid_files_and_keeps_the_old_ones_otherwise(
     tmp_path: Path, manager: Manager
 ) -> None:
-    made, port = telling_site(tmp_path, 1)
+    made, port = site_with_metrics(tmp_path, 1)
     path = made.folder / "site.yaml"
     good = yaml.safe_load(path.read_text())
     with service(made, manager, "--log-format", "json") as process:

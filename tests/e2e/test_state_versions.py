@@ -1,4 +1,4 @@
-"""State that another version left: an older one is brought up, a newer one is refused untouched."""
+"""State of another version: an older one is migrated, a newer one is refused unchanged."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ HITS = 150
 
 
 @pytest.fixture(scope="module")
-def lived_in(tmp_path_factory: pytest.TempPathFactory) -> MadeSite:
-    """A site whose state holds every file there is, made by what makes them."""
+def used_site(tmp_path_factory: pytest.TempPathFactory) -> MadeSite:
+    """A site whose state has every kind of file, made by the product's own code."""
     base = tmp_path_factory.mktemp("lived-in")
     made = make_site(base)
     key = new_signer_key(base / "signer", "mayor", datetime.now(timezone.utc))
@@ -57,9 +57,9 @@ def lived_in(tmp_path_factory: pytest.TempPathFactory) -> MadeSite:
     return made
 
 
-def copied(lived_in: MadeSite, to: Path) -> MadeSite:
-    shutil.copytree(lived_in.folder, to)
-    return MadeSite(to, lived_in.authority_keys)
+def copied(used_site: MadeSite, to: Path) -> MadeSite:
+    shutil.copytree(used_site.folder, to)
+    return MadeSite(to, used_site.authority_keys)
 
 
 def made_newer(made: MadeSite, name: str) -> None:
@@ -82,21 +82,21 @@ def content(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_every_file_with_a_schema_is_known(lived_in: MadeSite) -> None:
+def test_every_file_with_a_schema_version_is_covered(used_site: MadeSite) -> None:
     found = set()
     for name in FILES:
-        text = (lived_in.state / name).read_text()
+        text = (used_site.state / name).read_text()
         said = json.loads(text.splitlines()[0] if name == STATISTICS else text)
         found.add(said["schema"])
     assert found == {f"edge-anpr/{name}/{version}" for name, version in KNOWN.items()}
-    require_known(lived_in.state)
+    require_known(used_site.state)
 
 
 @pytest.mark.parametrize("name", [*FILES, outbox_file.FILE_NAME])
-def test_a_newer_version_s_file_is_refused_and_nothing_is_changed(
-    lived_in: MadeSite, tmp_path: Path, name: str
+def test_a_file_of_a_newer_version_is_refused_and_nothing_changes(
+    used_site: MadeSite, tmp_path: Path, name: str
 ) -> None:
-    made = copied(lived_in, tmp_path / "site")
+    made = copied(used_site, tmp_path / "site")
     made_newer(made, name)
     before = content(made.state)
 
@@ -115,8 +115,8 @@ def test_a_newer_version_s_file_is_refused_and_nothing_is_changed(
 
 
 @pytest.mark.parametrize("name", [STATISTICS, SUSPENSION])
-def test_no_verb_works_on_a_newer_state(lived_in: MadeSite, tmp_path: Path, name: str) -> None:
-    made = copied(lived_in, tmp_path / "site")
+def test_every_verb_refuses_a_newer_state(used_site: MadeSite, tmp_path: Path, name: str) -> None:
+    made = copied(used_site, tmp_path / "site")
     made_newer(made, name)
     before = content(made.state)
 
@@ -127,8 +127,10 @@ def test_no_verb_works_on_a_newer_state(lived_in: MadeSite, tmp_path: Path, name
     assert content(made.state) == before
 
 
-def test_a_newer_keyring_is_refused_by_its_version(lived_in: MadeSite, tmp_path: Path) -> None:
-    made = copied(lived_in, tmp_path / "site")
+def test_the_error_for_a_newer_keyring_names_its_version(
+    used_site: MadeSite, tmp_path: Path
+) -> None:
+    made = copied(used_site, tmp_path / "site")
     file = made.keyring / "keyring.bin"
     data = bytearray(file.read_bytes())
     place = data.index(b"edge-anpr/keyring/1") + len(b"edge-anpr/keyring/")
@@ -143,7 +145,7 @@ def test_a_newer_keyring_is_refused_by_its_version(lived_in: MadeSite, tmp_path:
     assert file.read_bytes() == bytes(data)
 
 
-def test_a_clock_without_a_schema_is_an_older_one_and_the_older_program_reads_ours(
+def test_a_clock_file_without_a_schema_version_is_read_and_the_older_version_reads_ours(
     tmp_path: Path,
 ) -> None:
     later = datetime.now(timezone.utc).replace(microsecond=0) + timedelta(days=3)
@@ -151,7 +153,7 @@ def test_a_clock_without_a_schema_is_an_older_one_and_the_older_program_reads_ou
 
     assert SteadyClock(SystemClock(), tmp_path).utc() == later
     written = json.loads((tmp_path / CLOCK).read_text())
-    # The version before reads this one member and looks at no other.
+    # The previous version reads this one member and ignores all others.
     assert written["latest"] == f"{later:%Y-%m-%dT%H:%M:%S}.000Z"
     assert written["schema"] == "edge-anpr/clock/1"
 

@@ -16,19 +16,14 @@ from edge.adapters.host.system import product_version
 from edge.adapters.state.audit_log import read_log
 from edge.authority.store import HitStore
 from edge.privacy.audit_events import Unsealed
-from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
+from tests.support.parties import MORNING, PLATE, Parties, evidence
 from tests.support.product import CLIPS, REPOSITORY, environment
 from tests.unit.vectors.cast import STORED
 
 PACK = STORED / "pack.zip"
 
 
-@pytest.fixture
-def parties(tmp_path: Path) -> Parties:
-    return make_parties(tmp_path)
-
-
-def test_the_public_names_are_those_of_the_page() -> None:
+def test_the_public_names_are_those_of_the_documentation() -> None:
     page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
 
     assert set(re.findall(r"^\| `edge\.(\w+)", page, flags=re.MULTILINE)) == set(edge.__all__)
@@ -158,7 +153,7 @@ def test_a_picture_without_a_plate_gives_nothing() -> None:
 
 
 @pytest.mark.parametrize(("name", "code"), [("gone", "E_SOURCE_MISSING"), ("x", "E_SOURCE_FORMAT")])
-def test_what_is_no_picture_is_refused(name: str, code: str, tmp_path: Path) -> None:
+def test_an_invalid_picture_is_refused(name: str, code: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"a shopping list")
 
     with pytest.raises(edge.EdgeError) as refused:
@@ -167,7 +162,7 @@ def test_what_is_no_picture_is_refused(name: str, code: str, tmp_path: Path) -> 
     assert refused.value.code == code
 
 
-def test_the_example_of_the_page_runs(photo: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_documentation_runs(photo: Path, tmp_path: Path) -> None:
     page = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8")
     (program,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     stored = next((STORED / "box-key-files").glob("*.public.json"))

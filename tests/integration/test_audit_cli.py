@@ -1,4 +1,4 @@
-"""`audit`, `erase`, `stats`, and what other verbs enter in the log (P9, P10, P21)."""
+"""`audit`, `erase`, `stats`, and what other commands record in the audit log (P9, P10, P21)."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_p21_a_log_is_verified_against_the_box_and_a_witness(
     assert "confirmed by the public file" in product("audit", "verify", "--site", made.folder).out
 
 
-def test_p21_a_copy_verifies_elsewhere_with_the_public_file_and_says_when_nobody_vouches(
+def test_p21_a_copy_verifies_elsewhere_and_the_output_says_which_proof_is_missing(
     made: MadeSite, tmp_path: Path
 ) -> None:
     record(made)
@@ -105,7 +105,7 @@ def test_p21_a_copy_verifies_elsewhere_with_the_public_file_and_says_when_nobody
     assert str(copied) in line
 
 
-def test_p21_verify_finds_an_edit_a_cut_end_and_a_fork(made: MadeSite, tmp_path: Path) -> None:
+def test_p21_verify_detects_an_edit_a_truncation_and_a_fork(made: MadeSite, tmp_path: Path) -> None:
     record(made, EpochClosed(0, "<10", "<10", "<10"), EpochClosed(1, 50, 20, "<10"))
     log = made.state / FILE_NAME
     whole, checkpoint = log.read_bytes(), (made.state / "audit.checkpoint").read_bytes()
@@ -120,7 +120,9 @@ def test_p21_verify_finds_an_edit_a_cut_end_and_a_fork(made: MadeSite, tmp_path:
     lines = whole.splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:2]))
     (made.state / "audit.checkpoint").unlink()
-    assert product("audit", "verify", "--site", made.folder).status == 0  # it agrees with itself
+    assert (
+        product("audit", "verify", "--site", made.folder).status == 0
+    )  # it is consistent in itself
     refused(
         product("audit", "verify", "--site", made.folder, "--witness", witness),
         ExitCode.STORAGE,
@@ -143,7 +145,7 @@ def test_the_log_is_shown_one_line_for_each_entry(made: MadeSite) -> None:
     assert as_json.json["log"][1]["vehicles"] == 120
 
 
-def test_what_is_asked_wrongly_is_answered_in_words(made: MadeSite, tmp_path: Path) -> None:
+def test_a_usage_error_is_explained(made: MadeSite, tmp_path: Path) -> None:
     refused(product("audit", "verify", tmp_path), ExitCode.STORAGE, "E_NO_AUDIT")
     record(made)
     nothing = tmp_path / "nothing"
@@ -159,7 +161,7 @@ def test_what_is_asked_wrongly_is_answered_in_words(made: MadeSite, tmp_path: Pa
 
 
 @pytest.mark.parametrize("option", [(), ("--stolen",)])
-def test_p21_a_rotation_of_the_boxs_key_is_entered_and_the_log_goes_on(
+def test_p21_a_key_rotation_is_recorded_and_the_log_continues(
     option: tuple[str, ...], made: MadeSite
 ) -> None:
     record(made)
@@ -174,7 +176,7 @@ def test_p21_a_rotation_of_the_boxs_key_is_entered_and_the_log_goes_on(
     assert product("audit", "verify", "--site", made.folder).status == 0
 
 
-def test_p21_an_activation_and_its_renewal_are_entered_before_they_hold(
+def test_p21_an_activation_and_its_renewal_are_recorded_before_they_take_effect(
     made: MadeSite, tmp_path: Path
 ) -> None:
     digest = load_site_folder(made.folder).policy_sha256
@@ -200,7 +202,7 @@ def test_p21_an_activation_and_its_renewal_are_entered_before_they_hold(
 # --- unseals ------------------------------------------------------------------------------------
 
 
-def test_p21_each_opening_is_entered_in_the_authoritys_log_before_anything_is_shown(
+def test_p21_each_opening_is_recorded_in_the_authoritys_log_before_anything_is_shown(
     tmp_path: Path,
 ) -> None:
     parties = make_parties(tmp_path)
@@ -222,7 +224,7 @@ def test_p21_each_opening_is_entered_in_the_authoritys_log_before_anything_is_sh
     verified = product("audit", "verify", store, "--keys", parties.authority_file)
     assert verified.status == 0, verified.err
 
-    # What cannot be recorded is not opened.
+    # A hit is not opened if the opening cannot be recorded.
     shutil.rmtree(tmp_path / "opened")
     (store / FILE_NAME).write_bytes(b"damaged\n")
     refused(product(*arguments), ExitCode.STORAGE, "E_AUDIT_EDITED")
@@ -245,7 +247,7 @@ def test_p10_one_purpose_is_erased_and_recorded(made: MadeSite) -> None:
     assert recorded(made)[1:] == [Deleted("erased", "quiet", "<10")]
 
 
-def test_p10_all_is_erased_even_if_the_policy_is_refused_and_no_copy_opens(
+def test_p10_all_purposes_are_erased_even_if_the_policy_is_refused_and_no_copy_opens(
     made: MadeSite,
 ) -> None:
     with outbox_of(made) as outbox:
@@ -263,7 +265,7 @@ def test_p10_all_is_erased_even_if_the_policy_is_refused_and_no_copy_opens(
         assert (outbox.depth(), outbox.unreadable) == (0, 1)
 
 
-def test_p10_all_clears_away_hits_whose_keyring_is_lost(made: MadeSite) -> None:
+def test_p10_erase_all_deletes_hits_whose_keyring_is_lost(made: MadeSite) -> None:
     with outbox_of(made) as outbox:
         put(outbox, "a")
     shutil.rmtree(made.keyring)
@@ -278,7 +280,7 @@ def test_p10_all_clears_away_hits_whose_keyring_is_lost(made: MadeSite) -> None:
         assert outbox.depth() == 0
 
 
-def test_nothing_is_erased_without_yes_or_from_a_box_that_runs(made: MadeSite) -> None:
+def test_nothing_is_erased_without_yes_or_on_a_running_box(made: MadeSite) -> None:
     with outbox_of(made) as outbox:
         put(outbox, "a")
         refused(
@@ -297,7 +299,7 @@ def test_nothing_is_erased_without_yes_or_from_a_box_that_runs(made: MadeSite) -
 # --- expiry before anything else ------------------------------------------------------------------
 
 
-def test_p10_run_destroys_what_is_due_even_if_it_then_refuses_the_policy(made: MadeSite) -> None:
+def test_p10_run_destroys_expired_keys_even_if_it_then_refuses_the_policy(made: MadeSite) -> None:
     clock = SetClock(NOW - timedelta(days=2))
     with (
         Keyring.open(made.keyring, clock) as keyring,
@@ -319,7 +321,7 @@ def test_p10_run_destroys_what_is_due_even_if_it_then_refuses_the_policy(made: M
 # --- stats --------------------------------------------------------------------------------------
 
 
-def test_p9_statistics_hold_counts_only_and_sums_are_lower_bounds(made: MadeSite) -> None:
+def test_p9_statistics_contain_only_counts_and_sums_are_lower_bounds(made: MadeSite) -> None:
     assert product("stats", "--site", made.folder).out == "no epoch has closed yet\n"
     made.state.mkdir(mode=0o700, exist_ok=True)
     file = StatisticsFile(made.state)
@@ -339,7 +341,7 @@ def test_p9_statistics_hold_counts_only_and_sums_are_lower_bounds(made: MadeSite
             assert count == "<10" or (count >= 10 and count % 10 == 0)
 
 
-def test_p9_statistics_end_after_their_own_retention_and_damage_costs_one_line(
+def test_p9_statistics_expire_after_their_retention_and_a_damaged_line_is_skipped(
     tmp_path: Path,
 ) -> None:
     file = StatisticsFile(tmp_path)

@@ -28,6 +28,7 @@ from edge.errors import AuditError, ExitCode
 from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import EpochClosed, KeyInUse, Stopped, Unsealed
 from edge.privacy.checkpoints import Checkpoint, box_log, parse_checkpoints
+from tests.support.disks import small_tmpfs
 from tests.support.product import REPOSITORY
 
 LOG = box_log("school-street", "box-1")
@@ -44,7 +45,7 @@ def opened(folder: Path, signer: SigningKey = BOX) -> AuditTrail:
     return AuditTrail.open(folder, LOG, signer, utc, known=[BOX.public])
 
 
-def test_what_was_appended_is_there_after_a_restart_and_the_log_goes_on(tmp_path: Path) -> None:
+def test_entries_survive_a_restart_and_the_log_continues(tmp_path: Path) -> None:
     with opened(tmp_path) as trail:
         trail.append(EPOCH)
     with opened(tmp_path) as trail:
@@ -59,7 +60,7 @@ def test_what_was_appended_is_there_after_a_restart_and_the_log_goes_on(tmp_path
     assert parse_checkpoints((tmp_path / CHECKPOINT_NAME).read_bytes()) == (verified.last,)
 
 
-def test_it_is_readable_by_this_user_only(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_log(tmp_path: Path) -> None:
     with opened(tmp_path / "state"):
         pass
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "state").iterdir()}
@@ -67,7 +68,7 @@ def test_it_is_readable_by_this_user_only(tmp_path: Path) -> None:
     assert modes == {0o600}
 
 
-def test_followers_hear_of_the_newest_checkpoint_now_and_after_each_entry(tmp_path: Path) -> None:
+def test_listeners_receive_the_newest_checkpoint_now_and_after_each_entry(tmp_path: Path) -> None:
     heard: list[Checkpoint] = []
     with opened(tmp_path) as trail:
         trail.follow(heard.append)
@@ -76,7 +77,7 @@ def test_followers_hear_of_the_newest_checkpoint_now_and_after_each_entry(tmp_pa
         assert heard[-1] == trail.checkpoint
 
 
-def test_p21_a_new_key_of_the_box_is_entered_before_anything_else(tmp_path: Path) -> None:
+def test_p21_a_new_key_is_the_first_entry_after_a_rotation(tmp_path: Path) -> None:
     with opened(tmp_path) as trail:
         trail.append(EPOCH)
     with opened(tmp_path, NEXT_BOX) as trail:
@@ -87,7 +88,7 @@ def test_p21_a_new_key_of_the_box_is_entered_before_anything_else(tmp_path: Path
     assert verified.last.size == 4
 
 
-def test_p21_a_log_that_somebody_else_signed_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_p21_a_log_signed_by_another_key_is_refused(tmp_path: Path) -> None:
     thief = SigningKey.demo_of("thief")
     AuditTrail.open(tmp_path, LOG, thief, utc).close()
 
@@ -96,7 +97,7 @@ def test_p21_a_log_that_somebody_else_signed_is_not_gone_on_with(tmp_path: Path)
     assert refused.value.code == "E_AUDIT_FORK"
 
 
-def test_a_box_whose_key_was_rotated_beside_it_records_nothing_under_the_old_one(
+def test_a_running_box_records_nothing_under_a_rotated_key(
     tmp_path: Path,
 ) -> None:
     with opened(tmp_path) as running:
@@ -106,7 +107,7 @@ def test_a_box_whose_key_was_rotated_beside_it_records_nothing_under_the_old_one
     assert read_log(tmp_path).last.size == 2
 
 
-def test_several_programs_and_threads_append_to_one_log(tmp_path: Path) -> None:
+def test_several_processes_and_threads_append_to_one_log(tmp_path: Path) -> None:
     with opened(tmp_path) as one, opened(tmp_path) as other:
 
         def work(trail: AuditTrail) -> None:
@@ -121,7 +122,7 @@ def test_several_programs_and_threads_append_to_one_log(tmp_path: Path) -> None:
     assert read_log(tmp_path).last.size == 61
 
 
-def test_a_log_that_is_closed_takes_nothing(tmp_path: Path) -> None:
+def test_a_closed_log_refuses_entries(tmp_path: Path) -> None:
     trail = opened(tmp_path)
     trail.close()
     trail.close()
@@ -140,7 +141,7 @@ def three_lines(folder: Path) -> list[bytes]:
 
 
 @pytest.mark.parametrize("kept", [1, 50, 93, 150])
-def test_p21_a_last_line_that_was_not_finished_is_cut_off_and_the_log_goes_on(
+def test_p21_an_unfinished_last_line_is_removed_and_the_log_continues(
     kept: int, tmp_path: Path
 ) -> None:
     lines = three_lines(tmp_path)
@@ -154,7 +155,7 @@ def test_p21_a_last_line_that_was_not_finished_is_cut_off_and_the_log_goes_on(
     assert [entry.event for entry in read_log(tmp_path).entries][3:] == [Stopped("end")]
 
 
-def test_p21_a_log_without_its_last_lines_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_p21_a_truncated_log_is_refused(tmp_path: Path) -> None:
     lines = three_lines(tmp_path)
     (tmp_path / FILE_NAME).write_bytes(b"".join(lines[:2]))
 
@@ -165,7 +166,7 @@ def test_p21_a_log_without_its_last_lines_is_not_gone_on_with(tmp_path: Path) ->
         assert str(tmp_path / FILE_NAME) in refused.value.message
 
 
-def test_p21_an_edited_log_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_p21_an_edited_log_is_refused(tmp_path: Path) -> None:
     lines = three_lines(tmp_path)
     for line in range(3):
         edited = lines.copy()
@@ -175,14 +176,14 @@ def test_p21_an_edited_log_is_not_gone_on_with(tmp_path: Path) -> None:
             opened(tmp_path)
         assert refused.value.code == "E_AUDIT_EDITED"
         assert "\n" not in refused.value.message
-    # An entry of the right form at an earlier place is seen by the newest signature.
+    # The newest signature detects a well-formed entry at an earlier place.
     first = lines[1].replace(b'"hits":"<10"', b'"hits":10')
     (tmp_path / FILE_NAME).write_bytes(lines[0] + first + lines[2])
     with pytest.raises(AuditError, match="line 3: its signature"):
         opened(tmp_path)
 
 
-def test_a_damaged_checkpoint_beside_the_log_is_written_anew(tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_file_is_rewritten(tmp_path: Path) -> None:
     three_lines(tmp_path)
     (tmp_path / CHECKPOINT_NAME).write_bytes(bytes(100))
     with opened(tmp_path) as trail:
@@ -190,7 +191,7 @@ def test_a_damaged_checkpoint_beside_the_log_is_written_anew(tmp_path: Path) -> 
     assert read_log(tmp_path).last.size == 4
 
 
-def test_a_log_that_shrinks_while_it_is_in_use_stops_the_box(tmp_path: Path) -> None:
+def test_a_log_that_shrinks_while_open_stops_the_box(tmp_path: Path) -> None:
     with opened(tmp_path) as trail:
         trail.append(EPOCH)
         os.truncate(tmp_path / FILE_NAME, 10)
@@ -198,7 +199,7 @@ def test_a_log_that_shrinks_while_it_is_in_use_stops_the_box(tmp_path: Path) -> 
             trail.append(EPOCH)
 
 
-def test_reading_says_when_there_is_no_log_and_when_there_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_missing_log_and_a_missing_checkpoint_give_different_errors(tmp_path: Path) -> None:
     with pytest.raises(AuditError) as refused:
         read_log(tmp_path)
     assert refused.value.code == "E_NO_AUDIT"
@@ -224,7 +225,7 @@ def test_a_witness_may_be_a_file_or_a_folder_of_files(tmp_path: Path) -> None:
     assert read_log(tmp_path / "state", witness=witness).witnessed == 3
 
 
-def test_a_log_that_is_being_written_is_read_whole(tmp_path: Path) -> None:
+def test_a_log_is_read_consistently_while_it_is_written(tmp_path: Path) -> None:
     done = threading.Event()
     with opened(tmp_path) as trail:
 
@@ -283,19 +284,12 @@ def test_p21_a_box_killed_at_random_moments_loses_no_entry_that_was_acknowledged
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 64 KiB that a test can fill."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    """A file system of 64 KiB."""
+    with small_tmpfs(tmp_path / "disk", "64k") as place:
+        yield place
 
 
-def test_p21_half_a_line_that_the_disk_took_does_not_stay(tmp_path: Path) -> None:
+def test_p21_a_partly_written_line_is_removed(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with opened(tmp_path) as trail:
         trail.append(EPOCH)
@@ -317,7 +311,7 @@ def fill(trail: AuditTrail) -> None:
         trail.append(EPOCH)
 
 
-def test_p21_a_full_disk_refuses_the_entry_and_leaves_the_log_whole(small_disk: Path) -> None:
+def test_p21_a_full_disk_refuses_the_entry_and_leaves_the_log_intact(small_disk: Path) -> None:
     with opened(small_disk) as trail:
         with pytest.raises(AuditError, match="free disk space") as refused:
             fill(trail)

@@ -1,4 +1,4 @@
-"""The base installation: receiving and verifying work without any package of the extra `box`.
+"""The base installation receives and verifies without any package of the extra `box`.
 
 A child process refuses to import these packages, as if they were not installed. It works on
 artefacts that a box made with all of them.
@@ -56,7 +56,7 @@ def base_install(*arguments: str | Path, program: str = MAIN) -> Finished:
 
 @dataclass(frozen=True)
 class Artefacts:
-    """What a box has made with everything installed, and an authority's keys."""
+    """What a box made with the complete installation, and an authority's keys."""
 
     box: MadeSite
     pack: Path
@@ -89,7 +89,7 @@ def _picture(path: Path) -> None:
     cv2.imwrite(str(path), np.full((360, 640, 3), 90, np.uint8))
 
 
-def test_the_child_lacks_what_the_base_installation_lacks() -> None:
+def test_the_child_process_lacks_every_package_of_the_extra() -> None:
     for name in MISSING:
         done = base_install(program=BASE + f"import {name}\n")
         assert f"ModuleNotFoundError: No module named '{name}'" in done.err
@@ -138,7 +138,7 @@ CHECKS: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_base_installation_is_enough_for(name: str, made: Artefacts, tmp_path: Path) -> None:
+def test_the_base_installation_can_run(name: str, made: Artefacts, tmp_path: Path) -> None:
     done = base_install(*CHECKS[name](made, tmp_path))
 
     assert (done.status, done.err) == (0, "")

@@ -1,4 +1,4 @@
-"""The authority's inbox: exactly once, on disk, and forgotten when asked."""
+"""The authority's store: each hit exactly once, on disk, deleted on request."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def put(store: HitStore, hit: Hit, now: datetime = NOW) -> Outcome:
 # --- exactly once -------------------------------------------------------------------------------
 
 
-def test_a_hit_is_kept_byte_for_byte_as_it_came(store: HitStore, parties: Parties) -> None:
+def test_a_hit_is_stored_byte_for_byte(store: HitStore, parties: Parties) -> None:
     hit = parties.hit()
 
     assert put(store, hit) is Outcome.NEW
@@ -60,7 +60,7 @@ def test_a_hit_is_kept_byte_for_byte_as_it_came(store: HitStore, parties: Partie
     assert not kept.reviewed
 
 
-def test_a_second_delivery_changes_nothing_and_tells_when_the_first_was(
+def test_a_second_delivery_changes_nothing_and_returns_the_time_of_the_first(
     store: HitStore, parties: Parties
 ) -> None:
     hit = parties.hit()
@@ -72,7 +72,7 @@ def test_a_second_delivery_changes_nothing_and_tells_when_the_first_was(
     assert len(store.hits()) == 1
 
 
-def test_another_hit_of_a_known_id_does_not_replace_it(store: HitStore, parties: Parties) -> None:
+def test_another_hit_with_a_known_id_does_not_replace_it(store: HitStore, parties: Parties) -> None:
     hit = parties.hit()
     put(store, hit)
     other = parties.hit(hit_id=hit.hit_id)
@@ -112,7 +112,7 @@ os.kill(os.getpid(), 9)
 """
 
 
-def test_what_was_put_survives_a_kill_right_after(folder: Path, parties: Parties) -> None:
+def test_a_stored_hit_survives_an_immediate_kill(folder: Path, parties: Parties) -> None:
     hit = parties.hit()
     done = subprocess.run(
         [sys.executable, "-c", PUT_AND_DIE, str(folder)],
@@ -198,7 +198,7 @@ def test_a_store_that_cannot_be_used_is_refused(
     assert said in str(refused(folder))
 
 
-def test_a_store_that_is_not_there_is_not_made_by_looking(folder: Path) -> None:
+def test_opening_a_missing_store_for_reading_does_not_create_it(folder: Path) -> None:
     with pytest.raises(OutboxError) as caught:
         HitStore.open(folder)
 
@@ -209,9 +209,7 @@ def test_a_store_that_is_not_there_is_not_made_by_looking(folder: Path) -> None:
 # --- finding ------------------------------------------------------------------------------------
 
 
-def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one(
-    store: HitStore, parties: Parties
-) -> None:
+def test_a_unique_prefix_of_an_id_is_enough(store: HitStore, parties: Parties) -> None:
     for hit_id in ("ab" + "0" * 30, "ac" + "0" * 30):
         put(store, parties.hit(hit_id=hit_id))
 
@@ -221,7 +219,7 @@ def test_the_beginning_of_an_id_is_enough_if_it_is_the_only_one(
 
 
 @pytest.mark.parametrize("hit_id", ["", "ff", "%", "_", "' OR 1=1 --", "AB", "é"])
-def test_an_id_of_no_hit_is_refused(store: HitStore, parties: Parties, hit_id: str) -> None:
+def test_an_unknown_id_is_refused(store: HitStore, parties: Parties, hit_id: str) -> None:
     put(store, parties.hit(hit_id="ab" + "0" * 30))
 
     with pytest.raises(OutboxError) as caught:
@@ -233,7 +231,7 @@ def test_an_id_of_no_hit_is_refused(store: HitStore, parties: Parties, hit_id: s
 # --- set aside ----------------------------------------------------------------------------------
 
 
-def test_what_is_set_aside_can_be_had_again_and_dropped(store: HitStore) -> None:
+def test_a_quarantined_message_can_be_read_again_and_deleted(store: HitStore) -> None:
     assert store.set_aside("topic", b"payload", "unknown box", NOW)
     assert store.set_aside("topic", b"payload", "unknown key", NOW)
 
@@ -243,7 +241,7 @@ def test_what_is_set_aside_can_be_had_again_and_dropped(store: HitStore) -> None
     assert store.aside() == ()
 
 
-def test_room_for_what_is_set_aside_has_an_end(store: HitStore) -> None:
+def test_the_quarantine_is_bounded(store: HitStore) -> None:
     chunk = 8 * 1024 * 1024
     fitting = store_module.MAX_ASIDE_BYTES // chunk
     for number in range(fitting):
@@ -256,7 +254,7 @@ def test_room_for_what_is_set_aside_has_an_end(store: HitStore) -> None:
 # --- reviews ------------------------------------------------------------------------------------
 
 
-def test_reviews_make_error_statistics(store: HitStore, parties: Parties) -> None:
+def test_reviews_give_error_statistics(store: HitStore, parties: Parties) -> None:
     hits = [parties.hit() for _ in range(12)]
     for hit in hits:
         put(store, hit)
@@ -295,7 +293,7 @@ def test_a_later_review_replaces_the_earlier_one(store: HitStore, parties: Parti
     assert (rule.confirmed, rule.rejected) == (1, {})
 
 
-def test_rules_are_told_apart(store: HitStore, parties: Parties) -> None:
+def test_error_rates_are_per_rule(store: HitStore, parties: Parties) -> None:
     for rule in ("wrong-way", "stolen"):
         hit = parties.hit(rule=rule)
         put(store, hit)
@@ -308,7 +306,7 @@ def test_rules_are_told_apart(store: HitStore, parties: Parties) -> None:
 # --- forgetting ---------------------------------------------------------------------------------
 
 
-def test_purge_forgets_by_the_time_of_observation(store: HitStore, parties: Parties) -> None:
+def test_purge_deletes_hits_by_time_of_observation(store: HitStore, parties: Parties) -> None:
     old = parties.hit(observed_at=NOW - timedelta(days=7, seconds=1))
     young = parties.hit(observed_at=NOW - timedelta(days=7) + timedelta(seconds=1))
     for hit in (old, young):
@@ -363,7 +361,7 @@ def test_a_purged_hit_that_is_sent_again_is_not_stored_again(
     assert store.hits() == ()
 
 
-def test_in_the_end_even_the_id_is_forgotten(store: HitStore, parties: Parties) -> None:
+def test_the_id_of_a_purged_hit_is_deleted_later(store: HitStore, parties: Parties) -> None:
     hit = parties.hit()
     put(store, hit)
     store.purge(timedelta(0), NOW)
@@ -377,7 +375,7 @@ def test_in_the_end_even_the_id_is_forgotten(store: HitStore, parties: Parties) 
 # --- opening ------------------------------------------------------------------------------------
 
 
-def test_an_opened_hit_is_json_and_pictures_for_its_owner_only(
+def test_an_opened_hit_is_json_and_pictures_that_only_the_owner_can_read(
     parties: Parties, tmp_path: Path
 ) -> None:
     hit = parties.hit(evidence(Picture("vehicle", b"jpeg of a vehicle"), Picture("plate", b"p")))
@@ -393,11 +391,11 @@ def test_an_opened_hit_is_json_and_pictures_for_its_owner_only(
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
         assert PLATE not in path.name
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
-    # Opening again writes the same.
+    # Opening again writes the same files.
     assert write_opened(open_hit(hit.to_payload(), boxes, parties.authority), out) == files
 
 
-def test_a_folder_that_others_can_look_into_is_refused(parties: Parties, tmp_path: Path) -> None:
+def test_a_folder_that_others_can_read_is_refused(parties: Parties, tmp_path: Path) -> None:
     hit = parties.hit()
     opened = open_hit(
         hit.to_payload(), {(hit.site, hit.box): parties.box_public}, parties.authority
@@ -410,7 +408,7 @@ def test_a_folder_that_others_can_look_into_is_refused(parties: Parties, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_opened_hit_shows_its_plate_in_no_repr(parties: Parties) -> None:
+def test_the_repr_of_an_opened_hit_hides_the_plate(parties: Parties) -> None:
     hit = parties.hit()
     opened = open_hit(
         hit.to_payload(), {(hit.site, hit.box): parties.box_public}, parties.authority

@@ -1,4 +1,4 @@
-"""The broker of config/deploy: each client does what it must, and nothing else. Real mosquitto."""
+"""The access rules of config/deploy on a real mosquitto: each client may do only its own task."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.topics import BoxTopics
 from edge.errors import PublishError
 from tests.integration.conftest import needs_mosquitto
-from tests.integration.test_publisher import Box
 from tests.support.brokers import HOST, Mosquitto, TestAuthority
+from tests.support.publishing import Box
 from tests.support.source_tree import ROOT
 
 CONFIGURATION = ROOT / "config" / "deploy" / "mosquitto"
@@ -28,7 +28,7 @@ NOT_AUTHORISED = 0x87
 
 @pytest.fixture
 def options(tmp_path: Path) -> Iterator[dict[str, BrokerOptions]]:
-    """How each party connects to a mosquitto that runs under the shipped files."""
+    """Connection options of each client, for a mosquitto with the shipped configuration."""
     folder = tmp_path / "tls"
     folder.mkdir()
     authority = TestAuthority(folder, "ca")
@@ -45,7 +45,7 @@ def options(tmp_path: Path) -> Iterator[dict[str, BrokerOptions]]:
     for shipped, here in places.items():
         assert shipped in text
         text = text.replace(shipped, str(here))
-    # The test's broker brings its own listener and log; all that follows a listener belongs to it.
+    # The test broker has its own listener and log; settings after a listener belong to it.
     lines = [line for line in text.splitlines() if not line.startswith(("listener", "log_"))]
     with Mosquitto(tmp_path, *lines) as broker:
         yield {
@@ -82,7 +82,7 @@ def test_a_hit_goes_from_the_box_to_its_authority_and_the_receipt_back(
 
 @needs_mosquitto
 @pytest.mark.parametrize("topic", sorted(TOPICS.publishable))
-def test_the_box_may_publish_all_that_it_ever_publishes(
+def test_the_box_may_publish_on_all_its_topics(
     options: dict[str, BrokerOptions], topic: str
 ) -> None:
     with BrokerLink.open(options["box-1"]) as box:
@@ -105,7 +105,7 @@ def test_the_box_may_publish_all_that_it_ever_publishes(
         ("stranger", TOPICS.availability),
     ],
 )
-def test_nobody_speaks_for_another(
+def test_no_client_may_publish_for_another(
     options: dict[str, BrokerOptions], party: str, topic: str
 ) -> None:
     with BrokerLink.open(options[party]) as link:
@@ -114,9 +114,7 @@ def test_nobody_speaks_for_another(
 
 @needs_mosquitto
 @pytest.mark.parametrize("party", ["box-1", "office", "supervisor", "stranger"])
-def test_nobody_but_the_authority_receives_a_hit(
-    options: dict[str, BrokerOptions], party: str
-) -> None:
+def test_only_the_authority_receives_a_hit(options: dict[str, BrokerOptions], party: str) -> None:
     with (
         BrokerLink.open(options["box-1"]) as box,
         BrokerLink.open(replace(options[party], client_id="listener")) as listener,
@@ -126,14 +124,14 @@ def test_nobody_but_the_authority_receives_a_hit(
         try:
             listener.subscribe([HIT])
         except PublishError:
-            return  # refused at once, which is as good
+            return  # refused at once, which is equally good
         box.publish(HIT, b"sealed")
         assert authority.receive(5) is not None
         assert listener.receive(0.5) is None
 
 
 @needs_mosquitto
-def test_without_a_certificate_nobody_comes_in(options: dict[str, BrokerOptions]) -> None:
+def test_a_client_without_a_certificate_is_refused(options: dict[str, BrokerOptions]) -> None:
     known = options["box-1"]
     assert known.tls is not None
     without = replace(known, tls=TlsFiles(known.tls.ca, None, None))
@@ -148,14 +146,14 @@ def test_without_a_certificate_nobody_comes_in(options: dict[str, BrokerOptions]
 TOLD = replace(TOPICS, home_assistant=True)
 
 
-def test_home_assistant_is_told_nothing_unless_asked_for() -> None:
+def test_home_assistant_discovery_is_off_by_default() -> None:
     assert TOPICS.discovery not in TOPICS.publishable
     assert TOLD.publishable - TOPICS.publishable == {
         "homeassistant/sensor/school-street/box-1/config"
     }
 
 
-def test_home_assistant_is_told_where_the_status_is_and_no_topic_else() -> None:
+def test_home_assistant_discovery_names_the_status_topic_and_no_other() -> None:
     said = json.loads(Discovery.of(TOLD).payload())
 
     topics = [value for value in said.values() if isinstance(value, str) and "anpr/" in value]
@@ -164,7 +162,7 @@ def test_home_assistant_is_told_where_the_status_is_and_no_topic_else() -> None:
     assert not {"json_attributes_topic", "state_class"} & set(said)
 
 
-def test_no_two_boxes_are_one_to_home_assistant() -> None:
+def test_each_box_is_its_own_device_in_home_assistant() -> None:
     one = Discovery.of(BoxTopics("a-b", "c", frozenset()))
     other = Discovery.of(BoxTopics("a", "b-c", frozenset()))
 
@@ -174,13 +172,12 @@ def test_no_two_boxes_are_one_to_home_assistant() -> None:
 
 @needs_mosquitto
 @pytest.mark.parametrize("asked", [True, False])
-def test_a_box_tells_home_assistant_once_it_is_connected_where_it_was_asked_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, asked: bool
+def test_a_connected_box_announces_itself_to_home_assistant_if_enabled(
+    tmp_path: Path, *, asked: bool
 ) -> None:
     topics = TOLD if asked else TOPICS
-    monkeypatch.setattr("tests.integration.test_publisher.TOPICS", topics)
     with Mosquitto(tmp_path) as broker:
-        box = Box(tmp_path, broker)
+        box = Box(tmp_path, broker, topics=topics)
         with BrokerLink.open(BrokerOptions(HOST, broker.port, "listener")) as listener:
             listener.subscribe(["homeassistant/#", topics.availability])
             box.publisher.start()

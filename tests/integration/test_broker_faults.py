@@ -1,4 +1,4 @@
-"""A broker that is walled off, hangs or is slow: no hit is lost, doubled or out of order."""
+"""A broker that is cut off, hangs or is slow: no hit is lost, duplicated or out of order."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 
 from edge.adapters.state.outbox_file import OutboxFull
 from tests.integration.conftest import needs_mosquitto
-from tests.integration.test_publisher import Box, authority_of
 from tests.support.brokers import Mosquitto, StoringAuthority, wait_until
-from tests.support.network import NEEDS_NAMESPACES, Line, Town, has_namespaces
+from tests.support.network import NEEDS_NAMESPACES, IsolatedNetwork, SlowLink, has_namespaces
+from tests.support.publishing import Box, authority_of
 
 pytestmark = needs_mosquitto
 needs_namespaces = pytest.mark.skipif(not has_namespaces(), reason=NEEDS_NAMESPACES)
@@ -26,12 +26,12 @@ NOTICED_S = 2.0
 SLACK_S = 6.0
 """What a machine may add that runs all tests at once."""
 
-Wall = Callable[[Town], AbstractContextManager[None]]
+Wall = Callable[[IsolatedNetwork], AbstractContextManager[None]]
 
 
 @contextmanager
 def box_at(folder: Path, broker: Mosquitto, *, port: int | None = None) -> Iterator[Box]:
-    """A box that is quicker than the real one to call a broker silent."""
+    """A box with shorter timeouts than the product's."""
     box = Box(
         folder,
         broker,
@@ -49,15 +49,15 @@ def box_at(folder: Path, broker: Mosquitto, *, port: int | None = None) -> Itera
 
 
 @pytest.fixture
-def town() -> Iterator[Town]:
-    with Town() as made:
+def network() -> Iterator[IsolatedNetwork]:
+    with IsolatedNetwork() as made:
         yield made
 
 
-def mosquitto_in(town: Town, folder: Path) -> Mosquitto:
-    # Which it keeps for those who were walled off.
+def mosquitto_in(network: IsolatedNetwork, folder: Path) -> Mosquitto:
+    # The broker keeps its messages for clients that were cut off.
     lines = ("max_queued_messages 10000",)
-    return Mosquitto(folder, *lines, host=town.host, enter=town.enter)
+    return Mosquitto(folder, *lines, host=network.host, enter=network.enter)
 
 
 def put(box: Box, *numbers: int, size: int = 20_000) -> list[str]:
@@ -71,18 +71,18 @@ def arrived(authority: StoringAuthority, ids: list[str]) -> bool:
     return wait_until(lambda: authority.hit_ids == ids, 30)
 
 
-def passed(line: Line, hits: int) -> bool:
+def passed(line: SlowLink, hits: int) -> bool:
     return len(line.acknowledged) >= hits
 
 
 @pytest.mark.parametrize("remembers", [True, False], ids=["with its memory", "without"])
-def test_a_broker_stopped_and_started_in_the_middle_gets_each_hit_once_and_in_order(
+def test_a_restarted_broker_receives_each_hit_once_and_in_order(
     remembers: bool, tmp_path: Path
 ) -> None:
     lines = ("persistence true", f"persistence_location {tmp_path}/") if remembers else ()
     with (
         Mosquitto(tmp_path, *lines) as broker,
-        Line(broker.port) as line,
+        SlowLink(broker.port) as line,
         box_at(tmp_path, broker, port=line.port) as box,
     ):
         ids = put(box, *range(60))
@@ -97,15 +97,15 @@ def test_a_broker_stopped_and_started_in_the_middle_gets_each_hit_once_and_in_or
 
 
 @needs_namespaces
-@pytest.mark.parametrize("wall", [Town.cut, Town.mute])
-def test_a_connection_that_falls_silent_is_given_up_and_every_hit_leaves_afterwards(
-    wall: Wall, town: Town, tmp_path: Path
+@pytest.mark.parametrize("wall", [IsolatedNetwork.cut, IsolatedNetwork.mute])
+def test_a_silent_connection_is_dropped_and_every_hit_is_delivered_afterwards(
+    wall: Wall, network: IsolatedNetwork, tmp_path: Path
 ) -> None:
-    with mosquitto_in(town, tmp_path) as broker, box_at(tmp_path, broker) as box:
+    with mosquitto_in(network, tmp_path) as broker, box_at(tmp_path, broker) as box:
         with authority_of(broker, sends_receipts=False) as authority:
             ids = put(box, *range(5))
             assert arrived(authority, ids)
-            with wall(town):
+            with wall(network):
                 ids += put(box, *range(5, 10))
                 silent = time.monotonic()
                 assert wait_until(lambda: not box.publisher.state.connected, 30)
@@ -124,18 +124,18 @@ def test_a_connection_that_falls_silent_is_given_up_and_every_hit_leaves_afterwa
 
 
 @needs_namespaces
-def test_an_idle_connection_that_falls_silent_is_noticed_within_two_keepalives(
-    town: Town, tmp_path: Path
+def test_a_silent_idle_connection_is_detected_within_two_keepalives(
+    network: IsolatedNetwork, tmp_path: Path
 ) -> None:
-    with mosquitto_in(town, tmp_path) as broker, box_at(tmp_path, broker) as box:
-        with town.cut():
+    with mosquitto_in(network, tmp_path) as broker, box_at(tmp_path, broker) as box:
+        with network.cut():
             silent = time.monotonic()
             assert wait_until(lambda: not box.publisher.state.connected, 30)
             assert time.monotonic() - silent < 2 * box.options.keepalive_s + SLACK_S
         assert wait_until(lambda: box.publisher.state.connected, 30)
 
 
-def test_a_broker_that_hangs_is_left_and_taken_up_again(tmp_path: Path) -> None:
+def test_a_hanging_broker_is_disconnected_and_tried_again(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker, box_at(tmp_path, broker) as box:
         with authority_of(broker, sends_receipts=False) as authority:
             ids = put(box, *range(20))
@@ -144,7 +144,7 @@ def test_a_broker_that_hangs_is_left_and_taken_up_again(tmp_path: Path) -> None:
             try:
                 ids += put(box, *range(20, 30))
                 assert wait_until(lambda: not box.publisher.state.connected, 30)
-                # It tries again, and is not answered.
+                # The box tries again, and gets no answer.
                 assert wait_until(
                     lambda: "did not accept the connection" in str(box.publisher.state.problem), 30
                 )
@@ -159,10 +159,10 @@ def test_a_broker_that_hangs_is_left_and_taken_up_again(tmp_path: Path) -> None:
         assert box.publisher.state.acknowledged == len(ids)
 
 
-def test_a_broker_that_works_in_fits_and_starts_gets_every_hit_once(tmp_path: Path) -> None:
+def test_a_broker_that_stalls_repeatedly_receives_every_hit_once(tmp_path: Path) -> None:
     with (
         Mosquitto(tmp_path) as broker,
-        Line(broker.port) as line,
+        SlowLink(broker.port) as line,
         box_at(tmp_path, broker, port=line.port) as box,
     ):
         done = threading.Event()
@@ -181,18 +181,18 @@ def test_a_broker_that_works_in_fits_and_starts_gets_every_hit_once(tmp_path: Pa
         finally:
             done.set()
             pulses.join()
-        # Slow is not silent: it stays on one connection, and what is sent once is sent once.
+        # A slow network is not a silent one: the box keeps one connection and sends each hit once.
         assert box.publisher.state.connections == 1
         assert line.acknowledged == ids
 
 
-def test_a_slow_line_delivers_each_hit_once_and_fills_no_memory(tmp_path: Path) -> None:
+def test_a_slow_network_delivers_each_hit_once_with_bounded_memory(tmp_path: Path) -> None:
     size, hits, bytes_per_s = 100_000, 150, 5_000_000
     ids: list[str] = []
     before = 0
     with (
         Mosquitto(tmp_path) as broker,
-        Line(broker.port, bytes_per_s) as line,
+        SlowLink(broker.port, bytes_per_s) as line,
         box_at(tmp_path, broker, port=line.port) as box,
     ):
         for number in range(hits):
@@ -200,7 +200,7 @@ def test_a_slow_line_delivers_each_hit_once_and_fills_no_memory(tmp_path: Path) 
                 try:
                     ids += put(box, number, size=size)
                 except OutboxFull:
-                    time.sleep(0.05)  # as the box itself waits
+                    time.sleep(0.05)  # the box waits equally long
                     continue
                 break
             if number == 20:
@@ -209,7 +209,7 @@ def test_a_slow_line_delivers_each_hit_once_and_fills_no_memory(tmp_path: Path) 
         grown = resident_bytes() - before
         assert box.publisher.state.connections == 1
         assert line.acknowledged == ids
-    # What waits is on the disk, and one hit at a time in memory.
+    # Waiting hits are on the disk, with one at a time in memory.
     assert grown < hits * size / 3
 
 

@@ -1,4 +1,4 @@
-"""Cameras over TLS: one whose certificate is not trusted, valid and its own gets no word out."""
+"""Cameras over TLS: without a trusted, valid, matching certificate the box sends nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.adapters.cameras.live_camera import CameraState
 from edge.errors import ConfigError
 from edge.site.settings import HttpCamera, RtspCamera
 from tests.support.brokers import HOST, Certificate, TestAuthority, tcp_server
-from tests.support.live import (
+from tests.support.live_cameras import (
     NEEDS_RTSP,
     JpegServer,
     RtspServer,
@@ -51,7 +51,7 @@ def other(folder: Path) -> TestAuthority:
 
 @pytest.fixture(scope="module", params=KINDS)
 def camera(request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[str, int]]:
-    """A camera without TLS, to be put behind one: its kind and its port."""
+    """A camera without TLS, to which a TLS front is added: its kind and its port."""
     if request.param == "https":
         with JpegServer(play(), login=LOGIN) as pictures:
             yield "https", pictures.port
@@ -86,14 +86,14 @@ def refuses(
             assert watched.becomes(CameraState.AWAY)
             problem = watched.problem
         assert watched.frames == []
-        assert front.passed == []  # not one word, let alone the password
+        assert front.passed == []  # no byte, and so no password
     assert problem.startswith(f"E_CAMERA_CERTIFICATE: camera cam-1 ({kind}://{HOST}:{front.port})")
     assert why in problem
     assert "\n" not in problem
     assert LOGIN[1] not in problem
 
 
-def test_a_camera_whose_authority_is_named_gives_frames(
+def test_a_camera_with_a_certificate_of_the_named_authority_gives_frames(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     opens(camera, authority.issue("right"), authority.path)
@@ -106,7 +106,7 @@ def test_a_self_signed_camera_is_pinned_by_its_own_certificate(
     opens(camera, own, own.certificate)
 
 
-def test_another_certificate_of_the_pinned_one_s_name_is_refused(
+def test_another_certificate_with_the_pinned_name_is_refused(
     camera: tuple[str, int], authority: TestAuthority, tmp_path: Path
 ) -> None:
     pinned = tmp_path / "pinned.pem"
@@ -120,7 +120,7 @@ def test_a_self_signed_certificate_is_not_trusted_by_itself(
     refuses(camera, authority.issue("own", own=True), None, "certificate that is not trusted")
 
 
-def test_a_stranger_s_authority_is_not_trusted(
+def test_an_unknown_certificate_authority_is_not_trusted(
     camera: tuple[str, int], authority: TestAuthority, other: TestAuthority
 ) -> None:
     refuses(camera, other.issue("right"), authority.path, "certificate that is not trusted")
@@ -139,21 +139,21 @@ def test_a_pinned_certificate_expires_too(
     refuses(camera, own, own.certificate, "not valid today")
 
 
-def test_another_host_s_certificate_is_refused(
+def test_a_certificate_of_another_host_is_refused(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     shown = authority.issue("elsewhere", address="192.0.2.10")
     refuses(camera, shown, authority.path, "certificate for another name")
 
 
-def test_the_name_in_the_certificate_may_be_given(
+def test_the_expected_name_can_be_configured(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     shown = authority.issue("elsewhere", address="192.0.2.10")
     opens(camera, shown, authority.path, "192.0.2.10")
 
 
-def test_a_name_that_is_given_is_the_only_one(
+def test_a_configured_name_is_the_only_accepted_one(
     camera: tuple[str, int], authority: TestAuthority
 ) -> None:
     refuses(
@@ -175,7 +175,7 @@ def test_a_port_that_speaks_no_tls_gets_no_password(kind: str, authority: TestAu
         assert "does not speak TLS" in watched.problem
 
 
-def test_a_page_over_tls_leads_to_nothing_without(authority: TestAuthority) -> None:
+def test_a_redirect_from_https_to_http_is_refused(authority: TestAuthority) -> None:
     with JpegServer(play()) as unprotected:
         moved = f"HTTP/1.1 302 Found\r\nLocation: {unprotected.url}\r\nContent-Length: 0\r\n\r\n"
         with (
@@ -190,9 +190,7 @@ def test_a_page_over_tls_leads_to_nothing_without(authority: TestAuthority) -> N
 
 
 @pytest.mark.parametrize("content", [None, "no certificate\n"])
-def test_a_file_of_authorities_that_is_none_is_said_at_once(
-    tmp_path: Path, content: str | None
-) -> None:
+def test_an_invalid_ca_file_is_reported_at_once(tmp_path: Path, content: str | None) -> None:
     file = tmp_path / "camera-ca.pem"
     if content is not None:
         file.write_text(content)
@@ -201,7 +199,7 @@ def test_a_file_of_authorities_that_is_none_is_said_at_once(
 
 
 @pytest.mark.parametrize("kind", ["https", "rtsps"])
-def test_a_system_without_authorities_verifies_nothing_and_says_so(
+def test_a_system_without_ca_certificates_is_reported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
 ) -> None:
     monkeypatch.setattr(camera_order, "SYSTEM_AUTHORITIES", (tmp_path / "none",))
@@ -209,7 +207,7 @@ def test_a_system_without_authorities_verifies_nothing_and_says_so(
         request_for(settings(kind, 322))
 
 
-def test_a_library_that_may_not_look_at_names_opens_nothing(
+def test_a_tls_library_without_host_name_checks_opens_nothing(
     monkeypatch: pytest.MonkeyPatch, authority: TestAuthority
 ) -> None:
     monkeypatch.setattr(decoder, "_BUILD", "--enable-openssl")

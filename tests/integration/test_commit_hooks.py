@@ -1,4 +1,4 @@
-"""The hooks of .pre-commit-config.yaml: real git and pre-commit in a repository of its own."""
+"""The hooks of .pre-commit-config.yaml, with real git and pre-commit in a separate repository."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def repository(tmp_path: Path) -> Repository:
 
 
 @pytest.mark.parametrize("letter", ["a", "é"])
-def test_a_subject_of_72_characters_is_taken_and_one_of_73_refused(
+def test_a_subject_of_72_characters_is_accepted_and_one_of_73_refused(
     repository: Repository, letter: str
 ) -> None:
     longest = letter * 72
@@ -81,7 +81,7 @@ def test_a_subject_of_72_characters_is_taken_and_one_of_73_refused(
     assert repository.subjects() == [longest]
 
 
-def test_comments_of_the_editor_are_no_subject(tmp_path: Path) -> None:
+def test_editor_comments_are_not_the_subject(tmp_path: Path) -> None:
     message = tmp_path / "message"
     message.write_text(f"\n# {'x' * 80}\nAdd a door\n# {'x' * 80}\n", encoding="utf-8")
 

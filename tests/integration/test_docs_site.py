@@ -44,7 +44,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of the files that git holds, to break."""
+    """A copy of all tracked files, to modify."""
     copy = tmp_path / "checkout"
     for path in tracked_files():
         if path.suffix not in HEAVY:
@@ -92,7 +92,7 @@ def test_a_page_loads_nothing_from_another_host(site: Path) -> None:
     assert [each for each in loaded | styles if ELSEWHERE.match(each[1])] == []
 
 
-def test_a_link_out_of_docs_leads_to_a_file_of_the_site(site: Path) -> None:
+def test_a_link_out_of_docs_leads_to_a_page_of_the_site(site: Path) -> None:
     page = (site / "deploy.html").read_text(encoding="utf-8")
 
     (link,) = re.findall(r'href="([^"]+/edge-anpr\.service)"', page)
@@ -110,7 +110,7 @@ def test_a_link_out_of_docs_leads_to_a_file_of_the_site(site: Path) -> None:
         ("models/plate_reader.md", "[gone](../docs/training.md#gone)"),
     ],
 )
-def test_a_link_that_leads_nowhere_fails_the_build(checkout: Path, file: str, link: str) -> None:
+def test_a_broken_link_fails_the_build(checkout: Path, file: str, link: str) -> None:
     with (checkout / file).open("a", encoding="utf-8") as document:
         document.write(f"\n{link}\n")
 
@@ -121,7 +121,7 @@ def test_a_link_that_leads_nowhere_fails_the_build(checkout: Path, file: str, li
     assert "gone" in done.stderr
 
 
-def test_the_unbroken_copy_builds(checkout: Path) -> None:
+def test_the_unchanged_copy_builds(checkout: Path) -> None:
     done = build(checkout, checkout / "site")
 
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""Downloads against a real server: resumed, refused, and never half taken for whole."""
+"""Downloads from a real server: resumable, and published when complete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def part(tmp_path: Path) -> Path:
     return tmp_path / "models" / "det.onnx.part"
 
 
-def test_a_file_comes_whole_and_its_progress_is_told(server: Served, part: Path) -> None:
+def test_a_download_is_complete_and_reports_its_progress(server: Served, part: Path) -> None:
     told: list[tuple[int, int | None]] = []
 
     fetch(server.url(FILE), part, progress=lambda have, total: told.append((have, total)))
@@ -52,7 +52,7 @@ def broken_off(server: Served, part: Path, after: int = 300_000) -> None:
     server.asked.clear()
 
 
-def test_what_broke_off_goes_on_where_it_stopped(server: Served, part: Path) -> None:
+def test_an_interrupted_download_resumes(server: Served, part: Path) -> None:
     broken_off(server, part)
 
     fetch(server.url(FILE), part)
@@ -61,7 +61,7 @@ def test_what_broke_off_goes_on_where_it_stopped(server: Served, part: Path) -> 
     assert server.asked == [(FILE, "bytes=300000-")]
 
 
-def test_it_may_break_off_more_than_once(server: Served, part: Path) -> None:
+def test_a_download_resumes_after_several_interruptions(server: Served, part: Path) -> None:
     for so_far in (100_000, 200_000):
         server.stop_after = 100_000
         with pytest.raises(ModelError, match=f"after {so_far} of 1048576"):
@@ -73,7 +73,7 @@ def test_it_may_break_off_more_than_once(server: Served, part: Path) -> None:
     assert part.read_bytes() == CONTENT
 
 
-def test_a_file_that_has_changed_meanwhile_is_fetched_anew(server: Served, part: Path) -> None:
+def test_a_changed_file_is_downloaded_from_the_start(server: Served, part: Path) -> None:
     broken_off(server, part)
     server.files[FILE] = CONTENT[::-1]
     server.etag = '"two"'
@@ -84,7 +84,7 @@ def test_a_file_that_has_changed_meanwhile_is_fetched_anew(server: Served, part:
 
 
 @pytest.mark.parametrize("etag", ["", 'W/"weak"'])
-def test_without_a_strong_validator_nothing_is_resumed(
+def test_a_download_without_a_strong_validator_is_not_resumed(
     server: Served, part: Path, etag: str
 ) -> None:
     server.etag = etag
@@ -97,7 +97,7 @@ def test_without_a_strong_validator_nothing_is_resumed(
     assert server.asked == [(FILE, None)]
 
 
-def test_a_server_without_ranges_is_asked_for_all(server: Served, part: Path) -> None:
+def test_a_server_without_range_support_sends_the_whole_file(server: Served, part: Path) -> None:
     broken_off(server, part)
     server.ranges = False
 
@@ -106,7 +106,7 @@ def test_a_server_without_ranges_is_asked_for_all(server: Served, part: Path) ->
     assert part.read_bytes() == CONTENT
 
 
-def test_a_part_that_is_already_whole_asks_for_nothing_it_has(server: Served, part: Path) -> None:
+def test_a_complete_partial_file_is_not_downloaded_again(server: Served, part: Path) -> None:
     fetch(server.url(FILE), part)
     server.asked.clear()
 
@@ -119,7 +119,9 @@ def test_a_part_that_is_already_whole_asks_for_nothing_it_has(server: Served, pa
     assert server.asked == [(FILE, f"bytes={len(CONTENT)}-")]
 
 
-def test_a_part_longer_than_the_file_is_fetched_anew(server: Served, part: Path) -> None:
+def test_a_partial_file_that_is_too_long_is_downloaded_from_the_start(
+    server: Served, part: Path
+) -> None:
     fetch(server.url(FILE), part)
     server.files[FILE] = CONTENT[:1000]
 
@@ -135,7 +137,7 @@ def test_more_bytes_than_expected_are_refused(server: Served, part: Path) -> Non
     assert not part.exists()
 
 
-def test_what_is_not_there_is_refused_and_leaves_nothing(server: Served, part: Path) -> None:
+def test_a_missing_file_is_refused_and_leaves_nothing(server: Served, part: Path) -> None:
     with pytest.raises(ModelError, match=r"/gone\.onnx: cannot be downloaded \(.*404") as refused:
         fetch(server.url("/gone.onnx"), part)
 
@@ -144,7 +146,7 @@ def test_what_is_not_there_is_refused_and_leaves_nothing(server: Served, part: P
     assert list(part.parent.iterdir()) == []
 
 
-def test_a_redirect_is_followed_on_this_machine_and_never_into_the_clear(
+def test_a_redirect_on_the_loopback_is_followed_and_one_from_https_to_http_refused(
     server: Served, part: Path
 ) -> None:
     server.redirects = {"/here": server.url(FILE), "/away": "http://example.org/det.onnx"}
@@ -162,14 +164,14 @@ def test_a_redirect_is_followed_on_this_machine_and_never_into_the_clear(
 @pytest.mark.parametrize(
     "url", ["http://example.org/det.onnx", "ftp://127.0.0.1/det.onnx", "file:///etc/passwd"]
 )
-def test_another_kind_of_address_is_never_asked(part: Path, url: str) -> None:
+def test_other_url_schemes_are_refused(part: Path, url: str) -> None:
     with pytest.raises(ModelError, match="over https only"):
         fetch(url, part)
 
     assert not part.parent.exists()
 
 
-def test_a_server_that_is_silent_or_gone_is_said_plainly(server: Served, part: Path) -> None:
+def test_a_silent_or_unreachable_server_is_reported(server: Served, part: Path) -> None:
     server.silent = threading.Event()
     with pytest.raises(ModelError, match="it does not answer"):
         fetch(server.url(FILE), part, timeout_s=0.3)
@@ -181,12 +183,12 @@ def test_a_server_that_is_silent_or_gone_is_said_plainly(server: Served, part: P
         fetch(f"http://127.0.0.1:{port}{FILE}", part)
 
 
-def test_a_name_that_is_not_found_says_offline(part: Path) -> None:
+def test_an_unknown_host_name_suggests_that_the_machine_is_offline(part: Path) -> None:
     with pytest.raises(ModelError, match="this machine is offline, or the name is wrong"):
         fetch("https://weights.invalid/det.onnx", part)
 
 
-def test_a_full_disk_is_said_as_such(server: Served, part: Path) -> None:
+def test_a_full_disk_is_reported(server: Served, part: Path) -> None:
     part.parent.mkdir()
     part.symlink_to("/dev/full")
 
@@ -196,7 +198,9 @@ def test_a_full_disk_is_said_as_such(server: Served, part: Path) -> None:
     assert refused.value.code == "E_DISK_FULL"
 
 
-def test_a_part_that_another_process_fetches_is_left_alone(server: Served, part: Path) -> None:
+def test_a_partial_file_that_another_process_downloads_is_left_alone(
+    server: Served, part: Path
+) -> None:
     part.parent.mkdir()
     with part.open("wb") as other:
         other.write(b"half")

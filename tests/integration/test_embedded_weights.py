@@ -1,4 +1,4 @@
-"""The weights that lie in the repo: small, and one detector in two forms that see the same."""
+"""The embedded weights: their size, and that the float and the int8 detector agree."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY = 5
 
 
 def _pictures(clip: str) -> Iterator[tuple[Pixels, list[Box]]]:
-    """Every fifth frame with the boxes of its plates that are wide enough to be asked for."""
+    """Every fifth frame, with the boxes of its plates that are wide enough to detect."""
     truth = json.loads((CLIPS / f"{clip}.json").read_text("utf-8"))
     with av.open(str(CLIPS / f"{clip}.mp4")) as container:
         for told, frame in zip(truth["frames"], container.decode(video=0), strict=True):
@@ -42,7 +42,7 @@ def _detector(name: str) -> tuple[OnnxPlateDetector, float]:
 
 @cache
 def _seen(name: str, clip: str) -> list[list[Detection]]:
-    """What a detector finds in each of the pictures of a clip."""
+    """The detections in each picture of a clip."""
     detector, threshold = _detector(name)
     return [
         [found for found in detector.detect(pixels) if found.score >= threshold]
@@ -50,7 +50,7 @@ def _seen(name: str, clip: str) -> list[list[Detection]]:
     ]
 
 
-def test_all_weights_in_the_repo_are_under_eight_megabytes() -> None:
+def test_all_embedded_weights_are_under_eight_megabytes() -> None:
     folder = Manifest.load(environment={}).find(EMBEDDED[0], Contract.DETECTOR).path.parent
 
     assert sum(file.stat().st_size for file in folder.glob("*.onnx")) < 8_000_000
@@ -58,7 +58,9 @@ def test_all_weights_in_the_repo_are_under_eight_megabytes() -> None:
 
 @pytest.mark.parametrize("clip", CLIP_NAMES)
 @pytest.mark.parametrize("name", EMBEDDED)
-def test_each_form_finds_the_plates_of_the_committed_clips(name: str, clip: str) -> None:
+def test_the_float_and_the_int8_detector_find_the_plates_of_the_committed_clips(
+    name: str, clip: str
+) -> None:
     asked = found = 0
     for (_, plates), seen in zip(_pictures(clip), _seen(name, clip), strict=True):
         asked += len(plates)
@@ -68,7 +70,7 @@ def test_each_form_finds_the_plates_of_the_committed_clips(name: str, clip: str)
     assert found >= 0.8 * asked
 
 
-def test_eight_bits_see_what_floats_see() -> None:
+def test_the_int8_detector_finds_the_same_plates_as_the_float_detector() -> None:
     overlaps = []
     for clip in CLIP_NAMES:
         for in_bytes, in_floats in zip(*(_seen(name, clip) for name in EMBEDDED), strict=True):

@@ -68,7 +68,7 @@ def test_photos_are_measured_end_to_end_and_the_report_shows_no_plate(
 
 
 @needs_shared
-def test_reads_are_printed_only_when_asked_for(some: Path) -> None:
+def test_reads_are_printed_only_on_request(some: Path) -> None:
     shown = measure(some, "--show-reads", "--json").json["reads"]
 
     exact = [one for one in shown if one["exact"]]
@@ -105,7 +105,7 @@ NO_PICTURE = {
 
 @needs_shared
 @pytest.mark.parametrize("content", NO_PICTURE)
-def test_a_file_that_is_no_picture_is_refused_by_its_line(content: str, tmp_path: Path) -> None:
+def test_the_error_for_an_invalid_picture_names_its_line(content: str, tmp_path: Path) -> None:
     (tmp_path / "1ABC123.jpg").write_bytes(NO_PICTURE[content])
     labels = tmp_path / "labels.csv"
     labels.write_text(HEADER + "1ABC123.jpg,1,2,30,10,1ABC123,BE\n")
@@ -118,7 +118,7 @@ def test_a_file_that_is_no_picture_is_refused_by_its_line(content: str, tmp_path
 
 
 @needs_shared
-def test_a_box_outside_its_photo_is_refused_by_its_line_and_leaves_no_report(
+def test_the_error_for_a_box_outside_its_photo_names_its_line_and_no_report_is_written(
     tmp_path: Path,
 ) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.full((200, 300, 3), 90, np.uint8))
@@ -142,7 +142,7 @@ def test_a_box_outside_its_photo_is_refused_by_its_line_and_leaves_no_report(
         (["--report", "labels.csv"], ExitCode.STORAGE, "--report"),
     ],
 )
-def test_what_cannot_be_used_is_refused_in_one_line(
+def test_unusable_input_is_refused_in_one_line(
     tmp_path: Path, arguments: list[str], status: ExitCode, words: str
 ) -> None:
     (tmp_path / "a.png").touch()
@@ -158,7 +158,7 @@ def test_what_cannot_be_used_is_refused_in_one_line(
 
 
 @needs_shared
-def test_recordings_have_a_report_too(tmp_path: Path) -> None:
+def test_recordings_have_a_report(tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     labels.write_text("clip,plate\nnight.mp4,1HDA951\nnight.mp4,T473RF\n")
 

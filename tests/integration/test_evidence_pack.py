@@ -41,7 +41,7 @@ REPORT = {
 
 
 def ran(made: MadeSite) -> MadeSite:
-    """As if the box had run an epoch, with the product's own parts."""
+    """Leave the state of a box that ran for an epoch, made by the product's own code."""
     site = load_site_folder(made.folder)
     weights = Manifest.load().in_use("yolo-v9-t-416", "cct-xs-v2")
     with open_box_audit(site.box, load_box_keys(site.keys_folder)) as trail:
@@ -82,7 +82,7 @@ def code_of(data: bytes, **options: Any) -> str:
 # --- a whole one ------------------------------------------------------------------------------
 
 
-def test_p21_a_pack_verifies_on_another_machine_with_nothing_but_the_file(
+def test_p21_a_pack_verifies_on_another_machine_from_the_file_alone(
     made: MadeSite, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.json"
@@ -109,9 +109,7 @@ def test_p21_a_pack_verifies_on_another_machine_with_nothing_but_the_file(
     assert list(elsewhere.iterdir()) == []
 
 
-def test_p21_the_names_of_clips_and_what_was_read_do_not_go_in(
-    made: MadeSite, tmp_path: Path
-) -> None:
+def test_p21_a_pack_contains_neither_clip_names_nor_reads(made: MadeSite, tmp_path: Path) -> None:
     report, out = tmp_path / "report.json", tmp_path / "pack.zip"
     report.write_text(json.dumps(REPORT))
     done = product("evidence-pack", out, "--site", made.folder, "--accuracy", report)
@@ -120,7 +118,7 @@ def test_p21_the_names_of_clips_and_what_was_read_do_not_go_in(
     assert b"1ABC123" not in out.read_bytes()
 
 
-def test_what_is_kept_for_it_is_readable_by_this_user_only(made: MadeSite) -> None:
+def test_only_the_owner_can_read_the_files_of_a_pack(made: MadeSite) -> None:
     archive = made.state / "archive"
     kept = [archive, *archive.rglob("*")]
     assert len(kept) == 6
@@ -131,14 +129,14 @@ def test_the_same_evidence_gives_the_same_bytes(made: MadeSite, pack: bytes) -> 
     assert pack_of(made) == pack
     assert write_zip(read_zip(pack)) == pack
     contents = {"audit.log": b"line\n", "manifest.json": b"{}"}
-    # Written once by hand: another version of Python must write the same.
+    # A constant written by hand: every version of Python must give it.
     assert hashlib.sha256(write_zip(contents)).hexdigest() == KNOWN_ZIP
 
 
 KNOWN_ZIP = "ef59be07129cdc787d1664c136efd28f8c77d04db4534b636e5206ddea53e495"
 
 
-def test_p21_a_pack_of_another_box_or_behind_the_witness_is_found(
+def test_p21_a_pack_of_another_box_or_older_than_the_witness_is_refused(
     made: MadeSite, pack: bytes, tmp_path: Path
 ) -> None:
     stranger = signing_keys(new_box_keys(tmp_path / "stranger", SITE, BOX, NOW))
@@ -167,7 +165,9 @@ def test_p21_a_box_whose_log_was_changed_gets_no_pack(tmp_path: Path) -> None:
     assert not (tmp_path / "pack.zip").exists()
 
 
-def test_what_is_missing_or_in_the_way_is_said_in_one_line(made: MadeSite, tmp_path: Path) -> None:
+def test_a_missing_input_or_an_existing_output_is_reported_in_one_line(
+    made: MadeSite, tmp_path: Path
+) -> None:
     fresh = make_site(tmp_path)
     there = tmp_path / "there.zip"
     there.write_bytes(b"mine")
@@ -192,7 +192,7 @@ def test_what_is_missing_or_in_the_way_is_said_in_one_line(made: MadeSite, tmp_p
 
 
 def changed(pack: bytes, change: Callable[[dict[str, bytes]], None]) -> bytes:
-    """The pack with its contents changed and the digests put right, as a forger would."""
+    """The pack with changed contents and corrected digests, as a forger would make it."""
     contents = read_zip(pack)
     change(contents)
     manifest = json.loads(contents["manifest.json"])
@@ -219,14 +219,14 @@ def test_p21_no_file_of_a_pack_can_be_changed_left_out_or_added(pack: bytes) -> 
     assert code_of(write_zip(contents)) == "E_PACK"
 
 
-def test_p21_a_forger_who_puts_the_digests_right_lacks_the_boxs_signature(pack: bytes) -> None:
+def test_p21_a_forger_can_correct_the_digests_but_not_the_signature(pack: bytes) -> None:
     def fewer_vehicles(contents: dict[str, bytes]) -> None:
         contents["statistics.jsonl"] = contents["statistics.jsonl"].replace(b":50", b":10")
 
     assert code_of(changed(pack, fewer_vehicles)) == "E_SIGNATURE"
 
 
-def test_p21_a_forger_with_a_key_of_his_own_is_found_by_whoever_knows_the_boxs(
+def test_p21_a_pack_signed_with_another_key_is_refused_given_the_boxs_key(
     made: MadeSite, pack: bytes, tmp_path: Path
 ) -> None:
     public = new_box_keys(tmp_path / "forger", SITE, BOX, NOW)
@@ -249,7 +249,7 @@ def test_p21_a_forger_with_a_key_of_his_own_is_found_by_whoever_knows_the_boxs(
     assert code_of(write_zip(contents), keys=signing_keys(made.box_keys)) == "E_AUDIT_FORK"
 
 
-def test_p21_a_policy_that_the_box_ran_under_cannot_be_kept_back(tmp_path: Path) -> None:
+def test_p21_a_pack_without_a_policy_that_was_in_force_is_refused(tmp_path: Path) -> None:
     own = ran(make_site(tmp_path))
     for file in (own.state / "archive" / "policies").iterdir():
         file.unlink()
@@ -257,7 +257,7 @@ def test_p21_a_policy_that_the_box_ran_under_cannot_be_kept_back(tmp_path: Path)
         pack_of(own)
 
 
-def test_p21_a_policy_that_nobody_signed_is_shown_as_that(tmp_path: Path) -> None:
+def test_p21_an_unsigned_policy_is_shown_as_unsigned(tmp_path: Path) -> None:
     own = make_site(tmp_path)
     (own.folder / "policy.signatures.json").unlink()
     ran(own)
@@ -303,19 +303,19 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_p21_a_hostile_zip_file_is_refused_before_it_is_read(kind: str) -> None:
+def test_p21_a_hostile_zip_file_is_refused_before_extraction(kind: str) -> None:
     assert code_of(HOSTILE[kind]) == "E_PACK"
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_p21_a_name_that_is_there_twice_is_refused(pack: bytes) -> None:
+def test_p21_a_duplicate_name_is_refused(pack: bytes) -> None:
     contents = list(read_zip(pack).items())
     with pytest.raises(AuditError, match="two files of the same name"):
         read_zip(zipped(*contents, ("audit.log", b"another")))
 
 
 @pytest.mark.parametrize("where", ["before", "between", "after", "comment"])
-def test_p21_nothing_can_hide_in_a_pack(where: str, pack: bytes) -> None:
+def test_p21_a_pack_with_hidden_bytes_is_refused(where: str, pack: bytes) -> None:
     hidden = b"1-ABC-123"
     directory = pack.index(b"PK\1\2")
     end = bytearray(pack[-22:])
@@ -330,12 +330,14 @@ def test_p21_nothing_can_hide_in_a_pack(where: str, pack: bytes) -> None:
         struct.pack_into("<L", end, 16, directory + len(hidden))
         data = pack[:directory] + hidden + pack[directory:-22] + bytes(end)
     if where in {"before", "between"}:
-        assert zipfile.ZipFile(io.BytesIO(data)).testzip() is None  # others would take it
+        assert (
+            zipfile.ZipFile(io.BytesIO(data)).testzip() is None
+        )  # other zip readers would accept it
     assert code_of(data) == "E_PACK"
 
 
 @given(st.binary(max_size=300))
-def test_p21_random_bytes_are_no_pack_and_never_a_crash(data: bytes) -> None:
+def test_p21_random_bytes_are_refused_without_a_crash(data: bytes) -> None:
     with pytest.raises(AuditError):
         read_zip(data)
     with pytest.raises(AuditError):

@@ -45,7 +45,7 @@ Run = Callable[..., None]
 
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
-    """What each verb prints with `--json` when it has done its work on real files."""
+    """The output of each command with `--json`, on real files."""
     base = tmp_path_factory.mktemp("json")
     found: dict[str, Finished] = {}
 
@@ -153,7 +153,7 @@ def models(run: Run, base: Path) -> None:
 
 
 def _words(arguments: list[str | Path]) -> tuple[str | Path, ...]:
-    """A command line whose verb has two words, as `run` takes it."""
+    """A command line whose command has two words, as `run` takes it."""
     return (f"{arguments[0]} {arguments[1]}", *arguments[2:])
 
 
@@ -171,7 +171,7 @@ def test_each_document_has_its_documented_schema(
     assert document["schema"] == DOCUMENTED[" ".join(words)]
 
 
-def test_no_document_goes_undocumented() -> None:
+def test_every_document_is_documented() -> None:
     assert set(DOCUMENTED) == {" ".join(words) for words in json_verbs()}
 
 
@@ -204,7 +204,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def the_error(done: Finished) -> dict[str, Any]:
-    """The one JSON object on standard error; nothing is on standard output."""
+    """The one JSON object on standard error; standard output must be empty."""
     assert done.out == ""
     error: dict[str, Any] = json.loads(done.err)
     assert list(error) == ["schema", "code", "message", "exit_status"]
@@ -215,7 +215,7 @@ def the_error(done: Finished) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("words", json_verbs(), ids=" ".join)
-def test_with_json_a_mistake_of_usage_is_json_in_each_verb(words: tuple[str, ...]) -> None:
+def test_with_json_a_usage_error_is_json_in_each_verb(words: tuple[str, ...]) -> None:
     error = the_error(verb(*words, "--json", "--no-such-option"))
 
     assert (error["code"], error["exit_status"]) == ("E_USAGE", ExitCode.USAGE)

@@ -1,4 +1,4 @@
-"""`edge-anpr keys`: as its user meets it, from the first key to a rotated one."""
+"""`edge-anpr keys` as a process: new, trial, rotated and shown keys."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_box_s_keys_are_made_for_the_box_that_site_yaml_names(site: Path) -> N
     assert "keys rotate box" in again.err
 
 
-def test_an_authority_s_keys_are_made_where_it_says(tmp_path: Path) -> None:
+def test_an_authoritys_keys_are_made_in_the_given_folder(tmp_path: Path) -> None:
     made = product("keys", "new", "authority", "police-zone", "--out", tmp_path / "a", "--json")
 
     assert made.status == 0, made.err
@@ -52,7 +52,7 @@ def test_an_authority_s_keys_are_made_where_it_says(tmp_path: Path) -> None:
     assert product("keys", "new", "authority", "Police", "--out", tmp_path / "b").status == 2
 
 
-def test_keys_for_trial_make_a_site_that_can_run(site: Path) -> None:
+def test_trial_keys_make_a_site_that_can_run(site: Path) -> None:
     made = product("keys", "new", "trial", "--site", site)
     again = product("keys", "new", "trial", "--site", site)
 
@@ -68,7 +68,7 @@ def test_keys_for_trial_make_a_site_that_can_run(site: Path) -> None:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_rotation_from_the_command_line(site: Path, tmp_path: Path) -> None:
+def test_the_command_line_rotates_keys(site: Path, tmp_path: Path) -> None:
     product("keys", "new", "box", "--site", site)
     product("keys", "new", "authority", "police-zone", "--out", tmp_path / "a")
     first = load_box_keys(site / "keys").key_id
@@ -86,7 +86,7 @@ def test_rotation_from_the_command_line(site: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "a").glob("*.private.json"))) == 2
 
 
-def test_show_tells_ids_and_never_a_private_key(site: Path) -> None:
+def test_show_prints_ids_and_never_a_private_key(site: Path) -> None:
     product("keys", "new", "trial", "--site", site)
     shown = product("keys", "show", site / "keys")
     as_json = product("keys", "show", site / "keys", "--json")
@@ -111,7 +111,7 @@ def test_show_tells_ids_and_never_a_private_key(site: Path) -> None:
         (["new", "box", "--site", "{site}/nowhere"], 3),
     ],
 )
-def test_what_cannot_be_done_is_said_in_one_line(
+def test_a_refused_request_is_explained_in_one_line(
     site: Path, arguments: list[str], status: int
 ) -> None:
     done = product("keys", *(argument.format(site=site) for argument in arguments))
@@ -120,7 +120,7 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert "Traceback" not in done.err
 
 
-def test_a_signer_s_key_is_printed_as_the_policy_wants_it_and_its_private_half_never(
+def test_a_signers_public_key_is_printed_in_the_policys_form_and_its_private_key_never(
     tmp_path: Path,
 ) -> None:
     made = product("keys", "new", "signer", "dpo", "--out", tmp_path, "--json")

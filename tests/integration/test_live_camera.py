@@ -1,4 +1,4 @@
-"""Live cameras against real servers: what hangs, breaks off, lies or comes back."""
+"""Live cameras with real servers that hang, disconnect, send wrong data or come back."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from edge.adapters.state.policy_state import SteadyClock
 from edge.domain.motion import Cells, cells_shape
 from edge.site.settings import DeviceCamera, HttpCamera, PipelineCamera, RtspCamera
 from tests.support.brokers import HOST, free_port, tcp_server, wait_until
-from tests.support.live import (
+from tests.support.live_cameras import (
     NEEDS_RTSP,
     PATIENCE_S,
     JpegServer,
@@ -64,7 +64,7 @@ def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def children() -> set[int]:
-    """Processes that this one has started, with those that they have."""
+    """All child processes of this one, with their own children."""
     found: set[int] = set()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -86,7 +86,7 @@ def test_frames_come_over_rtsp_numbered_and_timed(street: Path, transport: str) 
 
     indices = [frame.index for frame in frames]
     assert indices == sorted(set(indices))
-    if transport == "tcp":  # what UDP loses is counted, and shows as a gap
+    if transport == "tcp":  # a lost UDP packet is counted and leaves a gap
         assert indices == list(range(60))
     times = [frame.stream_s for frame in frames]
     assert all(before < after for before, after in itertools.pairwise(times))
@@ -98,7 +98,7 @@ def test_frames_come_over_rtsp_numbered_and_timed(street: Path, transport: str) 
 
 
 @needs_rtsp
-def test_a_frame_that_nobody_wants_stays_in_the_decoder_and_is_counted(street: Path) -> None:
+def test_an_unselected_frame_stays_in_the_decoder_and_is_counted(street: Path) -> None:
     asked: list[tuple[float, Cells]] = []
 
     def each_fifth(cells: Cells, stream_s: float) -> bool:
@@ -115,7 +115,7 @@ def test_a_frame_that_nobody_wants_stays_in_the_decoder_and_is_counted(street: P
     assert all(frame.selected for frame in frames)
     assert status.unwanted >= 48
     assert status.per_second == pytest.approx(25, rel=0.5)
-    # The cells show what the picture shows: a ramp from dark to bright, a block that is brighter.
+    # The cells match the picture: a ramp from dark to bright, and a brighter block.
     ramp = asked[0][1][0]
     assert ramp[0] < 60
     assert ramp[-1] > 140
@@ -123,7 +123,7 @@ def test_a_frame_that_nobody_wants_stays_in_the_decoder_and_is_counted(street: P
     assert asked[0][1].max() > 200
 
 
-def test_frames_that_nobody_wants_keep_a_camera_live() -> None:
+def test_unselected_frames_keep_a_camera_live() -> None:
     with (
         JpegServer(play()) as server,
         watching(http(server.url), wants=lambda _cells, _stream_s: False, stale_s=1.0) as watched,
@@ -134,7 +134,7 @@ def test_frames_that_nobody_wants_keep_a_camera_live() -> None:
     assert (status.state, status.connections, watched.frames) == (CameraState.LIVE, 1, [])
 
 
-def test_a_frame_is_observed_within_a_tenth_of_a_second_of_its_arrival() -> None:
+def test_a_frames_time_is_within_a_tenth_of_a_second_of_its_arrival() -> None:
     sent: list[datetime] = []
     image = part(jpeg(picture(0)))
 
@@ -147,7 +147,7 @@ def test_a_frame_is_observed_within_a_tenth_of_a_second_of_its_arrival() -> None
     with JpegServer(visit) as server, watching(http(server.url)) as watched:
         assert watched.gets(40), watched.problem
 
-    # The library looks at the first pictures together; from then on each comes as it is sent.
+    # The library probes the first pictures together; later ones arrive as they are sent.
     late = [
         min(abs((frame.observed_at - moment).total_seconds()) for moment in sent)
         for frame in watched.frames[10:40]
@@ -157,7 +157,7 @@ def test_a_frame_is_observed_within_a_tenth_of_a_second_of_its_arrival() -> None
 
 @needs_rtsp
 @pytest.mark.parametrize("password", [None, "wrong-canary-pw"], ids=["none", "wrong"])
-def test_a_wrong_password_is_a_state_of_its_own_and_shows_nowhere(
+def test_a_wrong_password_is_a_distinct_state_and_is_never_shown(
     street: Path, password: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -181,7 +181,7 @@ def test_a_wrong_password_is_a_state_of_its_own_and_shows_nowhere(
 
 
 @needs_rtsp
-def test_the_right_password_opens_whatever_characters_it_has(street: Path) -> None:
+def test_a_password_may_contain_any_characters(street: Path) -> None:
     with RtspServer(street, ("viewer", "p@ss:/w rd")) as server:
         live = rtsp(server.url, username="viewer")
         with watching(live, "p@ss:/w rd") as watched:
@@ -189,7 +189,7 @@ def test_the_right_password_opens_whatever_characters_it_has(street: Path) -> No
 
 
 @needs_rtsp
-def test_a_camera_that_is_not_there_is_waited_for(street: Path) -> None:
+def test_the_box_waits_for_a_missing_camera(street: Path) -> None:
     server = RtspServer(street)
     with watching(rtsp(server.url)) as watched:
         assert watched.becomes(CameraState.AWAY)
@@ -199,7 +199,7 @@ def test_a_camera_that_is_not_there_is_waited_for(street: Path) -> None:
 
 
 @needs_rtsp
-def test_a_camera_that_stalls_is_cut_off_in_five_seconds_and_taken_up_again(street: Path) -> None:
+def test_a_stalled_camera_is_disconnected_within_five_seconds_and_reconnected(street: Path) -> None:
     with RtspServer(street) as server, watching(rtsp(server.url)) as watched:
         assert watched.gets(10), watched.problem
         server.stall()
@@ -208,7 +208,7 @@ def test_a_camera_that_stalls_is_cut_off_in_five_seconds_and_taken_up_again(stre
         assert watched.becomes(CameraState.AWAY)
         took = time.monotonic() - stalled
         assert "E_CAMERA_SILENT" in watched.problem
-        # What was under way when it stalled still came; a busy machine adds to the 5 s.
+        # Data sent before the stall still arrives, and a busy machine adds to the 5 s.
         assert took < 8
         server.go_on()
         assert wait_until(lambda: len(watched.frames) > last + 30, PATIENCE_S), watched.problem
@@ -216,7 +216,7 @@ def test_a_camera_that_stalls_is_cut_off_in_five_seconds_and_taken_up_again(stre
 
 
 @needs_rtsp
-def test_a_camera_comes_back_with_another_size(street: Path, tmp_path: Path) -> None:
+def test_a_camera_may_reconnect_with_another_frame_size(street: Path, tmp_path: Path) -> None:
     other = film(tmp_path / "other.ts", (320, 240, 20))
     with RtspServer(street) as server, watching(rtsp(server.url)) as watched:
         assert watched.gets(5), watched.problem
@@ -230,7 +230,7 @@ def test_a_camera_comes_back_with_another_size(street: Path, tmp_path: Path) -> 
 
 
 @needs_rtsp
-def test_a_camera_may_change_its_size_in_mid_stream(tmp_path: Path) -> None:
+def test_a_camera_may_change_its_frame_size_during_a_stream(tmp_path: Path) -> None:
     changing = film(tmp_path / "changing.ts", (640, 360, 3), (320, 240, 20))
     with RtspServer(changing) as server, watching(rtsp(server.url)) as watched:
         assert watched.gets(10), watched.problem
@@ -238,7 +238,7 @@ def test_a_camera_may_change_its_size_in_mid_stream(tmp_path: Path) -> None:
 
 
 def with_noise(number: int, picture: bytes) -> bytes:
-    """For a second and more, the end of each picture is noise."""
+    """Replace the end of each picture with noise, for more than a second."""
     if not 45 <= number < 80:
         return picture
     kept = len(picture) // 3
@@ -246,27 +246,27 @@ def with_noise(number: int, picture: bytes) -> bytes:
 
 
 def without_a_slice(number: int, picture: bytes) -> bytes:
-    """The lower half of one key frame got lost on the way; all that refers to it is whole."""
+    """Drop the lower half of one key frame; the frames that refer to it are intact."""
     return picture[: picture.rindex(b"\0\0\1")] if number == 50 else picture
 
 
 @needs_rtsp
 @pytest.mark.parametrize("damage", [with_noise, without_a_slice])
-def test_what_comes_damaged_over_rtsp_is_counted_and_not_looked_at(
+def test_a_damaged_rtsp_frame_is_counted_and_not_analysed(
     damage: Callable[[int, bytes], bytes], tmp_path: Path
 ) -> None:
     damaged = film(tmp_path / "damaged.ts", (640, 360, 5), damage=damage)
     ramp = picture(0)[0].astype(int)
     with RtspServer(damaged) as server, watching(rtsp(server.url)) as watched:
         assert wait_until(lambda: watched.camera.corrupt_frames > 0, PATIENCE_S), watched.problem
-        assert watched.gets(40), watched.problem  # it goes on after the damage
-    # Of each picture three rows without the block that moves.
+        assert watched.gets(40), watched.problem  # the stream continues after the damage
+    # Three rows of each picture, without the moving block.
     seen = [frame.pixels[[0, 1, 3]].astype(int) for frame in watched.frames]
     assert max(np.abs(rows - ramp).max() for rows in seen) < 16
 
 
 @pytest.mark.parametrize("answer", [b"RTSP/1.0 200 OK\r\nCSeq: one\r\n\r\n" * 50, os.urandom(5000)])
-def test_a_camera_that_speaks_garbage_is_left_and_tried_again(answer: bytes) -> None:
+def test_a_camera_that_sends_invalid_data_is_disconnected_and_tried_again(answer: bytes) -> None:
     with (
         tcp_server(answer, close=True) as port,
         watching(rtsp(f"rtsp://{HOST}:{port}/x")) as watched,
@@ -276,7 +276,7 @@ def test_a_camera_that_speaks_garbage_is_left_and_tried_again(answer: bytes) -> 
         assert watched.frames == []
 
 
-def test_pictures_over_http_may_change_their_size_and_some_may_be_garbage() -> None:
+def test_http_pictures_may_change_size_and_invalid_ones_are_skipped() -> None:
     small, large = part(jpeg(picture(0, 320, 240))), part(jpeg(picture(0)))
     broken = bytearray(jpeg(picture(1)))
     broken[len(broken) // 3 :] = os.urandom(len(broken) - len(broken) // 3)
@@ -293,7 +293,7 @@ def test_pictures_over_http_may_change_their_size_and_some_may_be_garbage() -> N
         )
 
 
-def test_a_web_server_that_asks_for_a_password_gets_it_or_says_so() -> None:
+def test_an_http_camera_receives_the_password_or_reports_a_wrong_one() -> None:
     with JpegServer(play(), login=("viewer", "sesame")) as server:
         with watching(http(server.url, "viewer"), "sesame") as watched:
             assert watched.gets(3), watched.problem
@@ -310,7 +310,7 @@ def test_a_web_server_that_asks_for_a_password_gets_it_or_says_so() -> None:
     ],
     ids=["a page", "garbage", "nothing"],
 )
-def test_a_page_that_is_no_video_is_said_to_be_none(body: bytes, kind: str) -> None:
+def test_a_page_that_is_not_a_video_is_reported(body: bytes, kind: str) -> None:
     with (
         JpegServer(lambda _visit, send: send(body), content_type=kind) as server,
         watching(http(server.url)) as watched,
@@ -321,7 +321,7 @@ def test_a_page_that_is_no_video_is_said_to_be_none(body: bytes, kind: str) -> N
 
 
 def test_an_address_may_not_lead_to_a_file_or_to_other_formats(tmp_path: Path) -> None:
-    # A camera, or who speaks for it, must not make the box read its own disk.
+    # A camera or an impostor must not make the box read its own disk.
     secret = film(tmp_path / "secret.ts", (320, 240, 1))
     playlist = f"#EXTM3U\n#EXTINF:1,\nfile://{secret}\n".encode()
     with (
@@ -339,7 +339,7 @@ def test_a_decoder_that_hangs_is_killed() -> None:
     with JpegServer(play()) as server, watching(http(server.url)) as watched:
         assert watched.gets(3), watched.problem
         (decoder,) = children() - before
-        os.kill(decoder, signal.SIGSTOP)  # as one that waits for a driver
+        os.kill(decoder, signal.SIGSTOP)  # like a device without a driver
         assert watched.becomes(CameraState.AWAY)
         assert "E_CAMERA_SILENT" in watched.problem
         assert wait_until(lambda: not Path(f"/proc/{decoder}").exists(), 5)
@@ -379,14 +379,14 @@ def test_twenty_reconnections_leave_threads_descriptors_and_processes_as_they_we
             assert watched.connects(connections), watched.problem
             seen.append(counts())
 
-    # What a visit under way holds comes and goes; what leaks only grows.
+    # An open connection holds resources for a while; a leak only grows.
     early, late = seen[:10], seen[10:]
     for which in range(3):
         assert min(count[which] for count in late) <= max(count[which] for count in early)
         assert median(count[which] for count in late) <= median(count[which] for count in early) + 1
 
 
-def test_a_device_that_is_not_there_is_said() -> None:
+def test_a_missing_device_is_reported() -> None:
     live = DeviceCamera(type="device", device="/dev/video-none")
     with watching(live) as watched:
         assert watched.becomes(CameraState.AWAY)
@@ -394,7 +394,7 @@ def test_a_device_that_is_not_there_is_said() -> None:
 
 
 @pytest.mark.skipif(shutil.which("gst-launch-1.0") is None, reason="needs gstreamer1.0-tools")
-def test_a_pipeline_gives_frames_and_dies_with_its_camera() -> None:
+def test_a_gstreamer_pipeline_gives_frames_and_ends_with_its_camera() -> None:
     before = children()
     name = f"camera-{os.getpid()}"  # other runs of this test have other names
     live = PipelineCamera(
@@ -410,7 +410,7 @@ def test_a_pipeline_gives_frames_and_dies_with_its_camera() -> None:
     assert not any(name in command for command in running)
 
 
-def test_outside_its_hours_a_camera_is_not_even_connected_to() -> None:
+def test_outside_its_hours_a_camera_is_not_connected() -> None:
     allowed = threading.Event()
     with JpegServer(play()) as server:
         live = http(server.url)
@@ -441,20 +441,20 @@ def test_outside_its_hours_a_camera_is_not_even_connected_to() -> None:
             thread.join(10)
 
 
-def test_a_name_that_does_not_resolve_is_said() -> None:
+def test_an_unresolved_host_name_is_reported() -> None:
     with watching(http("http://camera.invalid/video")) as watched:
         assert watched.becomes(CameraState.AWAY)
         assert "a name that does not resolve" in watched.problem
 
 
-def test_a_camera_with_nobody_behind_its_address_has_its_own_word() -> None:
+def test_an_unreachable_address_is_a_distinct_state() -> None:
     with watching(rtsp(f"rtsp://{HOST}:{free_port()}/x")) as watched:
         assert watched.becomes(CameraState.AWAY)
         assert "refuses the connection" in watched.problem
 
 
 class SteppedClock(SystemClock):
-    """The machine's clock, whose wall hand somebody sets; the steady one goes on."""
+    """The machine's clock with a wall clock that the test sets; the monotonic clock runs on."""
 
     def __init__(self) -> None:
         self.step = timedelta()
@@ -464,7 +464,7 @@ class SteppedClock(SystemClock):
 
 
 @pytest.mark.parametrize("back", [timedelta(0), timedelta(days=-400)], ids=["undone", "far back"])
-def test_a_stepped_wall_clock_reorders_no_frame_and_brings_no_moment_back(
+def test_a_wall_clock_step_neither_reorders_frames_nor_repeats_a_time(
     back: timedelta, tmp_path: Path
 ) -> None:
     hand = SteppedClock()
@@ -486,8 +486,8 @@ def test_a_stepped_wall_clock_reorders_no_frame_and_brings_no_moment_back(
     assert moments == sorted(moments)
     assert moments[0] < began + timedelta(minutes=1)
     assert moments[ahead] >= began + timedelta(hours=2) - timedelta(seconds=1)
-    assert moments[behind] >= moments[behind - 2]  # what had ended stays ended
-    # Tracks and epochs go by this time, and no hand of the wall clock is in it.
+    assert moments[behind] >= moments[behind - 2]  # an expired entry stays expired
+    # Tracks and epochs use this time, which does not depend on the wall clock.
     times = [frame.stream_s for frame in frames]
     assert all(later > earlier for earlier, later in itertools.pairwise(times))
     assert times[-1] - times[0] < PATIENCE_S * 3

@@ -1,4 +1,4 @@
-"""`/metrics`, `/healthz` and `/readyz` over real HTTP: what is told, and what never is."""
+"""`/metrics`, `/healthz` and `/readyz` over real HTTP."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ask(port: int, path: str, method: str = "GET") -> tuple[int, bytes]:
 
 
 class StillClock:
-    """Time that the test moves, so that only what was seen could differ."""
+    """A fixed clock, so that outputs differ only by the traffic."""
 
     now = 0.0
 
@@ -65,7 +65,7 @@ class StillClock:
 
 @contextmanager
 def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHealth]]:
-    """A street on which these vehicles passed in the one epoch that has closed."""
+    """A street where these vehicles passed in one closed epoch."""
     rules = (HOTLIST, WRONG_WAY)
     watcher = ScriptedWatcher([(one,) for one in passing], at_end=())
     watcher.stage_seconds["detect"] = 0.2 + 0.1 * len(passing)
@@ -120,7 +120,7 @@ def scraped(passing: Sequence[VehicleSeen]) -> bytes:
         return body
 
 
-def test_p7_an_epoch_with_one_car_leaves_byte_for_byte_what_an_empty_one_leaves() -> None:
+def test_p7_an_epoch_with_one_car_gives_the_same_bytes_as_an_empty_one() -> None:
     empty = scraped([])
 
     assert b"edge_anpr_epochs_closed_total 1.0" in empty, "an epoch has closed"
@@ -137,7 +137,7 @@ def test_ten_cars_are_shown_as_ten() -> None:
     assert b'edge_anpr_reads_total{outcome="read"} 10.0' in busy
 
 
-def test_every_name_and_label_is_of_the_closed_list() -> None:
+def test_every_metric_name_and_label_is_on_the_closed_list() -> None:
     text = scraped([vehicle(n, LISTED) for n in range(25)]).decode()
 
     families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -167,13 +167,13 @@ def test_every_name_and_label_is_of_the_closed_list() -> None:
     assert all(family.documentation for family in families.values())
 
 
-def test_p8_no_plate_is_in_what_is_told() -> None:
+def test_p8_the_responses_contain_no_plate() -> None:
     body = scraped([vehicle(n, LISTED) for n in range(25)])
 
     assert list(sweep_bytes("/metrics", body, needles(LISTED))) == []
 
 
-def test_health_and_readiness_have_addresses_of_their_own() -> None:
+def test_health_and_readiness_have_their_own_paths() -> None:
     with watched_street([]) as (port, health):
         assert ask(port, "/healthz") == (200, b'{"status": "ok", "reason": "running"}\n')
         assert ask(port, "/readyz") == (200, b'{"status": "ok", "reason": "online"}\n')
@@ -186,12 +186,12 @@ def test_health_and_readiness_have_addresses_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/metrics?x=1", "/../state", "/healthz/x"])
-def test_nothing_else_has_an_address(path: str) -> None:
+def test_other_paths_are_not_found(path: str) -> None:
     with watched_street([]) as (port, _):
         assert ask(port, path)[0] == 404
 
 
-def test_nothing_can_be_sent_there() -> None:
+def test_other_methods_are_refused() -> None:
     with watched_street([]) as (port, _):
         assert ask(port, "/metrics", "POST")[0] == 501
         status, body = ask(port, "/metrics", "HEAD")
@@ -199,7 +199,7 @@ def test_nothing_can_be_sent_there() -> None:
         assert (status, body) == (200, b"")
 
 
-def test_requests_that_are_never_finished_do_not_keep_others_out_for_long(
+def test_unfinished_requests_do_not_block_others_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edge.adapters.host.metrics._Handler.timeout", 0.3)
@@ -215,7 +215,7 @@ def test_requests_that_are_never_finished_do_not_keep_others_out_for_long(
                 one.close()
 
 
-def test_an_address_that_is_taken_is_refused_with_its_field() -> None:
+def test_the_error_for_an_address_in_use_names_its_field() -> None:
     with watched_street([]) as (port, health):
         source = TelemetrySource(health.figures, health.healthy, health.ready)
         with pytest.raises(ConfigError, match=r"telemetry\.listen: 127\.0\.0\.1:\d+: .*in use"):
@@ -223,17 +223,17 @@ def test_an_address_that_is_taken_is_refused_with_its_field() -> None:
 
 
 @pytest.mark.parametrize("text", ["9109", ":9109", "host:", "host:port", "host:70000"])
-def test_what_is_no_address_is_refused(text: str) -> None:
+def test_an_invalid_address_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"telemetry\.listen"):
         Listen.parse(text)
 
 
-def test_addresses_of_both_kinds_are_read() -> None:
+def test_ipv4_and_ipv6_addresses_are_read() -> None:
     assert Listen.parse("[::1]:9109") == Listen("::1", 9109)
     assert Listen.parse("127.0.0.1:9109") == Listen("127.0.0.1", 9109)
 
 
-def test_the_kernel_says_how_its_clock_is() -> None:
+def test_the_clock_state_is_read_from_the_kernel() -> None:
     clock = kernel_clock()
 
     assert clock is not None

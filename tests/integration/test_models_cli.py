@@ -1,4 +1,4 @@
-"""`edge-anpr models` as a process: what is there, what is pulled, and what is never installed."""
+"""`edge-anpr models` as a process: list, verify, pull, add and measure weights."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def sha256(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A manifest whose weights are served, and an empty folder to install them into."""
+    """A web server with the weights of a manifest, and an empty installation folder."""
 
     server: Served
     manifest: Path
@@ -111,7 +111,7 @@ def refused(done: Finished, status: ExitCode, *words: str) -> None:
 # --- list, verify ---------------------------------------------------------------------------
 
 
-def test_what_is_not_there_is_listed_as_missing(tmp_path: Path) -> None:
+def test_missing_weights_are_listed_as_missing(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.toml"
     shutil.copy(Manifest.load().path, manifest)
 
@@ -126,7 +126,7 @@ def test_what_is_not_there_is_listed_as_missing(tmp_path: Path) -> None:
 
 
 @needs_shared
-def test_what_is_there_is_listed_and_verified(shop: Shop) -> None:
+def test_present_weights_are_listed_and_verified(shop: Shop) -> None:
     assert shop.run("pull", "known").status == 0
 
     table = shop.run("list")
@@ -170,7 +170,7 @@ def test_weights_of_another_contract_fail_the_verification(shop: Shop) -> None:
 
 
 @needs_shared
-def test_weights_with_a_known_digest_are_installed_and_found(shop: Shop) -> None:
+def test_pulled_weights_with_a_known_digest_are_installed(shop: Shop) -> None:
     done = shop.run("pull", "known")
 
     assert done.status == 0, done.err
@@ -184,7 +184,7 @@ def test_weights_with_a_known_digest_are_installed_and_found(shop: Shop) -> None
 
 
 @needs_shared
-def test_a_pull_that_broke_off_goes_on_and_was_never_installed(shop: Shop) -> None:
+def test_an_interrupted_pull_resumes_and_installs_nothing_incomplete(shop: Shop) -> None:
     shop.server.stop_after = 2_000_000
     refused(shop.run("pull", "det"), ExitCode.MODEL, "E_MODEL_DOWNLOAD", "stopped after 2000000")
     assert "det.onnx" not in shop.installed()
@@ -199,7 +199,7 @@ def test_a_pull_that_broke_off_goes_on_and_was_never_installed(shop: Shop) -> No
 
 
 @needs_shared
-def test_a_digest_that_is_not_the_known_one_is_refused(shop: Shop) -> None:
+def test_a_wrong_digest_is_refused(shop: Shop) -> None:
     shop.server.files["/d.onnx"] = shop.detector[:-1] + b"\0"
 
     done = shop.run("pull", "det", "--pin", sha256(shop.server.files["/d.onnx"]))
@@ -209,7 +209,7 @@ def test_a_digest_that_is_not_the_known_one_is_refused(shop: Shop) -> None:
 
 
 @needs_shared
-def test_an_unknown_digest_is_shown_and_installed_only_when_pinned(shop: Shop) -> None:
+def test_weights_with_an_unknown_digest_are_installed_only_when_pinned(shop: Shop) -> None:
     wanted = (sha256(shop.reader), sha256(shop.config))
     refused(shop.run("pull", "new-ocr"), ExitCode.MODEL, "E_MODEL_PIN", "--pin", *wanted)
     assert not shop.installed() & {"new-ocr.onnx", "new-ocr.yaml", "manifest.toml"}
@@ -267,7 +267,7 @@ def test_pinned_weights_of_another_contract_are_not_installed(shop: Shop) -> Non
         (["cct-xs-v1"], ExitCode.MODEL, "has no public address"),
     ],
 )
-def test_what_cannot_be_pulled_says_why(
+def test_a_failed_pull_gives_its_reason(
     tmp_path: Path, arguments: list[str], status: ExitCode, words: str
 ) -> None:
     manifest = tmp_path / "manifest.toml"
@@ -280,7 +280,7 @@ def test_what_cannot_be_pulled_says_why(
     refused(done, status, words)
 
 
-def test_without_a_folder_to_install_into_nothing_is_pulled(tmp_path: Path) -> None:
+def test_without_an_installation_folder_nothing_is_pulled(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.toml"
     shutil.copy(Manifest.load().path, manifest)
 
@@ -293,7 +293,7 @@ def test_without_a_folder_to_install_into_nothing_is_pulled(tmp_path: Path) -> N
 
 
 @needs_shared
-def test_one_s_own_weights_are_added_measured_and_used(shop: Shop, tmp_path: Path) -> None:
+def test_custom_weights_can_be_added_measured_and_used(shop: Shop, tmp_path: Path) -> None:
     mine = tmp_path / "tuned.onnx"
     mine.write_bytes(shop.reader)
     config = tmp_path / "tuned.yaml"
@@ -330,7 +330,7 @@ def test_one_s_own_weights_are_added_measured_and_used(shop: Shop, tmp_path: Pat
         (["--threshold", "0.4", "--size", "320", "320"], "E_MODEL", "needs (416, 416)"),
     ],
 )
-def test_weights_that_do_not_fit_what_is_said_of_them_are_not_added(
+def test_weights_that_contradict_their_description_are_not_added(
     shop: Shop, tmp_path: Path, options: list[str], code: str, words: str
 ) -> None:
     mine = tmp_path / "tuned.onnx"
@@ -344,7 +344,7 @@ def test_weights_that_do_not_fit_what_is_said_of_them_are_not_added(
 
 
 @needs_shared
-def test_a_file_name_that_other_weights_have_is_refused(shop: Shop, tmp_path: Path) -> None:
+def test_a_file_name_in_use_is_refused(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     mine = tmp_path / "mine" / "ocr.onnx"
     mine.write_bytes(shop.detector)

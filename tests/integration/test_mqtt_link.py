@@ -1,4 +1,4 @@
-"""What a person reads when the broker cannot be used, against real brokers and real silence."""
+"""The connection to a broker, and the error for each way in which it fails."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def assert_works(chosen: BrokerOptions) -> None:
 # --- no broker at all ------------------------------------------------------------------------
 
 
-def test_a_port_where_nothing_listens() -> None:
+def test_a_closed_port_is_reported() -> None:
     port = free_port()
     error = refusal(options(port))
     assert error.exit_code is ExitCode.BROKER
     assert f"{HOST}:{port}: nothing listens there" in error.message
 
 
-def test_a_host_name_that_does_not_exist() -> None:
+def test_an_unknown_host_name_is_reported() -> None:
     assert (
         "no such host; check broker.host" in refusal(options(1883, host="nowhere.invalid")).message
     )
@@ -91,7 +91,9 @@ def test_a_host_name_that_does_not_exist() -> None:
         pytest.param(b"\x20\x02\x00\x01", True, "does not speak MQTT 5", id="speaks MQTT 3.1.1"),
     ],
 )
-def test_a_server_that_is_no_mqtt_5_broker(answer: bytes | None, close: bool, says: str) -> None:
+def test_a_server_that_is_not_an_mqtt_5_broker_is_reported(
+    answer: bytes | None, close: bool, says: str
+) -> None:
     with tcp_server(answer, close=close) as port:
         error = refusal(options(port))
     assert f"{HOST}:{port}" in error.message
@@ -112,7 +114,7 @@ def test_tls_to_a_server_that_never_answers_gives_up_in_time() -> None:
     [("box-1", "wrong " + SECRET), ("box-2", SECRET), (None, None)],
     ids=["wrong password", "unknown user", "no password"],
 )
-def test_credentials_that_the_broker_does_not_take(
+def test_refused_credentials_are_reported(
     password_broker: Mosquitto, username: str | None, password: str | None
 ) -> None:
     error = refusal(options(password_broker.port, username=username, password=password))
@@ -121,21 +123,21 @@ def test_credentials_that_the_broker_does_not_take(
 
 
 @needs_mosquitto
-def test_credentials_that_the_broker_takes(password_broker: Mosquitto) -> None:
+def test_accepted_credentials_connect(password_broker: Mosquitto) -> None:
     assert_works(options(password_broker.port, username="box-1", password=SECRET))
 
 
 @pytest.fixture
 def password_broker(tmp_path: Path) -> Iterator[Mosquitto]:
     passwords = tmp_path / "passwords"
-    # Written in the clear; mosquitto_passwd would need its own package on some systems.
+    # Plain text; mosquitto_passwd is a separate package on some systems.
     passwords.write_text(_mosquitto_password("box-1", SECRET), encoding="utf-8")
     with Mosquitto(tmp_path, f"password_file {passwords}") as broker:
         yield broker
 
 
 def _mosquitto_password(username: str, password: str) -> str:
-    """One line of a password file: PBKDF2 with SHA-512, type 7, as mosquitto_passwd writes it."""
+    """One line of mosquitto's password file: PBKDF2 with SHA-512, type 7."""
     import base64
     import hashlib
 
@@ -150,7 +152,7 @@ def _mosquitto_password(username: str, password: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Two mosquittos and everything to get along, or not, with them."""
+    """Two mosquittos with TLS, and valid and invalid certificates for them."""
 
     port: int
     mutual_port: int
@@ -179,12 +181,12 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tls]:
 
 
 @needs_mosquitto
-def test_tls_with_the_right_authority(tls: Tls) -> None:
+def test_tls_connects_with_the_right_authority(tls: Tls) -> None:
     assert_works(options(tls.port, tls=TlsFiles(ca=tls.ours.path)))
 
 
 @needs_mosquitto
-def test_mutual_tls_with_the_right_certificate(tls: Tls) -> None:
+def test_mutual_tls_connects_with_the_right_certificate(tls: Tls) -> None:
     client = tls.ours.issue("box-1")
     files = TlsFiles(ca=tls.ours.path, certificate=client.certificate, key=client.key)
     assert_works(options(tls.mutual_port, tls=files))
@@ -227,7 +229,7 @@ TLS_REFUSALS: dict[str, tuple[Callable[[Tls], BrokerOptions], str]] = {
 
 @needs_mosquitto
 @pytest.mark.parametrize("case", TLS_REFUSALS)
-def test_tls_refusals(tls: Tls, case: str) -> None:
+def test_tls_failures_are_reported(tls: Tls, case: str) -> None:
     choose, says = TLS_REFUSALS[case]
     error = refusal(choose(tls))
     assert error.exit_code is ExitCode.BROKER
@@ -269,7 +271,7 @@ TLS_FILES: dict[str, tuple[Callable[[TestAuthority, Path], TlsFiles], str]] = {
 
 
 @pytest.mark.parametrize("case", TLS_FILES)
-def test_tls_files_that_cannot_be_used(tmp_path: Path, case: str) -> None:
+def test_unusable_tls_files_are_reported(tmp_path: Path, case: str) -> None:
     (tmp_path / "words.pem").write_text("not a certificate")
     choose, says = TLS_FILES[case]
     error = refusal(options(1, tls=choose(TestAuthority(tmp_path, "ca"), tmp_path)))
@@ -280,7 +282,7 @@ def test_tls_files_that_cannot_be_used(tmp_path: Path, case: str) -> None:
 # --- what the product relies on, in each broker -------------------------------------------------
 
 
-def test_a_session_keeps_what_came_while_its_subscriber_was_away(broker: Broker) -> None:
+def test_a_session_keeps_messages_for_an_absent_subscriber(broker: Broker) -> None:
     subscriber = BrokerOptions(broker.host, broker.port, "authority")
     with BrokerLink.open(subscriber, session_expiry_s=3600) as link:
         assert not link.session_present
@@ -298,7 +300,7 @@ def test_a_session_keeps_what_came_while_its_subscriber_was_away(broker: Broker)
     assert received == payloads
 
 
-def test_a_message_that_was_not_acknowledged_comes_again(broker: Broker) -> None:
+def test_an_unacknowledged_message_is_delivered_again(broker: Broker) -> None:
     subscriber = BrokerOptions(broker.host, broker.port, "authority")
     link = BrokerLink.open(subscriber, session_expiry_s=3600)
     link.subscribe(["a/b"])
@@ -348,7 +350,7 @@ def test_the_will_is_published_when_a_client_vanishes_and_only_then(
     assert (seen.payload, seen.retained) == (expected, True)
 
 
-def test_the_broker_is_gone_in_the_middle(broker: Broker) -> None:
+def test_a_lost_broker_is_reported(broker: Broker) -> None:
     link = BrokerLink.open(options(broker.port))
     assert link.publish("a/b", bytes(10_000)) < 0x80
     broker.kill()
@@ -369,7 +371,7 @@ def test_a_packet_over_the_announced_size_is_not_sent(tmp_path: Path) -> None:
         assert link.publish("a/b", bytes(20000)) < 0x80
 
 
-def test_a_second_client_of_the_same_name_is_named_as_the_cause() -> None:
+def test_a_second_client_with_the_same_id_is_named_as_the_cause() -> None:
     # CONNACK (success), then DISCONNECT with reason 0x8E, session taken over.
     with (
         tcp_server(b"\x20\x03\x00\x00\x00\xe0\x01\x8e", close=True) as port,
@@ -379,7 +381,7 @@ def test_a_second_client_of_the_same_name_is_named_as_the_cause() -> None:
         link.receive(3)
 
 
-def test_a_connection_that_is_over_leaves_no_descriptor_even_if_nothing_is_collected(
+def test_a_closed_connection_leaves_no_descriptor_without_garbage_collection(
     broker: Broker,
 ) -> None:
     options = BrokerOptions(broker.host, broker.port, "box")
@@ -403,7 +405,7 @@ def test_a_connection_that_is_over_leaves_no_descriptor_even_if_nothing_is_colle
         before = opened()
         for _ in range(5):
             connect()
-        # The embedded broker is in this process: what it still closes is not the link's.
+        # The embedded broker runs in this process; descriptors that it still closes are its own.
         assert wait_until(lambda: opened() <= before, 5)
     finally:
         gc.enable()

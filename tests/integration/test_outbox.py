@@ -30,7 +30,7 @@ MIB = 1024 * 1024
 
 @contextlib.contextmanager
 def opened(folder: Path, reserve_mib: int = 1) -> Iterator[Outbox]:
-    """An outbox whose keyring lies on the same disk, as a box has it that nobody configured."""
+    """An outbox with its keyring on the same disk, the default configuration."""
     with (
         Keyring.open(folder / "keyring", SetClock(NOW)) as keyring,
         Outbox.open(folder, keyring, reserve_mib=reserve_mib) as outbox,
@@ -56,7 +56,7 @@ def put(outbox: Outbox, hit_id: str, payload: bytes = b"sealed", camera: str = "
 
 
 def fill(outbox: Outbox, prefix: str) -> list[str]:
-    """Put hits until the outbox says that it is full; returns the accepted ones."""
+    """Put hits until the outbox is full; returns the accepted ones."""
     accepted: list[str] = []
     while True:
         hit_id = f"{prefix}{len(accepted)}"
@@ -165,7 +165,7 @@ def _next_id(outbox: Outbox, **held: list[str]) -> str | None:
     return None if hit is None else hit.hit_id
 
 
-def test_the_hit_counter_never_gives_a_number_twice(tmp_path: Path) -> None:
+def test_the_hit_counter_never_repeats_a_number(tmp_path: Path) -> None:
     with opened(tmp_path) as outbox:
         assert [outbox.next_counter() for _ in range(3)] == [1, 2, 3]
     with opened(tmp_path) as outbox:
@@ -244,20 +244,6 @@ def _damage(file: Path, damage: str) -> None:
             database.execute(f"PRAGMA {pragma}")
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 14 MiB that a test can fill to the last byte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=14m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
-
-
 def fill_disk(place: Path) -> None:
     with (place / "hog").open("ab", buffering=0) as hog:
         for size in (65536, 1):
@@ -307,17 +293,17 @@ class TestOnAFullDisk:
         acknowledged = _run_until_killed(small_disk, lines=60, reserve_mib=4)
         with opened(small_disk, 4) as outbox:
             _assert_kept(outbox, acknowledged)
-            outbox.delete(outbox.hit_ids()[0])  # it may have been killed when it was full
+            outbox.delete(outbox.hit_ids()[0])  # it may have been killed while it was full
             put(outbox, "after", os.urandom(HIT_BYTES))
 
     def test_a_file_that_was_not_reserved_cannot_be_written(self, small_disk: Path) -> None:
-        """The disk of the tests above is really full."""
+        """The check that the disk of the tests above is really full."""
         fill_disk(small_disk)
         with pytest.raises(OSError, match="No space left"):
             (small_disk / "other").write_bytes(b"x")
 
 
-# Puts hits for ever, deletes every third; says what it is about to do and what is done.
+# Puts hits without end and deletes every third; prints each step before and after it.
 BUSY_BOX = """
 import sys
 from pathlib import Path
@@ -344,7 +330,7 @@ while True:
 
 
 def _run_until_killed(folder: Path, *, lines: int, reserve_mib: int) -> list[list[str]]:
-    """Start a busy box, kill it after it has said so many lines; returns all it said."""
+    """Start a busy box and kill it after this number of lines; returns its output."""
     with subprocess.Popen(
         [sys.executable, "-c", BUSY_BOX, str(folder), str(reserve_mib)],
         cwd=REPOSITORY,
@@ -360,7 +346,7 @@ def _run_until_killed(folder: Path, *, lines: int, reserve_mib: int) -> list[lis
 
 
 def _assert_kept(outbox: Outbox, said: list[list[str]]) -> None:
-    """Every acknowledged put is there exactly once, every acknowledged delete is gone."""
+    """Assert that each acknowledged put is stored once and each acknowledged delete is gone."""
     there = outbox.hit_ids()
     assert len(there) == len(set(there))
     put_ids = {hit_id for word, hit_id in said if word == "put"}

@@ -1,4 +1,4 @@
-"""P13, P17: lists and orders by MQTT, over real brokers, and whatever else comes that way."""
+"""P13, P17: lists, orders and hostile messages by MQTT, over real brokers."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from edge.errors import EdgeError, PublishError
 from edge.formats.signing import SigningKey
 from edge.policy.suspension import SuspensionOrder, SuspensionTerms, new_order
 from tests.integration.conftest import needs_mosquitto
-from tests.support import listing
+from tests.support import plate_lists
 from tests.support.brokers import Broker, Mosquitto, slow_broker, verify_receipt, wait_until
-from tests.support.listing import ISSUED, LIST
 from tests.support.parties import BOX, SITE, make_parties
+from tests.support.plate_lists import ISSUED, LIST
 
 SUPERVISOR, CONTROLLER = SigningKey.generate("supervisor"), SigningKey.generate("mayor")
 TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))
@@ -47,7 +47,7 @@ def order(action: str, *keys: SigningKey, after_s: float = 0, site: str = SITE) 
 
 
 class Box:
-    """A publisher with the stores of lists and suspensions behind it."""
+    """A publisher with the stores of lists and suspensions."""
 
     def __init__(self, folder: Path, broker: Broker) -> None:
         self.folder = folder
@@ -56,7 +56,7 @@ class Box:
         self.lists = ListStore(
             folder / "state",
             self.parties.box,
-            {LIST: listing.terms()},
+            {LIST: plate_lists.terms()},
             lambda: ISSUED + timedelta(hours=1),
         )
         self.suspensions = SuspensionStore(folder / "state")
@@ -90,8 +90,8 @@ class Box:
         return [entry.plate.reveal() for entry in self.lists.entries(LIST)]
 
     def bundle(self, plate: str, counter: int) -> bytes:
-        entry = listing.entry(plate=plate)
-        return listing.bundle(self.parties.box_public, entry, counter=counter)
+        entry = plate_lists.entry(plate=plate)
+        return plate_lists.bundle(self.parties.box_public, entry, counter=counter)
 
     def close(self) -> None:
         self.publisher.stop()
@@ -107,13 +107,15 @@ def box(tmp_path: Path, broker: Broker) -> Iterator[Box]:
 
 
 def send(broker: Broker, topic: str, *payloads: bytes, retain: bool = True) -> None:
-    """As any MQTT client would."""
+    """Publish as any MQTT client would."""
     with BrokerLink.open(BrokerOptions(broker.host, broker.port, "sender")) as link:
         for payload in payloads:
             assert link.publish(topic, payload, retain=retain) < 0x80
 
 
-def test_p13_a_list_reaches_a_box_that_was_away_when_it_was_sent(box: Box, broker: Broker) -> None:
+def test_p13_a_list_reaches_a_box_that_was_offline_when_it_was_sent(
+    box: Box, broker: Broker
+) -> None:
     send(broker, TOPICS.bundle(LIST), box.bundle("1QQQ777", 7))
     box.publisher.start()
     assert wait_until(lambda: len(box.heard) == 1)
@@ -124,9 +126,7 @@ def test_p13_a_list_reaches_a_box_that_was_away_when_it_was_sent(box: Box, broke
     assert wait_until(lambda: box.plates == ["1QQQ778"])
 
 
-def test_p17_an_order_reaches_a_box_that_was_away_and_one_that_is_there(
-    box: Box, broker: Broker
-) -> None:
+def test_p17_an_order_reaches_an_offline_box_and_an_online_box(box: Box, broker: Broker) -> None:
     send(broker, TOPICS.command, order("suspend", SUPERVISOR).to_bytes())
     box.publisher.start()
     assert wait_until(lambda: box.suspended)
@@ -135,7 +135,7 @@ def test_p17_an_order_reaches_a_box_that_was_away_and_one_that_is_there(
     assert wait_until(lambda: not box.suspended)
 
 
-def test_p13_p17_hostile_messages_change_nothing_and_end_nothing(
+def test_p13_p17_hostile_messages_change_nothing_and_stop_nothing(
     box: Box, broker: Broker, caplog: pytest.LogCaptureFixture
 ) -> None:
     stranger = SigningKey.generate("control-room")
@@ -154,7 +154,7 @@ def test_p13_p17_hostile_messages_change_nothing_and_end_nothing(
         bytes(bent),
         box.bundle("1QQQ778", 8)[:-1],
         box.bundle("1QQQ778", 6),
-        listing.bundle(box.parties.box_public, key=stranger, counter=8),
+        plate_lists.bundle(box.parties.box_public, key=stranger, counter=8),
         good_order,
     ]
     hostile_orders = [
@@ -182,7 +182,7 @@ def test_p13_p17_hostile_messages_change_nothing_and_end_nothing(
     assert len(codes) == len(set(codes)), "one line for each code in a minute"
 
 
-def test_p13_p17_what_is_sent_elsewhere_is_not_heard(box: Box, broker: Broker) -> None:
+def test_p13_p17_messages_on_other_topics_are_not_received(box: Box, broker: Broker) -> None:
     box.publisher.start()
     assert wait_until(lambda: box.publisher.state.connected)
     for topic in (
@@ -197,8 +197,8 @@ def test_p13_p17_what_is_sent_elsewhere_is_not_heard(box: Box, broker: Broker) -
     assert not box.suspended
 
 
-def test_p17_an_order_is_heard_while_a_hit_waits_for_the_brokers_word() -> None:
-    """A broker that is slow with a PUBACK must not make the box deaf."""
+def test_p17_an_order_is_received_while_a_hit_waits_for_its_puback() -> None:
+    """A broker that sends its PUBACK late must not delay orders."""
     heard: list[bytes] = []
     with slow_broker(TOPICS.command, b"order") as port:
         options = BrokerOptions("127.0.0.1", port, "box")
@@ -210,7 +210,7 @@ def test_p17_an_order_is_heard_while_a_hit_waits_for_the_brokers_word() -> None:
 
 
 @needs_mosquitto
-def test_a_broker_keeps_larger_packets_away_than_the_box_wants(tmp_path: Path) -> None:
+def test_the_broker_withholds_packets_over_the_boxs_limit(tmp_path: Path) -> None:
     with Mosquitto(tmp_path) as broker:
         options = BrokerOptions(broker.host, broker.port, "box", largest_packet_bytes=2000)
         with BrokerLink.open(options) as link:
@@ -223,7 +223,7 @@ def test_a_broker_keeps_larger_packets_away_than_the_box_wants(tmp_path: Path) -
     assert sizes == [1000, 1001]
 
 
-def test_a_publisher_takes_only_topics_of_its_own_box(tmp_path: Path) -> None:
+def test_a_publisher_accepts_only_topics_of_its_own_box(tmp_path: Path) -> None:
     with (
         Keyring.open(tmp_path / "keyring", SystemClock()) as keyring,
         Outbox.open(tmp_path / "state", keyring, reserve_mib=1) as outbox,

@@ -1,4 +1,4 @@
-"""`edge-anpr check` and `edge-anpr policy`, as those who answer for a camera meet them."""
+"""`edge-anpr check` and `edge-anpr policy` as processes: checklist to activation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def made(tmp_path: Path) -> MadeSite:
 
 @pytest.fixture
 def keys(made: MadeSite, tmp_path: Path) -> dict[str, Path]:
-    """Real keys of everybody, each in a file of its own; the site names them."""
+    """Real keys of all signers, each in its own file; the site's policy names them."""
     holders: dict[str, SigningKey] = {}
     files = {}
     for name in ("mayor", "chief", "officer", "vtc", "office"):
@@ -80,7 +80,7 @@ def test_p18_the_examples_are_ready(name: str) -> None:
     assert {one["severity"] for one in done.json["findings"]} == {"warning"}
 
 
-def test_p18_an_empty_policy_gives_the_full_list_in_the_language_that_was_asked(
+def test_p18_an_empty_policy_gives_the_full_checklist_in_the_requested_language(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "policy.yaml").touch()
@@ -99,7 +99,7 @@ def test_p18_an_empty_policy_gives_the_full_list_in_the_language_that_was_asked(
     assert "policy.yaml:1:1" in plain.out
 
 
-def test_p18_check_names_one_missing_duty_with_its_code(made: MadeSite) -> None:
+def test_p18_check_names_one_open_duty_with_its_code(made: MadeSite) -> None:
     path = made.folder / "policy.yaml"
     content = yaml.safe_load(path.read_text())
     del content["alternatives"]["awareness"]
@@ -108,7 +108,7 @@ def test_p18_check_names_one_missing_duty_with_its_code(made: MadeSite) -> None:
     refused(verb("check", made.folder, "--on", "2026-03-10"), ExitCode.CONFIG, "E_ALTERNATIVES")
 
 
-def test_p18_a_day_that_has_passed_is_on_the_list(made: MadeSite) -> None:
+def test_p18_an_expired_date_is_on_the_checklist(made: MadeSite) -> None:
     refused(verb("check", made.folder, "--on", "2031-01-01"), ExitCode.CONFIG, "E_HOMEWORK")
     refused(verb("check", made.folder, "--on", "never"), ExitCode.USAGE, "2026-03-10")
 
@@ -155,9 +155,7 @@ def test_p1_three_people_sign_one_after_the_other(made: MadeSite, keys: dict[str
     assert done.json["demo"] is False
 
 
-def test_p3_a_policy_that_changed_is_signed_anew_by_all(
-    made: MadeSite, keys: dict[str, Path]
-) -> None:
+def test_p3_a_changed_policy_is_signed_again_by_all(made: MadeSite, keys: dict[str, Path]) -> None:
     change(made, version=2)
 
     refused(verb("policy", "verify", made.folder), ExitCode.KEYS, "E_SIGNATURE", "changed")
@@ -188,7 +186,7 @@ def test_p3_a_purpose_that_the_dpia_does_not_cover_is_not_signed(
     refused(done, ExitCode.CONFIG, "E_PURPOSE_NOT_IN_DPIA", "purposes.more")
 
 
-def test_p1_only_those_whom_the_policy_names_sign_it_and_with_that_key(
+def test_p1_only_a_named_signer_with_the_named_key_can_sign(
     made: MadeSite, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     stranger = new_signer_key(tmp_path / "x", "stranger", NOW)
@@ -204,7 +202,9 @@ def test_p1_only_those_whom_the_policy_names_sign_it_and_with_that_key(
 # --- diff -------------------------------------------------------------------------------------
 
 
-def test_p4_the_difference_is_listed_with_what_it_takes(made: MadeSite, tmp_path: Path) -> None:
+def test_p4_the_difference_is_listed_with_the_signatures_it_needs(
+    made: MadeSite, tmp_path: Path
+) -> None:
     wider = shutil.copytree(made.folder, tmp_path / "wider")
     path = wider / "policy.yaml"
     path.write_text(path.read_text().replace('"retention_hours": 24', '"retention_hours": 25'))
@@ -253,9 +253,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text.removesuffix("Z") + "+00:00")
 
 
-def test_p20_without_an_evaluation_nothing_is_renewed(
-    made: MadeSite, keys: dict[str, Path]
-) -> None:
+def test_p20_an_overdue_evaluation_prevents_renewal(made: MadeSite, keys: dict[str, Path]) -> None:
     yesterday = (NOW - timedelta(days=2)).date().isoformat()
     change(made, evaluation={"next_due": yesterday})
     sign(made, keys, "mayor", "chief", "officer")
@@ -266,7 +264,7 @@ def test_p20_without_an_evaluation_nothing_is_renewed(
     assert in_force(made) is None
 
 
-def test_p20_a_lease_never_outlasts_the_evaluation_that_is_due(
+def test_p20_a_lease_never_exceeds_the_date_of_the_next_evaluation(
     made: MadeSite, keys: dict[str, Path]
 ) -> None:
     soon = (NOW + timedelta(days=5)).date()
@@ -287,7 +285,7 @@ def test_p1_only_a_controller_activates(made: MadeSite, keys: dict[str, Path]) -
     assert in_force(made) is None
 
 
-def test_p1_the_record_is_made_where_the_key_is_and_carried_to_the_box(
+def test_p1_an_activation_made_elsewhere_is_installed_on_the_box(
     made: MadeSite, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     office = shutil.copytree(made.folder, tmp_path / "office")
@@ -313,7 +311,7 @@ def test_p1_the_record_is_made_where_the_key_is_and_carried_to_the_box(
     refused(both, ExitCode.USAGE, "--record")
 
 
-def test_p4_a_box_takes_a_widening_from_all_three_with_a_new_dpia_and_from_nobody_less(
+def test_p4_a_box_accepts_a_widening_only_from_all_three_signers_with_a_new_dpia(
     made: MadeSite, keys: dict[str, Path]
 ) -> None:
     assert verb("policy", "activate", made.folder, "--key", keys["mayor"]).status == 0
@@ -345,7 +343,7 @@ def test_p4_a_box_takes_a_widening_from_all_three_with_a_new_dpia_and_from_nobod
     ]
 
 
-def test_p4_a_box_takes_a_narrowing_from_one_signer_and_nothing_older_comes_back(
+def test_p4_a_box_accepts_a_narrowing_from_one_signer_and_no_older_version(
     made: MadeSite, keys: dict[str, Path], tmp_path: Path
 ) -> None:
     assert verb("policy", "activate", made.folder, "--key", keys["mayor"]).status == 0
@@ -366,7 +364,7 @@ def test_p4_a_box_takes_a_narrowing_from_one_signer_and_nothing_older_comes_back
     assert in_force(made)["policy"]["version"] == 2
 
 
-def test_a_key_file_that_is_none_is_refused(made: MadeSite, tmp_path: Path) -> None:
+def test_an_invalid_key_file_is_refused(made: MadeSite, tmp_path: Path) -> None:
     file = tmp_path / "key.json"
     file.write_text("{}")
     file.chmod(0o600)

@@ -27,7 +27,7 @@ def frame_of(clip: str, second: float) -> Pixels:
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One frame of the bundled street; its name is that of a plate, as a careless user's may be."""
+    """One frame of the bundled clip, in a file named after a plate."""
     path = tmp_path_factory.mktemp("photos") / "1DLK482.png"
     assert cv2.imwrite(str(path), frame_of("street_day.mp4", 1.5))
     return path
@@ -74,7 +74,7 @@ def test_pictures_show_the_plates_in_a_box_and_mask_the_rest(both: tuple[Finishe
     drawn = cv2.imread(photo["pictures"][0])
     assert drawn is not None
     grey = (np.abs(drawn.astype(int) - 127) <= 4).all(axis=2)
-    assert grey.mean() > 0.9  # the street beside the vehicles is masked
+    assert grey.mean() > 0.9  # the street around the vehicles is masked
     x, y, width, height = photo["plates"][0]["box"]
     inside = drawn[y + 4 : y + height - 4, x + 4 : x + width - 4]
     assert inside.std() > 20  # dark characters on a light plate
@@ -96,7 +96,7 @@ def test_the_table_is_for_people(photo: Path) -> None:
     assert "from left" in done.out
 
 
-def test_a_picture_without_a_plate_says_so_and_how_to_go_on(tmp_path: Path) -> None:
+def test_a_picture_without_a_plate_gives_a_message_and_a_remedy(tmp_path: Path) -> None:
     empty = tmp_path / "empty.png"
     assert cv2.imwrite(str(empty), np.full((480, 640, 3), 90, np.uint8))
     done = product("read", empty)
@@ -105,7 +105,7 @@ def test_a_picture_without_a_plate_says_so_and_how_to_go_on(tmp_path: Path) -> N
     assert "--second-look tiles:2x2" in done.out
 
 
-def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+def test_a_truncated_recording_is_read_up_to_its_end(tmp_path: Path) -> None:
     cut = tmp_path / "cut.mkv"
     whole = (CLIPS / "wrong_way.mp4").read_bytes()
     with av.open(str(CLIPS / "wrong_way.mp4")) as source, av.open(str(cut), "w") as copy:
@@ -123,7 +123,7 @@ def test_a_recording_that_breaks_off_is_read_as_far_as_it_goes(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("source", ["rtsp://user:secret@192.0.2.1/stream", "-", "/dev/zero"])
-def test_a_live_source_is_refused_and_no_address_repeated(source: str) -> None:
+def test_a_live_source_is_refused_without_repeating_its_address(source: str) -> None:
     done = product("read", source)
     assert done.status == 5
     assert done.error_lines
@@ -148,7 +148,7 @@ def test_a_folder_of_pictures_that_is_not_empty_is_left_alone(photo: Path, tmp_p
     assert kept.read_bytes() == b"mine"
 
 
-def test_an_unknown_level_names_the_levels(photo: Path) -> None:
+def test_the_error_for_an_unknown_level_lists_the_levels(photo: Path) -> None:
     done = product("read", photo, "--pictures", "new", "--reveal", "everything")
     assert done.status == 2
     assert "plate, vehicle, occupants" in done.err

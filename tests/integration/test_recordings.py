@@ -133,7 +133,7 @@ def test_each_video_of_a_folder_is_a_stream_and_its_pictures_are_one(tmp_path: P
     assert cameras[2].expected_frames == 3
 
 
-def test_a_function_says_when_each_recording_was_made(tmp_path: Path) -> None:
+def test_a_function_gives_each_recordings_start_time(tmp_path: Path) -> None:
     write_video(tmp_path / "a.mp4", frames=2)
     write_video(tmp_path / "b.mp4", frames=2)
 
@@ -151,7 +151,7 @@ def test_a_function_says_when_each_recording_was_made(tmp_path: Path) -> None:
 # --- bad input ----------------------------------------------------------------------------
 
 
-def test_what_is_not_there_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_missing_path_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match=r"none\.mp4: no such file") as refused:
         opened(tmp_path / "none.mp4")
 
@@ -175,7 +175,7 @@ def test_a_folder_without_recordings_is_refused_at_once(tmp_path: Path) -> None:
         ("text.jpg", b"this is no picture", "E_SOURCE_EMPTY"),
     ],
 )
-def test_a_file_that_is_no_recording_is_refused_by_name(
+def test_the_error_for_an_invalid_recording_names_it(
     tmp_path: Path, name: str, content: bytes, code: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
@@ -199,7 +199,7 @@ def test_a_recording_without_pictures_is_refused(tmp_path: Path) -> None:
         frames_of(path)
 
 
-def test_an_index_cut_off_means_no_frame_can_be_had(tmp_path: Path) -> None:
+def test_a_recording_with_a_truncated_index_gives_no_frame(tmp_path: Path) -> None:
     """An MP4 keeps its index at the end."""
     path = write_video(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -209,7 +209,7 @@ def test_an_index_cut_off_means_no_frame_can_be_had(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".avi", ".mkv", ".mp4"])
-def test_a_truncated_recording_gives_the_frames_it_has_and_then_says_so(
+def test_a_truncated_recording_gives_its_frames_and_then_an_error(
     suffix: str, tmp_path: Path
 ) -> None:
     path = write_video(tmp_path / f"a{suffix}", frames=40)
@@ -224,7 +224,7 @@ def test_a_truncated_recording_gives_the_frames_it_has_and_then_says_so(
         assert refused.value.code == "E_SOURCE_TRUNCATED"
 
 
-def test_frames_come_before_the_word_that_a_recording_breaks_off(tmp_path: Path) -> None:
+def test_frames_before_a_truncation_come_before_the_error(tmp_path: Path) -> None:
     clip = CLIPS / "twin_a.mp4"  # its index comes first
     path = tmp_path / "a.mp4"
     path.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
@@ -238,7 +238,7 @@ def test_frames_come_before_the_word_that_a_recording_breaks_off(tmp_path: Path)
     assert 5 < len(frames) < 36
 
 
-def test_a_sidecar_of_another_program_says_nothing(tmp_path: Path) -> None:
+def test_a_sidecar_of_another_program_is_ignored(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4")
     path.with_suffix(".json").write_text('{"labels": []}')
     assert recorded_at_of(path) is None
@@ -287,7 +287,7 @@ def test_a_picture_that_does_not_decode_is_counted_and_skipped(tmp_path: Path) -
 # --- when it was made ---------------------------------------------------------------------
 
 
-def test_a_sidecar_says_when_a_recording_was_made(tmp_path: Path) -> None:
+def test_a_sidecar_gives_the_recordings_start_time(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     (tmp_path / "b.mp4").touch()
     (tmp_path / "a.json").write_text(json.dumps({"recorded_at": "2026-03-10T08:25:00+01:00"}))
@@ -315,7 +315,7 @@ def test_the_sidecar_of_a_folder_of_pictures_lies_beside_it(tmp_path: Path) -> N
         ('{"recorded_at": "2026-03-10T08:25:00"}', "recorded_at: the UTC offset is missing"),
     ],
 )
-def test_a_bad_sidecar_is_refused_by_file_and_field(
+def test_the_error_for_a_bad_sidecar_names_file_and_field(
     tmp_path: Path, content: str, message: str
 ) -> None:
     (tmp_path / "a.mp4").touch()
@@ -328,10 +328,8 @@ def test_a_bad_sidecar_is_refused_by_file_and_field(
 # --- a file leads to nothing but itself -------------------------------------------------------
 
 
-def test_a_list_of_other_sources_is_no_recording(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)  # where FFmpeg would look for what the list names
+def test_a_playlist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where FFmpeg would search for the entries of the playlist
     clip = write_video(tmp_path / "real.mp4")
     listing = tmp_path / "list.mp4"
     listing.write_text(f"ffconcat version 1.0\nfile {clip.name}\n")
@@ -341,7 +339,7 @@ def test_a_list_of_other_sources_is_no_recording(
 
 
 @pytest.mark.parametrize("name", ["pipe:0", "concat:real.mp4", "http:", "lavfi"])
-def test_a_file_with_the_name_of_an_address_is_just_a_file(name: str, tmp_path: Path) -> None:
+def test_a_file_named_like_a_url_is_read_as_a_file(name: str, tmp_path: Path) -> None:
     clip = write_video(tmp_path / "real.mp4", frames=7)
     path = tmp_path / name
     path.write_bytes(clip.read_bytes())
@@ -349,7 +347,7 @@ def test_a_file_with_the_name_of_an_address_is_just_a_file(name: str, tmp_path: 
     assert len(frames_of(path)) == 7
 
 
-def test_a_pipe_that_takes_the_place_of_a_file_is_refused(tmp_path: Path) -> None:
+def test_a_pipe_that_replaces_a_file_is_refused(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.mp4")
     camera = only(path)
     path.unlink()
@@ -361,7 +359,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_refused(tmp_path: Path) -> Non
         pass
 
 
-def test_a_time_stamp_that_jumps_for_years_is_not_believed(tmp_path: Path) -> None:
+def test_a_timestamp_that_jumps_by_years_is_rejected(tmp_path: Path) -> None:
     ticks = [*range(10), *(10**8 + n for n in range(10))]
     frames = frames_of(write_video(tmp_path / "a.mkv", frames=20, ticks=ticks))
 
@@ -369,7 +367,7 @@ def test_a_time_stamp_that_jumps_for_years_is_not_believed(tmp_path: Path) -> No
     assert frames[-1].stream_s == pytest.approx(1.9)
 
 
-def test_a_picture_too_large_to_be_true_is_counted_and_skipped(tmp_path: Path) -> None:
+def test_an_oversized_picture_is_counted_and_skipped(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), np.zeros((20, 30, 3), np.uint8))

@@ -54,7 +54,7 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-def test_by_default_nothing_is_left_and_no_weights_are_needed(
+def test_by_default_everything_is_masked_and_no_weights_are_needed(
     recording: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "masked.mp4"
@@ -83,7 +83,7 @@ def test_by_default_nothing_is_left_and_no_weights_are_needed(
     assert b"Peeters" not in out.read_bytes()
 
 
-def test_a_picture_gives_a_picture(picture: Path, tmp_path: Path) -> None:
+def test_redacting_a_picture_gives_a_picture(picture: Path, tmp_path: Path) -> None:
     out = tmp_path / "masked.jpg"
     done = product("redact", picture, out)
     assert done.status == 0, done.err
@@ -93,7 +93,7 @@ def test_a_picture_gives_a_picture(picture: Path, tmp_path: Path) -> None:
     assert np.unique(masked).tolist() == [MASK]
 
 
-def test_nothing_is_left_beside_the_copy(recording: Path, tmp_path: Path) -> None:
+def test_no_temporary_file_is_left(recording: Path, tmp_path: Path) -> None:
     folder = tmp_path / "copies"
     folder.mkdir()
     assert product("redact", recording, folder / "masked.mp4").status == 0
@@ -136,7 +136,7 @@ LIVE: list[tuple[str, Callable[[Path], str | Path]]] = [
 
 
 @pytest.mark.parametrize(("kind", "make"), LIVE, ids=[f"{k}-{i}" for i, (k, _) in enumerate(LIVE)])
-def test_whatever_could_be_live_is_refused_without_being_opened(
+def test_a_possibly_live_source_is_refused_without_being_opened(
     kind: str, make: Callable[[Path], str | Path], tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
@@ -190,7 +190,7 @@ def test_the_original_is_never_overwritten(recording: Path, tmp_path: Path) -> N
     assert recording.read_bytes() == before
 
 
-def test_an_earlier_copy_is_replaced_only_when_asked(recording: Path, tmp_path: Path) -> None:
+def test_an_existing_copy_is_replaced_only_on_request(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "masked.mp4"
     out.write_bytes(b"an earlier copy")
     refused = product("redact", recording, out)
@@ -203,22 +203,20 @@ def test_an_earlier_copy_is_replaced_only_when_asked(recording: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["masked.avi", "masked.jpg", "masked", "missing/masked.mp4"])
-def test_a_name_that_cannot_be_written_is_a_mistake_in_usage(
-    name: str, recording: Path, tmp_path: Path
-) -> None:
+def test_an_unwritable_output_is_a_usage_error(name: str, recording: Path, tmp_path: Path) -> None:
     done = product("redact", recording, tmp_path / name)
     assert done.status == 2
     assert len(done.error_lines) == 1
     assert "OUT" in done.error_lines[0]
 
 
-def test_a_level_that_does_not_exist_is_a_mistake_in_usage(recording: Path, tmp_path: Path) -> None:
+def test_an_unknown_level_is_a_usage_error(recording: Path, tmp_path: Path) -> None:
     done = product("redact", recording, tmp_path / "masked.mp4", "--reveal", "everything")
     assert done.status == 2
     assert "occupants" in done.err
 
 
-def test_what_reveals_plates_needs_weights_and_says_so(recording: Path, tmp_path: Path) -> None:
+def test_a_level_that_reveals_plates_needs_weights(recording: Path, tmp_path: Path) -> None:
     out = tmp_path / "masked.mp4"
     done = product("redact", recording, out, "--reveal", "plate", "--detector", "no-such-detector")
     assert done.status == 4
@@ -226,7 +224,9 @@ def test_what_reveals_plates_needs_weights_and_says_so(recording: Path, tmp_path
     assert not out.exists()
 
 
-def test_a_truncated_recording_gives_what_can_be_decoded(recording: Path, tmp_path: Path) -> None:
+def test_the_decodable_part_of_a_truncated_recording_is_redacted(
+    recording: Path, tmp_path: Path
+) -> None:
     short = tmp_path / "short.mkv"
     shutil.copyfile(recording, short)
     os.truncate(short, recording.stat().st_size // 2)

@@ -33,7 +33,7 @@ class Stamp(BuildHookInterface):
 
 
 class Repository:
-    """A repository with the files of this one, ready to be released as 0.1.0."""
+    """A repository with the files of this one, ready for the release 0.1.0."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -80,7 +80,7 @@ class Repository:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Repository:
-    """The real checks take minutes and run before these tests anyway, so here they only pass."""
+    """Replace the checks by ones that pass: the real ones take minutes and run anyway."""
     made = Repository(tmp_path / "repository")
     for path in tracked_files():
         target = made.folder / name_of(path)
@@ -103,7 +103,7 @@ def repository(tmp_path: Path) -> Repository:
     return made
 
 
-def test_a_dry_run_builds_packages_bill_and_checksums_and_makes_no_tag(
+def test_a_dry_run_builds_packages_sbom_and_checksums_and_makes_no_tag(
     repository: Repository,
 ) -> None:
     done = repository.release("--dry-run")
@@ -130,7 +130,7 @@ def test_a_dry_run_builds_packages_bill_and_checksums_and_makes_no_tag(
     assert (repository.dist / "SHA256SUMS").read_bytes() == before
 
 
-def test_a_dry_run_leaves_out_what_is_not_committed_and_says_so(repository: Repository) -> None:
+def test_a_dry_run_leaves_out_uncommitted_files_and_says_so(repository: Repository) -> None:
     repository.write("edge/stranger.py", "")
     repository.write("CHANGELOG.md", "# Changelog\n")
 

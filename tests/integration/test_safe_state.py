@@ -1,4 +1,4 @@
-"""The safe state: every camera is shut, and health, broker and audit log say why."""
+"""The safe state: every camera is shut, and health, broker and audit log give the reason."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import StateChanged
 from edge.privacy.checkpoints import box_log
 from tests.support.brokers import verify_receipt, wait_until
+from tests.support.message_recorder import MessageRecorder
 from tests.support.parties import BOX, SITE
-from tests.support.wiretap import Wiretap
 
 SIGNER = SigningKey.demo_of("box")
 FULL = OutboxFull("state/outbox.db: the outbox is full")
@@ -38,7 +38,7 @@ SUNSET = PolicyError("the policy has ended", code="E_SUNSET")
 
 @dataclass
 class Parts:
-    """What a safe state reaches: real publisher and audit log, and an engine that takes notes."""
+    """What a safe state uses: a real publisher and audit log, and an engine that records calls."""
 
     folder: Path
     publisher: Publisher
@@ -96,8 +96,8 @@ def parts(tmp_path: Path, broker: EmbeddedBroker) -> Iterator[Parts]:
         publisher.stop()
 
 
-def states(wiretap: Wiretap) -> list[tuple[str, str]]:
-    said = [json.loads(one.payload) for one in wiretap.of_kind("availability")]
+def states(recorder: MessageRecorder) -> list[tuple[str, str]]:
+    said = [json.loads(one.payload) for one in recorder.of_kind("availability")]
     return [(one["state"], one["reason"]) for one in said]
 
 
@@ -106,16 +106,16 @@ def states(wiretap: Wiretap) -> list[tuple[str, str]]:
     [(FULL, "outbox-full", "outbox-full"), (SUNSET, None, "E_SUNSET")],
     ids=["full outbox", "refused policy"],
 )
-def test_a_box_that_becomes_safe_shuts_its_cameras_and_says_why_everywhere(
+def test_the_safe_state_shuts_the_cameras_and_is_reported_everywhere(
     parts: Parts, broker: EmbeddedBroker, error: EdgeError, reason: str | None, told: str
 ) -> None:
     safe_state = SafeState(parts.publisher, parts.audit, parts.health)
     safe_state.shuts(parts.shut_engine)
     assert parts.health.ready().holds
 
-    with Wiretap(broker.port) as overheard:
+    with MessageRecorder(broker.port) as recorder:
         safe_state.enter(error, reason)
-        assert wait_until(lambda: ("safe", told) in states(overheard), 10)
+        assert wait_until(lambda: ("safe", told) in states(recorder), 10)
 
     assert parts.shut == [(error, "online")], "the cameras are shut before anything is said"
     assert (parts.health.ready().holds, parts.health.ready().reason) == (False, told)
@@ -123,16 +123,16 @@ def test_a_box_that_becomes_safe_shuts_its_cameras_and_says_why_everywhere(
     assert parts.recorded() == [StateChanged("safe", told)]
 
 
-def test_an_audit_log_that_cannot_be_written_keeps_no_camera_open_and_nobody_uninformed(
+def test_an_unwritable_audit_log_still_shuts_the_cameras_and_is_reported(
     parts: Parts, broker: EmbeddedBroker, caplog: pytest.LogCaptureFixture
 ) -> None:
     safe_state = SafeState(parts.publisher, parts.audit, parts.health)
     safe_state.shuts(parts.shut_engine)
     parts.audit.close()
 
-    with Wiretap(broker.port) as overheard, caplog.at_level(logging.WARNING):
+    with MessageRecorder(broker.port) as recorder, caplog.at_level(logging.WARNING):
         safe_state.enter(SUNSET)
-        assert wait_until(lambda: ("safe", "E_SUNSET") in states(overheard), 10)
+        assert wait_until(lambda: ("safe", "E_SUNSET") in states(recorder), 10)
 
     assert [error for error, _ in parts.shut] == [SUNSET]
     assert parts.health.ready().reason == "E_SUNSET"
@@ -140,12 +140,12 @@ def test_an_audit_log_that_cannot_be_written_keeps_no_camera_open_and_nobody_uni
     assert parts.recorded() == []
 
 
-def test_a_box_that_does_not_run_has_only_the_broker_and_the_audit_log_to_tell(
+def test_a_box_that_does_not_start_reports_to_the_broker_and_the_audit_log(
     parts: Parts, broker: EmbeddedBroker
 ) -> None:
-    with Wiretap(broker.port) as overheard:
+    with MessageRecorder(broker.port) as recorder:
         SafeState(parts.publisher, parts.audit).enter(SUNSET)
-        assert wait_until(lambda: ("safe", "E_SUNSET") in states(overheard), 10)
+        assert wait_until(lambda: ("safe", "E_SUNSET") in states(recorder), 10)
 
     assert parts.health.ready().holds
     assert parts.recorded() == [StateChanged("safe", "E_SUNSET")]

@@ -1,4 +1,4 @@
-"""The service manager hears what the box does, and nothing while the box makes no progress."""
+"""The box reports to the service manager, and feeds its watchdog only while it makes progress."""
 
 from __future__ import annotations
 
@@ -29,34 +29,34 @@ ROUND_S = 0.02
 
 
 @pytest.fixture
-def ear(tmp_path: Path) -> Iterator[socket.socket]:
+def notify_socket(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
         listening.settimeout(0.2)
         yield listening
 
 
-def heard(ear: socket.socket) -> list[str]:
-    """Everything said until it was silent for a while."""
+def heard(notify_socket: socket.socket) -> list[str]:
+    """All messages received until none came for a while."""
     lines: list[str] = []
     try:
         while len(lines) < 1000:
-            lines += ear.recv(4096).decode().splitlines()
+            lines += notify_socket.recv(4096).decode().splitlines()
     except TimeoutError:
         pass
     return lines
 
 
-def environment(ear: socket.socket, **changed: str) -> dict[str, str]:
+def environment(notify_socket: socket.socket, **changed: str) -> dict[str, str]:
     return {
-        "NOTIFY_SOCKET": str(ear.getsockname()),
+        "NOTIFY_SOCKET": str(notify_socket.getsockname()),
         "WATCHDOG_USEC": str(int(3e6 * ROUND_S)),
         **changed,
     }
 
 
 class HungWatcher(ScriptedWatcher):
-    """Looks at its first frame for as long as the test wants."""
+    """A watcher that analyses its first frame until the test ends it."""
 
     def __init__(self, release: threading.Event) -> None:
         super().__init__([], ())
@@ -67,7 +67,7 @@ class HungWatcher(ScriptedWatcher):
         return ()
 
 
-def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> None:
+def test_a_hanging_pipeline_feeds_no_watchdog(notify_socket: socket.socket) -> None:
     release = threading.Event()
     health = BoxHealth(
         version="1",
@@ -98,21 +98,23 @@ def test_a_pipeline_that_hangs_is_no_longer_spoken_for(ear: socket.socket) -> No
     )
     health.enter("online", "online")
     thread = threading.Thread(target=lambda: engine.run(realtime=True))
-    manager = ServiceManager(environment(ear), lambda: health.healthy().holds, health.status)
+    manager = ServiceManager(
+        environment(notify_socket), lambda: health.healthy().holds, health.status
+    )
     with manager:
         thread.start()
         try:
-            assert wait_until(lambda: "WATCHDOG=1" in ear.recv(4096).decode(), 5)
+            assert wait_until(lambda: "WATCHDOG=1" in notify_socket.recv(4096).decode(), 5)
             assert wait_until(lambda: not health.healthy().holds, 5)
-            heard(ear)  # what was on its way
+            heard(notify_socket)  # messages that were already sent
             time.sleep(10 * ROUND_S)
-            assert "WATCHDOG=1" not in heard(ear), "its timer runs on, and says nothing"
+            assert "WATCHDOG=1" not in heard(notify_socket), "its timer runs on, and says nothing"
         finally:
             release.set()
             thread.join()
 
 
-def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> None:
+def test_a_camera_without_frames_still_feeds_the_watchdog(notify_socket: socket.socket) -> None:
     turns = []
 
     class Silent(ScriptedCamera):
@@ -140,33 +142,33 @@ def test_a_camera_that_gives_no_frames_is_no_standstill(ear: socket.socket) -> N
     assert closed, "and keys end on time"
 
 
-def test_it_says_how_the_box_is_only_when_that_changes(ear: socket.socket) -> None:
+def test_the_status_is_sent_only_when_it_changes(notify_socket: socket.socket) -> None:
     status = "online; broker away"
-    with ServiceManager(environment(ear), lambda: False, lambda: status) as manager:
+    with ServiceManager(environment(notify_socket), lambda: False, lambda: status) as manager:
         manager.ready()
         time.sleep(5 * ROUND_S)
-        assert heard(ear) == ["READY=1", f"STATUS={status}"]
+        assert heard(notify_socket) == ["READY=1", f"STATUS={status}"]
 
         status = "online; broker reached"
         time.sleep(5 * ROUND_S)
         manager.stopping()
 
-        assert heard(ear) == [f"STATUS={status}", "STOPPING=1", "STATUS=stopping"]
+        assert heard(notify_socket) == [f"STATUS={status}", "STOPPING=1", "STATUS=stopping"]
 
 
-def test_a_watchdog_meant_for_another_process_is_not_fed(ear: socket.socket) -> None:
+def test_a_watchdog_meant_for_another_process_is_not_fed(notify_socket: socket.socket) -> None:
     mine, other = str(os.getpid()), str(os.getpid() + 1)
     for owner, fed in ((mine, True), (other, False)):
         manager = ServiceManager(
-            environment(ear, WATCHDOG_PID=owner), lambda: True, lambda: "online"
+            environment(notify_socket, WATCHDOG_PID=owner), lambda: True, lambda: "online"
         )
         with manager:
             time.sleep(5 * ROUND_S)
 
-        assert ("WATCHDOG=1" in heard(ear)) is fed
+        assert ("WATCHDOG=1" in heard(notify_socket)) is fed
 
 
-def test_the_abstract_name_space_is_reached() -> None:
+def test_an_abstract_socket_is_supported() -> None:
     name = f"edge-anpr-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(f"\0{name}")

@@ -70,7 +70,7 @@ def test_a_zero_before_the_first_epoch_closes_is_explained(
     assert "counts appear" not in text_of(metrics, epoch_minutes)
 
 
-def test_with_a_site_the_length_of_its_epochs_is_known(tmp_path: Path) -> None:
+def test_with_a_site_folder_the_epoch_length_is_known(tmp_path: Path) -> None:
     with watched_street([]) as (port, _):
         made = make_site(tmp_path, site_yaml=site(telemetry={"listen": f"127.0.0.1:{port}"}))
         minutes = load_site_folder(made.folder).policy.epoch_minutes
@@ -91,7 +91,7 @@ def test_the_verb_prints_once_or_as_json() -> None:
     assert as_json["metrics"]["edge_anpr_epochs_closed_total"] == {"": 1.0}
 
 
-def test_where_no_box_answers_is_said_in_one_line() -> None:
+def test_an_unreachable_box_is_reported_in_one_line() -> None:
     port = free_port()
 
     done = product("status", "--listen", f"127.0.0.1:{port}", "--once")
@@ -104,7 +104,7 @@ def test_where_no_box_answers_is_said_in_one_line() -> None:
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nsomething", b"SSH-2.0-x\r\n", None]
 )
-def test_what_is_no_box_is_not_shown_as_one(answer: bytes | None) -> None:
+def test_a_server_that_is_not_a_box_is_refused(answer: bytes | None) -> None:
     with tcp_server(answer, close=True) as port, pytest.raises(ConfigError) as caught:
         ask(Listen("127.0.0.1", port))
 
@@ -117,7 +117,7 @@ def test_the_live_view_stays_while_the_box_is_away() -> None:
     assert "nothing answers" in str(view())
 
 
-def test_a_site_that_tells_nobody_is_told_how_to(tmp_path: Path) -> None:
+def test_a_site_without_a_metrics_address_gets_a_remedy(tmp_path: Path) -> None:
     made = make_site(tmp_path)
 
     done = product("status", "--site", made.folder, "--once")

@@ -1,4 +1,4 @@
-"""A training takes the faster arithmetic, says so, and continues after an interruption."""
+"""A training uses the faster arithmetic, prints its choice, and continues after an interruption."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def batch(rng: np.random.Generator) -> Tensor:
 
 
 class Loss:
-    """Mean square of the answers; notes each arithmetic, and is slow in one."""
+    """Mean square of the outputs; records each arithmetic, and is slow in one of them."""
 
     def __init__(self, slow: Arithmetic | None = None) -> None:
         self.slow = slow
@@ -61,7 +61,7 @@ class Loss:
 
 
 @pytest.mark.parametrize(("slow", "taken"), [("bfloat16", "float32"), ("float32", "bfloat16")])
-def test_the_arithmetic_whose_step_is_faster_is_taken(slow: Arithmetic, taken: Arithmetic) -> None:
+def test_the_faster_arithmetic_is_chosen(slow: Arithmetic, taken: Arithmetic) -> None:
     loss = Loss(slow)
 
     found, why = choose(network(), batch(np.random.default_rng(1)), loss, CPU)
@@ -77,12 +77,12 @@ def test_the_arithmetic_whose_step_is_faster_is_taken(slow: Arithmetic, taken: A
     }
 
 
-def test_equal_speed_is_no_reason_for_bfloat16() -> None:
+def test_bfloat16_is_not_chosen_at_equal_speed() -> None:
     assert faster({"float32": 1.0, "bfloat16": 0.95}) == "float32"
     assert faster({"float32": 1.0, "bfloat16": 0.5}) == "bfloat16"
 
 
-def test_timing_leaves_the_network_as_it_was() -> None:
+def test_timing_leaves_the_network_unchanged() -> None:
     net = network()
     before = {name: value.clone() for name, value in net.state_dict().items()}
 
@@ -92,7 +92,7 @@ def test_timing_leaves_the_network_as_it_was() -> None:
     assert all(parameter.grad is None for parameter in net.parameters())
 
 
-def test_auto_forces_nothing() -> None:
+def test_the_automatic_choice_forces_no_arithmetic() -> None:
     assert forced("auto") is None
     assert [forced(name) for name in ARITHMETICS] == list(ARITHMETICS)
 
@@ -121,7 +121,7 @@ def trained(
 
 
 @pytest.mark.parametrize("arithmetic", ARITHMETICS)
-def test_an_arithmetic_that_is_forced_is_used_and_named(
+def test_a_forced_arithmetic_is_used_and_printed(
     arithmetic: Arithmetic, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     loss = Loss(slow=arithmetic)
@@ -132,7 +132,7 @@ def test_an_arithmetic_that_is_forced_is_used_and_named(
     assert f"net: arithmetic: {arithmetic}, as given, on this cpu" in capsys.readouterr().err
 
 
-def test_a_training_says_which_arithmetic_it_took_and_why(
+def test_a_training_prints_its_arithmetic_and_the_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained(tmp_path / "net", 2, Loss(slow="bfloat16"), arithmetic=None)
@@ -143,10 +143,10 @@ def test_a_training_says_which_arithmetic_it_took_and_why(
 
 
 @pytest.mark.parametrize("arithmetic", ["float32", None])
-def test_an_interrupted_training_ends_with_the_weights_of_one_that_ran_through(
+def test_an_interrupted_training_ends_with_the_weights_of_an_uninterrupted_one(
     arithmetic: Arithmetic | None, tmp_path: Path
 ) -> None:
-    slow = Loss(slow="bfloat16")  # so that a measured choice is the same each time
+    slow = Loss(slow="bfloat16")  # so that the measured choice is always the same
     whole = trained(tmp_path / "whole", 6, slow, arithmetic=arithmetic)
 
     trained(tmp_path / "parts", 6, slow, stop_after=4, arithmetic=arithmetic)
@@ -155,7 +155,7 @@ def test_an_interrupted_training_ends_with_the_weights_of_one_that_ran_through(
     assert all(torch.equal(value, continued[name]) for name, value in whole.items())
 
 
-def test_a_training_that_is_done_measures_nothing(
+def test_a_finished_training_measures_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained(tmp_path / "net", 3, Loss())

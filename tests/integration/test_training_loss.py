@@ -1,4 +1,4 @@
-"""What the detector is blamed for: plates it misses, false ones, and nothing that is doubtful."""
+"""The detector's loss: missed plates, false detections, and ignored regions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSIDE, ELSEWHERE = 3 * 8 + 3, 7 * 8 + 7
 
 
 def answers(score: dict[int, float] | None = None) -> tuple[Tensor, Tensor]:
-    """Logits and boxes of one picture: sure of nothing, every box 32 x 10 around its cell."""
+    """Logits and boxes of one picture: low scores, and every box 32 x 10 around its cell."""
     logits = torch.full((1, (SIDE // 8) ** 2), -4.0)
     for cell, value in (score or {}).items():
         logits[0, cell] = value
@@ -35,11 +35,11 @@ def loss(truths: list[list[float]], score: dict[int, float] | None = None) -> tu
     return float(losses.score), float(losses.box)
 
 
-def test_a_plate_that_is_found_costs_less_than_one_that_is_missed() -> None:
+def test_a_detected_plate_has_a_lower_loss_than_a_missed_one() -> None:
     assert loss([[*PLATE, 1]], {INSIDE: 3.0})[0] < loss([[*PLATE, 1]])[0]
 
 
-def test_what_is_taken_for_a_plate_is_blamed_unless_it_may_be_one() -> None:
+def test_a_false_detection_is_penalised_outside_ignored_regions() -> None:
     corner = [56.0, 56.0, 64.0, 64.0]
     for truths in ([], [[*PLATE, 1]]):
         assert loss(truths, {ELSEWHERE: 2.0})[0] > loss(truths)[0] + 0.1
@@ -47,17 +47,17 @@ def test_what_is_taken_for_a_plate_is_blamed_unless_it_may_be_one() -> None:
         assert loss(doubtful, {ELSEWHERE: 2.0})[0] == pytest.approx(loss(doubtful)[0])
 
 
-def test_a_box_beside_its_plate_costs_more_than_one_upon_it() -> None:
+def test_a_misplaced_box_has_a_higher_loss_than_a_matching_one() -> None:
     beside = [v + 4 for v in PLATE]
 
     assert loss([[*PLATE, 1]])[1] < loss([[*beside, 1]])[1]
 
 
-def test_without_a_plate_no_box_is_wrong() -> None:
+def test_without_a_plate_there_is_no_box_loss() -> None:
     assert loss([])[1] == 0
 
 
-def test_pictures_of_a_batch_have_nothing_to_do_with_each_other() -> None:
+def test_the_pictures_of_a_batch_are_independent() -> None:
     one, other = torch.tensor([[*PLATE, 1.0]]), torch.zeros((0, 5))
     logits, boxes = answers({INSIDE: 1.0})
 

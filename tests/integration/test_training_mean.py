@@ -1,4 +1,4 @@
-"""The mean of two trainings is a network of its own, with normalisations that fit it."""
+"""The mean of the weights of two trainings, with re-estimated batch normalisation."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_mean_of_two_trainings_lies_between_them(tmp_path: Path) -> None:
     assert net[0].weight.item() == pytest.approx(2.5)
 
 
-def test_one_training_alone_stays_as_it_is(tmp_path: Path) -> None:
+def test_the_mean_of_one_training_is_unchanged(tmp_path: Path) -> None:
     net = network(0.0)
 
     load_averaged(net, checkpoint(tmp_path / "a", 1.5, 1))
@@ -44,7 +44,7 @@ def test_one_training_alone_stays_as_it_is(tmp_path: Path) -> None:
     assert net[0].weight.item() == 1.5
 
 
-def test_normalisations_are_measured_on_the_pictures_given() -> None:
+def test_batch_normalisation_is_measured_on_the_given_pictures() -> None:
     net = network(3.0)
     batches = [torch.full((2, 1, 2, 2), value) for value in (1.0, 3.0)]
 

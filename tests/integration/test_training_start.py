@@ -1,4 +1,4 @@
-"""Training goes on from published weights as they answer, and refuses those of another network."""
+"""A training continues from published weights, and refuses those of another network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def pictures() -> Tensor:
 
 @pytest.fixture(scope="module")
 def trained(pictures: Tensor) -> PlateDetectorNet:
-    """A network whose normalisations have seen pictures."""
+    """A network whose batch normalisation has statistics of real pictures."""
     torch.manual_seed(2)
     net = PlateDetectorNet()
     for _ in range(30):
@@ -37,7 +37,7 @@ def trained(pictures: Tensor) -> PlateDetectorNet:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_training_starts_with_the_answers_of_the_published_weights(
+def test_a_training_starts_with_the_outputs_of_the_published_weights(
     trained: PlateDetectorNet, pictures: Tensor, tmp_path: Path
 ) -> None:
     export_detector(trained, SIDE, str(tmp_path / "published.onnx"))
@@ -52,14 +52,14 @@ def test_a_training_starts_with_the_answers_of_the_published_weights(
     assert torch.allclose(learning, wanted, atol=0.3)
 
 
-def test_weights_of_another_network_are_no_start(pictures: Tensor) -> None:
+def test_weights_of_another_network_are_refused(pictures: Tensor) -> None:
     reader = Path(__file__).parents[2] / "models" / "plate_reader.onnx"
 
     with pytest.raises(DataError, match=r"plate_reader\.onnx: holds no .*of this network"):
         start_from(PlateDetectorNet(), reader, pictures)
 
 
-def test_what_is_no_onnx_file_is_no_start(pictures: Tensor, tmp_path: Path) -> None:
+def test_an_invalid_onnx_file_is_refused(pictures: Tensor, tmp_path: Path) -> None:
     (tmp_path / "x.onnx").write_bytes(b"\x00nothing")
 
     with pytest.raises(DataError, match=r"x\.onnx: "):

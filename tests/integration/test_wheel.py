@@ -1,4 +1,4 @@
-"""What `pip install` lays down: the package, its manifest, its example sites, the demo's clip."""
+"""The contents of the wheel: the package, its manifest, its example sites, the demo's clip."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_wheel_holds_no_test_key_or_state(wheel: zipfile.ZipFile) -> None:
         if not name.startswith(("edge/", "edge_anpr-"))
         or (
             {"keys", "state", "tests", "__pycache__"} & set(name.split("/")[2:])
-            and not fnmatch(name, "edge/adapters/state/*.py")  # the code that keeps the state
+            and not fnmatch(name, "edge/adapters/state/*.py")  # the package that stores the state
         )
     ]
 

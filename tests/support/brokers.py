@@ -1,4 +1,4 @@
-"""Real brokers for tests, certificates for them, and servers that are none."""
+"""Real brokers and certificates for tests, and servers that are not brokers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
-    """Whether a condition came true in time."""
+    """Wait for a condition; returns whether it became true in time."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         if condition():
@@ -52,7 +52,7 @@ def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
 
 
 class Broker(Protocol):
-    """What a test does to a broker."""
+    """A broker that a test can start, stop and kill."""
 
     @property
     def host(self) -> str: ...
@@ -88,7 +88,7 @@ class Mosquitto:
         self._configuration = folder / "mosquitto.conf"
         listener = [f"listener {self.port} {host}", f"log_dest file {self.log}"]
         if os.geteuid() == 0:
-            # It would become a user who may not read the test's folder.
+            # Otherwise it switches to a user who cannot read the test's folder.
             listener.append("user root")
         if not any(line.startswith(("password_file", "require_certificate")) for line in lines):
             listener.append("allow_anonymous true")
@@ -124,7 +124,7 @@ class Mosquitto:
             self._process = None
 
     def hang(self) -> None:
-        """It does nothing any more; its kernel still takes connections and bytes."""
+        """Suspend the process; the kernel still accepts connections and bytes."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
@@ -147,7 +147,7 @@ class Certificate:
 
 
 class TestAuthority:
-    """A certificate authority that lives for one test."""
+    """A certificate authority for one test."""
 
     __test__ = False
 
@@ -252,7 +252,7 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 @contextlib.contextmanager
 def tcp_server(answer: bytes | None, *, close: bool) -> Iterator[int]:
-    """A TCP server that speaks no MQTT: gives `answer` to whatever comes, then closes or not."""
+    """A TCP server without MQTT: it sends `answer` to each client, then closes or not."""
     stopped = threading.Event()
 
     def serve(listener: socket.socket) -> None:
@@ -308,7 +308,7 @@ def slow_broker(topic: str, payload: bytes) -> Iterator[int]:
 
 @dataclass(slots=True)
 class StoringAuthority:
-    """The other side in miniature: stores by hit_id, then sends a receipt; reconnects."""
+    """A minimal authority: stores each hit by its id, sends a receipt, and reconnects."""
 
     options: BrokerOptions
     deliveries: list[tuple[str, bytes]] = field(default_factory=list)
@@ -360,7 +360,7 @@ class StoringAuthority:
 
 
 def receipt(hit_id: str, sealed_sha256: str, *, signed: bool = True) -> bytes:
-    """A receipt whose signature is a word; the real ones are edge.privacy's."""
+    """A receipt with a constant in place of a signature; edge.privacy makes the real ones."""
     return json.dumps({"hit_id": hit_id, "sealed_sha256": sealed_sha256, "signed": signed}).encode()
 
 

@@ -1,4 +1,4 @@
-"""A real headless Chromium, spoken to over two pipes by the DevTools protocol: no library."""
+"""A real headless Chromium, controlled over two pipes with the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Browser:
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
     def value(self, expression: str) -> Any:
-        """What an expression is, in the page."""
+        """The value of a JavaScript expression in the page."""
         answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in answer:
             raise AssertionError(answer["exceptionDetails"])
@@ -125,12 +125,12 @@ class Browser:
         return base64.b64decode(shot["data"])
 
     def pdf(self) -> bytes:
-        """The page as it is printed on A4."""
+        """The page as a PDF, printed on A4."""
         printed = self.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
         return base64.b64decode(printed["data"])
 
     def accessible(self) -> list[dict[str, Any]]:
-        """What a screen reader is told: role, name and level of every part that it is told of."""
+        """The accessibility tree: role, name and level of every node."""
         nodes = self.send("Accessibility.getFullAXTree")["nodes"]
         return [
             {
@@ -189,7 +189,7 @@ class Browser:
 
 @contextmanager
 def browser(profile: Path) -> Iterator[Browser]:
-    """A Chromium with a profile of its own, ended afterwards."""
+    """A Chromium with a new profile; it ends with the block."""
     assert CHROMIUM is not None
     for_it, commands = os.pipe()
     answers, from_it = os.pipe()

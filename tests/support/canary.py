@@ -1,4 +1,4 @@
-"""The canary sweep: looks for a plate in bytes, in every encoding a leak is likely to have."""
+"""The canary sweep: searches bytes for a plate, in every encoding that a leak is likely to have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# A shorter needle than this is found in random bytes too often to mean anything.
+# A shorter pattern occurs in random bytes by chance.
 SHORTEST_NEEDLE = 6
 EMPTY = re.compile(rb"\0{17,}")
 """Reserved space of a database. No needle has more than 16 zero bytes in a row."""
@@ -21,19 +21,19 @@ EMPTY = re.compile(rb"\0{17,}")
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Where a plate was found, and in which disguise."""
+    """Where a plate was found, and in which encoding."""
 
     place: str
     disguise: str
 
 
 def spellings(plate: str) -> tuple[str, ...]:
-    """The plate as written on the vehicle, in lists and by programs."""
+    """Spellings of the plate: as on the vehicle, in lists, and in program output."""
     grouped = _grouped(plate)
     forms = {plate, plate.lower(), plate[::-1]}
     for separator in ("-", " ", ".", "_"):
         forms |= {separator.join(grouped), separator.join(grouped).lower()}
-    # Spelled out character by character, as a repr of a list or of slots would be.
+    # Separate characters, as the repr of a list or of slots shows them.
     forms |= {separator.join(plate) for separator in (",", ", ", " ", "', '", '","', '", "')}
     return tuple(sorted(forms))
 
@@ -50,7 +50,7 @@ def _grouped(plate: str) -> list[str]:
 
 
 def needles(plate: str) -> dict[bytes, str]:
-    """Every byte string that would give the plate away, with the name of its disguise."""
+    """Every byte string that would reveal the plate, with the name of its encoding."""
     found: dict[bytes, str] = {}
 
     def add(needle: bytes, disguise: str) -> None:
@@ -73,7 +73,7 @@ def needles(plate: str) -> dict[bytes, str]:
         add(codecs.encode(text, "rot13").encode(), "rot13")
         add(base64.b32encode(raw).rstrip(b"="), "base32")
         add(base64.b85encode(raw), "base85")
-        # Base64 of a plate in the middle of something depends on where it starts: three ways.
+        # Base64 of a plate within other bytes depends on its offset: three possibilities.
         for lead in range(3):
             for encode in (base64.b64encode, base64.urlsafe_b64encode):
                 coded = encode(b"\0" * lead + raw)

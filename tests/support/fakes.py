@@ -1,4 +1,4 @@
-"""Named stand-ins for the ports. Tests hand them in; nothing is ever patched."""
+"""Named fakes of the ports. Tests pass them as arguments and patch nothing."""
 
 from __future__ import annotations
 
@@ -43,35 +43,35 @@ def reading_of(
 
 
 def noise_reading(seed: int, *, quality: float = 1.0) -> PlateReading:
-    """What a reader gives for something that is no plate: no slot is sure of anything."""
+    """The reading of something that is not a plate: every slot is uncertain."""
     slots = np.random.default_rng(seed).dirichlet(np.full(37, 0.3), SLOTS).astype(np.float32)
     return PlateReading(slots, READER_ALPHABET, "_", quality)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """One plate in one frame: where, how strong, and what the reader will say."""
+class ScriptedPlate:
+    """One plate in one frame: its box, its score, and the reader's result."""
 
     box: Box
     reading: PlateReading
     score: float = 0.9
 
 
-class ScriptedEyes:
-    """Detector and reader in one, that see what the script says of each frame.
+class ScriptedModels:
+    """A detector and reader that return the script's plates for each frame.
 
     Args:
         script: what is in each frame.
         fps: frames per second of the stream.
     """
 
-    def __init__(self, script: Sequence[Sequence[Sight]], fps: float = 10.0) -> None:
+    def __init__(self, script: Sequence[Sequence[ScriptedPlate]], fps: float = 10.0) -> None:
         self._script = script
         self._fps = fps
-        self._now: Sequence[Sight] = ()
+        self._now: Sequence[ScriptedPlate] = ()
 
     def frames(self) -> Iterator[Frame]:
-        """The stream, grey throughout; run it in step with the watcher."""
+        """The frames, all grey; take each one just before the watcher."""
         for index, sights in enumerate(self._script):
             self._now = sights
             stream_s = index / self._fps
@@ -90,7 +90,7 @@ class ScriptedEyes:
 
 
 class SetClock:
-    """A clock that shows what a test sets."""
+    """A clock that the test sets."""
 
     def __init__(self, now: datetime, monotonic: float = 1000.0) -> None:
         self.now = now
@@ -103,15 +103,15 @@ class SetClock:
         return self.now
 
     def pass_time(self, time: timedelta) -> None:
-        """Both of its hands go on."""
+        """Advance wall clock and monotonic clock."""
         self.now += time
         self.steady += time.total_seconds()
 
 
 class PartDetector:
-    """A detector that sees bright rectangles, if they are large enough in the picture given.
+    """A detector of bright rectangles that are large enough in the given picture.
 
-    It stands for a network that loses plates under a share of the picture's width.
+    It imitates a network that misses plates below a fraction of the picture's width.
     """
 
     def __init__(self, least_share: float = 0.05) -> None:
@@ -128,8 +128,8 @@ class PartDetector:
         return (Detection(box, 0.8),) if large else ()
 
 
-class DrawnEyes:
-    """Eyes on a photo: they find what they are told, and read what is drawn in a box.
+class DrawnModels:
+    """A detector and reader of a photo: returns given detections, and reads the text in a box.
 
     Args:
         plates: the text in each box; elsewhere there is nothing to read.
@@ -148,6 +148,6 @@ class DrawnEyes:
 
 
 def competent(*rules: str, cameras: tuple[str, ...] = ("cam-1",)) -> Competence:
-    """An authority that is competent for these rules at any time."""
+    """An authority that is competent for these rules at all times."""
     forever = timedelta(days=36500)
     return Competence(frozenset(rules), frozenset(cameras), STARTED - forever, STARTED + forever)

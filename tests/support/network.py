@@ -1,4 +1,4 @@
-"""Networks between a box and its broker that fall silent or are slow, made of the real thing."""
+"""Real networks between a box and its broker that fall silent or are slow."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def has_namespaces() -> bool:
     """Whether this user may make network namespaces."""
     if IP is None or os.geteuid() != 0:
         return False
-    with contextlib.suppress(subprocess.CalledProcessError), Town():
+    with contextlib.suppress(subprocess.CalledProcessError), IsolatedNetwork():
         return True
     return False
 
 
-class Town:
-    """A network of its own behind one cable: who is in it can be walled off.
+class IsolatedNetwork:
+    """A network namespace behind a virtual cable, which can be cut.
 
     A context manager; its processes are started with `enter` before their command line.
     """
@@ -43,7 +43,7 @@ class Town:
     def __init__(self) -> None:
         self._name = f"edge-{uuid4().hex[:8]}"
         self._here, self._there = f"{self._name[-8:]}-h", f"{self._name[-8:]}-t"
-        # One of 16,384 small networks that nobody else is likely to use.
+        # One of 16,384 small networks that are unlikely to be in use.
         number = int(self._name[-4:], 16) * 4 % 65536
         network = f"198.{18 + number // 65536}.{number // 256}"
         self._near = f"{network}.{number % 256 + 1}"
@@ -67,7 +67,7 @@ class Town:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # The cable goes with the namespace.
+        # Deleting the namespace deletes the cable.
         subprocess.run([str(IP), "netns", "del", self._name], capture_output=True, check=False)
 
     @property
@@ -76,7 +76,7 @@ class Town:
 
     @contextlib.contextmanager
     def cut(self) -> Iterator[None]:
-        """Nothing passes, in either direction, and nobody is told."""
+        """Drop all packets in both directions, silently."""
         self._inside("link", "set", self._there, "down")
         try:
             yield
@@ -85,7 +85,7 @@ class Town:
 
     @contextlib.contextmanager
     def mute(self) -> Iterator[None]:
-        """What is sent arrives, and no answer comes back."""
+        """Drop all answers; packets to the broker arrive."""
         self._inside("route", "add", "blackhole", self._near)
         try:
             yield
@@ -101,8 +101,8 @@ def _ip(*words: str) -> None:
 
 
 @dataclass(slots=True)
-class Line:
-    """A line to a broker that passes so many bytes a second, and knows what was acknowledged.
+class SlowLink:
+    """A proxy to a broker with limited bytes a second, which records what was acknowledged.
 
     Args:
         broker: the port that it leads to.

@@ -1,10 +1,12 @@
-"""Policies whose notices, taken together, use every text and every drawing of the notice.
+"""Policies and their notices: a plain one, and several that together use every text and drawing.
 
-Their dates are fixed, so that their notices are the same bytes on every day.
+The several have fixed dates, so that their notices are the same bytes on every day.
 """
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from edge.domain.schedule import DAYS
@@ -13,6 +15,7 @@ from edge.policy.model import ROLES, Policy, Role
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.counts import PublishedCounts
 from edge.policy.notice.history import Version
+from edge.policy.notice.publication import PAGE_FILE, notice_content, publication
 from tests.support.sites import AUTHORITY, hotlist_rule, policy
 
 MADE_BY = "1.2.3"
@@ -164,3 +167,26 @@ def wrong_way_rule(**changed: Any) -> dict[str, Any]:
     )
     del rule["list"]
     return {**rule, **changed}
+
+
+def model(**changed: Any) -> Policy:
+    return Policy.model_validate({**policy(), **changed})
+
+
+def facts(whole: Policy | None = None, **changed: Any) -> NoticeContent:
+    return notice_content(
+        whole if whole is not None else model(), frozenset(ROLES), made_by="1.2.3", **changed
+    )
+
+
+def page(shown: NoticeContent | None = None) -> str:
+    return publication(shown if shown is not None else facts())[PAGE_FILE]
+
+
+def section(text: str, language: str, name: str) -> str:
+    start = text.index(f'<section id="{language}-{name}"')
+    return text[start : text.index("</section>", start)]
+
+
+def words_of(markup: str) -> str:
+    return html.unescape(re.sub(r"[ \n]+", " ", re.sub(r"<[^>]+>", " ", markup)))

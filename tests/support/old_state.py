@@ -1,4 +1,4 @@
-"""State as older versions of this program made it."""
+"""State of older versions of this program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies for tests: changed, signed, activated, without a file in between."""
+"""Policies for tests: changed, signed and activated in memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge.policy.activation import InForce, activate
 from edge.policy.gate import GateFacts
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures, add_signature
-from tests.support.example import DPIA, POLICY
+from tests.support.example_site import DPIA, POLICY
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -67,7 +67,7 @@ def new_dpia(content: dict[str, Any]) -> None:
 def signed(
     what: Policy, *signers: str, keys: dict[str, SigningKey] | None = None
 ) -> PolicySignatures:
-    """Its signatures; by everybody whom it names when nobody is named."""
+    """Its signatures, by default of all signers."""
     signatures: PolicySignatures | None = None
     for name in signers or what.approvals.signers:
         own = (keys or KEYS)[name] if not what.demo else SigningKey.demo_of(name)
@@ -82,7 +82,7 @@ def in_force(what: Policy, now: datetime = NOON, box: str = BOX) -> InForce:
 
 
 def facts(what: Policy, **changed: Any) -> GateFacts:
-    """All that the gate wants, for a policy that was activated at noon."""
+    """The facts that the gate needs, for a policy that was activated at noon."""
     return GateFacts(
         **{
             "policy": what,

@@ -1,4 +1,4 @@
-"""The product as its user meets it: a process with arguments, an exit status and two streams."""
+"""Runs the product as a process with arguments, an exit status and two output streams."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def product(
     env: Mapping[str, str] | None = None,
     timeout_s: float = 180,
 ) -> Finished:
-    """Run one verb to its end."""
+    """Run one command to its end."""
     done = subprocess.run(
         command(*arguments),
         cwd=cwd,
@@ -104,7 +104,7 @@ def start(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[str]:
-    """Start one verb and leave it running."""
+    """Start one command and leave it running."""
     return subprocess.Popen(
         command(*arguments),
         cwd=cwd,
@@ -119,7 +119,7 @@ def start(
 
 
 def verb(*arguments: str | Path) -> Finished:
-    """Run one verb in this process: for verbs that do nothing but read and write files."""
+    """Run one command in this process, for commands that only read and write files."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = execute([*map(str, arguments)])
@@ -127,7 +127,7 @@ def verb(*arguments: str | Path) -> Finished:
 
 
 def figures_of(port: int) -> dict[str, float]:
-    """The metrics, by name with labels; none while nobody answers."""
+    """The metrics by name with labels; empty while the box does not answer."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
             lines = page.read().decode().splitlines()

@@ -1,4 +1,4 @@
-"""A site whose policy was really signed, with keys that nobody else has."""
+"""A site whose policy is signed with real keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = (*SIGNERS, "vtc", "office")
 
 @dataclass(frozen=True, slots=True)
 class RealSite:
-    """A site folder; beside it what never lies on a box: signers' keys and lists in clear."""
+    """A site folder and, beside it, the signers' keys and the lists in clear."""
 
     folder: Path
     keys: dict[str, Path] = field(repr=False)
@@ -35,7 +35,7 @@ class RealSite:
         return self.folder / "keys" / f"{SITE}.{BOX}.public.json"
 
     def csv(self, plates: Iterable[str], *, days: int = 30) -> Path:
-        """A list as its issuer has it: valid since yesterday, and so many days more."""
+        """The issuer's list: valid since yesterday and for this number of days."""
         path = self.folder.parent / "office.csv"
         today = datetime.now(timezone.utc).date()
         text = list_csv(plates, str(today + timedelta(days=days)))

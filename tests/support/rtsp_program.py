@@ -41,7 +41,7 @@ def _protect(
     user: str,
     password: str,
 ) -> None:
-    """Let in who knows the password, and nobody else."""
+    """Require the user name and password."""
     role = "viewer"
     auth = GstRtspServer.RTSPAuth.new()
     token = GstRtspServer.RTSPToken.new()

@@ -1,7 +1,7 @@
-"""Material that lies beside the checkout and is never copied into it.
+"""Material beside the checkout that is never copied into it.
 
 Tests that need some of it carry `@needs_shared` (or set `pytestmark = needs_shared`), so that they
-skip, saying so, where it is absent. The default weights are in the repo: what needs only eyes needs
+are skipped where it is absent. The default weights are in the repo, so tests of models need
 none of it.
 """
 

@@ -52,7 +52,7 @@ class MadeSite:
 
     @property
     def box_keys(self) -> Path:
-        """The file that the authority knows the box by."""
+        """The box's public keys, as the authority has them."""
         return self.folder / "keys" / f"{SITE}.{BOX}.public.json"
 
 
@@ -133,7 +133,7 @@ def policy(
             "interval": [0.867, 1],
         },
         "activation": {"not_before": "2026-01-05", "sunset": "2030-12-31"},
-        # Recordings without a time of their own are judged today, whenever that is.
+        # Recordings without a recording time are judged by the current date.
         "evaluation": {
             "last": {
                 "reference": "Evaluation 1",
@@ -210,9 +210,9 @@ def demo_key(name: str) -> dict[str, Any]:
 def make_real(
     made: MadeSite, keys: dict[str, SigningKey], *, days: int = 60, with_list: bool = True
 ) -> None:
-    """Give a site real keys, dates that hold today, its signatures, and its list as a bundle.
+    """Give a site real keys, currently valid dates, its signatures, and its list as a bundle.
 
-    It is not activated yet. The CSV file still lies there, and nobody reads it any more.
+    The site is not activated yet. Its CSV file remains and is no longer read.
     """
     path = made.folder / "policy.yaml"
     content = yaml.safe_load(path.read_text())
@@ -239,7 +239,7 @@ def make_real(
 
 
 def install_list(made: MadeSite, key: SigningKey) -> None:
-    """Put what stands in the CSV file in force as its issuer's bundle."""
+    """Install the content of the CSV file as its issuer's bundle."""
     now = parse_utc(utc_text(datetime.now(timezone.utc)))
     policy = read_policy(made.folder / "policy.yaml").model
     content = ListContent(
@@ -260,7 +260,7 @@ def install_list(made: MadeSite, key: SigningKey) -> None:
 def sign_site(folder: Path, *signers: str, keys: dict[str, SigningKey] | None = None) -> None:
     """Sign the site's policy, with demo keys if no others are given; as every signer by default.
 
-    A policy that is not complete is left alone: that is what its test is about.
+    An incomplete policy is not signed.
     """
     try:
         document = read_policy(folder / "policy.yaml").model
@@ -317,7 +317,7 @@ def write_yaml(path: Path, content: dict[str, Any]) -> None:
 
 @contextmanager
 def outbox_of(made: MadeSite) -> Iterator[Outbox]:
-    """The outbox of a box that does not run, as large as that box has made it."""
+    """The outbox of a stopped box, with the size that the box gave it."""
     with (
         Keyring.open(made.keyring, SystemClock()) as keyring,
         Outbox.open(made.state, keyring, reserve_mib=1) as outbox,

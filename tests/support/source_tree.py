@@ -24,7 +24,7 @@ def name_of(path: Path) -> str:
 
 
 def tracked_files() -> list[Path]:
-    """What git holds; empty outside a git checkout."""
+    """All tracked files; empty outside a git checkout."""
     if not (ROOT / ".git").exists():
         return []
     listed = subprocess.run(

@@ -1,4 +1,4 @@
-"""Every verb of the command line, found by walking the application itself."""
+"""Every command of the command line, found by walking the application."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def commands() -> dict[tuple[str, ...], Any]:
 
 
 def verbs() -> list[tuple[str, ...]]:
-    """The words of each command that does something, groups left out."""
+    """The words of each command, without groups."""
     return [words for words, command in commands().items() if not hasattr(command, "commands")]
 
 

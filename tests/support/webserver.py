@@ -1,4 +1,4 @@
-"""A real HTTP server on the loopback, that can be told to misbehave."""
+"""A real HTTP server on the loopback that can misbehave on request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 @dataclass(slots=True)
 class Served:
-    """What the server has, how it behaves, and what it was asked.
+    """The server's files, its behaviour, and the requests that it received.
 
     `files` by path. `etag` of every file; `ranges` whether it knows them; `stop_after` breaks
     off after so many bytes of a body; `redirects` by path; `silent` never answers.

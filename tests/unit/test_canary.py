@@ -1,4 +1,4 @@
-"""The canary sweep must find a planted leak, whatever its disguise, or it proves nothing."""
+"""The canary sweep finds a planted leak in every encoding."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_text_with_most_zeros_is_found_between_zeros(codec: str) -> None:
     assert codec in {leak.disguise for leak in sweep_bytes("x", planted, needles(PLATE))}
 
 
-def test_zeros_that_the_sweep_leaves_out_are_part_of_no_needle() -> None:
+def test_zeros_that_the_sweep_skips_are_part_of_no_search_pattern() -> None:
     assert not any(EMPTY.search(needle) for needle in needles(PLATE))
 
 
@@ -73,12 +73,12 @@ def test_a_plate_in_a_file_name_is_found(tmp_path: Path) -> None:
     ]
 
 
-def test_another_plate_and_random_bytes_are_no_leak(tmp_path: Path) -> None:
+def test_another_plate_and_random_bytes_are_not_reported(tmp_path: Path) -> None:
     (tmp_path / "other.log").write_text("read 2XYZ987, 1ABC23 and ABC234")
     (tmp_path / "random.bin").write_bytes(hashlib.shake_256(b"seed").digest(4_000_000))
     assert sweep_tree([tmp_path], needles(PLATE)) == []
 
 
-def test_a_leak_says_where_and_in_which_disguise() -> None:
+def test_a_leak_names_its_place_and_encoding() -> None:
     leaks = list(sweep_bytes("broker", b"...1-ABC-234...", needles(PLATE)))
     assert [(leak.place, leak.disguise) for leak in leaks] == [("broker", "text")]

@@ -1,4 +1,4 @@
-"""What the container files must hold, read off the files themselves.
+"""The rules for the container files.
 
 No engine builds them here. hadolint checks their form where it is installed; these rules are ours.
 """
@@ -67,7 +67,7 @@ BOXES = ["box", "box-jetson"]
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_what_is_copied_is_in_the_repository_and_reaches_the_build(name: str) -> None:
+def test_copied_files_are_in_the_repository_and_in_the_build_context(name: str) -> None:
     tracked = [str(path.relative_to(ROOT)) for path in tracked_files()]
     sources = [
         source
@@ -84,7 +84,7 @@ def test_what_is_copied_is_in_the_repository_and_reaches_the_build(name: str) ->
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_whatever_the_wheel_is_made_of_is_copied(name: str) -> None:
+def test_every_file_of_the_wheel_is_copied(name: str) -> None:
     copied = " ".join(rest for word, rest in instructions(name) if word == "COPY")
 
     assert all(part in copied for part in ("edge", "models", "config", "tests/fixtures/clips"))
@@ -93,12 +93,12 @@ def test_whatever_the_wheel_is_made_of_is_copied(name: str) -> None:
 @pytest.mark.parametrize(
     "path", ["config/demo/keys/box.private.json", "config/demo/state/outbox.sqlite3", ".git/config"]
 )
-def test_no_key_and_no_state_reaches_the_build(path: str) -> None:
+def test_no_key_and_no_state_is_in_the_build_context(path: str) -> None:
     assert not is_sent(path)
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_the_box_runs_as_a_user_by_number_who_is_not_root(name: str) -> None:
+def test_the_box_runs_as_a_numeric_user_that_is_not_root(name: str) -> None:
     users = [rest for word, rest in last_stage(name) if word == "USER"]
 
     assert users
@@ -106,7 +106,7 @@ def test_the_box_runs_as_a_user_by_number_who_is_not_root(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_the_image_says_how_it_is(name: str) -> None:
+def test_the_image_has_a_health_check(name: str) -> None:
     (check,) = [rest for word, rest in last_stage(name) if word == "HEALTHCHECK"]
 
     assert "/healthz" in check
@@ -114,7 +114,7 @@ def test_the_image_says_how_it_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_each_package_comes_by_its_digest_and_as_a_wheel(name: str) -> None:
+def test_each_package_is_installed_as_a_wheel_with_its_digest(name: str) -> None:
     commands = [
         command
         for word, rest in instructions(name)
@@ -140,7 +140,7 @@ def test_the_base_is_an_argument_with_a_version(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)
-def test_no_file_comes_from_an_address_and_no_secret_from_an_argument(name: str) -> None:
+def test_no_file_is_downloaded_and_no_secret_is_a_build_argument(name: str) -> None:
     parts = instructions(name)
 
     assert not [rest for word, rest in parts if word == "ADD"]
@@ -151,7 +151,7 @@ def test_no_file_comes_from_an_address_and_no_secret_from_an_argument(name: str)
     ]
 
 
-def test_onnx_runtime_for_a_jetson_comes_from_where_one_says_and_by_digest_alone() -> None:
+def test_onnx_runtime_for_a_jetson_comes_from_a_given_address_with_its_digest() -> None:
     parts = instructions("Dockerfile.jetson")
     arguments = [rest for word, rest in parts if word == "ARG"]
     runs = " ".join(rest for word, rest in parts if word == "RUN")
@@ -177,7 +177,7 @@ def test_each_container_is_confined(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", BOXES)
-def test_the_box_writes_its_state_alone_and_neither_swap_nor_core_dumps(service: str) -> None:
+def test_the_box_writes_only_its_state_and_neither_swap_nor_core_dumps(service: str) -> None:
     held = compose()["services"][service]
     writable = [volume for volume in held["volumes"] if not volume.endswith(":ro")]
 

@@ -28,7 +28,7 @@ def asked_for() -> set[str]:
 
 
 def told() -> set[str]:
-    """The names of all samples of a box that has everything."""
+    """The names of all samples of a box with every feature."""
     figures = metrics.Figures(
         version="1",
         site="s",
@@ -58,11 +58,11 @@ def test_each_metric_of_the_dashboard_exists() -> None:
     assert asked_for() - told() == set()
 
 
-def test_each_metric_has_its_place_in_the_dashboard() -> None:
+def test_each_metric_is_on_the_dashboard() -> None:
     assert told() - asked_for() == set()
 
 
-def test_panels_have_numbers_of_their_own_and_do_not_overlap() -> None:
+def test_panels_have_unique_ids_and_do_not_overlap() -> None:
     panels = dashboard()["panels"]
     cells = [
         (x, y)

@@ -1,4 +1,4 @@
-"""What the files of config/deploy and the Dockerfiles must hold, read off the files themselves."""
+"""The rules for the files of config/deploy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORST_EXPOSURE = 2.0
 
 
 def unit() -> dict[str, list[str]]:
-    """Setting to its values in the order of the unit's lines."""
+    """The unit's settings, each with its values in the order of its lines."""
     found: dict[str, list[str]] = {}
     for line in UNIT.read_text().splitlines():
         name, equals, value = line.partition("=")
@@ -45,7 +45,7 @@ def test_the_service_is_confined(setting: str, value: str) -> None:
     assert unit()[setting] == [value]
 
 
-def test_the_service_may_write_nothing_but_its_state() -> None:
+def test_the_service_may_write_only_its_state() -> None:
     assert unit()["StateDirectory"] == ["edge-anpr"]
     assert not {"ReadWritePaths", "BindPaths", "ReadWriteDirectories"} & set(unit())
 
@@ -64,7 +64,7 @@ def test_the_service_has_time_to_stop_and_its_watchdog_to_judge() -> None:
     assert int(unit()["WatchdogSec"][0]) >= STALLED_S + int(drain[1]) + 20
 
 
-def test_systemd_finds_little_exposed() -> None:
+def test_systemd_rates_the_exposure_as_low() -> None:
     tool = shutil.which("systemd-analyze")
     if tool is None:
         pytest.skip("systemd-analyze is not installed")

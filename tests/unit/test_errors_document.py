@@ -25,7 +25,7 @@ def text(node: ast.AST | None) -> str | None:
 
 
 def classes() -> dict[str, tuple[str, int]]:
-    """Every error class with its own or inherited code and exit status, as the source has it."""
+    """Every error class of the source with its own or inherited code and exit status."""
     bases: dict[str, str] = {}
     own: dict[str, dict[str, str]] = {}
     for node in nodes():
@@ -77,7 +77,7 @@ def test_the_document_gives_each_code_the_exit_status_of_the_source() -> None:
     assert stated - listed_in_the_document() == set()
 
 
-def test_the_document_lists_every_code_that_is_written_anywhere_and_no_other() -> None:
+def test_the_document_lists_exactly_the_codes_in_use() -> None:
     strings = Counter(code for node in nodes() if (code := text(node)) and CODE.fullmatch(code))
     # The table of codes itself has each of them once more.
     written = {code for code, times in strings.items() if times > (code in CODES)}
@@ -91,12 +91,12 @@ def test_every_exit_status_is_explained() -> None:
     assert [int(status) for status in explained] == [int(status) for status in ExitCode]
 
 
-def test_the_document_is_made_from_the_code() -> None:
+def test_the_document_is_generated_from_the_code() -> None:
     assert DOCUMENT.endswith(table())
     assert set(CODES) == {code for code, _ in listed_in_the_document()}
 
 
-def test_every_code_s_meaning_is_one_line_with_a_cure() -> None:
+def test_every_codes_meaning_is_one_line_with_a_remedy() -> None:
     for code, meaning in CODES.items():
         assert CODE.fullmatch(code), code
         assert meaning.text, code

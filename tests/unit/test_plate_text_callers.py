@@ -1,4 +1,4 @@
-"""Who may see a plate in clear: a list of files, held by their syntax trees."""
+"""Only the listed files may read a plate in clear; checked in their syntax trees."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_only_the_listed_files_reveal_a_plate() -> None:
     assert callers == set(MAY_REVEAL)
 
 
-def test_no_file_goes_round_the_wrapper() -> None:
+def test_no_file_bypasses_the_plate_text_wrapper() -> None:
     around = [
         name_of(path)
         for path in python_files(EDGE)
@@ -59,7 +59,7 @@ def test_no_file_goes_round_the_wrapper() -> None:
     assert around == []
 
 
-def test_the_rule_sees_a_call_and_a_handed_on_method_and_nothing_else() -> None:
+def test_the_rule_detects_calls_and_method_references_and_nothing_else() -> None:
     seen = ["plate.reveal()", "best.text.reveal().lower()", "map(PlateText.reveal, plates)"]
     other = ["redaction.reveal(offence, frame)", "rule.reveal is RevealLevel.PLATE", "reveal()"]
 

@@ -1,4 +1,4 @@
-"""Rules that hold over the whole repository."""
+"""Rules for the whole repository."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ else:
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
-# Put together from halves, so that this file does not hold what it forbids.
+# Joined from halves, so that this file does not contain what it forbids.
 REGISTRY_HOSTS = [
     "pypi" + ".org",
     "python" + "hosted.org",
@@ -57,7 +57,7 @@ def test_no_tracked_file_names_a_package_registry() -> None:
     assert named == []
 
 
-def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
+def test_no_tracked_file_contains_a_path_of_a_developers_machine() -> None:
     held = [
         f"{name}: {match.group()}"
         for name, text in texts_that_git_holds().items()
@@ -67,18 +67,18 @@ def test_no_tracked_file_holds_a_path_of_somebodys_machine() -> None:
     assert held == []
 
 
-def test_the_path_rule_sees_a_path() -> None:
+def test_the_path_rule_detects_a_path() -> None:
     assert MACHINE_PATH.search('open("/' + 'home/ann/x.mp4")')
     assert not MACHINE_PATH.search("see docs/home/work.md")
 
 
 @pytest.mark.parametrize("folder", ["edge", "tests", "scripts"])
-def test_every_python_file_is_python_3_10(folder: str) -> None:
+def test_every_python_file_is_valid_in_python_3_10(folder: str) -> None:
     for path in python_files(ROOT / folder):
         ast.parse(path.read_text(encoding="utf-8"), str(path), feature_version=(3, 10))
 
 
-def test_git_ignores_no_file_that_it_holds() -> None:
+def test_git_ignores_no_tracked_file() -> None:
     # ruff and the wheel leave out what .gitignore names, whether git holds it or not.
     if not (ROOT / ".git").exists():
         pytest.skip("no git checkout")
@@ -95,7 +95,7 @@ def test_git_ignores_no_file_that_it_holds() -> None:
 @pytest.mark.parametrize(
     "name", ["demo", "test", "check", "check-wheels", "guards", "lock", "release"]
 )
-def test_scripts_can_be_started_as_they_are(name: str) -> None:
+def test_scripts_are_executable(name: str) -> None:
     script = ROOT / "scripts" / name
 
     assert os.access(script, os.X_OK)
@@ -103,7 +103,7 @@ def test_scripts_can_be_started_as_they_are(name: str) -> None:
 
 
 def pins(lock: Path) -> dict[str, list[Requirement]]:
-    """Package to its pins: more than one where Python versions differ."""
+    """The pins of each package: more than one where Python versions differ."""
     pinned: dict[str, list[Requirement]] = {}
     for block in lock.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
         requirement, _, hashes = block.partition("--hash=sha256:")
@@ -144,7 +144,7 @@ def asked_by(extra: str) -> list[str]:
         ("dev.txt", ["cpu", "demo", "dev", "fixtures"]),
     ],
 )
-def test_a_lock_satisfies_what_the_project_file_asks(lock: str, extras: list[str]) -> None:
+def test_a_lock_satisfies_the_project_file(lock: str, extras: list[str]) -> None:
     pinned = pins(ROOT / "requirements" / lock)
     wanted = [
         *PROJECT["project"]["dependencies"],
@@ -167,7 +167,7 @@ def test_only_one_distribution_of_opencv_is_ever_locked() -> None:
         assert found == ([] if lock.name == "authority.txt" else ["opencv-python-headless"])
 
 
-def test_the_authority_s_lock_holds_nothing_that_only_a_box_needs() -> None:
+def test_the_authoritys_lock_contains_no_package_of_the_box() -> None:
     box = {canonicalize_name(Requirement(text).name) for text in asked_by("box")}
 
     assert box == {"av", "fast-plate-ocr", "numpy", "opencv-python-headless", "prometheus-client"}
@@ -185,7 +185,7 @@ NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
 
 
 @pytest.mark.parametrize("name", ["dpia.md", "threat-model.md"])
-def test_every_test_that_a_document_relies_on_exists(name: str) -> None:
+def test_every_test_named_in_a_document_exists(name: str) -> None:
     named = set(NAMED_TEST.findall((ROOT / "docs" / name).read_text(encoding="utf-8")))
     there = {
         node.name
@@ -198,7 +198,7 @@ def test_every_test_that_a_document_relies_on_exists(name: str) -> None:
     assert sorted(named - there) == []
 
 
-def test_the_assessment_speaks_of_every_requirement() -> None:
+def test_the_dpia_covers_every_requirement() -> None:
     text = (ROOT / "docs" / "dpia.md").read_text(encoding="utf-8")
     parts = text.split("\n## ")[1:]
 
@@ -230,7 +230,7 @@ def imports(module: ast.Module) -> set[str]:
 
 
 @pytest.mark.parametrize("path", python_files(EDGE / "domain"), ids=name_of)
-def test_the_domain_imports_numbers_and_pure_modules_only(path: Path) -> None:
+def test_the_domain_imports_only_numpy_and_pure_modules(path: Path) -> None:
     foreign = {
         name
         for name in imports(tree(path))
@@ -244,7 +244,7 @@ def test_the_domain_imports_numbers_and_pure_modules_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", python_files(EDGE / "domain"), ids=name_of)
-def test_the_domain_reads_no_clock_and_draws_no_lots(path: Path) -> None:
+def test_the_domain_uses_no_clock_and_no_randomness(path: Path) -> None:
     impure = {
         node.attr
         for node in ast.walk(tree(path))

@@ -1,4 +1,4 @@
-"""The wall clock held against the steady one."""
+"""Wall clock steps, detected with the monotonic clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.fakes import STARTED
 
 
 class TwoClocks:
-    """A wall clock and a steady one that a test sets."""
+    """A wall clock and a monotonic clock that the test sets."""
 
     def __init__(self) -> None:
         self.wall, self.steady_s = STARTED, 100.0
@@ -28,7 +28,7 @@ class TwoClocks:
         self.steady_s += 1.0
 
 
-def test_a_clock_that_keeps_time_is_no_reason_to_shut() -> None:
+def test_an_accurate_clock_keeps_the_cameras_open() -> None:
     clocks = TwoClocks()
     watch = ClockWatch(clocks)
     for _ in range(100):
@@ -38,7 +38,7 @@ def test_a_clock_that_keeps_time_is_no_reason_to_shut() -> None:
 
 
 @pytest.mark.parametrize(("back_s", "shut"), [(9.0, False), (11.0, True), (3600.0, True)])
-def test_a_step_back_beyond_what_evidence_allows_shuts_the_cameras(
+def test_a_large_backward_clock_step_shuts_the_cameras(
     back_s: float, shut: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -54,7 +54,7 @@ def test_a_step_back_beyond_what_evidence_allows_shuts_the_cameras(
     assert "was stepped by -" in caplog.text
 
 
-def test_a_step_forwards_is_said_and_followed(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_forward_clock_step_is_logged_and_accepted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     clocks = TwoClocks()
     watch = ClockWatch(clocks)

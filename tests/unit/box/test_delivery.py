@@ -1,4 +1,4 @@
-"""Broker options and the errors of delivery, from what a site folder says."""
+"""Broker options from a site folder, and the errors of delivery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.adapters.broker.options import TlsFiles
 from edge.box.delivery import broker_options, hits_kept
 from edge.errors import PublishError
 from edge.site.folder import load_site_folder
-from tests.support.example import SITE, write_site
+from tests.support.example_site import SITE, write_site
 
 
 def test_tls_files_are_found_and_absolute_paths_stay(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_without_tls_settings_no_tls_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("kept", "says"), [(1, "1 hit is kept in "), (2, "2 hits are kept in ")])
-def test_kept_hits_are_counted_and_the_reason_is_given(
+def test_the_error_counts_the_kept_hits_and_gives_the_reason(
     tmp_path: Path, kept: int, says: str
 ) -> None:
     broker = load_site_folder(write_site(tmp_path / "square")).settings.broker

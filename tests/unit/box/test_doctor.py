@@ -1,4 +1,4 @@
-"""The doctor's findings: each threshold, and a still that shows nobody."""
+"""The doctor's findings: each threshold, and a still that shows no person."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ LINE = Line((0.0, 0.6), (1.0, 0.6))
         (None, FindingState.WARNING),
     ],
 )
-def test_a_clock_nobody_holds_is_bad(clock: KernelClock | None, state: FindingState) -> None:
+def test_an_unsynchronised_clock_fails_the_check(
+    clock: KernelClock | None, state: FindingState
+) -> None:
     assert of_clock(clock).state is state
 
 
@@ -46,7 +48,7 @@ def states(found: Machine) -> dict[str, FindingState]:
     return {finding.about: finding.state for finding in of_machine(found, reserve_mib=64)}
 
 
-def test_what_would_write_memory_to_a_disk_is_named() -> None:
+def test_swap_and_core_dumps_to_disk_are_reported() -> None:
     good = {"disk": FindingState.GOOD, "swap": FindingState.GOOD, "core dumps": FindingState.GOOD}
 
     assert states(Machine(4, 264, (), leaves_cores=False)) == good
@@ -61,7 +63,7 @@ def test_what_would_write_memory_to_a_disk_is_named() -> None:
     }
 
 
-def test_swap_in_compressed_memory_is_none(tmp_path: Path) -> None:
+def test_swap_in_compressed_memory_is_accepted(tmp_path: Path) -> None:
     swaps = tmp_path / "swaps"
     swaps.write_text("Filename Type Size Used Priority\n/dev/zram0 partition 1 0 100\n")
     assert machine(tmp_path / "not" / "there", swaps).swaps == ()
@@ -81,7 +83,7 @@ def test_swap_in_compressed_memory_is_none(tmp_path: Path) -> None:
         ([(10.0 * n, 0.1) for n in range(1, 12)], [], 100),
     ],
 )
-def test_the_width_at_a_line_follows_from_plates_seen_elsewhere(
+def test_the_plate_width_at_a_line_is_extrapolated_from_other_plates(
     widths: list[tuple[float, float]], where: list[float], expected: float | None
 ) -> None:
     found = width_at(widths, where)
@@ -98,13 +100,13 @@ def test_the_width_at_a_line_follows_from_plates_seen_elsewhere(
         (31, FindingState.BAD),
     ],
 )
-def test_narrow_plates_are_said_to_be_too_narrow(width: float, state: FindingState) -> None:
+def test_narrow_plates_are_reported(width: float, state: FindingState) -> None:
     measured = CameraMeasurement(10, 0, 10.0, (1280, 720), ((width, 0.6),), None)
 
     assert of_plates("cam-1", measured, [LINE]).state is state
 
 
-def test_no_plate_is_no_verdict() -> None:
+def test_without_a_plate_there_is_no_verdict() -> None:
     assert (
         of_plates("cam-1", CameraMeasurement(10, 0, 10.0, (640, 480), (), None), []).state
         is FindingState.SKIPPED
@@ -120,7 +122,7 @@ def test_no_plate_is_no_verdict() -> None:
         (None, 0, FindingState.GOOD),
     ],
 )
-def test_a_camera_that_is_too_slow_is_bad(
+def test_a_slow_camera_fails_the_check(
     per_second: float | None, corrupt: int, state: FindingState
 ) -> None:
     assert (
@@ -132,9 +134,9 @@ def test_a_camera_that_is_too_slow_is_bad(
     )
 
 
-def test_speed_says_how_many_cameras_are_carried() -> None:
+def test_the_speed_check_gives_the_number_of_cameras() -> None:
     class Blank:
-        """Sees nothing, reads nothing."""
+        """A detector and reader without results."""
 
         def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
             return ()
@@ -153,7 +155,7 @@ def test_speed_says_how_many_cameras_are_carried() -> None:
 
 
 class OnePlate:
-    """A camera at 20 frames a second that sees a bright plate on a detailed background."""
+    """A camera at 20 frames a second with a bright plate on a detailed background."""
 
     name = "cam-1"
     expected_frames = None
@@ -169,7 +171,7 @@ class OnePlate:
         """Nothing to be closed."""
 
 
-def test_a_camera_is_looked_at_and_no_clear_pixel_is_left() -> None:
+def test_a_camera_is_checked_and_its_still_has_no_unmasked_pixel() -> None:
     measured = measure_camera(OnePlate(), PartDetector(), [LINE])
 
     assert measured.per_second == pytest.approx(20)

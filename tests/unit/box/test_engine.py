@@ -1,4 +1,4 @@
-"""The engine: each vehicle judged once for each rule, counted once, and stopped in order."""
+"""The engine: each vehicle is judged once for each rule and counted once; stopping is orderly."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class ScriptedCamera:
 
 
 class ScriptedWatcher:
-    """Hands over what the script says at each frame, and the rest at the end."""
+    """A watcher that returns the script's vehicles at each frame, and the rest at the end."""
 
     def __init__(
         self, script: Sequence[tuple[VehicleSeen, ...]], at_end: Sequence[VehicleSeen]
@@ -162,13 +162,13 @@ def stream(
     return Stream(camera or ScriptedCamera(len(script)), "clip", ScriptedWatcher(script, at_end))
 
 
-def test_only_the_listed_vehicle_becomes_a_case() -> None:
+def test_only_the_listed_vehicle_makes_a_hit() -> None:
     engine, cases = run([stream((vehicle(1, LISTED),), (vehicle(2, OTHER),), ())])
     assert [case.offence.rule.id for case in cases] == ["stolen"]
     assert (engine.counts.vehicles, engine.counts.with_hit) == (2, 1)
 
 
-def test_a_lingering_vehicle_is_judged_once_for_each_rule_and_counted_once() -> None:
+def test_a_vehicle_that_stays_is_judged_once_for_each_rule_and_counted_once() -> None:
     early = vehicle(1, LISTED, final=False, upwards=True)
     gone = vehicle(1, LISTED, final=True, upwards=True)
     engine, cases = run([stream((early,), (), (gone,))])
@@ -181,7 +181,7 @@ def test_a_direction_is_not_judged_before_the_vehicle_has_left() -> None:
     assert cases == []
 
 
-def test_what_is_still_in_view_at_the_end_is_judged() -> None:
+def test_vehicles_in_view_at_the_end_are_judged() -> None:
     engine, cases = run([stream((), at_end=[vehicle(1, LISTED)])])
     assert len(cases) == 1
     assert engine.counts.vehicles == 1
@@ -218,23 +218,23 @@ def test_tokens_of_one_plate_differ_between_epochs_and_matching_goes_on() -> Non
     assert engine.counts.with_hit == 3
 
 
-def test_epochs_go_on_from_one_stream_to_the_next() -> None:
+def test_epochs_continue_from_one_stream_to_the_next() -> None:
     one = stream(*[()] * 11)
     two = stream((), (vehicle(1, LISTED),))
     _, cases = run([one, two], [HOTLIST], epoch_s=10.5)
     assert [case.epoch for case in cases] == [1]
 
 
-def test_the_log_says_once_when_a_stream_s_first_frame_is_analysed(
+def test_the_first_analysed_frame_of_a_stream_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.INFO, logger="edge.box.engine"):
         run([stream((), (), ()), stream((vehicle(1, LISTED),))])
-    # The same line whether somebody passes or not.
+    # The same line with and without traffic.
     assert caplog.messages == ["camera cam-1: the first frame is analysed"] * 2
 
 
-def test_a_broken_stream_is_named_after_the_others_have_run() -> None:
+def test_a_broken_stream_is_reported_after_the_others_have_run() -> None:
     failure = CameraError("bad.mp4: no frame can be decoded")
     broken = stream(camera=ScriptedCamera(0, failure=failure))
     good = stream((vehicle(1, LISTED),))
@@ -261,7 +261,7 @@ def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
         worker.close()
 
 
-def test_a_bug_in_storing_stops_the_run_and_quotes_nothing() -> None:
+def test_a_bug_in_storing_stops_the_run_without_quoting_data() -> None:
     def choke(case: EvidenceCase) -> SealedHit:
         raise ValueError(LISTED)
 
@@ -273,7 +273,7 @@ def test_a_bug_in_storing_stops_the_run_and_quotes_nothing() -> None:
     assert LISTED not in str(raised.value)
 
 
-def test_in_real_time_the_cameras_run_side_by_side() -> None:
+def test_in_real_time_the_cameras_run_concurrently() -> None:
     streams = [
         Stream(ScriptedCamera(1, name=name), name, ScriptedWatcher([(vehicle(1, LISTED),)], []))
         for name in ("cam-1", "cam-2")
@@ -289,7 +289,7 @@ SUNSET = PolicyError("the policy ended", code="E_SUNSET")
 
 
 class StalledCamera(ScriptedCamera):
-    """Gives some frames and then none for as long as it is not let go."""
+    """A camera that gives some frames and then none until the test releases it."""
 
     def __init__(self, frames: int) -> None:
         super().__init__(frames)
@@ -300,7 +300,7 @@ class StalledCamera(ScriptedCamera):
         self.let_go.wait(30)
 
 
-def test_p11_a_shut_engine_takes_no_further_frame_and_judges_nothing_that_was_in_view() -> None:
+def test_p11_a_shut_engine_accepts_no_frame_and_judges_no_vehicle_in_view() -> None:
     camera = StalledCamera(3)
     seen_late = vehicle(1, LISTED)
     one = stream(at_end=[seen_late], camera=camera)
@@ -329,7 +329,7 @@ def test_p11_a_shut_engine_takes_no_further_frame_and_judges_nothing_that_was_in
     assert engine.counts.vehicles == 0
 
 
-def test_p11_an_engine_that_was_shut_opens_no_source_any_more() -> None:
+def test_p11_a_shut_engine_opens_no_source() -> None:
     opened = []
 
     class Watched(ScriptedCamera):
@@ -350,9 +350,7 @@ def test_p11_an_engine_that_was_shut_opens_no_source_any_more() -> None:
     assert opened == []
 
 
-def test_p11_a_shut_engine_does_not_go_on_to_the_camera_s_next_file_and_empties_its_watchers() -> (
-    None
-):
+def test_p11_a_shut_engine_does_not_continue_with_the_next_file_and_clears_its_watchers() -> None:
     opened: list[str] = []
 
     class Watched(ScriptedCamera):

@@ -1,4 +1,4 @@
-"""How frames get from capture threads to the pipeline: nothing lost, or only the oldest."""
+"""The frame queue from capture threads to the pipeline: no loss, or only the oldest frames."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_recording_loses_no_frame_to_a_slow_consumer() -> None:
     assert (counts.decoded, counts.dropped, counts.corrupt) == (5 * QUEUED_FRAMES, 0, 2)
 
 
-def test_a_slow_consumer_of_a_live_camera_gets_the_newest_frame_and_the_rest_is_counted() -> None:
+def test_a_slow_consumer_of_a_live_camera_gets_the_newest_frame_and_drops_are_counted() -> None:
     intake = FrameQueue(keep_all=False)
     dropped = sum(intake.put(QueuedFrame(0, frame(index))) for index in range(10))
     item = intake.take()
@@ -77,7 +77,7 @@ def test_a_slow_consumer_of_a_live_camera_gets_the_newest_frame_and_the_rest_is_
     assert dropped == 9
 
 
-def test_one_camera_does_not_overwrite_another() -> None:
+def test_one_camera_does_not_overwrite_the_frame_of_another() -> None:
     intake = FrameQueue(keep_all=False)
     for index in range(3):
         intake.put(QueuedFrame(0, frame(index)))
@@ -98,7 +98,7 @@ def test_the_end_of_a_stream_comes_after_its_last_frame(keep_all: bool) -> None:
     assert intake.take() == StreamEnd(0)
 
 
-def test_what_breaks_a_camera_reaches_the_pipeline() -> None:
+def test_a_cameras_exception_reaches_the_pipeline() -> None:
     intake = FrameQueue(keep_all=True)
     failure = CameraError("clip.mp4 holds no picture: record it again")
     capture(ListCamera(1, failure), 3, intake, StreamCounts(), paced=False)
@@ -119,7 +119,7 @@ def test_a_consumer_that_leaves_frees_a_waiting_capture_thread() -> None:
     assert not thread.is_alive()
 
 
-def test_real_time_keeps_to_the_recording_s_own_clock() -> None:
+def test_real_time_follows_the_recordings_timestamps() -> None:
     slept: list[float] = []
     intake = FrameQueue(keep_all=False)
     capture(ListCamera(3), 0, intake, StreamCounts(), paced=True, sleep=slept.append)
@@ -127,7 +127,7 @@ def test_real_time_keeps_to_the_recording_s_own_clock() -> None:
     assert slept == pytest.approx([0.04, 0.08], abs=0.03)
 
 
-def test_a_consumer_that_waits_in_vain_comes_round() -> None:
+def test_a_consumer_without_frames_returns_after_the_timeout() -> None:
     intake = FrameQueue(keep_all=False)
 
     assert intake.take(0.01) is None

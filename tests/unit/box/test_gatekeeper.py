@@ -1,4 +1,4 @@
-"""The gatekeeper: asks again and again, says it once, and takes doubt for a refusal."""
+"""The gatekeeper: checks repeatedly, reports once, and treats an error as a refusal."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_p1_a_gate_without_conditions_cannot_be_made() -> None:
         Gatekeeper([], lambda: NOW, never)
 
 
-def test_p11_what_breaks_while_running_is_said_once_and_within_seconds() -> None:
+def test_p11_a_condition_that_fails_during_a_run_is_reported_once_within_seconds() -> None:
     broken, told = threading.Event(), threading.Event()
     said: list[EdgeError] = []
 
@@ -60,7 +60,7 @@ def test_p11_what_breaks_while_running_is_said_once_and_within_seconds() -> None
     assert said == [SUNSET]
 
 
-def test_p1_what_cannot_be_judged_counts_as_a_refusal_and_is_not_quoted() -> None:
+def test_p1_an_exception_in_a_condition_counts_as_a_refusal_and_is_not_quoted() -> None:
     def bug(_now: datetime) -> EdgeError | None:
         raise RuntimeError("1-ABC-123")
 
@@ -76,7 +76,7 @@ def test_p1_what_cannot_be_judged_counts_as_a_refusal_and_is_not_quoted() -> Non
     assert late.code == "E_STORAGE"
 
 
-def test_a_gatekeeper_is_stopped_from_its_own_thread_and_twice() -> None:
+def test_a_gatekeeper_can_be_stopped_twice_and_from_its_own_thread() -> None:
     keepers: list[Gatekeeper] = []
     done = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Health: progress is what counts, and states that end a box are not left again."""
+"""Health needs progress, and a final state is never left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.box.traffic import ClosedEpochs
 
 
 class Box:
-    """A box whose time and parts the test moves."""
+    """A box whose clock and parts the test controls."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -47,7 +47,7 @@ def test_a_box_is_ready_once_it_is_online_and_its_cameras_give_frames(box: Box) 
     assert box.health.healthy().holds, "a camera that is away is no reason to be restarted"
 
 
-def test_a_pipeline_that_no_longer_comes_round_is_unhealthy(box: Box) -> None:
+def test_a_stalled_pipeline_is_unhealthy(box: Box) -> None:
     box.health.enter("online", "online")
     box.health.turned(1)
     box.now += 19
@@ -72,7 +72,7 @@ def test_a_thread_that_has_ended_is_unhealthy(box: Box) -> None:
     assert box.health.healthy().reason == "gatekeeper-ended"
 
 
-def test_a_box_that_became_safe_says_so_until_its_end(box: Box) -> None:
+def test_the_safe_state_lasts_until_the_box_ends(box: Box) -> None:
     seen: list[str] = []
     box.health.follow(seen.append)
     box.health.enter("online", "online")
@@ -86,7 +86,7 @@ def test_a_box_that_became_safe_says_so_until_its_end(box: Box) -> None:
     assert box.health.healthy().holds, "restarting it would open nothing"
 
 
-def test_the_age_of_the_key_begins_anew_with_each_epoch(box: Box) -> None:
+def test_the_age_of_the_salt_restarts_with_each_epoch(box: Box) -> None:
     assert box.health.figures().key_age_s is None
 
     box.health.turned(1)
@@ -99,7 +99,7 @@ def test_the_age_of_the_key_begins_anew_with_each_epoch(box: Box) -> None:
     assert box.health.figures().key_age_s == 3
 
 
-def test_the_status_line_names_no_traffic(box: Box) -> None:
+def test_the_status_line_contains_no_traffic_counts(box: Box) -> None:
     box.health.enter("online", "online")
     box.connected = False
 

@@ -100,7 +100,7 @@ def case() -> EvidenceCase:
     return EvidenceCase(vehicle, offence, 0)
 
 
-def test_a_hit_is_stored_at_once_where_there_is_room(made: Callable[[float], Store]) -> None:
+def test_a_hit_is_stored_at_once_if_the_outbox_has_room(made: Callable[[float], Store]) -> None:
     store = made(10)
     hit = store.storage.store(case())
 
@@ -132,7 +132,7 @@ def test_a_full_outbox_is_tried_again_until_a_hit_is_delivered(
     assert store.full == []
 
 
-def test_when_the_patience_is_used_up_it_says_so_once_and_keeps_every_hit(
+def test_after_the_patience_the_box_is_shut_once_and_every_hit_is_kept(
     made: Callable[[float], Store],
 ) -> None:
     store = made(1)

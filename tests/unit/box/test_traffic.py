@@ -1,4 +1,4 @@
-"""What is shown of the traffic: one vehicle in an epoch leaves what none leaves."""
+"""Published traffic counts: an epoch with one vehicle looks like an empty one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ OUTCOMES, RULES, STAGES = ("read", "ambiguous", "unreadable"), ("stolen",), ("de
 
 
 def shown(*epochs: TrafficTotals) -> Shown:
-    """What is shown after these totals, one for each closed epoch."""
+    """The published counts after these totals, one for each closed epoch."""
     closed = ClosedEpochs(OUTCOMES, RULES, STAGES)
     for totals in epochs:
         closed.close(totals)
     return closed.shown
 
 
-def test_p7_one_vehicle_leaves_what_an_empty_epoch_leaves() -> None:
+def test_p7_one_vehicle_gives_the_same_counters_as_an_empty_epoch() -> None:
     one = TrafficTotals(
         vehicles={"read": 1},
         hits={"stolen": 1},
@@ -32,7 +32,7 @@ def test_p7_one_vehicle_leaves_what_an_empty_epoch_leaves() -> None:
 
 
 @given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 10_000), st.floats(0, 900))
-def test_p7_fewer_than_ten_vehicles_never_show(
+def test_p7_fewer_than_ten_vehicles_are_never_shown(
     vehicles: int, hits: int, frames: int, seconds: float
 ) -> None:
     few = TrafficTotals(
@@ -47,7 +47,7 @@ def test_p7_fewer_than_ten_vehicles_never_show(
     assert shown(few) == shown(TrafficTotals())
 
 
-def test_small_epochs_do_not_add_up() -> None:
+def test_small_counts_of_several_epochs_are_not_added() -> None:
     epochs = [TrafficTotals(vehicles={"read": 9 * n}, hits={"stolen": 9 * n}) for n in range(1, 20)]
 
     assert shown(*epochs).vehicles["read"] == 0
@@ -55,7 +55,7 @@ def test_small_epochs_do_not_add_up() -> None:
     assert shown(*epochs).epochs == 19
 
 
-def test_busy_epochs_show_tens_and_two_digits() -> None:
+def test_large_counts_are_rounded_to_tens_and_two_digits() -> None:
     busy = TrafficTotals(
         vehicles={"read": 47, "ambiguous": 3, "unreadable": 12},
         hits={"stolen": 10},
@@ -74,14 +74,14 @@ def test_busy_epochs_show_tens_and_two_digits() -> None:
     assert abs(found.stage_s["read"] - 0.45) < 1e-9
 
 
-def test_what_waits_is_old_while_ten_wait_at_each_close() -> None:
+def test_the_backlog_has_an_age_only_while_ten_hits_wait_at_each_close() -> None:
     waiting = [TrafficTotals(waiting=count) for count in (12, 10, 55)]
 
     assert shown(*waiting).waiting_epochs == 3
     assert shown(*waiting, TrafficTotals(waiting=9)).waiting_epochs == 0
 
 
-def test_every_number_is_there_before_anything_was_seen() -> None:
+def test_every_counter_exists_before_the_first_vehicle() -> None:
     before = ClosedEpochs(OUTCOMES, RULES, STAGES).shown
 
     assert before.vehicles == dict.fromkeys(OUTCOMES, 0)

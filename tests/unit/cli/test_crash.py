@@ -1,4 +1,4 @@
-"""A bug is reported without the data that caused it, and memory that ran out as such."""
+"""A crash is reported without the data that caused it; out of memory is reported as such."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ edge.cli.main(["boom"])
 @pytest.mark.parametrize(
     ("program", "kind", "status"), [(IN_A_VERB, "ValueError", 1), (IN_A_THREAD, "KeyError", 0)]
 )
-def test_p8_a_crash_says_where_and_never_what(program: str, kind: str, status: int) -> None:
+def test_p8_a_crash_report_gives_the_code_position_and_no_data(
+    program: str, kind: str, status: int
+) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=environment(),
@@ -93,7 +95,7 @@ edge.cli.main(["look"])
 """
 
 
-def test_p8_no_crash_leaves_a_core_dump_with_plates_in_it() -> None:
+def test_p8_a_crash_leaves_no_core_dump() -> None:
     done = subprocess.run(
         [sys.executable, "-c", NO_CORE],
         env=environment(),

@@ -1,4 +1,4 @@
-"""What `evaluate` counts, and what it refuses."""
+"""`evaluate clips`: its counts, and the labels that it refuses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_reports_are_counted_against_labels(
     )
 
 
-def test_the_summary_adds_up_and_shows_no_plate_unless_asked() -> None:
+def test_the_summary_adds_up_and_shows_no_plate_by_default() -> None:
     read = ClipScore("a.mp4", vehicles=3, exact=2, missed=1, frames=10, reads=[{"text": "1ABC123"}])
     other = ClipScore("b.mp4", vehicles=1, exact=1, spurious=2, split=1, frames=30)
 
@@ -103,7 +103,9 @@ def test_labels_are_read_by_clip_with_separators_ignored(root: Path) -> None:
         (b"clip,plate\na.mp4,\xff\xfe\n", r"labels\.csv: not CSV in UTF-8"),
     ],
 )
-def test_bad_labels_are_refused_by_file_and_line(root: Path, content: bytes, message: str) -> None:
+def test_the_error_for_bad_labels_names_file_and_line(
+    root: Path, content: bytes, message: str
+) -> None:
     file = root / "labels.csv"
     file.write_bytes(content)
 
@@ -127,11 +129,11 @@ def test_missing_labels_are_refused(root: Path) -> None:
         ("region:0.1,0.2,0.9,1", Region(mode="region", box=(0.1, 0.2, 0.9, 1.0))),
     ],
 )
-def test_a_second_look_is_given_in_words(text: str, look: NoSecondLook | Tiles | Region) -> None:
+def test_a_tiling_option_is_parsed(text: str, look: NoSecondLook | Tiles | Region) -> None:
     assert parse_second_look(text) == look
 
 
 @pytest.mark.parametrize("text", ["", "tile", "tiles:", "tiles:0x1", "region:0,0,1", "none:1"])
-def test_another_second_look_is_refused(text: str) -> None:
+def test_an_invalid_tiling_option_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--second-look"):
         parse_second_look(text)

@@ -1,4 +1,4 @@
-"""What `evaluate images` counts, and which labels it refuses."""
+"""`evaluate images`: its counts, and the labels that it refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.cli.labels import LabelledImage, LabelledPlate, read_image_labels, req
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
-from tests.support.fakes import DrawnEyes
+from tests.support.fakes import DrawnModels
 
 HEADER = "image,x,y,w,h,plate,country\n"
 PHOTO = "1ABC123.jpg"
@@ -92,7 +92,7 @@ def test_the_country_may_be_left_out(root: Path) -> None:
         (HEADER + f'{PHOTO},1,2,30,10,"1ABC123\n', r"labels\.csv: not CSV in UTF-8"),
     ],
 )
-def test_bad_labels_are_refused_by_line_and_field_and_name_no_plate(
+def test_the_error_for_bad_labels_names_line_and_field_and_no_plate(
     root: Path, content: str | bytes, message: str
 ) -> None:
     with pytest.raises(ConfigError, match=message) as refused:
@@ -130,13 +130,13 @@ def test_a_box_outside_its_photo_is_refused(root: Path, box: Box | None, side: s
 
 
 def drawn(plates: dict[Box, str], found: list[Detection], threshold: float = 0.4) -> PlateModels:
-    """Eyes that find what they are told and read what is drawn there."""
+    """Models that return given detections and read given texts."""
     own = Manifest.load(environment={})
     detector = Weights(own.entry(own.default_detector), Path("d"), None)
     reader = Weights(own.entry(own.default_reader), Path("r"), Path("c"))
-    eyes = DrawnEyes(plates, found)
+    models = DrawnModels(plates, found)
     assert detector.entry.contract is Contract.DETECTOR
-    return PlateModels(eyes, eyes, threshold, detector, reader)
+    return PlateModels(models, models, threshold, detector, reader)
 
 
 ONE, TWO = Box(100, 100, 200, 130), Box(300, 100, 400, 130)
@@ -148,10 +148,10 @@ def photo(*plates: tuple[Box, str]) -> LabelledImage:
     return LabelledImage(Path(PHOTO), 2, rows)
 
 
-def test_a_plate_is_exact_if_the_detection_that_found_it_says_its_text() -> None:
-    eyes = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, [Detection(ONE, 0.9), Detection(TWO, 0.9)])
+def test_a_plate_is_exact_if_its_matching_detection_reads_its_text() -> None:
+    models = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, [Detection(ONE, 0.9), Detection(TWO, 0.9)])
 
-    score = score_image(photo((ONE, "1ABC123"), (TWO, "2XYZ988")), BLANK, eyes, show_reads=False)
+    score = score_image(photo((ONE, "1ABC123"), (TWO, "2XYZ988")), BLANK, models, show_reads=False)
 
     right, wrong = score.outcomes
     assert (right.found, right.exact, right.edits, right.exact_given_box) == (True, True, 0, True)
@@ -161,10 +161,10 @@ def test_a_plate_is_exact_if_the_detection_that_found_it_says_its_text() -> None
     assert score.reads == []
 
 
-def test_a_plate_that_is_not_found_may_still_be_read_on_its_box() -> None:
-    eyes = drawn({ONE: "1ABC123"}, [])
+def test_an_undetected_plate_is_still_read_in_its_labelled_box() -> None:
+    models = drawn({ONE: "1ABC123"}, [])
 
-    (missed,) = score_image(photo((ONE, "1ABC123")), BLANK, eyes, show_reads=False).outcomes
+    (missed,) = score_image(photo((ONE, "1ABC123")), BLANK, models, show_reads=False).outcomes
 
     assert (missed.found, missed.exact, missed.edits) == (False, False, 7)
     assert missed.exact_given_box
@@ -172,42 +172,42 @@ def test_a_plate_that_is_not_found_may_still_be_read_on_its_box() -> None:
 
 def test_every_other_detection_at_the_threshold_is_a_false_positive() -> None:
     found = [Detection(ONE, 0.9), Detection(TWO, 0.4), Detection(Box(10, 300, 60, 320), 0.39)]
-    eyes = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, found)
+    models = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, found)
 
-    score = score_image(photo((ONE, "1ABC123")), BLANK, eyes, show_reads=False)
+    score = score_image(photo((ONE, "1ABC123")), BLANK, models, show_reads=False)
 
     assert score.false_positives == 1
 
 
-def test_a_detection_below_the_threshold_finds_nothing() -> None:
-    eyes = drawn({ONE: "1ABC123"}, [Detection(ONE, 0.59)], threshold=0.6)
+def test_a_detection_below_the_threshold_does_not_count() -> None:
+    models = drawn({ONE: "1ABC123"}, [Detection(ONE, 0.59)], threshold=0.6)
 
-    (missed,) = score_image(photo((ONE, "1ABC123")), BLANK, eyes, show_reads=False).outcomes
+    (missed,) = score_image(photo((ONE, "1ABC123")), BLANK, models, show_reads=False).outcomes
 
     assert not missed.found
 
 
-def test_a_plate_found_without_a_character_read_has_all_of_it_wrong() -> None:
-    eyes = drawn({}, [Detection(ONE, 0.9)])
+def test_a_detected_plate_without_a_reading_has_all_characters_wrong() -> None:
+    models = drawn({}, [Detection(ONE, 0.9)])
 
-    (blank,) = score_image(photo((ONE, "1ABC123")), BLANK, eyes, show_reads=False).outcomes
+    (blank,) = score_image(photo((ONE, "1ABC123")), BLANK, models, show_reads=False).outcomes
 
     assert (blank.found, blank.exact, blank.edits, blank.posterior) == (True, False, 7, 0.0)
 
 
-def test_a_plate_has_at_most_all_of_its_characters_wrong() -> None:
-    eyes = drawn({ONE: "2XYZ987"}, [Detection(ONE, 0.9)])
+def test_the_character_errors_of_a_plate_are_at_most_its_length() -> None:
+    models = drawn({ONE: "2XYZ987"}, [Detection(ONE, 0.9)])
 
-    (wrong,) = score_image(photo((ONE, "AB1")), BLANK, eyes, show_reads=False).outcomes
+    (wrong,) = score_image(photo((ONE, "AB1")), BLANK, models, show_reads=False).outcomes
 
     assert (wrong.length, wrong.edits) == (3, 3)
 
 
-def test_the_summary_has_the_promised_keys_and_shows_no_plate_unless_asked() -> None:
-    eyes = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, [Detection(ONE, 0.9), Detection(TWO, 0.9)])
+def test_the_summary_has_the_documented_keys_and_shows_no_plate_by_default() -> None:
+    models = drawn({ONE: "1ABC123", TWO: "2XYZ987"}, [Detection(ONE, 0.9), Detection(TWO, 0.9)])
     both = photo((ONE, "1ABC123"), (TWO, "2XYZ988"))
-    scores = [score_image(both, BLANK, eyes, show_reads=True)]
-    scores.append(score_image(photo(), BLANK, eyes, show_reads=True))
+    scores = [score_image(both, BLANK, models, show_reads=True)]
+    scores.append(score_image(photo(), BLANK, models, show_reads=True))
     for score in scores:
         score.seconds["decode"] = 0.001
 

@@ -38,7 +38,7 @@ EXAMPLE = re.compile(r"^Example: edge-anpr (.+)$", re.MULTILINE)
 
 
 def loaded_after(command_lines: list[list[str]]) -> dict[str, list[str]]:
-    """Heavy modules by the command line that loaded them first, in a fresh process."""
+    """The heavy modules that each command line loads in a new process."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED, json.dumps(command_lines)],
         env=environment(),
@@ -69,7 +69,7 @@ def test_the_version_imports_neither_a_heavy_module_nor_rich() -> None:
     ]
 
 
-def test_the_probe_sees_a_heavy_module() -> None:
+def test_the_import_check_detects_a_heavy_module() -> None:
     assert "cryptography" in loaded_after([["schema", "site"]])["schema site"]
 
 
@@ -86,7 +86,7 @@ def test_a_help_is_wrapped_by_the_terminal_alone(words: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("words", verbs(), ids=" ".join)
-def test_each_verb_teaches_by_an_example_with_options_that_it_has(words: tuple[str, ...]) -> None:
+def test_each_verbs_help_has_an_example_with_existing_options(words: tuple[str, ...]) -> None:
     command = commands()[words]
     examples = EXAMPLE.findall(command.help)
 

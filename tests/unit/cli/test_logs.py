@@ -51,7 +51,7 @@ def test_each_line_is_one_json_object() -> None:
     assert entries[2]["code"] == "E_INTERNAL"
 
 
-def test_what_an_exception_says_is_in_neither_format() -> None:
+def test_no_log_format_contains_an_exceptions_text() -> None:
     for log_format in ("json", "console"):
         assert SECRET not in spoken(log_format)
     assert "camera cam-1 is away" in spoken("console")

@@ -1,4 +1,4 @@
-"""The page on accuracy stands alone, holds the figures and no plate."""
+"""The report page is self-contained, and has the figures and no plate."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).with_name("golden_reports")
 
 
 class Page(HTMLParser):
-    """The words of a page, its elements and attributes; complains of what is left open."""
+    """Parses a page: its words, elements and attributes; fails on unclosed elements."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -109,11 +109,11 @@ def examples() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", examples())
-def test_the_page_is_byte_for_byte_what_it_was(name: str) -> None:
+def test_the_page_equals_the_stored_page(name: str) -> None:
     assert examples()[name].encode() == (GOLDEN / name).read_bytes()
 
 
-def test_the_page_asks_for_nothing_from_anywhere(measured: Measured) -> None:
+def test_the_page_loads_no_external_resource(measured: Measured) -> None:
     page = Page(images_text(measured, outcomes()))
 
     assert not {"script", "img", "link", "iframe", "object", "a"} & set(page.elements)
@@ -123,7 +123,7 @@ def test_the_page_asks_for_nothing_from_anywhere(measured: Measured) -> None:
     assert policies == ["default-src 'none'; style-src 'unsafe-inline'"]
 
 
-def test_the_page_holds_figures_with_intervals_weights_and_when(measured: Measured) -> None:
+def test_the_page_has_figures_with_intervals_weights_and_date(measured: Measured) -> None:
     page = Page(images_text(measured, outcomes()))
 
     for words in (
@@ -139,11 +139,11 @@ def test_the_page_holds_figures_with_intervals_weights_and_when(measured: Measur
     assert page.elements.count("svg") == 3
 
 
-def test_the_page_shows_no_plate_even_where_reads_were_asked_for(measured: Measured) -> None:
+def test_the_page_shows_no_plate_even_if_reads_are_requested(measured: Measured) -> None:
     assert "1ABC123" not in images_text(measured, outcomes())
 
 
-def test_what_comes_from_labels_is_text_and_never_markup(measured: Measured) -> None:
+def test_text_from_labels_is_escaped(measured: Measured) -> None:
     text = images_text(measured, outcomes())
 
     assert "<NL>" not in text
@@ -185,7 +185,7 @@ def test_the_page_on_recordings_counts_vehicles(measured: Measured) -> None:
     assert "1ABC123" not in text  # recordings are often named after the plate
 
 
-def test_a_folder_is_made_and_the_page_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_the_folder_is_created_and_the_page_is_complete_or_missing(tmp_path: Path) -> None:
     page = require_writable(tmp_path / "new" / "report", "page.html")
     assert list(page.parent.iterdir()) == []
 
@@ -208,7 +208,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_measured(
 
 
 def record() -> None:
-    """Write every golden file anew: `python -m tests.unit.cli.test_report`."""
+    """Rewrite every golden file: `python -m tests.unit.cli.test_report`."""
     GOLDEN.mkdir(exist_ok=True)
     for name, page in examples().items():
         (GOLDEN / name).write_bytes(page.encode())

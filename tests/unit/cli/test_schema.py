@@ -43,7 +43,7 @@ def test_each_document_has_a_schema_that_names_its_version(
 
 
 @pytest.mark.parametrize("kind", SchemaName)
-def test_no_part_of_a_document_allows_unknown_keys(
+def test_every_part_of_a_document_forbids_unknown_keys(
     kind: SchemaName, capsys: pytest.CaptureFixture[str]
 ) -> None:
     objects = {
@@ -55,7 +55,9 @@ def test_no_part_of_a_document_allows_unknown_keys(
     } == set()
 
 
-def test_the_policy_tells_rules_apart_by_their_type(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_schema_of_the_policy_discriminates_rules_by_type(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     document = printed(SchemaName.POLICY, capsys)
     rules = document["properties"]["rules"]["items"]["discriminator"]
     assert rules["propertyName"] == "type"
@@ -70,7 +72,7 @@ def test_the_policy_tells_rules_apart_by_their_type(capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize("name", ["password", "revenue", "plate"])
 @pytest.mark.parametrize("kind", [SchemaName.SITE, SchemaName.POLICY, SchemaName.HIT])
-def test_some_things_have_no_field_anywhere(
+def test_forbidden_fields_are_in_no_schema(
     kind: SchemaName, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for part in parts(printed(kind, capsys)).values():

@@ -1,4 +1,4 @@
-"""Atomic files: whole, with their mode, and without anything left beside them."""
+"""Atomic files: complete, with their mode, and without temporary files left."""
 
 from __future__ import annotations
 

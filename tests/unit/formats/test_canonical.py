@@ -1,4 +1,4 @@
-"""Canonical JSON: one document, one sequence of bytes, and no other is read."""
+"""Canonical JSON: one byte sequence per document, and only that one is accepted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOTE = Note(share=0.5, names=("é", "b"))
 BYTES = '{"names":["é","b"],"schema":"note/1","share":0.5}'.encode()
 
 
-def test_keys_are_sorted_and_nothing_is_escaped_that_need_not_be() -> None:
+def test_keys_are_sorted_and_only_necessary_characters_are_escaped() -> None:
     # RFC 8785, section 3.2: sorted keys, no spaces, UTF-8, numbers as ECMAScript writes them.
     assert canonical_model(NOTE) == BYTES
     assert canonical_json({"b": 1e21, "a": [1.0, True, None]}) == b'{"a":[1,true,null],"b":1e+21}'

@@ -1,4 +1,4 @@
-"""Framing: no two lists of fields look alike, and padding is removed only if it is padding."""
+"""Framing of fields is unambiguous, and only valid padding is removed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_two_lists_of_fields_never_give_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"\0", b"body", b"x" * 12])
-def test_what_was_padded_is_unpadded(body: bytes) -> None:
+def test_unpadding_reverses_padding(body: bytes) -> None:
     data = padded(body, 16)
 
     assert len(data) == 16
@@ -34,5 +34,5 @@ def test_what_was_padded_is_unpadded(body: bytes) -> None:
     ],
     ids=["no such size", "cut", "nothing", "not zeros", "one too long", "far too long"],
 )
-def test_anything_else_is_not_unpadded(data: bytes) -> None:
+def test_invalid_padding_is_refused(data: bytes) -> None:
     assert unpadded(data, SIZES) is None

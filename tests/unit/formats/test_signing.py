@@ -1,4 +1,4 @@
-"""Signed documents: one context, one canonical form, and demo keys that are known again."""
+"""Signed documents: context, canonical form, and recognisable demo keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def refusal(document: Any, signature: Signature, key: PublicKey, context: str = 
     return caught.value.message
 
 
-def test_a_signature_holds_for_its_document_context_and_key() -> None:
+def test_a_signature_is_valid_only_for_its_document_context_and_key() -> None:
     key = SigningKey.generate("dpo")
 
     signature = sign(CONTEXT, DOCUMENT, key)
@@ -53,7 +53,7 @@ def test_a_signature_holds_for_its_document_context_and_key() -> None:
     assert "changed after signing" in refusal(DOCUMENT, renamed, other)
 
 
-def test_what_is_signed_is_context_zero_and_canonical_json_as_any_library_can_make_it() -> None:
+def test_the_signed_bytes_are_context_a_zero_byte_and_canonical_json() -> None:
     key = SigningKey.demo_of("controller")
     signature = sign(CONTEXT, DOCUMENT, key)
 
@@ -65,7 +65,7 @@ def test_what_is_signed_is_context_zero_and_canonical_json_as_any_library_can_ma
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**60, "\ud800", {1: 2}, b"x"])
-def test_what_canonical_json_cannot_write_is_refused_without_quoting_it(value: Any) -> None:
+def test_a_value_without_canonical_json_is_refused_without_quoting_it(value: Any) -> None:
     key = SigningKey.generate("dpo")
 
     with pytest.raises(KeyFileError) as caught:
@@ -78,14 +78,14 @@ def test_what_canonical_json_cannot_write_is_refused_without_quoting_it(value: A
 @pytest.mark.parametrize(
     "text", ["", "ed25519:", "ed25519:AAAA", "rsa:" + "A" * 43 + "=", "ed25519:" + "ä" * 44]
 )
-def test_what_is_no_public_key_is_refused_without_quoting_it(text: str) -> None:
+def test_an_invalid_public_key_is_refused_without_quoting_it(text: str) -> None:
     with pytest.raises(KeyFileError) as caught:
         PublicKey.parse(text)
 
     assert len(text) < 9 or text not in caught.value.message
 
 
-def test_a_public_key_is_known_by_the_hash_of_its_raw_bytes() -> None:
+def test_a_public_keys_id_is_the_hash_of_its_raw_bytes() -> None:
     key = SigningKey.demo_of("controller").public
 
     assert PublicKey.parse(key.text) == key
@@ -93,7 +93,7 @@ def test_a_public_key_is_known_by_the_hash_of_its_raw_bytes() -> None:
     assert key.key_id == "570dd6347e3db8fa"
 
 
-def test_p1_a_demo_key_is_the_same_everywhere_and_known_again() -> None:
+def test_p1_a_demo_key_is_the_same_everywhere_and_recognised() -> None:
     demo = SigningKey.demo_of("police")
 
     assert demo.demo
@@ -106,7 +106,7 @@ def test_p1_a_demo_key_is_the_same_everywhere_and_known_again() -> None:
     assert not is_demo_key("police", real.public)
 
 
-def test_a_signer_s_private_file_is_for_its_owner_only_and_never_overwritten(
+def test_a_signers_private_file_is_private_and_never_overwritten(
     tmp_path: Path,
 ) -> None:
     file = new_signer_key(tmp_path / "mine", "dpo", NOW)
@@ -136,7 +136,7 @@ def test_a_signer_s_private_file_is_for_its_owner_only_and_never_overwritten(
         {"extra": 1},
     ],
 )
-def test_a_signer_s_file_that_contradicts_itself_is_refused(
+def test_a_signers_file_with_mismatched_keys_is_refused(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
     file = new_signer_key(tmp_path, "police", NOW, demo=True)

@@ -9,7 +9,7 @@ from edge.domain.imaging import Box, Detection, Pixels
 from edge.domain.motion import cell_means
 from edge.pipeline.attention import Attention
 from edge.pipeline.watcher import VehicleWatcher, cut_patch
-from tests.support.fakes import ScriptedEyes, Sight, reading_of
+from tests.support.fakes import ScriptedModels, ScriptedPlate, reading_of
 
 FPS = 25.0
 SCORE = 0.9
@@ -79,10 +79,12 @@ def test_every_frame_of_a_slow_stream_is_selected() -> None:
     assert all(slow)
 
 
-def seen(fps: float, script: list[list[Sight]], attention: Attention | None) -> VehicleWatcher:
-    eyes = ScriptedEyes(script, fps)
-    watcher = VehicleWatcher("cam-1", eyes, eyes, attention=attention)
-    vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
+def seen(
+    fps: float, script: list[list[ScriptedPlate]], attention: Attention | None
+) -> VehicleWatcher:
+    models = ScriptedModels(script, fps)
+    watcher = VehicleWatcher("cam-1", models, models, attention=attention)
+    vehicles = [one for picture in models.frames() for one in watcher.observe(picture)]
     vehicles += watcher.finish()
     assert len([one for one in vehicles if one.final]) == 1
     assert vehicles[-1].consensus is not None
@@ -90,19 +92,19 @@ def seen(fps: float, script: list[list[Sight]], attention: Attention | None) -> 
     return watcher
 
 
-def sight(box: Box, text: str = "1ABC123") -> Sight:
+def sight(box: Box, text: str = "1ABC123") -> ScriptedPlate:
     """A plate whose reading has the quality of its patch, as with the real reader."""
     patch = cut_patch(np.zeros((480, 640, 3), np.uint8), Detection(box, SCORE), 0.1)
-    return Sight(box, reading_of(text, quality=patch.quality), SCORE)
+    return ScriptedPlate(box, reading_of(text, quality=patch.quality), SCORE)
 
 
-def standing(frames: int, text: str = "1ABC123") -> list[list[Sight]]:
+def standing(frames: int, text: str = "1ABC123") -> list[list[ScriptedPlate]]:
     return [[sight(Box(100, 100, 180, 120), text)]] * frames
 
 
 def test_a_plate_without_motion_is_found_in_a_periodic_frame() -> None:
     # The scripted stream is uniform grey, so only a periodic frame can show the plate.
-    script: list[list[Sight]] = [[]] * 60 + standing(40)
+    script: list[list[ScriptedPlate]] = [[]] * 60 + standing(40)
     watcher = seen(FPS, script, Attention())
     assert watcher.detector_runs < 100
 
@@ -120,9 +122,9 @@ def test_a_stationary_vehicle_is_read_a_bounded_number_of_times() -> None:
 
 
 def test_a_plate_that_replaces_another_one_is_read_as_a_new_vehicle() -> None:
-    eyes = ScriptedEyes(standing(100) + standing(100, "9XYZ987"), 10.0)
-    watcher = VehicleWatcher("cam-1", eyes, eyes)
-    vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
+    models = ScriptedModels(standing(100) + standing(100, "9XYZ987"), 10.0)
+    watcher = VehicleWatcher("cam-1", models, models)
+    vehicles = [one for picture in models.frames() for one in watcher.observe(picture)]
     vehicles += watcher.finish()
     texts = {one.consensus.best.text.reveal() for one in vehicles if one.consensus is not None}
     assert texts == {"1ABC123", "9XYZ987"}
@@ -132,9 +134,9 @@ def test_a_plate_that_replaces_another_one_is_read_as_a_new_vehicle() -> None:
 def test_the_key_frame_of_an_approaching_plate_is_one_of_the_nearest(fps: float) -> None:
     # The key frame is the evidence.
     boxes = [Box(100, 100, 140 + i, 110 + i / 4) for i in range(60)]
-    eyes = ScriptedEyes([[sight(box)] for box in boxes], fps)
-    watcher = VehicleWatcher("cam-1", eyes, eyes)
-    vehicles = [one for picture in eyes.frames() for one in watcher.observe(picture)]
+    models = ScriptedModels([[sight(box)] for box in boxes], fps)
+    watcher = VehicleWatcher("cam-1", models, models)
+    vehicles = [one for picture in models.frames() for one in watcher.observe(picture)]
     vehicles += watcher.finish()
     picture = vehicles[-1].key_frame
     assert picture is not None

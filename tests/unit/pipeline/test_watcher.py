@@ -11,22 +11,22 @@ from edge.domain.imaging import Box
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.dossier import MAX_POINTS
 from edge.pipeline.watcher import VehicleWatcher, cut_patch
-from tests.support.fakes import STARTED, ScriptedEyes, Sight, noise_reading, reading_of
+from tests.support.fakes import STARTED, ScriptedModels, ScriptedPlate, noise_reading, reading_of
 
-EMPTY: list[Sight] = []
+EMPTY: list[ScriptedPlate] = []
 
 
 def sight(
     text: str, x: float, y: float = 200, *, score: float = 0.9, width: float = 80, **of: Any
-) -> Sight:
-    return Sight(Box(x, y, x + width, y + 24), reading_of(text, **of), score)
+) -> ScriptedPlate:
+    return ScriptedPlate(Box(x, y, x + width, y + 24), reading_of(text, **of), score)
 
 
-def watch(script: Sequence[Sequence[Sight]], fps: float = 10.0) -> list[VehicleSeen]:
+def watch(script: Sequence[Sequence[ScriptedPlate]], fps: float = 10.0) -> list[VehicleSeen]:
     """All hand-overs of a stream, in order."""
-    eyes = ScriptedEyes(script, fps)
-    watcher = VehicleWatcher("cam-1", eyes, eyes)
-    seen = [vehicle for frame in eyes.frames() for vehicle in watcher.observe(frame)]
+    models = ScriptedModels(script, fps)
+    watcher = VehicleWatcher("cam-1", models, models)
+    seen = [vehicle for frame in models.frames() for vehicle in watcher.observe(frame)]
     return [*seen, *watcher.finish()]
 
 
@@ -52,7 +52,7 @@ def test_a_vehicle_is_handed_over_once_when_it_has_left() -> None:
         ([[sight("1ABC123", 100)], [sight("1ABC123", 150)]], ["1ABC123"]),
         ([EMPTY, [sight("1ABC123", 100)]], []),
         ([[sight("1ABC123", 100, score=0.2)], EMPTY, EMPTY], []),
-        ([[Sight(Box(9, 9, 89, 33), noise_reading(i))] for i in range(6)], []),
+        ([[ScriptedPlate(Box(9, 9, 89, 33), noise_reading(i))] for i in range(6)], []),
         ([[sight("", 100)] for _ in range(6)], []),
         ([[sight("", 100)] for _ in range(12)], [None]),
         ([[sight("", 100, width=20)] for _ in range(12)], []),
@@ -62,7 +62,7 @@ def test_a_vehicle_is_handed_over_once_when_it_has_left() -> None:
          "too far to read", "two characters"],
 )  # fmt: skip
 def test_which_tracks_are_confirmed_as_vehicles(
-    script: list[list[Sight]], expected: list[str | None]
+    script: list[list[ScriptedPlate]], expected: list[str | None]
 ) -> None:
     assert texts(watch(script)) == expected
 
@@ -90,7 +90,7 @@ def test_a_vehicle_that_stays_is_handed_over_early_and_again_when_it_leaves() ->
 
 def test_an_unsure_vehicle_is_never_handed_over_early() -> None:
     ambiguous = reading_of("1ABC123", doubts={2: {"B": 0.5, "8": 0.49}})
-    script = [[Sight(Box(100, 200, 180, 224), ambiguous)] for _ in range(80)]
+    script = [[ScriptedPlate(Box(100, 200, 180, 224), ambiguous)] for _ in range(80)]
 
     assert [vehicle.final for vehicle in watch(script)] == [True]
 
@@ -119,7 +119,7 @@ def test_a_parked_vehicle_that_is_hidden_at_times_is_reported_once() -> None:
 def test_an_unsure_vehicle_waits_for_a_better_view() -> None:
     """Far away it is misread in two characters; the track ends; then it is read well."""
     far = reading_of("1A8C128", sure=0.9, quality=0.3, doubts={2: {"8": 0.6, "B": 0.3}})
-    script = [[Sight(Box(100, 100, 130, 108), far)] for _ in range(5)]
+    script = [[ScriptedPlate(Box(100, 100, 130, 108), far)] for _ in range(5)]
     script += [EMPTY] * 25
     script += [[sight("1ABC123", 300)] for _ in range(10)]
 
@@ -162,7 +162,7 @@ def test_half_a_plate_before_the_whole_plate_does_not_suppress_it() -> None:
 
 
 def test_vehicles_that_swap_positions_keep_their_plates() -> None:
-    script: list[list[Sight]] = []
+    script: list[list[ScriptedPlate]] = []
     for i in range(41):
         pair = [sight("1ABC123", 50 + 10 * i), sight("2XYZ987", 450 - 10 * i)]
         script.append(pair if abs(i - 20) > 3 else EMPTY)
@@ -210,9 +210,9 @@ def test_a_long_trajectory_is_thinned_and_keeps_both_ends() -> None:
 
 
 def test_the_repr_of_vehicle_and_watcher_hides_the_plate() -> None:
-    eyes = ScriptedEyes([[sight("1ABC123", 100)] for _ in range(5)])
-    watcher = VehicleWatcher("cam-1", eyes, eyes)
-    for frame in eyes.frames():
+    models = ScriptedModels([[sight("1ABC123", 100)] for _ in range(5)])
+    watcher = VehicleWatcher("cam-1", models, models)
+    for frame in models.frames():
         watcher.observe(frame)
     (vehicle,) = watcher.finish()
 
@@ -220,9 +220,9 @@ def test_the_repr_of_vehicle_and_watcher_hides_the_plate() -> None:
 
 
 def test_processing_time_is_measured_for_each_stage() -> None:
-    eyes = ScriptedEyes([[sight("1ABC123", 100)]])
-    watcher = VehicleWatcher("cam-1", eyes, eyes)
-    for frame in eyes.frames():
+    models = ScriptedModels([[sight("1ABC123", 100)]])
+    watcher = VehicleWatcher("cam-1", models, models)
+    for frame in models.frames():
         watcher.observe(frame)
 
     assert set(watcher.stage_seconds) == {"attend", "detect", "read", "track"}
@@ -240,9 +240,9 @@ def test_processing_time_is_measured_for_each_stage() -> None:
     ids=["inside", "left edge", "right edge", "bottom edge"],
 )
 def test_a_plate_cut_by_the_pictures_edge_has_a_low_quality(box: Box, whole: bool) -> None:
-    eyes = ScriptedEyes([[Sight(box, reading_of("1ABC123"))]])
-    (frame,) = eyes.frames()
-    (detection,) = eyes.detect(frame.pixels)
+    models = ScriptedModels([[ScriptedPlate(box, reading_of("1ABC123"))]])
+    (frame,) = models.frames()
+    (detection,) = models.detect(frame.pixels)
 
     patch = cut_patch(frame.pixels, detection, 0.08)
 

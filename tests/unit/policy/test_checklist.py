@@ -1,4 +1,4 @@
-"""The compliance checklist: each duty that is open, and each answer that does not hold."""
+"""The compliance checklist: open duties and invalid answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge.policy.model import Policy
 from edge.policy.template import QUESTIONS, template
 from edge.site.folder import read_draft, read_policy
 from edge.texts import LANGUAGES, catalogue, in_every_language, text
-from tests.support.example import POLICY
+from tests.support.example_site import POLICY
 from tests.support.policies import DIGEST, NOON, Change, document, policy, write
 
 
@@ -44,7 +44,7 @@ def without(path: str) -> Change:
 
 
 def loading(folder: Path, *changes: Change) -> ConfigError:
-    """What stops such a policy from being loaded."""
+    """The error on loading such a policy."""
     file = write(folder, document(*changes))
     with pytest.raises(ConfigError) as caught:
         read_policy_of(file)
@@ -62,7 +62,7 @@ def read_policy_of(file: Path) -> Policy:
 
 
 def listed(folder: Path, *changes: Change) -> list[Finding]:
-    """What `check` says of such a policy, warnings left out."""
+    """The findings of `check` for such a policy, without warnings."""
     draft = read_draft(write(folder, document(*changes)))
     found = checklist(draft, moment=NOON, dpia_sha256=DIGEST)
     return [one for one in found if one.severity is not Severity.WARNING]
@@ -104,7 +104,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("name", MISSING)
-def test_p1_to_p20_what_is_missing_stops_the_policy_and_stands_on_the_list(
+def test_p1_to_p20_a_missing_answer_refuses_the_policy_and_is_on_the_checklist(
     name: str, tmp_path: Path
 ) -> None:
     path, code, requirement = MISSING[name]
@@ -118,7 +118,7 @@ def test_p1_to_p20_what_is_missing_stops_the_policy_and_stands_on_the_list(
     assert all(one.severity is Severity.MISSING for one in findings)
 
 
-def test_p18_an_empty_policy_gives_the_full_list(tmp_path: Path) -> None:
+def test_p18_an_empty_policy_gives_the_full_checklist(tmp_path: Path) -> None:
     for written in ("", "# nothing yet\n", "{}", "schema: edge-anpr/policy/2\n"):
         draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
         found = checklist(draft)
@@ -131,7 +131,7 @@ def test_p18_an_empty_policy_gives_the_full_list(tmp_path: Path) -> None:
         assert all(one.severity is Severity.MISSING for one in found)
 
 
-def test_p18_every_answer_that_is_taken_away_is_asked_for(tmp_path: Path) -> None:
+def test_p18_every_removed_answer_is_on_the_checklist(tmp_path: Path) -> None:
     """Each leaf of the example is taken out; `check` then names it and nothing else."""
 
     def leaves(node: Any, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -151,7 +151,7 @@ def test_p18_every_answer_that_is_taken_away_is_asked_for(tmp_path: Path) -> Non
     assert 0 < optional < 40
 
 
-def test_p18_a_field_says_where_it_stands_and_what_of_it_is_blank(tmp_path: Path) -> None:
+def test_p18_an_open_item_names_its_field_and_what_is_blank(tmp_path: Path) -> None:
     written = POLICY.replace("{reference: Council 1, date: 2025-11-24}", "{reference: , date: }")
     draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
     (finding,) = checklist(draft, dpia_sha256=DIGEST)[:1]
@@ -164,7 +164,7 @@ def test_p18_a_field_says_where_it_stands_and_what_of_it_is_blank(tmp_path: Path
         assert finding.why(language) == text(language, "checklist.why.P1")
 
 
-def test_p18_what_contradicts_itself_is_found_though_other_parts_are_missing(
+def test_p18_contradictions_are_found_even_if_other_parts_are_missing(
     tmp_path: Path,
 ) -> None:
     findings = listed(
@@ -177,7 +177,7 @@ def test_p18_what_contradicts_itself_is_found_though_other_parts_are_missing(
     assert {one.code for one in findings} == {"E_HOMEWORK", "E_SEQUENCE", "E_FINANCIAL_MOTIVE"}
 
 
-def test_a_mistake_of_writing_stands_on_the_list_with_its_cure(tmp_path: Path) -> None:
+def test_a_spelling_mistake_is_on_the_checklist_with_the_remedy(tmp_path: Path) -> None:
     findings = listed(tmp_path, edit("purpose", {}), edit("epoch_minutes", "often"))
 
     assert {one.code for one in findings} == {"E_CONFIG"}
@@ -185,7 +185,7 @@ def test_a_mistake_of_writing_stands_on_the_list_with_its_cure(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("written", ["- a\n", "just words", "a: [", "a: &b c"])
-def test_what_is_no_mapping_at_all_is_refused_as_ever(written: str, tmp_path: Path) -> None:
+def test_a_policy_that_is_not_a_mapping_is_refused(written: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"policy\.yaml:1:"):
         parse_draft(written, tmp_path / "policy.yaml", Policy)
 
@@ -222,7 +222,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_p1_to_p20_an_answer_that_does_not_hold_stops_the_policy_and_stands_on_the_list(
+def test_p1_to_p20_an_invalid_answer_refuses_the_policy_and_is_on_the_checklist(
     name: str, tmp_path: Path
 ) -> None:
     change, code = WRONG[name]
@@ -263,7 +263,7 @@ def test_p15_revenue_has_no_field(tmp_path: Path) -> None:
         assert "unknown key 'revenue'" in error.message
 
 
-def test_p20_an_evaluation_that_was_made_gives_another_year() -> None:
+def test_p20_a_completed_evaluation_gives_another_year() -> None:
     outcome = dict.fromkeys(LANGUAGES, "Still needed")
     last = {"reference": "Report", "date": "2026-12-15", "outcome": outcome}
 
@@ -272,7 +272,7 @@ def test_p20_an_evaluation_that_was_made_gives_another_year() -> None:
     assert unready(made, DIGEST) is None
 
 
-def test_p6_p11_p12_what_is_allowed_but_far_reaching_is_a_warning() -> None:
+def test_p6_p11_p12_an_allowed_but_intrusive_choice_gives_a_warning() -> None:
     open_always = {
         "weekly": {
             day: ["00:00-24:00"] for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -290,7 +290,7 @@ def test_p12_a_person_checks_each_hit_unless_the_policy_says_otherwise(tmp_path:
     assert policy().rules[0].human_check
 
 
-def test_several_duties_at_once_have_one_code_for_all_and_each_line_its_own(
+def test_several_open_duties_share_one_code_and_each_line_has_its_own(
     tmp_path: Path,
 ) -> None:
     error = loading(tmp_path, without("alternatives/physical"), without("activation/sunset"))
@@ -332,7 +332,7 @@ def test_p18_every_duty_is_a_field_of_the_policy() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_p18_a_new_template_lists_what_is_missing_and_holds_no_mistake(
+def test_p18_a_new_template_has_only_open_duties_and_no_mistakes(
     language: Any, tmp_path: Path
 ) -> None:
     draft = parse_draft(template(language, {}), tmp_path / "policy.yaml", Policy)
@@ -350,7 +350,7 @@ def test_p18_a_new_template_lists_what_is_missing_and_holds_no_mistake(
             assert first in template(language, {})
 
 
-def test_p18_answers_stand_in_the_template_as_they_were_given(tmp_path: Path) -> None:
+def test_p18_the_template_contains_the_given_answers(tmp_path: Path) -> None:
     answers = {question.name: f'an "answer": {{{question.name}}}' for question in QUESTIONS}
     answers.update(site="square", regime="camera_act")
     for question in QUESTIONS:

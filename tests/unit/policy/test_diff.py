@@ -1,4 +1,4 @@
-"""What widens, what narrows, and whose signatures each takes."""
+"""Which changes of a policy widen or narrow it, and which signatures each needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def after(*more: Change) -> Policy:
 
 
 def told(*more: Change) -> list[str]:
-    """The changes, less that of the version."""
+    """The changes, without that of the version."""
     return [
         f"{one.direction.value} {one.what}"
         for one in changes(BEFORE, after(*more))
@@ -152,14 +152,14 @@ NARROWINGS = {
 
 
 @pytest.mark.parametrize("name", WIDENINGS)
-def test_p4_what_widens_is_called_that(name: str) -> None:
+def test_p4_a_widening_is_recognised(name: str) -> None:
     change, what = WIDENINGS[name]
 
     assert f"WIDENING {what}" in told(change)
 
 
 @pytest.mark.parametrize("name", NARROWINGS)
-def test_p4_what_narrows_is_called_that_and_nothing_else(name: str) -> None:
+def test_p4_a_narrowing_is_recognised_and_is_not_a_widening(name: str) -> None:
     change, what = NARROWINGS[name]
 
     assert set(told(change)) == {f"NARROWING {what}"}
@@ -179,11 +179,11 @@ def test_p4_what_narrows_is_called_that_and_nothing_else(name: str) -> None:
         lambda c: c["rules"].reverse(),
     ],
 )
-def test_p4_what_says_something_and_allows_nothing_is_neutral(change: Change) -> None:
+def test_p4_a_change_without_effect_is_neutral(change: Change) -> None:
     assert {line.split()[0] for line in told(change)} <= {"neutral"}
 
 
-def test_p4_a_rule_that_moved_and_widened_at_once_is_seen() -> None:
+def test_p4_a_widened_rule_is_found_after_reordering() -> None:
     def change(content: dict[str, Any]) -> None:
         content["rules"].reverse()
         content["rules"][0]["min_posterior"] = 0.6
@@ -191,7 +191,7 @@ def test_p4_a_rule_that_moved_and_widened_at_once_is_seen() -> None:
     assert told(change) == ["WIDENING threshold"]
 
 
-def test_p20_an_evaluation_that_was_made_may_set_the_next_one_later() -> None:
+def test_p20_a_completed_evaluation_may_postpone_the_next_one() -> None:
     last = {"reference": "Report", "date": "2026-12-01", "outcome": TEXTS}
     later = edit("evaluation/next_due", "2027-11-30")
 
@@ -199,7 +199,7 @@ def test_p20_an_evaluation_that_was_made_may_set_the_next_one_later() -> None:
     assert "WIDENING evaluation" not in told(later, edit("evaluation/last", last))
 
 
-def test_p4_hours_are_compared_day_by_day_and_the_difference_is_told() -> None:
+def test_p4_hours_are_compared_day_by_day_and_the_difference_is_listed() -> None:
     (line,) = [
         str(one)
         for one in changes(BEFORE, after(edit(HOURS + "mon", ["06:00-23:00"])))
@@ -241,7 +241,7 @@ def other_value(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("leaf", leaves(EVERYTHING), ids=lambda leaf: ".".join(map(str, leaf)))
-def test_p4_no_field_of_a_policy_changes_unseen(leaf: tuple[str | int, ...]) -> None:
+def test_p4_a_change_of_any_field_is_detected(leaf: tuple[str | int, ...]) -> None:
     before = Policy.model_validate(EVERYTHING)
     content: Any = before.document()
     target = content
@@ -266,7 +266,7 @@ def test_p4_no_field_of_a_policy_changes_unseen(leaf: tuple[str | int, ...]) -> 
     assert declared or any(one.what != "text" for one in found)
 
 
-def test_p4_a_field_that_the_comparison_does_not_know_counts_as_widening() -> None:
+def test_p4_a_change_of_an_unknown_field_is_a_widening() -> None:
     found = changes(BEFORE, after(edit("finance/vendor_paid_per_fine", True)))
 
     assert str(found[0]) == ("WIDENING other: finance.vendor_paid_per_fine: changed")
@@ -284,7 +284,7 @@ def refused(what: Policy, *signers: str) -> EdgeError:
     return caught.value
 
 
-def test_p4_one_more_hour_takes_every_role_s_signature() -> None:
+def test_p4_one_more_hour_needs_the_signature_of_every_role() -> None:
     wider = after(WIDER, new_dpia)
 
     for signers in (("mayor",), ("chief",), ("mayor", "officer")):
@@ -294,13 +294,13 @@ def test_p4_one_more_hour_takes_every_role_s_signature() -> None:
     require_allowed(BEFORE, wider, signed(wider))
 
 
-def test_p4_a_widening_takes_a_dpia_that_was_written_for_it() -> None:
+def test_p4_a_widening_needs_a_new_dpia() -> None:
     assert refused(after(WIDER)).code == "E_DPIA_WIDENING"
     older = after(WIDER, new_dpia, edit("dpia/date", "2025-10-19"))
     assert refused(older).code == "E_DPIA_WIDENING"
 
 
-def test_p4_a_narrowing_takes_one_signer_of_the_policy_in_force() -> None:
+def test_p4_a_narrowing_needs_one_signer_of_the_policy_in_force() -> None:
     narrower = after(NARROWER)
 
     for signer in ("mayor", "chief", "officer"):
@@ -317,8 +317,8 @@ def test_p4_a_narrowing_that_hides_a_widening_is_a_widening() -> None:
     assert refused(both, "mayor").code == "E_QUORUM"
 
 
-def test_p4_signers_are_not_replaced_without_those_who_are_there() -> None:
-    """Three new keys sign for all roles of the new policy, and for none of the one in force."""
+def test_p4_signers_are_not_replaced_without_the_current_signers() -> None:
+    """Three new keys sign for all roles of the new policy and for no role of the one in force."""
     fresh = {name: SigningKey.generate(name) for name in ("mayor", "chief", "officer")}
 
     def replace(content: dict[str, Any]) -> None:
@@ -331,7 +331,7 @@ def test_p4_signers_are_not_replaced_without_those_who_are_there() -> None:
     assert caught.value.code == "E_SIGNATURE"
 
 
-def test_p4_a_new_signer_must_have_signed_and_not_only_the_one_who_leaves() -> None:
+def test_p4_a_new_signer_must_sign_besides_the_leaving_one() -> None:
     fresh = SigningKey.generate("chief")
 
     def replace(content: dict[str, Any]) -> None:
@@ -340,7 +340,7 @@ def test_p4_a_new_signer_must_have_signed_and_not_only_the_one_who_leaves() -> N
     assert refused(after(replace, new_dpia)).code == "E_SIGNATURE"
 
 
-def test_p4_new_signers_and_those_who_are_there_sign_together() -> None:
+def test_p4_new_and_current_signers_sign_together() -> None:
     second = SigningKey.generate("second")
     holder = {"role": "dpo", "name": "Second", "key": second.public.text}
     joined = after(edit("approvals/signers/second", holder), new_dpia)
@@ -360,7 +360,7 @@ def test_p4_a_version_that_does_not_rise_is_refused(version: int) -> None:
     assert refused(same).code == "E_VERSION"
 
 
-def test_p4_another_site_s_policy_does_not_follow_this_one_s() -> None:
+def test_p4_a_policy_of_another_site_is_refused() -> None:
     assert refused(after(edit("site", "circle"))).code == "E_VERSION"
 
 

@@ -1,4 +1,4 @@
-"""Whatever stands in the files, the outcome is what it says or a refusal with a code."""
+"""Mutated files are read correctly or refused with a code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from edge.policy.gate import refusal
 from edge.policy.model import Policy
 from edge.policy.signatures import parse_signatures, signers_of
 from edge.site.folder import load_site_folder
-from tests.support.example import POLICY, SITE, write_site
+from tests.support.example_site import POLICY, SITE, write_site
 from tests.support.policies import DIGEST, NOON, facts, in_force, policy, signed
 
 EXAMPLE = policy()
@@ -26,7 +26,7 @@ SIGNATURES = signed(EXAMPLE).text()
 REAL = policy(real=True)
 IN_FORCE = in_force(REAL)
 
-# What YAML, the models and the file system find hardest to swallow.
+# Difficult inputs for YAML, the models and the file system.
 TROUBLE = st.sampled_from(
     [
         *(
@@ -64,7 +64,7 @@ def outcome(text: str) -> Policy | None:
 
 @given(bent(POLICY))
 @settings(max_examples=300, deadline=None)
-def test_a_bent_policy_is_read_or_refused(text: str) -> None:
+def test_a_mutated_policy_is_read_or_refused(text: str) -> None:
     read = outcome(text)
     if read is not None:
         assert len(read.sha256()) == 64
@@ -72,7 +72,7 @@ def test_a_bent_policy_is_read_or_refused(text: str) -> None:
 
 @given(bent(POLICY))
 @settings(max_examples=150, deadline=None)
-def test_p18_whatever_a_bent_policy_lacks_becomes_a_list(text: str) -> None:
+def test_p18_a_mutated_policy_gives_a_checklist(text: str) -> None:
     try:
         draft = parse_draft(text, Path("policy.yaml"), Policy)
     except ConfigError:
@@ -84,7 +84,7 @@ def test_p18_whatever_a_bent_policy_lacks_becomes_a_list(text: str) -> None:
 
 @given(bent(POLICY))
 @settings(max_examples=100, deadline=None)
-def test_p4_a_bent_policy_is_compared_and_a_difference_is_never_silent(text: str) -> None:
+def test_p4_a_difference_of_a_mutated_policy_is_never_silent(text: str) -> None:
     after = outcome(text)
     if after is None or list(contradictions(after)):
         return
@@ -93,7 +93,7 @@ def test_p4_a_bent_policy_is_compared_and_a_difference_is_never_silent(text: str
 
 @given(bent(SIGNATURES))
 @settings(max_examples=200, deadline=None)
-def test_p1_bent_signatures_are_refused_or_say_the_same(text: str) -> None:
+def test_p1_mutated_signatures_are_refused_or_unchanged(text: str) -> None:
     try:
         read = parse_signatures(text, Path("policy.signatures.json"))
         signed_by = signers_of(EXAMPLE, read)
@@ -107,7 +107,7 @@ def test_p1_bent_signatures_are_refused_or_say_the_same(text: str) -> None:
 
 @given(bent(IN_FORCE.text()))
 @settings(max_examples=200, deadline=None)
-def test_p20_a_bent_activation_opens_nothing_that_was_not_opened_before(text: str) -> None:
+def test_p20_a_mutated_activation_opens_nothing_new(text: str) -> None:
     try:
         read = read_in_force(text, Path("activation.json"))
     except EdgeError as error:
@@ -124,7 +124,7 @@ def test_p20_a_bent_activation_opens_nothing_that_was_not_opened_before(text: st
 
 @given(bent(IN_FORCE.activation.text()))
 @settings(max_examples=100, deadline=None)
-def test_p20_a_bent_record_is_refused_or_is_the_record(text: str) -> None:
+def test_p20_a_mutated_record_is_refused_or_unchanged(text: str) -> None:
     try:
         read = read_activation(text, Path("record.json"))
         require_lease(REAL, "box-1", read, NOON)
@@ -142,7 +142,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 @given(policy=st.just(POLICY) | bent(POLICY), site=st.just(SITE) | bent(SITE))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
-def test_a_bent_folder_is_loaded_or_refused(
+def test_a_mutated_site_folder_is_loaded_or_refused(
     tmp_path_factory: pytest.TempPathFactory, policy: str, site: str
 ) -> None:
     folder = write_site(tmp_path_factory.mktemp("fuzz"))

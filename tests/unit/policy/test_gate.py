@@ -1,4 +1,4 @@
-"""The gate: every single thing that must hold, and what is said when it does not."""
+"""The gate: each of its conditions, and the error when it fails."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def day(text: str, hour: int = 12) -> datetime:
     return datetime.fromisoformat(f"{text}T{hour:02}:00:00+01:00")
 
 
-def test_p1_a_policy_that_was_signed_and_activated_opens_the_gate() -> None:
+def test_p1_a_signed_and_activated_policy_opens_the_gate() -> None:
     assert code(REAL) is None
     assert code(REAL, live=True) is None
 
@@ -60,7 +60,7 @@ def test_p1_a_signature_with_another_key_than_the_policy_names_opens_nothing() -
     assert code(REAL, signatures=signed(REAL, keys=theirs)) == "E_SIGNATURE"
 
 
-def test_p3_a_purpose_that_was_added_after_the_signatures_is_refused_for_them() -> None:
+def test_p3_a_purpose_added_after_signing_is_refused() -> None:
     def add(content: dict[str, Any]) -> None:
         content["purposes"]["more"] = content["purposes"]["quiet"]
 
@@ -81,14 +81,14 @@ def test_p3_a_purpose_that_was_added_after_the_signatures_is_refused_for_them() 
         lambda c: c.update(version=2),
     ],
 )
-def test_p3_whatever_changes_after_the_signatures_breaks_them(change: Change) -> None:
+def test_p3_any_change_after_signing_invalidates_the_signatures(change: Change) -> None:
     assert code(policy(change), signatures=signed(DEMO)) == "E_SIGNATURE"
 
 
 # --- demo keys --------------------------------------------------------------------------------
 
 
-def test_p1_with_demo_keys_recordings_are_judged_by_their_own_day_and_need_no_activation() -> None:
+def test_p1_with_demo_keys_recordings_are_judged_by_their_own_date_and_need_no_activation() -> None:
     in_ten_years = NOON + timedelta(days=3653)
 
     assert code(DEMO, in_ten_years) is None
@@ -96,7 +96,7 @@ def test_p1_with_demo_keys_recordings_are_judged_by_their_own_day_and_need_no_ac
     assert code(DEMO, in_ten_years, recorded_at=()) == "E_SUNSET"
 
 
-def test_p1_with_demo_keys_or_trial_keys_a_live_source_stays_shut() -> None:
+def test_p1_with_demo_or_trial_keys_a_live_source_stays_shut() -> None:
     assert code(DEMO, live=True) == "E_DEMO_KEYS"
     assert code(REAL, live=True, trial_keys=True) == "E_DEMO_KEYS"
     assert code(REAL, trial_keys=True) is None
@@ -130,7 +130,7 @@ def test_p1_one_demo_key_makes_the_whole_policy_a_demo(place: str) -> None:
         (day("2029-01-01", 0), "E_SUNSET"),
     ],
 )
-def test_p1_p2_p11_p20_the_days_of_the_policy_open_and_shut_the_gate(
+def test_p1_p2_p11_p20_the_dates_of_the_policy_open_and_shut_the_gate(
     now: datetime, expected: str | None
 ) -> None:
     assert code(DEMO, recorded_at=(now,)) == expected
@@ -144,7 +144,7 @@ def test_p1_p2_p11_p20_the_days_of_the_policy_open_and_shut_the_gate(
         ("evaluation", "next_due", "E_EVALUATION"),
     ],
 )
-def test_p2_p11_p20_each_of_the_days_shuts_the_gate_by_itself(
+def test_p2_p11_p20_each_date_shuts_the_gate_by_itself(
     section: str, field: str, expected: str
 ) -> None:
     what = policy(lambda c: c[section].update({field: "2026-03-20"}))
@@ -161,7 +161,7 @@ def test_p2_one_byte_of_the_dpia_changed_shuts_the_gate() -> None:
 # --- activation -------------------------------------------------------------------------------
 
 
-def test_p20_a_signed_policy_needs_an_activation_that_lasts_its_lease() -> None:
+def test_p20_a_signed_policy_needs_an_activation_with_a_valid_lease() -> None:
     assert code(REAL, in_force=None) == "E_LEASE"
     assert code(REAL, NOON + 90 * DAY - timedelta(seconds=1)) is None
     assert code(REAL, NOON + 90 * DAY) == "E_LEASE"
@@ -177,7 +177,7 @@ def test_p1_an_activation_of_another_box_or_policy_opens_nothing() -> None:
     assert code(REAL, in_force=mixed) == "E_LEASE"
 
 
-def test_p20_an_activation_that_was_made_longer_by_hand_opens_nothing() -> None:
+def test_p20_an_activation_extended_after_signing_opens_nothing() -> None:
     there = in_force(REAL)
     for field, value in (
         ("expires_at", "2026-09-10T12:00:00.000Z"),
@@ -191,7 +191,7 @@ def test_p20_an_activation_that_was_made_longer_by_hand_opens_nothing() -> None:
 
 
 def leased(signer: str, **changed: str) -> InForce:
-    """What is in force, with a lease that this signer has really signed."""
+    """The policy in force, with a lease signed by this signer."""
     there = in_force(REAL)
     lease = there.activation.lease.model_copy(update={"signer": signer, **changed})
     signature = sign(CONTEXT, lease.model_dump(mode="json"), KEYS[signer])
@@ -210,13 +210,13 @@ def test_p20_a_controller_cannot_sign_a_longer_lease_than_the_policy_has() -> No
     assert code(REAL, in_force=longer) == "E_LEASE"
 
 
-def test_p1_signatures_that_are_taken_out_of_the_state_folder_shut_the_gate() -> None:
+def test_p1_signatures_removed_from_the_state_folder_shut_the_gate() -> None:
     there = in_force(REAL).model_copy(update={"signatures": signed(REAL, "mayor")})
 
     assert code(REAL, in_force=there) == "E_QUORUM"
 
 
-def test_p1_a_policy_that_was_really_signed_is_judged_now_and_not_by_the_recording_s_day() -> None:
+def test_p1_a_policy_with_real_keys_is_judged_by_the_current_date() -> None:
     reviewed_soon = policy(lambda c: c["dpia"].update(review_date="2026-03-20"), real=True)
 
     assert code(reviewed_soon, day("2026-03-20")) is None
@@ -240,7 +240,7 @@ def narrowed(content: dict[str, Any]) -> None:
     content["purposes"]["quiet"]["retention_hours"] = 24
 
 
-def test_p4_a_narrowing_that_one_signer_has_signed_is_in_force_after_a_policy_of_all() -> None:
+def test_p4_a_narrowing_by_one_signer_can_follow_a_fully_signed_policy() -> None:
     after = policy(narrowed, real=True)
     one = signed(after, "officer")
     there = in_force(after).model_copy(update={"signatures": one})
@@ -252,7 +252,7 @@ def test_p4_a_narrowing_that_one_signer_has_signed_is_in_force_after_a_policy_of
     assert code(after, signatures=one, in_force=there, history=weak) == "E_QUORUM"
 
 
-def test_p4_a_version_that_has_been_replaced_does_not_come_back() -> None:
+def test_p4_a_replaced_version_is_refused() -> None:
     after = policy(narrowed, real=True)
     history = ((after, signed(after)), (REAL, signed(REAL)))
 

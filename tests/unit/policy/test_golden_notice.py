@@ -1,4 +1,4 @@
-"""A notice with every part, and one with the least, are byte for byte what they were.
+"""The longest and the shortest notice equal the stored ones, byte for byte.
 
 `tests/vectors/` pins the notices of the example sites. These two add what no example has: markup in
 the policy's texts, every kind of change, counts below ten, cameras without a position. After a
@@ -19,7 +19,7 @@ NOTICES = {"long": long_notice, "short": short_notice}
 
 
 @pytest.mark.parametrize("name", NOTICES)
-def test_p14_a_notice_is_byte_for_byte_what_it_was(name: str) -> None:
+def test_p14_a_notice_equals_the_stored_notice(name: str) -> None:
     made = publication(NOTICES[name]())
 
     assert {file.name for file in (GOLDEN / name).iterdir()} == set(made)

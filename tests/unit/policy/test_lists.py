@@ -1,4 +1,4 @@
-"""Lists as CSV: periods, and one bad entry that refuses the whole list without being shown."""
+"""Lists as CSV: periods of entries, and the refusal of a whole list for one bad entry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError
 from edge.policy.lists import read_list
-from tests.support.example import HEADER
+from tests.support.example_site import HEADER
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
 GOOD = "e1,1-ABC-123,2026-01-01,2026-12-31,Decision 12,resident,Mobility office\n"
@@ -43,7 +43,7 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text + "+00:00")
 
 
-def test_an_entry_is_read_as_it_stands(tmp_path: Path) -> None:
+def test_an_entry_is_read_with_all_its_fields(tmp_path: Path) -> None:
     (entry,) = read(tmp_path, HEADER + GOOD)
     assert entry == ListEntry(
         entry_id="e1",
@@ -56,7 +56,7 @@ def test_an_entry_is_read_as_it_stands(tmp_path: Path) -> None:
     )
 
 
-def test_an_entry_shows_nothing_that_leads_to_a_person(tmp_path: Path) -> None:
+def test_the_repr_of_an_entry_hides_personal_data(tmp_path: Path) -> None:
     shown = repr(read(tmp_path, HEADER + GOOD))
     for part in ("e1", "ABC", "123", "resident", "Decision", "Mobility"):
         assert part not in shown
@@ -92,7 +92,7 @@ def test_an_entry_shows_nothing_that_leads_to_a_person(tmp_path: Path) -> None:
         ("2024-02-29", "2029-02-28", "2024-02-28T23:00:00", "2029-02-28T23:00:00"),
     ],
 )
-def test_a_period_means_these_instants(
+def test_a_period_starts_and_ends_at_these_instants(
     tmp_path: Path, start: str, end: str, begins: str, ends: str
 ) -> None:
     assert period(tmp_path, start, end) == (utc(begins), utc(ends))
@@ -178,9 +178,7 @@ def test_one_bad_entry_refuses_the_whole_list(tmp_path: Path, row: str, says: st
         ),  # Python 3.10's csv refuses NUL in its own words
     ],
 )
-def test_a_file_that_is_no_such_list_is_refused(
-    tmp_path: Path, text: str | bytes, says: str
-) -> None:
+def test_an_invalid_list_file_is_refused(tmp_path: Path, text: str | bytes, says: str) -> None:
     message = refusal(tmp_path, text)
     assert says in message
     assert "ABC" not in message
@@ -193,7 +191,7 @@ def test_a_list_longer_than_the_policy_allows_is_refused(tmp_path: Path) -> None
     assert "list.csv:4: more than 2 entries" in message
 
 
-def test_every_bad_line_is_told(tmp_path: Path) -> None:
+def test_every_bad_line_is_reported(tmp_path: Path) -> None:
     message = refusal(tmp_path, HEADER + "x\n" + GOOD + "y\n")
     assert [line.split(": ")[0].rsplit("/")[-1] for line in message.splitlines()] == [
         "list.csv:2",
@@ -231,7 +229,7 @@ CELLS = st.text(st.characters(codec="utf-8"), max_size=12) | st.sampled_from(
 
 @settings(deadline=None)
 @given(st.lists(st.lists(CELLS, max_size=8).map(",".join), max_size=5).map("\n".join))
-def test_no_text_gives_anything_but_a_list_or_a_plain_refusal(
+def test_any_text_gives_a_list_or_a_refusal(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -243,7 +241,7 @@ def test_no_text_gives_anything_but_a_list_or_a_plain_refusal(
         assert all(entry.start < entry.end for entry in entries)
 
 
-def test_stray_quotes_swallow_no_entry(tmp_path: Path) -> None:
+def test_stray_quotes_hide_no_entry(tmp_path: Path) -> None:
     rows = (
         'e1,1-ABC-123,2026-01-01,2026-12-31,basis,"reason,issuer\n'
         'e2,1-ABC-124,2026-01-01,2026-12-31,basis,reason",issuer\n'
@@ -252,14 +250,14 @@ def test_stray_quotes_swallow_no_entry(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("plate", ["1ßC123", "1ſBC123", "1ıBC123", "ﬃ123"])
-def test_letters_that_only_become_latin_in_upper_case_are_refused(
+def test_letters_that_become_latin_only_in_upper_case_are_refused(
     plate: str, tmp_path: Path
 ) -> None:
     row = GOOD.replace("1-ABC-123", plate)
     assert "plate" in refusal(tmp_path, HEADER + row)
 
 
-def test_an_entry_that_lasts_longer_than_the_policy_allows_refuses_the_list(tmp_path: Path) -> None:
+def test_an_entry_longer_than_the_policy_allows_refuses_the_list(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text(f"{HEADER}e1,1-ABC-123,2026-03-01,2026-03-31,basis,reason,issuer\n")
 

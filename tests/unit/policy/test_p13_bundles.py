@@ -33,9 +33,9 @@ from edge.policy.bundles import (
     open_bundle,
     parse_bundle,
 )
-from tests.support import listing
-from tests.support.listing import ISSUED, ISSUER, ISSUER_KEY
+from tests.support import plate_lists
 from tests.support.parties import BOX, SITE, Parties, make_parties
+from tests.support.plate_lists import ISSUED, ISSUER, ISSUER_KEY
 
 PLATE = "1QQQ777"
 NOW = ISSUED + timedelta(hours=1)
@@ -47,7 +47,7 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
 
 
 def opened(parties: Parties, data: bytes, *, now: datetime = NOW, **terms: Any) -> ListContent:
-    return open_bundle(parse_bundle(data), parties.box, listing.terms(**terms), now=now)
+    return open_bundle(parse_bundle(data), parties.box, plate_lists.terms(**terms), now=now)
 
 
 def refusal(parties: Parties, data: bytes, *, now: datetime = NOW, **terms: Any) -> EdgeError:
@@ -68,15 +68,15 @@ def forged(
     key: SigningKey = ISSUER_KEY,
     cover: dict[str, Any] | None = None,
 ) -> bytes:
-    """A bundle whose document says what `build_bundle` would refuse to write, well signed."""
+    """A correctly signed bundle whose document `build_bundle` would refuse."""
     document: dict[str, Any] = {
         "schema": SCHEMA,
-        "list": listing.LIST,
+        "list": plate_lists.LIST,
         "site": SITE,
         "box": BOX,
         "issuer": ISSUER,
-        "purpose": listing.PURPOSE,
-        "counter": listing.COUNTER,
+        "purpose": plate_lists.PURPOSE,
+        "counter": plate_lists.COUNTER,
         "issued_at": "2026-03-01T09:00:00.000Z",
         "entries": [
             {
@@ -97,13 +97,13 @@ def forged(
 
 
 def sealed(parties: Parties, document: bytes, **changed: Any) -> bytes:
-    """Anybody can seal to the box: whatever bytes, under whatever cover."""
+    """Seal any bytes to the box under any header, as anybody can."""
     cover = {
         "schema": SCHEMA,
         "site": SITE,
         "box": BOX,
-        "list": listing.LIST,
-        "counter": listing.COUNTER,
+        "list": plate_lists.LIST,
+        "counter": plate_lists.COUNTER,
         "box_key_id": parties.box_public.current,
         **changed,
     }
@@ -117,21 +117,21 @@ def sealed(parties: Parties, document: bytes, **changed: Any) -> bytes:
 
 
 def test_p13_the_box_reads_what_the_issuer_wrote(parties: Parties) -> None:
-    entries = (listing.entry(1), listing.entry(2, "2ABC001", reason="gezocht – dringend"))
+    entries = (plate_lists.entry(1), plate_lists.entry(2, "2ABC001", reason="gezocht – dringend"))
 
-    content = opened(parties, listing.bundle(parties.box_public, *entries))
+    content = opened(parties, plate_lists.bundle(parties.box_public, *entries))
 
-    assert content == listing.content(*entries)
+    assert content == plate_lists.content(*entries)
 
 
-def test_p13_a_forged_bundle_that_says_nothing_forbidden_is_taken(parties: Parties) -> None:
-    """So that the refusals below are for what they change."""
+def test_p13_the_helper_builds_a_bundle_that_is_accepted(parties: Parties) -> None:
+    """Shows that each refusal below is due to its change."""
     assert len(opened(parties, forged(parties, lambda _: None)).entries) == 3
 
 
-def test_p13_an_empty_list_empties_the_one_before(parties: Parties) -> None:
+def test_p13_an_empty_list_replaces_the_previous_one(parties: Parties) -> None:
     data = build_bundle(
-        ListContent(**{**fields_of(listing.content()), "entries": ()}),
+        ListContent(**{**fields_of(plate_lists.content()), "entries": ()}),
         ISSUER_KEY,
         parties.box_public,
     )
@@ -143,21 +143,30 @@ def fields_of(content: ListContent) -> dict[str, Any]:
 
 
 def test_p13_no_plate_entry_or_issuer_is_readable_outside_the_seal(parties: Parties) -> None:
-    data = listing.bundle(parties.box_public)
+    data = plate_lists.bundle(parties.box_public)
 
     assert sorted(json.loads(data)) == [
         "box", "box_key_id", "counter", "list", "schema", "sealed", "site",
     ]  # fmt: skip
-    for secret in (PLATE, "signal-1", ISSUER, "stolen vehicle", "Control room", listing.PURPOSE):
+    for secret in (
+        PLATE,
+        "signal-1",
+        ISSUER,
+        "stolen vehicle",
+        "Control room",
+        plate_lists.PURPOSE,
+    ):
         assert secret.encode() not in data
     assert PLATE not in repr(parse_bundle(data))
     assert PLATE not in repr(opened(parties, data))
     assert "signal-1" not in repr(opened(parties, data))
 
 
-def test_p13_the_length_tells_a_size_class_and_nothing_finer(parties: Parties) -> None:
+def test_p13_the_length_reveals_only_the_size_class(parties: Parties) -> None:
     lengths = {
-        count: len(listing.bundle(parties.box_public, *map(listing.entry, range(1, count + 1))))
+        count: len(
+            plate_lists.bundle(parties.box_public, *map(plate_lists.entry, range(1, count + 1)))
+        )
         for count in (1, 2, 40, 90)
     }
     assert lengths[1] == lengths[2] == lengths[40]
@@ -166,18 +175,18 @@ def test_p13_the_length_tells_a_size_class_and_nothing_finer(parties: Parties) -
 
 def test_a_list_beyond_the_largest_size_class_is_not_built(parties: Parties) -> None:
     long = [
-        listing.entry(number, basis="x" * 500, reason="x" * 500, issuer="x" * 500)
+        plate_lists.entry(number, basis="x" * 500, reason="x" * 500, issuer="x" * 500)
         for number in range(10_500)
     ]
     with pytest.raises(ListBundleError, match="split it"):
-        listing.bundle(parties.box_public, *long)
+        plate_lists.bundle(parties.box_public, *long)
 
 
 def test_a_bundle_is_built_for_the_box_and_by_the_key_that_it_names(parties: Parties) -> None:
     with pytest.raises(ListBundleError, match="public file is of box"):
-        listing.bundle(parties.box_public, box="box-2")
+        plate_lists.bundle(parties.box_public, box="box-2")
     with pytest.raises(ListBundleError, match="the key is of"):
-        listing.bundle(parties.box_public, key=SigningKey.generate("somebody"))
+        plate_lists.bundle(parties.box_public, key=SigningKey.generate("somebody"))
 
 
 @pytest.mark.parametrize(
@@ -189,24 +198,26 @@ def test_a_bundle_is_built_for_the_box_and_by_the_key_that_it_names(parties: Par
         ({"list_id": "a/b"}, "list"),
     ],
 )
-def test_what_no_policy_can_name_is_not_built(
+def test_a_list_that_no_policy_can_name_is_not_built(
     parties: Parties, changed: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(ListBundleError, match=f" {says}: does not fit"):
-        listing.bundle(parties.box_public, **changed)
+        plate_lists.bundle(parties.box_public, **changed)
 
 
 # --- who and for whom ---------------------------------------------------------------------------
 
 
-def test_p13_only_an_issuer_that_the_policy_names_for_this_list_is_believed(
+def test_p13_only_an_issuer_that_the_policy_names_for_this_list_is_accepted(
     parties: Parties,
 ) -> None:
     stranger = SigningKey.generate(ISSUER)  # the right name, another key
     other = SigningKey.generate("mobility-office")
-    data = listing.bundle(parties.box_public, key=other, issuer="mobility-office")
+    data = plate_lists.bundle(parties.box_public, key=other, issuer="mobility-office")
 
-    assert refusal(parties, listing.bundle(parties.box_public, key=stranger)).code == "E_SIGNATURE"
+    assert (
+        refusal(parties, plate_lists.bundle(parties.box_public, key=stranger)).code == "E_SIGNATURE"
+    )
     assert refusal(parties, data).code == "E_SIGNATURE"
     assert opened(parties, data, issuers={"mobility-office": other.public}).entries
 
@@ -238,7 +249,7 @@ def test_p13_a_bundle_of_another_box_site_or_list_is_refused(parties: Parties) -
 @pytest.mark.parametrize(
     "changed", [{"site": "elsewhere"}, {"box": "box-2"}, {"list": "permits"}, {"counter": 8}]
 )
-def test_p13_what_is_signed_for_another_box_does_not_fit_under_this_ones_cover(
+def test_p13_a_body_signed_for_another_box_is_refused_under_this_boxs_header(
     parties: Parties, changed: dict[str, Any]
 ) -> None:
     """An issuer of another site's list must not be made to speak here."""
@@ -246,15 +257,15 @@ def test_p13_what_is_signed_for_another_box_does_not_fit_under_this_ones_cover(
     assert "not sealed for this box" in refusal(parties, data).message
 
 
-def test_p13_the_counter_on_the_cover_cannot_be_raised(parties: Parties) -> None:
-    data = json.loads(listing.bundle(parties.box_public))
+def test_p13_a_raised_counter_in_the_header_is_refused(parties: Parties) -> None:
+    data = json.loads(plate_lists.bundle(parties.box_public))
     raised = rfc8785.dumps({**data, "counter": data["counter"] + 1})
     assert "damaged, or not sealed" in refusal(parties, raised).message
 
 
-def test_a_bundle_for_a_key_that_was_rotated_says_so(parties: Parties, tmp_path: Any) -> None:
+def test_the_error_for_a_bundle_to_a_rotated_key_says_so(parties: Parties, tmp_path: Any) -> None:
     other = make_parties(tmp_path)
-    error = refusal(parties, listing.bundle(other.box_public))
+    error = refusal(parties, plate_lists.bundle(other.box_public))
     assert error.code == "E_NO_KEY"
     assert "current public file" in error.message
 
@@ -301,7 +312,7 @@ def in_entry(field: str, value: object, place: int = 1) -> Callable[[dict[str, A
         (lambda d: d.update(revenue=1), "bundle: does not fit"),
     ],
 )
-def test_p13_one_bad_entry_or_field_refuses_the_bundle_whole_and_says_which(
+def test_p13_one_bad_entry_or_field_refuses_the_whole_bundle_and_is_named(
     parties: Parties, change: Callable[[dict[str, Any]], None], says: str
 ) -> None:
     assert says in refusal(parties, forged(parties, change)).message
@@ -321,18 +332,18 @@ def test_p13_no_policy_allows_a_permanent_entry(parties: Parties) -> None:
 
 def test_p13_summer_time_does_not_make_an_entry_too_long(parties: Parties) -> None:
     start = datetime(2026, 10, 1, tzinfo=timezone.utc)
-    allowed = listing.entry(start=start, end=start + timedelta(days=90, hours=1))
-    longer = listing.entry(start=start, end=start + timedelta(days=90, hours=1, seconds=1))
+    allowed = plate_lists.entry(start=start, end=start + timedelta(days=90, hours=1))
+    longer = plate_lists.entry(start=start, end=start + timedelta(days=90, hours=1, seconds=1))
 
-    assert opened(parties, listing.bundle(parties.box_public, allowed)).entries
-    assert "90 days" in refusal(parties, listing.bundle(parties.box_public, longer)).message
+    assert opened(parties, plate_lists.bundle(parties.box_public, allowed)).entries
+    assert "90 days" in refusal(parties, plate_lists.bundle(parties.box_public, longer)).message
 
 
-def test_p13_a_list_is_for_one_purpose_and_every_rule_that_reads_it_must_serve_it(
+def test_p13_every_rule_that_reads_a_list_must_have_its_purpose(
     parties: Parties,
 ) -> None:
-    data = listing.bundle(parties.box_public)
-    both = refusal(parties, data, purposes={listing.PURPOSE, "parking"})
+    data = plate_lists.bundle(parties.box_public)
+    both = refusal(parties, data, purposes={plate_lists.PURPOSE, "parking"})
     none = refusal(parties, data, purposes=())
 
     assert "parking" in both.message
@@ -340,28 +351,28 @@ def test_p13_a_list_is_for_one_purpose_and_every_rule_that_reads_it_must_serve_i
 
 
 def test_p13_a_bundle_from_the_future_is_refused(parties: Parties) -> None:
-    data = listing.bundle(parties.box_public)
+    data = plate_lists.bundle(parties.box_public)
     late = ISSUED - CLOCK_TOLERANCE
 
     assert opened(parties, data, now=late).entries
     assert "future" in refusal(parties, data, now=late - timedelta(milliseconds=1)).message
 
 
-def test_p13_no_slip_of_the_hand_uses_all_counters_up(parties: Parties) -> None:
+def test_p13_a_mistyped_counter_does_not_exhaust_the_counters(parties: Parties) -> None:
     highest = milliseconds(ISSUED)
-    assert opened(parties, listing.bundle(parties.box_public, counter=highest)).entries
-    data = listing.bundle(parties.box_public, counter=highest + 1)
+    assert opened(parties, plate_lists.bundle(parties.box_public, counter=highest)).entries
+    data = plate_lists.bundle(parties.box_public, counter=highest + 1)
     assert "--counter auto" in refusal(parties, data).message
 
 
 # --- replay and rollback ------------------------------------------------------------------------
 
 
-def test_p13_an_earlier_bundle_is_never_taken_again(parties: Parties) -> None:
-    earlier = parse_bundle(listing.bundle(parties.box_public, counter=6))
-    same = parse_bundle(listing.bundle(parties.box_public, counter=7))
-    again = parse_bundle(listing.bundle(parties.box_public, counter=7))
-    later = parse_bundle(listing.bundle(parties.box_public, counter=8))
+def test_p13_an_earlier_bundle_is_never_accepted_again(parties: Parties) -> None:
+    earlier = parse_bundle(plate_lists.bundle(parties.box_public, counter=6))
+    same = parse_bundle(plate_lists.bundle(parties.box_public, counter=7))
+    again = parse_bundle(plate_lists.bundle(parties.box_public, counter=7))
+    later = parse_bundle(plate_lists.bundle(parties.box_public, counter=8))
     floor = Floor(same.counter, same.sha256)
 
     assert is_newer(same, None)
@@ -392,16 +403,16 @@ def test_p13_an_earlier_bundle_is_never_taken_again(parties: Parties) -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_bundle_is_refused_in_one_line(parties: Parties, data: bytes) -> None:
+def test_an_invalid_bundle_is_refused_in_one_line(parties: Parties, data: bytes) -> None:
     assert isinstance(refusal(parties, data), ListBundleError)
 
 
-def test_what_is_too_long_is_not_even_parsed(parties: Parties) -> None:
+def test_a_bundle_that_is_too_long_is_not_parsed(parties: Parties) -> None:
     assert "more than any bundle has" in refusal(parties, bytes(MAX_BUNDLE_BYTES + 1)).message
 
 
 def test_only_the_canonical_spelling_is_a_bundle(parties: Parties) -> None:
-    data = listing.bundle(parties.box_public)
+    data = plate_lists.bundle(parties.box_public)
     spaced = data.replace(b",", b", ", 1)
     doubled = data.replace(b'{"box":"', b'{"box":"x","box":"', 1)
     for spelling in (spaced, doubled, data + b"\n"):
@@ -437,8 +448,10 @@ FUZZ = settings(max_examples=150, suppress_health_check=[HealthCheck.function_sc
 
 @FUZZ
 @given(data=st.data())
-def test_p13_no_flipped_bit_and_no_cut_opens(parties: Parties, data: st.DataObject) -> None:
-    whole = listing.bundle(parties.box_public)
+def test_p13_a_flipped_bit_or_a_truncation_is_refused(
+    parties: Parties, data: st.DataObject
+) -> None:
+    whole = plate_lists.bundle(parties.box_public)
     bent = bytearray(whole)
     for place in data.draw(st.lists(st.integers(0, len(whole) * 8 - 1), min_size=1, max_size=4)):
         bent[place // 8] ^= 1 << place % 8
@@ -457,7 +470,7 @@ JSON = st.recursive(
 
 @FUZZ
 @given(data=st.data())
-def test_p13_whatever_value_a_signed_document_has_it_opens_to_good_entries_or_not_at_all(
+def test_p13_any_signed_document_opens_to_valid_entries_or_is_refused(
     parties: Parties, data: st.DataObject
 ) -> None:
     """An issuer's own mistakes, or its stolen key: the signature holds, the content may not."""

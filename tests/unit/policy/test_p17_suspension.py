@@ -1,4 +1,4 @@
-"""P17: whom a box obeys when it is told to stop, and when to go on."""
+"""P17: whose orders suspend a box, and whose orders resume it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_p17_one_suspension_key_is_enough_to_suspend(box: str) -> None:
 
 
 @pytest.mark.parametrize("keys", [(), (STRANGER,), (CONTROLLER,)], ids=["none", "stranger", "city"])
-def test_p17_nobody_else_suspends(keys: tuple[SigningKey, ...]) -> None:
+def test_p17_no_other_key_suspends(keys: tuple[SigningKey, ...]) -> None:
     assert refusal(order("suspend", *keys), OPEN).code == "E_SIGNATURE"
 
 
@@ -83,7 +83,7 @@ def test_p17_an_order_for_another_site_or_box_changes_nothing(site: str, box: st
     assert "another site or box" in refusal(elsewhere, OPEN).message
 
 
-def test_p17_a_signature_made_for_something_else_is_none() -> None:
+def test_p17_a_signature_for_another_context_is_refused() -> None:
     made = order("suspend")
     unsigned = made.model_dump(by_alias=True, exclude={"signatures"})
     foreign = sign("edge-anpr/policy/2", unsigned, SUPERVISOR)
@@ -101,7 +101,7 @@ def test_p17_a_signature_made_for_something_else_is_none() -> None:
         {"issued_at": "2027-01-01T00:00:00.000Z"},
     ],
 )
-def test_p17_what_was_changed_after_signing_is_refused(
+def test_p17_an_order_changed_after_signing_is_refused(
     suspended: SuspensionState, change: dict[str, Any]
 ) -> None:
     signed = order("suspend", SUPERVISOR, CONTROLLER, after_s=1)
@@ -154,10 +154,10 @@ def test_p17_a_box_stays_shut_until_each_authority_has_resumed(suspended: Suspen
     assert (twice.suspended, once.suspended, none.suspended) == (True, True, False)
 
 
-def test_p17_a_policy_that_no_longer_names_the_key_lifts_nothing(
+def test_p17_removing_the_key_from_the_policy_does_not_lift_the_suspension(
     suspended: SuspensionState,
 ) -> None:
-    """Else whoever writes the policy could resume without the authority."""
+    """Otherwise the author of the policy could resume without the authority."""
     rewritten = SuspensionTerms(SITE, BOX, {SECOND.public.key_id: SECOND.public}, TERMS.controllers)
     assert suspended.suspended
     refusal(order("resume", SECOND, CONTROLLER, after_s=1), suspended, rewritten)
@@ -166,7 +166,7 @@ def test_p17_a_policy_that_no_longer_names_the_key_lifts_nothing(
     refusal(order("suspend", SUPERVISOR, after_s=2), resumed, rewritten)
 
 
-def test_p17_there_is_nothing_to_resume_where_nothing_is_suspended(
+def test_p17_a_resume_without_a_suspension_is_refused(
     suspended: SuspensionState,
 ) -> None:
     resume = order("resume", SUPERVISOR, CONTROLLER, after_s=1)
@@ -179,14 +179,14 @@ def test_p17_there_is_nothing_to_resume_where_nothing_is_suspended(
 # --- replay -------------------------------------------------------------------------------------
 
 
-def test_p17_an_order_that_was_obeyed_comes_again_and_nothing_changes(
+def test_p17_a_repeated_order_changes_nothing(
     suspended: SuspensionState,
 ) -> None:
-    """A retained message comes again at each connection."""
+    """A retained message is delivered again at each connection."""
     assert obeyed(suspended.obeyed[0].order, suspended, TERMS) is suspended
 
 
-def test_p17_no_earlier_order_is_obeyed_again(suspended: SuspensionState) -> None:
+def test_p17_an_earlier_order_is_refused(suspended: SuspensionState) -> None:
     resume = order("resume", SUPERVISOR, CONTROLLER, after_s=1)
     resumed = obeyed(resume, suspended, TERMS)
     again = obeyed(order("suspend", SUPERVISOR, after_s=2), resumed, TERMS)
@@ -196,21 +196,21 @@ def test_p17_no_earlier_order_is_obeyed_again(suspended: SuspensionState) -> Non
     assert refusal(order("suspend", SUPERVISOR, box="*"), suspended).code == "E_SUSPENSION_REPLAY"
 
 
-def test_p17_the_counters_of_two_keys_are_their_own(suspended: SuspensionState) -> None:
+def test_p17_each_key_has_its_own_counter(suspended: SuspensionState) -> None:
     assert obeyed(order("suspend", SECOND, after_s=-60), suspended, TERMS).suspended
 
 
 # --- files and messages ---------------------------------------------------------------------------
 
 
-def test_p17_an_order_and_a_state_come_back_as_they_were(suspended: SuspensionState) -> None:
+def test_p17_an_order_and_a_state_read_back_unchanged(suspended: SuspensionState) -> None:
     made = order("suspend", SUPERVISOR, CONTROLLER)
     assert parse_order(made.to_bytes()) == made
     assert len(made.to_bytes()) < MAX_ORDER_BYTES
     assert parse_state(suspended.to_bytes()) == suspended
 
 
-def test_p17_one_key_signs_once_and_names_must_be_names() -> None:
+def test_p17_a_second_signature_by_one_key_and_invalid_names_are_refused() -> None:
     with pytest.raises(SuspensionError, match="signed this order already"):
         order("suspend", SUPERVISOR, SUPERVISOR)
     for site, box in (("A B", BOX), (SITE, "**")):
@@ -235,7 +235,7 @@ def test_p17_one_key_signs_once_and_names_must_be_names() -> None:
     ],
     ids=range(9),
 )
-def test_p17_what_is_no_order_is_refused_in_one_line(data: bytes) -> None:
+def test_p17_an_invalid_order_is_refused_in_one_line(data: bytes) -> None:
     with pytest.raises(SuspensionError) as caught:
         parse_order(data)
     assert "\n" not in str(caught.value)
@@ -275,7 +275,7 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 
 
 @given(data=st.data())
-def test_p17_no_bent_order_changes_anything(data: st.DataObject) -> None:
+def test_p17_a_mutated_order_changes_nothing(data: st.DataObject) -> None:
     """Bits flipped, cut, fields swapped or put in: the state stays as it was."""
     state = obeyed(order("suspend", SUPERVISOR), OPEN, TERMS)
     whole = order("resume", SUPERVISOR, CONTROLLER, after_s=1).to_bytes()

@@ -21,7 +21,7 @@ def policy_of(regime: str, hours: int) -> dict[str, object]:
     return content
 
 
-def test_p10_the_ceilings_are_those_of_the_law() -> None:
+def test_p10_the_retention_ceilings_are_those_of_the_law() -> None:
     assert RETENTION_CEILING_HOURS == {
         "camera_act": 720,
         "gas_speed": 720,

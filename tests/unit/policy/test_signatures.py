@@ -1,4 +1,4 @@
-"""Signatures beside a policy: whose they are, of what, and what happens to those of another."""
+"""The signatures of a policy: by whom, over what, and which are refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def refused(text: str) -> EdgeError:
     return caught.value
 
 
-def test_p1_what_is_signed_is_the_canonical_policy_and_anyone_can_verify_it() -> None:
+def test_p1_the_signature_covers_the_canonical_policy_and_verifies_with_a_public_key() -> None:
     signatures = signed(REAL)
 
     for name, holder in REAL.approvals.signers.items():
@@ -40,7 +40,7 @@ def test_p1_what_is_signed_is_the_canonical_policy_and_anyone_can_verify_it() ->
     assert missing_roles(REAL.approvals.signers, frozenset({"chief"})) == ("controller", "dpo")
 
 
-def test_p3_signing_a_new_version_drops_the_signatures_of_the_one_before() -> None:
+def test_p3_signing_a_new_version_removes_the_signatures_of_the_previous_one() -> None:
     changed = policy(next_version, real=True)
 
     after = add_signature(changed, KEYS["chief"], signed(REAL))
@@ -51,7 +51,7 @@ def test_p3_signing_a_new_version_drops_the_signatures_of_the_one_before() -> No
     }
 
 
-def test_p1_a_signature_of_somebody_whom_the_policy_does_not_name_counts_for_nothing() -> None:
+def test_p1_a_signature_of_a_person_not_named_by_the_policy_is_refused() -> None:
     stranger = SigningKey.generate("stranger")
     signatures = add_signature(REAL, stranger, signed(REAL, "mayor", "chief"))
 
@@ -71,14 +71,14 @@ def test_p1_a_signature_moved_to_another_name_is_refused() -> None:
     assert caught.value.exit_code is ExitCode.KEYS
 
 
-def test_p3_signatures_that_name_another_policy_are_refused_though_each_of_them_holds() -> None:
+def test_p3_valid_signatures_that_name_another_policy_are_refused() -> None:
     other = signed(REAL).model_copy(update={"policy_sha256": "0" * 64})
 
     with pytest.raises(EdgeError, match="changed since it was signed"):
         signers_of(REAL, other)
 
 
-def test_p3_signatures_of_the_version_before_do_not_hold_though_they_name_the_new_one() -> None:
+def test_p3_signatures_of_the_previous_version_are_refused_even_if_they_name_the_new_one() -> None:
     changed = policy(next_version, real=True)
     renamed = signed(REAL).model_copy(update={"policy_sha256": changed.sha256()})
 
@@ -88,7 +88,7 @@ def test_p3_signatures_of_the_version_before_do_not_hold_though_they_name_the_ne
     assert caught.value.code == "E_SIGNATURE"
 
 
-def test_p1_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) -> None:
+def test_p1_one_key_cannot_sign_for_two_roles(tmp_path: Path) -> None:
     from edge.policy.contradictions import contradictions
 
     def same(content: dict[str, dict[str, dict[str, dict[str, str]]]]) -> None:
@@ -101,7 +101,7 @@ def test_p1_one_person_does_not_sign_for_two_roles_with_one_key(tmp_path: Path) 
     assert list(contradictions(REAL)) == []
 
 
-def test_p1_a_demo_key_that_is_not_called_one_is_refused() -> None:
+def test_p1_a_demo_key_that_is_not_marked_as_demo_is_refused() -> None:
     from edge.policy.contradictions import contradictions
 
     def hide(content: dict[str, dict[str, dict[str, dict[str, object]]]]) -> None:
@@ -112,7 +112,7 @@ def test_p1_a_demo_key_that_is_not_called_one_is_refused() -> None:
     assert any("demo: true" in message for message in found)
 
 
-def test_signatures_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_signatures_read_back_unchanged(tmp_path: Path) -> None:
     file = tmp_path / SIGNATURES_FILE
     file.write_text(signed(REAL).text())
 
@@ -130,7 +130,7 @@ def test_signatures_are_read_as_they_were_written(tmp_path: Path) -> None:
         {"more": 1},
     ],
 )
-def test_p1_what_is_no_such_document_is_refused(change: dict[str, object]) -> None:
+def test_p1_an_invalid_signature_document_is_refused(change: dict[str, object]) -> None:
     content = {**json.loads(signed(REAL).text()), **change}
 
     error = refused(json.dumps(content))
@@ -140,11 +140,11 @@ def test_p1_what_is_no_such_document_is_refused(change: dict[str, object]) -> No
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{", '{"schema": 1e999}', "\ud800", "[" * 9999])
-def test_p1_what_is_no_json_at_all_is_refused(text: str) -> None:
+def test_p1_invalid_json_is_refused(text: str) -> None:
     assert refused(text).code == "E_SIGNATURE"
 
 
-def test_p1_a_policy_without_signatures_says_what_to_do(tmp_path: Path) -> None:
+def test_p1_the_error_for_a_policy_without_signatures_gives_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(EdgeError, match="edge-anpr policy sign") as caught:
         read_signatures(tmp_path / SIGNATURES_FILE)
 

@@ -1,4 +1,4 @@
-"""Keys that end with a retention, and the clock that judges it (P10)."""
+"""Retention keys, and the clock that decides on their expiry (P10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Key files: safe modes, never overwritten, and a refusal that says what to do."""
+"""Key files: private modes, no overwriting, and errors that give the remedy."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def refused(load: Callable[[], object], *said: str) -> KeyFileError:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_private_files_are_for_their_owner_only_whatever_the_umask(
+def test_private_files_are_readable_by_their_owner_only_whatever_the_umask(
     tmp_path: Path, umask: int
 ) -> None:
     before = os.umask(umask)
@@ -89,7 +89,7 @@ def test_a_public_file_holds_no_private_key(parties: Parties) -> None:
         assert not any(secret in public.read_text() for secret in secrets)
 
 
-def test_nothing_is_left_lying_beside_the_files(parties: Parties) -> None:
+def test_no_temporary_file_is_left_beside_the_keys(parties: Parties) -> None:
     for folder in (parties.box_folder, parties.authority_folder):
         assert len(list(folder.iterdir())) == 2
 
@@ -99,7 +99,7 @@ def test_public_files_are_named_after_their_owners(parties: Parties) -> None:
     assert parties.authority_file.name == f"{AUTHORITY}.public.json"
 
 
-def test_keys_that_are_there_are_never_overwritten(parties: Parties) -> None:
+def test_existing_keys_are_never_overwritten(parties: Parties) -> None:
     before = {file: file.read_bytes() for file in parties.box_folder.parent.rglob("*.json")}
 
     refused(lambda: new_box_keys(parties.box_folder, SITE, BOX, NOW), "rotate")
@@ -113,13 +113,13 @@ def test_keys_that_are_there_are_never_overwritten(parties: Parties) -> None:
     assert after == before
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_the_error_names_an_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     refused(lambda: new_box_keys(tmp_path / "file" / "keys", SITE, BOX, NOW), "writable")
 
 
-def test_keys_for_trial_say_so(tmp_path: Path, parties: Parties) -> None:
+def test_trial_keys_are_marked_as_trial(tmp_path: Path, parties: Parties) -> None:
     new_box_keys(tmp_path / "b", SITE, BOX, NOW, trial=True)
     new_authority_keys(tmp_path / "a", AUTHORITY, NOW, trial=True)
 
@@ -129,7 +129,7 @@ def test_keys_for_trial_say_so(tmp_path: Path, parties: Parties) -> None:
     assert not parties.authority.trial
 
 
-def test_a_repr_shows_no_key(parties: Parties) -> None:
+def test_the_repr_hides_the_key(parties: Parties) -> None:
     for keys in (parties.box, parties.authority, parties.box_public, parties.authority_public):
         assert "25519" not in repr(keys)
 
@@ -137,7 +137,7 @@ def test_a_repr_shows_no_key(parties: Parties) -> None:
 # --- loading ------------------------------------------------------------------------------------
 
 
-def test_what_was_made_is_what_is_loaded(parties: Parties) -> None:
+def test_the_loaded_keys_equal_the_created_ones(parties: Parties) -> None:
     box = parties.box
 
     assert (box.site, box.box) == (SITE, BOX)
@@ -152,7 +152,9 @@ def test_two_boxes_have_two_key_ids(parties: Parties, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o660, 0o644, 0o620, 0o610, 0o777])
-def test_a_private_key_that_others_may_touch_is_refused(parties: Parties, bits: int) -> None:
+def test_a_private_key_that_others_can_read_or_write_is_refused(
+    parties: Parties, bits: int
+) -> None:
     private_file(parties.box_folder).chmod(bits)
     private_file(parties.authority_folder).chmod(bits)
 
@@ -169,7 +171,7 @@ def test_a_folder_into_which_others_can_put_keys_is_refused(parties: Parties, bi
     assert refused(lambda: parties.authority, "chmod 700").code == "E_KEY_MODE"
 
 
-def test_missing_keys_are_named_with_the_verb_that_makes_them(tmp_path: Path) -> None:
+def test_the_error_for_missing_keys_names_the_command_that_makes_them(tmp_path: Path) -> None:
     nowhere, empty = tmp_path / "nowhere", tmp_path / "empty"
     empty.mkdir(mode=0o700)
 
@@ -182,7 +184,7 @@ def test_missing_keys_are_named_with_the_verb_that_makes_them(tmp_path: Path) ->
     refused(lambda: load_all_box_public_keys(empty), str(empty), "public.json")
 
 
-def test_a_box_without_its_private_file_is_told_to_rotate(parties: Parties) -> None:
+def test_a_box_without_its_private_file_is_told_to_rotate_its_keys(parties: Parties) -> None:
     private_file(parties.box_folder).unlink()
 
     refused(lambda: parties.box, "missing", "keys rotate box")
@@ -204,7 +206,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
 @pytest.mark.parametrize("which", ["box", "authority", "box_public", "authority_public"])
-def test_a_damaged_file_is_refused_and_not_quoted(
+def test_a_damaged_key_file_is_refused_and_not_quoted(
     parties: Parties, which: str, damage: Callable[[bytes], bytes]
 ) -> None:
     file = {
@@ -229,7 +231,7 @@ def swapped_letter(text: str) -> str:
 
 
 @pytest.mark.parametrize("field", ["signing", "lists", "sealing", "receipts"])
-def test_a_key_that_is_not_the_one_of_its_id_is_refused(parties: Parties, field: str) -> None:
+def test_a_key_that_does_not_match_its_id_is_refused(parties: Parties, field: str) -> None:
     owner = "box" if field in {"signing", "lists"} else "authority"
     folder = parties.box_folder if owner == "box" else parties.authority_folder
     public = parties.box_file if owner == "box" else parties.authority_file
@@ -245,7 +247,7 @@ def test_a_key_that_is_not_the_one_of_its_id_is_refused(parties: Parties, field:
         assert getattr(parties, which) is not None
 
 
-def test_a_file_of_another_kind_is_refused_by_name(parties: Parties) -> None:
+def test_the_error_for_a_file_of_another_kind_names_it(parties: Parties) -> None:
     refused(
         lambda: load_box_public_keys(parties.authority_file),
         "an authority's public file",
@@ -260,7 +262,7 @@ def test_a_file_of_another_kind_is_refused_by_name(parties: Parties) -> None:
     refused(lambda: load_authority_private_keys(parties.box_folder), "a box's private file")
 
 
-def test_the_keys_of_another_authority_than_the_policy_names_are_refused(
+def test_keys_of_an_authority_not_named_by_the_policy_are_refused(
     parties: Parties,
 ) -> None:
     refused(
@@ -271,7 +273,7 @@ def test_the_keys_of_another_authority_than_the_policy_names_are_refused(
 
 
 def test_an_authority_s_private_key_on_a_box_stops_the_box(parties: Parties) -> None:
-    """It could open what it seals."""
+    """With that key the box could open what it seals."""
     private = private_file(parties.authority_folder)
     private.rename(parties.box_folder / private.name)
 
@@ -309,7 +311,7 @@ def test_two_files_of_one_box_are_refused(tmp_path: Path) -> None:
     refused(lambda: load_all_box_public_keys(tmp_path / "boxes"), "keep the newer")
 
 
-def test_a_damaged_file_among_the_boxes_is_not_passed_over(parties: Parties) -> None:
+def test_a_damaged_file_among_the_boxes_is_not_skipped(parties: Parties) -> None:
     (parties.box_folder / "x.public.json").write_text("{")
 
     refused(lambda: load_all_box_public_keys(parties.box_folder), "x.public.json")
@@ -319,7 +321,7 @@ def test_a_damaged_file_among_the_boxes_is_not_passed_over(parties: Parties) -> 
 
 
 def as_version_0_1_wrote_it(folder: Path) -> None:
-    """A box's folder without a key for lists; a key id then covers the signing key alone."""
+    """Rewrite a box's folder without a list key; the key id then covers the signing key alone."""
     private = private_file(folder)
     content = json.loads(private.read_text())
     public = folder / f"{SITE}.{BOX}.public.json"
@@ -392,7 +394,7 @@ def test_a_second_rotation_leaves_the_first_retirement_as_it_was(parties: Partie
     }
 
 
-def test_a_disowned_key_is_no_longer_the_box_s(parties: Parties) -> None:
+def test_a_revoked_key_is_no_longer_the_boxs(parties: Parties) -> None:
     stolen = parties.box
 
     rotate_box_keys(parties.box_folder, NOW, disown=True)
@@ -413,7 +415,7 @@ def test_a_rotated_authority_keeps_its_old_private_keys(parties: Parties) -> Non
     assert parties.authority.generation(new) is not None
 
 
-def test_a_rotation_that_was_killed_before_the_public_file_leaves_the_old_key_in_use(
+def test_a_rotation_killed_before_the_public_file_leaves_the_old_key_in_use(
     parties: Parties, tmp_path: Path
 ) -> None:
     old = parties.box.key_id
@@ -421,7 +423,7 @@ def test_a_rotation_that_was_killed_before_the_public_file_leaves_the_old_key_in
     private = private_file(parties.box_folder)
     kept = private.read_bytes()
     rotate_box_keys(parties.box_folder, NOW)
-    # As it was between the two steps: the new private file is there, the rest as before.
+    # The state between the two steps: a new private file, the rest as before.
     parties.box_file.write_bytes(public)
     private.write_bytes(kept)
     private.chmod(0o600)

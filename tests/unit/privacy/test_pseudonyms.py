@@ -1,4 +1,4 @@
-"""The salt chain: RFC vectors through its own functions, and what a token must never do."""
+"""The salt chain: RFC test vectors, and the properties of its tokens."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ names = st.text("abcdefghijklmnopqrstuvwxyz0123456789-", min_size=1, max_size=40
 
 
 def seeded(seed: int) -> Callable[[int], bytes]:
-    """Randomness that can be had twice."""
+    """A repeatable random source."""
     return random.Random(seed).randbytes
 
 
@@ -73,7 +73,9 @@ HKDF_CASES = {
 
 
 @pytest.mark.parametrize("case", HKDF_CASES.values(), ids=HKDF_CASES)
-def test_hkdf_gives_the_answers_of_its_rfc(case: tuple[bytes, bytes, bytes, str, str]) -> None:
+def test_hkdf_reproduces_the_test_vectors_of_rfc_5869(
+    case: tuple[bytes, bytes, bytes, str, str],
+) -> None:
     ikm, salt, info, prk, okm = case
     out = bytearray(len(okm) // 2)
 
@@ -121,13 +123,13 @@ HMAC_CASES = {
 
 
 @pytest.mark.parametrize("case", HMAC_CASES.values(), ids=HMAC_CASES)
-def test_hmac_gives_the_answers_of_its_rfc(case: tuple[bytes, bytes, str]) -> None:
+def test_hmac_reproduces_the_test_vectors_of_rfc_4231(case: tuple[bytes, bytes, str]) -> None:
     key, message, digest = case
 
     assert hmac_sha256(key, message).hex() == digest
 
 
-def test_a_token_is_what_the_design_says_worked_out_by_hand() -> None:
+def test_a_token_equals_an_independent_computation() -> None:
     draw = seeded(7)
     first, fresh = draw(32), draw(32)
     secret = hmac.digest(fresh, first, "sha256")
@@ -189,7 +191,7 @@ def test_another_site_box_purpose_or_rule_gives_another_token(
 
 
 @pytest.mark.parametrize("changed", ["site", "box", "purpose", "rule"])
-def test_p5_each_of_them_alone_is_enough(changed: str) -> None:
+def test_p5_each_field_alone_changes_the_token(changed: str) -> None:
     names = {"site": "a", "box": "b", "purpose": "c", "rule": "d"}
 
     def token(given: dict[str, str]) -> bytes:
@@ -213,7 +215,9 @@ def test_another_plate_gives_another_token(one: PlateText, other: PlateText, see
     one=st.lists(st.binary(max_size=6), max_size=5),
     other=st.lists(st.binary(max_size=6), max_size=5),
 )
-def test_no_two_lists_of_fields_are_framed_alike(one: list[bytes], other: list[bytes]) -> None:
+def test_two_different_lists_of_fields_never_have_the_same_framing(
+    one: list[bytes], other: list[bytes]
+) -> None:
     assert (framed(*one) == framed(*other)) == (one == other)
 
 
@@ -226,11 +230,11 @@ def test_a_character_cannot_move_from_one_field_to_the_next() -> None:
     )
 
 
-def test_a_start_gives_secrets_of_its_own() -> None:
+def test_each_start_has_its_own_secret() -> None:
     assert chain(1).token("p", "r", PLATE) != chain(2).token("p", "r", PLATE)
 
 
-def test_a_token_is_no_plain_digest_of_the_plate() -> None:
+def test_a_token_is_not_an_unkeyed_digest_of_the_plate() -> None:
     token = chain().token("p", "r", PLATE)
 
     assert len(token.value) == 16
@@ -241,7 +245,7 @@ def test_a_token_is_no_plain_digest_of_the_plate() -> None:
 # --- what is gone is gone -------------------------------------------------------------------------
 
 
-def test_rotation_writes_over_the_old_secret_in_its_own_place() -> None:
+def test_rotation_overwrites_the_old_secret_in_place() -> None:
     made = chain()
     memory, old = made._secret, bytes(made._secret)
 
@@ -253,7 +257,7 @@ def test_rotation_writes_over_the_old_secret_in_its_own_place() -> None:
 
 
 @given(seed=st.integers(), rotations=st.integers(1, 5))
-def test_p9_nothing_that_is_left_after_rotation_gives_the_old_token(
+def test_p9_after_rotation_no_remaining_secret_gives_the_old_token(
     seed: int, rotations: int
 ) -> None:
     made = chain(seed)
@@ -287,7 +291,7 @@ def test_the_next_secret_depends_on_the_one_before_and_on_fresh_randomness() -> 
     assert len(same_start) == 2
 
 
-def test_destroy_overwrites_the_secret_and_every_call_after_it_is_refused() -> None:
+def test_destroy_overwrites_the_secret_and_later_calls_are_refused() -> None:
     made = chain()
     memory = made._secret
 
@@ -310,7 +314,7 @@ def test_a_chain_is_never_copied(take: Callable[[SaltChain], object]) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 16, 31, 33])
-def test_a_source_that_gives_too_few_bytes_is_refused(count: int) -> None:
+def test_a_random_source_that_returns_too_few_bytes_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match="source of randomness"):
         SaltChain("site", "box", lambda _count: bytes(count))
 

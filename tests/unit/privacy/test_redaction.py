@@ -1,4 +1,4 @@
-"""Redaction: what each reveal level shows, and that nothing else leaves."""
+"""Redaction: what each reveal level shows, and that nothing else is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sealed evidence: opens for its authority and its hit, and for nothing and nobody else."""
+"""Sealed evidence opens only for its authority and only with its hit."""
 
 from __future__ import annotations
 
@@ -34,11 +34,6 @@ from edge.privacy.sealing import (
 from tests.support.parties import MORNING, PLATE, Parties, evidence, make_parties
 
 HPKE_BYTES = 48
-
-
-@pytest.fixture(scope="module")
-def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
-    return make_parties(tmp_path_factory.mktemp("parties"))
 
 
 def opened(parties: Parties, sealed: bytes, context: SealContext) -> EvidenceContent:
@@ -78,7 +73,7 @@ contents = st.builds(
 
 @given(content=contents)
 @settings(max_examples=60, deadline=None)
-def test_what_was_sealed_is_what_is_opened(parties: Parties, content: EvidenceContent) -> None:
+def test_opening_returns_the_sealed_evidence(parties: Parties, content: EvidenceContent) -> None:
     context = parties.context()
 
     assert opened(parties, parties.seal(content, context), context) == content
@@ -94,7 +89,7 @@ def labelled_expand(suite: bytes, prk: bytes, label: bytes, info: bytes, length:
     return bytes(out)
 
 
-def test_a_reader_written_after_rfc_9180_opens_it(parties: Parties) -> None:
+def test_an_independent_rfc_9180_implementation_opens_the_seal(parties: Parties) -> None:
     """So the authority depends on the standard and not on one library (sections 4.1 and 5.1)."""
     context = parties.context()
     sealed = parties.seal(evidence(), context)
@@ -122,7 +117,7 @@ def test_a_reader_written_after_rfc_9180_opens_it(parties: Parties) -> None:
     assert PLATE.encode() in padded
 
 
-def test_neither_sealed_bytes_nor_the_context_show_the_plate_or_the_entry(parties: Parties) -> None:
+def test_neither_the_seal_nor_its_context_shows_the_plate_or_the_entry(parties: Parties) -> None:
     context = parties.context()
     sealed = parties.seal(evidence(), context)
 
@@ -157,12 +152,12 @@ OTHER: dict[str, Any] = {
 }
 
 
-def test_the_table_names_every_field_of_the_context() -> None:
+def test_the_test_table_covers_every_field_of_the_context() -> None:
     assert set(OTHER) == {field.name for field in fields(SealContext)}
 
 
 @pytest.mark.parametrize("field", OTHER)
-def test_it_opens_under_no_other_context(parties: Parties, field: str) -> None:
+def test_a_seal_opens_under_no_other_context(parties: Parties, field: str) -> None:
     context = parties.context()
     sealed = parties.seal(evidence(), context)
     changed = {each.name: getattr(context, each.name) for each in fields(context)}
@@ -172,7 +167,7 @@ def test_it_opens_under_no_other_context(parties: Parties, field: str) -> None:
     refused(parties, sealed, other)
 
 
-def test_every_byte_counts(parties: Parties) -> None:
+def test_any_changed_byte_of_a_seal_is_refused(parties: Parties) -> None:
     context = parties.context()
     sealed = parties.seal(evidence(), context)
 
@@ -183,7 +178,7 @@ def test_every_byte_counts(parties: Parties) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 1, 31, 32, 47, 48, 49, 1000, 4096 + HPKE_BYTES - 1])
-def test_a_cut_off_seal_is_refused(parties: Parties, keep: int) -> None:
+def test_a_truncated_seal_is_refused(parties: Parties, keep: int) -> None:
     context = parties.context()
 
     refused(parties, parties.seal(evidence(), context)[:keep], context)
@@ -192,7 +187,7 @@ def test_a_cut_off_seal_is_refused(parties: Parties, keep: int) -> None:
 @given(junk=st.binary(max_size=300))
 @example(b"\0" * 32 + b"\0" * 64)  # a point of low order
 @settings(max_examples=100, deadline=None)
-def test_junk_is_refused_with_one_kind_of_error(parties: Parties, junk: bytes) -> None:
+def test_random_bytes_are_refused_with_one_error_type(parties: Parties, junk: bytes) -> None:
     error = refused(parties, junk, parties.context())
 
     assert isinstance(error, EdgeError)
@@ -237,9 +232,7 @@ def padded_of(parties: Parties, content: EvidenceContent, context: SealContext) 
 @example(b"\xff\xff\xff\xff", SIZE_CLASSES[0])
 @example((64 + 4).to_bytes(4, "big") + bytes(64 + 4), SIZE_CLASSES[0])
 @settings(max_examples=150, deadline=None)
-def test_no_body_that_somebody_else_made_is_opened(
-    parties: Parties, body: bytes, size: int
-) -> None:
+def test_a_body_made_by_another_party_is_refused(parties: Parties, body: bytes, size: int) -> None:
     context = parties.context()
 
     refused(parties, seal_as_anyone(parties, body.ljust(size, b"\0"), context), context)
@@ -265,7 +258,7 @@ def test_a_signed_body_moved_to_another_hit_is_refused(parties: Parties) -> None
     refused(parties, seal_as_anyone(parties, padded, other), other)
 
 
-def test_something_hidden_in_the_padding_is_refused(parties: Parties) -> None:
+def test_data_hidden_in_the_padding_is_refused(parties: Parties) -> None:
     context = parties.context()
     padded = bytearray(padded_of(parties, evidence(), context))
     padded[-1] = 1
@@ -273,7 +266,7 @@ def test_something_hidden_in_the_padding_is_refused(parties: Parties) -> None:
     refused(parties, seal_as_anyone(parties, bytes(padded), context), context)
 
 
-def test_padding_to_a_length_of_ones_own_is_refused(parties: Parties) -> None:
+def test_padding_to_a_length_outside_the_size_classes_is_refused(parties: Parties) -> None:
     context = parties.context()
     padded = padded_of(parties, evidence(), context) + b"\0"
 
@@ -281,7 +274,7 @@ def test_padding_to_a_length_of_ones_own_is_refused(parties: Parties) -> None:
 
 
 @pytest.mark.parametrize("position", range(4, 4 + 64 + 4))
-def test_signature_and_header_length_are_checked_inside_too(
+def test_the_lengths_of_signature_and_header_inside_the_seal_are_checked(
     parties: Parties, position: int
 ) -> None:
     context = parties.context()
@@ -292,7 +285,7 @@ def test_signature_and_header_length_are_checked_inside_too(
 
 
 def signed_by_the_box(parties: Parties, header: bytes, pictures: bytes) -> bytes:
-    """A padded body as docs/keys-and-hits.md describes it, written anew."""
+    """A padded body, written independently from docs/keys-and-hits.md."""
     fields = (b"edge-anpr/evidence/1", header, pictures)
     message = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
     body = parties.box.sign(message) + len(header).to_bytes(4, "big") + header + pictures
@@ -319,7 +312,7 @@ def test_pictures_must_have_the_lengths_that_the_header_gives(
         refused(parties, sealed, context)
 
 
-def test_the_keys_of_another_box_do_not_vouch_for_this_one(parties: Parties) -> None:
+def test_the_keys_of_another_box_do_not_verify_this_box(parties: Parties) -> None:
     context = parties.context()
     sealed = parties.seal(evidence(), context)
     for same_key_elsewhere in (
@@ -330,7 +323,7 @@ def test_the_keys_of_another_box_do_not_vouch_for_this_one(parties: Parties) -> 
             open_sealed(sealed, context, authority=parties.authority, box=same_key_elsewhere)
 
 
-def test_no_refusal_repeats_what_is_inside(parties: Parties) -> None:
+def test_no_error_quotes_the_content(parties: Parties) -> None:
     context = parties.context()
     padded = bytearray(padded_of(parties, evidence(), context))
     padded[200] ^= 1
@@ -390,13 +383,13 @@ PLATE_PICTURE = Picture("plate", b"p" * 700)
     ("cap_kib", "largest_kib"),
     [(8, 4), (20, 12), (32, 20), (64, 40), (112, 80), (128, 80), (256, 160), (1024, 640)],
 )
-def test_the_largest_class_under_a_cap(cap_kib: int, largest_kib: int) -> None:
+def test_the_size_class_is_the_largest_below_the_limit(cap_kib: int, largest_kib: int) -> None:
     assert largest_body(cap_kib * 1024) == largest_kib * 1024
     assert picture_budget(cap_kib * 1024) == largest_kib * 1024 - HEADER_BYTES
 
 
 @pytest.mark.parametrize("cap", [0, 2048, 4096, 7000])
-def test_a_cap_too_small_for_any_hit_is_refused(cap: int) -> None:
+def test_a_limit_too_small_for_any_hit_is_refused(cap: int) -> None:
     with pytest.raises(SealError) as caught:
         picture_budget(cap)
 
@@ -430,7 +423,7 @@ def test_pictures_within_the_budget_always_fit(parties: Parties, cap_kib: int) -
     assert len(sealed) == largest_body(cap) + HPKE_BYTES
 
 
-def test_evidence_over_the_cap_is_refused_and_says_so(parties: Parties) -> None:
+def test_evidence_over_the_limit_is_refused(parties: Parties) -> None:
     with pytest.raises(SealError) as caught:
         parties.seal(evidence(picture(85_000)), parties.context())
 
@@ -448,7 +441,7 @@ def test_evidence_over_the_cap_is_refused_and_says_so(parties: Parties) -> None:
         (evidence(PLATE_PICTURE, picture(900)), evidence(PLATE_PICTURE, picture(15_000))),
     ],
 )
-def test_what_falls_into_one_class_has_one_length(
+def test_all_evidence_of_one_size_class_has_one_length(
     parties: Parties, one: EvidenceContent, other: EvidenceContent
 ) -> None:
     lengths = {len(parties.seal(content, parties.context())) for content in (one, other)}
@@ -457,7 +450,7 @@ def test_what_falls_into_one_class_has_one_length(
     assert lengths <= {size + HPKE_BYTES for size in SIZE_CLASSES}
 
 
-def test_small_pictures_are_padded_no_further_than_the_cap_allows(parties: Parties) -> None:
+def test_small_pictures_are_not_padded_beyond_the_limit(parties: Parties) -> None:
     content = evidence(PLATE_PICTURE, picture(900))
 
     assert len(parties.seal(content, parties.context(), 8 * 1024)) == SIZE_CLASSES[0] + HPKE_BYTES
@@ -477,7 +470,7 @@ def test_a_hit_without_pictures_is_padded_too(parties: Parties) -> None:
         ("reads", lambda: evidence(reads=-1)),
     ],
 )
-def test_what_could_not_be_opened_is_not_sealed(
+def test_evidence_that_could_not_be_opened_is_not_sealed(
     parties: Parties, field: str, content: Callable[[], EvidenceContent]
 ) -> None:
     with pytest.raises(SealError, match=rf"\b{field} out of bounds") as caught:

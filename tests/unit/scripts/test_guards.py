@@ -1,4 +1,4 @@
-"""The list of guards is true, and the program that takes them out believes no green test."""
+"""The list of guards is correct, and scripts/guards detects a test that needs no guard."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_no_guard_is_listed_twice() -> None:
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda one: f"{one.requirement} {one.guard}")
-def test_a_guard_stands_where_the_list_says_and_the_code_can_do_without_it(guard: Guard) -> None:
+def test_each_guards_text_occurs_once_and_the_file_parses_without_it(guard: Guard) -> None:
     whole = (ROOT / guard.file).read_text("utf-8")
 
     rest = guard.taken_out_of(whole)
@@ -152,7 +152,7 @@ NO_SUCH_TEST: dict[str, tuple[str, str, tuple[str, ...], str, str]] = {
 }
 
 
-def house(
+def make_checkout(
     folder: Path, cases: dict[str, tuple[str, str, tuple[str, ...], str, str]] | None = None
 ) -> Path:
     """A checkout with these guards on its list; with one when none is given."""
@@ -176,7 +176,7 @@ def test_a_guard_is_proved_only_if_each_of_its_tests_fails_without_it(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    root = house(tmp_path, cases)
+    root = make_checkout(tmp_path, cases)
 
     status = main(["--json"], root)
 
@@ -192,17 +192,17 @@ def test_a_guard_is_proved_only_if_each_of_its_tests_fails_without_it(
     assert sorted(path.name for path in root.iterdir()) == [".git", "house.py", "tests"]
 
 
-def test_a_run_without_an_end_is_a_fault() -> None:
+def test_a_run_that_hits_the_time_limit_is_a_fault() -> None:
     outcome = judge(PytestRun(None), GUARDS[0])
 
     assert outcome.verdict is Verdict.FAULT
     assert "no result within" in outcome.why
 
 
-def test_only_the_requirements_that_are_asked_for_are_taken_out(
+def test_only_the_guards_of_the_selected_requirements_are_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = house(tmp_path)
+    root = make_checkout(tmp_path)
 
     assert main(["P2"], root) == 1  # none is not all
     assert "0 of 0 guards proved" in capsys.readouterr().out
@@ -215,10 +215,10 @@ def test_only_the_requirements_that_are_asked_for_are_taken_out(
 
 
 @pytest.mark.parametrize("text", ["", "[[guard]]", "guard = 1", "[["])
-def test_a_list_that_is_none_is_told_in_one_line(
+def test_an_invalid_list_is_reported_in_one_line(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = house(tmp_path)
+    root = make_checkout(tmp_path)
     (root / LIST).write_text(text)
 
     assert main([], root) == 1

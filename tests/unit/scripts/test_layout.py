@@ -20,7 +20,7 @@ LONGEST_MODULE = 500
 MODULE = re.compile(r"-m (scripts\.[\w.]+) ")
 
 
-def test_there_are_launchers_and_packages() -> None:
+def test_launchers_and_packages_exist() -> None:
     assert {"bench", "check", "guards", "soak", "test", "train-detector"} <= {
         path.name for path in LAUNCHERS
     }
@@ -57,7 +57,7 @@ def test_each_command_line_of_the_packages_has_a_launcher() -> None:
 
 
 @pytest.mark.parametrize("launcher", COMMANDS)
-def test_help_teaches_with_an_example(launcher: str) -> None:
+def test_help_has_an_example(launcher: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", COMMANDS[launcher], "--help"],
         cwd=ROOT,
@@ -72,7 +72,7 @@ def test_help_teaches_with_an_example(launcher: str) -> None:
 
 
 @pytest.mark.parametrize("launcher", ["bench", "fuzz", "soak", "train-detector", "train-reader"])
-def test_help_does_not_load_what_only_the_work_needs(launcher: str) -> None:
+def test_help_imports_no_heavy_module(launcher: str) -> None:
     heavy = {"atheris", "av", "cv2", "edge.box", "onnxruntime", "torch"}
     program = (
         f"import sys, {COMMANDS[launcher]} as command\n"
@@ -93,7 +93,7 @@ def test_a_package_s_readme_names_each_of_its_files_and_no_other(package: Path) 
     modules = {
         path.relative_to(package).as_posix()
         for path in package.rglob("*.py")
-        if path != package / "__init__.py"  # a docstring
+        if path != package / "__init__.py"  # only a docstring
     }
 
     named = set(re.findall(r"^\| `([\w/]+\.py)` \|", readme, flags=re.MULTILINE))

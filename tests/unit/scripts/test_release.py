@@ -1,4 +1,4 @@
-"""The parts of scripts/release that need no build."""
+"""Parts of scripts/release that need no build."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bill(lock: str = LOCK) -> str:
     return bill_of_materials(lock, "1.2.0", 1_790_000_000)
 
 
-def test_the_bill_holds_every_locked_version_and_nothing_else() -> None:
+def test_the_sbom_contains_exactly_the_locked_versions() -> None:
     listed = {(each["name"], each["version"]) for each in json.loads(bill())["components"]}
     pinned = {
         tuple(line.split(" ")[0].split("=="))
@@ -55,12 +55,12 @@ def test_the_bill_holds_every_locked_version_and_nothing_else() -> None:
         ("segno==1.6.6", "segnu==1.6.6", "the bill of materials lacks segnu 1.6.6"),
     ],
 )
-def test_a_lock_that_changed_after_the_bill_is_noticed(old: str, new: str, found: str) -> None:
+def test_a_lock_that_changed_after_the_sbom_is_detected(old: str, new: str, found: str) -> None:
     assert old in LOCK
     assert found in differences(bill(), LOCK.replace(old, new))
 
 
-def test_a_package_that_the_bill_leaves_out_or_adds_is_noticed() -> None:
+def test_a_package_missing_from_or_added_to_the_sbom_is_detected() -> None:
     document = json.loads(bill())
     removed = document["components"].pop()
     document["components"].append({"type": "library", "name": "stranger", "version": "1"})
@@ -71,7 +71,7 @@ def test_a_package_that_the_bill_leaves_out_or_adds_is_noticed() -> None:
     ]
 
 
-def test_the_bill_names_the_product_and_where_a_package_is_installed() -> None:
+def test_the_sbom_names_the_product_and_each_packages_platforms() -> None:
     document = json.loads(bill())
 
     assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
@@ -81,7 +81,7 @@ def test_the_bill_names_the_product_and_where_a_package_is_installed() -> None:
     assert tomli["purl"] == f"pkg:pypi/tomli@{tomli['version']}"
 
 
-def test_the_same_lock_version_and_time_give_the_same_bill() -> None:
+def test_the_same_lock_version_and_time_give_the_same_sbom() -> None:
     assert bill() == bill()
     assert bill() != bill(LOCK.replace("segno==1.6.6", "segno==1.6.7"))
 
@@ -92,7 +92,7 @@ def test_a_lock_without_exact_versions_is_refused(line: str) -> None:
         read_lock(f"{line}\n")
 
 
-def test_a_withdrawn_version_is_still_a_version() -> None:
+def test_a_yanked_version_is_still_a_version() -> None:
     withdrawn = CHANGELOG.replace("2026-10-01", "2026-10-01 [YANKED]")
 
     assert notes_of("1.2.0", withdrawn) == "### Added\n\n- A door."
@@ -114,11 +114,13 @@ def test_a_dated_version_with_changes_may_be_released() -> None:
         ("## [", "# ", "begins with no version"),
     ],
 )
-def test_a_changelog_that_is_not_ready_says_why(old: str, new: str, found: str) -> None:
+def test_the_error_for_an_unready_changelog_gives_the_reason(
+    old: str, new: str, found: str
+) -> None:
     (line,) = obstacles("1.2.0", CHANGELOG.replace(old, new))
 
     assert found in line
-    assert ": " in line  # the cure
+    assert ": " in line  # the remedy
 
 
 def test_builds_that_differ_in_a_byte_or_a_file_are_refused(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_builds_that_differ_in_a_byte_or_a_file_are_refused(tmp_path: Path) -> N
         compare(first, second)
 
 
-def test_checksums_are_lines_of_sha256sum(tmp_path: Path) -> None:
+def test_checksums_have_the_format_of_sha256sum(tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.touch()
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

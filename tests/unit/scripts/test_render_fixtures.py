@@ -39,7 +39,7 @@ CAST = [
 
 
 @pytest.mark.parametrize(("clip", "plate"), CAST)
-def test_every_plate_follows_its_country_s_syntax(clip: Clip, plate: Plate) -> None:
+def test_every_plate_follows_its_countrys_syntax(clip: Clip, plate: Plate) -> None:
     assert re.fullmatch(STYLES[plate.country].syntax, plate.printed)
     assert re.fullmatch(r"[A-Z0-9]{5,10}", plate.text)
 
@@ -65,7 +65,7 @@ def test_no_two_vehicles_of_a_clip_share_a_plate() -> None:
         assert len(plates) == len(set(plates))
 
 
-def test_the_twins_differ_in_one_plate_and_in_nothing_else() -> None:
+def test_the_twin_clips_differ_only_in_one_plate() -> None:
     a, b = CLIPS["twin_a"](), CLIPS["twin_b"]()
     different = [(m, n) for m, n in zip(a.movers, b.movers, strict=True) if m != n]
     assert len(different) == 1
@@ -75,14 +75,14 @@ def test_the_twins_differ_in_one_plate_and_in_nothing_else() -> None:
     assert (a.seed, a.light, a.noise, a.seconds) == (b.seed, b.light, b.noise, b.seconds)
 
 
-def test_a_missing_font_is_named_with_the_package_that_brings_it(tmp_path: Path) -> None:
+def test_the_error_for_a_missing_font_names_its_package(tmp_path: Path) -> None:
     with pytest.raises(MissingFontError, match=r"RG2014D\.ttf.*apt-get install fonts-roadgeek"):
         font_path("RG2014D.ttf", (tmp_path,))
 
 
 @can_render
 @pytest.mark.parametrize("country", sorted(STYLES))
-def test_a_drawn_plate_has_ink_on_its_country_s_ground(country: str) -> None:
+def test_a_drawn_plate_has_characters_on_its_countrys_background(country: str) -> None:
     printed = next(
         m.plate.printed
         for make in CLIPS.values()
@@ -110,7 +110,7 @@ def test_the_same_clip_gives_the_same_pictures(name: str) -> None:
 
 
 @can_render
-def test_the_twins_pictures_differ_where_the_plate_is_and_nowhere_else() -> None:
+def test_the_pictures_of_the_twin_clips_differ_only_at_the_plate() -> None:
     index = 14
     (a, truth), (b, _) = (Renderer(CLIPS[f"twin_{t}"]()).frame(index) for t in "ab")
     x1, y1, x2, y2 = next(v["plate_box"] for v in truth["vehicles"] if v["id"] == "v1")

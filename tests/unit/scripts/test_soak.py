@@ -1,4 +1,4 @@
-"""The soak's verdict: what rises is seen, and what merely moves is not."""
+"""The verdict of the soak test: a steady rise is a leak, fluctuation is not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scripts.benchmarks.growth import Sample, judged, slope
 from scripts.benchmarks.growth_report import write_plot
 from scripts.benchmarks.process_sizes import family, footprint
 from tests.support.brokers import wait_until
-from tests.support.live import RtspServer
+from tests.support.live_cameras import RtspServer
 
 
 def samples(
@@ -39,21 +39,21 @@ def rising(found: list[Sample]) -> set[str]:
     return {verdict.limit.name for verdict in judged(found) if not verdict.flat}
 
 
-def test_a_box_that_only_breathes_is_flat() -> None:
+def test_fluctuating_memory_is_not_a_leak() -> None:
     noise = random.Random(3)
 
     assert rising(samples(rss=lambda _second: 240 + noise.uniform(-15, 15))) == set()
 
 
-def test_growth_while_warming_up_is_no_leak() -> None:
+def test_growth_during_warm_up_is_not_a_leak() -> None:
     assert rising(samples(rss=lambda second: min(240.0, 100 + second))) == set()
 
 
-def test_single_peaks_move_nothing() -> None:
+def test_single_peaks_do_not_change_the_verdict() -> None:
     assert rising(samples(rss=lambda second: 900.0 if second % 100 == 0 else 240.0)) == set()
 
 
-def test_memory_that_leaks_is_seen_under_noise() -> None:
+def test_a_memory_leak_is_detected_under_noise() -> None:
     noise = random.Random(3)
 
     def leaking(second: float) -> float:
@@ -62,28 +62,28 @@ def test_memory_that_leaks_is_seen_under_noise() -> None:
     assert rising(samples(rss=leaking)) == {"rss_mib"}
 
 
-def test_one_thread_more_with_each_restart_of_the_broker_is_seen() -> None:
+def test_one_leaked_thread_per_broker_restart_is_detected() -> None:
     assert rising(samples(threads=lambda second: 13 + int(second // 180))) == {"threads"}
 
 
-def test_one_descriptor_more_with_each_restart_of_the_broker_is_seen() -> None:
+def test_one_leaked_descriptor_per_broker_restart_is_detected() -> None:
     assert rising(samples(descriptors=lambda second: 15 + int(second // 180))) == {"descriptors"}
 
 
-def test_one_decoder_more_with_each_reconnection_is_seen() -> None:
+def test_one_leaked_decoder_per_reconnection_is_detected() -> None:
     assert rising(samples(processes=lambda second: 2 + int(second // 300))) == {"processes"}
 
 
-def test_too_few_samples_are_no_verdict() -> None:
+def test_too_few_samples_give_no_verdict() -> None:
     with pytest.raises(ValueError, match="too few"):
         judged(samples(count=10))
 
 
-def test_the_slope_is_that_of_a_straight_line() -> None:
+def test_the_slope_of_a_straight_line_is_exact() -> None:
     assert slope([(x, 3 + 2 * x) for x in range(1000)]) == pytest.approx(2)
 
 
-def test_the_plot_holds_a_line_for_each_figure(tmp_path: Path) -> None:
+def test_the_plot_has_a_line_for_each_figure(tmp_path: Path) -> None:
     found = samples()
     write_plot(found, judged(found), tmp_path / "soak.svg")
 
@@ -91,7 +91,7 @@ def test_the_plot_holds_a_line_for_each_figure(tmp_path: Path) -> None:
     assert [len(line.attrib["points"].split()) for line in lines] == [len(found)] * 4
 
 
-def test_a_child_s_child_counts_with_its_threads_and_descriptors() -> None:
+def test_threads_and_descriptors_of_grandchild_processes_are_counted() -> None:
     inner = "import time; time.sleep(60)"
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {inner!r}])"
     process = subprocess.Popen([sys.executable, "-c", outer])
@@ -109,7 +109,7 @@ def test_a_child_s_child_counts_with_its_threads_and_descriptors() -> None:
     assert descriptors >= 6
 
 
-def test_a_child_that_nobody_waited_for_counts() -> None:
+def test_a_zombie_process_is_counted() -> None:
     before = footprint(os.getpid())[3]
     process = subprocess.Popen([sys.executable, "-c", ""])
     ended = Path(f"/proc/{process.pid}/stat")
@@ -122,8 +122,8 @@ def test_a_child_that_nobody_waited_for_counts() -> None:
     assert after == before + 1
 
 
-class Patient(RtspServer):
-    """Writes down what is done to it."""
+class RecordingServer(RtspServer):
+    """An RTSP server that records its faults."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -141,26 +141,26 @@ class Patient(RtspServer):
         self.done.append("go on")
 
 
-def troubled(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
+def run_faults(monkeypatch: pytest.MonkeyPatch, seed: int) -> list[str]:
     monkeypatch.setattr(camera_faults, "PAUSE_S", (0.0, 0.002))
     monkeypatch.setattr(camera_faults, "FAULT_S", (0.0, 0.002))
-    patient = Patient()
-    with CameraFaults(patient, [Path("a"), Path("b")], seed):
-        assert wait_until(lambda: len(patient.done) >= 60)
-    return patient.done
+    server = RecordingServer()
+    with CameraFaults(server, [Path("a"), Path("b")], seed):
+        assert wait_until(lambda: len(server.done) >= 60)
+    return server.done
 
 
-def test_the_same_seed_gives_the_same_troubles_and_each_one_ends(
+def test_the_same_seed_gives_the_same_faults_and_each_one_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first, again, other = (troubled(monkeypatch, seed) for seed in (1, 1, 2))
+    first, again, other = (run_faults(monkeypatch, seed) for seed in (1, 1, 2))
 
     assert first[:60] == again[:60] != other[:60]
     pairs = set(zip(first[::2], first[1::2], strict=True))
     assert pairs == {("stall", "go on"), ("kill", "start a"), ("kill", "start b")}
 
 
-def test_a_thread_and_a_file_more_are_counted(tmp_path: Path) -> None:
+def test_an_additional_thread_and_file_are_counted(tmp_path: Path) -> None:
     program = (
         "import sys, threading\n"
         "print(flush=True); input()\n"

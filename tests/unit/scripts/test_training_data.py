@@ -1,4 +1,4 @@
-"""What the detector is trained on: boxes that are right, pictures that are new each time."""
+"""The detector's training data: correct boxes, and new augmentations each time."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def share_of_colour(picture: Pixels, row: np.ndarray, channel: int) -> float:
 # --- boxes -------------------------------------------------------------------------------------
 
 
-def test_of_a_label_and_the_teachers_box_the_smaller_stays() -> None:
+def test_the_smaller_of_label_and_teacher_box_is_kept() -> None:
     large, small = Box(0, 0, 100, 50), Box(10, 5, 92, 45)
 
     for label, seen in ((large, small), (small, large)):
         assert corrected_boxes([label], [Detection(seen, 0.9)], [], NEVER) == ([small], [])
 
 
-def test_a_label_that_the_teacher_does_not_see_stays() -> None:
+def test_a_label_that_the_teacher_misses_is_kept() -> None:
     label = Box(0, 0, 100, 50)
 
     assert corrected_boxes([label], [], [], NEVER) == ([label], [])
@@ -81,7 +81,7 @@ def test_a_label_that_the_teacher_does_not_see_stays() -> None:
         (0.1, 0.0, "background", "background"),
     ],
 )
-def test_the_teacher_alone_makes_a_plate_only_where_people_labelled_nothing(
+def test_a_teacher_box_alone_is_a_plate_only_in_an_unlabelled_photo(
     near: float, at_once: float, without_labels: str, beside_labels: str
 ) -> None:
     box, label = Box(0, 0, 60, 20), Box(200, 0, 260, 20)
@@ -94,7 +94,7 @@ def test_the_teacher_alone_makes_a_plate_only_where_people_labelled_nothing(
     assert ([], unsure) == alone[beside_labels]
 
 
-def test_what_is_large_and_seen_from_near_only_would_have_a_label() -> None:
+def test_a_large_teacher_box_needs_a_label() -> None:
     handle = Box(0, 0, 120, 50)
 
     assert corrected_boxes([], [Detection(handle, 0.9)], [], 80) == ([], [])
@@ -102,7 +102,7 @@ def test_what_is_large_and_seen_from_near_only_would_have_a_label() -> None:
     assert corrected_boxes(None, [Detection(handle, 0.9)], [], 80) == ([], [handle])
 
 
-def test_a_label_file_gives_pixels(tmp_path: Path) -> None:
+def test_labels_are_converted_to_pixels(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.25 0.5\n")
 
     assert read_boxes(tmp_path / "a.txt", 400, 200) == [Box(150, 50, 250, 150)]
@@ -117,7 +117,7 @@ def test_a_label_file_gives_pixels(tmp_path: Path) -> None:
         ("0 0.5 0.5 0 0", "outside"),
     ],
 )
-def test_a_bad_label_is_refused_with_file_and_line(
+def test_the_error_for_a_bad_label_names_file_and_line(
     tmp_path: Path, line: str, complaint: str
 ) -> None:
     (tmp_path / "a.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n")
@@ -126,7 +126,7 @@ def test_a_bad_label_is_refused_with_file_and_line(
         read_boxes(tmp_path / "a.txt", 400, 200)
 
 
-def test_photographs_are_read_with_their_labels_and_again_from_the_cache(tmp_path: Path) -> None:
+def test_photos_and_labels_are_read_and_cached(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "labels").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "a.png"), np.full((100, 200, 3), 60, np.uint8))
@@ -139,31 +139,31 @@ def test_photographs_are_read_with_their_labels_and_again_from_the_cache(tmp_pat
         assert one.erased.shape == one.pixels.shape
 
 
-def test_a_broken_photograph_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_broken_photo(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no picture")
 
     with pytest.raises(DataError, match=r"a\.jpg: no photograph"):
         load_photos(tmp_path, None, tmp_path / "cache")
 
 
-def test_a_folder_without_photographs_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_photos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no photographs"):
         load_photos(tmp_path, None, tmp_path / "cache")
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere: no such folder"):
         load_photos(tmp_path / "nowhere", None, tmp_path / "cache")
 
 
-def test_which_photographs_are_in_validation_set_does_not_change_between_trainings() -> None:
-    """Weights that went on from others would else be measured on what those were trained on."""
+def test_the_validation_set_is_the_same_in_every_training() -> None:
+    """Otherwise weights that continue others would be validated on their training photos."""
     apart = [number for number in range(100) if in_validation_set(f"{number}.jpg")]
 
     assert apart == [8, 30, 32, 40, 42, 46, 47]
 
 
-def test_in_each_view_of_a_photograph_boxes_lie_on_their_plates() -> None:
+def test_the_boxes_of_each_augmented_photo_match_their_plates() -> None:
     street = photo(None, (100, 100, 180, 120), (20, 180, 100, 210))
 
     seen = views(street)
@@ -176,7 +176,7 @@ def test_in_each_view_of_a_photograph_boxes_lie_on_their_plates() -> None:
     assert seen[1].plates[0].tolist() == [140, 100, 220, 120]
 
 
-def test_a_folder_that_cannot_be_written_to_ends_a_training_before_it_begins(
+def test_an_unwritable_folder_is_refused_before_the_training(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -193,7 +193,7 @@ def test_a_folder_that_cannot_be_written_to_ends_a_training_before_it_begins(
     assert capsys.readouterr().err.startswith(f"error: {given.out}: no folder (")
 
 
-def test_an_erased_plate_is_gone_and_the_rest_is_untouched() -> None:
+def test_erasing_a_plate_leaves_the_rest_unchanged() -> None:
     shown = photo(None, (100, 100, 180, 120))
 
     erased = without_plates(shown.pixels, shown.plates.tolist())
@@ -205,7 +205,7 @@ def test_an_erased_plate_is_gone_and_the_rest_is_untouched() -> None:
 # --- scenes ------------------------------------------------------------------------------------
 
 
-def test_the_same_numbers_give_the_same_picture_and_others_another() -> None:
+def test_the_same_seed_gives_the_same_picture_and_another_seed_another() -> None:
     scenes = Scenes([photo(None, (100, 100, 180, 120))], [], 256)
 
     first, again = (scenes.draw(np.random.default_rng(5)) for _ in range(2))
@@ -216,7 +216,7 @@ def test_the_same_numbers_give_the_same_picture_and_others_another() -> None:
     assert (first[0] != other).any()
 
 
-def test_a_counted_box_lies_on_its_plate_however_the_photograph_is_turned() -> None:
+def test_a_box_matches_its_plate_under_every_rotation() -> None:
     scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [])
     shares = []
     for seed in range(60):
@@ -228,7 +228,7 @@ def test_a_counted_box_lies_on_its_plate_however_the_photograph_is_turned() -> N
 
 
 def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
-    """How far, in pixels across and down, what is white lies from the middle of a box."""
+    """Offset (x, y) in pixels from the middle of a box to the white area."""
     x1, y1, x2, y2 = (int(v) for v in box[:4])
     left, top = max(0, x1 - 6), max(0, y1 - 6)
     white = picture[top : y2 + 7, left : x2 + 7, 1].astype(float)
@@ -237,8 +237,8 @@ def beside_its_box(picture: Pixels, box: np.ndarray) -> np.ndarray:
     return np.asarray([x, y] - (box[:2] + box[2:4]) / 2, np.float64)
 
 
-def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What warps a picture counts from the middle of a pixel, a box from its corner."""
+def test_a_box_matches_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Warping counts from the middle of a pixel, a box from its corner."""
     monkeypatch.setattr(scenes_module, "degraded", lambda picture, _rng: picture)
     dark = np.zeros((240, 320, 3), np.uint8)
     white = dark.copy()
@@ -248,7 +248,7 @@ def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.Monke
     beside = []
     for seed in range(150):
         picture, rows = scenes.draw(np.random.default_rng(seed))
-        picture[(picture == GREY).all(-1)] = 0  # what the photograph does not fill
+        picture[(picture == GREY).all(-1)] = 0  # the area outside the photo
         whole = (rows[:, 4] == 1) & (rows[:, :2].min(1) > 0) & (rows[:, 2:4].max(1) < 256)
         beside += [beside_its_box(picture, row) for row in rows[whole]]
 
@@ -257,7 +257,7 @@ def test_a_box_lies_on_its_plate_to_a_tenth_of_a_pixel(monkeypatch: pytest.Monke
     assert np.std(beside, 0).max() < 0.1
 
 
-def test_most_boxes_are_no_higher_than_their_plate_although_pictures_are_turned() -> None:
+def test_most_boxes_are_no_higher_than_their_plate_after_rotation() -> None:
     scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [])
     aspects = []
     for seed in range(200):
@@ -268,7 +268,7 @@ def test_most_boxes_are_no_higher_than_their_plate_although_pictures_are_turned(
     assert np.median(aspects) > 0.95 * 120 / 40
 
 
-def test_a_vehicle_pasted_far_off_brings_its_plate_and_its_box() -> None:
+def test_a_vehicle_pasted_at_a_distance_has_its_plate_and_box() -> None:
     near = photo(None, (100, 100, 220, 140), (10, 10, 40, 20))
     scenes = plain_scenes([near], [], erased=1.0, far=1.0)
     shares, widths = [], []
@@ -283,7 +283,7 @@ def test_a_vehicle_pasted_far_off_brings_its_plate_and_its_box() -> None:
     assert max(widths) <= FAR[1] + 1
 
 
-def test_what_is_written_covers_no_plate() -> None:
+def test_overlaid_text_covers_no_plate() -> None:
     street = photo(None, (100, 100, 220, 140), (20, 180, 100, 210))
     scenes = plain_scenes([street], [], writing=1.0)
     shares = []
@@ -297,7 +297,7 @@ def test_what_is_written_covers_no_plate() -> None:
     assert min(shares) > 0.65
 
 
-def test_only_a_plate_seen_from_near_is_pasted_far_off() -> None:
+def test_only_a_large_plate_is_pasted_at_a_distance() -> None:
     scenes = plain_scenes([photo(None, (100, 100, 100 + NEAR - 1, 120))], [], erased=1.0, far=1.0)
 
     assert all(len(scenes.draw(np.random.default_rng(seed))[1]) == 0 for seed in range(10))
@@ -319,7 +319,7 @@ def test_a_swapped_plate_takes_the_place_of_the_old_one() -> None:
     assert greens == 0
 
 
-def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed() -> None:
+def test_the_box_of_a_mounted_plate_excludes_its_frame() -> None:
     blue = np.full((152, 305, 3), BLUE, np.uint8)
     filled, over = [], []
     for seed in range(200):
@@ -336,7 +336,7 @@ def test_the_box_of_a_mounted_plate_holds_the_plate_alone_however_it_is_framed()
     assert np.median(over) < 0.06
 
 
-def test_a_mounted_plate_lies_in_the_middle_of_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mounted_plate_is_centred_in_its_box(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RECESSED", "FRAMED", "FRAMED_WIDE"):
         monkeypatch.setattr(f"scripts.training.plate_pasting.{name}", 0.0)
     white = np.full((110, 520, 3), 255, np.uint8)
@@ -353,7 +353,7 @@ def test_a_mounted_plate_lies_in_the_middle_of_its_box(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_a_drawn_back_hides_what_was_there_and_stays_around_its_plate(seed: int) -> None:
+def test_a_drawn_vehicle_rear_covers_the_background_around_its_plate(seed: int) -> None:
     street = np.full((240, 320, 3), GREEN, np.uint8)
 
     draw_back(street, (160, 120), 30, 200, np.random.default_rng(seed))
@@ -364,7 +364,7 @@ def test_a_drawn_back_hides_what_was_there_and_stays_around_its_plate(seed: int)
     assert not changed[: 120 - round(2.5 * 30) - 1].any()
 
 
-def test_a_back_at_the_rim_or_too_small_to_see_is_no_mistake() -> None:
+def test_a_drawn_vehicle_rear_at_the_edge_or_too_small_is_allowed() -> None:
     for seed in range(30):
         street = np.full((40, 40, 3), 90, np.uint8)
         draw_back(street, (39, 1), 22, 200, np.random.default_rng(seed))
@@ -372,7 +372,7 @@ def test_a_back_at_the_rim_or_too_small_to_see_is_no_mistake() -> None:
 
 
 @pytest.mark.parametrize(("bare", "least", "most"), [(0.0, 30, 120), (1.0, 0, 0)])
-def test_backs_carry_a_plate_or_stay_bare(
+def test_drawn_vehicle_rears_have_a_plate_or_none(
     monkeypatch: pytest.MonkeyPatch, bare: float, least: int, most: int
 ) -> None:
     monkeypatch.setattr(scenes_module, "degraded", lambda picture, _rng: picture)
@@ -393,7 +393,7 @@ def test_backs_carry_a_plate_or_stay_bare(
     assert backs > 30
 
 
-def test_a_frame_is_around_the_plate_and_over_none_of_it() -> None:
+def test_a_plate_frame_covers_no_part_of_the_plate() -> None:
     blue = np.full((152, 305, 3), BLUE, np.uint8)
 
     for seed in range(30):
@@ -403,14 +403,14 @@ def test_a_frame_is_around_the_plate_and_over_none_of_it() -> None:
         assert picture.shape[1] > 305 + left
 
 
-def test_behind_a_fence_most_of_the_picture_is_still_to_be_seen() -> None:
+def test_a_fence_leaves_most_of_the_picture_visible() -> None:
     for seed in range(40):
         street = np.full((240, 320, 3), 250, np.uint8)
         fence(street, np.random.default_rng(seed))
         assert 0.02 < (street.max(-1) < 249).mean() < 0.9
 
 
-def test_an_erased_photograph_shows_no_plate_and_has_no_box() -> None:
+def test_an_erased_photo_has_no_plate_and_no_box() -> None:
     scenes = plain_scenes([photo(None, (100, 100, 220, 140))], [], erased=1.0)
 
     for seed in range(10):

@@ -1,4 +1,4 @@
-"""The plates that weights are trained on: possible texts, repeatable pictures, honest labels."""
+"""Synthetic training plates: valid texts, repeatable pictures, correct labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DRAWN = 400
 
 
 def _missing() -> str:
-    """What drawing needs and this machine has not; empty if nothing."""
+    """Missing fonts and programs; empty if there are none."""
     if importlib.util.find_spec("PIL") is None:
         return "Pillow is not installed (pip install -e '.[fixtures]')"
     try:
@@ -86,7 +86,7 @@ def test_a_text_is_1_to_10_characters_of_the_reader_s_alphabet(region: str) -> N
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_what_is_printed_is_the_text_and_separators(region: str) -> None:
+def test_the_printed_plate_is_the_text_with_separators(region: str) -> None:
     unfolded = str.maketrans("ÄÖÜ", "AOU")
     for design in _designs(region):
         printed = "".join(design.lines)
@@ -105,9 +105,7 @@ def test_what_is_printed_is_the_text_and_separators(region: str) -> None:
         ("United Kingdom", r"[A-Z]{2}\d\d[A-Z]{3}", "IQ"),
     ],
 )
-def test_letters_that_a_series_leaves_out_do_not_occur(
-    region: str, series: str, refused: str
-) -> None:
+def test_letters_excluded_by_a_series_do_not_occur(region: str, series: str, refused: str) -> None:
     texts = [one.text for one in _designs(region) if re.fullmatch(series, one.text)]
     if region == "Netherlands":  # a motorcycle's series begins with M
         texts = [text.removeprefix("M") for text in texts]
@@ -117,7 +115,7 @@ def test_letters_that_a_series_leaves_out_do_not_occur(
     assert not [text for text in texts if set(text) & set(refused)]
 
 
-def test_german_plates_are_8_characters_at_most_and_avoid_what_the_law_refuses() -> None:
+def test_german_plates_have_at_most_8_characters_and_no_forbidden_combination() -> None:
     for design in _designs("Germany"):
         assert len(design.text) <= 8
         middle = re.fullmatch(r"[^|]+\|([A-Z]{2}) .*", "".join(design.lines))
@@ -131,7 +129,7 @@ def test_every_listed_country_has_plates_of_one_and_of_two_lines() -> None:
         assert counts[2] > 0.03 * DRAWN, region
 
 
-def test_light_characters_on_dark_ground_occur() -> None:
+def test_light_characters_on_a_dark_background_occur() -> None:
     designs = [design for region in REGIONS for design in _designs(region)]
     light = [one for one in designs if sum(one.ink) > sum(one.ground)]
     assert 0.01 < len(light) / len(designs) < 0.2
@@ -144,7 +142,7 @@ def test_a_pattern_is_filled_with_digits_and_the_letters_given() -> None:
     assert len(set(filled)) > 50
 
 
-def test_choices_come_as_often_as_their_shares() -> None:
+def test_choices_occur_with_their_probabilities() -> None:
     rng = np.random.default_rng(0)
     counts = Counter(chosen(rng, [(3, "a"), (1, "b")]) for _ in range(4000))
     assert 0.72 < counts["a"] / 4000 < 0.78
@@ -198,7 +196,7 @@ def test_the_same_seed_draws_the_same_pixels_and_another_seed_others() -> None:
 
 
 @can_draw
-def test_regions_are_drawn_alike_often_and_unknown_ones_in_their_share() -> None:
+def test_regions_are_drawn_uniformly_and_unknown_ones_with_their_probability() -> None:
     rng = np.random.default_rng(5)
     counts = Counter(random_plate(rng).region for _ in range(2000))
     assert set(counts) == set(REGIONS)
@@ -209,13 +207,13 @@ def test_regions_are_drawn_alike_often_and_unknown_ones_in_their_share() -> None
 
 
 @can_draw
-def test_a_region_that_is_none_is_refused() -> None:
+def test_an_unknown_region_is_refused() -> None:
     with pytest.raises(KeyError):
         random_plate(np.random.default_rng(0), "Atlantis")
 
 
 @can_draw
-def test_photographs_are_crops_of_a_detector_s_size_and_keep_their_label() -> None:
+def test_rendered_photos_have_a_detection_crops_size_and_keep_their_label() -> None:
     rng = np.random.default_rng(7)
     widths = []
     for _ in range(400):
@@ -234,7 +232,7 @@ def test_photographs_are_crops_of_a_detector_s_size_and_keep_their_label() -> No
 
 
 @can_draw
-def test_photographing_leaves_the_flat_plate_as_it_was() -> None:
+def test_rendering_a_photo_leaves_the_flat_plate_unchanged() -> None:
     rng = np.random.default_rng(9)
     small = np.full((30, 60, 3), 200, np.uint8)  # most photographs need not shrink it
     for _ in range(60):
@@ -243,7 +241,7 @@ def test_photographing_leaves_the_flat_plate_as_it_was() -> None:
 
 
 @can_draw
-def test_some_photographs_are_monochrome_and_some_are_dark() -> None:
+def test_some_rendered_photos_are_monochrome_and_some_are_dark() -> None:
     rng = np.random.default_rng(13)
     photos = [photograph(random_plate(rng), rng).pixels.astype(int) for _ in range(400)]
     grey = [one for one in photos if np.ptp(one, axis=2).max() <= 3]
@@ -252,7 +250,7 @@ def test_some_photographs_are_monochrome_and_some_are_dark() -> None:
     assert 0.05 < len(dark) / 400 < 0.35
 
 
-def test_a_plate_turned_to_no_side_stays_where_it_is() -> None:
+def test_a_rotation_by_zero_leaves_the_plate_in_place() -> None:
     turn = camera_simulation._turned(520, 110, 0.0, 0.0, 0.0, 4.0)
     corners = camera_simulation._mapped(turn, (0, 0, 520, 110)) * 520 + (260, 55)
     assert np.allclose(corners, [(0, 0), (520, 0), (520, 110), (0, 110)])
@@ -266,7 +264,7 @@ def test_a_plate_seen_from_its_left_has_the_higher_edge_on_the_left() -> None:
     assert corners[1, 0] - corners[0, 0] < 0.95
 
 
-def test_a_box_cuts_no_more_off_than_a_detector_does() -> None:
+def test_a_box_crops_no_more_than_a_detector_does() -> None:
     rng: Rng = np.random.default_rng(0)
     errors = np.array([camera_simulation._box_errors(rng) for _ in range(2000)])
     assert errors.max() <= 0.35
@@ -276,7 +274,7 @@ def test_a_box_cuts_no_more_off_than_a_detector_does() -> None:
 
 
 @can_draw
-def test_a_line_fits_its_room_and_says_where_its_marks_stand() -> None:
+def test_a_text_line_fits_its_space_and_returns_the_positions_of_its_marks() -> None:
     line = line_of("AB|C 1*2", Face("OSP-DIN.ttf"), 60, 200)
     assert line.mask.shape[0] == 60
     assert line.mask.shape[1] <= 201
@@ -298,7 +296,7 @@ def test_characters_that_are_easily_mistaken_differ_in_german_letters(pair: str)
 # --- fonts and the command ------------------------------------------------------------------
 
 
-def test_each_missing_font_is_named_with_its_cure(tmp_path: Path) -> None:
+def test_the_error_names_each_missing_font_and_the_remedy(tmp_path: Path) -> None:
     for name, package in fonts.PACKAGES.items():
         cure = f"apt-get install {package}" if package else "PLATE_FONTS"
         with pytest.raises(fonts.MissingFontError, match=f"{re.escape(name)}: .*{cure}"):
@@ -322,7 +320,7 @@ def test_the_command_writes_a_sheet(tmp_path: Path) -> None:
 
 @can_draw
 @pytest.mark.parametrize("name", ["nowhere/sheet.png", "sheet.unheard"])
-def test_a_sheet_that_cannot_be_written_is_one_line(
+def test_an_unwritable_sheet_is_reported_in_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert plate_sheet.main(["--sheet", str(tmp_path / name), "--plates", "1"]) == 1
@@ -331,7 +329,7 @@ def test_a_sheet_that_cannot_be_written_is_one_line(
     assert said.count("\n") == 1
 
 
-def test_the_command_says_which_font_is_missing(
+def test_the_command_names_the_missing_font(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nowhere() -> None:
@@ -346,7 +344,7 @@ def test_the_command_says_which_font_is_missing(
 
 
 @pytest.mark.parametrize("given", [["--region", "Atlantis"], ["--plates", "0"], []])
-def test_a_mistaken_command_is_refused(given: list[str], tmp_path: Path) -> None:
+def test_a_command_with_bad_options_is_refused(given: list[str], tmp_path: Path) -> None:
     sheet = ["--sheet", str(tmp_path / "sheet.png")] if given else []
     with pytest.raises(SystemExit) as refused:
         plate_sheet.main([*sheet, *given])

@@ -35,7 +35,7 @@ def test_a_password_comes_from_the_environment_or_from_a_file(tmp_path: Path) ->
         (None, "empty", {}, "empty: holds no password for broker; set it"),
     ],
 )
-def test_a_password_that_is_missing_or_unreadable_is_an_error_that_says_where(
+def test_the_error_for_a_missing_or_unreadable_password_names_its_source(
     tmp_path: Path,
     variable: str | None,
     file: str | None,

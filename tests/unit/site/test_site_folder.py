@@ -1,4 +1,4 @@
-"""Site folders: what they say, and how each mistake is named with file, place and cure."""
+"""Site folders: their content, and errors that name file, position and remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, ExitCode
 from edge.site.folder import load_site_folder, resolved
 from edge.site.settings import Tiles
-from tests.support.example import HEADER, PERMITS, POLICY, SITE, changed, write_site
+from tests.support.example_site import HEADER, PERMITS, POLICY, SITE, changed, write_site
 
 
 def refusal(folder: Path) -> str:
@@ -29,7 +29,7 @@ def refusal(folder: Path) -> str:
 # --- what a good one says -------------------------------------------------------------------
 
 
-def test_rules_come_as_the_judge_knows_them(tmp_path: Path) -> None:
+def test_rules_are_loaded_as_domain_rules(tmp_path: Path) -> None:
     zone, looked_for, one_way = load_site_folder(write_site(tmp_path / "square")).rules
 
     assert (zone.id, zone.kind, zone.list_id) == ("zone", RuleKind.PERMIT_ZONE, "permits")
@@ -51,7 +51,7 @@ def test_rules_come_as_the_judge_knows_them(tmp_path: Path) -> None:
     assert one_way.list_id is None
 
 
-def test_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
+def test_the_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     loaded = load_site_folder(write_site(tmp_path / "square"))
     assert loaded.policy.epoch_minutes == 15
     assert loaded.settings.models.provider == "cpu"
@@ -63,7 +63,7 @@ def test_defaults_are_those_of_the_documentation(tmp_path: Path) -> None:
     assert loaded.settings.cameras["south"].second_look == Tiles(mode="tiles", columns=3)
 
 
-def test_paths_are_absolute_and_start_at_the_site_folder(
+def test_paths_are_absolute_and_relative_ones_start_at_the_site_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_site(tmp_path / "square")
@@ -76,7 +76,7 @@ def test_paths_are_absolute_and_start_at_the_site_folder(
     assert loaded.authority_keys("police") == tmp_path / "square/keys/police.public.json"
 
 
-def test_a_list_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_a_list_is_read_again_each_time(tmp_path: Path) -> None:
     folder = write_site(tmp_path / "square")
     loaded = load_site_folder(folder)
     assert [entry.entry_id for entry in loaded.trial_list("permits") or ()] == ["p1"]
@@ -95,7 +95,7 @@ def test_a_site_folder_keeps_no_plate(tmp_path: Path) -> None:
         pickle.dumps(loaded.trial_list("permits"))
 
 
-def test_the_policy_hash_is_of_what_it_says_and_not_of_how_it_is_written(tmp_path: Path) -> None:
+def test_the_policy_hash_does_not_depend_on_formatting(tmp_path: Path) -> None:
     plain = load_site_folder(write_site(tmp_path / "a")).policy_sha256
     rewritten = changed(
         changed(POLICY, "timezone: Europe/Brussels\n", ""),
@@ -134,7 +134,7 @@ def test_the_password_comes_from_a_file_without_its_line_end(tmp_path: Path) -> 
         loaded.broker_password({})
 
 
-def test_without_a_place_for_it_there_is_no_password(tmp_path: Path) -> None:
+def test_without_a_configured_source_there_is_no_password(tmp_path: Path) -> None:
     site = changed(SITE, "  password_env: SQUARE_PASSWORD\n", "")
     assert load_site_folder(write_site(tmp_path / "square", site=site)).broker_password({}) is None
 
@@ -228,7 +228,7 @@ def line_of(text: str, part: str) -> tuple[int, int]:
         ("site: square", "site:\tsquare\n\tx: 1", None, "not YAML"),
     ],
 )
-def test_a_mistake_in_the_policy_is_named_with_its_place_and_cure(
+def test_the_error_for_a_mistake_in_the_policy_names_position_and_remedy(
     tmp_path: Path, old: str, new: str, at: str | None, says: str | None
 ) -> None:
     policy = changed(POLICY, old, new)
@@ -275,7 +275,7 @@ def test_a_mistake_in_the_policy_is_named_with_its_place_and_cure(
         ("models: {", "folders: {stat: x}\nmodels: {", "stat:", "did you mean 'state'?"),
     ],
 )
-def test_a_mistake_in_the_site_file_is_named_with_its_place_and_cure(
+def test_the_error_for_a_mistake_in_the_site_file_names_position_and_remedy(
     tmp_path: Path, old: str, new: str, at: str, says: str
 ) -> None:
     site = changed(SITE, old, new)
@@ -310,7 +310,7 @@ def test_a_plate_in_the_wrong_place_is_not_repeated(tmp_path: Path, old: str, ne
     assert "qqq" not in message.lower()
 
 
-def test_all_mistakes_of_both_files_are_told_at_once(tmp_path: Path) -> None:
+def test_all_mistakes_of_both_files_are_reported_at_once(tmp_path: Path) -> None:
     policy = changed(changed(POLICY, "reveal: plate", "reveal: all"), "allowed:", "alowed:")
     site = changed(SITE, "columns: 3", "columns: 0")
     lines = refusal(write_site(tmp_path / "square", policy=policy, site=site)).splitlines()
@@ -377,7 +377,7 @@ def test_a_missing_folder_and_a_file_in_its_place_are_refused(tmp_path: Path) ->
         (b"%YAML 9.9\n---\na: 1\n", "not YAML"),
     ],
 )
-def test_a_file_that_is_no_configuration_is_named(
+def test_the_error_names_an_invalid_configuration_file(
     tmp_path: Path, name: str, content: bytes | None, says: str
 ) -> None:
     file = write_site(tmp_path / "square") / name
@@ -389,7 +389,7 @@ def test_a_file_that_is_no_configuration_is_named(
     assert says in message
 
 
-def test_something_that_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     file = write_site(tmp_path / "square") / "policy.yaml"
     file.unlink()
     os.mkfifo(file)  # reading it would wait for ever
@@ -399,18 +399,18 @@ def test_something_that_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
     assert "not a regular file" in refusal(tmp_path / "square")
 
 
-def test_a_byte_order_mark_is_fine(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
     file = write_site(tmp_path / "square") / "policy.yaml"
     file.write_bytes(b"\xef\xbb\xbf" + POLICY.encode())
     assert load_site_folder(tmp_path / "square").policy.site == "square"
 
 
-def test_words_like_no_and_off_stay_words(tmp_path: Path) -> None:
+def test_words_like_no_and_off_stay_strings(tmp_path: Path) -> None:
     site = changed(SITE, "box: box-1", "box: no")
     assert load_site_folder(write_site(tmp_path / "square", site=site)).settings.box == "no"
 
 
-def test_bad_lists_are_all_named_at_once(tmp_path: Path) -> None:
+def test_all_bad_lists_are_reported_at_once(tmp_path: Path) -> None:
     folder = write_site(tmp_path / "square", permits=HEADER + "x\n", stolen="nothing")
     with pytest.raises(ConfigError) as caught:
         load_site_folder(folder)
@@ -421,7 +421,7 @@ def test_bad_lists_are_all_named_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_a_credential_comes_from_the_service_manager(
+def test_credentials_are_read_from_the_service_manager(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = tmp_path / "given"
@@ -432,7 +432,7 @@ def test_a_credential_comes_from_the_service_manager(
     assert resolved(tmp_path, "keys") == tmp_path / "keys"
 
 
-def test_without_a_service_manager_a_credential_lies_in_the_site_folder(
+def test_without_a_service_manager_credentials_are_read_from_the_site_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
@@ -449,7 +449,7 @@ def test_without_a_service_manager_a_credential_lies_in_the_site_folder(
         ("url: 'rtsps://192.0.2.1/x', transport: udp", "transport", "not be encrypted; use tcp"),
     ],
 )
-def test_a_camera_that_cannot_be_verified_as_written_is_named(
+def test_the_error_names_a_camera_whose_tls_settings_cannot_be_verified(
     tmp_path: Path, live: str, at: str, says: str
 ) -> None:
     folder = tmp_path / "square"

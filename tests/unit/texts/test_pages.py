@@ -1,4 +1,4 @@
-"""Templates: values are escaped by where they stand, and nothing is left out in silence."""
+"""Templates: values are escaped for their context, and a missing value is an error."""
 
 from __future__ import annotations
 
@@ -50,18 +50,18 @@ def test_a_value_is_escaped_in_loops_conditions_macros_and_calls() -> None:
     assert text == '<td title="&lt;&quot;">&lt;"<b class="&lt;&quot;">&lt;"</b></td>\n'
 
 
-def test_a_value_that_is_not_given_or_none_is_refused() -> None:
+def test_a_missing_value_is_refused() -> None:
     with pytest.raises(UndefinedError, match="missing"):
         rendered("<p>{{ missing }}</p>")
 
 
 @pytest.mark.parametrize("source", ["<p>{{ x }}</p>", '<p id="{{ x }}"></p>'])
-def test_none_is_no_text(source: str) -> None:
+def test_none_is_refused_as_text(source: str) -> None:
     with pytest.raises(TypeError, match="None"):
         rendered(source, x=None)
 
 
-def test_a_template_may_be_indented_and_the_page_has_a_line_for_each_block() -> None:
+def test_indentation_of_a_template_is_not_in_the_page() -> None:
     text = rendered(
         """
         <ul
@@ -78,7 +78,7 @@ def test_a_template_may_be_indented_and_the_page_has_a_line_for_each_block() -> 
 
 
 @given(st.text())
-def test_no_text_becomes_markup(text: str) -> None:
+def test_texts_are_escaped(text: str) -> None:
     told: list[str] = []
     found: list[str] = []
 
@@ -100,12 +100,12 @@ def test_no_text_becomes_markup(text: str) -> None:
 # --- the product's own templates --------------------------------------------------------------
 
 
-def test_the_product_has_templates() -> None:
+def test_the_template_folder_is_not_empty() -> None:
     assert {"page.html.j2", "article.html.j2", "board.svg.j2"} <= {one.name for one in TEMPLATES}
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_every_value_inside_a_tag_stands_in_the_quotes_of_an_attribute(template: Path) -> None:
+def test_every_value_in_a_tag_is_a_quoted_attribute(template: Path) -> None:
     source = CODE.sub("", VALUE.sub("VALUE", template.read_text(encoding="utf-8")))
     tags = re.findall(r"<[^<>]*>", source)
 
@@ -114,7 +114,7 @@ def test_every_value_inside_a_tag_stands_in_the_quotes_of_an_attribute(template:
 
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
-def test_only_the_style_sheet_is_written_as_it_is(template: Path) -> None:
+def test_only_the_style_sheet_is_not_escaped(template: Path) -> None:
     raw = re.findall(r"\{\{[^}]*\|\s*safe[^}]*\}\}", template.read_text(encoding="utf-8"))
 
     assert set(raw) <= {"{{ style|safe }}"}

@@ -1,4 +1,4 @@
-"""The four files of texts say the same things, and the product asks for each of their texts."""
+"""The four language files have the same keys, and the product uses each text."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def in_every_language_as_written(key: str) -> list[str]:
 
 
 class Recorded(Mapping[str, str]):
-    """A catalogue that remembers which of its texts were asked for."""
+    """A catalogue that records which of its texts were used."""
 
     def __init__(self, language: Language, used: set[str]) -> None:
         self._texts = catalogue(language)
@@ -92,7 +92,7 @@ def test_p14_every_text_of_the_notice_is_used() -> None:
     assert used == keys("notice.")
 
 
-def test_p18_every_duty_every_fault_and_every_requirement_has_its_text_and_no_other_has() -> None:
+def test_p18_exactly_every_duty_fault_and_requirement_has_its_text() -> None:
     requirements = {duty.requirement for duty in DUTIES}
     requirements |= {fault.requirement for fault in FAULTS.values()}
 
@@ -101,7 +101,7 @@ def test_p18_every_duty_every_fault_and_every_requirement_has_its_text_and_no_ot
     assert keys("checklist.why.") == {f"checklist.why.{name}" for name in requirements}
 
 
-def test_p18_check_uses_every_word_around_its_list() -> None:
+def test_p18_check_uses_every_text_of_its_section() -> None:
     source = (REPOSITORY / "edge" / "cli" / "check.py").read_text(encoding="utf-8")
 
     assert keys("checklist.result.") == set(re.findall(r'"(checklist\.result\.\w+)"', source))
@@ -110,14 +110,14 @@ def test_p18_check_uses_every_word_around_its_list() -> None:
     }
 
 
-def test_there_is_no_further_section() -> None:
+def test_the_texts_have_no_other_section() -> None:
     assert {key.split(".")[0] for key in catalogue("en")} == {"checklist", "notice"}
 
 
 # --- the loader -------------------------------------------------------------------------------
 
 
-def test_a_text_is_filled_in_or_refused() -> None:
+def test_a_text_with_a_missing_value_is_refused() -> None:
     assert text("fr", "checklist.fault.not_yet", date="2026-01-05").endswith("du 2026-01-05.")
     assert in_every_language("checklist.result.why") == {
         "nl": "Waarom", "fr": "Pourquoi", "de": "Warum", "en": "Why"

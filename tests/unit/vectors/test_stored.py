@@ -75,7 +75,7 @@ def computed(name: str) -> bytes:
     return (COMPUTED / name).read_bytes()
 
 
-def test_stored_key_files_are_read(keys: Keys) -> None:
+def test_stored_key_files_can_be_loaded(keys: Keys) -> None:
     box, authority = keys.box_public, keys.authority
 
     assert (box.site, box.box, box.trial) == (SITE, BOX, False)
@@ -88,7 +88,7 @@ def test_stored_key_files_are_read(keys: Keys) -> None:
     assert set(signing_keys(keys.authority_file)) == set(authority.public_keys())
 
 
-def test_a_stored_signer_key_made_the_stored_signature(keys: Keys) -> None:
+def test_the_stored_signer_key_verifies_the_stored_signature(keys: Keys) -> None:
     signer = load_signer_key(keys.signer_file)
     signature = base64.b64decode(
         Signature.model_validate_json(computed("signing/signature.json")).signature
@@ -98,7 +98,7 @@ def test_a_stored_signer_key_made_the_stored_signature(keys: Keys) -> None:
     assert signer.public.verify(signature, computed("signing/canonical.bin"))
 
 
-def test_a_box_s_first_keys_are_read_and_have_none_for_lists(keys: Keys) -> None:
+def test_stored_box_keys_without_a_list_key_can_be_loaded(keys: Keys) -> None:
     folder = keys.folder / "first-box-key-files"
     box = load_box_keys(folder)
 
@@ -170,7 +170,7 @@ def test_a_stored_item_opens_under_its_retention_key() -> None:
     assert retention_key().open("item-2", item) is None
 
 
-def test_a_stored_outbox_and_its_keyring_give_their_hits(tmp_path: Path) -> None:
+def test_a_stored_outbox_and_its_keyring_open_to_their_hits(tmp_path: Path) -> None:
     unpacked("keyring.bin.gz", tmp_path / "ring" / "keyring.bin")
     unpacked("outbox.sqlite3.gz", tmp_path / "box" / "outbox.sqlite3")
     clock = SetClock(NOW + timedelta(hours=1))
@@ -191,7 +191,7 @@ def test_a_stored_outbox_and_its_keyring_give_their_hits(tmp_path: Path) -> None
         assert outbox.next_counter() == 3
 
 
-def test_a_stored_keyring_destroys_its_keys_when_they_are_due(tmp_path: Path) -> None:
+def test_a_stored_keyring_destroys_its_expired_keys(tmp_path: Path) -> None:
     file = unpacked("keyring.bin.gz", tmp_path / "ring" / "keyring.bin")
 
     with Keyring.open(file.parent, SetClock(EXPIRES)) as ring:
@@ -260,7 +260,7 @@ def test_a_stored_site_file_is_read() -> None:
     assert box.public_keys.name == f"{SITE}.{BOX}.public.json"
 
 
-def test_stored_keys_were_made_when_the_vectors_say(keys: Keys) -> None:
+def test_stored_keys_have_the_creation_time_of_the_vectors(keys: Keys) -> None:
     content = json.loads(keys.box_file.read_bytes())
 
     assert [each["created_at"] for each in content["generations"]] == [

@@ -37,7 +37,7 @@ def test_each_vector_is_made_by_one_set(tmp_path: Path) -> None:
     assert there == set(names)
 
 
-def test_no_vector_was_changed_without_its_sum() -> None:
+def test_each_vector_matches_its_checksum() -> None:
     assert SUMS.read_text(encoding="utf-8") == sums()
 
 
@@ -52,7 +52,7 @@ def test_the_vectors_hold_every_code() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--yes"], [program.FLAG, "x"]])
-def test_the_vectors_are_written_anew_on_purpose_only(arguments: list[str]) -> None:
+def test_the_vectors_are_rewritten_only_with_the_option(arguments: list[str]) -> None:
     before = SUMS.stat().st_mtime_ns
 
     with pytest.raises(SystemExit) as refused:

@@ -1,4 +1,4 @@
-"""What a box says of itself: any refusal can be its reason."""
+"""A box's availability message, and its reasons."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def test_every_code_can_be_the_reason_of_a_safe_box(reason: str) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "Two words", "e_X", "E_", "E_x", "E_A\n", "x" * 61])
-def test_a_reason_is_a_word_or_a_code(reason: str) -> None:
+def test_a_reason_is_a_fixed_word_or_an_error_code(reason: str) -> None:
     with pytest.raises(ValidationError):
         Availability(site="s", box="b", state="safe", reason=reason)

@@ -17,7 +17,7 @@ from edge.adapters.broker.publisher import reconnect_delay_s
         (1000, 7 * 86400.0, 0.0, 5.0),
     ],
 )
-def test_a_lost_broker_is_tried_every_second_first_and_every_ten_seconds_later(
+def test_a_lost_broker_is_tried_every_second_and_later_every_ten_seconds(
     attempt: int, away_s: float, jitter: float, expected: float
 ) -> None:
     assert reconnect_delay_s(attempt, away_s, jitter) == pytest.approx(expected)

@@ -57,7 +57,7 @@ def test_all_other_topics_are_refused(topic: str) -> None:
     ],
 )
 @pytest.mark.parametrize("field", ["site", "box", "camera"])
-def test_an_id_that_would_break_out_of_its_level_is_refused(field: str, bad: str) -> None:
+def test_an_id_with_a_topic_separator_or_wildcard_is_refused(field: str, bad: str) -> None:
     ids = {"site": "s", "box": "b", "camera": "c", field: bad}
     with pytest.raises(ConfigError, match=f"{field}: "):
         BoxTopics(ids["site"], ids["box"], frozenset({ids["camera"]}))
@@ -79,7 +79,7 @@ def test_the_list_of_receivable_topics_is_closed() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "+", "a/b", "A", "hit"])
-def test_a_list_whose_topic_would_be_another_is_refused(bad: str) -> None:
+def test_a_list_name_that_would_change_the_topic_is_refused(bad: str) -> None:
     """Every authority listens on .../+/hit."""
     with pytest.raises(ConfigError, match="list: "):
         BoxTopics("s", "b", frozenset(), frozenset({bad}))
@@ -111,11 +111,11 @@ def test_a_hit_of_an_unknown_camera_has_no_topic() -> None:
         ("other/s/b/c/hit", None),
     ],
 )
-def test_a_received_topic_is_taken_apart_or_refused(topic: str, expected: TopicName | None) -> None:
+def test_a_received_topic_is_parsed_or_refused(topic: str, expected: TopicName | None) -> None:
     assert topics.parse(topic) == expected
 
 
-def test_what_an_authority_subscribes_and_answers_to() -> None:
+def test_an_authority_has_one_subscription_and_one_receipt_topic() -> None:
     assert topics.all_hits() == "anpr/+/+/+/hit"
     assert topics.all_hits("school-street") == "anpr/school-street/+/+/hit"
     assert topics.receipt("school-street", "box-1") == BOX.receipt

@@ -1,4 +1,4 @@
-"""The decoder's look at a frame before anything is converted."""
+"""The decoder's check of a frame before conversion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def frame_of(format_name: str, height: int = 270, width: int = 478) -> VideoFram
 
 
 @pytest.mark.parametrize("format_name", FORMATS)
-def test_luma_is_the_picture_s_whatever_the_format(format_name: str) -> None:
+def test_the_luma_is_that_of_the_picture_in_every_format(format_name: str) -> None:
     frame = frame_of(format_name)
 
     luma, pixels = luma_of(frame), upright(frame)
@@ -33,7 +33,7 @@ def test_luma_is_the_picture_s_whatever_the_format(format_name: str) -> None:
 
 
 @pytest.mark.parametrize("format_name", ["yuv420p", "yuvj420p", "nv12"])
-def test_what_a_decoder_paints_where_it_has_nothing_is_seen_in_luma_too(format_name: str) -> None:
+def test_the_decoders_grey_filler_is_detected_in_luma(format_name: str) -> None:
     frame = VideoFrame(320, 240, format_name)
     for plane in frame.planes:
         plane.update(bytes([128]) * plane.buffer_size)
@@ -42,7 +42,7 @@ def test_what_a_decoder_paints_where_it_has_nothing_is_seen_in_luma_too(format_n
     assert is_grey(upright(frame))
 
 
-def test_a_picture_with_grey_in_it_is_none() -> None:
+def test_a_picture_with_grey_areas_is_not_damaged() -> None:
     assert not is_one_grey(luma_of(frame_of("yuv420p")))
     night = VideoFrame.from_ndarray(np.full((240, 320, 3), 20, np.uint8), format="bgr24")
     assert not is_one_grey(luma_of(night.reformat(format="yuv420p")))

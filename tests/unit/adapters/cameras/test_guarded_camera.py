@@ -1,4 +1,4 @@
-"""A camera behind the policy: shut outside its hours, blind where it is masked."""
+"""A camera under its policy: shut outside its hours, black in its privacy masks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def white(height: int, width: int) -> Pixels:
     return np.full((height, width, 3), 255, np.uint8)
 
 
-def test_p11_outside_its_hours_a_camera_shows_nothing() -> None:
+def test_p11_outside_its_hours_a_camera_gives_no_frame() -> None:
     camera = GuardedCamera(White(), MORNING)
 
     assert [frame.index for frame in camera.frames()] == [0, 1]
@@ -60,7 +60,7 @@ def test_p11_a_holiday_shuts_a_camera_all_day() -> None:
 
 
 @pytest.mark.parametrize("writeable", [True, False])
-def test_p11_what_is_masked_is_black_before_anything_looks_at_it(writeable: bool) -> None:
+def test_p11_masked_areas_are_black_before_any_analysis(writeable: bool) -> None:
     frames = list(GuardedCamera(White(writeable=writeable), ALWAYS, [CORNER]).frames())
 
     assert len(frames) == 5
@@ -74,7 +74,7 @@ def test_p11_without_masks_a_picture_is_as_it_was() -> None:
     assert all((frame.pixels == 255).all() for frame in GuardedCamera(White(), ALWAYS).frames())
 
 
-def test_p11_what_moves_under_a_mask_is_not_asked_about() -> None:
+def test_p11_motion_under_a_mask_selects_no_frame() -> None:
     cells = np.full((45, 80), 200, np.float32)
     cells.flags.writeable = False
 
@@ -86,7 +86,7 @@ def test_p11_what_moves_under_a_mask_is_not_asked_about() -> None:
 
 
 def inside(polygon: list[tuple[float, float]], x: float, y: float) -> bool:
-    """Even-odd rule, after the textbook."""
+    """Whether a point is inside, by the even-odd rule."""
     hit = False
     for (x1, y1), (x2, y2) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
         if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
@@ -103,7 +103,7 @@ POINT = st.tuples(st.floats(0, 1), st.floats(0, 1))
     width=st.integers(8, 60),
 )
 @settings(max_examples=100, deadline=None)
-def test_p11_no_pixel_inside_a_mask_is_left(
+def test_p11_every_pixel_inside_a_mask_is_black(
     polygon: list[tuple[float, float]], height: int, width: int
 ) -> None:
     if is_self_intersecting(polygon):

@@ -22,7 +22,7 @@ PLATE = Box(500, 500, 760, 555)
 
 
 def noise(seed: int = 0) -> Pixels:
-    """The worst picture for an encoder."""
+    """Noise: the worst picture for an encoder."""
     return np.random.default_rng(seed).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
 
 
@@ -40,7 +40,7 @@ def decoded(encoded: bytes) -> Any:
 
 
 class LooksLikeOne:
-    """Has everything that a redacted picture has, except where it comes from."""
+    """A class with all fields of a redacted picture that the redaction did not make."""
 
     pixels = noise()
     name = "vehicle"
@@ -69,7 +69,7 @@ def test_a_masked_picture_is_encoded_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("max_bytes", [400_000, 100_000, 80_000, 60_000, 40_000, 20_000])
-def test_a_picture_fits_its_budget_and_makes_use_of_it(max_bytes: int) -> None:
+def test_a_picture_uses_its_byte_budget_without_exceeding_it(max_bytes: int) -> None:
     image = vehicle_in(noise())
     encoded = encode_jpeg(image, max_bytes=max_bytes)
     assert len(encoded) <= max_bytes
@@ -77,7 +77,7 @@ def test_a_picture_fits_its_budget_and_makes_use_of_it(max_bytes: int) -> None:
     assert len(encoded) > 0.5 * min(max_bytes, best)
 
 
-def test_quality_gives_way_before_size() -> None:
+def test_quality_is_reduced_before_size() -> None:
     image = vehicle_in(noise())
     sizes = [
         decoded(encode_jpeg(image, max_bytes=max_bytes)).shape[1]
@@ -87,7 +87,7 @@ def test_quality_gives_way_before_size() -> None:
     assert image.width > sizes[2] > sizes[3]
 
 
-def test_a_picture_that_does_not_fit_at_any_size_is_refused_with_the_cure() -> None:
+def test_a_picture_that_fits_at_no_size_is_refused_with_the_remedy() -> None:
     with pytest.raises(RedactionError, match=r"may have 500; raise broker\.payload_cap") as refusal:
         encode_jpeg(vehicle_in(noise()), max_bytes=500)
     assert refusal.value.code == "E_PICTURE_TOO_LARGE"
@@ -109,11 +109,11 @@ def test_the_file_holds_no_metadata() -> None:
     assert set(segments) <= {0xE0, 0xDB, 0xC0, 0xC4, 0xDD}
 
 
-def test_what_is_masked_leaves_no_trace_in_the_files_bytes() -> None:
+def test_masked_pixels_do_not_affect_the_files_bytes() -> None:
     plain, other = noise(1), noise(2)
     black, white = (vehicle_in(np.full_like(plain, value)).pixels for value in (0, 255))
     shown = (black != white).any(axis=2)
-    # Where the picture was cut from follows from the plate alone: find it by a frame that counts.
+    # The crop depends on the plate alone: find it with a frame of consecutive numbers.
     rows, columns = np.mgrid[0:720, 0:1280]
     counting = np.stack([rows % 256, columns % 256, rows // 256 * 16 + columns // 256], axis=2)
     first = vehicle_in(counting.astype(np.uint8)).pixels[tuple(np.argwhere(shown)[0])]

@@ -58,7 +58,7 @@ def test_frames_keep_their_times_and_their_content(tmp_path: Path, codec: str, s
 
 
 @pytest.mark.parametrize("rate", [Fraction(12), Fraction(25), Fraction(30_000, 1001)])
-def test_the_rate_is_the_recordings_own(tmp_path: Path, rate: Fraction) -> None:
+def test_the_frame_rate_is_that_of_the_recording(tmp_path: Path, rate: Fraction) -> None:
     out = tmp_path / "masked.mp4"
     with MaskedRecording(out, rate) as recording:
         for number in range(30):
@@ -66,7 +66,7 @@ def test_the_rate_is_the_recordings_own(tmp_path: Path, rate: Fraction) -> None:
     assert float(nominal_rate(out)) == pytest.approx(float(rate), rel=0.001)
 
 
-def test_a_file_that_states_no_rate_counts_as_25_a_second(tmp_path: Path) -> None:
+def test_a_file_without_a_frame_rate_counts_as_25_frames_a_second(tmp_path: Path) -> None:
     nothing = tmp_path / "nothing.mp4"
     nothing.write_bytes(b"no video")
     assert nominal_rate(nothing) == 25
@@ -102,7 +102,7 @@ def test_only_a_redacted_picture_is_written(tmp_path: Path, image: Any) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_until_it_is_finished_only_a_hidden_file_of_the_owner_is_there(tmp_path: Path) -> None:
+def test_an_unfinished_recording_is_a_hidden_private_file(tmp_path: Path) -> None:
     out = tmp_path / "masked.mp4"
     with MaskedRecording(out, Fraction(25)) as recording:
         recording.write(mask_all(noise()), 0)
@@ -127,7 +127,7 @@ def test_a_recording_that_fails_leaves_nothing_and_replaces_nothing(tmp_path: Pa
     assert out.read_bytes() == b"an earlier copy"
 
 
-def test_a_recording_without_a_picture_is_none(tmp_path: Path) -> None:
+def test_a_recording_without_a_picture_is_not_written(tmp_path: Path) -> None:
     with (
         pytest.raises(RedactionError, match="has no picture"),
         MaskedRecording(tmp_path / "masked.mp4", Fraction(25)),
@@ -140,8 +140,6 @@ def test_a_recording_without_a_picture_is_none(tmp_path: Path) -> None:
     ("path", "reason"),
     [("masked.avi", r"use one of \.mp4"), ("missing/masked.mp4", "cannot be written")],
 )
-def test_a_place_that_cannot_be_written_is_said_at_once(
-    tmp_path: Path, path: str, reason: str
-) -> None:
+def test_an_unwritable_path_is_refused_at_once(tmp_path: Path, path: str, reason: str) -> None:
     with pytest.raises(RedactionError, match=reason):
         MaskedRecording(tmp_path / path, Fraction(25))

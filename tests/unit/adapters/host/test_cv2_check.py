@@ -1,4 +1,4 @@
-"""One cv2 that loads without a desktop, or one clear refusal."""
+"""The check for one cv2 that loads without a desktop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ASK = "from edge.adapters.host.cv2_check import check_cv2; check_cv2(); print('a
 
 
 def ask_with(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the check in a process of its own that finds packages in `folder` first."""
+    """Run the check in a new process that finds packages in `folder` first."""
     return subprocess.run(
         [sys.executable, "-c", ASK],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
@@ -29,7 +29,7 @@ def ask_with(folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def install(folder: Path, distribution: str, version: str) -> None:
-    """Lay down what pip leaves of a distribution: the folder that names its version."""
+    """Create the folder with the version that pip writes for a distribution."""
     metadata = folder / f"{distribution.replace('-', '_')}-{version}.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(
@@ -54,7 +54,9 @@ def test_two_distributions_of_one_version_are_accepted(tmp_path: Path) -> None:
     assert ask_with(tmp_path).stdout == "accepted\n"
 
 
-def test_two_distributions_of_different_versions_are_refused_with_the_cure(tmp_path: Path) -> None:
+def test_two_distributions_of_different_versions_are_refused_with_the_remedy(
+    tmp_path: Path,
+) -> None:
     lay_cv2(tmp_path, "")
     install(tmp_path, "opencv-python", "4.12.0.88")
     install(tmp_path, "opencv-python-headless", "5.0.0.93")
@@ -67,7 +69,7 @@ def test_two_distributions_of_different_versions_are_refused_with_the_cure(tmp_p
     assert "--no-deps opencv-python-headless==5.0.0.93" in last_line
 
 
-def test_a_cv2_that_misses_libgl_is_refused_with_the_cure(tmp_path: Path) -> None:
+def test_a_cv2_without_libgl_is_refused_with_the_remedy(tmp_path: Path) -> None:
     missing = "libGL.so.1: cannot open shared object file"
     lay_cv2(tmp_path, f"raise ImportError({missing!r})")
     for name in ("opencv-python", "opencv-python-headless"):
@@ -80,7 +82,7 @@ def test_a_cv2_that_misses_libgl_is_refused_with_the_cure(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(shutil.which("ldd") is None, reason="no ldd on this machine")
-def test_the_library_of_this_environment_asks_for_no_desktop() -> None:
+def test_the_library_of_this_environment_needs_no_desktop() -> None:
     libraries = [
         Path(str(file.locate()))
         for distribution in distributions()

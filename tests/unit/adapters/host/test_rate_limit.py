@@ -1,4 +1,4 @@
-"""Refusals come in floods, and the journal says so in one line a minute."""
+"""Rate-limit repeated events: one log line a minute."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOON = datetime(2026, 3, 2, 11, tzinfo=timezone.utc)
 TOPICS = BoxTopics("street", "box-1", frozenset({"cam-1"}), frozenset())
 
 
-def test_a_kind_passes_once_in_a_while_and_the_rest_are_counted() -> None:
+def test_one_event_of_a_kind_passes_in_each_interval_and_the_rest_are_counted() -> None:
     clock = SetClock(NOON)
     limit = RateLimit(clock.monotonic)
 
@@ -36,7 +36,7 @@ def test_a_kind_passes_once_in_a_while_and_the_rest_are_counted() -> None:
     assert limit.passes("a")
 
 
-def test_a_clock_that_was_turned_back_silences_nothing() -> None:
+def test_turning_the_clock_back_suppresses_no_event() -> None:
     clock = SetClock(NOON)
     limit = RateLimit(clock.monotonic)
     assert limit.passes("a")
@@ -44,7 +44,7 @@ def test_a_clock_that_was_turned_back_silences_nothing() -> None:
     assert limit.passes("a")
 
 
-def test_a_flood_of_refusals_is_a_line_a_minute_whatever_the_messages_say(
+def test_a_flood_of_refusals_logs_one_line_a_minute(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = SetClock(NOON)

@@ -1,4 +1,4 @@
-"""Temperatures: what they change and what they leave alone."""
+"""Temperature scaling of reader and detector."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS = np.array([[0.7, 0.2, 0.1], [0.98, 0.02, 0.0]], np.float32)
 
 
 @pytest.mark.parametrize("temperature", [0.01, 0.5, 1.3, 4.0, 100.0])
-def test_tempered_rows_are_probabilities_in_the_same_order(temperature: float) -> None:
+def test_temperature_scaling_keeps_the_order_of_the_probabilities(temperature: float) -> None:
     after = tempered(ROWS, temperature)
 
     assert after.dtype == np.float32
@@ -35,7 +35,7 @@ def test_the_lowest_temperature_leaves_no_row_without_a_probability() -> None:
     assert tempered(flat, 0.001) == pytest.approx(flat)
 
 
-def test_tempering_is_dividing_the_logits() -> None:
+def test_temperature_scaling_divides_the_logits() -> None:
     logits = np.array([[2.0, 0.5, -3.0]])
     softmax = np.exp(logits) / np.exp(logits).sum()
     cooler = np.exp(logits / 1.7) / np.exp(logits / 1.7).sum()
@@ -56,5 +56,5 @@ def test_a_score_of_one_half_stays_and_others_move_towards_it() -> None:
     assert tempered_score(scores, 1.0) is scores
 
 
-def test_a_detector_s_threshold_begins_tracks() -> None:
+def test_the_detectors_threshold_starts_tracks() -> None:
     assert settings_for_threshold(0.27).tracking.strong_score == 0.27

@@ -1,4 +1,4 @@
-"""TensorRT's engines are kept for the GPU, the TensorRT and the network that they were made for."""
+"""TensorRT engines are cached per GPU, TensorRT version and network."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def model(tmp_path: Path) -> Path:
         replace(MAKER, onnxruntime="1.24.0"),
     ],
 )
-def test_another_gpu_or_library_has_other_engines(other: EngineMaker) -> None:
+def test_another_gpu_or_library_version_has_another_cache(other: EngineMaker) -> None:
     assert other.key(DIGEST) != MAKER.key(DIGEST)
 
 
-def test_another_network_has_other_engines() -> None:
+def test_another_network_has_another_cache() -> None:
     assert MAKER.key(hashlib.sha256(b"other weights").hexdigest()) != MAKER.key(DIGEST)
 
 
-def test_the_key_is_the_same_at_each_start() -> None:
+def test_the_cache_key_is_the_same_at_each_start() -> None:
     assert replace(MAKER).key(DIGEST) == MAKER.key(DIGEST)
 
 
-def test_where_one_part_ends_and_the_next_begins_makes_a_difference() -> None:
+def test_the_boundaries_of_the_keys_parts_change_the_key() -> None:
     assert EngineMaker("a", "bc", "d").key(DIGEST) != EngineMaker("ab", "c", "d").key(DIGEST)
 
 
-def test_engines_are_kept_in_a_folder_of_their_key_that_is_the_user_s_alone(
+def test_engines_are_cached_in_a_private_folder_named_after_the_key(
     model: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "engines"
@@ -62,9 +62,7 @@ def test_engines_are_kept_in_a_folder_of_their_key_that_is_the_user_s_alone(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_network_that_was_changed_in_place_finds_no_old_engine(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_network_file_changed_in_place_gets_a_new_cache(model: Path, tmp_path: Path) -> None:
     before = engine_options(model, MAKER, tmp_path / "engines")
     model.write_bytes(b"retrained")
 
@@ -72,7 +70,7 @@ def test_a_network_that_was_changed_in_place_finds_no_old_engine(
 
 
 @pytest.mark.parametrize("maker", [None, MAKER])
-def test_where_engines_cannot_be_kept_that_is_said(
+def test_an_unwritable_cache_folder_is_reported(
     model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, maker: EngineMaker | None
 ) -> None:
     in_the_way = tmp_path / "engines"
@@ -91,20 +89,20 @@ def test_where_engines_cannot_be_kept_that_is_said(
         ({"XDG_CACHE_HOME": "cache", "HOME": "/person"}, "/person/.cache/edge-anpr/engines"),
     ],
 )
-def test_the_state_folder_of_a_service_comes_before_the_user_s_cache(
+def test_the_state_folder_of_a_service_is_preferred_to_the_users_cache(
     environment: dict[str, str], folder: str
 ) -> None:
     assert cache_folder(environment) == Path(folder)
 
 
-def test_without_any_folder_none_is_made_up() -> None:
+def test_without_any_folder_there_is_no_cache() -> None:
     assert cache_folder({}) is None
 
 
-def test_tensorrt_gets_the_cache_and_its_followers_get_nothing(
+def test_only_the_tensorrt_provider_gets_the_cache_options(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # This machine may have no GPU: what the driver and the runtime would say is said for them.
+    # This machine may have no GPU: the answers of driver and runtime are given here.
     monkeypatch.setattr(session, "available_providers", lambda name: list(session.PROVIDERS[name]))
     monkeypatch.setattr(
         session, "engine_maker", lambda version: replace(MAKER, onnxruntime=version)
@@ -119,7 +117,7 @@ def test_tensorrt_gets_the_cache_and_its_followers_get_nothing(
     assert followers == [("CUDAExecutionProvider", {}), ("CPUExecutionProvider", {})]
 
 
-def test_other_providers_keep_nothing(model: Path) -> None:
+def test_other_providers_have_no_cache(model: Path) -> None:
     assert session.providers_for(model, "cpu") == [("CPUExecutionProvider", {})]
 
 

@@ -1,4 +1,4 @@
-"""A session that fell back to the processor is refused, whatever was asked for."""
+"""A session that fell back to the CPU is refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge.errors import ModelError
 
 @dataclass(frozen=True, slots=True)
 class OpenedSession:
-    """A session as ONNX Runtime leaves it: it drops a provider whose driver fails, silently."""
+    """A session as ONNX Runtime returns it, which silently drops a provider whose driver fails."""
 
     providers: tuple[str, ...]
 
@@ -21,7 +21,7 @@ class OpenedSession:
 
 
 @pytest.mark.parametrize("provider", list(PROVIDERS))
-def test_a_session_on_what_was_asked_for_is_taken(provider: str) -> None:
+def test_a_session_on_the_requested_provider_is_accepted(provider: str) -> None:
     check_provider(OpenedSession(PROVIDERS[provider]), provider)
 
 
@@ -41,6 +41,6 @@ def test_a_session_that_fell_back_is_refused(provider: str, running: tuple[str, 
     assert "provider: cpu" in refused.value.message
 
 
-def test_threads_do_not_wait_busily_for_the_next_picture() -> None:
+def test_threads_do_not_spin_while_idle() -> None:
     options = session_options(2)
     assert options.get_session_config_entry("session.force_spinning_stop") == "1"

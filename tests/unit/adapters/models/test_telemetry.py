@@ -17,7 +17,7 @@ print(os.environ["ORT_DISABLE_TELEMETRY"], "onnxruntime" in sys.modules)
 """
 
 
-def test_importing_the_eyes_switches_telemetry_off() -> None:
+def test_importing_the_models_switches_telemetry_off() -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=environment({"ORT_DISABLE_TELEMETRY": "0"}),
@@ -28,7 +28,7 @@ def test_importing_the_eyes_switches_telemetry_off() -> None:
     assert done.stdout.split() == ["1", "False"]
 
 
-def test_nothing_but_the_eyes_loads_onnx_runtime() -> None:
+def test_only_the_models_package_loads_onnx_runtime() -> None:
     importers = {
         path.relative_to(REPOSITORY).as_posix()
         for path in (REPOSITORY / "edge").rglob("*.py")

@@ -71,7 +71,7 @@ def manifest(folder: Path, *named: Path, data: Path | None = None) -> Manifest:
     return Manifest.load(folder / "manifest.toml", environment)
 
 
-def test_whole_weights_are_found_by_name(folder: Path) -> None:
+def test_intact_weights_are_found_by_name(folder: Path) -> None:
     found = manifest(folder)
 
     assert found.find("det", Contract.DETECTOR).path == folder / "det.onnx"
@@ -81,7 +81,7 @@ def test_whole_weights_are_found_by_name(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["det.onnx", "ocr.onnx", "ocr.yaml"])
-def test_one_altered_byte_is_refused_by_the_file_s_name(folder: Path, file: str) -> None:
+def test_the_error_for_one_altered_byte_names_the_file(folder: Path, file: str) -> None:
     content = bytearray((folder / file).read_bytes())
     content[3] ^= 1
     (folder / file).write_bytes(content)
@@ -103,7 +103,9 @@ def test_weights_of_another_size_are_refused_without_reading_them_all(folder: Pa
 
 
 @pytest.mark.parametrize("file", ["det.onnx", "ocr.onnx", "ocr.yaml"])
-def test_missing_weights_name_the_file_and_the_cure(folder: Path, file: str) -> None:
+def test_the_error_for_missing_weights_names_the_file_and_the_remedy(
+    folder: Path, file: str
+) -> None:
     (folder / file).unlink()
     name, contract = ("det", Contract.DETECTOR) if file[0] == "d" else ("ocr", Contract.READER)
 
@@ -133,7 +135,7 @@ def test_folders_are_searched_in_order(folder: Path) -> None:
     assert order == [folder, one, two, data, last]
 
 
-def test_an_altered_file_is_refused_even_if_a_whole_one_lies_further_on(folder: Path) -> None:
+def test_an_altered_file_is_refused_even_if_a_later_folder_has_an_intact_one(folder: Path) -> None:
     (folder / "elsewhere").mkdir()
     (folder / "elsewhere" / "det.onnx").write_bytes(CONTENT)
     (folder / "det.onnx").write_bytes(CONTENT[::-1])
@@ -146,7 +148,9 @@ def test_an_altered_file_is_refused_even_if_a_whole_one_lies_further_on(folder: 
     ("name", "contract"),
     [("unknown", Contract.DETECTOR), ("ocr", Contract.DETECTOR), ("det", Contract.READER)],
 )
-def test_a_wrong_name_lists_the_right_ones(folder: Path, name: str, contract: Contract) -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones(
+    folder: Path, name: str, contract: Contract
+) -> None:
     with pytest.raises(ModelError, match=r"choose one of: (det|ocr)") as refused:
         manifest(folder).find(name, contract)
 
@@ -188,7 +192,7 @@ def test_a_wrong_name_lists_the_right_ones(folder: Path, name: str, contract: Co
         "neither digest nor address", "an address in clear",
     ],
 )  # fmt: skip
-def test_a_bad_manifest_is_refused_by_file_and_field(
+def test_the_error_for_a_bad_manifest_names_file_and_field(
     folder: Path, before: str, after: str, named: str
 ) -> None:
     file = folder / "manifest.toml"
@@ -235,7 +239,7 @@ source = "somebody's own"
 """
 
 
-def test_what_has_no_digest_is_loaded_only_once_it_is_pinned(tmp_path: Path) -> None:
+def test_weights_without_a_digest_are_loaded_only_once_pinned(tmp_path: Path) -> None:
     own, data = tmp_path / "manifest.toml", tmp_path / "data" / "edge-anpr" / "models"
     own.write_text(UNPINNED)
     data.mkdir(parents=True)
@@ -264,7 +268,7 @@ def test_an_added_manifest_never_replaces_a_digest_of_the_product(folder: Path) 
     assert found.entry("det").calibration.threshold == 0.3
 
 
-def test_a_bad_added_manifest_is_refused_by_its_own_name(folder: Path) -> None:
+def test_the_error_for_a_bad_added_manifest_names_it(folder: Path) -> None:
     data = folder / "data" / "edge-anpr" / "models"
     data.mkdir(parents=True)
     (data / "manifest.toml").write_text("schema = 1")
@@ -273,25 +277,25 @@ def test_a_bad_added_manifest_is_refused_by_its_own_name(folder: Path) -> None:
         manifest(folder, data=folder / "data")
 
 
-def test_a_folder_named_twice_adds_nothing_to_itself(folder: Path) -> None:
+def test_a_folder_given_twice_is_read_once(folder: Path) -> None:
     assert manifest(folder, folder).find("det", Contract.DETECTOR).path == folder / "det.onnx"
 
 
-def test_no_home_is_no_user_folder() -> None:
+def test_without_a_home_directory_there_is_no_user_folder() -> None:
     assert user_folder({}) is None
     assert user_folder({"XDG_DATA_HOME": "relative", "HOME": "/h"}) == Path(
         "/h/.local/share/edge-anpr/models"
     )
 
 
-def test_an_unknown_pair_lists_the_known_ones(folder: Path) -> None:
+def test_the_error_for_an_unknown_pair_lists_the_known_ones(folder: Path) -> None:
     with pytest.raises(ModelError, match="no pair named 'other'; choose one of: mine") as refused:
         manifest(folder).pair("other")
 
     assert refused.value.code == "E_MODEL_NAME"
 
 
-def test_a_manifest_that_is_written_reads_back_the_same(folder: Path) -> None:
+def test_a_written_manifest_reads_back_unchanged(folder: Path) -> None:
     file = folder / "manifest.toml"
     file.write_text('# Kept.\n# Both lines.\nschema = "x"  # not kept\n')
     content = read_manifest(own_manifest())
@@ -312,13 +316,13 @@ def test_quotes_and_backslashes_survive_writing(folder: Path) -> None:
     assert read_manifest(folder / "manifest.toml").weights[0].source == 'C:\\x "quoted" é'
 
 
-def test_the_product_s_own_manifest_is_in_the_form_that_is_written(tmp_path: Path) -> None:
+def test_the_products_manifest_has_the_canonical_form(tmp_path: Path) -> None:
     text = own_manifest().read_text("utf-8")
 
     assert text.endswith("\n" + manifest_text(read_manifest(own_manifest())))
 
 
-def test_every_pair_of_the_product_s_own_manifest_has_both_halves() -> None:
+def test_every_pair_of_the_products_manifest_has_detector_and_reader() -> None:
     own = Manifest.load(environment={})
 
     for pair in own.pairs.values():
@@ -326,7 +330,7 @@ def test_every_pair_of_the_product_s_own_manifest_has_both_halves() -> None:
         assert pair.reader in own.names(Contract.READER)
 
 
-def test_the_product_s_own_manifest_names_its_defaults() -> None:
+def test_the_products_manifest_names_its_defaults() -> None:
     own = Manifest.load(environment={})
 
     assert own.default_detector in own.names(Contract.DETECTOR)

@@ -1,4 +1,4 @@
-"""P13: what is in force stays in force on any refusal, and no earlier list ever comes back."""
+"""P13: a refusal leaves the list in force, and an earlier list is never accepted again."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from edge.errors import EdgeError, OutboxError
 from edge.formats.signing import SigningKey
 from edge.policy.bundles import ListTerms
 from edge.privacy.audit_events import Event, ListChanged
-from tests.support import listing
+from tests.support import plate_lists
 from tests.support.canary import needles, sweep_tree
-from tests.support.listing import ISSUED, LIST
 from tests.support.parties import Parties, make_parties
+from tests.support.plate_lists import ISSUED, LIST
 
 NOW = ISSUED + timedelta(hours=1)
 
@@ -31,12 +31,12 @@ def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
 
 
 class Box:
-    """A store that is opened anew for each step, as after a restart."""
+    """A store that is opened again for each step, as after a restart."""
 
     def __init__(self, folder: Path, parties: Parties) -> None:
         self.folder = folder
         self.parties = parties
-        self.terms: dict[str, ListTerms] = {LIST: listing.terms()}
+        self.terms: dict[str, ListTerms] = {LIST: plate_lists.terms()}
         self.now = NOW
 
     def clock(self) -> datetime:
@@ -47,8 +47,8 @@ class Box:
         return ListStore(self.folder, self.parties.box, self.terms, self.clock)
 
     def made(self, *plates: str, counter: int = 7, **changed: Any) -> bytes:
-        entries = [listing.entry(number, plate) for number, plate in enumerate(plates, 1)]
-        return listing.bundle(self.parties.box_public, *entries, counter=counter, **changed)
+        entries = [plate_lists.entry(number, plate) for number, plate in enumerate(plates, 1)]
+        return plate_lists.bundle(self.parties.box_public, *entries, counter=counter, **changed)
 
     def install(self, *plates: str, counter: int = 7, **changed: Any) -> bytes:
         data = self.made(*plates, counter=counter, **changed)
@@ -64,7 +64,7 @@ class Box:
         return self.folder / "lists" / f"{LIST}.bundle"
 
     def refuses(self, data: bytes, code: str) -> None:
-        """It does, and everything is as it was."""
+        """Assert that the bundle is refused and nothing changes."""
         before = {path: path.read_bytes() for path in self.folder.rglob("*") if path.is_file()}
         with pytest.raises(EdgeError) as caught:
             self.store.install(data)
@@ -88,7 +88,7 @@ def test_p13_a_list_is_in_force_once_it_is_installed_and_after_a_restart(box: Bo
     assert box.store.facts(LIST) == facts
 
 
-def test_p13_on_disk_a_list_is_sealed_as_it_came_and_for_its_owner_only(box: Box) -> None:
+def test_p13_on_disk_a_list_is_sealed_and_private(box: Box) -> None:
     data = box.install("1QQQ777")
 
     assert box.file.read_bytes() == data
@@ -100,7 +100,7 @@ def test_p13_on_disk_a_list_is_sealed_as_it_came_and_for_its_owner_only(box: Box
     assert sweep_tree([box.folder], needles("1QQQ777")) != []
 
 
-def test_p13_what_is_in_force_stays_so_on_any_refusal(box: Box) -> None:
+def test_p13_the_list_in_force_stays_after_any_refusal(box: Box) -> None:
     box.install("1QQQ777")
     good = box.made("1QQQ778", counter=8)
 
@@ -108,10 +108,10 @@ def test_p13_what_is_in_force_stays_so_on_any_refusal(box: Box) -> None:
     box.refuses(b"", "E_LIST_BUNDLE")
     box.refuses(box.made("1QQQ778", counter=8, purpose="parking"), "E_LIST_BUNDLE")
     box.refuses(
-        listing.bundle(
+        plate_lists.bundle(
             box.parties.box_public,
             counter=8,
-            key=SigningKey.generate(listing.ISSUER),
+            key=SigningKey.generate(plate_lists.ISSUER),
         ),
         "E_SIGNATURE",
     )
@@ -123,7 +123,7 @@ def test_p13_what_is_in_force_stays_so_on_any_refusal(box: Box) -> None:
     assert box.plates == ["1QQQ778"]
 
 
-def test_p13_a_list_of_the_policy_and_on_its_own_topic_only(box: Box) -> None:
+def test_p13_only_a_list_of_the_policy_on_its_own_topic_is_installed(box: Box) -> None:
     data = box.made("1QQQ777")
     with pytest.raises(EdgeError, match="does not belong to the list permits"):
         box.store.install(data, list_id="permits")
@@ -131,8 +131,8 @@ def test_p13_a_list_of_the_policy_and_on_its_own_topic_only(box: Box) -> None:
     box.refuses(data, "E_LIST_BUNDLE")
 
 
-def test_p13_the_same_bundle_again_is_no_replay(box: Box) -> None:
-    """A retained message comes again at each connection."""
+def test_p13_the_same_bundle_can_be_installed_again(box: Box) -> None:
+    """A retained message is delivered again at each connection."""
     data = box.install("1QQQ777")
     inode = box.file.stat().st_ino
     box.store.install(data)
@@ -142,7 +142,7 @@ def test_p13_the_same_bundle_again_is_no_replay(box: Box) -> None:
 # --- rollback -----------------------------------------------------------------------------------
 
 
-def test_p13_deleting_the_bundle_opens_no_way_back(box: Box) -> None:
+def test_p13_deleting_the_bundle_does_not_allow_an_earlier_one(box: Box) -> None:
     earlier = box.install("1QQQ777", counter=7)
     later = box.install("1QQQ778", counter=8)
     shutil.rmtree(box.file.parent)
@@ -155,7 +155,7 @@ def test_p13_deleting_the_bundle_opens_no_way_back(box: Box) -> None:
     assert box.plates == ["1QQQ778"]
 
 
-def test_p13_an_earlier_bundle_put_in_the_place_of_the_later_is_not_read(box: Box) -> None:
+def test_p13_an_earlier_bundle_in_place_of_the_later_one_is_refused(box: Box) -> None:
     earlier = box.install("1QQQ777", counter=7)
     box.install("1QQQ778", counter=8)
     box.file.write_bytes(earlier)
@@ -165,7 +165,7 @@ def test_p13_an_earlier_bundle_put_in_the_place_of_the_later_is_not_read(box: Bo
     assert caught.value.code == "E_LIST_REPLAY"
 
 
-def test_p13_another_bundle_with_the_same_counter_is_not_read(box: Box) -> None:
+def test_p13_another_bundle_with_the_same_counter_is_refused(box: Box) -> None:
     box.install("1QQQ777", counter=7)
     box.file.write_bytes(box.made("1QQQ778", counter=7))
 
@@ -174,11 +174,11 @@ def test_p13_another_bundle_with_the_same_counter_is_not_read(box: Box) -> None:
     assert caught.value.code == "E_LIST_REPLAY"
 
 
-def test_p13_a_kill_between_bundle_and_counter_leaves_the_new_list(box: Box) -> None:
+def test_p13_a_kill_between_writing_bundle_and_counter_leaves_the_new_list(box: Box) -> None:
     earlier = box.install("1QQQ777", counter=7)
     counters = (box.folder / COUNTERS_NAME).read_bytes()
     later = box.install("1QQQ778", counter=8)
-    (box.folder / COUNTERS_NAME).write_bytes(counters)  # as it was in between
+    (box.folder / COUNTERS_NAME).write_bytes(counters)  # the state in between
 
     assert box.plates == ["1QQQ778"]
     box.refuses(earlier, "E_LIST_REPLAY")
@@ -186,7 +186,7 @@ def test_p13_a_kill_between_bundle_and_counter_leaves_the_new_list(box: Box) -> 
     assert (box.folder / COUNTERS_NAME).read_bytes() != counters
 
 
-def test_p13_with_the_counters_lost_the_list_in_force_still_counts(box: Box) -> None:
+def test_p13_without_the_counter_file_the_list_in_force_sets_the_counter(box: Box) -> None:
     earlier = box.install("1QQQ777", counter=7)
     box.install("1QQQ778", counter=8)
     (box.folder / COUNTERS_NAME).unlink()
@@ -195,8 +195,10 @@ def test_p13_with_the_counters_lost_the_list_in_force_still_counts(box: Box) -> 
     box.refuses(earlier, "E_LIST_REPLAY")
 
 
-def test_p13_with_both_lost_an_earlier_list_is_taken_and_its_entries_still_end(box: Box) -> None:
-    """Said in docs/lists.md: a box without memory cannot know better."""
+def test_p13_without_counters_and_bundle_an_earlier_list_is_accepted_until_it_expires(
+    box: Box,
+) -> None:
+    """A limit of the design, stated in docs/lists.md."""
     earlier = box.install("1QQQ777", counter=7)
     box.install("1QQQ778", counter=8)
     shutil.rmtree(box.folder)
@@ -205,7 +207,7 @@ def test_p13_with_both_lost_an_earlier_list_is_taken_and_its_entries_still_end(b
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"{}x", b'{"lists":{"stolen":{"counter":0}}}'])
-def test_p13_damaged_counters_let_nothing_in_and_nothing_be_read(box: Box, content: bytes) -> None:
+def test_p13_with_damaged_counters_no_list_is_installed_or_read(box: Box, content: bytes) -> None:
     box.install("1QQQ777")
     (box.folder / COUNTERS_NAME).write_bytes(content)
 
@@ -214,7 +216,7 @@ def test_p13_damaged_counters_let_nothing_in_and_nothing_be_read(box: Box, conte
         box.store.entries(LIST)
 
 
-def test_p13_a_damaged_bundle_is_not_read_and_can_be_installed_anew(box: Box) -> None:
+def test_p13_a_damaged_bundle_is_refused_and_can_be_installed_again(box: Box) -> None:
     data = box.install("1QQQ777")
     box.file.write_bytes(data[: len(data) // 2])
     with pytest.raises(EdgeError):
@@ -227,9 +229,9 @@ def test_p13_a_damaged_bundle_is_not_read_and_can_be_installed_anew(box: Box) ->
 
 
 def test_p13_a_list_must_fit_the_policy_at_each_reading(box: Box) -> None:
-    """A policy that became narrower holds for what was installed before."""
+    """A narrower policy applies to lists that were installed before."""
     box.install("1QQQ777", "1QQQ778")
-    box.terms = {LIST: listing.terms(max_entries=1)}
+    box.terms = {LIST: plate_lists.terms(max_entries=1)}
     with pytest.raises(EdgeError, match="the policy allows 1"):
         box.store.entries(LIST)
 
@@ -243,7 +245,7 @@ def test_p13_lists_that_the_policy_no_longer_names_are_deleted(box: Box) -> None
     assert box.store.forget_others() == ()
 
 
-def test_p13_a_lost_key_is_told_with_its_cure(box: Box, tmp_path: Path) -> None:
+def test_p13_a_lost_key_is_reported_with_the_remedy(box: Box, tmp_path: Path) -> None:
     box.install("1QQQ777")
     box.parties = make_parties(tmp_path / "anew")
     with pytest.raises(EdgeError, match="current public file") as caught:
@@ -251,19 +253,19 @@ def test_p13_a_lost_key_is_told_with_its_cure(box: Box, tmp_path: Path) -> None:
     assert caught.value.code == "E_NO_KEY"
 
 
-def test_a_state_folder_that_cannot_be_written_is_told(box: Box) -> None:
+def test_an_unwritable_state_folder_is_reported(box: Box) -> None:
     box.folder.mkdir()
     (box.folder / "lists").write_text("")
     with pytest.raises(OutboxError):
         box.install("1QQQ777")
 
 
-def test_p21_what_became_of_a_bundle_is_told_for_the_audit_log(box: Box) -> None:
+def test_p21_the_result_of_each_bundle_is_returned_for_the_audit_log(box: Box) -> None:
     events: list[Event] = []
     store = ListStore(box.folder, box.parties.box, box.terms, box.clock, events.append)
     good, stale = box.made("1QQQ777", counter=7), box.made("1QQQ778", counter=6)
     store.install(good)
-    store.install(good)  # comes again at each connection
+    store.install(good)  # delivered again at each connection
     for _ in range(3):
         with pytest.raises(EdgeError):
             store.install(stale)

@@ -1,4 +1,4 @@
-"""P17: a suspension is on disk before it is obeyed, and nothing but an order takes it off."""
+"""P17: a suspension is on disk before it takes effect, and only an order lifts it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUSPEND = order("suspend", SUPERVISOR).to_bytes()
 RESUME = order("resume", SUPERVISOR, CONTROLLER, after_s=1).to_bytes()
 
 
-def test_p17_a_suspension_survives_the_process_and_only_an_order_lifts_it(tmp_path: Path) -> None:
+def test_p17_a_suspension_survives_a_restart_and_only_an_order_lifts_it(tmp_path: Path) -> None:
     assert not SuspensionStore(tmp_path).load().suspended
     assert SuspensionStore(tmp_path).take(SUSPEND, TERMS).suspended
     assert SuspensionStore(tmp_path).load().suspended
@@ -39,7 +39,7 @@ def test_p17_a_refused_order_leaves_the_file_as_it_was(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, f"{FILE_NAME}.lock"}
 
 
-def test_p17_an_order_that_comes_again_is_not_written_again(tmp_path: Path) -> None:
+def test_p17_a_repeated_order_is_not_written_again(tmp_path: Path) -> None:
     store = SuspensionStore(tmp_path)
     store.take(SUSPEND, TERMS)
     before = (tmp_path / FILE_NAME).stat()
@@ -48,7 +48,7 @@ def test_p17_an_order_that_comes_again_is_not_written_again(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\0" * 100, b'{"schema":"edge-anpr/x"}'])
-def test_p17_a_damaged_record_is_no_permission(tmp_path: Path, content: bytes) -> None:
+def test_p17_a_damaged_record_keeps_the_box_suspended(tmp_path: Path, content: bytes) -> None:
     store = SuspensionStore(tmp_path)
     (tmp_path / FILE_NAME).write_bytes(content)
 
@@ -62,7 +62,7 @@ def test_p17_a_damaged_record_is_no_permission(tmp_path: Path, content: bytes) -
     assert store.load().suspended
 
 
-def test_p17_a_record_that_cannot_be_read_is_no_permission(tmp_path: Path) -> None:
+def test_p17_an_unreadable_record_keeps_the_box_suspended(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).mkdir()
     with pytest.raises(OutboxError):
         SuspensionStore(tmp_path).load()
@@ -70,7 +70,7 @@ def test_p17_a_record_that_cannot_be_read_is_no_permission(tmp_path: Path) -> No
         SuspensionStore(tmp_path).take(SUSPEND, TERMS)
 
 
-def test_p21_what_an_order_changed_is_told_for_the_audit_log_and_nothing_else(
+def test_p21_only_the_changes_of_an_order_are_returned_for_the_audit_log(
     tmp_path: Path,
 ) -> None:
     events: list[Event] = []

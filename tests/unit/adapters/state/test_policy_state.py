@@ -1,4 +1,4 @@
-"""What a box keeps of its policy: whole or as it was, and never back in time."""
+"""The box's record of its policies: replaced completely, and never by an older version."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NEXT = in_force(policy(next_version, real=True))
 
 
 class SetClock:
-    """A clock that stands where it is set."""
+    """A clock that stays where the test sets it."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -40,7 +40,7 @@ class SetClock:
         return self.now
 
 
-def test_what_is_in_force_is_read_back_with_all_that_was_before(tmp_path: Path) -> None:
+def test_the_policy_in_force_is_read_back_with_all_earlier_versions(tmp_path: Path) -> None:
     state = PolicyState(tmp_path / "state")
     assert state.in_force() is None
     assert state.history() == ()
@@ -55,10 +55,10 @@ def test_what_is_in_force_is_read_back_with_all_that_was_before(tmp_path: Path) 
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
-def test_what_was_in_force_stays_in_force_when_it_cannot_be_replaced(tmp_path: Path) -> None:
+def test_the_policy_in_force_stays_if_it_cannot_be_replaced(tmp_path: Path) -> None:
     state = PolicyState(tmp_path)
     state.put_in_force(REAL)
-    (tmp_path / POLICIES / "2.json").mkdir()  # nothing can be moved over it
+    (tmp_path / POLICIES / "2.json").mkdir()  # no file can replace a folder
 
     with pytest.raises(OutboxError):
         state.put_in_force(NEXT)
@@ -68,7 +68,9 @@ def test_what_was_in_force_stays_in_force_when_it_cannot_be_replaced(tmp_path: P
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": "edge-anpr/in-force/1"}', "\x00"])
-def test_a_damaged_record_is_refused_and_never_taken_for_none(tmp_path: Path, text: str) -> None:
+def test_a_damaged_record_is_refused_and_never_treated_as_missing(
+    tmp_path: Path, text: str
+) -> None:
     (tmp_path / ACTIVATION).write_text(text)
 
     with pytest.raises(PolicyError, match="activate the policy again") as caught:
@@ -77,7 +79,7 @@ def test_a_damaged_record_is_refused_and_never_taken_for_none(tmp_path: Path, te
     assert caught.value.code == "E_LEASE"
 
 
-def test_p1_turning_the_clock_back_turns_nothing_back(tmp_path: Path) -> None:
+def test_p1_turning_the_clock_back_does_not_lower_the_high_water_mark(tmp_path: Path) -> None:
     system = SetClock(NOON)
     clock = SteadyClock(system, tmp_path)
     assert clock.utc() == NOON
@@ -91,7 +93,7 @@ def test_p1_turning_the_clock_back_turns_nothing_back(tmp_path: Path) -> None:
     assert restarted.utc() == NOON + timedelta(days=40)
 
 
-def test_p1_the_latest_time_is_written_down_each_minute_and_not_each_second(
+def test_p1_the_high_water_mark_is_written_once_a_minute(
     tmp_path: Path,
 ) -> None:
     system = SetClock(NOON)
@@ -109,16 +111,14 @@ def test_p1_the_latest_time_is_written_down_each_minute_and_not_each_second(
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"latest": 1}', '{"latest": "yesterday"}'])
-def test_p1_a_damaged_high_water_mark_is_refused_and_not_begun_anew(
-    tmp_path: Path, text: str
-) -> None:
+def test_p1_a_damaged_high_water_mark_is_refused_and_not_reset(tmp_path: Path, text: str) -> None:
     (tmp_path / CLOCK).write_text(text)
 
     with pytest.raises(EdgeError, match=r"clock\.json: damaged"):
         SteadyClock(SetClock(NOON), tmp_path)
 
 
-def test_p2_a_file_s_digest_follows_the_file(tmp_path: Path) -> None:
+def test_p2_a_changed_file_has_a_new_digest(tmp_path: Path) -> None:
     file = tmp_path / "dpia.md"
     digest = FileDigest(file)
     assert digest.sha256() is None

@@ -1,4 +1,4 @@
-"""Files of the state folder: whole, or as they were."""
+"""Files of the state folder are replaced completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.adapters.state.state_folder import replace_file
 from edge.errors import OutboxError
 
 
-def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+def test_a_file_is_replaced_completely_or_left_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "file"
     replace_file(file, b"one")
     with pytest.raises(OutboxError):

@@ -1,4 +1,4 @@
-"""A second look finds what is too small in the whole picture, once."""
+"""Tiled detection finds plates that are too small in the whole picture, each once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def picture(
     return pixels
 
 
-def test_without_a_second_look_the_detector_is_itself() -> None:
+def test_without_tiling_the_detector_is_unchanged() -> None:
     detector = PartDetector()
 
     assert SecondLook.around(detector, NoSecondLook(mode="none")) is detector
@@ -32,7 +32,7 @@ def test_without_a_second_look_the_detector_is_itself() -> None:
     [TILES, Region(mode="region", box=(0.5, 0.5, 1.0, 1.0))],
     ids=["tiles", "region"],
 )
-def test_a_small_plate_is_found_where_it_is(look: Tiles | Region) -> None:
+def test_a_small_plate_is_found_in_picture_coordinates(look: Tiles | Region) -> None:
     small = picture(500, 400)
     assert PartDetector().detect(small) == ()
 
@@ -41,21 +41,21 @@ def test_a_small_plate_is_found_where_it_is(look: Tiles | Region) -> None:
     assert found.box == Box(500, 400, 530, 408)
 
 
-def test_a_plate_seen_by_every_look_is_reported_once() -> None:
+def test_a_plate_found_in_every_tile_is_reported_once() -> None:
     # In the middle, where all four tiles overlap.
     (found,) = SecondLook(PartDetector(), TILES).detect(picture(300, 230, width=40, height=16))
 
     assert found.box == Box(300, 230, 340, 246)
 
 
-def test_a_plate_cut_by_a_tile_is_left_to_the_tile_that_sees_it_whole() -> None:
-    # The left tile ends at 356 and sees most of it; the right one begins at 284.
+def test_a_plate_cut_by_a_tile_is_taken_from_the_tile_that_contains_it() -> None:
+    # The left tile ends at 356 and contains most of it; the right one begins at 284.
     (found,) = SecondLook(PartDetector(), TILES).detect(picture(330, 100))
 
     assert found.box == Box(330, 100, 360, 108)
 
 
-def test_a_region_is_not_searched_outside() -> None:
+def test_only_the_given_region_is_searched() -> None:
     detector = PartDetector()
     left = Region(mode="region", box=(0.0, 0.0, 0.5, 1.0))
 

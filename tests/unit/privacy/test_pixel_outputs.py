@@ -1,4 +1,4 @@
-"""Pixels leave through two adapters, and both take redacted pictures only."""
+"""Pixels leave the process through two adapters, and both accept redacted pictures only."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def files_by_name() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize(("name", "allowed"), WAYS_OUT.items(), ids=WAYS_OUT)
-def test_a_way_out_for_pixels_is_used_only_where_it_is_guarded(
+def test_a_pixel_output_function_is_used_only_in_the_listed_files(
     name: str, allowed: set[str], files_by_name: dict[str, set[str]]
 ) -> None:
     assert files_by_name.get(name, set()) == allowed

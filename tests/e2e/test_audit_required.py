@@ -1,11 +1,10 @@
-"""P21: a box that cannot record what it does, does nothing."""
+"""P21: a box that cannot write its audit log does nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
+from tests.support.disks import small_tmpfs
 from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, site, write_yaml
 
@@ -51,7 +51,7 @@ def test_p21_start_and_stop_are_recorded_however_a_run_ends(made: MadeSite) -> N
 
 
 @pytest.mark.parametrize("damage", ["edited", "cut", "a folder"])
-def test_p21_a_box_whose_log_is_not_as_it_wrote_it_looks_at_nothing(
+def test_p21_a_box_whose_audit_log_was_changed_analyses_nothing(
     damage: str, made: MadeSite
 ) -> None:
     run(made)
@@ -72,7 +72,7 @@ def test_p21_a_box_whose_log_is_not_as_it_wrote_it_looks_at_nothing(
     assert "Traceback" not in done.err
 
 
-def test_p21_a_box_whose_log_is_cut_while_it_runs_ends_with_that(made: MadeSite) -> None:
+def test_p21_a_box_whose_audit_log_is_truncated_during_the_run_stops(made: MadeSite) -> None:
     log = made.state / "audit.log"
     process = start(
         ["run", "--site", made.folder, "--source", CLIPS / "empty_road.mp4", "--realtime",
@@ -91,18 +91,14 @@ def test_p21_a_box_whose_log_is_cut_while_it_runs_ends_with_that(made: MadeSite)
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this user may not mount a small file system")
-    yield place
-    subprocess.run(["umount", place], check=True)
+    """A file system of 8 MiB."""
+    with small_tmpfs(tmp_path / "disk", "8m") as place:
+        yield place
 
 
-def test_p21_a_full_disk_stops_the_box_before_it_looks(made: MadeSite, small_disk: Path) -> None:
+def test_p21_a_full_disk_stops_the_box_before_it_analyses_anything(
+    made: MadeSite, small_disk: Path
+) -> None:
     write_yaml(
         made.folder / "site.yaml",
         site(port=1, folders={"state": str(small_disk / "state")}, outbox={"reserve_mib": 1}),
@@ -111,7 +107,7 @@ def test_p21_a_full_disk_stops_the_box_before_it_looks(made: MadeSite, small_dis
     with contextlib.suppress(OSError), (small_disk / "hog").open("ab", buffering=0) as hog:
         while hog.write(bytes(4096)):
             pass
-    # What is left in the log's last block is used up by starts and stops.
+    # Starts and stops use up the rest of the log's last disk block.
     done = run(made)
     for _ in range(12):
         if done.status == ExitCode.STORAGE:

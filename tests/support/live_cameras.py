@@ -1,4 +1,4 @@
-"""Live cameras for tests: GStreamer's RTSP server, a web server of JPEGs, TLS, films, watchers."""
+"""Live cameras for tests: GStreamer's RTSP server, an HTTP server of JPEGs, TLS, and clips."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def has_rtsp_server() -> bool:
 
 
 def picture(number: int, width: int = 640, height: int = 360) -> Pixels:
-    """A grey ramp with a bright block that moves."""
+    """A grey ramp with a moving bright block."""
     ramp = np.broadcast_to(np.linspace(40, 160, width, dtype=np.uint8), (height, width))
     pixels = np.dstack([ramp, ramp, ramp])
     x = number * 8 % (width - 40)
@@ -99,7 +99,7 @@ def film(
 
 
 def looped(clip: Path, path: Path, times: int) -> Path:
-    """A clip so many times over, in MPEG-TS, without encoding it anew."""
+    """A clip repeated in MPEG-TS, without encoding it again."""
     with av.open(path, "w", format="mpegts") as container:
         stream = None
         begin = 0
@@ -145,7 +145,7 @@ class RtspServer:
         self.kill()
 
     def start(self, clip: Path | None = None) -> None:
-        """Start it, or start it anew on the same port, perhaps with another film."""
+        """Start or restart the server on the same port, optionally with another clip."""
         self._clip = clip or self._clip
         self._process = subprocess.Popen(
             [SYSTEM_PYTHON, str(PROGRAM), str(self.port), str(self._clip), *(self._login or ())],
@@ -176,7 +176,7 @@ class RtspServer:
 
 
 class TlsFront:
-    """TLS before a server that speaks none: what comes is passed on, and what comes back.
+    """A TLS proxy in front of a server without TLS.
 
     Args:
         port: the server's, on loopback.
@@ -208,7 +208,7 @@ class TlsFront:
                 threading.Thread(target=self._visit, args=(connection,), daemon=True).start()
 
     def _visit(self, connection: socket.socket) -> None:
-        # One thread for both ways: a TLS connection is not for two at once.
+        # One thread for both directions: a TLS connection is not thread-safe.
         with contextlib.suppress(OSError), contextlib.ExitStack() as cleanup:
             cleanup.enter_context(connection)
             shown = cleanup.enter_context(self._context.wrap_socket(connection, server_side=True))
@@ -319,7 +319,7 @@ def play(number: int = 10_000, *, every_s: float = 0.04) -> Callable[[int, Send]
 
 @dataclass
 class Watched:
-    """A live camera and what its thread got of it."""
+    """A live camera and the frames that its thread received."""
 
     camera: LiveCamera
     frames: list[Frame] = field(default_factory=list)
@@ -328,7 +328,7 @@ class Watched:
     def run(self) -> None:
         for frame in self.camera.frames():
             self.arrived.append(datetime.now(timezone.utc))
-            # A small piece is enough to tell pictures apart.
+            # A small part is enough to distinguish pictures.
             small = np.ascontiguousarray(frame.pixels[:: frame.height // 4])
             self.frames.append(replace(frame, pixels=small))
 
@@ -359,7 +359,7 @@ def watching(
     wants: Callable[[Cells, float], bool] | None = None,
     stale_s: float = STALE_S,
 ) -> Iterator[Watched]:
-    """A live camera whose frames a thread takes, while a `with` block runs."""
+    """A live camera whose frames a thread receives until the block ends."""
     camera = LiveCamera(
         "cam-1",
         shown_address(live),

@@ -1,4 +1,4 @@
-"""The real networks behind their ports, and what they refuse."""
+"""The real detector and reader: their results, and which weights they refuse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def manifest() -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def eyes(manifest: Manifest) -> PlateModels:
+def models(manifest: Manifest) -> PlateModels:
     return load_plate_models(manifest)
 
 
@@ -51,8 +51,8 @@ def frame() -> Frame:
     return next(iter(camera.frames()))
 
 
-def test_a_plate_is_found_in_pixels_of_the_picture(eyes: PlateModels, frame: Frame) -> None:
-    best, *_ = eyes.detector.detect(frame.pixels)
+def test_plate_boxes_are_in_pixels_of_the_picture(models: PlateModels, frame: Frame) -> None:
+    best, *_ = models.detector.detect(frame.pixels)
 
     assert best.score > 0.6
     assert 2 < best.box.width / best.box.height < 8
@@ -62,24 +62,26 @@ def test_a_plate_is_found_in_pixels_of_the_picture(eyes: PlateModels, frame: Fra
 
 @pytest.mark.parametrize(("left", "top"), [(0, 0), (200, 0), (0, 300), (120, 80)])
 def test_letterboxing_does_not_move_a_plate(
-    eyes: PlateModels, frame: Frame, left: int, top: int
+    models: PlateModels, frame: Frame, left: int, top: int
 ) -> None:
     """Grey beside or above the picture changes its shape, not where the plate is."""
-    before, *_ = eyes.detector.detect(frame.pixels)
+    before, *_ = models.detector.detect(frame.pixels)
     widened = cv2.copyMakeBorder(
         frame.pixels, top, 0, left, 0, cv2.BORDER_CONSTANT, value=(114, 114, 114)
     )
 
-    after, *_ = eyes.detector.detect(np.asarray(widened, np.uint8))
+    after, *_ = models.detector.detect(np.asarray(widened, np.uint8))
 
     assert after.box.iou(before.box.shifted(left, top)) > 0.6
 
 
-def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: PlateModels, frame: Frame) -> None:
-    best, *_ = eyes.detector.detect(frame.pixels)
+def test_the_reader_returns_all_posteriors_and_the_region(
+    models: PlateModels, frame: Frame
+) -> None:
+    best, *_ = models.detector.detect(frame.pixels)
     patch = cut_patch(frame.pixels, best, 0.08)
 
-    first, second = eyes.reader.read([patch, patch])
+    first, second = models.reader.read([patch, patch])
 
     assert first.slots.shape == (10, 37)
     assert first.slots.sum(axis=1) == pytest.approx(np.ones(10), abs=1e-3)
@@ -92,21 +94,21 @@ def test_the_reader_keeps_whole_posteriors_and_the_region(eyes: PlateModels, fra
     assert consensus.best.text.reveal() == PLATE
 
 
-def test_nothing_to_read_is_nothing_read(eyes: PlateModels) -> None:
-    assert eyes.reader.read([]) == ()
+def test_no_patches_give_no_readings(models: PlateModels) -> None:
+    assert models.reader.read([]) == ()
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (3, 900, 3), (900, 3, 3), (480, 640, 3)])
-def test_an_empty_picture_of_any_shape_holds_no_plate(
-    eyes: PlateModels, shape: tuple[int, int, int]
+def test_a_blank_picture_of_any_shape_has_no_plate(
+    models: PlateModels, shape: tuple[int, int, int]
 ) -> None:
-    assert eyes.detector.detect(np.full(shape, 60, np.uint8)) == ()
+    assert models.detector.detect(np.full(shape, 60, np.uint8)) == ()
 
 
-def test_every_reader_of_the_manifest_reads(
-    manifest: Manifest, eyes: PlateModels, frame: Frame
+def test_every_reader_of_the_manifest_reads_a_plate(
+    manifest: Manifest, models: PlateModels, frame: Frame
 ) -> None:
-    best, *_ = eyes.detector.detect(frame.pixels)
+    best, *_ = models.detector.detect(frame.pixels)
     patch = cut_patch(frame.pixels, best, 0.08)
 
     for name in manifest.names(Contract.READER):
@@ -119,7 +121,7 @@ def test_every_reader_of_the_manifest_reads(
 
 
 @pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
-def test_an_accelerator_that_is_not_there_is_never_replaced_by_the_cpu(
+def test_a_missing_accelerator_is_never_replaced_by_the_cpu(
     manifest: Manifest, provider: str
 ) -> None:
     import onnxruntime
@@ -145,7 +147,7 @@ def test_bad_options_are_refused(
         load_plate_models(manifest, **options)  # type: ignore[arg-type]
 
 
-def test_a_reader_is_no_detector(reader_weights: Weights) -> None:
+def test_reader_weights_are_refused_as_a_detector(reader_weights: Weights) -> None:
     with pytest.raises(ModelError, match="not an end2end-detector: takes") as refused:
         OnnxPlateDetector(reader_weights.path, input_size=(416, 416))
 
@@ -153,7 +155,7 @@ def test_a_reader_is_no_detector(reader_weights: Weights) -> None:
     assert refused.value.code == "E_MODEL_CONTRACT"
 
 
-def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest) -> None:
+def test_a_detector_with_another_input_size_than_declared_is_refused(manifest: Manifest) -> None:
     found = manifest.find(manifest.default_detector, Contract.DETECTOR)
 
     with pytest.raises(ModelError, match="the manifest says"):
@@ -173,7 +175,7 @@ def test_a_detector_of_another_size_than_promised_is_refused(manifest: Manifest)
     ],
     ids=["slots", "padding", "alphabet", "size", "colour", "key", "regions"],
 )
-def test_weights_and_config_that_do_not_belong_together_are_refused(
+def test_weights_and_configuration_that_do_not_match_are_refused(
     reader_weights: Weights, tmp_path: Path, before: str, after: str, message: str
 ) -> None:
     assert reader_weights.plate_config is not None
@@ -188,7 +190,7 @@ def test_weights_and_config_that_do_not_belong_together_are_refused(
     assert refused.value.code == "E_MODEL_CONTRACT"
 
 
-def test_a_file_that_is_no_network_is_refused_by_name(
+def test_the_error_for_an_invalid_model_file_names_it(
     reader_weights: Weights, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.onnx"
@@ -201,7 +203,7 @@ def test_a_file_that_is_no_network_is_refused_by_name(
         OnnxPlateReader(broken, reader_weights.plate_config)
 
 
-def test_altered_weights_never_reach_a_session(manifest: Manifest, tmp_path: Path) -> None:
+def test_altered_weights_are_never_loaded(manifest: Manifest, tmp_path: Path) -> None:
     shutil.copy(manifest.path, tmp_path / "manifest.toml")
     found = manifest.find(manifest.default_detector, Contract.DETECTOR)
     content = bytearray(found.path.read_bytes())
@@ -215,7 +217,7 @@ def test_altered_weights_never_reach_a_session(manifest: Manifest, tmp_path: Pat
 
 
 def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: float) -> Manifest:
-    """The same manifest with another calibration of one of its weights."""
+    """The manifest with another calibration for one entry."""
     content = read_manifest(manifest.path)
     entries = []
     for entry in content.weights:
@@ -231,10 +233,10 @@ def with_calibration(manifest: Manifest, tmp_path: Path, name: str, **changed: f
     return Manifest.load(file, {"EDGE_ANPR_MODELS": ":".join(folders)})
 
 
-def test_the_manifest_s_temperatures_reach_the_posteriors(
-    manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
+def test_the_reader_applies_the_manifests_temperatures(
+    manifest: Manifest, models: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
-    patch = cut_patch(frame.pixels, eyes.detector.detect(frame.pixels)[0], 0.08)
+    patch = cut_patch(frame.pixels, models.detector.detect(frame.pixels)[0], 0.08)
     name = manifest.default_reader
     shipped = manifest.find(name, Contract.READER).entry.calibration
     hot = with_calibration(
@@ -245,7 +247,7 @@ def test_the_manifest_s_temperatures_reach_the_posteriors(
         region_temperature=3 * (shipped.region_temperature or 1.0),
     )
 
-    (plain,) = eyes.reader.read([patch])
+    (plain,) = models.reader.read([patch])
     (tempered,) = load_plate_models(hot).reader.read([patch])
 
     expected = np.sqrt(plain.slots.astype(np.float64))
@@ -256,12 +258,12 @@ def test_the_manifest_s_temperatures_reach_the_posteriors(
     assert 0 < tempered.region_probability < plain.region_probability
 
 
-def test_the_manifest_s_threshold_and_temperature_reach_the_detector(
-    manifest: Manifest, eyes: PlateModels, frame: Frame, tmp_path: Path
+def test_the_detector_applies_the_manifests_threshold_and_temperature(
+    manifest: Manifest, models: PlateModels, frame: Frame, tmp_path: Path
 ) -> None:
     name = manifest.default_detector
-    best, *_ = eyes.detector.detect(frame.pixels)
-    assert eyes.threshold == manifest.entry(name).calibration.threshold
+    best, *_ = models.detector.detect(frame.pixels)
+    assert models.threshold == manifest.entry(name).calibration.threshold
 
     strict = load_plate_models(
         with_calibration(manifest, tmp_path, name, threshold=0.9, temperature=2.0)
@@ -275,7 +277,7 @@ def test_the_manifest_s_threshold_and_temperature_reach_the_detector(
     assert all(one.score >= 0.9 * WEAK for one in strict.detector.detect(frame.pixels))
 
 
-def test_a_reader_of_another_size_than_the_manifest_says_is_refused(
+def test_a_reader_with_another_input_size_than_declared_is_refused(
     reader_weights: Weights,
 ) -> None:
     assert reader_weights.plate_config is not None
@@ -283,9 +285,9 @@ def test_a_reader_of_another_size_than_the_manifest_says_is_refused(
         OnnxPlateReader(reader_weights.path, reader_weights.plate_config, input_size=(32, 128))
 
 
-def test_a_patch_of_one_pixel_is_read_as_something(eyes: PlateModels) -> None:
+def test_a_patch_of_one_pixel_gives_a_reading(models: PlateModels) -> None:
     patch = PlatePatch(Box(0, 0, 1, 1), 0.1, np.zeros((1, 1, 3), np.uint8))
 
-    (reading,) = eyes.reader.read([patch])
+    (reading,) = models.reader.read([patch])
 
     assert reading.quality == 0.1

@@ -1,4 +1,4 @@
-"""A curious broker's view: everything that is published, as it passes."""
+"""Records every message that a broker delivers."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from edge.adapters.broker.options import BrokerOptions
 
 
 @dataclass(frozen=True, slots=True)
-class Overheard:
-    """One message as the broker passed it on."""
+class RecordedMessage:
+    """One message as the broker delivered it."""
 
     topic: str
     payload: bytes = field(repr=False)
     retained: bool
 
 
-class Wiretap:
+class MessageRecorder:
     """Subscribes to all topics of a broker in a thread of its own; a context manager."""
 
     def __init__(self, port: int) -> None:
-        self._options = BrokerOptions("127.0.0.1", port, client_id="wiretap")
+        self._options = BrokerOptions("127.0.0.1", port, client_id="recorder")
         self._stopping = threading.Event()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._listen, daemon=True)
-        self.messages: list[Overheard] = []
+        self.messages: list[RecordedMessage] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(10), "the wiretap could not subscribe"
+        assert self._ready.wait(10), "the recorder could not subscribe"
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self, settle_s: float = 0.3) -> None:
-        """Stop listening once nothing has come for a moment."""
+        """Stop listening once no message came for a moment."""
         self._stopping.wait(settle_s)
         self._stopping.set()
         self._thread.join()
 
-    def of_kind(self, kind: str) -> list[Overheard]:
+    def of_kind(self, kind: str) -> list[RecordedMessage]:
         return [message for message in self.messages if message.topic.endswith("/" + kind)]
 
     def _listen(self) -> None:
@@ -56,5 +56,5 @@ class Wiretap:
                 if message is not None:
                     link.acknowledge(message)
                     self.messages.append(
-                        Overheard(message.topic, message.payload, message.retained)
+                        RecordedMessage(message.topic, message.payload, message.retained)
                     )

@@ -1,4 +1,4 @@
-"""`kill -9` in the middle of single changes to files: the state is whole afterwards.
+"""The state is consistent after `kill -9` during each single change of a file.
 
 A process makes one change of a box again and again, each time from the same state, and ends itself
 in its first, second, third … write, sync, rename or unlink
@@ -51,12 +51,12 @@ from edge.privacy.audit_events import EpochClosed, ListChanged
 from edge.privacy.checkpoints import box_log
 from edge.privacy.pseudonyms import SaltChain
 from edge.privacy.sealing import Picture
-from tests.support import listing
+from tests.support import plate_lists
 from tests.support.brokers import HOST, verify_receipt
 from tests.support.fakes import SetClock
-from tests.support.listing import ISSUED, LIST
 from tests.support.parties import BOX, SITE, evidence, make_parties
-from tests.support.preloaded import COMPILER, NEEDS_COMPILER, compiled
+from tests.support.plate_lists import ISSUED, LIST
+from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import REPOSITORY, environment
 
 NOW = ISSUED + timedelta(days=1)
@@ -68,7 +68,7 @@ UNKILLED = 1 << 30
 
 
 class Acknowledged:
-    """How far a change got before it was killed, as its maker was told; survives it."""
+    """Counts the steps of a change that were acknowledged; survives the kill."""
 
     def __init__(self) -> None:
         self._shared = mmap.mmap(-1, 1)
@@ -86,22 +86,22 @@ class Acknowledged:
 
 
 class Scenario(ABC):
-    """A state, a change to it, and what must hold when that was killed."""
+    """A state, a change to it, and a check of the state after a kill."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make the state from which each change begins."""
+        """Create the state from which each change starts."""
 
     @abstractmethod
     def change(self, done: Acknowledged) -> None:
-        """What is killed; says after each step that its maker may rely on it."""
+        """Make the change that is killed; acknowledges each completed step."""
 
     @abstractmethod
     def judge(self, steps: int) -> None:
-        """Start again after so many acknowledged steps; raises AssertionError."""
+        """Check a restart after this number of acknowledged steps; raises AssertionError."""
 
 
 @contextlib.contextmanager
@@ -130,7 +130,7 @@ def put(outbox: Outbox, hit_id: str, ends_after: timedelta = DAY) -> None:
 
 
 def holds_whole(outbox: Outbox) -> set[str]:
-    """The hits in an outbox, each of which is as it was put."""
+    """The hits in an outbox; each must be unchanged."""
     hits = outbox.hit_ids()
     assert len(set(hits)) == len(hits)
     for hit_id in hits:
@@ -140,7 +140,7 @@ def holds_whole(outbox: Outbox) -> set[str]:
 
 
 class Hits(Scenario):
-    """A box starts, takes a hit, publishes one, deletes one that was delivered, and ends."""
+    """A box starts, stores a hit, publishes one, deletes a delivered one, and ends."""
 
     def prepare(self) -> None:
         with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
@@ -170,7 +170,7 @@ class Hits(Scenario):
 
 
 class FirstStart(Scenario):
-    """A box that has no state yet starts, and takes its first hit."""
+    """A box without state starts and stores its first hit."""
 
     def prepare(self) -> None:
         self.folder.mkdir()
@@ -186,14 +186,14 @@ class FirstStart(Scenario):
 
 
 class NewList(Scenario):
-    """A list takes the place of another, and that is recorded."""
+    """A list replaces another, and the audit log records it."""
 
     def prepare(self) -> None:
         self.folder.mkdir()
         parties = make_parties(self.folder / "parties")
         self._keys = parties.box
         self._old, self._new = (
-            listing.bundle(parties.box_public, listing.entry(plate=plate), counter=counter)
+            plate_lists.bundle(parties.box_public, plate_lists.entry(plate=plate), counter=counter)
             for plate, counter in (("1QQQ777", 7), ("1QQQ778", 8))
         )
         with self._trail() as trail:
@@ -224,12 +224,16 @@ class NewList(Scenario):
 
     def _lists(self, trail: AuditTrail) -> ListStore:
         return ListStore(
-            self.folder / "state", self._keys, {LIST: listing.terms()}, lambda: NOW, trail.append
+            self.folder / "state",
+            self._keys,
+            {LIST: plate_lists.terms()},
+            lambda: NOW,
+            trail.append,
         )
 
 
 class Rotation(Scenario):
-    """An epoch ends, and with it the time of a hit; another hit's has not come."""
+    """An epoch ends, and one of two hits expires."""
 
     def prepare(self) -> None:
         with outbox_at(self.folder, SetClock(NOW)) as (_, outbox):
@@ -263,7 +267,7 @@ class Rotation(Scenario):
 
     @contextlib.contextmanager
     def _box(self, clock: SetClock) -> Iterator[tuple[EpochRecord, Storage]]:
-        """What is told and put down when an epoch closes, as the box wires it."""
+        """The box's own handlers for the end of an epoch."""
         state = self.folder / "state"
         with (
             outbox_at(self.folder, clock) as (keyring, outbox),
@@ -292,7 +296,7 @@ def _nothing(_case: EvidenceCase) -> SealedHit:
 
 
 class OpenedHitFiles(Scenario):
-    """An authority opens a hit; another form of it was opened before."""
+    """An authority opens a hit for a second time."""
 
     def prepare(self) -> None:
         parties = make_parties(self.folder.with_name("parties"))
@@ -330,7 +334,7 @@ SCENARIOS = {each.__name__: each for each in (Hits, FirstStart, NewList, Rotatio
 
 
 def kill_in_each_change(name: str, base: Path) -> int:
-    """Kill a scenario in its changes, or in a drawn sample of them; returns how many it has."""
+    """Kill a scenario during each of its changes, or a random sample; returns their number."""
     begin, work = base / "begin", base / "work"
     scenario = SCENARIOS[name](begin)
     scenario.prepare()
@@ -338,7 +342,7 @@ def kill_in_each_change(name: str, base: Path) -> int:
     done = Acknowledged()
 
     def attempt(moment: int) -> int:
-        """Returns how many changes it did not come to; judges what is left behind."""
+        """Kill one change and check the state; returns how many changes were still to come."""
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(begin, work)
         left = _killed(scenario, done, moment)
@@ -357,7 +361,7 @@ def kill_in_each_change(name: str, base: Path) -> int:
 
 
 def _killed(scenario: Scenario, done: Acknowledged, moment: int) -> int:
-    """Let a child make the change; how many changes were left of those up to the moment."""
+    """Make the change in a child process; returns how many changes remain before the kill."""
     arm = ctypes.CDLL(None).kill_at
     arm.argtypes, arm.restype = [ctypes.c_long], ctypes.c_long
     left = mmap.mmap(-1, 8)
@@ -382,9 +386,7 @@ def _killed(scenario: Scenario, done: Acknowledged, moment: int) -> int:
 
 @pytest.mark.skipif(COMPILER is None, reason=NEEDS_COMPILER)
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_kill_in_the_middle_of_any_change_leaves_the_state_whole(
-    name: str, tmp_path: Path
-) -> None:
+def test_a_kill_during_any_change_leaves_the_state_consistent(name: str, tmp_path: Path) -> None:
     module = f"tests.integration.{Path(__file__).stem}"
     program = (
         f"import sys; from pathlib import Path; from {module} import kill_in_each_change; "

@@ -1,4 +1,4 @@
-"""A small, complete site folder for tests to bend and break."""
+"""A small, complete site folder that tests can modify."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists as an issuer makes them, and the terms that a policy would set."""
+"""Plate lists as an issuer makes them, and the limits that a policy sets."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("room", ["formats", "privacy", "policy"])
-def test_a_room_of_pure_code_changes_no_file(room: str) -> None:
+def test_a_pure_package_writes_no_file(room: str) -> None:
     writers = {
         name_of(path)
         for path in python_files(EDGE / room)

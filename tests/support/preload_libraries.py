@@ -1,4 +1,4 @@
-"""Faults that no file and no signal can make: C beside a process, loaded before its libraries."""
+"""Compiles C libraries for LD_PRELOAD that inject faults into a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SOURCES = Path(__file__).with_name("preload")
 
 
 def compiled(name: str, folder: Path) -> Path:
-    """A library of `tests/preload`, made in a folder, for `LD_PRELOAD`."""
+    """Compile a library of `tests/support/preload` into a folder; returns its path."""
     assert COMPILER is not None
     library = folder / f"{name}.so"
     flags = ["-shared", "-fPIC", "-O2", "-Wall", "-Werror"]

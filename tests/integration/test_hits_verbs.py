@@ -1,0 +1,159 @@
+"""`edge-anpr hits` as a process: receive, list, open, review and purge."""
+
+from __future__ import annotations
+
+import signal
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.authority.store import HitStore
+from tests.integration.conftest import needs_mosquitto
+from tests.support.brokers import Broker, Mosquitto, TestAuthority
+from tests.support.parties import AUTHORITY, Parties, make_parties
+from tests.support.product import product, start
+from tests.support.receiving import (
+    publish,
+    utc,
+)
+
+
+def tail_arguments(parties: Parties, store: Path, broker: Broker, *more: str) -> list[str]:
+    return [
+        *("hits", "tail", "--broker", f"{broker.host}:{broker.port}", "--store", str(store)),
+        *("--box-keys", str(parties.box_file), "--keys", str(parties.authority_folder), *more),
+    ]
+
+
+def test_a_hit_can_be_received_listed_opened_reviewed_and_purged(
+    broker: Broker, parties: Parties, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "verbs", tmp_path / "opened"
+    arguments = tail_arguments(parties, folder, broker, "--json")
+    assert product(*arguments, "--idle", "0").json["stored"] == 0
+    hits = [parties.hit(observed_at=utc() - timedelta(days=1, hours=1)) for _ in range(2)]
+    publish(broker, *hits)
+
+    received = product(*arguments, "--once", "2")
+    listed = product("hits", "list", "--store", folder, "--json")
+    opened = product(
+        *("hits", "open", "--all", "--store", folder, "--out", out, "--json"),
+        *("--box-keys", parties.box_file, "--keys", parties.authority_folder),
+    )
+    rejected = product(
+        "hits", "review", hits[0].hit_id[:8], "--reject", "misread", "--store", folder
+    )
+    confirmed = product("hits", "review", hits[1].hit_id, "--confirm", "--store", folder)
+    stats = product("hits", "stats", "--store", folder, "--json")
+    kept, purged = (
+        product("hits", "purge", "--older-than", days, "--store", folder, "--json")
+        for days in ("2", "1")
+    )
+
+    done = (received, listed, opened, rejected, confirmed, stats)
+    assert [each.status for each in done] == [0] * len(done), [each.err for each in done]
+    assert received.json["stored"] == 2
+    assert sorted(received.json["hits"]) == sorted(hit.hit_id for hit in hits)
+    assert {row["state"] for row in listed.json["hits"]} == {"to be reviewed"}
+    assert {row["plate"] for row in opened.json["opened"]} == {"1ABC123"}
+    assert stats.json["rules"]["stolen"]["error_rate"] == 0.5
+    schema = {"schema": "edge-anpr/hits-purge/1"}
+    assert [kept.json, purged.json] == [{**schema, "purged": 0}, {**schema, "purged": 2}]
+    for each in (received, listed, rejected, confirmed, stats):
+        assert "1ABC123" not in each.out + each.err
+
+
+def test_a_stopped_tail_ends_with_status_0_and_a_summary(parties: Parties, tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker:
+        arguments = tail_arguments(parties, tmp_path / "verbs", broker)
+        product(*arguments, "--idle", "0")
+        hit = parties.hit()
+        publish(broker, hit)
+        process = start(arguments)
+        assert process.stdout is not None
+        assert hit.hit_id in process.stdout.readline()
+
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 0
+    assert "1 stored" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["hits", "tail", "--broker", "127.0.0.1:1"], 6),
+        (["hits", "tail", "--broker", "host:99999"], 2),
+        (["hits", "tail", "--broker", "127.0.0.1:1", "--password-env", "NOT_SET"], 3),
+        (["hits", "tail", "--broker", "127.0.0.1:1", "--site", "NO/SITE"], 3),
+    ],
+)
+def test_a_tail_that_cannot_start_reports_it_in_one_line(
+    parties: Parties, tmp_path: Path, arguments: list[str], status: int
+) -> None:
+    done = product(
+        *arguments,
+        *("--store", tmp_path / "s", "--box-keys", parties.box_file),
+        *("--keys", parties.authority_folder),
+    )
+
+    assert done.status == status
+    assert status == 2 or len(done.error_lines) == 1
+    assert "Traceback" not in done.err
+
+
+def test_the_other_verbs_refuse_bad_input(parties: Parties, tmp_path: Path) -> None:
+    folder = tmp_path / "verbs"
+    hit = parties.hit()
+    with HitStore.open(folder, create=True) as opened:
+        opened.put(hit, hit.to_payload(), utc())
+    stranger = make_parties(tmp_path / "stranger")
+    keys: list[str | Path] = [
+        "--store",
+        folder,
+        "--out",
+        tmp_path / "o",
+        "--box-keys",
+        parties.box_file,
+        "--keys",
+    ]
+
+    wrong_key = product("hits", "open", "--all", *keys, stranger.authority_folder)
+    nothing_named = product("hits", "open", *keys, parties.authority_folder)
+    unknown_hit = product("hits", "open", "ffff", *keys, parties.authority_folder)
+    free_text = product(
+        "hits", "review", hit.hit_id, "--reject", "it was 1ABC123", "--store", folder
+    )
+    both = product(
+        "hits", "review", hit.hit_id, "--confirm", "--reject", "exempt", "--store", folder
+    )
+
+    refused = (wrong_key, nothing_named, unknown_hit, free_text, both)
+    assert [each.status for each in refused] == [7, 2, 8, 2, 2]
+    assert not (tmp_path / "o").exists()
+
+
+@needs_mosquitto
+def test_the_command_line_supports_mutual_tls(parties: Parties, tmp_path: Path) -> None:
+    ours = TestAuthority(tmp_path, "ours")
+    server, client = ours.issue("broker"), ours.issue(AUTHORITY)
+    broker = Mosquitto(
+        tmp_path,
+        f"cafile {ours.path}",
+        f"certfile {server.certificate}",
+        f"keyfile {server.key}",
+        "require_certificate true",
+        "use_identity_as_username true",
+    )
+    with broker:
+        arguments = tail_arguments(parties, tmp_path / "s", broker, "--idle", "0", "--json")
+        shown = product(
+            *arguments,
+            *("--tls-ca", ours.path, "--tls-cert", client.certificate, "--tls-key", client.key),
+        )
+        not_shown = product(*arguments, "--tls-ca", ours.path)
+
+    assert (shown.status, not_shown.status) == (0, 6), shown.err
