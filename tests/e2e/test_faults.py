@@ -190,7 +190,7 @@ def test_p8_a_disk_that_fills_up_loses_no_hit_and_receives_no_plate(
     promised = waiting(made)
     assert len(promised) == json.loads(out)["hits"] >= 3, err
     assert process.returncode == ExitCode.STORAGE
-    assert "\nerror: E_DISK_FULL: " in err
+    assert json.loads(err.splitlines()[-1])["code"] == "E_DISK_FULL"
     assert "No space left on device; free disk space" in err
     assert in_clear(made) == []
     (small_disk / "hog").unlink()

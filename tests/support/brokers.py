@@ -113,9 +113,16 @@ class Mosquitto:
 
     def stop(self) -> None:
         if self._process is not None:
-            self._process.terminate()
-            self._process.wait(10)
+            # mosquitto listens before it handles SIGTERM, and then ignores the first one.
+            assert wait_until(self._terminated, 10)
             self._process = None
+
+    def _terminated(self) -> bool:
+        assert self._process is not None
+        self._process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         if self._process is not None:
