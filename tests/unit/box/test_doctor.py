@@ -10,7 +10,6 @@ import pytest
 
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.machine import Machine, machine
-from edge.box.doctor import measure_camera, measure_speed
 from edge.box.findings import (
     CameraMeasurement,
     FindingState,
@@ -20,6 +19,7 @@ from edge.box.findings import (
     of_plates,
     width_at,
 )
+from edge.box.measuring import measure_camera, measure_speed
 from edge.domain.geometry import Line
 from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
 from edge.domain.reading import PlateReading
