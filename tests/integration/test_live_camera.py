@@ -444,7 +444,7 @@ def test_outside_its_hours_a_camera_is_not_connected() -> None:
 def test_an_unresolved_host_name_is_reported() -> None:
     with watching(http("http://camera.invalid/video")) as watched:
         assert watched.becomes(CameraState.AWAY)
-        assert "a name that does not resolve" in watched.problem
+        assert "a host name that does not resolve" in watched.problem
 
 
 def test_an_unreachable_address_is_a_distinct_state() -> None:

@@ -141,31 +141,39 @@ class _Collected(Collector):
 
 def _of_the_box(figures: Figures) -> Iterator[Metric]:
     info = GaugeMetricFamily(
-        "edge_anpr_build_info", "Who speaks; always 1.", labels=["version", "site", "box"]
+        "edge_anpr_build_info",
+        "Version, site and box; always 1.",
+        labels=["version", "site", "box"],
     )
     info.add_metric([figures.version, figures.site, figures.box], 1)
     yield info
-    state = GaugeMetricFamily("edge_anpr_state", "1 for the state the box is in.", labels=["state"])
+    state = GaugeMetricFamily("edge_anpr_state", "1 for the current state.", labels=["state"])
     for name in STATES:
         state.add_metric([name], figures.state == name)
     yield state
-    yield _gauge("broker_connected", "Whether the broker is reached.", figures.broker_connected)
+    yield _gauge("broker_connected", "1 while connected to the broker.", figures.broker_connected)
     yield _counter(
-        "broker_connections", "How often the broker was reached.", figures.broker_connections
+        "broker_connections", "Connections to the broker so far.", figures.broker_connections
     )
-    yield _counter("epochs_closed", "Closed epochs: keys that were destroyed.", figures.epochs)
+    yield _counter("epochs_closed", "Closed epochs, each with its key destroyed.", figures.epochs)
     if figures.key_age_s is not None:
         yield _gauge("epoch_key_age_seconds", "Age of the epoch's key.", figures.key_age_s)
     if figures.clock is not None:
         clock = figures.clock
         yield _gauge(
-            "clock_synchronised", "Whether a time service holds the clock.", clock.synchronised
+            "clock_synchronised",
+            "1 while a time service synchronises the clock.",
+            clock.synchronised,
         )
         yield _gauge(
-            "clock_offset_seconds", "What the time service is still correcting.", clock.offset_s
+            "clock_offset_seconds",
+            "Offset that the time service is still correcting.",
+            clock.offset_s,
         )
         yield _gauge(
-            "clock_max_error_seconds", "The kernel's bound of its error.", clock.max_error_s
+            "clock_max_error_seconds",
+            "Largest error of the clock, by the kernel's estimate.",
+            clock.max_error_s,
         )
     warmth = GaugeMetricFamily(
         "edge_anpr_temperature_celsius", "Temperature, rounded to 5 degrees.", labels=["zone"]
@@ -178,13 +186,13 @@ def _of_the_box(figures: Figures) -> Iterator[Metric]:
 def _of_the_cameras(cameras: Sequence[CameraFigures]) -> Iterator[Metric]:
     up = GaugeMetricFamily(
         "edge_anpr_camera_up",
-        "Whether the camera gives frames, or rests by the policy.",
+        "1 while the camera sends frames, or is closed by the policy.",
         labels=["camera"],
     )
     counters = {
-        "frames": "Frames that came from the camera.",
-        "frames_corrupt": "Frames that came broken and were skipped.",
-        "camera_connections": "How often the camera began to give frames.",
+        "frames": "Frames received.",
+        "frames_corrupt": "Frames that could not be decoded and were skipped.",
+        "camera_connections": "Connections that sent frames so far.",
     }
     families = {
         name: CounterMetricFamily(f"edge_anpr_{name}", text, labels=["camera"])
@@ -212,12 +220,10 @@ def _of_the_traffic(figures: Figures) -> Iterator[Metric]:
     for rule, count in figures.hits.items():
         hits.add_metric([rule], count)
     yield hits
-    yield _counter("frames_analysed", f"Frames looked at: {rough}.", figures.analysed)
-    yield _counter(
-        "frames_dropped", f"Frames that a newer one displaced: {rough}.", figures.dropped
-    )
+    yield _counter("frames_analysed", f"Frames analysed: {rough}.", figures.analysed)
+    yield _counter("frames_dropped", f"Frames dropped for a newer one: {rough}.", figures.dropped)
     stages = CounterMetricFamily(
-        "edge_anpr_stage_seconds", f"Work by stage: {rough}.", labels=["stage"]
+        "edge_anpr_stage_seconds", f"Processing time by stage: {rough}.", labels=["stage"]
     )
     for stage, seconds in figures.stage_s.items():
         stages.add_metric([stage], seconds)
@@ -229,7 +235,7 @@ def _of_the_traffic(figures: Figures) -> Iterator[Metric]:
     )
     yield _gauge(
         "outbox_age_seconds",
-        "For how long ten or more have waited, in whole epochs.",
+        "How long ten or more hits have waited, in whole epochs.",
         figures.outbox_age_s,
     )
 
