@@ -102,7 +102,8 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool) -> None:
     for policy in pack.policies:
         signed = ", ".join(sorted(policy.signed)) or "no one"
         lacking = f"; not by {', '.join(policy.lacking)}" if policy.lacking else ""
-        typer.echo(f"policy:     {policy.sha256[:16]}… signed by {signed}{lacking}")
+        demo = "; with demo keys, which are public" if policy.policy.demo else ""
+        typer.echo(f"policy:     {policy.sha256[:16]}… signed by {signed}{lacking}{demo}")
     for weights in pack.weights:
         typer.echo(f"weights:    {weights.detector} and {weights.reader}")
     typer.echo(f"epochs:     {pack.statistics.epochs}")
@@ -130,6 +131,7 @@ def _facts(pack: VerifiedPack) -> dict[str, Any]:
                 "sha256": policy.sha256,
                 "signed": sorted(policy.signed),
                 "lacking": list(policy.lacking),
+                "demo": policy.policy.demo,
             }
             for policy in pack.policies
         ],

@@ -32,8 +32,8 @@ install() {
     "$python" -m pip install --disable-pip-version-check --progress-bar off "$@" 2>&1 ||
       echo failed >"$log.failed"
   } | tee "$log" | awk -v terminal="$terminal" '
-    /^(Collecting|Obtaining) / { count++; if (terminal) printf "\r  %d packages found ", count }
-    /^Installing collected / { if (terminal) printf "\r  installing %d packages ...", count }
+    /^(Collecting|Obtaining) / { count++; if (terminal) printf "\r  packages found: %d ", count }
+    /^Installing collected / { if (terminal) printf "\r  packages to install: %d ...", count }
     { fflush() }
     END { if (terminal && count) print "" }' >&2
   if [ -e "$log.failed" ]; then

@@ -23,7 +23,7 @@ from tests.integration.test_metrics import watched_street
 from tests.support.parties import Parties, evidence, make_parties, topic_of
 from tests.support.product import REPOSITORY, Finished, product, verb
 from tests.support.real_site import RealSite, make_real_site
-from tests.support.sites import MadeSite, make_site
+from tests.support.sites import MadeSite, make_site, set_port
 from tests.support.verbs import commands, json_verbs
 
 NOT_RUN = {("demo",)}
@@ -105,8 +105,7 @@ def box(run: Run, base: Path) -> None:
     cv2.imwrite(str(picture), np.full((360, 640, 3), 90, np.uint8))
     at = ("--recorded-at", "2026-03-10T08:25:00+01:00")
     with EmbeddedBroker() as broker:
-        site = made.folder / "site.yaml"
-        site.write_text(site.read_text().replace("1883", str(broker.port)))
+        set_port(made, broker.port)
         run("run", "--site", made.folder, "--source", picture, *at, "--drain", "0")
         # Its status depends on the clock of the machine that the test runs on.
         run("doctor", "--site", made.folder, "--source", picture, *at, status=None)

@@ -51,7 +51,7 @@ class RealSite:
         ]  # fmt: skip
 
 
-def make_real_site(base: Path, *, port: int = 1883) -> RealSite:
+def make_real_site(base: Path, *, port: int = 1) -> RealSite:
     """Write a site that is signed, activated and in force, below `base`; it has no list yet."""
     now = datetime.now(timezone.utc)
     made = make_site(base, port=port, policy_yaml=policy(receipts="none"))

@@ -29,6 +29,9 @@ from edge.policy.lists import read_list
 from edge.policy.signatures import SIGNATURES_FILE, add_signature
 from edge.site.folder import read_policy
 
+NOBODY_LISTENS = 1
+"""A port on which no broker listens: a broker of this machine must not take part in a test."""
+
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
 SIGNERS = {"mayor": "controller", "chief": "police", "officer": "dpo"}
 DPIA = b"An assessment.\n"
@@ -274,7 +277,7 @@ def sign_site(folder: Path, *signers: str, keys: dict[str, SigningKey] | None = 
         (folder / SIGNATURES_FILE).write_text(signatures.text())
 
 
-def site(*, port: int = 1883, **changed: Any) -> dict[str, Any]:
+def site(*, port: int = NOBODY_LISTENS, **changed: Any) -> dict[str, Any]:
     return {
         "schema": "edge-anpr/site/1",
         "site": SITE,
@@ -291,7 +294,7 @@ def make_site(
     base: Path,
     *,
     stolen: Iterable[str] = (),
-    port: int = 1883,
+    port: int = NOBODY_LISTENS,
     policy_yaml: dict[str, Any] | None = None,
     site_yaml: dict[str, Any] | None = None,
 ) -> MadeSite:

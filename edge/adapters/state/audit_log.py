@@ -144,9 +144,9 @@ class AuditTrail:
             key = self._chain.key
             if key is not None and key != self._signer.public and key not in known:
                 raise AuditError(
-                    f"{self._path}: it was last signed with key {key.key_id}, which is not a key "
-                    "of this box; move it and its checkpoint away to start a new log, which the "
-                    "witness will see",
+                    f"{self._path}: it was last signed with key {key.key_id}, which is not among "
+                    "the keys in use; check that they belong to this log. To start a new log, move "
+                    "it and its checkpoint away; the witness will see that",
                     code="E_AUDIT_FORK",
                 )
             if key != self._signer.public:
