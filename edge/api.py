@@ -156,7 +156,7 @@ def read_plates(
     """
     try:
         from edge.adapters.cameras.recordings import read_picture
-        from edge.box.read_files import plates_on
+        from edge.box.read_files import read_photo
     except ModuleNotFoundError as error:
         raise MissingExtraError.of(error) or error from None
 
@@ -169,7 +169,12 @@ def read_plates(
                 f"{picture}: not a picture; save it as JPEG or PNG", code="E_SOURCE_FORMAT"
             )
         picture = decoded
-    return plates_on(picture, models or load_models())
+    elif (picture.ndim, picture.shape[-1:], str(picture.dtype)) != (3, (3,), "uint8"):
+        raise CameraError(
+            "pixels: not an array of shape (height, width, 3) and type uint8; convert it to BGR",
+            code="E_SOURCE_FORMAT",
+        )
+    return read_photo(picture, models or load_models()).plates
 
 
 def _checkpoints(witness: Path | None) -> tuple[Checkpoint, ...]:

@@ -32,24 +32,35 @@ class PlateOnPhoto:
     consensus: PlateConsensus | None = field(repr=False)
 
 
-def plates_on(pixels: Pixels, models: PlateModels) -> tuple[PlateOnPhoto, ...]:
+@dataclass(frozen=True, slots=True)
+class PhotoReading:
+    """The plates of one photo, and boxes of detections below the detector's threshold.
+
+    A picture for people protects the weak boxes as plates of other vehicles.
+    """
+
+    plates: tuple[PlateOnPhoto, ...]
+    weak: tuple[Box, ...]
+
+
+def read_photo(pixels: Pixels, models: PlateModels) -> PhotoReading:
     """Find and read all plates of one photo, from the top left.
 
     Args:
         pixels: shape (height, width, 3), BGR.
         models: detector and reader.
     """
-    found = [
-        one
-        for one in without_duplicates(models.detector.detect(pixels))
-        if one.score >= models.threshold
-    ]
+    detections = without_duplicates(models.detector.detect(pixels))
+    found = [one for one in detections if one.score >= models.threshold]
     found.sort(key=lambda one: (one.box.y1, one.box.x1))
     margin = WatchSettings().patch_margin
     readings = models.reader.read([cut_patch(pixels, one, margin) for one in found])
-    return tuple(
-        PlateOnPhoto(one.box, one.score, fuse([reading]))
-        for one, reading in zip(found, readings, strict=True)
+    return PhotoReading(
+        tuple(
+            PlateOnPhoto(one.box, one.score, fuse([reading]))
+            for one, reading in zip(found, readings, strict=True)
+        ),
+        tuple(one.box for one in detections if one.score < models.threshold),
     )
 
 

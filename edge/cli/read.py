@@ -208,14 +208,16 @@ def _counted(frames: Iterator[Frame], read: FileRead, on_frame: Any) -> Iterator
 def _of_photo(
     frames: Iterator[Frame], models: PlateModels
 ) -> tuple[list[PlateRead], list[Preview]]:
-    from edge.box.read_files import plates_on
+    from edge.box.read_files import read_photo
 
     read, previews = [], []
     for frame in frames:
-        found = plates_on(frame.pixels, models)
-        read += [PlateRead(one.consensus, one.box, _place(one.box, frame.pixels)) for one in found]
-        if found:
-            previews.append(Preview(frame.pixels, tuple(one.box for one in found)))
+        found = read_photo(frame.pixels, models)
+        plates = found.plates
+        read += [PlateRead(one.consensus, one.box, _place(one.box, frame.pixels)) for one in plates]
+        if plates:
+            shown = tuple(one.box for one in plates)
+            previews.append(Preview(frame.pixels, shown, found.weak))
     return read, previews
 
 

@@ -153,3 +153,19 @@ def test_the_error_for_an_unknown_level_lists_the_levels(photo: Path) -> None:
     assert done.status == 2
     assert "plate, vehicle, occupants" in done.err
     assert json.dumps("everything").strip('"') in done.err
+
+
+def test_a_weak_detection_beside_a_plate_stays_masked_in_the_picture() -> None:
+    from edge.cli.redact import outlined_preview
+    from edge.domain.imaging import Box
+    from edge.domain.reveal import RevealLevel
+
+    pixels = np.full((480, 640, 3), 200, np.uint8)
+    plate, weak = Box(280, 400, 380, 422), Box(300, 330, 340, 340)
+    shown = cv2.imdecode(
+        np.frombuffer(outlined_preview(pixels, [plate], [weak], RevealLevel.OCCUPANTS), np.uint8),
+        cv2.IMREAD_COLOR,
+    )
+    assert shown is not None
+    inside = shown[332:338, 304:336].astype(int)
+    assert (np.abs(inside - 127) <= 6).all()

@@ -20,6 +20,7 @@ from av.video.frame import VideoFrame
 from edge.adapters.cameras.decoder import upright
 from edge.domain.imaging import Frame, Pixels
 from edge.errors import CameraError, ConfigError
+from edge.formats.regular_files import open_regular_file
 
 VIDEO_SUFFIXES = frozenset(
     {".avi", ".h264", ".m4v", ".mjpeg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm",
@@ -238,7 +239,9 @@ class RecordedCamera:
 def read_picture(path: Path) -> Pixels | None:
     """A picture, upright; None if the file is empty, much too large, or not a picture."""
     try:
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+        with open_regular_file(path) as file:
+            content = np.frombuffer(file.read(), np.uint8)
+        pixels = cv2.imdecode(content, cv2.IMREAD_COLOR)
     except (cv2.error, OSError):
         return None
     return None if pixels is None else np.asarray(pixels, dtype=np.uint8)

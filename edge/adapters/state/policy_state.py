@@ -17,6 +17,7 @@ from pathlib import Path
 from edge.adapters.state.state_folder import private_folder, replace_file, storage_error
 from edge.adapters.state.state_version import require_known
 from edge.errors import OutboxError
+from edge.formats.regular_files import open_regular_file
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.formats.yaml_document import read_text
 from edge.pipeline.ports import Clock
@@ -146,7 +147,7 @@ class FileDigest:
             status = self._file.stat()
             seen = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             if self._known is None or self._known[0] != seen:
-                with self._file.open("rb") as stream:
+                with open_regular_file(self._file) as stream:
                     digest = hashlib.sha256()
                     while block := stream.read(1 << 20):
                         digest.update(block)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from edge.errors import OutboxError
 from edge.formats.atomic_files import write_file
+from edge.formats.regular_files import open_regular_file
 
 # Wide enough for any pid; rewritten in place, so that it works on a full disk.
 _PID_WIDTH = 20
@@ -101,7 +102,7 @@ def read_file(path: Path, max_bytes: int) -> bytes | None:
         OutboxError: the file exists and cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular_file(path) as file:
             return file.read(max_bytes + 1)
     except FileNotFoundError:
         return None
