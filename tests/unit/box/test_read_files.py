@@ -6,9 +6,10 @@ from edge.adapters.models.loading import PlateModels
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.weights import Manifest
 from edge.box.read_files import read_photo
-from edge.domain.imaging import Box, Detection
+from edge.cli.read import _of_photo
+from edge.domain.imaging import Box, Detection, Frame
 from edge.domain.plates import PlateText
-from tests.support.fakes import DrawnModels
+from tests.support.fakes import STARTED, DrawnModels
 
 NEAR, FAR, FAINT = Box(300, 300, 400, 320), Box(10, 40, 60, 50), Box(120, 60, 160, 70)
 
@@ -42,3 +43,11 @@ def test_a_photo_without_a_plate_gives_none() -> None:
     found = read_photo(np.zeros((40, 60, 3), np.uint8), models())
     assert found.plates == ()
     assert found.weak == ()
+
+
+def test_read_hands_weak_detections_to_the_picture_as_protected_plates() -> None:
+    frame = Frame("file", 0, 0.0, STARTED, np.zeros((400, 640, 3), np.uint8))
+    found = models(Detection(NEAR, 0.9), Detection(FAINT, 0.3))
+    read, previews = _of_photo(iter([frame]), found)
+    assert [one.box for one in read] == [NEAR]
+    assert [(one.shown, one.others) for one in previews] == [((NEAR,), (FAINT,))]
