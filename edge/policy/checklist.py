@@ -67,10 +67,10 @@ def problems(document: Document[Policy]) -> Iterator[Problem]:
 
 
 def coded(problem: Problem | str) -> Problem | str:
-    """The problem of a missing field with the code of its duty; others unchanged."""
-    if isinstance(problem, str) or not problem.wanted:
+    """The problem of a missing or empty text with the code of its duty; others unchanged."""
+    if isinstance(problem, str) or not (problem.wanted or problem.text):
         return problem
-    duty = next(iter(_duties_of(problem.wanted)), None)
+    duty = next(iter(_duties_of(problem.wanted or problem.location)), None)
     if duty is None:
         return problem
     message = f"{problem.message} ({duty.requirement}: {why(duty.requirement, 'en')})"
@@ -118,7 +118,7 @@ def checklist(
             key = (DUTIES.index(duty), _place(duty, problem.wanted))
             open_duties.setdefault(key, []).append(problem)
         if not duties:
-            found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(problem.message)))
+            found.append(_wrong(problem))
     for (index, location), missing in sorted(open_duties.items(), key=lambda item: item[0][0]):
         duty = DUTIES[index]
         at = replace(missing[0], location=location)
@@ -162,6 +162,16 @@ def _finding(
         severity,
         sentences,
     )
+
+
+def _wrong(problem: Problem) -> Finding:
+    """A field that cannot be read, or a text that says nothing."""
+    if not problem.text:
+        return _finding(problem, "E_CONFIG", "", Severity.WRONG, _same(problem.message))
+    duty = next(iter(_duties_of(problem.location)), None)
+    code, requirement = ("E_CONFIG", "") if duty is None else (duty.code, duty.requirement)
+    sentences = in_every_language(problem.text, **problem.values)
+    return _finding(problem, code, requirement, Severity.WRONG, sentences)
 
 
 def _same(message: str) -> Mapping[Language, str]:

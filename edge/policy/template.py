@@ -54,7 +54,7 @@ QUESTIONS: tuple[Question, ...] = (
 _TEMPLATE = """\
 # policy.yaml: everything that touches people's rights. Fill in from top to bottom: the law first.
 # `edge-anpr check` says what is still missing, `edge-anpr schema policy` what each field may hold.
-schema: edge-anpr/policy/2
+schema: edge-anpr/policy/3
 @site
 site: {site}
 version: 1

@@ -23,6 +23,7 @@ from tests.support.policies import (
     policy,
     signed,
 )
+from tests.support.sites import texts
 
 BEFORE = policy(real=True)
 
@@ -52,17 +53,24 @@ def edit(path: str, value: object) -> Change:
 
 
 CAMERA = {
-    "place": "The west corner",
-    "field_of_view": {"text": "Lane", "bearing_degrees": 1, "angle_degrees": 40, "reach_m": 30},
+    "place": texts("The west corner"),
+    "field_of_view": {
+        "text": texts("Lane"),
+        "bearing_degrees": 1,
+        "angle_degrees": 40,
+        "reach_m": 30,
+    },
     "hours": {"weekly": {"mon": ["06:00-07:00"]}},
 }
+JOINT = {"name": "Zone", "contact": "zone@a.example", "agreement": "Arrangement 7"}
+PROCESSOR = {**JOINT, "name": "Fitter", "task": texts("Mounts the box")}
 PURPOSE = document()["purposes"]["quiet"]
 HOURS = "cameras/north/hours/weekly/"
-TEXTS = dict.fromkeys(("nl", "fr", "de", "en"), "Other")
+TEXTS = texts("Other words")
 SIGNER = document(real=True)["approvals"]["signers"]["mayor"]
 WIDENINGS = {
     "a camera more": (edit("cameras/west", CAMERA), "camera"),
-    "a camera elsewhere": (edit("cameras/north/place", "The tower"), "camera"),
+    "a camera elsewhere": (edit("cameras/north/place", texts("The tower")), "camera"),
     "a camera on another point": (
         edit("cameras/north/position", {"latitude": 51.0, "longitude": 3.7}),
         "camera",
@@ -99,7 +107,7 @@ WIDENINGS = {
     "a longer mandate": (edit("authorities/police/valid/until", "2029-01-01"), "recipient"),
     "an earlier mandate": (edit("authorities/police/valid/from", "2025-12-31"), "recipient"),
     "a processor more": (
-        edit("processors", [{"name": "X", "contact": "x", "task": "t", "agreement": "a"}]),
+        edit("processors", [PROCESSOR]),
         "recipient",
     ),
     "a purpose more": (edit("purposes/more", PURPOSE), "purpose"),
@@ -170,10 +178,10 @@ def test_p4_a_narrowing_is_recognised_and_is_not_a_widening(name: str) -> None:
     [
         edit("dpo/contact", "new@square.example"),
         edit("rights/contact", "new@square.example"),
-        edit("cameras/north/field_of_view/text", "The lane"),
+        edit("cameras/north/field_of_view/text", texts("The lane")),
         edit("lists/permits/text", TEXTS),
         edit("legal/basis", TEXTS),
-        edit("accuracy/method", "Other clips"),
+        edit("accuracy/method", texts("Other clips")),
         edit("audit/witness", "The archive"),
         edit(HOURS + "mon", ["06:00-12:00", "12:00-22:00"]),
         lambda c: c["rules"].reverse(),
@@ -220,11 +228,11 @@ def leaves(node: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
 
 
 EVERYTHING = document(
-    edit("joint_controllers", [{"name": "P", "contact": "c", "agreement": "a"}]),
-    edit("processors", [{"name": "P", "contact": "c", "agreement": "a", "task": "t"}]),
+    edit("joint_controllers", [JOINT]),
+    edit("processors", [PROCESSOR]),
     edit("cameras/north/position", {"latitude": 51.0, "longitude": 3.7}),
-    edit("evaluation/last", {"reference": "r", "date": "2025-01-01", "outcome": TEXTS}),
-    edit("audit/witness", "archive"),
+    edit("evaluation/last", {"reference": "R 1", "date": "2025-01-01", "outcome": TEXTS}),
+    edit("audit/witness", "Archive"),
     real=True,
 )
 

@@ -37,7 +37,9 @@ def test_a_sign_has_the_content_that_the_decree_requires(language: Language) -> 
 
 def test_a_long_address_on_a_sign_is_printed_smaller_and_never_cut() -> None:
     contact = " ".join(f"Part{number} of a very long postal address," for number in range(40))
-    whole = model(controller={"name": "Town " * 30, "contact": contact})
+    whole = model(
+        controller={"name": " ".join(f"Town{number}" for number in range(30)), "contact": contact}
+    )
 
     svg = publication(facts(whole))[BOARD_FILE.format(language="nl")]
     drawing = ET.fromstring(svg)  # noqa: S314 - this product has just written it
