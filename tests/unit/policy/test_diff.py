@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import EdgeError
+from edge.formats.problems import path_text
 from edge.formats.signing import SigningKey
 from edge.policy.change import ChangeEffect
 from edge.policy.diff import NEUTRAL, changes
 from edge.policy.model import Policy
 from edge.policy.succession import require_allowed
+from edge.texts import LANGUAGES, catalogue
 from tests.support.policies import (
     KEYS,
     Change,
@@ -23,6 +26,7 @@ from tests.support.policies import (
     policy,
     signed,
 )
+from tests.support.product import REPOSITORY
 from tests.support.sites import texts
 
 BEFORE = policy(real=True)
@@ -216,6 +220,42 @@ def test_p4_hours_are_compared_day_by_day_and_the_difference_is_listed() -> None
 
     # 156 Mondays from 2026-01-05 to 2028-12-31.
     assert line == ("WIDENING hours: cameras.north.hours: 156 h more until 2028-12-31")
+
+
+# --- in four languages ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*WIDENINGS, *NARROWINGS])
+def test_each_change_is_told_in_each_language(name: str) -> None:
+    change, _ = {**WIDENINGS, **NARROWINGS}[name]
+    for one in changes(BEFORE, after(change)):
+        lines = [one.text(language) for language in LANGUAGES]
+
+        assert len(set(lines)) == len(LANGUAGES)
+        assert all(f": {path_text(one.location)}: " in line for line in lines)
+        assert one.text("en") == str(one)
+        assert not any("{" in line for line in lines)
+
+
+def test_every_phrase_and_kind_of_change_in_the_code_has_its_text() -> None:
+    """`Change(effect, what, location, phrase)`, and the functions that make one of `what`."""
+    phrases: set[object] = set()
+    kinds: set[object] = set()
+    for file in ("change.py", "diff.py"):
+        tree = ast.parse((REPOSITORY / "edge" / "policy" / file).read_text(encoding="utf-8"))
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "id", "")
+            given = [one.value if isinstance(one, ast.Constant) else None for one in call.args]
+            if name == "Change":
+                kinds.add(given[1])
+                phrases.add(given[3])
+            elif name in {"widening", "named", "grows", "more"}:
+                kinds.add(given[0])
+    told = catalogue("en")
+
+    assert len(phrases) > 15
+    assert {f"diff.detail.{phrase}" for phrase in phrases - {None}} - told.keys() == set()
+    assert {f"diff.what.{kind}" for kind in kinds - {None}} - told.keys() == set()
 
 
 # --- what nobody thought of -------------------------------------------------------------------
