@@ -271,16 +271,5 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"rules"}), _rule_warnings),
     (frozenset({"cameras"}), _camera_warnings),
     (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
-    *(
-        (frozenset({section}), _untranslated(section))
-        for section in (
-            "legal",
-            "purposes",
-            "alternatives",
-            "dpia",
-            "accuracy",
-            "evaluation",
-            "rights",
-        )
-    ),
+    *((frozenset({section}), _untranslated(section)) for section in _WITH_STATEMENTS),
 )
