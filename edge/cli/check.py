@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from edge.formats.yaml_document import Draft
     from edge.policy.checklist import Finding
+    from edge.policy.flaws import Flaw
     from edge.policy.model import Policy
     from edge.texts import Language
 
@@ -39,10 +40,13 @@ def check(
     from edge.adapters.state.policy_state import FileDigest
     from edge.policy.checklist import checklist
     from edge.site.folder import POLICY_FILE, read_draft
+    from edge.texts import text
 
     draft = read_draft(site / POLICY_FILE)
     digest = _dpia_digest(site, draft, FileDigest)
-    findings = checklist(draft, moment=_moment(on), dpia_sha256=digest)
+    findings = checklist(
+        draft, moment=_moment(on), dpia_sha256=digest, dpia_blanks=_dpia_blanks(site, draft)
+    )
     missing_roles = _missing_roles(site, draft)
     blocking = [one for one in findings if one.severity.value != "warning"]
     if as_json:
@@ -54,8 +58,13 @@ def check(
         codes = {one.code for one in blocking}
         counts = _counts(findings)
         raise PolicyError(
-            f"{site / POLICY_FILE}: {counts['missing']} missing, {counts['wrong']} wrong; fill in "
-            "the fields of the list",
+            text(
+                lang.value,
+                "checklist.result.unfinished",
+                file=str(site / POLICY_FILE),
+                missing=counts["missing"],
+                wrong=counts["wrong"],
+            ),
             code=codes.pop() if len(codes) == 1 else "E_HOMEWORK",
         )
 
@@ -79,6 +88,13 @@ def _dpia_digest(site: Path, draft: Draft[Policy], digest: type) -> str | None:
         return None
     found: str | None = digest(site / draft.part.dpia.file).sha256()
     return found
+
+
+def _dpia_blanks(site: Path, draft: Draft[Policy]) -> Flaw | None:
+    from edge.cli.policy import dpia_blanks
+    from edge.policy.skeleton import DPIA_FILE
+
+    return dpia_blanks(site / (draft.part.dpia.file if "dpia" in draft.fields else DPIA_FILE))
 
 
 def _missing_roles(site: Path, draft: Draft[Policy]) -> tuple[str, ...] | None:
@@ -167,12 +183,15 @@ def _show(lang: Lang, findings: tuple[Finding, ...], missing_roles: tuple[str, .
                 asked = text(language, "checklist.result.why")
                 typer.echo(f"     {asked} ({one.requirement}): {why}")
             typer.secho(f"     {one.file}:{one.line}:{one.column}  {one.code}", dim=True)
+    if any(one.requirement for one in findings):
+        typer.secho(text(language, "checklist.result.legend"), dim=True)
     counts = _counts(findings)
     if counts["missing"] or counts["wrong"]:
         typer.secho(text(language, "checklist.result.open", **counts), bold=True)
         return
     typer.secho(text(language, "checklist.result.ready"), bold=True)
     if missing_roles:
-        typer.echo(text(language, "checklist.result.unsigned", roles=", ".join(missing_roles)))
+        roles = (text(language, f"checklist.role.{role}") for role in missing_roles)
+        typer.echo(text(language, "checklist.result.unsigned", roles=", ".join(roles)))
     else:
         typer.echo(text(language, "checklist.result.signed"))

@@ -135,18 +135,14 @@ def verify(
 def _facts(site: Path, *, draft: bool) -> NoticeContent:
     from edge.adapters.host.system import product_version
     from edge.adapters.state.policy_state import PolicyState
-    from edge.cli.policy import state_folder
-    from edge.formats.problems import refuse
-    from edge.policy.checklist import problems
+    from edge.cli.policy import finished_policy, state_folder
     from edge.policy.notice.counts import COUNTS_FILE, read_counts
     from edge.policy.notice.publication import notice_content
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
     from edge.policy.succession import require_authorised
-    from edge.site.folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE
 
-    document = read_policy(site / POLICY_FILE)
-    refuse(problems(document))
-    policy = document.model
+    policy = finished_policy(site / POLICY_FILE, checked=True).model
     history = PolicyState(state_folder(site)).history()
     try:
         signatures = read_signatures(site / SIGNATURES_FILE)

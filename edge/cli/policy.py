@@ -15,9 +15,14 @@ from edge.errors import ConfigError, KeyFileError, PolicyError, UsageError
 
 if TYPE_CHECKING:
     from edge.formats.signing import SigningKey
+    from edge.formats.yaml_document import Document
     from edge.policy.change import Change
+    from edge.policy.flaws import Flaw
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
+    from edge.texts import Language
+
+_MAX_DPIA_BYTES = 32 * 1024 * 1024
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,36 +42,62 @@ def new(
     ] = False,
     lang: LangOption = Lang.EN,
 ) -> None:
-    """Ask questions in the order of the law and write a commented policy.yaml.
+    """Ask questions in the order of the law, and write policy.yaml, site.yaml and dpia.md.
 
-    Leave an answer empty if you do not know it yet; `edge-anpr check` lists it later.
+    Leave an answer empty if you do not know it yet; `edge-anpr check` lists it later. An example
+    beside a question is never filled in. Files that exist already stay as they are. dpia.md is a
+    skeleton: while a place in it is to be filled in, the policy cannot be signed.
 
     Example: edge-anpr policy new config/my-street --lang nl
     """
+    from edge.formats.identifiers import is_id
+    from edge.policy.skeleton import DPIA_FILE, dpia_skeleton, site_file
     from edge.policy.template import Question, ask_all, template
-    from edge.site.folder import POLICY_FILE
+    from edge.site.folder import POLICY_FILE, SITE_FILE
+    from edge.texts import text
 
-    file = site / POLICY_FILE
-    if file.exists():
-        raise UsageError(f"{file}: exists already; name a new folder")
+    language: Language = lang.value
+    if (site / POLICY_FILE).exists():
+        raise UsageError(f"{site / POLICY_FILE}: exists already; name a new folder")
+    site_id = site.resolve().name if is_id(site.resolve().name) else ""
 
-    def ask(question: Question, text: str) -> str:
-        hint = " | ".join(question.choices) or question.hint
+    def ask(question: Question, sentence: str) -> str:
+        own = site_id if question.name == "site" else ""
+        hint = text(language, "new.enter", default=own) if own else question.hint(language)
         while True:
-            answer: str = typer.prompt(f"{text} [{hint}]", default="", show_default=False)
-            if not answer or not question.choices or answer in question.choices:
+            answer: str = typer.prompt(f"{sentence} ({hint})", default=own, show_default=False)
+            refused = question.refusal(answer, language) if answer else None
+            if refused is None:
                 return answer
+            typer.echo(text(language, "new.again", why=refused))
 
     if not defaults and not sys.stdin.isatty():
         raise UsageError("no terminal here to ask questions on; add --defaults, or use a terminal")
-    text = template(lang.value, {} if defaults else ask_all(lang.value, ask))
+    if not defaults:
+        typer.echo(text(language, "new.intro"))
+    answers = {"site": site_id} if defaults else ask_all(language, ask)
+    contents = {
+        POLICY_FILE: template(language, answers),
+        SITE_FILE: site_file(language, answers.get("site", "")),
+        DPIA_FILE: dpia_skeleton(language),
+    }
+    for name, content in contents.items():
+        is_new = _write_new(site / name, content)
+        typer.echo(text(language, "new.written" if is_new else "new.kept", file=str(site / name)))
+    typer.echo(text(language, "new.next", site=str(site)))
+
+
+def _write_new(file: Path, content: str) -> bool:
+    """Write a file; False if there is one already, which stays as it is."""
     try:
-        site.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("x", encoding="utf-8") as stream:
-            stream.write(text)
+            stream.write(content)
+    except FileExistsError:
+        return False
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}; name a folder that can be written") from None
-    typer.echo(f"{file} written; `edge-anpr check {site}` lists what is missing")
+    return True
 
 
 @app.command("sign")
@@ -83,13 +114,16 @@ def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption =
     from edge.policy.checklist import unready
     from edge.policy.diff import changes
     from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
-    from edge.site.folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE
 
     signing = signing_key(key)
-    policy = read_policy(site / POLICY_FILE).model
+    policy = finished_policy(site / POLICY_FILE).model
     wrong = unready(policy, dpia_digest(site, policy))
     if wrong is not None:
         raise PolicyError(f"{site / POLICY_FILE}: {wrong.message}", code=wrong.code)
+    blank = dpia_blanks(site / policy.dpia.file)
+    if blank is not None:
+        raise PolicyError(f"{site / policy.dpia.file}: {blank.text('en')}", code=blank.code)
     _require_signer(policy, signing)
     file = site / SIGNATURES_FILE
     before = signatures_of(site, policy) if file.exists() else None
@@ -128,9 +162,9 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     from edge.policy.checklist import unready
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures, signers_of
     from edge.policy.succession import require_authorised
-    from edge.site.folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE
 
-    policy = read_policy(site / POLICY_FILE).model
+    policy = finished_policy(site / POLICY_FILE).model
     signatures = read_signatures(site / SIGNATURES_FILE)
     signed = signers_of(policy, signatures)
     require_authorised(policy, signatures, PolicyState(state_folder(site)).history())
@@ -159,16 +193,18 @@ def diff(
     new: Annotated[
         Path, typer.Argument(help="The next version: a policy.yaml, or a site's folder.")
     ],
+    lang: LangOption = Lang.EN,
     as_json: JsonOption = False,
 ) -> None:
     """List every change between two versions, and whether it widens what the box may do.
 
     A widening needs the signatures of every role and a new DPIA. A narrowing needs one signer.
 
-    Example: edge-anpr policy diff old/policy.yaml config/school-street
+    Example: edge-anpr policy diff old/policy.yaml config/school-street --lang nl
     """
     from edge.policy.change import ChangeEffect
     from edge.policy.diff import changes
+    from edge.texts import text
 
     found = changes(_policy_at(old), _policy_at(new))
     widens = any(one.direction is ChangeEffect.WIDENING for one in found)
@@ -180,13 +216,9 @@ def diff(
         print_json("edge-anpr/policy-diff/1", document, indent=2)
         return
     for one in found:
-        typer.echo(str(one))
-    if not found:
-        typer.echo("no change")
-    elif widens:
-        typer.echo("needs: the signature of every role, and a new DPIA for what widens")
-    else:
-        typer.echo("needs: one signer of the policy in force")
+        typer.echo(one.text(lang.value))
+    needs = "none" if not found else "quorum" if widens else "one_signer"
+    typer.echo(text(lang.value, f"diff.result.{needs}"))
 
 
 app.command()(activate)
@@ -233,9 +265,40 @@ def _require_signer(policy: Policy, key: SigningKey) -> None:
 
 
 def _policy_at(path: Path) -> Policy:
-    from edge.site.folder import POLICY_FILE, read_policy
+    from edge.site.folder import POLICY_FILE
 
-    return read_policy(path / POLICY_FILE if path.is_dir() else path).model
+    return finished_policy(path / POLICY_FILE if path.is_dir() else path).model
+
+
+def finished_policy(file: Path, *, checked: bool = False) -> Document[Policy]:
+    """Read a policy for a command that needs a finished one.
+
+    Args:
+        file: the policy.
+        checked: also refuse what makes it impossible to load, such as a passed date order.
+
+    Raises:
+        ConfigError: it cannot be read; or it is not finished: the first problem, how many more
+            there are, and the command that lists all of them.
+    """
+    from edge.formats.problems import MistakesError, refuse
+    from edge.policy.checklist import problems
+    from edge.site.folder import read_policy
+
+    try:
+        document = read_policy(file)
+        if checked:
+            refuse(problems(document))
+    except MistakesError as mistakes:
+        more = len(mistakes.problems) - 1
+        if more == 0:
+            raise
+        raise ConfigError(
+            f"{mistakes.problems[0]}; and {more} more: `edge-anpr check {file.parent}` lists all, "
+            "with the reasons",
+            code=mistakes.code,
+        ) from None
+    return document
 
 
 def state_folder(site: Path) -> Path:
@@ -254,6 +317,18 @@ def dpia_digest(site: Path, policy: Policy) -> str | None:
     from edge.adapters.state.policy_state import FileDigest
 
     return FileDigest(site / policy.dpia.file).sha256()
+
+
+def dpia_blanks(file: Path) -> Flaw | None:
+    """Whether a DPIA is the skeleton of `policy new` with places to fill in."""
+    from edge.formats.regular_files import open_regular_file
+    from edge.policy.skeleton import unfinished
+
+    try:
+        with open_regular_file(file) as stream:
+            return unfinished(stream.read(_MAX_DPIA_BYTES))
+    except OSError:
+        return None  # `dpia_digest` reports it
 
 
 def _change_as_json(change: Change) -> dict[str, str]:

@@ -15,6 +15,10 @@ from edge.formats.identifiers import ID_PATTERN
 from edge.formats.problems import Location, Problem, nearest
 from edge.formats.yaml_tree import QUOTABLE, problem_at
 
+WORDING_ERROR, FORMAT_ERROR = "wording", "format"
+"""Types of a validator's own errors: a text that says nothing, a document of another format. Their
+context holds `text`, a key of `edge/texts`, and the values that it is filled in with."""
+
 _INLINE_CREDENTIAL = (
     "a password does not belong in a file that is copied and committed; remove it and give "
     "password_env: NAME or password_file: PATH"
@@ -24,13 +28,28 @@ _INLINE_CREDENTIAL = (
 def rejections(
     file: Path, root: Node, error: ValidationError, model: type[BaseModel]
 ) -> list[Problem]:
-    """One problem for each error; no message repeats a value."""
+    """One problem for each error; no message repeats a value.
+
+    A document of another format has no other problem: what follows from that says nothing.
+    """
     details = error.errors(include_url=False, include_input=False)
-    return [_rejection(file, root, detail, model) for detail in details]
+    format_alone = [detail for detail in details if detail["type"] == FORMAT_ERROR]
+    # A list without its bad items may seem too short.
+    bad_items = {
+        detail["loc"][:length] for detail in details for length in range(len(detail["loc"]))
+    }
+    return [
+        _rejection(file, root, detail, model)
+        for detail in format_alone or details
+        if detail["type"] != "too_short" or detail["loc"] not in bad_items
+    ]
 
 
 def _rejection(file: Path, root: Node, detail: ErrorDetails, model: type[BaseModel]) -> Problem:
     problem = problem_at(file, root, detail["loc"], _explain(detail, model))
+    if detail["type"] in {WORDING_ERROR, FORMAT_ERROR}:
+        values = dict(detail["ctx"])
+        return replace(problem, text=values.pop("text"), values=values)
     if detail["type"] in {"missing", "too_short"}:
         return replace(problem, wanted=detail["loc"])
     if detail["type"] == "extra_forbidden" and not QUOTABLE.fullmatch(str(detail["loc"][-1])):

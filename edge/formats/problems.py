@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import ConfigError
@@ -23,7 +23,8 @@ class Problem:
     """One problem with one field of one file; line and column count from 1.
 
     `code` is the error code; `wanted` is the full location of a field that is missing in
-    the file.
+    the file. `text` is the key of the message in `edge/texts`, empty if it is in English only, and
+    `values` are what it is filled in with.
     """
 
     file: Path
@@ -33,11 +34,13 @@ class Problem:
     message: str
     code: str = "E_CONFIG"
     wanted: Location = ()
+    text: str = ""
+    values: Mapping[str, str | int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        field = path_text(self.location)
+        at = path_text(self.location)
         where = f"{self.file}:{self.line}:{self.column}"
-        return f"{where}: {field}: {self.message}" if field else f"{where}: {self.message}"
+        return f"{where}: {at}: {self.message}" if at else f"{where}: {self.message}"
 
 
 class MistakesError(ConfigError):

@@ -146,7 +146,7 @@ def sign(context: str, document: Json, private: SigningKey) -> Signature:
     """Sign a document.
 
     Args:
-        context: what kind of document it is, such as `edge-anpr/policy/2`.
+        context: what kind of document it is, such as `edge-anpr/policy/3`.
         document: JSON values only, without its signatures.
         private: the signer's key.
 
@@ -161,7 +161,7 @@ def verify(context: str, document: Json, signature: Signature, public: PublicKey
     """Verify a signature of a document under a key.
 
     Args:
-        context: what kind of document it is, such as `edge-anpr/policy/2`.
+        context: what kind of document it is, such as `edge-anpr/policy/3`.
         document: JSON values only, without its signatures.
         signature: the signature, with the id of its key.
         public: the key that must have made it.

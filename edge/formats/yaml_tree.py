@@ -16,6 +16,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from edge.errors import ConfigError
 from edge.formats.problems import Location, MistakesError, Problem, refuse
+from edge.formats.visible import code_point, unseen_at
 
 MAX_DEPTH = 16
 
@@ -23,8 +24,6 @@ Tree = Mapping[str, "Tree"] | Sequence["Tree"] | str | int | float | bool | None
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _DECIMAL = re.compile(r"[-+]?(\.[0-9]{1,30}|[0-9]{1,30}(\.[0-9]{0,30})?)([eE][-+]?[0-9]{1,2})?")
-# Invisible characters, except line breaks and tabs, are refused.
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufeff]")
 # Keys that an error may quote: a plate in the wrong place must not get into a log.
 QUOTABLE = re.compile(r"[a-zA-Z_]{1,40}")
 
@@ -44,7 +43,21 @@ def read_tree(text: str, file: Path, *, empty_is_mapping: bool = False) -> tuple
     problems: list[Problem] = []
     tree = _plain(root, file, (), problems)
     refuse(problems)
+    position = unseen_at(text)  # in a comment, where it could turn around what people read
+    if position is not None:
+        raise MistakesError([str(_unseen_in_file(text, position, file))])
     return root, tree
+
+
+def _unseen_in_file(text: str, position: int, file: Path) -> Problem:
+    before = text[:position]
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return Problem(file, line, column, (), _unseen(text, position))
+
+
+def _unseen(text: str, position: int) -> str:
+    code = code_point(text[position])
+    return f"a character that cannot be seen or that turns the text around ({code}); remove it"
 
 
 def pairs_of(node: Node) -> dict[int | str, tuple[Node, Node]]:
@@ -111,10 +124,7 @@ def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
             message = "a second document begins here (---); one file holds one"
         raise MistakesError([str(Problem(file, line, column, (), message))]) from None
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        message = "a character that cannot be seen; remove it"
-        raise MistakesError([str(Problem(file, line, column, (), message))]) from None
+        raise MistakesError([str(_unseen_in_file(text, int(error.position), file))]) from None
     except (ValueError, OverflowError):  # escapes and versions that are out of bounds
         message = "not YAML: a number or an escape that is out of bounds; correct it"
         raise MistakesError([str(Problem(file, 1, 1, (), message))]) from None
@@ -138,7 +148,7 @@ def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) 
         seen: set[str] = set()
         for key_node, value in node.value:
             key = key_node.value
-            if not isinstance(key_node, ScalarNode) or _UNPRINTABLE.search(key):
+            if not isinstance(key_node, ScalarNode) or unseen_at(key) is not None:
                 complain(key_node, location, "a key must be plain text")
             elif key in seen:
                 shown = (key,) if QUOTABLE.fullmatch(key) else ()
@@ -153,8 +163,9 @@ def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) 
             _plain(item, file, (*location, index), problems)
             for index, item in enumerate(node.value)
         ]
-    if _UNPRINTABLE.search(node.value):
-        complain(node, location, "holds a character that cannot be seen; remove it")
+    position = unseen_at(node.value)
+    if position is not None:
+        complain(node, location, f"holds {_unseen(node.value, position)}")
     return _scalar(node)
 
 

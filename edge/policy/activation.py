@@ -24,6 +24,7 @@ from edge.formats.timestamps import UtcText, parse_utc, utc_text
 from edge.policy.flaws import flaws_on
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
+from edge.policy.wording import is_of_earlier_format
 
 CONTEXT = "edge-anpr/activation/1"
 MAX_BYTES = 1024 * 1024
@@ -92,11 +93,19 @@ def read_in_force(text: str, file: Path) -> InForce:
     """Parse what is in force on a box; `file` is only named in error messages.
 
     Raises:
-        PolicyError: `E_LEASE`: the text is not such a document.
+        PolicyError: `E_LEASE`: the text is not such a document, or its policy is of an earlier
+            format.
     """
     try:
         return InForce.model_validate_json(text)
-    except ValidationError:
+    except ValidationError as error:
+        if is_of_earlier_format(error):
+            raise PolicyError(
+                f"{file}: the policy has an earlier format than this version reads; rewrite "
+                "policy.yaml (docs/sites.md, Format 3), have it signed again, and activate it with "
+                "an empty state folder",
+                code="E_LEASE",
+            ) from None
         raise _damaged(file) from None
 
 

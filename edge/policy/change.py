@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta, timezone
 from enum import Enum
 from typing import TypeVar
@@ -12,6 +12,7 @@ from edge.domain.schedule import Schedule
 from edge.formats.problems import Location, path_text
 from edge.policy.fields import WeeklySchedule
 from edge.policy.model import Policy
+from edge.texts import Language, catalogue
 
 
 class ChangeEffect(Enum):
@@ -24,15 +25,37 @@ class ChangeEffect(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: `what` is a word such as `hours`, `detail` the old and the new value."""
+    """One change: `what` is a word such as `hours`, `phrase` says what changed.
+
+    `phrase` is in English, with `values` in its `{…}`. `edge/texts` has it in the other languages,
+    in the section `diff.detail`; what is not there, such as `30 → 60`, is the same in each.
+    """
 
     direction: ChangeEffect
     what: str
     location: Location
-    detail: str
+    phrase: str
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def detail(self) -> str:
+        """What changed, in English."""
+        return self._said(self.phrase)
 
     def __str__(self) -> str:
-        return f"{self.direction.value} {self.what}: {path_text(self.location)}: {self.detail}"
+        return self.text("en")
+
+    def text(self, language: Language) -> str:
+        """The change in one line."""
+        words = catalogue(language)
+        effect = self.direction
+        direction = words.get(f"diff.direction.{effect.name.lower()}", effect.value)
+        what = words.get(f"diff.what.{self.what}", self.what)
+        detail = self._said(words.get(f"diff.detail.{self.phrase}", self.phrase))
+        return f"{direction} {what}: {path_text(self.location)}: {detail}"
+
+    def _said(self, phrase: str) -> str:
+        return phrase.format_map(self.values) if self.values else phrase
 
 
 def widening(what: str, at: Location, old: object, new: object) -> Change:
@@ -67,9 +90,10 @@ def more(what: str, at: Location, old: Iterable[str], new: Iterable[str]) -> Ite
     """Names that were added to a set (a widening) or removed from it (a narrowing)."""
     added, removed = sorted(set(new) - set(old)), sorted(set(old) - set(new))
     if added:
-        yield Change(ChangeEffect.WIDENING, what, at, f"and {', '.join(added)}")
+        yield Change(ChangeEffect.WIDENING, what, at, "and {names}", {"names": ", ".join(added)})
     if removed:
-        yield Change(ChangeEffect.NARROWING, what, at, f"without {', '.join(removed)}")
+        names = {"names": ", ".join(removed)}
+        yield Change(ChangeEffect.NARROWING, what, at, "without {names}", names)
 
 
 def days_in_force(before: Policy, after: Policy) -> tuple[date, ...]:
@@ -94,9 +118,11 @@ def hours_changed(
     less = sum(len(old_day - new_day) for old_day, new_day in zip(old, new, strict=True))
     until = days[-1].isoformat()
     if more:
-        yield Change(ChangeEffect.WIDENING, "hours", at, f"{_length(more)} more until {until}")
+        values = {"length": _length(more), "date": until}
+        yield Change(ChangeEffect.WIDENING, "hours", at, "{length} more until {date}", values)
     if less:
-        yield Change(ChangeEffect.NARROWING, "hours", at, f"{_length(less)} less until {until}")
+        values = {"length": _length(less), "date": until}
+        yield Change(ChangeEffect.NARROWING, "hours", at, "{length} less until {date}", values)
     if not more and not less:
         yield Change(ChangeEffect.NEUTRAL, "hours", at, "the same hours, written differently")
 

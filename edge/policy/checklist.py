@@ -16,7 +16,7 @@ from edge.formats.problems import Location, Problem, path_text
 from edge.formats.yaml_document import Document, Draft
 from edge.policy.contradictions import contradictions
 from edge.policy.duties import DUTIES, Duty, Severity, why
-from edge.policy.flaws import dpia_flaw, flaws, flaws_on
+from edge.policy.flaws import Flaw, dpia_flaw, flaws, flaws_on
 from edge.policy.model import Policy
 from edge.texts import LANGUAGES, Language, in_every_language
 
@@ -67,10 +67,10 @@ def problems(document: Document[Policy]) -> Iterator[Problem]:
 
 
 def coded(problem: Problem | str) -> Problem | str:
-    """The problem of a missing field with the code of its duty; others unchanged."""
-    if isinstance(problem, str) or not problem.wanted:
+    """The problem of a missing or empty text with the code of its duty; others unchanged."""
+    if isinstance(problem, str) or not (problem.wanted or problem.text):
         return problem
-    duty = next(iter(_duties_of(problem.wanted)), None)
+    duty = next(iter(_duties_of(problem.wanted or problem.location)), None)
     if duty is None:
         return problem
     message = f"{problem.message} ({duty.requirement}: {why(duty.requirement, 'en')})"
@@ -101,7 +101,11 @@ def unready(
 
 
 def checklist(
-    draft: Draft[Policy], *, moment: datetime | None = None, dpia_sha256: str | None = None
+    draft: Draft[Policy],
+    *,
+    moment: datetime | None = None,
+    dpia_sha256: str | None = None,
+    dpia_blanks: Flaw | None = None,
 ) -> tuple[Finding, ...]:
     """All findings: what is missing, wrong or a warning, in the order of `DUTIES`.
 
@@ -109,6 +113,7 @@ def checklist(
         draft: the incomplete policy.
         moment: judge its dates at this moment; None skips dates that can pass.
         dpia_sha256: digest of the DPIA's file; None if it is not there.
+        dpia_blanks: that it has places to fill in, if it has any.
     """
     found: list[Finding] = []
     open_duties: dict[tuple[int, Location], list[Problem]] = {}
@@ -118,17 +123,16 @@ def checklist(
             key = (DUTIES.index(duty), _place(duty, problem.wanted))
             open_duties.setdefault(key, []).append(problem)
         if not duties:
-            found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(problem.message)))
+            found.append(_wrong(problem))
     for (index, location), missing in sorted(open_duties.items(), key=lambda item: item[0][0]):
         duty = DUTIES[index]
         at = replace(missing[0], location=location)
         one = _finding(
             at, duty.code, duty.requirement, Severity.MISSING, in_every_language(duty.key)
         )
-        lacking = (path_text(problem.wanted[len(location) :]) for problem in missing)
-        found.append(replace(one, lacking=tuple(name for name in lacking if name)))
+        found.append(replace(one, lacking=_lacking(missing, location)))
     part, fields = draft.part, draft.fields
-    all_flaws = list(flaws(part, fields))
+    all_flaws = [*flaws(part, fields), *([] if dpia_blanks is None else [dpia_blanks])]
     if "dpia" in fields:
         flaw = dpia_flaw(part, dpia_sha256)
         all_flaws += [] if flaw is None else [flaw]
@@ -140,7 +144,7 @@ def checklist(
             found.append(_finding(problem, "E_CONFIG", "", Severity.WRONG, _same(message)))
     for flaw in all_flaws:
         problem = draft.problem(flaw.location, flaw.text("en"))
-        sentences = in_every_language(flaw.key, **flaw.values)
+        sentences = {language: flaw.text(language) for language in LANGUAGES}
         found.append(_finding(problem, flaw.code, flaw.requirement, flaw.severity, sentences))
     return tuple(found)
 
@@ -162,6 +166,24 @@ def _finding(
         severity,
         sentences,
     )
+
+
+def _lacking(missing: Sequence[Problem], at: Location) -> tuple[str, ...]:
+    """The blank parts below a location; a text that lacks all its languages is named once."""
+    parts = [problem.wanted[len(at) :] for problem in missing]
+    whole = {part[:-1] for part in parts if {(*part[:-1], one) for one in LANGUAGES} <= set(parts)}
+    named = (part[:-1] if part[:-1] in whole and part[-1] in LANGUAGES else part for part in parts)
+    return tuple(path_text(part) for part in dict.fromkeys(named) if part)
+
+
+def _wrong(problem: Problem) -> Finding:
+    """A field that cannot be read, or a text that says nothing."""
+    if not problem.text:
+        return _finding(problem, "E_CONFIG", "", Severity.WRONG, _same(problem.message))
+    duty = next(iter(_duties_of(problem.location)), None)
+    code, requirement = ("E_CONFIG", "") if duty is None else (duty.code, duty.requirement)
+    sentences = in_every_language(problem.text, **problem.values)
+    return _finding(problem, code, requirement, Severity.WRONG, sentences)
 
 
 def _same(message: str) -> Mapping[Language, str]:

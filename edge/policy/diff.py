@@ -7,7 +7,7 @@ neutral, so a field that this comparison does not know cannot widen a policy unn
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
@@ -140,8 +140,8 @@ def _law(before: Policy, after: Policy) -> Iterator[Change]:
             ChangeEffect.WIDENING, "controller", ("controller", "name"), "another controller"
         )
     for section in ("processors", "joint_controllers"):
-        known = {one.name: one for one in getattr(before, section)}
-        new = {one.name: one for one in getattr(after, section)}
+        known = {one.name.en: one for one in getattr(before, section)}
+        new = {one.name.en: one for one in getattr(after, section)}
         yield from named("recipient", (section,), known, new)
     kept = {risk.risk for risk in after.dpia.risks}
     for index, risk in enumerate(before.dpia.risks):
@@ -283,8 +283,13 @@ def _rule(
 def _by_name(policy: Policy) -> dict[str, Any]:
     """The policy's document; lists whose order has no meaning become mappings."""
     document = policy.document()
-    for section, key in (("rules", "id"), ("processors", "name"), ("joint_controllers", "name")):
-        named = {one[key]: one for one in document[section]}
+    names: tuple[tuple[str, Callable[[Any], str]], ...] = (
+        ("rules", lambda rule: rule["id"]),
+        ("processors", lambda party: party["name"]["en"]),
+        ("joint_controllers", lambda party: party["name"]["en"]),
+    )
+    for section, name_of in names:
+        named = {name_of(one): one for one in document[section]}
         if len(named) == len(document[section]):
             document[section] = named
     return document

@@ -128,6 +128,7 @@ FAULTS: Mapping[str, Fault] = {
     "dpia_review_passed": Fault("E_DPIA_REVIEW", "P2"),
     "dpia_file": Fault("E_DPIA_HASH", "P2"),
     "dpia_hash": Fault("E_DPIA_HASH", "P2"),
+    "dpia_unfinished": Fault("E_DPIA", "P2"),
     "purpose_not_in_dpia": Fault("E_PURPOSE_NOT_IN_DPIA", "P3"),
     "paid_per_fine": Fault("E_FINANCIAL_MOTIVE", "P15"),
     "retention": Fault("E_RETENTION_CEILING", "P10"),
@@ -144,5 +145,6 @@ FAULTS: Mapping[str, Fault] = {
     "no_human_check": Fault("W_HUMAN_CHECK", "P12", Severity.WARNING),
     "occupants": Fault("W_OCCUPANTS", "P6", Severity.WARNING),
     "always_open": Fault("W_ALWAYS_OPEN", "P11", Severity.WARNING),
+    "untranslated": Fault("W_TRANSLATION", "P14", Severity.WARNING),
     "demo_key": Fault("W_DEMO_KEYS", "P1", Severity.WARNING),
 }

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from datetime import tzinfo
+from datetime import date, tzinfo
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetJsonSchemaHandler,
+    ModelWrapValidatorHandler,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from typing_extensions import Self
 
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
 from edge.formats.signing import PublicKey, PublicKeyText
 from edge.formats.strict import Strict
+from edge.policy import wording
 from edge.texts import Language
+
+FIRST_YEAR, LAST_YEAR = 1990, 2099
+"""Days outside these years are typing errors: no document of a camera is older."""
 
 
 def _hours(text: str) -> str:
@@ -19,8 +32,17 @@ def _hours(text: str) -> str:
 
 
 def _dates(text: str) -> str:
-    Dates.parse(text)
+    days = Dates.parse(text)
+    for day in (days.first, days.last):
+        _require_plausible(day)
     return text
+
+
+def _require_plausible(day: date) -> None:
+    if day.year < FIRST_YEAR:
+        raise wording.refusal("early", year=FIRST_YEAR)
+    if day.year > LAST_YEAR:
+        raise wording.refusal("late", year=LAST_YEAR)
 
 
 def _day(text: str) -> str:
@@ -34,8 +56,23 @@ def _real_key(text: str) -> str:
     return text
 
 
-Sentence = Annotated[str, Field(min_length=1, max_length=2000)]
-FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
+_LENGTH = {"minLength": 1, "maxLength": wording.MAX_LENGTH}
+
+ShortText = Annotated[
+    str, AfterValidator(wording.short_text), Field(json_schema_extra=dict(_LENGTH))
+]
+Statement = Annotated[
+    str, AfterValidator(wording.statement), Field(json_schema_extra=dict(_LENGTH))
+]
+Name = Annotated[str, AfterValidator(wording.name), Field(json_schema_extra=dict(_LENGTH))]
+Reference = Annotated[
+    str, AfterValidator(wording.reference), Field(json_schema_extra=dict(_LENGTH))
+]
+Contact = Annotated[str, AfterValidator(wording.contact), Field(json_schema_extra=dict(_LENGTH))]
+Website = Annotated[str, AfterValidator(wording.website), Field(json_schema_extra=dict(_LENGTH))]
+SeenText = Annotated[str, AfterValidator(wording.seen)]
+"""A technical text: not blank, and without characters that cannot be seen."""
+FilePath = Annotated[SeenText, Field(min_length=1, max_length=1000)]
 HoursText = Annotated[str, AfterValidator(_hours), Field(examples=["08:15-08:45"])]
 DatesText = Annotated[
     str, AfterValidator(_dates), Field(examples=["2026-12-25", "2026-12-24..2027-01-02"])
@@ -96,19 +133,93 @@ def _of(weekly: dict[Weekday, tuple[HoursText, ...]], day: str) -> tuple[HoursTe
 class Texts(Strict):
     """A text for the public, in the four languages of the notice."""
 
-    nl: Sentence
-    fr: Sentence
-    de: Sentence
-    en: Sentence
+    nl: ShortText
+    fr: ShortText
+    de: ShortText
+    en: ShortText
 
     def of(self, language: Language) -> str:
         """The text in one language."""
         text: str = getattr(self, language)
         return text
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return cls._from_one(value) if isinstance(value, str | int | float) else handler(value)
+
+    @classmethod
+    def _from_one(cls, value: str | float) -> Self:
+        del value
+        raise wording.refusal("languages")
+
+
+class Statements(Texts):
+    """A sentence or a part of one for the public, in four languages."""
+
+    nl: Statement
+    fr: Statement
+    de: Statement
+    en: Statement
+
+
+class SameOrTexts(Texts):
+    """A name, reference or contact: one text if it is the same in every language, else four."""
+
+    @classmethod
+    def _from_one(cls, value: str | float) -> Self:
+        if not isinstance(value, str):
+            raise wording.refusal("quotes")
+        kept = cls._checked(value)
+        return cls(nl=kept, fr=kept, de=kept, en=kept)
+
+    @staticmethod
+    def _checked(text: str) -> str:
+        return wording.short_text(text)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """The JSON Schema: one text, or an object with four."""
+        four = handler(schema)
+        return {"anyOf": [{"type": "string", **_LENGTH}, four]}
+
+
+class Names(SameOrTexts):
+    """A name."""
+
+    nl: Name
+    fr: Name
+    de: Name
+    en: Name
+    _checked = staticmethod(wording.name)
+
+
+class References(SameOrTexts):
+    """The reference of a document."""
+
+    nl: Reference
+    fr: Reference
+    de: Reference
+    en: Reference
+    _checked = staticmethod(wording.reference)
+
+
+class Contacts(SameOrTexts):
+    """How somebody can be reached."""
+
+    nl: Contact
+    fr: Contact
+    de: Contact
+    en: Contact
+    _checked = staticmethod(wording.contact)
+
 
 class Party(Strict):
     """A person, office or company, with an address."""
 
-    name: Sentence
-    contact: Sentence = Field(description="Postal address, e-mail or web form.")
+    name: Names
+    contact: Contacts = Field(
+        description="E-mail, phone number, web form or postal address; not a person's own."
+    )

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
 
+from pydantic import BaseModel
+
 from edge.domain.intervals import wilson
 from edge.formats.problems import Location
 from edge.policy.duties import FAULTS, Severity
-from edge.policy.fields import WeeklySchedule
+from edge.policy.fields import Statements, WeeklySchedule
 from edge.policy.legal import EVALUATION_DAYS, MAX_SUNSET_YEARS, RETENTION_CEILING_HOURS
 from edge.policy.model import ROLES, Policy
-from edge.texts import Language, text
+from edge.texts import LANGUAGES, Language, text
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
 """Risks that the supervisory authority names in its warning: each needs a measure in the DPIA."""
@@ -49,7 +51,10 @@ class Flaw:
 
     def text(self, language: Language) -> str:
         """What is wrong, in one sentence."""
-        return text(language, self.key, **self.values)
+        values = dict(self.values)
+        if "role" in values:
+            values["role"] = text(language, f"checklist.role.{values['role']}")
+        return text(language, self.key, **values)
 
 
 def flaws(policy: Policy, fields: frozenset[str] | None = None) -> Iterator[Flaw]:
@@ -208,6 +213,31 @@ def _camera_warnings(policy: Policy) -> Iterator[Flaw]:
             yield Flaw(("cameras", name, "hours"), "always_open")
 
 
+def _untranslated(section: str) -> Callable[[Policy], Iterator[Flaw]]:
+    """Warns of statements of a section that are the same in every language."""
+
+    def check(policy: Policy) -> Iterator[Flaw]:
+        for location in _same_statements(getattr(policy, section), (section,)):
+            yield Flaw(location, "untranslated")
+
+    return check
+
+
+def _same_statements(value: object, at: Location) -> Iterator[Location]:
+    if isinstance(value, Statements):
+        if len({value.of(language) for language in LANGUAGES}) == 1:
+            yield at
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _same_statements(getattr(value, name), (*at, name))
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _same_statements(one, (*at, name))
+    elif isinstance(value, tuple):
+        for index, one in enumerate(value):
+            yield from _same_statements(one, (*at, index))
+
+
 def _never_shut(hours: WeeklySchedule) -> bool:
     whole = ("00:00-24:00",)
     return (
@@ -224,6 +254,9 @@ def _demo_warnings(policy: Policy) -> Iterator[Flaw]:
         yield Flaw(location, "demo_key")
 
 
+_WITH_STATEMENTS = (
+    *("legal", "purposes", "alternatives", "dpia", "accuracy", "evaluation", "rights"),
+)
 _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] = (
     (frozenset({"legal", "dpia", "purposes", "activation"}), _sequence),
     (frozenset({"legal", "alternatives"}), _alternatives),
@@ -238,4 +271,5 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"rules"}), _rule_warnings),
     (frozenset({"cameras"}), _camera_warnings),
     (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
+    *((frozenset({section}), _untranslated(section)) for section in _WITH_STATEMENTS),
 )

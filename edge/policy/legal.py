@@ -9,7 +9,16 @@ from pydantic import Field
 
 from edge.formats.identifiers import Id, Sha256
 from edge.formats.strict import Strict
-from edge.policy.fields import DayText, FilePath, Fraction, Party, Sentence, Texts
+from edge.policy.fields import (
+    DayText,
+    FilePath,
+    Fraction,
+    Party,
+    Reference,
+    References,
+    Statements,
+    Texts,
+)
 
 RETENTION_CEILING_HOURS: Mapping[str, int] = {
     # Article 5, section 4 of the Belgian camera act of 21 March 2007: at most one month.
@@ -33,20 +42,20 @@ EVALUATION_DAYS = 366
 class JointController(Party):
     """A joint controller under Article 26 GDPR."""
 
-    agreement: Sentence = Field(description="Reference of the arrangement between them.")
+    agreement: References = Field(description="Reference of the arrangement between them.")
 
 
 class Processor(Party):
     """A processor under Article 28 GDPR."""
 
-    task: Sentence
-    agreement: Sentence = Field(description="Reference of the contract.")
+    task: Texts
+    agreement: References = Field(description="Reference of the contract.")
 
 
 class Dated(Strict):
     """A document by reference and date."""
 
-    reference: Sentence
+    reference: References
     date: DayText
 
 
@@ -56,7 +65,7 @@ class Legal(Strict):
     regime: Literal["gas_speed", "camera_act", "police_function_act", "other"] = Field(
         description="The act that applies; it limits the retention."
     )
-    basis: Texts = Field(description="The legal basis in plain words, with its articles.")
+    basis: Statements = Field(description="The legal basis in plain words, with its articles.")
     council_decision: Dated
     police_advice: Dated = Field(description="The advice of the chief of police.")
     camera_declaration: Dated = Field(description="The declaration of the cameras.")
@@ -65,14 +74,14 @@ class Legal(Strict):
 class SafetyEvidence(Dated):
     """The evidence that the purpose is safety: accidents, counts, complaints."""
 
-    finding: Texts
+    finding: Statements
 
 
 class Purpose(Strict):
     """A purpose of the processing. Every rule serves exactly one purpose."""
 
     text: Texts = Field(description="The purpose in plain words.")
-    necessity: Texts = Field(description="Why a milder measure is not enough.")
+    necessity: Statements = Field(description="Why a milder measure is not enough.")
     safety_evidence: SafetyEvidence
     retention_hours: int = Field(
         ge=1,
@@ -90,21 +99,21 @@ class DpoOpinion(Strict):
     """The data protection officer's opinion on the assessment."""
 
     date: DayText
-    text: Sentence
+    text: Statements
 
 
 class Risk(Strict):
     """A risk that the assessment names, and the measure against it."""
 
     risk: Id
-    measure: Sentence
+    measure: Statements
 
 
 class Dpia(Strict):
     """The data protection impact assessment, pinned by its hash."""
 
-    reference: Sentence
-    version: Sentence
+    reference: References
+    version: Reference
     date: DayText
     file: FilePath = Field(description="The document, relative to the site folder.")
     sha256: Sha256 = Field(description="SHA-256 of the file; `edge-anpr check` prints it.")
@@ -122,8 +131,8 @@ class Alternative(Strict):
     """An alternative to cameras that was tried or considered."""
 
     date: DayText
-    evidence: Sentence = Field(description="Reference of the report.")
-    outcome: Texts
+    evidence: References = Field(description="Reference of the report.")
+    outcome: Statements
 
 
 class Alternatives(Strict):
@@ -147,7 +156,7 @@ class Activation(Strict):
 class LastEvaluation(Dated):
     """The last evaluation."""
 
-    outcome: Texts
+    outcome: Statements
 
 
 class Evaluation(Strict):
@@ -161,7 +170,7 @@ class Accuracy(Strict):
     """The measured accuracy of the box, with the 95 % Wilson interval."""
 
     date: DayText
-    method: Sentence = Field(description="Which recordings, at which place, with which weights.")
+    method: Statements = Field(description="Which recordings, at which place, with which weights.")
     vehicles: int = Field(ge=1, le=10_000_000)
     exact: int = Field(ge=0, description="Vehicles with every character right.")
     interval: tuple[Fraction, Fraction] = Field(

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from edge.domain.competence import Competence
 from edge.domain.rules import Rule
@@ -16,14 +16,18 @@ from edge.formats.canonical import canonical_json
 from edge.formats.identifiers import Id
 from edge.formats.problems import Location
 from edge.formats.strict import Strict
+from edge.policy import wording
 from edge.policy.fields import (
+    Contacts,
     DayText,
     FilePath,
     KeyText,
+    Names,
     Party,
     Polygon,
-    Sentence,
+    Statements,
     Texts,
+    Website,
     WeeklySchedule,
 )
 from edge.policy.legal import (
@@ -39,6 +43,16 @@ from edge.policy.legal import (
     Purpose,
 )
 from edge.policy.rule_models import RuleModel, domain_rule
+
+FORMAT = 3
+"""The format of policy documents that this version reads and writes."""
+
+
+def _this_format(schema: object) -> object:
+    earlier = [f"edge-anpr/policy/{number}" for number in range(1, FORMAT)]
+    if schema in earlier:
+        raise wording.refusal("format", format=earlier.index(schema) + 1, known=FORMAT)
+    return schema
 
 
 def _known_zone(name: str) -> str:
@@ -58,7 +72,7 @@ ROLES: tuple[Role, ...] = ("controller", "police", "dpo")
 class KeyHolder(Strict):
     """The holder of a key whose signatures are accepted."""
 
-    name: Sentence
+    name: Names
     key: KeyText
     demo: bool = Field(
         default=False,
@@ -103,7 +117,7 @@ class CompetenceModel(Strict):
 class Authority(Strict):
     """An authority that may open the hits of a rule."""
 
-    name: Sentence
+    name: Names
     keys: FilePath = Field(
         description="The authority's public keys, relative to the site folder; "
         "made by `edge-anpr keys new`."
@@ -149,7 +163,7 @@ class Position(Strict):
 class FieldOfView(Strict):
     """The field of view of a camera."""
 
-    text: Sentence
+    text: Texts
     bearing_degrees: int = Field(
         ge=0, le=359, description="Direction of view, in degrees from north."
     )
@@ -160,7 +174,7 @@ class FieldOfView(Strict):
 class PolicyCamera(Strict):
     """A camera that the policy allows."""
 
-    place: Sentence = Field(description="The place of the camera, in words.")
+    place: Texts = Field(description="The place of the camera, in words.")
     field_of_view: FieldOfView
     position: Position | None = Field(default=None, description="For the map on the notice.")
     privacy_masks: tuple[Polygon, ...] = Field(
@@ -175,22 +189,22 @@ class PolicyCamera(Strict):
 class Audit(Strict):
     """The witness that keeps the box's checkpoints."""
 
-    witness: Sentence | None = None
+    witness: Names | None = None
 
 
 class Rights(Strict):
     """The rights of people, and where to use them."""
 
-    text: Texts = Field(description="Which rights they have, and how to use them.")
-    contact: Sentence
+    text: Statements = Field(description="Which rights they have, and how to use them.")
+    contact: Contacts
     complaint: Party = Field(description="Who handles complaints.")
 
 
 class InformationBoard(Strict):
     """The sign at the place."""
 
-    places: tuple[Sentence, ...] = Field(min_length=1)
-    website: Sentence = Field(description="Where the public notice is.")
+    places: tuple[Texts, ...] = Field(min_length=1)
+    website: Website = Field(description="Where the public notice is.")
 
 
 # --- the policy -------------------------------------------------------------------------------
@@ -199,7 +213,9 @@ class InformationBoard(Strict):
 class Policy(Strict):
     """The policy of one site: everything that touches people's rights."""
 
-    schema_: Literal["edge-anpr/policy/2"] = Field(alias="schema")
+    schema_: Annotated[Literal["edge-anpr/policy/3"], BeforeValidator(_this_format)] = Field(
+        alias="schema"
+    )
     site: Id
     version: int = Field(ge=1, le=1_000_000, description="Increases with each change.")
     timezone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Brussels"

@@ -1,6 +1,6 @@
 """The signatures of a policy: a file beside it, one Ed25519 signature for each signer.
 
-The canonical JSON of the policy's model is signed, under the context `edge-anpr/policy/2`. So a
+The canonical JSON of the policy's model is signed, under the context `edge-anpr/policy/3`. So a
 signature covers every value, but not comments and layout of the file.
 """
 
@@ -19,7 +19,7 @@ from edge.formats.strict import Strict
 from edge.formats.yaml_document import read_text
 from edge.policy.model import ROLES, Policy, Role, Signer
 
-CONTEXT = "edge-anpr/policy/2"
+CONTEXT = "edge-anpr/policy/3"
 SIGNATURES_FILE = "policy.signatures.json"
 MAX_BYTES = 64 * 1024
 

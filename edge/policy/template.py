@@ -7,60 +7,100 @@ asked. A field without an answer stays blank, and `check` lists it.
 from __future__ import annotations
 
 import json
-import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from pydantic import TypeAdapter, ValidationError
+
+from edge.formats.identifiers import Id
 from edge.policy.duties import DUTIES, why
+from edge.policy.fields import Contact, DayText, Name, Reference
+from edge.policy.skeleton import comment
 from edge.texts import Language, text
+
+_ID: TypeAdapter[str] = TypeAdapter(Id)
+_DAY: TypeAdapter[str] = TypeAdapter(DayText)
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_CONTACT: TypeAdapter[str] = TypeAdapter(Contact)
+_REFERENCE: TypeAdapter[str] = TypeAdapter(Reference)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question and its duty; `choices` are the possible answers, empty for free text."""
+    """A question and its duty.
+
+    Attributes:
+        name: of the answer.
+        duty: the field that it belongs to.
+        example: how an answer looks; it is never filled in.
+        choices: the possible answers, empty for free text.
+        kind: validates it as the policy does.
+    """
 
     name: str
     duty: str
-    hint: str = ""
+    example: str = ""
     choices: tuple[str, ...] = ()
+    kind: TypeAdapter[str] = _REFERENCE
+
+    def refusal(self, answer: str, language: Language) -> str | None:
+        """Why the policy would refuse an answer; None if it fits."""
+        if self.choices:
+            return None if answer in self.choices else text(language, "new.unfit")
+        try:
+            self.kind.validate_python(answer)
+        except ValidationError as error:
+            values = dict(error.errors()[0].get("ctx", {}))
+            return text(language, str(values.pop("text", "new.unfit")), **values)
+        return None
+
+    def hint(self, language: Language) -> str:
+        """The possible answers, or an example."""
+        if self.choices:
+            return text(language, "new.one_of", choices=", ".join(self.choices))
+        return text(language, "new.example", example=self.example)
 
 
 REGIMES = ("gas_speed", "camera_act", "police_function_act", "other")
 
 QUESTIONS: tuple[Question, ...] = (
-    Question("site", "site", "a-z, 0-9, -"),
+    Question("site", "site", "my-street", kind=_ID),
     Question("regime", "legal.regime", choices=REGIMES),
-    Question("council_reference", "legal.council_decision", "reference"),
-    Question("council_date", "legal.council_decision", "2025-11-24"),
-    Question("police_reference", "legal.police_advice", "reference"),
-    Question("police_date", "legal.police_advice", "2025-11-07"),
-    Question("declaration_reference", "legal.camera_declaration", "reference"),
-    Question("declaration_date", "legal.camera_declaration", "2025-12-15"),
-    Question("dpia_reference", "dpia.reference", "reference"),
+    Question("council_reference", "legal.council_decision", "GR 2025-11-24 nr. 12"),
+    Question("council_date", "legal.council_decision", "2025-11-24", kind=_DAY),
+    Question("police_reference", "legal.police_advice", "PZ 2025-1107"),
+    Question("police_date", "legal.police_advice", "2025-11-07", kind=_DAY),
+    Question("declaration_reference", "legal.camera_declaration", "2025-884213"),
+    Question("declaration_date", "legal.camera_declaration", "2025-12-15", kind=_DAY),
+    Question("dpia_reference", "dpia.reference", "GEB-2025-031"),
     Question("dpia_version", "dpia.version", "1.0"),
-    Question("dpia_date", "dpia.date", "2025-10-20"),
-    Question("dpia_review", "dpia.review_date", "2027-10-20"),
-    Question("not_before", "activation.not_before", "2026-01-05"),
-    Question("sunset", "activation.sunset", "2028-12-31"),
-    Question("next_due", "evaluation.next_due", "2027-01-04"),
-    Question("controller_name", "controller", "name"),
-    Question("controller_contact", "controller", "contact"),
-    Question("dpo_name", "dpo", "name"),
-    Question("dpo_contact", "dpo", "contact"),
-    Question("authority_name", "supervisory_authorities", "name"),
-    Question("authority_contact", "supervisory_authorities", "contact"),
+    Question("dpia_date", "dpia.date", "2025-10-20", kind=_DAY),
+    Question("dpia_review", "dpia.review_date", "2027-10-20", kind=_DAY),
+    Question("not_before", "activation.not_before", "2026-01-05", kind=_DAY),
+    Question("sunset", "activation.sunset", "2028-12-31", kind=_DAY),
+    Question("next_due", "evaluation.next_due", "2027-01-04", kind=_DAY),
+    Question("controller_name", "controller", "Gemeente Voorbeeldgem", kind=_NAME),
+    Question("controller_contact", "controller", "Marktplein 1, 9999 Voorbeeldgem", kind=_CONTACT),
+    Question("dpo_name", "dpo", "DPO Voorbeeldgem", kind=_NAME),
+    Question("dpo_contact", "dpo", "dpo@voorbeeldgem.example", kind=_CONTACT),
+    Question("authority_name", "supervisory_authorities", "Vlaamse Toezichtcommissie", kind=_NAME),
+    Question(
+        "authority_contact",
+        "supervisory_authorities",
+        "contact@toezicht.example",
+        kind=_CONTACT,
+    ),
 )
 
 _TEMPLATE = """\
-# policy.yaml: everything that touches people's rights. Fill in from top to bottom: the law first.
-# `edge-anpr check` says what is still missing, `edge-anpr schema policy` what each field may hold.
-schema: edge-anpr/policy/2
+# new.policy
+schema: edge-anpr/policy/3
 @site
 site: {site}
 version: 1
 timezone: Europe/Brussels
 
-# --- the law comes first ----------------------------------------------------------------------
+# --- new.law
 
 legal:
   @legal.regime
@@ -110,23 +150,23 @@ dpia:
   @dpia.date
   date: {dpia_date}
   @dpia.file
-  file:
+  file: dpia.md
   @dpia.sha256
   sha256:
   @dpia.review_date
   review_date: {dpia_review}
   @dpia.dpo_opinion
-  dpo_opinion: {{date: , text: }}
+  dpo_opinion: {{date: , text: {{nl: , fr: , de: , en: }}}}
   @dpia.risks
   risks:
-    - {{risk: excessive-monitoring, measure: }}
-    - {{risk: error-margins, measure: }}
-    - {{risk: permanent-lists, measure: }}
+    - {{risk: excessive-monitoring, measure: {{nl: , fr: , de: , en: }}}}
+    - {{risk: error-margins, measure: {{nl: , fr: , de: , en: }}}}
+    - {{risk: permanent-lists, measure: {{nl: , fr: , de: , en: }}}}
   @dpia.purposes
   purposes: []
 
 @accuracy
-accuracy: {{date: , method: , vehicles: , exact: , interval: }}
+accuracy: {{date: , method: {{nl: , fr: , de: , en: }}, vehicles: , exact: , interval: }}
 
 activation:
   @activation.not_before
@@ -139,7 +179,7 @@ evaluation:
   @evaluation.next_due
   next_due: {next_due}
 
-# --- who answers for it -----------------------------------------------------------------------
+# --- new.people
 
 @controller
 controller: {{name: {controller_name}, contact: {controller_contact}}}
@@ -156,9 +196,12 @@ rights:
   @rights.complaint
   complaint: {{name: , contact: }}
 @information_board
-information_board: {{places: [], website: }}
+information_board:
+  places:
+    - {{nl: , fr: , de: , en: }}
+  website:
 
-# --- whose signature counts -------------------------------------------------------------------
+# --- new.signatures
 
 approvals:
   @approvals.quorum
@@ -174,17 +217,20 @@ suspension:
   keys:
     # commission: {{name: , key: "ed25519:..."}}
 
-# --- what the camera does ---------------------------------------------------------------------
+# --- new.camera
 
 @cameras
 cameras:
   cam-1:
     @cameras.*.place
-    place:
+    place: {{nl: , fr: , de: , en: }}
     @cameras.*.field_of_view
-    field_of_view: {{text: , bearing_degrees: , angle_degrees: , reach_m: }}
+    field_of_view:
+      {{text: {{nl: , fr: , de: , en: }}, bearing_degrees: , angle_degrees: , reach_m: }}
     @cameras.*.hours
     hours:
+      # weekly: {{mon: ["08:00-09:00", "15:15-16:15"], tue: ["08:00-09:00"]}}
+      # weekly: {{mon: ["08:00-09:00", "15:15-16:15"], tue: ["08:00-09:00"]}}
 
 @authorities
 authorities:
@@ -234,16 +280,18 @@ def template(language: Language, answers: Mapping[str, str]) -> str:
     lines: list[str] = []
     for line in _TEMPLATE.format_map(values).splitlines():
         field = line.strip()
-        if not field.startswith("@"):
+        if line == "# new.policy":
+            lines += comment(text(language, "new.policy"))
+            lines += comment(text(language, "checklist.result.legend"))
+        elif line.startswith("# --- new."):
+            lines.append(f"# --- {text(language, line.removeprefix('# --- '))} ".ljust(98, "-"))
+        elif field.startswith("@"):
+            duty = duties[field[1:]]
+            told = f"{text(language, duty.key)} ({duty.requirement}) "
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += comment(told + why(duty.requirement, language), indent=indent)
+        else:
             lines.append(line.rstrip())
-            continue
-        duty = duties[field[1:]]
-        reason = why(duty.requirement, language)
-        comment = f"{text(language, duty.key)} ({duty.requirement}) {reason}"
-        indent = line[: len(line) - len(line.lstrip())]
-        lines += textwrap.wrap(
-            comment, 98, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# "
-        )
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from edge.formats.identifiers import Id
 from edge.formats.problems import Location
 from edge.formats.strict import Strict
-from edge.policy.fields import FilePath, Fraction
+from edge.policy.fields import FilePath, Fraction, SeenText
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
@@ -49,7 +49,7 @@ SecondLook = Annotated[NoSecondLook | Tiles | Region, Field(discriminator="mode"
 
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
-UserName = Annotated[str, Field(min_length=1, max_length=200)]
+UserName = Annotated[SeenText, Field(min_length=1, max_length=200)]
 
 
 HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
@@ -115,7 +115,7 @@ class PipelineCamera(Strict):
     """A GStreamer pipeline: a camera's own interface (CSI), or hardware decoding."""
 
     type: Literal["pipeline"]
-    pipeline: str = Field(
+    pipeline: SeenText = Field(
         min_length=1,
         max_length=2000,
         description="Source and filters in a line, without a sink, as gst-launch-1.0 takes them.",

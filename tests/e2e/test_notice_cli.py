@@ -21,7 +21,16 @@ from edge.site.folder import read_policy
 from edge.texts import LANGUAGES
 from tests.support.canary import needles, sweep_tree
 from tests.support.product import REPOSITORY, product
-from tests.support.sites import BOX, MadeSite, hotlist_rule, list_csv, make_site, policy, sign_site
+from tests.support.sites import (
+    BOX,
+    MadeSite,
+    hotlist_rule,
+    list_csv,
+    make_site,
+    policy,
+    sign_site,
+    texts,
+)
 
 CONFIG = REPOSITORY / "config"
 EXAMPLES = sorted(file.parent.name for file in CONFIG.glob("*/policy.yaml"))
@@ -183,7 +192,7 @@ def widened() -> dict[str, Any]:
     content |= {"version": 2}
     content["dpia"] |= {
         "date": "2026-03-01",
-        "dpo_opinion": {"date": "2026-03-02", "text": "Yes"},
+        "dpo_opinion": {"date": "2026-03-02", "text": texts("Still favourable")},
         "sha256": hashlib.sha256(WRITTEN_ANEW).hexdigest(),
     }
     content["activation"] = {"not_before": "2026-04-01", "sunset": "2028-12-31"}

@@ -141,6 +141,24 @@ def test_the_content_security_policy_forbids_scripts_and_requests(
 
 
 @needs_chromium
+def test_on_a_phone_the_summary_comes_before_the_contents(tab: Browser, notice: Path) -> None:
+    tops = (
+        "(() => { const top = name => document.querySelector(name).getBoundingClientRect(); "
+        "const [one, other] = [top('#nl-brief'), top('#nl .contents')]; "
+        "return [one.top + scrollY, one.bottom + scrollY, other.top + scrollY] })()"
+    )
+
+    tab.open(address(notice))
+    tab.size(390, 844)
+    begins, ends, contents = tab.value(tops)
+    assert begins < 844, "the summary begins on the first screen of a phone"
+    assert contents >= ends
+    tab.size(1280, 900)
+    begins, ends, contents = tab.value(tops)
+    assert begins <= contents < ends, "beside the summary where there is room"
+
+
+@needs_chromium
 def test_screenshots_of_every_language_are_complete_and_differ(tab: Browser, notice: Path) -> None:
     pictures = []
     for language in LANGUAGES:

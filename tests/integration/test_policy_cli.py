@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pty
+import re
 import shutil
+import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +20,11 @@ from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_signer_key
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
-from tests.support.product import REPOSITORY, Finished, verb
+from edge.formats.yaml_document import read_document
+from edge.policy.skeleton import dpia_skeleton
+from edge.site.settings import Site
+from edge.texts import LANGUAGES, Language
+from tests.support.product import REPOSITORY, Finished, command, verb
 from tests.support.sites import MadeSite, make_real, make_site, write_yaml
 
 EXAMPLES = REPOSITORY / "config"
@@ -96,6 +104,8 @@ def test_p18_an_empty_policy_gives_the_full_checklist_in_the_requested_language(
     plain = verb("check", tmp_path, "--lang", "fr")
     assert "MANQUE" in plain.out
     assert "Pourquoi (P16)" in plain.out
+    assert "P1 à P21 sont les points" in plain.out  # what the numbers are
+    assert "remplissez les champs de la liste" in plain.err
     assert "policy.yaml:1:1" in plain.out
 
 
@@ -132,9 +142,111 @@ def test_p18_a_new_policy_is_a_template_that_check_reads(tmp_path: Path) -> None
 
     assert made.status == 0, made.err
     assert "Kies de wet" in (folder / "policy.yaml").read_text()
-    refused(verb("check", folder), ExitCode.CONFIG, "E_HOMEWORK", " 0 wrong")
+    refused(verb("check", folder), ExitCode.CONFIG, "E_HOMEWORK", " 1 wrong")  # the DPIA
     refused(verb("policy", "new", folder, "--defaults"), ExitCode.USAGE, "exists already")
     refused(verb("policy", "new", tmp_path / "other"), ExitCode.USAGE, "--defaults")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_p18_a_new_site_has_a_valid_site_file_and_a_dpia_that_is_still_to_be_written(
+    lang: Language, tmp_path: Path
+) -> None:
+    folder = tmp_path / "street"
+    assert verb("policy", "new", folder, "--defaults", "--lang", lang).status == 0
+
+    site = read_document(folder / "site.yaml", Site).model
+    written = yaml.safe_load((folder / "policy.yaml").read_text())
+    assert (site.site, written["site"]) == ("street", "street")
+    assert set(site.cameras) == set(written["cameras"])
+    dpia = (folder / "dpia.md").read_text()
+    for name in (*written["purposes"], *(one["risk"] for one in written["dpia"]["risks"])):
+        assert name in dpia
+    assert dpia.count("35") >= 7  # each heading names its part of Article 35 GDPR
+    found = verb("check", folder, "--lang", lang, "--json").json["findings"]
+    (wrong,) = (one for one in found if one["severity"] == "wrong")
+    assert (wrong["field"], wrong["code"]) == ("dpia.file", "E_DPIA")
+    assert {one["severity"] for one in found} == {"missing", "wrong"}
+
+
+def test_p18_new_files_never_replace_existing_ones(tmp_path: Path) -> None:
+    (tmp_path / "site.yaml").write_text("mine")
+    (tmp_path / "dpia.md").write_text("written long ago")
+
+    done = verb("policy", "new", tmp_path, "--defaults")
+
+    assert done.status == 0, done.err
+    assert (tmp_path / "site.yaml").read_text() == "mine"
+    assert (tmp_path / "dpia.md").read_text() == "written long ago"
+    assert done.out.count("exists already and stays as it is") == 2
+
+
+def test_p18_answers_are_checked_and_examples_are_never_filled_in(tmp_path: Path) -> None:
+    """On a real terminal: a wrong answer is asked again, an empty one leaves the field blank."""
+    answers = ["", "no such act", "camera_act", "tbd", "GR 12", "24/11/2025", "2025-11-24"]
+    master, slave = pty.openpty()
+    with subprocess.Popen(
+        command("policy", "new", tmp_path / "my-street"),
+        stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as asked:  # fmt: skip
+        os.close(slave)
+        os.write(master, "".join(f"{answer}\n" for answer in [*answers, *[""] * 40]).encode())
+        told, _ = asked.communicate(timeout=60)
+        os.close(master)
+
+    assert asked.returncode == 0, told
+    assert told.count("This answer ") == 3
+    assert "[" not in told
+    written = (tmp_path / "my-street" / "policy.yaml").read_text()
+    content = yaml.safe_load(written)
+    assert content["site"] == "my-street"
+    assert content["legal"]["council_decision"] == {"reference": "GR 12", "date": "2025-11-24"}
+    assert content["legal"]["police_advice"] == {"reference": None, "date": None}
+    assert content["activation"]["sunset"] is None
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_p2_a_dpia_with_places_to_fill_in_is_neither_signed_nor_ready(
+    lang: Language, made: MadeSite, keys: dict[str, Path]
+) -> None:
+    (made.folder / "dpia.md").write_text(dpia_skeleton(lang, ["wanted-vehicles"]))
+    path = made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["dpia"]["sha256"] = hashlib.sha256((made.folder / "dpia.md").read_bytes()).hexdigest()
+    write_yaml(path, content)
+
+    signing = verb("policy", "sign", made.folder, "--key", keys["mayor"])
+    checked = verb("check", made.folder)
+
+    refused(signing, ExitCode.CONFIG, "E_DPIA", "places to fill in, the first in line 1")
+    refused(checked, ExitCode.CONFIG, "E_DPIA")
+
+
+# --- an unfinished policy ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("policy", "diff", "street", "street"),
+        ("policy", "verify", "street"),
+        ("notice", "street", "--out", "out"),
+        ("notice", "street", "--out", "out", "--draft"),
+        ("policy", "sign", "street", "--key", "mayor"),
+    ],
+    ids=" ".join,
+)
+def test_an_unfinished_policy_gives_its_first_problem_their_number_and_where_all_are_listed(
+    arguments: tuple[str, ...], keys: dict[str, Path], tmp_path: Path
+) -> None:
+    paths = {"street": tmp_path / "street", "out": tmp_path / "out", "mayor": keys["mayor"]}
+    assert verb("policy", "new", paths["street"], "--defaults").status == 0
+
+    done = verb(*(paths.get(one, one) for one in arguments))
+
+    (line,) = done.err.splitlines()
+    assert done.status == ExitCode.CONFIG
+    assert re.search(r"policy\.yaml:\d+:\d+: .*; and \d{2,3} more: ", line)
+    assert f"`edge-anpr check {paths['street']}` lists all" in line
 
 
 # --- sign and verify --------------------------------------------------------------------------
@@ -219,6 +331,10 @@ def test_p4_the_difference_is_listed_with_the_signatures_it_needs(
     assert back.json["needs"] == "one-signer"
     assert [one["direction"] for one in back.json["changes"]] == ["NARROWING"]
     assert same.out == "no change\n"
+    dutch = verb("policy", "diff", made.folder, wider, "--lang", "nl").out
+    line, needs = dutch.splitlines()
+    assert line == "VERRUIMING bewaartermijn: purposes.wanted-vehicles.retention_hours: 24 → 25"
+    assert needs.startswith("vereist: de handtekening van elke rol")
 
 
 # --- activate and renew -----------------------------------------------------------------------

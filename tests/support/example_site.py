@@ -5,28 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 
 POLICY = """\
-schema: edge-anpr/policy/2
+schema: edge-anpr/policy/3
 site: square
 version: 1
 timezone: Europe/Brussels
 legal:
   regime: camera_act
-  basis: {nl: Wet, fr: Loi, de: Gesetz, en: Act}
+  basis:
+    {nl: "Camerawet, artikel 5", fr: "Loi caméras, article 5",
+      de: "Kameragesetz, Artikel 5", en: "Camera act, article 5"}
   council_decision: {reference: Council 1, date: 2025-11-24}
   police_advice: {reference: Police 1, date: 2025-11-07}
   camera_declaration: {reference: Declaration 1, date: 2025-12-15}
 purposes:
   quiet:
     text: {nl: Rust, fr: Calme, de: Ruhe, en: "A quiet square"}
-    necessity: {nl: Nodig, fr: Besoin, de: Bedarf, en: Need}
+    necessity:
+      {nl: Borden hielpen niet, fr: Les panneaux n'ont pas aidé,
+        de: Schilder halfen nicht, en: Signs did not help}
     safety_evidence:
-      {reference: Count 1, date: 2025-10-02, finding: {nl: Veel, fr: Trop, de: Viele, en: Many}}
+      {reference: Count 1, date: 2025-10-02,
+       finding: {nl: Veel te snel, fr: Beaucoup trop vite,
+         de: Viel zu schnell, en: Many drive too fast}}
     retention_hours: 72
 finance: {vendor_paid_per_fine: false}
 alternatives:
-  physical: {date: 2025-03-31, evidence: Report 1, outcome: {nl: Nee, fr: Non, de: Nein, en: No}}
-  awareness: {date: 2025-06-27, evidence: Report 2, outcome: {nl: Nee, fr: Non, de: Nein, en: No}}
-  targeted: {date: 2025-09-26, evidence: Report 3, outcome: {nl: Nee, fr: Non, de: Nein, en: No}}
+  physical: {date: 2025-03-31, evidence: Report 1,
+    outcome: {nl: Geen effect, fr: Sans effet, de: Ohne Wirkung, en: No effect}}
+  awareness: {date: 2025-06-27, evidence: Report 2,
+    outcome: {nl: Geen effect, fr: Sans effet, de: Ohne Wirkung, en: No effect}}
+  targeted: {date: 2025-09-26, evidence: Report 3,
+    outcome: {nl: Geen effect, fr: Sans effet, de: Ohne Wirkung, en: No effect}}
 dpia:
   reference: Assessment 1
   version: "1"
@@ -34,23 +43,33 @@ dpia:
   file: dpia.md
   sha256: 7e80d42e934bff858d66fe91b6b625fd3bb2f3e8b193216b5b748be31375772f
   review_date: 2027-10-20
-  dpo_opinion: {date: 2025-10-27, text: Favourable}
+  dpo_opinion: {date: 2025-10-27,
+    text: {nl: Gunstig advies, fr: Avis favorable,
+      de: Zustimmende Stellungnahme, en: Favourable opinion}}
   risks:
-    - {risk: excessive-monitoring, measure: Hours}
-    - {risk: error-margins, measure: Checks}
-    - {risk: permanent-lists, measure: Ends}
+    - {risk: excessive-monitoring, measure: {nl: Beperkte uren, fr: Heures limitées,
+      de: Begrenzte Zeiten, en: Limited hours}}
+    - {risk: error-margins, measure: {nl: Menselijke controle, fr: Contrôle humain,
+      de: Menschliche Prüfung, en: Human checks}}
+    - {risk: permanent-lists, measure: {nl: Elke lijst eindigt, fr: Chaque liste a une fin,
+      de: Jede Liste endet, en: Every list ends}}
   "purposes": [quiet]
-accuracy: {date: 2025-10-13, method: Clips, vehicles: 25, exact: 25, interval: [0.867, 1]}
+accuracy: {date: 2025-10-13, vehicles: 25, exact: 25, interval: [0.867, 1],
+  method: {nl: Gerenderde filmpjes, fr: Séquences de synthèse,
+    de: Gerenderte Clips, en: Rendered clips}}
 activation: {not_before: 2026-01-05, sunset: 2028-12-31}
 evaluation: {next_due: 2027-01-04}
 controller: {name: Town, contact: town@square.example}
 dpo: {name: Officer, contact: officer@square.example}
 supervisory_authorities: [{name: Commission, contact: vtc@square.example}]
 rights:
-  text: {nl: Rechten, fr: Droits, de: Rechte, en: Rights}
+  text: {nl: U mag inzage vragen, fr: Vous pouvez demander l'accès,
+    de: Sie können Auskunft verlangen, en: You may ask for access}
   contact: rights@square.example
   complaint: {name: Ombudsman, contact: ombudsman@square.example}
-information_board: {places: [Each entrance], website: "https://square.example"}
+information_board:
+  places: [{nl: Elke ingang, fr: Chaque entrée, de: Jede Einfahrt, en: Each entrance}]
+  website: "https://square.example"
 approvals:
   quorum: [controller, police, dpo]
   signers:
@@ -91,12 +110,14 @@ lists:
     max_entries: 4
 cameras:
   north:
-    place: The north corner
-    field_of_view: {text: Lane, bearing_degrees: 10, angle_degrees: 40, reach_m: 30}
+    place: {nl: De noordhoek, fr: Le coin nord, de: Die Nordecke, en: The north corner}
+    field_of_view: {text: {nl: Rijstrook, fr: Voie, de: Fahrspur, en: Lane}, bearing_degrees: 10,
+      angle_degrees: 40, reach_m: 30}
     hours: {weekly: {mon: ["06:00-22:00"], tue: ["06:00-22:00"], sat: ["00:00-24:00"]}}
   south:
-    place: The south corner
-    field_of_view: {text: Lane, bearing_degrees: 190, angle_degrees: 40, reach_m: 30}
+    place: {nl: De zuidhoek, fr: Le coin sud, de: Die Südecke, en: The south corner}
+    field_of_view: {text: {nl: Rijstrook, fr: Voie, de: Fahrspur, en: Lane}, bearing_degrees: 190,
+      angle_degrees: 40, reach_m: 30}
     privacy_masks: [[[0, 0], [0.2, 0], [0.2, 0.3]]]
     hours: {weekly: {mon: ["06:00-22:00"], tue: ["06:00-22:00"], sat: ["00:00-24:00"]}}
 rules:

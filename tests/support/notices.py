@@ -53,7 +53,12 @@ def long_notice() -> NoticeContent:
         {"name": f"Zone {SPECIAL}", "contact": "zone@a.example", "agreement": SPECIAL}
     ]
     content["processors"] = [
-        {"name": "Fitter", "contact": "https://fit.example/a.", "task": SPECIAL, "agreement": "C 9"}
+        {
+            "name": "Fitter",
+            "contact": "https://fit.example/a.",
+            "task": said(SPECIAL),
+            "agreement": "C 9",
+        }
     ]
     content["purposes"]["wanted-vehicles"]["text"] = said(SPECIAL)
     content["purposes"]["quiet"] = {
@@ -61,7 +66,7 @@ def long_notice() -> NoticeContent:
         "text": said("Quiet street? Yes; really"),
         "retention_hours": 1,
     }
-    content["dpia"]["risks"].append({"risk": "a-further-risk", "measure": SPECIAL})
+    content["dpia"]["risks"].append({"risk": "a-further-risk", "measure": said(SPECIAL)})
     content["cameras"] = {f"cam-{number}": camera(number) for number in range(1, 9)}
     content["lists"]["permits"] = {
         **content["lists"]["stolen"],
@@ -145,9 +150,9 @@ def camera(number: int) -> dict[str, Any]:
     near = {"latitude": 51.05 + number / 2000, "longitude": 3.72 - number / 1500}
     far = {"latitude": 50.1, "longitude": 4.0}
     return {
-        "place": f"Place {(number + 1) // 2} {SPECIAL}",
+        "place": said(f"Place {(number + 1) // 2} {SPECIAL}"),
         "field_of_view": {
-            "text": f"lane {SPECIAL}",
+            "text": said(f"lane {SPECIAL}"),
             "bearing_degrees": (number - 1) * 45,
             "angle_degrees": 20 * number,
             "reach_m": 12 * number,

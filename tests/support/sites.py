@@ -87,12 +87,12 @@ def policy(
     today = datetime.now(timezone.utc).date()
     chosen = rules if rules is not None else [hotlist_rule()]
     return {
-        "schema": "edge-anpr/policy/2",
+        "schema": "edge-anpr/policy/3",
         "site": SITE,
         "version": 1,
         "legal": {
             "regime": "camera_act",
-            "basis": texts("Act"),
+            "basis": texts("Camera act, article 5"),
             "council_decision": {"reference": "Council 1", "date": "2025-11-24"},
             "police_advice": {"reference": "Police 1", "date": "2025-11-07"},
             "camera_declaration": {"reference": "Declaration 1", "date": "2025-12-15"},
@@ -100,18 +100,18 @@ def policy(
         "purposes": {
             "wanted-vehicles": {
                 "text": texts("Find stolen vehicles."),
-                "necessity": texts("Need"),
+                "necessity": texts("Signs did not help"),
                 "safety_evidence": {
                     "reference": "Count 1",
                     "date": "2025-10-02",
-                    "finding": texts("Many"),
+                    "finding": texts("Many drive too fast"),
                 },
                 "retention_hours": 24,
             }
         },
         "finance": {"vendor_paid_per_fine": False},
         "alternatives": {
-            name: {"date": "2025-09-26", "evidence": "Report", "outcome": texts("No")}
+            name: {"date": "2025-09-26", "evidence": "Report", "outcome": texts("No effect")}
             for name in ("physical", "awareness", "targeted")
         },
         "dpia": {
@@ -121,16 +121,16 @@ def policy(
             "file": "dpia.md",
             "sha256": hashlib.sha256(DPIA).hexdigest(),
             "review_date": "2030-12-31",
-            "dpo_opinion": {"date": "2025-10-27", "text": "Favourable"},
+            "dpo_opinion": {"date": "2025-10-27", "text": texts("Favourable opinion")},
             "risks": [
-                {"risk": risk, "measure": "Hours, checks and ends"}
+                {"risk": risk, "measure": texts("Hours, checks and ends")}
                 for risk in ("excessive-monitoring", "error-margins", "permanent-lists")
             ],
             "purposes": ["wanted-vehicles"],
         },
         "accuracy": {
             "date": "2025-10-13",
-            "method": "Clips",
+            "method": texts("Rendered clips"),
             "vehicles": 25,
             "exact": 25,
             "interval": [0.867, 1],
@@ -149,11 +149,14 @@ def policy(
         "dpo": {"name": "Officer", "contact": "officer@test.example"},
         "supervisory_authorities": [{"name": "Commission", "contact": "vtc@test.example"}],
         "rights": {
-            "text": texts("Rights"),
+            "text": texts("You may ask for access"),
             "contact": "rights@test.example",
             "complaint": {"name": "Ombudsman", "contact": "ombudsman@test.example"},
         },
-        "information_board": {"places": ["Each entrance"], "website": "https://test.example"},
+        "information_board": {
+            "places": [texts("Each entrance")],
+            "website": "https://test.example",
+        },
         "approvals": {
             "quorum": ["controller", "police", "dpo"],
             "signers": {
@@ -164,9 +167,9 @@ def policy(
         "suspension": {"keys": {"vtc": {"name": "Commission", **demo_key("vtc")}}},
         "cameras": {
             CAMERA: {
-                "place": "a rendered street",
+                "place": texts("a rendered street"),
                 "field_of_view": {
-                    "text": "the lane",
+                    "text": texts("the lane"),
                     "bearing_degrees": 0,
                     "angle_degrees": 40,
                     "reach_m": 30,

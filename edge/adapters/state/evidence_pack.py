@@ -50,6 +50,7 @@ from edge.formats.signing import PublicKey, PublicKeyText, signed_bytes
 from edge.formats.strict import Strict
 from edge.policy.model import Policy
 from edge.policy.signatures import missing_roles, parse_signatures, signers_of
+from edge.policy.wording import is_of_earlier_format
 from edge.privacy.audit import VerifiedLog, split_lines, verify_log
 from edge.privacy.audit_events import Started, Word
 from edge.privacy.checkpoints import Checkpoint, box_log
@@ -336,6 +337,12 @@ def _policies(contents: Mapping[str, bytes]) -> dict[str, PackedPolicy]:
         try:
             policy = Policy.model_validate_json(content)
             digest = policy.sha256()
+        except ValidationError as error:
+            earlier = "; verify the pack with the version that made it"
+            raise refused(
+                f"{name}: not a policy that this version can read"
+                f"{earlier if is_of_earlier_format(error) else ''}"
+            ) from None
         except (ValueError, RecursionError, EdgeError):
             raise refused(f"{name}: not a policy that this version can read") from None
         if digest != match[1]:

@@ -78,6 +78,7 @@ def _page(notice: NoticeContent, every: Sequence[Words]) -> str:
         sections=SECTIONS,
         site=policy.site,
         version=policy.version,
+        owners=dict.fromkeys(policy.controller.name.of(words.language) for words in every),
         controller=policy.controller.name,
         sha256=notice.sha256,
         made_by=notice.made_by,

@@ -48,6 +48,10 @@ class Words:
     def colon(self) -> str:
         return f"{_NO_BREAK}: " if self.language == "fr" else ": "
 
+    @property
+    def semicolon(self) -> str:
+        return f"{_NO_BREAK}; " if self.language == "fr" else "; "
+
     # --- numbers and dates ------------------------------------------------------------------
 
     def number(self, value: int) -> str:
@@ -104,18 +108,22 @@ class Words:
         """The hours of one day."""
         every = tuple(hours)
         if every == _WHOLE_DAY:
-            return self("unit.around_the_clock")
-        return ", ".join(one.replace("-", "–") for one in every) or self("unit.closed")
+            return self("unit.all_day")
+        return ", ".join(map(self._span, every)) or self("unit.not_at_all")
+
+    def _span(self, hours: str) -> str:
+        first, last, is_next_day = _ends(hours)
+        return self("unit.span_next", first=first, last=last) if is_next_day else f"{first}–{last}"
+
+    def _from_to(self, hours: str) -> str:
+        first, last, is_next_day = _ends(hours)
+        return self("unit.from_to_next" if is_next_day else "unit.from_to", first=first, last=last)
 
     def week(self, schedule: WeeklySchedule) -> tuple[tuple[str, str], ...]:
         """Groups of consecutive days with the same hours, and these hours; no closed days."""
-        weekly = {str(day): hours for day, hours in schedule.weekly.items()}
-        found = []
-        for hours, group in groupby(DAYS, key=lambda day: weekly.get(day, ())):
-            days = tuple(group)
-            if hours:
-                found.append((self._days_of_week(days), self.hours(hours)))
-        return tuple(found)
+        return tuple(
+            (self._days_of_week(days), self.hours(hours)) for days, hours in _groups(schedule)
+        )
 
     def exceptions(self, schedule: WeeklySchedule) -> tuple[str, ...]:
         """Sentences about holidays and dates with hours of their own."""
@@ -130,15 +138,38 @@ class Words:
         return tuple(found)
 
     def sentence(self, schedule: WeeklySchedule) -> str:
-        """The week in one line."""
-        return "; ".join(f"{days} {hours}" for days, hours in self.week(schedule)) or self(
-            "unit.none"
-        )
+        """The week as a phrase, such as `every day from 07:00 to 19:00`."""
+        groups = _groups(schedule)
+        if groups == ((DAYS, _WHOLE_DAY),):
+            return self("unit.always")
+        return self.semicolon.join(self._phrase(*group) for group in groups) or self("unit.none")
+
+    def _phrase(self, days: Sequence[str], hours: Sequence[str]) -> str:
+        if hours == _WHOLE_DAY:
+            told = self("unit.all_day")
+        else:
+            told = self.all_of([self._from_to(one) for one in hours])
+        return self("unit.days_hours", days=self._days_of_week(days), hours=told)
 
     def _days_of_week(self, days: Sequence[str]) -> str:
         names = [self(f"day.{day}") for day in days]
         if len(names) == len(DAYS):
             return self("unit.every_day")
         if len(names) < 3:
-            return self.all_of(names)
+            return self.all_of([self("unit.one_day", day=name) for name in names])
         return self("unit.day_range", first=names[0], last=names[-1])
+
+
+def _groups(schedule: WeeklySchedule) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Consecutive days with the same hours; days without hours are left out."""
+    weekly = {str(day): tuple(hours) for day, hours in schedule.weekly.items()}
+    grouped = (
+        (tuple(days), hours) for hours, days in groupby(DAYS, lambda day: weekly.get(day, ()))
+    )
+    return tuple(group for group in grouped if group[1])
+
+
+def _ends(hours: str) -> tuple[str, str, bool]:
+    """First and last moment of hours such as 22:00-06:00; whether they end on the next day."""
+    first, _, last = hours.partition("-")
+    return first, last, last <= first

@@ -24,7 +24,7 @@ def parts(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     ("kind", "identifier", "some_keys"),
     [
         (SchemaName.SITE, "edge-anpr/site/1", {"site", "box", "cameras", "models", "broker"}),
-        (SchemaName.POLICY, "edge-anpr/policy/2", {"purposes", "authorities", "rules", "timezone"}),
+        (SchemaName.POLICY, "edge-anpr/policy/3", {"purposes", "authorities", "rules", "timezone"}),
         (
             SchemaName.HIT,
             "edge-anpr/hit/1",

@@ -25,7 +25,7 @@ from edge.formats.signing import (
     verify,
 )
 
-CONTEXT = "edge-anpr/policy/2"
+CONTEXT = "edge-anpr/policy/3"
 NOW = datetime(2026, 11, 30, 7, 0, tzinfo=timezone.utc)
 DOCUMENT = {"b": [1, 0.5, None, True], "a": "Straße"}
 
@@ -57,7 +57,7 @@ def test_the_signed_bytes_are_context_a_zero_byte_and_canonical_json() -> None:
     key = SigningKey.demo_of("controller")
     signature = sign(CONTEXT, DOCUMENT, key)
 
-    message = b'edge-anpr/policy/2\x00{"a":"Stra\xc3\x9fe","b":[1,0.5,null,true]}'
+    message = b'edge-anpr/policy/3\x00{"a":"Stra\xc3\x9fe","b":[1,0.5,null,true]}'
 
     assert signed_bytes(CONTEXT, DOCUMENT) == message
     raw = base64.b64decode(key.public.text.removeprefix("ed25519:"))

@@ -19,6 +19,7 @@ from edge.site.folder import read_draft, read_policy
 from edge.texts import LANGUAGES, catalogue, in_every_language, text
 from tests.support.example_site import POLICY
 from tests.support.policies import DIGEST, NOON, Change, document, policy, write
+from tests.support.sites import texts
 
 
 def edit(path: str, value: object) -> Change:
@@ -119,7 +120,7 @@ def test_p1_to_p20_a_missing_answer_refuses_the_policy_and_is_on_the_checklist(
 
 
 def test_p18_an_empty_policy_gives_the_full_checklist(tmp_path: Path) -> None:
-    for written in ("", "# nothing yet\n", "{}", "schema: edge-anpr/policy/2\n"):
+    for written in ("", "# nothing yet\n", "{}", "schema: edge-anpr/policy/3\n"):
         draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
         found = checklist(draft)
         lists = {duty for duty in DUTIES if duty.field[0] == "lists"}  # a policy may have none
@@ -203,7 +204,7 @@ WRONG = {
     "P1 two roles sign": (edit("approvals/quorum", ["controller", "dpo"]), "E_QUORUM"),
     "P1 nobody of a role": (edit("approvals/signers/chief/role", "dpo"), "E_QUORUM"),
     "P2 a risk without measure": (
-        edit("dpia/risks", [{"risk": "error-margins", "measure": "Checks"}]),
+        edit("dpia/risks", [{"risk": "error-margins", "measure": texts("Human checks")}]),
         "E_DPIA",
     ),
     "P2 a review before": (edit("dpia/review_date", "2025-10-20"), "E_DPIA_REVIEW"),
@@ -342,6 +343,7 @@ def test_p18_a_new_template_has_only_open_duties_and_no_mistakes(
     assert {one.severity for one in found} == {Severity.MISSING}
     asked = {one.sentences["en"] for one in found}
     given = {("version",), ("schema",), ("approvals", "quorum"), ("purposes",), ("cameras",)}
+    given |= {("dpia", "file")}  # the skeleton that is written beside it
     below = {duty.field for duty in DUTIES if duty.field[0] == "lists"}
     assert {duty.field for duty in DUTIES if text("en", duty.key) not in asked} == given | below
     for duty in DUTIES:
@@ -353,14 +355,17 @@ def test_p18_a_new_template_has_only_open_duties_and_no_mistakes(
 def test_p18_the_template_contains_the_given_answers(tmp_path: Path) -> None:
     answers = {question.name: f'an "answer": {{{question.name}}}' for question in QUESTIONS}
     answers.update(site="square", regime="camera_act")
+    answers |= {name: f"{name}@square.example" for name in answers if name.endswith("_contact")}
     for question in QUESTIONS:
-        if question.hint[:2] == "20":
-            answers[question.name] = question.hint
+        if question.duty.endswith(("_date", "sunset", "before", "due")) or question.name.endswith(
+            "_date"
+        ):
+            answers[question.name] = question.example
 
     draft = parse_draft(template("en", answers), tmp_path / "policy.yaml", Policy)
 
     assert draft.part.site == "square"
-    assert draft.part.controller.name == 'an "answer": {controller_name}'
+    assert draft.part.controller.name.nl == 'an "answer": {controller_name}'
     assert "E_CONFIG" not in {one.code for one in checklist(draft)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from typing import Any
 
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import EdgeError
+from edge.formats.problems import path_text
 from edge.formats.signing import SigningKey
 from edge.policy.change import ChangeEffect
 from edge.policy.diff import NEUTRAL, changes
 from edge.policy.model import Policy
 from edge.policy.succession import require_allowed
+from edge.texts import LANGUAGES, catalogue
 from tests.support.policies import (
     KEYS,
     Change,
@@ -23,6 +26,8 @@ from tests.support.policies import (
     policy,
     signed,
 )
+from tests.support.product import REPOSITORY
+from tests.support.sites import texts
 
 BEFORE = policy(real=True)
 
@@ -52,17 +57,24 @@ def edit(path: str, value: object) -> Change:
 
 
 CAMERA = {
-    "place": "The west corner",
-    "field_of_view": {"text": "Lane", "bearing_degrees": 1, "angle_degrees": 40, "reach_m": 30},
+    "place": texts("The west corner"),
+    "field_of_view": {
+        "text": texts("Lane"),
+        "bearing_degrees": 1,
+        "angle_degrees": 40,
+        "reach_m": 30,
+    },
     "hours": {"weekly": {"mon": ["06:00-07:00"]}},
 }
+JOINT = {"name": "Zone", "contact": "zone@a.example", "agreement": "Arrangement 7"}
+PROCESSOR = {**JOINT, "name": "Fitter", "task": texts("Mounts the box")}
 PURPOSE = document()["purposes"]["quiet"]
 HOURS = "cameras/north/hours/weekly/"
-TEXTS = dict.fromkeys(("nl", "fr", "de", "en"), "Other")
+TEXTS = texts("Other words")
 SIGNER = document(real=True)["approvals"]["signers"]["mayor"]
 WIDENINGS = {
     "a camera more": (edit("cameras/west", CAMERA), "camera"),
-    "a camera elsewhere": (edit("cameras/north/place", "The tower"), "camera"),
+    "a camera elsewhere": (edit("cameras/north/place", texts("The tower")), "camera"),
     "a camera on another point": (
         edit("cameras/north/position", {"latitude": 51.0, "longitude": 3.7}),
         "camera",
@@ -99,7 +111,7 @@ WIDENINGS = {
     "a longer mandate": (edit("authorities/police/valid/until", "2029-01-01"), "recipient"),
     "an earlier mandate": (edit("authorities/police/valid/from", "2025-12-31"), "recipient"),
     "a processor more": (
-        edit("processors", [{"name": "X", "contact": "x", "task": "t", "agreement": "a"}]),
+        edit("processors", [PROCESSOR]),
         "recipient",
     ),
     "a purpose more": (edit("purposes/more", PURPOSE), "purpose"),
@@ -170,10 +182,10 @@ def test_p4_a_narrowing_is_recognised_and_is_not_a_widening(name: str) -> None:
     [
         edit("dpo/contact", "new@square.example"),
         edit("rights/contact", "new@square.example"),
-        edit("cameras/north/field_of_view/text", "The lane"),
+        edit("cameras/north/field_of_view/text", texts("The lane")),
         edit("lists/permits/text", TEXTS),
         edit("legal/basis", TEXTS),
-        edit("accuracy/method", "Other clips"),
+        edit("accuracy/method", texts("Other clips")),
         edit("audit/witness", "The archive"),
         edit(HOURS + "mon", ["06:00-12:00", "12:00-22:00"]),
         lambda c: c["rules"].reverse(),
@@ -210,6 +222,42 @@ def test_p4_hours_are_compared_day_by_day_and_the_difference_is_listed() -> None
     assert line == ("WIDENING hours: cameras.north.hours: 156 h more until 2028-12-31")
 
 
+# --- in four languages ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [*WIDENINGS, *NARROWINGS])
+def test_each_change_is_told_in_each_language(name: str) -> None:
+    change, _ = {**WIDENINGS, **NARROWINGS}[name]
+    for one in changes(BEFORE, after(change)):
+        lines = [one.text(language) for language in LANGUAGES]
+
+        assert len(set(lines)) == len(LANGUAGES)
+        assert all(f": {path_text(one.location)}: " in line for line in lines)
+        assert one.text("en") == str(one)
+        assert not any("{" in line for line in lines)
+
+
+def test_every_phrase_and_kind_of_change_in_the_code_has_its_text() -> None:
+    """`Change(effect, what, location, phrase)`, and the functions that make one of `what`."""
+    phrases: set[object] = set()
+    kinds: set[object] = set()
+    for file in ("change.py", "diff.py"):
+        tree = ast.parse((REPOSITORY / "edge" / "policy" / file).read_text(encoding="utf-8"))
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "id", "")
+            given = [one.value if isinstance(one, ast.Constant) else None for one in call.args]
+            if name == "Change":
+                kinds.add(given[1])
+                phrases.add(given[3])
+            elif name in {"widening", "named", "grows", "more"}:
+                kinds.add(given[0])
+    told = catalogue("en")
+
+    assert len(phrases) > 15
+    assert {f"diff.detail.{phrase}" for phrase in phrases - {None}} - told.keys() == set()
+    assert {f"diff.what.{kind}" for kind in kinds - {None}} - told.keys() == set()
+
+
 # --- what nobody thought of -------------------------------------------------------------------
 
 
@@ -220,11 +268,11 @@ def leaves(node: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, .
 
 
 EVERYTHING = document(
-    edit("joint_controllers", [{"name": "P", "contact": "c", "agreement": "a"}]),
-    edit("processors", [{"name": "P", "contact": "c", "agreement": "a", "task": "t"}]),
+    edit("joint_controllers", [JOINT]),
+    edit("processors", [PROCESSOR]),
     edit("cameras/north/position", {"latitude": 51.0, "longitude": 3.7}),
-    edit("evaluation/last", {"reference": "r", "date": "2025-01-01", "outcome": TEXTS}),
-    edit("audit/witness", "archive"),
+    edit("evaluation/last", {"reference": "R 1", "date": "2025-01-01", "outcome": TEXTS}),
+    edit("audit/witness", "Archive"),
     real=True,
 )
 

@@ -235,7 +235,7 @@ def fields(parties: Parties) -> dict[str, Any]:
 
 def test_p13_a_signature_for_something_else_is_refused(parties: Parties) -> None:
     document = fields(parties)
-    document["signature"] = sign("edge-anpr/policy/2", document, ISSUER_KEY).model_dump()
+    document["signature"] = sign("edge-anpr/policy/3", document, ISSUER_KEY).model_dump()
     assert refusal(parties, sealed(parties, rfc8785.dumps(document))).code == "E_SIGNATURE"
 
 

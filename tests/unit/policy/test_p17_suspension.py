@@ -86,7 +86,7 @@ def test_p17_an_order_for_another_site_or_box_changes_nothing(site: str, box: st
 def test_p17_a_signature_for_another_context_is_refused() -> None:
     made = order("suspend")
     unsigned = made.model_dump(by_alias=True, exclude={"signatures"})
-    foreign = sign("edge-anpr/policy/2", unsigned, SUPERVISOR)
+    foreign = sign("edge-anpr/policy/3", unsigned, SUPERVISOR)
     forged = made.model_copy(update={"signatures": (foreign,)})
     assert refusal(forged, OPEN).code == "E_SIGNATURE"
 

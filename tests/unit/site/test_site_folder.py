@@ -159,7 +159,7 @@ def line_of(text: str, part: str) -> tuple[int, int]:
             "revenue",
             "'revenue'; known here: competence, keys, name",
         ),
-        ("schema: edge-anpr/policy/2", "schema: edge-anpr/policy/1", "schema", "policy/2"),
+        ("schema: edge-anpr/policy/3", "schema: edge-anpr/policy/1", "schema", "policy/3"),
         ("site: square", "site: Square", "site", "1 to 40 of a-z, 0-9 and -"),
         ("site: square", f"site: {'s' * 41}", "site", "1 to 40 of a-z, 0-9 and -"),
         ("  north:\n", "  north/1:\n", "north/1", "1 to 40 of a-z, 0-9 and -"),

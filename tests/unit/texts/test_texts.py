@@ -111,7 +111,9 @@ def test_p18_check_uses_every_text_of_its_section() -> None:
 
 
 def test_the_texts_have_no_other_section() -> None:
-    assert {key.split(".")[0] for key in catalogue("en")} == {"checklist", "notice"}
+    sections = {key.split(".")[0] for key in catalogue("en")}
+
+    assert sections == {"checklist", "diff", "new", "notice", "wording"}
 
 
 # --- the loader -------------------------------------------------------------------------------

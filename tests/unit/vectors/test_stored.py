@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.errors import EdgeError
 from tests.support.fakes import SetClock
 from tests.unit.vectors.cast import (
     AUTHORITY,
@@ -231,6 +232,12 @@ def test_a_stored_log_verifies_against_its_checkpoints(keys: Keys, name: str) ->
 
     assert verified.witnessed == len(verified.entries) == 18
     assert verified.vouched
+
+
+def test_a_pack_with_a_policy_of_format_2_is_refused_and_says_which_version_verifies_it() -> None:
+    with pytest.raises(EdgeError, match="verify the pack with the version that made it") as caught:
+        verify_pack((STORED / "pack.policy-2.zip").read_bytes())
+    assert caught.value.code == "E_PACK"
 
 
 def test_a_stored_policy_is_signed_and_in_force() -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edge.policy.change import ChangeEffect
 from edge.policy.model import ROLES
 from edge.policy.notice.content import NoticeContent
-from edge.policy.notice.view.parts import PartyView, PolicyWording, Sourced, party
+from edge.policy.notice.view.parts import PartyView, PolicyWording, Sourced
 
 _RISKS = {"excessive-monitoring", "error-margins", "permanent-lists"}
 _HISTORY = {
@@ -139,19 +139,28 @@ def responsible(wording: PolicyWording) -> Responsible:
     """All parties that are responsible for the cameras."""
     words, policy = wording.words, wording.policy
     return Responsible(
-        controller=party(policy.controller),
+        controller=wording.party(policy.controller),
         joint=tuple(
-            party(one, words("who.joint_note", agreement=one.agreement))
+            wording.party(
+                one, words("who.joint_note", agreement=wording.in_language(one.agreement))
+            )
             for one in policy.joint_controllers
         ),
         processors=tuple(
-            party(one, words("who.processor_note", task=one.task, agreement=one.agreement))
+            wording.party(
+                one,
+                words(
+                    "who.processor_note",
+                    task=wording.in_language(one.task).removesuffix("."),
+                    agreement=wording.in_language(one.agreement),
+                ),
+            )
             for one in policy.processors
         ),
-        dpo=party(policy.dpo),
+        dpo=wording.party(policy.dpo),
         authorities=tuple(
             AuthorityView(
-                one.name,
+                wording.in_language(one.name),
                 words(
                     "who.authority_note",
                     since=words.date(one.valid.from_),
@@ -160,7 +169,7 @@ def responsible(wording: PolicyWording) -> Responsible:
             )
             for one in policy.authorities.values()
         ),
-        supervisors=tuple(party(one) for one in policy.supervisory_authorities),
+        supervisors=tuple(map(wording.party, policy.supervisory_authorities)),
     )
 
 
@@ -191,7 +200,7 @@ def accuracy(wording: PolicyWording) -> AccuracyView:
         high=words.percent(high),
         # Rounded first: 1 - 0.867 is a little more than 0.133.
         wrong=math.ceil(round((1 - low) * 1000, 6)),
-        method=measured.method,
+        method=wording.in_language(measured.method),
         date=words.date(measured.date),
     )
 
@@ -216,18 +225,18 @@ def dpia(wording: PolicyWording) -> DpiaView:
     return DpiaView(
         document=words(
             "dpia.document_text",
-            reference=assessment.reference,
+            reference=wording.in_language(assessment.reference),
             version=assessment.version,
             date=words.date(assessment.date),
         ),
         review=words.date(assessment.review_date),
-        opinion=assessment.dpo_opinion.text,
+        opinion=wording.in_language(assessment.dpo_opinion.text),
         opinion_date=words.date(assessment.dpo_opinion.date),
         risks=tuple(
             RiskRow(
                 words(f"dpia.{one.risk.replace('-', '_')}") if one.risk in _RISKS else None,
                 one.risk.replace("-", " ").capitalize(),
-                one.measure,
+                wording.in_language(one.measure),
             )
             for one in assessment.risks
         ),

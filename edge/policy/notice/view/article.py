@@ -17,7 +17,7 @@ from edge.policy.notice.view.answers import (
     PurposeCard,
     Responsible,
 )
-from edge.policy.notice.view.parts import PartyView, Piece, PolicyWording, Sourced, contact, party
+from edge.policy.notice.view.parts import PartyView, Piece, PolicyWording, Sourced
 from edge.policy.notice.view.places import CameraView
 from edge.policy.notice.view.rules import CountTable, ListRow, Records, Retention, RuleCard
 from edge.policy.notice.words import Words
@@ -108,7 +108,7 @@ def article(content: NoticeContent, words: Words) -> Article:
         words=words,
         site=policy.site,
         version=policy.version,
-        places=" · ".join(dict.fromkeys(camera.place for camera in cameras)),
+        places=" · ".join(dict.fromkeys(wording.in_language(camera.place) for camera in cameras)),
         banners=tuple(
             name for name, shown in (("draft", content.draft), ("demo", policy.demo)) if shown
         ),
@@ -119,7 +119,7 @@ def article(content: NoticeContent, words: Words) -> Article:
             wanted=any(isinstance(rule, HotlistRule) for rule in policy.rules),
             authorities=wording.authorities(),
             until=words.date(policy.activation.sunset),
-            questions=contact(policy.rights.contact),
+            questions=wording.contact(policy.rights.contact),
         ),
         purposes=tuple(answers.purpose_cards(wording)),
         rules=tuple(rules.rule_cards(wording)),
@@ -127,7 +127,7 @@ def article(content: NoticeContent, words: Words) -> Article:
         retention=rules.retention(wording),
         cameras=tuple(places.camera_views(wording)),
         maps=tuple(camera_map(spots) for spots in maps(cameras)),
-        boards=policy.information_board.places,
+        boards=tuple(map(wording.in_language, policy.information_board.places)),
         responsible=answers.responsible(wording),
         legal=answers.legal(wording),
         lists=tuple(rules.list_rows(wording, content.counts)),
@@ -140,10 +140,12 @@ def article(content: NoticeContent, words: Words) -> Article:
         history=tuple(answers.history(wording, content)),
         rights=RightsView(
             text=wording.in_language(policy.rights.text),
-            contact=contact(policy.rights.contact),
-            complaint=party(policy.rights.complaint),
-            supervisors=tuple(party(one) for one in policy.supervisory_authorities),
-            stopped_by=words.all_of([one.name for one in policy.suspension.keys.values()]),
+            contact=wording.contact(policy.rights.contact),
+            complaint=wording.party(policy.rights.complaint),
+            supervisors=tuple(map(wording.party, policy.supervisory_authorities)),
+            stopped_by=words.all_of(
+                [wording.in_language(one.name) for one in policy.suspension.keys.values()]
+            ),
         ),
         proof=Proof(
             signed=answers.signed_by(wording, content),

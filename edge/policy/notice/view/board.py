@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edge.policy.fields import Party
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.drawings import QrCode, qr_code
 from edge.policy.notice.words import Words
@@ -56,9 +57,9 @@ def board(content: NoticeContent, words: Words) -> Board:
     heading = words(f"board.{policy.legal.regime}")
     mark = "draft" if content.draft else "demo" if policy.demo else None
     lines = [
-        *_party_lines(words("board.controller"), policy.controller.name, policy.controller.contact),
+        *_party_lines(words("board.controller"), *_named(policy.controller, words)),
         ("", 0.5, False),
-        *_party_lines(words("board.dpo"), policy.dpo.name, policy.dpo.contact),
+        *_party_lines(words("board.dpo"), *_named(policy.dpo, words)),
         ("", 0.5, False),
         *_party_lines(words("board.website"), "", website),
     ]
@@ -79,6 +80,10 @@ def _heading(text: str) -> Iterator[BoardLine]:
         for line in textwrap.wrap(part, columns):
             yield _line(line, 250, y, size, bold=True)
             y += size * 1.25
+
+
+def _named(one: Party, words: Words) -> tuple[str, str]:
+    return one.name.of(words.language), one.contact.of(words.language)
 
 
 def _party_lines(term: str, name: str, contact: str) -> Iterator[Line]:

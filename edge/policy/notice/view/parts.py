@@ -73,33 +73,37 @@ class PolicyWording:
         """A text of the policy, in this language."""
         return self.words.set(texts.of(self.words.language))
 
-    def source(self, reference: str, day: str) -> str:
+    def source(self, reference: Texts, day: str) -> str:
         """A document by reference and date."""
-        return self.words("why.source", reference=reference, date=self.words.date(day))
+        return self.words(
+            "why.source", reference=self.in_language(reference), date=self.words.date(day)
+        )
 
     def week(self, schedule: WeeklySchedule) -> Week:
         return Week(self.words.week(schedule), self.words.exceptions(schedule))
 
     def authorities(self) -> str:
         """Everyone who receives hits of a rule."""
-        names = (self.policy.authorities[rule.authority].name for rule in self.policy.rules)
+        names = (self.authority(rule) for rule in self.policy.rules)
         return self.words.all_of(list(dict.fromkeys(names)))
+
+    def authority(self, rule: AnyRule) -> str:
+        """The name of the authority that receives a rule's hits."""
+        return self.in_language(self.policy.authorities[rule.authority].name)
+
+    def party(self, one: Party, note: str | None = None) -> PartyView:
+        """A party, with its web pages and mail addresses as links."""
+        return PartyView(self.in_language(one.name), self.contact(one.contact), note)
+
+    def contact(self, one: Texts) -> tuple[Piece, ...]:
+        """A contact in pieces, with each web page and mail address as a link."""
+        return tuple(_pieces(one.of(self.words.language)))
 
     def rule_name(self, rule: AnyRule) -> str:
         """The name of the rule's kind, with its id if several rules share the name."""
         name = self.words(f"rules.{rule.type}")
         alike = [one for one in self.policy.rules if one.type == rule.type]
         return name if len(alike) == 1 else f"{name} ({rule.id})"
-
-
-def party(one: Party, note: str | None = None) -> PartyView:
-    """A party, with its web pages and mail addresses as links."""
-    return PartyView(one.name, contact(one.contact), note)
-
-
-def contact(text: str) -> tuple[Piece, ...]:
-    """A contact in pieces, with each web page and mail address as a link."""
-    return tuple(_pieces(text))
 
 
 def _pieces(text: str) -> Iterator[Piece]:

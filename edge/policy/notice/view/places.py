@@ -32,8 +32,8 @@ def camera_views(wording: PolicyWording) -> Iterator[CameraView]:
         view, at = camera.field_of_view, camera.position
         yield CameraView(
             name=wording.cameras[name],
-            place=camera.place,
-            view=view.text,
+            place=wording.in_language(camera.place),
+            view=wording.in_language(view.text),
             compass=words.compass(view.bearing_degrees),
             degrees=view.bearing_degrees,
             angle=view.angle_degrees,

@@ -77,7 +77,7 @@ def rule_cards(wording: PolicyWording) -> Iterator[RuleCard]:
                 [wording.cameras[name] for name in rule.cameras or tuple(policy.cameras)]
             ),
             purpose=wording.in_language(policy.purposes[rule.purpose].text),
-            authority=policy.authorities[rule.authority].name,
+            authority=wording.authority(rule),
             reveal=words(f"rules.{rule.reveal}"),
             certainty=words(
                 "rules.certainty_text",
@@ -128,7 +128,9 @@ def list_rows(wording: PolicyWording, counts: PublishedCounts | None) -> Iterato
         yield ListRow(
             text=wording.in_language(one.text),
             kind=words(f"lists.{one.kind}"),
-            issuers=words.all_of([policy.issuers[issuer].name for issuer in one.issuers]),
+            issuers=words.all_of(
+                [wording.in_language(policy.issuers[issuer].name) for issuer in one.issuers]
+            ),
             entries=words("lists.entries_text", count=words.number(one.max_entries)),
             days=words.days(one.max_entry_days),
             now=_count(now.get(name), wording) if now else None,

@@ -67,6 +67,25 @@ def test_the_policy_in_force_stays_if_it_cannot_be_replaced(tmp_path: Path) -> N
     assert [file.name for file in tmp_path.rglob(".*")] == []
 
 
+def test_a_policy_in_force_of_format_2_is_refused_with_one_line_that_says_what_to_do(
+    tmp_path: Path,
+) -> None:
+    state = PolicyState(tmp_path)
+    state.put_in_force(REAL)
+    for file in (tmp_path / ACTIVATION, tmp_path / POLICIES / "1.json"):
+        written = json.loads(file.read_text())
+        written["policy"]["schema"] = "edge-anpr/policy/2"
+        written["policy"]["cameras"]["north"]["place"] = "The north corner"
+        file.write_text(json.dumps(written))
+
+    for read in (state.in_force, state.history):
+        with pytest.raises(PolicyError) as caught:
+            read()
+        assert caught.value.code == "E_LEASE"
+        assert "docs/sites.md, Format 3" in caught.value.message
+        assert "\n" not in caught.value.message
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"schema": "edge-anpr/in-force/1"}', "\x00"])
 def test_a_damaged_record_is_refused_and_never_treated_as_missing(
     tmp_path: Path, text: str

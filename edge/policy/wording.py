@@ -1,0 +1,251 @@
+"""What the texts of a policy must say: no blanks, no placeholders, nothing that cannot be seen.
+
+Each check returns the text as it is kept: in Unicode's composed form (NFC), with one space where
+the file has several or a line break. Each refusal is a text of `edge/texts`, section `wording`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
+
+from edge.formats.model_problems import FORMAT_ERROR, WORDING_ERROR
+from edge.formats.visible import code_point, unseen_at
+from edge.texts import text as text_of
+
+MAX_LENGTH = 2000
+"""Longest text, characters."""
+
+_SPACES = re.compile(r"[ \t\r\n]+")
+_WORD = re.compile(r"[^\W_]+")
+
+
+def refusal(fault: str, **values: str | int) -> PydanticCustomError:
+    """A refusal of a value; `fault` is the name of its text in the section `wording`."""
+    key = f"wording.{fault}"
+    kind = FORMAT_ERROR if fault == "format" else WORDING_ERROR
+    return PydanticCustomError(kind, text_of("en", key, **values), {"text": key, **values})
+
+
+def is_of_earlier_format(error: ValidationError) -> bool:
+    """Whether a document was refused because its policy has an earlier format."""
+    details = error.errors(include_url=False, include_input=False)
+    return any(detail["type"] == FORMAT_ERROR for detail in details)
+
+
+def short_text(text: str) -> str:
+    """A text of any length that says something.
+
+    Raises:
+        PydanticCustomError: it does not.
+    """
+    return _said(text, letters=2)
+
+
+def statement(text: str) -> str:
+    """A text that must be a sentence or a part of one: a finding, a reason, a measure.
+
+    Raises:
+        PydanticCustomError: it says nothing, or is too short to say why.
+    """
+    kept = _said(text, letters=2)
+    letters = _count_letters(kept)
+    # A compound of Dutch or German may say in one word what takes three in French.
+    if letters < 8 or (len(_WORD.findall(kept)) < 2 and letters < 12):
+        raise refusal("statement")
+    return kept
+
+
+def name(text: str) -> str:
+    """The name of a person, office or company: at least two letters.
+
+    Raises:
+        PydanticCustomError: it is none.
+    """
+    return _said(text, letters=2)
+
+
+def reference(text: str) -> str:
+    """The reference of a document, or the number of a version: a letter or a digit at least.
+
+    Raises:
+        PydanticCustomError: it is none.
+    """
+    return _said(text, letters=0)
+
+
+def contact(text: str) -> str:
+    """A contact: an e-mail, phone number, web address or postal address.
+
+    Raises:
+        PydanticCustomError: nobody can be reached by it.
+    """
+    kept = _said(text, letters=0)
+    if not any((_emails(kept), _websites(kept), _phones(kept), _is_postal_address(kept))):
+        raise refusal("contact")
+    return kept
+
+
+def website(text: str) -> str:
+    """An address on the web.
+
+    Raises:
+        PydanticCustomError: it is none.
+    """
+    kept = _said(text, letters=0)
+    found = _WEB.fullmatch(kept)
+    if found is None or not _is_public_host(found["host"]):
+        raise refusal("website")
+    return kept
+
+
+def seen(text: str) -> str:
+    """A technical text, such as a path: not blank, and every character can be seen.
+
+    Raises:
+        PydanticCustomError: it is blank, or a character cannot be seen.
+    """
+    _require_seen(text)
+    if not text.strip():
+        raise refusal("blank")
+    return text
+
+
+# --- blanks and placeholders ------------------------------------------------------------------
+
+
+def _said(text: str, *, letters: int) -> str:
+    """The text as it is kept."""
+    _require_seen(text)
+    kept = _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+    if len(kept) > MAX_LENGTH:
+        raise refusal("long", most=MAX_LENGTH)
+    if not _WORD.search(kept):
+        raise refusal("blank")
+    if _is_placeholder(kept):
+        raise refusal("placeholder")
+    if _count_letters(kept) < letters:
+        raise refusal("name")
+    if any(len(alphabets) > 1 for alphabets in map(_alphabets, _WORD.findall(kept))):
+        raise refusal("mixed")
+    return kept
+
+
+def _require_seen(text: str) -> None:
+    position = unseen_at(text)
+    if position is not None:
+        raise refusal("unseen", code=code_point(text[position]))
+
+
+def _count_letters(text: str) -> int:
+    return sum(character.isalpha() for character in text)
+
+
+# As a text is compared: small letters and digits only.
+_PLACEHOLDERS = frozenset(
+    "".join(phrase.split())
+    for phrase in (
+        *("x", "xx", "na", "n a", "nvt", "tbd", "tba", "tbc", "todo", "fixme", "wip", "ntb"),
+        *("placeholder", "unknown", "onbekend", "inconnu", "inconnue", "unbekannt"),
+        *("none", "nothing", "nil", "null", "undefined", "geen", "rien", "néant", "aucun"),
+        *("aucune", "nichts", "keine", "entfällt", "asdf", "asdfgh", "asdfasdf", "qwerty"),
+        *("qwertz", "azerty", "foo", "foobar", "bla", "blabla", "test", "testing", "string"),
+        *("text", "tekst", "texte", "name", "naam", "nom", "reference", "referentie"),
+        *("référence", "referenz", "aktenzeichen", "contact", "kontakt", "dummy", "sample"),
+        *("example", "voorbeeld", "exemple", "beispiel", "pending", "coming soon"),
+        *("to be determined", "to be done", "to be defined", "to be completed", "to be added"),
+        *("to be filled in", "fill in", "not applicable", "not available", "not yet known"),
+        *("niet van toepassing", "nader te bepalen", "nog te bepalen", "nog in te vullen"),
+        *("in te vullen", "vul in", "volgt", "nog te doen", "niet beschikbaar"),
+        *("sans objet", "à compléter", "a completer", "à définir", "a definir", "à déterminer"),
+        *("à remplir", "à faire", "non applicable", "non disponible", "en attente"),
+        *("nicht zutreffend", "noch offen", "noch festzulegen", "noch zu bestimmen"),
+        *("auszufüllen", "noch auszufüllen", "bitte ausfüllen", "wird ergänzt", "folgt"),
+        *("wird nachgereicht", "keine angabe", "nicht anwendbar", "nicht bekannt"),
+    )
+)
+_STILL_TO_WRITE = re.compile(
+    r"\b(?:TODO|TBD|TBC|FIXME|XXX+)\b|(?i:\blorem ipsum\b)|_{3,}|^[\[<{][^\[\]<>{}]*[\]>}]$"
+)
+_IN_BRACKETS = re.compile(r"[\[<{]([^\[\]<>{}]*)[\]>}]")
+
+
+def _is_placeholder(text: str) -> bool:
+    words = _WORD.findall(text.casefold())
+    characters = "".join(words)
+    repeated = len(set(characters)) == 1 and len(characters) > 2 and not "1" <= characters[0] <= "9"
+    return (
+        characters in _PLACEHOLDERS
+        or repeated
+        or (len(set(words)) == 1 and (len(words) > 2 or words[0] in _PLACEHOLDERS))
+        or _STILL_TO_WRITE.search(text) is not None
+        or any(
+            "".join(_WORD.findall(inside.casefold())) in _PLACEHOLDERS
+            for inside in _IN_BRACKETS.findall(text)
+        )
+    )
+
+
+_ALPHABETS = frozenset(
+    {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC", "FULLWIDTH", "MATHEMATICAL"}
+)
+
+
+def _alphabets(word: str) -> frozenset[str]:
+    """The alphabets of a word, of those whose letters look alike."""
+    if word.isascii():
+        return frozenset()
+    names = (unicodedata.name(letter, "") for letter in word if letter.isalpha())
+    return frozenset(name.partition(" ")[0] for name in names) & _ALPHABETS
+
+
+# --- contacts ---------------------------------------------------------------------------------
+
+_HOST = r"(?P<host>[\w-]+(?:\.[\w-]+)+)"
+_EMAIL = re.compile(rf"(?P<mailbox>[\w.%+'-]+)@{_HOST}")
+_WEB = re.compile(rf"(?:https?://)?{_HOST}(?::[0-9]{{1,5}})?(?:[/?#]\S*)?")
+_WEB_IN_TEXT = re.compile(rf"(?:https?://|\b(?=www\.)){_HOST}")
+_BARE_SITE = re.compile(
+    r"(?<![\w@./\\-])[\w-]+(?:\.[\w-]+)*"
+    r"\.(?:at|be|brussels|ch|com|de|eu|example|fr|gent|info|lu|net|nl|org|vlaanderen)\b"
+)
+_PHONE = re.compile(r"\+?\(?[0-9][0-9 ./()\u00a0\u202f\u2013-]{4,}[0-9]")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PATH = re.compile(r"[/~.\\]|[A-Za-z]:\\|file:", re.IGNORECASE)
+_NOBODY = re.compile(r"(?:do[-_.]?not|no)[-_.]?reply|nobody|null", re.IGNORECASE)
+_NOT_PUBLIC = frozenset({"invalid", "localhost", "local", "localdomain", "lan", "internal"})
+
+
+def _is_public_host(host: str) -> bool:
+    last = host.rpartition(".")[2].lower()
+    return len(last) > 1 and not last.isdecimal() and last not in _NOT_PUBLIC
+
+
+def _emails(text: str) -> bool:
+    return any(
+        _is_public_host(found["host"]) and not _NOBODY.fullmatch(found["mailbox"])
+        for found in _EMAIL.finditer(text)
+    )
+
+
+def _websites(text: str) -> bool:
+    named = any(_is_public_host(found["host"]) for found in _WEB_IN_TEXT.finditer(text))
+    return named or _BARE_SITE.search(text) is not None
+
+
+def _phones(text: str) -> bool:
+    numbers = (re.sub("[^0-9]", "", one) for one in _PHONE.findall(_ISO_DATE.sub(" ", text)))
+    return any(len(number) >= 6 and len(set(number)) > 1 for number in numbers)
+
+
+def _is_postal_address(text: str) -> bool:
+    """A street or box with a number; the least that a letter needs."""
+    return (
+        not _PATH.match(text)
+        and len(_WORD.findall(text)) >= 2
+        and _count_letters(text) >= 3
+        and any(character.isdecimal() for character in text)
+    )
