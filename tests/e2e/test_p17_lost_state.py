@@ -129,8 +129,9 @@ def copied(town: Town, to: Path) -> Town:
     shutil.copytree(town.made.folder.parent, to)
     moved = {name: to / path.name for name, path in town.copies.items()}
     made = MadeSite(to / town.made.folder.name, town.made.authority_keys)
-    places = (to / one.relative_to(town.made.folder.parent) for one in (town.mayor, town.office))
-    return Town(made, town.keys, *places, moved)
+    base = town.made.folder.parent
+    mayor, office = (to / one.relative_to(base) for one in (town.mayor, town.office))
+    return Town(made, town.keys, mayor, office, moved)
 
 
 @pytest.fixture(scope="module")
@@ -409,6 +410,17 @@ def test_p17_a_box_that_lost_its_anchor_begins_another_one_with_new_keys(box: To
     assert refusal(box) == "E_NO_KEY"  # the list is sealed to the old key
     box.install(box.new_list("rebuilt"))
     assert refusal(box) is None
+
+
+def test_p17_a_lost_anchor_is_not_begun_again_by_any_other_command(shut_box: Town) -> None:
+    (shut_box.made.keyring / ANCHOR_NAME).unlink()
+    replace_by(shut_box, shut_box.copies["second policy"], PROTECTS)
+    (shut_box.made.state / CHECKPOINT_NAME).unlink()
+    shut_box.install(shut_box.new_list("another"))
+    verb("policy", "activate", shut_box.made.folder, "--key", shut_box.mayor)
+    done = verb("run", "--site", shut_box.made.folder, "--source", CLIP, "--drain", "0")
+    assert [line.split(": ")[1] for line in done.error_lines] == [ANCHOR], done.err
+    assert refusal(shut_box) == ANCHOR
 
 
 def test_p17_new_keys_make_a_new_box_that_knows_nothing(box: Town) -> None:
