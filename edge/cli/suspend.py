@@ -129,13 +129,16 @@ def status(
 
     Example: edge-anpr suspend status --site config/school-street
     """
+    from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.suspension_store import SuspensionStore
-    from edge.formats.yaml_document import read_document
-    from edge.site.folder import SITE_FILE
-    from edge.site.settings import Site
+    from edge.site.folder import read_box_folders
 
-    model = read_document(site / SITE_FILE, Site).model
-    _say_state(SuspensionStore(site / model.folders.state).load(), as_json)
+    box = read_box_folders(site)
+    store = SuspensionStore(box.state)
+    state = store.load()
+    if not state.suspended:  # the record may be lost
+        store.require(proven_by(box))
+    _say_state(state, as_json)
 
 
 def _read(order: Path) -> bytes:

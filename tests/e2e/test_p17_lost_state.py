@@ -387,6 +387,26 @@ def test_p17_a_restored_first_start_file_opens_nothing(shut_box: Town) -> None:
     assert TRUNCATED in done.err
 
 
+def test_p17_a_first_start_file_that_cannot_be_deleted_is_named_with_its_cure(box: Town) -> None:
+    """As in a container whose keys folder is mounted read-only."""
+    token = box.made.folder / "keys" / FIRST_START_NAME
+    token.mkdir()
+    done = verb("run", "--site", box.made.folder, "--source", CLIP, "--drain", "0")
+    assert [line.split(": ")[1] for line in done.error_lines] == [ANCHOR], done.err
+    assert f"rm {token}" in done.err
+    token.rmdir()
+    assert refusal(box) is None
+
+
+def test_p17_the_status_does_not_call_a_box_free_that_lost_its_order(shut_box: Town) -> None:
+    status = ("suspend", "status", "--site", shut_box.made.folder)
+    assert "suspended: the cameras stay shut" in verb(*status).out
+    (shut_box.made.state / SUSPENSION).unlink()
+    assert BEHIND in verb(*status).err
+    shutil.rmtree(shut_box.made.state)
+    assert TRUNCATED in verb(*status).err
+
+
 def test_p17_a_kill_between_log_and_anchor_shuts_nothing(box: Town) -> None:
     """The anchor may be behind the log; the next entry brings it up to date."""
     anchor = box.made.keyring / ANCHOR_NAME
