@@ -204,6 +204,10 @@ CODES: Mapping[str, Meaning] = {
         "the command needs packages that the base installation lacks; install the extra that "
         "the message names",
     ),
+    "E_GATE_STALLED": Meaning(
+        3,
+        "the conditions for open cameras could not be checked in time; check the disk",
+    ),
     "E_LEASE": Meaning(
         3,
         "the policy is not activated on this box, or the activation has expired; activate or "
@@ -420,6 +424,11 @@ CODES: Mapping[str, Meaning] = {
         "the evidence does not fit under the size limit; raise `broker.payload_cap_kib`",
     ),
     "E_SIGNATURE": Meaning(7, "the signature is not by the key that the message names"),
+    "E_ANCHOR": Meaning(
+        8,
+        "the anchor of the audit log, outside the state folder, is missing or damaged; restore it, "
+        "or rotate the box's keys",
+    ),
     "E_AUDIT": Meaning(
         8,
         "the audit log cannot be written; the box does nothing that it cannot record",
@@ -462,6 +471,11 @@ CODES: Mapping[str, Meaning] = {
         "the outbox has no room for another hit; all accepted hits are safe",
     ),
     "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not valid"),
+    "E_STATE_BEHIND": Meaning(
+        8,
+        "the state folder lacks an order, a list's counter, a policy or the time that the audit "
+        "log records; restore the file, or have it sent or installed again",
+    ),
     "E_STATE_LOCKED": Meaning(8, "another process uses the state folder; stop it first"),
     "E_STATE_VERSION": Meaning(
         8,

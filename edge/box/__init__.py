@@ -14,7 +14,8 @@ The parts of a `RunningBox`, and the thread that each works in:
                       capture thread for each camera through a `FrameQueue`
     EvidenceWorker    evidence thread: `HitStorage` makes sealed hits and fills the outbox
     Publisher         publisher thread: empties the outbox, receives lists, orders and receipts
-    Gatekeeper        gatekeeper thread: checks the conditions every second
+    Gatekeeper        gatekeeper thread: checks the conditions every second; a second thread
+                      closes the cameras when a check hangs
     SafeState         no thread: closes the cameras; reports it to health, broker, audit log
     BoxHealth         no thread: answers the service manager and the telemetry
     EpochRecord       no thread: publishes and records the counts of closed epochs
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from edge.box.doctor import examine
     from edge.box.gate import require_open
     from edge.box.run import Reload, RunInterrupted, RunProgress, RunResult, run_site
+    from edge.box.safe_state import announce_unreadable
     from edge.box.sources import LiveFeed, Recording, Source, require_recorded, site_sources
     from edge.box.storage import destroy_expired
     from edge.box.summary import RunSummary
@@ -46,6 +48,7 @@ __all__ = [
     "RunResult",
     "RunSummary",
     "Source",
+    "announce_unreadable",
     "destroy_expired",
     "examine",
     "require_open",
@@ -58,6 +61,7 @@ _MODULES = {
     "doctor": ("examine",),
     "gate": ("require_open",),
     "run": ("Reload", "RunInterrupted", "RunProgress", "RunResult", "run_site"),
+    "safe_state": ("announce_unreadable",),
     "sources": ("LiveFeed", "Recording", "Source", "require_recorded", "site_sources"),
     "storage": ("destroy_expired",),
     "summary": ("RunSummary",),

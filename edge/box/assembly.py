@@ -70,6 +70,7 @@ class RunningBox:
         health: reports the box's health.
         gatekeeper: checks the conditions every second; its thread is the gatekeeper's.
         epochs: publishes and records closed epochs.
+        safe_state: closes the cameras.
     """
 
     storage: Storage
@@ -80,6 +81,7 @@ class RunningBox:
     health: BoxHealth
     gatekeeper: Gatekeeper
     epochs: EpochRecord
+    safe_state: SafeState
 
 
 def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
@@ -179,7 +181,8 @@ def assembled(
             patience_s=patience_s,
             on_full=lambda full: safe_state.enter(full, "outbox-full"),
         )
-        evidence_worker = EvidenceWorker(hit_storage.store)
+        # A hit that cannot be stored closes the cameras now, not with the next offence.
+        evidence_worker = EvidenceWorker(hit_storage.store, safe_state.enter)
         epochs = EpochRecord(publisher, evidence_worker, storage, rule_book, streams, traffic)
         engine = Engine(
             streams,
@@ -201,4 +204,5 @@ def assembled(
             health=health,
             gatekeeper=gatekeeper,
             epochs=epochs,
+            safe_state=safe_state,
         )

@@ -51,6 +51,6 @@ class ClockWatch:
             return None
         return PolicyError(
             f"the wall clock is {behind_s:.0f} s behind the latest time of this box; synchronise "
-            "it (NTP), or if the latest time was wrong, correct it in state/clock.json",
+            "it (NTP), or if the latest time was wrong, start again as a new box (docs/audit.md)",
             code="E_CLOCK",
         )

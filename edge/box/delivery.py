@@ -92,8 +92,10 @@ def build_publisher(
         box_keys: the box's keys, which open lists.
     """
     topics = box_topics(settings, policy)
-    record = storage.audit.append
-    lists = ListStore(storage.folder, box_keys, list_terms(policy), storage.clock.utc, record)
+    record, proven = storage.audit.append, storage.audit.proven
+    lists = ListStore(
+        storage.folder, box_keys, list_terms(policy), storage.clock.utc, record, proven
+    )
     return Publisher(
         storage.outbox,
         options,
@@ -108,7 +110,7 @@ def build_publisher(
         handlers=message_handlers(
             topics,
             lists,
-            SuspensionStore(storage.folder, record),
+            SuspensionStore(storage.folder, record, proven),
             suspension_terms(policy, settings.box),
         ),
     )

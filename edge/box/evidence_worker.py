@@ -43,13 +43,20 @@ class EvidenceWorker:
 
     Args:
         store: masks, seals and writes one case; it raises an `EdgeError` when it cannot.
+        on_failure: called once, from the evidence thread, with the first failure.
 
     The first failure stops the worker: later cases are refused with the same error, so that the
     box stops instead of losing hits silently.
     """
 
-    def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
+    def __init__(
+        self,
+        store: Callable[[EvidenceCase], SealedHit],
+        on_failure: Callable[[EdgeError], None] = lambda _error: None,
+    ) -> None:
         self._store = store
+        self._on_failure = on_failure
+        self._closing = False
         self._cases: queue.Queue[EvidenceCase | None] = queue.Queue(maxsize=WAITING_OFFENCES)
         self._failure: EdgeError | None = None
         self._thread = threading.Thread(target=self._work, name="evidence", daemon=True)
@@ -57,6 +64,10 @@ class EvidenceWorker:
 
     def start(self) -> None:
         self._thread.start()
+
+    def is_alive(self) -> bool:
+        """Whether the thread runs, or was closed in order."""
+        return self._closing or self._thread.is_alive()
 
     def submit(self, case: EvidenceCase) -> None:
         """Queue a case; waits while the queue is full.
@@ -78,6 +89,7 @@ class EvidenceWorker:
         Raises:
             EdgeError: a case could not be stored.
         """
+        self._closing = True
         if self._thread.is_alive():
             self._cases.put(None)
             self._thread.join()
@@ -95,12 +107,16 @@ class EvidenceWorker:
             try:
                 stored = self._store(case)
             except EdgeError as error:
-                self._failure = error
+                self._fail(error)
             except Exception as error:  # noqa: BLE001 - a bug here must stop the box, not one thread
                 # The text of any other exception could quote a plate.
                 message = f"storing a hit failed ({type(error).__name__})"
-                self._failure = OutboxError(message, code="E_EVIDENCE")
+                self._fail(OutboxError(message, code="E_EVIDENCE"))
             else:
                 self.counts.by_rule[case.offence.rule.id] += 1
                 self.counts.without_picture += stored.pictures_left_out > 0
             self.counts.busy_s += time.perf_counter() - started
+
+    def _fail(self, error: EdgeError) -> None:
+        self._failure = error
+        self._on_failure(error)

@@ -19,6 +19,7 @@ from edge.box.clock_watch import ClockWatch
 from edge.box.gatekeeper import Gatekeeper
 from edge.box.keys import load_own_keys
 from edge.box.sources import OpenedSources, Source, find_sources
+from edge.box.state_check import StateCheck
 from edge.errors import EdgeError, PolicyError
 from edge.pipeline.ports import Clock
 from edge.policy.bundles import list_terms
@@ -56,29 +57,17 @@ def admit(
     Args:
         site: the checked site folder.
         opened: the sources that are to be opened.
-        on_refusal: called with the first refusal. It may receive what is missing, such as an order
-            to resume; the conditions are checked once more after it.
+        on_refusal: called with the first refusal, whatever its cause. It may receive what is
+            missing, such as an order to resume; the conditions are checked once more after it.
 
     Raises:
         EdgeError: a condition does not hold.
     """
-    clock = SystemClock() if site.policy.demo else SteadyClock(SystemClock(), site.state_folder)
-    gate = PolicyGate(
-        site.policy,
-        site.box,
-        signatures_file=site.folder / SIGNATURES_FILE,
-        dpia_file=site.resolve(site.policy.dpia.file),
-        opened=opened,
-    )
-    conditions: list[Condition] = [suspension_condition(SuspensionStore(site.state_folder)), gate]
-    if opened.live:
-        conditions.append(ClockWatch(SystemClock()))
-    _require_open(conditions, clock, on_refusal)
-    keys = load_own_keys(site.box)
-    lists = ListStore(site.state_folder, keys, list_terms(site.policy), clock.utc)
-    conditions.append(list_condition(site.rule_lists, lists, site.may_be_clear))
-    _require_open(conditions, clock, on_refusal)
-    return Admission(clock, keys, lists, gate.signatures, tuple(conditions))
+    try:
+        return _admitted(site, opened)
+    except EdgeError as refused:
+        on_refusal(refused)
+    return _admitted(site, opened)
 
 
 def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
@@ -87,33 +76,47 @@ def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
     Raises:
         EdgeError: they may not be run.
     """
-    clock = SystemClock()
-    opened = find_sources(sources, clock)
-    lists = ListStore(
-        site.state_folder, load_own_keys(site.box), list_terms(site.policy), clock.utc
+    _admitted(site, find_sources(sources, SystemClock()), steady=False)
+
+
+def _admitted(site: SiteFolder, opened: OpenedSources, *, steady: bool = True) -> Admission:
+    """The result of the check of every condition.
+
+    Args:
+        site: the checked site folder.
+        opened: the sources that are to be opened.
+        steady: whether to store the latest time seen; otherwise nothing is written.
+
+    Raises:
+        EdgeError: a condition does not hold.
+    """
+    suspended = suspension_condition(SuspensionStore(site.state_folder))
+    state = StateCheck(site.box, demo=site.policy.demo)
+    # Before the clock writes to the state folder.
+    _require_open([suspended, state], SystemClock())
+    clock: Clock = SystemClock()
+    if steady and not site.policy.demo:
+        clock = SteadyClock(clock, site.state_folder, state.recorded().latest)
+    gate = PolicyGate(
+        site.policy,
+        site.box,
+        signatures_file=site.folder / SIGNATURES_FILE,
+        dpia_file=site.resolve(site.policy.dpia.file),
+        opened=opened,
     )
-    conditions: list[Condition] = [
-        suspension_condition(SuspensionStore(site.state_folder)),
-        PolicyGate(
-            site.policy,
-            site.box,
-            signatures_file=site.folder / SIGNATURES_FILE,
-            dpia_file=site.resolve(site.policy.dpia.file),
-            opened=opened,
-        ),
-        list_condition(site.rule_lists, lists, site.may_be_clear),
-    ]
+    conditions: list[Condition] = [suspended, gate, state]
+    if steady and opened.live:
+        conditions.append(ClockWatch(SystemClock()))
     _require_open(conditions, clock)
+    keys = load_own_keys(site.box)
+    lists = ListStore(site.state_folder, keys, list_terms(site.policy), clock.utc)
+    conditions.append(list_condition(site.rule_lists, lists, site.may_be_clear))
+    _require_open(conditions, clock)
+    return Admission(clock, keys, lists, gate.signatures, tuple(conditions))
 
 
-def _require_open(
-    conditions: Sequence[Condition],
-    clock: Clock,
-    on_refusal: Callable[[EdgeError], None] | None = None,
-) -> None:
+def _require_open(conditions: Sequence[Condition], clock: Clock) -> None:
     gate = Gatekeeper(conditions, clock.utc, lambda _error: None)
-    if on_refusal is not None and (refused := gate.refusal()) is not None:
-        on_refusal(refused)
     gate.require_open()
 
 

@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from edge.adapters.broker.publisher import PublisherState
@@ -21,11 +20,11 @@ from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
 from edge.box.gate import admit
 from edge.box.reporting import health_reported
-from edge.box.safe_state import announce_refusal
+from edge.box.safe_state import RefusalAnnouncer
 from edge.box.sources import Source, find_sources
 from edge.box.storage import Storage, record
 from edge.box.summary import RunSummary
-from edge.errors import EdgeError
+from edge.errors import EdgeError, InternalError
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
 from edge.privacy.audit_events import Started, Stopped
@@ -99,23 +98,33 @@ def run_site(
         RunInterrupted: Ctrl-C or SIGTERM stopped the run; it holds the counts so far.
     """
     progress = progress or RunProgress()
-    check_cv2()
-    opened = find_sources(sources, SystemClock())
-    admission = admit(site, opened, partial(announce_refusal, site))
-    loaded = load_parts(site, manifest)
-    _warn_of_trial_keys(admission.box_keys, site.keys_folder)
-    models = site.settings.models
-    with assembled(
-        site, opened, admission, loaded, patience_s=drain_s, on_frame=progress.on_frame
-    ) as box:
-        progress.on_streams([(one.clip, one.camera.expected_frames) for one in box.engine.streams])
-        weights = loaded.manifest.in_use(models.detector, models.reader)
-        _record_start(box.storage, site.policy, admission.signatures, weights)
-        box.gatekeeper.start()
-        _watch_threads(box)
-        with health_reported(box.health, site.settings.telemetry):
-            run = _Run(box, site.settings, realtime=realtime or opened.live, drain_s=drain_s)
-            return run.to_the_end()
+    announce = RefusalAnnouncer(site)
+    try:
+        check_cv2()
+        opened = find_sources(sources, SystemClock())
+        admission = admit(site, opened, announce)
+        loaded = load_parts(site, manifest)
+        _warn_of_trial_keys(admission.box_keys, site.keys_folder)
+        models = site.settings.models
+        with assembled(
+            site, opened, admission, loaded, patience_s=drain_s, on_frame=progress.on_frame
+        ) as box:
+            progress.on_streams(
+                [(one.clip, one.camera.expected_frames) for one in box.engine.streams]
+            )
+            weights = loaded.manifest.in_use(models.detector, models.reader)
+            if opened.live:
+                box.storage.outbox.require_room(site.settings.broker.payload_cap_kib * 1024)
+            _record_start(box.storage, site.policy, admission.signatures, weights)
+            box.gatekeeper.start()
+            _watch_threads(box)
+            with health_reported(box.health, site.settings.telemetry):
+                run = _Run(box, site.settings, realtime=realtime or opened.live, drain_s=drain_s)
+                return run.to_the_end()
+    except EdgeError as refused:
+        # What goes wrong after the start is in the result.
+        announce(refused)
+        raise
 
 
 def _warn_of_trial_keys(box_keys: BoxKeys, keys_folder: Path) -> None:
@@ -138,6 +147,7 @@ def _record_start(
 
 def _watch_threads(box: RunningBox) -> None:
     """Let health report a failure when one of these threads ends."""
+    box.health.watch("evidence", box.evidence_worker.is_alive)
     box.health.watch("gatekeeper", box.gatekeeper.is_alive)
     box.health.watch("publisher", box.publisher.is_alive)
 
@@ -162,14 +172,26 @@ class _Run:
             RunInterrupted: Ctrl-C or SIGTERM stopped it.
             Reload: it is to run again with reloaded site files.
         """
-        self._start()
         try:
+            self._start()
             self._analyse()
             self._close_epoch()
             ending = self._deliver()
+        except BaseException as crash:
+            self._fault(crash)
+            raise
         finally:
             unrecorded = self._stop()
         return self._result(ending, unrecorded)
+
+    def _fault(self, crash: BaseException) -> None:
+        """Report an error that no part of the box expects; its text could quote a plate."""
+        if isinstance(crash, KeyboardInterrupt):
+            self._interruption = self._interruption or crash
+            return
+        code = "E_MEMORY" if isinstance(crash, MemoryError) else InternalError.default_code
+        self._failure = InternalError(f"the run ended by {type(crash).__name__}", code=code)
+        self._box.safe_state.enter(self._failure)
 
     def _start(self) -> None:
         self._box.publisher.start()

@@ -1,25 +1,41 @@
 """The safe state: all cameras are closed, and the reason is reported and recorded.
 
-A box enters it once and does not leave it: the process ends, and the next start checks again.
+A box enters it once and does not leave it: the process ends, and the next start checks again. So
+under a service manager a box leaves it by itself once the cause is gone.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
+from edge.adapters.broker.messages import Availability
+from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.publisher import Publisher
+from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.audit_log import AuditTrail
+from edge.adapters.state.state_folder import is_locked
 from edge.box.delivery import broker_options, build_publisher, follow_audit_log
 from edge.box.health import BoxHealth
 from edge.box.keys import load_authorities, load_own_keys
 from edge.box.storage import open_storage, record, retention
 from edge.errors import EdgeError
+from edge.formats.yaml_document import read_document
 from edge.pipeline.ports import Clock
 from edge.privacy.audit_events import StateChanged
-from edge.site.folder import SiteFolder
+from edge.site.folder import (
+    SITE_FILE,
+    BoxFolders,
+    SiteFolder,
+    broker_password,
+    read_box_folders,
+)
+from edge.site.settings import Site
 
 CONNECT_S = 3.0
 """How long a box that may open no camera tries to connect to the broker."""
@@ -49,6 +65,8 @@ class SafeState:
         self._audit = audit
         self._health = health
         self._shut: Callable[[EdgeError], None] = lambda _error: None
+        self._lock = threading.Lock()
+        self._entered = False
 
     def shuts(self, shut: Callable[[EdgeError], None]) -> None:
         """Set the function that closes the cameras; it gets the error with which the run ends."""
@@ -57,12 +75,18 @@ class SafeState:
     def enter(self, error: EdgeError, reason: str | None = None) -> None:
         """Close every camera, then report the reason to health, broker and audit log.
 
+        Only the first call does this; one cause often leads to further errors.
+
         If the audit log cannot be written, that is logged; the cameras are closed by then.
 
         Args:
             error: the reason.
             reason: one word for it; None: the error's code.
         """
+        with self._lock:
+            if self._entered:
+                return
+            self._entered = True
         reason = reason or error.code
         self._shut(error)
         if self._health is not None:
@@ -75,7 +99,8 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
     """Record and publish why no camera is opened, deliver waiting hits, and receive messages.
 
     The broker may have kept a message that solves the problem: an order to resume, or a list. A
-    demo box announces only a suspension. A failure is logged.
+    demo box announces only a suspension. Where the box's files or keys cannot be used, only the
+    availability is published. A failure is logged.
 
     Args:
         site: the checked site folder.
@@ -100,7 +125,64 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
             _wait_for_kept_messages(publisher, storage.clock)
             publisher.stop()
     except EdgeError as error:
-        log.warning("the refusal could not be recorded or published: %s", error)
+        log.warning("the refusal could not be recorded: %s", error)
+        _announce_only(site.box, site.settings, site.folder, refused)
+
+
+class RefusalAnnouncer:
+    """Announces the first refusal of a start with `announce_refusal`.
+
+    Args:
+        site: the checked site folder.
+    """
+
+    def __init__(self, site: SiteFolder) -> None:
+        self._site = site
+        self._announced = False
+
+    def __call__(self, refused: EdgeError) -> None:
+        """Announce this refusal, unless one was announced or another process runs the box."""
+        if not self._announced and refused.code != "E_STATE_LOCKED":
+            self._announced = True
+            announce_refusal(self._site, refused)
+
+
+def announce_unreadable(folder: Path, refused: EdgeError) -> None:
+    """Publish why no camera is opened, where the site folder cannot be read as a whole.
+
+    Only site.yaml is needed. A failure is logged.
+
+    Args:
+        folder: the site folder.
+        refused: why it was refused.
+    """
+    try:
+        box, settings = read_box_folders(folder), read_document(folder / SITE_FILE, Site).model
+    except EdgeError:
+        return  # no broker is known
+    _announce_only(box, settings, folder, refused)
+
+
+def _announce_only(box: BoxFolders, settings: Site, folder: Path, refused: EdgeError) -> None:
+    """Publish the availability `safe` with the error's code, and nothing else.
+
+    Does nothing while another process runs this box, since that one announces what it does.
+    """
+    if is_locked(box.state):
+        return
+    said = Availability(site=box.site, box=box.box, state="safe", reason=refused.code)
+    deadline = time.monotonic() + CONNECT_S
+    try:
+        options = broker_options(settings, folder, broker_password(settings, folder, os.environ))
+        topic = BoxTopics(box.site, box.box, frozenset()).availability
+        with BrokerLink.open(
+            # With the box's own client id the broker would give up its session.
+            replace(options, client_id=f"{options.client_id}-safe"),
+            cancelled=lambda: time.monotonic() > deadline,
+        ) as link:
+            link.publish(topic, said.payload(), retain=True, timeout_s=CONNECT_S)
+    except EdgeError as error:
+        log.info("the refusal could not be published: %s", error)
 
 
 def _wait_for_kept_messages(publisher: Publisher, clock: Clock) -> None:

@@ -162,18 +162,25 @@ def rotate_box(
     Give the new public file to the authority. Until then the authority sets the box's hits aside.
     Hits with the old signature are accepted for another 31 days, unless the key was stolen. Lists
     that were sealed to the old key no longer open: each issuer must build its lists again.
+    A box whose anchor (docs/audit.md) is lost begins a new one.
 
     Example: edge-anpr keys rotate box --site config/school-street --stolen
     """
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.anchor import Anchor, allow_first_start
     from edge.adapters.state.audit_log import FILE_NAME, open_box_audit
     from edge.adapters.state.key_files import load_box_keys, signing_keys
     from edge.adapters.state.key_making import rotate_box_keys
+    from edge.adapters.state.log_reader import proven_by
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
     before = signing_keys(box.public_keys) if box.public_keys.exists() else ()
+    # New keys must not hide that the log is older than the anchor.
+    proven_by(box, in_use=False)
     public = rotate_box_keys(box.keys, SystemClock().utc(), disown=stolen)
+    if not Anchor(box).file.exists():
+        allow_first_start(box.keys)
     if (box.state / FILE_NAME).exists():
         # The log continues under the new key, even if the public file revokes the old key.
         open_box_audit(box, load_box_keys(box.keys), before=before).close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -16,10 +16,10 @@ from edge.cli.output import print_json, time_text
 from edge.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from edge.adapters.state.audit_log import AuditTrail
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import ListFacts
     from edge.policy.model import Policy
-    from edge.privacy.audit_events import Event
     from edge.site.folder import BoxFolders
 
 app = typer.Typer(
@@ -166,23 +166,23 @@ def install(
     data = _read(bundle)
     folder = load_site_folder(site)
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
-        facts = _store(folder.box, folder.policy, audit.append).install(data)
+        facts = _store(folder.box, folder.policy, audit).install(data)
     _say([facts], as_json, "in force from the next epoch on")
 
 
 _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")
 
 
-def _store(
-    box: BoxFolders, policy: Policy, record: Callable[[Event], object] | None = None
-) -> ListStore:
+def _store(box: BoxFolders, policy: Policy, audit: AuditTrail | None = None) -> ListStore:
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import list_terms
 
-    keys = load_box_keys(box.keys)
-    return ListStore(box.state, keys, list_terms(policy), SystemClock().utc, record)
+    keys, terms = load_box_keys(box.keys), list_terms(policy)
+    if audit is None:
+        return ListStore(box.state, keys, terms, SystemClock().utc)
+    return ListStore(box.state, keys, terms, SystemClock().utc, audit.append, audit.proven)
 
 
 def _counter(text: str, now: int) -> int:

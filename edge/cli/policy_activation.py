@@ -70,12 +70,14 @@ def _put_in_force(
     as_json: bool,
 ) -> None:
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.policy_state import PolicyState, SteadyClock
     from edge.adapters.state.state_folder import replace_file
     from edge.cli.policy import dpia_digest, signing_key
     from edge.policy import activation as activations
     from edge.policy.checklist import unready
     from edge.policy.succession import require_authorised
+    from edge.site.folder import read_box_folders
 
     if (key is None) == (record is None):
         raise UsageError("give either --key, to make a record, or --record, to install one")
@@ -94,8 +96,14 @@ def _put_in_force(
                 "`edge-anpr policy activate`",
                 code="E_NOT_IN_FORCE",
             )
+    if out is None:
+        # A state folder that has lost something must not be given a new beginning.
+        recorded = proven_by(read_box_folders(site), in_use=not policy.demo)
+        state.require_history(recorded, activating=policy.sha256())
+        now = SteadyClock(SystemClock(), folder, recorded.latest).utc()
+    else:
+        now = SystemClock().utc()
     require_authorised(policy, signatures, state.history())
-    now = SystemClock().utc() if out is not None else SteadyClock(SystemClock(), folder).utc()
     wrong = unready(policy, dpia_digest(site, policy), now)
     if wrong is not None:
         raise wrong

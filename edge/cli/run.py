@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -64,13 +65,12 @@ def run(
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
-    from edge.box import RunInterrupted, destroy_expired
+    from edge.box import RunInterrupted
     from edge.site.folder import load_site_folder
 
     moment = moment_of(recorded_at)
     if summary is not None:
         _require_writable(summary)
-    destroy_expired(site)
 
     def read() -> tuple[SiteFolder, tuple[Source, ...]]:
         folder = load_site_folder(site)
@@ -86,13 +86,31 @@ def run(
             _write(summary, document + "\n")
 
     try:
-        result = _until_done(read, realtime=realtime, drain_s=drain)
+        result = _until_done(
+            partial(_announced, site, read), read, realtime=realtime, drain_s=drain
+        )
     except RunInterrupted as interrupted:
         show(interrupted.summary)
         raise
     show(result.summary, failed=result.failure is not None)
     if result.failure is not None:
         raise result.failure
+
+
+def _announced(
+    site: Path, read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]]
+) -> tuple[SiteFolder, tuple[Source, ...]]:
+    """What `read` returns; if the site's files are refused, that is published."""
+    from edge.box import announce_unreadable, destroy_expired
+
+    try:
+        destroy_expired(site)
+        return read()
+    except UsageError:
+        raise
+    except EdgeError as refused:
+        announce_unreadable(site, refused)
+        raise
 
 
 def _is_empty(summary: RunSummary) -> bool:
@@ -109,9 +127,13 @@ def _is_empty(summary: RunSummary) -> bool:
 
 
 def _until_done(
-    read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]], *, realtime: bool, drain_s: float
+    first: Callable[[], tuple[SiteFolder, tuple[Source, ...]]],
+    read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]],
+    *,
+    realtime: bool,
+    drain_s: float,
 ) -> RunResult:
-    """Run the site that `read` returns; after each SIGHUP read it again and run that."""
+    """Run the site that `first` returns; after each SIGHUP read it again and run that."""
     from edge.box import Reload, require_open, run_site
 
     def reload() -> None:
@@ -123,8 +145,8 @@ def _until_done(
             return
         raise Reload
 
+    folder, sources = first()
     while True:
-        folder, sources = read()
         try:
             with _hangups(reload), progress_bars(visible=sys.stderr.isatty()) as progress:
                 return run_site(
@@ -132,6 +154,7 @@ def _until_done(
                 )
         except Reload:
             log.warning("the site's files are reloaded")
+            folder, sources = first()
 
 
 @contextmanager

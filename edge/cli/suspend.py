@@ -94,15 +94,25 @@ def install(
     """
     from edge.adapters.state.audit_log import open_box_audit
     from edge.adapters.state.key_files import load_box_keys
+    from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.suspension_store import SuspensionStore
     from edge.policy.suspension import suspension_terms
-    from edge.privacy.audit_events import Event
+    from edge.privacy.audit_events import Event, SuspensionChanged
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
     terms = suspension_terms(folder.policy, folder.settings.box)
     events: list[Event] = []
-    store = SuspensionStore(folder.state_folder, events.append)
+
+    def record(event: Event) -> None:
+        """Record an order: at once if it resumes, after it is in force if it suspends."""
+        if isinstance(event, SuspensionChanged) and event.action == "suspended":
+            events.append(event)
+            return
+        with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
+            audit.append(event)
+
+    store = SuspensionStore(folder.state_folder, record, lambda: proven_by(folder.box))
     _say_state(store.take(_read(order), terms), as_json)
     # The order holds from here on, also if the log cannot be opened.
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
@@ -119,13 +129,16 @@ def status(
 
     Example: edge-anpr suspend status --site config/school-street
     """
+    from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.suspension_store import SuspensionStore
-    from edge.formats.yaml_document import read_document
-    from edge.site.folder import SITE_FILE
-    from edge.site.settings import Site
+    from edge.site.folder import read_box_folders
 
-    model = read_document(site / SITE_FILE, Site).model
-    _say_state(SuspensionStore(site / model.folders.state).load(), as_json)
+    box = read_box_folders(site)
+    store = SuspensionStore(box.state)
+    state = store.load()
+    if not state.suspended:  # the record may be lost
+        store.require(proven_by(box))
+    _say_state(state, as_json)
 
 
 def _read(order: Path) -> bytes:

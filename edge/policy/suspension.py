@@ -236,6 +236,42 @@ def obeyed(
     return SuspensionState(obeyed=(*kept, Obeyed(key=key.text, order=order)))
 
 
+def restored(
+    order: SuspensionOrder, state: SuspensionState, key_id: str, terms: SuspensionTerms
+) -> SuspensionState:
+    """The state after an order that this box obeyed before and has lost.
+
+    Args:
+        order: the last order of its key, as the audit log names it.
+        state: the state without it.
+        key_id: the key that the log names.
+        terms: the keys whose orders this box obeys.
+
+    Raises:
+        SuspensionError: the policy no longer names the key, so the order cannot be verified.
+        KeyFileError: `E_SIGNATURE`: not signed by that key.
+    """
+    key = terms.suspending.get(key_id)
+    if key is None:
+        raise SuspensionError(
+            f"the policy no longer names key {key_id}, so its order cannot be verified; restore "
+            "the record of suspensions from a copy"
+        )
+    if not order.is_signed_by(key):
+        raise _unsigned("a suspension key of the policy")
+    kept = tuple(one for one in state.obeyed if one.key != key.text)
+    return SuspensionState(obeyed=(*kept, Obeyed(key=key.text, order=order)))
+
+
+def replayed() -> SuspensionError:
+    """The error for an order that this box has obeyed before, and that is not its key's last."""
+    return SuspensionError(
+        "the audit log records this order already, and a later one of its key; make a new one with "
+        "`edge-anpr suspend new`",
+        code="E_SUSPENSION_REPLAY",
+    )
+
+
 def parse_state(data: bytes) -> SuspensionState:
     """Read the stored state; each order must be signed by the key that it is stored under.
 

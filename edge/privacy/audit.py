@@ -26,6 +26,7 @@ from edge.errors import AuditError, KeyFileError
 from edge.formats.signing import PublicKey
 from edge.privacy.audit_events import Entry, Event, KeyInUse
 from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, MerkleTree, signature_bytes
+from edge.privacy.safeguards import Safeguards
 
 _SIGNATURE_TEXT = 92  # base64 of 4 + 64 bytes
 
@@ -37,6 +38,9 @@ class Chain:
 
     Args:
         origin: the log's name.
+
+    Attributes:
+        proven: what the entries so far prove.
     """
 
     def __init__(self, origin: str) -> None:
@@ -44,6 +48,7 @@ class Chain:
         self.tree = MerkleTree()
         self.key: PublicKey | None = None
         self.last: Checkpoint | None = None
+        self.proven = Safeguards()
 
     def sign(
         self, event: Event, at: datetime, signer: CheckpointSigner
@@ -95,6 +100,7 @@ class Chain:
         if check_signature and not checkpoint.signed_by(key):
             raise _edited(number, "its signature does not match the log up to this line")
         self.tree, self.key, self.last = tree, key, checkpoint
+        self.proven = self.proven.after(entry)
         return entry
 
 

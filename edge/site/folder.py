@@ -128,19 +128,12 @@ class SiteFolder:
         Raises:
             ConfigError: the variable is not set, or the file cannot be read or is empty.
         """
-        broker = self.settings.broker
-        return self._password(broker.password_env, broker.password_file, "broker", environment)
+        return broker_password(self.settings, self.folder, environment)
 
     def _password(
         self, variable: str | None, file: str | None, where: str, environment: Mapping[str, str]
     ) -> str | None:
-        return read_password(
-            where,
-            variable=variable,
-            setting=f"site.yaml: {where}.password_env",
-            file=None if file is None else self.resolve(file),
-            environment=environment,
-        )
+        return _password(self.folder, variable, file, where, environment)
 
     def trial_list(self, list_id: str) -> tuple[ListEntry, ...] | None:
         """Read a list that is in the site folder in clear; None if the policy does not allow it.
@@ -166,11 +159,48 @@ class BoxFolders:
     state: Path
     keyring: Path
     reserve_mib: int
+    anchor_folder: Path | None = None
+
+    @property
+    def anchor(self) -> Path:
+        """The folder of the audit log's anchor: the keyring's, unless site.yaml names another."""
+        return self.anchor_folder or self.keyring
 
     @property
     def public_keys(self) -> Path:
         """The file with the box's public keys; it may not exist yet."""
         return self.keys / f"{self.site}.{self.box}.public.json"
+
+
+def broker_password(settings: Site, folder: Path, environment: Mapping[str, str]) -> str | None:
+    """The broker's password, or None if site.yaml names none.
+
+    Args:
+        settings: site.yaml.
+        folder: the site folder.
+        environment: the environment's variables.
+
+    Raises:
+        ConfigError: the variable is not set, or the file cannot be read or is empty.
+    """
+    broker = settings.broker
+    return _password(folder, broker.password_env, broker.password_file, "broker", environment)
+
+
+def _password(
+    folder: Path,
+    variable: str | None,
+    file: str | None,
+    where: str,
+    environment: Mapping[str, str],
+) -> str | None:
+    return read_password(
+        where,
+        variable=variable,
+        setting=f"site.yaml: {where}.password_env",
+        file=None if file is None else resolved(folder, file),
+        environment=environment,
+    )
 
 
 def read_box_folders(folder: Path) -> BoxFolders:
@@ -193,6 +223,9 @@ def _box_folders(folder: Path, site: Site) -> BoxFolders:
         state=resolved(folder, site.folders.state),
         keyring=resolved(folder, site.folders.keyring),
         reserve_mib=site.outbox.reserve_mib,
+        anchor_folder=None
+        if site.folders.anchor is None
+        else resolved(folder, site.folders.anchor),
     )
 
 

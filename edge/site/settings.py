@@ -202,6 +202,11 @@ class Folders(Strict):
         description="Where the keys of undelivered hits lie: outside `state`, best on another "
         "medium.",
     )
+    anchor: FilePath | None = Field(
+        default=None,
+        description="Where the anchor of the audit log lies: outside `state`, and kept across "
+        "restarts. Left out: in the keyring's folder.",
+    )
 
 
 class Telemetry(Strict):
@@ -246,15 +251,18 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
         yield ("broker",), "a password without a username; add username"
     if broker.tls is not None and (broker.tls.certificate is None) != (broker.tls.key is None):
         yield ("broker", "tls"), "certificate and key belong together; give both or neither"
-    state, keyring = (
-        PurePosixPath(posixpath.normpath(path))
-        for path in (site.folders.state, site.folders.keyring)
-    )
-    if state == keyring or state in keyring.parents or keyring in state.parents:
-        yield (
-            ("folders", "keyring"),
-            "must be outside the state folder, so that a copy of that folder holds no keys",
-        )
+    state = PurePosixPath(posixpath.normpath(site.folders.state))
+    outside = {
+        "keyring": "so that a copy of that folder holds no keys",
+        "anchor": "so that it stays when that folder is deleted",
+    }
+    for name, why in outside.items():
+        path = getattr(site.folders, name)
+        if path is None:
+            continue
+        other = PurePosixPath(posixpath.normpath(path))
+        if state == other or state in other.parents or other in state.parents:
+            yield ("folders", name), f"must be outside the state folder, {why}"
     for name, camera in site.cameras.items():
         yield from _source_contradictions(("cameras", name), camera)
         look = camera.second_look

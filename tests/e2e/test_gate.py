@@ -16,6 +16,7 @@ import yaml
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.state.key_making import new_signer_key
 from edge.adapters.state.policy_state import CLOCK
+from edge.adapters.state.state_folder import StateLock
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
@@ -239,8 +240,14 @@ def take_the_activation_away(made: MadeSite) -> str:
     return "E_LEASE"
 
 
+def take_the_clock_away(made: MadeSite) -> str:
+    (made.state / CLOCK).unlink()
+    return "E_STATE_BEHIND"
+
+
 @pytest.mark.parametrize(
-    "breaking", [break_the_dpia, take_a_signature_away, take_the_activation_away]
+    "breaking",
+    [break_the_dpia, take_a_signature_away, take_the_activation_away, take_the_clock_away],
 )
 def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     breaking: Callable[[MadeSite], str], made: MadeSite, mayor: Path, tmp_path: Path
@@ -270,7 +277,7 @@ def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     assert told, availability(recorder)
     assert took < 10
     assert availability(recorder)[-1] == ("safe", code)  # the last message, retained
-    assert box.returncode == ExitCode.CONFIG
+    assert box.returncode in {ExitCode.CONFIG, ExitCode.STORAGE}
     assert f"error: {code}: " in err
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert len(summary["streams"]) == 20
@@ -287,6 +294,48 @@ def test_p11_a_box_that_may_not_start_announces_it_at_the_broker(
         assert wait_for(lambda: availability(recorder) == [("safe", "E_LEASE")], 5)
 
     refused(done, "E_LEASE")
+
+
+@pytest.mark.parametrize(
+    ("damaged", "code"),
+    [
+        ("policy.yaml", "E_CONFIG"),
+        ("policy.signatures.json", "E_SIGNATURE"),
+        ("state/policies/1.json", "E_LEASE"),
+        ("state/clock.json", "E_STORAGE"),
+        ("keys", "E_KEYS"),
+    ],
+)
+def test_p11_a_file_that_cannot_be_read_is_announced_like_any_refusal(
+    made: MadeSite, mayor: Path, damaged: str, code: str
+) -> None:
+    assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
+    places = [made.folder / damaged]
+    if damaged == "keys":
+        places = list((made.folder / damaged).glob("*.private.json"))
+    for file in places:
+        file.write_text("{")
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
+        set_port(made, broker.port)
+        done = verb("run", "--site", made.folder, "--source", CLIP, "--drain", "0")
+        assert wait_for(lambda: ("safe", code) in availability(recorder), 5), done.err
+
+    assert f"error: {code}: " in done.err
+
+
+def test_p11_a_second_process_announces_nothing_for_a_box_that_runs(
+    made: MadeSite, mayor: Path
+) -> None:
+    assert mayor.exists()
+    (made.folder / "policy.yaml").write_text("{")
+    lock = StateLock(made.state)
+    with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
+        set_port(made, broker.port)
+        done = product("run", "--site", made.folder, "--source", CLIP, "--drain", "0")
+        assert not wait_for(lambda: bool(availability(recorder)), 1)
+    lock.release()
+
+    assert "error: E_CONFIG: " in done.err
 
 
 def test_p11_outside_a_cameras_hours_no_frame_is_analysed(made: MadeSite) -> None:

@@ -23,15 +23,17 @@ from pathlib import Path
 from typing_extensions import Self
 
 from edge.adapters.host.system import SystemClock
+from edge.adapters.state.anchor import Anchor, require_contains
 from edge.adapters.state.key_files import signing_keys
 from edge.adapters.state.state_folder import storage_error
-from edge.errors import AuditError
+from edge.errors import AuditError, OutboxError
 from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.signing import PublicKey
 from edge.privacy.audit import Chain, VerifiedLog, split_lines, verify_log
 from edge.privacy.audit_events import Event, KeyInUse
 from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, box_log, parse_checkpoints
 from edge.privacy.keys import BoxKeys
+from edge.privacy.safeguards import Safeguards
 from edge.site.folder import BoxFolders
 
 FILE_NAME = "audit.log"
@@ -49,12 +51,15 @@ class AuditTrail:
         chain: Chain,
         signer: CheckpointSigner,
         utc: Callable[[], datetime],
+        anchor: Anchor | None = None,
     ) -> None:
         self._path = path
         self._descriptor = descriptor
         self._chain = chain
         self._signer = signer
         self._utc = utc
+        self._anchor = anchor
+        self._anchored = False
         self._lock = threading.Lock()
         self._read_bytes = 0
         self._followers: list[Callable[[Checkpoint], None]] = []
@@ -68,6 +73,7 @@ class AuditTrail:
         utc: Callable[[], datetime],
         *,
         known: Collection[PublicKey] = (),
+        anchor: Anchor | None = None,
     ) -> Self:
         """Open or create the log in a folder; a new key of the signer is recorded first.
 
@@ -77,9 +83,12 @@ class AuditTrail:
             signer: signs the checkpoints.
             utc: the wall clock.
             known: earlier keys of the signer; a log signed with any other key is refused.
+            anchor: where the newest checkpoint is kept in addition, once the log records a
+                policy, a list or an order.
 
         Raises:
-            AuditError: it cannot be read or written, or it was altered.
+            AuditError: it cannot be read or written, it was altered, or it lacks what the anchor
+                saw.
         """
         path = folder / FILE_NAME
         try:
@@ -88,7 +97,7 @@ class AuditTrail:
             sync_folder(folder)
         except OSError as error:
             raise _unwritable(path, error) from error
-        trail = cls(path, descriptor, Chain(origin), signer, utc)
+        trail = cls(path, descriptor, Chain(origin), signer, utc, anchor)
         try:
             trail._begin(known)
         except BaseException:
@@ -113,6 +122,16 @@ class AuditTrail:
         with self._lock:
             self._followers.append(follower)
             follower(_known(self._chain.last))
+
+    def proven(self) -> Safeguards:
+        """What the log proves now, with the entries that other processes have added.
+
+        Raises:
+            AuditError: it cannot be read, or it was altered.
+        """
+        with self._lock, _file_lock(self._path, self._descriptor):
+            self._take_in()
+            return self._chain.proven
 
     def append(self, event: Event) -> Checkpoint:
         """Add a signed entry; it is on disk when this returns.
@@ -139,7 +158,10 @@ class AuditTrail:
 
     def _begin(self, known: Collection[PublicKey]) -> None:
         with self._lock, _file_lock(self._path, self._descriptor):
-            self._take_in()
+            anchor = self._read_anchor((self._signer.public, *known))
+            root = self._take_in(0 if anchor is None else anchor.size)
+            if anchor is not None:
+                require_contains(self._path, self._chain, anchor, root)
             self._compare_with_checkpoint()
             key = self._chain.key
             if key is not None and key != self._signer.public and key not in known:
@@ -151,9 +173,38 @@ class AuditTrail:
                 )
             if key != self._signer.public:
                 self._add(KeyInUse(self._chain.origin, self._signer.public.text))
+            elif anchor != self._chain.last:  # a process was killed before it wrote the anchor
+                self._write_anchor(_known(self._chain.last))
 
-    def _take_in(self) -> None:
+    def _read_anchor(self, keys: Collection[PublicKey]) -> Checkpoint | None:
+        if self._anchor is None:
+            return None
+        try:
+            anchor = self._anchor.read(self._chain.origin, keys)
+        except OutboxError as error:
+            raise AuditError(error.message) from None
+        self._anchored = anchor is not None or self._anchor.may_begin
+        return anchor
+
+    def _write_anchor(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint in the anchor, if the log records something that must not get lost.
+
+        Without an anchor none is begun unless the box's keys are new: whoever has deleted the
+        anchor must not be able to begin another one.
+        """
+        if self._anchor is not None and self._anchored and self._chain.proven.any:
+            try:
+                self._anchor.write(checkpoint)
+            except OutboxError as error:
+                raise AuditError(
+                    f"{error.message} (the box does nothing that it cannot record)",
+                    code="E_DISK_FULL" if error.code == "E_DISK_FULL" else "E_AUDIT",
+                ) from None
+
+    def _take_in(self, wanted: int = 0) -> bytes | None:
         """Read the lines that were added since, and cut off an unfinished last line.
+
+        Returns the root of the log's first `wanted` entries, if it has just read the last of them.
 
         The newest signature covers all entries before it, so only that one is verified here;
         `edge-anpr audit verify` verifies each.
@@ -170,20 +221,24 @@ class AuditTrail:
                 code="E_AUDIT_TRUNCATED",
             )
         lines, rest = split_lines(data)
+        root = None
         try:
             for position, line in enumerate(lines, start=1):
                 self._chain.take(line, check_signature=position == len(lines))
+                if self._chain.tree.size == wanted:
+                    root = self._chain.tree.root
         except AuditError as error:
             raise AuditError(f"{self._path}: {error.message}", code=error.code) from None
         self._read_bytes += len(data) - len(rest)
         if not rest:
-            return
+            return root
         try:
             os.ftruncate(self._descriptor, self._read_bytes)
             os.fsync(self._descriptor)
         except OSError as error:
             raise _unwritable(self._path, error) from error
         log.warning("%s: an unfinished last entry was cut off", self._path)
+        return root
 
     def _compare_with_checkpoint(self) -> None:
         place = self._path.with_name(CHECKPOINT_NAME)
@@ -218,6 +273,7 @@ class AuditTrail:
             write_file(self._path.with_name(CHECKPOINT_NAME), checkpoint.note(), sole_writer=True)
         except OSError as error:
             raise _unwritable(self._path, error) from error
+        self._write_anchor(checkpoint)
         return checkpoint
 
 
@@ -237,7 +293,7 @@ def open_box_audit(
     """
     known = (*signing_keys(box.public_keys), *before)
     log = box_log(box.site, box.box)
-    return AuditTrail.open(box.state, log, keys, SystemClock().utc, known=known)
+    return AuditTrail.open(box.state, log, keys, SystemClock().utc, known=known, anchor=Anchor(box))
 
 
 def read_log(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from edge.adapters.state.anchor import allow_first_start
 from edge.adapters.state.key_files import public_files, read_key_file, read_only_public_file
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import create_file, sync_folder, write_file
@@ -44,6 +45,7 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
     private, generation = new_box_generation(site, box, now, trial=trial)
     _create_private(folder, private)
     public = BoxPublicFile(site=site, box=box, trial=trial, generations=(generation,))
+    allow_first_start(folder)
     return _create_public(folder / f"{site}.{box}{PUBLIC_ENDING}", public)
 
 

@@ -5,9 +5,9 @@
 
 The counters are stored apart from the bundles, so deleting a bundle does not make an earlier one
 acceptable again. A bundle is on disk before its counter. If the process is killed in between, the
-new bundle is in force, and the higher of the two counters is valid. If both files are lost, the box
-does not know the earlier bundles any more and accepts the next one that its issuer has signed.
-Entries still expire as they say.
+new bundle is in force, and the higher of the two counters is valid. The audit log records each
+installed bundle with its counter: a bundle older than that is refused even if both files are lost,
+and the gate refuses counters that are behind the log.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pydantic import Field, ValidationError
 from edge.adapters.host.rate_limit import RateLimit
 from edge.adapters.state.state_folder import (
     exclusive,
+    file_look,
     read_file,
     replace_file,
     storage_error,
@@ -48,6 +49,7 @@ from edge.policy.bundles import (
 )
 from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
+from edge.privacy.safeguards import Safeguards
 
 FOLDER_NAME = "lists"
 COUNTERS_NAME = "list-counters.json"
@@ -85,15 +87,6 @@ def list_reader(
     return entries
 
 
-def _look(path: Path) -> tuple[int, ...] | None:
-    """Inode, size and times of a file, which change with its content; None if it is missing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
 class _LastBundle(StrictMessage):
     counter: int = Field(ge=1, le=MAX_COUNTER)
     sha256: Sha256
@@ -120,6 +113,7 @@ class ListStore:
         record: called with each change, for the audit log, once it is on disk; and with each
             refusal, at most once in `LOG_INTERVAL_S` for each list, so that the log cannot fill
             the disk.
+        proven: returns what the audit log proves.
 
     Raises:
         OutboxError: `E_STATE_VERSION`: a newer version has written to the folder.
@@ -132,9 +126,11 @@ class ListStore:
         terms: Mapping[str, ListTerms],
         now: Callable[[], datetime],
         record: Callable[[Event], object] | None = None,
+        proven: Callable[[], Safeguards] = Safeguards,
     ) -> None:
         require_known(folder)
         self._record = record
+        self._proven = proven
         self._refused = RateLimit(lambda: self.now().timestamp())
         self._bundles = folder / FOLDER_NAME
         self._counters = folder / COUNTERS_NAME
@@ -169,7 +165,7 @@ class ListStore:
         with exclusive(self._lock):
             try:
                 content = open_bundle(bundle, self._keys, terms, now=self.now())
-                counters = self._read_counters()
+                counters = read_counters(self._counters)
                 fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
             except EdgeError:
                 self._refuse(bundle)
@@ -192,7 +188,7 @@ class ListStore:
         """
         bundle, terms = self._named(data, None)
         content = open_bundle(bundle, self._keys, terms, now=self.now())
-        is_newer(bundle, self._last_accepted(bundle.list_id, self._read_counters()))
+        is_newer(bundle, self._last_accepted(bundle.list_id, read_counters(self._counters)))
         return facts_of(content, bundle)
 
     def entries(self, list_id: str) -> tuple[ListEntry, ...]:
@@ -210,7 +206,7 @@ class ListStore:
 
         The answer is cached while the list's files do not change.
         """
-        seen = tuple(map(_look, (self._file(list_id), self._counters)))
+        seen = tuple(map(file_look, (self._file(list_id), self._counters)))
         known = self._known.get(list_id)
         if known is None or known[0] != seen:
             try:
@@ -286,42 +282,68 @@ class ListStore:
                 code="E_LIST_MISSING",
             )
         bundle = parse_bundle(data)
-        last = self._read_counters().lists.get(list_id)
+        last = read_counters(self._counters).lists.get(list_id)
         # A bundle newer than the counter was being installed when the process ended.
         is_newer(bundle, None if last is None else Floor(last.counter, last.sha256))
         return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
 
     def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
-        """The last accepted bundle, from bundle file or counter file, whichever is later."""
-        kept = counters.lists.get(list_id)
-        last = None if kept is None else Floor(kept.counter, kept.sha256)
+        """The last accepted bundle, from bundle, counters or audit log, whichever is latest."""
+        known = []
         data = self._sealed(list_id)
-        try:
-            stored = None if data is None else parse_bundle(data)
-        except ListBundleError:
-            stored = None
-        if stored is not None and (last is None or stored.counter > last.counter):
-            return Floor(stored.counter, stored.sha256)
-        return last
-
-    def _read_counters(self) -> _Counters:
-        content = read_file(self._counters, _MAX_COUNTERS_BYTES)
-        if content is None:
-            return _Counters()
-        try:
-            counters = _Counters.model_validate_json(content)
-        except ValidationError:
-            counters = None
-        if counters is None or counters.to_bytes() != content:
-            raise OutboxError(
-                f"{self._counters}: damaged, so the latest lists are unknown; restore a backup of "
-                "it, or delete it: then the installed lists count as the latest",
-                code="E_LIST_COUNTERS",
-            )
-        return counters
+        if data is not None:
+            with contextlib.suppress(ListBundleError):
+                stored = parse_bundle(data)
+                known.append(Floor(stored.counter, stored.sha256))
+        for one in (counters.lists.get(list_id), self._proven().lists.get(list_id)):
+            if one is not None:
+                known.insert(0, Floor(one.counter, one.sha256))
+        return max(known, key=lambda floor: floor.counter, default=None)
 
     def _sealed(self, list_id: str) -> bytes | None:
         return read_file(self._file(list_id), MAX_BUNDLE_BYTES)
 
     def _file(self, list_id: str) -> Path:
         return self._bundles / f"{list_id}{_ENDING}"
+
+
+def read_counters(file: Path) -> _Counters:
+    """Read the last accepted counter of each list; empty if the file is missing.
+
+    Raises:
+        OutboxError: `E_LIST_COUNTERS`: it is damaged; or it cannot be read.
+    """
+    content = read_file(file, _MAX_COUNTERS_BYTES)
+    if content is None:
+        return _Counters()
+    try:
+        counters = _Counters.model_validate_json(content)
+    except ValidationError:
+        counters = None
+    if counters is None or counters.to_bytes() != content:
+        raise OutboxError(
+            f"{file}: damaged, so the latest lists are unknown; restore a backup of it, or delete "
+            "it and install the latest bundle of each list again",
+            code="E_LIST_COUNTERS",
+        )
+    return counters
+
+
+def require_counters(folder: Path, recorded: Safeguards) -> None:
+    """Refuse counters in a state folder that are behind what the audit log records.
+
+    Raises:
+        OutboxError: `E_STATE_BEHIND`: a counter is missing or older.
+        EdgeError: the counters cannot be read.
+    """
+    file = folder / COUNTERS_NAME
+    held = read_counters(file).lists
+    for list_id, last in recorded.lists.items():
+        known = held.get(list_id)
+        if known is None or (known.counter, known.sha256 == last.sha256) < (last.counter, True):
+            raise OutboxError(
+                f"{file}: the counter of list {list_id} is missing, or behind counter "
+                f"{last.counter} in the audit log; restore the file, or install the latest bundle "
+                "of this list again",
+                code="E_STATE_BEHIND",
+            )

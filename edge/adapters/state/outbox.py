@@ -179,13 +179,8 @@ class Outbox:
                 f"{self._path}: a hit of {len(payload)} bytes is over the outbox's limit of "
                 f"{MAX_PAYLOAD_BYTES}; lower broker.payload_cap_kib in site.yaml"
             )
-        needed = -(-len(payload) // OVERFLOW_BYTES) + SPARE_PAGES // 2
         with self._transaction():
-            if self._pragma("freelist_count") < needed:
-                raise OutboxFull(
-                    f"{self._path}: the outbox is full with {self.depth()} hits waiting; check "
-                    "the broker connection, or raise outbox.reserve_mib"
-                )
+            self._require_pages(len(payload))
             if self._database.execute("SELECT 1 FROM hit WHERE hit_id = ?", (hit_id,)).fetchone():
                 return
             # The key is on disk before the hit that it encrypts.
@@ -199,6 +194,25 @@ class Outbox:
             )
             self._database.execute(
                 "INSERT INTO item_key VALUES (?, ?, ?)", (hit_id, key.key_id, stored.wrapped_key)
+            )
+
+    def require_room(self, payload_bytes: int) -> None:
+        """Refuse when a hit of this size could not be stored now.
+
+        Raises:
+            OutboxFull: the reserve has no room for it.
+            OutboxError: the outbox cannot be written.
+        """
+        with self._transaction():
+            self._require_pages(payload_bytes)
+            self._database.execute("UPDATE counter SET value = value")
+
+    def _require_pages(self, payload_bytes: int) -> None:
+        needed = -(-payload_bytes // OVERFLOW_BYTES) + SPARE_PAGES // 2
+        if self._pragma("freelist_count") < needed:
+            raise OutboxFull(
+                f"{self._path}: the outbox is full with {self.depth()} hits waiting; check "
+                "the broker connection, or raise outbox.reserve_mib"
             )
 
     def next_pending(

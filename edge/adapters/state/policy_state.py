@@ -14,6 +14,7 @@ import json
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from edge.adapters.state.anchor import NEW_BOX_CURE
 from edge.adapters.state.state_folder import private_folder, replace_file, storage_error
 from edge.adapters.state.state_version import require_known
 from edge.errors import OutboxError
@@ -24,6 +25,7 @@ from edge.pipeline.ports import Clock
 from edge.policy.activation import MAX_BYTES, InForce, read_in_force
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
+from edge.privacy.safeguards import Safeguards
 
 ACTIVATION = "activation.json"
 POLICIES = "policies"
@@ -71,6 +73,48 @@ class PolicyState:
             found.append((one.policy, one.signatures))
         return tuple(sorted(found, key=lambda one: -one[0].version))
 
+    def require(self, recorded: Safeguards) -> None:
+        """Refuse policies that are behind those which the audit log records as activated.
+
+        A missing activation is not reported: without it no policy is in force.
+
+        Raises:
+            OutboxError: `E_STATE_BEHIND`: another policy than the last one is in force, or the box
+                has lost an earlier one, with which it must compare a new one.
+            EdgeError: a file cannot be read.
+        """
+        in_force = self.in_force()
+        if in_force is None or not recorded.policies:
+            return
+        if in_force.policy.sha256() != recorded.policies[-1]:
+            raise OutboxError(
+                f"{self._folder / ACTIVATION}: not the policy that the audit log records as "
+                "activated last; activate that one with `edge-anpr policy activate`, or restore "
+                "the file",
+                code="E_STATE_BEHIND",
+            )
+        self.require_history(recorded)
+
+    def require_history(self, recorded: Safeguards, *, activating: str | None = None) -> None:
+        """Refuse a history that lacks a policy which the audit log records as activated.
+
+        Args:
+            recorded: what the audit log proves.
+            activating: the digest of the policy that is being activated. It may be missing: the
+                process may have been killed after it was recorded and before it was stored.
+
+        Raises:
+            OutboxError: `E_STATE_BEHIND`.
+            EdgeError: a file cannot be read.
+        """
+        held = {policy.sha256() for policy, _signatures in self.history()}
+        if not held.issuperset(set(recorded.policies) - {activating}):
+            raise OutboxError(
+                f"{self._folder / POLICIES}: lacks a policy that the audit log records as "
+                f"activated; restore the folder from a copy, {NEW_BOX_CURE}",
+                code="E_STATE_BEHIND",
+            )
+
     def put_in_force(self, in_force: InForce) -> None:
         """Replace the policy in force, atomically.
 
@@ -89,16 +133,18 @@ class SteadyClock:
     Args:
         clock: the system's.
         folder: the state folder, which keeps the latest time seen.
+        recorded: the latest time in the audit log, which holds even if the stored one is older.
 
     Raises:
         OutboxError: the state folder cannot be read or written.
     """
 
-    def __init__(self, clock: Clock, folder: Path) -> None:
+    def __init__(self, clock: Clock, folder: Path, recorded: datetime | None = None) -> None:
         require_known(folder)
         self._clock = clock
         self._file = folder / CLOCK
-        self._latest = self._stored()
+        known = [time for time in (self._stored(), recorded) if time is not None]
+        self._latest = max(known, default=None)
         self._written: datetime | None = None
         self.utc()
 
@@ -128,6 +174,21 @@ class SteadyClock:
                 f"{self._file}: damaged; restore it, or write the present time (UTC) into it as "
                 '{"latest": "2026-11-30T07:16:05.123Z"}'
             ) from None
+
+
+def require_clock(folder: Path, recorded: Safeguards) -> None:
+    """Refuse a state folder without the latest time seen, once a policy was activated there.
+
+    Raises:
+        OutboxError: `E_STATE_BEHIND`.
+    """
+    file = folder / CLOCK
+    if recorded.policies and not file.exists():
+        raise OutboxError(
+            f"{file}: missing, so the latest time that this box has seen is unknown; restore the "
+            "file, or renew the activation with `edge-anpr policy renew`",
+            code="E_STATE_BEHIND",
+        )
 
 
 class FileDigest:

@@ -15,6 +15,7 @@ from edge.formats.regular_files import open_regular_file
 
 # Wide enough for any pid; rewritten in place, so that it works on a full disk.
 _PID_WIDTH = 20
+_LOCK_NAME = "state.lock"
 
 
 class StateLock:
@@ -29,7 +30,7 @@ class StateLock:
     """
 
     def __init__(self, folder: Path, what: str = "state folder") -> None:
-        path = folder / "state.lock"
+        path = folder / _LOCK_NAME
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -55,6 +56,21 @@ class StateLock:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process holds a state folder; nothing in it is changed."""
+    try:
+        descriptor = os.open(folder / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def private_folder(folder: Path) -> None:
@@ -108,6 +124,15 @@ def read_file(path: Path, max_bytes: int) -> bytes | None:
         return None
     except OSError as error:
         raise storage_error(path, error) from error
+
+
+def file_look(path: Path) -> tuple[int, ...] | None:
+    """Inode, size and times of a file, which change with its content; None if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:

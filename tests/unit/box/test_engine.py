@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -23,7 +24,7 @@ from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
-from edge.errors import CameraError, OutboxError, PolicyError
+from edge.errors import CameraError, EdgeError, OutboxError, PolicyError
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.privacy.pseudonyms import SaltChain
@@ -259,6 +260,35 @@ def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
     assert endless.analysed < 199
     with pytest.raises(OutboxError, match="full"):
         worker.close()
+
+
+@pytest.mark.parametrize("error", [OutboxError("full", code="E_DISK_FULL"), ValueError(LISTED)])
+def test_p1_a_case_that_cannot_be_stored_is_told_without_waiting_for_the_next_one(
+    error: Exception,
+) -> None:
+    def refuse(case: EvidenceCase) -> SealedHit:
+        raise error
+
+    told = threading.Event()
+    said: list[EdgeError] = []
+
+    def on_failure(failure: EdgeError) -> None:
+        said.append(failure)
+        told.set()
+
+    worker = EvidenceWorker(refuse, on_failure)
+    assert not worker.is_alive()
+    worker.start()
+    assert worker.is_alive()
+    for _ in range(2):
+        with contextlib.suppress(EdgeError):
+            worker.submit(EvidenceCase(vehicle(1, LISTED), None, 0))  # type: ignore[arg-type]  # never looked at
+    assert told.wait(5)
+    assert [each.code for each in said] == [getattr(error, "code", "E_EVIDENCE")]
+    assert LISTED not in str(said)
+    with pytest.raises(OutboxError):
+        worker.close()
+    assert worker.is_alive(), "a thread that was closed in order is no fault"
 
 
 def test_a_bug_in_storing_stops_the_run_without_quoting_data() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import datetime, timezone
 
 import pytest
 
-from edge.box.gatekeeper import Gatekeeper
+from edge.box.gatekeeper import STOP_WITHIN_S, Gatekeeper
 from edge.errors import EdgeError, PolicyError
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
@@ -89,3 +90,36 @@ def test_a_gatekeeper_can_be_stopped_twice_and_from_its_own_thread() -> None:
     assert done.wait(5)
     keepers[0].stop()
     keepers[0].stop()
+
+
+@pytest.mark.parametrize("where", ["condition", "clock"])
+def test_p1_a_check_that_hangs_shuts_the_box_and_does_not_delay_its_end(where: str) -> None:
+    hangs, goes_on, told = threading.Event(), threading.Event(), threading.Event()
+    said: list[EdgeError] = []
+
+    def condition(_now: datetime) -> EdgeError | None:
+        if where == "condition" and hangs.is_set():
+            goes_on.wait(30)
+        return None
+
+    def now() -> datetime:
+        if where == "clock" and hangs.is_set():
+            goes_on.wait(30)
+        return NOW
+
+    def on_refusal(error: EdgeError) -> None:
+        said.append(error)
+        told.set()
+
+    keeper = Gatekeeper([condition], now, on_refusal, every_s=0.05)
+    keeper.start()
+    assert not told.wait(0.5), "checks that are in time are not refused"
+    assert keeper.is_alive()
+    hangs.set()
+    assert told.wait(5)
+    assert [error.code for error in said] == ["E_GATE_STALLED"]
+    assert not keeper.is_alive(), "health must tell it"
+    before = time.monotonic()
+    keeper.stop()
+    assert time.monotonic() - before < 2 * STOP_WITHIN_S
+    goes_on.set()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.state.anchor import FIRST_START_NAME
 from edge.adapters.state.key_files import (
     key_facts,
     load_all_box_public_keys,
@@ -90,8 +91,10 @@ def test_a_public_file_holds_no_private_key(parties: Parties) -> None:
 
 
 def test_no_temporary_file_is_left_beside_the_keys(parties: Parties) -> None:
-    for folder in (parties.box_folder, parties.authority_folder):
-        assert len(list(folder.iterdir())) == 2
+    assert {path.suffix for path in parties.box_folder.iterdir()} == {".json", ""}
+    assert len(list(parties.box_folder.iterdir())) == 3
+    assert (parties.box_folder / FIRST_START_NAME).exists()
+    assert len(list(parties.authority_folder.iterdir())) == 2
 
 
 def test_public_files_are_named_after_their_owners(parties: Parties) -> None:
