@@ -18,9 +18,16 @@ from edge.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import ListFacts
+    from edge.policy.lists import ListFile
     from edge.policy.model import Policy
     from edge.privacy.audit_events import Event
     from edge.site.folder import BoxFolders
+
+MAX_ENTRIES = 100_000
+"""The most entries that a policy can allow."""
+
+SHOWN_LINES = 10
+"""How many line numbers a note shows; `--json` shows all."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -65,7 +72,8 @@ def build(
     """Check a CSV file line by line, sign it and seal it to one box.
 
     Run it at the issuer. Only the box can open the bundle; the issuer cannot. Delete the CSV file
-    unless you need it again.
+    unless you need it again. Files of spreadsheets are read too: other separators, encodings and
+    dates, if they have one meaning only. Notes say what was done, with the lines.
 
     Example: edge-anpr lists build permits.csv --issuer-key office/mobility.signer.private.json
     --box-public school-street.box-1.public.json --list permits --purpose school-street-safety
@@ -81,13 +89,14 @@ def build(
         facts_of,
         parse_bundle,
     )
-    from edge.policy.lists import read_list
+    from edge.policy.lists import read_list_file
 
     key = load_signer_key(issuer_key)
     box = load_box_public_keys(box_public)
     now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():
         raise UsageError(f"{out}: exists already; name a new file with --out")
+    listed = read_list_file(csv, zone=_zone(timezone), max_entries=MAX_ENTRIES)
     content = ListContent(
         list_id=list_id,
         site=box.site,
@@ -96,11 +105,17 @@ def build(
         purpose=purpose,
         counter=_counter(counter, milliseconds(now)),
         issued_at=now,
-        entries=read_list(csv, zone=_zone(timezone), max_entries=100_000),
+        entries=listed.entries,
     )
     bundle = build_bundle(content, key, box)
     replace_file(out, bundle)
-    _say([facts_of(content, parse_bundle(bundle))], as_json, f"bundle: {out}")
+    facts = facts_of(content, parse_bundle(bundle))
+    if as_json:
+        print_json("edge-anpr/lists/1", {"lists": [_as_json(facts)], "notes": _notes(listed)})
+        return
+    _say([facts], as_json=False, next_step=f"bundle: {out}")
+    for one in listed.notes:
+        typer.echo(f"  note: {one.text}{_lines_text(one.lines)}")
 
 
 @app.command()
@@ -208,6 +223,22 @@ def _read(bundle: Path) -> bytes:
     if data is None:
         raise ConfigError(f"{bundle}: no such file; give a bundle made by `edge-anpr lists build`")
     return data
+
+
+def _notes(listed: ListFile) -> list[dict[str, object]]:
+    return [
+        {"what": one.what, "text": one.text, "count": len(one.lines), "lines": list(one.lines)}
+        for one in listed.notes
+    ]
+
+
+def _lines_text(lines: Sequence[int]) -> str:
+    """Where a note belongs: the number of lines and the first of them; empty for a whole file."""
+    if not lines:
+        return ""
+    first = ", ".join(map(str, lines[:SHOWN_LINES]))
+    more = ", …" if len(lines) > SHOWN_LINES else ""
+    return f" ({len(lines)} line{'s' if len(lines) > 1 else ''}: {first}{more})"
 
 
 def _say(found: Sequence[ListFacts], as_json: bool, next_step: str) -> None:

@@ -65,7 +65,9 @@ def test_p13_an_issuers_file_becomes_a_list_in_force(made: RealSite, tmp_path: P
     installed = succeeded(verb("lists", "install", bundle, "--site", made.folder, "--json"))
     in_force = succeeded(verb("lists", "inspect", "--site", made.folder, "--json"))
 
-    assert built.json == examined.json == installed.json == in_force.json
+    assert built.json["notes"] == []
+    facts_of_built = {name: value for name, value in built.json.items() if name != "notes"}
+    assert facts_of_built == examined.json == installed.json == in_force.json
     (facts,) = in_force.json["lists"]
     assert (facts["entries"], facts["issuer"], facts["list_id"]) == (2, "office", "stolen")
     assert facts["sha256"] in seen.out
@@ -77,6 +79,29 @@ def test_p13_an_issuers_file_becomes_a_list_in_force(made: RealSite, tmp_path: P
         assert sweep_tree([made.folder, bundle.parent / "signers"], wanted) == []
         for one in (built, seen, examined, installed, in_force):
             assert list(sweep_bytes("streams", (one.out + one.err).encode(), wanted)) == []
+
+
+def test_p13_build_says_what_it_made_of_a_spreadsheet_and_shows_no_plate(
+    made: RealSite, tmp_path: Path
+) -> None:
+    file = made.csv(["MÜ-QQ 777", "1\u2011QQQ\u2011777", "1QQQ777"])
+    file.write_bytes(file.read_text().replace(",", ";").encode("utf-8-sig") + b";;;;;;\r\n")
+    shown = succeeded(verb(*made.build(file, "shown.bundle")))
+    built = succeeded(verb(*made.build(file, "stolen.bundle"), "--json"))
+    succeeded(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
+
+    assert {one["what"]: one["lines"] for one in built.json["notes"]} == {
+        "delimiter": [],
+        "typography": [3],
+        "folded": [2],
+        "same-plate": [3, 4],
+        "empty-rows": [5],
+    }
+    assert "the columns are separated by semicolons" in shown.out
+    assert "were read as A to Z (1 line: 2)" in shown.out
+    for plate in ("MUQQ777", "MÜQQ777", "MÜ-QQ 777", "1QQQ777"):
+        for one in (shown, built):
+            assert list(sweep_bytes("streams", (one.out + one.err).encode(), needles(plate))) == []
 
 
 def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None:
