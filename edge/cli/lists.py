@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from edge.cli.lists_send import send
 from edge.cli.options import JsonOption, SiteOption
 from edge.cli.output import print_json, time_text
 from edge.errors import ConfigError, UsageError
@@ -34,11 +35,13 @@ app = typer.Typer(
     help="Build, inspect and install lists of plates, signed by an issuer and sealed to one box."
     "\n\n"
     "The issuer runs [bold]build[/bold]: it turns a CSV file into a bundle for one box. On the "
-    "box, [bold]install[/bold] puts it in force. A bundle can also be sent by MQTT, retained, on "
-    "[bold]anpr/SITE/BOX/lists/LIST[/bold]. A bundle with any mistake is refused, and the list "
-    "in force stays in force.\n\n"
+    "box, [bold]install[/bold] puts it in force; or the issuer sends it by MQTT with "
+    "[bold]send[/bold], which waits for the box's answer. A bundle with any mistake is refused, "
+    "and the list in force stays in force.\n\n"
     "Example: edge-anpr lists install permits.bundle --site config/school-street",
 )
+
+app.command()(send)
 
 
 @app.command()
@@ -147,11 +150,11 @@ def inspect(
         if bundle is None:
             _say([store.facts(list_id) for list_id in store.list_ids], as_json, "in force")
         else:
-            _say([store.examine(_read(bundle))], as_json, "may be installed")
+            _say([store.examine(read_bundle(bundle))], as_json, "may be installed")
         return
     if bundle is None:
         raise UsageError("inspect: give a bundle, or --site for the lists in force there")
-    cover = parse_bundle(_read(bundle))
+    cover = parse_bundle(read_bundle(bundle))
     if as_json:
         shown = {name: getattr(cover, name) for name in _COVER}
         print_json("edge-anpr/lists-bundle/1", {"bundle": shown})
@@ -178,7 +181,7 @@ def install(
     from edge.adapters.state.key_files import load_box_keys
     from edge.site.folder import load_site_folder
 
-    data = _read(bundle)
+    data = read_bundle(bundle)
     folder = load_site_folder(site)
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         facts = _store(folder.box, folder.policy, audit.append).install(data)
@@ -215,7 +218,12 @@ def _zone(name: str) -> ZoneInfo:
         raise UsageError("--timezone: must be a time zone such as Europe/Brussels") from None
 
 
-def _read(bundle: Path) -> bytes:
+def read_bundle(bundle: Path) -> bytes:
+    """The content of a bundle's file.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
     from edge.adapters.state.state_folder import read_file
     from edge.policy.bundles import MAX_BUNDLE_BYTES
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
 from edge.privacy.audit_events import ListChanged
 from tests.support.canary import needles, sweep_bytes, sweep_tree
-from tests.support.product import CLIPS, Finished, product, verb
+from tests.support.product import CLIPS, Finished, command, environment, product, verb
 from tests.support.real_site import RealSite, make_real_site
 from tests.support.sites import BOX, SITE, list_csv, make_site
 
@@ -182,6 +184,29 @@ def test_p13_a_list_received_by_mqtt_makes_a_hit_and_leaves_no_plate(tmp_path: P
         wanted = needles(plate)
         assert sweep_tree([made.folder], wanted) == []
         assert list(sweep_bytes("streams", (done.out + done.err).encode(), wanted)) == []
+
+
+def test_p13_send_waits_for_the_box_that_waits_for_its_list(tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker:
+        made = make_real_site(tmp_path, port=broker.port)
+        succeeded(verb(*made.build(made.csv(plates_of(CLIP)[:1]))))
+        sending = subprocess.Popen(
+            command(
+                "lists", "send", tmp_path / "stolen.bundle", "--broker", f"127.0.0.1:{broker.port}",
+                "--box-public", made.box_public, "--timeout", "60", "--json",
+            ),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        done = run(made, "--drain", "10")
+        out, err = sending.communicate(timeout=60)
+
+    assert sending.returncode == 0, err
+    answer = json.loads(out)["answer"]
+    assert (answer["state"], answer["list"], answer["box"]) == ("in-force", "stolen", BOX)
+    assert succeeded(done).json["hits"] == 1
 
 
 def test_p13_an_expired_entry_makes_no_hit_whatever_the_recordings_date(
