@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hmac
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final, NoReturn
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -25,9 +25,14 @@ _SEPARATORS: Final = frozenset("._·•\t\N{MINUS SIGN}")
 _INVISIBLE: Final = frozenset("\N{SOFT HYPHEN}\N{ZERO WIDTH SPACE}\N{WORD JOINER}\ufeff")
 
 # Letters whose mark Unicode does not take apart, and the ligature of two letters.
-_WITHOUT_MARKS: Final = MappingProxyType(
-    {"Æ": "AE", "Ø": "O", "Đ": "D", "Ð": "D", "Ł": "L", "Ħ": "H"}
-)
+_WITHOUT_MARKS: Final[Mapping[str, str]] = {
+    "Æ": "AE",
+    "Ø": "O",
+    "Đ": "D",
+    "Ð": "D",
+    "Ł": "L",
+    "Ħ": "H",
+}
 # Letters of Greek and Cyrillic plates by their names in Unicode, each with the Latin letter of the
 # same shape. Countries with these scripts use no other letters, so that every camera can read them.
 _GREEK: Final = (
@@ -37,13 +42,11 @@ _GREEK: Final = (
 _CYRILLIC: Final = (
     "A=A VE=B IE=E KA=K EM=M EN=H O=O ER=P ES=C TE=T U=Y HA=X BYELORUSSIAN-UKRAINIAN_I=I JE=J"
 )
-_LOOKALIKES: Final = MappingProxyType(
-    {
-        unicodedata.lookup(f"{script} CAPITAL LETTER {name.replace('_', ' ')}"): latin
-        for script, letters in (("GREEK", _GREEK), ("CYRILLIC", _CYRILLIC))
-        for name, latin in (one.split("=") for one in letters.split())
-    }
-)
+_LOOKALIKES: Final[Mapping[str, str]] = {
+    unicodedata.lookup(f"{script} CAPITAL LETTER {name.replace('_', ' ')}"): latin
+    for script, letters in (("GREEK", _GREEK), ("CYRILLIC", _CYRILLIC))
+    for name, latin in (one.split("=") for one in letters.split())
+}
 _MARKS: Final = range(0x0300, 0x0370)
 """Combining Diacritical Marks: what canonical decomposition makes of the mark of a letter."""
 

@@ -70,7 +70,7 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
-class ListRow:
+class CsvRow:
     """One row: the line it ends on, and its cells by column.
 
     `cells` is None if the row cannot be assigned to the columns; `fault` says why.
@@ -81,7 +81,7 @@ class ListRow:
     fault: str = ""
 
 
-def read_rows(path: Path, notes: Notes) -> Iterator[ListRow]:
+def read_rows(path: Path, notes: Notes) -> Iterator[CsvRow]:
     """The rows of a list in the order of the file, without empty ones.
 
     Args:
@@ -207,12 +207,12 @@ def _other_columns(where: str, cure: str) -> ConfigError:
 
 def _row(
     line: int, header: Sequence[str], row: Sequence[str], *, certain: bool, notes: Notes
-) -> ListRow:
+) -> CsvRow:
     cells = list(row)
     while len(cells) > len(header) and not _without_spaces(cells[-1]):
         cells.pop()
     if len(cells) != len(header):
-        return ListRow(
+        return CsvRow(
             line,
             None,
             f"{len(cells)} columns instead of {len(header)}; quote texts that hold a separator",
@@ -223,13 +223,13 @@ def _row(
             "a line break, or an invisible or control character, within a field; check the "
             "quotes, or type the field again"
         )
-        return ListRow(line, None, fault)
+        return CsvRow(line, None, fault)
     if _BROKEN_LETTERS.search(cells[header.index("plate")]):
         fault = (
             "plate: a letter was damaged when the file was saved; type the plate again, and save "
             "the file as `CSV UTF-8`"
         )
-        return ListRow(line, None, fault)
+        return CsvRow(line, None, fault)
     if not certain and any(
         not one.isascii() and one.isalpha() and one not in _SURE_LETTERS for one in found["plate"]
     ):
@@ -237,8 +237,8 @@ def _row(
             f"plate: a letter that depends on the encoding, and the file is not UTF-8; "
             f"{_SAVE_AGAIN}"
         )
-        return ListRow(line, None, fault)
-    return ListRow(line, found)
+        return CsvRow(line, None, fault)
+    return CsvRow(line, found)
 
 
 def _cell(name: str, cell: str, line: int, notes: Notes) -> str:

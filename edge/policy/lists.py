@@ -25,7 +25,7 @@ from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateFormatError, PlateText, is_folded
 from edge.errors import ConfigError
 from edge.formats.problems import refuse
-from edge.policy.list_file import CODE, TEXTS, ListNote, ListRow, Notes, read_rows
+from edge.policy.list_file import CODE, TEXTS, CsvRow, ListNote, Notes, read_rows
 
 MAX_YEARS = 5
 """The longest period of an entry; a longer one would in fact be permanent."""
@@ -121,9 +121,9 @@ def read_list_file(
     return ListFile(tuple(entries), notes.all())
 
 
-def _rows(path: Path, max_entries: int, notes: Notes, problems: list[str]) -> list[ListRow]:
+def _rows(path: Path, max_entries: int, notes: Notes, problems: list[str]) -> list[CsvRow]:
     """The file's rows, at most one more than are allowed; adds what is wrong with the file."""
-    found: list[ListRow] = []
+    found: list[CsvRow] = []
     rows = read_rows(path, notes)
     try:
         for row in rows:
@@ -176,7 +176,7 @@ class _EntryReader:
         self._day_first = day_first
         self._plates: dict[PlateText, list[tuple[int, str, ListEntry]]] = {}
 
-    def entry(self, row: ListRow) -> ListEntry:
+    def entry(self, row: CsvRow) -> ListEntry:
         """The entry of a row.
 
         Raises:
@@ -285,7 +285,7 @@ def _is_date(raw: str) -> bool:
     return match is not None and 4 in {len(match.group(1)), len(match.group(4))}
 
 
-def _shows_day_first(row: ListRow) -> bool:
+def _shows_day_first(row: CsvRow) -> bool:
     """Whether a date of the row has a day above 12 in first place, so that it is no month."""
     found = (_OTHER_DATE.fullmatch((row.cells or {}).get(name, "")) for name in ("start", "end"))
     return any(
