@@ -196,6 +196,21 @@ def test_a_refused_subscription_to_receipts_delays_no_hit(tmp_path: Path, stack:
     assert complaints(box) == {"receipt-refused"}
 
 
+def test_p17_a_box_that_may_not_hear_orders_delivers_nothing(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    broker = stack.enter_context(Mosquitto(tmp_path))
+    gate = stack.enter_context(RefusingGate(broker, subscriptions=[TOPICS.command]))
+    box = Box(tmp_path, gate, SLOW, handlers={TOPICS.command: bytes})
+    stack.callback(box.close)
+    box.put("1")
+
+    box.publisher.start()
+
+    assert f"does not let this client subscribe to {TOPICS.command}" in problem_of(box)
+    assert not box.publisher.drain(0.5)
+
+
 def test_a_refused_hit_is_shown_by_its_topic_and_tried_again(
     tmp_path: Path, stack: ExitStack, caplog: pytest.LogCaptureFixture
 ) -> None:
