@@ -49,8 +49,8 @@ def test_the_view_shows_what_the_broker_refuses() -> None:
         metrics = ask(Listen("127.0.0.1", port))
     assert "the box's log says why" not in text_of(metrics)
 
-    refused = {("audit-refused",): 1.0, ("hit-refused",): 1.0}
-    samples = {**metrics.samples, "edge_anpr_broker_problem": refused}
+    samples = dict(metrics.samples)
+    samples["edge_anpr_broker_problem"] = {("audit-refused",): 1.0, ("hit-refused",): 1.0}
 
     text = text_of(BoxMetrics(samples, metrics.ready, metrics.reason))
     assert "audit-refused, hit-refused; the box's log says why" in text
