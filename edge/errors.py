@@ -400,9 +400,15 @@ CODES: Mapping[str, Meaning] = {
         6,
         "the run has ended with undelivered hits; the next run delivers them",
     ),
+    "E_LIST_UNANSWERED": Meaning(
+        6,
+        "the box has not answered a list in time; the broker keeps the list, so send it again "
+        "once the box runs",
+    ),
     "E_TOO_LARGE": Meaning(
         6,
-        "the broker does not accept a packet of this size; lower `broker.payload_cap_kib`",
+        "the broker does not accept a packet of this size; lower `broker.payload_cap_kib`, or for "
+        "a list raise the broker's limit",
     ),
     "E_TOPIC": Meaning(6, "a topic is not in the closed list; please report it"),
     "E_HIT": Meaning(7, "a message is not a hit or receipt of this version"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from edge.adapters.state.suspension_store import SuspensionStore
 from edge.box.storage import Storage
 from edge.errors import EdgeError, PublishError
 from edge.policy.bundles import MAX_BUNDLE_BYTES, list_terms
+from edge.policy.list_answer import sign_answer
 from edge.policy.model import Policy
 from edge.policy.suspension import SuspensionTerms, suspension_terms
 from edge.privacy.hit import ReceiptVerifier
@@ -96,7 +99,12 @@ def build_publisher(
     lists = ListStore(
         storage.folder, box_keys, list_terms(policy), storage.clock.utc, record, proven
     )
-    return Publisher(
+
+    def answer_issuer(list_id: str, answer: bytes) -> None:
+        # Called by the publisher itself, so it is made by then.
+        publisher.publish_list_answer(list_id, answer)
+
+    publisher = Publisher(
         storage.outbox,
         options,
         topics,
@@ -109,31 +117,70 @@ def build_publisher(
         ),
         handlers=message_handlers(
             topics,
-            lists,
+            ListReceiver(
+                lists,
+                box_keys,
+                storage.clock.utc,
+                answer_issuer,
+            ),
             SuspensionStore(storage.folder, record, proven),
             suspension_terms(policy, settings.box),
         ),
     )
+    return publisher
+
+
+@dataclass(frozen=True, slots=True)
+class ListReceiver:
+    """Installs bundles that come by MQTT, and answers each to its issuer.
+
+    Args:
+        lists: the box's lists.
+        keys: the box's own, which sign the answers.
+        utc: the wall clock.
+        answer: gets the list's id and the signed answer.
+    """
+
+    lists: ListStore
+    keys: BoxKeys
+    utc: Callable[[], datetime]
+    answer: Callable[[str, bytes], None]
+
+    def take(self, list_id: str, payload: bytes) -> None:
+        """Install a bundle and answer it.
+
+        Raises:
+            EdgeError: the bundle is refused; the answer says so too.
+        """
+        try:
+            facts = self.lists.install(payload, list_id=list_id)
+        except EdgeError as error:
+            self._answer(list_id, payload, error)
+            raise
+        log.info("list %s, counter %d, is in force from the next epoch", list_id, facts.counter)
+        self._answer(list_id, payload, None)
+
+    def _answer(self, list_id: str, payload: bytes, refused: EdgeError | None) -> None:
+        answer = sign_answer(list_id, payload, refused, self.utc(), self.keys)
+        self.answer(list_id, answer.to_bytes())
 
 
 def message_handlers(
-    topics: BoxTopics, lists: ListStore, suspensions: SuspensionStore, terms: SuspensionTerms
+    topics: BoxTopics,
+    receiver: ListReceiver,
+    suspensions: SuspensionStore,
+    terms: SuspensionTerms,
 ) -> dict[str, MessageHandler]:
     """Handlers of the messages that the box receives other than receipts, by topic.
 
     Args:
         topics: this box's topics.
-        lists: installs lists.
+        receiver: installs lists.
         suspensions: applies orders to suspend and to resume.
         terms: the keys whose orders are accepted.
     """
-
-    def install_list(list_id: str, payload: bytes) -> None:
-        facts = lists.install(payload, list_id=list_id)
-        log.info("list %s, counter %d, is in force from the next epoch", list_id, facts.counter)
-
     handlers: dict[str, MessageHandler] = {
-        topics.bundle(list_id): partial(install_list, list_id) for list_id in topics.lists
+        topics.bundle(list_id): partial(receiver.take, list_id) for list_id in topics.lists
     }
     handlers[topics.command] = lambda payload: suspensions.take(payload, terms)
     return handlers

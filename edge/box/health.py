@@ -26,6 +26,7 @@ class BoxHealth:
         clock: returns the state of the kernel's clock.
         temperatures: returns rounded degrees by zone.
         stalled_s: seconds without a report after which the pipeline counts as stalled.
+        broker_problems: returns in single words what the broker refuses, and the like.
     """
 
     def __init__(  # noqa: PLR0913 - one port for each reported part
@@ -42,11 +43,13 @@ class BoxHealth:
         clock: Callable[[], KernelClock | None],
         temperatures: Callable[[], dict[str, int]],
         stalled_s: float = STALLED_S,
+        broker_problems: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._version, self._site, self._box = version, site, box
         self._traffic = traffic
         self._cameras = cameras
         self._broker = broker
+        self._broker_problems = broker_problems
         self._epoch_s = epoch_s
         self._monotonic = monotonic
         self._clock = clock
@@ -121,9 +124,12 @@ class BoxHealth:
         cameras = self._cameras()
         connected, _ = self._broker()
         broker = "reached" if connected else "away"
+        problems = "".join(f", {problem}" for problem in self._broker_problems())
         up = sum(camera.up for camera in cameras)
         why = "" if reason == state else f" ({reason})"
-        return f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}"
+        return (
+            f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}{problems}"
+        )
 
     def figures(self) -> Figures:
         """The figures that the metrics show, now."""
@@ -140,6 +146,7 @@ class BoxHealth:
             cameras=tuple(self._cameras()),
             broker_connected=connected,
             broker_connections=connections,
+            broker_problems=tuple(self._broker_problems()),
             key_age_s=None if key_since is None else round(self._monotonic() - key_since, 3),
             clock=self._clock(),
             temperatures=self._temperatures(),

@@ -57,6 +57,7 @@ def box_health(
         clock=kernel_clock,
         temperatures=temperatures,
         stalled_s=STALLED_S + patience_s,
+        broker_problems=lambda: publisher.state.complaints,
     )
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from edge.cli.lists_send import send
 from edge.cli.options import JsonOption, SiteOption
 from edge.cli.output import print_json, time_text
 from edge.errors import ConfigError, UsageError
@@ -19,19 +20,28 @@ if TYPE_CHECKING:
     from edge.adapters.state.audit_log import AuditTrail
     from edge.adapters.state.list_store import ListStore
     from edge.policy.bundles import ListFacts
+    from edge.policy.lists import ListFile
     from edge.policy.model import Policy
     from edge.site.folder import BoxFolders
+
+MAX_ENTRIES = 100_000
+"""The most entries that a policy can allow."""
+
+SHOWN_LINES = 10
+"""How many line numbers a note shows; `--json` shows all."""
 
 app = typer.Typer(
     no_args_is_help=True,
     help="Build, inspect and install lists of plates, signed by an issuer and sealed to one box."
     "\n\n"
     "The issuer runs [bold]build[/bold]: it turns a CSV file into a bundle for one box. On the "
-    "box, [bold]install[/bold] puts it in force. A bundle can also be sent by MQTT, retained, on "
-    "[bold]anpr/SITE/BOX/lists/LIST[/bold]. A bundle with any mistake is refused, and the list "
-    "in force stays in force.\n\n"
+    "box, [bold]install[/bold] puts it in force; or the issuer sends it by MQTT with "
+    "[bold]send[/bold], which waits for the box's answer. A bundle with any mistake is refused, "
+    "and the list in force stays in force.\n\n"
     "Example: edge-anpr lists install permits.bundle --site config/school-street",
 )
+
+app.command()(send)
 
 
 @app.command()
@@ -65,7 +75,8 @@ def build(
     """Check a CSV file line by line, sign it and seal it to one box.
 
     Run it at the issuer. Only the box can open the bundle; the issuer cannot. Delete the CSV file
-    unless you need it again.
+    unless you need it again. Files of spreadsheets are read too: other separators, encodings and
+    dates, if they have one meaning only. Notes say what was done, with the lines.
 
     Example: edge-anpr lists build permits.csv --issuer-key office/mobility.signer.private.json
     --box-public school-street.box-1.public.json --list permits --purpose school-street-safety
@@ -81,13 +92,14 @@ def build(
         facts_of,
         parse_bundle,
     )
-    from edge.policy.lists import read_list
+    from edge.policy.lists import read_list_file
 
     key = load_signer_key(issuer_key)
     box = load_box_public_keys(box_public)
     now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():
         raise UsageError(f"{out}: exists already; name a new file with --out")
+    listed = read_list_file(csv, zone=_zone(timezone), max_entries=MAX_ENTRIES)
     content = ListContent(
         list_id=list_id,
         site=box.site,
@@ -96,11 +108,17 @@ def build(
         purpose=purpose,
         counter=_counter(counter, milliseconds(now)),
         issued_at=now,
-        entries=read_list(csv, zone=_zone(timezone), max_entries=100_000),
+        entries=listed.entries,
     )
     bundle = build_bundle(content, key, box)
     replace_file(out, bundle)
-    _say([facts_of(content, parse_bundle(bundle))], as_json, f"bundle: {out}")
+    facts = facts_of(content, parse_bundle(bundle))
+    if as_json:
+        print_json("edge-anpr/lists/1", {"lists": [_as_json(facts)], "notes": _notes(listed)})
+        return
+    _say([facts], as_json=False, next_step=f"bundle: {out}")
+    for one in listed.notes:
+        typer.echo(f"  note: {one.text}{_lines_text(one.lines)}")
 
 
 @app.command()
@@ -132,11 +150,11 @@ def inspect(
         if bundle is None:
             _say([store.facts(list_id) for list_id in store.list_ids], as_json, "in force")
         else:
-            _say([store.examine(_read(bundle))], as_json, "may be installed")
+            _say([store.examine(read_bundle(bundle))], as_json, "may be installed")
         return
     if bundle is None:
         raise UsageError("inspect: give a bundle, or --site for the lists in force there")
-    cover = parse_bundle(_read(bundle))
+    cover = parse_bundle(read_bundle(bundle))
     if as_json:
         shown = {name: getattr(cover, name) for name in _COVER}
         print_json("edge-anpr/lists-bundle/1", {"bundle": shown})
@@ -163,7 +181,7 @@ def install(
     from edge.adapters.state.key_files import load_box_keys
     from edge.site.folder import load_site_folder
 
-    data = _read(bundle)
+    data = read_bundle(bundle)
     folder = load_site_folder(site)
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         facts = _store(folder.box, folder.policy, audit).install(data)
@@ -200,7 +218,12 @@ def _zone(name: str) -> ZoneInfo:
         raise UsageError("--timezone: must be a time zone such as Europe/Brussels") from None
 
 
-def _read(bundle: Path) -> bytes:
+def read_bundle(bundle: Path) -> bytes:
+    """The content of a bundle's file.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
     from edge.adapters.state.state_folder import read_file
     from edge.policy.bundles import MAX_BUNDLE_BYTES
 
@@ -208,6 +231,22 @@ def _read(bundle: Path) -> bytes:
     if data is None:
         raise ConfigError(f"{bundle}: no such file; give a bundle made by `edge-anpr lists build`")
     return data
+
+
+def _notes(listed: ListFile) -> list[dict[str, object]]:
+    return [
+        {"what": one.what, "text": one.text, "count": len(one.lines), "lines": list(one.lines)}
+        for one in listed.notes
+    ]
+
+
+def _lines_text(lines: Sequence[int]) -> str:
+    """Where a note belongs: the number of lines and the first of them; empty for a whole file."""
+    if not lines:
+        return ""
+    first = ", ".join(map(str, lines[:SHOWN_LINES]))
+    more = ", …" if len(lines) > SHOWN_LINES else ""
+    return f" ({len(lines)} line{'s' if len(lines) > 1 else ''}: {first}{more})"
 
 
 def _say(found: Sequence[ListFacts], as_json: bool, next_step: str) -> None:

@@ -211,6 +211,9 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
     table.add_row(
         "broker", f"{broker}; {metrics.one('broker_connections_total'):.0f} connections so far"
     )
+    problems = ", ".join(problem for problem, _ in metrics.each("broker_problem"))
+    if problems:
+        table.add_row("", f"[red]{problems}[/red]; the box's log says why")
     age, epochs = metrics.one("epoch_key_age_seconds"), metrics.one("epochs_closed_total") or 0
     table.add_row("key", f"{'none' if age is None else f'{age:.0f} s old'}; {epochs:.0f} destroyed")
     synchronised, error = metrics.one("clock_synchronised"), metrics.one("clock_max_error_seconds")

@@ -53,6 +53,20 @@ def read_text(file: Path, max_bytes: int) -> str:
     Raises:
         ConfigError: not a regular file, unreadable, too large, or another encoding.
     """
+    content = read_bytes(file, max_bytes)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}:{line}: not UTF-8 text; save it as UTF-8") from None
+
+
+def read_bytes(file: Path, max_bytes: int) -> bytes:
+    """The content of a small file.
+
+    Raises:
+        ConfigError: not a regular file, unreadable, or too large.
+    """
     try:
         if not file.exists():
             raise ConfigError(f"{file}: no such file; create it or correct the path")
@@ -67,11 +81,7 @@ def read_text(file: Path, max_bytes: int) -> str:
         ) from None
     if len(content) > max_bytes:
         raise ConfigError(f"{file}: larger than {max_bytes // 1024} KiB; is it the right file?")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{file}:{line}: not UTF-8 text; save it as UTF-8") from None
+    return content
 
 
 def parse_document(text: str, file: Path, model: type[Model]) -> Document[Model]:

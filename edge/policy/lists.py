@@ -1,29 +1,32 @@
 """Lists of plates as CSV files. One bad entry refuses the whole list; no plate is ever shown.
 
-The header is `id,plate,start,end,basis,reason,issuer`. `start` and `end` are ISO 8601:
+The columns are `id,plate,start,end,basis,reason,issuer`; `edge.policy.list_file` reads them.
+`start` and `end` are a time or a date:
 
 - `2026-03-10T08:00:00+01:00` or with `Z`: that instant; an entry ends just before `end`;
 - `2026-03-10T08:00`: on the wall clocks of the policy's time zone;
 - `2026-03-10`: as `start`, from the beginning of that day; as `end`, until the end of that
   day, in the policy's time zone.
+
+A date may also be written `10.03.2026`, `10/03/2026` or `10-03-2026`, day first. With `/` and `-`
+some countries put the month first. So such a date is read only if it is the same both ways, or if
+another date of the file has a day above 12 in first place.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 
 from edge.domain.lists import ListEntry
-from edge.domain.plates import PlateFormatError, PlateText
+from edge.domain.plates import PlateFormatError, PlateText, is_folded
 from edge.errors import ConfigError
 from edge.formats.problems import refuse
-from edge.formats.yaml_document import read_text
+from edge.policy.list_file import CODE, TEXTS, CsvRow, ListNote, Notes, read_rows
 
-COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
 MAX_YEARS = 5
 """The longest period of an entry; a longer one would in fact be permanent."""
 
@@ -33,16 +36,26 @@ MAX_DAYS = MAX_YEARS * 366
 CLOCKS_CHANGED = timedelta(hours=1)
 """Allowance for calendar days that are longer than 24 hours, when clocks are changed."""
 
-MAX_BYTES = 32 * 1024 * 1024
 MAX_TEXT = 500
 ENTRY_ID_PATTERN = r"^[A-Za-z0-9._-]{1,64}$"
-CODE = "E_LIST"
 
 _ID = re.compile(ENTRY_ID_PATTERN, re.ASCII)
 _TIME = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)"
     r"(Z|[+-][0-9]{2}:[0-9]{2})?)?"
 )
+# A date with its day first or its year first, as spreadsheets write it; then perhaps a time.
+_OTHER_DATE = re.compile(
+    r"([0-9]{1,4})([./-])([0-9]{1,2})\2([0-9]{1,4})\.?"
+    r"(?:[T ]+([0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?)(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+# What a spreadsheet makes of a plate that it takes for a number: 1.23E+12, 1234.0.
+_NUMBER = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+|[0-9]+[.,]0", re.IGNORECASE)
+# German plates: letters of the district, one or two letters, a number.
+_GERMAN = re.compile(r"([A-Z]{2,4})[ .-]+[A-Z]{1,2}[ .-]*[1-9][0-9]{0,3}[EH]?")
+_GERMAN_IN_ONE = re.compile(r"([A-Z]{3,5})[A-Z][1-9][0-9]{0,3}[EH]?")
+_DIGRAPH = re.compile(r"[AOU]E")
+_DISTRICTS_WITH_DIGRAPH = frozenset({"AE", "OE", "UE", "UEM", "UER"})
 # Years outside this range are typing errors; inside it no datetime arithmetic overflows.
 _YEARS = range(2000, 2200)
 
@@ -51,13 +64,30 @@ class _EntryError(ValueError):
     """A mistake in one entry; the message repeats column names only, never a value."""
 
 
+@dataclass(frozen=True, slots=True)
+class ListFile:
+    """The entries of a list, and what should be known about how they were read."""
+
+    entries: tuple[ListEntry, ...] = field(repr=False)
+    notes: tuple[ListNote, ...]
+
+
 def read_list(
     path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
 ) -> tuple[ListEntry, ...]:
+    """The entries of a list; see `read_list_file`."""
+    return read_list_file(
+        path, zone=zone, max_entries=max_entries, max_entry_days=max_entry_days
+    ).entries
+
+
+def read_list_file(
+    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
+) -> ListFile:
     """Read a list; one bad entry refuses all of it.
 
     Args:
-        path: the CSV file, UTF-8.
+        path: the CSV file.
         zone: the time zone of dates and of times without an offset.
         max_entries: the most entries that the policy allows.
         max_entry_days: the longest that the policy lets an entry last.
@@ -66,39 +96,49 @@ def read_list(
         ConfigError: the file cannot be read, or an entry is wrong; one line
             for each problem, naming file and line but never their content.
     """
-    rows = csv.reader(io.StringIO(read_text(path, MAX_BYTES), newline=""), strict=True)
-    entries: list[ListEntry] = []
+    notes = Notes()
     problems: list[str] = []
+    rows = _rows(path, max_entries, notes, problems)
+    reader = _EntryReader(zone, notes, day_first=any(map(_shows_day_first, rows)))
+    entries: list[ListEntry] = []
     seen: set[str] = set()
+    for row in rows:
+        where = f"{path}:{row.line}"
+        try:
+            entry = reader.entry(row)
+            fault = entry_fault(entry, max_entry_days)
+            if fault is not None:
+                raise _EntryError(fault)  # noqa: TRY301 - reported like every mistake
+        except _EntryError as error:
+            problems.append(f"{where}: {error}")
+            continue
+        if entry.entry_id in seen:
+            problems.append(f"{where}: id: another entry has the same id; give each its own")
+        seen.add(entry.entry_id)
+        entries.append(entry)
+    refuse(problems, code=CODE)
+    reader.note_repeated_plates()
+    return ListFile(tuple(entries), notes.all())
+
+
+def _rows(path: Path, max_entries: int, notes: Notes, problems: list[str]) -> list[CsvRow]:
+    """The file's rows, at most one more than are allowed; adds what is wrong with the file."""
+    found: list[CsvRow] = []
+    rows = read_rows(path, notes)
     try:
-        header = next(rows, [])
-        _check_header(path, header)
         for row in rows:
-            if not row:
-                continue
-            where = f"{path}:{rows.line_num}"
-            try:
-                entry = _entry(row, zone)
-                fault = entry_fault(entry, max_entry_days)
-                if fault is not None:
-                    raise _EntryError(fault)  # noqa: TRY301 - reported like every mistake
-            except _EntryError as error:
-                problems.append(f"{where}: {error}")
-                continue
-            if entry.entry_id in seen:
-                problems.append(f"{where}: id: another entry has the same id; give each its own")
-            seen.add(entry.entry_id)
-            entries.append(entry)
-            if len(entries) > max_entries:
+            found.append(row)
+            if len(found) > max_entries:
                 problems.append(
-                    f"{where}: more than {max_entries} entries, the list's max_entries in the "
-                    "policy; shorten the list"
+                    f"{path}:{row.line}: more than {max_entries} entries, the list's max_entries "
+                    "in the policy; shorten the list"
                 )
                 break
-    except csv.Error:
-        problems.append(f"{path}:{rows.line_num}: not CSV; check quotes and line ends")
-    refuse(problems, code=CODE)
-    return tuple(entries)
+    except ConfigError as error:
+        if not found:
+            raise
+        problems.append(error.message)
+    return found
 
 
 def entry_fault(entry: ListEntry, max_days: int) -> str | None:
@@ -121,37 +161,158 @@ def entry_fault(entry: ListEntry, max_days: int) -> str | None:
     return None
 
 
-def _check_header(path: Path, header: Sequence[str]) -> None:
-    if tuple(header) == COLUMNS:
-        return
-    cure = "separate the columns by commas" if ";" in "".join(header) else "correct it"
-    raise ConfigError(f"{path}:1: the first line must be {','.join(COLUMNS)}; {cure}", code=CODE)
+class _EntryReader:
+    """Turns rows into entries.
 
+    Args:
+        zone: the time zone of dates and of times without an offset.
+        notes: gets what was accepted and should be known.
+        day_first: whether a date of the file shows that its days come before its months.
+    """
 
-def _entry(row: Sequence[str], zone: tzinfo) -> ListEntry:
-    if len(row) != len(COLUMNS):
-        raise _EntryError(
-            f"{len(row)} columns instead of {len(COLUMNS)}; quote texts that hold a comma"
+    def __init__(self, zone: tzinfo, notes: Notes, *, day_first: bool) -> None:
+        self._zone = zone
+        self._notes = notes
+        self._day_first = day_first
+        self._plates: dict[PlateText, list[tuple[int, str, ListEntry]]] = {}
+
+    def entry(self, row: CsvRow) -> ListEntry:
+        """The entry of a row.
+
+        Raises:
+            _EntryError: a field is wrong.
+        """
+        if row.cells is None:
+            raise _EntryError(row.fault)
+        cells = row.cells
+        if not _ID.fullmatch(cells["id"]):
+            raise _EntryError("id: must be 1 to 64 letters, digits, dots, - or _")
+        plate = self._plate(row.line, cells["plate"])
+        start, end = self._period(row.line, cells["start"], cells["end"])
+        for column in sorted(TEXTS):
+            if not 1 <= len(cells[column]) <= MAX_TEXT:
+                raise _EntryError(f"{column}: must be 1 to {MAX_TEXT} characters")
+        entry = ListEntry(
+            cells["id"], plate, start, end, cells["basis"], cells["reason"], cells["issuer"]
         )
-    entry_id, raw_plate, raw_start, raw_end, basis, reason, issuer = map(str.strip, row)
-    if any(not text.isprintable() for text in row):
-        raise _EntryError("a line break or control character within a field; check the quotes")
-    if not _ID.fullmatch(entry_id):
-        raise _EntryError("id: must be 1 to 64 letters, digits, dots, - or _")
-    try:
-        plate = PlateText.parse(raw_plate)
-    except PlateFormatError as error:
-        raise _EntryError(f"plate: {error}") from None
-    start, end = _period(raw_start, raw_end, zone)
-    for column, text in (("basis", basis), ("reason", reason), ("issuer", issuer)):
-        if not 1 <= len(text) <= MAX_TEXT:
-            raise _EntryError(f"{column}: must be 1 to {MAX_TEXT} characters")
-    return ListEntry(entry_id, plate, start, end, basis, reason, issuer)
+        self._plates.setdefault(plate, []).append((row.line, cells["plate"], entry))
+        return entry
+
+    def note_repeated_plates(self) -> None:
+        """Note plates that several entries have, in other spellings or with the same days."""
+        for found in self._plates.values():
+            lines = [line for line, _, _ in found]
+            if len({spelling for _, spelling, _ in found}) > 1:
+                self._notes.add("same-plate", "the same plate is written in different ways", *lines)
+            elif any(
+                one.start < other.end and other.start < one.end
+                for place, (_, _, one) in enumerate(found)
+                for _, _, other in found[place + 1 :]
+            ):
+                self._notes.add("overlap", "the same plate has periods that overlap", *lines)
+
+    def _plate(self, line: int, raw: str) -> PlateText:
+        if _NUMBER.fullmatch(raw) or _is_date(raw):
+            raise _EntryError(
+                "plate: a number or date that a spreadsheet has put in place of the plate; set "
+                "the column to text, and type the plate again"
+            )
+        try:
+            plate = PlateText.parse(raw)
+        except PlateFormatError as error:
+            raise _EntryError(f"plate: {error}") from None
+        if is_folded(raw):
+            self._notes.add(
+                "folded", "letters with marks, or of other alphabets, were read as A to Z", line
+            )
+        if _may_be_umlaut(raw.upper()):
+            self._notes.add(
+                "digraph",
+                "AE, OE or UE may have been typed for Ä, Ö or Ü, which a box reads as A, O and U; "
+                "if the plate shows such a letter, write it",
+                line,
+            )
+        return plate
+
+    def _period(self, line: int, raw_start: str, raw_end: str) -> tuple[datetime, datetime]:
+        if not raw_end:
+            raise _EntryError("end: is missing; every entry must end, so give a date")
+        start_text, end_text = (
+            self._iso(line, column, raw) for column, raw in (("start", raw_start), ("end", raw_end))
+        )
+        if re.search(r"[T ]00:00(:00)?$", end_text):
+            self._notes.add(
+                "midnight",
+                "the entry ends when its last day begins; to include that day, write the date "
+                "alone",
+                line,
+            )
+        return _period(start_text, end_text, self._zone)
+
+    def _iso(self, line: int, column: str, raw: str) -> str:
+        """A date or time with its year first; unchanged if it has that form or none."""
+        match = _OTHER_DATE.fullmatch(raw)
+        if match is None or _TIME.fullmatch(raw):
+            return raw
+        first, sign, middle, last, clock, offset = match.groups()
+        year, day = (first, last) if len(first) == 4 else (last, first)
+        if len(year) != 4 or len(day) > 2:
+            raise _EntryError(f"{column}: write the year with four digits, such as 2026-03-10")
+        if len(last) == 4 and sign != ".":
+            self._require_day_first(column, int(first), int(middle))
+        if len(last) == 4:
+            self._notes.add("day-first", "dates were read as day, month, year", line)
+        date = f"{year}-{int(middle):02}-{int(day):02}"
+        if clock is None:
+            return date
+        return f"{date}T{'0' if clock[1] == ':' else ''}{clock}{offset or ''}"
+
+    def _require_day_first(self, column: str, first: int, second: int) -> None:
+        if second > 12:
+            raise _EntryError(
+                f"{column}: there is no month {second}; write the day first, or the date like "
+                "2026-03-10"
+            )
+        if first != second and first <= 12 and not self._day_first:
+            raise _EntryError(
+                f"{column}: must be a date with a clear order, as no date of this file shows "
+                "whether day or month comes first; write it like 2026-03-10"
+            )
+
+
+def _is_date(raw: str) -> bool:
+    match = _OTHER_DATE.fullmatch(raw)
+    return match is not None and 4 in {len(match.group(1)), len(match.group(4))}
+
+
+def _shows_day_first(row: CsvRow) -> bool:
+    """Whether a date of the row has a day above 12 in first place, so that it is no month."""
+    found = (_OTHER_DATE.fullmatch((row.cells or {}).get(name, "")) for name in ("start", "end"))
+    return any(
+        match is not None
+        and match.group(2) != "."
+        and len(match.group(4)) == 4
+        and int(match.group(1)) > 12
+        and int(match.group(3)) <= 12
+        for match in found
+    )
+
+
+def _may_be_umlaut(plate: str) -> bool:
+    """Whether a German district may have been typed with AE, OE or UE for Ä, Ö or Ü."""
+    match = _GERMAN.fullmatch(plate)
+    if match is not None:
+        district = match.group(1)
+        return bool(_DIGRAPH.search(district)) and district not in _DISTRICTS_WITH_DIGRAPH
+    match = _GERMAN_IN_ONE.fullmatch(plate)
+    return (
+        match is not None
+        and bool(_DIGRAPH.search(match.group(1)))
+        and not match.group(1).startswith(tuple(_DISTRICTS_WITH_DIGRAPH))
+    )
 
 
 def _period(raw_start: str, raw_end: str, zone: tzinfo) -> tuple[datetime, datetime]:
-    if not raw_end:
-        raise _EntryError("end: is missing; every entry must end, so give a date")
     start = _moment("start", raw_start, zone, end_of_day=False)
     if raw_end[:4].isdecimal() and int(raw_end[:4]) >= _YEARS.stop:
         raise _EntryError(_PERMANENT)
@@ -179,7 +340,8 @@ def _moment(column: str, raw: str, zone: tzinfo, *, end_of_day: bool) -> datetim
     match = _TIME.fullmatch(raw)
     if match is None:
         raise _EntryError(
-            f"{column}: must be a date (2026-03-10) or a time (2026-03-10T08:00:00+01:00)"
+            f"{column}: must be a date (2026-03-10 or 10.03.2026) or a time "
+            "(2026-03-10T08:00:00+01:00)"
         )
     day, clock, offset = match.groups()
     if int(day[:4]) not in _YEARS:

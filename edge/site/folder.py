@@ -24,7 +24,7 @@ from edge.formats.yaml_document import (
 from edge.policy.checklist import coded
 from edge.policy.checklist import problems as policy_problems
 from edge.policy.contradictions import unknown_name
-from edge.policy.lists import CODE as LIST_CODE
+from edge.policy.list_file import CODE as LIST_CODE
 from edge.policy.lists import read_list
 from edge.policy.model import PlateList, Policy
 from edge.site.passwords import read_password

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from edge.adapters.state.audit_log import read_log
 from edge.errors import ExitCode
 from edge.privacy.audit_events import ListChanged
 from tests.support.canary import needles, sweep_bytes, sweep_tree
-from tests.support.product import CLIPS, Finished, product, verb
+from tests.support.product import CLIPS, Finished, command, environment, product, verb
 from tests.support.real_site import RealSite, make_real_site
 from tests.support.sites import BOX, SITE, list_csv, make_site
 
@@ -65,7 +67,9 @@ def test_p13_an_issuers_file_becomes_a_list_in_force(made: RealSite, tmp_path: P
     installed = succeeded(verb("lists", "install", bundle, "--site", made.folder, "--json"))
     in_force = succeeded(verb("lists", "inspect", "--site", made.folder, "--json"))
 
-    assert built.json == examined.json == installed.json == in_force.json
+    assert built.json["notes"] == []
+    facts_of_built = {name: value for name, value in built.json.items() if name != "notes"}
+    assert facts_of_built == examined.json == installed.json == in_force.json
     (facts,) = in_force.json["lists"]
     assert (facts["entries"], facts["issuer"], facts["list_id"]) == (2, "office", "stolen")
     assert facts["sha256"] in seen.out
@@ -77,6 +81,29 @@ def test_p13_an_issuers_file_becomes_a_list_in_force(made: RealSite, tmp_path: P
         assert sweep_tree([made.folder, bundle.parent / "signers"], wanted) == []
         for one in (built, seen, examined, installed, in_force):
             assert list(sweep_bytes("streams", (one.out + one.err).encode(), wanted)) == []
+
+
+def test_p13_build_says_what_it_made_of_a_spreadsheet_and_shows_no_plate(
+    made: RealSite, tmp_path: Path
+) -> None:
+    file = made.csv(["MÜ-QQ 777", "1\u2011QQQ\u2011777", "1QQQ777"])
+    file.write_bytes(file.read_text().replace(",", ";").encode("utf-8-sig") + b";;;;;;\r\n")
+    shown = succeeded(verb(*made.build(file, "shown.bundle")))
+    built = succeeded(verb(*made.build(file, "stolen.bundle"), "--json"))
+    succeeded(verb("lists", "install", tmp_path / "stolen.bundle", "--site", made.folder))
+
+    assert {one["what"]: one["lines"] for one in built.json["notes"]} == {
+        "delimiter": [],
+        "typography": [3],
+        "folded": [2],
+        "same-plate": [3, 4],
+        "empty-rows": [5],
+    }
+    assert "the columns are separated by semicolons" in shown.out
+    assert "were read as A to Z (1 line: 2)" in shown.out
+    for plate in ("MUQQ777", "MÜQQ777", "MÜ-QQ 777", "1QQQ777"):
+        for one in (shown, built):
+            assert list(sweep_bytes("streams", (one.out + one.err).encode(), needles(plate))) == []
 
 
 def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None:
@@ -157,6 +184,29 @@ def test_p13_a_list_received_by_mqtt_makes_a_hit_and_leaves_no_plate(tmp_path: P
         wanted = needles(plate)
         assert sweep_tree([made.folder], wanted) == []
         assert list(sweep_bytes("streams", (done.out + done.err).encode(), wanted)) == []
+
+
+def test_p13_send_waits_for_the_box_that_waits_for_its_list(tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker:
+        made = make_real_site(tmp_path, port=broker.port)
+        succeeded(verb(*made.build(made.csv(plates_of(CLIP)[:1]))))
+        sending = subprocess.Popen(
+            command(
+                "lists", "send", tmp_path / "stolen.bundle", "--broker", f"127.0.0.1:{broker.port}",
+                "--box-public", made.box_public, "--timeout", "60", "--json",
+            ),
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        done = run(made, "--drain", "10")
+        out, err = sending.communicate(timeout=60)
+
+    assert sending.returncode == 0, err
+    answer = json.loads(out)["answer"]
+    assert (answer["state"], answer["list"], answer["box"]) == ("in-force", "stolen", BOX)
+    assert succeeded(done).json["hits"] == 1
 
 
 def test_p13_an_expired_entry_makes_no_hit_whatever_the_recordings_date(

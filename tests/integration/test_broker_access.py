@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.broker.messages import Discovery
-from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.broker.mqtt import BrokerLink, TooLargeError
 from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.topics import BoxTopics
+from edge.box.delivery import PACKET_OVERHEAD_BYTES
 from edge.errors import PublishError
+from edge.policy.bundles import MAX_BUNDLE_BYTES
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import HOST, Mosquitto, TestAuthority
 from tests.support.publishing import Box
@@ -81,6 +83,47 @@ def test_a_hit_goes_from_the_box_to_its_authority_and_the_receipt_back(
 
 
 @needs_mosquitto
+def test_the_largest_list_reaches_the_box_and_its_answer_the_issuer(
+    options: dict[str, BrokerOptions],
+) -> None:
+    """A policy allows 100,000 entries; a bundle of them fits the largest size class."""
+    largest = bytes(MAX_BUNDLE_BYTES)
+    takes = replace(options["box-1"], largest_packet_bytes=MAX_BUNDLE_BYTES + PACKET_OVERHEAD_BYTES)
+    with BrokerLink.open(takes) as box, BrokerLink.open(options["office"]) as office:
+        box.subscribe([TOPICS.bundle("permits")])
+        office.subscribe([TOPICS.list_answer])
+        sent = office.publish(TOPICS.bundle("permits"), largest, retain=True, timeout_s=60)
+        received = box.receive(60)
+        box.publish(TOPICS.list_answer, b"in force")
+        answer = office.receive(5)
+
+    assert sent < NOT_AUTHORISED
+    assert received is not None
+    assert received.payload == largest
+    assert answer is not None
+    assert answer.payload == b"in force"
+
+
+@needs_mosquitto
+def test_a_packet_that_no_box_or_issuer_sends_is_refused(
+    options: dict[str, BrokerOptions],
+) -> None:
+    with BrokerLink.open(options["office"]) as office, pytest.raises(TooLargeError):
+        office.publish(TOPICS.bundle("permits"), bytes(MAX_BUNDLE_BYTES + 64 * 1024))
+
+
+def test_the_configuration_names_every_limit_and_no_option_that_has_gone() -> None:
+    """Mosquitto 2.1 deprecates `per_listener_settings`, and takes 2,000,000 bytes by default."""
+    lines = (CONFIGURATION / "mosquitto.conf").read_text(encoding="utf-8").splitlines()
+    names = [line.split()[0] for line in lines if line and not line.startswith("#")]
+
+    assert {"max_packet_size", "max_queued_messages", "allow_anonymous"} <= set(names)
+    assert not {"per_listener_settings", "message_size_limit"} & set(names)
+    # Each of them replaces a deprecated option, but 2.0 does not know it.
+    assert not [name for name in names if name.startswith(("listener_", "plugin", "global_"))]
+
+
+@needs_mosquitto
 @pytest.mark.parametrize("topic", sorted(TOPICS.publishable))
 def test_the_box_may_publish_on_all_its_topics(
     options: dict[str, BrokerOptions], topic: str
@@ -96,6 +139,8 @@ def test_the_box_may_publish_on_all_its_topics(
         ("police-zone", HIT),
         ("police-zone", TOPICS.command),
         ("police-zone", TOPICS.bundle("permits")),
+        ("police-zone", TOPICS.list_answer),
+        ("office", TOPICS.list_answer),
         ("box-1", ELSEWHERE.hit("cam-1")),
         ("box-1", TOPICS.receipt),
         ("box-1", TOPICS.command),

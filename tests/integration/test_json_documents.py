@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +19,11 @@ import pytest
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
+from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.key_files import load_box_keys
 from edge.errors import CODES, ExitCode
+from edge.policy.list_answer import sign_answer
+from edge.privacy.keys import BoxKeys
 from edge.privacy.sealing import Picture
 from tests.integration.test_metrics import watched_street
 from tests.support.parties import Parties, evidence, make_parties, topic_of
@@ -92,11 +98,36 @@ def policies(run: Run, base: Path) -> None:
     run(*_words(made.build(made.csv(["1QQQ777"]))))
     run("lists inspect", base / "stolen.bundle")
     run("lists install", base / "stolen.bundle", "--site", made.folder)
+    with EmbeddedBroker() as broker, _answering(broker, load_box_keys(made.folder / "keys")):
+        run(
+            "lists send", base / "stolen.bundle", "--box-public", made.box_public,
+            "--broker", f"{broker.host}:{broker.port}",
+        )  # fmt: skip
     order = base / "order.json"
     run("suspend new", "test-street", "--reason", "dpia-missing", "--out", order)
     run("suspend sign", order, "--key", made.keys["vtc"])
     run("suspend install", order, "--site", made.folder)
     run("suspend status", "--site", made.folder)
+
+
+@contextlib.contextmanager
+def _answering(broker: EmbeddedBroker, keys: BoxKeys) -> Iterator[None]:
+    """Answer one list as the box would."""
+    topics = BoxTopics(keys.site, keys.box, frozenset(), frozenset({"stolen"}))
+
+    def answer() -> None:
+        with BrokerLink.open(BrokerOptions(broker.host, broker.port, "box")) as link:
+            link.subscribe([topics.bundle("stolen")])
+            message = link.receive(30)
+            assert message is not None
+            moment = datetime.now(timezone.utc)
+            signed = sign_answer("stolen", message.payload, None, moment, keys)
+            link.publish(topics.list_answer, signed.to_bytes())
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield
+    thread.join()
 
 
 def box(run: Run, base: Path) -> None:

@@ -144,7 +144,8 @@ def test_every_metric_name_and_label_is_on_the_closed_list() -> None:
     assert set(families) == {
         f"edge_anpr_{name}"
         for name in (
-            "build_info", "state", "broker_connected", "broker_connections", "epochs_closed",
+            "build_info", "state", "broker_connected", "broker_connections", "broker_problem",
+            "epochs_closed",
             "epoch_key_age_seconds", "clock_synchronised", "clock_offset_seconds",
             "clock_max_error_seconds", "temperature_celsius", "camera_up", "frames",
             "frames_corrupt", "camera_connections", "reads", "hits", "frames_analysed",

@@ -44,6 +44,18 @@ def test_the_view_shows_state_cameras_broker_clock_and_closed_epochs() -> None:
     assert "safe (E_SUNSET)" in safe
 
 
+def test_the_view_shows_what_the_broker_refuses() -> None:
+    with watched_street([]) as (port, _):
+        metrics = ask(Listen("127.0.0.1", port))
+    assert "the box's log says why" not in text_of(metrics)
+
+    samples = dict(metrics.samples)
+    samples["edge_anpr_broker_problem"] = {("audit-refused",): 1.0, ("hit-refused",): 1.0}
+
+    text = text_of(BoxMetrics(samples, metrics.ready, metrics.reason))
+    assert "audit-refused, hit-refused; the box's log says why" in text
+
+
 @pytest.mark.parametrize(
     ("key_age_s", "epoch_minutes", "why"),
     [

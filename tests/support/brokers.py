@@ -130,6 +130,11 @@ class Mosquitto:
             self._process.wait(10)
             self._process = None
 
+    def reload(self) -> None:
+        """Let it read its access list and configuration again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
     def hang(self) -> None:
         """Suspend the process; the kernel still accepts connections and bytes."""
         assert self._process is not None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
+from edge.adapters.broker.reception import MessageHandler
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.keyring import Keyring
@@ -55,6 +57,7 @@ class Box:
         *,
         port: int | None = None,
         topics: BoxTopics = TOPICS,
+        handlers: Mapping[str, MessageHandler] = MappingProxyType({}),
         **changed: Any,
     ) -> None:
         self.options = BrokerOptions(
@@ -74,6 +77,7 @@ class Box:
             clock=self.keyring.clock,
             jitter=random.Random(1).random,
             limits=limits,
+            handlers=handlers,
         )
 
     def put(

@@ -212,7 +212,7 @@ def test_the_dpia_covers_every_requirement() -> None:
 PURE = {
     "__future__", "bisect", "collections", "collections.abc", "dataclasses", "datetime", "enum",
     "fractions", "functools", "heapq", "hmac", "itertools", "math", "operator", "re",
-    "statistics", "typing", "typing_extensions", "zoneinfo",
+    "statistics", "typing", "unicodedata", "typing_extensions", "zoneinfo",
 }  # fmt: skip
 """What the domain may import of the standard library: nothing that acts or remembers."""
 

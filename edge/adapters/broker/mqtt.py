@@ -9,12 +9,10 @@ Source: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (section numbe
 from __future__ import annotations
 
 import contextlib
-import socket
-import ssl
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -27,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 from typing_extensions import Self
 
+from edge.adapters.broker.connect_errors import refused, unreachable
 from edge.adapters.broker.options import BrokerOptions, tls_context
 from edge.errors import PublishError
 
@@ -38,9 +37,6 @@ PUBLISH_OVERHEAD_BYTES = 32
 FAILURE = 0x80
 NO_MATCHING_SUBSCRIBERS = 0x10
 PACKET_TOO_LARGE = 0x95
-_UNSUPPORTED_PROTOCOL_VERSION = 0x84
-_BAD_CLIENT_ID = 0x85
-_BAD_CREDENTIALS = frozenset({0x86, 0x87})
 _SESSION_TAKEN_OVER = 0x8E
 
 _POLL_S = 0.05
@@ -197,11 +193,13 @@ class BrokerLink:
         self._wait_for(lambda: number in self._acknowledged, "acknowledge a message", timeout_s)
         return self._acknowledged.pop(number).value
 
-    def subscribe(self, filters: Sequence[str]) -> None:
-        """Subscribe with QoS 1.
+    def subscribe(
+        self, filters: Sequence[str], *, optional: Collection[str] = ()
+    ) -> dict[str, PublishError]:
+        """Subscribe with QoS 1; returns the error of each optional filter that is refused.
 
         Raises:
-            PublishError: the broker refuses a filter.
+            PublishError: the broker refuses a filter that is not optional.
             LinkLostError: the connection ended, or no acknowledgement came in time.
         """
         options = SubscribeOptions(qos=QOS)
@@ -209,12 +207,18 @@ class BrokerLink:
         if number is None:
             raise self._lost()
         self._wait_for(lambda: number in self._subscribed, "acknowledge a subscription")
-        for topic, reason in zip(filters, self._subscribed.pop(number), strict=True):
-            if reason.value >= FAILURE:
-                raise PublishError(
-                    f"broker {self._options.address}: does not let this client subscribe to "
-                    f"{topic} ({reason.getName()}); allow it in the broker's access list"
-                )
+        refused = {
+            topic: PublishError(
+                f"broker {self._options.address}: does not let this client subscribe to "
+                f"{topic} ({reason.getName()}); allow it in the broker's access list"
+            )
+            for topic, reason in zip(filters, self._subscribed.pop(number), strict=True)
+            if reason.value >= FAILURE
+        }
+        for topic, error in refused.items():
+            if topic not in optional:
+                raise error
+        return refused
 
     def receive(self, timeout_s: float) -> Message | None:
         """The next message, or None if none came in time. Acknowledge it once it is stored.
@@ -298,7 +302,7 @@ class BrokerLink:
                 properties=properties,
             )
         except (OSError, ValueError) as error:
-            raise _unreachable(options, error) from error
+            raise unreachable(options, error) from error
         try:
             self._wait_for(
                 lambda: self._has_answered() or self._cancelled(),
@@ -313,7 +317,7 @@ class BrokerLink:
         if accepted is None:
             raise LinkLostError(f"broker {options.address}: stopped while connecting")
         if accepted.value >= FAILURE:
-            raise _refused(options, accepted)
+            raise refused(options, accepted)
 
     def _wait_for(
         self, done: Callable[[], bool], what: str, timeout_s: float | None = None
@@ -356,9 +360,8 @@ class BrokerLink:
 
     def _lost(self) -> LinkLostError:
         reason = self._end_reason or "the connection was cut"
-        return LinkLostError(
-            f"broker {self._options.address}: {reason}; check that the broker runs"
-        )
+        cure = "" if ";" in reason else "; check that the broker runs"
+        return LinkLostError(f"broker {self._options.address}: {reason}{cure}")
 
     def _not_accepted(self) -> PublishError:
         address = self._options.address
@@ -406,7 +409,7 @@ class BrokerLink:
         elif reason.value == _SESSION_TAKEN_OVER:
             self._end_reason = (
                 f"another client took over the client id {self._options.client_id}; "
-                "two boxes must not share site and box id"
+                "two boxes must not share site and box id: give each its own in site.yaml"
             )
         else:
             self._end_reason = f"ended the connection ({reason.getName()})"
@@ -446,48 +449,3 @@ class BrokerLink:
 
 def _properties(packet: int) -> Properties:
     return Properties(packet)  # type: ignore[no-untyped-call] # paho leaves this one bare
-
-
-def _unreachable(options: BrokerOptions, error: OSError | ValueError) -> PublishError:
-    """An error of one line for a failed name look-up, TCP connection or TLS handshake."""
-    broker = f"broker {options.address}"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        trusted = options.tls.ca if options.tls is not None and options.tls.ca else "the system"
-        return PublishError(
-            f"{broker}: its certificate fails the check with the authorities of {trusted} "
-            f"({error.verify_message}); "
-            "check broker.tls.ca and broker.host"
-        )
-    if isinstance(error, ssl.SSLError) or (options.tls and isinstance(error, ConnectionResetError)):
-        reason = getattr(error, "reason", None) or "connection reset"
-        return PublishError(f"{broker}: TLS failed ({reason}); check that this port speaks TLS")
-    if isinstance(error, socket.gaierror):
-        return PublishError(f"{broker}: no such host; check broker.host")
-    if isinstance(error, TimeoutError):
-        return PublishError(
-            f"{broker}: no answer within {options.connect_timeout_s:g} s; check broker.host, "
-            "broker.port and the network"
-        )
-    if isinstance(error, ConnectionRefusedError):
-        return PublishError(
-            f"{broker}: nothing listens there; start the broker or check broker.port"
-        )
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    return PublishError(f"{broker}: {reason}; check broker.host, broker.port and the network")
-
-
-def _refused(options: BrokerOptions, reason: ReasonCode) -> PublishError:
-    """An error of one line for a CONNACK with a failure (3.2.2.2)."""
-    broker = f"broker {options.address}"
-    if reason.value in _BAD_CREDENTIALS:
-        return PublishError(
-            f"{broker}: refuses user name or password; check broker.username and its password",
-            code="E_BROKER_CREDENTIALS",
-        )
-    if reason.value == _UNSUPPORTED_PROTOCOL_VERSION:
-        return PublishError(f"{broker}: does not speak MQTT 5; use a broker that does")
-    if reason.value == _BAD_CLIENT_ID:
-        return PublishError(
-            f"{broker}: refuses the client id {options.client_id}; allow it at the broker"
-        )
-    return PublishError(f"{broker}: refuses the connection ({reason.getName()}); see its log")

@@ -7,7 +7,7 @@ has come.
 
 When the broker refuses a hit, all hits of that camera wait, so that their order is kept. If a hit
 is too large, or the broker keeps closing the connection on it, only this hit waits and is tried
-again later, so that it does not delay the others.
+again later, so that it does not delay the others. `side_messages` sends everything else.
 
 The same connection receives messages; see `reception`. An order to suspend takes effect at once,
 even while the broker is slow to acknowledge a hit.
@@ -17,17 +17,16 @@ Packet types and counts are logged, never payloads.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import threading
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Literal
 
-from edge.adapters.broker.messages import Availability, Discovery, HealthMessage
+from edge.adapters.broker.holds import Holds, RetryDelay, reason_text
 from edge.adapters.broker.mqtt import (
     FAILURE,
     NO_MATCHING_SUBSCRIBERS,
@@ -36,13 +35,12 @@ from edge.adapters.broker.mqtt import (
     LinkLostError,
     Message,
     TooLargeError,
-    Will,
 )
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.reception import MessageHandler, ReceiptVerifier, Reception
+from edge.adapters.broker.side_messages import CUTS_BEFORE_HOLD, SideMessages
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.outbox import Outbox, QueuedHit
-from edge.domain.counting import coarse
 from edge.errors import EdgeError, PublishError
 from edge.pipeline.ports import Clock
 
@@ -51,12 +49,10 @@ _LOG = logging.getLogger(__name__)
 _IDLE_S = 0.1
 _DRAIN_POLL_S = 0.02
 _EXPIRY_CHECK_S = 5.0
-# Timeout for all messages other than hits.
-_SHORT_S = 3.0
-# Checkpoints of a week, one an hour: a witness should get them all if the broker is away for long.
-_CHECKPOINTS_WAITING = 7 * 24
-# A broker that closes the connection this often on the same hit most likely refuses the hit.
-_CUTS_BEFORE_HOLD = 3
+# A connection that ends this soon, this often in a row and without a reason, is most likely taken
+# over again and again by another client with the same id.
+_SHORT_S = 60.0
+_SHORT_CONNECTIONS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +77,11 @@ class PublisherLimits:
 
 @dataclass(frozen=True, slots=True)
 class PublisherState:
-    """The publisher's counts so far; `problem` is why it cannot deliver now, or None."""
+    """The publisher's counts so far; `problem` is why it cannot deliver now, or None.
+
+    `complaints` says in single words what the broker refuses, such as `audit-refused`, and whether
+    another client seems to use the box's client id (`client-id-shared`).
+    """
 
     connected: bool
     connections: int
@@ -89,20 +89,7 @@ class PublisherState:
     receipts: int
     expired: int
     problem: EdgeError | None
-
-
-@dataclass(slots=True)
-class _RetryDelay:
-    """The time at which a delayed hit may be sent again; each delay is twice the one before."""
-
-    first_s: float
-    due: float = 0.0
-    times: int = 0
-
-    def extend(self, now: float, longest_s: float) -> None:
-        # 2**20 seconds is longer than any delay; without a bound the power would overflow.
-        self.due = now + min(self.first_s * 2.0 ** min(self.times, 20), longest_s)
-        self.times += 1
+    complaints: tuple[str, ...] = ()
 
 
 def reconnect_delay_s(attempt: int, away_s: float, jitter: float) -> float:
@@ -156,14 +143,15 @@ class Publisher:
         self._limits = limits or PublisherLimits()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._availability = self._availability_of("online", "running")
-        self._health: HealthMessage | None = None
-        self._checkpoints: deque[bytes] = deque(maxlen=_CHECKPOINTS_WAITING)
+        holds = partial(
+            Holds, clock.monotonic, self._limits.first_hold_s, self._limits.longest_hold_s
+        )
+        self._side = SideMessages(topics, options.address, holds())
         # The fields below are written only by the publisher thread.
-        self._held_hits: dict[str, _RetryDelay] = {}
-        self._held_cameras: dict[str, _RetryDelay] = {}
-        self._awaiting: dict[str, _RetryDelay] = {}
+        self._held_hits = holds()
+        self._held_cameras = holds()
+        self._held_topics = holds()
+        self._awaiting: dict[str, RetryDelay] = {}
         self._cuts: dict[str, int] = {}
         self._connected = False
         self._connections = 0
@@ -173,7 +161,10 @@ class Publisher:
         self._expiry_check_due = 0.0
         self._said_unheard = False
         self._connection_problem: EdgeError | None = None
-        self._refusal: EdgeError | None = None
+        self._said: set[str] = set()
+        self._with_will = True
+        self._short_connections = 0
+        self._last_end = 0.0
 
     def start(self) -> None:
         self._thread.start()
@@ -205,8 +196,17 @@ class Publisher:
             acknowledged=self._acknowledged,
             receipts=self._receipts,
             expired=self._expired,
-            problem=self._connection_problem or self._refusal,
+            problem=self._connection_problem or self._held_hits.error or self._held_cameras.error,
+            complaints=tuple(self._complaints()),
         )
+
+    def _complaints(self) -> Iterator[str]:
+        if self._held_hits.refused or self._held_cameras.refused:
+            yield "hit-refused"
+        for topic in (*self._side.refused, *self._held_topics.refused):
+            yield f"{self._topics.word(topic)}-refused"
+        if self._short_connections >= _SHORT_CONNECTIONS:
+            yield "client-id-shared"
 
     def set_availability(self, state: Literal["online", "safe"], reason: str) -> None:
         """Publish the box's availability, now and after each reconnection.
@@ -215,33 +215,22 @@ class Publisher:
             state: `safe`: it runs and makes no hits.
             reason: one word (`[a-z0-9_.-]`), or the code of a refusal.
         """
-        availability = self._availability_of(state, reason)
-        with self._lock:
-            self._availability = availability
+        self._side.set_availability(state, reason)
 
     def publish_health(self, counters: Mapping[str, int]) -> None:
         """Publish counters after rounding them; without a broker only the newest are kept."""
-        health = HealthMessage(
-            site=self._topics.site,
-            box=self._topics.box,
-            counters={name: coarse(count) for name, count in counters.items()},
-        )
-        with self._lock:
-            self._health = health
+        self._side.publish_health(counters)
 
     def publish_checkpoint(self, note: bytes) -> None:
         """Publish a checkpoint of the audit log, for witnesses that keep them.
 
         All are published in order. If too many wait for the broker, the oldest are dropped.
         """
-        self._checkpoints.append(note)
+        self._side.publish_checkpoint(note)
 
-    def _availability_of(
-        self, state: Literal["online", "offline", "safe"], reason: str
-    ) -> Availability:
-        return Availability(
-            site=self._topics.site, box=self._topics.box, state=state, reason=reason
-        )
+    def publish_list_answer(self, list_id: str, answer: bytes) -> None:
+        """Tell the issuer of a list whether its bundle is in force; only the newest is kept."""
+        self._side.publish_list_answer(list_id, answer)
 
     def _run(self) -> None:
         away_since = self._clock.monotonic()
@@ -269,74 +258,95 @@ class Publisher:
 
     def _session(self) -> None:
         """Run one connection, from CONNECT to its end."""
-        lost = self._availability_of("offline", "connection-lost")
-        with BrokerLink.open(
-            self._options,
-            session_expiry_s=self._limits.message_expiry_s,
-            will=Will(self._topics.availability, lost.payload()),
-            cancelled=self._stopping.is_set,
-            monotonic=self._clock.monotonic,
-            urgent=self._reception.urgent,
-        ) as link:
+        with self._open() as link:
             if not link.session_present:
                 # The broker has lost the session, and perhaps hits and receipts in it.
                 self._outbox.mark_all_pending()
                 self._awaiting.clear()
-            link.subscribe(self._reception.topics)
+            self._subscribe(link)
+            began = self._clock.monotonic()
+            if began - self._last_end >= _SHORT_S:
+                self._steady()
             self._connected = True
             self._connections += 1
             self._connection_problem = None
-            _LOG.info("connected to broker %s", self._options.address)
-            if self._topics.home_assistant:
-                discovery = Discovery.of(self._topics).payload()
-                self._send(link, self._topics.discovery, discovery, retain=True)
-            announced: Availability | None = None
+            self._say(logging.INFO, f"connected to broker {self._options.address}")
+            self._side.connected()
             while not self._stopping.is_set():
-                announced = self._announce(link, announced)
                 self._expire()
                 self._publish_again()
+                # The hit comes first, so that a message on which the broker closes the connection
+                # cannot delay it.
                 hit = self._next_hit()
                 if hit is not None:
                     self._deliver(link, hit)
-                wait_s = _IDLE_S if hit is None else 0.0
-                while (message := link.receive(wait_s)) is not None:
-                    self._receive(message)
-                    link.acknowledge(message)
-                    wait_s = 0.0
-            announced = self._announce(link, announced)
-            if announced.state == "safe":
-                return  # the retained message keeps saying that the box is safe, and why
-            stopped = self._availability_of("offline", "stopped")
-            self._send(link, self._topics.availability, stopped.payload(), retain=True)
+                self._side.send_due(link)
+                self._take_messages(link, _IDLE_S if hit is None else 0.0, began)
+            self._side.take_leave(link)
 
-    def _send(self, link: BrokerLink, topic: str, payload: bytes, *, retain: bool) -> None:
-        self._topics.require_publishable(topic)
-        reason = link.publish(topic, payload, retain=retain, timeout_s=_SHORT_S)
-        if reason >= FAILURE:
-            raise PublishError(
-                f"broker {self._options.address}: refuses {topic} (reason 0x{reason:02x}); allow "
-                "it in the broker's access list"
+    def _open(self) -> BrokerLink:
+        """Connect with the last will; if the broker does not permit that, next time without it."""
+        will = self._side.will() if self._with_will else None
+        try:
+            link = BrokerLink.open(
+                self._options,
+                session_expiry_s=self._limits.message_expiry_s,
+                will=will,
+                cancelled=self._stopping.is_set,
+                monotonic=self._clock.monotonic,
+                urgent=self._reception.urgent,
             )
+        except PublishError as error:
+            # Some brokers refuse credentials and a will without permission with the same reason.
+            self._with_will = not (self._with_will and error.code == "E_BROKER_CREDENTIALS")
+            raise
+        if not self._with_will:
+            self._side.refuse_will()
+            self._with_will = True
+        return link
 
-    def _announce(self, link: BrokerLink, announced: Availability | None) -> Availability:
-        with self._lock:
-            wanted, health, self._health = self._availability, self._health, None
-        if wanted != announced:
-            self._send(link, self._topics.availability, wanted.payload(), retain=True)
-        if health is not None:
-            self._send(link, self._topics.health, health.payload(), retain=False)
-        while self._checkpoints:
-            note = self._checkpoints[0]
-            self._send(link, self._topics.audit, note, retain=True)
-            with contextlib.suppress(ValueError):  # it may have been dropped meanwhile
-                self._checkpoints.remove(note)
-        return wanted
+    def _subscribe(self, link: BrokerLink) -> None:
+        """Subscribe to everything that this box receives; orders to suspend it are required.
+
+        Raises:
+            PublishError: the broker does not let the box receive orders.
+        """
+        topics = self._reception.topics
+        refused = link.subscribe(topics, optional=set(topics) - {self._topics.command})
+        for topic in topics:
+            if topic in refused:
+                self._held_topics.hold(topic, refused[topic])
+            else:
+                self._held_topics.release(topic)
+
+    def _take_messages(self, link: BrokerLink, wait_s: float, began: float) -> None:
+        """Take the messages that have come, and count connections that end soon without a reason.
+
+        Args:
+            link: the connection.
+            wait_s: how long to wait for the first message.
+            began: when the connection began, on the monotonic clock.
+        """
+        try:
+            while (message := link.receive(wait_s)) is not None:
+                self._receive(message)
+                link.acknowledge(message)
+                wait_s = 0.0
+        except LinkLostError:
+            self._last_end = self._clock.monotonic()
+            self._short_connections += self._last_end - began < _SHORT_S
+            raise
+        if self._clock.monotonic() - began >= _SHORT_S:
+            self._steady()
+
+    def _steady(self) -> None:
+        """Forget that connections ended soon."""
+        self._short_connections = 0
+        self._said.clear()
 
     def _next_hit(self) -> QueuedHit | None:
-        now = self._clock.monotonic()
         return self._outbox.next_pending(
-            held_cameras=[name for name, delay in self._held_cameras.items() if delay.due > now],
-            held_hits=[hit_id for hit_id, delay in self._held_hits.items() if delay.due > now],
+            held_cameras=self._held_cameras.waiting(), held_hits=self._held_hits.waiting()
         )
 
     def _deliver(self, link: BrokerLink, hit: QueuedHit) -> None:
@@ -355,20 +365,20 @@ class Publisher:
             self._count_cut(hit)
             raise
         except PublishError as error:
-            self._hold(self._held_hits, hit.hit_id, error)
+            self._held_hits.hold(hit.hit_id, error)
             return
         if reason < FAILURE:
             self._delivered(hit, reason)
             return
         refusal = PublishError(
             f"broker {self._options.address}: refuses a hit of {len(hit.payload)} bytes on "
-            f"{hit.topic} (reason 0x{reason:02x}); it stays in the outbox, see the broker's log"
+            f"{hit.topic} {reason_text(reason)}. The hit stays in the outbox, see the broker's log"
         )
         # Only this hit is too large. After any other refusal the camera's hits keep their order.
         if reason == PACKET_TOO_LARGE:
-            self._hold(self._held_hits, hit.hit_id, refusal)
+            self._held_hits.hold(hit.hit_id, refusal)
         else:
-            self._hold(self._held_cameras, hit.camera, refusal)
+            self._held_cameras.hold(hit.camera, refusal)
 
     def _require_under_cap(self, hit: QueuedHit) -> None:
         if len(hit.payload) > self._limits.payload_cap_bytes:
@@ -381,16 +391,14 @@ class Publisher:
     def _delivered(self, hit: QueuedHit, reason: int) -> None:
         self._acknowledged += 1
         self._cuts.pop(hit.hit_id, None)
-        self._held_hits.pop(hit.hit_id, None)
-        self._held_cameras.pop(hit.camera, None)
-        if not self._held_hits and not self._held_cameras:
-            self._refusal = None
+        self._held_hits.release(hit.hit_id)
+        self._held_cameras.release(hit.camera)
         if reason == NO_MATCHING_SUBSCRIBERS and not self._said_unheard:
             self._said_unheard = True
             _LOG.warning("broker %s: no client subscribes to the hits", self._options.address)
         if hit.receipt_required:
             self._outbox.mark_published(hit.hit_id)
-            delay = self._awaiting.setdefault(hit.hit_id, _RetryDelay(self._limits.receipt_wait_s))
+            delay = self._awaiting.setdefault(hit.hit_id, RetryDelay(self._limits.receipt_wait_s))
             delay.extend(self._clock.monotonic(), self._limits.longest_hold_s)
         else:
             self._outbox.delete(hit.hit_id)
@@ -398,20 +406,13 @@ class Publisher:
 
     def _count_cut(self, hit: QueuedHit) -> None:
         cuts = self._cuts[hit.hit_id] = self._cuts.get(hit.hit_id, 0) + 1
-        if cuts >= _CUTS_BEFORE_HOLD:
+        if cuts >= CUTS_BEFORE_HOLD:
             error = PublishError(
                 f"broker {self._options.address}: closes the connection on a hit of "
-                f"{len(hit.payload)} bytes; it stays in the outbox, check the broker's limit for "
-                "payloads and its log",
+                f"{len(hit.payload)} bytes on {hit.topic}; it stays in the outbox, check the "
+                "broker's limit for payloads, its access list and its log",
             )
-            self._hold(self._held_hits, hit.hit_id, error)
-
-    def _hold(self, held: dict[str, _RetryDelay], key: str, error: PublishError) -> None:
-        self._refusal = error
-        if key not in held:
-            _LOG.warning("%s", error)
-        delay = held.setdefault(key, _RetryDelay(self._limits.first_hold_s))
-        delay.extend(self._clock.monotonic(), self._limits.longest_hold_s)
+            self._held_hits.hold(hit.hit_id, error)
 
     def _publish_again(self) -> None:
         """Publish hits again whose receipt is overdue; an authority stores each hit_id once."""
@@ -438,12 +439,27 @@ class Publisher:
             self._expired += expired
             _LOG.warning("%d undelivered hits reached the end of their retention", expired)
             waiting = set(self._outbox.hit_ids())
-            for table in (self._held_hits, self._awaiting, self._cuts):
+            self._held_hits.keep_only(waiting)
+            for table in (self._awaiting, self._cuts):
                 for hit_id in table.keys() - waiting:
                     del table[hit_id]
 
     def _report_connection(self, error: EdgeError) -> None:
         before = self._connection_problem
+        if self._short_connections >= _SHORT_CONNECTIONS and "client id" not in error.message:
+            error = PublishError(
+                f"broker {self._options.address}: the connections with client id "
+                f"{self._options.client_id} end again and again without a reason; if the broker's "
+                "log says that this client is already connected, another box has the same site "
+                "and box id: give each its own, else check the network"
+            )
         self._connection_problem = error
         if before is None or before.message != error.message:
-            _LOG.warning("%s", error)
+            self._say(logging.WARNING, str(error))
+
+    def _say(self, level: int, text: str) -> None:
+        """Log a text; while connections end soon, each text only once."""
+        if text not in self._said:
+            _LOG.log(level, "%s", text)
+        if self._short_connections:
+            self._said.add(text)

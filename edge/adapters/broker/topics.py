@@ -8,6 +8,7 @@
 | `anpr/<site>/<box>/audit`       | box → witness   | 1   | yes      |
 | `anpr/<site>/<box>/receipt`     | authority → box | 1   | never    |
 | `anpr/<site>/<box>/lists/<list>`| issuer → box    | 1   | yes      |
+| `anpr/<site>/<box>/list-answer` | box → issuer    | 1   | never    |
 | `anpr/<site>/<box>/command`     | supervisor → box| 1   | yes      |
 | `homeassistant/sensor/<site>/<box>/config` | box → Home Assistant | 1 | yes |
 
@@ -28,7 +29,9 @@ ROOT = "anpr"
 # Site, box and camera ids: no MQTT wildcard (`+`, `#`), no level separator (`/`), no `$`.
 _ID = re.compile(r"[a-z0-9-]{1,40}")
 # Ids that would mix up a camera's topics and the box's own.
-_RESERVED = frozenset({"audit", "availability", "command", "health", "lists", "receipt"})
+_RESERVED = frozenset(
+    {"audit", "availability", "command", "health", "list-answer", "lists", "receipt"}
+)
 # A list with this id would match the authorities' subscription to hits.
 _NO_LIST = "hit"
 
@@ -41,6 +44,7 @@ class TopicKind(Enum):
     HEALTH = "health"
     RECEIPT = "receipt"
     LIST = "list"
+    LIST_ANSWER = "list-answer"
     COMMAND = "command"
     AUDIT = "audit"
 
@@ -125,6 +129,11 @@ class BoxTopics:
         return f"{ROOT}/{self.site}/{self.box}/lists/{list_id}"
 
     @property
+    def list_answer(self) -> str:
+        """The topic on which the box tells issuers whether it has put a list in force."""
+        return f"{ROOT}/{self.site}/{self.box}/list-answer"
+
+    @property
     def receivable(self) -> frozenset[str]:
         """Every topic that the box may subscribe to; there is no wildcard among them."""
         bundles = {self.bundle(list_id) for list_id in self.lists}
@@ -145,7 +154,15 @@ class BoxTopics:
         """Every topic that the box may publish to."""
         hits = {self.hit(camera) for camera in self.cameras}
         discovery = {self.discovery} if self.home_assistant else set()
-        return frozenset(hits | discovery | {self.availability, self.health, self.audit})
+        own = {self.availability, self.health, self.audit, self.list_answer}
+        return frozenset(hits | discovery | own)
+
+    def word(self, topic: str) -> str:
+        """A topic of this box in one word for health and metrics, without ids."""
+        if topic == self.discovery:
+            return "discovery"
+        name = parse(topic)
+        return "unknown" if name is None else name.kind.value
 
     def require_publishable(self, topic: str) -> None:
         """Refuse to publish to a topic that is not on the closed list.
@@ -183,7 +200,11 @@ def parse(topic: str) -> TopicName | None:
     match levels[1:]:
         case [site, box, camera, "hit"] if camera not in _RESERVED:
             return TopicName(TopicKind.HIT, site, box, camera)
-        case [site, box, "audit" | "availability" | "health" | "receipt" | "command" as kind]:
+        case [
+            site,
+            box,
+            "audit" | "availability" | "command" | "health" | "list-answer" | "receipt" as kind,
+        ]:
             return TopicName(TopicKind(kind), site, box, None)
         case [site, box, "lists", list_id] if list_id != _NO_LIST:
             return TopicName(TopicKind.LIST, site, box, None)

@@ -68,6 +68,7 @@ class Figures:
         cameras: the figures of each camera.
         broker_connected: whether the broker is connected now.
         broker_connections: how often it was connected.
+        broker_problems: what the broker refuses, and the like, in single words.
         key_age_s: age of the epoch's key, None before the first.
         clock: the kernel's clock, None if it is unknown.
         temperatures: rounded degrees by zone.
@@ -99,6 +100,7 @@ class Figures:
     stage_s: Mapping[str, float]
     outbox: int
     outbox_age_s: float
+    broker_problems: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,14 @@ def _of_the_box(figures: Figures) -> Iterator[Metric]:
     yield _counter(
         "broker_connections", "Connections to the broker so far.", figures.broker_connections
     )
+    problems = GaugeMetricFamily(
+        "edge_anpr_broker_problem",
+        "1 for each problem with the broker, such as a topic that it refuses.",
+        labels=["problem"],
+    )
+    for problem in figures.broker_problems:
+        problems.add_metric([problem], 1)
+    yield problems
     yield _counter("epochs_closed", "Closed epochs, each with its key destroyed.", figures.epochs)
     if figures.key_age_s is not None:
         yield _gauge("epoch_key_age_seconds", "Age of the epoch's key.", figures.key_age_s)

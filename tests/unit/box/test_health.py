@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.adapters.host.metrics import CameraFigures
+from edge.adapters.host.metrics import CameraFigures, exposition
 from edge.box.health import BoxHealth
 from edge.box.traffic import ClosedEpochs
 
@@ -16,6 +16,7 @@ class Box:
         self.now = 100.0
         self.up = True
         self.connected = True
+        self.problems: tuple[str, ...] = ()
         self.health = BoxHealth(
             version="1",
             site="street",
@@ -28,6 +29,7 @@ class Box:
             clock=lambda: None,
             temperatures=dict,
             stalled_s=20,
+            broker_problems=lambda: self.problems,
         )
 
 
@@ -104,3 +106,17 @@ def test_the_status_line_contains_no_traffic_counts(box: Box) -> None:
     box.connected = False
 
     assert box.health.status() == "online; 1 of 1 cameras give frames; broker away"
+
+
+def test_the_status_line_and_the_metrics_name_what_the_broker_refuses(box: Box) -> None:
+    box.health.enter("online", "online")
+    assert b"edge_anpr_broker_problem{" not in exposition(box.health.figures())
+
+    box.problems = ("audit-refused", "client-id-shared")
+
+    shown = "online; 1 of 1 cameras give frames; broker reached, audit-refused, client-id-shared"
+    assert box.health.status() == shown
+    metrics = exposition(box.health.figures()).decode()
+    assert 'edge_anpr_broker_problem{problem="audit-refused"} 1.0' in metrics
+    assert 'edge_anpr_broker_problem{problem="client-id-shared"} 1.0' in metrics
+    assert box.health.ready().holds, "hits are made and delivered all the same"

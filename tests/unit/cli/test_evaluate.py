@@ -88,6 +88,13 @@ def test_labels_are_read_by_clip_with_separators_ignored(root: Path) -> None:
     assert found["b.mp4"] == plates("1ABC123", "XX1")
 
 
+def test_labels_may_have_letters_with_marks_as_lists_may(root: Path) -> None:
+    file = root / "labels.csv"
+    file.write_text("clip,plate\na.mp4,MÜ-AB 123\na.mp4,mu\u0308 ab\u2011123\n", encoding="utf-8")
+
+    assert read_labels(file, root)["a.mp4"] == plates("MUAB123", "MUAB123")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -51,6 +51,12 @@ def test_labels_are_read_by_photo_with_their_lines(root: Path) -> None:
     assert other.plates == []
 
 
+def test_labels_may_have_letters_with_marks_as_lists_may(root: Path) -> None:
+    (one,) = read_image_labels(labels(root, HEADER + f"{PHOTO},1,2,30,10,ŠÜ-Č 123,de\n"), root)
+
+    assert one.plates[0].plate == PlateText("SUC123")
+
+
 def test_the_country_may_be_left_out(root: Path) -> None:
     file = labels(root, f"image,x,y,w,h,plate\n{PHOTO},1,2,30,10,1ABC123\n")
 

@@ -40,6 +40,7 @@ from tests.unit.vectors.product import (
     Hit,
     Hypothesis,
     KeyInUse,
+    ListBundleError,
     ListChanged,
     PlateText,
     PolicyChanged,
@@ -64,6 +65,7 @@ from tests.unit.vectors.product import (
     picture_budget,
     seal,
     sign,
+    sign_answer,
     sign_receipt,
     signed_bytes,
     suspension_terms,
@@ -127,7 +129,13 @@ def lists(folder: Path) -> Files:
     document = unpadded(parse_bundle(bundle).sealed, keys.box.lists, info)
     unsigned = json.loads(document[4:])
     unsigned.pop("signature")
+    there = next(STORED.glob("*.bundle")).read_bytes()
+    refused = ListBundleError("list stolen: entries[3].end: must be after start; the bundle is …")
+    in_force = sign_answer("stolen", there, None, NOW, keys.box)
+    unread = sign_answer("stolen", b"{}", refused, NOW, keys.box)
     return {
+        "lists/answer-in-force.json": in_force.to_bytes(),
+        "lists/answer-refused.json": unread.to_bytes(),
         "lists/document.bin": document,
         "lists/signed.bin": signed_bytes(BUNDLE_SCHEMA, unsigned),
         "lists/info.json": info,

@@ -47,7 +47,9 @@ from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_
 from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT
 from edge.policy.activation import InForce, activate, read_activation, read_in_force, require_lease
 from edge.policy.bundle_format import SCHEMA as BUNDLE_SCHEMA
+from edge.policy.bundle_format import ListBundleError
 from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
+from edge.policy.list_answer import sign_answer
 from edge.policy.model import Policy
 from edge.policy.notice.counts import read_counts
 from edge.policy.notice.publication import notice_content, publication
@@ -137,6 +139,7 @@ __all__ = [
     "KeyFileError",
     "KeyInUse",
     "Keyring",
+    "ListBundleError",
     "ListChanged",
     "ListContent",
     "ListEntry",
@@ -215,6 +218,7 @@ __all__ = [
     "rotate_box_keys",
     "seal",
     "sign",
+    "sign_answer",
     "sign_receipt",
     "signed_bytes",
     "signing_keys",

@@ -16,6 +16,7 @@ def test_the_list_of_publishable_topics_is_closed() -> None:
         "anpr/school-street/box-1/availability",
         "anpr/school-street/box-1/health",
         "anpr/school-street/box-1/audit",
+        "anpr/school-street/box-1/list-answer",
     }
     for topic in BOX.publishable:
         BOX.require_publishable(topic)
@@ -102,6 +103,8 @@ def test_a_hit_of_an_unknown_camera_has_no_topic() -> None:
         ("anpr/s/b/lists", None),
         ("anpr/s/b/lists/hit", None),
         ("anpr/s/b/audit", TopicName(TopicKind.AUDIT, "s", "b", None)),
+        ("anpr/s/b/list-answer", TopicName(TopicKind.LIST_ANSWER, "s", "b", None)),
+        ("anpr/s/b/list-answer/hit", None),
         ("anpr/s/b/other", None),
         ("anpr/s/b/audit/hit", None),
         ("anpr/s/b/c/receipt", None),
