@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from edge.domain.plates import MAX_LENGTH
 from edge.errors import ConfigError
@@ -51,7 +57,11 @@ class BundleEntry(StrictMessage):
 
 
 class BundleDocument(StrictMessage):
-    """The document that the issuer signs and seals: issuer, box, list and entries."""
+    """The document that the issuer signs and seals: issuer, box, list and entries.
+
+    `shrinks_from` is how many entries the list had before, if the issuer means that it has far
+    fewer now. A document without it is written as in the versions that did not know it.
+    """
 
     schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
     list_: Id = Field(alias="list")
@@ -62,7 +72,15 @@ class BundleDocument(StrictMessage):
     counter: _Counter
     issued_at: UtcText
     entries: tuple[BundleEntry, ...] = Field(max_length=100_000)
+    shrinks_from: Annotated[int, Field(ge=0, le=100_000)] | None = None
     signature: Signature | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        if self.shrinks_from is None:
+            written.pop("shrinks_from", None)
+        return written
 
 
 class BundleCover(StrictMessage):

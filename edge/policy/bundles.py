@@ -62,7 +62,8 @@ class ListContent:
 
     `counter` rises with each bundle of a list, and is at most the milliseconds from 1970 to
     `issued_at`. So a counter can be the time, and a typing error cannot use up all numbers.
-    `issued_at` is aware, and cut to milliseconds when it is written.
+    `issued_at` is aware, and cut to milliseconds when it is written. `shrinks_from` is how many
+    entries the list had before, if its issuer means that it has far fewer now.
     """
 
     list_id: str
@@ -73,6 +74,7 @@ class ListContent:
     counter: int
     issued_at: datetime
     entries: tuple[ListEntry, ...] = field(repr=False)
+    shrinks_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class ListTerms:
         purposes: those of all rules that read the list; empty if none does.
         max_entries: the most entries.
         max_entry_days: the longest that an entry may be valid.
+        exempt: whether it lists the vehicles that are let through.
     """
 
     list_id: str
@@ -92,6 +95,7 @@ class ListTerms:
     purposes: Collection[str]
     max_entries: int
     max_entry_days: int
+    exempt: bool = False
 
 
 def list_terms(policy: Policy) -> dict[str, ListTerms]:
@@ -107,6 +111,7 @@ def list_terms(policy: Policy) -> dict[str, ListTerms]:
             ),
             max_entries=settings.max_entries,
             max_entry_days=settings.max_entry_days,
+            exempt=settings.kind == "exempt",
         )
         for list_id, settings in policy.lists.items()
     }
@@ -160,6 +165,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
             counter=content.counter,
             issued_at=utc_text(content.issued_at),
             entries=tuple(_written(entry) for entry in content.entries),
+            shrinks_from=content.shrinks_from,
         ).model_dump(by_alias=True, exclude={"signature"})
     except ValidationError as error:
         raise misfit(error, BundleDocument) from None
@@ -324,6 +330,7 @@ def _content(
         counter=document.counter,
         issued_at=issued_at,
         entries=tuple(_read(entry) for entry in document.entries),
+        shrinks_from=document.shrinks_from,
     )
 
 
@@ -415,6 +422,62 @@ def is_newer(bundle: SealedList, floor: Floor | None) -> bool:
         f"list {bundle.list_id}: counter {bundle.counter} is not higher than {floor.counter}, that "
         "of the last bundle; have it built again with --counter auto",
         code="E_LIST_REPLAY",
+    )
+
+
+# --- against lists that lose their entries -----------------------------------------------------
+
+
+def require_entries(content: ListContent, terms: ListTerms) -> None:
+    """Refuse a permit list without entries, unless its issuer has signed that it means it.
+
+    Raises:
+        ListBundleError: `E_LIST_SHRUNK`.
+    """
+    if terms.exempt and not content.entries and content.shrinks_from is None:
+        raise _shrunk(terms, "it has no entry", 0)
+
+
+def require_not_shrunk(
+    content: ListContent, terms: ListTerms, before: ListContent | None, now: datetime
+) -> None:
+    """Refuse a new permit list that makes offenders of those who held a permit, unless it says so.
+
+    It must have an entry that has not ended, and at least half as many valid entries as the one in
+    force. Otherwise its issuer must have signed how many entries it had before (`shrinks_from`).
+    Lists of vehicles looked for may shrink freely.
+
+    Args:
+        content: the new list.
+        terms: the policy's limits for it.
+        before: the list in force, None if there is none.
+        now: the box's wall clock, aware.
+
+    Raises:
+        ListBundleError: `E_LIST_SHRUNK`.
+    """
+    if not terms.exempt:
+        return
+    were, are = (0 if one is None else _valid(one, now) for one in (before, content))
+    if content.shrinks_from is not None and content.shrinks_from >= were:
+        return
+    if not any(entry.end > now for entry in content.entries):
+        raise _shrunk(terms, "it has no entry that has not ended", were)
+    if are < were / 2:
+        what = f"it has {are} valid entries, fewer than half of the {were} of the list in force"
+        raise _shrunk(terms, what, were)
+
+
+def _valid(content: ListContent, now: datetime) -> int:
+    """How many entries are valid at a moment."""
+    return sum(entry.start <= now < entry.end for entry in content.entries)
+
+
+def _shrunk(terms: ListTerms, what: str, were: int) -> ListBundleError:
+    return ListBundleError(
+        f"list {terms.list_id}: {what}, so permit holders would become offenders; add the missing "
+        f"entries, or if this is meant have it built with --shrinks-from {were}",
+        code="E_LIST_SHRUNK",
     )
 
 

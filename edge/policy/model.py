@@ -170,6 +170,11 @@ class PolicyCamera(Strict):
         "of its width and height from the top left corner.",
     )
     hours: WeeklySchedule = Field(description="When the camera is open; outside it is shut.")
+    hours_justification: Texts | None = Field(
+        default=None,
+        description="Why the camera must be open for so long, for the public notice. Required "
+        "above the hours per week of the legal regime.",
+    )
 
 
 class Audit(Strict):
@@ -229,7 +234,7 @@ class Policy(Strict):
         min_length=1, max_length=64, description="A policy without rules is refused."
     )
     epoch_minutes: int = Field(
-        default=15, ge=1, le=24 * 60, description="How long one salt lives: 1 minute to a day."
+        default=15, ge=1, le=24 * 60, description="How long one salt lives: at most an hour."
     )
     audit: Audit = Audit()
     rights: Rights

@@ -102,6 +102,19 @@ class ListChanged:
 
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class RuleStopped:
+    """A rule stopped itself: an implausible share of the vehicles that it judged were hits.
+
+    It stays stopped until a controller activates or renews the policy after this entry.
+    """
+
+    kind: ClassVar[str] = "rule"
+    action: Literal["stopped"]
+    rule: Id
+    reason: Literal["E_HIT_SHARE"]
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class SuspensionChanged:
     """An authority suspended the cameras, or resumed them."""
 
@@ -137,6 +150,7 @@ Event = (
     | EpochClosed
     | PolicyChanged
     | ListChanged
+    | RuleStopped
     | SuspensionChanged
     | Deleted
     | Unsealed

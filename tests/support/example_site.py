@@ -10,7 +10,7 @@ site: square
 version: 1
 timezone: Europe/Brussels
 legal:
-  regime: camera_act
+  regime: police_function_act
   basis: {nl: Wet, fr: Loi, de: Gesetz, en: Act}
   council_decision: {reference: Council 1, date: 2025-11-24}
   police_advice: {reference: Police 1, date: 2025-11-07}
@@ -122,6 +122,7 @@ rules:
     min_posterior: 0.97
     min_margin: 0.6
     human_check: false
+    hours_justification: {nl: Altijd, fr: Toujours, de: Immer, en: Always}
   - id: one-way
     type: wrong_way
     purpose: quiet
@@ -129,6 +130,7 @@ rules:
     reveal: occupants
     line: {from: [0.1, 0.6], to: [0.9, 0.6]}
     allowed: left_to_right
+    hours_justification: {nl: Altijd, fr: Toujours, de: Immer, en: Always}
     min_posterior: 0.9
     min_margin: 0.5
 """

@@ -45,6 +45,8 @@ from edge.policy.bundles import (
     is_newer,
     open_bundle,
     parse_bundle,
+    require_entries,
+    require_not_shrunk,
 )
 from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
@@ -171,6 +173,8 @@ class ListStore:
                 content = open_bundle(bundle, self._keys, terms, now=self.now())
                 counters = self._read_counters()
                 fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
+                if fresh:
+                    require_not_shrunk(content, terms, self._in_force(terms), self.now())
             except EdgeError:
                 self._refuse(bundle)
                 raise
@@ -192,7 +196,8 @@ class ListStore:
         """
         bundle, terms = self._named(data, None)
         content = open_bundle(bundle, self._keys, terms, now=self.now())
-        is_newer(bundle, self._last_accepted(bundle.list_id, self._read_counters()))
+        if is_newer(bundle, self._last_accepted(bundle.list_id, self._read_counters())):
+            require_not_shrunk(content, terms, self._in_force(terms), self.now())
         return facts_of(content, bundle)
 
     def entries(self, list_id: str) -> tuple[ListEntry, ...]:
@@ -289,7 +294,17 @@ class ListStore:
         last = self._read_counters().lists.get(list_id)
         # A bundle newer than the counter was being installed when the process ended.
         is_newer(bundle, None if last is None else Floor(last.counter, last.sha256))
-        return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
+        terms = self._terms[list_id]
+        content = open_bundle(bundle, self._keys, terms, now=self.now())
+        require_entries(content, terms)
+        return bundle, content
+
+    def _in_force(self, terms: ListTerms) -> ListContent | None:
+        """The list in force; None if there is none, or if it can no longer be used."""
+        try:
+            return self._opened(terms.list_id)[1]
+        except EdgeError:
+            return None
 
     def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
         """The last accepted bundle, from bundle file or counter file, whichever is later."""

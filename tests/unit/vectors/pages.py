@@ -16,6 +16,7 @@ from tests.unit.vectors.product import (
     Availability,
     BoxTopics,
     CameraFigures,
+    RuleFigures,
     Discovery,
     Figures,
     HealthMessage,
@@ -99,6 +100,10 @@ FIGURES = Figures(
     stage_s={"detect": 12.0, "read": 3.4},
     outbox=20,
     outbox_age_s=900.0,
+    rules=(
+        RuleFigures("zone", stopped=False, without_permits=True),
+        RuleFigures("looked-for", stopped=True, without_permits=False),
+    ),
 )
 
 
