@@ -3,7 +3,7 @@
 An error is one line for a person: what is wrong, where (file, line or field) and the cure.
 It never contains a plate, a token or a pixel, because its text may reach a log.
 
-The module is long because it holds the table of all codes.
+Longer than 500 lines because it holds the table of all codes.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ docs/sites.md has the same numbers in a table; a test compares them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge.domain.intervals import wilson
@@ -60,15 +60,11 @@ _BASE = RegimeLimits(
     accuracy_low=0.85,
 )
 
-_STRICT = RegimeLimits(
-    # A fine follows without anybody having seen the vehicle, or no act says what is allowed. Our
-    # choice: half of the errors of the other regimes, and a measurement of four times the size.
+_STRICT = replace(
+    _BASE,
+    # A fine follows without anybody in the street having seen the vehicle, or no act says what is
+    # allowed. Our choice: half of the errors of the other regimes.
     min_posterior=0.95,
-    min_margin=0.5,
-    epoch_minutes=60,
-    hours_per_week=84,
-    vehicles=100,
-    accuracy_low=0.9,
 )
 
 LIMITS: Mapping[Regime, RegimeLimits] = {

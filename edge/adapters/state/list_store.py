@@ -45,9 +45,8 @@ from edge.policy.bundles import (
     is_newer,
     open_bundle,
     parse_bundle,
-    require_entries,
-    require_not_shrunk,
 )
+from edge.policy.shrunk_lists import require_entries, require_not_shrunk
 from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
 

@@ -66,8 +66,11 @@ class LegalGround:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyView:
-    """Shares as text; `wrong` is how many of 1000 vehicles may be misread or missed, `trial`
-    whether the measurement is too small or too bad for more than a trial."""
+    """Shares as text.
+
+    `wrong` is how many of 1000 vehicles may be misread or missed, `trial` whether the measurement
+    is too small or too bad for more than a trial.
+    """
 
     vehicles: str
     exact: str

@@ -14,8 +14,11 @@ from edge.policy.rule_models import WrongWayRule, hit_share
 
 @dataclass(frozen=True, slots=True)
 class RuleCard:
-    """A rule: `week` is None where it is in force whenever the camera is open, `long` None where
-    the policy gives no reason for its hours."""
+    """A rule.
+
+    `week` is None where it is in force whenever the camera is open, `long` None where the policy
+    gives no reason for its hours.
+    """
 
     name: str
     text: str
