@@ -20,10 +20,10 @@ class HitShare:
     """Counts the vehicles that a rule has judged, and its hits among them.
 
     The share is implausible when the lower bound of its Wilson interval, with 99.9 % confidence on
-    one side, exceeds the largest plausible share. Simulated over 10 000 vehicles: a rule at four
-    fifths of the largest share is stopped in at most 1 run of 100, and one at exactly that share in
-    at most 4. A rule at one and a half times that share is always stopped; at several times it, at
-    the 50th vehicle.
+    one side, exceeds the largest plausible share. In 200 simulations of 10 000 vehicles for each
+    share of 0.02, 0.1 and 0.5, a rule at four fifths of the largest share was stopped in at most
+    0.5 % of the runs, one at exactly that share in at most 3.5 %, one at one and a half times it in
+    at least 97 %, and one at twice it always.
 
     Args:
         most: the largest plausible share of hits, 0 to 1.
