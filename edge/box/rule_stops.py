@@ -52,7 +52,7 @@ class RuleStops:
         Raises:
             AuditError: it could not be recorded; the box must stop.
         """
-        self._audit.append(RuleStopped("stopped", rule, "E_HIT_SHARE"))
+        self._audit.append(RuleStopped(rule, "E_HIT_SHARE"))
         self.stopped |= {rule}
         self._publish(rule)
         if len(self.stopped) == len(self._shares):

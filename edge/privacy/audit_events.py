@@ -103,15 +103,14 @@ class ListChanged:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class RuleStopped:
-    """A rule stopped itself: an implausible share of the vehicles that it judged were hits.
+    """A rule stopped itself, and the code of the reason: an implausible share of hits.
 
     It stays stopped until a controller activates or renews the policy after this entry.
     """
 
     kind: ClassVar[str] = "rule"
-    action: Literal["stopped"]
     rule: Id
-    reason: Literal["E_HIT_SHARE"]
+    reason: Word
 
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)

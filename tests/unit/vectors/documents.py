@@ -227,7 +227,7 @@ EVENTS_OF_EACH_KIND: tuple[Event, ...] = (
     ListChanged("installed", "stolen", 1_780_000_000_000, DIGEST),
     ListChanged("refused", "stolen", 1, DIGEST),
     ListChanged("removed", "stolen", 0, DIGEST),
-    RuleStopped("stopped", "stolen", "E_HIT_SHARE"),
+    RuleStopped("stolen", "E_HIT_SHARE"),
     SuspensionChanged("suspended", DIGEST, "0123456789abcdef"),
     SuspensionChanged("resumed", DIGEST, "0123456789abcdef"),
     Deleted("erased", None, 20),
