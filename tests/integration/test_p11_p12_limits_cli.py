@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,21 @@ import yaml
 
 from edge.adapters.state.audit_log import open_box_audit, read_log
 from edge.adapters.state.key_files import load_box_keys, load_signer_key
+from edge.domain.schedule import DAYS
 from edge.errors import ExitCode
 from edge.privacy.audit_events import PolicyChanged, RuleStopped
 from edge.site.folder import read_box_folders
 from tests.support.notices import said
 from tests.support.product import Finished, verb
 from tests.support.real_site import RealSite, make_real_site
-from tests.support.sites import DAYS, hotlist_rule, sign_site, write_yaml
+from tests.support.sites import hotlist_rule, sign_site, write_yaml
 
 EVERYTHING = {
     "E_CERTAINTY", "E_HUMAN_CHECK", "E_OCCUPANTS", "E_HOURS", "E_EPOCH", "E_ACCURACY",
 }  # fmt: skip
+
+
+ASSESSMENT = b"Another assessment.\n"
 
 
 @pytest.fixture
@@ -165,13 +170,12 @@ def test_p11_one_stopped_rule_of_two_leaves_the_other(real: RealSite, never_open
         content["version"] += 1
         content["rules"].append({**content["rules"][0], "id": "stolen-2"})
         content["authorities"]["police-zone"]["competence"]["rules"].append("stolen-2")
-        content["dpia"]["date"] = (
-            (datetime.now(timezone.utc) - timedelta(days=40)).date().isoformat()
+        # A widening needs a new assessment.
+        (real.folder / "dpia.md").write_bytes(ASSESSMENT)
+        written = datetime.now(timezone.utc).date() - timedelta(days=40)
+        content["dpia"].update(
+            date=written.isoformat(), sha256=hashlib.sha256(ASSESSMENT).hexdigest()
         )
-        (real.folder / "dpia.md").write_bytes(b"Another assessment.\n")
-        import hashlib
-
-        content["dpia"]["sha256"] = hashlib.sha256(b"Another assessment.\n").hexdigest()
 
     edit(real, second)
     done = verb("policy", "activate", real.folder, "--key", real.keys["mayor"])

@@ -167,8 +167,7 @@ def test_an_unreadable_list_raises_at_the_start_of_an_epoch() -> None:
 NOBODY = PlateText("9ZZZ999")
 
 
-def zone(rule_id: str = "zone", **changed: object) -> Rule:
-    return replace(rule(rule_id), kind=RuleKind.PERMIT_ZONE, max_hit_share=0.5, **changed)
+ZONE = replace(rule("zone"), kind=RuleKind.PERMIT_ZONE, max_hit_share=0.5)
 
 
 def stopping(*rules: Rule, least: int = 10, stops: list[str] | None = None) -> RuleBook:
@@ -188,7 +187,7 @@ def stopping(*rules: Rule, least: int = 10, stops: list[str] | None = None) -> R
 
 def test_p11_a_rule_that_makes_an_offender_of_everybody_stops_itself() -> None:
     stops: list[str] = []
-    made = stopping(zone(), rule(), least=50, stops=stops)
+    made = stopping(ZONE, rule(), least=50, stops=stops)
 
     hits = [len(made.judge(seen((LISTED, 0.99))).offences) for _ in range(80)]
 
@@ -203,10 +202,10 @@ def test_p11_doubtful_vehicles_and_those_out_of_hours_do_not_count() -> None:
     closed = Schedule(timezone.utc, ((),) * 7)
     unread = replace(seen(), consensus=None)
     for one, vehicle in (
-        (zone(), seen((LISTED, 0.5))),
-        (zone(), unread),
-        (zone(schedule=closed), seen((LISTED, 0.99))),
-        (zone(cameras=frozenset({"cam-2"})), seen((LISTED, 0.99))),
+        (ZONE, seen((LISTED, 0.5))),
+        (ZONE, unread),
+        (replace(ZONE, schedule=closed), seen((LISTED, 0.99))),
+        (replace(ZONE, cameras=frozenset({"cam-2"})), seen((LISTED, 0.99))),
     ):
         made = stopping(one, least=1)
         for _ in range(20):
@@ -224,7 +223,7 @@ def test_p11_doubtful_vehicles_and_those_out_of_hours_do_not_count() -> None:
 
 def test_p11_offences_outside_the_competence_count_too() -> None:
     made = RuleBook(
-        (zone(),), chain(), lambda _list: (replace(entry(), plate=NOBODY),), 900, {},
+        (ZONE,), chain(), lambda _list: (replace(entry(), plate=NOBODY),), 900, {},
         least_judged=10,
     )  # fmt: skip
     made.advance(0)
@@ -246,7 +245,7 @@ def test_p11_a_rule_that_had_stopped_before_judges_nothing() -> None:
 def test_p11_a_permit_zone_without_permits_makes_no_hits_and_says_so() -> None:
     lists = [(), (replace(entry(), plate=NOBODY),), ()]
     competences = {"police": competent("zone")}
-    made = RuleBook((zone(),), chain(), lambda _list: lists.pop(0), 900, competences)
+    made = RuleBook((ZONE,), chain(), lambda _list: lists.pop(0), 900, competences)
 
     for at, permits in ((0, False), (900, True), (1800, False)):
         made.advance(at)
