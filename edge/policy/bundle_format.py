@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-)
+from pydantic import AfterValidator, Field, ValidationError
 
 from edge.domain.plates import MAX_LENGTH
 from edge.errors import ConfigError
 from edge.formats.canonical import NotCanonicalError, parse_canonical
 from edge.formats.identifiers import Base64, Id, KeyId
 from edge.formats.signing import Signature
-from edge.formats.strict import StrictMessage
+from edge.formats.strict import Grown, StrictMessage
 from edge.formats.timestamps import UtcText
 from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT
 
@@ -56,12 +50,14 @@ class BundleEntry(StrictMessage):
     issuer: _Text
 
 
-class BundleDocument(StrictMessage):
+class BundleDocument(StrictMessage, Grown):
     """The document that the issuer signs and seals: issuer, box, list and entries.
 
     `shrinks_from` is how many entries the list had before, if the issuer means that it has far
-    fewer now. A document without it is written as in the versions that did not know it.
+    fewer now.
     """
+
+    added: ClassVar[frozenset[str]] = frozenset({"shrinks_from"})
 
     schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
     list_: Id = Field(alias="list")
@@ -74,13 +70,6 @@ class BundleDocument(StrictMessage):
     entries: tuple[BundleEntry, ...] = Field(max_length=100_000)
     shrinks_from: Annotated[int, Field(ge=0, le=100_000)] | None = None
     signature: Signature | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        written: dict[str, Any] = handler(self)
-        if self.shrinks_from is None:
-            written.pop("shrinks_from", None)
-        return written
 
 
 class BundleCover(StrictMessage):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
@@ -15,7 +15,7 @@ from edge.domain.rules import Rule
 from edge.formats.canonical import canonical_json
 from edge.formats.identifiers import Id
 from edge.formats.problems import Location
-from edge.formats.strict import Strict
+from edge.formats.strict import Grown, Strict
 from edge.policy.fields import (
     DayText,
     FilePath,
@@ -157,8 +157,10 @@ class FieldOfView(Strict):
     reach_m: int = Field(ge=1, le=500, description="How far, in metres.")
 
 
-class PolicyCamera(Strict):
+class PolicyCamera(Grown):
     """A camera that the policy allows."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"hours_justification"})
 
     place: Sentence = Field(description="The place of the camera, in words.")
     field_of_view: FieldOfView
@@ -296,6 +298,9 @@ class Policy(Strict):
 
     def document(self) -> dict[str, Any]:
         """The document that is signed: the policy as JSON values, defaults written out.
+
+        Fields that were added later are left out where they are not used, so that the signatures
+        of earlier policies stay valid.
 
         Comments, order of keys and layout of the YAML file make no difference.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -11,7 +11,7 @@ from edge.domain.geometry import Direction, Line
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.formats.identifiers import Id
-from edge.formats.strict import Strict
+from edge.formats.strict import Grown, Strict
 from edge.policy.fields import Fraction, Texts, WeeklySchedule
 from edge.policy.limits import HIT_SHARES
 
@@ -34,7 +34,9 @@ class LineModel(Strict):
         return Line(self.from_, self.to)
 
 
-class _RuleModel(Strict):
+class _RuleModel(Grown):
+    added: ClassVar[frozenset[str]] = frozenset({"hours_justification", "max_hit_share"})
+
     id: Id
     purpose: Id = Field(description="One of the purposes above.")
     authority: Id = Field(description="Who may open this rule's hits.")
