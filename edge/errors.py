@@ -3,7 +3,7 @@
 An error is one line for a person: what is wrong, where (file, line or field) and the cure.
 It never contains a plate, a token or a pixel, because its text may reach a log.
 
-The module is long because it holds the table of all codes.
+Longer than 500 lines because it holds the table of all codes.
 """
 
 from __future__ import annotations
@@ -175,13 +175,17 @@ CODES: Mapping[str, Meaning] = {
     "E_USAGE": Meaning(2, "an option or argument is wrong, missing, or does not go with another"),
     "E_ACCURACY": Meaning(
         3,
-        "the policy has no accuracy figures, or their interval does not follow from the "
-        "counts; measure them with `edge-anpr evaluate clips`",
+        "the policy has no accuracy figures, their interval does not follow from the counts, or "
+        "they are too low for more than a trial; measure with `edge-anpr evaluate clips`",
     ),
     "E_ALTERNATIVES": Meaning(
         3,
         "the policy lacks physical measures, awareness or targeted checks; add date, evidence "
         "and outcome",
+    ),
+    "E_CERTAINTY": Meaning(
+        3,
+        "a rule's `min_posterior` or `min_margin` is below the floor of its legal regime; raise it",
     ),
     "E_CLOCK": Meaning(
         3,
@@ -241,6 +245,10 @@ CODES: Mapping[str, Meaning] = {
         "`edge-anpr doctor` found a problem that stops the box; each finding names the cure",
     ),
     "E_EDGE": Meaning(3, "an error without a code of its own"),
+    "E_EPOCH": Meaning(
+        3,
+        "an epoch is longer than the legal regime allows; shorten `epoch_minutes`",
+    ),
     "E_EVALUATION": Meaning(
         3,
         "the evaluation is overdue, or planned too late; evaluate, and sign a new version that "
@@ -251,9 +259,23 @@ CODES: Mapping[str, Meaning] = {
         "a vendor is paid per fine, or the evidence for safety is missing; change the "
         "contract, or add the evidence",
     ),
+    "E_HIT_SHARE": Meaning(
+        3,
+        "an implausible share of the vehicles are hits of a rule, or its `max_hit_share` is too "
+        "high; find the cause, then renew the activation and restart the box",
+    ),
     "E_HOMEWORK": Meaning(
         3,
         "several items of the compliance checklist are open; `edge-anpr check` lists them",
+    ),
+    "E_HOURS": Meaning(
+        3,
+        "a camera or rule is in force for more hours than allowed without a reason; shorten them, "
+        "or say why in `hours_justification`",
+    ),
+    "E_HUMAN_CHECK": Meaning(
+        3,
+        "nobody checks the hits of a rule, although a sanction may follow; set `human_check: true`",
     ),
     "E_LIST": Meaning(
         3,
@@ -273,9 +295,19 @@ CODES: Mapping[str, Meaning] = {
         3,
         "a list bundle is older than the last one; have its issuer build a new one",
     ),
+    "E_LIST_SHRUNK": Meaning(
+        3,
+        "a permit list is empty, or has fewer than half of the valid entries of the one in force; "
+        "if that is meant, its issuer builds it with `lists build --shrinks-from`",
+    ),
     "E_NOTICE": Meaning(
         3,
         "a page or sign differs from the signed policy; publish it again with `edge-anpr notice`",
+    ),
+    "E_OCCUPANTS": Meaning(
+        3,
+        "a rule shows occupants although its offence does not need them, or nobody checks its "
+        "hits; choose `reveal: vehicle` or `plate`",
     ),
     "E_OPENCV": Meaning(
         3,

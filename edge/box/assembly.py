@@ -28,6 +28,7 @@ from edge.box.health import BoxHealth
 from edge.box.hit_storage import HitStorage, hit_maker, hit_terms
 from edge.box.keys import load_authorities
 from edge.box.reporting import box_health
+from edge.box.rule_stops import RuleStops
 from edge.box.safe_state import SafeState
 from edge.box.sources import OpenedSources, camera_setups, open_cameras, open_stream
 from edge.box.storage import Storage, open_storage, retention
@@ -148,11 +149,18 @@ def assembled(
         ListStore(
             storage.folder, box_keys, list_terms(policy), admission.clock.utc, storage.audit.append
         ).forget_others()
+        stops = RuleStops(site, storage, publisher)
         chain = SaltChain(settings.site, settings.box, random_bytes)
         cleanup.callback(chain.destroy)
         entries = list_reader(admission.lists, site.trial_list, ended_too=policy.demo)
         rule_book = RuleBook(
-            site.rules, chain, entries, policy.epoch_minutes * 60, policy.competences()
+            site.rules,
+            chain,
+            entries,
+            policy.epoch_minutes * 60,
+            policy.competences(),
+            stopped=stops.stopped,
+            on_stop=stops.enter,
         )
         setups = camera_setups(
             settings.cameras, policy, site.camera_password, site.camera_authorities
@@ -167,11 +175,13 @@ def assembled(
             streams,
             publisher,
             traffic,
+            rule_book,
             epoch_s=policy.epoch_minutes * 60,
             monotonic=admission.clock.monotonic,
             patience_s=patience_s,
         )
         safe_state = SafeState(publisher, storage.audit, health)
+        stops.shuts(safe_state.enter)
         hit_storage = HitStorage(
             hit_maker(settings, site.policy_sha256, box_keys, loaded.authorities),
             storage.outbox,

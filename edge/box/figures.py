@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from edge.adapters.cameras.guarded_camera import GuardedCamera
 from edge.adapters.cameras.live_camera import CameraStatus
-from edge.adapters.host.metrics import CameraFigures
+from edge.adapters.host.metrics import CameraFigures, RuleFigures
 from edge.box.engine import Stream, VehicleCounts
 from edge.box.evidence_worker import EvidenceCounts
 from edge.box.summary import RunSummary, StreamSummary
@@ -61,6 +61,14 @@ def camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
             )
         )
     return figures
+
+
+def rule_figures(rules: RuleBook) -> list[RuleFigures]:
+    """Which rules make no hits, and why."""
+    return [
+        RuleFigures(name, name in rules.stopped, name in rules.without_permits)
+        for name in rules.rule_ids
+    ]
 
 
 def _live_status(stream: Stream) -> CameraStatus | None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from edge.adapters.host.kernel_clock import KernelClock
-from edge.adapters.host.metrics import Answer, CameraFigures, Figures, State
+from edge.adapters.host.metrics import Answer, CameraFigures, Figures, RuleFigures, State
 from edge.box.traffic import ClosedEpochs
 
 STALLED_S = 20.0
@@ -21,6 +21,7 @@ class BoxHealth:
         traffic: the sums over closed epochs.
         cameras: returns the figures of each camera.
         broker: returns whether the broker is connected, and how often it was.
+        rules: returns the figures of each rule.
         epoch_s: length of an epoch in seconds.
         monotonic: the monotonic clock, seconds.
         clock: returns the state of the kernel's clock.
@@ -38,6 +39,7 @@ class BoxHealth:
         traffic: ClosedEpochs,
         cameras: Callable[[], Sequence[CameraFigures]],
         broker: Callable[[], tuple[bool, int]],
+        rules: Callable[[], Sequence[RuleFigures]],
         epoch_s: float,
         monotonic: Callable[[], float],
         clock: Callable[[], KernelClock | None],
@@ -50,6 +52,7 @@ class BoxHealth:
         self._cameras = cameras
         self._broker = broker
         self._broker_problems = broker_problems
+        self._rules = rules
         self._epoch_s = epoch_s
         self._monotonic = monotonic
         self._clock = clock
@@ -129,6 +132,18 @@ class BoxHealth:
         why = "" if reason == state else f" ({reason})"
         return (
             f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}{problems}"
+            f"{self._idle_rules()}"
+        )
+
+    def _idle_rules(self) -> str:
+        """Which rules make no hits, and why; empty if all do."""
+        rules = self._rules()
+        stopped = [rule.name for rule in rules if rule.stopped]
+        without = [rule.name for rule in rules if rule.without_permits]
+        return "".join(
+            f"; {why}: {', '.join(names)}"
+            for why, names in (("E_HIT_SHARE, stopped", stopped), ("no permit left", without))
+            if names
         )
 
     def figures(self) -> Figures:
@@ -158,4 +173,5 @@ class BoxHealth:
             stage_s=shown.stage_s,
             outbox=shown.waiting,
             outbox_age_s=shown.waiting_epochs * self._epoch_s,
+            rules=tuple(self._rules()),
         )

@@ -13,9 +13,10 @@ from edge.adapters.host.service_manager import ServiceManager
 from edge.adapters.host.system import product_version
 from edge.adapters.host.thermometers import temperatures
 from edge.box.engine import Stream
-from edge.box.figures import camera_figures
+from edge.box.figures import camera_figures, rule_figures
 from edge.box.health import STALLED_S, BoxHealth
 from edge.box.traffic import ClosedEpochs
+from edge.pipeline.rule_book import RuleBook
 from edge.site.settings import Site, Telemetry
 
 
@@ -24,6 +25,7 @@ def box_health(
     streams: Sequence[Stream],
     publisher: Publisher,
     traffic: ClosedEpochs,
+    rules: RuleBook,
     *,
     epoch_s: float,
     monotonic: Callable[[], float],
@@ -36,6 +38,7 @@ def box_health(
         streams: the sources.
         publisher: has the state of the broker connection.
         traffic: the sums over closed epochs.
+        rules: the rules as they run.
         epoch_s: length of an epoch, seconds.
         monotonic: the monotonic clock, seconds.
         patience_s: how long the pipeline may wait for a full outbox without counting as stalled.
@@ -52,6 +55,7 @@ def box_health(
         traffic=traffic,
         cameras=lambda: camera_figures(streams),
         broker=broker,
+        rules=lambda: rule_figures(rules),
         epoch_s=epoch_s,
         monotonic=monotonic,
         clock=kernel_clock,

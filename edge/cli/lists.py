@@ -67,6 +67,16 @@ def build(
             help="A number above that of the previous bundle. [bold]auto[/bold]: the time now."
         ),
     ] = "auto",
+    shrinks_from: Annotated[
+        int | None,
+        typer.Option(
+            "--shrinks-from",
+            min=0,
+            max=100_000,
+            help="How many entries the list had before, if it is meant that a permit list loses "
+            "more than half of them; signed with the list.",
+        ),
+    ] = None,
     timezone: Annotated[
         str, typer.Option(help="Time zone of dates, and of times without an offset.")
     ] = "Europe/Brussels",
@@ -109,6 +119,7 @@ def build(
         counter=_counter(counter, milliseconds(now)),
         issued_at=now,
         entries=listed.entries,
+        shrinks_from=shrinks_from,
     )
     bundle = build_bundle(content, key, box)
     replace_file(out, bundle)

@@ -207,6 +207,15 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
             f"{frames.get(camera, 0):.0f} received, {corrupt.get(camera, 0):.0f} corrupt, "
             f"connected {connections.get(camera, 0):.0f} times",
         )
+    without = dict(metrics.each("rule_without_permits"))
+    for rule, stopped in metrics.each("rule_stopped"):
+        if stopped:
+            why = "stopped: too many vehicles were hits (E_HIT_SHARE); see docs/sites.md"
+        elif without.get(rule):
+            why = "makes no hits: no entry of its permit list is left; install a new list"
+        else:
+            continue
+        table.add_row(f"rule {rule}", f"[red]{why}[/red]")
     broker = "connected" if metrics.one("broker_connected") else "[red]not connected[/red]"
     table.add_row(
         "broker", f"{broker}; {metrics.one('broker_connections_total'):.0f} connections so far"

@@ -8,18 +8,26 @@ from dataclasses import dataclass
 Z_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
 
+Z_999_ONE_SIDED = 3.090232306167813
+"""99.9 % quantile: the lower bound alone holds with 99.9 % confidence."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A proportion with its 95 % confidence interval, all 0 to 1."""
+    """A proportion with its confidence interval, all 0 to 1."""
 
     share: float
     low: float
     high: float
 
 
-def wilson(count: int, total: int) -> Interval:
+def wilson(count: int, total: int, z: float = Z_95) -> Interval:
     """The proportion `count / total` with Wilson's score interval.
+
+    Args:
+        count: how many have the property.
+        total: how many there are.
+        z: quantile of the standard normal distribution; by default for a 95 % interval.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference,
     Journal of the American Statistical Association 22 (1927). Unlike the normal approximation, the
@@ -32,8 +40,8 @@ def wilson(count: int, total: int) -> Interval:
         message = "a proportion needs 0 <= count <= total and a total of at least 1"
         raise ValueError(message)
     share = count / total
-    square = Z_95 * Z_95
+    square = z * z
     middle = (share + square / (2 * total)) / (1 + square / total)
     spread = share * (1 - share) / total + square / (4 * total * total)
-    half = Z_95 * math.sqrt(spread) / (1 + square / total)
+    half = z * math.sqrt(spread) / (1 + square / total)
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half))

@@ -46,6 +46,7 @@ class Rule:
         schedule: when it is in force; None means always.
         line: the line of a `wrong_way` rule.
         allowed: the direction that a `wrong_way` rule allows over its line.
+        max_hit_share: the largest plausible share of hits among judged vehicles, 0 to 1.
 
     Raises:
         ValueError: a `wrong_way` rule without line or allowed direction.
@@ -64,10 +65,17 @@ class Rule:
     schedule: Schedule | None = None
     line: Line | None = None
     allowed: Direction | None = None
+    max_hit_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.kind is RuleKind.WRONG_WAY and (self.line is None or self.allowed is None):
             raise ValueError("a wrong_way rule needs a line and an allowed direction")
+
+    def is_in_force(self, camera: str, moment: datetime) -> bool:
+        """Whether the rule applies at a camera at a moment, which must be aware."""
+        return (not self.cameras or camera in self.cameras) and (
+            self.schedule is None or self.schedule.is_active(moment)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +140,9 @@ def judge(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
 
     - `hotlist`: the first candidate is listed. Probabilities of several candidates are never
       added, even if all of them are listed.
-    - `permit_zone`: neither the first candidate nor any other within the margin is exempt.
+    - `permit_zone`: neither the first candidate nor any other within the margin is exempt. While
+      no entry of the list is valid, every verdict is `Ambiguous`: an empty list would make an
+      offender of everybody.
     - `wrong_way`: the vehicle crossed the line against the allowed direction.
 
     Args:
@@ -140,9 +150,7 @@ def judge(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
         sighting: the vehicle.
         listed: the tokens of the rule's list; empty for `wrong_way`.
     """
-    if rule.cameras and sighting.camera not in rule.cameras:
-        return NoOffence()
-    if rule.schedule is not None and not rule.schedule.is_active(sighting.observed_at):
+    if not rule.is_in_force(sighting.camera, sighting.observed_at):
         return NoOffence()
     if rule.kind is RuleKind.HOTLIST:
         return _judge_hotlist(rule, sighting, listed)
@@ -171,7 +179,7 @@ def _judge_hotlist(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdic
 
 def _judge_permit_zone(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
     """Offence if the first candidate is certain and no candidate within the margin is exempt."""
-    if not sighting.candidates:
+    if not sighting.candidates or not _any_valid(sighting, listed):
         return Ambiguous()
     first = sighting.candidates[0]
     if _valid_entry(first, sighting, listed) is not None:
@@ -204,6 +212,13 @@ def _valid_entry(
         if period.covers(sighting.observed_at):
             return period
     return None
+
+
+def _any_valid(sighting: Sighting, listed: ListTokens) -> bool:
+    """Whether the list has any entry that is valid at the sighting's moment."""
+    return any(
+        period.covers(sighting.observed_at) for periods in listed.values() for period in periods
+    )
 
 
 def _margin(sighting: Sighting) -> float:

@@ -168,6 +168,19 @@ class Schedule:
             minute + DAY_MINUTES < hours.end for hours in self.hours_on(today - timedelta(days=1))
         )
 
+    def fullest_week_minutes(self) -> int:
+        """Minutes in force in the fullest week from Monday to Sunday, holidays not counted.
+
+        That is an ordinary week, or one in which an exception lies, whichever has more.
+        """
+        ordinary = [sum(hours.end - hours.start for hours in day) for day in self.weekly]
+        weeks: dict[date, list[int]] = {}
+        for one in self.exceptions:
+            monday = one.day - timedelta(days=one.day.weekday())
+            minutes = sum(hours.end - hours.start for hours in one.hours)
+            weeks.setdefault(monday, ordinary.copy())[one.day.weekday()] = minutes
+        return max(sum(week) for week in (ordinary, *weeks.values()))
+
     def hours_on(self, day: date) -> tuple[Hours, ...]:
         """The hours that start on this day."""
         for exception in self.exceptions:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 
 class Strict(BaseModel):
@@ -11,6 +13,25 @@ class Strict(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, hide_input_in_errors=True
     )
+
+
+class Grown(Strict):
+    """A part of a document to which fields were added: those that are None are not written.
+
+    So a document without them keeps the bytes, the digest and the signatures that it had before.
+    """
+
+    added: ClassVar[frozenset[str]]
+    """The names of these fields, under which they are written too."""
+
+    @model_serializer(mode="wrap")
+    def _without_added(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        return {
+            name: value
+            for name, value in written.items()
+            if value is not None or name not in self.added
+        }
 
 
 class StrictMessage(Strict):

@@ -1,16 +1,19 @@
 """From a vehicle to verdicts: hypotheses become tokens, and rules compare tokens with lists.
 
 The clear-text plate ends here: below this module only tokens are compared.
+
+A rule whose share of hits is implausible stops itself here (`edge.domain.hit_share`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
 from edge.domain.competence import Competence
+from edge.domain.hit_share import LEAST_JUDGED, HitShare
 from edge.domain.lists import ListEntry
 from edge.domain.pseudonym import ListedPeriod, PlateToken
 from edge.domain.rules import Ambiguous, Offence, Rule, RuleKind, Sighting, Verdict, judge
@@ -49,10 +52,15 @@ class RuleBook:
             plates need not stay in memory between epochs.
         epoch_s: length of an epoch in seconds of monotonic time.
         competences: by authority id. An offence outside of them is counted and discarded.
+        stopped: ids of rules that had stopped before and must not judge.
+        on_stop: called with the id of a rule that stops itself, from the thread that judges.
+        least_judged: how many vehicles a rule must have judged before it may stop itself.
 
     Attributes:
         epochs_begun: number of epochs so far.
         outside_competence: number of offences discarded because no authority is competent.
+        stopped: ids of the rules that have stopped.
+        without_permits: ids of the rules whose permit list had no entry at the start of the epoch.
     """
 
     def __init__(
@@ -62,6 +70,10 @@ class RuleBook:
         entries: Callable[[str], Sequence[ListEntry]],
         epoch_s: float,
         competences: Mapping[str, Competence],
+        *,
+        stopped: Collection[str] = (),
+        on_stop: Callable[[str], None] = lambda _rule: None,
+        least_judged: int = LEAST_JUDGED,
     ) -> None:
         self._rules = tuple(rules)
         self._chain = chain
@@ -72,6 +84,10 @@ class RuleBook:
         self._listed: dict[str, Mapping[PlateToken, tuple[ListedPeriod, ...]]] = {}
         self.epochs_begun = 0
         self.outside_competence = 0
+        self.stopped = frozenset(stopped)
+        self.without_permits: frozenset[str] = frozenset()
+        self._on_stop = on_stop
+        self._shares = {rule.id: HitShare(rule.max_hit_share, least_judged) for rule in rules}
 
     @property
     def epoch(self) -> int:
@@ -119,6 +135,11 @@ class RuleBook:
             for rule in self._rules
             if rule.list_id is not None
         }
+        self.without_permits = frozenset(
+            rule.id
+            for rule in self._rules
+            if rule.kind is RuleKind.PERMIT_ZONE and not self._listed[rule.id]
+        )
 
     def _tokens_of(self, rule: Rule, list_id: str) -> dict[PlateToken, tuple[ListedPeriod, ...]]:
         """The tokens of a rule's list with the periods of their entries."""
@@ -142,7 +163,8 @@ class RuleBook:
         return tuple(
             rule
             for rule in self._rules
-            if (not rule.cameras or vehicle.camera in rule.cameras)
+            if rule.id not in self.stopped
+            and (not rule.cameras or vehicle.camera in rule.cameras)
             and (
                 vehicle.final if rule.kind is RuleKind.WRONG_WAY else not (vehicle.final and early)
             )
@@ -161,6 +183,10 @@ class RuleBook:
         ambiguous = False
         for rule in self.rules_due(vehicle, early=early):
             verdict = self._verdict(rule, vehicle)
+            if self._is_implausible(rule, vehicle, verdict):
+                self.stopped |= {rule.id}
+                self._on_stop(rule.id)
+                continue
             if isinstance(verdict, Offence):
                 if self._is_competent(rule, vehicle):
                     offences.append(verdict)
@@ -168,6 +194,19 @@ class RuleBook:
                     self.outside_competence += 1
             ambiguous = ambiguous or isinstance(verdict, Ambiguous)
         return Ruling(tuple(offences), ambiguous)
+
+    def _is_implausible(self, rule: Rule, vehicle: VehicleSeen, verdict: Verdict) -> bool:
+        """Count the verdict; whether the rule's share of hits is implausible with it.
+
+        Vehicles without a reading and ambiguous ones are not counted: neither could be a hit.
+        """
+        if (
+            vehicle.consensus is None
+            or isinstance(verdict, Ambiguous)
+            or not rule.is_in_force(vehicle.camera, observed_at(vehicle))
+        ):
+            return False
+        return self._shares[rule.id].add(hit=isinstance(verdict, Offence))
 
     def _is_competent(self, rule: Rule, vehicle: VehicleSeen) -> bool:
         """Whether the rule's authority is competent for a hit on this vehicle."""

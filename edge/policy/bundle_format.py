@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
@@ -11,7 +11,7 @@ from edge.errors import ConfigError
 from edge.formats.canonical import NotCanonicalError, parse_canonical
 from edge.formats.identifiers import Base64, Id, KeyId
 from edge.formats.signing import Signature
-from edge.formats.strict import StrictMessage
+from edge.formats.strict import Grown, StrictMessage
 from edge.formats.timestamps import UtcText
 from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT
 
@@ -50,8 +50,14 @@ class BundleEntry(StrictMessage):
     issuer: _Text
 
 
-class BundleDocument(StrictMessage):
-    """The document that the issuer signs and seals: issuer, box, list and entries."""
+class BundleDocument(StrictMessage, Grown):
+    """The document that the issuer signs and seals: issuer, box, list and entries.
+
+    `shrinks_from` is how many entries the list had before, if the issuer means that it has far
+    fewer now.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"shrinks_from"})
 
     schema_: Literal["edge-anpr/list-bundle/1"] = Field(default=SCHEMA, alias="schema")
     list_: Id = Field(alias="list")
@@ -62,6 +68,7 @@ class BundleDocument(StrictMessage):
     counter: _Counter
     issued_at: UtcText
     entries: tuple[BundleEntry, ...] = Field(max_length=100_000)
+    shrinks_from: Annotated[int, Field(ge=0, le=100_000)] | None = None
     signature: Signature | None = None
 
 

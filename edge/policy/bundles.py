@@ -62,7 +62,8 @@ class ListContent:
 
     `counter` rises with each bundle of a list, and is at most the milliseconds from 1970 to
     `issued_at`. So a counter can be the time, and a typing error cannot use up all numbers.
-    `issued_at` is aware, and cut to milliseconds when it is written.
+    `issued_at` is aware, and cut to milliseconds when it is written. `shrinks_from` is how many
+    entries the list had before, if its issuer means that it has far fewer now.
     """
 
     list_id: str
@@ -73,6 +74,7 @@ class ListContent:
     counter: int
     issued_at: datetime
     entries: tuple[ListEntry, ...] = field(repr=False)
+    shrinks_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class ListTerms:
         purposes: those of all rules that read the list; empty if none does.
         max_entries: the most entries.
         max_entry_days: the longest that an entry may be valid.
+        exempt: whether it lists the vehicles that are let through.
     """
 
     list_id: str
@@ -92,6 +95,7 @@ class ListTerms:
     purposes: Collection[str]
     max_entries: int
     max_entry_days: int
+    exempt: bool = False
 
 
 def list_terms(policy: Policy) -> dict[str, ListTerms]:
@@ -107,6 +111,7 @@ def list_terms(policy: Policy) -> dict[str, ListTerms]:
             ),
             max_entries=settings.max_entries,
             max_entry_days=settings.max_entry_days,
+            exempt=settings.kind == "exempt",
         )
         for list_id, settings in policy.lists.items()
     }
@@ -160,6 +165,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
             counter=content.counter,
             issued_at=utc_text(content.issued_at),
             entries=tuple(_written(entry) for entry in content.entries),
+            shrinks_from=content.shrinks_from,
         ).model_dump(by_alias=True, exclude={"signature"})
     except ValidationError as error:
         raise misfit(error, BundleDocument) from None
@@ -324,6 +330,7 @@ def _content(
         counter=document.counter,
         issued_at=issued_at,
         entries=tuple(_read(entry) for entry in document.entries),
+        shrinks_from=document.shrinks_from,
     )
 
 

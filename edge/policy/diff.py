@@ -23,9 +23,10 @@ from edge.policy.change import (
     named,
     widening,
 )
+from edge.policy.fields import Texts
 from edge.policy.legal import RETENTION_CEILING_HOURS, Purpose
 from edge.policy.model import Authority, FieldOfView, PlateList, Policy, PolicyCamera
-from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
+from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule, hit_share
 
 REVEALS = ("plate", "vehicle", "occupants")
 """Levels of disclosure, from least to most."""
@@ -196,6 +197,16 @@ def _camera(
     if set(after.privacy_masks) - set(before.privacy_masks):
         yield Change(ChangeEffect.NARROWING, "field-of-view", masks, "a mask added or changed")
     yield from hours_changed((*at, "hours"), before.hours, after.hours, days)
+    yield from _justification(at, before.hours_justification, after.hours_justification)
+
+
+def _justification(at: Location, before: Texts | None, after: Texts | None) -> Iterator[Change]:
+    """A justification allows more hours, so a new or another one is a widening."""
+    if before != after:
+        gone = after is None
+        direction = ChangeEffect.NARROWING if gone else ChangeEffect.WIDENING
+        detail = "gone" if gone else "new" if before is None else "reworded"
+        yield Change(direction, "hours", (*at, "hours_justification"), detail)
 
 
 def _view(at: Location, before: FieldOfView, after: FieldOfView) -> Iterator[Change]:
@@ -275,6 +286,12 @@ def _rule(
     new_cameras = after.cameras or tuple(whole[1].cameras)
     yield from more("camera", (*at, "cameras"), old_cameras, new_cameras)
     yield from hours_changed((*at, "schedule"), before.schedule, after.schedule, days)
+    yield from _justification(at, before.hours_justification, after.hours_justification)
+    # Compared as the box applies it: a share that is left out is the usual one of its kind.
+    yield from grows("hit-share", (*at, "max_hit_share"), hit_share(before), hit_share(after))
+    if before.max_hit_share != after.max_hit_share and hit_share(before) == hit_share(after):
+        same = "the same share, written differently"
+        yield Change(ChangeEffect.NEUTRAL, "hit-share", (*at, "max_hit_share"), same)
 
 
 # --- changes that are not compared one by one -------------------------------------------------

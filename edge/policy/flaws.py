@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, timezone
 from itertools import islice
 
 from pydantic import BaseModel
@@ -14,6 +14,14 @@ from edge.formats.problems import Location
 from edge.policy.duties import FAULTS, Severity
 from edge.policy.fields import Statements, WeeklySchedule
 from edge.policy.legal import EVALUATION_DAYS, MAX_SUNSET_YEARS, RETENTION_CEILING_HOURS
+from edge.policy.limits import (
+    HIT_SHARES,
+    LIMITS,
+    TRIAL_LEASE_DAYS,
+    is_trial,
+    needs_occupants,
+    sanction_may_follow,
+)
 from edge.policy.model import ROLES, Policy
 from edge.texts import LANGUAGES, Language, text
 
@@ -199,12 +207,113 @@ def _accuracy(policy: Policy) -> Iterator[Flaw]:
         yield Flaw(("accuracy", "interval"), "accuracy", values)
 
 
-def _rule_warnings(policy: Policy) -> Iterator[Flaw]:
+def _measured(policy: Policy) -> Iterator[Flaw]:
+    """A policy whose accuracy is not proven is a trial: checked by people, and short."""
+    accuracy, regime = policy.accuracy, policy.legal.regime
+    if accuracy.exact > accuracy.vehicles or not is_trial(
+        regime, accuracy.exact, accuracy.vehicles
+    ):
+        return
+    if not accuracy.exact:
+        yield Flaw(("accuracy", "exact"), "accuracy_none")
+        return
+    limits = LIMITS[regime]
+    values = {
+        "vehicles": str(limits.vehicles),
+        "low": f"{limits.accuracy_low:g}",
+        "days": str(TRIAL_LEASE_DAYS),
+    }
+    yield Flaw(("accuracy",), "trial", values)
+    if policy.activation.lease_days > TRIAL_LEASE_DAYS:
+        yield Flaw(("activation", "lease_days"), "accuracy_trial_lease", values)
     for index, rule in enumerate(policy.rules):
         if not rule.human_check:
-            yield Flaw(("rules", index, "human_check"), "no_human_check")
+            yield Flaw(("rules", index, "human_check"), "accuracy_trial_check", values)
+
+
+def _certainty(policy: Policy) -> Iterator[Flaw]:
+    limits = LIMITS[policy.legal.regime]
+    for index, rule in enumerate(policy.rules):
+        if rule.min_posterior < limits.min_posterior:
+            values = {"value": f"{rule.min_posterior:g}", "floor": f"{limits.min_posterior:g}"}
+            yield Flaw(("rules", index, "min_posterior"), "posterior", values)
+        if rule.min_margin < limits.min_margin:
+            values = {"value": f"{rule.min_margin:g}", "floor": f"{limits.min_margin:g}"}
+            yield Flaw(("rules", index, "min_margin"), "margin", values)
+
+
+def _people(policy: Policy) -> Iterator[Flaw]:
+    """Who checks a hit, and who is seen on it."""
+    regime = policy.legal.regime
+    for index, rule in enumerate(policy.rules):
+        if not rule.human_check:
+            sanction = sanction_may_follow(regime, rule.type)
+            at = ("rules", index, "human_check")
+            yield Flaw(at, "human_check" if sanction else "no_human_check")
         if rule.reveal == "occupants":
-            yield Flaw(("rules", index, "reveal"), "occupants")
+            at = ("rules", index, "reveal")
+            if not needs_occupants(regime, rule.type):
+                yield Flaw(at, "occupants_unneeded")
+            elif not rule.human_check:
+                yield Flaw(at, "occupants_unchecked")
+            else:
+                yield Flaw(at, "occupants")
+
+
+def _hit_shares(policy: Policy) -> Iterator[Flaw]:
+    for index, rule in enumerate(policy.rules):
+        most = HIT_SHARES[rule.type].most
+        if rule.max_hit_share is not None and rule.max_hit_share > most:
+            values = {"value": f"{rule.max_hit_share:g}", "ceiling": f"{most:g}"}
+            yield Flaw(("rules", index, "max_hit_share"), "hit_share", values)
+
+
+def _epoch(policy: Policy) -> Iterator[Flaw]:
+    ceiling = LIMITS[policy.legal.regime].epoch_minutes
+    if policy.epoch_minutes > ceiling:
+        values = {"minutes": str(policy.epoch_minutes), "ceiling": str(ceiling)}
+        yield Flaw(("epoch_minutes",), "epoch", values)
+
+
+def _camera_hours(policy: Policy) -> Iterator[Flaw]:
+    ceiling = LIMITS[policy.legal.regime].hours_per_week
+    for name, camera in policy.cameras.items():
+        minutes = _minutes_per_week(camera.hours)
+        if camera.hours_justification is None and minutes > ceiling * 60:
+            values = {"hours": _hours(minutes), "ceiling": str(ceiling)}
+            yield Flaw(("cameras", name, "hours"), "camera_hours", values)
+
+
+def _rule_hours(policy: Policy) -> Iterator[Flaw]:
+    """A rule without a schedule, or in force for long, says in public why."""
+    ceiling = LIMITS[policy.legal.regime].hours_per_week
+    for index, rule in enumerate(policy.rules):
+        if rule.hours_justification is not None:
+            continue
+        if rule.schedule is None:
+            yield Flaw(("rules", index), "rule_schedule")
+            continue
+        cameras = [policy.cameras[name] for name in rule.cameras or () if name in policy.cameras]
+        filmed = max(
+            _minutes_per_week(one.hours) for one in cameras or tuple(policy.cameras.values())
+        )
+        minutes = min(_minutes_per_week(rule.schedule), filmed)
+        if minutes > ceiling * 60:
+            values = {"hours": _hours(minutes), "ceiling": str(ceiling)}
+            yield Flaw(("rules", index, "schedule"), "rule_hours", values)
+
+
+def _minutes_per_week(hours: WeeklySchedule) -> int:
+    """Minutes in force in the fullest week; 0 for hours that contradict themselves."""
+    try:
+        return hours.schedule(timezone.utc).fullest_week_minutes()  # wall-clock hours: any zone
+    except ValueError:
+        return 0  # `contradictions` reports them
+
+
+def _hours(minutes: int) -> str:
+    """Hours, rounded up to a tenth, so that they are seen to be above a ceiling."""
+    return f"{-(-minutes // 6) / 10:g}"
 
 
 def _camera_warnings(policy: Policy) -> Iterator[Flaw]:
@@ -268,7 +377,13 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"activation", "evaluation"}), _evaluation),
     (frozenset({"approvals"}), _approvals),
     (frozenset({"accuracy"}), _accuracy),
-    (frozenset({"rules"}), _rule_warnings),
+    (frozenset({"accuracy", "legal", "activation", "rules"}), _measured),
+    (frozenset({"legal", "rules"}), _certainty),
+    (frozenset({"legal", "rules"}), _people),
+    (frozenset({"rules"}), _hit_shares),
+    (frozenset({"legal", "epoch_minutes"}), _epoch),
+    (frozenset({"legal", "cameras"}), _camera_hours),
+    (frozenset({"legal", "cameras", "rules"}), _rule_hours),
     (frozenset({"cameras"}), _camera_warnings),
     (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
     *((frozenset({section}), _untranslated(section)) for section in _WITH_STATEMENTS),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from pydantic import Field
 
@@ -19,6 +18,7 @@ from edge.policy.fields import (
     Statements,
     Texts,
 )
+from edge.policy.limits import Regime
 
 RETENTION_CEILING_HOURS: Mapping[str, int] = {
     # Article 5, section 4 of the Belgian camera act of 21 March 2007: at most one month.
@@ -62,8 +62,8 @@ class Dated(Strict):
 class Legal(Strict):
     """The legal ground for the cameras."""
 
-    regime: Literal["gas_speed", "camera_act", "police_function_act", "other"] = Field(
-        description="The act that applies; it limits the retention."
+    regime: Regime = Field(
+        description="The act that applies; it limits retention, hours and more, see docs/sites.md."
     )
     basis: Statements = Field(description="The legal basis in plain words, with its articles.")
     council_decision: Dated

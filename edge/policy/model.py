@@ -184,6 +184,11 @@ class PolicyCamera(Strict):
         "of its width and height from the top left corner.",
     )
     hours: WeeklySchedule = Field(description="When the camera is open; outside it is shut.")
+    hours_justification: Statements | None = Field(
+        default=None,
+        description="Why the camera must be open for so long, for the public notice. Required "
+        "above the hours per week of the legal regime.",
+    )
 
 
 class Audit(Strict):
@@ -245,7 +250,7 @@ class Policy(Strict):
         min_length=1, max_length=64, description="A policy without rules is refused."
     )
     epoch_minutes: int = Field(
-        default=15, ge=1, le=24 * 60, description="How long one salt lives: 1 minute to a day."
+        default=15, ge=1, le=24 * 60, description="How long one salt lives: at most an hour."
     )
     audit: Audit = Audit()
     rights: Rights
@@ -307,6 +312,9 @@ class Policy(Strict):
 
     def document(self) -> dict[str, Any]:
         """The document that is signed: the policy as JSON values, defaults written out.
+
+        Fields that were added later are left out where they are not used, so that the signatures
+        of earlier policies stay valid.
 
         Comments, order of keys and layout of the YAML file make no difference.
         """

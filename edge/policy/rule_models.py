@@ -12,7 +12,8 @@ from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.formats.identifiers import Id
 from edge.formats.strict import Strict
-from edge.policy.fields import Fraction, WeeklySchedule
+from edge.policy.fields import Fraction, Statements, WeeklySchedule
+from edge.policy.limits import HIT_SHARES
 
 MIN_POSTERIOR_FLOOR = 0.5
 """The lowest `min_posterior`: a read must be more likely right than wrong."""
@@ -51,6 +52,19 @@ class _RuleModel(Strict):
     )
     human_check: bool = Field(default=True, description="Whether a person must confirm each hit.")
     schedule: WeeklySchedule | None = Field(default=None, description="Left out: always.")
+    hours_justification: Statements | None = Field(
+        default=None,
+        description="Why the rule must be in force for so long, for the public notice. Required "
+        "without a schedule, and above the hours per week of the legal regime.",
+    )
+    max_hit_share: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="The rule stops itself if a larger share of the vehicles that it judges are "
+        "hits. Left out: 0.02 (hotlist), 0.5 (permit_zone) or 0.1 (wrong_way). At most 0.1, 0.9 "
+        "or 0.5.",
+    )
 
 
 class HotlistRule(_RuleModel):
@@ -80,6 +94,11 @@ class WrongWayRule(_RuleModel):
 RuleModel = Annotated[HotlistRule | PermitZoneRule | WrongWayRule, Field(discriminator="type")]
 
 
+def hit_share(rule: HotlistRule | PermitZoneRule | WrongWayRule) -> float:
+    """The share of hits at which the rule stops itself, 0 to 1."""
+    return HIT_SHARES[rule.type].usual if rule.max_hit_share is None else rule.max_hit_share
+
+
 def domain_rule(rule: HotlistRule | PermitZoneRule | WrongWayRule, zone: ZoneInfo) -> Rule:
     """The rule as a domain value.
 
@@ -100,4 +119,5 @@ def domain_rule(rule: HotlistRule | PermitZoneRule | WrongWayRule, zone: ZoneInf
         schedule=rule.schedule.schedule(zone) if rule.schedule is not None else None,
         line=rule.line.line() if isinstance(rule, WrongWayRule) else None,
         allowed=Direction(rule.allowed) if isinstance(rule, WrongWayRule) else None,
+        max_hit_share=hit_share(rule),
     )

@@ -252,12 +252,17 @@ rules:
   #   type: permit_zone              # hotlist | permit_zone | wrong_way
   #   purpose: purpose-1
   #   authority: police-zone
-  #   reveal: plate                  # plate | vehicle | occupants
+  #   reveal: plate                  # plate | vehicle; occupants: only under police_function_act
   #   list: permits
-  #   min_posterior: 0.95
-  #   min_margin: 0.5
+  #   min_posterior: 0.95            # at least 0.9; 0.95 under gas_speed and other
+  #   min_margin: 0.5                # at least 0.5
+  #   human_check: true              # false only for a hotlist under police_function_act
+  #   schedule: {{weekly: {{mon: ["08:15-08:45"], tue: ["08:15-08:45"]}}}}
+  #   # without a schedule, and above 84 hours a week, the notice says why; cameras likewise:
+  #   # hours_justification: {{nl: , fr: , de: , en: }}
+  #   # max_hit_share: 0.8           # the rule stops itself above it; left out: 0.5 for permit_zone
 
-epoch_minutes: 15
+epoch_minutes: 15                    # at most 60
 """
 
 

@@ -102,6 +102,18 @@ class ListChanged:
 
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class RuleStopped:
+    """A rule stopped itself, and the code of the reason: an implausible share of hits.
+
+    It stays stopped until a controller activates or renews the policy after this entry.
+    """
+
+    kind: ClassVar[str] = "rule"
+    rule: Id
+    reason: Word
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class SuspensionChanged:
     """An authority suspended the cameras, or resumed them."""
 
@@ -137,6 +149,7 @@ Event = (
     | EpochClosed
     | PolicyChanged
     | ListChanged
+    | RuleStopped
     | SuspensionChanged
     | Deleted
     | Unsealed

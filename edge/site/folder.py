@@ -291,12 +291,18 @@ def read_draft(file: Path) -> Draft[Policy]:
 
 
 def _read_list(file: Path, policy: Policy, settings: PlateList) -> tuple[ListEntry, ...]:
-    return read_list(
+    entries = read_list(
         file,
         zone=policy.zone,
         max_entries=settings.max_entries,
         max_entry_days=settings.max_entry_days,
     )
+    if settings.kind == "exempt" and not entries:
+        raise ConfigError(
+            f"{file}: a permit list without entries makes an offender of everybody; add an entry",
+            code=LIST_CODE,
+        )
+    return entries
 
 
 class _Collected:

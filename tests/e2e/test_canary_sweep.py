@@ -80,12 +80,9 @@ def watched_run(base: Path, clip: str, stolen: list[str], reveal: str = "vehicle
     (base / "hook" / "sitecustomize.py").write_text(AUDIT)
     writes = base / "writes.log"
     with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
-        made = make_site(
-            base,
-            stolen=stolen,
-            port=broker.port,
-            policy_yaml=policy(receipts="none", rules=[hotlist_rule(reveal=reveal)]),
-        )
+        content = policy(receipts="none", rules=[hotlist_rule(reveal=reveal)])
+        content["legal"]["regime"] = "police_function_act"  # the only one that reveals occupants
+        made = make_site(base, stolen=stolen, port=broker.port, policy_yaml=content)
         done = product(
             "--log-level",
             "debug",

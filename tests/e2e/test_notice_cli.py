@@ -188,7 +188,7 @@ def in_force(made: MadeSite, at: str) -> None:
 
 
 def widened() -> dict[str, Any]:
-    content = policy(rules=[hotlist_rule(reveal="occupants")])
+    content = policy(rules=[hotlist_rule(reveal="vehicle")])
     content |= {"version": 2}
     content["dpia"] |= {
         "date": "2026-03-01",
@@ -200,7 +200,7 @@ def widened() -> dict[str, Any]:
 
 
 def test_p4_the_notice_lists_what_widened_since_the_previous_version(tmp_path: Path) -> None:
-    made = make_site(tmp_path)
+    made = make_site(tmp_path, policy_yaml=policy(rules=[hotlist_rule(reveal="plate")]))
     in_force(made, "2026-02-01T12:00:00+00:00")
     (made.folder / "dpia.md").write_bytes(WRITTEN_ANEW)
     (made.folder / "policy.yaml").write_text(json.dumps(widened()))

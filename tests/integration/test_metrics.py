@@ -96,6 +96,7 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
             CameraFigures("cam-1", stream.counts.decoded, stream.counts.corrupt, 1, True)
         ],
         broker=lambda: (True, 1),
+        rules=list,
         epoch_s=30,
         monotonic=StillClock(),
         clock=lambda: KernelClock(True, 0.001, 0.01),

@@ -85,6 +85,7 @@ def parts(tmp_path: Path, broker: EmbeddedBroker) -> Iterator[Parts]:
             traffic=ClosedEpochs([], [], []),
             cameras=lambda: [CameraFigures("cam-1", 5, 0, 1, up=True)],
             broker=lambda: (True, 1),
+            rules=list,
             epoch_s=900,
             monotonic=clock.monotonic,
             clock=lambda: None,

@@ -76,6 +76,7 @@ def test_a_hanging_pipeline_feeds_no_watchdog(notify_socket: socket.socket) -> N
         traffic=ClosedEpochs([], [], []),
         cameras=tuple,
         broker=lambda: (True, 1),
+        rules=list,
         epoch_s=900,
         monotonic=time.monotonic,
         clock=lambda: None,

@@ -57,6 +57,31 @@ def test_the_view_shows_what_the_broker_refuses() -> None:
 
 
 @pytest.mark.parametrize(
+    ("stopped", "without", "told"),
+    [
+        (1.0, 0.0, "stopped: too many vehicles were hits (E_HIT_SHARE)"),
+        (0.0, 1.0, "makes no hits: no entry of its permit list is left"),
+        (0.0, 0.0, None),
+    ],
+)
+def test_p11_a_rule_that_makes_no_hits_is_shown(
+    stopped: float, without: float, told: str | None
+) -> None:
+    with watched_street([]) as (port, _):
+        metrics = ask(Listen("127.0.0.1", port))
+    samples: dict[str, Mapping[tuple[str, ...], float]] = {
+        **metrics.samples,
+        "edge_anpr_rule_stopped": {("zone",): stopped},
+        "edge_anpr_rule_without_permits": {("zone",): without},
+    }
+
+    text = text_of(replace(metrics, samples=samples))
+
+    assert ("rule zone" in text) is (told is not None)
+    assert told is None or told in text
+
+
+@pytest.mark.parametrize(
     ("key_age_s", "epoch_minutes", "why"),
     [
         (130.0, 15, "the first epoch closes in 13 minutes; counts appear then"),

@@ -10,7 +10,7 @@ site: square
 version: 1
 timezone: Europe/Brussels
 legal:
-  regime: camera_act
+  regime: police_function_act
   basis:
     {nl: "Camerawet, artikel 5", fr: "Loi caméras, article 5",
       de: "Kameragesetz, Artikel 5", en: "Camera act, article 5"}
@@ -143,6 +143,7 @@ rules:
     min_posterior: 0.97
     min_margin: 0.6
     human_check: false
+    hours_justification: {nl: Altijd, fr: Toujours, de: Immer, en: Always}
   - id: one-way
     type: wrong_way
     purpose: quiet
@@ -150,6 +151,7 @@ rules:
     reveal: occupants
     line: {from: [0.1, 0.6], to: [0.9, 0.6]}
     allowed: left_to_right
+    hours_justification: {nl: Altijd, fr: Toujours, de: Immer, en: Always}
     min_posterior: 0.9
     min_margin: 0.5
 """

@@ -22,8 +22,8 @@ MADE_BY = "1.2.3"
 SPECIAL = """<b title="x">Town & 'Sons'</b> https://a.example/?x=1&y='2' me@a.example."""
 EACH_MONTH = [{"date": f"2027-{month:02}-01", "hours": []} for month in range(1, 13)]
 KINDS = (
-    "camera", "field-of-view", "hours", "list", "list-size", "entry-duration", "issuer", "reveal",
-    "retention", "threshold", "recipient", "purpose", "rule", "audit",
+    "camera", "field-of-view", "hit-share", "hours", "list", "list-size", "entry-duration",
+    "issuer", "reveal", "retention", "threshold", "recipient", "purpose", "rule", "audit",
 )  # fmt: skip
 
 
@@ -118,6 +118,7 @@ def short_notice(regime: str = "gas_speed", reveal: str = "vehicle") -> NoticeCo
     content = fixed_policy(lists={}, rules=[wrong_way_rule(reveal=reveal)])
     content["legal"]["regime"] = regime
     content["evaluation"]["last"] = None
+    content["accuracy"].update(vehicles=10, exact=10, interval=[0.722, 1])  # a trial
     content["cameras"]["cam-1"]["hours"] = {}
     return notice_of(content, "controller")
 

@@ -77,6 +77,7 @@ def hotlist_rule(**changed: Any) -> dict[str, Any]:
         "list": "stolen",
         "min_posterior": 0.9,
         "min_margin": 0.5,
+        "hours_justification": texts("Stolen at any hour"),
         **changed,
     }
 
@@ -175,6 +176,7 @@ def policy(
                     "reach_m": 30,
                 },
                 "hours": {"weekly": {day: ["00:00-24:00"] for day in DAYS}},
+                "hours_justification": texts("Recordings are of any hour"),
             }
         },
         "authorities": {

@@ -49,6 +49,7 @@ def told() -> set[str]:
         stage_s={"decode": 1.0},
         outbox=10,
         outbox_age_s=1.0,
+        rules=[metrics.RuleFigures("rule", stopped=False, without_permits=False)],
     )
     lines = metrics.exposition(figures).decode().splitlines()
     return {match[0] for line in lines if (match := NAME.match(line))}

@@ -59,6 +59,21 @@ class CameraFigures:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleFigures:
+    """Whether a rule makes no hits, and why.
+
+    Attributes:
+        name: the policy's rule.
+        stopped: whether it has stopped itself.
+        without_permits: whether no entry of its permit list was left when the epoch began.
+    """
+
+    name: str
+    stopped: bool
+    without_permits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Everything that `/metrics` shows.
 
@@ -79,6 +94,7 @@ class Figures:
         stage_s: seconds of work by stage.
         outbox: hits that waited when the last epoch closed; 0 for fewer than ten.
         outbox_age_s: for how long ten or more have waited.
+        rules: the figures of each rule.
     """
 
     version: str
@@ -100,6 +116,7 @@ class Figures:
     stage_s: Mapping[str, float]
     outbox: int
     outbox_age_s: float
+    rules: Sequence[RuleFigures] = ()
     broker_problems: Sequence[str] = ()
 
 
@@ -138,6 +155,7 @@ class _Collected(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _of_the_box(self._figures)
         yield from _of_the_cameras(self._figures.cameras)
+        yield from _of_the_rules(self._figures.rules)
         yield from _of_the_traffic(self._figures)
 
 
@@ -215,6 +233,24 @@ def _of_the_cameras(cameras: Sequence[CameraFigures]) -> Iterator[Metric]:
         families["camera_connections"].add_metric([camera.name], camera.connections)
     yield up
     yield from families.values()
+
+
+def _of_the_rules(rules: Sequence[RuleFigures]) -> Iterator[Metric]:
+    stopped = GaugeMetricFamily(
+        "edge_anpr_rule_stopped",
+        "1 after the rule has stopped itself: its share of hits is implausible.",
+        labels=["rule"],
+    )
+    without = GaugeMetricFamily(
+        "edge_anpr_rule_without_permits",
+        "1 while the rule makes no hits because no entry of its permit list is left.",
+        labels=["rule"],
+    )
+    for rule in rules:
+        stopped.add_metric([rule.name], rule.stopped)
+        without.add_metric([rule.name], rule.without_permits)
+    yield stopped
+    yield without
 
 
 def _of_the_traffic(figures: Figures) -> Iterator[Metric]:

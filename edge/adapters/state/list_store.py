@@ -47,6 +47,7 @@ from edge.policy.bundles import (
     open_bundle,
     parse_bundle,
 )
+from edge.policy.shrunk_lists import require_entries, require_not_shrunk
 from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
 from edge.privacy.safeguards import Safeguards
@@ -167,6 +168,8 @@ class ListStore:
                 content = open_bundle(bundle, self._keys, terms, now=self.now())
                 counters = read_counters(self._counters)
                 fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
+                if fresh:
+                    require_not_shrunk(content, terms, self._in_force(terms), self.now())
             except EdgeError:
                 self._refuse(bundle)
                 raise
@@ -188,7 +191,8 @@ class ListStore:
         """
         bundle, terms = self._named(data, None)
         content = open_bundle(bundle, self._keys, terms, now=self.now())
-        is_newer(bundle, self._last_accepted(bundle.list_id, read_counters(self._counters)))
+        if is_newer(bundle, self._last_accepted(bundle.list_id, read_counters(self._counters))):
+            require_not_shrunk(content, terms, self._in_force(terms), self.now())
         return facts_of(content, bundle)
 
     def entries(self, list_id: str) -> tuple[ListEntry, ...]:
@@ -285,7 +289,17 @@ class ListStore:
         last = read_counters(self._counters).lists.get(list_id)
         # A bundle newer than the counter was being installed when the process ended.
         is_newer(bundle, None if last is None else Floor(last.counter, last.sha256))
-        return bundle, open_bundle(bundle, self._keys, self._terms[list_id], now=self.now())
+        terms = self._terms[list_id]
+        content = open_bundle(bundle, self._keys, terms, now=self.now())
+        require_entries(content, terms)
+        return bundle, content
+
+    def _in_force(self, terms: ListTerms) -> ListContent | None:
+        """The list in force; None if there is none, or if it can no longer be used."""
+        try:
+            return self._opened(terms.list_id)[1]
+        except EdgeError:
+            return None
 
     def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
         """The last accepted bundle, from bundle, counters or audit log, whichever is latest."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge.adapters.host.metrics import CameraFigures, exposition
+from edge.adapters.host.metrics import CameraFigures, RuleFigures, exposition
 from edge.box.health import BoxHealth
 from edge.box.traffic import ClosedEpochs
 
@@ -17,6 +17,7 @@ class Box:
         self.up = True
         self.connected = True
         self.problems: tuple[str, ...] = ()
+        self.rule = RuleFigures("zone", stopped=False, without_permits=False)
         self.health = BoxHealth(
             version="1",
             site="street",
@@ -24,6 +25,7 @@ class Box:
             traffic=ClosedEpochs(["read"], ["stolen"], ["detect"]),
             cameras=lambda: [CameraFigures("cam-1", 5, 0, 1, self.up)],
             broker=lambda: (self.connected, 2),
+            rules=lambda: [self.rule],
             epoch_s=900,
             monotonic=lambda: self.now,
             clock=lambda: None,
@@ -120,3 +122,15 @@ def test_the_status_line_and_the_metrics_name_what_the_broker_refuses(box: Box) 
     assert 'edge_anpr_broker_problem{problem="audit-refused"} 1.0' in metrics
     assert 'edge_anpr_broker_problem{problem="client-id-shared"} 1.0' in metrics
     assert box.health.ready().holds, "hits are made and delivered all the same"
+
+
+def test_p11_a_rule_that_makes_no_hits_is_in_the_status_line_and_in_the_figures(box: Box) -> None:
+    box.health.enter("online", "online")
+    before = "online; 1 of 1 cameras give frames; broker reached"
+
+    box.rule = RuleFigures("zone", stopped=False, without_permits=True)
+    assert box.health.status() == f"{before}; no permit left: zone"
+    box.rule = RuleFigures("zone", stopped=True, without_permits=False)
+    assert box.health.status() == f"{before}; E_HIT_SHARE, stopped: zone"
+    assert box.health.figures().rules == (box.rule,)
+    assert box.health.ready().holds, "its other rules go on"

@@ -37,7 +37,7 @@ def token(name: str) -> PlateToken:
     return PlateToken(name.encode().ljust(TOKEN_BYTES, b"."))
 
 
-A, B, C = token("A"), token("B"), token("C")
+A, B, C, D = token("A"), token("B"), token("C"), token("D")
 
 
 def rule(kind: RuleKind, min_posterior: float = 0.9, min_margin: float = 0.5) -> Rule:
@@ -163,7 +163,8 @@ def test_an_entry_is_valid_from_its_start_until_just_before_its_end(
 ) -> None:
     entries = listed(A, start=start, end=end)
     assert type(judge(HOTLIST, seen((A, 0.95)), entries)) is hotlist
-    assert type(judge(PERMIT_ZONE, seen((A, 0.95)), entries)) is permit_zone
+    somebody_else = listed(D)
+    assert type(judge(PERMIT_ZONE, seen((A, 0.95)), {**somebody_else, **entries})) is permit_zone
 
 
 def test_the_period_that_covers_the_moment_is_used() -> None:
@@ -181,7 +182,7 @@ def test_the_period_that_covers_the_moment_is_used() -> None:
     ("what", "candidates", "names", "expected"),
     [
         ("certain and no permit", [(A, 0.97), (B, 0.02)], [C], Offence),
-        ("nobody has a permit", [(A, 0.97)], [], Offence),
+        ("nobody has a permit", [(A, 0.97)], [], Ambiguous),
         ("a permit", [(A, 0.97), (B, 0.02)], [A], NoOffence),
         ("a permit, poorly read", [(A, 0.4), (B, 0.35)], [A], NoOffence),
         ("8 or B: the other one has a permit", [(A, 0.55), (B, 0.45)], [B], Ambiguous),
@@ -200,6 +201,18 @@ def test_p12_a_permit_zone_fires_only_if_no_likely_candidate_is_exempt(
     expected: type[Verdict],
 ) -> None:
     assert type(judge(PERMIT_ZONE, seen(*candidates), listed(*names))) is expected, what
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(NOW - DAY, NOW), (NOW + SECOND, NOW + DAY), (NOW - 2 * DAY, NOW - DAY)],
+)
+def test_p11_a_permit_list_without_a_valid_entry_makes_nobody_an_offender(
+    start: datetime, end: datetime
+) -> None:
+    over = listed(B, C, start=start, end=end)
+    assert type(judge(PERMIT_ZONE, seen((A, 0.99)), over)) is Ambiguous
+    assert type(judge(PERMIT_ZONE, seen((A, 0.99)), {**over, **listed(D)})) is Offence
 
 
 def test_a_permit_zone_offence_has_no_entry() -> None:
@@ -331,6 +344,7 @@ def test_an_additional_exempt_entry_never_creates_a_hit(
     posterior: float, margin: float, sighting: Sighting, entries: ListTokens, more: ListTokens
 ) -> None:
     zone = replace(PERMIT_ZONE, min_posterior=posterior, min_margin=margin)
+    entries = {**entries, **listed(D)}  # without any valid entry there is no hit at all
     longer = {name: (*entries.get(name, ()), *more.get(name, ())) for name in {*entries, *more}}
     if is_hit(zone, sighting, longer):
         assert is_hit(zone, sighting, entries)

@@ -162,6 +162,98 @@ def test_an_unreadable_list_raises_at_the_start_of_an_epoch() -> None:
         made.advance(0)
 
 
+# --- a rule that stops itself -----------------------------------------------------------------
+
+NOBODY = PlateText("9ZZZ999")
+
+
+ZONE = replace(rule("zone"), kind=RuleKind.PERMIT_ZONE, max_hit_share=0.5)
+
+
+def stopping(*rules: Rule, least: int = 10, stops: list[str] | None = None) -> RuleBook:
+    names = [one.id for one in rules]
+    made = RuleBook(
+        rules,
+        chain(),
+        lambda _list: (replace(entry(), plate=NOBODY),),
+        900,
+        {"police": competent(*names)},
+        on_stop=(stops if stops is not None else []).append,
+        least_judged=least,
+    )
+    made.advance(0)
+    return made
+
+
+def test_p11_a_rule_that_makes_an_offender_of_everybody_stops_itself() -> None:
+    stops: list[str] = []
+    made = stopping(ZONE, rule(), least=50, stops=stops)
+
+    hits = [len(made.judge(seen((LISTED, 0.99))).offences) for _ in range(80)]
+
+    assert sum(hits) == 49, "the vehicle that proves it is no hit, nor is any after it"
+    assert (stops, made.stopped) == (["zone"], frozenset({"zone"}))
+    assert [one.id for one in made.rules_due(seen((LISTED, 0.99)), early=False)] == ["stolen"]
+    made.advance(900)
+    assert made.judge(seen((LISTED, 0.99))).offences == (), "a new epoch does not start it again"
+
+
+def test_p11_doubtful_vehicles_and_those_out_of_hours_do_not_count() -> None:
+    closed = Schedule(timezone.utc, ((),) * 7)
+    unread = replace(seen(), consensus=None)
+    for one, vehicle in (
+        (ZONE, seen((LISTED, 0.5))),
+        (ZONE, unread),
+        (replace(ZONE, schedule=closed), seen((LISTED, 0.99))),
+        (replace(ZONE, cameras=frozenset({"cam-2"})), seen((LISTED, 0.99))),
+    ):
+        made = stopping(one, least=1)
+        for _ in range(20):
+            made.judge(vehicle)
+        assert made.stopped == frozenset()
+        # None of them made the share smaller either.
+        other = replace(one, schedule=None, cameras=frozenset())
+        again = stopping(other, least=10)
+        for _ in range(100):
+            again.judge(vehicle if one.schedule is None and not one.cameras else unread)
+        for _ in range(12):
+            again.judge(seen((LISTED, 0.99)))
+        assert again.stopped == {"zone"}
+
+
+def test_p11_offences_outside_the_competence_count_too() -> None:
+    made = RuleBook(
+        (ZONE,), chain(), lambda _list: (replace(entry(), plate=NOBODY),), 900, {},
+        least_judged=10,
+    )  # fmt: skip
+    made.advance(0)
+    for _ in range(20):
+        made.judge(seen((LISTED, 0.99)))
+
+    assert made.stopped == {"zone"}
+
+
+def test_p11_a_rule_that_had_stopped_before_judges_nothing() -> None:
+    made = RuleBook(
+        (rule(),), chain(), lambda _list: (entry(),), 900, COMPETENCES, stopped=["stolen"]
+    )
+    made.advance(0)
+
+    assert made.judge(seen((LISTED, 0.99))).offences == ()
+
+
+def test_p11_a_permit_zone_without_permits_makes_no_hits_and_says_so() -> None:
+    lists = [(), (replace(entry(), plate=NOBODY),), ()]
+    competences = {"police": competent("zone")}
+    made = RuleBook((ZONE,), chain(), lambda _list: lists.pop(0), 900, competences)
+
+    for at, permits in ((0, False), (900, True), (1800, False)):
+        made.advance(at)
+        ruling = made.judge(seen((LISTED, 0.99)))
+        assert (len(ruling.offences), ruling.ambiguous) == ((1, False) if permits else (0, True))
+        assert made.without_permits == (frozenset() if permits else {"zone"})
+
+
 # --- competence -------------------------------------------------------------------------------
 
 NIGHT = Schedule(

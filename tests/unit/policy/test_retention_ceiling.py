@@ -11,11 +11,11 @@ from edge.formats.problems import MistakesError
 from edge.policy.legal import RETENTION_CEILING_HOURS
 from edge.site.folder import load_site_folder
 from tests.support.product import product
-from tests.support.sites import make_site, policy, site
+from tests.support.sites import hotlist_rule, make_site, policy, site
 
 
 def policy_of(regime: str, hours: int) -> dict[str, object]:
-    content = policy()
+    content = policy(rules=[hotlist_rule(min_posterior=0.95)])  # enough under every regime
     content["legal"]["regime"] = regime
     content["purposes"]["wanted-vehicles"]["retention_hours"] = hours
     return content

@@ -26,6 +26,7 @@ from edge.privacy.audit_events import (
     KeyInUse,
     ListChanged,
     PolicyChanged,
+    RuleStopped,
     Started,
     StateChanged,
     Stopped,
@@ -54,6 +55,7 @@ EXAMPLES: tuple[Event, ...] = (
     EpochClosed(1, "<10", "<10", "<10"),
     PolicyChanged("activated", DIGEST, True),
     ListChanged("installed", "stolen", 7, DIGEST),
+    RuleStopped("zone", "E_HIT_SHARE"),
     SuspensionChanged("suspended", DIGEST, "ab" * 8),
     Deleted("erased", "wanted-vehicles", 20),
     Unsealed("cd" * 16),
@@ -284,7 +286,7 @@ def test_p21_a_signature_has_one_encoding() -> None:
 
 
 def test_p21_an_incomplete_line_is_detected_without_a_witness() -> None:
-    with pytest.raises(AuditError, match="line 12: it is incomplete") as refused:
+    with pytest.raises(AuditError, match="line 13: it is incomplete") as refused:
         verify_log(DATA + LINES[1][:-1])
     assert refused.value.code == "E_AUDIT_TRUNCATED"
 

@@ -21,6 +21,7 @@ from tests.unit.vectors.product import (
     HealthMessage,
     KernelClock,
     Policy,
+    RuleFigures,
     RunSummary,
     StreamSummary,
     all_hits,
@@ -99,6 +100,10 @@ FIGURES = Figures(
     stage_s={"detect": 12.0, "read": 3.4},
     outbox=20,
     outbox_age_s=900.0,
+    rules=(
+        RuleFigures("zone", stopped=False, without_permits=True),
+        RuleFigures("looked-for", stopped=True, without_permits=False),
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edge.adapters.broker.messages import Availability, Discovery, HealthMessage
 from edge.adapters.broker.topics import BoxTopics, all_hits, receipt
 from edge.adapters.host.kernel_clock import KernelClock
-from edge.adapters.host.metrics import Answer, CameraFigures, Figures, exposition
+from edge.adapters.host.metrics import Answer, CameraFigures, Figures, RuleFigures, exposition
 from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail
@@ -71,6 +71,7 @@ from edge.privacy.audit_events import (
     KeyInUse,
     ListChanged,
     PolicyChanged,
+    RuleStopped,
     Started,
     StateChanged,
     Stopped,
@@ -156,6 +157,8 @@ __all__ = [
     "PublicKey",
     "RetentionKey",
     "ReviewReason",
+    "RuleFigures",
+    "RuleStopped",
     "RunSummary",
     "SaltChain",
     "SealContext",

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.policy.change import ChangeEffect
+from edge.policy.limits import is_trial
 from edge.policy.model import ROLES
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.view.parts import PartyView, PolicyWording, Sourced
 
 _RISKS = {"excessive-monitoring", "error-margins", "permanent-lists"}
 _HISTORY = {
-    "camera", "entry-duration", "field-of-view", "hours", "issuer", "list", "list-size", "purpose",
-    "recipient", "retention", "reveal", "rule", "threshold",
+    "camera", "entry-duration", "field-of-view", "hit-share", "hours", "issuer", "list",
+    "list-size", "purpose", "recipient", "retention", "reveal", "rule", "threshold",
 }  # fmt: skip
 """Kinds of change for which the notice has its own words."""
 
@@ -65,7 +66,11 @@ class LegalGround:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyView:
-    """Shares as text; `wrong` is how many of 1000 vehicles may be misread or missed."""
+    """Shares as text.
+
+    `wrong` is how many of 1000 vehicles may be misread or missed, `trial` whether the measurement
+    is too small or too bad for more than a trial.
+    """
 
     vehicles: str
     exact: str
@@ -73,6 +78,7 @@ class AccuracyView:
     low: str
     high: str
     wrong: int
+    trial: bool
     method: str
     date: str
 
@@ -200,6 +206,7 @@ def accuracy(wording: PolicyWording) -> AccuracyView:
         high=words.percent(high),
         # Rounded first: 1 - 0.867 is a little more than 0.133.
         wrong=math.ceil(round((1 - low) * 1000, 6)),
+        trial=is_trial(wording.policy.legal.regime, measured.exact, measured.vehicles),
         method=wording.in_language(measured.method),
         date=words.date(measured.date),
     )

@@ -10,7 +10,7 @@ from edge.policy.notice.view.parts import PolicyWording, Week
 
 @dataclass(frozen=True, slots=True)
 class CameraView:
-    """A camera; `position` is None if the policy does not give it."""
+    """A camera; `position` is None if the policy does not give it, as is `long`, why it is open."""
 
     name: str
     place: str
@@ -22,6 +22,7 @@ class CameraView:
     masks: str
     week: Week
     open: str
+    long: str | None
     position: str | None
 
 
@@ -41,6 +42,9 @@ def camera_views(wording: PolicyWording) -> Iterator[CameraView]:
             masks=_masks(len(camera.privacy_masks), wording),
             week=wording.week(camera.hours),
             open=words.sentence(camera.hours),
+            long=None
+            if camera.hours_justification is None
+            else wording.in_language(camera.hours_justification),
             position=None if at is None else f"{at.latitude:.5f}, {at.longitude:.5f} (WGS 84)",
         )
 

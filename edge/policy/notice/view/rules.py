@@ -9,21 +9,27 @@ from edge.policy.diff import REVEALS
 from edge.policy.legal import RETENTION_CEILING_HOURS
 from edge.policy.notice.counts import Count, PublishedCounts, shown
 from edge.policy.notice.view.parts import AnyRule, PolicyWording, Week
-from edge.policy.rule_models import WrongWayRule
+from edge.policy.rule_models import WrongWayRule, hit_share
 
 
 @dataclass(frozen=True, slots=True)
 class RuleCard:
-    """A rule: `week` is None where it is in force whenever the camera is open."""
+    """A rule.
+
+    `week` is None where it is in force whenever the camera is open, `long` None where the policy
+    gives no reason for its hours.
+    """
 
     name: str
     text: str
     week: Week | None
+    long: str | None
     cameras: str
     purpose: str
     authority: str
     reveal: str
     certainty: str
+    hit_share: str
     human_check: bool
 
 
@@ -73,6 +79,9 @@ def rule_cards(wording: PolicyWording) -> Iterator[RuleCard]:
             name=wording.rule_name(rule),
             text=_rule_text(rule, wording),
             week=None if rule.schedule is None else wording.week(rule.schedule),
+            long=None
+            if rule.hours_justification is None
+            else wording.in_language(rule.hours_justification),
             cameras=words.all_of(
                 [wording.cameras[name] for name in rule.cameras or tuple(policy.cameras)]
             ),
@@ -84,6 +93,7 @@ def rule_cards(wording: PolicyWording) -> Iterator[RuleCard]:
                 posterior=words.percent(rule.min_posterior),
                 margin=words.points(rule.min_margin),
             ),
+            hit_share=words("rules.stops_text", share=words.percent(hit_share(rule))),
             human_check=rule.human_check,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import stat
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from edge.adapters.host.rate_limit import LOG_INTERVAL_S
 from edge.adapters.state.list_store import COUNTERS_NAME, ListStore
 from edge.errors import EdgeError, OutboxError
 from edge.formats.signing import SigningKey
-from edge.policy.bundles import ListTerms
+from edge.policy.bundle_format import ListBundleError
+from edge.policy.bundles import ListTerms, build_bundle, open_bundle, parse_bundle
 from edge.privacy.audit_events import Event, ListChanged
 from tests.support import plate_lists
 from tests.support.canary import needles, sweep_tree
@@ -23,6 +25,7 @@ from tests.support.parties import Parties, make_parties
 from tests.support.plate_lists import ISSUED, LIST
 
 NOW = ISSUED + timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
@@ -282,3 +285,106 @@ def test_p21_the_result_of_each_bundle_is_returned_for_the_audit_log(box: Box) -
         ListChanged("refused", LIST, 6, digests[1]),
         ListChanged("removed", LIST, 7, digests[0]),
     ]
+
+
+# --- permit lists that lose their entries -----------------------------------------------------
+
+
+@pytest.fixture
+def permits(box: Box) -> Box:
+    """A box whose list lets vehicles through."""
+    box.terms = {LIST: plate_lists.terms(exempt=True)}
+    box.folder.mkdir(mode=0o700)
+    (box.folder / f"{COUNTERS_NAME}.lock").touch(mode=0o600)
+    return box
+
+
+def some(number: int, start: datetime = ISSUED, end: datetime = ISSUED + 30 * DAY) -> list[Any]:
+    return [plate_lists.entry(n, f"1QQQ{n:03}", start=start, end=end) for n in range(number)]
+
+
+def permit_bundle(box: Box, entries: list[Any], counter: int, declared: int | None) -> bytes:
+    content = replace(
+        plate_lists.content(), entries=tuple(entries), counter=counter, shrinks_from=declared
+    )
+    return build_bundle(content, plate_lists.ISSUER_KEY, box.parties.box_public)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [(8, 8, False), (8, 20, False), (8, 4, False), (8, 3, True), (8, 0, True), (1, 1, False),
+     (1, 0, True), (9, 5, False), (9, 4, True), (0, 0, True), (0, 1, False)],
+)  # fmt: skip
+def test_p11_a_permit_list_that_loses_more_than_half_is_refused_unless_it_says_so(
+    permits: Box, before: int, after: int, refused: bool
+) -> None:
+    if before:
+        permits.store.install(permit_bundle(permits, some(before), 7, None))
+    shrunk = permit_bundle(permits, some(after), 8, None)
+
+    if not refused:
+        permits.store.examine(shrunk)
+        permits.store.install(shrunk)
+        assert len(permits.plates) == after
+        return
+    permits.refuses(shrunk, "E_LIST_SHRUNK")
+    with pytest.raises(ListBundleError, match=f"--shrinks-from {before}") as caught:
+        permits.store.examine(shrunk)
+    assert "1QQQ" not in str(caught.value)
+    if before:
+        permits.refuses(permit_bundle(permits, some(after), 8, before - 1), "E_LIST_SHRUNK")
+    permits.store.install(permit_bundle(permits, some(after), 8, before))
+    assert len(permits.plates) == after
+    assert permits.store.fault(LIST) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(ISSUED - 3 * DAY, NOW), (NOW + 10 * DAY, NOW + 40 * DAY)],
+    ids=["ended", "not begun"],
+)
+def test_p11_only_entries_that_are_valid_now_count(
+    permits: Box, start: datetime, end: datetime
+) -> None:
+    permits.store.install(permit_bundle(permits, some(8), 7, None))
+
+    permits.refuses(permit_bundle(permits, some(8, start, end), 8, None), "E_LIST_SHRUNK")
+    mixed = [*some(3), *(replace(one, entry_id=f"o-{one.entry_id}") for one in some(8, start, end))]
+    permits.refuses(permit_bundle(permits, mixed, 8, None), "E_LIST_SHRUNK")
+
+
+def test_p11_when_the_entries_in_force_have_ended_any_list_may_follow(permits: Box) -> None:
+    permits.store.install(permit_bundle(permits, some(8), 7, None))
+    permits.now = ISSUED + 31 * DAY
+    assert permits.store.fault(LIST) is None, "its rule makes no hits; the box goes on"
+
+    fresh = permit_bundle(permits, some(1, permits.now, permits.now + DAY), 8, None)
+    permits.store.install(fresh)
+    assert len(permits.plates) == 1
+
+
+def test_p11_an_empty_permit_list_on_disk_is_not_used(permits: Box) -> None:
+    """Installed by a version that did not know the check, or copied there."""
+    permits.file.parent.mkdir(parents=True)
+    permits.file.write_bytes(permit_bundle(permits, [], 7, None))
+
+    fault = permits.store.fault(LIST)
+
+    assert fault is not None
+    assert fault.code == "E_LIST_SHRUNK"
+    with pytest.raises(ListBundleError):
+        permits.store.entries(LIST)
+
+
+def test_p11_a_list_of_vehicles_looked_for_may_shrink(box: Box) -> None:
+    box.store.install(permit_bundle(box, some(8), 7, None))
+    box.store.install(permit_bundle(box, [], 8, None))
+    assert box.plates == []
+
+
+def test_p11_the_declaration_is_signed_and_absent_where_it_is_not_made(permits: Box) -> None:
+    key = permits.parties.box
+    for declared in (None, 12):
+        data = parse_bundle(permit_bundle(permits, some(2), 7, declared))
+        opened = open_bundle(data, key, permits.terms[LIST], now=NOW)
+        assert opened.shrinks_from == declared
