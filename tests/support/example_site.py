@@ -143,7 +143,7 @@ rules:
     min_posterior: 0.97
     min_margin: 0.6
     human_check: false
-    hours_justification: {nl: Altijd, fr: Toujours, de: Immer, en: Always}
+    hours_justification: {nl: Altijd nodig, fr: Toujours utile, de: Immer nötig, en: Always needed}
   - id: one-way
     type: wrong_way
     purpose: quiet
@@ -151,7 +151,7 @@ rules:
     reveal: occupants
     line: {from: [0.1, 0.6], to: [0.9, 0.6]}
     allowed: left_to_right
-    hours_justification: {nl: Altijd, fr: Toujours, de: Immer, en: Always}
+    hours_justification: {nl: Altijd nodig, fr: Toujours utile, de: Immer nötig, en: Always needed}
     min_posterior: 0.9
     min_margin: 0.5
 """
