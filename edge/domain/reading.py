@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,14 @@ class PlateConsensus:
     def certain_region(self) -> str | None:
         """The country, if its share reaches `CERTAIN_REGION`; else None."""
         return self.region if self.region_share >= CERTAIN_REGION else None
+
+    def doubted(self, odds: float) -> PlateConsensus:
+        """The same with another plate, of an unknown text, at these odds against the best one."""
+        share = 1 / (1 + odds * self.posterior)
+        return replace(
+            self,
+            hypotheses=tuple(Hypothesis(h.text, h.probability * share) for h in self.hypotheses),
+        )
 
     def twins(self) -> Iterator[PlateText]:
         """The plates for which every picture may have been taken, without the best hypothesis.
