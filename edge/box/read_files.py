@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from edge.adapters.models.loading import PlateModels
-from edge.domain.imaging import Box, Frame, Pixels, without_duplicates
+from edge.domain.imaging import Box, Frame, Pixels, joined_pieces, without_duplicates
 from edge.domain.reading import PlateConsensus, fuse
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
@@ -50,7 +50,7 @@ def read_photo(pixels: Pixels, models: PlateModels) -> PhotoReading:
         pixels: shape (height, width, 3), BGR.
         models: detector and reader.
     """
-    detections = without_duplicates(models.detector.detect(pixels))
+    detections = joined_pieces(without_duplicates(models.detector.detect(pixels)))
     found = [one for one in detections if one.score >= models.threshold]
     found.sort(key=lambda one: (one.box.y1, one.box.x1))
     margin = WatchSettings().patch_margin

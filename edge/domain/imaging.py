@@ -37,6 +37,15 @@ class Box:
         """Area in square pixels; 0 for an empty box."""
         return max(0.0, self.width) * max(0.0, self.height)
 
+    def union(self, other: Box) -> Box:
+        """The smallest box around both."""
+        return Box(
+            min(self.x1, other.x1),
+            min(self.y1, other.y1),
+            max(self.x2, other.x2),
+            max(self.y2, other.y2),
+        )
+
     @property
     def centre(self) -> tuple[float, float]:
         """Centre (x, y) in pixels."""
@@ -74,10 +83,18 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One number plate found in a frame. `score` is the detector's confidence, 0 to 1."""
+    """One number plate found in a frame.
+
+    Attributes:
+        box: in pixels.
+        score: the detector's confidence, 0 to 1.
+        pieces: number of boxes that were joined into this one (`joined_pieces`); above 1 a part of
+            the plate is hidden.
+    """
 
     box: Box
     score: float
+    pieces: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +165,50 @@ def _overlap_of_smaller(box: Box, other: Box) -> float:
     """Intersection area as a share of the smaller box, 0 to 1."""
     smaller = min(box.area, other.area)
     return box.intersection(other) / smaller if smaller > 0 else 1.0
+
+
+# --- pieces of one plate ----------------------------------------------------------------------
+
+LONGEST_PLATE = 6.0
+"""Largest width of a plate in heights. The long European plate has 4.7; a detector's box may have a
+little more. Two vehicles side by side span more than ten."""
+
+
+def are_pieces(one: Box, other: Box) -> bool:
+    """Whether two boxes may show two pieces of one plate, with something in front of it between.
+
+    They lie on one line and have about the same height. What is between them is not wider than both
+    together, and all of it is not longer than a plate. Between the plates of two vehicles that
+    stand or drive side by side there are at least two plate widths.
+    """
+    left, right = sorted((one, other), key=lambda box: box.x1)
+    height = (left.height + right.height) / 2
+    gap = right.x1 - left.x2
+    return (
+        max(left.height, right.height) <= 1.6 * min(left.height, right.height)
+        and abs(left.centre[1] - right.centre[1]) <= 0.7 * height
+        and -0.3 * height <= gap <= 0.8 * (left.width + right.width)
+        and right.x2 - left.x1 <= LONGEST_PLATE * height
+    )
+
+
+def joined_pieces(detections: Iterable[Detection]) -> tuple[Detection, ...]:
+    """Join the boxes of each plate that something divides: a tow bar, a pole, a rack.
+
+    Returns:
+        The detections in the same order; joined ones stand at the place of their best piece and
+        have its score.
+    """
+    kept = list(detections)
+    for at, one in enumerate(kept):
+        for later in range(at + 1, len(kept)):
+            other = kept[later]
+            if are_pieces(one.box, other.box):
+                kept[at] = Detection(
+                    one.box.union(other.box),
+                    max(one.score, other.score),
+                    one.pieces + other.pieces,
+                )
+                del kept[later]
+                return joined_pieces(kept)
+    return tuple(kept)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.domain.plate_forms import fits, twin_odds, variants
 from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
 MAX_HYPOTHESES = 8
@@ -59,11 +60,13 @@ class PlateConsensus:
         hypotheses: at least one, most probable first.
         reads: number of readings that were given to the fusion.
         region: the country that more than half of the weighted votes name, or None.
+        region_share: the share of that country in the weighted votes, 0 to 1.
     """
 
     hypotheses: tuple[Hypothesis, ...]
     reads: int
     region: str | None = None
+    region_share: float = 0.0
 
     @property
     def best(self) -> Hypothesis:
@@ -80,6 +83,27 @@ class PlateConsensus:
         """Probability of the best hypothesis minus that of the next one, 0 to 1."""
         runner_up = self.hypotheses[1].probability if len(self.hypotheses) > 1 else 0.0
         return self.hypotheses[0].probability - runner_up
+
+    @property
+    def certain_region(self) -> str | None:
+        """The country, if its share reaches `CERTAIN_REGION`; else None."""
+        return self.region if self.region_share >= CERTAIN_REGION else None
+
+    def doubted(self, odds: float) -> PlateConsensus:
+        """The same with another plate, of an unknown text, at these odds against the best one."""
+        share = 1 / (1 + odds * self.posterior)
+        return replace(
+            self,
+            hypotheses=tuple(Hypothesis(h.text, h.probability * share) for h in self.hypotheses),
+        )
+
+    def twins(self) -> Iterator[PlateText]:
+        """The plates for which every picture may have been taken, without the best hypothesis.
+
+        More readings do not exclude them; only the form of a certain country does
+        (`plate_forms.variants`). They are computed at each call and never stored.
+        """
+        return map(PlateText, variants(self.best.text.reveal(), self.certain_region))
 
 
 # --- fusion -------------------------------------------------------------------------------
@@ -106,6 +130,13 @@ frames of recorded vehicles."""
 UNSEEN_TEXT_ODDS = 1e-3
 """Odds, against the best text, of a plate that no reading shows."""
 
+CERTAIN_REGION = 0.85
+"""Share of the weighted votes from which the country is certain."""
+
+FORMLESS_ODDS = 0.1
+"""Odds of another plate where the best text has no form of the certain country: a part of the plate
+was hidden or misread, or it is one of the few plates of a free form."""
+
 _MIN_ALTERNATIVE = 0.05
 """Smallest slot probability at which another character is tried."""
 
@@ -120,8 +151,10 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
     (dynamic programming; a missing or extra character has a cost). A reading that lacks one
     character thus still supports the others. The log-likelihood of a reading is bounded from below,
     so an outlier has no veto, and is weighted by the reading's quality. Frames of one vehicle are
-    not independent, so n readings count as far fewer (`INDEPENDENCE_EXPONENT`). The probability of
-    texts that are not candidates is kept, so the hypotheses sum to less than 1.
+    not independent, so n readings count as far fewer (`INDEPENDENCE_EXPONENT`). Errors that repeat
+    in every frame do not vanish with more frames: a twin of the best text keeps its odds
+    (`plate_forms.twin_odds`). The probability of texts that are not candidates is kept, so the
+    hypotheses sum to less than 1.
 
     Args:
         readings: of one vehicle and one reader, in any order. Only the best 48 are used.
@@ -156,23 +189,52 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
         [*(score for _, score in ranked), scorer.other_texts_score(list(scores), ranked[0][1])]
     )
     logs = (logs - logs.max()) / temperature
-    probabilities = np.exp(logs) / np.exp(logs).sum()
+    *odds, other_odds = (float(one) for one in np.exp(logs))
     alphabet = readings[0].alphabet
-    hypotheses = tuple(
-        Hypothesis(PlateText("".join(alphabet[i] for i in text)), float(probability))
-        for (text, _), probability in zip(ranked[:MAX_HYPOTHESES], probabilities, strict=False)
+    texts = ("".join(alphabet[i] for i in text) for text, _ in ranked)
+    region, share = _region(strongest)
+    certain = region if share >= CERTAIN_REGION else None
+    return PlateConsensus(
+        _hypotheses(dict(zip(texts, odds, strict=True)), other_odds, certain),
+        len(readings),
+        region,
+        share,
     )
-    return PlateConsensus(hypotheses, len(readings), _region(strongest))
 
 
-def _region(readings: Sequence[PlateReading]) -> str | None:
-    """The country that more than half of the weighted votes name, or None."""
+def _hypotheses(
+    odds: dict[str, float], other_odds: float, region: str | None
+) -> tuple[Hypothesis, ...]:
+    """The most probable texts, where the twins of the best one keep their odds against it.
+
+    Args:
+        odds: of each candidate text, the best first; need not be normalised.
+        other_odds: of all other texts together, in the same unit.
+        region: the country, if it is certain.
+    """
+    best = next(iter(odds))
+    for twin, kept in twin_odds(best, region).items():
+        odds[twin] = max(odds.get(twin, 0.0), kept * odds[best])
+    if fits(best, region) is False:
+        other_odds = max(other_odds, FORMLESS_ODDS * odds[best])
+    total = sum(odds.values()) + other_odds
+    ranked = sorted(odds.items(), key=lambda item: -item[1])[:MAX_HYPOTHESES]
+    return tuple(Hypothesis(PlateText(text), value / total) for text, value in ranked)
+
+
+def _region(readings: Sequence[PlateReading]) -> tuple[str | None, float]:
+    """The country that more than half of the weighted votes name, or None, and its share.
+
+    What a reading leaves to other countries counts against the share, but is no vote.
+    """
     votes: dict[str | None, float] = {}
     for reading in readings:
         weight = reading.quality * (reading.region_probability if reading.region else 1.0)
         votes[reading.region] = votes.get(reading.region, 0.0) + weight
     best = max(votes, key=lambda region: votes[region])
-    return best if votes[best] > sum(votes.values()) / 2 else None
+    if best is None or votes[best] <= sum(votes.values()) / 2:
+        return None, 0.0
+    return best, votes[best] / sum(reading.quality for reading in readings)
 
 
 @dataclass(frozen=True, slots=True)

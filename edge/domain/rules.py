@@ -89,6 +89,8 @@ class Sighting:
         trajectory: positions of its plate, boxes in pixels, oldest first.
         width: picture width in pixels.
         height: picture height in pixels.
+        twins: tokens of the plates that the first candidate may be instead, because readers confuse
+            their characters in every picture (`PlateConsensus.twins`).
     """
 
     camera: str
@@ -97,6 +99,7 @@ class Sighting:
     trajectory: tuple[TrackPoint, ...]
     width: int
     height: int
+    twins: frozenset[PlateToken] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +142,10 @@ def judge(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
     never `Offence`.
 
     - `hotlist`: the first candidate is listed. Probabilities of several candidates are never
-      added, even if all of them are listed.
-    - `permit_zone`: neither the first candidate nor any other within the margin is exempt. While
-      no entry of the list is valid, every verdict is `Ambiguous`: an empty list would make an
-      offender of everybody.
+      added, even if all of them are listed. If only a twin of it is listed: `Ambiguous`.
+    - `permit_zone`: neither the first candidate, nor any other within the margin, nor any of its
+      twins is exempt. While no entry of the list is valid, every verdict is `Ambiguous`: an empty
+      list would make an offender of everybody.
     - `wrong_way`: the vehicle crossed the line against the allowed direction.
 
     Args:
@@ -167,24 +170,26 @@ def _judge_hotlist(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdic
         if _valid_entry(candidate, sighting, listed) is not None
     ]
     if not listed_candidates:
-        return NoOffence()
+        return Ambiguous() if _has_listed_twin(sighting, listed) else NoOffence()
     first = sighting.candidates[0]
     entry = _valid_entry(first, sighting, listed)
     if entry is not None and _is_certain(rule, sighting):
         return _offence(rule, sighting, entry.entry_id)
-    if any(candidate.probability >= MIN_AMBIGUOUS_PROBABILITY for candidate in listed_candidates):
+    if _has_listed_twin(sighting, listed) or any(
+        candidate.probability >= MIN_AMBIGUOUS_PROBABILITY for candidate in listed_candidates
+    ):
         return Ambiguous()
     return NoOffence()
 
 
 def _judge_permit_zone(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdict:
-    """Offence if the first candidate is certain and no candidate within the margin is exempt."""
+    """Offence if the first candidate is certain and neither it nor a likely other is exempt."""
     if not sighting.candidates or not _any_valid(sighting, listed):
         return Ambiguous()
     first = sighting.candidates[0]
     if _valid_entry(first, sighting, listed) is not None:
         return NoOffence()
-    may_be_exempt = any(
+    may_be_exempt = _has_listed_twin(sighting, listed) or any(
         _valid_entry(candidate, sighting, listed) is not None
         for candidate in sighting.candidates
         if candidate.probability >= first.probability - rule.min_margin
@@ -208,7 +213,12 @@ def _valid_entry(
     candidate: Candidate, sighting: Sighting, listed: ListTokens
 ) -> ListedPeriod | None:
     """The candidate's list entry that is valid at the sighting's moment, or None."""
-    for period in listed.get(candidate.token, ()):
+    return _valid_period(candidate.token, sighting, listed)
+
+
+def _valid_period(token: PlateToken, sighting: Sighting, listed: ListTokens) -> ListedPeriod | None:
+    """The token's list entry that is valid at the sighting's moment, or None."""
+    for period in listed.get(token, ()):
         if period.covers(sighting.observed_at):
             return period
     return None
@@ -219,6 +229,11 @@ def _any_valid(sighting: Sighting, listed: ListTokens) -> bool:
     return any(
         period.covers(sighting.observed_at) for periods in listed.values() for period in periods
     )
+
+
+def _has_listed_twin(sighting: Sighting, listed: ListTokens) -> bool:
+    """Whether a plate that the first candidate may be instead has a valid list entry."""
+    return any(_valid_period(twin, sighting, listed) is not None for twin in sighting.twins)
 
 
 def _margin(sighting: Sighting) -> float:

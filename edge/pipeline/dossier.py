@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from edge.domain.imaging import Box, Frame
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.imaging import Box, Detection, Frame, are_pieces
+from edge.domain.plate_forms import fits
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
 from edge.domain.tracking import edit_distance
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
@@ -33,13 +38,38 @@ MIN_IMPROVEMENT = 1.05
 """A patch must exceed the weakest stored reading by this factor to be read: the weight of a
 reading is its patch's quality times its legibility, which never quite reaches 1."""
 
+PIECES_ODDS = 0.5
+"""Odds of another plate where each frame shows only a piece of it."""
+
+PIECE_SHARE = 0.8
+"""A box is a piece if it is shorter than this share of the plate, both measured in heights."""
+
+FRAGMENT_LENGTH, FRAGMENT_ASPECT = 4, 2.4
+"""A text of at most this many characters, whose box was never longer than this many heights, may be
+a piece of a plate: short plates are on a longer sheet, or their country has a form for them."""
+
+_COMPARED_TIMES = 8
+
+STANDING_S = 1.0
+"""A thing is seen to stand once it was in view for this many seconds without moving. In that time a
+car at walking pace drives two plate widths."""
+
+STANDING_TRAVEL, STANDING_GROWTH = 0.75, 1.3
+"""What stands is displaced by less than this, in plate widths, and its height changes by less than
+this factor: boxes are inexact and cameras shake. What drives towards the camera grows."""
+
 
 @dataclass(frozen=True, slots=True)
 class _WeightedReading:
-    """A reading with its weight (quality x legibility) and its order of arrival."""
+    """A reading with its weight (quality x legibility), its order of arrival and its box's shape.
+
+    `aspect` is the width of the box divided by its height; `pieces` that of its detection.
+    """
 
     weight: float
     order: int
+    aspect: float
+    pieces: int
     reading: PlateReading = field(repr=False)
 
 
@@ -70,6 +100,8 @@ class Dossier:
         detections: number of detections.
         widest: largest plate width in pixels.
         handed_over: whether the hand-over of the vehicle was decided.
+        divided: whether other tracks showed other pieces of the same plate.
+        travel: largest displacement since the first detections, in plate widths.
     """
 
     def __init__(self, track: int, frame: Frame) -> None:
@@ -81,6 +113,13 @@ class Dossier:
         self.detections = 0
         self.widest = 0.0
         self.handed_over = False
+        self.divided = False
+        self.travel = 0.0
+        self._growth = 1.0
+        self._start: Box | None = None
+        self._latest: tuple[Box, ...] = ()
+        self._longest = 0.0
+        self._whole_aspect = 0.0
         self._first_seen = frame.observed_at
         self._points: list[TrackPoint] = []
         self._stride = 1
@@ -103,21 +142,28 @@ class Dossier:
         )
 
     def add(
-        self, frame: Frame, box: Box, reading: PlateReading | None, others: tuple[Box, ...]
+        self,
+        frame: Frame,
+        detection: Detection,
+        reading: PlateReading | None,
+        others: tuple[Box, ...],
     ) -> None:
         """Add the track's detection in one more frame.
 
         Args:
             frame: the frame.
-            box: box of the plate in pixels.
+            detection: the plate in the frame.
             reading: None where the plate was not read because it could not improve the dossier.
             others: boxes of the other plates in the frame.
         """
+        box = detection.box
         if self.recent_vehicle is not None:
             self.recent_vehicle.last_s = frame.stream_s
         self.last_s = frame.stream_s
         self.detections += 1
         self.widest = max(self.widest, box.width)
+        self._measure_shape(detection)
+        self._measure_travel(box)
         self._last_point = TrackPoint(frame.stream_s, box)
         if (self.detections - 1) % self._stride == 0:
             self._points.append(self._last_point)
@@ -129,12 +175,68 @@ class Dossier:
         self.last_read_s = frame.stream_s
         weight = reading.quality * reading.legibility
         if weight > 0:
-            self._add_readings([_WeightedReading(weight, self.detections, reading)])
+            aspect = box.width / box.height
+            self._add_readings(
+                [_WeightedReading(weight, self.detections, aspect, detection.pieces, reading)]
+            )
         score = _picture_score(weight, box)
         if score > self._key_frame_score:
             self._key_frame_score = score
             seen = self._seen_at(frame.stream_s)
             self._key_frame = KeyFrame(frame.index, seen, box, others, frame.pixels)
+
+    def _measure_shape(self, detection: Detection) -> None:
+        """Remember how long the plate is, in heights, and how long where pieces were joined."""
+        aspect = detection.box.width / detection.box.height
+        self._longest = max(self._longest, aspect)
+        if detection.pieces > 1:
+            self._whole_aspect = max(self._whole_aspect, aspect)
+
+    def _measure_travel(self, box: Box) -> None:
+        """Measure displacement and growth, by the median of three boxes: one may be inexact."""
+        self._latest = (*self._latest[-2:], box)
+        here = _median_box(self._latest)
+        if self._start is None or self.detections <= len(self._latest):
+            self._start = here
+        self.travel = max(self.travel, _displacement(self._start, here))
+        self._growth = max(self._growth, _ratio(self._start.height, here.height))
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was in view long enough to be seen to stand, and never moved."""
+        return (
+            self.last_s - self.first_s >= STANDING_S
+            and self.travel < STANDING_TRAVEL
+            and self._growth < STANDING_GROWTH
+        )
+
+    @property
+    def start(self) -> Box:
+        """Where it was first seen."""
+        return self._start or self._points[0].box
+
+    def shows_other_piece(self, other: Dossier) -> bool:
+        """Whether two tracks show two pieces of one plate: on one line, and moving together."""
+        since, until = max(self.first_s, other.first_s), min(self.last_s, other.last_s)
+        if since > until:
+            return False
+        times = np.linspace(since, until, _COMPARED_TIMES)
+        pairs = zip(self._boxes_at(times), other._boxes_at(times), strict=True)
+        return all(are_pieces(mine, theirs) for mine, theirs in pairs)
+
+    def _path(self) -> list[TrackPoint]:
+        """The trajectory with the last detection."""
+        if self._last_point is None or self._points[-1:] == [self._last_point]:
+            return self._points
+        return [*self._points, self._last_point]
+
+    def _boxes_at(self, times: npt.NDArray[np.float64]) -> list[Box]:
+        """The boxes at these times of the stream, interpolated between detections."""
+        path = self._path()
+        seen_s = [point.stream_s for point in path]
+        sides = np.array([(p.box.x1, p.box.y1, p.box.x2, p.box.y2) for p in path])
+        boxes = np.stack([np.interp(times, seen_s, side) for side in sides.T], axis=1)
+        return [Box(*(float(side) for side in box)) for box in boxes]
 
     def _seen_at(self, stream_s: float) -> datetime:
         """UTC time of a moment in the stream, counted from the vehicle's first frame.
@@ -144,13 +246,26 @@ class Dossier:
         return self._first_seen + timedelta(seconds=stream_s - self.first_s)
 
     def _add_readings(self, more: list[_WeightedReading]) -> None:
-        """Add readings and keep the best `MAX_READINGS`."""
+        """Add readings and keep the best `MAX_READINGS`.
+
+        Where the plate was seen to be divided, the readings of pieces are dropped: a piece is often
+        perfectly legible.
+        """
         self._readings.extend(more)
+        self._readings = [
+            one
+            for one in self._readings
+            if one.pieces > 1 or one.aspect >= PIECE_SHARE * self._whole_aspect
+        ]
         self._readings.sort(key=lambda one: (-one.weight, one.order))
         del self._readings[MAX_READINGS:]
 
     def merge(self, other: Dossier) -> None:
         """Merge the dossier of an earlier or parallel track of the same vehicle into this one."""
+        self._longest = max(self._longest, other._longest)
+        self._whole_aspect = max(self._whole_aspect, other._whole_aspect)
+        self.divided = self.divided or other.divided
+        self._merge_travel(other)
         if other.first_s < self.first_s:
             self.first_s, self._first_seen = other.first_s, other._first_seen
         self.detections += other.detections
@@ -163,12 +278,25 @@ class Dossier:
                 del self._points[1::2]
                 self._stride *= 2
 
+    def _merge_travel(self, other: Dossier) -> None:
+        """The travel of both tracks: their own, and from one to the other."""
+        self.travel = max(self.travel, other.travel)
+        self._growth = max(self._growth, other._growth)
+        if self._start is not None and other._start is not None and not self.divided:
+            self.travel = max(self.travel, _displacement(self._start, other._start))
+            self._growth = max(self._growth, _ratio(self._start.height, other._start.height))
+
     def consensus(self) -> PlateConsensus | None:
-        """The fused reading, or None if it is too uncertain or too short."""
+        """The fused reading, or None if it is too uncertain or too short.
+
+        It is never sure if the readings may be of a piece of the plate.
+        """
         readings = [one.reading for one in self._readings]
         if max((reading.legibility for reading in readings), default=0.0) < MIN_LEGIBILITY:
             return None
         consensus = fuse(readings)
+        if consensus is not None and (self.divided or self._may_be_fragment(consensus)):
+            consensus = consensus.doubted(PIECES_ODDS)
         if (
             consensus is None
             or consensus.posterior < MIN_POSTERIOR
@@ -177,21 +305,52 @@ class Dossier:
             return None
         return consensus
 
+    def _may_be_fragment(self, consensus: PlateConsensus) -> bool:
+        """Whether text and box are too short for a whole plate."""
+        text = consensus.best.text
+        return (
+            len(text) <= FRAGMENT_LENGTH
+            and self._longest < FRAGMENT_ASPECT
+            and not fits(text.reveal(), consensus.certain_region)
+        )
+
     def vehicle(self, camera: str, consensus: PlateConsensus | None, *, final: bool) -> VehicleSeen:
         """The vehicle as known now, for hand-over."""
-        points = list(self._points)
-        if self._last_point is not None and points[-1] != self._last_point:
-            points.append(self._last_point)
         return VehicleSeen(
             camera=camera,
             number=self.number,
             final=final,
             first_seen=self._first_seen,
             last_seen=self._seen_at(self.last_s),
-            trajectory=tuple(points),
+            trajectory=tuple(self._path()),
             consensus=consensus,
             key_frame=self._key_frame,
         )
+
+
+def _median_box(boxes: Sequence[Box]) -> Box:
+    """The median of each side."""
+    sides = np.median([(one.x1, one.y1, one.x2, one.y2) for one in boxes], axis=0)
+    return Box(*(float(side) for side in sides))
+
+
+def is_same_place(one: Box, other: Box) -> bool:
+    """Whether two boxes may be of one thing that stands."""
+    return (
+        _displacement(one, other) < STANDING_TRAVEL
+        and _ratio(one.height, other.height) < STANDING_GROWTH
+    )
+
+
+def _displacement(one: Box, other: Box) -> float:
+    """Distance of the centres, in widths of the larger box."""
+    (x, y), (to_x, to_y) = one.centre, other.centre
+    return math.hypot(x - to_x, y - to_y) / max(one.width, other.width)
+
+
+def _ratio(one: float, other: float) -> float:
+    """The larger value divided by the smaller one."""
+    return max(one, other) / min(one, other)
 
 
 def _picture_score(weight: float, box: Box) -> float:

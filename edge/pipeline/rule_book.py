@@ -228,8 +228,17 @@ class RuleBook:
             trajectory=vehicle.trajectory,
             width=width,
             height=height,
+            twins=self._tokens_of_twins(rule, vehicle),
         )
         return judge(rule, sighting, self._listed.get(rule.id, {}))
+
+    def _tokens_of_twins(self, rule: Rule, vehicle: VehicleSeen) -> frozenset[PlateToken]:
+        """Tokens of the plates that the best hypothesis may be instead; none for an empty list."""
+        if vehicle.consensus is None or not self._listed.get(rule.id):
+            return frozenset()
+        return frozenset(
+            self._chain.token(rule.purpose, rule.id, twin) for twin in vehicle.consensus.twins()
+        )
 
 
 def observed_at(vehicle: VehicleSeen) -> datetime:

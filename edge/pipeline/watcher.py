@@ -13,13 +13,27 @@ from itertools import count
 
 import numpy as np
 
-from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch, without_duplicates
+from edge.domain.imaging import (
+    Box,
+    Detection,
+    Frame,
+    Pixels,
+    PlatePatch,
+    joined_pieces,
+    without_duplicates,
+)
 from edge.domain.motion import cell_means
 from edge.domain.reading import PlateConsensus, PlateReading
 from edge.domain.tracking import Tracker, TrackSettings
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
-from edge.pipeline.dossier import SURE_POSTERIOR, Dossier, RecentVehicle, same_plate
+from edge.pipeline.dossier import (
+    SURE_POSTERIOR,
+    Dossier,
+    RecentVehicle,
+    is_same_place,
+    same_plate,
+)
 from edge.pipeline.ports import PlateDetector, PlateReader
 
 
@@ -54,11 +68,26 @@ class WatchSettings:
     """A vehicle with an unsure consensus waits this long for a better view of its plate."""
     same_vehicle_s: float = 10.0
     """A vehicle that returns with the same text within this time is the same vehicle."""
+    passing_travel: float = 2.0
+    """What is displaced by this many plate widths shows that the street moves."""
+    max_standing_s: float = 30.0
+    """What never moves for this long is no passing vehicle, even if nothing else moves."""
+    same_place_s: float = 60.0
+    """Something that stands where something stood within this time is the same thing."""
 
 
 def settings_for_threshold(threshold: float) -> WatchSettings:
     """Settings for a detector with this score threshold, 0 to 1."""
     return WatchSettings(tracking=TrackSettings(strong_score=threshold))
+
+
+@dataclass(slots=True)
+class _StandingThing:
+    """Where something stands that was seen at times, and between which seconds. No text."""
+
+    place: Box
+    first_s: float
+    last_s: float
 
 
 class VehicleWatcher:
@@ -101,6 +130,8 @@ class VehicleWatcher:
         self._recent_vehicles: list[RecentVehicle] = []
         self._numbers = count(1)
         self._last_s: float | None = None
+        self._street_moved_s = -math.inf
+        self._standing: list[_StandingThing] = []
         self._interval_s = math.inf  # a stream of one picture counts as slow
         self._attention = attention
         self.detector_runs = 0
@@ -120,7 +151,7 @@ class VehicleWatcher:
         if not selected:
             return self._skip(now_s)
         self.detector_runs += 1
-        detections = without_duplicates(self._detector.detect(frame.pixels))
+        detections = joined_pieces(without_duplicates(self._detector.detect(frame.pixels)))
         detected = time.perf_counter()
         readings = self._readings(frame, detections)
         read = time.perf_counter()
@@ -131,7 +162,9 @@ class VehicleWatcher:
             others = tuple(one.box for one in detections if one is not detections[index])
             dossier = self._dossiers.setdefault(track, Dossier(track, frame))
             dossier.concurrent_tracks |= visible_tracks - {track}
-            dossier.add(frame, detections[index].box, readings[index], others)
+            dossier.add(frame, detections[index], readings[index], others)
+            if dossier.travel >= self._settings.passing_travel:
+                self._street_moved_s = now_s
             due.append(self._early_hand_over(dossier))
         due.extend(self._end_track(track) for track in update.ended)
         due.extend(self._hand_over_unsure(now_s - self._settings.unsure_wait_s))
@@ -195,7 +228,7 @@ class VehicleWatcher:
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
     def _early_hand_over(self, dossier: Dossier) -> VehicleSeen | None:
-        """The vehicle, if it stays in view and its consensus is sure; else None."""
+        """The vehicle, if it stays in view, was seen to move and is sure; else None."""
         settings = self._settings
         last_check_s = max(
             dossier.first_s + settings.early_hand_over_s - settings.early_check_interval_s,
@@ -204,6 +237,8 @@ class VehicleWatcher:
         if dossier.handed_over or dossier.last_s - last_check_s < settings.early_check_interval_s:
             return None
         self._last_check_s[dossier.track] = dossier.last_s
+        if dossier.stands or self._other_piece(dossier) is not None:
+            return None
         consensus = dossier.consensus()
         if consensus is None or consensus.posterior < SURE_POSTERIOR:
             return None
@@ -218,10 +253,47 @@ class VehicleWatcher:
             return dossier.vehicle(self._camera, consensus, final=True) if dossier.number else None
         if not self._is_vehicle(dossier, consensus) or self._is_in_view(dossier, consensus):
             return None
-        if consensus is None or consensus.posterior < SURE_POSTERIOR:
+        if dossier.stands:
+            self._standing_since(dossier)
+        if dossier.stands or consensus is None or consensus.posterior < SURE_POSTERIOR:
             self._waiting.append((dossier, consensus))
             return None
         return self._hand_over(dossier, consensus, final=True)
+
+    def _is_passage(self, dossier: Dossier) -> bool:
+        """Whether it may be a vehicle that passes, not one that is parked, or a sign.
+
+        Something that stands while the street moves is no passage, and neither is something that
+        stands for long. In a short recording in which nothing moves a vehicle may stand.
+        """
+        if not dossier.stands:
+            return True
+        since_s = self._standing_since(dossier)
+        return (
+            self._street_moved_s < since_s
+            and dossier.last_s - since_s < self._settings.max_standing_s
+        )
+
+    def _standing_since(self, dossier: Dossier) -> float:
+        """Since when something stands where this stood; also remembers it for the next time."""
+        for thing in self._standing:
+            if is_same_place(thing.place, dossier.start):
+                thing.first_s = min(thing.first_s, dossier.first_s)
+                thing.last_s = max(thing.last_s, dossier.last_s)
+                return thing.first_s
+        self._standing.append(_StandingThing(dossier.start, dossier.first_s, dossier.last_s))
+        return dossier.first_s
+
+    def _other_piece(self, dossier: Dossier) -> Dossier | None:
+        """A track in view that shows another piece of the same plate, or None."""
+        return next(
+            (
+                other
+                for other in self._dossiers.values()
+                if other is not dossier and other.shows_other_piece(dossier)
+            ),
+            None,
+        )
 
     def _is_vehicle(self, dossier: Dossier, consensus: PlateConsensus | None) -> bool:
         """Whether the track is confirmed as a vehicle."""
@@ -238,7 +310,15 @@ class VehicleWatcher:
         return dossier.detections >= settings.n_init or single_clear_read
 
     def _is_in_view(self, dossier: Dossier, consensus: PlateConsensus | None) -> bool:
-        """Whether another track shows the same plate; with an equal text it takes the evidence."""
+        """Whether another track shows the same plate; with an equal text it takes the evidence.
+
+        So does a track that shows another piece of the plate.
+        """
+        piece = self._other_piece(dossier)
+        if piece is not None:
+            piece.divided = True
+            piece.merge(dossier)
+            return True
         if consensus is None:
             return False
         for other in self._dossiers.values():
@@ -262,7 +342,7 @@ class VehicleWatcher:
         return [
             self._hand_over(dossier, consensus, final=True)
             for dossier, consensus in due
-            if not self._is_in_view(dossier, consensus)
+            if not self._is_in_view(dossier, consensus) and self._is_passage(dossier)
         ]
 
     def _hand_over(
@@ -299,6 +379,8 @@ class VehicleWatcher:
 
     def _drop_old_state(self, before_s: float) -> None:
         """Drop the plates of vehicles that were last seen before this time."""
+        kept_s = before_s + self._settings.same_vehicle_s - self._settings.same_place_s
+        self._standing = [one for one in self._standing if one.last_s >= kept_s]
         self._recent_vehicles = [one for one in self._recent_vehicles if one.last_s >= before_s]
         known = {track for one in self._recent_vehicles for track in one.tracks}
         known.update(self._dossiers, (dossier.track for dossier, _ in self._waiting))
@@ -311,12 +393,16 @@ def _only_new_is_sure(known: PlateConsensus, new: PlateConsensus) -> bool:
     return known.posterior < SURE_POSTERIOR <= new.posterior and known.best.text != new.best.text
 
 
+DIVIDED_QUALITY = 0.3
+"""Factor of the quality of a plate that was detected in pieces."""
+
+
 def cut_patch(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch:
     """Cut the plate's pixels with a margin, and rate their quality.
 
     Quality grows with the plate's height up to 20 pixels, where the strokes of characters become
     two pixels wide, and with the detector's score. It is divided by ten if the picture's edge cuts
-    the plate.
+    the plate, and reduced if something divides it: such views alone never give a sure consensus.
 
     Args:
         pixels: the frame.
@@ -335,6 +421,8 @@ def cut_patch(pixels: Pixels, detection: Detection, margin: float) -> PlatePatch
     x2, y2 = max(x1 + 1, math.ceil(expanded.x2)), max(y1 + 1, math.ceil(expanded.y2))
     whole = box.x1 > 1 and box.y1 > 1 and box.x2 < width - 1 and box.y2 < height - 1
     quality = min(1.0, max(0.1, box.height / 20)) * math.sqrt(max(detection.score, 0.01))
+    if detection.pieces > 1:
+        quality *= DIVIDED_QUALITY
     return PlatePatch(
         box, quality if whole else quality / 10, np.ascontiguousarray(pixels[y1:y2, x1:x2])
     )

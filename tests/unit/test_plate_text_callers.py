@@ -12,6 +12,7 @@ MAY_REVEAL = {
     "edge/cli/evaluate_images.py": "shows, if asked, what was read on labelled photos",
     "edge/cli/labels.py": "compares what was read with its label",
     "edge/cli/read.py": "prints what is read on the regular files that its user names",
+    "edge/domain/reading.py": "finds the plates for which this one may have been taken, in RAM",
     "edge/pipeline/dossier.py": "asks whether two tracks may be of one vehicle, in RAM",
     "edge/policy/bundles.py": "writes a list inside the seal, at its issuer",
     "edge/privacy/pseudonyms.py": "makes the token: here the clear text ends",

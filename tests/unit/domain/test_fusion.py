@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.domain.plates import ALPHABET
+from edge.domain.plates import ALPHABET, PlateText
 from edge.domain.reading import MAX_HYPOTHESES, PlateConsensus, PlateReading, fuse
 from tests.support.fakes import noise_reading, reading_of
 
@@ -119,6 +119,56 @@ def test_the_region_needs_more_than_half_of_the_weighted_votes() -> None:
     assert fused(belgian, belgian, french).region == "Belgium"
     assert fused(belgian, french).region is None
     assert fused(reading_of("1ABC123")).region is None
+
+
+@pytest.mark.parametrize(
+    ("read", "twin", "region"),
+    [
+        ("KA4120T", "KA412OT", "Croatia"),
+        ("KA4120T", "KA412OT", None),
+        ("LD6158G", "LD615BG", None),
+        ("34YR336", "34VR336", None),
+    ],
+)
+def test_an_error_that_repeats_in_every_frame_does_not_vanish_with_more_frames(
+    read: str, twin: str, region: str | None
+) -> None:
+    few, many = (fused(*[reading_of(read, region=region)] * frames) for frames in (4, 200))
+
+    for consensus in (few, many):
+        assert PlateText(twin) in set(consensus.twins())
+        assert consensus.best.text.reveal() == read
+        assert consensus.posterior < 0.995
+    assert many.posterior - few.posterior < 0.01
+
+
+def test_a_text_without_a_form_of_its_country_is_never_sure() -> None:
+    formless = fused(*[reading_of("LD6158G", region="Serbia")] * 24)
+    free = fused(*[reading_of("WANTED", region="Sweden")] * 24)
+    whole = fused(*[reading_of("LD615BG", region="Serbia")] * 24)
+
+    assert formless.posterior < 0.7
+    assert free.posterior < 0.95
+    assert whole.posterior > 0.98
+
+
+def test_a_form_of_a_certain_country_excludes_twins_and_keeps_the_posterior() -> None:
+    belgian = fused(*[reading_of("1ABC123", region="Belgium")] * 24)
+    unknown = fused(*[reading_of("1ABC123")] * 24)
+
+    assert PlateText("1A8C123") not in set(belgian.twins())
+    assert PlateText("1A8C123") in set(unknown.twins())
+    assert belgian.posterior > 0.99 > unknown.posterior > 0.97
+
+
+def test_a_country_that_the_reader_doubts_excludes_no_twin() -> None:
+    doubtful = replace(reading_of("1ABC123", region="Belgium"), region_probability=0.6)
+
+    consensus = fused(doubtful, doubtful)
+
+    assert consensus.region == "Belgium"
+    assert consensus.certain_region is None
+    assert PlateText("1A8C123") in set(consensus.twins())
 
 
 def test_readings_of_different_readers_are_refused() -> None:

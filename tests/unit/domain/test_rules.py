@@ -64,8 +64,10 @@ def seen(
     at: datetime = NOW,
     heights: tuple[float, ...] = (),
     camera: str = "cam-1",
+    twins: tuple[PlateToken, ...] = (),
 ) -> Sighting:
     return Sighting(
+        twins=frozenset(twins),
         camera=camera,
         observed_at=at,
         candidates=tuple(Candidate(name, probability) for name, probability in candidates),
@@ -215,6 +217,32 @@ def test_p11_a_permit_list_without_a_valid_entry_makes_nobody_an_offender(
     assert type(judge(PERMIT_ZONE, seen((A, 0.99)), {**over, **listed(D)})) is Offence
 
 
+@pytest.mark.parametrize(
+    ("what", "names", "hotlist", "permit_zone"),
+    [
+        ("a twin is listed", [C], Ambiguous, Ambiguous),
+        ("only another plate is listed", [token("D")], NoOffence, Offence),
+        ("the text and a twin are listed", [A, C], Offence, NoOffence),
+        ("the text is listed", [A], Offence, NoOffence),
+    ],
+)
+def test_p12_a_listed_twin_ends_ambiguous_however_certain_the_read_is(
+    what: str, names: list[PlateToken], hotlist: type[Verdict], permit_zone: type[Verdict]
+) -> None:
+    vehicle = seen((A, 0.998), twins=(B, C))
+
+    assert type(judge(HOTLIST, vehicle, listed(*names))) is hotlist, what
+    assert type(judge(PERMIT_ZONE, vehicle, listed(*names))) is permit_zone, what
+
+
+def test_an_entry_of_a_twin_that_is_not_valid_now_changes_nothing() -> None:
+    vehicle = seen((A, 0.998), twins=(B, C))
+    over = listed(C, end=NOW)
+
+    assert judge(HOTLIST, vehicle, over) == NoOffence()
+    assert isinstance(judge(PERMIT_ZONE, vehicle, {**over, **listed(token("D"))}), Offence)
+
+
 def test_a_permit_zone_offence_has_no_entry() -> None:
     verdict = judge(PERMIT_ZONE, seen((A, 0.95)), listed(B))
     assert isinstance(verdict, Offence)
@@ -301,7 +329,8 @@ def sightings(draw: st.DrawFn) -> Sighting:
     probabilities = sorted((weight / total for weight in weights), reverse=True)
     heights = draw(st.sampled_from([UP, DOWN, ()]))
     names = draw(st.permutations(TOKENS))
-    return seen(*zip(names, probabilities, strict=False), heights=heights)
+    twins = tuple(draw(st.sets(st.sampled_from(TOKENS), max_size=3)))
+    return seen(*zip(names, probabilities, strict=False), heights=heights, twins=twins)
 
 
 RULES = st.builds(rule, st.sampled_from(RuleKind), FRACTION, FRACTION)

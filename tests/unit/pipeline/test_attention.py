@@ -102,6 +102,10 @@ def standing(frames: int, text: str = "1ABC123") -> list[list[ScriptedPlate]]:
     return [[sight(Box(100, 100, 180, 120), text)]] * frames
 
 
+def arriving(frames: int) -> list[list[ScriptedPlate]]:
+    return [[sight(Box(100 + 20 * i, 100, 180 + 20 * i, 120))] for i in range(-frames, 0)]
+
+
 def test_a_plate_without_motion_is_found_in_a_periodic_frame() -> None:
     # The scripted stream is uniform grey, so only a periodic frame can show the plate.
     script: list[list[ScriptedPlate]] = [[]] * 60 + standing(40)
@@ -110,7 +114,7 @@ def test_a_plate_without_motion_is_found_in_a_periodic_frame() -> None:
 
 
 def test_a_stationary_vehicle_stays_one_vehicle_with_few_selected_frames() -> None:
-    watcher = seen(FPS, standing(1000), Attention())
+    watcher = seen(FPS, arriving(5) + standing(1000), Attention())
     assert watcher.detector_runs < 1000 / 4
 
 

@@ -14,7 +14,7 @@ from edge.domain.competence import Competence
 from edge.domain.imaging import Box
 from edge.domain.lists import ListEntry
 from edge.domain.plates import Hypothesis, PlateText
-from edge.domain.reading import PlateConsensus
+from edge.domain.reading import PlateConsensus, fuse
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.schedule import Hours, Schedule
@@ -22,7 +22,7 @@ from edge.domain.vehicles import KeyFrame, VehicleSeen
 from edge.errors import ConfigError
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain, SaltChainDestroyedError
-from tests.support.fakes import competent
+from tests.support.fakes import competent, reading_of
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
 COMPETENCES = {"police": competent("stolen", "a", "a2", "b")}
@@ -106,6 +106,36 @@ def test_p12_a_read_ambiguous_between_8_and_b_makes_no_hit_and_is_counted() -> N
 def test_a_read_of_another_plate_is_not_ambiguous() -> None:
     ruling = book().judge(seen((OTHER, 0.99)))
     assert (ruling.offences, ruling.ambiguous) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("passing", "read", "region"),
+    [
+        ("KA412OT", "KA4120T", "Croatia"),
+        ("KA412OT", "KA4120T", None),
+        ("LD615BG", "LD6158G", "Serbia"),
+        ("LD615BG", "LD6158G", None),
+        ("1ABC123", "IA8CI23", None),
+    ],
+)
+def test_p12_a_plate_read_as_its_twin_never_makes_a_hit_of_a_listed_vehicle(
+    passing: str, read: str, region: str | None
+) -> None:
+    consensus = fuse([reading_of(read, region=region)] * 24)
+    vehicle = replace(seen((OTHER, 0.9)), consensus=consensus)
+    permits = replace(rule(), kind=RuleKind.PERMIT_ZONE)
+    for judged in (permits, rule()):
+        made = book(judged, listed=replace(entry(), plate=PlateText(passing)))
+        ruling = made.judge(vehicle)
+        assert (ruling.offences, ruling.ambiguous) == ((), True), judged.kind
+
+
+def test_a_permit_of_another_plate_does_not_protect_a_certain_offender() -> None:
+    consensus = fuse([reading_of("1DLK482", region="Belgium")] * 24)
+    vehicle = replace(seen((OTHER, 0.9)), consensus=consensus)
+    made = book(replace(rule(), kind=RuleKind.PERMIT_ZONE))
+
+    assert len(made.judge(vehicle).offences) == 1
 
 
 def test_p5_two_rules_or_purposes_give_one_plate_two_tokens() -> None:

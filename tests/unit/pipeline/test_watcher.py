@@ -22,6 +22,11 @@ def sight(
     return ScriptedPlate(Box(x, y, x + width, y + 24), reading_of(text, **of), score)
 
 
+def arrival(text: str, x: float) -> list[list[ScriptedPlate]]:
+    """Ten frames in which a vehicle drives to this place."""
+    return [[sight(text, x - 10 * i)] for i in range(10, 0, -1)]
+
+
 def watch(script: Sequence[Sequence[ScriptedPlate]], fps: float = 10.0) -> list[VehicleSeen]:
     """All hand-overs of a stream, in order."""
     models = ScriptedModels(script, fps)
@@ -78,7 +83,7 @@ def test_a_single_picture_is_a_valid_stream() -> None:
 
 
 def test_a_vehicle_that_stays_is_handed_over_early_and_again_when_it_leaves() -> None:
-    script = [[sight("1ABC123", 100)] for _ in range(120)] + [EMPTY] * 30
+    script = arrival("1ABC123", 100) + [[sight("1ABC123", 100)] for _ in range(110)] + [EMPTY] * 30
 
     early, final = watch(script)
 
@@ -113,7 +118,96 @@ def test_a_parked_vehicle_that_is_hidden_at_times_is_reported_once() -> None:
     parked = [sight("1ABC123", 100)]
     script = [EMPTY if (i // 35) % 4 == 3 else parked for i in range(600)]
 
-    assert {v.number for v in watch(script)} == {1}
+    assert {v.number for v in watch(arrival("1ABC123", 100) + script)} == {1}
+
+
+# --- what stands ------------------------------------------------------------------------------
+
+SIGN = "SALE2000"
+STANDING = {
+    "all the time": [True] * 200,
+    "for 40 s before and after": [True] * 1000,
+    "found at times": [i % 40 < 25 for i in range(200)],
+    "found from the second vehicle on": [i > 90 for i in range(200)],
+}
+
+
+@pytest.mark.parametrize("found", STANDING.values(), ids=list(STANDING))
+@pytest.mark.parametrize("text", [SIGN, ""], ids=["legible", "illegible"])
+def test_p12_a_sign_that_stands_while_vehicles_pass_is_no_passage(
+    text: str, found: list[bool]
+) -> None:
+    script: list[list[ScriptedPlate]] = [[] for _ in found]
+    for i, shown in enumerate(found):
+        jitter = (i * 7 % 5 - 2) * 1.5
+        if shown:
+            script[i].append(sight(text, 300 + jitter, 100, width=70 + jitter))
+        if 30 <= i < 50:
+            script[i].append(sight("1ABC123", 25 * (i - 30)))
+        if 120 <= i < 140:
+            script[i].append(sight("2XYZ987", 25 * (i - 120)))
+
+    assert texts(watch(script)) == ["1ABC123", "2XYZ987"]
+
+
+def test_a_sign_is_no_passage_even_where_nothing_passes() -> None:
+    assert watch([[sight(SIGN, 300)] for _ in range(400)]) == []
+
+
+def test_a_car_that_is_parked_all_the_time_is_no_passage_and_one_that_leaves_is() -> None:
+    parked = [[sight("1ABC123", 300)] for _ in range(400)]
+    leaves = [[sight("1ABC123", 300 + 12 * i)] for i in range(25)]
+
+    assert watch(parked) == []
+    seen = watch([*parked, *leaves, *[EMPTY] * 60])
+    assert texts([vehicle for vehicle in seen if vehicle.final]) == ["1ABC123"]
+
+
+def test_a_car_that_leaves_after_hours_in_view_is_a_passage() -> None:
+    parked = [[sight("1ABC123", 300)] for _ in range(9000)]
+    leaves = [[sight("1ABC123", 300 + 40 * i)] for i in range(8)]
+
+    seen = watch([*parked, *leaves, *[EMPTY] * 60], fps=2.0)
+    assert texts([vehicle for vehicle in seen if vehicle.final]) == ["1ABC123"]
+
+
+def test_a_vehicle_that_stands_in_a_queue_and_drives_off_later_counts_once() -> None:
+    """It stands from the first frame on, while the other lane moves."""
+    script: list[list[ScriptedPlate]] = []
+    for i in range(160):
+        x = 300 + max(0, i - 110) * 12
+        script.append([sight("1ABC123", x, 300)] if x < 560 else [])
+        if i % 50 < 22:
+            script[i].append(sight(f"{1 + i // 50}XYZ987", 25 * (i % 50), 150))
+
+    assert sorted(str(one) for one in texts([v for v in watch(script) if v.final])) == [
+        "1ABC123", "1XYZ987", "2XYZ987", "3XYZ987", "4XYZ987",
+    ]  # fmt: skip
+
+
+def test_a_vehicle_that_drives_straight_towards_the_camera_moves() -> None:
+    script: list[list[ScriptedPlate]] = []
+    for i in range(40):
+        width = 40 + i
+        far = ScriptedPlate(
+            Box(300 - width / 2, 200 - width / 8, 300 + width / 2, 200 + width / 8),
+            reading_of("1ABC123"),
+        )
+        script.append([far, sight("2XYZ987", 12 * i, 350)])
+
+    assert sorted(str(one) for one in texts(watch(script))) == ["1ABC123", "2XYZ987"]
+
+
+def test_in_a_short_recording_in_which_nothing_moves_a_vehicle_counts() -> None:
+    assert texts(watch([[sight("1ABC123", 100)] for _ in range(36)])) == ["1ABC123"]
+
+
+def test_a_standing_thing_is_never_handed_over_before_it_moves() -> None:
+    """No vehicle has passed yet, so it could still be one; but it is not judged early."""
+    models = ScriptedModels([[sight(SIGN, 300)] for _ in range(280)])
+    watcher = VehicleWatcher("cam-1", models, models)
+
+    assert [vehicle for frame in models.frames() for vehicle in watcher.observe(frame)] == []
 
 
 def test_an_unsure_vehicle_waits_for_a_better_view() -> None:
@@ -200,7 +294,7 @@ def test_the_key_frame_is_the_best_picture_and_has_all_plate_boxes() -> None:
 
 
 def test_a_long_trajectory_is_thinned_and_keeps_both_ends() -> None:
-    script = [[sight("1ABC123", 100 + i / 100)] for i in range(1500)]
+    script = [[sight("1ABC123", 100 + i / 10)] for i in range(1500)]
 
     final = watch(script)[-1]
 
