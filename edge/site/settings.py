@@ -138,6 +138,13 @@ class SiteCamera(Strict):
     live: LiveCamera | None = Field(
         default=None, description="A live camera, instead of a recording."
     )
+    stream: int | None = Field(
+        default=None,
+        ge=0,
+        le=63,
+        description="Which video stream of the source is used, from 0; left out: the largest one "
+        "that is no cover picture, thumbnail or title.",
+    )
     second_look: SecondLook = NoSecondLook(mode="none")
 
 

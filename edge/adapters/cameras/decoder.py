@@ -42,6 +42,8 @@ import numpy.typing as npt
 from av._core import library_meta
 from av.video.frame import VideoFrame
 
+from edge.adapters.cameras.interlacing import FieldSplitter
+from edge.adapters.cameras.stream_choice import NoSuchStreamError, choose_stream
 from edge.domain.motion import Cells, Plane, cell_means
 
 HEADER = struct.Struct("<cIIIdd")
@@ -84,6 +86,7 @@ class DecoderRequest:
         format: FFmpeg's name of the format; None: FFmpeg detects it.
         options: FFmpeg's options.
         pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
+        stream: the number among the video streams to use, from 0; None: the largest.
         stamped: whether the source's time stamps are more exact than its stated rate.
         asking: whether to send each frame's cell means first and wait for the answer.
         open_s: how long opening may take, seconds.
@@ -94,6 +97,7 @@ class DecoderRequest:
     format: str | None = None
     options: dict[str, str] = field(default_factory=dict)
     pipeline: tuple[str, ...] = ()
+    stream: int | None = None
     stamped: bool = True
     asking: bool = False
     open_s: float = 8.0
@@ -179,9 +183,8 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
         container = _open_source(request, cleanup)
-        if not container.streams.video:
-            raise SourceError("no-video")
-        stream = container.streams.video[0]
+        stream = _chosen_stream(container, request.stream)
+        splitter = FieldSplitter(stream.codec_context.name, both=request.stamped)
         # Frame threading would delay the stream by as many frames as there are threads.
         stream.thread_type = "SLICE"
         if stream.codec_context.name == "h264":
@@ -195,19 +198,36 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
                 damaged = damaged or frame.is_corrupt
                 if damaged and not (whole and frame.key_frame and not frame.is_corrupt):
                     writer.corrupt += 1
+                    splitter.drop()
                     continue
-                luma = luma_of(frame)
                 # Converting to BGR is slow and is needed here only if the luma looks grey.
-                damaged = is_one_grey(luma) and is_grey(upright(frame))
+                damaged = is_one_grey(luma_of(frame)) and is_grey(upright(frame))
                 if damaged:
                     writer.corrupt += 1
+                    splitter.drop()
                     continue
-                time_s: float | None = frame.time if request.stamped else None
-                stamp_s = math.nan if time_s is None else time_s
-                if not request.asking or writer.is_wanted(
-                    cell_means(luma), luma.shape, stamp_s, arrival_s
-                ):
-                    writer.frame(upright(frame), stamp_s, arrival_s)
+                for one in splitter.pictures(frame):
+                    _send(one, arrival_s, request, writer)
+
+
+def _send(picture: VideoFrame, arrival_s: float, request: DecoderRequest, writer: _Writer) -> None:
+    luma = luma_of(picture)
+    time_s: float | None = picture.time if request.stamped else None
+    stamp_s = math.nan if time_s is None else time_s
+    if not request.asking or writer.is_wanted(cell_means(luma), luma.shape, stamp_s, arrival_s):
+        writer.frame(upright(picture), stamp_s, arrival_s)
+
+
+def _chosen_stream(container: av.container.InputContainer, wanted: int | None) -> av.VideoStream:
+    try:
+        choice = choose_stream(container, wanted)
+    except NoSuchStreamError:
+        raise SourceError("no-such-stream") from None
+    if choice is None:
+        raise SourceError("no-video")
+    stream = container.streams[choice.index]
+    assert isinstance(stream, av.VideoStream)  # noqa: S101 - for the type checker
+    return stream
 
 
 def _pictures(

@@ -103,6 +103,10 @@ _PROBLEMS = {
     "ended": ("E_CAMERA_LOST", "ended its stream; it is tried again"),
     "broken": ("E_CAMERA_LOST", "sends data that is not video; check the camera and its network"),
     "no-stream": ("E_CAMERA_STREAM", "has no video at this address; check its path"),
+    "no-such-stream": (
+        "E_CAMERA_STREAM",
+        "has no video stream of the number in cameras.<name>.stream; correct it in site.yaml",
+    ),
     "no-video": ("E_CAMERA_STREAM", "sends a stream without pictures; check its path"),
     "no-device": ("E_CAMERA_DEVICE", "is missing, or is not a camera; check cable and device name"),
     "no-permission": (
