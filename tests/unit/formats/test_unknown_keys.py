@@ -20,14 +20,14 @@ from tests.support.source_tree import ROOT
 
 TYPO = "zzzz"
 
-LIVE_CAMERAS = [
+LIVE_CAMERAS: list[dict[str, Any]] = [
     {"type": "rtsp", "url": "rtsp://192.0.2.1/x"},
     {"type": "http", "url": "http://192.0.2.1/x"},
     {"type": "device", "device": "/dev/video0"},
     {"type": "pipeline", "pipeline": "videotestsrc"},
 ]
 
-SECOND_LOOKS = [
+SECOND_LOOKS: list[dict[str, Any]] = [
     {"mode": "none"},
     {"mode": "tiles"},
     {"mode": "region", "box": [0, 0, 1, 1]},
@@ -39,7 +39,7 @@ def full_site() -> dict[str, Any]:
     site: dict[str, Any] = yaml.safe_load(SITE)
     site["broker"]["tls"] = {"ca": "ca.pem"}
     site |= {"folders": {}, "outbox": {}, "telemetry": {}}
-    cameras = [*({"live": live} for live in LIVE_CAMERAS)]
+    cameras: list[dict[str, Any]] = [{"live": live} for live in LIVE_CAMERAS]
     cameras += [{"second_look": look} for look in SECOND_LOOKS]
     site["cameras"] = {f"camera-{number}": camera for number, camera in enumerate(cameras)}
     return site
