@@ -25,7 +25,6 @@ import signal
 import socket
 import ssl
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -42,6 +41,7 @@ import numpy.typing as npt
 from av._core import library_meta
 from av.video.frame import VideoFrame
 
+from edge.adapters.cameras.gstreamer import PacketRelay, start_gstreamer
 from edge.adapters.cameras.interlacing import FieldSplitter
 from edge.adapters.cameras.stream_choice import NoSuchStreamError, choose_stream
 from edge.domain.motion import Cells, Plane, cell_means
@@ -85,7 +85,8 @@ class DecoderRequest:
         address: FFmpeg's address of the source; it may hold a password and is not in the repr.
         format: FFmpeg's name of the format; None: FFmpeg detects it.
         options: FFmpeg's options.
-        pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
+        pipeline: words of a `gst-launch-1.0` command whose frames are read instead; if there is an
+            address as well, it is fed with that source's packets and decodes them.
         stream: the number among the video streams to use, from 0; None: the largest.
         stamped: whether the source's time stamps are more exact than its stated rate.
         asking: whether to send each frame's cell means first and wait for the answer.
@@ -182,8 +183,7 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
     # FFmpeg conceals missing parts of a picture and reports them only in its log.
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
-        container = _open_source(request, cleanup)
-        stream = _chosen_stream(container, request.stream)
+        container, stream, relay = _open(request, cleanup)
         splitter = FieldSplitter(stream.codec_context.name, both=request.stamped)
         # Frame threading would delay the stream by as many frames as there are threads.
         stream.thread_type = "SLICE"
@@ -192,6 +192,7 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
             stream.codec_context.thread_count = 1
         damaged = False
         for arrival_s, frames, whole in _pictures(container, stream):
+            writer.corrupt += 0 if relay is None else relay.corrupt_packets()
             damaged = damaged or not whole
             writer.corrupt += not whole and not frames
             for frame in frames:
@@ -208,6 +209,10 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
                     continue
                 for one in splitter.pictures(frame):
                     _send(one, arrival_s, request, writer)
+        if relay is not None:
+            relay.join()
+            if relay.failure is not None:
+                raise SourceError(_word(relay.failure, opened=True))
 
 
 def _send(picture: VideoFrame, arrival_s: float, request: DecoderRequest, writer: _Writer) -> None:
@@ -261,10 +266,41 @@ def _is_complaint(entry: tuple[int, str, str]) -> bool:
     return level <= av.logging.ERROR or text.startswith("concealing ")
 
 
-def _open_source(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
-    source: str | IO[bytes] = request.address
-    if request.pipeline:
-        source = _start_gstreamer(request.pipeline, cleanup)
+def _open(
+    request: DecoderRequest, cleanup: ExitStack
+) -> tuple[av.container.InputContainer, av.VideoStream, PacketRelay | None]:
+    """The source of pictures and its stream, and what feeds GStreamer, if it decodes."""
+    if not request.pipeline:
+        container = _open_source(request, cleanup)
+        return container, _chosen_stream(container, request.stream), None
+    network: tuple[av.container.InputContainer, av.VideoStream] | None = None
+    if request.address:
+        container = _open_source(request, cleanup)
+        network = container, _chosen_stream(container, request.stream)
+    try:
+        process = start_gstreamer(request.pipeline, cleanup)
+    except OSError:
+        raise SourceError("no-gstreamer") from None
+    assert process.stdin is not None  # noqa: S101 - for the type checker: pipes were asked for
+    assert process.stdout is not None  # noqa: S101
+    relay = None
+    if network is not None:
+        relay = PacketRelay(*network, process.stdin)
+    else:
+        process.stdin.close()
+    decoded = DecoderRequest("", format="yuv4mpegpipe", open_s=request.open_s)
+    try:
+        container = _open_source(decoded, cleanup, process.stdout)
+    except SourceError:
+        if relay is not None and relay.failure is None:
+            raise SourceError("not-decoded") from None
+        raise
+    return container, _chosen_stream(container, None), relay
+
+
+def _open_source(
+    request: DecoderRequest, cleanup: ExitStack, pipe: IO[bytes] | None = None
+) -> av.container.InputContainer:
     started = time.monotonic()
     _require_name(request.address)
     if request.verified and "--enable-gnutls" not in _BUILD:
@@ -272,7 +308,7 @@ def _open_source(request: DecoderRequest, cleanup: ExitStack) -> av.container.In
         raise SourceError("no-verification")
     try:
         container = av.open(
-            source,
+            request.address if pipe is None else pipe,
             format=request.format,
             mode="r",
             options=request.options,
@@ -288,23 +324,6 @@ def _open_source(request: DecoderRequest, cleanup: ExitStack) -> av.container.In
         ) from None
     cleanup.callback(container.close)
     return container
-
-
-def _start_gstreamer(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
-    """Start GStreamer in this process group; returns its output, in YUV4MPEG2."""
-    try:
-        process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError:
-        raise SourceError("no-gstreamer") from None
-    cleanup.callback(process.wait)
-    cleanup.callback(process.kill)
-    assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe was asked for
-    return process.stdout
 
 
 def _word(error: Exception, *, opened: bool) -> str:

@@ -115,6 +115,10 @@ _PROBLEMS = {
     ),
     "busy": ("E_CAMERA_DEVICE", "is used by another program; stop that one"),
     "no-gstreamer": ("E_CAMERA_PIPELINE", "needs gst-launch-1.0; install gstreamer1.0-tools"),
+    "not-decoded": (
+        "E_CAMERA_PIPELINE",
+        "sends video that the pipeline in `decoder` does not decode; correct it, or leave it out",
+    ),
     "untrusted": (
         "E_CAMERA_CERTIFICATE",
         "has a certificate that is not trusted; name its authority, or the certificate, in tls_ca",
