@@ -343,7 +343,7 @@ def test_the_finding_of_a_turned_camera_names_the_cure(turns: int, text: str) ->
 
 @pytest.mark.parametrize("enlarged", [1, 3])
 @pytest.mark.parametrize("clip", ["street_day", "night", "rain", "wrong_way"])
-def test_no_plate_of_an_aiming_still_is_found_or_read(clip: str, enlarged: int) -> None:
+def test_p8_no_plate_of_an_aiming_still_is_found_or_read(clip: str, enlarged: int) -> None:
     for pixels in pictures(clip):
         plates = [one.box for one in without_duplicates(models().detector.detect(pixels))]
         if enlarged > 1:  # a plate that is much nearer than any other
