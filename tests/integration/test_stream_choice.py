@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import threading
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +14,14 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
+from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.live_camera import LiveCamera
 from edge.adapters.cameras.recordings import RecordedCamera, open_recordings
 from edge.adapters.cameras.stream_choice import choose_stream
 from edge.adapters.cameras.video_writer import nominal_rate
+from edge.adapters.host.system import SystemClock
 from edge.errors import CameraError, ExitCode
+from tests.support.brokers import wait_until
 
 STARTED = datetime(2026, 3, 10, 6, 25, tzinfo=timezone.utc)
 
@@ -33,6 +39,7 @@ class Part:
 
 
 STREET = Part(320, 240, 40)
+PAIR = (Part(160, 120, 40), STREET)
 COVER = Part(640, 480, 1, codec="mjpeg")
 
 
@@ -166,3 +173,42 @@ def test_a_live_source_is_not_probed(tmp_path: Path) -> None:
         assert chosen.number == 1
         packet = next(container.demux(container.streams[chosen.index]))
         assert packet.pts == container.streams[chosen.index].start_time, "nothing is lost"
+
+
+@pytest.mark.parametrize(("wanted", "width"), [(None, 320), (0, 160)])
+def test_a_live_camera_with_several_streams_gives_the_largest_and_says_so(
+    wanted: int | None, width: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "a.ts", *(replace(one, codec="mpeg2video", rate=25) for one in PAIR))
+    camera = LiveCamera(
+        "cam-1",
+        "shown",
+        lambda: DecoderRequest(str(path), format="mpegts", stream=wanted),
+        clock=SystemClock(),
+        jitter=lambda: 0.0,
+    )
+
+    frames = list(itertools.islice(camera.frames(), 10))
+    camera.close()
+
+    assert {frame.width for frame in frames} == {width}
+    assert "camera cam-1: 2 video streams (0 is 160 x 120 mpeg2video" in caplog.text
+    assert f"number {1 if wanted is None else 0} is read" in caplog.text
+    assert str(path) not in caplog.text
+
+
+def test_a_live_camera_without_the_wanted_stream_is_reported(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ts", STREET)
+    request = DecoderRequest(str(path), format="mpegts", stream=3)
+    camera = LiveCamera("cam-1", "shown", lambda: request, clock=SystemClock(), jitter=lambda: 0.0)
+    thread = threading.Thread(target=lambda: list(camera.frames()))
+    thread.start()
+    try:
+        assert wait_until(lambda: camera.status().problem is not None, 60)
+        problem = camera.status().problem
+        assert problem is not None
+        assert problem.code == "E_CAMERA_STREAM"
+        assert "cameras.<name>.stream" in problem.message
+    finally:
+        camera.close()
+        thread.join(10)

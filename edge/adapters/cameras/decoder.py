@@ -49,8 +49,12 @@ from edge.domain.motion import Cells, Plane, cell_means
 HEADER = struct.Struct("<cIIIdd")
 """Kind, width, height, corrupt frames before this message, time stamp (NaN: none), arrival time."""
 
-FRAME, CELLS, END = b"F", b"G", b"E"
-"""Kinds of messages. They are followed by pixels, by cell means (`cells_shape`), or by a word."""
+FRAME, CELLS, NOTE, END = b"F", b"G", b"N", b"E"
+"""Kinds of messages. They are followed by pixels, by cell means (`cells_shape`), by a line about
+the source that holds neither address nor login, or by a word."""
+
+LONGEST_TEXT = 400
+"""Bytes of a note or a word, at most."""
 
 WANTED, UNWANTED = b"y", b"n"
 
@@ -166,12 +170,18 @@ class _Writer:
         self._write(pixels.tobytes())
         self.corrupt = 0
 
+    def note(self, line: str) -> None:
+        self._text(NOTE, line)
+
     def end(self, word: str) -> None:
         with contextlib.suppress(BrokenPipeError):
-            text = word.encode()
-            self._write(
-                HEADER.pack(END, len(text), 0, self.corrupt, math.nan, time.monotonic()) + text
-            )
+            self._text(END, word)
+
+    def _text(self, kind: bytes, line: str) -> None:
+        text = line.encode()[:LONGEST_TEXT]
+        header = HEADER.pack(kind, len(text), 0, self.corrupt, math.nan, time.monotonic())
+        self._write(header + text)
+        self.corrupt = 0
 
     def _write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
@@ -183,7 +193,7 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
     # FFmpeg conceals missing parts of a picture and reports them only in its log.
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
-        container, stream, relay = _open(request, cleanup)
+        container, stream, relay = _open(request, cleanup, writer)
         splitter = FieldSplitter(stream.codec_context.name, both=request.stamped)
         # Frame threading would delay the stream by as many frames as there are threads.
         stream.thread_type = "SLICE"
@@ -223,13 +233,17 @@ def _send(picture: VideoFrame, arrival_s: float, request: DecoderRequest, writer
         writer.frame(upright(picture), stamp_s, arrival_s)
 
 
-def _chosen_stream(container: av.container.InputContainer, wanted: int | None) -> av.VideoStream:
+def _chosen_stream(
+    container: av.container.InputContainer, wanted: int | None, writer: _Writer
+) -> av.VideoStream:
     try:
         choice = choose_stream(container, wanted)
     except NoSuchStreamError:
         raise SourceError("no-such-stream") from None
     if choice is None:
         raise SourceError("no-video")
+    if len(choice.shown) > 1:
+        writer.note(choice.text())
     stream = container.streams[choice.index]
     assert isinstance(stream, av.VideoStream)  # noqa: S101 - for the type checker
     return stream
@@ -267,16 +281,16 @@ def _is_complaint(entry: tuple[int, str, str]) -> bool:
 
 
 def _open(
-    request: DecoderRequest, cleanup: ExitStack
+    request: DecoderRequest, cleanup: ExitStack, writer: _Writer
 ) -> tuple[av.container.InputContainer, av.VideoStream, PacketRelay | None]:
     """The source of pictures and its stream, and what feeds GStreamer, if it decodes."""
     if not request.pipeline:
         container = _open_source(request, cleanup)
-        return container, _chosen_stream(container, request.stream), None
+        return container, _chosen_stream(container, request.stream, writer), None
     network: tuple[av.container.InputContainer, av.VideoStream] | None = None
     if request.address:
         container = _open_source(request, cleanup)
-        network = container, _chosen_stream(container, request.stream)
+        network = container, _chosen_stream(container, request.stream, writer)
     try:
         process = start_gstreamer(request.pipeline, cleanup)
     except OSError:
@@ -295,7 +309,7 @@ def _open(
         if relay is not None and relay.failure is None:
             raise SourceError("not-decoded") from None
         raise
-    return container, _chosen_stream(container, None), relay
+    return container, _chosen_stream(container, None, writer), relay
 
 
 def _open_source(

@@ -17,7 +17,15 @@ from enum import Enum
 
 import numpy as np
 
-from edge.adapters.cameras.decoder import CELLS, END, FRAME, UNWANTED, WANTED, DecoderRequest
+from edge.adapters.cameras.decoder import (
+    CELLS,
+    END,
+    FRAME,
+    NOTE,
+    UNWANTED,
+    WANTED,
+    DecoderRequest,
+)
 from edge.adapters.cameras.decoder_process import (
     CameraClosedError,
     ConnectionCutError,
@@ -183,6 +191,7 @@ class LiveCamera:
         self._jitter = jitter
         self._open_at = open_at
         self._slow_logged = False
+        self._said = ""
         self._observed: datetime | None = None
         self._stale_s = stale_s
         self._connect_s = connect_s
@@ -287,6 +296,9 @@ class LiveCamera:
             message = decoder.message(deadline_s, self._closing)
             self._corrupt += message.corrupt
             self._index += message.corrupt
+            if message.kind == NOTE:
+                self._say(decoder.word(message, deadline_s, self._closing))
+                continue
             if message.kind == END:
                 raise ConnectionCutError(decoder.word(message, deadline_s, self._closing))
             if message.kind != (FRAME if self._wants is None else CELLS):
@@ -352,6 +364,12 @@ class LiveCamera:
                 rate,
                 LEAST_PER_SECOND,
             )
+
+    def _say(self, note: str) -> None:
+        """Log a note about the source, once as long as it is the same."""
+        if note != self._said:
+            self._said = note
+            log.warning("camera %s: %s", self._name, note)
 
     def _on_first_frame(self) -> None:
         self._slow_logged = False
