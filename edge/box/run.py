@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +12,10 @@ from pathlib import Path
 
 from edge.adapters.broker.publisher import PublisherState
 from edge.adapters.host.cv2_check import check_cv2
-from edge.adapters.host.service_manager import long_start
 from edge.adapters.host.system import SystemClock, product_version
 from edge.adapters.models.manifest import WeightsInUse
 from edge.adapters.models.weights import Manifest
-from edge.box.assembly import Loaded, RunningBox, assembled, load_parts
+from edge.box.assembly import RunningBox, assembled, load_parts
 from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
 from edge.box.gate import admit
@@ -105,7 +103,7 @@ def run_site(
         check_cv2()
         opened = find_sources(sources, SystemClock())
         admission = admit(site, opened, announce)
-        loaded = _loaded(site, manifest)
+        loaded = load_parts(site, manifest)
         _warn_of_trial_keys(admission.box_keys, site.keys_folder)
         models = site.settings.models
         with assembled(
@@ -127,15 +125,6 @@ def run_site(
         # What goes wrong after the start is in the result.
         announce(refused)
         raise
-
-
-def _loaded(site: SiteFolder, manifest: Manifest | None) -> Loaded:
-    """The box's parts; the service manager waits while TensorRT builds its engines."""
-    with contextlib.ExitStack() as waiting:
-        if site.settings.models.provider == "tensorrt":
-            status = "loading the networks; TensorRT builds their engines once, which takes minutes"
-            waiting.enter_context(long_start(os.environ, status))
-        return load_parts(site, manifest)
 
 
 def _warn_of_trial_keys(box_keys: BoxKeys, keys_folder: Path) -> None:
