@@ -419,7 +419,12 @@ CODES: Mapping[str, Meaning] = {
     "E_SOURCE_EMPTY": Meaning(5, "a source holds no frame; copy or record it again"),
     "E_SOURCE_FORMAT": Meaning(5, "a file is neither a video nor a picture"),
     "E_SOURCE_MISSING": Meaning(5, "the file or folder does not exist"),
-    "E_SOURCE_TRUNCATED": Meaning(5, "a recording ends early; the frames before that were used"),
+    "E_SOURCE_STREAM": Meaning(
+        5, "a recording has no video stream of the number in `cameras.<name>.stream`; correct it"
+    ),
+    "E_SOURCE_TRUNCATED": Meaning(
+        5, "a recording ends early or has many damaged frames; the other frames were used"
+    ),
     "E_BROKER": Meaning(
         6,
         "the broker cannot be reached, or closed the connection; the hits are kept",

@@ -13,6 +13,7 @@ from functools import partial
 
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
+from edge.adapters.host.service_manager import long_start
 from edge.adapters.host.system import random_bytes
 from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.weights import Manifest
@@ -88,6 +89,8 @@ class RunningBox:
 def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
     """Load the authorities' keys, the broker's password and the networks.
 
+    The service manager is asked to wait while TensorRT builds its engines.
+
     Args:
         site: the checked site folder.
         manifest: the manifest of weights; None: the product's own.
@@ -98,7 +101,12 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
     authorities = load_authorities(site.rule_authorities)
     broker = broker_options(site.settings, site.folder, site.broker_password(os.environ))
     manifest = manifest or Manifest.load()
-    return Loaded(authorities, broker, manifest, load_models(site.settings.models, manifest))
+    with contextlib.ExitStack() as waiting:
+        if site.settings.models.provider == "tensorrt":
+            status = "loading the networks; TensorRT builds their engines once, which takes minutes"
+            waiting.enter_context(long_start(os.environ, status))
+        models = load_models(site.settings.models, manifest)
+    return Loaded(authorities, broker, manifest, models)
 
 
 def load_models(settings: Models, manifest: Manifest | None = None) -> PlateModels:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
-from edge.adapters.host.machine import machine
+from edge.adapters.cameras.guarded_camera import GuardedCamera
+from edge.adapters.host.kernel_clock import kernel_clock
+from edge.adapters.host.machine import Load, load, machine
 from edge.adapters.host.system import SystemClock
 from edge.adapters.models.loading import PlateModels
 from edge.box.assembly import load_models
@@ -19,83 +22,161 @@ from edge.box.findings import (
     FindingState,
     of_broker,
     of_camera,
+    of_clock,
     of_error,
     of_keys,
     of_machine,
     of_plates,
+    of_turn,
 )
 from edge.box.gate import require_open
 from edge.box.keys import load_authorities, load_own_keys
-from edge.box.measuring import measure_camera, measure_speed
+from edge.box.measuring import FIRST_FRAME_S, MEASURE_S, measure_camera, measure_speed
 from edge.box.sources import CameraSetup, Source, camera_setups, find_sources, open_cameras
+from edge.box.time_limit import within
 from edge.domain.geometry import Line
 from edge.domain.rules import Rule
 from edge.errors import EdgeError
-from edge.pipeline.ports import Camera, PlateDetector
 from edge.privacy.redaction import RedactedImage
 from edge.site.folder import BoxFolders, SiteFolder
 from edge.site.settings import Broker, Models, Region, SecondLook, SiteCamera, Tiles
+
+STEPS = ("clock", "machine", "keys", "broker", "speed", "cameras")
+"""The parts of an examination, in order; each may be skipped."""
+
+STEP_S = 60.0
+"""How long a step may take. Each step has shorter limits of its own; this is for one that hangs."""
+
+BUILD_S = 1800.0
+"""The same for loading the networks when TensorRT builds their engines."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What to examine.
+
+    Attributes:
+        skip: steps of `STEPS` that are left out.
+        step_s: how long a step may take, seconds.
+        save_still: saves a camera's picture for aiming; called with the camera's name.
+    """
+
+    skip: frozenset[str] = frozenset()
+    step_s: float = STEP_S
+    save_still: Callable[[str, RedactedImage], DoctorFinding] | None = None
 
 
 def examine(
     site: SiteFolder,
     sources: Callable[[], Sequence[Source]],
-    save_still: Callable[[str, RedactedImage], DoctorFinding] | None = None,
+    options: DoctorOptions | None = None,
 ) -> Iterator[DoctorFinding]:
-    """Yield findings about a box, each as soon as it is known.
+    """Yield findings about a box, each as soon as it is known. It always ends.
 
     A camera is opened only if the gate would let `run` open it.
 
     Args:
         site: the checked site folder.
         sources: returns the sources to examine; it may raise an `EdgeError`.
-        save_still: saves a camera's picture for aiming; called with the camera's name.
+        options: what to examine; None: everything.
     """
+    options = options or DoctorOptions()
+    settings = site.settings
+    models: list[PlateModels] = []
 
-    def options() -> BrokerOptions:
+    def broker() -> list[DoctorFinding]:
         password = site.broker_password(os.environ)
-        return broker_options(site.settings, site.folder, password)
+        return [_examine_broker(settings.broker, broker_options(settings, site.folder, password))]
 
-    yield from of_machine(machine(site.state_folder), site.settings.outbox.reserve_mib)
-    yield _finding("keys", lambda: _examine_keys(site.rule_authorities, site.box))
-    yield _finding("broker", lambda: _examine_broker(site.settings.broker, options))
-    models: PlateModels | None = None
-    try:
-        models = load_models(site.settings.models)
-        yield examine_speed(models, site.settings.models, site.settings.cameras)
-    except EdgeError as error:
-        yield of_error("speed", error)
-    try:
+    def speed() -> list[DoctorFinding]:
+        busy = load()
+        models.append(load_models(settings.models))
+        return [examine_speed(models[0], settings.models, settings.cameras, busy)]
+
+    build_s = BUILD_S if settings.models.provider == "tensorrt" else 0.0
+    steps: dict[str, tuple[float, Callable[[], list[DoctorFinding]]]] = {
+        "clock": (0.0, lambda: [of_clock(kernel_clock())]),
+        "machine": (
+            0.0,
+            lambda: of_machine(machine(site.state_folder), settings.outbox.reserve_mib),
+        ),
+        "keys": (0.0, lambda: [_examine_keys(site.rule_authorities, site.box)]),
+        "broker": (0.0, broker),
+        "speed": (build_s, speed),
+    }
+    for step, (more_s, work) in steps.items():
+        if step in options.skip:
+            yield _skipped(step)
+        else:
+            yield from _findings(step, options.step_s + more_s, work)
+    if "cameras" in options.skip:
+        yield _skipped("cameras")
+        return
+    yield from _examine_cameras(site, sources, models, options)
+
+
+def _examine_cameras(
+    site: SiteFolder,
+    sources: Callable[[], Sequence[Source]],
+    models: list[PlateModels],
+    options: DoctorOptions,
+) -> Iterator[DoctorFinding]:
+    def permitted() -> Sequence[Source]:
         chosen = sources()
         require_open(site, chosen)
+        return chosen
+
+    try:
+        chosen = within(options.step_s, permitted)
     except EdgeError as error:
         yield of_error("policy" if error.exit_code.name == "CONFIG" else "source", error)
         yield DoctorFinding(
             "cameras", FindingState.SKIPPED, "not opened, as `run` would not open them"
         )
         return
+    except TimeoutError:
+        yield _hanging("source", options.step_s)
+        return
     yield DoctorFinding(
         "policy", FindingState.GOOD, f"version {site.policy.version} lets the cameras open"
     )
-    if models is None:
-        yield DoctorFinding(
-            "cameras", FindingState.SKIPPED, "not examined, since the networks cannot be loaded"
-        )
-        return
+    if not models:
+        if "speed" not in options.skip:
+            yield DoctorFinding(
+                "cameras", FindingState.SKIPPED, "not examined, since the networks cannot be loaded"
+            )
+            return
+        models.append(load_models(site.settings.models))
     setups = camera_setups(
         site.settings.cameras, site.policy, site.camera_password, site.camera_authorities
     )
     for camera in _first_cameras(setups, chosen):
-        lines = _lines(site.rules, camera.name)
-        yield from _examine_camera(camera, models.detector, lines, save_still)
+        examine_one = partial(
+            _examine_camera, camera, models[0], _lines(site.rules, camera.name), options.save_still
+        )
+        limit_s = options.step_s + FIRST_FRAME_S + MEASURE_S
+        yield from _findings(f"camera {camera.name}", limit_s, examine_one)
 
 
-def _finding(about: str, ask: Callable[[], DoctorFinding]) -> DoctorFinding:
-    """The finding that `ask` returns, or a finding for the error that it raises."""
+def _findings(
+    about: str, limit_s: float, work: Callable[[], list[DoctorFinding]]
+) -> list[DoctorFinding]:
+    """The findings of one step, or a finding for its error or for its taking too long."""
     try:
-        return ask()
+        return within(limit_s, work)
     except EdgeError as error:
-        return of_error(about, error)
+        return [of_error(about, error)]
+    except TimeoutError:
+        return [_hanging(about, limit_s)]
+
+
+def _hanging(about: str, limit_s: float) -> DoctorFinding:
+    text = f"no answer in {limit_s:.0f} s, so it was given up; look for what hangs, or skip it"
+    return DoctorFinding(about, FindingState.BAD, text)
+
+
+def _skipped(step: str) -> DoctorFinding:
+    return DoctorFinding(step, FindingState.SKIPPED, "not examined, as --skip says")
 
 
 def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFinding:
@@ -103,8 +184,8 @@ def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFin
     return of_keys(trial=load_own_keys(box).trial)
 
 
-def _examine_broker(broker: Broker, options: Callable[[], BrokerOptions]) -> DoctorFinding:
-    reach_broker(options())
+def _examine_broker(broker: Broker, options: BrokerOptions) -> DoctorFinding:
+    reach_broker(options)
     return of_broker(broker)
 
 
@@ -121,14 +202,14 @@ def reach_broker(options: BrokerOptions) -> None:
 
 def _first_cameras(
     setups: Mapping[str, CameraSetup], sources: Sequence[Source]
-) -> tuple[Camera, ...]:
+) -> tuple[GuardedCamera, ...]:
     """The first source of each camera, with the policy's hours and masks; none is opened yet.
 
     Raises:
         EdgeError: a source does not exist.
     """
     clock = SystemClock()
-    found: dict[str, Camera] = {}
+    found: dict[str, GuardedCamera] = {}
     for camera in open_cameras(find_sources(sources, clock), setups, clock):
         found.setdefault(camera.name, setups[camera.name].guarded(camera))
     return tuple(found.values())
@@ -144,24 +225,28 @@ def _lines(rules: Sequence[Rule], camera: str) -> list[Line]:
 
 
 def _examine_camera(
-    camera: Camera,
-    detector: PlateDetector,
+    camera: GuardedCamera,
+    models: PlateModels,
     lines: Sequence[Line],
     save_still: Callable[[str, RedactedImage], DoctorFinding] | None,
-) -> Iterator[DoctorFinding]:
-    try:
-        measured = measure_camera(camera, detector, lines)
-    except EdgeError as error:
-        yield of_error(f"camera {camera.name}", error)
-        return
-    yield of_camera(camera.name, measured)
-    yield of_plates(camera.name, measured, lines)
+) -> list[DoctorFinding]:
+    def problem() -> EdgeError | None:
+        status = camera.status()
+        return None if status is None else status.problem
+
+    measured = measure_camera(camera, models.detector, lines, reader=models.reader, problem=problem)
+    found = [
+        of_camera(camera.name, measured),
+        of_turn(camera.name, measured),
+        of_plates(camera.name, measured, lines),
+    ]
     if save_still is not None and measured.still is not None:
-        yield save_still(camera.name, measured.still)
+        found.append(save_still(camera.name, measured.still))
+    return [finding for finding in found if finding is not None]
 
 
 def examine_speed(
-    models: PlateModels, settings: Models, cameras: Mapping[str, SiteCamera]
+    models: PlateModels, settings: Models, cameras: Mapping[str, SiteCamera], busy: Load
 ) -> DoctorFinding:
     """Whether the networks are fast enough for the site's cameras.
 
@@ -169,6 +254,7 @@ def examine_speed(
         models: the networks.
         settings: the networks' provider and threads.
         cameras: the site's cameras; the one with the most passes for a frame counts.
+        busy: how busy the machine was before.
     """
     return measure_speed(
         models.detector,
@@ -176,6 +262,7 @@ def examine_speed(
         provider=settings.provider,
         cameras=len(cameras),
         passes=max((_passes(camera.second_look) for camera in cameras.values()), default=1),
+        load=busy,
     )
 
 

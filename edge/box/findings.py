@@ -22,6 +22,8 @@ ENOUGH_PIXELS = 95.0
 """Plate width at which strokes are two pixels wide: 20 px high for a plate of 520 x 110 mm."""
 LEAST_PIXELS = 32.0
 """A narrower plate cannot be read; equals `WatchSettings.min_unread_width`."""
+LEAST_PLATES = 8
+"""Plates from which their width at other heights of the picture is estimated."""
 NEAR_LINE = 0.1
 """Largest distance of a plate on the line, as a share of the picture's height."""
 
@@ -145,6 +147,7 @@ class CameraMeasurement:
         widths: for each plate, its width in pixels and the height of its centre in the picture as
             a fraction.
         still: the coarse picture for aiming the camera.
+        turns: quarter turns counter-clockwise that would put the picture upright.
     """
 
     frames: int
@@ -153,6 +156,27 @@ class CameraMeasurement:
     size: tuple[int, int] | None
     widths: tuple[tuple[float, float], ...]
     still: RedactedImage | None
+    turns: int = 0
+
+
+def of_turn(name: str, measured: CameraMeasurement) -> DoctorFinding | None:
+    """The finding of a camera that is mounted sideways or upside down; None if it is upright."""
+    how = {
+        1: ("is turned on its side (its top points to the right)", "counter-clockwise"),
+        2: ("is upside down", "by 180 degrees"),
+        3: ("is turned on its side (its top points to the left)", "clockwise"),
+    }.get(measured.turns)
+    if how is None:
+        return None
+    what, cure = how
+    turned = cure if measured.turns == 2 else f"by 90 degrees {cure}"
+    text = (
+        f"{what}: plates can be read when it is turned {turned}; turn the camera, or set this "
+        "rotation in the camera's menu"
+    )
+    return DoctorFinding(
+        f"picture {name}", FindingState.BAD, text, figures={"turn_degrees": 90 * measured.turns}
+    )
 
 
 def of_camera(name: str, measured: CameraMeasurement) -> DoctorFinding:
@@ -230,3 +254,22 @@ def width_at(widths: Sequence[tuple[float, float]], where: Sequence[float]) -> f
         else:
             found.append(float(np.median(pixels)))
     return min(found)
+
+
+def height_of(width: float, widths: Sequence[tuple[float, float]]) -> float | None:
+    """The height in the picture, 0 to 1, at which plates have this width; 0 is at the horizon.
+
+    None if it is outside of the picture, or if the plates were all at about the same height.
+
+    Args:
+        width: in pixels.
+        widths: as for `width_at`.
+    """
+    if len(widths) < LEAST_PLATES:
+        return None
+    pixels, places = (np.array(column, float) for column in zip(*widths, strict=True))
+    if np.ptp(places) < NEAR_LINE:
+        return None
+    slope, start = np.polyfit(places, pixels, 1)
+    height = (width - start) / slope if slope > 0 else -1.0
+    return float(height) if 0 <= height < 1 else None

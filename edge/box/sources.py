@@ -6,7 +6,7 @@ import os
 import random
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -32,11 +32,19 @@ from edge.site.folder import resolved
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file or folder to run as a recording of one of the policy's cameras."""
+    """A file or folder to run as a recording of one of the policy's cameras.
+
+    Attributes:
+        camera: the policy's camera.
+        path: the file or folder.
+        recorded_at: when it was made; None: its sidecar's moment, else now.
+        stream: the number among its video streams to use; None: chosen.
+    """
 
     camera: str
     path: Path
     recorded_at: datetime | None = None
+    stream: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,8 @@ def site_sources(
                 "name a recording or a live camera there, or a recording with --source"
             )
         address = source if "://" in source else str(resolved(folder, source))
-        found.append(Recording(name, require_recorded(address, policy)))
+        path = require_recorded(address, policy)
+        found.append(Recording(name, path, stream=camera.stream))
     return tuple(found)
 
 
@@ -161,6 +170,7 @@ def _recordings(recordings: Sequence[Recording], clock: Clock) -> Iterator[Recor
             recording.path,
             camera=recording.camera,
             started_at=_when(recording.recorded_at, clock),
+            stream=recording.stream,
         )
 
 
@@ -180,6 +190,7 @@ class CameraSetup:
     Attributes:
         name: the policy's camera.
         live: its address and options; None if there are only recordings of it.
+        stream: the number among its video streams to use; None: chosen.
         second_look: the parts of its picture that the detector analyses again.
         hours: when it may be open.
         masks: polygons in fractions of the picture that are blackened.
@@ -189,6 +200,7 @@ class CameraSetup:
 
     name: str
     live: settings.LiveCamera | None
+    stream: int | None
     second_look: settings.SecondLook
     hours: Schedule
     masks: Sequence[Sequence[Point]]
@@ -211,7 +223,8 @@ class CameraSetup:
             raise ConfigError(f"site.yaml: cameras.{self.name}.live is missing; add it")
 
         def request() -> DecoderRequest:
-            return request_for(live, self.password(), self.tls_authorities)
+            made = request_for(live, self.password(), self.tls_authorities)
+            return replace(made, stream=self.stream)
 
         request()  # a missing password or certificate is reported before anything starts
         return LiveCamera(
@@ -242,6 +255,7 @@ def camera_setups(
         name: CameraSetup(
             name=name,
             live=camera.live,
+            stream=camera.stream,
             second_look=camera.second_look,
             hours=policy.cameras[name].hours.schedule(policy.zone),
             masks=policy.cameras[name].privacy_masks,

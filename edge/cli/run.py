@@ -209,7 +209,8 @@ def sources_of(
     if camera is None and len(cameras) > 1:
         raise UsageError(f"--camera: name the camera of the --source: {', '.join(cameras)}")
     path = require_recorded(source, folder.policy)
-    return (Recording(camera or next(iter(cameras)), path, recorded_at),)
+    name = camera or next(iter(cameras))
+    return (Recording(name, path, recorded_at, cameras[name].stream),)
 
 
 def _require_writable(path: Path) -> None:

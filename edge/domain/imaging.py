@@ -111,6 +111,8 @@ class Frame:
         pixels: the image.
         selected: whether `Attention` already selected this frame for the detector, before the
             decoder gave it out.
+        section: number of the part of a recording, from 0. A new one begins where the time stamps
+            run back; nobody knows how much later than the frame before it is.
     """
 
     camera: str
@@ -119,6 +121,7 @@ class Frame:
     observed_at: datetime
     pixels: Pixels = field(repr=False, compare=False)
     selected: bool = False
+    section: int = 0
 
     @property
     def width(self) -> int:

@@ -51,10 +51,15 @@ class MotionGate:
         self._noise: Cells | None = None
         self._last_s = 0.0
 
+    def restart(self) -> None:
+        """Forget the background: the next picture counts as the first one."""
+        self._background = self._noise = None
+
     def detects_motion(self, cells: Cells, stream_s: float) -> bool:
         """Whether the next picture differs from the background; also updates the background.
 
-        The first picture always counts as motion, and so does the first one of a new size.
+        The first picture always counts as motion. So does the first one of a new size, and the
+        first one after a gap of more than `background_s`, since its background is out of date.
 
         Args:
             cells: cell means of the picture, from `cell_means`.
@@ -62,7 +67,8 @@ class MotionGate:
         """
         settings = self._settings
         background, noise = self._background, self._noise
-        if background is None or noise is None or background.shape != cells.shape:
+        is_old = stream_s - self._last_s > settings.background_s
+        if background is None or noise is None or background.shape != cells.shape or is_old:
             self._background, self._noise = cells, np.full_like(cells, settings.min_change / 2)
             self._last_s = stream_s
             return True

@@ -1,8 +1,8 @@
-"""Time of live frames, from the camera's timestamps and the arrival times.
+"""Time of frames: of recordings from their time stamps, of live cameras from the arrivals too.
 
-A camera's clock gives the interval between two frames but not the absolute time. Its offset is
-estimated from the arrivals: the network can delay a frame but never deliver it early, so the
-smallest delay of the last seconds is the offset.
+A recording's time stamps are all that is known. A live camera's clock gives the interval between
+two frames but not the absolute time. Its offset is estimated from the arrivals: the network can
+delay a frame but never deliver it early, so the smallest delay of the last seconds is the offset.
 """
 
 from __future__ import annotations
@@ -24,16 +24,12 @@ class StreamTime:
 
     A frame whose timestamp is missing, repeats, runs backwards or jumps gets its arrival time. No
     timestamp moves a frame by more than `MAX_CORRECTION_S`.
-
-    Attributes:
-        rejected_timestamps: how often a timestamp was not later than the one before.
     """
 
     def __init__(self) -> None:
         self._offsets: deque[tuple[float, float]] = deque()
         self._last_timestamp_s: float | None = None
         self._last_s: float | None = None
-        self.rejected_timestamps = 0
 
     def frame_time_s(self, timestamp_s: float | None, arrival_s: float) -> float:
         """The time of the next frame in seconds of the monotonic clock; always later than the last.
@@ -55,7 +51,6 @@ class StreamTime:
         before, self._last_timestamp_s = self._last_timestamp_s, timestamp_s
         if before is not None and timestamp_s <= before:
             # The camera's clock was reset or stopped, so its earlier offsets are invalid.
-            self.rejected_timestamps += 1
             self._offsets.clear()
         offset = arrival_s - timestamp_s
         # Earlier offsets that are larger can never be the minimum again (sliding minimum).
@@ -66,6 +61,81 @@ class StreamTime:
         while self._offsets[0][0] < arrival_s - WINDOW_S:
             self._offsets.popleft()
         return max(timestamp_s + self._offsets[0][1], arrival_s - MAX_CORRECTION_S)
+
+
+LONGEST_GAP_S = 24 * 3600.0
+"""A recording's time stamps may jump forwards by this many seconds; a longer jump is damage."""
+
+SMALLEST_JUMP_S = 1.0
+"""A time stamp that runs back by less, in seconds, is a small fault: the stream goes on."""
+
+WRAP_S = 2**33 / 90_000
+"""MPEG's time stamps have 33 bits and count to 26.5 hours, in seconds."""
+
+LONGEST_WRAP_GAP_S = 60.0
+"""Two frames with an overflow between them are at most this many seconds apart."""
+
+
+class RecordedTime:
+    """Maps a recording's time stamps to seconds since its first frame. One for each recording.
+
+    Gaps are kept: a frame after a jump forwards is so much later. After a jump back, or one
+    forwards by more than `LONGEST_GAP_S`, nobody knows how much time has passed. Time then goes
+    on by one frame interval, so that no frame is dated too late, and a new section begins. An
+    overflow of MPEG's counter is no jump.
+
+    Args:
+        interval_s: the nominal frame interval in seconds, for frames without a valid time stamp.
+
+    Attributes:
+        section: number of the section, from 0.
+        jump_s: what the last section began with, in seconds of the time stamps; below 0: back.
+        length_s: latest valid time stamp minus the first one, in seconds.
+    """
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._offset_s: float | None = None
+        self._first_stamp_s: float | None = None
+        self._last_s = 0.0
+        self._started = False
+        self.section = 0
+        self.jump_s = 0.0
+        self.length_s = 0.0
+
+    def frame_time_s(self, timestamp_s: float | None) -> float:
+        """The time of the next frame in seconds; always later than that of the last one.
+
+        Args:
+            timestamp_s: its time stamp in seconds, None if it has none.
+        """
+        if not self._started:
+            self._started = True
+        elif timestamp_s is None or self._offset_s is None:
+            self._last_s += self._interval_s
+        else:
+            self._last_s = self._next_s(timestamp_s)
+        if timestamp_s is not None:
+            if self._offset_s is None or self._first_stamp_s is None:
+                self._offset_s, self._first_stamp_s = self._last_s - timestamp_s, timestamp_s
+            self.length_s = max(self.length_s, timestamp_s - self._first_stamp_s)
+        return self._last_s
+
+    def _next_s(self, timestamp_s: float) -> float:
+        assert self._offset_s is not None  # noqa: S101 - for the type checker
+        after_s = timestamp_s + self._offset_s - self._last_s
+        if 0 < after_s + WRAP_S <= LONGEST_WRAP_GAP_S:
+            self._offset_s += WRAP_S
+            after_s += WRAP_S
+        if 0 < after_s <= LONGEST_GAP_S:
+            if after_s <= SMALLEST_JUMP_S:
+                self._interval_s = after_s  # a container with jumps states a wrong rate
+            return self._last_s + after_s
+        if not -SMALLEST_JUMP_S < after_s <= 0:
+            self._offset_s += self._interval_s - after_s
+            self.section += 1
+            self.jump_s = after_s
+        return self._last_s + self._interval_s
 
 
 class FrameRate:

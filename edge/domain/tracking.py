@@ -58,6 +58,9 @@ class TrackSettings:
     can recover it."""
     min_age_frames: float = 2.5
     """`coast_s` and `max_age_s` are at least this many frame intervals, for slow streams."""
+    longest_gap_s: float = 5.0
+    """Seconds without a frame after which every track ends, however slow the stream is. A vehicle
+    at 5 km/h has left by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,7 @@ class Tracker:
         self._numbers = count(1)
         self._tracks: list[_Track] = []
         self._last_s: float | None = None
+        self._last_gap_s = math.inf
         self._slow_stream_age_s = 0.0
 
     def update(
@@ -190,7 +194,13 @@ class Tracker:
             readings: one for each detection, None where nothing was read.
         """
         if self._last_s is not None:
-            self._slow_stream_age_s = self._settings.min_age_frames * (stream_s - self._last_s)
+            gap_s = stream_s - self._last_s
+            # A single gap does not make a slow stream: the gap before it was short.
+            interval_s = min(gap_s, self._last_gap_s)
+            self._last_gap_s = gap_s
+            self._slow_stream_age_s = min(
+                self._settings.min_age_frames * interval_s, self._settings.longest_gap_s
+            )
         self._last_s = stream_s
         max_age_s = max(self._settings.max_age_s, self._slow_stream_age_s)
         ended = [track for track in self._tracks if stream_s - track.last_s > max_age_s]

@@ -110,36 +110,41 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _known_keys(model: type[BaseModel], location: Location) -> set[str]:
-    """The keys that the JSON Schema of a model allows at a location (union tags included)."""
-    schema = _schema(model)
-    definitions: dict[str, dict[str, Any]] = schema.get("$defs", {})
+    """The keys that the JSON Schema of a model allows at a location.
 
-    def resolve(part: dict[str, Any]) -> dict[str, Any]:
+    A part of a schema may be one of several ("X or nothing", or one for each value of a tag), which
+    pydantic names in the location by a step of its own.
+    """
+    definitions: dict[str, dict[str, Any]] = _schema(model).get("$defs", {})
+
+    def members(part: dict[str, Any]) -> list[dict[str, Any]]:
+        """The part without references, and all that it may be instead."""
         while "$ref" in part:
             part = definitions[part["$ref"].rsplit("/", 1)[-1]]
-        return part
+        options = (*part.get("anyOf", ()), *part.get("oneOf", ()))
+        return [part, *(member for option in options for member in members(option))]
 
-    part = schema
+    parts = members(_schema(model))
     for step in location:
-        # "X or null" is a union of two; take the member that has keys or items.
-        part = next(
-            (
-                option
-                for option in map(resolve, part.get("anyOf", ()))
-                if option.get("type") in {"object", "array"}
-            ),
-            part,
+        tagged = [
+            part["discriminator"]["mapping"][step]
+            for part in parts
+            if step in part.get("discriminator", {}).get("mapping", {})
+        ]
+        inside = (
+            [{"$ref": reference} for reference in tagged]
+            or [part["properties"][step] for part in parts if step in part.get("properties", {})]
+            or [values for part in parts for values in _values(part, step)]
         )
-        if step in part.get("discriminator", {}).get("mapping", {}):
-            part = {"$ref": part["discriminator"]["mapping"][step]}
-        elif isinstance(step, int):
-            part = part.get("items", {})
-        else:
-            named = part.get("properties", {}).get(step)
-            patterns = [*part.get("patternProperties", {}).values(), {}]
-            part = named or part.get("additionalProperties") or patterns[0]
-        part = resolve(part)
-    for option in map(resolve, (part, *part.get("anyOf", ()))):
-        if "properties" in option:
-            return set(option["properties"])
-    return set()
+        parts = [member for part in inside for member in members(part)]
+    return {name for part in parts for name in part.get("properties", {})}
+
+
+def _values(part: dict[str, Any], step: int | str) -> list[dict[str, Any]]:
+    """The schemas of an item of a list, or of a value under a free name."""
+    if isinstance(step, int):
+        positions = part.get("prefixItems", [])
+        found = positions[step : step + 1] or [part.get("items")]
+    else:
+        found = [part.get("additionalProperties"), *part.get("patternProperties", {}).values()]
+    return [values for values in found if isinstance(values, dict)]

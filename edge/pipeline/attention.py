@@ -45,6 +45,10 @@ class Attention:
         self._had_tracks = False
         self.has_tracks = False
 
+    def restart(self) -> None:
+        """Forget what was seen: the next frame belongs to another time."""
+        self._gate.restart()
+
     def selects(self, cells: Cells, now_s: float) -> bool:
         """Whether the next frame goes to the detector. Call it once for each frame, in order.
 

@@ -75,11 +75,17 @@ class _WeightedReading:
 
 @dataclass(slots=True)
 class RecentVehicle:
-    """A vehicle that was handed over recently: its plate and its track numbers."""
+    """A vehicle that was handed over recently: its plate and its track numbers.
+
+    After a gap in the stream, `stays_at` is where it was before the gap. Then only a track that
+    begins there until `stays_until_s` is the same vehicle.
+    """
 
     consensus: PlateConsensus = field(repr=False)
     tracks: frozenset[int]
     last_s: float
+    stays_at: Box | None = None
+    stays_until_s: float = 0.0
 
 
 class Dossier:
@@ -127,6 +133,17 @@ class Dossier:
         self._readings: list[_WeightedReading] = []
         self._key_frame: KeyFrame | None = None
         self._key_frame_score = -1.0
+
+    @property
+    def last_box(self) -> Box:
+        """Box of the last detection."""
+        assert self._last_point is not None  # noqa: S101 - `add` follows at once
+        return self._last_point.box
+
+    def continues(self, box: Box, until_s: float) -> bool:
+        """Whether the track began by `until_s` where a plate stood before: it stayed in view."""
+        (x1, y1), (x2, y2) = self._points[0].box.centre, box.centre
+        return self.first_s <= until_s and math.hypot(x1 - x2, y1 - y2) <= box.width / 2
 
     def would_improve(self, quality: float, box: Box) -> bool:
         """Whether a patch could give a better reading, or a better key frame, than the stored ones.

@@ -74,6 +74,11 @@ class WatchSettings:
     """What never moves for this long is no passing vehicle, even if nothing else moves."""
     same_place_s: float = 60.0
     """Something that stands where something stood within this time is the same thing."""
+    in_view_s: float = 0.5
+    """A vehicle stays in view over a gap in the stream if it was seen so shortly before the gap and
+    at the same place so shortly after it."""
+    longest_stay_s: float = 60.0
+    """Over a longer gap no vehicle stays in view: it is another passage."""
 
 
 def settings_for_threshold(threshold: float) -> WatchSettings:
@@ -132,6 +137,7 @@ class VehicleWatcher:
         self._last_s: float | None = None
         self._street_moved_s = -math.inf
         self._standing: list[_StandingThing] = []
+        self._section = 0
         self._interval_s = math.inf  # a stream of one picture counts as slow
         self._attention = attention
         self.detector_runs = 0
@@ -142,6 +148,9 @@ class VehicleWatcher:
         """Process the next frame; returns the vehicles that are ready for judgement."""
         before = time.perf_counter()
         now_s = frame.stream_s
+        due: list[VehicleSeen | None] = []
+        if self._last_s is not None and self._is_apart(frame, self._last_s):
+            due.extend(self._break_off(frame, self._last_s))
         if self._last_s is not None:
             self._interval_s = now_s - self._last_s
         self._last_s = now_s
@@ -149,14 +158,14 @@ class VehicleWatcher:
         started = time.perf_counter()
         self.stage_seconds["attend"] += started - before
         if not selected:
-            return self._skip(now_s)
+            due.extend(self._skip(now_s))
+            return tuple(vehicle for vehicle in due if vehicle is not None)
         self.detector_runs += 1
         detections = joined_pieces(without_duplicates(self._detector.detect(frame.pixels)))
         detected = time.perf_counter()
         readings = self._readings(frame, detections)
         read = time.perf_counter()
         update = self._tracker.update(now_s, detections, readings)
-        due: list[VehicleSeen | None] = []
         visible_tracks = frozenset(track for track, _ in update.matches)
         for track, index in update.matches:
             others = tuple(one.box for one in detections if one is not detections[index])
@@ -188,6 +197,36 @@ class VehicleWatcher:
         due = self._hand_over_unsure(now_s - self._settings.unsure_wait_s)
         self._drop_old_state(now_s - self._settings.same_vehicle_s)
         return tuple(vehicle for vehicle in due if vehicle is not None)
+
+    def _is_apart(self, frame: Frame, last_s: float) -> bool:
+        """Whether this frame is too long after the last one, or nobody knows how long after it."""
+        gap_s = frame.stream_s - last_s
+        return frame.section != self._section or gap_s > self._settings.tracking.longest_gap_s
+
+    def _break_off(self, frame: Frame, last_s: float) -> tuple[VehicleSeen, ...]:
+        """End all tracks before a frame that does not follow the last one; returns their vehicles.
+
+        A vehicle that returns after the gap is another passage, except one that stayed in view.
+        """
+        settings = self._settings
+        boxes = {
+            track: dossier.last_box
+            for track, dossier in self._dossiers.items()
+            if dossier.last_s >= last_s - settings.in_view_s
+        }
+        due = self._end_all()
+        unknown = frame.section != self._section
+        if unknown or frame.stream_s - last_s <= settings.longest_stay_s:
+            for one in self._recent_vehicles:
+                one.stays_at = next((boxes[track] for track in one.tracks if track in boxes), None)
+                if one.stays_at is not None:
+                    one.last_s = frame.stream_s
+                    one.stays_until_s = frame.stream_s + settings.in_view_s
+        self._section = frame.section
+        self._drop_old_state(frame.stream_s - (0.0 if unknown else settings.same_vehicle_s))
+        if self._attention is not None:
+            self._attention.restart()
+        return due
 
     def _readings(self, frame: Frame, detections: Sequence[Detection]) -> list[PlateReading | None]:
         """The reading of each detection; None where a reading could not improve anything.
@@ -222,9 +261,14 @@ class VehicleWatcher:
 
     def finish(self) -> tuple[VehicleSeen, ...]:
         """The stream has ended: returns the vehicles that are still in view."""
+        due = self._end_all()
+        self._drop_old_state(math.inf)
+        return due
+
+    def _end_all(self) -> tuple[VehicleSeen, ...]:
+        """End all tracks; returns their vehicles and those that waited for a better view."""
         due = [self._end_track(track) for track in self._tracker.finish()]
         due.extend(self._hand_over_unsure(math.inf))
-        self._drop_old_state(math.inf)
         return tuple(vehicle for vehicle in due if vehicle is not None)
 
     def _early_hand_over(self, dossier: Dossier) -> VehicleSeen | None:
@@ -367,9 +411,12 @@ class VehicleWatcher:
         for one in self._recent_vehicles:
             if _only_new_is_sure(one.consensus, consensus):
                 continue
+            if one.stays_at is not None and not dossier.continues(one.stays_at, one.stays_until_s):
+                continue
             if same_plate(
                 one.consensus, consensus, same_frame=bool(one.tracks & dossier.concurrent_tracks)
             ):
+                one.stays_at = None
                 one.last_s = max(one.last_s, dossier.last_s)
                 one.tracks |= {dossier.track}
                 if consensus.posterior > one.consensus.posterior:

@@ -76,10 +76,21 @@ OVERLAP_THRESHOLD = 0.5
 """More than this share of a plate's area must lie in the frame. Two boxes that share more than this
 of the smaller one are two detections of the same plate."""
 
-MAX_MOSAIC_COLUMNS = 12
+MAX_MOSAIC_COLUMNS = 48
 """Largest number of blocks across an aiming still."""
 
+BLOCK_WIDTH = 0.25
+"""w: smallest block of an aiming still. It covers more than a character, which is 0.09 w wide, and
+most of a face, which is 0.31 w wide (16 of 52 cm): a plate has four blocks, a face has two."""
+
+MOSAIC_STEP = 16
+"""Grey levels that are told apart in a block; finer ones would help to recover what it covers."""
+
 OUTLINE_BGR, LINE_BGR = (0, 220, 255), (80, 80, 255)
+GRID_BGR, GUIDE_BGR, SCALE_BGR = (210, 210, 210), (255, 160, 0), (0, 200, 0)
+
+GRID = 10
+"""The grid of an aiming still divides width and height into this many parts."""
 
 # --- the two kinds of picture that may leave the box ----------------------------------------
 
@@ -217,36 +228,42 @@ def aiming_still(
     pixels: Pixels,
     plates: Sequence[Box],
     lines: Sequence[tuple[tuple[float, float], tuple[float, float]]] = (),
+    *,
+    weak: Sequence[Box] = (),
+    guides: Sequence[float] = (),
+    scales: Sequence[Box] = (),
 ) -> RedactedImage:
-    """A picture to aim a camera by: a mosaic with lines and plate outlines drawn on it.
+    """A picture to aim a camera by: a mosaic with a grid, lines and plate outlines drawn on it.
 
-    Each block has one colour, its mean. A block is at least a twelfth of the picture wide and at
-    least as wide as the widest plate. A face is about a third of a plate's width, so no block is
-    smaller than a whole face. Road, edges and sky can still be recognised.
+    Each block has one colour, its mean. Blocks are at least `BLOCK_WIDTH` of the widest plate and a
+    `MAX_MOSAIC_COLUMNS`th of the picture wide. Road, cars and kerbs can be recognised, but no
+    character and no face.
 
     Args:
         pixels: shape (height, width, 3), BGR.
-        plates: boxes in pixels; only their outlines are drawn.
+        plates: boxes of the plates seen by this camera, in pixels; only outlines are drawn.
         lines: pairs of points in fractions of the picture.
+        weak: boxes that may be plates; blocks are large enough for them, and nothing is drawn.
+        guides: heights in fractions of the picture at which a horizontal line is drawn.
+        scales: boxes in pixels to compare plates with.
 
     Raises:
         RedactionError: `pixels` is not a picture, or a box is not finite or smaller than a pixel.
     """
     _check_picture(pixels)
     height, width = pixels.shape[:2]
-    for plate in plates:
-        _check_box(plate)
-    widest = max((plate.width for plate in plates), default=0.0)
-    side = math.ceil(max(width / MAX_MOSAIC_COLUMNS, widest, 1.0))
-    canvas = np.empty_like(pixels)
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            # A partial block at an edge takes the mean of a full block, so none is smaller.
-            y, x = min(top, max(0, height - side)), min(left, max(0, width - side))
-            mean = pixels[y : y + side, x : x + side].mean(axis=(0, 1))
-            canvas[top : top + side, left : left + side] = np.rint(mean).astype(np.uint8)
-    for plate in plates:
-        _outline(canvas, plate)
+    for box in (*plates, *weak, *scales):
+        _check_box(box)
+    canvas = _mosaic(pixels, max((box.width for box in (*plates, *weak)), default=0.0))
+    for part in range(1, GRID):
+        canvas[:, part * width // GRID] = GRID_BGR
+        canvas[part * height // GRID, :] = GRID_BGR
+    for box in plates:
+        _outline(canvas, box, OUTLINE_BGR)
+    for box in scales:
+        _outline(canvas, box, SCALE_BGR)
+    for guide in guides:
+        _draw_line(canvas, (0, guide * height), (width, guide * height), GUIDE_BGR)
     for start, end in lines:
         _draw_line(
             canvas,
@@ -257,7 +274,22 @@ def aiming_still(
     return RedactedImage(_read_only(canvas), _KEY)
 
 
-def _outline(canvas: Pixels, plate: Box) -> None:
+def _mosaic(pixels: Pixels, widest: float) -> Pixels:
+    """The picture in blocks of one colour; `widest` is the widest plate's width in pixels."""
+    height, width = pixels.shape[:2]
+    side = math.ceil(max(width / MAX_MOSAIC_COLUMNS, BLOCK_WIDTH * widest, 1.0))
+    canvas = np.empty_like(pixels)
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            # A partial block at an edge takes the mean of a full block, so none is smaller.
+            y, x = min(top, max(0, height - side)), min(left, max(0, width - side))
+            mean = pixels[y : y + side, x : x + side].mean(axis=(0, 1))
+            colour = mean // MOSAIC_STEP * MOSAIC_STEP + MOSAIC_STEP // 2
+            canvas[top : top + side, left : left + side] = colour.astype(np.uint8)
+    return canvas
+
+
+def _outline(canvas: Pixels, plate: Box, colour: tuple[int, int, int] = OUTLINE_BGR) -> None:
     """Draw the outline of a plate's box."""
     corners = (
         (plate.x1, plate.y1),
@@ -266,7 +298,7 @@ def _outline(canvas: Pixels, plate: Box) -> None:
         (plate.x1, plate.y2),
     )
     for start, end in zip(corners, (*corners[1:], corners[0]), strict=True):
-        _draw_line(canvas, start, end, OUTLINE_BGR)
+        _draw_line(canvas, start, end, colour)
 
 
 def _draw_line(

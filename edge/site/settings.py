@@ -88,6 +88,14 @@ class RtspCamera(_NetworkCamera):
         pattern=r"^rtsps?://[^\s]{1,1000}$", description="Without user name and password."
     )
     transport: Literal["tcp", "udp"] = "tcp"
+    decoder: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="GStreamer elements that decode the video instead of the processor, such as "
+        "`h264parse ! nvv4l2decoder ! nvvidconv ! video/x-raw`. The box connects by itself, so "
+        "they get no address and no password.",
+    )
 
 
 class HttpCamera(_NetworkCamera):
@@ -137,6 +145,13 @@ class SiteCamera(Strict):
     )
     live: LiveCamera | None = Field(
         default=None, description="A live camera, instead of a recording."
+    )
+    stream: int | None = Field(
+        default=None,
+        ge=0,
+        le=63,
+        description="Which video stream of the source is used, from 0; left out: the largest one "
+        "that is no cover picture, thumbnail or title.",
     )
     second_look: SecondLook = NoSecondLook(mode="none")
 
@@ -292,9 +307,13 @@ def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[L
     if live.username is None and (live.password_env or live.password_file):
         yield (*at, "live"), "a password without a username; add username"
     yield from _tls_contradictions((*at, "live"), live)
-    wrong = address_mistake(live.url)
-    if wrong is not None:
-        yield (*at, "live", "url"), wrong
+    decoder = live.decoder if isinstance(live, RtspCamera) else None
+    for field, mistake in (
+        ("url", address_mistake(live.url)),
+        ("decoder", None if decoder is None else decoder_mistake(decoder)),
+    ):
+        if mistake is not None:
+            yield (*at, "live", field), mistake
 
 
 def _tls_contradictions(
@@ -330,9 +349,9 @@ PIPELINE_ELEMENTS = frozenset(
     {
         "avdec_h264", "avdec_h265", "capsfilter", "h264parse", "h265parse", "jpegdec",
         "jpegparse", "libcamerasrc", "nvarguscamerasrc", "nvjpegdec", "nvv4l2decoder",
-        "nvvidconv", "nvvideoconvert", "queue", "v4l2convert", "v4l2h264dec", "v4l2h265dec",
-        "v4l2jpegdec", "v4l2src", "videoconvert", "videocrop", "videoflip", "videorate",
-        "videoscale", "videotestsrc",
+        "nvvidconv", "nvvideoconvert", "openh264dec", "queue", "v4l2convert", "v4l2h264dec",
+        "v4l2h265dec", "v4l2jpegdec", "v4l2src", "videoconvert", "videocrop", "videoflip",
+        "videorate", "videoscale", "videotestsrc",
     }
 )  # fmt: skip
 """Sources, decoders and converters. None writes a file, opens a socket or branches off: a picture
@@ -355,4 +374,18 @@ def pipeline_mistake(pipeline: str) -> str | None:
                 f"part {number}: only these elements, and formats such as video/x-raw, may be "
                 f"used: {', '.join(sorted(PIPELINE_ELEMENTS))}"
             )
+    return None
+
+
+def decoder_mistake(pipeline: str) -> str | None:
+    """What is wrong with a pipeline that decodes packets, or None."""
+    wrong = pipeline_mistake(pipeline)
+    if wrong is not None:
+        return wrong
+    elements = [part.split()[0] for part in pipeline.split("!")]
+    if elements[0] not in {"h264parse", "h265parse"}:
+        return "must begin with h264parse or h265parse; write `h264parse ! nvv4l2decoder ! …`"
+    sources = [element for element in elements if element.endswith("src")]
+    if sources:
+        return f"the box itself is the source; remove {sources[0]}"
     return None

@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
+import numpy as np
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from tests.e2e.test_live_run import PASSWORD, activate, live_site
+from tests.support.brokers import HOST, free_port, tcp_server
 from tests.support.product import CLIPS, product
 from tests.support.shared_material import needs_shared
 from tests.support.sites import make_site, policy
@@ -72,3 +76,74 @@ def test_doctor_opens_no_camera_that_run_would_refuse(tmp_path: Path) -> None:
     assert found["cameras"]["state"] == "skipped"
     assert not any(about.startswith(("camera ", "still ")) for about in found)
     assert not (tmp_path / "stills").exists()
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent"])
+def test_doctor_ends_when_a_live_camera_is_unreachable(kind: str, tmp_path: Path) -> None:
+    with EmbeddedBroker() as broker, tcp_server(None, close=False) as silent:
+        port = silent if kind == "silent" else free_port()
+        made = live_site(tmp_path, f"rtsp://{HOST}:{port}/x", port=broker.port)
+        activate(made, tmp_path)
+        done = product(
+            "doctor", "--site", made.folder, "--skip", "speed", "--json",
+            env=PASSWORD, timeout_s=120,
+        )  # fmt: skip
+    found = findings(done.json)
+
+    assert found["policy"]["state"] == "good", found
+    camera = found["camera cam-1"]
+    assert camera["state"] == "bad"
+    assert (
+        camera["code"]
+        == {
+            "refused": "E_CAMERA_UNREACHABLE",
+            "silent": "E_CAMERA_SILENT",
+        }[kind]
+    )
+    assert found["speed"]["state"] == "skipped"
+
+
+def test_each_step_of_doctor_can_be_skipped(tmp_path: Path) -> None:
+    made = make_site(tmp_path, port=1)
+    steps = ["clock", "machine", "keys", "broker", "speed", "cameras"]
+
+    done = product("doctor", "--site", made.folder, *(f"--skip={step}" for step in steps))
+    unknown = product("doctor", "--site", made.folder, "--skip", "spead")
+
+    assert [line for line in done.out.splitlines() if line.startswith("-")] == [
+        f"- {step}: not examined, as --skip says" for step in steps
+    ]
+    assert done.status == 0
+    assert "Not examined: broker, cameras, clock" in done.out
+    assert unknown.status == 2
+    assert "the steps: clock, machine, keys, broker, speed, cameras" in unknown.err
+
+
+@pytest.mark.parametrize(("turn", "state"), [(0, None), (1, "bad")])
+def test_doctor_says_that_a_camera_is_mounted_sideways_or_upside_down(
+    turn: int, state: str | None, tmp_path: Path
+) -> None:
+    clip = tmp_path / "turned.mp4"
+    with av.open(str(CLIPS / "street_day.mp4")) as source, av.open(str(clip), "w") as container:
+        stream = container.add_stream("libx264", rate=15)
+        for index, frame in enumerate(source.decode(video=0)):
+            pixels = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="bgr24"), -turn))
+            if index == 0:
+                stream.height, stream.width = pixels.shape[:2]
+                stream.pix_fmt = "yuv420p"
+            picture = av.VideoFrame.from_ndarray(pixels, format="bgr24")
+            picture.pts = index
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    made = make_site(tmp_path, port=1)
+
+    done = product(
+        "doctor", "--site", made.folder, "--source", clip, "--skip", "speed", "--skip", "broker",
+        "--recorded-at", "2026-03-10T08:25:00+01:00", "--json",
+    )  # fmt: skip
+    found = findings(done.json)
+
+    assert found["camera cam-1"]["state"] == "good"
+    assert found.get("picture cam-1", {}).get("state") == state
+    if state is not None:
+        assert found["picture cam-1"]["figures"] == {"turn_degrees": 90 * turn}

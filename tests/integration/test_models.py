@@ -98,6 +98,24 @@ def test_no_patches_give_no_readings(models: PlateModels) -> None:
     assert models.reader.read([]) == ()
 
 
+@pytest.mark.parametrize("batch", [1, 2])
+def test_patches_read_in_small_batches_give_the_same_readings(
+    manifest: Manifest, models: PlateModels, frame: Frame, batch: int
+) -> None:
+    """TensorRT builds an engine for each number of patches, so it gets one at a time."""
+    best, *_ = models.detector.detect(frame.pixels)
+    patches = [cut_patch(frame.pixels, best, margin) for margin in (0.04, 0.08, 0.1, 0.2, 0.3)]
+    weights = manifest.find(manifest.pair(manifest.default_pair).reader, Contract.READER)
+    assert weights.plate_config is not None
+    reader = OnnxPlateReader(weights.path, weights.plate_config, batch=batch)
+
+    singly = [reading for patch in patches for reading in reader.read([patch])]
+
+    for one, other in zip(reader.read(patches), singly, strict=True):
+        assert np.allclose(one.slots, other.slots, atol=1e-6)
+        assert one.region == other.region
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 3), (2, 2, 3), (3, 900, 3), (900, 3, 3), (480, 640, 3)])
 def test_a_blank_picture_of_any_shape_has_no_plate(
     models: PlateModels, shape: tuple[int, int, int]

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
-from edge.adapters.host.service_manager import ServiceManager
+from edge.adapters.host.service_manager import REST_OF_START_S, ServiceManager, long_start
 from edge.box.engine import Engine, Stream
 from edge.box.evidence_worker import EvidenceWorker
 from edge.box.health import BoxHealth
@@ -23,6 +24,9 @@ from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain
 from tests.support.brokers import wait_until
+from tests.support.product import CLIPS, product
+from tests.support.sites import make_site
+from tests.support.source_tree import ROOT
 from tests.unit.box.test_engine import COMPETENCES, HOTLIST, ScriptedCamera, ScriptedWatcher
 
 ROUND_S = 0.02
@@ -185,3 +189,67 @@ def test_without_a_service_manager_nothing_fails(address: str) -> None:
     with ServiceManager({"NOTIFY_SOCKET": address}, lambda: True, str) as manager:
         manager.ready()
         manager.stopping()
+
+
+def test_while_engines_are_built_the_service_manager_is_asked_to_wait(
+    notify_socket: socket.socket,
+) -> None:
+    told = environment(notify_socket)
+
+    with long_start(told, "building"):
+        before = heard(notify_socket)
+    after = heard(notify_socket)
+
+    # Half an hour from the start, although nothing more is sent: the library lets no thread run.
+    assert before == [
+        "EXTEND_TIMEOUT_USEC=1800000000",
+        "STATUS=building",
+        "WATCHDOG_USEC=1800000000",
+    ]
+    assert after == [
+        "EXTEND_TIMEOUT_USEC=120000000",
+        f"WATCHDOG_USEC={told['WATCHDOG_USEC']}",
+        "WATCHDOG=1",
+    ]
+
+
+def test_a_failed_build_no_longer_extends_the_start(notify_socket: socket.socket) -> None:
+    told = environment(notify_socket, WATCHDOG_USEC="")
+
+    with pytest.raises(ValueError, match="no engine"), long_start(told, "building"):
+        raise ValueError("no engine")
+
+    assert heard(notify_socket) == [
+        "EXTEND_TIMEOUT_USEC=1800000000",
+        "STATUS=building",
+        "EXTEND_TIMEOUT_USEC=120000000",
+    ]
+
+
+def test_the_unit_allows_the_rest_of_a_start_as_much_time_as_the_whole() -> None:
+    unit = (ROOT / "config" / "deploy" / "edge-anpr.service").read_text()
+
+    assert f"TimeoutStartSec={REST_OF_START_S:.0f}" in unit.splitlines()
+
+
+@pytest.mark.parametrize(("provider", "asked"), [("tensorrt", True), ("cpu", False)])
+def test_a_box_with_tensorrt_asks_for_time_before_it_loads_its_networks(
+    provider: str, asked: bool, notify_socket: socket.socket, tmp_path: Path
+) -> None:
+    site = make_site(tmp_path, port=1)
+    settings = yaml.safe_load((site.folder / "site.yaml").read_text())
+    settings["models"]["provider"] = provider
+    (site.folder / "site.yaml").write_text(yaml.safe_dump(settings))
+
+    done = product(
+        "run", "--site", site.folder, "--source", CLIPS / "twin_a.mp4", "--drain", "0",
+        "--recorded-at", "2026-03-10T08:25:00+01:00",
+        env={"NOTIFY_SOCKET": str(notify_socket.getsockname())},
+    )  # fmt: skip
+
+    extended = [line for line in heard(notify_socket) if line.startswith("EXTEND_TIMEOUT_USEC=")]
+    if asked:  # this machine has no TensorRT, so loading fails after that
+        assert extended == ["EXTEND_TIMEOUT_USEC=1800000000", "EXTEND_TIMEOUT_USEC=120000000"]
+        assert "E_MODEL_PROVIDER" in done.err
+    else:
+        assert extended == []

@@ -188,6 +188,28 @@ def test_the_box_writes_only_its_state_and_neither_swap_nor_core_dumps(service: 
     assert "ports" not in held
 
 
+def test_the_image_for_a_jetson_has_gstreamer_and_all_that_a_pipeline_may_need() -> None:
+    installed = " ".join(rest for word, rest in last_stage("Dockerfile.jetson") if word == "RUN")
+
+    assert "gstreamer1.0-tools" in installed  # gst-launch-1.0
+    assert "gstreamer1.0-plugins-base" in installed  # videoconvert
+    assert "gstreamer1.0-plugins-good" in installed  # y4menc, v4l2src
+    assert "gstreamer1.0-plugins-bad" in installed  # h264parse
+    settings = " ".join(rest for word, rest in last_stage("Dockerfile.jetson") if word == "ENV")
+    assert "GST_REGISTRY=/var/lib/edge-anpr/" in settings, "its root file system is read-only"
+    assert "NVIDIA_DRIVER_CAPABILITIES=all" in settings
+
+
+def test_a_csi_camera_s_socket_is_mounted_below_the_container_s_own_tmp() -> None:
+    added = yaml.safe_load((ROOT / "config" / "deploy" / "compose.csi.yaml").read_text())
+    (mounted,) = added["services"]["box-jetson"]["volumes"]
+
+    assert set(added["services"]) <= set(SERVICES)
+    assert mounted["source"] == mounted["target"] == "/tmp/argus_socket"  # noqa: S108 - NVIDIA's
+    assert mounted["bind"] == {"create_host_path": False}
+    assert added["services"]["box-jetson"].keys() == {"volumes"}, "it loosens nothing"
+
+
 def test_the_broker_s_image_has_a_version_and_its_user_is_not_root() -> None:
     broker = compose()["services"]["mosquitto"]
 

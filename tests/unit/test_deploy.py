@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
+import yaml
 
+from edge.site.settings import Site, contradictions
+from tests.support.example_site import SITE
 from tests.support.source_tree import ROOT
 
 UNIT = ROOT / "config" / "deploy" / "edge-anpr.service"
@@ -78,3 +82,91 @@ def test_systemd_rates_the_exposure_as_low() -> None:
     score = re.search(r"Overall exposure level for edge-anpr\.service: ([0-9.]+)", said)
     assert score is not None, said
     assert float(score[1]) <= WORST_EXPOSURE
+
+
+def recipes() -> list[dict[str, Any]]:
+    """The cameras in the YAML examples of docs/deploy.md."""
+    text = (ROOT / "docs" / "deploy.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    parts = [yaml.safe_load(block) for block in blocks]
+    return [
+        camera
+        for part in parts
+        if isinstance(part, dict)
+        for camera in part.get("cameras", {}).values()
+    ]
+
+
+def test_the_recipes_for_cameras_are_accepted() -> None:
+    kinds = []
+    for number, camera in enumerate(recipes()):
+        described = yaml.safe_load(SITE)
+        described["cameras"] = {f"camera-{number}": camera}
+        site = Site.model_validate(described)
+        assert list(contradictions(site)) == []
+        live = site.cameras[f"camera-{number}"].live
+        assert live is not None
+        kinds.append((live.type, getattr(live, "decoder", None) is not None))
+
+    assert {("pipeline", False), ("rtsp", True), ("rtsp", False)} <= set(kinds)
+
+
+OLDEST_SYSTEMD = 249
+"""Of Ubuntu 22.04, on which JetPack 6 is based."""
+
+ADDED_IN = {
+    "MemoryMax": 231,
+    "MemorySwapMax": 232,
+    "PrivateUsers": 232,
+    "RemoveIPC": 232,
+    "RestrictNamespaces": 233,
+    "KeyringMode": 235,
+    "LockPersonality": 235,
+    "StateDirectory": 235,
+    "StateDirectoryMode": 235,
+    "PrivateMounts": 239,
+    "WatchdogSignal": 240,
+    "ProtectHostname": 242,
+    "RestrictSUIDSGID": 242,
+    "ProtectKernelLogs": 244,
+    "LoadCredential": 247,
+    "ProcSubset": 247,
+    "ProtectProc": 247,
+    "PrivateIPC": 248,
+}
+"""The version of systemd that knows a setting first: systemd.exec(5) and its sisters."""
+
+OLDER = {
+    "After", "AmbientCapabilities", "CapabilityBoundingSet", "Description", "DevicePolicy",
+    "ExecReload", "ExecStart", "Group", "LimitCORE", "NoNewPrivileges", "NotifyAccess",
+    "PrivateDevices", "PrivateTmp", "ProtectControlGroups", "ProtectHome",
+    "ProtectKernelModules", "ProtectKernelTunables", "ProtectSystem", "Restart", "RestartSec",
+    "RestrictAddressFamilies", "RestrictRealtime", "StartLimitIntervalSec", "SuccessExitStatus",
+    "SystemCallArchitectures", "SystemCallErrorNumber", "SystemCallFilter", "TimeoutStartSec",
+    "TimeoutStopSec", "Type", "UMask", "User", "WantedBy", "Wants", "WatchdogSec",
+}  # fmt: skip
+"""Settings of systemd 232 or older."""
+
+
+def test_the_unit_uses_no_setting_that_the_documented_systemd_lacks() -> None:
+    newer = set(unit()) - OLDER
+    assert newer <= set(ADDED_IN), "add the version in which systemd got the setting"
+    needed = max(ADDED_IN[name] for name in newer)
+
+    assert needed <= OLDEST_SYSTEMD
+    assert f"(systemd {needed} or newer)" in UNIT.read_text()
+    assert f"systemd {needed} or newer" in (ROOT / "docs" / "deploy.md").read_text()
+
+
+def test_systemd_accepts_the_unit() -> None:
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        pytest.skip("systemd-analyze is not installed")
+    said = subprocess.run(
+        [tool, "verify", "--man=no", "--recursive-errors=no", str(UNIT)],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
+
+    assert [line for line in said.splitlines() if "nknown" in line or "nvalid" in line] == []

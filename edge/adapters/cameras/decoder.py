@@ -25,7 +25,6 @@ import signal
 import socket
 import ssl
 import struct
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -42,13 +41,20 @@ import numpy.typing as npt
 from av._core import library_meta
 from av.video.frame import VideoFrame
 
+from edge.adapters.cameras.gstreamer import PacketRelay, start_gstreamer
+from edge.adapters.cameras.interlacing import FieldSplitter
+from edge.adapters.cameras.stream_choice import NoSuchStreamError, choose_stream
 from edge.domain.motion import Cells, Plane, cell_means
 
 HEADER = struct.Struct("<cIIIdd")
 """Kind, width, height, corrupt frames before this message, time stamp (NaN: none), arrival time."""
 
-FRAME, CELLS, END = b"F", b"G", b"E"
-"""Kinds of messages. They are followed by pixels, by cell means (`cells_shape`), or by a word."""
+FRAME, CELLS, NOTE, END = b"F", b"G", b"N", b"E"
+"""Kinds of messages. They are followed by pixels, by cell means (`cells_shape`), by a line about
+the source that holds neither address nor login, or by a word."""
+
+LONGEST_TEXT = 400
+"""Bytes of a note or a word, at most."""
 
 WANTED, UNWANTED = b"y", b"n"
 
@@ -83,7 +89,9 @@ class DecoderRequest:
         address: FFmpeg's address of the source; it may hold a password and is not in the repr.
         format: FFmpeg's name of the format; None: FFmpeg detects it.
         options: FFmpeg's options.
-        pipeline: words of a `gst-launch-1.0` command whose frames are read instead.
+        pipeline: words of a `gst-launch-1.0` command whose frames are read instead; if there is an
+            address as well, it is fed with that source's packets and decodes them.
+        stream: the number among the video streams to use, from 0; None: the largest.
         stamped: whether the source's time stamps are more exact than its stated rate.
         asking: whether to send each frame's cell means first and wait for the answer.
         open_s: how long opening may take, seconds.
@@ -94,6 +102,7 @@ class DecoderRequest:
     format: str | None = None
     options: dict[str, str] = field(default_factory=dict)
     pipeline: tuple[str, ...] = ()
+    stream: int | None = None
     stamped: bool = True
     asking: bool = False
     open_s: float = 8.0
@@ -161,12 +170,18 @@ class _Writer:
         self._write(pixels.tobytes())
         self.corrupt = 0
 
+    def note(self, line: str) -> None:
+        self._text(NOTE, line)
+
     def end(self, word: str) -> None:
         with contextlib.suppress(BrokenPipeError):
-            text = word.encode()
-            self._write(
-                HEADER.pack(END, len(text), 0, self.corrupt, math.nan, time.monotonic()) + text
-            )
+            self._text(END, word)
+
+    def _text(self, kind: bytes, line: str) -> None:
+        text = line.encode()[:LONGEST_TEXT]
+        header = HEADER.pack(kind, len(text), 0, self.corrupt, math.nan, time.monotonic())
+        self._write(header + text)
+        self.corrupt = 0
 
     def _write(self, data: bytes | memoryview) -> None:
         view = memoryview(data)
@@ -178,10 +193,8 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
     # FFmpeg conceals missing parts of a picture and reports them only in its log.
     av.logging.set_level(av.logging.INFO)
     with ExitStack() as cleanup:
-        container = _open_source(request, cleanup)
-        if not container.streams.video:
-            raise SourceError("no-video")
-        stream = container.streams.video[0]
+        container, stream, relay = _open(request, cleanup, writer)
+        splitter = FieldSplitter(stream.codec_context.name, both=request.stamped)
         # Frame threading would delay the stream by as many frames as there are threads.
         stream.thread_type = "SLICE"
         if stream.codec_context.name == "h264":
@@ -189,25 +202,51 @@ def _decode(request: DecoderRequest, writer: _Writer) -> None:
             stream.codec_context.thread_count = 1
         damaged = False
         for arrival_s, frames, whole in _pictures(container, stream):
+            writer.corrupt += 0 if relay is None else relay.corrupt_packets()
             damaged = damaged or not whole
             writer.corrupt += not whole and not frames
             for frame in frames:
                 damaged = damaged or frame.is_corrupt
                 if damaged and not (whole and frame.key_frame and not frame.is_corrupt):
                     writer.corrupt += 1
+                    splitter.drop()
                     continue
-                luma = luma_of(frame)
                 # Converting to BGR is slow and is needed here only if the luma looks grey.
-                damaged = is_one_grey(luma) and is_grey(upright(frame))
+                damaged = is_one_grey(luma_of(frame)) and is_grey(upright(frame))
                 if damaged:
                     writer.corrupt += 1
+                    splitter.drop()
                     continue
-                time_s: float | None = frame.time if request.stamped else None
-                stamp_s = math.nan if time_s is None else time_s
-                if not request.asking or writer.is_wanted(
-                    cell_means(luma), luma.shape, stamp_s, arrival_s
-                ):
-                    writer.frame(upright(frame), stamp_s, arrival_s)
+                for one in splitter.pictures(frame):
+                    _send(one, arrival_s, request, writer)
+        if relay is not None:
+            relay.join()
+            if relay.failure is not None:
+                raise SourceError(_word(relay.failure, opened=True))
+
+
+def _send(picture: VideoFrame, arrival_s: float, request: DecoderRequest, writer: _Writer) -> None:
+    luma = luma_of(picture)
+    time_s: float | None = picture.time if request.stamped else None
+    stamp_s = math.nan if time_s is None else time_s
+    if not request.asking or writer.is_wanted(cell_means(luma), luma.shape, stamp_s, arrival_s):
+        writer.frame(upright(picture), stamp_s, arrival_s)
+
+
+def _chosen_stream(
+    container: av.container.InputContainer, wanted: int | None, writer: _Writer
+) -> av.VideoStream:
+    try:
+        choice = choose_stream(container, wanted)
+    except NoSuchStreamError:
+        raise SourceError("no-such-stream") from None
+    if choice is None:
+        raise SourceError("no-video")
+    if len(choice.shown) > 1:
+        writer.note(choice.text())
+    stream = container.streams[choice.index]
+    assert isinstance(stream, av.VideoStream)  # noqa: S101 - for the type checker
+    return stream
 
 
 def _pictures(
@@ -241,10 +280,41 @@ def _is_complaint(entry: tuple[int, str, str]) -> bool:
     return level <= av.logging.ERROR or text.startswith("concealing ")
 
 
-def _open_source(request: DecoderRequest, cleanup: ExitStack) -> av.container.InputContainer:
-    source: str | IO[bytes] = request.address
-    if request.pipeline:
-        source = _start_gstreamer(request.pipeline, cleanup)
+def _open(
+    request: DecoderRequest, cleanup: ExitStack, writer: _Writer
+) -> tuple[av.container.InputContainer, av.VideoStream, PacketRelay | None]:
+    """The source of pictures and its stream, and what feeds GStreamer, if it decodes."""
+    if not request.pipeline:
+        container = _open_source(request, cleanup)
+        return container, _chosen_stream(container, request.stream, writer), None
+    network: tuple[av.container.InputContainer, av.VideoStream] | None = None
+    if request.address:
+        container = _open_source(request, cleanup)
+        network = container, _chosen_stream(container, request.stream, writer)
+    try:
+        process = start_gstreamer(request.pipeline, cleanup)
+    except OSError:
+        raise SourceError("no-gstreamer") from None
+    assert process.stdin is not None  # noqa: S101 - for the type checker: pipes were asked for
+    assert process.stdout is not None  # noqa: S101
+    relay = None
+    if network is not None:
+        relay = PacketRelay(*network, process.stdin)
+    else:
+        process.stdin.close()
+    decoded = DecoderRequest("", format="yuv4mpegpipe", open_s=request.open_s)
+    try:
+        container = _open_source(decoded, cleanup, process.stdout)
+    except SourceError:
+        if relay is not None and relay.failure is None:
+            raise SourceError("not-decoded") from None
+        raise
+    return container, _chosen_stream(container, None, writer), relay
+
+
+def _open_source(
+    request: DecoderRequest, cleanup: ExitStack, pipe: IO[bytes] | None = None
+) -> av.container.InputContainer:
     started = time.monotonic()
     _require_name(request.address)
     if request.verified and "--enable-gnutls" not in _BUILD:
@@ -252,7 +322,7 @@ def _open_source(request: DecoderRequest, cleanup: ExitStack) -> av.container.In
         raise SourceError("no-verification")
     try:
         container = av.open(
-            source,
+            request.address if pipe is None else pipe,
             format=request.format,
             mode="r",
             options=request.options,
@@ -268,23 +338,6 @@ def _open_source(request: DecoderRequest, cleanup: ExitStack) -> av.container.In
         ) from None
     cleanup.callback(container.close)
     return container
-
-
-def _start_gstreamer(words: tuple[str, ...], cleanup: ExitStack) -> IO[bytes]:
-    """Start GStreamer in this process group; returns its output, in YUV4MPEG2."""
-    try:
-        process = subprocess.Popen(  # noqa: S603 - no shell, and the elements are a closed list
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except OSError:
-        raise SourceError("no-gstreamer") from None
-    cleanup.callback(process.wait)
-    cleanup.callback(process.kill)
-    assert process.stdout is not None  # noqa: S101 - for the type checker: a pipe was asked for
-    return process.stdout
 
 
 def _word(error: Exception, *, opened: bool) -> str:

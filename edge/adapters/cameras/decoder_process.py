@@ -19,14 +19,19 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.adapters.cameras.decoder import CELLS, END, FRAME, HEADER, DecoderRequest
+from edge.adapters.cameras.decoder import (
+    CELLS,
+    FRAME,
+    HEADER,
+    LONGEST_TEXT,
+    DecoderRequest,
+)
 from edge.domain.motion import cells_shape
 
 POLL_S = 0.2
 """How often a thread that waits for a silent camera checks whether it is to end."""
 
 MAX_SIDE = 16384
-_LONGEST_WORD = 64
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
 
@@ -105,13 +110,14 @@ class DecoderProcess:
             self.read(HEADER.size, deadline_s, closing)
         )
         sides = (width, height) if kind in (FRAME, CELLS) else (width,)
-        if not all(0 < side <= (_LONGEST_WORD if kind == END else MAX_SIDE) for side in sides):
+        longest = MAX_SIDE if kind in (FRAME, CELLS) else LONGEST_TEXT
+        if not all(0 < side <= longest for side in sides):
             raise ConnectionCutError("broken")
         stamp = None if math.isnan(stamp_s) else stamp_s
         return DecoderMessage(kind, width, height, corrupt, stamp, arrival_s)
 
     def word(self, message: DecoderMessage, deadline_s: float, closing: threading.Event) -> str:
-        """Why the source ended; raises as `read` does."""
+        """The text of a note, or why the source ended; raises as `read` does."""
         return self.read(message.body_bytes, deadline_s, closing).decode("ascii", "replace")
 
     def read(self, count: int, deadline_s: float, closing: threading.Event) -> bytearray:

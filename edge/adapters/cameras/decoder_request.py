@@ -9,10 +9,12 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from edge.adapters.cameras.decoder import DecoderRequest
 from edge.errors import ConfigError
-from edge.site.settings import DeviceCamera, HttpCamera, LiveCamera, PipelineCamera, RtspCamera
+from edge.site.settings import DeviceCamera, HttpCamera, LiveCamera, RtspCamera
 
 _PROBE_US = "500000"
 """How long FFmpeg examines a stream before its first frame, µs; its default is 5 s."""
+
+_FEED = "fdsrc fd=0 !"
 
 _DRAIN = "! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1"
 
@@ -61,6 +63,8 @@ def request_for(
                 "buffer_size": "4194304",
                 **_verification(live, authorities),
             },
+            pipeline=() if live.decoder is None else _launch(f"{_FEED} {live.decoder}"),
+            stamped=live.decoder is None,  # GStreamer's pictures come without their time
         )
     if isinstance(live, HttpCamera):
         return DecoderRequest(
@@ -87,7 +91,7 @@ def request_for(
             format="v4l2",
             options={name: value for name, value in wanted.items() if value is not None},
         )
-    return DecoderRequest("", format="yuv4mpegpipe", pipeline=_launch(live), stamped=False)
+    return DecoderRequest("", format="yuv4mpegpipe", pipeline=_launch(live.pipeline), stamped=False)
 
 
 def _verification(live: RtspCamera | HttpCamera, authorities: Path | None) -> dict[str, str]:
@@ -112,8 +116,8 @@ def _verification(live: RtspCamera | HttpCamera, authorities: Path | None) -> di
     return {"tls_verify": "1", "ca_file": str(trusted), **named}
 
 
-def _launch(live: PipelineCamera) -> tuple[str, ...]:
-    return ("gst-launch-1.0", "-q", *shlex.split(f"{live.pipeline} {_DRAIN}"))
+def _launch(pipeline: str) -> tuple[str, ...]:
+    return ("gst-launch-1.0", "-q", *shlex.split(f"{pipeline} {_DRAIN}"))
 
 
 def _with_login(url: str, username: str | None, password: str | None) -> str:

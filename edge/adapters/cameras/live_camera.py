@@ -17,7 +17,15 @@ from enum import Enum
 
 import numpy as np
 
-from edge.adapters.cameras.decoder import CELLS, END, FRAME, UNWANTED, WANTED, DecoderRequest
+from edge.adapters.cameras.decoder import (
+    CELLS,
+    END,
+    FRAME,
+    NOTE,
+    UNWANTED,
+    WANTED,
+    DecoderRequest,
+)
 from edge.adapters.cameras.decoder_process import (
     CameraClosedError,
     ConnectionCutError,
@@ -103,6 +111,10 @@ _PROBLEMS = {
     "ended": ("E_CAMERA_LOST", "ended its stream; it is tried again"),
     "broken": ("E_CAMERA_LOST", "sends data that is not video; check the camera and its network"),
     "no-stream": ("E_CAMERA_STREAM", "has no video at this address; check its path"),
+    "no-such-stream": (
+        "E_CAMERA_STREAM",
+        "has no video stream of the number in cameras.<name>.stream; correct it in site.yaml",
+    ),
     "no-video": ("E_CAMERA_STREAM", "sends a stream without pictures; check its path"),
     "no-device": ("E_CAMERA_DEVICE", "is missing, or is not a camera; check cable and device name"),
     "no-permission": (
@@ -111,6 +123,10 @@ _PROBLEMS = {
     ),
     "busy": ("E_CAMERA_DEVICE", "is used by another program; stop that one"),
     "no-gstreamer": ("E_CAMERA_PIPELINE", "needs gst-launch-1.0; install gstreamer1.0-tools"),
+    "not-decoded": (
+        "E_CAMERA_PIPELINE",
+        "sends video that the pipeline in `decoder` does not decode; correct it, or leave it out",
+    ),
     "untrusted": (
         "E_CAMERA_CERTIFICATE",
         "has a certificate that is not trusted; name its authority, or the certificate, in tls_ca",
@@ -175,6 +191,7 @@ class LiveCamera:
         self._jitter = jitter
         self._open_at = open_at
         self._slow_logged = False
+        self._said = ""
         self._observed: datetime | None = None
         self._stale_s = stale_s
         self._connect_s = connect_s
@@ -279,6 +296,9 @@ class LiveCamera:
             message = decoder.message(deadline_s, self._closing)
             self._corrupt += message.corrupt
             self._index += message.corrupt
+            if message.kind == NOTE:
+                self._say(decoder.word(message, deadline_s, self._closing))
+                continue
             if message.kind == END:
                 raise ConnectionCutError(decoder.word(message, deadline_s, self._closing))
             if message.kind != (FRAME if self._wants is None else CELLS):
@@ -344,6 +364,12 @@ class LiveCamera:
                 rate,
                 LEAST_PER_SECOND,
             )
+
+    def _say(self, note: str) -> None:
+        """Log a note about the source, once as long as it is the same."""
+        if note != self._said:
+            self._said = note
+            log.warning("camera %s: %s", self._name, note)
 
     def _on_first_frame(self) -> None:
         self._slow_logged = False

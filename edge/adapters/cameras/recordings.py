@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -18,7 +19,10 @@ import numpy as np
 from av.video.frame import VideoFrame
 
 from edge.adapters.cameras.decoder import upright
+from edge.adapters.cameras.interlacing import FieldSplitter
+from edge.adapters.cameras.stream_choice import NoSuchStreamError, StreamChoice, choose_stream
 from edge.domain.imaging import Frame, Pixels
+from edge.domain.stream_time import RecordedTime
 from edge.errors import CameraError, ConfigError
 from edge.formats.regular_files import open_regular_file
 
@@ -32,39 +36,54 @@ PICTURES_PER_SECOND = 1
 """Pictures have no time of their own, so each counts as one second of the stream."""
 
 COMPLETE_SHARE = 0.9
-"""A recording with a smaller share of the frames that its container states is incomplete."""
+"""A recording that gives a smaller share of what its container states is incomplete."""
 
-LONGEST_GAP_S = 24 * 3600.0
-"""A time stamp that jumps further is damaged; the nominal rate is used instead."""
+_MISCOUNT = 2
+"""Containers miscount by so many frames; an incomplete recording lacks far more."""
 
 _FALLBACK_RATE = Fraction(25)
 """Frames per second of a recording that states neither times nor a rate."""
+
+_STATE_THEIR_LENGTH = frozenset({"asf", "avi", "flv", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
+"""Formats that state how long a recording is; of the others FFmpeg only guesses it."""
+
+log = logging.getLogger(__name__)
 
 
 class RecordedCamera:
     """One recording: a video file, or pictures in name order, as a stream of frames.
 
-    Frames are BGR with the container's rotation applied. `stream_s` counts from the first
-    frame by the file's own time stamps (variable rates are kept); where they are missing or
-    run backwards the nominal rate is used. `observed_at` is `started_at` plus `stream_s`.
+    Frames are BGR with the container's rotation applied; an interlaced picture gives two.
+    `stream_s` counts from the first frame by the file's own time stamps (`RecordedTime`), and
+    `observed_at` is `started_at` plus that. Of several video streams one is chosen
+    (`choose_stream`).
 
     Args:
         name: the policy's camera.
         clip: file or folder name, for progress and summaries.
         sources: one video file, or pictures in the order in which they are to be shown.
         started_at: when the first frame was made, with time zone.
+        stream: the number among the video streams to use, from 0; None: chosen.
     """
 
     def __init__(
-        self, name: str, clip: str, sources: tuple[Path, ...], started_at: datetime
+        self,
+        name: str,
+        clip: str,
+        sources: tuple[Path, ...],
+        started_at: datetime,
+        stream: int | None = None,
     ) -> None:
         self._name = name
         self.clip = clip
         self._sources = sources
         self.started_at = started_at
+        self._stream = stream
+        self._choice: StreamChoice | None = None
         self._corrupt = 0
+        self._whole = 0
         self._is_truncated = False
-        self._latest_stamp_s = 0.0
+        self._times = RecordedTime(0.0)
 
     @property
     def name(self) -> str:
@@ -85,15 +104,12 @@ class RecordedCamera:
         if self._is_pictures:
             return len(self._sources)
         try:
-            with open_regular(self._sources[0]) as container:
-                if not container.streams.video:
-                    return None
-                stream = container.streams.video[0]
+            with self._opened() as (container, stream):
                 if stream.frames:
                     return int(stream.frames)
                 if container.duration and stream.average_rate:
                     return int(container.duration / av.time_base * float(stream.average_rate))
-        except (av.error.FFmpegError, OSError):
+        except (CameraError, av.error.FFmpegError, OSError):
             pass  # `frames` reports what is wrong with the file
         return None
 
@@ -108,17 +124,17 @@ class RecordedCamera:
                 after the last frame, the file is incomplete.
         """
         self._corrupt = 0
+        self._whole = 0
         self._is_truncated = False
-        self._latest_stamp_s = 0.0
-        pictures = self._pictures() if self._is_pictures else self._video()
         index = 0
-        for stream_s, pixels in pictures:
+        for stream_s, section, pixels in self._pictures() if self._is_pictures else self._video():
             yield Frame(
                 camera=self._name,
                 index=index,
                 stream_s=stream_s,
                 observed_at=self.started_at + timedelta(seconds=stream_s),
                 pixels=pixels,
+                section=section,
             )
             index += 1
         if index == 0:
@@ -127,42 +143,51 @@ class RecordedCamera:
                 "complete",
                 code="E_SOURCE_EMPTY",
             )
-        self._require_complete(index)
+        if not self._is_pictures:
+            self._require_complete()
 
-    def _require_complete(self, given: int) -> None:
+    def _require_complete(self) -> None:
         """Raise an error if a video is incomplete; called after all its frames were given."""
-        if self._is_pictures:
-            return
-        stated, length_s = self._stated_length()
-        # Containers miscount by a frame or two; an incomplete file lacks far more.
+        stated, length_s, rate = self._stated_length()
+        lacks = []  # an edit list plays some frames only, and a slow stream ends before its length
         if stated is not None:
-            too_short = given + self._corrupt < stated * COMPLETE_SHARE - 2
-        else:
-            too_short = (
-                length_s is not None and self._latest_stamp_s < length_s * COMPLETE_SHARE - 1
-            )
+            lacks.append(self._whole + self._corrupt < stated * COMPLETE_SHARE - _MISCOUNT)
+        if length_s is not None and self._times.length_s:
+            least_s = length_s * COMPLETE_SHARE - _MISCOUNT / rate
+            lacks.append(self._times.length_s < least_s)
+        too_short = bool(lacks) and all(lacks)
+        given = self._whole
         if self._is_truncated or too_short:
-            of = f" of {stated}" if stated is not None else ""
+            of = f" of {stated}" if stated is not None and stated > given else ""
             raise CameraError(
                 f"{self._sources[0]}: the file is incomplete and ends after {given}{of} frames; "
                 "those were used, copy or record it again for the rest",
                 code="E_SOURCE_TRUNCATED",
             )
+        if given < (given + self._corrupt) * COMPLETE_SHARE - _MISCOUNT:
+            raise CameraError(
+                f"{self._sources[0]}: {self._corrupt} of {given + self._corrupt} frames are "
+                "damaged; the others were used, copy or record it again for the rest",
+                code="E_SOURCE_TRUNCATED",
+            )
 
-    def _stated_length(self) -> tuple[int | None, float | None]:
-        """The frames and seconds that the container states; None where it states none."""
+    def _stated_length(self) -> tuple[int | None, float | None, float]:
+        """Frames and seconds that the container states (None: it states none), and the rate."""
         try:
-            with open_regular(self._sources[0]) as container:
-                alone = len(container.streams) == 1
-                length = container.duration if alone else None  # sound may be longer than the video
-                return (
-                    container.streams.video[0].frames or None,
-                    None if length is None else length / av.time_base,
-                )
-        except (av.error.FFmpegError, OSError):
-            return None, None
+            with self._opened() as (container, stream):
+                rate = float(stream.average_rate or _FALLBACK_RATE)
+                if container.format.name not in _STATE_THEIR_LENGTH:
+                    return None, None, rate
+                length_s = _tagged_length_s(stream)
+                if stream.duration and stream.time_base:
+                    length_s = float(stream.duration * stream.time_base)
+                elif length_s is None and len(container.streams) == 1 and container.duration:
+                    length_s = container.duration / av.time_base  # sound may last longer
+                return stream.frames or None, length_s, rate
+        except (CameraError, av.error.FFmpegError, OSError):
+            return None, None, float(_FALLBACK_RATE)
 
-    def _pictures(self) -> Iterator[tuple[float, Pixels]]:
+    def _pictures(self) -> Iterator[tuple[float, int, Pixels]]:
         for number, path in enumerate(self._sources):
             if len(self._sources) == 1:
                 _require_content(path)
@@ -170,42 +195,84 @@ class RecordedCamera:
             if pixels is None:
                 self._corrupt += 1
                 continue
-            yield number / PICTURES_PER_SECOND, pixels
+            yield number / PICTURES_PER_SECOND, 0, pixels
 
-    def _video(self) -> Iterator[tuple[float, Pixels]]:
+    def _video(self) -> Iterator[tuple[float, int, Pixels]]:
+        """Yield the seconds since the first frame, the section, and the frame's pixels."""
         path = self._sources[0]
         _require_content(path)
         with ExitStack() as cleanup:
             try:
-                container = cleanup.enter_context(open_regular(path))
+                container, stream = cleanup.enter_context(self._opened())
             except PermissionError as error:
                 raise CameraError(
                     f"{path}: cannot be read ({error.strerror}); check its permissions"
                 ) from None
             except (av.error.FFmpegError, OSError) as error:
                 raise _no_video(path, _reason(error)) from None
-            yield from self._timed(container)
+            if self._choice is not None and len(self._choice.shown) > 1:
+                log.warning(
+                    "%s: %s; cameras.<name>.stream in site.yaml chooses another one",
+                    path,
+                    self._choice.text(),
+                )
+            self._times = RecordedTime(float(1 / (stream.average_rate or _FALLBACK_RATE)))
+            for frame in self._progressive(self._decoded(container, stream), stream):
+                section = self._times.section
+                stream_s = self._times.frame_time_s(frame.time)
+                if self._times.section > section:
+                    self._say_jump(stream_s)
+                yield stream_s, self._times.section, upright(frame)
 
-    def _timed(self, container: av.container.InputContainer) -> Iterator[tuple[float, Pixels]]:
-        """Yield the seconds since the first frame, and the frame's pixels."""
-        if not container.streams.video:
-            raise _no_video(self._sources[0], "it has no video stream")
-        stream = container.streams.video[0]
-        step = float(1 / (stream.average_rate or _FALLBACK_RATE))
-        origin: float | None = None
-        last: float | None = None
-        for frame in self._decoded(container, stream):
-            time: float | None = frame.time  # PyAV's types leave out None
-            if origin is None:
-                origin = time if time is not None else 0.0
-            stream_s = time - origin if time is not None else None
-            self._latest_stamp_s = max(self._latest_stamp_s, stream_s or 0.0)
-            if last is not None and (
-                stream_s is None or not last < stream_s <= last + LONGEST_GAP_S
-            ):
-                stream_s = last + step
-            last = stream_s if stream_s is not None else 0.0
-            yield last, upright(frame)
+    def _say_jump(self, stream_s: float) -> None:
+        jump_s = self._times.jump_s
+        log.warning(
+            "%s: after %.1f s the time stamps jump %s by %.1f s; vehicles in view end there, and "
+            "the frames after that are dated as if no time had passed",
+            self._sources[0],
+            stream_s,
+            "back" if jump_s < 0 else "forwards",
+            abs(jump_s),
+        )
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
+        """Open the file at its beginning; gives the chosen video stream.
+
+        Raises:
+            CameraError: it has no video stream, or not the one that is wanted.
+            OSError: it cannot be opened.
+        """
+        path = self._sources[0]
+        if self._choice is None:
+            with open_regular(path) as container:
+                try:
+                    self._choice = choose_stream(container, self._stream, probe=True)
+                except NoSuchStreamError:
+                    number = len(container.streams.video)
+                    raise CameraError(
+                        f"{path}: it has {number} video stream{'' if number == 1 else 's'}, "
+                        f"numbered from 0, and no number {self._stream}; correct or remove "
+                        "cameras.<name>.stream in site.yaml",
+                        code="E_SOURCE_STREAM",
+                    ) from None
+                if self._choice is None:
+                    cover = " but a cover picture" if container.streams.video else ""
+                    raise _no_video(path, f"it has no video stream{cover}")
+        with open_regular(path) as container:
+            stream = container.streams[self._choice.index]
+            assert isinstance(stream, av.VideoStream)  # noqa: S101 - for the type checker
+            yield container, stream
+
+    def _progressive(
+        self, frames: Iterator[VideoFrame], stream: av.VideoStream
+    ) -> Iterator[VideoFrame]:
+        """The same frames, interlaced ones split into their fields."""
+        splitter = FieldSplitter(stream.codec_context.name)
+        for frame in frames:
+            self._whole += 1
+            yield from splitter.pictures(frame)
+        yield from splitter.rest()
 
     def _decoded(
         self, container: av.container.InputContainer, stream: av.VideoStream
@@ -269,13 +336,22 @@ def open_regular(path: Path) -> Iterator[av.container.InputContainer]:
             raise CameraError(
                 f"{path}: not a regular file; name a recording", code="E_SOURCE_FORMAT"
             )
-        options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": ""}
+        options = {
+            "format_whitelist": ",".join(FORMATS),
+            "protocol_whitelist": "",
+            # FFmpeg would take a jump back for an overflow, and date the rest a day later.
+            "correct_ts_overflow": "0",
+        }
         with av.open(file, options=options) as container:
             yield container
 
 
 def open_recordings(
-    path: Path, *, camera: str, started_at: datetime | Callable[[Path], datetime]
+    path: Path,
+    *,
+    camera: str,
+    started_at: datetime | Callable[[Path], datetime],
+    stream: int | None = None,
 ) -> tuple[RecordedCamera, ...]:
     """The recordings at a path, each as a stream of its own.
 
@@ -288,13 +364,14 @@ def open_recordings(
         camera: the policy's camera that all of them belong to.
         started_at: when the recordings were made, or a function that returns it for each one
             (given the video file, or the folder of the pictures).
+        stream: the number among each file's video streams to use, from 0; None: chosen.
 
     Raises:
         CameraError: the path does not exist, or the folder holds neither a video nor a picture.
     """
     when = started_at if callable(started_at) else lambda _path: started_at
     if path.is_file():
-        return (RecordedCamera(camera, path.name, (path,), when(path)),)
+        return (RecordedCamera(camera, path.name, (path,), when(path), stream),)
     if not path.exists():
         raise CameraError(
             f"{path}: no such file or folder; check the source's path", code="E_SOURCE_MISSING"
@@ -306,7 +383,7 @@ def open_recordings(
             f"{path}: cannot be read ({error.strerror}); check its permissions"
         ) from None
     streams = [
-        RecordedCamera(camera, file.name, (file,), when(file))
+        RecordedCamera(camera, file.name, (file,), when(file), stream)
         for file in files
         if file.suffix.lower() in VIDEO_SUFFIXES
     ]
@@ -384,6 +461,16 @@ def _require_content(path: Path) -> None:
         raise CameraError(
             f"{path}: the file is empty; record or copy it again", code="E_SOURCE_EMPTY"
         )
+
+
+def _tagged_length_s(stream: av.VideoStream) -> float | None:
+    """The length of a Matroska stream, from the tag that most programs write, in seconds."""
+    hours, *rest = stream.metadata.get("DURATION", "").split(":")
+    try:
+        minutes, seconds = rest
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
 
 
 def _reason(error: Exception) -> str:

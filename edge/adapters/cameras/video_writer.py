@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 from typing_extensions import Self
 
 from edge.adapters.cameras.recordings import open_regular
+from edge.adapters.cameras.stream_choice import choose_stream
 from edge.errors import RedactionError
 from edge.privacy.redaction import MASK_GREY, RedactedImage
 
@@ -40,7 +41,8 @@ def nominal_rate(recording: Path) -> Fraction:
     """Frames per second as a recording's container states them; 25 where it does not."""
     try:
         with open_regular(recording) as container:
-            rate = container.streams.video[0].average_rate if container.streams.video else None
+            choice = choose_stream(container, probe=True)
+            rate = None if choice is None else container.streams[choice.index].average_rate
     except (av.error.FFmpegError, OSError):
         rate = None  # decoding the recording reports what is wrong with it
     return rate or _FALLBACK_RATE

@@ -30,6 +30,29 @@ class Machine:
     leaves_cores: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy this machine is.
+
+    Attributes:
+        waiting: processes that ran or waited for a processor, mean of the last minute.
+        cores: processors that this process may use.
+    """
+
+    waiting: float
+    cores: int
+
+    @property
+    def is_high(self) -> bool:
+        """Whether other programs took a good part of the processors."""
+        return self.waiting > 0.75 * self.cores
+
+
+def load() -> Load:
+    """Read how busy this machine is."""
+    return Load(os.getloadavg()[0], len(os.sched_getaffinity(0)))
+
+
 def machine(state_folder: Path, swaps: Path = SWAPS) -> Machine:
     """Read the facts about this machine and process.
 

@@ -10,11 +10,42 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from typing_extensions import Self
 
 STATUS_EVERY_S = 5.0
+
+LONGEST_BUILD_S = 1800.0
+"""How long a start may take while engines are built; a board takes minutes for each network."""
+
+REST_OF_START_S = 120.0
+"""How long the rest of a start may take after that; `TimeoutStartSec=` of the unit."""
+
+
+@contextlib.contextmanager
+def long_start(environment: Mapping[str, str], status: str) -> Iterator[None]:
+    """Ask the service manager for more time until the block ends.
+
+    The request is sent before the block, once: the block may run in a library that lets no other
+    thread run. At a reload it is the watchdog that has to wait.
+
+    Args:
+        environment: as for `ServiceManager`.
+        status: one line for people.
+    """
+    address = _address(environment)
+    _, watched = _pace(environment)
+    longer = [f"EXTEND_TIMEOUT_USEC={int(LONGEST_BUILD_S * 1e6)}", f"STATUS={status}"]
+    shorter = [f"EXTEND_TIMEOUT_USEC={int(REST_OF_START_S * 1e6)}"]
+    if watched:
+        longer.append(f"WATCHDOG_USEC={int(LONGEST_BUILD_S * 1e6)}")
+        shorter += [f"WATCHDOG_USEC={environment['WATCHDOG_USEC']}", "WATCHDOG=1"]
+    _send(address, *longer)
+    try:
+        yield
+    finally:
+        _send(address, *shorter)
 
 
 class ServiceManager:
@@ -33,9 +64,7 @@ class ServiceManager:
         is_alive: Callable[[], bool],
         status: Callable[[], str],
     ) -> None:
-        address = environment.get("NOTIFY_SOCKET", "")
-        # A leading @ means a socket in the abstract name space.
-        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._address = _address(environment)
         self._every_s, self._watched = _pace(environment)
         self._is_alive = is_alive
         self._status = status
@@ -71,15 +100,26 @@ class ServiceManager:
                 self._send("WATCHDOG=1")
 
     def _send(self, *lines: str) -> None:
-        if not self._address:
-            return
-        # The service manager may be restarting; the box goes on.
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
-        ):
-            sender.settimeout(1.0)
-            sender.sendto("\n".join(lines).encode(), self._address)
+        _send(self._address, *lines)
+
+
+def _address(environment: Mapping[str, str]) -> str:
+    """The service manager's socket; empty if there is none."""
+    address = environment.get("NOTIFY_SOCKET", "")
+    # A leading @ means a socket in the abstract name space.
+    return "\0" + address[1:] if address.startswith("@") else address
+
+
+def _send(address: str, *lines: str) -> None:
+    if not address:
+        return
+    # The service manager may be restarting; the box goes on.
+    with (
+        contextlib.suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender,
+    ):
+        sender.settimeout(1.0)
+        sender.sendto("\n".join(lines).encode(), address)
 
 
 def _pace(environment: Mapping[str, str]) -> tuple[float, bool]:

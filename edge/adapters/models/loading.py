@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.reader import OnnxPlateReader
@@ -64,7 +66,7 @@ def open_detector(weights: Weights, provider: str = "cpu", threads: int = 1) -> 
     Raises:
         ModelError: the weights cannot be loaded or have another contract.
     """
-    return OnnxPlateDetector(
+    detector = OnnxPlateDetector(
         weights.path,
         input_size=weights.entry.input,
         provider=provider,
@@ -72,6 +74,10 @@ def open_detector(weights: Weights, provider: str = "cpu", threads: int = 1) -> 
         threshold=threshold_of(weights),
         temperature=weights.entry.calibration.temperature,
     )
+    if provider != "cpu":
+        # An accelerator compiles the network now, not at the first frame of a running box.
+        detector.detect(np.zeros((*weights.entry.input, 3), np.uint8))
+    return detector
 
 
 def open_reader(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxPlateReader:
@@ -90,4 +96,5 @@ def open_reader(weights: Weights, provider: str = "cpu", threads: int = 1) -> On
         temperature=calibration.temperature,
         region_temperature=calibration.region_temperature or 1.0,
         input_size=weights.entry.input,
+        batch=1 if provider == "tensorrt" else 0,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 
 import pytest
@@ -14,7 +15,9 @@ from edge.domain.stream_time import (
     LONG_OUTAGE_RETRY_S,
     MAX_CORRECTION_S,
     SHORT_OUTAGE_RETRY_S,
+    WRAP_S,
     FrameRate,
+    RecordedTime,
     StreamTime,
     retry_delay_s,
 )
@@ -115,3 +118,68 @@ def test_the_retry_delay_grows_after_a_minute_and_has_jitter(
     assert max(delays) == longest
     assert min(delays) == longest / 2
     assert len(set(delays)) == 11
+
+
+def recorded(stamps: list[float | None], interval_s: float = FRAME_S) -> tuple[list[float], int]:
+    """The times of a recording's frames, and the number of its last section."""
+    times = RecordedTime(interval_s)
+    return [times.frame_time_s(stamp) for stamp in stamps], times.section
+
+
+@pytest.mark.parametrize("gap_s", [0.04, 1.0, 8.0, 60.0, 3600.0, 5 * 3600.0, 23 * 3600.0])
+def test_a_gap_in_a_recording_is_kept(gap_s: float) -> None:
+    times, section = recorded([7.0, 7.04, 7.04 + gap_s, 7.08 + gap_s])
+
+    assert times == pytest.approx([0, 0.04, 0.04 + gap_s, 0.08 + gap_s])
+    assert section == 0
+
+
+@pytest.mark.parametrize(
+    "jump_s", [-1.5, -8.0, -60.0, -3600.0, -5 * 3600.0, -80_000.0, 25 * 3600.0, 1e7]
+)
+def test_after_a_jump_of_unknown_length_time_goes_on_by_one_interval(jump_s: float) -> None:
+    times, section = recorded([9.0, 9.04, 9.08 + jump_s, 9.13 + jump_s, 9.17 + jump_s])
+
+    assert times == pytest.approx([0, 0.04, 0.08, 0.13, 0.17])
+    assert section == 1
+
+
+def test_a_recording_may_jump_back_again_and_again() -> None:
+    times, section = recorded([0.0, 0.9, 1.8] * 5)
+
+    assert times == pytest.approx([index * 0.9 for index in range(15)])
+    assert section == 4
+
+
+@pytest.mark.parametrize("pause_s", [0.04, 2.0, 30.0])
+def test_an_overflow_of_mpegs_counter_is_no_jump(pause_s: float) -> None:
+    stamps: list[float | None] = [WRAP_S - 0.05, WRAP_S - 0.01, pause_s - 0.01, pause_s + 0.03]
+    times, section = recorded(stamps)
+
+    assert times == pytest.approx([0, 0.04, 0.04 + pause_s, 0.08 + pause_s])
+    assert section == 0
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [[0.0, 0.04, 0.04, 0.08, 0.12], [0.0, 0.04, 0.02, 0.12, 0.16], [0.0, 0.04, None, 0.12, 0.16]],
+    ids=["repeated", "a little back", "missing"],
+)
+def test_a_single_bad_time_stamp_begins_no_section(stamps: list[float | None]) -> None:
+    times, section = recorded(stamps)
+
+    assert all(after > before for before, after in itertools.pairwise(times))
+    assert times[-1] <= 0.2
+    assert section == 0
+
+
+def test_a_recording_without_time_stamps_runs_at_its_nominal_rate() -> None:
+    assert recorded([None] * 3, 0.2)[0] == pytest.approx([0, 0.2, 0.4])
+
+
+@given(st.lists(st.none() | st.floats(-1e6, 1e6, allow_nan=False), min_size=2, max_size=60))
+def test_the_times_of_a_recording_increase_for_all_time_stamps(stamps: list[float | None]) -> None:
+    times, _ = recorded(stamps)
+
+    assert all(after > before for before, after in itertools.pairwise(times))
+    assert all(math.isfinite(time) for time in times)

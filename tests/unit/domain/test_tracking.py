@@ -172,6 +172,28 @@ def test_a_stream_with_a_low_frame_rate_keeps_its_tracks() -> None:
     assert follow(frames, fps=1.0) == {1: ["A"] * 6}
 
 
+@pytest.mark.parametrize("gap_s", [2.5, 4.0, 8.0, 60.0, 3600.0, 5 * 3600.0])
+def test_a_single_gap_does_not_lengthen_the_life_of_a_track(gap_s: float) -> None:
+    tracker = Tracker()
+    detection, reading = Detection(_box(100, 100), 0.9), reading_of("1ABC123")
+    times = [*(index / 10 for index in range(10)), 0.9 + gap_s, 1.0 + gap_s]
+
+    updates = [tracker.update(time, [detection], [reading]) for time in times]
+
+    assert {track for update in updates[:10] for track, _ in update.matches} == {1}
+    assert updates[10].ended == (1,)
+    assert {track for update in updates[10:] for track, _ in update.matches} == {2}
+
+
+@pytest.mark.parametrize(("interval_s", "tracks"), [(0.5, 1), (1.0, 1), (2.0, 1), (6.0, 4)])
+def test_a_track_outlives_the_interval_of_a_slow_stream_up_to_five_seconds(
+    interval_s: float, tracks: int
+) -> None:
+    standing = [[sighting("A", 300, 200, read="1ABC123")]] * 4
+
+    assert len(follow(standing, fps=1 / interval_s)) == tracks
+
+
 def test_track_numbers_are_local_to_one_tracker() -> None:
     first, second = Tracker(), Tracker()
     detection = Detection(_box(100, 100), 0.9)

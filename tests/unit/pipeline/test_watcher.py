@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from edge.domain.imaging import Box
 from edge.domain.vehicles import VehicleSeen
+from edge.pipeline.attention import Attention
 from edge.pipeline.dossier import MAX_POINTS
 from edge.pipeline.watcher import VehicleWatcher, cut_patch
 from tests.support.fakes import STARTED, ScriptedModels, ScriptedPlate, noise_reading, reading_of
@@ -343,3 +346,65 @@ def test_a_plate_cut_by_the_pictures_edge_has_a_low_quality(box: Box, whole: boo
     assert (patch.quality > 0.5) == whole
     assert patch.quality > 0
     assert patch.pixels.shape[0] >= box.height
+
+
+# --- gaps in the stream -----------------------------------------------------------------------
+
+
+def watch_twice(
+    first: Sequence[Sequence[ScriptedPlate]],
+    second: Sequence[Sequence[ScriptedPlate]],
+    *,
+    gap_s: float | None,
+) -> list[VehicleSeen]:
+    """All hand-overs of a stream with a gap; None: the time stamps jump back, so nobody knows."""
+    models = ScriptedModels([*first, *second])
+    watcher = VehicleWatcher("cam-1", models, models, attention=Attention())
+    seen: list[VehicleSeen] = []
+    for frame in models.frames():
+        late = frame.index >= len(first)
+        moved_s = frame.stream_s + (gap_s or 0.0) * late
+        changed = replace(
+            frame,
+            stream_s=moved_s,
+            observed_at=STARTED + timedelta(seconds=moved_s),
+            section=int(late and gap_s is None),
+        )
+        seen += watcher.observe(changed)
+    return [*seen, *watcher.finish()]
+
+
+GAPS = [None, 6.0, 8.0, 30.0, 59.0]
+
+
+@pytest.mark.parametrize("gap_s", GAPS)
+def test_a_vehicle_that_stands_still_over_a_gap_is_reported_once(gap_s: float | None) -> None:
+    standing = [[sight("1ABC123", 100)]] * 60
+
+    seen = watch_twice(standing, standing, gap_s=gap_s)
+
+    assert len({vehicle.number for vehicle in seen}) == 1
+
+
+@pytest.mark.parametrize("gap_s", [*GAPS, 3600.0, 5 * 3600.0])
+def test_p12_a_vehicle_that_is_elsewhere_after_a_gap_is_another_passage(
+    gap_s: float | None,
+) -> None:
+    passing = [[sight("1ABC123", 10 * i)] for i in range(40)]
+
+    seen = watch_twice(passing, passing, gap_s=gap_s)
+
+    finals = [vehicle for vehicle in seen if vehicle.final]
+    assert texts(finals) == ["1ABC123", "1ABC123"]
+    for vehicle in finals:
+        assert (vehicle.last_seen - vehicle.first_seen).total_seconds() < 4
+        xs = [point.box.x1 for point in vehicle.trajectory]
+        assert xs == sorted(xs), "no path leads across the gap"
+
+
+def test_a_vehicle_that_stands_still_for_hours_without_frames_is_another_passage() -> None:
+    standing = [[sight("1ABC123", 100)]] * 60
+
+    seen = watch_twice(standing, standing, gap_s=3600.0)
+
+    assert len({vehicle.number for vehicle in seen}) == 2

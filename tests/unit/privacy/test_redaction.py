@@ -22,9 +22,12 @@ from edge.domain.vehicles import KeyFrame
 from edge.errors import RedactionError
 from edge.privacy.redaction import (
     BLANK_GREY,
+    GRID_BGR,
+    GUIDE_BGR,
     LINE_BGR,
     MASK_GREY,
     OUTLINE_BGR,
+    SCALE_BGR,
     EvidenceImage,
     RedactedImage,
     aiming_still,
@@ -413,27 +416,36 @@ def test_the_repr_of_a_redacted_picture_hides_its_pixels() -> None:
     ]
 
 
-def test_no_block_of_an_aiming_still_is_smaller_than_a_face() -> None:
+def test_no_block_of_an_aiming_still_is_smaller_than_a_character_or_half_a_face() -> None:
     pixels = np.random.default_rng(3).integers(0, 255, (480, 640, 3), np.uint8)
     wide = Box(100, 300, 340, 350)
+    character, face = 0.09 * wide.width, 0.31 * wide.width
 
-    for plates, side in (((), 54), ((wide,), 240)):
+    for plates, side in (((), 14), ((wide,), 60)):
         still = aiming_still(pixels, plates).pixels
+        drawn = {OUTLINE_BGR, GRID_BGR}
         inside = still[:side, :side].reshape(-1, 3)
-        # Only the block's one colour and, if there is a plate, its outline.
-        colours = {tuple(colour) for colour in np.unique(inside, axis=0)} - {OUTLINE_BGR}
-        assert len(colours) == 1
+        assert len({tuple(colour) for colour in np.unique(inside, axis=0)} - drawn) == 1
         blocks = -(-480 // side) * -(-640 // side)
-        assert len(np.unique(still.reshape(-1, 3), axis=0)) <= blocks + 1
+        assert len(np.unique(still.reshape(-1, 3), axis=0)) <= blocks + len(drawn)
+    assert character < 60
+    assert face < 2 * 60
 
 
 def test_an_aiming_still_depends_only_on_the_mean_of_each_block() -> None:
     pixels = np.full((480, 640, 3), 100, np.uint8)
     mirrored = pixels.copy()
-    pixels[10:20, 10:20] = 200
-    mirrored[30:40, 30:40] = 200
+    pixels[2:5, 2:5] = 200
+    mirrored[9:12, 9:12] = 200
 
     assert (aiming_still(pixels, ()).pixels == aiming_still(mirrored, ()).pixels).all()
+
+
+def test_an_aiming_still_tells_few_grey_levels_apart() -> None:
+    pixels = np.full((480, 640, 3), 100, np.uint8)
+    brighter = pixels + 8
+
+    assert (aiming_still(pixels, ()).pixels == aiming_still(brighter, ()).pixels).all()
 
 
 def test_an_aiming_still_shows_lines_and_plate_outlines() -> None:
@@ -443,6 +455,10 @@ def test_an_aiming_still_shows_lines_and_plate_outlines() -> None:
 
     assert (still[240, :] == LINE_BGR).all()
     assert tuple(still[200, 150]) == OUTLINE_BGR
-    assert tuple(still[215, 150]) == (100, 100, 100)
+    assert tuple(still[215, 150]) == (104, 104, 104)
+    assert tuple(still[100, 64]) == GRID_BGR
+    guided = aiming_still(pixels, (), guides=[0.25], scales=[Box(8, 450, 103, 470)]).pixels
+    assert (guided[120, :] == GUIDE_BGR).all()
+    assert tuple(guided[450, 50]) == SCALE_BGR
     with pytest.raises(RedactionError):
         aiming_still(pixels, [Box(0, 0, float("nan"), 5)])
