@@ -197,7 +197,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_DPIA_WIDENING": Meaning(
         3,
-        "the policy allows more than before, with the old DPIA; write a new DPIA and sign again",
+        "the policy allows more than before, and its DPIA or the officer's opinion does not cover "
+        "that; write a new DPIA, name each widening in `dpia.covers`, and sign again",
     ),
     "E_EXTRA": Meaning(
         3,
@@ -224,7 +225,8 @@ CODES: Mapping[str, Meaning] = {
     "E_SOURCE_LIVE": Meaning(5, "a live camera belongs in `site.yaml`, not in `--source`"),
     "E_DPIA": Meaning(
         3,
-        "a part of the DPIA's entry is missing, or a named risk has no measure; complete it",
+        "a part of the DPIA's entry is missing, a named risk has no measure, or the document says "
+        "too little; complete it",
     ),
     "E_DPIA_HASH": Meaning(
         3,
@@ -233,8 +235,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_DPIA_REVIEW": Meaning(
         3,
-        "the DPIA's review date is missing or has passed; review the DPIA and sign the policy "
-        "again",
+        "the DPIA's review date is missing, has passed or is more than three years ahead; review "
+        "the DPIA and sign the policy again",
     ),
     "E_DOCTOR": Meaning(
         3,
@@ -243,8 +245,8 @@ CODES: Mapping[str, Meaning] = {
     "E_EDGE": Meaning(3, "an error without a code of its own"),
     "E_EVALUATION": Meaning(
         3,
-        "the evaluation is overdue, or planned too late; evaluate, and sign a new version that "
-        "records it",
+        "the evaluation is overdue, planned too late, dated in the future, or not signed by all "
+        "roles; evaluate, and have all roles sign a new version that records it",
     ),
     "E_FINANCIAL_MOTIVE": Meaning(
         3,

@@ -308,10 +308,25 @@ class Policy(Strict):
     def document(self) -> dict[str, Any]:
         """The document that is signed: the policy as JSON values, defaults written out.
 
-        Comments, order of keys and layout of the YAML file make no difference.
+        Comments, order of keys and layout of the YAML file make no difference. Fields about a
+        widening are left out if they are empty: a policy that was signed without them stays signed.
         """
-        return self.model_dump(mode="json", by_alias=True)
+        document: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        dpia = document["dpia"]
+        for holder, name in ((dpia, "covers"), (dpia["dpo_opinion"], "draft_sha256")):
+            if not holder[name]:
+                del holder[name]
+        return document
 
     def sha256(self) -> str:
         """Hex digest of the policy's canonical JSON (RFC 8785)."""
         return hashlib.sha256(canonical_json(self.document())).hexdigest()
+
+    def draft_sha256(self) -> str:
+        """Hex digest of the policy without the data protection officer's opinion.
+
+        The opinion names it, so that it is an opinion on exactly this policy.
+        """
+        document = self.document()
+        del document["dpia"]["dpo_opinion"]
+        return hashlib.sha256(canonical_json(document)).hexdigest()
