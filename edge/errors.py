@@ -201,7 +201,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_DPIA_WIDENING": Meaning(
         3,
-        "the policy allows more than before, with the old DPIA; write a new DPIA and sign again",
+        "the policy allows more than before, and its DPIA or the officer's opinion does not cover "
+        "that; write a new DPIA, name each widening in `dpia.covers`, and sign again",
     ),
     "E_EXTRA": Meaning(
         3,
@@ -228,7 +229,8 @@ CODES: Mapping[str, Meaning] = {
     "E_SOURCE_LIVE": Meaning(5, "a live camera belongs in `site.yaml`, not in `--source`"),
     "E_DPIA": Meaning(
         3,
-        "a part of the DPIA's entry is missing, or a named risk has no measure; complete it",
+        "a part of the DPIA's entry is missing, a named risk has no measure, or the document says "
+        "too little; complete it",
     ),
     "E_DPIA_HASH": Meaning(
         3,
@@ -237,8 +239,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_DPIA_REVIEW": Meaning(
         3,
-        "the DPIA's review date is missing or has passed; review the DPIA and sign the policy "
-        "again",
+        "the DPIA's review date is missing, has passed or is more than three years ahead; review "
+        "the DPIA and sign the policy again",
     ),
     "E_DOCTOR": Meaning(
         3,
@@ -251,8 +253,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_EVALUATION": Meaning(
         3,
-        "the evaluation is overdue, or planned too late; evaluate, and sign a new version that "
-        "records it",
+        "the evaluation is overdue, planned too late, dated in the future, or not signed by all "
+        "roles; evaluate, and have all roles sign a new version that records it",
     ),
     "E_FINANCIAL_MOTIVE": Meaning(
         3,

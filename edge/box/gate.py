@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.list_store import ListStore
-from edge.adapters.state.policy_state import FileDigest, PolicyState, SteadyClock
+from edge.adapters.state.policy_state import DpiaFile, PolicyState, SteadyClock
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.box.clock_watch import ClockWatch
 from edge.box.gatekeeper import Gatekeeper
@@ -147,12 +147,12 @@ class PolicyGate:
     ) -> None:
         self._state = PolicyState(box.state)
         self.signatures = read_signatures(signatures_file)
-        self._dpia = FileDigest(dpia_file)
+        self._dpia = DpiaFile(dpia_file)
         self._facts = GateFacts(
             policy=policy,
             signatures=self.signatures,
             box=box.box,
-            dpia_sha256=None,
+            dpia=None,
             history=() if policy.demo else self._state.history(),
             recorded_at=opened.recorded_at,
             live=opened.live,
@@ -166,7 +166,7 @@ class PolicyGate:
             in_force = None if self._facts.policy.demo else self._state.in_force()
         except EdgeError as error:
             return error
-        facts = replace(self._facts, dpia_sha256=self._dpia.sha256(), in_force=in_force)
+        facts = replace(self._facts, dpia=self._dpia.document(), in_force=in_force)
         return refusal(facts, now)
 
 

@@ -37,15 +37,24 @@ def check(
 
     Example: edge-anpr check config/school-street --lang nl
     """
-    from edge.adapters.state.policy_state import FileDigest
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.policy_state import DpiaFile
     from edge.policy.checklist import checklist
     from edge.site.folder import POLICY_FILE, read_draft
     from edge.texts import text
 
     draft = read_draft(site / POLICY_FILE)
-    digest = _dpia_digest(site, draft, FileDigest)
+    has_dpia = "dpia" in draft.fields
+    dpia = DpiaFile(site / draft.part.dpia.file).document() if has_dpia else None
+    digest = None if dpia is None else dpia.sha256
+    now = SystemClock().utc()
+    moment = now if on is None else _noon(on)
     findings = checklist(
-        draft, moment=_moment(on), dpia_sha256=digest, dpia_blanks=_dpia_blanks(site, draft)
+        draft,
+        moment=moment,
+        present=max(moment, now),
+        dpia=dpia,
+        dpia_blanks=_dpia_blanks(site, draft),
     )
     missing_roles = _missing_roles(site, draft)
     blocking = [one for one in findings if one.severity.value != "warning"]
@@ -69,25 +78,14 @@ def check(
         )
 
 
-def _moment(on: str | None) -> datetime:
+def _noon(on: str) -> datetime:
     from datetime import datetime, timezone
 
-    from edge.adapters.host.system import SystemClock
-
-    if on is None:
-        return SystemClock().utc()
     try:
         # Noon: the same day in every zone of Europe.
         return datetime.strptime(on, "%Y-%m-%d").replace(hour=12, tzinfo=timezone.utc)
     except ValueError:
         raise UsageError(f"--on: {on!r} is not a date; write it like 2026-03-10") from None
-
-
-def _dpia_digest(site: Path, draft: Draft[Policy], digest: type) -> str | None:
-    if "dpia" not in draft.fields:
-        return None
-    found: str | None = digest(site / draft.part.dpia.file).sha256()
-    return found
 
 
 def _dpia_blanks(site: Path, draft: Draft[Policy]) -> Flaw | None:

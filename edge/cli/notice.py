@@ -51,7 +51,7 @@ def make(
 
     Example: edge-anpr notice make config/school-street --out public
     """
-    from edge.adapters.state.policy_state import FileDigest
+    from edge.adapters.state.policy_state import DpiaFile
     from edge.adapters.state.state_folder import replace_file
     from edge.policy.checklist import unready
     from edge.policy.notice.publication import PAGE_FILE, publication
@@ -59,7 +59,7 @@ def make(
     facts = _facts(site, draft=draft)
     policy = facts.policy
     if not draft:
-        wrong = unready(policy, FileDigest(site / policy.dpia.file).sha256())
+        wrong = unready(policy, DpiaFile(site / policy.dpia.file).document())
         if wrong is not None:
             raise wrong
     files = publication(facts)

@@ -11,12 +11,13 @@ import typer
 from edge.cli.options import JsonOption, Lang, LangOption, SignerKeyOption, SiteArgument
 from edge.cli.output import print_json
 from edge.cli.policy_activation import activate, renew
-from edge.errors import ConfigError, KeyFileError, PolicyError, UsageError
+from edge.errors import ConfigError, PolicyError, UsageError
 
 if TYPE_CHECKING:
     from edge.formats.signing import SigningKey
     from edge.formats.yaml_document import Document
     from edge.policy.change import Change
+    from edge.policy.dpia_document import DpiaDocument
     from edge.policy.flaws import Flaw
     from edge.policy.model import Policy
     from edge.policy.signatures import PolicySignatures
@@ -111,20 +112,16 @@ def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption =
     """
     from edge.adapters.state.policy_state import PolicyState
     from edge.adapters.state.state_folder import replace_file
-    from edge.policy.checklist import unready
-    from edge.policy.diff import changes
-    from edge.policy.signatures import SIGNATURES_FILE, add_signature, missing_roles
-    from edge.site.folder import POLICY_FILE
+    from edge.policy.signatures import (
+        SIGNATURES_FILE,
+        add_signature,
+        missing_roles,
+        require_signer,
+    )
 
     signing = signing_key(key)
-    policy = finished_policy(site / POLICY_FILE).model
-    wrong = unready(policy, dpia_digest(site, policy))
-    if wrong is not None:
-        raise PolicyError(f"{site / POLICY_FILE}: {wrong.message}", code=wrong.code)
-    blank = dpia_blanks(site / policy.dpia.file)
-    if blank is not None:
-        raise PolicyError(f"{site / policy.dpia.file}: {blank.text('en')}", code=blank.code)
-    _require_signer(policy, signing)
+    policy = _ready_policy(site)
+    require_signer(policy, signing)
     file = site / SIGNATURES_FILE
     before = signatures_of(site, policy) if file.exists() else None
     signatures = add_signature(policy, signing, before)
@@ -143,8 +140,7 @@ def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption =
         )
         return
     if in_force is not None:
-        for change in changes(in_force.policy, policy):
-            typer.echo(str(change))
+        _say_changes(in_force.policy, policy)
     typer.echo(f"{signing.signer} has signed version {policy.version} of {policy.site}: "
                f"{signatures.policy_sha256}")  # fmt: skip
     typer.echo(f"still to sign: {', '.join(lacking)}" if lacking else "every role has signed")
@@ -168,7 +164,7 @@ def verify(site: SiteArgument, as_json: JsonOption = False) -> None:
     signatures = read_signatures(site / SIGNATURES_FILE)
     signed = signers_of(policy, signatures)
     require_authorised(policy, signatures, PolicyState(state_folder(site)).history())
-    wrong = unready(policy, dpia_digest(site, policy))
+    wrong = unready(policy, dpia_document(site, policy))
     if wrong is not None:
         raise wrong
     who = {name: policy.approvals.signers[name] for name in sorted(signed)}
@@ -196,29 +192,34 @@ def diff(
     lang: LangOption = Lang.EN,
     as_json: JsonOption = False,
 ) -> None:
-    """List every change between two versions, and whether it widens what the box may do.
+    """List every change between two versions, its direction, and who must sign it.
 
-    A widening needs the signatures of every role and a new DPIA. A narrowing needs one signer.
+    WIDENING, the box may do more: the signature of every role, a new DPIA that names the changes
+    in dpia.covers, and the data protection officer's opinion on this draft. SUBSTANTIVE, what
+    people's rights rest on: the signature of every role. NARROWING and neutral: one signer.
 
     Example: edge-anpr policy diff old/policy.yaml config/school-street --lang nl
     """
     from edge.policy.change import ChangeEffect
     from edge.policy.diff import changes
-    from edge.texts import text
+    from edge.policy.model import ROLES
+    from edge.policy.succession import uncovered
 
-    found = changes(_policy_at(old), _policy_at(new))
-    widens = any(one.direction is ChangeEffect.WIDENING for one in found)
-    if as_json:
-        document = {
-            "needs": "quorum-and-dpia" if widens else "one-signer",
-            "changes": [_change_as_json(one) for one in found],
-        }
-        print_json("edge-anpr/policy-diff/1", document, indent=2)
+    before, after = _policy_at(old), _policy_at(new)
+    if not as_json:
+        _say_changes(before, after, lang.value)
         return
-    for one in found:
-        typer.echo(one.text(lang.value))
-    needs = "none" if not found else "quorum" if widens else "one_signer"
-    typer.echo(text(lang.value, f"diff.result.{needs}"))
+    found = changes(before, after)
+    widens = any(one.direction is ChangeEffect.WIDENING for one in found)
+    all_roles = any(one.direction.needs_all_roles for one in found)
+    document = {
+        "needs": "quorum-and-dpia" if widens else "quorum" if all_roles else "one-signer",
+        "roles": list(ROLES) if all_roles else [],
+        "uncovered": list(uncovered(before, after)),
+        "draft_sha256": after.draft_sha256(),
+        "changes": [_change_as_json(one) for one in found],
+    }
+    print_json("edge-anpr/policy-diff/1", document, indent=2)
 
 
 app.command()(activate)
@@ -249,19 +250,58 @@ def signing_key(file: Path | None) -> SigningKey:
     return load_signer_key(file)
 
 
-def _require_signer(policy: Policy, key: SigningKey) -> None:
-    signer = policy.approvals.signers.get(key.signer)
-    if signer is None:
-        raise PolicyError(
-            f"the policy names no signer {key.signer}; add the signer to approvals.signers",
-            code="E_QUORUM",
-        )
-    if signer.key != key.public.text:
-        raise KeyFileError(
-            f"signer {key.signer}: the policy names another key; correct approvals.signers, or use "
-            "the key that it names",
-            code="E_SIGNATURE",
-        )
+def _ready_policy(site: Path) -> Policy:
+    """The policy that is to be signed: `edge-anpr check` has nothing against it but warnings.
+
+    Raises:
+        EdgeError: it has.
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.policy.checklist import unready
+    from edge.site.folder import POLICY_FILE
+
+    policy = finished_policy(site / POLICY_FILE, checked=True).model
+    blank = dpia_blanks(site / policy.dpia.file)
+    if blank is not None:
+        raise PolicyError(f"{site / policy.dpia.file}: {blank.text('en')}", code=blank.code)
+    now = SystemClock().utc()
+    # It is signed before its first day, and recordings are judged by their own day.
+    first_day = policy.begins(policy.activation.not_before)
+    moment = first_day if policy.demo else max(now, first_day)
+    wrong = unready(policy, dpia_document(site, policy), moment, now)
+    if wrong is not None:
+        raise PolicyError(f"{site / POLICY_FILE}: {wrong.message}", code=wrong.code)
+    return policy
+
+
+def _say_changes(before: Policy, after: Policy, language: Language = "en") -> None:
+    """Print every change, and what the new version needs before it may come into force."""
+    from edge.policy.change import ChangeEffect
+    from edge.policy.diff import changes
+    from edge.policy.model import ROLES
+    from edge.policy.succession import uncovered
+    from edge.texts import text
+
+    def say(key: str, **values: str) -> None:
+        typer.echo(text(language, f"diff.result.{key}", **values))
+
+    found = changes(before, after)
+    for one in found:
+        typer.echo(one.text(language))
+    roles = ", ".join(text(language, f"checklist.role.{role}") for role in ROLES)
+    if not found:
+        say("none")
+    elif any(one.direction is ChangeEffect.WIDENING for one in found):
+        say("quorum", roles=roles)
+        missing = uncovered(before, after)
+        if missing:
+            say("uncovered", names=", ".join(missing))
+        else:
+            say("draft", sha256=after.draft_sha256())
+    elif any(one.direction.needs_all_roles for one in found):
+        say("all_roles", roles=roles)
+    else:
+        say("one_signer")
 
 
 def _policy_at(path: Path) -> Policy:
@@ -312,11 +352,11 @@ def state_folder(site: Path) -> Path:
     return site / read_document(site / SITE_FILE, Site).model.folders.state
 
 
-def dpia_digest(site: Path, policy: Policy) -> str | None:
-    """The SHA-256 of the DPIA's file; None if it is missing."""
-    from edge.adapters.state.policy_state import FileDigest
+def dpia_document(site: Path, policy: Policy) -> DpiaDocument | None:
+    """The DPIA's file; None if it is missing."""
+    from edge.adapters.state.policy_state import DpiaFile
 
-    return FileDigest(site / policy.dpia.file).sha256()
+    return DpiaFile(site / policy.dpia.file).document()
 
 
 def dpia_blanks(file: Path) -> Flaw | None:

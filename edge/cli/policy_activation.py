@@ -73,7 +73,7 @@ def _put_in_force(
     from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.policy_state import PolicyState, SteadyClock
     from edge.adapters.state.state_folder import replace_file
-    from edge.cli.policy import dpia_digest, signing_key
+    from edge.cli.policy import dpia_document, signing_key
     from edge.policy import activation as activations
     from edge.policy.checklist import unready
     from edge.policy.succession import require_authorised
@@ -104,7 +104,7 @@ def _put_in_force(
     else:
         now = SystemClock().utc()
     require_authorised(policy, signatures, state.history())
-    wrong = unready(policy, dpia_digest(site, policy), now)
+    wrong = unready(policy, dpia_document(site, policy), now)
     if wrong is not None:
         raise wrong
     made = (

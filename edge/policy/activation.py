@@ -23,7 +23,7 @@ from edge.formats.strict import Strict
 from edge.formats.timestamps import UtcText, parse_utc, utc_text
 from edge.policy.flaws import flaws_on
 from edge.policy.model import Policy
-from edge.policy.signatures import PolicySignatures
+from edge.policy.signatures import PolicySignatures, require_signer
 from edge.policy.wording import is_of_earlier_format
 
 CONTEXT = "edge-anpr/activation/1"
@@ -132,8 +132,7 @@ def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activa
     """
     for flaw in flaws_on(policy, now):
         raise PolicyError(flaw.text("en"), code=flaw.code)
-    signer = policy.approvals.signers.get(key.signer)
-    if signer is None or signer.role != "controller":
+    if require_signer(policy, key).role != "controller":
         raise PolicyError(
             f"signer {key.signer}: only a signer with the role controller activates a policy; "
             "use the key of one",

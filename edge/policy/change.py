@@ -16,11 +16,23 @@ from edge.texts import Language, catalogue
 
 
 class ChangeEffect(Enum):
-    """Whether a change lets the box do more, less, or the same."""
+    """What a change does, and who must sign it.
+
+    - `WIDENING`: the box may do more, or work longer. All roles, and a DPIA that covers it.
+    - `SUBSTANTIVE`: the box may do no more, but what the policy rests on or tells people changes,
+      or an evaluation renews it. All roles.
+    - `NARROWING`: the box may do less, and enforces it. One signer.
+    - `NEUTRAL`: nobody's rights are touched. One signer.
+    """
 
     WIDENING = "WIDENING"
+    SUBSTANTIVE = "SUBSTANTIVE"
     NARROWING = "NARROWING"
     NEUTRAL = "neutral"
+
+    @property
+    def needs_all_roles(self) -> bool:
+        return self in {ChangeEffect.WIDENING, ChangeEffect.SUBSTANTIVE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,14 @@ class Change:
     def detail(self) -> str:
         """What changed, in English."""
         return self._said(self.phrase)
+
+    @property
+    def name(self) -> str:
+        """The name of the change, which `dpia.covers` refers to: `rules.school-street.reveal`.
+
+        A party's name, which may be any text, is left out: `processors`.
+        """
+        return path_text(self.location).removesuffix(".…")
 
     def __str__(self) -> str:
         return self.text("en")
@@ -64,13 +84,18 @@ def widening(what: str, at: Location, old: object, new: object) -> Change:
 
 
 def named(
-    what: str, at: Location, before: Mapping[str, object], after: Mapping[str, object]
+    what: str,
+    at: Location,
+    before: Mapping[str, object],
+    after: Mapping[str, object],
+    *,
+    gone: ChangeEffect = ChangeEffect.NARROWING,
 ) -> Iterator[Change]:
-    """Named parts that were added (a widening) or removed (a narrowing)."""
+    """Named parts that were added (a widening) or removed (by default a narrowing)."""
     for name in sorted(after.keys() - before.keys()):
         yield Change(ChangeEffect.WIDENING, what, (*at, name), "new")
     for name in sorted(before.keys() - after.keys()):
-        yield Change(ChangeEffect.NARROWING, what, (*at, name), "gone")
+        yield Change(gone, what, (*at, name), "gone")
 
 
 _Size = TypeVar("_Size", int, float, str)

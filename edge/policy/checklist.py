@@ -15,8 +15,9 @@ from edge.errors import PolicyError
 from edge.formats.problems import Location, Problem, path_text
 from edge.formats.yaml_document import Document, Draft
 from edge.policy.contradictions import contradictions
+from edge.policy.dpia_document import DpiaDocument, dpia_flaws
 from edge.policy.duties import DUTIES, Duty, Severity, why
-from edge.policy.flaws import Flaw, dpia_flaw, flaws, flaws_on
+from edge.policy.flaws import Flaw, flaws, flaws_on
 from edge.policy.model import Policy
 from edge.texts import LANGUAGES, Language, in_every_language
 
@@ -78,20 +79,23 @@ def coded(problem: Problem | str) -> Problem | str:
 
 
 def unready(
-    policy: Policy, dpia_sha256: str | None, now: datetime | None = None
+    policy: Policy,
+    dpia: DpiaDocument | None,
+    moment: datetime | None = None,
+    present: datetime | None = None,
 ) -> PolicyError | None:
-    """Why a policy must not be signed or in force: its first flaw, or None.
+    """Why a policy must not be in force: its first flaw, or None.
 
     Args:
         policy: a policy without `problems`.
-        dpia_sha256: digest of the DPIA's file, None if it is not there.
-        now: judge dates at this moment; None skips dates that can pass.
+        dpia: the DPIA's file, None if it is not there.
+        moment: judge dates at this moment; None skips dates that can pass or come.
+        present: the wall clock, if it is not the moment.
     """
     wrong = [flaw for flaw in flaws(policy) if flaw.severity is Severity.WRONG]
-    pinned = dpia_flaw(policy, dpia_sha256)
-    wrong += [] if pinned is None else [pinned]
-    if now is not None:
-        wrong += flaws_on(policy, now)
+    wrong += dpia_flaws(policy, dpia)
+    if moment is not None:
+        wrong += flaws_on(policy, moment, present)
     for flaw in wrong:
         return PolicyError(f"{path_text(flaw.location)}: {flaw.text('en')}", code=flaw.code)
     return None
@@ -104,15 +108,17 @@ def checklist(
     draft: Draft[Policy],
     *,
     moment: datetime | None = None,
-    dpia_sha256: str | None = None,
+    present: datetime | None = None,
+    dpia: DpiaDocument | None = None,
     dpia_blanks: Flaw | None = None,
 ) -> tuple[Finding, ...]:
     """All findings: what is missing, wrong or a warning, in the order of `DUTIES`.
 
     Args:
         draft: the incomplete policy.
-        moment: judge its dates at this moment; None skips dates that can pass.
-        dpia_sha256: digest of the DPIA's file; None if it is not there.
+        moment: judge its dates at this moment; None skips dates that can pass or come.
+        present: the wall clock, if it is not the moment.
+        dpia: the DPIA's file; None if it is not there.
         dpia_blanks: that it has places to fill in, if it has any.
     """
     found: list[Finding] = []
@@ -134,10 +140,9 @@ def checklist(
     part, fields = draft.part, draft.fields
     all_flaws = [*flaws(part, fields), *([] if dpia_blanks is None else [dpia_blanks])]
     if "dpia" in fields:
-        flaw = dpia_flaw(part, dpia_sha256)
-        all_flaws += [] if flaw is None else [flaw]
-    if moment is not None and fields >= {"activation", "dpia", "evaluation", "timezone"}:
-        all_flaws += flaws_on(part, moment)
+        all_flaws += dpia_flaws(part, dpia)
+    if moment is not None and "timezone" in fields:
+        all_flaws += flaws_on(part, moment, present, fields)
     if fields == frozenset(Policy.model_fields):
         for location, message in contradictions(part):
             problem = draft.problem(location, message)

@@ -1,13 +1,14 @@
 """What changes between two versions of a policy, and whether it widens what the box may do.
 
-Each change has a direction. A change counts as widening unless it is known to narrow or to be
-neutral, so a field that this comparison does not know cannot widen a policy unnoticed.
-`policy.succession` checks which signatures a widening needs.
+Each change has a direction. A change counts as widening unless it is known to do less, so a field
+that this comparison does not know cannot widen a policy unnoticed. A narrowing is what the box
+itself enforces. `policy.succession` checks which signatures each direction needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -23,59 +24,65 @@ from edge.policy.change import (
     named,
     widening,
 )
+from edge.policy.duties import Pattern
 from edge.policy.fields import Texts
-from edge.policy.legal import RETENTION_CEILING_HOURS, Purpose
+from edge.policy.legal import RETENTION_CEILING_HOURS, Dpia, Purpose
 from edge.policy.model import Authority, FieldOfView, PlateList, Policy, PolicyCamera
 from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule, hit_share
 
 REVEALS = ("plate", "vehicle", "occupants")
 """Levels of disclosure, from least to most."""
 
-# Fields that inform and allow nothing: responsibilities, findings, contacts.
-NEUTRAL = frozenset(
-    {
-        ("version",),
-        ("legal", "basis"),
-        ("legal", "council_decision"),
-        ("legal", "police_advice"),
-        ("legal", "camera_declaration"),
-        ("purposes", "*", "necessity"),
-        ("purposes", "*", "safety_evidence"),
-        ("alternatives",),
-        ("dpia", "reference"),
-        ("dpia", "version"),
-        ("dpia", "date"),
-        ("dpia", "file"),
-        ("dpia", "sha256"),
-        ("dpia", "dpo_opinion"),
-        ("dpia", "purposes"),
-        ("accuracy",),
-        ("activation", "not_before"),
-        ("evaluation", "last"),
-        ("controller", "contact"),
-        ("joint_controllers", "*", "contact"),
-        ("processors", "*", "contact"),
-        ("dpo",),
-        ("supervisory_authorities",),
-        ("rights",),
-        ("information_board",),
-        ("authorities", "*", "receipts"),
-        ("lists", "*", "text"),
-        ("lists", "*", "file"),
-        ("cameras", "*", "field_of_view", "text"),
-    }
-)
+SUBSTANTIVE: Mapping[Pattern, str] = {
+    # Fields that let the box do no more, but on which people's rights rest, and the kind of each.
+    ("legal", "basis"): "legal",
+    ("legal", "council_decision"): "legal",
+    ("legal", "police_advice"): "legal",
+    ("legal", "camera_declaration"): "legal",
+    ("purposes", "*", "necessity"): "text",
+    ("purposes", "*", "safety_evidence"): "text",
+    ("alternatives", "physical"): "text",
+    ("alternatives", "awareness"): "text",
+    ("alternatives", "targeted"): "text",
+    ("dpia", "reference"): "dpia",
+    ("dpia", "version"): "dpia",
+    ("dpia", "date"): "dpia",
+    ("dpia", "file"): "dpia",
+    ("dpia", "sha256"): "dpia",
+    ("dpia", "dpo_opinion"): "dpia",
+    ("dpia", "risks", "*", "measure"): "dpia",
+    ("dpia", "purposes"): "dpia",
+    ("dpia", "covers"): "dpia",
+    ("accuracy",): "accuracy",
+    ("evaluation", "last"): "evaluation",
+    ("controller", "contact"): "contact",
+    ("joint_controllers", "*", "contact"): "contact",
+    ("joint_controllers", "*", "agreement"): "text",
+    ("processors", "*", "contact"): "contact",
+    ("processors", "*", "agreement"): "text",
+    ("dpo",): "contact",
+    ("supervisory_authorities",): "contact",
+    ("rights", "text"): "text",
+    ("rights", "contact"): "contact",
+    ("rights", "complaint"): "contact",
+    ("information_board",): "text",
+    ("authorities", "*", "receipts"): "recipient",
+    ("cameras", "*", "field_of_view", "text"): "field-of-view",
+}
+
+NEUTRAL: Mapping[Pattern, str] = {("version",): "version"}
+"""Fields that touch nobody's rights. Order and layout are no fields, and not compared."""
 
 
 def changes(before: Policy, after: Policy) -> tuple[Change, ...]:
     """Every difference between two policies, widenings first."""
     found = list(_known_changes(before, after))
     covered = [change.location for change in found]
-    for location in _differences(_by_name(before), _by_name(after), ()):
-        if not any(_is_within(location, known) for known in covered):
-            direction = _direction_of_other(location)
-            what = "text" if direction is ChangeEffect.NEUTRAL else "other"
-            found.append(Change(direction, what, location, "changed"))
+    found += [
+        _other(location)
+        for location in _differences(_by_name(before), _by_name(after), ())
+        if not any(_is_within(location, known) for known in covered)
+    ]
     order = list(ChangeEffect)
     return tuple(sorted(found, key=lambda change: order.index(change.direction)))
 
@@ -112,11 +119,11 @@ def _known_changes(before: Policy, after: Policy) -> Iterator[Change]:
 def _oversight(before: Policy, after: Policy) -> Iterator[Change]:
     if before.audit != after.audit:
         lost = before.audit.witness is not None
-        direction = ChangeEffect.WIDENING if lost else ChangeEffect.NEUTRAL
+        direction = ChangeEffect.WIDENING if lost else ChangeEffect.SUBSTANTIVE
         yield Change(direction, "audit", ("audit", "witness"), "another witness, or none")
     if before.approvals != after.approvals:
         yield Change(
-            ChangeEffect.WIDENING, "approvals", ("approvals",), "other signers or another quorum"
+            ChangeEffect.SUBSTANTIVE, "approvals", ("approvals",), "other signers or another quorum"
         )
     for name, holder in before.suspension.keys.items():
         if after.suspension.keys.get(name) != holder:
@@ -143,36 +150,44 @@ def _law(before: Policy, after: Policy) -> Iterator[Change]:
     for section in ("processors", "joint_controllers"):
         known = {one.name.en: one for one in getattr(before, section)}
         new = {one.name.en: one for one in getattr(after, section)}
-        yield from named("recipient", (section,), known, new)
-    kept = {risk.risk for risk in after.dpia.risks}
-    for index, risk in enumerate(before.dpia.risks):
-        if risk.risk not in kept:
-            yield Change(ChangeEffect.WIDENING, "dpia", ("dpia", "risks", index), "a risk removed")
-    if after.dpia.risks != before.dpia.risks and {one.risk for one in before.dpia.risks} <= kept:
-        yield Change(ChangeEffect.NEUTRAL, "dpia", ("dpia", "risks"), "measures changed")
-    if before.dpia.sha256 == after.dpia.sha256:
-        at: Location = ("dpia", "review_date")
-        yield from grows("dpia", at, before.dpia.review_date, after.dpia.review_date)
-    elif before.dpia.review_date != after.dpia.review_date:
-        yield Change(ChangeEffect.NEUTRAL, "dpia", ("dpia", "review_date"), "of the new DPIA")
+        # Who is responsible, and to whom data goes, is what people are told; nothing enforces it.
+        yield from named("recipient", (section,), known, new, gone=ChangeEffect.SUBSTANTIVE)
+    yield from _dpia(before.dpia, after.dpia)
+
+
+def _dpia(before: Dpia, after: Dpia) -> Iterator[Change]:
+    kept, known = ({one.risk for one in dpia.risks} for dpia in (after, before))
+    for risk in sorted(known - kept):
+        yield Change(ChangeEffect.WIDENING, "dpia", ("dpia", "risks", risk), "a risk removed")
+    for risk in sorted(kept - known):
+        yield Change(ChangeEffect.SUBSTANTIVE, "dpia", ("dpia", "risks", risk), "a risk added")
+    at: Location = ("dpia", "review_date")
+    for change in grows("dpia", at, before.review_date, after.review_date):
+        # A new assessment sets a date of its own; `flaws` limits how far ahead.
+        of_new = before.sha256 != after.sha256
+        yield replace(change, direction=ChangeEffect.SUBSTANTIVE) if of_new else change
 
 
 def _times(before: Policy, after: Policy) -> Iterator[Change]:
     old, new = before.activation, after.activation
+    start: Location = ("activation", "not_before")
+    for change in grows("start", start, old.not_before, new.not_before, reverse=True):
+        # A later start is not less: sunset and first evaluation may be later with it.
+        later = change.direction is ChangeEffect.NARROWING
+        yield replace(change, direction=ChangeEffect.SUBSTANTIVE) if later else change
     yield from grows("sunset", ("activation", "sunset"), old.sunset, new.sunset)
     yield from grows("lease", ("activation", "lease_days"), old.lease_days, new.lease_days)
     yield from grows("epoch", ("epoch_minutes",), before.epoch_minutes, after.epoch_minutes)
-    last_before, last_after = before.evaluation.last, after.evaluation.last
-    evaluated = last_after is not None and (
-        last_before is None or last_after.date > last_before.date
-    )
     at: Location = ("evaluation", "next_due")
-    due = list(grows("evaluation", at, before.evaluation.next_due, after.evaluation.next_due))
-    for change in due:
-        if change.direction is ChangeEffect.WIDENING and evaluated:
-            yield Change(ChangeEffect.NEUTRAL, "evaluation", at, "evaluated, and due again")
-        else:
-            yield change
+    for change in grows("evaluation", at, before.evaluation.next_due, after.evaluation.next_due):
+        prolonged = change.direction is ChangeEffect.WIDENING and evaluated_anew(before, after)
+        yield replace(change, direction=ChangeEffect.SUBSTANTIVE) if prolonged else change
+
+
+def evaluated_anew(before: Policy, after: Policy) -> bool:
+    """Whether the later policy names an evaluation that the earlier one does not know."""
+    known, new = before.evaluation.last, after.evaluation.last
+    return new is not None and (known is None or new.date > known.date)
 
 
 def _purpose(at: Location, before: Purpose, after: Purpose) -> Iterator[Change]:
@@ -242,6 +257,10 @@ def _authority(
 def _list(at: Location, before: PlateList, after: PlateList) -> Iterator[Change]:
     if before.kind != after.kind:
         yield widening("list", (*at, "kind"), before.kind, after.kind)
+    if before.text != after.text:
+        yield Change(ChangeEffect.WIDENING, "list", (*at, "text"), "about other vehicles")
+    if before.file != after.file:
+        yield Change(ChangeEffect.WIDENING, "list", (*at, "file"), "another file")
     yield from grows("list-size", (*at, "max_entries"), before.max_entries, after.max_entries)
     yield from grows(
         "entry-duration", (*at, "max_entry_days"), before.max_entry_days, after.max_entry_days
@@ -300,15 +319,16 @@ def _rule(
 def _by_name(policy: Policy) -> dict[str, Any]:
     """The policy's document; lists whose order has no meaning become mappings."""
     document = policy.document()
-    names: tuple[tuple[str, Callable[[Any], str]], ...] = (
-        ("rules", lambda rule: rule["id"]),
-        ("processors", lambda party: party["name"]["en"]),
-        ("joint_controllers", lambda party: party["name"]["en"]),
+    names: tuple[tuple[dict[str, Any], str, Callable[[Any], str]], ...] = (
+        (document, "rules", lambda rule: rule["id"]),
+        (document, "processors", lambda party: party["name"]["en"]),
+        (document, "joint_controllers", lambda party: party["name"]["en"]),
+        (document["dpia"], "risks", lambda risk: risk["risk"]),
     )
-    for section, name_of in names:
-        named = {name_of(one): one for one in document[section]}
-        if len(named) == len(document[section]):
-            document[section] = named
+    for holder, section, name_of in names:
+        named = {name_of(one): one for one in holder[section]}
+        if len(named) == len(holder[section]):
+            holder[section] = named
     return document
 
 
@@ -331,10 +351,15 @@ def _is_within(location: Location, known: Location) -> bool:
     return location[: len(known)] == known
 
 
-def _direction_of_other(location: Location) -> ChangeEffect:
-    for pattern in NEUTRAL:
-        if len(pattern) <= len(location) and all(
-            one in {"*", step} for one, step in zip(pattern, location, strict=False)
-        ):
-            return ChangeEffect.NEUTRAL
-    return ChangeEffect.WIDENING
+def _other(location: Location) -> Change:
+    """A change that has no comparison of its own; a widening if no pattern names it."""
+    for direction, patterns in (
+        (ChangeEffect.SUBSTANTIVE, SUBSTANTIVE),
+        (ChangeEffect.NEUTRAL, NEUTRAL),
+    ):
+        for pattern, what in patterns.items():
+            if len(pattern) <= len(location) and all(
+                one in {"*", step} for one, step in zip(pattern, location, strict=False)
+            ):
+                return Change(direction, what, location, "changed")
+    return Change(ChangeEffect.WIDENING, "other", location, "changed")

@@ -11,9 +11,14 @@ from pydantic import BaseModel
 
 from edge.domain.intervals import wilson
 from edge.formats.problems import Location
-from edge.policy.duties import FAULTS, Severity
+from edge.policy.duties import FAULTS, Fault, Severity
 from edge.policy.fields import Statements, WeeklySchedule
-from edge.policy.legal import EVALUATION_DAYS, MAX_SUNSET_YEARS, RETENTION_CEILING_HOURS
+from edge.policy.legal import (
+    EVALUATION_DAYS,
+    MAX_DPIA_REVIEW_DAYS,
+    MAX_SUNSET_YEARS,
+    RETENTION_CEILING_HOURS,
+)
 from edge.policy.limits import (
     HIT_SHARES,
     LIMITS,
@@ -34,23 +39,31 @@ INTERVAL_TOLERANCE = 0.002
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A fault of `FAULTS` at a place of the policy."""
+    """A fault of `FAULTS` at a place of the policy.
+
+    `kind` is the fault's code and requirement, where the place decides them.
+    """
 
     location: Location
     fault: str
     values: dict[str, str] = field(default_factory=dict)
+    kind: Fault | None = None
 
     @property
     def code(self) -> str:
-        return FAULTS[self.fault].code
+        return self._kind.code
 
     @property
     def requirement(self) -> str:
-        return FAULTS[self.fault].requirement
+        return self._kind.requirement
 
     @property
     def severity(self) -> Severity:
-        return FAULTS[self.fault].severity
+        return self._kind.severity
+
+    @property
+    def _kind(self) -> Fault:
+        return FAULTS[self.fault] if self.kind is None else self.kind
 
     @property
     def key(self) -> str:
@@ -78,32 +91,83 @@ def flaws(policy: Policy, fields: frozenset[str] | None = None) -> Iterator[Flaw
             yield from check(policy)
 
 
-def flaws_on(policy: Policy, moment: datetime) -> Iterator[Flaw]:
-    """The dates that keep the policy from being in force at a moment."""
-    day = moment.astimezone(policy.zone).date().isoformat()
-    limits = (
-        ("activation", "not_before", policy.activation.not_before, "not_yet"),
-        ("activation", "sunset", policy.activation.sunset, "sunset_passed"),
-        ("dpia", "review_date", policy.dpia.review_date, "dpia_review_passed"),
-        ("evaluation", "next_due", policy.evaluation.next_due, "evaluation_overdue"),
-    )
-    for section, name, limit, fault in limits:
-        if (day < limit) if fault == "not_yet" else (day > limit):
-            yield Flaw((section, name), fault, {"date": limit})
-
-
-def dpia_flaw(policy: Policy, sha256: str | None) -> Flaw | None:
-    """Whether the DPIA's document is the one that the policy pins.
+def flaws_on(
+    policy: Policy,
+    moment: datetime,
+    present: datetime | None = None,
+    fields: frozenset[str] | None = None,
+) -> Iterator[Flaw]:
+    """The dates that keep the policy from being in force at a moment.
 
     Args:
-        policy: holds the expected digest.
-        sha256: hex digest of the file, None if it is not there or cannot be read.
+        policy: complete or incomplete; its time zone is filled in.
+        moment: judge it at this moment.
+        present: the wall clock, if it is not the moment: no document may be of a day to come.
+        fields: the sections that are filled in; None for a complete policy.
     """
-    if sha256 is None:
-        return Flaw(("dpia", "file"), "dpia_file")
-    if sha256 != policy.dpia.sha256:
-        return Flaw(("dpia", "sha256"), "dpia_hash", {"sha256": sha256})
-    return None
+    written = frozenset(Policy.model_fields) if fields is None else fields
+    day = _day(policy, moment)
+    windows = (
+        ("activation", "not_before", "not_yet"),
+        ("activation", "sunset", "sunset_passed"),
+        ("dpia", "review_date", "dpia_review_passed"),
+        ("evaluation", "next_due", "evaluation_overdue"),
+    )
+    for section, name, fault in windows:
+        if section in written:
+            limit: str = getattr(getattr(policy, section), name)
+            if (day < limit) if fault == "not_yet" else (day > limit):
+                yield Flaw((section, name), fault, {"date": limit})
+    today = _day(policy, moment if present is None else present)
+    for section, kind, dates in _PAST:
+        for location, past in dates(policy) if section in written else ():
+            if past > today:
+                values = {"date": past, "today": today}
+                yield Flaw((section, *location), "future", values, kind)
+
+
+def _day(policy: Policy, moment: datetime) -> str:
+    return moment.astimezone(policy.zone).date().isoformat()
+
+
+def _legal_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
+    for name in ("council_decision", "police_advice", "camera_declaration"):
+        yield (name, "date"), getattr(policy.legal, name).date
+
+
+def _evidence_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
+    for name, purpose in policy.purposes.items():
+        yield (name, "safety_evidence", "date"), purpose.safety_evidence.date
+
+
+def _alternative_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
+    for name in ("physical", "awareness", "targeted"):
+        yield (name, "date"), getattr(policy.alternatives, name).date
+
+
+def _dpia_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
+    yield ("date",), policy.dpia.date
+    yield ("dpo_opinion", "date"), policy.dpia.dpo_opinion.date
+
+
+def _accuracy_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
+    yield ("date",), policy.accuracy.date
+
+
+def _evaluation_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
+    if policy.evaluation.last is not None:
+        yield ("last", "date"), policy.evaluation.last.date
+
+
+_PAST: tuple[tuple[str, Fault, Callable[[Policy], Iterator[tuple[Location, str]]]], ...] = (
+    ("legal", Fault("E_SEQUENCE", "P1"), _legal_dates),
+    ("purposes", Fault("E_FINANCIAL_MOTIVE", "P15"), _evidence_dates),
+    ("alternatives", Fault("E_ALTERNATIVES", "P16"), _alternative_dates),
+    ("dpia", Fault("E_DPIA", "P2"), _dpia_dates),
+    ("accuracy", Fault("E_ACCURACY", "P12"), _accuracy_dates),
+    ("evaluation", Fault("E_EVALUATION", "P20"), _evaluation_dates),
+)
+"""The days on which something has happened: the section, what a day to come is there, the dates."""
 
 
 # --- the checks, each with the sections that it needs -----------------------------------------
@@ -112,34 +176,34 @@ def dpia_flaw(policy: Policy, sha256: str | None) -> Flaw | None:
 def _sequence(policy: Policy) -> Iterator[Flaw]:
     """Every legal document is dated before the camera may work under this version."""
     start = policy.activation.not_before
-    dated: dict[Location, str] = {
-        ("legal", "council_decision", "date"): policy.legal.council_decision.date,
-        ("legal", "police_advice", "date"): policy.legal.police_advice.date,
-        ("legal", "camera_declaration", "date"): policy.legal.camera_declaration.date,
-        ("dpia", "date"): policy.dpia.date,
-        ("dpia", "dpo_opinion", "date"): policy.dpia.dpo_opinion.date,
-        **{
-            ("purposes", name, "safety_evidence", "date"): purpose.safety_evidence.date
-            for name, purpose in policy.purposes.items()
-        },
-    }
-    for location, day in dated.items():
-        if not day < start:
-            yield Flaw(location, "sequence", {"date": day, "limit": start})
+    for section, dates in (
+        ("legal", _legal_dates),
+        ("dpia", _dpia_dates),
+        ("purposes", _evidence_dates),
+    ):
+        for location, day in dates(policy):
+            if not day < start:
+                yield Flaw((section, *location), "sequence", {"date": day, "limit": start})
 
 
 def _alternatives(policy: Policy) -> Iterator[Flaw]:
     decided = policy.legal.council_decision.date
-    for name in ("physical", "awareness", "targeted"):
-        day: str = getattr(policy.alternatives, name).date
+    for location, day in _alternative_dates(policy):
         if not day <= decided:
             values = {"date": day, "limit": decided}
-            yield Flaw(("alternatives", name, "date"), "alternatives_after_decision", values)
+            yield Flaw(("alternatives", *location), "alternatives_after_decision", values)
 
 
 def _dpia(policy: Policy) -> Iterator[Flaw]:
     if not policy.dpia.date < policy.dpia.review_date:
         yield Flaw(("dpia", "review_date"), "dpia_review_order")
+    written = date.fromisoformat(policy.dpia.date)
+    limit = written + timedelta(days=MAX_DPIA_REVIEW_DAYS)
+    if date.fromisoformat(policy.dpia.review_date) > limit:
+        yield Flaw(("dpia", "review_date"), "dpia_review_far", {"limit": limit.isoformat()})
+    if policy.dpia.dpo_opinion.date < policy.dpia.date:
+        values = {"date": policy.dpia.dpo_opinion.date, "limit": policy.dpia.date}
+        yield Flaw(("dpia", "dpo_opinion", "date"), "opinion_order", values)
     named = {risk.risk for risk in policy.dpia.risks}
     for risk in NAMED_RISKS:
         if risk not in named:
@@ -184,6 +248,11 @@ def _evaluation(policy: Policy) -> Iterator[Flaw]:
         yield Flaw(at, "evaluation_far", {"limit": limit.isoformat()})
     if due <= since:
         yield Flaw(("evaluation", "next_due"), "evaluation_order")
+    start = policy.activation.not_before
+    if last is not None and policy.version == 1 and last.date < start:
+        # A later version may start anew; `succession` knows when the one before it started.
+        values = {"date": last.date, "limit": start}
+        yield Flaw(("evaluation", "last", "date"), "evaluation_early", values)
 
 
 def _approvals(policy: Policy) -> Iterator[Flaw]:

@@ -17,6 +17,7 @@ from datetime import datetime
 from edge.errors import EdgeError, PolicyError
 from edge.policy.activation import InForce, require_lease
 from edge.policy.checklist import unready
+from edge.policy.dpia_document import DpiaDocument
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
 from edge.policy.succession import require_authorised
@@ -33,7 +34,7 @@ class GateFacts:
         policy: the policy that the box works under.
         signatures: those of the policy.
         box: the box's id.
-        dpia_sha256: digest of the DPIA's file, None if it is not there.
+        dpia: the DPIA's file, None if it is not there.
         in_force: the policy that was activated on this box, if any.
         history: the policies in force before, newest first.
         live: whether any source is not a recording.
@@ -44,7 +45,7 @@ class GateFacts:
     policy: Policy
     signatures: PolicySignatures
     box: str
-    dpia_sha256: str | None
+    dpia: DpiaDocument | None
     in_force: InForce | None = None
     history: Sequence[tuple[Policy, PolicySignatures]] = ()
     live: bool = False
@@ -77,7 +78,8 @@ def _require_open(facts: GateFacts, now: datetime) -> None:
         )
     require_authorised(policy, facts.signatures, () if policy.demo else facts.history)
     for moment in (facts.recorded_at if policy.demo else ()) or (now,):
-        wrong = unready(policy, facts.dpia_sha256, moment)
+        # A recording may be older than the documents, and its clock may be ahead of the box's.
+        wrong = unready(policy, facts.dpia, moment, max(moment, now))
         if wrong is not None:
             raise _for_recordings(wrong) if policy.demo else wrong
     if not policy.demo:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,6 +16,7 @@ from edge.policy.fields import (
     Party,
     Reference,
     References,
+    SeenText,
     Statements,
     Texts,
 )
@@ -34,6 +36,11 @@ only shorten it."""
 
 MAX_SUNSET_YEARS = 5
 """Longest term of a policy; as with list entries, a longer one would in fact be permanent."""
+
+MAX_DPIA_REVIEW_DAYS = 3 * 366
+"""Longest interval until a DPIA is reviewed. Article 35(11) GDPR asks for the review and names no
+term; the French CNIL asks for one every three years at the latest, and the Dutch Autoriteit
+Persoonsgegevens gives three years as its example."""
 
 EVALUATION_DAYS = 366
 """An evaluation is due within a year of the start, and then within a year of the last one."""
@@ -100,6 +107,11 @@ class DpoOpinion(Strict):
 
     date: DayText
     text: Statements
+    draft_sha256: Sha256 | None = Field(
+        default=None,
+        description="The draft that the officer has seen, as `edge-anpr policy diff` prints it; "
+        "needed for a policy that widens the one in force.",
+    )
 
 
 class Risk(Strict):
@@ -107,6 +119,9 @@ class Risk(Strict):
 
     risk: Id
     measure: Statements
+
+
+ChangeName = Annotated[SeenText, Field(min_length=1, max_length=400)]
 
 
 class Dpia(Strict):
@@ -125,6 +140,12 @@ class Dpia(Strict):
         description="excessive-monitoring, error-margins and permanent-lists are among them.",
     )
     purposes: tuple[Id, ...] = Field(min_length=1, description="The purposes that it covers.")
+    covers: tuple[ChangeName, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="The widenings that it assesses, as `edge-anpr policy diff` prints them: "
+        "cameras.cam-1.hours. Left out in a first policy.",
+    )
 
 
 class Alternative(Strict):

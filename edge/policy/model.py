@@ -313,9 +313,6 @@ class Policy(Strict):
     def document(self) -> dict[str, Any]:
         """The document that is signed: the policy as JSON values, defaults written out.
 
-        Fields that were added later are left out where they are not used, so that the signatures
-        of earlier policies stay valid.
-
         Comments, order of keys and layout of the YAML file make no difference.
         """
         return self.model_dump(mode="json", by_alias=True)
@@ -323,3 +320,12 @@ class Policy(Strict):
     def sha256(self) -> str:
         """Hex digest of the policy's canonical JSON (RFC 8785)."""
         return hashlib.sha256(canonical_json(self.document())).hexdigest()
+
+    def draft_sha256(self) -> str:
+        """Hex digest of the policy without the data protection officer's opinion.
+
+        The opinion names it, so that it is an opinion on exactly this policy.
+        """
+        document = self.document()
+        del document["dpia"]["dpo_opinion"]
+        return hashlib.sha256(canonical_json(document)).hexdigest()

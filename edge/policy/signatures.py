@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from edge.errors import KeyFileError, PolicyError
 from edge.formats.identifiers import Id, Sha256
+from edge.formats.problems import path_text
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, verify
 from edge.formats.strict import Strict
 from edge.formats.yaml_document import read_text
@@ -78,6 +79,50 @@ def add_signature(
     kept = {} if before is None or before.policy_sha256 != digest else dict(before.signatures)
     kept[key.signer] = sign(CONTEXT, policy.document(), key)
     return PolicySignatures(policy_sha256=digest, signatures=kept)
+
+
+def require_signer(policy: Policy, key: SigningKey) -> Signer:
+    """The signer of a policy whose key this is; refuse a key that the policy does not list so.
+
+    Raises:
+        PolicyError: `E_QUORUM`: the policy names no signer of the key's id.
+        KeyFileError: `E_SIGNATURE`: it names another key for that id.
+    """
+    signer = policy.approvals.signers.get(key.signer)
+    if signer is not None and signer.key == key.public.text:
+        return signer
+    message = f"signer {key.signer}: {_listed(policy, key) or _not_listed(signer)}"
+    if signer is None:
+        raise PolicyError(message, code="E_QUORUM")
+    raise KeyFileError(message, code="E_SIGNATURE")
+
+
+def _listed(policy: Policy, key: SigningKey) -> str | None:
+    """Under which other name the policy lists a key, and the cure; None if it lists it nowhere."""
+    for at, name, holder in policy.key_holders():
+        if holder.key == key.public.text:
+            if at[:-1] != ("approvals", "signers"):
+                return (
+                    f"the policy lists this key as {path_text(at)}, which signs no policy; use a "
+                    "key of the signer's own, made with `edge-anpr keys new signer`"
+                )
+            return (
+                f"the policy lists this key under the id {name}; write {key.signer} instead of "
+                f"{name} in approvals.signers"
+            )
+    return None
+
+
+def _not_listed(signer: Signer | None) -> str:
+    if signer is None:
+        return (
+            "the policy names no signer with this id; add the signer and this key to "
+            "approvals.signers"
+        )
+    return (
+        "the policy names another key for this id; correct approvals.signers, or use the key that "
+        "it names"
+    )
 
 
 def signers_of(

@@ -1,16 +1,20 @@
 """Whether one version of a policy may come after another: who must have signed it.
 
-A widening takes the signatures of all roles, of the policy in force as well as of the new one, and
-a new DPIA. A narrowing takes one signer of the policy in force.
+What widens, and what people's rights rest on, takes the signatures of all roles, of the policy in
+force as well as of the new one. A widening takes besides a new DPIA that names it, and an opinion
+of the data protection officer on exactly this draft. A narrowing takes one signer of the policy in
+force.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 from edge.errors import PolicyError
-from edge.policy.change import ChangeEffect
-from edge.policy.diff import changes
+from edge.policy.change import Change, ChangeEffect
+from edge.policy.diff import changes, evaluated_anew
+from edge.policy.legal import EVALUATION_DAYS
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures, require_quorum, signers_of
 
@@ -24,8 +28,10 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
         signatures: those of the new version.
 
     Raises:
-        PolicyError: `E_VERSION`: another site, or a version that does not rise;
-            `E_DPIA_WIDENING`: a widening without a new DPIA; `E_QUORUM`: signatures are missing.
+        PolicyError: `E_VERSION`: another site, or a version that does not rise; `E_QUORUM`:
+            signatures are missing; `E_EVALUATION`: they are missing for an evaluation, or the
+            evaluation does not follow the earlier one; `E_DPIA_WIDENING`: a widening without a DPIA
+            and an opinion that cover it.
         KeyFileError: `E_SIGNATURE`: a signature is not valid.
     """
     if (after.site, after.version) != (before.site, max(after.version, before.version + 1)):
@@ -34,8 +40,9 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
             f"{before.site}, which is in force; give it a higher version",
             code="E_VERSION",
         )
-    widenings = [one for one in changes(before, after) if one.direction is ChangeEffect.WIDENING]
-    if not widenings:
+    weighty = [one for one in changes(before, after) if one.direction.needs_all_roles]
+    widenings = [one for one in weighty if one.direction is ChangeEffect.WIDENING]
+    if not weighty:
         if not signers_of(after, signatures, before.approvals.signers):
             raise PolicyError(
                 "no signer of the policy in force has signed this one; one of them must, with "
@@ -43,19 +50,84 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
                 code="E_QUORUM",
             )
         return
-    listed = "; ".join(map(str, widenings[:5]))
-    more = f" and {len(widenings) - 5} more" if len(widenings) > 5 else ""
     try:
         require_quorum(after, signatures)
         require_quorum(after, signatures, before.approvals.signers)
     except PolicyError as error:
-        raise PolicyError(f"{listed}{more}: {error.message}", code=error.code) from None
-    if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date < before.dpia.date:
+        evaluation = all(one.location[0] == "evaluation" for one in weighty)
+        code = "E_EVALUATION" if evaluation else error.code
+        raise PolicyError(f"{_listed(weighty)}: {error.message}", code=code) from None
+    _require_evaluation(before, after)
+    if widenings:
+        _require_assessment(before, after, widenings)
+
+
+def uncovered(before: Policy, after: Policy) -> tuple[str, ...]:
+    """The widenings that the new version's DPIA does not cover, as `dpia.covers` names them."""
+    found = changes(before, after)
+    return _uncovered([one for one in found if one.direction is ChangeEffect.WIDENING], after)
+
+
+def _uncovered(widenings: Sequence[Change], after: Policy) -> tuple[str, ...]:
+    names = dict.fromkeys(one.name for one in widenings)
+    return tuple(name for name in names if name not in after.dpia.covers)
+
+
+def _listed(found: Sequence[Change]) -> str:
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return "; ".join(map(str, found[:5])) + more
+
+
+def _require_evaluation(before: Policy, after: Policy) -> None:
+    """Refuse an evaluation that does not follow the known one, or a later date without one."""
+    known, new = before.evaluation.last, after.evaluation.last
+    if known is not None and (new is None or new.date < known.date):
         raise PolicyError(
-            f"{listed}{more}: the DPIA is the one of version {before.version}; write a new one for "
-            "what widens, and have the policy signed with it",
-            code="E_DPIA_WIDENING",
+            f"evaluation.last: version {before.version} was evaluated on {known.date}; keep that "
+            "evaluation, or name a later one",
+            code="E_EVALUATION",
         )
+    start = before.activation.not_before
+    if evaluated_anew(before, after):
+        if known is None and new is not None and new.date < start:
+            raise PolicyError(
+                f"evaluation.last: dated {new.date}, before version {before.version} could work "
+                f"({start}); evaluate how it works, and name that date",
+                code="E_EVALUATION",
+            )
+        return
+    since = date.fromisoformat(start if known is None else known.date)
+    limit = (since + timedelta(days=EVALUATION_DAYS)).isoformat()
+    if after.evaluation.next_due > max(limit, before.evaluation.next_due):
+        raise PolicyError(
+            f"evaluation.next_due: later than {limit}, a year after the start or the last "
+            "evaluation; evaluate, and name the evaluation in evaluation.last",
+            code="E_EVALUATION",
+        )
+
+
+def _require_assessment(before: Policy, after: Policy, widenings: Sequence[Change]) -> None:
+    """Refuse widenings that the DPIA does not name or the officer has not seen."""
+    missing = _uncovered(widenings, after)
+    draft = after.draft_sha256()
+    if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date < before.dpia.date:
+        lacking = (
+            f"the DPIA is the one of version {before.version}; write a new one for what widens, "
+            "and have the policy signed with it"
+        )
+    elif missing:
+        lacking = (
+            f"the DPIA does not cover {', '.join(missing)}; assess it there, and name it in "
+            "dpia.covers"
+        )
+    elif after.dpia.dpo_opinion.draft_sha256 != draft:
+        lacking = (
+            "the data protection officer's opinion is not on this draft; have the officer see "
+            f"`edge-anpr policy diff`, and write draft_sha256: {draft} into dpia.dpo_opinion"
+        )
+    else:
+        return
+    raise PolicyError(f"{_listed(widenings)}: {lacking}", code="E_DPIA_WIDENING")
 
 
 def require_authorised(

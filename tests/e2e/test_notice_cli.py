@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ import yaml
 from edge.adapters.state.policy_state import PolicyState
 from edge.formats.signing import SigningKey
 from edge.policy.activation import InForce, activate
+from edge.policy.model import Policy
 from edge.policy.notice.words import Words
 from edge.policy.signatures import read_signatures
 from edge.site.folder import read_policy
 from edge.texts import LANGUAGES
+from tests.support.assessments import assessment
 from tests.support.canary import needles, sweep_tree
 from tests.support.product import REPOSITORY, product
 from tests.support.sites import (
@@ -34,7 +36,8 @@ from tests.support.sites import (
 
 CONFIG = REPOSITORY / "config"
 EXAMPLES = sorted(file.parent.name for file in CONFIG.glob("*/policy.yaml"))
-WRITTEN_ANEW = b"An assessment, written anew.\n"
+REVEAL = "rules.stolen.reveal"
+WRITTEN_ANEW = assessment("wanted-vehicles", REVEAL)
 BOARDS = {f"information-board.{language}.svg" for language in LANGUAGES}
 
 
@@ -178,10 +181,10 @@ def test_a_contradictory_policy_gives_neither_notice_nor_draft(
     assert "E_INTERNAL" not in refused.err
 
 
-def in_force(made: MadeSite, at: str) -> None:
+def in_force(made: MadeSite) -> None:
     whole = read_policy(made.folder / "policy.yaml").model
     signatures = read_signatures(made.folder / "policy.signatures.json")
-    record = activate(whole, BOX, SigningKey.demo_of("mayor"), datetime.fromisoformat(at))
+    record = activate(whole, BOX, SigningKey.demo_of("mayor"), datetime.now(timezone.utc))
     PolicyState(made.folder / "state").put_in_force(
         InForce(activation=record, policy=whole, signatures=signatures)
     )
@@ -193,15 +196,18 @@ def widened() -> dict[str, Any]:
     content["dpia"] |= {
         "date": "2026-03-01",
         "dpo_opinion": {"date": "2026-03-02", "text": texts("Still favourable")},
+        "covers": [REVEAL],
         "sha256": hashlib.sha256(WRITTEN_ANEW).hexdigest(),
     }
     content["activation"] = {"not_before": "2026-04-01", "sunset": "2028-12-31"}
+    draft = Policy.model_validate(content).draft_sha256()
+    content["dpia"]["dpo_opinion"]["draft_sha256"] = draft
     return content
 
 
 def test_p4_the_notice_lists_what_widened_since_the_previous_version(tmp_path: Path) -> None:
     made = make_site(tmp_path, policy_yaml=policy(rules=[hotlist_rule(reveal="plate")]))
-    in_force(made, "2026-02-01T12:00:00+00:00")
+    in_force(made)
     (made.folder / "dpia.md").write_bytes(WRITTEN_ANEW)
     (made.folder / "policy.yaml").write_text(json.dumps(widened()))
     sign_site(made.folder)

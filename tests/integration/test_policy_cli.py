@@ -19,16 +19,19 @@ import yaml
 from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_signer_key
 from edge.errors import ExitCode
-from edge.formats.signing import SigningKey
 from edge.formats.yaml_document import read_document
 from edge.policy.skeleton import dpia_skeleton
+from edge.site.folder import read_policy
 from edge.site.settings import Site
 from edge.texts import LANGUAGES, Language
+from tests.support.assessments import assessment
 from tests.support.product import REPOSITORY, Finished, command, verb
-from tests.support.sites import MadeSite, make_real, make_site, write_yaml
+from tests.support.signing import change, make_signers, refused
+from tests.support.sites import MadeSite, make_site, sign_site, texts, write_yaml
 
 EXAMPLES = REPOSITORY / "config"
 NOW = datetime.now(timezone.utc)
+FAVOURABLE = texts("Favourable opinion")
 
 
 @pytest.fixture
@@ -39,31 +42,7 @@ def made(tmp_path: Path) -> MadeSite:
 @pytest.fixture
 def keys(made: MadeSite, tmp_path: Path) -> dict[str, Path]:
     """Real keys of all signers, each in its own file; the site's policy names them."""
-    holders: dict[str, SigningKey] = {}
-    files = {}
-    for name in ("mayor", "chief", "officer", "vtc", "office"):
-        files[name] = new_signer_key(tmp_path / "signers", name, NOW)
-        holders[name] = load_signer_key(files[name])
-    make_real(made, holders)
-    return files
-
-
-def change(made: MadeSite, **sections: Any) -> None:
-    path = made.folder / "policy.yaml"
-    content = yaml.safe_load(path.read_text())
-    for name, values in sections.items():
-        if isinstance(values, dict):
-            content[name].update(values)
-        else:
-            content[name] = values
-    write_yaml(path, content)
-
-
-def refused(done: Finished, status: ExitCode, *words: str) -> None:
-    assert "Traceback" not in done.err
-    assert (done.status, len(done.error_lines)) == (status, 1), done.err
-    for word in words:
-        assert word in done.err
+    return make_signers(made, tmp_path / "signers")
 
 
 def sign(made: MadeSite, keys: dict[str, Path], *names: str) -> Finished:
@@ -305,7 +284,7 @@ def test_p1_only_a_named_signer_with_the_named_key_can_sign(
     impostor = new_signer_key(tmp_path / "y", "mayor", NOW)
 
     done = verb("policy", "sign", made.folder, "--key", stranger)
-    refused(done, ExitCode.CONFIG, "E_QUORUM", "no signer stranger")
+    refused(done, ExitCode.CONFIG, "E_QUORUM", "signer stranger: the policy names no signer")
     done = verb("policy", "sign", made.folder, "--key", impostor)
     refused(done, ExitCode.KEYS, "E_SIGNATURE", "another key")
     refused(verb("policy", "sign", made.folder), ExitCode.USAGE, "--key")
@@ -325,16 +304,45 @@ def test_p4_the_difference_is_listed_with_the_signatures_it_needs(
     back = verb("policy", "diff", path, made.folder / "policy.yaml", "--json")
     same = verb("policy", "diff", made.folder, made.folder)
 
-    line, needs = there.out.splitlines()
-    assert line == "WIDENING retention: purposes.wanted-vehicles.retention_hours: 24 → 25"
-    assert "every role" in needs
+    line, needs, missing = there.out.splitlines()
+    field = "purposes.wanted-vehicles.retention_hours"
+    assert line == f"WIDENING retention: {field}: 24 → 25"
+    assert "every role (controller, police, data protection officer (dpo))" in needs
+    assert "a new DPIA" in needs
+    assert missing.endswith(f"dpia.covers: {field}")
     assert back.json["needs"] == "one-signer"
+    assert back.json["roles"] == []
+    assert back.json["uncovered"] == []
     assert [one["direction"] for one in back.json["changes"]] == ["NARROWING"]
     assert same.out == "no change\n"
     dutch = verb("policy", "diff", made.folder, wider, "--lang", "nl").out
-    line, needs = dutch.splitlines()
+    line, needs, missing = dutch.splitlines()
     assert line == "VERRUIMING bewaartermijn: purposes.wanted-vehicles.retention_hours: 24 → 25"
     assert needs.startswith("vereist: de handtekening van elke rol")
+    assert missing.startswith("nog te beoordelen in de effectbeoordeling")
+
+
+def test_p4_the_difference_shows_which_signatures_each_direction_needs(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    other = shutil.copytree(made.folder, tmp_path / "other")
+    path = other / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["rights"]["complaint"]["contact"] = "mayor@test.example"
+    write_yaml(path, content)
+
+    plain = verb("policy", "diff", made.folder, other)
+    there = verb("policy", "diff", made.folder, other, "--json")
+
+    line, needs = plain.out.splitlines()
+    assert line == "SUBSTANTIVE contact: rights.complaint.contact: changed"
+    assert needs == (
+        "needs: the signature of every role (controller, police, data protection officer (dpo)), "
+        "of the old version and of the new"
+    )
+    assert there.json["needs"] == "quorum"
+    assert there.json["roles"] == ["controller", "police", "dpo"]
+    assert there.json["draft_sha256"] == read_policy(path).model.draft_sha256()
 
 
 # --- activate and renew -----------------------------------------------------------------------
@@ -372,7 +380,7 @@ def moment(text: str) -> datetime:
 def test_p20_an_overdue_evaluation_prevents_renewal(made: MadeSite, keys: dict[str, Path]) -> None:
     yesterday = (NOW - timedelta(days=2)).date().isoformat()
     change(made, evaluation={"next_due": yesterday})
-    sign(made, keys, "mayor", "chief", "officer")
+    sign_site(made.folder, keys={name: load_signer_key(file) for name, file in keys.items()})
 
     done = verb("policy", "activate", made.folder, "--key", keys["mayor"])
 
@@ -446,10 +454,24 @@ def test_p4_a_box_accepts_a_widening_only_from_all_three_signers_with_a_new_dpia
     refused(old_dpia, ExitCode.CONFIG, "E_DPIA_WIDENING")
     assert in_force(made) == first
 
-    new = b"An assessment of a longer view.\n"
+    field = "cameras.cam-1.field_of_view.reach_m"
+    new = assessment("wanted-vehicles", field)
     (made.folder / "dpia.md").write_bytes(new)
     digest = hashlib.sha256(new).hexdigest()
     change(made, dpia={"sha256": digest, "version": "2"})
+    sign(made, keys, "mayor", "chief", "officer")
+    unnamed = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+    refused(unnamed, ExitCode.CONFIG, "E_DPIA_WIDENING", f"does not cover {field}")
+    change(made, dpia={"covers": [field]})
+    signing = sign(made, keys, "mayor", "chief", "officer")
+    unseen = verb("policy", "activate", made.folder, "--key", keys["mayor"])
+    refused(unseen, ExitCode.CONFIG, "E_DPIA_WIDENING", "opinion is not on this draft")
+    assert in_force(made) == first
+
+    draft = re.search(r"draft_sha256, for dpia.dpo_opinion: ([0-9a-f]{64})", signing.out)
+    assert draft is not None
+    opinion = {"date": "2025-10-27", "text": FAVOURABLE, "draft_sha256": draft[1]}
+    change(made, dpia={"dpo_opinion": opinion})
     sign(made, keys, "mayor", "chief", "officer")
     done = verb("policy", "activate", made.folder, "--key", keys["mayor"])
     assert done.status == 0, done.err

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.support.assessments import assessment
+
 POLICY = """\
 schema: edge-anpr/policy/3
 site: square
@@ -41,7 +43,7 @@ dpia:
   version: "1"
   date: 2025-10-20
   file: dpia.md
-  sha256: 7e80d42e934bff858d66fe91b6b625fd3bb2f3e8b193216b5b748be31375772f
+  sha256: 3d607d88050739a80069c35e9aa9ce238ab5d167f3c16d9f28ee76b33ba6b1f1
   review_date: 2027-10-20
   dpo_opinion: {date: 2025-10-27,
     text: {nl: Gunstig advies, fr: Avis favorable,
@@ -175,7 +177,7 @@ PERMITS = HEADER + "p1,1-ABC-123,2026-01-01,2026-12-31,Decision 12,resident,Mobi
 STOLEN = HEADER + "s1,2-XYZ-987,2026-03-01T08:00:00+01:00,2026-05-01T08:00:00Z,Act,stolen,Police\n"
 
 
-DPIA = "An assessment.\n"
+DPIA = assessment("quiet", "more").decode()
 SIGNERS = ("mayor", "chief", "officer")
 
 

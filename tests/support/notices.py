@@ -25,6 +25,7 @@ KINDS = (
     "camera", "field-of-view", "hit-share", "hours", "list", "list-size", "entry-duration",
     "issuer", "reveal", "retention", "threshold", "recipient", "purpose", "rule", "audit",
 )  # fmt: skip
+RESTED_ON = ("legal", "dpia", "accuracy", "evaluation", "contact", "approvals", "text")
 
 
 def fixed_policy(**changed: Any) -> dict[str, Any]:
@@ -94,13 +95,14 @@ def long_notice() -> NoticeContent:
     }
     changed = {
         ChangeEffect.WIDENING: KINDS,
+        ChangeEffect.SUBSTANTIVE: RESTED_ON,
         ChangeEffect.NARROWING: ("rule", "text"),
-        ChangeEffect.NEUTRAL: ("camera", "text"),
+        ChangeEffect.NEUTRAL: ("version", "hours"),
     }
     versions = (
         Version(7, "2026-05-05", "ab" * 32, changed),
         Version(6, "2026-04-05", "cd" * 32, {}),
-        Version(5, "2026-03-05", "ef" * 32, {ChangeEffect.NEUTRAL: ("text",)}),
+        Version(5, "2026-03-05", "ef" * 32, {ChangeEffect.SUBSTANTIVE: ("text",)}),
         Version(4, "2026-02-05", "01" * 32, None),
     )
     return NoticeContent(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import hashlib
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,20 @@ from typing import Any
 from edge.formats.signing import SigningKey
 from edge.formats.yaml_document import parse_document
 from edge.policy.activation import InForce, activate
+from edge.policy.dpia_document import DpiaDocument
 from edge.policy.gate import GateFacts
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures, add_signature
+from edge.policy.succession import uncovered
+from tests.support.assessments import assessment
 from tests.support.example_site import DPIA, POLICY
+from tests.support.sites import texts
 
 Change = Callable[[dict[str, Any]], object]
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
-DIGEST = hashlib.sha256(DPIA.encode()).hexdigest()
-NEW_DIGEST = hashlib.sha256(b"another assessment").hexdigest()
+DOCUMENT = DpiaDocument.of(io.BytesIO(DPIA.encode()))
+NEW_DOCUMENT = DpiaDocument.of(io.BytesIO(DPIA.encode() + b"\n"))
 BOX = "box-1"
 HOLDERS = ("mayor", "chief", "officer", "vtc", "office")
 KEYS = {name: SigningKey.generate(name) for name in HOLDERS}
@@ -60,8 +65,31 @@ def next_version(content: dict[str, Any]) -> None:
     content["version"] += 1
 
 
-def new_dpia(content: dict[str, Any]) -> None:
-    content["dpia"].update(sha256=NEW_DIGEST, date="2025-12-20", version="2")
+def assess(content: dict[str, Any], covers: Sequence[str]) -> bytes:
+    """Give a policy a new DPIA that covers these changes, and an opinion on it."""
+    dpia = content["dpia"]
+    written = assessment(*content["purposes"], *(one["risk"] for one in dpia["risks"]), *covers)
+    opinion = {"date": "2025-12-20", "text": texts("Favourable, also to what is new")}
+    digest = hashlib.sha256(written).hexdigest()
+    dpia.update(sha256=digest, date="2025-12-20", version="2", covers=list(covers))
+    dpia["dpo_opinion"] = opinion
+    opinion["draft_sha256"] = Policy.model_validate(content).draft_sha256()
+    return written
+
+
+def assessed(before: Policy, *changes: Change, real: bool = True) -> Policy:
+    """The next version, with a DPIA and an opinion that cover what it widens."""
+    content = document(next_version, *changes, real=real)
+    assess(content, uncovered(before, Policy.model_validate(content)))
+    return Policy.model_validate(content)
+
+
+def dpia_of(what: Policy) -> DpiaDocument:
+    """The document that such a policy pins."""
+    risks = (one.risk for one in what.dpia.risks)
+    written = assessment(*what.purposes, *risks, *what.dpia.covers)
+    made = DpiaDocument.of(io.BytesIO(written))
+    return made if made.sha256 == what.dpia.sha256 else DOCUMENT
 
 
 def signed(
@@ -83,13 +111,14 @@ def in_force(what: Policy, now: datetime = NOON, box: str = BOX) -> InForce:
 
 def facts(what: Policy, **changed: Any) -> GateFacts:
     """The facts that the gate needs, for a policy that was activated at noon."""
+    if "in_force" not in changed and not what.demo:
+        changed["in_force"] = in_force(what)
     return GateFacts(
         **{
             "policy": what,
             "signatures": signed(what),
             "box": BOX,
-            "dpia_sha256": what.dpia.sha256,
-            "in_force": None if what.demo else in_force(what),
+            "dpia": dpia_of(what),
             "recorded_at": (NOON,),
             **changed,
         }

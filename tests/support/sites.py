@@ -28,13 +28,14 @@ from edge.policy.bundles import ListContent, build_bundle, list_terms
 from edge.policy.lists import read_list
 from edge.policy.signatures import SIGNATURES_FILE, add_signature
 from edge.site.folder import read_policy
+from tests.support.assessments import assessment
 
 NOBODY_LISTENS = 1
 """A port on which no broker listens: a broker of this machine must not take part in a test."""
 
 SITE, BOX, CAMERA, AUTHORITY = "test-street", "box-1", "cam-1", "police-zone"
 SIGNERS = {"mayor": "controller", "chief": "police", "officer": "dpo"}
-DPIA = b"An assessment.\n"
+DPIA = assessment("wanted-vehicles", "more", "quiet", "a-further-risk")
 LIST_HEADER = "id,plate,start,end,basis,reason,issuer"
 
 
@@ -121,7 +122,7 @@ def policy(
             "date": "2025-10-20",
             "file": "dpia.md",
             "sha256": hashlib.sha256(DPIA).hexdigest(),
-            "review_date": "2030-12-31",
+            "review_date": "2028-10-20",
             "dpo_opinion": {"date": "2025-10-27", "text": texts("Favourable opinion")},
             "risks": [
                 {"risk": risk, "measure": texts("Hours, checks and ends")}

@@ -9,7 +9,6 @@ Each file is replaced atomically.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ from edge.formats.timestamps import parse_utc, utc_text
 from edge.formats.yaml_document import read_text
 from edge.pipeline.ports import Clock
 from edge.policy.activation import MAX_BYTES, InForce, read_in_force
+from edge.policy.dpia_document import DpiaDocument
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
 from edge.privacy.safeguards import Safeguards
@@ -191,8 +191,8 @@ def require_clock(folder: Path, recorded: Safeguards) -> None:
         )
 
 
-class FileDigest:
-    """The SHA-256 of a file that may change; read again when size or times have changed.
+class DpiaFile:
+    """The DPIA's file, which may change; read again when size or times have changed.
 
     Args:
         file: its path.
@@ -200,19 +200,16 @@ class FileDigest:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._known: tuple[tuple[int, ...], str] | None = None
+        self._known: tuple[tuple[int, ...], DpiaDocument] | None = None
 
-    def sha256(self) -> str | None:
-        """Hexadecimal digest; None if the file is missing or cannot be read."""
+    def document(self) -> DpiaDocument | None:
+        """The document; None if the file is missing or cannot be read."""
         try:
             status = self._file.stat()
             seen = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
             if self._known is None or self._known[0] != seen:
                 with open_regular_file(self._file) as stream:
-                    digest = hashlib.sha256()
-                    while block := stream.read(1 << 20):
-                        digest.update(block)
-                self._known = (seen, digest.hexdigest())
+                    self._known = (seen, DpiaDocument.of(stream))
         except OSError:
             return None
         return self._known[1]

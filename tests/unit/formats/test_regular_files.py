@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.cameras.recordings import read_picture
-from edge.adapters.state.policy_state import FileDigest
+from edge.adapters.state.policy_state import DpiaFile
 from edge.adapters.state.state_folder import read_file
 from edge.errors import OutboxError
 from edge.formats.regular_files import open_regular_file
@@ -41,8 +41,8 @@ def test_p17_a_pipe_in_place_of_a_state_file_is_an_error_and_no_wait(pipe: Path)
         read_file(pipe, 100)
 
 
-def test_p2_a_pipe_in_place_of_the_dpia_has_no_digest(pipe: Path) -> None:
-    assert FileDigest(pipe).sha256() is None
+def test_p2_a_pipe_in_place_of_the_dpia_is_no_document(pipe: Path) -> None:
+    assert DpiaFile(pipe).document() is None
 
 
 def test_a_pipe_is_no_picture(pipe: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,13 @@ from edge.errors import CODES, ConfigError
 from edge.formats.yaml_document import parse_draft
 from edge.policy.checklist import Finding, checklist, unready
 from edge.policy.duties import DUTIES, FAULTS, Severity
-from edge.policy.flaws import flaws
+from edge.policy.flaws import flaws, flaws_on
 from edge.policy.model import Policy
 from edge.policy.template import QUESTIONS, template
 from edge.site.folder import read_draft, read_policy
 from edge.texts import LANGUAGES, catalogue, in_every_language, text
 from tests.support.example_site import POLICY
-from tests.support.policies import DIGEST, NOON, Change, document, policy, write
+from tests.support.policies import DOCUMENT, NOON, Change, document, policy, write
 from tests.support.sites import texts
 
 
@@ -65,7 +67,7 @@ def read_policy_of(file: Path) -> Policy:
 def listed(folder: Path, *changes: Change) -> list[Finding]:
     """The findings of `check` for such a policy, without warnings."""
     draft = read_draft(write(folder, document(*changes)))
-    found = checklist(draft, moment=NOON, dpia_sha256=DIGEST)
+    found = checklist(draft, moment=NOON, dpia=DOCUMENT)
     return [one for one in found if one.severity is not Severity.WARNING]
 
 
@@ -155,7 +157,7 @@ def test_p18_every_removed_answer_is_on_the_checklist(tmp_path: Path) -> None:
 def test_p18_an_open_item_names_its_field_and_what_is_blank(tmp_path: Path) -> None:
     written = POLICY.replace("{reference: Council 1, date: 2025-11-24}", "{reference: , date: }")
     draft = parse_draft(written, tmp_path / "policy.yaml", Policy)
-    (finding,) = checklist(draft, dpia_sha256=DIGEST)[:1]
+    (finding,) = checklist(draft, dpia=DOCUMENT)[:1]
 
     assert finding.field == "legal.council_decision"
     assert finding.lacking == ("reference", "date")
@@ -193,6 +195,7 @@ def test_a_policy_that_is_not_a_mapping_is_refused(written: str, tmp_path: Path)
 
 # --- what is wrong ----------------------------------------------------------------------------
 
+OUTCOME = dict.fromkeys(LANGUAGES, "Still needed")
 WRONG = {
     "P1 a DPIA a day after": (edit("dpia/date", "2026-01-06"), "E_SEQUENCE"),
     "P1 a DPIA on the day": (edit("dpia/date", "2026-01-05"), "E_SEQUENCE"),
@@ -208,6 +211,9 @@ WRONG = {
         "E_DPIA",
     ),
     "P2 a review before": (edit("dpia/review_date", "2025-10-20"), "E_DPIA_REVIEW"),
+    "P2 a review in four years": (edit("dpia/review_date", "2029-10-20"), "E_DPIA_REVIEW"),
+    "P2 a review never": (edit("dpia/review_date", "2099-12-31"), "E_DPIA_REVIEW"),
+    "P2 an opinion before": (edit("dpia/dpo_opinion/date", "2025-10-19"), "E_SEQUENCE"),
     "P10 31 days": (edit("purposes/quiet/retention_hours", 31 * 24), "E_RETENTION_CEILING"),
     "P10 an hour more": (edit("purposes/quiet/retention_hours", 721), "E_RETENTION_CEILING"),
     "P11 a sunset before": (edit("activation/sunset", "2026-01-05"), "E_SUNSET"),
@@ -219,6 +225,10 @@ WRONG = {
     "P16 alternatives afterwards": (edit("alternatives/physical/date", "2025-11-25"), "E_SEQUENCE"),
     "P20 an evaluation in two years": (edit("evaluation/next_due", "2028-01-04"), "E_EVALUATION"),
     "P20 an evaluation before": (edit("evaluation/next_due", "2026-01-05"), "E_EVALUATION"),
+    "P20 evaluated before the start": (
+        edit("evaluation/last", {"reference": "E 1", "date": "2026-01-04", "outcome": OUTCOME}),
+        "E_EVALUATION",
+    ),
 }
 
 
@@ -230,7 +240,7 @@ def test_p1_to_p20_an_invalid_answer_refuses_the_policy_and_is_on_the_checklist(
 
     error = loading(tmp_path / "a", change)
     findings = listed(tmp_path / "b", change)
-    refused = unready(policy(change), DIGEST)
+    refused = unready(policy(change), DOCUMENT)
 
     assert error.code == code
     assert {one.code for one in findings} == {code}
@@ -252,7 +262,7 @@ def test_p1_to_p20_an_invalid_answer_refuses_the_policy_and_is_on_the_checklist(
 def test_p10_each_regime_has_its_ceiling(regime: str, hours: int, fits: bool) -> None:
     what = policy(edit("legal/regime", regime), edit("purposes/quiet/retention_hours", hours))
 
-    refused = unready(what, DIGEST)
+    refused = unready(what, DOCUMENT)
 
     assert (refused is None or refused.code != "E_RETENTION_CEILING") is fits
 
@@ -264,13 +274,92 @@ def test_p15_revenue_has_no_field(tmp_path: Path) -> None:
         assert "unknown key 'revenue'" in error.message
 
 
+PAST = {
+    # Each day on which something has happened, and the code if it is a day to come.
+    "legal/council_decision/date": "E_SEQUENCE",
+    "legal/police_advice/date": "E_SEQUENCE",
+    "legal/camera_declaration/date": "E_SEQUENCE",
+    "purposes/quiet/safety_evidence/date": "E_FINANCIAL_MOTIVE",
+    "alternatives/physical/date": "E_ALTERNATIVES",
+    "alternatives/awareness/date": "E_ALTERNATIVES",
+    "alternatives/targeted/date": "E_ALTERNATIVES",
+    "dpia/date": "E_DPIA",
+    "dpia/dpo_opinion/date": "E_DPIA",
+    "accuracy/date": "E_ACCURACY",
+    "evaluation/last/date": "E_EVALUATION",
+}
+TO_COME = {"dpia/review_date", "evaluation/next_due", "activation/not_before", "activation/sunset"}
+
+
+def dated(path: str, day: str) -> Change:
+    """The example with one of these days; the documents that may not be later are as late."""
+
+    def change(content: Any) -> None:
+        content["activation"].update(not_before="2026-06-01")
+        content["legal"]["council_decision"]["date"] = max("2025-11-24", day)
+        content["evaluation"]["next_due"] = "2027-02-01"
+        if path.startswith("evaluation"):
+            content["activation"].update(not_before="2026-01-05")
+            content["evaluation"]["last"] = {"reference": "E 1", "date": day, "outcome": OUTCOME}
+        if path == "dpia/date":
+            content["dpia"]["dpo_opinion"]["date"] = day
+        edit(path, day)(content)
+
+    return change
+
+
+@pytest.mark.parametrize("path", PAST)
+def test_p1_p2_p12_p15_p16_p20_nothing_past_is_dated_in_the_future(path: str) -> None:
+    """At noon of 10 March in the policy's zone: that day is past, the next one is not."""
+    for now, present in ((NOON, None), (NOON - timedelta(days=30), NOON)):
+        today = policy(dated(path, "2026-03-10"))
+        assert {flaw.fault for flaw in flaws_on(today, now, present)} <= {"not_yet"}
+        tomorrow = policy(dated(path, "2026-03-11"))
+        found = {
+            flaw.code: flaw
+            for flaw in flaws_on(tomorrow, now, present)
+            if flaw.location == tuple(path.split("/"))
+        }
+        assert list(found) == [PAST[path]]
+        refused = unready(tomorrow, DOCUMENT, now, present)
+        assert refused is not None
+        assert "today is 2026-03-10" in found[PAST[path]].text("en")
+
+
+def test_every_date_of_a_policy_is_either_past_or_to_come() -> None:
+    """A new date in the model needs a decision here, and one of the past in `flaws_on`."""
+
+    def dates(node: Any, at: str = "") -> list[str]:
+        if isinstance(node, dict):
+            return [one for key, value in node.items() for one in dates(value, f"{at}/{key}")]
+        return [at.lstrip("/")] if re.fullmatch(r"\d{4}-\d\d-\d\d", str(node)) else []
+
+    content = document(lambda c: c["evaluation"].update(last={"date": "2026-03-01"}))
+    found = {path for path in dates(content) if not path.startswith("authorities/")}
+    assert found == {*PAST, *TO_COME}
+
+
+def test_p1_a_first_day_to_come_is_a_warning_and_no_reason_not_to_sign(tmp_path: Path) -> None:
+    draft = read_draft(write(tmp_path, document(edit("activation/not_before", "2026-03-11"))))
+    found = [
+        one
+        for one in checklist(draft, moment=NOON, dpia=DOCUMENT)
+        if one.field == "activation.not_before"
+    ]
+
+    assert [one.severity for one in found] == [Severity.WARNING]
+    refused = unready(policy(edit("activation/not_before", "2026-03-11")), DOCUMENT, NOON)
+    assert refused is not None
+    assert refused.code == "E_SEQUENCE"
+
+
 def test_p20_a_completed_evaluation_gives_another_year() -> None:
     outcome = dict.fromkeys(LANGUAGES, "Still needed")
     last = {"reference": "Report", "date": "2026-12-15", "outcome": outcome}
 
-    assert unready(policy(edit("evaluation/next_due", "2027-12-15")), DIGEST) is not None
+    assert unready(policy(edit("evaluation/next_due", "2027-12-15")), DOCUMENT) is not None
     made = policy(edit("evaluation/last", last), edit("evaluation/next_due", "2027-12-15"))
-    assert unready(made, DIGEST) is None
+    assert unready(made, DOCUMENT) is None
 
 
 def test_p6_p11_p12_an_allowed_but_intrusive_choice_gives_a_warning() -> None:

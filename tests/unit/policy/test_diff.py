@@ -13,15 +13,15 @@ from edge.errors import EdgeError
 from edge.formats.problems import path_text
 from edge.formats.signing import SigningKey
 from edge.policy.change import ChangeEffect
-from edge.policy.diff import NEUTRAL, changes
+from edge.policy.diff import changes
 from edge.policy.model import Policy
 from edge.policy.succession import require_allowed
 from edge.texts import LANGUAGES, catalogue
 from tests.support.policies import (
     KEYS,
     Change,
+    assessed,
     document,
-    new_dpia,
     next_version,
     policy,
     signed,
@@ -124,11 +124,6 @@ WIDENINGS = {
     "a longer epoch": (edit("epoch_minutes", 16), "epoch"),
     "another act": (edit("legal/regime", "gas_speed"), "legal"),
     "another controller": (edit("controller/name", "Village"), "controller"),
-    "a signer more": (edit("approvals/signers/second", SIGNER), "approvals"),
-    "a signer's other key": (
-        edit("approvals/signers/mayor/key", document()["approvals"]["signers"]["chief"]["key"]),
-        "approvals",
-    ),
     "nobody can suspend": (
         edit("suspension/keys", {"x": document()["issuers"]["office"]}),
         "suspension",
@@ -140,6 +135,34 @@ WIDENINGS = {
     ),
     "a DPIA that is reviewed later": (edit("dpia/review_date", "2027-10-21"), "dpia"),
     "a risk less": (lambda c: c["dpia"]["risks"].pop(), "dpia"),
+    "an earlier start": (edit("activation/not_before", "2026-01-04"), "start"),
+    "a list about other vehicles": (edit("lists/stolen/text", TEXTS), "list"),
+    "a list from another file": (edit("lists/stolen/file", "lists/permits.csv"), "list"),
+}
+
+SUBSTANTIVE = {
+    "a signer more": (edit("approvals/signers/second", SIGNER), "approvals"),
+    "a signer's other key": (
+        edit("approvals/signers/mayor/key", document()["approvals"]["signers"]["chief"]["key"]),
+        "approvals",
+    ),
+    "the officer's other contact": (edit("dpo/contact", "new@square.example"), "contact"),
+    "another contact for rights": (edit("rights/contact", "new@square.example"), "contact"),
+    "complaints to the mayor": (
+        edit("rights/complaint/contact", "mayor@square.example"),
+        "contact",
+    ),
+    "another legal basis": (edit("legal/basis", TEXTS), "legal"),
+    "an invented council": (edit("legal/council_decision/reference", "Council 99"), "legal"),
+    "other measurements": (edit("accuracy/method", TEXTS), "accuracy"),
+    "a view in other words": (edit("cameras/north/field_of_view/text", TEXTS), "field-of-view"),
+    "a witness": (edit("audit/witness", "The archive"), "audit"),
+    "an evaluation": (
+        edit("evaluation/last", {"reference": "E 1", "date": "2026-06-01", "outcome": TEXTS}),
+        "evaluation",
+    ),
+    "a later start": (edit("activation/not_before", "2026-01-06"), "start"),
+    "a measure in other words": (edit("dpia/risks/0/measure", TEXTS), "dpia"),
 }
 
 NARROWINGS = {
@@ -177,16 +200,16 @@ def test_p4_a_narrowing_is_recognised_and_is_not_a_widening(name: str) -> None:
     assert set(told(change)) == {f"NARROWING {what}"}
 
 
+@pytest.mark.parametrize("name", SUBSTANTIVE)
+def test_p4_a_change_of_what_rights_rest_on_is_substantive(name: str) -> None:
+    change, what = SUBSTANTIVE[name]
+
+    assert set(told(change)) == {f"SUBSTANTIVE {what}"}
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        edit("dpo/contact", "new@square.example"),
-        edit("rights/contact", "new@square.example"),
-        edit("cameras/north/field_of_view/text", texts("The lane")),
-        edit("lists/permits/text", TEXTS),
-        edit("legal/basis", TEXTS),
-        edit("accuracy/method", texts("Other clips")),
-        edit("audit/witness", "The archive"),
         edit(HOURS + "mon", ["06:00-12:00", "12:00-22:00"]),
         lambda c: c["rules"].reverse(),
     ],
@@ -225,9 +248,9 @@ def test_p4_hours_are_compared_day_by_day_and_the_difference_is_listed() -> None
 # --- in four languages ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [*WIDENINGS, *NARROWINGS])
+@pytest.mark.parametrize("name", [*WIDENINGS, *SUBSTANTIVE, *NARROWINGS])
 def test_each_change_is_told_in_each_language(name: str) -> None:
-    change, _ = {**WIDENINGS, **NARROWINGS}[name]
+    change, _ = {**WIDENINGS, **SUBSTANTIVE, **NARROWINGS}[name]
     for one in changes(BEFORE, after(change)):
         lines = [one.text(language) for language in LANGUAGES]
 
@@ -306,12 +329,8 @@ def test_p4_a_change_of_any_field_is_detected(leaf: tuple[str | int, ...]) -> No
     found = changes(before, changed)
 
     assert found
-    declared = any(
-        len(pattern) <= len(leaf)
-        and all(one in {"*", step} for one, step in zip(pattern, leaf, strict=False))
-        for pattern in NEUTRAL
-    )
-    assert declared or any(one.what != "text" for one in found)
+    if leaf != ("version",):
+        assert any(one.direction is not ChangeEffect.NEUTRAL for one in found)
 
 
 def test_p4_a_change_of_an_unknown_field_is_a_widening() -> None:
@@ -333,7 +352,7 @@ def refused(what: Policy, *signers: str) -> EdgeError:
 
 
 def test_p4_one_more_hour_needs_the_signature_of_every_role() -> None:
-    wider = after(WIDER, new_dpia)
+    wider = assessed(BEFORE, WIDER)
 
     for signers in (("mayor",), ("chief",), ("mayor", "officer")):
         error = refused(wider, *signers)
@@ -344,8 +363,112 @@ def test_p4_one_more_hour_needs_the_signature_of_every_role() -> None:
 
 def test_p4_a_widening_needs_a_new_dpia() -> None:
     assert refused(after(WIDER)).code == "E_DPIA_WIDENING"
-    older = after(WIDER, new_dpia, edit("dpia/date", "2025-10-19"))
-    assert refused(older).code == "E_DPIA_WIDENING"
+    older = reviewed(assessed(BEFORE, WIDER), edit("date", "2025-10-19"))
+    assert "the DPIA is the one of version 1" in refused(older).message
+
+
+def reviewed(what: Policy, change: Change) -> Policy:
+    """The policy with another DPIA; the opinion is on it."""
+    content = what.document()
+    change(content["dpia"])
+    opinion = content["dpia"]["dpo_opinion"]
+    opinion["draft_sha256"] = Policy.model_validate(content).draft_sha256()
+    return Policy.model_validate(content)
+
+
+def test_p2_a_dpia_for_a_widening_names_each_change_that_it_covers() -> None:
+    wider = assessed(BEFORE, WIDER, edit("rules/1/reveal", "vehicle"))
+
+    assert wider.dpia.covers == ("cameras.north.hours", "rules.looked-for.reveal")
+    require_allowed(BEFORE, wider, signed(wider))
+    for left_out, kept in (wider.dpia.covers, wider.dpia.covers[::-1]):
+        error = refused(reviewed(wider, edit("covers", [kept])))
+        assert error.code == "E_DPIA_WIDENING"
+        assert f"does not cover {left_out}; " in error.message
+
+
+def test_p2_the_opinion_is_on_exactly_this_draft() -> None:
+    wider = assessed(BEFORE, WIDER)
+
+    for change in (
+        edit("dpia/dpo_opinion/draft_sha256", None),
+        edit("dpia/dpo_opinion/draft_sha256", BEFORE.draft_sha256()),
+        edit(HOURS + "mon", ["05:00-23:00"]),  # later than the opinion
+        edit("dpia/covers", [*wider.dpia.covers, "cameras"]),
+    ):
+        content = wider.document()
+        change(content)
+        error = refused(Policy.model_validate(content))
+        assert error.code == "E_DPIA_WIDENING"
+        assert "opinion is not on this draft" in error.message
+        assert Policy.model_validate(content).draft_sha256() in error.message
+
+
+def test_p2_a_later_version_keeps_the_dpia_that_covers_an_earlier_widening() -> None:
+    wider = assessed(BEFORE, WIDER)
+    content = wider.document()
+    next_version(content)
+    content["purposes"]["quiet"]["retention_hours"] = 71
+    narrower = Policy.model_validate(content)
+
+    require_allowed(wider, narrower, signed(narrower, "officer"))
+    edit(HOURS + "tue", ["06:00-23:00"])(content)
+    again = Policy.model_validate(content)
+    with pytest.raises(EdgeError, match="the DPIA is the one of version 2"):
+        require_allowed(wider, again, signed(again))
+
+
+# --- evaluations ------------------------------------------------------------------------------
+
+
+def evaluated(date: str, due: str) -> Change:
+    def change(content: Any) -> None:
+        last = {"reference": "Evaluation", "date": date, "outcome": TEXTS}
+        content["evaluation"] = {"last": last, "next_due": due}
+
+    return change
+
+
+def test_p20_an_evaluation_needs_every_role_and_gives_another_year() -> None:
+    later = after(evaluated("2026-12-01", "2027-11-30"))
+
+    for signers in (("mayor",), ("chief",), ("mayor", "officer")):
+        error = refused(later, *signers)
+        assert error.code == "E_EVALUATION"
+        assert error.message.startswith("SUBSTANTIVE evaluation: evaluation.")
+    require_allowed(BEFORE, later, signed(later))
+
+
+@pytest.mark.parametrize("date", ["2025-12-01", "2026-01-04"])
+def test_p20_an_evaluation_before_the_camera_could_work_is_none(date: str) -> None:
+    early = after(evaluated(date, "2026-12-01"))
+
+    assert refused(early).code == "E_EVALUATION"
+
+
+def test_p20_an_evaluation_follows_the_last_one() -> None:
+    known = policy(evaluated("2026-12-01", "2027-11-30"), real=True)
+    for change in (
+        evaluated("2026-11-30", "2027-11-30"),
+        edit("evaluation", {"last": None, "next_due": "2027-01-05"}),
+    ):
+        what = after(change)
+        with pytest.raises(EdgeError, match="keep that evaluation, or name a later one") as caught:
+            require_allowed(known, what, signed(what))
+        assert caught.value.code == "E_EVALUATION"
+
+
+def test_p20_a_later_start_is_no_evaluation() -> None:
+    """Also with all signatures and a new DPIA the next evaluation is due within the year."""
+    change = (
+        edit("activation/not_before", "2026-12-01"),
+        edit("evaluation/next_due", "2027-11-30"),
+    )
+    put_off = assessed(BEFORE, *change)
+
+    assert refused(put_off).code == "E_EVALUATION"
+    within = assessed(BEFORE, edit("evaluation/next_due", "2027-01-06"))
+    require_allowed(BEFORE, within, signed(within))
 
 
 def test_p4_a_narrowing_needs_one_signer_of_the_policy_in_force() -> None:
@@ -373,7 +496,7 @@ def test_p4_signers_are_not_replaced_without_the_current_signers() -> None:
         for name, key in fresh.items():
             content["approvals"]["signers"][name]["key"] = key.public.text
 
-    taken = after(replace, new_dpia)
+    taken = assessed(BEFORE, replace)
     with pytest.raises(EdgeError) as caught:
         require_allowed(BEFORE, taken, signed(taken, keys=fresh))
     assert caught.value.code == "E_SIGNATURE"
@@ -385,13 +508,13 @@ def test_p4_a_new_signer_must_sign_besides_the_leaving_one() -> None:
     def replace(content: dict[str, Any]) -> None:
         content["approvals"]["signers"]["chief"]["key"] = fresh.public.text
 
-    assert refused(after(replace, new_dpia)).code == "E_SIGNATURE"
+    assert refused(assessed(BEFORE, replace)).code == "E_SIGNATURE"
 
 
 def test_p4_new_and_current_signers_sign_together() -> None:
     second = SigningKey.generate("second")
     holder = {"role": "dpo", "name": "Second", "key": second.public.text}
-    joined = after(edit("approvals/signers/second", holder), new_dpia)
+    joined = after(edit("approvals/signers/second", holder))
 
     keys = {**KEYS, "second": second}
     require_allowed(BEFORE, joined, signed(joined, "mayor", "chief", "officer", keys=keys))
@@ -418,7 +541,7 @@ def test_p4_no_mixture_of_changes_hides_a_widening(names: list[str]) -> None:
     for extra in NARROWINGS.values():
         try:
             mixed = after(extra[0], *(WIDENINGS[name][0] for name in names))
-        except (ValueError, KeyError, IndexError):
-            continue
+        except (ValueError, KeyError, IndexError, TypeError):
+            continue  # one change has taken away what the other changes
         directions = {one.direction for one in changes(BEFORE, mixed)}
         assert ChangeEffect.WIDENING in directions, names

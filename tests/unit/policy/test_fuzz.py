@@ -19,7 +19,7 @@ from edge.policy.model import Policy
 from edge.policy.signatures import parse_signatures, signers_of
 from edge.site.folder import load_site_folder
 from tests.support.example_site import POLICY, SITE, write_site
-from tests.support.policies import DIGEST, NOON, facts, in_force, policy, signed
+from tests.support.policies import DOCUMENT, NOON, facts, in_force, policy, signed
 
 EXAMPLE = policy()
 SIGNATURES = signed(EXAMPLE).text()
@@ -77,7 +77,7 @@ def test_p18_a_mutated_policy_gives_a_checklist(text: str) -> None:
         draft = parse_draft(text, Path("policy.yaml"), Policy)
     except ConfigError:
         return
-    for finding in checklist(draft, moment=NOON, dpia_sha256=DIGEST):
+    for finding in checklist(draft, moment=NOON, dpia=DOCUMENT):
         assert finding.line >= 1
         assert "\n" not in finding.sentences["fr"]
 

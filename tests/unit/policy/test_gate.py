@@ -13,12 +13,12 @@ from edge.policy.gate import refusal
 from edge.policy.model import Policy
 from tests.support.policies import (
     KEYS,
-    NEW_DIGEST,
+    NEW_DOCUMENT,
     NOON,
     Change,
+    assessed,
     facts,
     in_force,
-    new_dpia,
     next_version,
     policy,
     signed,
@@ -154,8 +154,35 @@ def test_p2_p11_p20_each_date_shuts_the_gate_by_itself(
 
 
 def test_p2_one_byte_of_the_dpia_changed_shuts_the_gate() -> None:
-    assert code(REAL, dpia_sha256=NEW_DIGEST) == "E_DPIA_HASH"
-    assert code(REAL, dpia_sha256=None) == "E_DPIA_HASH"
+    assert code(REAL, dpia=NEW_DOCUMENT) == "E_DPIA_HASH"
+    assert code(REAL, dpia=None) == "E_DPIA_HASH"
+
+
+EVALUATED = {
+    "reference": "E 1",
+    "date": "2026-03-11",
+    "outcome": dict.fromkeys(("nl", "fr", "de", "en"), "Still needed"),
+}
+
+
+def test_p1_p20_an_evaluation_of_a_day_to_come_shuts_the_gate() -> None:
+    """Whatever was signed: it is judged by the clock that never goes back."""
+    ahead = policy(lambda c: c["evaluation"].update(last=EVALUATED), real=True)
+    there = facts(ahead, in_force=in_force(ahead, NOON + DAY))
+
+    error = refusal(there, NOON)
+    assert error is not None
+    assert error.code == "E_EVALUATION"
+    assert refusal(there, NOON + DAY) is None
+
+
+def test_p20_with_demo_keys_a_recording_may_be_older_than_the_documents() -> None:
+    """A trial replays an old recording; the documents must be past by its day or by today."""
+    ahead = policy(lambda c: c["evaluation"].update(last=EVALUATED))
+
+    assert code(ahead, NOON, recorded_at=(NOON,)) == "E_EVALUATION"
+    assert code(ahead, NOON + DAY, recorded_at=(NOON,)) is None
+    assert code(ahead, NOON, recorded_at=(NOON + DAY,)) is None
 
 
 # --- activation -------------------------------------------------------------------------------
@@ -257,5 +284,5 @@ def test_p4_a_replaced_version_is_refused() -> None:
     history = ((after, signed(after)), (REAL, signed(REAL)))
 
     assert code(REAL, history=history) == "E_VERSION"
-    other = policy(narrowed, new_dpia, real=True)
+    other = assessed(REAL, lambda c: c["purposes"]["quiet"].update(retention_hours=25))
     assert code(other, in_force=in_force(other), history=history) == "E_VERSION"

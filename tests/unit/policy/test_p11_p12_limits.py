@@ -22,7 +22,7 @@ from edge.policy.model import Policy
 from edge.policy.rule_models import hit_share
 from edge.site.folder import load_site_folder, read_policy
 from tests.support.notices import said
-from tests.support.policies import DIGEST, document
+from tests.support.policies import DOCUMENT, document
 from tests.support.product import REPOSITORY
 from tests.support.sites import make_site
 from tests.support.sites import policy as site_policy
@@ -324,7 +324,7 @@ def past_each_limit() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_p11_p12_no_policy_past_a_limit_may_be_signed_or_in_force(
     code: str, content: dict[str, Any]
 ) -> None:
-    refused = unready(Policy.model_validate(content), DIGEST)
+    refused = unready(Policy.model_validate(content), DOCUMENT)
 
     assert refused is not None
     assert refused.code == code

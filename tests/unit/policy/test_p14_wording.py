@@ -29,7 +29,7 @@ from edge.site.folder import read_policy
 from edge.site.settings import Site
 from edge.texts import LANGUAGES
 from tests.support.example_site import POLICY, SITE, changed
-from tests.support.policies import DIGEST, document, policy, write
+from tests.support.policies import DOCUMENT, document, policy, write
 
 KINDS: dict[str, Callable[[str], str]] = {
     "short text": wording.short_text,
@@ -315,9 +315,7 @@ def test_p14_each_text_is_refused_by_field_with_a_cure_and_is_on_the_checklist_i
     with pytest.raises(ConfigError) as caught:
         read_policy(file)
     draft = parse_draft(file.read_text(), file, Policy)
-    (finding,) = (
-        one for one in checklist(draft, dpia_sha256=DIGEST) if one.severity is Severity.WRONG
-    )
+    (finding,) = (one for one in checklist(draft, dpia=DOCUMENT) if one.severity is Severity.WRONG)
 
     (line,) = caught.value.message.splitlines()
     assert f": {field}: " in line

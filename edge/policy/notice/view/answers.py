@@ -14,13 +14,15 @@ from edge.policy.notice.view.parts import PartyView, PolicyWording, Sourced
 
 _RISKS = {"excessive-monitoring", "error-margins", "permanent-lists"}
 _HISTORY = {
-    "camera", "entry-duration", "field-of-view", "hit-share", "hours", "issuer", "list",
-    "list-size", "purpose", "recipient", "retention", "reveal", "rule", "threshold",
+    "accuracy", "approvals", "camera", "contact", "dpia", "entry-duration", "evaluation",
+    "field-of-view", "hit-share", "hours", "issuer", "legal", "list", "list-size", "purpose",
+    "recipient", "retention", "reveal", "rule", "threshold",
 }  # fmt: skip
 """Kinds of change for which the notice has its own words."""
 
 _DIRECTIONS = {
     ChangeEffect.WIDENING: "widening",
+    ChangeEffect.SUBSTANTIVE: "substantive",
     ChangeEffect.NARROWING: "narrowing",
     ChangeEffect.NEUTRAL: "neutral",
 }
@@ -290,11 +292,11 @@ def _changes(
 ) -> Iterator[tuple[str | None, str]]:
     words = wording.words
     for direction, name in _DIRECTIONS.items():
-        kinds = [kind for kind in changed.get(direction, ()) if kind != "text"]
+        kinds = [kind for kind in changed.get(direction, ()) if kind not in {"text", "version"}]
         if kinds:
             keys = dict.fromkeys(
                 kind.replace("-", "_") if kind in _HISTORY else "other" for kind in kinds
             )
             yield name, words.all_of([words(f"history.{key}") for key in keys])
-    if "text" in changed.get(ChangeEffect.NEUTRAL, ()):
+    if any("text" in kinds for kinds in changed.values()):
         yield None, words("history.text")

@@ -15,7 +15,7 @@ from edge.adapters.state.policy_state import (
     ACTIVATION,
     CLOCK,
     POLICIES,
-    FileDigest,
+    DpiaFile,
     PolicyState,
     SteadyClock,
 )
@@ -137,18 +137,23 @@ def test_p1_a_damaged_high_water_mark_is_refused_and_not_reset(tmp_path: Path, t
         SteadyClock(SetClock(NOON), tmp_path)
 
 
-def test_p2_a_changed_file_has_a_new_digest(tmp_path: Path) -> None:
+def test_p2_a_changed_dpia_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "dpia.md"
-    digest = FileDigest(file)
-    assert digest.sha256() is None
+    dpia = DpiaFile(file)
+    assert dpia.document() is None
 
     file.write_bytes(b"one")
-    assert digest.sha256() == hashlib.sha256(b"one").hexdigest()
+    first = dpia.document()
+    assert first is not None
+    assert (first.sha256, first.text) == (hashlib.sha256(b"one").hexdigest(), "one")
     before = file.stat()
     file.write_bytes(b"two")
     os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # as if it were the same
-    assert digest.sha256() == hashlib.sha256(b"two").hexdigest()
+    second = dpia.document()
+    assert second is not None
+    assert (second.sha256, second.text) == (hashlib.sha256(b"two").hexdigest(), "two")
+    assert dpia.document() is second
     file.unlink()
-    assert digest.sha256() is None
+    assert dpia.document() is None
     file.mkdir()
-    assert digest.sha256() is None
+    assert dpia.document() is None

@@ -1,0 +1,130 @@
+"""The DPIA's document: the file that a policy pins, and the least that it must hold.
+
+Whether an assessment is good cannot be judged here. That it is one can: it is long enough to say
+something, and it names each purpose, each risk and each widening that the policy says it covers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import BinaryIO
+
+from edge.formats.problems import Location
+from edge.policy.flaws import Flaw
+from edge.policy.model import Policy
+
+MIN_WORDS = 200
+"""Fewest words of a DPIA in text. The summaries of the example sites have twice as many."""
+
+MIN_BYTES = 8 * 1024
+"""Smallest size of a DPIA in another format, of which the words are not read. A PDF or office
+document with one page of text is larger."""
+
+MAX_TEXT_BYTES = 1024 * 1024
+"""A larger file is not read as text."""
+
+_OTHER_FORMATS = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
+"""How a PDF, an OpenDocument or Word file, and an old Word file begin."""
+
+_SPACING = re.compile(r"[\s_-]+")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+@dataclass(frozen=True, slots=True)
+class DpiaDocument:
+    """A DPIA's file.
+
+    Attributes:
+        sha256: hex digest of the whole file.
+        size: bytes.
+        text: its text; None for a PDF or office document, of which only the size is judged.
+        readable: whether it is a text or in one of these formats.
+    """
+
+    sha256: str
+    size: int
+    text: str | None
+    readable: bool
+
+    @classmethod
+    def of(cls, stream: BinaryIO) -> DpiaDocument:
+        """The document that a stream holds.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        digest, size, start = hashlib.sha256(), 0, bytearray()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+            if len(start) <= MAX_TEXT_BYTES:
+                start += block
+        other = start.startswith(_OTHER_FORMATS)
+        text = None if other or size > MAX_TEXT_BYTES else _text(bytes(start))
+        return cls(digest.hexdigest(), size, text, other or text is not None)
+
+
+def dpia_flaws(policy: Policy, document: DpiaDocument | None) -> Iterator[Flaw]:
+    """Whether the document is the one that the policy pins, and what it lacks.
+
+    Args:
+        policy: holds the expected digest and what the document must name.
+        document: None if the file is not there or cannot be read.
+    """
+    at: Location = ("dpia", "file")
+    if document is None:
+        yield Flaw(at, "dpia_file")
+        return
+    if document.sha256 != policy.dpia.sha256:
+        yield Flaw(("dpia", "sha256"), "dpia_hash", {"sha256": document.sha256})
+        return
+    if not document.readable:
+        yield Flaw(at, "dpia_format")
+    elif document.text is None:
+        if document.size < MIN_BYTES:
+            values = {"bytes": str(document.size), "least": str(MIN_BYTES)}
+            yield Flaw(at, "dpia_size", values)
+    else:
+        words = len(_WORD.findall(document.text))
+        if words < MIN_WORDS:
+            yield Flaw(at, "dpia_short", {"words": str(words), "least": str(MIN_WORDS)})
+        names = dict(_names(policy))
+        silent = _unnamed(document.text, tuple(names.values()))
+        for location, name in names.items():
+            if name in silent:
+                yield Flaw(location, "dpia_silent", {"name": name})
+
+
+@lru_cache(maxsize=4)
+def _unnamed(text: str, names: tuple[str, ...]) -> frozenset[str]:
+    """The names that a text does not hold. The gate asks every second."""
+    said = _spaced(text)
+    return frozenset(
+        name
+        for name in names
+        if not re.search(rf"(?<!\w){re.escape(_spaced(name))}(?!\w|\.\w)", said)
+    )
+
+
+def _names(policy: Policy) -> Iterator[tuple[Location, str]]:
+    """What the document must name: purposes, risks and the widenings that it covers."""
+    dpia = policy.dpia
+    yield from ((("dpia", "purposes", index), one) for index, one in enumerate(dpia.purposes))
+    yield from ((("dpia", "risks", index), one.risk) for index, one in enumerate(dpia.risks))
+    yield from ((("dpia", "covers", index), one) for index, one in enumerate(dpia.covers))
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+
+
+def _spaced(text: str) -> str:
+    """The text in small letters; spaces, line ends, hyphens and underscores count alike."""
+    return _SPACING.sub(" ", text).casefold()
