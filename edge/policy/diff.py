@@ -29,6 +29,7 @@ from edge.policy.fields import Texts
 from edge.policy.legal import RETENTION_CEILING_HOURS, Dpia, Purpose
 from edge.policy.model import Authority, FieldOfView, PlateList, Policy, PolicyCamera
 from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule, hit_share
+from edge.texts import LANGUAGES
 
 REVEALS = ("plate", "vehicle", "occupants")
 """Levels of disclosure, from least to most."""
@@ -332,9 +333,15 @@ def _by_name(policy: Policy) -> dict[str, Any]:
     return document
 
 
+_IN_LANGUAGES = set(LANGUAGES)
+
+
 def _differences(before: Tree, after: Tree, at: Location) -> Iterator[Location]:
-    """Where two documents differ: the deepest mapping keys and list positions."""
-    if isinstance(before, dict) and isinstance(after, dict):
+    """Where two documents differ: the deepest mapping keys and list positions.
+
+    A text in four languages is one place: whoever corrects it corrects all of it.
+    """
+    if isinstance(before, dict) and isinstance(after, dict) and set(before) != _IN_LANGUAGES:
         for key in sorted(before.keys() | after.keys()):
             if key not in before or key not in after:
                 yield (*at, key)

@@ -14,19 +14,33 @@ from edge.adapters.state.audit_log import open_box_audit, read_log
 from edge.adapters.state.key_files import load_box_keys, load_signer_key
 from edge.domain.schedule import DAYS
 from edge.errors import ExitCode
+from edge.policy.model import Policy
+from edge.policy.succession import uncovered
 from edge.privacy.audit_events import PolicyChanged, RuleStopped
-from edge.site.folder import read_box_folders
+from edge.site.folder import read_box_folders, read_policy
+from tests.support.assessments import assessment
 from tests.support.notices import said
 from tests.support.product import Finished, verb
 from tests.support.real_site import RealSite, make_real_site
-from tests.support.sites import hotlist_rule, sign_site, write_yaml
+from tests.support.sites import hotlist_rule, sign_site, texts, write_yaml
 
 EVERYTHING = {
     "E_CERTAINTY", "E_HUMAN_CHECK", "E_OCCUPANTS", "E_HOURS", "E_EPOCH", "E_ACCURACY",
 }  # fmt: skip
 
 
-ASSESSMENT = b"Another assessment.\n"
+def assess(real: RealSite, content: dict[str, Any]) -> None:
+    """Give a widened policy an assessment and an opinion that cover what it widens."""
+    before = read_policy(real.folder / "policy.yaml").model
+    covers = uncovered(before, Policy.model_validate(content))
+    dpia = content["dpia"]
+    written = assessment(*content["purposes"], *(one["risk"] for one in dpia["risks"]), *covers)
+    (real.folder / "dpia.md").write_bytes(written)
+    date = (datetime.now(timezone.utc).date() - timedelta(days=40)).isoformat()
+    dpia |= {"date": date, "sha256": hashlib.sha256(written).hexdigest(), "covers": list(covers)}
+    dpia["dpo_opinion"] = {"date": date, "text": texts("Favourable to the second rule")}
+    draft = Policy.model_validate(content).draft_sha256()
+    dpia["dpo_opinion"]["draft_sha256"] = draft
 
 
 @pytest.fixture
@@ -87,7 +101,9 @@ def test_p11_p12_mass_surveillance_is_refused_at_every_step(
         run(real, never_opened),
     ):
         assert done.status == ExitCode.CONFIG
-        assert any(code in line for code in EVERYTHING for line in done.error_lines), done.err
+        assert any(
+            code in line for code in (*EVERYTHING, "E_HOMEWORK") for line in done.error_lines
+        ), done.err
     assert (real.state / "activation.json").read_bytes() == before
 
 
@@ -170,12 +186,7 @@ def test_p11_one_stopped_rule_of_two_leaves_the_other(real: RealSite, never_open
         content["version"] += 1
         content["rules"].append({**content["rules"][0], "id": "stolen-2"})
         content["authorities"]["police-zone"]["competence"]["rules"].append("stolen-2")
-        # A widening needs a new assessment.
-        (real.folder / "dpia.md").write_bytes(ASSESSMENT)
-        written = datetime.now(timezone.utc).date() - timedelta(days=40)
-        content["dpia"].update(
-            date=written.isoformat(), sha256=hashlib.sha256(ASSESSMENT).hexdigest()
-        )
+        assess(real, content)
 
     edit(real, second)
     done = verb("policy", "activate", real.folder, "--key", real.keys["mayor"])

@@ -1,4 +1,7 @@
-"""`edge-anpr check` and `edge-anpr policy` as processes: checklist to activation."""
+"""`edge-anpr check` and `edge-anpr policy` as processes: checklist to activation.
+
+Longer than 500 lines because the verbs are tried in the order in which people use them.
+"""
 
 from __future__ import annotations
 

@@ -104,6 +104,8 @@ WIDENING: dict[str, list[object]] = {
     "rules.*.allowed": ["right_to_left"],
     "rules.*.cameras": [None, ["south"]],
     "rules.*.human_check": [False],
+    "rules.*.hours_justification": [OTHER],
+    "cameras.*.hours_justification": [OTHER],
     "lists.*.issuers": [["office", "x"], ["x"]],
     "audit.witness": [None, OTHER],
 }
@@ -130,6 +132,7 @@ ORDERED: dict[str, list[object]] = {
     "rules.*.min_posterior": [0.94, 0.96],
     "rules.*.min_margin": [0.49, 0.51],
     "rules.*.schedule": [MORE, LESS],
+    "rules.*.max_hit_share": [0.21, 0.19],
     "epoch_minutes": [16, 14],
 }
 SUBSTANTIVE: dict[str, list[object]] = {
@@ -224,6 +227,9 @@ def fill(content: dict[str, Any]) -> None:
     content["authorities"]["police"]["competence"]["hours"] = {"weekly": {"mon": ["06:00-22:00"]}}
     content["audit"]["witness"] = "The archive"
     content["rules"][0]["cameras"] = ["north"]
+    content["rules"][0]["max_hit_share"] = 0.2
+    for holder in (content["rules"][0], content["cameras"]["north"]):
+        holder["hours_justification"] = texts("Vehicles pass at any hour")
     content["rules"][0]["schedule"] = {"weekly": {"mon": ["08:15-08:45"]}}
 
 
