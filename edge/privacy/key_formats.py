@@ -15,6 +15,7 @@ module reads and writes no file: a `file` argument is only named in error messag
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from edge.errors import KeyFileError
+from edge.formats.curve25519 import ed25519_public_key, x25519_public_key
 from edge.formats.identifiers import Id, KeyId
 from edge.formats.signing import PublicKeyText, SigningKey
 from edge.formats.strict import Strict
@@ -143,6 +145,7 @@ class _AnyFile(BaseModel):
 
 AnyKeyFile = TypeVar("AnyKeyFile", bound=KeyFile)
 AnyGeneration = TypeVar("AnyGeneration", bound=_Generation)
+_PublicKey = TypeVar("_PublicKey", Ed25519PublicKey, X25519PublicKey)
 
 KINDS: Final[dict[type[KeyFile], str]] = {
     BoxPublicFile: "a box's public file",
@@ -222,12 +225,13 @@ def box_public_keys(content: BoxPublicFile, file: Path) -> BoxPublicKeys:
     """A box's public keys, all generations.
 
     Raises:
-        KeyFileError: a key id is not that of its keys, or not exactly one generation is in use.
+        KeyFileError: a key id is not that of its keys, a key is of low order, or not exactly one
+            generation is in use.
     """
     keys: dict[str, Ed25519PublicKey] = {}
     for generation in content.generations:
-        key = Ed25519PublicKey.from_public_bytes(_raw(generation.signing))
-        if box_key_id(key, _list_key(generation)) != generation.key_id:
+        key = _of_file(file, ed25519_public_key, generation.signing)
+        if box_key_id(key, _list_key(generation, file)) != generation.key_id:
             raise damaged(file)
         keys[generation.key_id] = key
     newest = current(content.generations, file)
@@ -235,7 +239,13 @@ def box_public_keys(content: BoxPublicFile, file: Path) -> BoxPublicKeys:
         one.key_id: one.retired_at for one in content.generations if one.retired_at is not None
     }
     return BoxPublicKeys(
-        content.site, content.box, content.trial, newest.key_id, keys, retired, _list_key(newest)
+        content.site,
+        content.box,
+        content.trial,
+        newest.key_id,
+        keys,
+        retired,
+        _list_key(newest, file),
     )
 
 
@@ -252,12 +262,13 @@ def authority_public_keys(content: AuthorityPublicFile, file: Path) -> Authority
     """An authority's public keys, all generations.
 
     Raises:
-        KeyFileError: a key id is not that of its keys, or not exactly one generation is in use.
+        KeyFileError: a key id is not that of its keys, a key is of low order, or not exactly one
+            generation is in use.
     """
     receipts: dict[str, Ed25519PublicKey] = {}
     for generation in content.generations:
-        sealing = X25519PublicKey.from_public_bytes(_raw(generation.sealing))
-        key = Ed25519PublicKey.from_public_bytes(_raw(generation.receipts))
+        sealing = _of_file(file, x25519_public_key, generation.sealing)
+        key = _of_file(file, ed25519_public_key, generation.receipts)
         if authority_key_id(sealing, key) != generation.key_id:
             raise damaged(file)
         receipts[generation.key_id] = key
@@ -266,7 +277,7 @@ def authority_public_keys(content: AuthorityPublicFile, file: Path) -> Authority
         content.authority,
         content.trial,
         newest.key_id,
-        X25519PublicKey.from_public_bytes(_raw(newest.sealing)),
+        _of_file(file, x25519_public_key, newest.sealing),
         receipts,
     )
 
@@ -367,10 +378,18 @@ def damaged(file: Path) -> KeyFileError:
     )
 
 
-def _list_key(generation: BoxGeneration) -> X25519PublicKey | None:
+def _list_key(generation: BoxGeneration, file: Path) -> X25519PublicKey | None:
     if generation.lists is None:
         return None
-    return X25519PublicKey.from_public_bytes(_raw(generation.lists))
+    return _of_file(file, x25519_public_key, generation.lists)
+
+
+def _of_file(file: Path, parse: Callable[[bytes], _PublicKey], text: str) -> _PublicKey:
+    """A public key of a file; one that is refused names the file."""
+    try:
+        return parse(_raw(text))
+    except KeyFileError as error:
+        raise KeyFileError(f"{file}: damaged: {error.message}") from None
 
 
 def _schema_of(model: type[KeyFile]) -> str:

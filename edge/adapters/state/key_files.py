@@ -73,8 +73,11 @@ def load_all_box_public_keys(path: Path) -> dict[tuple[str, str], BoxPublicKeys]
     """Read one public file, or those of all boxes in a folder; returns them by site and box.
 
     Raises:
-        KeyFileError: a file cannot be used, there is none, or two belong to the same box.
+        KeyFileError: a file cannot be used, there is none, or two belong to the same box;
+            `E_KEY_MODE`: other users can write to a file or to the folder.
     """
+    if path.is_dir():
+        _require_folder(path, cure="go-w")
     files = public_files(path, BoxPublicFile) if path.is_dir() else [path]
     found: dict[tuple[str, str], BoxPublicKeys] = {}
     for file in files:
@@ -188,10 +191,12 @@ def read_key_file(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
     """Read a key file of the given kind.
 
     Raises:
-        KeyFileError: missing, unreadable, damaged or of another kind.
+        KeyFileError: missing, unreadable, damaged or of another kind; `E_KEY_MODE`: other users
+            can write to it, and so replace its keys with their own.
     """
     try:
         with file.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
             content = stream.read(_MAX_FILE_BYTES)
     except FileNotFoundError:
         raise KeyFileError(
@@ -201,6 +206,12 @@ def read_key_file(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
         raise KeyFileError(
             f"{file}: {error.strerror}; name a file that this user can read"
         ) from None
+    if mode & _OTHERS_WRITE:
+        raise KeyFileError(
+            f"{file}: other users can write to this file (mode {mode & 0o777:04o}), and replace "
+            f"its keys; compare its key id with its owner's, then run `chmod go-w {file}`",
+            code="E_KEY_MODE",
+        )
     return parse_key_file(content, model, file)
 
 
@@ -259,7 +270,16 @@ def _is_of(file: Path, model: type[KeyFile]) -> bool:
         return True
 
 
-def _require_folder(folder: Path) -> None:
+def _require_folder(folder: Path, *, cure: str = "700") -> None:
+    """Refuse a folder that is missing, or into which other users can put keys of their own.
+
+    Args:
+        folder: the folder.
+        cure: the mode that the error proposes.
+
+    Raises:
+        KeyFileError: it cannot be used.
+    """
     try:
         mode = folder.stat().st_mode
     except OSError:
@@ -275,7 +295,7 @@ def _require_folder(folder: Path) -> None:
     if mode & _OTHERS_WRITE:
         raise KeyFileError(
             f"{folder}: other users can write to this folder (mode {mode & 0o777:04o}); "
-            f"run `chmod 700 {folder}`",
+            f"run `chmod {cure} {folder}`",
             code="E_KEY_MODE",
         )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from edge.adapters.state.anchor import allow_first_start
 from edge.adapters.state.key_files import public_files, read_key_file, read_only_public_file
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import create_file, sync_folder, write_file
+from edge.formats.atomic_files import create_file, remove_strays, sync_folder, write_file
 from edge.formats.signing import SigningKey
 from edge.privacy.key_formats import (
     PRIVATE_ENDING,
@@ -139,9 +139,13 @@ def _create_public(file: Path, content: PublicFile) -> Path:
 
 
 def _create(file: Path, content: bytes, *, mode: int) -> None:
-    """Write a file that does not exist yet, atomically and synced to disk."""
+    """Write a file that does not exist yet, atomically and synced to disk.
+
+    Copies of private keys that a killed process left in the folder are deleted first.
+    """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_strays(file.parent, PRIVATE_ENDING)
         create_file(file, content, mode=mode)
     except FileExistsError:
         raise KeyFileError(
@@ -153,6 +157,6 @@ def _create(file: Path, content: bytes, *, mode: int) -> None:
 
 def _replace_public(file: Path, content: PublicFile) -> None:
     try:
-        write_file(file, key_file_bytes(content), mode=0o644)
+        write_file(file, key_file_bytes(content), mode=0o644, sole_writer=True)
     except OSError as error:
         raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
