@@ -323,6 +323,14 @@ CODES: Mapping[str, Meaning] = {
         3,
         "not every role has signed the policy; have each sign it with `edge-anpr policy sign`",
     ),
+    "E_DUTIES": Meaning(
+        3,
+        "one key or one person has two duties that exclude each other; give each its own",
+    ),
+    "E_RECEIPTS": Meaning(
+        3,
+        "with real keys every authority must send receipts; write receipts: required",
+    ),
     "E_RETENTION_CEILING": Meaning(
         3,
         "a purpose keeps hits for longer than its legal regime allows; shorten `retention_hours`",

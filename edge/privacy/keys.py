@@ -50,6 +50,11 @@ class BoxKeys:
         return self._signing.sign(message)
 
     @property
+    def opens_lists(self) -> bool:
+        """Whether there is a key for sealed lists; version 0.1 made none."""
+        return self._lists is not None
+
+    @property
     def lists(self) -> X25519PrivateKey:
         """The private key that opens lists sealed to this box.
 
