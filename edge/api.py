@@ -16,7 +16,7 @@ from edge.adapters.state.key_files import (
     load_authority_private_keys,
     signing_keys,
 )
-from edge.authority.opening import OpenedHit, box_of
+from edge.authority.opening import OpenedHit, box_of, require_own
 from edge.authority.opening import open_hit as open_payload
 from edge.authority.store import HitStore
 from edge.errors import CameraError, MissingExtraError
@@ -67,12 +67,14 @@ def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedH
     own = load_authority_private_keys(keys)
     boxes = load_all_box_public_keys(box_keys)
     log, now = authority_log(own.authority), SystemClock().utc
-    with (
-        HitStore.open(store) as hits,
-        AuditTrail.open(store, log, own.newest, now, known=own.public_keys()) as audit,
-    ):
-        opened = open_payload(hits.payload(hit_id), boxes, own)
-        audit.append(Unsealed(opened.hit.hit_id))
+    with HitStore.open(store) as hits:
+        payload = hits.payload(hit_id)
+        require_own([payload], own, keys)
+        with AuditTrail.open(
+            store, log, own.newest, now, known=own.public_keys(), key_folder=keys
+        ) as audit:
+            opened = open_payload(payload, boxes, own)
+            audit.append(Unsealed(opened.hit.hit_id))
     return opened
 
 

@@ -489,6 +489,7 @@ CODES: Mapping[str, Meaning] = {
         8,
         "there are two audit logs of the same name, or someone else continued one",
     ),
+    "E_AUDIT_KEYS": Meaning(8, "these are not the keys of this audit log; name the right ones"),
     "E_AUDIT_TRUNCATED": Meaning(8, "the end of the audit log is missing"),
     "E_AUDIT_WITNESS": Meaning(8, "the file holds no checkpoints, or those of another log or key"),
     "E_BUSY": Meaning(

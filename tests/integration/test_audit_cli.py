@@ -100,9 +100,11 @@ def test_p21_a_copy_verifies_elsewhere_and_the_output_says_which_proof_is_missin
     line = refused(
         product("audit", "verify", copied, "--keys", stranger.box_keys),
         ExitCode.STORAGE,
-        "E_AUDIT_FORK",
+        "E_AUDIT_KEYS",
     )
     assert str(copied) in line
+    assert str(stranger.box_keys) in line
+    assert "away" not in line
 
 
 def test_p21_verify_detects_an_edit_a_truncation_and_a_fork(made: MadeSite, tmp_path: Path) -> None:
