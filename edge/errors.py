@@ -505,6 +505,7 @@ CODES: Mapping[str, Meaning] = {
         8,
         "a hit could not be stored, for an unexpected reason; please report it",
     ),
+    "E_LIST_PROCESS": Meaning(8, "the process that opens lists gave no answer; check the memory"),
     "E_LIST_COUNTERS": Meaning(
         8,
         "the file of list counters is damaged; restore it, or delete it: the counters of the "

@@ -14,6 +14,7 @@ from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
 from edge.adapters.broker.reception import MessageHandler
 from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.list_process import OpenedApart
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.box.storage import Storage
@@ -97,7 +98,13 @@ def build_publisher(
     topics = box_topics(settings, policy)
     record, proven = storage.audit.append, storage.audit.proven
     lists = ListStore(
-        storage.folder, box_keys, list_terms(policy), storage.clock.utc, record, proven
+        storage.folder,
+        box_keys,
+        list_terms(policy),
+        storage.clock.utc,
+        record,
+        proven,
+        opener=OpenedApart(),
     )
 
     def answer_issuer(list_id: str, answer: bytes) -> None:

@@ -65,6 +65,7 @@ def run(
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
+    from edge.adapters.state.list_process import OpenedApart
     from edge.box import RunInterrupted
     from edge.site.folder import load_site_folder
 
@@ -73,7 +74,7 @@ def run(
         _require_writable(summary)
 
     def read() -> tuple[SiteFolder, tuple[Source, ...]]:
-        folder = load_site_folder(site)
+        folder = load_site_folder(site, OpenedApart().check_trial)
         return folder, sources_of(folder, source, camera, moment)
 
     def show(counts: RunSummary, *, failed: bool = False) -> None:

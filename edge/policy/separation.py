@@ -19,8 +19,9 @@ by none of them: the supervisory authority holds the key, or the data protection
 protection officer has no task that conflicts with supervision (Article 38(6) GDPR) and therefore
 issues no list. In a small town the controller's or the police's signer may issue a list.
 
-Two names are one person if they are the same without regard to case, spaces, punctuation, accents
-and invisible characters. Letters of another alphabet that only look alike are not recognised.
+Two names are one person if they are the same in one of the four languages, without regard to case,
+spaces, punctuation, accents and invisible characters. Letters of another alphabet that only look
+alike are not recognised.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from typing import Final
 from edge.formats.problems import Location
 from edge.formats.signing import PublicKey, SigningKey
 from edge.policy.model import KeyHolder, Policy, Signer
+from edge.texts import LANGUAGES
 
 _TOGETHER: Final = frozenset(
     {
@@ -62,12 +64,14 @@ def shared_persons(policy: Policy) -> Iterator[tuple[Location, Location]]:
     seen: dict[str, list[tuple[str, Location]]] = {}
     for at, _, holder in policy.key_holders():
         duty = _duty(at, holder)
-        own = seen.setdefault(folded(holder.name) or holder.name, [])
-        for other, earlier in own:
+        names = {folded(name) or name for name in map(holder.name.of, LANGUAGES)}
+        earlier = [one for name in sorted(names) for one in seen.get(name, ())]
+        for other, place in earlier:
             if other != duty and frozenset({other, duty}) not in _TOGETHER:
-                yield at, earlier
+                yield at, place
                 break
-        own.append((duty, at))
+        for name in names:
+            seen.setdefault(name, []).append((duty, at))
 
 
 def unmarked_demo_keys(policy: Policy) -> Iterator[Location]:

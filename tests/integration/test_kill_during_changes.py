@@ -58,7 +58,7 @@ from tests.support import plate_lists
 from tests.support.brokers import HOST, verify_receipt
 from tests.support.fakes import SetClock
 from tests.support.parties import BOX, SITE, evidence, make_parties
-from tests.support.plate_lists import ISSUED, LIST
+from tests.support.plate_lists import ISSUED, LIST, entries_of, in_clear
 from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import REPOSITORY, environment
 
@@ -211,10 +211,10 @@ class NewList(Scenario):
         with self._trail() as trail:
             lists = self._lists(trail)
             assert lists.fault(LIST) is None
-            plates = [entry.plate.reveal() for entry in lists.entries(LIST)]
+            plates = [entry.plate.reveal() for entry in entries_of(lists)]
             assert plates == ["1QQQ778"] if steps else plates in (["1QQQ777"], ["1QQQ778"])
             lists.install(self._new)
-            assert [entry.plate.reveal() for entry in lists.entries(LIST)] == ["1QQQ778"]
+            assert [entry.plate.reveal() for entry in entries_of(lists)] == ["1QQQ778"]
             with pytest.raises(ListBundleError):
                 lists.install(self._old)
         recorded = [entry.event for entry in read_log(self.folder / "state").entries]
@@ -289,7 +289,9 @@ class Rotation(Scenario):
                 clock=clock,
                 jitter=lambda: 0.0,
             )
-            rules = RuleBook((), SaltChain(SITE, BOX, random_bytes), lambda _list: (), 900, {})
+            rules = RuleBook(
+                (), SaltChain(SITE, BOX, random_bytes), in_clear(lambda _list: ()), 900, {}
+            )
             worker, traffic = EvidenceWorker(_nothing), ClosedEpochs((), (), ())
             yield EpochRecord(publisher, worker, storage, rules, (), traffic), storage
 
