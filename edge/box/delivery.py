@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
@@ -199,12 +200,12 @@ def follow_audit_log(storage: Storage, publisher: Publisher) -> None:
 
 
 def hits_kept(
-    kept: int, problem: EdgeError | None, broker: Broker, state_folder: Path
+    kept: int | Literal["<10"], problem: EdgeError | None, broker: Broker, state_folder: Path
 ) -> PublishError:
     """The error of a run that ends with hits in the outbox.
 
     Args:
-        kept: how many hits.
+        kept: how many hits, as they may be shown.
         problem: why the publisher could not deliver them, if known.
         broker: the broker's settings.
         state_folder: where the hits are kept.
@@ -217,7 +218,8 @@ def hits_kept(
             "check that `edge-anpr hits tail` runs there"
         )
     )
-    hits = "1 hit is" if kept == 1 else f"{kept} hits are"
+    number = "fewer than 10" if kept == "<10" else str(kept)
+    hits = "1 hit is" if kept == 1 else f"{number} hits are"
     return PublishError(
         f"{hits} kept in {state_folder} and the next run delivers what is left ({why})",
         code="E_HITS_KEPT",
