@@ -46,7 +46,9 @@ def verify_hit(payload: bytes, box_keys: Path) -> Hit:
     return verify_payload(payload, box_of(payload, load_all_box_public_keys(box_keys)))
 
 
-def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedHit:
+def open_hit(
+    hit_id: str, *, store: Path, box_keys: Path, keys: Path, passphrase: str | None = None
+) -> OpenedHit:
     """Verify and open a stored hit, and record the opening in the store's audit log first.
 
     The plate is `opened.content.plate.reveal()`, the JPEG files are `opened.content.pictures`.
@@ -56,6 +58,7 @@ def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedH
         store: the folder that `edge-anpr hits tail` writes.
         box_keys: a box's public key file, or a folder with those of all boxes.
         keys: the authority's folder of private keys.
+        passphrase: that of the private keys, if they have one.
 
     Raises:
         OutboxError: there is no such store or hit.
@@ -64,7 +67,8 @@ def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedH
         KeyFileError: the key files cannot be used.
         AuditError: the opening cannot be recorded, so nothing is returned.
     """
-    own = load_authority_private_keys(keys)
+    ask = None if passphrase is None else lambda _file: passphrase
+    own = load_authority_private_keys(keys, ask)
     boxes = load_all_box_public_keys(box_keys)
     log, now = authority_log(own.authority), SystemClock().utc
     with HitStore.open(store) as hits:

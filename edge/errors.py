@@ -469,6 +469,11 @@ CODES: Mapping[str, Meaning] = {
         "the retention period has ended and the key was destroyed; nothing can open it",
     ),
     "E_SALT_DESTROYED": Meaning(7, "the secret of the epoch was destroyed; start again"),
+    "E_PASSPHRASE": Meaning(
+        7,
+        "the passphrase of a private key is missing, wrong or too short; type it at a terminal, or "
+        "name a file with `--passphrase-file`",
+    ),
     "E_SEAL": Meaning(7, "the evidence cannot be sealed or opened"),
     "E_SEAL_SIZE": Meaning(
         7,

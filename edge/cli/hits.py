@@ -11,7 +11,13 @@ import typer
 
 from edge.cli.hits_tail import tail
 from edge.cli.logs import print_error
-from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, StoreOption
+from edge.cli.options import (
+    AuthorityKeysOption,
+    BoxKeysOption,
+    JsonOption,
+    PassphraseFileOption,
+    StoreOption,
+)
 from edge.cli.output import print_json, time_text
 from edge.errors import EdgeError
 
@@ -71,6 +77,7 @@ def open_hits(
         typer.Argument(metavar="[HIT]...", help="Ids of hits, or their first characters."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Open every stored hit.")] = False,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Open hits: write OUT/HIT/hit.json with the plate in clear, and the pictures.
@@ -87,12 +94,13 @@ def open_hits(
     from edge.authority.opening import as_json as opened_json
     from edge.authority.opening import open_hit, require_own, write_opened
     from edge.authority.store import HitStore
+    from edge.cli.passphrase import typed
     from edge.privacy.audit_events import Unsealed
     from edge.privacy.checkpoints import authority_log
 
     if bool(hits) == every:
         raise typer.BadParameter("name hits, or give --all", param_hint="HIT")
-    own = load_authority_private_keys(keys)
+    own = load_authority_private_keys(keys, typed(passphrase_file))
     boxes = load_all_box_public_keys(box_keys)
     opened: list[dict[str, object]] = []
     failed: list[tuple[str, EdgeError]] = []

@@ -8,6 +8,9 @@
 | `<authority>.public.json`       | there; every box          | 0644 | all its generations        |
 | `<signer>.signer.private.json`  | the signer's own folder   | 0600 | its signing key            |
 
+The private files of authorities and signers may be encrypted under a passphrase
+(`privacy.protected_keys`); their names stay the same.
+
 Keys are 32 raw bytes in base64 (RFC 7748, RFC 8032); moments are ISO 8601, UTC. This
 module reads and writes no file: a `file` argument is only named in error messages.
 """
@@ -27,7 +30,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from edge.errors import KeyFileError
 from edge.formats.curve25519 import ed25519_public_key, x25519_public_key
-from edge.formats.identifiers import Id, KeyId
+from edge.formats.identifiers import Base64, Id, KeyId
 from edge.formats.signing import PublicKeyText, SigningKey
 from edge.formats.strict import Strict
 from edge.privacy.keys import (
@@ -137,6 +140,31 @@ class SignerPrivateFile(PrivateFile):
     signing: KeyText
 
 
+class PassphraseKey(Strict):
+    """How the key of a protected file is made from its passphrase; `privacy.protected_keys`."""
+
+    kdf: Literal["scrypt"] = "scrypt"
+    n: Literal[131072] = 131072
+    r: Literal[8] = 8
+    p: Literal[1] = 1
+    salt: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+    cipher: Literal["chacha20-poly1305"] = "chacha20-poly1305"
+    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{16}$")]
+
+
+class ProtectedFile(PrivateFile):
+    """A private file of a signer or an authority, encrypted under a passphrase."""
+
+    schema_: Literal["edge-anpr/protected-private-key/1"] = Field(
+        default="edge-anpr/protected-private-key/1", alias="schema"
+    )
+    holds: Literal["signer", "authority"]
+    owner: Id
+    public: PublicKeyText | None = None  # a signer's, for the policy
+    passphrase: PassphraseKey
+    encrypted: Base64
+
+
 class _AnyFile(BaseModel):
     """Any key file, of which only the schema is read."""
 
@@ -153,6 +181,7 @@ KINDS: Final[dict[type[KeyFile], str]] = {
     BoxPrivateFile: "a box's private file",
     AuthorityPrivateFile: "an authority's private file",
     SignerPrivateFile: "a signer's private file",
+    ProtectedFile: "a private file with a passphrase",
 }
 """Every kind of key file, in words."""
 
@@ -359,6 +388,8 @@ def facts_of(content: KeyFile, file: Path) -> KeyFacts:
         owner = f"authority {content.authority}"
     elif isinstance(content, SignerPrivateFile):
         owner = f"signer {content.signer}"
+    elif isinstance(content, ProtectedFile):
+        owner = f"{content.holds} {content.owner}"
     else:
         raise damaged(file)
     if isinstance(content, BoxPublicFile | AuthorityPublicFile):
