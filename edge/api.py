@@ -16,7 +16,7 @@ from edge.adapters.state.key_files import (
     load_authority_private_keys,
     signing_keys,
 )
-from edge.authority.opening import OpenedHit, box_of
+from edge.authority.opening import OpenedHit, box_of, require_own
 from edge.authority.opening import open_hit as open_payload
 from edge.authority.store import HitStore
 from edge.errors import CameraError, MissingExtraError
@@ -46,7 +46,9 @@ def verify_hit(payload: bytes, box_keys: Path) -> Hit:
     return verify_payload(payload, box_of(payload, load_all_box_public_keys(box_keys)))
 
 
-def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedHit:
+def open_hit(
+    hit_id: str, *, store: Path, box_keys: Path, keys: Path, passphrase: str | None = None
+) -> OpenedHit:
     """Verify and open a stored hit, and record the opening in the store's audit log first.
 
     The plate is `opened.content.plate.reveal()`, the JPEG files are `opened.content.pictures`.
@@ -56,6 +58,7 @@ def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedH
         store: the folder that `edge-anpr hits tail` writes.
         box_keys: a box's public key file, or a folder with those of all boxes.
         keys: the authority's folder of private keys.
+        passphrase: that of the private keys, if they have one.
 
     Raises:
         OutboxError: there is no such store or hit.
@@ -64,15 +67,18 @@ def open_hit(hit_id: str, *, store: Path, box_keys: Path, keys: Path) -> OpenedH
         KeyFileError: the key files cannot be used.
         AuditError: the opening cannot be recorded, so nothing is returned.
     """
-    own = load_authority_private_keys(keys)
+    ask = None if passphrase is None else lambda _file: passphrase
+    own = load_authority_private_keys(keys, ask)
     boxes = load_all_box_public_keys(box_keys)
     log, now = authority_log(own.authority), SystemClock().utc
-    with (
-        HitStore.open(store) as hits,
-        AuditTrail.open(store, log, own.newest, now, known=own.public_keys()) as audit,
-    ):
-        opened = open_payload(hits.payload(hit_id), boxes, own)
-        audit.append(Unsealed(opened.hit.hit_id))
+    with HitStore.open(store) as hits:
+        payload = hits.payload(hit_id)
+        require_own([payload], own, keys)
+        with AuditTrail.open(
+            store, log, own.newest, now, known=own.public_keys(), key_folder=keys
+        ) as audit:
+            opened = open_payload(payload, boxes, own)
+            audit.append(Unsealed(opened.hit.hit_id))
     return opened
 
 

@@ -325,6 +325,14 @@ CODES: Mapping[str, Meaning] = {
         3,
         "not every role has signed the policy; have each sign it with `edge-anpr policy sign`",
     ),
+    "E_DUTIES": Meaning(
+        3,
+        "one key or one person has two duties that exclude each other; give each its own",
+    ),
+    "E_RECEIPTS": Meaning(
+        3,
+        "with real keys every authority must send receipts; write receipts: required",
+    ),
     "E_RETENTION_CEILING": Meaning(
         3,
         "a purpose keeps hits for longer than its legal regime allows; shorten `retention_hours`",
@@ -463,6 +471,11 @@ CODES: Mapping[str, Meaning] = {
         "the retention period has ended and the key was destroyed; nothing can open it",
     ),
     "E_SALT_DESTROYED": Meaning(7, "the secret of the epoch was destroyed; start again"),
+    "E_PASSPHRASE": Meaning(
+        7,
+        "the passphrase of a private key is missing, wrong or too short; type it at a terminal, or "
+        "name a file with `--passphrase-file`",
+    ),
     "E_SEAL": Meaning(7, "the evidence cannot be sealed or opened"),
     "E_SEAL_SIZE": Meaning(
         7,
@@ -483,6 +496,7 @@ CODES: Mapping[str, Meaning] = {
         8,
         "there are two audit logs of the same name, or someone else continued one",
     ),
+    "E_AUDIT_KEYS": Meaning(8, "these are not the keys of this audit log; name the right ones"),
     "E_AUDIT_TRUNCATED": Meaning(8, "the end of the audit log is missing"),
     "E_AUDIT_WITNESS": Meaning(8, "the file holds no checkpoints, or those of another log or key"),
     "E_BUSY": Meaning(
@@ -498,6 +512,7 @@ CODES: Mapping[str, Meaning] = {
         8,
         "a hit could not be stored, for an unexpected reason; please report it",
     ),
+    "E_LIST_PROCESS": Meaning(8, "the process that opens lists gave no answer; check the memory"),
     "E_LIST_COUNTERS": Meaning(
         8,
         "the file of list counters is damaged; restore it, or delete it: the counters of the "

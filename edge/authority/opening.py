@@ -10,12 +10,12 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.adapters.state.state_folder import storage_error
-from edge.errors import OutboxError
+from edge.errors import KeyFileError, OutboxError
 from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.timestamps import utc_text
 from edge.privacy.hit import Hit, HitError, parse_hit, verify_hit
@@ -72,6 +72,33 @@ def box_of(payload: bytes, boxes: Mapping[tuple[str, str], BoxPublicKeys]) -> Bo
             "public file to --box-keys"
         )
     return box
+
+
+def require_own(payloads: Iterable[bytes], keys: AuthorityPrivateKeys, folder: Path) -> None:
+    """Refuse a folder of keys that open none of these hits, before anything is recorded.
+
+    Args:
+        payloads: hits of the store; those that are damaged say nothing.
+        keys: the keys of the folder.
+        folder: the folder, named in the error.
+
+    Raises:
+        KeyFileError: `E_NO_KEY`: every hit is sealed to a key that is not there.
+    """
+    sealed_to: dict[str, str] = {}
+    for payload in payloads:
+        with contextlib.suppress(HitError):
+            hit = parse_hit(payload)
+            if hit.authority == keys.authority and keys.generation(hit.authority_key_id):
+                return
+            sealed_to[hit.authority_key_id] = hit.authority
+    if sealed_to:
+        theirs = ", ".join(f"{key_id} of {whose}" for key_id, whose in sorted(sealed_to.items()))
+        raise KeyFileError(
+            f"{folder}: these keys of {keys.authority} are not those that the hits are sealed to "
+            f"({theirs}); name the folder with those keys",
+            code="E_NO_KEY",
+        )
 
 
 def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:

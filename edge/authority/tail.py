@@ -135,7 +135,10 @@ class Receiver:
         if not box.knows(hit.box_key_id):
             return f"key {hit.box_key_id} of box {hit.box} is unknown; get its new public file"
         if self._keys.generation(hit.authority_key_id) is None:
-            return f"private key {hit.authority_key_id} is not here; restore it"
+            return (
+                f"private key {hit.authority_key_id} is not in the folder of --keys; name the "
+                "folder that holds it, or restore it there"
+            )
         return ""
 
     def _problem(self, hit: Hit, payload: bytes) -> str:

@@ -160,11 +160,11 @@ def assembled(
         stops = RuleStops(site, storage, publisher)
         chain = SaltChain(settings.site, settings.box, random_bytes)
         cleanup.callback(chain.destroy)
-        entries = list_reader(admission.lists, site.trial_list, ended_too=policy.demo)
+        listed = list_reader(admission.lists, site.trial_list, ended_too=policy.demo)
         rule_book = RuleBook(
             site.rules,
             chain,
-            entries,
+            listed,
             policy.epoch_minutes * 60,
             policy.competences(),
             stopped=stops.stopped,

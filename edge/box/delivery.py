@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
 from edge.adapters.broker.reception import MessageHandler
 from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.list_process import OpenedApart
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.box.storage import Storage
@@ -97,7 +99,13 @@ def build_publisher(
     topics = box_topics(settings, policy)
     record, proven = storage.audit.append, storage.audit.proven
     lists = ListStore(
-        storage.folder, box_keys, list_terms(policy), storage.clock.utc, record, proven
+        storage.folder,
+        box_keys,
+        list_terms(policy),
+        storage.clock.utc,
+        record,
+        proven,
+        opener=OpenedApart(),
     )
 
     def answer_issuer(list_id: str, answer: bytes) -> None:
@@ -192,12 +200,12 @@ def follow_audit_log(storage: Storage, publisher: Publisher) -> None:
 
 
 def hits_kept(
-    kept: int, problem: EdgeError | None, broker: Broker, state_folder: Path
+    kept: int | Literal["<10"], problem: EdgeError | None, broker: Broker, state_folder: Path
 ) -> PublishError:
     """The error of a run that ends with hits in the outbox.
 
     Args:
-        kept: how many hits.
+        kept: how many hits, as they may be shown.
         problem: why the publisher could not deliver them, if known.
         broker: the broker's settings.
         state_folder: where the hits are kept.
@@ -210,7 +218,8 @@ def hits_kept(
             "check that `edge-anpr hits tail` runs there"
         )
     )
-    hits = "1 hit is" if kept == 1 else f"{kept} hits are"
+    number = "fewer than 10" if kept == "<10" else str(kept)
+    hits = "1 hit is" if kept == 1 else f"{number} hits are"
     return PublishError(
         f"{hits} kept in {state_folder} and the next run delivers what is left ({why})",
         code="E_HITS_KEPT",

@@ -157,10 +157,11 @@ def run_summary(
     return RunSummary(
         site=settings.site,
         box=settings.box,
+        exact=True,
         streams=shown,
         frames_decoded=sum(stream.frames_decoded for stream in shown),
-        frames_analysed=sum(stream.frames_analysed for stream in shown),
-        frames_dropped=sum(stream.frames_dropped for stream in shown),
+        frames_analysed=sum(stream.analysed for stream in streams),
+        frames_dropped=sum(stream.counts.dropped for stream in streams),
         frames_corrupt=sum(stream.frames_corrupt for stream in shown),
         frames_out_of_hours=sum(stream.frames_out_of_hours for stream in shown),
         vehicles=vehicles.vehicles,

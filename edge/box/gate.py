@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.adapters.host.system import SystemClock
+from edge.adapters.state.list_process import OpenedApart
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.policy_state import DpiaFile, PolicyState, SteadyClock
 from edge.adapters.state.suspension_store import SuspensionStore
@@ -109,7 +110,9 @@ def _admitted(site: SiteFolder, opened: OpenedSources, *, steady: bool = True) -
         conditions.append(ClockWatch(SystemClock()))
     _require_open(conditions, clock)
     keys = load_own_keys(site.box)
-    lists = ListStore(site.state_folder, keys, list_terms(site.policy), clock.utc)
+    lists = ListStore(
+        site.state_folder, keys, list_terms(site.policy), clock.utc, opener=OpenedApart()
+    )
     conditions.append(list_condition(site.rule_lists, lists, site.may_be_clear))
     _require_open(conditions, clock)
     return Admission(clock, keys, lists, gate.signatures, tuple(conditions))

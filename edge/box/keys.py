@@ -1,4 +1,4 @@
-"""Loads the keys that a box needs: its own and those of the authorities."""
+"""Loads the keys that a box needs, its own and those of the authorities, and compares them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge.adapters.state.key_files import load_authority_public_keys, load_box_keys
-from edge.errors import KeyFileError
+from edge.errors import KeyFileError, PolicyError
+from edge.formats.problems import path_text
+from edge.policy.model import Policy
+from edge.policy.separation import keys_of_others
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.site.folder import BoxFolders
 
@@ -39,3 +42,28 @@ def load_authorities(files: Mapping[str, Path]) -> dict[str, AuthorityPublicKeys
         authority: load_authority_public_keys(file, authority=authority)
         for authority, file in files.items()
     }
+
+
+def require_separate_keys(
+    policy: Policy, own: BoxKeys, authorities: Mapping[str, AuthorityPublicKeys]
+) -> None:
+    """Refuse a key with two duties: of the policy, of this box and of the authorities.
+
+    Raises:
+        PolicyError: `E_DUTIES`.
+    """
+    theirs = [key for keys in authorities.values() for key in keys.public_keys()]
+    for at in keys_of_others(policy, [own.public, *theirs]):
+        raise _shared(f"policy.yaml: {path_text(at)}.key: a key of the box or of an authority")
+    if own.public in theirs:
+        raise _shared("the box signs with the key of an authority's receipts")
+    sealed_to = {keys.sealing.public_bytes_raw() for keys in authorities.values()}
+    if own.opens_lists and own.lists.public_key().public_bytes_raw() in sealed_to:
+        raise _shared("the box opens lists with the key that hits are sealed to")
+
+
+def _shared(what: str) -> PolicyError:
+    return PolicyError(
+        f"{what}; each duty needs a key of its own: make one with `edge-anpr keys new`",
+        code="E_DUTIES",
+    )

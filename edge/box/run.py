@@ -19,6 +19,7 @@ from edge.box.assembly import RunningBox, assembled, load_parts
 from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
 from edge.box.gate import admit
+from edge.box.keys import require_separate_keys
 from edge.box.reporting import health_reported
 from edge.box.safe_state import RefusalAnnouncer
 from edge.box.sources import Source, find_sources
@@ -30,7 +31,6 @@ from edge.policy.signatures import PolicySignatures
 from edge.privacy.audit_events import Started, Stopped
 from edge.privacy.keys import BoxKeys
 from edge.site.folder import SiteFolder
-from edge.site.settings import Site
 
 log = logging.getLogger(__name__)
 
@@ -104,6 +104,7 @@ def run_site(
         opened = find_sources(sources, SystemClock())
         admission = admit(site, opened, announce)
         loaded = load_parts(site, manifest)
+        require_separate_keys(site.policy, admission.box_keys, loaded.authorities)
         _warn_of_trial_keys(admission.box_keys, site.keys_folder)
         models = site.settings.models
         with assembled(
@@ -119,7 +120,7 @@ def run_site(
             box.gatekeeper.start()
             _watch_threads(box)
             with health_reported(box.health, site.settings.telemetry):
-                run = _Run(box, site.settings, realtime=realtime or opened.live, drain_s=drain_s)
+                run = _Run(box, site, realtime=realtime or opened.live, drain_s=drain_s)
                 return run.to_the_end()
     except EdgeError as refused:
         # What goes wrong after the start is in the result.
@@ -155,9 +156,12 @@ def _watch_threads(box: RunningBox) -> None:
 class _Run:
     """One run of an assembled box."""
 
-    def __init__(self, box: RunningBox, settings: Site, *, realtime: bool, drain_s: float) -> None:
+    def __init__(
+        self, box: RunningBox, site: SiteFolder, *, realtime: bool, drain_s: float
+    ) -> None:
         self._box = box
-        self._settings = settings
+        self._settings = site.settings
+        self._exact = site.policy.demo  # such a policy reads recordings only
         self._realtime = realtime
         self._drain_s = drain_s
         self._watch = Stopwatch()
@@ -256,7 +260,7 @@ class _Run:
         failure = self._failure or unrecorded
         if failure is None and kept:
             broker, state_folder = self._settings.broker, self._box.storage.folder
-            failure = hits_kept(kept, ending.problem, broker, state_folder)
+            failure = hits_kept(summary.kept, ending.problem, broker, state_folder)
         elif failure is None and not ending.connected:
             failure = ending.problem
         return RunResult(summary, failure)
@@ -264,7 +268,7 @@ class _Run:
     def _summary(self, kept: int) -> RunSummary:
         box = self._box
         hits = box.evidence_worker.counts.by_rule.total()
-        return run_summary(
+        summary = run_summary(
             self._settings,
             box.engine.streams,
             box.engine.counts,
@@ -274,6 +278,7 @@ class _Run:
             kept=kept,
             watch=self._watch,
         )
+        return summary if self._exact else summary.coarsened(box.rule_book.rule_ids)
 
 
 @contextlib.contextmanager

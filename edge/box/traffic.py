@@ -9,12 +9,11 @@ nothing, as an empty one does.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from edge.domain.counting import SMALLEST_SHOWN, coarse
+from edge.domain.counting import SMALLEST_SHOWN, coarse, two_digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +106,13 @@ class ClosedEpochs:
                     for name, sum_ in shown.hits.items()
                 },
                 analysed=shown.analysed
-                + (int(_two_digits(totals.analysed - before.analysed)) if busy else 0),
+                + (int(two_digits(totals.analysed - before.analysed)) if busy else 0),
                 dropped=shown.dropped
-                + (int(_two_digits(totals.dropped - before.dropped)) if busy else 0),
+                + (int(two_digits(totals.dropped - before.dropped)) if busy else 0),
                 stage_s={
                     name: sum_
                     + (
-                        _two_digits(totals.stage_s.get(name, 0.0) - before.stage_s.get(name, 0.0))
+                        two_digits(totals.stage_s.get(name, 0.0) - before.stage_s.get(name, 0.0))
                         if busy
                         else 0.0
                     )
@@ -129,11 +128,3 @@ def _tens(count: int) -> int:
     """A count as `coarse` rounds it, with 0 for `"<10"`."""
     shown = coarse(count)
     return shown if isinstance(shown, int) else 0
-
-
-def _two_digits(value: float) -> float:
-    """Rounded down to two significant digits."""
-    if value <= 0:
-        return 0.0
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return math.floor(value / step) * step

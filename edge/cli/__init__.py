@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import errno
 import itertools
-import resource
 import signal
 import sys
 import threading
@@ -26,8 +23,6 @@ from edge.errors import (
     OutboxError,
     UsageError,
 )
-
-PR_SET_DUMPABLE = 4  # linux/prctl.h
 
 _WRONG_ARGUMENTS: Any = typer.BadParameter.__bases__[0]
 """What typer raises for wrong arguments of any kind; it has no public name."""
@@ -114,7 +109,9 @@ def options(
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command line in this process and exit with its status."""
-    _forbid_core_dumps()
+    from edge.adapters.host.machine import forbid_core_dumps
+
+    forbid_core_dumps()
     # SIGTERM from the service manager stops the program in the same way as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     threading.excepthook = lambda crash: _report(crash.exc_value)
@@ -167,14 +164,6 @@ def _invoke(arguments: list[str], *, as_json: bool) -> int:
         ) from None
     except _WRONG_ARGUMENTS as error:
         raise UsageError(" ".join(error.format_message().split())) from None
-
-
-def _forbid_core_dumps() -> None:
-    """Forbid core dumps, which would write every plate in memory to disk."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # With a pipe as core_pattern Linux ignores that limit, so also mark the process not dumpable.
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _is_out_of_memory(error: BaseException | None) -> bool:

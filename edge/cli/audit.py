@@ -10,6 +10,7 @@ import typer
 
 from edge.cli.options import JsonOption, KnownKeysOption, WitnessOption
 from edge.cli.output import print_json
+from edge.errors import AuditError
 
 if TYPE_CHECKING:
     from edge.privacy.audit import VerifiedLog
@@ -116,7 +117,12 @@ def _read(
         origin, log, keys = box_log(box.site, box.box), box.state, keys or box.public_keys
     assert log is not None  # noqa: S101 - one of the two was given
     known = None if keys is None else signing_keys(keys)
-    return read_log(log, origin=origin, keys=known, witness=seen)
+    try:
+        return read_log(log, origin=origin, keys=known, witness=seen)
+    except AuditError as error:
+        if error.code != "E_AUDIT_KEYS" or keys is None:
+            raise
+        raise AuditError(f"{keys}: {error.message}", code=error.code) from None
 
 
 def _facts(verified: VerifiedLog) -> dict[str, object]:

@@ -51,9 +51,10 @@ def erase(
         erased = outbox.erase(purpose) + outbox.unreadable
     # Printed before the audit entry is written: the hits are erased even if the log fails.
     if as_json:
-        print_json("edge-anpr/erase/1", {"erased": erased, "purpose": purpose})
+        print_json("edge-anpr/erase/2", {"erased": coarse(erased), "purpose": purpose})
     else:
-        hits = "1 hit" if erased == 1 else f"{erased} hits"
-        typer.echo(f"{hits} erased{'' if purpose is None else f' of purpose {purpose}'}")
+        typer.echo(
+            f"{coarse(erased)} hits erased{'' if purpose is None else f' of purpose {purpose}'}"
+        )
     with open_box_audit(box, load_box_keys(box.keys)) as audit:
         audit.append(Deleted("erased", purpose, coarse(erased)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,12 +11,18 @@ import typer
 
 from edge.cli.hits_tail import tail
 from edge.cli.logs import print_error
-from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, StoreOption
+from edge.cli.options import (
+    AuthorityKeysOption,
+    BoxKeysOption,
+    JsonOption,
+    PassphraseFileOption,
+    StoreOption,
+)
 from edge.cli.output import print_json, time_text
 from edge.errors import EdgeError
 
 if TYPE_CHECKING:
-    from edge.authority.store import RuleStatistics, StoredHit
+    from edge.authority.store import HitStore, RuleStatistics, StoredHit
 
 REJECT_HELP = "misread, wrong-vehicle, exempt, no-offence, unusable-picture or duplicate."
 
@@ -69,6 +77,7 @@ def open_hits(
         typer.Argument(metavar="[HIT]...", help="Ids of hits, or their first characters."),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Open every stored hit.")] = False,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Open hits: write OUT/HIT/hit.json with the plate in clear, and the pictures.
@@ -83,23 +92,28 @@ def open_hits(
     from edge.adapters.state.audit_log import AuditTrail
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.authority.opening import as_json as opened_json
-    from edge.authority.opening import open_hit, write_opened
+    from edge.authority.opening import open_hit, require_own, write_opened
     from edge.authority.store import HitStore
+    from edge.cli.passphrase import typed
     from edge.privacy.audit_events import Unsealed
     from edge.privacy.checkpoints import authority_log
 
     if bool(hits) == every:
         raise typer.BadParameter("name hits, or give --all", param_hint="HIT")
-    own = load_authority_private_keys(keys)
+    own = load_authority_private_keys(keys, typed(passphrase_file))
     boxes = load_all_box_public_keys(box_keys)
     opened: list[dict[str, object]] = []
     failed: list[tuple[str, EdgeError]] = []
     log, clock = authority_log(own.authority), SystemClock()
-    with (
-        HitStore.open(store) as inbox,
-        AuditTrail.open(store, log, own.newest, clock.utc, known=own.public_keys()) as audit,
-    ):
+    with contextlib.ExitStack() as cleanup:
+        inbox = cleanup.enter_context(HitStore.open(store))
         chosen = [hit.hit_id for hit in inbox.hits()] if every else list(hits or ())
+        require_own(_payloads(inbox, chosen), own, keys)
+        audit = cleanup.enter_context(
+            AuditTrail.open(
+                store, log, own.newest, clock.utc, known=own.public_keys(), key_folder=keys
+            )
+        )
         for hit_id in chosen:
             try:
                 one = open_hit(inbox.payload(hit_id), boxes, own)
@@ -127,6 +141,13 @@ def open_hits(
         for _, why in failed[:-1]:
             print_error(why)
         raise failed[-1][1]
+
+
+def _payloads(inbox: HitStore, hit_ids: list[str]) -> Iterator[bytes]:
+    """The stored hits of these ids; an id that names no hit is reported when it is opened."""
+    for hit_id in hit_ids:
+        with contextlib.suppress(EdgeError):
+            yield inbox.payload(hit_id)
 
 
 @app.command()

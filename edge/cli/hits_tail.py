@@ -17,7 +17,13 @@ from edge.cli.broker_options import (
     TlsOption,
     UsernameOption,
 )
-from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, StoreOption
+from edge.cli.options import (
+    AuthorityKeysOption,
+    BoxKeysOption,
+    JsonOption,
+    PassphraseFileOption,
+    StoreOption,
+)
 from edge.cli.output import note, print_json
 
 if TYPE_CHECKING:
@@ -52,6 +58,7 @@ def tail(
     tls_ca: TlsCaOption = None,
     tls_cert: TlsCertOption = None,
     tls_key: TlsKeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Receive hits until Ctrl-C. Each is verified and stored exactly once, still sealed.
@@ -68,8 +75,9 @@ def tail(
     from edge.authority.store import HitStore
     from edge.authority.tail import Fate, Receiver, Tail, Until
     from edge.cli.broker_options import broker_options, stop_signals
+    from edge.cli.passphrase import typed
 
-    own = load_authority_private_keys(keys)
+    own = load_authority_private_keys(keys, typed(passphrase_file))
     boxes = load_all_box_public_keys(box_keys)
     options = broker_options(
         broker,

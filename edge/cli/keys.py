@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import AuthorityKeysOption, JsonOption, SiteOption
+from edge.cli.options import (
+    AuthorityKeysOption,
+    JsonOption,
+    PassphraseFileOption,
+    PassphraseOption,
+    SiteOption,
+)
 from edge.cli.output import print_json, time_text
 from edge.errors import KeyFileError
 
@@ -59,12 +65,15 @@ def new_authority(
         str, typer.Argument(metavar="ID", help="The authority's id in the sites' policies.")
     ],
     out: Annotated[Path, typer.Option("--out", help="A new folder at the authority.")],
+    passphrase: PassphraseOption = False,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make an authority's keys: one to open hits, one to sign receipts.
 
     Run it at the authority, and keep a copy of the folder in a safe place. Give the public
-    file to every site whose policy names the authority. Never put the folder on a box.
+    file to every site whose policy names the authority. Never put the folder on a box. With
+    --passphrase nobody can open hits who has the files alone.
 
     Example: edge-anpr keys new authority police-zone --out authority
     """
@@ -74,7 +83,12 @@ def new_authority(
 
     if not is_id(authority):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
-    public = new_authority_keys(out, authority, SystemClock().utc())
+    public = new_authority_keys(
+        out,
+        authority,
+        SystemClock().utc(),
+        passphrase=_chosen(passphrase_file, wanted=passphrase),
+    )
     _say([public], as_json, "give it to the sites, for the policy's authorities")
 
 
@@ -86,14 +100,17 @@ def new_signer(
         bool,
         typer.Option("--demo", help="Make the demo key of this name, which is public."),
     ] = False,
+    passphrase: PassphraseOption = False,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make the key with which a person signs policies, lists or orders.
 
     Run it where the signer works, never on a box. Put the printed public key into the policy. The
-    private file stays with the signer. A policy with demo keys can only read recorded files.
+    private file stays with the signer; with --passphrase nobody can sign who has the file alone. A
+    policy with demo keys can only read recorded files.
 
-    Example: edge-anpr keys new signer mayor --out office
+    Example: edge-anpr keys new signer mayor --out office --passphrase
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_signer_key
@@ -102,8 +119,9 @@ def new_signer(
 
     if not is_id(signer):
         raise typer.BadParameter("use 1 to 40 of a-z, 0-9 and '-'", param_hint="ID")
-    file = new_signer_key(out, signer, SystemClock().utc(), demo=demo)
-    public = load_signer_key(file).public
+    under = _chosen(passphrase_file, wanted=passphrase)
+    file = new_signer_key(out, signer, SystemClock().utc(), demo=demo, passphrase=under)
+    public = load_signer_key(file, lambda _file: under or "").public
     if as_json:
         facts = {
             "file": str(file),
@@ -190,19 +208,60 @@ def rotate_box(
 @rotate.command("authority")
 def rotate_authority(
     keys: AuthorityKeysOption,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give an authority new keys; the old private keys stay, to open earlier hits.
 
     Give the new public file to the sites. Until then they seal to the old keys. To make earlier
-    hits unreadable for good, delete the old `.private.json` and its copies.
+    hits unreadable for good, delete the old `.private.json` and its copies. If the keys in use have
+    a passphrase, it is asked for, and the new keys get the same.
 
     Example: edge-anpr keys rotate authority --keys authority
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_making import rotate_authority_keys
+    from edge.cli.passphrase import typed
 
-    _say([rotate_authority_keys(keys, SystemClock().utc())], as_json, "give it to the sites")
+    public = rotate_authority_keys(keys, SystemClock().utc(), typed(passphrase_file))
+    _say([public], as_json, "give it to the sites")
+
+
+@app.command()
+def protect(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A private file of a signer or an authority.")
+    ],
+    remove: Annotated[
+        bool,
+        typer.Option("--remove", help="Remove it: whoever has the file can use the key."),
+    ] = False,
+    passphrase_file: PassphraseFileOption = None,
+    new_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--new-passphrase-file",
+            metavar="FILE",
+            help="Read the new passphrase from the first line of this file.",
+        ),
+    ] = None,
+) -> None:
+    """Give a private key a passphrase, change it, or remove it. The key stays the same.
+
+    Without the passphrase nobody can use the key, its owner neither: keep it where you keep a copy
+    of the file. Copies made before, and blocks that a disk keeps, are not changed.
+
+    Example: edge-anpr keys protect office/mayor.signer.private.json
+    """
+    from edge.adapters.state.key_making import protect_key_file
+    from edge.cli.passphrase import chosen, typed
+
+    if remove and new_passphrase_file is not None:
+        raise typer.BadParameter("not together with --remove", param_hint="--new-passphrase-file")
+    before = typed(passphrase_file)
+    after = None if remove else lambda: chosen(new_passphrase_file)
+    protect_key_file(file, before, after)
+    typer.echo(f"{file}: {'without' if remove else 'with'} a passphrase now")
 
 
 @app.command()
@@ -228,6 +287,13 @@ def show(
             until = generation.retired_at
             state = "in use" if until is None else f"retired {until:%Y-%m-%d %H:%M} UTC"
             typer.echo(f"  {generation.key_id}  made {generation.created_at:%Y-%m-%d}, {state}")
+
+
+def _chosen(file: Path | None, *, wanted: bool) -> str | None:
+    """The passphrase of a new key, or None if it is to have none."""
+    from edge.cli.passphrase import chosen
+
+    return chosen(file) if wanted or file is not None else None
 
 
 def _box_of(site: Path) -> tuple[tuple[str, str], Path]:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from edge.cli.lists_send import send
-from edge.cli.options import JsonOption, SiteOption
+from edge.cli.options import JsonOption, PassphraseFileOption, SiteOption
 from edge.cli.output import print_json, time_text
 from edge.errors import ConfigError, UsageError
 
@@ -80,6 +80,7 @@ def build(
     timezone: Annotated[
         str, typer.Option(help="Time zone of dates, and of times without an offset.")
     ] = "Europe/Brussels",
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a CSV file line by line, sign it and seal it to one box.
@@ -95,6 +96,7 @@ def build(
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_box_public_keys, load_signer_key
     from edge.adapters.state.state_folder import replace_file
+    from edge.cli.passphrase import typed
     from edge.formats.timestamps import milliseconds, parse_utc, utc_text
     from edge.policy.bundles import (
         ListContent,
@@ -104,7 +106,7 @@ def build(
     )
     from edge.policy.lists import read_list_file
 
-    key = load_signer_key(issuer_key)
+    key = load_signer_key(issuer_key, typed(passphrase_file))
     box = load_box_public_keys(box_public)
     now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():

@@ -47,6 +47,22 @@ SignerKeyOption = Annotated[
     Path | None,
     typer.Option("--key", help="A signer's private key file, made by `keys new signer`."),
 ]
+PassphraseOption = Annotated[
+    bool,
+    typer.Option(
+        "--passphrase",
+        help="Encrypt the private key under a passphrase, which is asked for twice.",
+    ),
+]
+PassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--passphrase-file",
+        metavar="FILE",
+        help="Read the private key's passphrase from the first line of this file, such as "
+        "/dev/fd/3, and not from the terminal.",
+    ),
+]
 AuthorityKeysOption = Annotated[
     Path, typer.Option("--keys", help="The authority's folder of private keys.")
 ]

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import JsonOption, Lang, LangOption, SignerKeyOption, SiteArgument
+from edge.cli.options import (
+    JsonOption,
+    Lang,
+    LangOption,
+    PassphraseFileOption,
+    SignerKeyOption,
+    SiteArgument,
+)
 from edge.cli.output import print_json
 from edge.cli.policy_activation import activate, renew
 from edge.errors import ConfigError, PolicyError, UsageError
@@ -102,7 +109,12 @@ def _write_new(file: Path, content: str) -> bool:
 
 
 @app.command("sign")
-def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption = False) -> None:
+def sign_(
+    site: SiteArgument,
+    key: SignerKeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Sign a site's policy as one of its signers, once its compliance checklist is complete.
 
     Signatures are written to policy.signatures.json beside the policy. Signatures of an earlier
@@ -119,7 +131,7 @@ def sign_(site: SiteArgument, key: SignerKeyOption = None, as_json: JsonOption =
         require_signer,
     )
 
-    signing = signing_key(key)
+    signing = signing_key(key, passphrase_file)
     policy = _ready_policy(site)
     require_signer(policy, signing)
     file = site / SIGNATURES_FILE
@@ -236,18 +248,23 @@ def signatures_of(site: Path, policy: Policy) -> PolicySignatures:
     return signatures
 
 
-def signing_key(file: Path | None) -> SigningKey:
+def signing_key(file: Path | None, passphrase_file: Path | None) -> SigningKey:
     """The key of a signer's private file.
+
+    Args:
+        file: the private file.
+        passphrase_file: holds its passphrase; None: ask at the terminal, if it has one.
 
     Raises:
         UsageError: no file was given.
         KeyFileError: the file cannot be used.
     """
     from edge.adapters.state.key_files import load_signer_key
+    from edge.cli.passphrase import typed
 
     if file is None:
         raise UsageError("--key: name the signer's private file")
-    return load_signer_key(file)
+    return load_signer_key(file, typed(passphrase_file))
 
 
 def _ready_policy(site: Path) -> Policy:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import JsonOption, SignerKeyOption, SiteArgument
+from edge.cli.options import JsonOption, PassphraseFileOption, SignerKeyOption, SiteArgument
 from edge.cli.output import print_json
 from edge.errors import PolicyError, UsageError
 
@@ -33,6 +33,7 @@ def activate(
     key: SignerKeyOption = None,
     record: RecordOption = None,
     out: OutOption = None,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a signed policy in force on this box until its lease expires.
@@ -43,7 +44,9 @@ def activate(
 
     Example: edge-anpr policy activate config/school-street --record lease.json
     """
-    _put_in_force(site, key, record, out, renewing=False, as_json=as_json)
+    _put_in_force(
+        site, key, record, out, renewing=False, as_json=as_json, passphrase_file=passphrase_file
+    )
 
 
 def renew(
@@ -51,13 +54,16 @@ def renew(
     key: SignerKeyOption = None,
     record: RecordOption = None,
     out: OutOption = None,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Extend the activation of the policy in force, unless its evaluation is overdue.
 
     Example: edge-anpr policy renew config/school-street --record lease.json
     """
-    _put_in_force(site, key, record, out, renewing=True, as_json=as_json)
+    _put_in_force(
+        site, key, record, out, renewing=True, as_json=as_json, passphrase_file=passphrase_file
+    )
 
 
 def _put_in_force(
@@ -68,6 +74,7 @@ def _put_in_force(
     *,
     renewing: bool,
     as_json: bool,
+    passphrase_file: Path | None,
 ) -> None:
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.log_reader import proven_by
@@ -108,7 +115,7 @@ def _put_in_force(
     if wrong is not None:
         raise wrong
     made = (
-        activations.activate(policy, box, signing_key(key), now)
+        activations.activate(policy, box, signing_key(key, passphrase_file), now)
         if record is None
         else _read_record(record)
     )

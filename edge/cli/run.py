@@ -65,6 +65,7 @@ def run(
 
     Example: edge-anpr run --site config/school-street --source clip.mp4
     """
+    from edge.adapters.state.list_process import OpenedApart
     from edge.box import RunInterrupted
     from edge.site.folder import load_site_folder
 
@@ -73,7 +74,7 @@ def run(
         _require_writable(summary)
 
     def read() -> tuple[SiteFolder, tuple[Source, ...]]:
-        folder = load_site_folder(site)
+        folder = load_site_folder(site, OpenedApart().check_trial)
         return folder, sources_of(folder, source, camera, moment)
 
     def show(counts: RunSummary, *, failed: bool = False) -> None:
@@ -120,8 +121,8 @@ def _is_empty(summary: RunSummary) -> bool:
             summary.frames_decoded,
             summary.frames_corrupt,
             summary.frames_out_of_hours,
-            summary.delivered,
-            summary.kept,
+            summary.delivered not in {0, "<10"},
+            summary.kept not in {0, "<10"},
         )
     )
 
@@ -279,8 +280,8 @@ def print_summary(summary: RunSummary) -> None:
     counts.add_column("", style="dim")
     counts.add_row(
         "frames analysed",
-        str(summary.frames_analysed),
-        f"{summary.frames_dropped} dropped, {summary.frames_corrupt} corrupt and skipped, "
+        _frames(summary.frames_analysed),
+        f"{_frames(summary.frames_dropped)} dropped, {summary.frames_corrupt} corrupt and skipped, "
         f"{summary.frames_out_of_hours} out of hours and not analysed",
     )
     reads = ", ".join(f"{count} {outcome}" for outcome, count in summary.reads.items())
@@ -294,8 +295,10 @@ def print_summary(summary: RunSummary) -> None:
     counts.add_row("non-hits", str(summary.non_hits), "nothing about them is kept")
     counts.add_row("delivered", str(summary.delivered), "")
     counts.add_row("kept on the box", str(summary.kept), "sealed, for the next run")
+    if not summary.exact:
+        counts.caption = "real keys: counts in tens, and fewer than ten as <10"
     console.print(counts)
-    analysed = max(1, summary.frames_analysed)
+    analysed = max(1, summary.frames_analysed or 0)
     times = Table(title="time", title_justify="left")
     times.add_column("stage")
     times.add_column("ms", justify="right")
@@ -307,3 +310,8 @@ def print_summary(summary: RunSummary) -> None:
         f"{summary.wall_s:.1f} s, {summary.cpu_s:.1f} s of CPU time, "
         f"{summary.peak_rss_mb:.0f} MiB peak memory"
     )
+
+
+def _frames(count: int | None) -> str:
+    """A number of frames; a dash if it is not shown, because few vehicles passed."""
+    return "–" if count is None else str(count)

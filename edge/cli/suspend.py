@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import JsonOption, SiteOption
+from edge.cli.options import JsonOption, PassphraseFileOption, SiteOption
 from edge.cli.output import print_json
 from edge.errors import ConfigError, UsageError
 
@@ -67,6 +67,7 @@ def new(
 def sign(
     order: OrderArgument,
     key: Annotated[Path, typer.Option("--key", help="The signer's private key file.")],
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Add a signature to an order, in its file.
@@ -75,9 +76,11 @@ def sign(
     """
     from edge.adapters.state.key_files import load_signer_key
     from edge.adapters.state.state_folder import replace_file
+    from edge.cli.passphrase import typed
     from edge.policy.suspension import parse_order
 
-    signed = parse_order(_read(order)).signed_by(load_signer_key(key))
+    private = load_signer_key(key, typed(passphrase_file))
+    signed = parse_order(_read(order)).signed_by(private)
     replace_file(order, signed.to_bytes())
     _say_order(signed, as_json, f"order: {order}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 SMALLEST_SHOWN = 10
@@ -15,3 +16,11 @@ def coarse(count: int) -> int | Literal["<10"]:
     same by their difference.
     """
     return "<10" if count < SMALLEST_SHOWN else count - count % SMALLEST_SHOWN
+
+
+def two_digits(value: float) -> float:
+    """Rounded down to two significant digits: the amount of work, not the exact traffic."""
+    if value <= 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.floor(value / step) * step

@@ -2,7 +2,8 @@
 
 The content is written to a temporary file in the same folder, synced to disk and renamed; then the
 folder is synced, so that the new name is on disk too when the function returns. The temporary file
-is created with its final mode: other users can never read it, not even for a moment.
+is created with its final mode: other users can never read it, not even for a moment. The file of
+`create_file` has no name until it is complete, so that a killed process leaves nothing behind.
 
 The functions raise `OSError`; adapters turn it into an error with a cure.
 """
@@ -10,11 +11,16 @@ The functions raise `OSError`; adapters turn it into an error with a cure.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+_STRAY: Final = re.compile(r"new|[0-9a-f]{8}")
+"""The last part of a temporary name."""
 
 
 def write_file(file: Path, content: bytes, *, mode: int = 0o600, sole_writer: bool = False) -> None:
@@ -42,14 +48,63 @@ def create_file(file: Path, content: bytes, *, mode: int = 0o600) -> None:
         FileExistsError: there is a file of this name; it was not changed.
         OSError: it could not be written; there is no file of this name.
     """
+    folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        nameless = _nameless(folder, mode)
+        if nameless is None:
+            _create_by_name(file, content, mode)
+        else:
+            with os.fdopen(nameless, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(nameless)
+                # Unlike a rename, a link refuses to overwrite.
+                os.link(f"/proc/self/fd/{nameless}", file.name, dst_dir_fd=folder)
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _nameless(folder: int, mode: int) -> int | None:
+    """A new file without a name, for writing; None if the file system has no such files."""
+    try:
+        return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, mode, dir_fd=folder)
+    except OSError as error:
+        if error.errno in {errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL}:
+            return None
+        raise
+
+
+def _create_by_name(file: Path, content: bytes, mode: int) -> None:
+    """Create a file by way of a temporary name, which a killed process may leave behind."""
     fresh = _temporary(file, sole_writer=False)
     try:
         with _synced(fresh, mode) as stream:
             stream.write(content)
-        os.link(fresh, file)  # unlike a rename, a link refuses to overwrite
+        os.link(fresh, file)
     finally:
         fresh.unlink(missing_ok=True)
-    sync_folder(file.parent)
+
+
+def remove_strays(folder: Path, ending: str) -> None:
+    """Delete temporary files that killed processes left in a folder.
+
+    Args:
+        folder: no other process writes such files there now; a missing one has none.
+        ending: how the names of the files end that they were made for.
+
+    Raises:
+        OSError: one cannot be deleted.
+    """
+    strays = [
+        path
+        for path in folder.glob(f".*{ending}.*")
+        if _STRAY.fullmatch(path.name.rpartition(".")[2])
+    ]
+    for path in strays:
+        path.unlink(missing_ok=True)
+    if strays:
+        sync_folder(folder)
 
 
 @contextlib.contextmanager

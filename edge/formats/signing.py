@@ -3,7 +3,8 @@
 A signature is Ed25519 (RFC 8032) over the document's context, a zero byte and its canonical JSON
 (RFC 8785). Each kind of document has a context of its own, so that a signature under one is not
 valid under another. The policy names each signer by a public key, written as text: `ed25519:` and
-its 32 raw bytes in base64. A key's id is the first 16 hex digits of SHA-256 of those bytes.
+its 32 raw bytes in base64. A key's id is the first 16 hex digits of SHA-256 of those bytes. A key
+under which anyone could sign (a point of low order) is refused wherever it is read.
 
 The key of a demo signer is derived from its name alone. Anyone can compute it, so its signatures
 prove nothing, and the product recognises it wherever it is used.
@@ -23,6 +24,7 @@ from typing_extensions import Self
 
 from edge.errors import KeyFileError
 from edge.formats.canonical import Json, NotCanonicalError, canonical_json
+from edge.formats.curve25519 import ed25519_public_key
 from edge.formats.framing import framed
 from edge.formats.identifiers import KeyId
 from edge.formats.strict import StrictMessage
@@ -62,10 +64,10 @@ class PublicKey:
         """Read the text that a policy holds.
 
         Raises:
-            KeyFileError: it is not a public key; the message does not repeat the text.
+            KeyFileError: it is not a public key, or one of low order; the message does not
+                repeat the text.
         """
-        raw = _raw_key(text)
-        return cls._of(Ed25519PublicKey.from_public_bytes(raw))
+        return cls.from_raw(_raw_key(text))
 
     @classmethod
     def _of(cls, key: Ed25519PublicKey) -> Self:
@@ -75,8 +77,12 @@ class PublicKey:
 
     @classmethod
     def from_raw(cls, raw: bytes) -> Self:
-        """The key of these 32 bytes."""
-        return cls._of(Ed25519PublicKey.from_public_bytes(raw))
+        """The key of these 32 bytes.
+
+        Raises:
+            KeyFileError: they are not a public key, or one of low order.
+        """
+        return cls._of(ed25519_public_key(raw))
 
     def raw(self) -> bytes:
         """The public key, 32 bytes."""

@@ -14,9 +14,17 @@ from enum import Enum
 
 from edge.domain.competence import Competence
 from edge.domain.hit_share import LEAST_JUDGED, HitShare
-from edge.domain.lists import ListEntry
-from edge.domain.pseudonym import ListedPeriod, PlateToken
-from edge.domain.rules import Ambiguous, Offence, Rule, RuleKind, Sighting, Verdict, judge
+from edge.domain.pseudonym import PlateToken
+from edge.domain.rules import (
+    Ambiguous,
+    ListTokens,
+    Offence,
+    Rule,
+    RuleKind,
+    Sighting,
+    Verdict,
+    judge,
+)
 from edge.domain.vehicles import VehicleSeen
 from edge.privacy.pseudonyms import SaltChain
 
@@ -48,8 +56,9 @@ class RuleBook:
     Args:
         rules: at least one.
         chain: the salt chain; only this object rotates it.
-        entries: returns a list's entries by list id. It is called in every epoch, so clear-text
-            plates need not stay in memory between epochs.
+        listed: returns a list without its plates: its id, and the key of this epoch and rule,
+            under which the tokens are made. It is called in every epoch; a box opens the list in
+            another process, so that the listed plates are never in this one.
         epoch_s: length of an epoch in seconds of monotonic time.
         competences: by authority id. An offence outside of them is counted and discarded.
         stopped: ids of rules that had stopped before and must not judge.
@@ -67,7 +76,7 @@ class RuleBook:
         self,
         rules: Sequence[Rule],
         chain: SaltChain,
-        entries: Callable[[str], Sequence[ListEntry]],
+        listed: Callable[[str, bytearray], ListTokens],
         epoch_s: float,
         competences: Mapping[str, Competence],
         *,
@@ -77,11 +86,11 @@ class RuleBook:
     ) -> None:
         self._rules = tuple(rules)
         self._chain = chain
-        self._entries = entries
+        self._listed_under = listed
         self._epoch_s = epoch_s
         self._epoch_started: float | None = None
         self._competences = dict(competences)
-        self._listed: dict[str, Mapping[PlateToken, tuple[ListedPeriod, ...]]] = {}
+        self._listed: dict[str, ListTokens] = {}
         self.epochs_begun = 0
         self.outside_competence = 0
         self.stopped = frozenset(stopped)
@@ -141,14 +150,13 @@ class RuleBook:
             if rule.kind is RuleKind.PERMIT_ZONE and not self._listed[rule.id]
         )
 
-    def _tokens_of(self, rule: Rule, list_id: str) -> dict[PlateToken, tuple[ListedPeriod, ...]]:
+    def _tokens_of(self, rule: Rule, list_id: str) -> ListTokens:
         """The tokens of a rule's list with the periods of their entries."""
-        listed: dict[PlateToken, tuple[ListedPeriod, ...]] = {}
-        for entry in self._entries(list_id):
-            token = self._chain.token(rule.purpose, rule.id, entry.plate)
-            period = ListedPeriod(entry.entry_id, entry.start, entry.end)
-            listed[token] = (*listed.get(token, ()), period)
-        return listed
+        key = self._chain.key(rule.purpose, rule.id)
+        try:
+            return self._listed_under(list_id, key)
+        finally:
+            key[:] = bytes(len(key))
 
     def rules_due(self, vehicle: VehicleSeen, *, early: bool) -> tuple[Rule, ...]:
         """The rules to judge at this hand-over.

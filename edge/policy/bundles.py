@@ -43,7 +43,7 @@ from edge.policy.bundle_format import (
 )
 from edge.policy.lists import entry_fault
 from edge.policy.model import Policy
-from edge.privacy.keys import BoxKeys, BoxPublicKeys
+from edge.privacy.keys import BoxPublicKeys, ListOpeningKey
 from edge.privacy.sealing import SUITE
 
 SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
@@ -235,7 +235,7 @@ def parse_bundle(data: bytes) -> SealedList:
 
 
 def open_bundle(
-    bundle: SealedList, keys: BoxKeys, terms: ListTerms, *, now: datetime
+    bundle: SealedList, keys: ListOpeningKey, terms: ListTerms, *, now: datetime
 ) -> ListContent:
     """Open a bundle and check all of it against the policy.
 

@@ -1,4 +1,4 @@
-"""Contradictions within a policy: names that refer to nothing, hours that overlap, shared keys.
+"""Contradictions within a policy: names that refer to nothing, hours that overlap, demo keys.
 
 Each part of a policy may be valid by itself while two parts contradict each other.
 """
@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from edge.domain.geometry import is_self_intersecting
 from edge.formats.problems import Location, nearest
-from edge.formats.signing import PublicKey, is_demo_key
 from edge.policy.fields import WeeklySchedule
 from edge.policy.model import Policy
 from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule
+from edge.policy.separation import unmarked_demo_keys
 
 
 def contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
@@ -83,15 +83,8 @@ _CROSSED = (
 
 
 def _key_contradictions(policy: Policy) -> Iterator[tuple[Location, str]]:
-    """Keys with two holders: a quorum of three signatures must come from three people."""
-    seen: dict[str, Location] = {}
-    for at, name, holder in policy.key_holders():
-        key = PublicKey.parse(holder.key)
-        if key.key_id in seen and at[:-1] == seen[key.key_id][:-1]:
-            yield (*at, "key"), "another key holder has the same key; each needs their own"
-        seen[key.key_id] = at
-        if is_demo_key(name, key) and not holder.demo:
-            yield (*at, "key"), "this is a demo key, which is public; mark it with demo: true"
+    for at in unmarked_demo_keys(policy):
+        yield (*at, "key"), "this is a demo key, which is public; mark it with demo: true"
 
 
 def _unknown_names(

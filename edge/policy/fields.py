@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema
 from typing_extensions import Self
 
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
+from edge.errors import KeyFileError
 from edge.formats.signing import PublicKey, PublicKeyText
 from edge.formats.strict import Strict
 from edge.policy import wording
@@ -52,7 +53,10 @@ def _day(text: str) -> str:
 
 
 def _real_key(text: str) -> str:
-    PublicKey.parse(text)  # the pattern has checked the format, so only the bytes can be wrong
+    try:
+        PublicKey.parse(text)  # the pattern has checked the format, so only the bytes can be wrong
+    except KeyFileError as error:
+        raise ValueError(error.message) from None
     return text
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from pydantic import BaseModel
 
 from edge.domain.intervals import wilson
-from edge.formats.problems import Location
+from edge.formats.problems import Location, path_text
 from edge.policy.duties import FAULTS, Fault, Severity
 from edge.policy.fields import Statements, WeeklySchedule
 from edge.policy.legal import (
@@ -28,6 +28,7 @@ from edge.policy.limits import (
     sanction_may_follow,
 )
 from edge.policy.model import ROLES, Policy
+from edge.policy.separation import shared_keys, shared_persons
 from edge.texts import LANGUAGES, Language, text
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
@@ -264,6 +265,22 @@ def _approvals(policy: Policy) -> Iterator[Flaw]:
             yield Flaw(("approvals", "signers"), "quorum", {"role": role})
 
 
+def _separation(policy: Policy) -> Iterator[Flaw]:
+    for at, earlier in shared_keys(policy):
+        yield Flaw((*at, "key"), "same_key", {"other": path_text(earlier)})
+    for at, earlier in shared_persons(policy):
+        yield Flaw((*at, "name"), "two_duties", {"other": path_text(earlier)})
+
+
+def _receipts(policy: Policy) -> Iterator[Flaw]:
+    """Brokers drop hits after they have acknowledged them, so only a receipt proves delivery."""
+    if policy.demo:
+        return
+    for name, authority in policy.authorities.items():
+        if authority.receipts == "none":
+            yield Flaw(("authorities", name, "receipts"), "receipts_none")
+
+
 def _accuracy(policy: Policy) -> Iterator[Flaw]:
     accuracy = policy.accuracy
     if accuracy.exact > accuracy.vehicles:
@@ -445,6 +462,8 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"activation"}), _activation),
     (frozenset({"activation", "evaluation"}), _evaluation),
     (frozenset({"approvals"}), _approvals),
+    (frozenset({"approvals", "suspension", "issuers"}), _separation),
+    (frozenset({"authorities", "approvals", "suspension", "issuers"}), _receipts),
     (frozenset({"accuracy"}), _accuracy),
     (frozenset({"accuracy", "legal", "activation", "rules"}), _measured),
     (frozenset({"legal", "rules"}), _certainty),

@@ -47,6 +47,7 @@ class Chain:
         self.origin = origin
         self.tree = MerkleTree()
         self.key: PublicKey | None = None
+        self.keys: frozenset[PublicKey] = frozenset()
         self.last: Checkpoint | None = None
         self.proven = Safeguards()
 
@@ -68,7 +69,8 @@ class Chain:
             check_signature: whether to verify the signature with the key in use.
 
         Raises:
-            AuditError: `E_AUDIT_EDITED`: the line was changed or is in another place.
+            AuditError: `E_AUDIT_EDITED`: the line was changed or is in another place;
+                `E_AUDIT_KEYS`: the first line is that of another log.
         """
         number = self.tree.size + 1
         signature = signature_bytes(line[:_SIGNATURE_TEXT])
@@ -86,6 +88,12 @@ class Chain:
             )
         key = self.key
         if isinstance(entry.event, KeyInUse):
+            if entry.event.log != self.origin and self.key is None:
+                raise AuditError(
+                    f"another log: this is {entry.event.log}, and not {self.origin}; name the "
+                    "keys, or the site, of this log",
+                    code="E_AUDIT_KEYS",
+                )
             if entry.event.log != self.origin:
                 raise _edited(number, "it belongs to another log")
             try:
@@ -101,6 +109,7 @@ class Chain:
             raise _edited(number, "its signature does not match the log up to this line")
         self.tree, self.key, self.last = tree, key, checkpoint
         self.proven = self.proven.after(entry)
+        self.keys |= {key}
         return entry
 
 
@@ -186,6 +195,12 @@ def verify_log(
     if chain.key is None or chain.last is None:
         raise _edited(1, "a log begins with the key that signs it")
     vouched = keys is not None and chain.key in keys
+    if keys is not None and chain.keys.isdisjoint(keys):
+        raise AuditError(
+            f"the given keys are not those of this audit log {chain.origin}, which key "
+            f"{chain.key.key_id} has signed; give the public file of the log's owner",
+            code="E_AUDIT_KEYS",
+        )
     if keys is not None and not vouched:
         raise AuditError(
             f"its newest key {chain.key.key_id} is not one of the box's public file; give the "

@@ -8,6 +8,9 @@
 | `<authority>.public.json`       | there; every box          | 0644 | all its generations        |
 | `<signer>.signer.private.json`  | the signer's own folder   | 0600 | its signing key            |
 
+The private files of authorities and signers may be encrypted under a passphrase
+(`privacy.protected_keys`); their names stay the same.
+
 Keys are 32 raw bytes in base64 (RFC 7748, RFC 8032); moments are ISO 8601, UTC. This
 module reads and writes no file: a `file` argument is only named in error messages.
 """
@@ -15,6 +18,7 @@ module reads and writes no file: a `file` argument is only named in error messag
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +29,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from edge.errors import KeyFileError
-from edge.formats.identifiers import Id, KeyId
+from edge.formats.curve25519 import ed25519_public_key, x25519_public_key
+from edge.formats.identifiers import Base64, Id, KeyId
 from edge.formats.signing import PublicKeyText, SigningKey
 from edge.formats.strict import Strict
 from edge.privacy.keys import (
@@ -135,6 +140,31 @@ class SignerPrivateFile(PrivateFile):
     signing: KeyText
 
 
+class PassphraseKey(Strict):
+    """How the key of a protected file is made from its passphrase; `privacy.protected_keys`."""
+
+    kdf: Literal["scrypt"] = "scrypt"
+    n: Literal[131072] = 131072
+    r: Literal[8] = 8
+    p: Literal[1] = 1
+    salt: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+    cipher: Literal["chacha20-poly1305"] = "chacha20-poly1305"
+    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{16}$")]
+
+
+class ProtectedFile(PrivateFile):
+    """A private file of a signer or an authority, encrypted under a passphrase."""
+
+    schema_: Literal["edge-anpr/protected-private-key/1"] = Field(
+        default="edge-anpr/protected-private-key/1", alias="schema"
+    )
+    holds: Literal["signer", "authority"]
+    owner: Id
+    public: PublicKeyText | None = None  # a signer's, for the policy
+    passphrase: PassphraseKey
+    encrypted: Base64
+
+
 class _AnyFile(BaseModel):
     """Any key file, of which only the schema is read."""
 
@@ -143,6 +173,7 @@ class _AnyFile(BaseModel):
 
 AnyKeyFile = TypeVar("AnyKeyFile", bound=KeyFile)
 AnyGeneration = TypeVar("AnyGeneration", bound=_Generation)
+_PublicKey = TypeVar("_PublicKey", Ed25519PublicKey, X25519PublicKey)
 
 KINDS: Final[dict[type[KeyFile], str]] = {
     BoxPublicFile: "a box's public file",
@@ -150,6 +181,7 @@ KINDS: Final[dict[type[KeyFile], str]] = {
     BoxPrivateFile: "a box's private file",
     AuthorityPrivateFile: "an authority's private file",
     SignerPrivateFile: "a signer's private file",
+    ProtectedFile: "a private file with a passphrase",
 }
 """Every kind of key file, in words."""
 
@@ -222,12 +254,13 @@ def box_public_keys(content: BoxPublicFile, file: Path) -> BoxPublicKeys:
     """A box's public keys, all generations.
 
     Raises:
-        KeyFileError: a key id is not that of its keys, or not exactly one generation is in use.
+        KeyFileError: a key id is not that of its keys, a key is of low order, or not exactly one
+            generation is in use.
     """
     keys: dict[str, Ed25519PublicKey] = {}
     for generation in content.generations:
-        key = Ed25519PublicKey.from_public_bytes(_raw(generation.signing))
-        if box_key_id(key, _list_key(generation)) != generation.key_id:
+        key = _of_file(file, ed25519_public_key, generation.signing)
+        if box_key_id(key, _list_key(generation, file)) != generation.key_id:
             raise damaged(file)
         keys[generation.key_id] = key
     newest = current(content.generations, file)
@@ -235,7 +268,13 @@ def box_public_keys(content: BoxPublicFile, file: Path) -> BoxPublicKeys:
         one.key_id: one.retired_at for one in content.generations if one.retired_at is not None
     }
     return BoxPublicKeys(
-        content.site, content.box, content.trial, newest.key_id, keys, retired, _list_key(newest)
+        content.site,
+        content.box,
+        content.trial,
+        newest.key_id,
+        keys,
+        retired,
+        _list_key(newest, file),
     )
 
 
@@ -252,12 +291,13 @@ def authority_public_keys(content: AuthorityPublicFile, file: Path) -> Authority
     """An authority's public keys, all generations.
 
     Raises:
-        KeyFileError: a key id is not that of its keys, or not exactly one generation is in use.
+        KeyFileError: a key id is not that of its keys, a key is of low order, or not exactly one
+            generation is in use.
     """
     receipts: dict[str, Ed25519PublicKey] = {}
     for generation in content.generations:
-        sealing = X25519PublicKey.from_public_bytes(_raw(generation.sealing))
-        key = Ed25519PublicKey.from_public_bytes(_raw(generation.receipts))
+        sealing = _of_file(file, x25519_public_key, generation.sealing)
+        key = _of_file(file, ed25519_public_key, generation.receipts)
         if authority_key_id(sealing, key) != generation.key_id:
             raise damaged(file)
         receipts[generation.key_id] = key
@@ -266,7 +306,7 @@ def authority_public_keys(content: AuthorityPublicFile, file: Path) -> Authority
         content.authority,
         content.trial,
         newest.key_id,
-        X25519PublicKey.from_public_bytes(_raw(newest.sealing)),
+        _of_file(file, x25519_public_key, newest.sealing),
         receipts,
     )
 
@@ -348,6 +388,8 @@ def facts_of(content: KeyFile, file: Path) -> KeyFacts:
         owner = f"authority {content.authority}"
     elif isinstance(content, SignerPrivateFile):
         owner = f"signer {content.signer}"
+    elif isinstance(content, ProtectedFile):
+        owner = f"{content.holds} {content.owner}"
     else:
         raise damaged(file)
     if isinstance(content, BoxPublicFile | AuthorityPublicFile):
@@ -367,10 +409,18 @@ def damaged(file: Path) -> KeyFileError:
     )
 
 
-def _list_key(generation: BoxGeneration) -> X25519PublicKey | None:
+def _list_key(generation: BoxGeneration, file: Path) -> X25519PublicKey | None:
     if generation.lists is None:
         return None
-    return X25519PublicKey.from_public_bytes(_raw(generation.lists))
+    return _of_file(file, x25519_public_key, generation.lists)
+
+
+def _of_file(file: Path, parse: Callable[[bytes], _PublicKey], text: str) -> _PublicKey:
+    """A public key of a file; one that is refused names the file."""
+    try:
+        return parse(_raw(text))
+    except KeyFileError as error:
+        raise KeyFileError(f"{file}: damaged: {error.message}") from None
 
 
 def _schema_of(model: type[KeyFile]) -> str:

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -27,6 +27,30 @@ RETIRED_KEY_GRACE = timedelta(days=31)
 at most 30 days."""
 
 _AnyKey = TypeVar("_AnyKey", X25519PrivateKey, X25519PublicKey)
+
+
+class ListOpeningKey(Protocol):
+    """What opens the lists of a box; `BoxKeys` is one."""
+
+    @property
+    def site(self) -> str:
+        """The site's id."""
+
+    @property
+    def box(self) -> str:
+        """The box's id."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the generation of keys."""
+
+    @property
+    def lists(self) -> X25519PrivateKey:
+        """The private key that opens lists sealed to this box.
+
+        Raises:
+            KeyFileError: there is none.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +72,11 @@ class BoxKeys:
     def sign(self, message: bytes) -> bytes:
         """An Ed25519 signature, 64 bytes."""
         return self._signing.sign(message)
+
+    @property
+    def opens_lists(self) -> bool:
+        """Whether there is a key for sealed lists; version 0.1 made none."""
+        return self._lists is not None
 
     @property
     def lists(self) -> X25519PrivateKey:

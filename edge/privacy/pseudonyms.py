@@ -15,14 +15,16 @@ its secret has been destroyed.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NoReturn
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from edge.domain.lists import ListEntry
 from edge.domain.plates import Hypothesis, PlateText
-from edge.domain.pseudonym import TOKEN_BYTES, Candidate, PlateToken
+from edge.domain.pseudonym import TOKEN_BYTES, Candidate, ListedPeriod, PlateToken
+from edge.domain.rules import ListTokens
 from edge.errors import EdgeError, ExitCode
 from edge.formats.framing import framed
 
@@ -80,8 +82,8 @@ class SaltChain:
         self._secret[:] = hkdf_extract(self._fresh(), self._secret)
         self._epoch += epochs
 
-    def token(self, purpose: str, rule: str, plate: PlateText) -> PlateToken:
-        """The plate's pseudonym in this epoch, for this purpose and rule.
+    def key(self, purpose: str, rule: str) -> bytearray:
+        """The key K of this epoch, purpose and rule; the caller overwrites it after use.
 
         Raises:
             SaltChainDestroyedError: after `destroy`.
@@ -91,12 +93,20 @@ class SaltChain:
             self._site, self._box, purpose.encode(), rule.encode(), self._epoch.to_bytes(8, "big")
         )
         key = bytearray(SECRET_BYTES)
+        hkdf_expand_into(key, self._secret, info)
+        return key
+
+    def token(self, purpose: str, rule: str, plate: PlateText) -> PlateToken:
+        """The plate's pseudonym in this epoch, for this purpose and rule.
+
+        Raises:
+            SaltChainDestroyedError: after `destroy`.
+        """
+        key = self.key(purpose, rule)
         try:
-            hkdf_expand_into(key, self._secret, info)
-            digest = hmac_sha256(key, framed(_VERSION, plate.reveal().encode()))
+            return token_under(key, plate)
         finally:
             key[:] = bytes(len(key))
-        return PlateToken(digest[:TOKEN_BYTES])
 
     def tokens(
         self, purpose: str, rule: str, hypotheses: Sequence[Hypothesis]
@@ -133,6 +143,22 @@ class SaltChain:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__reduce__()
+
+
+def token_under(key: bytes | bytearray, plate: PlateText) -> PlateToken:
+    """The plate's pseudonym under a key K, see `SaltChain.key`."""
+    digest = hmac_sha256(key, framed(_VERSION, plate.reveal().encode()))
+    return PlateToken(digest[:TOKEN_BYTES])
+
+
+def listed_under(key: bytes | bytearray, entries: Iterable[ListEntry]) -> ListTokens:
+    """The entries of a list without their plates: their periods by token under a key K."""
+    listed: dict[PlateToken, tuple[ListedPeriod, ...]] = {}
+    for entry in entries:
+        token = token_under(key, entry.plate)
+        period = ListedPeriod(entry.entry_id, entry.start, entry.end)
+        listed[token] = (*listed.get(token, ()), period)
+    return listed
 
 
 def hmac_sha256(key: bytes | bytearray, message: bytes | bytearray) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from edge.domain.lists import ListEntry
 from edge.domain.rules import Rule
@@ -26,7 +27,7 @@ from edge.policy.checklist import problems as policy_problems
 from edge.policy.contradictions import unknown_name
 from edge.policy.list_file import CODE as LIST_CODE
 from edge.policy.lists import read_list
-from edge.policy.model import PlateList, Policy
+from edge.policy.model import Policy
 from edge.site.passwords import read_password
 from edge.site.settings import HttpCamera, RtspCamera, Site
 from edge.site.settings import contradictions as site_contradictions
@@ -44,7 +45,7 @@ class SiteFolder:
     """A site folder's content, checked as a whole. Its paths are absolute.
 
     It holds no list. Under real keys a list comes as a sealed bundle and is kept in the state
-    folder. `trial_list` reads the lists in the site folder, which are in clear; only demo keys
+    folder. `trial_list` names the lists in the site folder, which are in clear; only demo keys
     allow them.
 
     Attributes:
@@ -135,18 +136,47 @@ class SiteFolder:
     ) -> str | None:
         return _password(self.folder, variable, file, where, environment)
 
-    def trial_list(self, list_id: str) -> tuple[ListEntry, ...] | None:
-        """Read a list that is in the site folder in clear; None if the policy does not allow it.
-
-        Raises:
-            ConfigError: the list has changed and is wrong now.
-        """
-        found = _trial_lists(self.folder, self.policy).get(list_id)
-        return None if found is None else _read_list(found[0], self.policy, found[1])
+    def trial_list(self, list_id: str) -> TrialList | None:
+        """A list that is in the site folder in clear; None if the policy does not allow it."""
+        return _trial_lists(self.folder, self.policy).get(list_id)
 
     def may_be_clear(self, list_id: str) -> bool:
         """Whether the list may be read from a CSV file in clear."""
         return list_id in _trial_lists(self.folder, self.policy)
+
+
+@dataclass(frozen=True, slots=True)
+class TrialList:
+    """A list in clear in the site folder, and the policy's limits for it; not its entries.
+
+    `zone` is the name of the time zone of its dates; an `exempt` list must have entries.
+    """
+
+    file: Path
+    zone: str
+    max_entries: int
+    max_entry_days: int
+    exempt: bool = False
+
+    def read(self) -> tuple[ListEntry, ...]:
+        """Its entries.
+
+        Raises:
+            ConfigError: it cannot be read, or an entry is wrong.
+        """
+        entries = read_list(
+            self.file,
+            zone=ZoneInfo(self.zone),
+            max_entries=self.max_entries,
+            max_entry_days=self.max_entry_days,
+        )
+        if self.exempt and not entries:
+            raise ConfigError(
+                f"{self.file}: a permit list without entries makes an offender of everybody; add "
+                "an entry",
+                code=LIST_CODE,
+            )
+        return entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +259,14 @@ def _box_folders(folder: Path, site: Site) -> BoxFolders:
     )
 
 
-def load_site_folder(folder: Path) -> SiteFolder:
+def load_site_folder(
+    folder: Path, check_trial: Callable[[TrialList], object] = TrialList.read
+) -> SiteFolder:
     """Read and check a site's folder.
+
+    Args:
+        folder: the site folder.
+        check_trial: checks a list that is in the folder in clear; raises as `TrialList.read`.
 
     Raises:
         ConfigError: a file is missing, cannot be understood or contradicts itself or the
@@ -248,8 +284,8 @@ def load_site_folder(folder: Path) -> SiteFolder:
     refuse(_contradictions(folder, policy, site))
 
     contents = _Collected()
-    for file, settings in _trial_lists(folder, policy.model).values():
-        contents.attempt(partial(_read_list, file, policy.model, settings))
+    for trial in _trial_lists(folder, policy.model).values():
+        contents.attempt(partial(check_trial, trial))
     refuse(contents.problems, code=LIST_CODE)
     return SiteFolder(
         folder=folder.absolute(),
@@ -272,10 +308,16 @@ def read_policy(file: Path) -> Document[Policy]:
         raise MistakesError(map(coded, mistakes.problems)) from None
 
 
-def _trial_lists(folder: Path, policy: Policy) -> dict[str, tuple[Path, PlateList]]:
+def _trial_lists(folder: Path, policy: Policy) -> dict[str, TrialList]:
     """The lists that may lie in the site folder in clear; only demo keys allow any."""
     return {
-        list_id: (folder / settings.file, settings)
+        list_id: TrialList(
+            folder / settings.file,
+            policy.timezone,
+            settings.max_entries,
+            settings.max_entry_days,
+            exempt=settings.kind == "exempt",
+        )
         for list_id, settings in policy.lists.items()
         if policy.demo and settings.file is not None
     }
@@ -288,21 +330,6 @@ def read_draft(file: Path) -> Draft[Policy]:
         ConfigError: the file cannot be read, or is not a YAML mapping.
     """
     return parse_draft(read_text(file, MAX_BYTES), file, Policy)
-
-
-def _read_list(file: Path, policy: Policy, settings: PlateList) -> tuple[ListEntry, ...]:
-    entries = read_list(
-        file,
-        zone=policy.zone,
-        max_entries=settings.max_entries,
-        max_entry_days=settings.max_entry_days,
-    )
-    if settings.kind == "exempt" and not entries:
-        raise ConfigError(
-            f"{file}: a permit list without entries makes an offender of everybody; add an entry",
-            code=LIST_CODE,
-        )
-    return entries
 
 
 class _Collected:
@@ -344,8 +371,8 @@ def _missing_files(
     folder: Path, policy: Document[Policy], site: Document[Site]
 ) -> Iterator[Problem]:
     """Named files that are missing. Keys and recordings may be added later."""
-    for list_id, (file, _settings) in _trial_lists(folder, policy.model).items():
-        if not _is_there(file):
+    for list_id, trial in _trial_lists(folder, policy.model).items():
+        if not _is_there(trial.file):
             yield policy.problem(
                 ("lists", list_id, "file"),
                 "no such file in the site folder, or it cannot be read; add it, or check its mode",

@@ -77,7 +77,7 @@ def shares(summary: RunSummary) -> dict[str, object]:
     """Share of each stage, share of decoding and inference (the floor), and total over floor."""
     total = sum(summary.stage_ms.values())
     floor = sum(summary.stage_ms[stage] for stage in FLOOR)
-    frames = summary.frames_analysed
+    frames = summary.frames_analysed or 0
     return {
         "frames": frames,
         "vehicles": summary.vehicles,
@@ -97,7 +97,7 @@ def show(summary: RunSummary, result: dict[str, object]) -> None:
         share = spent / total
         table.add_row(
             f"{stage}{' *' if stage in FLOOR else ''}",
-            f"{spent / summary.frames_analysed:.2f}",
+            f"{spent / (summary.frames_analysed or 1):.2f}",
             f"{share:.1%}",
             "█" * round(40 * share),
         )

@@ -21,6 +21,7 @@ import yaml
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new_signer_key
+from edge.domain.counting import coarse
 from edge.errors import ExitCode
 from tests.support.brokers import HOST, free_port, wait_until
 from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
@@ -141,9 +142,8 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
     assert json.loads(counts.read_text()) == summary
     assert summary["frames_analysed"] > 0
     with outbox_of(made) as outbox:
-        assert (
-            outbox.depth() == summary["hits"] == summary["kept"] > 0
-        )  # no authority sent a receipt
+        assert outbox.depth() > 0  # no authority sent a receipt
+        assert coarse(outbox.depth()) == summary["hits"] == summary["kept"]
     for secret in (LOGIN[0], "canary-p", *plates()):
         assert secret not in out + err
 
@@ -208,9 +208,10 @@ def test_a_wall_clock_step_ends_list_entries_and_reactivates_none(tmp_path: Path
         kept = outbox.hit_ids()
         made_by = [json.loads(outbox.find(hit_id) or b"")["observed_at"] for hit_id in kept]
     # All hits are from before the step, though later vehicles are on the list too.
-    assert len(kept) == summary["hits"]
-    assert 1 <= summary["hits"] <= len(plates(BEFORE))
-    assert summary["vehicles"] >= summary["hits"] + len(plates(AFTER)) - 1
+    assert coarse(len(kept)) == summary["hits"]
+    assert 1 <= len(kept) <= len(plates(BEFORE))
+    least = coarse(len(kept) + len(plates(AFTER)) - 1)
+    assert least == "<10" or summary["vehicles"] >= least
     assert summary["epochs"] == 1
     assert max(made_by) < (datetime.now(timezone.utc) + timedelta(days=1)).isoformat()
     refused(again, "E_CLOCK")

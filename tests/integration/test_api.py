@@ -88,8 +88,7 @@ def test_an_audit_log_is_verified(parties: Parties, tmp_path: Path) -> None:
     store = tmp_path / "store"
     with HitStore.open(store, create=True) as inbox:
         inbox.put(hit, hit.to_payload(), MORNING)
-    where = {"store": store, "box_keys": parties.box_file, "keys": parties.authority_folder}
-    edge.open_hit(hit.hit_id, **where)
+    edge.open_hit(hit.hit_id, store=store, box_keys=parties.box_file, keys=parties.authority_folder)
     log = store / "audit.log"
 
     known = edge.verify_audit_log(log, keys=parties.authority_file)

@@ -100,9 +100,11 @@ def test_p21_a_copy_verifies_elsewhere_and_the_output_says_which_proof_is_missin
     line = refused(
         product("audit", "verify", copied, "--keys", stranger.box_keys),
         ExitCode.STORAGE,
-        "E_AUDIT_FORK",
+        "E_AUDIT_KEYS",
     )
     assert str(copied) in line
+    assert str(stranger.box_keys) in line
+    assert "away" not in line
 
 
 def test_p21_verify_detects_an_edit_a_truncation_and_a_fork(made: MadeSite, tmp_path: Path) -> None:
@@ -241,7 +243,7 @@ def test_p10_one_purpose_is_erased_and_recorded(made: MadeSite) -> None:
     done = product("erase", "--site", made.folder, "--purpose", "quiet", "--yes", "--json")
 
     assert done.status == 0, done.err
-    assert done.json == {"schema": "edge-anpr/erase/1", "erased": 1, "purpose": "quiet"}
+    assert done.json == {"schema": "edge-anpr/erase/2", "erased": "<10", "purpose": "quiet"}
     with outbox_of(made) as outbox:
         assert outbox.hit_ids() == ("a",)
     assert recorded(made)[1:] == [Deleted("erased", "quiet", "<10")]
@@ -258,7 +260,7 @@ def test_p10_all_purposes_are_erased_even_if_the_policy_is_refused_and_no_copy_o
     done = product("erase", "--site", made.folder, "--all", "--yes")
 
     assert done.status == 0, done.err
-    assert done.out == "1 hit erased\n"
+    assert done.out == "<10 hits erased\n"
     shutil.rmtree(made.state)
     shutil.copytree(copied, made.state)
     with outbox_of(made) as outbox:
@@ -275,7 +277,7 @@ def test_p10_erase_all_deletes_hits_whose_keyring_is_lost(made: MadeSite) -> Non
         ExitCode.KEYS,
         "E_KEYRING",
     )
-    assert product("erase", "--site", made.folder, "--all", "--yes").out == "1 hit erased\n"
+    assert product("erase", "--site", made.folder, "--all", "--yes").out == "<10 hits erased\n"
     with outbox_of(made) as outbox:
         assert outbox.depth() == 0
 

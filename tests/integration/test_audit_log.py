@@ -88,13 +88,32 @@ def test_p21_a_new_key_is_the_first_entry_after_a_rotation(tmp_path: Path) -> No
     assert verified.last.size == 4
 
 
-def test_p21_a_log_signed_by_another_key_is_refused(tmp_path: Path) -> None:
+def test_p21_a_log_of_other_keys_is_refused_and_not_called_a_fork(tmp_path: Path) -> None:
     thief = SigningKey.demo_of("thief")
     AuditTrail.open(tmp_path, LOG, thief, utc).close()
 
     with pytest.raises(AuditError, match=thief.public.key_id) as refused:
         opened(tmp_path)
+    assert refused.value.code == "E_AUDIT_KEYS"
+    with pytest.raises(AuditError) as refused:
+        AuditTrail.open(tmp_path, LOG, BOX, utc, key_folder=tmp_path / "wrong")
+    assert str(tmp_path / "wrong") in refused.value.message
+    assert "away" not in refused.value.message
+    with pytest.raises(AuditError, match="another log") as refused:
+        AuditTrail.open(tmp_path, "edge-anpr/other", thief, utc)
+    assert refused.value.code == "E_AUDIT_KEYS"
+
+
+def test_p21_a_log_that_another_key_has_continued_is_refused(tmp_path: Path) -> None:
+    thief = SigningKey.demo_of("thief")
+    opened(tmp_path).close()
+    AuditTrail.open(tmp_path, LOG, thief, utc, known=[BOX.public]).close()
+
+    with pytest.raises(AuditError, match=thief.public.key_id) as refused:
+        opened(tmp_path)
+
     assert refused.value.code == "E_AUDIT_FORK"
+    assert "away" not in refused.value.message
 
 
 def test_a_running_box_records_nothing_under_a_rotated_key(

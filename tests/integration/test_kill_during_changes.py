@@ -33,6 +33,8 @@ from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.system import random_bytes
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail, read_log
+from edge.adapters.state.key_files import load_box_keys, load_signer_key
+from edge.adapters.state.key_making import new_box_keys, new_signer_key, rotate_box_keys
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
@@ -49,13 +51,14 @@ from edge.pipeline.rule_book import RuleBook
 from edge.policy.bundle_format import ListBundleError
 from edge.privacy.audit_events import EpochClosed, ListChanged
 from edge.privacy.checkpoints import box_log
+from edge.privacy.key_formats import PRIVATE_ENDING, PUBLIC_ENDING
 from edge.privacy.pseudonyms import SaltChain
 from edge.privacy.sealing import Picture
 from tests.support import plate_lists
 from tests.support.brokers import HOST, verify_receipt
 from tests.support.fakes import SetClock
 from tests.support.parties import BOX, SITE, evidence, make_parties
-from tests.support.plate_lists import ISSUED, LIST
+from tests.support.plate_lists import ISSUED, LIST, entries_of, in_clear
 from tests.support.preload_libraries import COMPILER, NEEDS_COMPILER, compiled
 from tests.support.product import REPOSITORY, environment
 
@@ -208,10 +211,10 @@ class NewList(Scenario):
         with self._trail() as trail:
             lists = self._lists(trail)
             assert lists.fault(LIST) is None
-            plates = [entry.plate.reveal() for entry in lists.entries(LIST)]
+            plates = [entry.plate.reveal() for entry in entries_of(lists)]
             assert plates == ["1QQQ778"] if steps else plates in (["1QQQ777"], ["1QQQ778"])
             lists.install(self._new)
-            assert [entry.plate.reveal() for entry in lists.entries(LIST)] == ["1QQQ778"]
+            assert [entry.plate.reveal() for entry in entries_of(lists)] == ["1QQQ778"]
             with pytest.raises(ListBundleError):
                 lists.install(self._old)
         recorded = [entry.event for entry in read_log(self.folder / "state").entries]
@@ -286,7 +289,9 @@ class Rotation(Scenario):
                 clock=clock,
                 jitter=lambda: 0.0,
             )
-            rules = RuleBook((), SaltChain(SITE, BOX, random_bytes), lambda _list: (), 900, {})
+            rules = RuleBook(
+                (), SaltChain(SITE, BOX, random_bytes), in_clear(lambda _list: ()), 900, {}
+            )
             worker, traffic = EvidenceWorker(_nothing), ClosedEpochs((), (), ())
             yield EpochRecord(publisher, worker, storage, rules, (), traffic), storage
 
@@ -330,7 +335,52 @@ class OpenedHitFiles(Scenario):
         assert {path.name for path in own.iterdir()} == {"hit.json", *self._pictures}
 
 
-SCENARIOS = {each.__name__: each for each in (Hits, FirstStart, NewList, Rotation, OpenedHitFiles)}
+class BoxKeysRotated(Scenario):
+    """A box gets new keys twice, the second time because the first are stolen."""
+
+    def prepare(self) -> None:
+        new_box_keys(self.folder, SITE, BOX, NOW)
+
+    def change(self, done: Acknowledged) -> None:
+        for disown in (False, True):
+            rotate_box_keys(self.folder, NOW, disown=disown)
+            done.step()
+
+    def judge(self, steps: int) -> None:
+        assert steps == 0 or load_box_keys(self.folder).key_id != self._first
+        rotate_box_keys(self.folder, NOW)
+        names = {path.name for path in self.folder.iterdir()}
+        public = f"{SITE}.{BOX}{PUBLIC_ENDING}"
+        assert names == {public, f"{load_box_keys(self.folder).key_id}{PRIVATE_ENDING}"}
+
+    @property
+    def _first(self) -> str:
+        return load_box_keys(self.folder.with_name("begin")).key_id
+
+
+class SignersKeys(Scenario):
+    """Three people make their keys in one folder."""
+
+    def prepare(self) -> None:
+        self.folder.mkdir()
+
+    def change(self, done: Acknowledged) -> None:
+        for name in ("mayor", "chief", "officer"):
+            new_signer_key(self.folder, name, NOW)
+            done.step()
+
+    def judge(self, steps: int) -> None:
+        files = sorted(self.folder.iterdir())
+        assert len(files) in {steps, steps + 1}
+        for file in files:  # whole, and one name each: no copy of a private key is left
+            assert load_signer_key(file).signer == file.name.removesuffix(
+                f".signer{PRIVATE_ENDING}"
+            )
+            assert file.stat().st_nlink == 1
+
+
+_ALL = (Hits, FirstStart, NewList, Rotation, OpenedHitFiles, BoxKeysRotated, SignersKeys)
+SCENARIOS = {each.__name__: each for each in _ALL}
 
 
 def kill_in_each_change(name: str, base: Path) -> int:

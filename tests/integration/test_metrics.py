@@ -28,6 +28,7 @@ from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.privacy.pseudonyms import SaltChain
 from tests.support.canary import needles, sweep_bytes
+from tests.support.plate_lists import in_clear
 from tests.unit.box.test_engine import (
     COMPETENCES,
     ENTRY,
@@ -71,7 +72,11 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
     watcher.stage_seconds["detect"] = 0.2 + 0.1 * len(passing)
     stream = Stream(ScriptedCamera(FRAMES), "clip", watcher)
     book = RuleBook(
-        rules, SaltChain("street", "box-1", lambda n: b"x" * n), lambda _: [ENTRY], 30, COMPETENCES
+        rules,
+        SaltChain("street", "box-1", lambda n: b"x" * n),
+        in_clear(lambda _: [ENTRY]),
+        30,
+        COMPETENCES,
     )
     worker = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     traffic = ClosedEpochs([o.value for o in ReadOutcome], [r.id for r in rules], ["detect"])

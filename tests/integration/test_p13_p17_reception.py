@@ -26,7 +26,7 @@ from tests.integration.conftest import needs_mosquitto
 from tests.support import plate_lists
 from tests.support.brokers import Broker, Mosquitto, slow_broker, verify_receipt, wait_until
 from tests.support.parties import BOX, SITE, make_parties
-from tests.support.plate_lists import ISSUED, LIST
+from tests.support.plate_lists import ISSUED, LIST, entries_of
 
 SUPERVISOR, CONTROLLER = SigningKey.generate("supervisor"), SigningKey.generate("mayor")
 TOPICS = BoxTopics(SITE, BOX, frozenset({"cam-1"}), frozenset({LIST}))
@@ -87,7 +87,7 @@ class Box:
 
     @property
     def plates(self) -> list[str]:
-        return [entry.plate.reveal() for entry in self.lists.entries(LIST)]
+        return [entry.plate.reveal() for entry in entries_of(self.lists)]
 
     def bundle(self, plate: str, counter: int) -> bytes:
         entry = plate_lists.entry(plate=plate)

@@ -24,6 +24,7 @@ from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain
 from tests.support.brokers import wait_until
+from tests.support.plate_lists import in_clear
 from tests.support.product import CLIPS, product
 from tests.support.sites import make_site
 from tests.support.source_tree import ROOT
@@ -90,7 +91,7 @@ def test_a_hanging_pipeline_feeds_no_watchdog(notify_socket: socket.socket) -> N
     book = RuleBook(
         [HOTLIST],
         SaltChain("s", "b", lambda n: b"x" * n),
-        lambda _: (),
+        in_clear(lambda _: ()),
         900,
         COMPETENCES,
     )
@@ -128,7 +129,7 @@ def test_a_camera_without_frames_still_feeds_the_watchdog(notify_socket: socket.
             time.sleep(2.5)
 
     book = RuleBook(
-        [HOTLIST], SaltChain("s", "b", lambda n: b"x" * n), lambda _: (), 1, COMPETENCES
+        [HOTLIST], SaltChain("s", "b", lambda n: b"x" * n), in_clear(lambda _: ()), 1, COMPETENCES
     )
     worker = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
     closed: list[int] = []

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from edge.adapters.state.list_store import ListStore
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
+from edge.domain.rules import ListTokens
 from edge.formats.signing import SigningKey
-from edge.policy.bundles import ListContent, ListTerms, build_bundle
+from edge.policy.bundles import (
+    ListContent,
+    ListTerms,
+    build_bundle,
+    open_bundle,
+    parse_bundle,
+)
 from edge.privacy.keys import BoxPublicKeys
+from edge.privacy.pseudonyms import listed_under
 from tests.support.parties import BOX, SITE
 
 ISSUED = datetime(2026, 3, 1, 9, 0, tzinfo=timezone.utc)
@@ -61,3 +71,16 @@ def bundle(
     public: BoxPublicKeys, *entries: ListEntry, key: SigningKey = ISSUER_KEY, **changed: Any
 ) -> bytes:
     return build_bundle(content(*entries, **changed), key, public)
+
+
+def in_clear(
+    entries: Callable[[str], Sequence[ListEntry]],
+) -> Callable[[str, bytearray], ListTokens]:
+    """Lists for a rule book, from a function that returns a list's entries."""
+    return lambda list_id, key: listed_under(key, entries(list_id))
+
+
+def entries_of(store: ListStore, list_id: str = LIST) -> tuple[ListEntry, ...]:
+    """The entries of the list in force; raises as `ListStore.listed`."""
+    bundle, terms = parse_bundle(store.in_force(list_id)), store._terms[list_id]
+    return open_bundle(bundle, store._keys, terms, now=store.now()).entries

@@ -54,7 +54,7 @@ class RealSite:
 def make_real_site(base: Path, *, port: int = 1) -> RealSite:
     """Write a site that is signed, activated and in force, below `base`; it has no list yet."""
     now = datetime.now(timezone.utc)
-    made = make_site(base, port=port, policy_yaml=policy(receipts="none"))
+    made = make_site(base, port=port, policy_yaml=policy())
     files = {name: new_signer_key(base / "signers", name, now) for name in NAMES}
     keys = {name: load_signer_key(file) for name, file in files.items()}
     make_real(made, keys, with_list=False)

@@ -41,6 +41,7 @@ from edge.adapters.broker.reception import MessageHandler, ReceiptVerifier, Rece
 from edge.adapters.broker.side_messages import CUTS_BEFORE_HOLD, SideMessages
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.outbox import Outbox, QueuedHit
+from edge.domain.counting import coarse
 from edge.errors import EdgeError, PublishError
 from edge.pipeline.ports import Clock
 
@@ -402,7 +403,6 @@ class Publisher:
             delay.extend(self._clock.monotonic(), self._limits.longest_hold_s)
         else:
             self._outbox.delete(hit.hit_id)
-        _LOG.debug("PUBACK for a hit; %d so far", self._acknowledged)
 
     def _count_cut(self, hit: QueuedHit) -> None:
         cuts = self._cuts[hit.hit_id] = self._cuts.get(hit.hit_id, 0) + 1
@@ -437,7 +437,7 @@ class Publisher:
         expired = self._outbox.delete_expired(self._clock.utc())
         if expired:
             self._expired += expired
-            _LOG.warning("%d undelivered hits reached the end of their retention", expired)
+            _LOG.warning("%s undelivered hits reached the end of their retention", coarse(expired))
             waiting = set(self._outbox.hit_ids())
             self._held_hits.keep_only(waiting)
             for table in (self._awaiting, self._cuts):

@@ -21,6 +21,7 @@ import errno
 import json
 import math
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -78,7 +79,7 @@ _BUILD = library_meta["libavformat"]["configuration"]
 _CERTIFICATE_WORDS = {9: "expired", 10: "expired", 62: "wrong-name", 64: "wrong-name"}
 """OpenSSL's X509_V_ERR_*: not yet valid, no longer valid, another host name, another address."""
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,7 @@ class SourceError(Exception):
 
 def main() -> None:
     """Decode the source of the request on standard input; the last message says why it ended."""
+    _forbid_core_dumps()
     _die_with_parent()
     out = int(sys.argv[1])
     line = sys.stdin.readline()
@@ -443,6 +445,13 @@ def is_grey(pixels: npt.NDArray[np.uint8]) -> bool:
     return bool(counts.max() >= GREY_SHARE * len(sample)) and all(
         channel in CONCEALED for channel in channels
     )
+
+
+def _forbid_core_dumps() -> None:
+    """Forbid core dumps, which would write frames to disk: the parent's mark ends at `exec`."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _die_with_parent() -> None:

@@ -1,7 +1,8 @@
-"""Reads facts about this machine: processors, disk space, swap and core dumps."""
+"""Facts about this machine: processors, disk space, swap; and forbids core dumps."""
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PR_GET_DUMPABLE = 3  # linux/prctl.h
+_PR_SET_DUMPABLE = 4
 SWAPS = Path("/proc/swaps")
 
 
@@ -67,6 +69,17 @@ def machine(state_folder: Path, swaps: Path = SWAPS) -> Machine:
         swaps=_on_disk(swaps),
         leaves_cores=resource.getrlimit(resource.RLIMIT_CORE)[0] != 0 and _dumpable(),
     )
+
+
+def forbid_core_dumps() -> None:
+    """Forbid core dumps of this process, which would write every plate in memory to disk.
+
+    Programs that it starts inherit the limit, but not the mark: each marks itself.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # With a pipe as core_pattern Linux ignores that limit, so also mark the process not dumpable.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _on_disk(swaps: Path) -> tuple[str, ...]:

@@ -77,6 +77,7 @@ class AuditTrail:
         *,
         known: Collection[PublicKey] = (),
         anchor: Anchor | None = None,
+        key_folder: Path | None = None,
     ) -> Self:
         """Open or create the log in a folder; a new key of the signer is recorded first.
 
@@ -88,10 +89,12 @@ class AuditTrail:
             known: earlier keys of the signer; a log signed with any other key is refused.
             anchor: where the newest checkpoint is kept in addition, once the log records a
                 policy, a list or an order.
+            key_folder: where these keys are, for the error.
 
         Raises:
             AuditError: it cannot be read or written, it was altered, or it lacks what the anchor
-                saw.
+                saw; `E_AUDIT_KEYS`: it is kept with other keys; `E_AUDIT_FORK`: another key has
+                continued it.
         """
         path = folder / FILE_NAME
         try:
@@ -102,7 +105,7 @@ class AuditTrail:
             raise _unwritable(path, error) from error
         trail = cls(path, descriptor, Chain(origin), signer, utc, anchor)
         try:
-            trail._begin(known)
+            trail._begin(known, key_folder)
         except BaseException:
             trail.close()
             raise
@@ -172,7 +175,7 @@ class AuditTrail:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _begin(self, known: Collection[PublicKey]) -> None:
+    def _begin(self, known: Collection[PublicKey], key_folder: Path | None) -> None:
         with self._lock, _file_lock(self._path, self._descriptor):
             anchor = self._read_anchor((self._signer.public, *known))
             root = self._take_in(0 if anchor is None else anchor.size)
@@ -181,10 +184,16 @@ class AuditTrail:
             self._compare_with_checkpoint()
             key = self._chain.key
             if key is not None and key != self._signer.public and key not in known:
+                where = "the keys in use" if key_folder is None else f"the keys in {key_folder}"
+                if self._chain.keys.isdisjoint({self._signer.public, *known}):
+                    raise AuditError(
+                        f"{self._path}: {where} are not those of this audit log, which key "
+                        f"{key.key_id} has signed; name the folder with that key",
+                        code="E_AUDIT_KEYS",
+                    )
                 raise AuditError(
-                    f"{self._path}: it was last signed with key {key.key_id}, which is not among "
-                    "the keys in use; check that they belong to this log. To start a new log, move "
-                    "it and its checkpoint away; the witness will see that",
+                    f"{self._path}: key {key.key_id}, which is not among {where}, has continued "
+                    "this log; leave it where it is, and compare it with the witness's checkpoints",
                     code="E_AUDIT_FORK",
                 )
             if key != self._signer.public:
@@ -270,8 +279,8 @@ class AuditTrail:
         if known and known[-1].size > self._chain.tree.size:
             raise AuditError(
                 f"{self._path}: it has {self._chain.tree.size} entries, {place.name} says "
-                f"{known[-1].size}; restore the longer log, or move both files away to start a "
-                "new log, which the witness will see",
+                f"{known[-1].size}; restore the longer log from a copy (docs/audit.md says what "
+                "to do if there is none)",
                 code="E_AUDIT_TRUNCATED",
             )
 
@@ -318,7 +327,15 @@ def open_box_audit(
     """
     known = (*signing_keys(box.public_keys), *before)
     log = box_log(box.site, box.box)
-    return AuditTrail.open(box.state, log, keys, SystemClock().utc, known=known, anchor=Anchor(box))
+    return AuditTrail.open(
+        box.state,
+        log,
+        keys,
+        SystemClock().utc,
+        known=known,
+        anchor=Anchor(box),
+        key_folder=box.keys,
+    )
 
 
 def read_log(

@@ -12,6 +12,7 @@ from typing import TypeVar
 from edge.errors import KeyFileError
 from edge.formats.signing import PublicKey, SigningKey
 from edge.privacy.key_formats import (
+    KINDS,
     PRIVATE_ENDING,
     PUBLIC_ENDING,
     AnyKeyFile,
@@ -22,6 +23,7 @@ from edge.privacy.key_formats import (
     KeyFacts,
     KeyFile,
     PrivateFile,
+    ProtectedFile,
     PublicFile,
     SignerPrivateFile,
     authority_key,
@@ -35,6 +37,7 @@ from edge.privacy.key_formats import (
     signer_key,
 )
 from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
+from edge.privacy.protected_keys import Passphrase, opened
 
 _MAX_FILE_BYTES = 256 * 1024
 _OTHERS = 0o077
@@ -57,7 +60,7 @@ def load_box_keys(folder: Path) -> BoxKeys:
             "`edge-anpr keys rotate box`"
         )
     _refuse_foreign_private_files(folder)
-    return box_keys(public, _read_private(file, BoxPrivateFile), file)
+    return box_keys(public, read_private(file, BoxPrivateFile), file)
 
 
 def load_box_public_keys(file: Path) -> BoxPublicKeys:
@@ -73,8 +76,11 @@ def load_all_box_public_keys(path: Path) -> dict[tuple[str, str], BoxPublicKeys]
     """Read one public file, or those of all boxes in a folder; returns them by site and box.
 
     Raises:
-        KeyFileError: a file cannot be used, there is none, or two belong to the same box.
+        KeyFileError: a file cannot be used, there is none, or two belong to the same box;
+            `E_KEY_MODE`: other users can write to a file or to the folder.
     """
+    if path.is_dir():
+        _require_folder(path, cure="go-w")
     files = public_files(path, BoxPublicFile) if path.is_dir() else [path]
     found: dict[tuple[str, str], BoxPublicKeys] = {}
     for file in files:
@@ -110,12 +116,19 @@ def load_authority_public_keys(file: Path, *, authority: str | None = None) -> A
     return authority_public_keys(content, file)
 
 
-def load_authority_private_keys(folder: Path) -> AuthorityPrivateKeys:
+def load_authority_private_keys(
+    folder: Path, passphrase: Passphrase | None = None
+) -> AuthorityPrivateKeys:
     """Read every private file of an authority's folder.
 
+    Args:
+        folder: the authority's folder.
+        passphrase: returns the passphrase of a file that has one; None: nobody can be asked.
+
     Raises:
-        KeyFileError: there is no key, there are keys of two authorities, or a file is readable
-            by other users, damaged or of another kind.
+        KeyFileError: `E_PASSPHRASE`: a passphrase is missing or wrong; or there is no key, there
+            are keys of two authorities, or a file is readable by other users, damaged or of another
+            kind.
     """
     _require_folder(folder)
     files = sorted(folder.glob(f"*{PRIVATE_ENDING}"))
@@ -124,7 +137,7 @@ def load_authority_private_keys(folder: Path) -> AuthorityPrivateKeys:
             f"{folder}: no private keys; name the authority's folder, or make keys with "
             "`edge-anpr keys new authority`"
         )
-    contents = [(file, _read_private(file, AuthorityPrivateFile)) for file in files]
+    contents = [(file, read_private(file, AuthorityPrivateFile, passphrase)) for file in files]
     first = contents[0][1]
     for _, content in contents:
         if content.authority != first.authority:
@@ -140,13 +153,18 @@ def load_authority_private_keys(folder: Path) -> AuthorityPrivateKeys:
     )
 
 
-def load_signer_key(file: Path) -> SigningKey:
+def load_signer_key(file: Path, passphrase: Passphrase | None = None) -> SigningKey:
     """Read a signer's private file.
 
+    Args:
+        file: its path.
+        passphrase: returns its passphrase if it has one; None: nobody can be asked.
+
     Raises:
-        KeyFileError: missing, readable by other users, damaged or of another kind.
+        KeyFileError: `E_PASSPHRASE`: the passphrase is missing or wrong; or the file is missing,
+            readable by other users, damaged or of another kind.
     """
-    return signer_key(_read_private(file, SignerPrivateFile), file)
+    return signer_key(read_private(file, SignerPrivateFile, passphrase), file)
 
 
 def signing_keys(file: Path) -> tuple[PublicKey, ...]:
@@ -178,7 +196,7 @@ def _facts(file: Path) -> KeyFacts:
     # Reading a file of unknown kind reports what is wrong with it.
     model = _kind(file) or BoxPublicFile
     private = issubclass(model, PrivateFile)
-    return facts_of(_read_private(file, model) if private else read_key_file(file, model), file)
+    return facts_of(read_private(file, model) if private else read_key_file(file, model), file)
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -188,10 +206,12 @@ def read_key_file(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
     """Read a key file of the given kind.
 
     Raises:
-        KeyFileError: missing, unreadable, damaged or of another kind.
+        KeyFileError: missing, unreadable, damaged or of another kind; `E_KEY_MODE`: other users
+            can write to it, and so replace its keys with their own.
     """
     try:
         with file.open("rb") as stream:
+            mode = os.fstat(stream.fileno()).st_mode
             content = stream.read(_MAX_FILE_BYTES)
     except FileNotFoundError:
         raise KeyFileError(
@@ -201,6 +221,12 @@ def read_key_file(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
         raise KeyFileError(
             f"{file}: {error.strerror}; name a file that this user can read"
         ) from None
+    if mode & _OTHERS_WRITE:
+        raise KeyFileError(
+            f"{file}: other users can write to this file (mode {mode & 0o777:04o}), and replace "
+            f"its keys; compare its key id with its owner's, then run `chmod go-w {file}`",
+            code="E_KEY_MODE",
+        )
     return parse_key_file(content, model, file)
 
 
@@ -229,7 +255,20 @@ def read_only_public_file(folder: Path, model: type[_Public], owner: str) -> _Pu
     return read_key_file(files[0], model)
 
 
-def _read_private(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
+def read_private(
+    file: Path, model: type[AnyKeyFile], passphrase: Passphrase | None = None
+) -> AnyKeyFile:
+    """Read a private file, in clear or under a passphrase.
+
+    Args:
+        file: its path.
+        model: the kind that is needed; `ProtectedFile` reads such a file as it is.
+        passphrase: returns the passphrase; None: nobody can be asked.
+
+    Raises:
+        KeyFileError: as `read_key_file`; `E_KEY_MODE`: other users can read it; `E_PASSPHRASE`: the
+            passphrase is missing or wrong.
+    """
     try:
         status = file.stat()
     except OSError as error:
@@ -240,7 +279,35 @@ def _read_private(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
             f"run `chmod 600 {file}`, and `edge-anpr keys rotate` if one may have read it",
             code="E_KEY_MODE",
         )
-    return read_key_file(file, model)
+    if model is ProtectedFile or _kind(file) is not ProtectedFile:
+        return read_key_file(file, model)
+    if passphrase is None:
+        raise KeyFileError(
+            f"{file}: the key has a passphrase; run this at a terminal, or name a file that holds "
+            "it with --passphrase-file",
+            code="E_PASSPHRASE",
+        )
+    return opened(read_key_file(file, ProtectedFile), passphrase(file), model, file)
+
+
+def private_kind(file: Path) -> type[PrivateFile]:
+    """The kind of private file that can have a passphrase, also if it has one.
+
+    Raises:
+        KeyFileError: no private file of a signer or an authority.
+    """
+    kind = _kind(file)
+    if kind is ProtectedFile:
+        held = read_private(file, ProtectedFile).holds
+        return SignerPrivateFile if held == "signer" else AuthorityPrivateFile
+    if kind not in (SignerPrivateFile, AuthorityPrivateFile) and file.exists():
+        what = "not a key file" if kind is None else KINDS[kind]
+        raise KeyFileError(
+            f"{file}: this is {what}; only the private file of a signer or an authority can have a "
+            "passphrase, because a box starts without anybody who could type it",
+            code="E_PASSPHRASE",
+        )
+    return AuthorityPrivateFile if kind is AuthorityPrivateFile else SignerPrivateFile
 
 
 def _kind(file: Path) -> type[KeyFile] | None:
@@ -259,7 +326,16 @@ def _is_of(file: Path, model: type[KeyFile]) -> bool:
         return True
 
 
-def _require_folder(folder: Path) -> None:
+def _require_folder(folder: Path, *, cure: str = "700") -> None:
+    """Refuse a folder that is missing, or into which other users can put keys of their own.
+
+    Args:
+        folder: the folder.
+        cure: the mode that the error proposes.
+
+    Raises:
+        KeyFileError: it cannot be used.
+    """
     try:
         mode = folder.stat().st_mode
     except OSError:
@@ -275,7 +351,7 @@ def _require_folder(folder: Path) -> None:
     if mode & _OTHERS_WRITE:
         raise KeyFileError(
             f"{folder}: other users can write to this folder (mode {mode & 0o777:04o}); "
-            f"run `chmod 700 {folder}`",
+            f"run `chmod {cure} {folder}`",
             code="E_KEY_MODE",
         )
 

@@ -7,21 +7,31 @@ deletes its retired private keys, so that they cannot sign, or open earlier list
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from edge.adapters.host.system import random_bytes
 from edge.adapters.state.anchor import allow_first_start
-from edge.adapters.state.key_files import public_files, read_key_file, read_only_public_file
+from edge.adapters.state.key_files import (
+    private_kind,
+    public_files,
+    read_key_file,
+    read_only_public_file,
+    read_private,
+)
 from edge.errors import KeyFileError
-from edge.formats.atomic_files import create_file, sync_folder, write_file
+from edge.formats.atomic_files import create_file, remove_strays, sync_folder, write_file
 from edge.formats.signing import SigningKey
 from edge.privacy.key_formats import (
     PRIVATE_ENDING,
     PUBLIC_ENDING,
+    AuthorityPrivateFile,
     AuthorityPublicFile,
     BoxPublicFile,
     PrivateFile,
     PublicFile,
+    current,
     key_file_bytes,
 )
 from edge.privacy.key_generation import (
@@ -30,6 +40,7 @@ from edge.privacy.key_generation import (
     retired,
     signer_file,
 )
+from edge.privacy.protected_keys import Passphrase, protected
 
 
 def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: bool = False) -> Path:
@@ -74,8 +85,17 @@ def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Pat
     return file
 
 
-def new_authority_keys(folder: Path, authority: str, now: datetime, *, trial: bool = False) -> Path:
+def new_authority_keys(
+    folder: Path,
+    authority: str,
+    now: datetime,
+    *,
+    trial: bool = False,
+    passphrase: str | None = None,
+) -> Path:
     """Make an authority's first keys; returns its public file, which goes to every box.
+
+    With a passphrase the private file is encrypted under it.
 
     Raises:
         KeyFileError: the folder already holds an authority's keys, or cannot be written.
@@ -85,22 +105,30 @@ def new_authority_keys(folder: Path, authority: str, now: datetime, *, trial: bo
             f"{folder}: has keys already; run `edge-anpr keys rotate authority` for new ones"
         )
     private, generation = new_authority_generation(authority, now, trial=trial)
-    _create_private(folder, private)
+    _create_private(folder, private, passphrase)
     public = AuthorityPublicFile(authority=authority, trial=trial, generations=(generation,))
     return _create_public(folder / f"{authority}{PUBLIC_ENDING}", public)
 
 
-def rotate_authority_keys(folder: Path, now: datetime) -> Path:
+def rotate_authority_keys(
+    folder: Path, now: datetime, passphrase: Passphrase | None = None
+) -> Path:
     """Make the authority's next keys; the private parts of earlier ones are kept.
 
-    Returns the public file; give it to every box again.
+    If the keys in use have a passphrase, the next ones get the same. Returns the public file; give
+    it to every box again.
 
     Raises:
-        KeyFileError: there are no keys to rotate, or the folder cannot be written.
+        KeyFileError: there are no keys to rotate, the passphrase is missing or wrong, or the folder
+            cannot be written.
     """
     public = read_only_public_file(folder, AuthorityPublicFile, "authority")
+    typed: list[str] = []
+    in_use = folder / f"{current(public.generations, folder).key_id}{PRIVATE_ENDING}"
+    if in_use.exists():
+        read_private(in_use, AuthorityPrivateFile, _noted(passphrase, typed))
     private, fresh = new_authority_generation(public.authority, now, trial=public.trial)
-    _create_private(folder, private)
+    _create_private(folder, private, typed[0] if typed else None)
     generations = (*retired(public.generations, now), fresh)
     file = folder / f"{public.authority}{PUBLIC_ENDING}"
     _replace_public(file, public.model_copy(update={"generations": generations}))
@@ -116,21 +144,66 @@ def install_public_keys(file: Path, place: Path) -> None:
     _create_public(place, read_key_file(file, AuthorityPublicFile))
 
 
-def new_signer_key(folder: Path, signer: str, now: datetime, *, demo: bool = False) -> Path:
+def new_signer_key(
+    folder: Path, signer: str, now: datetime, *, demo: bool = False, passphrase: str | None = None
+) -> Path:
     """Make a signer's key; returns its private file, which also holds the policy's entry.
+
+    With a passphrase the file is encrypted under it.
 
     Raises:
         KeyFileError: there is a key of that name already, or the folder cannot be written.
     """
     key = SigningKey.demo_of(signer) if demo else SigningKey.generate(signer)
     file = folder / f"{signer}.signer{PRIVATE_ENDING}"
-    _create(file, key_file_bytes(signer_file(key, now)), mode=0o600)
+    _create(file, _private_bytes(signer_file(key, now), passphrase), mode=0o600)
     return file
 
 
-def _create_private(folder: Path, content: PrivateFile) -> None:
+def protect_key_file(file: Path, before: Passphrase, after: Callable[[], str] | None) -> None:
+    """Give a private file a passphrase, change it, or remove it; the key stays the same.
+
+    The old content is deleted, but a disk may keep its blocks, and a backup its copy.
+
+    Args:
+        file: the private file of a signer or an authority.
+        before: returns its present passphrase, if it has one.
+        after: returns its new passphrase, once the present one is right; None: it gets none.
+
+    Raises:
+        KeyFileError: `E_PASSPHRASE`: the present passphrase is missing or wrong; the file cannot be
+            used or written, or is a box's.
+    """
+    content = read_private(file, private_kind(file), before)
+    whole = _private_bytes(content, None if after is None else after())
+    try:
+        remove_strays(file.parent, PRIVATE_ENDING)
+        write_file(file, whole, mode=0o600, sole_writer=True)
+    except OSError as error:
+        raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None
+
+
+def _create_private(folder: Path, content: PrivateFile, passphrase: str | None = None) -> None:
     file = folder / f"{content.key_id}{PRIVATE_ENDING}"
-    _create(file, key_file_bytes(content), mode=0o600)
+    _create(file, _private_bytes(content, passphrase), mode=0o600)
+
+
+def _private_bytes(content: PrivateFile, passphrase: str | None) -> bytes:
+    if passphrase is None:
+        return key_file_bytes(content)
+    return key_file_bytes(protected(content, passphrase, random_bytes))
+
+
+def _noted(passphrase: Passphrase | None, typed: list[str]) -> Passphrase | None:
+    """The same, but what was typed is also added to a list."""
+    if passphrase is None:
+        return None
+
+    def ask(file: Path) -> str:
+        typed.append(passphrase(file))
+        return typed[-1]
+
+    return ask
 
 
 def _create_public(file: Path, content: PublicFile) -> Path:
@@ -139,9 +212,13 @@ def _create_public(file: Path, content: PublicFile) -> Path:
 
 
 def _create(file: Path, content: bytes, *, mode: int) -> None:
-    """Write a file that does not exist yet, atomically and synced to disk."""
+    """Write a file that does not exist yet, atomically and synced to disk.
+
+    Copies of private keys that a killed process left in the folder are deleted first.
+    """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_strays(file.parent, PRIVATE_ENDING)
         create_file(file, content, mode=mode)
     except FileExistsError:
         raise KeyFileError(
@@ -153,6 +230,6 @@ def _create(file: Path, content: bytes, *, mode: int) -> None:
 
 def _replace_public(file: Path, content: PublicFile) -> None:
     try:
-        write_file(file, key_file_bytes(content), mode=0o644)
+        write_file(file, key_file_bytes(content), mode=0o644, sole_writer=True)
     except OSError as error:
         raise KeyFileError(f"{file}: {error.strerror}; the keys folder must be writable") from None

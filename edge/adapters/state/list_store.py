@@ -1,4 +1,4 @@
-"""Stores the lists of a box sealed, as they were received; they are opened in memory only.
+"""Stores the lists of a box sealed, as they were received; `list_process` opens them.
 
     lists/<list>.bundle     the bundle in force, as it was received
     list-counters.json      the last accepted counter of each list
@@ -13,7 +13,7 @@ and the gate refuses counters that are behind the log.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from edge.adapters.host.rate_limit import RateLimit
+from edge.adapters.state.list_process import ListOpener, OpenedHere
 from edge.adapters.state.state_folder import (
     exclusive,
     file_look,
@@ -29,7 +30,7 @@ from edge.adapters.state.state_folder import (
     storage_error,
 )
 from edge.adapters.state.state_version import require_known
-from edge.domain.lists import ListEntry
+from edge.domain.rules import ListTokens
 from edge.errors import EdgeError, OutboxError
 from edge.formats.atomic_files import sync_folder
 from edge.formats.identifiers import Id, Sha256
@@ -38,19 +39,17 @@ from edge.policy.bundle_format import MAX_COUNTER, ListBundleError
 from edge.policy.bundles import (
     MAX_BUNDLE_BYTES,
     Floor,
-    ListContent,
     ListFacts,
     ListTerms,
     SealedList,
-    facts_of,
     is_newer,
-    open_bundle,
     parse_bundle,
 )
-from edge.policy.shrunk_lists import require_entries, require_not_shrunk
+from edge.policy.shrunk_lists import ListSize, require_entries, require_not_shrunk
 from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
 from edge.privacy.safeguards import Safeguards
+from edge.site.folder import TrialList
 
 FOLDER_NAME = "lists"
 COUNTERS_NAME = "list-counters.json"
@@ -60,32 +59,32 @@ _MAX_COUNTERS_BYTES = 1024 * 1024
 
 
 def list_reader(
-    lists: ListStore,
-    trial_list: Callable[[str], Sequence[ListEntry] | None],
-    *,
-    ended_too: bool,
-) -> Callable[[str], Sequence[ListEntry]]:
-    """Return a function that opens a list by its id at each call and returns its entries.
+    lists: ListStore, trial_list: Callable[[str], TrialList | None], *, ended_too: bool
+) -> Callable[[str, bytearray], ListTokens]:
+    """Return a function that opens a list by its id at each call and returns its tokens.
 
     Args:
         lists: the box's lists. Their clock must never go back, or expired entries become valid.
-        trial_list: reads a list in clear from the site folder; None if that is not allowed.
+        trial_list: finds a list in clear in the site folder; None if that is not allowed.
         ended_too: keep expired entries. A demo policy needs them: it judges a recording by the
             day on which it was made.
     """
 
-    def entries(list_id: str) -> Sequence[ListEntry]:
-        if not lists.has(list_id):
-            trial = trial_list(list_id)
-            if trial is not None:
-                return trial
-        found = lists.entries(list_id)
+    def listed(list_id: str, key: bytearray) -> ListTokens:
+        trial = None if lists.has(list_id) else trial_list(list_id)
+        if trial is not None:
+            return lists.opener.listed_trial(trial, key)
+        found = lists.listed(list_id, key)
         if ended_too:
             return found
         now = lists.now()
-        return tuple(entry for entry in found if entry.end > now)
+        current = {
+            token: tuple(period for period in periods if period.end > now)
+            for token, periods in found.items()
+        }
+        return {token: periods for token, periods in current.items() if periods}
 
-    return entries
+    return listed
 
 
 class _LastBundle(StrictMessage):
@@ -111,6 +110,7 @@ class ListStore:
         keys: the box's own keys.
         terms: the policy's conditions for each of its lists, by id.
         now: the wall clock, with time zone.
+        opener: opens bundles. A box opens them in another process, which ends.
         record: called with each change, for the audit log, once it is on disk; and with each
             refusal, at most once in `LOG_INTERVAL_S` for each list, so that the log cannot fill
             the disk.
@@ -128,6 +128,8 @@ class ListStore:
         now: Callable[[], datetime],
         record: Callable[[Event], object] | None = None,
         proven: Callable[[], Safeguards] = Safeguards,
+        *,
+        opener: ListOpener | None = None,
     ) -> None:
         require_known(folder)
         self._record = record
@@ -139,6 +141,7 @@ class ListStore:
         self._keys = keys
         self._terms = terms
         self.now = now
+        self.opener: ListOpener = OpenedHere() if opener is None else opener
         self._known: dict[str, tuple[object, EdgeError | None]] = {}
 
     @property
@@ -165,11 +168,11 @@ class ListStore:
         bundle, terms = self._named(data, list_id)
         with exclusive(self._lock):
             try:
-                content = open_bundle(bundle, self._keys, terms, now=self.now())
+                facts, size = self.opener.facts(data, self._keys, terms, self.now())
                 counters = read_counters(self._counters)
                 fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
                 if fresh:
-                    require_not_shrunk(content, terms, self._in_force(terms), self.now())
+                    require_not_shrunk(size, terms, self._size_in_force(terms))
             except EdgeError:
                 self._refuse(bundle)
                 raise
@@ -181,7 +184,7 @@ class ListStore:
                 replace_file(self._counters, changed.to_bytes())
             if fresh:
                 self._enter("installed", bundle)
-        return facts_of(content, bundle)
+        return facts
 
     def examine(self, data: bytes) -> ListFacts:
         """Check a bundle as `install` does, without installing it.
@@ -190,20 +193,24 @@ class ListStore:
             EdgeError: as `install`.
         """
         bundle, terms = self._named(data, None)
-        content = open_bundle(bundle, self._keys, terms, now=self.now())
+        facts, size = self.opener.facts(data, self._keys, terms, self.now())
         if is_newer(bundle, self._last_accepted(bundle.list_id, read_counters(self._counters))):
-            require_not_shrunk(content, terms, self._in_force(terms), self.now())
-        return facts_of(content, bundle)
+            require_not_shrunk(size, terms, self._size_in_force(terms))
+        return facts
 
-    def entries(self, list_id: str) -> tuple[ListEntry, ...]:
-        """Open a list in memory and return its entries.
+    def listed(self, list_id: str, key: bytearray) -> ListTokens:
+        """The tokens of a list under a key, with the periods of its entries.
 
         Raises:
             ListBundleError: there is none (`E_LIST_MISSING`), or the policy no longer allows it.
             KeyFileError: it is sealed to a key that the box no longer has.
-            OutboxError: it cannot be read.
+            OutboxError: it cannot be read, or not be opened (`E_LIST_PROCESS`).
         """
-        return self._opened(list_id)[1].entries
+        terms, data = self._terms[list_id], self.in_force(list_id)
+        found = self.opener.listed(data, self._keys, terms, self.now(), key)
+        if not found:
+            self._checked(list_id)  # whether it may be empty
+        return found
 
     def fault(self, list_id: str) -> EdgeError | None:
         """The error that reading a list would raise; None if it can be read.
@@ -214,9 +221,11 @@ class ListStore:
         known = self._known.get(list_id)
         if known is None or known[0] != seen:
             try:
-                self._opened(list_id)
+                self._checked(list_id)
             except EdgeError as error:
                 known = (seen, error)
+                if error.code == "E_LIST_PROCESS":  # of this moment, not of the list
+                    return error
             else:
                 known = (seen, None)
             self._known[list_id] = known
@@ -226,10 +235,9 @@ class ListStore:
         """The facts about the list in force, without its entries.
 
         Raises:
-            EdgeError: as `entries`.
+            EdgeError: as `listed`.
         """
-        bundle, content = self._opened(list_id)
-        return facts_of(content, bundle)
+        return self._checked(list_id)[0]
 
     def forget_others(self) -> tuple[str, ...]:
         """Delete bundles of lists that the policy does not name; returns their ids.
@@ -277,7 +285,13 @@ class ListStore:
             )
         return bundle, terms
 
-    def _opened(self, list_id: str) -> tuple[SealedList, ListContent]:
+    def in_force(self, list_id: str) -> bytes:
+        """The bundle in force, sealed as it was received.
+
+        Raises:
+            ListBundleError: there is none (`E_LIST_MISSING`), it is damaged or an earlier one.
+            OutboxError: it cannot be read.
+        """
         data = self._sealed(list_id)
         if data is None:
             raise ListBundleError(
@@ -285,19 +299,23 @@ class ListStore:
                 "run `edge-anpr lists install`",
                 code="E_LIST_MISSING",
             )
-        bundle = parse_bundle(data)
         last = read_counters(self._counters).lists.get(list_id)
         # A bundle newer than the counter was being installed when the process ended.
-        is_newer(bundle, None if last is None else Floor(last.counter, last.sha256))
-        terms = self._terms[list_id]
-        content = open_bundle(bundle, self._keys, terms, now=self.now())
-        require_entries(content, terms)
-        return bundle, content
+        is_newer(parse_bundle(data), None if last is None else Floor(last.counter, last.sha256))
+        return data
 
-    def _in_force(self, terms: ListTerms) -> ListContent | None:
-        """The list in force; None if there is none, or if it can no longer be used."""
+    def _checked(self, list_id: str) -> tuple[ListFacts, ListSize]:
+        """The facts about the list in force and its size; raises as `listed`."""
+        terms = self._terms[list_id]
+        data = self.in_force(list_id)
+        facts, size = self.opener.facts(data, self._keys, terms, self.now())
+        require_entries(size, terms)
+        return facts, size
+
+    def _size_in_force(self, terms: ListTerms) -> ListSize | None:
+        """The size of the list in force; None if there is none, or if it cannot be used."""
         try:
-            return self._opened(terms.list_id)[1]
+            return self._checked(terms.list_id)[1]
         except EdgeError:
             return None
 

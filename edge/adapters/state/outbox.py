@@ -46,6 +46,7 @@ from edge.adapters.state.outbox_file import (
     translated,
 )
 from edge.adapters.state.state_folder import StateLock, storage_error
+from edge.domain.counting import coarse
 from edge.errors import EdgeError, KeyFileError, OutboxError
 from edge.formats.identifiers import ID_PATTERN
 from edge.privacy.keyring import ITEM_OVERHEAD_BYTES, StoredItem
@@ -211,7 +212,7 @@ class Outbox:
         needed = -(-payload_bytes // OVERFLOW_BYTES) + SPARE_PAGES // 2
         if self._pragma("freelist_count") < needed:
             raise OutboxFull(
-                f"{self._path}: the outbox is full with {self.depth()} hits waiting; check "
+                f"{self._path}: the outbox is full with {coarse(self.depth())} hits waiting; check "
                 "the broker connection, or raise outbox.reserve_mib"
             )
 
@@ -421,9 +422,10 @@ class Outbox:
             return
         if rows and not drop_foreign:
             raise KeyFileError(
-                f"{self._path}: its {self.depth()} hits are encrypted under another keyring; "
-                "restore that keyring, or mount its medium, at folders.keyring of site.yaml; if it "
-                "is lost, so are the hits: start again with `edge-anpr erase --all`",
+                f"{self._path}: its hits ({coarse(self.depth())}) are encrypted under another "
+                "keyring; restore that keyring, or mount its medium, at folders.keyring of "
+                "site.yaml; if it is lost, so are the hits: start again with "
+                "`edge-anpr erase --all`",
                 code="E_KEYRING",
             )
         with self._transaction():

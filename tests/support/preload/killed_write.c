@@ -65,3 +65,6 @@ int rename(const char *from, const char *to) { CHANGE(rename, from, to); }
 int renameat(int a, const char *from, int b, const char *to) { CHANGE(renameat, a, from, b, to); }
 int unlink(const char *path) { CHANGE(unlink, path); }
 int link(const char *from, const char *to) { CHANGE(link, from, to); }
+int linkat(int a, const char *from, int b, const char *to, int flags) {
+    CHANGE(linkat, a, from, b, to, flags);
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -36,9 +37,16 @@ def test_without_tls_settings_no_tls_file_is_named(tmp_path: Path) -> None:
     assert "open sesame" not in repr(options)
 
 
-@pytest.mark.parametrize(("kept", "says"), [(1, "1 hit is kept in "), (2, "2 hits are kept in ")])
+@pytest.mark.parametrize(
+    ("kept", "says"),
+    [
+        (1, "1 hit is kept in "),
+        (2, "2 hits are kept in "),
+        ("<10", "fewer than 10 hits are kept in "),
+    ],
+)
 def test_the_error_counts_the_kept_hits_and_gives_the_reason(
-    tmp_path: Path, kept: int, says: str
+    tmp_path: Path, kept: int | Literal["<10"], says: str
 ) -> None:
     broker = load_site_folder(write_site(tmp_path / "square")).settings.broker
     lost = PublishError("the broker is away")

@@ -29,6 +29,7 @@ from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.privacy.pseudonyms import SaltChain
 from tests.support.fakes import competent
+from tests.support.plate_lists import in_clear
 
 START = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 LISTED, OTHER = "1ABC123", "2XYZ987"
@@ -36,6 +37,7 @@ LISTED, OTHER = "1ABC123", "2XYZ987"
 COMPETENCES = {"police": competent("stolen", "wrong-way")}
 DAY = timedelta(days=1)
 ENTRY = ListEntry("e-1", PlateText(LISTED), START - DAY, START + DAY, "law", "stolen", "police")
+IN_CLEAR = in_clear(lambda _list: (ENTRY,))
 
 HOTLIST = Rule(
     id="stolen",
@@ -146,7 +148,9 @@ def run(
     worker = EvidenceWorker(store)
     worker.start()
     engine = Engine(
-        streams, RuleBook(rules, chain, lambda _list: (ENTRY,), epoch_s, COMPETENCES), worker
+        streams,
+        RuleBook(rules, chain, IN_CLEAR, epoch_s, COMPETENCES),
+        worker,
     )
     try:
         engine.run(realtime=realtime)
@@ -253,7 +257,9 @@ def test_a_case_that_cannot_be_stored_stops_the_run() -> None:
     worker.start()
     endless = stream(*[(vehicle(n, LISTED),) for n in range(1, 200)])
     engine = Engine(
-        [endless], RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES), worker
+        [endless],
+        RuleBook([HOTLIST], chain, IN_CLEAR, 900, COMPETENCES),
+        worker,
     )
     with pytest.raises(OutboxError, match="full"):
         engine.run(realtime=False)
@@ -343,7 +349,7 @@ def test_p11_a_shut_engine_accepts_no_frame_and_judges_no_vehicle_in_view() -> N
     worker = EvidenceWorker(store)
     worker.start()
     chain = SaltChain("site", "box", os.urandom)
-    rule_book = RuleBook([HOTLIST], chain, lambda _list: (ENTRY,), 900, COMPETENCES)
+    rule_book = RuleBook([HOTLIST], chain, IN_CLEAR, 900, COMPETENCES)
     engine = Engine([one], rule_book, worker, on_frame=lambda _index: engine.shut(SUNSET))
 
     started = time.monotonic()
@@ -369,7 +375,11 @@ def test_p11_a_shut_engine_opens_no_source() -> None:
 
     streams = [stream(camera=Watched(2, name="cam-1")), stream(camera=Watched(2, name="cam-1"))]
     rule_book = RuleBook(
-        [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
+        [HOTLIST],
+        SaltChain("s", "b", os.urandom),
+        IN_CLEAR,
+        900,
+        COMPETENCES,
     )
     for realtime in (False, True):
         worker = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
@@ -401,7 +411,11 @@ def test_p11_a_shut_engine_does_not_continue_with_the_next_file_and_clears_its_w
         for count, watcher in zip((500, 2), watchers, strict=True)
     ]
     rule_book = RuleBook(
-        [HOTLIST], SaltChain("s", "b", os.urandom), lambda _list: (ENTRY,), 900, COMPETENCES
+        [HOTLIST],
+        SaltChain("s", "b", os.urandom),
+        IN_CLEAR,
+        900,
+        COMPETENCES,
     )
     worker = EvidenceWorker(lambda _case: SealedHit("0" * 32, b"", 0))
     engine = Engine(streams, rule_book, worker, on_frame=lambda _index: engine.shut(SUNSET))

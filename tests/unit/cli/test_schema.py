@@ -30,7 +30,7 @@ def parts(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
             "edge-anpr/hit/1",
             {"hit_id", "token", "sealed", "signature", "posterior"},
         ),
-        (SchemaName.SUMMARY, "edge-anpr/summary/1", {"vehicles", "hits", "non_hits", "stage_ms"}),
+        (SchemaName.SUMMARY, "edge-anpr/summary/2", {"vehicles", "hits", "non_hits", "stage_ms"}),
     ],
 )
 def test_each_document_has_a_schema_that_names_its_version(

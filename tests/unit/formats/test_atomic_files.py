@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.formats.atomic_files import create_file, replacing, write_file
+from edge.formats.atomic_files import create_file, remove_strays, replacing, write_file
 
 
 @pytest.mark.parametrize("sole_writer", [False, True])
@@ -97,3 +97,15 @@ def test_a_missing_folder_is_an_operating_system_error(tmp_path: Path, write: ob
         write(tmp_path / "missing" / "file", b"x")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_strays_of_one_ending_are_deleted_and_nothing_else(tmp_path: Path) -> None:
+    strays = [".a.private.json.0f3c9a11", ".b.private.json.new"]
+    others = ["a.private.json", ".a.public.json.0f3c9a11", ".a.private.json.txt", "a.new"]
+    for name in (*strays, *others):
+        (tmp_path / name).write_bytes(b"x")
+
+    remove_strays(tmp_path, ".private.json")
+
+    assert {path.name for path in tmp_path.iterdir()} == set(others)
+    remove_strays(tmp_path / "missing", ".private.json")

@@ -23,6 +23,7 @@ from edge.errors import ConfigError
 from edge.pipeline.rule_book import RuleBook
 from edge.privacy.pseudonyms import SaltChain, SaltChainDestroyedError
 from tests.support.fakes import competent, reading_of
+from tests.support.plate_lists import in_clear
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=timezone.utc)
 COMPETENCES = {"police": competent("stolen", "a", "a2", "b")}
@@ -74,7 +75,7 @@ def book(
     made = RuleBook(
         rules or (rule(),),
         chain(),
-        lambda _list: (listed or entry(),),
+        in_clear(lambda _list: (listed or entry(),)),
         epoch_s,
         COMPETENCES if competences is None else competences,
     )
@@ -168,7 +169,7 @@ def test_a_large_jump_of_the_clock_rotates_the_salt_once() -> None:
         requested.append(list_id)
         return ()
 
-    made = RuleBook((rule(),), chain(), entries, 60, COMPETENCES)
+    made = RuleBook((rule(),), chain(), in_clear(entries), 60, COMPETENCES)
     made.advance(0)
     assert made.advance(1e11)
     assert (made.epoch, len(requested)) == (int(1e11 // 60), 2)
@@ -176,7 +177,7 @@ def test_a_large_jump_of_the_clock_rotates_the_salt_once() -> None:
 
 def test_each_epoch_reads_the_lists_again() -> None:
     answers = [(entry(),), ()]
-    made = RuleBook((rule(),), chain(), lambda _list: answers.pop(0), 900, COMPETENCES)
+    made = RuleBook((rule(),), chain(), in_clear(lambda _list: answers.pop(0)), 900, COMPETENCES)
     made.advance(0)
     assert made.judge(seen((LISTED, 0.99))).offences
     made.advance(900)
@@ -187,7 +188,7 @@ def test_an_unreadable_list_raises_at_the_start_of_an_epoch() -> None:
     def broken(list_id: str) -> tuple[ListEntry, ...]:
         raise ConfigError(f"{list_id}.csv:3: end: is missing")
 
-    made = RuleBook((rule(),), chain(), broken, 900, COMPETENCES)
+    made = RuleBook((rule(),), chain(), in_clear(broken), 900, COMPETENCES)
     with pytest.raises(ConfigError, match=r"list\.csv:3"):
         made.advance(0)
 
@@ -205,7 +206,7 @@ def stopping(*rules: Rule, least: int = 10, stops: list[str] | None = None) -> R
     made = RuleBook(
         rules,
         chain(),
-        lambda _list: (replace(entry(), plate=NOBODY),),
+        in_clear(lambda _list: (replace(entry(), plate=NOBODY),)),
         900,
         {"police": competent(*names)},
         on_stop=(stops if stops is not None else []).append,
@@ -253,9 +254,13 @@ def test_p11_doubtful_vehicles_and_those_out_of_hours_do_not_count() -> None:
 
 def test_p11_offences_outside_the_competence_count_too() -> None:
     made = RuleBook(
-        (ZONE,), chain(), lambda _list: (replace(entry(), plate=NOBODY),), 900, {},
+        (ZONE,),
+        chain(),
+        in_clear(lambda _list: (replace(entry(), plate=NOBODY),)),
+        900,
+        {},
         least_judged=10,
-    )  # fmt: skip
+    )
     made.advance(0)
     for _ in range(20):
         made.judge(seen((LISTED, 0.99)))
@@ -265,7 +270,12 @@ def test_p11_offences_outside_the_competence_count_too() -> None:
 
 def test_p11_a_rule_that_had_stopped_before_judges_nothing() -> None:
     made = RuleBook(
-        (rule(),), chain(), lambda _list: (entry(),), 900, COMPETENCES, stopped=["stolen"]
+        (rule(),),
+        chain(),
+        in_clear(lambda _list: (entry(),)),
+        900,
+        COMPETENCES,
+        stopped=["stolen"],
     )
     made.advance(0)
 
@@ -275,7 +285,7 @@ def test_p11_a_rule_that_had_stopped_before_judges_nothing() -> None:
 def test_p11_a_permit_zone_without_permits_makes_no_hits_and_says_so() -> None:
     lists = [(), (replace(entry(), plate=NOBODY),), ()]
     competences = {"police": competent("zone")}
-    made = RuleBook((ZONE,), chain(), lambda _list: lists.pop(0), 900, competences)
+    made = RuleBook((ZONE,), chain(), in_clear(lambda _list: lists.pop(0)), 900, competences)
 
     for at, permits in ((0, False), (900, True), (1800, False)):
         made.advance(at)

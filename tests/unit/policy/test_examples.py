@@ -43,7 +43,8 @@ def test_the_lists_of_an_example_have_entries_valid_at_the_clips_recording_time(
 ) -> None:
     loaded = example(name)
     for list_id in loaded.policy.lists:
-        entries = loaded.trial_list(list_id) or ()
+        trial = loaded.trial_list(list_id)
+        entries = () if trial is None else trial.read()
         assert any(entry.start <= RECORDED < entry.end for entry in entries), list_id
 
 

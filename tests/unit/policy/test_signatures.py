@@ -88,19 +88,6 @@ def test_p3_signatures_of_the_previous_version_are_refused_even_if_they_name_the
     assert caught.value.code == "E_SIGNATURE"
 
 
-def test_p1_one_key_cannot_sign_for_two_roles(tmp_path: Path) -> None:
-    from edge.policy.contradictions import contradictions
-
-    def same(content: dict[str, dict[str, dict[str, dict[str, str]]]]) -> None:
-        signers = content["approvals"]["signers"]
-        signers["chief"]["key"] = signers["mayor"]["key"]
-
-    found = [message for _, message in contradictions(policy(same, real=True))]
-
-    assert any("same key" in message for message in found)
-    assert list(contradictions(REAL)) == []
-
-
 def test_p1_a_demo_key_that_is_not_marked_as_demo_is_refused() -> None:
     from edge.policy.contradictions import contradictions
 

@@ -79,20 +79,25 @@ def test_paths_are_absolute_and_relative_ones_start_at_the_site_folder(
 def test_a_list_is_read_again_each_time(tmp_path: Path) -> None:
     folder = write_site(tmp_path / "square")
     loaded = load_site_folder(folder)
-    assert [entry.entry_id for entry in loaded.trial_list("permits") or ()] == ["p1"]
+    trial = loaded.trial_list("permits")
+    assert trial is not None
+    assert [entry.entry_id for entry in trial.read()] == ["p1"]
     (folder / "lists/permits.csv").write_text(PERMITS.replace("p1", "p2"), encoding="utf-8")
-    assert [entry.entry_id for entry in loaded.trial_list("permits") or ()] == ["p2"]
+    assert [entry.entry_id for entry in trial.read()] == ["p2"]
     (folder / "lists/permits.csv").write_text(HEADER + "x\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=r"permits\.csv:2"):
-        loaded.trial_list("permits")
+        trial.read()
 
 
 def test_a_site_folder_keeps_no_plate(tmp_path: Path) -> None:
     loaded = load_site_folder(write_site(tmp_path / "square"))
     # A plate refuses to be pickled, so whatever can be pickled holds none.
     assert pickle.dumps(loaded)
+    trial = loaded.trial_list("permits")
+    assert trial is not None
+    entries = trial.read()
     with pytest.raises(TypeError, match="never serialised"):
-        pickle.dumps(loaded.trial_list("permits"))
+        pickle.dumps(entries)
 
 
 def test_the_policy_hash_does_not_depend_on_formatting(tmp_path: Path) -> None:

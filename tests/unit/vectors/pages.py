@@ -153,6 +153,7 @@ def summary(folder: Path) -> Files:
     run = RunSummary(
         site=SITE,
         box=BOX,
+        exact=True,
         streams=(StreamSummary(camera="north", clip="north.mp4", **frames),),
         **frames,
         vehicles=4,

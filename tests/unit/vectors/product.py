@@ -86,8 +86,11 @@ from edge.privacy.hit import (
     verify_hit,
     verify_receipt,
 )
+from edge.privacy.key_formats import key_file_bytes
+from edge.privacy.key_generation import signer_file
 from edge.privacy.keyring import RetentionKey, StoredItem
 from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
+from edge.privacy.protected_keys import protected
 from edge.privacy.pseudonyms import SaltChain
 from edge.privacy.sealing import (
     LEAST_BY_PICTURES,
@@ -185,6 +188,7 @@ __all__ = [
     "build_hit",
     "exposition",
     "install_public_keys",
+    "key_file_bytes",
     "largest_body",
     "list_terms",
     "load_authority_private_keys",
@@ -207,6 +211,7 @@ __all__ = [
     "parse_order",
     "parse_signatures",
     "picture_budget",
+    "protected",
     "publication",
     "read_activation",
     "read_box_folders",
@@ -224,6 +229,7 @@ __all__ = [
     "sign_answer",
     "sign_receipt",
     "signed_bytes",
+    "signer_file",
     "signing_keys",
     "suspension_terms",
     "verify",

@@ -53,6 +53,7 @@ from tests.unit.vectors.product import (
     activate,
     box_log,
     install_public_keys,
+    key_file_bytes,
     list_terms,
     make_pack,
     new_authority_keys,
@@ -60,9 +61,11 @@ from tests.unit.vectors.product import (
     new_order,
     new_signer_key,
     open_hit,
+    protected,
     read_zip,
     rotate_authority_keys,
     rotate_box_keys,
+    signer_file,
     suspension_terms,
     write_opened,
     write_zip,
@@ -113,6 +116,9 @@ def key_files(folder: Path) -> Files:
 
     demo = new_signer_key(folder / "demo", "mayor", KEY_MADE, demo=True)
     files["key-files/mayor.signer.private.json"] = demo.read_bytes()
+    plain = signer_file(SigningKey.demo_of("mayor"), KEY_MADE)
+    under = protected(plain, "correct horse battery staple", lambda count: bytes(range(count)))
+    files["key-files/mayor.protected.private.json"] = key_file_bytes(under)
     keys = stored_keys(folder)
     install_public_keys(keys.authority_file, folder / "installed.json")
     files["key-files/installed.public.json"] = (folder / "installed.json").read_bytes()

@@ -22,7 +22,9 @@ from edge.privacy.audit_events import Event, ListChanged
 from tests.support import plate_lists
 from tests.support.canary import needles, sweep_tree
 from tests.support.parties import Parties, make_parties
-from tests.support.plate_lists import ISSUED, LIST
+from tests.support.plate_lists import ISSUED, LIST, entries_of
+
+KEY = bytearray(32)
 
 NOW = ISSUED + timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -60,7 +62,7 @@ class Box:
 
     @property
     def plates(self) -> list[str]:
-        return [entry.plate.reveal() for entry in self.store.entries(LIST)]
+        return [entry.plate.reveal() for entry in entries_of(self.store)]
 
     @property
     def file(self) -> Path:
@@ -151,7 +153,7 @@ def test_p13_deleting_the_bundle_does_not_allow_an_earlier_one(box: Box) -> None
     shutil.rmtree(box.file.parent)
 
     with pytest.raises(EdgeError, match="not installed on this box") as caught:
-        box.store.entries(LIST)
+        entries_of(box.store)
     assert caught.value.code == "E_LIST_MISSING"
     box.refuses(earlier, "E_LIST_REPLAY")
     box.store.install(later)
@@ -164,7 +166,7 @@ def test_p13_an_earlier_bundle_in_place_of_the_later_one_is_refused(box: Box) ->
     box.file.write_bytes(earlier)
 
     with pytest.raises(EdgeError) as caught:
-        box.store.entries(LIST)
+        entries_of(box.store)
     assert caught.value.code == "E_LIST_REPLAY"
 
 
@@ -173,7 +175,7 @@ def test_p13_another_bundle_with_the_same_counter_is_refused(box: Box) -> None:
     box.file.write_bytes(box.made("1QQQ778", counter=7))
 
     with pytest.raises(EdgeError) as caught:
-        box.store.entries(LIST)
+        entries_of(box.store)
     assert caught.value.code == "E_LIST_REPLAY"
 
 
@@ -206,7 +208,7 @@ def test_p13_without_counters_and_bundle_an_earlier_list_is_accepted_until_it_ex
     box.install("1QQQ778", counter=8)
     shutil.rmtree(box.folder)
     box.store.install(earlier)
-    assert [entry.end for entry in box.store.entries(LIST)] == [ISSUED + timedelta(days=30)]
+    assert [entry.end for entry in entries_of(box.store)] == [ISSUED + timedelta(days=30)]
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"{}x", b'{"lists":{"stolen":{"counter":0}}}'])
@@ -216,14 +218,14 @@ def test_p13_with_damaged_counters_no_list_is_installed_or_read(box: Box, conten
 
     box.refuses(box.made("1QQQ778", counter=8), "E_LIST_COUNTERS")
     with pytest.raises(OutboxError, match="damaged"):
-        box.store.entries(LIST)
+        entries_of(box.store)
 
 
 def test_p13_a_damaged_bundle_is_refused_and_can_be_installed_again(box: Box) -> None:
     data = box.install("1QQQ777")
     box.file.write_bytes(data[: len(data) // 2])
     with pytest.raises(EdgeError):
-        box.store.entries(LIST)
+        entries_of(box.store)
     box.store.install(data)
     assert box.plates == ["1QQQ777"]
 
@@ -236,7 +238,7 @@ def test_p13_a_list_must_fit_the_policy_at_each_reading(box: Box) -> None:
     box.install("1QQQ777", "1QQQ778")
     box.terms = {LIST: plate_lists.terms(max_entries=1)}
     with pytest.raises(EdgeError, match="the policy allows 1"):
-        box.store.entries(LIST)
+        entries_of(box.store)
 
 
 def test_p13_lists_that_the_policy_no_longer_names_are_deleted(box: Box) -> None:
@@ -252,7 +254,7 @@ def test_p13_a_lost_key_is_reported_with_the_remedy(box: Box, tmp_path: Path) ->
     box.install("1QQQ777")
     box.parties = make_parties(tmp_path / "anew")
     with pytest.raises(EdgeError, match="current public file") as caught:
-        box.store.entries(LIST)
+        entries_of(box.store)
     assert caught.value.code == "E_NO_KEY"
 
 
@@ -372,8 +374,9 @@ def test_p11_an_empty_permit_list_on_disk_is_not_used(permits: Box) -> None:
 
     assert fault is not None
     assert fault.code == "E_LIST_SHRUNK"
-    with pytest.raises(ListBundleError):
-        permits.store.entries(LIST)
+    for wrong in (lambda: permits.store.facts(LIST), lambda: permits.store.listed(LIST, KEY)):
+        with pytest.raises(ListBundleError):
+            wrong()
 
 
 def test_p11_a_list_of_vehicles_looked_for_may_shrink(box: Box) -> None:

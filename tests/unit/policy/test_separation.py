@@ -1,0 +1,151 @@
+"""One key, one duty; one person, no two duties that exclude each other; receipts with real keys."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.formats.signing import SigningKey
+from edge.formats.yaml_document import read_document
+from edge.policy.checklist import problems, unready
+from edge.policy.contradictions import contradictions
+from edge.policy.flaws import flaws
+from edge.policy.model import Policy
+from edge.policy.separation import EXAMPLE_SIGNERS, folded, keys_of_others
+from tests.support.policies import KEYS, document, policy, write
+from tests.support.product import REPOSITORY
+
+PLACES = {
+    "controller": ("approvals", "signers", "mayor"),
+    "police": ("approvals", "signers", "chief"),
+    "dpo": ("approvals", "signers", "officer"),
+    "suspension": ("suspension", "keys", "vtc"),
+    "issuer": ("issuers", "office"),
+}
+PAIRS = list(itertools.combinations(PLACES, 2))
+TOGETHER = {("dpo", "suspension"), ("controller", "issuer"), ("police", "issuer")}
+
+# One person, written in other ways: case, spaces, accents, punctuation, compatible and
+# invisible characters.
+SPELLINGS = [
+    "René Müller-Devos",
+    "rené müller-devos",
+    "RENÉ MÜLLER-DEVOS",
+    "  René   Müller-Devos ",
+    "René\u00a0Müller\u2011Devos",
+    "Rene\u0301 Mu\u0308ller Devos",
+    "Rene Muller Devos",
+    "Ren\u200bé Müller-Devos\u202e",
+    "Ｒｅｎé Müller–Devos",
+    "René, Müller (Devos)",
+]
+
+
+def at(content: dict[str, Any], duty: str) -> dict[str, Any]:
+    found = content
+    for step in PLACES[duty]:
+        found = found[step]
+    return found
+
+
+def codes(what: Policy) -> list[str]:
+    """The codes of the flaws that refuse the policy."""
+    return [flaw.code for flaw in flaws(what) if flaw.code.startswith("E_")]
+
+
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_p1_two_duties_never_share_a_key(one: str, other: str, tmp_path: Path) -> None:
+    def same(content: dict[str, Any]) -> None:
+        at(content, other)["key"] = at(content, one)["key"]
+
+    shared = policy(same, real=True)
+
+    (flaw,) = [flaw for flaw in flaws(shared) if flaw.code == "E_DUTIES"]
+    assert flaw.location == (*PLACES[other], "key")
+    assert ".".join(PLACES[one]) in flaw.text("en")
+    assert codes(policy(real=True)) == []
+    file = write(tmp_path, document(same, real=True))
+    (problem,) = problems(read_document(file, Policy))  # refused by every verb that loads it
+    assert problem.code == "E_DUTIES"
+    refusal = unready(shared, shared.dpia.sha256)  # and by sign, activate and the gate
+    assert refusal is not None
+    assert refusal.code == "E_DUTIES"
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_p1_one_person_has_no_two_duties_that_exclude_each_other(
+    one: str, other: str, spelling: str
+) -> None:
+    def same(content: dict[str, Any]) -> None:
+        at(content, one)["name"] = SPELLINGS[0]
+        at(content, other)["name"] = spelling
+
+    found = codes(policy(same, real=True))
+
+    assert found == ([] if (one, other) in TOGETHER else ["E_DUTIES"])
+
+
+def test_a_second_key_of_a_person_for_the_same_duty_is_allowed() -> None:
+    def spare(content: dict[str, Any]) -> None:
+        signers = content["approvals"]["signers"]
+        key = SigningKey.generate("mayor-spare").public.text
+        signers["mayor-spare"] = {**signers["mayor"], "key": key}
+
+    assert codes(policy(spare, real=True)) == []
+
+
+def test_different_people_are_told_apart() -> None:
+    names = ["Jan Peeters", "Jan Peters", "Jana Peeters", "An Peeters", "Jan Peeters 2", "李伟"]
+    assert len({folded(name) for name in names}) == len(names)
+    assert folded(" .-\u200b") == ""
+
+
+def test_p1_a_demo_key_of_any_name_in_the_policy_or_the_examples_must_be_marked() -> None:
+    for name, (duty, place) in itertools.product((*EXAMPLE_SIGNERS, *KEYS), PLACES.items()):
+
+        def mixed(content: dict[str, Any], duty: str = duty, name: str = name) -> None:
+            at(content, duty)["key"] = SigningKey.demo_of(name).public.text
+
+        (found,) = contradictions(policy(mixed, real=True))
+        assert found[0] == (*place, "key")
+        assert "demo: true" in found[1]
+
+
+def test_the_names_of_every_example_site_are_known_as_demo_keys() -> None:
+    files = sorted((REPOSITORY / "config").glob("*/policy.yaml"))
+    assert files
+    for file in files:
+        example = read_document(file, Policy).model
+        assert {name for _, name, _ in example.key_holders()} <= set(EXAMPLE_SIGNERS)
+
+
+def test_p1_a_key_of_box_or_authority_is_recognised_among_those_of_the_policy() -> None:
+    real = policy(real=True)
+    assert list(keys_of_others(real, [SigningKey.generate("x").public])) == []
+    for duty, name in zip(PLACES, KEYS, strict=True):
+        assert list(keys_of_others(real, [KEYS[name].public])) == [PLACES[duty]]
+
+
+@pytest.mark.parametrize("real", [True, False])
+def test_p10_hits_without_receipts_are_for_demo_keys_only(real: bool, tmp_path: Path) -> None:
+    def without(content: dict[str, Any]) -> None:
+        for authority in content["authorities"].values():
+            authority["receipts"] = "none"
+
+    file = write(tmp_path, document(without, real=real))
+    found = list(problems(read_document(file, Policy)))
+
+    if not real:
+        assert found == []
+        return
+    (problem,) = found
+    assert problem.code == "E_RECEIPTS"
+    assert problem.location[-1] == "receipts"
+    assert "required" in problem.message
+    refusal = unready(policy(without, real=True), policy(real=True).dpia.sha256)
+    assert refusal is not None
+    assert refusal.code == "E_RECEIPTS"
