@@ -15,7 +15,7 @@ from edge.policy.contradictions import contradictions
 from edge.policy.flaws import flaws
 from edge.policy.model import Policy
 from edge.policy.separation import EXAMPLE_SIGNERS, folded, keys_of_others
-from tests.support.policies import KEYS, document, policy, write
+from tests.support.policies import DOCUMENT, KEYS, document, policy, write
 from tests.support.product import REPOSITORY
 
 PLACES = {
@@ -70,7 +70,7 @@ def test_p1_two_duties_never_share_a_key(one: str, other: str, tmp_path: Path) -
     file = write(tmp_path, document(same, real=True))
     (problem,) = problems(read_document(file, Policy))  # refused by every verb that loads it
     assert problem.code == "E_DUTIES"
-    refusal = unready(shared, shared.dpia.sha256)  # and by sign, activate and the gate
+    refusal = unready(shared, DOCUMENT)  # and by sign, activate and the gate
     assert refusal is not None
     assert refusal.code == "E_DUTIES"
 
@@ -146,6 +146,6 @@ def test_p10_hits_without_receipts_are_for_demo_keys_only(real: bool, tmp_path: 
     assert problem.code == "E_RECEIPTS"
     assert problem.location[-1] == "receipts"
     assert "required" in problem.message
-    refusal = unready(policy(without, real=True), policy(real=True).dpia.sha256)
+    refusal = unready(policy(without, real=True), DOCUMENT)
     assert refusal is not None
     assert refusal.code == "E_RECEIPTS"
