@@ -88,7 +88,7 @@ class RtspCamera(_NetworkCamera):
         pattern=r"^rtsps?://[^\s]{1,1000}$", description="Without user name and password."
     )
     transport: Literal["tcp", "udp"] = "tcp"
-    decoder: str | None = Field(
+    decoder: SeenText | None = Field(
         default=None,
         min_length=1,
         max_length=2000,
