@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import stat
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,8 @@ PICTURE_BYTES = 16 * 1024 * 1024
 """Size limit of a preview, bytes: far above any camera picture, as none is sent to a broker."""
 
 PICTURE_FORMATS = frozenset({".jpg", ".jpeg"})
+
+log = logging.getLogger(__name__)
 
 
 class Reveal(str, Enum):
@@ -213,6 +216,7 @@ def _copy_picture(camera: RecordedCamera, preview: _Preview, out: Path) -> None:
 
 
 def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:
+    """The frames. A recording that ends early is masked up to there, with a warning."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -220,9 +224,14 @@ def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
     with Progress(*columns, console=Console(file=sys.stderr)) as progress:
         task = progress.add_task("masking", total=camera.expected_frames)
-        for frame in camera.frames():
-            yield frame
-            progress.advance(task)
+        try:
+            for frame in camera.frames():
+                yield frame
+                progress.advance(task)
+        except CameraError as error:
+            if error.code != "E_SOURCE_TRUNCATED":
+                raise
+            log.warning("%s", error)
 
 
 # --- which files ----------------------------------------------------------------------------

@@ -69,6 +69,9 @@ LONGEST_GAP_S = 24 * 3600.0
 SMALLEST_JUMP_S = 1.0
 """A time stamp that runs back by less, in seconds, is a small fault: the stream goes on."""
 
+SMALLEST_STEP_S = 1e-6
+"""Time stamps that are nearer to each other, in seconds, count as repeated."""
+
 WRAP_S = 2**33 / 90_000
 """MPEG's time stamps have 33 bits and count to 26.5 hours, in seconds."""
 
@@ -127,11 +130,11 @@ class RecordedTime:
         if 0 < after_s + WRAP_S <= LONGEST_WRAP_GAP_S:
             self._offset_s += WRAP_S
             after_s += WRAP_S
-        if 0 < after_s <= LONGEST_GAP_S:
-            if after_s <= SMALLEST_JUMP_S:
+        if SMALLEST_STEP_S <= after_s <= LONGEST_GAP_S:
+            if MIN_STEP_S <= after_s <= SMALLEST_JUMP_S:
                 self._interval_s = after_s  # a container with jumps states a wrong rate
             return self._last_s + after_s
-        if not -SMALLEST_JUMP_S < after_s <= 0:
+        if not -SMALLEST_JUMP_S < after_s < SMALLEST_STEP_S:
             self._offset_s += self._interval_s - after_s
             self.section += 1
             self.jump_s = after_s

@@ -233,3 +233,4 @@ def test_the_decodable_part_of_a_truncated_recording_is_redacted(
     done = product("redact", short, tmp_path / "masked.mp4", "--json")
     assert done.status == 0, done.err
     assert 0 < done.json["frames"] < 30
+    assert "E_SOURCE_TRUNCATED" in done.err

@@ -173,13 +173,13 @@ class _Writer:
         self.corrupt = 0
 
     def note(self, line: str) -> None:
-        self._text(NOTE, line)
+        self._message(NOTE, line)
 
     def end(self, word: str) -> None:
         with contextlib.suppress(BrokenPipeError):
-            self._text(END, word)
+            self._message(END, word)
 
-    def _text(self, kind: bytes, line: str) -> None:
+    def _message(self, kind: bytes, line: str) -> None:
         text = line.encode()[:LONGEST_TEXT]
         header = HEADER.pack(kind, len(text), 0, self.corrupt, math.nan, time.monotonic())
         self._write(header + text)
