@@ -42,7 +42,7 @@ def wrong(request: pytest.FixtureRequest, parties: Parties, tmp_path: Path) -> P
 
 @pytest.mark.parametrize("opened_before", [False, True])
 @pytest.mark.parametrize("chosen", ["--all", "one"])
-def test_open_names_the_folder_of_wrong_keys_and_leaves_the_audit_log_alone(
+def test_p21_open_names_the_folder_of_wrong_keys_and_leaves_the_audit_log_alone(
     parties: Parties, hit: Hit, wrong: Path, tmp_path: Path, opened_before: bool, chosen: str
 ) -> None:
     store, out = tmp_path / "store", tmp_path / "opened"
