@@ -1,0 +1,159 @@
+"""Random training batches of the scene parser: windows around the plate, posed and degraded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from edge.domain.imaging import Box, Pixels
+from scripts.training.image_degradation import degraded
+from scripts.training.parser_net import HEIGHT, STRIDE, WIDTH
+from scripts.training.parser_views import Allowed, View
+
+Rng = np.random.Generator
+
+UNIT = 20.8
+"""Pixels of the window for one unit: the plate's width, or three of its heights if that is more."""
+
+CENTRE = (WIDTH / 2, HEIGHT - 2.6 * UNIT)
+"""Where the plate's centre lies in the window, in pixels."""
+
+GREY = 114
+"""Grey level where the window reaches past the picture."""
+
+GROUNDS = ((235, 235, 235), (240, 240, 240), (60, 200, 235), (200, 200, 200), (40, 40, 40))
+"""Colours of drawn plates, BGR."""
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """How a view comes into the window: random for training, neutral for measuring."""
+
+    scale: float = 1.0
+    shift: tuple[float, float] = (0.0, 0.0)
+    degrees: float = 0.0
+    mirrored: bool = False
+
+    @classmethod
+    def random(cls, rng: Rng) -> Pose:
+        return cls(
+            scale=float(np.exp(rng.normal(0, 0.12))),
+            shift=(float(rng.normal(0, 0.12)), float(rng.normal(0, 0.08))),
+            degrees=float(rng.normal(0, 3.5)),
+            mirrored=bool(rng.random() < 0.5),
+        )
+
+
+def unit_of(plate: Box) -> float:
+    """The unit of a plate, in pixels."""
+    return max(plate.width, 3 * plate.height)
+
+
+def matrix_of(plate: Box, pose: Pose) -> npt.NDArray[np.float64]:
+    """From pixels of the picture to pixels of the window, shape (2, 3), on pixel edges."""
+    x, y = plate.centre
+    scale = UNIT / unit_of(plate) * pose.scale
+    turn = np.deg2rad(pose.degrees)
+    cos, sin = np.cos(turn) * scale, np.sin(turn) * scale
+    flip = -1.0 if pose.mirrored else 1.0
+    linear = np.array([[cos * flip, -sin], [sin * flip, cos]])
+    to = np.array(CENTRE) + np.array(pose.shift) * UNIT
+    return np.hstack([linear, (to - linear @ np.array([x, y]))[:, None]])
+
+
+def window_of(
+    pixels: Pixels, plate: Box, allowed: Allowed | None, pose: Pose
+) -> tuple[Pixels, npt.NDArray[np.uint8], Allowed]:
+    """The window's picture, its plate channel, and its label at the output's resolution."""
+    matrix = matrix_of(plate, pose)
+    # warpAffine counts from the middle of a pixel.
+    half = np.array([0.5, 0.5])
+    centred = matrix.copy()
+    centred[:, 2] = matrix[:, :2] @ half + matrix[:, 2] - half
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    source = pixels
+    if scale < 0.6:  # shrink by area first, or thin lines alias
+        factor = scale / 0.9
+        size = (max(8, round(pixels.shape[1] * factor)), max(8, round(pixels.shape[0] * factor)))
+        source = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+        ratio = np.array([pixels.shape[1] / size[0], pixels.shape[0] / size[1]])
+        shrunk = matrix.copy()
+        shrunk[:, :2] = matrix[:, :2] * ratio
+        centred = shrunk.copy()
+        centred[:, 2] = shrunk[:, :2] @ half + shrunk[:, 2] - half
+    picture = cv2.warpAffine(
+        source, centred, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=(GREY, GREY, GREY),
+    )  # fmt: skip
+    corners = np.array(
+        [(plate.x1, plate.y1), (plate.x2, plate.y1), (plate.x2, plate.y2), (plate.x1, plate.y2)]
+    )
+    quad = corners @ matrix[:, :2].T + matrix[:, 2]
+    where = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.fillConvexPoly(where, np.round(quad - 0.5).astype(np.int32), 255)
+    if allowed is None:
+        allowed = np.zeros(pixels.shape[:2], np.uint8)
+    out = matrix / STRIDE
+    out[:, 2] = out[:, :2] @ half + out[:, 2] - half
+    label = cv2.warpAffine(
+        allowed, out, (WIDTH // STRIDE, HEIGHT // STRIDE), flags=cv2.INTER_NEAREST,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=0,
+    )  # fmt: skip
+    return np.asarray(picture, np.uint8), where, np.asarray(label, np.uint8)
+
+
+def batch_of(views: Sequence[View], shares: Sequence[float], size: int, rng: Rng) -> Batch:
+    """A random batch: windows (n, 192, 208, 4) and labels (n, 96, 104), both uint8.
+
+    Args:
+        views: of the training set.
+        shares: the probability of each view, summing to 1.
+        size: number of windows.
+        rng: source of random numbers.
+    """
+    chosen = rng.choice(len(views), size, p=np.asarray(shares))
+    made = [_drawn(views[int(at)], rng) for at in chosen]
+    windows, labels = zip(*made, strict=True)
+    return torch.from_numpy(np.stack(windows)), torch.from_numpy(np.stack(labels))
+
+
+def _drawn(view: View, rng: Rng) -> tuple[npt.NDArray[np.uint8], Allowed]:
+    pose = Pose.random(rng)
+    jitter = rng.normal(0, 0.03, 4) * np.array([1, 0.6, 1, 0.6]) * view.plate.width
+    x1, y1, x2, y2 = np.array([view.plate.x1, view.plate.y1, view.plate.x2, view.plate.y2]) + jitter
+    plate = Box(x1, y1, max(x2, x1 + 4), max(y2, y1 + 2))
+    picture, where, label = window_of(view.pixels, plate, view.allowed, pose)
+    if view.drawn or rng.random() < 0.15:
+        picture = _with_plate(picture, where, rng)
+    if rng.random() < 0.35:  # a small vehicle in a large picture: few pixels
+        few = rng.uniform(0.3, 0.9)
+        small = cv2.resize(picture, None, fx=few, fy=few, interpolation=cv2.INTER_AREA)
+        picture = np.asarray(cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR))
+    picture = degraded(picture, rng)
+    return np.dstack([picture, where]), label
+
+
+def _with_plate(picture: Pixels, where: npt.NDArray[np.uint8], rng: Rng) -> Pixels:
+    """A rough plate drawn where one is: dark strokes on a light ground, or light ones on black."""
+    ground = GROUNDS[int(rng.integers(len(GROUNDS)))]
+    ink = (230, 230, 230) if max(ground) < 100 else (30, 30, 30)
+    lit = rng.uniform(0.5, 1.0)
+    out = picture.copy()
+    inside = where > 0
+    out[inside] = np.array(ground) * lit
+    rows, columns = np.nonzero(inside)
+    if rows.size:
+        top, bottom = int(rows.min()), int(rows.max())
+        left, right = int(columns.min()), int(columns.max())
+        for x in range(left + 2, right - 1, 3):
+            if rng.random() < 0.8:
+                cv2.line(out, (x, top + 1), (x, bottom - 1), tuple(int(c * lit) for c in ink), 1)
+        out[~inside] = picture[~inside]
+    return np.asarray(out, np.uint8)

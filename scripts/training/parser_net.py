@@ -1,0 +1,134 @@
+"""The scene parser: network, loss and export to ONNX.
+
+A U-Net (Ronneberger et al. 2015) of residual convolutions. It sees a window around the offender's
+plate, in units of the plate, so that every vehicle arrives in the same place and at the same scale.
+For each pixel it gives a probability for each of `CLASSES`.
+
+A label allows a set of classes, because many are known in part: a door of a car is bodywork or
+glass, but not road. The loss is the negative logarithm of the probability of the set (Cour et al.
+2011, learning from partial labels).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scripts.training.detector_net import Conv, PooledContext, Residual
+from scripts.training.float16_weights import store_as_float16
+
+CLASSES = ("background", "body", "glass", "head", "other", "person")
+"""What a pixel shows: the road and all else; the offender's bodywork, glass and occupants' heads;
+another vehicle; a person outside."""
+
+WIDTH, HEIGHT = 208, 192
+"""Pixels of the window."""
+
+STRIDE = 2
+"""Pixels of the window for each cell of the output."""
+
+CHANNELS = (16, 40, 80, 128)
+"""Channels at strides 2, 4, 8 and 16."""
+
+
+class _Up(nn.Module):
+    """Twice the resolution, added to the encoder's features of that resolution."""
+
+    def __init__(self, taken: int, given: int, *, deep: bool = True) -> None:
+        super().__init__()
+        self.narrow = Conv(taken, given, 1)
+        self.beside = Conv(given, given, 1)
+        mix = [Conv(given, given), *([Residual(given)] if deep else ())]
+        self.mix = nn.Sequential(*mix)
+
+    def forward(self, deep: Tensor, beside: Tensor) -> Tensor:
+        wide = functional.interpolate(self.narrow(deep), scale_factor=2.0, mode="nearest")
+        return self.mix(wide + self.beside(beside))
+
+
+class SceneParserNet(nn.Module):
+    """From windows (n, 192, 208, 4), uint8 BGR and plate, to logits (n, classes, 96, 104)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        a, b, c, d = CHANNELS
+        self.to_2 = Conv(4, a, 3, 2)
+        self.to_4 = nn.Sequential(Conv(a, b, 3, 2), Residual(b), Residual(b))
+        self.to_8 = nn.Sequential(Conv(b, c, 3, 2), Residual(c), Residual(c), Residual(c))
+        self.to_16 = nn.Sequential(
+            Conv(c, d, 3, 2), Residual(d), Residual(d), PooledContext(d), Residual(d)
+        )
+        self.up_8, self.up_4, self.up_2 = _Up(d, c), _Up(c, b), _Up(b, a, deep=False)
+        self.answer = nn.Conv2d(a, len(CLASSES), 1)
+        # Where the window shows what: fixed, so that the network knows the place of each cell.
+        y, x = torch.meshgrid(
+            torch.linspace(-1, 1, HEIGHT // 16), torch.linspace(-1, 1, WIDTH // 16), indexing="ij"
+        )
+        self.register_buffer("place", torch.stack((x, y))[None], persistent=False)
+        self.placed = nn.Conv2d(2, d, 1)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        x = windows.permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        at_2 = self.to_2(x.contiguous(memory_format=torch.channels_last) if self.training else x)
+        at_4 = self.to_4(at_2)
+        at_8 = self.to_8(at_4)
+        at_16 = self.to_16[0](at_8) + self.placed(self.place)
+        at_16 = self.to_16[1:](at_16)
+        answer: Tensor = self.answer(self.up_2(self.up_4(self.up_8(at_16, at_8), at_4), at_2))
+        return answer
+
+
+def parser_loss(logits: Tensor, allowed: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """The loss of a batch.
+
+    Args:
+        logits: (n, classes, rows, columns).
+        allowed: (n, rows, columns), uint8: bit k is set where class k is allowed; 0: not counted.
+    """
+    logs = functional.log_softmax(logits, 1)
+    bits = torch.arange(len(CLASSES), device=logits.device).view(1, -1, 1, 1)
+    may = (allowed[:, None].to(torch.int32) >> bits) & 1
+    told = (may.sum(1) > 0) & (may.sum(1) < len(CLASSES))
+    likely = torch.logsumexp(logs.masked_fill(may == 0, -1e4), 1)
+    loss = -(likely.clamp_min(-12) * told).sum() / told.sum().clamp_min(1)
+    with torch.no_grad():
+        best = logits.argmax(1, keepdim=True)
+        right = may.gather(1, best)[:, 0].bool()
+        figures = {"loss": float(loss.detach()), "right": float(right[told].float().mean())}
+        for name in ("body", "glass"):
+            only = told & (allowed == 1 << CLASSES.index(name))
+            if bool(only.any()):
+                figures[name] = float(right[only].float().mean())
+    return loss, figures
+
+
+class _Shipped(nn.Module):
+    """The network with probabilities instead of logits."""
+
+    def __init__(self, net: SceneParserNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, windows: Tensor) -> Tensor:
+        return self.net(windows).softmax(1)
+
+
+def export_parser(net: SceneParserNet, path: str) -> None:
+    """Write the ONNX: input `windows` uint8 (n, 192, 208, 4), output `classes` (n, 6, 96, 104)."""
+    import onnx  # noqa: PLC0415 - needed for this step only
+
+    torch.onnx.export(
+        _Shipped(net).eval(),
+        (torch.zeros(1, HEIGHT, WIDTH, 4, dtype=torch.uint8),),
+        path,
+        input_names=["windows"],
+        output_names=["classes"],
+        dynamic_axes={"windows": {0: "n"}, "classes": {0: "n"}},
+        opset_version=17,
+        dynamo=False,
+    )
+    model = onnx.load(path)
+    store_as_float16(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)

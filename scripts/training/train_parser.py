@@ -1,0 +1,48 @@
+"""Command line of the scene parser's training: `scripts/train-parser`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from scripts.training.command_line import run, train_with, training_parser
+
+DESCRIPTION = """\
+Train the scene parser: what each part of a picture around a number plate shows.
+
+Writes scene_parser.onnx. Needs `pip install -e '.[cpu,training]'`. Uses a GPU where there is one.
+
+The outlines of scripts/training/outlines were drawn by eye on photographs that --photos holds.
+A folder given with --parts has photographs with polygons of the parts of cars, in COCO form."""
+
+EXAMPLE = """\
+  scripts/train-parser --photos DATA --parts DATA/carparts --work runs/parser --threads 1"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train, export and measure; 0 when the weights are written."""
+    parser = training_parser(
+        "train-parser", DESCRIPTION, EXAMPLE, steps=20_000, batch=16, rate=2e-3, rendered=0
+    )
+    add = parser.add_argument
+    add(
+        "--photos",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder that holds the photographs of the outlines, under the names written there",
+    )
+    add(
+        "--parts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of photographs with polygons of car parts; may be given several times",
+    )
+    add("--teacher", metavar="NAME", help="detector of the manifest that finds plates on --parts")
+    return run(train_with("scripts.training.parser_training"), parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

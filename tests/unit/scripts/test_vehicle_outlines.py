@@ -1,0 +1,138 @@
+"""The outlines drawn by eye, and the labels that the scene parser learns from them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.product import REPOSITORY
+
+OUTLINES = REPOSITORY / "scripts" / "training" / "outlines" / "vehicles.json"
+KINDS = {"body", "glass", "heads", "other", "people", "hidden", "unknown"}
+VIEWS: list[dict[str, Any]] = json.loads(OUTLINES.read_text("utf-8"))["views"]
+
+
+def test_each_vehicle_is_outlined_once_and_completely() -> None:
+    assert len(VIEWS) == 485
+    assert len({(one["image"], tuple(one["plate"])) for one in VIEWS}) == len(VIEWS)
+    for one in VIEWS:
+        assert set(one) - KINDS == {"image", "plate", "seen", "kind", "colour", "side"}
+        assert one["body"], one["image"]
+
+
+def test_each_outline_lies_where_somebody_looked() -> None:
+    for one in VIEWS:
+        x, y, wide, tall = one["seen"]
+        for kind in KINDS & set(one):
+            for polygon in one[kind]:
+                points = np.array(polygon)
+                assert len(points) >= 3, one["image"]
+                assert (points >= (x, y)).all(), one["image"]
+                assert (points <= (x + wide + 1, y + tall + 1)).all(), one["image"]
+
+
+def test_the_plate_of_each_vehicle_is_on_its_body() -> None:
+    cv2 = pytest.importorskip("cv2")
+    outside = []
+    for one in VIEWS:
+        x, y, wide, tall = one["plate"]
+        middle = (x + wide / 2, y + tall / 2)
+        distances = [
+            cv2.pointPolygonTest(np.array(polygon, np.float32), middle, measureDist=True)
+            for polygon in one["body"]
+        ]
+        if max(distances) < -tall:
+            outside.append(one["image"])
+    assert outside == []
+
+
+# --- labels and windows: these need PyTorch -------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def training() -> Any:
+    pytest.importorskip("torch", reason="training needs PyTorch")
+    import scripts.training.parser_batches as batches
+    import scripts.training.parser_net as net
+    import scripts.training.parser_views as views
+
+    return batches, net, views
+
+
+def test_a_label_allows_two_classes_along_an_outline_and_anything_where_nobody_looked(
+    training: Any,
+) -> None:
+    _, _, views = training
+    pixels = np.zeros((100, 200, 3), np.uint8)
+    square = [[40, 20], [120, 20], [120, 80], [40, 80]]
+    pane = [[60, 30], [100, 30], [100, 50], [60, 50]]
+    label = views.outlined(
+        pixels,
+        {"plate": [70, 65, 22, 6], "seen": [0, 0, 150, 100], "body": [square], "glass": [pane]},
+    )
+
+    assert label[70, 50] == views.BODY
+    assert label[40, 80] == views.GLASS
+    assert label[70, 40] == views.BODY | views.BACKGROUND
+    assert label[40, 60] == views.BODY | views.GLASS
+    assert label[5, 5] == views.BACKGROUND
+    assert label[50, 180] == views.ANYTHING
+
+
+@pytest.mark.parametrize(("mirrored", "side"), [(False, 1), (True, -1)])
+def test_the_plate_arrives_in_one_place_and_at_one_scale(
+    training: Any, mirrored: bool, side: int
+) -> None:
+    batches, _, views = training
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    plate = views.Box(300, 250, 360, 264)
+    pixels[250:264, 360:390] = 255  # to the right of the plate
+    picture, where, _ = batches.window_of(pixels, plate, None, batches.Pose(mirrored=mirrored))
+
+    rows, columns = np.nonzero(where)
+    centre = np.array([columns.mean() + 0.5, rows.mean() + 0.5])
+    assert np.abs(centre - batches.CENTRE).max() < 1
+    assert columns.max() - columns.min() + 1 == pytest.approx(batches.UNIT, abs=1.5)
+    bright = np.nonzero(picture[..., 0] > 128)[1].mean()
+    assert np.sign(bright - centre[0]) == side
+
+
+def test_the_loss_of_a_set_of_classes_is_that_of_their_sum(training: Any) -> None:
+    import torch
+
+    _, net, views = training
+    logits = torch.zeros(1, len(net.CLASSES), 1, 2)
+    logits[0, 1] = 3.0
+    only = torch.full((1, 1, 2), views.BODY, dtype=torch.uint8)
+    either = torch.full((1, 1, 2), views.BODY | views.GLASS, dtype=torch.uint8)
+    anything = torch.full((1, 1, 2), views.ANYTHING, dtype=torch.uint8)
+    shares = logits[0, :, 0, 0].softmax(0)
+
+    assert float(net.parser_loss(logits, only)[0]) == pytest.approx(-float(shares[1].log()))
+    assert float(net.parser_loss(logits, either)[0]) == pytest.approx(
+        -float((shares[1] + shares[2]).log())
+    )
+    assert float(net.parser_loss(logits, anything)[0]) == 0
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_exported_network_gives_probabilities_for_each_cell(
+    training: Any, tmp_path: Path
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    _, net, _ = training
+    path = tmp_path / "scene_parser.onnx"
+    net.export_parser(net.SceneParserNet(), str(path))
+
+    window = np.zeros((1, net.HEIGHT, net.WIDTH, 4), np.uint8)
+    (answer,) = onnxruntime.InferenceSession(str(path)).run(None, {"windows": window})
+
+    cells = (net.HEIGHT // net.STRIDE, net.WIDTH // net.STRIDE)
+    assert answer.shape == (1, len(net.CLASSES), *cells)
+    assert np.allclose(answer.sum(1), 1, atol=1e-4)
+    assert path.stat().st_size < 4_000_000
