@@ -47,6 +47,7 @@ def bench(
     from edge.adapters.models.detector import OnnxPlateDetector
     from edge.adapters.models.inventory import open_weights
     from edge.adapters.models.manifest import Contract
+    from edge.adapters.models.reader import OnnxPlateReader
     from edge.adapters.models.weights import Manifest
     from edge.cli.models import named, state_of
     from edge.domain.imaging import Box, PlatePatch
@@ -65,11 +66,12 @@ def bench(
         for chosen in provider or ["cpu"]:
             for count in threads or [1]:
                 model = open_weights(weights, chosen, count)
-                runs.append(
-                    partial(model.detect, frame)
-                    if isinstance(model, OnnxPlateDetector)
-                    else partial(model.read, [patch])
-                )
+                if isinstance(model, OnnxPlateDetector):
+                    runs.append(partial(model.detect, frame))
+                elif isinstance(model, OnnxPlateReader):
+                    runs.append(partial(model.read, [patch]))
+                else:
+                    runs.append(partial(model.hidden, [patch]))
                 rows.append(
                     {
                         "name": entry.name,

@@ -28,6 +28,8 @@ class PlateReading:
         quality: weight of this reading in the fusion, in (0, 1].
         region: the reader's country name, or None.
         region_probability: the reader's probability for that country, 0 to 1.
+        hidden: probability that something hides a part of the plate, 0 to 1; `quality` is already
+            reduced by it.
     """
 
     slots: npt.NDArray[np.float32] = field(repr=False, compare=False)
@@ -36,6 +38,7 @@ class PlateReading:
     quality: float
     region: str | None = None
     region_probability: float = 0.0
+    hidden: float = 0.0
 
     @property
     def legibility(self) -> float:
@@ -133,6 +136,10 @@ UNSEEN_TEXT_ODDS = 1e-3
 CERTAIN_REGION = 0.85
 """Share of the weighted votes from which the country is certain."""
 
+HIDDEN_ODDS = 0.5
+"""Odds of another plate where something hides a part of the plate in every view: readers often give
+a clear and wrong text then. In proportion less if only some views, or unclear ones, are hidden."""
+
 FORMLESS_ODDS = 0.1
 """Odds of another plate where the best text has no form of the certain country: a part of the plate
 was hidden or misread, or it is one of the few plates of a free form."""
@@ -194,6 +201,10 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
     texts = ("".join(alphabet[i] for i in text) for text, _ in ranked)
     region, share = _region(strongest)
     certain = region if share >= CERTAIN_REGION else None
+    hidden = float(
+        np.average([r.hidden for r in strongest], weights=[r.quality for r in strongest])
+    )
+    other_odds += hidden * HIDDEN_ODDS * odds[0]
     return PlateConsensus(
         _hypotheses(dict(zip(texts, odds, strict=True)), other_odds, certain),
         len(readings),
@@ -220,6 +231,12 @@ def _hypotheses(
     total = sum(odds.values()) + other_odds
     ranked = sorted(odds.items(), key=lambda item: -item[1])[:MAX_HYPOTHESES]
     return tuple(Hypothesis(PlateText(text), value / total) for text, value in ranked)
+
+
+def _hidden_share(readings: Sequence[PlateReading]) -> float:
+    """The weighted share of views in which a part of the plate is hidden, 0 to 1."""
+    weights = [reading.quality for reading in readings]
+    return float(np.average([reading.hidden for reading in readings], weights=weights))
 
 
 def _region(readings: Sequence[PlateReading]) -> tuple[str | None, float]:
