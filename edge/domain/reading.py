@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.plate_forms import fits, twin_odds, variants
+from edge.domain.plate_forms import fits, misreads, twin_odds
 from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
 MAX_HYPOTHESES = 8
@@ -104,9 +104,9 @@ class PlateConsensus:
         """The plates for which every picture may have been taken, without the best hypothesis.
 
         More readings do not exclude them; only the form of a certain country does
-        (`plate_forms.variants`). They are computed at each call and never stored.
+        (`plate_forms.misreads`). They are computed at each call and never stored.
         """
-        return map(PlateText, variants(self.best.text.reveal(), self.certain_region))
+        return map(PlateText, misreads(self.best.text.reveal(), self.certain_region))
 
 
 # --- fusion -------------------------------------------------------------------------------

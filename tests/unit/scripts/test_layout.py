@@ -71,7 +71,9 @@ def test_help_has_an_example(launcher: str) -> None:
     assert re.search(rf"^examples?.*:\n  scripts/{launcher}\b", done.stdout, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("launcher", ["bench", "fuzz", "soak", "train-detector", "train-reader"])
+@pytest.mark.parametrize(
+    "launcher", ["bench", "fuzz", "soak", "train-covers", "train-detector", "train-reader"]
+)
 def test_help_imports_no_heavy_module(launcher: str) -> None:
     heavy = {"atheris", "av", "cv2", "edge.box", "onnxruntime", "torch"}
     program = (
