@@ -29,7 +29,7 @@ _HIDDEN, _CLEAR = 0.5, 0.1
 class CoverNet(nn.Module):
     """uint8 (n, 32, 96, 3), RGB, to logits (n, 8, 24) of the cells."""
 
-    def __init__(self, channels: tuple[int, int, int, int] = (16, 32, 40, 40)) -> None:
+    def __init__(self, channels: tuple[int, int, int, int] = (16, 32, 48, 48)) -> None:
         super().__init__()
         one, two, three, four = channels
         self.body = nn.Sequential(

@@ -49,7 +49,9 @@ def train_as_given(given: argparse.Namespace) -> int:
         train(
             net,
             folder,
-            Schedule(given.steps, given.batch, rate=given.rate, seed=given.seed, warm_up=100),
+            Schedule(
+                given.steps, given.batch, rate=given.rate, seed=given.seed, warm_up=100, keep=0.995
+            ),
             partial(cover_batch, pool, real, given.batch),
             _loss,
             lambda trained: _figures(trained, validation),
