@@ -123,7 +123,8 @@ def verify(
 ) -> None:
     """Verify digests and contracts by loading and running each file. Status 4: a file failed.
 
-    Without names, weights that are not installed are skipped, except those of the default pair.
+    Without names, weights that are not installed are skipped, except those of the default pair and
+    the cover check.
 
     Example: edge-anpr models verify cct-xs-v2
     """
@@ -132,7 +133,8 @@ def verify(
 
     listed = Manifest.load(manifest)
     default = listed.pair(listed.default_pair)
-    needed = named(listed, names) if names else {default.detector, default.reader}
+    always = {default.detector, default.reader, listed.cover_check or default.reader}
+    needed = named(listed, names) if names else always
     results: list[dict[str, Any]] = []
     failures: list[ModelError] = []
     for entry in listed.entries:

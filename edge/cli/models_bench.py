@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,12 @@ from edge.cli.options import JsonOption, ManifestOption
 from edge.cli.output import print_json
 from edge.domain.timing import median_and_p95_ms
 from edge.errors import ModelError
+
+if TYPE_CHECKING:
+    from edge.adapters.models.cover_check import OnnxCoverCheck
+    from edge.adapters.models.detector import OnnxPlateDetector
+    from edge.adapters.models.reader import OnnxPlateReader
+    from edge.domain.imaging import Pixels, PlatePatch
 
 WARM_UP = 5
 FRAME = (720, 1280, 3)
@@ -44,7 +50,6 @@ def bench(
     """
     import numpy as np
 
-    from edge.adapters.models.detector import OnnxPlateDetector
     from edge.adapters.models.inventory import open_weights
     from edge.adapters.models.manifest import Contract
     from edge.adapters.models.weights import Manifest
@@ -65,11 +70,7 @@ def bench(
         for chosen in provider or ["cpu"]:
             for count in threads or [1]:
                 model = open_weights(weights, chosen, count)
-                runs.append(
-                    partial(model.detect, frame)
-                    if isinstance(model, OnnxPlateDetector)
-                    else partial(model.read, [patch])
-                )
+                runs.append(_run_of(model, frame, patch))
                 rows.append(
                     {
                         "name": entry.name,
@@ -92,6 +93,20 @@ def bench(
         print_json("edge-anpr/models-bench/1", document, indent=2)
     else:
         _print_bench(rows)
+
+
+def _run_of(
+    model: OnnxPlateDetector | OnnxPlateReader | OnnxCoverCheck, frame: Pixels, patch: PlatePatch
+) -> Callable[[], object]:
+    """What is timed of a network: one picture, or one plate."""
+    from edge.adapters.models.detector import OnnxPlateDetector
+    from edge.adapters.models.reader import OnnxPlateReader
+
+    if isinstance(model, OnnxPlateDetector):
+        return partial(model.detect, frame)
+    if isinstance(model, OnnxPlateReader):
+        return partial(model.read, [patch])
+    return partial(model.hidden, [patch])
 
 
 def _in_turns(runs: Sequence[Callable[[], object]], repeat: int) -> list[list[float]]:

@@ -18,6 +18,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from edge.domain.plates import ALPHABET, MAX_LENGTH
+
 _CLASSES = {
     "a": "[A-Z]",
     "d": "[0-9]",
@@ -199,6 +201,29 @@ def _changed(text: str, places: Sequence[int], region: str | None) -> Iterator[s
         variant = "".join(characters)
         if not resolvable or fits(variant, region):
             yield variant
+
+
+def misreads(text: str, region: str | None) -> Iterator[str]:
+    """The plates that may really have been seen: variants, and one character more or less.
+
+    Something in front of a plate often hides one character, or is read as one. The forms exclude
+    plates as in `variants`.
+
+    Args:
+        text: capitals and digits without separators.
+        region: the country, if the reader is certain of it; else None.
+    """
+    yield from variants(text, region)
+    resolvable = fits(text, region) is True
+    shorter = {text[:at] + text[at + 1 :] for at in range(len(text))} - {""}
+    longer = (
+        {text[:at] + more + text[at:] for at in range(len(text) + 1) for more in ALPHABET}
+        if len(text) < MAX_LENGTH
+        else set()
+    )
+    for one in sorted(shorter | longer):
+        if not resolvable or fits(one, region):
+            yield one
 
 
 def twin_odds(text: str, region: str | None) -> dict[str, float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.plate_forms import fits, twin_odds, variants
+from edge.domain.plate_forms import fits, misreads, twin_odds
 from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
 MAX_HYPOTHESES = 8
@@ -28,6 +28,8 @@ class PlateReading:
         quality: weight of this reading in the fusion, in (0, 1].
         region: the reader's country name, or None.
         region_probability: the reader's probability for that country, 0 to 1.
+        hidden: probability that something hides a part of the plate, 0 to 1; `quality` is already
+            reduced by it.
     """
 
     slots: npt.NDArray[np.float32] = field(repr=False, compare=False)
@@ -36,6 +38,7 @@ class PlateReading:
     quality: float
     region: str | None = None
     region_probability: float = 0.0
+    hidden: float = 0.0
 
     @property
     def legibility(self) -> float:
@@ -101,9 +104,9 @@ class PlateConsensus:
         """The plates for which every picture may have been taken, without the best hypothesis.
 
         More readings do not exclude them; only the form of a certain country does
-        (`plate_forms.variants`). They are computed at each call and never stored.
+        (`plate_forms.misreads`). They are computed at each call and never stored.
         """
-        return map(PlateText, variants(self.best.text.reveal(), self.certain_region))
+        return map(PlateText, misreads(self.best.text.reveal(), self.certain_region))
 
 
 # --- fusion -------------------------------------------------------------------------------
@@ -132,6 +135,10 @@ UNSEEN_TEXT_ODDS = 1e-3
 
 CERTAIN_REGION = 0.85
 """Share of the weighted votes from which the country is certain."""
+
+HIDDEN_ODDS = 0.5
+"""Odds of another plate where something hides a part of the plate in every view: readers often give
+a clear and wrong text then. In proportion less if only some views, or unclear ones, are hidden."""
 
 FORMLESS_ODDS = 0.1
 """Odds of another plate where the best text has no form of the certain country: a part of the plate
@@ -194,6 +201,10 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
     texts = ("".join(alphabet[i] for i in text) for text, _ in ranked)
     region, share = _region(strongest)
     certain = region if share >= CERTAIN_REGION else None
+    hidden = float(
+        np.average([r.hidden for r in strongest], weights=[r.quality for r in strongest])
+    )
+    other_odds += hidden * HIDDEN_ODDS * odds[0]
     return PlateConsensus(
         _hypotheses(dict(zip(texts, odds, strict=True)), other_odds, certain),
         len(readings),

@@ -192,7 +192,7 @@ class Dossier:
         self.last_read_s = frame.stream_s
         weight = reading.quality * reading.legibility
         if weight > 0:
-            aspect = box.width / box.height
+            aspect = _aspect(box)
             self._add_readings(
                 [_WeightedReading(weight, self.detections, aspect, detection.pieces, reading)]
             )
@@ -204,7 +204,7 @@ class Dossier:
 
     def _measure_shape(self, detection: Detection) -> None:
         """Remember how long the plate is, in heights, and how long where pieces were joined."""
-        aspect = detection.box.width / detection.box.height
+        aspect = _aspect(detection.box)
         self._longest = max(self._longest, aspect)
         if detection.pieces > 1:
             self._whole_aspect = max(self._whole_aspect, aspect)
@@ -345,6 +345,11 @@ class Dossier:
         )
 
 
+def _aspect(box: Box) -> float:
+    """Width divided by height."""
+    return box.width / max(box.height, 1.0)
+
+
 def _median_box(boxes: Sequence[Box]) -> Box:
     """The median of each side."""
     sides = np.median([(one.x1, one.y1, one.x2, one.y2) for one in boxes], axis=0)
@@ -362,12 +367,12 @@ def is_same_place(one: Box, other: Box) -> bool:
 def _displacement(one: Box, other: Box) -> float:
     """Distance of the centres, in widths of the larger box."""
     (x, y), (to_x, to_y) = one.centre, other.centre
-    return math.hypot(x - to_x, y - to_y) / max(one.width, other.width)
+    return math.hypot(x - to_x, y - to_y) / max(one.width, other.width, 1.0)
 
 
 def _ratio(one: float, other: float) -> float:
     """The larger value divided by the smaller one."""
-    return max(one, other) / min(one, other)
+    return max(one, other, 1.0) / max(min(one, other), 1.0)
 
 
 def _picture_score(weight: float, box: Box) -> float:

@@ -26,7 +26,7 @@ from edge.domain.rules import (
     judge,
 )
 from edge.domain.vehicles import VehicleSeen
-from edge.privacy.pseudonyms import SaltChain
+from edge.privacy.pseudonyms import SaltChain, token_under
 
 
 class ReadOutcome(Enum):
@@ -244,9 +244,11 @@ class RuleBook:
         """Tokens of the plates that the best hypothesis may be instead; none for an empty list."""
         if vehicle.consensus is None or not self._listed.get(rule.id):
             return frozenset()
-        return frozenset(
-            self._chain.token(rule.purpose, rule.id, twin) for twin in vehicle.consensus.twins()
-        )
+        key = self._chain.key(rule.purpose, rule.id)
+        try:
+            return frozenset(token_under(key, twin) for twin in vehicle.consensus.twins())
+        finally:
+            key[:] = bytes(len(key))
 
 
 def observed_at(vehicle: VehicleSeen) -> datetime:

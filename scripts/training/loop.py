@@ -43,6 +43,7 @@ class Schedule:
         decay: weight decay of AdamW.
         seed: of all random numbers.
         save_every: steps between checkpoints.
+        keep: share of the averaged weights that a step keeps; a short training needs less.
     """
 
     steps: int
@@ -52,6 +53,7 @@ class Schedule:
     decay: float = 0.02
     seed: int = 1
     save_every: int = 200
+    keep: float = 0.9995
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step."""
@@ -150,7 +152,7 @@ def train(
         lr=schedule.rate,
         betas=(0.9, 0.99),
     )
-    averaged = Averaged(net)
+    averaged = Averaged(net, schedule.keep)
     first = _resume(folder, net, optimiser, averaged, device)
     end = min(schedule.steps, stop_after or schedule.steps)
     console = Console(stderr=True, highlight=False)

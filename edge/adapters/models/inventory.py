@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.adapters.models.cover_check import OnnxCoverCheck
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.download import Progress, discard, fetch, unwritable
-from edge.adapters.models.loading import open_detector, open_reader
+from edge.adapters.models.loading import open_cover_check, open_detector, open_reader
 from edge.adapters.models.manifest import (
     MANIFEST_FILE,
     SCHEMA,
@@ -32,14 +33,16 @@ from edge.formats.atomic_files import replacing, sync_folder
 
 def open_weights(
     weights: Weights, provider: str = "cpu", threads: int = 1
-) -> OnnxPlateDetector | OnnxPlateReader:
-    """Load a network and check its contract; returns a detector or a reader.
+) -> OnnxPlateDetector | OnnxPlateReader | OnnxCoverCheck:
+    """Load a network and check its contract; returns a detector, a reader or a cover check.
 
     Raises:
         ModelError: the weights cannot be loaded or have another contract.
     """
     if weights.entry.contract is Contract.DETECTOR:
         return open_detector(weights, provider, threads)
+    if weights.entry.contract is Contract.COVER_CHECK:
+        return open_cover_check(weights, provider, threads)
     return open_reader(weights, provider, threads)
 
 
@@ -152,6 +155,7 @@ def register(
         ManifestFile,
         schema=SCHEMA,
         default=pair if default else (content.default if content else None),
+        cover_check=content.cover_check if content else None,
         search=content.search if content else (),
         pairs=pairs,
         weights=tuple(weights),

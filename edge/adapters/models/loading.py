@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edge.adapters.models.cover_check import CheckedReader, OnnxCoverCheck
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.reader import OnnxPlateReader
@@ -38,15 +39,22 @@ def load_plate_models(
 ) -> PlateModels:
     """Load both networks by their names, else those of a pair, else of the default pair.
 
+    The reader also looks for covers, if the manifest names a cover check. That network is small and
+    runs on the CPU with every provider.
+
     Raises:
         ModelError: a name is unknown, a file is missing or altered, or the provider is missing.
     """
     halves = manifest.pair(pair or manifest.default_pair)
     seeing = manifest.find(detector or halves.detector, Contract.DETECTOR)
     reading = manifest.find(reader or halves.reader, Contract.READER)
+    plate_reader: PlateReader = open_reader(reading, provider, threads)
+    if manifest.cover_check is not None:
+        covers = manifest.find(manifest.cover_check, Contract.COVER_CHECK)
+        plate_reader = CheckedReader(plate_reader, open_cover_check(covers, threads=threads))
     return PlateModels(
         open_detector(seeing, provider, threads),
-        open_reader(reading, provider, threads),
+        plate_reader,
         threshold_of(seeing),
         seeing,
         reading,
@@ -54,9 +62,9 @@ def load_plate_models(
 
 
 def threshold_of(weights: Weights) -> float:
-    """The threshold in a detector's calibration."""
+    """The threshold in the calibration of a detector or a cover check."""
     threshold = weights.entry.calibration.threshold
-    assert threshold is not None  # noqa: S101 - the manifest requires it for each detector
+    assert threshold is not None  # noqa: S101 - the manifest requires it for each of these
     return threshold
 
 
@@ -97,4 +105,20 @@ def open_reader(weights: Weights, provider: str = "cpu", threads: int = 1) -> On
         region_temperature=calibration.region_temperature or 1.0,
         input_size=weights.entry.input,
         batch=1 if provider == "tensorrt" else 0,
+    )
+
+
+def open_cover_check(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxCoverCheck:
+    """Load a cover check with its weights and their calibration.
+
+    Raises:
+        ModelError: the weights cannot be loaded or have another contract.
+    """
+    return OnnxCoverCheck(
+        weights.path,
+        input_size=weights.entry.input,
+        threshold=threshold_of(weights),
+        temperature=weights.entry.calibration.temperature,
+        provider=provider,
+        threads=threads,
     )

@@ -40,6 +40,7 @@ class Contract(Enum):
 
     DETECTOR = "end2end-detector"
     READER = "plate-reader"
+    COVER_CHECK = "cover-check"
 
 
 class Calibration(Strict, strict=True):
@@ -66,7 +67,8 @@ class Calibration(Strict, strict=True):
         default=None,
         gt=0,
         lt=1,
-        description="A detector's calibrated score from which a detection may begin a track.",
+        description="A detector's calibrated score from which a detection may begin a track; a "
+        "cover-check's output from which a plate counts as hidden in part.",
     )
 
 
@@ -115,10 +117,11 @@ class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
             if calibration.threshold is not None:
                 raise ValueError("calibration.threshold is a detector's; a plate-reader has none")
         else:
+            kind = "detector" if self.contract is Contract.DETECTOR else "cover-check"
             if self.plate_config is not None:
-                raise ValueError("plate_config is a plate-reader's; a detector has none")
+                raise ValueError(f"plate_config is a plate-reader's; a {kind} has none")
             if calibration.threshold is None:
-                raise ValueError("a detector needs calibration.threshold")
+                raise ValueError(f"a {kind} needs calibration.threshold")
             if calibration.region_temperature is not None:
                 raise ValueError("calibration.region_temperature is a plate-reader's")
         return self
@@ -159,6 +162,9 @@ class ManifestFile(Strict):
 
     schema_: Literal["edge-anpr/models/2"] = Field(default=SCHEMA, alias="schema")
     default: _Name | None = None
+    cover_check: _Name | None = Field(
+        default=None, description="The weights that look for covers, for every reader."
+    )
     search: tuple[str, ...] = ()
     pairs: dict[_Name, Pair] = Field(default_factory=dict)
     weights: tuple[WeightsEntry, ...] = Field(min_length=1)
@@ -249,6 +255,8 @@ def manifest_text(content: ManifestFile) -> str:
     lines = [f"schema = {_toml(content.schema_)}"]
     if content.default is not None:
         lines.append(f"default = {_toml(content.default)}")
+    if content.cover_check is not None:
+        lines.append(f"cover_check = {_toml(content.cover_check)}")
     if content.search:
         lines.append(f"search = {_toml(list(content.search))}")
     if content.pairs:

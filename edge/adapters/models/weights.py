@@ -78,6 +78,7 @@ class Manifest:
         if content.default is None:
             raise ModelError(f"{path}: default is missing; name one of the pairs")
         self.default_pair = content.default
+        self.cover_check = content.cover_check
         self.default_detector = self._pairs[content.default].detector
         self.default_reader = self._pairs[content.default].reader
 

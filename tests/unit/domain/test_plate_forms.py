@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.domain.plate_forms import FORMS, MAX_VARIANTS, TWINS, fits, twin_odds, variants
+from edge.domain.plate_forms import (
+    FORMS,
+    MAX_VARIANTS,
+    TWINS,
+    fits,
+    misreads,
+    twin_odds,
+    variants,
+)
 from edge.domain.plates import ALPHABET, MAX_LENGTH
 
 texts = st.text(alphabet=ALPHABET, min_size=1, max_size=MAX_LENGTH)
@@ -124,6 +132,33 @@ def test_a_form_of_a_known_country_excludes_the_other_kind_of_character() -> Non
     assert "1A8C123" not in list(variants("1ABC123", "Belgium"))
     assert "XSN823" not in list(variants("XSNB23", "Netherlands"))
     assert list(variants("AB123CS", "France")) == []
+
+
+@pytest.mark.parametrize(
+    ("true", "read", "region"),
+    [
+        ("1ETB392", "ETB392", "Belgium"),
+        ("GD8586C", "GD858C", None),
+        ("7K28154", "7K2I8154", None),
+        ("PH13LGJ", "PH13GJ", "Unknown"),
+        ("LD615BG", "LD6158G", "Serbia"),
+    ],
+)
+def test_a_plate_with_a_hidden_or_an_added_character_is_a_possible_misread(
+    true: str, read: str, region: str | None
+) -> None:
+    assert true in set(misreads(read, region))
+
+
+@given(texts, regions)
+def test_misreads_are_distinct_plates_of_at_most_one_character_more_or_less(
+    text: str, region: str | None
+) -> None:
+    found = list(misreads(text, region))
+
+    assert len(found) == len(set(found))
+    assert text not in found
+    assert all(abs(len(one) - len(text)) <= 1 and 1 <= len(one) <= MAX_LENGTH for one in found)
 
 
 def test_variants_with_few_changes_come_first() -> None:

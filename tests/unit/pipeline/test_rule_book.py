@@ -117,6 +117,8 @@ def test_a_read_of_another_plate_is_not_ambiguous() -> None:
         ("LD615BG", "LD6158G", "Serbia"),
         ("LD615BG", "LD6158G", None),
         ("1ABC123", "IA8CI23", None),
+        ("1ETB392", "ETB392", "Belgium"),
+        ("7K28154", "7K2I8154", None),
     ],
 )
 def test_p12_a_plate_read_as_its_twin_never_makes_a_hit_of_a_listed_vehicle(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from edge.domain.imaging import Box
+from edge.domain.imaging import Box, PlatePatch
+from edge.domain.reading import PlateReading
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
 from edge.pipeline.dossier import MAX_POINTS
@@ -408,3 +409,98 @@ def test_a_vehicle_that_stands_still_for_hours_without_frames_is_another_passage
     seen = watch_twice(standing, standing, gap_s=3600.0)
 
     assert len({vehicle.number for vehicle in seen}) == 2
+
+
+# --- plates with something in front of them -----------------------------------------------------
+
+
+def piece(text: str, x: float, width: float, **of: Any) -> ScriptedPlate:
+    """A part of a plate that is 120 pixels wide and 26 high."""
+    return ScriptedPlate(Box(x, 200, x + width, 226), reading_of(text, **of))
+
+
+def driving(*pieces: tuple[str, float, float], frames: int) -> list[list[ScriptedPlate]]:
+    """Pieces (text, x, width) of one plate that moves by 12 pixels a frame."""
+    return [[piece(text, x + 12 * i, width) for text, x, width in pieces] for i in range(frames)]
+
+
+LEFT, RIGHT, WHOLE = ("7K2", 20.0, 45.0), ("8154", 80.0, 60.0), ("7K28154", 20.0, 120.0)
+JOINED = ("7K2I8154", 20.0, 120.0)
+
+
+class TornPlate(ScriptedModels):
+    """The reader sees the joined plate as a text with the bar in it."""
+
+    def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
+        known = {sight.box for sight in self._now}
+        return tuple(
+            super(TornPlate, self).read([patch])[0]
+            if patch.box in known
+            else reading_of(JOINED[0], quality=patch.quality)
+            for patch in patches
+        )
+
+
+def watch_torn(script: Sequence[Sequence[ScriptedPlate]]) -> list[VehicleSeen]:
+    models = TornPlate(script)
+    watcher = VehicleWatcher("cam-1", models, models)
+    seen = [vehicle for frame in models.frames() for vehicle in watcher.observe(frame)]
+    return [*seen, *watcher.finish()]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        driving(LEFT, RIGHT, frames=20),
+        driving(LEFT, frames=10) + driving(("7K2", 140, 45), ("8154", 200, 60), frames=10),
+        driving(LEFT, RIGHT, frames=10) + driving(("7K2", 140, 45), frames=10),
+        [frame[i % 2 : i % 2 + 1] for i, frame in enumerate(driving(LEFT, RIGHT, frames=24))],
+    ],
+    ids=["in every frame", "in later frames only", "in the first frames only", "one at a time"],
+)  # fmt: skip
+def test_p12_a_plate_in_two_pieces_is_one_vehicle_and_never_sure(
+    script: list[list[ScriptedPlate]],
+) -> None:
+    (vehicle,) = watch_torn([*script, *[EMPTY] * 60])
+
+    assert vehicle.final
+    assert vehicle.consensus is None or vehicle.consensus.posterior < 0.95
+
+
+def test_a_plate_that_is_whole_in_other_frames_is_read_from_those() -> None:
+    """A pole stands before the street: the plate is in pieces in some frames only."""
+    behind = driving(LEFT, RIGHT, frames=6)
+    free = [[piece("7K28154", 92 + 12 * i, 120)] for i in range(14)]
+
+    (vehicle,) = watch_torn([*behind, *free, *[EMPTY] * 60])
+
+    assert texts([vehicle]) == ["7K28154"]
+    assert vehicle.consensus is not None
+    assert vehicle.consensus.posterior > 0.95
+
+
+def test_two_vehicles_whose_plates_are_on_one_line_stay_two() -> None:
+    """Two lanes of a queue, and a parked row: the plates move together or stand."""
+    script = [
+        [piece("7K28154", 20 + 6 * i, 120), piece("1ABC123", 320 + 6 * i, 120)] for i in range(20)
+    ]
+
+    seen = watch([*script, *[EMPTY] * 60])
+
+    assert sorted(str(one) for one in texts(seen)) == ["1ABC123", "7K28154"]
+    for vehicle in seen:
+        assert vehicle.consensus is not None
+        assert vehicle.consensus.posterior > 0.95
+
+
+def test_a_short_text_in_a_short_box_is_never_sure_unless_its_country_has_such_plates() -> None:
+    (fragment,) = watch(driving(LEFT, frames=20))
+    (short,) = watch([[piece("KDD4", 20 + 12 * i, 80)] for i in range(20)])
+    (swiss,) = watch([[piece("GE1", 20 + 12 * i, 45, region="Switzerland")] for i in range(20)])
+
+    assert fragment.consensus is not None
+    assert short.consensus is not None
+    assert swiss.consensus is not None
+    assert fragment.consensus.posterior < 0.8
+    assert short.consensus.posterior > 0.95
+    assert swiss.consensus.posterior > 0.95
