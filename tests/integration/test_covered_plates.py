@@ -31,6 +31,7 @@ from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from edge.privacy.pseudonyms import SaltChain
 from scripts.fixtures.covers import COVERS, draw_cover
 from tests.support.fakes import competent
+from tests.support.plate_lists import in_clear
 from tests.support.product import CLIPS
 
 CLIP = "twin_a"
@@ -107,7 +108,7 @@ def zone() -> RuleBook:
     book = RuleBook(
         (rule,),
         SaltChain("street", "box-1", random_bytes),
-        lambda _list: (permit,),
+        in_clear(lambda _list: (permit,)),
         900,
         {"city": competent("zone")},
     )

@@ -130,7 +130,7 @@ def test_the_region_needs_more_than_half_of_the_weighted_votes() -> None:
         ("34YR336", "34VR336", None),
     ],
 )
-def test_an_error_that_repeats_in_every_frame_does_not_vanish_with_more_frames(
+def test_p12_an_error_that_repeats_in_every_frame_does_not_vanish_with_more_frames(
     read: str, twin: str, region: str | None
 ) -> None:
     few, many = (fused(*[reading_of(read, region=region)] * frames) for frames in (4, 200))
