@@ -29,6 +29,7 @@ class RuleStops:
 
     Raises:
         PolicyError: `E_HIT_SHARE`: every rule has stopped, so no camera may be open.
+        EdgeError: the audit log or the policy in force cannot be read.
     """
 
     def __init__(self, site: SiteFolder, storage: Storage, publisher: Publisher) -> None:
@@ -62,7 +63,7 @@ class RuleStops:
         in_force = None if site.policy.demo else PolicyState(site.state_folder).in_force()
         if in_force is None:
             return frozenset()
-        return self._audit.stopped_rules(in_force.activation.activated)
+        return self._audit.proven().stopped_rules(in_force.activation.activated)
 
     def _publish(self, rule: str) -> None:
         error = self._error(rule)

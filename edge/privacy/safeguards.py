@@ -11,7 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from edge.privacy.audit_events import Entry, ListChanged, PolicyChanged, SuspensionChanged
+from edge.privacy.audit_events import (
+    Entry,
+    ListChanged,
+    PolicyChanged,
+    RuleStopped,
+    SuspensionChanged,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Safeguards:
         past_orders: digests of all orders that were ever obeyed.
         lists: the bundle with the highest counter of each list, by the list's id.
         policies: digests of the policies that were activated; the last one is in force.
+        stops: when each rule stopped itself since a policy was last activated or renewed.
+        past_stops: when each rule stopped itself before that.
         latest: the latest time of an entry.
     """
 
@@ -46,12 +54,24 @@ class Safeguards:
     past_orders: frozenset[str] = frozenset()
     lists: Mapping[str, RecordedList] = field(default_factory=lambda: MappingProxyType({}))
     policies: tuple[str, ...] = ()
+    stops: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
+    past_stops: Mapping[str, datetime] = field(default_factory=lambda: MappingProxyType({}))
     latest: datetime | None = None
 
     @property
     def any(self) -> bool:
         """Whether there is an order, a list or a policy that must not get lost."""
         return bool(self.orders or self.lists or self.policies)
+
+    def stopped_rules(self, activated: datetime) -> frozenset[str]:
+        """The rules that stopped themselves and may not start again.
+
+        Args:
+            activated: when a controller signed the activation in force. Installing an earlier
+                activation again starts no rule.
+        """
+        earlier = (rule for rule, at in self.past_stops.items() if at >= activated)
+        return frozenset((*self.stops, *earlier))
 
     def after(self, entry: Entry) -> Safeguards:
         """What is proven once this entry is in the log."""
@@ -72,5 +92,12 @@ class Safeguards:
                 return replace(known, lists={**self.lists, event.list: bundle})
         if isinstance(event, PolicyChanged) and event.action != "withdrawn":
             others = tuple(one for one in self.policies if one != event.policy_sha256)
-            return replace(known, policies=(*others, event.policy_sha256))
+            return replace(
+                known,
+                policies=(*others, event.policy_sha256),
+                stops=MappingProxyType({}),
+                past_stops={**self.past_stops, **self.stops},
+            )
+        if isinstance(event, RuleStopped):
+            return replace(known, stops={**self.stops, event.rule: entry.at})
         return known

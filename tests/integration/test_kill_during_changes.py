@@ -31,6 +31,7 @@ from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.system import random_bytes
+from edge.adapters.state.anchor import FIRST_START_NAME
 from edge.adapters.state.archive import Archive
 from edge.adapters.state.audit_log import AuditTrail, read_log
 from edge.adapters.state.key_files import load_box_keys, load_signer_key
@@ -349,7 +350,7 @@ class BoxKeysRotated(Scenario):
     def judge(self, steps: int) -> None:
         assert steps == 0 or load_box_keys(self.folder).key_id != self._first
         rotate_box_keys(self.folder, NOW)
-        names = {path.name for path in self.folder.iterdir()}
+        names = {path.name for path in self.folder.iterdir()} - {FIRST_START_NAME}
         public = f"{SITE}.{BOX}{PUBLIC_ENDING}"
         assert names == {public, f"{load_box_keys(self.folder).key_id}{PRIVATE_ENDING}"}
 

@@ -20,6 +20,7 @@ from edge.adapters.host.metrics import (
 )
 from edge.box.engine import Engine, Stream, VehicleCounts
 from edge.box.evidence_worker import EvidenceWorker
+from edge.box.figures import rule_figures
 from edge.box.health import BoxHealth
 from edge.box.traffic import ClosedEpochs, TrafficTotals
 from edge.domain.vehicles import VehicleSeen
@@ -101,7 +102,7 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
             CameraFigures("cam-1", stream.counts.decoded, stream.counts.corrupt, 1, True)
         ],
         broker=lambda: (True, 1),
-        rules=list,
+        rules=lambda: rule_figures(book),
         epoch_s=30,
         monotonic=StillClock(),
         clock=lambda: KernelClock(True, 0.001, 0.01),
@@ -155,7 +156,8 @@ def test_every_metric_name_and_label_is_on_the_closed_list() -> None:
             "epoch_key_age_seconds", "clock_synchronised", "clock_offset_seconds",
             "clock_max_error_seconds", "temperature_celsius", "camera_up", "frames",
             "frames_corrupt", "camera_connections", "reads", "hits", "frames_analysed",
-            "frames_dropped", "stage_seconds", "outbox_hits", "outbox_age_seconds",
+            "frames_dropped", "stage_seconds", "outbox_hits", "outbox_age_seconds", "rule_stopped",
+            "rule_without_permits",
         )
     }  # fmt: skip
     labels = {

@@ -30,7 +30,7 @@ from edge.errors import AuditError, OutboxError
 from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.signing import PublicKey
 from edge.privacy.audit import Chain, VerifiedLog, split_lines, verify_log
-from edge.privacy.audit_events import Entry, Event, KeyInUse, PolicyChanged, RuleStopped
+from edge.privacy.audit_events import Event, KeyInUse
 from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, box_log, parse_checkpoints
 from edge.privacy.keys import BoxKeys
 from edge.privacy.safeguards import Safeguards
@@ -63,9 +63,6 @@ class AuditTrail:
         self._lock = threading.Lock()
         self._read_bytes = 0
         self._followers: list[Callable[[Checkpoint], None]] = []
-        # When each rule stopped: since the policy was last activated or renewed, and before.
-        self._stops: dict[str, datetime] = {}
-        self._earlier_stops: dict[str, datetime] = {}
 
     @classmethod
     def open(
@@ -122,19 +119,6 @@ class AuditTrail:
         """The newest checkpoint."""
         with self._lock:
             return _known(self._chain.last)
-
-    def stopped_rules(self, activated: datetime) -> frozenset[str]:
-        """The rules that stopped themselves and may not start again.
-
-        The log itself holds this, so that no file can be deleted to start them again.
-
-        Args:
-            activated: when a controller signed the activation in force. Installing an earlier
-                activation again starts no rule.
-        """
-        with self._lock:
-            earlier = (rule for rule, at in self._earlier_stops.items() if at >= activated)
-            return frozenset((*self._stops, *earlier))
 
     def follow(self, follower: Callable[[Checkpoint], None]) -> None:
         """Call a function with the newest checkpoint, now and after each entry."""
@@ -249,8 +233,7 @@ class AuditTrail:
         root = None
         try:
             for position, line in enumerate(lines, start=1):
-                entry = self._chain.take(line, check_signature=position == len(lines))
-                self._note(entry)
+                self._chain.take(line, check_signature=position == len(lines))
                 if self._chain.tree.size == wanted:
                     root = self._chain.tree.root
         except AuditError as error:
@@ -284,14 +267,6 @@ class AuditTrail:
                 code="E_AUDIT_TRUNCATED",
             )
 
-    def _note(self, entry: Entry) -> None:
-        event = entry.event
-        if isinstance(event, RuleStopped):
-            self._stops[event.rule] = entry.at
-        elif isinstance(event, PolicyChanged) and event.action != "withdrawn":
-            self._earlier_stops |= self._stops
-            self._stops = {}
-
     def _add(self, event: Event) -> Checkpoint:
         line, checkpoint = self._chain.sign(event, self._utc(), self._signer)
         try:
@@ -302,7 +277,7 @@ class AuditTrail:
                 # Remove the part of the line that was written before the disk was full.
                 os.ftruncate(self._descriptor, self._read_bytes)
                 raise
-            self._note(self._chain.take(line[:-1], check_signature=False))
+            self._chain.take(line[:-1], check_signature=False)
             self._read_bytes += len(line)
             write_file(self._path.with_name(CHECKPOINT_NAME), checkpoint.note(), sole_writer=True)
         except OSError as error:

@@ -246,12 +246,22 @@ def verify_pack(
     manifest = _manifest(contents)
     own = _box_keys(contents, manifest)
     _require_signed(contents, manifest, own, keys)
-    log = verify_log(
-        contents[LOG_FILE],
-        origin=box_log(manifest.site, manifest.box),
-        keys=own.public_keys() if keys is None else keys,
-        witness=witness,
-    )
+    try:
+        log = verify_log(
+            contents[LOG_FILE],
+            origin=box_log(manifest.site, manifest.box),
+            keys=own.public_keys() if keys is None else keys,
+            witness=witness,
+        )
+    except AuditError as error:
+        if error.code != "E_AUDIT_KEYS":
+            raise
+        # The pack has been signed with a key that its log does not know: two parties made it.
+        raise AuditError(
+            f"the pack's {LOG_FILE} was signed by another key than the pack itself; another party "
+            "made this pack, so ask the box's owner for one",
+            code="E_AUDIT_FORK",
+        ) from None
     policies, weights = _policies(contents), _weights(contents)
     for entry in log.entries:
         if isinstance(entry.event, Started) and (
