@@ -271,6 +271,8 @@ def show(
 ) -> None:
     """Show what key files hold: owner, ids, dates and trial mark; never a private key.
 
+    For a signer it also shows the public key, in the form that the policy needs.
+
     Example: edge-anpr keys show config/school-street/keys
     """
     from edge.adapters.state.key_files import key_facts
@@ -287,6 +289,8 @@ def show(
             until = generation.retired_at
             state = "in use" if until is None else f"retired {until:%Y-%m-%d %H:%M} UTC"
             typer.echo(f"  {generation.key_id}  made {generation.created_at:%Y-%m-%d}, {state}")
+        if fact.policy_key is not None:
+            typer.echo(f"  for the policy: key: {fact.policy_key}")
 
 
 def _chosen(file: Path | None, *, wanted: bool) -> str | None:
@@ -324,6 +328,7 @@ def _as_json(fact: KeyFacts) -> dict[str, object]:
         "kind": fact.kind,
         "owner": fact.owner,
         "trial": fact.trial,
+        "key": fact.policy_key,
         "generations": [
             {
                 "key_id": generation.key_id,

@@ -104,14 +104,15 @@ def build(
         facts_of,
         parse_bundle,
     )
-    from edge.policy.lists import read_list_file
+    from edge.policy.lists import read_list_file, with_note_of_ended
 
     key = load_signer_key(issuer_key, typed(passphrase_file))
     box = load_box_public_keys(box_public)
     now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():
         raise UsageError(f"{out}: exists already; name a new file with --out")
-    listed = read_list_file(csv, zone=_zone(timezone), max_entries=MAX_ENTRIES)
+    zone = _zone(timezone)
+    listed = with_note_of_ended(read_list_file(csv, zone=zone, max_entries=MAX_ENTRIES), now)
     content = ListContent(
         list_id=list_id,
         site=box.site,
@@ -129,7 +130,7 @@ def build(
     if as_json:
         print_json("edge-anpr/lists/1", {"lists": [_as_json(facts)], "notes": _notes(listed)})
         return
-    _say([facts], as_json=False, next_step=f"bundle: {out}")
+    _say([facts], zone, as_json=False, next_step=f"bundle: {out}")
     for one in listed.notes:
         typer.echo(f"  note: {one.text}{_lines_text(one.lines)}")
 
@@ -161,9 +162,10 @@ def inspect(
         folder = load_site_folder(site)
         store = _store(folder.box, folder.policy)
         if bundle is None:
-            _say([store.facts(list_id) for list_id in store.list_ids], as_json, "in force")
+            found, state = [store.facts(list_id) for list_id in store.list_ids], "in force"
         else:
-            _say([store.examine(read_bundle(bundle))], as_json, "may be installed")
+            found, state = [store.examine(read_bundle(bundle))], "may be installed"
+        _say(found, folder.policy.zone, as_json, state)
         return
     if bundle is None:
         raise UsageError("inspect: give a bundle, or --site for the lists in force there")
@@ -198,7 +200,7 @@ def install(
     folder = load_site_folder(site)
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         facts = _store(folder.box, folder.policy, audit).install(data)
-    _say([facts], as_json, "in force from the next epoch on")
+    _say([facts], folder.policy.zone, as_json, "in force from the next epoch on")
 
 
 _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")
@@ -262,21 +264,26 @@ def _lines_text(lines: Sequence[int]) -> str:
     return f" ({len(lines)} line{'s' if len(lines) > 1 else ''}: {first}{more})"
 
 
-def _say(found: Sequence[ListFacts], as_json: bool, next_step: str) -> None:
+def _say(found: Sequence[ListFacts], zone: ZoneInfo, as_json: bool, next_step: str) -> None:
     if as_json:
         print_json("edge-anpr/lists/1", {"lists": [_as_json(facts) for facts in found]})
         return
     for facts in found:
         typer.echo(
-            f"list {facts.list_id} for box {facts.box} of {facts.site}: {facts.entries} entries "
+            f"list {facts.list_id} for box {facts.box} of {facts.site}: {_count(facts.entries)} "
             f"for {facts.purpose}, issued by {facts.issuer} {facts.issued_at:%Y-%m-%d %H:%M} UTC"
         )
         if facts.first_end is not None and facts.last_end is not None:
             typer.echo(
-                f"  its entries end from {facts.first_end:%Y-%m-%d} to {facts.last_end:%Y-%m-%d}"
+                f"  its entries end from {facts.first_end.astimezone(zone):%Y-%m-%d %H:%M} to "
+                f"{facts.last_end.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
             )
         typer.echo(f"  counter {facts.counter}, sha256 {facts.sha256}")
         typer.echo(f"  {next_step}")
+
+
+def _count(entries: int) -> str:
+    return "1 entry" if entries == 1 else f"{entries} entries"
 
 
 def _as_json(facts: ListFacts) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, tzinfo
 from typing import Annotated, Literal
 
@@ -18,7 +19,7 @@ from typing_extensions import Self
 
 from edge.domain.schedule import DAYS, DatedHours, Dates, Hours, Schedule
 from edge.errors import KeyFileError
-from edge.formats.signing import PublicKey, PublicKeyText
+from edge.formats.signing import PUBLIC_KEY_PATTERN, PublicKey
 from edge.formats.strict import Strict
 from edge.policy import wording
 from edge.texts import Language
@@ -54,9 +55,11 @@ def _day(text: str) -> str:
 
 def _real_key(text: str) -> str:
     try:
-        PublicKey.parse(text)  # the pattern has checked the format, so only the bytes can be wrong
-    except KeyFileError as error:
-        raise ValueError(error.message) from None
+        if not re.fullmatch(PUBLIC_KEY_PATTERN, text, re.ASCII):
+            raise wording.refusal("public_key")
+        PublicKey.parse(text)
+    except KeyFileError:
+        raise wording.refusal("public_key") from None
     return text
 
 
@@ -83,7 +86,14 @@ DatesText = Annotated[
 ]
 DayText = Annotated[str, AfterValidator(_day), Field(examples=["2026-11-30"])]
 """A day in the policy's time zone, from its first moment to its last."""
-KeyText = Annotated[PublicKeyText, AfterValidator(_real_key)]
+KeyText = Annotated[
+    str,
+    AfterValidator(_real_key),
+    Field(
+        description="A public key, as `edge-anpr keys new signer` prints it.",
+        json_schema_extra={"pattern": PUBLIC_KEY_PATTERN},
+    ),
+]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Polygon = Annotated[tuple[tuple[Fraction, Fraction], ...], Field(min_length=3, max_length=32)]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]

@@ -18,6 +18,53 @@ from edge.errors import ConfigError
 from edge.formats.yaml_document import read_bytes
 
 COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
+KNOWN_NAMES = {
+    "plaat": "plate",
+    "nummerplaat": "plate",
+    "kenteken": "plate",
+    "plaque": "plate",
+    "immatriculation": "plate",
+    "kennzeichen": "plate",
+    "nummernschild": "plate",
+    "licence plate": "plate",
+    "begin": "start",
+    "van": "start",
+    "début": "start",
+    "debut": "start",
+    "beginn": "start",
+    "von": "start",
+    "from": "start",
+    "einde": "end",
+    "eind": "end",
+    "tot": "end",
+    "fin": "end",
+    "ende": "end",
+    "bis": "end",
+    "until": "end",
+    "grond": "basis",
+    "rechtsgrond": "basis",
+    "base": "basis",
+    "base légale": "basis",
+    "grundlage": "basis",
+    "rechtsgrundlage": "basis",
+    "legal basis": "basis",
+    "reden": "reason",
+    "raison": "reason",
+    "motif": "reason",
+    "grund": "reason",
+    "uitgever": "issuer",
+    "dienst": "issuer",
+    "émetteur": "issuer",
+    "aussteller": "issuer",
+    "nummer": "id",
+    "numéro": "id",
+    "number": "id",
+}
+"""What other headers may call a column. A message quotes these words only, as no plate is one."""
+
+_SEARCHED_LINES = 20
+"""How many lines below a title are searched for the header."""
+
 TEXTS = frozenset({"basis", "reason", "issuer"})
 """The columns that hold free text; the others hold no quotes, and hyphens of one kind only."""
 
@@ -96,11 +143,13 @@ def read_rows(path: Path, notes: Notes) -> Iterator[CsvRow]:
     said = re.match(r"sep=(.)\r?\n", text, re.IGNORECASE)  # Excel writes this line
     first_line = 1 if said is None else 2
     body = text if said is None else text[said.end() :]
+    if not body.strip():
+        raise _other_columns(f"{path}:{first_line}", "the file is empty")
     candidates = tuple(_DELIMITERS) if said is None else (said.group(1),)
-    headers = {one: _header(body, one) for one in candidates}
-    delimiter = max(headers, key=lambda one: len(set(COLUMNS) & set(headers[one])))
-    header = headers[delimiter]
-    _check_header(f"{path}:{first_line}", header)
+    delimiter, header = _best_header(body, candidates)
+    complete = set(COLUMNS) <= set(header)
+    below = None if complete else _header_below(body, candidates, first_line)
+    _check_header(f"{path}:{first_line}", header, below)
     if delimiter != ",":
         named = _DELIMITERS.get(delimiter, "the sign that its first line names")
         notes.add("delimiter", f"the columns are separated by {named}")
@@ -189,16 +238,52 @@ def _header(text: str, delimiter: str) -> list[str]:
     return names
 
 
-def _check_header(where: str, header: Sequence[str]) -> None:
+def _best_header(text: str, delimiters: Sequence[str]) -> tuple[str, list[str]]:
+    """The separator that shows the most columns, and the names of the columns."""
+    headers = {one: _header(text, one) for one in delimiters}
+    delimiter = max(headers, key=lambda one: _recognised(headers[one]))
+    return delimiter, headers[delimiter]
+
+
+def _recognised(header: Sequence[str]) -> int:
+    return len({KNOWN_NAMES.get(name, name) for name in header} & set(COLUMNS))
+
+
+def _header_below(text: str, delimiters: Sequence[str], first_line: int) -> int | None:
+    """The line of the header, if it is not the first."""
+    lines = text.splitlines()[: _SEARCHED_LINES + 1]
+    for number, line in enumerate(lines[1:], first_line + 1):
+        if _recognised(_best_header(line, delimiters)[1]) > len(COLUMNS) // 2:
+            return number
+    return None
+
+
+def _check_header(where: str, header: Sequence[str], below: int | None) -> None:
     for number, name in enumerate(header, 1):
         if name in COLUMNS and header.count(name) > 1:
             raise _other_columns(where, f"keep one of the columns {name}")
         if name not in COLUMNS and set(COLUMNS) <= set(header):
             raise _other_columns(where, f"delete column {number}, which is none of these")
     missing = [name for name in COLUMNS if name not in header]
-    if missing:
-        few = len(missing) < len(COLUMNS)
-        raise _other_columns(where, f"{', '.join(missing)} missing; add" if few else "correct it")
+    if not missing:
+        return
+    if below is not None and _recognised(header) < 2:
+        raise _other_columns(where, f"delete the lines above the header, which is in line {below}")
+    if _recognised(header) == 0:
+        raise _other_columns(where, "put it above the entries, or rename the columns")
+    fault = f"{', '.join(missing)} {'are' if len(missing) > 1 else 'is'} missing"
+    raise _other_columns(where, f"{fault}; {_renaming(header, missing)}")
+
+
+def _renaming(header: Sequence[str], missing: Sequence[str]) -> str:
+    """How to get the missing columns; a single known word may stand in a row without a header."""
+    known = {KNOWN_NAMES[name]: name for name in reversed(header) if name in KNOWN_NAMES}
+    renamed = [name for name in missing if name in known and _recognised(header) > 1]
+    cures = [f"{known[name]} to {name}" for name in renamed]
+    cure = f"rename {', '.join(cures)}" if cures else ""
+    if len(renamed) == len(missing):
+        return cure
+    return f"{cure}; add the others" if cures else "add, or give these names to columns"
 
 
 def _other_columns(where: str, cure: str) -> ConfigError:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 
@@ -81,6 +81,16 @@ def read_list(
     ).entries
 
 
+def with_note_of_ended(listed: ListFile, now: datetime) -> ListFile:
+    """The same list, with a note if all of its entries have ended, or there are none."""
+    if any(entry.end > now for entry in listed.entries):
+        return listed
+    what = "every entry has ended" if listed.entries else "there is no entry"
+    text = f"{what}: a box takes this as a permit list only if it was built with --shrinks-from"
+    note = ListNote("ended", text)
+    return replace(listed, notes=(*listed.notes, note))
+
+
 def read_list_file(
     path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
 ) -> ListFile:
@@ -99,7 +109,12 @@ def read_list_file(
     notes = Notes()
     problems: list[str] = []
     rows = _rows(path, max_entries, notes, problems)
-    reader = _EntryReader(zone, notes, day_first=any(map(_shows_day_first, rows)))
+    reader = _EntryReader(
+        zone,
+        notes,
+        day_first=any(_shows_order(row, day=1, month=3) for row in rows),
+        month_first=any(_shows_order(row, day=3, month=1) for row in rows),
+    )
     entries: list[ListEntry] = []
     seen: set[str] = set()
     for row in rows:
@@ -168,12 +183,14 @@ class _EntryReader:
         zone: the time zone of dates and of times without an offset.
         notes: gets what was accepted and should be known.
         day_first: whether a date of the file shows that its days come before its months.
+        month_first: whether one shows the opposite.
     """
 
-    def __init__(self, zone: tzinfo, notes: Notes, *, day_first: bool) -> None:
+    def __init__(self, zone: tzinfo, notes: Notes, *, day_first: bool, month_first: bool) -> None:
         self._zone = zone
         self._notes = notes
         self._day_first = day_first
+        self._month_first = month_first
         self._plates: dict[PlateText, list[tuple[int, str, ListEntry]]] = {}
 
     def entry(self, row: CsvRow) -> ListEntry:
@@ -268,12 +285,16 @@ class _EntryReader:
         return f"{date}T{'0' if clock[1] == ':' else ''}{clock}{offset or ''}"
 
     def _require_day_first(self, column: str, first: int, second: int) -> None:
-        if second > 12:
+        if second > 12 and first > 12:
             raise _EntryError(
-                f"{column}: there is no month {second}; write the day first, or the date like "
-                "2026-03-10"
+                f"{column}: there is no month {second}; write the date like 2026-12-31"
             )
-        if first != second and first <= 12 and not self._day_first:
+        unclear = first != second and first <= 12 and not self._day_first
+        if second > 12 or (unclear and self._month_first):
+            raise _EntryError(
+                f"{column}: a date with the month first is not read; write it like 2026-12-31"
+            )
+        if unclear:
             raise _EntryError(
                 f"{column}: must be a date with a clear order, as no date of this file shows "
                 "whether day or month comes first; write it like 2026-03-10"
@@ -285,15 +306,21 @@ def _is_date(raw: str) -> bool:
     return match is not None and 4 in {len(match.group(1)), len(match.group(4))}
 
 
-def _shows_day_first(row: CsvRow) -> bool:
-    """Whether a date of the row has a day above 12 in first place, so that it is no month."""
+def _shows_order(row: CsvRow, *, day: int, month: int) -> bool:
+    """Whether a date of the row has its day in this place, as it is above 12 and so no month.
+
+    Args:
+        row: with a start and an end.
+        day: the group of `_OTHER_DATE` that would be the day, 1 or 3.
+        month: the other one.
+    """
     found = (_OTHER_DATE.fullmatch((row.cells or {}).get(name, "")) for name in ("start", "end"))
     return any(
         match is not None
         and match.group(2) != "."
         and len(match.group(4)) == 4
-        and int(match.group(1)) > 12
-        and int(match.group(3)) <= 12
+        and int(match.group(day)) > 12
+        and int(match.group(month)) <= 12
         for match in found
     )
 

@@ -31,7 +31,7 @@ from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 from edge.errors import KeyFileError
 from edge.formats.curve25519 import ed25519_public_key, x25519_public_key
 from edge.formats.identifiers import Base64, Id, KeyId
-from edge.formats.signing import PublicKeyText, SigningKey
+from edge.formats.signing import PublicKey, PublicKeyText, SigningKey
 from edge.formats.strict import Strict
 from edge.privacy.keys import (
     AuthorityKey,
@@ -367,13 +367,17 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """The owner and the generations of a key file, oldest first; never a private key."""
+    """The owner and the generations of a key file, oldest first; never a private key.
+
+    `policy_key` is a signer's public key, in the form of a policy.
+    """
 
     file: Path
     kind: str
     owner: str
     trial: bool
     generations: tuple[Generation, ...]
+    policy_key: str | None = None
 
 
 def facts_of(content: KeyFile, file: Path) -> KeyFacts:
@@ -399,7 +403,12 @@ def facts_of(content: KeyFile, file: Path) -> KeyFacts:
         )
     else:
         generations = (Generation(content.key_id, content.created_at, None),)
-    return KeyFacts(file, KINDS[type(content)], owner, content.trial, generations)
+    policy_key = None
+    if isinstance(content, SignerPrivateFile | ProtectedFile):
+        policy_key = content.public
+        if policy_key is not None and PublicKey.parse(policy_key).key_id != content.key_id:
+            raise damaged(file)
+    return KeyFacts(file, KINDS[type(content)], owner, content.trial, generations, policy_key)
 
 
 def damaged(file: Path) -> KeyFileError:

@@ -112,6 +112,27 @@ def test_p13_build_says_what_it_made_of_a_spreadsheet_and_shows_no_plate(
             assert list(sweep_bytes("streams", (one.out + one.err).encode(), needles(plate))) == []
 
 
+def test_ends_are_shown_in_local_time_and_a_list_that_is_over_gets_a_note(
+    made: RealSite, tmp_path: Path
+) -> None:
+    year = datetime.now(timezone.utc).year
+    header, row = list_csv(["1QQQ777"], f"{year + 1}-06-30T00:00").splitlines()
+    file = tmp_path / "stolen.csv"
+    file.write_text(f"{header}\n{row}\n")
+    one = succeeded(verb(*made.build(file, "one.bundle"))).out
+    file.write_text(f"{header}\n")
+    none = succeeded(verb(*made.build(file, "none.bundle"))).out
+    file.write_text(f"{header}\np1,1QQQ777,2020-01-01,2020-12-31,B,R,O\n")
+    over = succeeded(verb(*made.build(file, "over.bundle"))).out
+
+    assert ": 1 entry for" in one
+    end = f"{year + 1}-06-30 00:00"
+    assert f"its entries end from {end} to {end} (Europe/Brussels)" in one
+    assert "note: there is no entry: a box takes this" not in one
+    assert "note: there is no entry: a box takes this as a permit list only if" in none
+    assert "note: every entry has ended: a box takes this as a permit list only if" in over
+
+
 def test_p13_one_bad_line_builds_nothing(made: RealSite, tmp_path: Path) -> None:
     file = made.csv(["1QQQ777"])
     file.write_text(file.read_text() + "e2,1QQQ778,2026-01-01,9999-12-31,law,stolen,office\n")

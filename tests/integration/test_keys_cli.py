@@ -139,4 +139,7 @@ def test_a_signers_public_key_is_printed_in_the_policys_form_and_its_private_key
     assert product("keys", "new", "signer", "D P O", "--out", tmp_path).status == 2
     shown = product("keys", "show", tmp_path)
     assert "a signer's private file of signer dpo" in shown.out
+    assert f"  for the policy: key: {key.public.text}\n" in shown.out
+    as_json = product("keys", "show", made.json["signer"]["file"], "--json")
+    assert [one["key"] for one in as_json.json["keys"]] == [key.public.text]
     assert base64.b64encode(key.raw()).decode() not in shown.out

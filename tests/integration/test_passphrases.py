@@ -55,6 +55,7 @@ def test_p1_a_passphrase_is_asked_for_twice_and_never_shown(tmp_path: Path) -> N
     assert PASSPHRASE not in screen
     file = tmp_path / "mayor.signer.private.json"
     key = load_signer_key(file, lambda _file: PASSPHRASE)
+    assert f"for the policy: key: {key.public.text}" in product("keys", "show", file).out
     assert key.public.text in screen
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from edge.policy.bundles import MAX_BUNDLE_BYTES
 from edge.site.settings import Site, contradictions
 from tests.support.example_site import SITE
 from tests.support.source_tree import ROOT
@@ -170,3 +171,28 @@ def test_systemd_accepts_the_unit() -> None:
     ).stderr
 
     assert [line for line in said.splitlines() if "nknown" in line or "nvalid" in line] == []
+
+
+def test_the_largest_bundle_is_the_same_in_the_documents_and_fits_the_broker() -> None:
+    configuration = (ROOT / "config" / "deploy" / "mosquitto" / "mosquitto.conf").read_text()
+    limit = re.search(r"^max_packet_size ([0-9]+)$", configuration, re.MULTILINE)
+
+    assert limit is not None
+    assert int(limit[1]) > MAX_BUNDLE_BYTES
+    for text in (configuration, (ROOT / "docs" / "lists.md").read_text()):
+        assert f"{MAX_BUNDLE_BYTES:,} bytes" in text
+
+
+def test_the_readmes_pictures_of_plates_go_where_git_ignores_them() -> None:
+    folders = re.findall(r"--pictures (\S+)", (ROOT / "README.md").read_text())
+
+    assert folders
+    assert "/trial/" in (ROOT / ".gitignore").read_text().splitlines()
+    assert all(folder.startswith("trial/") for folder in folders)
+
+
+def test_the_documents_name_the_package_of_a_client_that_they_use() -> None:
+    text = (ROOT / "docs" / "lists.md").read_text()
+
+    assert "apt-get install mosquitto-clients" in text
+    assert "/usr/sbin/mosquitto" in (ROOT / "README.md").read_text()

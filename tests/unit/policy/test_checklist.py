@@ -187,6 +187,26 @@ def test_a_spelling_mistake_is_on_the_checklist_with_the_remedy(tmp_path: Path) 
     assert any("did you mean 'purposes'?" in one.sentences["nl"] for one in findings)
 
 
+@pytest.mark.parametrize("key", ["ed25519:" + "A" * 43 + "=", "ed25519:" + "A" * 42 + "=", "mine"])
+def test_a_mistyped_key_is_explained_in_each_language(tmp_path: Path, key: str) -> None:
+    content = document(real=True)
+    content["approvals"]["signers"]["mayor"]["key"] = key
+    findings = listed(tmp_path, lambda policy: policy.update(content))
+
+    (found,) = [one for one in findings if one.field == "approvals.signers.mayor.key"]
+    says = {
+        "nl": "is geen publieke sleutel; kopieer hem opnieuw",
+        "fr": "n'est pas une clé publique ; copiez-la à nouveau",
+        "de": "ist kein öffentlicher Schlüssel; kopieren Sie ihn erneut",
+        "en": "is not a public key; copy it again from",
+    }
+    for language in LANGUAGES:
+        sentence = found.sentences[language]
+        assert says[language].lower() in sentence.lower()
+        assert "`edge-anpr keys show`" in sentence
+        assert "AAAA" not in sentence
+
+
 @pytest.mark.parametrize("written", ["- a\n", "just words", "a: [", "a: &b c"])
 def test_a_policy_that_is_not_a_mapping_is_refused(written: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"policy\.yaml:1:"):

@@ -68,6 +68,14 @@ def test_p13_day_and_month_are_not_guessed(tmp_path: Path, sign: str) -> None:
     assert read(tmp_path, table(unclear, proof)).entries[0].start == at("2026-02-01")
 
 
+def test_an_unclear_date_beside_one_with_its_month_first_gets_the_same_cure(
+    tmp_path: Path,
+) -> None:
+    message = refusal(tmp_path, table({"start": "01/02/2026", "end": "12/31/2026"}))
+
+    assert "start: a date with the month first is not read; write it like 2026-12-31" in message
+
+
 def test_a_dot_always_follows_the_day(tmp_path: Path) -> None:
     assert period(read(tmp_path, table({"start": "01.02.2026"})))[0] == at("2026-02-01")
 
@@ -75,8 +83,9 @@ def test_a_dot_always_follows_the_day(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("column", "typed", "says"),
     [
-        ("end", "12/31/2026", "end: there is no month 31; write the day first"),
-        ("end", "12-31-2026", "end: there is no month 31; write the day first"),
+        ("end", "12/31/2026", "end: a date with the month first is not read; write"),
+        ("end", "12-31-2026", "end: a date with the month first is not read; write"),
+        ("end", "31/13/2026", "end: there is no month 13"),
         ("end", "12.31.2026", "end: no such date or time exists"),
         ("end", "31/12/26", "end: write the year with four digits"),
         ("end", "31.12.26", "end: write the year with four digits"),

@@ -179,11 +179,11 @@ def test_case_spaces_and_quotes_of_the_header_make_no_difference(
 @pytest.mark.parametrize(
     ("columns", "says"),
     [
-        ([*COLUMNS[:-1], "office"], "issuer missing; add"),
-        (COLUMNS[:2], "start, end, basis, reason, issuer missing; add"),
+        ([*COLUMNS[:-1], "office"], "issuer is missing; add, or give"),
+        (COLUMNS[:2], "start, end, basis, reason, issuer are missing; add"),
         ([*COLUMNS, "1-ABC-234"], "delete column 8, which is none of these"),
         ([*COLUMNS, "id"], "keep one of the columns id"),
-        (["1-ABC-234"] * 7, "correct it"),
+        (["1-ABC-234"] * 7, "put it above the entries"),
     ],
 )
 def test_other_columns_are_refused_without_a_quotation(
@@ -192,6 +192,38 @@ def test_other_columns_are_refused_without_a_quotation(
     assert f"list.csv:1: the first line must be {HEADER.strip()}; {says}" in refusal(
         tmp_path, table({}, columns=columns)
     )
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_columns_in_another_language_are_named_with_the_cure(
+    tmp_path: Path, delimiter: str
+) -> None:
+    columns = ["id", "Nummerplaat", "begin", "einde", *COLUMNS[4:]]
+
+    message = refusal(tmp_path, table({}, columns=columns, delimiter=delimiter))
+
+    assert "plate, start, end are missing; rename nummerplaat to plate, begin to start" in message
+    assert message.endswith("einde to end")
+
+
+def test_a_known_word_in_a_row_without_a_header_is_not_quoted(tmp_path: Path) -> None:
+    row = table({"plate": "BEGIN"}).split("\n", 1)[1]
+
+    assert "begin" not in refusal(tmp_path, row).lower()
+
+
+@pytest.mark.parametrize("title", ["Permits of 2026\n", "Permits;;\n\n", "\n"])
+def test_the_lines_above_the_header_are_named(tmp_path: Path, title: str) -> None:
+    line = title.count("\n") + 1
+
+    message = refusal(tmp_path, title + table({}, delimiter=";"))
+
+    assert f"delete the lines above the header, which is in line {line}" in message
+
+
+@pytest.mark.parametrize("content", ["", "\ufeff", " \n\n", "sep=;\n"])
+def test_an_empty_file_is_called_empty(tmp_path: Path, content: str) -> None:
+    assert "the file is empty" in refusal(tmp_path, content)
 
 
 def test_empty_rows_and_columns_at_the_end_are_left_out(tmp_path: Path) -> None:
