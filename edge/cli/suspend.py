@@ -79,8 +79,9 @@ def sign(
     from edge.cli.passphrase import typed
     from edge.policy.suspension import parse_order
 
+    unsigned = parse_order(_read(order))  # before a passphrase is asked for
     private = load_signer_key(key, typed(passphrase_file))
-    signed = parse_order(_read(order)).signed_by(private)
+    signed = unsigned.signed_by(private)
     replace_file(order, signed.to_bytes())
     _say_order(signed, as_json, f"order: {order}")
 
