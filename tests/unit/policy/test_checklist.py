@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from datetime import timedelta
@@ -442,6 +443,21 @@ def test_p18_a_new_template_has_only_open_duties_and_no_mistakes(
         if text("en", duty.key) in asked and duty.field[:2] != ("authorities", "*"):
             first = " ".join(text(language, duty.key).split()[:3])
             assert first in template(language, {})
+
+
+def test_p18_comments_and_examples_of_a_new_template_are_in_its_language() -> None:
+    english = [
+        one for key, one in catalogue("en").items() if key.startswith("new.template_")
+    ]
+
+    assert len(english) == 10
+    for language in LANGUAGES:
+        lines = template(language, {}).splitlines()
+        assert not any(one == two for one, two in itertools.pairwise(lines))
+        found = [one for one in english if one in "\n".join(lines)]
+        assert found == (english if language == "en" else [])
+        for key, one in catalogue(language).items():
+            assert not key.startswith("new.template_") or one in "\n".join(lines), key
 
 
 def test_p18_the_template_contains_the_given_answers(tmp_path: Path) -> None:
