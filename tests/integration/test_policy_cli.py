@@ -125,7 +125,6 @@ def test_p18_a_new_policy_is_a_template_that_check_reads(tmp_path: Path) -> None
     assert made.status == 0, made.err
     assert "Kies de wet" in (folder / "policy.yaml").read_text()
     refused(verb("check", folder), ExitCode.CONFIG, "E_HOMEWORK", " 1 wrong")  # the DPIA
-    refused(verb("policy", "new", folder, "--defaults"), ExitCode.USAGE, "exists already")
     refused(verb("policy", "new", tmp_path / "other"), ExitCode.USAGE, "--defaults")
 
 
@@ -160,6 +159,22 @@ def test_p18_new_files_never_replace_existing_ones(tmp_path: Path) -> None:
     assert (tmp_path / "site.yaml").read_text() == "mine"
     assert (tmp_path / "dpia.md").read_text() == "written long ago"
     assert done.out.count("exists already and stays as it is") == 2
+
+
+def test_p18_beside_a_policy_only_the_missing_files_are_written(made: MadeSite) -> None:
+    policy, site = made.folder / "policy.yaml", made.folder / "site.yaml"
+    before = policy.read_text()
+    (purpose,) = yaml.safe_load(before)["purposes"]
+    site.unlink()
+    (made.folder / "dpia.md").unlink()
+
+    done = verb("policy", "new", made.folder, "--lang", "nl")
+
+    assert done.status == 0, done.err
+    assert policy.read_text() == before
+    assert yaml.safe_load(site.read_text())["site"] == yaml.safe_load(before)["site"]
+    assert f"`{purpose}`" in (made.folder / "dpia.md").read_text()
+    assert done.out.count("bestaat al") == 1
 
 
 def test_p18_answers_are_checked_and_examples_are_never_filled_in(tmp_path: Path) -> None:
