@@ -46,13 +46,25 @@ class Question:
     def refusal(self, answer: str, language: Language) -> str | None:
         """Why the policy would refuse an answer; None if it fits."""
         if self.choices:
-            return None if answer in self.choices else text(language, "new.unfit")
+            if answer in self.choices:
+                return None
+            return text(language, "new.unfit_choice", choices=", ".join(self.choices))
         try:
             self.kind.validate_python(answer)
         except ValidationError as error:
             values = dict(error.errors()[0].get("ctx", {}))
-            return text(language, str(values.pop("text", "new.unfit")), **values)
+            reason = "new.unfit_id" if self.kind is _ID else "new.unfit_date"
+            key = str(values.pop("text", reason))
+            return text(language, key, **values)
         return None
+
+    def sentence(self, language: Language) -> str:
+        """What is asked: the duty, and the part of it where several questions share it."""
+        told = text(language, f"checklist.duty.{self.duty}")
+        if sum(one.duty == self.duty for one in QUESTIONS) == 1:
+            return told
+        part = self.name.rpartition("_")[2]
+        return f"{told} {text(language, f'new.part_{part}')}"
 
     def hint(self, language: Language) -> str:
         """The possible answers, or an example."""
@@ -272,16 +284,9 @@ _COMMENTS = (
 """The texts of the template's comments and examples: `new.template_...`."""
 
 
-def questions(language: Language) -> tuple[tuple[Question, str], ...]:
-    """The questions in order, each with its sentence."""
-    return tuple(
-        (question, text(language, f"checklist.duty.{question.duty}")) for question in QUESTIONS
-    )
-
-
 def ask_all(language: Language, ask: Callable[[Question, str], str]) -> dict[str, str]:
     """Every answer by the question's name; an empty one leaves the field blank."""
-    return {question.name: ask(question, text) for question, text in questions(language)}
+    return {question.name: ask(question, question.sentence(language)) for question in QUESTIONS}
 
 
 def template(language: Language, answers: Mapping[str, str]) -> str:

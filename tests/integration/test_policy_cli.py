@@ -192,6 +192,9 @@ def test_p18_answers_are_checked_and_examples_are_never_filled_in(tmp_path: Path
 
     assert asked.returncode == 0, told
     assert told.count("This answer ") == 3
+    assert "This answer is none of the choices; take one of gas_speed, " in told
+    assert "This answer is no date; write it like 2025-11-24." in told
+    assert "with reference and date. Reference (for example" in told
     assert "[" not in told
     written = (tmp_path / "my-street" / "policy.yaml").read_text()
     content = yaml.safe_load(written)

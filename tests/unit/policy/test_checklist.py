@@ -477,6 +477,17 @@ def test_p18_the_template_contains_the_given_answers(tmp_path: Path) -> None:
     assert "E_CONFIG" not in {one.code for one in checklist(draft)}
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p18_no_two_questions_are_the_same_and_each_refusal_says_what_fits(language: Any) -> None:
+    asked = [question.sentence(language) for question in QUESTIONS]
+    refused = {question.name: question.refusal("No !", language) or "" for question in QUESTIONS}
+
+    assert len(set(asked)) == len(QUESTIONS)
+    assert "a-z, 0-9" in refused["site"]
+    assert "police_function_act, other" in refused["regime"]
+    assert "2025-11-24" in refused["sunset"]
+
+
 def test_p18_the_questions_come_in_the_order_of_the_law() -> None:
     sections = list(dict.fromkeys(question.duty.split(".")[0] for question in QUESTIONS))
 
