@@ -446,9 +446,7 @@ def test_p18_a_new_template_has_only_open_duties_and_no_mistakes(
 
 
 def test_p18_comments_and_examples_of_a_new_template_are_in_its_language() -> None:
-    english = [
-        one for key, one in catalogue("en").items() if key.startswith("new.template_")
-    ]
+    english = [one for key, one in catalogue("en").items() if key.startswith("new.template_")]
 
     assert len(english) == 10
     for language in LANGUAGES:
