@@ -120,12 +120,13 @@ def sign_(
     site: SiteArgument,
     key: SignerKeyOption = None,
     passphrase_file: PassphraseFileOption = None,
+    lang: LangOption = Lang.EN,
     as_json: JsonOption = False,
 ) -> None:
     """Sign a site's policy as one of its signers, once its compliance checklist is complete.
 
     Signatures are written to policy.signatures.json beside the policy. Signatures of an earlier
-    version are removed.
+    version are removed. What changes against the version in force is listed in --lang.
 
     Example: edge-anpr policy sign config/school-street --key office/mayor.signer.private.json
     """
@@ -159,7 +160,7 @@ def sign_(
         )
         return
     if in_force is not None:
-        _say_changes(in_force.policy, policy)
+        _say_changes(in_force.policy, policy, lang.value)
     typer.echo(f"{signing.signer} has signed version {policy.version} of {policy.site}: "
                f"{signatures.policy_sha256}")  # fmt: skip
     typer.echo(f"still to sign: {', '.join(lacking)}" if lacking else "every role has signed")
@@ -298,7 +299,7 @@ def _ready_policy(site: Path) -> Policy:
     return policy
 
 
-def _say_changes(before: Policy, after: Policy, language: Language = "en") -> None:
+def _say_changes(before: Policy, after: Policy, language: Language) -> None:
     """Print every change, and what the new version needs before it may come into force."""
     from edge.policy.change import ChangeEffect
     from edge.policy.diff import changes

@@ -85,7 +85,7 @@ def test_p18_an_empty_policy_gives_the_full_checklist_in_the_requested_language(
     assert len(set(said.values())) == 3
     plain = verb("check", tmp_path, "--lang", "fr")
     assert "MANQUE" in plain.out
-    assert "Pourquoi (P16)" in plain.out
+    assert "Pourquoi (P16) : " in plain.out
     assert "P1 à P21 sont les points" in plain.out  # what the numbers are
     assert "remplissez les champs de la liste" in plain.err
     assert "policy.yaml:1:1" in plain.out
@@ -98,6 +98,21 @@ def test_p18_check_names_one_open_duty_with_its_code(made: MadeSite) -> None:
     write_yaml(path, content)
 
     refused(verb("check", made.folder, "--on", "2026-03-10"), ExitCode.CONFIG, "E_ALTERNATIVES")
+
+
+def test_p2_check_shows_the_digest_of_the_dpia_that_is_to_be_pinned(made: MadeSite) -> None:
+    path = made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    digest = content["dpia"].pop("sha256")
+    write_yaml(path, content)
+
+    assert f"SHA-256 van het document dat er nu staat: {digest}" in _dutch(made)
+    (made.folder / content["dpia"]["file"]).write_text(dpia_skeleton("nl"))
+    assert "document dat er nu staat" not in _dutch(made)
+
+
+def _dutch(made: MadeSite) -> str:
+    return verb("check", made.folder, "--on", "2026-03-10", "--lang", "nl").out
 
 
 def test_p18_an_expired_date_is_on_the_checklist(made: MadeSite) -> None:
@@ -341,6 +356,8 @@ def test_p4_the_difference_is_listed_with_the_signatures_it_needs(
     assert line == "VERRUIMING bewaartermijn: purposes.wanted-vehicles.retention_hours: 24 → 25"
     assert needs.startswith("vereist: de handtekening van elke rol")
     assert missing.startswith("nog te beoordelen in de effectbeoordeling")
+    french = verb("policy", "diff", made.folder, wider, "--lang", "fr").out
+    assert f" : {field} : 24 → 25\n" in french
 
 
 def test_p4_the_difference_shows_which_signatures_each_direction_needs(
@@ -471,6 +488,8 @@ def test_p4_a_box_accepts_a_widening_only_from_all_three_signers_with_a_new_dpia
     assert in_force(made) == first
     signing = sign(made, keys, "chief", "officer")
     assert "WIDENING field-of-view: cameras.cam-1.field_of_view.reach_m: 30 → 60" in signing.out
+    dutch = verb("policy", "sign", made.folder, "--key", keys["mayor"], "--lang", "nl")
+    assert "VERRUIMING gezichtsveld: cameras.cam-1." in dutch.out
     old_dpia = verb("policy", "activate", made.folder, "--key", keys["mayor"])
     refused(old_dpia, ExitCode.CONFIG, "E_DPIA_WIDENING")
     assert in_force(made) == first
