@@ -44,17 +44,18 @@ def check(
     from edge.texts import text
 
     draft = read_draft(site / POLICY_FILE)
-    has_dpia = "dpia" in draft.fields
-    dpia = DpiaFile(site / draft.part.dpia.file).document() if has_dpia else None
+    file = draft.text(("dpia", "file"))
+    dpia = DpiaFile(site / file).document() if file else None
     digest = None if dpia is None else dpia.sha256
     now = SystemClock().utc()
     moment = now if on is None else _noon(on)
+    blanks = _dpia_blanks(site, draft)
     findings = checklist(
         draft,
         moment=moment,
         present=max(moment, now),
         dpia=dpia,
-        dpia_blanks=_dpia_blanks(site, draft),
+        dpia_blanks=blanks,
     )
     missing_roles = _missing_roles(site, draft)
     blocking = [one for one in findings if one.severity.value != "warning"]
@@ -62,7 +63,7 @@ def check(
         document = _as_json(site, lang, findings, missing_roles, digest)
         print_json("edge-anpr/check/1", document, indent=2)
     else:
-        _show(lang, findings, missing_roles)
+        _show(lang, findings, missing_roles, None if blanks else digest)
     if blocking:
         codes = {one.code for one in blocking}
         counts = _counts(findings)
@@ -92,7 +93,7 @@ def _dpia_blanks(site: Path, draft: Draft[Policy]) -> Flaw | None:
     from edge.cli.policy import dpia_blanks
     from edge.policy.skeleton import DPIA_FILE
 
-    return dpia_blanks(site / (draft.part.dpia.file if "dpia" in draft.fields else DPIA_FILE))
+    return dpia_blanks(site / (draft.text(("dpia", "file")) or DPIA_FILE))
 
 
 def _missing_roles(site: Path, draft: Draft[Policy]) -> tuple[str, ...] | None:
@@ -161,9 +162,15 @@ def _sentence(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}{end}"
 
 
-def _show(lang: Lang, findings: tuple[Finding, ...], missing_roles: tuple[str, ...] | None) -> None:
+def _show(
+    lang: Lang,
+    findings: tuple[Finding, ...],
+    missing_roles: tuple[str, ...] | None,
+    digest: str | None,
+) -> None:
+    """Print the findings; `digest` is of the DPIA's document, once it is written."""
     from edge.policy.duties import Severity
-    from edge.texts import text
+    from edge.texts import colon, text
 
     language: Language = lang.value
     number = 0
@@ -176,10 +183,13 @@ def _show(lang: Lang, findings: tuple[Finding, ...], missing_roles: tuple[str, .
             lacking = f"  ({', '.join(one.lacking)})" if one.lacking else ""
             typer.secho(f"{number:3}. {one.field or 'policy.yaml'}{lacking}", bold=True)
             typer.echo(f"     {_sentence(one.sentences[language])}")
+            if digest and one.field == "dpia.sha256" and severity is Severity.MISSING:
+                told = text(language, "checklist.result.digest", sha256=digest)
+                typer.echo(f"     {told}")
             why = one.why(language)
             if why:
                 asked = text(language, "checklist.result.why")
-                typer.echo(f"     {asked} ({one.requirement}): {why}")
+                typer.echo(f"     {asked} ({one.requirement}){colon(language)}{why}")
             typer.secho(f"     {one.file}:{one.line}:{one.column}  {one.code}", dim=True)
     if any(one.requirement for one in findings):
         typer.secho(text(language, "checklist.result.legend"), dim=True)

@@ -53,20 +53,19 @@ def new(
     """Ask questions in the order of the law, and write policy.yaml, site.yaml and dpia.md.
 
     Leave an answer empty if you do not know it yet; `edge-anpr check` lists it later. An example
-    beside a question is never filled in. Files that exist already stay as they are. dpia.md is a
+    beside a question is never filled in. Files that exist already stay as they are: beside a
+    policy.yaml it asks nothing, and writes only the other files that are missing. dpia.md is a
     skeleton: while a place in it is to be filled in, the policy cannot be signed.
 
     Example: edge-anpr policy new config/my-street --lang nl
     """
     from edge.formats.identifiers import is_id
-    from edge.policy.skeleton import DPIA_FILE, dpia_skeleton, site_file
+    from edge.policy.skeleton import DPIA_FILE, PURPOSE, dpia_skeleton, site_file
     from edge.policy.template import Question, ask_all, template
-    from edge.site.folder import POLICY_FILE, SITE_FILE
+    from edge.site.folder import POLICY_FILE, SITE_FILE, read_draft
     from edge.texts import text
 
     language: Language = lang.value
-    if (site / POLICY_FILE).exists():
-        raise UsageError(f"{site / POLICY_FILE}: exists already; name a new folder")
     site_id = site.resolve().name if is_id(site.resolve().name) else ""
 
     def ask(question: Question, sentence: str) -> str:
@@ -79,15 +78,23 @@ def new(
                 return answer
             typer.echo(text(language, "new.again", why=refused))
 
-    if not defaults and not sys.stdin.isatty():
-        raise UsageError("no terminal here to ask questions on; add --defaults, or use a terminal")
-    if not defaults:
-        typer.echo(text(language, "new.intro"))
-    answers = {"site": site_id} if defaults else ask_all(language, ask)
+    if (site / POLICY_FILE).exists():
+        draft = read_draft(site / POLICY_FILE)
+        answers = {"site": draft.part.site if "site" in draft.fields else site_id}
+        purposes = draft.names(("purposes",)) or (PURPOSE,)
+    else:
+        if not defaults and not sys.stdin.isatty():
+            raise UsageError(
+                "no terminal here to ask questions on; add --defaults, or use a terminal"
+            )
+        if not defaults:
+            typer.echo(text(language, "new.intro"))
+        answers = {"site": site_id} if defaults else ask_all(language, ask)
+        purposes = (PURPOSE,)
     contents = {
         POLICY_FILE: template(language, answers),
         SITE_FILE: site_file(language, answers.get("site", "")),
-        DPIA_FILE: dpia_skeleton(language),
+        DPIA_FILE: dpia_skeleton(language, purposes),
     }
     for name, content in contents.items():
         is_new = _write_new(site / name, content)
@@ -113,12 +120,13 @@ def sign_(
     site: SiteArgument,
     key: SignerKeyOption = None,
     passphrase_file: PassphraseFileOption = None,
+    lang: LangOption = Lang.EN,
     as_json: JsonOption = False,
 ) -> None:
     """Sign a site's policy as one of its signers, once its compliance checklist is complete.
 
     Signatures are written to policy.signatures.json beside the policy. Signatures of an earlier
-    version are removed.
+    version are removed. What changes against the version in force is listed in --lang.
 
     Example: edge-anpr policy sign config/school-street --key office/mayor.signer.private.json
     """
@@ -152,7 +160,7 @@ def sign_(
         )
         return
     if in_force is not None:
-        _say_changes(in_force.policy, policy)
+        _say_changes(in_force.policy, policy, lang.value)
     typer.echo(f"{signing.signer} has signed version {policy.version} of {policy.site}: "
                f"{signatures.policy_sha256}")  # fmt: skip
     typer.echo(f"still to sign: {', '.join(lacking)}" if lacking else "every role has signed")
@@ -291,7 +299,7 @@ def _ready_policy(site: Path) -> Policy:
     return policy
 
 
-def _say_changes(before: Policy, after: Policy, language: Language = "en") -> None:
+def _say_changes(before: Policy, after: Policy, language: Language) -> None:
     """Print every change, and what the new version needs before it may come into force."""
     from edge.policy.change import ChangeEffect
     from edge.policy.diff import changes

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError, create_model
-from yaml.nodes import Node
+from yaml.nodes import Node, ScalarNode
 
 from edge.errors import ConfigError
 from edge.formats.model_problems import rejections
@@ -125,6 +125,16 @@ class Draft(Generic[Model]):
                 return ()
             node = pairs[step][1]
         return tuple(name for name in pairs_of(node) if isinstance(name, str))
+
+    def text(self, location: Location) -> str:
+        """The single value that the file has at a location; empty if there is none."""
+        node = self._root
+        for step in location:
+            pairs = pairs_of(node)
+            if step not in pairs:
+                return ""
+            node = pairs[step][1]
+        return str(node.value) if isinstance(node, ScalarNode) else ""
 
 
 def parse_draft(text: str, file: Path, model: type[Model]) -> Draft[Model]:

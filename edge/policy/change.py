@@ -12,7 +12,7 @@ from edge.domain.schedule import Schedule
 from edge.formats.problems import Location, path_text
 from edge.policy.fields import WeeklySchedule
 from edge.policy.model import Policy
-from edge.texts import Language, catalogue
+from edge.texts import Language, catalogue, colon
 
 
 class ChangeEffect(Enum):
@@ -72,7 +72,8 @@ class Change:
         direction = words.get(f"diff.direction.{effect.name.lower()}", effect.value)
         what = words.get(f"diff.what.{self.what}", self.what)
         detail = self._said(words.get(f"diff.detail.{self.phrase}", self.phrase))
-        return f"{direction} {what}: {path_text(self.location)}: {detail}"
+        mark = colon(language)
+        return f"{direction} {what}{mark}{path_text(self.location)}{mark}{detail}"
 
     def _said(self, phrase: str) -> str:
         return phrase.format_map(self.values) if self.values else phrase

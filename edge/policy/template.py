@@ -46,13 +46,25 @@ class Question:
     def refusal(self, answer: str, language: Language) -> str | None:
         """Why the policy would refuse an answer; None if it fits."""
         if self.choices:
-            return None if answer in self.choices else text(language, "new.unfit")
+            if answer in self.choices:
+                return None
+            return text(language, "new.unfit_choice", choices=", ".join(self.choices))
         try:
             self.kind.validate_python(answer)
         except ValidationError as error:
             values = dict(error.errors()[0].get("ctx", {}))
-            return text(language, str(values.pop("text", "new.unfit")), **values)
+            reason = "new.unfit_id" if self.kind is _ID else "new.unfit_date"
+            key = str(values.pop("text", reason))
+            return text(language, key, **values)
         return None
+
+    def sentence(self, language: Language) -> str:
+        """What is asked: the duty, and the part of it where several questions share it."""
+        told = text(language, f"checklist.duty.{self.duty}")
+        if sum(one.duty == self.duty for one in QUESTIONS) == 1:
+            return told
+        part = self.name.rpartition("_")[2]
+        return f"{told} {text(language, f'new.part_{part}')}"
 
     def hint(self, language: Language) -> str:
         """The possible answers, or an example."""
@@ -208,7 +220,7 @@ approvals:
   quorum: [controller, police, dpo]
   @approvals.signers
   signers:
-    # each signer makes a key of their own: edge-anpr keys new signer mayor --out FOLDER
+    # {own_key}: edge-anpr keys new signer mayor --out FOLDER
     # mayor: {{role: controller, name: , key: "ed25519:..."}}
     # chief-of-police: {{role: police, name: , key: "ed25519:..."}}
     # data-protection: {{role: dpo, name: , key: "ed25519:..."}}
@@ -230,18 +242,17 @@ cameras:
     @cameras.*.hours
     hours:
       # weekly: {{mon: ["08:00-09:00", "15:15-16:15"], tue: ["08:00-09:00"]}}
-      # weekly: {{mon: ["08:00-09:00", "15:15-16:15"], tue: ["08:00-09:00"]}}
 
 @authorities
 authorities:
   # police-zone:
-  #   name: Police zone, processing unit
+  #   name: {zone}
   #   keys: keys/police-zone.public.json
   #   valid: {{from: 2026-01-01, until: 2028-12-31}}
   #   competence: {{rules: [school-street], cameras: [cam-1]}}
 
 # issuers:
-#   mobility-office: {{name: Mobility office, key: "ed25519:..."}}
+#   mobility-office: {{name: {office}, key: "ed25519:..."}}
 # lists:
 #   permits: {{kind: exempt, text: {{nl: , fr: , de: , en: }}, file: lists/permits.csv,
 #             issuers: [mobility-office], max_entries: 500, max_entry_days: 366}}
@@ -252,35 +263,36 @@ rules:
   #   type: permit_zone              # hotlist | permit_zone | wrong_way
   #   purpose: purpose-1
   #   authority: police-zone
-  #   reveal: plate                  # plate | vehicle; occupants: only under police_function_act
+  #   reveal: plate                  # plate | vehicle; {occupants}
   #   list: permits
-  #   min_posterior: 0.95            # at least 0.9; 0.95 under gas_speed and other
-  #   min_margin: 0.5                # at least 0.5
-  #   human_check: true              # false only for a hotlist under police_function_act
+  #   min_posterior: 0.95            # {posterior}
+  #   min_margin: 0.5                # {margin}
+  #   human_check: true              # {check}
   #   schedule: {{weekly: {{mon: ["08:15-08:45"], tue: ["08:15-08:45"]}}}}
-  #   # without a schedule, and above 84 hours a week, the notice says why; cameras likewise:
+  #   # {hours}
   #   # hours_justification: {{nl: , fr: , de: , en: }}
-  #   # max_hit_share: 0.8           # the rule stops itself above it; left out: 0.5 for permit_zone
+  #   # max_hit_share: 0.8           # {share}
 
-epoch_minutes: 15                    # at most 60
+epoch_minutes: 15                    # {epoch}
 """
 
 
-def questions(language: Language) -> tuple[tuple[Question, str], ...]:
-    """The questions in order, each with its sentence."""
-    return tuple(
-        (question, text(language, f"checklist.duty.{question.duty}")) for question in QUESTIONS
-    )
+_COMMENTS = (
+    *("own_key", "zone", "office", "occupants", "posterior"),
+    *("margin", "check", "hours", "share", "epoch"),
+)
+"""The texts of the template's comments and examples: `new.template_...`."""
 
 
 def ask_all(language: Language, ask: Callable[[Question, str], str]) -> dict[str, str]:
     """Every answer by the question's name; an empty one leaves the field blank."""
-    return {question.name: ask(question, text) for question, text in questions(language)}
+    return {question.name: ask(question, question.sentence(language)) for question in QUESTIONS}
 
 
 def template(language: Language, answers: Mapping[str, str]) -> str:
     """The text of a policy.yaml with the answers filled in."""
     values = {question.name: _scalar(answers.get(question.name, "")) for question in QUESTIONS}
+    values |= {name: text(language, f"new.template_{name}") for name in _COMMENTS}
     duties = {duty.name: duty for duty in DUTIES}
     lines: list[str] = []
     for line in _TEMPLATE.format_map(values).splitlines():

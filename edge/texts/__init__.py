@@ -43,6 +43,11 @@ def text(language: Language, key: str, **values: str | int) -> str:
     return catalogue(language)[key].format_map(values)
 
 
+def colon(language: Language) -> str:
+    """A colon between two words; French has a space before it."""
+    return " : " if language == "fr" else ": "
+
+
 def in_every_language(key: str, **values: str | int) -> Mapping[Language, str]:
     """A text in all four languages, with its placeholders filled in."""
     return {language: text(language, key, **values) for language in LANGUAGES}

@@ -85,7 +85,7 @@ def test_p18_an_empty_policy_gives_the_full_checklist_in_the_requested_language(
     assert len(set(said.values())) == 3
     plain = verb("check", tmp_path, "--lang", "fr")
     assert "MANQUE" in plain.out
-    assert "Pourquoi (P16)" in plain.out
+    assert "Pourquoi (P16) : " in plain.out
     assert "P1 à P21 sont les points" in plain.out  # what the numbers are
     assert "remplissez les champs de la liste" in plain.err
     assert "policy.yaml:1:1" in plain.out
@@ -98,6 +98,21 @@ def test_p18_check_names_one_open_duty_with_its_code(made: MadeSite) -> None:
     write_yaml(path, content)
 
     refused(verb("check", made.folder, "--on", "2026-03-10"), ExitCode.CONFIG, "E_ALTERNATIVES")
+
+
+def test_p2_check_shows_the_digest_of_the_dpia_that_is_to_be_pinned(made: MadeSite) -> None:
+    path = made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    digest = content["dpia"].pop("sha256")
+    write_yaml(path, content)
+
+    assert f"SHA-256 van het document dat er nu staat: {digest}" in _dutch(made)
+    (made.folder / content["dpia"]["file"]).write_text(dpia_skeleton("nl"))
+    assert "document dat er nu staat" not in _dutch(made)
+
+
+def _dutch(made: MadeSite) -> str:
+    return verb("check", made.folder, "--on", "2026-03-10", "--lang", "nl").out
 
 
 def test_p18_an_expired_date_is_on_the_checklist(made: MadeSite) -> None:
@@ -125,7 +140,6 @@ def test_p18_a_new_policy_is_a_template_that_check_reads(tmp_path: Path) -> None
     assert made.status == 0, made.err
     assert "Kies de wet" in (folder / "policy.yaml").read_text()
     refused(verb("check", folder), ExitCode.CONFIG, "E_HOMEWORK", " 1 wrong")  # the DPIA
-    refused(verb("policy", "new", folder, "--defaults"), ExitCode.USAGE, "exists already")
     refused(verb("policy", "new", tmp_path / "other"), ExitCode.USAGE, "--defaults")
 
 
@@ -162,6 +176,22 @@ def test_p18_new_files_never_replace_existing_ones(tmp_path: Path) -> None:
     assert done.out.count("exists already and stays as it is") == 2
 
 
+def test_p18_beside_a_policy_only_the_missing_files_are_written(made: MadeSite) -> None:
+    policy, site = made.folder / "policy.yaml", made.folder / "site.yaml"
+    before = policy.read_text()
+    (purpose,) = yaml.safe_load(before)["purposes"]
+    site.unlink()
+    (made.folder / "dpia.md").unlink()
+
+    done = verb("policy", "new", made.folder, "--lang", "nl")
+
+    assert done.status == 0, done.err
+    assert policy.read_text() == before
+    assert yaml.safe_load(site.read_text())["site"] == yaml.safe_load(before)["site"]
+    assert f"`{purpose}`" in (made.folder / "dpia.md").read_text()
+    assert done.out.count("bestaat al") == 1
+
+
 def test_p18_answers_are_checked_and_examples_are_never_filled_in(tmp_path: Path) -> None:
     """On a real terminal: a wrong answer is asked again, an empty one leaves the field blank."""
     answers = ["", "no such act", "camera_act", "tbd", "GR 12", "24/11/2025", "2025-11-24"]
@@ -177,6 +207,9 @@ def test_p18_answers_are_checked_and_examples_are_never_filled_in(tmp_path: Path
 
     assert asked.returncode == 0, told
     assert told.count("This answer ") == 3
+    assert "This answer is none of the choices; take one of gas_speed, " in told
+    assert "This answer is no date; write it like 2025-11-24." in told
+    assert "with reference and date. Reference (for example" in told
     assert "[" not in told
     written = (tmp_path / "my-street" / "policy.yaml").read_text()
     content = yaml.safe_load(written)
@@ -323,6 +356,8 @@ def test_p4_the_difference_is_listed_with_the_signatures_it_needs(
     assert line == "VERRUIMING bewaartermijn: purposes.wanted-vehicles.retention_hours: 24 → 25"
     assert needs.startswith("vereist: de handtekening van elke rol")
     assert missing.startswith("nog te beoordelen in de effectbeoordeling")
+    french = verb("policy", "diff", made.folder, wider, "--lang", "fr").out
+    assert f" : {field} : 24 → 25\n" in french
 
 
 def test_p4_the_difference_shows_which_signatures_each_direction_needs(
@@ -453,6 +488,8 @@ def test_p4_a_box_accepts_a_widening_only_from_all_three_signers_with_a_new_dpia
     assert in_force(made) == first
     signing = sign(made, keys, "chief", "officer")
     assert "WIDENING field-of-view: cameras.cam-1.field_of_view.reach_m: 30 → 60" in signing.out
+    dutch = verb("policy", "sign", made.folder, "--key", keys["mayor"], "--lang", "nl")
+    assert "VERRUIMING gezichtsveld: cameras.cam-1." in dutch.out
     old_dpia = verb("policy", "activate", made.folder, "--key", keys["mayor"])
     refused(old_dpia, ExitCode.CONFIG, "E_DPIA_WIDENING")
     assert in_force(made) == first

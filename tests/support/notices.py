@@ -25,7 +25,7 @@ KINDS = (
     "camera", "field-of-view", "hit-share", "hours", "list", "list-size", "entry-duration",
     "issuer", "reveal", "retention", "threshold", "recipient", "purpose", "rule", "audit",
 )  # fmt: skip
-RESTED_ON = ("legal", "dpia", "accuracy", "evaluation", "contact", "approvals", "text")
+RESTED_ON = ("legal", "dpia", "accuracy", "evaluation", "start", "contact", "approvals", "text")
 
 
 def fixed_policy(**changed: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from datetime import timedelta
@@ -464,6 +465,19 @@ def test_p18_a_new_template_has_only_open_duties_and_no_mistakes(
             assert first in template(language, {})
 
 
+def test_p18_comments_and_examples_of_a_new_template_are_in_its_language() -> None:
+    english = [one for key, one in catalogue("en").items() if key.startswith("new.template_")]
+
+    assert len(english) == 10
+    for language in LANGUAGES:
+        lines = template(language, {}).splitlines()
+        assert not any(one == two for one, two in itertools.pairwise(lines))
+        found = [one for one in english if one in "\n".join(lines)]
+        assert found == (english if language == "en" else [])
+        for key, one in catalogue(language).items():
+            assert not key.startswith("new.template_") or one in "\n".join(lines), key
+
+
 def test_p18_the_template_contains_the_given_answers(tmp_path: Path) -> None:
     answers = {question.name: f'an "answer": {{{question.name}}}' for question in QUESTIONS}
     answers.update(site="square", regime="camera_act")
@@ -479,6 +493,17 @@ def test_p18_the_template_contains_the_given_answers(tmp_path: Path) -> None:
     assert draft.part.site == "square"
     assert draft.part.controller.name.nl == 'an "answer": {controller_name}'
     assert "E_CONFIG" not in {one.code for one in checklist(draft)}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p18_no_two_questions_are_the_same_and_each_refusal_says_what_fits(language: Any) -> None:
+    asked = [question.sentence(language) for question in QUESTIONS]
+    refused = {question.name: question.refusal("No !", language) or "" for question in QUESTIONS}
+
+    assert len(set(asked)) == len(QUESTIONS)
+    assert "a-z, 0-9" in refused["site"]
+    assert "police_function_act, other" in refused["regime"]
+    assert "2025-11-24" in refused["sunset"]
 
 
 def test_p18_the_questions_come_in_the_order_of_the_law() -> None:

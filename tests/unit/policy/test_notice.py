@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from pydantic_core import PydanticCustomError
 
 from edge.errors import ConfigError
 from edge.policy import wording
+from edge.policy.change import ChangeEffect
 from edge.policy.model import Policy
 from edge.policy.notice.counts import read_counts
+from edge.policy.notice.history import Version
 from edge.policy.notice.publication import (
     PAGE_FILE,
     publication,
@@ -103,7 +106,7 @@ def test_the_page_gives_the_retention_of_each_purpose_and_the_legal_maximum() ->
     told = words_of(section(page(), "en", "retention")).replace("\N{NO-BREAK SPACE}", " ")
 
     assert "At most 24 hours; then it is erased." in told
-    assert "no longer period than 720 hours (30 days)" in told
+    assert "no period longer than 720 hours (30 days)" in told
     assert "15 minutes; then its key is destroyed" in told
 
 
@@ -256,6 +259,16 @@ def test_p4_the_page_lists_each_widening_of_each_version() -> None:
     )
     assert "First version." in told
     assert text.count('class="tag widening"') == 1
+
+
+def test_p4_a_new_assessment_comes_first_and_a_new_start_date_has_its_own_word() -> None:
+    kinds = ("controller", "start", "dpia", "legal")
+    changed = Version(2, "2026-05-05", "ab" * 32, {ChangeEffect.SUBSTANTIVE: kinds})
+
+    told = words_of(section(page(replace(facts(), versions=(changed,))), "en", "history"))
+
+    words = "data protection impact assessment, start date, legal ground and other things"
+    assert f"Changed with all signatures {words}" in told
 
 
 def test_without_earlier_versions_the_page_does_not_claim_a_first_version() -> None:

@@ -16,7 +16,7 @@ _RISKS = {"excessive-monitoring", "error-margins", "permanent-lists"}
 _HISTORY = {
     "accuracy", "approvals", "camera", "contact", "dpia", "entry-duration", "evaluation",
     "field-of-view", "hit-share", "hours", "issuer", "legal", "list", "list-size", "purpose",
-    "recipient", "retention", "reveal", "rule", "threshold",
+    "recipient", "retention", "reveal", "rule", "start", "threshold",
 }  # fmt: skip
 """Kinds of change for which the notice has its own words."""
 
@@ -294,9 +294,9 @@ def _changes(
     for direction, name in _DIRECTIONS.items():
         kinds = [kind for kind in changed.get(direction, ()) if kind not in {"text", "version"}]
         if kinds:
-            keys = dict.fromkeys(
-                kind.replace("-", "_") if kind in _HISTORY else "other" for kind in kinds
-            )
+            named = (kind.replace("-", "_") if kind in _HISTORY else "other" for kind in kinds)
+            # The assessment comes first: the other changes rest on it.
+            keys = sorted(dict.fromkeys(named), key=lambda key: (key != "dpia", key == "other"))
             yield name, words.all_of([words(f"history.{key}") for key in keys])
     if any("text" in kinds for kinds in changed.values()):
         yield None, words("history.text")
