@@ -162,12 +162,15 @@ def review(
     reject: Annotated[
         str | None, typer.Option("--reject", metavar="REASON", help=REJECT_HELP)
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Replace an earlier decision on this hit.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Record a person's decision on a hit. The error statistics come from these decisions.
 
-    Reasons are a closed list, because free text could hold a plate or a name. A later review of
-    the same hit replaces the earlier one.
+    Reasons are a closed list, because free text could hold a plate or a name. A second decision on
+    the same hit is refused unless --again replaces the first.
 
     Example: edge-anpr hits review 3f9a --reject misread --store hits
     """
@@ -183,7 +186,7 @@ def review(
             raise typer.BadParameter(f"one of: {allowed}", param_hint="--reject")
         reason = Reason(reject)
     with HitStore.open(store) as inbox:
-        inbox.review(hit, reason, SystemClock().utc())
+        inbox.review(hit, reason, SystemClock().utc(), again=again)
         reviewed = inbox.find(hit)
     if as_json:
         print_json("edge-anpr/hits-review/1", _row(reviewed))

@@ -46,13 +46,17 @@ def test_a_hit_can_be_received_listed_opened_reviewed_and_purged(
         "hits", "review", hits[0].hit_id[:8], "--reject", "misread", "--store", folder
     )
     confirmed = product("hits", "review", hits[1].hit_id, "--confirm", "--store", folder)
+    overturned = product("hits", "review", hits[1].hit_id, "--reject", "exempt", "--store", folder)
+    repeated = product("hits", "review", hits[1].hit_id, "--confirm", "--again", "--store", folder)
     stats = product("hits", "stats", "--store", folder, "--json")
     kept, purged = (
         product("hits", "purge", "--older-than", days, "--store", folder, "--json")
         for days in ("2", "1")
     )
 
-    done = (received, listed, opened, rejected, confirmed, stats)
+    assert overturned.status == 2
+    assert f"hit {hits[1].hit_id} was confirmed at 20" in overturned.err
+    done = (received, listed, opened, rejected, confirmed, repeated, stats)
     assert [each.status for each in done] == [0] * len(done), [each.err for each in done]
     assert received.json["stored"] == 2
     assert sorted(received.json["hits"]) == sorted(hit.hit_id for hit in hits)
