@@ -120,7 +120,7 @@ def open_hits(
                 audit.append(Unsealed(one.hit.hit_id))
                 files = write_opened(one, out)
             except EdgeError as error:
-                failed.append((hit_id, error))
+                failed.append((hit_id, _with_keys(error, box_keys)))
                 continue
             opened.append(
                 {
@@ -141,6 +141,14 @@ def open_hits(
         for _, why in failed[:-1]:
             print_error(why)
         raise failed[-1][1]
+
+
+def _with_keys(error: EdgeError, box_keys: Path) -> EdgeError:
+    """The error; that of a wrong signature also names the folder of the box's keys."""
+    if error.code != "E_SIGNATURE":
+        return error
+    text = f"{error.message}; or --box-keys ({box_keys}) names the keys of another box"
+    return type(error)(text, code=error.code)
 
 
 def _payloads(inbox: HitStore, hit_ids: list[str]) -> Iterator[bytes]:

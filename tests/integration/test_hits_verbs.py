@@ -126,6 +126,9 @@ def test_the_other_verbs_refuse_bad_input(parties: Parties, tmp_path: Path) -> N
     ]
 
     wrong_key = product("hits", "open", "--all", *keys, stranger.authority_folder)
+    keys[keys.index("--box-keys") + 1] = stranger.box_file
+    wrong_box = product("hits", "open", "--all", *keys, parties.authority_folder)
+    keys[keys.index("--box-keys") + 1] = parties.box_file
     nothing_named = product("hits", "open", *keys, parties.authority_folder)
     unknown_hit = product("hits", "open", "ffff", *keys, parties.authority_folder)
     free_text = product(
@@ -137,6 +140,7 @@ def test_the_other_verbs_refuse_bad_input(parties: Parties, tmp_path: Path) -> N
 
     refused = (wrong_key, nothing_named, unknown_hit, free_text, both)
     assert [each.status for each in refused] == [7, 2, 8, 2, 2]
+    assert f"or --box-keys ({stranger.box_file}) names the keys of another box" in wrong_box.err
     assert not (tmp_path / "o").exists()
 
 
