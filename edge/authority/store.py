@@ -27,7 +27,7 @@ from typing_extensions import Self
 from edge.adapters.state.database import transaction
 from edge.adapters.state.state_folder import storage_error
 from edge.domain.intervals import Interval, wilson
-from edge.errors import OutboxError
+from edge.errors import OutboxError, UsageError
 from edge.formats.atomic_files import sync_folder
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
@@ -313,16 +313,32 @@ class HitStore:
         rows = self._rows("SELECT payload FROM hit WHERE hit_id = ?", (hit.hit_id,))
         return bytes(rows[0][0])
 
-    def review(self, hit_id: str, reason: Reason | None, now: datetime) -> None:
+    def review(
+        self, hit_id: str, reason: Reason | None, now: datetime, *, again: bool = False
+    ) -> None:
         """Record a person's decision on a hit: confirmed, or rejected for a reason.
 
-        A later decision on the same hit replaces the earlier one.
+        Args:
+            hit_id: as for `find`.
+            reason: why it is rejected; None: it is confirmed.
+            now: the time of the decision.
+            again: replace an earlier decision on this hit.
 
         Raises:
             OutboxError: no such hit, or it could not be written.
+            UsageError: there is a decision already, and it is not to be replaced.
         """
         hit = self.find(hit_id)
         with self._transaction():
+            before = self._database.execute(
+                "SELECT reason, reviewed_at FROM review WHERE hit_id = ?", (hit.hit_id,)
+            ).fetchone()
+            if before is not None and not again:
+                said = "confirmed" if before[0] is None else f"rejected as {before[0]}"
+                raise UsageError(
+                    f"hit {hit.hit_id} was {said} at {before[1]}; to replace that decision, "
+                    "repeat this command with --again"
+                )
             self._database.execute(
                 "INSERT INTO review VALUES (?, ?, ?, ?) ON CONFLICT (hit_id) DO UPDATE"
                 " SET reason = excluded.reason, reviewed_at = excluded.reviewed_at",

@@ -17,23 +17,29 @@ from edge.adapters.host.system import SystemClock
 from edge.adapters.models.loading import PlateModels
 from edge.box.assembly import load_models
 from edge.box.delivery import broker_options
+from edge.box.examining import examine_sources, findings_of
 from edge.box.findings import (
     DoctorFinding,
     FindingState,
     of_broker,
     of_camera,
     of_clock,
-    of_error,
+    of_closed,
     of_keys,
     of_machine,
     of_plates,
     of_turn,
 )
-from edge.box.gate import require_open
 from edge.box.keys import load_authorities, load_own_keys
 from edge.box.measuring import FIRST_FRAME_S, MEASURE_S, measure_camera, measure_speed
-from edge.box.sources import CameraSetup, Source, camera_setups, find_sources, open_cameras
-from edge.box.time_limit import within
+from edge.box.sources import (
+    CameraSetup,
+    Recording,
+    Source,
+    camera_setups,
+    find_sources,
+    open_cameras,
+)
 from edge.domain.geometry import Line
 from edge.domain.rules import Rule
 from edge.errors import EdgeError
@@ -108,38 +114,40 @@ def examine(
         if step in options.skip:
             yield _skipped(step)
         else:
-            yield from _findings(step, options.step_s + more_s, work)
-    if "cameras" in options.skip:
+            yield from findings_of(step, options.step_s + more_s, work)
+    chosen: list[Source] = []
+    needed = "cameras" not in options.skip
+    admission = [*examine_sources(site, sources, chosen, step_s=options.step_s, needed=needed)]
+    yield from admission
+    if not needed:
         yield _skipped("cameras")
-        return
-    yield from _examine_cameras(site, sources, models, options)
+    elif any(finding.state is FindingState.BAD for finding in admission):
+        text = "not opened, as `run` would not open them"
+        yield DoctorFinding("cameras", FindingState.SKIPPED, text)
+    else:
+        yield from _examine_cameras(site, chosen, models, options)
 
 
 def _examine_cameras(
     site: SiteFolder,
-    sources: Callable[[], Sequence[Source]],
+    sources: Sequence[Source],
     models: list[PlateModels],
     options: DoctorOptions,
 ) -> Iterator[DoctorFinding]:
-    def permitted() -> Sequence[Source]:
-        chosen = sources()
-        require_open(site, chosen)
-        return chosen
-
-    try:
-        chosen = within(options.step_s, permitted)
-    except EdgeError as error:
-        yield of_error("policy" if error.exit_code.name == "CONFIG" else "source", error)
-        yield DoctorFinding(
-            "cameras", FindingState.SKIPPED, "not opened, as `run` would not open them"
-        )
-        return
-    except TimeoutError:
-        yield _hanging("source", options.step_s)
-        return
-    yield DoctorFinding(
-        "policy", FindingState.GOOD, f"version {site.policy.version} lets the cameras open"
+    setups = camera_setups(
+        site.settings.cameras, site.policy, site.camera_password, site.camera_authorities
     )
+    now = SystemClock().utc()
+    recorded = {one.camera for one in sources if isinstance(one, Recording)}
+    chosen: list[Source] = []
+    for one in sources:
+        hours = setups[one.camera].hours
+        if one.camera in recorded or hours.is_active(now):
+            chosen.append(one)
+        else:
+            yield of_closed(one.camera, hours.next_opening(now))
+    if not chosen:
+        return
     if not models:
         if "speed" not in options.skip:
             yield DoctorFinding(
@@ -147,32 +155,12 @@ def _examine_cameras(
             )
             return
         models.append(load_models(site.settings.models))
-    setups = camera_setups(
-        site.settings.cameras, site.policy, site.camera_password, site.camera_authorities
-    )
     for camera in _first_cameras(setups, chosen):
         examine_one = partial(
             _examine_camera, camera, models[0], _lines(site.rules, camera.name), options.save_still
         )
         limit_s = options.step_s + FIRST_FRAME_S + MEASURE_S
-        yield from _findings(f"camera {camera.name}", limit_s, examine_one)
-
-
-def _findings(
-    about: str, limit_s: float, work: Callable[[], list[DoctorFinding]]
-) -> list[DoctorFinding]:
-    """The findings of one step, or a finding for its error or for its taking too long."""
-    try:
-        return within(limit_s, work)
-    except EdgeError as error:
-        return [of_error(about, error)]
-    except TimeoutError:
-        return [_hanging(about, limit_s)]
-
-
-def _hanging(about: str, limit_s: float) -> DoctorFinding:
-    text = f"no answer in {limit_s:.0f} s, so it was given up; look for what hangs, or skip it"
-    return DoctorFinding(about, FindingState.BAD, text)
+        yield from findings_of(f"camera {camera.name}", limit_s, examine_one)
 
 
 def _skipped(step: str) -> DoctorFinding:

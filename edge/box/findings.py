@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import Enum
 
 import numpy as np
@@ -64,7 +65,21 @@ class DoctorFinding:
 
 def of_error(about: str, error: EdgeError) -> DoctorFinding:
     """The finding of an error."""
-    return DoctorFinding(about, FindingState.BAD, error.message, code=error.code)
+    text = error.message.removeprefix(f"{about}: ")
+    return DoctorFinding(about, FindingState.BAD, text, code=error.code)
+
+
+def of_closed(name: str, opening: datetime | None) -> DoctorFinding:
+    """The finding of a camera that the policy keeps closed now.
+
+    Args:
+        name: the camera.
+        opening: when its hours start next, in the policy's zone; None if not within a year.
+    """
+    until = "for a year or longer" if opening is None else f"until {opening:%Y-%m-%d %H:%M %Z}"
+    cure = "check again within its hours" if opening else "check its hours in policy.yaml"
+    text = f"closed by the policy {until}; not examined, {cure}"
+    return DoctorFinding(f"camera {name}", FindingState.SKIPPED, text)
 
 
 def of_clock(clock: KernelClock | None) -> DoctorFinding:

@@ -63,8 +63,10 @@ def verify(
         f"key:        {verified.key.text} "
         + ("(confirmed by the public file)" if verified.vouched else "(not confirmed by anyone)")
     )
-    agreement = "none given:  a cut-off end would not be found" if witness is None else "all agree"
-    typer.echo(f"checkpoints compared: {verified.witnessed} ({agreement})")
+    if witness is None:
+        typer.echo("witness:    none given, so a cut-off end would not be found; give --witness")
+    else:
+        typer.echo(f"witness:    {verified.witnessed} checkpoints compared, all agree with the log")
     if not verified.vouched:
         typer.echo("The log is consistent. Give --keys to confirm whose it is.")
 

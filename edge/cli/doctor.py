@@ -46,7 +46,8 @@ def doctor(
 ) -> None:
     """Check clock, disk, memory, keys, policy, broker, models and cameras of a box.
 
-    A camera is opened only if the policy would let `run` open it. A step that hangs is given up
+    The policy is always checked. A camera is opened only if the policy would let `run` open it; one
+    that is closed at this hour is not examined. A step that hangs is given up
     after about a minute. Status 0: the box can do its work, perhaps with warnings. Status 3:
     something is wrong.
 
@@ -63,11 +64,16 @@ def doctor(
         print_json("edge-anpr/doctor/1", _as_json(site, findings), indent=2)
     if bad:
         raise ConfigError(
-            f"{site}: {len(bad)} of {len(findings)} findings are bad ({', '.join(bad)}); each says "
-            "what helps",
+            f"{site}: {len(bad)} of {len(findings)} findings "
+            f"{'is' if len(bad) == 1 else 'are'} bad ({', '.join(bad)}); each says what helps",
             code="E_DOCTOR",
         )
     if not as_json:
+        left_out |= {
+            finding.about
+            for finding in findings
+            if finding.state.value == "skipped" and finding.about.startswith("camera ")
+        }
         rest = f" Not examined: {', '.join(sorted(left_out))}." if left_out else ""
         typer.secho(f"The box can do its work.{rest}", bold=True)
 

@@ -220,7 +220,7 @@ def _run_clip(
     seen: list[VehicleSeen] = []
     frames = 0
     stages = {"decode": 0.0}
-    for recording in open_recordings(path, camera="evaluate", started_at=_NO_TIME):
+    for recording in open_recordings(path, camera="evaluate", started_at=_NO_TIME, in_site=False):
         watcher = VehicleWatcher(
             "evaluate",
             models.detector,

@@ -120,7 +120,7 @@ def open_hits(
                 audit.append(Unsealed(one.hit.hit_id))
                 files = write_opened(one, out)
             except EdgeError as error:
-                failed.append((hit_id, error))
+                failed.append((hit_id, _with_keys(error, box_keys)))
                 continue
             opened.append(
                 {
@@ -143,6 +143,14 @@ def open_hits(
         raise failed[-1][1]
 
 
+def _with_keys(error: EdgeError, box_keys: Path) -> EdgeError:
+    """The error; that of a wrong signature also names the folder of the box's keys."""
+    if error.code != "E_SIGNATURE":
+        return error
+    text = f"{error.message}; or --box-keys ({box_keys}) names the keys of another box"
+    return type(error)(text, code=error.code)
+
+
 def _payloads(inbox: HitStore, hit_ids: list[str]) -> Iterator[bytes]:
     """The stored hits of these ids; an id that names no hit is reported when it is opened."""
     for hit_id in hit_ids:
@@ -162,12 +170,15 @@ def review(
     reject: Annotated[
         str | None, typer.Option("--reject", metavar="REASON", help=REJECT_HELP)
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Replace an earlier decision on this hit.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Record a person's decision on a hit. The error statistics come from these decisions.
 
-    Reasons are a closed list, because free text could hold a plate or a name. A later review of
-    the same hit replaces the earlier one.
+    Reasons are a closed list, because free text could hold a plate or a name. A second decision on
+    the same hit is refused unless --again replaces the first.
 
     Example: edge-anpr hits review 3f9a --reject misread --store hits
     """
@@ -183,7 +194,7 @@ def review(
             raise typer.BadParameter(f"one of: {allowed}", param_hint="--reject")
         reason = Reason(reject)
     with HitStore.open(store) as inbox:
-        inbox.review(hit, reason, SystemClock().utc())
+        inbox.review(hit, reason, SystemClock().utc(), again=again)
         reviewed = inbox.find(hit)
     if as_json:
         print_json("edge-anpr/hits-review/1", _row(reviewed))

@@ -80,6 +80,7 @@ def _put_in_force(
     from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.policy_state import PolicyState, SteadyClock
     from edge.adapters.state.state_folder import replace_file
+    from edge.adapters.state.suspension_store import SuspensionStore
     from edge.cli.policy import dpia_document, signing_key
     from edge.policy import activation as activations
     from edge.policy.checklist import unready
@@ -129,6 +130,11 @@ def _put_in_force(
             activations.InForce(activation=made, policy=policy, signatures=signatures)
         )
     _say_lease(made, now, as_json=as_json, out=out)
+    if out is None and not as_json and SuspensionStore(folder).load().suspended:
+        typer.echo(
+            "but it is suspended, so its cameras stay shut: see `edge-anpr suspend status --site "
+            f"{site}`"
+        )
 
 
 def _enter(site: Path, policy: Policy, before: Policy | None) -> None:

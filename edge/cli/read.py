@@ -181,7 +181,7 @@ def _read_all(
         *columns, console=Console(stderr=True), disable=not visible, transient=True
     ) as bar:
         for path in paths:
-            camera = open_recordings(path, camera="file", started_at=_START)[0]
+            camera = open_recordings(path, camera="file", started_at=_START, in_site=False)[0]
             task = bar.add_task(path.name, total=camera.expected_frames)
             started = time.perf_counter()
             read = FileRead(path, 0, 0.0, [])

@@ -193,7 +193,7 @@ def _camera(recording: Path) -> RecordedCamera:
 
     # The time of the recording is not used here.
     epoch = datetime.fromtimestamp(0, timezone.utc)
-    return open_recordings(recording, camera="preview", started_at=epoch)[0]
+    return open_recordings(recording, camera="preview", started_at=epoch, in_site=False)[0]
 
 
 def _copy_video(camera: RecordedCamera, recording: Path, preview: _Preview, out: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +11,10 @@ import typer
 
 from edge.cli.options import JsonOption, PassphraseFileOption, SiteOption
 from edge.cli.output import print_json
-from edge.errors import ConfigError, UsageError
+from edge.errors import ConfigError, EdgeError, UsageError
 
 if TYPE_CHECKING:
+    from edge.policy.model import Policy
     from edge.policy.suspension import Action, SuspensionOrder, SuspensionState
 
 app = typer.Typer(
@@ -83,7 +86,7 @@ def sign(
     private = load_signer_key(key, typed(passphrase_file))
     signed = unsigned.signed_by(private)
     replace_file(order, signed.to_bytes())
-    _say_order(signed, as_json, f"order: {order}")
+    _say_order(signed, as_json, f"order: {order}", {private.public.key_id: private.signer})
 
 
 @app.command()
@@ -117,7 +120,7 @@ def install(
             audit.append(event)
 
     store = SuspensionStore(folder.state_folder, record, lambda: proven_by(folder.box))
-    _say_state(store.take(_read(order), terms), as_json)
+    _say_state(store.take(_read(order), terms), as_json, _holders(folder.policy))
     # The order holds from here on, also if the log cannot be opened.
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         for event in events:
@@ -129,20 +132,35 @@ def status(
     site: SiteOption,
     as_json: JsonOption = False,
 ) -> None:
-    """Show whether the box is suspended, by which key, since when and why.
+    """Show whether the box is suspended, by whose key, since when and why.
+
+    A key is named as in the site's policy.
 
     Example: edge-anpr suspend status --site config/school-street
     """
     from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.suspension_store import SuspensionStore
-    from edge.site.folder import read_box_folders
+    from edge.site.folder import load_site_folder, read_box_folders
 
     box = read_box_folders(site)
     store = SuspensionStore(box.state)
     state = store.load()
     if not state.suspended:  # the record may be lost
         store.require(proven_by(box))
-    _say_state(state, as_json)
+    holders: dict[str, str] = {}
+    with contextlib.suppress(EdgeError):  # the state is shown also if the policy cannot be read
+        holders = _holders(load_site_folder(site).policy)
+    _say_state(state, as_json, holders)
+
+
+def _holders(policy: Policy) -> dict[str, str]:
+    """The holders of the policy's suspension keys, by the key's short id."""
+    from edge.formats.signing import PublicKey
+
+    return {
+        PublicKey.parse(holder.key).key_id: f"{name}, {holder.name.en}"
+        for name, holder in policy.suspension.keys.items()
+    }
 
 
 def _read(order: Path) -> bytes:
@@ -155,18 +173,25 @@ def _read(order: Path) -> bytes:
     return data
 
 
-def _say_order(order: SuspensionOrder, as_json: bool, next_step: str) -> None:
+def _say_order(
+    order: SuspensionOrder, as_json: bool, next_step: str, names: Mapping[str, str] | None = None
+) -> None:
     if as_json:
         print_json("edge-anpr/suspend-order/1", {"order": order.model_dump(by_alias=True)})
         return
     boxes = "every box" if order.box == "*" else f"box {order.box}"
     typer.echo(f"{order.action} {boxes} of {order.site}: {order.reason}, {order.issued_at}")
-    signers = ", ".join(one.key_id for one in order.signatures) or "nobody yet"
-    typer.echo(f"  signed by {signers}")
+    signers = ", ".join(_named(one.key_id, names or {}) for one in order.signatures)
+    typer.echo(f"  signed by {signers or 'nobody yet'}")
     typer.echo(f"  {next_step}")
 
 
-def _say_state(state: SuspensionState, as_json: bool) -> None:
+def _named(key_id: str, names: Mapping[str, str]) -> str:
+    name = names.get(key_id)
+    return f"key {key_id}" if name is None else f"key {key_id} ({name})"
+
+
+def _say_state(state: SuspensionState, as_json: bool, names: Mapping[str, str]) -> None:
     from edge.formats.signing import PublicKey
 
     orders = [
@@ -184,4 +209,5 @@ def _say_state(state: SuspensionState, as_json: bool) -> None:
         return
     typer.echo("suspended: the cameras stay shut" if state.suspended else "not suspended")
     for order in orders:
-        typer.echo("  {action} by key {key_id} since {issued_at}: {reason}".format(**order))
+        key = _named(order["key_id"], names)
+        typer.echo("  {action} by {key} since {issued_at}: {reason}".format(**order, key=key))

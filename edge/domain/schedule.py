@@ -16,10 +16,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from itertools import pairwise
 
 DAY_MINUTES = 24 * 60
+YEAR_DAYS = 366
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """Names of the weekdays, in the order of `date.weekday()`."""
 
@@ -167,6 +168,24 @@ class Schedule:
         return any(hours.start <= minute < hours.end for hours in self.hours_on(today)) or any(
             minute + DAY_MINUTES < hours.end for hours in self.hours_on(today - timedelta(days=1))
         )
+
+    def next_opening(self, moment: datetime) -> datetime | None:
+        """The next start of hours after this moment, in local time; None if not within a year.
+
+        Raises:
+            ScheduleError: the moment is naive, so it has no local time.
+        """
+        if moment.utcoffset() is None:
+            raise ScheduleError("a moment without a time zone has no local time")
+        today = moment.astimezone(self.zone).date()
+        for day in (today + timedelta(days=count) for count in range(YEAR_DAYS + 1)):
+            for hours in sorted(self.hours_on(day)):
+                at = time(hours.start // 60, hours.start % 60)
+                start = datetime.combine(day, at, self.zone).astimezone(timezone.utc)
+                # Hours inside the skipped hour of spring do not occur.
+                if start > moment and self.is_active(start):
+                    return start.astimezone(self.zone)
+        return None
 
     def fullest_week_minutes(self) -> int:
         """Minutes in force in the fullest week from Monday to Sunday, holidays not counted.

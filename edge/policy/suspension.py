@@ -40,6 +40,13 @@ _MAX_SIGNATURES = 8
 
 Action = Literal["suspend", "resume"]
 
+_ID = "of a-z, 0-9 and -"
+_CURES = {
+    "reason": f"--reason: one word {_ID}, such as dpia-missing",
+    "site": f"SITE: the id in the policy, {_ID}",
+    "box": f"--box: the id in site.yaml, {_ID}; * means all boxes",
+}
+
 
 class SuspensionError(PolicyError):
     """An order that is refused; the suspension state does not change."""
@@ -305,7 +312,8 @@ def _misfit(error: ValidationError) -> SuspensionError:
     names = {"schema", *SuspensionOrder.model_fields}
     location = error.errors(include_input=False, include_url=False)[0]["loc"]
     where = next((str(step) for step in location if step in names), "order")
-    return SuspensionError(f"{where}: does not fit {SCHEMA}; refused")
+    cure = _CURES.get(where, "make it again with `edge-anpr suspend new`")
+    return SuspensionError(f"{where}: does not fit {SCHEMA}; {cure}")
 
 
 def _damaged() -> SuspensionError:

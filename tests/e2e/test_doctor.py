@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.domain.schedule import DAYS
 from tests.e2e.test_live_run import PASSWORD, activate, live_site
 from tests.support.brokers import HOST, free_port, tcp_server
 from tests.support.product import CLIPS, product
 from tests.support.shared_material import needs_shared
-from tests.support.sites import make_site, policy
+from tests.support.sites import make_site, policy, write_yaml
 
 pytestmark = needs_shared
 
@@ -78,6 +80,46 @@ def test_doctor_opens_no_camera_that_run_would_refuse(tmp_path: Path) -> None:
     assert not (tmp_path / "stills").exists()
 
 
+def test_doctor_examines_the_policy_without_a_camera_too(tmp_path: Path) -> None:
+    made = make_site(tmp_path, port=1)
+    (made.folder / "policy.signatures.json").unlink()
+    steps = ["clock", "machine", "keys", "broker", "speed"]
+
+    without = product(
+        "doctor", "--site", made.folder, *(f"--skip={x}" for x in (*steps, "cameras"))
+    )
+    no_source = product("doctor", "--site", made.folder, *(f"--skip={x}" for x in steps))
+
+    assert without.status == no_source.status == 3
+    for done in (without, no_source):
+        assert "✗ policy: " in done.out
+        assert "the policy is not signed" in done.out
+    assert "✗ source: " not in without.out
+    assert "1 of 7 findings is bad (policy)" in without.err
+    assert "✗ source: " in no_source.out
+    assert "cameras.cam-1.source is missing" in no_source.out
+    assert "2 of 8 findings are bad (source, policy)" in no_source.err
+
+
+def test_doctor_does_not_blame_a_camera_that_the_policy_keeps_closed(tmp_path: Path) -> None:
+    closed = policy()
+    later = datetime.now(timezone.utc) + timedelta(days=3)
+    hours = {"weekly": {DAYS[later.weekday()]: ["08:00-08:01"]}}
+    closed["cameras"]["cam-1"]["hours"] = hours
+    made = live_site(tmp_path, f"rtsp://{HOST}:{free_port()}/x")
+    write_yaml(made.folder / "policy.yaml", closed)
+    activate(made, tmp_path)
+
+    done = product(
+        "doctor", "--site", made.folder, "--skip", "speed", "--skip", "broker", env=PASSWORD
+    )
+
+    assert "- camera cam-1: closed by the policy until 2" in done.out
+    assert "✗ camera" not in done.out
+    if done.status == 0:  # else the machine itself has a problem
+        assert "Not examined: broker, camera cam-1, speed." in done.out
+
+
 @pytest.mark.parametrize("kind", ["refused", "silent"])
 def test_doctor_ends_when_a_live_camera_is_unreachable(kind: str, tmp_path: Path) -> None:
     with EmbeddedBroker() as broker, tcp_server(None, close=False) as silent:
@@ -114,6 +156,7 @@ def test_each_step_of_doctor_can_be_skipped(tmp_path: Path) -> None:
         f"- {step}: not examined, as --skip says" for step in steps
     ]
     assert done.status == 0
+    assert "✓ policy: " in done.out
     assert "Not examined: broker, cameras, clock" in done.out
     assert unknown.status == 2
     assert "the steps: clock, machine, keys, broker, speed, cameras" in unknown.err

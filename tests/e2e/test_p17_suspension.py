@@ -205,7 +205,9 @@ def test_p17_an_order_in_a_file_shuts_a_running_box(
     unsigned = verb("suspend", "install", made_order, "--site", made.folder)
     assert (unsigned.status, len(unsigned.error_lines)) == (ExitCode.KEYS, 1)
     assert "E_SIGNATURE" in unsigned.err
-    assert verb("suspend", "sign", made_order, "--key", vtc).status == 0
+    signed = verb("suspend", "sign", made_order, "--key", vtc)
+    assert signed.status == 0
+    assert "(vtc)" in signed.out
     with running(made, footage) as process:
         assert verb("suspend", "install", made_order, "--site", made.folder).status == 0
         installed = time.monotonic()
@@ -226,6 +228,12 @@ def test_p17_a_suspended_box_opens_no_camera(tmp_path: Path) -> None:
     file = tmp_path / "order.json"
     file.write_bytes(order("suspend", VTC))
     assert verb("suspend", "install", file, "--site", made.folder).status == 0
+    shown = verb("suspend", "status", "--site", made.folder).out
+    assert f"suspend by key {VTC.public.key_id} (vtc, Commission) since 2" in shown
+    (made.folder / "policy.yaml").rename(tmp_path / "aside")
+    unnamed = verb("suspend", "status", "--site", made.folder).out
+    assert f"suspend by key {VTC.public.key_id} since 2" in unnamed
+    (tmp_path / "aside").rename(made.folder / "policy.yaml")
     event = read_log(made.state).entries[-1].event
     assert isinstance(event, SuspensionChanged)
     assert (event.action, event.key_id) == ("suspended", VTC.public.key_id)

@@ -82,7 +82,10 @@ def test_p21_a_log_is_verified_against_the_box_and_a_witness(
     assert (done.json["origin"], done.json["entries"]) == ("edge-anpr/test-street/box-1", 3)
     assert (done.json["vouched"], done.json["witnessed"]) == (True, 2)
     assert parse_checkpoints(done.json["checkpoint"].encode()) == (read_log(made.state).last,)
-    assert "confirmed by the public file" in product("audit", "verify", "--site", made.folder).out
+    unwitnessed = product("audit", "verify", "--site", made.folder).out
+    assert "confirmed by the public file" in unwitnessed
+    assert "witness:    none given, so a cut-off end would not be found; " in unwitnessed
+    assert "compared" not in unwitnessed
 
 
 def test_p21_a_copy_verifies_elsewhere_and_the_output_says_which_proof_is_missing(

@@ -17,7 +17,7 @@ import pytest
 from edge.authority import store as store_module
 from edge.authority.opening import open_hit, write_opened
 from edge.authority.store import FILE_NAME, HitStore, Outcome, Reason
-from edge.errors import ExitCode, OutboxError
+from edge.errors import ExitCode, OutboxError, UsageError
 from edge.privacy.hit import Hit, HitError
 from edge.privacy.keys import RETIRED_KEY_GRACE
 from edge.privacy.sealing import Picture, SealError
@@ -287,7 +287,10 @@ def test_a_later_review_replaces_the_earlier_one(store: HitStore, parties: Parti
     put(store, hit)
 
     store.review(hit.hit_id, Reason.MISREAD, NOW)
-    store.review(hit.hit_id, None, NOW)
+    with pytest.raises(UsageError, match=r"was rejected as misread at 20\d\d-.*; .*--again"):
+        store.review(hit.hit_id, None, NOW)
+    assert store.find(hit.hit_id).reason is Reason.MISREAD
+    store.review(hit.hit_id, None, NOW, again=True)
 
     (rule,) = store.statistics()
     assert (rule.confirmed, rule.rejected) == (1, {})

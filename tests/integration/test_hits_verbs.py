@@ -46,13 +46,17 @@ def test_a_hit_can_be_received_listed_opened_reviewed_and_purged(
         "hits", "review", hits[0].hit_id[:8], "--reject", "misread", "--store", folder
     )
     confirmed = product("hits", "review", hits[1].hit_id, "--confirm", "--store", folder)
+    overturned = product("hits", "review", hits[1].hit_id, "--reject", "exempt", "--store", folder)
+    repeated = product("hits", "review", hits[1].hit_id, "--confirm", "--again", "--store", folder)
     stats = product("hits", "stats", "--store", folder, "--json")
     kept, purged = (
         product("hits", "purge", "--older-than", days, "--store", folder, "--json")
         for days in ("2", "1")
     )
 
-    done = (received, listed, opened, rejected, confirmed, stats)
+    assert overturned.status == 2
+    assert f"hit {hits[1].hit_id} was confirmed at 20" in overturned.err
+    done = (received, listed, opened, rejected, confirmed, repeated, stats)
     assert [each.status for each in done] == [0] * len(done), [each.err for each in done]
     assert received.json["stored"] == 2
     assert sorted(received.json["hits"]) == sorted(hit.hit_id for hit in hits)
@@ -122,6 +126,9 @@ def test_the_other_verbs_refuse_bad_input(parties: Parties, tmp_path: Path) -> N
     ]
 
     wrong_key = product("hits", "open", "--all", *keys, stranger.authority_folder)
+    keys[keys.index("--box-keys") + 1] = stranger.box_file
+    wrong_box = product("hits", "open", "--all", *keys, parties.authority_folder)
+    keys[keys.index("--box-keys") + 1] = parties.box_file
     nothing_named = product("hits", "open", *keys, parties.authority_folder)
     unknown_hit = product("hits", "open", "ffff", *keys, parties.authority_folder)
     free_text = product(
@@ -133,6 +140,7 @@ def test_the_other_verbs_refuse_bad_input(parties: Parties, tmp_path: Path) -> N
 
     refused = (wrong_key, nothing_named, unknown_hit, free_text, both)
     assert [each.status for each in refused] == [7, 2, 8, 2, 2]
+    assert f"or --box-keys ({stranger.box_file}) names the keys of another box" in wrong_box.err
     assert not (tmp_path / "o").exists()
 
 

@@ -21,16 +21,19 @@ import yaml
 
 from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_signer_key
+from edge.adapters.state.suspension_store import FILE_NAME
 from edge.errors import ExitCode
+from edge.formats.signing import SigningKey
 from edge.formats.yaml_document import read_document
 from edge.policy.skeleton import dpia_skeleton
+from edge.policy.suspension import Obeyed, SuspensionState, new_order
 from edge.site.folder import read_policy
 from edge.site.settings import Site
 from edge.texts import LANGUAGES, Language
 from tests.support.assessments import assessment
 from tests.support.product import REPOSITORY, Finished, command, verb
 from tests.support.signing import change, make_signers, refused
-from tests.support.sites import MadeSite, make_site, sign_site, texts, write_yaml
+from tests.support.sites import SITE, MadeSite, make_site, sign_site, texts, write_yaml
 
 EXAMPLES = REPOSITORY / "config"
 NOW = datetime.now(timezone.utc)
@@ -409,6 +412,15 @@ def test_p20_a_policy_is_activated_for_its_lease_and_renewed(
     assert moment(again.json["expires_at"]) > moment(lease["expires_at"])
     lease = in_force(made)["activation"]["lease"]
     assert again.json == {"schema": "edge-anpr/policy-lease/1", **lease}
+
+    key = SigningKey.demo_of("vtc")
+    order = new_order(SITE, "suspend", "no-dpia", NOW).signed_by(key)
+    suspended = SuspensionState(obeyed=(Obeyed(key=key.public.text, order=order),))
+    (made.state / FILE_NAME).write_bytes(suspended.to_bytes())
+    shut = verb("policy", "renew", made.folder, "--key", keys["mayor"])
+    assert shut.status == 0, shut.err
+    assert "may work under version 1 until" in shut.out
+    assert "but it is suspended, so its cameras stay shut: see " in shut.out
 
 
 def moment(text: str) -> datetime:

@@ -70,8 +70,10 @@ def write(path: Path, *parts: Part) -> Path:
     return path
 
 
-def recording(path: Path, stream: int | None = None) -> RecordedCamera:
-    (camera,) = open_recordings(path, camera="cam-1", started_at=STARTED, stream=stream)
+def recording(path: Path, stream: int | None = None, *, in_site: bool = True) -> RecordedCamera:
+    (camera,) = open_recordings(
+        path, camera="cam-1", started_at=STARTED, stream=stream, in_site=in_site
+    )
     return camera
 
 
@@ -115,7 +117,11 @@ def test_of_several_streams_the_one_that_shows_the_street_is_read(
     }
     assert len(frames) == pytest.approx(parts[right].pictures, abs=1)
     assert f"{len(parts)} video streams" in caplog.text
+    assert f"number {right} is read; cameras.<name>.stream in site.yaml" in caplog.text
+    caplog.clear()
+    next(recording(path, in_site=False).frames())
     assert f"number {right} is read" in caplog.text
+    assert "site.yaml" not in caplog.text
     assert nominal_rate(path) == pytest.approx(parts[right].rate, rel=0.1)
 
 

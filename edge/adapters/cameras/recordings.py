@@ -73,12 +73,15 @@ class RecordedCamera:
         sources: tuple[Path, ...],
         started_at: datetime,
         stream: int | None = None,
+        *,
+        in_site: bool = True,
     ) -> None:
         self._name = name
         self.clip = clip
         self._sources = sources
         self.started_at = started_at
         self._stream = stream
+        self._in_site = in_site
         self._choice: StreamChoice | None = None
         self._corrupt = 0
         self._whole = 0
@@ -211,11 +214,9 @@ class RecordedCamera:
             except (av.error.FFmpegError, OSError) as error:
                 raise _no_video(path, _reason(error)) from None
             if self._choice is not None and len(self._choice.shown) > 1:
-                log.warning(
-                    "%s: %s; cameras.<name>.stream in site.yaml chooses another one",
-                    path,
-                    self._choice.text(),
-                )
+                cure = "; cameras.<name>.stream in site.yaml chooses another one"
+                said = self._choice.text() + (cure if self._in_site else "")
+                log.warning("%s: %s", path, said)
             self._times = RecordedTime(float(1 / (stream.average_rate or _FALLBACK_RATE)))
             for frame in self._progressive(self._decoded(container, stream), stream):
                 section = self._times.section
@@ -352,6 +353,7 @@ def open_recordings(
     camera: str,
     started_at: datetime | Callable[[Path], datetime],
     stream: int | None = None,
+    in_site: bool = True,
 ) -> tuple[RecordedCamera, ...]:
     """The recordings at a path, each as a stream of its own.
 
@@ -365,13 +367,14 @@ def open_recordings(
         started_at: when the recordings were made, or a function that returns it for each one
             (given the video file, or the folder of the pictures).
         stream: the number among each file's video streams to use, from 0; None: chosen.
+        in_site: whether a site.yaml names the camera, so that advice about it helps.
 
     Raises:
         CameraError: the path does not exist, or the folder holds neither a video nor a picture.
     """
     when = started_at if callable(started_at) else lambda _path: started_at
     if path.is_file():
-        return (RecordedCamera(camera, path.name, (path,), when(path), stream),)
+        return (RecordedCamera(camera, path.name, (path,), when(path), stream, in_site=in_site),)
     if not path.exists():
         raise CameraError(
             f"{path}: no such file or folder; check the source's path", code="E_SOURCE_MISSING"
@@ -383,7 +386,7 @@ def open_recordings(
             f"{path}: cannot be read ({error.strerror}); check its permissions"
         ) from None
     streams = [
-        RecordedCamera(camera, file.name, (file,), when(file), stream)
+        RecordedCamera(camera, file.name, (file,), when(file), stream, in_site=in_site)
         for file in files
         if file.suffix.lower() in VIDEO_SUFFIXES
     ]

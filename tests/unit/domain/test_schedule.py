@@ -303,3 +303,23 @@ def test_a_schedule_agrees_with_local_time(moment: datetime, hours: Hours) -> No
     wall = moment.astimezone(BRUSSELS)
     expected = wall.hour * 60 + wall.minute >= hours.start
     assert Schedule(BRUSSELS, ((hours,),) * 7).is_active(moment) is expected
+
+
+@pytest.mark.parametrize(
+    ("now", "opening"),
+    [
+        ("2026-03-09T08:20+01:00", "2026-03-09T15:30+01:00"),
+        ("2026-03-09T16:00+01:00", "2026-03-10T08:15+01:00"),
+        ("2026-03-11T09:00+01:00", "2026-03-13T08:15+01:00"),  # no hours on Thursday
+        ("2026-03-27T17:00+01:00", "2026-03-30T08:15+02:00"),  # the clock changes between them
+    ],
+)
+def test_the_next_opening_is_the_next_start_of_hours(now: str, opening: str) -> None:
+    found = school_street().next_opening(datetime.fromisoformat(now))
+
+    assert found is not None
+    assert found.isoformat(timespec="minutes") == opening
+
+
+def test_hours_that_never_occur_have_no_next_opening() -> None:
+    assert Schedule(BRUSSELS, week()).next_opening(datetime.now(timezone.utc)) is None
