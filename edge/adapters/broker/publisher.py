@@ -391,6 +391,7 @@ class Publisher:
 
     def _delivered(self, hit: QueuedHit, reason: int) -> None:
         self._acknowledged += 1
+        _LOG.debug("PUBACK for a hit")
         self._cuts.pop(hit.hit_id, None)
         self._held_hits.release(hit.hit_id)
         self._held_cameras.release(hit.camera)

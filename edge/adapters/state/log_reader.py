@@ -98,7 +98,7 @@ class LogReader:
             self._begin_again()
             return None
         except OSError as error:
-            raise storage_error(self._path, error) from error
+            raise AuditError(storage_error(self._path, error).message) from error
         lines, rest = split_lines(data)  # another process may be writing the rest now
         root = None
         try:
