@@ -13,10 +13,11 @@ from edge.formats.signing import SigningKey
 from edge.policy.change import ChangeEffect
 from edge.policy.diff import changes
 from edge.policy.model import Policy
-from edge.policy.succession import require_allowed
+from edge.policy.succession import require_allowed, require_authorised
 from tests.support.policies import (
     KEYS,
     Change,
+    assess,
     assessed,
     next_version,
     policy,
@@ -154,6 +155,27 @@ def test_p20_a_later_start_is_no_evaluation() -> None:
     assert refused(put_off).code == "E_EVALUATION"
     within = assessed(BEFORE, edit("evaluation/next_due", "2027-01-06"))
     require_allowed(BEFORE, within, signed(within))
+
+
+def test_p20_a_later_start_two_versions_ago_is_no_evaluation() -> None:
+    """The year counts from the first version in force, whatever start later versions name."""
+    second = after(edit("activation/not_before", "2026-11-20"))
+    content = second.document()
+    next_version(content)
+    content["evaluation"]["next_due"] = "2027-11-19"
+    assess(content, ["evaluation.next_due"])
+    third = Policy.model_validate(content)
+    history = [(second, signed(second)), (BEFORE, signed(BEFORE))]
+
+    require_authorised(*history[0], history[1:])
+    with pytest.raises(EdgeError, match=r"next_due: later than 2027-01-06, a year") as caught:
+        require_authorised(third, signed(third), history)
+    assert caught.value.code == "E_EVALUATION"
+
+    evaluated("2026-10-01", "2027-10-01")(content)
+    assess(content, [])
+    worked = Policy.model_validate(content)
+    require_authorised(worked, signed(worked), history)
 
 
 def test_p4_a_narrowing_needs_one_signer_of_the_policy_in_force() -> None:
