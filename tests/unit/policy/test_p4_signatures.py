@@ -195,6 +195,34 @@ def test_p4_a_narrowing_that_hides_a_widening_is_a_widening() -> None:
     assert refused(both, "mayor").code == "E_QUORUM"
 
 
+@pytest.mark.parametrize("day", ["2029-01-01", "2025-12-31"])
+def test_p4_hours_after_the_sunset_need_every_role(day: str) -> None:
+    """Else they would be neutral now, and in force once the start or the sunset has moved."""
+    exceptions = [{"date": day, "hours": ["02:00-14:00"]}]
+    hidden = after(edit("cameras/north/hours/exceptions", exceptions))
+
+    error = refused(hidden, "mayor")
+    assert error.code == "E_QUORUM"
+    assert error.message.startswith("WIDENING hours: cameras.north.hours: ")
+    assert refused(hidden).code == "E_DPIA_WIDENING"
+    fewer = after(edit("cameras/north/hours/exceptions", [{"date": day, "hours": []}]))
+    require_allowed(BEFORE, fewer, signed(fewer, "mayor"))
+
+
+def test_p4_weekly_hours_hidden_by_exceptions_need_every_role() -> None:
+    """A policy of a few days: on none of them do other weekly hours begin, until it is longer."""
+    short = (
+        edit("activation", {"not_before": "2026-03-09", "sunset": "2026-03-10", "lease_days": 1}),
+        edit(HOURS + "thu", ["06:00-07:00"]),
+    )
+    known = policy(*short, real=True)
+    hidden = policy(next_version, *short, edit(HOURS + "thu", ["06:00-23:00"]), real=True)
+
+    with pytest.raises(EdgeError, match=r"WIDENING hours: .*: 16 h more") as caught:
+        require_allowed(known, hidden, signed(hidden, "mayor"))
+    assert caught.value.code == "E_QUORUM"
+
+
 def test_p4_signers_are_not_replaced_without_the_current_signers() -> None:
     """Three new keys sign for all roles of the new policy and for no role of the one in force."""
     fresh = {name: SigningKey.generate(name) for name in ("mayor", "chief", "officer")}
