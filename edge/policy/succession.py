@@ -126,17 +126,25 @@ def _require_assessment(before: Policy, after: Policy, widenings: Sequence[Chang
     """Refuse widenings that the DPIA does not name or the officer has not seen."""
     missing = _uncovered(widenings, after)
     draft = after.draft_sha256()
-    if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date < before.dpia.date:
+    opinion, start = after.dpia.dpo_opinion, before.activation.not_before
+    if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date <= before.dpia.date:
         lacking = (
-            f"the DPIA is the one of version {before.version}; write a new one for what widens, "
-            "and have the policy signed with it"
+            f"the DPIA is the one of version {before.version}, or not dated after "
+            f"{before.dpia.date} like a new one; write a new one for what widens, with its own "
+            "date in dpia.date, and have the policy signed with it"
         )
     elif missing:
         lacking = (
             f"the DPIA does not cover {', '.join(missing)}; assess it there, and name it in "
             "dpia.covers"
         )
-    elif after.dpia.dpo_opinion.draft_sha256 != draft:
+    elif opinion.date < max(after.dpia.date, start):
+        lacking = (
+            f"dpia.dpo_opinion.date: {opinion.date} is before the new DPIA ({after.dpia.date}) or "
+            f"before version {before.version} could work ({start}), so it is no opinion on this "
+            "draft; have the officer see `edge-anpr policy diff`, and name the day of the opinion"
+        )
+    elif opinion.draft_sha256 != draft:
         lacking = (
             "the data protection officer's opinion is not on this draft; have the officer see "
             f"`edge-anpr policy diff`, and write draft_sha256: {draft} into dpia.dpo_opinion"

@@ -49,8 +49,9 @@ def test_p4_one_more_hour_needs_the_signature_of_every_role() -> None:
 
 def test_p4_a_widening_needs_a_new_dpia() -> None:
     assert refused(after(WIDER)).code == "E_DPIA_WIDENING"
-    older = reviewed(assessed(BEFORE, WIDER), edit("date", "2025-10-19"))
-    assert "the DPIA is the one of version 1" in refused(older).message
+    for day in ("2025-10-19", BEFORE.dpia.date):
+        older = reviewed(assessed(BEFORE, WIDER), edit("date", day))
+        assert "the DPIA is the one of version 1" in refused(older).message
 
 
 def reviewed(what: Policy, change: Change) -> Policy:
@@ -88,6 +89,18 @@ def test_p2_the_opinion_is_on_exactly_this_draft() -> None:
         assert error.code == "E_DPIA_WIDENING"
         assert "opinion is not on this draft" in error.message
         assert Policy.model_validate(content).draft_sha256() in error.message
+
+
+@pytest.mark.parametrize("day", ["2025-10-27", "2026-01-04", "2026-01-14"])
+def test_p2_an_old_opinion_does_not_cover_a_new_draft(day: str) -> None:
+    """The digest of a new draft beside the day of an opinion on another one."""
+    old = reviewed(assessed(BEFORE, WIDER), edit("dpo_opinion/date", day))
+
+    error = refused(old)
+    assert error.code == "E_DPIA_WIDENING"
+    assert f"dpia.dpo_opinion.date: {day} is before the new DPIA (2026-01-15)" in error.message
+    on_the_day = reviewed(assessed(BEFORE, WIDER), edit("dpo_opinion/date", "2026-01-15"))
+    require_allowed(BEFORE, on_the_day, signed(on_the_day))
 
 
 def test_p2_a_later_version_keeps_the_dpia_that_covers_an_earlier_widening() -> None:
