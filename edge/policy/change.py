@@ -136,21 +136,54 @@ def hours_changed(
     after: WeeklySchedule | None,
     days: Sequence[date],
 ) -> Iterator[Change]:
-    """Hours that are added or taken away, day by day; no schedule means all day, every day."""
+    """Hours that are added or taken away, day by day; no schedule means all day, every day.
+
+    A later version may move the start or the sunset, so hours on other days count as well: those
+    of dated exceptions and holidays, and those of a week without any.
+    """
     if before == after:
         return
+    more, less = _compared(before, after, days)
+    beyond = _days_beyond(before, after, days)
+    more_beyond, less_beyond = _compared(before, after, beyond)
+    for direction, phrase, within, without in (
+        (ChangeEffect.WIDENING, "{length} more until {date}", more, more_beyond),
+        (ChangeEffect.NARROWING, "{length} less until {date}", less, less_beyond),
+    ):
+        if within or without:
+            until = days[-1] if within else beyond[-1]
+            values = {"length": _length(within or without), "date": until.isoformat()}
+            yield Change(direction, "hours", at, phrase, values)
+    if not (more or less or more_beyond or less_beyond):
+        yield Change(ChangeEffect.NEUTRAL, "hours", at, "the same hours, written differently")
+
+
+def _compared(
+    before: WeeklySchedule | None, after: WeeklySchedule | None, days: Sequence[date]
+) -> tuple[int, int]:
+    """How many minutes the second has more on these days, and how many less."""
     old, new = _open(before, days), _open(after, days)
     more = sum(len(new_day - old_day) for old_day, new_day in zip(old, new, strict=True))
     less = sum(len(old_day - new_day) for old_day, new_day in zip(old, new, strict=True))
-    until = days[-1].isoformat()
-    if more:
-        values = {"length": _length(more), "date": until}
-        yield Change(ChangeEffect.WIDENING, "hours", at, "{length} more until {date}", values)
-    if less:
-        values = {"length": _length(less), "date": until}
-        yield Change(ChangeEffect.NARROWING, "hours", at, "{length} less until {date}", values)
-    if not more and not less:
-        yield Change(ChangeEffect.NEUTRAL, "hours", at, "the same hours, written differently")
+    return more, less
+
+
+def _days_beyond(
+    before: WeeklySchedule | None, after: WeeklySchedule | None, days: Sequence[date]
+) -> list[date]:
+    """Days outside `days` on which the hours may differ: every dated one, and a week after."""
+    named: set[date] = set()
+    for hours in (before, after):
+        schedule = None if hours is None else hours.schedule(timezone.utc)
+        if schedule is not None:
+            named.update(one.day for one in schedule.exceptions)
+            for span in schedule.holidays:
+                length = (span.last - span.first).days + 1
+                named.update(span.first + timedelta(days=number) for number in range(length))
+    # The calendar ends with the year 9999.
+    last = min(max(named | {days[-1]}), date.max - timedelta(days=7))
+    week = [last + timedelta(days=number) for number in range(1, 8)]
+    return sorted(named - set(days) | set(week))
 
 
 def _length(minutes: int) -> str:

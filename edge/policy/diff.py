@@ -122,7 +122,7 @@ def _oversight(before: Policy, after: Policy) -> Iterator[Change]:
         lost = before.audit.witness is not None
         direction = ChangeEffect.WIDENING if lost else ChangeEffect.SUBSTANTIVE
         yield Change(direction, "audit", ("audit", "witness"), "another witness, or none")
-    if before.approvals != after.approvals:
+    if _approvals(before) != _approvals(after):
         yield Change(
             ChangeEffect.SUBSTANTIVE, "approvals", ("approvals",), "other signers or another quorum"
         )
@@ -133,6 +133,11 @@ def _oversight(before: Policy, after: Policy) -> Iterator[Change]:
     for name in after.suspension.keys.keys() - before.suspension.keys.keys():
         at = ("suspension", "keys", name)
         yield Change(ChangeEffect.NARROWING, "suspension", at, "can stop the box as well")
+
+
+def _approvals(policy: Policy) -> tuple[object, ...]:
+    """Who approves; the order of the quorum has no meaning."""
+    return policy.approvals.signers, sorted(policy.approvals.quorum)
 
 
 def _law(before: Policy, after: Policy) -> Iterator[Change]:
@@ -330,6 +335,7 @@ def _by_name(policy: Policy) -> dict[str, Any]:
         named = {name_of(one): one for one in holder[section]}
         if len(named) == len(holder[section]):
             holder[section] = named
+    document["approvals"]["quorum"].sort()
     return document
 
 

@@ -19,13 +19,19 @@ from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures, require_quorum, signers_of
 
 
-def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures) -> None:
+def require_allowed(
+    before: Policy,
+    after: Policy,
+    signatures: PolicySignatures,
+    earlier: Sequence[Policy] = (),
+) -> None:
     """Refuse a new version that must not replace the policy in force.
 
     Args:
         before: the policy in force.
         after: the new version.
         signatures: those of the new version.
+        earlier: the policies in force before `before`.
 
     Raises:
         PolicyError: `E_VERSION`: another site, or a version that does not rise; `E_QUORUM`:
@@ -57,7 +63,7 @@ def require_allowed(before: Policy, after: Policy, signatures: PolicySignatures)
         evaluation = all(one.location[0] == "evaluation" for one in weighty)
         code = "E_EVALUATION" if evaluation else error.code
         raise PolicyError(f"{_listed(weighty)}: {error.message}", code=code) from None
-    _require_evaluation(before, after)
+    _require_evaluation(before, after, _first_start(before, earlier))
     if widenings:
         _require_assessment(before, after, widenings)
 
@@ -78,8 +84,19 @@ def _listed(found: Sequence[Change]) -> str:
     return "; ".join(map(str, found[:5])) + more
 
 
-def _require_evaluation(before: Policy, after: Policy) -> None:
-    """Refuse an evaluation that does not follow the known one, or a later date without one."""
+def _first_start(before: Policy, earlier: Sequence[Policy]) -> str:
+    """The day from which the first version in force could work; a later start is no new one."""
+    return min(one.activation.not_before for one in (before, *earlier))
+
+
+def _require_evaluation(before: Policy, after: Policy, start: str) -> None:
+    """Refuse an evaluation that does not follow the known one, or a later date without one.
+
+    Args:
+        before: the policy in force.
+        after: the new version.
+        start: the day from which the first version in force could work.
+    """
     known, new = before.evaluation.last, after.evaluation.last
     if known is not None and (new is None or new.date < known.date):
         raise PolicyError(
@@ -87,12 +104,11 @@ def _require_evaluation(before: Policy, after: Policy) -> None:
             "evaluation, or name a later one",
             code="E_EVALUATION",
         )
-    start = before.activation.not_before
     if evaluated_anew(before, after):
         if known is None and new is not None and new.date < start:
             raise PolicyError(
-                f"evaluation.last: dated {new.date}, before version {before.version} could work "
-                f"({start}); evaluate how it works, and name that date",
+                f"evaluation.last: dated {new.date}, before the cameras could work ({start}); "
+                "evaluate how they work, and name that date",
                 code="E_EVALUATION",
             )
         return
@@ -100,8 +116,8 @@ def _require_evaluation(before: Policy, after: Policy) -> None:
     limit = (since + timedelta(days=EVALUATION_DAYS)).isoformat()
     if after.evaluation.next_due > max(limit, before.evaluation.next_due):
         raise PolicyError(
-            f"evaluation.next_due: later than {limit}, a year after the start or the last "
-            "evaluation; evaluate, and name the evaluation in evaluation.last",
+            f"evaluation.next_due: later than {limit}, a year after the first start or the "
+            "last evaluation; evaluate, and name the evaluation in evaluation.last",
             code="E_EVALUATION",
         )
 
@@ -110,17 +126,25 @@ def _require_assessment(before: Policy, after: Policy, widenings: Sequence[Chang
     """Refuse widenings that the DPIA does not name or the officer has not seen."""
     missing = _uncovered(widenings, after)
     draft = after.draft_sha256()
-    if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date < before.dpia.date:
+    opinion, start = after.dpia.dpo_opinion, before.activation.not_before
+    if after.dpia.sha256 == before.dpia.sha256 or after.dpia.date <= before.dpia.date:
         lacking = (
-            f"the DPIA is the one of version {before.version}; write a new one for what widens, "
-            "and have the policy signed with it"
+            f"the DPIA is the one of version {before.version}, or not dated after "
+            f"{before.dpia.date} like a new one; write a new one for what widens, with its own "
+            "date in dpia.date, and have the policy signed with it"
         )
     elif missing:
         lacking = (
             f"the DPIA does not cover {', '.join(missing)}; assess it there, and name it in "
             "dpia.covers"
         )
-    elif after.dpia.dpo_opinion.draft_sha256 != draft:
+    elif opinion.date < max(after.dpia.date, start):
+        lacking = (
+            f"dpia.dpo_opinion.date: {opinion.date} is before the new DPIA ({after.dpia.date}) or "
+            f"before version {before.version} could work ({start}), so it is no opinion on this "
+            "draft; have the officer see `edge-anpr policy diff`, and name the day of the opinion"
+        )
+    elif opinion.draft_sha256 != draft:
         lacking = (
             "the data protection officer's opinion is not on this draft; have the officer see "
             f"`edge-anpr policy diff`, and write draft_sha256: {draft} into dpia.dpo_opinion"
@@ -159,5 +183,6 @@ def require_authorised(
     if earlier is None:
         require_quorum(policy, signatures)
         return
-    require_allowed(earlier[0], policy, signatures)
-    require_authorised(*earlier, [one for one in history if one[0].version < earlier[0].version])
+    before = [one for one in history if one[0].version < earlier[0].version]
+    require_allowed(earlier[0], policy, signatures, [known for known, _ in before])
+    require_authorised(*earlier, before)

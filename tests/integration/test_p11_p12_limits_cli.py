@@ -36,7 +36,10 @@ def assess(real: RealSite, content: dict[str, Any]) -> None:
     dpia = content["dpia"]
     written = assessment(*content["purposes"], *(one["risk"] for one in dpia["risks"]), *covers)
     (real.folder / "dpia.md").write_bytes(written)
-    date = (datetime.now(timezone.utc).date() - timedelta(days=40)).isoformat()
+    today = datetime.now(timezone.utc).date()
+    # While the version in force worked, and before the new one starts.
+    date = (today - timedelta(days=20)).isoformat()
+    content["activation"]["not_before"] = (today - timedelta(days=10)).isoformat()
     dpia |= {"date": date, "sha256": hashlib.sha256(written).hexdigest(), "covers": list(covers)}
     dpia["dpo_opinion"] = {"date": date, "text": texts("Favourable to the second rule")}
     draft = Policy.model_validate(content).draft_sha256()

@@ -212,14 +212,17 @@ def test_p20_an_evaluation_of_a_day_to_come_is_refused_to_all_three(
 
 FIELD = "cameras.cam-1.field_of_view.reach_m"
 COVERING = assessment("wanted-vehicles", FIELD)
+SEEN, OLD = day(-10), day(-40)
+"""After and before the version in force could work; both are after the new DPIA."""
 LACKING = {
-    # The DPIA, what it covers, whether the officer has seen the draft; the code and its words.
-    "the old DPIA": (DPIA, [FIELD], True, "E_DPIA_WIDENING", "the one of version 1"),
-    "a line more": (DPIA + b"\n", [], True, "E_DPIA_WIDENING", f"does not cover {FIELD}"),
-    "a line more, and a claim": (DPIA + b"\n", [FIELD], True, "E_DPIA", f"not name {FIELD}"),
-    "no claim": (COVERING, [], True, "E_DPIA_WIDENING", f"does not cover {FIELD}"),
-    "an older opinion": (COVERING, [FIELD], False, "E_DPIA_WIDENING", "not on this draft"),
-    "nothing": (COVERING, [FIELD], True, None, ""),
+    # The DPIA, what it covers, the day of the opinion on this draft; the code and its words.
+    "the old DPIA": (DPIA, [FIELD], SEEN, "E_DPIA_WIDENING", "the one of version 1"),
+    "a line more": (DPIA + b"\n", [], SEEN, "E_DPIA_WIDENING", f"does not cover {FIELD}"),
+    "a line more, and a claim": (DPIA + b"\n", [FIELD], SEEN, "E_DPIA", f"not name {FIELD}"),
+    "no claim": (COVERING, [], SEEN, "E_DPIA_WIDENING", f"does not cover {FIELD}"),
+    "no opinion on it": (COVERING, [FIELD], None, "E_DPIA_WIDENING", "not on this draft"),
+    "an older opinion": (COVERING, [FIELD], OLD, "E_DPIA_WIDENING", "is before the new DPIA"),
+    "nothing": (COVERING, [FIELD], SEEN, None, ""),
 }
 
 
@@ -230,14 +233,12 @@ def test_p2_three_signatures_do_not_widen_without_a_dpia_and_an_opinion_on_it(
     made, keys, mayor = box
     document, covers, seen, code, words = LACKING[name]
     wider = set_("cameras/cam-1/field_of_view/reach_m", 60)
-    changed = change(made, wider, dpia(made, document, covers=covers))
-    if seen:
-        opinion = {
-            "date": "2025-10-27",
-            "text": texts("Favourable opinion"),
-            "draft_sha256": changed.draft_sha256(),
-        }
-        changed = change(made, set_("dpia/dpo_opinion", opinion), set_("version", changed.version))
+    start = set_("activation/not_before", day(-5))
+    changed = change(made, wider, start, dpia(made, document, date="2026-02-01", covers=covers))
+    opinion = {"date": seen or SEEN, "text": texts("Favourable opinion")}
+    if seen is not None:
+        opinion["draft_sha256"] = changed.draft_sha256()
+    changed = change(made, set_("dpia/dpo_opinion", opinion), set_("version", changed.version))
     sign(made, changed, *keys.values())
 
     done = verb("policy", "activate", made.folder, "--key", mayor, "--json")

@@ -510,7 +510,11 @@ def test_p4_a_box_accepts_a_widening_only_from_all_three_signers_with_a_new_dpia
     new = assessment("wanted-vehicles", field)
     (made.folder / "dpia.md").write_bytes(new)
     digest = hashlib.sha256(new).hexdigest()
-    change(made, dpia={"sha256": digest, "version": "2"})
+    today = datetime.now(timezone.utc).date()
+    opinion = {"date": (today - timedelta(days=10)).isoformat(), "text": FAVOURABLE}
+    dated = {"date": "2026-02-01", "dpo_opinion": opinion}
+    start = (today - timedelta(days=5)).isoformat()
+    change(made, dpia={"sha256": digest, "version": "2", **dated}, activation={"not_before": start})
     sign(made, keys, "mayor", "chief", "officer")
     unnamed = verb("policy", "activate", made.folder, "--key", keys["mayor"])
     refused(unnamed, ExitCode.CONFIG, "E_DPIA_WIDENING", f"does not cover {field}")
@@ -522,8 +526,7 @@ def test_p4_a_box_accepts_a_widening_only_from_all_three_signers_with_a_new_dpia
 
     draft = re.search(r"draft_sha256, for dpia.dpo_opinion: ([0-9a-f]{64})", signing.out)
     assert draft is not None
-    opinion = {"date": "2025-10-27", "text": FAVOURABLE, "draft_sha256": draft[1]}
-    change(made, dpia={"dpo_opinion": opinion})
+    change(made, dpia={"dpo_opinion": {**opinion, "draft_sha256": draft[1]}})
     sign(made, keys, "mayor", "chief", "officer")
     done = verb("policy", "activate", made.folder, "--key", keys["mayor"])
     assert done.status == 0, done.err

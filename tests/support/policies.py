@@ -69,17 +69,22 @@ def assess(content: dict[str, Any], covers: Sequence[str]) -> bytes:
     """Give a policy a new DPIA that covers these changes, and an opinion on it."""
     dpia = content["dpia"]
     written = assessment(*content["purposes"], *(one["risk"] for one in dpia["risks"]), *covers)
-    opinion = {"date": "2025-12-20", "text": texts("Favourable, also to what is new")}
+    opinion = {"date": "2026-01-20", "text": texts("Favourable, also to what is new")}
     digest = hashlib.sha256(written).hexdigest()
-    dpia.update(sha256=digest, date="2025-12-20", version="2", covers=list(covers))
+    dpia.update(sha256=digest, date="2026-01-15", version="2", covers=list(covers))
     dpia["dpo_opinion"] = opinion
     opinion["draft_sha256"] = Policy.model_validate(content).draft_sha256()
     return written
 
 
 def assessed(before: Policy, *changes: Change, real: bool = True) -> Policy:
-    """The next version, with a DPIA and an opinion that cover what it widens."""
+    """The next version, with a DPIA and an opinion that cover what it widens.
+
+    It starts after that opinion, which is given while the version before is in force.
+    """
     content = document(next_version, *changes, real=real)
+    times = content["activation"]
+    times["not_before"] = max(times["not_before"], "2026-01-21")
     assess(content, uncovered(before, Policy.model_validate(content)))
     return Policy.model_validate(content)
 

@@ -185,7 +185,7 @@ SUBSTANTIVE: dict[str, list[object]] = {
     "evaluation.last.reference": [OTHER],
     "evaluation.last.date": ["2026-07-01"],
     "evaluation.last.outcome": [OTHER],
-    "approvals.quorum": [["dpo", "police", "controller"]],
+    "approvals.quorum": [["controller", "police"]],
     "approvals.signers.*.name": [OTHER],
     "approvals.signers.*.key": [KEY],
     "approvals.signers.*.demo": [True],
@@ -353,6 +353,7 @@ def test_p4_what_lets_the_box_do_less_needs_one_signer(path: str, value: object)
 def test_p4_only_a_new_number_and_another_order_touch_nobody() -> None:
     content = change("version", 9)
     content["rules"].reverse()
+    content["approvals"]["quorum"].reverse()
 
     assert directions(content) == set()
     assert refusal(content) == "E_QUORUM"

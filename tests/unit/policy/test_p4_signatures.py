@@ -13,10 +13,11 @@ from edge.formats.signing import SigningKey
 from edge.policy.change import ChangeEffect
 from edge.policy.diff import changes
 from edge.policy.model import Policy
-from edge.policy.succession import require_allowed
+from edge.policy.succession import require_allowed, require_authorised
 from tests.support.policies import (
     KEYS,
     Change,
+    assess,
     assessed,
     next_version,
     policy,
@@ -48,8 +49,9 @@ def test_p4_one_more_hour_needs_the_signature_of_every_role() -> None:
 
 def test_p4_a_widening_needs_a_new_dpia() -> None:
     assert refused(after(WIDER)).code == "E_DPIA_WIDENING"
-    older = reviewed(assessed(BEFORE, WIDER), edit("date", "2025-10-19"))
-    assert "the DPIA is the one of version 1" in refused(older).message
+    for day in ("2025-10-19", BEFORE.dpia.date):
+        older = reviewed(assessed(BEFORE, WIDER), edit("date", day))
+        assert "the DPIA is the one of version 1" in refused(older).message
 
 
 def reviewed(what: Policy, change: Change) -> Policy:
@@ -87,6 +89,18 @@ def test_p2_the_opinion_is_on_exactly_this_draft() -> None:
         assert error.code == "E_DPIA_WIDENING"
         assert "opinion is not on this draft" in error.message
         assert Policy.model_validate(content).draft_sha256() in error.message
+
+
+@pytest.mark.parametrize("day", ["2025-10-27", "2026-01-04", "2026-01-14"])
+def test_p2_an_old_opinion_does_not_cover_a_new_draft(day: str) -> None:
+    """The digest of a new draft beside the day of an opinion on another one."""
+    old = reviewed(assessed(BEFORE, WIDER), edit("dpo_opinion/date", day))
+
+    error = refused(old)
+    assert error.code == "E_DPIA_WIDENING"
+    assert f"dpia.dpo_opinion.date: {day} is before the new DPIA (2026-01-15)" in error.message
+    on_the_day = reviewed(assessed(BEFORE, WIDER), edit("dpo_opinion/date", "2026-01-15"))
+    require_allowed(BEFORE, on_the_day, signed(on_the_day))
 
 
 def test_p2_a_later_version_keeps_the_dpia_that_covers_an_earlier_widening() -> None:
@@ -156,6 +170,27 @@ def test_p20_a_later_start_is_no_evaluation() -> None:
     require_allowed(BEFORE, within, signed(within))
 
 
+def test_p20_a_later_start_two_versions_ago_is_no_evaluation() -> None:
+    """The year counts from the first version in force, whatever start later versions name."""
+    second = after(edit("activation/not_before", "2026-11-20"))
+    content = second.document()
+    next_version(content)
+    content["evaluation"]["next_due"] = "2027-11-19"
+    assess(content, ["evaluation.next_due"])
+    third = Policy.model_validate(content)
+    history = [(second, signed(second)), (BEFORE, signed(BEFORE))]
+
+    require_authorised(*history[0], history[1:])
+    with pytest.raises(EdgeError, match=r"next_due: later than 2027-01-06, a year") as caught:
+        require_authorised(third, signed(third), history)
+    assert caught.value.code == "E_EVALUATION"
+
+    evaluated("2026-10-01", "2027-10-01")(content)
+    assess(content, [])
+    worked = Policy.model_validate(content)
+    require_authorised(worked, signed(worked), history)
+
+
 def test_p4_a_narrowing_needs_one_signer_of_the_policy_in_force() -> None:
     narrower = after(NARROWER)
 
@@ -171,6 +206,34 @@ def test_p4_a_narrowing_that_hides_a_widening_is_a_widening() -> None:
     both = after(NARROWER, edit("purposes/quiet/retention_hours", 73))
 
     assert refused(both, "mayor").code == "E_QUORUM"
+
+
+@pytest.mark.parametrize("day", ["2029-01-01", "2025-12-31"])
+def test_p4_hours_after_the_sunset_need_every_role(day: str) -> None:
+    """Else they would be neutral now, and in force once the start or the sunset has moved."""
+    exceptions = [{"date": day, "hours": ["02:00-14:00"]}]
+    hidden = after(edit("cameras/north/hours/exceptions", exceptions))
+
+    error = refused(hidden, "mayor")
+    assert error.code == "E_QUORUM"
+    assert error.message.startswith("WIDENING hours: cameras.north.hours: ")
+    assert refused(hidden).code == "E_DPIA_WIDENING"
+    fewer = after(edit("cameras/north/hours/exceptions", [{"date": day, "hours": []}]))
+    require_allowed(BEFORE, fewer, signed(fewer, "mayor"))
+
+
+def test_p4_weekly_hours_hidden_by_exceptions_need_every_role() -> None:
+    """A policy of a few days: on none of them do other weekly hours begin, until it is longer."""
+    short = (
+        edit("activation", {"not_before": "2026-03-09", "sunset": "2026-03-10", "lease_days": 1}),
+        edit(HOURS + "thu", ["06:00-07:00"]),
+    )
+    known = policy(*short, real=True)
+    hidden = policy(next_version, *short, edit(HOURS + "thu", ["06:00-23:00"]), real=True)
+
+    with pytest.raises(EdgeError, match=r"WIDENING hours: .*: 16 h more") as caught:
+        require_allowed(known, hidden, signed(hidden, "mayor"))
+    assert caught.value.code == "E_QUORUM"
 
 
 def test_p4_signers_are_not_replaced_without_the_current_signers() -> None:
