@@ -299,8 +299,9 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_LIST_SHRUNK": Meaning(
         3,
-        "a permit list is empty, or has fewer than half of the valid entries of the one in force; "
-        "if that is meant, its issuer builds it with `lists build --shrinks-from`",
+        "a permit list is empty, or has fewer than half of the plates of the one in force or of "
+        "the largest of the last 30 days; if that is meant, its issuer builds it with "
+        "`lists build --shrinks-from`",
     ),
     "E_NOTICE": Meaning(
         3,

@@ -267,10 +267,11 @@ def _list(at: Location, before: PlateList, after: PlateList) -> Iterator[Change]
         yield Change(ChangeEffect.WIDENING, "list", (*at, "text"), "about other vehicles")
     if before.file != after.file:
         yield Change(ChangeEffect.WIDENING, "list", (*at, "file"), "another file")
-    yield from grows("list-size", (*at, "max_entries"), before.max_entries, after.max_entries)
-    yield from grows(
-        "entry-duration", (*at, "max_entry_days"), before.max_entry_days, after.max_entry_days
-    )
+    for what, name in (("list-size", "max_entries"), ("entry-duration", "max_entry_days")):
+        for change in grows(what, (*at, name), getattr(before, name), getattr(after, name)):
+            # Fewer or shorter permits make more offenders; more or longer ones keep more data.
+            permits = after.kind == "exempt"
+            yield replace(change, direction=ChangeEffect.WIDENING) if permits else change
     yield from more("issuer", (*at, "issuers"), before.issuers, after.issuers)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from typing_extensions import Self
 
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.bundles import ListContent, ListTerms
+
+REFERENCE_DAYS = 30
+"""How long the largest list counts, so that a list cannot lose its entries in small steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,7 @@ class ListSize:
 
     Attributes:
         entries: all of them.
-        valid: those that are valid now.
+        valid: the distinct plates of those that are valid now.
         lasts: whether one has not ended yet.
         shrinks_from: how many entries it had before, if its issuer means that it has far fewer.
     """
@@ -32,7 +35,7 @@ class ListSize:
         """The size of a list at a moment, aware."""
         return cls(
             entries=len(content.entries),
-            valid=sum(entry.start <= now < entry.end for entry in content.entries),
+            valid=len({one.plate for one in content.entries if one.start <= now < one.end}),
             lasts=any(entry.end > now for entry in content.entries),
             shrinks_from=content.shrinks_from,
         )
@@ -48,33 +51,82 @@ def require_entries(size: ListSize, terms: ListTerms) -> None:
         raise _shrunk(terms, "it has no entry", 0)
 
 
-def require_not_shrunk(size: ListSize, terms: ListTerms, before: ListSize | None) -> None:
+def require_not_shrunk(size: ListSize, terms: ListTerms, before: int | None) -> None:
     """Refuse a new permit list that makes offenders of those who held a permit, unless it says so.
 
-    It must have an entry that has not ended, and at least half as many valid entries as the one in
-    force. Otherwise its issuer must have signed how many entries it had before (`shrinks_from`).
-    Lists of vehicles looked for may shrink freely.
+    It must have an entry that has not ended, and valid entries for at least half as many plates as
+    the reference. Otherwise its issuer must have signed how many entries it had before
+    (`shrinks_from`). Lists of vehicles looked for may shrink freely.
 
     Args:
         size: of the new list.
         terms: the policy's limits for it.
-        before: the size of the list in force, None if there is none.
+        before: the reference, in plates: the largest list accepted in the last `REFERENCE_DAYS`, or
+            the one in force if it is larger. 0 if there was none, None if it is not known.
 
     Raises:
         ListBundleError: `E_LIST_SHRUNK`.
     """
     if not terms.exempt:
         return
-    were = 0 if before is None else before.valid
-    if size.shrinks_from is not None and size.shrinks_from >= were:
+    if before is None:
+        if size.shrinks_from is None:
+            raise _unknown(terms)
+        return
+    if size.shrinks_from is not None and size.shrinks_from >= before:
         return
     if not size.lasts:
-        raise _shrunk(terms, "it has no entry that has not ended", were)
-    if size.valid < were / 2:
+        raise _shrunk(terms, "it has no entry that has not ended", before)
+    if size.valid < before / 2:
         what = (
-            f"it has {size.valid} valid entries, fewer than half of the {were} of the list in force"
+            f"it has valid entries for {size.valid} plates, fewer than half of the {before} of the "
+            f"list in force or of the last {REFERENCE_DAYS} days"
         )
-        raise _shrunk(terms, what, were)
+        raise _shrunk(terms, what, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """How many plates the largest list that was accepted on a day had."""
+
+    day: int
+    valid: int
+
+
+def peaks_after(
+    peaks: tuple[Peak, ...], now: datetime, size: ListSize, before: int | None
+) -> tuple[Peak, ...]:
+    """The peaks to remember once a list is accepted; those that cannot count any more are left out.
+
+    An issuer that has signed that the list shrinks starts anew with it.
+
+    Args:
+        peaks: those remembered so far.
+        now: aware.
+        size: of the list that is accepted.
+        before: the reference that it was compared with; None if it was not known.
+    """
+    today = now.date().toordinal()
+    if size.shrinks_from is not None and (before is None or size.valid < before / 2):
+        return (Peak(today, size.valid),)
+    kept = [peak for peak in recent_peaks(peaks, now) if peak.valid > size.valid]
+    if kept and kept[-1].day == today:
+        return tuple(kept)
+    return (*kept, Peak(today, size.valid))
+
+
+def recent_peaks(peaks: tuple[Peak, ...], now: datetime) -> tuple[Peak, ...]:
+    """The peaks of the last `REFERENCE_DAYS`."""
+    first = (now - timedelta(days=REFERENCE_DAYS)).date().toordinal()
+    return tuple(peak for peak in peaks if peak.day >= first)
+
+
+def _unknown(terms: ListTerms) -> ListBundleError:
+    return ListBundleError(
+        f"list {terms.list_id}: nobody can tell how many entries it had, because the list in force "
+        "is lost or sealed to an earlier key; have it built with --shrinks-from and that number",
+        code="E_LIST_SHRUNK",
+    )
 
 
 def _shrunk(terms: ListTerms, what: str, were: int) -> ListBundleError:

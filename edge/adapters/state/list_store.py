@@ -1,7 +1,7 @@
 """Stores the lists of a box sealed, as they were received; `list_process` opens them.
 
     lists/<list>.bundle     the bundle in force, as it was received
-    list-counters.json      the last accepted counter of each list
+    list-counters.json      the last accepted counter of each list, and the size of permit lists
 
 The counters are stored apart from the bundles, so deleting a bundle does not make an earlier one
 acceptable again. A bundle is on disk before its counter. If the process is killed in between, the
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -45,7 +46,15 @@ from edge.policy.bundles import (
     is_newer,
     parse_bundle,
 )
-from edge.policy.shrunk_lists import ListSize, require_entries, require_not_shrunk
+from edge.policy.lists import MAX_DAYS
+from edge.policy.shrunk_lists import (
+    ListSize,
+    Peak,
+    peaks_after,
+    recent_peaks,
+    require_entries,
+    require_not_shrunk,
+)
 from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
 from edge.privacy.safeguards import Safeguards
@@ -56,6 +65,7 @@ COUNTERS_NAME = "list-counters.json"
 _ENDING = ".bundle"
 
 _MAX_COUNTERS_BYTES = 1024 * 1024
+_MOST_ENTRIES = 100_000  # the most that a policy can allow
 
 
 def list_reader(
@@ -87,19 +97,31 @@ def list_reader(
     return listed
 
 
+class _Peak(StrictMessage):
+    day: int = Field(ge=1)
+    valid: int = Field(ge=0)
+
+
 class _LastBundle(StrictMessage):
+    """The last accepted bundle; `valid` and `peaks` of a permit list only, since version 2."""
+
     counter: int = Field(ge=1, le=MAX_COUNTER)
     sha256: Sha256
+    valid: int | None = Field(default=None, ge=0)
+    peaks: tuple[_Peak, ...] | None = None
+
+    def sizes(self) -> tuple[Peak, ...]:
+        return tuple(Peak(one.day, one.valid) for one in self.peaks or ())
 
 
 class _Counters(StrictMessage):
-    schema_: Literal["edge-anpr/list-counters/1"] = Field(
-        default="edge-anpr/list-counters/1", alias="schema"
+    schema_: Literal["edge-anpr/list-counters/1", "edge-anpr/list-counters/2"] = Field(
+        default="edge-anpr/list-counters/2", alias="schema"
     )
     lists: dict[Id, _LastBundle] = Field(default={})
 
     def to_bytes(self) -> bytes:
-        return self.model_dump_json(by_alias=True).encode()
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 class ListStore:
@@ -171,15 +193,19 @@ class ListStore:
                 facts, size = self.opener.facts(data, self._keys, terms, self.now())
                 counters = read_counters(self._counters)
                 fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
+                before = self._reference(terms, counters)
                 if fresh:
-                    require_not_shrunk(size, terms, self._size_in_force(terms))
+                    require_not_shrunk(size, terms, before)
             except EdgeError:
                 self._refuse(bundle)
                 raise
             if fresh or self._sealed(bundle.list_id) != data:  # deleted, or damaged
                 replace_file(self._file(bundle.list_id), data)
+            known = counters.lists.get(bundle.list_id)
             last = _LastBundle(counter=bundle.counter, sha256=bundle.sha256)
-            if counters.lists.get(bundle.list_id) != last:
+            if terms.exempt:
+                last = _with_size(last, known, self.now(), size, before)
+            if known != last:
                 changed = _Counters(lists={**counters.lists, bundle.list_id: last})
                 replace_file(self._counters, changed.to_bytes())
             if fresh:
@@ -194,8 +220,9 @@ class ListStore:
         """
         bundle, terms = self._named(data, None)
         facts, size = self.opener.facts(data, self._keys, terms, self.now())
-        if is_newer(bundle, self._last_accepted(bundle.list_id, read_counters(self._counters))):
-            require_not_shrunk(size, terms, self._size_in_force(terms))
+        counters = read_counters(self._counters)
+        if is_newer(bundle, self._last_accepted(bundle.list_id, counters)):
+            require_not_shrunk(size, terms, self._reference(terms, counters))
         return facts
 
     def listed(self, list_id: str, key: bytearray) -> ListTokens:
@@ -312,12 +339,23 @@ class ListStore:
         require_entries(size, terms)
         return facts, size
 
-    def _size_in_force(self, terms: ListTerms) -> ListSize | None:
-        """The size of the list in force; None if there is none, or if it cannot be used."""
+    def _reference(self, terms: ListTerms, counters: _Counters) -> int | None:
+        """How many plates a new list is compared with; 0 for the first list, None if unknown.
+
+        A list past caps that a later version of the policy has lowered still counts.
+        """
+        known = counters.lists.get(terms.list_id)
+        sizes = [peak.valid for peak in recent_peaks(known.sizes() if known else (), self.now())]
+        wide = replace(terms, max_entries=_MOST_ENTRIES, max_entry_days=MAX_DAYS)
         try:
-            return self._checked(terms.list_id)[1]
+            data = self.in_force(terms.list_id)
+            sizes.append(self.opener.facts(data, self._keys, wide, self.now())[1].valid)
         except EdgeError:
-            return None
+            if known is not None and known.valid is not None:
+                sizes.append(known.valid)
+            elif self._last_accepted(terms.list_id, counters) is not None:
+                return None
+        return max(sizes, default=0)
 
     def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
         """The last accepted bundle, from bundle, counters or audit log, whichever is latest."""
@@ -337,6 +375,17 @@ class ListStore:
 
     def _file(self, list_id: str) -> Path:
         return self._bundles / f"{list_id}{_ENDING}"
+
+
+def _with_size(
+    last: _LastBundle, known: _LastBundle | None, now: datetime, size: ListSize, before: int | None
+) -> _LastBundle:
+    """The last bundle of a permit list, with the sizes that a later one is compared with."""
+    if known is not None and known.valid is not None and known.sha256 == last.sha256:
+        return known  # the same bundle again: a size is counted once
+    peaks = peaks_after(known.sizes() if known else (), now, size, before)
+    kept = tuple(_Peak(day=peak.day, valid=peak.valid) for peak in peaks)
+    return _LastBundle(counter=last.counter, sha256=last.sha256, valid=size.valid, peaks=kept)
 
 
 def read_counters(file: Path) -> _Counters:

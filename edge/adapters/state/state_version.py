@@ -19,7 +19,7 @@ from edge.errors import OutboxError
 KNOWN = {
     "clock": 1,
     "in-force": 1,
-    "list-counters": 1,
+    "list-counters": 2,
     "statistics": 1,
     "suspension-state": 1,
 }

@@ -107,6 +107,9 @@ WIDENING: dict[str, list[object]] = {
     "rules.*.hours_justification": [OTHER],
     "cameras.*.hours_justification": [OTHER],
     "lists.*.issuers": [["office", "x"], ["x"]],
+    # Of a list of permits: fewer or shorter ones make more offenders.
+    "lists.*.max_entries": [4, 2],
+    "lists.*.max_entry_days": [367, 365],
     "audit.witness": [None, OTHER],
 }
 ORDERED: dict[str, list[object]] = {
@@ -126,8 +129,6 @@ ORDERED: dict[str, list[object]] = {
     "authorities.*.competence.rules": [["zone", "looked-for", "one-way", "x"], ["zone"]],
     "authorities.*.competence.cameras": [["north", "south", "x"], ["north"]],
     "authorities.*.competence.hours": [MORE, LESS],
-    "lists.*.max_entries": [4, 2],
-    "lists.*.max_entry_days": [367, 365],
     "rules.*.reveal": ["occupants", "plate"],
     "rules.*.min_posterior": [0.94, 0.96],
     "rules.*.min_margin": [0.49, 0.51],
@@ -323,6 +324,25 @@ def test_p4_what_lets_the_box_do_more_needs_all_roles_and_a_dpia_that_names_it(
     assert refusal(content, *ROLES) is None
     for signer in ROLES:
         assert refusal(content, signer) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "direction"),
+    [
+        ("max_entries", 99_999, ChangeEffect.WIDENING),
+        ("max_entries", 1, ChangeEffect.NARROWING),
+        ("max_entry_days", 999, ChangeEffect.WIDENING),
+        ("max_entry_days", 1, ChangeEffect.NARROWING),
+    ],
+)
+def test_p4_a_list_of_vehicles_looked_for_may_have_fewer_or_shorter_entries(
+    name: str, value: int, direction: ChangeEffect
+) -> None:
+    content = copy.deepcopy(FILLED)
+    next_version(content)
+    assert content["lists"]["stolen"]["kind"] == "alert"
+    content["lists"]["stolen"][name] = value
+    assert directions(content) == {direction}
 
 
 @pytest.mark.parametrize(("path", "value"), each({**SUBSTANTIVE, "activation.not_before": [DATE]}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import stat
 from dataclasses import replace
@@ -383,6 +384,81 @@ def test_p11_a_list_of_vehicles_looked_for_may_shrink(box: Box) -> None:
     box.store.install(permit_bundle(box, some(8), 7, None))
     box.store.install(permit_bundle(box, [], 8, None))
     assert box.plates == []
+
+
+def test_p11_a_list_cannot_be_emptied_in_small_steps(permits: Box) -> None:
+    permits.store.install(permit_bundle(permits, some(40), 7, None))
+    permits.store.install(permit_bundle(permits, some(20), 8, None))
+    permits.refuses(permit_bundle(permits, some(10), 9, None), "E_LIST_SHRUNK")
+    permits.now += 29 * DAY
+    permits.refuses(permit_bundle(permits, some(10), 9, None), "E_LIST_SHRUNK")
+    permits.now += 2 * DAY
+    later = permits.now, permits.now + 9 * DAY
+    permits.store.install(permit_bundle(permits, some(10, *later), 9, None))
+    assert len(permits.plates) == 10
+
+
+def test_p11_an_issuer_that_said_so_once_need_not_say_it_each_time(permits: Box) -> None:
+    permits.store.install(permit_bundle(permits, some(40), 7, None))
+    permits.store.install(permit_bundle(permits, some(4), 8, 40))
+    permits.store.install(permit_bundle(permits, some(3), 9, None))
+    assert len(permits.plates) == 3
+
+
+@pytest.mark.parametrize("same_day", [True, False])
+def test_p11_a_deleted_list_still_counts(permits: Box, same_day: bool) -> None:
+    permits.store.install(permit_bundle(permits, some(8), 7, None))
+    permits.file.unlink()
+    if not same_day:
+        permits.now += 60 * DAY
+    one = some(1, permits.now, permits.now + DAY)
+
+    permits.refuses(permit_bundle(permits, one, 8, None), "E_LIST_SHRUNK")
+    permits.store.install(permit_bundle(permits, one, 8, 8))
+
+
+def test_p11_a_list_of_which_nobody_knows_the_size_still_counts(permits: Box) -> None:
+    """The counters file of an earlier version, and a bundle that is lost."""
+    data = permit_bundle(permits, some(8), 7, None)
+    permits.store.install(data)
+    last = {"counter": 7, "sha256": hashlib.sha256(data).hexdigest()}
+    earlier = {"schema": "edge-anpr/list-counters/1", "lists": {LIST: last}}
+    (permits.folder / COUNTERS_NAME).write_text(json.dumps(earlier, separators=(",", ":")))
+    permits.refuses(permit_bundle(permits, some(1), 8, None), "E_LIST_SHRUNK")
+    permits.file.unlink()
+
+    permits.refuses(permit_bundle(permits, some(8), 8, None), "E_LIST_SHRUNK")
+    permits.store.install(permit_bundle(permits, some(8), 8, 8))
+    permits.refuses(permit_bundle(permits, some(3), 9, None), "E_LIST_SHRUNK")
+
+
+def test_p11_a_list_sealed_to_an_earlier_key_still_counts(
+    permits: Box, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    permits.store.install(permit_bundle(permits, some(8), 7, None))
+    permits.parties = make_parties(tmp_path_factory.mktemp("rotated"))
+
+    permits.refuses(permit_bundle(permits, some(1), 8, None), "E_LIST_SHRUNK")
+    permits.store.install(permit_bundle(permits, some(8), 8, None))
+
+
+def test_p11_a_list_past_lower_caps_still_counts(permits: Box) -> None:
+    permits.store.install(permit_bundle(permits, some(8), 7, None))
+    last = permits.folder / COUNTERS_NAME
+    held = json.loads(last.read_text())
+    for name in ("valid", "peaks"):
+        del held["lists"][LIST][name]
+    last.write_text(json.dumps(held, separators=(",", ":")))
+    permits.terms = {LIST: plate_lists.terms(exempt=True, max_entries=1, max_entry_days=30)}
+
+    with pytest.raises(ListBundleError, match="--shrinks-from 8"):
+        permits.store.install(permit_bundle(permits, some(1), 8, None))
+
+
+def test_p11_a_plate_counts_once(permits: Box) -> None:
+    permits.store.install(permit_bundle(permits, some(8), 7, None))
+    same = [replace(one, plate=some(1)[0].plate) for one in some(8)]
+    permits.refuses(permit_bundle(permits, same, 8, None), "E_LIST_SHRUNK")
 
 
 def test_p11_the_declaration_is_signed_and_absent_where_it_is_not_made(permits: Box) -> None:
