@@ -487,6 +487,36 @@ def test_p17_a_new_box_takes_another_id_and_knows_nothing(shut_box: Town) -> Non
     assert refusal(shut_box) == "E_SUSPENDED"
 
 
+def test_p17_an_unsigned_policy_names_no_controller_who_resumes(shut_box: Town) -> None:
+    folder, mallory = shut_box.made.folder, SigningKey.generate("mallory")
+    path = folder / "policy.yaml"
+    signed = path.read_bytes()
+    content = yaml.safe_load(signed)
+    content["approvals"]["signers"]["mayor"]["key"] = mallory.public.text
+    write_yaml(path, content)
+    order = new_order(SITE, "resume", "done", datetime.now(timezone.utc))
+    order = order.signed_by(shut_box.keys["vtc"]).signed_by(mallory)
+    file = folder.parent / "mallory.order.json"
+    file.write_bytes(order.to_bytes())
+    assert "E_SIGNATURE" in verb("suspend", "install", file, "--site", folder).err
+    path.write_bytes(signed)
+    assert refusal(shut_box) == "E_SUSPENDED"
+    shut_box.obey(shut_box.order("resume", "rightly"))
+    assert refusal(shut_box) is None
+
+
+def test_p13_an_unsigned_policy_names_no_issuer(box: Town) -> None:
+    bundle = box.new_list("third")
+    path = box.made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["lists"]["stolen"]["max_entries"] += 1
+    write_yaml(path, content)
+    assert "E_VERSION" in verb("lists", "install", bundle, "--site", box.made.folder).err
+    content["version"] += 1
+    write_yaml(path, content)
+    assert "E_SIGNATURE" in verb("lists", "install", bundle, "--site", box.made.folder).err
+
+
 def test_recordings_under_demo_keys_need_no_state(tmp_path: Path) -> None:
     made = make_site(tmp_path, stolen=["1ABC123"])
     town = Town(made, {}, tmp_path, tmp_path, {})
