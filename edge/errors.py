@@ -486,7 +486,7 @@ CODES: Mapping[str, Meaning] = {
     "E_ANCHOR": Meaning(
         8,
         "the anchor of the audit log, outside the state folder, is missing or damaged; restore it, "
-        "or rotate the box's keys",
+        "or start again as a new box with another id",
     ),
     "E_AUDIT": Meaning(
         8,

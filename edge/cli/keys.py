@@ -53,9 +53,12 @@ def new_box(site: SiteOption, as_json: JsonOption = False) -> None:
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_making import new_box_keys
+    from edge.adapters.state.log_reader import require_unused
+    from edge.site.folder import read_box_folders
 
-    ids, folder = _box_of(site)
-    public = new_box_keys(folder, *ids, SystemClock().utc())
+    box = read_box_folders(site)
+    require_unused(box)
+    public = new_box_keys(box.keys, box.site, box.box, SystemClock().utc())
     _say([public], as_json, "give it to the authority")
 
 
@@ -148,9 +151,11 @@ def new_trial(site: SiteOption, as_json: JsonOption = False) -> None:
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_making import install_public_keys, new_authority_keys, new_box_keys
+    from edge.adapters.state.log_reader import require_unused
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
+    require_unused(folder.box)
     now = SystemClock().utc()
     places = {name: folder.authority_keys(name) for name in sorted(folder.policy.authorities)}
     for place in places.values():
@@ -180,12 +185,11 @@ def rotate_box(
     Give the new public file to the authority. Until then the authority sets the box's hits aside.
     Hits with the old signature are accepted for another 31 days, unless the key was stolen. Lists
     that were sealed to the old key no longer open: each issuer must build its lists again.
-    A box whose anchor (docs/audit.md) is lost begins a new one.
+    A box that has lost its audit log or its anchor gets no new keys (docs/audit.md).
 
     Example: edge-anpr keys rotate box --site config/school-street --stolen
     """
     from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.anchor import Anchor, allow_first_start
     from edge.adapters.state.audit_log import FILE_NAME, open_box_audit
     from edge.adapters.state.key_files import load_box_keys, signing_keys
     from edge.adapters.state.key_making import rotate_box_keys
@@ -194,11 +198,10 @@ def rotate_box(
 
     box = read_box_folders(site)
     before = signing_keys(box.public_keys) if box.public_keys.exists() else ()
-    # New keys must not hide that the log is older than the anchor.
-    proven_by(box, in_use=False)
+    # New keys must not hide that the log or its anchor is lost, or older than the other.
+    if before:
+        proven_by(box, in_use=True)
     public = rotate_box_keys(box.keys, SystemClock().utc(), disown=stolen)
-    if not Anchor(box).file.exists():
-        allow_first_start(box.keys)
     if (box.state / FILE_NAME).exists():
         # The log continues under the new key, even if the public file revokes the old key.
         open_box_audit(box, load_box_keys(box.keys), before=before).close()
@@ -298,16 +301,6 @@ def _chosen(file: Path | None, *, wanted: bool) -> str | None:
     from edge.cli.passphrase import chosen
 
     return chosen(file) if wanted or file is not None else None
-
-
-def _box_of(site: Path) -> tuple[tuple[str, str], Path]:
-    """The site's id, the box's id and the folder of its keys; reads site.yaml only."""
-    from edge.formats.yaml_document import read_document
-    from edge.site.folder import SITE_FILE
-    from edge.site.settings import Site
-
-    model = read_document(site / SITE_FILE, Site).model
-    return (model.site, model.box), site / model.folders.keys
 
 
 def _say(public_files: list[Path], as_json: bool, next_step: str) -> None:

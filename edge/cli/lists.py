@@ -194,13 +194,16 @@ def install(
     """
     from edge.adapters.state.audit_log import open_box_audit
     from edge.adapters.state.key_files import load_box_keys
+    from edge.adapters.state.log_reader import proven_by
+    from edge.adapters.state.trusted_policy import signed_policy
     from edge.site.folder import load_site_folder
 
     data = read_bundle(bundle)
     folder = load_site_folder(site)
+    policy = signed_policy(folder, proven_by(folder.box))
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
-        facts = _store(folder.box, folder.policy, audit).install(data)
-    _say([facts], folder.policy.zone, as_json, "in force from the next epoch on")
+        facts = _store(folder.box, policy, audit).install(data)
+    _say([facts], policy.zone, as_json, "in force from the next epoch on")
 
 
 _COVER = ("list_id", "site", "box", "counter", "box_key_id", "sha256", "size")

@@ -97,18 +97,23 @@ def install(
 ) -> None:
     """Install an order on the box; a running box obeys it within 5 seconds.
 
+    The keys are those of the policy in force; before the first activation, of the signed policy.
+
     Example: edge-anpr suspend install order.json --site config/school-street
     """
     from edge.adapters.state.audit_log import open_box_audit
     from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.suspension_store import SuspensionStore
-    from edge.policy.suspension import suspension_terms
+    from edge.adapters.state.trusted_policy import policy_in_force, policy_to_suspend
+    from edge.policy.suspension import parse_order, suspension_terms
     from edge.privacy.audit_events import Event, SuspensionChanged
     from edge.site.folder import load_site_folder
 
     folder = load_site_folder(site)
-    terms = suspension_terms(folder.policy, folder.settings.box)
+    data = _read(order)
+    trusted = policy_in_force if parse_order(data).action == "resume" else policy_to_suspend
+    terms = suspension_terms(trusted(folder, lambda: proven_by(folder.box)), folder.settings.box)
     events: list[Event] = []
 
     def record(event: Event) -> None:
@@ -120,7 +125,7 @@ def install(
             audit.append(event)
 
     store = SuspensionStore(folder.state_folder, record, lambda: proven_by(folder.box))
-    _say_state(store.take(_read(order), terms), as_json, _holders(folder.policy))
+    _say_state(store.take(data, terms), as_json, _holders(folder.policy))
     # The order holds from here on, also if the log cannot be opened.
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         for event in events:

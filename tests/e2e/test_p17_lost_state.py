@@ -421,15 +421,43 @@ def test_p17_a_kill_between_log_and_anchor_shuts_nothing(box: Town) -> None:
     assert refusal(box) is None
 
 
-def test_p17_a_box_that_lost_its_anchor_begins_another_one_with_new_keys(box: Town) -> None:
-    (box.made.keyring / ANCHOR_NAME).unlink()
-    assert refusal(box) == ANCHOR
-    assert verb("keys", "rotate", "box", "--site", box.made.folder).status == 0
-    assert (box.made.keyring / ANCHOR_NAME).exists()
-    assert not (box.made.folder / "keys" / FIRST_START_NAME).exists()
-    assert refusal(box) == "E_NO_KEY"  # the list is sealed to the old key
-    box.install(box.new_list("rebuilt"))
-    assert refusal(box) is None
+@pytest.mark.parametrize(
+    ("gone", "code"),
+    [("state and anchor", ANCHOR), ("anchor", ANCHOR), ("state", TRUNCATED), ("older", TRUNCATED)],
+)
+def test_p17_no_new_keys_for_a_box_whose_anchor_or_log_is_lost(
+    shut_box: Town, gone: str, code: str
+) -> None:
+    folder = shut_box.made.folder
+    if "anchor" in gone:
+        (shut_box.made.keyring / ANCHOR_NAME).unlink()
+    if "state" in gone:
+        shutil.rmtree(shut_box.made.state)
+    if gone == "older":
+        shutil.rmtree(shut_box.made.state)
+        shutil.copytree(shut_box.copies["second policy"], shut_box.made.state)
+    before = sorted(path.name for path in (folder / "keys").iterdir())
+    for option in ((), ("--stolen",)):
+        done = verb("keys", "rotate", "box", "--site", folder, *option)
+        assert code in done.err
+        assert "rotate" not in done.err
+        assert "another id" in done.err
+    assert sorted(path.name for path in (folder / "keys").iterdir()) == before
+    assert refusal(shut_box) in {ANCHOR, TRUNCATED, "E_LEASE", "E_SUSPENDED"}
+
+
+@pytest.mark.parametrize("left", [FILE_NAME, ACTIVATION, SUSPENSION, "anchor"])
+def test_p17_no_first_keys_while_a_trace_of_a_box_in_use_is_left(shut_box: Town, left: str) -> None:
+    folder, anchor = shut_box.made.folder, shut_box.made.keyring / ANCHOR_NAME
+    for path in [*(folder / "keys").glob("*.private.json"), shut_box.made.box_keys]:
+        path.unlink()
+    for path in [*shut_box.made.state.iterdir(), anchor]:
+        if path.name != left and not (left == "anchor" and path == anchor):
+            remove(path)
+    done = verb("keys", "new", "box", "--site", folder)
+    assert ANCHOR in done.err
+    assert "an id in site.yaml" in done.err
+    assert not list((folder / "keys").glob("*.private.json"))
 
 
 def test_p17_a_lost_anchor_is_not_begun_again_by_any_other_command(shut_box: Town) -> None:
@@ -443,17 +471,50 @@ def test_p17_a_lost_anchor_is_not_begun_again_by_any_other_command(shut_box: Tow
     assert refusal(shut_box) == ANCHOR
 
 
-def test_p17_new_keys_make_a_new_box_that_knows_nothing(box: Town) -> None:
-    """What replaces a broken disk; authority, issuers and witness see the new key."""
-    for path in (box.made.folder / "keys").glob(f"{SITE}.{BOX}.public.json"):
+def test_p17_a_new_box_takes_another_id_and_knows_nothing(shut_box: Town) -> None:
+    """What replaces a broken disk; authority, issuers and witness see the new box."""
+    folder = shut_box.made.folder
+    for path in [*(folder / "keys").glob("*.private.json"), shut_box.made.box_keys]:
         path.unlink()
-    for path in (box.made.folder / "keys").glob("*.private.json"):
-        path.unlink()
-    shutil.rmtree(box.made.state)
-    assert verb("keys", "new", "box", "--site", box.made.folder).status == 0
-    box.activate()
-    box.install(box.new_list("rebuilt"))
-    assert refusal(box) is None
+    shutil.rmtree(shut_box.made.state)
+    (shut_box.made.keyring / ANCHOR_NAME).unlink()
+    settings = yaml.safe_load((folder / "site.yaml").read_text())
+    write_yaml(folder / "site.yaml", {**settings, "box": "box-2"})
+    assert verb("keys", "new", "box", "--site", folder).status == 0
+    shut_box.activate()
+    order = shut_box.order("suspend", "again")
+    shut_box.obey(order)  # for all boxes of the site
+    assert refusal(shut_box) == "E_SUSPENDED"
+
+
+def test_p17_an_unsigned_policy_names_no_controller_who_resumes(shut_box: Town) -> None:
+    folder, mallory = shut_box.made.folder, SigningKey.generate("mallory")
+    path = folder / "policy.yaml"
+    signed = path.read_bytes()
+    content = yaml.safe_load(signed)
+    content["approvals"]["signers"]["mayor"]["key"] = mallory.public.text
+    write_yaml(path, content)
+    order = new_order(SITE, "resume", "done", datetime.now(timezone.utc))
+    order = order.signed_by(shut_box.keys["vtc"]).signed_by(mallory)
+    file = folder.parent / "mallory.order.json"
+    file.write_bytes(order.to_bytes())
+    assert "E_SIGNATURE" in verb("suspend", "install", file, "--site", folder).err
+    path.write_bytes(signed)
+    assert refusal(shut_box) == "E_SUSPENDED"
+    shut_box.obey(shut_box.order("resume", "rightly"))
+    assert refusal(shut_box) is None
+
+
+def test_p13_an_unsigned_policy_names_no_issuer(box: Town) -> None:
+    bundle = box.new_list("third")
+    path = box.made.folder / "policy.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["lists"]["stolen"]["max_entries"] += 1
+    write_yaml(path, content)
+    assert "E_VERSION" in verb("lists", "install", bundle, "--site", box.made.folder).err
+    content["version"] += 1
+    write_yaml(path, content)
+    assert "E_SIGNATURE" in verb("lists", "install", bundle, "--site", box.made.folder).err
 
 
 def test_recordings_under_demo_keys_need_no_state(tmp_path: Path) -> None:

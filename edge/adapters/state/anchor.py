@@ -7,7 +7,8 @@
 Whoever deletes the log, cuts off its end or replaces the state folder by an older copy leaves the
 anchor behind, and the box refuses to start. An anchor is begun only while the file `first-start`
 exists, which the making of keys leaves and the first anchor removes. So deleting the anchor too
-does not help: the keys are then older than anything that the box still knows.
+does not help: the keys are then older than anything that the box still knows. New keys for a box
+in use need the whole log and its anchor; without them the box starts again with another id.
 
 The anchor may be behind the log, since it is written after each entry, but never ahead of it.
 """
@@ -29,7 +30,7 @@ from edge.site.folder import BoxFolders
 
 ANCHOR_NAME: Final = "audit.anchor"
 FIRST_START_NAME: Final = "first-start"
-NEW_BOX_CURE: Final = "or start again as a new box, as docs/audit.md describes"
+NEW_BOX_CURE: Final = "or start again as a new box with another id, as docs/audit.md describes"
 
 _MAX_BYTES: Final = 4096
 _FIRST_START_TEXT: Final = (
@@ -114,8 +115,7 @@ class Anchor:
         """The error for a box in use without an anchor."""
         return AuditError(
             f"{self.file}: missing, so nothing shows that the state folder is complete; restore it "
-            "from a copy; if it is lost, run `edge-anpr keys rotate box`, give the new public file "
-            "to the authority and have the lists built again",
+            f"from a copy, {NEW_BOX_CURE}",
             code="E_ANCHOR",
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 from edge.adapters.state.anchor import NEW_BOX_CURE, Anchor, require_contains
 from edge.adapters.state.audit_log import FILE_NAME
@@ -115,3 +116,25 @@ class LogReader:
 def proven_by(box: BoxFolders, *, in_use: bool = False) -> Safeguards:
     """What a box's audit log proves now; see `LogReader.proven`."""
     return LogReader(box).proven(in_use=in_use)
+
+
+def require_unused(box: BoxFolders) -> None:
+    """Refuse to make the first keys of a box that was in use: it needs another id.
+
+    Raises:
+        AuditError: `E_ANCHOR`: there is a log, an anchor, or a record of policies, lists or orders.
+    """
+    in_use = (Anchor(box).file, *(box.state / name for name in _OF_A_BOX_IN_USE))
+    found = next((file for file in in_use if file.exists()), None)
+    if found is not None:
+        raise AuditError(
+            f"{found}: box {box.box} was in use, so it gets no first keys; restore its keys, or "
+            "move the state folder and the anchor away and give the box an id in site.yaml that "
+            "no box of the site ever had",
+            code="E_ANCHOR",
+        )
+
+
+_OF_A_BOX_IN_USE: Final = (
+    FILE_NAME, "activation.json", "policies", "suspension.json", "list-counters.json",
+)  # fmt: skip
