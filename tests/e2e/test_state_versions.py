@@ -69,7 +69,7 @@ def made_newer(made: MadeSite, name: str) -> None:
             database.execute(f"PRAGMA user_version = {outbox_file.VERSION + 1}")
         return
     text = file.read_text()
-    newer = re.sub(r'("schema":\s*"edge-anpr/[a-z-]+/)\d+', r"\g<1>2", text, count=1)
+    newer = re.sub(r'("schema":\s*"edge-anpr/[a-z-]+/)\d+', r"\g<1>9", text, count=1)
     assert newer != text
     file.write_text(newer)
 
