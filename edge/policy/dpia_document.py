@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import BinaryIO
 
 from edge.formats.problems import Location
+from edge.formats.visible import code_point, unseen_at
+from edge.policy import dpia_formats
 from edge.policy.flaws import Flaw
 from edge.policy.model import Policy
 
@@ -21,17 +23,17 @@ MIN_WORDS = 200
 """Fewest words of a DPIA in text. The summaries of the example sites have twice as many."""
 
 MIN_BYTES = 8 * 1024
-"""Smallest size of a DPIA in another format, of which the words are not read. A PDF or office
-document with one page of text is larger."""
+"""Smallest size of a DPIA in another format. A PDF or office document with one page of text is
+larger."""
 
 MAX_TEXT_BYTES = 1024 * 1024
 """A larger file is not read as text."""
 
-_OTHER_FORMATS = (b"%PDF-", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")
-"""How a PDF, an OpenDocument or Word file, and an old Word file begin."""
+_OTHER_FORMATS = (dpia_formats.PDF, dpia_formats.ZIP, dpia_formats.OLD_OFFICE)
 
 _SPACING = re.compile(r"[\s_-]+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_STILL_TO_WRITE = re.compile(r"\b(?:TODO|TBD|FIXME)\b|(?i:\blorem ipsum\b)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +43,18 @@ class DpiaDocument:
     Attributes:
         sha256: hex digest of the whole file.
         size: bytes.
-        text: its text; None for a PDF or office document, of which only the size is judged.
+        text: its text; None for a PDF or office document.
         readable: whether it is a text or in one of these formats.
+        whole: whether it holds what its format must hold.
+        words: how many words a Word or OpenDocument text has; None for other documents.
     """
 
     sha256: str
     size: int
     text: str | None
     readable: bool
+    whole: bool = True
+    words: int | None = None
 
     @classmethod
     def of(cls, stream: BinaryIO) -> DpiaDocument:
@@ -61,11 +67,15 @@ class DpiaDocument:
         while block := stream.read(1 << 20):
             digest.update(block)
             size += len(block)
-            if len(start) <= MAX_TEXT_BYTES:
+            other = start.startswith(_OTHER_FORMATS)
+            if len(start) <= (dpia_formats.MAX_BYTES if other else MAX_TEXT_BYTES):
                 start += block
-        other = start.startswith(_OTHER_FORMATS)
-        text = None if other or size > MAX_TEXT_BYTES else _text(bytes(start))
-        return cls(digest.hexdigest(), size, text, other or text is not None)
+        content = bytes(start)
+        if content.startswith(_OTHER_FORMATS):
+            whole, words = dpia_formats.is_whole(content), dpia_formats.words_of(content)
+            return cls(digest.hexdigest(), size, text=None, readable=True, whole=whole, words=words)
+        text = None if size > MAX_TEXT_BYTES else _text(content)
+        return cls(digest.hexdigest(), size, text, text is not None)
 
 
 def dpia_flaws(policy: Policy, document: DpiaDocument | None) -> Iterator[Flaw]:
@@ -88,15 +98,44 @@ def dpia_flaws(policy: Policy, document: DpiaDocument | None) -> Iterator[Flaw]:
         if document.size < MIN_BYTES:
             values = {"bytes": str(document.size), "least": str(MIN_BYTES)}
             yield Flaw(at, "dpia_size", values)
+        elif not document.whole:
+            yield Flaw(at, "dpia_damaged")
+        elif document.words is not None:
+            yield from _short(document.words)
     else:
-        words = len(_WORD.findall(document.text))
-        if words < MIN_WORDS:
-            yield Flaw(at, "dpia_short", {"words": str(words), "least": str(MIN_WORDS)})
+        yield from _short(len(_WORD.findall(document.text)))
+        yield from _unfit(document.text)
         names = dict(_names(policy))
         silent = _unnamed(document.text, tuple(names.values()))
         for location, name in names.items():
             if name in silent:
                 yield Flaw(location, "dpia_silent", {"name": name})
+
+
+def _short(words: int) -> Iterator[Flaw]:
+    if words < MIN_WORDS:
+        values = {"words": str(words), "least": str(MIN_WORDS)}
+        yield Flaw(("dpia", "file"), "dpia_short", values)
+
+
+@lru_cache(maxsize=4)
+def _unfit(text: str) -> tuple[Flaw, ...]:
+    """Characters that cannot be seen, and places that are still to be written."""
+    at: Location = ("dpia", "file")
+    found = []
+    position = unseen_at(text)
+    if position is not None:
+        values = {"code": code_point(text[position]), "line": _line(text, position)}
+        found.append(Flaw(at, "dpia_unseen", values))
+    blanks = list(_STILL_TO_WRITE.finditer(text))
+    if blanks:
+        values = {"count": str(len(blanks)), "line": _line(text, blanks[0].start())}
+        found.append(Flaw(at, "dpia_unfinished", values))
+    return tuple(found)
+
+
+def _line(text: str, position: int) -> str:
+    return str(text.count("\n", 0, position) + 1)
 
 
 @lru_cache(maxsize=4)

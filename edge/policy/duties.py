@@ -136,6 +136,8 @@ FAULTS: Mapping[str, Fault] = {
     "dpia_file": Fault("E_DPIA_HASH", "P2"),
     "dpia_hash": Fault("E_DPIA_HASH", "P2"),
     "dpia_unfinished": Fault("E_DPIA", "P2"),
+    "dpia_damaged": Fault("E_DPIA", "P2"),
+    "dpia_unseen": Fault("E_DPIA", "P2"),
     "purpose_not_in_dpia": Fault("E_PURPOSE_NOT_IN_DPIA", "P3"),
     "paid_per_fine": Fault("E_FINANCIAL_MOTIVE", "P15"),
     "retention": Fault("E_RETENTION_CEILING", "P10"),

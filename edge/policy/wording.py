@@ -56,6 +56,8 @@ def statement(text: str) -> str:
     # A compound of Dutch or German may say in one word what takes three in French.
     if letters < 8 or (len(_WORD.findall(kept)) < 2 and letters < 12):
         raise refusal("statement")
+    if all(len(word) < 3 for word in _WORD.findall(kept)):
+        raise refusal("placeholder")
     return kept
 
 
@@ -65,7 +67,10 @@ def name(text: str) -> str:
     Raises:
         PydanticCustomError: it is none.
     """
-    return _said(text, letters=2)
+    kept = _said(text, letters=2)
+    if _compared(kept) in _NOT_NAMES:
+        raise refusal("placeholder")
+    return kept
 
 
 def reference(text: str) -> str:
@@ -74,7 +79,10 @@ def reference(text: str) -> str:
     Raises:
         PydanticCustomError: it is none.
     """
-    return _said(text, letters=0)
+    kept = _said(text, letters=0)
+    if _NOT_REFERENCES.search(kept):
+        raise refusal("placeholder")
+    return kept
 
 
 def contact(text: str) -> str:
@@ -131,6 +139,7 @@ def _said(text: str, *, letters: int) -> str:
         raise refusal("name")
     if any(len(alphabets) > 1 for alphabets in map(_alphabets, _WORD.findall(kept))):
         raise refusal("mixed")
+    _require_ordinary(kept)
     return kept
 
 
@@ -140,13 +149,34 @@ def _require_seen(text: str) -> None:
         raise refusal("unseen", code=code_point(text[position]))
 
 
+def _require_ordinary(text: str) -> None:
+    """Refuse letters that imitate others, marks that strike out, and lines in two directions."""
+    has_latin = any("LATIN" in unicodedata.name(one, "") for one in text if one.isalpha())
+    for character in text:
+        if character.isascii():
+            continue
+        imitates = character.isalnum() and (
+            unicodedata.decomposition(character).startswith(_IMITATIONS)
+            or "LETTER SMALL CAPITAL" in unicodedata.name(character, "")
+        )
+        if imitates or character in _STRIKES or unicodedata.category(character) == "Me":
+            raise refusal("imitation", code=code_point(character))
+        if has_latin and unicodedata.bidirectional(character) in {"R", "AL"}:
+            raise refusal("unseen", code=code_point(character))
+
+
+_IMITATIONS = ("<wide>", "<narrow>", "<font>")
+# Marks that are drawn through a letter.
+_STRIKES = frozenset("\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20e5\u20e6\u20eb")
+
+
 def _count_letters(text: str) -> int:
     return sum(character.isalpha() for character in text)
 
 
 # As a text is compared: small letters and digits only.
 _PLACEHOLDERS = frozenset(
-    "".join(phrase.split())
+    "".join(_WORD.findall(phrase))
     for phrase in (
         *("x", "xx", "na", "n a", "nvt", "tbd", "tba", "tbc", "todo", "fixme", "wip", "ntb"),
         *("placeholder", "unknown", "onbekend", "inconnu", "inconnue", "unbekannt"),
@@ -165,28 +195,57 @@ _PLACEHOLDERS = frozenset(
         *("nicht zutreffend", "noch offen", "noch festzulegen", "noch zu bestimmen"),
         *("auszufüllen", "noch auszufüllen", "bitte ausfüllen", "wird ergänzt", "folgt"),
         *("wird nachgereicht", "keine angabe", "nicht anwendbar", "nicht bekannt"),
+        *("zie later", "zie hieronder", "zie bijlage", "volgt nog", "volgt later", "aan te vullen"),
+        *("nog aan te vullen", "uw tekst hier", "see below", "see above", "see annex", "see later"),
+        *("to follow", "insert text here", "your text here", "text here", "voir annexe"),
+        *("voir ci-dessous", "voir plus loin", "à suivre", "votre texte ici", "siehe unten"),
+        *("siehe anhang", "siehe anlage", "folgt noch", "wird noch nachgereicht"),
+        *("wird noch ergänzt", "ihr text hier", "da definire", "da definire più tardi"),
+        *("por determinar", "por determinar aún", "do uzupełnienia", "do uzupełnienia później"),
+        *("abc", "abcdef", "abc def ghi", "xyz"),
     )
 )
 _STILL_TO_WRITE = re.compile(
-    r"\b(?:TODO|TBD|TBC|FIXME|XXX+)\b|(?i:\blorem ipsum\b)|_{3,}|^[\[<{][^\[\]<>{}]*[\]>}]$"
+    r"^(?i:todo|tbd|tba|tbc|fixme|ntb) ?:|\b(?:TODO|TBD|TBC|FIXME|XXX+)\b"
+    r"|(?i:\blorem ipsum\b)|_{3,}|^[\[<{][^\[\]<>{}]*[\]>}]$"
+)
+_NOT_NAMES = frozenset(
+    "".join(phrase.split())
+    for phrase in (
+        *("ab", "xy", "niemand", "nobody", "personne", "anonymous", "anoniem", "anonyme", "anonym"),
+        *("uw naam", "jouw naam", "your name", "votre nom", "ihr name", "full name"),
+        *("john doe", "jane doe", "jan modaal", "max mustermann", "erika mustermann"),
+    )
+)
+_NOT_REFERENCES = re.compile(
+    r"^0+$|\bx{3,}\b|^(?:nr|no|nummer|number|numéro)[.°: ]*$"
+    r"|^(?:pending|n[/.]?a|n[.]?v[.]?t|tbd|tba|tbc|todo|volgt)[.: ]*[0-9]*$",
+    re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"[\[<{]([^\[\]<>{}]*)[\]>}]")
 
 
 def _is_placeholder(text: str) -> bool:
     words = _WORD.findall(text.casefold())
-    characters = "".join(words)
+    characters = _compared(text)
     repeated = len(set(characters)) == 1 and len(characters) > 2 and not "1" <= characters[0] <= "9"
     return (
         characters in _PLACEHOLDERS
         or repeated
+        or (len(words) > 1 and all(word.isalpha() and _is_repeated(word) for word in words))
         or (len(set(words)) == 1 and (len(words) > 2 or words[0] in _PLACEHOLDERS))
         or _STILL_TO_WRITE.search(text) is not None
-        or any(
-            "".join(_WORD.findall(inside.casefold())) in _PLACEHOLDERS
-            for inside in _IN_BRACKETS.findall(text)
-        )
+        or any(_compared(inside) in _PLACEHOLDERS for inside in _IN_BRACKETS.findall(text))
     )
+
+
+def _is_repeated(word: str) -> bool:
+    return len(word) > 2 and len(set(word)) == 1
+
+
+def _compared(text: str) -> str:
+    """Small letters and digits only."""
+    return "".join(_WORD.findall(text.casefold()))
 
 
 _ALPHABETS = frozenset(
@@ -213,14 +272,22 @@ _BARE_SITE = re.compile(
     r"\.(?:at|be|brussels|ch|com|de|eu|example|fr|gent|info|lu|net|nl|org|vlaanderen)\b"
 )
 _PHONE = re.compile(r"\+?\(?[0-9][0-9 ./()\u00a0\u202f\u2013-]{4,}[0-9]")
-_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_PATH = re.compile(r"[/~.\\]|[A-Za-z]:\\|file:", re.IGNORECASE)
-_NOBODY = re.compile(r"(?:do[-_.]?not|no)[-_.]?reply|nobody|null", re.IGNORECASE)
-_NOT_PUBLIC = frozenset({"invalid", "localhost", "local", "localdomain", "lan", "internal"})
+_NO_PHONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|@\[[^\]]*\]|\b127(?:\.[0-9]{1,3}){3}\b")
+"""Dates, and addresses of machines."""
+_PATH = re.compile(r"[/~.\\]|dev/|[A-Za-z]:\\|file:", re.IGNORECASE)
+_NOBODY = re.compile(r"(?:do[-_.]?not|no)[-_.]?reply[0-9]*|nobody|null", re.IGNORECASE)
+_NO_ADDRESS = re.compile(
+    r"(?:geen|nergens|nowhere|no address|aucune|nulle part|pas d|kein|keine|nirgends)\b",
+    re.IGNORECASE,
+)
+_NOT_PUBLIC = frozenset({"invalid", "localhost", "local", "localdomain", "lan", "internal", "test"})
 
 
 def _is_public_host(host: str) -> bool:
-    last = host.rpartition(".")[2].lower()
+    labels = host.lower().split(".")
+    last = labels[-1]
+    if not {"invalid", "localhost"}.isdisjoint(labels):
+        return False
     return len(last) > 1 and not last.isdecimal() and last not in _NOT_PUBLIC
 
 
@@ -237,15 +304,21 @@ def _websites(text: str) -> bool:
 
 
 def _phones(text: str) -> bool:
-    numbers = (re.sub("[^0-9]", "", one) for one in _PHONE.findall(_ISO_DATE.sub(" ", text)))
-    return any(len(number) >= 6 and len(set(number)) > 1 for number in numbers)
+    numbers = (re.sub("[^0-9]", "", one) for one in _PHONE.findall(_NO_PHONE.sub(" ", text)))
+    return any(
+        len(number) >= 6 and len(number.lstrip("0")) >= 5 and len(set(number)) > 1
+        for number in numbers
+    )
 
 
 def _is_postal_address(text: str) -> bool:
     """A street or box with a number; the least that a letter needs."""
     return (
         not _PATH.match(text)
+        and not _NO_ADDRESS.match(text)
+        and "@" not in text
+        and "://" not in text
         and len(_WORD.findall(text)) >= 2
         and _count_letters(text) >= 3
-        and any(character.isdecimal() for character in text)
+        and any(character.isdecimal() and character != "0" for character in text)
     )

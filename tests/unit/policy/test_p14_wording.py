@@ -61,12 +61,20 @@ PLACEHOLDER = [
     *("auszufüllen", "wird ergänzt", "to be determined", "niet van toepassing", "sans objet"),
     *("nicht zutreffend", "not applicable", "onbekend", "inconnu", "unbekannt", "unknown"),
     *("Decision of ____", "none", "geen", "néant", "keine", "placeholder"),
+    *("zie later", "see below", "See annex.", "da definire più tardi", "por determinar aún"),
+    *("do uzupełnienia później", "nog aan te vullen", "wird noch nachgereicht"),
+    *("insert text here", "votre texte ici", "todo: schrijven", "tbd: schrijven", "abc def ghi"),
+    *("xxxxx yyyyy", "siehe Anhang", "voir annexe", "volgt nog"),
 ]
 UNSEEN = [
     *("\u202e", "\u202d", "\u2066", "\u2069", "\u200b", "\u200c", "\u200d", "\u2060", "\u00ad"),
     *("\ufeff", "\u180e", "\u2028", "\u2029", "\x00", "\x07", "\x1b", "\x7f", "\x85", "\x9b"),
     *("\ue000", "\U000e0041", "\U000e007f", "\ufe0f", "\U000e0101", "\u034f", "\u115f", "\u1160"),
     *("\u3164", "\uffa0", "\u2800", "\u17b4", "\ufff9", "\U000fffff", "\u0378", "\ud800"),
+]
+IMITATION = [
+    *("\uff36\uff4f\uff4f\uff52", "\U0001d415\U0001d428", "\u1d00\u0299\u1d04", "V\u0336oor"),
+    *("\u212dode", "Vo\u20ddor", "\uff11"),
 ]
 MIXED = ["P\u043eliti\u0435zone", "\u0410BC", "Zon\u03b5", "\uff21bc"]
 
@@ -99,6 +107,38 @@ def test_p14_a_word_of_two_alphabets_is_refused(kind: str, word: str) -> None:
     assert fault(KINDS[kind], f"Marktplein 1, {word}, Voorbeeldgem") == "mixed"
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("word", IMITATION)
+def test_p14_letters_that_imitate_others_or_are_struck_out_are_refused(
+    kind: str, word: str
+) -> None:
+    assert fault(KINDS[kind], f"Marktplein 1, {word} Voorbeeldgem") == "imitation"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_p14_letters_that_run_the_other_way_are_refused_among_others(kind: str) -> None:
+    assert fault(KINDS[kind], "Place 1, Li\u0627ge") == "unseen"
+    assert fault(KINDS[kind], "Place 1, \u05d0\u05d1 Liège") == "unseen"
+
+
+@pytest.mark.parametrize(
+    "text", ["uw naam", "Your name", "niemand", "John Doe", "Max Mustermann", "X Y", "ab"]
+)
+def test_p14_a_name_of_nobody_is_refused(text: str) -> None:
+    assert fault(wording.name, text) == "placeholder"
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "nr.", "No", "volgt nog", "volgt 2", "pending 1", "n/a 2", "2025-xxx"]
+)
+def test_p14_a_reference_to_nothing_is_refused(text: str) -> None:
+    assert fault(wording.reference, text) == "placeholder"
+
+
+def test_p14_a_statement_of_single_letters_is_refused() -> None:
+    assert fault(wording.statement, "n/a n/a n/a n/a x") == "placeholder"
+
+
 def test_p14_marks_that_pile_up_on_a_letter_are_refused() -> None:
     assert fault(wording.name, "Z\u0300\u0301\u0302\u0303one") == "unseen"
 
@@ -124,6 +164,8 @@ NOBODY = [
     *("town", "the town hall", "by letter", "ask us", "a@b", "me@localhost", "x@y.invalid"),
     *("mailto:", "@town.example", "no-reply@town.be", "noreply@town.be", "donotreply@town.be"),
     *("12", "1234", "00 00 00", "999 999 999", "2026-01-05", "town hall dot be", "n.v.t. zie web"),
+    *("noreply2@x.be", "dev/null 1 abc", "nergens 0", "geen adres 1", "00000001", "a@b.test"),
+    *("http://invalid.example", "user@[127.0.0.1]", "postmaster@localhost.com", "straat 0"),
 ]
 
 
@@ -153,6 +195,13 @@ KEPT = [
     ("name", "Αθήνα"),
     ("name", "Łódź"),
     ("reference", "12"),
+    ("reference", "Nr. 7"),
+    ("reference", "N5"),
+    ("reference", "111-222"),
+    ("name", "C & A Gent"),
+    ("short text", "Straße 12 m², ½ Spur"),
+    ("contact", "Nr. 5, Geenhovenstraat"),
+    ("contact", "0032 9 123 45 67"),
     ("reference", "1111"),
     ("reference", "MOB-2025-31"),
     ("reference", "2025/0231"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,28 @@ from tests.support.assessments import assessment
 from tests.support.policies import NOON, facts, policy
 
 GOOD = assessment("quiet")
-PDF = b"%PDF-1.7\n" + bytes(range(256)) * 40
-ZIP = b"PK\x03\x04" + bytes(range(256)) * 40
+NOISE = bytes(range(256)) * 40
+BODY = b"1 0 obj <</Length 10240>> stream\n" + NOISE + b"\nendstream endobj\n"
+PAGE = b"<</Type /Page /Contents 1 0 R>>"
+END = b"startxref\n9\n%%EOF\n"
+PDF = b"%PDF-1.7\n" + BODY + b"2 0 obj " + PAGE + b" endobj\n" + END
+PACKED = b"2 0 obj <</Type/ObjStm/N 1/First 4/Filter/FlateDecode>> stream\r\n"
+NEW_PDF = b"%PDF-1.7\n" + BODY + PACKED + zlib.compress(b"3 0 " + PAGE) + b"\nendstream\n" + END
+
+
+def office(part: str, text: str, *, size: int = MIN_BYTES) -> bytes:
+    """A Word or OpenDocument file with this text in a part."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("media/picture", NOISE[:size])
+        archive.writestr(part, text)
+    return made.getvalue()
+
+
+WORD = office("word/document.xml", "<w:p><w:t>ri</w:t><w:t>sk</w:t></w:p>" * MIN_WORDS)
+ODT = office("content.xml", "<text:p>risk</text:p>" * MIN_WORDS)
+SHORT_WORD = office("word/document.xml", "<w:p><w:t>ri</w:t><w:t>sk</w:t></w:p>" * (MIN_WORDS - 1))
+OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + NOISE
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 
 
@@ -43,9 +65,12 @@ def faults(content: bytes, *covers: str) -> set[str]:
         GOOD.upper(),
         GOOD.replace(b"error-margins", b"*error\nmargins*"),
         PDF,
-        ZIP,
+        NEW_PDF,
+        WORD,
+        ODT,
+        OLD + "WordDocument".encode("utf-16-le"),
     ],
-    ids=["text", "mark", "dos", "capitals", "wrapped", "pdf", "office"],
+    ids=["text", "mark", "dos", "capitals", "wrapped", "pdf", "new pdf", "word", "odt", "doc"],
 )
 def test_p2_an_assessment_is_accepted_as_text_or_as_a_document(content: bytes) -> None:
     assert faults(content) == set()
@@ -63,7 +88,22 @@ def test_p2_an_assessment_is_accepted_as_text_or_as_a_document(content: bytes) -
         (GOOD.replace(b"quiet", b"quietly"), {"dpia_silent"}),
         (GOOD.replace(b"error-margins", b"errors"), {"dpia_silent"}),
         (PDF[: MIN_BYTES - 1], {"dpia_size"}),
-        (ZIP[:100], {"dpia_size"}),
+        (office("content.xml", "risk " * MIN_WORDS, size=9)[:1000], {"dpia_size"}),
+        (b"%PDF-1.7\n" + NOISE, {"dpia_damaged"}),
+        (PDF.replace(b"%%EOF", b""), {"dpia_damaged"}),
+        (PDF.replace(b"/Page", b"/Pages"), {"dpia_damaged"}),
+        (PDF.replace(b"endstream", b""), {"dpia_damaged"}),
+        (NEW_PDF.replace(zlib.compress(b"3 0 " + PAGE), NOISE), {"dpia_damaged"}),
+        (b"PK\x03\x04" + NOISE, {"dpia_damaged"}),
+        (WORD[:-9], {"dpia_damaged"}),
+        (office("word/other.xml", "risk " * MIN_WORDS), {"dpia_damaged"}),
+        (office("content.xml", " " * (33 << 20)), {"dpia_damaged"}),
+        (SHORT_WORD, {"dpia_short"}),
+        (OLD, {"dpia_damaged"}),
+        (GOOD + b"TODO: nog te schrijven.", {"dpia_unfinished"}),
+        (GOOD + b"Lorem ipsum dolor", {"dpia_unfinished"}),
+        (GOOD + "\u202e".encode(), {"dpia_unseen"}),
+        (GOOD + "FIXME \u200b".encode(), {"dpia_unfinished", "dpia_unseen"}),
         (b"\x89PNG\r\n" + bytes(range(256)) * 80, {"dpia_format"}),
         (b"\xff" * 20_000, {"dpia_format"}),
         (GOOD + b" " * MAX_TEXT_BYTES, {"dpia_format"}),
@@ -79,6 +119,19 @@ def test_p2_a_document_that_is_no_assessment_is_refused(content: bytes, expected
     assert ";" in refused.message  # it says what helps
     for flaw in dpia_flaws(what, document):
         assert len({flaw.text(language) for language in LANGUAGES}) == len(LANGUAGES)
+
+
+def test_p2_what_is_unseen_or_still_to_be_written_is_told_with_its_line() -> None:
+    line = str(GOOD.count(b"\n") + 1)
+    found = {
+        flaw.fault: flaw.values
+        for flaw in dpia_flaws(*pinned(GOOD + "TBD \u202e lorem ipsum".encode()))
+    }
+
+    assert found == {
+        "dpia_unseen": {"code": "U+202E", "line": line},
+        "dpia_unfinished": {"count": "2", "line": line},
+    }
 
 
 def test_p2_the_gate_stays_shut_with_a_dpia_of_two_bytes() -> None:
