@@ -281,7 +281,7 @@ def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     assert f"error: {code}: " in err
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert len(summary["streams"]) == 20
-    assert summary["streams"][-1]["frames_analysed"] == 0
+    assert summary["streams"][-1]["frames_decoded"] == 0
 
 
 def test_p11_a_box_that_may_not_start_announces_it_at_the_broker(

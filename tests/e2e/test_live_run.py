@@ -140,7 +140,7 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
     assert process.returncode == 130, err
     summary = json.loads(out)
     assert json.loads(counts.read_text()) == summary
-    assert summary["frames_analysed"] > 0
+    assert summary["frames_decoded"] > 0
     with outbox_of(made) as outbox:
         assert outbox.depth() > 0  # no authority sent a receipt
         assert coarse(outbox.depth()) == summary["hits"] == summary["kept"]
