@@ -106,7 +106,12 @@ def test_one_language_is_enough_to_recognise_a_person() -> None:
     def same(content: dict[str, Any]) -> None:
         names = {"nl": "Jan Peeters", "fr": "Autre", "de": "Andere", "en": "Other"}
         at(content, "controller")["name"] = {**names, "fr": "Jean Pierre"}
-        at(content, "police")["name"] = {**names, "nl": "JEAN PIERRE", "de": "X Y", "en": "Z Z"}
+        at(content, "police")["name"] = {
+            **names,
+            "nl": "JEAN PIERRE",
+            "de": "Klaus Weber",
+            "en": "Anna Smith",
+        }
 
     assert "E_DUTIES" in codes(policy(same, real=True))
 
