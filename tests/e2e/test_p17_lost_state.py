@@ -1,6 +1,8 @@
 """P17, P13, P4, P1: no file that is deleted or replaced by an older copy reopens a box.
 
 The gate compares the state folder, the audit log in it, the log's anchor outside it, and the keys.
+
+Longer than 500 lines because each protective file is lost in each way.
 """
 
 from __future__ import annotations
