@@ -130,8 +130,10 @@ def test_p11_an_issuer_declares_a_shorter_list_on_the_command_line(
         content["version"] += 1
         content["lists"]["stolen"]["kind"] = "exempt"
         content["rules"] = [hotlist_rule(type="permit_zone", hours_justification=said("Always"))]
+        assess(real, content)
 
     edit(real, permits)  # the list in force now lets two vehicles through
+    assert verb("policy", "activate", real.folder, "--key", real.keys["mayor"]).status == 0
     many = real.csv([f"1AAA{number:03}" for number in range(10)])
     assert verb(*real.build(many, "many.bundle")).status == 0
     assert verb("lists", "install", tmp_path / "many.bundle", "--site", real.folder).status == 0

@@ -34,12 +34,13 @@ def test_p8_a_crash_of_the_decoder_leaves_no_core_dump() -> None:
 PIPELINE = """\
 import sys
 from contextlib import ExitStack
-from edge.adapters.cameras import decoder
+from edge.adapters.cameras import decoder, gstreamer
 
 decoder._forbid_core_dumps()
 with ExitStack() as cleanup:
-    out = decoder._start_gstreamer(("sh", "-c", "ulimit -c; ulimit -H -c"), cleanup)
-    print(out.read().decode().split())
+    process = gstreamer.start_gstreamer(("sh", "-c", "ulimit -c; ulimit -H -c"), cleanup)
+    assert process.stdout is not None
+    print(process.stdout.read().decode().split())
 """
 
 
