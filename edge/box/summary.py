@@ -80,7 +80,10 @@ class RunSummary(BaseModel):
         "run in separate threads, so stages may add up to more than the wall time. Not exact: to "
         "two digits, and empty for fewer than ten vehicles."
     )
-    cpu_s: float
+    cpu_s: float | None = Field(
+        description="Processor time, seconds. Not exact: to two digits, and null for fewer than "
+        "ten vehicles, because a vehicle costs more than an empty road."
+    )
     peak_rss_mb: float = Field(description="Largest resident size of the process, MiB.")
     wall_s: float
 
@@ -114,6 +117,7 @@ class RunSummary(BaseModel):
                 "stage_ms": {name: two_digits(spent) for name, spent in self.stage_ms.items()}
                 if busy
                 else {},
+                "cpu_s": two_digits(self.cpu_s) if busy and self.cpu_s is not None else None,
             }
         )
 

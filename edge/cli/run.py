@@ -306,10 +306,8 @@ def print_summary(summary: RunSummary) -> None:
     for stage, spent in summary.stage_ms.items():
         times.add_row(stage, f"{spent:.0f}", f"{spent / analysed:.2f}")
     console.print(times)
-    console.print(
-        f"{summary.wall_s:.1f} s, {summary.cpu_s:.1f} s of CPU time, "
-        f"{summary.peak_rss_mb:.0f} MiB peak memory"
-    )
+    cpu = "" if summary.cpu_s is None else f"{summary.cpu_s:.1f} s of CPU time, "
+    console.print(f"{summary.wall_s:.1f} s, {cpu}{summary.peak_rss_mb:.0f} MiB peak memory")
 
 
 def _frames(count: int | None) -> str:
