@@ -1,12 +1,12 @@
 """Which texts a country's number plates can have, and which characters readers take for others.
 
 A form is the order of letters and digits on the plates of a country: two letters, three digits, two
-letters. Sources of the forms: the registration rules of each country as commonly published (for
-Belgium the royal decree of 20 July 2001, for Germany the FZV, for France the order of 9 February
-2009, for the Netherlands RDW's sidecodes 1 to 14, for the United Kingdom DVLA's INF104, and the
-articles "Vehicle registration plates of …" of Wikipedia for the others). Older series that are
-still on the road are included, and so are trade, trailer and special plates where their form is
-fixed. Plates with a text of the owner's choice have no form, except where the law gives them one.
+letters. The forms are those of the registration rules: for Belgium the royal decree of 20 July
+2001, for Germany the FZV, for France the order of 9 February 2009, for the Netherlands RDW's
+sidecodes 1 to 14, for the United Kingdom DVLA's INF104, for the others what is commonly published.
+They were written down from memory, and nobody has compared them with these texts yet. Older series
+that are still on the road are included, and so are trade, trailer and special plates where their
+form is fixed. Plates with a text of the owner's choice have no form, except where the law gives them one.
 Where a source is unclear the form is the wider one: a form that is too wide costs an unnecessary
 doubt, one that is too narrow a wrong hit.
 """

@@ -112,6 +112,26 @@ class Chain:
         self.keys |= {key}
         return entry
 
+    def take_all(self, lines: Sequence[bytes], wanted: int) -> bytes | None:
+        """Add lines that are on disk; the signature of the last one covers them all.
+
+        Args:
+            lines: without their newlines.
+            wanted: a number of entries.
+
+        Returns:
+            The root of the tree when it had this number of entries; None if it was not passed.
+
+        Raises:
+            AuditError: as for `take`.
+        """
+        root = None
+        for position, line in enumerate(lines, start=1):
+            self.take(line, check_signature=position == len(lines))
+            if self.tree.size == wanted:
+                root = self.tree.root
+        return root
+
 
 def _edited(line: int, why: str) -> AuditError:
     return AuditError(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from scripts.training.float16_weights import store_as_float16
+from scripts.training.float16_weights import export_network
 
 HEIGHT, WIDTH = 32, 96
 """Size in pixels to which each plate is resized, whatever its shape."""
@@ -99,19 +99,5 @@ def export_cover_check(net: CoverNet, path: str) -> None:
 
     Input `input`, uint8 (n, 32, 96, 3), RGB; output `hidden` (n,), 0 to 1.
     """
-    import onnx  # noqa: PLC0415 - needed for this step only
-
-    torch.onnx.export(
-        _Shipped(net).eval(),
-        (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8),),
-        path,
-        input_names=["input"],
-        output_names=["hidden"],
-        dynamic_axes={"input": {0: "n"}, "hidden": {0: "n"}},
-        opset_version=17,
-        dynamo=False,
-    )
-    model = onnx.load(path)
-    store_as_float16(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    example = torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8)
+    export_network(_Shipped(net), example, path, takes="input", gives=("hidden",))

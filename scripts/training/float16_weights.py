@@ -6,12 +6,49 @@ float16 keeps 11 bits of a number, more than the 8 of bfloat16.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 SMALLEST = 256
 """Smaller tensors are not changed: they are constants, such as shapes and scales."""
+
+
+def export_network(
+    net: Any,  # noqa: ANN401 - a torch.nn.Module
+    example: Any,  # noqa: ANN401 - a torch.Tensor
+    path: str,
+    *,
+    takes: str,
+    gives: Sequence[str],
+) -> None:
+    """Write a network as ONNX with weights in float16; the first dimension is free.
+
+    Args:
+        net: the network as it is shipped.
+        example: an input.
+        path: the file to write.
+        takes: name of the input.
+        gives: names of the outputs.
+    """
+    import onnx  # noqa: PLC0415 - needed for this step only
+    import torch  # noqa: PLC0415 - as above
+
+    torch.onnx.export(
+        net.eval(),
+        (example,),
+        path,
+        input_names=[takes],
+        output_names=list(gives),
+        dynamic_axes={name: {0: "n"} for name in (takes, *gives)},
+        opset_version=17,
+        dynamo=False,
+    )
+    model = onnx.load(path)
+    store_as_float16(model)
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def store_as_float16(model: Any) -> None:  # noqa: ANN401 - an onnx.ModelProto

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.training.detector_net import Conv, PooledContext, Residual
-from scripts.training.float16_weights import store_as_float16
+from scripts.training.float16_weights import export_network
 
 CLASSES = ("background", "body", "glass", "head", "other", "person")
 """What a pixel shows: the road and all else; the offender's bodywork, glass and occupants' heads;
@@ -116,19 +116,5 @@ class _Shipped(nn.Module):
 
 def export_parser(net: SceneParserNet, path: str) -> None:
     """Write the ONNX: input `windows` uint8 (n, 192, 208, 4), output `classes` (n, 6, 96, 104)."""
-    import onnx  # noqa: PLC0415 - needed for this step only
-
-    torch.onnx.export(
-        _Shipped(net).eval(),
-        (torch.zeros(1, HEIGHT, WIDTH, 4, dtype=torch.uint8),),
-        path,
-        input_names=["windows"],
-        output_names=["classes"],
-        dynamic_axes={"windows": {0: "n"}, "classes": {0: "n"}},
-        opset_version=17,
-        dynamo=False,
-    )
-    model = onnx.load(path)
-    store_as_float16(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    example = torch.zeros(1, HEIGHT, WIDTH, 4, dtype=torch.uint8)
+    export_network(_Shipped(net), example, path, takes="windows", gives=("classes",))

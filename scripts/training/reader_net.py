@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from scripts.training.detector_net import Conv, Residual
-from scripts.training.float16_weights import store_as_float16
+from scripts.training.float16_weights import export_network
 
 HEIGHT, WIDTH = 64, 128
 """Size in pixels to which each plate is resized, whatever its shape."""
@@ -189,22 +189,8 @@ def export_reader(net: PlateReaderNet, path: str) -> None:
 
     Input `input`, uint8 (n, 64, 128, 3), RGB; outputs `plate` (n, 10, 37), `region` (n, regions).
     """
-    import onnx  # noqa: PLC0415 - needed for this step only
-
-    torch.onnx.export(
-        _Shipped(net).eval(),
-        (torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8),),
-        path,
-        input_names=["input"],
-        output_names=["plate", "region"],
-        dynamic_axes={"input": {0: "n"}, "plate": {0: "n"}, "region": {0: "n"}},
-        opset_version=17,
-        dynamo=False,
-    )
-    model = onnx.load(path)
-    store_as_float16(model)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
+    example = torch.zeros(2, HEIGHT, WIDTH, 3, dtype=torch.uint8)
+    export_network(_Shipped(net), example, path, takes="input", gives=("plate", "region"))
 
 
 def plate_config(regions: tuple[str, ...]) -> dict[str, Any]:

@@ -230,12 +230,8 @@ class AuditTrail:
                 code="E_AUDIT_TRUNCATED",
             )
         lines, rest = split_lines(data)
-        root = None
         try:
-            for position, line in enumerate(lines, start=1):
-                self._chain.take(line, check_signature=position == len(lines))
-                if self._chain.tree.size == wanted:
-                    root = self._chain.tree.root
+            root = self._chain.take_all(lines, wanted)
         except AuditError as error:
             raise AuditError(f"{self._path}: {error.message}", code=error.code) from None
         self._read_bytes += len(data) - len(rest)

@@ -101,12 +101,8 @@ class LogReader:
         except OSError as error:
             raise AuditError(storage_error(self._path, error).message) from error
         lines, rest = split_lines(data)  # another process may be writing the rest now
-        root = None
         try:
-            for position, line in enumerate(lines, start=1):
-                self._chain.take(line, check_signature=position == len(lines))
-                if self._chain.tree.size == wanted:
-                    root = self._chain.tree.root
+            root = self._chain.take_all(lines, wanted)
         except AuditError as error:
             raise AuditError(f"{self._path}: {error.message}", code=error.code) from None
         self._read_bytes += len(data) - len(rest)
