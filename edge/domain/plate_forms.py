@@ -6,9 +6,9 @@ letters. The forms are those of the registration rules: for Belgium the royal de
 sidecodes 1 to 14, for the United Kingdom DVLA's INF104, for the others what is commonly published.
 They were written down from memory, and nobody has compared them with these texts yet. Older series
 that are still on the road are included, and so are trade, trailer and special plates where their
-form is fixed. Plates with a text of the owner's choice have no form, except where the law gives them one.
-Where a source is unclear the form is the wider one: a form that is too wide costs an unnecessary
-doubt, one that is too narrow a wrong hit.
+form is fixed. Plates with a text of the owner's choice have no form, except where the law gives
+them one. Where a source is unclear the form is the wider one: a form that is too wide costs an
+unnecessary doubt, one that is too narrow a wrong hit.
 """
 
 from __future__ import annotations
