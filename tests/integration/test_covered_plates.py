@@ -126,9 +126,6 @@ def test_without_a_cover_both_vehicles_are_read_surely_and_one_is_a_hit() -> Non
     assert texts(hits) == [UNCOVERED]
 
 
-@pytest.mark.skipif(
-    Manifest.load().cover_check is None, reason="the manifest names no cover check yet"
-)
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("cover", COVERS)
 def test_p12_a_covered_plate_of_a_permit_holder_is_no_hit_and_one_vehicle(

@@ -308,4 +308,4 @@ def test_a_patch_of_one_pixel_gives_a_reading(models: PlateModels) -> None:
 
     (reading,) = models.reader.read([patch])
 
-    assert reading.quality == 0.1
+    assert 0 < reading.quality <= 0.1  # what may hide a part of it lowers it

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, model
 
 from edge.errors import ModelError
 from edge.formats.atomic_files import write_file
-from edge.formats.canonical import canonical_model
+from edge.formats.canonical import canonical_json
 from edge.formats.identifiers import Sha256
 from edge.formats.strict import Strict
 
@@ -141,10 +141,12 @@ class WeightsInUse(Strict, strict=True):
     reader: str
     reader_sha256: Sha256
     plate_config_sha256: Sha256
+    cover_check: str | None = None
+    cover_check_sha256: Sha256 | None = None
 
     def canonical(self) -> bytes:
-        """Canonical JSON (RFC 8785)."""
-        return canonical_model(self)
+        """Canonical JSON (RFC 8785); what a run does not use is absent."""
+        return canonical_json(self.model_dump(mode="json", exclude_none=True))
 
     def sha256(self) -> str:
         return hashlib.sha256(self.canonical()).hexdigest()

@@ -170,7 +170,7 @@ class Manifest:
         return Weights(entry, path, plate_config)
 
     def in_use(self, detector: str | None, reader: str | None) -> WeightsInUse:
-        """The digests of a detector and a reader; the files need not exist.
+        """The digests of a detector, a reader and the cover check; the files need not exist.
 
         Without a name, those of the default pair.
 
@@ -180,12 +180,15 @@ class Manifest:
         seeing = self.pinned(detector or self.default_detector, Contract.DETECTOR)
         reading = self.pinned(reader or self.default_reader, Contract.READER)
         config = reading.plate_config
+        covers = self.cover_check and self.pinned(self.cover_check, Contract.COVER_CHECK)
         return WeightsInUse(
             detector=seeing.name,
             detector_sha256=seeing.sha256 or "",
             reader=reading.name,
             reader_sha256=reading.sha256 or "",
             plate_config_sha256=(config.sha256 if config is not None else None) or "",
+            cover_check=covers.name if covers else None,
+            cover_check_sha256=covers.sha256 if covers else None,
         )
 
     def pinned(self, name: str, contract: Contract) -> WeightsEntry:
