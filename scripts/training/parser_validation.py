@@ -55,8 +55,8 @@ def shares(view: View, net: torch.nn.Module) -> Shares:
     body = net(window).softmax(1)[0, CLASSES.index("body")].numpy()
     where = {
         "body": allowed == BODY,
-        "glass": (allowed & ~(GLASS | HEAD) == 0) & (allowed > 0),
-        "others": (allowed & ~(OTHER | PERSON) == 0) & (allowed > 0),
+        "glass": _surely(allowed, GLASS | HEAD),
+        "others": _surely(allowed, OTHER | PERSON),
     }
     limits = np.array(THRESHOLDS, np.float32)[:, None]
     return {
@@ -65,6 +65,11 @@ def shares(view: View, net: torch.nn.Module) -> Shares:
         else np.full(len(THRESHOLDS), np.nan, np.float32)
         for name, mask in where.items()
     }
+
+
+def _surely(allowed: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np.bool_]:
+    """Where a pixel is known to show one of these classes."""
+    return (allowed > 0) & ((allowed | classes) == classes)
 
 
 def _at(threshold: float, measured: Sequence[Shares]) -> dict[str, float]:
