@@ -69,7 +69,8 @@ def shares(view: View, net: torch.nn.Module) -> Shares:
 
 def _surely(allowed: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np.bool_]:
     """Where a pixel is known to show one of these classes."""
-    return (allowed > 0) & ((allowed | classes) == classes)
+    sure: npt.NDArray[np.bool_] = (allowed > 0) & ((allowed | classes) == classes)
+    return sure
 
 
 def _at(threshold: float, measured: Sequence[Shares]) -> dict[str, float]:
