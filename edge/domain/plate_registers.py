@@ -42,7 +42,7 @@ CLASSES: Mapping[str, str] = {
     "o": "[A-PR-Z]",  # Austria, Poland, Romania, Serbia: no Q
     "p": "[AC-CE-HJ-NPR-Y]",  # serial letters of Poland since 2000: no B, D, I, O, Q, Z
     "q": "[A-FH-NPR-VX-Z]",  # Czech Republic since 2001: no G, O, Q, W
-    "r": "[A-HJ-NPR-Z]",  # first serial letter of Romania: no I, O, Q
+    "r": "[A-HJ-NPR-Z]",  # Romania, first serial letter; Netherlands 1978: no I, O, Q
     "s": "[BCDF-HJ-NPR-TV-Z]",  # serial letters of Spain since 2000: no vowels, no Q
     "t": "[A-PR-VYZ]",  # Turkey, Lithuania: no Q, W, X
     "u": "[ABCDEHIJKMOPTXYZ]",  # Ukraine: shared letters; D: regions; J, Y, Z: electric
@@ -472,9 +472,9 @@ REGISTERS: Mapping[str, PlateRegister] = {
             "series 1, 1951; oldtimer, army, CD, GV, OA and HC trade": "kkdddd",
             "series 2, 1965": "ddddkk",
             "series 3, 1973; CD": "ddkkdd",
-            "series 4, 1978; O semi-trailer, W trailer, M motorcycle, B, V commercial": "kkddkk",
-            "series 5, 1991": "cvcvdd",
-            "series 6, 1999": "ddcvcv",
+            "series 4, 1978; O semi-trailer, W trailer, M motorcycle, B, V commercial": "kkddrr",
+            "series 5, 1991": "cvvvdd",
+            "series 6, 1999": "ddcvvv",
             "series 7, 2005": "ddcvvd",
             "series 8 of RDW's numbering, 2006": "dcvvdd",
             "series 9, 2006": "cvdddv",
@@ -627,12 +627,13 @@ REGISTERS: Mapping[str, PlateRegister] = {
         (
             _page("Sweden"),
             "Wikipedia: Kjennemerke for motorkjøretøy i Sverige",
+            "podalnici.cz: registrační značky vozidel ve Švédsku",
         ),
         {
             "since 1973, all vehicles; a letter in last place since 2019": "wwwddy",
-            "taxi, unsourced": "wwwddyT",
-            "diplomatic, unsourced": "wwddda",
-            "army, unsourced": "d{5,6}",
+            "taxi": "wwwddyT",
+            "diplomatic": "wwddd[A-I]",
+            "army": "d{5,6}",
         },
     ),
     "Switzerland": PlateRegister(
@@ -664,7 +665,7 @@ REGISTERS: Mapping[str, PlateRegister] = {
     "United Kingdom": PlateRegister(
         (
             _page("the United Kingdom"),
-            "drivearchive.co.uk: registration letters",
+            "drivearchive.co.uk and wolfbane.com: registration letters",
         ),
         {
             "since 2001": "kkddkkk",
