@@ -1,14 +1,8 @@
 """Which texts a country's number plates can have, and which characters readers take for others.
 
-A form is the order of letters and digits on the plates of a country: two letters, three digits, two
-letters. The forms are those of the registration rules: for Belgium the royal decree of 20 July
-2001, for Germany the FZV, for France the order of 9 February 2009, for the Netherlands RDW's
-sidecodes 1 to 14, for the United Kingdom DVLA's INF104, for the others what is commonly published.
-They were written down from memory, and nobody has compared them with these texts yet. Older series
-that are still on the road are included, and so are trade, trailer and special plates where their
-form is fixed. Plates with a text of the owner's choice have no form, except where the law gives
-them one. Where a source is unclear the form is the wider one: a form that is too wide costs an
-unnecessary doubt, one that is too narrow a wrong hit.
+The forms of the plates, and the sources with which they were compared, are in `plate_registers`.
+Where a source is unclear the form is the wider one: a form that is too wide costs an unnecessary
+doubt, one that is too narrow can give a wrong hit, because the true plate is then excluded.
 """
 
 from __future__ import annotations
@@ -18,113 +12,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+from edge.domain.plate_registers import CLASSES, REGISTERS
 from edge.domain.plates import ALPHABET, MAX_LENGTH
 
-_CLASSES = {
-    "a": "[A-Z]",
-    "d": "[0-9]",
-    "f": "[A-HJ-NP-TV-Z]",  # France since 2009: no I, O, U
-    "i": "[A-HJ-NPR-TV-Z]",  # Italy since 1994: no I, O, Q, U
-    "p": "[AC-CE-HJ-NPR-Y]",  # serial letters of Poland since 2000: no B, D, I, O, Q, Z
-    "s": "[BCDF-HJ-NPR-TV-Z]",  # serial letters of Spain since 2000: no vowels, no Q
-    "x": "[0-9A-Z]",
-}
-"""Lower-case letters of the forms below; capitals stand for themselves, `{1,3}` for a number."""
-
 FORMS: Mapping[str, tuple[str, ...]] = {
-    "Albania": ("aadddaa", "aadddda"),
-    "Andorra": ("adddd",),
-    "Armenia": ("ddaaddd", "dddaadd"),
-    "Austria": ("a{1,2}d{1,6}a{1,3}", "a{1,2}a{1,5}d{1,4}", "a{1,2}d{2,6}"),
-    "Azerbaijan": ("ddaaddd",),
-    "Belarus": ("ddddaad", "adddaad", "addddaad", "aadddd", "adddda"),
-    "Belgium": ("daaaddd", "aaaddd", "dddaaa", "[EGMOQSTUWXYZ]aaaddd", "CDaaddd", "aaadddd"),
-    "Bosnia and Herzegovina": ("addaddd", "dddaddd", "aadddddd"),
-    "Bulgaria": ("a{1,2}d{4}a{1,2}", "a{1,2}d{6}"),
-    "Croatia": ("aad{3,4}a{1,2}", "aad{5}"),
-    "Cyprus": ("a{1,3}d{1,4}",),
-    "Czech Republic": ("daxdddd", "aa{1,2}d{4}", "ELdddaa", "ELxdddd", "ddVdddd"),
-    "Denmark": ("aad{3,5}",),
-    "Estonia": ("d{2,3}a{2,3}", "d{4}a{2}"),
-    "Finland": ("a{2,3}d{1,3}", "Caad{1,5}", "CDd{1,5}"),
-    "France": ("ffdddff", "Wdddff", "d{1,4}a{1,3}dd", "d{1,4}a{1,3}2[AB]", "d{1,4}a{1,3}97d"),
-    "Georgia": ("aadddaa", "aaaddd"),
-    "Germany": (
-        "a{1,3}a{1,2}d{1,4}[EH]?",
-        "a{1,3}0[34567]d{2,4}",
-        "a{1,3}d{1,4}a",
-        "a{1,3}d{1,6}",
-        "Yd{5,6}",
-    ),
-    "Gibraltar": ("Gd{4}a", "Gd{1,5}"),
-    "Greece": ("a{2,3}d{1,4}",),
-    "Guernsey": ("d{1,5}",),
-    "Hungary": ("aaaddd", "aaaaddd", "ad{5}", "aadddd"),
-    "Iceland": ("aaxdd", "aaddd"),
-    "Ireland": ("d{2,3}a{1,2}d{1,6}", "ZVd{4,5}", "a{2,3}d{1,4}", "d{1,4}a{2,3}"),
-    "Italy": ("iidddii", "iid{5}", "Xidddii", "aaxxdddd", "ROMAxxdddd", "CCdddaa", "EIaddd"),
-    "Latvia": ("aad{1,4}",),
-    "Liechtenstein": ("FLd{1,5}",),
-    "Lithuania": ("aaaddd", "aaadd", "aaddd", "aadddd", "dddaa"),
-    "Luxembourg": ("aadddd", "addddd?", "d{2,5}", "aaddd"),
-    "Malta": ("aaaddd",),
-    "Moldova": ("aaaddd", "a{3,4}ddd", "aadddd"),
-    "Monaco": ("x{4}", "dddd?"),
-    "Montenegro": ("aaaaddd", "aaaddd"),
-    "Netherlands": (
-        "aadddd",
-        "ddddaa",
-        "ddaadd",
-        "aaddaa",
-        "aaaadd",
-        "ddaaaa",
-        "ddaaad",
-        "daaadd",
-        "aaddda",
-        "adddaa",
-        "aaadda",
-        "addaaa",
-        "daaddd",
-        "dddaad",
-    ),
-    "North Macedonia": ("aad{3,4}aa",),
-    "Norway": ("aad{4,5}",),
-    "Poland": (
-        "a{2}ddddd",
-        "a{2}ddddp",
-        "a{2}dddpp",
-        "a{2}dpddd",
-        "a{2}dppdd",
-        "a{2}pddd",
-        "a{2}dddd",
-        "a{2}dddp",
-        "a{2}ddp",
-        "a{3}pddd",
-        "a{3}ddpp",
-        "a{3}dpdd",
-        "a{3}ddpd",
-        "a{3}dppd",
-        "a{3}ppdd",
-        "a{3}d{4,5}",
-        "a{3}ddddp",
-        "a{3}dddpp",
-        "a{3}dddp",
-        "ada{3,5}",
-        "ada{3}d{1,2}",
-        "a{2}dddda",
-    ),
-    "Portugal": ("aadddd", "ddddaa", "ddaadd", "aaddaa", "a{1,2}d{5,6}"),
-    "Romania": ("Bd{2,3}aaa", "aaddaaa", "a{1,2}d{3,6}"),
-    "San Marino": ("addd?d", "adddd"),
-    "Serbia": ("aad{3,4}aa",),
-    "Slovakia": ("aadddaa", "aaaaadd", "aad{5}"),
-    "Slovenia": ("aax{3,6}",),
-    "Spain": ("ddddsss", "[A-Z]ddddsss", "a{1,2}d{4}a{1,2}", "a{1,2}d{5,6}"),
-    "Sweden": ("aaaddx",),
-    "Switzerland": ("aad{1,6}",),
-    "Turkey": ("dda{1,3}d{2,5}",),
-    "Ukraine": ("aaddddaa", "d{4,5}aa", "ddddda{2}"),
-    "United Kingdom": ("aaddaaa", "ad{1,3}aaa", "aaad{1,3}a", "a{1,3}d{1,4}", "d{1,4}a{1,3}"),
+    country: tuple(form for forms in register.forms.values() for form in forms.split())
+    for country, register in REGISTERS.items()
 }
 """Country, as fast-plate-ocr's readers spell it, to the forms of its plates without separators."""
 
@@ -154,7 +47,7 @@ def _pattern(region: str) -> re.Pattern[str] | None:
     forms = FORMS.get(region)
     if forms is None:
         return None
-    spelled = ("".join(_CLASSES.get(one, one) for one in form) for form in forms)
+    spelled = ("".join(CLASSES.get(one, one) for one in form) for form in forms)
     return re.compile("|".join(f"(?:{form})" for form in spelled))
 
 
