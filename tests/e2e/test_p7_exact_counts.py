@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -157,6 +159,11 @@ def test_p7_p9_other_verbs_of_a_really_signed_box_count_nothing(told: Told, tmp_
     assert erased.out == "<10 hits erased\n"
 
 
+def hits_kept(base: Path) -> int:
+    with closing(sqlite3.connect(base / "site" / "state" / "outbox.sqlite3")) as outbox:
+        return int(outbox.execute("SELECT count(*) FROM hit").fetchone()[0])
+
+
 def test_p7_p9_runs_with_none_and_with_some_look_the_same(tmp_path: Path) -> None:
     """One hit or none, five vehicles or none: table and JSON are the same but for the times."""
 
@@ -178,6 +185,7 @@ def test_p7_p9_runs_with_none_and_with_some_look_the_same(tmp_path: Path) -> Non
     empty = counts("empty", CLIPS / "empty_road.mp4", ["1QQQ777"])
     busy = counts("busy", CLIP, plates_of(CLIP.name)[:2])
 
+    assert [hits_kept(tmp_path / name) for name in ("empty", "busy")] == [0, 4]  # two runs each
     assert empty == busy
 
 

@@ -470,7 +470,7 @@ def test_p12_a_plate_in_two_pieces_is_one_vehicle_and_never_sure(
     assert vehicle.consensus is None or vehicle.consensus.posterior < 0.95
 
 
-def test_a_plate_that_is_whole_in_other_frames_is_read_from_those() -> None:
+def test_p12_a_plate_that_is_whole_in_other_frames_is_read_from_those() -> None:
     """A pole stands before the street: the plate is in pieces in some frames only."""
     behind = driving(LEFT, RIGHT, frames=6)
     free = [[piece("7K28154", 92 + 12 * i, 120)] for i in range(14)]
