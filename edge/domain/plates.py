@@ -84,12 +84,7 @@ class PlateText:
         Raises:
             PlateFormatError: the rest is empty, too long, or has other characters.
         """
-        folded = letters = ""
-        for character in unicodedata.normalize("NFD", raw):
-            if _is_mark(character) and letters.isalpha():
-                continue
-            letters = _folded(character)
-            folded += letters
+        folded = fold(raw)
         if not folded.isascii():
             raise PlateFormatError(_FOREIGN_MESSAGE)
         return cls(folded)
@@ -124,6 +119,17 @@ class PlateText:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         self.__reduce__()
+
+
+def fold(raw: str) -> str:
+    """A text as `PlateText.parse` reads it: capitals without marks, spaces, hyphens and dots."""
+    folded = letters = ""
+    for character in unicodedata.normalize("NFD", raw):
+        if _is_mark(character) and letters.isalpha():
+            continue
+        letters = _folded(character)
+        folded += letters
+    return folded
 
 
 def is_folded(raw: str) -> bool:

@@ -41,6 +41,7 @@ from edge.policy.bundle_format import (
     misfit,
     parse_part,
 )
+from edge.policy.list_words import word_faults
 from edge.policy.lists import entry_fault
 from edge.policy.model import Policy
 from edge.privacy.keys import BoxPublicKeys, ListOpeningKey
@@ -337,13 +338,15 @@ def _content(
 def _faults(document: BundleDocument, terms: ListTerms) -> Iterator[tuple[int, str]]:
     """The place of each entry that the policy does not allow, with what is wrong."""
     seen: set[str] = set()
-    for place, entry in enumerate(document.entries):
-        if entry.id in seen:
+    entries = [_read(entry) for entry in document.entries]
+    for place, entry in enumerate(entries):
+        if entry.entry_id in seen:
             yield place, "id: another entry has the same id; give each its own"
-        seen.add(entry.id)
-        fault = entry_fault(_read(entry), terms.max_entry_days)
+        seen.add(entry.entry_id)
+        fault = entry_fault(entry, terms.max_entry_days)
         if fault is not None:
             yield place, fault
+    yield from word_faults(entries)
 
 
 def _read(entry: BundleEntry) -> ListEntry:

@@ -26,6 +26,7 @@ from edge.domain.plates import PlateFormatError, PlateText, is_folded
 from edge.errors import ConfigError
 from edge.formats.problems import refuse
 from edge.policy.list_file import CODE, TEXTS, CsvRow, ListNote, Notes, read_rows
+from edge.policy.list_words import word_faults
 
 MAX_YEARS = 5
 """The longest period of an entry; a longer one would in fact be permanent."""
@@ -115,7 +116,7 @@ def read_list_file(
         day_first=any(_shows_order(row, day=1, month=3) for row in rows),
         month_first=any(_shows_order(row, day=3, month=1) for row in rows),
     )
-    entries: list[ListEntry] = []
+    entries: list[tuple[int, ListEntry]] = []
     seen: set[str] = set()
     for row in rows:
         where = f"{path}:{row.line}"
@@ -130,10 +131,12 @@ def read_list_file(
         if entry.entry_id in seen:
             problems.append(f"{where}: id: another entry has the same id; give each its own")
         seen.add(entry.entry_id)
-        entries.append(entry)
+        entries.append((row.line, entry))
+    for place, fault in word_faults([entry for _, entry in entries]):
+        problems.append(f"{path}:{entries[place][0]}: {fault}")
     refuse(problems, code=CODE)
     reader.note_repeated_plates()
-    return ListFile(tuple(entries), notes.all())
+    return ListFile(tuple(entry for _, entry in entries), notes.all())
 
 
 def _rows(path: Path, max_entries: int, notes: Notes, problems: list[str]) -> list[CsvRow]:
