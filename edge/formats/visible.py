@@ -40,5 +40,8 @@ def unseen_at(text: str) -> int | None:
 
 
 def code_point(character: str) -> str:
-    """A character by its number, such as `U+202E`: it must not be printed itself."""
-    return f"U+{ord(character):04X}"
+    """A character by number and name, such as `U+00AD SOFT HYPHEN`; it must not be printed itself.
+
+    Control characters have no name.
+    """
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()

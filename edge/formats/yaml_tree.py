@@ -196,7 +196,7 @@ def _plain(node: Node, file: Path, location: Location, problems: list[Problem]) 
         ]
     position = unseen_at(node.value)
     if position is not None:
-        complain(node, location, f"holds {_unseen(node.value, position)}")
+        complain(node, location, f"holds, in place {position + 1}, {_unseen(node.value, position)}")
     return _scalar(node)
 
 

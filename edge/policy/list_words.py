@@ -27,11 +27,14 @@ _CHECKS = {
     "reason": wording.reference,
     "issuer": wording.name,
 }
+# What `wording` says of a policy's text may repeat a part of it, or does not fit a list.
 _CURES = {
     "wording.blank": "says nothing; write it out",
     "wording.placeholder": "is a placeholder; write what holds for this entry",
     "wording.name": "says too little; write it in full",
     "wording.mixed": "a word mixes letters of several alphabets; type it again",
+    "wording.direction": "a number follows a word that is written from right to left, and is "
+    "shown on its other side; put another word between them",
 }
 _PLATE = "is the plate, or holds it; give the entry a number of your own"
 _LISTED = "holds a plate of this list; leave it out"

@@ -62,12 +62,14 @@ def statement(text: str) -> str:
 
 
 def name(text: str) -> str:
-    """The name of a person, office or company: at least two letters.
+    """The name of a person, office or company: two letters, or a letter and a digit as in 3M.
 
     Raises:
         PydanticCustomError: it is none.
     """
-    kept = _said(text, letters=2)
+    kept = _said(text, letters=1)
+    if _count_letters(kept) < 2 and not _LETTER_AND_DIGIT.search(kept):
+        raise refusal("name")
     if _compared(kept) in _NOT_NAMES:
         raise refusal("placeholder")
     return kept
@@ -92,9 +94,18 @@ def contact(text: str) -> str:
         PydanticCustomError: nobody can be reached by it.
     """
     kept = _said(text, letters=0)
-    if not any((_emails(kept), _websites(kept), _phones(kept), _is_postal_address(kept))):
-        raise refusal("contact")
-    return kept
+    if _emails(kept) or _websites(kept) or _phones(kept):
+        return kept
+    if _EMERGENCY.fullmatch(kept):
+        raise refusal("emergency")
+    if _is_postal_address(kept):
+        return kept
+    site = _WEB.fullmatch(kept)
+    if site is not None and _is_public_host(site["host"]) and not _PATH.match(kept):
+        raise refusal("scheme", address=_shown(kept))
+    if _SHORT_NUMBER.fullmatch(kept):
+        raise refusal("short_number", number=kept)
+    raise refusal("place" if _is_place(kept) else "contact")
 
 
 def website(text: str) -> str:
@@ -137,8 +148,9 @@ def _said(text: str, *, letters: int) -> str:
         raise refusal("placeholder")
     if _count_letters(kept) < letters:
         raise refusal("name")
-    if any(len(alphabets) > 1 for alphabets in map(_alphabets, _WORD.findall(kept))):
-        raise refusal("mixed")
+    for word in _WORD.findall(kept):
+        if len(_alphabets(word)) > 1:
+            raise refusal("mixed", word=_shown(word))
     _require_ordinary(kept)
     return kept
 
@@ -146,12 +158,20 @@ def _said(text: str, *, letters: int) -> str:
 def _require_seen(text: str) -> None:
     position = unseen_at(text)
     if position is not None:
-        raise refusal("unseen", code=code_point(text[position]))
+        raise refusal("unseen", code=code_point(text[position]), place=position + 1)
+
+
+def _shown(text: str) -> str:
+    """A part of a text, all of whose characters can be seen, as messages show it."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_SHOWN = 60
+"""Longest part of a text that a message repeats, characters."""
 
 
 def _require_ordinary(text: str) -> None:
-    """Refuse letters that imitate others, marks that strike out, and lines in two directions."""
-    has_latin = any("LATIN" in unicodedata.name(one, "") for one in text if one.isalpha())
+    """Refuse letters that imitate others, marks that strike out, and numbers that change place."""
     for character in text:
         if character.isascii():
             continue
@@ -161,8 +181,31 @@ def _require_ordinary(text: str) -> None:
         )
         if imitates or character in _STRIKES or unicodedata.category(character) == "Me":
             raise refusal("imitation", code=code_point(character))
-        if has_latin and unicodedata.bidirectional(character) in {"R", "AL"}:
-            raise refusal("unseen", code=code_point(character))
+    _require_one_order(text)
+
+
+def _require_one_order(text: str) -> None:
+    """Refuse a number after a word from right to left, in a text that runs from left to right.
+
+    Screens show such a number on the word's other side (Unicode Standard Annex 9, rule W7), so that
+    people read another order than was signed. Other words stay where they are.
+    """
+    directions = [unicodedata.bidirectional(one) for one in text]
+    if "L" not in directions:
+        return
+    before = ""
+    for place, direction in enumerate(directions):
+        if direction in _NUMBERS and before in _FROM_RIGHT:
+            raise refusal("direction", word=_shown(_word_at(text, place)))
+        if direction == "L" or direction in _FROM_RIGHT:
+            before = direction
+
+
+def _word_at(text: str, place: int) -> str:
+    return next(one.group() for one in _WORD.finditer(text) if one.end() > place)
+
+
+_FROM_RIGHT, _NUMBERS = frozenset({"R", "AL"}), frozenset({"EN", "AN"})
 
 
 _IMITATIONS = ("<wide>", "<narrow>", "<font>")
@@ -222,6 +265,7 @@ _NOT_REFERENCES = re.compile(
     r"|^(?:pending|n[/.]?a|n[.]?v[.]?t|tbd|tba|tbc|todo|volgt)[.: ]*[0-9]*$",
     re.IGNORECASE,
 )
+_LETTER_AND_DIGIT = re.compile(r"[^\W\d_][0-9]|[0-9][^\W\d_]")
 _IN_BRACKETS = re.compile(r"[\[<{]([^\[\]<>{}]*)[\]>}]")
 
 
@@ -250,11 +294,12 @@ def _compared(text: str) -> str:
 
 _ALPHABETS = frozenset(
     {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC", "FULLWIDTH", "MATHEMATICAL"}
+    | {"HEBREW", "ARABIC", "SYRIAC", "THAANA", "NKO"}
 )
 
 
 def _alphabets(word: str) -> frozenset[str]:
-    """The alphabets of a word, of those whose letters look alike."""
+    """The alphabets of a word, of those whose letters look alike or run from right to left."""
     if word.isascii():
         return frozenset()
     names = (unicodedata.name(letter, "") for letter in word if letter.isalpha())
@@ -280,6 +325,15 @@ _NO_ADDRESS = re.compile(
     r"(?:geen|nergens|nowhere|no address|aucune|nulle part|pas d|kein|keine|nirgends)\b",
     re.IGNORECASE,
 )
+_SHORT_NUMBER = re.compile(r"1[0-9]{3}|0?8[0-9]{2}")
+"""Short public numbers, such as 1700 in Belgium: alone they may be anything."""
+_EMERGENCY = re.compile(
+    r"(?:(?:bel|call|dial|tel\w*|phone|t[ée]l[ée]\w*|appele[rz]|composez|le|ruf\w*|noodnummer|urgences?"
+    r"|notruf|emergency|politie|police|polizei|pompiers|brandweer|feuerwehr)\W{0,3})*"
+    r"(?:1[5-8]|10[0-2]|11[0-24-7]|119|122|144|911|999)",
+    re.IGNORECASE,
+)
+"""Numbers of the police, firemen and ambulances of Belgium and its neighbours."""
 _NOT_PUBLIC = frozenset({"invalid", "localhost", "local", "localdomain", "lan", "internal", "test"})
 
 
@@ -308,6 +362,17 @@ def _phones(text: str) -> bool:
     return any(
         len(number) >= 6 and len(number.lstrip("0")) >= 5 and len(set(number)) > 1
         for number in numbers
+    )
+
+
+def _is_place(text: str) -> bool:
+    """Whether a text may be an address that only lacks its number."""
+    return (
+        not _PATH.match(text)
+        and "@" not in text
+        and "://" not in text
+        and len(_WORD.findall(text)) >= 2
+        and not any(character.isdecimal() for character in text)
     )
 
 

@@ -116,9 +116,41 @@ def test_p14_letters_that_imitate_others_or_are_struck_out_are_refused(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_p14_letters_that_run_the_other_way_are_refused_among_others(kind: str) -> None:
-    assert fault(KINDS[kind], "Place 1, Li\u0627ge") == "unseen"
-    assert fault(KINDS[kind], "Place 1, \u05d0\u05d1 Liège") == "unseen"
+def test_p14_letters_that_run_the_other_way_are_refused_within_a_word(kind: str) -> None:
+    assert fault(KINDS[kind], "Place 1, Li\u0627ge") == "mixed"
+    assert fault(KINDS[kind], "Place 1, \u05d0\u05d1b Liège") == "mixed"
+
+
+QUOTED = ["\u05e9\u05dc\u05d5\u05dd", "\u0645\u0631\u062d\u0628\u0627", "Αθήνα", "Москва"]
+"""A word of Hebrew, Arabic, Greek and Cyrillic."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("word", QUOTED)
+@pytest.mark.parametrize(
+    "around", ["Place 1, {} Liège", "Rue 1, club « {} » à Gent", "Lane 1, ({})"]
+)
+def test_p14_a_whole_word_of_another_alphabet_is_kept(kind: str, word: str, around: str) -> None:
+    text = around.format(word)
+
+    assert KINDS[kind](text) == text
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("word", QUOTED[:2])
+@pytest.mark.parametrize("number", ["12", "12b", "\u0663"])
+def test_p14_a_number_that_screens_show_elsewhere_than_it_stands_is_refused(
+    kind: str, word: str, number: str
+) -> None:
+    for between in (" ", ", ", " (", " \u201c"):
+        assert fault(KINDS[kind], f"Place 1, {word}{between}{number} Liège") == "direction"
+    assert fault(KINDS[kind], f"Place 1, {word} nr. {number} Liège") is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("override", ["\u202e", "\u202d", "\u2067", "\u200f", "\u061c"])
+def test_p14_a_quoted_word_brings_no_sign_that_turns_the_text(kind: str, override: str) -> None:
+    assert fault(KINDS[kind], f"Place 1, {override}{QUOTED[0]} Liège") == "unseen"
 
 
 @pytest.mark.parametrize(
@@ -158,6 +190,45 @@ def test_p14_a_statement_has_words_enough_to_say_why(text: str) -> None:
     assert fault(wording.statement, text) == "statement"
 
 
+@pytest.mark.parametrize("text", ["Fietsstraat", "Wirkungslos", "Resultaat", "Not good"])
+def test_p14_one_long_word_is_refused_and_told_that_a_sentence_is_needed(text: str) -> None:
+    with pytest.raises(PydanticCustomError, match="write a sentence that says why"):
+        wording.statement(text)
+
+
+@pytest.mark.parametrize("word", [*MIXED, "10kΩ"])
+def test_p14_a_word_of_two_alphabets_is_named(word: str) -> None:
+    with pytest.raises(PydanticCustomError, match=f"the word “{word}” mixes"):
+        wording.short_text(f"Marktplein 1, {word} of the club")
+    with pytest.raises(PydanticCustomError, match=f"the word “o{'\u043e' * 59}…” mixes"):
+        wording.short_text("o" + "\u043e" * 500)
+
+
+@pytest.mark.parametrize(
+    ("character", "named"),
+    [
+        ("\u00ad", "U+00AD SOFT HYPHEN"),
+        ("\u200b", "U+200B ZERO WIDTH SPACE"),
+        ("\u202e", "U+202E RIGHT-TO-LEFT OVERRIDE"),
+        ("\x07", "U+0007"),
+    ],
+)
+def test_p14_an_unseen_character_is_named_with_its_place(
+    character: str, named: str, tmp_path: Path
+) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        wording.name(f"Markt{character}plein")
+
+    assert f"character 6 cannot be seen or turns the text around ({named})" in str(caught.value)
+
+    file = write(tmp_path, with_text("controller/name", f"Stad Markt{character}plein"))
+    with pytest.raises(ConfigError) as refused:
+        read_policy(file)
+    assert f"({named}); remove it" in refused.value.message
+    if character != "\x07":
+        assert "controller.name: holds, in place 11, a character" in refused.value.message
+
+
 NOBODY = [
     *("/dev/null", "/dev/sda1", "/etc/passwd 1", "C:\\Temp 1", "\\\\host\\share 1", "~/mail 2"),
     *("file:///etc/passwd", "../dpia.md", "./letters 12", "http://localhost", "www.localhost"),
@@ -171,7 +242,43 @@ NOBODY = [
 
 @pytest.mark.parametrize("text", NOBODY)
 def test_p19_a_contact_that_reaches_nobody_is_refused(text: str) -> None:
-    assert fault(wording.contact, text) in {"contact", "placeholder"}
+    assert fault(wording.contact, text) in {"contact", "placeholder", "place", "short_number"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1733", "as in Call 1733"),
+        ("1700", "as in Call 1700"),
+        ("0800", "as in Call 0800"),
+        ("112", "the office that answers questions: its phone number"),
+        ("Bel 112", "the office that answers questions: its phone number"),
+        ("Police: 101", "the office that answers questions: its phone number"),
+        ("Appelez le 17", "the office that answers questions: its phone number"),
+        ("privacy.gov.uk", "write https:// before it: https://privacy.gov.uk"),
+        ("klacht.gemeente.gov.pl/anpr", "https://klacht.gemeente.gov.pl/anpr"),
+        ("Gemeentehuis, Grote Markt", "add a house number, a phone number, an e-mail or a web"),
+        ("Hôtel de ville", "add a house number, a phone number, an e-mail or a web address"),
+    ],
+)
+def test_p19_a_contact_that_lacks_something_is_refused_with_what_to_write(
+    text: str, said: str
+) -> None:
+    with pytest.raises(PydanticCustomError) as caught:
+        wording.contact(text)
+
+    assert said in caught.value.message()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Call 1733", "Bel 1700", "Kerkstraat 112", "https://privacy.gov.uk", "Tel. 112/123.456"),
+        *("Gemeentehuis, Grote Markt 1", "Gemeentehuis, Grote Markt, 09 123 45 67"),
+    ],
+)
+def test_p19_what_the_cure_of_a_contact_asks_for_is_kept(text: str) -> None:
+    assert wording.contact(text) == text
 
 
 @pytest.mark.parametrize(
@@ -192,6 +299,10 @@ KEPT = [
     ("name", "D'Hondt & Fils s.a."),
     ("name", "Stadt Eupen (Fußverkehr)"),
     ("name", "Zone 5338"),
+    ("name", "3M"),
+    ("name", "E5"),
+    ("name", "Cercle « \u05e9\u05dc\u05d5\u05dd »"),
+    ("short text", "10 k Ω"),
     ("name", "Αθήνα"),
     ("name", "Łódź"),
     ("reference", "12"),
@@ -427,7 +538,7 @@ def test_p14_an_unseen_character_is_found_wherever_it_stands_in_a_file(
         f"{text}# approved \u202e by all\n",
         f"# \u200b\n{text}",
     ):
-        with pytest.raises(ConfigError, match=r"cannot be seen .*\(U\+2...\); remove it"):
+        with pytest.raises(ConfigError, match=r"cannot be seen .*\(U\+2...[A-Z -]+\); remove it"):
             parse_document(written, Path("file.yaml"), model)
 
 
