@@ -14,6 +14,7 @@ from edge.errors import EdgeError, PolicyError, UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from edge.formats.problems import Problem
     from edge.formats.yaml_document import Draft
     from edge.policy.checklist import Finding
     from edge.policy.flaws import Flaw
@@ -32,14 +33,14 @@ def check(
 ) -> None:
     """Print the compliance checklist: what is missing or wrong, in which field, and why.
 
-    It reads an incomplete policy as well. Status 0: nothing is open; the policy is signed or
-    can be signed. Status 3: something is missing or wrong.
+    It reads an incomplete policy as well, and site.yaml if there is one. Status 0: nothing is
+    open; the policy is signed or can be signed. Status 3: something is missing or wrong.
 
     Example: edge-anpr check config/school-street --lang nl
     """
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.policy_state import DpiaFile
-    from edge.policy.checklist import checklist
+    from edge.policy.checklist import checklist, site_findings
     from edge.site.folder import POLICY_FILE, read_draft
     from edge.texts import text
 
@@ -57,6 +58,7 @@ def check(
         dpia=dpia,
         dpia_blanks=blanks,
     )
+    findings += site_findings(_problems_of_site(site, draft))
     missing_roles = _missing_roles(site, draft)
     blocking = [one for one in findings if one.severity.value != "warning"]
     if as_json:
@@ -71,7 +73,7 @@ def check(
             text(
                 lang.value,
                 "checklist.result.unfinished",
-                file=str(site / POLICY_FILE),
+                file=", ".join(dict.fromkeys(str(one.file) for one in blocking)),
                 missing=counts["missing"],
                 wrong=counts["wrong"],
             ),
@@ -94,6 +96,20 @@ def _dpia_blanks(site: Path, draft: Draft[Policy]) -> Flaw | None:
     from edge.policy.skeleton import DPIA_FILE
 
     return dpia_blanks(site / (draft.text(("dpia", "file")) or DPIA_FILE))
+
+
+def _problems_of_site(site: Path, draft: Draft[Policy]) -> list[Problem]:
+    """What is wrong with site.yaml."""
+    from edge.formats.problems import Problem
+    from edge.formats.yaml_document import read_document
+    from edge.policy.model import Policy
+    from edge.site.folder import POLICY_FILE, SITE_FILE, site_problems
+
+    policy = None if draft.problems else read_document(site / POLICY_FILE, Policy)
+    return [
+        one if isinstance(one, Problem) else Problem(site / SITE_FILE, 1, 1, (), one)
+        for one in site_problems(site, policy)
+    ]
 
 
 def _missing_roles(site: Path, draft: Draft[Policy]) -> tuple[str, ...] | None:
@@ -181,7 +197,7 @@ def _show(
         for one in some:
             number += 1
             lacking = f"  ({', '.join(one.lacking)})" if one.lacking else ""
-            typer.secho(f"{number:3}. {one.field or 'policy.yaml'}{lacking}", bold=True)
+            typer.secho(f"{number:3}. {one.field or one.file.name}{lacking}", bold=True)
             typer.echo(f"     {_sentence(one.sentences[language])}")
             if digest and one.field == "dpia.sha256" and severity is Severity.MISSING:
                 told = text(language, "checklist.result.digest", sha256=digest)

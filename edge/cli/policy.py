@@ -282,10 +282,15 @@ def _ready_policy(site: Path) -> Policy:
         EdgeError: it has.
     """
     from edge.adapters.host.system import SystemClock
+    from edge.formats.problems import refuse
     from edge.policy.checklist import unready
-    from edge.site.folder import POLICY_FILE
+    from edge.site.folder import POLICY_FILE, site_problems
 
-    policy = finished_policy(site / POLICY_FILE, checked=True).model
+    document = finished_policy(site / POLICY_FILE, checked=True)
+    policy = document.model
+    # What is missing in site.yaml, the box's installer adds.
+    problems = site_problems(site, document)
+    refuse(one for one in problems if isinstance(one, str) or not one.wanted)
     blank = dpia_blanks(site / policy.dpia.file)
     if blank is not None:
         raise PolicyError(f"{site / policy.dpia.file}: {blank.text('en')}", code=blank.code)

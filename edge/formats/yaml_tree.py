@@ -54,7 +54,7 @@ def read_tree(text: str, file: Path, *, empty_is_mapping: bool = False) -> tuple
     refuse(problems)
     position = unseen_at(text)  # in a comment, where it could turn around what people read
     if position is not None:
-        raise MistakesError([str(_unseen_in_file(text, position, file))])
+        raise MistakesError([_unseen_in_file(text, position, file)])
     return root, tree
 
 
@@ -142,7 +142,7 @@ def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
             message = "a second document begins here (---); one file holds one"
         raise MistakesError([str(Problem(file, line, column, (), message))]) from None
     except yaml.reader.ReaderError as error:
-        raise MistakesError([str(_unseen_in_file(text, int(error.position), file))]) from None
+        raise MistakesError([_unseen_in_file(text, int(error.position), file)]) from None
     except (ValueError, OverflowError):  # escapes and versions that are out of bounds
         message = "not YAML: a number or an escape that is out of bounds; correct it"
         raise MistakesError([str(Problem(file, 1, 1, (), message))]) from None

@@ -6,7 +6,7 @@ A policy with something missing or wrong is not loaded, cannot be signed and ope
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ class Finding:
     """One item of the compliance checklist; line and column count from 1.
 
     Attributes:
-        file: the policy.
+        file: the policy, or site.yaml.
         line: where the field is, or where it is missing.
         column: likewise.
         field: its path.
@@ -152,6 +152,20 @@ def checklist(
         sentences = {language: flaw.text(language) for language in LANGUAGES}
         found.append(_finding(problem, flaw.code, flaw.requirement, flaw.severity, sentences))
     return tuple(found)
+
+
+def site_findings(problems: Iterable[Problem]) -> tuple[Finding, ...]:
+    """Findings of site.yaml. What is missing there is a warning: the box's installer adds it."""
+    return tuple(
+        _finding(
+            one,
+            "E_CONFIG",
+            "",
+            Severity.WARNING if one.wanted else Severity.WRONG,
+            in_every_language(one.text, **one.values) if one.text else _same(one.message),
+        )
+        for one in problems
+    )
 
 
 def _finding(

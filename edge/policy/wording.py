@@ -122,14 +122,16 @@ def website(text: str) -> str:
 
 
 def seen(text: str) -> str:
-    """A technical text, such as a path: not blank, and every character can be seen.
+    """A technical text, such as a path: not blank, no placeholder, and all of it can be seen.
 
     Raises:
-        PydanticCustomError: it is blank, or a character cannot be seen.
+        PydanticCustomError: it is blank or a placeholder, or a character cannot be seen.
     """
     _require_seen(text)
     if not text.strip():
         raise refusal("blank")
+    if _compared(text) in _TO_COME or _PLACE_TO_FILL_IN.search(text):
+        raise refusal("technical")
     return text
 
 
@@ -251,6 +253,11 @@ _PLACEHOLDERS = frozenset(
 _STILL_TO_WRITE = re.compile(
     r"^(?i:todo|tbd|tba|tbc|fixme|ntb) ?:|\b(?:TODO|TBD|TBC|FIXME|XXX+)\b"
     r"|(?i:\blorem ipsum\b)|_{3,}|^[\[<{][^\[\]<>{}]*[\]>}]$"
+)
+# In technical texts: `test` may be a user's name there, and `none` a folder's.
+_TO_COME = frozenset({"todo", "tbd", "tba", "tbc", "fixme", "placeholder", "changeme", "fillin"})
+_PLACE_TO_FILL_IN = re.compile(
+    r"<[A-Za-z][^<>=]*>|_{3,}|\bX{3,}\b|\b(?:TODO|TBD|FIXME|CHANGE_?ME)\b|^[\[{][^\[\]{}]*[\]}]$"
 )
 _NOT_NAMES = frozenset(
     "".join(phrase.split())

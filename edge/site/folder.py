@@ -332,6 +332,25 @@ def read_draft(file: Path) -> Draft[Policy]:
     return parse_draft(read_text(file, MAX_BYTES), file, Policy)
 
 
+def site_problems(folder: Path, policy: Document[Policy] | None) -> tuple[Problem | str, ...]:
+    """What is wrong with site.yaml, read as the box reads it; nothing if there is none yet.
+
+    Files that it names are not looked for: many of them are on the box only.
+
+    Args:
+        folder: the site folder.
+        policy: the policy, to hold both against each other; None while it is unfinished.
+    """
+    if not (folder / SITE_FILE).exists():
+        return ()
+    found = _Collected()
+    site = found.attempt(lambda: read_document(folder / SITE_FILE, Site))
+    if site is None:
+        return tuple(found.problems)
+    own = (site.problem(at, message) for at, message in site_contradictions(site.model))
+    return (*own, *(_between(policy, site) if policy is not None else ()))
+
+
 class _Collected:
     """Collects the mistakes of several files, so that one run shows all of them."""
 
@@ -355,6 +374,12 @@ def _contradictions(
     yield from policy_problems(policy)
     for location, message in site_contradictions(site.model):
         yield site.problem(location, message)
+    yield from _between(policy, site)
+    yield from _missing_files(folder, policy, site)
+
+
+def _between(policy: Document[Policy], site: Document[Site]) -> Iterator[Problem]:
+    """Names of site.yaml that the policy does not have."""
     if site.model.site != policy.model.site:
         yield site.problem(
             ("site",), f"{POLICY_FILE} names another site; use the same id in both files"
@@ -364,7 +389,6 @@ def _contradictions(
             ("cameras", camera), camera, policy.model.cameras, "camera of the policy"
         ):
             yield site.problem(location, message)
-    yield from _missing_files(folder, policy, site)
 
 
 def _missing_files(

@@ -52,11 +52,11 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
 UserName = Annotated[SeenText, Field(min_length=1, max_length=200)]
 
 
-HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+HostName = Annotated[SeenText, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
 
 
 class _NetworkCamera(Strict):
-    url: str
+    url: SeenText
     username: UserName | None = None
     password_env: EnvironmentName | None = Field(
         default=None, description="Name of the environment variable that holds the password."
@@ -84,7 +84,7 @@ class RtspCamera(_NetworkCamera):
     """A network camera. This file never holds its password."""
 
     type: Literal["rtsp"]
-    url: str = Field(
+    url: SeenText = Field(
         pattern=r"^rtsps?://[^\s]{1,1000}$", description="Without user name and password."
     )
     transport: Literal["tcp", "udp"] = "tcp"
@@ -102,7 +102,7 @@ class HttpCamera(_NetworkCamera):
     """A camera that sends JPEG pictures one after the other over HTTP."""
 
     type: Literal["http"]
-    url: str = Field(
+    url: SeenText = Field(
         pattern=r"^https?://[^\s]{1,1000}$", description="Without user name and password."
     )
 
