@@ -58,6 +58,7 @@ def camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
                     one.decoded > 0 if status is None else status.works
                     for one, status in zip(counts, statuses, strict=True)
                 ),
+                opens_at=next((one.opens_at for one in statuses if one and one.opens_at), None),
             )
         )
     return figures
@@ -83,6 +84,13 @@ def _decoded(stream: Stream) -> int:
 
 def _out_of_hours(stream: Stream) -> int:
     return stream.camera.out_of_hours if isinstance(stream.camera, GuardedCamera) else 0
+
+
+def _opening(stream: Stream) -> str | None:
+    """When a live camera that the policy keeps closed opens; None if it is open."""
+    status = _live_status(stream)
+    opening = None if status is None else status.opens_at
+    return None if opening is None else opening.isoformat()
 
 
 def traffic_totals(
@@ -151,6 +159,7 @@ def run_summary(
             frames_dropped=stream.counts.dropped,
             frames_corrupt=stream.counts.corrupt,
             frames_out_of_hours=_out_of_hours(stream),
+            closed_until=_opening(stream),
         )
         for stream in streams
     )

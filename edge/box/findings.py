@@ -12,6 +12,7 @@ import numpy as np
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.machine import Machine
 from edge.domain.geometry import Line
+from edge.domain.schedule import closed_until
 from edge.errors import EdgeError
 from edge.privacy.redaction import RedactedImage
 from edge.site.settings import Broker
@@ -76,9 +77,8 @@ def of_closed(name: str, opening: datetime | None) -> DoctorFinding:
         name: the camera.
         opening: when its hours start next, in the policy's zone; None if not within a year.
     """
-    until = "for a year or longer" if opening is None else f"until {opening:%Y-%m-%d %H:%M %Z}"
     cure = "check again within its hours" if opening else "check its hours in policy.yaml"
-    text = f"closed by the policy {until}; not examined, {cure}"
+    text = f"closed by the policy {closed_until(opening)}; not examined, {cure}"
     return DoctorFinding(f"camera {name}", FindingState.SKIPPED, text)
 
 

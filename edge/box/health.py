@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.metrics import Answer, CameraFigures, Figures, RuleFigures, State
 from edge.box.traffic import ClosedEpochs
+from edge.domain.schedule import closed_until
 
 STALLED_S = 20.0
 """A pipeline that reports nothing for this long counts as stalled."""
@@ -128,11 +129,11 @@ class BoxHealth:
         connected, _ = self._broker()
         broker = "reached" if connected else "away"
         problems = "".join(f", {problem}" for problem in self._broker_problems())
-        up = sum(camera.up for camera in cameras)
+        up = sum(camera.up and camera.opens_at is None for camera in cameras)
         why = "" if reason == state else f" ({reason})"
         return (
             f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}{problems}"
-            f"{self._idle_rules()}"
+            f"{_closed(cameras)}{self._idle_rules()}"
         )
 
     def _idle_rules(self) -> str:
@@ -175,3 +176,10 @@ class BoxHealth:
             outbox_age_s=shown.waiting_epochs * self._epoch_s,
             rules=tuple(self._rules()),
         )
+
+
+def _closed(cameras: Sequence[CameraFigures]) -> str:
+    """Which cameras the policy's hours keep closed, and until when; empty if none."""
+    return "".join(
+        f"; {one.name} closed {closed_until(one.opens_at)}" for one in cameras if one.opens_at
+    )

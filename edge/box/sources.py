@@ -233,7 +233,7 @@ class CameraSetup:
             request,
             clock=clock,
             jitter=random.random,
-            open_at=self.hours.is_active,
+            hours=self.hours,
         )
 
 

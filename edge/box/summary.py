@@ -32,6 +32,10 @@ class StreamSummary(BaseModel):
     frames_dropped: int | None
     frames_corrupt: int
     frames_out_of_hours: int
+    closed_until: str | None = Field(
+        default=None,
+        description="When a live camera opens that the policy's hours keep closed at the end.",
+    )
 
 
 class RunSummary(BaseModel):

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ import typer
 
 from edge.cli.options import JsonOption
 from edge.cli.output import print_json
+from edge.domain.schedule import closed_until
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -198,15 +200,8 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
     colour = "green" if metrics.ready else "red"
     why = "" if metrics.reason == state else f" ({metrics.reason})"
     table.add_row("state", f"[{colour}]{state}{why}[/{colour}]")
-    frames, corrupt = dict(metrics.each("frames_total")), dict(metrics.each("frames_corrupt_total"))
-    connections = dict(metrics.each("camera_connections_total"))
-    for camera, up in metrics.each("camera_up"):
-        table.add_row(
-            camera,
-            f"{'sends frames' if up else '[red]sends no frames[/red]'}; "
-            f"{frames.get(camera, 0):.0f} received, {corrupt.get(camera, 0):.0f} corrupt, "
-            f"connected {connections.get(camera, 0):.0f} times",
-        )
+    for camera, shown_text in _cameras(metrics):
+        table.add_row(camera, shown_text)
     without = dict(metrics.each("rule_without_permits"))
     for rule, stopped in metrics.each("rule_stopped"):
         if stopped:
@@ -249,6 +244,24 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
         table.add_row("outbox", f"{metrics.one('outbox_hits') or 0:.0f} waiting")
     table.caption = "below the line: closed epochs only; fewer than ten in an epoch count as none"
     return table
+
+
+def _cameras(metrics: BoxMetrics) -> Iterator[tuple[str, str]]:
+    """Each camera's name and state."""
+    frames, corrupt = dict(metrics.each("frames_total")), dict(metrics.each("frames_corrupt_total"))
+    connections = dict(metrics.each("camera_connections_total"))
+    openings = dict(metrics.each("camera_opens_timestamp_seconds"))
+    for camera, up in metrics.each("camera_up"):
+        now = "sends frames" if up else "[red]sends no frames[/red]"
+        if camera in openings:
+            now = f"closed by the policy {closed_until(_local(openings[camera]))}"
+        told = f"{frames.get(camera, 0):.0f} received, {corrupt.get(camera, 0):.0f} corrupt"
+        yield camera, f"{now}; {told}, connected {connections.get(camera, 0):.0f} times"
+
+
+def _local(timestamp_s: float) -> datetime:
+    """A time of this machine's zone."""
+    return datetime.fromtimestamp(timestamp_s, timezone.utc).astimezone()
 
 
 def _until_first_close(key_age_s: float | None, epoch_minutes: int | None) -> str:

@@ -210,6 +210,11 @@ class Schedule:
         return self.weekly[day.weekday()]
 
 
+def closed_until(opening: datetime | None) -> str:
+    """Until when a camera is closed, for people: its next opening, in its own time zone."""
+    return "for a year or longer" if opening is None else f"until {opening:%Y-%m-%d %H:%M %Z}"
+
+
 def _check_no_overlaps(days: tuple[tuple[Hours, ...], ...], names: Sequence[str]) -> None:
     """Raise if hours overlap, across Sunday night and Monday morning too.
 

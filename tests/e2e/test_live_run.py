@@ -241,6 +241,34 @@ def test_a_missing_password_is_reported_before_anything_starts(
     assert "CAMERA_PASSWORD" in done.error_lines[0]
 
 
+def test_a_run_in_closed_hours_says_until_when_and_opens_nothing(
+    tmp_path: Path, never_asked: str
+) -> None:
+    made = live_site(tmp_path, never_asked)
+    file = made.folder / "policy.yaml"
+    content = yaml.safe_load(file.read_text())
+    in_two_days = datetime.now(timezone.utc) + timedelta(days=2)
+    hours = {"weekly": {f"{in_two_days:%a}".lower(): ["08:15-08:45"]}}
+    content["cameras"][CAMERA]["hours"] = hours
+    for rule in content["rules"]:
+        rule["schedule"] = hours
+    write_yaml(file, content)
+    activate(made, tmp_path)
+
+    process = start(["run", "--site", made.folder, "--json", "--drain", "0"], env=PASSWORD)
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    while "closed until" not in said and said:
+        said = process.stderr.readline()
+    process.terminate()
+    out, _ = process.communicate(timeout=PATIENCE_S)
+
+    day = f"{in_two_days:%Y-%m-%d}"
+    assert f"camera {CAMERA}: closed until {day} 08:15 CE" in said
+    (stream,) = json.loads(out)["streams"]
+    assert stream["closed_until"].startswith(f"{day}T08:15:00+0")
+
+
 def told(port: int, page: str) -> str:
     """The text of one of the box's pages; empty while it does not listen."""
     try:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from statistics import median
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -410,8 +411,26 @@ def test_a_gstreamer_pipeline_gives_frames_and_ends_with_its_camera() -> None:
     assert not any(name in command for command in running)
 
 
-def test_outside_its_hours_a_camera_is_not_connected() -> None:
-    allowed = threading.Event()
+class Hours:
+    """Opening hours that a test opens and closes."""
+
+    def __init__(self) -> None:
+        self.allowed = threading.Event()
+
+    def is_active(self, moment: datetime) -> bool:
+        del moment
+        return self.allowed.is_set()
+
+    def next_opening(self, moment: datetime) -> datetime | None:
+        del moment
+        return datetime(2026, 11, 30, 8, 15, tzinfo=ZoneInfo("Europe/Brussels"))
+
+
+def test_outside_its_hours_a_camera_is_not_connected_and_says_once_until_when(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hours = Hours()
+    allowed = hours.allowed
     with JpegServer(play()) as server:
         live = http(server.url)
         camera = LiveCamera(
@@ -420,7 +439,7 @@ def test_outside_its_hours_a_camera_is_not_connected() -> None:
             lambda: request_for(live, None),
             clock=SystemClock(),
             jitter=lambda: 0.0,
-            open_at=lambda _moment: allowed.is_set(),
+            hours=hours,
         )
         watched = Watched(camera)
         thread = threading.Thread(target=watched.run)
@@ -429,12 +448,17 @@ def test_outside_its_hours_a_camera_is_not_connected() -> None:
             assert watched.becomes(CameraState.RESTING)
             time.sleep(1.5)
             assert server.visits == 0
+            assert camera.status().opens_at == hours.next_opening(datetime.now(timezone.utc))
+            told = "camera cam-1: closed until 2026-11-30 08:15 CET by the policy's hours"
+            assert caplog.messages.count(told) == 1
             allowed.set()
             assert watched.gets(3), watched.problem
+            assert camera.status().opens_at is None
             allowed.clear()
             assert watched.becomes(CameraState.RESTING)
             count = len(watched.frames)
             time.sleep(0.5)
+            assert caplog.messages.count(told) == 2
             assert len(watched.frames) == count
         finally:
             camera.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,21 @@ def test_the_view_shows_what_the_broker_refuses() -> None:
 
     text = text_of(BoxMetrics(samples, metrics.ready, metrics.reason))
     assert "audit-refused, hit-refused; the box's log says why" in text
+
+
+def test_the_view_shows_until_when_a_camera_is_closed() -> None:
+    with watched_street([]) as (port, _):
+        metrics = ask(Listen("127.0.0.1", port))
+    opening = datetime(2026, 11, 30, 7, 15, tzinfo=timezone.utc)
+    samples: dict[str, Mapping[tuple[str, ...], float]] = {
+        **metrics.samples,
+        "edge_anpr_camera_opens_timestamp_seconds": {("cam-1",): opening.timestamp()},
+    }
+
+    text = text_of(replace(metrics, samples=samples))
+
+    assert f"closed by the policy until {opening.astimezone():%Y-%m-%d %H:%M %Z}; 40" in text
+    assert "sends frames" not in text
 
 
 @pytest.mark.parametrize(

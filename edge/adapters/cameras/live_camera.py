@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Protocol
 
 import numpy as np
 
@@ -33,6 +34,7 @@ from edge.adapters.cameras.decoder_process import (
 )
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.motion import Cells
+from edge.domain.schedule import closed_until
 from edge.domain.stream_time import FrameRate, StreamTime, retry_delay_s
 from edge.errors import CameraError, ConfigError
 from edge.pipeline.ports import Clock
@@ -82,6 +84,8 @@ class CameraStatus:
         per_second: frames per second as they arrive, None before it is known.
         size: width and height of the latest frame.
         unwanted: complete frames so far that were not selected for analysis.
+        opens_at: when its hours start next, in the policy's zone, if it is closed outside them or
+            was when it was closed for good; else None.
     """
 
     state: CameraState
@@ -91,6 +95,7 @@ class CameraStatus:
     per_second: float | None
     size: tuple[int, int] | None
     unwanted: int
+    opens_at: datetime | None = None
 
     @property
     def works(self) -> bool:
@@ -152,6 +157,18 @@ class _OutsideHoursError(Exception):
     """The policy's hours for this camera have ended."""
 
 
+class OpeningHours(Protocol):
+    """When a camera may be open; a `Schedule` is such hours."""
+
+    def is_active(self, moment: datetime) -> bool:
+        """Whether it may be open at this moment."""
+        ...
+
+    def next_opening(self, moment: datetime) -> datetime | None:
+        """When it may be open next; None: not within a year."""
+        ...
+
+
 class LiveCamera:
     """A camera on a network, a cable or a pipeline, as an endless stream of frames.
 
@@ -165,7 +182,7 @@ class LiveCamera:
         request: returns the decoder request; called for each connection, as a password may change.
         clock: the box's clock.
         jitter: returns numbers from 0 to 1.
-        open_at: whether the camera may be open at a moment; else it is not connected to.
+        hours: when the camera may be open; outside them it is not connected to. None: always.
         stale_s: how long it may give no good frame, seconds.
         connect_s: the same before the first frame.
     """
@@ -180,7 +197,7 @@ class LiveCamera:
         *,
         clock: Clock,
         jitter: Callable[[], float],
-        open_at: Callable[[datetime], bool] = lambda _moment: True,
+        hours: OpeningHours | None = None,
         stale_s: float = STALE_S,
         connect_s: float = CONNECT_S,
     ) -> None:
@@ -189,7 +206,8 @@ class LiveCamera:
         self._request = request
         self._clock = clock
         self._jitter = jitter
-        self._open_at = open_at
+        self._hours = hours
+        self._opens_at: datetime | None = None
         self._slow_logged = False
         self._said = ""
         self._observed: datetime | None = None
@@ -232,6 +250,7 @@ class LiveCamera:
             self._rate.per_second() if live else None,
             self._size,
             self._unwanted,
+            self._opens_at,
         )
 
     def ask(self, wants: Callable[[Cells, float], bool]) -> None:
@@ -253,8 +272,9 @@ class LiveCamera:
         decoder = DecoderProcess()
         try:
             while not self._closing.is_set():
-                if not self._open_at(self._clock.utc()):
-                    self._enter(CameraState.RESTING, None)
+                now = self._clock.utc()
+                if self._hours is not None and not self._hours.is_active(now):
+                    self._rest(self._hours.next_opening(now))
                     self._closing.wait(REST_S)
                     continue
                 connections = self._connections
@@ -287,6 +307,14 @@ class LiveCamera:
             decoder.kill()
             self._enter(CameraState.CLOSED, None)
 
+    def _rest(self, opening: datetime | None) -> None:
+        """Enter the state in which the policy keeps it closed; say once until when."""
+        self._opens_at = opening
+        if self._state is not CameraState.RESTING:
+            self._enter(CameraState.RESTING, None)
+            until = closed_until(opening)
+            log.warning("camera %s: closed %s by the policy's hours", self._name, until)
+
     def _connection(self, decoder: DecoderProcess) -> Iterator[Frame]:
         decoder.begin(replace(self._request(), asking=self._wants is not None))
         deadline_s = time.monotonic() + STARTUP_S + self._connect_s
@@ -314,7 +342,7 @@ class LiveCamera:
             self._rate.add(time_s)
             self._size = (message.width, message.height)
             observed_at = self._observed_at(time_s)
-            if not self._open_at(observed_at):
+            if self._hours is not None and not self._hours.is_active(observed_at):
                 raise _OutsideHoursError
             self._watch_rate(now_s)
             index = self._index
@@ -395,3 +423,5 @@ class LiveCamera:
         if state is not self._state:
             self._since_s = self._clock.monotonic()
         self._state, self._problem = state, problem
+        if state not in {CameraState.RESTING, CameraState.CLOSED}:
+            self._opens_at = None

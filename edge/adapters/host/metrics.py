@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -49,6 +50,7 @@ class CameraFigures:
         corrupt: frames received that could not be decoded and were skipped.
         connections: how often it was connected and gave a first frame.
         up: whether it gives frames now, or is closed outside its hours.
+        opens_at: while it is closed outside its hours, when they start next.
     """
 
     name: str
@@ -56,6 +58,7 @@ class CameraFigures:
     corrupt: int
     connections: int
     up: bool
+    opens_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,12 +229,21 @@ def _of_the_cameras(cameras: Sequence[CameraFigures]) -> Iterator[Metric]:
         name: CounterMetricFamily(f"edge_anpr_{name}", text, labels=["camera"])
         for name, text in counters.items()
     }
+    opening = GaugeMetricFamily(
+        "edge_anpr_camera_opens_timestamp_seconds",
+        "When a camera opens that is closed by the policy, seconds since 1970; else left out.",
+        labels=["camera"],
+    )
     for camera in cameras:
         up.add_metric([camera.name], camera.up)
+        if camera.opens_at is not None:
+            opening.add_metric([camera.name], camera.opens_at.timestamp())
         families["frames"].add_metric([camera.name], camera.frames)
         families["frames_corrupt"].add_metric([camera.name], camera.corrupt)
         families["camera_connections"].add_metric([camera.name], camera.connections)
     yield up
+    if opening.samples:
+        yield opening
     yield from families.values()
 
 

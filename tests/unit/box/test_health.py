@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from edge.adapters.host.metrics import CameraFigures, RuleFigures, exposition
@@ -15,6 +18,7 @@ class Box:
     def __init__(self) -> None:
         self.now = 100.0
         self.up = True
+        self.opens_at: datetime | None = None
         self.connected = True
         self.problems: tuple[str, ...] = ()
         self.rule = RuleFigures("zone", stopped=False, without_permits=False)
@@ -23,7 +27,7 @@ class Box:
             site="street",
             box="box-1",
             traffic=ClosedEpochs(["read"], ["stolen"], ["detect"]),
-            cameras=lambda: [CameraFigures("cam-1", 5, 0, 1, self.up)],
+            cameras=lambda: [CameraFigures("cam-1", 5, 0, 1, self.up, self.opens_at)],
             broker=lambda: (self.connected, 2),
             rules=lambda: [self.rule],
             epoch_s=900,
@@ -49,6 +53,19 @@ def test_a_box_is_ready_once_it_is_online_and_its_cameras_give_frames(box: Box) 
     box.up = False
     assert box.health.ready().reason == "camera-away"
     assert box.health.healthy().holds, "a camera that is away is no reason to be restarted"
+
+
+def test_a_box_says_until_when_a_camera_is_closed(box: Box) -> None:
+    box.opens_at = datetime(2026, 11, 30, 8, 15, tzinfo=ZoneInfo("Europe/Brussels"))
+    box.health.enter("online", "online")
+
+    assert box.health.ready().holds
+    told = "online; 0 of 1 cameras give frames; broker reached"
+    assert box.health.status() == f"{told}; cam-1 closed until 2026-11-30 08:15 CET"
+    assert (
+        'edge_anpr_camera_opens_timestamp_seconds{camera="cam-1"} 1.7960229e+09'
+        in exposition(box.health.figures()).decode()
+    )
 
 
 def test_a_stalled_pipeline_is_unhealthy(box: Box) -> None:
