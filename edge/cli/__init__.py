@@ -121,7 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
 def execute(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit status.
 
-    An error is one line on standard error: `error: E_CODE: what, where, cure`. With `--json` it
+    An error is one line on standard error: `error: E_CODE: what, where, cure`; one for each mistake
+    of a file that no command lists. With `--json` it
     is one JSON object. A bug ends with status 1. Its line says where it happened, without
     the text of the exception, which could quote a plate or a key.
     """

@@ -62,7 +62,7 @@ def broker_options(
         ConfigError: the password cannot be read, or is there without a user name.
         typer.BadParameter: the address is none.
     """
-    from edge.adapters.broker.options import BrokerOptions, TlsFiles
+    from edge.adapters.broker.options import COMMAND_OPTIONS, BrokerOptions, TlsFiles
     from edge.site.passwords import read_password
 
     files = None
@@ -83,7 +83,9 @@ def broker_options(
         raise typer.BadParameter("write HOST or HOST:PORT, port 1 to 65535", param_hint="--broker")
     if password is not None and username is None:
         raise ConfigError("a password without a user name; add --username")
-    return BrokerOptions(host, int(port), client_id, username, password, files)
+    return BrokerOptions(
+        host, int(port), client_id, username, password, files, names=COMMAND_OPTIONS
+    )
 
 
 @contextmanager

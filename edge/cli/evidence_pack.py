@@ -81,8 +81,9 @@ def verify(
 
     known = None if keys is None else signing_keys(keys)
     seen = () if witness is None else read_witness(witness)
+    data = read_pack(pack)
     try:
-        verified = verify_pack(read_pack(pack), keys=known, witness=seen)
+        verified = verify_pack(data, keys=known, witness=seen)
     except AuditError as error:
         raise AuditError(f"{pack}: {error.message}", code=error.code) from None
     _say(verified, "edge-anpr/evidence-pack-verify/1", as_json)

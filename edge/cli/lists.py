@@ -240,14 +240,20 @@ def read_bundle(bundle: Path) -> bytes:
     """The content of a bundle's file.
 
     Raises:
-        ConfigError: there is none, or it cannot be read.
+        ConfigError: there is none, it cannot be read, or it is another kind of file.
     """
     from edge.adapters.state.state_folder import read_file
+    from edge.policy.bundle_format import ListBundleError
     from edge.policy.bundles import MAX_BUNDLE_BYTES
 
+    cure = "give a bundle made by `edge-anpr lists build`"
+    if bundle.is_dir():
+        raise ConfigError(f"{bundle}: a folder; {cure}")
     data = read_file(bundle, MAX_BUNDLE_BYTES)
     if data is None:
-        raise ConfigError(f"{bundle}: no such file; give a bundle made by `edge-anpr lists build`")
+        raise ConfigError(f"{bundle}: no such file; {cure}")
+    if not data.startswith(b"{"):
+        raise ListBundleError(f"{bundle}: not a bundle; {cure}")
     return data
 
 

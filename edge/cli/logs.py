@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 from edge.errors import EdgeError
+from edge.formats.problems import MistakesError
 
 ERROR_SCHEMA = "edge-anpr/error/1"
 
@@ -84,9 +85,10 @@ def print_error(error: EdgeError) -> None:
 
     It is `error: E_CODE: message`, or one JSON object after `--json` or `--log-format json`.
     """
+    message = error.in_one_line() if isinstance(error, MistakesError) else error.message
     logs_json = any(isinstance(one.formatter, JsonLines) for one in logging.getLogger().handlers)
     if not (_STYLE.as_json or logs_json):
-        sys.stderr.write(f"error: {error}\n")
+        sys.stderr.write(f"error: {error.code}: {message}\n")
         return
     entry: dict[str, object] = {}
     if _STYLE.as_json:
@@ -94,7 +96,7 @@ def print_error(error: EdgeError) -> None:
     if logs_json:
         now = _moment(datetime.now(timezone.utc).timestamp())
         entry |= {"time": now, "level": "error", "logger": "edge"}
-    entry |= {"code": error.code, "message": error.message}
+    entry |= {"code": error.code, "message": message}
     if _STYLE.as_json:
         entry["exit_status"] = int(error.exit_code)
     sys.stderr.write(json.dumps(entry, ensure_ascii=False) + "\n")

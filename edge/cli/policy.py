@@ -360,13 +360,8 @@ def finished_policy(file: Path, *, checked: bool = False) -> Document[Policy]:
         if checked:
             refuse(problems(document))
     except MistakesError as mistakes:
-        more = len(mistakes.problems) - 1
-        if more == 0:
-            raise
-        raise ConfigError(
-            f"{mistakes.problems[0]}; and {more} more: `edge-anpr check {file.parent}` lists all, "
-            "with the reasons",
-            code=mistakes.code,
+        raise MistakesError(
+            mistakes.problems, code=mistakes.code, listed_by=f"edge-anpr check {file.parent}"
         ) from None
     return document
 

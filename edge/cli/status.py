@@ -89,11 +89,11 @@ def _where(site: Path | None, listen: str | None) -> tuple[Listen, int | None]:
     from edge.site.folder import load_site_folder
 
     if site is None:
-        return Listen.parse(listen or DEFAULT), None
+        return Listen.parse(listen or DEFAULT, "--listen"), None
     folder = load_site_folder(site)
     telemetry = folder.settings.telemetry
     if listen is not None:
-        return Listen.parse(listen), folder.policy.epoch_minutes
+        return Listen.parse(listen, "--listen"), folder.policy.epoch_minutes
     if telemetry is None:
         raise ConfigError(
             f"{site / 'site.yaml'}: telemetry is missing, so the box has no metrics; add "

@@ -170,11 +170,16 @@ def _holders(policy: Policy) -> dict[str, str]:
 
 def _read(order: Path) -> bytes:
     from edge.adapters.state.state_folder import read_file
-    from edge.policy.suspension import MAX_ORDER_BYTES
+    from edge.policy.suspension import MAX_ORDER_BYTES, SuspensionError
 
+    cure = "give an order made by `edge-anpr suspend new`"
+    if order.is_dir():
+        raise ConfigError(f"{order}: a folder; {cure}")
     data = read_file(order, MAX_ORDER_BYTES)
     if data is None:
-        raise ConfigError(f"{order}: no such file; give an order made by `edge-anpr suspend new`")
+        raise ConfigError(f"{order}: no such file; {cure}")
+    if not data.lstrip().startswith(b"{"):
+        raise SuspensionError(f"{order}: not an order; {cure}")
     return data
 
 

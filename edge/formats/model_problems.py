@@ -80,7 +80,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 # For errors whose text in the library is written for programmers.
 _MESSAGES = {
-    "model_type": "must hold keys with values",
+    "model_type": "must hold keys with values, such as `site: my-street`; is it the right file?",
     "dict_type": "must hold names with values",
     "tuple_type": "must be a list, such as [a, b]",
     "too_short": "must have at least {min_length} of them",

@@ -48,15 +48,30 @@ class MistakesError(ConfigError):
 
     Without `code` it has that of its problems. If those differ, it has `E_CONFIG` if one of them
     has that, else `E_HOMEWORK`, and each line with another code shows it.
+
+    Attributes:
+        problems: all of them.
+        listed_by: the command that lists them with their reasons; empty if there is none.
     """
 
-    def __init__(self, problems: Iterable[Problem | str], *, code: str | None = None) -> None:
+    def __init__(
+        self, problems: Iterable[Problem | str], *, code: str | None = None, listed_by: str = ""
+    ) -> None:
         self.problems = tuple(problems)
+        self.listed_by = listed_by
         code = code or _common_code(self.problems)
         lines = [_line(problem, code) for problem in self.problems]
         more = len(lines) - MAX_PROBLEMS
         rest = (f"and {more} more; correct these first",) if more > 0 else ()
         super().__init__("\n".join((*lines[:MAX_PROBLEMS], *rest)), code=code)
+
+    def in_one_line(self) -> str:
+        """The message; if a command lists the problems, the first one, their number, and it."""
+        more = len(self.problems) - 1
+        if not self.listed_by or more < 1:
+            return self.message
+        first = _line(self.problems[0], self.code)
+        return f"{first}; and {more} more: `{self.listed_by}` lists all, with the reasons"
 
 
 def _common_code(problems: Sequence[Problem | str]) -> str:

@@ -68,10 +68,13 @@ def read_bytes(file: Path, max_bytes: int) -> bytes:
         ConfigError: not a regular file, unreadable, or too large.
     """
     try:
+        if file.parent.is_file():
+            raise ConfigError(f"{file.parent}: a file; give the folder in which {file.name} lies")
         if not file.exists():
             raise ConfigError(f"{file}: no such file; create it or correct the path")
         if not file.is_file():
-            raise ConfigError(f"{file}: not a regular file; give the path of a file")
+            kind = "a folder" if file.is_dir() else "not a regular file"
+            raise ConfigError(f"{file}: {kind}; give the path of a file")
         with file.open("rb") as stream:
             content = stream.read(max_bytes + 1)
     except OSError as error:

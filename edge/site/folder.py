@@ -273,14 +273,17 @@ def load_site_folder(
             other; one line for each problem, at most 20.
     """
     if not folder.is_dir():
+        fault = "not a folder" if folder.exists() else "no such folder"
         raise ConfigError(
-            f"{folder}: no such folder; a site is a folder with {POLICY_FILE} and {SITE_FILE}"
+            f"{folder}: {fault}; a site is a folder with {POLICY_FILE} and {SITE_FILE}"
         )
     documents = _Collected()
     policy = documents.attempt(lambda: read_policy(folder / POLICY_FILE))
     site = documents.attempt(lambda: read_document(folder / SITE_FILE, Site))
     if policy is None or site is None:
-        raise MistakesError(documents.problems)
+        listed = all(isinstance(one, Problem) for one in documents.problems)
+        command = f"edge-anpr check {folder}" if listed else ""
+        raise MistakesError(documents.problems, listed_by=command)
     refuse(_contradictions(folder, policy, site))
 
     contents = _Collected()

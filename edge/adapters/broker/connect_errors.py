@@ -18,30 +18,30 @@ _BAD_CREDENTIALS = frozenset({0x86, 0x87})
 
 def unreachable(options: BrokerOptions, error: OSError | ValueError) -> PublishError:
     """An error of one line for a failed name look-up, TCP connection or TLS handshake."""
-    broker = f"broker {options.address}"
+    broker, names = f"broker {options.address}", options.names
     if isinstance(error, ssl.SSLCertVerificationError):
         trusted = options.tls.ca if options.tls is not None and options.tls.ca else "the system"
         return PublishError(
             f"{broker}: its certificate fails the check with the authorities of {trusted} "
             f"({error.verify_message}); "
-            "check broker.tls.ca and broker.host"
+            f"check {names.ca} and {names.host}"
         )
     if isinstance(error, ssl.SSLError) or (options.tls and isinstance(error, ConnectionResetError)):
         reason = getattr(error, "reason", None) or "connection reset"
         return PublishError(f"{broker}: TLS failed ({reason}); check that this port speaks TLS")
     if isinstance(error, socket.gaierror):
-        return PublishError(f"{broker}: no such host; check broker.host")
+        return PublishError(f"{broker}: no such host; check {names.host}")
     if isinstance(error, TimeoutError):
         return PublishError(
-            f"{broker}: no answer within {options.connect_timeout_s:g} s; check broker.host, "
-            "broker.port and the network"
+            f"{broker}: no answer within {options.connect_timeout_s:g} s; check "
+            f"{names.address} and the network"
         )
     if isinstance(error, ConnectionRefusedError):
         return PublishError(
-            f"{broker}: nothing listens there; start the broker or check broker.port"
+            f"{broker}: nothing listens there; start the broker or check {names.port}"
         )
     reason = getattr(error, "strerror", None) or type(error).__name__
-    return PublishError(f"{broker}: {reason}; check broker.host, broker.port and the network")
+    return PublishError(f"{broker}: {reason}; check {names.address} and the network")
 
 
 def refused(options: BrokerOptions, reason: ReasonCode) -> PublishError:
@@ -49,7 +49,8 @@ def refused(options: BrokerOptions, reason: ReasonCode) -> PublishError:
     broker = f"broker {options.address}"
     if reason.value in _BAD_CREDENTIALS:
         return PublishError(
-            f"{broker}: refuses user name or password; check broker.username and its password",
+            f"{broker}: refuses user name or password; check {options.names.username} and its "
+            "password",
             code="E_BROKER_CREDENTIALS",
         )
     if reason.value == _UNSUPPORTED_PROTOCOL_VERSION:

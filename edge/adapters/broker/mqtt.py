@@ -182,7 +182,7 @@ class BrokerLink:
             raise TooLargeError(
                 f"broker {self._options.address}: accepts packets of at most "
                 f"{self.maximum_packet_bytes} bytes, this one has {size}; raise the broker's "
-                "limit or lower broker.payload_cap_kib in site.yaml"
+                f"limit or {self._options.names.smaller}"
             )
         properties = _properties(PacketTypes.PUBLISH)
         if expiry_s is not None:
@@ -276,7 +276,7 @@ class BrokerLink:
         if options.username is not None:
             client.username_pw_set(options.username, options.password)
         if options.tls is not None:
-            client.tls_set_context(tls_context(options.tls))
+            client.tls_set_context(tls_context(options.tls, options.names))
         if will is not None:
             client.will_set(will.topic, will.payload, qos=QOS, retain=True)
         client.on_connect = self._on_connect
@@ -375,7 +375,7 @@ class BrokerLink:
             return PublishError(
                 f"broker {address}: closed the TLS connection before it accepted"
                 f"{self._socket_error}; set a client certificate that the broker trusts in "
-                "broker.tls.certificate and broker.tls.key"
+                f"{self._options.names.certificate} and {self._options.names.key}"
             )
         return PublishError(
             f"broker {address}: closed the connection before it accepted; check that it speaks "
@@ -409,7 +409,7 @@ class BrokerLink:
         elif reason.value == _SESSION_TAKEN_OVER:
             self._end_reason = (
                 f"another client took over the client id {self._options.client_id}; "
-                "two boxes must not share site and box id: give each its own in site.yaml"
+                f"{self._options.names.own_id}"
             )
         else:
             self._end_reason = f"ended the connection ({reason.getName()})"

@@ -25,6 +25,42 @@ class TlsFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class SettingNames:
+    """What the user calls the settings of a broker: fields of site.yaml, or options of a command.
+
+    `address` is both host and port; `smaller` and `own_id` are the cures of too large a message and
+    of a client id that another client has too.
+    """
+
+    host: str = "broker.host"
+    port: str = "broker.port"
+    address: str = "broker.host, broker.port"
+    username: str = "broker.username"
+    ca: str = "broker.tls.ca"
+    certificate: str = "broker.tls.certificate"
+    key: str = "broker.tls.key"
+    smaller: str = "lower broker.payload_cap_kib in site.yaml"
+    own_id: str = "two boxes must not share site and box id: give each its own in site.yaml"
+
+
+SITE_SETTINGS = SettingNames()
+"""The fields of site.yaml."""
+
+COMMAND_OPTIONS = SettingNames(
+    host="--broker",
+    port="--broker",
+    address="--broker",
+    username="--username",
+    ca="--tls-ca",
+    certificate="--tls-cert",
+    key="--tls-key",
+    smaller="send less at once",
+    own_id="this command runs twice with the same keys and --site: end one of them",
+)
+"""The options of commands that connect to a broker without a site.yaml."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerOptions:
     """Broker address, credentials and limits."""
 
@@ -40,13 +76,15 @@ class BrokerOptions:
     acknowledge_timeout_s: float = 10.0
     largest_packet_bytes: int | None = None
     """The largest packet that the broker may send to this client (3.1.2.11.4)."""
+    names: SettingNames = SITE_SETTINGS
+    """What messages call these settings."""
 
     @property
     def address(self) -> str:
         return f"{self.host}:{self.port}"
 
 
-def tls_context(files: TlsFiles) -> ssl.SSLContext:
+def tls_context(files: TlsFiles, names: SettingNames = SITE_SETTINGS) -> ssl.SSLContext:
     """A context for TLS 1.2 or later that verifies the broker's certificate and host name.
 
     Raises:
@@ -55,7 +93,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=files.ca)
     except OSError as error:  # includes ssl.SSLError
-        raise _tls_file_error("broker.tls.ca", files.ca, error) from error
+        raise _tls_file_error(names.ca, files.ca, error) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.sslsocket_class = _TidySocket
     if files.certificate is not None:
@@ -64,12 +102,10 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
             context.load_cert_chain(files.certificate, files.key, password="")
         except OSError as error:
             raise _tls_file_error(
-                "broker.tls.certificate and key", files.certificate, error
+                f"{names.certificate} and {names.key}", files.certificate, error
             ) from error
     elif files.key is not None:
-        raise ConfigError(
-            "broker.tls.key: a key without broker.tls.certificate; give both or neither"
-        )
+        raise ConfigError(f"{names.key}: a key without {names.certificate}; give both or neither")
     return context
 
 

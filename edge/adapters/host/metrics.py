@@ -314,8 +314,12 @@ class Listen:
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, setting: str = "telemetry.listen") -> Self:
         """Parse an address such as `127.0.0.1:9109`, `[::1]:9109` or `localhost:9109`.
+
+        Args:
+            text: the address.
+            setting: the setting or option that it comes from, for messages.
 
         Raises:
             ConfigError: it is not such an address.
@@ -323,7 +327,7 @@ class Listen:
         host, colon, port = text.rpartition(":")
         if not colon or not host or not port.isdecimal() or int(port) > 65535:
             raise ConfigError(
-                f"telemetry.listen: {text!r} is not an address; write it like 127.0.0.1:9109"
+                f"{setting}: {text!r} is not an address; write it like 127.0.0.1:9109"
             )
         return cls(host.removeprefix("[").removesuffix("]"), int(port))
 

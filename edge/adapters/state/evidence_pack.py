@@ -198,7 +198,8 @@ def read_pack(file: Path) -> bytes:
         with file.open("rb") as stream:
             return stream.read(MAX_PACK_BYTES + 1)
     except OSError as error:
-        raise refused(f"{file}: {error.strerror}") from error
+        fault = f"{error.strerror}; give the evidence pack that a box wrote"
+        raise AuditError(f"{file}: {fault}", code="E_PACK") from error
 
 
 def read_accuracy(file: Path) -> PackedAccuracy:
@@ -210,7 +211,8 @@ def read_accuracy(file: Path) -> PackedAccuracy:
     try:
         return PackedAccuracy.model_validate_json(file.read_bytes())
     except OSError as error:
-        raise refused(f"{file}: {error.strerror}") from error
+        fault = f"{error.strerror}; give the accuracy report of this box's models"
+        raise AuditError(f"{file}: {fault}", code="E_PACK") from error
     except ValidationError:
         raise refused(
             f"{file}: not an accuracy report; name a file with the output of `edge-anpr evaluate "

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import TypeVar
 
@@ -271,8 +272,14 @@ def read_private(
     """
     try:
         status = file.stat()
+    except FileNotFoundError:
+        raise KeyFileError(
+            f"{file}: no such key file; make keys with `edge-anpr keys new`, or copy it there"
+        ) from None
     except OSError as error:
         raise KeyFileError(f"{file}: {error.strerror}; make it readable for this user") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise KeyFileError(f"{file}: a folder; name the private key file in it")
     if status.st_mode & _OTHERS:
         raise KeyFileError(
             f"{file}: other users can read this private key (mode {status.st_mode & 0o777:04o}); "
