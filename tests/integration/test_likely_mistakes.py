@@ -150,8 +150,8 @@ def test_an_unfinished_policy_is_one_line_for_run_and_points_to_check(
     (folder / "policy.yaml").write_text("schema: edge-anpr/policy/3\nsite: square\n")
     (folder / "site.yaml").write_bytes((made.folder / "site.yaml").read_bytes())
 
-    for command in (["run", "--site", folder], ["doctor", "--site", folder]):
-        done = verb(*command)
+    for command in ("run", "doctor"):
+        done = verb(command, "--site", folder)
         (line,) = done.error_lines
         assert line.endswith(f"more: `edge-anpr check {folder}` lists all, with the reasons")
         assert f"{folder}/policy.yaml:1:1: " in line
@@ -174,10 +174,8 @@ def test_a_broker_named_on_the_command_line_is_corrected_there(
     tmp_path: Path, parties: Parties, more: list[str], said: str
 ) -> None:
     """`hits tail` has no site.yaml, so no message may name a field of it."""
-    done = verb(
-        *("hits", "tail", "--store", tmp_path / "hits", "--box-keys", parties.box_file.parent),
-        *("--keys", parties.authority_folder, *more, "--idle", "1"),
-    )
+    files = ("--store", tmp_path / "hits", "--box-keys", parties.box_file.parent)
+    done = verb("hits", "tail", *files, "--keys", parties.authority_folder, *more, "--idle", "1")
 
     assert done.status != 0
     assert said in done.error_lines[-1]
