@@ -9,11 +9,12 @@ from pathlib import PurePosixPath
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from edge.formats.identifiers import Id
 from edge.formats.problems import Location
 from edge.formats.strict import Strict
+from edge.policy import wording
 from edge.policy.fields import FilePath, Fraction, SeenText
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
@@ -52,7 +53,7 @@ EnvironmentName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
 UserName = Annotated[SeenText, Field(min_length=1, max_length=200)]
 
 
-HostName = Annotated[SeenText, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$")]
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$"), AfterValidator(wording.seen)]
 
 
 class _NetworkCamera(Strict):
