@@ -303,10 +303,11 @@ def _row(
             f"{len(cells)} columns instead of {len(header)}; quote texts that hold a separator",
         )
     found = {name: _cell(name, cell, line, notes) for name, cell in zip(header, cells, strict=True)}
-    if not all(cell.isprintable() for cell in found.values()):
+    hidden = next((name for name, cell in found.items() if not cell.isprintable()), None)
+    if hidden is not None:
         fault = (
-            "a line break, or an invisible or control character, within a field; check the "
-            "quotes, or type the field again"
+            f"{hidden}: a line break, or an invisible or control character, within a field; check "
+            "the quotes, or type the field again"
         )
         return CsvRow(line, None, fault)
     if _BROKEN_LETTERS.search(cells[header.index("plate")]):

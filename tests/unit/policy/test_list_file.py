@@ -296,7 +296,7 @@ def test_spaces_and_hyphens_of_word_processors_are_read_in_every_column(tmp_path
 @pytest.mark.parametrize("column", COLUMNS)
 def test_other_invisible_characters_are_refused(tmp_path: Path, column: str, sign: str) -> None:
     message = refusal(tmp_path, table({column: CELLS[column] + sign + "x"}))
-    assert "list.csv:2: a line break, or an invisible or control character" in message
+    assert f"list.csv:2: {column}: a line break, or an invisible or control" in message
 
 
 @pytest.mark.parametrize("marked", ["'{}", "\u2019{}", '="{}"', '"=""{}"""'])
