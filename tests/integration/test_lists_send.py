@@ -280,4 +280,4 @@ def test_send_refuses_at_once_what_cannot_arrive(tmp_path: Path, office: Office)
     refused(office.send(nobody), ExitCode.CONFIG, "E_LIST_BUNDLE", "for box box-2")
 
     office.file.write_bytes(b"no bundle")
-    refused(office.send(nobody), ExitCode.CONFIG, "E_LIST_BUNDLE", "does not fit")
+    refused(office.send(nobody), ExitCode.CONFIG, "E_LIST_BUNDLE", "not a bundle; give")

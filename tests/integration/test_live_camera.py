@@ -1,4 +1,7 @@
-"""Live cameras with real servers that hang, disconnect, send wrong data or come back."""
+"""Live cameras with real servers that hang, disconnect, send wrong data or come back.
+
+Longer than 500 lines because every way in which a camera fails uses the same servers.
+"""
 
 from __future__ import annotations
 
