@@ -73,7 +73,7 @@ def read_bytes(file: Path, max_bytes: int) -> bytes:
         if not file.exists():
             raise ConfigError(f"{file}: no such file; create it or correct the path")
         if not file.is_file():
-            kind = "a folder" if file.is_dir() else "not a regular file"
+            kind = "a folder, not a regular file" if file.is_dir() else "not a regular file"
             raise ConfigError(f"{file}: {kind}; give the path of a file")
         with file.open("rb") as stream:
             content = stream.read(max_bytes + 1)

@@ -129,7 +129,7 @@ def test_p2_what_is_unseen_or_still_to_be_written_is_told_with_its_line() -> Non
     }
 
     assert found == {
-        "dpia_unseen": {"code": "U+202E", "line": line},
+        "dpia_unseen": {"code": "U+202E RIGHT-TO-LEFT OVERRIDE", "line": line},
         "dpia_unfinished": {"count": "2", "line": line},
     }
 

@@ -359,7 +359,7 @@ def test_two_exceptions_for_one_day_are_refused(tmp_path: Path) -> None:
 def test_a_missing_folder_and_a_file_in_its_place_are_refused(tmp_path: Path) -> None:
     assert "no such folder" in refusal(tmp_path / "nowhere")
     (tmp_path / "file").touch()
-    assert "no such folder" in refusal(tmp_path / "file")
+    assert "not a folder" in refusal(tmp_path / "file")
 
 
 @pytest.mark.parametrize("name", ["policy.yaml", "site.yaml"])
