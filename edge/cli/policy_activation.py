@@ -85,6 +85,7 @@ def _put_in_force(
     from edge.policy import activation as activations
     from edge.policy.checklist import unready
     from edge.policy.succession import require_authorised
+    from edge.policy.trials import require_trial
     from edge.site.folder import read_box_folders
 
     if (key is None) == (record is None):
@@ -111,12 +112,15 @@ def _put_in_force(
         now = SteadyClock(SystemClock(), folder, recorded.latest).utc()
     else:
         now = SystemClock().utc()
-    require_authorised(policy, signatures, state.history())
+    history = state.history()
+    require_authorised(policy, signatures, history)
+    earlier = [one for one, _ in history if one.version < policy.version]
+    require_trial(policy, earlier, now)
     wrong = unready(policy, dpia_document(site, policy), now)
     if wrong is not None:
         raise wrong
     made = (
-        activations.activate(policy, box, signing_key(key, passphrase_file), now)
+        activations.activate(policy, box, signing_key(key, passphrase_file), now, earlier)
         if record is None
         else _read_record(record)
     )

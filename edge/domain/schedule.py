@@ -24,6 +24,8 @@ YEAR_DAYS = 366
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """Names of the weekdays, in the order of `date.weekday()`."""
 
+_WHOLE_WEEK = (1 << len(DAYS) * DAY_MINUTES) - 1
+
 _HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _DATES = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:\.\.([0-9]{4}-[0-9]{2}-[0-9]{2}))?")
 
@@ -187,18 +189,31 @@ class Schedule:
                     return start.astimezone(self.zone)
         return None
 
-    def fullest_week_minutes(self) -> int:
-        """Minutes in force in the fullest week from Monday to Sunday, holidays not counted.
+    def weeks_of_exceptions(self) -> frozenset[date]:
+        """The Mondays of the weeks that an exception changes; one on a Sunday may change two."""
+        days = (one.day + timedelta(days=more) for one in self.exceptions for more in (0, 1))
+        return frozenset(day - timedelta(days=day.weekday()) for day in days)
 
-        That is an ordinary week, or one in which an exception lies, whichever has more.
+    def minutes_of_week(self, monday: date | None = None) -> int:
+        """The minutes in force in a week, as the bits of a number; holidays are not counted.
+
+        Bit 0 is Monday at 00:00. The numbers of several schedules can be joined with `|` and
+        intersected with `&`; `bit_count` counts the minutes.
+
+        Args:
+            monday: the week; None for one without exceptions.
         """
-        ordinary = [sum(hours.end - hours.start for hours in day) for day in self.weekly]
-        weeks: dict[date, list[int]] = {}
-        for one in self.exceptions:
-            monday = one.day - timedelta(days=one.day.weekday())
-            minutes = sum(hours.end - hours.start for hours in one.hours)
-            weeks.setdefault(monday, ordinary.copy())[one.day.weekday()] = minutes
-        return max(sum(week) for week in (ordinary, *weeks.values()))
+        dated = {} if monday is None else {one.day: one.hours for one in self.exceptions}
+        found = 0
+        for number in range(-1, len(DAYS)):  # hours of the Sunday before may pass midnight
+            hours = self.weekly[number]
+            if monday is not None:
+                hours = dated.get(monday + timedelta(days=number), hours)
+            for one in hours:
+                span = (1 << (one.end - one.start)) - 1
+                start = number * DAY_MINUTES + one.start
+                found |= span << start if start >= 0 else span >> -start
+        return found & _WHOLE_WEEK
 
     def hours_on(self, day: date) -> tuple[Hours, ...]:
         """The hours that start on this day."""

@@ -1,8 +1,8 @@
 """The activation record: from when until when a box may work under a policy.
 
 A controller's signer activates a policy for one box and renews it from time to time. The record
-lasts `lease_days`, and never beyond the policy's sunset or the day on which the evaluation is due:
-a box that is no longer looked after stops by itself.
+lasts `lease_days`, and never beyond the policy's sunset, the day on which the evaluation is due or
+the end of a trial: a box that is no longer looked after stops by itself.
 
 What is in force on a box is one file, so that it is replaced atomically. It holds the record, the
 policy and the policy's signatures.
@@ -10,6 +10,7 @@ policy and the policy's signatures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ from edge.formats.timestamps import UtcText, parse_utc, utc_text
 from edge.policy.flaws import flaws_on
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures, require_signer
+from edge.policy.trials import last_trial_day, require_trial
 from edge.policy.wording import is_of_earlier_format
 
 CONTEXT = "edge-anpr/activation/1"
@@ -117,7 +119,13 @@ def _damaged(file: Path) -> PolicyError:
     )
 
 
-def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> ActivationRecord:
+def activate(
+    policy: Policy,
+    box: str,
+    key: SigningKey,
+    now: datetime,
+    earlier: Sequence[Policy] = (),
+) -> ActivationRecord:
     """Make an activation record that begins now.
 
     Args:
@@ -125,6 +133,7 @@ def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activa
         box: the box that may work.
         key: of a signer whom the policy names as controller.
         now: the wall clock, aware.
+        earlier: the policies in force before it, newest first.
 
     Raises:
         PolicyError: the policy's dates do not allow it now, or the signer may not activate.
@@ -132,6 +141,7 @@ def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activa
     """
     for flaw in flaws_on(policy, now):
         raise PolicyError(flaw.text("en"), code=flaw.code)
+    require_trial(policy, earlier, now)
     if require_signer(policy, key).role != "controller":
         raise PolicyError(
             f"signer {key.signer}: only a signer with the role controller activates a policy; "
@@ -142,6 +152,7 @@ def activate(policy: Policy, box: str, key: SigningKey, now: datetime) -> Activa
         now + timedelta(days=policy.activation.lease_days),
         policy.ends(policy.activation.sunset),
         policy.ends(policy.evaluation.next_due),
+        policy.ends(last_trial_day(policy, earlier) or policy.activation.sunset),
     )
     lease = Lease(
         site=policy.site,

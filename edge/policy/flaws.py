@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from itertools import islice
 
 from pydantic import BaseModel
@@ -13,6 +13,7 @@ from edge.domain.intervals import wilson
 from edge.formats.problems import Location, path_text
 from edge.policy.duties import FAULTS, Fault, Severity
 from edge.policy.fields import Statements, WeeklySchedule
+from edge.policy.hours import LongHours, long_cameras, long_rules
 from edge.policy.legal import (
     EVALUATION_DAYS,
     MAX_DPIA_REVIEW_DAYS,
@@ -21,14 +22,18 @@ from edge.policy.legal import (
 )
 from edge.policy.limits import (
     HIT_SHARES,
+    JUSTIFICATION_LETTERS,
+    JUSTIFICATION_WORDS,
     LIMITS,
+    TRIAL_ACCURACY_LOW,
     TRIAL_LEASE_DAYS,
-    is_trial,
     needs_occupants,
     sanction_may_follow,
 )
 from edge.policy.model import ROLES, Policy
-from edge.policy.separation import shared_keys, shared_persons
+from edge.policy.separation import abbreviated_persons, shared_keys, shared_persons
+from edge.policy.trials import last_trial_day, trial_values
+from edge.policy.wording import is_sentence
 from edge.texts import LANGUAGES, Language, text
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
@@ -119,12 +124,19 @@ def flaws_on(
             limit: str = getattr(getattr(policy, section), name)
             if (day < limit) if fault == "not_yet" else (day > limit):
                 yield Flaw((section, name), fault, {"date": limit})
+    if written >= _OF_A_TRIAL and not policy.demo:
+        end = last_trial_day(policy)
+        if end is not None and day > end:
+            yield Flaw(("accuracy",), "trial_ended", trial_values(policy, end))
     today = _day(policy, moment if present is None else present)
     for section, kind, dates in _PAST:
         for location, past in dates(policy) if section in written else ():
             if past > today:
                 values = {"date": past, "today": today}
                 yield Flaw((section, *location), "future", values, kind)
+
+
+_OF_A_TRIAL = frozenset({"legal", "accuracy", "activation", "approvals", "suspension", "issuers"})
 
 
 def _day(policy: Policy, moment: datetime) -> str:
@@ -270,6 +282,8 @@ def _separation(policy: Policy) -> Iterator[Flaw]:
         yield Flaw((*at, "key"), "same_key", {"other": path_text(earlier)})
     for at, earlier in shared_persons(policy):
         yield Flaw((*at, "name"), "two_duties", {"other": path_text(earlier)})
+    for at, earlier in abbreviated_persons(policy):
+        yield Flaw((*at, "name"), "short_name", {"other": path_text(earlier)})
 
 
 def _receipts(policy: Policy) -> Iterator[Flaw]:
@@ -295,19 +309,22 @@ def _accuracy(policy: Policy) -> Iterator[Flaw]:
 
 def _measured(policy: Policy) -> Iterator[Flaw]:
     """A policy whose accuracy is not proven is a trial: checked by people, and short."""
-    accuracy, regime = policy.accuracy, policy.legal.regime
-    if accuracy.exact > accuracy.vehicles or not is_trial(
-        regime, accuracy.exact, accuracy.vehicles
-    ):
+    end = last_trial_day(policy)
+    if end is None:
         return
+    accuracy, limits = policy.accuracy, LIMITS[policy.legal.regime]
     if not accuracy.exact:
         yield Flaw(("accuracy", "exact"), "accuracy_none")
         return
-    limits = LIMITS[regime]
+    if wilson(accuracy.exact, accuracy.vehicles).low < TRIAL_ACCURACY_LOW:
+        least = {"least": f"{TRIAL_ACCURACY_LOW:g}"}
+        yield Flaw(("accuracy", "exact"), "accuracy_trial_low", least)
+        return
     values = {
         "vehicles": str(limits.vehicles),
         "low": f"{limits.accuracy_low:g}",
         "days": str(TRIAL_LEASE_DAYS),
+        "end": end,
     }
     yield Flaw(("accuracy",), "trial", values)
     if policy.activation.lease_days > TRIAL_LEASE_DAYS:
@@ -362,39 +379,41 @@ def _epoch(policy: Policy) -> Iterator[Flaw]:
 
 
 def _camera_hours(policy: Policy) -> Iterator[Flaw]:
-    ceiling = LIMITS[policy.legal.regime].hours_per_week
-    for name, camera in policy.cameras.items():
-        minutes = _minutes_per_week(camera.hours)
-        if camera.hours_justification is None and minutes > ceiling * 60:
-            values = {"hours": _hours(minutes), "ceiling": str(ceiling)}
-            yield Flaw(("cameras", name, "hours"), "camera_hours", values)
+    yield from _long("camera_hours", long_cameras, policy)
 
 
 def _rule_hours(policy: Policy) -> Iterator[Flaw]:
     """A rule without a schedule, or in force for long, says in public why."""
-    ceiling = LIMITS[policy.legal.regime].hours_per_week
     for index, rule in enumerate(policy.rules):
-        if rule.hours_justification is not None:
-            continue
-        if rule.schedule is None:
+        if rule.hours_justification is None and rule.schedule is None:
             yield Flaw(("rules", index), "rule_schedule")
-            continue
-        cameras = [policy.cameras[name] for name in rule.cameras or () if name in policy.cameras]
-        filmed = max(
-            _minutes_per_week(one.hours) for one in cameras or tuple(policy.cameras.values())
-        )
-        minutes = min(_minutes_per_week(rule.schedule), filmed)
-        if minutes > ceiling * 60:
-            values = {"hours": _hours(minutes), "ceiling": str(ceiling)}
-            yield Flaw(("rules", index, "schedule"), "rule_hours", values)
+    yield from _long("rule_hours", long_rules, policy)
 
 
-def _minutes_per_week(hours: WeeklySchedule) -> int:
-    """Minutes in force in the fullest week; 0 for hours that contradict themselves."""
-    try:
-        return hours.schedule(timezone.utc).fullest_week_minutes()  # wall-clock hours: any zone
-    except ValueError:
-        return 0  # `contradictions` reports them
+def _long(
+    fault: str, found: Callable[[Policy, int], Iterator[LongHours]], policy: Policy
+) -> Iterator[Flaw]:
+    ceiling = LIMITS[policy.legal.regime].hours_per_week
+    for one in found(policy, ceiling * 60):
+        values = {"hours": _hours(one.minutes), "ceiling": str(ceiling)}
+        if one.others:
+            values["others"] = ", ".join(one.others)
+        yield Flaw(one.location, f"{fault}_together" if one.others else fault, values)
+
+
+def _justifications(policy: Policy) -> Iterator[Flaw]:
+    """A justification says in a sentence why, not in a word."""
+    holders: list[tuple[Location, Statements | None]] = [
+        *((("cameras", name), one.hours_justification) for name, one in policy.cameras.items()),
+        *((("rules", index), one.hours_justification) for index, one in enumerate(policy.rules)),
+    ]
+    values = {"words": str(JUSTIFICATION_WORDS), "letters": str(JUSTIFICATION_LETTERS)}
+    for at, given in holders:
+        for language, written in (
+            () if given is None else ((one, given.of(one)) for one in LANGUAGES)
+        ):
+            if not is_sentence(written, words=JUSTIFICATION_WORDS, letters=JUSTIFICATION_LETTERS):
+                yield Flaw((*at, "hours_justification", language), "justification_short", values)
 
 
 def _hours(minutes: int) -> str:
@@ -471,7 +490,8 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"rules"}), _hit_shares),
     (frozenset({"legal", "epoch_minutes"}), _epoch),
     (frozenset({"legal", "cameras"}), _camera_hours),
-    (frozenset({"legal", "cameras", "rules"}), _rule_hours),
+    (frozenset({"legal", "cameras", "rules", "purposes"}), _rule_hours),
+    (frozenset({"cameras", "rules"}), _justifications),
     (frozenset({"cameras"}), _camera_warnings),
     (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
     *((frozenset({section}), _untranslated(section)) for section in _WITH_STATEMENTS),

@@ -21,6 +21,7 @@ from edge.policy.dpia_document import DpiaDocument
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures
 from edge.policy.succession import require_authorised
+from edge.policy.trials import require_trial
 
 Condition = Callable[[datetime], EdgeError | None]
 """A condition for an open camera: returns why it is not met at a moment, or None."""
@@ -83,6 +84,8 @@ def _require_open(facts: GateFacts, now: datetime) -> None:
         if wrong is not None:
             raise _for_recordings(wrong) if policy.demo else wrong
     if not policy.demo:
+        earlier = [one for one, _ in facts.history if one.version < policy.version]
+        require_trial(policy, earlier, now)
         _require_in_force(facts, now)
 
 

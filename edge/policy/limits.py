@@ -75,9 +75,27 @@ LIMITS: Mapping[Regime, RegimeLimits] = {
     "other": _STRICT,
 }
 
+ONE_PLACE_M = 100
+"""Cameras this close stand at one place, so their hours add up. Our choice: who passes one of them
+on foot or by car mostly passes the other."""
+
+JUSTIFICATION_WORDS, JUSTIFICATION_LETTERS = 5, 30
+"""The fewest different words and letters of `hours_justification`, in each language. Article 12(1)
+GDPR asks for information that people understand. Our choice: who, what and when take five words."""
+
 TRIAL_LEASE_DAYS = 14
 """The longest lease of a trial: a policy whose measured accuracy is below the floor. Our choice:
 long enough to measure 25 vehicles in any street, too short to be forgotten."""
+
+TRIAL_DAYS = 90
+"""A trial ends so many days after the first start. Article 5(1)(d) GDPR: what is not accurate is
+put right without delay. Our choice: three months hold a season of weather and light, in which 25
+vehicles can be measured in any street."""
+
+TRIAL_ACCURACY_LOW = 0.5
+"""The lowest lower bound of the measured accuracy of a trial, 0 to 1. Our choice: below it most
+readings may be wrong, so that even a trial does more harm than good. Four vehicles read without an
+error have a lower bound of 0.51."""
 
 
 def sanction_may_follow(regime: Regime, kind: RuleType) -> bool:

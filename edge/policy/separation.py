@@ -20,14 +20,19 @@ protection officer has no task that conflicts with supervision (Article 38(6) GD
 issues no list. In a small town the controller's or the police's signer may issue a list.
 
 Two names are one person if they are the same in one of the four languages, without regard to case,
-spaces, punctuation, accents and invisible characters. Letters of another alphabet that only look
-alike are not recognised.
+spaces, punctuation, accents and invisible characters, to the order of the words, to titles (Mr,
+Mme, dr., ir.) and to what stands in brackets. An initial, or a title with a family name, may stand
+for a first name, so such a name is refused beside one that it may abbreviate. Letters of another
+alphabet that only look alike are not recognised.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from edge.formats.problems import Location
@@ -61,17 +66,31 @@ def shared_keys(policy: Policy) -> Iterator[tuple[Location, Location]]:
 
 def shared_persons(policy: Policy) -> Iterator[tuple[Location, Location]]:
     """Each holder with a duty that excludes one of the same person's earlier duties."""
-    seen: dict[str, list[tuple[str, Location]]] = {}
+    return _conflicts(policy, lambda one, other: not one.spellings.isdisjoint(other.spellings))
+
+
+def abbreviated_persons(policy: Policy) -> Iterator[tuple[Location, Location]]:
+    """As `shared_persons`, of those of whom only one name may abbreviate the other."""
+    found = set(shared_persons(policy))
+    for pair in _conflicts(policy, _may_abbreviate):
+        if pair not in found:
+            yield pair
+
+
+def _conflicts(
+    policy: Policy, same: Callable[[_Name, _Name], bool]
+) -> Iterator[tuple[Location, Location]]:
+    """Each holder that is the same as an earlier one whose duty excludes theirs."""
+    seen: list[tuple[str, Location, tuple[_Name, ...]]] = []
     for at, _, holder in policy.key_holders():
         duty = _duty(at, holder)
-        names = {folded(name) or name for name in map(holder.name.of, LANGUAGES)}
-        earlier = [one for name in sorted(names) for one in seen.get(name, ())]
-        for other, place in earlier:
-            if other != duty and frozenset({other, duty}) not in _TOGETHER:
+        names = tuple(map(_Name.of, sorted({holder.name.of(one) for one in LANGUAGES})))
+        for other, place, known in seen:
+            excluded = other != duty and frozenset({other, duty}) not in _TOGETHER
+            if excluded and any(same(*pair) for pair in itertools.product(names, known)):
                 yield at, place
                 break
-        for name in names:
-            seen.setdefault(name, []).append((duty, at))
+        seen.append((duty, at, names))
 
 
 def unmarked_demo_keys(policy: Policy) -> Iterator[Location]:
@@ -96,6 +115,105 @@ def folded(name: str) -> str:
     """A name's letters and digits, without case and accents; empty if it has none."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
     return "".join(letter for letter in plain if unicodedata.category(letter)[0] in "LN")
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name as it is compared.
+
+    Attributes:
+        spellings: its folded forms, of which one in common makes two names one person.
+        words: its folded words, without titles and without what stands in brackets.
+        titled: whether a title was left out.
+    """
+
+    spellings: frozenset[str]
+    words: tuple[str, ...]
+    titled: bool
+
+    @classmethod
+    def of(cls, name: str) -> _Name:
+        bare = _IN_BRACKETS.sub(" ", name)
+        words, titled = _without_titles(_words(bare) or _words(name))
+        spellings = {
+            spelling
+            for text in (name, bare, *map(_transliterated, (name, bare)))
+            for spelling in _spellings(_words(text))
+        }
+        return cls(frozenset(spellings - {""}) or frozenset({name}), words, titled)
+
+
+def _spellings(words: tuple[str, ...]) -> Iterator[str]:
+    """The words in their order and sorted, with their titles and without."""
+    for kept in (words, _without_titles(words)[0]):
+        yield "".join(kept)
+        yield "".join(sorted(kept))
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The folded words of a name; initials that are written together (JP) are taken apart."""
+    found = _WORD.findall(_APOSTROPHES.sub("", unicodedata.normalize("NFKC", name)))
+    mixed = any(not word.isupper() for word in found)
+    parted = (
+        part
+        for word in found
+        for part in (word if mixed and _JOINED_INITIALS.fullmatch(word) else (word,))
+    )
+    return tuple(filter(None, map(folded, parted)))
+
+
+def _without_titles(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+    """The words without titles, unless nothing is left; and whether there was one."""
+    kept = tuple(word for word in words if word not in TITLES)
+    if len(kept) > 2 and kept[0] == "m":  # "M. Jan Peeters"; "M. Peeters" may be an initial
+        return kept[1:], True
+    return (kept, kept != words) if kept else (words, False)
+
+
+def _may_abbreviate(one: _Name, other: _Name) -> bool:
+    """Whether one name may be the other with initials, or with a title for the first name."""
+    common = {word for word in one.words if len(word) > 1} & set(other.words)
+    if not common:
+        return False
+    rest = [[word for word in name.words if word not in common] for name in (one, other)]
+    for mine, theirs, name in ((rest[0], rest[1], one), (rest[1], rest[0], other)):
+        if not mine and name.titled and len(name.words) == 1:
+            return True  # "Mr Peeters"
+        if mine and all(len(word) == 1 for word in mine):
+            free = list(theirs)
+            for initial in mine:
+                word = next((word for word in free if word[0] == initial), None)
+                if word is not None:
+                    free.remove(word)
+                elif theirs:
+                    break
+            else:
+                # What is left over may be second first names.
+                return not free or len(free) < len(theirs)
+    return False
+
+
+def _transliterated(name: str) -> str:
+    """Umlauts and their like as two letters: Mueller for Müller."""
+    return unicodedata.normalize("NFC", name).casefold().translate(_TWO_LETTERS)
+
+
+_TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "æ": "ae", "å": "aa"})
+_IN_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}|<[^<>]*>")
+_APOSTROPHES = re.compile(r"['\u2019\u02bc`\u00b4]")
+_WORD = re.compile(r"[^\W_]+(?:[\u0300-\u036f]+[^\W_]*)*")
+_JOINED_INITIALS = re.compile(r"[BCDFGHJKLMNPQRSTVWXZ]{2,3}")
+
+TITLES: Final = frozenset(
+    (
+        *("dhr", "heer", "hr", "mevr", "mevrouw", "mvr", "mw", "mej", "juffrouw", "meester"),
+        *("monsieur", "mr", "mme", "madame", "mlle", "mademoiselle", "me", "maitre"),
+        *("herr", "herrn", "frau", "fr", "mister", "mrs", "ms", "miss", "sir", "mx"),
+        *("dr", "drs", "doctor", "docteur", "doktor", "prof", "professor", "professeur"),
+        *("ir", "ing", "lic", "mag", "dipl", "phd", "msc", "bsc", "ma", "llm", "mba", "jhr"),
+    )
+)
+"""Forms of address and academic titles, folded."""
 
 
 def _duty(at: Location, holder: KeyHolder) -> str:

@@ -61,6 +61,20 @@ def statement(text: str) -> str:
     return kept
 
 
+def is_sentence(text: str, *, words: int, letters: int) -> bool:
+    """Whether a text has so many different words, and so many letters in them.
+
+    A word that is repeated says nothing new, and a row of consonants is no word.
+    """
+    found = {word for word in _WORD.findall(text.casefold()) if _has_vowel(word)}
+    return len(found) >= words and sum(map(_count_letters, found)) >= letters
+
+
+def _has_vowel(word: str) -> bool:
+    plain = unicodedata.normalize("NFKD", word)
+    return any(letter in "aeiouyæøœ" or not letter.isascii() for letter in plain)
+
+
 def name(text: str) -> str:
     """The name of a person, office or company: two letters, or a letter and a digit as in 3M.
 

@@ -22,7 +22,13 @@ def test_p11_a_permit_list_of_strangers_stops_the_rule_and_shuts_the_cameras(
     tmp_path: Path,
 ) -> None:
     content = policy(
-        rules=[hotlist_rule(id="zone", type="permit_zone", hours_justification=said("Always"))]
+        rules=[
+            hotlist_rule(
+                id="zone",
+                type="permit_zone",
+                hours_justification=said("The zone is closed at every hour of the day"),
+            )
+        ]
     )
     content["lists"]["stolen"]["kind"] = "exempt"
     made = make_site(tmp_path, policy_yaml=content)

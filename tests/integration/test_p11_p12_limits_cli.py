@@ -129,7 +129,12 @@ def test_p11_an_issuer_declares_a_shorter_list_on_the_command_line(
     def permits(content: dict[str, Any]) -> None:
         content["version"] += 1
         content["lists"]["stolen"]["kind"] = "exempt"
-        content["rules"] = [hotlist_rule(type="permit_zone", hours_justification=said("Always"))]
+        content["rules"] = [
+            hotlist_rule(
+                type="permit_zone",
+                hours_justification=said("The zone is closed at every hour of the day"),
+            )
+        ]
         assess(real, content)
 
     edit(real, permits)  # the list in force now lets two vehicles through

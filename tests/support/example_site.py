@@ -145,7 +145,11 @@ rules:
     min_posterior: 0.97
     min_margin: 0.6
     human_check: false
-    hours_justification: {nl: Altijd nodig, fr: Toujours utile, de: Immer nötig, en: Always needed}
+    hours_justification:
+      nl: Een voertuig kan hier op elk uur van de dag voorbijrijden.
+      fr: Un véhicule peut passer ici à toute heure du jour et de la nuit.
+      de: Ein Fahrzeug kann hier zu jeder Stunde des Tages vorbeifahren.
+      en: A vehicle may pass here at any hour of the day.
   - id: one-way
     type: wrong_way
     purpose: quiet
@@ -153,7 +157,11 @@ rules:
     reveal: occupants
     line: {from: [0.1, 0.6], to: [0.9, 0.6]}
     allowed: left_to_right
-    hours_justification: {nl: Altijd nodig, fr: Toujours utile, de: Immer nötig, en: Always needed}
+    hours_justification:
+      nl: Een voertuig kan hier op elk uur van de dag voorbijrijden.
+      fr: Un véhicule peut passer ici à toute heure du jour et de la nuit.
+      de: Ein Fahrzeug kann hier zu jeder Stunde des Tages vorbeifahren.
+      en: A vehicle may pass here at any hour of the day.
     min_posterior: 0.9
     min_margin: 0.5
 """

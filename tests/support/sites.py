@@ -78,7 +78,7 @@ def hotlist_rule(**changed: Any) -> dict[str, Any]:
         "list": "stolen",
         "min_posterior": 0.9,
         "min_margin": 0.5,
-        "hours_justification": texts("Stolen at any hour"),
+        "hours_justification": texts("A stolen vehicle may pass at any hour"),
         **changed,
     }
 
@@ -177,7 +177,7 @@ def policy(
                     "reach_m": 30,
                 },
                 "hours": {"weekly": {day: ["00:00-24:00"] for day in DAYS}},
-                "hours_justification": texts("Recordings are of any hour"),
+                "hours_justification": texts("The recordings were made at any hour of the day"),
             }
         },
         "authorities": {

@@ -323,3 +323,37 @@ def test_the_next_opening_is_the_next_start_of_hours(now: str, opening: str) -> 
 
 def test_hours_that_never_occur_have_no_next_opening() -> None:
     assert Schedule(BRUSSELS, week()).next_opening(datetime.now(timezone.utc)) is None
+
+
+# --- the minutes of a week --------------------------------------------------------------------
+
+MONDAY = date(2026, 3, 9)
+
+
+def minutes(schedule: Schedule, monday: date | None = None) -> set[int]:
+    bits = schedule.minutes_of_week(monday)
+    return {minute for minute in range(bits.bit_length()) if bits >> minute & 1}
+
+
+def test_the_minutes_of_a_week_are_those_in_which_the_schedule_is_active() -> None:
+    nightly = Schedule(timezone.utc, week(mon=("08:15-08:45",), sun=("22:00-06:00",)))
+    exceptions = (
+        DatedHours(MONDAY, ()),
+        DatedHours(MONDAY + timedelta(days=2), (Hours.parse("23:00-01:00"),)),
+        DatedHours(MONDAY + timedelta(days=6), (Hours.parse("20:00-04:00"),)),
+    )
+    schedule = Schedule(timezone.utc, nightly.weekly, exceptions=exceptions)
+
+    begin = datetime(2026, 3, 9, tzinfo=timezone.utc)
+    for weeks, monday in ((0, MONDAY), (1, MONDAY + timedelta(days=7)), (5, None)):
+        assert minutes(schedule, monday) == {
+            minute
+            for minute in range(7 * 24 * 60)
+            if schedule.is_active(begin + timedelta(weeks=weeks, minutes=minute))
+        }
+    assert schedule.weeks_of_exceptions() == {MONDAY, MONDAY + timedelta(days=7)}
+    assert minutes(schedule) == minutes(nightly)
+
+
+def test_holidays_do_not_shorten_the_minutes_of_a_week() -> None:
+    assert minutes(school_street(("2026-03-09..2026-03-15",)), MONDAY) == minutes(school_street())

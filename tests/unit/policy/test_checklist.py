@@ -393,7 +393,7 @@ def test_p6_p11_p12_an_allowed_but_intrusive_choice_gives_a_warning() -> None:
         }
     }
 
-    why = dict.fromkeys(LANGUAGES, "It must be")
+    why = dict.fromkeys(LANGUAGES, "Somebody may drive into it at any hour")
     north = {**document()["cameras"]["north"], "hours": open_always, "hours_justification": why}
 
     found = {one.code for one in flaws(policy(edit("cameras/north", north)))}

@@ -230,7 +230,7 @@ def fill(content: dict[str, Any]) -> None:
     content["rules"][0]["cameras"] = ["north"]
     content["rules"][0]["max_hit_share"] = 0.2
     for holder in (content["rules"][0], content["cameras"]["north"]):
-        holder["hours_justification"] = texts("Vehicles pass at any hour")
+        holder["hours_justification"] = texts("Vehicles pass this place at any hour")
     content["rules"][0]["schedule"] = {"weekly": {"mon": ["08:15-08:45"]}}
 
 
