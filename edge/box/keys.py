@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from edge.adapters.state.key_files import load_authority_public_keys, load_box_keys
+from edge.adapters.state.key_files import (
+    load_authority_public_keys,
+    load_box_keys,
+    load_box_public_keys,
+)
 from edge.errors import KeyFileError, PolicyError
+from edge.formats.curve25519 import is_same_key
 from edge.formats.problems import path_text
 from edge.policy.model import Policy
-from edge.policy.separation import keys_of_others
-from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
+from edge.policy.separation import OtherKey, keys_of_others
+from edge.privacy.keys import AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.site.folder import BoxFolders
 
 
@@ -44,26 +50,68 @@ def load_authorities(files: Mapping[str, Path]) -> dict[str, AuthorityPublicKeys
     }
 
 
-def require_separate_keys(
-    policy: Policy, own: BoxKeys, authorities: Mapping[str, AuthorityPublicKeys]
-) -> None:
+def require_separate_keys(policy: Policy, others: Sequence[OtherKey]) -> None:
     """Refuse a key with two duties: of the policy, of this box and of the authorities.
 
+    Args:
+        policy: the policy.
+        others: the keys of the box and of the authorities, from `keys_of` or `keys_at_hand`.
+
     Raises:
-        PolicyError: `E_DUTIES`.
+        PolicyError: `E_DUTIES`; the message names both holders.
     """
-    theirs = [key for keys in authorities.values() for key in keys.public_keys()]
-    for at in keys_of_others(policy, [own.public, *theirs]):
-        raise _shared(f"policy.yaml: {path_text(at)}.key: a key of the box or of an authority")
-    if own.public in theirs:
-        raise _shared("the box signs with the key of an authority's receipts")
-    sealed_to = {keys.sealing.public_bytes_raw() for keys in authorities.values()}
-    if own.opens_lists and own.lists.public_key().public_bytes_raw() in sealed_to:
-        raise _shared("the box opens lists with the key that hits are sealed to")
+    for at, other in keys_of_others(policy, others):
+        raise _shared(f"policy.yaml: {path_text(at)}.key", other)
+    for one, known in itertools.combinations(others, 2):
+        if is_same_key(one.raw, known.raw):
+            raise _shared(one.holder, known.holder)
 
 
-def _shared(what: str) -> PolicyError:
+def keys_at_hand(box: BoxFolders | None, authorities: Mapping[str, Path]) -> tuple[OtherKey, ...]:
+    """The public keys of box and authorities whose files are there.
+
+    Args:
+        box: the box's folders; None if they are not known.
+        authorities: each authority's public key file, by id.
+
+    Raises:
+        KeyFileError: a file cannot be read, or is of another holder.
+    """
+    own = None
+    if box is not None and box.public_keys.exists():
+        own = load_box_public_keys(box.public_keys)
+    return keys_of(
+        own, load_authorities({name: file for name, file in authorities.items() if file.exists()})
+    )
+
+
+def keys_of(
+    own: BoxKeys | BoxPublicKeys | None, authorities: Mapping[str, AuthorityPublicKeys]
+) -> tuple[OtherKey, ...]:
+    """The public keys of a box and of authorities, and whose each is.
+
+    Args:
+        own: the box's keys; None if they are not known here.
+        authorities: the authorities' keys, by id.
+    """
+    found = []
+    if own is not None:
+        signing = (own.public,) if isinstance(own, BoxKeys) else own.public_keys()
+        found += [OtherKey(f"box {own.box} (signs hits)", key.raw()) for key in signing]
+        if own.opens_lists:
+            lists = own.lists.public_key() if isinstance(own, BoxKeys) else own.lists
+            found.append(OtherKey(f"box {own.box} (opens lists)", lists.public_bytes_raw()))
+    for name, keys in authorities.items():
+        where = f"authorities.{name}.keys"
+        found += [OtherKey(f"{where} (signs receipts)", key.raw()) for key in keys.public_keys()]
+        sealing = keys.sealing.public_bytes_raw()
+        found.append(OtherKey(f"{where} (hits are sealed to it)", sealing))
+    return tuple(found)
+
+
+def _shared(one: str, other: str) -> PolicyError:
     return PolicyError(
-        f"{what}; each duty needs a key of its own: make one with `edge-anpr keys new`",
+        f"{one}: the same key as {other}; each duty has its own: make one with `edge-anpr keys "
+        "new`",
         code="E_DUTIES",
     )

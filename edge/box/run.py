@@ -19,7 +19,7 @@ from edge.box.assembly import RunningBox, assembled, load_parts
 from edge.box.delivery import hits_kept
 from edge.box.figures import Stopwatch, run_summary
 from edge.box.gate import admit
-from edge.box.keys import require_separate_keys
+from edge.box.keys import keys_of, require_separate_keys
 from edge.box.reporting import health_reported
 from edge.box.safe_state import RefusalAnnouncer
 from edge.box.sources import Source, find_sources
@@ -104,7 +104,7 @@ def run_site(
         opened = find_sources(sources, SystemClock())
         admission = admit(site, opened, announce)
         loaded = load_parts(site, manifest)
-        require_separate_keys(site.policy, admission.box_keys, loaded.authorities)
+        require_separate_keys(site.policy, keys_of(admission.box_keys, loaded.authorities))
         _warn_of_trial_keys(admission.box_keys, site.keys_folder)
         models = site.settings.models
         with assembled(

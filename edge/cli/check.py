@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge.policy.checklist import Finding
     from edge.policy.flaws import Flaw
     from edge.policy.model import Policy
+    from edge.policy.separation import OtherKey
     from edge.texts import Language
 
 
@@ -57,6 +58,7 @@ def check(
         present=max(moment, now),
         dpia=dpia,
         dpia_blanks=blanks,
+        others=_other_keys(site, draft),
     )
     findings += site_findings(_problems_of_site(site, draft))
     missing_roles = _missing_roles(site, draft)
@@ -110,6 +112,16 @@ def _problems_of_site(site: Path, draft: Draft[Policy]) -> list[Problem]:
         one if isinstance(one, Problem) else Problem(site / SITE_FILE, 1, 1, (), one)
         for one in site_problems(site, policy)
     ]
+
+
+def _other_keys(site: Path, draft: Draft[Policy]) -> tuple[OtherKey, ...]:
+    """The keys of the box and of the authorities, as far as their files are there."""
+    from edge.cli.policy import other_keys
+
+    try:
+        return other_keys(site, draft.part) if "authorities" in draft.fields else ()
+    except EdgeError:
+        return ()  # site.yaml or a key file cannot be read; activation and run say so
 
 
 def _missing_roles(site: Path, draft: Draft[Policy]) -> tuple[str, ...] | None:

@@ -196,11 +196,14 @@ def install(
     from edge.adapters.state.key_files import load_box_keys
     from edge.adapters.state.log_reader import proven_by
     from edge.adapters.state.trusted_policy import signed_policy
+    from edge.box.keys import require_separate_keys
+    from edge.cli.policy import other_keys
     from edge.site.folder import load_site_folder
 
     data = read_bundle(bundle)
     folder = load_site_folder(site)
     policy = signed_policy(folder, proven_by(folder.box))
+    require_separate_keys(policy, other_keys(site, policy))
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
         facts = _store(folder.box, policy, audit).install(data)
     _say([facts], policy.zone, as_json, "in force from the next epoch on")

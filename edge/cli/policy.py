@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edge.policy.dpia_document import DpiaDocument
     from edge.policy.flaws import Flaw
     from edge.policy.model import Policy
+    from edge.policy.separation import OtherKey
     from edge.policy.signatures import PolicySignatures
     from edge.texts import Language
 
@@ -282,6 +283,7 @@ def _ready_policy(site: Path) -> Policy:
         EdgeError: it has.
     """
     from edge.adapters.host.system import SystemClock
+    from edge.box.keys import require_separate_keys
     from edge.formats.problems import refuse
     from edge.policy.checklist import unready
     from edge.site.folder import POLICY_FILE, site_problems
@@ -301,7 +303,22 @@ def _ready_policy(site: Path) -> Policy:
     wrong = unready(policy, dpia_document(site, policy), moment, now)
     if wrong is not None:
         raise PolicyError(f"{site / POLICY_FILE}: {wrong.message}", code=wrong.code)
+    require_separate_keys(policy, other_keys(site, policy))
     return policy
+
+
+def other_keys(site: Path, policy: Policy) -> tuple[OtherKey, ...]:
+    """The keys of the site's box and authorities, as far as their files are there.
+
+    Raises:
+        KeyFileError: a file cannot be read, or is of another holder.
+    """
+    from edge.box.keys import keys_at_hand
+    from edge.site.folder import SITE_FILE, read_box_folders, resolved
+
+    box = read_box_folders(site) if (site / SITE_FILE).exists() else None
+    files = {name: resolved(site, one.keys) for name, one in policy.authorities.items()}
+    return keys_at_hand(box, files)
 
 
 def _say_changes(before: Policy, after: Policy, language: Language) -> None:

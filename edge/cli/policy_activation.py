@@ -81,7 +81,8 @@ def _put_in_force(
     from edge.adapters.state.policy_state import PolicyState, SteadyClock
     from edge.adapters.state.state_folder import replace_file
     from edge.adapters.state.suspension_store import SuspensionStore
-    from edge.cli.policy import dpia_document, signing_key
+    from edge.box.keys import require_separate_keys
+    from edge.cli.policy import dpia_document, other_keys, signing_key
     from edge.policy import activation as activations
     from edge.policy.checklist import unready
     from edge.policy.succession import require_authorised
@@ -119,6 +120,7 @@ def _put_in_force(
     wrong = unready(policy, dpia_document(site, policy), now)
     if wrong is not None:
         raise wrong
+    require_separate_keys(policy, other_keys(site, policy))
     made = (
         activations.activate(policy, box, signing_key(key, passphrase_file), now, earlier)
         if record is None

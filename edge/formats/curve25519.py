@@ -68,6 +68,20 @@ def x25519_public_key(raw: bytes) -> X25519PublicKey:
     return X25519PublicKey.from_public_bytes(raw)
 
 
+def is_same_key(one: bytes, other: bytes) -> bool:
+    """Whether two public keys, of either kind, are equal or belong to one private key.
+
+    An Ed25519 private key can be used on X25519 as well. The point with y then has the coordinate
+    u = (1 + y) / (1 - y) (RFC 7748, section 4.1).
+    """
+    return one == other or _as_x25519(one) == other or _as_x25519(other) == one
+
+
+def _as_x25519(ed25519: bytes) -> bytes:
+    y = int.from_bytes(ed25519, "little") & (2**255 - 1)
+    return ((1 + y) * pow((1 - y) % P, P - 2, P) % P).to_bytes(32, "little")
+
+
 def _is_on_curve(y: int) -> bool:
     """Whether a point has this y: x² = (y² - 1) / (d y² + 1) must have a root."""
     square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P

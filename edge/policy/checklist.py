@@ -19,6 +19,7 @@ from edge.policy.dpia_document import DpiaDocument, dpia_flaws
 from edge.policy.duties import DUTIES, Duty, Severity, why
 from edge.policy.flaws import Flaw, flaws, flaws_on
 from edge.policy.model import Policy
+from edge.policy.separation import OtherKey, keys_of_others
 from edge.texts import LANGUAGES, Language, in_every_language
 
 
@@ -111,6 +112,7 @@ def checklist(
     present: datetime | None = None,
     dpia: DpiaDocument | None = None,
     dpia_blanks: Flaw | None = None,
+    others: Sequence[OtherKey] = (),
 ) -> tuple[Finding, ...]:
     """All findings: what is missing, wrong or a warning, in the order of `DUTIES`.
 
@@ -120,6 +122,7 @@ def checklist(
         present: the wall clock, if it is not the moment.
         dpia: the DPIA's file; None if it is not there.
         dpia_blanks: that it has places to fill in, if it has any.
+        others: the keys of the box and of the authorities, as far as they are known.
     """
     found: list[Finding] = []
     open_duties: dict[tuple[int, Location], list[Problem]] = {}
@@ -141,6 +144,7 @@ def checklist(
     all_flaws = [*flaws(part, fields), *([] if dpia_blanks is None else [dpia_blanks])]
     if "dpia" in fields:
         all_flaws += dpia_flaws(part, dpia)
+    all_flaws += _shared_keys(part, fields, others)
     if moment is not None and "timezone" in fields:
         all_flaws += flaws_on(part, moment, present, fields)
     if fields == frozenset(Policy.model_fields):
@@ -166,6 +170,14 @@ def site_findings(problems: Iterable[Problem]) -> tuple[Finding, ...]:
         )
         for one in problems
     )
+
+
+def _shared_keys(
+    policy: Policy, fields: frozenset[str], others: Sequence[OtherKey]
+) -> Iterator[Flaw]:
+    known = others if fields >= {"approvals", "suspension", "issuers"} else ()
+    for at, holder in keys_of_others(policy, known) if known else ():
+        yield Flaw((*at, "key"), "same_key", {"other": holder})
 
 
 def _finding(

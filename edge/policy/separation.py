@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from edge.formats.curve25519 import is_same_key
 from edge.formats.problems import Location
 from edge.formats.signing import PublicKey, SigningKey
 from edge.policy.model import KeyHolder, Policy, Signer
@@ -103,12 +104,23 @@ def unmarked_demo_keys(policy: Policy) -> Iterator[Location]:
             yield at
 
 
-def keys_of_others(policy: Policy, others: Iterable[PublicKey]) -> Iterator[Location]:
-    """Each key of the policy that is also one of these keys, of the box or of an authority."""
-    taken = {key.key_id for key in others}
+@dataclass(frozen=True, slots=True)
+class OtherKey:
+    """A public key that the policy does not hold, 32 bytes, and whose it is."""
+
+    holder: str
+    raw: bytes
+
+
+def keys_of_others(policy: Policy, others: Iterable[OtherKey]) -> Iterator[tuple[Location, str]]:
+    """Each key of the policy that the box or an authority has too: its location, and the holder."""
+    known = tuple(others)
     for at, _, holder in policy.key_holders():
-        if PublicKey.parse(holder.key).key_id in taken:
-            yield at
+        raw = PublicKey.parse(holder.key).raw()
+        for other in known:
+            if is_same_key(raw, other.raw):
+                yield at, other.holder
+                break
 
 
 def folded(name: str) -> str:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from typing_extensions import Self
 
+from edge.domain.counting import SMALLEST_SHOWN
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.bundles import ListContent, ListTerms
 
@@ -93,6 +94,16 @@ class Peak:
     valid: int
 
 
+def starts_anew(size: ListSize, before: int | None) -> bool:
+    """Whether the issuer has signed that the list shrinks, and it does.
+
+    Args:
+        size: of the list that is accepted.
+        before: the reference that it was compared with; None if it was not known.
+    """
+    return size.shrinks_from is not None and (before is None or size.valid < before / 2)
+
+
 def peaks_after(
     peaks: tuple[Peak, ...], now: datetime, size: ListSize, before: int | None
 ) -> tuple[Peak, ...]:
@@ -107,7 +118,7 @@ def peaks_after(
         before: the reference that it was compared with; None if it was not known.
     """
     today = now.date().toordinal()
-    if size.shrinks_from is not None and (before is None or size.valid < before / 2):
+    if starts_anew(size, before):
         return (Peak(today, size.valid),)
     kept = [peak for peak in recent_peaks(peaks, now) if peak.valid > size.valid]
     if kept and kept[-1].day == today:
@@ -119,6 +130,17 @@ def recent_peaks(peaks: tuple[Peak, ...], now: datetime) -> tuple[Peak, ...]:
     """The peaks of the last `REFERENCE_DAYS`."""
     first = (now - timedelta(days=REFERENCE_DAYS)).date().toordinal()
     return tuple(peak for peak in peaks if peak.day >= first)
+
+
+def recorded_peak(day: int, plates: int, *, at_most: bool) -> Peak:
+    """The peak of a recorded size, which is rounded down to tens.
+
+    Args:
+        day: when the list was accepted.
+        plates: the rounded size.
+        at_most: the largest size that is rounded to it, instead of the smallest.
+    """
+    return Peak(day, plates + (SMALLEST_SHOWN - 1 if at_most else 0))
 
 
 def _unknown(terms: ListTerms) -> ListBundleError:

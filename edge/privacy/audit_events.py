@@ -92,13 +92,19 @@ class PolicyChanged:
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
 class ListChanged:
-    """A list bundle was installed, refused or removed; with the issuer's counter."""
+    """A list bundle was installed, refused or removed; with the issuer's counter.
+
+    An installed permit list has besides `plates`, the number of its valid plates in tens, and
+    `shrinks`, whether its issuer has signed that it has far fewer than before.
+    """
 
     kind: ClassVar[str] = "list"
     action: Literal["installed", "refused", "removed"]
     list: Id
     counter: Number
     bundle_sha256: Sha256
+    plates: Coarse | None = None
+    shrinks: StrictBool | None = None
 
 
 @checked_dataclass(frozen=True, slots=True, config=_CHECKED)
@@ -203,4 +209,11 @@ _OBJECT = TypeAdapter(dict[str, Any])
 
 def event_fields(event: Event) -> dict[str, Any]:
     """An event's fields by name, as JSON values."""
-    return dict(_ADAPTERS[event.kind].dump_python(event, mode="json"))
+    fields = _ADAPTERS[event.kind].dump_python(event, mode="json")
+    return {
+        name: value for name, value in fields.items() if value is not None or name not in _LEFT_OUT
+    }
+
+
+_LEFT_OUT: Final = frozenset({"plates", "shrinks"})
+"""Fields that an entry lacks where there is nothing to say, as entries of earlier versions do."""

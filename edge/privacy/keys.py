@@ -101,6 +101,11 @@ class BoxPublicKeys:
     _lists: X25519PublicKey | None = field(repr=False, compare=False)
 
     @property
+    def opens_lists(self) -> bool:
+        """Whether there is a key for sealed lists; version 0.1 made none."""
+        return self._lists is not None
+
+    @property
     def lists(self) -> X25519PublicKey:
         """The public key that lists for this box are sealed to; its id is `current`.
 

@@ -29,11 +29,36 @@ class RecordedOrder:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedSize:
+    """How many valid plates an installed permit list had, rounded down to tens; and the day."""
+
+    day: int
+    plates: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedList:
-    """The last recorded bundle of one list."""
+    """The last recorded bundle of one list.
+
+    Attributes:
+        counter: the issuer's.
+        sha256: the bundle's digest.
+        sizes: of the last permit lists, oldest first; each is larger than all that came after it.
+            Empty for another list, and if the last entry names no size.
+    """
 
     counter: int
     sha256: str
+    sizes: tuple[RecordedSize, ...] = ()
+
+    def replaced_by(self, event: ListChanged, day: int) -> RecordedList:
+        """What is recorded once a later bundle is installed."""
+        sizes: tuple[RecordedSize, ...] = ()
+        if event.plates is not None:
+            plates = 0 if event.plates == "<10" else event.plates
+            larger = (one for one in self.sizes if one.plates > plates and not event.shrinks)
+            sizes = (*larger, RecordedSize(day, plates))
+        return RecordedList(event.counter, event.bundle_sha256, sizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +111,9 @@ class Safeguards:
                 past_orders=self.past_orders | {event.order_sha256},
             )
         if isinstance(event, ListChanged) and event.action == "installed":
-            before = self.lists.get(event.list)
-            if before is None or event.counter > before.counter:
-                bundle = RecordedList(event.counter, event.bundle_sha256)
+            before = self.lists.get(event.list, _NO_LIST)
+            if event.counter > before.counter:
+                bundle = before.replaced_by(event, entry.at.date().toordinal())
                 return replace(known, lists={**self.lists, event.list: bundle})
         if isinstance(event, PolicyChanged) and event.action != "withdrawn":
             others = tuple(one for one in self.policies if one != event.policy_sha256)
@@ -101,3 +126,6 @@ class Safeguards:
         if isinstance(event, RuleStopped):
             return replace(known, stops={**self.stops, event.rule: entry.at})
         return known
+
+
+_NO_LIST = RecordedList(counter=-1, sha256="")

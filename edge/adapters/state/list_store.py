@@ -7,7 +7,8 @@ The counters are stored apart from the bundles, so deleting a bundle does not ma
 acceptable again. A bundle is on disk before its counter. If the process is killed in between, the
 new bundle is in force, and the higher of the two counters is valid. The audit log records each
 installed bundle with its counter: a bundle older than that is refused even if both files are lost,
-and the gate refuses counters that are behind the log.
+and the gate refuses counters that are behind the log. It records the size of permit lists in tens,
+so lost counters are made again from it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from edge.adapters.state.state_folder import (
     storage_error,
 )
 from edge.adapters.state.state_version import require_known
+from edge.domain.counting import coarse
 from edge.domain.rules import ListTokens
 from edge.errors import EdgeError, OutboxError
 from edge.formats.atomic_files import sync_folder
@@ -52,8 +54,10 @@ from edge.policy.shrunk_lists import (
     Peak,
     peaks_after,
     recent_peaks,
+    recorded_peak,
     require_entries,
     require_not_shrunk,
+    starts_anew,
 )
 from edge.privacy.audit_events import Event, ListChanged
 from edge.privacy.keys import BoxKeys
@@ -204,12 +208,16 @@ class ListStore:
             known = counters.lists.get(bundle.list_id)
             last = _LastBundle(counter=bundle.counter, sha256=bundle.sha256)
             if terms.exempt:
-                last = _with_size(last, known, self.now(), size, before)
+                peaks = self._peaks(bundle.list_id, known)
+                last = _with_size(last, known, peaks, self.now(), size, before)
             if known != last:
                 changed = _Counters(lists={**counters.lists, bundle.list_id: last})
                 replace_file(self._counters, changed.to_bytes())
             if fresh:
-                self._enter("installed", bundle)
+                if terms.exempt:
+                    self._enter("installed", bundle, size, shrinks=starts_anew(size, before))
+                else:
+                    self._enter("installed", bundle)
         return facts
 
     def examine(self, data: bytes) -> ListFacts:
@@ -296,10 +304,25 @@ class ListStore:
             self._enter("refused", bundle)
 
     def _enter(
-        self, action: Literal["installed", "refused", "removed"], bundle: SealedList
+        self,
+        action: Literal["installed", "refused", "removed"],
+        bundle: SealedList,
+        size: ListSize | None = None,
+        *,
+        shrinks: bool = False,
     ) -> None:
-        if self._record is not None:
-            self._record(ListChanged(action, bundle.list_id, bundle.counter, bundle.sha256))
+        if self._record is None:
+            return
+        self._record(
+            ListChanged(
+                action,
+                bundle.list_id,
+                bundle.counter,
+                bundle.sha256,
+                plates=None if size is None else coarse(size.valid),
+                shrinks=shrinks or None,
+            )
+        )
 
     def _named(self, data: bytes, list_id: str | None) -> tuple[SealedList, ListTerms]:
         """A bundle with the policy's conditions for its list."""
@@ -345,17 +368,37 @@ class ListStore:
         A list past caps that a later version of the policy has lowered still counts.
         """
         known = counters.lists.get(terms.list_id)
-        sizes = [peak.valid for peak in recent_peaks(known.sizes() if known else (), self.now())]
+        peaks = self._peaks(terms.list_id, known)
+        sizes = [peak.valid for peak in recent_peaks(peaks, self.now())]
         wide = replace(terms, max_entries=_MOST_ENTRIES, max_entry_days=MAX_DAYS)
         try:
             data = self.in_force(terms.list_id)
             sizes.append(self.opener.facts(data, self._keys, wide, self.now())[1].valid)
         except EdgeError:
+            recorded = self._proven().lists.get(terms.list_id)
             if known is not None and known.valid is not None:
                 sizes.append(known.valid)
+            elif recorded is not None and recorded.sizes:
+                sizes.append(peaks[-1].valid)
             elif self._last_accepted(terms.list_id, counters) is not None:
                 return None
         return max(sizes, default=0)
+
+    def _peaks(self, list_id: str, known: _LastBundle | None) -> tuple[Peak, ...]:
+        """The sizes of the last permit lists, from the counters and from the audit log.
+
+        The log has them in tens. Beside counters that are whole they count as what they are at
+        least, so that the exact ones decide; if the counters are lost, as what they are at most.
+        """
+        recorded = self._proven().lists.get(list_id)
+        peaks = [] if known is None else list(known.sizes())
+        if recorded is not None:
+            lost = known is None or known.valid is None or known.counter < recorded.counter
+            peaks += [recorded_peak(one.day, one.plates, at_most=lost) for one in recorded.sizes]
+        by_day: dict[int, int] = {}
+        for peak in peaks:
+            by_day[peak.day] = max(peak.valid, by_day.get(peak.day, 0))
+        return tuple(Peak(day, by_day[day]) for day in sorted(by_day))
 
     def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
         """The last accepted bundle, from bundle, counters or audit log, whichever is latest."""
@@ -378,13 +421,18 @@ class ListStore:
 
 
 def _with_size(
-    last: _LastBundle, known: _LastBundle | None, now: datetime, size: ListSize, before: int | None
+    last: _LastBundle,
+    known: _LastBundle | None,
+    peaks: tuple[Peak, ...],
+    now: datetime,
+    size: ListSize,
+    before: int | None,
 ) -> _LastBundle:
     """The last bundle of a permit list, with the sizes that a later one is compared with."""
     if known is not None and known.valid is not None and known.sha256 == last.sha256:
         return known  # the same bundle again: a size is counted once
-    peaks = peaks_after(known.sizes() if known else (), now, size, before)
-    kept = tuple(_Peak(day=peak.day, valid=peak.valid) for peak in peaks)
+    after = peaks_after(peaks, now, size, before)
+    kept = tuple(_Peak(day=peak.day, valid=peak.valid) for peak in after)
     return _LastBundle(counter=last.counter, sha256=last.sha256, valid=size.valid, peaks=kept)
 
 

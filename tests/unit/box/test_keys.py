@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edge.box.keys import require_separate_keys
+from edge.box.keys import keys_of, require_separate_keys
 from edge.errors import PolicyError
 from tests.support.parties import AUTHORITY, Parties, make_parties
 from tests.support.policies import policy
@@ -36,11 +36,11 @@ def test_p1_a_key_of_the_policy_is_none_of_the_box_or_an_authority(
         content["key"] = taken.text
 
     with pytest.raises(PolicyError) as refused:
-        require_separate_keys(policy(same, real=True), parties.box, authorities)
+        require_separate_keys(policy(same, real=True), keys_of(parties.box, authorities))
 
     assert refused.value.code == "E_DUTIES"
     assert ".".join(place) in refused.value.message
-    require_separate_keys(policy(real=True), parties.box, authorities)
+    require_separate_keys(policy(real=True), keys_of(parties.box, authorities))
 
 
 def test_p1_a_box_does_not_sign_with_an_authoritys_key(parties: Parties) -> None:
@@ -48,13 +48,17 @@ def test_p1_a_box_does_not_sign_with_an_authoritys_key(parties: Parties) -> None
     mixed = replace(parties.box, _signing=authority.newest._receipts)
 
     with pytest.raises(PolicyError, match="receipts"):
-        require_separate_keys(policy(real=True), mixed, {AUTHORITY: parties.authority_public})
+        require_separate_keys(
+            policy(real=True), keys_of(mixed, {AUTHORITY: parties.authority_public})
+        )
 
 
 def test_p10_a_box_cannot_open_what_it_seals(parties: Parties) -> None:
     mixed = replace(parties.box, _lists=parties.authority.newest.sealing)
 
     with pytest.raises(PolicyError, match="sealed to"):
-        require_separate_keys(policy(real=True), mixed, {AUTHORITY: parties.authority_public})
+        require_separate_keys(
+            policy(real=True), keys_of(mixed, {AUTHORITY: parties.authority_public})
+        )
     old = replace(parties.box, _lists=None)
-    require_separate_keys(policy(real=True), old, {AUTHORITY: parties.authority_public})
+    require_separate_keys(policy(real=True), keys_of(old, {AUTHORITY: parties.authority_public}))

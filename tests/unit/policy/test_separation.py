@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edge.formats.signing import SigningKey
 from edge.formats.yaml_document import read_document
@@ -14,7 +16,7 @@ from edge.policy.checklist import problems, unready
 from edge.policy.contradictions import contradictions
 from edge.policy.flaws import flaws
 from edge.policy.model import Policy
-from edge.policy.separation import EXAMPLE_SIGNERS, folded, keys_of_others
+from edge.policy.separation import EXAMPLE_SIGNERS, OtherKey, folded, keys_of_others
 from tests.support.policies import DOCUMENT, KEYS, document, policy, write
 from tests.support.product import REPOSITORY
 
@@ -143,9 +145,18 @@ def test_the_names_of_every_example_site_are_known_as_demo_keys() -> None:
 
 def test_p1_a_key_of_box_or_authority_is_recognised_among_those_of_the_policy() -> None:
     real = policy(real=True)
-    assert list(keys_of_others(real, [SigningKey.generate("x").public])) == []
+    other = OtherKey("somebody", SigningKey.generate("x").public.raw())
+    assert list(keys_of_others(real, [other])) == []
     for duty, name in zip(PLACES, KEYS, strict=True):
-        assert list(keys_of_others(real, [KEYS[name].public])) == [PLACES[duty]]
+        for raw in (KEYS[name].public.raw(), as_x25519(KEYS[name])):
+            found = list(keys_of_others(real, [other, OtherKey("the box", raw)]))
+            assert found == [(PLACES[duty], "the box")]
+
+
+def as_x25519(key: SigningKey) -> bytes:
+    """The public key that libsodium and OpenSSL make of the same secret for X25519."""
+    secret = hashlib.sha512(key.raw()).digest()[:32]
+    return X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
 
 
 @pytest.mark.parametrize("real", [True, False])

@@ -55,6 +55,7 @@ EXAMPLES: tuple[Event, ...] = (
     EpochClosed(1, "<10", "<10", "<10"),
     PolicyChanged("activated", DIGEST, True),
     ListChanged("installed", "stolen", 7, DIGEST),
+    ListChanged("installed", "permits", 7, DIGEST, plates=120, shrinks=True),
     RuleStopped("zone", "E_HIT_SHARE"),
     SuspensionChanged("suspended", DIGEST, "ab" * 8),
     Deleted("erased", "wanted-vehicles", 20),
@@ -153,7 +154,7 @@ def test_p21_no_event_has_a_field_for_text_plates_tokens_pictures_or_times() -> 
 
     assert set(patterns) <= {
         "Origin", "PublicKeyText", "Word", "Sha256", "KeyId", "HitId", "Id", "Id | None",
-        "Number", "Coarse", "StrictBool",
+        "Number", "Coarse", "Coarse | None", "StrictBool", "StrictBool | None",
         "Literal['online', 'safe']",
         "Literal['activated', 'renewed', 'withdrawn']",
         "Literal['installed', 'refused', 'removed']",
@@ -286,7 +287,7 @@ def test_p21_a_signature_has_one_encoding() -> None:
 
 
 def test_p21_an_incomplete_line_is_detected_without_a_witness() -> None:
-    with pytest.raises(AuditError, match="line 13: it is incomplete") as refused:
+    with pytest.raises(AuditError, match=f"line {len(EXAMPLES) + 1}: it is incomplete") as refused:
         verify_log(DATA + LINES[1][:-1])
     assert refused.value.code == "E_AUDIT_TRUNCATED"
 

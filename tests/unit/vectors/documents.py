@@ -233,6 +233,8 @@ EVENTS_OF_EACH_KIND: tuple[Event, ...] = (
     PolicyChanged("renewed", DIGEST, widening=False),
     PolicyChanged("withdrawn", DIGEST, widening=False),
     ListChanged("installed", "stolen", 1_780_000_000_000, DIGEST),
+    ListChanged("installed", "permits", 2, DIGEST, plates="<10"),
+    ListChanged("installed", "permits", 3, DIGEST, plates=120, shrinks=True),
     ListChanged("refused", "stolen", 1, DIGEST),
     ListChanged("removed", "stolen", 0, DIGEST),
     RuleStopped("stolen", "E_HIT_SHARE"),

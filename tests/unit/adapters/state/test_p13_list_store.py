@@ -296,6 +296,10 @@ def test_p21_the_result_of_each_bundle_is_returned_for_the_audit_log(box: Box) -
 @pytest.fixture
 def permits(box: Box) -> Box:
     """A box whose list lets vehicles through."""
+    return with_permits(box)
+
+
+def with_permits(box: Box) -> Box:
     box.terms = {LIST: plate_lists.terms(exempt=True)}
     box.folder.mkdir(mode=0o700)
     (box.folder / f"{COUNTERS_NAME}.lock").touch(mode=0o600)
