@@ -176,7 +176,11 @@ def _words(name: str) -> tuple[str, ...]:
 
 def _without_titles(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
     """The words without titles, unless nothing is left; and whether there was one."""
-    kept = tuple(word for word in words if word not in TITLES)
+    kept = tuple(
+        word
+        for word, after in zip(words, (*words[1:], ""), strict=True)
+        if word not in TITLES and (word, after) != ("de", "heer")
+    )
     if len(kept) > 2 and kept[0] == "m":  # "M. Jan Peeters"; "M. Peeters" may be an initial
         return kept[1:], True
     return (kept, kept != words) if kept else (words, False)
@@ -184,25 +188,25 @@ def _without_titles(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
 
 def _may_abbreviate(one: _Name, other: _Name) -> bool:
     """Whether one name may be the other with initials, or with a title for the first name."""
-    common = {word for word in one.words if len(word) > 1} & set(other.words)
-    if not common:
-        return False
-    rest = [[word for word in name.words if word not in common] for name in (one, other)]
-    for mine, theirs, name in ((rest[0], rest[1], one), (rest[1], rest[0], other)):
-        if not mine and name.titled and len(name.words) == 1:
-            return True  # "Mr Peeters"
-        if mine and all(len(word) == 1 for word in mine):
-            free = list(theirs)
-            for initial in mine:
-                word = next((word for word in free if word[0] == initial), None)
-                if word is not None:
-                    free.remove(word)
-                elif theirs:
-                    break
-            else:
-                # What is left over may be second first names.
-                return not free or len(free) < len(theirs)
-    return False
+    short, long = sorted((one, other), key=lambda name: len(name.words))
+    if _is_family_name_of(one, other) or _is_family_name_of(other, one):
+        return True
+    common = [word for word in short.words if len(word) > 1 and word in long.words]
+    mine = [word for word in short.words if word not in common]
+    rest = [word for word in long.words if word not in common]
+    for word in mine:
+        found = next((w for w in rest if w[0] == word[0] and 1 in {len(w), len(word)}), None)
+        if found is None:
+            return False
+        rest.remove(found)
+    # Of two names with the same words only initials may be more: second first names.
+    return bool(common) and (bool(mine) or (bool(rest) and all(len(word) == 1 for word in rest)))
+
+
+def _is_family_name_of(one: _Name, other: _Name) -> bool:
+    """Whether a name has only a title and a word of the other: "Mr Peeters", "M. Peeters"."""
+    words = one.words[1:] if one.words[0] == "m" else one.words if one.titled else ()
+    return len(words) == 1 and words[0] in other.words
 
 
 def _transliterated(name: str) -> str:

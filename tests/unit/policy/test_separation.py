@@ -118,6 +118,83 @@ def test_one_language_is_enough_to_recognise_a_person() -> None:
     assert "E_DUTIES" in codes(policy(same, real=True))
 
 
+ONE_PERSON = [
+    *("Jan Peeters", "Peeters Jan", "PEETERS, Jan", "jan  peeters", "Jan-Peeters"),
+    *("dhr. Jan Peeters", "Dhr Peeters, Jan", "de heer Jan Peeters", "M. Jan Peeters"),
+    *("Mr. Jan Peeters", "Herr Jan Peeters", "Dr. ir. Jan Peeters", "prof. dr. Jan PEETERS"),
+    *("ing. Jan Peeters", "Monsieur Jan Peeters", "Jan Peeters, MSc", "Jan Peeters (schepen)"),
+    *("(burgemeester) Jan Peeters", "Jan [wnd.] Peeters", "Jan (J.) Peeters", "Mevr. Peeters Jan"),
+]
+MAYBE_ONE_PERSON = [
+    *("J. Peeters", "Peeters J.", "J Peeters", "dhr. J. Peeters", "J. P. Peeters", "JP Peeters"),
+    *("Jan A. Peeters", "J. (Jan) Peeters", "Dhr. Peeters", "M. Peeters", "Mevrouw Peeters"),
+    *("Jan P.", "burgemeester J. Peeters", "j.peeters"),
+]
+OTHERS = [
+    *("An Peeters", "Jan Peters", "Jana Peeters", "A. Peeters", "J. Peters", "Peeters en Jansen"),
+    *("Burgemeester van Peeters", "Maria Jansen", "Jan Peeters Junior", "Commune d'Anvers"),
+]
+
+
+def named(one: str, other: str) -> list[str]:
+    """The refusals of a policy whose controller and police have these names."""
+
+    def change(content: dict[str, Any]) -> None:
+        at(content, "controller")["name"], at(content, "police")["name"] = one, other
+
+    found = [flaw for flaw in flaws(policy(change, real=True)) if flaw.code.startswith("E_")]
+    assert all(flaw.code == "E_DUTIES" for flaw in found)
+    assert all("approvals.signers.mayor" in flaw.text("en") for flaw in found)
+    return [flaw.fault for flaw in found]
+
+
+@pytest.mark.parametrize("spelling", ONE_PERSON)
+def test_p1_order_titles_and_brackets_make_no_other_person(spelling: str) -> None:
+    for other in ONE_PERSON:
+        assert named(spelling, other) == ["two_duties"], other
+
+
+@pytest.mark.parametrize("spelling", MAYBE_ONE_PERSON)
+def test_p1_an_initial_beside_the_same_family_name_asks_for_the_full_name(spelling: str) -> None:
+    assert named(spelling, "Jan Peeters") == ["short_name"]
+    assert named("Jan Peeters", spelling) == ["short_name"]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_p1_people_and_offices_with_other_names_are_not_refused(other: str) -> None:
+    assert named("Jan Peeters", other) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("René Müller", "Mueller Rene"),
+        ("Jørgen Åberg", "Joergen Aaberg"),
+        ("Seán O'Brien", "OBRIEN Sean"),
+        ("Jan D\u2019Hondt", "Jan D'Hondt"),
+        ("Jan D'Hondt", "d'hondt, jan"),
+    ],
+)
+def test_p1_letters_written_as_two_and_apostrophes_make_no_other_person(
+    one: str, other: str
+) -> None:
+    assert named(one, other) == ["two_duties"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Stad Gent", "Functionaris voor gegevensbescherming van de stad Gent"),
+        ("Commune d'Anvers", "Police d'Anvers"),
+        ("Burgemeester van Voorbeeldgem", "Korpschef van Voorbeeldgem"),
+        ("Ville de Liège", "Zone de police Liège"),
+        ("Politiezone A", "Politiezone B"),
+    ],
+)
+def test_p1_offices_of_one_town_are_not_one_person(one: str, other: str) -> None:
+    assert named(one, other) == []
+
+
 def test_different_people_are_told_apart() -> None:
     names = ["Jan Peeters", "Jan Peters", "Jana Peeters", "An Peeters", "Jan Peeters 2", "李伟"]
     assert len({folded(name) for name in names}) == len(names)
