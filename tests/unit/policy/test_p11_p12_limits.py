@@ -17,7 +17,17 @@ from edge.policy.checklist import unready
 from edge.policy.diff import changes
 from edge.policy.duties import Severity
 from edge.policy.flaws import flaws
-from edge.policy.limits import HIT_SHARES, LIMITS, TRIAL_LEASE_DAYS, is_trial
+from edge.policy.limits import (
+    HIT_SHARES,
+    JUSTIFICATION_LETTERS,
+    JUSTIFICATION_WORDS,
+    LIMITS,
+    ONE_PLACE_M,
+    TRIAL_ACCURACY_LOW,
+    TRIAL_DAYS,
+    TRIAL_LEASE_DAYS,
+    is_trial,
+)
 from edge.policy.model import Policy
 from edge.policy.rule_models import hit_share
 from edge.site.folder import load_site_folder, read_policy
@@ -88,6 +98,11 @@ def test_p12_the_floors_are_those_of_the_documents() -> None:
         (row,) = re.findall(rf"(?m)^\| [^|]*{name}[^|]*\|(.*)\|$", text)
         cells = [cell.strip() for cell in row.split("|")][: len(LIMITS)]
         assert cells == [f"{getattr(limits, figure):g}" for limits in LIMITS.values()], name
+    assert f"at least {JUSTIFICATION_WORDS} different words and {JUSTIFICATION_LETTERS}" in text
+    assert f"within {ONE_PLACE_M} m" in text
+    assert f"`lease_days` of at most {TRIAL_LEASE_DAYS}." in text
+    assert f"A trial ends {TRIAL_DAYS} days after" in text
+    assert f"| likewise, of a trial |{f' {TRIAL_ACCURACY_LOW:g} |' * len(LIMITS)}" in text
     for kind, share in HIT_SHARES.items():
         assert f"| `{kind}` | {share.usual:g} | {share.most:g} |" in text
 
