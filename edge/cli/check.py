@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from edge.formats.problems import Problem
     from edge.formats.yaml_document import Draft
     from edge.policy.checklist import Finding
-    from edge.policy.flaws import Flaw
+    from edge.policy.duties import Flaw
     from edge.policy.model import Policy
     from edge.policy.separation import OtherKey
     from edge.texts import Language

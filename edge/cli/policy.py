@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge.formats.yaml_document import Document
     from edge.policy.change import Change
     from edge.policy.dpia_document import DpiaDocument
-    from edge.policy.flaws import Flaw
+    from edge.policy.duties import Flaw
     from edge.policy.model import Policy
     from edge.policy.separation import OtherKey
     from edge.policy.signatures import PolicySignatures

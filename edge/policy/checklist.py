@@ -16,8 +16,8 @@ from edge.formats.problems import Location, Problem, path_text
 from edge.formats.yaml_document import Document, Draft
 from edge.policy.contradictions import contradictions
 from edge.policy.dpia_document import DpiaDocument, dpia_flaws
-from edge.policy.duties import DUTIES, Duty, Severity, why
-from edge.policy.flaws import Flaw, flaws, flaws_on
+from edge.policy.duties import DUTIES, Duty, Flaw, Severity, why
+from edge.policy.flaws import flaws, flaws_on
 from edge.policy.model import Policy
 from edge.policy.separation import OtherKey, keys_of_others
 from edge.texts import LANGUAGES, Language, in_every_language

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from edge.formats.problems import Location
 from edge.formats.visible import code_point, unseen_at
 from edge.policy import dpia_formats
-from edge.policy.flaws import Flaw
+from edge.policy.duties import Flaw
 from edge.policy.model import Policy
 
 MIN_WORDS = 200

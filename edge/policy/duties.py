@@ -7,9 +7,10 @@ wrong, and `checklist.why` why the supervisory authority asks it, by requirement
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
+from edge.formats.problems import Location
 from edge.texts import Language, text
 
 Pattern = tuple[str, ...]
@@ -125,6 +126,7 @@ FAULTS: Mapping[str, Fault] = {
     "alternatives_after_decision": Fault("E_SEQUENCE", "P16"),
     "opinion_order": Fault("E_SEQUENCE", "P1"),
     "future": Fault("E_SEQUENCE", "P1"),
+    "aged": Fault("E_SEQUENCE", "P1"),
     "dpia_risk": Fault("E_DPIA", "P2"),
     "dpia_format": Fault("E_DPIA", "P2"),
     "dpia_size": Fault("E_DPIA", "P2"),
@@ -182,3 +184,44 @@ FAULTS: Mapping[str, Fault] = {
     "untranslated": Fault("W_TRANSLATION", "P14", Severity.WARNING),
     "demo_key": Fault("W_DEMO_KEYS", "P1", Severity.WARNING),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A fault of `FAULTS` at a place of the policy.
+
+    `kind` is the fault's code and requirement, where the place decides them.
+    """
+
+    location: Location
+    fault: str
+    values: dict[str, str] = field(default_factory=dict)
+    kind: Fault | None = None
+
+    @property
+    def code(self) -> str:
+        return self._kind.code
+
+    @property
+    def requirement(self) -> str:
+        return self._kind.requirement
+
+    @property
+    def severity(self) -> Severity:
+        return self._kind.severity
+
+    @property
+    def _kind(self) -> Fault:
+        return FAULTS[self.fault] if self.kind is None else self.kind
+
+    @property
+    def key(self) -> str:
+        """The text that says what is wrong."""
+        return f"checklist.fault.{self.fault}"
+
+    def text(self, language: Language) -> str:
+        """What is wrong, in one sentence."""
+        values = dict(self.values)
+        if "role" in values:
+            values["role"] = text(language, f"checklist.role.{values['role']}")
+        return text(language, self.key, **values)

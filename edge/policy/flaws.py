@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import islice
 
@@ -11,19 +10,19 @@ from pydantic import BaseModel
 
 from edge.domain.intervals import wilson
 from edge.formats.problems import Location, path_text
-from edge.policy.duties import FAULTS, Fault, Severity
+from edge.policy.duties import Fault, Flaw
 from edge.policy.fields import Statements, WeeklySchedule
-from edge.policy.hours import LongHours, long_cameras, long_rules
+from edge.policy.hours import camera_hours, justifications, rule_hours
 from edge.policy.legal import (
     EVALUATION_DAYS,
+    MAX_ACCURACY_YEARS,
     MAX_DPIA_REVIEW_DAYS,
+    MAX_EVIDENCE_YEARS,
     MAX_SUNSET_YEARS,
     RETENTION_CEILING_HOURS,
 )
 from edge.policy.limits import (
     HIT_SHARES,
-    JUSTIFICATION_LETTERS,
-    JUSTIFICATION_WORDS,
     LIMITS,
     TRIAL_ACCURACY_LOW,
     TRIAL_LEASE_DAYS,
@@ -33,55 +32,13 @@ from edge.policy.limits import (
 from edge.policy.model import ROLES, Policy
 from edge.policy.separation import abbreviated_persons, shared_keys, shared_persons
 from edge.policy.trials import last_trial_day, trial_values
-from edge.policy.wording import is_sentence
-from edge.texts import LANGUAGES, Language, text
+from edge.texts import LANGUAGES
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
 """Risks that the supervisory authority names in its warning: each needs a measure in the DPIA."""
 
 INTERVAL_TOLERANCE = 0.002
 """Allowed difference of a bound, which is written with three decimals."""
-
-
-@dataclass(frozen=True, slots=True)
-class Flaw:
-    """A fault of `FAULTS` at a place of the policy.
-
-    `kind` is the fault's code and requirement, where the place decides them.
-    """
-
-    location: Location
-    fault: str
-    values: dict[str, str] = field(default_factory=dict)
-    kind: Fault | None = None
-
-    @property
-    def code(self) -> str:
-        return self._kind.code
-
-    @property
-    def requirement(self) -> str:
-        return self._kind.requirement
-
-    @property
-    def severity(self) -> Severity:
-        return self._kind.severity
-
-    @property
-    def _kind(self) -> Fault:
-        return FAULTS[self.fault] if self.kind is None else self.kind
-
-    @property
-    def key(self) -> str:
-        """The text that says what is wrong."""
-        return f"checklist.fault.{self.fault}"
-
-    def text(self, language: Language) -> str:
-        """What is wrong, in one sentence."""
-        values = dict(self.values)
-        if "role" in values:
-            values["role"] = text(language, f"checklist.role.{values['role']}")
-        return text(language, self.key, **values)
 
 
 def flaws(policy: Policy, fields: frozenset[str] | None = None) -> Iterator[Flaw]:
@@ -205,6 +162,21 @@ def _alternatives(policy: Policy) -> Iterator[Flaw]:
         if not day <= decided:
             values = {"date": day, "limit": decided}
             yield Flaw(("alternatives", *location), "alternatives_after_decision", values)
+
+
+def _aged(section: str, years: int) -> Callable[[Policy], Iterator[Flaw]]:
+    """Refuses what was found out so many years before the start that it says nothing of it."""
+
+    def check(policy: Policy) -> Iterator[Flaw]:
+        start = date.fromisoformat(policy.activation.not_before)
+        limit = (start - timedelta(days=years * 365.25)).isoformat()
+        kind, dates = next((kind, dates) for name, kind, dates in _PAST if name == section)
+        for location, day in dates(policy):
+            if day < limit:
+                values = {"date": day, "years": str(years), "limit": limit}
+                yield Flaw((section, *location), "aged", values, kind)
+
+    return check
 
 
 def _dpia(policy: Policy) -> Iterator[Flaw]:
@@ -378,49 +350,6 @@ def _epoch(policy: Policy) -> Iterator[Flaw]:
         yield Flaw(("epoch_minutes",), "epoch", values)
 
 
-def _camera_hours(policy: Policy) -> Iterator[Flaw]:
-    yield from _long("camera_hours", long_cameras, policy)
-
-
-def _rule_hours(policy: Policy) -> Iterator[Flaw]:
-    """A rule without a schedule, or in force for long, says in public why."""
-    for index, rule in enumerate(policy.rules):
-        if rule.hours_justification is None and rule.schedule is None:
-            yield Flaw(("rules", index), "rule_schedule")
-    yield from _long("rule_hours", long_rules, policy)
-
-
-def _long(
-    fault: str, found: Callable[[Policy, int], Iterator[LongHours]], policy: Policy
-) -> Iterator[Flaw]:
-    ceiling = LIMITS[policy.legal.regime].hours_per_week
-    for one in found(policy, ceiling * 60):
-        values = {"hours": _hours(one.minutes), "ceiling": str(ceiling)}
-        if one.others:
-            values["others"] = ", ".join(one.others)
-        yield Flaw(one.location, f"{fault}_together" if one.others else fault, values)
-
-
-def _justifications(policy: Policy) -> Iterator[Flaw]:
-    """A justification says in a sentence why, not in a word."""
-    holders: list[tuple[Location, Statements | None]] = [
-        *((("cameras", name), one.hours_justification) for name, one in policy.cameras.items()),
-        *((("rules", index), one.hours_justification) for index, one in enumerate(policy.rules)),
-    ]
-    values = {"words": str(JUSTIFICATION_WORDS), "letters": str(JUSTIFICATION_LETTERS)}
-    for at, given in holders:
-        for language, written in (
-            () if given is None else ((one, given.of(one)) for one in LANGUAGES)
-        ):
-            if not is_sentence(written, words=JUSTIFICATION_WORDS, letters=JUSTIFICATION_LETTERS):
-                yield Flaw((*at, "hours_justification", language), "justification_short", values)
-
-
-def _hours(minutes: int) -> str:
-    """Hours, rounded up to a tenth, so that they are seen to be above a ceiling."""
-    return f"{-(-minutes // 6) / 10:g}"
-
-
 def _camera_warnings(policy: Policy) -> Iterator[Flaw]:
     for name, camera in policy.cameras.items():
         if _never_shut(camera.hours):
@@ -470,10 +399,14 @@ def _demo_warnings(policy: Policy) -> Iterator[Flaw]:
 
 _WITH_STATEMENTS = (
     *("legal", "purposes", "alternatives", "dpia", "accuracy", "evaluation", "rights"),
+    *("cameras", "rules"),
 )
 _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] = (
     (frozenset({"legal", "dpia", "purposes", "activation"}), _sequence),
     (frozenset({"legal", "alternatives"}), _alternatives),
+    (frozenset({"purposes", "activation"}), _aged("purposes", MAX_EVIDENCE_YEARS)),
+    (frozenset({"alternatives", "activation"}), _aged("alternatives", MAX_EVIDENCE_YEARS)),
+    (frozenset({"accuracy", "activation"}), _aged("accuracy", MAX_ACCURACY_YEARS)),
     (frozenset({"dpia"}), _dpia),
     (frozenset({"purposes", "dpia"}), _purposes),
     (frozenset({"purposes", "legal"}), _retention),
@@ -489,9 +422,9 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"legal", "rules"}), _people),
     (frozenset({"rules"}), _hit_shares),
     (frozenset({"legal", "epoch_minutes"}), _epoch),
-    (frozenset({"legal", "cameras"}), _camera_hours),
-    (frozenset({"legal", "cameras", "rules", "purposes"}), _rule_hours),
-    (frozenset({"cameras", "rules"}), _justifications),
+    (frozenset({"legal", "cameras"}), camera_hours),
+    (frozenset({"legal", "cameras", "rules", "purposes"}), rule_hours),
+    (frozenset({"cameras", "rules"}), justifications),
     (frozenset({"cameras"}), _camera_warnings),
     (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
     *((frozenset({section}), _untranslated(section)) for section in _WITH_STATEMENTS),

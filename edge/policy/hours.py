@@ -8,17 +8,19 @@ up; hours in which several are in force count once.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timezone
 
 from edge.domain.schedule import Schedule
 from edge.formats.problems import Location
-from edge.policy.fields import Texts, WeeklySchedule
-from edge.policy.limits import ONE_PLACE_M
+from edge.policy.duties import Flaw
+from edge.policy.fields import Statements, Texts, WeeklySchedule
+from edge.policy.limits import JUSTIFICATION_LETTERS, JUSTIFICATION_WORDS, LIMITS, ONE_PLACE_M
 from edge.policy.model import Policy, PolicyCamera, Position
 from edge.policy.rule_models import RuleModel
 from edge.policy.separation import folded
+from edge.policy.wording import is_sentence
 from edge.texts import LANGUAGES
 
 Week = date | None
@@ -29,7 +31,7 @@ _METRES_OF_A_DEGREE = 111_195
 
 
 @dataclass(frozen=True, slots=True)
-class LongHours:
+class _LongHours:
     """A camera or rule without a justification whose hours need one.
 
     Attributes:
@@ -54,7 +56,51 @@ class _Holder:
     near: tuple[int, ...]
 
 
-def long_cameras(policy: Policy, ceiling: int) -> Iterator[LongHours]:
+def camera_hours(policy: Policy) -> Iterator[Flaw]:
+    """A camera that is open for long, alone or with others at its place, says in public why."""
+    yield from _long("camera_hours", _long_cameras, policy)
+
+
+def rule_hours(policy: Policy) -> Iterator[Flaw]:
+    """A rule without a schedule, or in force for long, says in public why."""
+    for index, rule in enumerate(policy.rules):
+        if rule.hours_justification is None and rule.schedule is None:
+            yield Flaw(("rules", index), "rule_schedule")
+    yield from _long("rule_hours", _long_rules, policy)
+
+
+def _long(
+    fault: str, found: Callable[[Policy, int], Iterator[_LongHours]], policy: Policy
+) -> Iterator[Flaw]:
+    ceiling = LIMITS[policy.legal.regime].hours_per_week
+    for one in found(policy, ceiling * 60):
+        values = {"hours": _hours(one.minutes), "ceiling": str(ceiling)}
+        if one.others:
+            values["others"] = ", ".join(one.others)
+        yield Flaw(one.location, f"{fault}_together" if one.others else fault, values)
+
+
+def justifications(policy: Policy) -> Iterator[Flaw]:
+    """A justification says in a sentence why, not in a word."""
+    holders: list[tuple[Location, Statements | None]] = [
+        *((("cameras", name), one.hours_justification) for name, one in policy.cameras.items()),
+        *((("rules", index), one.hours_justification) for index, one in enumerate(policy.rules)),
+    ]
+    values = {"words": str(JUSTIFICATION_WORDS), "letters": str(JUSTIFICATION_LETTERS)}
+    for at, given in holders:
+        for language, written in (
+            () if given is None else ((one, given.of(one)) for one in LANGUAGES)
+        ):
+            if not is_sentence(written, words=JUSTIFICATION_WORDS, letters=JUSTIFICATION_LETTERS):
+                yield Flaw((*at, "hours_justification", language), "justification_short", values)
+
+
+def _hours(minutes: int) -> str:
+    """Hours, rounded up to a tenth, so that they are seen to be above a ceiling."""
+    return f"{-(-minutes // 6) / 10:g}"
+
+
+def _long_cameras(policy: Policy, ceiling: int) -> Iterator[_LongHours]:
     """The cameras that need a justification and have none.
 
     Args:
@@ -81,7 +127,7 @@ def long_cameras(policy: Policy, ceiling: int) -> Iterator[LongHours]:
     return _in_need(holders, ceiling)
 
 
-def long_rules(policy: Policy, ceiling: int) -> Iterator[LongHours]:
+def _long_rules(policy: Policy, ceiling: int) -> Iterator[_LongHours]:
     """The rules with a schedule that need a justification and have none.
 
     Args:
@@ -116,12 +162,12 @@ def long_rules(policy: Policy, ceiling: int) -> Iterator[LongHours]:
     return _in_need(holders, ceiling)
 
 
-def _in_need(holders: Sequence[_Holder], ceiling: int) -> Iterator[LongHours]:
+def _in_need(holders: Sequence[_Holder], ceiling: int) -> Iterator[_LongHours]:
     for one in holders:
         if one.justified:
             continue
         if _most(one) > ceiling:
-            yield LongHours(one.location, _most(one))
+            yield _LongHours(one.location, _most(one))
             continue
         # One that needs a justification by itself has one soon, or is shortened.
         near = [holders[index] for index in one.near]
@@ -134,7 +180,7 @@ def _in_need(holders: Sequence[_Holder], ceiling: int) -> Iterator[LongHours]:
                 together = max(together, all_.bit_count())
         if together > ceiling:
             adding = [other for other in near if _adds(other, one)]
-            yield LongHours(one.location, together, tuple(other.name for other in adding))
+            yield _LongHours(one.location, together, tuple(other.name for other in adding))
 
 
 def _adds(other: _Holder, one: _Holder) -> bool:
@@ -179,12 +225,13 @@ def _by_week(schedule: Schedule | None, weeks: Sequence[Week]) -> dict[Week, int
 
 
 def _at_one_place(one: PolicyCamera, other: PolicyCamera) -> bool:
-    """Whether two cameras may stand at one place: one text, near, or a position is not given."""
+    """Whether two cameras may film one place: one text, near, or a position is not given."""
     if _share_a_text(one.place, other.place):
         return True
     if one.position is None or other.position is None:
         return True
-    return _distance_m(one.position, other.position) <= ONE_PLACE_M
+    seen = one.field_of_view.reach_m + other.field_of_view.reach_m
+    return _distance_m(one.position, other.position) <= max(ONE_PLACE_M, seen)
 
 
 def _distance_m(one: Position, other: Position) -> float:

@@ -42,6 +42,14 @@ MAX_DPIA_REVIEW_DAYS = 3 * 366
 term; the French CNIL asks for one every three years at the latest, and the Dutch Autoriteit
 Persoonsgegevens gives three years as its example."""
 
+MAX_EVIDENCE_YEARS = 5
+"""How old the evidence of a purpose and the alternatives may be when the cameras start. Article
+5(1)(c) GDPR: what is necessary is judged now. Our choice: as long as the term of a policy."""
+
+MAX_ACCURACY_YEARS = 2
+"""How old the measured accuracy may be when the cameras start. Article 5(1)(d) GDPR. Our choice:
+within two years plates, weights and cameras change so much that it says little."""
+
 EVALUATION_DAYS = 366
 """An evaluation is due within a year of the start, and then within a year of the last one."""
 

@@ -10,7 +10,8 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from edge.policy.flaws import NAMED_RISKS, Flaw
+from edge.policy.duties import Flaw
+from edge.policy.flaws import NAMED_RISKS
 from edge.texts import LANGUAGES, Language, text
 
 DPIA_FILE = "dpia.md"

@@ -239,6 +239,7 @@ def make_real(
     content["activation"]["not_before"] = (today - timedelta(days=30)).isoformat()
     content["evaluation"]["next_due"] = later
     content["dpia"]["review_date"] = later
+    content["accuracy"]["date"] = (today - timedelta(days=60)).isoformat()
     for authority in content["authorities"].values():
         authority["valid"]["until"] = later
     write_yaml(path, content)

@@ -19,11 +19,13 @@ from edge.formats.yaml_document import parse_draft
 from edge.policy.checklist import Finding, checklist, unready
 from edge.policy.duties import DUTIES, FAULTS, Severity
 from edge.policy.flaws import flaws, flaws_on
+from edge.policy.legal import MAX_ACCURACY_YEARS, MAX_EVIDENCE_YEARS
 from edge.policy.model import Policy
 from edge.policy.template import QUESTIONS, template
 from edge.site.folder import read_draft, read_policy
 from edge.texts import LANGUAGES, catalogue, in_every_language, text
 from tests.support.example_site import POLICY
+from tests.support.notices import said
 from tests.support.policies import DOCUMENT, NOON, Change, document, policy, write
 from tests.support.sites import texts
 
@@ -350,6 +352,26 @@ def test_p1_p2_p12_p15_p16_p20_nothing_past_is_dated_in_the_future(path: str) ->
         assert "today is 2026-03-10" in found[PAST[path]].text("en")
 
 
+AGED = {
+    "purposes/quiet/safety_evidence/date": MAX_EVIDENCE_YEARS,
+    "alternatives/physical/date": MAX_EVIDENCE_YEARS,
+    "alternatives/awareness/date": MAX_EVIDENCE_YEARS,
+    "alternatives/targeted/date": MAX_EVIDENCE_YEARS,
+    "accuracy/date": MAX_ACCURACY_YEARS,
+}
+
+
+@pytest.mark.parametrize("path", AGED)
+def test_p12_p15_p16_what_was_found_out_long_before_the_start_says_nothing(path: str) -> None:
+    """The example starts on 5 January 2026."""
+    first = f"{2026 - AGED[path]}-01-0"
+
+    assert unready(policy(edit(path, f"{first}6")), DOCUMENT) is None
+    (found,) = [one for one in flaws(policy(edit(path, f"{first}3"))) if one.code[0] == "E"]
+    assert (found.code, found.location) == (PAST[path], tuple(path.split("/")))
+    assert str(AGED[path]) in found.text("en")
+
+
 def test_every_date_of_a_policy_is_either_past_or_to_come() -> None:
     """A new date in the model needs a decision here, and one of the past in `flaws_on`."""
 
@@ -393,7 +415,7 @@ def test_p6_p11_p12_an_allowed_but_intrusive_choice_gives_a_warning() -> None:
         }
     }
 
-    why = dict.fromkeys(LANGUAGES, "Somebody may drive into it at any hour")
+    why = said("Somebody may drive into it at any hour")
     north = {**document()["cameras"]["north"], "hours": open_always, "hours_justification": why}
 
     found = {one.code for one in flaws(policy(edit("cameras/north", north)))}

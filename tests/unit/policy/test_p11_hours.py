@@ -68,6 +68,14 @@ def test_p11_hours_of_cameras_at_one_place_add_up(north: dict[str, Any]) -> None
     assert wrong(content) == set()
 
 
+def test_p11_cameras_whose_views_may_meet_film_one_place() -> None:
+    content = two_cameras(position={"latitude": FAR, "longitude": 3.725})
+
+    assert wrong(content) == set()
+    content["cameras"]["south"]["field_of_view"]["reach_m"] = 100  # and 30 m from the other side
+    assert others_in(content) == BOTH_CAMERAS
+
+
 def test_p11_hours_of_cameras_at_two_places_do_not_add_up() -> None:
     assert wrong(two_cameras()) == set()
     assert wrong(two_cameras(position={"latitude": FAR, "longitude": 3.725})) == set()
