@@ -230,7 +230,7 @@ def test_a_stored_log_verifies_against_its_checkpoints(keys: Keys, name: str) ->
     file = keys.box_file if name == "box" else keys.authority_file
     verified = verify_log(computed(f"audit/{name}.log"), keys=signing_keys(file), witness=notes)
 
-    assert verified.witnessed == len(verified.entries) == 19
+    assert verified.witnessed == len(verified.entries) == 21
     assert verified.vouched
 
 
