@@ -33,6 +33,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from edge.formats.curve25519 import is_same_key
@@ -85,7 +86,7 @@ def _conflicts(
     seen: list[tuple[str, Location, tuple[_Name, ...]]] = []
     for at, _, holder in policy.key_holders():
         duty = _duty(at, holder)
-        names = tuple(map(_Name.of, sorted({holder.name.of(one) for one in LANGUAGES})))
+        names = tuple(map(_compared, sorted({holder.name.of(one) for one in LANGUAGES})))
         for other, place, known in seen:
             excluded = other != duty and frozenset({other, duty}) not in _TOGETHER
             if excluded and any(same(*pair) for pair in itertools.product(names, known)):
@@ -155,6 +156,12 @@ class _Name:
         return cls(frozenset(spellings - {""}) or frozenset({name}), words, titled)
 
 
+@lru_cache(maxsize=1024)
+def _compared(name: str) -> _Name:
+    """A name as it is compared; the gate asks for the same ones each second."""
+    return _Name.of(name)
+
+
 def _spellings(words: tuple[str, ...]) -> Iterator[str]:
     """The words in their order and sorted, with their titles and without."""
     for kept in (words, _without_titles(words)[0]):
@@ -182,7 +189,14 @@ def _without_titles(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         if word not in TITLES and (word, after) != ("de", "heer")
     )
     if len(kept) > 2 and kept[0] == "m":  # "M. Jan Peeters"; "M. Peeters" may be an initial
-        return kept[1:], True
+        kept = kept[1:]
+    person = tuple(
+        word
+        for word, after in zip(kept, (*kept[1:], ""), strict=True)
+        if word not in FUNCTIONS and not (word in _ARTICLES and after in FUNCTIONS)
+    )
+    if len(person) > 1 and _OF_AN_OFFICE.isdisjoint(person):
+        kept = person
     return (kept, kept != words) if kept else (words, False)
 
 
@@ -230,6 +244,30 @@ TITLES: Final = frozenset(
     )
 )
 """Forms of address and academic titles, folded."""
+
+
+FUNCTIONS: Final = frozenset(
+    (
+        *("burgemeester", "bourgmestre", "burgermeister", "burgermeisterin", "mayor", "maire"),
+        *("schepen", "echevin", "echevine", "schoffe", "alderman", "korpschef", "kommissar"),
+        *("commissaris", "hoofdcommissaris", "commissaire", "commissioner", "inspecteur"),
+        *("hoofdinspecteur", "inspector", "secretaris", "secretaire", "directeur", "directrice"),
+        *("director", "dpo", "fg", "dsb", "datenschutzbeauftragter", "datenschutzbeauftragte"),
+    )
+)
+"""Functions that stand beside a person's name, folded."""
+
+_ARTICLES: Final = frozenset({"de", "le", "la", "der", "die", "the"})
+
+_OF_AN_OFFICE: Final = frozenset(
+    (
+        *("van", "of", "de", "der", "den", "des", "du", "la", "le", "von", "vom", "for", "voor"),
+        *("pour", "fur", "stad", "gemeente", "ville", "commune", "stadt", "gemeinde", "city"),
+        *("town", "municipality", "zone", "pz", "zp", "politiezone", "politie", "police"),
+        *("polizei", "polizeizone", "lokale", "locale", "local"),
+    )
+)
+"""Words that show that a function is that of an office, so that it counts: Mayor of Ghent."""
 
 
 def _duty(at: Location, holder: KeyHolder) -> str:

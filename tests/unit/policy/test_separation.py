@@ -124,6 +124,7 @@ ONE_PERSON = [
     *("Mr. Jan Peeters", "Herr Jan Peeters", "Dr. ir. Jan Peeters", "prof. dr. Jan PEETERS"),
     *("ing. Jan Peeters", "Monsieur Jan Peeters", "Jan Peeters, MSc", "Jan Peeters (schepen)"),
     *("(burgemeester) Jan Peeters", "Jan [wnd.] Peeters", "Jan (J.) Peeters", "Mevr. Peeters Jan"),
+    *("Burgemeester Jan Peeters", "Jan Peeters, burgemeester", "M. le bourgmestre Jan Peeters"),
 ]
 MAYBE_ONE_PERSON = [
     *("J. Peeters", "Peeters J.", "J Peeters", "dhr. J. Peeters", "J. P. Peeters", "JP Peeters"),
@@ -189,6 +190,8 @@ def test_p1_letters_written_as_two_and_apostrophes_make_no_other_person(
         ("Burgemeester van Voorbeeldgem", "Korpschef van Voorbeeldgem"),
         ("Ville de Liège", "Zone de police Liège"),
         ("Politiezone A", "Politiezone B"),
+        ("Burgemeester Stad Gent", "DPO Stad Gent"),
+        ("Burgemeester Gent", "Korpschef Gent"),
     ],
 )
 def test_p1_offices_of_one_town_are_not_one_person(one: str, other: str) -> None:
