@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -140,9 +140,11 @@ HIDDEN_ODDS = 0.5
 """Odds of another plate where something hides a part of the plate in every view: readers often give
 a clear and wrong text then. In proportion less if only some views, or unclear ones, are hidden."""
 
-FORMLESS_ODDS = 0.1
-"""Odds of another plate where the best text has no form of the certain country: a part of the plate
-was hidden or misread, or it is one of the few plates of a free form."""
+FORMLESS_ODDS = 0.25
+"""Odds of another plate where the best text has no form of its country: a part of the plate was
+hidden or misread, or it is one of the few plates of a free form. In proportion less if only some of
+the votes name a country without such a form; half of them bring the posterior below every floor
+(`edge.policy.limits`)."""
 
 _MIN_ALTERNATIVE = 0.05
 """Smallest slot probability at which another character is tried."""
@@ -199,14 +201,15 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
     *odds, other_odds = (float(one) for one in np.exp(logs))
     alphabet = readings[0].alphabet
     texts = ("".join(alphabet[i] for i in text) for text, _ in ranked)
-    region, share = _region(strongest)
+    votes = _votes(strongest)
+    region, share = _region(votes)
     certain = region if share >= CERTAIN_REGION else None
     hidden = float(
         np.average([r.hidden for r in strongest], weights=[r.quality for r in strongest])
     )
     other_odds += hidden * HIDDEN_ODDS * odds[0]
     return PlateConsensus(
-        _hypotheses(dict(zip(texts, odds, strict=True)), other_odds, certain),
+        _hypotheses(dict(zip(texts, odds, strict=True)), other_odds, certain, votes),
         len(readings),
         region,
         share,
@@ -214,7 +217,10 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
 
 
 def _hypotheses(
-    odds: dict[str, float], other_odds: float, region: str | None
+    odds: dict[str, float],
+    other_odds: float,
+    region: str | None,
+    votes: Mapping[str | None, float],
 ) -> tuple[Hypothesis, ...]:
     """The most probable texts, where the twins of the best one keep their odds against it.
 
@@ -222,30 +228,37 @@ def _hypotheses(
         odds: of each candidate text, the best first; need not be normalised.
         other_odds: of all other texts together, in the same unit.
         region: the country, if it is certain.
+        votes: the share of each country in the votes.
     """
     best = next(iter(odds))
     for twin, kept in twin_odds(best, region).items():
         odds[twin] = max(odds.get(twin, 0.0), kept * odds[best])
-    if fits(best, region) is False:
-        other_odds = max(other_odds, FORMLESS_ODDS * odds[best])
+    formless = sum(share for voted, share in votes.items() if fits(best, voted) is False)
+    other_odds = max(other_odds, FORMLESS_ODDS * formless * odds[best])
     total = sum(odds.values()) + other_odds
     ranked = sorted(odds.items(), key=lambda item: -item[1])[:MAX_HYPOTHESES]
     return tuple(Hypothesis(PlateText(text), value / total) for text, value in ranked)
 
 
-def _region(readings: Sequence[PlateReading]) -> tuple[str | None, float]:
-    """The country that more than half of the weighted votes name, or None, and its share.
+def _votes(readings: Sequence[PlateReading]) -> dict[str | None, float]:
+    """The share of each country in the weighted votes of the readings.
 
-    What a reading leaves to other countries counts against the share, but is no vote.
+    What a reading leaves to other countries is no vote, so the shares may sum to less than 1.
     """
     votes: dict[str | None, float] = {}
     for reading in readings:
         weight = reading.quality * (reading.region_probability if reading.region else 1.0)
         votes[reading.region] = votes.get(reading.region, 0.0) + weight
+    total = sum(reading.quality for reading in readings)
+    return {region: weight / total for region, weight in votes.items()}
+
+
+def _region(votes: Mapping[str | None, float]) -> tuple[str | None, float]:
+    """The country that more than half of the votes name, or None, and its share."""
     best = max(votes, key=lambda region: votes[region])
     if best is None or votes[best] <= sum(votes.values()) / 2:
         return None, 0.0
-    return best, votes[best] / sum(reading.quality for reading in readings)
+    return best, votes[best]
 
 
 @dataclass(frozen=True, slots=True)

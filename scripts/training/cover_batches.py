@@ -129,8 +129,8 @@ def _of_photograph(plate: RealPlate, cover: str | None, rng: Rng) -> tuple[Pixel
     mask = np.zeros(pixels.shape[:2], np.float32)
     if cover is not None:
         seed = int(rng.integers(1 << 31))
-        mask = hidden_share(cover, pixels.shape, (x1, y1, x2, y2), seed)
         drawn = draw_cover(cover, pixels, (x1, y1, x2, y2), seed)
+        mask = hidden_share(pixels, drawn, (x1, y1, x2, y2))
         # The cover gets about the sharpness of the photograph.
         sigma = rng.uniform(0.3, 0.9) * max(1.0, (y2 - y1) / 30)
         soft = cv2.GaussianBlur(drawn, (0, 0), sigma)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from edge.domain.plates import ALPHABET, PlateText
 from edge.domain.reading import MAX_HYPOTHESES, PlateConsensus, PlateReading, fuse
+from edge.policy.limits import LIMITS
 from tests.support.fakes import noise_reading, reading_of
 
 texts = st.text(alphabet=ALPHABET, min_size=1, max_size=10)
@@ -150,6 +151,19 @@ def test_a_text_without_a_form_of_its_country_is_never_sure() -> None:
     assert formless.posterior < 0.7
     assert free.posterior < 0.95
     assert whole.posterior > 0.98
+
+
+@pytest.mark.parametrize("share", [0.55, 0.7, 0.84, 0.95])
+@pytest.mark.parametrize("text", ["1FHB26", "1ETB39", "FHB26", "1AB2345"])
+def test_p12_a_text_without_a_form_is_below_every_floor_even_if_its_country_is_not_certain(
+    text: str, share: float
+) -> None:
+    """As where something in the colour of the plate hides its last character."""
+    reading = replace(reading_of(text, region="Belgium"), region_probability=share)
+
+    floor = min(limits.min_posterior for limits in LIMITS.values())
+
+    assert fused(*[reading] * 24).posterior < floor
 
 
 def test_a_form_of_a_certain_country_excludes_twins_and_keeps_the_posterior() -> None:
