@@ -236,9 +236,7 @@ class VehicleWatcher:
         """
         patches = [cut_patch(frame.pixels, one, self._settings.patch_margin) for one in detections]
         indices = [
-            index
-            for index, patch in enumerate(patches)
-            if self._is_worth_reading(patch, frame.stream_s)
+            index for index, patch in enumerate(patches) if self._is_worth_reading(patch, frame)
         ]
         self.reads += len(indices)
         readings: list[PlateReading | None] = [None] * len(patches)
@@ -248,14 +246,15 @@ class VehicleWatcher:
             readings[index] = reading
         return readings
 
-    def _is_worth_reading(self, patch: PlatePatch, now_s: float) -> bool:
+    def _is_worth_reading(self, patch: PlatePatch, frame: Frame) -> bool:
         """Whether a reading of this patch could improve a dossier or belong to a new vehicle."""
+        now_s = frame.stream_s
         track = self._tracker.unambiguous_match(patch.box, now_s)
         if track is None or track not in self._dossiers:
             return True
         dossier = self._dossiers[track]
         return (
-            dossier.would_improve(patch.quality, patch.box)
+            dossier.would_improve(patch.quality, patch.box, frame)
             or now_s - dossier.last_read_s >= self._settings.reread_interval_s
         )
 

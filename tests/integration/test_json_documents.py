@@ -21,6 +21,7 @@ from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.key_files import load_box_keys
+from edge.domain.reveal import MaskMethod
 from edge.errors import CODES, ExitCode
 from edge.policy.list_answer import sign_answer
 from edge.privacy.keys import BoxKeys
@@ -154,7 +155,11 @@ def hits(run: Run, base: Path) -> None:
     store = ("--store", base / "store")
     both = ("--box-keys", parties.box_file, "--keys", parties.authority_folder)
     one = parties.hit(
-        evidence(Picture("scene", (REPOSITORY / "docs/img/demo.png").read_bytes()[:9]))
+        evidence(
+            Picture(
+                "scene", (REPOSITORY / "docs/img/demo.png").read_bytes()[:9], MaskMethod.MEANING
+            )
+        )
     )
     with EmbeddedBroker() as broker:
         tail = ("--broker", f"127.0.0.1:{broker.port}", *store, *both)
