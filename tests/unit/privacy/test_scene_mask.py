@@ -112,7 +112,7 @@ def test_without_a_scene_the_geometry_decides(level: RevealLevel) -> None:
     assert np.array_equal(found.mask, by_geometry(level))
 
 
-def test_what_is_around_glass_is_masked_too(parser: OnnxSceneParser) -> None:
+def test_p6_what_is_around_glass_is_masked_too(parser: OnnxSceneParser) -> None:
     found = shown(parser, STREET)
     glass = CAR[1][1]
 
@@ -257,7 +257,41 @@ def test_an_unsure_parser_shows_no_more_than_the_geometry(parser: OnnxSceneParse
         fallback(found, level)
 
 
-def test_what_the_parser_suspects_is_masked_in_the_geometry_too(parser: OnnxSceneParser) -> None:
+@pytest.mark.parametrize(
+    ("mixture", "level"),
+    [
+        ({BODY: 0.7, GLASS: 0.3}, VEHICLE),
+        ({BODY: 0.8, SceneClass.BACKGROUND: 0.2}, VEHICLE),
+        ({BODY: 0.7, OTHER: 0.3}, VEHICLE),
+        ({BODY: 0.4, GLASS: 0.35, PERSON: 0.25}, OCCUPANTS),
+        ({BODY: 0.5, GLASS: 0.3, SceneClass.BACKGROUND: 0.2}, OCCUPANTS),
+    ],
+)
+def test_p6_where_the_parser_is_not_sure_nothing_is_shown(
+    parser: OnnxSceneParser, mixture: dict[SceneClass, float], level: RevealLevel
+) -> None:
+    scene = parser.parse(painted(HEIGHT, WIDTH, STREET), PLATE)
+    probabilities = scene.probabilities.copy()
+    door = Box(540, 340, 600, 400)
+    rows, columns = (
+        slice(int(low / size * count), int(high / size * count))
+        for low, high, size, count in (
+            (door.y1 - scene.window.y1, door.y2 - scene.window.y1, scene.window.height, 96),
+            (door.x1 - scene.window.x1, door.x2 - scene.window.x1, scene.window.width, 104),
+        )
+    )
+    for meaning in SceneClass:
+        probabilities[meaning, rows, columns] = mixture.get(meaning, 0)
+    unsure = replace(scene, probabilities=probabilities)
+
+    found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, unsure)
+
+    assert found.method is MaskMethod.MEANING
+    assert not inside(found.mask, door.grown(left=-8, top=-8, right=-8, bottom=-8)).any()
+    assert inside(shown(parser, STREET, level).mask, door).all()
+
+
+def test_p6_what_the_parser_suspects_is_masked_in_the_geometry_too(parser: OnnxSceneParser) -> None:
     """At the level `occupants` the geometry shows what is above the plate, whoever it is."""
     walker = Box(440, 250, 500, 380)
     assert inside(by_geometry(OCCUPANTS), walker).any()
