@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edge.domain.imaging import Box, Pixels
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence
 from edge.domain.scene import Scene
@@ -207,8 +208,13 @@ class EvidenceMaker:
         """What the picture shows around the offender's plate; None if nothing can say it."""
         if self._parser is None or offence.rule.reveal in (RevealLevel.NONE, RevealLevel.PLATE):
             return None
-        try:
-            return self._parser.parse(key_frame.pixels, key_frame.plate)
-        except ModelError as error:
-            log.warning("a hit of rule %s is masked by geometry: %s", offence.rule.id, error)
-            return None
+        return scene_around(key_frame.plate, key_frame.pixels, self._parser)
+
+
+def scene_around(plate: Box, pixels: Pixels, parser: SceneParser) -> Scene | None:
+    """What a picture shows around a plate; None, with a warning, if the parser fails on it."""
+    try:
+        return parser.parse(pixels, plate)
+    except ModelError as error:
+        log.warning("a picture is masked by geometry: %s", error)
+        return None

@@ -10,7 +10,7 @@ hides too much and never too little.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import NoReturn, final
 
@@ -22,6 +22,7 @@ from edge.domain.rules import Offence
 from edge.domain.scene import Scene, unit_of
 from edge.domain.vehicles import KeyFrame
 from edge.errors import RedactionError
+from edge.privacy.class_map import class_map
 from edge.privacy.geometric_mask import Mask, check_box, fill, plate_region
 from edge.privacy.scene_mask import ShownPixels, shown_pixels
 
@@ -107,7 +108,7 @@ class EvidenceImage(_Picture):
     method: MaskMethod = field(repr=False)
 
 
-# --- the four functions that make a picture -------------------------------------------------
+# --- the functions that make a picture ------------------------------------------------------
 
 
 def mask_all(pixels: Pixels) -> RedactedImage:
@@ -163,6 +164,7 @@ def preview_of_regular_file(
     others: Sequence[Box] = (),
     outlines: bool = False,
     scenes: Sequence[Scene | None] = (),
+    decided: Callable[[MaskMethod], None] = lambda _method: None,
 ) -> RedactedImage:
     """What a reveal level would show, with each vehicle in turn as the offender.
 
@@ -180,16 +182,16 @@ def preview_of_regular_file(
         outlines: whether to draw an outline around each plate.
         scenes: what the picture shows around each plate, in the order of `plates`; None where that
             is not known, and for all if left out.
+        decided: called for each plate with what decided which of its pixels are shown.
 
     Raises:
         RedactionError: as for `reveal`.
     """
     _check_picture(pixels)
     visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
-    known = scenes or [None] * len(plates)
-    for index, (plate, scene) in enumerate(zip(plates, known, strict=True)):
-        rest = (*plates[:index], *plates[index + 1 :], *others)
-        visible |= shown_pixels(plate, rest, level, pixels.shape[0], pixels.shape[1], scene).mask
+    for shown in _shown_in_turn(pixels, plates, level, others, scenes):
+        decided(shown.method)
+        visible |= shown.mask
     picture = _masked(pixels, visible)
     if not show_plates:
         for plate in plates:
@@ -198,6 +200,50 @@ def preview_of_regular_file(
         for plate in plates:
             _outline(picture, plate)
     return RedactedImage(_read_only(picture), _KEY)
+
+
+def explanation_of_regular_file(
+    pixels: Pixels,
+    plates: Sequence[Box],
+    level: RevealLevel,
+    scenes: Sequence[Scene | None],
+    *,
+    others: Sequence[Box] = (),
+) -> RedactedImage:
+    """A map of what the scene parser sees, with an outline of what a reveal level would show.
+
+    It is drawn from the parser's answers and shows no pixel of the file.
+
+    Args:
+        pixels: shape (height, width, 3), BGR.
+        plates: plate boxes in pixels.
+        level: the reveal level.
+        scenes: what the picture shows around each plate; None where that is not known.
+        others: boxes of uncertain plates.
+
+    Raises:
+        RedactionError: as for `reveal`.
+    """
+    _check_picture(pixels)
+    visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
+    for shown in _shown_in_turn(pixels, plates, level, others, scenes):
+        visible |= shown.mask
+    drawn = class_map(pixels.shape[0], pixels.shape[1], plates, scenes, visible)
+    return RedactedImage(_read_only(drawn), _KEY)
+
+
+def _shown_in_turn(
+    pixels: Pixels,
+    plates: Sequence[Box],
+    level: RevealLevel,
+    others: Sequence[Box],
+    scenes: Sequence[Scene | None],
+) -> Iterator[ShownPixels]:
+    """What a level shows of each vehicle, taken as the offender."""
+    known = scenes or [None] * len(plates)
+    for index, (plate, scene) in enumerate(zip(plates, known, strict=True)):
+        rest = (*plates[:index], *plates[index + 1 :], *others)
+        yield shown_pixels(plate, rest, level, pixels.shape[0], pixels.shape[1], scene)
 
 
 def aiming_still(

@@ -178,8 +178,8 @@ class OnnxSceneParser:
             (answer,) = self._session.run(["classes"], {self._input: window[np.newaxis]})
         except runtime_errors() as error:
             raise ModelError(
-                f"the scene parser failed on one picture ({type(error).__name__}); the picture is "
-                "masked by geometry",
+                f"the scene parser failed on one picture ({type(error).__name__}); check the "
+                "weights with `edge-anpr models verify`",
                 code="E_MODEL_RUN",
             ) from None
         found = np.asarray(answer[0], np.float32)
@@ -189,8 +189,8 @@ class OnnxSceneParser:
             (found >= 0).all() and (np.abs(total - 1) <= SUM_TOLERANCE).all()
         ):
             raise ModelError(
-                "the scene parser's answer for one picture is no probabilities; the picture is "
-                "masked by geometry",
+                "the scene parser's answer for one picture is no probabilities; check the "
+                "weights with `edge-anpr models verify`",
                 code="E_MODEL_RUN",
             )
         if self._temperature != 1.0:
