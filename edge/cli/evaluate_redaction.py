@@ -87,11 +87,12 @@ def score_photo(
             missing += 1
             continue
         plate = found[index].box
-        others = [one.box for one in detections if one.box is not plate]
+        others = [one.box for one in found if one.box is not plate]
+        weak = [one.box for one in detections if one.score < models.threshold]
         (scene,) = scenes_around((plate,), pixels, RevealLevel.VEHICLE, parser)
         truth = _Truth.of(image, vehicle, height, width)
         for level in LEVELS:
-            shown = shown_pixels(plate, others, level, height, width, scene)
+            shown = shown_pixels(plate, others, level, height, width, scene, weak=weak)
             by_level[level].append(truth.compared(shown.mask, level, shown.method))
     return ImageShown(by_level, missing)
 

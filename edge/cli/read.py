@@ -238,7 +238,7 @@ def _of_recording(
             (vehicle.last_seen - _START).total_seconds(),
         )
         read.append(PlateRead(vehicle.consensus, key.plate, _place(key.plate, key.pixels), seen_s))
-        previews.append(Preview(key.pixels, (key.plate,), key.other_plates))
+        previews.append(Preview(key.pixels, (key.plate,), (*key.other_plates, *key.weak_plates)))
     return read, previews
 
 

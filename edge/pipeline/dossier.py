@@ -171,7 +171,9 @@ class Dossier:
         frame: Frame,
         detection: Detection,
         reading: PlateReading | None,
-        others: tuple[Box, ...],
+        others: tuple[Detection, ...],
+        *,
+        strong_score: float,
     ) -> None:
         """Add the track's detection in one more frame.
 
@@ -179,7 +181,8 @@ class Dossier:
             frame: the frame.
             detection: the plate in the frame.
             reading: None where the plate was not read because it could not improve the dossier.
-            others: boxes of the other plates in the frame.
+            others: all other detections in the frame.
+            strong_score: the score from which on they are plates; weaker ones may be.
         """
         box = detection.box
         if self.recent_vehicle is not None:
@@ -208,7 +211,9 @@ class Dossier:
         if score > self._key_frame_score:
             self._key_frame_score = score
             seen = self._seen_at(frame.stream_s)
-            self._key_frame = KeyFrame(frame.index, seen, box, others, frame.pixels)
+            plates = tuple(one.box for one in others if one.score >= strong_score)
+            weak = tuple(one.box for one in others if one.score < strong_score)
+            self._key_frame = KeyFrame(frame.index, seen, box, plates, frame.pixels, weak)
 
     def _measure_shape(self, detection: Detection) -> None:
         """Remember how long the plate is, in heights, and how long where pieces were joined."""

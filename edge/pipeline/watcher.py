@@ -168,10 +168,16 @@ class VehicleWatcher:
         update = self._tracker.update(now_s, detections, readings)
         visible_tracks = frozenset(track for track, _ in update.matches)
         for track, index in update.matches:
-            others = tuple(one.box for one in detections if one is not detections[index])
+            others = tuple(one for one in detections if one is not detections[index])
             dossier = self._dossiers.setdefault(track, Dossier(track, frame))
             dossier.concurrent_tracks |= visible_tracks - {track}
-            dossier.add(frame, detections[index], readings[index], others)
+            dossier.add(
+                frame,
+                detections[index],
+                readings[index],
+                others,
+                strong_score=self._settings.tracking.strong_score,
+            )
             if dossier.travel >= self._settings.passing_travel:
                 self._street_moved_s = now_s
             due.append(self._early_hand_over(dossier))

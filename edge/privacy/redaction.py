@@ -242,8 +242,9 @@ def _shown_in_turn(
     """What a level shows of each vehicle, taken as the offender."""
     known = scenes or [None] * len(plates)
     for index, (plate, scene) in enumerate(zip(plates, known, strict=True)):
-        rest = (*plates[:index], *plates[index + 1 :], *others)
-        yield shown_pixels(plate, rest, level, pixels.shape[0], pixels.shape[1], scene)
+        rest = (*plates[:index], *plates[index + 1 :])
+        height, width = pixels.shape[:2]
+        yield shown_pixels(plate, rest, level, height, width, scene, weak=others)
 
 
 def aiming_still(
@@ -354,7 +355,15 @@ def _masked(pixels: Pixels, visible: Mask) -> Pixels:
 def _shown(key_frame: KeyFrame, level: RevealLevel, scene: Scene | None) -> ShownPixels:
     """The pixels of the key frame that one level shows."""
     height, width = key_frame.pixels.shape[:2]
-    return shown_pixels(key_frame.plate, key_frame.other_plates, level, height, width, scene)
+    return shown_pixels(
+        key_frame.plate,
+        key_frame.other_plates,
+        level,
+        height,
+        width,
+        scene,
+        weak=key_frame.weak_plates,
+    )
 
 
 def _cropped(key_frame: KeyFrame, shown: ShownPixels) -> Pixels:

@@ -61,6 +61,8 @@ def shown_pixels(
     height: int,
     width: int,
     scene: Scene | None = None,
+    *,
+    weak: Sequence[Box] = (),
 ) -> ShownPixels:
     """The pixels that one vehicle, taken as the offender, shows in a picture of this size.
 
@@ -71,23 +73,28 @@ def shown_pixels(
         height: of the picture, in pixels.
         width: of the picture, in pixels.
         scene: what the picture shows around the plate; None where no parser could say.
+        weak: what may be plates, and is often a badge or a lamp. It is masked like a plate, and
+            does not contradict the parser.
 
     Raises:
         RedactionError: a box is not finite or smaller than a pixel, or the plate is outside.
     """
-    by_geometry = geometric_mask(plate, others, level, height, width)
+    by_geometry = geometric_mask(plate, (*others, *weak), level, height, width)
     if scene is None or level not in (RevealLevel.VEHICLE, RevealLevel.OCCUPANTS):
         return ShownPixels(by_geometry, MaskMethod.GEOMETRY)
     rest = other_plates(plate, others, height, width)
+    doubtful = other_plates(plate, weak, height, width)
     view = _View.of(scene, plate)
     forbidden = view.forbidden(level)
     shown = view.shown(level, forbidden)
     if shown is not None and not _is_cut(plate, height, width):
         mask = view.in_picture(shown, height, width)
+        for one in doubtful:
+            fill(mask, _around(one), value=False)
         if not any(_shows(mask, _around(other)) for other in rest):
-            return ShownPixels(_with_plates(mask, plate, rest), MaskMethod.MEANING)
+            return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.MEANING)
     mask = by_geometry & ~view.in_picture(forbidden, height, width)
-    return ShownPixels(_with_plates(mask, plate, rest), MaskMethod.GEOMETRY)
+    return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.GEOMETRY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -322,6 +322,16 @@ def test_the_key_frame_shows_the_whole_vehicle_rather_than_a_larger_plate(cut: B
     assert plate.y2 <= 445
 
 
+def test_the_key_frame_tells_plates_from_what_may_be_one() -> None:
+    script = [[sight("1ABC123", 100), sight("2XYZ987", 400), sight("", 250, score=0.2)]] * 3
+
+    first, _ = sorted(watch(script), key=lambda v: str(texts([v])))
+
+    assert first.key_frame is not None
+    assert first.key_frame.other_plates == (script[0][1].box,)
+    assert first.key_frame.weak_plates == (script[0][2].box,)
+
+
 def test_a_long_trajectory_is_thinned_and_keeps_both_ends() -> None:
     script = [[sight("1ABC123", 100 + i / 10)] for i in range(1500)]
 

@@ -232,6 +232,24 @@ def test_p6_another_plate_where_the_vehicle_would_be_shown_is_a_contradiction(
     assert not inside(found.mask, other).any()
 
 
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+def test_p6_what_may_be_a_plate_is_masked_and_the_rest_is_shown(
+    parser: OnnxSceneParser, level: RevealLevel
+) -> None:
+    badge = Box(360, 340, 420, 353)
+    picture = painted(HEIGHT, WIDTH, STREET)
+    scene = parser.parse(picture, PLATE)
+
+    found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, scene, weak=(badge,))
+
+    assert found.method is MaskMethod.MEANING
+    assert not inside(found.mask, badge.grown(left=10, top=8, right=10, bottom=8)).any()
+    hidden = shown(parser, STREET, level).mask & ~found.mask
+    assert 0 < hidden.sum() < 3 * badge.grown(left=16, top=16, right=16, bottom=16).area
+    without = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, weak=(badge,))
+    assert np.array_equal(without.mask, by_geometry(level, others=(badge,)))
+
+
 def test_a_plate_elsewhere_changes_nothing(parser: OnnxSceneParser) -> None:
     found = shown(parser, STREET, others=(Box(740, 430, 818, 447),))
 
