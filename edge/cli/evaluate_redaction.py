@@ -221,7 +221,7 @@ def evaluate_redaction(
             "calibration": entry.calibration.model_dump(exclude_none=True),
         }
     if page is not None:
-        write_page(page, redaction_page(result, _rows(result), measured))
+        write_page(page, redaction_page(result, rows_of(result), measured))
     if as_json:
         print_json("edge-anpr/evaluate-redaction/1", result, indent=2)
     else:
@@ -278,7 +278,7 @@ def _figures_json(figures: LevelFigures) -> dict[str, Any]:
     return document
 
 
-def _rows(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
+def rows_of(result: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """Each measure with its figure at each level, as text."""
     levels = list(result["levels"].values())
     rows = [(what, [_share_text(one[key]) for one in levels]) for key, what in FIGURES]
@@ -303,7 +303,7 @@ def _print_table(console: Any, result: Mapping[str, Any]) -> None:  # noqa: ANN4
     table.add_column("")
     for level in result["levels"]:
         table.add_column(level, justify="right")
-    for what, figures in _rows(result):
+    for what, figures in rows_of(result):
         table.add_row(what, *figures)
     console.print(table)
     console.print(

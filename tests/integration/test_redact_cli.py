@@ -14,14 +14,13 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from edge.adapters.models.loading import load_plate_models
 from edge.adapters.models.manifest import read_manifest, write_manifest
-from edge.adapters.models.weights import Manifest, own_manifest
-from edge.domain.imaging import Box, Pixels
-from edge.domain.scene import SceneClass, unit_of
+from edge.adapters.models.weights import own_manifest
+from edge.domain.imaging import Pixels
+from edge.domain.scene import SceneClass
 from edge.privacy.class_map import COLOURS as MAP_COLOURS
-from tests.support.colour_parser import COLOURS, manifest_with_colour_parser, painted
-from tests.support.product import CLIPS, product
+from tests.support.colour_parser import COLOURS, manifest_with_colour_parser, plate_in_a_street
+from tests.support.product import product
 
 MASK = 127
 
@@ -250,20 +249,7 @@ def test_the_decodable_part_of_a_truncated_recording_is_redacted(
 @pytest.fixture(scope="module")
 def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real plate of the fixtures in a street of known classes: `colour_parser` tells them."""
-    with av.open(str(CLIPS / "street_day.mp4")) as container:
-        frames = [one.to_ndarray(format="bgr24") for one in container.decode(video=0)]
-    models = load_plate_models(Manifest.load(environment={}))
-    found = [(one.score, number, one.box) for number in range(0, len(frames), 5)
-             for one in models.detector.detect(np.asarray(frames[number], np.uint8))]  # fmt: skip
-    _, number, box = max(found, key=lambda one: (round(one[0], 1), one[2].width))
-    unit = unit_of(box)
-    height, width = frames[number].shape[:2]
-    body = box.grown(left=1.4 * unit, right=1.4 * unit, top=2.4 * unit, bottom=0.5 * unit)
-    glass = Box(body.x1 + unit / 3, body.y1 + unit / 4, body.x2 - unit / 3, body.y1 + unit)
-    picture = painted(height, width, [(SceneClass.BODY, body), (SceneClass.GLASS, glass)])
-    around = box.grown(left=3, top=3, right=3, bottom=3).clipped(width, height)
-    part = np.s_[round(around.y1) : round(around.y2), round(around.x1) : round(around.x2)]
-    picture[part] = frames[number][part]
+    picture = plate_in_a_street()[0]
     path = tmp_path_factory.mktemp("street") / "street.png"
     assert cv2.imwrite(str(path), picture)
     return path

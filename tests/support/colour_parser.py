@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+import av
 import numpy as np
 
+from edge.adapters.models.loading import load_plate_models
 from edge.adapters.models.manifest import (
     Calibration,
     Contract,
@@ -24,8 +27,9 @@ from edge.adapters.models.manifest import (
 from edge.adapters.models.scene_parser import OnnxSceneParser
 from edge.adapters.models.weights import Manifest, own_manifest
 from edge.domain.imaging import Box, Pixels
-from edge.domain.scene import COLUMNS, ROWS, Scene, SceneClass
+from edge.domain.scene import COLUMNS, ROWS, Scene, SceneClass, unit_of
 from edge.pipeline.ports import SceneParser
+from tests.support.product import CLIPS
 
 COLOURS = {
     SceneClass.BACKGROUND: (255, 255, 0),
@@ -143,6 +147,54 @@ def painted(height: int, width: int, shapes: Iterable[tuple[SceneClass, Box]]) -
         rows = slice(round(inside.y1), round(inside.y2))
         picture[rows, round(inside.x1) : round(inside.x2)] = COLOURS[meaning]
     return picture
+
+
+@cache
+def plate_in_a_street() -> tuple[Pixels, dict[SceneClass, Box], Box]:
+    """A real plate of the fixtures, in a street of known classes.
+
+    The detector finds the plate there, and nothing else that may be one.
+
+    Returns:
+        The picture, the box of each class, and the plate's box. The body's box holds the glass's,
+        and that holds the head's.
+    """
+    with av.open(str(CLIPS / "street_day.mp4")) as container:
+        frames = [np.asarray(one.to_ndarray(format="bgr24"), np.uint8)
+                  for one in container.decode(video=0)]  # fmt: skip
+    detector = load_plate_models(Manifest.load(environment={})).detector
+    height, width = frames[0].shape[:2]
+    for frame in frames[::3]:
+        for one in detector.detect(frame):
+            unit = unit_of(one.box)
+            needed = one.box.grown(left=3 * unit, top=3 * unit, right=4.5 * unit, bottom=unit)
+            if one.score < 0.5 or one.box.width < 55 or needed.clipped(width, height) != needed:
+                continue
+            picture, shapes = _street_around(one.box, frame)
+            found = detector.detect(picture)
+            if len(found) == 1 and found[0].score > 0.5 and found[0].box.iou(one.box) > 0.5:
+                return picture, shapes, one.box
+    raise AssertionError("no plate of the clip is found alone on a painted street")
+
+
+def _street_around(plate: Box, frame: Pixels) -> tuple[Pixels, dict[SceneClass, Box]]:
+    """A painted street with the plate of a frame, and the box of each class."""
+    unit = unit_of(plate)
+    body = plate.grown(left=1.4 * unit, right=1.4 * unit, top=2.4 * unit, bottom=0.5 * unit)
+    glass = Box(body.x1 + unit / 3, body.y1 + unit / 4, body.x2 - unit / 3, body.y1 + unit)
+    x, y = glass.centre
+    shapes = {
+        SceneClass.BODY: body,
+        SceneClass.GLASS: glass,
+        SceneClass.HEAD: Box(x - unit / 4, y - unit / 4, x + unit / 4, y + unit / 4),
+        SceneClass.OTHER: Box(body.x2 + unit / 2, body.y1, body.x2 + 2.5 * unit, body.y2),
+        SceneClass.PERSON: Box(body.x1 - unit, body.y1, body.x1 - unit / 2, body.y2),
+    }
+    picture = painted(frame.shape[0], frame.shape[1], shapes.items())
+    around = plate.grown(left=3, top=3, right=3, bottom=3)
+    part = np.s_[round(around.y1) : round(around.y2), round(around.x1) : round(around.x2)]
+    picture[part] = frame[part]
+    return picture, shapes
 
 
 # --- onnx.proto: a field is its number with its wire type, and its content ------------------------
