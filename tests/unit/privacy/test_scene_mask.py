@@ -333,6 +333,75 @@ def test_probabilities_that_are_no_numbers_show_the_plate_only(parser: OnnxScene
         assert not ((x >= window.x1) & (x < window.x2) & (y >= window.y1) & (y < window.y2)).any()
 
 
+ODD: dict[str, tuple[Box, tuple[Shape, ...], tuple[Box, ...]]] = {
+    "a motorcycle with its rider": (
+        Box(470, 400, 502, 421),
+        ((BODY, Box(456, 350, 516, 470)), (PERSON, Box(440, 210, 532, 390))),
+        (),
+    ),
+    "a trailer behind a car": (
+        PLATE,
+        ((OTHER, Box(330, 170, 630, 340)), (BODY, Box(360, 320, 600, 455))),
+        (),
+    ),
+    "a trailer that carries the car's number": (
+        PLATE,
+        ((OTHER, Box(330, 170, 630, 340)), (BODY, Box(360, 320, 600, 455))),
+        (Box(445, 300, 505, 313),),
+    ),
+    "a car that is towed": (
+        PLATE,
+        (*CAR, (OTHER, Box(560, 150, 950, 470))),
+        (Box(700, 430, 778, 447),),
+    ),
+    "two cars that the parser takes for one": (
+        PLATE,
+        ((BODY, Box(344, 230, 900, 462)),),
+        (Box(700, 400, 778, 417),),
+    ),
+    "a plate in somebody's hands before a car": (
+        PLATE,
+        (*CAR, (PERSON, Box(410, 280, 550, 500))),
+        (),
+    ),
+    "a picture of a car behind a shop window": (
+        PLATE,
+        ((GLASS, Box(200, 100, 800, 520)), (BODY, Box(420, 370, 540, 440))),
+        (),
+    ),
+    "a pedestrian who walks past the bumper": (
+        PLATE,
+        (*CAR, (PERSON, Box(355, 260, 420, 480))),
+        (),
+    ),
+    "a second car that hides half of the first": (
+        PLATE,
+        (*CAR, (OTHER, Box(300, 200, 436, 520))),
+        (Box(330, 470, 408, 487),),
+    ),
+}
+"""The offender's plate, what the picture shows, and other plates."""
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize("name", ODD)
+def test_p6_an_odd_scene_shows_less_and_no_stranger(
+    parser: OnnxSceneParser, name: str, level: RevealLevel
+) -> None:
+    plate, shapes, others = ODD[name]
+    found = shown(parser, shapes, level, plate=plate, others=others)
+
+    truth = np.full((HEIGHT, WIDTH), SceneClass.BACKGROUND)
+    for meaning, box in shapes:
+        inside(truth, box)[:] = meaning
+    hidden = [OTHER, PERSON] if level is OCCUPANTS else [OTHER, PERSON, GLASS, HEAD]
+    own = by_geometry(RevealLevel.PLATE, plate)
+    assert not (found.mask & np.isin(truth, hidden) & ~own).any()
+    for other in others:
+        assert not inside(found.mask, other).any()
+    assert inside(found.mask, plate).all()
+
+
 # --- what holds for every scene --------------------------------------------------------------
 
 kinds = st.sampled_from([BODY, GLASS, HEAD, OTHER, PERSON])
