@@ -92,7 +92,7 @@ def geometric_mask(
             _show_cabin(visible, plate)
         _show_bodywork(visible, plate)
         for other in others:
-            fill(visible, _protected_region(other), value=False)
+            fill(visible, protected_region(other), value=False)
     # The plate was detected, so no vehicle hides it, even inside another's protected region.
     fill(visible, plate_region(plate), value=True)
     for other in others:
@@ -125,7 +125,7 @@ def plate_region(plate: Box) -> Box:
     return plate.grown(left=side, top=edge, right=side, bottom=edge)
 
 
-def _protected_region(other: Box) -> Box:
+def protected_region(other: Box) -> Box:
     """Where the glass of the vehicle with this plate may be, wherever the plate is mounted."""
     unit = max(other.width, OTHER_PLATE_WIDTH * other.height)
     return other.grown(

@@ -18,7 +18,14 @@ import numpy.typing as npt
 from edge.domain.imaging import Box
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.scene import Scene, SceneClass, unit_of
-from edge.privacy.geometric_mask import Mask, fill, geometric_mask, other_plates, plate_region
+from edge.privacy.geometric_mask import (
+    Mask,
+    fill,
+    geometric_mask,
+    other_plates,
+    plate_region,
+    protected_region,
+)
 
 FINER = 4
 """Each cell of a scene is divided into so many in rows and columns, so that edges are clean."""
@@ -86,12 +93,12 @@ def shown_pixels(
     doubtful = other_plates(plate, weak, height, width)
     view = _View.of(scene, plate)
     forbidden = view.forbidden(level)
-    shown = view.shown(level, forbidden)
-    if shown is not None and not _is_cut(plate, height, width):
-        mask = view.in_picture(shown, height, width)
-        for one in doubtful:
-            fill(mask, _around(one), value=False)
-        if not any(_shows(mask, _around(other)) for other in rest):
+    if not _is_cut(plate, height, width) and not view.shows(level, forbidden, rest):
+        shown = view.shown(level, forbidden, [protected_region(other) for other in rest])
+        if shown is not None:
+            mask = view.in_picture(shown, height, width)
+            for one in doubtful:
+                fill(mask, _around(one), value=False)
             return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.MEANING)
     mask = by_geometry & ~view.in_picture(forbidden, height, width)
     return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.GEOMETRY)
@@ -143,14 +150,32 @@ class _View:
             found |= ~(self.inside < suspected)
         return self._morphed(cv2.MORPH_DILATE, found, SURROUNDINGS)
 
-    def shown(self, level: RevealLevel, forbidden: _Cells) -> _Cells | None:
-        """The cells that the level shows; None if the parser is unsure or contradicts the plate."""
+    def shows(self, level: RevealLevel, forbidden: _Cells, plates: Sequence[Box]) -> bool:
+        """Whether the parser alone would show one of these plates: it took two vehicles for one."""
+        shown = self.shown(level, forbidden, ())
+        return shown is not None and any(shown[self._cells(_around(one))].any() for one in plates)
+
+    def shown(
+        self, level: RevealLevel, forbidden: _Cells, elsewhere: Sequence[Box]
+    ) -> _Cells | None:
+        """The cells that the level shows; None if the parser is unsure or contradicts the plate.
+
+        Args:
+            level: the reveal level.
+            forbidden: the cells that the level masks.
+            elsewhere: where other vehicles may be, by the geometry of their plates.
+        """
         around = self._cells(_around(self.plate))
         if not self.body[around].size or not float(self.body[around].mean()) >= LEAST_BODY:
             return None
         sure, own = self.scene.sure, self.body + self.inside
+        possible = (own >= sure) & (self.strangers < self.scene.suspected)
+        for one in elsewhere:
+            possible[self._cells(one)] = False
         # Another vehicle's bodywork does not hang together with the plate.
-        vehicle = _connected((own >= sure) & (self.strangers < self.scene.suspected), around)
+        vehicle = _connected(possible, around)
+        if vehicle[-1].any():
+            return None  # no vehicle reaches so far below its plate: another one follows closely
         allowed = own if level is RevealLevel.OCCUPANTS else self.body
         shown = vehicle & (allowed >= sure) & ~forbidden
         shown = self._morphed(cv2.MORPH_OPEN, shown, SMOOTHED)
@@ -218,12 +243,6 @@ def _around(plate: Box) -> Box:
 def _is_cut(plate: Box, height: int, width: int) -> bool:
     """Whether the picture's edge may cut the plate."""
     return plate.x1 < EDGE or plate.y1 < EDGE or plate.x2 > width - EDGE or plate.y2 > height - EDGE
-
-
-def _shows(mask: Mask, box: Box) -> bool:
-    """Whether any pixel in a box is shown."""
-    height, width = mask.shape
-    return bool(mask[_touched(box.clipped(width, height))].any())
 
 
 def _touched(box: Box) -> tuple[slice, slice]:

@@ -1,6 +1,7 @@
 """The mask by meaning: what each level shows of a known scene, and when geometry decides instead.
 
-The scenes come from a real network that tells classes by their colours (`colour_parser`).
+Longer than 500 lines because each kind of scene has its cases here. The scenes
+come from a real network that tells classes by their colours (`colour_parser`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from edge.domain.imaging import Box, Pixels
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.scene import Scene, SceneClass, unit_of, window_around
 from edge.errors import RedactionError
-from edge.privacy.geometric_mask import geometric_mask
+from edge.privacy.geometric_mask import geometric_mask, protected_region
 from edge.privacy.scene_mask import ShownPixels, shown_pixels
 from tests.support.colour_parser import SURE, SUSPECTED, colour_parser, painted
 
@@ -250,11 +251,39 @@ def test_p6_what_may_be_a_plate_is_masked_and_the_rest_is_shown(
     assert np.array_equal(without.mask, by_geometry(level, others=(badge,)))
 
 
-def test_a_plate_elsewhere_changes_nothing(parser: OnnxSceneParser) -> None:
-    found = shown(parser, STREET, others=(Box(740, 430, 818, 447),))
+def test_a_plate_far_away_changes_nothing(parser: OnnxSceneParser) -> None:
+    found = shown(parser, STREET, others=(Box(880, 430, 958, 447),))
 
     assert found.method is MaskMethod.MEANING
     assert np.array_equal(found.mask, shown(parser, STREET).mask)
+
+
+def test_p6_where_the_vehicle_of_another_plate_may_be_nothing_is_shown(
+    parser: OnnxSceneParser,
+) -> None:
+    beside = Box(740, 430, 818, 447)
+    theirs = protected_region(beside)
+    found = shown(parser, STREET, others=(beside,))
+
+    assert found.method is MaskMethod.MEANING
+    assert not inside(found.mask, theirs.clipped(WIDTH, HEIGHT)).any()
+    assert inside(shown(parser, STREET).mask, theirs.clipped(WIDTH, HEIGHT)).any()
+    assert inside(found.mask, PLATE).all()
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize("others", [(), (Box(440, 440, 518, 457),)], ids=["hidden", "found"])
+def test_p6_a_vehicle_that_follows_closely_is_not_shown_with_the_offender(
+    parser: OnnxSceneParser, level: RevealLevel, others: tuple[Box, ...]
+) -> None:
+    """The parser takes both for one vehicle, and the follower's plate is outside its window."""
+    plate = Box(440, 200, 518, 217)
+    both = (BODY, Box(344, 60, 614, 480))
+
+    found = shown(parser, (both,), level, plate=plate, others=others)
+
+    assert found.method is MaskMethod.GEOMETRY
+    assert not inside(found.mask, Box(344, 260, 614, 540)).any()
 
 
 def test_a_second_detection_of_the_offenders_plate_hides_nothing(
