@@ -392,6 +392,7 @@ CODES: Mapping[str, Meaning] = {
         4,
         "the execution provider is not available; no other is used in its place",
     ),
+    "E_MODEL_RUN": Meaning(4, "a network failed on one picture; the picture is masked by geometry"),
     "E_MODEL_RUNTIME": Meaning(
         4,
         "ONNX Runtime is not installed; install the extra `cpu` or `gpu`",

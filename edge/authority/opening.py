@@ -22,7 +22,7 @@ from edge.privacy.hit import Hit, HitError, parse_hit, verify_hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 from edge.privacy.sealing import EvidenceContent, open_sealed
 
-SCHEMA = "edge-anpr/opened-hit/1"
+SCHEMA = "edge-anpr/opened-hit/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,10 @@ def as_json(opened: OpenedHit) -> dict[str, object]:
         "first_seen": utc_text(content.first_seen),
         "last_seen": utc_text(content.last_seen),
         "pictures": [f"{picture.name}.jpg" for picture in content.pictures],
+        "masked_by": {
+            f"{picture.name}.jpg": None if picture.mask is None else picture.mask.value
+            for picture in content.pictures
+        },
     }
 
 

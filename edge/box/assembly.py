@@ -15,7 +15,7 @@ from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.host.service_manager import long_start
 from edge.adapters.host.system import random_bytes
-from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.loading import PlateModels, load_plate_models, load_scene_parser
 from edge.adapters.models.weights import Manifest
 from edge.adapters.state.list_store import ListStore, list_reader
 from edge.box.delivery import box_topics, broker_options, build_publisher, follow_audit_log
@@ -34,6 +34,7 @@ from edge.box.safe_state import SafeState
 from edge.box.sources import OpenedSources, camera_setups, open_cameras, open_stream
 from edge.box.storage import Storage, open_storage, retention
 from edge.box.traffic import ClosedEpochs
+from edge.pipeline.ports import SceneParser
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.policy.bundles import list_terms
 from edge.privacy.keys import AuthorityPublicKeys
@@ -51,12 +52,15 @@ class Loaded:
         broker: the broker's address and credentials.
         manifest: the digests of the weights.
         models: the networks that find and read plates.
+        scene_parser: the network that says what an offender's picture shows; None if the manifest
+            names none.
     """
 
     authorities: dict[str, AuthorityPublicKeys]
     broker: BrokerOptions
     manifest: Manifest
     models: PlateModels
+    scene_parser: SceneParser | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
             status = "loading the networks; TensorRT builds their engines once, which takes minutes"
             waiting.enter_context(long_start(os.environ, status))
         models = load_models(site.settings.models, manifest)
-    return Loaded(authorities, broker, manifest, models)
+    parser = load_scene_parser(manifest, site.settings.models.threads)
+    return Loaded(authorities, broker, manifest, models, parser)
 
 
 def load_models(settings: Models, manifest: Manifest | None = None) -> PlateModels:
@@ -191,7 +196,9 @@ def assembled(
         safe_state = SafeState(publisher, storage.audit, health)
         stops.shuts(safe_state.enter)
         hit_storage = HitStorage(
-            hit_maker(settings, site.policy_sha256, box_keys, loaded.authorities),
+            hit_maker(
+                settings, site.policy_sha256, box_keys, loaded.authorities, loaded.scene_parser
+            ),
             storage.outbox,
             box_topics(settings, policy),
             partial(hit_terms, policy),

@@ -35,6 +35,7 @@ class EvidenceCounts:
 
     by_rule: Counter[str] = field(default_factory=Counter)
     without_picture: int = 0
+    vehicle_by_geometry: int = 0
     busy_s: float = 0.0
 
 
@@ -115,6 +116,7 @@ class EvidenceWorker:
             else:
                 self.counts.by_rule[case.offence.rule.id] += 1
                 self.counts.without_picture += stored.pictures_left_out > 0
+                self.counts.vehicle_by_geometry += stored.vehicle_by_geometry
             self.counts.busy_s += time.perf_counter() - started
 
     def _fail(self, error: EdgeError) -> None:

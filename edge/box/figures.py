@@ -182,6 +182,7 @@ def run_summary(
         hits=evidence.by_rule.total(),
         hits_by_rule=dict(evidence.by_rule),
         hits_without_picture=evidence.without_picture,
+        hits_masked_by_geometry=evidence.vehicle_by_geometry,
         hits_outside_competence=rule_book.outside_competence,
         non_hits=vehicles.vehicles - vehicles.with_hit,
         epochs=rule_book.epochs_begun,

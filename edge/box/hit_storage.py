@@ -16,7 +16,7 @@ from edge.box.evidence_worker import EvidenceCase
 from edge.box.storage import retention
 from edge.domain.rules import Rule
 from edge.pipeline.evidence import EvidenceMaker, SealedHit
-from edge.pipeline.ports import Clock
+from edge.pipeline.ports import Clock, SceneParser
 from edge.policy.model import Policy
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
 from edge.site.settings import Site
@@ -118,6 +118,7 @@ def hit_maker(
     policy_sha256: str,
     box_keys: BoxKeys,
     authorities: Mapping[str, AuthorityPublicKeys],
+    parser: SceneParser | None,
 ) -> Callable[[EvidenceCase, int], SealedHit]:
     """Return a function that makes a case's sealed and signed hit.
 
@@ -126,16 +127,16 @@ def hit_maker(
         policy_sha256: the digest of the policy in force, hexadecimal.
         box_keys: the box's keys, which sign hits and evidence.
         authorities: public keys by authority id; hits are sealed to the rule's authority.
+        parser: says what an offender's picture shows; None: the geometry of the plate decides.
     """
     maker = EvidenceMaker(
-        site=settings.site,
-        box=settings.box,
         policy_sha256=policy_sha256,
         box_keys=box_keys,
         authorities=authorities,
         payload_cap_bytes=settings.broker.payload_cap_kib * 1024,
         random_bytes=random_bytes,
         encode=encode_jpeg,
+        parser=parser,
     )
 
     def make(case: EvidenceCase, counter: int) -> SealedHit:

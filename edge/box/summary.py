@@ -72,6 +72,10 @@ class RunSummary(BaseModel):
     hits_without_picture: Count = Field(
         description="Hits with a picture left out: it could not be masked, or did not fit."
     )
+    hits_masked_by_geometry: Count = Field(
+        description="Hits whose picture of the vehicle is masked by the geometry of the plate: "
+        "there is no scene parser, or it was not sure."
+    )
     hits_outside_competence: Count = Field(
         description="Offences outside the authority's competence: dropped, never sealed."
     )
@@ -127,8 +131,8 @@ class RunSummary(BaseModel):
 
 
 _COUNTS = (
-    "vehicles", "hits", "hits_without_picture", "hits_outside_competence", "non_hits", "delivered",
-    "kept",
+    "vehicles", "hits", "hits_without_picture", "hits_masked_by_geometry",
+    "hits_outside_competence", "non_hits", "delivered", "kept",
 )  # fmt: skip
 
 

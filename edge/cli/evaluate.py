@@ -124,3 +124,41 @@ def clips(
         manifest=manifest,
         progress=progress,
     )
+
+
+@app.command()
+def redaction(
+    labels: Annotated[
+        Path,
+        typer.Option(
+            help="CSV with the columns image,kind,outline, and vehicle where a photo shows several."
+        ),
+    ],
+    root: Annotated[Path, typer.Option(help="The folder that the image column is relative to.")],
+    as_json: JsonOption = False,
+    report: ReportOption = None,
+    detector: DetectorOption = None,
+    threads: ThreadsOption = 1,
+    manifest: ManifestOption = None,
+    progress: ProgressOption = True,
+) -> None:
+    """Measure what released pictures show of labelled vehicles: bodywork, glass, heads, strangers.
+
+    Each labelled vehicle is taken as the offender in turn, and its photo is masked as on a box, at
+    the levels vehicle and occupants. No picture is written. The kinds of outlines are plate, body
+    (the whole vehicle), glass, head, other and person; docs/accuracy.md has the form.
+
+    Example: edge-anpr evaluate redaction --labels outlines.csv --root photos --report report
+    """
+    from edge.cli.evaluate_redaction import evaluate_redaction
+
+    evaluate_redaction(
+        labels,
+        root,
+        detector=detector,
+        threads=threads,
+        report=report,
+        as_json=as_json,
+        manifest=manifest,
+        progress=progress,
+    )

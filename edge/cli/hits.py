@@ -82,6 +82,9 @@ def open_hits(
 ) -> None:
     """Open hits: write OUT/HIT/hit.json with the plate in clear, and the pictures.
 
+    `masked_by` says of each picture what decided which part of it is shown: `meaning` (the scene
+    parser) or `geometry` (the plate's size and place alone, which shows less).
+
     Signature and seal are verified first. Nothing is written for an altered hit. Each
     opening is entered in the store's audit log before anything is shown. The stored hit stays
     sealed. Delete OUT when you are done: purge does not delete it.
@@ -127,6 +130,7 @@ def open_hits(
                     "hit_id": one.hit.hit_id,
                     "rule": one.hit.rule,
                     "plate": opened_json(one)["plate"],
+                    "masked_by": opened_json(one)["masked_by"],
                     "json": str(files.document),
                     "images": [str(picture) for picture in files.pictures],
                 }
@@ -136,11 +140,21 @@ def open_hits(
         print_json("edge-anpr/hits-open/1", {"opened": opened, "failed": errors})
     else:
         for row in opened:
-            typer.echo(f"{row['hit_id']}  {row['rule']}  {row['plate']}  {row['json']}")
+            typer.echo(
+                f"{row['hit_id']}  {row['rule']}  {row['plate']}  {_mask_text(row)}{row['json']}"
+            )
     if failed:
         for _, why in failed[:-1]:
             print_error(why)
         raise failed[-1][1]
+
+
+def _mask_text(row: dict[str, object]) -> str:
+    """What decided which part of the vehicle is shown, if there is a picture of it that says so."""
+    masks = row["masked_by"]
+    assert isinstance(masks, dict)  # noqa: S101 - `opened_json` makes it
+    method = masks.get("vehicle.jpg")
+    return "" if method is None else f"vehicle shown by {method}  "
 
 
 def _with_keys(error: EdgeError, box_keys: Path) -> EdgeError:

@@ -104,6 +104,8 @@ def _calibration_text(calibration: dict[str, float]) -> str:
         parts.append(f"region T {calibration['region_temperature']:.3g}")
     if "threshold" in calibration:
         parts.append(f"threshold {calibration['threshold']:.3g}")
+    if "suspected" in calibration:
+        parts.append(f"suspected {calibration['suspected']:.3g}")
     ece = calibration.get("ece")
     parts.append("ECE not measured" if ece is None else f"ECE {ece:.3g}")
     return ", ".join(parts)
@@ -123,8 +125,8 @@ def verify(
 ) -> None:
     """Verify digests and contracts by loading and running each file. Status 4: a file failed.
 
-    Without names, weights that are not installed are skipped, except those of the default pair and
-    the cover check.
+    Without names, weights that are not installed are skipped, except those of the default pair,
+    the cover check and the scene parser.
 
     Example: edge-anpr models verify cct-xs-v2
     """
@@ -133,7 +135,8 @@ def verify(
 
     listed = Manifest.load(manifest)
     default = listed.pair(listed.default_pair)
-    always = {default.detector, default.reader, listed.cover_check or default.reader}
+    others = (listed.cover_check, listed.scene_parser)
+    always = {default.detector, default.reader, *(name for name in others if name)}
     needed = named(listed, names) if names else always
     results: list[dict[str, Any]] = []
     failures: list[ModelError] = []

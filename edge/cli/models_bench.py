@@ -15,9 +15,7 @@ from edge.domain.timing import median_and_p95_ms
 from edge.errors import ModelError
 
 if TYPE_CHECKING:
-    from edge.adapters.models.cover_check import OnnxCoverCheck
-    from edge.adapters.models.detector import OnnxPlateDetector
-    from edge.adapters.models.reader import OnnxPlateReader
+    from edge.adapters.models.inventory import Network
     from edge.domain.imaging import Pixels, PlatePatch
 
 WARM_UP = 5
@@ -95,17 +93,19 @@ def bench(
         _print_bench(rows)
 
 
-def _run_of(
-    model: OnnxPlateDetector | OnnxPlateReader | OnnxCoverCheck, frame: Pixels, patch: PlatePatch
-) -> Callable[[], object]:
+def _run_of(model: Network, frame: Pixels, patch: PlatePatch) -> Callable[[], object]:
     """What is timed of a network: one picture, or one plate."""
     from edge.adapters.models.detector import OnnxPlateDetector
     from edge.adapters.models.reader import OnnxPlateReader
+    from edge.adapters.models.scene_parser import OnnxSceneParser
+    from edge.domain.imaging import Box
 
     if isinstance(model, OnnxPlateDetector):
         return partial(model.detect, frame)
     if isinstance(model, OnnxPlateReader):
         return partial(model.read, [patch])
+    if isinstance(model, OnnxSceneParser):
+        return partial(model.parse, frame, Box(580, 500, 700, 526))
     return partial(model.hidden, [patch])
 
 

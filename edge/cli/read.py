@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge.adapters.models.loading import PlateModels
     from edge.domain.imaging import Box, Frame, Pixels
     from edge.domain.reading import PlateConsensus
+    from edge.pipeline.ports import SceneParser
 
 SURE = 0.9
 """A reading below this certainty is printed with the next best one beside it."""
@@ -111,11 +112,12 @@ def read(
     level = _level(reveal)
     _make(pictures)
     loaded = _models(models, second_look)
+    parser = None if pictures is None else _scene_parser()
     found: list[FileRead] = []
     visible = not as_json and sys.stderr.isatty()
     for number, (one, previews) in enumerate(_read_all(paths, loaded, visible=visible), 1):
         if pictures is not None:
-            one.pictures = _write_pictures(pictures / f"{number}", previews, level)
+            one.pictures = _write_pictures(pictures / f"{number}", previews, level, parser)
         found.append(one)
     if as_json:
         print_json("edge-anpr/read/1", as_document(found), indent=2)
@@ -236,7 +238,7 @@ def _of_recording(
             (vehicle.last_seen - _START).total_seconds(),
         )
         read.append(PlateRead(vehicle.consensus, key.plate, _place(key.plate, key.pixels), seen_s))
-        previews.append(Preview(key.pixels, (key.plate,), key.other_plates))
+        previews.append(Preview(key.pixels, (key.plate,), (*key.other_plates, *key.weak_plates)))
     return read, previews
 
 
@@ -256,6 +258,14 @@ def _models(pair: str | None, second_look: str) -> PlateModels:
     look = parse_second_look(second_look)
     models = load_plate_models(Manifest.load(), pair=pair)
     return replace(models, detector=SecondLook.around(models.detector, look))
+
+
+def _scene_parser() -> SceneParser | None:
+    """The scene parser that also decides what a box releases."""
+    from edge.adapters.models.loading import load_scene_parser
+    from edge.adapters.models.weights import Manifest
+
+    return load_scene_parser(Manifest.load())
 
 
 # --- pictures ---------------------------------------------------------------------------------
@@ -281,12 +291,14 @@ def _make(folder: Path | None) -> None:
         raise UsageError(f"--pictures: {folder}: not empty; name a new folder")
 
 
-def _write_pictures(start: Path, previews: Sequence[Preview], level: RevealLevel) -> list[Path]:
+def _write_pictures(
+    start: Path, previews: Sequence[Preview], level: RevealLevel, parser: SceneParser | None
+) -> list[Path]:
     """One JPEG for each preview, named by numbers: no file name can hold a plate."""
     written = []
     for number, one in enumerate(previews, 1):
         path = start.with_name(f"{start.name}-{number}.jpg")
-        encoded = outlined_preview(one.pixels, one.shown, one.others, level)
+        encoded = outlined_preview(one.pixels, one.shown, one.others, level, parser)
         try:
             path.write_bytes(encoded)
         except OSError as error:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import stat
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -14,22 +15,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import JsonOption, SecondLookOption
+from edge.cli.options import JsonOption, ManifestOption, SecondLookOption
 from edge.cli.output import print_json
-from edge.domain.reveal import RevealLevel
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.errors import CameraError, RedactionError, UsageError
 from edge.formats.atomic_files import write_file
 
 if TYPE_CHECKING:
     from edge.adapters.cameras.recordings import RecordedCamera
     from edge.domain.imaging import Box, Frame, Pixels
-    from edge.pipeline.ports import PlateDetector
+    from edge.domain.scene import Scene
+    from edge.pipeline.ports import PlateDetector, SceneParser
     from edge.privacy.redaction import RedactedImage
 
 PICTURE_BYTES = 16 * 1024 * 1024
 """Size limit of a preview, bytes: far above any camera picture, as none is sent to a broker."""
 
-PICTURE_FORMATS = frozenset({".jpg", ".jpeg"})
+PNG = ".png"
+PICTURE_FORMATS = frozenset({".jpg", ".jpeg", PNG})
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ def redact(
         Path,
         typer.Argument(
             metavar="OUT",
-            help="The masked copy: .mp4, .mkv or .mov for a recording, .jpg for a picture.",
+            help="The masked copy: .mp4, .mkv or .mov for a recording, .jpg or .png for a picture.",
             show_default=False,
         ),
     ],
@@ -71,25 +74,39 @@ def redact(
         str | None, typer.Option(help="Name of the detector in the manifest of weights.")
     ] = None,
     second_look: SecondLookOption = "none",
-    force: Annotated[bool, typer.Option("--force", help="Replace OUT if it exists.")] = False,
+    manifest: ManifestOption = None,
+    explain: Annotated[
+        Path | None,
+        typer.Option(
+            "--explain",
+            metavar="MAP",
+            help="Also write a map of what the scene parser sees in a picture: one colour for "
+            "each class, no pixel of the picture. A .png or .jpg.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace OUT and MAP if they exist.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a masked copy of a recording or a picture, to judge what a reveal level releases.
 
     By default everything is masked. With --reveal the copy shows what that level would release if
-    each vehicle in turn were the offender. Plates are blanked unless --show-plates is given. It
-    reads regular files only, never a live source. The copy has no sound and no metadata.
+    each vehicle in turn were the offender: the same networks decide as on a box. Plates are blanked
+    unless --show-plates is given. It reads regular files only, never a live source. The copy has no
+    sound and no metadata.
 
     Example: edge-anpr redact clip.mp4 masked.mp4 --reveal vehicle
     """
     recording = regular_file(source, verb="redact")
-    _require_fit(recording, out, force=force)
+    _require_fit("OUT", recording, out, force=force)
     level = RevealLevel(reveal.value)
-    with_second_look, threshold = _detector(level, detector, second_look)
-    preview = _Preview(level, show_plates, with_second_look, threshold)
+    if explain is not None:
+        _require_explainable(recording, out, explain, level, force=force)
+    preview = _Preview(level, show_plates, _networks(level, detector, second_look, manifest))
     camera = _camera(recording)
     if is_picture(recording):
-        _copy_picture(camera, preview, out)
+        _copy_picture(camera, preview, out, explain)
     else:
         _copy_video(camera, recording, preview, out)
     result = {
@@ -99,17 +116,39 @@ def redact(
         "frames": preview.frames,
         "corrupt_frames": camera.corrupt_frames,
         "plates_found": preview.plates_found,
+        "masked_by": {one.value: preview.decided[one] for one in MaskMethod},
+        "map": None if explain is None else str(explain),
     }
     if as_json:
         print_json("edge-anpr/redact/1", result)
     else:
         typer.echo(
             f"{out}: {preview.frames} frames at level {level.value}, "
-            f"{preview.plates_found} plates found in them"
+            f"{preview.plates_found} plates found in them" + _decided_text(preview.decided, level)
         )
+        if explain is not None:
+            typer.echo(f"{explain}: what the scene parser sees")
 
 
 # --- one frame ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Networks:
+    """What finds plates, from which score on one counts, and what says what is around it."""
+
+    detector: PlateDetector
+    threshold: float
+    parser: SceneParser | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The plates of a frame, the uncertain ones, and the scene around each plate."""
+
+    plates: tuple[Box, ...] = ()
+    others: tuple[Box, ...] = ()
+    scenes: tuple[Scene | None, ...] = ()
 
 
 @dataclass(slots=True)
@@ -122,48 +161,95 @@ class _Preview:
 
     level: RevealLevel
     show_plates: bool
-    detector: PlateDetector | None
-    threshold: float
+    networks: _Networks | None
     frames: int = 0
     plates_found: int = 0
+    decided: Counter[MaskMethod] = field(default_factory=Counter)
 
-    def of(self, frame: Frame) -> RedactedImage:
+    def find(self, frame: Frame) -> _Found:
+        """The plates of a frame and what is around them."""
         from edge.domain.imaging import without_duplicates
+
+        if self.networks is None:
+            return _Found()
+        found = without_duplicates(self.networks.detector.detect(frame.pixels))
+        plates = tuple(one.box for one in found if one.score >= self.networks.threshold)
+        return _Found(
+            plates,
+            tuple(one.box for one in found if one.score < self.networks.threshold),
+            scenes_around(plates, frame.pixels, self.level, self.networks.parser),
+        )
+
+    def of(self, frame: Frame, found: _Found | None = None) -> RedactedImage:
         from edge.privacy.redaction import mask_all, preview_of_regular_file
 
         self.frames += 1
-        if self.detector is None:
+        if self.networks is None:
             return mask_all(frame.pixels)
-        found = without_duplicates(self.detector.detect(frame.pixels))
-        plates = tuple(one.box for one in found if one.score >= self.threshold)
-        self.plates_found += len(plates)
+        found = found or self.find(frame)
+        self.plates_found += len(found.plates)
         return preview_of_regular_file(
             frame.pixels,
-            plates,
+            found.plates,
             self.level,
             show_plates=self.show_plates,
-            others=tuple(one.box for one in found if one.score < self.threshold),
+            others=found.others,
+            scenes=found.scenes,
+            decided=lambda method: self.decided.update([method]),
+        )
+
+    def explanation(self, frame: Frame, found: _Found) -> RedactedImage:
+        """The map of what the scene parser sees."""
+        from edge.privacy.redaction import explanation_of_regular_file
+
+        return explanation_of_regular_file(
+            frame.pixels, found.plates, self.level, found.scenes, others=found.others
         )
 
 
-def _detector(
-    level: RevealLevel, name: str | None, second_look: str
-) -> tuple[PlateDetector | None, float]:
-    """The detector and its threshold; no detector if nothing is revealed."""
+def scenes_around(
+    plates: Sequence[Box], pixels: Pixels, level: RevealLevel, parser: SceneParser | None
+) -> tuple[Scene | None, ...]:
+    """What a picture shows around each plate; None where no parser can say it, or need not."""
+    from edge.pipeline.evidence import scene_around
+
+    if parser is None or level in (RevealLevel.NONE, RevealLevel.PLATE):
+        return (None,) * len(plates)
+    return tuple(scene_around(plate, pixels, parser) for plate in plates)
+
+
+def _decided_text(decided: Counter[MaskMethod], level: RevealLevel) -> str:
+    """How many vehicles each way of masking shows; nothing where no more than plates is shown."""
+    if level in (RevealLevel.NONE, RevealLevel.PLATE) or not decided:
+        return ""
+    counts = ", ".join(f"{decided[one]} by {one.value}" for one in MaskMethod)
+    return f"; vehicles shown: {counts}"
+
+
+def _networks(
+    level: RevealLevel, name: str | None, second_look: str, manifest: Path | None
+) -> _Networks | None:
+    """The networks that a level needs; none if nothing is revealed."""
     if level is RevealLevel.NONE:
-        return None, 1.0
-    from edge.adapters.models.loading import load_plate_models
+        return None
+    from edge.adapters.models.loading import load_plate_models, load_scene_parser
     from edge.adapters.models.second_look import SecondLook
     from edge.adapters.models.weights import Manifest
     from edge.cli.evaluate_clips import parse_second_look
 
     look = parse_second_look(second_look)
-    models = load_plate_models(Manifest.load(), detector=name)
-    return SecondLook.around(models.detector, look), models.threshold
+    listed = Manifest.load(manifest)
+    models = load_plate_models(listed, detector=name)
+    parser = None if level is RevealLevel.PLATE else load_scene_parser(listed)
+    return _Networks(SecondLook.around(models.detector, look), models.threshold, parser)
 
 
 def outlined_preview(
-    pixels: Pixels, plates: Sequence[Box], others: Sequence[Box], level: RevealLevel
+    pixels: Pixels,
+    plates: Sequence[Box],
+    others: Sequence[Box],
+    level: RevealLevel,
+    parser: SceneParser | None,
 ) -> bytes:
     """A JPEG of what a level releases, plates readable, with a line around each plate.
 
@@ -172,6 +258,7 @@ def outlined_preview(
         plates: each is treated as the offender's in turn.
         others: plates that stay protected.
         level: how much is shown around each plate.
+        parser: says what is around each plate; None: the geometry of the plate decides.
 
     Raises:
         RedactionError: the picture cannot be masked or encoded.
@@ -180,7 +267,13 @@ def outlined_preview(
     from edge.privacy.redaction import preview_of_regular_file
 
     picture = preview_of_regular_file(
-        pixels, plates, level, show_plates=True, others=others, outlines=True
+        pixels,
+        plates,
+        level,
+        show_plates=True,
+        others=others,
+        outlines=True,
+        scenes=scenes_around(plates, pixels, level, parser),
     )
     return encode_jpeg(picture, max_bytes=PICTURE_BYTES)
 
@@ -204,15 +297,26 @@ def _copy_video(camera: RecordedCamera, recording: Path, preview: _Preview, out:
             copy.write(preview.of(frame), frame.stream_s)
 
 
-def _copy_picture(camera: RecordedCamera, preview: _Preview, out: Path) -> None:
-    from edge.adapters.cameras.jpeg import encode_jpeg
-
+def _copy_picture(
+    camera: RecordedCamera, preview: _Preview, out: Path, explain: Path | None
+) -> None:
     for frame in _with_progress(camera):
-        encoded = encode_jpeg(preview.of(frame), max_bytes=PICTURE_BYTES)
-        try:
-            write_file(out, encoded)
-        except OSError as error:
-            raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
+        found = preview.find(frame)
+        _write_picture(preview.of(frame, found), out)
+        if explain is not None:
+            _write_picture(preview.explanation(frame, found), explain)
+
+
+def _write_picture(picture: RedactedImage, out: Path) -> None:
+    """Write a picture in the format of its name's ending."""
+    from edge.adapters.cameras.jpeg import encode_jpeg, encode_png
+
+    png = out.suffix.lower() == PNG
+    encoded = encode_png(picture) if png else encode_jpeg(picture, max_bytes=PICTURE_BYTES)
+    try:
+        write_file(out, encoded)
+    except OSError as error:
+        raise RedactionError(f"{out}: cannot be written ({error.strerror})") from None
 
 
 def _with_progress(camera: RecordedCamera) -> Iterator[Frame]:
@@ -287,8 +391,28 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in PICTURE_SUFFIXES
 
 
-def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
-    """Refuse OUT unless it is a new file of the right kind in an existing folder.
+def _require_explainable(
+    recording: Path, out: Path, explain: Path, level: RevealLevel, *, force: bool
+) -> None:
+    """Refuse MAP unless there is something to explain and it can be written.
+
+    Raises:
+        UsageError: it is refused.
+    """
+    if not is_picture(recording):
+        raise UsageError("--explain: only a picture is explained; give it one frame as a picture")
+    if level in (RevealLevel.NONE, RevealLevel.PLATE):
+        raise UsageError(
+            f"--explain: at the level {level.value} nothing is parsed; add --reveal vehicle or "
+            "--reveal occupants"
+        )
+    if explain.absolute() == out.absolute():
+        raise UsageError(f"--explain: {explain}: this is the same file as OUT; name another")
+    _require_fit("--explain", recording, explain, force=force)
+
+
+def _require_fit(what: str, recording: Path, out: Path, *, force: bool) -> None:
+    """Refuse an output unless it is a new file of the right kind in an existing folder.
 
     Raises:
         UsageError: it is refused.
@@ -297,14 +421,14 @@ def _require_fit(recording: Path, out: Path, *, force: bool) -> None:
 
     wanted = PICTURE_FORMATS if is_picture(recording) else frozenset(VIDEO_FORMATS)
     if out.suffix.lower() not in wanted:
-        raise UsageError(f"OUT: {out}: end the name in {', '.join(sorted(wanted))}")
+        raise UsageError(f"{what}: {out}: end the name in {', '.join(sorted(wanted))}")
     if not out.parent.is_dir():
-        raise UsageError(f"OUT: {out.parent}: no such folder; make it first")
+        raise UsageError(f"{what}: {out.parent}: no such folder; make it first")
     if not out.exists():
         return
     if out.samefile(recording):
-        raise UsageError(f"OUT: {out}: this is the same file as IN; name another")
+        raise UsageError(f"{what}: {out}: this is the same file as IN; name another")
     if not out.is_file():
-        raise UsageError(f"OUT: {out}: not a regular file; name another")
+        raise UsageError(f"{what}: {out}: not a regular file; name another")
     if not force:
-        raise UsageError(f"OUT: {out}: exists; give --force to replace it")
+        raise UsageError(f"{what}: {out}: exists; give --force to replace it")

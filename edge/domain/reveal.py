@@ -1,4 +1,4 @@
-"""How much of the picture a rule may reveal."""
+"""How much of the picture a rule may reveal, and what decides where that is."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ class RevealLevel(Enum):
     PLATE = "plate"
     VEHICLE = "vehicle"
     OCCUPANTS = "occupants"
+
+
+class MaskMethod(Enum):
+    """What decided which pixels of a picture are shown."""
+
+    MEANING = "meaning"
+    """The scene parser, which says what each part of the picture shows."""
+    GEOMETRY = "geometry"
+    """The geometry of the plate alone."""

@@ -30,6 +30,7 @@ class KeyFrame:
         plate: box of the vehicle's own plate, in pixels.
         other_plates: boxes of all other plates in the frame, in pixels.
         pixels: the frame.
+        weak_plates: boxes that may be plates: the detector's score is below its threshold.
     """
 
     frame_index: int
@@ -37,6 +38,7 @@ class KeyFrame:
     plate: Box
     other_plates: tuple[Box, ...]
     pixels: Pixels = field(repr=False, compare=False)
+    weak_plates: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from edge.domain.imaging import Box, Detection, Frame, are_pieces
 from edge.domain.plate_forms import fits
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
+from edge.domain.scene import unit_of
 from edge.domain.tracking import edit_distance
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
 
@@ -49,6 +50,12 @@ FRAGMENT_LENGTH, FRAGMENT_ASPECT = 4, 2.4
 a piece of a plate: short plates are on a longer sheet, or their country has a form for them."""
 
 _COMPARED_TIMES = 8
+
+CAR_ABOVE, CAR_BELOW = 2.2, 0.5
+"""How far a car reaches above and below its plate, in units of the plate: 1.15 m and 25 cm."""
+
+CUT_SCORE = 0.4
+"""Factor of the score of a picture that shows nothing of the vehicle but its plate."""
 
 STANDING_S = 1.0
 """A thing is seen to stand once it was in view for this many seconds without moving. In that time a
@@ -145,17 +152,18 @@ class Dossier:
         (x1, y1), (x2, y2) = self._points[0].box.centre, box.centre
         return self.first_s <= until_s and math.hypot(x1 - x2, y1 - y2) <= box.width / 2
 
-    def would_improve(self, quality: float, box: Box) -> bool:
+    def would_improve(self, quality: float, box: Box, frame: Frame) -> bool:
         """Whether a patch could give a better reading, or a better key frame, than the stored ones.
 
         Args:
             quality: quality of the patch; the upper bound of its reading's weight.
             box: box of the plate in pixels.
+            frame: the frame that it is in.
         """
         return (
             len(self._readings) < MAX_READINGS
             or quality > MIN_IMPROVEMENT * self._readings[-1].weight
-            or _picture_score(quality, box) > MIN_IMPROVEMENT * self._key_frame_score
+            or _picture_score(quality, box, frame) > MIN_IMPROVEMENT * self._key_frame_score
         )
 
     def add(
@@ -163,7 +171,9 @@ class Dossier:
         frame: Frame,
         detection: Detection,
         reading: PlateReading | None,
-        others: tuple[Box, ...],
+        others: tuple[Detection, ...],
+        *,
+        strong_score: float,
     ) -> None:
         """Add the track's detection in one more frame.
 
@@ -171,7 +181,8 @@ class Dossier:
             frame: the frame.
             detection: the plate in the frame.
             reading: None where the plate was not read because it could not improve the dossier.
-            others: boxes of the other plates in the frame.
+            others: all other detections in the frame.
+            strong_score: the score from which on they are plates; weaker ones may be.
         """
         box = detection.box
         if self.recent_vehicle is not None:
@@ -196,11 +207,13 @@ class Dossier:
             self._add_readings(
                 [_WeightedReading(weight, self.detections, aspect, detection.pieces, reading)]
             )
-        score = _picture_score(weight, box)
+        score = _picture_score(weight, box, frame)
         if score > self._key_frame_score:
             self._key_frame_score = score
             seen = self._seen_at(frame.stream_s)
-            self._key_frame = KeyFrame(frame.index, seen, box, others, frame.pixels)
+            plates = tuple(one.box for one in others if one.score >= strong_score)
+            weak = tuple(one.box for one in others if one.score < strong_score)
+            self._key_frame = KeyFrame(frame.index, seen, box, plates, frame.pixels, weak)
 
     def _measure_shape(self, detection: Detection) -> None:
         """Remember how long the plate is, in heights, and how long where pieces were joined."""
@@ -375,9 +388,23 @@ def _ratio(one: float, other: float) -> float:
     return max(one, other, 1.0) / max(min(one, other), 1.0)
 
 
-def _picture_score(weight: float, box: Box) -> float:
-    """Score of a picture as key frame: large and legible; an illegible one is better than none."""
-    return (0.05 + weight) * math.sqrt(box.area)
+def _picture_score(weight: float, box: Box, frame: Frame) -> float:
+    """Score of a picture as key frame: large, sharp, legible, and the whole vehicle in it.
+
+    An illegible one is better than none.
+    """
+    return (0.05 + weight) * math.sqrt(box.area) * _completeness(box, frame)
+
+
+def _completeness(plate: Box, frame: Frame) -> float:
+    """How much of the vehicle the frame shows, as a factor.
+
+    A car is at most `CAR` large around its plate; the plate may be at either end of it.
+    """
+    unit = unit_of(plate)
+    car = plate.grown(left=unit, top=CAR_ABOVE * unit, right=unit, bottom=CAR_BELOW * unit)
+    shown = car.clipped(frame.width, frame.height).area / car.area
+    return CUT_SCORE + (1 - CUT_SCORE) * shown
 
 
 def same_plate(known: PlateConsensus, new: PlateConsensus, *, same_frame: bool) -> bool:

@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edge.domain.imaging import Box, Pixels
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence
-from edge.domain.vehicles import VehicleSeen
-from edge.errors import OutboxError, RedactionError
+from edge.domain.scene import Scene
+from edge.domain.vehicles import KeyFrame, VehicleSeen
+from edge.errors import ModelError, OutboxError, RedactionError
+from edge.pipeline.ports import SceneParser
 from edge.pipeline.rule_book import observed_at
 from edge.privacy.hit import build_hit, new_hit_id
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
-from edge.privacy.redaction import EvidenceImage, reveal
+from edge.privacy.redaction import PLATE_PICTURE, EvidenceImage, reveal
 from edge.privacy.sealing import EvidenceContent, Picture, SealContext, picture_budget, seal
 
 log = logging.getLogger(__name__)
@@ -51,47 +55,47 @@ class SealedHit:
         hit_id: id of the hit.
         payload: the signed and sealed hit.
         pictures_left_out: number of pictures that are missing from it.
+        vehicle_by_geometry: whether the geometry of the plate decided what its picture of the
+            vehicle shows: no scene parser could.
     """
 
     hit_id: str
     payload: bytes = field(repr=False)
     pictures_left_out: int
+    vehicle_by_geometry: bool = False
 
 
 class EvidenceMaker:
     """Makes sealed hits from offences under one policy.
 
     Args:
-        site: id of the site.
-        box: id of the box.
         policy_sha256: SHA-256 of the policy in force, hexadecimal.
-        box_keys: sign hits and evidence.
+        box_keys: sign hits and evidence, of this site and box.
         authorities: public keys by authority id.
         payload_cap_bytes: size of the largest payload that the broker accepts.
         random_bytes: source of unpredictable bytes, for hit ids.
         encode: encodes evidence pictures.
+        parser: says what an offender's picture shows; None: the geometry of the plate decides.
     """
 
     def __init__(
         self,
         *,
-        site: str,
-        box: str,
         policy_sha256: str,
         box_keys: BoxKeys,
         authorities: Mapping[str, AuthorityPublicKeys],
         payload_cap_bytes: int,
         random_bytes: Callable[[int], bytes],
         encode: Encoder,
+        parser: SceneParser | None = None,
     ) -> None:
-        self._site = site
-        self._box = box
         self._policy_sha256 = policy_sha256
         self._box_keys = box_keys
         self._authorities = authorities
         self._payload_cap_bytes = payload_cap_bytes
         self._random_bytes = random_bytes
         self._encode = encode
+        self._parser = parser
 
     def make(self, vehicle: VehicleSeen, offence: Offence, epoch: int, counter: int) -> SealedHit:
         """A signed and sealed hit for one offence.
@@ -115,8 +119,8 @@ class EvidenceMaker:
         rule = offence.rule
         authority = self._authorities[rule.authority]
         context = SealContext(
-            site=self._site,
-            box=self._box,
+            site=self._box_keys.site,
+            box=self._box_keys.box,
             camera=vehicle.camera,
             rule=rule.id,
             purpose=rule.purpose,
@@ -159,7 +163,10 @@ class EvidenceMaker:
             human_check_required=rule.human_check,
             keys=self._box_keys,
         )
-        return SealedHit(context.hit_id, hit.to_payload(), left_out)
+        by_geometry = any(
+            one.name != PLATE_PICTURE and one.mask is MaskMethod.GEOMETRY for one in pictures
+        )
+        return SealedHit(context.hit_id, hit.to_payload(), left_out, by_geometry)
 
     def _pictures(self, vehicle: VehicleSeen, offence: Offence) -> tuple[tuple[Picture, ...], int]:
         """The revealed pictures that fit into the payload, and the number of those left out.
@@ -172,7 +179,7 @@ class EvidenceMaker:
         remaining_bytes = picture_budget(self._payload_cap_bytes)
         pictures: list[Picture] = []
         try:
-            images = reveal(offence, vehicle.key_frame)
+            images = reveal(offence, vehicle.key_frame, self._scene(offence, vehicle.key_frame))
         except RedactionError as error:
             log.warning("a hit of rule %s is sent without pictures: %s", offence.rule.id, error)
             return (), 1
@@ -193,6 +200,21 @@ class EvidenceMaker:
                     error,
                 )
                 continue
-            pictures.append(Picture(image.name, jpeg))
+            pictures.append(Picture(image.name, jpeg, image.method))
             remaining_bytes -= len(jpeg)
         return tuple(pictures), len(images) - len(pictures)
+
+    def _scene(self, offence: Offence, key_frame: KeyFrame) -> Scene | None:
+        """What the picture shows around the offender's plate; None if nothing can say it."""
+        if self._parser is None or offence.rule.reveal in (RevealLevel.NONE, RevealLevel.PLATE):
+            return None
+        return scene_around(key_frame.plate, key_frame.pixels, self._parser)
+
+
+def scene_around(plate: Box, pixels: Pixels, parser: SceneParser) -> Scene | None:
+    """What a picture shows around a plate; None, with a warning, if the parser fails on it."""
+    try:
+        return parser.parse(pixels, plate)
+    except ModelError as error:
+        log.warning("a picture is masked by geometry: %s", error)
+        return None

@@ -1,4 +1,4 @@
-"""Ports of the frame path. Adapters implement them; the tests' fakes do too."""
+"""Ports of the frame path and of the evidence. Adapters implement them; the tests' fakes do too."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     # Types only: the state folder takes a `Clock` from here and needs no NumPy.
-    from edge.domain.imaging import Detection, Frame, Pixels, PlatePatch
+    from edge.domain.imaging import Box, Detection, Frame, Pixels, PlatePatch
     from edge.domain.reading import PlateReading
+    from edge.domain.scene import Scene
 
 
 class Camera(Protocol):
@@ -56,6 +57,18 @@ class PlateReader(Protocol):
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         """One reading for each patch, in the same order."""
+        ...
+
+
+class SceneParser(Protocol):
+    """Says what the surroundings of a plate show. It is asked for offences only."""
+
+    def parse(self, pixels: Pixels, plate: Box) -> Scene:
+        """What the picture shows around the plate.
+
+        Raises:
+            ModelError: it fails on this picture.
+        """
         ...
 
 

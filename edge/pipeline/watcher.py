@@ -168,10 +168,16 @@ class VehicleWatcher:
         update = self._tracker.update(now_s, detections, readings)
         visible_tracks = frozenset(track for track, _ in update.matches)
         for track, index in update.matches:
-            others = tuple(one.box for one in detections if one is not detections[index])
+            others = tuple(one for one in detections if one is not detections[index])
             dossier = self._dossiers.setdefault(track, Dossier(track, frame))
             dossier.concurrent_tracks |= visible_tracks - {track}
-            dossier.add(frame, detections[index], readings[index], others)
+            dossier.add(
+                frame,
+                detections[index],
+                readings[index],
+                others,
+                strong_score=self._settings.tracking.strong_score,
+            )
             if dossier.travel >= self._settings.passing_travel:
                 self._street_moved_s = now_s
             due.append(self._early_hand_over(dossier))
@@ -236,9 +242,7 @@ class VehicleWatcher:
         """
         patches = [cut_patch(frame.pixels, one, self._settings.patch_margin) for one in detections]
         indices = [
-            index
-            for index, patch in enumerate(patches)
-            if self._is_worth_reading(patch, frame.stream_s)
+            index for index, patch in enumerate(patches) if self._is_worth_reading(patch, frame)
         ]
         self.reads += len(indices)
         readings: list[PlateReading | None] = [None] * len(patches)
@@ -248,14 +252,15 @@ class VehicleWatcher:
             readings[index] = reading
         return readings
 
-    def _is_worth_reading(self, patch: PlatePatch, now_s: float) -> bool:
+    def _is_worth_reading(self, patch: PlatePatch, frame: Frame) -> bool:
         """Whether a reading of this patch could improve a dossier or belong to a new vehicle."""
+        now_s = frame.stream_s
         track = self._tracker.unambiguous_match(patch.box, now_s)
         if track is None or track not in self._dossiers:
             return True
         dossier = self._dossiers[track]
         return (
-            dossier.would_improve(patch.quality, patch.box)
+            dossier.would_improve(patch.quality, patch.box, frame)
             or now_s - dossier.last_read_s >= self._settings.reread_interval_s
         )
 

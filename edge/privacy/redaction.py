@@ -1,31 +1,33 @@
 """Redaction by selective reveal: everything is masked unless a rule reveals it.
 
 A picture starts as solid grey. Pixels are copied onto it only where the reveal level of the rule
-allows it, and only where the geometry of the offender's own plate proves what is there.
+allows it, and only where it is known what they show: because the scene parser is sure of it
+(`scene_mask`), or because the geometry of the offender's own plate proves it (`geometric_mask`).
 Everything else (a pedestrian, a second car, a face in a mirror) stays grey. So a missed detection
 hides too much and never too little.
-
-No vehicle model is used. All lengths are derived from the plate, whose size is fixed by law:
-520 x 110 mm in most of Europe. Squarer plates are narrower on the road (Belgium: two-line
-340 x 210 mm, motorcycle 210 x 140 mm). A length in plate widths is then shorter and less is
-shown.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import NoReturn, final
 
 import numpy as np
-import numpy.typing as npt
 
 from edge.domain.imaging import Box, Pixels
-from edge.domain.reveal import RevealLevel
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence
+from edge.domain.scene import Scene, unit_of
 from edge.domain.vehicles import KeyFrame
 from edge.errors import RedactionError
+from edge.privacy.class_map import class_map
+from edge.privacy.geometric_mask import Mask, check_box, fill, plate_region
+from edge.privacy.scene_mask import ShownPixels, shown_pixels
+
+PLATE_PICTURE, VEHICLE_PICTURE = "plate", "vehicle"
+"""Names of the pictures of an offence."""
 
 MASK_GREY = 127
 """The solid fill. A constant carries no information about what it covers; blur and mosaics do."""
@@ -33,48 +35,8 @@ MASK_GREY = 127
 BLANK_GREY = 48
 """The darker fill of a plate that a preview blanks, to show where the plate is."""
 
-# --- lengths, in plate widths (w) or plate heights (h) ------------------------------------
-
-MAX_LINE_RATIO = 0.22
-"""Upper limit of h as a share of w (110 / 520 mm, and a little). The box around a tilted, two-line
-or motorcycle plate is taller than one line of a plate and would enlarge all lengths."""
-
-PATCH_SIDE = 0.06  # w: 3 cm; detectors sometimes crop the last stroke
-PATCH_EDGE = 0.25  # h: 3 cm; the nearest glass measured on footage starts 0.6 h above a plate
-
-BODY_SIDE = 0.6
-"""w beyond each end of the plate: 31 cm. A centred plate has at least 49 cm of car beside it
-(narrowest car 1.5 m). A plate at the corner of a van has about 20 cm, but there the shown area
-tapers."""
-
-BODY_BELOW = 1.5
-"""h below the plate: 16 cm of bumper. A vehicle that follows closely hides the road from the edge
-of its roof down. At least 1.2 m of roof comes before its glass. Seen from an elevation e this is
-1.2 / 0.11 * tan(e) h: more than 1.5 h from 8 degrees up. Seen from lower down, a follower that
-close would hide the plate itself."""
-
-CABIN_ABOVE = 2.0
-"""w above the plate: 1.04 m. Over a rear plate this reaches past the roof of a car; over a front
-plate, seen obliquely from above, it covers most of the windscreen. The cabin is shown no wider
-than the bodywork beside the plate: a person beside the car stays masked, and so may an occupant."""
-
-OTHER_SIDE = 2.0
-"""w beyond another vehicle's plate: 1.04 m and half its plate. This covers half a lorry, or a car
-whose plate is at one corner."""
-
-OTHER_ABOVE = 4.0
-"""w above another vehicle's plate: 2.1 m, the roof of a high van, or a car's windscreen behind a
-bonnet seen obliquely from above."""
-
-OTHER_BELOW = 2.0  # h: the bumper that a picture of the other vehicle would show
-
-OTHER_PLATE_WIDTH = 2.2
-"""Another plate that is squarer than one line may be a narrow plate on a wide vehicle: its w is
-taken as at least this many of its heights (340 x 155 mm and squarer)."""
-
-OVERLAP_THRESHOLD = 0.5
-"""More than this share of a plate's area must lie in the frame. Two boxes that share more than this
-of the smaller one are two detections of the same plate."""
+MARGIN = 0.25
+"""Units of the plate that are left around what a mask by meaning shows: 13 cm."""
 
 MAX_MOSAIC_COLUMNS = 48
 """Largest number of blocks across an aiming still."""
@@ -137,13 +99,16 @@ class RedactedImage(_Picture):
 class EvidenceImage(_Picture):
     """One picture of an offence. Only `reveal` makes it, from an `Offence`.
 
-    `name` says what it shows, `plate` or `vehicle`, and is used as a file name.
+    Attributes:
+        name: what it shows, `plate` or `vehicle`; used as a file name.
+        method: what decided which pixels are shown.
     """
 
     name: str
+    method: MaskMethod = field(repr=False)
 
 
-# --- the four functions that make a picture -------------------------------------------------
+# --- the functions that make a picture ------------------------------------------------------
 
 
 def mask_all(pixels: Pixels) -> RedactedImage:
@@ -156,12 +121,19 @@ def mask_all(pixels: Pixels) -> RedactedImage:
     return RedactedImage(_read_only(np.full_like(pixels, MASK_GREY)), _KEY)
 
 
-def reveal(offence: Offence, key_frame: KeyFrame) -> tuple[EvidenceImage, ...]:
+def reveal(
+    offence: Offence, key_frame: KeyFrame, scene: Scene | None = None
+) -> tuple[EvidenceImage, ...]:
     """The minimum evidence that the rule's reveal level allows, cropped to what is shown.
 
     There is always a picture `plate` of the offender's own plate. At the levels `vehicle` and
     `occupants` there is also a picture `vehicle`, at the frame's full resolution. The rest of the
     scene is cropped away or solid grey.
+
+    Args:
+        offence: its rule has the reveal level.
+        key_frame: the picture, with the plates in it.
+        scene: what the picture shows around the offender's plate; None where that is not known.
 
     Raises:
         RedactionError: there is no offence, the rule reveals nothing, the frame is not a picture,
@@ -172,14 +144,15 @@ def reveal(offence: Offence, key_frame: KeyFrame) -> tuple[EvidenceImage, ...]:
     level = offence.rule.reveal
     if level is RevealLevel.NONE:
         raise RedactionError(f"rule {offence.rule.id} reveals nothing: give it a reveal level")
-    pictures = [("plate", RevealLevel.PLATE)]
+    pictures = [(PLATE_PICTURE, RevealLevel.PLATE)]
     if level is not RevealLevel.PLATE:
-        pictures.append(("vehicle", level))
+        pictures.append((VEHICLE_PICTURE, level))
     _check_picture(key_frame.pixels)
-    return tuple(
-        EvidenceImage(_cropped_to_visible(key_frame, shown_level), _KEY, name)
-        for name, shown_level in pictures
-    )
+    made = []
+    for name, shown_level in pictures:
+        shown = _shown(key_frame, shown_level, scene)
+        made.append(EvidenceImage(_cropped(key_frame, shown), _KEY, name, shown.method))
+    return tuple(made)
 
 
 def preview_of_regular_file(
@@ -190,6 +163,8 @@ def preview_of_regular_file(
     show_plates: bool,
     others: Sequence[Box] = (),
     outlines: bool = False,
+    scenes: Sequence[Scene | None] = (),
+    decided: Callable[[MaskMethod], None] = lambda _method: None,
 ) -> RedactedImage:
     """What a reveal level would show, with each vehicle in turn as the offender.
 
@@ -205,23 +180,71 @@ def preview_of_regular_file(
         others: boxes of uncertain plates; they are protected like other vehicles' plates but are
             never taken as the offender's.
         outlines: whether to draw an outline around each plate.
+        scenes: what the picture shows around each plate, in the order of `plates`; None where that
+            is not known, and for all if left out.
+        decided: called for each plate with what decided which of its pixels are shown.
 
     Raises:
         RedactionError: as for `reveal`.
     """
     _check_picture(pixels)
     visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
-    for index, plate in enumerate(plates):
-        rest = (*plates[:index], *plates[index + 1 :], *others)
-        visible |= _visible_mask(plate, rest, level, pixels.shape[0], pixels.shape[1])
+    for shown in _shown_in_turn(pixels, plates, level, others, scenes):
+        decided(shown.method)
+        visible |= shown.mask
     picture = _masked(pixels, visible)
     if not show_plates:
         for plate in plates:
-            _fill(picture, _plate_region(plate), BLANK_GREY)
+            fill(picture, plate_region(plate), BLANK_GREY)
     if outlines:
         for plate in plates:
             _outline(picture, plate)
     return RedactedImage(_read_only(picture), _KEY)
+
+
+def explanation_of_regular_file(
+    pixels: Pixels,
+    plates: Sequence[Box],
+    level: RevealLevel,
+    scenes: Sequence[Scene | None],
+    *,
+    others: Sequence[Box] = (),
+) -> RedactedImage:
+    """A map of what the scene parser sees, with an outline of what a reveal level would show.
+
+    It is drawn from the parser's answers and shows no pixel of the file.
+
+    Args:
+        pixels: shape (height, width, 3), BGR.
+        plates: plate boxes in pixels.
+        level: the reveal level.
+        scenes: what the picture shows around each plate; None where that is not known.
+        others: boxes of uncertain plates.
+
+    Raises:
+        RedactionError: as for `reveal`.
+    """
+    _check_picture(pixels)
+    visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
+    for shown in _shown_in_turn(pixels, plates, level, others, scenes):
+        visible |= shown.mask
+    drawn = class_map(pixels.shape[0], pixels.shape[1], plates, scenes, visible)
+    return RedactedImage(_read_only(drawn), _KEY)
+
+
+def _shown_in_turn(
+    pixels: Pixels,
+    plates: Sequence[Box],
+    level: RevealLevel,
+    others: Sequence[Box],
+    scenes: Sequence[Scene | None],
+) -> Iterator[ShownPixels]:
+    """What a level shows of each vehicle, taken as the offender."""
+    known = scenes or [None] * len(plates)
+    for index, (plate, scene) in enumerate(zip(plates, known, strict=True)):
+        rest = (*plates[:index], *plates[index + 1 :])
+        height, width = pixels.shape[:2]
+        yield shown_pixels(plate, rest, level, height, width, scene, weak=others)
 
 
 def aiming_still(
@@ -253,7 +276,7 @@ def aiming_still(
     _check_picture(pixels)
     height, width = pixels.shape[:2]
     for box in (*plates, *weak, *scales):
-        _check_box(box)
+        check_box(box)
     canvas = _mosaic(pixels, max((box.width for box in (*plates, *weak)), default=0.0))
     for part in range(1, GRID):
         canvas[:, part * width // GRID] = GRID_BGR
@@ -323,26 +346,41 @@ def _draw_line(
 
 # --- pixels ---------------------------------------------------------------------------------
 
-Mask = npt.NDArray[np.bool_]
-"""Shape (height, width): True where a pixel is shown."""
-
 
 def _masked(pixels: Pixels, visible: Mask) -> Pixels:
     """A new picture with all other pixels grey; not a view, which would keep the whole frame."""
     return np.where(visible[:, :, np.newaxis], pixels, np.uint8(MASK_GREY))
 
 
-def _cropped_to_visible(key_frame: KeyFrame, level: RevealLevel) -> Pixels:
-    """What one level shows of the key frame, cropped to the shown pixels."""
-    pixels = key_frame.pixels
-    visible = _visible_mask(
-        key_frame.plate, key_frame.other_plates, level, pixels.shape[0], pixels.shape[1]
+def _shown(key_frame: KeyFrame, level: RevealLevel, scene: Scene | None) -> ShownPixels:
+    """The pixels of the key frame that one level shows."""
+    height, width = key_frame.pixels.shape[:2]
+    return shown_pixels(
+        key_frame.plate,
+        key_frame.other_plates,
+        level,
+        height,
+        width,
+        scene,
+        weak=key_frame.weak_plates,
     )
-    rows, columns = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+
+
+def _cropped(key_frame: KeyFrame, shown: ShownPixels) -> Pixels:
+    """The key frame, masked and cropped to the shown pixels.
+
+    A mask by meaning has an outline, so a margin is left around it.
+    """
+    rows, columns = np.flatnonzero(shown.mask.any(axis=1)), np.flatnonzero(shown.mask.any(axis=0))
     if rows.size == 0:
         raise RedactionError("nothing of the offender's plate can be shown")
-    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _read_only(_masked(pixels[window], visible[window]))
+    by_meaning = shown.method is MaskMethod.MEANING
+    margin = round(MARGIN * unit_of(key_frame.plate)) if by_meaning else 0
+    window = np.s_[
+        max(0, rows[0] - margin) : rows[-1] + 1 + margin,
+        max(0, columns[0] - margin) : columns[-1] + 1 + margin,
+    ]
+    return _read_only(_masked(key_frame.pixels[window], shown.mask[window]))
 
 
 def _read_only(pixels: Pixels) -> Pixels:
@@ -355,112 +393,3 @@ def _check_picture(pixels: Pixels) -> None:
     """Raise unless the array is an image of shape (height, width, 3), uint8."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.size == 0:
         raise RedactionError("a frame must be a picture of height x width x 3 bytes")
-
-
-# --- geometry -------------------------------------------------------------------------------
-
-
-def _visible_mask(
-    plate: Box, others: Sequence[Box], level: RevealLevel, height: int, width: int
-) -> Mask:
-    """The pixels that one vehicle, taken as the offender, shows in a picture of this size."""
-    _check_box(plate)
-    for other in others:
-        _check_box(other)
-    if plate.clipped(width, height).area <= OVERLAP_THRESHOLD * plate.area:
-        raise RedactionError("the offender's plate is not in the frame")
-    others = [other for other in others if not _same_plate(plate, other)]
-
-    visible = np.zeros((height, width), dtype=np.bool_)
-    if level is RevealLevel.NONE:
-        return visible
-    if level is not RevealLevel.PLATE:
-        if level is RevealLevel.OCCUPANTS:
-            _show_cabin(visible, plate)
-        _show_bodywork(visible, plate)
-        for other in others:
-            _fill(visible, _protected_region(other), value=False)
-    # The plate was detected, so no vehicle hides it, even inside another's protected region.
-    _fill(visible, _plate_region(plate), value=True)
-    for other in others:
-        _fill(visible, _plate_region(other), value=False)
-    return visible
-
-
-def _line_height(plate: Box) -> float:
-    """Height of one line of the plate in pixels: h in the lengths above."""
-    return min(plate.height, MAX_LINE_RATIO * plate.width)
-
-
-def _plate_region(plate: Box) -> Box:
-    """The plate with a small margin."""
-    side, edge = PATCH_SIDE * plate.width, PATCH_EDGE * _line_height(plate)
-    return plate.grown(left=side, top=edge, right=side, bottom=edge)
-
-
-def _protected_region(other: Box) -> Box:
-    """Where the glass of the vehicle with this plate may be, wherever the plate is mounted."""
-    unit = max(other.width, OTHER_PLATE_WIDTH * other.height)
-    return other.grown(
-        left=OTHER_SIDE * unit,
-        top=OTHER_ABOVE * unit,
-        right=OTHER_SIDE * unit,
-        bottom=OTHER_BELOW * other.height,
-    )
-
-
-def _show_bodywork(visible: Mask, plate: Box) -> None:
-    """Show what is certainly bodywork: beside the plate and below it, never above.
-
-    A box higher than one line holds a tilted plate, which may hang lower at either side by the
-    excess. So beside the plate the upper edge starts lower by that amount. Outwards both edges
-    converge with the slope height / width of the box, because no line along the plate is steeper
-    than its box. So for every tilt and position of the camera, what is shown beside the plate stays
-    below the line that continues its upper edge.
-    """
-    side_distance, y = _pixel_distances(visible, plate)
-    line = _line_height(plate)
-    closing = side_distance * (plate.height / plate.width)
-    upper = plate.y1 + (plate.height - line) * (side_distance > 0) + closing
-    lower = plate.y2 + BODY_BELOW * line - closing
-    visible |= (side_distance <= BODY_SIDE * plate.width) & (y >= upper) & (y <= lower)
-
-
-def _show_cabin(visible: Mask, plate: Box) -> None:
-    """Show what is above the bodywork beside the plate: cabin and roof."""
-    side_distance, y = _pixel_distances(visible, plate)
-    top = plate.y1 - CABIN_ABOVE * plate.width
-    visible |= (side_distance <= BODY_SIDE * plate.width) & (y >= top) & (y <= plate.y2)
-
-
-def _pixel_distances(
-    visible: Mask, plate: Box
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """For all pixel centres: horizontal distance from the plate (a row), and y (a column)."""
-    height, width = visible.shape
-    x = np.arange(width, dtype=np.float64) + 0.5
-    y = np.arange(height, dtype=np.float64)[:, np.newaxis] + 0.5
-    side_distance: npt.NDArray[np.float64] = np.maximum(np.maximum(plate.x1 - x, x - plate.x2), 0)
-    return side_distance, y
-
-
-def _fill(picture: npt.NDArray[np.uint8] | Mask, box: Box, value: int) -> None:
-    """Set every pixel that the box touches."""
-    height, width = picture.shape[:2]
-    inside = box.clipped(width, height)
-    picture[
-        math.floor(inside.y1) : math.ceil(inside.y2), math.floor(inside.x1) : math.ceil(inside.x2)
-    ] = value
-
-
-def _check_box(box: Box) -> None:
-    """Raise unless the box is finite and at least one pixel wide and high."""
-    if not all(math.isfinite(edge) for edge in (box.x1, box.y1, box.x2, box.y2)):
-        raise RedactionError("a plate box is not finite")
-    if box.width < 1 or box.height < 1:
-        raise RedactionError("a plate box is smaller than a pixel")
-
-
-def _same_plate(first: Box, second: Box) -> bool:
-    """Whether two boxes are two detections of the same plate."""
-    return first.intersection(second) > OVERLAP_THRESHOLD * min(first.area, second.area)

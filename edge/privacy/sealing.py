@@ -5,7 +5,7 @@
     sealed  = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
 
 Lengths are big-endian. The header is canonical JSON (RFC 8785): the context, the plate and
-other readings, and each picture's name and length; the pictures follow in that order.
+other readings, and each picture's name, length and mask; the pictures follow in that order.
 
 The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The context (which hit,
 under which policy, for whom) is the HPKE `info`. It is also part of the header, which the box's
@@ -25,9 +25,10 @@ from typing import Annotated, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
+from edge.domain.reveal import MaskMethod
 from edge.errors import EdgeError, ExitCode
 from edge.formats.canonical import canonical_json, canonical_model
 from edge.formats.framing import LENGTH_BYTES, framed, padded, unpadded
@@ -41,7 +42,10 @@ from edge.privacy.keys import (
     BoxPublicKeys,
 )
 
-SCHEMA: Literal["edge-anpr/evidence/1"] = "edge-anpr/evidence/1"
+SCHEMA: Literal["edge-anpr/evidence/2"] = "edge-anpr/evidence/2"
+
+EARLIER: Literal["edge-anpr/evidence/1"] = "edge-anpr/evidence/1"
+"""Evidence that does not say how its pictures were masked; it is still opened."""
 
 SIZE_CLASSES = tuple(kib * 1024 for kib in (4, 12, 20, 40, 80, 160, 320, 640))
 """Lengths of a padded body, bytes. 12 KiB is the largest under rumqttd's cap of 20 KiB, 80 KiB
@@ -73,10 +77,18 @@ class SealError(EdgeError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of the evidence; the name is a file name without its ending."""
+    """One picture of the evidence.
+
+    Attributes:
+        name: its file name without the ending.
+        jpeg: its content.
+        mask: what decided which of its pixels are shown; None in evidence of the earlier schema,
+            which does not say so (it was the geometry of the plate).
+    """
 
     name: str
     jpeg: bytes = field(repr=False)
+    mask: MaskMethod | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +126,10 @@ class SealContext:
     box_key_id: str
     authority_key_id: str
 
-    def as_json(self) -> dict[str, str | int]:
+    def as_json(self, schema: str = SCHEMA) -> dict[str, str | int]:
         """The context in JSON terms, with schema and suite."""
         return {
-            "schema": SCHEMA,
+            "schema": schema,
             "suite": "DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20Poly1305",
             "site": self.site,
             "box": self.box,
@@ -133,9 +145,9 @@ class SealContext:
             "authority_key_id": self.authority_key_id,
         }
 
-    def info(self) -> bytes:
+    def info(self, schema: str = SCHEMA) -> bytes:
         """The HPKE `info`: canonical JSON."""
-        return canonical_json(self.as_json())
+        return canonical_json(self.as_json(schema))
 
 
 def largest_body(payload_cap_bytes: int) -> int:
@@ -215,11 +227,13 @@ def open_sealed(
             f"{context.authority}, which is not here; without it nobody can open the hit",
             code="E_NO_KEY",
         )
-    try:
-        body = SUITE.decrypt(sealed, keys.sealing, info=context.info())
-    except (InvalidTag, ValueError):
-        raise _broken(context) from None
-    return _content(body, context, box)
+    for schema in (SCHEMA, EARLIER):
+        try:
+            body = SUITE.decrypt(sealed, keys.sealing, info=context.info(schema))
+        except (InvalidTag, ValueError):
+            continue
+        return _content(body, context, schema, box)
+    raise _broken(context)
 
 
 # --- the body -------------------------------------------------------------------------------
@@ -233,6 +247,7 @@ class _Alternative(StrictMessage):
 class _PictureEntry(StrictMessage):
     name: Id
     bytes: int = Field(ge=1)
+    mask: Literal["meaning", "geometry"] | None = None
 
 
 def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:
@@ -243,7 +258,9 @@ def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEn
 
 
 class _Header(StrictMessage):
-    schema_: Literal["edge-anpr/evidence/1"] = Field(default=SCHEMA, alias="schema")
+    schema_: Literal["edge-anpr/evidence/1", "edge-anpr/evidence/2"] = Field(
+        default=SCHEMA, alias="schema"
+    )
     context: dict[str, str | int]
     plate: str = Field(max_length=20)
     alternatives: tuple[_Alternative, ...] = Field(max_length=16)
@@ -255,6 +272,14 @@ class _Header(StrictMessage):
     pictures: Annotated[
         tuple[_PictureEntry, ...], Field(max_length=8), AfterValidator(_of_different_names)
     ]
+
+    @model_validator(mode="after")
+    def _masks_are_named(self) -> _Header:
+        named = self.schema_ == SCHEMA
+        if any((picture.mask is not None) != named for picture in self.pictures):
+            message = "each picture names its mask, except in evidence of the earlier schema"
+            raise ValueError(message)
+        return self
 
 
 def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes:
@@ -272,7 +297,11 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
             first_seen=utc_text(content.first_seen),
             last_seen=utc_text(content.last_seen),
             pictures=tuple(
-                _PictureEntry(name=picture.name, bytes=len(picture.jpeg))
+                _PictureEntry(
+                    name=picture.name,
+                    bytes=len(picture.jpeg),
+                    mask=None if picture.mask is None else picture.mask.value,
+                )
                 for picture in content.pictures
             ),
         )
@@ -282,16 +311,18 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
         raise SealError(f"evidence: {fields} out of bounds; it was not sealed") from None
     header = canonical_model(entry)
     pictures = b"".join(picture.jpeg for picture in content.pictures)
-    signature = box.sign(_signed(header, pictures))
+    signature = box.sign(_signed(SCHEMA, header, pictures))
     return signature + framed(header) + pictures
 
 
-def _signed(header: bytes, pictures: bytes) -> bytes:
+def _signed(schema: str, header: bytes, pictures: bytes) -> bytes:
     """The bytes that the box signs; the first field says what kind of data they are."""
-    return framed(SCHEMA.encode(), header, pictures)
+    return framed(schema.encode(), header, pictures)
 
 
-def _content(opened: bytes, context: SealContext, box: BoxPublicKeys) -> EvidenceContent:
+def _content(
+    opened: bytes, context: SealContext, schema: str, box: BoxPublicKeys
+) -> EvidenceContent:
     body = unpadded(opened, SIZE_CLASSES)
     if body is None:
         raise _broken(context)
@@ -301,13 +332,13 @@ def _content(opened: bytes, context: SealContext, box: BoxPublicKeys) -> Evidenc
     header, pictures = tail[:header_length], tail[header_length:]
     if (
         len(header) != header_length
-        or not box.verify(context.box_key_id, signature, _signed(header, pictures))
+        or not box.verify(context.box_key_id, signature, _signed(schema, header, pictures))
         or (context.site, context.box) != (box.site, box.box)
     ):
         raise _broken(context)
     try:
         entry = _Header.model_validate_json(header)
-        if entry.context != context.as_json():
+        if (entry.schema_, entry.context) != (schema, context.as_json(schema)):
             raise _broken(context)
         return EvidenceContent(
             plate=PlateText(entry.plate),
@@ -334,7 +365,8 @@ def _pictures(
         raise _broken(context)
     pictures: list[Picture] = []
     for entry in entries:
-        pictures.append(Picture(entry.name, jpegs[: entry.bytes]))
+        mask = None if entry.mask is None else MaskMethod(entry.mask)
+        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask))
         jpegs = jpegs[entry.bytes :]
     return tuple(pictures)
 

@@ -10,21 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from edge.adapters.models.scene_parser import cut_window, from_middles
 from edge.domain.imaging import Box, Pixels
+from edge.domain.scene import CELL, COLUMNS, DOWN, ROWS, UNIT, unit_of
 from scripts.training.image_degradation import degraded
-from scripts.training.parser_net import HEIGHT, STRIDE, WIDTH
 from scripts.training.parser_views import Allowed, View
 
 Rng = np.random.Generator
 
-UNIT = 20.8
-"""Pixels of the window for one unit: the plate's width, or three of its heights if that is more."""
-
-CENTRE = (WIDTH / 2, HEIGHT - 2.6 * UNIT)
+CENTRE = (COLUMNS / 2, ROWS - DOWN * UNIT)
 """Where the plate's centre lies in the window, in pixels."""
-
-GREY = 114
-"""Grey level where the window reaches past the picture."""
 
 GROUNDS = ((235, 235, 235), (240, 240, 240), (60, 200, 235), (200, 200, 200), (40, 40, 40))
 """Colours of drawn plates, BGR."""
@@ -51,11 +46,6 @@ class Pose:
         )
 
 
-def unit_of(plate: Box) -> float:
-    """The unit of a plate, in pixels."""
-    return max(plate.width, 3 * plate.height)
-
-
 def matrix_of(plate: Box, pose: Pose) -> npt.NDArray[np.float64]:
     """From pixels of the picture to pixels of the window, shape (2, 3), on pixel edges."""
     x, y = plate.centre
@@ -73,40 +63,14 @@ def window_of(
 ) -> tuple[Pixels, npt.NDArray[np.uint8], Allowed]:
     """The window's picture, its plate channel, and its label at the output's resolution."""
     matrix = matrix_of(plate, pose)
-    # warpAffine counts from the middle of a pixel.
-    half = np.array([0.5, 0.5])
-    centred = matrix.copy()
-    centred[:, 2] = matrix[:, :2] @ half + matrix[:, 2] - half
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
-    source = pixels
-    if scale < 0.6:  # shrink by area first, or thin lines alias
-        factor = scale / 0.9
-        size = (max(8, round(pixels.shape[1] * factor)), max(8, round(pixels.shape[0] * factor)))
-        source = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-        ratio = np.array([pixels.shape[1] / size[0], pixels.shape[0] / size[1]])
-        shrunk = matrix.copy()
-        shrunk[:, :2] = matrix[:, :2] * ratio
-        centred = shrunk.copy()
-        centred[:, 2] = shrunk[:, :2] @ half + shrunk[:, 2] - half
-    picture = cv2.warpAffine(
-        source, centred, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_CONSTANT, borderValue=(GREY, GREY, GREY),
-    )  # fmt: skip
-    corners = np.array(
-        [(plate.x1, plate.y1), (plate.x2, plate.y1), (plate.x2, plate.y2), (plate.x1, plate.y2)]
-    )
-    quad = corners @ matrix[:, :2].T + matrix[:, 2]
-    where = np.zeros((HEIGHT, WIDTH), np.uint8)
-    cv2.fillConvexPoly(where, np.round(quad - 0.5).astype(np.int32), 255)
+    window = cut_window(pixels, plate, matrix)
     if allowed is None:
         allowed = np.zeros(pixels.shape[:2], np.uint8)
-    out = matrix / STRIDE
-    out[:, 2] = out[:, :2] @ half + out[:, 2] - half
     label = cv2.warpAffine(
-        allowed, out, (WIDTH // STRIDE, HEIGHT // STRIDE), flags=cv2.INTER_NEAREST,
-        borderMode=cv2.BORDER_CONSTANT, borderValue=0,
+        allowed, from_middles(matrix / CELL), (COLUMNS // CELL, ROWS // CELL),
+        flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0,
     )  # fmt: skip
-    return np.asarray(picture, np.uint8), where, np.asarray(label, np.uint8)
+    return window[:, :, :3], window[:, :, 3], np.asarray(label, np.uint8)
 
 
 def batch_of(views: Sequence[View], shares: Sequence[float], size: int, rng: Rng) -> Batch:
@@ -135,7 +99,7 @@ def _drawn(view: View, rng: Rng) -> tuple[npt.NDArray[np.uint8], Allowed]:
     if rng.random() < 0.35:  # a small vehicle in a large picture: few pixels
         few = rng.uniform(0.3, 0.9)
         small = cv2.resize(picture, None, fx=few, fy=few, interpolation=cv2.INTER_AREA)
-        picture = np.asarray(cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR))
+        picture = np.asarray(cv2.resize(small, (COLUMNS, ROWS), interpolation=cv2.INTER_LINEAR))
     picture = degraded(picture, rng)
     return np.dstack([picture, where]), label
 

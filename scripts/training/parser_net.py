@@ -15,18 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from edge.domain.scene import COLUMNS, ROWS, SceneClass
 from scripts.training.detector_net import Conv, PooledContext, Residual
 from scripts.training.float16_weights import export_network
 
-CLASSES = ("background", "body", "glass", "head", "other", "person")
-"""What a pixel shows: the road and all else; the offender's bodywork, glass and occupants' heads;
-another vehicle; a person outside."""
-
-WIDTH, HEIGHT = 208, 192
-"""Pixels of the window."""
-
-STRIDE = 2
-"""Pixels of the window for each cell of the output."""
+CLASSES = tuple(one.name.lower() for one in SceneClass)
+"""What a pixel shows (`SceneClass`)."""
 
 CHANNELS = (16, 40, 80, 128)
 """Channels at strides 2, 4, 8 and 16."""
@@ -63,7 +57,7 @@ class SceneParserNet(nn.Module):
         self.answer = nn.Conv2d(a, len(CLASSES), 1)
         # Where the window shows what: fixed, so that the network knows the place of each cell.
         y, x = torch.meshgrid(
-            torch.linspace(-1, 1, HEIGHT // 16), torch.linspace(-1, 1, WIDTH // 16), indexing="ij"
+            torch.linspace(-1, 1, ROWS // 16), torch.linspace(-1, 1, COLUMNS // 16), indexing="ij"
         )
         self.register_buffer("place", torch.stack((x, y))[None], persistent=False)
         self.placed = nn.Conv2d(2, d, 1)
@@ -116,5 +110,5 @@ class _Shipped(nn.Module):
 
 def export_parser(net: SceneParserNet, path: str) -> None:
     """Write the ONNX: input `windows` uint8 (n, 192, 208, 4), output `classes` (n, 6, 96, 104)."""
-    example = torch.zeros(1, HEIGHT, WIDTH, 4, dtype=torch.uint8)
+    example = torch.zeros(1, ROWS, COLUMNS, 4, dtype=torch.uint8)
     export_network(_Shipped(net), example, path, takes="windows", gives=("classes",))

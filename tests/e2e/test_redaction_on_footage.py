@@ -19,14 +19,15 @@ import numpy as np
 import pytest
 
 from edge.adapters.cameras.jpeg import encode_jpeg
-from edge.adapters.models.loading import PlateModels, load_plate_models
+from edge.adapters.models.loading import PlateModels, load_plate_models, load_scene_parser
 from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Pixels, PlatePatch, without_duplicates
 from edge.domain.pseudonym import Candidate, PlateToken
-from edge.domain.reveal import RevealLevel
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.vehicles import KeyFrame
 from edge.privacy.redaction import preview_of_regular_file, reveal
+from edge.privacy.scene_mask import shown_pixels
 from tests.support.product import product
 from tests.support.shared_material import SHARED, needs_shared
 
@@ -207,6 +208,36 @@ def test_the_vehicle_level_covers_the_glass_of_every_vehicle(
     assert visible.any(), "no plate is found, so the frame tests nothing"
     for x1, y1, x2, y2 in glass:
         assert not visible[y1:y2, x1:x2].any(), (x1, y1, x2, y2)
+
+
+@pytest.mark.skipif(
+    Manifest.load(environment={}).scene_parser is None, reason="the manifest names no scene parser"
+)
+@pytest.mark.parametrize(
+    ("clip", "second", "glass"), GLASS, ids=[f"{clip[:-4]}@{second}" for clip, second, _ in GLASS]
+)
+def test_the_mask_by_meaning_covers_the_glass_of_every_vehicle(
+    clip: str, second: float, glass: list[tuple[int, int, int, int]]
+) -> None:
+    pixels = frame(clip, second)
+    height, width = pixels.shape[:2]
+    detections = without_duplicates(models().detector.detect(pixels))
+    strong = [one.box for one in detections if one.score >= models().threshold]
+    weak = [one.box for one in detections if one.score < models().threshold]
+    parser = load_scene_parser(Manifest.load())
+    assert parser is not None
+    decided = []
+    for plate in strong:
+        others = [one for one in strong if one is not plate]
+        scene = parser.parse(pixels, plate)
+        shown = shown_pixels(plate, others, RevealLevel.VEHICLE, height, width, scene, weak=weak)
+        decided.append(shown.method)
+        for x1, y1, x2, y2 in glass:
+            # The boxes of panes have corners of bodywork.
+            across, down = (x2 - x1) // 5, (y2 - y1) // 5
+            assert not shown.mask[y1 + down : y2 - down, x1 + across : x2 - across].any()
+            assert shown.mask[y1:y2, x1:x2].mean() <= 0.05, (x1, y1, x2, y2)
+    assert MaskMethod.MEANING in decided
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import pytest
 from edge.authority import store as store_module
 from edge.authority.opening import open_hit, write_opened
 from edge.authority.store import FILE_NAME, HitStore, Outcome, Reason
+from edge.domain.reveal import MaskMethod
 from edge.errors import ExitCode, OutboxError, UsageError
 from edge.privacy.hit import Hit, HitError
 from edge.privacy.keys import RETIRED_KEY_GRACE
@@ -381,7 +382,12 @@ def test_the_id_of_a_purged_hit_is_deleted_later(store: HitStore, parties: Parti
 def test_an_opened_hit_is_json_and_pictures_that_only_the_owner_can_read(
     parties: Parties, tmp_path: Path
 ) -> None:
-    hit = parties.hit(evidence(Picture("vehicle", b"jpeg of a vehicle"), Picture("plate", b"p")))
+    hit = parties.hit(
+        evidence(
+            Picture("vehicle", b"jpeg of a vehicle", MaskMethod.MEANING),
+            Picture("plate", b"p", MaskMethod.GEOMETRY),
+        )
+    )
     boxes = {(hit.site, hit.box): parties.box_public}
     out = tmp_path / "opened"
 

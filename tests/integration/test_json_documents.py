@@ -21,11 +21,14 @@ from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.key_files import load_box_keys
+from edge.domain.reveal import MaskMethod
+from edge.domain.scene import SceneClass
 from edge.errors import CODES, ExitCode
 from edge.policy.list_answer import sign_answer
 from edge.privacy.keys import BoxKeys
 from edge.privacy.sealing import Picture
 from tests.integration.test_metrics import watched_street
+from tests.support.colour_parser import plate_in_a_street
 from tests.support.parties import Parties, evidence, make_parties, topic_of
 from tests.support.product import REPOSITORY, Finished, product, verb
 from tests.support.real_site import RealSite, make_real_site
@@ -154,7 +157,11 @@ def hits(run: Run, base: Path) -> None:
     store = ("--store", base / "store")
     both = ("--box-keys", parties.box_file, "--keys", parties.authority_folder)
     one = parties.hit(
-        evidence(Picture("scene", (REPOSITORY / "docs/img/demo.png").read_bytes()[:9]))
+        evidence(
+            Picture(
+                "scene", (REPOSITORY / "docs/img/demo.png").read_bytes()[:9], MaskMethod.MEANING
+            )
+        )
     )
     with EmbeddedBroker() as broker:
         tail = ("--broker", f"127.0.0.1:{broker.port}", *store, *both)
@@ -178,7 +185,14 @@ def models(run: Run, base: Path) -> None:
     run("models bench", "--repeat", "3")
     (base / "images.csv").write_text("image,x,y,w,h,plate\nroad.png,9,9,90,20,1ABC123\n")
     (base / "clips.csv").write_text("clip,plate\nroad.png,1ABC123\n")
-    for kind in ("images", "clips"):
+    street, shapes, plate = plate_in_a_street()
+    cv2.imwrite(str(base / "street.png"), street)
+    outlines = [
+        f"street.png,{kind},{box.x1:.0f} {box.y1:.0f} {box.x2:.0f} {box.y2:.0f}"
+        for kind, box in (("plate", plate), ("body", shapes[SceneClass.BODY]))
+    ]
+    (base / "redaction.csv").write_text("\n".join(["image,kind,outline", *outlines]) + "\n")
+    for kind in ("images", "clips", "redaction"):
         run(f"evaluate {kind}", "--labels", base / f"{kind}.csv", "--root", base, "--no-progress")
 
 

@@ -46,6 +46,7 @@ from edge.box.epochs import EpochRecord
 from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.box.storage import Storage
 from edge.box.traffic import ClosedEpochs
+from edge.domain.reveal import MaskMethod
 from edge.formats.signing import SigningKey
 from edge.pipeline.evidence import SealedHit
 from edge.pipeline.rule_book import RuleBook
@@ -306,13 +307,21 @@ class OpenedHitFiles(Scenario):
 
     def prepare(self) -> None:
         parties = make_parties(self.folder.with_name("parties"))
-        hit = parties.hit(evidence(Picture("vehicle", b"v" * 9_000), Picture("plate", b"p" * 900)))
+        hit = parties.hit(
+            evidence(
+                Picture("vehicle", b"v" * 9_000, MaskMethod.MEANING),
+                Picture("plate", b"p" * 900, MaskMethod.GEOMETRY),
+            )
+        )
         boxes = {(SITE, BOX): parties.box_public}
         self._opened = open_hit(hit.to_payload(), boxes, parties.authority)
         self._pictures = {"vehicle.jpg": b"v" * 9_000, "plate.jpg": b"p" * 900}
         before = replace(
             self._opened.content,
-            pictures=(Picture("vehicle", b"o"), Picture("plate", b"o")),
+            pictures=(
+                Picture("vehicle", b"o", MaskMethod.MEANING),
+                Picture("plate", b"o", MaskMethod.GEOMETRY),
+            ),
             reads=1,
         )
         write_opened(OpenedHit(self._opened.hit, before), self.folder)

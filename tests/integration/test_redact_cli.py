@@ -14,7 +14,12 @@ import pytest
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from edge.adapters.models.manifest import read_manifest, write_manifest
+from edge.adapters.models.weights import own_manifest
 from edge.domain.imaging import Pixels
+from edge.domain.scene import SceneClass
+from edge.privacy.class_map import COLOURS as MAP_COLOURS
+from tests.support.colour_parser import COLOURS, manifest_with_colour_parser, plate_in_a_street
 from tests.support.product import product
 
 MASK = 127
@@ -70,6 +75,8 @@ def test_by_default_everything_is_masked_and_no_weights_are_needed(
         "frames": 30,
         "corrupt_frames": 0,
         "plates_found": 0,
+        "masked_by": {"meaning": 0, "geometry": 0},
+        "map": None,
     }
     with av.open(str(out)) as container:
         assert [stream.type for stream in container.streams] == ["video"]
@@ -234,3 +241,171 @@ def test_the_decodable_part_of_a_truncated_recording_is_redacted(
     assert done.status == 0, done.err
     assert 0 < done.json["frames"] < 30
     assert "E_SOURCE_TRUNCATED" in done.err
+
+
+# --- what the scene parser decides ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real plate of the fixtures in a street of known classes: `colour_parser` tells them."""
+    picture = plate_in_a_street()[0]
+    path = tmp_path_factory.mktemp("street") / "street.png"
+    assert cv2.imwrite(str(path), picture)
+    return path
+
+
+def blue_share(path: Path) -> float:
+    """The share of a picture that has the colour of bodywork."""
+    pixels = cv2.imread(str(path))
+    assert pixels is not None
+    return float((np.abs(pixels.astype(int) - COLOURS[SceneClass.BODY]).max(axis=2) < 60).mean())
+
+
+def test_the_copy_shows_what_a_box_with_a_scene_parser_would_release(
+    street: Path, tmp_path: Path
+) -> None:
+    manifest_with_colour_parser(tmp_path)
+    shown = {}
+    for level in ("plate", "vehicle", "occupants"):
+        out = tmp_path / f"{level}.png"
+        manifest = ("--manifest", tmp_path / "manifest.toml")
+        done = product("redact", street, out, "--reveal", level, *manifest, "--json")
+        assert done.status == 0, done.err
+        method = "geometry" if level == "plate" else "meaning"
+        assert done.json["masked_by"][method] == done.json["plates_found"] == 1
+        shown[level] = blue_share(out)
+    whole = blue_share(street)
+    assert shown["plate"] < 0.1 * whole
+    assert shown["vehicle"] > 0.7 * whole
+    assert shown["occupants"] >= shown["vehicle"]
+    dark = [
+        (np.asarray(cv2.imread(str(tmp_path / f"{level}.png"))).max(axis=2) < 30).mean()
+        for level in ("vehicle", "occupants")
+    ]
+    assert dark[0] == 0
+    assert dark[1] > 0.01
+
+
+def test_without_a_scene_parser_the_copy_shows_what_the_geometry_allows(
+    street: Path, tmp_path: Path
+) -> None:
+    own = read_manifest(own_manifest())
+    changed = own.model_copy(
+        update={"scene_parser": None, "search": (str(own_manifest().parent), *own.search)}
+    )
+    write_manifest(tmp_path / "manifest.toml", changed)
+    out = tmp_path / "masked.jpg"
+    manifest = ("--manifest", tmp_path / "manifest.toml")
+
+    done = product("redact", street, out, "--reveal", "vehicle", *manifest)
+
+    assert done.status == 0, done.err
+    assert "vehicles shown: 0 by meaning, 1 by geometry" in done.out
+    assert blue_share(out) < 0.3 * blue_share(street)
+
+
+@pytest.mark.parametrize("fails", ["run", "nan"])
+def test_a_parser_that_fails_on_a_picture_leaves_it_to_the_geometry(
+    street: Path, tmp_path: Path, fails: str
+) -> None:
+    manifest_with_colour_parser(tmp_path, fails=fails)
+    out = tmp_path / "masked.png"
+    manifest = ("--manifest", tmp_path / "manifest.toml")
+
+    done = product("redact", street, out, "--reveal", "occupants", *manifest, "--json")
+
+    assert done.status == 0, done.err
+    assert done.json["masked_by"] == {"meaning": 0, "geometry": 1}
+    assert "masked by geometry" in done.err
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+def test_damaged_weights_of_the_parser_are_refused(
+    street: Path, tmp_path: Path, damage: str
+) -> None:
+    manifest_with_colour_parser(tmp_path)
+    file = tmp_path / "colours.onnx"
+    if damage == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+    out = tmp_path / "masked.png"
+    manifest = ("--manifest", tmp_path / "manifest.toml")
+
+    done = product("redact", street, out, "--reveal", "vehicle", *manifest)
+
+    assert done.status == 4
+    assert "colours.onnx" in done.error_lines[0]
+    assert not out.exists()
+    # Nothing is parsed at these levels.
+    for level in ("none", "plate"):
+        assert product("redact", street, tmp_path / f"{level}.png", "--reveal", level).status == 0
+
+
+def test_an_explanation_has_a_colour_for_each_class_and_no_pixel_of_the_picture(
+    street: Path, tmp_path: Path
+) -> None:
+    manifest_with_colour_parser(tmp_path)
+    out, drawn = tmp_path / "masked.png", tmp_path / "map.png"
+    done = product(
+        "redact", street, out, "--reveal", "vehicle", "--explain", drawn,
+        "--manifest", tmp_path / "manifest.toml",
+    )  # fmt: skip
+    assert done.status == 0, done.err
+    assert f"{drawn}: what the scene parser sees" in done.out
+    shown = np.asarray(cv2.imread(str(drawn)))
+    picture = np.asarray(cv2.imread(str(street)))
+    assert shown.shape[0] > picture.shape[0], "a legend"
+    colours = {tuple(colour) for colour in np.unique(shown.reshape(-1, 3), axis=0)}
+    assert {MAP_COLOURS[one] for one in SceneClass} <= colours
+    inside = shown[: picture.shape[0], : picture.shape[1]]
+    assert len(np.unique(inside.reshape(-1, 3), axis=0)) <= 2 * len(SceneClass) + 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--reveal", "none", "--explain", "map.png"), "nothing is parsed"),
+        (("--reveal", "plate", "--explain", "map.png"), "nothing is parsed"),
+        (("--reveal", "vehicle", "--explain", "map.gif"), "--explain"),
+        (("--reveal", "vehicle", "--explain", "masked.png"), "the same file as OUT"),
+        (("--reveal", "vehicle", "--explain", "street.png"), "the same file as IN"),
+        (("--reveal", "vehicle", "--explain", "nowhere/map.png"), "no such folder"),
+        (("--reveal", "vehicle", "--explain", "there.png"), "--force"),
+    ],
+)
+def test_an_explanation_that_cannot_be_written_is_a_usage_error(
+    street: Path, tmp_path: Path, arguments: tuple[str, ...], why: str
+) -> None:
+    shutil.copyfile(street, tmp_path / "street.png")
+    (tmp_path / "there.png").write_bytes(b"an earlier map")
+    given = [tmp_path / one if one.endswith((".png", ".gif")) else one for one in arguments]
+
+    done = product("redact", tmp_path / "street.png", tmp_path / "masked.png", *given)
+
+    assert done.status == 2
+    assert why in done.error_lines[0]
+    assert not (tmp_path / "masked.png").exists()
+    assert (tmp_path / "there.png").read_bytes() == b"an earlier map"
+
+
+def test_a_recording_is_not_explained(recording: Path, tmp_path: Path) -> None:
+    done = product(
+        "redact", recording, tmp_path / "masked.mp4", "--reveal", "vehicle",
+        "--explain", tmp_path / "map.png",
+    )  # fmt: skip
+    assert done.status == 2
+    assert "only a picture" in done.error_lines[0]
+
+
+@pytest.mark.parametrize("given", [".png", ".jpg", ".bmp"])
+@pytest.mark.parametrize("made", [".png", ".jpg", ".jpeg"])
+def test_pictures_go_in_and_out_as_png_and_jpeg(tmp_path: Path, given: str, made: str) -> None:
+    source, out = tmp_path / f"in{given}", tmp_path / f"out{made}"
+    assert cv2.imwrite(str(source), noise())
+
+    assert product("redact", source, out).status == 0
+
+    assert out.read_bytes().startswith(b"\x89PNG" if made == ".png" else b"\xff\xd8")
+    assert np.unique(np.asarray(cv2.imread(str(out)))).tolist() == [MASK]

@@ -1,4 +1,4 @@
-"""Encodes redacted pictures as JPEG; no other code writes pictures to files."""
+"""Encodes redacted pictures as JPEG or PNG; no other code writes pictures to files."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> byte
         TypeError: `image` is anything but a redacted picture, a subclass included.
         RedactionError: `E_PICTURE_TOO_LARGE`, it does not fit at the smallest useful size.
     """
-    if type(image) not in (RedactedImage, EvidenceImage):
-        raise TypeError("only a RedactedImage or an EvidenceImage is ever encoded")
+    _check_type(image)
     smallest = 0
     for encoded in _attempts(image.pixels, max_bytes):
         if len(encoded) <= max_bytes:
@@ -46,17 +45,33 @@ def encode_jpeg(image: RedactedImage | EvidenceImage, *, max_bytes: int) -> byte
     )
 
 
+def encode_png(image: RedactedImage) -> bytes:
+    """A PNG, without loss. The file holds no metadata.
+
+    Raises:
+        TypeError: `image` is anything but a redacted picture, a subclass included.
+        RedactionError: it cannot be encoded.
+    """
+    _check_type(image)
+    return _encode(image.pixels, ".png")
+
+
+def _check_type(image: RedactedImage | EvidenceImage) -> None:
+    if type(image) not in (RedactedImage, EvidenceImage):
+        raise TypeError("only a RedactedImage or an EvidenceImage is ever encoded")
+
+
 def _attempts(pixels: Pixels, max_bytes: int) -> Iterator[bytes]:
     """Encodings from the best to the smallest."""
     for quality in (BEST_QUALITY, 75, 60):
-        yield _encode(pixels, quality)
-    yield (encoded := _encode(pixels, LOWEST_QUALITY))
+        yield _jpeg(pixels, quality)
+    yield (encoded := _jpeg(pixels, LOWEST_QUALITY))
     scale = 1.0
     for _ in range(_SCALINGS):
         # The size in bytes is about proportional to the area; start from that estimate.
         wanted = scale * math.sqrt(max(max_bytes, 1) / len(encoded)) * _HEADROOM
         scale = max(SMALLEST_SCALE, min(wanted, scale * _HEADROOM))
-        yield (encoded := _encode(_scaled(pixels, scale), LOWEST_QUALITY))
+        yield (encoded := _jpeg(_scaled(pixels, scale), LOWEST_QUALITY))
         if scale == SMALLEST_SCALE:
             return
 
@@ -67,8 +82,12 @@ def _scaled(pixels: Pixels, scale: float) -> Pixels:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype("uint8", copy=False)
 
 
-def _encode(pixels: Pixels, quality: int) -> bytes:
-    done, encoded = cv2.imencode(".jpg", pixels, (cv2.IMWRITE_JPEG_QUALITY, quality))
+def _jpeg(pixels: Pixels, quality: int) -> bytes:
+    return _encode(pixels, ".jpg", cv2.IMWRITE_JPEG_QUALITY, quality)
+
+
+def _encode(pixels: Pixels, ending: str, *options: int) -> bytes:
+    done, encoded = cv2.imencode(ending, pixels, options)
     if not done:
-        raise RedactionError("a redacted picture could not be encoded as JPEG")
+        raise RedactionError("a redacted picture could not be encoded")
     return encoded.tobytes()

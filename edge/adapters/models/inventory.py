@@ -10,7 +10,12 @@ from pathlib import Path
 from edge.adapters.models.cover_check import OnnxCoverCheck
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.download import Progress, discard, fetch, unwritable
-from edge.adapters.models.loading import open_cover_check, open_detector, open_reader
+from edge.adapters.models.loading import (
+    open_cover_check,
+    open_detector,
+    open_reader,
+    open_scene_parser,
+)
 from edge.adapters.models.manifest import (
     MANIFEST_FILE,
     SCHEMA,
@@ -25,16 +30,18 @@ from edge.adapters.models.manifest import (
     write_manifest,
 )
 from edge.adapters.models.reader import OnnxPlateReader
+from edge.adapters.models.scene_parser import OnnxSceneParser
 from edge.adapters.models.session import open_session
 from edge.adapters.models.weights import Manifest, Weights, sha256_of
 from edge.errors import ModelError
 from edge.formats.atomic_files import replacing, sync_folder
 
+Network = OnnxPlateDetector | OnnxPlateReader | OnnxCoverCheck | OnnxSceneParser
+"""A network of one of the contracts."""
 
-def open_weights(
-    weights: Weights, provider: str = "cpu", threads: int = 1
-) -> OnnxPlateDetector | OnnxPlateReader | OnnxCoverCheck:
-    """Load a network and check its contract; returns a detector, a reader or a cover check.
+
+def open_weights(weights: Weights, provider: str = "cpu", threads: int = 1) -> Network:
+    """Load a network and check its contract.
 
     Raises:
         ModelError: the weights cannot be loaded or have another contract.
@@ -43,6 +50,8 @@ def open_weights(
         return open_detector(weights, provider, threads)
     if weights.entry.contract is Contract.COVER_CHECK:
         return open_cover_check(weights, provider, threads)
+    if weights.entry.contract is Contract.SCENE_PARSER:
+        return open_scene_parser(weights, provider, threads)
     return open_reader(weights, provider, threads)
 
 
@@ -156,6 +165,7 @@ def register(
         schema=SCHEMA,
         default=pair if default else (content.default if content else None),
         cover_check=content.cover_check if content else None,
+        scene_parser=content.scene_parser if content else None,
         search=content.search if content else (),
         pairs=pairs,
         weights=tuple(weights),

@@ -1,4 +1,4 @@
-"""Loads detector and reader by their names in the manifest."""
+"""Loads networks by their names in the manifest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from edge.adapters.models.cover_check import CheckedReader, OnnxCoverCheck
 from edge.adapters.models.detector import OnnxPlateDetector
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.reader import OnnxPlateReader
+from edge.adapters.models.scene_parser import OnnxSceneParser
 from edge.adapters.models.weights import Manifest, Weights
 from edge.pipeline.ports import PlateDetector, PlateReader
 
@@ -61,8 +62,22 @@ def load_plate_models(
     )
 
 
+def load_scene_parser(manifest: Manifest, threads: int = 1) -> OnnxSceneParser | None:
+    """Load the manifest's scene parser; None if it names none.
+
+    It runs on the CPU with every provider: it sees few pictures, and they are small.
+
+    Raises:
+        ModelError: its file is missing or altered, or cannot be loaded.
+    """
+    if manifest.scene_parser is None:
+        return None
+    weights = manifest.find(manifest.scene_parser, Contract.SCENE_PARSER)
+    return open_scene_parser(weights, threads=threads)
+
+
 def threshold_of(weights: Weights) -> float:
-    """The threshold in the calibration of a detector or a cover check."""
+    """The threshold in the calibration of a detector, a cover check or a scene parser."""
     threshold = weights.entry.calibration.threshold
     assert threshold is not None  # noqa: S101 - the manifest requires it for each of these
     return threshold
@@ -119,6 +134,25 @@ def open_cover_check(weights: Weights, provider: str = "cpu", threads: int = 1) 
         input_size=weights.entry.input,
         threshold=threshold_of(weights),
         temperature=weights.entry.calibration.temperature,
+        provider=provider,
+        threads=threads,
+    )
+
+
+def open_scene_parser(weights: Weights, provider: str = "cpu", threads: int = 1) -> OnnxSceneParser:
+    """Load a scene parser with its weights and their calibration.
+
+    Raises:
+        ModelError: the weights cannot be loaded or have another contract.
+    """
+    calibration = weights.entry.calibration
+    assert calibration.suspected is not None  # noqa: S101 - the manifest requires it
+    return OnnxSceneParser(
+        weights.path,
+        input_size=weights.entry.input,
+        sure=threshold_of(weights),
+        suspected=calibration.suspected,
+        temperature=calibration.temperature,
         provider=provider,
         threads=threads,
     )

@@ -41,6 +41,15 @@ class Contract(Enum):
     DETECTOR = "end2end-detector"
     READER = "plate-reader"
     COVER_CHECK = "cover-check"
+    SCENE_PARSER = "scene-parser"
+
+
+_KINDS = {
+    Contract.DETECTOR: "detector",
+    Contract.COVER_CHECK: "cover-check",
+    Contract.SCENE_PARSER: "scene-parser",
+}
+"""How an error names weights that are no reader."""
 
 
 class Calibration(Strict, strict=True):
@@ -68,7 +77,15 @@ class Calibration(Strict, strict=True):
         gt=0,
         lt=1,
         description="A detector's calibrated score from which a detection may begin a track; a "
-        "cover-check's output from which a plate counts as hidden in part.",
+        "cover-check's output from which a plate counts as hidden in part; a scene-parser's "
+        "calibrated probability of what a level allows, from which on a pixel is shown.",
+    )
+    suspected: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="A scene-parser's calibrated probability of what a level masks, from which on "
+        "a pixel and its surroundings are masked.",
     )
 
 
@@ -110,21 +127,31 @@ class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
             raise ValueError("sha256 and bytes must be given together")
         if self.sha256 is None and self.url is None:
             raise ValueError("sha256 is missing; only what has a url may be pinned later")
+        self._check_calibration()
+        return self
+
+    def _check_calibration(self) -> None:
+        """Raise unless the entry has what its contract needs, and no more."""
         calibration = self.calibration
         if self.contract is Contract.READER:
             if self.plate_config is None:
                 raise ValueError("a plate-reader needs plate_config")
             if calibration.threshold is not None:
                 raise ValueError("calibration.threshold is a detector's; a plate-reader has none")
+            if calibration.suspected is not None:
+                raise ValueError("calibration.suspected is a scene-parser's")
         else:
-            kind = "detector" if self.contract is Contract.DETECTOR else "cover-check"
+            kind = _KINDS[self.contract]
             if self.plate_config is not None:
                 raise ValueError(f"plate_config is a plate-reader's; a {kind} has none")
             if calibration.threshold is None:
                 raise ValueError(f"a {kind} needs calibration.threshold")
             if calibration.region_temperature is not None:
                 raise ValueError("calibration.region_temperature is a plate-reader's")
-        return self
+            if (calibration.suspected is not None) != (self.contract is Contract.SCENE_PARSER):
+                raise ValueError(
+                    "a scene-parser needs calibration.suspected; other weights have none"
+                )
 
     @property
     def pinned(self) -> bool:
@@ -166,6 +193,11 @@ class ManifestFile(Strict):
     default: _Name | None = None
     cover_check: _Name | None = Field(
         default=None, description="The weights that look for covers, for every reader."
+    )
+    scene_parser: _Name | None = Field(
+        default=None,
+        description="The weights that decide what a picture of an offence shows; without them "
+        "the geometry of the plate decides.",
     )
     search: tuple[str, ...] = ()
     pairs: dict[_Name, Pair] = Field(default_factory=dict)
@@ -259,6 +291,8 @@ def manifest_text(content: ManifestFile) -> str:
         lines.append(f"default = {_toml(content.default)}")
     if content.cover_check is not None:
         lines.append(f"cover_check = {_toml(content.cover_check)}")
+    if content.scene_parser is not None:
+        lines.append(f"scene_parser = {_toml(content.scene_parser)}")
     if content.search:
         lines.append(f"search = {_toml(list(content.search))}")
     if content.pairs:

@@ -79,6 +79,7 @@ class Manifest:
             raise ModelError(f"{path}: default is missing; name one of the pairs")
         self.default_pair = content.default
         self.cover_check = content.cover_check
+        self.scene_parser = content.scene_parser
         self.default_detector = self._pairs[content.default].detector
         self.default_reader = self._pairs[content.default].reader
 

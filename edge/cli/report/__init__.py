@@ -173,6 +173,29 @@ def clips_page(result: dict[str, Any], reads: Sequence[ScoredRead], measured: Me
     )
 
 
+def redaction_page(
+    result: dict[str, Any], rows: Sequence[tuple[str, Sequence[str]]], measured: Measured
+) -> str:
+    """The page on what released pictures show.
+
+    Args:
+        result: what `summarise_redaction` returns, with the scene parser's weights.
+        rows: each measure with its figure at each level, as text.
+        measured: what was measured, with what, and when.
+    """
+    return _page(
+        "redaction.html.j2",
+        measured,
+        images=result["images"],
+        vehicles=result["vehicles"],
+        not_found=result["plates_not_found"],
+        block=result["block_px"],
+        parser=result["weights"]["scene_parser"],
+        levels=list(result["levels"]),
+        rows=rows,
+    )
+
+
 def _page(template: str, measured: Measured, **values: object) -> str:
     return render(
         __package__,

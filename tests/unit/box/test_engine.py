@@ -8,12 +8,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge.adapters.cameras.jpeg import encode_jpeg
 from edge.box.engine import Engine, Stream
 from edge.box.evidence_worker import EvidenceCase, EvidenceWorker
 from edge.domain.geometry import Direction, Line
@@ -25,14 +28,18 @@ from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
 from edge.errors import CameraError, EdgeError, OutboxError, PolicyError
-from edge.pipeline.evidence import SealedHit
+from edge.pipeline.evidence import EvidenceMaker, SealedHit
 from edge.pipeline.rule_book import ReadOutcome, RuleBook
 from edge.privacy.pseudonyms import SaltChain
+from tests.support.colour_parser import CountingParser, colour_parser
 from tests.support.fakes import competent
+from tests.support.parties import make_parties
 from tests.support.plate_lists import in_clear
 
 START = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 LISTED, OTHER = "1ABC123", "2XYZ987"
+
+NO_HIT = SealedHit("0" * 32, b"", pictures_left_out=0)
 
 COMPETENCES = {"police": competent("stolen", "wrong-way")}
 DAY = timedelta(days=1)
@@ -135,17 +142,18 @@ def run(
     *,
     epoch_s: float = 900,
     realtime: bool = False,
+    store: Callable[[EvidenceCase], SealedHit] = lambda _case: NO_HIT,
 ) -> tuple[Engine, list[EvidenceCase]]:
     """Run streams to their end; cases come back in the order in which they were stored."""
     cases: list[EvidenceCase] = []
 
-    def store(case: EvidenceCase) -> SealedHit:
+    def keep_and_store(case: EvidenceCase) -> SealedHit:
         cases.append(case)
-        return SealedHit("0" * 32, b"", pictures_left_out=0)
+        return store(case)
 
     counter = itertools.count()
     chain = SaltChain("site", "box", lambda size: next(counter).to_bytes(size, "big"))
-    worker = EvidenceWorker(store)
+    worker = EvidenceWorker(keep_and_store)
     worker.start()
     engine = Engine(
         streams,
@@ -202,6 +210,34 @@ def test_outcomes_are_counted_by_vehicle() -> None:
         ReadOutcome.AMBIGUOUS: 1,
         ReadOutcome.UNREADABLE: 1,
     }
+
+
+def test_p7_the_scene_parser_is_asked_for_offences_only(tmp_path: Path) -> None:
+    """Nothing is added to the path of a frame: 40 vehicles pass, and one of them is listed."""
+    parser = CountingParser(colour_parser(tmp_path))
+    parties = make_parties(tmp_path, authority="police")
+    maker = EvidenceMaker(
+        policy_sha256="0" * 64,
+        box_keys=parties.box,
+        authorities={"police": parties.authority_public},
+        payload_cap_bytes=64 * 1024,
+        random_bytes=os.urandom,
+        encode=encode_jpeg,
+        parser=parser,
+    )
+    made: list[SealedHit] = []
+
+    def store(case: EvidenceCase) -> SealedHit:
+        made.append(maker.make(case.vehicle, case.offence, case.epoch, len(made)))
+        return made[-1]
+
+    passing = [(vehicle(n, OTHER),) for n in range(1, 41)]
+    rules = [replace(HOTLIST, reveal=RevealLevel.VEHICLE)]
+    run([stream(*passing)], rules, store=store)
+    assert (parser.asked, made) == (0, [])
+
+    engine, _ = run([stream(*passing, (vehicle(41, LISTED),))], rules, store=store)
+    assert (engine.counts.vehicles, len(made), parser.asked) == (41, 1, 1)
 
 
 def test_equal_numbers_in_two_streams_are_two_vehicles() -> None:

@@ -13,14 +13,18 @@ from edge.adapters.host.system import product_version
 from edge.adapters.models.weights import Manifest, Weights
 from edge.cli.evaluate_clips import ClipScore, summarise
 from edge.cli.evaluate_images import ImageScore, summarise_images
+from edge.cli.evaluate_redaction import LEVELS, ImageShown, rows_of, summarise_redaction
 from edge.cli.report import (
     Measured,
     clips_page,
     images_page,
+    redaction_page,
     require_writable,
     write_page,
 )
 from edge.domain.accuracy import PlateOutcome, ScoredRead
+from edge.domain.reveal import MaskMethod
+from edge.domain.shown import Blocks, LevelShown
 from edge.errors import ConfigError, OutboxError
 
 VOID = {"meta", "link", "br"}
@@ -97,6 +101,18 @@ def clips_text(measured: Measured) -> str:
     return clips_page(summarise([score], show_reads=False), reads, measured)
 
 
+def redaction_text(measured: Measured) -> str:
+    shown = LevelShown(
+        MaskMethod.MEANING, Blocks(7, 10), Blocks(0, 20), (Blocks(0, 4),), Blocks(1, 99), ()
+    )
+    levels = {level: [shown] for level in LEVELS}
+    result = summarise_redaction([ImageShown(levels, not_found=1)], Path("labels.csv"))
+    calibration = {"threshold": 0.85, "suspected": 0.35}
+    parser = {"name": "<parser>", "sha256": "ab" * 32, "calibration": calibration}
+    result["weights"] = {"scene_parser": parser}
+    return redaction_page(result, rows_of(result), measured)
+
+
 def examples() -> dict[str, str]:
     measured = example()
     missed = [PlateOutcome("BE", 15, 7, False, False, 7, 0.0, False)]
@@ -104,6 +120,7 @@ def examples() -> dict[str, str]:
         "images.html": images_text(measured, outcomes()),
         "images-without-readings.html": images_text(measured, missed),
         "clips.html": clips_text(measured),
+        "redaction.html": redaction_text(measured),
     }
     return {name: page.replace(product_version(), "VERSION") for name, page in pages.items()}
 

@@ -19,18 +19,21 @@ from edge.adapters.state.key_files import (
 )
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.authority.opening import open_hit
-from edge.domain.imaging import Box
+from edge.domain.imaging import Box, Pixels
 from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import Candidate, PlateToken
 from edge.domain.reading import PlateConsensus
-from edge.domain.reveal import RevealLevel
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
+from edge.domain.scene import SceneClass
 from edge.domain.vehicles import KeyFrame, VehicleSeen
 from edge.errors import EdgeError, RedactionError
 from edge.pipeline.evidence import Encoder, EvidenceMaker, SealedHit
+from edge.pipeline.ports import SceneParser
 from edge.privacy.redaction import EvidenceImage
 from edge.privacy.sealing import EvidenceContent
 from tests.support.canary import needles, sweep_bytes
+from tests.support.colour_parser import CountingParser, colour_parser, painted
 
 NOW = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 PLATE, RUNNER_UP, FAR_FETCHED = "1ABC123", "1ABC128", "1A8C123"
@@ -47,16 +50,20 @@ class Office:
         self.authority = load_authority_public_keys(authority_file)
         self.private = load_authority_private_keys(base / "authority")
 
-    def maker(self, cap_bytes: int = 112 * 1024, encode: Encoder = encode_jpeg) -> EvidenceMaker:
+    def maker(
+        self,
+        cap_bytes: int = 112 * 1024,
+        encode: Encoder = encode_jpeg,
+        parser: SceneParser | None = None,
+    ) -> EvidenceMaker:
         return EvidenceMaker(
-            site="street",
-            box="box-1",
             policy_sha256="0" * 64,
             box_keys=self.box_keys,
             authorities={"police": self.authority},
             payload_cap_bytes=cap_bytes,
             random_bytes=random_bytes,
             encode=encode,
+            parser=parser,
         )
 
     def opened(self, hit: SealedHit) -> EvidenceContent:
@@ -83,8 +90,19 @@ def offence(level: RevealLevel) -> Offence:
     return Offence(rule, Candidate(PlateToken(bytes(16)), 0.97), 0.97, 0.95, "entry-7")
 
 
-def vehicle(plate_box: Box = PLATE_BOX) -> VehicleSeen:
-    """A vehicle in a frame of noise, the content that compresses worst."""
+CAR = Box(400, 160, 960, 640)
+GLASS = Box(450, 190, 910, 330)
+"""A car around `PLATE_BOX`: a unit is 160 px."""
+
+
+def street() -> Pixels:
+    """A car with a number on its plate, in the colours of `colour_parser`."""
+    picture = painted(720, 1280, [(SceneClass.BODY, CAR), (SceneClass.GLASS, GLASS)])
+    return np.asarray(cv2.putText(picture, PLATE, (606, 528), 0, 1.1, (160, 0, 0), 2), np.uint8)
+
+
+def vehicle(plate_box: Box = PLATE_BOX, pixels: Pixels | None = None) -> VehicleSeen:
+    """A vehicle; by default in a frame of noise, the content that compresses worst."""
     noise = np.random.default_rng(1).integers(0, 256, (720, 1280, 3), dtype=np.uint8)
     return VehicleSeen(
         camera="cam-1",
@@ -102,7 +120,7 @@ def vehicle(plate_box: Box = PLATE_BOX) -> VehicleSeen:
             reads=9,
             region="Belgium",
         ),
-        key_frame=KeyFrame(3, NOW, plate_box, (), noise),
+        key_frame=KeyFrame(3, NOW, plate_box, (), noise if pixels is None else pixels),
     )
 
 
@@ -197,3 +215,99 @@ def test_an_unread_vehicle_makes_no_hit(office: Office) -> None:
     )
     with pytest.raises(EdgeError, match="read"):
         office.maker().make(unread, offence(RevealLevel.PLATE), epoch=0, counter=1)
+
+
+# --- what decides which pixels are shown ------------------------------------------------------
+
+
+def shown_picture(content: EvidenceContent) -> Pixels:
+    """The picture of the vehicle, decoded."""
+    (jpeg,) = (one.jpeg for one in content.pictures if one.name == "vehicle")
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+
+
+def masks(content: EvidenceContent) -> dict[str, MaskMethod | None]:
+    return {one.name: one.mask for one in content.pictures}
+
+
+@pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+def test_with_a_scene_parser_the_hit_shows_the_whole_vehicle_and_says_so(
+    office: Office, level: RevealLevel, tmp_path: Path
+) -> None:
+    parser = CountingParser(colour_parser(tmp_path))
+    hit = office.maker(parser=parser).make(vehicle(pixels=street()), offence(level), 0, 1)
+
+    content = office.opened(hit)
+    assert parser.asked == 1
+    assert not hit.vehicle_by_geometry
+    assert masks(content) == {"plate": MaskMethod.GEOMETRY, "vehicle": MaskMethod.MEANING}
+    picture = shown_picture(content)
+    blue = (picture[:, :, 0] > 200) & (picture[:, :, 2] < 60)
+    assert CAR.height <= picture.shape[0] <= CAR.height + 120
+    assert CAR.width <= picture.shape[1] <= CAR.width + 120
+    assert blue.sum() > 0.75 * (CAR.area - GLASS.area)
+    dark = (picture.max(axis=2) < 40).sum()
+    assert dark > 0.9 * GLASS.area if level is RevealLevel.OCCUPANTS else dark == 0
+
+
+@pytest.mark.parametrize("cap_kib", [8, 20, 112])
+def test_a_whole_vehicle_fits_under_the_payloads_cap(
+    office: Office, cap_kib: int, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(1).integers(0, 40, (720, 1280, 3), dtype=np.uint8)
+    parser = colour_parser(tmp_path)
+    hit = office.maker(cap_kib * 1024, parser=parser).make(
+        vehicle(pixels=street() ^ noise), offence(RevealLevel.VEHICLE), 0, 1
+    )
+
+    assert len(hit.payload) <= cap_kib * 1024
+    assert "plate" in masks(office.opened(hit))
+    assert hit.pictures_left_out <= (cap_kib == 8)
+
+
+@pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+def test_without_a_scene_parser_the_hit_says_that_the_geometry_decided(
+    office: Office, level: RevealLevel
+) -> None:
+    hit = office.maker().make(vehicle(pixels=street()), offence(level), 0, 1)
+
+    assert hit.vehicle_by_geometry
+    assert set(masks(office.opened(hit)).values()) == {MaskMethod.GEOMETRY}
+
+
+@pytest.mark.parametrize("fails", ["run", "nan"])
+@pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+def test_p6_after_a_failure_of_the_parser_the_geometry_decides_and_is_counted(
+    office: Office,
+    level: RevealLevel,
+    fails: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen = vehicle(pixels=street())
+    hit = office.maker(parser=colour_parser(tmp_path, fails=fails)).make(seen, offence(level), 0, 1)
+
+    assert hit.vehicle_by_geometry
+    assert hit.pictures_left_out == 0
+    without = office.opened(office.maker().make(seen, offence(level), 0, 1))
+    assert office.opened(hit).pictures == without.pictures
+    assert "masked by geometry" in caplog.text
+
+
+def test_a_parser_that_is_unsure_is_counted_as_geometry(office: Office, tmp_path: Path) -> None:
+    hit = office.maker(parser=colour_parser(tmp_path)).make(
+        vehicle(), offence(RevealLevel.VEHICLE), 0, 1
+    )
+
+    assert hit.vehicle_by_geometry
+
+
+def test_p8_at_the_level_of_the_plate_no_scene_is_parsed(office: Office, tmp_path: Path) -> None:
+    parser = CountingParser(colour_parser(tmp_path))
+    hit = office.maker(parser=parser).make(
+        vehicle(pixels=street()), offence(RevealLevel.PLATE), 0, 1
+    )
+
+    assert parser.asked == 0
+    assert not hit.vehicle_by_geometry
+    assert masks(office.opened(hit)) == {"plate": MaskMethod.GEOMETRY}

@@ -300,6 +300,38 @@ def test_the_key_frame_is_the_best_picture_and_has_all_plate_boxes() -> None:
     assert second.key_frame.frame_index == 0
 
 
+@pytest.mark.parametrize(
+    "cut",
+    [Box(540, 448, 628, 474), Box(276, 456, 364, 480), Box(2, 300, 90, 326), Box(556, 20, 640, 44)],
+    ids=["corner", "below", "left", "above"],
+)
+def test_the_key_frame_shows_the_whole_vehicle_rather_than_a_larger_plate(cut: Box) -> None:
+    """The plate is a tenth larger where the picture's edge cuts the vehicle."""
+    path = [Box(280 + (cut.x1 - 280) * at / 9, 260 + (cut.y1 - 260) * at / 9, 0, 0)
+            for at in range(10)]  # fmt: skip
+    boxes = [Box(one.x1, one.y1, one.x1 + 80, one.y1 + 24) for one in path]
+    script = [[ScriptedPlate(box, reading_of("1ABC123"), 0.9)] for box in (*boxes[:-1], cut)]
+
+    (seen,) = watch(script)
+
+    assert seen.key_frame is not None
+    plate = seen.key_frame.plate
+    assert plate.width == pytest.approx(80)
+    assert min(plate.x1, 640 - plate.x2) >= 75
+    assert plate.y1 >= 165
+    assert plate.y2 <= 445
+
+
+def test_the_key_frame_tells_plates_from_what_may_be_one() -> None:
+    script = [[sight("1ABC123", 100), sight("2XYZ987", 400), sight("", 250, score=0.2)]] * 3
+
+    first, _ = sorted(watch(script), key=lambda v: str(texts([v])))
+
+    assert first.key_frame is not None
+    assert first.key_frame.other_plates == (script[0][1].box,)
+    assert first.key_frame.weak_plates == (script[0][2].box,)
+
+
 def test_a_long_trajectory_is_thinned_and_keeps_both_ends() -> None:
     script = [[sight("1ABC123", 100 + i / 10)] for i in range(1500)]
 

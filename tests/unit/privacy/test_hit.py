@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from edge.adapters.state.key_making import rotate_box_keys
 from edge.domain.pseudonym import PlateToken
+from edge.domain.reveal import MaskMethod
 from edge.errors import ExitCode
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import (
@@ -135,7 +136,10 @@ def test_the_largest_hit_with_full_pictures_is_below_the_limit(
     parties = make_parties(tmp_path, authority="a" * 40)
     cap = cap_kib * 1024
     half = picture_budget(cap) // 2
-    pictures = (Picture("n" * 40, os.urandom(half)), Picture("m" * 40, os.urandom(half)))
+    pictures = (
+        Picture("n" * 40, os.urandom(half), MaskMethod.GEOMETRY),
+        Picture("m" * 40, os.urandom(half), MaskMethod.GEOMETRY),
+    )
     context = parties.context(
         authority="a" * 40,
         camera="c" * 40,

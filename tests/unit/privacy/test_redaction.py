@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from edge.domain.imaging import Box, Pixels
 from edge.domain.pseudonym import Candidate, PlateToken
-from edge.domain.reveal import RevealLevel
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.vehicles import KeyFrame
 from edge.errors import RedactionError
@@ -394,7 +394,7 @@ def test_p8_only_the_redaction_module_makes_redacted_pictures() -> None:
     with pytest.raises(TypeError, match=r"only edge\.privacy\.redaction"):
         RedactedImage(noise(), object())
     with pytest.raises(TypeError, match=r"only edge\.privacy\.redaction"):
-        EvidenceImage(noise(), None, "vehicle")
+        EvidenceImage(noise(), None, "vehicle", MaskMethod.MEANING)
     for picture in pictures_of_both_kinds():
         with pytest.raises((TypeError, ValueError), match="key"):
             dataclasses.replace(picture, pixels=noise())  # type: ignore[call-arg]

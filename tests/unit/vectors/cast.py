@@ -24,6 +24,7 @@ from tests.unit.vectors.product import (
     Hypothesis,
     ListContent,
     ListEntry,
+    MaskMethod,
     Picture,
     PlateText,
     PlateToken,
@@ -164,7 +165,11 @@ def evidence(pictures: int, picture_bytes: int = 1000) -> EvidenceContent:
         first_seen=NOW,
         last_seen=NOW + timedelta(seconds=2),
         pictures=tuple(
-            Picture(("vehicle", "plate")[n], fixed_bytes(f"picture {n}", picture_bytes))
+            Picture(
+                ("vehicle", "plate")[n],
+                fixed_bytes(f"picture {n}", picture_bytes),
+                (MaskMethod.MEANING, MaskMethod.GEOMETRY)[n],
+            )
             for n in range(pictures)
         ),
     )

@@ -42,6 +42,7 @@ from edge.box.summary import RunSummary, StreamSummary
 from edge.domain.lists import ListEntry
 from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import PlateToken
+from edge.domain.reveal import MaskMethod
 from edge.errors import CODES, KeyFileError
 from edge.formats.signing import PublicKey, Signature, SigningKey, sign, signed_bytes, verify
 from edge.policy.activation import CONTEXT as ACTIVATION_CONTEXT
@@ -148,6 +149,7 @@ __all__ = [
     "ListContent",
     "ListEntry",
     "ListStore",
+    "MaskMethod",
     "Outbox",
     "PackedAccuracy",
     "Picture",

@@ -253,8 +253,8 @@ def evidence_pack(folder: Path) -> Files:
 def opened_hits(folder: Path) -> Files:
     """What `edge-anpr hits open` writes for a stored hit."""
     keys, out = stored_keys(folder), folder / "opened"
-    for number in range(3):
-        payload = (STORED / f"hit-{number}.json").read_bytes()
+    for name in ("hit-0", "hit-1", "hit-2.evidence-2"):
+        payload = (STORED / f"{name}.json").read_bytes()
         opened = open_hit(payload, {(SITE, BOX): keys.box_public}, keys.authority)
         write_opened(opened, out)
     files = {

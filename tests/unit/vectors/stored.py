@@ -77,6 +77,9 @@ def make_missing(folder: Path) -> None:
         if not (STORED / f"hit-{number}.json").exists():
             hit = _hit(folder / f"hit-{number}", number)
             (STORED / f"hit-{number}.json").write_bytes(hit.to_payload())
+    if not (STORED / "hit-2.evidence-2.json").exists():
+        hit = _hit(folder / "hit-2", 2)
+        (STORED / "hit-2.evidence-2.json").write_bytes(hit.to_payload())
     if not (STORED / "stolen.bundle").exists():
         keys = stored_keys(folder / "bundle")
         bundle = build_bundle(LIST, SigningKey.demo_of("office"), keys.box_public)

@@ -1,0 +1,261 @@
+"""Which pixels a reveal level shows, by what they show: the mask by meaning.
+
+A pixel is shown only if the level allows its class, the scene parser is sure of it, and it hangs
+together with the plate. What the parser only suspects to be of a forbidden class is masked with its
+surroundings. Where the parser is missing, or what it says does not fit the plate, there is no mask
+by meaning; the mask by geometry is used, without what the parser suspects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from edge.domain.imaging import Box
+from edge.domain.reveal import MaskMethod, RevealLevel
+from edge.domain.scene import Scene, SceneClass, unit_of
+from edge.privacy.geometric_mask import (
+    Mask,
+    fill,
+    geometric_mask,
+    other_plates,
+    plate_region,
+    protected_region,
+)
+
+FINER = 4
+"""Each cell of a scene is divided into so many in rows and columns, so that edges are clean."""
+
+SURROUNDINGS = 0.09
+"""How far around what is suspected is masked, in units: 5 cm."""
+
+SMOOTHED = 0.05
+"""Parts and points narrower than twice this are masked, in units: 5 cm. They are no evidence."""
+
+AROUND = 0.2
+"""How far around a plate there is bodywork of its vehicle, in units: 10 cm."""
+
+LEAST_BODY = 0.6
+"""Least mean probability of bodywork there. A plate that somebody carries has less."""
+
+LEAST_AREA = 1.5
+"""Least area that a sure parser shows, in square units; the plate alone has 0.2."""
+
+EDGE = 1.0
+"""A plate this near to the picture's edge, in pixels, may be cut: its unit is not known."""
+
+_Floats = npt.NDArray[np.float32]
+_Cells = npt.NDArray[np.bool_]
+"""Fine cells of the window, shape (rows, columns) times `FINER`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPixels:
+    """The pixels that a level shows, and what decided it. `mask` has shape (height, width)."""
+
+    mask: Mask = field(repr=False)
+    method: MaskMethod
+
+
+def shown_pixels(
+    plate: Box,
+    others: Sequence[Box],
+    level: RevealLevel,
+    height: int,
+    width: int,
+    scene: Scene | None = None,
+    *,
+    weak: Sequence[Box] = (),
+) -> ShownPixels:
+    """The pixels that one vehicle, taken as the offender, shows in a picture of this size.
+
+    Args:
+        plate: its plate, in pixels.
+        others: all other plates in the picture.
+        level: the reveal level.
+        height: of the picture, in pixels.
+        width: of the picture, in pixels.
+        scene: what the picture shows around the plate; None where no parser could say.
+        weak: what may be plates, and is often a badge or a lamp. It is masked like a plate, and
+            does not contradict the parser.
+
+    Raises:
+        RedactionError: a box is not finite or smaller than a pixel, or the plate is outside.
+    """
+    by_geometry = geometric_mask(plate, (*others, *weak), level, height, width)
+    if scene is None or level not in (RevealLevel.VEHICLE, RevealLevel.OCCUPANTS):
+        return ShownPixels(by_geometry, MaskMethod.GEOMETRY)
+    rest = other_plates(plate, others, height, width)
+    doubtful = other_plates(plate, weak, height, width)
+    view = _View.of(scene, plate)
+    forbidden = view.forbidden(level)
+    if not _is_cut(plate, height, width) and not view.shows(level, forbidden, rest):
+        shown = view.shown(level, forbidden, [protected_region(other) for other in rest])
+        if shown is not None:
+            mask = view.in_picture(shown, height, width)
+            for one in doubtful:
+                fill(mask, _around(one), value=False)
+            return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.MEANING)
+    mask = by_geometry & ~view.in_picture(forbidden, height, width)
+    return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.GEOMETRY)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A scene in fine cells, `FINER` in rows and columns than its own.
+
+    Attributes:
+        scene: the scene.
+        plate: its plate, in pixels of the picture.
+        body: the probability of bodywork, per fine cell; likewise:
+        inside: of glass and of who is behind it.
+        strangers: of another vehicle or a person outside.
+        cell: the size of a fine cell, in units of the plate.
+    """
+
+    scene: Scene
+    plate: Box
+    body: _Floats = field(repr=False)
+    inside: _Floats = field(repr=False)
+    strangers: _Floats = field(repr=False)
+    cell: float
+
+    @classmethod
+    def of(cls, scene: Scene, plate: Box) -> _View:
+        _, rows, columns = scene.probabilities.shape
+        size = (columns * FINER, rows * FINER)
+        fine = [
+            np.asarray(cv2.resize(one, size, interpolation=cv2.INTER_LINEAR), np.float32)
+            for one in scene.probabilities
+        ]
+        return cls(
+            scene,
+            plate,
+            body=fine[SceneClass.BODY],
+            inside=fine[SceneClass.GLASS] + fine[SceneClass.HEAD],
+            strangers=fine[SceneClass.OTHER] + fine[SceneClass.PERSON],
+            cell=scene.window.width / size[0] / unit_of(plate),
+        )
+
+    def forbidden(self, level: RevealLevel) -> _Cells:
+        """The cells that may show what the level masks, with their surroundings."""
+        suspected = self.scene.suspected
+        # `~(a < b)` instead of `a >= b`: what is no number is forbidden.
+        found = ~(self.strangers < suspected)
+        if level is not RevealLevel.OCCUPANTS:
+            found |= ~(self.inside < suspected)
+        return self._morphed(cv2.MORPH_DILATE, found, SURROUNDINGS)
+
+    def shows(self, level: RevealLevel, forbidden: _Cells, plates: Sequence[Box]) -> bool:
+        """Whether the parser alone would show one of these plates: it took two vehicles for one."""
+        shown = self.shown(level, forbidden, ())
+        return shown is not None and any(shown[self._cells(_around(one))].any() for one in plates)
+
+    def shown(
+        self, level: RevealLevel, forbidden: _Cells, elsewhere: Sequence[Box]
+    ) -> _Cells | None:
+        """The cells that the level shows; None if the parser is unsure or contradicts the plate.
+
+        Args:
+            level: the reveal level.
+            forbidden: the cells that the level masks.
+            elsewhere: where other vehicles may be, by the geometry of their plates.
+        """
+        around = self._cells(_around(self.plate))
+        if not self.body[around].size or not float(self.body[around].mean()) >= LEAST_BODY:
+            return None
+        sure, own = self.scene.sure, self.body + self.inside
+        possible = (own >= sure) & (self.strangers < self.scene.suspected)
+        for one in elsewhere:
+            possible[self._cells(one)] = False
+        # Another vehicle's bodywork does not hang together with the plate.
+        vehicle = _connected(possible, around)
+        if vehicle[-1].any():
+            return None  # no vehicle reaches so far below its plate: another one follows closely
+        allowed = own if level is RevealLevel.OCCUPANTS else self.body
+        shown = vehicle & (allowed >= sure) & ~forbidden
+        shown = self._morphed(cv2.MORPH_OPEN, shown, SMOOTHED)
+        return shown if shown.sum() * self.cell**2 >= LEAST_AREA else None
+
+    def in_picture(self, cells: _Cells, height: int, width: int) -> Mask:
+        """The cells as pixels of the picture; outside of the window there is none."""
+        mask = np.zeros((height, width), np.bool_)
+        window = self.scene.window
+        left, top = max(0, int(window.x1)), max(0, int(window.y1))
+        right, bottom = min(width, int(np.ceil(window.x2))), min(height, int(np.ceil(window.y2)))
+        if left >= right or top >= bottom:
+            return mask
+        rows, columns = cells.shape
+        across, down = columns / window.width, rows / window.height
+        # From the middles of pixels of this part of the picture to those of cells.
+        to_cells = np.array(
+            [
+                [across, 0, (left + 0.5 - window.x1) * across - 0.5],
+                [0, down, (top + 0.5 - window.y1) * down - 0.5],
+            ]
+        )
+        part = cv2.warpAffine(
+            cells.astype(np.uint8) * 255,
+            to_cells,
+            (right - left, bottom - top),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        )
+        mask[top:bottom, left:right] = part >= 128
+        return mask
+
+    def _morphed(self, operation: int, cells: _Cells, reach: float) -> _Cells:
+        """The cells after a morphological operation with a disc of this radius, in units."""
+        radius = max(1, round(reach / self.cell))
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        return cv2.morphologyEx(cells.astype(np.uint8), operation, disc) > 0
+
+    def _cells(self, part: Box) -> tuple[slice, slice]:
+        """The fine cells that a part of the picture touches; they may be none."""
+        rows, columns = self.body.shape
+        window = self.scene.window
+        across, down = columns / window.width, rows / window.height
+        inside = Box(
+            (part.x1 - window.x1) * across,
+            (part.y1 - window.y1) * down,
+            (part.x2 - window.x1) * across,
+            (part.y2 - window.y1) * down,
+        ).clipped(columns, rows)
+        return _touched(inside)
+
+
+def _connected(cells: _Cells, seed: tuple[slice, slice]) -> _Cells:
+    """The cells that hang together with one of those in the seed."""
+    _, labels = cv2.connectedComponents(cells.astype(np.uint8), connectivity=4)
+    wanted = np.unique(labels[seed])
+    return np.isin(labels, wanted[wanted > 0])
+
+
+def _around(plate: Box) -> Box:
+    """A plate and what is right around it."""
+    margin = AROUND * unit_of(plate)
+    return plate.grown(left=margin, top=margin, right=margin, bottom=margin)
+
+
+def _is_cut(plate: Box, height: int, width: int) -> bool:
+    """Whether the picture's edge may cut the plate."""
+    return plate.x1 < EDGE or plate.y1 < EDGE or plate.x2 > width - EDGE or plate.y2 > height - EDGE
+
+
+def _touched(box: Box) -> tuple[slice, slice]:
+    """The rows and columns that a box touches."""
+    return (
+        slice(int(box.y1), int(np.ceil(box.y2))),
+        slice(int(box.x1), int(np.ceil(box.x2))),
+    )
+
+
+def _with_plates(mask: Mask, plate: Box, others: Sequence[Box]) -> Mask:
+    """The mask with the offender's own plate, and without any other."""
+    fill(mask, plate_region(plate), value=True)
+    for other in others:
+        fill(mask, plate_region(other), value=False)
+    return mask

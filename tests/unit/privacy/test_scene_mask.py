@@ -1,0 +1,520 @@
+"""The mask by meaning: what each level shows of a known scene, and when geometry decides instead.
+
+Longer than 500 lines because each kind of scene has its cases here. The scenes
+come from a real network that tells classes by their colours (`colour_parser`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.adapters.models.scene_parser import OnnxSceneParser
+from edge.domain.imaging import Box, Pixels
+from edge.domain.reveal import MaskMethod, RevealLevel
+from edge.domain.scene import Scene, SceneClass, unit_of, window_around
+from edge.errors import RedactionError
+from edge.privacy.geometric_mask import geometric_mask, protected_region
+from edge.privacy.scene_mask import ShownPixels, shown_pixels
+from tests.support.colour_parser import SURE, SUSPECTED, colour_parser, painted
+
+BODY, GLASS, HEAD = SceneClass.BODY, SceneClass.GLASS, SceneClass.HEAD
+OTHER, PERSON = SceneClass.OTHER, SceneClass.PERSON
+VEHICLE, OCCUPANTS = RevealLevel.VEHICLE, RevealLevel.OCCUPANTS
+Shape = tuple[SceneClass, Box]
+
+HEIGHT, WIDTH = 540, 960
+PLATE = Box(440, 400, 518, 417)
+"""A unit is 78 px: 52 cm. The car is 180 cm wide and 155 cm high."""
+
+CAR: tuple[Shape, ...] = (
+    (BODY, Box(344, 230, 614, 462)),
+    (GLASS, Box(370, 244, 588, 316)),
+    (HEAD, Box(410, 262, 440, 300)),
+)
+NEIGHBOUR: Shape = (OTHER, Box(660, 200, 900, 480))
+WALKER: Shape = (PERSON, Box(220, 230, 280, 470))
+STREET = (*CAR, NEIGHBOUR, WALKER)
+
+
+@pytest.fixture(scope="module")
+def parser(tmp_path_factory: pytest.TempPathFactory) -> OnnxSceneParser:
+    return colour_parser(tmp_path_factory.mktemp("weights"))
+
+
+def shown(
+    parser: OnnxSceneParser,
+    shapes: tuple[Shape, ...],
+    level: RevealLevel = VEHICLE,
+    *,
+    plate: Box = PLATE,
+    others: tuple[Box, ...] = (),
+    picture: Pixels | None = None,
+) -> ShownPixels:
+    pixels = painted(HEIGHT, WIDTH, shapes) if picture is None else picture
+    scene = parser.parse(pixels, plate)
+    return shown_pixels(plate, others, level, HEIGHT, WIDTH, scene)
+
+
+def inside(mask: Any, box: Box) -> Any:
+    """The part of a mask inside a box."""
+    return mask[round(box.y1) : round(box.y2), round(box.x1) : round(box.x2)]
+
+
+def by_geometry(level: RevealLevel, plate: Box = PLATE, others: tuple[Box, ...] = ()) -> Any:
+    return geometric_mask(plate, others, level, HEIGHT, WIDTH)
+
+
+# --- what each level shows ------------------------------------------------------------------
+
+
+def test_p6_the_vehicle_level_shows_the_body_and_nothing_else(parser: OnnxSceneParser) -> None:
+    found = shown(parser, STREET)
+
+    assert found.method is MaskMethod.MEANING
+    body = np.zeros((HEIGHT, WIDTH), bool)
+    inside(body, CAR[0][1])[:] = True
+    inside(body, CAR[1][1])[:] = False
+    assert (found.mask & body).sum() > 0.75 * body.sum()
+    assert not (found.mask & ~body).any()
+    assert inside(found.mask, PLATE).all()
+
+
+def test_p6_the_occupants_level_also_shows_who_sits_in_the_vehicle(
+    parser: OnnxSceneParser,
+) -> None:
+    found = shown(parser, STREET, OCCUPANTS)
+
+    assert found.method is MaskMethod.MEANING
+    assert inside(found.mask, CAR[2][1]).all()
+    assert inside(found.mask, CAR[1][1]).mean() > 0.95
+    for _, box in (NEIGHBOUR, WALKER):
+        assert not inside(found.mask, box).any()
+
+
+def test_the_plate_level_needs_no_scene(parser: OnnxSceneParser) -> None:
+    found = shown(parser, STREET, RevealLevel.PLATE)
+
+    assert found.method is MaskMethod.GEOMETRY
+    assert np.array_equal(found.mask, by_geometry(RevealLevel.PLATE))
+
+
+@pytest.mark.parametrize("level", [RevealLevel.PLATE, VEHICLE, OCCUPANTS])
+def test_without_a_scene_the_geometry_decides(level: RevealLevel) -> None:
+    found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH)
+
+    assert found.method is MaskMethod.GEOMETRY
+    assert np.array_equal(found.mask, by_geometry(level))
+
+
+def test_p6_what_is_around_glass_is_masked_too(parser: OnnxSceneParser) -> None:
+    found = shown(parser, STREET)
+    glass = CAR[1][1]
+
+    for around in (glass.grown(left=4, right=4), glass.grown(top=4, bottom=4)):
+        assert not inside(found.mask, around).any(), "3 cm around glass"
+
+
+# --- strangers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize(
+    ("stranger", "where"),
+    [
+        (Box(400, 300, 440, 470), "stands before the bumper"),
+        (Box(580, 260, 640, 470), "stands at the corner"),
+        (Box(588, 250, 616, 300), "leans out of the window"),
+        (Box(410, 262, 440, 300), "sits behind the glass and is taken for a person outside"),
+    ],
+)
+def test_p6_a_person_outside_is_never_shown(
+    parser: OnnxSceneParser, level: RevealLevel, stranger: Box, where: str
+) -> None:
+    found = shown(parser, (*CAR, (PERSON, stranger)), level)
+
+    mask = found.mask & ~by_geometry(RevealLevel.PLATE)
+    assert not inside(mask, stranger).any(), where
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+def test_p6_a_vehicle_that_overlaps_stays_masked(
+    parser: OnnxSceneParser, level: RevealLevel
+) -> None:
+    other = Box(560, 180, 900, 480)
+    found = shown(parser, (*CAR, (OTHER, other)), level)
+
+    assert not inside(found.mask, other).any()
+    assert inside(found.mask, Box(350, 330, 430, 450)).any()
+
+
+def test_p6_bodywork_that_does_not_hang_together_with_the_plate_is_masked(
+    parser: OnnxSceneParser,
+) -> None:
+    apart = Box(680, 230, 860, 460)
+    found = shown(parser, (*CAR, (BODY, apart)))
+
+    assert found.method is MaskMethod.MEANING
+    assert not inside(found.mask, apart).any()
+
+
+# --- the parser contradicts the plate: geometry, and less of it -----------------------------
+
+
+def fallback(found: ShownPixels, level: RevealLevel, others: tuple[Box, ...] = ()) -> None:
+    """The geometry decided, and no more is shown than it allows."""
+    assert found.method is MaskMethod.GEOMETRY
+    assert not (found.mask & ~by_geometry(level, others=others)).any()
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize(
+    ("shapes", "why"),
+    [
+        ((), "a plate on the road"),
+        (((BODY, Box(425, 385, 533, 432)),), "hardly anything hangs together with it"),
+        (((PERSON, Box(380, 250, 580, 500)),), "a person carries it"),
+        (((GLASS, Box(344, 230, 614, 462)),), "a plate behind glass"),
+        (((OTHER, Box(344, 230, 614, 462)),), "another vehicle's plate"),
+        (
+            (*CAR, (PERSON, Box(420, 380, 538, 440))),
+            "somebody holds it before a car",
+        ),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_p6_a_plate_without_its_vehicle_around_it_is_masked_by_geometry(
+    parser: OnnxSceneParser, shapes: tuple[Shape, ...], why: str, level: RevealLevel
+) -> None:
+    found = shown(parser, shapes, level)
+
+    fallback(found, level)
+    for meaning, box in shapes:
+        if meaning is PERSON:
+            mask = found.mask & ~by_geometry(RevealLevel.PLATE)
+            assert not inside(mask, box).any(), why
+
+
+@pytest.mark.parametrize(
+    "plate",
+    [Box(0, 400, 78, 417), Box(882, 400, 960, 417), Box(440, 523, 518, 540), Box(440, 0, 518, 17)],
+    ids=["left", "right", "below", "above"],
+)
+def test_a_plate_at_the_edge_of_the_picture_is_masked_by_geometry(
+    parser: OnnxSceneParser, plate: Box
+) -> None:
+    car = ((BODY, Box(plate.x1 - 100, plate.y1 - 170, plate.x2 + 100, plate.y2 + 50)),)
+
+    found = shown(parser, car, plate=plate)
+
+    assert found.method is MaskMethod.GEOMETRY
+    assert not (found.mask & ~by_geometry(VEHICLE, plate)).any()
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize(
+    "other",
+    [Box(360, 340, 420, 353), Box(560, 440, 620, 453), Box(440, 240, 500, 253)],
+    ids=["on the bodywork", "at its edge", "in its glass"],
+)
+def test_p6_another_plate_where_the_vehicle_would_be_shown_is_a_contradiction(
+    parser: OnnxSceneParser, level: RevealLevel, other: Box
+) -> None:
+    car = (BODY, CAR[0][1]) if level is VEHICLE else CAR[0]
+    found = shown(parser, (car,), level, others=(other,))
+
+    fallback(found, level, (other,))
+    assert not inside(found.mask, other).any()
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+def test_p6_what_may_be_a_plate_is_masked_and_the_rest_is_shown(
+    parser: OnnxSceneParser, level: RevealLevel
+) -> None:
+    badge = Box(360, 340, 420, 353)
+    picture = painted(HEIGHT, WIDTH, STREET)
+    scene = parser.parse(picture, PLATE)
+
+    found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, scene, weak=(badge,))
+
+    assert found.method is MaskMethod.MEANING
+    assert not inside(found.mask, badge.grown(left=10, top=8, right=10, bottom=8)).any()
+    hidden = shown(parser, STREET, level).mask & ~found.mask
+    assert 0 < hidden.sum() < 3 * badge.grown(left=16, top=16, right=16, bottom=16).area
+    without = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, weak=(badge,))
+    assert np.array_equal(without.mask, by_geometry(level, others=(badge,)))
+
+
+def test_a_plate_far_away_changes_nothing(parser: OnnxSceneParser) -> None:
+    found = shown(parser, STREET, others=(Box(880, 430, 958, 447),))
+
+    assert found.method is MaskMethod.MEANING
+    assert np.array_equal(found.mask, shown(parser, STREET).mask)
+
+
+def test_p6_where_the_vehicle_of_another_plate_may_be_nothing_is_shown(
+    parser: OnnxSceneParser,
+) -> None:
+    beside = Box(740, 430, 818, 447)
+    theirs = protected_region(beside)
+    found = shown(parser, STREET, others=(beside,))
+
+    assert found.method is MaskMethod.MEANING
+    assert not inside(found.mask, theirs.clipped(WIDTH, HEIGHT)).any()
+    assert inside(shown(parser, STREET).mask, theirs.clipped(WIDTH, HEIGHT)).any()
+    assert inside(found.mask, PLATE).all()
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize("others", [(), (Box(440, 440, 518, 457),)], ids=["hidden", "found"])
+def test_p6_a_vehicle_that_follows_closely_is_not_shown_with_the_offender(
+    parser: OnnxSceneParser, level: RevealLevel, others: tuple[Box, ...]
+) -> None:
+    """The parser takes both for one vehicle, and the follower's plate is outside its window."""
+    plate = Box(440, 200, 518, 217)
+    both = (BODY, Box(344, 60, 614, 480))
+
+    found = shown(parser, (both,), level, plate=plate, others=others)
+
+    assert found.method is MaskMethod.GEOMETRY
+    assert not inside(found.mask, Box(344, 260, 614, 540)).any()
+
+
+def test_a_second_detection_of_the_offenders_plate_hides_nothing(
+    parser: OnnxSceneParser,
+) -> None:
+    found = shown(parser, STREET, others=(Box(441, 401, 516, 416),))
+
+    assert found.method is MaskMethod.MEANING
+    assert inside(found.mask, PLATE).all()
+
+
+def test_an_unsure_parser_shows_no_more_than_the_geometry(parser: OnnxSceneParser) -> None:
+    pixels = painted(HEIGHT, WIDTH, STREET)
+    scene = parser.parse(pixels, PLATE)
+    blurred = np.full_like(scene.probabilities, 1 / len(SceneClass))
+    for level in (VEHICLE, OCCUPANTS):
+        found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, replace(scene, probabilities=blurred))
+        fallback(found, level)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "level"),
+    [
+        ({BODY: 0.7, GLASS: 0.3}, VEHICLE),
+        ({BODY: 0.8, SceneClass.BACKGROUND: 0.2}, VEHICLE),
+        ({BODY: 0.7, OTHER: 0.3}, VEHICLE),
+        ({BODY: 0.4, GLASS: 0.35, PERSON: 0.25}, OCCUPANTS),
+        ({BODY: 0.5, GLASS: 0.3, SceneClass.BACKGROUND: 0.2}, OCCUPANTS),
+    ],
+)
+def test_p6_where_the_parser_is_not_sure_nothing_is_shown(
+    parser: OnnxSceneParser, mixture: dict[SceneClass, float], level: RevealLevel
+) -> None:
+    scene = parser.parse(painted(HEIGHT, WIDTH, STREET), PLATE)
+    probabilities = scene.probabilities.copy()
+    door = Box(540, 340, 600, 400)
+    rows, columns = (
+        slice(int(low / size * count), int(high / size * count))
+        for low, high, size, count in (
+            (door.y1 - scene.window.y1, door.y2 - scene.window.y1, scene.window.height, 96),
+            (door.x1 - scene.window.x1, door.x2 - scene.window.x1, scene.window.width, 104),
+        )
+    )
+    for meaning in SceneClass:
+        probabilities[meaning, rows, columns] = mixture.get(meaning, 0)
+    unsure = replace(scene, probabilities=probabilities)
+
+    found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, unsure)
+
+    assert found.method is MaskMethod.MEANING
+    assert not inside(found.mask, door.grown(left=-8, top=-8, right=-8, bottom=-8)).any()
+    assert inside(shown(parser, STREET, level).mask, door).all()
+
+
+def test_p6_what_the_parser_suspects_is_masked_in_the_geometry_too(parser: OnnxSceneParser) -> None:
+    """At the level `occupants` the geometry shows what is above the plate, whoever it is."""
+    walker = Box(440, 250, 500, 380)
+    assert inside(by_geometry(OCCUPANTS), walker).any()
+
+    found = shown(parser, ((PERSON, walker),), OCCUPANTS)
+
+    fallback(found, OCCUPANTS)
+    assert not inside(found.mask, walker).any()
+
+
+def test_probabilities_that_are_no_numbers_show_the_plate_only(parser: OnnxSceneParser) -> None:
+    scene = parser.parse(painted(HEIGHT, WIDTH, STREET), PLATE)
+    broken = replace(scene, probabilities=np.full_like(scene.probabilities, np.nan))
+
+    for level in (VEHICLE, OCCUPANTS):
+        found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH, broken)
+        assert found.method is MaskMethod.GEOMETRY
+        plate = by_geometry(RevealLevel.PLATE)
+        y, x = np.nonzero(found.mask & ~plate)
+        window = scene.window
+        assert not ((x >= window.x1) & (x < window.x2) & (y >= window.y1) & (y < window.y2)).any()
+
+
+ODD: dict[str, tuple[Box, tuple[Shape, ...], tuple[Box, ...]]] = {
+    "a motorcycle with its rider": (
+        Box(470, 400, 502, 421),
+        ((BODY, Box(456, 350, 516, 470)), (PERSON, Box(440, 210, 532, 390))),
+        (),
+    ),
+    "a trailer behind a car": (
+        PLATE,
+        ((OTHER, Box(330, 170, 630, 340)), (BODY, Box(360, 320, 600, 455))),
+        (),
+    ),
+    "a trailer that carries the car's number": (
+        PLATE,
+        ((OTHER, Box(330, 170, 630, 340)), (BODY, Box(360, 320, 600, 455))),
+        (Box(445, 300, 505, 313),),
+    ),
+    "a car that is towed": (
+        PLATE,
+        (*CAR, (OTHER, Box(560, 150, 950, 470))),
+        (Box(700, 430, 778, 447),),
+    ),
+    "two cars that the parser takes for one": (
+        PLATE,
+        ((BODY, Box(344, 230, 900, 462)),),
+        (Box(700, 400, 778, 417),),
+    ),
+    "a plate in somebody's hands before a car": (
+        PLATE,
+        (*CAR, (PERSON, Box(410, 280, 550, 500))),
+        (),
+    ),
+    "a picture of a car behind a shop window": (
+        PLATE,
+        ((GLASS, Box(200, 100, 800, 520)), (BODY, Box(420, 370, 540, 440))),
+        (),
+    ),
+    "a pedestrian who walks past the bumper": (
+        PLATE,
+        (*CAR, (PERSON, Box(355, 260, 420, 480))),
+        (),
+    ),
+    "a second car that hides half of the first": (
+        PLATE,
+        (*CAR, (OTHER, Box(300, 200, 436, 520))),
+        (Box(330, 470, 408, 487),),
+    ),
+}
+"""The offender's plate, what the picture shows, and other plates."""
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize("name", ODD)
+def test_p6_an_odd_scene_shows_less_and_no_stranger(
+    parser: OnnxSceneParser, name: str, level: RevealLevel
+) -> None:
+    plate, shapes, others = ODD[name]
+    found = shown(parser, shapes, level, plate=plate, others=others)
+
+    truth = np.full((HEIGHT, WIDTH), SceneClass.BACKGROUND)
+    for meaning, box in shapes:
+        inside(truth, box)[:] = meaning
+    hidden = [OTHER, PERSON] if level is OCCUPANTS else [OTHER, PERSON, GLASS, HEAD]
+    own = by_geometry(RevealLevel.PLATE, plate)
+    assert not (found.mask & np.isin(truth, hidden) & ~own).any()
+    for other in others:
+        assert not inside(found.mask, other).any()
+    assert inside(found.mask, plate).all()
+
+
+# --- what holds for every scene --------------------------------------------------------------
+
+kinds = st.sampled_from([BODY, GLASS, HEAD, OTHER, PERSON])
+boxes = st.builds(
+    lambda x, y, w, h: Box(x, y, x + w, y + h),
+    st.integers(100, 800),
+    st.integers(50, 450),
+    st.integers(20, 300),
+    st.integers(20, 250),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(shapes=st.lists(st.tuples(kinds, boxes), max_size=6).map(tuple), on_car=st.booleans())
+def test_p6_no_pixel_is_shown_whose_class_the_level_masks(
+    shapes: tuple[Shape, ...], on_car: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    parser = _cached_parser(tmp_path_factory)
+    shapes = (*CAR, *shapes) if on_car else shapes
+    truth = np.full((HEIGHT, WIDTH), SceneClass.BACKGROUND)
+    for meaning, box in shapes:
+        inside(truth, box)[:] = meaning
+    own = by_geometry(RevealLevel.PLATE)
+    before = None
+    for level in (VEHICLE, OCCUPANTS):
+        found = shown(parser, shapes, level)
+        masked = [OTHER, PERSON] if level is OCCUPANTS else [OTHER, PERSON, GLASS, HEAD]
+        assert not (found.mask & _thick(np.isin(truth, masked)) & ~own).any()
+        if found.method is MaskMethod.MEANING:
+            allowed = [BODY] if level is VEHICLE else [BODY, GLASS, HEAD]
+            assert not (found.mask & _thick(~np.isin(truth, allowed)) & ~own).any()
+        assert found.mask[own].all()
+        if before is not None and before.method is found.method is MaskMethod.MEANING:
+            assert not (before.mask & ~found.mask).any()
+        before = found
+
+
+def _thick(truth: Any) -> Any:
+    """Without what is narrower than a cell of the parser's answer, 7.5 pixels: 5 cm."""
+    return cv2.erode(truth.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+
+
+_PARSER: list[OnnxSceneParser] = []
+
+
+def _cached_parser(folders: pytest.TempPathFactory) -> OnnxSceneParser:
+    if not _PARSER:
+        _PARSER.append(colour_parser(folders.mktemp("cached")))
+    return _PARSER[0]
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.5, 2.0])
+def test_the_mask_is_the_same_at_every_size_of_the_vehicle(
+    parser: OnnxSceneParser, scale: float
+) -> None:
+    def scaled(box: Box) -> Box:
+        return Box(*(side * scale for side in (box.x1, box.y1, box.x2, box.y2)))
+
+    height, width = round(HEIGHT * scale), round(WIDTH * scale)
+    picture = painted(height, width, [(kind, scaled(box)) for kind, box in STREET])
+    plate = scaled(PLATE)
+    found = shown_pixels(plate, (), VEHICLE, height, width, parser.parse(picture, plate))
+
+    assert found.method is MaskMethod.MEANING
+    whole = shown(parser, STREET).mask.mean()
+    assert found.mask.mean() == pytest.approx(whole, rel=0.12)
+
+
+@pytest.mark.parametrize("bad", [Box(440, 400, float("nan"), 417), Box(440, 400, 440.5, 417)])
+def test_an_invalid_box_gives_no_mask(parser: OnnxSceneParser, bad: Box) -> None:
+    scene = parser.parse(painted(HEIGHT, WIDTH, STREET), PLATE)
+    for plate, others in ((bad, ()), (PLATE, (bad,))):
+        with pytest.raises(RedactionError):
+            shown_pixels(plate, others, VEHICLE, HEIGHT, WIDTH, scene)
+
+
+def test_a_scene_outside_of_the_picture_shows_nothing_by_meaning() -> None:
+    plate = Box(2, 2, 80, 19)
+    window = window_around(plate).shifted(5000, 5000)
+    probabilities = np.zeros((len(SceneClass), 96, 104), np.float32)
+    probabilities[BODY] = 1
+    scene = Scene(window, probabilities, SURE, SUSPECTED)
+
+    found = shown_pixels(plate, (), VEHICLE, HEIGHT, WIDTH, scene)
+
+    assert unit_of(plate) == 78
+    assert found.method is MaskMethod.GEOMETRY
