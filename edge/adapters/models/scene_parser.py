@@ -168,31 +168,35 @@ class OnnxSceneParser:
         return str(inputs[0].name)
 
     def parse(self, pixels: Pixels, plate: Box) -> Scene:
-        """What the surroundings of a plate show.
+        """What the surroundings of a plate show: the mean of the window's answer and its mirror's.
+
+        The plate is in the middle of the window, so a mirrored window is one as good. Where the two
+        answers differ the parser is unsure, and the mean says so.
 
         Raises:
             ModelError: the network fails on this picture, or its answer is no probabilities.
         """
         window = cut_window(pixels, plate, window_matrix(plate))
+        views = np.stack([window, window[:, ::-1]])
         try:
-            (answer,) = self._session.run(["classes"], {self._input: window[np.newaxis]})
+            (answer,) = self._session.run(["classes"], {self._input: views})
         except runtime_errors() as error:
             raise ModelError(
                 f"the scene parser failed on one picture ({type(error).__name__}); check the "
                 "weights with `edge-anpr models verify`",
                 code="E_MODEL_RUN",
             ) from None
-        found = np.asarray(answer[0], np.float32)
-        total = found.sum(axis=0)
+        both = np.asarray(answer, np.float32)
         # NaN fails each of these comparisons.
-        if found.shape != _ANSWER or not (
-            (found >= 0).all() and (np.abs(total - 1) <= SUM_TOLERANCE).all()
+        if both.shape != (2, *_ANSWER) or not (
+            (both >= 0).all() and (np.abs(both.sum(axis=1) - 1) <= SUM_TOLERANCE).all()
         ):
             raise ModelError(
                 "the scene parser's answer for one picture is no probabilities; check the "
                 "weights with `edge-anpr models verify`",
                 code="E_MODEL_RUN",
             )
+        found: npt.NDArray[np.float32] = (both[0] + both[1, :, :, ::-1]) * np.float32(0.5)
         if self._temperature != 1.0:
             found **= 1 / self._temperature
             found /= found.sum(axis=0)
