@@ -170,6 +170,8 @@ class WeightsInUse(Strict, strict=True):
     plate_config_sha256: Sha256
     cover_check: str | None = None
     cover_check_sha256: Sha256 | None = None
+    scene_parser: str | None = None
+    scene_parser_sha256: Sha256 | None = None
 
     def canonical(self) -> bytes:
         """Canonical JSON (RFC 8785); what a run does not use is absent."""

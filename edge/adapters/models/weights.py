@@ -171,7 +171,7 @@ class Manifest:
         return Weights(entry, path, plate_config)
 
     def in_use(self, detector: str | None, reader: str | None) -> WeightsInUse:
-        """The digests of a detector, a reader and the cover check; the files need not exist.
+        """The digests of a detector, a reader and what helps them; files need not exist.
 
         Without a name, those of the default pair.
 
@@ -182,6 +182,7 @@ class Manifest:
         reading = self.pinned(reader or self.default_reader, Contract.READER)
         config = reading.plate_config
         covers = self.cover_check and self.pinned(self.cover_check, Contract.COVER_CHECK)
+        scenes = self.scene_parser and self.pinned(self.scene_parser, Contract.SCENE_PARSER)
         return WeightsInUse(
             detector=seeing.name,
             detector_sha256=seeing.sha256 or "",
@@ -190,6 +191,8 @@ class Manifest:
             plate_config_sha256=(config.sha256 if config is not None else None) or "",
             cover_check=covers.name if covers else None,
             cover_check_sha256=covers.sha256 if covers else None,
+            scene_parser=scenes.name if scenes else None,
+            scene_parser_sha256=scenes.sha256 if scenes else None,
         )
 
     def pinned(self, name: str, contract: Contract) -> WeightsEntry:

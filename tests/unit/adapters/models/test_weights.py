@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -335,3 +336,35 @@ def test_the_products_manifest_names_its_defaults() -> None:
 
     assert own.default_detector in own.names(Contract.DETECTOR)
     assert own.default_reader in own.names(Contract.READER)
+
+
+def test_p21_the_weights_of_a_run_name_every_network_that_decides() -> None:
+    manifest = Manifest.load(environment={})
+
+    used = manifest.in_use(None, None)
+
+    assert (used.cover_check, used.scene_parser) == (manifest.cover_check, manifest.scene_parser)
+    for name, digest in (
+        (used.detector, used.detector_sha256),
+        (used.reader, used.reader_sha256),
+        (used.cover_check, used.cover_check_sha256),
+        (used.scene_parser, used.scene_parser_sha256),
+    ):
+        assert name is not None
+        assert manifest.entry(name).sha256 == digest
+
+
+def test_p21_the_digests_of_a_run_from_before_a_network_existed_stay_the_same() -> None:
+    old = (
+        Manifest.load(environment={})
+        .in_use(None, None)
+        .model_copy(
+            update=dict.fromkeys(
+                ("cover_check", "cover_check_sha256", "scene_parser", "scene_parser_sha256")
+            )
+        )
+    )
+
+    assert set(json.loads(old.canonical())) == {
+        "detector", "detector_sha256", "reader", "reader_sha256", "plate_config_sha256",
+    }  # fmt: skip
