@@ -22,7 +22,6 @@ from edge.privacy.key_formats import (
 )
 from edge.privacy.keys import authority_key_id, box_key_id
 
-
 ORIGIN_BYTES: Final = 32
 _ORIGIN: Final = b"edge-anpr/box-key-origin/1"
 
