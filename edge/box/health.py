@@ -143,7 +143,7 @@ class BoxHealth:
         without = [rule.name for rule in rules if rule.without_permits]
         return "".join(
             f"; {why}: {', '.join(names)}"
-            for why, names in (("E_HIT_SHARE, stopped", stopped), ("no permit left", without))
+            for why, names in (("E_HIT_SHARE, stopped", stopped), ("too few permits left", without))
             if names
         )
 

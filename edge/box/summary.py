@@ -92,8 +92,13 @@ class RunSummary(BaseModel):
         description="Processor time, seconds. Not exact: to two digits, and null for fewer than "
         "ten vehicles, because a vehicle costs more than an empty road."
     )
-    peak_rss_mb: float = Field(description="Largest resident size of the process, MiB.")
-    wall_s: float
+    peak_rss_mb: float | None = Field(
+        description="Largest resident size of the process, MiB; likewise."
+    )
+    wall_s: float | None = Field(
+        description="How long the run took, seconds; likewise, because a recording with vehicles "
+        "takes longer."
+    )
 
     def coarsened(self, rules: Iterable[str]) -> Self:
         """The same run as it may be shown under a policy with real keys.
@@ -125,7 +130,7 @@ class RunSummary(BaseModel):
                 "stage_ms": {name: two_digits(spent) for name, spent in self.stage_ms.items()}
                 if busy
                 else {},
-                "cpu_s": two_digits(self.cpu_s) if busy and self.cpu_s is not None else None,
+                **{name: _spent(getattr(self, name), busy=busy) for name in _SPENT},
             }
         )
 
@@ -136,8 +141,16 @@ _COUNTS = (
 )  # fmt: skip
 
 
+_SPENT = ("cpu_s", "peak_rss_mb", "wall_s")
+
+
 def _exact(count: Count) -> int:
     return 0 if count == "<10" else count
+
+
+def _spent(amount: float | None, *, busy: bool) -> float | None:
+    """What a run has used, to two digits; None if fewer than ten vehicles passed."""
+    return two_digits(amount) if busy and amount is not None else None
 
 
 def _work(frames: int | None, *, busy: bool) -> int | None:

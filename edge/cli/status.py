@@ -207,7 +207,7 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
         if stopped:
             why = "stopped: too many vehicles were hits (E_HIT_SHARE); see docs/sites.md"
         elif without.get(rule):
-            why = "makes no hits: no entry of its permit list is left; install a new list"
+            why = "makes no hits: too few entries of its permit list are left; install a new list"
         else:
             continue
         table.add_row(f"rule {rule}", f"[red]{why}[/red]")

@@ -150,12 +150,13 @@ def status(
     box = read_box_folders(site)
     store = SuspensionStore(box.state)
     state = store.load()
-    if not state.suspended:  # the record may be lost
-        store.require(proven_by(box))
-    holders: dict[str, str] = {}
+    policy: Policy | None = None
     with contextlib.suppress(EdgeError):  # the state is shown also if the policy cannot be read
-        holders = _holders(load_site_folder(site).policy)
-    _say_state(state, as_json, holders)
+        policy = load_site_folder(site).policy
+    if not state.suspended:  # the record may be lost, and the log and its anchor with it
+        real = box.public_keys.exists() and (policy is None or not policy.demo)
+        store.require(proven_by(box, in_use=real))
+    _say_state(state, as_json, {} if policy is None else _holders(policy))
 
 
 def _holders(policy: Policy) -> dict[str, str]:

@@ -64,15 +64,18 @@ class RuleBook:
         stopped: ids of rules that had stopped before and must not judge.
         on_stop: called with the id of a rule that stops itself, from the thread that judges.
         least_judged: how many vehicles a rule must have judged before it may stop itself.
+        permits_asked: returns the fewest plates of a permit list that must be valid. With fewer its
+            rules make no hits, since those whose permits ended together would be offenders.
 
     Attributes:
         epochs_begun: number of epochs so far.
         outside_competence: number of offences discarded because no authority is competent.
         stopped: ids of the rules that have stopped.
-        without_permits: ids of the rules whose permit list had no entry at the start of the epoch.
+        without_permits: ids of the rules whose permit list had no entry, or too few, at the start
+            of the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is another part of the box
         self,
         rules: Sequence[Rule],
         chain: SaltChain,
@@ -83,6 +86,7 @@ class RuleBook:
         stopped: Collection[str] = (),
         on_stop: Callable[[str], None] = lambda _rule: None,
         least_judged: int = LEAST_JUDGED,
+        permits_asked: Callable[[str], int] = lambda _list: 0,
     ) -> None:
         self._rules = tuple(rules)
         self._chain = chain
@@ -91,6 +95,8 @@ class RuleBook:
         self._epoch_started: float | None = None
         self._competences = dict(competences)
         self._listed: dict[str, ListTokens] = {}
+        self._permits_asked = permits_asked
+        self._asked: dict[str, int] = {}
         self.epochs_begun = 0
         self.outside_competence = 0
         self.stopped = frozenset(stopped)
@@ -144,10 +150,13 @@ class RuleBook:
             for rule in self._rules
             if rule.list_id is not None
         }
-        self.without_permits = frozenset(
-            rule.id
+        self._asked = {
+            rule.id: max(1, self._permits_asked(rule.list_id))
             for rule in self._rules
-            if rule.kind is RuleKind.PERMIT_ZONE and not self._listed[rule.id]
+            if rule.kind is RuleKind.PERMIT_ZONE and rule.list_id is not None
+        }
+        self.without_permits = frozenset(
+            name for name, asked in self._asked.items() if len(self._listed[name]) < asked
         )
 
     def _tokens_of(self, rule: Rule, list_id: str) -> ListTokens:
@@ -238,7 +247,20 @@ class RuleBook:
             height=height,
             twins=self._tokens_of_twins(rule, vehicle),
         )
-        return judge(rule, sighting, self._listed.get(rule.id, {}))
+        listed = self._listed.get(rule.id, {})
+        verdict = judge(rule, sighting, listed)
+        if isinstance(verdict, Offence) and self._lacks_permits(rule, sighting, listed):
+            return Ambiguous()
+        return verdict
+
+    def _lacks_permits(self, rule: Rule, sighting: Sighting, listed: ListTokens) -> bool:
+        """Whether too few entries of a permit list are valid to call anybody an offender."""
+        asked = self._asked.get(rule.id, 0)
+        valid = (
+            any(period.covers(sighting.observed_at) for period in periods)
+            for periods in listed.values()
+        )
+        return sum(valid) < asked
 
     def _tokens_of_twins(self, rule: Rule, vehicle: VehicleSeen) -> frozenset[PlateToken]:
         """Tokens of the plates that the best hypothesis may be instead; none for an empty list."""

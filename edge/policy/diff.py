@@ -240,7 +240,10 @@ def _view(at: Location, before: FieldOfView, after: FieldOfView) -> Iterator[Cha
         )
     for name in ("angle_degrees", "reach_m"):
         old, new = getattr(before, name), getattr(after, name)
-        yield from grows("field-of-view", (*at, name), old, new)
+        for change in grows("field-of-view", (*at, name), old, new):
+            # The lens is what it was: a smaller view is told to people, and nothing enforces it.
+            told = change.direction is ChangeEffect.NARROWING
+            yield replace(change, direction=ChangeEffect.SUBSTANTIVE) if told else change
 
 
 def _authority(

@@ -1,7 +1,9 @@
 """The DPIA's document: the file that a policy pins, and the least that it must hold.
 
 Whether an assessment is good cannot be judged here. That it is one can: it is long enough to say
-something, and it names each purpose, each risk and each widening that the policy says it covers.
+something, in different words and in sentences, and it names each purpose, each risk and each
+widening that the policy says it covers. A text, a Word and an OpenDocument text are read. A PDF or
+an old Word file is not: it counts for the first version of a policy, and for no widening.
 """
 
 from __future__ import annotations
@@ -22,9 +24,14 @@ from edge.policy.model import Policy
 MIN_WORDS = 200
 """Fewest words of a DPIA in text. The summaries of the example sites have twice as many."""
 
+MIN_DIFFERENT_WORDS = 100
+"""Fewest different words of a DPIA. Of the first 200 words of the examples 123 are different."""
+
+MIN_SENTENCES = 10
+"""Fewest sentences of a DPIA, or lines of its lists and tables."""
+
 MIN_BYTES = 8 * 1024
-"""Smallest size of a DPIA in another format. A PDF or office document with one page of text is
-larger."""
+"""Smallest size of a PDF or old Word file. One with a page of text is larger."""
 
 MAX_TEXT_BYTES = 1024 * 1024
 """A larger file is not read as text."""
@@ -33,6 +40,8 @@ _OTHER_FORMATS = (dpia_formats.PDF, dpia_formats.ZIP, dpia_formats.OLD_OFFICE)
 
 _SPACING = re.compile(r"[\s_-]+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_SENTENCE_END = re.compile(r"[.!?:;\n]+")
+_WORDS_OF_A_SENTENCE = 4
 _STILL_TO_WRITE = re.compile(r"\b(?:TODO|TBD|FIXME)\b|(?i:\blorem ipsum\b)")
 
 
@@ -43,10 +52,9 @@ class DpiaDocument:
     Attributes:
         sha256: hex digest of the whole file.
         size: bytes.
-        text: its text; None for a PDF or office document.
+        text: what it says; None for a PDF, an old Word file and whatever cannot be read.
         readable: whether it is a text or in one of these formats.
         whole: whether it holds what its format must hold.
-        words: how many words a Word or OpenDocument text has; None for other documents.
     """
 
     sha256: str
@@ -54,7 +62,6 @@ class DpiaDocument:
     text: str | None
     readable: bool
     whole: bool = True
-    words: int | None = None
 
     @classmethod
     def of(cls, stream: BinaryIO) -> DpiaDocument:
@@ -72,8 +79,8 @@ class DpiaDocument:
                 start += block
         content = bytes(start)
         if content.startswith(_OTHER_FORMATS):
-            whole, words = dpia_formats.is_whole(content), dpia_formats.words_of(content)
-            return cls(digest.hexdigest(), size, text=None, readable=True, whole=whole, words=words)
+            whole, said = dpia_formats.is_whole(content), dpia_formats.text_of(content)
+            return cls(digest.hexdigest(), size, said, readable=True, whole=whole)
         text = None if size > MAX_TEXT_BYTES else _text(content)
         return cls(digest.hexdigest(), size, text, text is not None)
 
@@ -100,10 +107,9 @@ def dpia_flaws(policy: Policy, document: DpiaDocument | None) -> Iterator[Flaw]:
             yield Flaw(at, "dpia_size", values)
         elif not document.whole:
             yield Flaw(at, "dpia_damaged")
-        elif document.words is not None:
-            yield from _short(document.words)
+        elif policy.dpia.covers:
+            yield Flaw(at, "dpia_unread")
     else:
-        yield from _short(len(_WORD.findall(document.text)))
         yield from _unfit(document.text)
         names = dict(_names(policy))
         silent = _unnamed(document.text, tuple(names.values()))
@@ -112,26 +118,42 @@ def dpia_flaws(policy: Policy, document: DpiaDocument | None) -> Iterator[Flaw]:
                 yield Flaw(location, "dpia_silent", {"name": name})
 
 
-def _short(words: int) -> Iterator[Flaw]:
-    if words < MIN_WORDS:
-        values = {"words": str(words), "least": str(MIN_WORDS)}
-        yield Flaw(("dpia", "file"), "dpia_short", values)
-
-
 @lru_cache(maxsize=4)
 def _unfit(text: str) -> tuple[Flaw, ...]:
+    """What a text lacks whatever the policy says. The gate asks every second."""
+    return (*_short(text), *_unwritten(text))
+
+
+def _short(text: str) -> Iterator[Flaw]:
+    """Too few words, the same words again and again, or no sentences."""
+    at: Location = ("dpia", "file")
+    words = [word.casefold() for word in _WORD.findall(text)]
+    if len(words) < MIN_WORDS:
+        yield Flaw(at, "dpia_short", {"words": str(len(words)), "least": str(MIN_WORDS)})
+        return
+    different = len(set(words))
+    if different < MIN_DIFFERENT_WORDS:
+        values = {"words": str(different), "least": str(MIN_DIFFERENT_WORDS)}
+        yield Flaw(at, "dpia_repeats", values)
+    sentences = sum(
+        len(set(_WORD.findall(one))) >= _WORDS_OF_A_SENTENCE for one in _SENTENCE_END.split(text)
+    )
+    if sentences < MIN_SENTENCES:
+        values = {"sentences": str(sentences), "least": str(MIN_SENTENCES)}
+        yield Flaw(at, "dpia_sentences", values)
+
+
+def _unwritten(text: str) -> Iterator[Flaw]:
     """Characters that cannot be seen, and places that are still to be written."""
     at: Location = ("dpia", "file")
-    found = []
     position = unseen_at(text)
     if position is not None:
         values = {"code": code_point(text[position]), "line": _line(text, position)}
-        found.append(Flaw(at, "dpia_unseen", values))
+        yield Flaw(at, "dpia_unseen", values)
     blanks = list(_STILL_TO_WRITE.finditer(text))
     if blanks:
         values = {"count": str(len(blanks)), "line": _line(text, blanks[0].start())}
-        found.append(Flaw(at, "dpia_unfinished", values))
-    return tuple(found)
+        yield Flaw(at, "dpia_unfinished", values)
 
 
 def _line(text: str, position: int) -> str:

@@ -1,8 +1,8 @@
 """For how many hours a week people are filmed or judged, added up over what belongs together.
 
 Two cameras at one place that are open for half of the week each film the place all week, and two
-rules of one purpose likewise. So the hours of cameras at one place and of rules of one purpose add
-up; hours in which several are in force count once.
+rules of one purpose, or of one kind on one camera, judge the street all week. So the hours of
+cameras at one place and of such rules add up; hours in which several are in force count once.
 """
 
 from __future__ import annotations
@@ -155,7 +155,8 @@ def _long_rules(policy: Policy, ceiling: int) -> Iterator[_LongHours]:
                 near=tuple(
                     other
                     for other, known in enumerate(policy.rules)
-                    if other != index and _of_one_purpose(policy, rule, known)
+                    if other != index
+                    and (_of_one_purpose(policy, rule, known) or _of_one_kind(rule, known))
                 ),
             )
         )
@@ -252,6 +253,14 @@ def _of_one_purpose(policy: Policy, one: RuleModel, other: RuleModel) -> bool:
     purposes = [policy.purposes.get(rule.purpose) for rule in (one, other)]
     texts = [purpose.text for purpose in purposes if purpose is not None]
     return len(texts) == 2 and _share_a_text(*texts)
+
+
+def _of_one_kind(one: RuleModel, other: RuleModel) -> bool:
+    """Whether two rules do the same on one camera, whatever their purposes are called."""
+    if one.type != other.type:
+        return False
+    # A rule that names no cameras is in force on all.
+    return not one.cameras or not other.cameras or bool(set(one.cameras) & set(other.cameras))
 
 
 def _share_a_text(one: Texts, other: Texts) -> bool:

@@ -14,6 +14,9 @@ from edge.policy.bundles import ListContent, ListTerms
 REFERENCE_DAYS = 30
 """How long the largest list counts, so that a list cannot lose its entries in small steps."""
 
+LASTING_DAYS = 7
+"""An entry that ends sooner after the installation does not replace one that lasts longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListSize:
@@ -22,21 +25,26 @@ class ListSize:
     Attributes:
         entries: all of them.
         valid: the distinct plates of those that are valid now.
+        lasting: those of them that have an entry which ends more than `LASTING_DAYS` from now.
         lasts: whether one has not ended yet.
         shrinks_from: how many entries it had before, if its issuer means that it has far fewer.
     """
 
     entries: int
     valid: int
+    lasting: int
     lasts: bool
     shrinks_from: int | None
 
     @classmethod
     def of(cls, content: ListContent, now: datetime) -> Self:
         """The size of a list at a moment, aware."""
+        soon = now + timedelta(days=LASTING_DAYS)
+        lasting = {one.plate for one in content.entries if one.end > soon}
         return cls(
             entries=len(content.entries),
             valid=len({one.plate for one in content.entries if one.start <= now < one.end}),
+            lasting=len({one.plate for one in content.entries if one.start <= now} & lasting),
             lasts=any(entry.end > now for entry in content.entries),
             shrinks_from=content.shrinks_from,
         )
@@ -52,18 +60,22 @@ def require_entries(size: ListSize, terms: ListTerms) -> None:
         raise _shrunk(terms, "it has no entry", 0)
 
 
-def require_not_shrunk(size: ListSize, terms: ListTerms, before: int | None) -> None:
+def require_not_shrunk(
+    size: ListSize, terms: ListTerms, before: int | None, lasting: int = 0
+) -> None:
     """Refuse a new permit list that makes offenders of those who held a permit, unless it says so.
 
     It must have an entry that has not ended, and valid entries for at least half as many plates as
-    the reference. Otherwise its issuer must have signed how many entries it had before
-    (`shrinks_from`). Lists of vehicles looked for may shrink freely.
+    the reference. Entries that end within days do not stand in for others that last. Otherwise its
+    issuer must have signed how many entries it had before (`shrinks_from`). Lists of vehicles
+    looked for may shrink freely.
 
     Args:
         size: of the new list.
         terms: the policy's limits for it.
         before: the reference, in plates: the largest list accepted in the last `REFERENCE_DAYS`, or
             the one in force if it is larger. 0 if there was none, None if it is not known.
+        lasting: how many plates of the list in force are valid for more than `LASTING_DAYS`.
 
     Raises:
         ListBundleError: `E_LIST_SHRUNK`.
@@ -84,6 +96,27 @@ def require_not_shrunk(size: ListSize, terms: ListTerms, before: int | None) -> 
             f"list in force or of the last {REFERENCE_DAYS} days"
         )
         raise _shrunk(terms, what, before)
+    if size.lasting < lasting / 2:
+        what = (
+            f"it has entries that are valid for more than {LASTING_DAYS} days for {size.lasting} "
+            f"plates, fewer than half of the {lasting} of the list in force"
+        )
+        raise _shrunk(terms, what, before)
+
+
+def permits_asked(peaks: tuple[Peak, ...], accepted: int | None, now: datetime) -> int:
+    """The fewest plates that must have a valid entry, so that a list's rules make hits.
+
+    It is half of the reference: entries that end one by one, or all at once, make no offender of
+    those who held a permit.
+
+    Args:
+        peaks: those remembered.
+        accepted: how many plates the list in force had when it was accepted; None if not known.
+        now: aware.
+    """
+    sizes = [accepted or 0, *(peak.valid for peak in recent_peaks(peaks, now))]
+    return -(-max(sizes) // 2)
 
 
 @dataclass(frozen=True, slots=True)

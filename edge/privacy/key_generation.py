@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from datetime import datetime
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from edge.formats.signing import SigningKey
+from edge.formats.framing import framed
+from edge.formats.signing import PublicKey, SigningKey
 from edge.privacy.key_formats import (
     AnyGeneration,
     AuthorityGeneration,
@@ -19,12 +22,24 @@ from edge.privacy.key_formats import (
 )
 from edge.privacy.keys import authority_key_id, box_key_id
 
+ORIGIN_BYTES: Final = 32
+_ORIGIN: Final = b"edge-anpr/box-key-origin/1"
+
 
 def new_box_generation(
-    site: str, box: str, now: datetime, *, trial: bool
+    site: str, box: str, now: datetime, *, trial: bool, origin: bytes
 ) -> tuple[BoxPrivateFile, BoxGeneration]:
-    """Fresh keys of a box: its private file, and their entry in its public file."""
-    signing = Ed25519PrivateKey.generate()
+    """Fresh keys of a box: its private file, and their entry in its public file.
+
+    Args:
+        site: its site's id.
+        box: its id.
+        now: the moment of making, aware.
+        trial: whether they are trial keys.
+        origin: `ORIGIN_BYTES` random bytes, which the signing key is made from. They cannot be
+            computed from the key, so whoever has them has had them since the key was made.
+    """
+    signing = _made_from(origin)
     lists = X25519PrivateKey.generate()
     key_id = box_key_id(signing.public_key(), lists.public_key())
     private = BoxPrivateFile(
@@ -42,6 +57,15 @@ def new_box_generation(
         signing=_text(signing.public_key().public_bytes_raw()),
         lists=_text(lists.public_key().public_bytes_raw()),
     )
+
+
+def public_key_of(origin: bytes) -> PublicKey:
+    """The public half of the signing key that these bytes give."""
+    return PublicKey.from_raw(_made_from(origin).public_key().public_bytes_raw())
+
+
+def _made_from(origin: bytes) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(framed(_ORIGIN, origin)).digest())
 
 
 def new_authority_generation(

@@ -114,6 +114,11 @@ class BoxPublicKeys:
         """
         return _made_for_lists(self._lists)
 
+    @property
+    def signing_key(self) -> PublicKey:
+        """The signing key in use; its id as a key of the box is `current`."""
+        return PublicKey.from_raw(self._keys[self.current].public_bytes_raw())
+
     def knows(self, key_id: str) -> bool:
         """Whether the key is the box's, current or retired."""
         return key_id in self._keys

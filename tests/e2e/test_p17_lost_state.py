@@ -7,6 +7,7 @@ Longer than 500 lines because each protective file is lost in each way.
 
 from __future__ import annotations
 
+import base64
 import itertools
 import shutil
 from collections.abc import Iterable, Iterator
@@ -19,8 +20,12 @@ import yaml
 
 from edge.adapters.state.anchor import ANCHOR_NAME, FIRST_START_NAME
 from edge.adapters.state.audit_log import CHECKPOINT_NAME, FILE_NAME, AuditTrail
-from edge.adapters.state.key_files import load_box_keys, load_signer_key
-from edge.adapters.state.key_making import new_signer_key
+from edge.adapters.state.key_files import (
+    load_box_keys,
+    load_box_public_keys,
+    load_signer_key,
+)
+from edge.adapters.state.key_making import new_box_keys, new_signer_key, rotate_box_keys
 from edge.adapters.state.list_store import COUNTERS_NAME
 from edge.adapters.state.policy_state import ACTIVATION, CLOCK, POLICIES
 from edge.adapters.state.suspension_store import FILE_NAME as SUSPENSION
@@ -389,6 +394,90 @@ def test_p17_a_restored_first_start_file_opens_nothing(shut_box: Town) -> None:
     assert TRUNCATED in done.err
 
 
+def first_starts(town: Town, tmp_path: Path) -> dict[str, bytes]:
+    """What somebody who can write to the keys folder can put into `first-start`."""
+    keys = load_box_keys(town.made.folder / "keys")
+    private = town.made.folder / "keys" / f"{keys.key_id}.private.json"
+    halves = yaml.safe_load(private.read_text())
+    new_box_keys(tmp_path / "other", SITE, BOX, datetime.now(timezone.utc))
+    another = (tmp_path / "other" / FIRST_START_NAME).read_bytes()
+    public = base64.b64encode(keys.public.raw())
+    return {
+        "empty": b"",
+        "words": another[: another.index(b"\n") + 1],
+        "of another key": another,
+        "random": base64.b64encode(bytes(range(32))),
+        "the private key": halves["signing"].encode(),
+        "the key of lists": halves["lists"].encode(),
+        "the public key": public,
+        "a signature": base64.b64encode(keys.sign(b"first-start")),
+        "the whole private file": private.read_bytes(),
+    }
+
+
+def test_p17_nobody_makes_the_first_start_file_again(shut_box: Town, tmp_path: Path) -> None:
+    """Not even with the box's private key: without log and anchor the box stays shut."""
+    folder = shut_box.made.folder
+    token = folder / "keys" / FIRST_START_NAME
+    shutil.rmtree(shut_box.made.state)
+    shutil.rmtree(shut_box.made.keyring)
+    commands = (
+        ("policy", "activate", folder, "--key", shut_box.mayor),
+        ("lists", "install", folder.parent / "second.bundle", "--site", folder),
+        ("keys", "rotate", "box", "--site", folder),
+        ("suspend", "status", "--site", folder),
+    )
+    for name, content in first_starts(shut_box, tmp_path).items():
+        token.write_bytes(content)
+        token.chmod(0o600)
+        for command in commands:
+            done = verb(*command)
+            assert "not suspended" not in done.out, (name, command)
+            assert command[0] == "lists" or ANCHOR in done.err, (name, command)
+        assert refusal(shut_box) in {ANCHOR, "E_LEASE"}, name
+        done = verb("run", "--site", folder, "--source", CLIP, "--drain", "0")
+        assert done.status == ExitCode.STORAGE, (name, done.err)
+        assert not (shut_box.made.keyring / ANCHOR_NAME).exists(), name
+
+
+def test_p17_the_first_start_file_of_retired_keys_opens_nothing(
+    shut_box: Town, tmp_path: Path
+) -> None:
+    folder = shut_box.made.folder
+    shutil.rmtree(shut_box.made.state)
+    shutil.rmtree(shut_box.made.keyring)
+    shutil.rmtree(folder / "keys")
+    now = datetime.now(timezone.utc)
+    new_box_keys(folder / "keys", SITE, BOX, now)
+    kept = (folder / "keys" / FIRST_START_NAME).read_bytes()
+    rotate_box_keys(folder / "keys", now)
+    fresh = (folder / "keys" / FIRST_START_NAME).read_bytes()
+    assert fresh != kept
+    (folder / "keys" / FIRST_START_NAME).write_bytes(kept)
+    assert ANCHOR in verb("policy", "activate", folder, "--key", shut_box.mayor).err
+    (folder / "keys" / FIRST_START_NAME).write_bytes(fresh)
+    shut_box.activate()  # keys that were never used may be replaced before the first use
+
+
+def test_p17_new_keys_under_the_same_id_open_no_list_and_sign_no_hit_of_the_old_ones(
+    shut_box: Town,
+) -> None:
+    """Whoever deletes the keys too has a box that authority and issuers do not know."""
+    folder = shut_box.made.folder
+    known = load_box_public_keys(shut_box.made.box_keys)
+    for path in [*(folder / "keys").glob("*.private.json"), shut_box.made.box_keys]:
+        path.unlink()
+    shutil.rmtree(shut_box.made.state)
+    shutil.rmtree(shut_box.made.keyring)
+    assert verb("keys", "new", "box", "--site", folder).status == 0
+    shut_box.activate()
+    done = verb("lists", "install", folder.parent / "second.bundle", "--site", folder)
+    assert done.status != 0
+    keys = load_box_keys(folder / "keys")
+    assert not known.knows(keys.key_id)
+    assert not known.accepts(keys.key_id, datetime.now(timezone.utc))
+
+
 def test_p17_a_first_start_file_that_cannot_be_deleted_is_named_with_its_cure(box: Town) -> None:
     """As in a container whose keys folder is mounted read-only."""
     token = box.made.folder / "keys" / FIRST_START_NAME
@@ -407,6 +496,8 @@ def test_p17_the_status_does_not_call_a_box_free_that_lost_its_order(shut_box: T
     assert BEHIND in verb(*status).err
     shutil.rmtree(shut_box.made.state)
     assert TRUNCATED in verb(*status).err
+    shutil.rmtree(shut_box.made.keyring)
+    assert ANCHOR in verb(*status).err
 
 
 def test_p17_a_kill_between_log_and_anchor_shuts_nothing(box: Town) -> None:

@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -169,6 +170,9 @@ def test_p8_the_answer_of_the_other_process_holds_no_plate(
 
     assert len(kept_too.listed(data, parties.box, plate_lists.terms(), NOW, KEY)) == 2
 
+    ended = time.monotonic() + 20
+    while b"signal-1" not in kept.read_bytes() and time.monotonic() < ended:
+        time.sleep(0.05)  # `tee` writes the file after its output
     answer = kept.read_bytes()
     assert b"signal-1" in answer
     for entry in ENTRIES:

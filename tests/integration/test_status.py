@@ -76,7 +76,7 @@ def test_the_view_shows_until_when_a_camera_is_closed() -> None:
     ("stopped", "without", "told"),
     [
         (1.0, 0.0, "stopped: too many vehicles were hits (E_HIT_SHARE)"),
-        (0.0, 1.0, "makes no hits: no entry of its permit list is left"),
+        (0.0, 1.0, "makes no hits: too few entries of its permit list are left"),
         (0.0, 0.0, None),
     ],
 )

@@ -136,6 +136,8 @@ SUBSTANTIVE = {
     "an invented council": (edit("legal/council_decision/reference", "Council 99"), "legal"),
     "other measurements": (edit("accuracy/method", TEXTS), "accuracy"),
     "a view in other words": (edit("cameras/north/field_of_view/text", TEXTS), "field-of-view"),
+    "a narrower angle": (edit("cameras/north/field_of_view/angle_degrees", 39), "field-of-view"),
+    "a shorter reach": (edit("cameras/north/field_of_view/reach_m", 29), "field-of-view"),
     "a witness": (edit("audit/witness", "The archive"), "audit"),
     "an evaluation": (
         edit("evaluation/last", {"reference": "E 1", "date": "2026-06-01", "outcome": TEXTS}),
@@ -147,7 +149,6 @@ SUBSTANTIVE = {
 
 NARROWINGS = {
     "a camera less": (lambda c: c["cameras"].pop("south"), "camera"),
-    "a narrower angle": (edit("cameras/north/field_of_view/angle_degrees", 39), "field-of-view"),
     "one hour less": (edit(HOURS + "mon", ["06:00-21:00"]), "hours"),
     "a holiday": (edit("cameras/north/hours/holidays", ["2026-05-04"]), "hours"),
     "a shorter list": (edit("lists/stolen/max_entries", 2), "list-size"),

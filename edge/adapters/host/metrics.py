@@ -68,7 +68,7 @@ class RuleFigures:
     Attributes:
         name: the policy's rule.
         stopped: whether it has stopped itself.
-        without_permits: whether no entry of its permit list was left when the epoch began.
+        without_permits: whether too few entries of its permit list were left when the epoch began.
     """
 
     name: str
@@ -255,7 +255,7 @@ def _of_the_rules(rules: Sequence[RuleFigures]) -> Iterator[Metric]:
     )
     without = GaugeMetricFamily(
         "edge_anpr_rule_without_permits",
-        "1 while the rule makes no hits because no entry of its permit list is left.",
+        "1 while the rule makes no hits because too few entries of its permit list are left.",
         labels=["rule"],
     )
     for rule in rules:

@@ -2,30 +2,37 @@
 
     <anchor folder>/audit.anchor     the newest checkpoint; the folder is the keyring's unless
                                      site.yaml names another
-    <keys folder>/first-start        lets a box whose keys were just made begin an anchor
+    <keys folder>/first-start        lets a box whose keys were just made begin an anchor: it holds
+                                     the bytes that the signing key was made from
 
 Whoever deletes the log, cuts off its end or replaces the state folder by an older copy leaves the
 anchor behind, and the box refuses to start. An anchor is begun only while the file `first-start`
-exists, which the making of keys leaves and the first anchor removes. So deleting the anchor too
-does not help: the keys are then older than anything that the box still knows. New keys for a box
-in use need the whole log and its anchor; without them the box starts again with another id.
+fits the key in use. The making of keys leaves this file and the first anchor removes it. Nobody can
+make it again, not even with the private key, since its bytes cannot be computed from the key (a
+hash gives the key). So deleting the anchor too does not help: the keys are then older than anything
+that the box still knows. New keys for a box in use need the whole log and its anchor; without them
+the box starts again with another id.
 
 The anchor may be behind the log, since it is written after each entry, but never ahead of it.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from edge.adapters.state.key_files import load_box_public_keys
 from edge.adapters.state.state_folder import private_folder, read_file, replace_file
 from edge.errors import AuditError, KeyFileError, OutboxError
 from edge.formats.atomic_files import write_file
 from edge.formats.signing import PublicKey
 from edge.privacy.audit import Chain
 from edge.privacy.checkpoints import Checkpoint, parse_checkpoints
+from edge.privacy.key_generation import public_key_of
 from edge.site.folder import BoxFolders
 
 ANCHOR_NAME: Final = "audit.anchor"
@@ -35,7 +42,7 @@ NEW_BOX_CURE: Final = "or start again as a new box with another id, as docs/audi
 _MAX_BYTES: Final = 4096
 _FIRST_START_TEXT: Final = (
     b"This box has not been in use yet. The box deletes this file when it records its first policy,"
-    b" list or order. Do not restore it.\n"
+    b" list or order. Keep it secret, like the private key, and keep no copy.\n"
 )
 
 
@@ -49,11 +56,12 @@ class Anchor:
     def __init__(self, box: BoxFolders) -> None:
         self.file = box.anchor / ANCHOR_NAME
         self._first_start = box.keys / FIRST_START_NAME
+        self._public_keys = box.public_keys
 
     @property
     def may_begin(self) -> bool:
         """Whether the box's keys are new, so that an anchor may be begun."""
-        return self._first_start.exists()
+        return origin_of_unused(self._first_start, self._public_keys) is not None
 
     def read(self, origin: str, keys: Collection[PublicKey]) -> Checkpoint | None:
         """The stored checkpoint; None if there is none.
@@ -104,7 +112,7 @@ class Anchor:
         """
         with contextlib.suppress(OSError):
             self._first_start.unlink(missing_ok=True)
-        if self.may_begin:
+        if self._first_start.exists():
             raise AuditError(
                 f"{self._first_start}: the box is in use and this user may not delete this file; "
                 f"run `rm {self._first_start}` as its owner",
@@ -120,15 +128,44 @@ class Anchor:
         )
 
 
-def allow_first_start(keys: Path) -> None:
+def origin_of_unused(first_start: Path, public_keys: Path) -> bytes | None:
+    """The bytes that the signing key of a box was made from; None if the box was in use.
+
+    A `first-start` that does not fit the key in use says nothing.
+
+    Args:
+        first_start: the file `first-start` of the box's keys folder.
+        public_keys: the box's public file.
+    """
+    try:
+        content = read_file(first_start, _MAX_BYTES)
+        if content is None:
+            return None
+        public = load_box_public_keys(public_keys)
+    except (OutboxError, KeyFileError):
+        return None
+    for line in content.removeprefix(_FIRST_START_TEXT).splitlines():
+        with contextlib.suppress(binascii.Error):
+            origin = base64.b64decode(line, validate=True)
+            if public_key_of(origin).key_id == public.signing_key.key_id:
+                return origin
+    return None
+
+
+def allow_first_start(keys: Path, *origins: bytes) -> None:
     """Let a box whose keys were just made begin an anchor.
+
+    Args:
+        keys: the box's keys folder.
+        origins: what the signing key in use, or the next one, was made from.
 
     Raises:
         KeyFileError: the keys folder cannot be written.
     """
+    lines = b"".join(base64.b64encode(one) + b"\n" for one in origins)
     try:
         private_folder(keys)
-        write_file(keys / FIRST_START_NAME, _FIRST_START_TEXT)
+        write_file(keys / FIRST_START_NAME, _FIRST_START_TEXT + lines)
     except OutboxError as error:
         raise KeyFileError(error.message) from None
     except OSError as error:

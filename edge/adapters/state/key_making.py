@@ -12,7 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.adapters.host.system import random_bytes
-from edge.adapters.state.anchor import allow_first_start
+from edge.adapters.state.anchor import (
+    FIRST_START_NAME,
+    allow_first_start,
+    origin_of_unused,
+)
 from edge.adapters.state.key_files import (
     private_kind,
     public_files,
@@ -35,6 +39,7 @@ from edge.privacy.key_formats import (
     key_file_bytes,
 )
 from edge.privacy.key_generation import (
+    ORIGIN_BYTES,
     new_authority_generation,
     new_box_generation,
     retired,
@@ -53,10 +58,11 @@ def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: boo
         raise KeyFileError(
             f"{folder}: the box has keys already; run `edge-anpr keys rotate box` for new ones"
         )
-    private, generation = new_box_generation(site, box, now, trial=trial)
+    origin = random_bytes(ORIGIN_BYTES)
+    private, generation = new_box_generation(site, box, now, trial=trial, origin=origin)
     _create_private(folder, private)
     public = BoxPublicFile(site=site, box=box, trial=trial, generations=(generation,))
-    allow_first_start(folder)
+    allow_first_start(folder, origin)
     return _create_public(folder / f"{site}.{box}{PUBLIC_ENDING}", public)
 
 
@@ -73,11 +79,19 @@ def rotate_box_keys(folder: Path, now: datetime, *, disown: bool = False) -> Pat
         KeyFileError: there are no keys to rotate, or the folder cannot be written.
     """
     public = read_only_public_file(folder, BoxPublicFile, "box")
-    private, fresh = new_box_generation(public.site, public.box, now, trial=public.trial)
-    _create_private(folder, private)
-    before = () if disown else retired(public.generations, now)
     file = folder / f"{public.site}.{public.box}{PUBLIC_ENDING}"
+    unused = origin_of_unused(folder / FIRST_START_NAME, file)
+    origin = random_bytes(ORIGIN_BYTES)
+    private, fresh = new_box_generation(
+        public.site, public.box, now, trial=public.trial, origin=origin
+    )
+    _create_private(folder, private)
+    if unused is not None:  # for whichever key is in use if the process is killed now
+        allow_first_start(folder, unused, origin)
+    before = () if disown else retired(public.generations, now)
     _replace_public(file, public.model_copy(update={"generations": (*before, fresh)}))
+    if unused is not None:
+        allow_first_start(folder, origin)
     for old in folder.glob(f"*{PRIVATE_ENDING}"):
         if old.name != f"{fresh.key_id}{PRIVATE_ENDING}":
             old.unlink()

@@ -53,6 +53,7 @@ from edge.policy.shrunk_lists import (
     ListSize,
     Peak,
     peaks_after,
+    permits_asked,
     recent_peaks,
     recorded_peak,
     require_entries,
@@ -197,9 +198,9 @@ class ListStore:
                 facts, size = self.opener.facts(data, self._keys, terms, self.now())
                 counters = read_counters(self._counters)
                 fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
-                before = self._reference(terms, counters)
+                before, lasting = self._reference(terms, counters)
                 if fresh:
-                    require_not_shrunk(size, terms, before)
+                    require_not_shrunk(size, terms, before, lasting)
             except EdgeError:
                 self._refuse(bundle)
                 raise
@@ -230,8 +231,20 @@ class ListStore:
         facts, size = self.opener.facts(data, self._keys, terms, self.now())
         counters = read_counters(self._counters)
         if is_newer(bundle, self._last_accepted(bundle.list_id, counters)):
-            require_not_shrunk(size, terms, self._reference(terms, counters))
+            require_not_shrunk(size, terms, *self._reference(terms, counters))
         return facts
+
+    def permits_asked(self, list_id: str) -> int:
+        """The fewest plates of a list that must be valid so that its rules make hits; see there.
+
+        Raises:
+            EdgeError: the counters or the audit log cannot be read.
+        """
+        if not self._terms[list_id].exempt:
+            return 0
+        known = read_counters(self._counters).lists.get(list_id)
+        accepted = None if known is None else known.valid
+        return permits_asked(self._peaks(list_id, known), accepted, self.now())
 
     def listed(self, list_id: str, key: bytearray) -> ListTokens:
         """The tokens of a list under a key, with the periods of its entries.
@@ -362,18 +375,22 @@ class ListStore:
         require_entries(size, terms)
         return facts, size
 
-    def _reference(self, terms: ListTerms, counters: _Counters) -> int | None:
+    def _reference(self, terms: ListTerms, counters: _Counters) -> tuple[int | None, int]:
         """How many plates a new list is compared with; 0 for the first list, None if unknown.
 
-        A list past caps that a later version of the policy has lowered still counts.
+        Beside it, how many plates of the list in force are valid for longer. A list past caps that
+        a later version of the policy has lowered still counts.
         """
         known = counters.lists.get(terms.list_id)
         peaks = self._peaks(terms.list_id, known)
         sizes = [peak.valid for peak in recent_peaks(peaks, self.now())]
         wide = replace(terms, max_entries=_MOST_ENTRIES, max_entry_days=MAX_DAYS)
+        lasting = 0
         try:
             data = self.in_force(terms.list_id)
-            sizes.append(self.opener.facts(data, self._keys, wide, self.now())[1].valid)
+            size = self.opener.facts(data, self._keys, wide, self.now())[1]
+            sizes.append(size.valid)
+            lasting = size.lasting
         except EdgeError:
             recorded = self._proven().lists.get(terms.list_id)
             if known is not None and known.valid is not None:
@@ -381,8 +398,8 @@ class ListStore:
             elif recorded is not None and recorded.sizes:
                 sizes.append(peaks[-1].valid)
             elif self._last_accepted(terms.list_id, counters) is not None:
-                return None
-        return max(sizes, default=0)
+                return None, 0
+        return max(sizes, default=0), lasting
 
     def _peaks(self, list_id: str, known: _LastBundle | None) -> tuple[Peak, ...]:
         """The sizes of the last permit lists, from the counters and from the audit log.

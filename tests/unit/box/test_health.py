@@ -146,7 +146,7 @@ def test_p11_a_rule_that_makes_no_hits_is_in_the_status_line_and_in_the_figures(
     before = "online; 1 of 1 cameras give frames; broker reached"
 
     box.rule = RuleFigures("zone", stopped=False, without_permits=True)
-    assert box.health.status() == f"{before}; no permit left: zone"
+    assert box.health.status() == f"{before}; too few permits left: zone"
     box.rule = RuleFigures("zone", stopped=True, without_permits=False)
     assert box.health.status() == f"{before}; E_HIT_SHARE, stopped: zone"
     assert box.health.figures().rules == (box.rule,)

@@ -182,7 +182,7 @@ def test_bytes_that_are_no_point_are_refused(raw: bytes) -> None:
 
 @pytest.mark.parametrize("half", ["signing", "lists"])
 def test_a_boxs_public_file_with_a_low_order_key_is_refused_and_named(half: str) -> None:
-    _, generation = new_box_generation("street", "box-1", NOON, trial=False)
+    _, generation = new_box_generation("street", "box-1", NOON, trial=False, origin=bytes(32))
     for raw in LOW_ED25519 if half == "signing" else LOW_X25519:
         changed = generation.model_copy(update={half: text(raw)})
         content = BoxPublicFile(site="street", box="box-1", trial=False, generations=(changed,))

@@ -296,6 +296,58 @@ def test_p11_a_permit_zone_without_permits_makes_no_hits_and_says_so() -> None:
         assert made.without_permits == (frozenset() if permits else {"zone"})
 
 
+@pytest.mark.parametrize(("asked", "left", "hits"), [(0, 1, 1), (5, 5, 1), (5, 4, 0), (5, 1, 0)])
+def test_p11_when_permits_end_together_nobody_becomes_an_offender(
+    asked: int, left: int, hits: int
+) -> None:
+    """They end while the epoch goes on, and within it: the list itself stays as it was."""
+    start, soon = NOON - timedelta(days=1), NOON - timedelta(minutes=61)
+    entries = tuple(
+        ListEntry(
+            f"e-{number}", PlateText(f"1QQQ{number:03}"), start, NOON if number < left else soon,
+            "law", "resident", "town",
+        )
+        for number in range(10)
+    )  # fmt: skip
+    made = RuleBook(
+        (ZONE,),
+        chain(),
+        in_clear(lambda _list: entries),
+        900,
+        {"police": competent("zone")},
+        permits_asked=lambda _list: asked,
+    )
+    made.advance(0)
+
+    before = made.judge(seen((LISTED, 0.99), at=soon - timedelta(minutes=1)))
+    assert (len(before.offences), before.ambiguous) == (1, False)
+    after = made.judge(seen((LISTED, 0.99)))
+    assert (len(after.offences), after.ambiguous) == (hits, not hits)
+    assert made.without_permits == frozenset()
+    holder = made.judge(seen((PlateText("1QQQ000"), 0.99)))
+    assert (holder.offences, holder.ambiguous) == ((), False)
+
+
+def test_p11_a_permit_counts_once_however_many_periods_it_has() -> None:
+    start = NOON - timedelta(days=1)
+    entries = tuple(
+        ListEntry(f"e-{number}", NOBODY, start, NOON, "law", "resident", "town")
+        for number in range(10)
+    )
+    made = RuleBook(
+        (ZONE,),
+        chain(),
+        in_clear(lambda _list: entries),
+        900,
+        {"police": competent("zone")},
+        permits_asked=lambda _list: 2,
+    )
+    made.advance(0)
+
+    assert made.without_permits == {"zone"}
+    assert made.judge(seen((LISTED, 0.99))).offences == ()
+
+
 # --- competence -------------------------------------------------------------------------------
 
 NIGHT = Schedule(

@@ -156,6 +156,52 @@ def test_p11_hours_of_rules_that_look_for_one_list_add_up() -> None:
     assert others_in(content) == BOTH_RULES
 
 
+OTHER_NAMES = {
+    "a purpose at night": "Something else altogether (at night)",
+    "the first with a number": "The first purpose once more, part 2",
+}
+
+
+@pytest.mark.parametrize("text", OTHER_NAMES.values(), ids=OTHER_NAMES)
+@pytest.mark.parametrize("cameras", [None, ["north"], ["south", "north"]])
+@pytest.mark.parametrize("kind", ["hotlist", "permit_zone", "wrong_way"])
+def test_p11_hours_of_rules_of_one_kind_on_one_camera_add_up_whatever_their_purpose(
+    kind: str, cameras: list[str] | None, text: str
+) -> None:
+    """Another purpose, another list and another name share the week between the same people."""
+    content = two_rules(cameras=cameras)
+    listed = {"hotlist": ("stolen", "again"), "permit_zone": ("permits", "more"), "wrong_way": ()}
+    for rule, name in zip(content["rules"], listed[kind] or (None, None), strict=True):
+        rule.update(type=kind, list=name)
+        if kind == "wrong_way":
+            rule.update(line={"from": [0, 0.5], "to": [1, 0.5]}, allowed="left_to_right")
+            rule.pop("list")
+    if listed[kind]:
+        first, second = listed[kind]
+        known = content["lists"][first]
+        content["lists"][second] = {**known, "text": said("Other vehicles"), "file": None}
+    another_purpose(content, text)
+
+    assert others_in(content) == BOTH_RULES
+    for rule in content["rules"]:
+        rule["hours_justification"] = WHY
+    assert others_in(content) == set()
+
+
+def test_p11_hours_of_rules_on_two_cameras_or_of_two_kinds_do_not_add_up() -> None:
+    content = two_rules(list="again", cameras=["south"])
+    content["cameras"]["south"].update(hours=weekly(7 * 24 * 60), hours_justification=WHY)
+    content["lists"]["again"] = {**content["lists"]["stolen"], "text": said("Other vehicles")}
+    content["rules"][0]["cameras"] = ["north"]
+    another_purpose(content, "Something else altogether")
+
+    assert others_in(content) == set()
+    content["rules"][1]["cameras"] = ["north"]
+    assert others_in(content) == BOTH_RULES
+    content["rules"][1].update(list="permits", type="permit_zone")
+    assert others_in(content) == set()
+
+
 def test_p11_the_hours_of_a_rule_add_up_over_its_cameras() -> None:
     content = two_cameras()
     rule = content["rules"][0]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,9 +39,30 @@ def office(part: str, text: str, *, size: int = MIN_BYTES) -> bytes:
     return made.getvalue()
 
 
-WORD = office("word/document.xml", "<w:p><w:t>ri</w:t><w:t>sk</w:t></w:p>" * MIN_WORDS)
-ODT = office("content.xml", "<text:p>risk</text:p>" * MIN_WORDS)
-SHORT_WORD = office("word/document.xml", "<w:p><w:t>ri</w:t><w:t>sk</w:t></w:p>" * (MIN_WORDS - 1))
+def word(text: bytes) -> bytes:
+    """A Word file with this text, its words cut into runs as Word does after a correction."""
+    runs = (
+        "".join(f"<w:r><w:t>{html.escape(part)}</w:t></w:r>" for part in (line[:3], line[3:]))
+        for line in text.decode().splitlines()
+    )
+    return office("word/document.xml", "\n".join(f"<w:p>{line}</w:p>" for line in runs))
+
+
+def odt(text: bytes) -> bytes:
+    """An OpenDocument text with this text."""
+    lines = (html.escape(line) for line in text.decode().splitlines())
+    return office("content.xml", "".join(f"<text:p>{line}<text:s/></text:p>" for line in lines))
+
+
+def plain(text: bytes) -> bytes:
+    return text
+
+
+READ = {"text": plain, "word": word, "odt": odt}
+"""The formats whose text is read, and held to the same rules."""
+WORD, ODT = word(GOOD), odt(GOOD)
+SCAN = b"%PDF-1.4\n1 0 obj<</Type /Page>>stream\nBT (x) Tj\nendstream\n" + b"A" * 9000 + END
+NONSENSE = b"aap " * 250
 OLD = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + NOISE
 CONFIG = Path(__file__).resolve().parents[3] / "config"
 
@@ -83,12 +106,12 @@ def test_p2_an_assessment_is_accepted_as_text_or_as_a_document(content: bytes) -
         (b"ok", {"dpia_short", "dpia_silent"}),
         (b"\n" * 20_000, {"dpia_short", "dpia_silent"}),
         (b"quiet excessive-monitoring error-margins permanent-lists", {"dpia_short"}),
-        (b"word " * MIN_WORDS, {"dpia_silent"}),
+        (b"word " * MIN_WORDS, {"dpia_repeats", "dpia_sentences", "dpia_silent"}),
         (b"0 " * 20_000, {"dpia_short", "dpia_silent"}),
         (GOOD.replace(b"quiet", b"quietly"), {"dpia_silent"}),
         (GOOD.replace(b"error-margins", b"errors"), {"dpia_silent"}),
         (PDF[: MIN_BYTES - 1], {"dpia_size"}),
-        (office("content.xml", "risk " * MIN_WORDS, size=9)[:1000], {"dpia_size"}),
+        (ODT[: MIN_BYTES - 1], {"dpia_size"}),
         (b"%PDF-1.7\n" + NOISE, {"dpia_damaged"}),
         (PDF.replace(b"%%EOF", b""), {"dpia_damaged"}),
         (PDF.replace(b"/Page", b"/Pages"), {"dpia_damaged"}),
@@ -98,7 +121,6 @@ def test_p2_an_assessment_is_accepted_as_text_or_as_a_document(content: bytes) -
         (WORD[:-9], {"dpia_damaged"}),
         (office("word/other.xml", "risk " * MIN_WORDS), {"dpia_damaged"}),
         (office("content.xml", " " * (33 << 20)), {"dpia_damaged"}),
-        (SHORT_WORD, {"dpia_short"}),
         (OLD, {"dpia_damaged"}),
         (GOOD + b"TODO: nog te schrijven.", {"dpia_unfinished"}),
         (GOOD + b"Lorem ipsum dolor", {"dpia_unfinished"}),
@@ -119,6 +141,86 @@ def test_p2_a_document_that_is_no_assessment_is_refused(content: bytes, expected
     assert ";" in refused.message  # it says what helps
     for flaw in dpia_flaws(what, document):
         assert len({flaw.text(language) for language in LANGUAGES}) == len(LANGUAGES)
+
+
+UNFIT: dict[str, tuple[bytes, set[str]]] = {
+    "nothing": (b"", {"dpia_short", "dpia_silent"}),
+    "a word again and again": (NONSENSE, {"dpia_repeats", "dpia_sentences", "dpia_silent"}),
+    "and the names": (
+        NONSENSE + GOOD[GOOD.index(b"The names that") :],
+        {"dpia_repeats", "dpia_sentences"},
+    ),
+    "a sentence again and again": (
+        b"The camera films the street for the quiet of all who live there.\n" * 40,
+        {"dpia_repeats", "dpia_silent"},
+    ),
+    "words in alphabetical order": (
+        b" ".join(sorted(set(GOOD.replace(b".", b"").replace(b":", b"").split()))) * 2,
+        {"dpia_sentences"},
+    ),
+    "still to write": (GOOD + b"TODO lorem ipsum", {"dpia_unfinished"}),
+    "still to write, and nothing else": (
+        b"TODO lorem ipsum " + NONSENSE,
+        {"dpia_repeats", "dpia_sentences", "dpia_silent", "dpia_unfinished"},
+    ),
+    "unseen": (GOOD + "a\u200bb".encode(), {"dpia_unseen"}),
+    "a purpose unnamed": (GOOD.replace(b"quiet", b"quietly"), {"dpia_silent"}),
+    "a risk unnamed": (GOOD.replace(b"error-margins", b"errors"), {"dpia_silent"}),
+}
+
+
+@pytest.mark.parametrize("kind", READ)
+@pytest.mark.parametrize("name", UNFIT)
+def test_p2_each_readable_format_is_held_to_the_same_rules(name: str, kind: str) -> None:
+    text, expected = UNFIT[name]
+
+    assert {one for one in faults(READ[kind](text)) if one != "dpia_silent"} == (
+        expected - {"dpia_silent"}
+    )
+    if "dpia_silent" in expected:
+        assert "dpia_silent" in faults(READ[kind](text))
+
+
+@pytest.mark.parametrize("made", READ.values(), ids=READ)
+def test_p2_a_widening_is_named_in_each_readable_format(made: Callable[[bytes], bytes]) -> None:
+    name = "rules.looked-for.reveal"
+
+    assert faults(made(GOOD), name) == {"dpia_silent"}
+    assert faults(made(assessment("quiet", name)), name) == set()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [PDF, NEW_PDF, SCAN, OLD + "WordDocument".encode("utf-16-le")],
+    ids=["pdf", "new pdf", "an empty page", "doc"],
+)
+def test_p2_a_widening_needs_a_document_that_can_be_read(content: bytes) -> None:
+    what, document = pinned(content, "rules.looked-for.reveal")
+
+    refused = unready(what, document)
+    assert refused is not None
+    assert refused.code == "E_DPIA"
+    assert "save the same DPIA as .docx, .odt or text" in refused.message
+    assert {flaw.fault for flaw in dpia_flaws(what, document)} == {"dpia_unread"}
+
+
+@pytest.mark.parametrize(
+    ("part", "left_out"),
+    [
+        ("word/document.xml", '<w:delText xml:space="preserve">{}</w:delText>'),
+        ("word/document.xml", "<w:instrText>{}</w:instrText>"),
+        ("content.xml", '<text:tracked-changes a="b/c"><text:p>{}</text:p></text:tracked-changes>'),
+        ("content.xml", "<office:annotation><text:p>{}</text:p></office:annotation>"),
+    ],
+)
+def test_p2_deleted_text_and_notes_in_the_margin_are_no_assessment(
+    part: str, left_out: str
+) -> None:
+    name = "rules.looked-for.reveal"
+    kept = GOOD.decode().replace("\n", "</w:p><w:p>")
+
+    assert faults(office(part, kept + left_out.format(name)), name) == {"dpia_silent"}
+    assert faults(office(part, kept + f"<w:p>{name}</w:p>"), name) == set()
 
 
 def test_p2_what_is_unseen_or_still_to_be_written_is_told_with_its_line() -> None:

@@ -120,8 +120,8 @@ ORDERED: dict[str, list[object]] = {
     "activation.lease_days": [91, 89],
     "evaluation.next_due": ["2027-01-05", "2027-01-03"],
     "dpia.review_date": ["2027-10-21", "2027-10-19"],
-    "cameras.*.field_of_view.angle_degrees": [41, 39],
-    "cameras.*.field_of_view.reach_m": [31, 29],
+    "cameras.*.field_of_view.angle_degrees": [41],
+    "cameras.*.field_of_view.reach_m": [31],
     "cameras.*.privacy_masks": [[], [MASK, [[0, 0], [1, 0], [1, 1]]]],
     "cameras.*.hours": [MORE, LESS],
     "authorities.*.valid.from": ["2025-12-31", "2026-01-02"],
@@ -345,7 +345,15 @@ def test_p4_a_list_of_vehicles_looked_for_may_have_fewer_or_shorter_entries(
     assert directions(content) == {direction}
 
 
-@pytest.mark.parametrize(("path", "value"), each({**SUBSTANTIVE, "activation.not_before": [DATE]}))
+TOLD_ONLY: dict[str, list[object]] = {
+    # Less of it is told to people, and no box enforces it.
+    "activation.not_before": [DATE],
+    "cameras.*.field_of_view.angle_degrees": [39, 1],
+    "cameras.*.field_of_view.reach_m": [29, 1],
+}
+
+
+@pytest.mark.parametrize(("path", "value"), each({**SUBSTANTIVE, **TOLD_ONLY}))
 def test_p4_what_rights_rest_on_needs_all_roles_and_no_new_dpia(path: str, value: object) -> None:
     content = change(path, value)
 
@@ -358,6 +366,31 @@ def test_p4_what_rights_rest_on_needs_all_roles_and_no_new_dpia(path: str, value
     # A signer whose key or role changes cannot sign for both versions alone.
     if path not in {"approvals.signers.*.key", "approvals.signers.*.role"}:
         assert refusal(content, *ROLES) is None
+
+
+def test_p4_each_field_that_one_signer_may_lower_is_enforced_by_the_box() -> None:
+    """Decided one by one; a smaller view, which only the notice tells, is none of them."""
+    enforced = {
+        "purposes.*.retention_hours",
+        "activation.sunset",
+        "activation.lease_days",
+        "evaluation.next_due",  # no renewal after it
+        "dpia.review_date",  # the gate shuts after it
+        "cameras.*.privacy_masks",
+        "cameras.*.hours",
+        "authorities.*.valid.from",
+        "authorities.*.valid.until",
+        "authorities.*.competence.rules",
+        "authorities.*.competence.cameras",
+        "authorities.*.competence.hours",
+        "rules.*.reveal",
+        "rules.*.min_posterior",
+        "rules.*.min_margin",
+        "rules.*.schedule",
+        "rules.*.max_hit_share",
+        "epoch_minutes",
+    }
+    assert {path for path, values in LESS_POSSIBLE.items() if values} == enforced
 
 
 @pytest.mark.parametrize(("path", "value"), each(LESS_POSSIBLE))

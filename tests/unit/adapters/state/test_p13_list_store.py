@@ -360,6 +360,48 @@ def test_p11_only_entries_that_are_valid_now_count(
     permits.refuses(permit_bundle(permits, mixed, 8, None), "E_LIST_SHRUNK")
 
 
+@pytest.mark.parametrize(
+    "end",
+    [NOW + timedelta(minutes=3), NOW + DAY, NOW + 7 * DAY],
+    ids=["minutes", "a day", "a week"],
+)
+def test_p11_entries_that_end_soon_do_not_stand_in_for_others_that_last(
+    permits: Box, end: datetime
+) -> None:
+    permits.store.install(permit_bundle(permits, some(8), 7, None))
+    soon = permit_bundle(permits, [*some(3), *some(8, end=end)[3:]], 8, None)
+
+    permits.refuses(soon, "E_LIST_SHRUNK")
+    with pytest.raises(ListBundleError, match=r"more than 7 days.*--shrinks-from 8"):
+        permits.store.examine(soon)
+    permits.store.install(permit_bundle(permits, [*some(4), *some(8, end=end)[4:]], 8, None))
+    permits.store.install(permit_bundle(permits, some(8, end=end), 9, 8))
+
+
+def test_p11_a_list_of_permits_for_a_day_is_replaced_each_day(permits: Box) -> None:
+    for counter in range(7, 12):
+        today = some(8, permits.now - DAY / 2, permits.now + DAY / 2)
+        permits.store.install(permit_bundle(permits, today, counter, None))
+        permits.now += DAY / 4
+
+
+def test_p11_half_of_the_plates_of_a_permit_list_must_stay_valid(permits: Box) -> None:
+    assert permits.store.permits_asked(LIST) == 0
+    permits.store.install(permit_bundle(permits, some(9), 7, None))
+    assert permits.store.permits_asked(LIST) == 5
+    permits.store.install(permit_bundle(permits, some(5), 8, None))
+    assert permits.store.permits_asked(LIST) == 5, "of the largest list of the last 30 days"
+    permits.now += 40 * DAY
+    assert permits.store.permits_asked(LIST) == 3, "of the list in force, however old"
+    permits.store.install(permit_bundle(permits, some(2, end=permits.now + DAY), 9, 5))
+    assert permits.store.permits_asked(LIST) == 1, "its issuer has signed that it shrinks"
+
+
+def test_p11_no_number_is_asked_of_a_list_of_vehicles_looked_for(box: Box) -> None:
+    box.store.install(permit_bundle(box, some(8), 7, None))
+    assert box.store.permits_asked(LIST) == 0
+
+
 def test_p11_when_the_entries_in_force_have_ended_any_list_may_follow(permits: Box) -> None:
     permits.store.install(permit_bundle(permits, some(8), 7, None))
     permits.now = ISSUED + 31 * DAY
