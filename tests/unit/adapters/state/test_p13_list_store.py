@@ -1,4 +1,7 @@
-"""P13: a refusal leaves the list in force, and an earlier list is never accepted again."""
+"""P13: a refusal leaves the list in force, and an earlier list is never accepted again.
+
+Longer than 500 lines because each way to shrink a permit list has its cases here.
+"""
 
 from __future__ import annotations
 
