@@ -159,6 +159,7 @@ FAULTS: Mapping[str, Fault] = {
     "same_key": Fault("E_DUTIES", "P1"),
     "two_duties": Fault("E_DUTIES", "P1"),
     "short_name": Fault("E_DUTIES", "P1"),
+    "of_controller": Fault("E_DUTIES", "P1"),
     "receipts_none": Fault("E_RECEIPTS", "P10"),
     "accuracy": Fault("E_ACCURACY", "P12"),
     "accuracy_counts": Fault("E_ACCURACY", "P12"),

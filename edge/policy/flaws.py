@@ -30,7 +30,12 @@ from edge.policy.limits import (
     sanction_may_follow,
 )
 from edge.policy.model import ROLES, Policy
-from edge.policy.separation import abbreviated_persons, shared_keys, shared_persons
+from edge.policy.separation import (
+    abbreviated_persons,
+    holders_of_controller,
+    shared_keys,
+    shared_persons,
+)
 from edge.policy.trials import last_trial_day, trial_values
 from edge.texts import LANGUAGES
 
@@ -258,6 +263,11 @@ def _separation(policy: Policy) -> Iterator[Flaw]:
         yield Flaw((*at, "name"), "short_name", {"other": path_text(earlier)})
 
 
+def _controller_apart(policy: Policy) -> Iterator[Flaw]:
+    for at in holders_of_controller(policy):
+        yield Flaw((*at, "name"), "of_controller")
+
+
 def _receipts(policy: Policy) -> Iterator[Flaw]:
     """Brokers drop hits after they have acknowledged them, so only a receipt proves delivery."""
     if policy.demo:
@@ -415,6 +425,7 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"activation", "evaluation"}), _evaluation),
     (frozenset({"approvals"}), _approvals),
     (frozenset({"approvals", "suspension", "issuers"}), _separation),
+    (frozenset({"controller", "approvals", "suspension", "issuers"}), _controller_apart),
     (frozenset({"authorities", "approvals", "suspension", "issuers"}), _receipts),
     (frozenset({"accuracy"}), _accuracy),
     (frozenset({"accuracy", "legal", "activation", "rules"}), _measured),

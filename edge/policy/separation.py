@@ -20,10 +20,15 @@ protection officer has no task that conflicts with supervision (Article 38(6) GD
 issues no list. In a small town the controller's or the police's signer may issue a list.
 
 Two names are one person if they are the same in one of the four languages, without regard to case,
-spaces, punctuation, accents and invisible characters, to the order of the words, to titles (Mr,
-Mme, dr., ir.) and to what stands in brackets. An initial, or a title with a family name, may stand
-for a first name, so such a name is refused beside one that it may abbreviate. Letters of another
-alphabet that only look alike are not recognised.
+spaces, punctuation, accents and invisible characters, to Greek and Cyrillic letters of Latin shape,
+to the order of the words, to titles (Mr, Mme, dr., ir.), functions (mayor, first commissioner) and
+to what stands in brackets. Two names are one office if they have the same words, without articles
+and prepositions. A name is refused beside one that it may abbreviate or whose words it holds: with
+an initial or a title for the first name, with `jr.` or with a second first name. Words of the
+controller's name are those of a place, which offices share.
+
+The controller's name stands for no police signer and no data protection officer, and a suspension
+key is held by none of its offices nor by the police.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ from __future__ import annotations
 import itertools
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -72,21 +78,41 @@ def shared_persons(policy: Policy) -> Iterator[tuple[Location, Location]]:
 
 
 def abbreviated_persons(policy: Policy) -> Iterator[tuple[Location, Location]]:
-    """As `shared_persons`, of those of whom only one name may abbreviate the other."""
+    """As `shared_persons`, of those of whom one name may abbreviate the other, or holds it."""
     found = set(shared_persons(policy))
-    for pair in _conflicts(policy, _may_abbreviate):
+    for pair in _conflicts(policy, _may_be):
         if pair not in found:
             yield pair
+
+
+def holders_of_controller(policy: Policy) -> Iterator[Location]:
+    """Each holder whose duty the controller may not have, and whose name is the controller's.
+
+    Of a suspension key also each holder with the name of an office that runs the cameras.
+    """
+    places = _places(policy)
+    own = [_compared(policy.controller.name.of(one), places).spellings for one in LANGUAGES]
+    for at, _, holder in policy.key_holders():
+        duty = _duty(at, holder)
+        if duty in {"controller", "issuer"}:
+            continue
+        names = [_compared(holder.name.of(one), places) for one in LANGUAGES]
+        same = any(not name.spellings.isdisjoint(one) for name in names for one in own)
+        runs = duty == "suspension" and any(_runs_cameras(name.every, places) for name in names)
+        if same or runs:
+            yield at
 
 
 def _conflicts(
     policy: Policy, same: Callable[[_Name, _Name], bool]
 ) -> Iterator[tuple[Location, Location]]:
     """Each holder that is the same as an earlier one whose duty excludes theirs."""
+    places = _places(policy)
     seen: list[tuple[str, Location, tuple[_Name, ...]]] = []
     for at, _, holder in policy.key_holders():
         duty = _duty(at, holder)
-        names = tuple(map(_compared, sorted({holder.name.of(one) for one in LANGUAGES})))
+        written = sorted({holder.name.of(one) for one in LANGUAGES})
+        names = tuple(_compared(one, places) for one in written)
         for other, place, known in seen:
             excluded = other != duty and frozenset({other, duty}) not in _TOGETHER
             if excluded and any(same(*pair) for pair in itertools.product(names, known)):
@@ -127,6 +153,7 @@ def keys_of_others(policy: Policy, others: Iterable[OtherKey]) -> Iterator[tuple
 def folded(name: str) -> str:
     """A name's letters and digits, without case and accents; empty if it has none."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    plain = plain.translate(_LATIN_SHAPES)
     return "".join(letter for letter in plain if unicodedata.category(letter)[0] in "LN")
 
 
@@ -135,36 +162,100 @@ class _Name:
     """A name as it is compared.
 
     Attributes:
-        spellings: its folded forms, of which one in common makes two names one person.
+        spellings: its folded forms, of which one in common makes two names one person or office.
         words: its folded words, without titles and without what stands in brackets.
         titled: whether a title was left out.
+        every: all its folded words.
+        person: the words of a person's name in it, two at least; empty if it has none.
     """
 
     spellings: frozenset[str]
     words: tuple[str, ...]
     titled: bool
+    every: tuple[str, ...]
+    person: tuple[str, ...]
 
     @classmethod
-    def of(cls, name: str) -> _Name:
+    def of(cls, name: str, places: frozenset[str]) -> _Name:
         bare = _IN_BRACKETS.sub(" ", name)
-        words, titled = _without_titles(_words(bare) or _words(name))
+        words, titled = _without_titles(_words(bare) or _words(name), places)
+        person = _person(bare, places)
         spellings = {
             spelling
             for text in (name, bare, *map(_transliterated, (name, bare)))
-            for spelling in _spellings(_words(text))
+            for spelling in (*_spellings(_words(text), places), _office(_words(text)))
         }
-        return cls(frozenset(spellings - {""}) or frozenset({name}), words, titled)
+        for text in (bare, _transliterated(bare)):
+            spellings.add("".join(sorted(_person(text, places))))
+        known = frozenset(spellings - {""}) or frozenset({name})
+        return cls(known, words, titled, _words(name), person)
+
+
+def _person(bare: str, places: frozenset[str]) -> tuple[str, ...]:
+    """The words of a person's name, sorted: beside functions and institutions, or without any."""
+    parts = [words for words in map(_words, _PARTS.split(bare)) if words]
+    beside = tuple(word for part in parts if _IN_OFFICE.isdisjoint(part) for word in part)
+    for words in (beside, *parts, _words(bare)):
+        if not words or _is_office(words):
+            continue
+        left = (
+            one for one in _without_titles(words, places)[0] if one not in _BESIDE_PERSONS | places
+        )
+        kept = tuple(sorted(left))
+        if len([one for one in kept if len(one) > 1]) > 1:
+            return kept
+    return ()
+
+
+def _is_office(words: tuple[str, ...]) -> bool:
+    """Whether words are the name of an office or institution, and hold no person's name."""
+    if words[0] in _SAINTS or not _INSTITUTIONS.isdisjoint(words):
+        return True
+    pairs = itertools.pairwise(words)
+    return any(one in FUNCTIONS and after in _OF_A_PLACE for one, after in pairs)
+
+
+def _office(words: tuple[str, ...]) -> str:
+    """The words of an office, sorted, without articles and prepositions; empty if it is none."""
+    if _IN_OFFICE.isdisjoint(words):
+        return ""
+    kept = {word for word in words if word not in _PARTICLES}
+    if not FUNCTIONS.isdisjoint(kept):
+        kept -= _TOWNS
+    return "".join(sorted(kept)) if len(kept) > 1 else ""
+
+
+def _places(policy: Policy) -> frozenset[str]:
+    """The words of the controller's name that are those of a place: Gent in Stad Gent."""
+    controller = getattr(policy, "controller", None)  # a draft may lack it
+    names = () if controller is None else (controller.name.of(one) for one in LANGUAGES)
+    found = [_words(name) for name in names]
+    return frozenset(
+        word
+        for words in found
+        if not _IN_OFFICE.isdisjoint(words)
+        for word in words
+        if word not in _IN_OFFICE | _PARTICLES
+    )
+
+
+def _runs_cameras(words: tuple[str, ...], places: frozenset[str]) -> bool:
+    """Whether a name is that of the town, of its government or of the police."""
+    if any(word.startswith(_SUPERVISES) for word in words):
+        return False
+    kept = {word for word in words if word not in _PARTICLES}
+    return not kept.isdisjoint(_RUN) or (bool(places) and kept <= places | _TOWNS)
 
 
 @lru_cache(maxsize=1024)
-def _compared(name: str) -> _Name:
+def _compared(name: str, places: frozenset[str]) -> _Name:
     """A name as it is compared; the gate asks for the same ones each second."""
-    return _Name.of(name)
+    return _Name.of(name, places)
 
 
-def _spellings(words: tuple[str, ...]) -> Iterator[str]:
+def _spellings(words: tuple[str, ...], places: frozenset[str]) -> Iterator[str]:
     """The words in their order and sorted, with their titles and without."""
-    for kept in (words, _without_titles(words)[0]):
+    for kept in (words, _without_titles(words, places)[0]):
         yield "".join(kept)
         yield "".join(sorted(kept))
 
@@ -181,7 +272,7 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(filter(None, map(folded, parted)))
 
 
-def _without_titles(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
+def _without_titles(words: tuple[str, ...], places: frozenset[str]) -> tuple[tuple[str, ...], bool]:
     """The words without titles, unless nothing is left; and whether there was one."""
     kept = tuple(
         word
@@ -195,9 +286,18 @@ def _without_titles(words: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         for word, after in zip(kept, (*kept[1:], ""), strict=True)
         if word not in FUNCTIONS and not (word in _ARTICLES and after in FUNCTIONS)
     )
-    if len(person) > 1 and _OF_AN_OFFICE.isdisjoint(person):
+    if len(set(person) - places) > 1 and (_INSTITUTIONS | _PARTICLES | _SAINTS).isdisjoint(person):
         kept = person
     return (kept, kept != words) if kept else (words, False)
+
+
+def _may_be(one: _Name, other: _Name) -> bool:
+    """Whether two names may be one person: one abbreviates the other, or holds all its words."""
+    return _holds(one, other) or _holds(other, one) or _may_abbreviate(one, other)
+
+
+def _holds(one: _Name, other: _Name) -> bool:
+    return bool(one.person) and not Counter(one.person) - Counter(other.every)
 
 
 def _may_abbreviate(one: _Name, other: _Name) -> bool:
@@ -241,33 +341,147 @@ TITLES: Final = frozenset(
         *("herr", "herrn", "frau", "fr", "mister", "mrs", "ms", "miss", "sir", "mx"),
         *("dr", "drs", "doctor", "docteur", "doktor", "prof", "professor", "professeur"),
         *("ir", "ing", "lic", "mag", "dipl", "phd", "msc", "bsc", "ma", "llm", "mba", "jhr"),
+        *("jonkheer", "jonkvrouw", "ridder", "baron", "barones", "graaf", "gravin", "chevalier"),
+        *("baronne", "comte", "comtesse", "freiherr", "ritter", "grafin", "count", "countess"),
+        *("advocaat", "advocate", "avocat", "avocate", "rechtsanwalt", "rechtsanwaltin", "lawyer"),
+        *("notaris", "notaire", "notar", "attorney", "pastoor", "abbe", "lord", "lady", "dame"),
+        *("commandant", "kapitein", "capitaine", "hauptmann", "captain", "kolonel", "colonel"),
+        *("luitenant", "lieutenant", "leutnant", "majoor", "major", "sergeant", "sergent"),
+        *("generaal", "general", "adjudant", "brigadier", "inp", "hinp", "inpp", "inppal", "hcp"),
+        *("cp", "cdp", "pcp", "opj", "ogp", "polizeirat", "polizeidirektor", "superintendent"),
     )
 )
-"""Forms of address and academic titles, folded."""
+"""Forms of address, academic titles, titles of nobility and ranks, folded."""
 
 
 FUNCTIONS: Final = frozenset(
     (
         *("burgemeester", "bourgmestre", "burgermeister", "burgermeisterin", "mayor", "maire"),
-        *("schepen", "echevin", "echevine", "schoffe", "alderman", "korpschef", "kommissar"),
+        *("schepen", "schepene", "echevin", "echevine", "schoffe", "schoffin", "alderman"),
+        *("korpschef", "kommissar", "kommissarin", "polizeikommissar", "hauptkommissar", "chief"),
         *("commissaris", "hoofdcommissaris", "commissaire", "commissioner", "inspecteur"),
-        *("hoofdinspecteur", "inspector", "secretaris", "secretaire", "directeur", "directrice"),
-        *("director", "dpo", "fg", "dsb", "datenschutzbeauftragter", "datenschutzbeauftragte"),
+        *("hoofdinspecteur", "inspectrice", "inspector", "inspektor", "politiecommissaris"),
+        *("secretaris", "secretaire", "sekretar", "secretary", "directeur", "directrice"),
+        *("director", "direktor", "direktorin", "generaldirektor", "generaldirektorin", "griffier"),
+        *("dpo", "fg", "dsb", "datenschutzbeauftragter", "datenschutzbeauftragte", "greffier"),
+        *("gouverneur", "gouverneure", "governor", "voorzitter", "voorzitster", "president"),
+        *("presidente", "prasident", "prasidentin", "vorsitzender", "vorsitzende", "chair"),
+        *("chairman", "chairwoman", "chairperson", "manager", "coordinator", "coordinateur"),
+        *("coordinatrice", "koordinator", "koordinatorin", "diensthoofd", "afdelingshoofd"),
+        *("hoofd", "amtsleiter", "amtsleiterin", "leiter", "leiterin", "kabinetschef", "minister"),
+        *("ministre", "raadslid", "gemeenteraadslid", "conseiller", "conseillere", "councillor"),
+        *("ambtenaar", "fonctionnaire", "beamter", "beamtin", "officer", "officier", "wachter"),
+        *("politieman", "policier", "policiere", "polizist", "polizistin", "zaakvoerder", "gerant"),
     )
 )
 """Functions that stand beside a person's name, folded."""
 
-_ARTICLES: Final = frozenset({"de", "le", "la", "der", "die", "the"})
-
-_OF_AN_OFFICE: Final = frozenset(
+_BESIDE_FUNCTIONS: Final = frozenset(
     (
-        *("van", "of", "de", "der", "den", "des", "du", "la", "le", "von", "vom", "for", "voor"),
-        *("pour", "fur", "stad", "gemeente", "ville", "commune", "stadt", "gemeinde", "city"),
-        *("town", "municipality", "zone", "pz", "zp", "politiezone", "politie", "police"),
-        *("polizei", "polizeizone", "lokale", "locale", "local"),
+        *("eerste", "premier", "premiere", "erster", "erste", "first", "waarnemend", "waarnemende"),
+        *("wnd", "wn", "plaatsvervangend", "plv", "faisant", "fonction", "ff", "ai", "interim"),
+        *("interimaire", "amtierender", "amtierende", "stellvertretender", "stellvertretende"),
+        *("acting", "deputy", "adjunct", "adjoint", "adjointe", "vice", "algemeen", "algemene"),
+        *("generale", "financieel", "gemeentelijk", "communal", "communale", "divisionnaire"),
+        *("principal", "principale", "ere", "honoraire", "emeritus", "gewezen", "voormalig", "oud"),
+        *("ancien", "ancienne", "ehemaliger", "ehemalige", "former", "ex", "extern", "externe"),
+        *("externer", "external", "intern", "interne", "titelvoerend", "titulaire", "corps"),
+        *("chef", "sp", "zonechef", "hoofdinspektor", "eerstaanwezend", "aanwezend"),
     )
 )
-"""Words that show that a function is that of an office, so that it counts: Mayor of Ghent."""
+"""Words that qualify a function or a task, folded."""
+
+_ARTICLES: Final = frozenset({"de", "le", "la", "der", "die", "the", "het", "das", "den"})
+
+_SAINTS: Final = frozenset({"sint", "saint", "sainte", "sankt", "st", "ste"})
+_OF_A_PLACE: Final = _SAINTS | frozenset(
+    (
+        *("van", "of", "de", "der", "den", "des", "du", "la", "le", "von", "vom", "for", "voor"),
+        *("pour", "fur"),
+    )
+)
+"""Words after a function that show that it is that of an office, so that it counts."""
+
+_PARTICLES: Final = _ARTICLES | frozenset(
+    (
+        *("van", "of", "des", "du", "von", "vom", "for", "voor", "pour", "fur", "te", "ten", "ter"),
+        *("en", "et", "und", "and", "in", "zu", "zum", "zur", "au", "aux", "les", "op"),
+    )
+)
+
+_TOWNS: Final = frozenset(
+    (
+        *("stad", "gemeente", "ville", "commune", "stadt", "gemeinde", "city", "town"),
+        *("municipality", "lokaal", "bestuur", "stadsbestuur", "gemeentebestuur", "municipalite"),
+        *("administration", "verwaltung", "stadtverwaltung", "gemeindeverwaltung", "council"),
+    )
+)
+_POLICE: Final = frozenset(
+    (
+        *("zone", "pz", "zp", "politiezone", "politie", "police", "polizei", "polizeizone"),
+        *("lokale", "locale", "local", "korps", "korpschef", "polizeichef", "politiechef"),
+    )
+)
+_INSTITUTIONS: Final = (
+    _TOWNS
+    | (_POLICE - FUNCTIONS)
+    | frozenset(
+        (
+            *("dienst", "diensten", "service", "services", "amt", "bureau", "office", "buro"),
+            *("afdeling", "departement", "department", "abteilung", "team", "cel", "cellule"),
+            *("stelle", "meldkamer", "zentrale", "centrale", "room", "college", "kollegium"),
+            *("kabinet", "cabinet", "kabinett", "raad", "conseil", "rat", "commissie"),
+            *(
+                "commission",
+                "kommission",
+                "autoriteit",
+                "autorite",
+                "authority",
+                "behorde",
+                "toezichtcommissie",
+            ),
+            *("controleorgaan", "organe", "kontrollorgan", "body", "functionaris", "delegue"),
+            *("deleguee", "gegevensbescherming", "protection", "datenschutz", "data", "donnees"),
+            *("provincie", "province", "provinz", "intercommunale", "bv", "nv", "sa", "srl"),
+            *("gmbh", "vzw", "asbl", "ltd", "stichting", "fondation", "stiftung", "foundation"),
+        )
+    )
+)
+_IN_OFFICE: Final = FUNCTIONS | _INSTITUTIONS | _POLICE
+_BESIDE_PERSONS: Final = FUNCTIONS | _BESIDE_FUNCTIONS | _PARTICLES
+
+_RUN: Final = frozenset(
+    (
+        *("burgemeester", "bourgmestre", "burgermeister", "burgermeisterin", "mayor", "maire"),
+        *("mayors", "burgermeisters", "schepen", "schepenen", "echevin", "echevins", "echevine"),
+        *("schoffe", "schoffen", "schoffin", "alderman", "aldermen", "korpschef", "zonechef"),
+        *("kabinet", "cabinet", "kabinett", "college", "collegium", "kollegium"),
+        *("politie", "police", "polizei", "politiezone", "polizeizone", "pz", "zp"),
+        *("hoofdinspecteur", "hoofdcommissaris", "politiechef", "polizeichef"),
+    )
+)
+"""Offices that run the cameras, or work with what they find."""
+
+_SUPERVISES: Final = (
+    *("gegevensbescherm", "datenschutz", "privacy", "donnees", "data", "dpo", "dsb", "toezicht"),
+    *("controle", "kontroll", "superv", "surveillance", "aufsicht", "ombud", "mediat", "burgerbe"),
+    *("autorit", "authority", "vtc", "gba", "apd", "coc", "comite", "independent", "onafhankelijk"),
+    *("independan", "unabhangig"),
+)
+"""Beginnings of words of those who supervise."""
+
+_PARTS: Final = re.compile(
+    r"[,;:/|\u2014]|\s[-\u2013\u2014]+\s"
+    r"|\b(?:namens|in opdracht van|au nom d[eu]|par ordre|im auftrag|im namen|on behalf of)\b",
+    re.IGNORECASE,
+)
+"""What parts a person's name from functions and institutions beside it."""
+
+_LATIN_SHAPES: Final = str.maketrans(
+    "авеѕіјкмнорстухԛԝԁһαβεζηικμνορτυχıɑɡ",
+    "abesijkmhopctyxqwdhabezhikmnoptyxiag",
+)
+"""Greek and Cyrillic letters, and rare Latin ones, with the ordinary letter of the same shape."""
 
 
 def _duty(at: Location, holder: KeyHolder) -> str:

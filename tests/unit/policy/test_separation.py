@@ -125,15 +125,27 @@ ONE_PERSON = [
     *("ing. Jan Peeters", "Monsieur Jan Peeters", "Jan Peeters, MSc", "Jan Peeters (schepen)"),
     *("(burgemeester) Jan Peeters", "Jan [wnd.] Peeters", "Jan (J.) Peeters", "Mevr. Peeters Jan"),
     *("Burgemeester Jan Peeters", "Jan Peeters, burgemeester", "M. le bourgmestre Jan Peeters"),
+    *("Eerste hoofdcommissaris Jan Peeters", "Jan Peeters, algemeen directeur", "HINP Jan Peeters"),
+    *("Waarnemend burgemeester Jan Peeters", "wnd. korpschef Jan Peeters", "Graaf Jan Peeters"),
+    *("Jan Peeters - politie", "Jan Peeters, korpschef PZ Voorbeeld", "Commandant Jan Peeters"),
+    *("advocaat Jan Peeters", "Jan Peeters (DPO) extern", "Jan Peeters namens de korpschef"),
+    *("Jan Peeters | stad Gent", "Jan Peeters, premier échevin", "Maître Jan Peeters, avocat"),
+    *("Bürgermeister Jan Peeters", "Polizeikommissar Jan Peeters", "First alderman Jan Peeters"),
+    *("Korpschef Peeters Jan", "Peeters Jan, Generaldirektor", "Jan Peeters on behalf of PZ A"),
+    *("directeur général Jan Peeters", "Jan Peeters (\u0428)"),
 ]
 MAYBE_ONE_PERSON = [
     *("J. Peeters", "Peeters J.", "J Peeters", "dhr. J. Peeters", "J. P. Peeters", "JP Peeters"),
     *("Jan A. Peeters", "J. (Jan) Peeters", "Dhr. Peeters", "M. Peeters", "Mevrouw Peeters"),
     *("Jan P.", "burgemeester J. Peeters", "j.peeters"),
+    *("Jan Peeters jr.", "Jan Peeters II", "Jan Peeters Junior", "Jan Karel Peeters"),
+    *("Jan Peeters en Maria Jansen", "Kabinet van Jan Peeters", "Jan Peeters-Jansen"),
+    "Jan Peeters 2",
 ]
 OTHERS = [
     *("An Peeters", "Jan Peters", "Jana Peeters", "A. Peeters", "J. Peters", "Peeters en Jansen"),
-    *("Burgemeester van Peeters", "Maria Jansen", "Jan Peeters Junior", "Commune d'Anvers"),
+    *("Burgemeester van Peeters", "Maria Jansen", "Commune d'Anvers", "Karel Jan Jansen"),
+    *("Jan van den Berg", "Burgemeester Karel Peeters", "Peeters-Jansen Maria", "PZ Peeters"),
 ]
 
 
@@ -151,7 +163,7 @@ def named(one: str, other: str) -> list[str]:
 
 @pytest.mark.parametrize("spelling", ONE_PERSON)
 def test_p1_order_titles_and_brackets_make_no_other_person(spelling: str) -> None:
-    for other in ONE_PERSON:
+    for other in ONE_PERSON[::5]:
         assert named(spelling, other) == ["two_duties"], other
 
 
@@ -174,9 +186,12 @@ def test_p1_people_and_offices_with_other_names_are_not_refused(other: str) -> N
         ("Seán O'Brien", "OBRIEN Sean"),
         ("Jan D\u2019Hondt", "Jan D'Hondt"),
         ("Jan D'Hondt", "d'hondt, jan"),
+        ("Joke Moes", "\u0408\u043e\u043a\u0435 Moes"),
+        ("Joke Moes", "\u0408\u043e\u043a\u0435 \u041c\u043e\u0435\u0455"),
+        ("Anna Tito", "Anna \u03a4\u03b9\u03c4\u03bf"),
     ],
 )
-def test_p1_letters_written_as_two_and_apostrophes_make_no_other_person(
+def test_p1_letters_of_the_same_shape_and_apostrophes_make_no_other_person(
     one: str, other: str
 ) -> None:
     assert named(one, other) == ["two_duties"]
@@ -192,10 +207,90 @@ def test_p1_letters_written_as_two_and_apostrophes_make_no_other_person(
         ("Politiezone A", "Politiezone B"),
         ("Burgemeester Stad Gent", "DPO Stad Gent"),
         ("Burgemeester Gent", "Korpschef Gent"),
+        ("Burgemeester van Sint-Niklaas", "Korpschef van Sint-Niklaas"),
+        ("Burgemeester Sint-Niklaas", "Korpschef Sint-Niklaas"),
+        ("Stad Sint-Niklaas", "DPO van de stad Sint-Niklaas"),
+        ("Commune de Braine-le-Comte", "Zone de police de Braine-le-Comte"),
+        ("Gemeente Sint-Martens-Latem", "Politie Sint-Martens-Latem"),
+        ("Bürgermeisterin von Sankt Vith", "Polizeizone Eifel, Sankt Vith"),
+        ("Bourgmestre de La Louvière", "Chef de corps de La Louvière"),
+        ("Mayor of Old Town", "Chief of police of Old Town"),
+        ("Jan Karel Peeters", "Jan Frans Peeters"),
+        ("Jan Peeters jr.", "Jan Peeters sr."),
+        ("Jan Peeters senior", "Jan Karel Peeters"),
+        ("Burgemeester Jan Peeters", "Korpschef Karel Janssens"),
     ],
 )
 def test_p1_offices_of_one_town_are_not_one_person(one: str, other: str) -> None:
     assert named(one, other) == []
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("De burgemeester van Gent", "Burgemeester Gent", "Burgemeester van de stad Gent"),
+        *("burgemeester, Gent", "Burgemeester Stad Gent", "Gent, burgemeester"),
+    ],
+)
+def test_p1_articles_and_prepositions_make_no_other_office(spelling: str) -> None:
+    assert named("Burgemeester van Gent", spelling) == ["two_duties"]
+
+
+def of_controller(duty: str, name: str, controller: str = "Gemeente Voorbeeldgem") -> list[str]:
+    """The refusals of a policy whose controller has a name that stands for a duty too."""
+
+    def change(content: dict[str, Any]) -> None:
+        content["controller"]["name"] = controller
+        at(content, duty)["name"] = name
+
+    return [flaw.fault for flaw in flaws(policy(change, real=True)) if flaw.code == "E_DUTIES"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Gemeente Voorbeeldgem", "De gemeente Voorbeeldgem", "Gemeentebestuur Voorbeeldgem"),
+        *("Kabinet van de burgemeester van Voorbeeldgem", "De burgemeester", "Voorbeeldgem"),
+        *("College van burgemeester en schepenen", "Korpschef van Voorbeeldgem", "Politiezone A"),
+        *("Bourgmestre de Voorbeeldgem", "Bürgermeister Jan Peeters", "The Mayor's office"),
+        *("Commune de Voorbeeldgem", "Chef de corps, police locale", "Polizeizone Eifel"),
+    ],
+)
+def test_p17_no_suspension_key_is_held_by_the_controller_its_offices_or_the_police(
+    name: str,
+) -> None:
+    assert of_controller("suspension", name) == ["of_controller"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Functionaris voor gegevensbescherming van Voorbeeldgem", "Toezichtcommissie", "VTC"),
+        *("Délégué à la protection des données de Voorbeeldgem", "Maria Jansen", "GBA"),
+        *("Datenschutzbeauftragte der Gemeinde Voorbeeldgem", "Ombudsdienst van Voorbeeldgem"),
+        *("Supervisory Body for Police Information (COC)", "Médiatrice de la ville de Liège"),
+        *("Controleorgaan op de politionele informatie", "Information Commissioner"),
+        *("Organe de contrôle de la police", "Kontrollorgan für polizeiliche Informationen"),
+    ],
+)
+def test_p17_a_supervisor_may_hold_a_suspension_key(name: str) -> None:
+    assert of_controller("suspension", name) == []
+
+
+@pytest.mark.parametrize("duty", ["police", "dpo", "suspension"])
+def test_p1_the_controllers_own_name_stands_for_no_other_duty(duty: str) -> None:
+    for name in ("Stad Gent", "De stad Gent", "STAD GENT (mobiliteit)"):
+        assert "of_controller" in of_controller(duty, name, controller="Stad Gent")
+    assert of_controller("controller", "Stad Gent", controller="Stad Gent") == []
+
+
+def test_p1_words_of_the_controllers_place_are_no_person() -> None:
+    def change(content: dict[str, Any]) -> None:
+        content["controller"]["name"] = "Stad Oude Haven"
+        at(content, "controller")["name"] = "Burgemeester Oude Haven"
+        at(content, "police")["name"] = "Korpschef Oude Haven"
+
+    assert codes(policy(change, real=True)) == []
 
 
 def test_different_people_are_told_apart() -> None:
