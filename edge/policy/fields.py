@@ -22,7 +22,8 @@ from edge.errors import KeyFileError
 from edge.formats.signing import PUBLIC_KEY_PATTERN, PublicKey
 from edge.formats.strict import Strict
 from edge.policy import wording
-from edge.texts import Language
+from edge.policy.placeholders import compared
+from edge.texts import LANGUAGES, Language
 
 FIRST_YEAR, LAST_YEAR = 1990, 2099
 """Days outside these years are typing errors: no document of a camera is older."""
@@ -175,6 +176,12 @@ class Statements(Texts):
     fr: Statement
     de: Statement
     en: Statement
+
+    @model_validator(mode="after")
+    def _require_translated(self) -> Self:
+        if len({compared(self.of(language)) for language in LANGUAGES}) == 1:
+            raise wording.refusal("untranslated")
+        return self
 
 
 class SameOrTexts(Texts):

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from itertools import islice
 
-from pydantic import BaseModel
-
 from edge.domain.intervals import wilson
 from edge.formats.problems import Location, path_text
 from edge.policy.duties import Fault, Flaw
-from edge.policy.fields import Statements, WeeklySchedule
+from edge.policy.fields import WeeklySchedule
 from edge.policy.hours import camera_hours, justifications, rule_hours
 from edge.policy.legal import (
     EVALUATION_DAYS,
@@ -37,7 +35,6 @@ from edge.policy.separation import (
     shared_persons,
 )
 from edge.policy.trials import last_trial_day, trial_values
-from edge.texts import LANGUAGES
 
 NAMED_RISKS = ("excessive-monitoring", "error-margins", "permanent-lists")
 """Risks that the supervisory authority names in its warning: each needs a measure in the DPIA."""
@@ -366,31 +363,6 @@ def _camera_warnings(policy: Policy) -> Iterator[Flaw]:
             yield Flaw(("cameras", name, "hours"), "always_open")
 
 
-def _untranslated(section: str) -> Callable[[Policy], Iterator[Flaw]]:
-    """Warns of statements of a section that are the same in every language."""
-
-    def check(policy: Policy) -> Iterator[Flaw]:
-        for location in _same_statements(getattr(policy, section), (section,)):
-            yield Flaw(location, "untranslated")
-
-    return check
-
-
-def _same_statements(value: object, at: Location) -> Iterator[Location]:
-    if isinstance(value, Statements):
-        if len({value.of(language) for language in LANGUAGES}) == 1:
-            yield at
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _same_statements(getattr(value, name), (*at, name))
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            yield from _same_statements(one, (*at, name))
-    elif isinstance(value, tuple):
-        for index, one in enumerate(value):
-            yield from _same_statements(one, (*at, index))
-
-
 def _never_shut(hours: WeeklySchedule) -> bool:
     whole = ("00:00-24:00",)
     return (
@@ -407,10 +379,6 @@ def _demo_warnings(policy: Policy) -> Iterator[Flaw]:
         yield Flaw(location, "demo_key")
 
 
-_WITH_STATEMENTS = (
-    *("legal", "purposes", "alternatives", "dpia", "accuracy", "evaluation", "rights"),
-    *("cameras", "rules"),
-)
 _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] = (
     (frozenset({"legal", "dpia", "purposes", "activation"}), _sequence),
     (frozenset({"legal", "alternatives"}), _alternatives),
@@ -438,5 +406,4 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"cameras", "rules"}), justifications),
     (frozenset({"cameras"}), _camera_warnings),
     (frozenset({"approvals", "suspension", "issuers"}), _demo_warnings),
-    *((frozenset({section}), _untranslated(section)) for section in _WITH_STATEMENTS),
 )

@@ -4,7 +4,8 @@ The id of an entry stands in the hit that it makes, and its issuer's letters and
 them. So they must say something, hold nothing that cannot be seen, and name no plate. A plate of
 the list is found in every spelling. Another text is taken for a plate only if it is written as one
 and has a form of `edge.domain.plate_forms` with letters and digits in three groups; forms of two
-groups, such as MOB-2025, are those of references too.
+groups, such as MOB-2025, are those of references too. No text holds a national register number of
+Belgium or France, whose check digits fit.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _CURES = {
 }
 _PLATE = "is the plate, or holds it; give the entry a number of your own"
 _LISTED = "holds a plate of this list; leave it out"
+_PERSON = "holds a person's national register number; leave it out, or name the file that has it"
 _LIKE_A_PLATE = (
     "holds a text with the form of a number plate; leave it out, or write a reference with "
     "slashes, such as MOB/123"
@@ -66,6 +68,18 @@ _AS_WRITTEN = re.compile(
     r"[A-Z]{3}-[0-9]{3}|[0-9]{3}-[A-Z]{3}|[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} ?[0-9]{1,4}[EH]?"
     r"|[0-9]{4}[ -]?[BCDF-HJ-NP-TV-Z]{3}"
 )
+# A slash in place of one sign of a plate, as in 1.DEF/235; two slashes are those of a reference.
+_HALF_SLASHED = re.compile(
+    r"\b(?:[1-9][ ._·•-][A-Za-z]{3}/[0-9]{3}|[1-9]/[A-Za-z]{3}[ ._·•-][0-9]{3})\b"
+)
+# 85.07.30-033.28, without signs too.
+_REGISTER_NUMBER = re.compile(
+    r"(?<![0-9])[0-9]{2}[ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]{0,3}[0-9]{3}[ .-]?[0-9]{2}(?![0-9])"
+)
+_FRENCH_NUMBER = re.compile(
+    r"(?<![0-9])[12] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![0-9])"
+)
+_MONTHS, _MONTHS_OF_BIS, _DAYS = 12, 53, 31
 _CHANGES = re.compile(r"(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Z])")
 _FEWEST, _FEWEST_OF_FORM = 4, 6
 """Fewest characters of a plate that is looked for in texts, and of one known by its form alone."""
@@ -129,10 +143,35 @@ def _shown_plate(column: str, text: str, plates: Collection[PlateText]) -> str |
     if not any(one.isdigit() for one in text):
         return None
     plain_text = _plain(text)
-    if any(_is_listed(run, plates) for run in _runs(plain_text)):
+    slashed = plain_text.replace("/", "-")
+    if any(_is_listed(run, plates) for one in {plain_text, slashed} for run in _runs(one)):
         return _LISTED
+    if _holds_person_number(plain_text):
+        return _PERSON
     has_form = _is_separated_form if column == "id" else _has_form
-    return _LIKE_A_PLATE if has_form(plain_text) else None
+    if has_form(plain_text) or _HALF_SLASHED.search(plain_text):
+        return _LIKE_A_PLATE
+    return None
+
+
+def _holds_person_number(text: str) -> bool:
+    """Whether a text holds a national register number of Belgium (RRN, BIS) or France (NIR)."""
+    for found in _REGISTER_NUMBER.finditer(text):
+        digits = re.sub("[^0-9]", "", found.group())
+        number, check = int(digits[:9]), int(digits[9:])
+        month, day = int(digits[2:4]), int(digits[4:6])
+        # A BIS number has 20 or 40 more in its month; both may lack the day of birth.
+        if (
+            month % 20 <= _MONTHS
+            and month < _MONTHS_OF_BIS
+            and day <= _DAYS
+            and check in {97 - number % 97, 97 - (2_000_000_000 + number) % 97}
+        ):
+            return True
+    return any(
+        97 - int(digits[:13]) % 97 == int(digits[13:])
+        for digits in (re.sub("[^0-9]", "", one) for one in _FRENCH_NUMBER.findall(text))
+    )
 
 
 def _plain(text: str) -> str:

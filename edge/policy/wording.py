@@ -14,6 +14,13 @@ from pydantic_core import PydanticCustomError
 
 from edge.formats.model_problems import FORMAT_ERROR, WORDING_ERROR
 from edge.formats.visible import code_point, unseen_at
+from edge.policy.placeholders import (
+    is_no_name,
+    is_no_reference,
+    is_numbered_placeholder,
+    is_placeholder,
+    is_to_come,
+)
 from edge.texts import text as text_of
 
 MAX_LENGTH = 2000
@@ -84,7 +91,7 @@ def name(text: str) -> str:
     kept = _said(text, letters=1)
     if _count_letters(kept) < 2 and not _LETTER_AND_DIGIT.search(kept):
         raise refusal("name")
-    if _compared(kept) in _NOT_NAMES:
+    if is_no_name(kept):
         raise refusal("placeholder")
     return kept
 
@@ -96,7 +103,7 @@ def reference(text: str) -> str:
         PydanticCustomError: it is none.
     """
     kept = _said(text, letters=0)
-    if _NOT_REFERENCES.search(kept):
+    if is_no_reference(kept):
         raise refusal("placeholder")
     return kept
 
@@ -110,8 +117,10 @@ def contact(text: str) -> str:
     kept = _said(text, letters=0)
     if _emails(kept) or _websites(kept) or _phones(kept):
         return kept
-    if _EMERGENCY.fullmatch(kept):
+    if _is_emergency(kept):
         raise refusal("emergency")
+    if is_numbered_placeholder(kept):
+        raise refusal("placeholder")
     if _is_postal_address(kept):
         return kept
     site = _WEB.fullmatch(kept)
@@ -144,7 +153,7 @@ def seen(text: str) -> str:
     _require_seen(text)
     if not text.strip():
         raise refusal("blank")
-    if _compared(text) in _TO_COME or _PLACE_TO_FILL_IN.search(text):
+    if is_to_come(text):
         raise refusal("technical")
     return text
 
@@ -160,7 +169,7 @@ def _said(text: str, *, letters: int) -> str:
         raise refusal("long", most=MAX_LENGTH)
     if not _WORD.search(kept):
         raise refusal("blank")
-    if _is_placeholder(kept):
+    if is_placeholder(kept):
         raise refusal("placeholder")
     if _count_letters(kept) < letters:
         raise refusal("name")
@@ -193,10 +202,17 @@ def _require_ordinary(text: str) -> None:
             continue
         imitates = character.isalnum() and (
             unicodedata.decomposition(character).startswith(_IMITATIONS)
-            or "LETTER SMALL CAPITAL" in unicodedata.name(character, "")
+            or _LETTER_IMITATES.search(unicodedata.name(character, "")) is not None
         )
-        if imitates or character in _STRIKES or unicodedata.category(character) == "Me":
+        boxed = _LETTER_IN_A_SHAPE.match(unicodedata.name(character, "")) is not None
+        struck = character in _STRIKES or unicodedata.category(character) == "Me"
+        if imitates or boxed or struck:
             raise refusal("imitation", code=code_point(character))
+    for word in _WORD.findall(text):
+        raised = [one for one in word if one.isalpha() and _is_raised(one)]
+        # "1ᵉʳ" and "Mᵐᵉ" are French; a word of raised letters is a picture of one.
+        if len(raised) > _MOST_RAISED or (raised and len(raised) == len(word) > 1):
+            raise refusal("imitation", code=code_point(raised[0]))
     _require_one_order(text)
 
 
@@ -224,7 +240,20 @@ def _word_at(text: str, place: int) -> str:
 _FROM_RIGHT, _NUMBERS = frozenset({"R", "AL"}), frozenset({"EN", "AN"})
 
 
+def _is_raised(letter: str) -> bool:
+    return unicodedata.decomposition(letter).startswith(("<super>", "<sub>"))
+
+
 _IMITATIONS = ("<wide>", "<narrow>", "<font>")
+_LETTER_IMITATES = re.compile(
+    r"LETTER SMALL CAPITAL|\b(?:TURNED|REVERSED|INVERTED|SIDEWAYS)\b"
+    r"|^LATIN SMALL LETTER (?:ALPHA|SCRIPT G)$"
+)
+_LETTER_IN_A_SHAPE = re.compile(
+    r"(?:NEGATIVE )?(?:CIRCLED|SQUARED|PARENTHESIZED) LATIN|REGIONAL INDICATOR"
+)
+_MOST_RAISED = 3
+"""Most raised letters of a word, as in nᵒˢ."""
 # Marks that are drawn through a letter.
 _STRIKES = frozenset("\u0334\u0335\u0336\u0337\u0338\u20d2\u20d3\u20e5\u20e6\u20eb")
 
@@ -233,86 +262,7 @@ def _count_letters(text: str) -> int:
     return sum(character.isalpha() for character in text)
 
 
-# As a text is compared: small letters and digits only.
-_PLACEHOLDERS = frozenset(
-    "".join(_WORD.findall(phrase))
-    for phrase in (
-        *("x", "xx", "na", "n a", "nvt", "tbd", "tba", "tbc", "todo", "fixme", "wip", "ntb"),
-        *("placeholder", "unknown", "onbekend", "inconnu", "inconnue", "unbekannt"),
-        *("none", "nothing", "nil", "null", "undefined", "geen", "rien", "néant", "aucun"),
-        *("aucune", "nichts", "keine", "entfällt", "asdf", "asdfgh", "asdfasdf", "qwerty"),
-        *("qwertz", "azerty", "foo", "foobar", "bla", "blabla", "test", "testing", "string"),
-        *("text", "tekst", "texte", "name", "naam", "nom", "reference", "referentie"),
-        *("référence", "referenz", "aktenzeichen", "contact", "kontakt", "dummy", "sample"),
-        *("example", "voorbeeld", "exemple", "beispiel", "pending", "coming soon"),
-        *("to be determined", "to be done", "to be defined", "to be completed", "to be added"),
-        *("to be filled in", "fill in", "not applicable", "not available", "not yet known"),
-        *("niet van toepassing", "nader te bepalen", "nog te bepalen", "nog in te vullen"),
-        *("in te vullen", "vul in", "volgt", "nog te doen", "niet beschikbaar"),
-        *("sans objet", "à compléter", "a completer", "à définir", "a definir", "à déterminer"),
-        *("à remplir", "à faire", "non applicable", "non disponible", "en attente"),
-        *("nicht zutreffend", "noch offen", "noch festzulegen", "noch zu bestimmen"),
-        *("auszufüllen", "noch auszufüllen", "bitte ausfüllen", "wird ergänzt", "folgt"),
-        *("wird nachgereicht", "keine angabe", "nicht anwendbar", "nicht bekannt"),
-        *("zie later", "zie hieronder", "zie bijlage", "volgt nog", "volgt later", "aan te vullen"),
-        *("nog aan te vullen", "uw tekst hier", "see below", "see above", "see annex", "see later"),
-        *("to follow", "insert text here", "your text here", "text here", "voir annexe"),
-        *("voir ci-dessous", "voir plus loin", "à suivre", "votre texte ici", "siehe unten"),
-        *("siehe anhang", "siehe anlage", "folgt noch", "wird noch nachgereicht"),
-        *("wird noch ergänzt", "ihr text hier", "da definire", "da definire più tardi"),
-        *("por determinar", "por determinar aún", "do uzupełnienia", "do uzupełnienia później"),
-        *("abc", "abcdef", "abc def ghi", "xyz"),
-    )
-)
-_STILL_TO_WRITE = re.compile(
-    r"^(?i:todo|tbd|tba|tbc|fixme|ntb) ?:|\b(?:TODO|TBD|TBC|FIXME|XXX+)\b"
-    r"|(?i:\blorem ipsum\b)|_{3,}|^[\[<{][^\[\]<>{}]*[\]>}]$"
-)
-# In technical texts: `test` may be a user's name there, and `none` a folder's.
-_TO_COME = frozenset({"todo", "tbd", "tba", "tbc", "fixme", "placeholder", "changeme", "fillin"})
-_PLACE_TO_FILL_IN = re.compile(
-    r"<[A-Za-z][^<>=]*>|_{3,}|\bX{3,}\b|\b(?:TODO|TBD|FIXME|CHANGE_?ME)\b|^[\[{][^\[\]{}]*[\]}]$"
-)
-_NOT_NAMES = frozenset(
-    "".join(phrase.split())
-    for phrase in (
-        *("ab", "xy", "niemand", "nobody", "personne", "anonymous", "anoniem", "anonyme", "anonym"),
-        *("uw naam", "jouw naam", "your name", "votre nom", "ihr name", "full name"),
-        *("john doe", "jane doe", "jan modaal", "max mustermann", "erika mustermann"),
-    )
-)
-_NOT_REFERENCES = re.compile(
-    r"^0+$|\bx{3,}\b|^(?:nr|no|nummer|number|numéro)[.°: ]*$"
-    r"|^(?:pending|n[/.]?a|n[.]?v[.]?t|tbd|tba|tbc|todo|volgt)[.: ]*[0-9]*$",
-    re.IGNORECASE,
-)
 _LETTER_AND_DIGIT = re.compile(r"[^\W\d_][0-9]|[0-9][^\W\d_]")
-_IN_BRACKETS = re.compile(r"[\[<{]([^\[\]<>{}]*)[\]>}]")
-
-
-def _is_placeholder(text: str) -> bool:
-    words = _WORD.findall(text.casefold())
-    characters = _compared(text)
-    repeated = len(set(characters)) == 1 and len(characters) > 2 and not "1" <= characters[0] <= "9"
-    return (
-        characters in _PLACEHOLDERS
-        or repeated
-        or (len(words) > 1 and all(word.isalpha() and _is_repeated(word) for word in words))
-        or (len(set(words)) == 1 and (len(words) > 2 or words[0] in _PLACEHOLDERS))
-        or _STILL_TO_WRITE.search(text) is not None
-        or any(_compared(inside) in _PLACEHOLDERS for inside in _IN_BRACKETS.findall(text))
-    )
-
-
-def _is_repeated(word: str) -> bool:
-    return len(word) > 2 and len(set(word)) == 1
-
-
-def _compared(text: str) -> str:
-    """Small letters and digits only."""
-    return "".join(_WORD.findall(text.casefold()))
-
-
 _ALPHABETS = frozenset(
     {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE", "COPTIC", "FULLWIDTH", "MATHEMATICAL"}
     | {"HEBREW", "ARABIC", "SYRIAC", "THAANA", "NKO"}
@@ -338,30 +288,59 @@ _BARE_SITE = re.compile(
     r"\.(?:at|be|brussels|ch|com|de|eu|example|fr|gent|info|lu|net|nl|org|vlaanderen)\b"
 )
 _PHONE = re.compile(r"\+?\(?[0-9][0-9 ./()\u00a0\u202f\u2013-]{4,}[0-9]")
-_NO_PHONE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}|@\[[^\]]*\]|\b127(?:\.[0-9]{1,3}){3}\b")
+_NO_PHONE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}|@\[[^\]]*\]"
+    r"|\b(?:0|10|127|255|169\.254|192\.168|172\.(?:1[6-9]|2[0-9]|3[01]))(?:\.[0-9]{1,3}){2,3}\b"
+)
 """Dates, and addresses of machines."""
 _PATH = re.compile(r"[/~.\\]|dev/|[A-Za-z]:\\|file:", re.IGNORECASE)
-_NOBODY = re.compile(r"(?:do[-_.]?not|no)[-_.]?reply[0-9]*|nobody|null", re.IGNORECASE)
+_NOBODY = re.compile(
+    r"(?:(?:do[-_.]?not|no|ne[-_.]?pas|niet)[-_.]?(?:reply|respond|repondre|antwoord\w*)|dev[-_.]?null"
+    r"|no[-_.]?one|nobody|niemand|personne|null|none|geen|trash|spam|test|fake|dummy|example|user"
+    r"|username|name|naam|nom|mail|email|e-mail|address|adres|voornaam|firstname|prenom|vorname"
+    r"|(?:first[-_]?name|voornaam|prenom|vorname)[-_.](?:last[-_]?name|achternaam|familienaam|nom"
+    r"|nachname))(?:[0-9]*|[._+-].*)",
+    re.IGNORECASE,
+)
+"""Mailboxes that nobody reads, and names of fields."""
 _NO_ADDRESS = re.compile(
-    r"(?:geen|nergens|nowhere|no address|aucune|nulle part|pas d|kein|keine|nirgends)\b",
+    r"(?:geen|no|aucune?|pas d['’e]|sans|zonder|ohne|keine?n?)\W*(?:adres|address|adresse|anschrift"
+    r"|contact|kontakt|telefoon|telephone|téléphone|telefon|phone|e-?mail|straat|nummer|number)\b"
+    r"|(?:nergens|nowhere|nulle part|nirgends|dev[ /._-]*null)\b",
     re.IGNORECASE,
 )
 _SHORT_NUMBER = re.compile(r"1[0-9]{3}|0?8[0-9]{2}")
 """Short public numbers, such as 1700 in Belgium: alone they may be anything."""
-_EMERGENCY = re.compile(
-    r"(?:(?:bel|call|dial|tel\w*|phone|t[ée]l[ée]\w*|appele[rz]|composez|le|ruf\w*|noodnummer|urgences?"
-    r"|notruf|emergency|politie|police|polizei|pompiers|brandweer|feuerwehr)\W{0,3})*"
-    r"(?:1[5-8]|10[0-2]|11[0-24-7]|119|122|144|911|999)",
-    re.IGNORECASE,
-)
+_EMERGENCY = re.compile(r"1[5-8]|10[0-2]|11[0-24-7]|119|122|144|911|999")
 """Numbers of the police, firemen and ambulances of Belgium and its neighbours."""
+_BESIDE_EMERGENCY = frozenset(
+    (
+        *("bel", "call", "dial", "tel", "telefoon", "phone", "téléphone", "telephone", "telefon"),
+        *("appelez", "appeler", "composez", "rufen", "ruf", "noodnummer", "nummer", "numéro"),
+        *("number", "urgence", "urgences", "notruf", "emergency", "politie", "police", "polizei"),
+        *("pompiers", "brandweer", "feuerwehr", "ambulance", "samu", "rettung", "spoed", "nu"),
+        *("now", "jetzt", "maintenant", "dringend", "urgent", "dringende", "noodgeval", "nood"),
+        *("geval", "notfall", "gevallen", "case", "cas", "le", "la", "les", "de", "het", "der"),
+        *("die", "the", "in", "en", "im", "of", "or", "ou", "oder", "voor", "pour", "für", "for"),
+        *("bij", "an", "au", "via", "naar", "altijd", "toujours", "always", "immer", "24", "7"),
+    )
+)
 _NOT_PUBLIC = frozenset({"invalid", "localhost", "local", "localdomain", "lan", "internal", "test"})
+_OF_EXAMPLES = frozenset({"example.com", "example.net", "example.org"})
+_DIGITS_IN_ORDER = ("01234567890123456789", "98765432109876543210")
+
+
+def _is_emergency(text: str) -> bool:
+    """Whether a text is an emergency number, with words around it that add nothing."""
+    words = _WORD.findall(text.casefold())
+    numbers = [word for word in words if _EMERGENCY.fullmatch(word)]
+    return bool(numbers) and {*words} <= {*numbers} | _BESIDE_EMERGENCY
 
 
 def _is_public_host(host: str) -> bool:
     labels = host.lower().split(".")
     last = labels[-1]
-    if not {"invalid", "localhost"}.isdisjoint(labels):
+    if not {"invalid", "localhost"}.isdisjoint(labels) or ".".join(labels[-2:]) in _OF_EXAMPLES:
         return False
     return len(last) > 1 and not last.isdecimal() and last not in _NOT_PUBLIC
 
@@ -381,7 +360,10 @@ def _websites(text: str) -> bool:
 def _phones(text: str) -> bool:
     numbers = (re.sub("[^0-9]", "", one) for one in _PHONE.findall(_NO_PHONE.sub(" ", text)))
     return any(
-        len(number) >= 6 and len(number.lstrip("0")) >= 5 and len(set(number)) > 1
+        len(number) >= 6
+        and len(number.lstrip("0")) >= 5
+        and len(set(number)) > 1
+        and not any(number in row for row in _DIGITS_IN_ORDER)
         for number in numbers
     )
 

@@ -221,7 +221,7 @@ def test_a_policy_that_is_not_a_mapping_is_refused(written: str, tmp_path: Path)
 
 # --- what is wrong ----------------------------------------------------------------------------
 
-OUTCOME = dict.fromkeys(LANGUAGES, "Still needed")
+OUTCOME = texts("Still needed")
 WRONG = {
     "P1 a DPIA a day after": (edit("dpia/date", "2026-01-06"), "E_SEQUENCE"),
     "P1 a DPIA on the day": (edit("dpia/date", "2026-01-05"), "E_SEQUENCE"),
@@ -400,7 +400,7 @@ def test_p1_a_first_day_to_come_is_a_warning_and_no_reason_not_to_sign(tmp_path:
 
 
 def test_p20_a_completed_evaluation_gives_another_year() -> None:
-    outcome = dict.fromkeys(LANGUAGES, "Still needed")
+    outcome = texts("Still needed")
     last = {"reference": "Report", "date": "2026-12-15", "outcome": outcome}
 
     assert unready(policy(edit("evaluation/next_due", "2027-12-15")), DOCUMENT) is not None

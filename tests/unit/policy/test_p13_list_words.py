@@ -160,7 +160,52 @@ def test_p13_an_id_is_not_written_as_another_plate(tmp_path: Path, parties: Part
         refused_by_both(tmp_path, parties, "id", plate)
 
 
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ("basis", "nog te bepalen door de raad"),
+        ("basis", "à préciser ultérieurement"),
+        ("reason", "zie dossier"),
+        ("reason", "idem als hierboven"),
+        ("reason", "to be confirmed"),
+        ("issuer", "komt later"),
+        ("issuer", "naam van de dienst"),
+    ],
+)
+def test_p13_a_promise_or_a_reference_without_number_is_no_text_of_an_entry(
+    tmp_path: Path, parties: Parties, column: str, text: str
+) -> None:
+    assert "is a placeholder" in refused_by_both(tmp_path, parties, column, text)
+
+
+@pytest.mark.parametrize("column", ["basis", "reason", "issuer"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("85.07.30-033.28", "85073003328", "85 07 30 033 28", "85.07.30 - 033.28"),
+        *("85.47.30-033.17", "01.05.12-001.15", "1 85 07 75 123 456 08"),
+    ],
+)
+def test_p13_no_text_holds_a_national_register_number(
+    tmp_path: Path, parties: Parties, column: str, number: str
+) -> None:
+    said = refused_by_both(tmp_path, parties, column, f"Bewoner {number}, Kerkstraat")
+
+    assert said.startswith("holds a person's national register number")
+    assert number not in said
+
+
+@pytest.mark.parametrize("column", ["basis", "reason", "issuer"])
+def test_p13_a_slash_hides_no_plate(tmp_path: Path, parties: Parties, column: str) -> None:
+    for text in ("zie ook 1.DEF/235", "zie ook 1/DEF-235"):
+        said = refused_by_both(tmp_path, parties, column, text)
+        assert said.startswith("holds a text with the form of a number plate")
+    for text in ("see 1/ABC/234", "see 1/abc-234", "see 1-ABC/234"):  # of the list
+        refused_by_both(tmp_path, parties, column, text)
+
+
 LAWFUL = [
+    *("aanvraag 85073003329", "dossier 85.07.30-033.29", "1/DEF/235", "12/DEF/2025", "nota 85.07"),
     *("dossier 2026-114", "besluit 2026/12", "GAS-2026-0012", "PV 123456", "MOB-2025-31"),
     *("ref. 2025-AB-031", "2026-MOB-12", "BR.12.F5.012345/2026", "GE.43.L2.001234/2026"),
     *("werf N60 tussen km 12 en 14", "bus 3A", "art. 29bis", "KB 1/12/1975", "lot 3B-12"),

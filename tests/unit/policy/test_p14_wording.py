@@ -20,19 +20,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from edge.errors import ConfigError
-from edge.formats.problems import path_text
 from edge.formats.visible import unseen_at
 from edge.formats.yaml_document import parse_document, parse_draft
 from edge.policy import wording
 from edge.policy.checklist import checklist
 from edge.policy.duties import Severity
-from edge.policy.flaws import flaws
 from edge.policy.model import Policy
 from edge.site.folder import read_policy
 from edge.site.settings import Site
 from edge.texts import LANGUAGES
 from tests.support.example_site import POLICY, SITE, changed
-from tests.support.policies import DOCUMENT, document, policy, write
+from tests.support.policies import DOCUMENT, document, write
 
 KINDS: dict[str, Callable[[str], str]] = {
     "short text": wording.short_text,
@@ -497,30 +495,6 @@ def test_p14_prose_in_one_language_is_refused_and_says_which_four(tmp_path: Path
         file = write(tmp_path, with_text(path, "The north corner of the square"))
         with pytest.raises(ConfigError, match="four languages; write nl, fr, de and en below it"):
             read_policy(file)
-
-
-@pytest.mark.parametrize(
-    ("path", "field"),
-    [
-        ("legal/basis", "legal.basis"),
-        ("dpia/risks/1/measure", "dpia.risks[1].measure"),
-        ("purposes/quiet/necessity", "purposes.quiet.necessity"),
-    ],
-)
-def test_p14_a_statement_that_is_copied_into_all_languages_gives_a_warning(
-    path: str, field: str
-) -> None:
-    content = with_text(path, "")
-    node: Any = content
-    *way, last = (int(step) if step.isdigit() else step for step in path.split("/"))
-    for step in way:
-        node = node[step]
-    node[last] = dict.fromkeys(LANGUAGES, "Signs did not help")
-
-    found = [one for one in flaws(Policy.model_validate(content)) if one.fault == "untranslated"]
-
-    assert [path_text(one.location) for one in found] == [field]
-    assert not [one for one in flaws(policy()) if one.fault == "untranslated"]
 
 
 def test_p14_a_name_in_one_language_holds_in_all_four() -> None:

@@ -20,7 +20,6 @@ from edge.policy.fields import Texts, WeeklySchedule
 from edge.policy.model import Policy
 from edge.policy.signatures import PolicySignatures, add_signature
 from edge.policy.succession import require_allowed, uncovered
-from edge.texts import LANGUAGES
 from tests.support.policies import KEYS, assess, document, next_version
 from tests.support.sites import texts
 
@@ -223,7 +222,7 @@ def fill(content: dict[str, Any]) -> None:
     content["processors"] = [{**party, "task": texts("Mounts the box")}]
     content["cameras"]["north"]["position"] = {"latitude": 51.0, "longitude": 3.7}
     content["cameras"]["north"]["privacy_masks"] = [MASK]
-    outcome = dict.fromkeys(LANGUAGES, "Still needed")
+    outcome = texts("Still needed")
     content["evaluation"]["last"] = {"reference": "E 1", "date": "2026-06-01", "outcome": outcome}
     content["authorities"]["police"]["competence"]["hours"] = {"weekly": {"mon": ["06:00-22:00"]}}
     content["audit"]["witness"] = "The archive"
