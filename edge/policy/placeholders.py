@@ -48,7 +48,7 @@ def is_no_reference(text: str) -> bool:
     """Whether a text that is no placeholder elsewhere refers to nothing."""
     return (
         _NOT_REFERENCES.search(text) is not None
-        or any(sign in text for sign in ("?", "...", "…"))
+        or _ASKED.search(text) is not None
         or is_numbered_placeholder(text)
     )
 
@@ -148,7 +148,7 @@ _STILL_TO_WRITE = re.compile(
 )
 _TEMPLATE = re.compile(
     r"\{\{|\}\}|\$\{|\{%|%\}|<%|%>|\[\[|\]\]|%\([A-Za-z_]+\)[sd]|%[A-Z_]{3,}%|\$[A-Z_]{3,}\b|@@|##"
-    r"|^<<.*>>$|#[A-Z_]{3,}#|\{[A-Za-z_]+\}"
+    r"|^<<.*>>$|#[A-Z_]{3,}#"
 )
 # In technical texts: `test` may be a user's name there, and `none` a folder's.
 _TO_COME = frozenset({"todo", "tbd", "tba", "tbc", "fixme", "placeholder", "changeme", "fillin"})
@@ -175,6 +175,7 @@ _NOT_REFERENCES = re.compile(
     re.IGNORECASE,
 )
 _LEFT_OPEN = re.compile(r"(?:^|\s)(?:\.{3,}|…)(?:\s|$)|\.{4,}")
+_ASKED = re.compile(r"\?\?|(?:^|[\s._-])\?|\?$|\.{3}|…")
 _NUMBER_BEHIND = re.compile(r"[\W_]*[0-9]+[\W_]*$")
 _IN_BRACKETS = re.compile(r"[\[<{]([^\[\]<>{}]*)[\]>}]")
 

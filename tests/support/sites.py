@@ -209,7 +209,8 @@ def policy(
 
 
 def texts(text: str) -> dict[str, str]:
-    return dict.fromkeys(("nl", "fr", "de", "en"), text)
+    """A text in four languages, which differ as translations do."""
+    return {"nl": f"{text} (nl)", "fr": f"{text} (fr)", "de": f"{text} (de)", "en": text}
 
 
 def demo_key(name: str) -> dict[str, Any]:

@@ -9,12 +9,14 @@ import pytest
 
 from edge.formats.problems import path_text
 from edge.policy.change import ChangeEffect
+from edge.policy.contradictions import contradictions
 from edge.policy.diff import changes
 from edge.policy.model import Policy
 from edge.texts import LANGUAGES, catalogue
 from tests.support.policies import (
     Change,
     document,
+    policy,
 )
 from tests.support.policy_changes import (
     BEFORE,
@@ -22,6 +24,7 @@ from tests.support.policy_changes import (
     JOINT,
     NARROWINGS,
     PROCESSOR,
+    PURPOSE,
     SUBSTANTIVE,
     TEXTS,
     WIDENINGS,
@@ -44,6 +47,30 @@ def test_p4_a_narrowing_is_recognised_and_is_not_a_widening(name: str) -> None:
     change, what = NARROWINGS[name]
 
     assert set(told(change)) == {f"NARROWING {what}"}
+
+
+def test_p3_a_purpose_less_with_its_rule_is_a_narrowing_while_the_dpia_still_names_it() -> None:
+    def two(content: dict[str, Any]) -> None:
+        content["purposes"]["more"] = PURPOSE
+        content["dpia"]["purposes"] = ["quiet", "more"]
+        content["rules"][-1]["purpose"] = "more"
+
+    def one(content: dict[str, Any]) -> None:
+        two(content)
+        del content["purposes"]["more"]
+        rule = content["rules"].pop()
+        content["authorities"]["police"]["competence"]["rules"].remove(rule["id"])
+
+    def one_in_the_dpia(content: dict[str, Any]) -> None:
+        one(content)
+        content["dpia"]["purposes"] = ["quiet"]
+
+    before, kept = policy(two), policy(one)
+
+    assert {item.direction for item in changes(before, kept)} == {ChangeEffect.NARROWING}
+    assert list(contradictions(kept)) == []
+    cut = changes(before, policy(one_in_the_dpia))
+    assert ChangeEffect.SUBSTANTIVE in {item.direction for item in cut}
 
 
 @pytest.mark.parametrize("name", SUBSTANTIVE)

@@ -64,6 +64,7 @@ NO_NAMES = [
 ]
 
 NO_REFERENCES = [
+    *("besluit nr. ?", "2025-?", "GR 2025.?"),
     *("komt later", "wordt toegekend", "zonder nummer", "2025-???", "2025-000", "nr. 0", ".1"),
     *("later", "n.n.b.", "XYZ-123", "zie dossier", "wordt later toegekend", "sans numéro"),
     *("ohne Nummer", "no number", "geen nummer", "s.n.", "2026-000", "GR 2025/0", "nnb"),
@@ -129,6 +130,7 @@ LAWFUL_NAMES = [
 ]
 
 LAWFUL_REFERENCES = [
+    "https://raad.gent.example/besluit?id=12",
     *("1.0", "2.0", "v2.0", "v3", "2025-10", "2025/200", "ISO 9000", "GR 2025-0100"),
     *("BR.12.F5.012345/2026", "100", "Nr. 10", "123", "ABC-457", "Nota 3", "Zie GR 12/2025"),
     *("Besluit later bekrachtigd op 3 mei 2025", "Zie dossier 2026-114", "dossier MOB"),
