@@ -306,12 +306,12 @@ def print_summary(summary: RunSummary) -> None:
     for stage, spent in summary.stage_ms.items():
         times.add_row(stage, f"{spent:.0f}", f"{spent / analysed:.2f}")
     console.print(times)
-    spent = (
+    used = (
         None if summary.wall_s is None else f"{summary.wall_s:.1f} s",
         None if summary.cpu_s is None else f"{summary.cpu_s:.1f} s of CPU time",
         None if summary.peak_rss_mb is None else f"{summary.peak_rss_mb:.0f} MiB peak memory",
     )
-    console.print(", ".join(one for one in spent if one) or "not shown for fewer than ten vehicles")
+    console.print(", ".join(one for one in used if one) or "not shown for fewer than ten vehicles")
 
 
 def _frames(count: int | None) -> str:

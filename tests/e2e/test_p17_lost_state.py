@@ -459,6 +459,22 @@ def test_p17_the_first_start_file_of_retired_keys_opens_nothing(
     shut_box.activate()  # keys that were never used may be replaced before the first use
 
 
+def test_p17_no_copy_of_the_first_start_file_outlasts_the_first_use(tmp_path: Path) -> None:
+    """A process that is killed while it writes the file leaves one under another name."""
+    made = make_site(tmp_path, stolen=["1ABC123"])
+    mayor = new_signer_key(tmp_path / "office", "mayor", datetime.now(timezone.utc))
+    keys = {"mayor": load_signer_key(mayor)}
+    make_real(made, keys, with_list=False)
+    folder = made.folder / "keys"
+    token = folder / FIRST_START_NAME
+    left = [folder / f".{FIRST_START_NAME}.{ending}" for ending in ("new", "0123abcd")]
+    for path in left:
+        path.write_bytes(token.read_bytes())
+    done = verb("policy", "activate", made.folder, "--key", mayor)
+    assert done.status == 0, done.err
+    assert not [path for path in (token, *left) if path.exists()]
+
+
 def test_p17_new_keys_under_the_same_id_open_no_list_and_sign_no_hit_of_the_old_ones(
     shut_box: Town,
 ) -> None:

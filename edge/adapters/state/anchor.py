@@ -28,7 +28,7 @@ from typing import Final
 from edge.adapters.state.key_files import load_box_public_keys
 from edge.adapters.state.state_folder import private_folder, read_file, replace_file
 from edge.errors import AuditError, KeyFileError, OutboxError
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import remove_strays, write_file
 from edge.formats.signing import PublicKey
 from edge.privacy.audit import Chain
 from edge.privacy.checkpoints import Checkpoint, parse_checkpoints
@@ -101,8 +101,7 @@ class Anchor:
             OutboxError: it cannot be written.
         """
         replace_file(self.file, checkpoint.note())
-        with contextlib.suppress(OSError):  # the gate refuses a box that keeps it
-            self._first_start.unlink(missing_ok=True)
+        self._end_first_start()  # the gate refuses a box that keeps it
 
     def require_used(self) -> None:
         """Refuse a box that has an anchor and still says that it was never in use.
@@ -110,14 +109,19 @@ class Anchor:
         Raises:
             AuditError: `E_ANCHOR`.
         """
-        with contextlib.suppress(OSError):
-            self._first_start.unlink(missing_ok=True)
+        self._end_first_start()
         if self._first_start.exists():
             raise AuditError(
                 f"{self._first_start}: the box is in use and this user may not delete this file; "
                 f"run `rm {self._first_start}` as its owner",
                 code="E_ANCHOR",
             )
+
+    def _end_first_start(self) -> None:
+        """Delete `first-start`, and the copy that a killed process may have left of it."""
+        with contextlib.suppress(OSError):
+            self._first_start.unlink(missing_ok=True)
+            remove_strays(self._first_start.parent, FIRST_START_NAME)
 
     def missing(self) -> AuditError:
         """The error for a box in use without an anchor."""
@@ -165,7 +169,7 @@ def allow_first_start(keys: Path, *origins: bytes) -> None:
     lines = b"".join(base64.b64encode(one) + b"\n" for one in origins)
     try:
         private_folder(keys)
-        write_file(keys / FIRST_START_NAME, _FIRST_START_TEXT + lines)
+        write_file(keys / FIRST_START_NAME, _FIRST_START_TEXT + lines, sole_writer=True)
     except OutboxError as error:
         raise KeyFileError(error.message) from None
     except OSError as error:
