@@ -27,6 +27,9 @@ except ImportError:  # PyYAML was built without libyaml
 
 WITH_LIBYAML = bool(yaml.__with_libyaml__)
 
+DIFFERING = re.compile("[\t\ufeff]")
+"""What libyaml takes in places where PyYAML refuses it: tabs, and byte order marks."""
+
 MAX_DEPTH = 16
 
 Tree = Mapping[str, "Tree"] | Sequence["Tree"] | str | int | float | bool | None
@@ -155,7 +158,7 @@ def _compose(text: str, file: Path, *, empty_is_mapping: bool = False) -> Node:
 
 
 def _root(text: str) -> Node | None:
-    if WITH_LIBYAML and "\t" not in text:  # libyaml takes tabs where PyYAML refuses them
+    if WITH_LIBYAML and not DIFFERING.search(text):
         try:
             return _FastLoader(text).get_single_node()
         except (yaml.YAMLError, _UnwantedError, ValueError, OverflowError):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from yaml.nodes import MappingNode, Node, SequenceNode
 
@@ -19,7 +19,7 @@ needs_libyaml = pytest.mark.skipif(
 )
 FILES = sorted(REPOSITORY.glob("config/*/*.yaml"))
 PIECES = (
-    *"\n :-{}[],#'\"&*!|>%@`\\?é~<.=0", "\r\n", "\r", "\x85", "\u2028", "\ufeff", "\x07", "\0",
+    *"\n :-{}[],#'\"&*!|>%@`\\?é~<.=0", "\r\n", "\r", "\x85", "\u2028", "\x07", "\0",
     "---\n", "...\n", "%YAML 1.3\n", "? a\n: b\n", "<<: {a: 1}\n", "- - x\n", "'a''b'", '"\\x41"',
     '"\\u12"', "|2\n  x\n", ": ",
 )  # fmt: skip
@@ -59,6 +59,7 @@ def test_a_damaged_text_is_read_alike_or_refused_by_one(
     text = file.read_text("utf-8")[start:][:600]
     for position, piece in added:
         text = text[:position] + piece + text[position:]
+    assume(not yaml_tree.DIFFERING.search(text))  # read by PyYAML alone
 
     found = []
     for each in (_FastLoader, _StrictLoader):
