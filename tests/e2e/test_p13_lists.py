@@ -122,7 +122,7 @@ def test_ends_are_shown_in_local_time_and_a_list_that_is_over_gets_a_note(
     one = succeeded(verb(*made.build(file, "one.bundle"))).out
     file.write_text(f"{header}\n")
     none = succeeded(verb(*made.build(file, "none.bundle"))).out
-    file.write_text(f"{header}\np1,1QQQ777,2020-01-01,2020-12-31,B,R,O\n")
+    file.write_text(f"{header}\np1,1QQQ777,2020-01-01,2020-12-31,Order 2020-12,Stolen,Zone\n")
     over = succeeded(verb(*made.build(file, "over.bundle"))).out
 
     assert ": 1 entry for" in one

@@ -193,7 +193,7 @@ def test_p20_an_evaluation_of_a_day_to_come_is_refused_to_all_three(
     box: tuple[MadeSite, dict[str, SigningKey], Path],
 ) -> None:
     made, keys, mayor = box
-    changed = change(made, evaluation(day(1), day(360)))
+    changed = change(made, evaluation(day(2), day(360)))  # in every time zone
     sign(made, changed, *keys.values())
 
     for done in (
