@@ -30,7 +30,7 @@ def evaluate(labels: Path, *options: str) -> Finished:
 
 
 def labels_of(folder: Path, *beginnings: str) -> Path:
-    """The labels of the clips whose names start with `prefix`."""
+    """The labels of the clips whose names begin like one of these."""
     with (FOOTAGE / "labels.csv").open(encoding="utf-8", newline="") as opened:
         rows = [row for row in csv.DictReader(opened) if row["clip"].startswith(beginnings)]
     file = folder / "labels.csv"
@@ -41,8 +41,8 @@ def labels_of(folder: Path, *beginnings: str) -> Path:
     return file
 
 
-def read_all(folder: Path, models: str) -> dict[str, Any]:
-    labels = labels_of(folder, "nl_", "marcoom")
+def read_all(folder: Path, models: str, *beginnings: str) -> dict[str, Any]:
+    labels = labels_of(folder, *beginnings)
     done = evaluate(labels, "--json", "--show-reads", "--models", models)
     assert done.status == 0, done.err
     found: dict[str, Any] = done.json
@@ -52,13 +52,13 @@ def read_all(folder: Path, models: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The result of the Dutch and the Spanish clips; one run for all tests below."""
-    return read_all(tmp_path_factory.mktemp("labels"), "embedded")
+    return read_all(tmp_path_factory.mktemp("labels"), "embedded", "nl_", "marcoom")
 
 
 @pytest.fixture(scope="module")
 def public(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The same with the public pair."""
-    return read_all(tmp_path_factory.mktemp("labels"), "public")
+    """The result of the public pair, on those with more than one vehicle: it is slow."""
+    return read_all(tmp_path_factory.mktemp("labels"), "public", "nl_iii", "nl_iv", "marcoom")
 
 
 def clips(result: dict[str, Any], beginning: str) -> list[dict[str, Any]]:
@@ -90,10 +90,11 @@ def test_there_are_few_false_reports(result: dict[str, Any]) -> None:
     assert result["spurious"] <= 2
 
 
-def test_public_weights_read_all_but_two_vehicles_once_without_false_reports(
+def test_public_weights_read_all_but_one_vehicle_once_without_false_reports(
     public: dict[str, Any],
 ) -> None:
-    assert sum(clip["exact"] for clip in public["per_clip"]) >= 31
+    assert public["vehicles"] == 18
+    assert sum(clip["exact"] for clip in public["per_clip"]) >= 17
     assert public["split"] == 0
     assert public["spurious"] <= 1
 
