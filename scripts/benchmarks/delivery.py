@@ -55,7 +55,9 @@ class ReplayingWorker(EvidenceWorker):
     wanted = 0
     submitted: dict[str, float] = {}  # noqa: RUF012 - one worker for each process
 
-    def __init__(self, store: Callable[[EvidenceCase], SealedHit]) -> None:
+    def __init__(
+        self, store: Callable[[EvidenceCase], SealedHit], on_failure: Callable[..., None]
+    ) -> None:
         self._seen: list[EvidenceCase] = []
         self._first = threading.Event()
         # The time of each submission; cases are stored in this order.
@@ -68,7 +70,7 @@ class ReplayingWorker(EvidenceWorker):
             self.submitted[sealed.hit_id] = self._order[number]
             return sealed
 
-        super().__init__(timed)
+        super().__init__(timed, on_failure)
         self._lock = threading.Lock()
         self._replay = threading.Thread(target=self._again, daemon=True)
 

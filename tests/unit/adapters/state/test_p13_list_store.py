@@ -341,6 +341,8 @@ def test_p11_a_permit_list_that_loses_more_than_half_is_refused_unless_it_says_s
     with pytest.raises(ListBundleError, match=f"--shrinks-from {before}") as caught:
         permits.store.examine(shrunk)
     assert "1QQQ" not in str(caught.value)
+    if before and after:
+        assert f"valid entries for {after} plates, fewer than half of" in str(caught.value)
     if before:
         permits.refuses(permit_bundle(permits, some(after), 8, before - 1), "E_LIST_SHRUNK")
     permits.store.install(permit_bundle(permits, some(after), 8, before))
@@ -507,7 +509,10 @@ def test_p11_a_list_past_lower_caps_still_counts(permits: Box) -> None:
 def test_p11_a_plate_counts_once(permits: Box) -> None:
     permits.store.install(permit_bundle(permits, some(8), 7, None))
     same = [replace(one, plate=some(1)[0].plate) for one in some(8)]
-    permits.refuses(permit_bundle(permits, same, 8, None), "E_LIST_SHRUNK")
+    bundle = permit_bundle(permits, same, 8, None)
+    permits.refuses(bundle, "E_LIST_SHRUNK")
+    with pytest.raises(ListBundleError, match="valid entries for 1 plates"):
+        permits.store.examine(bundle)
 
 
 def test_p11_the_declaration_is_signed_and_absent_where_it_is_not_made(permits: Box) -> None:
