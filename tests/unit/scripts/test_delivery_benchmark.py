@@ -9,6 +9,4 @@ from scripts.benchmarks.delivery import ReplayingWorker
 
 
 def test_the_benchmarks_worker_is_made_like_the_boxs() -> None:
-    assert list(signature(ReplayingWorker).parameters) == list(
-        signature(EvidenceWorker).parameters
-    )
+    assert list(signature(ReplayingWorker).parameters) == list(signature(EvidenceWorker).parameters)
