@@ -178,7 +178,7 @@ def recorded_peak(day: int, plates: int, *, at_most: bool) -> Peak:
 
 def _unknown(terms: ListTerms) -> ListBundleError:
     return ListBundleError(
-        f"list {terms.list_id}: nobody can tell how many entries it had, because the list in force "
+        f"list {terms.list_id}: it is not known how many entries it had, because the list in force "
         "is lost or sealed to an earlier key; have it built with --shrinks-from and that number",
         code="E_LIST_SHRUNK",
     )

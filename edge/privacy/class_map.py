@@ -70,7 +70,7 @@ def class_map(
     canvas[:] = UNKNOWN
     known = [one for one in scenes if one is not None]
     for scene in sorted(known, key=lambda one: one.window.width):
-        # A nearer vehicle is drawn last. What is no offender's is drawn where nothing is yet.
+        # A nearer vehicle is drawn last. Other classes are drawn where nothing is yet.
         _draw(canvas, scene)
     outlines, _ = cv2.findContours(shown.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)
     cv2.drawContours(canvas, outlines, -1, SHOWN, 2)

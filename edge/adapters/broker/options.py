@@ -26,7 +26,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class SettingNames:
-    """What the user calls the settings of a broker: fields of site.yaml, or options of a command.
+    """The user's names for the settings of a broker: fields of site.yaml, or options of a command.
 
     `address` is both host and port; `smaller` and `own_id` are the cures of too large a message and
     of a client id that another client has too.

@@ -174,7 +174,7 @@ class OnnxSceneParser:
         answers differ the parser is unsure, and the mean says so.
 
         Raises:
-            ModelError: the network fails on this picture, or its answer is no probabilities.
+            ModelError: the network fails on this picture, or its answer holds no probabilities.
         """
         window = cut_window(pixels, plate, window_matrix(plate))
         views = np.stack([window, window[:, ::-1]])
@@ -192,7 +192,7 @@ class OnnxSceneParser:
             (both >= 0).all() and (np.abs(both.sum(axis=1) - 1) <= SUM_TOLERANCE).all()
         ):
             raise ModelError(
-                "the scene parser's answer for one picture is no probabilities; check the "
+                "the scene parser's answer for one picture holds no probabilities; check the "
                 "weights with `edge-anpr models verify`",
                 code="E_MODEL_RUN",
             )
