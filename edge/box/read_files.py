@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from edge.adapters.models.loading import PlateModels
-from edge.domain.imaging import Box, Frame, Pixels, joined_pieces, without_duplicates
+from edge.domain.imaging import Box, Frame, Pixels, plates_among
 from edge.domain.reading import PlateConsensus, fuse
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
@@ -50,9 +50,8 @@ def read_photo(pixels: Pixels, models: PlateModels) -> PhotoReading:
         pixels: shape (height, width, 3), BGR.
         models: detector and reader.
     """
-    detections = joined_pieces(without_duplicates(models.detector.detect(pixels)))
-    found = [one for one in detections if one.score >= models.threshold]
-    found.sort(key=lambda one: (one.box.y1, one.box.x1))
+    plates, weak = plates_among(models.detector.detect(pixels), models.threshold)
+    found = sorted(plates, key=lambda one: (one.box.y1, one.box.x1))
     margin = WatchSettings().patch_margin
     readings = models.reader.read([cut_patch(pixels, one, margin) for one in found])
     return PhotoReading(
@@ -60,7 +59,7 @@ def read_photo(pixels: Pixels, models: PlateModels) -> PhotoReading:
             PlateOnPhoto(one.box, one.score, fuse([reading]))
             for one, reading in zip(found, readings, strict=True)
         ),
-        tuple(one.box for one in detections if one.score < models.threshold),
+        tuple(one.box for one in weak),
     )
 
 

@@ -20,7 +20,7 @@ from edge.cli.outline_labels import (
 from edge.cli.output import print_json, time_text
 from edge.cli.redact import scenes_around
 from edge.domain.accuracy import match
-from edge.domain.imaging import without_duplicates
+from edge.domain.imaging import plates_among
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.scene import SceneClass
 from edge.domain.shown import (
@@ -76,8 +76,8 @@ def score_photo(
     from edge.privacy.scene_mask import shown_pixels
 
     height, width = pixels.shape[:2]
-    detections = without_duplicates(models.detector.detect(pixels))
-    found = [one for one in detections if one.score >= models.threshold]
+    found, below = plates_among(models.detector.detect(pixels), models.threshold)
+    weak = [one.box for one in below]
     vehicles = list(image.vehicles.values())
     plates = [one.plate for one in vehicles if one.plate is not None]
     by_level: dict[RevealLevel, list[LevelShown]] = {level: [] for level in LEVELS}
@@ -88,7 +88,6 @@ def score_photo(
             continue
         plate = found[index].box
         others = [one.box for one in found if one.box is not plate]
-        weak = [one.box for one in detections if one.score < models.threshold]
         (scene,) = scenes_around((plate,), pixels, RevealLevel.VEHICLE, parser)
         truth = _Truth.of(image, vehicle, height, width)
         for level in LEVELS:

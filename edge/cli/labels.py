@@ -13,6 +13,7 @@ from edge.domain.imaging import Box
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.domain.tracking import edit_distance
 from edge.errors import ConfigError
+from edge.formats.yaml_tree import QUOTABLE
 
 ROUNDING = 1
 """By how many pixels a labelled box may exceed its photo: labelling tools round."""
@@ -70,7 +71,9 @@ def read_table(
         if column not in known:
             near = difflib.get_close_matches(column, known, n=1, cutoff=0.7)
             hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-            raise ConfigError(f"{file}:1: unknown column {column[:40]!r}; {hint}")
+            # A cell of a file without a header stands here, and may be a plate.
+            shown = f" {column!r}" if QUOTABLE.fullmatch(column) else ""
+            raise ConfigError(f"{file}:1: unknown column{shown}; {hint}")
         if columns.count(column) > 1:
             raise ConfigError(f"{file}:1: the column {column!r} is there twice; keep one")
     found = []
@@ -86,6 +89,22 @@ def distance(one: PlateText, other: PlateText) -> int:
     return edit_distance(one.reveal().encode(), other.reveal().encode())
 
 
+def photo_below(root: Path, name: str, where: str) -> Path:
+    """The photo that a row names.
+
+    Raises:
+        ConfigError: it is not below the folder. The message does not repeat its name.
+    """
+    if not name:
+        raise ConfigError(f"{where}: image: empty; name a file below --root")
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ConfigError(f"{where}: image: must lie below --root; write a relative path")
+    path = root / name
+    if not path.is_file():
+        raise ConfigError(f"{where}: image: no such file below {root}; check --root")
+    return path
+
+
 def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
     """The labelled photos, in the order of their first rows.
 
@@ -99,15 +118,8 @@ def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
     for line, row in read_table(labels, ("image", *_PLATE_COLUMNS), ("country",)):
         where = f"{labels}:{line}"
         name = row["image"]
-        if not name:
-            raise ConfigError(f"{where}: image: empty; name a file below --root")
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ConfigError(f"{where}: image: must lie below --root; write a relative path")
         if name not in found:
-            path = root / name
-            if not path.is_file():
-                raise ConfigError(f"{where}: image: no such file below {root}; check --root")
-            found[name] = LabelledImage(path, line)
+            found[name] = LabelledImage(photo_below(root, name, where), line)
         image = found[name]
         if not any(row[column] for column in _PLATE_COLUMNS):
             continue

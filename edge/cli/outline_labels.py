@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.cli.labels import ROUNDING, read_table
+from edge.cli.labels import ROUNDING, photo_below, read_table
 from edge.domain.imaging import Box
 from edge.errors import ConfigError
 
@@ -54,7 +54,10 @@ def read_outline_labels(labels: Path, root: Path) -> list[OutlinedImage]:
     found: dict[str, OutlinedImage] = {}
     for line, row in read_table(labels, ("image", "kind", "outline"), ("vehicle",)):
         where = f"{labels}:{line}"
-        image = _image(row["image"], found, root, line, where)
+        name = row["image"]
+        if name not in found:
+            found[name] = OutlinedImage(photo_below(root, name, where), line)
+        image = found[name]
         kind = row["kind"]
         if kind not in KINDS:
             raise ConfigError(f"{where}: kind: not one of {', '.join(KINDS)}; write one of them")
@@ -75,21 +78,6 @@ def read_outline_labels(labels: Path, root: Path) -> list[OutlinedImage]:
     if not any(image.vehicles for image in found.values()):
         raise ConfigError(f"{labels}: no labelled vehicle; add rows of the kinds plate and body")
     return list(found.values())
-
-
-def _image(
-    name: str, found: dict[str, OutlinedImage], root: Path, line: int, where: str
-) -> OutlinedImage:
-    if not name:
-        raise ConfigError(f"{where}: image: empty; name a file below --root")
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ConfigError(f"{where}: image: must lie below --root; write a relative path")
-    if name not in found:
-        path = root / name
-        if not path.is_file():
-            raise ConfigError(f"{where}: image: no such file below {root}; check --root")
-        found[name] = OutlinedImage(path, line)
-    return found[name]
 
 
 def _points(text: str, where: str) -> Points:

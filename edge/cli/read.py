@@ -49,11 +49,12 @@ class PlateRead:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A picture to write: plates that are shown, and others that stay protected."""
+    """A picture to write: plates that are shown, those of others, and what may be one."""
 
     pixels: Pixels = field(repr=False)
     shown: tuple[Box, ...]
     others: tuple[Box, ...] = ()
+    weak: tuple[Box, ...] = ()
 
 
 @dataclass(slots=True)
@@ -219,7 +220,7 @@ def _of_photo(
         read += [PlateRead(one.consensus, one.box, _place(one.box, frame.pixels)) for one in plates]
         if plates:
             shown = tuple(one.box for one in plates)
-            previews.append(Preview(frame.pixels, shown, found.weak))
+            previews.append(Preview(frame.pixels, shown, weak=found.weak))
     return read, previews
 
 
@@ -238,7 +239,7 @@ def _of_recording(
             (vehicle.last_seen - _START).total_seconds(),
         )
         read.append(PlateRead(vehicle.consensus, key.plate, _place(key.plate, key.pixels), seen_s))
-        previews.append(Preview(key.pixels, (key.plate,), (*key.other_plates, *key.weak_plates)))
+        previews.append(Preview(key.pixels, (key.plate,), key.other_plates, key.weak_plates))
     return read, previews
 
 
@@ -298,7 +299,7 @@ def _write_pictures(
     written = []
     for number, one in enumerate(previews, 1):
         path = start.with_name(f"{start.name}-{number}.jpg")
-        encoded = outlined_preview(one.pixels, one.shown, one.others, level, parser)
+        encoded = outlined_preview(one.pixels, one.shown, one.others, one.weak, level, parser)
         try:
             path.write_bytes(encoded)
         except OSError as error:

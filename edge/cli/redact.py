@@ -147,7 +147,7 @@ class _Found:
     """The plates of a frame, the uncertain ones, and the scene around each plate."""
 
     plates: tuple[Box, ...] = ()
-    others: tuple[Box, ...] = ()
+    weak: tuple[Box, ...] = ()
     scenes: tuple[Scene | None, ...] = ()
 
 
@@ -168,15 +168,17 @@ class _Preview:
 
     def find(self, frame: Frame) -> _Found:
         """The plates of a frame and what is around them."""
-        from edge.domain.imaging import without_duplicates
+        from edge.domain.imaging import plates_among
 
         if self.networks is None:
             return _Found()
-        found = without_duplicates(self.networks.detector.detect(frame.pixels))
-        plates = tuple(one.box for one in found if one.score >= self.networks.threshold)
+        found, below = plates_among(
+            self.networks.detector.detect(frame.pixels), self.networks.threshold
+        )
+        plates = tuple(one.box for one in found)
         return _Found(
             plates,
-            tuple(one.box for one in found if one.score < self.networks.threshold),
+            tuple(one.box for one in below),
             scenes_around(plates, frame.pixels, self.level, self.networks.parser),
         )
 
@@ -193,7 +195,7 @@ class _Preview:
             found.plates,
             self.level,
             show_plates=self.show_plates,
-            others=found.others,
+            weak=found.weak,
             scenes=found.scenes,
             decided=lambda method: self.decided.update([method]),
         )
@@ -203,7 +205,7 @@ class _Preview:
         from edge.privacy.redaction import explanation_of_regular_file
 
         return explanation_of_regular_file(
-            frame.pixels, found.plates, self.level, found.scenes, others=found.others
+            frame.pixels, found.plates, self.level, found.scenes, weak=found.weak
         )
 
 
@@ -248,6 +250,7 @@ def outlined_preview(
     pixels: Pixels,
     plates: Sequence[Box],
     others: Sequence[Box],
+    weak: Sequence[Box],
     level: RevealLevel,
     parser: SceneParser | None,
 ) -> bytes:
@@ -256,7 +259,8 @@ def outlined_preview(
     Args:
         pixels: a frame of a regular file, shape (height, width, 3), BGR.
         plates: each is treated as the offender's in turn.
-        others: plates that stay protected.
+        others: other vehicles' plates; what belongs to them stays masked.
+        weak: what may be a plate; it stays masked.
         level: how much is shown around each plate.
         parser: says what is around each plate; None: the geometry of the plate decides.
 
@@ -272,6 +276,7 @@ def outlined_preview(
         level,
         show_plates=True,
         others=others,
+        weak=weak,
         outlines=True,
         scenes=scenes_around(plates, pixels, level, parser),
     )

@@ -215,3 +215,23 @@ def joined_pieces(detections: Iterable[Detection]) -> tuple[Detection, ...]:
                 del kept[later]
                 return joined_pieces(kept)
     return tuple(kept)
+
+
+def plates_among(
+    detections: Iterable[Detection], threshold: float
+) -> tuple[tuple[Detection, ...], tuple[Detection, ...]]:
+    """The plates among the detections of one picture, and what may be a plate.
+
+    Args:
+        detections: as the detector gives them.
+        threshold: the score from which a detection counts.
+
+    Returns:
+        Detections from the threshold on, and those below it; each plate once, joined from its
+        pieces, highest score first.
+    """
+    whole = joined_pieces(without_duplicates(detections))
+    return (
+        tuple(one for one in whole if one.score >= threshold),
+        tuple(one for one in whole if one.score < threshold),
+    )

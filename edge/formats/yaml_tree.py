@@ -121,7 +121,7 @@ class _StrictLoader(_Strict, yaml.SafeLoader):
 
 
 class _FastLoader(_Strict, CParser, Resolver):
-    """Reads with libyaml, seven times as fast."""
+    """Reads with libyaml, which is much faster."""
 
     def __init__(self, text: str) -> None:
         CParser.__init__(self, text)

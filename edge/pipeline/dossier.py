@@ -399,7 +399,7 @@ def _picture_score(weight: float, box: Box, frame: Frame) -> float:
 def _completeness(plate: Box, frame: Frame) -> float:
     """How much of the vehicle the frame shows, as a factor.
 
-    A car is at most `CAR` large around its plate; the plate may be at either end of it.
+    A car reaches `CAR_ABOVE` above its plate, `CAR_BELOW` below it, and one unit to each side.
     """
     unit = unit_of(plate)
     car = plate.grown(left=unit, top=CAR_ABOVE * unit, right=unit, bottom=CAR_BELOW * unit)

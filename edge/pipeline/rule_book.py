@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from itertools import islice
 
 from edge.domain.competence import Competence
 from edge.domain.hit_share import LEAST_JUDGED, HitShare
@@ -260,7 +261,7 @@ class RuleBook:
             any(period.covers(sighting.observed_at) for period in periods)
             for periods in listed.values()
         )
-        return sum(valid) < asked
+        return sum(islice(filter(None, valid), asked)) < asked
 
     def _tokens_of_twins(self, rule: Rule, vehicle: VehicleSeen) -> frozenset[PlateToken]:
         """Tokens of the plates that the best hypothesis may be instead; none for an empty list."""

@@ -20,6 +20,7 @@ from edge.formats.visible import code_point, unseen_at
 from edge.policy import dpia_formats
 from edge.policy.duties import Flaw
 from edge.policy.model import Policy
+from edge.policy.placeholders import STILL_TO_WRITE
 
 MIN_WORDS = 200
 """Fewest words of a DPIA in text. The summaries of the example sites have twice as many."""
@@ -42,7 +43,7 @@ _SPACING = re.compile(r"[\s_-]+")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _SENTENCE_END = re.compile(r"[.!?:;\n]+")
 _WORDS_OF_A_SENTENCE = 4
-_STILL_TO_WRITE = re.compile(r"\b(?:TODO|TBD|FIXME)\b|(?i:\blorem ipsum\b)")
+_STILL_TO_WRITE = re.compile(STILL_TO_WRITE + r"|\{\{|\}\}|\$\{")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,9 @@ _REGISTER_NUMBER = re.compile(
     r"(?<![0-9])[0-9]{2}[ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]{0,3}[0-9]{3}[ .-]?[0-9]{2}(?![0-9])"
 )
 _FRENCH_NUMBER = re.compile(
-    r"(?<![0-9])[12] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![0-9])"
+    r"(?<![0-9])[12] ?[0-9]{2} ?[0-9]{2} ?(?:[0-9]{2}|2[AB])"
+    r" ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}(?![0-9])",
+    re.IGNORECASE,
 )
 _MONTHS, _MONTHS_OF_BIS, _DAYS = 12, 53, 31
 _CHANGES = re.compile(r"(?<=[A-Z])(?=[0-9])|(?<=[0-9])(?=[A-Z])")
@@ -170,8 +172,13 @@ def _holds_person_number(text: str) -> bool:
             return True
     return any(
         97 - int(digits[:13]) % 97 == int(digits[13:])
-        for digits in (re.sub("[^0-9]", "", one) for one in _FRENCH_NUMBER.findall(text))
+        for digits in map(_french_digits, _FRENCH_NUMBER.findall(text))
     )
+
+
+def _french_digits(number: str) -> str:
+    """The digits that the check digits are computed from: Corsica (2A, 2B) counts as 19 and 18."""
+    return re.sub("[^0-9]", "", number.upper().replace("2A", "19").replace("2B", "18"))
 
 
 def _plain(text: str) -> str:

@@ -142,9 +142,12 @@ _PLACEHOLDERS = frozenset(
         *("abc", "abcdef", "abc def ghi", "xyz", "invullen", "aanvullen", "ausfüllen", "remplir"),
     )
 )
+STILL_TO_WRITE = r"\b(?:TODO|TBD|TBC|FIXME)\b(?!-\w)|(?i:\blorem ipsum\b)"
+"""Pattern of what marks a part of any text, long or short, as still to be written."""
+
 _STILL_TO_WRITE = re.compile(
-    r"^(?i:todo|tbd|tba|tbc|fixme) ?:|\b(?:TODO|TBD|TBC|FIXME|XXX+)\b(?!-\w)"
-    r"|(?i:\blorem ipsum\b)|_{3,}|^[\[<{][^\[\]<>{}]*[\]>}]$"
+    STILL_TO_WRITE + r"|^(?i:todo|tbd|tba|tbc|fixme) ?:|\bXXX+\b(?!-\w)"
+    r"|_{3,}|^[\[<{][^\[\]<>{}]*[\]>}]$"
 )
 _TEMPLATE = re.compile(
     r"\{\{|\}\}|\$\{|\{%|%\}|<%|%>|\[\[|\]\]|%\([A-Za-z_]+\)[sd]|%[A-Z_]{3,}%|\$[A-Z_]{3,}\b|@@|##"

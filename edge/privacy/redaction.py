@@ -155,13 +155,14 @@ def reveal(
     return tuple(made)
 
 
-def preview_of_regular_file(
+def preview_of_regular_file(  # noqa: PLR0913 - what is shown and what is drawn, both by kind
     pixels: Pixels,
     plates: Sequence[Box],
     level: RevealLevel,
     *,
     show_plates: bool,
     others: Sequence[Box] = (),
+    weak: Sequence[Box] = (),
     outlines: bool = False,
     scenes: Sequence[Scene | None] = (),
     decided: Callable[[MaskMethod], None] = lambda _method: None,
@@ -177,8 +178,8 @@ def preview_of_regular_file(
         plates: plate boxes in pixels.
         level: the reveal level.
         show_plates: if false, every plate is covered with a darker solid fill.
-        others: boxes of uncertain plates; they are protected like other vehicles' plates but are
-            never taken as the offender's.
+        others: boxes of other vehicles' plates, which are not taken as the offender's.
+        weak: boxes of what may be a plate; they are masked too.
         outlines: whether to draw an outline around each plate.
         scenes: what the picture shows around each plate, in the order of `plates`; None where that
             is not known, and for all if left out.
@@ -189,7 +190,7 @@ def preview_of_regular_file(
     """
     _check_picture(pixels)
     visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
-    for shown in _shown_in_turn(pixels, plates, level, others, scenes):
+    for shown in _shown_in_turn(pixels, plates, level, others, weak, scenes):
         decided(shown.method)
         visible |= shown.mask
     picture = _masked(pixels, visible)
@@ -208,7 +209,7 @@ def explanation_of_regular_file(
     level: RevealLevel,
     scenes: Sequence[Scene | None],
     *,
-    others: Sequence[Box] = (),
+    weak: Sequence[Box] = (),
 ) -> RedactedImage:
     """A map of what the scene parser sees, with an outline of what a reveal level would show.
 
@@ -219,14 +220,14 @@ def explanation_of_regular_file(
         plates: plate boxes in pixels.
         level: the reveal level.
         scenes: what the picture shows around each plate; None where that is not known.
-        others: boxes of uncertain plates.
+        weak: boxes of what may be a plate.
 
     Raises:
         RedactionError: as for `reveal`.
     """
     _check_picture(pixels)
     visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
-    for shown in _shown_in_turn(pixels, plates, level, others, scenes):
+    for shown in _shown_in_turn(pixels, plates, level, (), weak, scenes):
         visible |= shown.mask
     drawn = class_map(pixels.shape[0], pixels.shape[1], plates, scenes, visible)
     return RedactedImage(_read_only(drawn), _KEY)
@@ -237,14 +238,15 @@ def _shown_in_turn(
     plates: Sequence[Box],
     level: RevealLevel,
     others: Sequence[Box],
+    weak: Sequence[Box],
     scenes: Sequence[Scene | None],
 ) -> Iterator[ShownPixels]:
     """What a level shows of each vehicle, taken as the offender."""
     known = scenes or [None] * len(plates)
     for index, (plate, scene) in enumerate(zip(plates, known, strict=True)):
-        rest = (*plates[:index], *plates[index + 1 :])
+        rest = (*plates[:index], *plates[index + 1 :], *others)
         height, width = pixels.shape[:2]
-        yield shown_pixels(plate, rest, level, height, width, scene, weak=others)
+        yield shown_pixels(plate, rest, level, height, width, scene, weak=weak)
 
 
 def aiming_still(

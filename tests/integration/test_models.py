@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge.adapters.cameras.recordings import open_recordings
+from edge.adapters.models.cover_check import LEAST_WEIGHT
 from edge.adapters.models.detector import WEAK, OnnxPlateDetector
 from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.manifest import Contract, read_manifest, write_manifest
@@ -308,4 +309,4 @@ def test_a_patch_of_one_pixel_gives_a_reading(models: PlateModels) -> None:
 
     (reading,) = models.reader.read([patch])
 
-    assert 0 < reading.quality <= 0.1  # what may hide a part of it lowers it
+    assert reading.quality == pytest.approx(0.1 * max(LEAST_WEIGHT, 1 - reading.hidden))

@@ -164,7 +164,7 @@ def test_a_weak_detection_beside_a_plate_stays_masked_in_the_picture() -> None:
     plate, weak = Box(280, 400, 380, 422), Box(300, 330, 340, 340)
     shown = cv2.imdecode(
         np.frombuffer(
-            outlined_preview(pixels, [plate], [weak], RevealLevel.OCCUPANTS, None), np.uint8
+            outlined_preview(pixels, [plate], [], [weak], RevealLevel.OCCUPANTS, None), np.uint8
         ),
         cv2.IMREAD_COLOR,
     )

@@ -44,7 +44,7 @@ COLOURS = {
 SPREAD = 3000.0
 """Squared distance of colours, in grey levels, that divides a probability by e."""
 
-SURE, SUSPECTED = 0.85, 0.35
+SURE, SUSPECTED = 0.85, 0.2
 
 
 def write_colour_parser(file: Path, *, fails: str = "", classes: int = len(COLOURS)) -> Path:

@@ -45,9 +45,9 @@ def test_a_photo_without_a_plate_gives_none() -> None:
     assert found.weak == ()
 
 
-def test_read_hands_weak_detections_to_the_picture_as_protected_plates() -> None:
+def test_read_hands_weak_detections_to_the_picture_as_what_may_be_plates() -> None:
     frame = Frame("file", 0, 0.0, STARTED, np.zeros((400, 640, 3), np.uint8))
     found = models(Detection(NEAR, 0.9), Detection(FAINT, 0.3))
     read, previews = _of_photo(iter([frame]), found)
     assert [one.box for one in read] == [NEAR]
-    assert [(one.shown, one.others) for one in previews] == [((NEAR,), (FAINT,))]
+    assert [(one.shown, one.others, one.weak) for one in previews] == [((NEAR,), (), (FAINT,))]

@@ -184,6 +184,7 @@ def test_p13_a_promise_or_a_reference_without_number_is_no_text_of_an_entry(
     [
         *("85.07.30-033.28", "85073003328", "85 07 30 033 28", "85.07.30 - 033.28"),
         *("85.47.30-033.17", "01.05.12-001.15", "1 85 07 75 123 456 08"),
+        *("1 85 07 2A 033 123 91", "185072b03312321"),
     ],
 )
 def test_p13_no_text_holds_a_national_register_number(

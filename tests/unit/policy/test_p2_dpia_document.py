@@ -123,6 +123,8 @@ def test_p2_an_assessment_is_accepted_as_text_or_as_a_document(content: bytes) -
         (office("content.xml", " " * (33 << 20)), {"dpia_damaged"}),
         (OLD, {"dpia_damaged"}),
         (GOOD + b"TODO: nog te schrijven.", {"dpia_unfinished"}),
+        (GOOD + b"TBC by the officer.", {"dpia_unfinished"}),
+        (GOOD + b"The controller is {{controller}}.", {"dpia_unfinished"}),
         (GOOD + b"Lorem ipsum dolor", {"dpia_unfinished"}),
         (GOOD + "\u202e".encode(), {"dpia_unseen"}),
         (GOOD + "FIXME \u200b".encode(), {"dpia_unfinished", "dpia_unseen"}),

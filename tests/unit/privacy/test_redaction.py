@@ -314,11 +314,10 @@ def test_a_preview_blanks_every_plate_unless_told_otherwise() -> None:
         assert (picture[within(left) | within(right)] == BLANK_GREY).all()
 
 
-def test_an_uncertain_plate_is_protected_and_never_the_offenders() -> None:
-    faint = Box(240, 140, 290, 151)
-    picture = preview_of_regular_file(
-        noise(), [], RevealLevel.OCCUPANTS, show_plates=True, others=[faint]
-    )
+@pytest.mark.parametrize("kind", ["others", "weak"])
+def test_another_or_an_uncertain_plate_is_protected_and_never_the_offenders(kind: str) -> None:
+    faint: dict[str, Any] = {kind: [Box(240, 140, 290, 151)]}
+    picture = preview_of_regular_file(noise(), [], RevealLevel.OCCUPANTS, show_plates=True, **faint)
     assert (picture.pixels == MASK_GREY).all()
 
 

@@ -21,6 +21,7 @@ from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.scene import Scene, SceneClass, unit_of, window_around
 from edge.errors import RedactionError
 from edge.privacy.geometric_mask import geometric_mask, protected_region
+from edge.privacy.redaction import preview_of_regular_file
 from edge.privacy.scene_mask import ShownPixels, shown_pixels
 from tests.support.colour_parser import SURE, SUSPECTED, colour_parser, painted
 
@@ -429,6 +430,31 @@ def test_p6_an_odd_scene_shows_less_and_no_stranger(
     for other in others:
         assert not inside(found.mask, other).any()
     assert inside(found.mask, plate).all()
+
+
+@pytest.mark.parametrize("level", [VEHICLE, OCCUPANTS])
+@pytest.mark.parametrize("name", ODD)
+def test_p6_a_picture_of_a_file_shows_no_more_than_a_box_releases(
+    parser: OnnxSceneParser, name: str, level: RevealLevel
+) -> None:
+    """`edge-anpr read --pictures` on a recording: the plate of one vehicle, and those of others."""
+    plate, shapes, others = ODD[name]
+    released = shown(parser, shapes, level, plate=plate, others=others).mask
+    scene = parser.parse(painted(HEIGHT, WIDTH, shapes), plate)
+
+    black, white = (
+        preview_of_regular_file(
+            np.full((HEIGHT, WIDTH, 3), value, np.uint8),
+            [plate],
+            level,
+            show_plates=True,
+            others=others,
+            scenes=[scene],
+        ).pixels
+        for value in (0, 255)
+    )
+
+    assert ((black != white).any(axis=2) == released).all()
 
 
 # --- what holds for every scene --------------------------------------------------------------

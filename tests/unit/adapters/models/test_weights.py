@@ -368,3 +368,39 @@ def test_p21_the_digests_of_a_run_from_before_a_network_existed_stay_the_same() 
     assert set(json.loads(old.canonical())) == {
         "detector", "detector_sha256", "reader", "reader_sha256", "plate_config_sha256",
     }  # fmt: skip
+
+
+SCENES = """schema = "edge-anpr/models/2"
+[[weights]]
+name = "scenes"
+contract = "scene-parser"
+file = "scenes.onnx"
+sha256 = "{digest}"
+bytes = 4
+input = [192, 208]
+calibration = {{ threshold = {threshold}, suspected = {suspected} }}
+source = "test"
+"""
+
+
+@pytest.mark.parametrize(
+    ("threshold", "suspected", "refused"),
+    [
+        (0.8, 0.2, None),
+        (0.79, 0.05, "threshold of a scene-parser is at least 0.8"),
+        (0.01, 0.05, "threshold of a scene-parser is at least 0.8"),
+        (0.9, 0.21, "suspected of a scene-parser is at most 0.2"),
+        (0.9, 0.99, "suspected of a scene-parser is at most 0.2"),
+    ],
+)
+def test_p6_no_manifest_makes_a_scene_parser_show_what_it_is_not_sure_of(
+    tmp_path: Path, threshold: float, suspected: float, refused: str | None
+) -> None:
+    file = tmp_path / "manifest.toml"
+    file.write_text(SCENES.format(digest="0" * 64, threshold=threshold, suspected=suspected))
+
+    if refused is None:
+        assert read_manifest(file).weights[0].name == "scenes"
+        return
+    with pytest.raises(ModelError, match=refused):
+        read_manifest(file)
