@@ -1,12 +1,15 @@
-"""Real plates for the reader's training, cut from photographs and read by a teacher.
+"""Real plates for the reader's training: with texts, or read by a teacher.
 
-The photographs have boxes but no texts. The teacher is any reader of the manifest. Its text is used
-where it is certain of every character, and is nearly always right then. The rendered plates in the
-same batches keep the network from learning the teacher's errors.
+Photographs with boxes but without texts are read by a teacher, which is any reader of the manifest.
+Its text is used where it is certain of every character, and is nearly always right then. The
+rendered plates in the same batches keep the network from learning the teacher's errors.
+
+Plates that were cut out already come with a file of their texts.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import math
@@ -18,6 +21,8 @@ import cv2
 import numpy as np
 
 from edge.domain.imaging import Box, Pixels, PlatePatch
+from edge.domain.plate_forms import fits
+from edge.domain.plates import ALPHABET
 from edge.pipeline.ports import PlateDetector, PlateReader
 from scripts.training.errors import DataError
 from scripts.training.photos import corrected_boxes, photo_files, read_boxes, tiled
@@ -28,8 +33,61 @@ AROUND = 0.35
 SURE_SLOT = 0.9
 """Least probability of each character for the teacher's text to be used."""
 
+SLOTS = 10
+"""Longest text of a plate that the reader has places for."""
+
 NARROW = 28.0
 """Plates narrower than this, in pixels, are left out."""
+
+
+COUNTRY_CODES = {
+    "AD": "Andorra",
+    "AL": "Albania",
+    "AT": "Austria",
+    "BA": "Bosnia and Herzegovina",
+    "BE": "Belgium",
+    "BG": "Bulgaria",
+    "BY": "Belarus",
+    "CH": "Switzerland",
+    "CY": "Cyprus",
+    "CZ": "Czech Republic",
+    "DE": "Germany",
+    "DK": "Denmark",
+    "EE": "Estonia",
+    "ES": "Spain",
+    "FI": "Finland",
+    "FR": "France",
+    "GB": "United Kingdom",
+    "GE": "Georgia",
+    "GR": "Greece",
+    "HR": "Croatia",
+    "HU": "Hungary",
+    "IE": "Ireland",
+    "IS": "Iceland",
+    "IT": "Italy",
+    "LI": "Liechtenstein",
+    "LT": "Lithuania",
+    "LU": "Luxembourg",
+    "LV": "Latvia",
+    "MC": "Monaco",
+    "MD": "Moldova",
+    "ME": "Montenegro",
+    "MK": "North Macedonia",
+    "MT": "Malta",
+    "NL": "Netherlands",
+    "NO": "Norway",
+    "PL": "Poland",
+    "PT": "Portugal",
+    "RO": "Romania",
+    "RS": "Serbia",
+    "SE": "Sweden",
+    "SI": "Slovenia",
+    "SK": "Slovakia",
+    "SM": "San Marino",
+    "TR": "Turkey",
+    "UA": "Ukraine",
+}
+"""Codes of ISO 3166 to the names of the regions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +103,50 @@ class RealPlate:
     inner: tuple[float, float, float, float]
     text: str
     region: str | None
+
+
+def labelled_crops(folder: Path) -> list[RealPlate]:
+    """The plates of a folder whose `crops.csv` names picture, box, text and country.
+
+    Its columns are `image,x,y,w,h,plate,country`: the box in pixels of the picture, the country as
+    a code of two letters (ISO 3166) or as a name. Pictures without a text are left out. A country
+    counts only where the text has one of its forms: some were guessed by a reader.
+
+    Raises:
+        DataError: the file or a picture cannot be read, or a value in it is wrong.
+    """
+    table = folder / "crops.csv"
+    try:
+        rows = list(csv.DictReader(table.read_text("utf-8").splitlines()))
+    except OSError as error:
+        raise DataError(
+            f"{table}: cannot be read ({error.strerror}); name another folder"
+        ) from None
+    found: list[RealPlate] = []
+    for line, row in enumerate(rows, 2):
+        try:
+            text, country = row["plate"], row["country"]
+            x, y, w, h = (float(row[key]) for key in "xywh")
+            file = folder / row["image"]
+        except (KeyError, TypeError, ValueError):
+            raise DataError(
+                f"{table}: line {line}: needs image,x,y,w,h,plate,country; correct the line"
+            ) from None
+        if not text:
+            continue
+        if len(text) > SLOTS or set(text) - set(ALPHABET):
+            raise DataError(
+                f"{table}: line {line}: a text has 1 to {SLOTS} of A-Z and 0-9; correct it"
+            )
+        pixels = cv2.imread(str(file))
+        if pixels is None:
+            raise DataError(f"{file}: no picture that can be read; remove line {line} of {table}")
+        name = COUNTRY_CODES.get(country, country)
+        region = name if fits(text, name) else None
+        found.append(
+            RealPlate(text, np.asarray(pixels, np.uint8), (x, y, x + w, y + h), text, region)
+        )
+    return found
 
 
 def real_plates(

@@ -21,13 +21,16 @@ from scripts.training.errors import DataError
 Floats = npt.NDArray[np.float32]
 
 
-def start_from(net: nn.Module, file: Path, pictures: Tensor) -> None:
+def start_from(
+    net: nn.Module, file: Path, pictures: Tensor, may_differ: frozenset[str] = frozenset()
+) -> None:
     """Load the weights of an ONNX file that was exported from the same kind of network.
 
     Args:
         net: the network; its weights are replaced.
         file: float weights, as the training programs write them.
         pictures: a batch of training pictures as the network takes them.
+        may_differ: parameters that stay as they are where the file's have another shape.
 
     Raises:
         DataError: the file cannot be read, or is of another network.
@@ -51,6 +54,7 @@ def start_from(net: nn.Module, file: Path, pictures: Tensor) -> None:
         epsilon = net.get_submodule(norm).eps
         state[f"{norm}.running_var"] = torch.full_like(state[f"{norm}.running_var"], 1 - epsilon)
         wanted -= {f"{path}.weight", f"{norm}.weight", f"{norm}.bias"}
+    wanted -= may_differ
     if wanted:
         raise DataError(
             f"{file}: holds no {min(wanted)} of this network; name weights in floats that "

@@ -1,9 +1,14 @@
-"""Training batches of the reader: rendered plates and plates cut from photographs."""
+"""Training batches of the reader: rendered plates and plates cut from photographs.
+
+Some plates are behind a cover that hides characters. For those the target is no character but
+doubt: all characters equally likely.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -11,22 +16,35 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from scripts.fixtures.covers import COVERS
 from scripts.training.camera_simulation import photograph
+from scripts.training.character_boxes import Box as CharacterBox
+from scripts.training.character_boxes import character_boxes, covered, shuffled
 from scripts.training.command_line import tell
 from scripts.training.countries import REGIONS
 from scripts.training.image_degradation import degraded
 from scripts.training.plate_crops import RealPlate
 from scripts.training.plates import FlatPlate, random_plate
-from scripts.training.reader_net import HEIGHT, WIDTH, encoded
+from scripts.training.reader_net import HEIGHT, UNREADABLE, WIDTH, encoded
 
 Pixels = npt.NDArray[np.uint8]
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Pictures (n, 64, 128, 3) uint8, texts (n, 10) and regions (n,) as indices."""
+"""Pictures (n, 64, 128, 3) uint8; texts (n, 10) as indices, `UNREADABLE` for a hidden character;
+regions (n,) as indices."""
 Rng = np.random.Generator
 
-REAL_SHARE, PLAIN_SHARE = 0.2, 0.25
+REAL_SHARE, PLAIN_SHARE = 0.4, 0.15
 """Shares of a batch: real plates, and rendered plates with a change of light only. The rest are
 rendered plates after the full camera simulation."""
+
+COVERED_SHARE = 0.12
+"""Share of plates, of those whose characters were found, that get a cover."""
+
+SHUFFLED_SHARE = 0.5
+"""Share of real plates, of those whose characters were found, whose characters change places."""
+
+MOST_OF_A_SET = 1 / 3
+"""Greatest share of one set of real plates in the real plates of a batch."""
 
 FLAT_WIDTH = 320
 """Greatest width in pixels of a stored rendered plate: photographs of them are smaller."""
@@ -84,6 +102,53 @@ def fitted(pixels: Pixels) -> Pixels:
     return np.asarray(resized[..., ::-1], np.uint8)
 
 
+class RealPlates:
+    """Real plates by set, with the places of their characters where they are clear.
+
+    Args:
+        sets: the plates of each set. A large set is drawn less often, see `MOST_OF_A_SET`.
+    """
+
+    def __init__(self, sets: Sequence[Sequence[RealPlate]]) -> None:
+        self.sets = [
+            [(plate, character_boxes(plate.pixels, plate.inner, len(plate.text))) for plate in one]
+            for one in sets
+            if one
+        ]
+        sizes = np.array([len(one) for one in self.sets], float)
+        share = sizes / sizes.sum() if len(sizes) else sizes
+        for _ in range(len(share)):  # what one set may not have, the others get
+            over = share > MOST_OF_A_SET + 1e-9
+            if not over.any() or over.all() or len(share) * MOST_OF_A_SET < 1:
+                break
+            share[over] = MOST_OF_A_SET
+            share[~over] *= (1 - share[over].sum()) / share[~over].sum()
+        self.share = share
+
+    def __len__(self) -> int:
+        return sum(len(one) for one in self.sets)
+
+    def draw(self, rng: Rng) -> tuple[RealPlate, list[bool]]:
+        """A plate, perhaps changed: characters in other places, or a cover; what it hides."""
+        one = self.sets[int(rng.choice(len(self.sets), p=self.share))]
+        plate, boxes = one[int(rng.integers(len(one)))]
+        if boxes is not None and rng.random() < COVERED_SHARE:
+            return _behind_cover(plate, boxes, rng)
+        if boxes is not None and rng.random() < SHUFFLED_SHARE:
+            plate = shuffled(plate, boxes, rng)
+        return plate, [False] * len(plate.text)
+
+
+def _behind_cover(
+    plate: RealPlate, boxes: Sequence[CharacterBox], rng: Rng
+) -> tuple[RealPlate, list[bool]]:
+    kind = list(COVERS)[int(rng.integers(len(COVERS)))] if rng.random() < 0.6 else "patch"
+    drawn = covered(plate.pixels, plate.inner, boxes, kind, rng)
+    if drawn is None:
+        return plate, [False] * len(plate.text)
+    return replace(plate, pixels=drawn[0]), drawn[1]
+
+
 def jittered(plate: RealPlate, rng: Rng) -> Pixels:
     """A real plate as another detector would have cut it, in another light."""
     x1, y1, x2, y2 = plate.inner
@@ -93,9 +158,10 @@ def jittered(plate: RealPlate, rng: Rng) -> Pixels:
     left, top = max(0, round(x1 - spread[0] * w)), max(0, round(y1 - spread[1] * h))
     right, bottom = min(width, round(x2 + spread[2] * w)), min(height, round(y2 + spread[3] * h))
     crop = plate.pixels[top:bottom, left:right]
-    if rng.random() < 0.4:  # from further away
-        factor = math.exp(rng.uniform(math.log(0.35), 0))
-        size = (max(20, round(crop.shape[1] * factor)), max(8, round(crop.shape[0] * factor)))
+    if rng.random() < 0.45:  # from further away
+        factor = math.exp(rng.uniform(math.log(0.2), 0))
+        least = max(factor, LEAST_WIDTH / w, LEAST_HEIGHT / h)
+        size = (round(crop.shape[1] * least), round(crop.shape[0] * least))
         if size[0] < crop.shape[1]:
             crop = np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8)
     if rng.random() < 0.3:
@@ -110,25 +176,49 @@ def jittered(plate: RealPlate, rng: Rng) -> Pixels:
     return degraded(np.ascontiguousarray(crop), rng) if rng.random() < 0.8 else crop
 
 
-def batch_of(pool: Pool, real: Sequence[RealPlate], size: int, rng: Rng) -> Batch:
+LEAST_WIDTH, LEAST_HEIGHT = 36, 10
+"""A real plate is not shrunk below this, in pixels."""
+
+
+def batch_of(pool: Pool, real: RealPlates, size: int, rng: Rng) -> Batch:
     """A random batch of real, plain rendered and photographed rendered plates."""
     pictures, texts, regions = [], [], []
     for _ in range(size):
         kind = rng.random()
-        if kind < PLAIN_SHARE or (kind < PLAIN_SHARE + REAL_SHARE and real):
-            if kind < PLAIN_SHARE:
-                plate = _with_border(pool.draw(rng), rng)
-            else:
-                plate = real[int(rng.integers(len(real)))]
+        if kind < REAL_SHARE and len(real):
+            plate, hidden = real.draw(rng)
             pictures.append(fitted(jittered(plate, rng)))
-            texts.append(encoded(plate.text))
-            regions.append(region_index(plate.region))
         else:
-            photo = photograph(pool.draw(rng), rng)
-            pictures.append(fitted(photo.pixels))
-            texts.append(encoded(photo.text))
-            regions.append(REGIONS.index(photo.region))
+            flat, hidden = _perhaps_covered(pool.draw(rng), rng)
+            if kind < REAL_SHARE + PLAIN_SHARE:
+                plate = _with_border(flat, rng)
+                pictures.append(fitted(jittered(plate, rng)))
+            else:
+                plate = _with_border(flat, rng)
+                pictures.append(fitted(photograph(flat, rng).pixels))
+        texts.append(_doubting(encoded(plate.text), hidden))
+        regions.append(region_index(plate.region))
     return tensors(pictures, texts, regions)
+
+
+def _perhaps_covered(plate: FlatPlate, rng: Rng) -> tuple[FlatPlate, list[bool]]:
+    nothing = [False] * len(plate.text)
+    if rng.random() > COVERED_SHARE:
+        return plate, nothing
+    height, width = plate.pixels.shape[:2]
+    inner = (0.0, 0.0, float(width), float(height))
+    boxes = character_boxes(plate.pixels, inner, len(plate.text))
+    if boxes is None:
+        return plate, nothing
+    drawn, hidden = _behind_cover(
+        RealPlate("", plate.pixels, inner, plate.text, plate.region), boxes, rng
+    )
+    return replace(plate, pixels=drawn.pixels), hidden
+
+
+def _doubting(text: list[int], hidden: Sequence[bool]) -> list[int]:
+    """The text with `UNREADABLE` for each hidden character."""
+    return [UNREADABLE if at < len(hidden) and hidden[at] else one for at, one in enumerate(text)]
 
 
 def _with_border(plate: FlatPlate, rng: Rng) -> RealPlate:

@@ -28,6 +28,8 @@ HEIGHT, WIDTH = 64, 128
 SLOTS = 10
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 PAD = len(ALPHABET) - 1
+UNREADABLE = -1
+"""In place of a character that something hides."""
 DIM, HEADS = 128, 4
 _PLACES = (4, 16)
 _SEEN = _PLACES[0] * _PLACES[1]
@@ -143,21 +145,24 @@ def reader_loss(
     Args:
         plate: (n, slots, alphabet) logits.
         region: (n, regions) logits.
-        texts: (n, slots) indices into the alphabet.
+        texts: (n, slots) indices into the alphabet, or `UNREADABLE`.
         regions: (n,) indices, -1 where the country is not known.
         smoothing: share of each target that is spread evenly.
     """
-    characters = functional.cross_entropy(
-        plate.flatten(0, 1), texts.flatten(), label_smoothing=smoothing
-    )
+    log = plate.log_softmax(-1)
+    hidden = texts == UNREADABLE
+    right = log.gather(-1, texts.clamp(min=0)[..., None]).squeeze(-1)
+    sharp = (1 - smoothing) * right + smoothing * log.mean(-1)
+    doubting = log[..., :PAD].mean(-1)  # some character, each equally likely
+    characters = -torch.where(hidden, doubting, sharp).mean()
     known = regions >= 0
     country = region.sum() * 0
     if bool(known.any()):
         country = functional.cross_entropy(region[known], regions[known], label_smoothing=smoothing)
     with torch.no_grad():
-        exact = float((plate.argmax(-1) == texts).all(1).float().mean())
-        right = float((region.argmax(-1) == regions)[known].float().mean()) if known.any() else 1.0
-    figures = {"characters": float(characters.detach()), "exact": exact, "region": right}
+        exact = float(((plate.argmax(-1) == texts) | hidden).all(1).float().mean())
+        named = float((region.argmax(-1) == regions)[known].float().mean()) if known.any() else 1.0
+    figures = {"characters": float(characters.detach()), "exact": exact, "region": named}
     return characters + 0.1 * country, figures
 
 

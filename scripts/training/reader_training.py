@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -17,9 +18,9 @@ from scripts.training.command_line import tell
 from scripts.training.countries import REGIONS
 from scripts.training.loop import Schedule, load_averaged, train
 from scripts.training.photos import in_validation_set
-from scripts.training.plate_crops import RealPlate, real_plates
+from scripts.training.plate_crops import RealPlate, labelled_crops, real_plates
 from scripts.training.pretrained_weights import start_from
-from scripts.training.reader_batches import Batch, Pool, batch_of
+from scripts.training.reader_batches import Batch, Pool, RealPlates, batch_of
 from scripts.training.reader_net import PlateReaderNet, export_reader, plate_config, reader_loss
 from scripts.training.reader_validation import ReaderValidation
 
@@ -32,23 +33,29 @@ def train_as_given(given: argparse.Namespace) -> int:
         EdgeError: a teacher cannot be loaded.
         MissingFontError: a font for rendered plates is not installed.
     """
-    real: list[RealPlate] = []
+    sets: dict[str, list[RealPlate]] = {}
     if given.plates:
         models = load_plate_models(Manifest.load(), given.teacher_detector, given.teacher_reader)
         for each in given.plates:
             cache = given.work / "cache"
-            real += real_plates(each, models.detector, models.reader, cache, tell)
-    held_out = [plate for plate in real if in_validation_set(plate.photo)]
-    real = [plate for plate in real if not in_validation_set(plate.photo)]
+            sets[each.name] = real_plates(each, models.detector, models.reader, cache, tell)
+    for each in given.crops:
+        sets[f"{each.name} crops"] = labelled_crops(each)
+    held_out = {name: _kept(plates, in_validation_set) for name, plates in sets.items()}
+    real = RealPlates(
+        [_kept(plates, lambda name: not in_validation_set(name)) for plates in sets.values()]
+    )
     validation = ReaderValidation.of(held_out, given.seed)
-    print(f"training set: {len(real)} real plates; validation set: {len(held_out)}")
+    count = sum(len(plates) for plates in held_out.values())
+    print(f"training set: {len(real)} real plates; validation set: {count}")
     net = PlateReaderNet(len(REGIONS))
     folder = given.work / "reader"
     if not given.export_only:
         pool = Pool.load(given.work, given.rendered, given.seed)
         if given.start and not (folder / "last.pt").is_file():
             rng = np.random.default_rng((given.seed, 79))
-            start_from(net, given.start, batch_of(pool, real, given.batch, rng)[0])
+            pictures = batch_of(pool, real, given.batch, rng)[0]
+            start_from(net, given.start, pictures, frozenset(("region.weight", "region.bias")))
         train(
             net,
             folder,
@@ -70,6 +77,10 @@ def train_as_given(given: argparse.Namespace) -> int:
     (given.work / "plate_reader.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
     print(json.dumps(note, indent=2))
     return 0
+
+
+def _kept(plates: list[RealPlate], keep: Callable[[str], bool]) -> list[RealPlate]:
+    return [plate for plate in plates if keep(plate.photo)]
 
 
 def _loss(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +23,18 @@ RENDERED = 1000
 
 
 class ReaderValidation:
-    """Measures a reader on the validation set: real plates, and rendered ones of another seed."""
+    """Measures a reader on the validation set: sets of real plates, and rendered ones.
 
-    def __init__(self, real: Batch | None, rendered: Batch) -> None:
-        self._sets = {"rendered": rendered} | ({"real": real} if real is not None else {})
+    Args:
+        sets: name of each set to its plates.
+    """
+
+    def __init__(self, sets: Mapping[str, Batch]) -> None:
+        self._sets = dict(sets)
 
     @classmethod
-    def of(cls, plates: Sequence[RealPlate], seed: int) -> ReaderValidation:
-        """The validation set of these real plates, if any, and of new rendered ones."""
+    def of(cls, plates: Mapping[str, Sequence[RealPlate]], seed: int) -> ReaderValidation:
+        """The validation set of these sets of real plates, and of new rendered ones."""
         rng = np.random.default_rng((seed, 99))
         photos = [photograph(random_plate(rng), rng) for _ in range(RENDERED)]
         rendered = tensors(
@@ -38,12 +42,17 @@ class ReaderValidation:
             [encoded(p.text) for p in photos],
             [REGIONS.index(p.region) for p in photos],
         )
-        if not plates:
-            return cls(None, rendered)
         # Cut as the product cuts them: with a small margin and no other change.
-        cut = [fitted(_plain(plate)) for plate in plates]
-        texts, regions = [encoded(p.text) for p in plates], [region_index(p.region) for p in plates]
-        return cls(tensors(cut, texts, regions), rendered)
+        real = {
+            name: tensors(
+                [fitted(_plain(plate)) for plate in each],
+                [encoded(plate.text) for plate in each],
+                [region_index(plate.region) for plate in each],
+            )
+            for name, each in plates.items()
+            if each
+        }
+        return cls({**real, "rendered": rendered})
 
     def figures(self, net: torch.nn.Module) -> dict[str, float]:
         """Share of plates read without an error, and of countries named rightly, for each set."""
@@ -52,8 +61,9 @@ class ReaderValidation:
             plate, region = self._answers(net, name)
             result[f"{name}_exact"] = float((plate.argmax(-1) == texts).all(1).float().mean())
             known = regions >= 0
-            right = (region.argmax(-1) == regions)[known].float().mean()
-            result[f"{name}_region"] = float(right)
+            if bool(known.any()):
+                right = (region.argmax(-1) == regions)[known].float().mean()
+                result[f"{name}_region"] = float(right)
         return result
 
     def calibrated(self, net: torch.nn.Module) -> dict[str, float]:

@@ -14,10 +14,11 @@ Writes plate_reader.onnx and its plate_reader.yaml. Needs `pip install -e '.[cpu
 the fonts that scripts/fixtures/fonts.py lists. Uses a GPU where there is one.
 
 The texts of rendered plates are known. Plates on photographs (--plates) get their texts from the
-teachers, which are a detector and a reader of the manifest."""
+teachers, which are a detector and a reader of the manifest. Pictures of plates with texts (--crops)
+need no teacher."""
 
 EXAMPLE = """\
-  scripts/train-reader --plates DATA/plates --work runs/reader --out models
+  scripts/train-reader --plates DATA/plates --crops DATA/crops --work runs/reader --out models
 
 to fine-tune on a camera of your own, give its photographs as --plates and
 the published weights as --start models/plate_reader.onnx, with a --rate of 2e-4."""
@@ -36,6 +37,14 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         metavar="DIR",
         help="folder of photographs with plates; may be given several times",
+    )
+    add(
+        "--crops",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with crops.csv: pictures of plates with texts; may be given several times",
     )
     add("--teacher-detector", metavar="NAME", help="detector of the manifest that finds the plates")
     add("--teacher-reader", metavar="NAME", help="reader of the manifest that gives their texts")
