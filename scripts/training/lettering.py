@@ -16,9 +16,13 @@ Pixels = npt.NDArray[np.uint8]
 _TALL = 96
 """Height in pixels at which a glyph is rendered; plates are drawn with smaller ones."""
 
-GAPS = {" ": 0.34, "~": 0.14, "-": 0.36, ".": 0.22, "|": 0.62, "*": 0.72, ":": 0.40}
+GAPS = {" ": 0.34, "~": 0.14, "-": 0.36, ".": 0.22, "|": 0.62, "*": 0.72, ":": 0.40, "^": 0.30}
 """Width of a separator as a share of the characters' height. `|` leaves room for seals, `*` for
-a coat of arms, `:` for small stickers; the caller draws all of these."""
+a coat of arms, `:` for small stickers, `^` for a line across the plate; the caller draws all of
+these. The characters after `^` are smaller and stand higher."""
+
+_RAISED = 0.72
+"""Height of the characters after `^`, as a share of the others' height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Face:
     """From -1 (thin) to 1 (bold)."""
     softness: float = 0.0
     """Standard deviation in pixels of the rounding of corners."""
+    letter_share: float = 1.0
+    """Height of letters as a share of the digits' height; they stand on the same line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +89,26 @@ def _even_width(font: str) -> float:
 def line_of(text: str, face: Face, height: int, room: int) -> Line:
     """A line of capitals `height` pixels high; squeezed if it is wider than `room` pixels."""
     scale = face.stretch * height / _TALL
-    widths = []
-    for character in text:
+    raised = text.find("^") if "^" in text else len(text)
+    widths, talls = [], []
+    for at, character in enumerate(text):
+        share = (face.letter_share if character.isalpha() else 1.0) * (
+            _RAISED if at > raised else 1.0
+        )
+        talls.append(max(1, round(height * share)))
         if character in GAPS:
             widths.append(GAPS[character] * height)
         elif face.even and character not in "I1":
-            widths.append(_even_width(face.font) * scale)
+            widths.append(_even_width(face.font) * scale * share)
         else:
-            widths.append(_glyph(face.font, character).shape[1] * scale)
+            widths.append(_glyph(face.font, character).shape[1] * scale * share)
     gap = face.spacing * height
     total = sum(widths) + gap * (len(text) - 1)
     squeeze = min(1.0, room / total)
     mask = np.zeros((height, max(1, round(total * squeeze) + 1)), np.uint8)
     marks = []
     x = 0.0
-    for character, width in zip(text, widths, strict=True):
+    for at, (character, width, tall) in enumerate(zip(text, widths, talls, strict=True)):
         left, wide = round(x * squeeze), max(1, round(width * squeeze))
         if character == "-":
             thick = max(2, round(height * 0.11))
@@ -110,10 +121,11 @@ def line_of(text: str, face: Face, height: int, room: int) -> Line:
             marks.append((character, left, wide))
         else:
             glyph = cv2.resize(
-                _glyph(face.font, character), (wide, height), interpolation=cv2.INTER_AREA
+                _glyph(face.font, character), (wide, tall), interpolation=cv2.INTER_AREA
             )
             room_left = mask.shape[1] - left
-            mask[:, left : left + wide] = glyph[:, :room_left]
+            top = 0 if at > raised else height - tall
+            mask[top : top + tall, left : left + wide] = glyph[:, :room_left]
         x += width + gap
     return Line(_inked(mask, face), tuple(marks))
 

@@ -1,7 +1,8 @@
 """The description of a plate before it is drawn, and random choices for its text.
 
 In a printed line, letters and digits are characters of the plate. Separators are a space, `~`, `-`,
-`.`, `|` (seals), `*` (coat of arms) and `:` (small stickers).
+`.`, `|` (seals), `*` (coat of arms), `:` (small stickers), and `^`: a line across the plate, after
+which the characters are smaller and stand higher (the region of a Russian plate).
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ class Band:
     stars: bool = True
     flag: tuple[Colour, ...] = ()
     """Stripes in place of the stars; a single colour is drawn as a ring."""
+    flag_kind: str = "stripes"
+    """How the colours lie: "stripes", "columns", or "cross": the field, a cross, one inside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class Design:
     """A picture or a gradient behind the characters."""
     area: tuple[float, float] | None = None
     """Upper and lower end of the characters' area as shares of the height; None: all of it."""
+    letter_share: float = 1.0
+    """Height of the letters, which stand on the same line, as a share of the digits' height."""
 
     @property
     def text(self) -> str:

@@ -31,6 +31,7 @@ def draw(design: Design, rng: np.random.Generator) -> Pixels:
         even=design.even,
         weight=float(np.clip(rng.normal(0.0, 0.32), -0.8, 0.8)),
         softness=1.8 * rng.random(),
+        letter_share=design.letter_share,
     )
     upper, lower = design.area or (0.0, 1.0)
     margin = 7 + 0.015 * width * rng.random()
@@ -131,6 +132,9 @@ def _draw_marks(
             radius = max(2, int(0.11 * height))
             for middle in (y - height // 5, y + height // 5):
                 cv2.circle(picture, (x, middle), radius, colour, -1, cv2.LINE_AA)
+        elif mark == "^":
+            ends = max(3, y - height), min(picture.shape[0] - 4, y + height)
+            cv2.line(picture, (x, ends[0]), (x, ends[1]), ink, 2)
 
 
 def _bands(picture: Pixels, design: Design) -> tuple[int, int]:
@@ -167,15 +171,34 @@ def _band(band: Band, height: int) -> Pixels:
     if len(band.flag) == 1:  # the year of registration in a ring
         middle = (wide // 2, round(0.28 * height))
         cv2.circle(picture, middle, round(0.3 * wide), band.flag[0], 2, cv2.LINE_AA)
-    for number, stripe in enumerate(band.flag if len(band.flag) > 1 else ()):
-        tall = 0.34 * height / len(band.flag)
-        top, foot = 0.14 * height + number * tall, 0.14 * height + (number + 1) * tall
-        picture[round(top) : round(foot), wide // 6 : wide - wide // 6] = stripe
+    if len(band.flag) > 1:
+        side, top = wide // 6, round(0.14 * height)
+        foot = top + round(min(0.34 * height, 0.8 * wide))
+        _flag(picture[top:foot, side : wide - side], band)
     if band.letters:
         tall = min(0.5 * wide, 0.86 * wide / len(band.letters))
         _print_small(picture, Small(band.letters, (0.5, 0.78), tall, band.ink))
     picture.flags.writeable = False
     return picture
+
+
+def _flag(room: Pixels, band: Band) -> None:
+    """Draw the flag of a band into a part of its picture."""
+    tall, wide = room.shape[:2]
+    if band.flag_kind == "cross":
+        room[:] = band.flag[0]
+        middle = wide // 2 if len(band.flag) == 2 else wide * 2 // 5  # nearer to the mast
+        for number, colour in enumerate(band.flag[1:]):
+            half = max(1, round((0.14 - 0.07 * number) * tall))
+            room[tall // 2 - half : tall // 2 + half] = colour
+            room[:, middle - half : middle + half] = colour
+        return
+    for number, colour in enumerate(band.flag):
+        start, end = number / len(band.flag), (number + 1) / len(band.flag)
+        if band.flag_kind == "columns":
+            room[:, round(start * wide) : round(end * wide)] = colour
+        else:
+            room[round(start * tall) : round(end * tall)] = colour
 
 
 @lru_cache(maxsize=1024)

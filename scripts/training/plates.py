@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from scripts.fixtures import fonts
-from scripts.training.countries import COUNTRIES, REGIONS
-from scripts.training.plate_design import pick
+from scripts.training.countries import COUNTRIES, FREQUENT, REGIONS
+from scripts.training.plate_design import chosen
 from scripts.training.plate_drawing import draw
 
 Pixels = npt.NDArray[np.uint8]
 
-UNKNOWN_SHARE = 0.15
+UNKNOWN_SHARE = 0.18
 """Share of plates that belong to no listed country."""
+
+_SHARES = [(FREQUENT.get(region, 1.0), region) for region in REGIONS[:-1]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,14 @@ def random_plate(rng: np.random.Generator, region: str | None = None) -> FlatPla
         MissingFontError: a font is not installed.
         KeyError: there is no such region.
     """
-    if region is None:
-        unknown = rng.random() < UNKNOWN_SHARE
-        region = REGIONS[-1] if unknown else pick(rng, REGIONS[:-1])
+    region = region or random_region(rng)
     design = COUNTRIES[region](rng)
     return FlatPlate(draw(design, rng), design.text, region)
+
+
+def random_region(rng: np.random.Generator) -> str:
+    """One of REGIONS: "Unknown" with UNKNOWN_SHARE, else a country as often as FREQUENT says."""
+    return REGIONS[-1] if rng.random() < UNKNOWN_SHARE else chosen(rng, _SHARES)
 
 
 def require_fonts() -> None:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from scripts.training.countries.americas import american, brazilian
 from scripts.training.countries.asia_pacific import antipodean, asian
-from scripts.training.countries.northern_europe import nordic
-from scripts.training.countries.other_europe import other_european, swiss
 from scripts.training.plate_design import (
     ALL,
     BLACK,
@@ -58,7 +56,7 @@ def invented(rng: Rng) -> Design:
     band = Band(
         int(rng.integers(24, 46)),
         pick(rng, DARK),
-        pick(rng, ("", "A", "GB", "XX", "MK", "AL")),
+        pick(rng, ("", "A", "XX", "QZ", "AZ", "KZ")),
         stars=rng.random() < 0.3,
     )
     return Design(
@@ -82,14 +80,11 @@ def foreign_plate(rng: Rng) -> Design:
     make = chosen(
         rng,
         [
-            (28, american),
-            (18, brazilian),
-            (5, swiss),
-            (7, nordic),
-            (14, other_european),
-            (12, asian),
-            (5, antipodean),
-            (11, invented),
+            (30, american),
+            (20, brazilian),
+            (14, asian),
+            (8, antipodean),
+            (28, invented),
         ],
     )
     return make(rng)

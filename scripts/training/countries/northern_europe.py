@@ -1,7 +1,4 @@
-"""Plates of Denmark, Sweden, Norway, Finland and Iceland.
-
-Denmark is a region of the reader; the others count as "Unknown".
-"""
+"""Plates of Denmark, Sweden, Norway, Finland and Iceland."""
 
 from __future__ import annotations
 
@@ -13,18 +10,20 @@ from scripts.training.plate_design import (
     BLUE,
     BRIGHT_RED,
     GREEN,
+    ORANGE,
     WHITE,
     YELLOW,
     Band,
+    Colour,
     Design,
     Rng,
-    chosen,
     european,
     fill,
     personal_text,
-    pick,
 )
+from scripts.training.plate_series import Format, Series, plates_of
 
+# --- Denmark -------------------------------------------------------------------------------
 _DK_LETTERS = "ABCDEHJKLMNOPRSTUVXYZ"
 
 
@@ -69,36 +68,127 @@ def denmark(rng: Rng) -> Design:
     return design
 
 
-def nordic(rng: Rng) -> Design:
-    """A Swedish, Norwegian, Finnish or Icelandic plate."""
-    fonts = ("RG2014E.ttf", "RG2014D.ttf", "OSP-DIN.ttf")
-    kind = rng.random()
-    band: Band | None
-    if kind < 0.35:
-        printed, band = (
-            fill(rng, pick(rng, ("@@@ ###", "@@@ ##@")), "ABCDEFGHJKLMNOPRSTUWXYZ"),
-            european("S"),
-        )
-    elif kind < 0.65:
-        printed, band = (
-            fill(rng, "@@ #####", "ABCDEFHJKLNPRSTUVXYZ"),
-            Band(40, BLUE, "N", stars=False, flag=(BRIGHT_RED, BLUE, BRIGHT_RED)),
-        )
-    elif kind < 0.85:
-        printed, band = fill(rng, "@@@-###", ALL.replace("Q", "")), european("FIN")
-    else:
-        printed, band = fill(rng, "@@ @##"), Band(40, BLUE, "IS", stars=False)
-    colours = chosen(
-        rng, [(86, (WHITE, BLACK)), (5, (GREEN, WHITE)), (4, (YELLOW, BLACK)), (5, (BLACK, WHITE))]
-    )
-    return Design(
-        "Unknown",
-        (printed,),
-        (520, 110),
-        fonts,
-        colours[0],
-        colours[1],
-        76,
-        left=band if rng.random() < 0.75 else None,
-        border=colours[1] if rng.random() < 0.6 else None,
-    )
+# --- Sweden --------------------------------------------------------------------------------
+_SE_LETTERS = "ABCDEFGHJKLMNOPRSTUWXYZ"
+_SE_PLATE = Design(
+    "Sweden",
+    (),
+    (480, 110),
+    ("RG2014D.ttf", "RobotoCondensed-Bold.ttf", "RG2014E.ttf", "OSP-DIN.ttf"),
+    text_mm=76,
+    left=european("S", 40),
+    border=BLACK,
+    mark=(70, 140, 190),
+)
+_SE_BARE = replace(_SE_PLATE, left=None)
+sweden = plates_of(
+    (_SE_PLATE, _SE_PLATE, _SE_PLATE, _SE_BARE),
+    (
+        Series(50, ("@@@ /###",)),
+        Series(24, ("@@@ /##@",), letters="ABCDEFGHJKLMNPRSTUWXYZ"),
+        Series(6, ("@@@:/###",), (_SE_BARE,)),
+        Series(4, ("@@@ /###T", "@@@ /##@T"), (replace(_SE_PLATE, ground=YELLOW),)),
+        Series(2, ("@@@ /###",), (replace(_SE_PLATE, ground=BRIGHT_RED, left=None),)),  # trade
+        Series(2, ("@@@ /###",), (replace(_SE_BARE, ground=GREEN, ink=WHITE, border=WHITE),)),
+        Series(
+            2,
+            ("@@ ### C", "@@ ### A", "@@ ### D"),
+            (replace(_SE_BARE, ground=(210, 160, 90)),),  # diplomatic
+        ),
+        Series(1, ("######", "#####"), (replace(_SE_BARE, ground=BLACK, ink=YELLOW),)),  # army
+        Series(5, ("@@@@", "@@@@@", "@@@@@@", "@@@ #", "@@@@ ##", "@@@@@@@")),  # owner's choice
+    ),
+    letters=_SE_LETTERS,
+    formats=(Format(0.09, (195, 150), 56, 26), Format(0.05, (280, 200), 76, 36)),
+)
+
+
+# --- Norway --------------------------------------------------------------------------------
+_NO_FLAG: tuple[Colour, ...] = (BRIGHT_RED, WHITE, BLUE)
+_NO_PLATE = Design(
+    "Norway",
+    (),
+    (520, 110),
+    ("RobotoCondensed-Bold.ttf", "RG2014D.ttf", "RG2014E.ttf", "OSP-DIN.ttf"),
+    text_mm=76,
+    left=Band(40, BLUE, "N", stars=False, flag=_NO_FLAG, flag_kind="cross"),
+    border=BLACK,
+)
+_NO_BARE = replace(_NO_PLATE, left=None)
+_NO_GREEN: Colour = (80, 170, 60)
+norway = plates_of(
+    (_NO_PLATE, _NO_PLATE, _NO_BARE),
+    (
+        Series(58, ("@@ /#####", "@@ /## ###")),
+        Series(12, ("EL /#####", "EK /#####", "EV /#####", "EB /#####")),
+        Series(8, ("@@ /#####",), (replace(_NO_PLATE, ground=_NO_GREEN),)),  # vans
+        Series(7, ("@@ /####",)),  # motorcycles, trailers, tractors
+        Series(3, ("@@ /####",), (replace(_NO_BARE, ground=BRIGHT_RED, ink=WHITE),)),  # trade
+        Series(2, ("@@ /#####",), (replace(_NO_BARE, ground=BLACK, ink=YELLOW),)),  # closed areas
+        Series(2, ("CD /#####",), (replace(_NO_BARE, ground=BLUE, ink=YELLOW),)),
+        Series(1, ("#####",), (replace(_NO_BARE, ground=ORANGE),)),  # army
+        Series(4, ("@@@@", "@@@@@", "@@@@@@", "@@@@@@@", "@@@ ##")),
+    ),
+    letters="ABCDEFHJKLNPRSTUVXYZ",
+    formats=(Format(0.06, (240, 130), 50, 26), Format(0.08, (285, 200), 76, 36)),
+)
+
+
+# --- Finland -------------------------------------------------------------------------------
+_FI_PLATE = Design(
+    "Finland",
+    (),
+    (442, 118),
+    ("OSP-DIN.ttf", "RG2014E.ttf", "LiberationSans-Bold.ttf", "RG2014D.ttf"),
+    text_mm=78,
+    left=european("FIN", 40),
+    border=BLACK,
+)
+_FI_BARE = replace(_FI_PLATE, left=None, size=(397, 118))
+finland = plates_of(
+    (_FI_PLATE, _FI_PLATE, _FI_PLATE, _FI_BARE),
+    (
+        Series(66, ("@@@-/###",)),
+        Series(8, ("@@@-/##", "@@@-/#", "@@-/###", "@@-/##")),
+        Series(8, ("D@@-/###", "P@@-/###", "W@@-/###")),  # trailers
+        Series(4, ("@@@-/###", "@@-/##"), (replace(_FI_BARE, ground=BLACK, ink=WHITE),)),
+        Series(4, ("@@@-/###",), (replace(_FI_BARE, ink=BRIGHT_RED),)),  # transfer
+        Series(3, ("@@@-/###",), (replace(_FI_BARE, ground=YELLOW),)),
+        Series(3, ("CD-####", "C-#####"), (replace(_FI_BARE, ground=BLUE, ink=WHITE),)),
+        Series(3, ("AL@-/###", "AL@-/##"), (replace(_FI_BARE, ink=BLUE),)),  # Åland
+    ),
+    letters=ALL.replace("Q", ""),
+    formats=(Format(0.08, (195, 150), 56, 28), Format(0.05, (256, 200), 76, 34)),
+)
+
+
+# --- Iceland -------------------------------------------------------------------------------
+_IS_BLUE: Colour = (130, 60, 20)
+_IS_BAND = Band(38, BLUE, "IS", stars=False, flag=(BLUE, WHITE, BRIGHT_RED), flag_kind="cross")
+_IS_PLATE = Design(
+    "Iceland",
+    (),
+    (520, 110),
+    ("RG2014E.ttf", "RG2014D.ttf", "LiberationSans-Bold.ttf", "OSP-DIN.ttf"),
+    ink=_IS_BLUE,
+    text_mm=74,
+    left=_IS_BAND,
+    border=_IS_BLUE,
+    mark=(60, 160, 60),
+)
+_IS_BARE = replace(_IS_PLATE, left=None)
+iceland = plates_of(
+    (_IS_PLATE, _IS_PLATE, _IS_BARE, replace(_IS_PLATE, mark=YELLOW), _IS_BARE),
+    (
+        Series(44, ("@@:/@##",)),
+        Series(16, ("@@:/###",)),
+        Series(14, ("@@ /@##",)),
+        Series(10, ("@@ /@##", "@@:/###"), (replace(_IS_BARE, ink=BRIGHT_RED, border=BRIGHT_RED),)),
+        Series(3, ("@@ /@##",), (replace(_IS_PLATE, ground=BRIGHT_RED, ink=WHITE),)),
+        Series(3, ("CD @##",), (replace(_IS_BARE, ground=GREEN, ink=WHITE, border=WHITE),)),
+        Series(5, ("@ ####", "@ #####"), (replace(_IS_BARE, ground=BLACK, ink=WHITE),)),  # veterans
+        Series(5, ("@@@@", "@@@@@", "@@@@@@", "@@@ #")),
+    ),
+    letters="ABDEFGHIJKLMNOPRSTUVXYZ",
+    formats=(Format(0.10, (240, 130), 50, 26), Format(0.06, (280, 200), 74, 36)),
+)

@@ -11,13 +11,28 @@ import cv2
 import numpy as np
 import pytest
 
+from edge.domain.plate_forms import fits
+from edge.domain.plate_registers import REGISTERS
 from scripts.fixtures import fonts
 from scripts.training import camera_simulation, plate_sheet, plates
 from scripts.training.camera_simulation import photograph
-from scripts.training.countries import COUNTRIES, REGIONS
+from scripts.training.countries import COUNTRIES, FREQUENT, REGIONS
 from scripts.training.lettering import GAPS, Face, line_of
-from scripts.training.plate_design import Design, Rng, chosen, fill, two_lines
-from scripts.training.plates import random_plate
+from scripts.training.plate_design import (
+    BLACK,
+    BLUE,
+    GOLD,
+    WHITE,
+    Band,
+    Design,
+    Rng,
+    chosen,
+    fill,
+    two_lines,
+)
+from scripts.training.plate_drawing import draw as draw_plate
+from scripts.training.plate_series import Format, Series, plates_of
+from scripts.training.plates import UNKNOWN_SHARE, random_plate
 
 DRAWN = 400
 
@@ -69,13 +84,65 @@ USUAL = {
 """What most plates of a region look like, and how many of them at least; others are personal."""
 
 
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("region", USUAL)
 def test_texts_follow_their_country_s_syntax(region: str) -> None:
     texts = [design.text for design in _designs(region)]
     pattern, share = USUAL[region]
     usual = [text for text in texts if re.fullmatch(pattern, text)]
     assert len(usual) >= share * len(texts), sorted(set(texts) - set(usual))[:5]
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_a_region_s_texts_rarely_repeat(region: str) -> None:
+    texts = [design.text for design in _designs(region)]
     assert len(set(texts)) > 0.95 * len(texts)
+
+
+_SHARED = "[ABEKMHOPCTYX]"
+WITHOUT_REGISTER = {
+    "Kosovo": r"0[1-7]\d{3}[A-Z]{2}|\d{3}KS\d{3}|\d\dCD\d{3}|0[1-7]\d{4}|P\d{3,4}",
+    "Russia": rf"(?:{_SHARED}\d{{3,4}}{_SHARED}{{0,2}}|{_SHARED}{{2}}\d{{3,4}}{_SHARED}?|"
+    rf"\d{{4}}{_SHARED}{{2}}|\d{{3}}D\d{{3}}|\d{{3}}CD\d)\d{{2,3}}",
+}
+"""What the plates look like in the countries of which the register has no forms."""
+
+
+@pytest.mark.parametrize("region", REGIONS[:-1])
+def test_most_texts_have_a_form_of_the_country_s_register(region: str) -> None:
+    texts = [design.text for design in _designs(region)]
+    pattern = WITHOUT_REGISTER.get(region)
+    known = [bool(re.fullmatch(pattern, one)) if pattern else fits(one, region) for one in texts]
+    assert None not in known
+    without = [text for text, one in zip(texts, known, strict=True) if not one]
+    assert len(without) <= 0.15 * len(texts), without[:10]
+
+
+def test_every_country_of_europe_is_a_region_and_spelled_as_in_the_register() -> None:
+    elsewhere = {"Armenia", "Azerbaijan", "Gibraltar", "Guernsey"}
+    assert set(REGIONS) == {*REGISTERS, *WITHOUT_REGISTER, "Unknown"} - elsewhere
+    assert REGIONS[-1] == "Unknown"
+    assert REGIONS[:13] == tuple(USUAL)[:13]  # a reader's fine-tuning keeps the first ones
+
+
+# --- tables of series -----------------------------------------------------------------------
+
+
+def test_a_series_fills_heads_and_breaks_lines_without_their_separators() -> None:
+    plate = Design("Unknown", (), (520, 110), ("OSP-DIN.ttf",), left=Band(40))
+    always = (Format(1.0, (240, 130), 50, 26),)
+    one = Series(1, ("$*/###-@",), heads=("AB",), letters="Z")
+    design = plates_of((plate,), (one,), formats=always)(np.random.default_rng(0))
+    assert re.fullmatch(r"AB\d{3}Z", design.text)
+    assert design.lines[0] == "AB*"
+    assert re.fullmatch(r"\d{3}-Z", design.lines[1])
+    assert (design.size, design.text_mm) == ((240, 130), 50)
+    assert design.left is not None
+    assert design.left.mm == 26
+    in_one = plates_of((plate,), (one,))(np.random.default_rng(0))
+    assert re.fullmatch(r"AB\*\d{3}-Z", in_one.lines[0])
+    three = Series(1, ("@@ /####/ @@",))
+    design = plates_of((plate,), (three,), formats=always)(np.random.default_rng(0))
+    assert [len(line) for line in design.lines] == [2, 4, 2]
 
 
 @pytest.mark.parametrize("region", REGIONS)
@@ -195,15 +262,68 @@ def test_the_same_seed_draws_the_same_pixels_and_another_seed_others() -> None:
     assert [one.text for one in first] != [one.text for one in other]
 
 
-@can_draw
-def test_regions_are_drawn_uniformly_and_unknown_ones_with_their_probability() -> None:
+def test_regions_are_drawn_as_often_as_listed() -> None:
     rng = np.random.default_rng(5)
-    counts = Counter(random_plate(rng).region for _ in range(2000))
+    counts = Counter(plates.random_region(rng) for _ in range(40_000))
     assert set(counts) == set(REGIONS)
-    assert REGIONS[-1] == "Unknown"
-    assert 0.12 < counts["Unknown"] / 2000 < 0.18
-    listed = [counts[region] for region in REGIONS[:-1]]
-    assert max(listed) < 1.6 * min(listed)
+    assert 0.17 < counts["Unknown"] / 40_000 < 0.19
+    assert min(counts.values()) > 0.008 * 40_000
+    assert counts["Belgium"] == max(counts[region] for region in REGIONS[:-1])
+    whole = sum(FREQUENT.get(region, 1.0) for region in REGIONS[:-1])
+    assert (1 - UNKNOWN_SHARE) / whole > 0.009
+    assert set(FREQUENT) < set(REGIONS)
+
+
+@can_draw
+@pytest.mark.parametrize("region", REGIONS)
+def test_two_drawings_of_a_region_differ(region: str) -> None:
+    rng = np.random.default_rng(4)
+    one, other = random_plate(rng, region), random_plate(rng, region)
+    assert one.text != other.text
+    assert not np.array_equal(one.pixels, other.pixels)
+
+
+@can_draw
+@pytest.mark.parametrize("separator", sorted(set(GAPS) - {" ", "~"}))
+def test_a_separator_draws_ink_between_the_characters(separator: str) -> None:
+    def drawn(between: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+        line = f"HH{between}HH"
+        plate = Design("Unknown", (line,), (520, 110), ("OSP-DIN.ttf",), mark=(0, 0, 200))
+        return draw_plate(plate, np.random.default_rng(1))
+
+    picture = drawn(separator)
+    inked = (np.abs(picture.astype(int) - picture[2, 2]).max(axis=2) > 60).any(axis=0)
+    bare = (np.abs(drawn(" ").astype(int) - picture[2, 2]).max(axis=2) > 60).any(axis=0)
+    columns = np.flatnonzero(inked)
+    assert columns[0] < 260 < columns[-1]
+    runs = np.count_nonzero(np.diff(inked.astype(int)) == 1)
+    assert runs > np.count_nonzero(np.diff(bare.astype(int)) == 1)
+
+
+@can_draw
+def test_characters_after_the_line_across_stand_higher_and_letters_may_be_smaller() -> None:
+    face = Face("OSP-DIN.ttf", letter_share=0.75)
+    line = line_of("H1^1", face, 80, 500)
+    (_, left, wide) = line.marks[0]
+    before, after = line.mask[:, :left], line.mask[:, left + wide :]
+    assert np.flatnonzero(after.max(axis=1) > 127)[[0, -1]].tolist() == pytest.approx(
+        [0, 57], abs=2
+    )
+    letter = before[:, : before.shape[1] // 2]
+    assert np.flatnonzero(letter.max(axis=1) > 127)[0] == pytest.approx(20, abs=2)
+    assert np.flatnonzero(letter.max(axis=1) > 127)[-1] >= 78
+
+
+@can_draw
+@pytest.mark.parametrize("kind", ["stripes", "columns", "cross"])
+def test_a_flag_shows_all_its_colours(kind: str) -> None:
+    flag = (BLUE, WHITE, GOLD)
+    band = Band(40, BLACK, "X", stars=False, flag=flag, flag_kind=kind)
+    plate = Design("Unknown", ("1",), (520, 110), ("OSP-DIN.ttf",), left=band)
+    colours = {
+        tuple(one) for one in draw_plate(plate, np.random.default_rng(0))[:, :40].reshape(-1, 3)
+    }
+    assert set(flag) <= colours
 
 
 @can_draw
