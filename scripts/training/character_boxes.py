@@ -56,7 +56,7 @@ def character_boxes(
     grey = cv2.cvtColor(np.ascontiguousarray(part), cv2.COLOR_BGR2GRAY)
     grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     for picture in (255 - grey, grey):
-        found = _clear(picture, count)
+        found = _clear(np.asarray(picture, np.uint8), count)
         if found is not None:
             return [
                 (
@@ -173,9 +173,9 @@ def _patched(pixels: Pixels, boxes: Sequence[Box], rng: Rng) -> Pixels:
     rim = np.concatenate((grey[0], grey[-1], grey[:, 0], grey[:, -1]))
     near = np.abs(grey.astype(np.int16) - int(np.median(rim))) < 12
     colour = np.median(around[near], axis=0) if near.any() else np.median(around, axis=(0, 1))
-    drawn = pixels.copy()
+    drawn: Pixels = np.array(pixels)
     grain = rng.normal(0, rng.uniform(0.5, 4), (*around.shape[:2], 1)) + rng.normal(0, 3, 3)
     drawn[top : top + around.shape[0], left : left + around.shape[1]] = np.clip(
         colour + grain, 0, 255
-    ).astype(np.uint8)
+    )
     return drawn

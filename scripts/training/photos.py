@@ -1,12 +1,14 @@
 """Photographs for the detector's training: boxes corrected by a teacher, and plates erased.
 
 A folder of training photographs has `images/` and `labels/`. A label file has a line
-`class x y width height` for each plate, in fractions (the format of YOLO trainers). A folder
-without `labels/` is unlabelled: its boxes come from the teacher.
+`class x y width height` for each plate, in fractions (the format of YOLO trainers). Or it has a
+`labels.csv` with the columns `image,x,y,w,h`, in pixels. A folder without either is unlabelled: its
+boxes come from the teacher.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import zlib
@@ -141,6 +143,30 @@ def read_boxes(file: Path, width: int, height: int) -> list[Box]:
     return boxes
 
 
+def table_boxes(folder: Path) -> dict[Path, list[Box]] | None:
+    """The boxes of a folder's `labels.csv`, in pixels, by photograph; None if there is none.
+
+    A row without a box says that the photograph shows no plate.
+
+    Raises:
+        DataError: a column is missing, or a box is no box.
+    """
+    table = folder / "labels.csv"
+    if not table.is_file():
+        return None
+    boxes: dict[Path, list[Box]] = {}
+    with table.open(encoding="utf-8", newline="") as opened:
+        for row in csv.DictReader(opened):
+            try:
+                of_photo = boxes.setdefault(folder / row["image"], [])
+                if row["w"]:
+                    x, y, w, h = (float(row[key]) for key in "xywh")
+                    of_photo.append(Box(x, y, x + w, y + h))
+            except (KeyError, TypeError, ValueError):
+                raise DataError(f"{table}: needs the columns image,x,y,w,h; correct it") from None
+    return boxes
+
+
 def corrected_boxes(
     labels: Sequence[Box] | None,
     seen: Sequence[Detection],
@@ -203,29 +229,42 @@ def load_photos(
     Raises:
         DataError: a photograph or label cannot be used.
     """
-    files = photo_files(folder)
-    labelled = (folder / "labels").is_dir()
-    return list(_photos(folder, files, labelled, teacher, cache, tell))
+    table = table_boxes(folder)
+    files = photo_files(folder) if table is None else sorted(table)
+
+    def labels(file: Path, width: int, height: int) -> list[Box] | None:
+        if table is not None:
+            return [box.clipped(width, height) for box in table[file]]
+        if not (folder / "labels").is_dir():
+            return None
+        return read_boxes(folder / "labels" / f"{file.stem}.txt", width, height)
+
+    return list(_photos(folder.name, files, labels, teacher, cache, tell))
 
 
 def _photos(
-    folder: Path,
+    name: str,
     files: list[Path],
-    labelled: bool,  # noqa: FBT001
+    labels_of: Callable[[Path, int, int], list[Box] | None],
     teacher: PlateDetector | None,
     cache: Path,
     tell: Callable[[str, int, int], None],
 ) -> Iterator[Photo]:
     cache.mkdir(parents=True, exist_ok=True)
     for done, file in enumerate(files, 1):
-        raw = file.read_bytes()
-        kind = f"{LONGEST_SIDE} {teacher is not None} people first".encode()
-        key = hashlib.sha256(raw + kind).hexdigest()[:24]
-        kept, erased_file = cache / f"{key}.json", cache / f"{key}.png"
+        try:
+            raw = file.read_bytes()
+        except OSError as error:
+            why = f"not readable ({error.strerror}); correct the labels"
+            raise DataError(f"{file}: {why}") from None
         pixels = cv2.imdecode(np.frombuffer(raw, np.uint8), cv2.IMREAD_COLOR)
         if pixels is None:
             raise DataError(f"{file}: no photograph that can be read; remove or replace it")
         full_height, full_width = pixels.shape[:2]
+        labels = labels_of(file, full_width, full_height)
+        kind = f"{LONGEST_SIDE} {teacher is not None} people first {labels}".encode()
+        key = hashlib.sha256(raw + kind).hexdigest()[:24]
+        kept, erased_file = cache / f"{key}.json", cache / f"{key}.png"
         scale = min(1.0, LONGEST_SIDE / max(full_height, full_width))
         size = (max(1, round(full_width * scale)), max(1, round(full_height * scale)))
         small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -233,8 +272,6 @@ def _photos(
             found = json.loads(kept.read_text("utf-8"))
             erased = cv2.imread(str(erased_file))
         else:
-            label_file = folder / "labels" / f"{file.stem}.txt"
-            labels = read_boxes(label_file, full_width, full_height) if labelled else None
             plates, unsure = labels or [], list[Box]()
             if teacher is not None:
                 whole = np.asarray(pixels, np.uint8)
@@ -247,7 +284,7 @@ def _photos(
             erased = without_plates(small, [*found["plates"], *found["unsure"]])
             cv2.imwrite(str(erased_file), erased)
             kept.write_text(json.dumps(found), "utf-8")
-        tell(folder.name, done, len(files))
+        tell(name, done, len(files))
         yield Photo(
             name=file.name,
             pixels=small,

@@ -139,6 +139,35 @@ def test_photos_and_labels_are_read_and_cached(tmp_path: Path) -> None:
         assert one.erased.shape == one.pixels.shape
 
 
+def test_boxes_may_come_from_a_table_and_photos_without_a_row_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("a", "b", "c"):
+        pixels = np.full((100, 200, 3), 60, np.uint8)
+        cv2.imwrite(str(tmp_path / "images" / f"{name}.png"), pixels)
+    rows = "image,x,y,w,h,plate\nimages/a.png,50,40,100,20,\nimages/b.png,,,,,\n"
+    (tmp_path / "labels.csv").write_text(rows)
+
+    first, second = load_photos(tmp_path, None, tmp_path / "cache")
+
+    assert (first.name, first.plates.tolist()) == ("a.png", [[50, 40, 150, 60]])
+    assert (second.name, second.plates.tolist()) == ("b.png", [])
+
+
+@pytest.mark.parametrize("row", ["images/a.png,x,40,100,20", "images/a.png,50,40,100"])
+def test_the_error_names_a_table_with_a_bad_box(tmp_path: Path, row: str) -> None:
+    (tmp_path / "labels.csv").write_text(f"image,x,y,w,h\n{row}\n")
+
+    with pytest.raises(DataError, match=r"labels\.csv: needs the columns image,x,y,w,h"):
+        load_photos(tmp_path, None, tmp_path / "cache")
+
+
+def test_the_error_names_a_photo_of_the_table_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("image,x,y,w,h\nimages/a.png,1,2,30,10\n")
+
+    with pytest.raises(DataError, match=r"a\.png: not readable"):
+        load_photos(tmp_path, None, tmp_path / "cache")
+
+
 def test_the_error_names_a_broken_photo(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"no picture")
 
