@@ -122,7 +122,10 @@ def chosen(rng: Rng, shares: Sequence[tuple[float, T]]) -> T:
 
 
 def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
-    """The pattern with random characters: `@` a letter, `#` a digit, `&` a digit from 1 to 9."""
+    """The pattern with random characters.
+
+    `@` stands for a letter, `#` a digit, `&` a digit from 1 to 9, `!` any letter or digit.
+    """
     out = []
     for one in pattern:
         if one == "@":
@@ -131,6 +134,8 @@ def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
             out.append(chr(48 + int(rng.random() * 10)))
         elif one == "&":
             out.append(chr(49 + int(rng.random() * 9)))
+        elif one == "!":
+            out.append(pick(rng, ALL + "0123456789"))
         else:
             out.append(one)
     return "".join(out)

@@ -18,7 +18,6 @@ from scripts.training.countries.central_europe import (
     czech_republic,
     germany,
     poland,
-    romania,
 )
 from scripts.training.countries.eastern_europe import (
     belarus,
@@ -26,6 +25,7 @@ from scripts.training.countries.eastern_europe import (
     georgia,
     hungary,
     moldova,
+    romania,
     russia,
     slovakia,
     ukraine,
