@@ -88,6 +88,8 @@ class Design:
     """Colours of thin lines along the upper and the lower edge."""
     mark: Colour | None = None
     """Colour of seals, arms or stickers."""
+    arms: str = ""
+    """What is on coats of arms, one of `plate_marks.ARMS`; "": anything."""
     small: tuple[Small, ...] = ()
     scenery: bool = False
     """A picture or a gradient behind the characters."""

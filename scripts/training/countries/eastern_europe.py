@@ -76,6 +76,7 @@ _SK_PLATE = Design(
     left=european("SK"),
     border=BLACK,
     mark=BRIGHT_RED,
+    arms="cross",
 )
 _SK_OLD = replace(_SK_PLATE, left=Band(40, WHITE, "SK", BLACK, stars=False))
 slovakia = plates_of(

@@ -37,6 +37,7 @@ _HR_PLATE = Design(
     left=european("HR"),
     border=BLACK,
     mark=BRIGHT_RED,
+    arms="checks",
 )
 _HR_OLD = replace(_HR_PLATE, left=None)
 croatia = plates_of(

@@ -31,6 +31,7 @@ from scripts.training.plate_design import (
     two_lines,
 )
 from scripts.training.plate_drawing import draw as draw_plate
+from scripts.training.plate_marks import ARMS, draw_mark
 from scripts.training.plate_series import Format, Series, plates_of
 from scripts.training.plates import UNKNOWN_SHARE, random_plate
 
@@ -332,6 +333,31 @@ def test_a_separator_draws_ink_between_the_characters(separator: str) -> None:
     assert columns[0] < 260 < columns[-1]
     runs = np.count_nonzero(np.diff(inked.astype(int)) == 1)
     assert runs > np.count_nonzero(np.diff(bare.astype(int)) == 1)
+
+
+@pytest.mark.parametrize("content", [*ARMS, ""])
+def test_arms_are_drawn_in_their_place_and_vary(content: str) -> None:
+    drawn = []
+    for seed in range(12):
+        picture = np.full((110, 300, 3), 240, np.uint8)
+        place = (130, 15, 50, 76)
+        draw_mark(picture, "*", place, (0, 0, 200), (0, 0, 0), content, np.random.default_rng(seed))
+        changed = (picture != 240).any(axis=2)
+        assert changed[20:80, 135:175].mean() > 0.3
+        assert not changed[:, :120].any()
+        assert not changed[:, 190:].any()
+        drawn.append(picture.tobytes())
+    assert len(set(drawn)) > 6
+
+
+@pytest.mark.parametrize("mark", sorted(GAPS))
+def test_a_mark_is_drawn_also_where_the_picture_ends(mark: str) -> None:
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        picture = np.full((24, 40, 3), 240, np.uint8)
+        for left, top in ((-6, -4), (34, 16), (12, 2)):
+            draw_mark(picture, mark, (left, top, 9, 20), None, (0, 0, 0), "", rng)
+        assert (picture != 240).any() == (mark in "|*:^")
 
 
 @can_draw
