@@ -123,8 +123,14 @@ _NL_CODES = [
 
 def netherlands(rng: Rng) -> Design:
     """A Dutch plate: black on yellow, in fourteen series called sidecodes."""
+    if rng.random() < 0.03:
+        return _rare_dutch(rng)
     code = chosen(rng, _NL_CODES)
-    letters = _NL_LETTERS if code.count("@") > 2 or rng.random() < 0.5 else _NL_OLD_LETTERS
+    letters = (
+        _NL_LETTERS
+        if code.count("@") > 2 or "###" in code or rng.random() < 0.5
+        else _NL_OLD_LETTERS
+    )
     printed = fill(rng, code, letters)
     design = Design(
         "Netherlands",
@@ -165,6 +171,33 @@ def netherlands(rng: Rng) -> Design:
     return design
 
 
+_NL_PLATE = Design(
+    "Netherlands",
+    (),
+    (520, 110),
+    ("RG2014E.ttf", "RG2014D.ttf", "LiberationSans-Bold.ttf", "RobotoCondensed-Bold.ttf"),
+    YELLOW,
+    text_mm=76,
+    left=european("NL"),
+)
+_rare_dutch = plates_of(
+    (_NL_PLATE,),
+    (
+        Series(4, ("W@-/##-@@", "O@-/##-@@", "W@-##/-##")),  # trailers
+        Series(
+            3,
+            ("HA-##/-##", "OA-##/-##", "FH-##/-##", "HC-##/-##"),  # trade, import
+            (replace(_NL_PLATE, ground=GREEN), replace(_NL_PLATE, ground=GREEN, ink=WHITE)),
+        ),
+        Series(2, ("CD-##/-##", "##-CD/-##")),
+        Series(1, ("CDJ-/###",)),  # International Court of Justice
+        Series(1, ("KN-##/-##", "KL-##/-##", "LM-##/-##")),  # army
+    ),
+    letters=_NL_LETTERS,
+    formats=(Format(0.1, (340, 210), 75, 40),),
+)
+
+
 # --- Luxembourg ----------------------------------------------------------------------------
 def luxembourg(rng: Rng) -> Design:
     """A Luxembourg plate: black on yellow, two letters and four digits, or digits only."""
@@ -178,6 +211,9 @@ def luxembourg(rng: Rng) -> Design:
             (3, "CD ## ##"),
             (3, "@ ####"),
             (2, "P ####"),
+            (1, "ZZ ####"),
+            (1, "AA ####"),
+            (1, "#### EXP"),
         ],
     )
     printed = fill(rng, pattern, letters)
@@ -197,6 +233,9 @@ def luxembourg(rng: Rng) -> Design:
         design = replace(design, ground=WHITE, ink=GREEN)
     elif kind < 0.07:
         design = replace(design, ground=GREEN, ink=WHITE, border=None)
+    elif kind < 0.10:  # before 2003
+        design = replace(design, lines=(fill(rng, "@@ ###", letters),), left=None)
+        printed = design.lines[0]
     shape = rng.random()
     if shape < 0.1 and " " in printed:
         return replace(

@@ -284,6 +284,8 @@ _ES_PROVINCES = (
 
 def spain(rng: Rng) -> Design:
     """A Spanish plate: four digits and three consonants; before 2000 with the province."""
+    if rng.random() < 0.04:
+        return _rare_spanish(rng)
     fonts = ("OSP-DIN.ttf", "LiberationSans-Bold.ttf", "RG2014D.ttf", "RG2014E.ttf")
     design = Design(
         "Spain",
@@ -345,6 +347,25 @@ def spain(rng: Rng) -> Design:
             left=european("E", 40) if design.left else None,
         )
     return design
+
+
+_ES_RARE = Design("Spain", (), (520, 110), DIN, text_mm=77, left=european("E"), border=BLACK)
+_rare_spanish = plates_of(
+    (_ES_RARE,),
+    (
+        Series(3, ("H /####/ @@@",)),  # historic
+        Series(3, ("E /####/ @@@",), (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE),)),
+        Series(2, ("V /####/ @@@",), (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE),)),
+        Series(
+            2,
+            ("CD-###~###", "CC-###~###", "OI-###~###", "TA-###~###"),
+            (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE, left=None),),
+        ),
+        Series(2, ("PGC-####~@", "CNP-####~@@", "ET-#####", "EA-#####"), (_ES_RARE,)),
+    ),
+    letters=_ES_LETTERS,
+    formats=(Format(0.3, (200, 200), 52, 28),),
+)
 
 
 # --- Italy ---------------------------------------------------------------------------------
