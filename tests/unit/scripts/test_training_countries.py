@@ -108,7 +108,7 @@ def test_a_region_s_texts_rarely_repeat(region: str) -> None:
 
 _SHARED = "[ABEKMHOPCTYX]"
 WITHOUT_REGISTER = {
-    "Kosovo": r"0[1-7]\d{3}[A-Z]{2}|\d{3}KS\d{3}|\d\dCD\d{3}|0[1-7]\d{4}|P\d{3,4}",
+    "Kosovo": r"0[1-7]\d{3}[A-Z]{2}|\d{3}KS\d{3}|\d\dCD\d{3}",
     "Russia": rf"(?:{_SHARED}\d{{3,4}}{_SHARED}{{0,2}}|{_SHARED}{{2}}\d{{3,4}}{_SHARED}?|"
     rf"\d{{4}}{_SHARED}{{2}}|\d{{3}}D\d{{3}}|\d{{3}}CD\d)\d{{2,3}}",
 }
