@@ -88,6 +88,8 @@ class Design:
     """Colours of thin lines along the upper and the lower edge."""
     mark: Colour | None = None
     """Colour of seals, arms or stickers."""
+    arms: str = ""
+    """What is on coats of arms, one of `plate_marks.ARMS`; "": anything."""
     small: tuple[Small, ...] = ()
     scenery: bool = False
     """A picture or a gradient behind the characters."""
@@ -122,7 +124,10 @@ def chosen(rng: Rng, shares: Sequence[tuple[float, T]]) -> T:
 
 
 def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
-    """The pattern with random characters: `@` a letter, `#` a digit, `&` a digit from 1 to 9."""
+    """The pattern with random characters.
+
+    `@` stands for a letter, `#` a digit, `&` a digit from 1 to 9, `!` any letter or digit.
+    """
     out = []
     for one in pattern:
         if one == "@":
@@ -131,6 +136,8 @@ def fill(rng: Rng, pattern: str, letters: str = ALL) -> str:
             out.append(chr(48 + int(rng.random() * 10)))
         elif one == "&":
             out.append(chr(49 + int(rng.random() * 9)))
+        elif one == "!":
+            out.append(pick(rng, ALL + "0123456789"))
         else:
             out.append(one)
     return "".join(out)

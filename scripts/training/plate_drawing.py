@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from scripts.training.lettering import Face, Line, line_of
+from scripts.training.lettering import Face, line_of
 from scripts.training.plate_design import GOLD, Band, Colour, Design, Small
+from scripts.training.plate_marks import draw_mark
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -81,7 +82,9 @@ def _write(
             middle += (0.5 - number) * max(0.0, step - height) * 0.3
         y = int(np.clip(middle - height / 2, 0, picture.shape[0] - height))
         _ink(picture[y : y + height, x : x + wide], line.mask, ink, emboss)
-        _draw_marks(picture, line, (x, y), height, design, ink)
+        for mark, left, wide in line.marks:
+            place = (x + left, y, wide, height)
+            draw_mark(picture, mark, place, design.mark, ink, design.arms, rng)
 
 
 def _ink(patch: Pixels, mask: Pixels, ink: Colour, emboss: int) -> None:
@@ -98,43 +101,6 @@ def _ink(patch: Pixels, mask: Pixels, ink: Colour, emboss: int) -> None:
         mixed = cv2.add(mixed, cv2.convertScaleAbs(cv2.subtract(share, lower), alpha=rim))
         mixed = cv2.subtract(mixed, cv2.convertScaleAbs(cv2.subtract(lower, share), alpha=rim))
     patch[:] = mixed
-
-
-def _draw_marks(
-    picture: Pixels, line: Line, at: tuple[int, int], height: int, design: Design, ink: Colour
-) -> None:
-    colour = design.mark or (150, 150, 150)
-    for mark, left, wide in line.marks:
-        x, y = at[0] + left + wide // 2, at[1] + height // 2
-        if mark == "|":
-            up, down = (x, y - height // 4), (x, y + height // 4)
-            radius = max(3, int(min(0.46 * wide, 0.22 * height)))
-            cv2.circle(picture, up, radius, colour, -1, cv2.LINE_AA)
-            cv2.circle(picture, up, radius // 3, GOLD, -1, cv2.LINE_AA)
-            cv2.circle(picture, down, radius, (200, 205, 205), -1, cv2.LINE_AA)
-            cv2.circle(picture, down, radius, (110, 110, 110), 1, cv2.LINE_AA)
-            cv2.circle(picture, down, max(1, radius // 2), colour, 1, cv2.LINE_AA)
-        elif mark == "*":
-            half, tall = int(0.30 * height), int(0.36 * height)
-            shield = np.array(
-                [
-                    (x - half, y - tall),
-                    (x + half, y - tall),
-                    (x + half, y + tall // 3),
-                    (x, y + tall),
-                    (x - half, y + tall // 3),
-                ]
-            )
-            cv2.fillPoly(picture, [shield], colour, cv2.LINE_AA)
-            cv2.rectangle(picture, (x - half, y - 3), (x + half, y + 3), (240, 240, 240), -1)
-            cv2.polylines(picture, [shield], isClosed=True, color=ink, lineType=cv2.LINE_AA)
-        elif mark == ":":
-            radius = max(2, int(0.11 * height))
-            for middle in (y - height // 5, y + height // 5):
-                cv2.circle(picture, (x, middle), radius, colour, -1, cv2.LINE_AA)
-        elif mark == "^":
-            ends = max(3, y - height), min(picture.shape[0] - 4, y + height)
-            cv2.line(picture, (x, ends[0]), (x, ends[1]), ink, 2)
 
 
 def _bands(picture: Pixels, design: Design) -> tuple[int, int]:

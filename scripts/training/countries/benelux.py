@@ -8,94 +8,96 @@ from scripts.training.plate_design import (
     ALL,
     BLACK,
     BLUE,
+    BRIGHT_RED,
     GREEN,
     LIGHT_BLUE,
     NAVY,
     RED,
     WHITE,
     YELLOW,
+    Band,
     Design,
     Rng,
+    Small,
     chosen,
     european,
     fill,
-    personal_text,
     pick,
     two_lines,
 )
+from scripts.training.plate_series import Format, Series, plates_of
 
 # --- Belgium -------------------------------------------------------------------------------
-_BE_LETTERS = "ABCDEFGHJKLNPRSTUVXYZ"
 _BE_FONTS = ("OSP-DIN.ttf", "RG2014D.ttf", "RobotoCondensed-Bold.ttf", "RG2014C.ttf", "RG2014E.ttf")
+_BE_PLATE = Design(
+    "Belgium", (), (520, 110), _BE_FONTS, WHITE, RED, 78, border=RED, left=european("B")
+)
+_BE_OLD = replace(_BE_PLATE, left=None, size=(340, 110), text_mm=66)
+_BE_OLDS = (_BE_OLD, _BE_OLD, _BE_OLD, _BE_PLATE, replace(_BE_PLATE, left=None))
+"""Before 2010 the plate at the rear was small; that at the front was the owner's own make."""
+_BE_GREEN = replace(_BE_PLATE, ink=GREEN, border=GREEN)
+_BE_BLUE = replace(_BE_PLATE, ink=BLUE, border=BLUE)
+_BE_TRANSIT = replace(_BE_PLATE, ground=BRIGHT_RED, ink=WHITE, border=WHITE)
+_BE_MOTORCYCLE = (Format(0.9, (210, 140), 52, 26),)
+_BE_MOPED = (Format(0.9, (100, 120), 34, 14),)
 
 
-def belgium(rng: Rng) -> Design:
-    """A Belgian plate: red on white; since 2010 a digit, three letters and three digits."""
-    letters = ALL if rng.random() < 0.25 else _BE_LETTERS
-    kind = chosen(
-        rng,
-        [
-            (56, "now"),
-            (11, "old"),
-            (6, "older"),
-            (8, "own"),
-            (4, "trailer"),
-            (4, "oldtimer"),
-            (4, "taxi"),
-            (2, "diplomat"),
-            (3, "dealer"),
-            (2, "court"),
-        ],
+def _until(rng: Rng, design: Design) -> Design:
+    """The day on which a transit plate ends, on its left."""
+    if design.ground != BRIGHT_RED:
+        return design
+    dates = (f"{1 + int(rng.random() * 28):02d}", f"{1 + int(rng.random() * 12):02d}")
+    x = 0.5 * 42 / design.size[0]
+    small = (
+        *(Small(one, (x, y), 17, WHITE) for one, y in zip(dates, (0.2, 0.5), strict=True)),
+        Small(f"{22 + int(rng.random() * 6)}", (x, 0.8), 17, WHITE),
     )
-    plain = Design("Belgium", (), (520, 110), _BE_FONTS, WHITE, RED, 78, border=RED)
-    banded = replace(plain, left=european("B"))
-    if kind == "now":
-        first = chosen(rng, [(50, "1"), (45, "2"), (1, "3"), (1, "8"), (1, "9")])
-        design = replace(banded, lines=(f"{first}-{fill(rng, '@@@-###', letters)}",))
-    elif kind == "old":
-        design = replace(plain, lines=(fill(rng, "@@@-###", letters),), size=(340, 110), text_mm=66)
-        if rng.random() < 0.4:  # front plates were the owner's own make
-            design = replace(design, size=(520, 110), left=european("B"))
-    elif kind == "older":
-        design = replace(plain, lines=(fill(rng, "###-@@@", letters),), size=(340, 110), text_mm=66)
-        if rng.random() < 0.4:
-            design = replace(design, size=(520, 110), left=european("B"))
-    elif kind == "own":
-        length = 1 + int(rng.random() * 8)
-        design = replace(banded, lines=(personal_text(rng, length),))
-    elif kind == "trailer":
-        design = replace(banded, lines=(f"Q-{fill(rng, '@@@-###', letters)}",))
-    elif kind == "oldtimer":
-        design = replace(banded, lines=(f"O-{fill(rng, '@@@-###', letters)}",))
-    elif kind == "taxi":
-        prefix = pick(rng, ("X", "L"))
-        design = replace(banded, lines=(f"T-{prefix}{fill(rng, '@@-###', letters)}",))
-    elif kind == "diplomat":
-        design = replace(banded, lines=(f"CD-{fill(rng, '@@-###', letters)}",))
-    elif kind == "dealer":
-        prefix = pick(rng, ("Z", "Y", "V", "W"))
-        design = replace(
-            banded, lines=(f"{prefix}-{fill(rng, '@@@-###', letters)}",), ink=GREEN, border=GREEN
-        )
-    else:
-        design = replace(banded, lines=(fill(rng, "EUR-####"),), ink=BLUE, border=BLUE)
-    printed = design.lines[0]
-    shape = rng.random()
-    if kind != "own" and shape < 0.16:
-        lines = (printed[:-4], printed[-3:])
-        if shape < 0.07:  # motorcycle
-            if kind == "now":
-                lines = (lines[0][:2] + "M" + lines[0][3:], lines[1])
-            return replace(
-                design,
-                lines=lines,
-                size=(210, 140),
-                text_mm=52,
-                left=european("B", 26),
-                stretch=0.9,
-            )
-        return replace(design, lines=lines, size=(340, 210), text_mm=76, left=european("B", 40))
-    return design
+    return replace(design, left=Band(42, BRIGHT_RED, "", stars=False), small=small)
+
+
+belgium = plates_of(
+    (_BE_PLATE,),
+    (
+        Series(39, ("1-@@@/-###", "2-@@@/-###")),
+        Series(11, ("1-@@@/-###", "2-@@@/-###"), letters=ALL.replace("O", "")),
+        Series(2, ("3-@@@/-###", "7-@@@/-###", "9-@@@/-###"), letters=ALL),
+        Series(1.5, ("8-@@@/-###",), (_BE_BLUE, _BE_PLATE)),  # international
+        Series(10, ("@@@-/###", "@@@-/###", "@@@./###"), _BE_OLDS),  # 1973 to 2008
+        Series(5, ("###-/@@@",), _BE_OLDS),  # 2008 to 2010
+        Series(1, ("@@./###", "###./@@", "#.@@./##", "##.@@./#", "@.###./@"), _BE_OLDS),
+        Series(1, ("@./####", "#.@./###", "##.@./##", "####./@"), _BE_OLDS),  # 1953 to 1962
+        Series(
+            5, ("!!", "!!!", "!!!!", "!!!!!", "!!!!!!", "!!!!!!!", "!!!!!!!!", "@"), letters=ALL
+        ),
+        Series(2, ("@@@@@@", "@@@@", "@@@@@##", "@@@###", "@@@@####", "@-####"), letters=ALL),
+        Series(4, ("Q-@@@/-###", "Q-@@@/-###", "U-@@@/-###")),  # trailers
+        Series(1, ("Q@@-/###", "U@@-/###"), (_BE_OLD,)),
+        Series(3, ("O-@@@/-###",)),  # oldtimers
+        Series(1, ("O@@-/###",), _BE_OLDS),
+        Series(3, ("T-X@@/-###", "T-L@@/-###")),  # taxis
+        Series(0.5, ("TX@-/###",), _BE_OLDS),
+        Series(3, ("M-@@@/-###", "1-M@@/-###", "W-@@@/-###"), formats=_BE_MOTORCYCLE),
+        Series(
+            1,
+            ("M@@-/###", "W@@-/###"),
+            (replace(_BE_OLD, ground=YELLOW, ink=BLACK, border=BLACK),),  # before 2010
+            formats=_BE_MOTORCYCLE,
+        ),
+        Series(1.5, ("S-A@@/-###", "S-B@@/-###", "S-P@@/-###"), formats=_BE_MOPED),
+        Series(1, ("G-@@@/-###", "E-@@@/-###")),  # tractors
+        Series(3, ("Z-@@@/-###", "Y-@@@/-###", "V-@@@/-###"), (_BE_GREEN,)),  # trade
+        Series(0.5, ("Z@@-/###",), (replace(_BE_OLD, ink=GREEN, border=GREEN),)),
+        Series(2, ("X-@@@/-###", "X@-##/-@@@", "W@-##/-@@@", "@@@-##/-X@"), (_BE_TRANSIT,)),
+        Series(1, ("U@-##/-@@@", "U-@@@/-###")),  # national, for 20 days
+        Series(2.5, ("CD-@@/-###",)),
+        Series(0.5, ("CD-@###", "CD-####"), _BE_OLDS),
+        Series(1, ("EUR-/####",), (_BE_BLUE,)),
+        Series(0.5, ("A-##", "E-##", "P-###")),  # governments, parliaments
+    ),
+    letters="ABCDEFGHJKLNPRSTUVXYZ",
+    formats=(Format(0.03, (210, 140), 52, 26), Format(0.09, (340, 210), 76, 40)),
+    finish=_until,
+)
 
 
 # --- Netherlands ---------------------------------------------------------------------------
@@ -121,8 +123,14 @@ _NL_CODES = [
 
 def netherlands(rng: Rng) -> Design:
     """A Dutch plate: black on yellow, in fourteen series called sidecodes."""
+    if rng.random() < 0.03:
+        return _rare_dutch(rng)
     code = chosen(rng, _NL_CODES)
-    letters = _NL_LETTERS if code.count("@") > 2 or rng.random() < 0.5 else _NL_OLD_LETTERS
+    letters = (
+        _NL_LETTERS
+        if code.count("@") > 2 or "###" in code or rng.random() < 0.5
+        else _NL_OLD_LETTERS
+    )
     printed = fill(rng, code, letters)
     design = Design(
         "Netherlands",
@@ -163,6 +171,33 @@ def netherlands(rng: Rng) -> Design:
     return design
 
 
+_NL_PLATE = Design(
+    "Netherlands",
+    (),
+    (520, 110),
+    ("RG2014E.ttf", "RG2014D.ttf", "LiberationSans-Bold.ttf", "RobotoCondensed-Bold.ttf"),
+    YELLOW,
+    text_mm=76,
+    left=european("NL"),
+)
+_rare_dutch = plates_of(
+    (_NL_PLATE,),
+    (
+        Series(4, ("W@-/##-@@", "O@-/##-@@", "W@-##/-##")),  # trailers
+        Series(
+            3,
+            ("HA-##/-##", "OA-##/-##", "FH-##/-##", "HC-##/-##"),  # trade, import
+            (replace(_NL_PLATE, ground=GREEN), replace(_NL_PLATE, ground=GREEN, ink=WHITE)),
+        ),
+        Series(2, ("CD-##/-##", "##-CD/-##")),
+        Series(1, ("CDJ-/###",)),  # International Court of Justice
+        Series(1, ("KN-##/-##", "KL-##/-##", "LM-##/-##")),  # army
+    ),
+    letters=_NL_LETTERS,
+    formats=(Format(0.1, (340, 210), 75, 40),),
+)
+
+
 # --- Luxembourg ----------------------------------------------------------------------------
 def luxembourg(rng: Rng) -> Design:
     """A Luxembourg plate: black on yellow, two letters and four digits, or digits only."""
@@ -176,6 +211,9 @@ def luxembourg(rng: Rng) -> Design:
             (3, "CD ## ##"),
             (3, "@ ####"),
             (2, "P ####"),
+            (1, "ZZ ####"),
+            (1, "AA ####"),
+            (1, "#### EXP"),
         ],
     )
     printed = fill(rng, pattern, letters)
@@ -195,6 +233,9 @@ def luxembourg(rng: Rng) -> Design:
         design = replace(design, ground=WHITE, ink=GREEN)
     elif kind < 0.07:
         design = replace(design, ground=GREEN, ink=WHITE, border=None)
+    elif kind < 0.10:  # before 2003
+        design = replace(design, lines=(fill(rng, "@@ ###", letters),), left=None)
+        printed = design.lines[0]
     shape = rng.random()
     if shape < 0.1 and " " in printed:
         return replace(

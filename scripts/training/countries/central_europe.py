@@ -1,4 +1,4 @@
-"""Plates of Germany, Austria, Poland, the Czech Republic and Romania."""
+"""Plates of Germany, Austria, Poland and the Czech Republic."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from scripts.training.plate_design import (
     fill,
     pick,
 )
+from scripts.training.plate_series import Format, Series, plates_of
 
 # --- Germany -------------------------------------------------------------------------------
 _DE_DISTRICTS = (
@@ -49,6 +50,8 @@ _DE_SEALS = ((40, 150, 60), (150, 90, 30), (40, 60, 190), (30, 160, 220), (90, 9
 
 def germany(rng: Rng) -> Design:
     """A German plate: the district, two seals, and characters of choice, in FE-Schrift."""
+    if rng.random() < 0.045:
+        return _rare_german(rng)
     kind = rng.random()
     ink = BLACK
     suffix = ""
@@ -124,6 +127,51 @@ def germany(rng: Rng) -> Design:
     return design
 
 
+_DE_RARE = Design(
+    "Germany", (), (520, 110), FE, text_mm=75, spacing=0.13, border=BLACK, mark=_DE_SEALS[3]
+)
+
+
+def _german_end(rng: Rng, design: Design) -> Design:
+    """Day, month and year on which a short-term or an export plate ends."""
+    right = design.right
+    if right is None:
+        return design
+    x = 1 - 0.5 * right.mm / design.size[0]
+    dates = (1 + int(rng.random() * 28), 1 + int(rng.random() * 12), 20 + int(rng.random() * 7))
+    return replace(
+        design,
+        small=tuple(
+            Small(f"{date:02d}", (x, y), 0.6 * right.mm, right.ink, FE_NARROW[0])
+            for date, y in zip(dates, (0.25, 0.5, 0.75), strict=True)
+        ),
+    )
+
+
+_rare_german = plates_of(
+    (_DE_RARE,),
+    (
+        Series(
+            4,
+            ("$|03###", "$|04###", "$|04####"),  # short-term
+            (replace(_DE_RARE, right=Band(36, YELLOW, "", BLACK, stars=False)),),
+        ),
+        Series(
+            3,
+            ("$|&##@", "$|&#@", "$|&###@"),  # export
+            (replace(_DE_RARE, right=Band(36, BRIGHT_RED, "", WHITE, stars=False)),),
+        ),
+        Series(3, ("0|&#~&##", "0|&##~&", "0|&#~&#")),  # diplomatic
+        Series(2, ("BP|&#-&##", "THW|&####", "BD|&#-&##", "X|&###")),
+        Series(2, ("$|&###", "$|&####", "$|&##")),  # authorities
+        Series(2, ("$|@@/ &##", "$|@/ &###"), (replace(_DE_RARE, ground=BLACK, ink=WHITE),)),
+    ),
+    heads=tuple(_DE_DISTRICTS),
+    formats=(Format(0.15, (340, 200), 75, 42),),
+    finish=_german_end,
+)
+
+
 # --- Austria -------------------------------------------------------------------------------
 _AT_ONE = tuple("BEGIKLPSW")
 _AT_TWO = (
@@ -137,6 +185,8 @@ _AT_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 
 def austria(rng: Rng) -> Design:
     """An Austrian plate: the district, its arms and a number, between red lines."""
+    if rng.random() < 0.06:
+        return _rare_austrian(rng)
     if rng.random() < 0.4:
         district = pick(rng, _AT_ONE)
         tail = fill(
@@ -184,6 +234,34 @@ def austria(rng: Rng) -> Design:
     return design
 
 
+_AT_RARE = Design(
+    "Austria",
+    (),
+    (520, 120),
+    DIN,
+    text_mm=67,
+    left=european("A", 44),
+    edges=(BRIGHT_RED, WHITE, BRIGHT_RED),
+    mark=BRIGHT_RED,
+)
+_AT_OLD = replace(_AT_RARE, ground=BLACK, ink=WHITE, left=None, edges=())
+_rare_austrian = plates_of(
+    (_AT_RARE,),
+    (
+        Series(3, ("$ &##./###", "$ &#./###"), (_AT_OLD,), heads=tuple("WNOSTKBV")),  # until 1989
+        Series(3, ("WD*/&####", "WD*/&###", "GD*/&###")),  # diplomatic
+        Series(2, ("BP*/&####", "BH*/&####", "BB*/&###", "PT*/&###")),  # authorities
+        Series(3, ("$*/&###@", "$*/&##@@"), (replace(_AT_RARE, ground=GREEN, ink=WHITE),)),
+        Series(2, ("$*/&###@", "$*/&##@@"), (replace(_AT_RARE, ground=BLUE, ink=WHITE),)),  # trade
+        Series(2, ("$*/&####", "$*/&###"), (replace(_AT_RARE, ground=BRIGHT_RED),)),  # repeated
+        Series(3, ("$*/&##@@",), (replace(_AT_RARE, left=None),)),  # until 2002
+    ),
+    letters=_AT_LETTERS,
+    heads=(*_AT_ONE, *_AT_TWO),
+    formats=(Format(0.15, (300, 200), 67, 44),),
+)
+
+
 # --- Poland --------------------------------------------------------------------------------
 _PL_LETTERS = "ACEFGHJKLMNPRSTUVWXY"
 _PL_TWO = (
@@ -200,6 +278,8 @@ _PL_THREE = (
 
 def poland(rng: Rng) -> Design:
     """A Polish plate: the district (powiat), a sticker, and four or five characters."""
+    if rng.random() < 0.07:
+        return _rare_polish(rng)
     if rng.random() < 0.6:
         head = pick(rng, _PL_TWO)
         tail = fill(
@@ -259,12 +339,47 @@ def poland(rng: Rng) -> Design:
     return design
 
 
+_PL_RARE = Design(
+    "Poland",
+    (),
+    (520, 114),
+    ("RG2014D.ttf", "RG2014E.ttf", "RobotoCondensed-Bold.ttf", "OSP-DIN.ttf"),
+    text_mm=80,
+    stretch=0.92,
+    left=european("PL"),
+    border=BLACK,
+)
+_rare_polish = plates_of(
+    (_PL_RARE,),
+    (
+        Series(4, ("$@:/###", "$:/####", "$:/@###")),  # motorcycles
+        Series(
+            3, ("W####:/P##", "D####:/P##"), (replace(_PL_RARE, ink=GREEN, border=GREEN),)
+        ),  # trade
+        Series(
+            3,
+            ("W#:/#####", "D#:/#####", "P#:/#####"),  # temporary
+            (replace(_PL_RARE, ink=BRIGHT_RED, border=BRIGHT_RED),),
+        ),
+        Series(2, ("W/ ######",), (replace(_PL_RARE, ground=BLUE, ink=WHITE),)),  # diplomatic
+        Series(2, ("HPA @###", "HPB @###", "HPW @###")),  # police
+        Series(2, ("U@ /#####",)),  # army
+        Series(2, ("$:/##@",), (replace(_PL_RARE, ground=YELLOW),)),  # historic
+    ),
+    letters=_PL_LETTERS,
+    heads=tuple(_PL_TWO),
+    formats=(Format(0.3, (190, 150), 56, 26),),
+)
+
+
 # --- Czech Republic ------------------------------------------------------------------------
 _CZ_LETTERS = "ABCDEFHIJKLMNPRSTUVXYZ"
 
 
 def czech_republic(rng: Rng) -> Design:
     """A Czech plate: a digit, the region and a character, two stickers, four digits."""
+    if rng.random() < 0.05:
+        return _rare_czech(rng)
     region = pick(rng, "ASULKHEPCJBMTZ")
     kind = rng.random()
     if kind < 0.72:
@@ -320,61 +435,17 @@ def _own_czech(rng: Rng) -> str:
     return "".join(body[:3]) + ":" + "".join(body[3:])
 
 
-# --- Romania -------------------------------------------------------------------------------
-_RO_COUNTIES = (
-    "AB AG AR BC BH BN BR BT BV BZ CJ CL CS CT CV DB DJ GJ GL GR HD HR IF IL IS MH MM MS NT OT PH "
-    "SB SJ SM SV TL TM TR VL VN VS"
-).split()
-_RO_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
-
-
-def romania(rng: Rng) -> Design:
-    """A Romanian plate: the county, two or three digits, and three letters."""
-    bucharest = rng.random() < 0.4
-    head = "B" if bucharest else pick(rng, _RO_COUNTIES)
-    numbers = "###" if bucharest and rng.random() < 0.8 else "##"
-    ink, tail = BLACK, fill(rng, f"{numbers} @@@", _RO_LETTERS)
-    kind = rng.random()
-    if kind < 0.06:
-        ink, tail = BRIGHT_RED, fill(rng, pick(rng, ("0#####", "&#####", "&###")))
-    elif kind < 0.08:
-        head, tail = pick(rng, ("CD", "TC", "CO")), fill(rng, "### ###")
-    band = european("RO")
-    if rng.random() < 0.1:
-        band = Band(42, BLUE, "RO", stars=False, flag=(BLUE, GOLD, BRIGHT_RED))
-    design = Design(
-        "Romania",
-        (f"{head} {tail}" if rng.random() < 0.85 else f"{head}-{tail.replace(' ', '-')}",),
-        (520, 110),
-        ("OSP-DIN.ttf", "RobotoCondensed-Bold.ttf", "RG2014D.ttf", "LiberationSans-Bold.ttf"),
-        WHITE,
-        ink,
-        77,
-        left=band,
-        border=ink,
-    )
-    if 0.08 <= kind < 0.11:
-        design = replace(design, ink=GREEN, border=GREEN)
-    elif 0.11 <= kind < 0.12:
-        design = replace(design, ground=YELLOW)
-    shape = rng.random()
-    if shape < 0.06:
-        return replace(
-            design,
-            lines=(head + " " + tail.split(" ")[0], tail.split(" ")[-1])
-            if " " in tail
-            else (head, tail),
-            size=(340, 200),
-            left=replace(band, mm=40),
-        )
-    if shape < 0.11:
-        return replace(
-            design,
-            lines=(head + " " + tail.split(" ")[0], tail.split(" ")[-1])
-            if " " in tail
-            else (head, tail),
-            size=(240, 130),
-            text_mm=47,
-            left=replace(band, mm=26),
-        )
-    return design
+_CZ_RARE = Design("Czech Republic", (), (520, 110), DIN, text_mm=76, left=european("CZ"))
+_rare_czech = plates_of(
+    (replace(_CZ_RARE, border=BLACK, mark=(60, 150, 80)),),
+    (
+        Series(4, ("&$#:/###", "&$:/####", "&$@:/###")),  # motorcycles
+        Series(2, ("### CD/ ##", "### XX/ ##"), (replace(_CZ_RARE, ink=BLUE, border=BLUE),)),
+        Series(3, ("##V /###", "##V /####"), (replace(_CZ_RARE, ink=GREEN, border=GREEN),)),
+        Series(2, ("&$#:/####",), (replace(_CZ_RARE, ink=BRIGHT_RED, border=BRIGHT_RED),)),
+        Series(1, ("### ## ##",), (replace(_CZ_RARE, left=None, border=BLACK),)),  # army
+    ),
+    letters=_CZ_LETTERS,
+    heads=tuple("ASULKHEPCJBMTZ"),
+    formats=(Format(0.4, (200, 160), 60, 28),),
+)

@@ -1,4 +1,4 @@
-"""Plates of Hungary, Slovakia, Bulgaria, Ukraine, Moldova, Georgia, Russia and Belarus.
+"""Plates of Hungary, Slovakia, Romania, Bulgaria, Ukraine, Moldova, Georgia, Russia and Belarus.
 
 Countries with another alphabet use the letters that look like Latin ones; Georgia uses all of them.
 """
@@ -23,6 +23,8 @@ from scripts.training.plate_design import (
     Rng,
     Small,
     european,
+    fill,
+    pick,
 )
 from scripts.training.plate_series import Format, Series, plates_of
 
@@ -74,6 +76,7 @@ _SK_PLATE = Design(
     left=european("SK"),
     border=BLACK,
     mark=BRIGHT_RED,
+    arms="cross",
 )
 _SK_OLD = replace(_SK_PLATE, left=Band(40, WHITE, "SK", BLACK, stars=False))
 slovakia = plates_of(
@@ -306,3 +309,63 @@ belarus = plates_of(
     heads=("1", "2", "3", "4", "5", "6", "7", "7", "7"),
     formats=_FORMATS,
 )
+
+
+# --- Romania -------------------------------------------------------------------------------
+_RO_COUNTIES = (
+    "AB AG AR BC BH BN BR BT BV BZ CJ CL CS CT CV DB DJ GJ GL GR HD HR IF IL IS MH MM MS NT OT PH "
+    "SB SJ SM SV TL TM TR VL VN VS"
+).split()
+_RO_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
+
+
+def romania(rng: Rng) -> Design:
+    """A Romanian plate: the county, two or three digits, and three letters."""
+    bucharest = rng.random() < 0.4
+    head = "B" if bucharest else pick(rng, _RO_COUNTIES)
+    numbers = "###" if bucharest and rng.random() < 0.8 else "##"
+    ink, tail = BLACK, fill(rng, f"{numbers} @@@", _RO_LETTERS)
+    kind = rng.random()
+    if kind < 0.06:
+        ink, tail = BRIGHT_RED, fill(rng, pick(rng, ("0#####", "&#####", "&###")))
+    elif kind < 0.08:
+        head, tail = pick(rng, ("CD", "TC", "CO")), fill(rng, "### ###")
+    band = european("RO")
+    if rng.random() < 0.1:
+        band = Band(42, BLUE, "RO", stars=False, flag=(BLUE, GOLD, BRIGHT_RED))
+    design = Design(
+        "Romania",
+        (f"{head} {tail}" if rng.random() < 0.85 else f"{head}-{tail.replace(' ', '-')}",),
+        (520, 110),
+        ("OSP-DIN.ttf", "RobotoCondensed-Bold.ttf", "RG2014D.ttf", "LiberationSans-Bold.ttf"),
+        WHITE,
+        ink,
+        77,
+        left=band,
+        border=ink,
+    )
+    if 0.08 <= kind < 0.11:
+        design = replace(design, ink=GREEN, border=GREEN)
+    elif 0.11 <= kind < 0.12:
+        design = replace(design, ground=YELLOW)
+    shape = rng.random()
+    if shape < 0.06:
+        return replace(
+            design,
+            lines=(head + " " + tail.split(" ")[0], tail.split(" ")[-1])
+            if " " in tail
+            else (head, tail),
+            size=(340, 200),
+            left=replace(band, mm=40),
+        )
+    if shape < 0.11:
+        return replace(
+            design,
+            lines=(head + " " + tail.split(" ")[0], tail.split(" ")[-1])
+            if " " in tail
+            else (head, tail),
+            size=(240, 130),
+            text_mm=47,
+            left=replace(band, mm=26),
+        )
+    return design

@@ -29,6 +29,8 @@ _DK_LETTERS = "ABCDEHJKLMNOPRSTUVXYZ"
 
 def denmark(rng: Rng) -> Design:
     """A Danish plate: two letters and five digits in a red frame."""
+    if rng.random() < 0.07:
+        return _rare_danish(rng)
     printed = fill(rng, "@@ ## ###", _DK_LETTERS)
     kind = rng.random()
     design = Design(
@@ -66,6 +68,30 @@ def denmark(rng: Rng) -> Design:
             left=european("DK", 34) if design.left else None,
         )
     return design
+
+
+_DK_RARE = Design(
+    "Denmark",
+    (),
+    (504, 120),
+    ("LiberationSans-Bold.ttf", "RG2014D.ttf", "RG2014E.ttf", "OSP-DIN.ttf"),
+    text_mm=78,
+    border=BRIGHT_RED,
+    border_mm=4,
+    left=european("DK", 42),
+)
+_DK_BARE = replace(_DK_RARE, left=None)
+_rare_danish = plates_of(
+    (_DK_RARE, _DK_BARE),
+    (
+        Series(5, ("@@ /## ##",)),  # trailers
+        Series(2, ("@@ /## ##",), (replace(_DK_BARE, ground=BRIGHT_RED, ink=WHITE),)),  # trade
+        Series(2, ("@@ /## ###",), (replace(_DK_BARE, ground=BLUE, ink=WHITE, border=WHITE),)),
+        Series(2, ("@@ /###", "@@ /## ##"), (replace(_DK_BARE, ground=YELLOW),)),  # mopeds
+    ),
+    letters=_DK_LETTERS,
+    formats=(Format(0.3, (240, 165), 60, 34),),
+)
 
 
 # --- Sweden --------------------------------------------------------------------------------

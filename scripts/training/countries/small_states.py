@@ -36,6 +36,7 @@ _CH_FRONT = Design(
     ("OSP-DIN.ttf", "RG2014D.ttf", "routed-gothic.ttf", "RobotoCondensed-Bold.ttf"),
     text_mm=60,
     mark=BRIGHT_RED,
+    arms="cross",
 )
 _CH_LONG = replace(_CH_FRONT, size=(500, 110), text_mm=76)
 _CH_PLATES = (_CH_FRONT, _CH_LONG)

@@ -11,6 +11,8 @@ from scripts.training.plate_design import (
     FE,
     GOLD,
     GREEN,
+    LIGHT_BLUE,
+    NAVY,
     WHITE,
     YELLOW,
     Band,
@@ -37,6 +39,7 @@ _HR_PLATE = Design(
     left=european("HR"),
     border=BLACK,
     mark=BRIGHT_RED,
+    arms="checks",
 )
 _HR_OLD = replace(_HR_PLATE, left=None)
 croatia = plates_of(
@@ -185,7 +188,7 @@ _XK_PLATE = Design(
     (520, 110),
     _FONTS,
     text_mm=76,
-    left=Band(42, BLUE, "RKS", stars=False),
+    left=Band(42, BLUE, "RKS", GOLD, stars=False),
     border=BLACK,
     mark=(170, 110, 20),
 )
@@ -193,11 +196,14 @@ kosovo = plates_of(
     (_XK_PLATE,),
     (
         Series(86, ("$*/###-@@", "$ *###/-@@")),
-        Series(3, ("###*KS*###",), (replace(_XK_PLATE, left=None),)),  # until 2010
-        Series(3, ("$*/###-@@",), (replace(_XK_PLATE, ground=YELLOW),)),
-        Series(2, ("##-CD/-###",), (replace(_DIPLOMATIC, region="Kosovo"),)),
-        Series(2, ("$*/####",)),  # trade
-        Series(2, ("P ####", "P ###"), (replace(_XK_PLATE, ink=BLUE),)),  # police
+        Series(
+            3,
+            ("###-KS-###",),  # until 2010
+            (replace(_XK_PLATE, left=None, border=None, edges=(LIGHT_BLUE,)),),
+        ),
+        Series(3, ("$*/###-@@",), (replace(_XK_PLATE, ink=NAVY),)),  # trailers
+        Series(2, ("$*/###-@@",), (replace(_XK_PLATE, ground=BLUE, ink=WHITE),)),  # export
+        Series(2, ("##-CD/-###",), (replace(_DIPLOMATIC, region="Kosovo", ink=WHITE),)),
     ),
     letters="ABCDEFGHIJKLMNOPQRSTUVXYZ",
     heads=("01", "01", "01", "02", "03", "04", "05", "06", "07"),

@@ -8,10 +8,12 @@ from scripts.training.plate_design import (
     BLACK,
     BLUE,
     BRIGHT_RED,
+    DIN,
     GOLD,
     GREEN,
     GREY,
     ORANGE,
+    RED,
     WHITE,
     YELLOW,
     Band,
@@ -25,6 +27,7 @@ from scripts.training.plate_design import (
     pick,
     two_lines,
 )
+from scripts.training.plate_series import Format, Series, plates_of
 
 # --- France --------------------------------------------------------------------------------
 _FR_LETTERS = "ABCDEFGHJKLMNPQRSTVWXYZ"
@@ -36,6 +39,8 @@ def _department(rng: Rng) -> str:
 
 def france(rng: Rng) -> Design:
     """A French plate: black on white since 2009, with the department on the right."""
+    if rng.random() < 0.02:
+        return _rare_french(rng)
     design = Design(
         "France",
         (fill(rng, "@@-###-@@", _FR_LETTERS),),
@@ -87,7 +92,7 @@ _ARMS = ((40, 40, 190), (0, 190, 240), (190, 110, 30), (60, 60, 60), (70, 140, 6
 
 
 def _old_french(rng: Rng, design: Design) -> Design:
-    pattern = pick(rng, ("### @@@ ", "#### @@ ", "### @@ ", "### @@@ "))
+    pattern = pick(rng, ("&## @@@ ", "&### @@ ", "&## @@ ", "&## @@@ "))
     printed = fill(rng, pattern, _FR_LETTERS) + _department(rng)
     lines: tuple[str, ...] = (printed,)
     size = (520, 110)
@@ -105,6 +110,21 @@ def _old_french(rng: Rng, design: Design) -> Design:
     )
 
 
+_FR_GREEN = Design(
+    "France", (), (520, 110), DIN, (70, 110, 30), (90, 170, 250), 72, left=european("F", 40)
+)
+_rare_french = plates_of(
+    (_FR_GREEN, replace(_FR_GREEN, left=None)),
+    (
+        Series(3, ("&## CD/ &#", "&## CD/ &##", "&# CMD/ &", "&## C/ &##")),  # diplomatic
+        Series(1, ("&### ####", "####~####"), (replace(_FR_GREEN, ground=BLACK, ink=WHITE),)),
+        Series(2, ("W-/###-@@",), (replace(_FR_GREEN, ground=WHITE, ink=BLACK),)),  # trade
+    ),
+    letters=_FR_LETTERS,
+    formats=(Format(0.1, (275, 200), 72, 36),),
+)
+
+
 # --- United Kingdom ------------------------------------------------------------------------
 _GB_AREA = "ABCDEFGHJKLMNOPRSTUVWXY"
 _GB_LAST = "ABCDEFGHJKLMNOPRSTUVWXYZ"
@@ -114,6 +134,8 @@ _GB_NORTHERN = "IA IB JI IG IL IW UI XI AZ CZ EZ FZ HZ JZ KZ NZ OI UZ YZ".split(
 
 def united_kingdom(rng: Rng) -> Design:
     """A British plate: white at the front, yellow at the rear."""
+    if rng.random() < 0.02:
+        return _rare_british(rng)
     kind = chosen(
         rng,
         [
@@ -224,6 +246,34 @@ _TRADES = (
 )
 
 
+_GB_RARE = Design(
+    "United Kingdom",
+    (),
+    (520, 111),
+    ("LiberationSans-Bold.ttf", "RG2014E.ttf", "RobotoCondensed-Bold.ttf"),
+    text_mm=79,
+    even=True,
+    spacing=0.14,
+)
+_GB_OLD = replace(_GB_RARE, ground=BLACK, ink=GREY)
+_rare_british = plates_of(
+    (_GB_RARE, replace(_GB_RARE, ground=YELLOW)),
+    (
+        Series(2, ("### D/ ###", "### X/ ###")),  # diplomatic
+        Series(1, ("## @@/ ##",), (_GB_OLD,)),  # army
+        Series(
+            2,
+            ("@@@/###/@", "@/###/@@@"),  # motorcycles in three lines
+            (_GB_OLD, replace(_GB_RARE, ground=YELLOW)),
+            "ABCDEFGHJKLMNPRSTVWXY",
+            formats=(Format(1.0, (200, 230), 60, 0),),
+        ),
+        Series(2, ("@@/## /@@@",), formats=(Format(1.0, (200, 230), 60, 0),)),
+    ),
+    letters="ABCDEFGHJKLMNOPRSTUVWXY",
+)
+
+
 # --- Spain ---------------------------------------------------------------------------------
 _ES_LETTERS = "BCDFGHJKLMNPRSTVWXYZ"
 _ES_PROVINCES = (
@@ -234,6 +284,8 @@ _ES_PROVINCES = (
 
 def spain(rng: Rng) -> Design:
     """A Spanish plate: four digits and three consonants; before 2000 with the province."""
+    if rng.random() < 0.04:
+        return _rare_spanish(rng)
     fonts = ("OSP-DIN.ttf", "LiberationSans-Bold.ttf", "RG2014D.ttf", "RG2014E.ttf")
     design = Design(
         "Spain",
@@ -297,12 +349,33 @@ def spain(rng: Rng) -> Design:
     return design
 
 
+_ES_RARE = Design("Spain", (), (520, 110), DIN, text_mm=77, left=european("E"), border=BLACK)
+_rare_spanish = plates_of(
+    (_ES_RARE,),
+    (
+        Series(3, ("H /####/ @@@",)),  # historic
+        Series(3, ("E /####/ @@@",), (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE),)),
+        Series(2, ("V /####/ @@@",), (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE),)),
+        Series(
+            2,
+            ("CD-###~###", "CC-###~###", "OI-###~###", "TA-###~###"),
+            (replace(_ES_RARE, ground=BRIGHT_RED, ink=WHITE, left=None),),
+        ),
+        Series(2, ("PGC-####~@", "CNP-####~@@", "ET-#####", "EA-#####"), (_ES_RARE,)),
+    ),
+    letters=_ES_LETTERS,
+    formats=(Format(0.3, (200, 200), 52, 28),),
+)
+
+
 # --- Italy ---------------------------------------------------------------------------------
 _IT_LETTERS = "ABCDEFGHJKLMNPRSTVWXYZ"
 
 
 def italy(rng: Rng) -> Design:
     """An Italian plate: between two blue bands; the front plate is smaller."""
+    if rng.random() < 0.06:
+        return _rare_italian(rng)
     fonts = (
         "routed-gothic-narrow.ttf",
         "RobotoCondensed-Bold.ttf",
@@ -367,3 +440,28 @@ def italy(rng: Rng) -> Design:
             right=replace(right, mm=32),
         )
     return design
+
+
+_IT_RARE = Design(
+    "Italy",
+    (),
+    (520, 110),
+    ("routed-gothic-narrow.ttf", "RobotoCondensed-Bold.ttf", "RG2014C.ttf", "OSP-DIN.ttf"),
+    text_mm=77,
+    spacing=0.2,
+    left=european("I", 40),
+    right=Band(40, BLUE, "", stars=False),
+)
+_IT_BARE = replace(_IT_RARE, left=None, right=None)
+_rare_italian = plates_of(
+    (_IT_RARE,),
+    (
+        Series(4, ("X@ /###@@",)),  # trailers
+        Series(3, ("Z@ /###@@", "@@ /###@@"), (replace(_IT_RARE, ground=YELLOW),)),
+        Series(2, ("Y@ /###@@",)),  # local police
+        Series(2, ("EI @@###", "CC @@/###", "AM @@###"), (replace(_IT_BARE, ink=RED),)),
+        Series(2, ("##P /#####", "@#P /#####")),  # trade
+    ),
+    letters=_IT_LETTERS,
+    formats=(Format(0.3, (297, 214), 77, 32),),
+)
