@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge.cli.certainty import certainty_json, certainty_lines
 from edge.cli.labels import (
     LabelledImage,
     LabelledPlate,
@@ -23,9 +24,7 @@ from edge.domain.accuracy import (
     AccuracyFigures,
     PlateOutcome,
     accuracy_figures,
-    calibration_error,
     match,
-    reliability,
     scored_reads,
 )
 from edge.domain.imaging import Box, Detection, PlatePatch, without_duplicates
@@ -258,21 +257,7 @@ def summarise_images(
             }
             for what in by
         },
-        "calibration": {
-            "ece": calibration_error(reads),
-            "reads": len(reads),
-            "bins": [
-                {
-                    "low": one.low,
-                    "high": one.high,
-                    "count": one.count,
-                    "said": one.mean_posterior,
-                    "exact": one.exact.share,
-                    "exact_ci95": _ci(one.exact),
-                }
-                for one in reliability(reads)
-            ],
-        },
+        "calibration": certainty_json(reads),
         "ms_per_image": {
             stage: median_and_p95_ms([score.seconds[stage] for score in scores])
             for stage in ("decode", "detect", "read")
@@ -333,11 +318,12 @@ def _print_tables(console: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
             ),
         )
     console.print(table)
-    ece = result["calibration"]["ece"]
     console.print(
         f"{result['images']} photos, {result['false_positives_per_image']:.3f} false positives "
-        f"per photo, calibration error {'not measurable' if ece is None else f'{ece:.3f}'}"
+        "per photo"
     )
+    for line in certainty_lines(result["calibration"], "readings on found plates"):
+        console.print(line)
     stages = (f"{name} {one['median']:.1f} ms" for name, one in result["ms_per_image"].items())
     console.print("median per photo: " + ", ".join(stages))
     for read in result.get("reads", ()):

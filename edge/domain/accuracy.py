@@ -267,6 +267,17 @@ def calibration_error(reads: Sequence[ScoredRead], bins: int = BIN_COUNT) -> flo
     return sum(gaps) / len(reads)
 
 
+def wrong_and_sure(reads: Sequence[ScoredRead], threshold: float) -> Interval | None:
+    """The share of readings that are wrong although their posterior reaches a threshold.
+
+    It is the share of all readings, so it bounds how often a vehicle gets a sure and wrong text.
+    None when there is no reading.
+    """
+    if not reads:
+        return None
+    return wilson(sum(one.posterior >= threshold and not one.exact for one in reads), len(reads))
+
+
 @dataclass(frozen=True, slots=True)
 class ThresholdFigures:
     """Coverage and accuracy of the readings whose posterior reaches a threshold.

@@ -17,6 +17,7 @@ from edge.domain.accuracy import (
     figures_at_thresholds,
     match,
     reliability,
+    wrong_and_sure,
 )
 from edge.domain.imaging import Box, Detection
 from edge.domain.intervals import wilson
@@ -233,3 +234,22 @@ def test_a_threshold_accepts_posteriors_at_least_as_high() -> None:
     ]
     assert [one.exact and one.exact.share for one in figures] == [0.5, pytest.approx(2 / 3), None]
     assert figures_at_thresholds([], (0.5,)) == ()
+
+
+def test_wrong_and_sure_is_the_share_of_all_readings_that_are_wrong_at_the_threshold() -> None:
+    few = reads((0.95, False), (0.949, False), (0.99, True), (0.5, True))
+
+    share = wrong_and_sure(few, 0.95)
+
+    assert share is not None
+    assert share.share == 0.25
+    assert share.high > 0.25
+    assert wrong_and_sure([], 0.95) is None
+
+
+def test_no_wrong_reading_still_leaves_an_upper_bound() -> None:
+    share = wrong_and_sure(reads(*[(0.99, True)] * 100), 0.95)
+
+    assert share is not None
+    assert share.share == 0
+    assert 0.03 < share.high < 0.04  # about 3.8 of 100, Wilson
