@@ -10,12 +10,22 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
+from edge.adapters.host.machine import cpu
 from edge.adapters.host.service_manager import long_start
 from edge.adapters.host.system import random_bytes
-from edge.adapters.models.loading import PlateModels, load_plate_models, load_scene_parser
+from edge.adapters.models.detector import OnnxPlateDetector
+from edge.adapters.models.loading import (
+    PlateModels,
+    load_plate_models,
+    load_scene_parser,
+    open_detector,
+)
+from edge.adapters.models.manifest import Contract
+from edge.adapters.models.variants import FastestVariant, fastest_detector
 from edge.adapters.models.weights import Manifest
 from edge.adapters.state.list_store import ListStore, list_reader
 from edge.box.delivery import box_topics, broker_options, build_publisher, follow_audit_log
@@ -90,7 +100,7 @@ class RunningBox:
     safe_state: SafeState
 
 
-def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
+def load_parts(site: SiteFolder, manifest: Manifest | None = None, *, live: bool = False) -> Loaded:
     """Load the authorities' keys, the broker's password and the networks.
 
     The service manager is asked to wait while TensorRT builds its engines.
@@ -98,6 +108,8 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
     Args:
         site: the checked site folder.
         manifest: the manifest of weights; None: the product's own.
+        live: whether a live camera is watched. Then the detector's fastest variant on this CPU is
+            used; recordings are read with the same weights on every machine.
 
     Raises:
         EdgeError: one of them cannot be loaded.
@@ -109,22 +121,55 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None) -> Loaded:
         if site.settings.models.provider == "tensorrt":
             status = "loading the networks; TensorRT builds their engines once, which takes minutes"
             waiting.enter_context(long_start(os.environ, status))
-        models = load_models(site.settings.models, manifest)
+        settings = site.settings.models
+        fastest = fastest_of(settings, manifest, site.state_folder) if live else None
+        models = load_models(settings, manifest, fastest)
     parser = load_scene_parser(manifest, site.settings.models.threads)
     return Loaded(authorities, broker, manifest, models, parser)
 
 
-def load_models(settings: Models, manifest: Manifest | None = None) -> PlateModels:
+def load_models(
+    settings: Models, manifest: Manifest | None = None, fastest: FastestVariant | None = None
+) -> PlateModels:
     """Load the networks that site.yaml names, on the provider that it names.
+
+    Args:
+        settings: the names and the provider.
+        manifest: the manifest of weights; None: the product's own.
+        fastest: the detector to use where `settings` names none; None: the manifest's default.
 
     Raises:
         ModelError: they cannot be loaded.
     """
     return load_plate_models(
         manifest or Manifest.load(),
-        settings.detector,
+        settings.detector or (fastest.name if fastest is not None else None),
         settings.reader,
         provider=settings.provider,
+        threads=settings.threads,
+    )
+
+
+def fastest_of(settings: Models, manifest: Manifest, state_folder: Path) -> FastestVariant | None:
+    """The detector's fastest variant on this CPU, measured once and kept in the state folder.
+
+    None where site.yaml names a detector, or where the networks run on an accelerator.
+
+    Raises:
+        ModelError: the default weights cannot be loaded.
+    """
+    if settings.detector is not None or settings.provider != "cpu":
+        return None
+
+    def opened(name: str) -> OnnxPlateDetector:
+        return open_detector(manifest.find(name, Contract.DETECTOR), threads=settings.threads)
+
+    return fastest_detector(
+        manifest,
+        manifest.default_detector,
+        state_folder,
+        opened,
+        cpu=cpu(),
         threads=settings.threads,
     )
 

@@ -15,7 +15,9 @@ from edge.adapters.host.kernel_clock import kernel_clock
 from edge.adapters.host.machine import Load, load, machine
 from edge.adapters.host.system import SystemClock
 from edge.adapters.models.loading import PlateModels
-from edge.box.assembly import load_models
+from edge.adapters.models.variants import FastestVariant
+from edge.adapters.models.weights import Manifest
+from edge.box.assembly import fastest_of, load_models
 from edge.box.delivery import broker_options
 from edge.box.examining import examine_sources, findings_of
 from edge.box.findings import (
@@ -96,8 +98,11 @@ def examine(
 
     def speed() -> list[DoctorFinding]:
         busy = load()
-        models.append(load_models(settings.models))
-        return [examine_speed(models[0], settings.models, settings.cameras, busy)]
+        manifest = Manifest.load()
+        fastest = fastest_of(settings.models, manifest, site.state_folder)
+        models.append(load_models(settings.models, manifest, fastest))
+        speed = examine_speed(models[0], settings.models, settings.cameras, busy)
+        return [speed] if fastest is None or not fastest.ms else [of_variants(fastest), speed]
 
     build_s = BUILD_S if settings.models.provider == "tensorrt" else 0.0
     steps: dict[str, tuple[float, Callable[[], list[DoctorFinding]]]] = {
@@ -252,6 +257,17 @@ def examine_speed(
         passes=max((_passes(camera.second_look) for camera in cameras.values()), default=1),
         load=busy,
     )
+
+
+def of_variants(fastest: FastestVariant) -> DoctorFinding:
+    """The finding of which variant of the detector this CPU runs fastest."""
+    times = ", ".join(f"{name} {ms:.1f} ms" for name, ms in fastest.ms.items())
+    text = (
+        f"{fastest.name} is used on this CPU ({times} for a picture); `models.detector` in "
+        "site.yaml names another"
+    )
+    figures = {f"{name}_ms": ms for name, ms in fastest.ms.items()}
+    return DoctorFinding("weights", FindingState.GOOD, text, figures=figures)
 
 
 def _passes(second_look: SecondLook) -> int:

@@ -103,17 +103,18 @@ def run_site(
         check_cv2()
         opened = find_sources(sources, SystemClock())
         admission = admit(site, opened, announce)
-        loaded = load_parts(site, manifest)
+        loaded = load_parts(site, manifest, live=bool(opened.live))
         require_separate_keys(site.policy, keys_of(admission.box_keys, loaded.authorities))
         _warn_of_trial_keys(admission.box_keys, site.keys_folder)
-        models = site.settings.models
         with assembled(
             site, opened, admission, loaded, patience_s=drain_s, on_frame=progress.on_frame
         ) as box:
             progress.on_streams(
                 [(one.clip, one.camera.expected_frames) for one in box.engine.streams]
             )
-            weights = loaded.manifest.in_use(models.detector, models.reader)
+            weights = loaded.manifest.in_use(
+                loaded.models.detector_weights.entry.name, loaded.models.reader_weights.entry.name
+            )
             if opened.live:
                 box.storage.outbox.require_room(site.settings.broker.payload_cap_kib * 1024)
             _record_start(box.storage, site.policy, admission.signatures, weights)

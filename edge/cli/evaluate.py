@@ -44,9 +44,15 @@ ProgressOption = Annotated[
 def images(
     labels: Annotated[
         Path,
-        typer.Option(help="CSV with the columns image,x,y,w,h,plate, and country if known."),
+        typer.Option(
+            help="CSV with the columns image,x,y,w,h,plate, and country and lines if known."
+        ),
     ],
     root: Annotated[Path, typer.Option(help="The folder that the image column is relative to.")],
+    by: Annotated[
+        str,
+        typer.Option(help="Break the figures down by: country, width, height, lines, light."),
+    ] = "country,width",
     models: PairOption = None,
     detector: DetectorOption = None,
     reader: ReaderOption = None,
@@ -80,6 +86,7 @@ def images(
         report=report,
         as_json=as_json,
         show_reads=show_reads,
+        by=by,
         manifest=manifest,
         progress=progress,
     )

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from edge.adapters.models.second_look import SecondLook
+from edge.cli.certainty import certainty_json, certainty_lines
 from edge.cli.labels import distance, read_table
 from edge.cli.output import print_json, time_text
-from edge.domain.accuracy import ScoredRead, calibration_error
+from edge.domain.accuracy import ScoredRead
 from edge.domain.intervals import wilson
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import CameraError, ConfigError, UsageError
@@ -288,7 +289,7 @@ def summarise(scores: list[ClipScore], *, show_reads: bool) -> dict[str, Any]:
         "missed": sum(s.missed for s in scores),
         "missed_share": missed.share,
         "missed_ci95": [missed.low, missed.high],
-        "calibration": {"ece": calibration_error(reads), "reads": len(reads)},
+        "calibration": certainty_json(reads),
         "spurious": sum(s.spurious for s in scores),
         "split": sum(s.split for s in scores),
         "reports": sum(s.reports for s in scores),
@@ -340,6 +341,8 @@ def _print_table(
         f"(95 % interval {low:.3f} to {high:.3f}), {result['frames']} frames in "
         f"{result['wall_s']:.0f} s"
     )
+    for line in certainty_lines(result["calibration"], "reports of vehicles"):
+        console.print(line)
     if show_reads:
         for s in scores:
             for read in s.reads:

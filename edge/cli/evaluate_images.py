@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from edge.cli.certainty import certainty_json, certainty_lines
 from edge.cli.labels import (
     LabelledImage,
     LabelledPlate,
@@ -17,17 +20,14 @@ from edge.cli.labels import (
 )
 from edge.cli.output import print_json, time_text
 from edge.domain.accuracy import (
+    BREAKDOWNS,
     AccuracyFigures,
     PlateOutcome,
     accuracy_figures,
-    by_country,
-    by_width,
-    calibration_error,
     match,
-    reliability,
     scored_reads,
 )
-from edge.domain.imaging import Detection, PlatePatch, without_duplicates
+from edge.domain.imaging import Box, Detection, PlatePatch, without_duplicates
 from edge.domain.intervals import Interval, wilson
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
 from edge.domain.timing import median_and_p95_ms
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 
 MARGIN = WatchSettings().patch_margin
 """Margin around a plate in its patch, as in the frame pipeline."""
+
+GROUP_NAMES = {"width": "{} px wide", "height": "{} px high", "lines": "lines: {}"}
+"""How the groups of a breakdown are named in the table, where their names alone do not say it."""
+
+USUAL = ("country", "width")
+"""What the figures are broken down by where nothing else is asked for."""
 
 
 @dataclass(slots=True)
@@ -79,7 +85,9 @@ def score_image(
     )
     for label, index, on_box in zip(image.plates, matched, given, strict=True):
         text = None if index is None else read[index]
-        outcome = _outcome(label, found=index is not None, read=text, given=on_box)
+        outcome = _outcome(
+            label, _light(pixels, label.box), found=index is not None, read=text, given=on_box
+        )
         score.outcomes.append(outcome)
         if show_reads:
             score.reads.append(
@@ -102,8 +110,20 @@ def _texts(models: PlateModels, patches: Sequence[PlatePatch]) -> list[PlateCons
     return [fuse([reading]) for reading in readings]
 
 
+def _light(pixels: Pixels, box: Box) -> float:
+    """Median grey level of the photo within a plate's width around it, the plate included.
+
+    The plate itself reflects headlamps and infrared light, so it alone does not say how dark it is.
+    """
+    around = box.grown(left=box.width, right=box.width, top=box.width, bottom=box.width)
+    inside = around.clipped(pixels.shape[1], pixels.shape[0])
+    part = pixels[int(inside.y1) : int(inside.y2) + 1, int(inside.x1) : int(inside.x2) + 1]
+    return float(np.median(part @ np.array((0.114, 0.587, 0.299))))  # BT.601, of BGR
+
+
 def _outcome(
     label: LabelledPlate,
+    light: float,
     *,
     found: bool,
     read: PlateConsensus | None,
@@ -114,6 +134,9 @@ def _outcome(
     return PlateOutcome(
         country=label.country,
         width=label.box.width,
+        height=label.box.height,
+        light=light,
+        lines=label.lines,
         length=length,
         found=found,
         exact=read is not None and read.best.text == label.plate,
@@ -138,6 +161,7 @@ def evaluate_images(
     report: Path | None,
     as_json: bool,
     show_reads: bool,
+    by: str,
     manifest: Path | None,
     progress: bool,
 ) -> None:
@@ -157,6 +181,7 @@ def evaluate_images(
     from edge.adapters.models.weights import Manifest
     from edge.cli.report import Measured, images_page, require_writable, write_page
 
+    chosen = breakdowns(by)
     labelled = read_image_labels(labels, root)
     page = None if report is None else require_writable(report, "accuracy-images.html")
     models = load_plate_models(
@@ -183,7 +208,7 @@ def evaluate_images(
             score.seconds["decode"] = decoded
             scores.append(score)
             bar.advance(task)
-    result = summarise_images(scores, show_reads=show_reads)
+    result = summarise_images(scores, show_reads=show_reads, by=chosen)
     result.update(measured.as_json(), measured_at=time_text(measured.moment))
     if page is not None:
         write_page(page, images_page(result, _outcomes(scores), measured))
@@ -193,11 +218,26 @@ def evaluate_images(
         _print_tables(Console(), result)
 
 
+def breakdowns(by: str) -> tuple[str, ...]:
+    """The names in `--by`, each once.
+
+    Raises:
+        ConfigError: one is unknown.
+    """
+    names = tuple(dict.fromkeys(one.strip() for one in by.split(",")))
+    for name in names:
+        if name not in BREAKDOWNS:
+            raise ConfigError(f"--by: {name!r} is unknown; known are {', '.join(BREAKDOWNS)}")
+    return names
+
+
 def _outcomes(scores: Iterable[ImageScore]) -> list[PlateOutcome]:
     return [outcome for score in scores for outcome in score.outcomes]
 
 
-def summarise_images(scores: Sequence[ImageScore], *, show_reads: bool) -> dict[str, Any]:
+def summarise_images(
+    scores: Sequence[ImageScore], *, show_reads: bool, by: Sequence[str] = USUAL
+) -> dict[str, Any]:
     """All photos together, as printed by `--json`; fractions are between 0 and 1."""
     outcomes = _outcomes(scores)
     false_positives = sum(score.false_positives for score in scores)
@@ -211,23 +251,13 @@ def summarise_images(scores: Sequence[ImageScore], *, show_reads: bool) -> dict[
         "false_positives_per_image": false_positives / len(scores),
         "images_with_false_positives": spoiled.share,
         "images_with_false_positives_ci95": _ci(spoiled),
-        "by_country": {name: figures_json(one) for name, one in by_country(outcomes).items()},
-        "by_width": {name: figures_json(one) for name, one in by_width(outcomes).items()},
-        "calibration": {
-            "ece": calibration_error(reads),
-            "reads": len(reads),
-            "bins": [
-                {
-                    "low": one.low,
-                    "high": one.high,
-                    "count": one.count,
-                    "said": one.mean_posterior,
-                    "exact": one.exact.share,
-                    "exact_ci95": _ci(one.exact),
-                }
-                for one in reliability(reads)
-            ],
+        **{
+            f"by_{what}": {
+                name: figures_json(one) for name, one in BREAKDOWNS[what](outcomes).items()
+            }
+            for what in by
         },
+        "calibration": certainty_json(reads),
         "ms_per_image": {
             stage: median_and_p95_ms([score.seconds[stage] for score in scores])
             for stage in ("decode", "detect", "read")
@@ -260,8 +290,12 @@ def _ci(interval: Interval) -> list[float]:
 def _print_tables(console: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
     from rich.table import Table
 
-    groups = [("all", result), *result["by_country"].items()]
-    groups += [(f"{name} px", one) for name, one in result["by_width"].items()]
+    groups = [("all", result)]
+    for what in BREAKDOWNS:
+        groups += [
+            (GROUP_NAMES.get(what, "{}").format(name), one)
+            for name, one in result.get(f"by_{what}", {}).items()
+        ]
     table = Table(
         title="Labelled plates on photos: share, and below it its 95 % interval",
         title_justify="left",
@@ -284,11 +318,12 @@ def _print_tables(console: Any, result: dict[str, Any]) -> None:  # noqa: ANN401
             ),
         )
     console.print(table)
-    ece = result["calibration"]["ece"]
     console.print(
         f"{result['images']} photos, {result['false_positives_per_image']:.3f} false positives "
-        f"per photo, calibration error {'not measurable' if ece is None else f'{ece:.3f}'}"
+        "per photo"
     )
+    for line in certainty_lines(result["calibration"], "readings on found plates"):
+        console.print(line)
     stages = (f"{name} {one['median']:.1f} ms" for name, one in result["ms_per_image"].items())
     console.print("median per photo: " + ", ".join(stages))
     for read in result.get("reads", ()):

@@ -33,6 +33,7 @@ class LabelledPlate:
     box: Box
     plate: PlateText
     country: str
+    lines: int | None = None
 
 
 @dataclass(slots=True)
@@ -115,7 +116,7 @@ def read_image_labels(labels: Path, root: Path) -> list[LabelledImage]:
             is wrong. The message never repeats a photo's name, which often holds the plate.
     """
     found: dict[str, LabelledImage] = {}
-    for line, row in read_table(labels, ("image", *_PLATE_COLUMNS), ("country",)):
+    for line, row in read_table(labels, ("image", *_PLATE_COLUMNS), ("country", "lines")):
         where = f"{labels}:{line}"
         name = row["image"]
         if name not in found:
@@ -153,7 +154,16 @@ def _labelled_plate(row: dict[str, str], line: int, where: str) -> LabelledPlate
     country = row.get("country", "")
     if country and not _COUNTRY.fullmatch(country):
         raise ConfigError(f"{where}: country: not 2 to 20 letters; write a code such as BE")
-    return LabelledPlate(line, Box(x, y, x + w, y + h), plate, country.upper() or NO_COUNTRY)
+    lines = row.get("lines", "")
+    if lines and lines not in ("1", "2", "3"):
+        raise ConfigError(f"{where}: lines: not 1, 2 or 3; write the plate's lines of text")
+    return LabelledPlate(
+        line,
+        Box(x, y, x + w, y + h),
+        plate,
+        country.upper() or NO_COUNTRY,
+        int(lines) if lines else None,
+    )
 
 
 def require_inside(image: LabelledImage, width: int, height: int, labels: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.domain.imaging import Box, Detection
@@ -24,6 +24,25 @@ WIDTH_CLASSES: tuple[tuple[str, Callable[[float], bool]], ...] = (
 )
 """Classes of the labelled plate width, in pixels of the photo as stored."""
 
+HEIGHT_CLASSES: tuple[tuple[str, Callable[[float], bool]], ...] = (
+    ("<10", lambda height: height < 10),
+    ("10-15", lambda height: 10 <= height < 15),
+    ("15-20", lambda height: 15 <= height < 20),
+    ("20-40", lambda height: 20 <= height <= 40),
+    (">40", lambda height: height > 40),
+)
+"""Classes of the labelled plate height, in pixels of the photo as stored."""
+
+LIGHT_CLASSES: tuple[tuple[str, Callable[[float], bool]], ...] = (
+    ("dark", lambda level: level < 50),
+    ("dim", lambda level: 50 <= level < 100),
+    ("bright", lambda level: level >= 100),
+)
+"""Classes of the light around a plate: median grey level, 0 to 255, see `PlateOutcome.light`."""
+
+SQUARE = 2.5
+"""A box that is less than this many times as wide as high usually holds two lines or more."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlateOutcome:
@@ -32,6 +51,9 @@ class PlateOutcome:
     Attributes:
         country: the labelled country.
         width: width of the labelled box in pixels of the photo.
+        height: its height in pixels of the photo.
+        light: median grey level, 0 to 255, of what lies around the plate.
+        lines: number of lines of text on the plate, None where the label does not say it.
         length: number of characters of the labelled text.
         found: whether a detection matches the plate.
         exact: whether the text read on that detection equals the label.
@@ -43,6 +65,9 @@ class PlateOutcome:
 
     country: str
     width: float
+    height: float
+    light: float
+    lines: int | None
     length: int
     found: bool
     exact: bool
@@ -131,16 +156,61 @@ def accuracy_figures(outcomes: Sequence[PlateOutcome]) -> AccuracyFigures:
 
 def by_country(outcomes: Iterable[PlateOutcome]) -> dict[str, AccuracyFigures]:
     """The accuracy for each country, in alphabetical order."""
+    return _grouped(outcomes, lambda one: one.country)
+
+
+def by_lines(outcomes: Iterable[PlateOutcome]) -> dict[str, AccuracyFigures]:
+    """The accuracy by lines of text: as labelled, else by the shape of the box."""
+    return _grouped(outcomes, _lines)
+
+
+def _lines(outcome: PlateOutcome) -> str:
+    if outcome.lines is not None:
+        return str(outcome.lines)
+    return "square" if outcome.width < SQUARE * outcome.height else "long"
+
+
+def _grouped(
+    outcomes: Iterable[PlateOutcome], name: Callable[[PlateOutcome], str]
+) -> dict[str, AccuracyFigures]:
     groups: dict[str, list[PlateOutcome]] = {}
     for one in outcomes:
-        groups.setdefault(one.country, []).append(one)
-    return {country: accuracy_figures(groups[country]) for country in sorted(groups)}
+        groups.setdefault(name(one), []).append(one)
+    return {group: accuracy_figures(groups[group]) for group in sorted(groups)}
 
 
 def by_width(outcomes: Sequence[PlateOutcome]) -> dict[str, AccuracyFigures]:
     """The accuracy for each width class that has at least one plate, narrowest class first."""
-    groups = {name: [one for one in outcomes if holds(one.width)] for name, holds in WIDTH_CLASSES}
+    return _classed(outcomes, WIDTH_CLASSES, lambda one: one.width)
+
+
+def by_height(outcomes: Sequence[PlateOutcome]) -> dict[str, AccuracyFigures]:
+    """The accuracy for each height class that has at least one plate, lowest class first."""
+    return _classed(outcomes, HEIGHT_CLASSES, lambda one: one.height)
+
+
+def by_light(outcomes: Sequence[PlateOutcome]) -> dict[str, AccuracyFigures]:
+    """The accuracy for each class of light that has at least one plate, darkest class first."""
+    return _classed(outcomes, LIGHT_CLASSES, lambda one: one.light)
+
+
+def _classed(
+    outcomes: Sequence[PlateOutcome],
+    classes: Sequence[tuple[str, Callable[[float], bool]]],
+    value: Callable[[PlateOutcome], float],
+) -> dict[str, AccuracyFigures]:
+    groups = {name: [one for one in outcomes if holds(value(one))] for name, holds in classes}
     return {name: accuracy_figures(group) for name, group in groups.items() if group}
+
+
+BREAKDOWNS: Mapping[str, Callable[[Sequence[PlateOutcome]], dict[str, AccuracyFigures]]] = {
+    "country": by_country,
+    "width": by_width,
+    "height": by_height,
+    "lines": by_lines,
+    "light": by_light,
+}
+"""What the accuracy can be broken down by."""
 
 
 # --- calibration ----------------------------------------------------------------------------
@@ -195,6 +265,17 @@ def calibration_error(reads: Sequence[ScoredRead], bins: int = BIN_COUNT) -> flo
         one.count * abs(one.mean_posterior - one.exact.share) for one in reliability(reads, bins)
     )
     return sum(gaps) / len(reads)
+
+
+def wrong_and_sure(reads: Sequence[ScoredRead], threshold: float) -> Interval | None:
+    """The share of readings that are wrong although their posterior reaches a threshold.
+
+    It is the share of all readings, so it bounds how often a vehicle gets a sure and wrong text.
+    None when there is no reading.
+    """
+    if not reads:
+        return None
+    return wilson(sum(one.posterior >= threshold and not one.exact for one in reads), len(reads))
 
 
 @dataclass(frozen=True, slots=True)

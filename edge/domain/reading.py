@@ -146,6 +146,11 @@ hidden or misread, or it is one of the few plates of a free form. In proportion 
 the votes name a country without such a form; half of them bring the posterior below every floor
 (`edge.policy.limits`)."""
 
+FORM_ESCAPE = 0.1
+"""How probable a text without a form of its country is against one with a form, other things equal:
+plates of the owner's choice, rare series, and countries that were read wrongly. Learnt on labelled
+plates, see docs/accuracy.md."""
+
 _MIN_ALTERNATIVE = 0.05
 """Smallest slot probability at which another character is tried."""
 
@@ -153,7 +158,9 @@ _MAX_CLIMB_STEPS = 4
 _MAX_FUSED = 48
 
 
-def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> PlateConsensus | None:
+def fuse(
+    readings: Sequence[PlateReading], *, temperature: float = 1.0, form_escape: float = FORM_ESCAPE
+) -> PlateConsensus | None:
     """Fuse all readings of one vehicle into a consensus.
 
     Each candidate text is scored under the slot posteriors of every reading, by the best alignment
@@ -162,22 +169,26 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
     so an outlier has no veto, and is weighted by the reading's quality. Frames of one vehicle are
     not independent, so n readings count as far fewer (`INDEPENDENCE_EXPONENT`). Errors that repeat
     in every frame do not vanish with more frames: a twin of the best text keeps its odds
-    (`plate_forms.twin_odds`). The probability of texts that are not candidates is kept, so the
+    (`plate_forms.twin_odds`). Candidates with a form of their country are more probable than others
+    (`form_prior`). The probability of texts that are not candidates is kept, so the
     hypotheses sum to less than 1.
 
     Args:
         readings: of one vehicle and one reader, in any order. Only the best 48 are used.
         temperature: divides the log scores (temperature scaling), above 0; a value above 1 makes
             the consensus less confident.
+        form_escape: how probable a text without a form of its country is, against one with a
+            form; 1 takes the forms out of the choice of the best candidate.
 
     Returns:
         Up to `MAX_HYPOTHESES` hypotheses, or None if no reading has a character.
 
     Raises:
-        ValueError: the temperature is not positive, or the readings come from different readers.
+        ValueError: `temperature` or `form_escape` is not positive, or the readings come from
+            different readers.
     """
-    if temperature <= 0:
-        raise ValueError("temperature must be above 0")
+    if temperature <= 0 or form_escape <= 0:
+        raise ValueError("temperature and form_escape must be above 0")
     if not readings:
         return None
     if len({(r.alphabet, r.pad, r.slots.shape) for r in readings}) > 1:
@@ -193,15 +204,18 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
     scores.pop((), None)
     if not scores:
         return None
+    alphabet = readings[0].alphabet
+    votes = _votes(strongest)
+    for text in scores:
+        prior = form_prior("".join(alphabet[i] for i in text), votes, form_escape)
+        scores[text] += math.log(prior)
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     logs = np.array(
         [*(score for _, score in ranked), scorer.other_texts_score(list(scores), ranked[0][1])]
     )
     logs = (logs - logs.max()) / temperature
     *odds, other_odds = (float(one) for one in np.exp(logs))
-    alphabet = readings[0].alphabet
     texts = ("".join(alphabet[i] for i in text) for text, _ in ranked)
-    votes = _votes(strongest)
     region, share = _region(votes)
     certain = region if share >= CERTAIN_REGION else None
     hidden = float(
@@ -214,6 +228,21 @@ def fuse(readings: Sequence[PlateReading], *, temperature: float = 1.0) -> Plate
         region,
         share,
     )
+
+
+def form_prior(text: str, votes: Mapping[str | None, float], escape: float = FORM_ESCAPE) -> float:
+    """How probable a text is before it is read, from 0 (excluded) to 1, by the country's forms.
+
+    A text without a form of a country is not excluded, only less probable (`escape`). Where
+    the country is unknown, or its forms are, all texts are equally probable.
+
+    Args:
+        text: capitals and digits without separators.
+        votes: the share of each country in the votes; they may sum to less than 1.
+        escape: the probability of a text without a form, against one with a form, above 0.
+    """
+    misfit = sum(share for region, share in votes.items() if fits(text, region) is False)
+    return 1 - (1 - escape) * min(1.0, misfit)
 
 
 def _hypotheses(

@@ -26,6 +26,7 @@ Verbs for other measurements, each with its own --help:
   scripts/bench start       how soon the first frame is analysed
   scripts/bench reconnect   how soon a camera that was away gives frames again
   scripts/bench covers      how often a covered plate is read wrongly and surely
+  scripts/bench forms       what the forms of the countries' plates change in the fusion
 
 Exit status: 0 measured, 2 wrong usage, 5 a clip cannot be read; other errors as `edge-anpr`."""
 
@@ -96,6 +97,17 @@ one passage, and so is the same plate without a cover: once with the cover check
 Exit status: 0 measured, 1 labels or weights cannot be used, 2 wrong usage."""
 
 
+FORMS = """\
+Measure what the forms of the countries' plates change when readings are fused.
+
+Each plate of labelled photos is shrunk to each --height and read in eight slightly different views,
+as in the frames of one passage. The readings are fused with several weights of the forms
+(form_escape, edge/domain/reading.py); 1 leaves the forms out. The best weight has the highest
+log-likelihood of the true plates.
+
+Exit status: 0 measured, 1 labels or weights cannot be used, 2 wrong usage."""
+
+
 @dataclass(frozen=True, slots=True)
 class Benchmark:
     """A verb of `scripts/bench`: its module in this package, description, example and options."""
@@ -126,6 +138,28 @@ def _road_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=Path, help="your own recording of a road without traffic")
     parser.add_argument(
         "--seconds", type=float, default=32.0, help="length of a film (default: %(default)s)"
+    )
+
+
+def _forms_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "labels",
+        nargs="+",
+        type=Path,
+        help="CSV with the columns image,x,y,w,h,plate; images are relative to it",
+    )
+    parser.add_argument("--models", metavar="PAIR", help="pair of the manifest")
+    parser.add_argument(
+        "--height",
+        type=int,
+        nargs="+",
+        default=[10, 14, 20, 40],
+        help="heights in pixels to which the plates are shrunk (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--held-out",
+        action="store_true",
+        help="only the plates that scripts/train-reader keeps in its validation set",
     )
 
 
@@ -168,6 +202,9 @@ VERBS = {
     ),
     "covers": Benchmark(
         "covered_plates", COVERS, "  scripts/bench covers labels.csv --plates 700", _covers_options
+    ),
+    "forms": Benchmark(
+        "form_prior", FORMS, "  scripts/bench forms crops.csv --held-out", _forms_options
     ),
     "start": Benchmark("live", START, "  scripts/bench start --times 5", _live_options),
     "reconnect": Benchmark(

@@ -136,7 +136,7 @@ def _count(
     reads: Reads, plate: LabelledPlate, pixels: Pixels, reader: PlateReader, seed: int
 ) -> None:
     quality = min(1.0, plate.box.height / 20)
-    patches = [PlatePatch(plate.box, quality, view) for view in _views(pixels, seed)]
+    patches = [PlatePatch(plate.box, quality, view) for view in views(pixels, seed)]
     consensus = fuse(reader.read(patches))
     reads.plates += 1
     if consensus is not None and consensus.posterior >= SURE_POSTERIOR:
@@ -144,7 +144,7 @@ def _count(
         reads.sure_and_wrong += consensus.best.text.reveal() != plate.text
 
 
-def _views(pixels: Pixels, seed: int) -> Iterator[Pixels]:
+def views(pixels: Pixels, seed: int) -> Iterator[Pixels]:
     """Slightly different pictures of one plate, as in the frames of one passage."""
     rng = np.random.default_rng(seed)
     height, width = pixels.shape[:2]

@@ -17,7 +17,7 @@ from tests.e2e.test_live_run import PASSWORD, activate, live_site
 from tests.support.brokers import HOST, free_port, tcp_server
 from tests.support.product import CLIPS, product
 from tests.support.shared_material import needs_shared
-from tests.support.sites import make_site, policy, write_yaml
+from tests.support.sites import make_site, policy, site, write_yaml
 
 pytestmark = needs_shared
 
@@ -48,6 +48,31 @@ def test_doctor_checks_a_site_with_a_recording_from_clock_to_plates(tmp_path: Pa
     still = cv2.imread(str(tmp_path / "stills" / "cam-1.jpg"))
     assert still is not None
     assert still.shape == (720, 1280, 3)
+
+
+def test_doctor_times_the_variants_of_the_detector_once_and_an_override_ends_the_choice(
+    tmp_path: Path,
+) -> None:
+    made = make_site(tmp_path, port=1)
+    record = made.folder / "state" / "variants.json"
+
+    def weights() -> Any:
+        done = product("doctor", "--site", made.folder, "--skip", "broker", "--json")
+        return findings(done.json).get("weights")
+
+    first = weights()
+    measured = record.read_bytes()
+
+    assert set(first["figures"]) == {"embedded-detector_ms", "embedded-detector-float_ms"}
+    assert "is used on this CPU" in first["text"]
+    assert weights() == first
+    assert record.read_bytes() == measured
+
+    settings = site()
+    settings["models"]["detector"] = "embedded-detector-float"
+    write_yaml(made.folder / "site.yaml", settings)
+
+    assert weights() is None
 
 
 def test_each_failed_check_prints_one_line_and_doctor_ends_with_status_3(tmp_path: Path) -> None:

@@ -19,10 +19,13 @@ import pytest
 import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.models.weights import Manifest
+from edge.adapters.state.audit_log import read_log
 from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys, new_signer_key
 from edge.domain.counting import coarse
 from edge.errors import ExitCode
+from edge.privacy.audit_events import Started
 from tests.support.brokers import HOST, free_port, wait_until
 from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server, looped
 from tests.support.message_recorder import MessageRecorder
@@ -146,6 +149,11 @@ def test_hits_of_a_live_camera_are_kept_and_a_stop_is_orderly(tmp_path: Path) ->
         assert coarse(outbox.depth()) == summary["hits"] == summary["kept"]
     for secret in (LOGIN[0], "canary-p", *plates()):
         assert secret not in out + err
+    state = made.folder / "state"
+    (fastest,) = json.loads((state / "variants.json").read_text())["results"].values()
+    started = next(one.event for one in read_log(state).entries if isinstance(one.event, Started))
+    used = Manifest.load().in_use(fastest["name"], None)
+    assert started.weights_sha256 == used.sha256()
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)

@@ -12,7 +12,9 @@ from pathlib import Path
 
 _PR_GET_DUMPABLE = 3  # linux/prctl.h
 _PR_SET_DUMPABLE = 4
-SWAPS = Path("/proc/swaps")
+SWAPS, CPUINFO = Path("/proc/swaps"), Path("/proc/cpuinfo")
+CPU_FACTS = ("model name", "CPU implementer", "CPU part", "flags", "Features")
+"""What identifies a CPU in its description, on x86 and on Arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,24 @@ class Load:
     def is_high(self) -> bool:
         """Whether other programs took a good part of the processors."""
         return self.waiting > 0.75 * self.cores
+
+
+def cpu(cpuinfo: Path = CPUINFO) -> str:
+    """The CPU's name and instruction sets, in one line; empty if the kernel does not say them.
+
+    Args:
+        cpuinfo: the kernel's description of the processors (proc(5)).
+    """
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    facts: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if colon and name.strip() in CPU_FACTS:
+            facts.setdefault(name.strip(), " ".join(value.split()))
+    return "; ".join(facts[name] for name in CPU_FACTS if name in facts)
 
 
 def load() -> Load:

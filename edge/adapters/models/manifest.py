@@ -124,6 +124,11 @@ class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
     plate_config: DigestedFile | None = None
     calibration: Calibration
     url: _Address | None = None
+    variant_of: _Name | None = Field(
+        default=None,
+        description="Weights of which these are the same network in another arithmetic: a box uses "
+        "the one that is faster on its CPU.",
+    )
     source: _Line
 
     @model_validator(mode="after")

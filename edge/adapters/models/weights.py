@@ -137,6 +137,15 @@ class Manifest:
             )
         return self._pairs[name]
 
+    def variants(self, name: str) -> tuple[WeightsEntry, ...]:
+        """The same network in other arithmetics, as far as their digests are known."""
+        wanted = self.entry(name).contract
+        return tuple(
+            entry
+            for entry in self._entries.values()
+            if entry.variant_of == name and entry.contract is wanted and entry.pinned
+        )
+
     def names(self, contract: Contract) -> tuple[str, ...]:
         """The names of all weights of one contract, in the manifest's order."""
         return tuple(e.name for e in self._entries.values() if e.contract is contract)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from edge.adapters.host.system import product_version
 from edge.cli.report.plots import width_plot
 from edge.cli.report.view import figure, group_rows, posteriors, weights_text
-from edge.domain.accuracy import PlateOutcome, ScoredRead, scored_reads
+from edge.domain.accuracy import BREAKDOWNS, PlateOutcome, ScoredRead, scored_reads
 from edge.errors import ConfigError, OutboxError
 from edge.formats.atomic_files import write_file
 from edge.texts.pages import render
@@ -140,8 +140,11 @@ def images_page(
         false_positives_per_image=f"{result['false_positives_per_image']:.3f}",
         posteriors=posteriors(scored_reads(outcomes)),
         width_plot=width_plot(outcomes),
-        by_width=group_rows(result["by_width"]),
-        by_country=group_rows(result["by_country"]),
+        breakdowns=[
+            (what, group_rows(result[f"by_{what}"]))
+            for what in BREAKDOWNS
+            if f"by_{what}" in result
+        ],
         stages=[
             (name, f"{one['median']:.1f}", f"{one['p95']:.1f}")
             for name, one in result["ms_per_image"].items()

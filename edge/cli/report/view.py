@@ -6,8 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edge.cli.certainty import FLOORS
 from edge.cli.report.plots import Plot, reliability_plot, threshold_plot
-from edge.domain.accuracy import BIN_COUNT, ScoredRead, calibration_error, reliability
+from edge.domain.accuracy import (
+    BIN_COUNT,
+    ScoredRead,
+    calibration_error,
+    reliability,
+    wrong_and_sure,
+)
 
 if TYPE_CHECKING:
     from edge.adapters.models.weights import Weights
@@ -58,6 +65,7 @@ class Posteriors:
     threshold_plot: Plot
     reliability_plot: Plot
     calibration_error: str
+    wrong_and_sure: tuple[tuple[float, Figure], ...]
     bin_count: int
     bins: tuple[BinRow, ...]
 
@@ -113,6 +121,11 @@ def posteriors(reads: Sequence[ScoredRead]) -> Posteriors | None:
         threshold_plot=threshold_plot(reads),
         reliability_plot=reliability_plot(reads),
         calibration_error=f"{error:.3f}",
+        wrong_and_sure=tuple(
+            (floor, Figure(f"{share.share:.4f}", f"{share.low:.4f}–{share.high:.4f}"))
+            for floor, share in ((one, wrong_and_sure(reads, one)) for one in FLOORS)
+            if share is not None
+        ),
         bin_count=BIN_COUNT,
         bins=tuple(
             BinRow(

@@ -11,7 +11,7 @@ import pytest
 from edge.adapters.models.loading import PlateModels
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.weights import Manifest, Weights
-from edge.cli.evaluate_images import score_image, summarise_images
+from edge.cli.evaluate_images import breakdowns, score_image, summarise_images
 from edge.cli.labels import LabelledImage, LabelledPlate, read_image_labels, require_inside
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import PlateText
@@ -55,6 +55,27 @@ def test_labels_may_have_letters_with_marks_as_lists_may(root: Path) -> None:
     (one,) = read_image_labels(labels(root, HEADER + f"{PHOTO},1,2,30,10,ŠÜ-Č 123,de\n"), root)
 
     assert one.plates[0].plate == PlateText("SUC123")
+
+
+def test_the_lines_of_a_plate_are_a_column_that_may_be_left_out(root: Path) -> None:
+    file = labels(root, f"{HEADER[:-1]},lines\n{PHOTO},1,2,30,10,1ABC123,BE,2\n")
+
+    assert read_image_labels(file, root)[0].plates[0].lines == 2
+
+
+@pytest.mark.parametrize("lines", ["0", "4", "two", "1.0", "1ABC123"])
+def test_lines_other_than_one_to_three_are_refused(root: Path, lines: str) -> None:
+    file = labels(root, f"{HEADER[:-1]},lines\n{PHOTO},1,2,30,10,1ABC123,BE,{lines}\n")
+
+    with pytest.raises(ConfigError, match=r"labels\.csv:2: lines: not 1, 2 or 3;") as caught:
+        read_image_labels(file, root)
+
+    assert "1ABC123" not in str(caught.value)
+
+
+def test_an_unknown_breakdown_is_refused() -> None:
+    with pytest.raises(ConfigError, match="--by: 'age' is unknown; known are country, width,"):
+        breakdowns("country,age")
 
 
 def test_the_country_may_be_left_out(root: Path) -> None:
@@ -236,6 +257,15 @@ def test_the_summary_has_the_documented_keys_and_shows_no_plate_by_default() -> 
     assert result["by_country"]["BE"]["plates"] == 2
     assert result["by_width"]["100-200"]["exact"] == 0.5
     assert set(result["ms_per_image"]) == {"decode", "detect", "read"}
+    assert not {"by_height", "by_lines", "by_light"} & set(result)
+    broken_down = summarise_images(scores, show_reads=False, by=("height", "lines", "light"))
+    assert {key for key in broken_down if key.startswith("by_")} == {
+        "by_height",
+        "by_lines",
+        "by_light",
+    }
+    assert broken_down["by_height"]["20-40"]["plates"] == 2
+    assert broken_down["by_light"]["dark"]["plates"] == 2
     assert result["calibration"]["reads"] == 2
     text = json.dumps(result)
     assert "1ABC123" not in text

@@ -22,7 +22,7 @@ from edge.cli.report import (
     require_writable,
     write_page,
 )
-from edge.domain.accuracy import PlateOutcome, ScoredRead
+from edge.domain.accuracy import BREAKDOWNS, PlateOutcome, ScoredRead
 from edge.domain.reveal import MaskMethod
 from edge.domain.shown import Blocks, LevelShown
 from edge.errors import ConfigError, OutboxError
@@ -80,9 +80,9 @@ def example() -> Measured:
 
 
 def outcomes() -> list[PlateOutcome]:
-    exact = [PlateOutcome("BE", 120, 7, True, True, 0, 0.95, True) for _ in range(3)]
-    wrong = PlateOutcome("<NL>", 30, 6, True, False, 1, 0.55, True)
-    missed = PlateOutcome("BE", 15, 7, False, False, 7, 0.0, False)
+    exact = [PlateOutcome("BE", 120, 28, 130, 1, 7, True, True, 0, 0.95, True) for _ in range(3)]
+    wrong = PlateOutcome("<NL>", 30, 9, 40, None, 6, True, False, 1, 0.55, True)
+    missed = PlateOutcome("BE", 15, 8, 70, 2, 7, False, False, 7, 0.0, False)
     return [*exact, wrong, missed]
 
 
@@ -90,7 +90,9 @@ def images_text(measured: Measured, plates: list[PlateOutcome]) -> str:
     read = [{"label": "1ABC123", "text": "1ABC123", "line": 2, "posterior": 0.9}]
     seconds = {"decode": 0.001, "detect": 0.02, "read": 0.003}
     scores = [ImageScore(plates, 2, seconds, read)]
-    return images_page(summarise_images(scores, show_reads=True), plates, measured)
+    return images_page(
+        summarise_images(scores, show_reads=True, by=tuple(BREAKDOWNS)), plates, measured
+    )
 
 
 def clips_text(measured: Measured) -> str:
@@ -115,7 +117,7 @@ def redaction_text(measured: Measured) -> str:
 
 def examples() -> dict[str, str]:
     measured = example()
-    missed = [PlateOutcome("BE", 15, 7, False, False, 7, 0.0, False)]
+    missed = [PlateOutcome("BE", 15, 8, 70, 2, 7, False, False, 7, 0.0, False)]
     pages = {
         "images.html": images_text(measured, outcomes()),
         "images-without-readings.html": images_text(measured, missed),
@@ -178,7 +180,7 @@ def test_plots_stay_within_their_frame(measured: Measured) -> None:
 
 
 def test_a_page_without_a_single_reading_says_so(measured: Measured) -> None:
-    missed = [PlateOutcome("BE", 15, 7, False, False, 7, 0.0, False)]
+    missed = [PlateOutcome("BE", 15, 8, 70, 2, 7, False, False, 7, 0.0, False)]
 
     page = Page(images_text(measured, missed))
 

@@ -9,11 +9,15 @@ from edge.domain.accuracy import (
     ScoredRead,
     accuracy_figures,
     by_country,
+    by_height,
+    by_light,
+    by_lines,
     by_width,
     calibration_error,
     figures_at_thresholds,
     match,
     reliability,
+    wrong_and_sure,
 )
 from edge.domain.imaging import Box, Detection
 from edge.domain.intervals import wilson
@@ -29,6 +33,9 @@ def outcome(
     *,
     country: str = "BE",
     width: float = 100,
+    height: float = 25,
+    light: float = 120,
+    lines: int | None = None,
     length: int = 7,
     found: bool = True,
     exact: bool = True,
@@ -36,7 +43,10 @@ def outcome(
     posterior: float = 0.9,
     exact_given_box: bool = True,
 ) -> PlateOutcome:
-    return PlateOutcome(country, width, length, found, exact, edits, posterior, exact_given_box)
+    return PlateOutcome(
+        country, width, height, light, lines, length, found, exact, edits, posterior,
+        exact_given_box,
+    )  # fmt: skip
 
 
 # --- matching -------------------------------------------------------------------------------
@@ -133,6 +143,50 @@ def test_countries_are_counted_separately_in_alphabetical_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("height", "named"),
+    [(9.9, "<10"), (10, "10-15"), (15, "15-20"), (20, "20-40"), (40, "20-40"), (40.1, ">40")],
+)
+def test_a_height_belongs_to_exactly_one_class(height: float, named: str) -> None:
+    assert list(by_height([outcome(height=height)])) == [named]
+
+
+@pytest.mark.parametrize(
+    ("level", "named"), [(0, "dark"), (49, "dark"), (50, "dim"), (100, "bright"), (255, "bright")]
+)
+def test_a_light_belongs_to_exactly_one_class(level: float, named: str) -> None:
+    assert list(by_light([outcome(light=level)])) == [named]
+
+
+def test_classes_of_height_and_light_come_in_order_without_empty_ones() -> None:
+    outcomes = [outcome(height=50, light=200), outcome(height=8, light=10, exact=False)]
+
+    assert [(name, one.exact.share) for name, one in by_height(outcomes).items()] == [
+        ("<10", 0.0),
+        (">40", 1.0),
+    ]
+    assert [(name, one.exact.share) for name, one in by_light(outcomes).items()] == [
+        ("dark", 0.0),
+        ("bright", 1.0),
+    ]
+
+
+def test_lines_are_those_of_the_label_and_else_follow_from_the_shape() -> None:
+    outcomes = [
+        outcome(lines=2, width=100, height=20),
+        outcome(lines=1, width=100, height=90),
+        outcome(width=249, height=100),
+        outcome(width=250, height=100),
+    ]
+
+    assert {name: one.plates for name, one in by_lines(outcomes).items()} == {
+        "1": 1,
+        "2": 1,
+        "square": 1,
+        "long": 1,
+    }
+
+
 # --- calibration ----------------------------------------------------------------------------
 
 
@@ -180,3 +234,22 @@ def test_a_threshold_accepts_posteriors_at_least_as_high() -> None:
     ]
     assert [one.exact and one.exact.share for one in figures] == [0.5, pytest.approx(2 / 3), None]
     assert figures_at_thresholds([], (0.5,)) == ()
+
+
+def test_wrong_and_sure_is_the_share_of_all_readings_that_are_wrong_at_the_threshold() -> None:
+    few = reads((0.95, False), (0.949, False), (0.99, True), (0.5, True))
+
+    share = wrong_and_sure(few, 0.95)
+
+    assert share is not None
+    assert share.share == 0.25
+    assert share.high > 0.25
+    assert wrong_and_sure([], 0.95) is None
+
+
+def test_no_wrong_reading_still_leaves_an_upper_bound() -> None:
+    share = wrong_and_sure(reads(*[(0.99, True)] * 100), 0.95)
+
+    assert share is not None
+    assert share.share == 0
+    assert 0.03 < share.high < 0.04  # about 3.8 of 100, Wilson
