@@ -1,4 +1,4 @@
-"""The forms of the number plates of 49 European countries, each with its source.
+"""The forms of the number plates of 51 European countries, each with its source.
 
 A form is the order of letters and digits: two letters, three digits, two letters. Lower-case
 letters stand for a class of characters (`CLASSES`), capitals and digits for themselves; groups,
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 CLASSES: Mapping[str, str] = {
     "a": "[A-Z]",
-    "b": "[ABCEHKMOPTXY]",  # Bulgaria: the 12 letters that Cyrillic and Latin share
+    "b": "[ABCEHKMOPTXY]",  # Bulgaria, Russia: the 12 letters that Cyrillic and Latin share
     "c": "[B-DF-HJ-PR-TV-XZ]",  # Netherlands since 1991: no A, E, I, Q, U, Y
     "d": "[0-9]",
     "e": "[ABCEHIKMOPTX]",  # Belarus: the 12 letters that Cyrillic and Latin share
@@ -374,6 +374,16 @@ REGISTERS: Mapping[str, PlateRegister] = {
             "police, unsourced": "POLIZIAadddd",
         },
     ),
+    "Kosovo": PlateRegister(
+        (
+            _page("Kosovo"),
+            "kennzeichen-guide.de: Kosovo",
+        ),
+        {
+            "since 2010, all vehicles": "dddddaa",
+            "2000 to 2010": "dddKSddd",
+        },
+    ),
     "Latvia": PlateRegister(
         (
             _page("Latvia"),
@@ -555,6 +565,19 @@ REGISTERS: Mapping[str, PlateRegister] = {
             "temporary, trial; diplomatic CD, CO, TC": "o{1,2}d{3,6}",
             "army, unsourced": "Ad{4,7}",
             "police, unsourced": "MAId{4,5}",
+        },
+    ),
+    "Russia": PlateRegister(
+        (
+            _page("Russia"),
+            "Wikipedia: Kfz-Kennzeichen (Russland)",
+        ),
+        {
+            "since 1993, region last": "bdddbbd{2,3}",
+            "trailer": "bbddddd{2,3}",
+            "motorcycle": "ddddbbd{2,3}",
+            "taxi and bus, unsourced": "bbdddd{2,3}",
+            "police": "bddddd{2,3}",
         },
     ),
     "San Marino": PlateRegister(

@@ -1,9 +1,9 @@
 """The fastest variant of a network on this CPU.
 
 Weights in eight bits are fast only on CPUs with instructions for them; elsewhere the same network
-in floats may be faster. So the variants are timed once on each machine, and the result is kept under
-the CPU's name and instructions, the version of ONNX Runtime and the digests of the weights, so that
-another machine or other weights are timed again.
+in floats may be faster. So the variants are timed once on each machine. The result is kept under
+the CPU's name and instructions, the version of ONNX Runtime and the digests of the weights; another
+machine and other weights are timed again.
 """
 
 from __future__ import annotations

@@ -1,14 +1,12 @@
 """Plate designs by country: what is printed on the plates and how it is laid out.
 
 Syntaxes and letters follow the forms of `edge/domain/plate_registers.py`, which names the source
-of each; a test compares them. Kosovo and Russia are not in that table: Wikipedia, "Vehicle
-registration plates of Kosovo" and "of Russia". Sizes in millimetres and colours are facts as
-commonly published. District and county codes are the registration authorities' own. How often
-each kind of plate is drawn is an estimate of what a camera in Belgium sees. The first fonts of
-Belgium to Denmark, in the table's order, are those whose plates a public reader, trained on
-photographs, most often assigned to that country; those of the others were chosen as the nearest
-by common knowledge. The other fonts stay in use, so that the network does not learn one font
-only.
+of each; a test compares them. Sizes in millimetres and colours are facts as commonly published.
+District and county codes are the registration authorities' own. How often each kind of plate is
+drawn is an estimate of what a camera in Belgium sees. The first fonts of Belgium to Denmark, in the
+table's order, are those whose plates a public reader, trained on photographs, most often assigned
+to that country; those of the others were chosen as the nearest by common knowledge. The other fonts
+stay in use, so that the network does not learn one font only.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from edge.adapters.host import machine
-from edge.adapters.models import variants
 from edge.adapters.models.loading import open_detector
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.variants import RECORD, FastestVariant, fastest_detector
