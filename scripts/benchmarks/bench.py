@@ -100,10 +100,10 @@ Exit status: 0 measured, 1 labels or weights cannot be used, 2 wrong usage."""
 FORMS = """\
 Measure what the forms of the countries' plates change when readings are fused.
 
-Each plate of labelled photos is shrunk to each --height and read in eight slightly different views,
-as in the frames of one passage. The readings are fused with several weights of the forms
-(form_escape, edge/domain/reading.py); 1 leaves the forms out. The best weight has the highest
-log-likelihood of the true plates.
+Each plate of labelled photos, or rendered (--rendered), is shrunk to each --height and read in
+eight slightly different views, as in the frames of one passage. The readings are fused with several
+weights of the forms (form_escape, edge/domain/reading.py); 1 leaves the forms out. The best weight
+has the highest log-likelihood of the true plates.
 
 Exit status: 0 measured, 1 labels or weights cannot be used, 2 wrong usage."""
 
@@ -144,7 +144,7 @@ def _road_options(parser: argparse.ArgumentParser) -> None:
 def _forms_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "labels",
-        nargs="+",
+        nargs="*",
         type=Path,
         help="CSV with the columns image,x,y,w,h,plate; images are relative to it",
     )
@@ -155,6 +155,13 @@ def _forms_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[10, 14, 20, 40],
         help="heights in pixels to which the plates are shrunk (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rendered",
+        type=int,
+        default=0,
+        metavar="N",
+        help="also N rendered plates of every country, as a camera sees them",
     )
     parser.add_argument(
         "--held-out",
@@ -204,7 +211,7 @@ VERBS = {
         "covered_plates", COVERS, "  scripts/bench covers labels.csv --plates 700", _covers_options
     ),
     "forms": Benchmark(
-        "form_prior", FORMS, "  scripts/bench forms crops.csv --held-out", _forms_options
+        "form_prior", FORMS, "  scripts/bench forms crops.csv --rendered 2000", _forms_options
     ),
     "start": Benchmark("live", START, "  scripts/bench start --times 5", _live_options),
     "reconnect": Benchmark(
