@@ -193,6 +193,7 @@ class CameraSetup:
         stream: the number among its video streams to use; None: chosen.
         second_look: the parts of its picture that the detector analyses again.
         hours: when it may be open.
+        keeps_path: whether a rule of it needs movement.
         masks: polygons in fractions of the picture that are blackened.
         password: reads a live camera's password; it may change.
         tls_authorities: PEM file that verifies a live camera's certificate; None: the system's.
@@ -203,6 +204,7 @@ class CameraSetup:
     stream: int | None
     second_look: settings.SecondLook
     hours: Schedule
+    keeps_path: bool
     masks: Sequence[Sequence[Point]]
     password: Callable[[], str | None]
     tls_authorities: Path | None
@@ -251,6 +253,7 @@ def camera_setups(
         password: reads a camera's password, given its name and the environment.
         tls_authorities: returns the PEM file that verifies a camera's certificate, given its name.
     """
+    rules = policy.domain_rules()
     return {
         name: CameraSetup(
             name=name,
@@ -258,6 +261,9 @@ def camera_setups(
             stream=camera.stream,
             second_look=camera.second_look,
             hours=policy.cameras[name].hours.schedule(policy.zone),
+            keeps_path=any(
+                rule.needs_movement and (not rule.cameras or name in rule.cameras) for rule in rules
+            ),
             masks=policy.cameras[name].privacy_masks,
             password=partial(password, name, os.environ),
             tls_authorities=tls_authorities(name),
@@ -294,6 +300,7 @@ def open_stream(
             models.reader,
             settings_for_threshold(models.threshold),
             attention=attention,
+            keeps_path=setup.keeps_path,
         ),
         live=isinstance(camera, LiveCamera),
     )

@@ -71,6 +71,11 @@ class Rule:
         if self.kind is RuleKind.WRONG_WAY and (self.line is None or self.allowed is None):
             raise ValueError("a wrong_way rule needs a line and an allowed direction")
 
+    @property
+    def needs_movement(self) -> bool:
+        """Whether a picture of one moment cannot show the offence."""
+        return self.kind is RuleKind.WRONG_WAY
+
     def is_in_force(self, camera: str, moment: datetime) -> bool:
         """Whether the rule applies at a camera at a moment, which must be aware."""
         return (not self.cameras or camera in self.cameras) and (

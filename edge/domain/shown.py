@@ -63,6 +63,11 @@ def blocks(part: Mask, shown: Mask, *, hidden_kind: bool) -> Blocks:
     return Blocks(int((seen > 0 if hidden_kind else seen >= 0.5).sum()), int(whole.sum()))
 
 
+def has_block(part: Mask) -> bool:
+    """Whether a part has a block that belongs to it whole."""
+    return bool(_tiles(part).all(axis=(1, 3)).any())
+
+
 def _tiles(mask: Mask) -> Mask:
     """Shape (rows, BLOCK, columns, BLOCK); what is beyond the last whole block is left out."""
     rows, columns = mask.shape[0] // BLOCK, mask.shape[1] // BLOCK

@@ -27,6 +27,7 @@ from edge.privacy.geometric_mask import Mask, check_box, fill, plate_region
 from edge.privacy.scene_mask import ShownPixels, shown_pixels
 
 PLATE_PICTURE, VEHICLE_PICTURE = "plate", "vehicle"
+FIRST_PICTURE, LAST_PICTURE = "first", "last"
 """Names of the pictures of an offence."""
 
 MASK_GREY = 127
@@ -100,7 +101,8 @@ class EvidenceImage(_Picture):
     """One picture of an offence. Only `reveal` makes it, from an `Offence`.
 
     Attributes:
-        name: what it shows, `plate` or `vehicle`; used as a file name.
+        name: what it shows: `plate`, `vehicle`, or where the vehicle was at `first` and at `last`;
+            used as a file name.
         method: what decided which pixels are shown.
     """
 
@@ -139,11 +141,7 @@ def reveal(
         RedactionError: there is no offence, the rule reveals nothing, the frame is not a picture,
             or a plate box is not finite, smaller than a pixel or outside of the frame.
     """
-    if not isinstance(offence, Offence):
-        raise RedactionError("evidence needs an offence")
-    level = offence.rule.reveal
-    if level is RevealLevel.NONE:
-        raise RedactionError(f"rule {offence.rule.id} reveals nothing: give it a reveal level")
+    level = _level_of(offence)
     pictures = [(PLATE_PICTURE, RevealLevel.PLATE)]
     if level is not RevealLevel.PLATE:
         pictures.append((VEHICLE_PICTURE, level))
@@ -151,8 +149,55 @@ def reveal(
     made = []
     for name, shown_level in pictures:
         shown = _shown(key_frame, shown_level, scene)
-        made.append(EvidenceImage(_cropped(key_frame, shown), _KEY, name, shown.method))
+        cropped = _cut(key_frame, shown, _window(key_frame, shown))
+        made.append(EvidenceImage(cropped, _KEY, name, shown.method))
     return tuple(made)
+
+
+def _level_of(offence: Offence) -> RevealLevel:
+    """The level of the offence's rule.
+
+    Raises:
+        RedactionError: there is no offence, or the rule reveals nothing.
+    """
+    if not isinstance(offence, Offence):
+        raise RedactionError("evidence needs an offence")
+    level = offence.rule.reveal
+    if level is RevealLevel.NONE:
+        raise RedactionError(f"rule {offence.rule.id} reveals nothing: give it a reveal level")
+    return level
+
+
+def reveal_path(
+    offence: Offence, frames: Sequence[KeyFrame], scenes: Sequence[Scene | None]
+) -> tuple[EvidenceImage, ...]:
+    """Where the vehicle was at first and at last, for a rule that needs movement.
+
+    Both pictures show what the rule's reveal level allows, and the same part of the view, so that
+    one can see how the vehicle moved. Their names are `first` and `last`.
+
+    Args:
+        offence: its rule has the reveal level and needs movement.
+        frames: the first and the last picture of the vehicle, with the plates in them.
+        scenes: what each shows around the offender's plate; None where that is not known.
+
+    Raises:
+        RedactionError: as for `reveal`, or the rule needs no movement, or the two pictures do not
+            show one view.
+    """
+    level = _level_of(offence)
+    if not offence.rule.needs_movement:
+        raise RedactionError(f"rule {offence.rule.id} needs no pictures of a path")
+    for frame in frames:
+        _check_picture(frame.pixels)
+    if len({frame.pixels.shape for frame in frames}) != 1:
+        raise RedactionError("the pictures of a path do not have one size")
+    found = [_shown(frame, level, scene) for frame, scene in zip(frames, scenes, strict=True)]
+    window = _united([_window(*one) for one in zip(frames, found, strict=True)])
+    return tuple(
+        EvidenceImage(_cut(frame, shown, window), _KEY, name, shown.method)
+        for name, frame, shown in zip((FIRST_PICTURE, LAST_PICTURE), frames, found, strict=True)
+    )
 
 
 def preview_of_regular_file(  # noqa: PLR0913 - what is shown and what is drawn, both by kind
@@ -368,8 +413,12 @@ def _shown(key_frame: KeyFrame, level: RevealLevel, scene: Scene | None) -> Show
     )
 
 
-def _cropped(key_frame: KeyFrame, shown: ShownPixels) -> Pixels:
-    """The key frame, masked and cropped to the shown pixels.
+_Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
+
+
+def _window(key_frame: KeyFrame, shown: ShownPixels) -> _Window:
+    """The part of the key frame that holds the shown pixels.
 
     A mask by meaning has an outline, so a margin is left around it.
     """
@@ -378,10 +427,24 @@ def _cropped(key_frame: KeyFrame, shown: ShownPixels) -> Pixels:
         raise RedactionError("nothing of the offender's plate can be shown")
     by_meaning = shown.method is MaskMethod.MEANING
     margin = round(MARGIN * unit_of(key_frame.plate)) if by_meaning else 0
-    window = np.s_[
-        max(0, rows[0] - margin) : rows[-1] + 1 + margin,
-        max(0, columns[0] - margin) : columns[-1] + 1 + margin,
-    ]
+    height, width = shown.mask.shape
+    return (
+        slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),
+        slice(max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)),
+    )
+
+
+def _united(windows: Sequence[_Window]) -> _Window:
+    """The smallest part of a picture that holds all these parts."""
+    rows, columns = zip(*windows, strict=True)
+    return (
+        slice(min(one.start for one in rows), max(one.stop for one in rows)),
+        slice(min(one.start for one in columns), max(one.stop for one in columns)),
+    )
+
+
+def _cut(key_frame: KeyFrame, shown: ShownPixels, window: _Window) -> Pixels:
+    """A part of the key frame, masked."""
     return _read_only(_masked(key_frame.pixels[window], shown.mask[window]))
 
 

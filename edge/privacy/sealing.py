@@ -5,7 +5,7 @@
     sealed  = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
 
 Lengths are big-endian. The header is canonical JSON (RFC 8785): the context, the plate and
-other readings, and each picture's name, length and mask; the pictures follow in that order.
+other readings, and each picture's name, length, mask and time; the pictures follow in that order.
 
 The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The context (which hit,
 under which policy, for whom) is the HPKE `info`. It is also part of the header, which the box's
@@ -84,11 +84,13 @@ class Picture:
         jpeg: its content.
         mask: what decided which of its pixels are shown; None in evidence of the earlier schema,
             which does not say so (it was the geometry of the plate).
+        taken_at: when it was taken; None in evidence that does not say so.
     """
 
     name: str
     jpeg: bytes = field(repr=False)
     mask: MaskMethod | None
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,7 @@ class _PictureEntry(StrictMessage):
     name: Id
     bytes: int = Field(ge=1)
     mask: Literal["meaning", "geometry"] | None = None
+    taken_at: str | None = None
 
 
 def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:
@@ -301,6 +304,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
                     name=picture.name,
                     bytes=len(picture.jpeg),
                     mask=None if picture.mask is None else picture.mask.value,
+                    taken_at=None if picture.taken_at is None else utc_text(picture.taken_at),
                 )
                 for picture in content.pictures
             ),
@@ -366,7 +370,8 @@ def _pictures(
     pictures: list[Picture] = []
     for entry in entries:
         mask = None if entry.mask is None else MaskMethod(entry.mask)
-        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask))
+        taken_at = None if entry.taken_at is None else parse_utc(entry.taken_at)
+        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask, taken_at))
         jpegs = jpegs[entry.bytes :]
     return tuple(pictures)
 

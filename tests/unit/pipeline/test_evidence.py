@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from edge.adapters.state.key_files import (
 )
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.authority.opening import open_hit
+from edge.domain.geometry import Direction, Line
 from edge.domain.imaging import Box, Pixels
 from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import Candidate, PlateToken
@@ -88,6 +90,14 @@ def offence(level: RevealLevel) -> Offence:
         list_id="stolen",
     )
     return Offence(rule, Candidate(PlateToken(bytes(16)), 0.97), 0.97, 0.95, "entry-7")
+
+
+def wrong_way(level: RevealLevel) -> Offence:
+    rule = Rule(
+        "one-way", RuleKind.WRONG_WAY, "flow", "police", level, 0.9, 0.5,
+        line=Line((0.1, 0.5), (0.9, 0.5)), allowed=Direction.LEFT_TO_RIGHT,
+    )  # fmt: skip
+    return Offence(rule, Candidate(PlateToken(bytes(16)), 0.97), 0.97, 0.95)
 
 
 CAR = Box(400, 160, 960, 640)
@@ -311,3 +321,98 @@ def test_p8_at_the_level_of_the_plate_no_scene_is_parsed(office: Office, tmp_pat
     assert parser.asked == 0
     assert not hit.vehicle_by_geometry
     assert masks(office.opened(hit)) == {"plate": MaskMethod.GEOMETRY}
+
+
+# --- a rule that needs movement ---------------------------------------------------------------
+
+
+FIRST_BOX, LAST_BOX = Box(300, 420, 400, 442), Box(700, 560, 860, 594)
+
+
+def moving(pixels: Pixels | None = None) -> VehicleSeen:
+    """A vehicle that was at `FIRST_BOX` two seconds before the best picture, and goes on."""
+    seen = vehicle(pixels=pixels)
+    assert seen.key_frame is not None
+    picture = seen.key_frame.pixels
+    ends = (
+        KeyFrame(1, NOW - timedelta(seconds=2), FIRST_BOX, (), picture),
+        KeyFrame(9, NOW + timedelta(milliseconds=400), LAST_BOX, (), picture),
+    )
+    return replace(seen, path_frames=ends)
+
+
+@pytest.mark.parametrize("level", [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+@pytest.mark.parametrize("cap_kib", [20, 112, 1024])
+def test_a_wrong_way_hit_has_pictures_of_first_best_and_last_with_their_times(
+    office: Office, cap_kib: int, level: RevealLevel
+) -> None:
+    hit = office.maker(cap_kib * 1024).make(moving(), wrong_way(level), epoch=0, counter=1)
+
+    assert len(hit.payload) <= cap_kib * 1024
+    assert hit.pictures_left_out == 0
+    taken = {one.name: one.taken_at for one in office.opened(hit).pictures}
+    wanted = {
+        "plate": NOW,
+        "first": NOW - timedelta(seconds=2),
+        "last": NOW + timedelta(milliseconds=400),
+    }
+    assert taken == (wanted if level is RevealLevel.PLATE else wanted | {"vehicle": NOW})
+
+
+@pytest.mark.parametrize("level", [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+def test_first_and_last_show_one_part_of_the_view_so_that_the_movement_can_be_seen(
+    office: Office, level: RevealLevel
+) -> None:
+    content = office.opened(office.maker(1024**2).make(moving(), wrong_way(level), 0, 1))
+
+    first, last = (
+        np.asarray(cv2.imdecode(np.frombuffer(one.jpeg, np.uint8), cv2.IMREAD_COLOR), np.int16)
+        for one in content.pictures
+        if one.name in ("first", "last")
+    )
+    assert first.shape == last.shape
+    places = []
+    for picture in (first, last):
+        rows, columns = np.nonzero(np.abs(picture - 127).max(axis=2) > 60)
+        places.append((np.median(columns), np.median(rows)))
+    scale = first.shape[1] / (LAST_BOX.x2 - FIRST_BOX.x1)
+    assert places[1][0] - places[0][0] > 300 * scale * 0.7
+    assert places[1][1] > places[0][1]
+
+
+def test_each_picture_of_a_path_is_masked_by_what_it_shows(office: Office, tmp_path: Path) -> None:
+    seen = moving(street())
+    assert seen.key_frame is not None
+    ends = tuple(replace(one, plate=seen.key_frame.plate) for one in seen.path_frames)
+    parser = CountingParser(colour_parser(tmp_path))
+    maker = office.maker(parser=parser)
+    hit = maker.make(replace(seen, path_frames=ends), wrong_way(RevealLevel.VEHICLE), 0, 1)
+
+    assert parser.asked == 3
+    assert masks(office.opened(hit)) == {
+        "plate": MaskMethod.GEOMETRY,
+        **dict.fromkeys(("first", "last", "vehicle"), MaskMethod.MEANING),
+    }
+
+
+@pytest.mark.parametrize("level", [RevealLevel.PLATE, RevealLevel.VEHICLE])
+def test_p8_a_rule_that_needs_no_movement_sends_no_picture_of_another_moment(
+    office: Office, level: RevealLevel
+) -> None:
+    content = office.opened(office.maker().make(moving(), offence(level), 0, 1))
+
+    assert {one.name for one in content.pictures} <= {"plate", "vehicle"}
+    assert {one.taken_at for one in content.pictures} == {NOW}
+
+
+def test_a_path_that_cannot_be_masked_leaves_the_other_pictures(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = moving()
+    astray = replace(seen.path_frames[0], plate=Box(-500, -500, -400, -480))
+    seen = replace(seen, path_frames=(astray, seen.path_frames[1]))
+    hit = office.maker().make(seen, wrong_way(RevealLevel.VEHICLE), 0, 1)
+
+    assert [one.name for one in office.opened(hit).pictures] == ["plate", "vehicle"]
+    assert hit.pictures_left_out == 1
+    assert "pictures of its path" in caplog.text

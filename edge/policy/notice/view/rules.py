@@ -107,11 +107,17 @@ def records(wording: PolicyWording) -> Records:
     never = ["passing", "video", "people", "faces", "trace", "search"]
     if "occupants" not in levels:
         never.insert(3, "occupants")
+    pictures = [
+        words(key, rule=words.all_of(names), shown=words(f"rules.{level}"))
+        for level, names in levels.items()
+    ]
+    moving = [
+        wording.rule_name(rule) for rule in wording.policy.rules if isinstance(rule, WrongWayRule)
+    ]
+    if moving:
+        pictures.append(words("records.hit_path", rule=words.all_of(moving)))
     return Records(
-        pictures=tuple(
-            words(key, rule=words.all_of(names), shown=words(f"rules.{level}"))
-            for level, names in levels.items()
-        ),
+        pictures=tuple(pictures),
         never=tuple(words(f"records.never_{one}", epoch=epoch) for one in never),
         authorities=wording.authorities(),
         epoch=epoch,
