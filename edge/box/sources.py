@@ -102,12 +102,7 @@ def _not_recorded(shown: str, policy: Policy) -> EdgeError:
 def site_sources(
     folder: Path, cameras: Mapping[str, settings.SiteCamera], policy: Policy
 ) -> tuple[Source, ...]:
-    """The recordings and live cameras that site.yaml names for these cameras.
-
-    Args:
-        folder: the site folder.
-        cameras: the cameras' settings, by name.
-        policy: the site's policy.
+    """The recordings and live cameras that site.yaml in this folder names for these cameras.
 
     Raises:
         ConfigError: a camera has no source.
@@ -253,7 +248,8 @@ def camera_setups(
         password: reads a camera's password, given its name and the environment.
         tls_authorities: returns the PEM file that verifies a camera's certificate, given its name.
     """
-    rules = policy.domain_rules()
+    needing = [rule for rule in policy.domain_rules() if rule.needs_movement]
+    moving = {name for rule in needing for name in rule.cameras or cameras}
     return {
         name: CameraSetup(
             name=name,
@@ -261,9 +257,7 @@ def camera_setups(
             stream=camera.stream,
             second_look=camera.second_look,
             hours=policy.cameras[name].hours.schedule(policy.zone),
-            keeps_path=any(
-                rule.needs_movement and (not rule.cameras or name in rule.cameras) for rule in rules
-            ),
+            keeps_path=name in moving,
             masks=policy.cameras[name].privacy_masks,
             password=partial(password, name, os.environ),
             tls_authorities=tls_authorities(name),

@@ -16,6 +16,7 @@ from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence
 from edge.domain.scene import Scene
 from edge.domain.vehicles import KeyFrame, VehicleSeen
+from edge.domain.wheel import WheelSide, comes_nearer, wheel_of_vehicle
 from edge.errors import ModelError, OutboxError, RedactionError
 from edge.pipeline.ports import SceneParser
 from edge.pipeline.rule_book import observed_at
@@ -38,7 +39,7 @@ PLATE_SHARE = 0.25
 PLATE_BYTES = 2048
 """The plate's own picture may use this many bytes even if that is more than its share."""
 
-PATH_SHARE = 0.2
+PATH_SHARE = 0.3
 """Share of the bytes left that each picture of the path may use: most of it is grey."""
 
 ENDS = 2
@@ -218,10 +219,10 @@ class EvidenceMaker:
         """The revealed pictures with their times, that of the vehicle last; and how many failed."""
         key_frame, ends = vehicle.key_frame, vehicle.path_frames
         images: list[tuple[EvidenceImage, datetime]] = []
-        failed = 0
+        failed, wheel = 0, _wheel(vehicle, offence)
         try:
             if key_frame is not None:
-                made = reveal(offence, key_frame, self._scene(offence, key_frame))
+                made = reveal(offence, key_frame, self._scene(offence, key_frame), wheel=wheel)
                 images += [(image, key_frame.observed_at) for image in made]
         except RedactionError as error:
             log.warning("a hit of rule %s is sent without pictures: %s", offence.rule.id, error)
@@ -229,7 +230,8 @@ class EvidenceMaker:
         if not offence.rule.needs_movement or len(ends) < ENDS:
             return images, failed
         try:
-            path = reveal_path(offence, ends, [self._scene(offence, one) for one in ends])
+            scenes = [self._scene(offence, one) for one in ends]
+            path = reveal_path(offence, ends, scenes, wheel=wheel)
         except RedactionError as error:
             log.warning(
                 "a hit of rule %s is sent without pictures of its path: %s", offence.rule.id, error
@@ -243,6 +245,15 @@ class EvidenceMaker:
         if self._parser is None or offence.rule.reveal in (RevealLevel.NONE, RevealLevel.PLATE):
             return None
         return scene_around(key_frame.plate, key_frame.pixels, self._parser)
+
+
+def _wheel(vehicle: VehicleSeen, offence: Offence) -> WheelSide | None:
+    """The side of the steering wheel; None if the pictures may not show the vehicle's front."""
+    consensus = vehicle.consensus
+    if consensus is None or not comes_nearer(vehicle.trajectory):
+        return None
+    certain = consensus.certain_region is not None
+    return wheel_of_vehicle(offence.rule.usual_wheel, consensus.region, certain=certain)
 
 
 def scene_around(plate: Box, pixels: Pixels, parser: SceneParser) -> Scene | None:

@@ -21,11 +21,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
 from edge.domain.reveal import MaskMethod
@@ -251,6 +258,14 @@ class _PictureEntry(StrictMessage):
     bytes: int = Field(ge=1)
     mask: Literal["meaning", "geometry"] | None = None
     taken_at: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unknown_time(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A picture of an unknown time has no such field, as before there were times."""
+        fields: dict[str, Any] = whole(self)
+        if fields["taken_at"] is None:
+            del fields["taken_at"]
+        return fields
 
 
 def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:

@@ -28,7 +28,8 @@ from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.scene import SceneClass
-from edge.domain.vehicles import KeyFrame, VehicleSeen
+from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
+from edge.domain.wheel import WheelSide
 from edge.errors import EdgeError, RedactionError
 from edge.pipeline.evidence import Encoder, EvidenceMaker, SealedHit
 from edge.pipeline.ports import SceneParser
@@ -321,6 +322,67 @@ def test_p8_at_the_level_of_the_plate_no_scene_is_parsed(office: Office, tmp_pat
     assert parser.asked == 0
     assert not hit.vehicle_by_geometry
     assert masks(office.opened(hit)) == {"plate": MaskMethod.GEOMETRY}
+
+
+# --- the driver's side ------------------------------------------------------------------------
+
+
+def approaching(*, away: bool = False, region: str | None = "Belgium") -> VehicleSeen:
+    """The car of `street` from ahead; `away` makes it drive away, seen from behind."""
+    seen = vehicle(pixels=street())
+    points = [
+        TrackPoint(at / 10, Box(600, 300, 600 + 8 * at + 60, 314 + 2 * at)) for at in range(12)
+    ]
+    heights = [one.box for one in points][:: -1 if away else 1]
+    path = tuple(TrackPoint(one.stream_s, box) for one, box in zip(points, heights, strict=True))
+    assert seen.consensus is not None
+    consensus = replace(seen.consensus, region=region, region_share=1.0)
+    return replace(seen, trajectory=path, consensus=consensus)
+
+
+def driver_offence(wheel: WheelSide | None = WheelSide.LEFT) -> Offence:
+    made = offence(RevealLevel.DRIVER)
+    return replace(made, rule=replace(made.rule, usual_wheel=wheel))
+
+
+def glass_shown(content: EvidenceContent) -> tuple[int, int]:
+    """Dark pixels of the left and of the right half of the picture of the vehicle."""
+    dark = shown_picture(content).max(axis=2) < 40
+    middle = dark.shape[1] // 2
+    return int(dark[:, :middle].sum()), int(dark[:, middle:].sum())
+
+
+@pytest.mark.parametrize(
+    ("region", "side"), [("Belgium", "right"), (None, "right"), ("United Kingdom", "left")]
+)
+def test_a_hit_at_the_level_of_the_driver_shows_the_drivers_side(
+    office: Office, region: str | None, side: str, tmp_path: Path
+) -> None:
+    maker = office.maker(parser=colour_parser(tmp_path))
+    content = office.opened(maker.make(approaching(region=region), driver_offence(), 0, 1))
+
+    left, right = glass_shown(content)
+    assert (left > 0, right > 0) == (side == "left", side == "right")
+    assert max(left, right) > 0.4 * GLASS.area / 2
+
+
+@pytest.mark.parametrize(
+    ("seen", "wheel"),
+    [
+        (approaching(away=True), WheelSide.LEFT),
+        (replace(approaching(), trajectory=()), WheelSide.LEFT),
+        (approaching(region=None), None),
+    ],
+    ids=["from behind", "not seen to move", "a country without a known side"],
+)
+def test_p6_where_the_front_or_the_side_is_not_known_no_driver_is_shown(
+    office: Office, seen: VehicleSeen, wheel: WheelSide | None, tmp_path: Path
+) -> None:
+    maker = office.maker(parser=colour_parser(tmp_path))
+    content = office.opened(maker.make(seen, driver_offence(wheel), 0, 1))
+
+    assert masks(content)["vehicle"] is MaskMethod.MEANING
+    assert glass_shown(content) == (0, 0)
 
 
 # --- a rule that needs movement ---------------------------------------------------------------
