@@ -309,8 +309,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_OCCUPANTS": Meaning(
         3,
-        "a rule shows occupants although its offence does not need them, or nobody checks its "
-        "hits; choose `reveal: vehicle` or `plate`",
+        "a rule shows the driver or all occupants although its offence does not need them, or "
+        "nobody checks its hits; choose `reveal: vehicle` or `plate`",
     ),
     "E_OPENCV": Meaning(
         3,

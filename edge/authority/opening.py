@@ -152,6 +152,10 @@ def as_json(opened: OpenedHit) -> dict[str, object]:
             f"{picture.name}.jpg": None if picture.mask is None else picture.mask.value
             for picture in content.pictures
         },
+        "taken_at": {
+            f"{picture.name}.jpg": None if picture.taken_at is None else utc_text(picture.taken_at)
+            for picture in content.pictures
+        },
     }
 
 

@@ -102,12 +102,7 @@ def _not_recorded(shown: str, policy: Policy) -> EdgeError:
 def site_sources(
     folder: Path, cameras: Mapping[str, settings.SiteCamera], policy: Policy
 ) -> tuple[Source, ...]:
-    """The recordings and live cameras that site.yaml names for these cameras.
-
-    Args:
-        folder: the site folder.
-        cameras: the cameras' settings, by name.
-        policy: the site's policy.
+    """The recordings and live cameras that site.yaml in this folder names for these cameras.
 
     Raises:
         ConfigError: a camera has no source.
@@ -193,6 +188,7 @@ class CameraSetup:
         stream: the number among its video streams to use; None: chosen.
         second_look: the parts of its picture that the detector analyses again.
         hours: when it may be open.
+        keeps_path: whether a rule of it needs movement.
         masks: polygons in fractions of the picture that are blackened.
         password: reads a live camera's password; it may change.
         tls_authorities: PEM file that verifies a live camera's certificate; None: the system's.
@@ -203,6 +199,7 @@ class CameraSetup:
     stream: int | None
     second_look: settings.SecondLook
     hours: Schedule
+    keeps_path: bool
     masks: Sequence[Sequence[Point]]
     password: Callable[[], str | None]
     tls_authorities: Path | None
@@ -251,6 +248,8 @@ def camera_setups(
         password: reads a camera's password, given its name and the environment.
         tls_authorities: returns the PEM file that verifies a camera's certificate, given its name.
     """
+    needing = [rule for rule in policy.domain_rules() if rule.needs_movement]
+    moving = {name for rule in needing for name in rule.cameras or cameras}
     return {
         name: CameraSetup(
             name=name,
@@ -258,6 +257,7 @@ def camera_setups(
             stream=camera.stream,
             second_look=camera.second_look,
             hours=policy.cameras[name].hours.schedule(policy.zone),
+            keeps_path=name in moving,
             masks=policy.cameras[name].privacy_masks,
             password=partial(password, name, os.environ),
             tls_authorities=tls_authorities(name),
@@ -294,6 +294,7 @@ def open_stream(
             models.reader,
             settings_for_threshold(models.threshold),
             attention=attention,
+            keeps_path=setup.keeps_path,
         ),
         live=isinstance(camera, LiveCamera),
     )

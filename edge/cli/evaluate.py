@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from edge.cli.options import JsonOption, ManifestOption, SecondLookOption
+from edge.cli.options import JsonOption, ManifestOption, SecondLookOption, WheelOption
+from edge.domain.wheel import WheelSide
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -148,12 +149,13 @@ def redaction(
     threads: ThreadsOption = 1,
     manifest: ManifestOption = None,
     progress: ProgressOption = True,
+    wheel: WheelOption = WheelSide.LEFT,
 ) -> None:
     """Measure what released pictures show of labelled vehicles: bodywork, glass, heads, strangers.
 
     Each labelled vehicle is taken as the offender in turn, and its photo is masked as on a box, at
-    the levels vehicle and occupants. No picture is written. The kinds of outlines are plate, body
-    (the whole vehicle), glass, head, other and person; docs/accuracy.md has the form.
+    the levels vehicle, driver and occupants. No picture is written. The kinds of outlines are
+    plate, body (the whole vehicle), glass, head, other and person; docs/accuracy.md has the form.
 
     Example: edge-anpr evaluate redaction --labels outlines.csv --root photos --report report
     """
@@ -162,6 +164,7 @@ def redaction(
     evaluate_redaction(
         labels,
         root,
+        wheel=wheel,
         detector=detector,
         threads=threads,
         report=report,

@@ -32,6 +32,7 @@ from edge.domain.shown import (
     LevelShown,
     level_figures,
 )
+from edge.domain.wheel import WheelSide
 from edge.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from edge.domain.imaging import Pixels
     from edge.pipeline.ports import SceneParser
 
-LEVELS = (RevealLevel.VEHICLE, RevealLevel.OCCUPANTS)
+LEVELS = (RevealLevel.VEHICLE, RevealLevel.DRIVER, RevealLevel.OCCUPANTS)
 
 FIGURES = (
     ("body_enough", f"vehicles with at least {ENOUGH:.0%} of their bodywork shown"),
@@ -70,9 +71,16 @@ class ImageShown:
 
 
 def score_photo(
-    image: OutlinedImage, pixels: Pixels, models: PlateModels, parser: SceneParser | None
+    image: OutlinedImage,
+    pixels: Pixels,
+    models: PlateModels,
+    parser: SceneParser | None,
+    wheel: WheelSide = WheelSide.LEFT,
 ) -> ImageShown:
-    """Mask a photo as a box would, for each labelled vehicle, and compare with the labels."""
+    """Mask a photo as a box would, for each labelled vehicle, and compare with the labels.
+
+    Every vehicle is taken to be seen from ahead, with its steering wheel at this side.
+    """
     from edge.privacy.scene_mask import shown_pixels
 
     height, width = pixels.shape[:2]
@@ -90,9 +98,11 @@ def score_photo(
         others = [one.box for one in found if one.box is not plate]
         (scene,) = scenes_around((plate,), pixels, RevealLevel.VEHICLE, parser)
         truth = _Truth.of(image, vehicle, height, width)
+        right = np.arange(width) + 0.5 > plate.centre[0]
+        driver = np.broadcast_to(right == (wheel is WheelSide.LEFT), (height, width))
         for level in LEVELS:
-            shown = shown_pixels(plate, others, level, height, width, scene, weak=weak)
-            by_level[level].append(truth.compared(shown.mask, level, shown.method))
+            shown = shown_pixels(plate, others, level, height, width, scene, weak=weak, wheel=wheel)
+            by_level[level].append(truth.compared(shown.mask, level, shown.method, driver))
     return ImageShown(by_level, missing)
 
 
@@ -137,8 +147,10 @@ class _Truth:
                 meaning[mask] = kind
         return cls(meaning, tuple(head & (meaning == SceneClass.HEAD) for head in heads), people)
 
-    def compared(self, shown: Mask, level: RevealLevel, method: MaskMethod) -> LevelShown:
-        """What a mask shows of it."""
+    def compared(
+        self, shown: Mask, level: RevealLevel, method: MaskMethod, driver: Mask
+    ) -> LevelShown:
+        """What a mask shows of it; `driver` is the driver's side."""
         return LevelShown.of(
             self.meaning,
             self.heads,
@@ -146,6 +158,7 @@ class _Truth:
             shown,
             method,
             occupants=level is RevealLevel.OCCUPANTS,
+            driver=driver if level is RevealLevel.DRIVER else None,
         )
 
 
@@ -171,6 +184,7 @@ def evaluate_redaction(
     as_json: bool,
     manifest: Path | None,
     progress: bool,
+    wheel: WheelSide = WheelSide.LEFT,
 ) -> None:
     """Mask labelled photos as a box would, compare with the labels and print the shares.
 
@@ -206,7 +220,7 @@ def evaluate_redaction(
                     "or PNG, or remove its rows"
                 )
             require_outlines_inside(image, pixels.shape[1], pixels.shape[0], labels)
-            scores.append(score_photo(image, pixels, models, parser))
+            scores.append(score_photo(image, pixels, models, parser, wheel))
             bar.advance(task)
     result = summarise_redaction(scores, labels)
     result.update(measured.as_json(), measured_at=time_text(measured.moment))

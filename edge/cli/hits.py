@@ -83,7 +83,9 @@ def open_hits(
     """Open hits: write OUT/HIT/hit.json with the plate in clear, and the pictures.
 
     `masked_by` says of each picture what decided which part of it is shown: `meaning` (the scene
-    parser) or `geometry` (the plate's size and place alone, which shows less).
+    parser) or `geometry` (the plate's size and place alone, which shows less). `taken_at` gives the
+    time of each picture. For a rule that needs movement, `first` and `last` show one part of the
+    view at two times.
 
     Signature and seal are verified first. Nothing is written for an altered hit. Each
     opening is entered in the store's audit log before anything is shown. The stored hit stays
@@ -131,6 +133,7 @@ def open_hits(
                     "rule": one.hit.rule,
                     "plate": opened_json(one)["plate"],
                     "masked_by": opened_json(one)["masked_by"],
+                    "taken_at": opened_json(one)["taken_at"],
                     "json": str(files.document),
                     "images": [str(picture) for picture in files.pictures],
                 }
@@ -143,6 +146,8 @@ def open_hits(
             typer.echo(
                 f"{row['hit_id']}  {row['rule']}  {row['plate']}  {_mask_text(row)}{row['json']}"
             )
+            for line in _times(row):
+                typer.echo(line)
     if failed:
         for _, why in failed[:-1]:
             print_error(why)
@@ -155,6 +160,16 @@ def _mask_text(row: dict[str, object]) -> str:
     assert isinstance(masks, dict)  # noqa: S101 - `opened_json` makes it
     method = masks.get("vehicle.jpg")
     return "" if method is None else f"vehicle shown by {method}  "
+
+
+def _times(row: dict[str, object]) -> Iterator[str]:
+    """A line for each picture, oldest first, if they were taken at several times."""
+    taken = row["taken_at"]
+    assert isinstance(taken, dict)  # noqa: S101 - `opened_json` makes it
+    known = {name: moment for name, moment in taken.items() if moment is not None}
+    if len(set(known.values())) > 1:
+        for name in sorted(known, key=lambda one: (known[one], one)):
+            yield f"  {known[name]}  {name}"
 
 
 def _with_keys(error: EdgeError, box_keys: Path) -> EdgeError:

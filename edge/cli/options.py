@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from edge.domain.wheel import WheelSide
+
 
 class Lang(str, Enum):
     """The languages of the texts."""
@@ -90,6 +92,10 @@ StoreOption = Annotated[Path, typer.Option("--store", help="The folder of the st
 ManifestOption = Annotated[
     Path | None,
     typer.Option("--manifest", help="Manifest of weights, instead of models/manifest.toml."),
+]
+WheelOption = Annotated[
+    WheelSide,
+    typer.Option("--wheel", help="Side of the steering wheel, for the level driver."),
 ]
 SecondLookOption = Annotated[
     str,

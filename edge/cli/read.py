@@ -89,8 +89,8 @@ def read(
     reveal: Annotated[
         str,
         typer.Option(
-            help="How much these pictures show around a plate: plate, vehicle or occupants. "
-            "Everything else is masked."
+            help="How much these pictures show around a plate: plate, vehicle, driver or "
+            "occupants. Everything else is masked."
         ),
     ] = "vehicle",
     models: Annotated[
@@ -273,7 +273,7 @@ def _scene_parser() -> SceneParser | None:
 
 
 def _level(reveal: str) -> RevealLevel:
-    levels = ("plate", "vehicle", "occupants")
+    levels = ("plate", "vehicle", "driver", "occupants")
     if reveal not in levels:
         raise UsageError(f"--reveal: {reveal!r} is not a level; write {', '.join(levels)}")
     return RevealLevel(reveal)

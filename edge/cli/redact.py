@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.options import JsonOption, ManifestOption, SecondLookOption
+from edge.cli.options import JsonOption, ManifestOption, SecondLookOption, WheelOption
 from edge.cli.output import print_json
 from edge.domain.reveal import MaskMethod, RevealLevel
+from edge.domain.wheel import WheelSide
 from edge.errors import CameraError, RedactionError, UsageError
 from edge.formats.atomic_files import write_file
 
@@ -43,6 +44,7 @@ class Reveal(str, Enum):
     NONE = "none"
     PLATE = "plate"
     VEHICLE = "vehicle"
+    DRIVER = "driver"
     OCCUPANTS = "occupants"
 
 
@@ -74,6 +76,7 @@ def redact(
         str | None, typer.Option(help="Name of the detector in the manifest of weights.")
     ] = None,
     second_look: SecondLookOption = "none",
+    wheel: WheelOption = WheelSide.LEFT,
     manifest: ManifestOption = None,
     explain: Annotated[
         Path | None,
@@ -92,9 +95,11 @@ def redact(
     """Write a masked copy of a recording or a picture, to judge what a reveal level releases.
 
     By default everything is masked. With --reveal the copy shows what that level would release if
-    each vehicle in turn were the offender: the same networks decide as on a box. Plates are blanked
-    unless --show-plates is given. It reads regular files only, never a live source. The copy has no
-    sound and no metadata.
+    each vehicle in turn were the offender: the same networks decide as on a box. At the level
+    driver each vehicle is taken to be seen from ahead, which a box asks of its movement; where the
+    driver's side cannot be told, the copy shows what vehicle shows. Plates are blanked unless
+    --show-plates is given. It reads regular files only, never a live source. The copy has no sound
+    and no metadata.
 
     Example: edge-anpr redact clip.mp4 masked.mp4 --reveal vehicle
     """
@@ -103,7 +108,8 @@ def redact(
     level = RevealLevel(reveal.value)
     if explain is not None:
         _require_explainable(recording, out, explain, level, force=force)
-    preview = _Preview(level, show_plates, _networks(level, detector, second_look, manifest))
+    networks = _networks(level, detector, second_look, manifest)
+    preview = _Preview(level, show_plates, networks, wheel)
     camera = _camera(recording)
     if is_picture(recording):
         _copy_picture(camera, preview, out, explain)
@@ -162,6 +168,7 @@ class _Preview:
     level: RevealLevel
     show_plates: bool
     networks: _Networks | None
+    wheel: WheelSide
     frames: int = 0
     plates_found: int = 0
     decided: Counter[MaskMethod] = field(default_factory=Counter)
@@ -197,6 +204,7 @@ class _Preview:
             show_plates=self.show_plates,
             weak=found.weak,
             scenes=found.scenes,
+            wheel=self.wheel,
             decided=lambda method: self.decided.update([method]),
         )
 
@@ -205,7 +213,12 @@ class _Preview:
         from edge.privacy.redaction import explanation_of_regular_file
 
         return explanation_of_regular_file(
-            frame.pixels, found.plates, self.level, found.scenes, weak=found.weak
+            frame.pixels,
+            found.plates,
+            self.level,
+            found.scenes,
+            weak=found.weak,
+            wheel=self.wheel,
         )
 
 
@@ -279,6 +292,7 @@ def outlined_preview(
         weak=weak,
         outlines=True,
         scenes=scenes_around(plates, pixels, level, parser),
+        wheel=WheelSide.LEFT,
     )
     return encode_jpeg(picture, max_bytes=PICTURE_BYTES)
 
@@ -408,8 +422,8 @@ def _require_explainable(
         raise UsageError("--explain: only a picture is explained; give it one frame as a picture")
     if level in (RevealLevel.NONE, RevealLevel.PLATE):
         raise UsageError(
-            f"--explain: at the level {level.value} nothing is parsed; add --reveal vehicle or "
-            "--reveal occupants"
+            f"--explain: at the level {level.value} nothing is parsed; add --reveal vehicle, "
+            "driver or occupants"
         )
     if explain.absolute() == out.absolute():
         raise UsageError(f"--explain: {explain}: this is the same file as OUT; name another")

@@ -6,11 +6,12 @@ from enum import Enum
 
 
 class RevealLevel(Enum):
-    """Reveal levels, from least to most. A rule uses one of the last three."""
+    """Reveal levels, from least to most. A rule uses one of the last four."""
 
     NONE = "none"
     PLATE = "plate"
     VEHICLE = "vehicle"
+    DRIVER = "driver"
     OCCUPANTS = "occupants"
 
 

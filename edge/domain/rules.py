@@ -12,6 +12,7 @@ from edge.domain.pseudonym import Candidate, ListedPeriod, PlateToken
 from edge.domain.reveal import RevealLevel
 from edge.domain.schedule import Schedule
 from edge.domain.vehicles import TrackPoint
+from edge.domain.wheel import WheelSide
 
 MIN_AMBIGUOUS_PROBABILITY = 0.05
 """A listed candidate below this probability does not make the verdict ambiguous."""
@@ -47,6 +48,8 @@ class Rule:
         line: the line of a `wrong_way` rule.
         allowed: the direction that a `wrong_way` rule allows over its line.
         max_hit_share: the largest plausible share of hits among judged vehicles, 0 to 1.
+        usual_wheel: the side of the steering wheel that is usual where the cameras stand; None if
+            it is not known, and then no driver is shown.
 
     Raises:
         ValueError: a `wrong_way` rule without line or allowed direction.
@@ -66,10 +69,16 @@ class Rule:
     line: Line | None = None
     allowed: Direction | None = None
     max_hit_share: float = 1.0
+    usual_wheel: WheelSide | None = None
 
     def __post_init__(self) -> None:
         if self.kind is RuleKind.WRONG_WAY and (self.line is None or self.allowed is None):
             raise ValueError("a wrong_way rule needs a line and an allowed direction")
+
+    @property
+    def needs_movement(self) -> bool:
+        """Whether a picture of one moment cannot show the offence."""
+        return self.kind is RuleKind.WRONG_WAY
 
     def is_in_force(self, camera: str, moment: datetime) -> bool:
         """Whether the rule applies at a camera at a moment, which must be aware."""

@@ -63,6 +63,11 @@ def blocks(part: Mask, shown: Mask, *, hidden_kind: bool) -> Blocks:
     return Blocks(int((seen > 0 if hidden_kind else seen >= 0.5).sum()), int(whole.sum()))
 
 
+def has_block(part: Mask) -> bool:
+    """Whether a part has a block that belongs to it whole."""
+    return bool(_tiles(part).all(axis=(1, 3)).any())
+
+
 def _tiles(mask: Mask) -> Mask:
     """Shape (rows, BLOCK, columns, BLOCK); what is beyond the last whole block is left out."""
     rows, columns = mask.shape[0] // BLOCK, mask.shape[1] // BLOCK
@@ -77,7 +82,7 @@ class LevelShown:
     Attributes:
         method: what decided which pixels are shown.
         body: blocks of its bodywork.
-        glass: blocks of its glass, without heads.
+        glass: blocks of its glass, without heads; at `driver` those of the other side, with heads.
         heads: each of its occupants' heads that can be seen.
         others: blocks of other vehicles.
         people: each person outside.
@@ -100,6 +105,7 @@ class LevelShown:
         method: MaskMethod,
         *,
         occupants: bool,
+        driver: Mask | None = None,
     ) -> LevelShown:
         """Compare a mask with what is labelled.
 
@@ -110,12 +116,22 @@ class LevelShown:
             shown: the pixels that the level shows.
             method: what decided it.
             occupants: whether the level is to show who sits in the vehicle.
+            driver: the driver's side, if the level is to show that only. Then the glass and the
+                heads of the other side are what it is to hide, and only the heads of the driver's
+                side are counted as heads.
         """
+        if driver is not None:
+            beside = np.isin(meaning, (SceneClass.GLASS, SceneClass.HEAD)) & ~driver
+            glass = blocks(beside, shown, hidden_kind=True)
+            heads = [one for one in heads if (one & driver).sum() * 2 > one.sum()]
+        else:
+            glass = blocks(meaning == SceneClass.GLASS, shown, hidden_kind=not occupants)
+        shows_heads = occupants or driver is not None
         return cls(
             method,
             blocks(meaning == SceneClass.BODY, shown, hidden_kind=False),
-            blocks(meaning == SceneClass.GLASS, shown, hidden_kind=not occupants),
-            tuple(blocks(head, shown, hidden_kind=not occupants) for head in heads),
+            glass,
+            tuple(blocks(head, shown, hidden_kind=not shows_heads) for head in heads),
             blocks(meaning == SceneClass.OTHER, shown, hidden_kind=True),
             tuple(blocks(person, shown, hidden_kind=True) for person in people),
         )

@@ -57,6 +57,8 @@ class VehicleSeen:
         trajectory: positions of its plate, oldest first.
         consensus: the fused reading; None when the plate could not be read.
         key_frame: its best frame; None when no frame was read.
+        path_frames: its first and its last frame, if a rule of the camera needs movement and the
+            vehicle has left.
     """
 
     camera: str
@@ -67,3 +69,4 @@ class VehicleSeen:
     trajectory: tuple[TrackPoint, ...] = field(repr=False)
     consensus: PlateConsensus | None = field(repr=False)
     key_frame: KeyFrame | None = field(repr=False)
+    path_frames: tuple[KeyFrame, ...] = field(default=(), repr=False)

@@ -101,6 +101,8 @@ class Dossier:
     Args:
         track: number of the track.
         frame: the first frame of the track.
+        keeps_path: whether to keep its first and last frame too: one frame more for each vehicle,
+            as the last one is that of all vehicles in view.
 
     Attributes:
         track: number of the track.
@@ -117,7 +119,7 @@ class Dossier:
         travel: largest displacement since the first detections, in plate widths.
     """
 
-    def __init__(self, track: int, frame: Frame) -> None:
+    def __init__(self, track: int, frame: Frame, *, keeps_path: bool = False) -> None:
         self.track = track
         self.concurrent_tracks: frozenset[int] = frozenset()
         self.recent_vehicle: RecentVehicle | None = None
@@ -140,6 +142,8 @@ class Dossier:
         self._readings: list[_WeightedReading] = []
         self._key_frame: KeyFrame | None = None
         self._key_frame_score = -1.0
+        self._keeps_path = keeps_path
+        self._path_frames: tuple[KeyFrame, ...] = ()
 
     @property
     def last_box(self) -> Box:
@@ -198,6 +202,9 @@ class Dossier:
         if len(self._points) >= MAX_POINTS:
             del self._points[1::2]
             self._stride *= 2
+        if self._keeps_path:
+            made = self._frame_as_evidence(frame, box, others, strong_score)
+            self._path_frames = _ends((*self._path_frames, made))
         if reading is None:
             return
         self.last_read_s = frame.stream_s
@@ -210,10 +217,16 @@ class Dossier:
         score = _picture_score(weight, box, frame)
         if score > self._key_frame_score:
             self._key_frame_score = score
-            seen = self._seen_at(frame.stream_s)
-            plates = tuple(one.box for one in others if one.score >= strong_score)
-            weak = tuple(one.box for one in others if one.score < strong_score)
-            self._key_frame = KeyFrame(frame.index, seen, box, plates, frame.pixels, weak)
+            self._key_frame = self._frame_as_evidence(frame, box, others, strong_score)
+
+    def _frame_as_evidence(
+        self, frame: Frame, box: Box, others: Sequence[Detection], strong_score: float
+    ) -> KeyFrame:
+        """The frame with its time and all plates in it."""
+        plates = tuple(one.box for one in others if one.score >= strong_score)
+        weak = tuple(one.box for one in others if one.score < strong_score)
+        seen = self._seen_at(frame.stream_s)
+        return KeyFrame(frame.index, seen, box, plates, frame.pixels, weak)
 
     def _measure_shape(self, detection: Detection) -> None:
         """Remember how long the plate is, in heights, and how long where pieces were joined."""
@@ -302,6 +315,9 @@ class Dossier:
         self._add_readings(other._readings)
         if other._key_frame_score > self._key_frame_score:
             self._key_frame_score, self._key_frame = other._key_frame_score, other._key_frame
+        self._path_frames = _ends(
+            sorted((*other._path_frames, *self._path_frames), key=lambda one: one.observed_at)
+        )
         if other.last_s < self._points[0].stream_s:  # a parallel track adds no new path
             self._points = [*other._points, *self._points]
             while len(self._points) >= MAX_POINTS:
@@ -355,7 +371,24 @@ class Dossier:
             trajectory=tuple(self._path()),
             consensus=consensus,
             key_frame=self._key_frame,
+            path_frames=self._path_frames if final else (),
         )
+
+
+def _ends(frames: Sequence[KeyFrame]) -> tuple[KeyFrame, ...]:
+    """The first and the last of these frames, oldest first, in which the plate is not cut.
+
+    Where the picture's edge cuts it in all of them, the first and the last.
+    """
+    whole = [one for one in frames if not _is_cut(one)] or frames
+    return (whole[0], whole[-1]) if len(whole) > 1 else tuple(whole)
+
+
+def _is_cut(frame: KeyFrame) -> bool:
+    """Whether the edge of the picture may cut the plate."""
+    height, width = frame.pixels.shape[:2]
+    plate = frame.plate
+    return plate.x1 < 1 or plate.y1 < 1 or plate.x2 > width - 1 or plate.y2 > height - 1
 
 
 def _aspect(box: Box) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from edge.domain.imaging import Box, Pixels
@@ -15,12 +16,19 @@ from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence
 from edge.domain.scene import Scene
 from edge.domain.vehicles import KeyFrame, VehicleSeen
+from edge.domain.wheel import WheelSide, comes_nearer, wheel_of_vehicle
 from edge.errors import ModelError, OutboxError, RedactionError
 from edge.pipeline.ports import SceneParser
 from edge.pipeline.rule_book import observed_at
 from edge.privacy.hit import build_hit, new_hit_id
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
-from edge.privacy.redaction import PLATE_PICTURE, EvidenceImage, reveal
+from edge.privacy.redaction import (
+    PLATE_PICTURE,
+    VEHICLE_PICTURE,
+    EvidenceImage,
+    reveal,
+    reveal_path,
+)
 from edge.privacy.sealing import EvidenceContent, Picture, SealContext, picture_budget, seal
 
 log = logging.getLogger(__name__)
@@ -30,6 +38,12 @@ PLATE_SHARE = 0.25
 
 PLATE_BYTES = 2048
 """The plate's own picture may use this many bytes even if that is more than its share."""
+
+PATH_SHARE = 0.3
+"""Share of the bytes left that each picture of the path may use: most of it is grey."""
+
+ENDS = 2
+"""A path is shown by its first and its last picture."""
 
 MIN_ALTERNATIVE_PROBABILITY = 0.001
 """A less probable alternative is not evidence; it may be the plate of an uninvolved person."""
@@ -164,32 +178,26 @@ class EvidenceMaker:
             keys=self._box_keys,
         )
         by_geometry = any(
-            one.name != PLATE_PICTURE and one.mask is MaskMethod.GEOMETRY for one in pictures
+            one.name == VEHICLE_PICTURE and one.mask is MaskMethod.GEOMETRY for one in pictures
         )
         return SealedHit(context.hit_id, hit.to_payload(), left_out, by_geometry)
 
     def _pictures(self, vehicle: VehicleSeen, offence: Offence) -> tuple[tuple[Picture, ...], int]:
         """The revealed pictures that fit into the payload, and the number of those left out.
 
-        The plate's own picture comes first and is limited to its share. The bytes that it does not
-        use are available to the next one.
+        The plate's own picture comes first and is limited to its share, then those of the path.
+        The picture of the vehicle gets all bytes that are left.
         """
-        if vehicle.key_frame is None:
-            return (), 1
         remaining_bytes = picture_budget(self._payload_cap_bytes)
         pictures: list[Picture] = []
-        try:
-            images = reveal(offence, vehicle.key_frame, self._scene(offence, vehicle.key_frame))
-        except RedactionError as error:
-            log.warning("a hit of rule %s is sent without pictures: %s", offence.rule.id, error)
-            return (), 1
-        for position, image in enumerate(images):
-            last = position == len(images) - 1
-            share = (
-                remaining_bytes
-                if last
-                else min(remaining_bytes, max(int(remaining_bytes * PLATE_SHARE), PLATE_BYTES))
-            )
+        images, left_out = self._images(vehicle, offence)
+        for position, (image, taken_at) in enumerate(images):
+            if position == len(images) - 1:
+                share = remaining_bytes
+            elif image.name == PLATE_PICTURE:
+                share = min(remaining_bytes, max(int(remaining_bytes * PLATE_SHARE), PLATE_BYTES))
+            else:
+                share = int(remaining_bytes * PATH_SHARE)
             try:
                 jpeg = self._encode(image, max_bytes=share)
             except RedactionError as error:
@@ -199,16 +207,53 @@ class EvidenceMaker:
                     image.name,
                     error,
                 )
+                left_out += 1
                 continue
-            pictures.append(Picture(image.name, jpeg, image.method))
+            pictures.append(Picture(image.name, jpeg, image.method, taken_at))
             remaining_bytes -= len(jpeg)
-        return tuple(pictures), len(images) - len(pictures)
+        return tuple(pictures), left_out
+
+    def _images(
+        self, vehicle: VehicleSeen, offence: Offence
+    ) -> tuple[list[tuple[EvidenceImage, datetime]], int]:
+        """The revealed pictures with their times, that of the vehicle last; and how many failed."""
+        key_frame, ends = vehicle.key_frame, vehicle.path_frames
+        images: list[tuple[EvidenceImage, datetime]] = []
+        failed, wheel = 0, _wheel(vehicle, offence)
+        try:
+            if key_frame is not None:
+                made = reveal(offence, key_frame, self._scene(offence, key_frame), wheel=wheel)
+                images += [(image, key_frame.observed_at) for image in made]
+        except RedactionError as error:
+            log.warning("a hit of rule %s is sent without pictures: %s", offence.rule.id, error)
+        failed += not images
+        if not offence.rule.needs_movement or len(ends) < ENDS:
+            return images, failed
+        try:
+            scenes = [self._scene(offence, one) for one in ends]
+            path = reveal_path(offence, ends, scenes, wheel=wheel)
+        except RedactionError as error:
+            log.warning(
+                "a hit of rule %s is sent without pictures of its path: %s", offence.rule.id, error
+            )
+            return images, failed + 1
+        timed = [(image, one.observed_at) for image, one in zip(path, ends, strict=True)]
+        return [*images[:1], *timed, *images[1:]], failed
 
     def _scene(self, offence: Offence, key_frame: KeyFrame) -> Scene | None:
         """What the picture shows around the offender's plate; None if nothing can say it."""
         if self._parser is None or offence.rule.reveal in (RevealLevel.NONE, RevealLevel.PLATE):
             return None
         return scene_around(key_frame.plate, key_frame.pixels, self._parser)
+
+
+def _wheel(vehicle: VehicleSeen, offence: Offence) -> WheelSide | None:
+    """The side of the steering wheel; None if the pictures may not show the vehicle's front."""
+    consensus = vehicle.consensus
+    if consensus is None or not comes_nearer(vehicle.trajectory):
+        return None
+    certain = consensus.certain_region is not None
+    return wheel_of_vehicle(offence.rule.usual_wheel, consensus.region, certain=certain)
 
 
 def scene_around(plate: Box, pixels: Pixels, parser: SceneParser) -> Scene | None:

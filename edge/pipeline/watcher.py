@@ -109,6 +109,8 @@ class VehicleWatcher:
         settings: parameters; the defaults are meant to fit every camera.
         attention: selects the frames for the detector, except those that the decoder already
             selected. None means all frames.
+        keeps_path: whether a rule of this camera needs movement: then the first and the last frame
+            of each vehicle are kept too.
 
     Attributes:
         detector_runs: number of frames that went to the detector.
@@ -123,6 +125,8 @@ class VehicleWatcher:
         reader: PlateReader,
         settings: WatchSettings | None = None,
         attention: Attention | None = None,
+        *,
+        keeps_path: bool = False,
     ) -> None:
         self._camera = camera
         self._detector = detector
@@ -140,6 +144,7 @@ class VehicleWatcher:
         self._section = 0
         self._interval_s = math.inf  # a stream of one picture counts as slow
         self._attention = attention
+        self._keeps_path = keeps_path
         self.detector_runs = 0
         self.reads = 0
         self.stage_seconds = {"attend": 0.0, "detect": 0.0, "read": 0.0, "track": 0.0}
@@ -169,7 +174,9 @@ class VehicleWatcher:
         visible_tracks = frozenset(track for track, _ in update.matches)
         for track, index in update.matches:
             others = tuple(one for one in detections if one is not detections[index])
-            dossier = self._dossiers.setdefault(track, Dossier(track, frame))
+            if track not in self._dossiers:
+                self._dossiers[track] = Dossier(track, frame, keeps_path=self._keeps_path)
+            dossier = self._dossiers[track]
             dossier.concurrent_tracks |= visible_tracks - {track}
             dossier.add(
                 frame,

@@ -31,7 +31,7 @@ from edge.policy.model import Authority, FieldOfView, PlateList, Policy, PolicyC
 from edge.policy.rule_models import HotlistRule, PermitZoneRule, WrongWayRule, hit_share
 from edge.texts import LANGUAGES
 
-REVEALS = ("plate", "vehicle", "occupants")
+REVEALS = ("plate", "vehicle", "driver", "occupants")
 """Levels of disclosure, from least to most."""
 
 SUBSTANTIVE: Mapping[Pattern, str] = {

@@ -22,6 +22,7 @@ from edge.policy.legal import (
 from edge.policy.limits import (
     HIT_SHARES,
     LIMITS,
+    SHOW_PEOPLE,
     TRIAL_ACCURACY_LOW,
     TRIAL_LEASE_DAYS,
     needs_occupants,
@@ -332,7 +333,7 @@ def _people(policy: Policy) -> Iterator[Flaw]:
             sanction = sanction_may_follow(regime, rule.type)
             at = ("rules", index, "human_check")
             yield Flaw(at, "human_check" if sanction else "no_human_check")
-        if rule.reveal == "occupants":
+        if rule.reveal in SHOW_PEOPLE:
             at = ("rules", index, "reveal")
             if not needs_occupants(regime, rule.type):
                 yield Flaw(at, "occupants_unneeded")

@@ -108,6 +108,10 @@ def sanction_may_follow(regime: Regime, kind: RuleType) -> bool:
     return not (kind == "hotlist" and regime == "police_function_act")
 
 
+SHOW_PEOPLE = ("driver", "occupants")
+"""The reveal levels at which a hit shows somebody who sits in the vehicle."""
+
+
 def needs_occupants(regime: Regime, kind: RuleType) -> bool:
     """Whether the offence may need a picture that shows who is in the vehicle.
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from edge.domain.geometry import Direction, Line
 from edge.domain.reveal import RevealLevel
 from edge.domain.rules import Rule, RuleKind
+from edge.domain.wheel import wheel_of_zone
 from edge.formats.identifiers import Id
 from edge.formats.strict import Strict
 from edge.policy.fields import Fraction, Statements, WeeklySchedule
@@ -38,7 +39,7 @@ class _RuleModel(Strict):
     id: Id
     purpose: Id = Field(description="One of the purposes above.")
     authority: Id = Field(description="Who may open this rule's hits.")
-    reveal: Literal["plate", "vehicle", "occupants"] = Field(
+    reveal: Literal["plate", "vehicle", "driver", "occupants"] = Field(
         description="How much of the picture a hit shows."
     )
     cameras: tuple[Id, ...] | None = Field(
@@ -120,4 +121,5 @@ def domain_rule(rule: HotlistRule | PermitZoneRule | WrongWayRule, zone: ZoneInf
         line=rule.line.line() if isinstance(rule, WrongWayRule) else None,
         allowed=Direction(rule.allowed) if isinstance(rule, WrongWayRule) else None,
         max_hit_share=hit_share(rule),
+        usual_wheel=wheel_of_zone(zone.key),
     )

@@ -21,12 +21,14 @@ from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence
 from edge.domain.scene import Scene, unit_of
 from edge.domain.vehicles import KeyFrame
+from edge.domain.wheel import WheelSide
 from edge.errors import RedactionError
 from edge.privacy.class_map import class_map
 from edge.privacy.geometric_mask import Mask, check_box, fill, plate_region
 from edge.privacy.scene_mask import ShownPixels, shown_pixels
 
 PLATE_PICTURE, VEHICLE_PICTURE = "plate", "vehicle"
+FIRST_PICTURE, LAST_PICTURE = "first", "last"
 """Names of the pictures of an offence."""
 
 MASK_GREY = 127
@@ -100,7 +102,8 @@ class EvidenceImage(_Picture):
     """One picture of an offence. Only `reveal` makes it, from an `Offence`.
 
     Attributes:
-        name: what it shows, `plate` or `vehicle`; used as a file name.
+        name: what it shows: `plate`, `vehicle`, or where the vehicle was at `first` and at `last`;
+            used as a file name.
         method: what decided which pixels are shown.
     """
 
@@ -122,37 +125,92 @@ def mask_all(pixels: Pixels) -> RedactedImage:
 
 
 def reveal(
-    offence: Offence, key_frame: KeyFrame, scene: Scene | None = None
+    offence: Offence,
+    key_frame: KeyFrame,
+    scene: Scene | None = None,
+    *,
+    wheel: WheelSide | None = None,
 ) -> tuple[EvidenceImage, ...]:
     """The minimum evidence that the rule's reveal level allows, cropped to what is shown.
 
-    There is always a picture `plate` of the offender's own plate. At the levels `vehicle` and
-    `occupants` there is also a picture `vehicle`, at the frame's full resolution. The rest of the
-    scene is cropped away or solid grey.
+    There is always a picture `plate` of the offender's own plate. At the levels above `plate` there
+    is also a picture `vehicle`, at the frame's full resolution. The rest of the scene is cropped
+    away or solid grey.
 
     Args:
         offence: its rule has the reveal level.
         key_frame: the picture, with the plates in it.
         scene: what the picture shows around the offender's plate; None where that is not known.
+        wheel: the side of the steering wheel, if the picture shows the front; see `shown_pixels`.
 
     Raises:
         RedactionError: there is no offence, the rule reveals nothing, the frame is not a picture,
             or a plate box is not finite, smaller than a pixel or outside of the frame.
     """
-    if not isinstance(offence, Offence):
-        raise RedactionError("evidence needs an offence")
-    level = offence.rule.reveal
-    if level is RevealLevel.NONE:
-        raise RedactionError(f"rule {offence.rule.id} reveals nothing: give it a reveal level")
+    level = _level_of(offence)
     pictures = [(PLATE_PICTURE, RevealLevel.PLATE)]
     if level is not RevealLevel.PLATE:
         pictures.append((VEHICLE_PICTURE, level))
     _check_picture(key_frame.pixels)
     made = []
     for name, shown_level in pictures:
-        shown = _shown(key_frame, shown_level, scene)
-        made.append(EvidenceImage(_cropped(key_frame, shown), _KEY, name, shown.method))
+        shown = _shown(key_frame, shown_level, scene, wheel)
+        cropped = _cut(key_frame, shown, _window(key_frame, shown))
+        made.append(EvidenceImage(cropped, _KEY, name, shown.method))
     return tuple(made)
+
+
+def _level_of(offence: Offence) -> RevealLevel:
+    """The level of the offence's rule.
+
+    Raises:
+        RedactionError: there is no offence, or the rule reveals nothing.
+    """
+    if not isinstance(offence, Offence):
+        raise RedactionError("evidence needs an offence")
+    level = offence.rule.reveal
+    if level is RevealLevel.NONE:
+        raise RedactionError(f"rule {offence.rule.id} reveals nothing: give it a reveal level")
+    return level
+
+
+def reveal_path(
+    offence: Offence,
+    frames: Sequence[KeyFrame],
+    scenes: Sequence[Scene | None],
+    *,
+    wheel: WheelSide | None = None,
+) -> tuple[EvidenceImage, ...]:
+    """Where the vehicle was at first and at last, for a rule that needs movement.
+
+    Both pictures show what the rule's reveal level allows, and the same part of the view, so that
+    one can see how the vehicle moved. Their names are `first` and `last`.
+
+    Args:
+        offence: its rule has the reveal level and needs movement.
+        frames: the first and the last picture of the vehicle, with the plates in them.
+        scenes: what each shows around the offender's plate; None where that is not known.
+        wheel: as for `reveal`.
+
+    Raises:
+        RedactionError: as for `reveal`, or the rule needs no movement, or the two pictures do not
+            show one view.
+    """
+    level = _level_of(offence)
+    if not offence.rule.needs_movement:
+        raise RedactionError(f"rule {offence.rule.id} needs no pictures of a path")
+    for frame in frames:
+        _check_picture(frame.pixels)
+    if len({frame.pixels.shape for frame in frames}) != 1:
+        raise RedactionError("the pictures of a path do not have one size")
+    found = [
+        _shown(frame, level, scene, wheel) for frame, scene in zip(frames, scenes, strict=True)
+    ]
+    window = _united([_window(*one) for one in zip(frames, found, strict=True)])
+    return tuple(
+        EvidenceImage(_cut(frame, shown, window), _KEY, name, shown.method)
+        for name, frame, shown in zip((FIRST_PICTURE, LAST_PICTURE), frames, found, strict=True)
+    )
 
 
 def preview_of_regular_file(  # noqa: PLR0913 - what is shown and what is drawn, both by kind
@@ -165,6 +223,7 @@ def preview_of_regular_file(  # noqa: PLR0913 - what is shown and what is drawn,
     weak: Sequence[Box] = (),
     outlines: bool = False,
     scenes: Sequence[Scene | None] = (),
+    wheel: WheelSide | None = None,
     decided: Callable[[MaskMethod], None] = lambda _method: None,
 ) -> RedactedImage:
     """What a reveal level would show, with each vehicle in turn as the offender.
@@ -183,6 +242,7 @@ def preview_of_regular_file(  # noqa: PLR0913 - what is shown and what is drawn,
         outlines: whether to draw an outline around each plate.
         scenes: what the picture shows around each plate, in the order of `plates`; None where that
             is not known, and for all if left out.
+        wheel: the side of the steering wheel, with each vehicle taken to be seen from ahead.
         decided: called for each plate with what decided which of its pixels are shown.
 
     Raises:
@@ -190,7 +250,7 @@ def preview_of_regular_file(  # noqa: PLR0913 - what is shown and what is drawn,
     """
     _check_picture(pixels)
     visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
-    for shown in _shown_in_turn(pixels, plates, level, others, weak, scenes):
+    for shown in _shown_in_turn(pixels, plates, level, others, weak, scenes, wheel):
         decided(shown.method)
         visible |= shown.mask
     picture = _masked(pixels, visible)
@@ -210,6 +270,7 @@ def explanation_of_regular_file(
     scenes: Sequence[Scene | None],
     *,
     weak: Sequence[Box] = (),
+    wheel: WheelSide | None = None,
 ) -> RedactedImage:
     """A map of what the scene parser sees, with an outline of what a reveal level would show.
 
@@ -221,13 +282,14 @@ def explanation_of_regular_file(
         level: the reveal level.
         scenes: what the picture shows around each plate; None where that is not known.
         weak: boxes of what may be a plate.
+        wheel: the side of the steering wheel, with each vehicle taken to be seen from ahead.
 
     Raises:
         RedactionError: as for `reveal`.
     """
     _check_picture(pixels)
     visible = np.zeros(pixels.shape[:2], dtype=np.bool_)
-    for shown in _shown_in_turn(pixels, plates, level, (), weak, scenes):
+    for shown in _shown_in_turn(pixels, plates, level, (), weak, scenes, wheel):
         visible |= shown.mask
     drawn = class_map(pixels.shape[0], pixels.shape[1], plates, scenes, visible)
     return RedactedImage(_read_only(drawn), _KEY)
@@ -240,13 +302,14 @@ def _shown_in_turn(
     others: Sequence[Box],
     weak: Sequence[Box],
     scenes: Sequence[Scene | None],
+    wheel: WheelSide | None,
 ) -> Iterator[ShownPixels]:
     """What a level shows of each vehicle, taken as the offender."""
     known = scenes or [None] * len(plates)
     for index, (plate, scene) in enumerate(zip(plates, known, strict=True)):
         rest = (*plates[:index], *plates[index + 1 :], *others)
         height, width = pixels.shape[:2]
-        yield shown_pixels(plate, rest, level, height, width, scene, weak=weak)
+        yield shown_pixels(plate, rest, level, height, width, scene, weak=weak, wheel=wheel)
 
 
 def aiming_still(
@@ -354,7 +417,9 @@ def _masked(pixels: Pixels, visible: Mask) -> Pixels:
     return np.where(visible[:, :, np.newaxis], pixels, np.uint8(MASK_GREY))
 
 
-def _shown(key_frame: KeyFrame, level: RevealLevel, scene: Scene | None) -> ShownPixels:
+def _shown(
+    key_frame: KeyFrame, level: RevealLevel, scene: Scene | None, wheel: WheelSide | None
+) -> ShownPixels:
     """The pixels of the key frame that one level shows."""
     height, width = key_frame.pixels.shape[:2]
     return shown_pixels(
@@ -365,11 +430,16 @@ def _shown(key_frame: KeyFrame, level: RevealLevel, scene: Scene | None) -> Show
         width,
         scene,
         weak=key_frame.weak_plates,
+        wheel=wheel,
     )
 
 
-def _cropped(key_frame: KeyFrame, shown: ShownPixels) -> Pixels:
-    """The key frame, masked and cropped to the shown pixels.
+_Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
+
+
+def _window(key_frame: KeyFrame, shown: ShownPixels) -> _Window:
+    """The part of the key frame that holds the shown pixels.
 
     A mask by meaning has an outline, so a margin is left around it.
     """
@@ -378,10 +448,24 @@ def _cropped(key_frame: KeyFrame, shown: ShownPixels) -> Pixels:
         raise RedactionError("nothing of the offender's plate can be shown")
     by_meaning = shown.method is MaskMethod.MEANING
     margin = round(MARGIN * unit_of(key_frame.plate)) if by_meaning else 0
-    window = np.s_[
-        max(0, rows[0] - margin) : rows[-1] + 1 + margin,
-        max(0, columns[0] - margin) : columns[-1] + 1 + margin,
-    ]
+    height, width = shown.mask.shape
+    return (
+        slice(max(0, rows[0] - margin), min(height, rows[-1] + 1 + margin)),
+        slice(max(0, columns[0] - margin), min(width, columns[-1] + 1 + margin)),
+    )
+
+
+def _united(windows: Sequence[_Window]) -> _Window:
+    """The smallest part of a picture that holds all these parts."""
+    rows, columns = zip(*windows, strict=True)
+    return (
+        slice(min(one.start for one in rows), max(one.stop for one in rows)),
+        slice(min(one.start for one in columns), max(one.stop for one in columns)),
+    )
+
+
+def _cut(key_frame: KeyFrame, shown: ShownPixels, window: _Window) -> Pixels:
+    """A part of the key frame, masked."""
     return _read_only(_masked(key_frame.pixels[window], shown.mask[window]))
 
 

@@ -8,6 +8,7 @@ by meaning; the mask by geometry is used, without what the parser suspects.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ import numpy.typing as npt
 from edge.domain.imaging import Box
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.scene import Scene, SceneClass, unit_of
+from edge.domain.wheel import WheelSide
 from edge.privacy.geometric_mask import (
     Mask,
     fill,
@@ -45,6 +47,20 @@ LEAST_BODY = 0.6
 LEAST_AREA = 1.5
 """Least area that a sure parser shows, in square units; the plate alone has 0.2."""
 
+FRONTAL = 3.4
+"""A plate of one line seen from ahead is at least so many heights wide: 4.7, less what a detector
+adds. At a slant, and of two lines, it is narrower; then the driver's side is not certain."""
+
+WINDSCREEN = (1.6, 5.0)
+"""Width of a windscreen, in units: 0.8 m to 2.6 m. A motorcycle has none."""
+
+OFF_CENTRE = 0.4
+"""Furthest that the middle of a windscreen may be beside the plate, in units: 20 cm. Seen at a
+slant, or with a side window that was taken for a part of it, it is further."""
+
+BETWEEN_SEATS = 0.15
+"""How far from the middle the driver's side begins, in units: 8 cm."""
+
 EDGE = 1.0
 """A plate this near to the picture's edge, in pixels, may be cut: its unit is not known."""
 
@@ -70,6 +86,7 @@ def shown_pixels(
     scene: Scene | None = None,
     *,
     weak: Sequence[Box] = (),
+    wheel: WheelSide | None = None,
 ) -> ShownPixels:
     """The pixels that one vehicle, taken as the offender, shows in a picture of this size.
 
@@ -82,19 +99,23 @@ def shown_pixels(
         scene: what the picture shows around the plate; None where no parser could say.
         weak: what may be plates, and is often a badge or a lamp. It is masked like a plate, and
             does not contradict the parser.
+        wheel: the side of the steering wheel, if this is the vehicle's front; None where it may
+            not be, or the side is not known. Then `driver` shows what `vehicle` shows. So it does
+            where no windscreen is seen from ahead.
 
     Raises:
         RedactionError: a box is not finite or smaller than a pixel, or the plate is outside.
     """
     by_geometry = geometric_mask(plate, (*others, *weak), level, height, width)
-    if scene is None or level not in (RevealLevel.VEHICLE, RevealLevel.OCCUPANTS):
+    if scene is None or level in (RevealLevel.NONE, RevealLevel.PLATE):
         return ShownPixels(by_geometry, MaskMethod.GEOMETRY)
     rest = other_plates(plate, others, height, width)
     doubtful = other_plates(plate, weak, height, width)
     view = _View.of(scene, plate)
-    forbidden = view.forbidden(level)
-    if not _is_cut(plate, height, width) and not view.shows(level, forbidden, rest):
-        shown = view.shown(level, forbidden, [protected_region(other) for other in rest])
+    inside = view.seats(level, wheel)
+    forbidden = view.forbidden(inside)
+    if not _is_cut(plate, height, width) and not view.shows(inside, forbidden, rest):
+        shown = view.shown(inside, forbidden, [protected_region(other) for other in rest])
         if shown is not None:
             mask = view.in_picture(shown, height, width)
             for one in doubtful:
@@ -141,27 +162,65 @@ class _View:
             cell=scene.window.width / size[0] / unit_of(plate),
         )
 
-    def forbidden(self, level: RevealLevel) -> _Cells:
-        """The cells that may show what the level masks, with their surroundings."""
+    def seats(self, level: RevealLevel, wheel: WheelSide | None) -> _Cells:
+        """The cells where the level shows the vehicle's glass and who sits behind it."""
+        cells = np.zeros(self.body.shape, np.bool_)
+        if level is RevealLevel.OCCUPANTS:
+            cells[:] = True
+        elif level is RevealLevel.DRIVER and wheel is not None:
+            middles = self._middles()
+            if middles is not None:
+                beside = BETWEEN_SEATS / self.cell
+                # Who looks at a vehicle from ahead sees its left side on the right.
+                if wheel is WheelSide.LEFT:
+                    cells[:, math.ceil(max(middles) + beside) :] = True
+                else:
+                    cells[:, : max(0, math.floor(min(middles) - beside))] = True
+        return cells
+
+    def _middles(self) -> tuple[float, float] | None:
+        """The columns of the middle of the windscreen and of the plate.
+
+        None if no windscreen is certainly seen from ahead.
+        """
+        if self.plate.width < FRONTAL * self.plate.height:
+            return None
+        top = self._cells(self.plate)[0].start
+        glass = self.inside >= self.scene.sure
+        glass[top:] = False
+        count, _, stats, _ = cv2.connectedComponentsWithStats(glass.astype(np.uint8))
+        if count < 2:
+            return None
+        left, _, width, _, _ = stats[1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())]
+        x, _ = self.plate.centre
+        own = (x - self.scene.window.x1) / self.scene.window.width * glass.shape[1]
+        middle = float(left + width / 2)
+        off = abs(middle - own) * self.cell
+        narrowest, widest = WINDSCREEN
+        frontal = off <= OFF_CENTRE and narrowest <= width * self.cell <= widest
+        return (middle, own) if frontal else None
+
+    def forbidden(self, inside: _Cells) -> _Cells:
+        """The cells that may show what the level masks, with their surroundings.
+
+        Args:
+            inside: the cells where the level shows who sits in the vehicle.
+        """
         suspected = self.scene.suspected
         # `~(a < b)` instead of `a >= b`: what is no number is forbidden.
-        found = ~(self.strangers < suspected)
-        if level is not RevealLevel.OCCUPANTS:
-            found |= ~(self.inside < suspected)
+        found = ~(self.strangers < suspected) | (~(self.inside < suspected) & ~inside)
         return self._morphed(cv2.MORPH_DILATE, found, SURROUNDINGS)
 
-    def shows(self, level: RevealLevel, forbidden: _Cells, plates: Sequence[Box]) -> bool:
+    def shows(self, inside: _Cells, forbidden: _Cells, plates: Sequence[Box]) -> bool:
         """Whether the parser alone would show one of these plates: it took two vehicles for one."""
-        shown = self.shown(level, forbidden, ())
+        shown = self.shown(inside, forbidden, ())
         return shown is not None and any(shown[self._cells(_around(one))].any() for one in plates)
 
-    def shown(
-        self, level: RevealLevel, forbidden: _Cells, elsewhere: Sequence[Box]
-    ) -> _Cells | None:
+    def shown(self, inside: _Cells, forbidden: _Cells, elsewhere: Sequence[Box]) -> _Cells | None:
         """The cells that the level shows; None if the parser is unsure or contradicts the plate.
 
         Args:
-            level: the reveal level.
+            inside: the cells where the level shows who sits in the vehicle.
             forbidden: the cells that the level masks.
             elsewhere: where other vehicles may be, by the geometry of their plates.
         """
@@ -176,7 +235,7 @@ class _View:
         vehicle = _connected(possible, around)
         if vehicle[-1].any():
             return None  # no vehicle reaches so far below its plate: another one follows closely
-        allowed = own if level is RevealLevel.OCCUPANTS else self.body
+        allowed = np.where(inside, own, self.body)
         shown = vehicle & (allowed >= sure) & ~forbidden
         shown = self._morphed(cv2.MORPH_OPEN, shown, SMOOTHED)
         return shown if shown.sum() * self.cell**2 >= LEAST_AREA else None

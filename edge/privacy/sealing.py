@@ -5,7 +5,7 @@
     sealed  = HPKE base mode (RFC 9180), one message: encapsulated key (32) ‖ ciphertext ‖ tag (16)
 
 Lengths are big-endian. The header is canonical JSON (RFC 8785): the context, the plate and
-other readings, and each picture's name, length and mask; the pictures follow in that order.
+other readings, and each picture's name, length, mask and time; the pictures follow in that order.
 
 The suite is DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. The context (which hit,
 under which policy, for whom) is the HPKE `info`. It is also part of the header, which the box's
@@ -21,11 +21,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
 from edge.domain.reveal import MaskMethod
@@ -84,11 +91,13 @@ class Picture:
         jpeg: its content.
         mask: what decided which of its pixels are shown; None in evidence of the earlier schema,
             which does not say so (it was the geometry of the plate).
+        taken_at: when it was taken; None in evidence that does not say so.
     """
 
     name: str
     jpeg: bytes = field(repr=False)
     mask: MaskMethod | None
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +257,15 @@ class _PictureEntry(StrictMessage):
     name: Id
     bytes: int = Field(ge=1)
     mask: Literal["meaning", "geometry"] | None = None
+    taken_at: str | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unknown_time(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A picture of an unknown time has no such field, as before there were times."""
+        fields: dict[str, Any] = whole(self)
+        if fields["taken_at"] is None:
+            del fields["taken_at"]
+        return fields
 
 
 def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:
@@ -301,6 +319,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
                     name=picture.name,
                     bytes=len(picture.jpeg),
                     mask=None if picture.mask is None else picture.mask.value,
+                    taken_at=None if picture.taken_at is None else utc_text(picture.taken_at),
                 )
                 for picture in content.pictures
             ),
@@ -366,7 +385,8 @@ def _pictures(
     pictures: list[Picture] = []
     for entry in entries:
         mask = None if entry.mask is None else MaskMethod(entry.mask)
-        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask))
+        taken_at = None if entry.taken_at is None else parse_utc(entry.taken_at)
+        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask, taken_at))
         jpegs = jpegs[entry.bytes :]
     return tuple(pictures)
 

@@ -50,6 +50,21 @@ def test_three_rules_make_hits_and_everyone_else_is_only_counted(demo: Finished)
     assert demo.json["non_hits"] == 7
 
 
+def test_only_the_wrong_way_hit_shows_where_the_vehicle_was_at_first_and_at_last(
+    demo: Finished,
+) -> None:
+    moments = {}
+    for one in demo.json["opened"]:
+        taken = json.loads(Path(one["document"]).read_text("utf-8"))["taken_at"]
+        assert set(taken) == {Path(image).name for image in one["images"]}
+        moments[one["plate"]] = taken
+    moving = moments.pop("1XBV517")
+    assert set(moving) == {"plate.jpg", "vehicle.jpg", "first.jpg", "last.jpg"}
+    assert moving["first.jpg"] < moving["vehicle.jpg"] <= moving["last.jpg"]
+    assert all(len(set(taken.values())) == 1 for taken in moments.values())
+    assert not any({"first.jpg", "last.jpg"} & set(taken) for taken in moments.values())
+
+
 def test_the_page_shows_the_offenders_and_no_other_plate(demo: Finished) -> None:
     page = page_of(demo)
     offenders = {one["plate"] for one in demo.json["opened"]}

@@ -10,9 +10,11 @@ import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.authority.store import HitStore
+from edge.domain.reveal import MaskMethod
+from edge.privacy.sealing import Picture
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import Broker, Mosquitto, TestAuthority
-from tests.support.parties import AUTHORITY, Parties, make_parties
+from tests.support.parties import AUTHORITY, MORNING, Parties, evidence, make_parties
 from tests.support.product import product, start
 from tests.support.receiving import (
     publish,
@@ -67,6 +69,37 @@ def test_a_hit_can_be_received_listed_opened_reviewed_and_purged(
     assert [kept.json, purged.json] == [{**schema, "purged": 0}, {**schema, "purged": 2}]
     for each in (received, listed, rejected, confirmed, stats):
         assert "1ABC123" not in each.out + each.err
+
+
+def test_opening_writes_all_pictures_of_a_path_and_says_their_times(
+    broker: Broker, parties: Parties, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "verbs", tmp_path / "opened"
+    arguments = tail_arguments(parties, folder, broker)
+    assert product(*arguments, "--idle", "0").status == 0
+    moments = {"plate": 1, "vehicle": 1, "first": 0, "last": 2}
+    pictures = [
+        Picture(name, name.encode(), MaskMethod.MEANING, MORNING + timedelta(seconds=at))
+        for name, at in moments.items()
+    ]
+    moving, standing = parties.hit(evidence(*pictures)), parties.hit(evidence(*pictures[:2]))
+    publish(broker, moving, standing)
+    assert product(*arguments, "--once", "2").status == 0
+
+    opened = product(
+        *("hits", "open", "--all", "--store", folder, "--out", out),
+        *("--box-keys", parties.box_file, "--keys", parties.authority_folder),
+    )
+
+    assert opened.status == 0, opened.err
+    assert [line for line in opened.out.splitlines() if line.startswith("  ")] == [
+        "  2026-11-30T07:16:05.123Z  first.jpg",
+        "  2026-11-30T07:16:06.123Z  plate.jpg",
+        "  2026-11-30T07:16:06.123Z  vehicle.jpg",
+        "  2026-11-30T07:16:07.123Z  last.jpg",
+    ]
+    for name in moments:
+        assert (out / moving.hit_id / f"{name}.jpg").read_bytes() == name.encode()
 
 
 def test_a_stopped_tail_ends_with_status_0_and_a_summary(parties: Parties, tmp_path: Path) -> None:

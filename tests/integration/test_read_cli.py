@@ -151,7 +151,7 @@ def test_a_folder_of_pictures_that_is_not_empty_is_left_alone(photo: Path, tmp_p
 def test_the_error_for_an_unknown_level_lists_the_levels(photo: Path) -> None:
     done = product("read", photo, "--pictures", "new", "--reveal", "everything")
     assert done.status == 2
-    assert "plate, vehicle, occupants" in done.err
+    assert "plate, vehicle, driver, occupants" in done.err
     assert json.dumps("everything").strip('"') in done.err
 
 

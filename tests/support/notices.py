@@ -136,7 +136,7 @@ def every_notice() -> dict[str, NoticeContent]:
     return {
         "long": long_notice(),
         "short": short_notice(),
-        "police": short_notice("police_function_act", "plate"),
+        "police": short_notice("police_function_act", "driver"),
         "other": short_notice("other", "occupants"),
         "signed": notice_of(fixed_policy(), *ROLES),
     }

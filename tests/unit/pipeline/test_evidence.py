@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from edge.adapters.state.key_files import (
 )
 from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.authority.opening import open_hit
+from edge.domain.geometry import Direction, Line
 from edge.domain.imaging import Box, Pixels
 from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.pseudonym import Candidate, PlateToken
@@ -26,7 +28,8 @@ from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.scene import SceneClass
-from edge.domain.vehicles import KeyFrame, VehicleSeen
+from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
+from edge.domain.wheel import WheelSide
 from edge.errors import EdgeError, RedactionError
 from edge.pipeline.evidence import Encoder, EvidenceMaker, SealedHit
 from edge.pipeline.ports import SceneParser
@@ -88,6 +91,14 @@ def offence(level: RevealLevel) -> Offence:
         list_id="stolen",
     )
     return Offence(rule, Candidate(PlateToken(bytes(16)), 0.97), 0.97, 0.95, "entry-7")
+
+
+def wrong_way(level: RevealLevel) -> Offence:
+    rule = Rule(
+        "one-way", RuleKind.WRONG_WAY, "flow", "police", level, 0.9, 0.5,
+        line=Line((0.1, 0.5), (0.9, 0.5)), allowed=Direction.LEFT_TO_RIGHT,
+    )  # fmt: skip
+    return Offence(rule, Candidate(PlateToken(bytes(16)), 0.97), 0.97, 0.95)
 
 
 CAR = Box(400, 160, 960, 640)
@@ -311,3 +322,159 @@ def test_p8_at_the_level_of_the_plate_no_scene_is_parsed(office: Office, tmp_pat
     assert parser.asked == 0
     assert not hit.vehicle_by_geometry
     assert masks(office.opened(hit)) == {"plate": MaskMethod.GEOMETRY}
+
+
+# --- the driver's side ------------------------------------------------------------------------
+
+
+def approaching(*, away: bool = False, region: str | None = "Belgium") -> VehicleSeen:
+    """The car of `street` from ahead; `away` makes it drive away, seen from behind."""
+    seen = vehicle(pixels=street())
+    points = [
+        TrackPoint(at / 10, Box(600, 300, 600 + 8 * at + 60, 314 + 2 * at)) for at in range(12)
+    ]
+    heights = [one.box for one in points][:: -1 if away else 1]
+    path = tuple(TrackPoint(one.stream_s, box) for one, box in zip(points, heights, strict=True))
+    assert seen.consensus is not None
+    consensus = replace(seen.consensus, region=region, region_share=1.0)
+    return replace(seen, trajectory=path, consensus=consensus)
+
+
+def driver_offence(wheel: WheelSide | None = WheelSide.LEFT) -> Offence:
+    made = offence(RevealLevel.DRIVER)
+    return replace(made, rule=replace(made.rule, usual_wheel=wheel))
+
+
+def glass_shown(content: EvidenceContent) -> tuple[int, int]:
+    """Dark pixels of the left and of the right half of the picture of the vehicle."""
+    dark = shown_picture(content).max(axis=2) < 40
+    middle = dark.shape[1] // 2
+    return int(dark[:, :middle].sum()), int(dark[:, middle:].sum())
+
+
+@pytest.mark.parametrize(
+    ("region", "side"), [("Belgium", "right"), (None, "right"), ("United Kingdom", "left")]
+)
+def test_a_hit_at_the_level_of_the_driver_shows_the_drivers_side(
+    office: Office, region: str | None, side: str, tmp_path: Path
+) -> None:
+    maker = office.maker(parser=colour_parser(tmp_path))
+    content = office.opened(maker.make(approaching(region=region), driver_offence(), 0, 1))
+
+    left, right = glass_shown(content)
+    assert (left > 0, right > 0) == (side == "left", side == "right")
+    assert max(left, right) > 0.4 * GLASS.area / 2
+
+
+@pytest.mark.parametrize(
+    ("seen", "wheel"),
+    [
+        (approaching(away=True), WheelSide.LEFT),
+        (replace(approaching(), trajectory=()), WheelSide.LEFT),
+        (approaching(region=None), None),
+    ],
+    ids=["from behind", "not seen to move", "a country without a known side"],
+)
+def test_p6_where_the_front_or_the_side_is_not_known_no_driver_is_shown(
+    office: Office, seen: VehicleSeen, wheel: WheelSide | None, tmp_path: Path
+) -> None:
+    maker = office.maker(parser=colour_parser(tmp_path))
+    content = office.opened(maker.make(seen, driver_offence(wheel), 0, 1))
+
+    assert masks(content)["vehicle"] is MaskMethod.MEANING
+    assert glass_shown(content) == (0, 0)
+
+
+# --- a rule that needs movement ---------------------------------------------------------------
+
+
+FIRST_BOX, LAST_BOX = Box(300, 420, 400, 442), Box(700, 560, 860, 594)
+
+
+def moving(pixels: Pixels | None = None) -> VehicleSeen:
+    """A vehicle that was at `FIRST_BOX` two seconds before the best picture, and goes on."""
+    seen = vehicle(pixels=pixels)
+    assert seen.key_frame is not None
+    picture = seen.key_frame.pixels
+    ends = (
+        KeyFrame(1, NOW - timedelta(seconds=2), FIRST_BOX, (), picture),
+        KeyFrame(9, NOW + timedelta(milliseconds=400), LAST_BOX, (), picture),
+    )
+    return replace(seen, path_frames=ends)
+
+
+@pytest.mark.parametrize("level", [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+@pytest.mark.parametrize("cap_kib", [20, 112, 1024])
+def test_a_wrong_way_hit_has_pictures_of_first_best_and_last_with_their_times(
+    office: Office, cap_kib: int, level: RevealLevel
+) -> None:
+    hit = office.maker(cap_kib * 1024).make(moving(), wrong_way(level), epoch=0, counter=1)
+
+    assert len(hit.payload) <= cap_kib * 1024
+    assert hit.pictures_left_out == 0
+    taken = {one.name: one.taken_at for one in office.opened(hit).pictures}
+    wanted = {
+        "plate": NOW,
+        "first": NOW - timedelta(seconds=2),
+        "last": NOW + timedelta(milliseconds=400),
+    }
+    assert taken == (wanted if level is RevealLevel.PLATE else wanted | {"vehicle": NOW})
+
+
+@pytest.mark.parametrize("level", [RevealLevel.PLATE, RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+def test_first_and_last_show_one_part_of_the_view_so_that_the_movement_can_be_seen(
+    office: Office, level: RevealLevel
+) -> None:
+    content = office.opened(office.maker(1024**2).make(moving(), wrong_way(level), 0, 1))
+
+    first, last = (
+        np.asarray(cv2.imdecode(np.frombuffer(one.jpeg, np.uint8), cv2.IMREAD_COLOR), np.int16)
+        for one in content.pictures
+        if one.name in ("first", "last")
+    )
+    assert first.shape == last.shape
+    places = []
+    for picture in (first, last):
+        rows, columns = np.nonzero(np.abs(picture - 127).max(axis=2) > 60)
+        places.append((np.median(columns), np.median(rows)))
+    scale = first.shape[1] / (LAST_BOX.x2 - FIRST_BOX.x1)
+    assert places[1][0] - places[0][0] > 300 * scale * 0.7
+    assert places[1][1] > places[0][1]
+
+
+def test_each_picture_of_a_path_is_masked_by_what_it_shows(office: Office, tmp_path: Path) -> None:
+    seen = moving(street())
+    assert seen.key_frame is not None
+    ends = tuple(replace(one, plate=seen.key_frame.plate) for one in seen.path_frames)
+    parser = CountingParser(colour_parser(tmp_path))
+    maker = office.maker(parser=parser)
+    hit = maker.make(replace(seen, path_frames=ends), wrong_way(RevealLevel.VEHICLE), 0, 1)
+
+    assert parser.asked == 3
+    assert masks(office.opened(hit)) == {
+        "plate": MaskMethod.GEOMETRY,
+        **dict.fromkeys(("first", "last", "vehicle"), MaskMethod.MEANING),
+    }
+
+
+@pytest.mark.parametrize("level", [RevealLevel.PLATE, RevealLevel.VEHICLE])
+def test_p8_a_rule_that_needs_no_movement_sends_no_picture_of_another_moment(
+    office: Office, level: RevealLevel
+) -> None:
+    content = office.opened(office.maker().make(moving(), offence(level), 0, 1))
+
+    assert {one.name for one in content.pictures} <= {"plate", "vehicle"}
+    assert {one.taken_at for one in content.pictures} == {NOW}
+
+
+def test_a_path_that_cannot_be_masked_leaves_the_other_pictures(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen = moving()
+    astray = replace(seen.path_frames[0], plate=Box(-500, -500, -400, -480))
+    seen = replace(seen, path_frames=(astray, seen.path_frames[1]))
+    hit = office.maker().make(seen, wrong_way(RevealLevel.VEHICLE), 0, 1)
+
+    assert [one.name for one in office.opened(hit).pictures] == ["plate", "vehicle"]
+    assert hit.pictures_left_out == 1
+    assert "pictures of its path" in caplog.text

@@ -5,6 +5,8 @@ Longer than 500 lines because one made-up street serves all of its tests.
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -34,10 +36,12 @@ def arrival(text: str, x: float) -> list[list[ScriptedPlate]]:
     return [[sight(text, x - 10 * i)] for i in range(10, 0, -1)]
 
 
-def watch(script: Sequence[Sequence[ScriptedPlate]], fps: float = 10.0) -> list[VehicleSeen]:
+def watch(
+    script: Sequence[Sequence[ScriptedPlate]], fps: float = 10.0, *, keeps_path: bool = False
+) -> list[VehicleSeen]:
     """All hand-overs of a stream, in order."""
     models = ScriptedModels(script, fps)
-    watcher = VehicleWatcher("cam-1", models, models)
+    watcher = VehicleWatcher("cam-1", models, models, keeps_path=keeps_path)
     seen = [vehicle for frame in models.frames() for vehicle in watcher.observe(frame)]
     return [*seen, *watcher.finish()]
 
@@ -330,6 +334,65 @@ def test_the_key_frame_tells_plates_from_what_may_be_one() -> None:
     assert first.key_frame is not None
     assert first.key_frame.other_plates == (script[0][1].box,)
     assert first.key_frame.weak_plates == (script[0][2].box,)
+
+
+@pytest.mark.parametrize("cut_at_first", [False, True])
+@pytest.mark.parametrize("cut_at_last", [False, True])
+def test_the_first_and_the_last_frame_with_a_whole_plate_show_how_it_moved(
+    *, cut_at_first: bool, cut_at_last: bool
+) -> None:
+    script = [
+        [sight("1ABC123", 20 + 20 * i), sight("2XYZ987", 300 + 15 * i, 400)] for i in range(12)
+    ]
+    if cut_at_first:
+        script[0][0] = sight("1ABC123", 0, width=70)
+    if cut_at_last:
+        script[-1][0] = sight("1ABC123", 240, -5)
+
+    vehicle, _ = sorted(watch(script, keeps_path=True), key=lambda v: str(texts([v])))
+
+    first, last = vehicle.path_frames
+    assert first.frame_index == int(cut_at_first)
+    assert last.frame_index == 11 - cut_at_last
+    assert first.plate == script[first.frame_index][0].box
+    assert last.other_plates == (script[last.frame_index][1].box,)
+    assert (first.observed_at - STARTED).total_seconds() == pytest.approx(0.1 * cut_at_first)
+    assert (last.observed_at - STARTED).total_seconds() == pytest.approx(1.1 - 0.1 * cut_at_last)
+
+
+def test_p8_without_a_rule_that_needs_movement_no_other_frame_is_kept() -> None:
+    script = [[sight("1ABC123", 20 * i)] for i in range(12)]
+
+    (vehicle,) = watch(script)
+
+    assert vehicle.path_frames == ()
+
+
+def test_p8_of_each_vehicle_in_view_at_most_three_frames_are_kept() -> None:
+    script = [[sight("1ABC123", 15 * i), sight("2XYZ987", 100 + 15 * i, 400)] for i in range(30)]
+    models = ScriptedModels(script, 10.0)
+    watcher = VehicleWatcher("cam-1", models, models, keeps_path=True)
+    frames = []
+    for frame in models.frames():
+        watcher.observe(frame)
+        frames.append(weakref.ref(frame.pixels))
+        del frame
+        gc.collect()
+        alive = sum(one() is not None for one in frames)
+        assert alive <= 2 * 2 + 1  # the last frame is that of both
+    watcher.finish()
+    gc.collect()
+    assert not any(one() is not None for one in frames)
+
+
+def test_the_frames_of_one_vehicle_on_two_tracks_are_those_of_its_whole_path() -> None:
+    """The plate is hidden for a while, and then seen under another track."""
+    script = [[sight("1ABC123", 20 + 20 * i)] for i in range(6)] + [EMPTY] * 2
+    script += [[sight("1ABC123", 380 + 8 * i, 240)] for i in range(20)]
+
+    (vehicle,) = watch(script, keeps_path=True)
+
+    assert [one.frame_index for one in vehicle.path_frames] == [0, len(script) - 1]
 
 
 def test_a_long_trajectory_is_thinned_and_keeps_both_ends() -> None:

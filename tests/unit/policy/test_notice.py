@@ -25,7 +25,7 @@ from edge.policy.notice.publication import (
 )
 from edge.policy.notice.words import Words
 from edge.texts import LANGUAGES, Language
-from tests.support.notices import facts, model, page, section, words_of
+from tests.support.notices import facts, model, page, section, words_of, wrong_way_rule
 from tests.support.sites import hotlist_rule, policy, texts
 
 SECTIONS = (
@@ -128,6 +128,7 @@ def test_the_page_gives_the_accuracy_with_its_interval() -> None:
     [
         ("plate", "the number plate alone", "people in it"),
         ("vehicle", "its windows covered", "people in it"),
+        ("driver", "the driver's side of its windscreen", "people in it"),
         ("occupants", "people in it can be seen", "who sits in a vehicle"),
     ],
 )
@@ -140,7 +141,21 @@ def test_p6_the_page_says_what_a_picture_shows_under_each_rule(
 
     assert says in told
     assert says_not not in told
-    assert ("who sits in a vehicle" in told) is (reveal != "occupants")
+    assert ("who sits in a vehicle" in told) is (reveal in ("plate", "vehicle"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p6_the_page_says_that_a_rule_of_movement_has_more_pictures(language: Language) -> None:
+    words = Words(language)
+    said = words("records.hit_path", rule=words("rules.wrong_way"))
+
+    with_rule, without = (
+        words_of(section(page(facts(whole)), language, "records"))
+        for whole in (Policy.model_validate(policy(rules=[wrong_way_rule()])), model())
+    )
+
+    assert words_of(said) in with_rule
+    assert words_of(said) not in without
 
 
 def test_p12_the_page_says_if_no_person_checks_a_rules_hits() -> None:

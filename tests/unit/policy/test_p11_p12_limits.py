@@ -143,10 +143,13 @@ def test_p12_a_person_checks_wherever_a_sanction_may_follow(regime: str, kind: s
         assert wrong(content) == {(per_rule("human_check"), "E_HUMAN_CHECK")}
 
 
+@pytest.mark.parametrize("reveal", ["driver", "occupants"])
 @pytest.mark.parametrize(("regime", "kind"), BOTH)
-def test_p6_occupants_are_shown_only_where_the_offence_needs_it(regime: str, kind: str) -> None:
+def test_p6_occupants_are_shown_only_where_the_offence_needs_it(
+    regime: str, kind: str, reveal: str
+) -> None:
     content = lawful(regime, kind)
-    content["rules"][0]["reveal"] = "occupants"
+    content["rules"][0]["reveal"] = reveal
 
     if regime == "police_function_act" and kind != "permit_zone":
         assert found(content) == {(per_rule("reveal"), "W_OCCUPANTS", Severity.WARNING)}
@@ -337,6 +340,7 @@ def past_each_limit() -> Iterator[tuple[str, dict[str, Any]]]:
         ("E_EPOCH", ("epoch_minutes",), 24 * 60),
         ("E_HUMAN_CHECK", ("rules", 0, "human_check"), False),
         ("E_OCCUPANTS", ("rules", 0, "reveal"), "occupants"),
+        ("E_OCCUPANTS", ("rules", 0, "reveal"), "driver"),
         ("E_HOURS", ("cameras", "north", "hours"), day_and_night),
         ("E_HOURS", ("rules", 0, "schedule"), None),
         ("E_HOURS", ("rules", 0, "hours_justification"), said("Always needed")),

@@ -19,6 +19,7 @@ from edge.adapters.models.scene_parser import OnnxSceneParser
 from edge.domain.imaging import Box, Pixels
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.scene import Scene, SceneClass, unit_of, window_around
+from edge.domain.wheel import WheelSide
 from edge.errors import RedactionError
 from edge.privacy.geometric_mask import geometric_mask, protected_region
 from edge.privacy.redaction import preview_of_regular_file
@@ -28,6 +29,8 @@ from tests.support.colour_parser import SURE, SUSPECTED, colour_parser, painted
 BODY, GLASS, HEAD = SceneClass.BODY, SceneClass.GLASS, SceneClass.HEAD
 OTHER, PERSON = SceneClass.OTHER, SceneClass.PERSON
 VEHICLE, OCCUPANTS = RevealLevel.VEHICLE, RevealLevel.OCCUPANTS
+DRIVER = RevealLevel.DRIVER
+LEFT, RIGHT = WheelSide.LEFT, WheelSide.RIGHT
 Shape = tuple[SceneClass, Box]
 
 HEIGHT, WIDTH = 540, 960
@@ -57,10 +60,11 @@ def shown(
     plate: Box = PLATE,
     others: tuple[Box, ...] = (),
     picture: Pixels | None = None,
+    wheel: WheelSide | None = None,
 ) -> ShownPixels:
     pixels = painted(HEIGHT, WIDTH, shapes) if picture is None else picture
     scene = parser.parse(pixels, plate)
-    return shown_pixels(plate, others, level, HEIGHT, WIDTH, scene)
+    return shown_pixels(plate, others, level, HEIGHT, WIDTH, scene, wheel=wheel)
 
 
 def inside(mask: Any, box: Box) -> Any:
@@ -97,6 +101,71 @@ def test_p6_the_occupants_level_also_shows_who_sits_in_the_vehicle(
     assert inside(found.mask, CAR[1][1]).mean() > 0.95
     for _, box in (NEIGHBOUR, WALKER):
         assert not inside(found.mask, box).any()
+
+
+# --- the driver's side ------------------------------------------------------------------------
+
+ON_THE_LEFT, ON_THE_RIGHT = Box(395, 262, 425, 300), Box(533, 262, 563, 300)
+TWO_HEADS: tuple[Shape, ...] = (*CAR[:2], (HEAD, ON_THE_LEFT), (HEAD, ON_THE_RIGHT))
+
+
+@pytest.mark.parametrize("wheel", WheelSide)
+def test_p6_the_level_of_the_driver_shows_one_side_of_the_windscreen_only(
+    parser: OnnxSceneParser, wheel: WheelSide
+) -> None:
+    found = shown(parser, (*TWO_HEADS, NEIGHBOUR, WALKER), DRIVER, wheel=wheel)
+    vehicle = shown(parser, (*TWO_HEADS, NEIGHBOUR, WALKER), VEHICLE)
+
+    driver, other = (ON_THE_RIGHT, ON_THE_LEFT) if wheel is LEFT else (ON_THE_LEFT, ON_THE_RIGHT)
+    assert found.method is MaskMethod.MEANING
+    assert inside(found.mask, driver).all()
+    assert not inside(found.mask, other).any()
+    glass = CAR[1][1]
+    half = 479.0
+    beside = Box(glass.x1, glass.y1, half, glass.y2)
+    beside = beside if wheel is LEFT else Box(half, glass.y1, glass.x2, glass.y2)
+    assert not inside(found.mask, beside).any()
+    assert (found.mask | vehicle.mask == found.mask).all()
+    for _, box in (NEIGHBOUR, WALKER):
+        assert not inside(found.mask, box).any()
+
+
+@pytest.mark.parametrize(
+    ("shapes", "plate"),
+    [
+        (TWO_HEADS[:1], PLATE),
+        ((TWO_HEADS[0], (GLASS, Box(520, 244, 600, 316))), PLATE),
+        ((TWO_HEADS[0], (GLASS, Box(380, 244, 450, 316))), PLATE),
+        ((TWO_HEADS[0], (GLASS, Box(430, 244, 612, 316))), PLATE),
+        (TWO_HEADS, Box(452, 400, 506, 424)),
+    ],
+    ids=["no glass", "a side window", "another", "a windscreen at a slant", "a plate at a slant"],
+)
+@pytest.mark.parametrize("wheel", WheelSide)
+def test_p6_where_no_windscreen_is_seen_from_ahead_the_level_of_the_driver_is_that_of_the_vehicle(
+    parser: OnnxSceneParser, shapes: tuple[Shape, ...], plate: Box, wheel: WheelSide
+) -> None:
+    found = shown(parser, shapes, DRIVER, plate=plate, wheel=wheel)
+    vehicle = shown(parser, shapes, VEHICLE, plate=plate)
+
+    assert found.method is vehicle.method
+    assert np.array_equal(found.mask, vehicle.mask)
+
+
+def test_p6_without_a_known_wheel_the_level_of_the_driver_is_that_of_the_vehicle(
+    parser: OnnxSceneParser,
+) -> None:
+    found, vehicle = (shown(parser, TWO_HEADS, level) for level in (DRIVER, VEHICLE))
+
+    assert np.array_equal(found.mask, vehicle.mask)
+    assert vehicle.method is MaskMethod.MEANING
+
+
+@pytest.mark.parametrize("wheel", WheelSide)
+def test_p6_without_a_parser_the_level_of_the_driver_shows_no_glass(wheel: WheelSide) -> None:
+    found = shown_pixels(PLATE, (), DRIVER, HEIGHT, WIDTH, wheel=wheel)
+
+    assert np.array_equal(found.mask, by_geometry(VEHICLE))
 
 
 def test_the_plate_level_needs_no_scene(parser: OnnxSceneParser) -> None:

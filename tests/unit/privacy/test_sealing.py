@@ -70,10 +70,16 @@ contents = st.builds(
     first_seen=st.just(MORNING),
     last_seen=st.integers(0, 10**6).map(lambda ms: MORNING + timedelta(milliseconds=ms)),
     pictures=st.lists(
-        st.tuples(st.binary(min_size=1, max_size=6000), st.sampled_from(MaskMethod)), max_size=4
+        st.tuples(
+            st.binary(min_size=1, max_size=6000),
+            st.sampled_from(MaskMethod),
+            st.none() | st.integers(0, 10**6).map(lambda ms: MORNING + timedelta(milliseconds=ms)),
+        ),
+        max_size=4,
     ).map(
         lambda made: tuple(
-            Picture(f"p-{index}", jpeg, mask) for index, (jpeg, mask) in enumerate(made)
+            Picture(f"p-{index}", jpeg, mask, taken)
+            for index, (jpeg, mask, taken) in enumerate(made)
         )
     ),
 )
@@ -316,6 +322,31 @@ def test_each_picture_names_what_decided_which_pixels_are_shown(
     refused(parties, sealed, context)
 
 
+def test_a_picture_without_a_time_is_written_as_before_there_were_times(parties: Parties) -> None:
+    context = parties.context()
+    content = evidence(Picture("vehicle", b"jpeg", MaskMethod.MEANING))
+
+    padded = padded_of(parties, content, context)
+
+    assert b"taken_at" not in padded
+    assert opened(parties, seal_as_anyone(parties, padded, context), context) == content
+
+
+@pytest.mark.parametrize("time", ['"yesterday"', "1", '""'])
+def test_a_time_of_a_picture_that_is_none_is_refused(parties: Parties, time: str) -> None:
+    context = parties.context()
+    content = evidence(Picture("vehicle", b"jpeg", MaskMethod.MEANING, MORNING))
+    padded = padded_of(parties, content, context)
+    length = int.from_bytes(padded[68:72], "big")
+    written = b'"taken_at":"2026-11-30T07:16:05.123Z"'
+    assert written in padded
+    changed = padded[72 : 72 + length].replace(written, f'"taken_at":{time}'.encode())
+
+    sealed = seal_as_anyone(parties, signed_by_the_box(parties, changed, b"jpeg"), context)
+
+    refused(parties, sealed, context)
+
+
 @pytest.mark.parametrize(
     ("pictures", "opens"), [(b"jpeg", True), (b"jpe", False), (b"jpegg", False), (b"", False)]
 )
@@ -440,8 +471,11 @@ def test_pictures_within_the_budget_always_fit(parties: Parties, cap_kib: int) -
     cap = cap_kib * 1024
     half = picture_budget(cap) // 2
     pictures = (
-        Picture("n" * 40, os.urandom(half), MaskMethod.GEOMETRY),
-        Picture("m" * 40, os.urandom(half), MaskMethod.GEOMETRY),
+        Picture("vehicle", os.urandom(half), MaskMethod.GEOMETRY, MORNING),
+        *(
+            Picture(name, os.urandom(half // 3), MaskMethod.GEOMETRY, MORNING)
+            for name in ("plate", "first", "last")
+        ),
     )
     content = evidence(*pictures, **widest())
 

@@ -184,7 +184,12 @@ def line_of(text: str, part: str) -> tuple[int, int]:
         ("min_posterior: 0.9\n", "min_posterior: 1.01\n", "min_posterior: 1.01", "equal to 1"),
         ("min_margin: 0.6", "min_margin: 0", "min_margin: 0\n", "greater than 0"),
         ("human_check: false", "human_check: no", "human_check", "true or false"),
-        ("reveal: plate", "reveal: none", "reveal: none", "'plate', 'vehicle' or 'occupants'"),
+        (
+            "reveal: plate",
+            "reveal: none",
+            "reveal: none",
+            "'plate', 'vehicle', 'driver' or 'occupants'",
+        ),
         ("type: hotlist", "type: blacklist", "id: looked-for", "'hotlist', 'permit_zone'"),
         ("    type: hotlist\n", "", "id: looked-for", "'type' is missing"),
         ("    list: stolen\n", "", "id: looked-for", "'list' is missing"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge.policy.diff import REVEALS
 from edge.policy.legal import RETENTION_CEILING_HOURS
+from edge.policy.limits import SHOW_PEOPLE
 from edge.policy.notice.counts import Count, PublishedCounts, shown
 from edge.policy.notice.view.parts import AnyRule, PolicyWording, Week
 from edge.policy.rule_models import WrongWayRule, hit_share
@@ -105,13 +106,19 @@ def records(wording: PolicyWording) -> Records:
     levels = {level: names for level, names in levels.items() if names}
     key = "records.hit_picture" if len(levels) == 1 else "records.hit_picture_rule"
     never = ["passing", "video", "people", "faces", "trace", "search"]
-    if "occupants" not in levels:
+    if not set(SHOW_PEOPLE) & set(levels):
         never.insert(3, "occupants")
+    pictures = [
+        words(key, rule=words.all_of(names), shown=words(f"rules.{level}"))
+        for level, names in levels.items()
+    ]
+    moving = [
+        wording.rule_name(rule) for rule in wording.policy.rules if isinstance(rule, WrongWayRule)
+    ]
+    if moving:
+        pictures.append(words("records.hit_path", rule=words.all_of(moving)))
     return Records(
-        pictures=tuple(
-            words(key, rule=words.all_of(names), shown=words(f"rules.{level}"))
-            for level, names in levels.items()
-        ),
+        pictures=tuple(pictures),
         never=tuple(words(f"records.never_{one}", epoch=epoch) for one in never),
         authorities=wording.authorities(),
         epoch=epoch,
