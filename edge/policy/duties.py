@@ -163,6 +163,7 @@ FAULTS: Mapping[str, Fault] = {
     "receipts_none": Fault("E_RECEIPTS", "P10"),
     "accuracy": Fault("E_ACCURACY", "P12"),
     "accuracy_counts": Fault("E_ACCURACY", "P12"),
+    "picture_counts": Fault("E_ACCURACY", "P6"),
     "accuracy_none": Fault("E_ACCURACY", "P12"),
     "accuracy_trial_lease": Fault("E_ACCURACY", "P12"),
     "accuracy_trial_check": Fault("E_ACCURACY", "P12"),

@@ -125,6 +125,8 @@ def _dpia_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
 
 def _accuracy_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
     yield ("date",), policy.accuracy.date
+    if policy.accuracy.pictures is not None:
+        yield ("pictures", "date"), policy.accuracy.pictures.date
 
 
 def _evaluation_dates(policy: Policy) -> Iterator[tuple[Location, str]]:
@@ -275,6 +277,16 @@ def _receipts(policy: Policy) -> Iterator[Flaw]:
             yield Flaw(("authorities", name, "receipts"), "receipts_none")
 
 
+def _pictures(policy: Policy) -> Iterator[Flaw]:
+    """The counts of what released pictures show."""
+    pictures = policy.accuracy.pictures
+    for level, shown in () if pictures is None else pictures.levels.items():
+        for name, (count, total) in shown.counts().items():
+            if count > total:
+                at = ("accuracy", "pictures", "levels", level, name)
+                yield Flaw(at, "picture_counts")
+
+
 def _accuracy(policy: Policy) -> Iterator[Flaw]:
     accuracy = policy.accuracy
     if accuracy.exact > accuracy.vehicles:
@@ -397,6 +409,7 @@ _CHECKS: tuple[tuple[frozenset[str], Callable[[Policy], Iterator[Flaw]]], ...] =
     (frozenset({"controller", "approvals", "suspension", "issuers"}), _controller_apart),
     (frozenset({"authorities", "approvals", "suspension", "issuers"}), _receipts),
     (frozenset({"accuracy"}), _accuracy),
+    (frozenset({"accuracy"}), _pictures),
     (frozenset({"accuracy", "legal", "activation", "rules"}), _measured),
     (frozenset({"legal", "rules"}), _certainty),
     (frozenset({"legal", "rules"}), _people),

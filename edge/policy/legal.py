@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from edge.formats.identifiers import Id, Sha256
 from edge.formats.strict import Strict
@@ -195,6 +195,38 @@ class Evaluation(Strict):
     next_due: DayText = Field(description="After this day no activation is renewed.")
 
 
+Counts = tuple[
+    Annotated[int, Field(ge=0, le=10_000_000)], Annotated[int, Field(ge=1, le=10_000_000)]
+]
+"""How many, and of how many: `count` and `total` of `edge-anpr evaluate redaction --json`."""
+
+
+class ShownAtLevel(Strict):
+    """What pictures of one level show of labelled vehicles."""
+
+    body_enough: Counts = Field(description="Vehicles with at least 60 % of the bodywork shown.")
+    glass_leaks: Counts | None = Field(
+        default=None, description="Vehicles with more than 3 % of the glass shown."
+    )
+    heads: Counts | None = Field(default=None, description="Heads of occupants shown.")
+    people: Counts | None = Field(default=None, description="People outside, shown in part.")
+
+    def counts(self) -> Mapping[str, Counts]:
+        """What was counted, by its name."""
+        every = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: counts for name, counts in every.items() if counts is not None}
+
+
+class ReleasedPictures(Strict):
+    """What released pictures show, measured on photographs of the place."""
+
+    date: DayText
+    method: Statements = Field(description="Which photographs, of which place, with which weights.")
+    levels: dict[Literal["vehicle", "driver", "occupants"], ShownAtLevel] = Field(
+        min_length=1, description="The figures of `edge-anpr evaluate redaction --json`."
+    )
+
+
 class Accuracy(Strict):
     """The measured accuracy of the box, with the 95 % Wilson interval."""
 
@@ -205,3 +237,16 @@ class Accuracy(Strict):
     interval: tuple[Fraction, Fraction] = Field(
         description="Lower and upper bound, as `edge-anpr evaluate clips` prints them."
     )
+    pictures: ReleasedPictures | None = Field(
+        default=None,
+        description="What released pictures show. Left out: the notice gives the figures of the "
+        "model card.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_pictures(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the field where nothing was measured: signatures of such policies stay valid."""
+        fields: dict[str, Any] = whole(self)
+        if fields["pictures"] is None:
+            del fields["pictures"]
+        return fields

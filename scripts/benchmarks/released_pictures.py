@@ -38,6 +38,9 @@ from scripts.fixtures.renderer import Renderer
 
 LEVELS = (RevealLevel.VEHICLE, RevealLevel.OCCUPANTS)
 
+RENDERED = "rendered"
+"""The source of pictures whose every pixel is known."""
+
 FACE_SCORE = 0.6
 """Score from which the face detector counts."""
 
@@ -141,7 +144,7 @@ def rendered_pictures(clip: Clip, step: int) -> Iterator[Picture]:
         plates = plates_of(truth)
         if plates:
             name = f"{clip.name}-{clip.seed}-{index}"
-            yield Picture("rendered", name, pixels, plates, tuple(things_in(clip, index)))
+            yield Picture(RENDERED, name, pixels, plates, tuple(things_in(clip, index)))
 
 
 def plates_of(truth: dict[str, Any]) -> tuple[tuple[Box, str], ...]:
@@ -297,10 +300,11 @@ def summarised(releases: Iterable[Release]) -> dict[str, Any]:
             row["leaking"].append({"picture": one.name, "shows": list(one.leaks.parts)})
         if one.faces:
             row["faces"].append(one.name)
-    for row in rows.values():
+    for (source, _), row in rows.items():
         interval = wilson(len(row["leaking"]), row["released"])
-        row["leak_share"] = interval.share
-        row["leak_ci95"] = [interval.low, interval.high]
+        known = source == RENDERED
+        row["leak_share"] = interval.share if known else None
+        row["leak_ci95"] = [interval.low, interval.high] if known else None
     return {
         "schema": "edge-anpr/bench-releases/1",
         "rows": [
@@ -352,14 +356,14 @@ def _show(result: dict[str, Any]) -> None:
     for heading in ("pictures", "level", "released", "by meaning", "leaks", "95 %", "faces"):
         table.add_column(heading, justify="left" if heading in ("pictures", "level") else "right")
     for row in result["rows"]:
-        low, high = row["leak_ci95"]
+        interval = row["leak_ci95"]
         table.add_row(
             row["source"],
             row["level"],
             str(row["released"]),
             str(row["by_meaning"]),
-            str(len(row["leaking"])) if row["source"] == "rendered" else "look",
-            f"{low:.2%}-{high:.2%}" if row["source"] == "rendered" else "",
+            str(len(row["leaking"])) if interval else "look",
+            f"{interval[0]:.2%}-{interval[1]:.2%}" if interval else "",
             str(len(row["faces"])) if row["level"] == "vehicle" else "",
         )
     console = Console()

@@ -85,6 +85,14 @@ def long_notice() -> NoticeContent:
     ]
     content["authorities"]["other"] = {**content["authorities"][AUTHORITY], "name": SPECIAL}
     content["rules"][1]["authority"] = "other"
+    content["accuracy"]["pictures"] = {
+        "date": "2026-05-01",
+        "method": said(SPECIAL),
+        "levels": {
+            "vehicle": {"body_enough": [53, 60], "glass_leaks": [1, 58], "people": [0, 1250]},
+            "occupants": {"body_enough": [53, 60], "heads": [30, 32]},
+        },
+    }
     counts = {
         "site": content["site"],
         "quarters": [

@@ -222,6 +222,14 @@ def test_a_policy_that_is_not_a_mapping_is_refused(written: str, tmp_path: Path)
 # --- what is wrong ----------------------------------------------------------------------------
 
 OUTCOME = texts("Still needed")
+
+
+def shown(count: int, total: int, date: str = "2025-10-13") -> dict[str, object]:
+    """What pictures at the level of the vehicle were measured to show."""
+    levels = {"vehicle": {"body_enough": [50, 60], "glass_leaks": [count, total]}}
+    return {"date": date, "method": texts("Photographs of the place"), "levels": levels}
+
+
 WRONG = {
     "P1 a DPIA a day after": (edit("dpia/date", "2026-01-06"), "E_SEQUENCE"),
     "P1 a DPIA on the day": (edit("dpia/date", "2026-01-05"), "E_SEQUENCE"),
@@ -247,6 +255,11 @@ WRONG = {
     "P12 an interval of one's own": (edit("accuracy/interval", [0.95, 1]), "E_ACCURACY"),
     "P12 counts that changed": (edit("accuracy/exact", 24), "E_ACCURACY"),
     "P12 more right than there were": (edit("accuracy/exact", 26), "E_ACCURACY"),
+    "P6 more shown than there were": (edit("accuracy/pictures", shown(61, 60)), "E_ACCURACY"),
+    "P12 pictures of a day to come": (
+        edit("accuracy/pictures", shown(50, 60, date="2090-01-01")),
+        "E_ACCURACY",
+    ),
     "P15 paid per fine": (edit("finance/vendor_paid_per_fine", value=True), "E_FINANCIAL_MOTIVE"),
     "P16 alternatives afterwards": (edit("alternatives/physical/date", "2025-11-25"), "E_SEQUENCE"),
     "P20 an evaluation in two years": (edit("evaluation/next_due", "2028-01-04"), "E_EVALUATION"),

@@ -182,6 +182,12 @@ SUBSTANTIVE: dict[str, list[object]] = {
     "accuracy.vehicles": [26, 1],
     "accuracy.exact": [24, 0],
     "accuracy.interval": [[0.9, 1]],
+    "accuracy.pictures.date": [DATE],
+    "accuracy.pictures.method": [OTHER],
+    "accuracy.pictures.levels.*.body_enough": [[51, 60]],
+    "accuracy.pictures.levels.*.glass_leaks": [[2, 58], None],
+    "accuracy.pictures.levels.*.heads": [[8, 10], None],
+    "accuracy.pictures.levels.*.people": [[1, 12], None],
     "evaluation.last.reference": [OTHER],
     "evaluation.last.date": ["2026-07-01"],
     "evaluation.last.outcome": [OTHER],
@@ -226,6 +232,18 @@ def fill(content: dict[str, Any]) -> None:
     content["evaluation"]["last"] = {"reference": "E 1", "date": "2026-06-01", "outcome": outcome}
     content["authorities"]["police"]["competence"]["hours"] = {"weekly": {"mon": ["06:00-22:00"]}}
     content["audit"]["witness"] = "The archive"
+    content["accuracy"]["pictures"] = {
+        "date": "2026-01-10",
+        "method": texts("Photographs of the place"),
+        "levels": {
+            "vehicle": {
+                "body_enough": [50, 60],
+                "glass_leaks": [1, 58],
+                "heads": [9, 10],
+                "people": [0, 12],
+            }
+        },
+    }
     content["rules"][0]["cameras"] = ["north"]
     content["rules"][0]["max_hit_share"] = 0.2
     for holder in (content["rules"][0], content["cameras"]["north"]):

@@ -6,9 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from edge.domain.intervals import wilson
 from edge.policy.change import ChangeEffect
+from edge.policy.diff import REVEALS
+from edge.policy.legal import ShownAtLevel
 from edge.policy.limits import is_trial
 from edge.policy.model import ROLES
+from edge.policy.notice.card_figures import CARD_FIGURES
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.view.parts import PartyView, PolicyWording, Sourced
 
@@ -67,11 +71,28 @@ class LegalGround:
 
 
 @dataclass(frozen=True, slots=True)
+class LevelView:
+    """What pictures of one level were found to show: the level's description, and sentences."""
+
+    shown: str
+    found: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSource:
+    """Where and when a site measured its pictures."""
+
+    method: str
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccuracyView:
     """Shares as text.
 
     `wrong` is how many of 1000 vehicles may be misread or missed, `trial` whether the measurement
-    is too small or too bad for more than a trial.
+    is too small or too bad for more than a trial. `pictures` has the levels that the rules use;
+    without `pictures_source` the figures are those of the model card.
     """
 
     vehicles: str
@@ -83,6 +104,8 @@ class AccuracyView:
     trial: bool
     method: str
     date: str
+    pictures: tuple[LevelView, ...]
+    pictures_source: PictureSource | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +234,38 @@ def accuracy(wording: PolicyWording) -> AccuracyView:
         trial=is_trial(wording.policy.legal.regime, measured.exact, measured.vehicles),
         method=wording.in_language(measured.method),
         date=words.date(measured.date),
+        pictures=tuple(_pictures(wording)),
+        pictures_source=None
+        if measured.pictures is None
+        else PictureSource(
+            wording.in_language(measured.pictures.method), words.date(measured.pictures.date)
+        ),
     )
+
+
+def _pictures(wording: PolicyWording) -> Iterator[LevelView]:
+    """What was found at each level that a rule uses and that was measured."""
+    words, own = wording.words, wording.policy.accuracy.pictures
+    measured: Mapping[str, ShownAtLevel] = CARD_FIGURES if own is None else dict(own.levels.items())
+    used = {rule.reveal for rule in wording.policy.rules}
+    for level in REVEALS:
+        if level not in used or level not in measured:
+            continue
+        found = [
+            words(
+                f"accuracy.pictures_{name}",
+                count=words.number(count),
+                total=words.number(total),
+                share=words.percent(share.share),
+                low=words.percent(share.low),
+                high=words.percent(share.high),
+            )
+            for name, (count, total) in measured[level].counts().items()
+            # At this level windows are meant to be seen.
+            if not (level == "occupants" and name == "glass_leaks")
+            for share in (wilson(count, total),)
+        ]
+        yield LevelView(words(f"rules.{level}"), tuple(found))
 
 
 def alternatives(wording: PolicyWording) -> Iterator[tuple[str, Sourced]]:
