@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.adapters.state.state_folder import storage_error
+from edge.domain.appearance import Colour, VehicleKind
 from edge.errors import KeyFileError, OutboxError
 from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.timestamps import utc_text
@@ -156,7 +157,19 @@ def as_json(opened: OpenedHit) -> dict[str, object]:
             f"{picture.name}.jpg": None if picture.taken_at is None else utc_text(picture.taken_at)
             for picture in content.pictures
         },
+        "vehicle": {
+            "kinds": _shares(content.appearance.kinds),
+            "colours": _shares(content.appearance.colours),
+        },
     }
+
+
+def _shares(
+    probabilities: Mapping[VehicleKind, float] | Mapping[Colour, float],
+) -> dict[str, float]:
+    """Probabilities by name, most probable first; empty if nothing is known."""
+    named = [(one.value, share) for one, share in probabilities.items()]
+    return dict(sorted(named, key=lambda one: -one[1]))
 
 
 def _private_folder(folder: Path) -> None:

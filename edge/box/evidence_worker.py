@@ -31,9 +31,13 @@ class EvidenceCase:
 
 @dataclass(slots=True)
 class EvidenceCounts:
-    """The evidence worker's counts so far."""
+    """The evidence worker's counts so far.
+
+    `contradicted` counts, by rule, listed plates on vehicles that contradict their entries.
+    """
 
     by_rule: Counter[str] = field(default_factory=Counter)
+    contradicted: Counter[str] = field(default_factory=Counter)
     without_picture: int = 0
     vehicle_by_geometry: int = 0
     busy_s: float = 0.0
@@ -43,7 +47,8 @@ class EvidenceWorker:
     """Runs `store` for each case in one thread, in order.
 
     Args:
-        store: masks, seals and writes one case; it raises an `EdgeError` when it cannot.
+        store: masks, seals and writes one case; None if the case makes no hit, because the vehicle
+            contradicts its list. It raises an `EdgeError` when it cannot.
         on_failure: called once, from the evidence thread, with the first failure.
 
     The first failure stops the worker: later cases are refused with the same error, so that the
@@ -52,7 +57,7 @@ class EvidenceWorker:
 
     def __init__(
         self,
-        store: Callable[[EvidenceCase], SealedHit],
+        store: Callable[[EvidenceCase], SealedHit | None],
         on_failure: Callable[[EdgeError], None] = lambda _error: None,
     ) -> None:
         self._store = store
@@ -114,10 +119,16 @@ class EvidenceWorker:
                 message = f"storing a hit failed ({type(error).__name__})"
                 self._fail(OutboxError(message, code="E_EVIDENCE"))
             else:
-                self.counts.by_rule[case.offence.rule.id] += 1
-                self.counts.without_picture += stored.pictures_left_out > 0
-                self.counts.vehicle_by_geometry += stored.vehicle_by_geometry
+                self._count(case.offence.rule.id, stored)
             self.counts.busy_s += time.perf_counter() - started
+
+    def _count(self, rule: str, stored: SealedHit | None) -> None:
+        if stored is None:
+            self.counts.contradicted[rule] += 1
+            return
+        self.counts.by_rule[rule] += 1
+        self.counts.without_picture += stored.pictures_left_out > 0
+        self.counts.vehicle_by_geometry += stored.vehicle_by_geometry
 
     def _fail(self, error: EdgeError) -> None:
         self._failure = error

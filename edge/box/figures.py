@@ -107,6 +107,7 @@ def traffic_totals(
     return TrafficTotals(
         vehicles={each.value: vehicles.outcomes[each] for each in ReadOutcome},
         hits=dict(evidence.by_rule),
+        contradicted=dict(evidence.contradicted),
         analysed=sum(stream.analysed for stream in streams),
         dropped=sum(stream.counts.dropped for stream in streams),
         stage_s={stage: ms / 1000 for stage, ms in _stage_ms(streams, vehicles, evidence).items()},
@@ -183,6 +184,7 @@ def run_summary(
         hits_by_rule=dict(evidence.by_rule),
         hits_without_picture=evidence.without_picture,
         hits_masked_by_geometry=evidence.vehicle_by_geometry,
+        hits_contradicted=evidence.contradicted.total(),
         hits_outside_competence=rule_book.outside_competence,
         non_hits=vehicles.vehicles - vehicles.with_hit,
         epochs=rule_book.epochs_begun,

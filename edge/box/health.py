@@ -169,6 +169,7 @@ class BoxHealth:
             epochs=shown.epochs,
             vehicles=shown.vehicles,
             hits=shown.hits,
+            contradicted=shown.contradicted,
             analysed=shown.analysed,
             dropped=shown.dropped,
             stage_s=shown.stage_s,

@@ -48,7 +48,8 @@ class HitStorage:
     when the outbox is full; no other hit is dropped for it.
 
     Args:
-        make: makes a case's hit; its second argument is the box's next hit counter.
+        make: makes a case's hit; its second argument gives the box's next hit counter, which must
+            not be taken for a case that makes none.
         outbox: stores hits until they are delivered.
         topics: the topics of the box's cameras.
         terms: the terms for the hits of a rule.
@@ -60,7 +61,7 @@ class HitStorage:
 
     def __init__(
         self,
-        make: Callable[[EvidenceCase, int], SealedHit],
+        make: Callable[[EvidenceCase, Callable[[], int]], SealedHit | None],
         outbox: Outbox,
         topics: BoxTopics,
         terms: Callable[[Rule], HitTerms],
@@ -79,14 +80,19 @@ class HitStorage:
         self._on_full = on_full
         self._sleep = sleep
 
-    def store(self, case: EvidenceCase) -> SealedHit:
+    def store(self, case: EvidenceCase) -> SealedHit | None:
         """Make a case's hit and put it into the outbox; it is on disk when this returns.
+
+        Returns:
+            The hit; None if the vehicle contradicts what its list states: then there is none.
 
         Raises:
             OutboxFull: the outbox stayed full for `patience_s`.
             EdgeError: the hit could not be made or written.
         """
-        hit = self._make(case, self._outbox.next_counter())
+        hit = self._make(case, self._outbox.next_counter)
+        if hit is None:
+            return None
         deadline = self._clock.monotonic() + self._patience_s
         while True:
             try:
@@ -119,8 +125,8 @@ def hit_maker(
     box_keys: BoxKeys,
     authorities: Mapping[str, AuthorityPublicKeys],
     parser: SceneParser | None,
-) -> Callable[[EvidenceCase, int], SealedHit]:
-    """Return a function that makes a case's sealed and signed hit.
+) -> Callable[[EvidenceCase, Callable[[], int]], SealedHit | None]:
+    """Return a function that makes a case's sealed and signed hit, or none if it is contradicted.
 
     Args:
         settings: site.yaml.
@@ -139,7 +145,10 @@ def hit_maker(
         parser=parser,
     )
 
-    def make(case: EvidenceCase, counter: int) -> SealedHit:
-        return maker.make(case.vehicle, case.offence, case.epoch, counter)
+    def make(case: EvidenceCase, next_counter: Callable[[], int]) -> SealedHit | None:
+        examined = maker.examine(case.vehicle, case.offence)
+        if examined.contradicted:
+            return None
+        return maker.make(case.vehicle, case.offence, case.epoch, next_counter(), examined)
 
     return make

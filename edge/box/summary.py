@@ -76,6 +76,10 @@ class RunSummary(BaseModel):
         description="Hits whose picture of the vehicle is masked by the geometry of the plate: "
         "there is no scene parser, or it was not sure."
     )
+    hits_contradicted: Count = Field(
+        description="Listed plates on vehicles that surely look other than their list states: no "
+        "hit was made."
+    )
     hits_outside_competence: Count = Field(
         description="Offences outside the authority's competence: dropped, never sealed."
     )
@@ -137,6 +141,7 @@ class RunSummary(BaseModel):
 
 _COUNTS = (
     "vehicles", "hits", "hits_without_picture", "hits_masked_by_geometry",
+    "hits_contradicted",
     "hits_outside_competence", "non_hits", "delivered", "kept",
 )  # fmt: skip
 

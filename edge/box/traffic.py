@@ -23,6 +23,7 @@ class TrafficTotals:
     Attributes:
         vehicles: vehicles judged, by outcome.
         hits: hits, by rule.
+        contradicted: listed plates that made no hit, because the vehicle contradicts the list.
         analysed: frames that were analysed.
         dropped: frames that a newer one displaced.
         stage_s: seconds of work, by stage.
@@ -31,6 +32,7 @@ class TrafficTotals:
 
     vehicles: Mapping[str, int] = field(default_factory=dict)
     hits: Mapping[str, int] = field(default_factory=dict)
+    contradicted: Mapping[str, int] = field(default_factory=dict)
     analysed: int = 0
     dropped: int = 0
     stage_s: Mapping[str, float] = field(default_factory=dict)
@@ -43,7 +45,7 @@ class Shown:
 
     Attributes:
         epochs: closed epochs.
-        vehicles, hits, analysed, dropped, stage_s: sums over epochs.
+        vehicles, hits, contradicted, analysed, dropped, stage_s: sums over epochs.
         waiting: hits that waited when the last epoch closed: 0 for fewer than ten, else tens.
         waiting_epochs: for how many epochs in a row ten or more have waited.
     """
@@ -51,6 +53,7 @@ class Shown:
     epochs: int
     vehicles: Mapping[str, int]
     hits: Mapping[str, int]
+    contradicted: Mapping[str, int] = field(default_factory=dict)
     analysed: int = 0
     dropped: int = 0
     stage_s: Mapping[str, float] = field(default_factory=dict)
@@ -72,10 +75,12 @@ class ClosedEpochs:
     ) -> None:
         self._lock = threading.Lock()
         self._before = TrafficTotals()
+        rule_ids = tuple(rules)
         self._shown = Shown(
             epochs=0,
             vehicles=dict.fromkeys(outcomes, 0),
-            hits=dict.fromkeys(rules, 0),
+            hits=dict.fromkeys(rule_ids, 0),
+            contradicted=dict.fromkeys(rule_ids, 0),
             stage_s=dict.fromkeys(stages, 0.0),
         )
 
@@ -104,6 +109,11 @@ class ClosedEpochs:
                 hits={
                     name: sum_ + _tens(totals.hits.get(name, 0) - before.hits.get(name, 0))
                     for name, sum_ in shown.hits.items()
+                },
+                contradicted={
+                    name: sum_
+                    + _tens(totals.contradicted.get(name, 0) - before.contradicted.get(name, 0))
+                    for name, sum_ in shown.contradicted.items()
                 },
                 analysed=shown.analysed
                 + (int(two_digits(totals.analysed - before.analysed)) if busy else 0),

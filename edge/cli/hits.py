@@ -85,7 +85,8 @@ def open_hits(
     `masked_by` says of each picture what decided which part of it is shown: `meaning` (the scene
     parser) or `geometry` (the plate's size and place alone, which shows less). `taken_at` gives the
     time of each picture. For a rule that needs movement, `first` and `last` show one part of the
-    view at two times.
+    view at two times. `vehicle` has the probabilities of its kind and colour; they are empty if
+    they are not known.
 
     Signature and seal are verified first. Nothing is written for an altered hit. Each
     opening is entered in the store's audit log before anything is shown. The stored hit stays
@@ -134,6 +135,7 @@ def open_hits(
                     "plate": opened_json(one)["plate"],
                     "masked_by": opened_json(one)["masked_by"],
                     "taken_at": opened_json(one)["taken_at"],
+                    "vehicle": opened_json(one)["vehicle"],
                     "json": str(files.document),
                     "images": [str(picture) for picture in files.pictures],
                 }
@@ -144,7 +146,8 @@ def open_hits(
     else:
         for row in opened:
             typer.echo(
-                f"{row['hit_id']}  {row['rule']}  {row['plate']}  {_mask_text(row)}{row['json']}"
+                f"{row['hit_id']}  {row['rule']}  {row['plate']}  {_vehicle_text(row)}"
+                f"{_mask_text(row)}{row['json']}"
             )
             for line in _times(row):
                 typer.echo(line)
@@ -170,6 +173,15 @@ def _times(row: dict[str, object]) -> Iterator[str]:
     if len(set(known.values())) > 1:
         for name in sorted(known, key=lambda one: (known[one], one)):
             yield f"  {known[name]}  {name}"
+
+
+def _vehicle_text(row: dict[str, object]) -> str:
+    """The most probable kind and colour of the vehicle, with their probabilities."""
+    vehicle = row["vehicle"]
+    assert isinstance(vehicle, dict)  # noqa: S101 - `opened_json` makes it
+    best = [next(iter(vehicle[of].items()), None) for of in ("kinds", "colours")]
+    told = ", ".join(f"{name} {share:.0%}" for name, share in filter(None, best))
+    return f"{told}  " if told else "kind and colour unknown  "
 
 
 def _with_keys(error: EdgeError, box_keys: Path) -> EdgeError:

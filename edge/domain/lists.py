@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from edge.domain.appearance import NOTHING_STATED, Description
 from edge.domain.plates import PlateText
 
 
@@ -22,6 +23,7 @@ class ListEntry:
         basis: the legal basis.
         reason: why this vehicle is listed.
         issuer: who decided to list it.
+        stated: kind and colour of the listed vehicle, as far as the entry states them.
     """
 
     entry_id: str = field(repr=False)
@@ -31,3 +33,4 @@ class ListEntry:
     basis: str = field(repr=False)
     reason: str = field(repr=False)
     issuer: str = field(repr=False)
+    stated: Description = field(default=NOTHING_STATED, repr=False)

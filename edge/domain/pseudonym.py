@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from edge.domain.appearance import NOTHING_STATED, Description
+
 TOKEN_BYTES = 16
 """Length of a token in bytes."""
 
@@ -33,11 +35,15 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class ListedPeriod:
-    """A list entry without its plate: id and validity from `start` until `end` (exclusive)."""
+    """A list entry without its plate: id and validity from `start` until `end` (exclusive).
+
+    `stated` is what it says of the vehicle's kind and colour.
+    """
 
     entry_id: str = field(repr=False)
     start: datetime
     end: datetime
+    stated: Description = field(default=NOTHING_STATED, repr=False)
 
     def covers(self, moment: datetime) -> bool:
         """Whether the entry is valid at this moment (aware)."""

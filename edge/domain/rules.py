@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -130,14 +130,15 @@ class Offence:
         candidate: the first candidate.
         posterior: its probability, 0 to 1.
         margin: its lead over the next candidate, 0 to 1.
-        entry_id: id of the matched entry of a `hotlist` rule, else None.
+        entries: the valid entries of a `hotlist` rule's list with the first candidate's plate, in
+            the order of the list; none for the other kinds of rule.
     """
 
     rule: Rule
     candidate: Candidate
     posterior: float
     margin: float
-    entry_id: str | None = field(default=None, repr=False)
+    entries: tuple[ListedPeriod, ...] = field(default=(), repr=False)
 
 
 Verdict = NoOffence | Ambiguous | Offence
@@ -181,9 +182,9 @@ def _judge_hotlist(rule: Rule, sighting: Sighting, listed: ListTokens) -> Verdic
     if not listed_candidates:
         return Ambiguous() if _has_listed_twin(sighting, listed) else NoOffence()
     first = sighting.candidates[0]
-    entry = _valid_entry(first, sighting, listed)
-    if entry is not None and _is_certain(rule, sighting):
-        return _offence(rule, sighting, entry.entry_id)
+    entries = tuple(_valid_periods(first.token, sighting, listed))
+    if entries and _is_certain(rule, sighting):
+        return _offence(rule, sighting, entries)
     if _has_listed_twin(sighting, listed) or any(
         candidate.probability >= MIN_AMBIGUOUS_PROBABILITY for candidate in listed_candidates
     ):
@@ -226,11 +227,15 @@ def _valid_entry(
 
 
 def _valid_period(token: PlateToken, sighting: Sighting, listed: ListTokens) -> ListedPeriod | None:
-    """The token's list entry that is valid at the sighting's moment, or None."""
-    for period in listed.get(token, ()):
-        if period.covers(sighting.observed_at):
-            return period
-    return None
+    """The token's first list entry that is valid at the sighting's moment, or None."""
+    return next(_valid_periods(token, sighting, listed), None)
+
+
+def _valid_periods(
+    token: PlateToken, sighting: Sighting, listed: ListTokens
+) -> Iterator[ListedPeriod]:
+    """The token's list entries that are valid at the sighting's moment."""
+    return (one for one in listed.get(token, ()) if one.covers(sighting.observed_at))
 
 
 def _any_valid(sighting: Sighting, listed: ListTokens) -> bool:
@@ -260,7 +265,7 @@ def _is_certain(rule: Rule, sighting: Sighting) -> bool:
     )
 
 
-def _offence(rule: Rule, sighting: Sighting, entry_id: str | None = None) -> Offence:
+def _offence(rule: Rule, sighting: Sighting, entries: tuple[ListedPeriod, ...] = ()) -> Offence:
     """The offence of the first candidate."""
     first = sighting.candidates[0]
-    return Offence(rule, first, first.probability, _margin(sighting), entry_id)
+    return Offence(rule, first, first.probability, _margin(sighting), entries)

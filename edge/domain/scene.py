@@ -12,6 +12,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from edge.domain.appearance import UNKNOWN, Appearance
 from edge.domain.imaging import Box
 
 
@@ -71,9 +72,11 @@ class Scene:
             fill the window.
         sure: the calibrated probability from which on what a cell shows is sure, 0 to 1.
         suspected: the one from which on a cell may show a class, 0 to 1.
+        appearance: kind and colour of the vehicle with the plate.
     """
 
     window: Box
     probabilities: npt.NDArray[np.float32] = field(repr=False, compare=False)
     sure: float
     suspected: float
+    appearance: Appearance = UNKNOWN

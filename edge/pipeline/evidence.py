@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from edge.domain.appearance import NOTHING_STATED, UNKNOWN, Appearance
 from edge.domain.imaging import Box, Pixels
+from edge.domain.pseudonym import ListedPeriod
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence
 from edge.domain.scene import Scene
@@ -29,6 +31,7 @@ from edge.privacy.redaction import (
     reveal,
     reveal_path,
 )
+from edge.privacy.scene_mask import shown_pixels
 from edge.privacy.sealing import EvidenceContent, Picture, SealContext, picture_budget, seal
 
 log = logging.getLogger(__name__)
@@ -79,6 +82,25 @@ class SealedHit:
     vehicle_by_geometry: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What the picture of an offence shows, before anything is sealed.
+
+    Attributes:
+        scene: what it shows around the offender's plate; None where nothing can say it.
+        appearance: kind and colour of the vehicle, as far as they are known.
+        entry: the list entry that makes the hit; None if no list does, or if the picture
+            contradicts every entry.
+        contradicted: whether every entry states another kind or colour than the picture surely
+            shows. Then the plate may be on another vehicle, and there must be no hit.
+    """
+
+    scene: Scene | None
+    appearance: Appearance
+    entry: ListedPeriod | None
+    contradicted: bool
+
+
 class EvidenceMaker:
     """Makes sealed hits from offences under one policy.
 
@@ -111,7 +133,31 @@ class EvidenceMaker:
         self._encode = encode
         self._parser = parser
 
-    def make(self, vehicle: VehicleSeen, offence: Offence, epoch: int, counter: int) -> SealedHit:
+    def examine(self, vehicle: VehicleSeen, offence: Offence) -> Examined:
+        """Look at the picture of an offence, and compare the vehicle with what its list states.
+
+        The picture is parsed if the rule shows the vehicle, or if an entry says what it looks like.
+        Where the vehicle is not known, nothing is contradicted.
+        """
+        scene, appearance = None, UNKNOWN
+        stated = any(one.stated != NOTHING_STATED for one in offence.entries)
+        if vehicle.key_frame is not None:
+            scene = self._scene(vehicle.key_frame, wanted=stated or _shows_vehicle(offence))
+            appearance = _sure_appearance(vehicle.key_frame, scene)
+        entry = next(
+            (one for one in offence.entries if not appearance.contradicts(one.stated)), None
+        )
+        contradicted = bool(offence.entries) and entry is None
+        return Examined(scene, appearance, entry, contradicted)
+
+    def make(
+        self,
+        vehicle: VehicleSeen,
+        offence: Offence,
+        epoch: int,
+        counter: int,
+        examined: Examined | None = None,
+    ) -> SealedHit:
         """A signed and sealed hit for one offence.
 
         A picture that cannot be redacted or does not fit is left out, and this is logged: a hit is
@@ -122,13 +168,20 @@ class EvidenceMaker:
             offence: the offence.
             epoch: the salt epoch of the offence's token.
             counter: the box's hit counter.
+            examined: what `examine` says of it, if it was asked before.
 
         Raises:
-            EdgeError: the hit cannot be made or sealed.
+            EdgeError: the hit cannot be made or sealed, or the vehicle contradicts its list.
         """
         if vehicle.consensus is None:
             raise OutboxError(
                 "evidence of an offence needs a plate that was read", code="E_EVIDENCE"
+            )
+        examined = examined or self.examine(vehicle, offence)
+        if examined.contradicted:
+            raise OutboxError(
+                "a vehicle that surely looks other than its list states makes no hit",
+                code="E_EVIDENCE",
             )
         rule = offence.rule
         authority = self._authorities[rule.authority]
@@ -146,7 +199,7 @@ class EvidenceMaker:
             box_key_id=self._box_keys.key_id,
             authority_key_id=authority.key_id,
         )
-        pictures, left_out = self._pictures(vehicle, offence)
+        pictures, left_out = self._pictures(vehicle, offence, examined.scene)
         best, *others = vehicle.consensus.hypotheses
         content = EvidenceContent(
             plate=best.text,
@@ -154,11 +207,13 @@ class EvidenceMaker:
                 one for one in others if one.probability >= MIN_ALTERNATIVE_PROBABILITY
             ),
             region=vehicle.consensus.region,
-            list_entry_id=offence.entry_id,
+            list_entry_id=None if examined.entry is None else examined.entry.entry_id,
             reads=vehicle.consensus.reads,
             first_seen=vehicle.first_seen,
             last_seen=vehicle.last_seen,
             pictures=pictures,
+            # A rule that shows the plate only must not describe the vehicle either.
+            appearance=examined.appearance if _shows_vehicle(offence) else UNKNOWN,
         )
         sealed = seal(
             content,
@@ -182,7 +237,9 @@ class EvidenceMaker:
         )
         return SealedHit(context.hit_id, hit.to_payload(), left_out, by_geometry)
 
-    def _pictures(self, vehicle: VehicleSeen, offence: Offence) -> tuple[tuple[Picture, ...], int]:
+    def _pictures(
+        self, vehicle: VehicleSeen, offence: Offence, scene: Scene | None
+    ) -> tuple[tuple[Picture, ...], int]:
         """The revealed pictures that fit into the payload, and the number of those left out.
 
         The plate's own picture comes first and is limited to its share, then those of the path.
@@ -190,7 +247,7 @@ class EvidenceMaker:
         """
         remaining_bytes = picture_budget(self._payload_cap_bytes)
         pictures: list[Picture] = []
-        images, left_out = self._images(vehicle, offence)
+        images, left_out = self._images(vehicle, offence, scene)
         for position, (image, taken_at) in enumerate(images):
             if position == len(images) - 1:
                 share = remaining_bytes
@@ -214,7 +271,7 @@ class EvidenceMaker:
         return tuple(pictures), left_out
 
     def _images(
-        self, vehicle: VehicleSeen, offence: Offence
+        self, vehicle: VehicleSeen, offence: Offence, scene: Scene | None
     ) -> tuple[list[tuple[EvidenceImage, datetime]], int]:
         """The revealed pictures with their times, that of the vehicle last; and how many failed."""
         key_frame, ends = vehicle.key_frame, vehicle.path_frames
@@ -222,7 +279,7 @@ class EvidenceMaker:
         failed, wheel = 0, _wheel(vehicle, offence)
         try:
             if key_frame is not None:
-                made = reveal(offence, key_frame, self._scene(offence, key_frame), wheel=wheel)
+                made = reveal(offence, key_frame, scene, wheel=wheel)
                 images += [(image, key_frame.observed_at) for image in made]
         except RedactionError as error:
             log.warning("a hit of rule %s is sent without pictures: %s", offence.rule.id, error)
@@ -230,7 +287,7 @@ class EvidenceMaker:
         if not offence.rule.needs_movement or len(ends) < ENDS:
             return images, failed
         try:
-            scenes = [self._scene(offence, one) for one in ends]
+            scenes = [self._scene(one, wanted=_shows_vehicle(offence)) for one in ends]
             path = reveal_path(offence, ends, scenes, wheel=wheel)
         except RedactionError as error:
             log.warning(
@@ -240,11 +297,11 @@ class EvidenceMaker:
         timed = [(image, one.observed_at) for image, one in zip(path, ends, strict=True)]
         return [*images[:1], *timed, *images[1:]], failed
 
-    def _scene(self, offence: Offence, key_frame: KeyFrame) -> Scene | None:
-        """What the picture shows around the offender's plate; None if nothing can say it."""
-        if self._parser is None or offence.rule.reveal in (RevealLevel.NONE, RevealLevel.PLATE):
+    def _scene(self, frame: KeyFrame, *, wanted: bool) -> Scene | None:
+        """What a picture shows around the offender's plate; None if nobody needs or can say it."""
+        if self._parser is None or not wanted:
             return None
-        return scene_around(key_frame.plate, key_frame.pixels, self._parser)
+        return scene_around(frame.plate, frame.pixels, self._parser)
 
 
 def _wheel(vehicle: VehicleSeen, offence: Offence) -> WheelSide | None:
@@ -263,3 +320,31 @@ def scene_around(plate: Box, pixels: Pixels, parser: SceneParser) -> Scene | Non
     except ModelError as error:
         log.warning("a picture is masked by geometry: %s", error)
         return None
+
+
+def _shows_vehicle(offence: Offence) -> bool:
+    """Whether the rule shows more than the plate."""
+    return offence.rule.reveal not in (RevealLevel.NONE, RevealLevel.PLATE)
+
+
+def _sure_appearance(key_frame: KeyFrame, scene: Scene | None) -> Appearance:
+    """Kind and colour, if the parser is sure where the vehicle is and the plate does not disagree.
+
+    A plate that somebody carries, on a poster or at the picture's edge has no known vehicle.
+    """
+    if scene is None:
+        return UNKNOWN
+    height, width = key_frame.pixels.shape[:2]
+    try:
+        shown = shown_pixels(
+            key_frame.plate,
+            key_frame.other_plates,
+            RevealLevel.VEHICLE,
+            height,
+            width,
+            scene,
+            weak=key_frame.weak_plates,
+        )
+    except RedactionError:
+        return UNKNOWN
+    return scene.appearance if shown.method is MaskMethod.MEANING else UNKNOWN

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from edge.domain.appearance import Colour, VehicleKind
 from edge.domain.plates import MAX_LENGTH
 from edge.errors import ConfigError
 from edge.formats.canonical import NotCanonicalError, parse_canonical
@@ -34,12 +35,24 @@ def _printable(text: str) -> str:
     return text
 
 
+def _known_kind(word: str) -> str:
+    return VehicleKind(word).value
+
+
+def _known_colour(word: str) -> str:
+    return Colour(word).value
+
+
+_Kind = Annotated[str, AfterValidator(_known_kind)]
+_Colour = Annotated[str, AfterValidator(_known_colour)]
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
 _Counter = Annotated[int, Field(ge=1, le=MAX_COUNTER)]
 
 
-class BundleEntry(StrictMessage):
-    """One entry of a list."""
+class BundleEntry(StrictMessage, Grown):
+    """One entry of a list; kind and colour of the vehicle only where the issuer states them."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"kind", "colour"})
 
     id: Annotated[str, Field(pattern=ENTRY_ID_PATTERN)]
     plate: Annotated[str, Field(pattern=rf"^[0-9A-Z]{{1,{MAX_LENGTH}}}$")]
@@ -48,6 +61,8 @@ class BundleEntry(StrictMessage):
     basis: _Text
     reason: _Text
     issuer: _Text
+    kind: _Kind | None = None
+    colour: _Colour | None = None
 
 
 class BundleDocument(StrictMessage, Grown):

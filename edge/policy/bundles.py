@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from cryptography.exceptions import InvalidTag
 from pydantic import ValidationError
 
+from edge.domain.appearance import as_words, described
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateText
 from edge.errors import KeyFileError
@@ -196,6 +197,7 @@ def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict
 
 
 def _written(entry: ListEntry) -> BundleEntry:
+    kind, colour = as_words(entry.stated)
     return BundleEntry(
         id=entry.entry_id,
         plate=entry.plate.reveal(),
@@ -204,6 +206,8 @@ def _written(entry: ListEntry) -> BundleEntry:
         basis=entry.basis,
         reason=entry.reason,
         issuer=entry.issuer,
+        kind=kind,
+        colour=colour,
     )
 
 
@@ -343,7 +347,7 @@ def _faults(document: BundleDocument, terms: ListTerms) -> Iterator[tuple[int, s
         if entry.entry_id in seen:
             yield place, "id: another entry has the same id; give each its own"
         seen.add(entry.entry_id)
-        fault = entry_fault(entry, terms.max_entry_days)
+        fault = entry_fault(entry, terms.max_entry_days, exempt=terms.exempt)
         if fault is not None:
             yield place, fault
     yield from word_faults(entries)
@@ -358,6 +362,7 @@ def _read(entry: BundleEntry) -> ListEntry:
         basis=entry.basis,
         reason=entry.reason,
         issuer=entry.issuer,
+        stated=described(entry.kind, entry.colour),
     )
 
 

@@ -18,6 +18,9 @@ from edge.errors import ConfigError
 from edge.formats.yaml_document import read_bytes
 
 COLUMNS = ("id", "plate", "start", "end", "basis", "reason", "issuer")
+OPTIONAL = ("kind", "colour")
+"""Columns of what the vehicle looks like; a list may lack them."""
+
 KNOWN_NAMES = {
     "plaat": "plate",
     "nummerplaat": "plate",
@@ -61,6 +64,19 @@ KNOWN_NAMES = {
     "number": "id",
 }
 """What other headers may call a column. A message quotes these words only, as no plate is one."""
+
+_OPTIONAL_NAMES = {
+    "soort": "kind",
+    "voertuigsoort": "kind",
+    "genre": "kind",
+    "fahrzeugart": "kind",
+    "vehicle kind": "kind",
+    "kleur": "colour",
+    "couleur": "colour",
+    "farbe": "colour",
+    "color": "colour",
+}
+"""What other headers may call an optional column."""
 
 _SEARCHED_LINES = 20
 """How many lines below a title are searched for the header."""
@@ -153,7 +169,7 @@ def read_rows(path: Path, notes: Notes) -> Iterator[CsvRow]:
     if delimiter != ",":
         named = _DELIMITERS.get(delimiter, "the sign that its first line names")
         notes.add("delimiter", f"the columns are separated by {named}")
-    if tuple(name for name in header if name) != COLUMNS:
+    if tuple(name for name in header if name and name not in OPTIONAL) != COLUMNS:
         notes.add("columns", "the columns are in another order")
     rows = csv.reader(io.StringIO(body, newline=""), strict=True, delimiter=delimiter)
     next(rows)
@@ -260,9 +276,12 @@ def _header_below(text: str, delimiters: Sequence[str], first_line: int) -> int 
 
 def _check_header(where: str, header: Sequence[str], below: int | None) -> None:
     for number, name in enumerate(header, 1):
-        if name in COLUMNS and header.count(name) > 1:
+        if name in (*COLUMNS, *OPTIONAL) and header.count(name) > 1:
             raise _other_columns(where, f"keep one of the columns {name}")
-        if name not in COLUMNS and set(COLUMNS) <= set(header):
+        if name not in (*COLUMNS, *OPTIONAL) and set(COLUMNS) <= set(header):
+            meant = _OPTIONAL_NAMES.get(name)
+            if meant is not None and meant not in header:
+                raise _other_columns(where, f"rename column {number} to {meant}")
             raise _other_columns(where, f"delete column {number}, which is none of these")
     missing = [name for name in COLUMNS if name not in header]
     if not missing:

@@ -1,6 +1,7 @@
 """Lists of plates as CSV files. One bad entry refuses the whole list; no plate is ever shown.
 
-The columns are `id,plate,start,end,basis,reason,issuer`; `edge.policy.list_file` reads them.
+The columns are `id,plate,start,end,basis,reason,issuer`, and `kind` and `colour` if the list states
+what its vehicles look like; `edge.policy.list_file` reads them.
 `start` and `end` are a time or a date:
 
 - `2026-03-10T08:00:00+01:00` or with `Z`: that instant; an entry ends just before `end`;
@@ -16,17 +17,20 @@ another date of the file has a day above 12 in first place.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone, tzinfo
 from pathlib import Path
+from typing import TypeVar
 
+from edge.domain.appearance import NOTHING_STATED, Colour, Description, VehicleKind
 from edge.domain.lists import ListEntry
 from edge.domain.plates import PlateFormatError, PlateText, is_folded
 from edge.errors import ConfigError
 from edge.formats.problems import refuse
 from edge.policy.list_file import CODE, TEXTS, CsvRow, ListNote, Notes, read_rows
 from edge.policy.list_words import word_faults
+from edge.policy.vehicle_words import COLOUR_WORDS, KIND_WORDS
 
 MAX_YEARS = 5
 """The longest period of an entry; a longer one would in fact be permanent."""
@@ -61,6 +65,9 @@ _DISTRICTS_WITH_DIGRAPH = frozenset({"AE", "OE", "UE", "UEM", "UER"})
 _YEARS = range(2000, 2200)
 
 
+_Word = TypeVar("_Word", VehicleKind, Colour)
+
+
 class _EntryError(ValueError):
     """A mistake in one entry; the message repeats column names only, never a value."""
 
@@ -74,11 +81,16 @@ class ListFile:
 
 
 def read_list(
-    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
+    path: Path,
+    *,
+    zone: tzinfo,
+    max_entries: int,
+    max_entry_days: int = MAX_DAYS,
+    exempt: bool = False,
 ) -> tuple[ListEntry, ...]:
     """The entries of a list; see `read_list_file`."""
     return read_list_file(
-        path, zone=zone, max_entries=max_entries, max_entry_days=max_entry_days
+        path, zone=zone, max_entries=max_entries, max_entry_days=max_entry_days, exempt=exempt
     ).entries
 
 
@@ -93,7 +105,12 @@ def with_note_of_ended(listed: ListFile, now: datetime) -> ListFile:
 
 
 def read_list_file(
-    path: Path, *, zone: tzinfo, max_entries: int, max_entry_days: int = MAX_DAYS
+    path: Path,
+    *,
+    zone: tzinfo,
+    max_entries: int,
+    max_entry_days: int = MAX_DAYS,
+    exempt: bool = False,
 ) -> ListFile:
     """Read a list; one bad entry refuses all of it.
 
@@ -102,6 +119,7 @@ def read_list_file(
         zone: the time zone of dates and of times without an offset.
         max_entries: the most entries that the policy allows.
         max_entry_days: the longest that the policy lets an entry last.
+        exempt: whether it is known to be a permit list.
 
     Raises:
         ConfigError: the file cannot be read, or an entry is wrong; one line
@@ -122,7 +140,7 @@ def read_list_file(
         where = f"{path}:{row.line}"
         try:
             entry = reader.entry(row)
-            fault = entry_fault(entry, max_entry_days)
+            fault = entry_fault(entry, max_entry_days, exempt=exempt)
             if fault is not None:
                 raise _EntryError(fault)  # noqa: TRY301 - reported like every mistake
         except _EntryError as error:
@@ -159,13 +177,19 @@ def _rows(path: Path, max_entries: int, notes: Notes, problems: list[str]) -> li
     return found
 
 
-def entry_fault(entry: ListEntry, max_days: int) -> str | None:
-    """What is wrong with an entry's period, as column and message; None if nothing is.
+def entry_fault(entry: ListEntry, max_days: int, *, exempt: bool = False) -> str | None:
+    """What the policy does not allow of an entry, as column and message; None if nothing.
 
     Args:
         entry: as it was read, from a file or a bundle.
         max_days: the longest that the policy allows.
+        exempt: whether it is of a permit list.
     """
+    if exempt and entry.stated != NOTHING_STATED:
+        return (
+            "kind and colour: a permit list states neither, because they are compared only before "
+            "a hit on a listed plate; delete the two columns"
+        )
     if entry.end <= entry.start:
         return "end: must be after start"
     if entry.start.year not in _YEARS or entry.end.year not in _YEARS:
@@ -213,10 +237,38 @@ class _EntryReader:
             if not 1 <= len(cells[column]) <= MAX_TEXT:
                 raise _EntryError(f"{column}: must be 1 to {MAX_TEXT} characters")
         entry = ListEntry(
-            cells["id"], plate, start, end, cells["basis"], cells["reason"], cells["issuer"]
+            cells["id"],
+            plate,
+            start,
+            end,
+            cells["basis"],
+            cells["reason"],
+            cells["issuer"],
+            self._stated(row.line, cells),
         )
         self._plates.setdefault(plate, []).append((row.line, cells["plate"], entry))
         return entry
+
+    def _stated(self, line: int, cells: Mapping[str, str]) -> Description:
+        """What the entry states of its vehicle; columns that are missing or empty state nothing."""
+        kind = self._word(line, "kind", cells, KIND_WORDS)
+        colour = self._word(line, "colour", cells, COLOUR_WORDS)
+        return NOTHING_STATED if kind is None and colour is None else Description(kind, colour)
+
+    def _word(
+        self, line: int, column: str, cells: Mapping[str, str], words: Mapping[str, _Word]
+    ) -> _Word | None:
+        """The meaning of a cell in a closed set of words, in any of the four languages."""
+        cell = cells.get(column, "")
+        if not cell:
+            return None
+        found = words.get(cell.casefold())
+        if found is None:
+            known = ", ".join(dict.fromkeys(one.value for one in words.values()))
+            raise _EntryError(f"{column}: must be one of {known}, or empty if it is not known")
+        if cell != found.value:
+            self._notes.add("words", f"words of the column {column} were translated", line)
+        return found
 
     def note_repeated_plates(self) -> None:
         """Note plates that several entries have, in other spellings or with the same days."""

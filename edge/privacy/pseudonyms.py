@@ -156,7 +156,7 @@ def listed_under(key: bytes | bytearray, entries: Iterable[ListEntry]) -> ListTo
     listed: dict[PlateToken, tuple[ListedPeriod, ...]] = {}
     for entry in entries:
         token = token_under(key, entry.plate)
-        period = ListedPeriod(entry.entry_id, entry.start, entry.end)
+        period = ListedPeriod(entry.entry_id, entry.start, entry.end, entry.stated)
         listed[token] = (*listed.get(token, ()), period)
     return listed
 

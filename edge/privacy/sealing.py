@@ -18,10 +18,10 @@ how detailed they are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
@@ -34,13 +34,14 @@ from pydantic import (
     model_validator,
 )
 
+from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
 from edge.domain.reveal import MaskMethod
 from edge.errors import EdgeError, ExitCode
 from edge.formats.canonical import canonical_json, canonical_model
 from edge.formats.framing import LENGTH_BYTES, framed, padded, unpadded
 from edge.formats.identifiers import Id
-from edge.formats.strict import StrictMessage
+from edge.formats.strict import Grown, StrictMessage
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.keys import (
     AuthorityPrivateKeys,
@@ -67,6 +68,9 @@ HIT_OVERHEAD_BYTES = 2048
 
 HEADER_BYTES = 2048
 """Room that the picture budget leaves for signature, lengths and header."""
+
+LEAST_NAMED, MOST_NAMED = 0.01, 3
+"""A kind or colour is written if it has at least this probability, and three of each at most."""
 
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 """HPKE (RFC 9180), for evidence and for list bundles."""
@@ -106,6 +110,7 @@ class EvidenceContent:
 
     `alternatives` are other possible readings of the plate, most probable first. `reads` says
     on how many frames the plate was read. `list_entry_id` is the entry that made the hit.
+    `appearance` has the most probable kinds and colours of the vehicle, `MOST_NAMED` of each.
     """
 
     plate: PlateText
@@ -116,6 +121,7 @@ class EvidenceContent:
     first_seen: datetime
     last_seen: datetime
     pictures: tuple[Picture, ...] = ()
+    appearance: Appearance = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +281,22 @@ def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEn
     return pictures
 
 
-class _Header(StrictMessage):
+_Shares = Annotated[
+    dict[str, Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]],
+    Field(max_length=MOST_NAMED),
+]
+
+
+class _Appearance(StrictMessage):
+    """Probabilities by kind and by colour; empty if it is not known."""
+
+    kinds: _Shares
+    colours: _Shares
+
+
+class _Header(StrictMessage, Grown):
+    added: ClassVar[frozenset[str]] = frozenset({"appearance"})
+
     schema_: Literal["edge-anpr/evidence/1", "edge-anpr/evidence/2"] = Field(
         default=SCHEMA, alias="schema"
     )
@@ -290,12 +311,16 @@ class _Header(StrictMessage):
     pictures: Annotated[
         tuple[_PictureEntry, ...], Field(max_length=8), AfterValidator(_of_different_names)
     ]
+    appearance: _Appearance | None = None
 
     @model_validator(mode="after")
     def _masks_are_named(self) -> _Header:
         named = self.schema_ == SCHEMA
         if any((picture.mask is not None) != named for picture in self.pictures):
             message = "each picture names its mask, except in evidence of the earlier schema"
+            raise ValueError(message)
+        if self.appearance is not None and not named:
+            message = "evidence of the earlier schema describes no vehicle"
             raise ValueError(message)
         return self
 
@@ -323,6 +348,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
                 )
                 for picture in content.pictures
             ),
+            appearance=_written_appearance(content.appearance),
         )
     except ValidationError as error:
         # Only field names: the error itself could quote the plate.
@@ -371,10 +397,37 @@ def _content(
             first_seen=parse_utc(entry.first_seen),
             last_seen=parse_utc(entry.last_seen),
             pictures=_pictures(entry.pictures, pictures, context),
+            appearance=_read_appearance(entry.appearance),
         )
     except (ValidationError, PlateFormatError, ValueError):
         # Such an error could quote the plate.
         raise _broken(context) from None
+
+
+def _written_appearance(appearance: Appearance) -> _Appearance | None:
+    """What is written of it; None where nothing is known."""
+    if appearance == UNKNOWN:
+        return None
+    return _Appearance(
+        kinds=_most_probable({kind.value: share for kind, share in appearance.kinds.items()}),
+        colours=_most_probable({one.value: share for one, share in appearance.colours.items()}),
+    )
+
+
+def _most_probable(shares: Mapping[str, float]) -> dict[str, float]:
+    """The most probable ones, with two decimals."""
+    named = sorted(shares.items(), key=lambda one: -one[1])[:MOST_NAMED]
+    return {name: round(share, 2) for name, share in named if share >= LEAST_NAMED}
+
+
+def _read_appearance(entry: _Appearance | None) -> Appearance:
+    """Raises ValueError if it names a kind or colour that there is not."""
+    if entry is None:
+        return UNKNOWN
+    return Appearance(
+        {VehicleKind(name): share for name, share in entry.kinds.items()},
+        {Colour(name): share for name, share in entry.colours.items()},
+    )
 
 
 def _pictures(

@@ -169,6 +169,7 @@ class TrialList:
             zone=ZoneInfo(self.zone),
             max_entries=self.max_entries,
             max_entry_days=self.max_entry_days,
+            exempt=self.exempt,
         )
         if self.exempt and not entries:
             raise ConfigError(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge.domain.scene import COLUMNS, ROWS, SceneClass
+from edge.domain.scene import CELL, COLUMNS, ROWS, SceneClass
 from scripts.training.detector_net import Conv, PooledContext, Residual
 from scripts.training.float16_weights import export_network
 
@@ -63,6 +63,10 @@ class SceneParserNet(nn.Module):
         self.placed = nn.Conv2d(2, d, 1)
 
     def forward(self, windows: Tensor) -> Tensor:
+        return self.deep_and_logits(windows)[1]
+
+    def deep_and_logits(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """The deepest features (n, 128, 12, 13), and the logits."""
         x = windows.permute(0, 3, 1, 2).float() / 127.5 - 1.0
         at_2 = self.to_2(x.contiguous(memory_format=torch.channels_last) if self.training else x)
         at_4 = self.to_4(at_2)
@@ -70,7 +74,7 @@ class SceneParserNet(nn.Module):
         at_16 = self.to_16[0](at_8) + self.placed(self.place)
         at_16 = self.to_16[1:](at_16)
         answer: Tensor = self.answer(self.up_2(self.up_4(self.up_8(at_16, at_8), at_4), at_2))
-        return answer
+        return at_16, answer
 
 
 def parser_loss(logits: Tensor, allowed: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -98,17 +102,58 @@ def parser_loss(logits: Tensor, allowed: Tensor) -> tuple[Tensor, dict[str, floa
 
 
 class _Shipped(nn.Module):
-    """The network with probabilities instead of logits."""
+    """The network with probabilities instead of logits, and with heads for kind and colour."""
 
-    def __init__(self, net: SceneParserNet) -> None:
+    def __init__(self, net: SceneParserNet, heads: nn.Module) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.heads = net, heads
 
-    def forward(self, windows: Tensor) -> Tensor:
-        return self.net(windows).softmax(1)
+    def forward(self, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        of_kind, of_colour, classes = features(self.net, windows)
+        kind, colour = self.heads(of_kind, of_colour)
+        return classes, kind.softmax(1), colour.softmax(1)
 
 
-def export_parser(net: SceneParserNet, path: str) -> None:
-    """Write the ONNX: input `windows` uint8 (n, 192, 208, 4), output `classes` (n, 6, 96, 104)."""
+def export_parser(net: SceneParserNet, heads: nn.Module, path: str) -> None:
+    """Write the ONNX.
+
+    Input `windows` uint8 (n, 192, 208, 4); outputs `classes` (n, 6, 96, 104), and `kinds`
+    (n, 5) and `colours` (n, 8) of the vehicle with the plate. All are probabilities.
+    """
     example = torch.zeros(1, ROWS, COLUMNS, 4, dtype=torch.uint8)
-    export_network(_Shipped(net), example, path, takes="windows", gives=("classes",))
+    gives = ("classes", "kinds", "colours")
+    export_network(_Shipped(net, heads), example, path, takes="windows", gives=gives)
+
+
+SUREST = 64
+"""Cells of 8 x 8 pixels of the window that tell the colour: those that show most bodywork."""
+
+
+def features(net: SceneParserNet, windows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What the heads for kind and colour see of windows (n, 192, 208, 4), and the classes.
+
+    Returns:
+        (n, 258): deepest features, of the vehicle and of all, and the plate's size;
+        (n, 7, `SUREST`): colours of the bodywork in its surest cells: against the mean light of the
+        window, and against grey; and how much bodywork is in each;
+        (n, classes, 96, 104): probabilities.
+    """
+    deep, logits = net.deep_and_logits(windows)
+    classes = logits.softmax(1)
+    body = classes[:, CLASSES.index("body")][:, None]
+    vehicle = body + classes[:, CLASSES.index("glass")][:, None]
+    there = functional.avg_pool2d(vehicle, 16 // CELL)
+    inside = (deep * there).sum((2, 3)) / there.sum((2, 3)).clamp_min(1e-3)
+    picture = windows.permute(0, 3, 1, 2).float()
+    plate = picture[:, 3:] / 255
+    size = torch.cat([plate.amax(2).sum(2) / COLUMNS, plate.amax(3).sum(2) / ROWS], 1)
+    of_kind = torch.cat([inside, deep.mean((2, 3)), size * 5], 1)
+    bgr = functional.avg_pool2d(picture[:, :3], CELL) / 255
+    sure = body.square()
+    weight = functional.avg_pool2d(sure, 4)
+    mean = functional.avg_pool2d(bgr * sure, 4) / weight.clamp_min(1e-3)
+    light = bgr.mean((1, 2, 3), keepdim=True)
+    tone = mean - mean.mean(1, keepdim=True)
+    cells = torch.cat([mean - light, tone * 4, weight], 1).flatten(2)
+    surest = weight.flatten(2).topk(SUREST, 2).indices
+    return of_kind, cells.gather(2, surest.expand(-1, cells.shape[1], -1)), classes

@@ -1,4 +1,7 @@
-"""Train the scene parser and write its weights, with a threshold from the validation set."""
+"""Train the scene parser and write its weights, with a threshold from the validation set.
+
+The heads for kind and colour are trained last, on the finished network.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from edge.adapters.models.loading import load_plate_models
@@ -14,6 +18,7 @@ from edge.adapters.models.weights import Manifest
 from scripts.training.arithmetic import Compute, forced
 from scripts.training.errors import DataError
 from scripts.training.loop import Schedule, load_averaged, train
+from scripts.training.parser_attributes import labelled_vehicles, rows_of, train_heads
 from scripts.training.parser_batches import Batch, batch_of
 from scripts.training.parser_net import SceneParserNet, export_parser, parser_loss
 from scripts.training.parser_validation import choose_threshold, figures
@@ -21,6 +26,7 @@ from scripts.training.parser_views import View, outlined_views, part_views
 from scripts.training.photos import in_validation_set
 
 OUTLINES = Path(__file__).with_name("outlines") / "vehicles.json"
+APPEARANCES = OUTLINES.with_name("appearances.json")
 
 PARTS_SHARE = 0.3
 """Share of a batch that comes from photographs with polygons of parts: they tell less."""
@@ -63,9 +69,12 @@ def train_as_given(given: argparse.Namespace) -> int:
             arithmetic=forced(given.arithmetic),
         )
     step = load_averaged(net, folder)
-    export_parser(net, str((given.out or given.work) / "scene_parser.onnx"))
+    vehicles = list(labelled_vehicles([OUTLINES, APPEARANCES], given.photos, given.boxes))
+    rows = rows_of(net, vehicles, np.random.default_rng((given.seed, 7)))
+    heads, known = train_heads(rows, [one.name for one in vehicles], given.seed, print)
+    export_parser(net, heads, str((given.out or given.work) / "scene_parser.onnx"))
     threshold, at_threshold = choose_threshold(net, held_out)
-    note = {"step": step, "threshold": threshold, "validation": at_threshold}
+    note = {"step": step, "threshold": threshold, "validation": at_threshold, "vehicles": known}
     (given.work / "scene_parser.json").write_text(json.dumps(note, indent=2) + "\n", "utf-8")
     print(json.dumps(note, indent=2))
     return 0

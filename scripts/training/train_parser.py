@@ -8,11 +8,12 @@ from pathlib import Path
 from scripts.training.command_line import run, train_with, training_parser
 
 DESCRIPTION = """\
-Train the scene parser: what each part of a picture around a number plate shows.
+Train the scene parser: what each part of a picture around a number plate shows, and the kind and
+colour of the vehicle with the plate.
 
 Writes scene_parser.onnx. Needs `pip install -e '.[cpu,training]'`. Uses a GPU where there is one.
 
-The outlines of scripts/training/outlines were drawn by eye on photographs that --photos holds.
+The labels of scripts/training/outlines were made by eye on photographs that --photos holds.
 A folder given with --parts has photographs with polygons of the parts of cars, in COCO form."""
 
 EXAMPLE = """\
@@ -39,6 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
         default=[],
         metavar="DIR",
         help="folder of photographs with polygons of car parts; may be given several times",
+    )
+    add(
+        "--boxes",
+        type=Path,
+        metavar="DIR",
+        help="folder below --photos with labels.csv (plates) and objects_pseudo.csv (vehicles and "
+        "motorcycles): they help to tell the kind of a vehicle",
     )
     add("--teacher", metavar="NAME", help="detector of the manifest that finds plates on --parts")
     return run(train_with("scripts.training.parser_training"), parser.parse_args(arguments))

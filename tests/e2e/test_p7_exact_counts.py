@@ -31,7 +31,7 @@ from tests.support.sites import make_site, site, write_yaml
 CLIP = CLIPS / "street_day.mp4"
 COUNTED = (
     "vehicles", "reads", "hits", "hits_by_rule", "hits_without_picture",
-    "hits_masked_by_geometry", "hits_outside_competence",
+    "hits_masked_by_geometry", "hits_contradicted", "hits_outside_competence",
     "non_hits", "delivered", "kept",
 )  # fmt: skip
 # "3 vehicles", "1 read", "2 hits are kept": a number below ten before or after a counted word.

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from edge.adapters.state.list_process import COMMAND, OpenedApart, OpenedHere
+from edge.domain.appearance import Colour, Description, VehicleKind
 from edge.errors import EdgeError, OutboxError
 from edge.site.folder import TrialList
 from tests.support import plate_lists
@@ -32,7 +33,7 @@ KEY = bytearray(range(32))
 ENTRIES = [
     plate_lists.entry(1, "1QQQ777"),
     plate_lists.entry(2, "1QQQ777", end=ISSUED + timedelta(days=1, microseconds=1000)),
-    plate_lists.entry(3, "WXYZ1"),
+    plate_lists.entry(3, "WXYZ1", stated=Description(VehicleKind.VAN, Colour.RED)),
 ]
 
 
@@ -58,6 +59,9 @@ def test_p8_a_list_opened_apart_gives_the_same_tokens_and_facts(parties: Parties
 
     assert listed == here.listed(data, box, terms, NOW, KEY)
     assert sorted(len(periods) for periods in listed.values()) == [1, 2]
+    assert {one.entry_id: one.stated for periods in listed.values() for one in periods} == {
+        entry.entry_id: entry.stated for entry in ENTRIES
+    }
     assert apart.listed(data, box, terms, NOW, bytearray(32)) != listed
 
 

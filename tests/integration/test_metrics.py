@@ -66,8 +66,13 @@ class StillClock:
 
 
 @contextmanager
-def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHealth]]:
-    """A street where these vehicles passed in one closed epoch."""
+def watched_street(
+    passing: Sequence[VehicleSeen], *, contradicted: bool = False
+) -> Iterator[tuple[int, BoxHealth]]:
+    """A street where these vehicles passed in one closed epoch.
+
+    If `contradicted`, listed plates are on other vehicles than the list states.
+    """
     rules = (HOTLIST, WRONG_WAY)
     watcher = ScriptedWatcher([(one,) for one in passing], at_end=())
     watcher.stage_seconds["detect"] = 0.2 + 0.1 * len(passing)
@@ -79,7 +84,9 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
         30,
         COMPETENCES,
     )
-    worker = EvidenceWorker(lambda case: SealedHit("0" * 32, b"", pictures_left_out=0))
+    worker = EvidenceWorker(
+        lambda _case: None if contradicted else SealedHit("0" * 32, b"", pictures_left_out=0)
+    )
     traffic = ClosedEpochs([o.value for o in ReadOutcome], [r.id for r in rules], ["detect"])
 
     def on_epoch(counts: VehicleCounts) -> None:
@@ -87,6 +94,7 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
             TrafficTotals(
                 vehicles={each.value: counts.outcomes[each] for each in ReadOutcome},
                 hits=dict(worker.counts.by_rule),
+                contradicted=dict(worker.counts.contradicted),
                 analysed=stream.analysed,
                 dropped=stream.counts.dropped,
                 stage_s=watcher.stage_seconds,
@@ -120,8 +128,8 @@ def watched_street(passing: Sequence[VehicleSeen]) -> Iterator[tuple[int, BoxHea
         yield server.port, health
 
 
-def scraped(passing: Sequence[VehicleSeen]) -> bytes:
-    with watched_street(passing) as (port, _):
+def scraped(passing: Sequence[VehicleSeen], *, contradicted: bool = False) -> bytes:
+    with watched_street(passing, contradicted=contradicted) as (port, _):
         status, body = ask(port, "/metrics")
         assert status == 200
         return body
@@ -144,6 +152,15 @@ def test_ten_cars_are_shown_as_ten() -> None:
     assert b'edge_anpr_reads_total{outcome="read"} 10.0' in busy
 
 
+def test_p7_listed_plates_on_other_vehicles_are_counted_in_tens() -> None:
+    few, many = ([vehicle(n, LISTED) for n in range(count)] for count in (9, 14))
+
+    assert scraped(few, contradicted=True) == scraped([])
+    told = scraped(many, contradicted=True)
+    assert b'edge_anpr_contradicted_total{rule="stolen"} 10.0' in told
+    assert b'edge_anpr_hits_total{rule="stolen"} 0.0' in told
+
+
 def test_every_metric_name_and_label_is_on_the_closed_list() -> None:
     text = scraped([vehicle(n, LISTED) for n in range(25)]).decode()
 
@@ -155,9 +172,9 @@ def test_every_metric_name_and_label_is_on_the_closed_list() -> None:
             "epochs_closed",
             "epoch_key_age_seconds", "clock_synchronised", "clock_offset_seconds",
             "clock_max_error_seconds", "temperature_celsius", "camera_up", "frames",
-            "frames_corrupt", "camera_connections", "reads", "hits", "frames_analysed",
-            "frames_dropped", "stage_seconds", "outbox_hits", "outbox_age_seconds", "rule_stopped",
-            "rule_without_permits",
+            "frames_corrupt", "camera_connections", "reads", "hits", "contradicted",
+            "frames_analysed", "frames_dropped", "stage_seconds", "outbox_hits",
+            "outbox_age_seconds", "rule_stopped", "rule_without_permits",
         )
     }  # fmt: skip
     labels = {

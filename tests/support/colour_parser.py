@@ -26,6 +26,7 @@ from edge.adapters.models.manifest import (
 )
 from edge.adapters.models.scene_parser import OnnxSceneParser
 from edge.adapters.models.weights import Manifest, own_manifest
+from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.imaging import Box, Pixels
 from edge.domain.scene import COLUMNS, ROWS, Scene, SceneClass, unit_of
 from edge.pipeline.ports import SceneParser
@@ -47,13 +48,20 @@ SPREAD = 3000.0
 SURE, SUSPECTED = 0.85, 0.2
 
 
-def write_colour_parser(file: Path, *, fails: str = "", classes: int = len(COLOURS)) -> Path:
+def write_colour_parser(
+    file: Path,
+    *,
+    fails: str = "",
+    classes: int = len(COLOURS),
+    vehicle: Appearance = UNKNOWN,
+) -> Path:
     """Write the network.
 
     Args:
         file: where.
         fails: `run` makes it fail on every picture, `nan` makes it answer with no numbers.
         classes: number of classes of its answer; another one is another contract.
+        vehicle: what it says of every vehicle; by default it has no such answer.
     """
     centres = np.array([COLOURS[one] for one in SceneClass], np.float32)[:classes]
     weights = np.zeros((classes, 4, 1, 1), np.float32)
@@ -75,32 +83,53 @@ def write_colour_parser(file: Path, *, fails: str = "", classes: int = len(COLOU
         nodes.append(_node("Reshape", ["rows", "answer"], ["classes"]))
     else:
         nodes.append(_node("Identity", ["soft"], ["classes"]))
+    shares = {
+        "kinds": [vehicle.kinds.get(one, 0.0) for one in VehicleKind],
+        "colours": [vehicle.colours.get(one, 0.0) for one in Colour],
+    }
+    told = {} if vehicle == UNKNOWN else shares
+    if told:
+        nodes.append(_node("ReduceMean", ["near"], ["mean"], _integers("axes", (2, 3)),
+                           _integer("keepdims", 0)))  # fmt: skip
+    for name in told:
+        nodes.append(_node("Gemm", ["mean", f"no {name}", f"log {name}"], [f"all {name}"]))
+        nodes.append(_node("Softmax", [f"all {name}"], [name], _integer("axis", 1)))
     initial = [
         _tensor("weights", 1, weights.shape, weights.tobytes()),
         _tensor("offsets", 1, offsets.shape, offsets.tobytes()),
         _tensor("sevens", 7, (2,), struct.pack("<2q", -1, 7)),
         _tensor("answer", 7, (4,), struct.pack("<4q", -1, classes, ROWS // 2, COLUMNS // 2)),
     ]
+    for name, values in told.items():
+        none = np.zeros((classes, len(values)), np.float32)
+        logs = np.log(np.maximum(np.array(values, np.float32), 1e-9))
+        initial.append(_tensor(f"no {name}", 1, none.shape, none.tobytes()))
+        initial.append(_tensor(f"log {name}", 1, logs.shape, logs.tobytes()))
     graph = (
         b"".join(_bytes(1, node) for node in nodes)
         + _bytes(2, b"colours")
         + b"".join(_bytes(5, tensor) for tensor in initial)
         + _bytes(11, _value("windows", 2, (ROWS, COLUMNS, 4)))
         + _bytes(12, _value("classes", 1, (classes, ROWS // 2, COLUMNS // 2)))
+        + b"".join(_bytes(12, _value(name, 1, (len(values),))) for name, values in told.items())
     )
     file.write_bytes(_number(1, 8) + _bytes(7, graph) + _bytes(8, _number(2, 17)))
     return file
 
 
-def colour_parser(folder: Path, *, fails: str = "") -> OnnxSceneParser:
+def colour_parser(
+    folder: Path, *, fails: str = "", vehicle: Appearance = UNKNOWN
+) -> OnnxSceneParser:
     """The network, loaded."""
-    file = write_colour_parser(folder / "colours.onnx", fails=fails)
+    file = write_colour_parser(folder / "colours.onnx", fails=fails, vehicle=vehicle)
     return OnnxSceneParser(file, input_size=(ROWS, COLUMNS), sure=SURE, suspected=SUSPECTED)
 
 
-def manifest_with_colour_parser(folder: Path, *, fails: str = "") -> Manifest:
+def manifest_with_colour_parser(
+    folder: Path, *, fails: str = "", vehicle: Appearance = UNKNOWN
+) -> Manifest:
     """The product's manifest with this network as its scene parser."""
-    file = write_colour_parser(folder / "colours.onnx", fails=fails)
+    file = write_colour_parser(folder / "colours.onnx", fails=fails, vehicle=vehicle)
     content = file.read_bytes()
     entry = WeightsEntry(
         name="colours",

@@ -14,7 +14,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -93,6 +93,7 @@ class Figures:
         epochs: closed epochs; the figures below are sums over them.
         vehicles: by outcome.
         hits: by rule.
+        contradicted: listed plates on other vehicles than their list states, by rule.
         analysed, dropped: frames.
         stage_s: seconds of work by stage.
         outbox: hits that waited when the last epoch closed; 0 for fewer than ten.
@@ -120,6 +121,7 @@ class Figures:
     outbox: int
     outbox_age_s: float
     rules: Sequence[RuleFigures] = ()
+    contradicted: Mapping[str, int] = field(default_factory=dict)
     broker_problems: Sequence[str] = ()
 
 
@@ -278,6 +280,15 @@ def _of_the_traffic(figures: Figures) -> Iterator[Metric]:
     for rule, count in figures.hits.items():
         hits.add_metric([rule], count)
     yield hits
+    contradicted = CounterMetricFamily(
+        "edge_anpr_contradicted",
+        "Listed plates that made no hit, because the vehicle surely looks other than the list "
+        f"states: {coarse}.",
+        labels=["rule"],
+    )
+    for rule, count in figures.contradicted.items():
+        contradicted.add_metric([rule], count)
+    yield contradicted
     yield _counter("frames_analysed", f"Frames analysed: {rough}.", figures.analysed)
     yield _counter("frames_dropped", f"Frames dropped for a newer one: {rough}.", figures.dropped)
     stages = CounterMetricFamily(

@@ -1,10 +1,13 @@
 """The scene parser: says what each part of the picture around a number plate shows.
 
+It also tells the kind and the colour of the vehicle with the plate.
+
 It runs on the few pictures that become evidence, never on the frame path.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge.adapters.models.session import open_session, runtime_errors
+from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.imaging import Box, Pixels
 from edge.domain.scene import (
     CELL,
@@ -40,7 +44,14 @@ SHRUNK_SCALE = 0.9
 """The scale that is left after it."""
 
 SUM_TOLERANCE = 0.02
-"""The probabilities of a cell may miss 1 by this much: the weights are stored in float16."""
+"""Probabilities may miss 1 by this much together: the weights are stored in float16."""
+
+COLOURED_SHARE, LEAST_COLOURED = 95, 12.0
+"""A window tells no colour if in this percentage of its pixels red, green and blue differ by less
+than this, in grey levels: it is near infrared or fog. By day something is always coloured."""
+
+LEAST_LIT = 45.0
+"""A window darker than this on average, in grey levels, tells no colour."""
 
 
 def window_matrix(plate: Box) -> Matrix:
@@ -115,8 +126,10 @@ def from_middles(matrix: Matrix) -> Matrix:
 class OnnxSceneParser:
     """A scene parser on ONNX Runtime.
 
-    Input: uint8 of shape (n, `ROWS`, `COLUMNS`, 4), from `cut_window`. Output: `classes`,
-    (n, 6, `ROWS` / 2, `COLUMNS` / 2), the probability of each `SceneClass`.
+    Input: uint8 of shape (n, `ROWS`, `COLUMNS`, 4), from `cut_window`. Outputs: `classes`,
+    (n, 6, `ROWS` / 2, `COLUMNS` / 2), the probability of each `SceneClass`; then `kinds`, (n, 5),
+    and `colours`, (n, 8), those of each `VehicleKind` and `Colour`. A network may lack these two:
+    then kind and colour are not known.
 
     Args:
         path: the weights; their digest has been checked.
@@ -148,6 +161,7 @@ class OnnxSceneParser:
         self._temperature = temperature
         self._session: Any = open_session(path, provider, threads)
         self._input = self._checked_input(path, input_size)
+        self._outputs = [one.name for one in self._session.get_outputs()]
 
     def _checked_input(self, path: Path, input_size: tuple[int, int]) -> str:
         """The name of the input, if the contract is right."""
@@ -157,8 +171,7 @@ class OnnxSceneParser:
             or len(inputs) != 1
             or inputs[0].type != "tensor(uint8)"
             or tuple(inputs[0].shape[1:]) != (ROWS, COLUMNS, 4)
-            or [one.name for one in outputs] != ["classes"]
-            or tuple(outputs[0].shape[1:]) != _ANSWER
+            or [(one.name, tuple(one.shape[1:])) for one in outputs] not in (_OUTPUTS[:1], _OUTPUTS)
         ):
             raise ModelError(
                 f"{path}: not a scene-parser: takes {[one.shape for one in inputs]} and gives "
@@ -179,28 +192,53 @@ class OnnxSceneParser:
         window = cut_window(pixels, plate, window_matrix(plate))
         views = np.stack([window, window[:, ::-1]])
         try:
-            (answer,) = self._session.run(["classes"], {self._input: views})
+            answers = self._session.run(self._outputs, {self._input: views})
         except runtime_errors() as error:
             raise ModelError(
                 f"the scene parser failed on one picture ({type(error).__name__}); check the "
                 "weights with `edge-anpr models verify`",
                 code="E_MODEL_RUN",
             ) from None
-        both = np.asarray(answer, np.float32)
+        classes, *attributes = (np.asarray(one, np.float32) for one in answers)
         # NaN fails each of these comparisons.
-        if both.shape != (2, *_ANSWER) or not (
-            (both >= 0).all() and (np.abs(both.sum(axis=1) - 1) <= SUM_TOLERANCE).all()
+        if classes.shape != (2, *_ANSWER) or not all(
+            (one >= 0).all() and (np.abs(one.sum(axis=1) - 1) <= SUM_TOLERANCE).all()
+            for one in (classes, *attributes)
         ):
             raise ModelError(
                 "the scene parser's answer for one picture holds no probabilities; check the "
                 "weights with `edge-anpr models verify`",
                 code="E_MODEL_RUN",
             )
-        found: npt.NDArray[np.float32] = (both[0] + both[1, :, :, ::-1]) * np.float32(0.5)
+        found: npt.NDArray[np.float32] = (classes[0] + classes[1, :, :, ::-1]) * np.float32(0.5)
         if self._temperature != 1.0:
             found **= 1 / self._temperature
             found /= found.sum(axis=0)
-        return Scene(window_around(plate), found, self._sure, self._suspected)
+        appearance = _appearance(attributes, window) if attributes else UNKNOWN
+        return Scene(window_around(plate), found, self._sure, self._suspected, appearance)
+
+
+def _appearance(attributes: Sequence[npt.NDArray[np.float32]], window: Pixels) -> Appearance:
+    """Kind and colour: the means of the answers for a window and its mirror image.
+
+    Args:
+        attributes: the answers `kinds` and `colours`, each of shape (2, n).
+        window: shape (ROWS, COLUMNS, 4).
+    """
+    kinds, colours = (one.mean(axis=0).tolist() for one in attributes)
+    return Appearance(
+        dict(zip(VehicleKind, kinds, strict=True)),
+        dict(zip(Colour, colours, strict=True)) if shows_colours(window[:, :, :3]) else {},
+    )
+
+
+def shows_colours(picture: Pixels) -> bool:
+    """Whether a window's picture, BGR, tells colours: not at night, nor in near infrared or fog."""
+    inside = picture[(picture != GREY).any(axis=2)].astype(np.int16)
+    if not inside.size or float(inside.mean()) < LEAST_LIT:
+        return False
+    return float(np.percentile(np.ptp(inside, axis=1), COLOURED_SHARE)) >= LEAST_COLOURED
 
 
 _ANSWER = (len(SceneClass), ROWS // CELL, COLUMNS // CELL)
+_OUTPUTS = [("classes", _ANSWER), ("kinds", (len(VehicleKind),)), ("colours", (len(Colour),))]

@@ -36,6 +36,7 @@ from typing import IO, Any, Final, Protocol
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edge.adapters.host.machine import forbid_core_dumps
+from edge.domain.appearance import as_words, described
 from edge.domain.pseudonym import TOKEN_BYTES, ListedPeriod, PlateToken
 from edge.domain.rules import ListTokens
 from edge.errors import ConfigError, EdgeError, KeyFileError, OutboxError
@@ -263,9 +264,9 @@ def _environment() -> dict[str, str]:
 def _listed(answer: dict[str, Any]) -> ListTokens:
     tokens = base64.b64decode(answer["tokens"])
     listed: dict[PlateToken, tuple[ListedPeriod, ...]] = {}
-    for place, (entry_id, start, end) in enumerate(answer["periods"]):
+    for place, (entry_id, start, end, kind, colour) in enumerate(answer["periods"]):
         token = PlateToken(tokens[place * TOKEN_BYTES : (place + 1) * TOKEN_BYTES])
-        period = ListedPeriod(entry_id, _moment(start), _moment(end))
+        period = ListedPeriod(entry_id, _moment(start), _moment(end), described(kind, colour))
         listed[token] = (*listed.get(token, ()), period)
     return listed
 
@@ -368,7 +369,8 @@ def _as_json(listed: ListTokens) -> dict[str, Any]:
     return {
         "tokens": _text(b"".join(token.value for token, _ in rows)),
         "periods": [
-            (one.entry_id, _microseconds(one.start), _microseconds(one.end)) for _, one in rows
+            (one.entry_id, _microseconds(one.start), _microseconds(one.end), *as_words(one.stated))
+            for _, one in rows
         ],
     }
 

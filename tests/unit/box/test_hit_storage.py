@@ -48,6 +48,7 @@ class Store:
         self.clock = clock
         self.slept: list[float] = []
         self.full: list[OutboxFull] = []
+        self.contradicted = False
         self.on_sleep: Callable[[], object] = lambda: None
         self.storage = HitStorage(
             self.make,
@@ -60,8 +61,10 @@ class Store:
             sleep=self.sleep,
         )
 
-    def make(self, _case: EvidenceCase, counter: int) -> SealedHit:
-        return SealedHit(f"{counter:032x}", os.urandom(HIT_BYTES), pictures_left_out=0)
+    def make(self, _case: EvidenceCase, next_counter: Callable[[], int]) -> SealedHit | None:
+        if self.contradicted:
+            return None
+        return SealedHit(f"{next_counter():032x}", os.urandom(HIT_BYTES), pictures_left_out=0)
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -104,6 +107,7 @@ def test_a_hit_is_stored_at_once_if_the_outbox_has_room(made: Callable[[float], 
     store = made(10)
     hit = store.storage.store(case())
 
+    assert hit is not None
     assert store.outbox.find(hit.hit_id) == hit.payload
     waiting = store.outbox.next_pending()
     assert waiting is not None
@@ -111,6 +115,19 @@ def test_a_hit_is_stored_at_once_if_the_outbox_has_room(made: Callable[[float], 
     # The outbox rounds an end down by a quarter of an hour at most.
     assert timedelta() <= NOW + TERMS.retention - waiting.expires_at <= timedelta(minutes=15)
     assert (store.slept, store.full) == ([], [])
+
+
+def test_a_case_without_a_hit_takes_no_number(made: Callable[[float], Store]) -> None:
+    """A gap in the numbers of hits means a lost hit, so a contradicted vehicle leaves none."""
+    store = made(10)
+    store.contradicted = True
+    assert store.storage.store(case()) is None
+    assert store.outbox.hit_ids() == ()
+
+    store.contradicted = False
+    hit = store.storage.store(case())
+    assert hit is not None
+    assert int(hit.hit_id, 16) == 1
 
 
 def test_a_full_outbox_is_tried_again_until_a_hit_is_delivered(
@@ -127,6 +144,7 @@ def test_a_full_outbox_is_tried_again_until_a_hit_is_delivered(
     store.on_sleep = deliver
     hit = store.storage.store(case())
 
+    assert hit is not None
     assert set(store.outbox.hit_ids()) == {*before[2:], hit.hit_id}
     assert store.slept == [FULL_OUTBOX_RETRY_S] * 3
     assert store.full == []

@@ -48,9 +48,15 @@ def test_p7_fewer_than_ten_vehicles_are_never_shown(
 
 
 def test_small_counts_of_several_epochs_are_not_added() -> None:
-    epochs = [TrafficTotals(vehicles={"read": 9 * n}, hits={"stolen": 9 * n}) for n in range(1, 20)]
+    epochs = [
+        TrafficTotals(
+            vehicles={"read": 9 * n}, hits={"stolen": 9 * n}, contradicted={"stolen": 9 * n}
+        )
+        for n in range(1, 20)
+    ]
 
     assert shown(*epochs).vehicles["read"] == 0
+    assert shown(*epochs).contradicted["stolen"] == 0
     assert shown(*epochs).hits["stolen"] == 0
     assert shown(*epochs).epochs == 19
 
@@ -59,6 +65,7 @@ def test_large_counts_are_rounded_to_tens_and_two_digits() -> None:
     busy = TrafficTotals(
         vehicles={"read": 47, "ambiguous": 3, "unreadable": 12},
         hits={"stolen": 10},
+        contradicted={"stolen": 29},
         analysed=8_765,
         dropped=123,
         stage_s={"detect": 98.7, "read": 0.456},
@@ -69,6 +76,7 @@ def test_large_counts_are_rounded_to_tens_and_two_digits() -> None:
 
     assert found.vehicles == {"read": 40, "ambiguous": 0, "unreadable": 10}
     assert found.hits == {"stolen": 10}
+    assert found.contradicted == {"stolen": 20}
     assert (found.analysed, found.dropped, found.waiting) == (8_700, 120, 30)
     assert found.stage_s["detect"] == 98
     assert abs(found.stage_s["read"] - 0.45) < 1e-9
@@ -85,5 +93,5 @@ def test_every_counter_exists_before_the_first_vehicle() -> None:
     before = ClosedEpochs(OUTCOMES, RULES, STAGES).shown
 
     assert before.vehicles == dict.fromkeys(OUTCOMES, 0)
-    assert before.hits == {"stolen": 0}
+    assert before.hits == before.contradicted == {"stolen": 0}
     assert before.stage_s == {"detect": 0.0, "read": 0.0}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.domain.appearance import Colour, Description, VehicleKind
 from edge.domain.geometry import Direction, Line
 from edge.domain.imaging import Box
 from edge.domain.pseudonym import TOKEN_BYTES, Candidate, ListedPeriod, PlateToken
@@ -141,7 +142,7 @@ def test_a_hotlist_offence_has_its_posterior_margin_and_entry() -> None:
     assert verdict.candidate == Candidate(A, 0.95)
     assert verdict.posterior == 0.95
     assert verdict.margin == pytest.approx(0.93)
-    assert verdict.entry_id == "entry-1"
+    assert [one.entry_id for one in verdict.entries] == ["entry-1"]
 
 
 def test_the_repr_of_an_offence_hides_token_and_entry() -> None:
@@ -177,7 +178,7 @@ def test_the_period_that_covers_the_moment_is_used() -> None:
     )
     verdict = judge(HOTLIST, seen((A, 0.95)), {A: periods})
     assert isinstance(verdict, Offence)
-    assert verdict.entry_id == "now"
+    assert [one.entry_id for one in verdict.entries] == ["now"]
 
 
 @pytest.mark.parametrize(
@@ -246,7 +247,7 @@ def test_an_entry_of_a_twin_that_is_not_valid_now_changes_nothing() -> None:
 def test_a_permit_zone_offence_has_no_entry() -> None:
     verdict = judge(PERMIT_ZONE, seen((A, 0.95)), listed(B))
     assert isinstance(verdict, Offence)
-    assert verdict.entry_id is None
+    assert verdict.entries == ()
 
 
 @pytest.mark.parametrize(
@@ -399,3 +400,17 @@ def test_a_hit_always_reaches_both_thresholds_and_has_the_first_candidate(
         assert verdict.candidate == sighting.candidates[0]
         assert verdict.posterior >= rule.min_posterior
         assert verdict.margin >= rule.min_margin
+
+
+def test_a_hotlist_offence_has_every_valid_entry_of_its_plate() -> None:
+    """Each may state another vehicle, so that it is known later which one the hit is of."""
+    red = Description(VehicleKind.VAN, Colour.RED)
+    entries = (
+        ListedPeriod("over", NOW - 2 * DAY, NOW - DAY, red),
+        ListedPeriod("first", NOW - DAY, NOW + DAY, red),
+        ListedPeriod("second", NOW - DAY, NOW + DAY),
+    )
+    verdict = judge(HOTLIST, seen((A, 0.95)), {A: entries})
+
+    assert isinstance(verdict, Offence)
+    assert verdict.entries == entries[1:]

@@ -23,7 +23,7 @@ from edge.authority.opening import open_hit
 from edge.domain.geometry import Direction, Line
 from edge.domain.imaging import Box, Pixels
 from edge.domain.plates import Hypothesis, PlateText
-from edge.domain.pseudonym import Candidate, PlateToken
+from edge.domain.pseudonym import Candidate, ListedPeriod, PlateToken
 from edge.domain.reading import PlateConsensus
 from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
@@ -41,6 +41,7 @@ from tests.support.colour_parser import CountingParser, colour_parser, painted
 NOW = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
 PLATE, RUNNER_UP, FAR_FETCHED = "1ABC123", "1ABC128", "1A8C123"
 PLATE_BOX = Box(600, 500, 760, 534)
+ENTRY = ListedPeriod("entry-7", NOW - timedelta(days=1), NOW + timedelta(days=1))
 
 
 class Office:
@@ -90,7 +91,7 @@ def offence(level: RevealLevel) -> Offence:
         min_margin=0.5,
         list_id="stolen",
     )
-    return Offence(rule, Candidate(PlateToken(bytes(16)), 0.97), 0.97, 0.95, "entry-7")
+    return Offence(rule, Candidate(PlateToken(bytes(16)), 0.97), 0.97, 0.95, (ENTRY,))
 
 
 def wrong_way(level: RevealLevel) -> Offence:

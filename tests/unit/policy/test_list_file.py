@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.domain.appearance import NOTHING_STATED, Colour, Description, VehicleKind
 from edge.errors import ConfigError
 from edge.policy.lists import read_list_file
+from edge.policy.vehicle_words import COLOUR_WORDS, KIND_WORDS
 from tests.support.example_site import HEADER
 from tests.support.list_files import (
     BRUSSELS,
@@ -387,3 +389,96 @@ def test_the_lists_that_were_refused_are_read(case: str, plate: str, said: set[s
 
     assert plates(found) == [plate]
     assert set(notes(found)) == said
+
+
+# --- what the vehicle looks like ------------------------------------------------------------------
+
+LOOKS = [*COLUMNS, "kind", "colour"]
+
+
+@pytest.mark.parametrize("columns", [LOOKS, ["colour", *COLUMNS, "kind"], ["kind", *COLUMNS]])
+def test_kind_and_colour_are_read_if_the_list_has_them(tmp_path: Path, columns: list[str]) -> None:
+    found = read(tmp_path, table({"kind": "van", "colour": "red"}, {"id": "p2"}, columns=columns))
+
+    colour = Colour.RED if "colour" in columns else None
+    assert [one.stated for one in found.entries] == [
+        Description(VehicleKind.VAN, colour), NOTHING_STATED,
+    ]  # fmt: skip
+    assert "words" not in notes(found)
+
+
+def test_a_list_without_these_columns_states_nothing(tmp_path: Path) -> None:
+    (entry,) = read(tmp_path, table({})).entries
+    assert entry.stated == NOTHING_STATED
+
+
+@pytest.mark.parametrize(
+    ("kind", "colour", "meant"),
+    [
+        ("bestelwagen", "rood", Description(VehicleKind.VAN, Colour.RED)),
+        ("camionnette", "rouge", Description(VehicleKind.VAN, Colour.RED)),
+        ("Lieferwagen", "Rot", Description(VehicleKind.VAN, Colour.RED)),
+        ("personenwagen", "zilver", Description(VehicleKind.CAR, Colour.GREY)),
+        ("voiture", "argenté", Description(VehicleKind.CAR, Colour.GREY)),
+        ("PKW", "silber", Description(VehicleKind.CAR, Colour.GREY)),
+        ("vrachtwagen", "wit", Description(VehicleKind.LORRY, Colour.WHITE)),
+        ("poids lourd", "blanche", Description(VehicleKind.LORRY, Colour.WHITE)),
+        ("LKW", "WEIß", Description(VehicleKind.LORRY, Colour.WHITE)),
+        ("Motorrad", "grün", Description(VehicleKind.MOTORCYCLE, Colour.GREEN)),
+        ("truck", "gray", Description(VehicleKind.LORRY, Colour.GREY)),
+        ("autocar", "orange", Description(VehicleKind.BUS, Colour.YELLOW)),
+        ("", "marron", Description(None, Colour.BROWN)),
+    ],
+)
+def test_words_of_the_four_languages_are_translated_and_noted(
+    tmp_path: Path, kind: str, colour: str, meant: Description
+) -> None:
+    found = read(tmp_path, table({"kind": kind, "colour": colour}, columns=LOOKS))
+
+    assert [one.stated for one in found.entries] == [meant]
+    assert notes(found)["words"] == (2,)
+
+
+def test_each_word_means_one_thing_and_every_thing_has_its_own_word() -> None:
+    assert {word: VehicleKind(word) for word in (one.value for one in VehicleKind)}.items() <= (
+        KIND_WORDS.items()
+    )
+    assert {word: Colour(word) for word in (one.value for one in Colour)}.items() <= (
+        COLOUR_WORDS.items()
+    )
+    for words in (KIND_WORDS, COLOUR_WORDS):
+        assert all(word == word.casefold().strip() and word for word in words)
+
+
+@pytest.mark.parametrize(
+    ("column", "word"),
+    [("kind", "tractor"), ("kind", "white"), ("colour", "pink"), ("colour", "?")],
+)
+def test_another_word_is_refused_with_the_words_that_are_known(
+    tmp_path: Path, column: str, word: str
+) -> None:
+    message = refusal(tmp_path, table({column: word}, columns=LOOKS))
+
+    known = "car, van, lorry, bus, motorcycle" if column == "kind" else "white, grey, black, blue"
+    assert f"list.csv:2: {column}: must be one of {known}" in message
+    assert "or empty if it is not known" in message
+    assert word not in message.replace("white, grey", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("soort", "kind"), ("Kleur", "colour"), ("couleur", "colour"), ("Fahrzeugart", "kind")],
+)
+def test_another_name_of_such_a_column_is_refused_with_its_cure(
+    tmp_path: Path, name: str, meant: str
+) -> None:
+    message = refusal(tmp_path, table({}, columns=[*COLUMNS, name]))
+    assert f"rename column {len(COLUMNS) + 1} to {meant}" in message
+
+
+def test_p13_a_permit_list_states_no_looks(tmp_path: Path) -> None:
+    """They would be kept without being compared: a permit is looked up before a hit, not after."""
+    path = tmp_path / "list.csv"
+    path.write_text(table({"colour": "red"}, columns=LOOKS), "utf-8")
+    with pytest.raises(ConfigError, match="delete the two columns"):
+        read_list_file(path, zone=BRUSSELS, max_entries=10, exempt=True)

@@ -304,6 +304,8 @@ def in_entry(field: str, value: object, place: int = 1) -> Callable[[dict[str, A
         (in_entry("reason", "two\nlines"), "entries[1].reason: does not fit"),
         (in_entry("issuer", "x" * 501), "entries[1].issuer: does not fit"),
         (in_entry("owner", "1QQQ777"), "entries[1]: does not fit"),
+        (in_entry("kind", "tractor"), "entries[1].kind: does not fit"),
+        (in_entry("colour", "pink"), "entries[1].colour: does not fit"),
         (lambda d: d["entries"][2].pop("end"), "entries[2].end: does not fit"),
         (lambda d: d["entries"][0].pop("basis"), "entries[0].basis: does not fit"),
         (lambda d: d.update(purpose="parking"), "purpose: not the purpose of the policy"),

@@ -20,6 +20,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge.adapters.state.key_making import rotate_authority_keys, rotate_box_keys
+from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.reveal import MaskMethod
 from edge.errors import EdgeError
@@ -52,6 +53,13 @@ def refused(parties: Parties, sealed: bytes, context: SealContext) -> SealError:
 
 # --- there and back -------------------------------------------------------------------------------
 
+
+def shares(named: type[VehicleKind | Colour]) -> st.SearchStrategy[dict[Any, float]]:
+    """Probabilities as they are written: two decimals, of three at most."""
+    share = st.integers(1, 100).map(lambda hundredths: hundredths / 100)
+    return st.dictionaries(st.sampled_from(list(named)), share, max_size=3)
+
+
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 contents = st.builds(
     EvidenceContent,
@@ -67,6 +75,7 @@ contents = st.builds(
     region=st.none() | texts,
     list_entry_id=st.none() | texts,
     reads=st.integers(0, 10**6),
+    appearance=st.builds(Appearance, shares(VehicleKind), shares(Colour)),
     first_seen=st.just(MORNING),
     last_seen=st.integers(0, 10**6).map(lambda ms: MORNING + timedelta(milliseconds=ms)),
     pictures=st.lists(
@@ -345,6 +354,70 @@ def test_a_time_of_a_picture_that_is_none_is_refused(parties: Parties, time: str
     sealed = seal_as_anyone(parties, signed_by_the_box(parties, changed, b"jpeg"), context)
 
     refused(parties, sealed, context)
+
+
+def in_header(parties: Parties, context: SealContext, old: bytes, new: bytes) -> bytes:
+    """Evidence of a black car, signed by the box, with a part of its header replaced."""
+    black_car = Appearance({VehicleKind.CAR: 0.97}, {Colour.BLACK: 0.9, Colour.BLUE: 0.1})
+    padded = padded_of(parties, replace(evidence(), appearance=black_car), context)
+    length = int.from_bytes(padded[68:72], "big")
+    header = padded[72 : 72 + length]
+    assert header.count(old) == 1
+    changed = signed_by_the_box(parties, header.replace(old, new), b"")
+    return seal_as_anyone(parties, changed, context)
+
+
+def test_kind_and_colour_have_their_place_in_the_header(parties: Parties) -> None:
+    context = parties.context()
+    written = b'{"colours":{"black":0.9,"blue":0.1},"kinds":{"car":0.97}}'
+    sealed = in_header(parties, context, written, written)
+
+    found = opened(parties, sealed, context).appearance
+    assert found.kinds == {VehicleKind.CAR: 0.97}
+    assert found.colours == {Colour.BLACK: 0.9, Colour.BLUE: 0.1}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"car"', b'"tractor"'),
+        (b'"black"', b'"pink"'),
+        (b"0.97", b"1.5"),
+        (b"0.97", b'"0.97"'),
+        (b'"kinds":{"car":0.97}', b'"kinds":null'),
+        (b',"kinds":{"car":0.97}', b""),
+        (b'"kinds":{"car":0.97}', b'"kinds":{"car":0.97},"owner":{}'),
+        (b'{"car":0.97}', b'{"bus":0.1,"car":0.1,"lorry":0.1,"van":0.1}'),
+    ],
+)
+def test_another_kind_colour_or_form_is_refused(parties: Parties, old: bytes, new: bytes) -> None:
+    context = parties.context()
+    assert "0.97" not in str(refused(parties, in_header(parties, context, old, new), context))
+
+
+def test_a_vehicle_that_is_not_known_leaves_the_header_as_it_was(parties: Parties) -> None:
+    """So evidence that was sealed before kinds and colours were named is still opened."""
+    context = parties.context()
+    padded = padded_of(parties, evidence(), context)
+
+    assert b"appearance" not in padded
+    assert opened(parties, seal_as_anyone(parties, padded, context), context).appearance == UNKNOWN
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=8, max_size=8))
+def test_only_the_most_probable_are_written_with_two_decimals(
+    parties: Parties, values: list[float]
+) -> None:
+    context = parties.context()
+    shown = Appearance({}, dict(zip(Colour, values, strict=True)))
+
+    found = opened(parties, parties.seal(replace(evidence(), appearance=shown), context), context)
+
+    assert len(found.appearance.colours) <= 3
+    for one, share in found.appearance.colours.items():
+        assert share == round(shown.colours[one], 2) > 0
+        assert sum(other > shown.colours[one] for other in values) < 3
 
 
 @pytest.mark.parametrize(

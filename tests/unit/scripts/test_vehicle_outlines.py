@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edge.domain.appearance import Colour, VehicleKind
+from edge.domain.scene import CELL, COLUMNS, ROWS
 from tests.support.product import REPOSITORY
 
 OUTLINES = REPOSITORY / "scripts" / "training" / "outlines" / "vehicles.json"
+SEEN = 258
+"""Features that the head for the kind sees."""
+APPEARANCES = OUTLINES.with_name("appearances.json")
 KINDS = {"body", "glass", "heads", "other", "people", "hidden", "unknown"}
 VIEWS: list[dict[str, Any]] = json.loads(OUTLINES.read_text("utf-8"))["views"]
 
@@ -22,6 +27,26 @@ def test_each_vehicle_is_outlined_once_and_completely() -> None:
     for one in VIEWS:
         assert set(one) - KINDS == {"image", "plate", "seen", "kind", "colour", "side"}
         assert one["body"], one["image"]
+
+
+def test_each_kind_and_colour_has_a_meaning_for_the_training() -> None:
+    seen = {one["image"] for one in VIEWS}
+    told = json.loads(APPEARANCES.read_text("utf-8"))["views"]
+
+    assert len(told) == 592
+    assert len({(one["image"], tuple(one["plate"])) for one in told}) == len(told)
+    kinds, colours = ({one.value for one in names} for names in (VehicleKind, Colour))
+    for one in told:
+        assert set(one) == {"image", "plate", "kind", "colour"}
+        assert one["image"] not in seen, "no photograph is in both files"
+        assert one["kind"] in kinds | {"unknown"}
+        assert one["colour"] in colours | {"unknown"}
+        assert (one["kind"], one["colour"]) != ("unknown", "unknown")
+        assert min(one["plate"][2:]) > 0
+    meant = {"silver": "grey", "beige": "brown", "orange": "yellow"}
+    for one in VIEWS:
+        assert one["kind"] in kinds | {"other"}
+        assert meant.get(one["colour"], one["colour"]) in colours | {"unknown", "violet"}
 
 
 def test_each_outline_lies_where_somebody_looked() -> None:
@@ -127,12 +152,47 @@ def test_the_exported_network_gives_probabilities_for_each_cell(
     pytest.importorskip("onnx")
     _, net, _ = training
     path = tmp_path / "scene_parser.onnx"
-    net.export_parser(net.SceneParserNet(), str(path))
+    attributes = pytest.importorskip("scripts.training.parser_attributes")
+    net.export_parser(net.SceneParserNet(), attributes.AttributeHeads(SEEN), str(path))
 
-    window = np.zeros((1, net.HEIGHT, net.WIDTH, 4), np.uint8)
-    (answer,) = onnxruntime.InferenceSession(str(path)).run(None, {"windows": window})
+    windows = np.zeros((2, ROWS, COLUMNS, 4), np.uint8)
+    answers = onnxruntime.InferenceSession(str(path)).run(None, {"windows": windows})
 
-    cells = (net.HEIGHT // net.STRIDE, net.WIDTH // net.STRIDE)
-    assert answer.shape == (1, len(net.CLASSES), *cells)
-    assert np.allclose(answer.sum(1), 1, atol=1e-4)
+    assert [one.shape for one in answers] == [
+        (2, len(net.CLASSES), ROWS // CELL, COLUMNS // CELL), (2, len(VehicleKind)),
+        (2, len(Colour)),
+    ]  # fmt: skip
+    assert all(np.allclose(one.sum(1), 1, atol=1e-4) for one in answers)
     assert path.stat().st_size < 4_000_000
+
+
+def test_the_heads_learn_kind_and_colour_from_vehicles_that_show_them() -> None:
+    """Labels may allow several kinds, and not every vehicle has a colour."""
+    torch = pytest.importorskip("torch", reason="training needs PyTorch")
+    attributes = pytest.importorskip("scripts.training.parser_attributes")
+    draw = torch.Generator().manual_seed(3)
+    count = 400
+    kind = torch.arange(count) % len(VehicleKind)
+    colour = (torch.arange(count) // 7) % 3
+    of_kind = torch.randn(count, SEEN, generator=draw) * 0.1
+    of_kind[torch.arange(count), kind] += 2
+    cells = torch.randn(count, 7, 16, generator=draw) * 0.1
+    cells[torch.arange(count), colour] += 1
+    cells[:, 6] = 1
+    may_be = torch.nn.functional.one_hot(kind, len(VehicleKind))
+    may_be[::4] = 1
+    colours = torch.nn.functional.one_hot(colour, len(Colour))
+    colours[::3] = 0
+    number, plain = torch.arange(count), torch.ones(count, dtype=torch.bool)
+    rows = attributes.Rows(of_kind, cells, may_be, colours, number, plain)
+    names = [f"photo {at // 2}" for at in range(count)]
+
+    heads, figures = attributes.train_heads(rows, names, 5, lambda _line: None, steps=150)
+
+    found_kind, found_colour = heads(of_kind, cells)
+    assert (found_kind.argmax(1) == kind).float().mean() > 0.98
+    assert (found_colour.argmax(1) == colour).float().mean() > 0.98
+    assert figures["kind: vehicles"] == count * 3 / 4
+    assert figures["kind: right"] > 0.97
+    assert figures["colour: right"] > 0.97
+    assert figures["kind: truth contradicted"] <= 3

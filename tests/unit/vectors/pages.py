@@ -162,6 +162,7 @@ def summary(folder: Path) -> Files:
         hits_by_rule={"zone": 1, "one-way": 0},
         hits_without_picture=0,
         hits_masked_by_geometry=0,
+        hits_contradicted=0,
         hits_outside_competence=0,
         non_hits=3,
         epochs=2,

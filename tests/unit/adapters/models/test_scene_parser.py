@@ -11,6 +11,7 @@ from edge.adapters.models.loading import load_scene_parser
 from edge.adapters.models.manifest import read_manifest, write_manifest
 from edge.adapters.models.scene_parser import GREY, OnnxSceneParser, cut_window, window_matrix
 from edge.adapters.models.weights import Manifest, own_manifest
+from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.imaging import Box
 from edge.domain.scene import COLUMNS, DOWN, ROWS, UNIT, SceneClass, unit_of, window_around
 from edge.errors import ExitCode, ModelError
@@ -222,3 +223,43 @@ def test_other_weights_have_no_suspected_threshold(tmp_path: Path) -> None:
 
     with pytest.raises(ModelError, match="other weights have none"):
         Manifest.load(file, {})
+
+
+# --- kind and colour ------------------------------------------------------------------------------
+
+RED_VAN = Appearance(
+    {VehicleKind.VAN: 0.75, VehicleKind.CAR: 0.25}, {Colour.RED: 0.875, Colour.BROWN: 0.125}
+)
+
+
+def test_the_vehicles_kind_and_colour_have_probabilities(tmp_path: Path) -> None:
+    scene = colour_parser(tmp_path, vehicle=RED_VAN).parse(
+        painted(HEIGHT, WIDTH, []), PLATES["in the middle"]
+    )
+
+    for found, told in (
+        (scene.appearance.kinds, RED_VAN.kinds), (scene.appearance.colours, RED_VAN.colours),
+    ):  # fmt: skip
+        assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+        assert {one: share for one, share in found.items() if share > 0.01} == pytest.approx(told)
+
+
+def test_a_network_without_these_answers_knows_neither(tmp_path: Path) -> None:
+    scene = colour_parser(tmp_path).parse(painted(HEIGHT, WIDTH, []), PLATES["in the middle"])
+    assert scene.appearance == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("bgr", "coloured"),
+    [((200, 30, 30), True), ((120, 120, 120), False), ((60, 62, 64), False), ((9, 3, 20), False)],
+    ids=["day", "near infrared", "fog", "night"],
+)
+def test_a_picture_without_colours_tells_the_kind_only(
+    tmp_path: Path, bgr: tuple[int, int, int], *, coloured: bool
+) -> None:
+    picture = np.full((HEIGHT, WIDTH, 3), bgr, np.uint8)
+
+    seen = colour_parser(tmp_path, vehicle=RED_VAN).parse(picture, PLATES["in the middle"])
+
+    assert seen.appearance.kinds
+    assert bool(seen.appearance.colours) is coloured
