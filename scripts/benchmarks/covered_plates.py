@@ -7,7 +7,7 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,18 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge.adapters.models.cover_check import CheckedReader
-from edge.adapters.models.loading import load_plate_models, open_reader
+from edge.adapters.models.cover_check import OnnxCoverCheck, weighed
+from edge.adapters.models.loading import open_cover_check, open_reader
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Pixels, PlatePatch
 from edge.domain.intervals import wilson
-from edge.domain.reading import fuse
+from edge.domain.reading import PlateReading, fuse
 from edge.errors import EdgeError
 from edge.pipeline.dossier import SURE_POSTERIOR
 from edge.pipeline.ports import PlateReader
-from scripts.fixtures.covers import COVERS, draw_cover
+from edge.policy.limits import LIMITS
+from scripts.fixtures.covers import COVERS, OVER_CHARACTERS, characters, draw_cover
 
 VIEWS = 8
 """Views of one plate: each is cut a little differently, with other noise and light."""
@@ -35,6 +36,9 @@ LEAST_HEIGHT = 16.0
 """Plates less high than this, in pixels, are left out: they are seldom read."""
 
 UNCOVERED = "no cover"
+
+FLOOR = min(limits.min_posterior for limits in LIMITS.values())
+"""The lowest `min_posterior` that a policy may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +57,22 @@ class Reads:
     plates: int = 0
     sure: int = 0
     sure_and_wrong: int = 0
+    wrong_above_floor: int = 0
 
 
 def report(given: argparse.Namespace) -> int:
     """Measure, and print one table or one JSON document."""
     try:
         manifest = Manifest.load()
-        checked = load_plate_models(manifest, pair=given.models).reader
         name = manifest.pair(given.models or manifest.default_pair).reader
-        plain = open_reader(manifest.find(name, Contract.READER))
-        if not isinstance(checked, CheckedReader):
+        reader = open_reader(manifest.find(name, Contract.READER))
+        if manifest.cover_check is None:
             print("error: the manifest names no cover_check; add one", file=sys.stderr)
             return 1
+        check = open_cover_check(manifest.find(manifest.cover_check, Contract.COVER_CHECK))
         plates = [one for file in given.labels for one in labelled_plates(file)]
-        result = {
-            "reader": name,
-            "without_check": measured(plates, plain, given.plates),
-            "with_check": measured(plates, checked, given.plates),
-        }
+        without_check, with_check = measured(plates, reader, check, given.plates)
+        result = {"reader": name, "without_check": without_check, "with_check": with_check}
     except (EdgeError, OSError, KeyError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -101,47 +103,56 @@ def labelled_plates(file: Path) -> list[LabelledPlate]:
 
 
 def measured(
-    plates: Sequence[LabelledPlate], reader: PlateReader, covered: int
-) -> dict[str, dict[str, Any]]:
-    """Reads by kind of cover, and of all covers together; each plate is also read uncovered."""
-    counts = {name: Reads() for name in (UNCOVERED, *COVERS)}
+    plates: Sequence[LabelledPlate], reader: PlateReader, check: OnnxCoverCheck, covered: int
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Reads without and with the check, by kind of cover and of all covers together.
+
+    Each plate is also read uncovered. A cover that lies just over characters needs a plate whose
+    characters can all be told apart.
+    """
+    names = (UNCOVERED, *COVERS)
+    without, checked = {name: Reads() for name in names}, {name: Reads() for name in names}
+    told_apart = [
+        one for one in plates if len(characters(one.pixels, _inner(one))) == len(one.text)
+    ]
     for number in range(covered):
-        plate = plates[(number * 7919) % len(plates)]
         cover = list(COVERS)[number % len(COVERS)]
-        inner = (plate.box.x1, plate.box.y1, plate.box.x2, plate.box.y2)
-        drawn = draw_cover(cover, plate.pixels, inner, number)
-        _count(counts[cover], plate, drawn, reader, number)
-        _count(counts[UNCOVERED], plate, plate.pixels, reader, number)
-    all_covers = Reads(
-        *(
-            sum(getattr(counts[name], key) for name in COVERS)
-            for key in ("plates", "sure", "sure_and_wrong")
-        )
-    )
-    return {name: _figures(one) for name, one in {**counts, "all covers": all_covers}.items()}
+        usable = told_apart if cover in OVER_CHARACTERS else plates
+        plate = usable[(number * 7919) % len(usable)]
+        drawn = draw_cover(cover, plate.pixels, _inner(plate), number)
+        for name, pixels in ((cover, drawn), (UNCOVERED, plate.pixels)):
+            quality = min(1.0, plate.box.height / 20)
+            patches = [PlatePatch(plate.box, quality, view) for view in views(pixels, number)]
+            readings = reader.read(patches)
+            _count(without[name], plate, readings)
+            _count(checked[name], plate, weighed(readings, check.hidden(patches)))
+    return _by_cover(without), _by_cover(checked)
+
+
+def _by_cover(counts: dict[str, Reads]) -> dict[str, dict[str, Any]]:
+    keys = [one.name for one in fields(Reads)]
+    together = Reads(*(sum(getattr(counts[name], key) for name in COVERS) for key in keys))
+    return {name: _figures(one) for name, one in {**counts, "all covers": together}.items()}
+
+
+def _inner(plate: LabelledPlate) -> tuple[float, float, float, float]:
+    return plate.box.x1, plate.box.y1, plate.box.x2, plate.box.y2
 
 
 def _figures(reads: Reads) -> dict[str, Any]:
     wrong = wilson(reads.sure_and_wrong, reads.plates)
-    return {
-        "plates": reads.plates,
-        "sure": reads.sure,
-        "sure_and_wrong": reads.sure_and_wrong,
-        "share": wrong.share,
-        "ci95": [wrong.low, wrong.high],
-    }
+    return {**asdict(reads), "share": wrong.share, "ci95": [wrong.low, wrong.high]}
 
 
-def _count(
-    reads: Reads, plate: LabelledPlate, pixels: Pixels, reader: PlateReader, seed: int
-) -> None:
-    quality = min(1.0, plate.box.height / 20)
-    patches = [PlatePatch(plate.box, quality, view) for view in views(pixels, seed)]
-    consensus = fuse(reader.read(patches))
+def _count(reads: Reads, plate: LabelledPlate, readings: Sequence[PlateReading]) -> None:
+    consensus = fuse(readings)
     reads.plates += 1
-    if consensus is not None and consensus.posterior >= SURE_POSTERIOR:
-        reads.sure += 1
-        reads.sure_and_wrong += consensus.best.text.reveal() != plate.text
+    if consensus is not None and consensus.posterior >= FLOOR:
+        wrong = consensus.best.text.reveal() != plate.text
+        reads.wrong_above_floor += wrong
+        if consensus.posterior >= SURE_POSTERIOR:
+            reads.sure += 1
+            reads.sure_and_wrong += wrong
 
 
 def views(pixels: Pixels, seed: int) -> Iterator[Pixels]:
@@ -165,14 +176,18 @@ def views(pixels: Pixels, seed: int) -> Iterator[Pixels]:
 
 
 def _show(result: dict[str, Any]) -> None:
-    table = Table(title=f"Reads above {SURE_POSTERIOR} with {result['reader']}: wrong, of all sure")
-    for heading in ("cover", "plates", "without check", "with check"):
-        table.add_column(heading, justify="left" if heading == "cover" else "right")
+    table = Table(title=f"Wrong reads with {result['reader']}, without and with the check")
+    floor, sure = f"{FLOOR} or more", f"{SURE_POSTERIOR} or more, of all sure"
+    table.add_column("cover")
+    for heading in ("plates", floor, "with check", sure, "with check"):
+        table.add_column(heading, justify="right")
     for name, without in result["without_check"].items():
         checked = result["with_check"][name]
         table.add_row(
             name,
             str(without["plates"]),
+            str(without["wrong_above_floor"]),
+            str(checked["wrong_above_floor"]),
             f"{without['sure_and_wrong']} of {without['sure']}",
             f"{checked['sure_and_wrong']} of {checked['sure']}",
         )

@@ -13,7 +13,14 @@ import numpy.typing as npt
 import torch
 
 from edge.domain.imaging import Box
-from scripts.fixtures.covers import COVERS, draw_cover, hidden_share
+from scripts.fixtures.covers import (
+    COVERS,
+    characters,
+    closed,
+    draw_cover,
+    ground_colour,
+    hidden_share,
+)
 from scripts.training.camera_simulation import photograph
 from scripts.training.cover_net import CELLS, HEIGHT, WIDTH
 from scripts.training.errors import DataError
@@ -31,6 +38,18 @@ Rng = np.random.Generator
 
 REAL_SHARE, COVERED_SHARE = 0.6, 0.55
 """Shares of a batch: plates of photographs, and plates with a cover."""
+
+KINDS = (*COVERS, *(name for name in COVERS if name.startswith("blank")))
+"""Kinds of covers, equally likely; one that leaves no trace is the hardest to notice."""
+
+RESPACED_SHARE = 0.35
+"""Share of the rendered plates whose groups of characters stand further apart, as in Turkey."""
+
+LEAST_WIDTH = 0.5
+"""The narrowest that characters become when their groups move apart, as a share of their width."""
+
+TIGHT_SHARE = 0.2
+"""Share of the photographed plates that are cut without their surroundings."""
 
 WIDEST = 240
 """Real plates are stored at most this wide, in pixels."""
@@ -94,12 +113,15 @@ def cover_batch(pool: Pool, real: Sequence[RealPlate], size: int, rng: Rng) -> B
     pictures: list[Pixels] = []
     masks: list[Shares] = []
     while len(pictures) < size:
-        cover = list(COVERS)[int(rng.integers(len(COVERS)))]
+        cover = KINDS[int(rng.integers(len(KINDS)))]
         name = cover if rng.random() < COVERED_SHARE else None
         if rng.random() < REAL_SHARE and real:
             picture, mask = _of_photograph(real[int(rng.integers(len(real)))], name, rng)
         else:
-            picture, mask = _of_rendered(pool.draw(rng), name, rng)
+            plate = pool.draw(rng)
+            if rng.random() < RESPACED_SHARE:
+                plate = respaced(plate, rng)
+            picture, mask = _of_rendered(plate, name, rng)
         if min(picture.shape[:2]) >= 8:
             pictures.append(fitted(picture))
             cells = cv2.resize(mask, CELLS[::-1], interpolation=cv2.INTER_AREA)
@@ -137,13 +159,53 @@ def _of_photograph(plate: RealPlate, cover: str | None, rng: Rng) -> tuple[Pixel
         near = cv2.dilate((mask > 0.02).astype(np.uint8), np.ones((3, 3), np.uint8))
         pixels = np.where(near[..., None] > 0, soft, pixels).astype(np.uint8)
     w, h = x2 - x1, y2 - y1
-    spread = rng.normal(0.08, 0.06, 4).clip(-0.03, 0.3)
+    tight = rng.random() < TIGHT_SHARE
+    spread = (rng.normal(0, 0.02, 4) if tight else rng.normal(0.08, 0.06, 4)).clip(-0.03, 0.3)
     rows = slice(max(0, round(y1 - spread[1] * h)), round(y2 + spread[3] * h))
     columns = slice(max(0, round(x1 - spread[0] * w)), round(x2 + spread[2] * w))
     picture = np.ascontiguousarray(pixels[rows, columns])
     if rng.random() < 0.7 and picture.size:
         picture = degraded(picture, rng)
     return picture, mask[rows, columns]
+
+
+def respaced(plate: FlatPlate, rng: Rng) -> FlatPlate:
+    """A plate of one line with narrower characters, and with the room gained between groups.
+
+    A wide gap is no sign of a cover where the country leaves it between groups. The plate is
+    returned as it is if it has two lines, or if its characters cannot all be told apart.
+    """
+    height, width = plate.pixels.shape[:2]
+    whole = 0.0, 0.0, float(width), float(height)
+    found = characters(plate.pixels, whole)
+    if len(found) != len(plate.text) or len(found) < 4:
+        return plate
+    top, foot = min(y1 for _, y1, _, _ in found), max(y2 for *_, y2 in found)
+    tall = found[0][3] - found[0][1]
+    if foot - top > 1.4 * tall:
+        return plate
+    start, end = int(found[0][0]), int(max(found[-1][2], width - rng.uniform(0.2, 0.4) * tall))
+    splits = rng.choice(np.arange(1, len(found)), size=int(rng.integers(1, 3)), replace=False)
+    gaps = {int(split): rng.uniform(0.35, 0.85) * tall for split in splits}
+    between = rng.uniform(0.08, 0.2) * tall
+    room = end - start - sum(gaps.values()) - between * (len(found) - 1)
+    narrower = room / sum(x2 - x1 for x1, _, x2, _ in found)
+    if not LEAST_WIDTH < narrower < 1:
+        return plate
+    pixels = plate.pixels.copy()
+    edge = max(2, round(0.03 * tall))
+    rows = slice(max(0, int(top) - edge), int(foot) + edge)
+    pixels[rows, max(0, start - edge) : end + edge] = ground_colour(pixels, whole)
+    at = float(start)
+    for number, (x1, _, x2, _) in enumerate(found):
+        at += gaps.get(number, 0.0)
+        shape = plate.pixels[int(top) : int(foot), int(x1) : int(x2)]
+        size = max(2, round((x2 - x1) * narrower)), shape.shape[0]
+        cut = cv2.resize(shape, size, interpolation=cv2.INTER_AREA)
+        left = min(int(at), width - size[0])
+        pixels[int(top) : int(foot), left : left + size[0]] = cut
+        at += size[0] + between
+    return FlatPlate(pixels, plate.text, plate.region)
 
 
 def _of_rendered(plate: FlatPlate, cover: str | None, rng: Rng) -> tuple[Pixels, Shares]:
@@ -160,4 +222,4 @@ def _of_rendered(plate: FlatPlate, cover: str | None, rng: Rng) -> tuple[Pixels,
         return clean, np.zeros(clean.shape[:2], np.float32)
     difference = np.abs(clean.astype(np.float32) - picture).max(axis=2)
     smooth = cv2.GaussianBlur(difference, (0, 0), 1.0)
-    return picture, (smooth > SAME_LIGHT).astype(np.float32)
+    return picture, closed(smooth > SAME_LIGHT, 0.85 * clean.shape[0])

@@ -1,9 +1,11 @@
 """The cover check: network, loss and export to ONNX.
 
-A small convolutional network says for each cell of a plate whether something hides it. The score of
-a plate is the mean of its three highest cells, so a cover of a quarter of a character is found, and
-a single cell is not enough. Cells at the edge do not count: there the plate's frame and the car's
-body begin.
+A small convolutional network says for each cell of a plate whether something hides it. A cell also
+knows the plate's whole line: a place without a character is suspicious only where the characters
+stand closer elsewhere, or where the other end of the plate has less room. The score of a plate is
+the mean of its three highest cells, so a cover of a quarter of a character is found, and a single
+cell is not enough. Cells at the edge do not count: there the plate's frame and the car's body
+begin.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ HEIGHT, WIDTH = 32, 96
 CELLS = (8, 24)
 """Rows and columns of cells."""
 
-_ROWS, _COLUMNS = slice(2, 6), slice(2, 23)
+_ROWS, _COLUMNS = slice(2, 6), slice(1, 24)
 _HIGHEST = 3
 _HIDDEN, _CLEAR = 0.5, 0.1
 """Hidden share from which a cell counts as hidden, and below which it counts as clear."""
@@ -38,15 +40,25 @@ class CoverNet(nn.Module):
             _layer(two, three),
             _layer(three, four, dilation=2),
             _layer(four, four),
-            nn.Conv2d(four, 1, 1),
         )
+        self.line = nn.Sequential(
+            nn.Conv2d(four, two, (1, 7), padding=(0, 3), bias=False),
+            nn.BatchNorm2d(two),
+            nn.ReLU(),
+            nn.Conv2d(two, four, (1, 7), padding=(0, 9), dilation=(1, 3), bias=False),
+            nn.BatchNorm2d(four),
+        )
+        self.head = nn.Conv2d(four, 1, 1)
+        nn.init.zeros_(self.line[-1].weight)  # at first each cell knows its surroundings only
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits of the cells; each picture is normalised by its own mean and contrast."""
         x = pictures.permute(0, 3, 1, 2).float()
         centred = x - x.mean((1, 2, 3), keepdim=True)
         deviation = (centred * centred).mean((1, 2, 3), keepdim=True).sqrt()
-        result: Tensor = self.body(centred / (deviation + 8))[:, 0]
+        cells = self.body(centred / (deviation + 8))
+        whole_line = self.line(cells.mean(2, keepdim=True))
+        result: Tensor = self.head(functional.relu(cells + whole_line))[:, 0]
         return result
 
 
@@ -71,7 +83,8 @@ def cover_loss(cells: Tensor, hidden: Tensor) -> tuple[Tensor, dict[str, float]]
     each = functional.binary_cross_entropy_with_logits(cells, truth, reduction="none")
     of_cells = (each * told * (1 + 2 * truth)).mean()
     count = hidden_cells(hidden)
-    plain = ((count == 0) | (count >= _HIGHEST)).float()
+    untouched = hidden.flatten(1).amax(1) < _CLEAR
+    plain = (untouched | (count >= _HIGHEST)).float()
     each = functional.binary_cross_entropy_with_logits(
         plate_score(cells), (count >= _HIGHEST).float(), reduction="none"
     )

@@ -21,6 +21,7 @@ from scripts.training.cover_net import (
 from scripts.training.loop import Schedule, load_averaged, train
 from scripts.training.photos import in_validation_set
 from scripts.training.plate_crops import RealPlate
+from scripts.training.pretrained_weights import start_from
 from scripts.training.reader_batches import Pool
 
 VALIDATED = 1500
@@ -46,6 +47,9 @@ def train_as_given(given: argparse.Namespace) -> int:
     print(f"training set: {len(real)} real plates; validation set: {len(held_out)}")
     net, folder = CoverNet(), given.work / "covers"
     if not given.export_only:
+        if given.start and not (folder / "last.pt").is_file():
+            rng = np.random.default_rng((given.seed, 79))
+            start_from(net, given.start, cover_batch(pool, real, given.batch, rng)[0])
         train(
             net,
             folder,

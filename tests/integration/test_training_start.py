@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 torch = pytest.importorskip("torch", reason="PyTorch comes with the extra `training`")
 pytest.importorskip("onnx", reason="ONNX comes with the extra `training`")
 
+import onnxruntime  # noqa: E402
+
+from scripts.training.cover_net import HEIGHT, WIDTH, CoverNet, plate_score  # noqa: E402
 from scripts.training.detector_net import PlateDetectorNet, export_detector  # noqa: E402
 from scripts.training.errors import DataError  # noqa: E402
 from scripts.training.pretrained_weights import start_from  # noqa: E402
@@ -50,6 +53,27 @@ def test_a_training_starts_with_the_outputs_of_the_published_weights(
         learning = net.train()(pictures)[0]
     assert torch.allclose(at_rest, wanted, atol=0.05)
     assert torch.allclose(learning, wanted, atol=0.3)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_cover_check_continues_from_its_shipped_weights() -> None:
+    shipped = Path(__file__).parents[2] / "models" / "plate_covers.onnx"
+    plates = torch.randint(
+        0,
+        256,
+        (16, HEIGHT, WIDTH, 3),
+        dtype=torch.uint8,
+        generator=torch.Generator().manual_seed(1),
+    )
+    net = CoverNet()
+
+    start_from(net, shipped, plates)
+
+    session = onnxruntime.InferenceSession(str(shipped), providers=["CPUExecutionProvider"])
+    (hidden,) = session.run(["hidden"], {"input": plates.numpy()})
+    with torch.no_grad():
+        again = torch.sigmoid(plate_score(net.eval()(plates)))
+    assert again.numpy() == pytest.approx(hidden, abs=0.01)
 
 
 def test_weights_of_another_network_are_refused(pictures: Tensor) -> None:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.adapters.models.plate_ends import uneven_ends
 from edge.adapters.models.session import open_session
 from edge.domain.imaging import Pixels, PlatePatch
 from edge.domain.reading import PlateReading
@@ -23,6 +24,9 @@ LEAST_WEIGHT = 0.1
 
 class OnnxCoverCheck:
     """Says how probable it is that something hides a part of a plate.
+
+    The larger of two answers counts: that of a network, and that of the room at the plate's ends
+    (`plate_ends`).
 
     Input: uint8 of shape (n, height, width, 3), RGB. Output: `hidden`, (n,), 0 to 1.
 
@@ -78,7 +82,8 @@ class OnnxCoverCheck:
         batch = np.stack([self._prepared(patch.pixels) for patch in patches])
         (answer,) = self._session.run(["hidden"], {self._input: batch})
         scores = (_logit(answer.astype(np.float64)) - self._shift) / self._temperature
-        return np.asarray(1 / (1 + np.exp(-scores)), np.float64)
+        uneven = [uneven_ends(patch.pixels) for patch in patches]
+        return np.maximum(1 / (1 + np.exp(-scores)), uneven)
 
     def _prepared(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
         """The patch in the network's size and colours."""
@@ -103,15 +108,21 @@ class CheckedReader:
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         """One reading for each patch, in the same order."""
-        readings = self._reader.read(patches)
-        return tuple(
-            replace(
-                reading,
-                hidden=float(hidden),
-                quality=reading.quality * max(LEAST_WEIGHT, 1 - float(hidden)),
-            )
-            for reading, hidden in zip(readings, self._check.hidden(patches), strict=True)
+        return weighed(self._reader.read(patches), self._check.hidden(patches))
+
+
+def weighed(
+    readings: Sequence[PlateReading], hidden: npt.NDArray[np.float64]
+) -> tuple[PlateReading, ...]:
+    """The readings with the probability that something hides a part of each plate, (n,)."""
+    return tuple(
+        replace(
+            reading,
+            hidden=float(share),
+            quality=reading.quality * max(LEAST_WEIGHT, 1 - float(share)),
         )
+        for reading, share in zip(readings, hidden, strict=True)
+    )
 
 
 def _logit(share: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
