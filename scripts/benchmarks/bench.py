@@ -179,11 +179,7 @@ def _forms_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="also N rendered plates of every country, as a camera sees them",
     )
-    parser.add_argument(
-        "--held-out",
-        action="store_true",
-        help="only the plates that scripts/train-reader keeps in its validation set",
-    )
+    _held_out_option(parser)
 
 
 def _covers_options(parser: argparse.ArgumentParser) -> None:
@@ -197,6 +193,15 @@ def _covers_options(parser: argparse.ArgumentParser) -> None:
         "--plates", type=int, default=1040, help="covered plates to read (default: %(default)s)"
     )
     parser.add_argument("--models", help="pair of weights (default: the manifest's)")
+    _held_out_option(parser)
+
+
+def _held_out_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--held-out",
+        action="store_true",
+        help="only the plates that scripts/train-reader keeps in its validation set",
+    )
 
 
 def _releases_options(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,7 @@ from edge.pipeline.dossier import SURE_POSTERIOR
 from edge.pipeline.ports import PlateReader
 from edge.policy.limits import LIMITS
 from scripts.fixtures.covers import COVERS, OVER_CHARACTERS, characters, draw_cover
+from scripts.training.photos import in_validation_set
 
 VIEWS = 8
 """Views of one plate: each is cut a little differently, with other noise and light."""
@@ -71,6 +72,11 @@ def report(given: argparse.Namespace) -> int:
             return 1
         check = open_cover_check(manifest.find(manifest.cover_check, Contract.COVER_CHECK))
         plates = [one for file in given.labels for one in labelled_plates(file)]
+        if given.held_out:
+            plates = [one for one in plates if in_validation_set(one.text)]
+        if not plates:
+            print("error: no plate is left to measure; check the labels", file=sys.stderr)
+            return 1
         without_check, with_check = measured(plates, reader, check, given.plates)
         result = {"reader": name, "without_check": without_check, "with_check": with_check}
     except (EdgeError, OSError, KeyError, ValueError) as error:
