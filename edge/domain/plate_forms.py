@@ -96,7 +96,7 @@ def _changed(text: str, places: Sequence[int], region: str | None) -> Iterator[s
             yield variant
 
 
-def misreads(text: str, region: str | None) -> Iterator[str]:
+def misreads(text: str, region: str | None, *, changed: bool = False) -> Iterator[str]:
     """The plates that may really have been seen: variants, and one character more or less.
 
     Something in front of a plate often hides one character, or is read as one. The forms exclude
@@ -105,16 +105,18 @@ def misreads(text: str, region: str | None) -> Iterator[str]:
     Args:
         text: capitals and digits without separators.
         region: the country, if the reader is certain of it; else None.
+        changed: whether also those with any one character in place of another: a ball in front of a
+            3 makes an 8 of it.
     """
-    yield from variants(text, region)
+    twins = list(variants(text, region))
+    yield from twins
     resolvable = fits(text, region) is True
-    shorter = {text[:at] + text[at + 1 :] for at in range(len(text))} - {""}
-    longer = (
-        {text[:at] + more + text[at:] for at in range(len(text) + 1) for more in ALPHABET}
-        if len(text) < MAX_LENGTH
-        else set()
-    )
-    for one in sorted(shorter | longer):
+    others = {text[:at] + text[at + 1 :] for at in range(len(text))} - {""}
+    if len(text) < MAX_LENGTH:
+        others |= {text[:at] + more + text[at:] for at in range(len(text) + 1) for more in ALPHABET}
+    if changed:
+        others |= {text[:at] + c + text[at + 1 :] for at in range(len(text)) for c in ALPHABET}
+    for one in sorted(others - {text, *twins}):
         if not resolvable or fits(one, region):
             yield one
 

@@ -100,13 +100,17 @@ class PlateConsensus:
             hypotheses=tuple(Hypothesis(h.text, h.probability * share) for h in self.hypotheses),
         )
 
-    def twins(self) -> Iterator[PlateText]:
+    def twins(self, *, changed: bool = False) -> Iterator[PlateText]:
         """The plates for which every picture may have been taken, without the best hypothesis.
 
         More readings do not exclude them; only the form of a certain country does
         (`plate_forms.misreads`). They are computed at each call and never stored.
+
+        Args:
+            changed: whether also those with any one character in place of another.
         """
-        return map(PlateText, misreads(self.best.text.reveal(), self.certain_region))
+        text = self.best.text.reveal()
+        return map(PlateText, misreads(text, self.certain_region, changed=changed))
 
 
 # --- fusion -------------------------------------------------------------------------------

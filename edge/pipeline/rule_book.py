@@ -264,12 +264,17 @@ class RuleBook:
         return sum(islice(filter(None, valid), asked)) < asked
 
     def _tokens_of_twins(self, rule: Rule, vehicle: VehicleSeen) -> frozenset[PlateToken]:
-        """Tokens of the plates that the best hypothesis may be instead; none for an empty list."""
+        """Tokens of the plates that the best hypothesis may be instead; none for an empty list.
+
+        In a permit zone a misread character makes an offender of a permit holder, so any plate with
+        one other character counts.
+        """
         if vehicle.consensus is None or not self._listed.get(rule.id):
             return frozenset()
         key = self._chain.key(rule.purpose, rule.id)
+        twins = vehicle.consensus.twins(changed=rule.kind is RuleKind.PERMIT_ZONE)
         try:
-            return frozenset(token_under(key, twin) for twin in vehicle.consensus.twins())
+            return frozenset(token_under(key, twin) for twin in twins)
         finally:
             key[:] = bytes(len(key))
 

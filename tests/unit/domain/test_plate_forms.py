@@ -324,6 +324,31 @@ def test_misreads_are_distinct_plates_of_at_most_one_character_more_or_less(
     assert all(abs(len(one) - len(text)) <= 1 and 1 <= len(one) <= MAX_LENGTH for one in found)
 
 
+@given(texts, regions)
+def test_with_changed_characters_each_plate_comes_once_and_none_is_lost(
+    text: str, region: str | None
+) -> None:
+    found = list(misreads(text, region, changed=True))
+
+    assert len(found) == len(set(found))
+    assert text not in found
+    assert set(misreads(text, region)) <= set(found)
+
+
+@pytest.mark.parametrize("region", [None, "Belgium"])
+def test_any_one_character_may_be_another_if_asked(region: str | None) -> None:
+    assert "1ETB392" in set(misreads("1ETB892", region, changed=True))
+    assert "1ETB392" not in set(misreads("1ETB892", region))
+    assert "1ETB312" not in set(misreads("1ETB892", region, changed=True))
+
+
+def test_a_changed_character_keeps_to_the_forms_of_a_certain_country() -> None:
+    found = set(misreads("1ETB892", "Belgium", changed=True))
+
+    assert "1E7B892" not in found
+    assert "1E7B892" in set(misreads("1ETB892", None, changed=True))
+
+
 def test_variants_with_few_changes_come_first() -> None:
     changes = [
         sum(a != b for a, b in zip("KA4120T", variant, strict=True))

@@ -133,6 +133,21 @@ def test_p12_a_plate_read_as_its_twin_never_makes_a_hit_of_a_listed_vehicle(
         assert (ruling.offences, ruling.ambiguous) == ((), True), judged.kind
 
 
+@pytest.mark.parametrize("region", ["Belgium", None])
+@pytest.mark.parametrize("permit", ["1ETB392", "2ETB892", "1ETB890", "1XTB892"])
+def test_p12_a_permit_protects_a_plate_that_reads_with_one_other_character(
+    permit: str, region: str | None
+) -> None:
+    """A ball in front of a 3 makes an 8 of it, in every view and with a high posterior."""
+    consensus = fuse([reading_of("1ETB892", region=region)] * 24)
+    vehicle = replace(seen((OTHER, 0.9)), consensus=consensus)
+    zone = replace(rule(), kind=RuleKind.PERMIT_ZONE)
+
+    ruling = book(zone, listed=replace(entry(), plate=PlateText(permit))).judge(vehicle)
+
+    assert (ruling.offences, ruling.ambiguous) == ((), True)
+
+
 def test_a_permit_of_another_plate_does_not_protect_a_certain_offender() -> None:
     consensus = fuse([reading_of("1DLK482", region="Belgium")] * 24)
     vehicle = replace(seen((OTHER, 0.9)), consensus=consensus)
