@@ -13,6 +13,7 @@ import pytest
 from edge.adapters.models.cover_check import LEAST_WEIGHT, CheckedReader, OnnxCoverCheck
 from edge.adapters.models.loading import load_plate_models, open_cover_check
 from edge.adapters.models.manifest import Contract
+from edge.adapters.models.plate_ends import uneven_ends
 from edge.adapters.models.weights import Manifest
 from edge.domain.imaging import Box, Detection, PlatePatch
 from edge.errors import ModelError
@@ -121,3 +122,19 @@ def test_weights_of_another_contract_are_refused(name: str) -> None:
 
     with pytest.raises(ModelError, match="not a cover-check"):
         OnnxCoverCheck(Path(found), input_size=(32, 96), threshold=0.5)
+
+
+def test_p12_uneven_room_at_the_ends_counts_as_a_cover_whatever_the_network_says() -> None:
+    patches = [patch for name in ("blank first", "blank last") for patch in with_cover(name, 7)]
+    uneven = [uneven_ends(patch.pixels) for patch in patches]
+
+    assert max(uneven) > 0.9
+    assert (check().hidden(patches) >= np.array(uneven) - 1e-9).all()
+
+
+def test_p12_every_reader_looks_for_covers() -> None:
+    reader = load_plate_models(Manifest.load()).reader
+
+    hidden = [one.hidden for one in reader.read(with_cover("tow bar", 50))]
+
+    assert np.mean(hidden) > 0.3

@@ -258,3 +258,19 @@ def test_legibility_is_the_readers_confidence(
 ) -> None:
     assert low <= reading.legibility <= high
     assert math.isfinite(reading.legibility)
+
+
+@pytest.mark.parametrize("count", [1, 24])
+def test_p12_a_part_that_is_hidden_in_every_view_leaves_the_clearest_text_in_doubt(
+    count: int,
+) -> None:
+    clear = [reading_of("1ABC123", region="Belgium")] * count
+    hidden = [replace(one, hidden=1.0) for one in clear]
+
+    seen, behind = fuse(clear), fuse(hidden)
+
+    assert seen is not None
+    assert behind is not None
+    assert behind.best.text == seen.best.text
+    assert behind.posterior < min(one.min_posterior for one in LIMITS.values()) - 0.1
+    assert seen.posterior > behind.posterior + 0.2

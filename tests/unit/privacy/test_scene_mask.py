@@ -378,6 +378,7 @@ def test_an_unsure_parser_shows_no_more_than_the_geometry(parser: OnnxSceneParse
     ("mixture", "level"),
     [
         ({BODY: 0.7, GLASS: 0.3}, VEHICLE),
+        ({BODY: 0.7, GLASS: 0.16, SceneClass.BACKGROUND: 0.14}, VEHICLE),
         ({BODY: 0.8, SceneClass.BACKGROUND: 0.2}, VEHICLE),
         ({BODY: 0.7, OTHER: 0.3}, VEHICLE),
         ({BODY: 0.4, GLASS: 0.35, PERSON: 0.25}, OCCUPANTS),
