@@ -70,7 +70,7 @@ def fastest_detector(
     Args:
         manifest: knows the variants: weights with `variant_of`.
         name: the default weights, which stay unless a variant is clearly faster.
-        folder: where the result is kept; it may not exist yet.
+        folder: where the result is kept; created for this user only if it is missing.
         open_detector: loads a detector by its name; raises `ModelError`.
         cpu: the CPU's name and instruction sets.
         threads: with which the detector runs.
@@ -96,7 +96,7 @@ def fastest_detector(
     results = {key: _Result(name=chosen, ms=ms)}  # what was measured for others is out of date
     content = _Record(schema="edge-anpr/variants/1", results=results)
     with contextlib.suppress(OSError):  # a full disk: it is timed again at the next start
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         text = json.dumps(content.model_dump(by_alias=True), indent=2)
         write_file(folder / RECORD, f"{text}\n".encode(), mode=0o644)
     return FastestVariant(chosen, ms)

@@ -130,6 +130,14 @@ def test_a_record_that_names_other_weights_cannot_choose_them(tmp_path: Path) ->
     assert fastest.name == EIGHT_BITS
 
 
+def test_a_missing_state_folder_is_made_for_this_user_only(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+
+    fastest_of(Opened(eight_bits=9, floats=1), state)
+
+    assert state.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_folder_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file")
 
