@@ -102,19 +102,9 @@ class ClosedEpochs:
             waiting = _tens(totals.waiting)
             self._shown = Shown(
                 epochs=shown.epochs + 1,
-                vehicles={
-                    name: sum_ + _tens(totals.vehicles.get(name, 0) - before.vehicles.get(name, 0))
-                    for name, sum_ in shown.vehicles.items()
-                },
-                hits={
-                    name: sum_ + _tens(totals.hits.get(name, 0) - before.hits.get(name, 0))
-                    for name, sum_ in shown.hits.items()
-                },
-                contradicted={
-                    name: sum_
-                    + _tens(totals.contradicted.get(name, 0) - before.contradicted.get(name, 0))
-                    for name, sum_ in shown.contradicted.items()
-                },
+                vehicles=_added(shown.vehicles, totals.vehicles, before.vehicles),
+                hits=_added(shown.hits, totals.hits, before.hits),
+                contradicted=_added(shown.contradicted, totals.contradicted, before.contradicted),
                 analysed=shown.analysed
                 + (int(two_digits(totals.analysed - before.analysed)) if busy else 0),
                 dropped=shown.dropped
@@ -132,6 +122,15 @@ class ClosedEpochs:
                 waiting_epochs=shown.waiting_epochs + 1 if waiting else 0,
             )
             self._before = totals
+
+
+def _added(
+    sums: Mapping[str, int], totals: Mapping[str, int], before: Mapping[str, int]
+) -> dict[str, int]:
+    """The sums, with an epoch's counts in tens."""
+    return {
+        name: sum_ + _tens(totals.get(name, 0) - before.get(name, 0)) for name, sum_ in sums.items()
+    }
 
 
 def _tens(count: int) -> int:

@@ -128,14 +128,15 @@ def open_hits(
             except EdgeError as error:
                 failed.append((hit_id, _with_keys(error, box_keys)))
                 continue
+            content = opened_json(one)
             opened.append(
                 {
                     "hit_id": one.hit.hit_id,
                     "rule": one.hit.rule,
-                    "plate": opened_json(one)["plate"],
-                    "masked_by": opened_json(one)["masked_by"],
-                    "taken_at": opened_json(one)["taken_at"],
-                    "vehicle": opened_json(one)["vehicle"],
+                    "plate": content["plate"],
+                    "masked_by": content["masked_by"],
+                    "taken_at": content["taken_at"],
+                    "vehicle": content["vehicle"],
                     "json": str(files.document),
                     "images": [str(picture) for picture in files.pictures],
                 }

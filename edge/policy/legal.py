@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from edge.formats.identifiers import Id, Sha256
-from edge.formats.strict import Strict
+from edge.formats.strict import Grown, Strict
 from edge.policy.fields import (
     DayText,
     FilePath,
@@ -227,8 +227,10 @@ class ReleasedPictures(Strict):
     )
 
 
-class Accuracy(Strict):
+class Accuracy(Grown):
     """The measured accuracy of the box, with the 95 % Wilson interval."""
+
+    added: ClassVar[frozenset[str]] = frozenset({"pictures"})
 
     date: DayText
     method: Statements = Field(description="Which recordings, at which place, with which weights.")
@@ -242,11 +244,3 @@ class Accuracy(Strict):
         description="What released pictures show. Left out: the notice gives the figures of the "
         "model card.",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_pictures(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without the field where nothing was measured: signatures of such policies stay valid."""
-        fields: dict[str, Any] = whole(self)
-        if fields["pictures"] is None:
-            del fields["pictures"]
-        return fields

@@ -21,18 +21,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
-from pydantic import (
-    AfterValidator,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
@@ -259,19 +252,13 @@ class _Alternative(StrictMessage):
     probability: float = Field(ge=0, le=1, allow_inf_nan=False)
 
 
-class _PictureEntry(StrictMessage):
+class _PictureEntry(StrictMessage, Grown):
+    added: ClassVar[frozenset[str]] = frozenset({"taken_at"})
+
     name: Id
     bytes: int = Field(ge=1)
     mask: Literal["meaning", "geometry"] | None = None
     taken_at: str | None = None
-
-    @model_serializer(mode="wrap")
-    def _without_unknown_time(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A picture of an unknown time has no such field, as before there were times."""
-        fields: dict[str, Any] = whole(self)
-        if fields["taken_at"] is None:
-            del fields["taken_at"]
-        return fields
 
 
 def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:

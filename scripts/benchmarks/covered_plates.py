@@ -115,12 +115,17 @@ def measured(
 
     Each plate is also read uncovered. A cover that lies just over characters needs a plate whose
     characters can all be told apart.
+
+    Raises:
+        ValueError: there is no such plate.
     """
     names = (UNCOVERED, *COVERS)
     without, checked = {name: Reads() for name in names}, {name: Reads() for name in names}
     told_apart = [
         one for one in plates if len(characters(one.pixels, _inner(one))) == len(one.text)
     ]
+    if not told_apart:
+        raise ValueError("no plate's characters can all be told apart; name more labels")
     for number in range(covered):
         cover = list(COVERS)[number % len(COVERS)]
         usable = told_apart if cover in OVER_CHARACTERS else plates

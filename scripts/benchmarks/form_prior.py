@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -81,10 +81,9 @@ def measured(
 ) -> dict[str, Any]:
     """Each plate at each height in pixels, fused with each weight."""
     looks = [
-        (plate.text, readings)
+        (plate.text, _read(plate, height, reader, number))
         for height in heights
         for number, plate in enumerate(plates)
-        for readings in _read(plate, height, reader, number)
     ]
     return {
         "plates": len(plates),
@@ -94,9 +93,7 @@ def measured(
     }
 
 
-def _read(
-    plate: LabelledPlate, height: int, reader: PlateReader, seed: int
-) -> Iterator[list[PlateReading]]:
+def _read(plate: LabelledPlate, height: int, reader: PlateReader, seed: int) -> list[PlateReading]:
     factor = min(1.0, height / plate.box.height)
     size = (
         max(8, round(plate.pixels.shape[1] * factor)),
@@ -104,7 +101,7 @@ def _read(
     )
     small = np.asarray(cv2.resize(plate.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     quality = min(1.0, height / 20)
-    yield list(reader.read([PlatePatch(plate.box, quality, view) for view in views(small, seed)]))
+    return list(reader.read([PlatePatch(plate.box, quality, view) for view in views(small, seed)]))
 
 
 def _figures(looks: Sequence[tuple[str, list[PlateReading]]], escape: float) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from edge.pipeline.ports import SceneParser
 from edge.privacy.redaction import VEHICLE_PICTURE, reveal
 from edge.privacy.scene_mask import shown_pixels
 from scripts.fixtures.clips import BLACK, BLUE, CLIPS, GREEN, GREY, RED, SAND, WHITE, Clip
+from scripts.fixtures.fonts import MissingFontError
 from scripts.fixtures.pixel_truth import DrawnThing, Mask, things_in
 from scripts.fixtures.renderer import Renderer
 
@@ -103,7 +104,7 @@ def report(given: argparse.Namespace) -> int:
             given.sheets.mkdir(parents=True, exist_ok=True)
             releases = _with_sheets(releases, given.sheets, given.sheet_step)
         result = summarised(releases)
-    except (EdgeError, OSError, cv2.error) as error:
+    except (EdgeError, MissingFontError, OSError, av.error.FFmpegError, cv2.error) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if given.json:

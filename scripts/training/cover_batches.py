@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +24,7 @@ from scripts.training.camera_simulation import photograph
 from scripts.training.cover_net import CELLS, HEIGHT, WIDTH
 from scripts.training.errors import DataError
 from scripts.training.image_degradation import degraded
-from scripts.training.photos import photo_files, read_boxes
+from scripts.training.photos import photo_files, read_boxes, table_boxes
 from scripts.training.plate_crops import AROUND, NARROW, RealPlate
 from scripts.training.plates import FlatPlate
 from scripts.training.reader_batches import Pool
@@ -70,21 +69,18 @@ def labelled_plates(folder: Path) -> list[RealPlate]:
     Raises:
         DataError: a photograph or label cannot be used.
     """
-    boxes: dict[Path, list[Box]] = {}
-    if (folder / "labels.csv").is_file():
-        with (folder / "labels.csv").open(encoding="utf-8", newline="") as opened:
-            for row in csv.DictReader(opened):
-                x, y, w, h = (float(row[key]) for key in "xywh")
-                boxes.setdefault(folder / row["image"], []).append(Box(x, y, x + w, y + h))
-    else:
-        boxes = {file: [] for file in photo_files(folder)}
+    table = table_boxes(folder)
     plates: list[RealPlate] = []
-    for file, known in sorted(boxes.items()):
+    for file in photo_files(folder) if table is None else sorted(table):
         pixels = cv2.imread(str(file))
         if pixels is None:
             raise DataError(f"{file}: no photograph that can be read; remove or replace it")
         height, width = pixels.shape[:2]
-        found = known or read_boxes(folder / "labels" / f"{file.stem}.txt", width, height)
+        found = (
+            read_boxes(folder / "labels" / f"{file.stem}.txt", width, height)
+            if table is None
+            else table[file]
+        )
         plates += [
             _cut(file.name, np.asarray(pixels, np.uint8), box)
             for box in found

@@ -190,12 +190,9 @@ def batch_of(pool: Pool, real: RealPlates, size: int, rng: Rng) -> Batch:
             pictures.append(fitted(jittered(plate, rng)))
         else:
             flat, hidden = _perhaps_covered(pool.draw(rng), rng)
-            if kind < REAL_SHARE + PLAIN_SHARE:
-                plate = _with_border(flat, rng)
-                pictures.append(fitted(jittered(plate, rng)))
-            else:
-                plate = _with_border(flat, rng)
-                pictures.append(fitted(photograph(flat, rng).pixels))
+            plate = _with_border(flat, rng)
+            plain = kind < REAL_SHARE + PLAIN_SHARE
+            pictures.append(fitted(jittered(plate, rng) if plain else photograph(flat, rng).pixels))
         texts.append(_doubting(encoded(plate.text), hidden))
         regions.append(region_index(plate.region))
     return tensors(pictures, texts, regions)

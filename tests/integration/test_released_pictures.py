@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -94,11 +93,6 @@ def test_the_truth_of_each_pixel_agrees_with_the_truth_file(name: str) -> None:
     assert seen > 3
 
 
-def everything(picture: Picture) -> Iterator[tuple[str, Any]]:
-    for thing in picture.drawn:
-        yield ("person" if thing.is_person else "vehicle"), thing
-
-
 @pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
 def test_a_picture_that_shows_all_leaks_everything_that_the_level_hides(level: RevealLevel) -> None:
     picture = pictures_of("side_by_side")[1]
@@ -107,7 +101,7 @@ def test_a_picture_that_shows_all_leaks_everything_that_the_level_hides(level: R
     leaks = leaks_of(picture, plate, np.ones(picture.pixels.shape[:2], bool), level)
 
     found = {*leaks.parts, *leaks.slivers}
-    others = {thing.mover.id for _, thing in everything(picture)} - {offender}
+    others = {thing.mover.id for thing in picture.drawn} - {offender}
     assert {f"vehicle {one}" for one in others} <= found
     assert (f"glass of {offender}" in found) == (level is RevealLevel.VEHICLE)
     assert f"vehicle {offender}" not in found
@@ -120,7 +114,7 @@ def test_a_plate_that_belongs_to_nothing_has_no_vehicle_that_may_be_shown() -> N
     shown = np.ones(picture.pixels.shape[:2], bool)
     leaks = leaks_of(picture, Box(2, 2, 60, 14), shown, RevealLevel.OCCUPANTS)
 
-    assert {f"vehicle {thing.mover.id}" for _, thing in everything(picture)} <= {
+    assert {f"vehicle {thing.mover.id}" for thing in picture.drawn} <= {
         *leaks.parts,
         *leaks.slivers,
     }

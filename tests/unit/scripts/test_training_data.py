@@ -153,6 +153,17 @@ def test_boxes_may_come_from_a_table_and_photos_without_a_row_are_left_out(tmp_p
     assert (second.name, second.plates.tolist()) == ("b.png", [])
 
 
+def test_the_cover_check_learns_from_the_same_table(tmp_path: Path) -> None:
+    cover_batches = pytest.importorskip("scripts.training.cover_batches")
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((100, 200, 3), 60, np.uint8))
+    (tmp_path / "labels.csv").write_text("image,x,y,w,h\nb.png,,,,\na.png,50,40,100,20\n")
+
+    (one,) = cover_batches.labelled_plates(tmp_path)
+
+    assert (one.photo, one.inner, one.pixels.shape) == ("a.png", (35, 7, 135, 27), (34, 170, 3))
+
+
 @pytest.mark.parametrize("row", ["images/a.png,x,40,100,20", "images/a.png,50,40,100"])
 def test_the_error_names_a_table_with_a_bad_box(tmp_path: Path, row: str) -> None:
     (tmp_path / "labels.csv").write_text(f"image,x,y,w,h\n{row}\n")
