@@ -77,7 +77,7 @@ class RunSummary(BaseModel):
         "there is no scene parser, or it was not sure."
     )
     hits_contradicted: Count = Field(
-        description="Listed plates on vehicles that surely look other than their list states: no "
+        description="Listed plates on vehicles that surely look different from their entry: no "
         "hit was made."
     )
     hits_outside_competence: Count = Field(

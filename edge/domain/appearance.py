@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 LEAST_LIKELY = 0.003
-"""What an entry states is contradicted if the picture gives it less than this probability. On
-vehicles that the network had not seen the truth rarely has so little (models/scene_parser.md)."""
+"""An entry is contradicted if the kind or colour that it states has less than this probability. On
+vehicles that the network had not seen, the true one rarely has less (models/scene_parser.md)."""
 
 
 class VehicleKind(Enum):
-    """Kinds of vehicle that are told apart. What has no engine is none of them."""
+    """Kinds of vehicle that are told apart. A trailer or a bicycle is none of them."""
 
     CAR = "car"
     VAN = "van"

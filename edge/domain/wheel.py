@@ -34,8 +34,8 @@ RIGHT_WHEEL_REGIONS = frozenset({"Cyprus", "Ireland", "Malta", "United Kingdom"}
 """Countries of Europe that drive on the left, as readers of plates name them."""
 
 NEARER = 1.25
-"""A plate comes nearer if its height at last is at least this many times that at first: more than
-the jitter of a detector, and less than a third of what a passage shows."""
+"""A plate comes nearer if its last height is at least this many times its first height. That is
+more than a detector's random errors, and less than a third of what a vehicle that passes shows."""
 
 LEAST_POINTS = 6
 """Fewest positions from which this can be said."""

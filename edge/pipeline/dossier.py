@@ -101,8 +101,8 @@ class Dossier:
     Args:
         track: number of the track.
         frame: the first frame of the track.
-        keeps_path: whether to keep its first and last frame too: one frame more for each vehicle,
-            as the last one is that of all vehicles in view.
+        keeps_path: whether to keep its first and last frame too. This is one more frame for each
+            vehicle, since the last frame is the same one for all vehicles in view.
 
     Attributes:
         track: number of the track.

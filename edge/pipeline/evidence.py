@@ -180,7 +180,7 @@ class EvidenceMaker:
         examined = examined or self.examine(vehicle, offence)
         if examined.contradicted:
             raise OutboxError(
-                "a vehicle that surely looks other than its list states makes no hit",
+                "a vehicle that surely looks different from its list entry makes no hit",
                 code="E_EVIDENCE",
             )
         rule = offence.rule

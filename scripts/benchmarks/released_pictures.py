@@ -59,7 +59,7 @@ _WHEN = datetime(2026, 3, 10, 8, 25, tzinfo=timezone.utc)
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture with the things in it, where they are known to the pixel."""
+    """A picture, and what each of its pixels shows where that is known."""
 
     source: str
     name: str

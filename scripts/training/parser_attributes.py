@@ -50,7 +50,7 @@ LEAST_WIDTH = 14.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """A vehicle of which something is known: bit k of `kinds` is set where kind k is possible."""
+    """A vehicle with what is known of it: bit k of `kinds` is set if kind k is possible."""
 
     name: str
     pixels: Pixels = field(repr=False)
@@ -266,7 +266,7 @@ def _trained(rows: Rows, seed: int, steps: int) -> AttributeHeads:
     heads = AttributeHeads(rows.of_kind.shape[1])
     optimiser = torch.optim.AdamW(heads.parameters(), 3e-3, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    # Rare kinds and colours come more often than they are.
+    # Rare kinds and colours are drawn more often than they occur.
     of_kind, of_colour = _balance(rows.may_be), _balance(rows.colour)
     draw = torch.Generator().manual_seed(seed)
     for _ in range(steps):
@@ -293,7 +293,7 @@ def _loss(logits: Tensor, may_be: Tensor) -> Tensor:
 
 
 def _temperature(logits: Tensor, may_be: Tensor) -> float:
-    """The temperature under which the single labels are most likely."""
+    """The temperature at which the labels that allow one kind or colour are most likely."""
     single = may_be.sum(1) == 1
     tried = np.geomspace(0.5, 4, 43)
     losses = [float(_loss(logits[single] / one, may_be[single])) for one in tried]
@@ -301,7 +301,7 @@ def _temperature(logits: Tensor, may_be: Tensor) -> float:
 
 
 def _balance(member: Tensor) -> Tensor:
-    """Probabilities with which each row is drawn: rare columns more often than they are."""
+    """Probabilities with which each row is drawn: rare columns more often than they occur."""
     alone = member.float() * (member.sum(1, keepdim=True) == 1)
     weight = (alone / alone.sum(0).clamp_min(1).sqrt()).sum(1)
     return weight / weight.sum()
@@ -318,7 +318,7 @@ def _figures(name: str, found: Tensor, truth: Tensor) -> dict[str, float]:
     right = (found.argmax(1) == truth.argmax(1)).float()
     sure = found.amax(1) >= SURE
     likelihood = (found * truth).sum(1)
-    # Each vehicle against each other truth there is: how often the picture excludes it.
+    # How often a picture excludes the kinds or colours of the other vehicles.
     others = truth.sum(0).float() / len(truth)
     excluded = ((found < LEAST_LIKELY) * (1 - truth) * others).sum(1) / (
         ((1 - truth) * others).sum(1)

@@ -17,7 +17,7 @@ _LOST_AT_A_BREAK = " ~-."
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A size of plate in several lines; lengths in millimetres."""
+    """The size of a plate with several lines; lengths in millimetres."""
 
     share: float
     """Of the plates of a series, from 0 to 1."""

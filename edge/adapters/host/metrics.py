@@ -282,8 +282,8 @@ def _of_the_traffic(figures: Figures) -> Iterator[Metric]:
     yield hits
     contradicted = CounterMetricFamily(
         "edge_anpr_contradicted",
-        "Listed plates that made no hit, because the vehicle surely looks other than the list "
-        f"states: {coarse}.",
+        "Listed plates that made no hit, because the vehicle surely looks different from its "
+        f"list entry: {coarse}.",
         labels=["rule"],
     )
     for rule, count in figures.contradicted.items():

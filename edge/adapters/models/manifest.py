@@ -54,7 +54,7 @@ _KINDS = {
 
 LEAST_SURE, MOST_SUSPECTED = 0.8, 0.2
 """Bounds of a scene parser's thresholds. They stand in the code, because nobody signs the manifest.
-At 0.8 and 0.3, windows were shown in 4 of 32 pictures of the validation set."""
+With 0.8 and 0.3, windows were shown in 4 of 32 pictures of the validation set."""
 
 
 class Calibration(Strict, strict=True):
@@ -126,8 +126,8 @@ class WeightsEntry(Strict):  # not in strict mode: TOML has no enums or tuples
     url: _Address | None = None
     variant_of: _Name | None = Field(
         default=None,
-        description="Weights of which these are the same network in another arithmetic: a box uses "
-        "the one that is faster on its CPU.",
+        description="Weights of the same network in another number format: a box uses the ones "
+        "that are faster on its CPU.",
     )
     source: _Line
 

@@ -12,7 +12,7 @@ TALL = 48
 """Larger pictures are shrunk to this height, in pixels."""
 
 FEWEST = 3
-"""With fewer characters that can be told apart, nothing is said."""
+"""With fewer characters that can be told apart, the probability is 0."""
 
 UNEVEN, SOFTNESS = 0.5, 0.06
 """Difference in heights of a character at which a cover is as likely as not, and the width of the
@@ -22,8 +22,8 @@ transition. Chosen on photographed plates (models/plate_covers.md)."""
 def uneven_ends(pixels: Pixels) -> float:
     """The probability that something in the plate's colour hides a character at one end, 0 to 1.
 
-    From the first and from the last character, the plate's ground is followed outwards, to a band,
-    the border or the end of the plate. Most plates have about as much room at both ends.
+    The room at an end is the plate's ground between the first or last character and a band, the
+    border or the end of the plate. Most plates have about as much room at both ends.
 
     Args:
         pixels: BGR, the plate with a little of its surroundings.

@@ -47,11 +47,11 @@ SUM_TOLERANCE = 0.02
 """Probabilities may miss 1 by this much together: the weights are stored in float16."""
 
 COLOURED_SHARE, LEAST_COLOURED = 95, 12.0
-"""A window tells no colour if in this percentage of its pixels red, green and blue differ by less
-than this, in grey levels: it is near infrared or fog. By day something is always coloured."""
+"""The colour is not known if in this percentage of a window's pixels red, green and blue differ by
+less than this, in grey levels: it is near infrared or fog. By day something is always coloured."""
 
 LEAST_LIT = 45.0
-"""A window darker than this on average, in grey levels, tells no colour."""
+"""In a window darker than this on average, in grey levels, the colour is not known."""
 
 
 def window_matrix(plate: Box) -> Matrix:

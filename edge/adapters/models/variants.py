@@ -1,9 +1,9 @@
 """The fastest variant of a network on this CPU.
 
-Weights in eight bits are fast only on CPUs with instructions for them; elsewhere the same network
-in floats may be faster. So the variants are timed once on each machine. The result is kept under
-the CPU's name and instructions, the version of ONNX Runtime and the digests of the weights; another
-machine and other weights are timed again.
+8-bit weights are fast only on CPUs with instructions for them; elsewhere the same network with
+floating-point weights may be faster. So the variants are timed once on each machine. The result is
+kept under the CPU's name and instructions, the version of ONNX Runtime and the digests of the
+weights. On another machine and for other weights the variants are timed again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CLEARLY = 0.9
 """A variant replaces the default weights only if it takes at most this share of their time."""
 
 TRIES = 5
-"""Each variant is timed so often, in turn; the shortest time counts."""
+"""How often each variant is timed, in turn; the shortest time counts."""
 
 
 @dataclass(frozen=True, slots=True)

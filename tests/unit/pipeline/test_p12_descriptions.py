@@ -58,7 +58,7 @@ def test_p12_a_vehicle_that_surely_looks_other_than_its_list_states_makes_no_hit
     case = vehicle(pixels=street()), listed(level, stated)
 
     assert maker.examine(*case).contradicted
-    with pytest.raises(EdgeError, match="looks other") as refused:
+    with pytest.raises(EdgeError, match="looks different") as refused:
         maker.make(*case, 0, 1)
     assert PLATE not in str(refused.value)
 
