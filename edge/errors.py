@@ -103,6 +103,13 @@ class KeyFileError(EdgeError):
     default_code = "E_KEYS"
 
 
+class AccessError(EdgeError):
+    """A person has not proved who she is, or has no right to what she asks."""
+
+    exit_code = ExitCode.KEYS
+    default_code = "E_RIGHT"
+
+
 class OutboxError(EdgeError):
     """Storage is full, locked, damaged or of another version."""
 
@@ -125,7 +132,7 @@ class NoMemoryError(EdgeError):
 
 
 class MissingExtraError(EdgeError):
-    """A package of an extra (`box`, `cpu`, `gpu`, `demo`) is needed and not installed."""
+    """A package of an extra (`cpu`, `desk`, …) is needed and not installed."""
 
     exit_code = ExitCode.CONFIG
     default_code = "E_EXTRA"
@@ -144,13 +151,24 @@ class MissingExtraError(EdgeError):
 
 
 EXTRA_OF: Mapping[str, str] = {
+    "alembic": "desk",
+    "argon2": "desk",
     "av": "cpu",
     "cv2": "cpu",
     "fast_plate_ocr": "cpu",
     "iotcore": "cpu,demo",
+    "joserfc": "desk",
     "numpy": "cpu",
     "onnxruntime": "cpu",
     "prometheus_client": "cpu",
+    "psycopg": "postgres",
+    "pyhanko": "desk",
+    "pyotp": "desk",
+    "sqlalchemy": "desk",
+    "starlette": "desk",
+    "typst": "desk",
+    "uvicorn": "desk",
+    "webauthn": "desk",
 }
 """The extra to install for a module that the base installation lacks."""
 
@@ -173,6 +191,10 @@ class Meaning:
 CODES: Mapping[str, Meaning] = {
     "E_INTERNAL": Meaning(1, "a bug in the program; please report the line"),
     "E_USAGE": Meaning(2, "an option or argument is wrong, missing, or does not go with another"),
+    "E_PERSON": Meaning(
+        2,
+        "the desk has no person of that name, or has one already; see `edge-anpr desk people list`",
+    ),
     "E_ACCURACY": Meaning(
         3,
         "the policy has no accuracy figures, their interval does not follow from the counts, or "
@@ -198,6 +220,11 @@ CODES: Mapping[str, Meaning] = {
     "E_DEMO_KEYS": Meaning(
         3,
         "demo keys are public and allow recordings only; have the policy signed with real keys",
+    ),
+    "E_DATABASE_URL": Meaning(
+        3,
+        "the address of the desk's database has an unknown form; write `sqlite:///FILE` or "
+        "`postgresql://USER@HOST:PORT/DATABASE`",
     ),
     "E_DPIA_WIDENING": Meaning(
         3,
@@ -312,6 +339,11 @@ CODES: Mapping[str, Meaning] = {
         "a rule shows the driver or all occupants although its offence does not need them, or "
         "nobody checks its hits; choose `reveal: vehicle` or `plate`",
     ),
+    "E_OIDC": Meaning(
+        3,
+        "the section `oidc` of a desk's `desk.json`, or the file with its secret, cannot be used; "
+        "the line names the field and the cure",
+    ),
     "E_OPENCV": Meaning(
         3,
         "`cv2` cannot be loaded, or is a mixture of two versions; run the commands in the message",
@@ -336,7 +368,8 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_RETENTION_CEILING": Meaning(
         3,
-        "a purpose keeps hits for longer than its legal regime allows; shorten `retention_hours`",
+        "hits would be kept for longer than is allowed; shorten `retention_hours` of the purpose, "
+        "or the retention period of the desk",
     ),
     "E_SEQUENCE": Meaning(
         3,
@@ -460,7 +493,34 @@ CODES: Mapping[str, Meaning] = {
         "a list raise the broker's limit",
     ),
     "E_TOPIC": Meaning(6, "a topic is not in the closed list; please report it"),
+    "E_CASE": Meaning(
+        7,
+        "the case of the hit cannot take this step now: somebody else holds or has decided it, or "
+        "an earlier step is missing",
+    ),
+    "E_CASE_KEYS": Meaning(
+        7,
+        "a case file is signed with another key than the one given, or no key was given to compare "
+        "it with, or demo keys signed its policy; give the public keys of box, desk and each "
+        "person who signed, received from their owners",
+    ),
+    "E_DECOY": Meaning(
+        2,
+        "decoys cannot be made to look like the hits of a site, so none was added; or the case is "
+        "a decoy and is never exported",
+    ),
+    "E_FINDING": Meaning(7, "a document is no finding of this version, or its key did not sign it"),
+    "E_FOUR_EYES": Meaning(
+        7,
+        "two people are needed: another person approves a right than the one who proposed or gets "
+        "it, and another officer gives a second finding",
+    ),
     "E_HIT": Meaning(7, "a message is not a hit or receipt of this version"),
+    "E_LOGIN": Meaning(
+        7,
+        "the name or the passphrase is wrong, or there were too many attempts; wait 15 minutes "
+        "after five of them",
+    ),
     "E_KEYS": Meaning(7, "a key is missing, unreadable or of the wrong kind"),
     "E_KEY_MODE": Meaning(
         7,
@@ -468,15 +528,30 @@ CODES: Mapping[str, Meaning] = {
     ),
     "E_KEYRING": Meaning(7, "the keyring is missing or is not a keyring; mount its storage medium"),
     "E_NO_KEY": Meaning(7, "the key to open a hit or a list is not here"),
+    "E_PASSKEY": Meaning(
+        7,
+        "the answer of a passkey is not valid at this desk, or nobody has this passkey; repeat it, "
+        "or log in with your passphrase",
+    ),
+    "E_REQUEST": Meaning(
+        7,
+        "a person's request at the desk is not in the state for this step, or the clerk has "
+        "reached the limit of a day; `edge-anpr desk request list` shows all",
+    ),
     "E_RETENTION_ENDED": Meaning(
         7,
         "the retention period has ended and the key was destroyed; nothing can open it",
     ),
+    "E_RIGHT": Meaning(
+        7,
+        "the person has no right in force to do this, or the right cannot be changed so; "
+        "`edge-anpr desk people list` shows all rights",
+    ),
     "E_SALT_DESTROYED": Meaning(7, "the secret of the epoch was destroyed; start again"),
     "E_PASSPHRASE": Meaning(
         7,
-        "the passphrase of a private key is missing, wrong or too short; type it at a terminal, or "
-        "name a file with `--passphrase-file`",
+        "the passphrase of a private key or of a person is missing, wrong or too short; type it at "
+        "a terminal, or name a file with `--passphrase-file`",
     ),
     "E_SEAL": Meaning(7, "the evidence cannot be sealed or opened"),
     "E_SEAL_SIZE": Meaning(
@@ -484,6 +559,9 @@ CODES: Mapping[str, Meaning] = {
         "the evidence does not fit under the size limit; raise `broker.payload_cap_kib`",
     ),
     "E_SIGNATURE": Meaning(7, "the signature is not by the key that the message names"),
+    "E_TSA": Meaning(
+        7, "the time stamping service gave no time stamp; try again later, or export without --tsa"
+    ),
     "E_ANCHOR": Meaning(
         8,
         "the anchor of the audit log, outside the state folder, is missing or damaged; restore it, "
@@ -509,6 +587,26 @@ CODES: Mapping[str, Meaning] = {
         8,
         "the authority's store is damaged; move it away and restore it, or start a new one",
     ),
+    "E_DATABASE": Meaning(
+        8,
+        "the desk's database cannot be reached, refuses the user, or does not keep what it "
+        "confirms; nothing is half done, so correct that and run the command again",
+    ),
+    "E_DATABASE_FILLED": Meaning(
+        8, "the database to which a store is to be moved is not empty; name an empty one"
+    ),
+    "E_DATABASE_VERSION": Meaning(
+        8, "a newer program has made the desk's tables; use that program, and delete nothing"
+    ),
+    "E_DELETIONS": Meaning(
+        8,
+        "a file of statements of deletion is not complete, was altered, or is of another key; get "
+        "it from the desk again",
+    ),
+    "E_DESK_EXISTS": Meaning(8, "there is a desk already; name another folder or database"),
+    "E_DESK_MOVED": Meaning(
+        8, "the desk's store was moved to another database; use that one, or finish the move"
+    ),
     "E_DISK_FULL": Meaning(8, "the disk is full; free some space"),
     "E_EVIDENCE": Meaning(
         8,
@@ -525,6 +623,9 @@ CODES: Mapping[str, Meaning] = {
         "out of memory; give the box, or its service (MemoryMax=), more and start again",
     ),
     "E_NO_AUDIT": Meaning(8, "there is no audit log in this folder"),
+    "E_NO_DESK": Meaning(
+        8, "there is no desk in this folder or database; `edge-anpr desk init` makes one"
+    ),
     "E_NO_HIT": Meaning(8, "the authority's store has no such hit"),
     "E_NO_STORE": Meaning(8, "there is no store of an authority in this folder"),
     "E_OUTBOX_DAMAGED": Meaning(8, "the outbox is damaged; move it away and start again"),
@@ -532,7 +633,17 @@ CODES: Mapping[str, Meaning] = {
         8,
         "the outbox has no room for another hit; all accepted hits are safe",
     ),
+    "E_CASE_FILE": Meaning(
+        8,
+        "a case file is not complete, was changed, or contradicts itself; ask the desk for it "
+        "again",
+    ),
     "E_PACK": Meaning(8, "the evidence pack, or a file for it, is not valid"),
+    "E_RETENTION_CLOCK": Meaning(
+        8,
+        "the clock of the desk does not agree with the times that boxes have signed, so only hits "
+        "that are due by those times were deleted; synchronise the clock, or confirm it",
+    ),
     "E_STATE_BEHIND": Meaning(
         8,
         "the state folder lacks an order, a list's counter, a policy or the time that the audit "

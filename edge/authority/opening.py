@@ -21,7 +21,7 @@ from edge.formats.atomic_files import sync_folder, write_file
 from edge.formats.timestamps import utc_text
 from edge.privacy.hit import Hit, HitError, parse_hit, verify_hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
-from edge.privacy.sealing import EvidenceContent, open_sealed
+from edge.privacy.sealing import EvidenceContent, Picture, open_sealed
 
 SCHEMA = "edge-anpr/opened-hit/2"
 
@@ -114,7 +114,7 @@ def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:
     """
     own = folder / opened.hit.hit_id
     document = own / "hit.json"
-    text = json.dumps(as_json(opened), indent=2, ensure_ascii=False).encode() + b"\n"
+    text = opened_bytes(opened)
     pictures = {own / f"{one.name}.jpg": one.jpeg for one in opened.content.pictures}
     try:
         for each in (folder, own):
@@ -130,6 +130,31 @@ def write_opened(opened: OpenedHit, folder: Path) -> OpenedFiles:
     except OSError as error:
         raise storage_error(own, error) from error
     return OpenedFiles(document, tuple(pictures))
+
+
+def write_pictures(hit_id: str, pictures: Iterable[Picture], folder: Path) -> tuple[Path, ...]:
+    """Write the pictures of a hit, and nothing else of it, to `<folder>/<hit id>/`, mode 0600.
+
+    Raises:
+        OutboxError: others can read the folder, or it cannot be written.
+    """
+    own = folder / hit_id
+    files: list[Path] = []
+    try:
+        for each in (folder, own):
+            _private_folder(each)
+        with _locked(own):
+            for one in pictures:
+                files.append(own / f"{one.name}.jpg")
+                write_file(files[-1], one.jpeg, sole_writer=True)
+    except OSError as error:
+        raise storage_error(own, error) from error
+    return tuple(files)
+
+
+def opened_bytes(opened: OpenedHit) -> bytes:
+    """The content of `hit.json` as it is written, with the plate in clear."""
+    return json.dumps(as_json(opened), indent=2, ensure_ascii=False).encode() + b"\n"
 
 
 def as_json(opened: OpenedHit) -> dict[str, object]:
@@ -151,6 +176,10 @@ def as_json(opened: OpenedHit) -> dict[str, object]:
         "pictures": [f"{picture.name}.jpg" for picture in content.pictures],
         "masked_by": {
             f"{picture.name}.jpg": None if picture.mask is None else picture.mask.value
+            for picture in content.pictures
+        },
+        "shows": {
+            f"{picture.name}.jpg": None if picture.shows is None else picture.shows.value
             for picture in content.pictures
         },
         "taken_at": {

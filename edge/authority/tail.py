@@ -5,7 +5,8 @@ session at the broker, stores each hit on disk before it sends the receipt, and 
 If it is killed in between, the broker delivers the hit again. Its id is stored by then, so only
 the receipt is sent again.
 
-A hit whose box or key is not known here yet is set aside and tried again at the next start. It is
+A hit whose box or key is not known here yet is set aside, and tried again at the next start and
+every hour. It is
 acknowledged to the broker all the same, because unacknowledged messages would in the end block all
 others.
 """
@@ -18,11 +19,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Protocol
 
 from edge.adapters.broker import topics
 from edge.adapters.broker.mqtt import BrokerLink, LinkLostError, Message
 from edge.adapters.broker.options import BrokerOptions
-from edge.authority.store import HitStore, Outcome
+from edge.authority.store import Outcome, SetAside
 from edge.errors import PublishError
 from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
@@ -31,6 +33,7 @@ SESSION_EXPIRY_S = int(timedelta(days=30).total_seconds())
 """How long the broker keeps the session of a receiver that is away: a hit's longest retention."""
 
 _RECEIVE_S = 0.2
+_TRY_AGAIN_S = 3600.0
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 
@@ -69,6 +72,32 @@ class Until:
     idle_s: float | None = None
 
 
+class HitKeeper(Protocol):
+    """Where a receiver stores hits. When a method returns, what it has written is on disk.
+
+    Implemented by `edge.authority.store.HitStore`, and for a desk by `edge.desk.store.hits`.
+    """
+
+    def put(self, hit: Hit, payload: bytes, now: datetime) -> tuple[Outcome, datetime]: ...
+
+    def set_aside(self, topic: str, payload: bytes, why: str, now: datetime) -> bool: ...
+
+    def aside(self) -> tuple[SetAside, ...]: ...
+
+    def drop_aside(self, payload: bytes) -> None: ...
+
+
+class StateKeeper(Protocol):
+    """Keeps what boxes tell of themselves; `edge.desk.boxes.BoxStates` is one."""
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """Keep a message of a box, or pass over it.
+
+        Raises:
+            OutboxError: the store cannot be written; the message must not be acknowledged.
+        """
+
+
 class Receiver:
     """Verifies and stores payloads; has no network connection of its own.
 
@@ -81,7 +110,7 @@ class Receiver:
 
     def __init__(
         self,
-        store: HitStore,
+        store: HitKeeper,
         boxes: Mapping[tuple[str, str], BoxPublicKeys],
         keys: AuthorityPrivateKeys,
         utc: Callable[[], datetime],
@@ -107,9 +136,14 @@ class Receiver:
         problem = _misplaced(topic, hit) or ("" if unknown else self._problem(hit, payload))
         if problem:
             return ReceivedMessage(Fate.REFUSED, hit, problem)
-        if unknown:
-            return self._set_aside(hit, topic, payload, unknown)
+        later = unknown or self.too_early(hit)
+        if later:
+            return self._set_aside(hit, topic, payload, later)
         return self._store_once(hit, topic, payload)
+
+    def too_early(self, _hit: Hit) -> str:
+        """Why a hit must wait for a later time; empty: it need not. Here none ever must."""
+        return ""
 
     def retry_aside(self) -> list[ReceivedMessage]:
         """Try the payloads that were set aside again; returns those that are accepted now.
@@ -186,6 +220,8 @@ class Tail:
         receiver: verifies and stores hits.
         site: receive hits of this site only; None: of all sites.
         on_arrival: called with each message after it was acknowledged.
+        states: keeps what boxes tell of themselves; None: nothing of it is received. A broker that
+            does not let this client read it changes nothing for the hits.
     """
 
     def __init__(
@@ -195,10 +231,13 @@ class Tail:
         *,
         site: str | None = None,
         on_arrival: Callable[[ReceivedMessage], None] = lambda _arrival: None,
+        states: StateKeeper | None = None,
     ) -> None:
         self._options = options
         self._receiver = receiver
         self._filter = topics.all_hits(site)
+        self._state_filters = topics.all_states(site)
+        self._states = states
         self._on_arrival = on_arrival
         self._stored = 0
         self._last_arrival = 0.0
@@ -245,16 +284,27 @@ class Tail:
             self._options, session_expiry_s=SESSION_EXPIRY_S, cancelled=cancelled
         )
         try:
-            link.subscribe([self._filter])
+            also = () if self._states is None else self._state_filters
+            refused = link.subscribe([self._filter, *also], optional=also, unqueued=also)
+            for error in refused.values():
+                _log.warning("%s; the desk does not see the states of boxes", error)
         except BaseException:
             link.abort()
             raise
         return link
 
     def _receive(self, link: BrokerLink, until: Until, cancelled: Callable[[], bool]) -> None:
+        tried_at = time.monotonic()
         while not self._is_over(until, cancelled):
+            if time.monotonic() - tried_at >= _TRY_AGAIN_S:
+                tried_at = time.monotonic()
+                for arrival in self._receiver.retry_aside():
+                    self._settle(link, arrival)
             message = link.receive(_RECEIVE_S)
-            if message is not None:
+            if message is not None and self._states is not None and _is_state(message.topic):
+                self._states.take(message.topic, message.payload)
+                link.acknowledge(message)
+            elif message is not None:
                 arrival = self._receiver.take(message.topic, message.payload)
                 self._settle(link, arrival, message)
 
@@ -276,6 +326,14 @@ class Tail:
             or (until.stored is not None and self._stored >= until.stored)
             or (until.idle_s is not None and time.monotonic() - self._last_arrival >= until.idle_s)
         )
+
+
+def _is_state(topic: str) -> bool:
+    name = topics.parse(topic)
+    return name is not None and name.kind in {
+        topics.TopicKind.AUDIT,
+        topics.TopicKind.AVAILABILITY,
+    }
 
 
 def _sleep(seconds: float, cancelled: Callable[[], bool]) -> None:

@@ -42,6 +42,7 @@ from edge.box.sources import (
     find_sources,
     open_cameras,
 )
+from edge.box.substream_check import examine_substream
 from edge.domain.geometry import Line
 from edge.domain.rules import Rule
 from edge.errors import EdgeError
@@ -166,6 +167,10 @@ def _examine_cameras(
         )
         limit_s = options.step_s + FIRST_FRAME_S + MEASURE_S
         yield from findings_of(f"camera {camera.name}", limit_s, examine_one)
+        if camera.status() is not None and getattr(setups[camera.name].live, "substream", None):
+            small = setups[camera.name].guarded(setups[camera.name].connect(SystemClock()))
+            examine_small = partial(_examine_substream, small)
+            yield from findings_of(f"substream {camera.name}", limit_s, examine_small)
 
 
 def _skipped(step: str) -> DoctorFinding:
@@ -236,6 +241,10 @@ def _examine_camera(
     if save_still is not None and measured.still is not None:
         found.append(save_still(camera.name, measured.still))
     return [finding for finding in found if finding is not None]
+
+
+def _examine_substream(camera: GuardedCamera) -> list[DoctorFinding]:
+    return [examine_substream(camera)]
 
 
 def examine_speed(

@@ -8,8 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from edge.adapters.cameras.camera_status import CameraStatus
 from edge.adapters.cameras.guarded_camera import GuardedCamera
-from edge.adapters.cameras.live_camera import CameraStatus
 from edge.adapters.host.metrics import CameraFigures, RuleFigures
 from edge.box.engine import Stream, VehicleCounts
 from edge.box.evidence_worker import EvidenceCounts
@@ -59,6 +59,9 @@ def camera_figures(streams: Sequence[Stream]) -> list[CameraFigures]:
                     for one, status in zip(counts, statuses, strict=True)
                 ),
                 opens_at=next((one.opens_at for one in statuses if one and one.opens_at), None),
+                substream=next(
+                    (one.substream.works for one in statuses if one and one.substream), None
+                ),
             )
         )
     return figures

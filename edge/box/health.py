@@ -133,7 +133,7 @@ class BoxHealth:
         why = "" if reason == state else f" ({reason})"
         return (
             f"{state}{why}; {up} of {len(cameras)} cameras give frames; broker {broker}{problems}"
-            f"{_closed(cameras)}{self._idle_rules()}"
+            f"{_closed(cameras)}{_without_substream(cameras)}{self._idle_rules()}"
         )
 
     def _idle_rules(self) -> str:
@@ -184,3 +184,10 @@ def _closed(cameras: Sequence[CameraFigures]) -> str:
     return "".join(
         f"; {one.name} closed {closed_until(one.opens_at)}" for one in cameras if one.opens_at
     )
+
+
+def _without_substream(cameras: Sequence[CameraFigures]) -> str:
+    """Which cameras that give frames are watched at more work; empty if none is."""
+    open_ones = [one for one in cameras if one.up and one.opens_at is None]
+    names = [one.name for one in open_ones if one.substream is False]
+    return f"; without substream: {', '.join(names)}" if names else ""

@@ -11,9 +11,9 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.decoder_messages import DecoderRequest
 from edge.adapters.cameras.decoder_request import request_for, shown_address
-from edge.adapters.cameras.guarded_camera import GuardedCamera, masked_cells
+from edge.adapters.cameras.guarded_camera import GuardedCamera
 from edge.adapters.cameras.live_camera import LiveCamera
 from edge.adapters.cameras.recordings import RecordedCamera, open_recordings, recorded_at_of
 from edge.adapters.models.loading import PlateModels
@@ -282,11 +282,10 @@ def open_stream(
 ) -> Stream:
     """Make a stream: a camera with the watcher that turns its frames into vehicles."""
     attention = Attention()
-    if isinstance(camera, LiveCamera):
-        masks = setup.masks
-        camera.ask(lambda cells, now_s: attention.selects(masked_cells(cells, masks), now_s))
+    guarded = setup.guarded(camera)
+    guarded.ask(attention.selects, lambda: attention.idles)
     return Stream(
-        camera=setup.guarded(camera),
+        camera=guarded,
         clip=camera.clip,
         watcher=VehicleWatcher(
             camera.name,

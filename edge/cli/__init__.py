@@ -50,6 +50,8 @@ class Verbs(VerbGroup):
         "read": "edge.cli.read:read",
         "redact": "edge.cli.redact:redact",
         "hits": "edge.cli.hits:app",
+        "desk": "edge.cli.desk:app",
+        "case": "edge.cli.case:app",
         "keys": "edge.cli.keys:app",
         "models": "edge.cli.models:app",
         "lists": "edge.cli.lists:app",

@@ -27,7 +27,7 @@ from edge.domain.accuracy import (
     match,
     scored_reads,
 )
-from edge.domain.imaging import Box, Detection, PlatePatch, without_duplicates
+from edge.domain.imaging import Box, Detection, PlatePatch, plates_among
 from edge.domain.intervals import Interval, wilson
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
 from edge.domain.timing import median_and_p95_ms
@@ -66,11 +66,7 @@ def score_image(
 ) -> ImageScore:
     """Find and read a photo's plates, and compare with its labels afterwards."""
     started = time.perf_counter()
-    detections = [
-        one
-        for one in without_duplicates(models.detector.detect(pixels))
-        if one.score >= models.threshold
-    ]
+    detections, _ = plates_among(models.detector.detect(pixels), models.threshold)
     detected = time.perf_counter()
     read = _texts(models, [cut_patch(pixels, one, MARGIN) for one in detections])
     done = time.perf_counter()

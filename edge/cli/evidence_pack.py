@@ -38,6 +38,13 @@ def make(
             "names of clips do not."
         ),
     ] = None,
+    deletions: Annotated[
+        Path | None,
+        typer.Option(
+            help="The output of `edge-anpr desk retain statements`: what the authority says that "
+            "it deleted."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Collect a box's evidence in one signed file. The box may keep running.
@@ -46,11 +53,13 @@ def make(
     """
     from edge.adapters.state.evidence_pack import make_pack, read_accuracy, verify_pack
     from edge.adapters.state.key_files import load_box_keys
+    from edge.privacy.deletions import read_deletions
     from edge.site.folder import read_box_folders
 
     box = read_box_folders(site)
     figures = None if accuracy is None else read_accuracy(accuracy)
-    pack = make_pack(box, load_box_keys(box.keys), figures)
+    stated = None if deletions is None else read_deletions(deletions)[0]
+    pack = make_pack(box, load_box_keys(box.keys), figures, stated)
     try:
         with out.open("xb") as file:
             file.write(pack)
@@ -66,6 +75,15 @@ def verify(
     pack: Annotated[Path, typer.Argument(metavar="PACK.zip", help="The file.")],
     keys: KnownKeysOption = None,
     witness: WitnessOption = None,
+    desk_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--desk-key",
+            metavar="KEY",
+            help="The key of the authority's desk, `ed25519:` and more, as `desk retain "
+            "statements` prints it; again for each earlier key.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify that everything in a pack agrees: signatures, log, policies and figures.
@@ -78,18 +96,20 @@ def verify(
     from edge.adapters.state.audit_log import read_witness
     from edge.adapters.state.evidence_pack import read_pack, verify_pack
     from edge.adapters.state.key_files import signing_keys
+    from edge.formats.signing import PublicKey
 
     known = None if keys is None else signing_keys(keys)
     seen = () if witness is None else read_witness(witness)
+    desk_keys = None if not desk_key else [PublicKey.parse(one) for one in desk_key]
     data = read_pack(pack)
     try:
-        verified = verify_pack(data, keys=known, witness=seen)
+        verified = verify_pack(data, keys=known, witness=seen, desk_keys=desk_keys)
     except AuditError as error:
         raise AuditError(f"{pack}: {error.message}", code=error.code) from None
-    _say(verified, "edge-anpr/evidence-pack-verify/1", as_json)
+    _say(verified, "edge-anpr/evidence-pack-verify/1", as_json, desk_vouched=bool(desk_key))
 
 
-def _say(pack: VerifiedPack, schema: str, as_json: bool) -> None:
+def _say(pack: VerifiedPack, schema: str, as_json: bool, *, desk_vouched: bool = False) -> None:
     if as_json:
         print_json(schema, _facts(pack))
         return
@@ -113,6 +133,13 @@ def _say(pack: VerifiedPack, schema: str, as_json: bool) -> None:
         typer.echo(
             f"accuracy:   {pack.accuracy.exact_count} of {pack.accuracy.vehicles} exact "
             f"(95 % interval {low:.3f} to {high:.3f})"
+        )
+    if pack.deletions:
+        last = pack.deletions[-1]
+        typer.echo(
+            f"deletions:  {len(pack.deletions)} statements of {last.authority} until {last.day}, "
+            f"key {last.signature.key_id} "
+            + ("(confirmed by --desk-key)" if desk_vouched else "(not confirmed by anyone)")
         )
     if not pack.vouched:
         typer.echo("The pack is consistent. Give --keys to confirm that it is the box's.")
@@ -139,4 +166,5 @@ def _facts(pack: VerifiedPack) -> dict[str, Any]:
         "weights": [weights.model_dump() for weights in pack.weights],
         "statistics": pack.statistics.model_dump(),
         "accuracy": None if pack.accuracy is None else pack.accuracy.model_dump(mode="json"),
+        "deletions": [one.model_dump(mode="json", by_alias=True) for one in pack.deletions],
     }

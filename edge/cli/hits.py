@@ -83,7 +83,9 @@ def open_hits(
     """Open hits: write OUT/HIT/hit.json with the plate in clear, and the pictures.
 
     `masked_by` says of each picture what decided which part of it is shown: `meaning` (the scene
-    parser) or `geometry` (the plate's size and place alone, which shows less). `taken_at` gives the
+    parser) or `geometry` (the plate's size and place alone, which shows less). `shows` is `vehicle`
+    for a picture of a rule of level `driver` in which no driver could be shown, for example because
+    the windscreen is not seen from ahead, and null for every other one. `taken_at` gives the
     time of each picture. For a rule that needs movement, `first` and `last` show one part of the
     view at two times. `vehicle` has the probabilities of its kind and colour; they are empty if
     they are not known.
@@ -135,6 +137,7 @@ def open_hits(
                     "rule": one.hit.rule,
                     "plate": content["plate"],
                     "masked_by": content["masked_by"],
+                    "shows": content["shows"],
                     "taken_at": content["taken_at"],
                     "vehicle": content["vehicle"],
                     "json": str(files.document),
@@ -160,10 +163,14 @@ def open_hits(
 
 def _mask_text(row: dict[str, object]) -> str:
     """What decided which part of the vehicle is shown, if there is a picture of it that says so."""
-    masks = row["masked_by"]
+    masks, shows = row["masked_by"], row["shows"]
     assert isinstance(masks, dict)  # noqa: S101 - `opened_json` makes it
-    method = masks.get("vehicle.jpg")
-    return "" if method is None else f"vehicle shown by {method}  "
+    assert isinstance(shows, dict)  # noqa: S101 - as above
+    method, level = masks.get("vehicle.jpg"), shows.get("vehicle.jpg")
+    if method is None:
+        return ""
+    told = "" if level is None else f", at level {level}: no driver could be shown"
+    return f"vehicle shown by {method}{told}  "
 
 
 def _times(row: dict[str, object]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -27,7 +28,23 @@ from edge.cli.options import (
 from edge.cli.output import note, print_json
 
 if TYPE_CHECKING:
-    from edge.authority.tail import ReceivedMessage
+    from edge.adapters.broker.options import BrokerOptions
+    from edge.authority.tail import ReceivedMessage, Receiver, StateKeeper
+
+
+OneSiteOption = Annotated[
+    str | None, typer.Option("--site", metavar="ID", help="Receive hits of this site only.")
+]
+OnceOption = Annotated[
+    int | None,
+    typer.Option("--once", min=1, metavar="HITS", help="Stop after this many stored hits."),
+]
+IdleOption = Annotated[
+    float | None,
+    typer.Option(
+        "--idle", min=0, metavar="SECONDS", help="Stop after this many seconds without a message."
+    ),
+]
 
 
 def tail(
@@ -35,22 +52,9 @@ def tail(
     store: StoreOption,
     box_keys: BoxKeysOption,
     keys: AuthorityKeysOption,
-    site: Annotated[
-        str | None, typer.Option("--site", metavar="ID", help="Receive hits of this site only.")
-    ] = None,
-    once: Annotated[
-        int | None,
-        typer.Option("--once", min=1, metavar="HITS", help="Stop after this many stored hits."),
-    ] = None,
-    idle: Annotated[
-        float | None,
-        typer.Option(
-            "--idle",
-            min=0,
-            metavar="SECONDS",
-            help="Stop after this many seconds without a message.",
-        ),
-    ] = None,
+    site: OneSiteOption = None,
+    once: OnceOption = None,
+    idle: IdleOption = None,
     username: UsernameOption = None,
     password_env: PasswordEnvOption = None,
     password_file: PasswordFileOption = None,
@@ -73,8 +77,8 @@ def tail(
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
     from edge.authority.store import HitStore
-    from edge.authority.tail import Fate, Receiver, Tail, Until
-    from edge.cli.broker_options import broker_options, stop_signals
+    from edge.authority.tail import Receiver
+    from edge.cli.broker_options import broker_options
     from edge.cli.passphrase import typed
 
     own = load_authority_private_keys(keys, typed(passphrase_file))
@@ -90,7 +94,48 @@ def tail(
         tls_cert=tls_cert,
         tls_key=tls_key,
     )
-    if own.trial:
+    with HitStore.open(store, create=True) as inbox:
+        receiver = Receiver(inbox, boxes, own, SystemClock().utc)
+        receive(
+            options,
+            receiver,
+            WhatToReceive(site, once, idle, own.trial),
+            "hits-tail",
+            as_json=as_json,
+        )
+
+
+@dataclass(frozen=True)
+class WhatToReceive:
+    """What to receive and until when; `trial`: the keys are trial keys."""
+
+    site: str | None
+    once: int | None
+    idle: float | None
+    trial: bool
+
+
+def receive(
+    options: BrokerOptions,
+    receiver: Receiver,
+    what: WhatToReceive,
+    schema: str,
+    *,
+    as_json: bool,
+    states: StateKeeper | None = None,
+) -> None:
+    """Receive until Ctrl-C or the given end, and print what arrives.
+
+    `states` also gets what boxes tell of themselves.
+
+    Raises:
+        PublishError: the broker cannot be reached at the start, or refuses.
+        OutboxError: the store cannot be written.
+    """
+    from edge.authority.tail import Fate, Tail, Until
+    from edge.cli.broker_options import stop_signals
+
+    if what.trial:
         note("these are trial keys; never use them for a real site")
     counts: Counter[str] = Counter()
     stored: list[str] = []
@@ -108,13 +153,12 @@ def tail(
                 f"{hit.hit_id}  {arrival.fate.value}"
             )
 
-    with HitStore.open(store, create=True) as inbox, stop_signals() as stopped:
-        receiver = Receiver(inbox, boxes, own, SystemClock().utc)
-        Tail(options, receiver, site=site, on_arrival=arrived).run(
-            Until(stored=once, idle_s=idle), cancelled=stopped
+    with stop_signals() as stopped:
+        Tail(options, receiver, site=what.site, on_arrival=arrived, states=states).run(
+            Until(stored=what.once, idle_s=what.idle), cancelled=stopped
         )
     if as_json:
-        print_json("edge-anpr/hits-tail/1", {**_all_fates(counts), "hits": stored})
+        print_json(f"edge-anpr/{schema}/1", {**_all_fates(counts), "hits": stored})
     else:
         note(", ".join(f"{count} {fate}" for fate, count in _all_fates(counts).items()))
 

@@ -35,6 +35,15 @@ class MakeByDefault(TyperGroup):
         return super().parse_args(ctx, args)
 
 
+class RunByDefault(TyperGroup):
+    """A group whose command `run` may be left out: `retain --desk D` runs `retain run --desk D`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - see above
+        if not args or (args[0] not in self.commands and args[0] not in {"--help", "-h"}):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
 class _Commands(MutableMapping[str, Any]):
     """Commands by name; those of `lazy` are imported when they are first read."""
 

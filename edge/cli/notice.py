@@ -47,7 +47,8 @@ def make(
     """Write the page (index.html) and the signs (information-board.*.svg) of a site.
 
     It reads policy.yaml, policy.signatures.json, earlier versions (state/policies) and, if it
-    exists, counts.json with the counts of each quarter.
+    exists, counts.json with the counts of each quarter, and deletions.jsonl with what the desk of
+    the authority has stated.
 
     Example: edge-anpr notice make config/school-street --out public
     """
@@ -100,8 +101,8 @@ def verify(
     """Verify that a page or sign is exactly what the signed policy gives.
 
     It writes the page again from the policy and compares every character. If the page shows
-    earlier versions or counts, the folder must hold state/policies and counts.json. Status 3 with
-    E_NOTICE: the page differs.
+    earlier versions, counts or deletions, the folder must hold state/policies, counts.json and
+    deletions.jsonl. Status 3 with E_NOTICE: the page differs.
 
     Example: edge-anpr notice verify public --site config/school-street
     """
@@ -140,6 +141,7 @@ def _facts(site: Path, *, draft: bool) -> NoticeContent:
     from edge.policy.notice.publication import notice_content
     from edge.policy.signatures import SIGNATURES_FILE, read_signatures
     from edge.policy.succession import require_authorised
+    from edge.privacy.deletions import DELETIONS_FILE, read_deletions
     from edge.site.folder import POLICY_FILE
 
     policy = finished_policy(site / POLICY_FILE, checked=True).model
@@ -159,6 +161,7 @@ def _facts(site: Path, *, draft: bool) -> NoticeContent:
         counts=read_counts(site / COUNTS_FILE, policy.site),
         draft=draft,
         made_by=product_version(),
+        deletions=read_deletions(stated)[1] if (stated := site / DELETIONS_FILE).exists() else (),
     )
 
 

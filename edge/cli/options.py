@@ -68,6 +68,14 @@ PassphraseFileOption = Annotated[
 AuthorityKeysOption = Annotated[
     Path, typer.Option("--keys", help="The authority's folder of private keys.")
 ]
+KeysPassphraseFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--keys-passphrase-file",
+        metavar="FILE",
+        help="Read the passphrase of the authority's keys from the first line of this file.",
+    ),
+]
 BoxKeysOption = Annotated[
     Path,
     typer.Option(

@@ -16,6 +16,9 @@ from edge.privacy.protected_keys import CODE, Passphrase, require_strong
 _LONGEST_BYTES = 4096
 
 
+FILE_OPTION = "--passphrase-file"
+
+
 def typed(file: Path | None) -> Passphrase:
     """Return a function that returns the passphrase of a key; it asks once.
 
@@ -32,30 +35,40 @@ def typed(file: Path | None) -> Passphrase:
     return passphrase
 
 
-def chosen(file: Path | None) -> str:
+def of_person(name: str, file: Path | None) -> str:
+    """The passphrase of a person's account, typed once or from a file."""
+    return _asked(f"passphrase of {name}: ") if file is None else _first_line(file)
+
+
+def chosen(file: Path | None, *, whose: str = "", option: str = FILE_OPTION) -> str:
     """A new passphrase, typed twice or from a file.
+
+    Args:
+        file: holds the passphrase; None: ask at the terminal.
+        whose: words after `new passphrase` in the question.
+        option: that names the file, for errors.
 
     Raises:
         KeyFileError: it is too short, or was typed differently the second time.
     """
     if file is not None:
-        passphrase = _first_line(file)
+        passphrase = _first_line(file, option)
         require_strong(passphrase)
         return passphrase
-    passphrase = _asked("new passphrase: ")
+    passphrase = _asked(f"new passphrase{whose}: ", option)
     require_strong(passphrase)
-    if _asked("the same again: ") != passphrase:
+    if _asked("the same again: ", option) != passphrase:
         raise KeyFileError("the two passphrases differ; run the command again", code=CODE)
     return passphrase
 
 
-def _asked(prompt: str) -> str:
+def _asked(prompt: str, option: str = FILE_OPTION) -> str:
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
         raise KeyFileError(
-            "there is no terminal to ask for the passphrase; name a file that holds it with "
-            "--passphrase-file",
+            f"there is no terminal to ask for the passphrase; name a file that holds it with "
+            f"{option}",
             code=CODE,
         ) from None
     try:
@@ -64,7 +77,7 @@ def _asked(prompt: str) -> str:
         raise KeyFileError("no passphrase was typed; run the command again", code=CODE) from None
 
 
-def _first_line(file: Path) -> str:
+def _first_line(file: Path, option: str = FILE_OPTION) -> str:
     """The first line of a file, which other users must not be able to read."""
     try:
         with file.open("rb", buffering=0) as stream:
@@ -79,18 +92,18 @@ def _first_line(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8"
         raise KeyFileError(
-            f"--passphrase-file: {file}: {why}; name a file with the passphrase in its first line",
+            f"{option}: {file}: {why}; name a file with the passphrase in its first line",
             code=CODE,
         ) from None
     if stat.S_ISREG(mode) and mode & 0o077:
         raise KeyFileError(
-            f"--passphrase-file: {file}: other users can read it (mode {mode & 0o777:04o}); run "
+            f"{option}: {file}: other users can read it (mode {mode & 0o777:04o}); run "
             f"`chmod 600 {file}`",
             code="E_KEY_MODE",
         )
     if not line:
         raise KeyFileError(
-            f"--passphrase-file: {file}: its first line is empty; write the passphrase there",
+            f"{option}: {file}: its first line is empty; write the passphrase there",
             code=CODE,
         )
     return line

@@ -251,10 +251,13 @@ def _cameras(metrics: BoxMetrics) -> Iterator[tuple[str, str]]:
     frames, corrupt = dict(metrics.each("frames_total")), dict(metrics.each("frames_corrupt_total"))
     connections = dict(metrics.each("camera_connections_total"))
     openings = dict(metrics.each("camera_opens_timestamp_seconds"))
+    substreams = dict(metrics.each("camera_substream"))
     for camera, up in metrics.each("camera_up"):
         now = "sends frames" if up else "[red]sends no frames[/red]"
         if camera in openings:
             now = f"closed by the policy {closed_until(_local(openings[camera]))}"
+        elif up and not substreams.get(camera, True):
+            now += ", [yellow]not watched through its substream; the box's log says why[/yellow]"
         told = f"{frames.get(camera, 0):.0f} received, {corrupt.get(camera, 0):.0f} corrupt"
         yield camera, f"{now}; {told}, connected {connections.get(camera, 0):.0f} times"
 

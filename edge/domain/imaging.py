@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
+
+from edge.domain.motion import Cells
 
 Pixels = npt.NDArray[np.uint8]
 """Image of shape (height, width, 3), BGR, uint8."""
@@ -57,6 +60,15 @@ class Box:
         height = min(self.y2, other.y2) - max(self.y1, other.y1)
         return max(0.0, width) * max(0.0, height)
 
+    def shared(self, other: Box) -> Box:
+        """The part that lies in both; its sides are inside out if there is none."""
+        return Box(
+            max(self.x1, other.x1),
+            max(self.y1, other.y1),
+            min(self.x2, other.x2),
+            min(self.y2, other.y2),
+        )
+
     def iou(self, other: Box) -> float:
         """Intersection over union, 0 to 1."""
         shared = self.intersection(other)
@@ -74,6 +86,23 @@ class Box:
             min(max(self.y1, 0.0), height),
             min(max(self.x2, 0.0), width),
             min(max(self.y2, 0.0), height),
+        )
+
+    def whole_pixels(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """x1, y1, x2, y2 of the pixels that the box touches in an image of this size.
+
+        `x1 >= x2` or `y1 >= y2` if the box is empty or outside the image.
+        """
+        part = self.clipped(width, height)
+        return int(part.x1), int(part.y1), math.ceil(part.x2), math.ceil(part.y2)
+
+    def contains(self, other: Box) -> bool:
+        """Whether the other box lies in this one."""
+        return (
+            self.x1 <= other.x1
+            and self.y1 <= other.y1
+            and self.x2 >= other.x2
+            and self.y2 >= other.y2
         )
 
     def shifted(self, dx: float, dy: float) -> Box:
@@ -101,27 +130,40 @@ class Detection:
 class Frame:
     """One picture of one camera.
 
-    Pixels are neither in the repr nor part of equality.
+    Pixels are neither in the repr nor part of equality. Most frames of a quiet street are never
+    looked at, so a decoder may give a function that converts the picture; it is called once, when
+    `pixels` is first used.
 
     Attributes:
         camera: the camera's name.
         index: number of the frame in its stream.
         stream_s: monotonic time of the stream in seconds, independent of the wall clock.
         observed_at: time of capture, UTC.
-        pixels: the image.
+        picture: the image, or a function that makes it.
         selected: whether `Attention` already selected this frame for the detector, before the
             decoder gave it out.
         section: number of the part of a recording, from 0. A new one begins where the time stamps
             run back; nobody knows how much later than the frame before it is.
+        cells: `cell_means` of the luma, if the decoder has a luma plane.
     """
 
     camera: str
     index: int
     stream_s: float
     observed_at: datetime
-    pixels: Pixels = field(repr=False, compare=False)
+    picture: Pixels | Callable[[], Pixels] = field(repr=False, compare=False)
     selected: bool = False
     section: int = 0
+    cells: Cells | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def pixels(self) -> Pixels:
+        """The image."""
+        picture = self.picture
+        if callable(picture):
+            picture = picture()
+            object.__setattr__(self, "picture", picture)
+        return picture
 
     @property
     def width(self) -> int:

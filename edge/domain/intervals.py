@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 Z_95 = 1.959963984540054
 """97.5 % quantile of the standard normal distribution."""
@@ -45,3 +46,11 @@ def wilson(count: int, total: int, z: float = Z_95) -> Interval:
     spread = share * (1 - share) / total + square / (4 * total * total)
     half = z * math.sqrt(spread) / (1 + square / total)
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def shown_share(count: int | Literal["<10"], total: int) -> Interval | None:
+    """The share of two counts as `counting.coarse` shows them: it tells no more than they do.
+
+    None where the count is below ten. A share of exact counts would give them away.
+    """
+    return None if count == "<10" else wilson(count, total)

@@ -21,6 +21,9 @@ Plane = npt.NDArray[np.uint8]
 Cells = npt.NDArray[np.float32]
 """Mean of each cell of a plane, shape (rows, columns), 0 to 255."""
 
+Moving = npt.NDArray[np.bool_]
+"""Whether each cell moves, shape (rows, columns)."""
+
 COLUMNS = 80
 """Cells across a picture, or a few more. A car with a legible plate is about ten cells wide."""
 
@@ -58,12 +61,23 @@ class MotionGate:
     def detects_motion(self, cells: Cells, stream_s: float) -> bool:
         """Whether the next picture differs from the background; also updates the background.
 
-        The first picture always counts as motion. So does the first one of a new size, and the
-        first one after a gap of more than `background_s`, since its background is out of date.
+        See `moving_cells`, which this calls.
+        """
+        return bool(self.moving_cells(cells, stream_s).any())
+
+    def moving_cells(self, cells: Cells, stream_s: float) -> Moving:
+        """Where the next picture differs from the background; also updates the background.
+
+        The first picture always counts as motion, everywhere. So does the first one of a new size,
+        and the first one after a gap of more than `background_s`, since its background is out of
+        date.
 
         Args:
             cells: cell means of the picture, from `cell_means`.
             stream_s: its time in seconds; never smaller than before.
+
+        Returns:
+            Which cells have changed together with a neighbour in their row, shape (rows, columns).
         """
         settings = self._settings
         background, noise = self._background, self._noise
@@ -71,19 +85,23 @@ class MotionGate:
         if background is None or noise is None or background.shape != cells.shape or is_old:
             self._background, self._noise = cells, np.full_like(cells, settings.min_change / 2)
             self._last_s = stream_s
-            return True
+            return np.ones(cells.shape, np.bool_)
         change = cells - background
         change -= np.median(change)
         size = np.abs(change)
-        changed = size > np.maximum(settings.min_change, settings.threshold_deviations * noise)
+        limit = np.maximum(settings.min_change, settings.threshold_deviations * noise)
+        changed = size > limit
         share = 1 - float(np.exp(-(stream_s - self._last_s) / settings.background_s))
         self._last_s = stream_s
         # The change that updates the noise is capped at the threshold: otherwise a passing
         # vehicle would raise the threshold so far that the cell misses the next vehicle.
-        limit = np.maximum(settings.min_change, settings.threshold_deviations * noise)
         self._background = background + np.float32(share) * (cells - background)
         self._noise = noise + np.float32(share) * (np.minimum(size, limit) - noise)
-        return bool((changed[:, 1:] & changed[:, :-1]).any())
+        pairs = changed[:, 1:] & changed[:, :-1]
+        moving = np.zeros(changed.shape, np.bool_)
+        moving[:, 1:] |= pairs
+        moving[:, :-1] |= pairs
+        return moving
 
 
 def cell_means(plane: Plane) -> Cells:

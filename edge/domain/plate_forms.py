@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from edge.domain.plate_registers import CLASSES, REGISTERS
@@ -44,9 +44,10 @@ _MATES: Mapping[str, str] = {
 @lru_cache(maxsize=128)
 def _pattern(region: str) -> re.Pattern[str] | None:
     """The forms of a country as one regular expression; None if they are not known."""
-    forms = FORMS.get(region)
-    if forms is None:
-        return None
+    return _spelled(FORMS[region]) if region in FORMS else None
+
+
+def _spelled(forms: Iterable[str]) -> re.Pattern[str]:
     spelled = ("".join(CLASSES.get(one, one) for one in form) for form in forms)
     return re.compile("|".join(f"(?:{form})" for form in spelled))
 
@@ -60,6 +61,23 @@ def fits(text: str, region: str | None) -> bool | None:
     """
     pattern = _pattern(region) if region is not None else None
     return None if pattern is None else pattern.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1)
+def _any_form() -> re.Pattern[str]:
+    """The forms of all countries as one regular expression."""
+    return _spelled(sorted({form for forms in FORMS.values() for form in forms}))
+
+
+def is_part(text: str) -> bool:
+    """Whether a text may be a plate of some country of which one character at an end is hidden.
+
+    Args:
+        text: capitals and digits without separators.
+    """
+    forms = _any_form()
+    whole = (one for more in ALPHABET for one in (more + text, text + more))
+    return any(forms.fullmatch(one) for one in whole)
 
 
 def variants(text: str, region: str | None) -> Iterator[str]:

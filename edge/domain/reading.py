@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.plate_forms import fits, misreads, twin_odds
+from edge.domain.plate_forms import fits, is_part, misreads, twin_odds
 from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
 MAX_HYPOTHESES = 8
@@ -30,6 +31,9 @@ class PlateReading:
         region_probability: the reader's probability for that country, 0 to 1.
         hidden: probability that something hides a part of the plate, 0 to 1; `quality` is already
             reduced by it.
+        legibility: the reader's confidence in its own text, 0 to 1: the geometric mean of the
+            largest probability in each slot, up to and including the first padding. It is 0 when
+            the reader found no character.
     """
 
     slots: npt.NDArray[np.float32] = field(repr=False, compare=False)
@@ -39,14 +43,12 @@ class PlateReading:
     region: str | None = None
     region_probability: float = 0.0
     hidden: float = 0.0
+    legibility: float = field(init=False, compare=False)
 
-    @property
-    def legibility(self) -> float:
-        """The reader's confidence in its own text, 0 to 1.
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "legibility", self._legibility())
 
-        It is the geometric mean of the largest probability in each slot, up to and including the
-        first padding. It is 0 when the reader found no character.
-        """
+    def _legibility(self) -> float:
         best = self.slots.max(axis=1)
         is_pad = self.slots.argmax(axis=1) == self.alphabet.index(self.pad)
         if is_pad.all():
@@ -149,6 +151,11 @@ FORMLESS_ODDS = 0.25
 hidden or misread, or it is one of the few plates of a free form. In proportion less if only some of
 the votes name a country without such a form; half of them bring the posterior below every floor
 (`edge.policy.limits`)."""
+
+PART_ODDS = 0.15
+"""Odds of another plate where the country is not certain and the best text may be a part of a
+plate: without its band and its first character, a Belgian plate has the form of a Finnish one. The
+posterior stays below every floor. A reader that names no country says nothing about this."""
 
 FORM_ESCAPE = 0.1
 """How probable a text without a form of its country is against one with a form, other things equal:
@@ -268,6 +275,8 @@ def _hypotheses(
         odds[twin] = max(odds.get(twin, 0.0), kept * odds[best])
     formless = sum(share for voted, share in votes.items() if fits(best, voted) is False)
     other_odds = max(other_odds, FORMLESS_ODDS * formless * odds[best])
+    if region is None and any(voted is not None for voted in votes) and is_part(best):
+        other_odds = max(other_odds, PART_ODDS * odds[best])
     total = sum(odds.values()) + other_odds
     ranked = sorted(odds.items(), key=lambda item: -item[1])[:MAX_HYPOTHESES]
     return tuple(Hypothesis(PlateText(text), value / total) for text, value in ranked)
@@ -415,29 +424,28 @@ def alignment_scores(
     """
     readings, slots, _ = logs.shape
     max_length = max(len(text) for text in texts)
-    padding_after = np.zeros((readings, slots + 1))
-    padding_after[:, :slots] = np.cumsum(logs[:, ::-1, pad], axis=1)[:, ::-1]
-    with np.errstate(divide="ignore"):
-        extra = LOG_EXTRA_CHARACTER + np.log1p(-np.minimum(np.exp(logs[:, :, pad]), 1 - 1e-9))
+    padding_after = np.zeros((slots + 1, 1, readings))
+    padding_after[:slots, 0] = np.cumsum(logs[:, ::-1, pad], axis=1)[:, ::-1].T
+    extra = LOG_EXTRA_CHARACTER + np.log1p(-np.minimum(np.exp(logs[:, :, pad]), 1 - 1e-9))
+    # Scores are kept relative to a text whose slots so far are all extra. So the best number of
+    # extra slots is a running maximum. The slots come first: numpy is fast along the last axes.
+    all_extra = np.zeros((slots + 1, 1, readings))
+    np.cumsum(extra.T, axis=0, out=all_extra[1:, 0])
+    gains = np.ascontiguousarray((logs - extra[:, :, None]).transpose(1, 2, 0))
     characters = np.array([[*t, *[0] * (max_length - len(t))] for t in texts], dtype=np.intp)
     lengths = np.array([len(t) for t in texts])
-    column = np.full((len(texts), readings, slots + 1), -np.inf)
-    column[:, :, 0] = 0.0
-    for slot in range(slots):
-        column[:, :, slot + 1] = column[:, :, slot] + extra[:, slot]
+    scores = np.zeros((slots + 1, len(texts), readings))
     result = np.full((len(texts), readings), -np.inf)
     for position in range(max_length + 1):
         done = lengths == position
         if done.any():
-            result[done] = (column[done] + padding_after).max(axis=2)
+            result[done] = (scores[:, done] + (all_extra + padding_after)).max(axis=0)
         if position == max_length:
             break
-        matched = logs[:, :, characters[:, position]].transpose(2, 0, 1)  # texts, readings, slots
-        following = column + LOG_MISSING_CHARACTER
-        following[:, :, 1:] = np.maximum(following[:, :, 1:], column[:, :, :-1] + matched)
-        for slot in range(slots):
-            following[:, :, slot + 1] = np.maximum(
-                following[:, :, slot + 1], following[:, :, slot] + extra[:, slot]
-            )
-        column = following
+        matched = gains[:, characters[:, position]]  # slots, texts, readings
+        matched += scores[:-1]
+        scores += LOG_MISSING_CHARACTER
+        np.maximum(scores[1:], matched, out=scores[1:])
+        for before, after in pairwise(scores):  # faster than numpy's `maximum.accumulate`
+            np.maximum(before, after, out=after)
     return result

@@ -16,6 +16,7 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
+from edge.domain.assignment import assign
 from edge.domain.imaging import Box, Detection
 from edge.domain.reading import PlateReading, most_probable_text
 
@@ -48,9 +49,14 @@ class TrackSettings:
     bounded_speed_s: float = 0.1
     """Seconds for which the search distance of the motion model grows at top speed. After that the
     prediction is too uncertain."""
-    unambiguous_s: float = 0.15
+    unambiguous_s: float = 0.6
     """Seconds since the last detection in which a plate at the predicted position surely continues
-    its track."""
+    its track: no other vehicle can follow so closely and arrive there."""
+    certain_widths: float = 5.0
+    """A track is looked at again before its prediction is uncertain by this many widths (standard
+    deviation): half the length of a car, so that the next vehicle in its lane is further away."""
+    longest_forecast_s: float = 0.6
+    """A prediction is used for at most this many seconds."""
     coast_s: float = 0.7
     """Seconds since the last detection in which motion alone may match."""
     max_age_s: float = 2.0
@@ -74,6 +80,25 @@ class TrackUpdate:
 
     matches: tuple[tuple[int, int], ...]
     ended: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """Where a track is going.
+
+    Attributes:
+        number: of the track.
+        last_s: time of its last detection.
+        velocity: of its plate, (x, y) in pixels per second.
+        speed: the same in plate widths per second.
+        certain_s: seconds after the last detection for which its place can be predicted.
+    """
+
+    number: int
+    last_s: float
+    velocity: tuple[float, float]
+    speed: float
+    certain_s: float
 
 
 class _KalmanFilter:
@@ -116,6 +141,19 @@ class _KalmanFilter:
         sigma = math.sqrt(covariance[0, 0] + self.settings.position_noise**2)
         return widths, widths / sigma, sigma
 
+    def certain_s(self, widths: float) -> float:
+        """For how many seconds one standard deviation of the prediction is below so many widths."""
+        times = self.settings.longest_forecast_s * _FORECAST_STEPS
+        (place, both), (_, speed) = self.covariance
+        variance = (
+            place
+            + 2 * both * times
+            + speed * times**2
+            + self.settings.acceleration**2 * times**4 / 4
+        )
+        certain = times[variance <= widths**2]
+        return float(certain[-1]) if len(certain) else 0.0
+
     def update_with(self, box: Box, stream_s: float) -> None:
         """Update the state with a measured box (Kalman 1960)."""
         mean, covariance = self.predict(stream_s)
@@ -124,6 +162,10 @@ class _KalmanFilter:
         self.covariance = covariance - np.outer(gain, covariance[0])
         self.stream_s = stream_s
         self.unit = math.exp(self.mean[2, 0])
+
+
+_FORECAST_STEPS = np.linspace(0.02, 1, 50)
+_NEIGHBOUR_SHARE = 0.5
 
 
 @dataclass(slots=True)
@@ -244,6 +286,35 @@ class Tracker:
                 return None
             near.append(track.number)
         return near[0] if len(near) == 1 else None
+
+    def forecasts(self) -> tuple[Forecast, ...]:
+        """Where each track is going, as of its last detection.
+
+        Beside another track the place must be known better: to half of the distance to it.
+        """
+        made = []
+        for track in self._tracks:
+            motion = track.motion
+            unit = max(motion.unit, 1.0)
+            x, y, *_ = motion.mean
+            others = [
+                math.hypot(x[0] - one.motion.mean[0, 0], y[0] - one.motion.mean[1, 0]) / unit
+                for one in self._tracks
+                if one is not track
+            ]
+            widths = min(
+                self._settings.certain_widths, _NEIGHBOUR_SHARE * min(others, default=math.inf)
+            )
+            made.append(
+                Forecast(
+                    track.number,
+                    track.last_s,
+                    (float(x[1]), float(y[1])),
+                    math.hypot(x[1], y[1]) / unit,
+                    motion.certain_s(widths),
+                )
+            )
+        return tuple(made)
 
     def finish(self) -> tuple[int, ...]:
         """End all tracks because the stream has ended; returns their numbers."""
@@ -373,58 +444,6 @@ def edit_distance(one: Sequence[int], other: Sequence[int]) -> int:
         for j, right in enumerate(other, start=1):
             row.append(min(previous[j] + 1, row[-1] + 1, previous[j - 1] + (left != right)))
     return row[-1]
-
-
-UNMATCHED_COST = 1e4
-"""Cost of an unmatched row or column: larger than any finite cost."""
-
-
-def assign(costs: npt.NDArray[np.float64]) -> tuple[tuple[int, int], ...]:
-    """Minimum-cost one-to-one assignment with as many pairs as possible.
-
-    This is the Hungarian method with potentials and shortest augmenting paths (Jonker and Volgenant
-    1987), O(n³).
-
-    Args:
-        costs: shape (rows, columns); infinity forbids a pair.
-
-    Returns:
-        Matched (row, column) pairs, sorted by row, without forbidden pairs.
-    """
-    rows, columns = costs.shape
-    if rows == 0 or columns == 0:
-        return ()
-    if rows > columns:
-        return tuple(sorted((row, column) for column, row in assign(costs.T)))
-    table = np.where(np.isfinite(costs), costs, UNMATCHED_COST)
-    u, v = np.zeros(rows + 1), np.zeros(columns + 1)
-    owner = np.zeros(columns + 1, dtype=np.intp)  # the row matched to each column; 0 means none
-    for row in range(1, rows + 1):
-        owner[0] = row
-        column = 0
-        shortest = np.full(columns + 1, np.inf)
-        via = np.zeros(columns + 1, dtype=np.intp)
-        done = np.zeros(columns + 1, dtype=bool)
-        while owner[column] != 0:
-            done[column] = True
-            here = owner[column]
-            slack = table[here - 1] - u[here] - v[1:]
-            closer = ~done[1:] & (slack < shortest[1:])
-            shortest[1:][closer] = slack[closer]
-            via[1:][closer] = column
-            reach = np.where(done, np.inf, shortest)
-            reach[0] = np.inf
-            following = int(reach.argmin())
-            step = reach[following]
-            u[owner[done]] += step
-            v[done] -= step
-            shortest[~done] -= step
-            column = following
-        while column != 0:
-            owner[column] = owner[via[column]]
-            column = int(via[column])
-    pairs = ((int(owner[c]) - 1, c - 1) for c in range(1, columns + 1) if owner[c] != 0)
-    return tuple(sorted(pair for pair in pairs if np.isfinite(costs[pair])))
 
 
 def _coordinates(box: Box) -> npt.NDArray[np.float64]:

@@ -45,3 +45,10 @@ def code_point(character: str) -> str:
     Control characters have no name.
     """
     return f"U+{ord(character):04X} {unicodedata.name(character, '')}".rstrip()
+
+
+def visible(text: str) -> str:
+    """A text in which each character that cannot be seen stands as `[U+202E]`; one line."""
+    while (at := unseen_at(text)) is not None:
+        text = f"{text[:at]}[U+{ord(text[at]):04X}]{text[at + 1 :]}"
+    return " ".join(text.split())

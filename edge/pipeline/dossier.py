@@ -12,13 +12,12 @@ import numpy.typing as npt
 
 from edge.domain.imaging import Box, Detection, Frame, are_pieces
 from edge.domain.plate_forms import fits
+from edge.domain.plates import PlateText
 from edge.domain.reading import PlateConsensus, PlateReading, fuse
 from edge.domain.scene import unit_of
-from edge.domain.tracking import edit_distance
 from edge.domain.vehicles import KeyFrame, TrackPoint, VehicleSeen
-
-SURE_POSTERIOR = 0.95
-"""A consensus with at least this posterior is sure: it is rarely wrong."""
+from edge.pipeline.places import STANDING_GROWTH, STANDING_TRAVEL, displacement, median_box, ratio
+from edge.pipeline.recent import SURE_POSTERIOR, RecentVehicle
 
 MIN_POSTERIOR = 0.5
 """A consensus below this posterior is discarded: it is more likely wrong than right."""
@@ -51,6 +50,29 @@ a piece of a plate: short plates are on a longer sheet, or their country has a f
 
 _COMPARED_TIMES = 8
 
+GROWTH_S = 0.5
+"""Seconds over which growth is measured: single boxes are too inexact for a shorter time."""
+
+READ_AGAIN_S, NO_PLATE_AGAIN_S = 1.0, 2.0
+"""What cannot be read better is read again after so many seconds, since another vehicle may have
+taken its place. The second: what stands and was never legible."""
+
+KNOWN_POSTERIOR = 0.98
+"""A consensus with this posterior needs no more readings; a rule may ask for more than `sure`."""
+
+SAME_READINGS, SAME_POSTERIOR, LIKELY_POSTERIOR = 5, 0.01, 0.8
+"""Nor does one that kept its text over so many readings, and its posterior, which is likely at
+least, to within this much."""
+
+ENOUGH_READINGS = 8
+"""From so many readings on, another one of a plate that stands tells nothing new."""
+
+ENOUGH_TRIES = 3
+"""After so many illegible readings a plate is read again only when it is seen better."""
+
+BETTER_TRY = 1.1
+"""Seen better: the quality of the patch has grown by this factor."""
+
 CAR_ABOVE, CAR_BELOW = 2.2, 0.5
 """How far a car reaches above and below its plate, in units of the plate: 1.15 m and 25 cm."""
 
@@ -60,10 +82,6 @@ CUT_SCORE = 0.4
 STANDING_S = 1.0
 """A thing is seen to stand once it was in view for this many seconds without moving. In that time a
 car at walking pace drives two plate widths."""
-
-STANDING_TRAVEL, STANDING_GROWTH = 0.75, 1.3
-"""What stands is displaced by less than this, in plate widths, and its height changes by less than
-this factor: boxes are inexact and cameras shake. What drives towards the camera grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +95,8 @@ class _WeightedReading:
     order: int
     aspect: float
     pieces: int
+    legibility: float
     reading: PlateReading = field(repr=False)
-
-
-@dataclass(slots=True)
-class RecentVehicle:
-    """A vehicle that was handed over recently: its plate and its track numbers.
-
-    After a gap in the stream, `stays_at` is where it was before the gap. Then only a track that
-    begins there until `stays_until_s` is the same vehicle.
-    """
-
-    consensus: PlateConsensus = field(repr=False)
-    tracks: frozenset[int]
-    last_s: float
-    stays_at: Box | None = None
-    stays_until_s: float = 0.0
 
 
 class Dossier:
@@ -140,6 +144,11 @@ class Dossier:
         self._stride = 1
         self._last_point: TrackPoint | None = None
         self._readings: list[_WeightedReading] = []
+        self.tries = 0
+        self._tried_quality = 0.0
+        self._course: tuple[tuple[PlateText | None, float], ...] = ()
+        self._fused: PlateConsensus | None = None
+        self._fused_for: tuple[bool, float, float] | None = None
         self._key_frame: KeyFrame | None = None
         self._key_frame_score = -1.0
         self._keeps_path = keeps_path
@@ -156,19 +165,71 @@ class Dossier:
         (x1, y1), (x2, y2) = self._points[0].box.centre, box.centre
         return self.first_s <= until_s and math.hypot(x1 - x2, y1 - y2) <= box.width / 2
 
-    def would_improve(self, quality: float, box: Box, frame: Frame) -> bool:
-        """Whether a patch could give a better reading, or a better key frame, than the stored ones.
+    def is_worth_reading(self, quality: float, box: Box, frame: Frame) -> bool:
+        """Whether the reading of a patch could change the consensus or give a better key frame.
 
         Args:
             quality: quality of the patch; the upper bound of its reading's weight.
             box: box of the plate in pixels.
             frame: the frame that it is in.
         """
+        again_s = NO_PLATE_AGAIN_S if self.is_unreadable and self.stands else READ_AGAIN_S
+        if frame.stream_s - self.last_read_s >= again_s:
+            return True
+        if self.is_unreadable:
+            return quality > BETTER_TRY * self._tried_quality
+        if _picture_score(quality, box, frame) > MIN_IMPROVEMENT * self._key_frame_score:
+            return True
+        if self.is_known:
+            return not self.is_sure and quality > BETTER_TRY * self._tried_quality
         return (
             len(self._readings) < MAX_READINGS
             or quality > MIN_IMPROVEMENT * self._readings[-1].weight
-            or _picture_score(quality, box, frame) > MIN_IMPROVEMENT * self._key_frame_score
         )
+
+    @property
+    def legible_readings(self) -> int:
+        """Number of readings that may be of a plate."""
+        return sum(one.legibility >= MIN_LEGIBILITY for one in self._readings)
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it was read repeatedly, and never legibly."""
+        return self.tries >= ENOUGH_TRIES and not self.legible_readings
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the consensus is sure."""
+        consensus = self.consensus()
+        return consensus is not None and consensus.posterior >= SURE_POSTERIOR
+
+    @property
+    def is_known(self) -> bool:
+        """Whether another reading of such a view would hardly change the consensus; sure or not."""
+        consensus = self.consensus()
+        if consensus is None or consensus.posterior < LIKELY_POSTERIOR:
+            return self.stands and self.tries >= ENOUGH_READINGS
+        if consensus.posterior >= KNOWN_POSTERIOR:
+            return True
+        texts, posteriors = {text for text, _ in self._course}, [p for _, p in self._course]
+        return (
+            len(posteriors) == SAME_READINGS
+            and len(texts) == 1
+            and max(posteriors) - min(posteriors) < SAME_POSTERIOR
+        )
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether its readings make no text likely, and more of them, as it moves, may do so."""
+        if self.stands or self.tries >= MAX_READINGS or not self.legible_readings:
+            return False
+        consensus = self.consensus()
+        return consensus is None or consensus.posterior < LIKELY_POSTERIOR
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it stands, and its plate will not be read better where it stands."""
+        return self.stands and (self.is_known or self.is_unreadable)
 
     def add(
         self,
@@ -208,12 +269,17 @@ class Dossier:
         if reading is None:
             return
         self.last_read_s = frame.stream_s
-        weight = reading.quality * reading.legibility
+        self.tries += 1
+        self._tried_quality = max(self._tried_quality, reading.quality)
+        legibility = reading.legibility
+        weight = reading.quality * legibility
         if weight > 0:
-            aspect = _aspect(box)
-            self._add_readings(
-                [_WeightedReading(weight, self.detections, aspect, detection.pieces, reading)]
-            )
+            order, aspect, pieces = self.detections, _aspect(box), detection.pieces
+            one = _WeightedReading(weight, order, aspect, pieces, legibility, reading)
+            self._add_readings([one])
+        known = self.consensus()
+        latest = (known.best.text, known.posterior) if known else (None, 0.0)
+        self._course = (*self._course, latest)[-SAME_READINGS:]
         score = _picture_score(weight, box, frame)
         if score > self._key_frame_score:
             self._key_frame_score = score
@@ -238,11 +304,11 @@ class Dossier:
     def _measure_travel(self, box: Box) -> None:
         """Measure displacement and growth, by the median of three boxes: one may be inexact."""
         self._latest = (*self._latest[-2:], box)
-        here = _median_box(self._latest)
+        here = median_box(self._latest)
         if self._start is None or self.detections <= len(self._latest):
             self._start = here
-        self.travel = max(self.travel, _displacement(self._start, here))
-        self._growth = max(self._growth, _ratio(self._start.height, here.height))
+        self.travel = max(self.travel, displacement(self._start, here))
+        self._growth = max(self._growth, ratio(self._start.height, here.height))
 
     @property
     def stands(self) -> bool:
@@ -252,6 +318,16 @@ class Dossier:
             and self.travel < STANDING_TRAVEL
             and self._growth < STANDING_GROWTH
         )
+
+    @property
+    def growth(self) -> float:
+        """By which share the plate grew in a second, over `GROWTH_S`; below 0: it shrank."""
+        path = self._path()
+        before = next(
+            (one for one in reversed(path) if self.last_s - one.stream_s >= GROWTH_S), path[0]
+        )
+        span_s = max(self.last_s - before.stream_s, GROWTH_S)
+        return (self.last_box.width / max(before.box.width, 1.0) - 1) / span_s
 
     @property
     def start(self) -> Box:
@@ -294,6 +370,7 @@ class Dossier:
         Where the plate was seen to be divided, the readings of pieces are dropped: a piece is often
         perfectly legible.
         """
+        self._fused_for = None
         self._readings.extend(more)
         self._readings = [
             one
@@ -329,18 +406,24 @@ class Dossier:
         self.travel = max(self.travel, other.travel)
         self._growth = max(self._growth, other._growth)
         if self._start is not None and other._start is not None and not self.divided:
-            self.travel = max(self.travel, _displacement(self._start, other._start))
-            self._growth = max(self._growth, _ratio(self._start.height, other._start.height))
+            self.travel = max(self.travel, displacement(self._start, other._start))
+            self._growth = max(self._growth, ratio(self._start.height, other._start.height))
 
     def consensus(self) -> PlateConsensus | None:
         """The fused reading, or None if it is too uncertain or too short.
 
         It is never sure if the readings may be of a piece of the plate.
         """
-        readings = [one.reading for one in self._readings]
-        if max((reading.legibility for reading in readings), default=0.0) < MIN_LEGIBILITY:
+        # The shape of the box decides too, so a fragment is judged anew with each longer box.
+        key = (self.divided, self._longest, self._whole_aspect)
+        if self._fused_for != key:
+            self._fused, self._fused_for = self._fuse(), key
+        return self._fused
+
+    def _fuse(self) -> PlateConsensus | None:
+        if not self.legible_readings:
             return None
-        consensus = fuse(readings)
+        consensus = fuse([one.reading for one in self._readings])
         if consensus is not None and (self.divided or self._may_be_fragment(consensus)):
             consensus = consensus.doubted(PIECES_ODDS)
         if (
@@ -396,31 +479,6 @@ def _aspect(box: Box) -> float:
     return box.width / max(box.height, 1.0)
 
 
-def _median_box(boxes: Sequence[Box]) -> Box:
-    """The median of each side."""
-    sides = np.median([(one.x1, one.y1, one.x2, one.y2) for one in boxes], axis=0)
-    return Box(*(float(side) for side in sides))
-
-
-def is_same_place(one: Box, other: Box) -> bool:
-    """Whether two boxes may be of one thing that stands."""
-    return (
-        _displacement(one, other) < STANDING_TRAVEL
-        and _ratio(one.height, other.height) < STANDING_GROWTH
-    )
-
-
-def _displacement(one: Box, other: Box) -> float:
-    """Distance of the centres, in widths of the larger box."""
-    (x, y), (to_x, to_y) = one.centre, other.centre
-    return math.hypot(x - to_x, y - to_y) / max(one.width, other.width, 1.0)
-
-
-def _ratio(one: float, other: float) -> float:
-    """The larger value divided by the smaller one."""
-    return max(one, other, 1.0) / max(min(one, other), 1.0)
-
-
 def _picture_score(weight: float, box: Box, frame: Frame) -> float:
     """Score of a picture as key frame: large, sharp, legible, and the whole vehicle in it.
 
@@ -438,27 +496,3 @@ def _completeness(plate: Box, frame: Frame) -> float:
     car = plate.grown(left=unit, top=CAR_ABOVE * unit, right=unit, bottom=CAR_BELOW * unit)
     shown = car.clipped(frame.width, frame.height).area / car.area
     return CUT_SCORE + (1 - CUT_SCORE) * shown
-
-
-def same_plate(known: PlateConsensus, new: PlateConsensus, *, same_frame: bool) -> bool:
-    """Whether a later track shows the plate that is already known.
-
-    - Equal texts are the same plate.
-    - Other texts are different plates when both were in one frame (`same_frame`).
-    - A text that is part of the known one is the same plate: half of it was hidden. So is one
-      that has exactly one character more.
-    - If either posterior is below `SURE_POSTERIOR`, a text that differs by up to two characters,
-      and by less than half of them, is the same plate: a misread is far more likely than a second
-      vehicle with almost the same plate.
-    """
-    if known.best.text == new.best.text:
-        return True
-    if same_frame:
-        return False
-    before, after = known.best.text.reveal(), new.best.text.reveal()
-    changed = edit_distance(before.encode(), after.encode())
-    if after in before or (before in after and changed == 1):
-        return True
-    if min(known.posterior, new.posterior) >= SURE_POSTERIOR:
-        return False
-    return changed <= 2 and changed * 2 < max(len(before), len(after))

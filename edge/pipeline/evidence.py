@@ -266,7 +266,9 @@ class EvidenceMaker:
                 )
                 left_out += 1
                 continue
-            pictures.append(Picture(image.name, jpeg, image.method, taken_at))
+            fell_back = image.name != PLATE_PICTURE and image.level is not offence.rule.reveal
+            shows = image.level if fell_back else None
+            pictures.append(Picture(image.name, jpeg, image.method, taken_at, shows))
             remaining_bytes -= len(jpeg)
         return tuple(pictures), left_out
 

@@ -47,8 +47,14 @@ class Camera(Protocol):
 class PlateDetector(Protocol):
     """Detects number plates."""
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
-        """Detections in pixels of the given picture, in any order."""
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
+        """Detections in pixels of the given picture, in any order.
+
+        Args:
+            pixels: the picture.
+            region: the part to analyse, in pixels of the picture; None: all of it. A plate that
+                the region's edge cuts gives a box that ends there.
+        """
         ...
 
 

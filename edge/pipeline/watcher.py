@@ -14,7 +14,6 @@ from itertools import count
 import numpy as np
 
 from edge.domain.imaging import (
-    Box,
     Detection,
     Frame,
     Pixels,
@@ -24,17 +23,14 @@ from edge.domain.imaging import (
 )
 from edge.domain.motion import cell_means
 from edge.domain.reading import PlateConsensus, PlateReading
-from edge.domain.tracking import Tracker, TrackSettings
+from edge.domain.tracking import Tracker, TrackSettings, certainty
 from edge.domain.vehicles import VehicleSeen
 from edge.pipeline.attention import Attention
-from edge.pipeline.dossier import (
-    SURE_POSTERIOR,
-    Dossier,
-    RecentVehicle,
-    is_same_place,
-    same_plate,
-)
+from edge.pipeline.dossier import Dossier
+from edge.pipeline.following import follow
+from edge.pipeline.places import KnownPlaces
 from edge.pipeline.ports import PlateDetector, PlateReader
+from edge.pipeline.recent import SURE_POSTERIOR, RecentVehicle, only_new_is_sure, same_plate
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +45,6 @@ class WatchSettings:
     """A vehicle that stays longer is handed over early, once its consensus is sure."""
     early_check_interval_s: float = 0.5
     """Interval between checks of the consensus of a vehicle that stays."""
-    reread_interval_s: float = 0.5
-    """Interval between readings of a vehicle whose readings cannot improve: another vehicle may
-    have taken its place."""
     n_init: int = 2
     """Detections that confirm a track with a reading as a vehicle."""
     slow_stream_interval_s: float = 0.4
@@ -61,6 +54,9 @@ class WatchSettings:
     """Smallest posterior of such a single reading."""
     n_init_unread: int = 8
     """Detections that confirm a track without a reading as a vehicle."""
+    n_init_unread_s: float = 0.7
+    unread_looks: int = 4
+    """So do this many detections over so many seconds: not every frame is looked at."""
     min_unread_width: float = 32.0
     """Smallest plate width, in pixels, at which an unreadable plate counts as a vehicle; a smaller
     plate is too far away."""
@@ -84,15 +80,6 @@ class WatchSettings:
 def settings_for_threshold(threshold: float) -> WatchSettings:
     """Settings for a detector with this score threshold, 0 to 1."""
     return WatchSettings(tracking=TrackSettings(strong_score=threshold))
-
-
-@dataclass(slots=True)
-class _StandingThing:
-    """Where something stands that was seen at times, and between which seconds. No text."""
-
-    place: Box
-    first_s: float
-    last_s: float
 
 
 class VehicleWatcher:
@@ -140,10 +127,12 @@ class VehicleWatcher:
         self._numbers = count(1)
         self._last_s: float | None = None
         self._street_moved_s = -math.inf
-        self._standing: list[_StandingThing] = []
+        self._places = KnownPlaces()
         self._section = 0
         self._interval_s = math.inf  # a stream of one picture counts as slow
         self._attention = attention
+        if attention is not None:
+            attention.follows_paths = keeps_path
         self._keeps_path = keeps_path
         self.detector_runs = 0
         self.reads = 0
@@ -160,6 +149,8 @@ class VehicleWatcher:
             self._interval_s = now_s - self._last_s
         self._last_s = now_s
         selected = self._is_selected(frame)
+        if frame.selected and self._attention is not None:
+            self._interval_s = self._attention.frame_interval_s or self._interval_s
         started = time.perf_counter()
         self.stage_seconds["attend"] += started - before
         if not selected:
@@ -191,8 +182,7 @@ class VehicleWatcher:
         due.extend(self._end_track(track) for track in update.ended)
         due.extend(self._hand_over_unsure(now_s - self._settings.unsure_wait_s))
         self._drop_old_state(now_s - self._settings.same_vehicle_s)
-        if self._attention is not None:
-            self._attention.has_tracks = bool(self._dossiers)
+        self._plan_next_look(frame)
         tracked = time.perf_counter()
         self.stage_seconds["detect"] += detected - started
         self.stage_seconds["read"] += read - detected
@@ -203,7 +193,24 @@ class VehicleWatcher:
         """Whether this frame goes to the detector."""
         if frame.selected or self._attention is None:
             return True
-        return self._attention.selects(cell_means(frame.pixels[..., 1]), frame.stream_s)
+        cells = cell_means(frame.pixels[..., 1]) if frame.cells is None else frame.cells
+        return self._attention.selects(cells, frame.stream_s)
+
+    def _plan_next_look(self, frame: Frame) -> None:
+        """Tell the attention which vehicles are followed, and when each is to be looked at."""
+        if self._attention is None:
+            return
+        followed = (
+            follow(
+                self._dossiers[forecast.number],
+                forecast,
+                frame,
+                self._places,
+                needs_path=self._keeps_path,
+            )
+            for forecast in self._tracker.forecasts()
+        )
+        self._attention.followed = tuple(one for one in followed if one is not None)
 
     def _skip(self, now_s: float) -> tuple[VehicleSeen, ...]:
         """A frame that was not selected: only update what depends on time."""
@@ -242,14 +249,16 @@ class VehicleWatcher:
         return due
 
     def _readings(self, frame: Frame, detections: Sequence[Detection]) -> list[PlateReading | None]:
-        """The reading of each detection; None where a reading could not improve anything.
+        """The reading of each detection; None where a reading could tell nothing new.
 
-        A vehicle keeps only its best readings. A patch is not read if it surely continues a track
-        and cannot be among the best readings of that track.
+        A patch is not read if it surely continues a track whose consensus its reading cannot
+        change, or if it is a weak detection where there was no plate a moment ago.
         """
         patches = [cut_patch(frame.pixels, one, self._settings.patch_margin) for one in detections]
         indices = [
-            index for index, patch in enumerate(patches) if self._is_worth_reading(patch, frame)
+            index
+            for index, (patch, one) in enumerate(zip(patches, detections, strict=True))
+            if self._is_worth_reading(patch, one, frame)
         ]
         self.reads += len(indices)
         readings: list[PlateReading | None] = [None] * len(patches)
@@ -257,19 +266,22 @@ class VehicleWatcher:
             indices, self._reader.read([patches[index] for index in indices]), strict=True
         ):
             readings[index] = reading
+            if (
+                self._is_weak(detections[index])
+                and certainty(reading) < self._settings.tracking.min_certainty
+            ):
+                self._places.add_no_plate(detections[index].box, frame.stream_s)
         return readings
 
-    def _is_worth_reading(self, patch: PlatePatch, frame: Frame) -> bool:
-        """Whether a reading of this patch could improve a dossier or belong to a new vehicle."""
-        now_s = frame.stream_s
-        track = self._tracker.unambiguous_match(patch.box, now_s)
-        if track is None or track not in self._dossiers:
-            return True
-        dossier = self._dossiers[track]
-        return (
-            dossier.would_improve(patch.quality, patch.box, frame)
-            or now_s - dossier.last_read_s >= self._settings.reread_interval_s
-        )
+    def _is_weak(self, one: Detection) -> bool:
+        return one.score < self._settings.tracking.strong_score
+
+    def _is_worth_reading(self, patch: PlatePatch, one: Detection, frame: Frame) -> bool:
+        """Whether a reading of this patch could change a dossier or belong to a new vehicle."""
+        track = self._tracker.unambiguous_match(patch.box, frame.stream_s)
+        if track is not None and track in self._dossiers:
+            return self._dossiers[track].is_worth_reading(patch.quality, patch.box, frame)
+        return not (self._is_weak(one) and self._places.was_read(patch.box, frame.stream_s))
 
     def finish(self) -> tuple[VehicleSeen, ...]:
         """The stream has ended: returns the vehicles that are still in view."""
@@ -305,16 +317,24 @@ class VehicleWatcher:
         dossier = self._dossiers.pop(track)
         self._last_check_s.pop(track, None)
         consensus = dossier.consensus()
+        self._learn_from(dossier)
         if dossier.handed_over:
             return dossier.vehicle(self._camera, consensus, final=True) if dossier.number else None
         if not self._is_vehicle(dossier, consensus) or self._is_in_view(dossier, consensus):
             return None
         if dossier.stands:
-            self._standing_since(dossier)
+            self._places.standing_since(dossier.start, dossier.first_s, dossier.last_s)
         if dossier.stands or consensus is None or consensus.posterior < SURE_POSTERIOR:
             self._waiting.append((dossier, consensus))
             return None
         return self._hand_over(dossier, consensus, final=True)
+
+    def _learn_from(self, dossier: Dossier) -> None:
+        """Learn from an ended track how long vehicles are in view, and where there is no plate."""
+        if dossier.stands and dossier.is_unreadable:
+            self._places.add_no_plate(dossier.start, dossier.last_s)
+        elif self._attention is not None and dossier.is_sure:
+            self._attention.learn_view(dossier.last_s - dossier.first_s)
 
     def _is_passage(self, dossier: Dossier) -> bool:
         """Whether it may be a vehicle that passes, not one that is parked, or a sign.
@@ -324,21 +344,11 @@ class VehicleWatcher:
         """
         if not dossier.stands:
             return True
-        since_s = self._standing_since(dossier)
+        since_s = self._places.standing_since(dossier.start, dossier.first_s, dossier.last_s)
         return (
             self._street_moved_s < since_s
             and dossier.last_s - since_s < self._settings.max_standing_s
         )
-
-    def _standing_since(self, dossier: Dossier) -> float:
-        """Since when something stands where this stood; also remembers it for the next time."""
-        for thing in self._standing:
-            if is_same_place(thing.place, dossier.start):
-                thing.first_s = min(thing.first_s, dossier.first_s)
-                thing.last_s = max(thing.last_s, dossier.last_s)
-                return thing.first_s
-        self._standing.append(_StandingThing(dossier.start, dossier.first_s, dossier.last_s))
-        return dossier.first_s
 
     def _other_piece(self, dossier: Dossier) -> Dossier | None:
         """A track in view that shows another piece of the same plate, or None."""
@@ -355,9 +365,11 @@ class VehicleWatcher:
         """Whether the track is confirmed as a vehicle."""
         settings = self._settings
         if consensus is None:
-            return (
+            span_s = dossier.last_s - dossier.first_s
+            lasts = span_s >= settings.n_init_unread_s
+            return dossier.widest >= settings.min_unread_width and (
                 dossier.detections >= settings.n_init_unread
-                and dossier.widest >= settings.min_unread_width
+                or (lasts and dossier.detections >= settings.unread_looks)
             )
         single_clear_read = (
             self._interval_s >= settings.slow_stream_interval_s
@@ -421,7 +433,7 @@ class VehicleWatcher:
     def _find_recent(self, dossier: Dossier, consensus: PlateConsensus) -> RecentVehicle | None:
         """The recently handed over vehicle with the same plate, updated; None if there is none."""
         for one in self._recent_vehicles:
-            if _only_new_is_sure(one.consensus, consensus):
+            if only_new_is_sure(one.consensus, consensus):
                 continue
             if one.stays_at is not None and not dossier.continues(one.stays_at, one.stays_until_s):
                 continue
@@ -439,17 +451,12 @@ class VehicleWatcher:
     def _drop_old_state(self, before_s: float) -> None:
         """Drop the plates of vehicles that were last seen before this time."""
         kept_s = before_s + self._settings.same_vehicle_s - self._settings.same_place_s
-        self._standing = [one for one in self._standing if one.last_s >= kept_s]
+        self._places.forget(kept_s)
         self._recent_vehicles = [one for one in self._recent_vehicles if one.last_s >= before_s]
         known = {track for one in self._recent_vehicles for track in one.tracks}
         known.update(self._dossiers, (dossier.track for dossier, _ in self._waiting))
         for dossier in self._dossiers.values():
             dossier.concurrent_tracks &= known
-
-
-def _only_new_is_sure(known: PlateConsensus, new: PlateConsensus) -> bool:
-    """Whether a sure reading would be merged into a different text that was never sure."""
-    return known.posterior < SURE_POSTERIOR <= new.posterior and known.best.text != new.best.text
 
 
 DIVIDED_QUALITY = 0.3

@@ -178,7 +178,18 @@ dpia:
   purposes: []
 
 @accuracy
-accuracy: {{date: , method: {{nl: , fr: , de: , en: }}, vehicles: , exact: , interval: }}
+accuracy:
+  date:
+  method: {{nl: , fr: , de: , en: }}
+  vehicles:
+  exact:
+  interval:
+  # {pictures}
+  # pictures:
+  #   date:
+  #   method: {{nl: , fr: , de: , en: }}
+  #   levels:
+  #     vehicle: {{body_enough: [0, 1], glass_leaks: [0, 1], people: [0, 1]}}
 
 activation:
   @activation.not_before
@@ -278,7 +289,7 @@ epoch_minutes: 15                    # {epoch}
 
 
 _COMMENTS = (
-    *("own_key", "zone", "office", "occupants", "posterior"),
+    *("own_key", "zone", "office", "occupants", "posterior", "pictures"),
     *("margin", "check", "hours", "share", "epoch"),
 )
 """The texts of the template's comments and examples: `new.template_...`."""

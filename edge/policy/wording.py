@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -161,6 +162,7 @@ def seen(text: str) -> str:
 # --- blanks and placeholders ------------------------------------------------------------------
 
 
+@lru_cache(maxsize=4096)  # a policy is read several times, and has about 300 texts
 def _said(text: str, *, letters: int) -> str:
     """The text as it is kept."""
     _require_seen(text)

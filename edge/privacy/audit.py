@@ -19,6 +19,7 @@ import base64
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -28,7 +29,8 @@ from edge.privacy.audit_events import Entry, Event, KeyInUse
 from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, MerkleTree, signature_bytes
 from edge.privacy.safeguards import Safeguards
 
-_SIGNATURE_TEXT = 92  # base64 of 4 + 64 bytes
+ENTRY_AT: Final = 93
+"""Where the entry begins on a line: after a signature, base64 of 4 + 64 bytes, and a space."""
 
 # --- writing --------------------------------------------------------------------------------
 
@@ -73,10 +75,10 @@ class Chain:
                 `E_AUDIT_KEYS`: the first line is that of another log.
         """
         number = self.tree.size + 1
-        signature = signature_bytes(line[:_SIGNATURE_TEXT])
-        if signature is None or line[_SIGNATURE_TEXT : _SIGNATURE_TEXT + 1] != b" ":
+        signature = signature_bytes(line[: ENTRY_AT - 1])
+        if signature is None or line[ENTRY_AT - 1 : ENTRY_AT] != b" ":
             raise _edited(number, "it does not begin with a signature")
-        raw = line[_SIGNATURE_TEXT + 1 :]
+        raw = line[ENTRY_AT:]
         try:
             entry = Entry.parse(raw)
         except (ValueError, ValidationError, RecursionError):
@@ -265,7 +267,7 @@ def _compare(
 def _origin_of(line: bytes) -> str:
     """The log's name in its first line."""
     try:
-        event = Entry.parse(line[_SIGNATURE_TEXT + 1 :]).event
+        event = Entry.parse(line[ENTRY_AT:]).event
     except (ValueError, ValidationError, RecursionError):
         raise _edited(1, "it holds no entry of a known form") from None
     if not isinstance(event, KeyInUse):

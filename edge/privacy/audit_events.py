@@ -147,6 +147,254 @@ class Unsealed:
     hit_id: HitId
 
 
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class PersonChanged:
+    """A person got an account at an authority's desk, or a new passphrase; `by` acted."""
+
+    kind: ClassVar[str] = "person"
+    action: Literal["added", "passphrase"]
+    person: Id
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class RightChanged:
+    """A right at an authority's desk was proposed, approved or revoked; `by` acted.
+
+    `right_sha256` is the digest of the whole right, with its limits, days and mandate. `alone` says
+    that the first account gave it to herself, which nobody else could approve.
+    """
+
+    kind: ClassVar[str] = "right"
+    action: Literal["proposed", "approved", "revoked"]
+    right: KeyId
+    right_sha256: Sha256
+    role: Id
+    person: Id
+    by: Id
+    alone: StrictBool
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class PersonKeyAdded:
+    """A person at an authority's desk signs findings with this key from now on."""
+
+    kind: ClassVar[str] = "person-key"
+    person: Id
+    key: PublicKeyText
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class PersonKeyRevoked:
+    """A key under which a person at an authority's desk signed findings signs no more; `by` acted.
+
+    Findings that it signed before stay valid.
+    """
+
+    kind: ClassVar[str] = "person-key-revoked"
+    person: Id
+    key: KeyId
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class PasskeyChanged:
+    """A passkey of a person at an authority's desk was added or removed; `by` acted.
+
+    It logs her in and signs findings. `key_sha256` is the digest of its public key and of where it
+    is valid.
+    """
+
+    kind: ClassVar[str] = "passkey"
+    action: Literal["added", "removed"]
+    person: Id
+    key_sha256: Sha256
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class EnrolmentChanged:
+    """A supervisor made a code for enrolment at an authority's desk, or its person used it.
+
+    With the code she adds a passkey, and every earlier way to log in is removed.
+    """
+
+    kind: ClassVar[str] = "enrolment"
+    action: Literal["made", "used"]
+    person: Id
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class SecondFactorChanged:
+    """A person at an authority's desk set up or removed one-time codes, or recovery codes.
+
+    `recovered` says that she logged in with a recovery code, which is spent.
+    """
+
+    kind: ClassVar[str] = "second-factor"
+    action: Literal["set-up", "removed", "recovery-codes", "recovered"]
+    person: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class AccountLinkChanged:
+    """A link of a person at a desk with an account elsewhere was proposed, approved or removed.
+
+    The account logs her in once it is approved. `account_sha256` is the digest of its issuer and
+    subject; `by` acted.
+    """
+
+    kind: ClassVar[str] = "account-link"
+    action: Literal["proposed", "approved", "removed"]
+    link: KeyId
+    account_sha256: Sha256
+    person: Id
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class CaseOpened:
+    """A person at a desk opened a sealed hit, and why, or was refused.
+
+    `result` is `opened`, or the code of the error.
+    """
+
+    kind: ClassVar[str] = "case-opened"
+    hit_id: HitId
+    person: Id
+    reason: Literal["review", "second-review", "appeal", "court", "data-subject", "fine"]
+    result: Word
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class ReadingShown:
+    """A person at a desk was shown the box's reading, after she had judged and typed."""
+
+    kind: ClassVar[str] = "reading-shown"
+    hit_id: HitId
+    person: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class FindingSigned:
+    """A person at a desk signed a finding on a hit; digest of the whole finding."""
+
+    kind: ClassVar[str] = "finding"
+    hit_id: HitId
+    number: Number
+    person: Id
+    outcome: Literal["confirmed", "rejected", "cannot-tell", "referred"]
+    finding_sha256: Sha256
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class CaseExported:
+    """A person at a desk exported a confirmed case, and why; digest of the file that holds it."""
+
+    kind: ClassVar[str] = "exported"
+    hit_id: HitId
+    person: Id
+    reason: Literal["court", "data-subject", "fine"]
+    file_sha256: Sha256
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class SessionChanged:
+    """A person logged in at an authority's desk or out, or a login was refused.
+
+    `person` is None where the refused name belongs to nobody: it may be a passphrase, typed there
+    by mistake.
+    """
+
+    kind: ClassVar[str] = "session"
+    action: Literal["login", "refused", "logout"]
+    person: Id | None
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class StoreMoved:
+    """An authority's store was moved to another database; digest of all its rows."""
+
+    kind: ClassVar[str] = "moved"
+    rows_sha256: Sha256
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class TermChanged:
+    """A term of retention at a desk was proposed or approved; `by` acted. Digest of the term."""
+
+    kind: ClassVar[str] = "retention-term"
+    action: Literal["proposed", "approved"]
+    term: KeyId
+    term_sha256: Sha256
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class HoldChanged:
+    """A hold of a hit beyond its term was set or ended at a desk; digest of the whole hold."""
+
+    kind: ClassVar[str] = "hold"
+    action: Literal["set", "ended"]
+    hit_id: HitId
+    reason: Literal["appeal", "court"]
+    hold_sha256: Sha256
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class RetentionRun:
+    """A desk deleted hits that were due; digest of the signed statement, and state of the clock.
+
+    `by` is None if the desk began by itself.
+    """
+
+    kind: ClassVar[str] = "retention"
+    statement: Number
+    statement_sha256: Sha256
+    clock: Literal["trusted", "ahead", "behind", "confirmed"]
+    by: Id | None
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class RequestChanged:
+    """A person's request at a desk was recorded, approved or answered; `by` acted.
+
+    `request_sha256` is the digest of its limits and reference. `plate_hmac` is the digest of the
+    plate that the person gave, under a key that only her answer holds; None until it is answered.
+    """
+
+    kind: ClassVar[str] = "request"
+    action: Literal["opened", "approved", "answered"]
+    request: KeyId
+    request_sha256: Sha256
+    asks: Literal["access", "rectification", "objection"]
+    plate_hmac: Sha256 | None
+    by: Id
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class LogSearched:
+    """A person searched the log of an authority's desk, for a person, a hit, both or neither."""
+
+    kind: ClassVar[str] = "log-searched"
+    by: Id
+    person: Id | None
+    hit_id: HitId | None
+
+
+@checked_dataclass(frozen=True, slots=True, config=_CHECKED)
+class DecoysAdded:
+    """A person put decoys of a site among the hits of an authority's desk; how many, in tens."""
+
+    kind: ClassVar[str] = "decoys"
+    site: Id
+    decoys: Coarse
+    by: Id
+
+
 Event = (
     KeyInUse
     | Started
@@ -159,6 +407,26 @@ Event = (
     | SuspensionChanged
     | Deleted
     | Unsealed
+    | PersonChanged
+    | RightChanged
+    | SessionChanged
+    | StoreMoved
+    | PersonKeyAdded
+    | PersonKeyRevoked
+    | PasskeyChanged
+    | EnrolmentChanged
+    | SecondFactorChanged
+    | AccountLinkChanged
+    | CaseOpened
+    | ReadingShown
+    | FindingSigned
+    | CaseExported
+    | TermChanged
+    | HoldChanged
+    | RetentionRun
+    | RequestChanged
+    | LogSearched
+    | DecoysAdded
 )
 """All kinds of event."""
 

@@ -94,6 +94,11 @@ def authority_log(authority: str) -> str:
     return f"edge-anpr/authority/{authority}"
 
 
+def desk_log(authority: str) -> str:
+    """The name of the log of an authority's desk."""
+    return f"edge-anpr/desk/{authority}"
+
+
 def note_key_hash(name: str, key: PublicKey) -> bytes:
     """The key hash in a signed note, 4 bytes."""
     return hashlib.sha256(name.encode() + b"\n" + _ED25519 + key.raw()).digest()[:4]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -131,6 +131,13 @@ class BoxPublicKeys:
         """Whether the key is the box's, and is current or was retired recently."""
         retired_at = self._retired_at.get(key_id)
         return key_id in self._keys and (retired_at is None or now < retired_at + RETIRED_KEY_GRACE)
+
+    def knowing(self, key_id: str, key: PublicKey) -> BoxPublicKeys:
+        """The same keys and one more, unless the box has a key of this id."""
+        if key_id in self._keys:
+            return self
+        more = Ed25519PublicKey.from_public_bytes(key.raw())
+        return replace(self, _keys={**self._keys, key_id: more})
 
     def verify(self, key_id: str, signature: bytes, message: bytes) -> bool:
         """Whether this is the box's signature under that key, current or retired."""

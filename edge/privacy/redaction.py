@@ -105,10 +105,12 @@ class EvidenceImage(_Picture):
         name: what it shows: `plate`, `vehicle`, or where the vehicle was at `first` and at `last`;
             used as a file name.
         method: what decided which pixels are shown.
+        level: the level whose parts it shows; see `ShownPixels`.
     """
 
     name: str
     method: MaskMethod = field(repr=False)
+    level: RevealLevel = field(repr=False)
 
 
 # --- the functions that make a picture ------------------------------------------------------
@@ -156,7 +158,7 @@ def reveal(
     for name, shown_level in pictures:
         shown = _shown(key_frame, shown_level, scene, wheel)
         cropped = _cut(key_frame, shown, _window(key_frame, shown))
-        made.append(EvidenceImage(cropped, _KEY, name, shown.method))
+        made.append(EvidenceImage(cropped, _KEY, name, shown.method, shown.level))
     return tuple(made)
 
 
@@ -208,7 +210,7 @@ def reveal_path(
     ]
     window = _united([_window(*one) for one in zip(frames, found, strict=True)])
     return tuple(
-        EvidenceImage(_cut(frame, shown, window), _KEY, name, shown.method)
+        EvidenceImage(_cut(frame, shown, window), _KEY, name, shown.method, shown.level)
         for name, frame, shown in zip((FIRST_PICTURE, LAST_PICTURE), frames, found, strict=True)
     )
 

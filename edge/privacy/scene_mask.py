@@ -71,10 +71,18 @@ _Cells = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class ShownPixels:
-    """The pixels that a level shows, and what decided it. `mask` has shape (height, width)."""
+    """The pixels that a level shows.
+
+    Attributes:
+        mask: where they are, shape (height, width).
+        method: what decided it.
+        level: the level whose parts are shown: `vehicle` where `driver` could show no driver,
+            otherwise the level that was asked for.
+    """
 
     mask: Mask = field(repr=False)
     method: MaskMethod
+    level: RevealLevel
 
 
 def shown_pixels(
@@ -108,7 +116,7 @@ def shown_pixels(
     """
     by_geometry = geometric_mask(plate, (*others, *weak), level, height, width)
     if scene is None or level in (RevealLevel.NONE, RevealLevel.PLATE):
-        return ShownPixels(by_geometry, MaskMethod.GEOMETRY)
+        return ShownPixels(by_geometry, MaskMethod.GEOMETRY, _by_geometry(level))
     rest = other_plates(plate, others, height, width)
     doubtful = other_plates(plate, weak, height, width)
     view = _View.of(scene, plate)
@@ -120,9 +128,20 @@ def shown_pixels(
             mask = view.in_picture(shown, height, width)
             for one in doubtful:
                 fill(mask, _around(one), value=False)
-            return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.MEANING)
+            mask = _with_plates(mask, plate, [*rest, *doubtful])
+            by_meaning = level if level is not RevealLevel.DRIVER or inside.any() else _VEHICLE
+            return ShownPixels(mask, MaskMethod.MEANING, by_meaning)
     mask = by_geometry & ~view.in_picture(forbidden, height, width)
-    return ShownPixels(_with_plates(mask, plate, [*rest, *doubtful]), MaskMethod.GEOMETRY)
+    mask = _with_plates(mask, plate, [*rest, *doubtful])
+    return ShownPixels(mask, MaskMethod.GEOMETRY, _by_geometry(level))
+
+
+_VEHICLE = RevealLevel.VEHICLE
+
+
+def _by_geometry(level: RevealLevel) -> RevealLevel:
+    """The level that the geometry shows: it knows no driver's side."""
+    return _VEHICLE if level is RevealLevel.DRIVER else level
 
 
 @dataclass(frozen=True, slots=True)

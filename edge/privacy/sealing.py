@@ -29,7 +29,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.plates import Hypothesis, PlateFormatError, PlateText
-from edge.domain.reveal import MaskMethod
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.errors import EdgeError, ExitCode
 from edge.formats.canonical import canonical_json, canonical_model
 from edge.formats.framing import LENGTH_BYTES, framed, padded, unpadded
@@ -89,12 +89,15 @@ class Picture:
         mask: what decided which of its pixels are shown; None in evidence of the earlier schema,
             which does not say so (it was the geometry of the plate).
         taken_at: when it was taken; None in evidence that does not say so.
+        shows: the level whose parts it shows, where the rule's level could not be shown; None where
+            it shows what the rule allows.
     """
 
     name: str
     jpeg: bytes = field(repr=False)
     mask: MaskMethod | None
     taken_at: datetime | None = None
+    shows: RevealLevel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +231,15 @@ def open_sealed(
     Raises:
         SealError: no key for it (`E_NO_KEY`), or any part of it was altered.
     """
+    return read_body(open_body(sealed, context, authority=authority), context, box=box)
+
+
+def open_body(sealed: bytes, context: SealContext, *, authority: AuthorityPrivateKeys) -> bytes:
+    """The body inside the seal, as the box signed it; its signature is not verified yet.
+
+    Raises:
+        SealError: no key for it (`E_NO_KEY`), or it was altered.
+    """
     keys = authority.generation(context.authority_key_id)
     if keys is None or keys.authority != context.authority:
         raise SealError(
@@ -237,10 +249,30 @@ def open_sealed(
         )
     for schema in (SCHEMA, EARLIER):
         try:
-            body = SUITE.decrypt(sealed, keys.sealing, info=context.info(schema))
+            opened = SUITE.decrypt(sealed, keys.sealing, info=context.info(schema))
         except (InvalidTag, ValueError):
             continue
-        return _content(body, context, schema, box)
+        body = unpadded(opened, SIZE_CLASSES)
+        if body is None:
+            break
+        return body
+    raise _broken(context)
+
+
+def read_body(body: bytes, context: SealContext, *, box: BoxPublicKeys) -> EvidenceContent:
+    """Read a body without the seal around it: it proves which box made it, and for which hit.
+
+    Raises:
+        SealError: the box has not signed it for this hit, or it was altered.
+    """
+    signature, lengths = body[:_SIGNATURE_BYTES], body[_SIGNATURE_BYTES:]
+    header_length = int.from_bytes(lengths[:LENGTH_BYTES], "big")
+    tail = lengths[LENGTH_BYTES:]
+    header, pictures = tail[:header_length], tail[header_length:]
+    if len(header) == header_length and (context.site, context.box) == (box.site, box.box):
+        for schema in (SCHEMA, EARLIER):
+            if box.verify(context.box_key_id, signature, _signed(schema, header, pictures)):
+                return _content(header, pictures, context, schema)
     raise _broken(context)
 
 
@@ -253,12 +285,13 @@ class _Alternative(StrictMessage):
 
 
 class _PictureEntry(StrictMessage, Grown):
-    added: ClassVar[frozenset[str]] = frozenset({"taken_at"})
+    added: ClassVar[frozenset[str]] = frozenset({"taken_at", "shows"})
 
     name: Id
     bytes: int = Field(ge=1)
     mask: Literal["meaning", "geometry"] | None = None
     taken_at: str | None = None
+    shows: str | None = Field(default=None, pattern="^vehicle$")
 
 
 def _of_different_names(pictures: tuple[_PictureEntry, ...]) -> tuple[_PictureEntry, ...]:
@@ -332,6 +365,7 @@ def _body(content: EvidenceContent, context: SealContext, box: BoxKeys) -> bytes
                     bytes=len(picture.jpeg),
                     mask=None if picture.mask is None else picture.mask.value,
                     taken_at=None if picture.taken_at is None else utc_text(picture.taken_at),
+                    shows=None if picture.shows is None else picture.shows.value,
                 )
                 for picture in content.pictures
             ),
@@ -352,22 +386,7 @@ def _signed(schema: str, header: bytes, pictures: bytes) -> bytes:
     return framed(schema.encode(), header, pictures)
 
 
-def _content(
-    opened: bytes, context: SealContext, schema: str, box: BoxPublicKeys
-) -> EvidenceContent:
-    body = unpadded(opened, SIZE_CLASSES)
-    if body is None:
-        raise _broken(context)
-    signature, lengths = body[:_SIGNATURE_BYTES], body[_SIGNATURE_BYTES:]
-    header_length = int.from_bytes(lengths[:LENGTH_BYTES], "big")
-    tail = lengths[LENGTH_BYTES:]
-    header, pictures = tail[:header_length], tail[header_length:]
-    if (
-        len(header) != header_length
-        or not box.verify(context.box_key_id, signature, _signed(schema, header, pictures))
-        or (context.site, context.box) != (box.site, box.box)
-    ):
-        raise _broken(context)
+def _content(header: bytes, pictures: bytes, context: SealContext, schema: str) -> EvidenceContent:
     try:
         entry = _Header.model_validate_json(header)
         if (entry.schema_, entry.context) != (schema, context.as_json(schema)):
@@ -426,7 +445,8 @@ def _pictures(
     for entry in entries:
         mask = None if entry.mask is None else MaskMethod(entry.mask)
         taken_at = None if entry.taken_at is None else parse_utc(entry.taken_at)
-        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask, taken_at))
+        shows = None if entry.shows is None else RevealLevel(entry.shows)
+        pictures.append(Picture(entry.name, jpegs[: entry.bytes], mask, taken_at, shows))
         jpegs = jpegs[entry.bytes :]
     return tuple(pictures)
 

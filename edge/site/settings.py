@@ -58,6 +58,13 @@ HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,253}$"), AfterValid
 
 class _NetworkCamera(Strict):
     url: SeenText
+    substream: SeenText | None = Field(
+        default=None,
+        pattern=r"^(?:rtsp|http)s?://[^\s]{1,1000}$",
+        description="Address of a smaller stream of the same view, at the same camera, with the "
+        "same login. It is watched instead, and the main stream is decoded only to look. Left "
+        "out: the main stream is decoded all the time.",
+    )
     username: UserName | None = None
     password_env: EnvironmentName | None = Field(
         default=None, description="Name of the environment variable that holds the password."
@@ -311,6 +318,7 @@ def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[L
     decoder = live.decoder if isinstance(live, RtspCamera) else None
     for field, mistake in (
         ("url", address_mistake(live.url)),
+        ("substream", substream_mistake(live)),
         ("decoder", None if decoder is None else decoder_mistake(decoder)),
     ):
         if mistake is not None:
@@ -342,6 +350,26 @@ def address_mistake(url: str) -> str | None:
     if not parts.hostname or not port_is_none_or_number:
         return "not an address; write it like rtsp://192.0.2.10:554/path"
     return None
+
+
+def substream_mistake(live: RtspCamera | HttpCamera) -> str | None:
+    """What is wrong with a camera's substream, or None. Its address is never repeated."""
+    if live.substream is None or address_mistake(live.url) is not None:
+        return None
+    mistake = address_mistake(live.substream)
+    if mistake is not None:
+        return mistake
+    main, small = urlsplit(live.url), urlsplit(live.substream)
+    decoder = live.decoder if isinstance(live, RtspCamera) else None
+    if live.substream == live.url:
+        mistake = "is the address in url; name the smaller stream, or remove it"
+    elif small.scheme != main.scheme:
+        mistake = f"must begin with {main.scheme}:// as url does, with the same login; correct it"
+    elif small.hostname != main.hostname:
+        mistake = "must be at the host of url, which the login is for; correct it"
+    elif decoder is not None:
+        mistake = "decoder is given too, which decodes the main stream all the time; keep one"
+    return mistake
 
 
 _SECRET_WORDS = ("pass", "pwd", "token", "secret", "auth")

@@ -28,6 +28,7 @@ Verbs for other measurements, each with its own --help:
   scripts/bench covers      how often a covered plate is read wrongly and surely
   scripts/bench forms       what the forms of the countries' plates change in the fusion
   scripts/bench releases    how often a released picture shows what its level hides
+  scripts/bench peers       what the frame path costs beside fast-alpr in a loop
 
 Exit status: 0 measured, 2 wrong usage, 5 a clip cannot be read; other errors as `edge-anpr`."""
 
@@ -112,6 +113,21 @@ Pictures of one passage resemble each other, so an interval is somewhat too narr
 
 Exit status: 0 measured, 1 a recording or weights cannot be used, 2 wrong usage."""
 
+PEERS = """\
+Measure what the frame path costs beside the obvious alternative: fast-alpr in a loop over all
+frames, with the same weights.
+
+Each program is a process of its own. They take turns, clip by clip: fast-alpr; the frame path of
+`edge-anpr read` with the same weights; the same with the built-in weights; and the floor of either,
+which is decoding without conversion and three detections and readings of each labelled vehicle.
+fast-alpr gets a virtual environment of its own in build/, made once.
+
+Without --clip: a fixed camera and a toll lane of ../shared/footage, where it is, and rendered
+clips; then films with more traffic, lines and cameras, once each. On a machine with an accelerator,
+--provider cuda or tensorrt measures it; compare wall times there.
+
+Exit status: 0 measured, 1 a figure fails with --check, 2 wrong usage, 3 weights, fast-alpr or the
+provider are missing; other errors as `edge-anpr`."""
 
 FORMS = """\
 Measure what the forms of the countries' plates change when readings are fused.
@@ -190,7 +206,7 @@ def _covers_options(parser: argparse.ArgumentParser) -> None:
         help="CSV with the columns image,x,y,w,h,plate; images are relative to it",
     )
     parser.add_argument(
-        "--plates", type=int, default=1040, help="covered plates to read (default: %(default)s)"
+        "--plates", type=int, default=1280, help="covered plates to read (default: %(default)s)"
     )
     parser.add_argument("--models", help="pair of weights (default: the manifest's)")
     _held_out_option(parser)
@@ -233,6 +249,49 @@ def _releases_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _peers_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--clip", type=Path, nargs="+", help="recordings to measure instead of the default ones"
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        help="CSV with the columns clip,plate (default: labels.csv beside each clip)",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the weights that both sides use (default: ../shared/models)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        nargs="+",
+        default=[1, 2],
+        help="threads of a network; the first number for every film, others for the first clip "
+        "(default: 1 2)",
+    )
+    parser.add_argument(
+        "--repeat", type=int, default=3, help="repetitions of the clips (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=8.0,
+        help="no repetition is begun that would end later than this (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--provider",
+        choices=("cpu", "cuda", "tensorrt"),
+        default="cpu",
+        help="what runs the networks (default: %(default)s)",
+    )
+    parser.add_argument("--quick", action="store_true", help="two short clips, once, no growth")
+    parser.add_argument("--check", action="store_true", help="fail if a measured figure fails")
+    parser.add_argument("--plot", type=Path, metavar="SVG", help="write plots of the growth")
+
+
 def _live_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--times", type=int, default=10, help="number of measurements (default: %(default)s)"
@@ -258,7 +317,7 @@ VERBS = {
         "idle_road", ROAD, "  scripts/bench road --clip gate-3-at-night.mp4", _road_options
     ),
     "covers": Benchmark(
-        "covered_plates", COVERS, "  scripts/bench covers labels.csv --plates 1040", _covers_options
+        "covered_plates", COVERS, "  scripts/bench covers labels.csv --plates 1280", _covers_options
     ),
     "forms": Benchmark(
         "form_prior", FORMS, "  scripts/bench forms crops.csv --rendered 2000", _forms_options
@@ -268,6 +327,9 @@ VERBS = {
         RELEASES,
         "  scripts/bench releases footage/*.mp4 --faces yunet.onnx --sheets sheets",
         _releases_options,
+    ),
+    "peers": Benchmark(
+        "peers", PEERS, "  scripts/bench peers --check --plot peers.svg", _peers_options
     ),
     "start": Benchmark("live", START, "  scripts/bench start --times 5", _live_options),
     "reconnect": Benchmark(
@@ -293,6 +355,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given.verb = verb
     if getattr(given, "times", 1) < 1:
         parser.error("--times: at least 1")
+    if min([getattr(given, "repeat", 1), *(getattr(given, "threads", None) or [1])]) < 1:
+        parser.error("--repeat, --threads: at least 1")
     status: int = importlib.import_module(f"scripts.benchmarks.{benchmark.module}").report(given)
     return status
 

@@ -24,10 +24,10 @@ from edge.domain.imaging import Box, Pixels, PlatePatch
 from edge.domain.intervals import wilson
 from edge.domain.reading import PlateReading, fuse
 from edge.errors import EdgeError
-from edge.pipeline.dossier import SURE_POSTERIOR
 from edge.pipeline.ports import PlateReader
+from edge.pipeline.recent import SURE_POSTERIOR
 from edge.policy.limits import LIMITS
-from scripts.fixtures.covers import COVERS, OVER_CHARACTERS, characters, draw_cover
+from scripts.fixtures.covers import COVERS, OVER_CHARACTERS, OVER_PARTS, characters, draw_cover
 from scripts.training.photos import in_validation_set
 
 VIEWS = 8
@@ -113,7 +113,7 @@ def measured(
 ) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
     """Reads without and with the check, by kind of cover and of all covers together.
 
-    Each plate is also read uncovered. A cover that lies just over characters needs a plate whose
+    Each plate is also read uncovered. A cover over characters or parts of them needs a plate whose
     characters can all be told apart.
 
     Raises:
@@ -128,7 +128,7 @@ def measured(
         raise ValueError("no plate's characters can all be told apart; name more labels")
     for number in range(covered):
         cover = list(COVERS)[number % len(COVERS)]
-        usable = told_apart if cover in OVER_CHARACTERS else plates
+        usable = told_apart if cover in (*OVER_CHARACTERS, *OVER_PARTS) else plates
         plate = usable[(number * 7919) % len(usable)]
         drawn = draw_cover(cover, plate.pixels, _inner(plate), number)
         for name, pixels in ((cover, drawn), (UNCOVERED, plate.pixels)):

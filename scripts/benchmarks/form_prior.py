@@ -20,8 +20,8 @@ from edge.domain.imaging import Box, PlatePatch
 from edge.domain.intervals import wilson
 from edge.domain.reading import FORM_ESCAPE, PlateReading, fuse
 from edge.errors import EdgeError
-from edge.pipeline.dossier import SURE_POSTERIOR
 from edge.pipeline.ports import PlateReader
+from edge.pipeline.recent import SURE_POSTERIOR
 from scripts.benchmarks.covered_plates import LabelledPlate, labelled_plates, views
 from scripts.fixtures.fonts import MissingFontError
 from scripts.training.photos import in_validation_set
@@ -100,7 +100,7 @@ def _read(plate: LabelledPlate, height: int, reader: PlateReader, seed: int) -> 
         max(6, round(plate.pixels.shape[0] * factor)),
     )
     small = np.asarray(cv2.resize(plate.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    quality = min(1.0, height / 20)
+    quality = min(1.0, max(0.1, size[1] / 20))  # as on a box, for a detection that is certain
     return list(reader.read([PlatePatch(plate.box, quality, view) for view in views(small, seed)]))
 
 

@@ -19,13 +19,13 @@ import av.error
 from rich.console import Console
 from rich.table import Table
 
-from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.decoder_messages import DecoderRequest
 from edge.adapters.cameras.live_camera import LiveCamera
 from edge.adapters.cameras.recordings import open_recordings, open_regular
 from edge.adapters.host.system import SystemClock
 from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.weights import Manifest
-from edge.domain.imaging import Detection, Pixels, PlatePatch
+from edge.domain.imaging import Box, Detection, Pixels, PlatePatch
 from edge.domain.motion import Cells
 from edge.domain.reading import PlateReading
 from edge.errors import EdgeError
@@ -63,9 +63,9 @@ class TimedModels:
     reader: PlateReader
     seconds: float = field(default=0.0)
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
         before = time.process_time()
-        found = self.detector.detect(pixels)
+        found = self.detector.detect(pixels, region)
         self.seconds += time.process_time() - before
         return found
 

@@ -27,6 +27,7 @@ from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.domain.rules import Offence, Rule, RuleKind
 from edge.domain.shown import LEAK, blocks, has_block
 from edge.domain.vehicles import KeyFrame
+from edge.domain.wheel import WheelSide
 from edge.errors import EdgeError
 from edge.pipeline.evidence import scene_around
 from edge.pipeline.ports import SceneParser
@@ -37,7 +38,11 @@ from scripts.fixtures.fonts import MissingFontError
 from scripts.fixtures.pixel_truth import DrawnThing, Mask, things_in
 from scripts.fixtures.renderer import Renderer
 
-LEVELS = (RevealLevel.VEHICLE, RevealLevel.OCCUPANTS)
+LEVELS = (RevealLevel.VEHICLE, RevealLevel.DRIVER, RevealLevel.OCCUPANTS)
+
+WHEEL = WheelSide.LEFT
+"""The side of the steering wheel of every vehicle. The level `driver` is released where the front
+of a rendered vehicle is seen; elsewhere it is the same as `vehicle`, or it is not known."""
 
 RENDERED = "rendered"
 """The source of pictures whose every pixel is known."""
@@ -194,14 +199,20 @@ def released(
             others = tuple(other.box for other in found if other is not one)
             frame = KeyFrame(0, _WHEN, one.box, others, picture.pixels, weak)
             scene = scene_around(one.box, picture.pixels, parser) if parser else None
+            offender = offender_in(picture, one.box)
+            wheel = WHEEL if offender is not None and offender.from_ahead else None
             for level in LEVELS:
+                if level is RevealLevel.DRIVER and wheel is None:
+                    continue
                 (made,) = (
                     each
-                    for each in reveal(_offence(level), frame, scene)
+                    for each in reveal(_offence(level), frame, scene, wheel=wheel)
                     if each.name == VEHICLE_PICTURE
                 )
                 height, width = picture.pixels.shape[:2]
-                shown = shown_pixels(one.box, others, level, height, width, scene, weak=weak)
+                shown = shown_pixels(
+                    one.box, others, level, height, width, scene, weak=weak, wheel=wheel
+                )
                 searched = finder is not None and level is RevealLevel.VEHICLE
                 yield Release(
                     picture.source,
@@ -232,23 +243,36 @@ class Leaks:
     slivers: tuple[str, ...] = ()
 
 
+def offender_in(picture: Picture, plate: Box) -> DrawnThing | None:
+    """The drawn vehicle that a plate belongs to; None if there is none, or nothing is known."""
+    owner = max(picture.things or (), key=lambda one: one[0].intersection(plate), default=None)
+    if owner is None or not owner[0].intersection(plate):
+        return None
+    return next((one for one in picture.drawn if one.mover.id == owner[1]), None)
+
+
 def leaks_of(picture: Picture, plate: Box, shown: Mask, level: RevealLevel) -> Leaks:
     """What a mask shows of a rendered picture that the level hides.
 
-    That is more than `LEAK` of the blocks of a vehicle's glass, at `occupants` only of another
-    vehicle's; more than `LEAK` of those of another vehicle; any block of a person outside.
+    That is more than `LEAK` of the blocks of a vehicle's glass, at `driver` only on the other side
+    of the offender's, at `occupants` only of another vehicle's; at `driver` any block of a head on
+    that side; more than `LEAK` of those of another vehicle; any block of a person outside.
     """
     if picture.things is None:
         return Leaks()
-    owner = max(picture.things, key=lambda one: one[0].intersection(plate), default=None)
-    offender = "" if owner is None or not owner[0].intersection(plate) else owner[1]
+    offender = offender_in(picture, plate)
     hidden: list[tuple[str, Mask, float]] = []
     for thing in picture.drawn:
-        own = thing.mover.id == offender
+        own = thing is offender
         if thing.is_person:
             hidden.append((f"person {thing.mover.id}", thing.whole, 0.0))
             continue
-        if not own or level is RevealLevel.VEHICLE:
+        if own and level is RevealLevel.DRIVER:
+            beside = _other_side(thing.glass, plate)
+            hidden.append((f"glass beside the driver of {thing.mover.id}", beside, LEAK))
+            heads = [one for one in thing.heads if (one & beside).sum() * 2 > one.sum()]
+            hidden += [(f"head beside the driver of {thing.mover.id}", one, 0.0) for one in heads]
+        elif not own or level is RevealLevel.VEHICLE:
             hidden.append((f"glass of {thing.mover.id}", thing.glass, LEAK))
         if not own:
             hidden.append((f"vehicle {thing.mover.id}", thing.whole, LEAK))
@@ -258,6 +282,17 @@ def leaks_of(picture: Picture, plate: Box, shown: Mask, level: RevealLevel) -> L
         if (counted.share or 0.0) > allowed:
             found[has_block(part)].append(what)
     return Leaks(tuple(found[True]), tuple(found[False]))
+
+
+def _other_side(glass: Mask, plate: Box) -> Mask:
+    """The part of the glass that is not on the driver's side; the front is seen."""
+    beside = np.array(glass, np.bool_)
+    middle = round(plate.centre[0])
+    if WHEEL is WheelSide.LEFT:  # seen from ahead it is on the right
+        beside[:, middle:] = False
+    else:
+        beside[:, :middle] = False
+    return beside
 
 
 class FaceFinder:

@@ -261,10 +261,19 @@ class _EndToEnd(nn.Module):
         return boxes, logits.sigmoid()[:, None]
 
 
-def export_detector(net: PlateDetectorNet, size: int, path: str) -> None:
+def export_detector(
+    net: PlateDetectorNet, size: int, path: str, *, any_shape: bool = False
+) -> None:
     """Write the end-to-end ONNX of open-image-models: rows of batch, box, class, score.
 
     Input `images`, float32 (1, 3, size, size); output `output`, float32 (n, 7).
+
+    Args:
+        net: the trained network.
+        size: height and width of the input, a multiple of 32.
+        path: the file to write.
+        any_shape: the input may have any height and width that are multiples of 32. Programs that
+            read the size from the file, such as fast-alpr, cannot use such a file.
     """
     import onnx  # noqa: PLC0415 - needed for this step only
     from onnx import TensorProto, helper, numpy_helper  # noqa: PLC0415
@@ -275,6 +284,7 @@ def export_detector(net: PlateDetectorNet, size: int, path: str) -> None:
         path,
         input_names=["images"],
         output_names=["boxes", "scores"],
+        dynamic_axes={"images": {2: "height", 3: "width"}} if any_shape else None,
         opset_version=17,
         dynamo=False,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -92,7 +93,10 @@ def train_as_given(given: argparse.Namespace) -> int:
     if given.mean_with:
         recompute_normalisation(net, _measuring(scenes, given.seed))
     export_detector(net, size, str(in_floats))
-    quantise(in_floats, out, _calibration(scenes, given.seed), DETECTOR_ANSWERS)
+    with tempfile.TemporaryDirectory() as folder:
+        of_any_shape = Path(folder) / "any_shape.onnx"
+        export_detector(net, size, str(of_any_shape), any_shape=True)
+        quantise(of_any_shape, out, _calibration(scenes, given.seed), DETECTOR_ANSWERS)
     note: dict[str, object] = {"step": step, "size": size}
     for file in (out, in_floats):
         threshold, figures = choose_threshold(file, size, validation_set)

@@ -14,7 +14,8 @@ from edge.adapters.models.scene_parser import cut_window, from_middles
 from edge.domain.imaging import Box, Pixels
 from edge.domain.scene import CELL, COLUMNS, DOWN, ROWS, UNIT, unit_of
 from scripts.training.image_degradation import degraded
-from scripts.training.parser_views import Allowed, View
+from scripts.training.parser_views import PERSON, Allowed, View
+from scripts.training.view_pasting import Cutout, with_person, with_vehicle
 
 Rng = np.random.Generator
 
@@ -23,6 +24,9 @@ CENTRE = (COLUMNS / 2, ROWS - DOWN * UNIT)
 
 GROUNDS = ((235, 235, 235), (240, 240, 240), (60, 200, 235), (200, 200, 200), (40, 40, 40))
 """Colours of drawn plates, BGR."""
+
+PEOPLE_SHARE, VEHICLE_SHARE = 0.3, 0.25
+"""Shares of the windows into which people, and another vehicle, are pasted."""
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -73,22 +77,38 @@ def window_of(
     return window[:, :, :3], window[:, :, 3], np.asarray(label, np.uint8)
 
 
-def batch_of(views: Sequence[View], shares: Sequence[float], size: int, rng: Rng) -> Batch:
+def batch_of(
+    views: Sequence[View],
+    shares: Sequence[float],
+    cutouts: Sequence[Cutout],
+    size: int,
+    rng: Rng,
+) -> Batch:
     """A random batch: windows (n, 192, 208, 4) and labels (n, 96, 104), both uint8.
 
     Args:
         views: of the training set.
         shares: the probability of each view, summing to 1.
+        cutouts: people and vehicles to paste into some of the views; none if it is empty.
         size: number of windows.
         rng: source of random numbers.
     """
     chosen = rng.choice(len(views), size, p=np.asarray(shares))
-    made = [_drawn(views[int(at)], rng) for at in chosen]
+    people = [one for one in cutouts if one.meaning == PERSON]
+    vehicles = [one for one in cutouts if one.meaning != PERSON]
+    made = [_drawn(views[int(at)], people, vehicles, rng) for at in chosen]
     windows, labels = zip(*made, strict=True)
     return torch.from_numpy(np.stack(windows)), torch.from_numpy(np.stack(labels))
 
 
-def _drawn(view: View, rng: Rng) -> tuple[npt.NDArray[np.uint8], Allowed]:
+def _drawn(
+    view: View, people: Sequence[Cutout], vehicles: Sequence[Cutout], rng: Rng
+) -> tuple[npt.NDArray[np.uint8], Allowed]:
+    if vehicles and rng.random() < VEHICLE_SHARE:
+        view = with_vehicle(view, vehicles[int(rng.integers(len(vehicles)))], rng)
+    if people and rng.random() < PEOPLE_SHARE:
+        for _ in range(int(rng.integers(1, 3))):
+            view = with_person(view, people[int(rng.integers(len(people)))], rng)
     pose = Pose.random(rng)
     jitter = rng.normal(0, 0.03, 4) * np.array([1, 0.6, 1, 0.6]) * view.plate.width
     x1, y1, x2, y2 = np.array([view.plate.x1, view.plate.y1, view.plate.x2, view.plate.y2]) + jitter

@@ -24,6 +24,7 @@ from scripts.training.parser_net import SceneParserNet, export_parser, parser_lo
 from scripts.training.parser_validation import choose_threshold, figures
 from scripts.training.parser_views import View, outlined_views, part_views
 from scripts.training.photos import in_validation_set
+from scripts.training.view_pasting import Cutout, cutouts
 
 OUTLINES = Path(__file__).with_name("outlines") / "vehicles.json"
 APPEARANCES = OUTLINES.with_name("appearances.json")
@@ -53,6 +54,9 @@ def train_as_given(given: argparse.Namespace) -> int:
         f"validation set: {len(held_out)}"
     )
     views = drawn + parts
+    pasted: list[Cutout] = []
+    if given.paste:
+        pasted = cutouts(OUTLINES, given.photos, lambda name: not in_validation_set(name))
     net = SceneParserNet()
     folder = given.work / "parser"
     if not given.export_only:
@@ -60,7 +64,7 @@ def train_as_given(given: argparse.Namespace) -> int:
             net,
             folder,
             Schedule(given.steps, given.batch, rate=given.rate, warm_up=200, seed=given.seed),
-            partial(batch_of, views, _shares(len(drawn), len(parts)), given.batch),
+            partial(batch_of, views, _shares(len(drawn), len(parts)), pasted, given.batch),
             _loss,
             partial(figures, held_out),
             validate_every=500,

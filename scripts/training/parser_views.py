@@ -79,7 +79,7 @@ def part_views(folder: Path, detector: PlateDetector) -> Iterator[View]:
             polygons = [np.array(flat, float).reshape(-1, 2) for flat in one["segmentation"]]
             by_image.setdefault(one["image_id"], []).append((names[one["category_id"]], polygons))
         for image in table["images"]:
-            pixels = _read(folder / image["file_name"])
+            pixels = read_photo(folder / image["file_name"])
             scale = np.array([pixels.shape[1] / image["width"], pixels.shape[0] / image["height"]])
             parts = [
                 (name, [polygon * scale for polygon in polygons])
@@ -94,9 +94,9 @@ Parts = Sequence[tuple[str, Sequence[npt.NDArray[np.float64]]]]
 
 
 def _part_view(name: str, pixels: Pixels, parts: Parts, detector: PlateDetector) -> View | None:
-    masks = {name: _filled(pixels, _polygons(parts, {name})) for name in PLATE_PARTS}
+    masks = {name: filled(pixels, _polygons(parts, {name})) for name in PLATE_PARTS}
     bumper = np.maximum.reduce(list(masks.values()))
-    columns = np.flatnonzero(_filled(pixels, _polygons(parts, None)).any(0))
+    columns = np.flatnonzero(filled(pixels, _polygons(parts, None)).any(0))
     across = float(np.ptp(columns)) if columns.size else 0.0
     found = [
         (one.score, one.box)
@@ -116,7 +116,7 @@ def _part_view(name: str, pixels: Pixels, parts: Parts, detector: PlateDetector)
 
 
 def _part_labels(pixels: Pixels, parts: Parts) -> Allowed:
-    everything = _filled(pixels, _polygons(parts, None))
+    everything = filled(pixels, _polygons(parts, None))
     points = np.argwhere(everything > 0)[:, ::-1].astype(np.int32)
     hull = np.zeros(pixels.shape[:2], np.uint8)
     cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
@@ -130,8 +130,8 @@ def _part_labels(pixels: Pixels, parts: Parts) -> Allowed:
     allowed[near > 0] = ANYTHING
     allowed[hull > 0] = BACKGROUND | INSIDE
     allowed[cv2.erode(everything, _disc(1)) > 0] = INSIDE
-    body = _filled(pixels, _polygons(parts, WHOLE_PARTS))
-    glass = _filled(pixels, _polygons(parts, GLASS_PARTS))
+    body = filled(pixels, _polygons(parts, WHOLE_PARTS))
+    glass = filled(pixels, _polygons(parts, GLASS_PARTS))
     allowed[cv2.erode(body, _disc(1)) > 0] = BODY
     allowed[glass > 0] = GLASS | HEAD
     # Mirrors and lamps may be drawn over a window's edge.
@@ -172,7 +172,8 @@ def _polygons(parts: Parts, names: Iterable[str] | None) -> list[npt.NDArray[np.
     return [p for name, polygons in parts if names is None or name in names for p in polygons]
 
 
-def _filled(pixels: Pixels, polygons: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
+def filled(pixels: Pixels, polygons: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.uint8]:
+    """1 inside of one of the polygons and 0 elsewhere, of the picture's size."""
     mask = np.zeros(pixels.shape[:2], np.uint8)
     for polygon in polygons:
         cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], 1)
@@ -184,7 +185,12 @@ def _disc(radius: int) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), np.uint8)
 
 
-def _read(file: Path) -> Pixels:
+def read_photo(file: Path) -> Pixels:
+    """The picture of a file, BGR.
+
+    Raises:
+        DataError: it cannot be read.
+    """
     pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if pixels is None:
         raise DataError(f"{file}: no picture that can be read")
@@ -205,7 +211,7 @@ def outlined_views(labels: Path, root: Path) -> Iterator[View]:
     except (OSError, ValueError, KeyError):
         raise DataError(f"{labels}: not a file of outlines; restore it") from None
     for one in views:
-        pixels = _read(root / one["image"])
+        pixels = read_photo(root / one["image"])
         x, y, wide, tall = one["plate"]
         yield View(one["image"], pixels, Box(x, y, x + wide, y + tall), outlined(pixels, one))
 
@@ -230,14 +236,14 @@ def outlined(pixels: Pixels, one: dict[str, Any]) -> Allowed:
     edge = max(1, round(float(one["plate"][2]) * EDGE_SHARE))
     for kind, meaning in KINDS:
         for polygon in one.get(kind, ()):
-            shape = _filled(pixels, [np.array(polygon, float)])
+            shape = filled(pixels, [np.array(polygon, float)])
             # Beyond the picture's edge the shape goes on: only its inner edges are unsure.
             inner = cv2.erode(shape, _disc(edge), borderType=cv2.BORDER_REPLICATE)
             outer = cv2.dilate(shape, _disc(edge))
             allowed[(outer > 0) & (inner == 0)] |= meaning
             allowed[inner > 0] = meaning
     for polygon in one.get("unknown", ()):
-        allowed[_filled(pixels, [np.array(polygon, float)]) > 0] = ANYTHING
+        allowed[filled(pixels, [np.array(polygon, float)]) > 0] = ANYTHING
     x, y, wide, tall = one["seen"]
     seen = np.zeros(allowed.shape, np.bool_)
     seen[y : y + tall, x : x + wide] = True

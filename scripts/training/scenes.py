@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from scripts.fixtures.covers import COVERS, OVER_CHARACTERS, draw_cover
 from scripts.training.distractors import disjoint, draw_distractor, fence, overlay_line
 from scripts.training.image_degradation import degraded
 from scripts.training.photos import GREY, Photo
@@ -49,6 +50,12 @@ every frame because averaging takes ten times as long; fine detail becomes noise
 BACKS, BARE_BACKS = 0.6, 0.3
 """Share of freely placed plates on a drawn vehicle back, and share of such backs without one."""
 
+THINGS = tuple(name for name in COVERS if name not in (*OVER_CHARACTERS, "patch"))
+"""Covers that stand before a plate, as a bar of a rack does. It is still one plate, in one box."""
+
+COVERABLE = 20.0
+"""Plates narrower than this, in pixels, get no cover: it would hide them wholly."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mix:
@@ -60,6 +67,7 @@ class Mix:
     added: float = 0.14
     writing: float = 0.6
     far: float = 0.3
+    covered: float = 0.08
 
 
 class Scenes:
@@ -111,6 +119,9 @@ class Scenes:
         if self._near and rng.random() < self.mix.far:
             for _ in range(int(rng.integers(1, 5))):
                 rows = self._far_off(canvas, rows, rng)
+        for row in rows:
+            if row[4] == 1 and row[2] - row[0] >= COVERABLE and rng.random() < self.mix.covered:
+                _cover(canvas, row, rng)
         if rng.random() < 0.04:
             fence(canvas, rng)
         if rng.random() < 0.15:
@@ -215,6 +226,18 @@ class Scenes:
             else:  # a later plate may cover an earlier one: take the photograph as it is
                 return photo.pixels, photo.plates
         return pixels, np.array(boxes, np.float32).reshape(-1, 4)
+
+
+def _cover(canvas: Pixels, row: Floats, rng: Rng) -> None:
+    """Draw something that stands before a plate, beyond its edges too, in place."""
+    x1, y1, x2, y2 = (float(side) for side in row[:4])
+    beyond = (y2 - y1) * rng.uniform(0.1, 1.0)
+    left, top = max(0, round(x1 - beyond)), max(0, round(y1 - beyond))
+    part = canvas[top : round(y2 + beyond), left : round(x2 + beyond)]
+    box = (x1 - left, y1 - top, x2 - left, y2 - top)
+    part[:] = draw_cover(
+        THINGS[int(rng.integers(len(THINGS)))], part, box, int(rng.integers(1 << 31))
+    )
 
 
 def _counted(plates: Floats, unsure: Floats) -> Floats:

@@ -48,6 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="folder below --photos with labels.csv (plates) and objects_pseudo.csv (vehicles and "
         "motorcycles): they help to tell the kind of a vehicle",
     )
+    add(
+        "--paste",
+        action="store_true",
+        help="paste people and other vehicles of the photographs beside and before the vehicle",
+    )
     add("--teacher", metavar="NAME", help="detector of the manifest that finds plates on --parts")
     return run(train_with("scripts.training.parser_training"), parser.parse_args(arguments))
 

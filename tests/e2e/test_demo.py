@@ -6,10 +6,12 @@ import json
 import stat
 from html.parser import HTMLParser
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+from edge.desk.decoy_material import DecoyKind, read_vehicles
 from tests.support.product import CLIPS, Finished, product
 
 
@@ -97,6 +99,20 @@ def test_the_page_answers_the_five_questions_in_order(demo: Finished) -> None:
     assert places == sorted(places)
     for topic in {message["topic"] for message in demo.json["broker_messages"]}:
         assert topic in page
+
+
+def test_the_rendered_vehicles_of_the_demo_can_become_decoys(demo: Finished) -> None:
+    folder = Path(demo.json["folder"]) / "authority" / "opened"
+    vehicles = read_vehicles(folder, DecoyKind.LAWFUL, Random(1))
+    assert {(one.camera, one.stated.reveal()) for one in vehicles} == {
+        ("one-way", "1XBV517"), ("school-street", "GA417TZ"), ("school-street", "R617DB"),
+    }  # fmt: skip
+    misread = read_vehicles(folder, DecoyKind.MISREAD, Random(1))
+    for one, other in zip(vehicles, misread, strict=True):
+        stated, seen = other.stated.reveal(), one.stated.reveal()
+        assert sum(a != b for a, b in zip(stated, seen, strict=True)) == 1
+        assert [each.name for each in one.content.pictures][:1] != []
+        assert all(each.jpeg.startswith(b"\xff\xd8") for each in one.content.pictures)
 
 
 def test_the_folder_of_the_demo_is_private(demo: Finished) -> None:

@@ -10,14 +10,17 @@ import av
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.domain.schedule import DAYS
-from tests.e2e.test_live_run import PASSWORD, activate, live_site
+from tests.e2e.test_live_run import LOGIN, PASSWORD, activate, live_site
 from tests.support.brokers import HOST, free_port, tcp_server
+from tests.support.live_cameras import NEEDS_RTSP, RtspServer, has_rtsp_server
 from tests.support.product import CLIPS, product
 from tests.support.shared_material import needs_shared
 from tests.support.sites import make_site, policy, site, write_yaml
+from tests.support.substreams import SMALL, filmed
 
 pytestmark = needs_shared
 
@@ -168,6 +171,33 @@ def test_doctor_ends_when_a_live_camera_is_unreachable(kind: str, tmp_path: Path
         }[kind]
     )
     assert found["speed"]["state"] == "skipped"
+
+
+@pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)
+def test_doctor_examines_both_streams_of_a_live_camera(tmp_path: Path) -> None:
+    clips = [CLIPS / "street_day.mp4"] * 2
+    main_film = filmed(clips, tmp_path / "main.ts", (1280, 720))
+    small_film = filmed(clips, tmp_path / "small.ts", SMALL)
+    with (
+        EmbeddedBroker() as broker,
+        RtspServer(main_film, LOGIN) as main,
+        RtspServer(small_film, LOGIN) as small,
+    ):
+        made = live_site(tmp_path, main.url, port=broker.port)
+        content = yaml.safe_load((made.folder / "site.yaml").read_text())
+        content["cameras"]["cam-1"]["live"]["substream"] = small.url
+        write_yaml(made.folder / "site.yaml", content)
+        activate(made, tmp_path)
+        done = product(
+            "doctor", "--site", made.folder, "--skip", "speed", "--json",
+            env=PASSWORD, timeout_s=180,
+        )  # fmt: skip
+    found = findings(done.json)
+
+    assert found["camera cam-1"]["text"].startswith("1280 x 720"), found["camera cam-1"]
+    assert found["substream cam-1"]["state"] == "good", found["substream cam-1"]
+    assert found["substream cam-1"]["figures"]["width"] == SMALL[0]
+    assert LOGIN[1] not in done.out
 
 
 def test_each_step_of_doctor_can_be_skipped(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_the_road_benchmark_prints_cpu_time_and_decoding_figures() -> None:
 def test_the_road_benchmark_accepts_a_recording() -> None:
     result = figures("road", "--clip", CLIPS / "twin_a.mp4")
     assert set(result) == {"clip", "live", "skipping"}
-    assert result["clip"]["looks_share"] == 1  # there is always a car in view
+    assert 0.1 < result["clip"]["looks_share"] < 1  # a car is always in view, and soon known
 
 
 @pytest.mark.skipif(not has_rtsp_server(), reason=NEEDS_RTSP)

@@ -1,4 +1,4 @@
-"""The base installation receives and verifies without any package of the extra `box`.
+"""The base installation receives and verifies without any package of an extra.
 
 A child process refuses to import these packages, as if they were not installed. It works on
 artefacts that a box made with all of them.
@@ -89,7 +89,7 @@ def _picture(path: Path) -> None:
     cv2.imwrite(str(path), np.full((360, 640, 3), 90, np.uint8))
 
 
-def test_the_child_process_lacks_every_package_of_the_extra() -> None:
+def test_the_child_process_lacks_every_package_of_the_extras() -> None:
     for name in MISSING:
         done = base_install(program=BASE + f"import {name}\n")
         assert f"ModuleNotFoundError: No module named '{name}'" in done.err
@@ -153,7 +153,7 @@ def test_every_help_works_without_the_extra() -> None:
     assert base_install(json.dumps([*commands()]), program=program).status == 0
 
 
-NEEDS_BOX: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
+NEEDS_EXTRA: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
     "run": lambda made, _: ["run", "--site", made.box.folder, "--source", made.pack],
     "doctor": lambda made, _: ["doctor", "--site", made.box.folder],
     "read": lambda made, _: ["read", made.pack],
@@ -162,22 +162,37 @@ NEEDS_BOX: dict[str, Callable[[Artefacts, Path], list[str | Path]]] = {
     "models verify": lambda made, _: ["models", "verify"],
     "models bench": lambda made, _: ["models", "bench"],
     "demo": lambda made, tmp: ["demo", "--out", tmp / "demo"],
+    "desk status": lambda made, tmp: ["desk", "status", "--desk", tmp],
+    "desk init": lambda made, tmp: [
+        "desk",
+        "init",
+        tmp / "desk",
+        "--authority",
+        "city",
+        "--person",
+        "an",
+        "--full-name",
+        "An",
+        "--mandate",
+        "GR-1",
+    ],
     "evaluate clips": lambda made, tmp: ["evaluate", "clips", "--labels", tmp, "--root", tmp],
 }
 
 
-@pytest.mark.parametrize("name", NEEDS_BOX)
+@pytest.mark.parametrize("name", NEEDS_EXTRA)
 @pytest.mark.parametrize("as_json", [False, True])
-def test_a_command_of_the_box_names_the_extra_to_install(
+def test_a_command_of_an_extra_names_it(
     name: str, as_json: bool, made: Artefacts, tmp_path: Path
 ) -> None:
-    arguments = NEEDS_BOX[name](made, tmp_path)
+    arguments = NEEDS_EXTRA[name](made, tmp_path)
     done = base_install(*arguments, *(["--json"] if as_json else []))
 
     assert done.status == 3
     (line,) = done.error_lines
     assert line.startswith("error: E_EXTRA: this needs the Python module ")
-    assert "pip install 'edge-anpr[cpu" in line
+    extra = "desk" if name.startswith("desk") else "cpu"
+    assert f"pip install 'edge-anpr[{extra}" in line
     assert "Traceback" not in done.err
 
 

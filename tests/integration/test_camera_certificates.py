@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from edge.adapters.cameras import decoder
 from edge.adapters.cameras import decoder_request as camera_order
-from edge.adapters.cameras.decoder import SourceError
+from edge.adapters.cameras import opening
+from edge.adapters.cameras.camera_status import CameraState
 from edge.adapters.cameras.decoder_request import request_for
-from edge.adapters.cameras.live_camera import CameraState
+from edge.adapters.cameras.opening import SourceError
 from edge.errors import ConfigError
 from edge.site.settings import HttpCamera, RtspCamera
 from tests.support.brokers import HOST, Certificate, TestAuthority, tcp_server
@@ -210,7 +209,7 @@ def test_a_system_without_ca_certificates_is_reported(
 def test_a_tls_library_without_host_name_checks_opens_nothing(
     monkeypatch: pytest.MonkeyPatch, authority: TestAuthority
 ) -> None:
-    monkeypatch.setattr(decoder, "_BUILD", "--enable-openssl")
+    monkeypatch.setattr(opening, "_BUILD", "--enable-openssl")
     order = request_for(settings("https", 443), None, authority.path)
-    with ExitStack() as cleanup, pytest.raises(SourceError, match="no-verification"):
-        decoder._open_source(order, cleanup)
+    with pytest.raises(SourceError, match="no-verification"):
+        opening.open_source(order)

@@ -1,7 +1,8 @@
 """Real weights: paint, tape or snow in the plate's own colour hides one character, or two.
 
 What is left looks like a shorter plate, and often is a valid one. It must not be sure and wrong at
-the lowest posterior that any policy may ask for.
+the lowest posterior that any policy may ask for. Over the facing halves of two neighbours, where
+what is left looks like other characters, a wrong text may be sure in few cases.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from edge.domain.imaging import Box, Pixels, PlatePatch
 from edge.domain.reading import PlateConsensus, fuse
 from edge.pipeline.ports import PlateReader
 from edge.policy.limits import LIMITS
-from scripts.fixtures.covers import area_of, blank, characters
+from scripts.fixtures.covers import area_of, area_of_halves, blank, characters
 from scripts.fixtures.plates import Plate, draw
 
 LOWEST_FLOOR = min(limits.min_posterior for limits in LIMITS.values())
@@ -138,3 +139,30 @@ def test_p12_a_blank_over_characters_gives_no_sure_wrong_text(
                 or found.posterior < LOWEST_FLOOR
                 or found.best.text.reveal() == plate.text
             )
+
+
+WRONG_HALVES = 0.05
+"""Share of blanks over facing halves that may be sure and wrong; docs/accuracy.md has figures."""
+
+
+def test_p12_a_blank_over_facing_halves_is_seldom_sure_and_wrong() -> None:
+    read, wrong = 0, 0
+    for plate in PLATES:
+        face = draw(plate)
+        found = characters(face, whole(face))
+        for first in range(len(found) - 1):
+            if found[first + 1][1] >= found[first][3]:
+                continue  # in different lines
+            for seed in (first, 1000 + first):
+                rng = np.random.default_rng(seed)
+                area = area_of_halves(found, first, rng)
+                fused = consensuses(blank(face, whole(face), rng, area), seed)[-1]
+                read += 1
+                wrong += (
+                    fused is not None
+                    and fused.posterior >= LOWEST_FLOOR
+                    and fused.best.text.reveal() != plate.text
+                )
+
+    assert read > 100
+    assert wrong <= WRONG_HALVES * read

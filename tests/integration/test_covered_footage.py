@@ -63,7 +63,7 @@ def covered(frame: Frame, cover: str) -> Frame:
                 found.box.y2 - top,
             )
             pixels[area] = draw_cover(cover, np.ascontiguousarray(pixels[area]), box, 1)
-    return replace(frame, pixels=pixels)
+    return replace(frame, picture=pixels)
 
 
 def sure_texts(name: str, cover: str | None) -> set[str]:

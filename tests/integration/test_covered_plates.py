@@ -73,7 +73,7 @@ def covered(cover: str | None, seed: int) -> Iterator[Frame]:
         pixels[top : int(y2 + height), left : int(x2 + height)] = draw_cover(
             cover, np.ascontiguousarray(part), plate, seed
         )
-        yield replace(frame, pixels=pixels)
+        yield replace(frame, picture=pixels)
 
 
 def seen(cover: str | None, seed: int = 0) -> list[VehicleSeen]:

@@ -50,10 +50,10 @@ def _seen(name: str, clip: str) -> list[list[Detection]]:
     ]
 
 
-def test_all_embedded_weights_are_under_eight_megabytes() -> None:
+def test_all_embedded_weights_are_under_ten_megabytes() -> None:
     folder = Manifest.load(environment={}).find(EMBEDDED[0], Contract.DETECTOR).path.parent
 
-    assert sum(file.stat().st_size for file in folder.glob("*.onnx")) < 8_000_000
+    assert sum(file.stat().st_size for file in folder.glob("*.onnx")) < 10_000_000
 
 
 @pytest.mark.parametrize("clip", CLIP_NAMES)

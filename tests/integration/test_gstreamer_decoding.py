@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge.adapters.cameras.camera_status import CameraState
 from edge.adapters.cameras.decoder_request import request_for
-from edge.adapters.cameras.live_camera import CameraState
 from edge.site.settings import RtspCamera, decoder_mistake
 from tests.support.brokers import wait_until
 from tests.support.live_cameras import (

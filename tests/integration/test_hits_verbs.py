@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
 from edge.authority.store import HitStore
-from edge.domain.reveal import MaskMethod
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.privacy.sealing import Picture
 from tests.integration.conftest import needs_mosquitto
 from tests.support.brokers import Broker, Mosquitto, TestAuthority
@@ -69,6 +70,37 @@ def test_a_hit_can_be_received_listed_opened_reviewed_and_purged(
     assert [kept.json, purged.json] == [{**schema, "purged": 0}, {**schema, "purged": 2}]
     for each in (received, listed, rejected, confirmed, stats):
         assert "1ABC123" not in each.out + each.err
+
+
+@pytest.mark.parametrize("shows", [None, RevealLevel.VEHICLE])
+def test_opening_says_that_no_driver_could_be_shown(
+    broker: Broker, parties: Parties, tmp_path: Path, shows: RevealLevel | None
+) -> None:
+    folder, out = tmp_path / "verbs", tmp_path / "opened"
+    arguments = tail_arguments(parties, folder, broker)
+    assert product(*arguments, "--idle", "0").status == 0
+    hit = parties.hit(
+        evidence(
+            Picture("plate", b"plate", MaskMethod.GEOMETRY),
+            Picture("vehicle", b"vehicle", MaskMethod.MEANING, None, shows),
+        )
+    )
+    publish(broker, hit)
+    assert product(*arguments, "--once", "1").status == 0
+
+    opened = product(
+        *("hits", "open", "--all", "--store", folder, "--out", out),
+        *("--box-keys", parties.box_file, "--keys", parties.authority_folder),
+    )
+
+    assert opened.status == 0, opened.err
+    told = ", at level vehicle: no driver could be shown  "
+    assert f"vehicle shown by meaning{told if shows else '  '}" in opened.out
+    content = json.loads((out / hit.hit_id / "hit.json").read_text("utf-8"))
+    assert content["shows"] == {
+        "plate.jpg": None,
+        "vehicle.jpg": None if shows is None else "vehicle",
+    }
 
 
 def test_opening_writes_all_pictures_of_a_path_and_says_their_times(

@@ -1,4 +1,7 @@
-"""Every `--json`: a document with a schema and UTC times that end in Z, or one JSON error."""
+"""Every `--json`: a document with a schema and UTC times that end in Z, or one JSON error.
+
+Longer than 500 lines because every verb that prints JSON is run in it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +24,39 @@ from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.state.key_files import load_box_keys
+from edge.authority.opening import open_hit, write_opened
+from edge.desk.accounts import ActingPerson
+from edge.desk.folder import open_folder
+from edge.desk.personal_keys import personal_keys
+from edge.desk.rights import DeskRole, RightScope, RightTerms
+from edge.desk.store.hits import DeskHits
 from edge.domain.reveal import MaskMethod
 from edge.domain.scene import SceneClass
 from edge.errors import CODES, ExitCode
+from edge.formats.signing import SigningKey
+from edge.policy.activation import activate
 from edge.policy.list_answer import sign_answer
 from edge.privacy.keys import BoxKeys
 from edge.privacy.sealing import Picture
+from edge.site.folder import POLICY_FILE, read_policy
 from tests.integration.test_metrics import watched_street
+from tests.support.cases import hit_under, signed_site
 from tests.support.colour_parser import plate_in_a_street
-from tests.support.parties import Parties, evidence, make_parties, topic_of
-from tests.support.product import REPOSITORY, Finished, product, verb
+from tests.support.desks import passphrase_file
+from tests.support.parties import (
+    AUTHORITY,
+    MORNING,
+    PLATE,
+    SITE,
+    Parties,
+    evidence,
+    make_parties,
+    topic_of,
+)
+from tests.support.product import REPOSITORY, Finished, at_terminal, product, verb
+from tests.support.provider import Provider
 from tests.support.real_site import RealSite, make_real_site
+from tests.support.receiving import boxes_of
 from tests.support.sites import MadeSite, make_site, set_port
 from tests.support.verbs import commands, json_verbs
 
@@ -50,6 +75,7 @@ DOCUMENTED = dict(
 )
 
 Run = Callable[..., None]
+Words = tuple[str | Path, ...]
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +84,17 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
     base = tmp_path_factory.mktemp("json")
     found: dict[str, Finished] = {}
 
-    def run(words: str, *arguments: str | Path, status: int | None = 0) -> None:
-        done = verb(*words.split(), *arguments, "--json")
+    def run(
+        words: str, *arguments: str | Path, status: int | None = 0, typed: str | None = None
+    ) -> None:
+        all_words = (*words.split(), *arguments, "--json")
+        done = verb(*all_words) if typed is None else at_terminal(*all_words, typed=typed)
         assert status in {None, done.status}, (words, done.err)
         found[words] = done
 
     for part, act in (
-        ("keys", keys), ("policy", policies), ("box", box), ("hits", hits), ("models", models),
+        ("keys", keys), ("policy", policies), ("box", box), ("hits", hits), ("desk", desk),
+        ("models", models),
     ):  # fmt: skip
         (base / part).mkdir()
         act(run, base / part)
@@ -177,6 +207,191 @@ def hits(run: Run, base: Path) -> None:
     run("hits purge", "--older-than", "0", *store)
 
 
+def desk(run: Run, base: Path) -> None:
+    parties: Parties = make_parties(base)
+    an, jan = (passphrase_file(base, name) for name in ("an", "jan"))
+    first = ("--person", "an", "--full-name", "An", "--mandate", "GR-1")
+    folder, acting = base / "desk", ("--as", "an", "--passphrase-file", an)
+    run("desk init", folder, "--authority", AUTHORITY, *first, "--passphrase-file", an)
+    with EmbeddedBroker() as broker:
+        run(
+            "desk consume", "--desk", folder, "--broker", f"127.0.0.1:{broker.port}", "--idle",
+            "0.2", "--box-keys", parties.box_file, "--keys", parties.authority_folder,
+        )  # fmt: skip
+    on = ("--desk", folder)
+    run("desk people add", "jan", "--full-name", "Jan", *on, *acting, "--new-passphrase-file", jan)
+    run("desk people enrol", "jan", *on, *acting)
+    run(
+        "desk people propose", "jan", "--role", "supervisor", "--mandate", "GR-2", "--until",
+        (datetime.now(timezone.utc).date() + timedelta(days=9)).isoformat(), *on, *acting,
+    )  # fmt: skip
+    right = verb("desk", "people", "list", *on, "--json").json["rights"][-1]["right"]
+    other = ("--as", "jan", "--passphrase-file", jan)
+    run("desk people approve", right, *on, *other)
+    hit = review(run, base, parties)
+    case(run, base, parties)
+    searched(run, base)
+    decoys(run, base, parties)
+    run("desk people keys", *on)
+    key_id = verb("desk", "people", "keys", *on, "--json").json["keys"][-1]["key_id"]
+    run("desk people revoke-key", key_id, *on, *acting)
+    links(run, folder, acting, other)
+    retain(run, base, hit, acting, other)
+    request(run, base, parties, acting, other)
+    run("desk people revoke", right, *on, *acting)
+    run("desk people passphrase", *on, *other, "--new-passphrase-file", jan)
+    run("desk people list", *on)
+    run("desk status", *on)
+    run("desk figures", *on)
+    run("desk boxes", *on)
+    run("desk lease", REPOSITORY / "config" / "school-street", leased(base), *on)
+    target = f"sqlite:///{base / 'moved.sqlite3'}"
+    run("desk migrate", "--from", folder, "--to", target, *acting)
+
+
+def links(run: Run, folder: Path, acting: Words, other: Words) -> None:
+    file, on = folder / "desk.json", ("--desk", folder)
+    section = Provider(lambda: MORNING, [], "https://login.example").config()
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | {"oidc": section}))
+    run("desk people link", "jan", "--subject", "7f3c21", *on, *acting)
+    run("desk people links", *on)
+    link = verb("desk", "people", "links", *on, "--json").json["links"][-1]["link"]
+    run("desk people approve-link", link, *on, *other)
+    run("desk people unlink", link, *on, *acting)
+
+
+def searched(run: Run, base: Path) -> None:
+    now = datetime.now(timezone.utc)
+    terms = RightTerms(
+        "jan", DeskRole.AUDITOR, RightScope(AUTHORITY), now.date(), now.date(), "GR-4"
+    )
+    with open_folder(base / "desk").open_people(lambda: now) as people:
+        people.approve(ActingPerson("an"), people.propose(ActingPerson("jan"), terms).right_id)
+    jan = ("--as", "jan", "--passphrase-file", base / "jan.passphrase")
+    run("desk log", "--person", "an", "--desk", base / "desk", *jan)
+
+
+def decoys(run: Run, base: Path, parties: Parties) -> None:
+    now = datetime.now(timezone.utc)
+    pictures = (Picture("vehicle", b"jpeg", MaskMethod.MEANING),)
+    with open_folder(base / "desk").open_database() as database:
+        for number in range(10):
+            seen = MORNING + timedelta(minutes=number)
+            hit = parties.hit(evidence(*pictures), observed_at=seen)
+            DeskHits(database).put(hit, hit.to_payload(), now)
+    known = parties.hit(evidence(*pictures))
+    opened = open_hit(known.to_payload(), boxes_of(parties), parties.authority)
+    write_opened(opened, base / "known")
+    run(
+        "desk decoys add", base / "known", "--kind", "lawful", "--keys", parties.authority_folder,
+        "--desk", base / "desk", "--as", "jan", "--passphrase-file", base / "jan.passphrase",
+    )  # fmt: skip
+
+
+def leased(base: Path) -> Path:
+    """An activation record of the example site."""
+    policy = read_policy(REPOSITORY / "config" / "school-street" / POLICY_FILE).model
+    begins = datetime(2026, 3, 2, 8, tzinfo=timezone.utc)
+    record = activate(policy, "box-1", SigningKey.demo_of("mayor"), begins)
+    (base / "lease.json").write_text(record.text(), encoding="utf-8")
+    return base / "lease.json"
+
+
+def review(run: Run, base: Path, parties: Parties) -> str:
+    hit = parties.hit(evidence(Picture("vehicle", b"jpeg", MaskMethod.MEANING)))
+    now, folder = datetime.now(timezone.utc), open_folder(base / "desk")
+    scope = RightScope(AUTHORITY)
+    terms = RightTerms("an", DeskRole.OFFICER, scope, now.date(), now.date(), "GR-3")
+    with folder.open_people(lambda: now) as people:
+        given = people.propose(ActingPerson("an"), terms)
+        people.approve(ActingPerson("jan"), given.right_id)
+    with folder.open_database() as database:
+        DeskHits(database).put(hit, hit.to_payload(), now)
+    acting = ("--desk", folder.path, "--as", "an", "--passphrase-file", base / "an.passphrase")
+    run("desk people key", "--out", base / "my-keys", *acting)
+    run(
+        "desk review", hit.hit_id, *acting, "--keys", parties.authority_folder, "--box-keys",
+        parties.box_file, "--sign-with", base / "my-keys" / "an.signer.private.json", "--out",
+        base / "pictures", typed="cannot-tell\n",
+    )  # fmt: skip
+    return hit.hit_id
+
+
+def retain(run: Run, base: Path, hit: str, acting: Words, other: Words) -> None:
+    today, on = datetime.now(timezone.utc).date(), ("--desk", base / "desk")
+    run(
+        "desk retain propose", "--waiting-days", "30", "--kept-days", "365", "--basis", "GR-2026/1",
+        *on, *acting,
+    )  # fmt: skip
+    term = verb("desk", "retain", "terms", *on, "--json").json["terms"][-1]["term_id"]
+    run("desk retain terms", *on)
+    run("desk retain approve", term, *on, *other)
+    run(
+        "desk retain hold", hit, "--reason", "court", "--reference", "PV-2026/88", "--until",
+        today.isoformat(), *on, *acting,
+    )  # fmt: skip
+    hold = verb("desk", "retain", "holds", *on, "--json").json["holds"][-1]["hold_id"]
+    run("desk retain holds", *on)
+    run("desk retain release", hold, *on, *acting)
+    run("desk retain run", "--clock-is-right", *on, *acting)
+    run("desk retain statements", base / "deletions.jsonl", *on)
+
+
+def request(run: Run, base: Path, parties: Parties, acting: Words, other: Words) -> None:
+    now, folder = datetime.now(timezone.utc), open_folder(base / "desk")
+    on = ("--desk", folder.path)
+    with folder.open_people(lambda: now) as people:
+        terms = RightTerms(
+            "jan", DeskRole.CLERK, RightScope(AUTHORITY), now.date(), now.date(), "GR-3"
+        )
+        people.approve(ActingPerson("an"), people.propose(ActingPerson("jan"), terms).right_id)
+    (base / "plate").write_text("1ABC123\n")
+    run(
+        "desk request open", "--asks", "access", "--reference", "DSR-2026/1", "--proof", "lease",
+        "--site", SITE, "--from", (now.date() - timedelta(days=9)).isoformat(), "--until",
+        now.date().isoformat(), *on, *other,
+    )  # fmt: skip
+    asked = verb("desk", "request", "list", *on, "--json").json["requests"][-1]["request_id"]
+    run("desk request list", *on)
+    run("desk request approve", asked, *on, *acting)
+    run(
+        "desk request answer", asked, *on, *other, "--keys", parties.authority_folder,
+        "--box-keys", parties.box_file, "--out", base / "answer", "--plate-file", base / "plate",
+    )  # fmt: skip
+
+
+def case(run: Run, base: Path, parties: Parties) -> None:
+    """A confirmed case as a case file, and as a row for fines."""
+    policy = signed_site(base / "site")
+    shots = (Picture("vehicle", b"jpeg", MaskMethod.MEANING),)
+    hit = hit_under(parties, policy, evidence(*shots))
+    with open_folder(base / "desk").open_database() as database:
+        DeskHits(database).put(hit, hit.to_payload(), datetime.now(timezone.utc))
+    acting = ("--desk", base / "desk", "--as", "an", "--passphrase-file", base / "an.passphrase")
+    opening = ("--keys", parties.authority_folder, "--box-keys", parties.box_file)
+    run(
+        "desk review", hit.hit_id, *acting, *opening, "--sign-with",
+        base / "my-keys" / "an.signer.private.json", "--out", base / "pictures",
+        typed=f"offence\n{PLATE}\nconfirmed\n",
+    )  # fmt: skip
+    file = base / "case.zip"
+    run(
+        "desk export", hit.hit_id, "--out", file, *acting, *opening, "--policy", base / "site",
+        "--reason", "court",
+    )  # fmt: skip
+    key = open_folder(base / "desk").signing_key().public.text
+    with open_folder(base / "desk").open_database() as database:
+        (signed,) = personal_keys(database)["an"]
+    run(
+        "case verify", file, "--box-keys", parties.box_file, "--desk-key", key, "--person-key",
+        f"an={signed.text}",
+    )  # fmt: skip
+    (base / "fines.yaml").write_text(
+        "schema: edge-anpr/fines-mapping/1\nformat: csv\ncolumns: [{field: case, column: Case}]\n"
+    )
+    run("desk fines", "--out", base / "f.csv", "--mapping", base / "fines.yaml", *acting, *opening)
+
+
 def models(run: Run, base: Path) -> None:
     cv2.imwrite(str(base / "road.png"), np.full((360, 640, 3), 90, np.uint8))
     run("read", base / "road.png")
@@ -282,6 +497,7 @@ def test_with_json_a_missing_argument_is_json_in_each_verb_that_needs_one(
         (("models", "verify", "no-such-weights"), "E_MODEL_NAME"),
         (("keys", "show", "nowhere"), "E_KEYS"),
         (("hits", "list", "--store", "nowhere"), "E_NO_STORE"),
+        (("desk", "status", "--desk", "nowhere"), "E_NO_DESK"),
         (("no-such-verb",), "E_USAGE"),
     ],
 )

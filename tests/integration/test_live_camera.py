@@ -24,8 +24,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
+from edge.adapters.cameras.camera_status import CameraState
 from edge.adapters.cameras.decoder_request import request_for
-from edge.adapters.cameras.live_camera import CameraState, LiveCamera
+from edge.adapters.cameras.live_camera import LiveCamera
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.policy_state import SteadyClock
 from edge.domain.motion import Cells, cells_shape

@@ -175,10 +175,17 @@ def test_reader_weights_are_refused_as_a_detector(reader_weights: Weights) -> No
 
 
 def test_a_detector_with_another_input_size_than_declared_is_refused(manifest: Manifest) -> None:
-    found = manifest.find(manifest.default_detector, Contract.DETECTOR)
+    found = manifest.find("embedded-detector-float", Contract.DETECTOR)
 
     with pytest.raises(ModelError, match="the manifest says"):
         OnnxPlateDetector(found.path, input_size=(640, 640))
+
+
+def test_a_free_input_size_must_be_declared_in_steps_of_32(manifest: Manifest) -> None:
+    found = manifest.find("embedded-detector", Contract.DETECTOR)
+
+    with pytest.raises(ModelError, match="multiples of 32"):
+        OnnxPlateDetector(found.path, input_size=(600, 608))
 
 
 @pytest.mark.parametrize(

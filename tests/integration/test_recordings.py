@@ -23,6 +23,9 @@ from edge.adapters.cameras.recordings import (
 )
 from edge.domain.imaging import Frame, Pixels
 from edge.errors import CameraError, ConfigError, ExitCode
+from edge.pipeline.attention import Attention
+from edge.pipeline.watcher import VehicleWatcher
+from tests.support.fakes import ScriptedModels
 from tests.support.product import CLIPS
 
 STARTED = datetime(2026, 3, 10, 7, 25, tzinfo=timezone.utc)
@@ -89,6 +92,29 @@ def test_pixels_are_blue_green_red(tmp_path: Path) -> None:
 
     assert frame.pixels.shape == (HEIGHT, WIDTH, 3)
     assert frame.pixels[0, 0].tolist() == [255, 0, 0]
+
+
+@pytest.mark.parametrize("clip", ["empty_road.mp4", "street_day.mp4"])
+def test_only_frames_that_are_analysed_are_converted(clip: str) -> None:
+    models = ScriptedModels([])
+    watcher = VehicleWatcher("cam-1", models, models, attention=Attention())
+    frames = converted = 0
+    for frame in only(CLIPS / clip).frames():
+        watcher.observe(frame)
+        frames += 1
+        converted += not callable(frame.picture)
+
+    assert converted == watcher.detector_runs
+    # The first picture counts as motion, for half a second.
+    assert 0 < converted <= frames / (1 if clip == "street_day.mp4" else 2)
+
+
+def test_the_cells_of_a_frame_are_those_of_its_luma(tmp_path: Path) -> None:
+    for frame in frames_of(write_video(tmp_path / "a.mp4")):
+        assert frame.cells is not None
+        luma = 16 + (10 * frame.index % 250) * 219 / 255
+        assert frame.cells == pytest.approx(np.full_like(frame.cells, luma), abs=3)
+        assert frame.pixels is frame.pixels  # converted once
 
 
 def test_a_variable_frame_rate_is_kept(tmp_path: Path) -> None:

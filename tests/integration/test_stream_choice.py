@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from av.stream import Disposition
 
-from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.decoder_messages import DecoderRequest
 from edge.adapters.cameras.live_camera import LiveCamera
 from edge.adapters.cameras.recordings import RecordedCamera, open_recordings
 from edge.adapters.cameras.stream_choice import choose_stream

@@ -91,17 +91,32 @@ class Browser:
 
     def press(self, key: str) -> None:
         """Press a key."""
-        code = {"Tab": 9, "Enter": 13}[key]
-        text = "\r" if key == "Enter" else None
+        code = {"Tab": 9, "Enter": 13, " ": 32, "ArrowDown": 40}[key]
+        text = {"Enter": "\r", " ": " "}.get(key)
         pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code}
         if text is not None:
             pressed["text"] = text
         self.send("Input.dispatchKeyEvent", type="keyDown", **pressed)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=code)
 
+    def authenticator(self) -> str:
+        """Plug in an authenticator that has verified its person; returns its id."""
+        self.send("WebAuthn.enable")
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+        }
+        made = self.send("WebAuthn.addVirtualAuthenticator", options=options)
+        return str(made["authenticatorId"])
+
     def value(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page."""
-        answer = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of a JavaScript expression in the page; a promise is waited for."""
+        answer = self.send(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         if "exceptionDetails" in answer:
             raise AssertionError(answer["exceptionDetails"])
         return answer["result"].get("value")

@@ -78,8 +78,9 @@ class ScriptedModels:
             pixels = np.full((480, 640, 3), 90, np.uint8)
             yield Frame("cam-1", index, stream_s, STARTED + timedelta(seconds=stream_s), pixels)
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
-        return tuple(Detection(sight.box, sight.score) for sight in self._now)
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
+        found = [Detection(sight.box, sight.score) for sight in self._now]
+        return _inside(found, region)
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         by_box = {sight.box: sight.reading for sight in self._now}
@@ -87,6 +88,11 @@ class ScriptedModels:
             replace(by_box[patch.box], quality=min(by_box[patch.box].quality, patch.quality))
             for patch in patches
         )
+
+
+def _inside(found: Sequence[Detection], region: Box | None) -> tuple[Detection, ...]:
+    """Those that lie in the region; None: all."""
+    return tuple(one for one in found if region is None or region.contains(one.box))
 
 
 class SetClock:
@@ -118,14 +124,16 @@ class PartDetector:
         self._least_share = least_share
         self.looks = 0
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
         self.looks += 1
-        rows, columns = np.nonzero(pixels[:, :, 0] > 200)
+        height, width = pixels.shape[:2]
+        x1, y1, x2, y2 = (region or Box(0, 0, width, height)).whole_pixels(width, height)
+        rows, columns = np.nonzero(pixels[y1:y2, x1:x2, 0] > 200)
         if len(rows) == 0:
             return ()
         box = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        large = box.width >= self._least_share * pixels.shape[1]
-        return (Detection(box, 0.8),) if large else ()
+        large = box.width >= self._least_share * (x2 - x1)
+        return (Detection(box.shifted(x1, y1), 0.8),) if large else ()
 
 
 class DrawnModels:
@@ -140,8 +148,8 @@ class DrawnModels:
         self._plates = plates
         self._found = found
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
-        return tuple(self._found)
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
+        return _inside(self._found, region)
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         return tuple(reading_of(self._plates.get(patch.box, "")) for patch in patches)

@@ -27,8 +27,9 @@ import numpy as np
 from av.video.frame import VideoFrame
 from typing_extensions import Self
 
+from edge.adapters.cameras.camera_status import CameraState
 from edge.adapters.cameras.decoder_request import request_for, shown_address
-from edge.adapters.cameras.live_camera import STALE_S, CameraState, LiveCamera
+from edge.adapters.cameras.live_camera import STALE_S, LiveCamera
 from edge.adapters.host.system import SystemClock
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.motion import Cells
@@ -330,7 +331,7 @@ class Watched:
             self.arrived.append(datetime.now(timezone.utc))
             # A small part is enough to distinguish pictures.
             small = np.ascontiguousarray(frame.pixels[:: frame.height // 4])
-            self.frames.append(replace(frame, pixels=small))
+            self.frames.append(replace(frame, picture=small))
 
     def gets(self, more: int) -> bool:
         wanted = len(self.frames) + more

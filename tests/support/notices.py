@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from typing import Any
 
 from edge.domain.schedule import DAYS
+from edge.formats.signing import SigningKey
 from edge.policy.change import ChangeEffect
 from edge.policy.model import ROLES, Policy, Role
 from edge.policy.notice.content import NoticeContent
 from edge.policy.notice.counts import PublishedCounts
 from edge.policy.notice.history import Version
 from edge.policy.notice.publication import PAGE_FILE, notice_content, publication
+from edge.privacy.deletions import verify_deletions
+from tests.support.deletions import statement_lines
 from tests.support.sites import AUTHORITY, hotlist_rule, policy
 
 MADE_BY = "1.2.3"
@@ -145,9 +149,20 @@ def every_notice() -> dict[str, NoticeContent]:
         "long": long_notice(),
         "short": short_notice(),
         "police": short_notice("police_function_act", "driver"),
-        "other": short_notice("other", "occupants"),
+        "other": with_deletions(short_notice("other", "occupants")),
         "signed": notice_of(fixed_policy(), *ROLES),
     }
+
+
+def with_deletions(notice: NoticeContent) -> NoticeContent:
+    """The notice with what a desk of one of its authorities has stated."""
+    lines = statement_lines(
+        [(120, "<10"), (30, "<10")],
+        authority=next(iter(notice.policy.authorities)),
+        site=notice.policy.site,
+        key=SigningKey.demo_of("desk"),
+    )
+    return replace(notice, deletions=verify_deletions(b"".join(lines)))
 
 
 def camera(number: int) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import contextlib
 import io
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -116,6 +118,41 @@ def start(
         # A suite in the background of a shell ignores SIGINT, and so would all that it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
+
+
+def at_terminal(*arguments: str | Path, typed: str = "", timeout_s: float = 120) -> Finished:
+    """Run one command at a terminal, where `typed` is typed; `err` is what the terminal shows.
+
+    Standard output is a pipe, as for `--json`.
+    """
+    terminal, its = pty.openpty()
+    os.write(terminal, typed.encode())
+    shown = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # the command has ended, and with it the terminal
+            while said := os.read(terminal, 4096):
+                shown.extend(said)
+
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=REPOSITORY,
+        env=environment({"TERM": "dumb"}),
+        stdin=its,
+        stdout=subprocess.PIPE,
+        stderr=its,
+        start_new_session=True,
+    )
+    os.close(its)
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        out, _ = process.communicate(timeout=timeout_s)
+    finally:
+        process.kill()
+        reader.join()
+        os.close(terminal)
+    return Finished(process.returncode, out.decode(), shown.decode().replace("\r\n", "\n"))
 
 
 def verb(*arguments: str | Path) -> Finished:

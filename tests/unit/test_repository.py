@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from edge.errors import EXTRA_OF
 from tests.support.source_tree import EDGE, ROOT, name_of, python_files, tracked_files, tree
 
 if sys.version_info >= (3, 11):
@@ -139,9 +141,10 @@ def asked_by(extra: str) -> list[str]:
     ("lock", "extras"),
     [
         ("authority.txt", []),
+        ("desk.txt", ["postgres"]),
         ("runtime.txt", ["box"]),
         ("runtime-cpu.txt", ["cpu", "demo"]),
-        ("dev.txt", ["cpu", "demo", "dev", "fixtures"]),
+        ("dev.txt", ["cpu", "demo", "dev", "fixtures", "postgres"]),
     ],
 )
 def test_a_lock_satisfies_the_project_file(lock: str, extras: list[str]) -> None:
@@ -164,16 +167,55 @@ def test_a_lock_satisfies_the_project_file(lock: str, extras: list[str]) -> None
 def test_only_one_distribution_of_opencv_is_ever_locked() -> None:
     for lock in LOCKS:
         found = [name for name in pins(lock) if name.startswith("opencv")]
-        assert found == ([] if lock.name == "authority.txt" else ["opencv-python-headless"])
+        assert found == (
+            [] if lock.name in {"authority.txt", "desk.txt"} else ["opencv-python-headless"]
+        )
 
 
-def test_the_authoritys_lock_contains_no_package_of_the_box() -> None:
+@pytest.mark.parametrize("lock", ["authority.txt", "desk.txt"])
+def test_the_authoritys_lock_contains_no_package_of_the_box(lock: str) -> None:
     box = {canonicalize_name(Requirement(text).name) for text in asked_by("box")}
 
     assert box == {"av", "fast-plate-ocr", "numpy", "opencv-python-headless", "prometheus-client"}
     assert (box | {"onnxruntime", "onnxruntime-gpu", "iotcore"}) & set(
-        pins(ROOT / "requirements" / "authority.txt")
+        pins(ROOT / "requirements" / lock)
     ) == set()
+
+
+@pytest.mark.parametrize("lock", ["authority.txt", "runtime.txt", "runtime-cpu.txt"])
+def test_only_who_asks_for_the_desk_installs_its_libraries(lock: str) -> None:
+    desk = {canonicalize_name(Requirement(text).name) for text in asked_by("postgres")}
+
+    assert desk == {
+        "alembic", "argon2-cffi", "joserfc", "psycopg", "pyhanko", "pyotp", "sqlalchemy",
+        "starlette", "typst", "uvicorn", "webauthn",
+    }  # fmt: skip
+    assert desk & set(pins(ROOT / "requirements" / lock)) == set()
+
+
+@pytest.mark.parametrize("extra", ["cpu", "demo", "postgres"])
+def test_every_package_of_an_extra_that_is_missing_is_named_with_its_extra(extra: str) -> None:
+    """Else its absence is told as a bug in the program."""
+    modules = packages_distributions()
+    used = {name.partition(".")[0] for path in python_files(EDGE) for name in imports(tree(path))}
+    for text in asked_by(extra):
+        package = canonicalize_name(Requirement(text).name)
+        there = {
+            module
+            for module, packages in modules.items()
+            if package in map(canonicalize_name, packages)
+        }
+        named = there & EXTRA_OF.keys()
+        assert named, package
+        assert there & used <= named, package
+        for module in named:
+            extras = EXTRA_OF[module].split(",")
+            asked = {
+                canonicalize_name(Requirement(one).name)
+                for each in extras
+                for one in asked_by(each)
+            }
+            assert package in asked, module
 
 
 @pytest.mark.parametrize("extra", ["cpu", "gpu", "demo", "fixtures", "training"])

@@ -194,16 +194,27 @@ class BrokerLink:
         return self._acknowledged.pop(number).value
 
     def subscribe(
-        self, filters: Sequence[str], *, optional: Collection[str] = ()
+        self,
+        filters: Sequence[str],
+        *,
+        optional: Collection[str] = (),
+        unqueued: Collection[str] = (),
     ) -> dict[str, PublishError]:
         """Subscribe with QoS 1; returns the error of each optional filter that is refused.
+
+        Args:
+            filters: topics, which may have wildcards.
+            optional: filters that the broker may refuse.
+            unqueued: filters with QoS 0 instead: the broker keeps none of their messages while this
+                client is away, so they take no room in its queue.
 
         Raises:
             PublishError: the broker refuses a filter that is not optional.
             LinkLostError: the connection ended, or no acknowledgement came in time.
         """
-        options = SubscribeOptions(qos=QOS)
-        _, number = self._client.subscribe([(one, options) for one in filters])
+        _, number = self._client.subscribe(
+            [(one, SubscribeOptions(qos=0 if one in unqueued else QOS)) for one in filters]
+        )
         if number is None:
             raise self._lost()
         self._wait_for(lambda: number in self._subscribed, "acknowledge a subscription")
@@ -236,7 +247,12 @@ class BrokerLink:
         return self._received.popleft() if self._received else None
 
     def acknowledge(self, message: Message) -> None:
-        """Acknowledge a message to the broker; call this when the message is stored."""
+        """Acknowledge a message to the broker; call this when the message is stored.
+
+        One that came with QoS 0 has no number, and needs none.
+        """
+        if not message.number:
+            return
         self._client.ack(message.number, QOS)
         with contextlib.suppress(LinkLostError):  # the message is then delivered again
             self._run_client(0)

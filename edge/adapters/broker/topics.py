@@ -223,6 +223,19 @@ def all_hits(site: str | None = None) -> str:
     return f"{ROOT}/{_require_id('site', site)}/+/+/hit"
 
 
+def all_states(site: str | None = None) -> tuple[str, ...]:
+    """The filters for what boxes tell of themselves: audit checkpoints and availability.
+
+    Args:
+        site: of this site only; None: of all sites.
+
+    Raises:
+        ConfigError: the site's id is not valid.
+    """
+    level = "+" if site is None else _require_id("site", site)
+    return (f"{ROOT}/{level}/+/audit", f"{ROOT}/{level}/+/availability")
+
+
 def receipt(site: str, box: str) -> str:
     """The topic of an authority's receipts for one box.
 

@@ -19,11 +19,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.adapters.cameras.decoder import (
+from edge.adapters.cameras.decoder_messages import (
     CELLS,
     FRAME,
     HEADER,
     LONGEST_TEXT,
+    SMALL_CELLS,
     DecoderRequest,
 )
 from edge.domain.motion import cells_shape
@@ -60,11 +61,13 @@ class DecoderMessage:
         """Shape of the message's body: pixels, cell means, or the bytes of a word."""
         if self.kind == FRAME:
             return self.height, self.width, 3
-        return cells_shape(self.height, self.width) if self.kind == CELLS else (self.width,)
+        if self.kind in (CELLS, SMALL_CELLS):
+            return cells_shape(self.height, self.width)
+        return (self.width,)
 
     @property
     def body_bytes(self) -> int:
-        return math.prod(self.body_shape) * (4 if self.kind == CELLS else 1)
+        return math.prod(self.body_shape) * (4 if self.kind in (CELLS, SMALL_CELLS) else 1)
 
 
 class DecoderProcess:
@@ -109,8 +112,9 @@ class DecoderProcess:
         kind, width, height, corrupt, stamp_s, arrival_s = HEADER.unpack(
             self.read(HEADER.size, deadline_s, closing)
         )
-        sides = (width, height) if kind in (FRAME, CELLS) else (width,)
-        longest = MAX_SIDE if kind in (FRAME, CELLS) else LONGEST_TEXT
+        has_picture = kind in (FRAME, CELLS, SMALL_CELLS)
+        sides = (width, height) if has_picture else (width,)
+        longest = MAX_SIDE if has_picture else LONGEST_TEXT
         if not all(0 < side <= longest for side in sides):
             raise ConnectionCutError("broken")
         stamp = None if math.isnan(stamp_s) else stamp_s

@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from edge.adapters.cameras.decoder import DecoderRequest
+from edge.adapters.cameras.decoder_messages import DecoderRequest
 from edge.errors import ConfigError
 from edge.site.settings import DeviceCamera, HttpCamera, LiveCamera, RtspCamera
 
@@ -63,6 +63,7 @@ def request_for(
                 "buffer_size": "4194304",
                 **_verification(live, authorities),
             },
+            substream=_with_login(live.substream or "", live.username, password),
             pipeline=() if live.decoder is None else _launch(f"{_FEED} {live.decoder}"),
             stamped=live.decoder is None,  # GStreamer's pictures come without their time
         )
@@ -78,6 +79,7 @@ def request_for(
                 "reconnect": "0",
                 **_verification(live, authorities),
             },
+            substream=_with_login(live.substream or "", live.username, password),
             stamped=False,  # pictures over HTTP have no time; FFmpeg assumes a rate
         )
     if isinstance(live, DeviceCamera):
@@ -121,7 +123,7 @@ def _launch(pipeline: str) -> tuple[str, ...]:
 
 
 def _with_login(url: str, username: str | None, password: str | None) -> str:
-    if username is None:
+    if username is None or not url:
         return url
     parts = urlsplit(url)
     login = quote(username, safe="") + (f":{quote(password, safe='')}" if password else "")

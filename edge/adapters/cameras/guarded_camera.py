@@ -6,7 +6,7 @@ cells too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.adapters.cameras.live_camera import CameraStatus, LiveCamera
+from edge.adapters.cameras.camera_status import CameraStatus
+from edge.adapters.cameras.live_camera import LiveCamera
 from edge.domain.geometry import Point
 from edge.domain.imaging import Frame, Pixels
 from edge.domain.motion import Cells
@@ -60,6 +61,13 @@ class GuardedCamera:
         """A live camera's status, None for a recording; safe to call from any thread."""
         return self._camera.status() if isinstance(self._camera, LiveCamera) else None
 
+    def ask(self, selects: Callable[[Cells, float], bool], idles: Callable[[], bool]) -> None:
+        """Ask about each frame of a live camera, with masks applied; see `LiveCamera.ask`."""
+        if isinstance(self._camera, LiveCamera):
+            self._camera.ask(
+                lambda cells, now_s: selects(masked_cells(cells, self._masks), now_s), idles
+            )
+
     def close(self) -> None:
         self._camera.close()
 
@@ -78,8 +86,8 @@ class GuardedCamera:
     def _masked(self, frame: Frame) -> Frame:
         if not self._masks:
             return frame
-        pixels = masked(frame.pixels, self._masks)
-        return replace(frame, pixels=pixels)
+        cells = None if frame.cells is None else masked_cells(frame.cells, self._masks)
+        return replace(frame, picture=lambda: masked(frame.pixels, self._masks), cells=cells)
 
 
 def masked_cells(cells: Cells, masks: Sequence[Sequence[Point]]) -> Cells:

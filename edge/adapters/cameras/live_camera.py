@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Protocol
 
-import numpy as np
-
-from edge.adapters.cameras.decoder import (
-    CELLS,
-    END,
-    FRAME,
+from edge.adapters.cameras.camera_status import (
+    PROBLEMS,
+    RARE_KEY_FRAMES_TEXT,
+    CameraState,
+    CameraStatus,
+    SubstreamStatus,
+    substream_problem,
+)
+from edge.adapters.cameras.connection import Arrival, Connection
+from edge.adapters.cameras.decoder_messages import (
+    GLANCE,
     NOTE,
+    RARE_KEY_FRAMES,
     UNWANTED,
     WANTED,
+    WATCHED,
     DecoderRequest,
 )
 from edge.adapters.cameras.decoder_process import (
@@ -32,10 +37,10 @@ from edge.adapters.cameras.decoder_process import (
     ConnectionCutError,
     DecoderProcess,
 )
-from edge.domain.imaging import Frame, Pixels
+from edge.domain.imaging import Frame
 from edge.domain.motion import Cells
 from edge.domain.schedule import closed_until
-from edge.domain.stream_time import FrameRate, StreamTime, retry_delay_s
+from edge.domain.stream_time import FrameRate, retry_delay_s
 from edge.errors import CameraError, ConfigError
 from edge.pipeline.ports import Clock
 
@@ -59,98 +64,6 @@ LEAST_PER_SECOND = 5.0
 
 
 log = logging.getLogger(__name__)
-
-
-class CameraState(Enum):
-    """The states of a live camera."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    AWAY = "away"
-    REFUSED = "refused"
-    RESTING = "resting"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class CameraStatus:
-    """The status of a camera at one moment; it holds no address.
-
-    Attributes:
-        state: the camera's state.
-        problem: why it gives no frames; None while it does.
-        since_s: when it entered this state, on the monotonic clock, seconds.
-        connections: how often it was connected and gave a first frame.
-        per_second: frames per second as they arrive, None before it is known.
-        size: width and height of the latest frame.
-        unwanted: complete frames so far that were not selected for analysis.
-        opens_at: when its hours start next, in the policy's zone, if it is closed outside them or
-            was when it was closed for good; else None.
-    """
-
-    state: CameraState
-    problem: CameraError | None
-    since_s: float
-    connections: int
-    per_second: float | None
-    size: tuple[int, int] | None
-    unwanted: int
-    opens_at: datetime | None = None
-
-    @property
-    def works(self) -> bool:
-        """Whether it gives frames, or is closed outside the policy's hours."""
-        return self.state in {CameraState.LIVE, CameraState.RESTING}
-
-
-_PROBLEMS = {
-    "refused-password": (
-        "E_CAMERA_AUTH",
-        "refuses user name or password; correct username and the password's file or variable",
-    ),
-    "refused": ("E_CAMERA_UNREACHABLE", "refuses the connection; check port and camera"),
-    "no-name": ("E_CAMERA_UNREACHABLE", "has a host name that does not resolve; check its address"),
-    "unreachable": ("E_CAMERA_UNREACHABLE", "cannot be reached; check address and network"),
-    "silent": ("E_CAMERA_SILENT", "gives no frame; check the camera and its network"),
-    "lost": ("E_CAMERA_LOST", "closed the connection; it is tried again"),
-    "ended": ("E_CAMERA_LOST", "ended its stream; it is tried again"),
-    "broken": ("E_CAMERA_LOST", "sends data that is not video; check the camera and its network"),
-    "no-stream": ("E_CAMERA_STREAM", "has no video at this address; check its path"),
-    "no-such-stream": (
-        "E_CAMERA_STREAM",
-        "has no video stream of the number in cameras.<name>.stream; correct it in site.yaml",
-    ),
-    "no-video": ("E_CAMERA_STREAM", "sends a stream without pictures; check its path"),
-    "no-device": ("E_CAMERA_DEVICE", "is missing, or is not a camera; check cable and device name"),
-    "no-permission": (
-        "E_CAMERA_DEVICE",
-        "cannot be opened by this user; add the user to the device's group",
-    ),
-    "busy": ("E_CAMERA_DEVICE", "is used by another program; stop that one"),
-    "no-gstreamer": ("E_CAMERA_PIPELINE", "needs gst-launch-1.0; install gstreamer1.0-tools"),
-    "not-decoded": (
-        "E_CAMERA_PIPELINE",
-        "sends video that the pipeline in `decoder` does not decode; correct it, or leave it out",
-    ),
-    "untrusted": (
-        "E_CAMERA_CERTIFICATE",
-        "has a certificate that is not trusted; name its authority, or the certificate, in tls_ca",
-    ),
-    "expired": (
-        "E_CAMERA_CERTIFICATE",
-        "has a certificate that is not valid today; renew it, and check the clock of this box",
-    ),
-    "wrong-name": (
-        "E_CAMERA_CERTIFICATE",
-        "has a certificate for another name; correct the address, or set the name in tls_name",
-    ),
-    "no-tls": ("E_CAMERA_CERTIFICATE", "does not speak TLS at this port; correct the address"),
-    "no-verification": (
-        "E_CAMERA_CERTIFICATE",
-        "cannot be verified by this build of FFmpeg, which lacks GnuTLS; install PyAV's own wheel",
-    ),
-    "crashed": ("E_CAMERA_LOST", "made the decoder crash; it is tried again"),
-}
 
 
 class _OutsideHoursError(Exception):
@@ -214,6 +127,8 @@ class LiveCamera:
         self._stale_s = stale_s
         self._connect_s = connect_s
         self._wants: Callable[[Cells, float], bool] | None = None
+        self._idles: Callable[[], bool] = bool
+        self._substream: SubstreamStatus | None = None
         self._unwanted = 0
         self._corrupt = 0
         self._index = 0
@@ -251,16 +166,20 @@ class LiveCamera:
             self._size,
             self._unwanted,
             self._opens_at,
+            self._substream,
         )
 
-    def ask(self, wants: Callable[[Cells, float], bool]) -> None:
+    def ask(self, wants: Callable[[Cells, float], bool], idles: Callable[[], bool] = bool) -> None:
         """Yield only selected frames, the others stay in the decoder; call this before `frames`.
 
         Args:
-            wants: whether a frame is selected. Gets the cell means and the `stream_s` of each frame
-                in order, in the thread that iterates over `frames`.
+            wants: whether a frame is selected. Gets the cell means and the time of each frame, or
+                of each picture of the substream, in order, in the thread that iterates over
+                `frames`.
+            idles: whether the last one was selected although nothing moves, so that for a camera
+                with a substream a frame of the last seconds will do.
         """
-        self._wants = wants
+        self._wants, self._idles = wants, idles
 
     def close(self) -> None:
         """Close the camera for good, from any thread; `frames` ends within `POLL_S`."""
@@ -316,79 +235,79 @@ class LiveCamera:
             log.warning("camera %s: closed %s by the policy's hours", self._name, until)
 
     def _connection(self, decoder: DecoderProcess) -> Iterator[Frame]:
-        decoder.begin(replace(self._request(), asking=self._wants is not None))
-        deadline_s = time.monotonic() + STARTUP_S + self._connect_s
-        times = StreamTime()
-        first = True
+        request = replace(self._request(), asking=self._wants is not None)
+        if request.substream and request.asking:
+            self._substream = self._substream or SubstreamStatus()
+        before = self._connections
+        connection = Connection(
+            decoder, request, self._closing, self._stale_s, STARTUP_S + self._connect_s
+        )
         while True:
-            message = decoder.message(deadline_s, self._closing)
-            self._corrupt += message.corrupt
-            self._index += message.corrupt
-            if message.kind == NOTE:
-                self._say(decoder.word(message, deadline_s, self._closing))
+            arrival = connection.next()
+            self._count_corrupt(arrival)
+            if arrival.text:
+                (self._say if arrival.kind == NOTE else self._on_substream)(arrival.text)
                 continue
-            if message.kind == END:
-                raise ConnectionCutError(decoder.word(message, deadline_s, self._closing))
-            if message.kind != (FRAME if self._wants is None else CELLS):
-                raise ConnectionCutError("broken")
-            body = decoder.read(message.body_bytes, deadline_s, self._closing)
-            now_s = time.monotonic()
-            deadline_s = now_s + self._stale_s
-            time_s = times.frame_time_s(message.stamp_s, min(message.arrival_s, now_s))
-            if first:
-                first = False
-                self._connections += 1
-                self._on_first_frame()
-            self._rate.add(time_s)
-            self._size = (message.width, message.height)
-            observed_at = self._observed_at(time_s)
+            self._on_arrival(arrival, first=self._connections == before)
+            self._rate.add(arrival.time_s)
+            # The frame itself, if it is wanted, may be older than a picture of the substream.
+            observed_at = self._observed_at(arrival.time_s, keep=not arrival.is_small)
             if self._hours is not None and not self._hours.is_active(observed_at):
                 raise _OutsideHoursError
-            self._watch_rate(now_s)
+            self._watch_rate()
             index = self._index
             self._index += 1
             if self._wants is not None:
-                cells = np.frombuffer(body, np.float32)
-                if not self._wants(cells.reshape(message.body_shape), time_s):
-                    self._unwanted += 1
-                    decoder.tell(UNWANTED)
+                answer = self._answer(self._wants, arrival)
+                picture = connection.answer(answer, arrival)
+                if picture is None:
+                    self._unwanted += answer == UNWANTED
                     continue
-                decoder.tell(WANTED)
-                message = decoder.message(deadline_s, self._closing)
-                if (message.kind, (message.width, message.height)) != (FRAME, self._size):
-                    raise ConnectionCutError("broken")
-                body = decoder.read(message.body_bytes, deadline_s, self._closing)
-            pixels: Pixels = np.frombuffer(body, np.uint8).reshape(message.body_shape)
+                self._count_corrupt(picture)
+                self._on_arrival(picture, first=self._connections == before)
+                observed_at = self._observed_at(picture.time_s)
+                arrival = picture
+            self._size = arrival.size
             yield Frame(
                 camera=self._name,
                 index=index,
-                stream_s=time_s,
+                stream_s=arrival.time_s,
                 observed_at=observed_at,
-                pixels=pixels,
+                picture=arrival.pixels,
                 selected=self._wants is not None,
             )
 
-    def _observed_at(self, time_s: float) -> datetime:
-        """The wall-clock time of a moment on the monotonic clock; it never goes back."""
+    def _answer(self, wants: Callable[[Cells, float], bool], arrival: Arrival) -> bytes:
+        if not wants(arrival.cells, arrival.asked_s):
+            return UNWANTED
+        return GLANCE if arrival.is_small and self._idles() else WANTED
+
+    def _observed_at(self, time_s: float, *, keep: bool = True) -> datetime:
+        """The wall-clock time of a moment on the monotonic clock; never before a kept one."""
         moment = self._clock.utc() - timedelta(seconds=self._clock.monotonic() - time_s)
         if self._observed is not None:
             moment = max(moment, self._observed)
-        self._observed = moment
+        if keep:
+            self._observed = moment
         return moment
 
-    def _watch_rate(self, now_s: float) -> None:
+    def _count_corrupt(self, arrival: Arrival) -> None:
+        self._corrupt += arrival.corrupt
+        self._index += arrival.corrupt
+
+    def _watch_rate(self) -> None:
         """Log once for each connection that the frame rate is too low for evidence."""
         rate = self._rate.per_second()
         if (
             rate is not None
             and rate < LEAST_PER_SECOND
-            and now_s - self._since_s > SLOW_AFTER_S
+            and self._clock.monotonic() - self._since_s > SLOW_AFTER_S
             and not self._slow_logged
         ):
             self._slow_logged = True
             log.warning(
                 "camera %s gives %.1f frames a second; evidence needs at least %.0f",
-                self._name,
+                f"{self._name}: its substream" if self._watches_substream else self._name,
                 rate,
                 LEAST_PER_SECOND,
             )
@@ -398,6 +317,37 @@ class LiveCamera:
         if note != self._said:
             self._said = note
             log.warning("camera %s: %s", self._name, note)
+
+    @property
+    def _watches_substream(self) -> bool:
+        return self._substream is not None and self._substream.works
+
+    def _on_substream(self, word: str) -> None:
+        """Keep and log a change of the substream."""
+        before = self._substream or SubstreamStatus()
+        if word == RARE_KEY_FRAMES:
+            if not before.rare_key_frames:
+                log.warning("camera %s: %s", self._name, RARE_KEY_FRAMES_TEXT)
+            self._substream = replace(before, rare_key_frames=True)
+            return
+        if word == WATCHED:
+            if before.problem is not None:
+                log.warning("camera %s: its substream is watched again", self._name)
+            self._substream = replace(before, works=True, problem=None)
+            return
+        problem = substream_problem(word)
+        if problem != before.problem:
+            log.warning("camera %s: %s", self._name, problem)
+        self._substream = replace(before, works=False, problem=problem)
+
+    def _on_arrival(self, arrival: Arrival, *, first: bool) -> None:
+        """Keep what a picture says about its stream; only the main one makes the camera live."""
+        if not arrival.is_small:
+            if first:
+                self._connections += 1
+                self._on_first_frame()
+        elif self._substream is not None:
+            self._substream = replace(self._substream, size=arrival.size)
 
     def _on_first_frame(self) -> None:
         self._slow_logged = False
@@ -410,7 +360,7 @@ class LiveCamera:
         if isinstance(why, ConfigError):
             code, text = "E_CAMERA_AUTH", f"camera {self._name}: {why.message}"
         else:
-            code, what = _PROBLEMS.get(why, _PROBLEMS["lost"])
+            code, what = PROBLEMS.get(why, PROBLEMS["lost"])
             text = f"camera {self._name} ({self._shown}): it {what}"
         problem = CameraError(text, code=code)
         # A camera that is off for a night is logged once, not at each attempt.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -18,10 +19,11 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 
-from edge.adapters.cameras.decoder import upright
 from edge.adapters.cameras.interlacing import FieldSplitter
+from edge.adapters.cameras.pictures import luma_of, upright
 from edge.adapters.cameras.stream_choice import NoSuchStreamError, StreamChoice, choose_stream
 from edge.domain.imaging import Frame, Pixels
+from edge.domain.motion import Cells, cell_means
 from edge.domain.stream_time import RecordedTime
 from edge.errors import CameraError, ConfigError
 from edge.formats.regular_files import open_regular_file
@@ -48,6 +50,10 @@ _STATE_THEIR_LENGTH = frozenset({"asf", "avi", "flv", "matroska,webm", "mov,mp4,
 """Formats that state how long a recording is; of the others FFmpeg only guesses it."""
 
 log = logging.getLogger(__name__)
+
+
+_Decoded = tuple[float, Pixels | Callable[[], Pixels], int, Cells | None]
+"""Of a picture: seconds since the first one, pixels or what converts it, section, cell means."""
 
 
 class RecordedCamera:
@@ -129,18 +135,19 @@ class RecordedCamera:
         self._corrupt = 0
         self._whole = 0
         self._is_truncated = False
-        index = 0
-        for stream_s, section, pixels in self._pictures() if self._is_pictures else self._video():
+        index = -1
+        decoded = self._pictures() if self._is_pictures else self._video()
+        for index, (stream_s, picture, section, cells) in enumerate(decoded):
             yield Frame(
                 camera=self._name,
                 index=index,
                 stream_s=stream_s,
                 observed_at=self.started_at + timedelta(seconds=stream_s),
-                pixels=pixels,
+                picture=picture,
                 section=section,
+                cells=cells,
             )
-            index += 1
-        if index == 0:
+        if index < 0:
             raise CameraError(
                 f"{self._sources[0]}: no frame can be decoded; check that the recording is "
                 "complete",
@@ -190,7 +197,7 @@ class RecordedCamera:
         except (CameraError, av.error.FFmpegError, OSError):
             return None, None, float(_FALLBACK_RATE)
 
-    def _pictures(self) -> Iterator[tuple[float, int, Pixels]]:
+    def _pictures(self) -> Iterator[_Decoded]:
         for number, path in enumerate(self._sources):
             if len(self._sources) == 1:
                 _require_content(path)
@@ -198,10 +205,9 @@ class RecordedCamera:
             if pixels is None:
                 self._corrupt += 1
                 continue
-            yield number / PICTURES_PER_SECOND, 0, pixels
+            yield number / PICTURES_PER_SECOND, pixels, 0, None
 
-    def _video(self) -> Iterator[tuple[float, int, Pixels]]:
-        """Yield the seconds since the first frame, the section, and the frame's pixels."""
+    def _video(self) -> Iterator[_Decoded]:
         path = self._sources[0]
         _require_content(path)
         with ExitStack() as cleanup:
@@ -223,7 +229,8 @@ class RecordedCamera:
                 stream_s = self._times.frame_time_s(frame.time)
                 if self._times.section > section:
                     self._say_jump(stream_s)
-                yield stream_s, self._times.section, upright(frame)
+                cells = cell_means(luma_of(frame))
+                yield stream_s, partial(upright, frame), self._times.section, cells
 
     def _say_jump(self, stream_s: float) -> None:
         jump_s = self._times.jump_s

@@ -51,6 +51,7 @@ class CameraFigures:
         connections: how often it was connected and gave a first frame.
         up: whether it gives frames now, or is closed outside its hours.
         opens_at: while it is closed outside its hours, when they start next.
+        substream: whether its substream is watched; None: it has none, or is not open yet.
     """
 
     name: str
@@ -59,6 +60,7 @@ class CameraFigures:
     connections: int
     up: bool
     opens_at: datetime | None = None
+    substream: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +238,26 @@ def _of_the_cameras(cameras: Sequence[CameraFigures]) -> Iterator[Metric]:
         "When a camera opens that is closed by the policy, seconds since 1970; else left out.",
         labels=["camera"],
     )
+    substream = GaugeMetricFamily(
+        "edge_anpr_camera_substream",
+        "1 while the substream is watched, 0 while the main stream is watched instead of it; left "
+        "out for cameras without one.",
+        labels=["camera"],
+    )
     for camera in cameras:
         up.add_metric([camera.name], camera.up)
         if camera.opens_at is not None:
             opening.add_metric([camera.name], camera.opens_at.timestamp())
+        if camera.substream is not None:
+            substream.add_metric([camera.name], camera.substream)
         families["frames"].add_metric([camera.name], camera.frames)
         families["frames_corrupt"].add_metric([camera.name], camera.corrupt)
         families["camera_connections"].add_metric([camera.name], camera.connections)
     yield up
     if opening.samples:
         yield opening
+    if substream.samples:
+        yield substream
     yield from families.values()
 
 

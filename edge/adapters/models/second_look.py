@@ -6,9 +6,7 @@ A detector scales the whole picture down to its network's size, where it often m
 
 from __future__ import annotations
 
-import numpy as np
-
-from edge.domain.imaging import Detection, Pixels, without_duplicates
+from edge.domain.imaging import Box, Detection, Pixels, without_duplicates
 from edge.pipeline.ports import PlateDetector
 from edge.site.settings import NoSecondLook, Region, Tiles
 
@@ -33,22 +31,31 @@ class SecondLook:
         """The detector with a camera's second look, or the same detector if it has none."""
         return detector if isinstance(look, NoSecondLook) else cls(detector, look)
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
-        """Detections of all passes, in pixels of the whole picture, best first."""
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
+        """Detections of all passes, in pixels of the whole picture, best first.
+
+        With a region, only what the parts share with it is analysed again. If a part contains the
+        region, nothing is: the part would be scaled down more than the region was.
+        """
         height, width = pixels.shape[:2]
-        found = list(self._detector.detect(pixels))
-        for x1, y1, x2, y2 in part_boxes(self._parts, width, height):
-            part = np.ascontiguousarray(pixels[y1:y2, x1:x2])
-            for one in self._detector.detect(part):
+        found = list(self._detector.detect(pixels, region))
+        parts = [Box(*corners) for corners in part_boxes(self._parts, width, height)]
+        if region is not None:
+            within = region.clipped(width, height)
+            if any(part.contains(within) for part in parts):
+                return without_duplicates(found)
+            parts = [part.shared(within) for part in parts if part.intersection(within) > 0]
+        for part in parts:
+            for one in self._detector.detect(pixels, part):
                 box = one.box
                 cut = (
-                    (box.x1 < 2 and x1 > 0)
-                    or (box.y1 < 2 and y1 > 0)
-                    or (box.x2 > x2 - x1 - 2 and x2 < width)
-                    or (box.y2 > y2 - y1 - 2 and y2 < height)
+                    (box.x1 < part.x1 + 2 and part.x1 > 0)
+                    or (box.y1 < part.y1 + 2 and part.y1 > 0)
+                    or (box.x2 > part.x2 - 2 and part.x2 < width)
+                    or (box.y2 > part.y2 - 2 and part.y2 < height)
                 )
                 if not cut:
-                    found.append(Detection(box.shifted(x1, y1), one.score))
+                    found.append(one)
         return without_duplicates(found)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from edge.adapters.models.engine_cache import cache_folder, engine_maker, engine_options
@@ -95,18 +96,28 @@ def session_options(threads: int) -> Any:  # noqa: ANN401
     return options
 
 
-def open_session(path: Path, provider: str, threads: int) -> Any:  # noqa: ANN401
+def open_session(
+    path: Path, provider: str, threads: int, fixed: Mapping[str, int] = MappingProxyType({})
+) -> Any:  # noqa: ANN401
     """Open a session on exactly the given provider.
+
+    Args:
+        path: the network.
+        provider: `cpu`, `cuda` or `tensorrt`.
+        threads: threads inside an operator, 1 or more.
+        fixed: sizes of free dimensions of the network's inputs by name; a name that the network
+            does not have is ignored.
 
     Raises:
         ModelError: the file is not an ONNX model, or the provider is not available.
     """
     ort = runtime()
     providers = providers_for(path, provider)
+    options = session_options(threads)
+    for name, size in fixed.items():
+        options.add_free_dimension_override_by_name(name, size)
     try:
-        session = ort.InferenceSession(
-            str(path), providers=providers, sess_options=session_options(threads)
-        )
+        session = ort.InferenceSession(str(path), providers=providers, sess_options=options)
     except runtime_errors() as error:
         raise unloadable(path, error) from None
     check_provider(session, provider)

@@ -10,6 +10,7 @@
 | `weights/<sha256>.json`                | digests of the weights of each run                  |
 | `statistics.jsonl`                     | coarse counts of epochs                             |
 | `accuracy.json`                        | measured accuracy, figures only                     |
+| `deletions.jsonl`                      | what the authority's desk says that it deleted      |
 
 It is one zip file (`pack_zip`). It contains no plate, picture, token, list or hit, and no name of a
 clip or of a list's entry.
@@ -54,6 +55,7 @@ from edge.policy.wording import is_of_earlier_format
 from edge.privacy.audit import VerifiedLog, split_lines, verify_log
 from edge.privacy.audit_events import Started, Word
 from edge.privacy.checkpoints import Checkpoint, box_log
+from edge.privacy.deletions import DELETIONS_FILE, DeletionStatement, verify_deletions
 from edge.privacy.key_formats import parse_box_public_keys
 from edge.privacy.keys import BoxKeys, BoxPublicKeys
 from edge.site.folder import BoxFolders
@@ -132,6 +134,7 @@ class VerifiedPack:
         weights: the weights of every run.
         statistics: sums over the epochs.
         accuracy: measured accuracy, if it was included.
+        deletions: statements of the authority's desk about what it deleted, if they were included.
         vouched: whether the box's key was known from elsewhere.
     """
 
@@ -141,14 +144,26 @@ class VerifiedPack:
     weights: tuple[WeightsInUse, ...]
     statistics: CountTotals
     accuracy: PackedAccuracy | None
+    deletions: tuple[DeletionStatement, ...]
     vouched: bool
 
 
 # --- making ----------------------------------------------------------------------------------
 
 
-def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: PackedAccuracy | None = None) -> bytes:
+def make_pack(
+    box: BoxFolders,
+    keys: BoxKeys,
+    accuracy: PackedAccuracy | None = None,
+    deletions: bytes | None = None,
+) -> bytes:
     """Collect a box's evidence and sign it; the box may be running.
+
+    Args:
+        box: its ids and folders.
+        keys: sign the pack.
+        accuracy: measured accuracy.
+        deletions: a file of statements of deletion, of a desk to which the box sends hits.
 
     Raises:
         EdgeError: something is missing or not valid; only packs that verify are made.
@@ -171,6 +186,8 @@ def make_pack(box: BoxFolders, keys: BoxKeys, accuracy: PackedAccuracy | None = 
         )
     if accuracy is not None:
         contents[ACCURACY] = accuracy.canonical()
+    if deletions is not None:
+        contents[DELETIONS_FILE] = deletions
     manifest = PackManifest(
         site=box.site,
         box=box.box,
@@ -228,6 +245,7 @@ def verify_pack(
     *,
     keys: Collection[PublicKey] | None = None,
     witness: Sequence[Checkpoint] = (),
+    desk_keys: Sequence[PublicKey] | None = None,
 ) -> VerifiedPack:
     """Verify a pack completely; nothing but the pack is needed.
 
@@ -236,9 +254,11 @@ def verify_pack(
         keys: the box's public keys from another source; None: those in the pack, which shows only
             that the pack is consistent.
         witness: checkpoints of the box's log that were kept elsewhere.
+        desk_keys: keys of the authority's desk from another source; None: those that its
+            statements of deletion name.
 
     Raises:
-        AuditError: `E_PACK`: the pack is not valid; or as `verify_log`.
+        AuditError: `E_PACK`: the pack is not valid; or as `verify_log` and `verify_deletions`.
         KeyFileError: a signature is wrong.
     """
     contents = read_zip(data)
@@ -277,6 +297,7 @@ def verify_pack(
         weights=tuple(weights.values()),
         statistics=totals(_statistics(contents)),
         accuracy=_accuracy(contents),
+        deletions=_deletions(contents, policies.values(), desk_keys),
         vouched=keys is not None,
     )
 
@@ -393,6 +414,21 @@ def _statistics(contents: Mapping[str, bytes]) -> list[EpochStatistics]:
         ]
     except ValidationError:
         raise refused(f"{STATISTICS_FILE}: a line is not the record of an epoch") from None
+
+
+def _deletions(
+    contents: Mapping[str, bytes],
+    policies: Collection[PackedPolicy],
+    desk_keys: Sequence[PublicKey] | None,
+) -> tuple[DeletionStatement, ...]:
+    """The statements of the desk, which must be of an authority that a policy names."""
+    if DELETIONS_FILE not in contents:
+        return ()
+    found = verify_deletions(contents[DELETIONS_FILE], desk_keys)
+    known = {name for one in policies for name in one.policy.authorities}
+    if not {one.authority for one in found} <= known:
+        raise refused(f"{DELETIONS_FILE}: no policy of the pack names the authority of this desk")
+    return found
 
 
 def _accuracy(contents: Mapping[str, bytes]) -> PackedAccuracy | None:

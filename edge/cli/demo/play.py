@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +23,6 @@ from edge.authority.tail import Receiver, Tail
 from edge.box import Recording, RunProgress, RunSummary, run_site
 from edge.domain.rules import RuleKind
 from edge.errors import ConfigError, EdgeError, UsageError
-from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 from edge.site.folder import SiteFolder, load_site_folder
 
 CLIPS = {"school-street": "street_day.mp4", "one-way": "wrong_way.mp4"}
@@ -104,6 +103,21 @@ class DemoResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class StreetRun:
+    """One run of both clips through the demo's site, with what the broker saw of it.
+
+    Attributes:
+        clips: the recording of each camera.
+        failure: what went wrong after the start.
+    """
+
+    clips: Mapping[str, Path]
+    summary: RunSummary
+    messages: tuple[BrokerMessage, ...]
+    failure: EdgeError | None
+
+
 def play(folder: Path, progress: RunProgress) -> DemoResult:
     """Run both clips through the demo site and open what the authority got.
 
@@ -114,21 +128,17 @@ def play(folder: Path, progress: RunProgress) -> DemoResult:
     Raises:
         EdgeError: something could not start. What fails later is in the result's `failure`.
     """
-    site = _site(folder)
-    clips = _bundled("clips", "tests/fixtures/clips")
-    recorded = {camera: clips / clip for camera, clip in CLIPS.items()}
-    recordings = [Recording(camera, path) for camera, path in recorded.items()]
+    site = demo_site(folder)
     boxes = load_all_box_public_keys(site.keys_folder)
     keys = load_authority_private_keys(folder / "authority" / "keys")
     store_folder = folder / "authority" / "hits"
-    with (
-        EmbeddedBroker() as broker,
-        _listening(broker.port) as messages,
-        _receiving(broker.port, store_folder, boxes, keys),
-    ):
-        result = run_site(
-            _at_port(site, broker.port), recordings, drain_s=SETTLE_S, progress=progress
-        )
+
+    @contextmanager
+    def receiver() -> Iterator[Receiver]:
+        with HitStore.open(store_folder, create=True) as store:
+            yield Receiver(store, boxes, keys, SystemClock().utc)
+
+    ran = run_street(site, progress, receiver)
     opened = []
     reasons = {rule.id: REASONS[rule.kind] for rule in site.rules}
     with HitStore.open(store_folder) as store:
@@ -137,9 +147,36 @@ def play(folder: Path, progress: RunProgress) -> DemoResult:
             files = write_opened(one, folder / "authority" / "opened")
             plate = str(as_json(one)["plate"])
             opened.append(Opened(one, files, plate, reasons[one.hit.rule]))
-    return DemoResult(
-        folder, recorded, result.summary, tuple(opened), tuple(messages), result.failure
-    )
+    return DemoResult(folder, ran.clips, ran.summary, tuple(opened), ran.messages, ran.failure)
+
+
+def run_street(
+    site: SiteFolder,
+    progress: RunProgress,
+    receiver: Callable[[], AbstractContextManager[Receiver]],
+) -> StreetRun:
+    """Run both clips through the site over a real broker; the authority receives meanwhile.
+
+    Args:
+        site: made by `demo_site`.
+        progress: callbacks for progress bars.
+        receiver: opens what stores the hits; it is called in a thread of the authority.
+
+    Raises:
+        EdgeError: something could not start.
+    """
+    clips = _bundled("clips", "tests/fixtures/clips")
+    recorded = {camera: clips / clip for camera, clip in CLIPS.items()}
+    recordings = [Recording(camera, path) for camera, path in recorded.items()]
+    with (
+        EmbeddedBroker() as broker,
+        _listening(broker.port) as messages,
+        _receiving(broker.port, receiver),
+    ):
+        result = run_site(
+            _at_port(site, broker.port), recordings, drain_s=SETTLE_S, progress=progress
+        )
+    return StreetRun(recorded, result.summary, tuple(messages), result.failure)
 
 
 # --- setup ----------------------------------------------------------------------------------
@@ -172,7 +209,7 @@ def _bundled(packaged: str, checked_out: str) -> Path:
     raise ConfigError(f"{package / '_data' / packaged}: missing; install the package again")
 
 
-def _site(folder: Path) -> SiteFolder:
+def demo_site(folder: Path) -> SiteFolder:
     """A copy of the example site with fresh keys, the authority's private ones elsewhere."""
     site = folder / "box"
     shutil.copytree(_bundled("config", "config") / "demo", site)
@@ -213,17 +250,13 @@ def _listening(port: int) -> Iterator[list[BrokerMessage]]:
 
 @contextmanager
 def _receiving(
-    port: int,
-    store_folder: Path,
-    boxes: Mapping[tuple[str, str], BoxPublicKeys],
-    keys: AuthorityPrivateKeys,
+    port: int, receiver: Callable[[], AbstractContextManager[Receiver]]
 ) -> Iterator[None]:
     """The authority: stores what comes, still sealed, and sends receipts."""
 
     def receive(ready: threading.Event, stopped: threading.Event) -> None:
-        with HitStore.open(store_folder, create=True) as store:
-            receiver = Receiver(store, boxes, keys, SystemClock().utc)
-            tail = Tail(BrokerOptions("127.0.0.1", port, "demo-authority"), receiver)
+        with receiver() as own:
+            tail = Tail(BrokerOptions("127.0.0.1", port, "demo-authority"), own)
             # The subscription is made long before the box has loaded its weights.
             ready.set()
             tail.run(cancelled=stopped.is_set)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from edge.policy.model import Policy, Role
 from edge.policy.notice.counts import PublishedCounts
 from edge.policy.notice.history import Version
+from edge.privacy.deletions import DeletionStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class NoticeContent:
         counts: what the controller publishes by quarter.
         draft: whether signatures are missing.
         made_by: the version of the product.
+        deletions: signed statements of the authority's desk about what it deleted.
     """
 
     policy: Policy
@@ -29,6 +31,7 @@ class NoticeContent:
     counts: PublishedCounts | None
     draft: bool
     made_by: str
+    deletions: tuple[DeletionStatement, ...] = ()
 
     @property
     def sha256(self) -> str:

@@ -17,6 +17,7 @@ from edge.policy.notice.history import versions
 from edge.policy.notice.view.article import SECTIONS, article
 from edge.policy.notice.view.board import board
 from edge.policy.notice.words import Words
+from edge.privacy.deletions import DeletionStatement
 from edge.texts import LANGUAGES, Language
 from edge.texts.pages import render
 
@@ -40,6 +41,7 @@ def notice_content(
     counts: PublishedCounts | None = None,
     draft: bool = False,
     made_by: str,
+    deletions: tuple[DeletionStatement, ...] = (),
 ) -> NoticeContent:
     """The content of a notice.
 
@@ -50,8 +52,10 @@ def notice_content(
         counts: what the controller publishes by quarter.
         draft: mark it as a draft everywhere.
         made_by: the version of the product.
+        deletions: signed statements of the authority's desk about what it deleted.
     """
-    return NoticeContent(policy, signed, versions(policy, earlier), counts, draft, made_by)
+    before = versions(policy, earlier)
+    return NoticeContent(policy, signed, before, counts, draft, made_by, deletions)
 
 
 def publication(
@@ -131,8 +135,8 @@ def require_genuine(content: str, name: str, notice: NoticeContent) -> str:
         )
     where = _first_difference(content, made[PAGE_FILE])
     raise _refused(
-        f"{name}:{where}: differs from the policy, its earlier versions and counts.json; publish "
-        "it again with `edge-anpr notice`"
+        f"{name}:{where}: differs from the policy, its earlier versions, counts.json and "
+        "deletions.jsonl; publish it again with `edge-anpr notice`"
     )
 
 

@@ -155,7 +155,7 @@ class Blank:
     def __init__(self, *delays_s: float) -> None:
         self._delays_s = itertools.cycle(delays_s or (0.0,))
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
         time.sleep(next(self._delays_s))
         return ()
 

@@ -29,7 +29,7 @@ def frame(index: int) -> Frame:
         index=index,
         stream_s=index / 25,
         observed_at=START + timedelta(seconds=index / 25),
-        pixels=np.zeros((4, 4, 3), np.uint8),
+        picture=np.zeros((4, 4, 3), np.uint8),
     )
 
 

@@ -19,6 +19,7 @@ class Box:
         self.now = 100.0
         self.up = True
         self.opens_at: datetime | None = None
+        self.substream: bool | None = None
         self.connected = True
         self.problems: tuple[str, ...] = ()
         self.rule = RuleFigures("zone", stopped=False, without_permits=False)
@@ -27,7 +28,9 @@ class Box:
             site="street",
             box="box-1",
             traffic=ClosedEpochs(["read"], ["stolen"], ["detect"]),
-            cameras=lambda: [CameraFigures("cam-1", 5, 0, 1, self.up, self.opens_at)],
+            cameras=lambda: [
+                CameraFigures("cam-1", 5, 0, 1, self.up, self.opens_at, self.substream)
+            ],
             broker=lambda: (self.connected, 2),
             rules=lambda: [self.rule],
             epoch_s=900,
@@ -66,6 +69,26 @@ def test_a_box_says_until_when_a_camera_is_closed(box: Box) -> None:
         'edge_anpr_camera_opens_timestamp_seconds{camera="cam-1"} 1.7960229e+09'
         in exposition(box.health.figures()).decode()
     )
+
+
+@pytest.mark.parametrize(
+    ("substream", "told", "metric"),
+    [
+        (None, "", None),
+        (True, "", 'edge_anpr_camera_substream{camera="cam-1"} 1.0'),
+        (False, "; without substream: cam-1", 'edge_anpr_camera_substream{camera="cam-1"} 0.0'),
+    ],
+)
+def test_a_box_says_which_camera_is_not_watched_through_its_substream(
+    box: Box, substream: bool | None, told: str, metric: str | None
+) -> None:
+    box.substream = substream
+    box.health.enter("online", "online")
+
+    assert box.health.ready().holds, "the main stream is watched instead"
+    assert box.health.status() == f"online; 1 of 1 cameras give frames; broker reached{told}"
+    shown = exposition(box.health.figures()).decode()
+    assert metric in shown if metric else "camera_substream" not in shown
 
 
 def test_a_stalled_pipeline_is_unhealthy(box: Box) -> None:

@@ -153,6 +153,38 @@ def test_a_text_without_a_form_of_its_country_is_never_sure() -> None:
     assert whole.posterior > 0.98
 
 
+@pytest.mark.parametrize("share", [0.29, 0.46, 0.75, 0.84])
+@pytest.mark.parametrize("text", ["WNC846", "ETB392", "FHB264", "VAH574"])
+def test_p12_what_may_be_a_part_of_a_plate_is_below_every_floor_if_the_country_is_not_certain(
+    text: str, share: float
+) -> None:
+    # A Belgian plate without its band and its first character has the form of a Finnish one.
+    reading = replace(reading_of(text, region="Finland"), region_probability=share)
+
+    floor = min(limits.min_posterior for limits in LIMITS.values())
+
+    assert fused(*[reading] * 24).posterior < floor
+
+
+def test_what_may_be_a_part_of_a_plate_is_still_reported() -> None:
+    # A posterior below one half counts as illegible, and such a vehicle would be lost.
+    reading = replace(reading_of("HNL689", region="New Zealand", sure=0.9), region_probability=0.1)
+
+    assert fused(*[reading] * 24).posterior > 0.7
+
+
+def test_what_may_be_a_part_of_a_plate_is_sure_where_the_country_is_certain() -> None:
+    reading = replace(reading_of("WNC846", region="Finland"), region_probability=0.95)
+
+    assert fused(*[reading] * 24).posterior > 0.95
+
+
+def test_what_is_longer_than_every_form_is_no_part_of_a_plate() -> None:
+    reading = replace(reading_of("34A36837", region="Unknown"), region_probability=0.6)
+
+    assert fused(*[reading] * 24).posterior > 0.95
+
+
 @pytest.mark.parametrize("share", [0.55, 0.7, 0.84, 0.95])
 @pytest.mark.parametrize("text", ["1FHB26", "1ETB39", "FHB26", "1AB2345"])
 def test_p12_a_text_without_a_form_is_below_every_floor_even_if_its_country_is_not_certain(

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from edge.domain.assignment import assign
 from edge.domain.imaging import Box, Detection
 from edge.domain.plates import ALPHABET
 from edge.domain.reading import PlateReading
-from edge.domain.tracking import Tracker, assign, certainty, edit_distance, text_difference
+from edge.domain.tracking import Tracker, certainty, edit_distance, text_difference
 from tests.support.fakes import noise_reading, reading_of
 
 WIDTH, HEIGHT = 60.0, 14.0

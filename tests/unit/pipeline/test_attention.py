@@ -1,22 +1,32 @@
-"""Frame selection: every frame while there is motion or a track, few frames otherwise."""
+"""Looks follow what is to be learnt: motion, speed, doubt. What is known is seldom looked at."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import pytest
 
-from edge.domain.imaging import Box, Detection, Pixels
+from edge.domain.imaging import Box, Detection, Frame, Pixels
 from edge.domain.motion import cell_means
-from edge.pipeline.attention import Attention
+from edge.domain.vehicles import VehicleSeen
+from edge.pipeline.attention import Attention, Followed
+from edge.pipeline.following import Outlook, look_interval_s, remaining_s
 from edge.pipeline.watcher import VehicleWatcher, cut_patch
-from tests.support.fakes import ScriptedModels, ScriptedPlate, reading_of
+from tests.support.fakes import STARTED, ScriptedModels, ScriptedPlate, noise_reading, reading_of
 
 FPS = 25.0
 SCORE = 0.9
 
 
-def selects(attention: Attention, index: int, pixels: Pixels, *, has_tracks: bool) -> bool:
-    attention.has_tracks = has_tracks
+def selects(
+    attention: Attention, index: int, pixels: Pixels, followed: tuple[Followed, ...] = ()
+) -> bool:
+    attention.followed = followed
     return attention.selects(cell_means(pixels[..., 1]), index / FPS)
 
 
@@ -24,59 +34,239 @@ def empty(index: int) -> Pixels:
     return np.random.default_rng(index).integers(80, 100, (270, 480, 3), np.uint8)
 
 
+def moving(index: int, x: int = 100) -> Pixels:
+    """A bright thing that is elsewhere in each frame."""
+    pixels = empty(index)
+    at = x + 7 * index % 60
+    pixels[100:160, at : at + 80] = 200
+    return pixels
+
+
+def followed(interval_s: float, seen_s: float = 0.0) -> tuple[Followed, ...]:
+    """A standing vehicle around (180, 130), as `moving` shows it."""
+    return (Followed.of(Box(160, 140, 190, 150), (0.0, 0.0), (480, 270), seen_s, interval_s),)
+
+
+def settled() -> tuple[Attention, int]:
+    """An attention that knows its empty road, and the number of its next frame."""
+    attention = Attention()
+    for index in range(300):
+        selects(attention, index, empty(index))
+    return attention, 300
+
+
 def test_one_frame_a_second_is_selected_on_an_empty_road() -> None:
     attention = Attention()
-    selected = [selects(attention, i, empty(i), has_tracks=False) for i in range(500)]
+    selected = [selects(attention, i, empty(i)) for i in range(500)]
     assert sum(selected[100:]) == 16
 
 
-def test_every_frame_is_selected_while_a_vehicle_is_tracked() -> None:
-    attention = Attention()
-    assert all(selects(attention, i, empty(i), has_tracks=True) for i in range(100))
+def test_what_begins_to_move_is_looked_at_at_once() -> None:
+    attention, at = settled()
+    while selects(attention, at, empty(at)):  # not the frame of the slow rhythm
+        at += 1
+    for _ in range(6):
+        at += 1
+        selects(attention, at, empty(at))
+    assert selects(attention, at + 1, moving(at + 1))
 
 
-def test_two_frames_a_second_are_selected_for_a_stationary_vehicle() -> None:
-    attention = Attention()
-    selected = [selects(attention, i, empty(i), has_tracks=True) for i in range(500)]
-    assert all(selected[:125])  # five seconds
-    assert 19 <= sum(selected[250:]) <= 21  # of ten
+def test_unknown_motion_is_looked_at_four_times_a_second_and_shortly_after() -> None:
+    attention, at = settled()
+    selected = [selects(attention, at + i, moving(at + i)) for i in range(100)]
+    assert 16 <= sum(selected) <= 18
+    after = [selects(attention, at + 100 + i, empty(at)) for i in range(50)]
+    assert 2 <= sum(after[:14]) <= 4
+    assert sum(after[14:]) <= 2
 
 
-def test_every_frame_is_selected_when_something_moves_near_a_stationary_vehicle() -> None:
-    attention = Attention()
-    for index in range(300):
-        selects(attention, index, empty(index), has_tracks=True)
-    moving = empty(300)
-    moving[100:160, 100:200] = 200
-    assert selects(attention, 300, moving, has_tracks=True)
-    assert all(selects(attention, 301 + i, empty(i), has_tracks=True) for i in range(100))
+@pytest.mark.parametrize(("view_s", "looks"), [(0.7, 6), (1.5, 4)])
+def test_where_vehicles_are_in_view_for_a_short_time_there_are_more_looks(
+    view_s: float, looks: int
+) -> None:
+    attention, at = settled()
+    attention.learn_view(30.0)
+    attention.learn_view(view_s)
+    attention.learn_view(10.0)
+    selected = [selects(attention, at + i, moving(at + i)) for i in range(25)]
+    assert sum(selected) >= looks
 
 
-def test_every_frame_is_selected_after_a_periodic_frame_starts_a_track() -> None:
-    attention = Attention()
-    for index in range(300):
-        selects(attention, index, empty(index), has_tracks=False)
-    assert all(selects(attention, 300 + i, empty(i), has_tracks=True) for i in range(1, 120))
+def far_off(index: int, x: int = 40, y: int = 40) -> Pixels:
+    """Traffic far away: each four seconds something of 12 x 8 pixels crosses a gap of 36 pixels."""
+    pixels = empty(index)
+    at = index % 100
+    if at < 36:
+        pixels[y : y + 8, x + at : x + at + 12] = 200
+    return pixels
 
 
-def test_every_frame_is_selected_during_motion_and_shortly_after() -> None:
-    attention = Attention()
-    for index in range(200):
-        selects(attention, index, empty(index), has_tracks=False)
-    moving = empty(200)
-    moving[100:160, 100:200] = 200
+def watched_far_off() -> tuple[Attention, int]:
+    """An attention that has looked at traffic far away for a minute."""
+    attention, at = settled()
+    for index in range(at, at + 1500):
+        selects(attention, index, far_off(index))
+    return attention, at + 1500
+
+
+def test_small_motion_where_many_looks_found_nothing_is_looked_at_once_a_second() -> None:
+    attention, at = settled()
+    first = sum(selects(attention, i, far_off(i)) for i in range(at, at + 100))
+    attention, at = watched_far_off()
+
+    assert first >= 8
+    assert sum(selects(attention, i, far_off(i)) for i in range(at, at + 100)) <= 5
+
+
+def test_small_motion_at_another_place_is_looked_at_often() -> None:
+    attention, at = watched_far_off()
+
+    assert sum(selects(attention, i, far_off(i, x=300)) for i in range(at, at + 100)) >= 8
+
+
+def test_a_car_where_small_motion_was_is_looked_at_often() -> None:
+    attention, at = watched_far_off()
+
+    assert sum(selects(attention, i, moving(i, x=20)) for i in range(at, at + 50)) >= 8
+
+
+def test_a_place_where_a_vehicle_was_found_is_looked_at_often() -> None:
+    attention, at = watched_far_off()
+    there = (Followed.of(Box(50, 42, 60, 46), (0.0, 0.0), (480, 270), at / FPS, 0.5),)
+    selects(attention, at, far_off(at), there)
+
+    assert sum(selects(attention, at + i, far_off(at + i)) for i in range(1, 101)) >= 8
+
+
+def test_a_place_that_rested_is_new_when_something_moves_there_again() -> None:
+    attention, at = watched_far_off()
+    for index in range(at, at + 300):
+        selects(attention, index, empty(index))
+
+    assert sum(selects(attention, i, far_off(i)) for i in range(at + 300, at + 400)) >= 8
+
+
+def test_where_vehicles_stay_for_long_unknown_motion_is_looked_at_three_times_a_second() -> None:
+    attention, at = settled()
+    attention.learn_view(30.0)
+    selected = [selects(attention, at + i, moving(at + i)) for i in range(100)]
+    assert 12 <= sum(selected) <= 15
+
+
+def test_a_fast_vehicle_is_forgotten_after_eight_slow_ones() -> None:
+    attention, at = settled()
+    attention.learn_view(0.5)
+    for _ in range(8):
+        attention.learn_view(20.0)
+    selected = [selects(attention, at + i, moving(at + i)) for i in range(100)]
+    assert 12 <= sum(selected) <= 15
+
+
+@pytest.mark.parametrize("interval_s", [0.12, 0.28, 0.48])
+def test_the_vehicle_that_is_due_first_sets_the_interval(interval_s: float) -> None:
+    attention, at = settled()
+    vehicles = (*followed(0.5), *followed(interval_s), *followed(0.6))
+    selected = [selects(attention, at + i, empty(at + i), vehicles) for i in range(300)]
+    assert sum(selected) == pytest.approx(12 / interval_s, rel=0.1)
+
+
+def test_the_motion_of_a_followed_vehicle_is_no_new_vehicle() -> None:
+    attention, at = settled()
+    vehicle = followed(0.48, seen_s=at / FPS)
+    selected = [selects(attention, at + i, moving(at + i), vehicle) for i in range(100)]
+    assert sum(selected) <= 10
+
+
+def test_the_motion_beside_a_followed_vehicle_is_a_new_vehicle() -> None:
+    attention, at = settled()
+    vehicle = followed(0.48, seen_s=at / FPS)
+    selected = [selects(attention, at + i, moving(at + i, x=300), vehicle) for i in range(100)]
+    assert 16 <= sum(selected) <= 18
+
+
+def test_where_a_followed_vehicle_is_now_is_predicted() -> None:
+    attention, at = settled()
+    start = Followed.of(Box(160, 140, 190, 150), (100.0, 0.0), (480, 270), at / FPS, 0.48)
     selected = [
-        selects(attention, 200 + i, moving if i == 0 else empty(200 + i), has_tracks=False)
-        for i in range(20)
+        selects(attention, at + i, moving(at + i, x=100 + 4 * i), (start,)) for i in range(40)
     ]
-    assert selected[:13] == [True] * 13
-    assert not any(selected[13:])
+    assert sum(selected) <= 6
+
+
+def test_a_path_that_a_rule_needs_is_followed_at_every_second_frame() -> None:
+    attention, at = settled()
+    attention.follows_paths = True
+    selected = [selects(attention, at + i, moving(at + i)) for i in range(100)]
+    assert sum(selected) >= 50
 
 
 def test_every_frame_of_a_slow_stream_is_selected() -> None:
     attention = Attention()
-    slow = [selects(attention, round(i * FPS), empty(i), has_tracks=False) for i in range(20)]
+    slow = [selects(attention, round(i * FPS), empty(i)) for i in range(20)]
     assert all(slow)
+
+
+# --- one vehicle ------------------------------------------------------------------------------
+
+DRIVING = Outlook(
+    is_lost=False,
+    detections=6,
+    readings=6,
+    is_disputed=False,
+    is_unreadable=False,
+    is_known=False,
+    is_sure=False,
+    is_settled=False,
+    speed=10.0,
+    growth=0.0,
+    certain_s=0.6,
+    remains_s=5.0,
+)
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "least_s", "most_s"),
+    [
+        ("new", {"detections": 1, "readings": 1}, 0.0, 0.09),
+        ("hardly read", {"readings": 2}, 0.1, 0.15),
+        ("in doubt, as large as before", {}, 0.25, 0.35),
+        ("in doubt, grows fast", {"growth": 0.7}, 0.12, 0.15),
+        ("in doubt, shrinks", {"growth": -0.7}, 0.25, 0.35),
+        ("in doubt, leaves soon", {"remains_s": 0.4}, 0.0, 0.11),
+        ("sure", {"is_sure": True}, 0.4, 0.5),
+        ("sure, leaves soon", {"is_sure": True, "remains_s": 0.4}, 0.4, 0.5),
+        ("sure, beside another", {"is_sure": True, "certain_s": 0.2}, 0.0, 0.2),
+        ("readings disagree", {"is_disputed": True}, 0.1, 0.15),
+        ("readings disagree, grows", {"is_disputed": True, "growth": 0.4}, 0.2, 0.3),
+        ("in doubt, and no reading helps", {"is_known": True}, 0.35, 0.45),
+        ("in doubt, no such reading helps, grows", {"is_known": True, "growth": 0.5}, 0.15, 0.25),
+        ("illegible", {"is_unreadable": True}, 0.35, 0.45),
+        ("stands", {"is_settled": True, "certain_s": 0.1}, 0.5, 0.5),
+        ("not found again", {"is_lost": True}, 0.1, 0.2),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_when_a_vehicle_is_looked_at_again(
+    what: str, change: dict[str, Any], least_s: float, most_s: float
+) -> None:
+    assert least_s <= look_interval_s(replace(DRIVING, **change)) <= most_s, what
+
+
+def test_a_vehicle_whose_path_is_needed_moves_two_widths_between_looks() -> None:
+    fast = replace(DRIVING, is_sure=True, speed=20.0)
+    assert look_interval_s(fast, needs_path=True) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("velocity", "expected"),
+    [((0.0, 0.0), np.inf), ((10.0, 0.0), 30.0), ((-10.0, 0.0), 10.0), ((-10.0, 50.0), 3.0)],
+)
+def test_how_long_a_vehicle_remains_in_view(velocity: tuple[float, float], expected: float) -> None:
+    plate = Box(90, 45, 110, 55)
+    assert remaining_s(plate, velocity, (400, 200)) == pytest.approx(expected)
+
+
+# --- with the watcher ---------------------------------------------------------------------------
 
 
 def seen(
@@ -121,11 +311,11 @@ def test_a_stationary_vehicle_stays_one_vehicle_with_few_selected_frames() -> No
 def test_a_stationary_vehicle_is_read_a_bounded_number_of_times() -> None:
     watcher = seen(10.0, standing(300), None)
     assert watcher.detector_runs == 300
-    # 24 readings are stored; after that the vehicle is read every half second.
-    assert 24 <= watcher.reads <= 24 + 2 * 30 + 2
+    # Once its plate is sure, or cannot be seen better, it is read once in a second.
+    assert 30 <= watcher.reads <= 30 + 24
 
 
-def test_a_plate_that_replaces_another_one_is_read_as_a_new_vehicle() -> None:
+def test_p12_a_plate_that_replaces_another_one_is_read_as_a_new_vehicle() -> None:
     models = ScriptedModels(standing(100) + standing(100, "9XYZ987"), 10.0)
     watcher = VehicleWatcher("cam-1", models, models)
     vehicles = [one for picture in models.frames() for one in watcher.observe(picture)]
@@ -145,3 +335,161 @@ def test_the_key_frame_of_an_approaching_plate_is_one_of_the_nearest(fps: float)
     picture = vehicles[-1].key_frame
     assert picture is not None
     assert picture.plate.area > 0.9 * boxes[-1].area
+
+
+@pytest.mark.parametrize(("frame_interval_s", "vehicles"), [(0.04, 0), (1.0, 1)])
+def test_p12_a_gap_between_looks_does_not_make_a_live_camera_slow(
+    frame_interval_s: float, vehicles: int
+) -> None:
+    # A live camera gives out the frames that were selected only. One reading is enough where a
+    # vehicle can be in one frame only, so the interval of all frames counts.
+    models = ScriptedModels([*[[]] * 3, standing(1)[0], *[[]] * 5], 1.0)
+    attention = Attention()
+    watcher = VehicleWatcher("cam-1", models, models, attention=attention)
+    found: list[VehicleSeen] = []
+    for picture in models.frames():
+        attention.frame_interval_s = frame_interval_s
+        found += watcher.observe(replace(picture, selected=True))
+    assert len([*found, *watcher.finish()]) == vehicles
+
+
+def test_a_sure_vehicle_is_read_only_to_notice_another_one() -> None:
+    script = arriving(20) + standing(400)
+    models = ScriptedModels(script, FPS)
+    watcher = VehicleWatcher("cam-1", models, models, attention=Attention())
+    for picture in models.frames():
+        watcher.observe(picture)
+    assert watcher.reads <= 12 + 400 / FPS
+
+
+@pytest.mark.parametrize("score", [0.2, 0.9])
+def test_a_sign_is_read_seldom_and_does_not_keep_looks_going(score: float) -> None:
+    sign = ScriptedPlate(Box(100, 100, 180, 124), noise_reading(1), score)
+    script = [[sign] if i % 50 < 40 else [] for i in range(1500)]  # a minute; it is lost at times
+    models = ScriptedModels(script, FPS)
+    watcher = VehicleWatcher("cam-1", models, models, attention=Attention())
+    for picture in models.frames():
+        watcher.observe(picture)
+    assert watcher.reads <= 70
+    assert watcher.detector_runs <= 60 * 2.5
+
+
+@pytest.mark.parametrize("score", [0.2, 0.9])
+def test_a_plate_that_comes_where_a_sign_was_is_read(score: float) -> None:
+    place = Box(100, 100, 180, 124)
+    sign = ScriptedPlate(place, noise_reading(1), score)
+    plate = ScriptedPlate(place, reading_of("1ABC123"), 0.9)
+    script = [*[[sign]] * 200, *[[]] * 60, *arriving(10), *[[plate]] * 100, *[[]] * 60]
+    models = ScriptedModels(script, FPS)
+    watcher = VehicleWatcher("cam-1", models, models, attention=Attention())
+    found = [one for picture in models.frames() for one in watcher.observe(picture)]
+    found += watcher.finish()
+    texts = {one.consensus.best.text.reveal() for one in found if one.consensus is not None}
+    assert texts == {"1ABC123"}
+
+
+def lane(speed: float, y: float, fps: float, text: str, start: float) -> list[ScriptedPlate | None]:
+    """A vehicle across a view 25 m wide, 48 plate widths of 20 pixels, at a speed in km/h."""
+    frames = int((start + 25 / (speed / 3.6) + 4) * fps)
+    made: list[ScriptedPlate | None] = []
+    for index in range(frames):
+        metres = (index / fps - start) * speed / 3.6
+        x = metres / 0.52 * PLATE
+        inside = 0 <= x <= WIDE - PLATE
+        made.append(crossing(Box(x, y, x + PLATE, y + 6), text) if inside else None)
+    return made
+
+
+PLATE, WIDE = 20.0, 960
+LEAST_POSTERIOR = 0.855
+"""The texts have twins in other countries: with all frames their posteriors are 0.869 and 0.858."""
+
+
+def crossing(box: Box, text: str) -> ScriptedPlate:
+    return ScriptedPlate(box, reading_of(text, quality=0.8), SCORE)
+
+
+class Street(ScriptedModels):
+    """Scripted plates, each on a bright vehicle that can be seen to move."""
+
+    def frames(self) -> Iterator[Frame]:
+        for index, sights in enumerate(self._script):
+            self._now = sights
+            pixels = np.full((300, WIDE, 3), 90, np.uint8)
+            for one in sights:
+                box = one.box.grown(left=10, right=10, top=40, bottom=5).clipped(WIDE, 300)
+                pixels[int(box.y1) : int(box.y2), int(box.x1) : int(box.x2)] = 180
+            stream_s = index / self._fps
+            yield Frame("cam-1", index, stream_s, STARTED + timedelta(seconds=stream_s), pixels)
+
+
+def watched(
+    lanes: list[list[ScriptedPlate | None]], fps: float, attention: Attention | None
+) -> tuple[list[str], VehicleWatcher]:
+    script = [[one for one in sights if one is not None] for sights in zip_longest(*lanes)]
+    models = Street(script, fps)
+    watcher = VehicleWatcher("cam-1", models, models, attention=attention)
+    vehicles: dict[int, str] = {}
+    for one in (
+        *(v for frame in models.frames() for v in watcher.observe(frame)),
+        *watcher.finish(),
+    ):
+        assert one.consensus is not None
+        assert one.consensus.posterior >= LEAST_POSTERIOR
+        vehicles[one.number] = one.consensus.best.text.reveal()
+    return sorted(vehicles.values()), watcher
+
+
+@pytest.mark.parametrize("start", [5.0, 5.1, 5.37])
+@pytest.mark.parametrize("speed", [5, 15, 30, 50, 80, 100, 130])
+@pytest.mark.parametrize("fps", [12.5, 25.0])
+def test_vehicles_of_all_speeds_are_read_as_when_every_frame_is_looked_at(
+    speed: float, fps: float, start: float
+) -> None:
+    lanes = [lane(speed, 200, fps, "1ABC123", start)]
+    every, _ = watched(lanes, fps, None)
+    adaptive, watcher = watched(lanes, fps, Attention())
+    assert adaptive == every == ["1ABC123"]
+    frames_in_view = sum(one is not None for one in lanes[0])
+    assert watcher.detector_runs < 20 + 0.75 * frames_in_view
+
+
+@pytest.mark.parametrize("start", [5.0, 5.11, 5.22, 5.29])
+def test_a_fast_vehicle_after_many_slow_ones_is_read(start: float) -> None:
+    attention = Attention()
+    for _ in range(8):
+        attention.learn_view(30.0)
+    read, _ = watched([lane(130, 200, FPS, "1ABC123", start)], FPS, attention)
+    assert read == ["1ABC123"]
+
+
+@pytest.mark.parametrize(("slow", "fast"), [(5, 30), (30, 50), (50, 90), (80, 130), (100, 110)])
+@pytest.mark.parametrize("apart", [20.0, 60.0])
+def test_two_that_overtake_each_other_are_both_read(slow: float, fast: float, apart: float) -> None:
+    # They are side by side in the middle of the view.
+    def start(speed: float) -> float:
+        return 12 - 12.5 / (speed / 3.6)
+
+    lanes = [
+        lane(slow, 200, FPS, "1ABC123", start(slow)),
+        lane(fast, 200 + apart, FPS, "9XYZ987", start(fast)),
+    ]
+    every, _ = watched(lanes, FPS, None)
+    adaptive, _ = watched(lanes, FPS, Attention())
+    assert adaptive == every == ["1ABC123", "9XYZ987"]
+
+
+def test_a_queue_is_looked_at_seldom_and_counted_once() -> None:
+    # Three vehicles drive up, stand for twenty seconds, and leave.
+    def queued(x: float, text: str) -> list[ScriptedPlate | None]:
+        up = [x - 4 * i for i in range(60, 0, -1)]
+        away = [x + 6 * i for i in range(160)]
+        return [
+            crossing(Box(at, 200, at + PLATE, 206), text) if 0 <= at <= WIDE - PLATE else None
+            for at in (*up, *[x] * 500, *away)
+        ]
+
+    lanes = [queued(300, "1ABC123"), queued(500, "2DEF456"), queued(700, "3GHJ789")]
+    texts, watcher = watched(lanes, FPS, Attention())
+    assert texts == ["1ABC123", "2DEF456", "3GHJ789"]
+    assert watcher.detector_runs < 130

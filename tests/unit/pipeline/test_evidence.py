@@ -238,6 +238,10 @@ def shown_picture(content: EvidenceContent) -> Pixels:
     return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
 
 
+def levels(content: EvidenceContent) -> dict[str, RevealLevel | None]:
+    return {picture.name: picture.shows for picture in content.pictures}
+
+
 def masks(content: EvidenceContent) -> dict[str, MaskMethod | None]:
     return {one.name: one.mask for one in content.pictures}
 
@@ -365,6 +369,7 @@ def test_a_hit_at_the_level_of_the_driver_shows_the_drivers_side(
     left, right = glass_shown(content)
     assert (left > 0, right > 0) == (side == "left", side == "right")
     assert max(left, right) > 0.4 * GLASS.area / 2
+    assert {picture.shows for picture in content.pictures} == {None}
 
 
 @pytest.mark.parametrize(
@@ -384,6 +389,20 @@ def test_p6_where_the_front_or_the_side_is_not_known_no_driver_is_shown(
 
     assert masks(content)["vehicle"] is MaskMethod.MEANING
     assert glass_shown(content) == (0, 0)
+    assert levels(content) == {"plate": None, "vehicle": RevealLevel.VEHICLE}
+
+
+def test_a_hit_says_that_the_geometry_could_show_no_driver(office: Office) -> None:
+    content = office.opened(office.maker().make(approaching(), driver_offence(), 0, 1))
+
+    assert masks(content)["vehicle"] is MaskMethod.GEOMETRY
+    assert levels(content) == {"plate": None, "vehicle": RevealLevel.VEHICLE}
+
+
+@pytest.mark.parametrize("level", [RevealLevel.VEHICLE, RevealLevel.OCCUPANTS])
+def test_a_hit_at_another_level_says_nothing_of_a_level(office: Office, level: RevealLevel) -> None:
+    content = office.opened(office.maker().make(approaching(), offence(level), 0, 1))
+    assert levels(content) == {"plate": None, "vehicle": None}
 
 
 # --- a rule that needs movement ---------------------------------------------------------------

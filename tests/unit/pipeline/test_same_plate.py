@@ -6,7 +6,7 @@ import pytest
 
 from edge.domain.plates import Hypothesis, PlateText
 from edge.domain.reading import PlateConsensus
-from edge.pipeline.dossier import same_plate
+from edge.pipeline.recent import same_plate
 
 
 def consensus(text: str, posterior: float) -> PlateConsensus:

@@ -510,7 +510,7 @@ def test_p18_a_new_template_has_only_open_duties_and_no_mistakes(
 def test_p18_comments_and_examples_of_a_new_template_are_in_its_language() -> None:
     english = [one for key, one in catalogue("en").items() if key.startswith("new.template_")]
 
-    assert len(english) == 10
+    assert len(english) == 11
     for language in LANGUAGES:
         lines = template(language, {}).splitlines()
         assert not any(one == two for one, two in itertools.pairwise(lines))
@@ -518,6 +518,39 @@ def test_p18_comments_and_examples_of_a_new_template_are_in_its_language() -> No
         assert found == (english if language == "en" else [])
         for key, one in catalogue(language).items():
             assert not key.startswith("new.template_") or one in "\n".join(lines), key
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_p18_the_commented_figures_of_pictures_are_the_policys_form(
+    language: Any, tmp_path: Path
+) -> None:
+    """Without their `# `, and with the blanks filled in, they are what the policy says."""
+    told = text(language, "new.template_pictures")
+    before, after = template(language, {}).split(f"  # {told}\n")
+    commented, rest = after.split("\n\n", 1)
+    lines = [line.replace("  # ", "  ", 1) for line in commented.splitlines()]
+    assert lines[0] == "  pictures:"
+    head, accuracy = before.rsplit("accuracy:\n", 1)
+    part = accuracy + "\n".join([*lines, ""])
+    for blank, filled in (
+        (" date:\n", " date: 2026-03-01\n"),
+        (
+            "{nl: , fr: , de: , en: }",
+            "{nl: Foto's hier, fr: Photos prises ici, de: Fotos von hier, en: Photos from here}",
+        ),
+        ("vehicles:\n", "vehicles: 30\n"),
+        ("exact:\n", "exact: 30\n"),
+        ("interval:\n", "interval: [0.886, 1]\n"),
+    ):
+        part = part.replace(blank, filled)
+    file = tmp_path / "policy.yaml"
+
+    draft = parse_draft(f"{head}accuracy:\n{part}\n{rest}", file, Policy)
+
+    pictures = draft.part.accuracy.pictures
+    assert pictures is not None
+    shown = pictures.levels["vehicle"]
+    assert (shown.body_enough, shown.glass_leaks, shown.people) == ((0, 1), (0, 1), (0, 1))
 
 
 def test_p18_the_template_contains_the_given_answers(tmp_path: Path) -> None:

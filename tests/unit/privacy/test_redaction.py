@@ -459,7 +459,7 @@ def test_p8_only_the_redaction_module_makes_redacted_pictures() -> None:
     with pytest.raises(TypeError, match=r"only edge\.privacy\.redaction"):
         RedactedImage(noise(), object())
     with pytest.raises(TypeError, match=r"only edge\.privacy\.redaction"):
-        EvidenceImage(noise(), None, "vehicle", MaskMethod.MEANING)
+        EvidenceImage(noise(), None, "vehicle", MaskMethod.MEANING, RevealLevel.VEHICLE)
     for picture in pictures_of_both_kinds():
         with pytest.raises((TypeError, ValueError), match="key"):
             dataclasses.replace(picture, pixels=noise())  # type: ignore[call-arg]

@@ -118,6 +118,7 @@ def test_p6_the_level_of_the_driver_shows_one_side_of_the_windscreen_only(
 
     driver, other = (ON_THE_RIGHT, ON_THE_LEFT) if wheel is LEFT else (ON_THE_LEFT, ON_THE_RIGHT)
     assert found.method is MaskMethod.MEANING
+    assert (found.level, vehicle.level) == (DRIVER, VEHICLE)
     assert inside(found.mask, driver).all()
     assert not inside(found.mask, other).any()
     glass = CAR[1][1]
@@ -149,6 +150,7 @@ def test_p6_where_no_windscreen_is_seen_from_ahead_the_level_of_the_driver_is_th
     vehicle = shown(parser, shapes, VEHICLE, plate=plate)
 
     assert found.method is vehicle.method
+    assert found.level is VEHICLE
     assert np.array_equal(found.mask, vehicle.mask)
 
 
@@ -158,6 +160,7 @@ def test_p6_without_a_known_wheel_the_level_of_the_driver_is_that_of_the_vehicle
     found, vehicle = (shown(parser, TWO_HEADS, level) for level in (DRIVER, VEHICLE))
 
     assert np.array_equal(found.mask, vehicle.mask)
+    assert found.level is VEHICLE
     assert vehicle.method is MaskMethod.MEANING
 
 
@@ -166,6 +169,7 @@ def test_p6_without_a_parser_the_level_of_the_driver_shows_no_glass(wheel: Wheel
     found = shown_pixels(PLATE, (), DRIVER, HEIGHT, WIDTH, wheel=wheel)
 
     assert np.array_equal(found.mask, by_geometry(VEHICLE))
+    assert found.level is VEHICLE
 
 
 def test_the_plate_level_needs_no_scene(parser: OnnxSceneParser) -> None:
@@ -180,6 +184,7 @@ def test_without_a_scene_the_geometry_decides(level: RevealLevel) -> None:
     found = shown_pixels(PLATE, (), level, HEIGHT, WIDTH)
 
     assert found.method is MaskMethod.GEOMETRY
+    assert found.level is level
     assert np.array_equal(found.mask, by_geometry(level))
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from edge.adapters.state.key_making import rotate_authority_keys, rotate_box_keys
 from edge.domain.appearance import UNKNOWN, Appearance, Colour, VehicleKind
 from edge.domain.plates import Hypothesis, PlateText
-from edge.domain.reveal import MaskMethod
+from edge.domain.reveal import MaskMethod, RevealLevel
 from edge.errors import EdgeError
 from edge.privacy.pseudonyms import hkdf_expand_into, hkdf_extract
 from edge.privacy.sealing import (
@@ -83,12 +83,13 @@ contents = st.builds(
             st.binary(min_size=1, max_size=6000),
             st.sampled_from(MaskMethod),
             st.none() | st.integers(0, 10**6).map(lambda ms: MORNING + timedelta(milliseconds=ms)),
+            st.sampled_from([None, RevealLevel.VEHICLE]),
         ),
         max_size=4,
     ).map(
         lambda made: tuple(
-            Picture(f"p-{index}", jpeg, mask, taken)
-            for index, (jpeg, mask, taken) in enumerate(made)
+            Picture(f"p-{index}", jpeg, mask, taken, shows)
+            for index, (jpeg, mask, taken, shows) in enumerate(made)
         )
     ),
 )
@@ -339,6 +340,34 @@ def test_a_picture_without_a_time_is_written_as_before_there_were_times(parties:
 
     assert b"taken_at" not in padded
     assert opened(parties, seal_as_anyone(parties, padded, context), context) == content
+
+
+def test_a_picture_of_the_rules_level_is_written_as_before_levels_were_named(
+    parties: Parties,
+) -> None:
+    context = parties.context()
+    as_ruled = Picture("vehicle", b"jpeg", MaskMethod.MEANING)
+    fell_back = replace(as_ruled, shows=RevealLevel.VEHICLE)
+
+    assert b"shows" not in padded_of(parties, evidence(as_ruled), context)
+    assert b'"shows":"vehicle"' in padded_of(parties, evidence(fell_back), context)
+
+
+@pytest.mark.parametrize("shows", ['"occupants"', '"driver"', '"Vehicle"', "1", '""'])
+def test_a_picture_that_says_to_show_more_than_it_may_is_refused(
+    parties: Parties, shows: str
+) -> None:
+    context = parties.context()
+    picture = Picture("vehicle", b"jpeg", MaskMethod.MEANING, None, RevealLevel.VEHICLE)
+    padded = padded_of(parties, evidence(picture), context)
+    length = int.from_bytes(padded[68:72], "big")
+    written = b'"shows":"vehicle"'
+    assert written in padded
+    changed = padded[72 : 72 + length].replace(written, f'"shows":{shows}'.encode())
+
+    sealed = seal_as_anyone(parties, signed_by_the_box(parties, changed, b"jpeg"), context)
+
+    refused(parties, sealed, context)
 
 
 @pytest.mark.parametrize("time", ['"yesterday"', "1", '""'])

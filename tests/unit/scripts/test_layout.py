@@ -73,7 +73,16 @@ def test_help_has_an_example(launcher: str) -> None:
 
 @pytest.mark.parametrize(
     "launcher",
-    ["bench", "fuzz", "soak", "train-covers", "train-detector", "train-parser", "train-reader"],
+    [
+        "bench",
+        "combine-parsers",
+        "fuzz",
+        "soak",
+        "train-covers",
+        "train-detector",
+        "train-parser",
+        "train-reader",
+    ],
 )
 def test_help_imports_no_heavy_module(launcher: str) -> None:
     heavy = {"atheris", "av", "cv2", "edge.box", "onnxruntime", "torch"}

@@ -43,7 +43,7 @@ def photo(pixels: Pixels | None = None, *plates: tuple[float, ...]) -> Photo:
 
 
 def plain_scenes(photos: list[Photo], plates: list[Pixels], **mix: float) -> Scenes:
-    nothing = dict.fromkeys(("mosaic", "swapped", "erased", "added", "writing", "far"), 0.0)
+    nothing = dict.fromkeys(Mix.__slots__, 0.0)
     return Scenes(photos, plates, 256, Mix(**(nothing | mix)))
 
 
@@ -457,6 +457,24 @@ def test_an_erased_photo_has_no_plate_and_no_box() -> None:
         picture, rows = scenes.draw(np.random.default_rng(seed))
         assert len(rows) == 0
         assert share_of_colour(picture, np.array([0, 0, 256, 256]), 1) < 0.02
+
+
+def test_a_covered_plate_keeps_its_whole_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.training.scenes.degraded", lambda picture, _rng: picture)
+    photos = [photo(None, (100, 100, 220, 140))]
+    bare, covered = plain_scenes(photos, []), plain_scenes(photos, [], covered=1.0)
+    lost = []
+    for seed in range(40):
+        shown, without = bare.draw(np.random.default_rng(seed))
+        picture, rows = covered.draw(np.random.default_rng(seed))
+        np.testing.assert_array_equal(rows, without)
+        plates = rows[rows[:, 4] == 1]
+        lost += [
+            share_of_colour(shown, one, 1) - share_of_colour(picture, one, 1) for one in plates
+        ]
+
+    assert 0.05 < np.mean(lost) < 0.5
+    assert max(lost) > 0.2
 
 
 def test_boxes_stay_inside_the_picture() -> None:

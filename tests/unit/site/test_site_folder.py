@@ -450,6 +450,10 @@ def test_without_a_service_manager_credentials_are_read_from_the_site_folder(
     assert resolved(tmp_path, "credential:password") == tmp_path / "credentials" / "password"
 
 
+def small(address: str) -> str:
+    return f"url: 'rtsp://192.0.2.1/x', substream: '{address}'"
+
+
 @pytest.mark.parametrize(
     ("live", "at", "says"),
     [
@@ -457,9 +461,21 @@ def test_without_a_service_manager_credentials_are_read_from_the_site_folder(
         ("url: 'rtsp://192.0.2.1/x', tls_name: cam", "tls_name", "only rtsps:// and https://"),
         ("url: 'rtsps://192.0.2.1/x', tls_ca: gone.pem", "tls_ca", "no such file"),
         ("url: 'rtsps://192.0.2.1/x', transport: udp", "transport", "not be encrypted; use tcp"),
+        (small("rtsp://192.0.2.1/x"), "substream", "is the address in url; name the smaller"),
+        (small("rtsp://192.0.2.9/y"), "substream", "must be at the host of url"),
+        (small("http://192.0.2.1/y"), "substream", "must begin with rtsp:// as url does"),
+        (small("rtsps://192.0.2.1/y"), "substream", "must begin with rtsp:// as url does"),
+        (small("rtsp://u:p@192.0.2.1/y"), "substream", "a password does not belong in a file"),
+        (small("rtsp://192.0.2.1:x/y"), "substream", "not an address; write it like rtsp://"),
+        (small("192.0.2.1/y"), "substream", "pattern"),
+        (
+            small("rtsp://192.0.2.1/y") + ", decoder: 'h264parse ! avdec_h264'",
+            "substream",
+            "decoder is given too",
+        ),
     ],
 )
-def test_the_error_names_a_camera_whose_tls_settings_cannot_be_verified(
+def test_the_error_names_a_camera_whose_settings_contradict_each_other(
     tmp_path: Path, live: str, at: str, says: str
 ) -> None:
     folder = tmp_path / "square"

@@ -5,9 +5,17 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator, Mapping
+from typing import get_args
 
 import pytest
 
+from edge.authority.store import Reason
+from edge.desk.outcomes import FindingOutcome, Judgement
+from edge.desk.provider_sign_in import RefusalReason
+from edge.desk.request_terms import RequestKind, RequestProof
+from edge.desk.retention_terms import HoldReason
+from edge.desk.rights import DeskRole
+from edge.domain.rules import RuleKind
 from edge.policy.duties import DUTIES, FAULTS
 from edge.policy.notice.publication import publication
 from edge.policy.notice.words import Words
@@ -15,6 +23,7 @@ from edge.texts import LANGUAGES, Language, catalogue, in_every_language, text
 from tests.support.notices import every_notice
 from tests.support.product import REPOSITORY
 
+RIGHT_STATES = ("proposed", "in_force", "not_yet", "ended", "revoked")
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
 
 
@@ -110,10 +119,65 @@ def test_p18_check_uses_every_text_of_its_section() -> None:
     }
 
 
+def test_p14_the_desk_uses_every_text_of_its_section_and_no_other() -> None:
+    """Keys that are put together in the code end with one of a closed list."""
+    folder = REPOSITORY / "edge" / "desk" / "web"
+    files = [*folder.glob("*.py"), *folder.glob("templates/*.j2")]
+    source = "".join(file.read_text(encoding="utf-8") for file in files)
+    sections = "|".join({key.split(".")[1] for key in keys("desk.")})
+    used = {f"desk.{key}" for key in re.findall(rf'"((?:{sections})\.\w+[a-z])"', source)}
+    used |= {f"desk.role.{role.value}" for role in DeskRole}
+    used |= {f"desk.language.{language}" for language in LANGUAGES}
+    used |= {f"desk.state.{one}" for one in RIGHT_STATES}
+    (pages,) = re.findall(r'\["(queue", .+?)"\]', source)
+    used |= {f"desk.page.{one}" for one in pages.split('", "')}
+    used |= {f"desk.people.{one}" for one in ("approve", "revoke")}
+    used |= {f"desk.oidc.{one}" for one in get_args(RefusalReason)}
+    used |= {f"desk.figures.hold_{one.value}" for one in HoldReason}
+    used |= {f"desk.file.{one}" for one in ("court", "data-subject")}
+    used |= {f"desk.approvals.{one.value}" for one in (*RequestKind, *RequestProof)}
+    for section, words in (
+        ("judgement", Judgement), ("outcome", FindingOutcome), ("reason", Reason)
+    ):  # fmt: skip
+        used |= {f"desk.{section}.{one.value}" for one in words}
+
+    assert used == keys("desk.")
+
+
+def test_p14_the_report_of_a_case_uses_every_text_of_its_section_and_no_other() -> None:
+    source = (REPOSITORY / "edge" / "desk" / "court" / "report.py").read_text(encoding="utf-8")
+    sections = "|".join({key.split(".")[1] for key in keys("court.")})
+    used = {f"court.{key}" for key in re.findall(rf"""["']((?:{sections})\.\w+)["']""", source)}
+    used.discard("court.report.typ")  # the template's file
+    for section, values in {
+        "judgement": [one.value for one in Judgement],
+        "outcome": [one.value for one in FindingOutcome],
+        "picture": ["plate", "vehicle", "first", "last", "other"],
+        "reason": [one.value for one in Reason],
+        "rule": [one.value for one in RuleKind],
+        "typed": ["none", "same", "other"],
+    }.items():
+        used |= {f"court.{section}.{value}" for value in values}
+
+    assert used == keys("court.")
+
+
+def test_p14_an_answer_to_a_person_uses_every_text_of_its_section_and_no_other() -> None:
+    source = (REPOSITORY / "edge" / "desk" / "request_answer.py").read_text(encoding="utf-8")
+    used = {f"answer.{key}" for key in re.findall(r'words\(\s*"(\w+)"', source)}
+    used |= {"answer.until", "answer.until_held"}
+    used |= {f"answer.{one.value}" for one in RequestKind}
+    used |= {f"answer.{one.value.replace('-', '_')}" for one in FindingOutcome}
+
+    assert used == keys("answer.")
+
+
 def test_the_texts_have_no_other_section() -> None:
     sections = {key.split(".")[0] for key in catalogue("en")}
 
-    assert sections == {"checklist", "diff", "new", "notice", "wording"}
+    assert sections == {
+        "answer", "checklist", "court", "desk", "diff", "new", "notice", "wording"
+    }  # fmt: skip
 
 
 # --- the loader -------------------------------------------------------------------------------

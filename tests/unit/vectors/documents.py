@@ -6,6 +6,9 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from tests.support.authenticator import Authenticator
 from tests.unit.vectors.cast import (
     AUTHORITY,
     BOX,
@@ -31,45 +34,82 @@ from tests.unit.vectors.product import (
     ACTIVATION_CONTEXT,
     BUNDLE_SCHEMA,
     LEAST_BY_PICTURES,
+    PASSKEY_SCHEMA,
     POLICY_CONTEXT,
     SIZE_CLASSES,
+    AccountLinkChanged,
+    CaseExported,
+    CaseOpened,
     Chain,
+    DecoysAdded,
     Deleted,
+    DeletionTerms,
+    EnrolmentChanged,
     EpochClosed,
     Event,
+    FindingSigned,
+    FindingTerms,
     Hit,
+    HoldChanged,
     Hypothesis,
     KeyInUse,
     ListBundleError,
     ListChanged,
+    LogSearched,
+    PasskeyChanged,
+    PasskeyKey,
+    PersonChanged,
+    PersonKeyAdded,
+    PersonKeyRevoked,
     PlateText,
     PolicyChanged,
+    ReadingShown,
+    RelyingParty,
+    RequestChanged,
+    RetentionRun,
+    RightChanged,
     RuleStopped,
     SaltChain,
+    SecondFactorChanged,
+    SessionChanged,
     SigningKey,
     Started,
     StateChanged,
     Stopped,
+    StoreMoved,
     SuspensionChanged,
     SuspensionState,
+    TermChanged,
     Unsealed,
     activate,
     authority_log,
     box_log,
     build_bundle,
     build_hit,
+    creation_options,
+    finding_challenge,
+    finding_of_passkey,
     largest_body,
     load_signer_key,
     new_order,
     obeyed,
+    parse_assertion,
     parse_bundle,
+    parse_creation,
     picture_budget,
+    request_options,
     seal,
     sign,
     sign_answer,
+    sign_deletions,
+    sign_finding,
     sign_receipt,
     signed_bytes,
+    statement_of,
     suspension_terms,
+    typing_digest,
+    verified_creation,
+    verify_deletions,
 )
 
 Files = dict[str, bytes]
@@ -223,6 +263,85 @@ def tokens(folder: Path) -> Files:
     return {"tokens/tokens.txt": json_lines(*lines)}
 
 
+def findings(folder: Path) -> Files:
+    """Two findings on one hit: an officer and the box differ, and a second officer decides."""
+    key = bytes(range(32))
+    typed, read = (typing_digest(key, PlateText(plate)) for plate in ("1A8C123", "1ABC123"))
+    common = {
+        "schema": FindingTerms.SCHEMA, "authority": AUTHORITY, "hit_id": HIT_IDS[0],
+        "hit_sha256": DIGEST, "site": SITE, "box": BOX, "camera": "cam-1", "rule": "zone",
+        "policy_sha256": DIGEST, "observed_at": "2026-11-30T07:16:05.123Z",
+        "shown": [{"name": "vehicle", "sha256": DIGEST}, {"name": "plate", "sha256": "a5" * 32}],
+        "opened_at": "2026-12-01T08:00:00.000Z", "judged_at": "2026-12-01T08:00:09.500Z",
+        "decided_at": "2026-12-01T08:00:12.000Z", "judgement": "offence", "box_read": read,
+        "reason": None,
+    }  # fmt: skip
+    made: list[bytes] = []
+    before: str | None = None
+    person: dict[str, str] = {}
+    for number, (name, role, text, outcome) in enumerate(
+        [("els", "officer", typed, "referred"), ("tom", "second-officer", read, "confirmed")], 1
+    ):
+        person = {
+            "name": name, "full_name": f"{name.title()} Peeters-\u00c9", "role": role,
+            "right": "0123456789abcdef", "right_sha256": DIGEST, "mandate": "GR-2026/114",
+        }  # fmt: skip
+        own = {"number": number, "predecessor": before, "person": person, "typed": text}
+        terms = FindingTerms.model_validate_json(json.dumps(common | own | {"outcome": outcome}))
+        finding = sign_finding(terms, SigningKey.demo_of(name))
+        made.append(finding.to_payload())
+        before = finding.sha256()
+    own = {"number": 1, "predecessor": None, "person": person, "typed": read}
+    by_passkey = common | own | {"schema": PASSKEY_SCHEMA, "outcome": "confirmed"}
+    signed, passkey = _signed_by_passkey(FindingTerms.model_validate_json(json.dumps(by_passkey)))
+    return {
+        "findings/first.json": made[0],
+        "findings/second.json": made[1],
+        "findings/sha256.txt": f"{before}\n".encode(),
+        "findings/passkey.json": signed,
+        "findings/passkey.key.txt": f"{passkey.text}\n".encode(),
+    }
+
+
+def _signed_by_passkey(terms: FindingTerms) -> tuple[bytes, PasskeyKey]:
+    """A finding that a passkey with a known key has signed, and its public key."""
+    party = RelyingParty("desk.example", "https://desk.example")
+    known = Ed25519PrivateKey.from_private_bytes(SigningKey.demo_of("els").raw())
+    passkey = Authenticator(party.origin, credential=bytes(range(32)), key=known)
+    creation = creation_options(party, bytes(56), "desk", ("els", "Els", bytes(32)), ())
+    public, _ = verified_creation(parse_creation(passkey.create(creation)), party)
+    asked = request_options(party, finding_challenge(terms))
+    finding = finding_of_passkey(terms, public, *statement_of(parse_assertion(passkey.get(asked))))
+    return finding.to_payload(), public
+
+
+def deletions(folder: Path) -> Files:
+    """Three statements of deletion: a day without, some, and a run that a person began."""
+    sites = [
+        ("<10", "<10", None, 30, 365, None),
+        (120, 10, DIGEST, 14, 730, None),
+        ("<10", "<10", DIGEST, 14, 730, "an-peeters"),
+    ]
+    key = SigningKey.demo_of("desk")
+    lines = b""
+    before: str | None = None
+    for number, (waiting, confirmed, terms_sha256, waits, kept, by) in enumerate(sites, 1):
+        site = {
+            "site": SITE, "waiting_days": waits, "kept_days": kept, "terms_sha256": terms_sha256,
+            "not_confirmed": waiting, "confirmed": confirmed,
+        }  # fmt: skip
+        terms = {
+            "schema": DeletionTerms.SCHEMA, "authority": AUTHORITY, "number": number,
+            "predecessor": before, "made_at": f"2026-12-0{number}T00:05:00.000Z",
+            "day": f"2026-12-0{number}", "by": by, "sites": [site], "key": key.public.text,
+        }  # fmt: skip
+        statement = sign_deletions(DeletionTerms.model_validate_json(json.dumps(terms)), key)
+        lines += statement.to_payload() + b"\n"
+        before = statement.sha256()
+    assert len(verify_deletions(lines, [key.public])) == 3
+    return {"deletions/deletions.jsonl": lines, "deletions/sha256.txt": f"{before}\n".encode()}
+
+
 EVENTS_OF_EACH_KIND: tuple[Event, ...] = (
     Started("0.1.0", DIGEST, "a5" * 32),
     StateChanged("safe", "E_LEASE"),
@@ -244,6 +363,44 @@ EVENTS_OF_EACH_KIND: tuple[Event, ...] = (
     Deleted("unreadable", "quiet", "<10"),
     Unsealed("0" * 32),
     Stopped("interrupted"),
+    PersonChanged("added", "jan-maes", "an-peeters"),
+    PersonChanged("passphrase", "jan-maes", "jan-maes"),
+    RightChanged("approved", "0" * 16, DIGEST, "supervisor", "an", "an", alone=True),
+    RightChanged("proposed", "1" * 16, DIGEST, "officer", "jan-maes", "an-peeters", alone=False),
+    RightChanged("revoked", "1" * 16, DIGEST, "officer", "jan-maes", "an-peeters", alone=False),
+    StoreMoved(DIGEST, "an-peeters"),
+    PersonKeyAdded("jan-maes", SigningKey.demo_of("jan-maes").public.text),
+    CaseOpened("0" * 32, "jan-maes", "review", "opened"),
+    CaseOpened("0" * 32, "jan-maes", "court", "E_RIGHT"),
+    ReadingShown("0" * 32, "jan-maes"),
+    FindingSigned("0" * 32, 1, "jan-maes", "referred", DIGEST),
+    CaseExported("0" * 32, "jan-maes", "fine", DIGEST),
+    SessionChanged("login", "an-peeters"),
+    SessionChanged("refused", None),
+    SessionChanged("logout", "an-peeters"),
+    LogSearched("an-peeters", "jan-maes", "0" * 32),
+    LogSearched("an-peeters", None, None),
+    DecoysAdded("street", "<10", "an-peeters"),
+    PersonKeyRevoked("jan-maes", "1" * 16, "an-peeters"),
+    PasskeyChanged("added", "jan-maes", DIGEST, "jan-maes"),
+    PasskeyChanged("removed", "jan-maes", DIGEST, "an-peeters"),
+    EnrolmentChanged("made", "jan-maes", "an-peeters"),
+    EnrolmentChanged("used", "jan-maes", "jan-maes"),
+    SecondFactorChanged("set-up", "jan-maes"),
+    SecondFactorChanged("removed", "jan-maes"),
+    SecondFactorChanged("recovery-codes", "jan-maes"),
+    SecondFactorChanged("recovered", "jan-maes"),
+    AccountLinkChanged("proposed", "0" * 16, DIGEST, "jan-maes", "an-peeters"),
+    AccountLinkChanged("approved", "0" * 16, DIGEST, "jan-maes", "jan-maes"),
+    AccountLinkChanged("removed", "0" * 16, DIGEST, "jan-maes", "an-peeters"),
+    TermChanged("proposed", "0" * 16, DIGEST, "an-peeters"),
+    TermChanged("approved", "0" * 16, DIGEST, "jan-maes"),
+    HoldChanged("set", "0" * 32, "court", DIGEST, "jan-maes"),
+    HoldChanged("ended", "0" * 32, "appeal", DIGEST, "jan-maes"),
+    RetentionRun(1, DIGEST, "trusted", None),
+    RetentionRun(2, DIGEST, "confirmed", "an-peeters"),
+    RequestChanged("opened", "0" * 16, DIGEST, "access", None, "els-clerk"),
+    RequestChanged("answered", "0" * 16, DIGEST, "objection", DIGEST, "els-clerk"),
 )
 
 

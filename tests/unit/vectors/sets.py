@@ -25,6 +25,8 @@ SETS: dict[str, Callable[[Path], Files]] = {
         documents.hits,
         documents.tokens,
         documents.audit,
+        documents.findings,
+        documents.deletions,
         state.key_files,
         state.retention,
         state.databases,

@@ -34,6 +34,7 @@ from tests.unit.vectors.cast import (
     unpadded,
 )
 from tests.unit.vectors.product import (
+    PASSKEY_SCHEMA,
     HitStore,
     KeyFileError,
     Keyring,
@@ -41,6 +42,7 @@ from tests.unit.vectors.product import (
     PublicKey,
     ReviewReason,
     Signature,
+    SigningKey,
     StoredItem,
     list_terms,
     load_box_keys,
@@ -50,6 +52,7 @@ from tests.unit.vectors.product import (
     open_sealed,
     parse_bundle,
     parse_checkpoints,
+    parse_finding_key,
     parse_order,
     parse_signatures,
     read_activation,
@@ -59,6 +62,7 @@ from tests.unit.vectors.product import (
     require_quorum,
     rotate_box_keys,
     signing_keys,
+    verify_findings,
     verify_hit,
     verify_log,
     verify_pack,
@@ -234,8 +238,21 @@ def test_a_stored_log_verifies_against_its_checkpoints(keys: Keys, name: str) ->
     file = keys.box_file if name == "box" else keys.authority_file
     verified = verify_log(computed(f"audit/{name}.log"), keys=signing_keys(file), witness=notes)
 
-    assert verified.witnessed == len(verified.entries) == 21
+    assert verified.witnessed == len(verified.entries) == 59
     assert verified.vouched
+
+
+def test_stored_findings_verify_with_the_keys_of_their_people() -> None:
+    signers = {one: (SigningKey.demo_of(one).public,) for one in ("els", "tom")}
+    both = [computed(f"findings/{name}.json") for name in ("first", "second")]
+    assert [one.outcome.value for one in verify_findings(both, signers)] == [
+        "referred",
+        "confirmed",
+    ]
+
+    passkey = parse_finding_key(computed("findings/passkey.key.txt").decode().strip())
+    (finding,) = verify_findings([computed("findings/passkey.json")], {"tom": (passkey,)})
+    assert (finding.schema_, finding.person.name) == (PASSKEY_SCHEMA, "tom")
 
 
 def test_a_pack_with_a_policy_of_format_2_is_refused_and_says_which_version_verifies_it() -> None:

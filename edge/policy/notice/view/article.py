@@ -124,7 +124,7 @@ def article(content: NoticeContent, words: Words) -> Article:
         purposes=tuple(answers.purpose_cards(wording)),
         rules=tuple(rules.rule_cards(wording)),
         records=rules.records(wording),
-        retention=rules.retention(wording),
+        retention=rules.retention(wording, content.deletions),
         cameras=tuple(places.camera_views(wording)),
         maps=tuple(camera_map(spots) for spots in maps(cameras)),
         boards=tuple(map(wording.in_language, policy.information_board.places)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge.policy.diff import REVEALS
@@ -11,6 +11,7 @@ from edge.policy.limits import SHOW_PEOPLE
 from edge.policy.notice.counts import Count, PublishedCounts, shown
 from edge.policy.notice.view.parts import AnyRule, PolicyWording, Week
 from edge.policy.rule_models import WrongWayRule, hit_share
+from edge.privacy.deletions import DeletionStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,24 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long data stays: by purpose, and at most."""
+    """How long data stays: by purpose, at most, and what the authority's desk has stated."""
 
     purposes: tuple[tuple[str, str], ...]
     ceiling: str
+    stated: StatedDeletions | None
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDeletions:
+    """What the newest statement of deletion says, with the counts of all of them."""
+
+    authority: str
+    date: str
+    waiting: str
+    kept: str
+    not_confirmed: str
+    confirmed: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +93,7 @@ def rule_cards(wording: PolicyWording) -> Iterator[RuleCard]:
     for rule in policy.rules:
         yield RuleCard(
             name=wording.rule_name(rule),
-            text=_rule_text(rule, wording),
+            text=rule_text(rule, wording),
             week=None if rule.schedule is None else wording.week(rule.schedule),
             long=None
             if rule.hours_justification is None
@@ -125,8 +140,8 @@ def records(wording: PolicyWording) -> Records:
     )
 
 
-def retention(wording: PolicyWording) -> Retention:
-    """How long each purpose keeps a hit that was not delivered."""
+def retention(wording: PolicyWording, deletions: Sequence[DeletionStatement] = ()) -> Retention:
+    """How long each purpose keeps a hit that was not delivered, and the desk what it received."""
     words, policy = wording.words, wording.policy
     return Retention(
         purposes=tuple(
@@ -134,6 +149,40 @@ def retention(wording: PolicyWording) -> Retention:
             for purpose in policy.purposes.values()
         ),
         ceiling=words.duration(RETENTION_CEILING_HOURS[policy.legal.regime]),
+        stated=_stated(wording, deletions),
+    )
+
+
+def _stated(
+    wording: PolicyWording, deletions: Sequence[DeletionStatement]
+) -> StatedDeletions | None:
+    """What the statements say of this site; None if they say nothing of it."""
+    words, policy = wording.words, wording.policy
+    own = [
+        (statement, site)
+        for statement in deletions
+        for site in statement.sites
+        if site.site == policy.site and statement.authority in policy.authorities
+    ]
+    if not own:
+        return None
+    last, terms = own[-1]
+
+    def total(counts: Iterable[Count]) -> str:
+        # Each count was rounded down to tens, so a sum is a lower bound.
+        sum_of = sum(count for count in counts if isinstance(count, int))
+        if not sum_of:
+            return words("counts.few")
+        return words("retention.least", count=words.number(sum_of))
+
+    return StatedDeletions(
+        authority=wording.in_language(policy.authorities[last.authority].name),
+        date=words.date(last.day),
+        waiting=words.days(terms.waiting_days),
+        kept=words.days(terms.kept_days),
+        not_confirmed=total(site.not_confirmed for _, site in own),
+        confirmed=total(site.confirmed for _, site in own),
+        key=last.signature.key_id,
     )
 
 
@@ -183,7 +232,8 @@ def _rules_that_show(level: str, wording: PolicyWording) -> list[str]:
     return [wording.rule_name(rule) for rule in wording.policy.rules if rule.reveal == level]
 
 
-def _rule_text(rule: AnyRule, wording: PolicyWording) -> str:
+def rule_text(rule: AnyRule, wording: PolicyWording) -> str:
+    """What a rule forbids or looks for, in a sentence."""
     if isinstance(rule, WrongWayRule):
         return wording.words("rules.wrong_way_text")
     plates = wording.policy.lists[rule.list]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from edge.adapters.cameras.decoder import is_grey, is_one_grey, luma_of, upright
+from edge.adapters.cameras.pictures import is_grey, is_one_grey, luma_of, upright
 from edge.domain.motion import cell_means
 
 FORMATS = ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "gray", "yuyv422", "bgr24"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import numpy as np
@@ -68,6 +69,23 @@ def test_p11_masked_areas_are_black_before_any_analysis(writeable: bool) -> None
         assert not frame.pixels[:20, :30].any()
         assert (frame.pixels[24:, 34:] == 255).all()
         assert frame.observed_at == START + timedelta(seconds=frame.index)
+
+
+def test_p11_a_picture_that_is_converted_late_is_masked_too() -> None:
+    class Late(White):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                yield replace(
+                    frame, picture=frame.pixels.copy, cells=np.full((45, 80), 200, np.float32)
+                )
+
+    for frame in GuardedCamera(Late(), ALWAYS, [CORNER]).frames():
+        assert callable(frame.picture)
+        assert frame.cells is not None
+        assert not frame.cells[:22, :39].any()
+        assert (frame.cells[24:, 41:] == 200).all()
+        assert not frame.pixels[:20, :30].any()
+        assert (frame.pixels[24:, 34:] == 255).all()
 
 
 def test_p11_without_masks_a_picture_is_as_it_was() -> None:

@@ -63,6 +63,27 @@ def test_only_the_given_region_is_searched() -> None:
     assert detector.looks == 2
 
 
+def test_with_a_region_only_its_share_of_each_tile_is_searched_again() -> None:
+    detector = PartDetector(least_share=0.1)
+    middle = Box(200, 200, 560, 440)
+    assert PartDetector(least_share=0.1).detect(picture(500, 400), middle) == ()
+
+    (found,) = SecondLook(detector, TILES).detect(picture(500, 400), middle)
+
+    assert found.box == Box(500, 400, 530, 408)
+    assert detector.looks == 5
+
+
+def test_a_tile_that_contains_the_region_is_not_searched_again() -> None:
+    detector = PartDetector()
+    corner = Box(440, 360, 600, 440)
+
+    (found,) = SecondLook(detector, TILES).detect(picture(500, 400), corner)
+
+    assert found.box == Box(500, 400, 530, 408)
+    assert detector.looks == 1
+
+
 @pytest.mark.parametrize(("columns", "rows", "overlap"), [(1, 1, 0.2), (2, 1, 0.0), (3, 2, 0.3)])
 def test_tiles_cover_the_picture_and_share_their_overlap(
     columns: int, rows: int, overlap: float

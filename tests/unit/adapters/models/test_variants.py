@@ -14,7 +14,7 @@ from edge.adapters.models.loading import open_detector
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.variants import RECORD, FastestVariant, fastest_detector
 from edge.adapters.models.weights import Manifest
-from edge.domain.imaging import Detection, Pixels
+from edge.domain.imaging import Box, Detection, Pixels
 from edge.errors import ModelError
 from edge.pipeline.ports import PlateDetector
 
@@ -30,8 +30,8 @@ class Timed:
     def __init__(self, ms: float) -> None:
         self._ms = ms
 
-    def detect(self, pixels: Pixels) -> tuple[Detection, ...]:
-        assert pixels.shape == (608, 608, 3)
+    def detect(self, pixels: Pixels, region: Box | None = None) -> tuple[Detection, ...]:
+        assert pixels.shape == (342, 608, 3)
         Timed.now_s += self._ms / 1000
         return ()
 

@@ -1,0 +1,376 @@
+"""`edge-anpr desk`: the officer's desk: its store, its people, and receiving for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.cli.broker_options import (
+    BrokerOption,
+    PasswordEnvOption,
+    PasswordFileOption,
+    TlsCaOption,
+    TlsCertOption,
+    TlsKeyOption,
+    TlsOption,
+    UsernameOption,
+)
+from edge.cli.desk_decoys import app as decoys_app
+from edge.cli.desk_export import export
+from edge.cli.desk_fines import fines
+from edge.cli.desk_links import approve_link, link, list_links, unlink
+from edge.cli.desk_log import log
+from edge.cli.desk_people import (
+    ActingOption,
+    DeskOption,
+    FullNameOption,
+    MandateOption,
+    PersonFileOption,
+    UntilOption,
+    day_of,
+)
+from edge.cli.desk_people import app as people_app
+from edge.cli.desk_request import app as request_app
+from edge.cli.desk_retain import app as retain_app
+from edge.cli.desk_review import review
+from edge.cli.desk_serve import serve
+from edge.cli.desk_supervise import boxes, figures, lease
+from edge.cli.hits_tail import IdleOption, OnceOption, OneSiteOption, WhatToReceive, receive
+from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, PassphraseFileOption
+from edge.cli.output import note, print_json
+
+if TYPE_CHECKING:
+    from edge.desk.store.database import DeskDatabase
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The officer's desk of an authority: sealed hits in a database, people with rights.\n\n"
+    "[bold]init[/bold] makes a desk with its first account. [bold]consume[/bold] receives hits "
+    "for it. [bold]serve[/bold] serves its pages to browsers. [bold]people[/bold] gives accounts "
+    "and rights. [bold]review[/bold] judges one hit and signs a finding. "
+    "[bold]export[/bold] makes the case file of a confirmed case, for a court; "
+    "[bold]fines[/bold] writes confirmed findings for a fines system. [bold]retain[/bold] "
+    "deletes hits when their retention period ends. [bold]request[/bold] answers people about "
+    "their own vehicle. "
+    "[bold]figures[/bold] and [bold]boxes[/bold] show what a supervisor watches, "
+    "[bold]log[/bold] searches the audit log. "
+    "[bold]migrate[/bold] moves its store to PostgreSQL. Every change of people and rights, every "
+    "opening and every finding goes into the desk's audit log, with the person who made it.\n\n"
+    "Example: edge-anpr desk init desk --authority police-zone --person an-peeters "
+    '--full-name "An Peeters" --mandate GR-2026/114',
+)
+people_app.command()(link)
+people_app.command("approve-link")(approve_link)
+people_app.command()(unlink)
+people_app.command("links")(list_links)
+app.add_typer(people_app, name="people")
+app.add_typer(retain_app, name="retain")
+app.add_typer(request_app, name="request")
+app.add_typer(decoys_app, name="decoys")
+app.command()(review)
+app.command()(export)
+app.command()(fines)
+app.command()(serve)
+app.command()(figures)
+app.command()(boxes)
+app.command()(lease)
+app.command()(log)
+
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="postgresql://USER@HOST:PORT/DATABASE; keep its password in ~/.pgpass. Default: a "
+        "file in the desk's folder.",
+    ),
+]
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder for the desk.", show_default=False)],
+    authority: Annotated[
+        str, typer.Option("--authority", metavar="ID", help="Whose desk it is, as in its keys.")
+    ],
+    person: Annotated[
+        str, typer.Option("--person", metavar="NAME", help="The name of the first account.")
+    ],
+    full_name: FullNameOption,
+    mandate: MandateOption,
+    until: UntilOption = None,
+    database: DatabaseOption = None,
+    passphrase_file: PersonFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a desk: its folder, its database, and the first account, which is a supervisor.
+
+    The passphrase of the first account is asked for twice. This account has nobody beside it, so
+    its right of supervisor is in force at once; the audit log says so. Every other right needs a
+    second person. If anything fails, nothing remains.
+
+    Example: edge-anpr desk init desk --authority police-zone --person an-peeters
+    --full-name "An Peeters" --mandate GR-2026/114
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.cli.passphrase import chosen
+    from edge.desk.accounts import require_names
+    from edge.desk.folder import DeskConfig, FirstAccount, make_folder
+    from edge.desk.rights import LONGEST_YEARS, DeskRole, RightScope, RightTerms, years_after
+    from edge.errors import UsageError
+    from edge.formats.identifiers import is_id
+
+    if not is_id(authority):
+        raise UsageError("--authority: not an id of small letters, digits and hyphens")
+    require_names(person, full_name)
+    clock = SystemClock()
+    today = clock.utc().date()
+    last = years_after(today, LONGEST_YEARS) if until is None else day_of(until, "--until")
+    terms = RightTerms(person, DeskRole.SUPERVISOR, RightScope(authority), today, last, mandate)
+    terms.require_valid()
+    made = make_folder(
+        folder,
+        DeskConfig(authority=authority, database=database),
+        FirstAccount(person, full_name, terms),
+        chosen(passphrase_file, whose=f" of {person}"),
+        clock.utc,
+    )
+    with made.open_database() as opened:
+        place = opened.place
+    if as_json:
+        print_json(
+            "edge-anpr/desk-init/1",
+            {"folder": str(folder), "database": place, "authority": authority, "person": person},
+        )
+        return
+    typer.echo(f"{folder}: the desk of {authority}, store {place}, supervisor {person}")
+    note(f"next: edge-anpr desk consume --desk {folder} ..., edge-anpr desk people --help")
+
+
+@app.command()
+def consume(
+    broker: BrokerOption,
+    box_keys: BoxKeysOption,
+    keys: AuthorityKeysOption,
+    desk: Annotated[
+        Path | None, typer.Option("--desk", metavar="FOLDER", help="The desk's folder.")
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            "--database",
+            metavar="URL",
+            help="The desk's database instead of --desk, on a machine without its folder.",
+        ),
+    ] = None,
+    consumer: Annotated[
+        str,
+        typer.Option(
+            "--consumer",
+            metavar="NAME",
+            help="The name of this consumer, if several run: each needs its own.",
+        ),
+    ] = "1",
+    site: OneSiteOption = None,
+    once: OnceOption = None,
+    idle: IdleOption = None,
+    username: UsernameOption = None,
+    password_env: PasswordEnvOption = None,
+    password_file: PasswordFileOption = None,
+    tls: TlsOption = False,
+    tls_ca: TlsCaOption = None,
+    tls_cert: TlsCertOption = None,
+    tls_key: TlsKeyOption = None,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Receive hits for the desk until Ctrl-C. Each is stored exactly once, still sealed.
+
+    The order is: the hit is on disk, its receipt is signed and kept, the receipt is sent, the hit
+    is acknowledged to the broker. Two consumers may run, each under its own --consumer; both get
+    each hit, and the database stores it once. One may stop at any moment. Hits of a box or key that
+    is not known yet are set aside and tried again at the next start. The state that boxes publish
+    is kept too, for `desk boxes`. With --desk it also deletes, once a day, the hits whose retention
+    period has ended.
+
+    Example: edge-anpr desk consume --desk desk --broker mqtt.example:8883 --tls
+    --box-keys boxes --keys authority
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_all_box_public_keys, load_authority_private_keys
+    from edge.cli.broker_options import broker_options
+    from edge.cli.passphrase import typed
+    from edge.desk.boxes import BoxStates
+    from edge.desk.receiving import DeskReceiver
+    from edge.desk.store.hits import DeskHits
+    from edge.errors import KeyFileError, UsageError
+    from edge.formats.identifiers import is_id
+
+    if not is_id(consumer):
+        raise UsageError("--consumer: not an id of small letters, digits and hyphens")
+    own = load_authority_private_keys(keys, typed(passphrase_file))
+    known = load_all_box_public_keys(box_keys)
+    name = ["edge-anpr-desk", own.authority, *([site] if site else []), consumer]
+    options = broker_options(
+        broker,
+        "-".join(name),
+        username=username,
+        password_env=password_env,
+        password_file=password_file,
+        tls=tls,
+        tls_ca=tls_ca,
+        tls_cert=tls_cert,
+        tls_key=tls_key,
+    )
+    with _database(desk, database) as opened, _retaining(desk):
+        if (authority := opened.authority()) != own.authority:
+            raise KeyFileError(
+                f"{keys}: these keys are of {own.authority}, the desk is of {authority}; name the "
+                "keys of the desk's authority"
+            )
+        receiver = DeskReceiver(DeskHits(opened), known, own, SystemClock().utc)
+        states = BoxStates(opened, known, SystemClock().utc)
+        states.register()
+        receive(
+            options,
+            receiver,
+            WhatToReceive(site, once, idle, own.trial),
+            "desk-consume",
+            as_json=as_json,
+            states=states,
+        )
+
+
+def _database(desk: Path | None, address: str | None) -> DeskDatabase:
+    """The database of a folder, or at an address: one of the two."""
+    from edge.desk.folder import open_folder
+    from edge.desk.store.database import DeskDatabase
+    from edge.errors import UsageError
+
+    if (desk is None) == (address is None):
+        raise UsageError("give --desk FOLDER or --database URL, one of them")
+    if desk is not None:
+        return open_folder(desk).open_database()
+    return DeskDatabase.open(address or "")
+
+
+@contextmanager
+def _retaining(desk: Path | None) -> Iterator[None]:
+    """Delete once a day what is due, where the desk's folder with its key and log is."""
+    from edge.adapters.host.system import SystemClock
+    from edge.desk.folder import open_folder
+    from edge.desk.retention import running_retention
+
+    if desk is None:
+        yield
+        return
+    with running_retention(open_folder(desk), SystemClock().utc):
+        yield
+
+
+@app.command()
+def status(desk: DeskOption, as_json: JsonOption = False) -> None:
+    """Show how many hits, messages and people the desk has, and how many rights wait for approval.
+
+    Example: edge-anpr desk status --desk desk
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.desk.folder import open_folder
+    from edge.desk.retention import last_run_day
+    from edge.desk.rights import DeskRole
+    from edge.desk.store.hits import DeskHits
+
+    folder, utc = open_folder(desk), SystemClock().utc
+    with folder.open_people(utc) as people:
+        rights, everyone = people.rights(), people.people()
+    with folder.open_database() as opened:
+        counts, place = DeskHits(opened).counts(), opened.place
+        deleted = last_run_day(opened)
+    today = utc().date()
+    supervisors = [
+        right.terms.last_day
+        for right in rights
+        if right.in_force(today) and right.terms.role is DeskRole.SUPERVISOR
+    ]
+    waiting = sum(right.state(today) == "proposed" for right in rights)
+    last: date | None = max(supervisors, default=None)
+    if as_json:
+        print_json(
+            "edge-anpr/desk-status/1",
+            {
+                "authority": folder.config.authority,
+                "database": place,
+                **counts,
+                "people": len(everyone),
+                "rights_in_force": sum(right.in_force(today) for right in rights),
+                "rights_proposed": waiting,
+                "last_retention_run": deleted,
+                "last_day_of_a_supervisor": None if last is None else last.isoformat(),
+            },
+        )
+        return
+    typer.echo(f"desk of {folder.config.authority}, store {place}")
+    typer.echo(
+        f"{counts['hits']} hits, {counts['receipts']} with a receipt, {counts['set_aside']} "
+        "messages set aside"
+    )
+    typer.echo(
+        "nothing was ever deleted by retention: run `edge-anpr desk retain`"
+        if deleted is None
+        else f"retention ran on {deleted}"
+    )
+    typer.echo(f"{len(everyone)} people, {waiting} rights wait for a second person")
+    typer.echo(
+        "no right of a supervisor is in force: the first account proposes its own again"
+        if last is None
+        else f"the last right of a supervisor ends after {last.isoformat()}"
+    )
+
+
+@app.command()
+def migrate(
+    source: Annotated[Path, typer.Option("--from", metavar="FOLDER", help="The desk's folder.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="An empty database: postgresql://USER@HOST:PORT/DATABASE.",
+        ),
+    ],
+    acting: ActingOption,
+    passphrase_file: PersonFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Move the desk's store to another database, and compare both with a digest of all rows.
+
+    Stop the consumers first; one that still runs is refused, and its hits stay at the broker. All
+    rows are copied in one transaction, read back and compared. The desk's folder then names the new
+    database. The old one takes no more writes; delete it yourself. If this command was killed, run
+    it again.
+
+    Example: edge-anpr desk migrate --from desk --to postgresql://desk@db.example:5432/desk
+    --as an-peeters
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.cli.passphrase import of_person
+    from edge.desk.folder import open_folder
+    from edge.desk.moving import move_folder
+
+    folder, utc = open_folder(source), SystemClock().utc
+    passphrase = of_person(acting, passphrase_file)
+    proof, place = move_folder(folder, target, acting, passphrase, utc)
+    if as_json:
+        print_json(
+            "edge-anpr/desk-migrate/1",
+            {"database": place, "rows": proof.rows, "rows_sha256": proof.sha256},
+        )
+        return
+    counts = ", ".join(f"{count} {name}" for name, count in proof.rows.items())
+    typer.echo(f"moved to {place}: {counts}")
+    typer.echo(f"digest of all rows, the same on both sides: {proof.sha256}")

@@ -1,0 +1,1 @@
+"""Decided cases for a court, a data subject or a fines system: export and offline proof."""

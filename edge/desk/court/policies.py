@@ -1,0 +1,92 @@
+"""Finds the policy that a hit names, with its signatures, where the authority has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from edge.adapters.state.evidence_pack import read_pack
+from edge.adapters.state.pack_zip import read_zip
+from edge.errors import ConfigError
+from edge.formats.canonical import canonical_json
+from edge.formats.yaml_document import read_bytes, read_document
+from edge.policy.model import Policy
+from edge.policy.signatures import (
+    MAX_BYTES,
+    SIGNATURES_FILE,
+    missing_roles,
+    parse_signatures,
+    signers_of,
+)
+from edge.site.folder import POLICY_FILE
+
+_SIGNATURES_ENDING = ".signatures.json"
+_MAX_POLICY_BYTES = 1024 * 1024
+
+
+def find_policy(source: Path, sha256: str) -> tuple[Policy, bytes, bytes]:
+    """The policy of this digest, its canonical JSON, and its signatures.
+
+    Args:
+        source: an evidence pack of the box, which holds every policy that it ran under; a copy of a
+            box's `archive` folder; a site folder whose `policy.yaml` is this version; or a folder
+            of policies with their signatures beside them, `NAME.yaml` and `NAME.signatures.json`.
+        sha256: the digest that the hit names.
+
+    Raises:
+        ConfigError: it is not there, or cannot be read.
+        AuditError: `E_PACK`: not an evidence pack.
+        KeyFileError: `E_SIGNATURE`: it is not signed, or a signature is wrong.
+    """
+    found = _in_pack(source, sha256) if source.is_file() else _in_folder(source, sha256)
+    if found is None:
+        raise ConfigError(
+            f"--policy: {source}: it does not hold the policy that the hit names, {sha256}; give "
+            "the box's newest evidence pack, or the site folder of that version"
+        )
+    content, signatures = found
+    try:
+        policy = Policy.model_validate_json(content)
+    except ValidationError:
+        raise ConfigError(
+            f"--policy: {source}: the policy {sha256} has a form that this version does not read; "
+            "export the case with the version that made it"
+        ) from None
+    if policy.sha256() != sha256 or canonical_json(policy.document()) != content:
+        raise ConfigError(f"--policy: {source}: the policy {sha256} was changed; give another copy")
+    signed = signers_of(
+        policy, parse_signatures(signatures.decode("utf-8", "replace"), source / SIGNATURES_FILE)
+    )
+    if lacking := missing_roles(policy.approvals.signers, signed):
+        raise ConfigError(
+            f"--policy: {source}: the policy is not signed by: {', '.join(lacking)}; give a copy "
+            "with all signatures",
+            code="E_QUORUM",
+        )
+    return policy, content, signatures
+
+
+def _in_pack(file: Path, sha256: str) -> tuple[bytes, bytes] | None:
+    contents = read_zip(read_pack(file))
+    content = contents.get(f"policies/{sha256}.json")
+    signatures = contents.get(f"policies/{sha256}.signatures.json")
+    return None if content is None or signatures is None else (content, signatures)
+
+
+def _in_folder(folder: Path, sha256: str) -> tuple[bytes, bytes] | None:
+    for archive in (folder / "policies", folder / "archive" / "policies", folder):
+        content, signatures = archive / f"{sha256}.json", archive / f"{sha256}.signatures.json"
+        if content.exists() and signatures.exists():
+            return (
+                read_bytes(content, _MAX_POLICY_BYTES),
+                read_bytes(signatures, MAX_BYTES),
+            )
+    for file in sorted(folder.glob("*.yaml")):
+        signatures = file.with_name(f"{file.stem}{_SIGNATURES_ENDING}")
+        if file.name != POLICY_FILE and not signatures.exists():
+            continue  # another file of the site
+        policy = read_document(file, Policy).model
+        if policy.sha256() == sha256:
+            return canonical_json(policy.document()), read_bytes(signatures, MAX_BYTES)
+    return None

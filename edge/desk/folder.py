@@ -1,0 +1,324 @@
+"""A desk's folder: whose it is, where its database is, the key of its audit log, and the log.
+
+    desk.json                   authority and address of the database; null: desk.sqlite3 beside it
+    desk.signer.private.json    signs the audit log
+    desk.codes.key              seals the secrets of one-time codes; made when it is first needed
+    desk.typing.key             without it no digest of a typed plate can be tested
+    audit.log                   every change of people and rights (docs/audit.md)
+    desk.sqlite3                the store, unless it is in PostgreSQL
+
+`desk.json` may hold a database password, so it has mode 0600, and no message quotes the address.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from edge.adapters.state.audit_log import AuditTrail
+from edge.adapters.state.key_files import load_signer_key
+from edge.adapters.state.key_making import new_signer_key
+from edge.adapters.state.state_folder import (
+    exclusive,
+    read_file,
+    replace_file,
+    storage_error,
+)
+from edge.desk.cases import needs_secret
+from edge.desk.people import DeskPeople
+from edge.desk.provider_config import ProviderConfig
+from edge.desk.rights import RightTerms
+from edge.desk.second_factor import KEY_BYTES
+from edge.desk.store.database import DeskDatabase, sqlite_address
+from edge.errors import ConfigError, OutboxError
+from edge.formats.identifiers import Id
+from edge.formats.signing import SigningKey
+from edge.formats.strict import StrictMessage
+from edge.privacy.checkpoints import desk_log
+
+CONFIG_NAME = "desk.json"
+DATABASE_NAME = "desk.sqlite3"
+CODES_KEY_NAME = "desk.codes.key"
+TYPING_KEY_NAME = "desk.typing.key"
+_LOCK_NAME = "desk.secrets.lock"
+_KEY_OF = "desk"
+_MAX_BYTES = 64 * 1024
+_LONGEST_SECRET = 4096
+
+
+class DeskConfig(StrictMessage):
+    """The content of `desk.json`."""
+
+    schema_: Literal["edge-anpr/desk/1"] = Field(default="edge-anpr/desk/1", alias="schema")
+    authority: Id
+    database: str | None = Field(default=None, repr=False)
+    second_factor: Literal["required", "optional"] = "required"
+    oidc: ProviderConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FirstAccount:
+    """The account that is made with the desk."""
+
+    person: str
+    full_name: str
+    terms: RightTerms
+
+
+@dataclass(frozen=True, slots=True)
+class DeskFolder:
+    """A desk's folder that exists. Made by `open_folder` or `make_folder`."""
+
+    path: Path
+    config: DeskConfig
+
+    @property
+    def address(self) -> str:
+        """The address of the database; it may hold a password."""
+        return self.config.database or sqlite_address(self.path / DATABASE_NAME)
+
+    def open_database(self) -> DeskDatabase:
+        """Open the database.
+
+        Raises:
+            OutboxError: it is away, damaged or of another version.
+        """
+        return DeskDatabase.open(self.address)
+
+    def open_audit(self, utc: Callable[[], datetime]) -> AuditTrail:
+        """Open the audit log.
+
+        Raises:
+            AuditError: it cannot be written, or was altered.
+            KeyFileError: its key is missing or can be read by others.
+        """
+        return AuditTrail.open(
+            self.path,
+            desk_log(self.config.authority),
+            self.signing_key(),
+            utc,
+            key_folder=self.path,
+        )
+
+    def codes_key(self) -> bytes:
+        """The key that seals the secrets of one-time codes, 32 bytes; made if there is none.
+
+        Raises:
+            OutboxError: `E_STORE_MODE`: others can read it; it is damaged, or cannot be written.
+        """
+        file = self.path / CODES_KEY_NAME
+        without = (
+            "restore it from a backup, or remove it: then people with one-time codes log in with "
+            "a recovery code and set them up again"
+        )
+        with exclusive(self.path / _LOCK_NAME):
+            return _read_secret(file, without) or _new_secret(file)
+
+    def typing_secret(self, database: DeskDatabase) -> bytes:
+        """The secret of the typing keys of cases, 32 bytes; made if there is none.
+
+        Raises:
+            OutboxError: `E_STORE_MODE`: others can read it; it is damaged, cannot be written, or
+                is missing although cases of this desk need it.
+        """
+        file = self.path / TYPING_KEY_NAME
+        without = (
+            "restore it from a backup; if there is none, run "
+            f"`(umask 077; openssl rand -hex 32 > {file})`: plates that were typed before are "
+            "then no longer recognised"
+        )
+        with exclusive(self.path / _LOCK_NAME):
+            found = _read_secret(file, without)
+            if found is None and needs_secret(database):
+                raise OutboxError(f"{file}: missing, and cases of this desk need it; {without}")
+            return found or _new_secret(file)
+
+    def provider_secret(self) -> str:
+        """The secret of the desk at the provider of logins.
+
+        Raises:
+            ConfigError: `E_OIDC`: the file is missing, others can read it, or it holds no secret.
+        """
+        config = self.config.oidc
+        file = self.path / ("" if config is None else config.client_secret_file)
+        where = f"{self.path / CONFIG_NAME}: oidc.client_secret_file: {file}"
+        content, mode = None, 0
+        with contextlib.suppress(OutboxError, OSError):
+            content = read_file(file, _MAX_BYTES)
+            mode = file.stat().st_mode
+        if content is None:
+            raise ConfigError(
+                f"{where}: cannot be read; write the secret that the provider gave into it",
+                code="E_OIDC",
+            )
+        if mode & 0o077:
+            raise ConfigError(
+                f"{where}: other users can read it (mode {mode & 0o777:04o}); run "
+                f"`chmod 600 {file}`",
+                code="E_OIDC",
+            )
+        secret = content.decode("ascii", "replace").strip()
+        if not (secret.isascii() and secret.isprintable() and 0 < len(secret) <= _LONGEST_SECRET):
+            raise ConfigError(
+                f"{where}: holds no secret on one line; write the one that the provider gave",
+                code="E_OIDC",
+            )
+        return secret
+
+    def signing_key(self) -> SigningKey:
+        """The desk's key, which signs the audit log, statements of deletion, and exported cases.
+
+        Raises:
+            KeyFileError: it is missing or can be read by others.
+        """
+        return load_signer_key(self.path / f"{_KEY_OF}.signer.private.json")
+
+    @contextlib.contextmanager
+    def open_people(self, utc: Callable[[], datetime]) -> Iterator[DeskPeople]:
+        """The people of the desk, with database and audit log, until the block ends.
+
+        Raises:
+            OutboxError: as `open_database`.
+            AuditError: as `open_audit`.
+        """
+        with self.open_database() as database, self.open_audit(utc) as audit:
+            yield DeskPeople(database, audit.append, utc)
+
+    def moved_to(self, address: str) -> DeskFolder:
+        """Write down that the database is elsewhere now.
+
+        Raises:
+            OutboxError: it cannot be written.
+        """
+        config = self.config.model_copy(update={"database": address})
+        _write(self.path, config)
+        return DeskFolder(self.path, config)
+
+
+def _read_secret(file: Path, cure: str) -> bytes | None:
+    """The secret in a file; None: there is no such file."""
+    content = read_file(file, _MAX_BYTES)
+    if content is None:
+        return None
+    if (mode := file.stat().st_mode) & 0o077:
+        raise OutboxError(
+            f"{file}: other users can read it (mode {mode & 0o777:04o}); run `chmod 600 {file}`",
+            code="E_STORE_MODE",
+        )
+    if re.fullmatch(rb"[0-9a-f]{64}\n", content) is None:
+        raise OutboxError(f"{file}: not 64 hexadecimal digits; {cure}")
+    return bytes.fromhex(content.decode())
+
+
+def _new_secret(file: Path) -> bytes:
+    made = secrets.token_bytes(KEY_BYTES)
+    replace_file(file, made.hex().encode() + b"\n")
+    return made
+
+
+def open_folder(path: Path) -> DeskFolder:
+    """Open a desk's folder.
+
+    Raises:
+        OutboxError: `E_NO_DESK`: there is no desk in it; `E_STORE_MODE`: others can read it; its
+            `desk.json` is damaged.
+        ConfigError: `E_OIDC`: a field of its section `oidc` has a wrong form.
+    """
+    file = path / CONFIG_NAME
+    content = read_file(file, _MAX_BYTES)
+    if content is None:
+        raise OutboxError(
+            f"{path}: no desk in this folder; `edge-anpr desk init {path}` makes one",
+            code="E_NO_DESK",
+        )
+    for private in (path, file):
+        if (mode := private.stat().st_mode) & 0o077:
+            bits = 700 if private is path else 600
+            raise OutboxError(
+                f"{private}: other users can read it (mode {mode & 0o777:04o}); run "
+                f"`chmod {bits} {private}`",
+                code="E_STORE_MODE",
+            )
+    try:
+        config = DeskConfig.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the document"
+        if first["loc"][:1] == ("oidc",):
+            raise ConfigError(
+                f"{file}: {field}: {first['msg']}; correct it as docs/desk.md shows, or remove the "
+                "section oidc",
+                code="E_OIDC",
+            ) from None
+        raise OutboxError(
+            f"{file}: {field}: {first['msg']}; restore the file from a backup", code="E_NO_DESK"
+        ) from None
+    return DeskFolder(path, config)
+
+
+def make_folder(
+    path: Path,
+    config: DeskConfig,
+    first: FirstAccount,
+    passphrase: str,
+    utc: Callable[[], datetime],
+) -> DeskFolder:
+    """Make a desk with its first account; if anything fails, nothing remains.
+
+    Args:
+        path: the folder; it must be missing or empty, and gets mode 0700.
+        config: authority and address of the database.
+        first: the first account and its right.
+        passphrase: of the first account.
+        utc: the wall clock.
+
+    Raises:
+        OutboxError: `E_DESK_EXISTS`: the folder or the database holds something; the database is
+            away.
+        ConfigError: the address has an unknown form.
+        UsageError: a field of the account has a wrong form.
+        KeyFileError: the passphrase is too short.
+    """
+    try:
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            what = "a desk already" if (path / CONFIG_NAME).exists() else "no empty folder"
+            raise OutboxError(f"{path}: {what}; name another folder", code="E_DESK_EXISTS")
+        existed = path.exists()
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    folder = DeskFolder(path, config)
+    try:
+        new_signer_key(path, _KEY_OF, utc())
+        with (
+            folder.open_audit(utc) as audit,
+            DeskDatabase.reach(folder.address) as database,
+            database.transaction() as connection,
+        ):
+            database.make_tables(connection, config.authority)
+            people = DeskPeople(database, audit.append, utc)
+            people.begin(connection, first.person, first.full_name, passphrase, first.terms)
+            _write(path, config)
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        if existed:
+            with contextlib.suppress(OSError):
+                path.mkdir(mode=0o700)
+        raise
+    return folder
+
+
+def _write(path: Path, config: DeskConfig) -> None:
+    text = json.dumps(config.model_dump(by_alias=True), indent=2, ensure_ascii=False)
+    replace_file(path / CONFIG_NAME, text.encode() + b"\n")

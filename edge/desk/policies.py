@@ -1,0 +1,71 @@
+"""The policies under which hits were made, and what a person reads of them in her language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from edge.errors import ConfigError
+from edge.policy.model import Policy
+from edge.policy.notice.view.parts import PolicyWording
+from edge.policy.notice.view.rules import rule_text
+from edge.policy.notice.words import Words
+from edge.privacy.hit import Hit
+from edge.site.folder import read_policy
+from edge.texts import Language
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFacts:
+    """What a policy says of a hit, in one language.
+
+    Attributes:
+        rule: the kind of the rule.
+        text: what the rule forbids or looks for, in a sentence.
+        place: of the camera.
+        purpose: of the rule.
+        zone: the time zone of the site.
+    """
+
+    rule: str
+    text: str
+    place: str
+    purpose: str
+    zone: ZoneInfo
+
+
+def read_policies(folder: Path) -> dict[str, Policy]:
+    """All policies of a folder, as `*.yaml` or as `*.json` of a box's archive, by SHA-256.
+
+    A hit names the digest of its policy and is signed, so no signature of the policy is needed.
+
+    Raises:
+        ConfigError: a file cannot be read or is no policy; there is none.
+    """
+    files = sorted([*folder.glob("*.yaml"), *folder.glob("*.json")])
+    found = [
+        read_policy(file).model for file in files if not file.name.endswith(".signatures.json")
+    ]
+    if not found:
+        raise ConfigError(f"--policies: {folder}: no policy here; copy each site's policy.yaml")
+    return {policy.sha256(): policy for policy in found}
+
+
+def rule_facts(policies: Mapping[str, Policy], hit: Hit, language: Language) -> RuleFacts | None:
+    """What the policy of a hit says of it; None if it is unknown, or has no such rule or camera."""
+    policy = policies.get(hit.policy_sha256)
+    if policy is None or hit.camera not in policy.cameras or hit.purpose not in policy.purposes:
+        return None
+    wording = PolicyWording(policy, Words(language))
+    for rule in policy.rules:
+        if rule.id == hit.rule:
+            return RuleFacts(
+                wording.rule_name(rule),
+                rule_text(rule, wording),
+                wording.in_language(policy.cameras[hit.camera].place),
+                wording.in_language(policy.purposes[hit.purpose].text),
+                policy.zone,
+            )
+    return None

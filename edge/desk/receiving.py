@@ -1,0 +1,52 @@
+"""Receives hits for the desk: stored once, receipt signed and kept, then sent, then acknowledged.
+
+Several consumers may receive the same hits, each in a session of its own at the broker; the
+database stores each hit once. If one dies at any moment, its session still holds what it had not
+acknowledged, and the others have received the same hits.
+
+A hit that was observed after the desk's clock is set aside: the clock of the box or that of the
+desk is wrong, and retention counts from both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from edge.authority.tail import ReceivedMessage, Receiver
+from edge.desk.retention_clock import TOLERANCE
+from edge.desk.store.hits import DeskHits
+from edge.formats.timestamps import parse_utc, utc_text
+from edge.privacy.hit import Hit
+from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
+
+
+class DeskReceiver(Receiver):
+    """A receiver that also keeps each receipt, after the hit is on disk and before it is sent."""
+
+    def __init__(
+        self,
+        hits: DeskHits,
+        boxes: Mapping[tuple[str, str], BoxPublicKeys],
+        keys: AuthorityPrivateKeys,
+        utc: Callable[[], datetime],
+    ) -> None:
+        super().__init__(hits, boxes, keys, utc)
+        self._hits = hits
+        self._now = utc
+
+    def too_early(self, hit: Hit) -> str:
+        """Why a hit is set aside that was observed more than `TOLERANCE` after the clock."""
+        now = self._now()
+        if parse_utc(hit.observed_at) <= now + TOLERANCE:
+            return ""
+        return (
+            f"box {hit.box} of site {hit.site} says that it was observed at {hit.observed_at}, and "
+            f"the clock here says {utc_text(now)}; synchronise both clocks"
+        )
+
+    def take(self, topic: str, payload: bytes) -> ReceivedMessage:
+        arrival = super().take(topic, payload)
+        if arrival.receipt is not None and arrival.hit is not None:
+            self._hits.keep_receipt(arrival.hit.hit_id, arrival.receipt, self._now())
+        return arrival

@@ -1,0 +1,116 @@
+"""The answer to a person's request, as a text in Dutch, French, German and English.
+
+It holds no plate: it speaks of the vehicle that the person has named. Times are those of Belgium
+and UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from edge.desk.request_terms import RequestKind
+from edge.desk.requests import AnsweredCase, RequestAnswer
+from edge.policy.notice.words import Words
+from edge.texts import LANGUAGES, Language, catalogue
+
+_ZONE: Final = ZoneInfo("Europe/Brussels")
+
+
+def answer_text(
+    answer: RequestAnswer,
+    authority: str,
+    officers: Sequence[str],
+    files: Mapping[str, Sequence[str]],
+) -> str:
+    """The whole answer, one language after the other.
+
+    Args:
+        answer: what was found.
+        authority: whose desk it is.
+        officers: full names of the data protection officers.
+        files: names of the picture files, by hit id.
+    """
+    parts = (
+        "\n\n".join(_paragraphs(answer, authority, officers, files, language))
+        for language in LANGUAGES
+    )
+    return ("\n\n" + "-" * 72 + "\n\n").join(parts) + "\n"
+
+
+class _AnswerWords:
+    """Texts and dates of an answer in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self._texts = catalogue(language)
+        self._words = Words(language)
+
+    def __call__(self, key: str, /, **values: str | int) -> str:
+        return self._words.set(self._texts[f"answer.{key}"].format_map(values))
+
+    def date(self, moment: datetime) -> str:
+        return self._words.date(moment.astimezone(_ZONE).date().isoformat())
+
+    def day(self, day: str) -> str:
+        return self._words.date(day)
+
+
+def _paragraphs(
+    answer: RequestAnswer,
+    authority: str,
+    officers: Sequence[str],
+    files: Mapping[str, Sequence[str]],
+    language: Language,
+) -> Iterator[str]:
+    words, terms = _AnswerWords(language), answer.request.terms
+    yield words("heading", reference=terms.reference)
+    yield words("made", authority=authority, date=words.date(answer.made_at))
+    yield words(
+        "asked",
+        asks=words(terms.asks.value),
+        site=terms.site,
+        first=words.day(terms.first_day.isoformat()),
+        last=words.day(terms.last_day.isoformat()),
+    )
+    if not answer.cases:
+        yield words("none")
+    linked = terms.asks is not RequestKind.ACCESS
+    for case in answer.cases:
+        yield "\n".join(_case(words, case, files[case.opened.hit.hit_id], linked=linked))
+    if answer.unopened:
+        yield words("unopened", count=answer.unopened)
+    yield words("unseen", days=answer.term.waiting_days)
+    yield words("why")
+    yield words("rights", names=", ".join(officers) or words("nobody"))
+    yield words("supervisor") + "\n" + words("court")
+    yield words("log", digest=answer.plate_hmac, key=answer.key.hex())
+
+
+def _case(
+    words: _AnswerWords, case: AnsweredCase, files: Sequence[str], *, linked: bool
+) -> Iterator[str]:
+    hit = case.opened.hit
+    local, utc = hit.observed.astimezone(_ZONE), hit.observed.astimezone(timezone.utc)
+    yield words(
+        "case",
+        hit=hit.hit_id,
+        local=f"{words.date(hit.observed)}, {local:%H:%M:%S}",
+        utc=f"{utc:%Y-%m-%d %H:%M:%S}",
+        camera=hit.camera,
+        rule=hit.rule,
+        purpose=hit.purpose,
+    )
+    if case.outcome is None or case.decided_at is None:
+        yield words("open")
+    else:
+        key = case.outcome.value.replace("-", "_")
+        yield words(key, date=words.date(case.decided_at))
+    if case.pictures or not case.opened.content.pictures:
+        yield words("held", count=len(files), files=", ".join(files) or "-")
+    else:
+        yield words("held_doubt", count=len(case.opened.content.pictures))
+    yield words("until_held" if case.held else "until", date=words.day(case.last_day.isoformat()))
+    if linked:
+        yield words("linked")

@@ -1,0 +1,1 @@
+"""Versions of the desk's tables, as Alembic runs them."""

@@ -1,0 +1,201 @@
+"""The page of figures: decisions, misreads with intervals, boxes, deletions and holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from starlette.responses import Response
+
+from edge.desk.boxes import BoxStanding, standings
+from edge.desk.decoys import DecoyFigures, decoy_figures
+from edge.desk.deletion_figures import (
+    DONE_DAYS,
+    SOON,
+    EndingHold,
+    SiteDeletions,
+    deletion_figures,
+    ending_holds,
+)
+from edge.desk.figures import OutcomeCounts, ReadingFigures, figures
+from edge.desk.queue import HitQueue
+from edge.desk.rights import APPROVERS, DeskRole, RightScope
+from edge.desk.web.calls import Call
+from edge.domain.counting import SMALLEST_SHOWN
+from edge.domain.intervals import Interval
+
+READERS = (*APPROVERS, DeskRole.AUDITOR)
+"""The roles that see the figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOutcome:
+    """Decisions of a month, as a table shows them."""
+
+    counts: OutcomeCounts
+    decisions: str
+    outcomes: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownReading:
+    """Tested readings under one condition, as a table shows them."""
+
+    condition: str
+    value: str
+    tested: str
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBox:
+    """A box as a table shows it."""
+
+    name: str
+    proved: str
+    said: str
+    lease: str
+    attention: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDeletions:
+    """Deletions at a site, as a table shows them: not confirmed, and confirmed."""
+
+    site: str
+    due: tuple[str, str]
+    done: tuple[str, str]
+
+
+def show_figures(call: Call) -> Response:
+    """The figures of the sites that the reader's rights cover."""
+    covered = {right.terms.scope.site for right in call.rights_of(*READERS)}
+    sites = None if None in covered else frozenset(site for site in covered if site is not None)
+    database, now = call.desk.database, call.desk.utc()
+    found = figures(database, now.date(), sites)
+    boxes = [one for one in standings(database) if sites is None or one.site in sites]
+    run = deletion_figures(database, call.desk.utc, sites)
+    queue = [one for one in HitQueue(database).sites() if sites is None or one.site in sites]
+    return call.page(
+        "figures",
+        queue=queue,
+        outcomes=[_outcome(call, one) for one in found.outcomes],
+        readings=[_reading(call, one) for one in found.readings],
+        boxes=[_box(call, one, now) for one in boxes],
+        decoys=_decoys(call, decoy_figures(database, now.date(), sites)),
+        now=now,
+        run=run,
+        deletions=[_deleted(call, one) for one in run.sites],
+        done_days=DONE_DAYS,
+        holds=_holds(call),
+        soon=SOON.days,
+    )
+
+
+def _deleted(call: Call, one: SiteDeletions) -> ShownDeletions:
+    def done(count: int) -> str:
+        if count == 0:
+            return call.words("figures.few_each", count=SMALLEST_SHOWN)
+        return call.words("figures.at_least", count=count)
+
+    return ShownDeletions(
+        one.due.site,
+        (_count(call, one.due.not_confirmed), _count(call, one.due.confirmed)),
+        (done(one.not_confirmed), done(one.confirmed)),
+    )
+
+
+def _holds(call: Call) -> list[EndingHold] | None:
+    """The holds that end soon and that the reader may renew; None if she may renew none at all."""
+    covering = [right for right in call.rights() if right.terms.role in APPROVERS]
+    if not covering:
+        return None
+    authority = call.desk.authority
+    return [
+        one
+        for one in ending_holds(call.desk.database, call.desk.utc().date())
+        if any(
+            right.terms.scope.covers(RightScope(authority, one.site, one.rule))
+            for right in covering
+        )
+    ]
+
+
+def _outcome(call: Call, one: OutcomeCounts) -> ShownOutcome:
+    return ShownOutcome(
+        one,
+        _count(call, one.decisions),
+        {name: _count(call, count) for name, count in one.outcomes.items()},
+    )
+
+
+def _reading(call: Call, one: ReadingFigures) -> ShownReading:
+    value = one.value
+    if one.condition == "light":
+        site, _, light = value.partition("/")
+        words = {"day": "figures.day", "night": "figures.night"}
+        value = f"{site}: {call.words(words[light])}"
+    name = {
+        "site": "queue.site",
+        "camera": "queue.camera",
+        "light": "figures.light",
+        "rule": "queue.rule",
+    }[one.condition]
+    if one.tested is None or one.misread is None:
+        hidden = call.words("figures.hidden", count=SMALLEST_SHOWN)
+        return ShownReading(call.words(name), value, "–", hidden)
+    wrong = _count(call, one.misread) if one.share is None else share_text(call, one.share)
+    return ShownReading(call.words(name), value, str(one.tested), wrong)
+
+
+def share_text(call: Call, share: Interval) -> str:
+    """A share with its interval, in percent."""
+    return call.words(
+        "figures.interval",
+        share=_percent(share.share),
+        low=_percent(share.low),
+        high=_percent(share.high),
+    )
+
+
+def _box(call: Call, one: BoxStanding, now: datetime) -> ShownBox:
+    words = call.words
+    if one.proved_at is None:
+        proved = words("figures.never")
+    else:
+        age = words.age(now - one.proved_at)
+        key = "figures.silent" if one.silent(now) else "figures.alive"
+        proved = words(key, moment=words.moment(one.proved_at), age=age)
+    if one.state is None:
+        said = words("figures.nothing")
+    elif one.suspended:
+        said = words("figures.suspended")
+    else:
+        said = f"{one.state} ({one.reason})"
+    days = one.lease_days(now)
+    if days is None:
+        lease = words("figures.no_lease")
+    elif days < 0:
+        lease = words("figures.lease_over")
+    else:
+        lease = words("figures.lease", days=days)
+    return ShownBox(f"{one.site} / {one.box}", proved, said, lease, one.needs_attention(now))
+
+
+def _decoys(call: Call, one: DecoyFigures) -> str:
+    if one.decided is None or one.caught is None:
+        return call.words("figures.decoys_few", count=SMALLEST_SHOWN)
+    caught = _count(call, one.caught)
+    if one.share is None:
+        return call.words("figures.decoys_count", caught=caught, decided=one.decided)
+    share = share_text(call, one.share)
+    return call.words("figures.decoys_share", caught=caught, decided=one.decided, share=share)
+
+
+def _count(call: Call, count: int | Literal["<10"]) -> str:
+    return call.words("figures.few", count=SMALLEST_SHOWN) if count == "<10" else str(count)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"

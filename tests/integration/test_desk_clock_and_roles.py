@@ -1,0 +1,73 @@
+"""Claims and locks after a clock that was set ahead, and roles that one person may not have."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from itertools import product
+
+import pytest
+
+from edge.desk.accounts import LOCKED_FOR, MAX_FAILURES, count_attempt
+from edge.desk.cases import CLAIMED_FOR
+from edge.desk.rights import JUDGES, WATCHERS, DeskRole
+from edge.desk.standing import holders
+from tests.integration.test_desk_people import refused
+from tests.support.desks import FIRST, NEXT_YEAR, NOW, TODAY, terms
+from tests.support.parties import Parties, make_parties
+from tests.support.reviews import OFFICER, OTHER, ReviewRoom, who
+
+AHEAD = timedelta(days=3650)
+
+
+@pytest.fixture(scope="module")
+def parties(tmp_path_factory: pytest.TempPathFactory) -> Parties:
+    return make_parties(tmp_path_factory.mktemp("parties"))
+
+
+def held(room: ReviewRoom) -> dict[str, str]:
+    with room.database.reading() as connection:
+        return holders(connection, [room.hit.hit_id], room.now)
+
+
+def test_a_claim_made_while_the_clock_was_ahead_does_not_last_until_that_time(
+    room: ReviewRoom,
+) -> None:
+    room.now += timedelta(days=30)  # within the days of her right
+    room.reviews.claim(who(OFFICER), room.hit.hit_id)
+    assert held(room) == {room.hit.hit_id: OFFICER}
+    room.now = NOW
+
+    assert held(room) == {}
+    room.reviews.claim(who(OTHER), room.hit.hit_id)
+    assert held(room) == {room.hit.hit_id: OTHER}
+    room.now += CLAIMED_FOR
+    assert held(room) == {}
+
+
+def test_a_lock_made_while_the_clock_was_ahead_ends_like_any_other(room: ReviewRoom) -> None:
+    for _ in range(MAX_FAILURES):
+        count_attempt(room.database, OFFICER, NOW + AHEAD)
+    for minutes in (0, 14):
+        moment = NOW + timedelta(minutes=minutes)
+        refused(partial(count_attempt, room.database, OFFICER, moment), "E_LOGIN")
+    assert count_attempt(room.database, OFFICER, NOW + LOCKED_FOR) is not None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [*product(JUDGES, WATCHERS), *product(WATCHERS, JUDGES)]
+)
+def test_p4_who_judges_hits_does_not_read_the_log_that_shows_what_others_did(
+    room: ReviewRoom, first: DeskRole, second: DeskRole
+) -> None:
+    person = "no-right"
+    early = room.people.propose(who(FIRST), terms(person, second))
+    right = room.give(person, first, site="another-site")
+
+    told = refused(partial(room.people.approve, who("jan-maes"), early.right_id), "E_RIGHT")
+    assert right.right_id in told
+    refused(partial(room.people.propose, who(FIRST), terms(person, second)), "E_RIGHT")
+    later = {"first": NEXT_YEAR + timedelta(days=1), "last": NEXT_YEAR + timedelta(days=2)}
+    assert not room.give(person, second, **later).in_force(TODAY)
+    room.people.revoke(who(FIRST), right.right_id)
+    assert room.people.approve(who("jan-maes"), early.right_id).in_force(TODAY)

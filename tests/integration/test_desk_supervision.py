@@ -1,0 +1,497 @@
+"""What a supervisor sees: figures from ten decisions on, and the newest proven state of boxes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import select
+from starlette.testclient import TestClient
+
+from edge.adapters.broker.messages import Availability
+from edge.adapters.broker.mqtt import BrokerLink
+from edge.authority.store import HitStore
+from edge.authority.tail import Fate, Until
+from edge.cli.desk_supervise import _reading_text
+from edge.desk.accounts import ActingPerson
+from edge.desk.boxes import BoxStanding, BoxStates, keep_lease, standings
+from edge.desk.figures import figures, site_accuracy
+from edge.desk.folder import DeskFolder
+from edge.desk.rights import DeskRole
+from edge.desk.store.database import DeskDatabase
+from edge.desk.store.tables import DECISION
+from edge.desk.web.app import desk_app
+from edge.domain.intervals import wilson
+from edge.errors import EdgeError
+from edge.formats.signing import SigningKey
+from edge.formats.timestamps import parse_utc
+from edge.policy.activation import ActivationRecord, activate
+from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, MerkleTree, box_log
+from edge.site.folder import read_policy
+from edge.texts import LANGUAGES
+from tests.integration.conftest import needs_mosquitto
+from tests.support.brokers import Mosquitto
+from tests.support.desk_web import OFFICER as OFFICER_NAME
+from tests.support.desk_web import SECOND as SECOND_NAME
+from tests.support.desk_web import Web, decided, line_of, opened, says
+from tests.support.desks import FIRST, NOW, added, make_desk, put_back, terms
+from tests.support.parties import BOX, SITE, Parties, make_parties
+from tests.support.product import REPOSITORY, verb
+from tests.support.receiving import boxes_of, options, publish, receiver, tail
+from tests.support.reviews import (
+    CONFIRMED,
+    OFFICER,
+    REFERRED,
+    SECOND,
+    SECOND_REVIEW,
+    TYPED,
+    ReviewRoom,
+)
+
+
+@pytest.fixture
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> DeskFolder:
+    """A desk; on PostgreSQL where a test asks for it."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return make_desk(tmp_path / "desk")
+    return make_desk(tmp_path / "desk", request.getfixturevalue("postgres").new_database())
+
+
+LATER = date(2027, 1, 1)
+
+on_both = pytest.mark.parametrize("desk", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database(desk: DeskFolder) -> Iterator[DeskDatabase]:
+    with desk.open_database() as opened:
+        yield opened
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+@on_both
+def test_a_finding_counts_once_and_a_referred_hit_not_yet(
+    desk: DeskFolder, database: DeskDatabase, parties: Parties
+) -> None:
+    room = ReviewRoom(desk, database, parties)
+
+    def rows() -> list[dict[str, Any]]:
+        with database.reading() as connection:
+            return [dict(row) for row in connection.execute(select(DECISION)).mappings()]
+
+    room.through(OFFICER, REFERRED, TYPED)
+    assert rows() == []
+    room.through(SECOND, CONFIRMED, opening=SECOND_REVIEW)
+    hit = room.hit
+    assert rows() == [
+        {
+            "hit_id": hit.hit_id, "month": "2026-12", "site": hit.site, "camera": hit.camera,
+            "rule": hit.rule, "light": "night", "outcome": "confirmed", "reading": "exact",
+        }
+    ]  # fmt: skip
+
+
+def test_p7_no_count_below_ten_is_shown_and_larger_ones_are_rounded_down(
+    database: DeskDatabase,
+) -> None:
+    decided(database, 37)
+    decided(database, 9, "rejected", "misread")
+    decided(database, 9, site="small")
+
+    found = {one.site: one for one in figures(database, LATER).outcomes}
+    assert found[SITE].decisions == 40
+    assert found[SITE].outcomes == {"confirmed": 30, "rejected": "<10", "cannot-tell": "<10"}
+    assert found["small"].decisions == "<10"
+
+
+@pytest.mark.parametrize(
+    ("cameras", "shown"),
+    [
+        ({"a": 10, "b": 12}, {"a": 10, "b": 10}),
+        ({"a": 9, "b": 9}, {"a": None, "b": None}),
+        # The site's total is shown, so one small camera could be found as the difference.
+        ({"a": 9, "b": 12, "c": 40}, {"a": None, "b": None, "c": 40}),
+        ({"a": 9, "b": 12}, {"a": None, "b": None}),
+    ],
+)
+def test_p7_a_share_below_ten_is_neither_shown_nor_told_by_a_difference(
+    desk: DeskFolder, database: DeskDatabase, cameras: dict[str, int], shown: dict[str, int | None]
+) -> None:
+    for camera, count in cameras.items():
+        decided(database, count, camera=camera)
+
+    found = figures(database, LATER).readings
+    assert {
+        one.value.partition("/")[2]: one.tested for one in found if one.condition == "camera"
+    } == shown
+    for one in found:
+        assert (
+            (one.tested is None)
+            == (one.share is None)
+            == (_reading_text(one).startswith("not shown"))
+        )
+
+
+@on_both
+def test_misreads_have_their_interval_and_untested_hits_count_for_none(
+    database: DeskDatabase,
+) -> None:
+    decided(database, 36, light="day")
+    decided(database, 4, "rejected", "misread", light="day")
+    decided(database, 12, "rejected", "misread", light="night")
+    decided(database, 500, "rejected", "untested", light="night")
+
+    found = {
+        one.value: one for one in figures(database, LATER).readings if one.condition == "light"
+    }
+    day, night = found[f"{SITE}/day"], found[f"{SITE}/night"]
+    assert (day.tested, day.misread, day.share) == (40, "<10", None)
+    assert (night.tested, night.misread, night.share) == (10, 10, wilson(10, 10))
+
+
+def test_p7_no_figure_of_readings_changes_before_the_month_is_over(database: DeskDatabase) -> None:
+    """Else what changes after one decision tells, with the log, how one person judged."""
+    during, after = date(2026, 11, 30), date(2026, 12, 1)
+
+    def shown(day: date) -> tuple[object, ...]:
+        return figures(database, day).readings, site_accuracy(database, SITE, day)
+
+    decided(database, 20)
+    before = shown(during)
+    for month in ("2026-11", "2026-12"):
+        decided(database, 11, "rejected", "misread", month=month)
+        assert shown(during) == before
+    assert [one != other for one, other in zip(shown(after), before, strict=True)] == [True, True]
+
+
+def test_p12_the_exported_accuracy_is_what_a_policy_takes(
+    desk: DeskFolder, database: DeskDatabase, tmp_path: Path
+) -> None:
+    decided(database, 381, month="2026-09")
+    decided(database, 6, "rejected", "misread")
+    found = site_accuracy(database, SITE, LATER)
+    assert found is not None
+    assert (found.vehicles, found.exact, found.first, found.last) == (
+        387,
+        381,
+        "2026-09",
+        "2026-10",
+    )
+
+    told = verb("desk", "figures", "--desk", desk.path, "--accuracy", SITE)
+    section = yaml.safe_load(told.out)["accuracy"]
+    document = yaml.safe_load((REPOSITORY / "config/school-street/policy.yaml").read_text("utf-8"))
+    document["accuracy"] = {**section, "date": "2025-10-13"}  # its other dates are of that year
+    (tmp_path / "policy.yaml").write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    policy = read_policy(tmp_path / "policy.yaml").model
+
+    assert (policy.accuracy.vehicles, policy.accuracy.exact) == (387, 381)
+    assert set(policy.accuracy.method.model_dump()) == {"nl", "fr", "de", "en"}
+
+
+def test_p12_no_accuracy_is_exported_below_ten_tested_readings(
+    desk: DeskFolder, database: DeskDatabase
+) -> None:
+    decided(database, 9)
+    decided(database, 90, "rejected", "untested")
+
+    assert site_accuracy(database, SITE, LATER) is None
+    done = verb("desk", "figures", "--desk", desk.path, "--accuracy", SITE)
+    assert done.status == 2
+    assert "fewer than ten" in done.err
+
+
+@on_both
+def test_figures_of_100000_decisions_take_less_than_300_ms(database: DeskDatabase) -> None:
+    for number in range(50):
+        decided(database, 2000, month=f"2026-{1 + number % 12:02d}", site=f"site-{number % 5}")
+    begun = time.process_time(), time.monotonic()
+
+    figures(database, LATER)
+
+    assert min(time.process_time() - begun[0], time.monotonic() - begun[1]) < 0.3
+
+
+@on_both
+def test_a_desk_of_an_earlier_version_counts_the_findings_that_it_has(
+    desk: DeskFolder, database: DeskDatabase, parties: Parties
+) -> None:
+    room = ReviewRoom(desk, database, parties)
+    room.through(OFFICER, CONFIRMED)
+    with database.reading() as connection:
+        before = connection.execute(select(DECISION)).all()
+    put_back(database, "0007")
+    with desk.open_database() as again, again.reading() as connection:
+        assert connection.execute(select(DECISION)).all() == before
+    assert len(before) == 1
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Web]:
+    desk = make_desk(tmp_path / "shown")
+    with opened(desk, lambda: NOW) as shared:
+        database, people = shared.database, shared.people
+        client = TestClient(desk_app(shared), headers={"accept-language": "en"})
+        made = Web(desk, database, people, NOW, client)
+        added(people, OFFICER_NAME, SECOND_NAME)
+        right = people.propose(ActingPerson(FIRST), terms(SECOND_NAME, DeskRole.SUPERVISOR))
+        people.approve(ActingPerson(SECOND_NAME), right.right_id)
+        yield made
+
+
+def words_of(page: str) -> str:
+    return " ".join(unescape(re.sub("<[^>]*>", " ", page)).split())
+
+
+def test_the_page_shows_figures_and_boxes_and_hides_what_is_below_ten(
+    web: Web, parties: Parties
+) -> None:
+    database = web.database
+    decided(database, 36)
+    decided(database, 4, "rejected", "misread")
+    decided(database, 9, camera="cam-2")
+    boxes = Boxes(database, parties)
+    boxes.now = NOW - timedelta(days=3)
+    boxes.said(note(parties.box))
+    boxes.said(
+        Availability(site=SITE, box=BOX, state="safe", reason="E_SUSPENDED").payload(),
+        "availability",
+    )
+    web.log_in()
+
+    said = words_of(web.client.get("/figures").text)
+    assert "2026-10 test-street stolen 40 40 fewer than 10 fewer than 10" in said
+    assert "Site test-street 40 8 % (3 % to 20 %)" in said
+    for camera in ("cam-1", "cam-2"):
+        assert f"Camera test-street/{camera} – not shown: fewer than 10, or" in said
+    assert f"{SITE} / {BOX} – needs attention silent since 28 November 2026" in said
+    assert "suspended by an order (E_SUSPENDED) not known" in said
+    for language in LANGUAGES:
+        web.client.cookies.set("desk-language", language)
+        assert "E_SUSPENDED" in web.client.get("/figures").text
+
+
+@pytest.mark.parametrize(
+    ("role", "site", "status", "seen"),
+    [
+        (DeskRole.AUDITOR, None, 200, {"test-street", "other"}),
+        (DeskRole.SUPERVISOR, "other", 200, {"other"}),
+        (DeskRole.OFFICER, None, 403, set()),
+        (DeskRole.CLERK, None, 403, set()),
+    ],
+)
+def test_p4_figures_are_for_those_who_watch_and_of_their_sites_only(
+    web: Web, role: DeskRole, site: str | None, status: int, seen: set[str]
+) -> None:
+    decided(web.database, 20)
+    decided(web.database, 20, site="other")
+    web.give(OFFICER_NAME, role, site=site)
+    web.log_in(OFFICER_NAME)
+
+    answer = web.client.get("/figures")
+    assert answer.status_code == status
+    assert {one for one in ("test-street", "other") if f"<bdi>{one}</bdi>" in answer.text} == seen
+
+
+# --- the log --------------------------------------------------------------------------------------
+
+
+def test_the_log_is_searched_in_pages_and_no_address_says_for_whom(web: Web) -> None:
+    web.give(OFFICER_NAME, DeskRole.AUDITOR)
+    web.log_in(OFFICER_NAME)
+    assert "<tbody>" not in web.client.get("/log").text
+
+    page = web.post("/log", person=SECOND_NAME)
+    assert web.status == 200
+    assert f"action=added, person={SECOND_NAME}, by={FIRST}" in words_of(page)
+    assert f"log-searched by={OFFICER_NAME}, person={SECOND_NAME}" in words_of(page)
+    assert SECOND_NAME not in str(web.client.get("/log").url)
+    for wrong in ({"person": "<b>"}, {"case": "1ABC123"}, {"since": "soon"}, {"before": "x"}):
+        refused = web.post("/log", **wrong)
+        assert (web.status, line_of(refused)[:19]) == (400, says("log.wrong")[:19])
+        assert "<b>" not in refused
+    for language in LANGUAGES:
+        web.client.cookies.set("desk-language", language)
+        assert web.client.get("/log").status_code == 200
+
+
+def test_p4_a_supervisor_does_not_read_the_log(web: Web) -> None:
+    web.log_in()
+    assert web.client.get("/log").status_code == 403
+    web.post("/log", page="/account", person=SECOND_NAME)
+    assert web.status == 403
+
+
+# --- boxes ----------------------------------------------------------------------------------------
+
+
+class Boxes:
+    """The states of a desk's boxes, fed by hand; the clock moves on with each message."""
+
+    def __init__(self, database: DeskDatabase, parties: Parties) -> None:
+        self.database, self.parties, self.now = database, parties, NOW
+        self.states = BoxStates(database, boxes_of(parties), lambda: self.now)
+        self.states.register()
+
+    def said(self, payload: bytes, kind: str = "audit", box: str = BOX) -> BoxStanding:
+        self.now += timedelta(hours=1)
+        self.states.take(f"anpr/{SITE}/{box}/{kind}", payload)
+        (found,) = standings(self.database)
+        return found
+
+
+def note(signer: CheckpointSigner, size: int = 3, origin: str = box_log(SITE, BOX)) -> bytes:
+    tree = MerkleTree()
+    for number in range(size):
+        tree.append(b"%d" % number)
+    return Checkpoint.sign(origin, tree, signer).note()
+
+
+@on_both
+def test_a_signed_checkpoint_that_has_grown_proves_that_a_box_lives(
+    database: DeskDatabase, parties: Parties
+) -> None:
+    boxes = Boxes(database, parties)
+    (never,) = standings(database)
+    assert (never.proved_at, never.silent(NOW)) == (None, True)
+
+    first = boxes.said(note(parties.box))
+    assert (first.proved_at, first.entries) == (boxes.now, 3)
+    same = boxes.said(note(parties.box))
+    assert same.proved_at == first.proved_at, "the broker's kept message proves nothing new"
+    older = boxes.said(note(parties.box, 2))
+    assert older == same
+    newer = boxes.said(note(parties.box, 4))
+    assert (newer.proved_at, newer.entries) == (boxes.now, 4)
+    assert not newer.silent(boxes.now)
+    assert newer.silent(boxes.now + timedelta(days=1, seconds=1))
+
+
+def test_p21_nobody_else_makes_a_box_look_alive(
+    database: DeskDatabase, parties: Parties, tmp_path: Path
+) -> None:
+    boxes = Boxes(database, parties)
+    other = make_parties(tmp_path / "other")
+    for payload in (
+        note(other.box),
+        note(parties.box, origin=box_log(SITE, "box-2")),
+        note(parties.box) + note(parties.box, 4),
+        note(parties.box)[:-9] + b"AAAAAAA=\n",
+        b"\xff" * 9000,
+        b"",
+    ):
+        assert boxes.said(payload).proved_at is None
+    assert boxes.said(note(parties.box), kind="availability").proved_at is None
+    assert len(standings(database)) == 1
+
+
+def test_what_a_box_says_is_kept_with_the_time_when_it_began_to(
+    database: DeskDatabase, parties: Parties
+) -> None:
+    boxes = Boxes(database, parties)
+
+    def says(state: Any, reason: str, site: str = SITE) -> BoxStanding:
+        said = Availability(site=site, box=BOX, state=state, reason=reason)
+        return boxes.said(said.payload(), "availability")
+
+    running = says("online", "running")
+    assert (running.state, running.reason, running.said_at) == ("online", "running", boxes.now)
+    assert says("online", "running").said_at == running.said_at
+    suspended = says("safe", "E_SUSPENDED")
+    assert suspended.suspended
+    assert suspended.said_at == boxes.now
+    assert says("online", "running", site="elsewhere") == suspended
+    assert boxes.said(b'{"state":"online"}', "availability") == suspended
+
+
+@on_both
+def test_a_lease_counts_only_if_a_controller_of_the_policy_signed_it(
+    database: DeskDatabase, parties: Parties
+) -> None:
+    policy = read_policy(REPOSITORY / "config/school-street/policy.yaml").model
+    begins = datetime.fromisoformat("2026-01-05T08:00:00+00:00")
+    record = activate(policy, "box-1", SigningKey.demo_of("mayor"), begins)
+
+    for changes in (
+        {"expires_at": "2026-04-01T08:00:00.000Z"},
+        {"expires_at": "2028-01-01T00:00:00.000Z"},
+        {"box": "box-2"},
+        {"signer": "chief-of-police"},
+    ):
+        changed = record.lease.model_copy(update=changes)
+        with pytest.raises(EdgeError, match="activation"):
+            keep_lease(
+                database, policy, ActivationRecord(lease=changed, signature=record.signature)
+            )
+    assert standings(database) == ()
+    assert keep_lease(database, policy, record)
+    assert not keep_lease(database, policy, record), "an old record never shortens a lease"
+
+    (found,) = standings(database)
+    assert found.lease_ends == parse_utc(record.lease.expires_at)
+    assert found.lease_days(begins) == 90
+    assert found.lease_days(found.lease_ends - timedelta(days=3)) == 3
+    assert found.lease_days(found.lease_ends + timedelta(seconds=1)) == -1
+    calm = replace(found, proved_at=begins, state="online")
+    assert not calm.needs_attention(begins)
+    near = found.lease_ends - timedelta(days=13)
+    assert replace(calm, proved_at=near).needs_attention(near)
+
+
+@needs_mosquitto
+def test_what_boxes_tell_takes_no_room_in_the_brokers_queue_of_hits(
+    tmp_path: Path, parties: Parties
+) -> None:
+    heard: list[str] = []
+
+    class Keeper:
+        def take(self, topic: str, payload: bytes) -> None:
+            heard.append(topic)
+
+    with Mosquitto(tmp_path) as broker, HitStore.open(tmp_path / "hits", create=True) as store:
+        by = receiver(parties, store)
+        tail(broker, by, Until(idle_s=0.1), states=Keeper())
+        with BrokerLink.open(options(broker, "a-box")) as link:
+            for size in range(1, 6):
+                link.publish(f"anpr/{SITE}/{BOX}/audit", note(parties.box, size))
+        publish(broker, parties.hit())
+        arrivals = tail(broker, by, Until(stored=1, idle_s=3), states=Keeper())
+
+    assert [arrival.fate for arrival in arrivals] == [Fate.STORED]
+    assert heard == []
+
+
+@needs_mosquitto
+def test_the_consumer_keeps_the_states_of_boxes(
+    tmp_path: Path, parties: Parties, desk: DeskFolder
+) -> None:
+    said = Availability(site=SITE, box=BOX, state="safe", reason="E_LEASE").payload()
+    with Mosquitto(tmp_path) as broker:
+        with BrokerLink.open(options(broker, "a-box")) as link:
+            link.publish(f"anpr/{SITE}/{BOX}/availability", said, retain=True)
+            link.publish(f"anpr/{SITE}/{BOX}/audit", note(parties.box), retain=True)
+        done = verb(
+            "desk", "consume", "--desk", desk.path, "--broker", f"127.0.0.1:{broker.port}",
+            "--box-keys", parties.box_file, "--keys", parties.authority_folder, "--idle", "0.5",
+            "--json",
+        )  # fmt: skip
+    assert done.status == 0, done.err
+    told = verb("desk", "boxes", "--desk", desk.path, "--json").json["boxes"]
+
+    assert [(one["box"], one["says"], one["reason"], one["log_entries"]) for one in told] == [
+        (BOX, "safe", "E_LEASE", 3)
+    ]
+    assert not told[0]["silent"]
