@@ -29,6 +29,7 @@ from edge.adapters.state.state_folder import storage_error
 from edge.domain.intervals import Interval, wilson
 from edge.errors import OutboxError, UsageError
 from edge.formats.atomic_files import sync_folder
+from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 from edge.privacy.keys import RETIRED_KEY_GRACE
@@ -299,7 +300,7 @@ class HitStore:
                 f"{hit_id}: the ids of {len(found)} hits begin like this; give more characters"
             )
         raise OutboxError(
-            f"{hit_id[:40]!r}: no such hit in {self._path.parent}; see `edge-anpr hits list`",
+            f"{shown_id(hit_id)}: no such hit in {self._path.parent}; see `edge-anpr hits list`",
             code="E_NO_HIT",
         )
 

@@ -145,9 +145,10 @@ def answer(
     from edge.cli.passphrase import typed
     from edge.desk.request_answer import answer_text
     from edge.errors import UsageError
+    from edge.formats.identifiers import shown_id
 
     if not re.fullmatch(r"[0-9a-f]{16}", request):
-        raise UsageError(f"{request[:40]!r}: no id of a request; see `desk request list`")
+        raise UsageError(f"{shown_id(request)}: no id of a request; see `desk request list`")
     # An empty list makes the folder with its mode: a request is answered once, so that the answer
     # can be written is tried first.
     write_pictures(request, (), out)

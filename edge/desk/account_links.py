@@ -28,6 +28,7 @@ from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import ACCOUNT_LINK, SESSION
 from edge.errors import AccessError, UsageError
 from edge.formats.canonical import canonical_json
+from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.formats.visible import unseen_at
 from edge.privacy.audit_events import AccountLinkChanged, Event
@@ -221,7 +222,7 @@ def _find(connection: Connection, link_id: str) -> AccountLink:
     found = [one for one in _links(connection) if one.link_id == link_id]
     if not found:
         raise AccessError(
-            f"{link_id[:40]!r}: there is no such link; see `edge-anpr desk people links`"
+            f"{shown_id(link_id)}: there is no such link; see `edge-anpr desk people links`"
         )
     return found[0]
 

@@ -14,7 +14,11 @@ from edge.formats.timestamps import parse_utc
 
 
 def keep_decision(connection: Connection, finding: DeskFinding) -> None:
-    """Count what a finding decides; that of an appeal replaces the one before it."""
+    """Count what a finding decides; that of an appeal replaces the outcome before it.
+
+    Month and reading stay those of the first decision: figures that moved between months, or a
+    reading that changed, would tell which case the appeal was about.
+    """
     same = "exact" if finding.typed == finding.box_read else "misread"
     row = {
         "month": finding.decided_at[:7],
@@ -26,5 +30,6 @@ def keep_decision(connection: Connection, finding: DeskFinding) -> None:
         "reading": "untested" if finding.typed is None else same,
     }
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
+    replaced = {"outcome": row["outcome"]}
     insert = dialect.insert(DECISION).values(hit_id=finding.hit_id, **row)
-    connection.execute(insert.on_conflict_do_update(index_elements=["hit_id"], set_=row))
+    connection.execute(insert.on_conflict_do_update(index_elements=["hit_id"], set_=replaced))

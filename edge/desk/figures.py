@@ -1,10 +1,9 @@
 """Figures of decisions for the supervisor: outcomes, and how often the box read the right plate.
 
-Counts are coarse: below ten as `<10`, larger ones rounded down to tens (P7). A share is of at
-least ten decisions, and is given in whole percents. Readings count once their month is over:
-else the figures before and after a decision would tell, with the log, how one person judged.
-Decoys are in no figure here. What is counted is a month and the conditions of a hit: no person, no
-time of a passage.
+Counts are coarse: below ten as `<10`, larger ones rounded down to tens (P7). A share is computed
+from these counts, so it tells no more. Readings count once their month is over: else the figures
+before and after a decision would tell, with the log, how one person judged. Decoys are in no figure
+here. What is counted is a month and the conditions of a hit: no person, no time of a passage.
 
 The accuracy is that of readings which made a hit and which a person tested by typing the plate. It
 says nothing of vehicles that made none.

@@ -14,6 +14,7 @@ from edge.desk.personal_keys import PersonalKey, all_keys
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import PERSONAL_KEY, SESSION
 from edge.errors import AccessError
+from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import utc_text
 from edge.privacy.audit_events import Event, PasskeyChanged, PersonKeyRevoked
 
@@ -79,7 +80,7 @@ class DeskKeys:
                 event = PersonKeyRevoked(row.person, key_id, acting.name)
             else:
                 raise AccessError(
-                    f"{key_id[:40]!r}: there is no such key, or it is revoked already; see "
+                    f"{shown_id(key_id)}: there is no such key, or it is revoked already; see "
                     "`edge-anpr desk people keys`"
                 )
             self._record(event)

@@ -21,16 +21,13 @@ from pydantic import ValidationError
 
 from edge.adapters.state.audit_log import FILE_NAME
 from edge.desk.accounts import ActingPerson, find_person
-from edge.desk.people import rights_in_force
-from edge.desk.rights import DeskRole, RightScope
+from edge.desk.people import has_role, rights_in_force
+from edge.desk.rights import JUDGES, WATCHERS, RightScope
 from edge.desk.store.database import DeskDatabase
 from edge.errors import AccessError, AuditError, UsageError
 from edge.formats.identifiers import is_id
 from edge.privacy.audit import ENTRY_AT
 from edge.privacy.audit_events import Entry, Event, LogSearched
-
-LOG_READERS: Final = (DeskRole.DATA_PROTECTION_OFFICER, DeskRole.AUDITOR)
-"""The roles that search the log, with a right for all sites and rules."""
 
 LOG_PAGE: Final = 50
 _AT: Final = len('{"at":"')
@@ -98,7 +95,8 @@ class DeskLog:
         """One page of the entries that fit, after this search was recorded with the person.
 
         Raises:
-            AccessError: `E_RIGHT`: she is no data protection officer or auditor of the whole desk.
+            AccessError: `E_RIGHT`: she is no data protection officer or auditor of the whole desk,
+                or judges hits too.
             UsageError: the query has a wrong form; `E_PERSON`: nobody has an account of this name.
             AuditError: the search could not be recorded, or the log not be read.
             OutboxError: the database cannot be used.
@@ -132,11 +130,16 @@ class DeskLog:
     def _require_reader(self, acting: ActingPerson) -> None:
         whole, day = RightScope(self._database.authority()), self._utc().date()
         with self._database.reading() as connection:
-            if rights_in_force(connection, acting.name, LOG_READERS, day, whole):
+            if has_role(connection, acting.name, JUDGES, day):
+                raise AccessError(
+                    f"{acting.name} judges hits at this desk, and the log names what other "
+                    "officers did on them; end one of the two rights"
+                )
+            if rights_in_force(connection, acting.name, WATCHERS, day, whole):
                 return
         raise AccessError(
             f"{acting.name} has no right in force to search the log of the whole desk; that needs "
-            f"the role {' or '.join(role.value for role in LOG_READERS)}, for all sites and rules"
+            f"the role {' or '.join(role.value for role in WATCHERS)}, for all sites and rules"
         )
 
 

@@ -26,6 +26,7 @@ from edge.desk.sealed_keys import make_sealed_key, reseal_key
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import ENROLMENT, ENTITLEMENT
 from edge.errors import AccessError, UsageError
+from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.audit_events import Event, PersonChanged, RightChanged
 
@@ -381,7 +382,7 @@ def _find(connection: Connection, right_id: str) -> DeskRight:
     found = [one for one in _rights(connection) if one.right_id == right_id]
     if not found:
         raise AccessError(
-            f"{right_id[:40]!r}: there is no such right; see `edge-anpr desk people list`"
+            f"{shown_id(right_id)}: there is no such right; see `edge-anpr desk people list`"
         )
     return found[0]
 

@@ -16,7 +16,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, ScalarSelect, Select, func, select, tuple_
 
-from edge.desk.rights import DeskRight, DeskRole, RightScope
+from edge.desk.rights import JUDGES, DeskRight, DeskRole, RightScope
 from edge.desk.standing import holders
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import FINDING, HIT, JUDGEMENT
@@ -25,10 +25,7 @@ from edge.formats.timestamps import parse_utc, utc_text
 PAGE = 50
 """How many hits a page shows."""
 
-OFFICERS = (DeskRole.OFFICER, DeskRole.SECOND_OFFICER)
-"""The roles that see the queue."""
-
-_MAY = {DeskRole.OFFICER: OFFICERS, DeskRole.SECOND_OFFICER: (DeskRole.SECOND_OFFICER,)}
+_MAY = {DeskRole.OFFICER: JUDGES, DeskRole.SECOND_OFFICER: (DeskRole.SECOND_OFFICER,)}
 """For a role that a hit waits for: the roles of which a person gives the finding."""
 
 
@@ -76,7 +73,7 @@ class HitQueue:
         """One page of the hits that these rights cover, oldest first.
 
         Args:
-            rights: of one person, in force, of a role in `OFFICERS`.
+            rights: of one person, in force, of a role in `JUDGES`.
             after: the last place of the page before; None: from the beginning.
             now: the time, for who holds a hit.
 
@@ -90,7 +87,7 @@ class HitQueue:
         with self._database.reading() as connection:
             parts = [
                 _read(connection, role, page_query(role, site, rule, person, after))
-                for role in OFFICERS
+                for role in JUDGES
                 for site, rule in _pairs(connection, role)
                 if any(
                     right.terms.scope.covers(RightScope(authority, site, rule))

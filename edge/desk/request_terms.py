@@ -24,7 +24,7 @@ from edge.desk.store.tables import (
 )
 from edge.errors import AccessError, UsageError
 from edge.formats.canonical import canonical_json
-from edge.formats.identifiers import is_id
+from edge.formats.identifiers import is_id, shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 
 LONGEST_SPAN: Final = 31
@@ -198,7 +198,7 @@ def find_request(connection: Connection, request_id: str) -> PersonRequest:
     found = [one for one in all_requests(connection) if one.request_id == request_id]
     if not found:
         raise AccessError(
-            f"{request_id[:40]!r}: no such request; see `edge-anpr desk request list`",
+            f"{shown_id(request_id)}: no such request; see `edge-anpr desk request list`",
             code="E_REQUEST",
         )
     return found[0]

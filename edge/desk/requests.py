@@ -5,8 +5,8 @@ the file and how the person has proved that the vehicle is hers. Above `ALONE_SP
 person approves it. The plate is given only when the request is answered, once. The answer comes
 from cases: hits of that site and those days that an officer has taken up are opened one by one in
 the process of the clerk and compared with the plate. There is no index of plates, and no other
-comparison. Pictures are given only of a vehicle that is hers: where the plate was misread, or read
-in two ways, they may show somebody else's.
+comparison. Pictures are given only of a vehicle that is hers: where no officer has typed the plate,
+or it was misread, or read in two ways, they may show somebody else's.
 
 The audit log has the request and a digest of the plate before the first hit is opened, and each
 case that is shown before it is. The digest is HMAC-SHA256 under a random key that only the answer
@@ -147,14 +147,15 @@ class _Readings:
     def shows_hers(self, newest: DeskFinding | None) -> bool:
         """Whether the pictures show the vehicle of this plate, and no other.
 
-        Two officers, or an officer and the box, establish whose vehicle it is. Without that, a
-        plate that was read otherwise leaves open whose it is.
+        Two officers, or an officer and the box, establish whose vehicle it is. Without that, the
+        box may have misread the plate of somebody else, or the vehicle may have other plates.
         """
-        if newest is not None and (
-            newest.outcome is FindingOutcome.CONFIRMED or newest.reason is Reason.MISREAD
-        ):
-            return newest.typed == self.asked
-        return {self.read, *self.typed} == {self.asked}
+        if newest is not None:
+            if newest.reason is Reason.WRONG_VEHICLE:
+                return False
+            if newest.outcome is FindingOutcome.CONFIRMED or newest.reason is Reason.MISREAD:
+                return newest.typed == self.asked
+        return self.typed == {self.asked} and self.read == self.asked
 
 
 class PersonRequests:

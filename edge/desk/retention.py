@@ -290,16 +290,19 @@ def _delete(connection: Connection, due: list[DueHit], today: date) -> None:
 
 
 def _keep_fines(connection: Connection, overturned: list[str]) -> None:
-    """Keep ids and digests of fines that nobody was told to withdraw before their hits go."""
+    """Keep what names fines that nobody was told to withdraw, before their hits go."""
     told = select(FINE_WITHDRAWAL.c.case_id)
     order = (FINE_EXPORT.c.exported_at, FINE_EXPORT.c.row_id)
-    query = select(FINE_EXPORT.c.hit_id, FINE_EXPORT.c.finding_sha256).where(
-        FINE_EXPORT.c.hit_id.in_(overturned), FINE_EXPORT.c.hit_id.not_in(told)
+    query = (
+        select(FINE_EXPORT.c.hit_id, FINE_EXPORT.c.finding_sha256, HIT.c.site, HIT.c.rule)
+        .join(HIT, HIT.c.hit_id == FINE_EXPORT.c.hit_id)
+        .where(FINE_EXPORT.c.hit_id.in_(overturned), FINE_EXPORT.c.hit_id.not_in(told))
     )
-    newest = {row.hit_id: row.finding_sha256 for row in connection.execute(query.order_by(*order))}
-    for case_id, digest in newest.items():
-        row = {"case_id": case_id, "finding_sha256": digest}
-        connection.execute(FINE_WITHDRAWAL.insert().values(row))
+    newest = {row.hit_id: row for row in connection.execute(query.order_by(*order))}
+    for case_id, row in newest.items():
+        values = {"case_id": case_id, "site": row.site, "rule": row.rule}
+        values["finding_sha256"] = row.finding_sha256
+        connection.execute(FINE_WITHDRAWAL.insert().values(values))
 
 
 def _delete_old(connection: Connection, today: date) -> None:

@@ -27,7 +27,7 @@ from edge.desk.store.hits import no_hit
 from edge.desk.store.tables import HIT, HOLD, RETENTION_TERM
 from edge.errors import AccessError, ConfigError, UsageError
 from edge.formats.canonical import canonical_json
-from edge.formats.identifiers import is_id
+from edge.formats.identifiers import is_id, shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.audit_events import Event, HoldChanged, TermChanged
 
@@ -195,7 +195,7 @@ class RetentionTerms:
             found = next((one for one in all_terms(connection) if one.term_id == term_id), None)
             if found is None or found.approved_at is not None:
                 raise AccessError(
-                    f"{term_id[:40]!r}: no such term waits; see `edge-anpr desk retain terms`"
+                    f"{shown_id(term_id)}: no such term waits; see `edge-anpr desk retain terms`"
                 )
             if acting.name == found.proposed_by:
                 raise AccessError(
@@ -251,7 +251,7 @@ class RetentionTerms:
             found = next((one for one in _holds(connection) if one.hold_id == hold_id), None)
             if found is None or found.ended:
                 raise AccessError(
-                    f"{hold_id[:40]!r}: no such hold; see `edge-anpr desk retain holds`"
+                    f"{shown_id(hold_id)}: no such hold; see `edge-anpr desk retain holds`"
                 )
             self._require_hit_role(connection, acting, found.hit_id, now)
             self._record(

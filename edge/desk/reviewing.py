@@ -42,7 +42,7 @@ from edge.desk.outcomes import (
 from edge.desk.people import rights_in_force
 from edge.desk.personal_keys import require_newest
 from edge.desk.refusals import RefusalRecorder
-from edge.desk.rights import DeskRight, DeskRole
+from edge.desk.rights import JUDGES, DeskRight, DeskRole
 from edge.desk.store.database import DeskDatabase
 from edge.domain.plates import PlateText
 from edge.errors import AccessError, UsageError
@@ -52,8 +52,6 @@ from edge.privacy.audit_events import CaseOpened, Event, FindingSigned, ReadingS
 from edge.privacy.hit import Hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 from edge.privacy.sealing import Picture
-
-OFFICERS = (DeskRole.OFFICER, DeskRole.SECOND_OFFICER)
 
 AFTERWARDS = (OpeningReason.COURT, OpeningReason.DATA_SUBJECT, OpeningReason.FINE)
 """Why a decided case is opened."""
@@ -198,7 +196,7 @@ class CaseReviews:
         now = self._utc()
         with self._recorded(acting, hit_id, reason), self._database.writing() as connection:
             case = self._locked(connection, hit_id, now)
-            self._right(connection, acting, case, OFFICERS, now)
+            self._right(connection, acting, case, JUDGES, now)
             if reason not in AFTERWARDS:
                 raise _not_now(case, f"is opened for {reason.value} by its officer, step by step")
             if not case.decided:
@@ -275,6 +273,7 @@ class CaseReviews:
             kept = _own_judgement(connection, case, acting)
             if kept is None or kept.typed is None:
                 raise _not_now(case, "gives its reading only after you typed the plate; type it")
+            _require_later(case, kept, now)
             plate = self._opened(connection, case).content.plate
             self._record(ReadingShown(hit_id, acting.name))
         read = self._digest(case, plate)
@@ -334,12 +333,7 @@ class CaseReviews:
         """
         case = self._seen_pictures(connection, acting, hit_id, now)
         kept = _judged(connection, case, acting)
-        if now < kept.judged_at:
-            raise _not_now(
-                case,
-                f"was judged at {utc_text(kept.judged_at)}, and cannot be decided before that; "
-                "correct the clock of this machine, or wait",
-            )
+        _require_later(case, kept, now)
         opened = self._opened(connection, case)
         read = self._digest(case, opened.content.plate)
         allowed = _choices(case, kept, read)
@@ -393,7 +387,7 @@ class CaseReviews:
         self, connection: Connection, acting: ActingPerson, case: LockedCase, now: datetime
     ) -> DeskRight:
         """The right under which she may give the next finding."""
-        roles = (DeskRole.SECOND_OFFICER,) if case.findings else OFFICERS
+        roles = (DeskRole.SECOND_OFFICER,) if case.findings else JUDGES
         right = self._right(connection, acting, case, roles, now)
         took_part = {one.person.name for one in case.findings} | {
             one.person
@@ -466,6 +460,16 @@ def _judged(connection: Connection, case: LockedCase, acting: ActingPerson) -> K
     if kept is None:
         raise _not_now(case, "was not judged yet; judge it first")
     return kept
+
+
+def _require_later(case: LockedCase, kept: KeptJudgement, now: datetime) -> None:
+    """Refuse a step that the clock puts before the judgement which it follows."""
+    if now < kept.judged_at:
+        raise _not_now(
+            case,
+            f"was judged at {utc_text(kept.judged_at)}, and nothing follows before that; correct "
+            "the clock of this machine, or wait",
+        )
 
 
 def _choices(case: LockedCase, kept: KeptJudgement, read: str) -> tuple[FindingOutcome, ...]:

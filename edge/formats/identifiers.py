@@ -27,6 +27,14 @@ Base64 = Annotated[
 """Bytes in base64 (RFC 4648, section 4), with padding."""
 
 
+def shown_id(text: str) -> str:
+    """An id of a hit, case or request as errors quote it.
+
+    A text that is no such id may be a plate that somebody typed there, so it is not quoted.
+    """
+    return text if re.fullmatch("[0-9a-f]{16,64}", text) else "what you gave as id"
+
+
 def is_id(text: str) -> bool:
     """Whether a text can be the id of a site, box or authority."""
     return re.fullmatch(ID_PATTERN, text) is not None

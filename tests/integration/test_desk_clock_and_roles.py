@@ -10,8 +10,10 @@ import pytest
 
 from edge.desk.accounts import LOCKED_FOR, MAX_FAILURES, count_attempt
 from edge.desk.cases import CLAIMED_FOR
+from edge.desk.log_search import DeskLog, LogQuery
 from edge.desk.rights import JUDGES, WATCHERS, DeskRole
 from edge.desk.standing import holders
+from edge.desk.store.tables import ENTITLEMENT
 from tests.integration.test_desk_people import refused
 from tests.support.desks import FIRST, NEXT_YEAR, NOW, TODAY, terms
 from tests.support.parties import Parties, make_parties
@@ -52,6 +54,34 @@ def test_a_lock_made_while_the_clock_was_ahead_ends_like_any_other(room: ReviewR
         moment = NOW + timedelta(minutes=minutes)
         refused(partial(count_attempt, room.database, OFFICER, moment), "E_LOGIN")
     assert count_attempt(room.database, OFFICER, NOW + LOCKED_FOR) is not None
+
+
+def test_p12_no_reading_is_given_before_the_judgement_that_it_follows(room: ReviewRoom) -> None:
+    room.begin(OFFICER)
+    room.judge(OFFICER)
+    room.now -= timedelta(minutes=2)
+    room.begin(OFFICER)
+
+    told = refused(partial(room.reviews.reading, who(OFFICER), room.hit.hit_id), "E_CASE")
+    assert "clock" in told
+    room.now = NOW
+    assert room.reviews.reading(who(OFFICER), room.hit.hit_id).agrees
+
+
+def test_p4_who_was_given_both_rights_before_that_was_refused_reads_no_log(
+    room: ReviewRoom,
+) -> None:
+    log = DeskLog(room.desk.path, room.database, room.audit.append, room.utc)
+    right = room.give("no-right", DeskRole.AUDITOR)
+    assert log.search(who("no-right"), LogQuery()).entries
+    with room.database.writing() as connection:
+        row = connection.execute(
+            ENTITLEMENT.select().where(ENTITLEMENT.c.right_id == right.right_id)
+        ).one()
+        values = {**row._mapping, "right_id": "0" * 16, "role": DeskRole.OFFICER.value}
+        connection.execute(ENTITLEMENT.insert().values(values))
+
+    refused(partial(log.search, who("no-right"), LogQuery()), "E_RIGHT")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from tests.integration.test_desk_requests import OWN, Counter, asked
 from tests.support.desks import FIRST, NOW, make_desk
 from tests.support.parties import SITE, Parties, evidence, make_parties
 from tests.support.receiving import boxes_of
-from tests.support.reviews import CONFIRMED, OFFICER, OTHER, PICTURES, who
+from tests.support.reviews import CONFIRMED, OFFICER, OTHER, PICTURES, SECOND, who
 
 CLERK, DPO = "no-right", "jan-maes"
 DAY = timedelta(days=1)
@@ -119,6 +119,19 @@ def test_p7_requests_of_another_kind_or_by_another_clerk_hold_a_case_of_their_ow
 
     assert requested(small, OBJECTION).cases[0].not_held_again
     assert len(last_days(small)) == 2
+
+
+def test_p4_a_request_reopens_no_case_once_its_hold_was_released(small: Counter) -> None:
+    small.through(OFFICER, CONFIRMED)
+    small.now += timedelta(minutes=1)
+    requested(small, OBJECTION)
+    claim = partial(small.reviews.claim, who(SECOND), small.hit.hit_id, appeal=True)
+    claim()
+    terms = RetentionTerms(small.database, small.audit.append, small.utc)
+    for one in terms.holds():
+        terms.release(who(DPO), one.hold_id)
+
+    refused(claim, "E_CASE")
 
 
 class RetentionMeanwhile(UserDict[tuple[str, str], BoxPublicKeys]):

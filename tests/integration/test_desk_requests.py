@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from edge.authority.store import Reason
 from edge.desk.folder import DeskFolder
 from edge.desk.outcomes import OpeningReason
 from edge.desk.request_answer import answer_text
@@ -179,11 +180,22 @@ def looked_at(room: Counter) -> None:
     room.through(OFFICER, REFERRED, None)
 
 
+def with_other_plates(room: Counter) -> None:
+    """The plate in the picture is hers, and the vehicle somebody else's."""
+    room.reject(OFFICER, Reason.WRONG_VEHICLE)
+
+
+def with_other_plates_after_all(room: Counter) -> None:
+    room.through(OFFICER, CONFIRMED)
+    room.reject(SECOND, Reason.WRONG_VEHICLE, OpeningReason.APPEAL)
+
+
 @pytest.mark.parametrize(
     ("review", "hers"),
     [
         (misread, {TYPED}), (disputed, set()), (undecidable, set()),
-        (settled, {OWN}), (agreed, {OWN}), (looked_at, {OWN}),
+        (settled, {OWN}), (agreed, {OWN}), (looked_at, set()),
+        (with_other_plates, set()), (with_other_plates_after_all, set()),
     ],
 )  # fmt: skip
 def test_p7_pictures_are_given_only_to_whom_the_vehicle_in_them_belongs(
@@ -383,7 +395,7 @@ def test_a_clerk_answers_and_the_files_are_hers_alone(tmp_path: Path, parties: P
     with office.desk.open_people(office.utc) as people:
         people.add(who(FIRST), clerk, "Ria Clerk", f"a long passphrase of {clerk}")
         office.give(people, clerk, DeskRole.CLERK)
-    done = at_terminal(*office.words(OFFICER), typed="cannot-tell\n")
+    done = at_terminal(*office.words(OFFICER), typed=f"offence\n{PLATE}\nconfirmed\n")
     assert done.status == 0, done.err
     day = office.hit.observed_at[:10]
     acting: list[str | Path] = ["--desk", office.desk.path, "--as", clerk]

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from edge.adapters.state.audit_log import read_log
 from edge.desk.accounts import LOCKED_FOR, MAX_FAILURES, ActingPerson
 from edge.desk.folder import DeskFolder
-from edge.desk.queue import OFFICERS, PAGE, QueuePlace, page_query, pair_query
-from edge.desk.rights import DeskRole
+from edge.desk.queue import PAGE, QueuePlace, page_query, pair_query
+from edge.desk.rights import JUDGES, DeskRole
 from edge.desk.store.tables import HIT, PERSON, SESSION
 from edge.desk.web.app import desk_app
 from edge.desk.web.calls import LARGEST_FORM
@@ -457,7 +457,7 @@ def test_a_page_of_many_hits_is_read_from_the_index_of_waiting_ones_alone(web: W
     place = QueuePlace(NOW - timedelta(hours=20), "0" * 32)
     queries = [
         query
-        for role in OFFICERS
+        for role in JUDGES
         for query in (
             page_query(role, "a", "x", OFFICER, None),
             page_query(role, "a", "x", OFFICER, place),

@@ -20,7 +20,7 @@ from edge.desk.court.verifying import verify_case
 from edge.desk.folder import DeskFolder
 from edge.desk.outcomes import OpeningReason
 from edge.desk.rights import DeskRole
-from edge.desk.store.tables import PERSON
+from edge.desk.store.tables import HIT, PERSON
 from edge.domain.plates import PlateText
 from edge.errors import ConfigError, OutboxError
 from edge.formats.yaml_document import parse_document
@@ -48,6 +48,7 @@ APPEAL = OpeningReason.APPEAL
 MAPPING = """\
 schema: edge-anpr/fines-mapping/1
 format: csv
+rules: [stolen]
 columns:
   - {field: case, column: Dossier}
   - {field: plate, column: Nummerplaat}
@@ -135,6 +136,40 @@ def test_p7_only_confirmed_cases_are_exported_and_each_once(room: FinesRoom) -> 
     refused(partial(room.fines, only=(first.hit_id,)), "E_CASE")
     assert room.fines(only=(first.hit_id,), again=True).hit_ids == (first.hit_id,)
     assert verify_case(room.export().package, room.known).failure is None
+
+
+@sqlite_only
+def test_p3_no_hit_of_a_rule_that_the_mapping_does_not_name_leaves_for_a_fine(
+    room: FinesRoom,
+) -> None:
+    hit = room.confirmed()
+    other = MAPPING.replace("rules: [stolen]", "rules: [permit-zone]")
+
+    assert room.fines(text=other) == FinesExport(None, (), 0, ())
+    told = refused(partial(room.fines, text=other, only=(hit.hit_id,)), "E_CASE")
+    assert "stolen" in told
+    assert room.files == []
+    assert room.fines().hit_ids == (hit.hit_id,)
+
+
+@sqlite_only
+def test_p12_no_fine_follows_from_a_rule_whose_hits_nobody_must_check(room: FinesRoom) -> None:
+    hit = room.confirmed()
+    with room.database.writing() as connection:
+        connection.execute(HIT.update().values(human_check_required=False))
+
+    assert room.fines().hit_ids == ()
+    refused(partial(room.fines, only=(hit.hit_id,)), "E_CASE")
+    assert room.files == []
+
+
+@sqlite_only
+def test_what_is_typed_as_the_id_of_a_case_is_quoted_only_if_it_can_be_one(
+    room: FinesRoom,
+) -> None:
+    for typed in (PLATE, PLATE.lower(), "1-abc-123"):
+        assert typed not in refused(partial(room.fines, only=(typed,)), "E_CASE")
+    assert "0" * 32 in refused(partial(room.fines, only=("0" * 32,)), "E_CASE")
 
 
 @sqlite_only
@@ -234,11 +269,11 @@ def test_no_value_is_a_formula_or_hidden_text(room: FinesRoom) -> None:
 @pytest.mark.parametrize(
     ("line", "wrong", "told"),
     [
-        (5, "{field: colour, column: Kleur}", "field"),
-        (5, "{field: plate, column: =cmd}", "begins"),
-        (5, '{field: plate, column: "A\\u202Eb"}', "cannot be seen"),
-        (5, "{field: plate, kolom: x}", "kolom"),
-        (3, "{field: plate, column: Tijdstip}", "two columns"),
+        (6, "{field: colour, column: Kleur}", "field"),
+        (6, "{field: plate, column: =cmd}", "begins"),
+        (6, '{field: plate, column: "A\\u202Eb"}', "cannot be seen"),
+        (6, "{field: plate, kolom: x}", "kolom"),
+        (4, "{field: plate, column: Tijdstip}", "two columns"),
     ],
 )
 def test_a_wrong_mapping_is_refused_with_file_and_line(

@@ -387,7 +387,8 @@ def case(run: Run, base: Path, parties: Parties) -> None:
         f"an={signed.text}",
     )  # fmt: skip
     (base / "fines.yaml").write_text(
-        "schema: edge-anpr/fines-mapping/1\nformat: csv\ncolumns: [{field: case, column: Case}]\n"
+        "schema: edge-anpr/fines-mapping/1\nformat: csv\nrules: [stolen]\n"
+        "columns: [{field: case, column: Case}]\n"
     )
     run("desk fines", "--out", base / "f.csv", "--mapping", base / "fines.yaml", *acting, *opening)
 

@@ -166,6 +166,14 @@ class ReviewRoom:
         self.judge(person, CANNOT_TELL if typed is None else OFFENCE, typed)
         return self.decide(person, outcome)
 
+    def reject(
+        self, person: str, reason: Reason = Reason.NO_OFFENCE, opening: OpeningReason = REVIEW
+    ) -> DeskFinding:
+        """All steps of a person who rejects the hit before she was given the reading."""
+        self.begin(person, opening)
+        self.judge(person, REJECT, reason=reason)
+        return self.decide(person, REJECTED)
+
     def findings(self) -> tuple[bytes, ...]:
         return finding_payloads(self.database, self.hit.hit_id)
 

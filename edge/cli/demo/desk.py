@@ -18,7 +18,7 @@ from edge.desk.accounts import ActingPerson
 from edge.desk.folder import DeskConfig, DeskFolder, FirstAccount, make_folder
 from edge.desk.people import DeskPeople
 from edge.desk.receiving import DeskReceiver
-from edge.desk.rights import DeskRole, RightScope, RightTerms
+from edge.desk.rights import JUDGES, DeskRole, RightScope, RightTerms
 from edge.desk.sealed_keys import make_sealed_key
 from edge.desk.store.hits import DeskHits
 from edge.desk.web.serving import CaseFolders, WhatOpensHits
@@ -32,7 +32,6 @@ PEOPLE = (
 )
 """Name, full name and role of each demo person; the first one makes the desk."""
 
-OFFICERS = (DeskRole.OFFICER, DeskRole.SECOND_OFFICER)
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that looks like another
 _DAYS = 30
 
@@ -118,7 +117,7 @@ def make_demo_desk(folder: Path, authority: str) -> tuple[DeskFolder, tuple[Demo
         for account, full_name, term in list(zip(accounts, names, terms, strict=True))[1:]:
             people.add(supervisor, account.name, full_name, account.passphrase)
             people.approve(approver, people.propose(supervisor, term).right_id)
-            if account.role in OFFICERS:
+            if account.role in JUDGES:
                 acting = ActingPerson(account.name)
                 make_sealed_key(database, audit.append, acting, account.passphrase, utc())
     return desk, accounts

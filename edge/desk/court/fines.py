@@ -26,12 +26,13 @@ from edge.desk.court.mapping import FineField, FineMapping
 from edge.desk.decoys import is_real, require_real
 from edge.desk.findings import DeskFinding, parse_finding
 from edge.desk.outcomes import FindingOutcome, OpeningReason
-from edge.desk.people import has_role, rights_in_force
-from edge.desk.reviewing import OFFICERS, CaseReviews, finding_payloads
-from edge.desk.rights import RightScope
+from edge.desk.people import rights_in_force
+from edge.desk.reviewing import CaseReviews, finding_payloads
+from edge.desk.rights import JUDGES, RightScope
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import FINDING, FINE_EXPORT, FINE_WITHDRAWAL, HIT
 from edge.errors import AccessError
+from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.formats.visible import visible
 from edge.privacy.audit_events import CaseExported, Event
@@ -90,21 +91,22 @@ class FinesDesk:
         only: Collection[str] = (),
         again: bool = False,
     ) -> FinesExport:
-        """Export all confirmed cases that the person's rights cover, oldest first.
+        """Export the confirmed cases of the mapping's rules that her rights cover, oldest first.
 
         Args:
             acting: an officer or second officer.
-            mapping: which fields go into which columns.
+            mapping: whose hits are exported, and which fields go into which columns.
             write: writes the file; raises if it cannot.
             only: ids of hits; empty: all.
             again: also those that were exported before.
 
         Raises:
             AccessError: `E_RIGHT`: no right for any of them; `E_CASE`: one of `only` is not
-                confirmed, or was exported before, or changed meanwhile.
+                confirmed, is of a rule that the mapping does not name, or was exported before, or
+                changed meanwhile.
             OutboxError: the database is away.
         """
-        waiting = self._waiting(only, again=again)
+        waiting = self._waiting(mapping.rules, only, again=again)
         mine = self._covered(acting, waiting)
         if waiting and not mine:
             raise AccessError(
@@ -142,30 +144,23 @@ class FinesDesk:
         now = self._utc()
         with self._database.writing() as connection:
             waiting = _exported(connection)
-            hits = connection.execute(
+            known = {row.case_id: row for row in connection.execute(select(FINE_WITHDRAWAL))}
+            kept = connection.execute(
                 select(HIT.c.hit_id, HIT.c.site, HIT.c.rule).where(HIT.c.hit_id.in_(withdrawn))
-            ).all()
-            done = {
-                row.hit_id
-                for row in hits
-                if rights_in_force(
-                    connection,
-                    acting.name,
-                    OFFICERS,
-                    now.date(),
-                    RightScope(self._authority, row.site, row.rule),
-                )
-            }
-            if has_role(connection, acting.name, OFFICERS, now.date()):
-                done |= set(withdrawn) - {row.hit_id for row in hits}
-            known = set(connection.execute(select(FINE_WITHDRAWAL.c.case_id)).scalars())
-            for case_id in sorted(done & (known | waiting.keys())):
+            )
+            here = {row.hit_id: row for row in kept}
+            for case_id in sorted(set(withdrawn) & (known.keys() | waiting.keys())):
+                row = here.get(case_id) or known[case_id]
+                scope = RightScope(self._authority, row.site, row.rule)
+                if not rights_in_force(connection, acting.name, JUDGES, now.date(), scope):
+                    continue
                 values = {"named_at": utc_text(now)}
                 if case_id in known:
                     same = FINE_WITHDRAWAL.c.case_id == case_id
                     connection.execute(FINE_WITHDRAWAL.update().where(same).values(values))
                 else:
-                    values |= {"case_id": case_id, "finding_sha256": waiting[case_id]}
+                    values |= {"case_id": case_id, "site": row.site, "rule": row.rule}
+                    values["finding_sha256"] = waiting[case_id]
                     connection.execute(FINE_WITHDRAWAL.insert().values(values))
 
     def _note(
@@ -179,14 +174,16 @@ class FinesDesk:
         """Write down which cases are exported; the audit log has each before the commit."""
         now, export_id = self._utc(), secrets.token_hex(8)
         with self._database.writing() as connection:
+            locked = {
+                hit_id: cases.locked(connection, hit_id, self._authority, now)
+                for hit_id in sorted(findings)
+            }
+            # Only now: while it waited for the locks, somebody else may have exported some.
+            done = set() if again else _standing(connection)
             told = FINE_WITHDRAWAL.c.case_id.in_(findings)
             connection.execute(FINE_WITHDRAWAL.delete().where(told))
-            for hit_id in sorted(findings):
-                case = cases.locked(connection, hit_id, self._authority, now)
-                done = select(FINE_EXPORT.c.hit_id).where(FINE_EXPORT.c.hit_id == hit_id)
-                if case.findings[-1].sha256() != findings[hit_id].sha256() or (
-                    not again and connection.execute(done).first() is not None
-                ):
+            for hit_id, case in locked.items():
+                if hit_id in done or case.findings[-1].sha256() != findings[hit_id].sha256():
                     raise AccessError(
                         f"the case of hit {hit_id} was exported or appealed meanwhile; run the "
                         "command again",
@@ -207,19 +204,31 @@ class FinesDesk:
                 self._record(CaseExported(hit_id, acting.name, "fine", digest))
         return export_id
 
-    def _waiting(self, only: Collection[str], *, again: bool) -> dict[str, RightScope]:
+    def _waiting(
+        self, rules: Collection[str], only: Collection[str], *, again: bool
+    ) -> dict[str, RightScope]:
         """The confirmed cases to export, oldest first, with the scope that a right must cover."""
         with self._database.reading() as connection:
             confirmed = _confirmed(connection)
             decoys_too = _confirmed(connection, with_decoys=True) if only else {}
-            exported = set(connection.execute(select(FINE_EXPORT.c.hit_id)).scalars())
+            exported = _standing(connection)
         for hit_id in sorted(only):
             if hit_id not in confirmed:
                 if hit_id in decoys_too:
                     require_real(
                         self._database, hit_id
                     )  # decided, so a clearer answer tells no more
-                raise AccessError(f"hit {hit_id[:40]}: not a confirmed case", code="E_CASE")
+                raise AccessError(
+                    f"{shown_id(hit_id)}: not a confirmed case of a rule whose hits a person must "
+                    "check; give the id of one",
+                    code="E_CASE",
+                )
+            if (rule := confirmed[hit_id][1]) not in rules:
+                raise AccessError(
+                    f"hit {hit_id}: the mapping does not name its rule, {rule}; no fine follows "
+                    "from other rules",
+                    code="E_CASE",
+                )
             if hit_id in exported and not again:
                 raise AccessError(
                     f"hit {hit_id}: exported before; give --again to export it once more",
@@ -228,14 +237,14 @@ class FinesDesk:
         return {
             hit_id: RightScope(self._authority, site, rule)
             for hit_id, (site, rule) in confirmed.items()
-            if (not only or hit_id in only) and (again or hit_id not in exported)
+            if rule in rules and (not only or hit_id in only) and (again or hit_id not in exported)
         }
 
     def _covered(self, acting: ActingPerson, waiting: dict[str, RightScope]) -> tuple[str, ...]:
         day = self._utc().date()
         with self._database.reading() as connection:
             allowed = {
-                scope: bool(rights_in_force(connection, acting.name, OFFICERS, day, scope))
+                scope: bool(rights_in_force(connection, acting.name, JUDGES, day, scope))
                 for scope in set(waiting.values())
             }
         return tuple(hit_id for hit_id, scope in waiting.items() if allowed[scope])
@@ -256,8 +265,18 @@ def _exported(connection: Connection) -> dict[str, str]:
     return {row.hit_id: row.finding_sha256 for row in rows}
 
 
+def _standing(connection: Connection) -> set[str]:
+    """Hits that were exported, and whose fine nobody was told to withdraw since."""
+    told = select(FINE_WITHDRAWAL.c.case_id).where(FINE_WITHDRAWAL.c.named_at.is_not(None))
+    query = select(FINE_EXPORT.c.hit_id).where(FINE_EXPORT.c.hit_id.not_in(told))
+    return set(connection.execute(query).scalars())
+
+
 def _confirmed(connection: Connection, *, with_decoys: bool = False) -> dict[str, tuple[str, str]]:
-    """Site and rule of each hit whose newest finding confirms it, oldest first."""
+    """Site and rule of each hit whose newest finding confirms it, oldest first.
+
+    Not of rules whose hits nobody must check: by their policy no sanction follows from them.
+    """
     chosen = true() if with_decoys else is_real(HIT.c.hit_id)
     newest = (
         select(FINDING.c.hit_id, func.max(FINDING.c.number).label("number"))
@@ -271,7 +290,11 @@ def _confirmed(connection: Connection, *, with_decoys: bool = False) -> dict[str
             newest,
             (newest.c.hit_id == FINDING.c.hit_id) & (newest.c.number == FINDING.c.number),
         )
-        .where(FINDING.c.outcome == FindingOutcome.CONFIRMED.value, chosen)
+        .where(
+            FINDING.c.outcome == FindingOutcome.CONFIRMED.value,
+            HIT.c.human_check_required,
+            chosen,
+        )
         .order_by(HIT.c.observed_at, HIT.c.hit_id)
     )
     return {row.hit_id: (row.site, row.rule) for row in connection.execute(query)}

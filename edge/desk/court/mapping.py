@@ -2,6 +2,7 @@
 
     schema: edge-anpr/fines-mapping/1
     format: csv                     # or json
+    rules: [permit-zone]            # those from which a fine may follow
     columns:
       - {field: case, column: Dossier}
       - {field: plate, column: Nummerplaat}
@@ -18,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
+from edge.formats.identifiers import Id
 from edge.formats.strict import Strict
 from edge.formats.visible import unseen_at
 from edge.formats.yaml_document import read_document
@@ -69,6 +71,10 @@ class FineMapping(Strict):
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
         default="Europe/Brussels", description="Of the fields that end in `_local`."
     )
+    rules: Annotated[
+        tuple[Id, ...],
+        Field(min_length=1, max_length=64, description="Only their hits are exported."),
+    ]
     columns: Annotated[
         tuple[FineColumn, ...],
         Field(min_length=1, max_length=64),

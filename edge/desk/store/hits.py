@@ -13,6 +13,7 @@ from edge.authority.store import MAX_ASIDE_BYTES, Outcome, SetAside
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import ASIDE, DELETION, HIT, RECEIPT
 from edge.errors import OutboxError
+from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.privacy.hit import Hit
 
@@ -23,7 +24,7 @@ _ASIDE_LOCK = 0x414E5041
 def no_hit(hit_id: str) -> OutboxError:
     """The error of a hit that is not here."""
     return OutboxError(
-        f"{hit_id[:40]!r}: no such hit at this desk; give its whole id", code="E_NO_HIT"
+        f"{shown_id(hit_id)}: no such hit at this desk; give its whole id", code="E_NO_HIT"
     )
 
 

@@ -447,13 +447,16 @@ FINE_WITHDRAWAL = Table(
     "fine_withdrawal",
     METADATA,
     Column("case_id", String(32), primary_key=True),
+    Column("site", String(40), nullable=False),
+    Column("rule", String(40), nullable=False),
     Column("finding_sha256", String(64), nullable=False),
     Column("named_at", String(24)),
 )
 """Exported cases that an appeal overturned, and when a person was told to withdraw the fine.
 
 A case that nobody was told of has a row once its hit is deleted, with the digest of the exported
-finding and nothing else. `case_id` is no `hit_id`: retention deletes these rows by their own rule.
+finding, the site and the rule, which a right must cover, and nothing else. `case_id` is no
+`hit_id`: retention deletes these rows by their own rule.
 """
 
 DECISION = Table(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from edge.desk.passkeys import LONGEST_NAME, require_name
 from edge.desk.personal_keys import PersonalKey
-from edge.desk.queue import OFFICERS
+from edge.desk.rights import JUDGES
 from edge.desk.sealed_keys import signs_here
 from edge.desk.sign_in import LoginWay
 from edge.desk.web.calls import Call, WebPage, see
@@ -141,7 +141,7 @@ def _recovery(call: Call, codes: tuple[str, ...], line: str) -> Response:
 def make_key(call: Call) -> Response:
     """Make the reader's key for signing findings, under her passphrase."""
     desk, passphrase = call.desk, call.form.get("passphrase", "")
-    call.rights_of(*OFFICERS)
+    call.rights_of(*JUDGES)
     try:
         acting = desk.people.prove(call.reader.acting.name, passphrase)
     except AccessError:
@@ -218,5 +218,5 @@ def _account(call: Call, status: int = 200, line: str = "") -> Response:
         longest=LONGEST_NAME,
         keys=_signing_keys(call),
         signs=signs_here(call.desk.database, acting.name),
-        officer=any(right.terms.role in OFFICERS for right in rights),
+        officer=any(right.terms.role in JUDGES for right in rights),
     )

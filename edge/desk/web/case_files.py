@@ -15,8 +15,7 @@ from starlette.responses import Response
 from edge.desk.court.making import REASONS, CaseSources, export_case
 from edge.desk.decided import DecidedCase, DecidedCases, DecidedPlace
 from edge.desk.outcomes import FindingOutcome, OpeningReason
-from edge.desk.queue import OFFICERS
-from edge.desk.rights import DeskRole
+from edge.desk.rights import JUDGES, DeskRole
 from edge.desk.web.calls import Call, see
 from edge.desk.web.login import not_proved_again
 from edge.errors import EdgeError, KeyFileError
@@ -30,7 +29,7 @@ _LIST: Final = "/decided"
 
 def show_decided(call: Call) -> Response:
     """The decided cases within the officer's rights, newest first."""
-    rights = call.rights_of(*OFFICERS)
+    rights = call.rights_of(*JUDGES)
     after = call.after()
     cases, more = DecidedCases(call.desk.database).page(
         rights, None if after is None else DecidedPlace(*after)
@@ -52,7 +51,7 @@ def show_case_file(call: Call) -> Response:
 
 def export(call: Call) -> Response:
     """Send the file of a confirmed case."""
-    call.rights_of(*OFFICERS)
+    call.rights_of(*JUDGES)
     sources = call.desk.court
     if sources is None:
         return _show(call, 501)
@@ -111,7 +110,7 @@ _WHY: Final = {
 
 
 def _show(call: Call, status: int = 200, line: str = "") -> Response:
-    rights, hit_id = call.rights_of(*OFFICERS), call.hit_id
+    rights, hit_id = call.rights_of(*JUDGES), call.hit_id
     found = DecidedCases(call.desk.database).find(rights, hit_id)
     if found is None:
         return call.line(404, call.words("file.missing"), back=_LIST)

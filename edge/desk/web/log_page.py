@@ -6,7 +6,8 @@ from datetime import date
 
 from starlette.responses import Response
 
-from edge.desk.log_search import LOG_READERS, LogQuery
+from edge.desk.log_search import LogQuery
+from edge.desk.rights import WATCHERS
 from edge.desk.web.calls import Call
 from edge.errors import UsageError
 from edge.privacy.audit_events import Entry, event_fields
@@ -17,13 +18,13 @@ _FIELDS = ("person", "case", "since", "before")
 
 def ask(call: Call) -> Response:
     """The empty form."""
-    call.rights_of(*LOG_READERS)
+    call.rights_of(*WATCHERS)
     return call.page("log", found=None, line="", sent=dict.fromkeys(_FIELDS, ""))
 
 
 def search(call: Call) -> Response:
     """The entries that fit; the search is in the log before."""
-    call.rights_of(*LOG_READERS)
+    call.rights_of(*WATCHERS)
     sent = {name: call.form.get(name, "").strip() for name in _FIELDS}
     try:
         query = _query(sent)

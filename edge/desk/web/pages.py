@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from edge.desk.queue import OFFICERS, HitQueue, QueuePlace
-from edge.desk.rights import APPROVERS, DeskRight, DeskRole
+from edge.desk.queue import HitQueue, QueuePlace
+from edge.desk.rights import APPROVERS, JUDGES, DeskRight, DeskRole
 from edge.desk.web.calls import Call, see
 from edge.formats.timestamps import utc_text
 
@@ -25,7 +25,7 @@ class ShownRight:
 def start(call: Call) -> Response:
     """Lead to the first page that the reader's rights open."""
     roles = {right.terms.role for right in call.rights()}
-    if roles & set(OFFICERS):
+    if roles & set(JUDGES):
         return see("/queue")
     return see("/people" if roles & set(APPROVERS) else "/account")
 
@@ -35,7 +35,7 @@ def start(call: Call) -> Response:
 
 def queue(call: Call) -> Response:
     """The hits that wait, within the officer's rights."""
-    rights = call.rights_of(*OFFICERS)
+    rights = call.rights_of(*JUDGES)
     after = call.after()
     hits, more = HitQueue(call.desk.database).page(
         rights, None if after is None else QueuePlace(*after), now=call.desk.utc()

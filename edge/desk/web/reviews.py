@@ -19,8 +19,9 @@ from starlette.responses import Response
 from edge.authority.store import Reason
 from edge.desk.outcomes import BEFORE_READING, FindingOutcome, Judgement
 from edge.desk.policies import rule_facts
-from edge.desk.queue import OFFICERS, HitQueue, WaitingHit
+from edge.desk.queue import HitQueue, WaitingHit
 from edge.desk.reviewing import BoxReading, CaseReviews
+from edge.desk.rights import JUDGES
 from edge.desk.sealed_keys import open_sealed_key, signs_here
 from edge.desk.standing import CaseStanding, case_standing
 from edge.desk.web.calls import CONTENT_POLICY, Call, WrongForm, see, sent_moment
@@ -99,7 +100,7 @@ def claim_next(call: Call) -> Response:
 
 def waiting(call: Call) -> tuple[tuple[WaitingHit, ...], bool]:
     """The first page of the hits that wait for the reader."""
-    return HitQueue(call.desk.database).page(call.rights_of(*OFFICERS), now=call.desk.utc())
+    return HitQueue(call.desk.database).page(call.rights_of(*JUDGES), now=call.desk.utc())
 
 
 # --- the case -------------------------------------------------------------------------------------
@@ -355,7 +356,7 @@ _TAKEN_BY_ANOTHER: Final = 409
 
 def _within(call: Call, hit_id: str, act: Callable[[CaseReviews], Response]) -> Response:
     """Do a step of a review, or say in one line why it was not done."""
-    call.rights_of(*OFFICERS)
+    call.rights_of(*JUDGES)
     if call.desk.reviews is None:
         return call.line(501, call.words("case.no_keys"), back="/queue")
     if re.fullmatch("[0-9a-f]{32}", hit_id) is None:

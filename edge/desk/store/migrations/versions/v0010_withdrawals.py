@@ -16,6 +16,8 @@ def upgrade() -> None:
     op.create_table(
         "fine_withdrawal",
         sa.Column("case_id", sa.String(32), primary_key=True),
+        sa.Column("site", sa.String(40), nullable=False),
+        sa.Column("rule", sa.String(40), nullable=False),
         sa.Column("finding_sha256", sa.String(64), nullable=False),
         sa.Column("named_at", sa.String(24)),
     )
