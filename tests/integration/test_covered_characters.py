@@ -21,7 +21,10 @@ from edge.domain.reading import PlateConsensus, fuse
 from edge.pipeline.ports import PlateReader
 from edge.policy.limits import LIMITS
 from scripts.fixtures.covers import area_of, area_of_halves, blank, characters
-from scripts.fixtures.plates import Plate, draw
+from scripts.fixtures.plates import FONTS, Plate, draw
+from tests.support.plate_fonts import needs_fonts
+
+pytestmark = needs_fonts(*FONTS)
 
 LOWEST_FLOOR = min(limits.min_posterior for limits in LIMITS.values())
 VIEWS = 6

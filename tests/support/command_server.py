@@ -1,0 +1,187 @@
+"""Runs commands in processes that are forked from one which has imported the product already.
+
+The suite runs some thousand commands, and most of them do less work than their imports. A command
+still has its own process, arguments, environment, standard streams and exit status. What depends on
+how Python starts is tested with a fresh interpreter, by `tests.support.product.start`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+_LARGEST = 1 << 20
+_NUMBER = 8
+_NOT_IMPORTED = ("__main__", "env")
+"""Modules that do something when they are imported: the last part of their names."""
+
+
+class CommandServer:
+    """The process that has imported the product, for one process of tests.
+
+    Args:
+        environment: of the server; a command has its own.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._requests, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", __name__, str(its.fileno())],
+                env=dict(environment),
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+            )
+
+    def close(self) -> None:
+        """End the server; commands that run go on."""
+        self._requests.close()
+        self._process.wait(timeout=30)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        cwd: Path | None,
+        timeout_s: float,
+    ) -> tuple[int, str, str]:
+        """Run one command to its end; returns its status, standard output and standard error.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not end in time, and was killed.
+        """
+        request = {
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "cwd": str(cwd or Path.cwd()),
+        }
+        told, tells = os.pipe()
+        with (
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+            open(os.devnull, "rb") as nothing,  # noqa: PTH123 - a device
+            os.fdopen(told, "rb", buffering=0) as status,
+        ):
+            streams = [nothing.fileno(), out.fileno(), err.fileno(), tells]
+            socket.send_fds(self._requests, [json.dumps(request).encode()], streams)
+            os.close(tells)
+            process = _number(status.read(_NUMBER))
+            if not select.select([status], [], [], timeout_s)[0]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGKILL)
+                raise subprocess.TimeoutExpired(list(arguments), timeout_s)
+            left = _number(status.read(_NUMBER))
+            texts = []
+            for file in (out, err):
+                file.seek(0)
+                # As `text=True` of subprocess.
+                texts.append(file.read().decode().replace("\r\n", "\n").replace("\r", "\n"))
+        return left, texts[0], texts[1]
+
+
+@functools.cache
+def command_server(environment: tuple[tuple[str, str], ...]) -> CommandServer:
+    """The server of this process of tests; it ends with it."""
+    server = CommandServer(dict(environment))
+    atexit.register(server.close)
+    return server
+
+
+def _number(told: bytes) -> int:
+    assert len(told) == _NUMBER, "the server of commands has ended; its error is above"
+    return int.from_bytes(told, "big", signed=True)
+
+
+def _import_product() -> None:
+    """Import every module of the product."""
+    import edge
+
+    for module in pkgutil.walk_packages(edge.__path__, "edge."):
+        if module.name.rpartition(".")[2] not in _NOT_IMPORTED:
+            importlib.import_module(module.name)
+    gc.collect()
+    gc.freeze()  # so that collections in commands leave these pages shared
+
+
+def _next_command(requests: socket.socket) -> list[str]:
+    """Wait for requests; returns in each command's own process, with its arguments."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for commands
+    while True:
+        data, streams, _, _ = socket.recv_fds(requests, _LARGEST, 4)
+        if not data:
+            os._exit(0)
+        if os.fork() == 0:
+            requests.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if (command := os.fork()) == 0:
+                return _become(json.loads(data), streams)
+            _wait_for(command, streams)
+        for stream in streams:
+            os.close(stream)
+
+
+def _become(request: dict[str, object], streams: Sequence[int]) -> list[str]:
+    for number, stream in enumerate(streams[:3]):
+        os.dup2(stream, number)
+    for stream in streams:
+        os.close(stream)
+    os.chdir(str(request["cwd"]))
+    environment, arguments = request["environment"], request["arguments"]
+    assert isinstance(environment, dict)
+    assert isinstance(arguments, list)
+    os.environ.clear()
+    os.environ.update(environment)
+    return arguments
+
+
+def _wait_for(command: int, streams: Sequence[int]) -> NoReturn:
+    """Tell the number of the process, and then its status."""
+    for stream in streams[:3]:
+        os.close(stream)
+    os.write(streams[3], command.to_bytes(_NUMBER, "big"))
+    _, how = os.waitpid(command, 0)
+    os.write(streams[3], os.waitstatus_to_exitcode(how).to_bytes(_NUMBER, "big", signed=True))
+    os._exit(0)
+
+
+def _run(arguments: list[str]) -> NoReturn:
+    """Run a command, and end as Python does; but memory is not cleared, which would take 0.1 s."""
+    from edge.cli import main
+
+    status: str | int | None = 1
+    try:
+        main(arguments)
+    except SystemExit as left:
+        status = left.code
+    except BaseException:  # noqa: BLE001 - as the interpreter shows it
+        traceback.print_exc()
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
+
+
+if __name__ == "__main__":
+    _import_product()
+    _arguments = _next_command(socket.socket(fileno=int(sys.argv[1])))
+    _run(_arguments)
