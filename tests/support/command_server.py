@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import gc
 import importlib
 import json
@@ -94,14 +93,6 @@ class CommandServer:
                 # As `text=True` of subprocess.
                 texts.append(file.read().decode().replace("\r\n", "\n").replace("\r", "\n"))
         return left, texts[0], texts[1]
-
-
-@functools.cache
-def command_server(environment: tuple[tuple[str, str], ...]) -> CommandServer:
-    """The server of this process of tests; it ends with it."""
-    server = CommandServer(dict(environment))
-    atexit.register(server.close)
-    return server
 
 
 def _number(told: bytes) -> int:

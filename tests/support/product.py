@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import io
 import json
 import os
@@ -19,7 +21,7 @@ from typing import Any
 
 from edge.cli import execute
 from edge.cli.logs import ERROR_SCHEMA
-from tests.support.command_server import command_server
+from tests.support.command_server import CommandServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CLIPS = REPOSITORY / "tests" / "fixtures" / "clips"
@@ -82,6 +84,14 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     }
 
 
+@functools.cache
+def command_server() -> CommandServer:
+    """The server of commands of this process of tests; it ends with it."""
+    server = CommandServer(environment())
+    atexit.register(server.close)
+    return server
+
+
 def product(
     *arguments: str | Path,
     cwd: Path | None = None,
@@ -94,9 +104,8 @@ def product(
     library read as they start, the command has a fresh interpreter.
     """
     if set(env or {}) <= READ_BY_THE_PRODUCT:
-        server = command_server(tuple(sorted(environment().items())))
         words = [str(one) for one in arguments]
-        return Finished(*server.run(words, environment(env), cwd, timeout_s))
+        return Finished(*command_server().run(words, environment(env), cwd, timeout_s))
     done = subprocess.run(
         command(*arguments),
         cwd=cwd,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from itertools import zip_longest
 from typing import Any
 
@@ -30,8 +31,14 @@ def selects(
     return attention.selects(cell_means(pixels[..., 1]), index / FPS)
 
 
+@cache
+def noise(number: int) -> Pixels:
+    return np.random.default_rng(number).integers(80, 100, (270, 480, 3), np.uint8)
+
+
 def empty(index: int) -> Pixels:
-    return np.random.default_rng(index).integers(80, 100, (270, 480, 3), np.uint8)
+    pixels: Pixels = noise(index % 50).copy()
+    return pixels
 
 
 def moving(index: int, x: int = 100) -> Pixels:
