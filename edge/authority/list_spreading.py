@@ -11,7 +11,7 @@ from edge.adapters.broker.holds import reason_text
 from edge.adapters.broker.list_parts import publish_parts
 from edge.adapters.broker.mqtt import FAILURE, BrokerLink
 from edge.adapters.broker.options import BrokerOptions
-from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.broker.topics import BoxTopics, parse
 from edge.adapters.state.list_bodies import ListFetchError
 from edge.authority.list_sender import ListRefusedError, Waiting
 from edge.errors import EdgeError, PublishError
@@ -130,16 +130,19 @@ def _collect(
         if message is None:
             continue
         link.acknowledge(message)
-        _, site, box, _ = message.topic.split("/")
+        name = parse(message.topic)
+        if name is None or (name.site, name.box) not in boxes:
+            continue  # nothing that was subscribed to
+        box = (name.site, name.box)
         try:
-            answer = verified_answer(message.payload, boxes[site, box])
+            answer = verified_answer(message.payload, boxes[box])
         except EdgeError as error:
             if error.message not in noted:
                 noted.add(error.message)
                 note(error.message)
             continue
-        ours = (answer.list_, answer.bundle_sha256) == (shared.list_id, digests[site, box])
+        ours = (answer.list_, answer.bundle_sha256) == (shared.list_id, digests[box])
         if ours:
-            answers[site, box] = answer
+            answers[box] = answer
             if answer.code != ListFetchError.default_code:  # such a box tries again
-                open_.discard((site, box))
+                open_.discard(box)

@@ -142,7 +142,7 @@ def test_p13_a_server_that_is_silent_or_away_is_said_so(
     server: Bodies, authority: TestAuthority
 ) -> None:
     server.answer = lambda _: server.ended.wait(5)
-    assert "it sends nothing" in refusal(HttpsBodies(server.url, authority.path, idle_s=0.2))
+    assert "it sends nothing" in refusal(HttpsBodies(server.url, authority.path, idle_s=1.0))
     away = HttpsBodies(f"https://127.0.0.1:{free_port()}", authority.path)
     assert "Connection refused" in refusal(away)
     server.answer, server.raw = None, b"no http\r\n\r\n"

@@ -249,7 +249,7 @@ def test_p13_without_the_parts_a_box_says_so_and_takes_them_when_they_come(
     one = zone.inventory / f"{SITE}.box-2.public.json"
     one.unlink()
 
-    done = zone.send(out, timeout=3)
+    done = zone.send(out, timeout=5)
 
     assert done.status == ExitCode.BROKER
     (line,) = done.error_lines
@@ -273,7 +273,7 @@ def test_p13_a_half_written_upload_changes_nothing_until_it_is_whole(
     whole = zone.server.files[path]
     zone.server.files[path] = whole[:-4096]
 
-    done = zone.send(second, timeout=2)
+    done = zone.send(second, timeout=4)
 
     assert done.status == ExitCode.BROKER, done.err
     assert "E_LIST_FETCH" in done.out
@@ -286,6 +286,22 @@ def test_p13_a_half_written_upload_changes_nothing_until_it_is_whole(
     assert done.status == ExitCode.CONFIG, "the list before is never taken again"
     assert "E_LIST_REPLAY" in done.err
     assert [box.counter() for box in boxes] == [newest] * 2
+
+
+def test_p13_a_newer_manifest_takes_the_place_of_one_whose_list_cannot_be_had(zone: Zone) -> None:
+    (zone.inventory / f"{SITE}.box-2.public.json").unlink()
+    box = zone.box("box-1", zone.https)
+    zone.server.answer = lambda _: zone.server.ended.wait(60)
+    first, second = zone.build("first"), zone.build("second")
+    done = zone.send(first, timeout=1)
+    assert done.status == ExitCode.BROKER, "the box still reads from a server that hangs"
+    assert "E_LIST_UNANSWERED" in done.err
+    zone.server.answer = None
+    zone.upload(second)
+
+    assert zone.send(second).status == 0
+    newest = json.loads((second / MANIFESTS_NAME).read_bytes())["counter"]
+    assert box.counter() == newest
 
 
 def test_p13_a_manifest_of_another_box_is_refused_and_the_rest_stays(
@@ -331,7 +347,7 @@ def test_a_box_without_a_place_for_bodies_names_the_section_to_write(zone: Zone)
     box = zone.box("box-1", None)
     (zone.inventory / f"{SITE}.box-2.public.json").unlink()
 
-    done = zone.send(zone.build(), timeout=2)
+    done = zone.send(zone.build(), timeout=4)
 
     assert (done.status, box.counter()) == (ExitCode.BROKER, None)
     assert "write where to fetch them into the section `lists` of site.yaml" in done.err
@@ -340,7 +356,7 @@ def test_a_box_without_a_place_for_bodies_names_the_section_to_write(zone: Zone)
 def test_a_box_that_is_away_is_named(zone: Zone) -> None:
     box = zone.box("box-2", FolderBodies(zone.folder / "shared"))
 
-    done = zone.send(zone.build(), timeout=1.5)
+    done = zone.send(zone.build(), timeout=4)
 
     assert done.status == ExitCode.BROKER
     assert "is in force on 1 of 2 boxes" in done.out

@@ -16,6 +16,8 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from edge.errors import EdgeError
 from edge.formats.signing import SigningKey
@@ -226,6 +228,26 @@ def test_bytes_that_are_no_list_are_refused_in_one_line(parties: Parties, data: 
     with pytest.raises(ListBundleError) as caught:
         parse_bundle(data)
     assert "\n" not in caught.value.message
+
+
+@given(st.data())
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_p13_no_changed_bit_of_manifest_or_body_is_accepted(
+    parties: Parties, shared: SharedList, data: st.DataObject
+) -> None:
+    sent = bytearray(whole(shared))
+    front = len(sent) - len(shared.body)
+    place = data.draw(st.one_of(st.integers(0, front - 1), st.integers(front, len(sent) - 1)))
+    sent[place] ^= 1 << data.draw(st.integers(0, 7))
+    with pytest.raises(EdgeError) as caught:
+        opened(parties, bytes(sent))
+    assert "\n" not in caught.value.message
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"\0\0\0\4", b'{"body_bytes":']))
+def test_any_bytes_are_read_or_refused_in_one_line(rest: bytes, start: bytes) -> None:
+    with pytest.raises(ListBundleError):
+        parse_bundle(start + rest)
 
 
 def test_a_manifest_without_its_body_opens_nothing(parties: Parties, shared: SharedList) -> None:
