@@ -482,6 +482,11 @@ CODES: Mapping[str, Meaning] = {
         6,
         "the run has ended with undelivered hits; the next run delivers them",
     ),
+    "E_LIST_FETCH": Meaning(
+        6,
+        "the body of a list cannot be fetched, or is not the one that its manifest names; the list "
+        "in force stays in force, and a running box tries again",
+    ),
     "E_LIST_UNANSWERED": Meaning(
         6,
         "the box has not answered a list in time; the broker keeps the list, so send it again "

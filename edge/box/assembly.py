@@ -28,7 +28,7 @@ from edge.adapters.models.manifest import Contract
 from edge.adapters.models.variants import FastestVariant, fastest_detector
 from edge.adapters.models.weights import Manifest
 from edge.adapters.state.list_store import ListStore, list_reader
-from edge.box.delivery import box_topics, broker_options, build_publisher, follow_audit_log
+from edge.box.delivery import box_topics, broker_options, build_delivery, follow_audit_log
 from edge.box.engine import Engine
 from edge.box.epochs import EpochRecord
 from edge.box.evidence_worker import EvidenceWorker
@@ -200,9 +200,11 @@ def assembled(
     settings, policy, box_keys = site.settings, site.policy, admission.box_keys
     with contextlib.ExitStack() as cleanup:
         storage = cleanup.enter_context(open_storage(site.box, box_keys, retention(policy)))
-        publisher = build_publisher(
-            settings, policy, loaded.broker, storage, loaded.authorities.values(), box_keys
+        delivery = build_delivery(
+            site, loaded.broker, storage, loaded.authorities.values(), box_keys
         )
+        cleanup.callback(delivery.receiver.close)
+        publisher = delivery.publisher
         follow_audit_log(storage, publisher)
         ListStore(
             storage.folder, box_keys, list_terms(policy), admission.clock.utc, storage.audit.append

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from edge.adapters.broker.list_parts import MqttBodies
 from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
 from edge.adapters.broker.reception import MessageHandler
 from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.list_bodies import BodySource, FolderBodies, HttpsBodies
 from edge.adapters.state.list_process import OpenedApart
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.suspension_store import SuspensionStore
+from edge.box.list_receiving import ListReceiver
 from edge.box.storage import Storage
 from edge.errors import EdgeError, PublishError
 from edge.policy.bundles import MAX_BUNDLE_BYTES, list_terms
-from edge.policy.list_answer import sign_answer
 from edge.policy.model import Policy
 from edge.policy.suspension import SuspensionTerms, suspension_terms
 from edge.privacy.hit import ReceiptVerifier
 from edge.privacy.keys import AuthorityPublicKeys, BoxKeys
-from edge.site.folder import resolved
+from edge.site.folder import SiteFolder, resolved
+from edge.site.list_source import FolderLists, HttpsLists, MqttLists
 from edge.site.settings import Broker, Site
 
 PACKET_OVERHEAD_BYTES = 1024
 """Space in the largest packet from the broker besides a list's bundle."""
-
-log = logging.getLogger(__name__)
 
 
 def broker_options(settings: Site, folder: Path, password: str | None) -> BrokerOptions:
@@ -78,24 +77,36 @@ def box_topics(settings: Site, policy: Policy) -> BoxTopics:
     )
 
 
-def build_publisher(
-    settings: Site,
-    policy: Policy,
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The box's side of MQTT.
+
+    Attributes:
+        publisher: delivers hits, and receives lists, orders and receipts; not started yet.
+        receiver: installs lists. Close it when the publisher has stopped.
+    """
+
+    publisher: Publisher
+    receiver: ListReceiver
+
+
+def build_delivery(
+    site: SiteFolder,
     options: BrokerOptions,
     storage: Storage,
     authorities: Iterable[AuthorityPublicKeys],
     box_keys: BoxKeys,
-) -> Publisher:
-    """The publisher of this box's hits, which also receives lists, orders and receipts.
+) -> Delivery:
+    """The publisher of this box's hits, and what installs the lists that it receives.
 
     Args:
-        settings: site.yaml.
-        policy: the policy in force.
+        site: the checked site folder.
         options: broker address and credentials.
         storage: the outbox to deliver, and the state folder's other files.
         authorities: the authorities' public keys, which verify receipts.
         box_keys: the box's keys, which open lists.
     """
+    settings, policy = site.settings, site.policy
     topics = box_topics(settings, policy)
     record, proven = storage.audit.append, storage.audit.proven
     lists = ListStore(
@@ -112,6 +123,9 @@ def build_publisher(
         # Called by the publisher itself, so it is made by then.
         publisher.publish_list_answer(list_id, answer)
 
+    receiver = ListReceiver(
+        lists, box_keys, storage.clock, answer_issuer, list_source(settings, site.folder, options)
+    )
     publisher = Publisher(
         storage.outbox,
         options,
@@ -125,52 +139,31 @@ def build_publisher(
         ),
         handlers=message_handlers(
             topics,
-            ListReceiver(
-                lists,
-                box_keys,
-                storage.clock.utc,
-                answer_issuer,
-            ),
+            receiver,
             SuspensionStore(storage.folder, record, proven),
             suspension_terms(policy, settings.box),
         ),
     )
-    return publisher
+    return Delivery(publisher, receiver)
 
 
-@dataclass(frozen=True, slots=True)
-class ListReceiver:
-    """Installs bundles that come by MQTT, and answers each to its issuer.
+def list_source(settings: Site, folder: Path, broker: BrokerOptions) -> BodySource | None:
+    """Where the box fetches lists that many boxes share; None if site.yaml does not say.
 
     Args:
-        lists: the box's lists.
-        keys: the box's own, which sign the answers.
-        utc: the wall clock.
-        answer: gets the list's id and the signed answer.
+        settings: site.yaml.
+        folder: the site folder; a folder and a PEM file are relative to it.
+        broker: broker address and credentials.
     """
-
-    lists: ListStore
-    keys: BoxKeys
-    utc: Callable[[], datetime]
-    answer: Callable[[str, bytes], None]
-
-    def take(self, list_id: str, payload: bytes) -> None:
-        """Install a bundle and answer it.
-
-        Raises:
-            EdgeError: the bundle is refused; the answer says so too.
-        """
-        try:
-            facts = self.lists.install(payload, list_id=list_id)
-        except EdgeError as error:
-            self._answer(list_id, payload, error)
-            raise
-        log.info("list %s, counter %d, is in force from the next epoch", list_id, facts.counter)
-        self._answer(list_id, payload, None)
-
-    def _answer(self, list_id: str, payload: bytes, refused: EdgeError | None) -> None:
-        answer = sign_answer(list_id, payload, refused, self.utc(), self.keys)
-        self.answer(list_id, answer.to_bytes())
+    match settings.lists:
+        case HttpsLists(url=url, tls_ca=tls_ca):
+            return HttpsBodies(url, None if tls_ca is None else resolved(folder, tls_ca))
+        case FolderLists(folder=bodies):
+            return FolderBodies(resolved(folder, bodies))
+        case MqttLists():
+            return MqttBodies(broker)
+        case None:
+            return None
 
 
 def message_handlers(

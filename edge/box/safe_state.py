@@ -18,9 +18,10 @@ from edge.adapters.broker.messages import Availability
 from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.host.service_manager import long_start
 from edge.adapters.state.audit_log import AuditTrail
 from edge.adapters.state.state_folder import is_locked
-from edge.box.delivery import broker_options, build_publisher, follow_audit_log
+from edge.box.delivery import broker_options, build_delivery, follow_audit_log
 from edge.box.health import BoxHealth
 from edge.box.keys import load_authorities, load_own_keys
 from edge.box.storage import open_storage, record, retention
@@ -41,6 +42,8 @@ CONNECT_S = 3.0
 """How long a box that may open no camera tries to connect to the broker."""
 LISTEN_S = 1.0
 """How long it then stays connected. Messages kept by the broker arrive at once."""
+LIST_S = 300.0
+"""How long it then waits for the body of a list that is being fetched."""
 POLL_S = 0.05
 
 log = logging.getLogger(__name__)
@@ -111,19 +114,25 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
     try:
         box_keys = load_own_keys(site.box)
         with open_storage(site.box, box_keys, retention(site.policy)) as storage:
-            publisher = build_publisher(
-                site.settings,
-                site.policy,
+            delivery = build_delivery(
+                site,
                 broker_options(site.settings, site.folder, site.broker_password(os.environ)),
                 storage,
                 load_authorities(site.rule_authorities).values(),
                 box_keys,
             )
+            publisher = delivery.publisher
             SafeState(publisher, storage.audit).enter(refused)
             follow_audit_log(storage, publisher)
             publisher.start()
-            _wait_for_kept_messages(publisher, storage.clock)
-            publisher.stop()
+            try:
+                _wait_for_kept_messages(publisher, storage.clock)
+                if not delivery.receiver.wait(0):
+                    with long_start(os.environ, "fetching a list"):
+                        delivery.receiver.wait(LIST_S)
+            finally:
+                publisher.stop()
+                delivery.receiver.close()
     except EdgeError as error:
         log.warning("the refusal could not be recorded: %s", error)
         _announce_only(site.box, site.settings, site.folder, refused)

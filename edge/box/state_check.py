@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from edge.adapters.state import list_store, policy_state, suspension_store
-from edge.adapters.state.list_store import require_counters
+from edge.adapters.state import policy_state, suspension_store
+from edge.adapters.state.list_counters import COUNTERS_NAME, require_counters
 from edge.adapters.state.log_reader import LogReader
 from edge.adapters.state.policy_state import PolicyState, require_clock
 from edge.adapters.state.state_folder import file_look
@@ -65,7 +65,7 @@ class StateCheck:
         state = self._box.state
         for name in (
             suspension_store.FILE_NAME,
-            list_store.COUNTERS_NAME,
+            COUNTERS_NAME,
             policy_state.ACTIVATION,
         ):
             yield state / name

@@ -1,4 +1,4 @@
-"""`edge-anpr lists`: lists of plates, signed by their issuer and sealed to one box."""
+"""`edge-anpr lists`: lists of plates, signed by their issuer and sealed to one box or to many."""
 
 from __future__ import annotations
 
@@ -19,25 +19,22 @@ from edge.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from edge.adapters.state.audit_log import AuditTrail
     from edge.adapters.state.list_store import ListStore
-    from edge.policy.bundles import ListFacts
+    from edge.policy.list_facts import ListFacts
     from edge.policy.lists import ListFile
     from edge.policy.model import Policy
     from edge.site.folder import BoxFolders
-
-MAX_ENTRIES = 100_000
-"""The most entries that a policy can allow."""
 
 SHOWN_LINES = 10
 """How many line numbers a note shows; `--json` shows all."""
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Build, inspect and install lists of plates, signed by an issuer and sealed to one box."
+    help="Build, inspect and install lists of plates, signed by an issuer and sealed to boxes."
     "\n\n"
-    "The issuer runs [bold]build[/bold]: it turns a CSV file into a bundle for one box. On the "
-    "box, [bold]install[/bold] puts it in force; or the issuer sends it by MQTT with "
-    "[bold]send[/bold], which waits for the box's answer. A bundle with any mistake is refused, "
-    "and the list in force stays in force.\n\n"
+    "The issuer runs [bold]build[/bold]: it turns a CSV file into a bundle for one box, or into "
+    "one encrypted list with a manifest for each of many boxes. On the box, [bold]install[/bold] "
+    "puts it in force; or the issuer sends it by MQTT with [bold]send[/bold], which waits for the "
+    "boxes' answers. A list with any mistake is refused, and the list in force stays in force.\n\n"
     "Example: edge-anpr lists install permits.bundle --site config/school-street",
 )
 
@@ -53,14 +50,27 @@ def build(
         Path,
         typer.Option("--issuer-key", help="Private key file of an issuer whom the policy names."),
     ],
-    box_public: Annotated[
-        Path, typer.Option("--box-public", help="Public key file of the box that the list is for.")
-    ],
     list_id: Annotated[str, typer.Option("--list", help="The list's id in the policy.")],
     purpose: Annotated[
         str, typer.Option(help="The purpose in the policy for which the box may use the list.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="The new bundle file; it must not exist yet.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            help="The new bundle file, or with --boxes the new folder; it must not exist yet.",
+        ),
+    ],
+    box_public: Annotated[
+        Path | None,
+        typer.Option("--box-public", help="Public key file of the one box that the list is for."),
+    ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option(
+            "--boxes", help="Folder with the public key files of all boxes that the list is for."
+        ),
+    ] = None,
     counter: Annotated[
         str,
         typer.Option(
@@ -83,54 +93,74 @@ def build(
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a CSV file line by line, sign it and seal it to one box.
+    """Check a CSV file line by line, sign it and seal it to one box, or to all boxes of a folder.
 
-    Run it at the issuer. Only the box can open the bundle; the issuer cannot. Delete the CSV file
-    unless you need it again. Files of spreadsheets are read too: other separators, encodings and
-    dates, if they have one meaning only. Notes say what was done, with the lines.
+    Run it at the issuer. Only the boxes can open the list; the issuer cannot. With --boxes the
+    new folder holds the encrypted list once, for a web server, and a manifest for each box. Delete
+    the CSV file unless you need it again. Files of spreadsheets are read too: other separators,
+    encodings and dates, if they have one meaning only. Notes say what was done, with the lines.
 
     Example: edge-anpr lists build permits.csv --issuer-key office/mobility.signer.private.json
     --box-public school-street.box-1.public.json --list permits --purpose school-street-safety
     --out permits.bundle
     """
     from edge.adapters.host.system import SystemClock
-    from edge.adapters.state.key_files import load_box_public_keys, load_signer_key
+    from edge.adapters.state.key_files import (
+        load_all_box_public_keys,
+        load_box_public_keys,
+        load_signer_key,
+    )
     from edge.adapters.state.state_folder import replace_file
+    from edge.cli.lists_shared import save_shared, say_shared, shared_json
     from edge.cli.passphrase import typed
     from edge.formats.timestamps import milliseconds, parse_utc, utc_text
-    from edge.policy.bundles import (
-        ListContent,
-        build_bundle,
-        facts_of,
-        parse_bundle,
-    )
+    from edge.policy.bundle_format import MOST_ENTRIES
+    from edge.policy.bundles import ListContent, build_bundle, parse_bundle
+    from edge.policy.list_facts import facts_of
     from edge.policy.lists import read_list_file, with_note_of_ended
+    from edge.policy.shared_lists import IssuedList, build_shared
 
+    if (box_public is None) == (boxes is None):
+        raise UsageError("build: give --box-public for one box, or --boxes for a folder of them")
     key = load_signer_key(issuer_key, typed(passphrase_file))
-    box = load_box_public_keys(box_public)
     now = parse_utc(utc_text(SystemClock().utc()))
     if out.exists():
         raise UsageError(f"{out}: exists already; name a new file with --out")
     zone = _zone(timezone)
-    listed = with_note_of_ended(read_list_file(csv, zone=zone, max_entries=MAX_ENTRIES), now)
-    content = ListContent(
-        list_id=list_id,
-        site=box.site,
-        box=box.box,
-        issuer=key.signer,
-        purpose=purpose,
-        counter=_counter(counter, milliseconds(now)),
-        issued_at=now,
-        entries=listed.entries,
-        shrinks_from=shrinks_from,
+    number = _counter(counter, milliseconds(now))
+    inventory = {} if boxes is None else load_all_box_public_keys(boxes)
+    alone = None if box_public is None else load_box_public_keys(box_public)
+    listed = with_note_of_ended(read_list_file(csv, zone=zone, max_entries=MOST_ENTRIES), now)
+    issued = IssuedList(
+        list_id, key.signer, purpose, number, now, listed.entries, shrinks_from=shrinks_from
     )
-    bundle = build_bundle(content, key, box)
-    replace_file(out, bundle)
-    facts = facts_of(content, parse_bundle(bundle))
-    if as_json:
-        print_json("edge-anpr/lists/1", {"lists": [_as_json(facts)], "notes": _notes(listed)})
-        return
-    _say([facts], zone, as_json=False, next_step=f"bundle: {out}")
+    if alone is None:
+        shared = build_shared(issued, key, inventory.values())
+        save_shared(shared, out)
+        if as_json:
+            told = {**shared_json(shared), "notes": _notes(listed)}
+            print_json("edge-anpr/lists-shared/1", told)
+            return
+        say_shared(shared, f"{out}: upload the .list file, then run `edge-anpr lists send {out}`")
+    else:
+        content = ListContent(
+            list_id=list_id,
+            site=alone.site,
+            box=alone.box,
+            issuer=key.signer,
+            purpose=purpose,
+            counter=number,
+            issued_at=now,
+            entries=listed.entries,
+            shrinks_from=shrinks_from,
+        )
+        bundle = build_bundle(content, key, alone)
+        replace_file(out, bundle)
+        facts = facts_of(content, parse_bundle(bundle))
+        if as_json:
+            print_json("edge-anpr/lists/1", {"lists": [_as_json(facts)], "notes": _notes(listed)})
+            return
+        _say([facts], zone, as_json=False, next_step=f"bundle: {out}")
     for one in listed.notes:
         typer.echo(f"  note: {one.text}{_lines_text(one.lines)}")
 
@@ -138,7 +168,10 @@ def build(
 @app.command()
 def inspect(
     bundle: Annotated[
-        Path | None, typer.Argument(help="A bundle. Default: the lists in force on the box.")
+        Path | None,
+        typer.Argument(
+            help="A bundle, or a folder of `build --boxes`. Default: the lists in force on the box."
+        ),
     ] = None,
     site: Annotated[
         Path | None,
@@ -155,6 +188,7 @@ def inspect(
 
     Example: edge-anpr lists inspect permits.bundle --site config/school-street
     """
+    from edge.cli.lists_shared import read_shared, say_shared, shared_json
     from edge.policy.bundles import parse_bundle
     from edge.site.folder import load_site_folder
 
@@ -164,11 +198,19 @@ def inspect(
         if bundle is None:
             found, state = [store.facts(list_id) for list_id in store.list_ids], "in force"
         else:
-            found, state = [store.examine(read_bundle(bundle))], "may be installed"
+            data = read_bundle(bundle, folder.box)
+            found, state = [store.examine(data)], "may be installed"
         _say(found, folder.policy.zone, as_json, state)
         return
     if bundle is None:
         raise UsageError("inspect: give a bundle, or --site for the lists in force there")
+    if bundle.is_dir():
+        shared = read_shared(bundle)
+        if as_json:
+            print_json("edge-anpr/lists-shared/1", shared_json(shared))
+        else:
+            say_shared(shared, "only these boxes can open it")
+        return
     cover = parse_bundle(read_bundle(bundle))
     if as_json:
         shown = {name: getattr(cover, name) for name in _COVER}
@@ -181,7 +223,9 @@ def inspect(
 
 @app.command()
 def install(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, made by `lists build`.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle of `lists build`, or a folder of `build --boxes`.")
+    ],
     site: SiteOption,
     as_json: JsonOption = False,
 ) -> None:
@@ -200,8 +244,8 @@ def install(
     from edge.cli.policy import other_keys
     from edge.site.folder import load_site_folder
 
-    data = read_bundle(bundle)
     folder = load_site_folder(site)
+    data = read_bundle(bundle, folder.box)
     policy = signed_policy(folder, proven_by(folder.box))
     require_separate_keys(policy, other_keys(site, policy))
     with open_box_audit(folder.box, load_box_keys(folder.keys_folder)) as audit:
@@ -239,17 +283,24 @@ def _zone(name: str) -> ZoneInfo:
         raise UsageError("--timezone: must be a time zone such as Europe/Brussels") from None
 
 
-def read_bundle(bundle: Path) -> bytes:
+def read_bundle(bundle: Path, box: BoxFolders | None = None) -> bytes:
     """The content of a bundle's file.
+
+    Args:
+        bundle: the file; or, for a box, a folder of `build --boxes`.
+        box: the box whose manifest of such a folder is taken, with the body.
 
     Raises:
         ConfigError: there is none, it cannot be read, or it is another kind of file.
     """
     from edge.adapters.state.state_folder import read_file
+    from edge.cli.lists_shared import bundle_of
     from edge.policy.bundle_format import ListBundleError
     from edge.policy.bundles import MAX_BUNDLE_BYTES
 
     cure = "give a bundle made by `edge-anpr lists build`"
+    if bundle.is_dir() and box is not None:
+        return bundle_of(bundle, box)
     if bundle.is_dir():
         raise ConfigError(f"{bundle}: a folder; {cure}")
     data = read_file(bundle, MAX_BUNDLE_BYTES)

@@ -1,4 +1,8 @@
-"""The two JSON documents of a list bundle: the sealed one with the entries, and its cover."""
+"""The JSON documents of list bundles.
+
+Of a bundle for one box: the sealed one with the entries, and its cover. Of a list that many boxes
+share: the manifest of one box with its sealed part, and the body with the entries.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +14,29 @@ from edge.domain.appearance import Colour, VehicleKind
 from edge.domain.plates import MAX_LENGTH
 from edge.errors import ConfigError
 from edge.formats.canonical import NotCanonicalError, parse_canonical
-from edge.formats.identifiers import Base64, Id, KeyId
+from edge.formats.identifiers import Base64, Id, KeyId, Sha256
 from edge.formats.signing import Signature
 from edge.formats.strict import Grown, StrictMessage
 from edge.formats.timestamps import UtcText
-from edge.policy.lists import ENTRY_ID_PATTERN, MAX_TEXT
+from edge.policy.lists import ENTRY_ID_PATTERN, MAX_DAYS, MAX_TEXT
 
 SCHEMA: Literal["edge-anpr/list-bundle/1"] = "edge-anpr/list-bundle/1"
 """The bundle's schema, and the context that the issuer's signature is made under."""
+
+MANIFEST_SCHEMA: Literal["edge-anpr/list-manifest/1"] = "edge-anpr/list-manifest/1"
+"""A manifest's schema, and the context that the issuer's signature is made under."""
+
+BODY_SCHEMA: Literal["edge-anpr/list-body/1"] = "edge-anpr/list-body/1"
+"""A body's schema, and the data that its encryption is bound to."""
+
+SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
+"""Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
+
+BODY_SIZES = tuple(size + 16 for size in SIZE_CLASSES)
+"""Lengths of an encrypted body, bytes: a padded document and the tag."""
+
+MOST_ENTRIES = 100_000
+"""The most entries of a list that a policy can allow."""
 
 MAX_COUNTER = 2**53 - 1
 
@@ -47,6 +66,7 @@ _Kind = Annotated[str, AfterValidator(_known_kind)]
 _Colour = Annotated[str, AfterValidator(_known_colour)]
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), AfterValidator(_printable)]
 _Counter = Annotated[int, Field(ge=1, le=MAX_COUNTER)]
+_Count = Annotated[int, Field(ge=0, le=MOST_ENTRIES)]
 
 
 class BundleEntry(StrictMessage, Grown):
@@ -82,8 +102,8 @@ class BundleDocument(StrictMessage, Grown):
     purpose: Id
     counter: _Counter
     issued_at: UtcText
-    entries: tuple[BundleEntry, ...] = Field(max_length=100_000)
-    shrinks_from: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    entries: tuple[BundleEntry, ...] = Field(max_length=MOST_ENTRIES)
+    shrinks_from: _Count | None = None
     signature: Signature | None = None
 
 
@@ -99,7 +119,47 @@ class BundleCover(StrictMessage):
     sealed: Base64
 
 
-_Model = TypeVar("_Model", BundleCover, BundleDocument)
+class ManifestCover(StrictMessage):
+    """The part of a manifest that can be read without the box's key."""
+
+    schema_: Literal["edge-anpr/list-manifest/1"] = Field(default=MANIFEST_SCHEMA, alias="schema")
+    site: Id
+    box: Id
+    list_: Id = Field(alias="list")
+    counter: _Counter
+    box_key_id: KeyId
+    body_sha256: Sha256
+    body_bytes: Annotated[int, Field(ge=BODY_SIZES[0], le=BODY_SIZES[-1])]
+    sealed: Base64
+
+
+class ManifestSecret(StrictMessage, Grown):
+    """The sealed part of a manifest: what only the box may know, and the issuer's signature.
+
+    `key` decrypts the body. `entries` is the number of its entries, and `longest_days` the fewest
+    days that a policy must let an entry last for them.
+    """
+
+    added: ClassVar[frozenset[str]] = frozenset({"shrinks_from"})
+
+    issuer: Id
+    purpose: Id
+    issued_at: UtcText
+    entries: _Count
+    longest_days: Annotated[int, Field(ge=0, le=MAX_DAYS)]
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+    shrinks_from: _Count | None = None
+    signature: Signature | None = None
+
+
+class BodyDocument(StrictMessage):
+    """The document inside a body: the entries, and nothing about any box."""
+
+    schema_: Literal["edge-anpr/list-body/1"] = Field(default=BODY_SCHEMA, alias="schema")
+    entries: tuple[BundleEntry, ...] = Field(max_length=MOST_ENTRIES)
+
+
+_Model = TypeVar("_Model", BundleCover, BundleDocument, ManifestCover, ManifestSecret, BodyDocument)
 
 
 def parse_part(model: type[_Model], data: bytes) -> _Model:
@@ -114,7 +174,7 @@ def parse_part(model: type[_Model], data: bytes) -> _Model:
         raise misfit(error, model) from None
     except NotCanonicalError:
         raise ListBundleError(
-            f"not in the canonical form of {SCHEMA}; the bundle is refused"
+            f"not in the canonical form of {_schema_of(model)}; the bundle is refused"
         ) from None
 
 
@@ -135,4 +195,11 @@ def misfit(error: ValidationError, model: type[StrictMessage]) -> ListBundleErro
         elif step in names:
             name = str(step).rstrip("_")
             where += f".{name}" if where else name
-    return ListBundleError(f"{where or 'bundle'}: does not fit {SCHEMA}; the bundle is refused")
+    return ListBundleError(
+        f"{where or 'bundle'}: does not fit {_schema_of(model)}; the bundle is refused"
+    )
+
+
+def _schema_of(model: type[StrictMessage]) -> str:
+    field = model.model_fields.get("schema_")
+    return MANIFEST_SCHEMA if field is None else str(field.default)

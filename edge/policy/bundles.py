@@ -10,6 +10,9 @@ outside the seal are the HPKE `info`, and the signed document repeats them: a bu
 one box, list and counter only. Anyone can seal to a public key, so the document inside carries
 the issuer's Ed25519 signature.
 
+A list that many boxes share comes as a manifest and a body (`edge.policy.list_manifest`), joined to
+one: the functions here read both forms.
+
 The length of a bundle shows only its size class. Nothing outside the seal shows who issued it, and
 error messages name an entry only by its place in the list.
 """
@@ -35,21 +38,28 @@ from edge.formats.signing import PublicKey, SigningKey, sign, verify
 from edge.formats.timestamps import milliseconds, parse_utc, utc_text
 from edge.policy.bundle_format import (
     SCHEMA,
+    SIZE_CLASSES,
     BundleCover,
     BundleDocument,
     BundleEntry,
     ListBundleError,
+    ManifestCover,
     misfit,
     parse_part,
+)
+from edge.policy.list_manifest import (
+    OpenedManifest,
+    decrypted_body,
+    is_manifest,
+    open_manifest,
+    parts_of,
+    unsigned,
 )
 from edge.policy.list_words import word_faults
 from edge.policy.lists import entry_fault
 from edge.policy.model import Policy
 from edge.privacy.keys import BoxPublicKeys, ListOpeningKey
 from edge.privacy.sealing import SUITE
-
-SIZE_CLASSES = tuple(16 * 1024 * 4**power for power in range(6))
-"""Lengths of a padded document, bytes: 16 KiB, about 70 entries, to 16 MiB, about 70 000."""
 
 MAX_BUNDLE_BYTES = (SIZE_CLASSES[-1] + 48) * 4 // 3 + 1024
 """Longest bundle, bytes; a longer file or message is refused before it is parsed."""
@@ -123,7 +133,9 @@ def list_terms(policy: Policy) -> dict[str, ListTerms]:
 class SealedList:
     """A bundle before it is opened: for which box and list; nothing in it is proven.
 
-    `sha256` is the hex digest of the whole bundle, `size` its length in bytes.
+    `sha256` is the hex digest of the whole bundle, `size` its length in bytes. Of a list that many
+    boxes share, `sha256` is that of the manifest, which names the body's digest, and `sealed` is
+    the body; it is empty as long as the body is not fetched.
     """
 
     list_id: str
@@ -134,6 +146,7 @@ class SealedList:
     sha256: str
     size: int
     sealed: bytes = field(repr=False)
+    manifest: ManifestCover | None = None
 
 
 # --- making ---------------------------------------------------------------------------------
@@ -166,7 +179,7 @@ def build_bundle(content: ListContent, key: SigningKey, box: BoxPublicKeys) -> b
             purpose=content.purpose,
             counter=content.counter,
             issued_at=utc_text(content.issued_at),
-            entries=tuple(_written(entry) for entry in content.entries),
+            entries=tuple(written(entry) for entry in content.entries),
             shrinks_from=content.shrinks_from,
         ).model_dump(by_alias=True, exclude={"signature"})
     except ValidationError as error:
@@ -196,7 +209,12 @@ def _cover(site: str, box: str, list_id: str, counter: int, key_id: str) -> dict
     }
 
 
-def _written(entry: ListEntry) -> BundleEntry:
+def written(entry: ListEntry) -> BundleEntry:
+    """An entry as a document holds it.
+
+    Raises:
+        ValidationError: no document can hold it.
+    """
     kind, colour = as_words(entry.stated)
     return BundleEntry(
         id=entry.entry_id,
@@ -217,14 +235,20 @@ def _written(entry: ListEntry) -> BundleEntry:
 def parse_bundle(data: bytes) -> SealedList:
     """Parse a bundle without opening it: well-formed, but nothing in it is proven.
 
+    Args:
+        data: a bundle for one box; or a manifest, alone or joined to its body.
+
     Raises:
-        ListBundleError: not a bundle, or not in canonical form.
+        ListBundleError: not a bundle, not in canonical form, or a body that is not the one that
+            its manifest names.
     """
     if len(data) > MAX_BUNDLE_BYTES:
         raise ListBundleError(
             f"{len(data)} bytes are more than any bundle has ({MAX_BUNDLE_BYTES}); give a file "
             "made by `edge-anpr lists build`"
         )
+    if is_manifest(data) or not data.startswith(b"{"):
+        return _parsed_parts(data)
     cover = parse_part(BundleCover, data)
     sealed = base64.b64decode(cover.sealed, validate=True)
     return SealedList(
@@ -236,6 +260,22 @@ def parse_bundle(data: bytes) -> SealedList:
         sha256=hashlib.sha256(data).hexdigest(),
         size=len(data),
         sealed=sealed,
+    )
+
+
+def _parsed_parts(data: bytes) -> SealedList:
+    """A manifest, with its body if that is joined to it."""
+    manifest, cover, body = parts_of(data)
+    return SealedList(
+        list_id=cover.list_,
+        site=cover.site,
+        box=cover.box,
+        counter=cover.counter,
+        box_key_id=cover.box_key_id,
+        sha256=hashlib.sha256(manifest).hexdigest(),
+        size=len(data),
+        sealed=body,
+        manifest=cover,
     )
 
 
@@ -256,6 +296,48 @@ def open_bundle(
         ListBundleError: for another box or list, altered after sealing, or not allowed by the
             policy; one line that names the entry's place, and never a plate.
     """
+    _require_own(bundle, keys, terms)
+    if bundle.manifest is None:
+        document = _opened(bundle, keys, terms)
+    else:
+        opened = open_manifest(bundle.manifest, keys, terms.issuers)
+        document = _document(opened, decrypted_body(opened, bundle.sealed))
+    return _content(document, terms, now)
+
+
+def check_manifest(
+    bundle: SealedList, keys: ListOpeningKey, terms: ListTerms, *, now: datetime
+) -> ManifestCover:
+    """Check all of a list that can be checked before its body is fetched.
+
+    Args:
+        bundle: a manifest, as `parse_bundle` returns it.
+        keys: of the box that it should be sealed to.
+        terms: the policy's limits for this list.
+        now: the box's wall clock, aware.
+
+    Returns:
+        The manifest: which body is to be fetched.
+
+    Raises:
+        KeyFileError: as `open_bundle`.
+        ListBundleError: as `open_bundle`; or it is a bundle for one box.
+    """
+    _require_own(bundle, keys, terms)
+    if bundle.manifest is None:
+        raise _broken(terms)
+    opened = open_manifest(bundle.manifest, keys, terms.issuers)
+    _content(_document(opened, ()), terms, now)
+    _require_few(opened.secret.entries, terms)
+    if opened.secret.longest_days > terms.max_entry_days:
+        raise ListBundleError(
+            f"list {terms.list_id}: an entry is valid for {opened.secret.longest_days} days, but "
+            f"the policy allows {terms.max_entry_days} at most; shorten it"
+        )
+    return bundle.manifest
+
+
+def _require_own(bundle: SealedList, keys: ListOpeningKey, terms: ListTerms) -> None:
     if (bundle.site, bundle.box, bundle.list_id) != (keys.site, keys.box, terms.list_id):
         raise ListBundleError(
             f"the bundle is not for list {terms.list_id} of box {keys.box} at {keys.site}; give "
@@ -267,29 +349,22 @@ def open_bundle(
             f"{keys.key_id}; have it built again with the box's current public file",
             code="E_NO_KEY",
         )
+
+
+def _opened(bundle: SealedList, keys: ListOpeningKey, terms: ListTerms) -> BundleDocument:
+    """The document of a bundle for one box, after checking its issuer's signature."""
     cover = _cover(bundle.site, bundle.box, bundle.list_id, bundle.counter, bundle.box_key_id)
     try:
         content = SUITE.decrypt(bundle.sealed, keys.lists, info=canonical_json(cover))
     except (InvalidTag, ValueError):
         raise _broken(terms) from None
-    document = unpadded(content, SIZE_CLASSES)
-    if document is None:
+    data = unpadded(content, SIZE_CLASSES)
+    if data is None:
         raise _broken(terms)
-    return _content(parse_part(BundleDocument, document), bundle, terms, now)
-
-
-def _content(
-    document: BundleDocument, bundle: SealedList, terms: ListTerms, now: datetime
-) -> ListContent:
-    """The list in the document, after checking issuer, signature, freshness and limits."""
-    named = f"list {terms.list_id}"
+    document = parse_part(BundleDocument, data)
     issuer = terms.issuers.get(document.issuer)
     if document.signature is None or issuer is None:
-        raise KeyFileError(
-            f"{named}: not signed by one of its issuers ({', '.join(sorted(terms.issuers))}); only "
-            "issuers that the policy names may issue it",
-            code="E_SIGNATURE",
-        )
+        raise unsigned(terms.list_id, terms.issuers)
     verify(
         SCHEMA,
         document.model_dump(by_alias=True, exclude={"signature"}),
@@ -303,6 +378,28 @@ def _content(
         bundle.counter,
     ):
         raise _broken(terms)
+    return document
+
+
+def _document(opened: OpenedManifest, entries: tuple[BundleEntry, ...]) -> BundleDocument:
+    """The document that a bundle for one box would hold; its manifest is verified."""
+    cover, secret = opened.cover, opened.secret
+    return BundleDocument(
+        list_=cover.list_,
+        site=cover.site,
+        box=cover.box,
+        issuer=secret.issuer,
+        purpose=secret.purpose,
+        counter=cover.counter,
+        issued_at=secret.issued_at,
+        entries=entries,
+        shrinks_from=secret.shrinks_from,
+    )
+
+
+def _content(document: BundleDocument, terms: ListTerms, now: datetime) -> ListContent:
+    """The list in a document whose signature is verified, after checking freshness and limits."""
+    named = f"list {terms.list_id}"
     issued_at = parse_utc(document.issued_at)
     if issued_at > now + CLOCK_TOLERANCE:
         raise ListBundleError(
@@ -319,11 +416,7 @@ def _content(
             f"{named}: purpose: not the purpose of the policy's rules for it ({served}); have "
             "it issued for that one, or leave it out"
         )
-    if len(document.entries) > terms.max_entries:
-        raise ListBundleError(
-            f"{named}: entries: {len(document.entries)}, but the policy allows "
-            f"{terms.max_entries} at most; shorten the list"
-        )
+    _require_few(len(document.entries), terms)
     for place, fault in _faults(document, terms):
         raise ListBundleError(f"{named}: entries[{place}].{fault}; the bundle is refused")
     return ListContent(
@@ -337,6 +430,14 @@ def _content(
         entries=tuple(_read(entry) for entry in document.entries),
         shrinks_from=document.shrinks_from,
     )
+
+
+def _require_few(entries: int, terms: ListTerms) -> None:
+    if entries > terms.max_entries:
+        raise ListBundleError(
+            f"list {terms.list_id}: entries: {entries}, but the policy allows "
+            f"{terms.max_entries} at most; shorten the list"
+        )
 
 
 def _faults(document: BundleDocument, terms: ListTerms) -> Iterator[tuple[int, str]]:
@@ -363,73 +464,6 @@ def _read(entry: BundleEntry) -> ListEntry:
         reason=entry.reason,
         issuer=entry.issuer,
         stated=described(entry.kind, entry.colour),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class ListFacts:
-    """Facts about a list that may be shown: issuer, times and counts, never an entry.
-
-    `first_end` and `last_end` are when the first and the last of its entries end; None when it
-    has none.
-    """
-
-    list_id: str
-    site: str
-    box: str
-    issuer: str
-    purpose: str
-    counter: int
-    issued_at: datetime
-    entries: int
-    first_end: datetime | None
-    last_end: datetime | None
-    sha256: str
-
-
-def facts_of(content: ListContent, bundle: SealedList) -> ListFacts:
-    """The facts about an opened list that may be shown."""
-    ends = [entry.end for entry in content.entries]
-    return ListFacts(
-        list_id=content.list_id,
-        site=content.site,
-        box=content.box,
-        issuer=content.issuer,
-        purpose=content.purpose,
-        counter=content.counter,
-        issued_at=content.issued_at,
-        entries=len(content.entries),
-        first_end=min(ends, default=None),
-        last_end=max(ends, default=None),
-        sha256=bundle.sha256,
-    )
-
-
-# --- against replay and rollback --------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """The last bundle of a list that was accepted; earlier ones are refused from then on."""
-
-    counter: int
-    sha256: str
-
-
-def is_newer(bundle: SealedList, floor: Floor | None) -> bool:
-    """Whether a bundle is newer than the last accepted one; False if it is the same.
-
-    Raises:
-        ListBundleError: `E_LIST_REPLAY`: an earlier bundle, or another with the same counter.
-    """
-    if floor is None or bundle.counter > floor.counter:
-        return True
-    if (bundle.counter, bundle.sha256) == (floor.counter, floor.sha256):
-        return False
-    raise ListBundleError(
-        f"list {bundle.list_id}: counter {bundle.counter} is not higher than {floor.counter}, that "
-        "of the last bundle; have it built again with --counter auto",
-        code="E_LIST_REPLAY",
     )
 
 

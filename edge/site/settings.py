@@ -16,6 +16,7 @@ from edge.formats.problems import Location
 from edge.formats.strict import Strict
 from edge.policy import wording
 from edge.policy.fields import FilePath, Fraction, SeenText
+from edge.site.list_source import HttpsLists, ListSource, list_address_mistake
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
@@ -262,6 +263,11 @@ class Site(Strict):
     broker: Broker
     folders: Folders = Folders()
     outbox: OutboxSettings = OutboxSettings()
+    lists: ListSource | None = Field(
+        default=None,
+        description="Where this box fetches the bodies of lists that many boxes share. Left out: "
+        "it takes lists that are sealed to it alone.",
+    )
     telemetry: Telemetry | None = None
 
 
@@ -286,6 +292,7 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
         other = PurePosixPath(posixpath.normpath(path))
         if state == other or state in other.parents or other in state.parents:
             yield ("folders", name), f"must be outside the state folder, {why}"
+    yield from _list_contradictions(site.lists)
     for name, camera in site.cameras.items():
         yield from _source_contradictions(("cameras", name), camera)
         look = camera.second_look
@@ -296,6 +303,12 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
                     ("cameras", name, "second_look", "box"),
                     "must be x1, y1, x2, y2 with x1 < x2 and y1 < y2",
                 )
+
+
+def _list_contradictions(lists: ListSource | None) -> Iterator[tuple[Location, str]]:
+    mistake = list_address_mistake(lists.url) if isinstance(lists, HttpsLists) else None
+    if mistake is not None:
+        yield ("lists", "url"), mistake
 
 
 def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[Location, str]]:

@@ -25,6 +25,7 @@ Verbs for other measurements, each with its own --help:
   scripts/bench road        what a road without moving vehicles costs
   scripts/bench start       how soon the first frame is analysed
   scripts/bench reconnect   how soon a camera that was away gives frames again
+  scripts/bench lists       how long one list takes to be sealed to many boxes
   scripts/bench covers      how often a covered plate is read wrongly and surely
   scripts/bench forms       what the forms of the countries' plates change in the fusion
   scripts/bench releases    how often a released picture shows what its level hides
@@ -88,6 +89,15 @@ taken when a line arrives.
 
 Exit status: 0 the worst within the target, 1 above it or the box failed, 2 wrong usage, 3 the
 RTSP server is not installed."""
+
+LISTS = """\
+Measure how long `edge-anpr lists build --boxes` takes, and how much a broker then keeps.
+
+An inventory of public key files and a CSV file are made. Then the command runs once, as a process,
+from reading these files to the last byte on disk. What a broker would keep with a bundle for each
+box is computed from the size of the list.
+
+Exit status: 0 within a minute, 1 slower or the build failed, 2 wrong usage."""
 
 COVERS = """\
 Measure how often something in front of a plate gives a wrong read with a posterior of 0.9 or more,
@@ -170,6 +180,15 @@ def _road_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", type=Path, help="your own recording of a road without traffic")
     parser.add_argument(
         "--seconds", type=float, default=32.0, help="length of a film (default: %(default)s)"
+    )
+
+
+def _lists_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--boxes", type=int, default=1000, help="boxes of the inventory (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--entries", type=int, default=18_000, help="entries of the list (default: %(default)s)"
     )
 
 
@@ -315,6 +334,9 @@ VERBS = {
     ),
     "road": Benchmark(
         "idle_road", ROAD, "  scripts/bench road --clip gate-3-at-night.mp4", _road_options
+    ),
+    "lists": Benchmark(
+        "list_sealing", LISTS, "  scripts/bench lists --boxes 10000 --json", _lists_options
     ),
     "covers": Benchmark(
         "covered_plates", COVERS, "  scripts/bench covers labels.csv --plates 1280", _covers_options

@@ -26,7 +26,7 @@ from edge.adapters.state.key_files import (
     load_signer_key,
 )
 from edge.adapters.state.key_making import new_box_keys, new_signer_key, rotate_box_keys
-from edge.adapters.state.list_store import COUNTERS_NAME
+from edge.adapters.state.list_counters import COUNTERS_NAME
 from edge.adapters.state.policy_state import ACTIVATION, CLOCK, POLICIES
 from edge.adapters.state.suspension_store import FILE_NAME as SUSPENSION
 from edge.box import Recording, require_open

@@ -23,7 +23,7 @@ from edge.adapters.state import outbox_file
 from edge.adapters.state.key_files import load_signer_key
 from edge.adapters.state.key_making import new_signer_key
 from edge.adapters.state.keyring import Keyring
-from edge.adapters.state.list_store import COUNTERS_NAME
+from edge.adapters.state.list_counters import COUNTERS_NAME
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.policy_state import ACTIVATION, CLOCK, PolicyState, SteadyClock
 from edge.adapters.state.state_version import KNOWN, require_known

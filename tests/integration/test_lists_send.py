@@ -21,7 +21,8 @@ from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.suspension_store import SuspensionStore
-from edge.box.delivery import ListReceiver, message_handlers
+from edge.box.delivery import message_handlers
+from edge.box.list_receiving import ListReceiver
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.policy.list_answer import sign_answer
@@ -29,6 +30,7 @@ from edge.policy.suspension import SuspensionTerms
 from tests.integration.conftest import needs_mosquitto
 from tests.support import plate_lists
 from tests.support.brokers import Mosquitto, free_port, verify_receipt, wait_until
+from tests.support.fakes import SetClock
 from tests.support.parties import BOX, SITE, Parties, make_parties
 from tests.support.plate_lists import ISSUED, LIST
 from tests.support.product import Finished, verb
@@ -49,12 +51,7 @@ class ListeningBox:
         self.lists = ListStore(
             folder / "state", parties.box, {LIST: plate_lists.terms()}, lambda: NOW
         )
-        receiver = ListReceiver(
-            self.lists,
-            parties.box,
-            lambda: NOW,
-            self._answer,
-        )
+        receiver = ListReceiver(self.lists, parties.box, SetClock(NOW), self._answer)
         self.publisher = Publisher(
             self._outbox,
             BrokerOptions(broker.host, broker.port, "box"),

@@ -10,9 +10,13 @@
 | `anpr/<site>/<box>/lists/<list>`| issuer → box    | 1   | yes      |
 | `anpr/<site>/<box>/list-answer` | box → issuer    | 1   | never    |
 | `anpr/<site>/<box>/command`     | supervisor → box| 1   | yes      |
+| `anpr/list-parts/<digest>/<n>`  | issuer → boxes  | 1   | yes      |
 | `homeassistant/sensor/<site>/<box>/config` | box → Home Assistant | 1 | yes |
 
-The last topic is used only if site.yaml says so; its message only refers to `availability`.
+The last topic is used only if site.yaml says so; its message only refers to `availability`. The
+one before it carries a part of a list's encrypted body, for all boxes that share the list. A box
+reads it on a connection of its own, if site.yaml says so, and only for a digest and a number that a
+signed manifest gives.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ ROOT = "anpr"
 _ID = re.compile(r"[a-z0-9-]{1,40}")
 # Ids that would mix up a camera's topics and the box's own.
 _RESERVED = frozenset(
-    {"audit", "availability", "command", "health", "list-answer", "lists", "receipt"}
+    {"audit", "availability", "command", "health", "list-answer", "list-parts", "lists", "receipt"}
 )
 # A list with this id would match the authorities' subscription to hits.
 _NO_LIST = "hit"
@@ -234,6 +238,11 @@ def all_states(site: str | None = None) -> tuple[str, ...]:
     """
     level = "+" if site is None else _require_id("site", site)
     return (f"{ROOT}/{level}/+/audit", f"{ROOT}/{level}/+/availability")
+
+
+def list_part(sha256: str, number: int) -> str:
+    """The topic of one part of a list's body, from 0."""
+    return f"{ROOT}/list-parts/{sha256}/{number}"
 
 
 def receipt(site: str, box: str) -> str:

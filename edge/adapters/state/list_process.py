@@ -43,7 +43,8 @@ from edge.errors import ConfigError, EdgeError, KeyFileError, OutboxError
 from edge.formats.problems import MistakesError
 from edge.formats.signing import PublicKey
 from edge.policy.bundle_format import ListBundleError
-from edge.policy.bundles import ListFacts, ListTerms, facts_of, open_bundle, parse_bundle
+from edge.policy.bundles import ListTerms, open_bundle, parse_bundle
+from edge.policy.list_facts import ListFacts, facts_of
 from edge.policy.shrunk_lists import ListSize
 from edge.privacy.keys import ListOpeningKey
 from edge.privacy.pseudonyms import listed_under

@@ -20,9 +20,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
-
 from edge.adapters.host.rate_limit import RateLimit
+from edge.adapters.state.list_counters import (
+    COUNTERS_NAME,
+    LastBundle,
+    ListCounters,
+    read_counters,
+    with_size,
+)
 from edge.adapters.state.list_process import ListOpener, OpenedHere
 from edge.adapters.state.state_folder import (
     exclusive,
@@ -34,25 +39,21 @@ from edge.adapters.state.state_folder import (
 from edge.adapters.state.state_version import require_known
 from edge.domain.counting import coarse
 from edge.domain.rules import ListTokens
-from edge.errors import EdgeError, OutboxError
+from edge.errors import EdgeError
 from edge.formats.atomic_files import sync_folder
-from edge.formats.identifiers import Id, Sha256
-from edge.formats.strict import StrictMessage
-from edge.policy.bundle_format import MAX_COUNTER, ListBundleError
+from edge.policy.bundle_format import MOST_ENTRIES, ListBundleError, ManifestCover
 from edge.policy.bundles import (
     MAX_BUNDLE_BYTES,
-    Floor,
-    ListFacts,
     ListTerms,
     SealedList,
-    is_newer,
+    check_manifest,
     parse_bundle,
 )
+from edge.policy.list_facts import Floor, ListFacts, is_newer
 from edge.policy.lists import MAX_DAYS
 from edge.policy.shrunk_lists import (
     ListSize,
     Peak,
-    peaks_after,
     permits_asked,
     recent_peaks,
     recorded_peak,
@@ -66,11 +67,7 @@ from edge.privacy.safeguards import Safeguards
 from edge.site.folder import TrialList
 
 FOLDER_NAME = "lists"
-COUNTERS_NAME = "list-counters.json"
 _ENDING = ".bundle"
-
-_MAX_COUNTERS_BYTES = 1024 * 1024
-_MOST_ENTRIES = 100_000  # the most that a policy can allow
 
 
 def list_reader(
@@ -100,33 +97,6 @@ def list_reader(
         return {token: periods for token, periods in current.items() if periods}
 
     return listed
-
-
-class _Peak(StrictMessage):
-    day: int = Field(ge=1)
-    valid: int = Field(ge=0)
-
-
-class _LastBundle(StrictMessage):
-    """The last accepted bundle; `valid` and `peaks` of a permit list only, since version 2."""
-
-    counter: int = Field(ge=1, le=MAX_COUNTER)
-    sha256: Sha256
-    valid: int | None = Field(default=None, ge=0)
-    peaks: tuple[_Peak, ...] | None = None
-
-    def sizes(self) -> tuple[Peak, ...]:
-        return tuple(Peak(one.day, one.valid) for one in self.peaks or ())
-
-
-class _Counters(StrictMessage):
-    schema_: Literal["edge-anpr/list-counters/1", "edge-anpr/list-counters/2"] = Field(
-        default="edge-anpr/list-counters/2", alias="schema"
-    )
-    lists: dict[Id, _LastBundle] = Field(default={})
-
-    def to_bytes(self) -> bytes:
-        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 class ListStore:
@@ -207,12 +177,12 @@ class ListStore:
             if fresh or self._sealed(bundle.list_id) != data:  # deleted, or damaged
                 replace_file(self._file(bundle.list_id), data)
             known = counters.lists.get(bundle.list_id)
-            last = _LastBundle(counter=bundle.counter, sha256=bundle.sha256)
+            last = LastBundle(counter=bundle.counter, sha256=bundle.sha256)
             if terms.exempt:
                 peaks = self._peaks(bundle.list_id, known)
-                last = _with_size(last, known, peaks, self.now(), size, before)
+                last = with_size(last, known, peaks, self.now(), size, before)
             if known != last:
-                changed = _Counters(lists={**counters.lists, bundle.list_id: last})
+                changed = ListCounters(lists={**counters.lists, bundle.list_id: last})
                 replace_file(self._counters, changed.to_bytes())
             if fresh:
                 if terms.exempt:
@@ -220,6 +190,39 @@ class ListStore:
                 else:
                     self._enter("installed", bundle)
         return facts
+
+    def wants(self, manifest: bytes, *, list_id: str | None = None) -> ManifestCover | None:
+        """Check a manifest completely, before its body is fetched.
+
+        Args:
+            manifest: the manifest as it was received.
+            list_id: as in `install`.
+
+        Returns:
+            Which body is to be fetched; None if the list is in force already.
+
+        Raises:
+            EdgeError: refused, as `install`.
+        """
+        bundle, terms = self._named(manifest, list_id)
+        try:
+            wanted = check_manifest(bundle, self._keys, terms, now=self.now())
+            counters = read_counters(self._counters)
+            fresh = is_newer(bundle, self._last_accepted(bundle.list_id, counters))
+        except EdgeError:
+            self._refuse(bundle)
+            raise
+        if fresh or self._is_lost(bundle):
+            return wanted
+        return None
+
+    def _is_lost(self, bundle: SealedList) -> bool:
+        """Whether the file of the last accepted bundle is missing or damaged."""
+        data = self._sealed(bundle.list_id)
+        try:
+            return data is None or parse_bundle(data).sha256 != bundle.sha256
+        except ListBundleError:
+            return True
 
     def examine(self, data: bytes) -> ListFacts:
         """Check a bundle as `install` does, without installing it.
@@ -375,7 +378,7 @@ class ListStore:
         require_entries(size, terms)
         return facts, size
 
-    def _reference(self, terms: ListTerms, counters: _Counters) -> tuple[int | None, int]:
+    def _reference(self, terms: ListTerms, counters: ListCounters) -> tuple[int | None, int]:
         """How many plates a new list is compared with; 0 for the first list, None if unknown.
 
         Beside it, how many plates of the list in force are valid for longer. A list past caps that
@@ -384,7 +387,7 @@ class ListStore:
         known = counters.lists.get(terms.list_id)
         peaks = self._peaks(terms.list_id, known)
         sizes = [peak.valid for peak in recent_peaks(peaks, self.now())]
-        wide = replace(terms, max_entries=_MOST_ENTRIES, max_entry_days=MAX_DAYS)
+        wide = replace(terms, max_entries=MOST_ENTRIES, max_entry_days=MAX_DAYS)
         lasting = 0
         try:
             data = self.in_force(terms.list_id)
@@ -401,7 +404,7 @@ class ListStore:
                 return None, 0
         return max(sizes, default=0), lasting
 
-    def _peaks(self, list_id: str, known: _LastBundle | None) -> tuple[Peak, ...]:
+    def _peaks(self, list_id: str, known: LastBundle | None) -> tuple[Peak, ...]:
         """The sizes of the last permit lists, from the counters and from the audit log.
 
         The log has them in tens. Beside counters that are whole they count as what they are at
@@ -417,7 +420,7 @@ class ListStore:
             by_day[peak.day] = max(peak.valid, by_day.get(peak.day, 0))
         return tuple(Peak(day, by_day[day]) for day in sorted(by_day))
 
-    def _last_accepted(self, list_id: str, counters: _Counters) -> Floor | None:
+    def _last_accepted(self, list_id: str, counters: ListCounters) -> Floor | None:
         """The last accepted bundle, from bundle, counters or audit log, whichever is latest."""
         known = []
         data = self._sealed(list_id)
@@ -435,61 +438,3 @@ class ListStore:
 
     def _file(self, list_id: str) -> Path:
         return self._bundles / f"{list_id}{_ENDING}"
-
-
-def _with_size(
-    last: _LastBundle,
-    known: _LastBundle | None,
-    peaks: tuple[Peak, ...],
-    now: datetime,
-    size: ListSize,
-    before: int | None,
-) -> _LastBundle:
-    """The last bundle of a permit list, with the sizes that a later one is compared with."""
-    if known is not None and known.valid is not None and known.sha256 == last.sha256:
-        return known  # the same bundle again: a size is counted once
-    after = peaks_after(peaks, now, size, before)
-    kept = tuple(_Peak(day=peak.day, valid=peak.valid) for peak in after)
-    return _LastBundle(counter=last.counter, sha256=last.sha256, valid=size.valid, peaks=kept)
-
-
-def read_counters(file: Path) -> _Counters:
-    """Read the last accepted counter of each list; empty if the file is missing.
-
-    Raises:
-        OutboxError: `E_LIST_COUNTERS`: it is damaged; or it cannot be read.
-    """
-    content = read_file(file, _MAX_COUNTERS_BYTES)
-    if content is None:
-        return _Counters()
-    try:
-        counters = _Counters.model_validate_json(content)
-    except ValidationError:
-        counters = None
-    if counters is None or counters.to_bytes() != content:
-        raise OutboxError(
-            f"{file}: damaged, so the latest lists are unknown; restore a backup of it, or delete "
-            "it and install the latest bundle of each list again",
-            code="E_LIST_COUNTERS",
-        )
-    return counters
-
-
-def require_counters(folder: Path, recorded: Safeguards) -> None:
-    """Refuse counters in a state folder that are behind what the audit log records.
-
-    Raises:
-        OutboxError: `E_STATE_BEHIND`: a counter is missing or older.
-        EdgeError: the counters cannot be read.
-    """
-    file = folder / COUNTERS_NAME
-    held = read_counters(file).lists
-    for list_id, last in recorded.lists.items():
-        known = held.get(list_id)
-        if known is None or (known.counter, known.sha256 == last.sha256) < (last.counter, True):
-            raise OutboxError(
-                f"{file}: the counter of list {list_id} is missing, or behind counter "
-                f"{last.counter} in the audit log; restore the file, or install the latest bundle "
-                "of this list again",
-                code="E_STATE_BEHIND",
-            )

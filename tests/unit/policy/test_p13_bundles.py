@@ -21,18 +21,16 @@ from edge.domain.lists import ListEntry
 from edge.errors import EdgeError
 from edge.formats.signing import SigningKey, sign
 from edge.formats.timestamps import milliseconds
-from edge.policy.bundle_format import SCHEMA, ListBundleError
+from edge.policy.bundle_format import SCHEMA, SIZE_CLASSES, ListBundleError
 from edge.policy.bundles import (
     CLOCK_TOLERANCE,
     MAX_BUNDLE_BYTES,
-    SIZE_CLASSES,
-    Floor,
     ListContent,
     build_bundle,
-    is_newer,
     open_bundle,
     parse_bundle,
 )
+from edge.policy.list_facts import Floor, is_newer
 from tests.support import plate_lists
 from tests.support.parties import BOX, SITE, Parties, make_parties
 from tests.support.plate_lists import ISSUED, ISSUER, ISSUER_KEY

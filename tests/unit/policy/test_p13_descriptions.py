@@ -9,7 +9,7 @@ import pytest
 
 from edge.domain.appearance import NOTHING_STATED, Colour, Description, VehicleKind
 from edge.errors import EdgeError
-from edge.policy.bundles import ListContent, _written, open_bundle, parse_bundle
+from edge.policy.bundles import ListContent, open_bundle, parse_bundle, written
 from tests.support import plate_lists
 from tests.support.parties import Parties, make_parties
 from tests.support.plate_lists import ISSUED
@@ -42,7 +42,7 @@ def test_p13_the_box_reads_what_the_issuer_states_of_a_vehicle(
 
 def test_p13_a_list_that_states_nothing_has_the_bytes_that_it_had_before() -> None:
     """So a box of an earlier version still reads it."""
-    entry = _written(plate_lists.entry(1))
+    entry = written(plate_lists.entry(1))
     assert sorted(entry.model_dump(by_alias=True)) == [
         "basis", "end", "id", "issuer", "plate", "reason", "start",
     ]  # fmt: skip
@@ -52,10 +52,10 @@ def test_p13_what_is_stated_has_the_form_of_the_document() -> None:
     entry = plate_lists.entry(1, stated=Description(VehicleKind.VAN, Colour.RED))
     only = plate_lists.entry(1, stated=Description(None, Colour.RED))
 
-    written = [_written(one).model_dump(by_alias=True) for one in (entry, only)]
+    documents = [written(one).model_dump(by_alias=True) for one in (entry, only)]
 
-    assert (written[0]["kind"], written[0]["colour"]) == ("van", "red")
-    assert "kind" not in written[1]
+    assert (documents[0]["kind"], documents[0]["colour"]) == ("van", "red")
+    assert "kind" not in documents[1]
 
 
 def test_p13_a_permit_list_that_states_looks_is_refused(parties: Parties) -> None:

@@ -70,9 +70,11 @@ from edge.policy.bundle_format import SCHEMA as BUNDLE_SCHEMA
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.bundles import ListContent, build_bundle, list_terms, open_bundle, parse_bundle
 from edge.policy.list_answer import sign_answer
+from edge.policy.list_manifest import joined
 from edge.policy.model import Policy
 from edge.policy.notice.counts import read_counts
 from edge.policy.notice.publication import notice_content, publication
+from edge.policy.shared_lists import IssuedList, build_shared
 from edge.policy.signatures import CONTEXT as POLICY_CONTEXT
 from edge.policy.signatures import PolicySignatures, add_signature, parse_signatures, require_quorum
 from edge.policy.suspension import (
@@ -190,6 +192,7 @@ __all__ = [
     "HoldChanged",
     "Hypothesis",
     "InForce",
+    "IssuedList",
     "KernelClock",
     "KeyFileError",
     "KeyInUse",
@@ -253,11 +256,13 @@ __all__ = [
     "box_log",
     "build_bundle",
     "build_hit",
+    "build_shared",
     "creation_options",
     "exposition",
     "finding_challenge",
     "finding_of_passkey",
     "install_public_keys",
+    "joined",
     "key_file_bytes",
     "largest_body",
     "list_terms",

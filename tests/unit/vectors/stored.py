@@ -35,6 +35,7 @@ from tests.unit.vectors.cast import (
 from tests.unit.vectors.product import (
     Hit,
     HitStore,
+    IssuedList,
     Keyring,
     Outbox,
     RetentionKey,
@@ -42,6 +43,8 @@ from tests.unit.vectors.product import (
     SigningKey,
     build_bundle,
     build_hit,
+    build_shared,
+    joined,
     new_authority_keys,
     new_box_keys,
     new_signer_key,
@@ -84,6 +87,12 @@ def make_missing(folder: Path) -> None:
         keys = stored_keys(folder / "bundle")
         bundle = build_bundle(LIST, SigningKey.demo_of("office"), keys.box_public)
         (STORED / "stolen.bundle").write_bytes(bundle)
+    if not (STORED / "stolen.shared").exists():
+        keys = stored_keys(folder / "shared")
+        fields = {name: getattr(LIST, name) for name in ("list_id", "issuer", "purpose", "counter")}
+        issued = IssuedList(**fields, issued_at=LIST.issued_at, entries=LIST.entries)
+        shared = build_shared(issued, SigningKey.demo_of("office"), [keys.box_public])
+        (STORED / "stolen.shared").write_bytes(joined(shared.manifests[SITE, BOX], shared.body))
     if not (STORED / "outbox.sqlite3.gz").exists():
         _make_outbox(folder / "outbox")
     if not (STORED / "inbox.sqlite3.gz").exists():

@@ -151,8 +151,9 @@ def test_a_stored_receipt_confirms_its_hit(keys: Keys, number: int) -> None:
     assert receipt.confirms((STORED / f"hit-{number}.json").read_bytes())
 
 
-def test_a_stored_list_bundle_opens(keys: Keys) -> None:
-    bundle = parse_bundle((STORED / "stolen.bundle").read_bytes())
+@pytest.mark.parametrize("name", ["stolen.bundle", "stolen.shared"])
+def test_a_stored_list_bundle_opens(keys: Keys, name: str) -> None:
+    bundle = parse_bundle((STORED / name).read_bytes())
     content = open_bundle(bundle, keys.box, list_terms(policy())["stolen"], now=NOW)
 
     assert (content.list_id, content.issuer, content.counter) == (
@@ -167,6 +168,10 @@ def test_a_stored_list_bundle_opens(keys: Keys) -> None:
         (each.entry_id, each.plate.reveal(), each.start, each.end, each.basis, each.issuer)
         for each in LIST.entries
     ]
+
+
+def test_the_document_in_a_stored_list_bundle_is_that_of_today(keys: Keys) -> None:
+    bundle = parse_bundle((STORED / "stolen.bundle").read_bytes())
     document = unpadded(bundle.sealed, keys.box.lists, computed("lists/info.json"))
     assert document == computed("lists/document.bin")
 

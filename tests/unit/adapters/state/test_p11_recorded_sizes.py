@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.adapters.state.list_store import COUNTERS_NAME, ListStore
+from edge.adapters.state.list_counters import COUNTERS_NAME
+from edge.adapters.state.list_store import ListStore
 from edge.privacy.audit_events import Entry, Event, ListChanged
 from edge.privacy.safeguards import Safeguards
 from tests.support import plate_lists

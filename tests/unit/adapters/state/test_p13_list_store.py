@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from edge.adapters.host.rate_limit import LOG_INTERVAL_S
-from edge.adapters.state.list_store import COUNTERS_NAME, ListStore
+from edge.adapters.state.list_counters import COUNTERS_NAME
+from edge.adapters.state.list_store import ListStore
 from edge.errors import EdgeError, OutboxError
 from edge.formats.signing import SigningKey
 from edge.policy.bundle_format import ListBundleError
