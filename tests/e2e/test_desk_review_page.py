@@ -41,7 +41,7 @@ from tests.e2e.test_notice_page import CONTRAST
 from tests.support.axe import violations
 from tests.support.brokers import wait_until
 from tests.support.browser import CHROMIUM, Browser, browser
-from tests.support.desks import FIRST, added, make_desk, passphrase_of, terms
+from tests.support.desks import make_desk, passphrase_of, staffed
 from tests.support.parties import SITE, Parties, evidence, make_parties
 from tests.support.policies import signed, write
 from tests.support.product import REPOSITORY, command, environment
@@ -128,18 +128,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     base = tmp_path_factory.mktemp("review")
     parties = make_parties(base)
     desk = make_desk(base / "desk", utc=utc)
-    today = utc().date()
+    roles = {
+        SUPERVISOR: DeskRole.SUPERVISOR,
+        OFFICER: DeskRole.OFFICER,
+        SECOND: DeskRole.SECOND_OFFICER,
+    }
+    staffed(desk, utc, roles)
     with desk.open_people(utc) as people:
-        added(people, OFFICER, SECOND, SUPERVISOR)
-        for person, role in (
-            (SUPERVISOR, DeskRole.SUPERVISOR),
-            (OFFICER, DeskRole.OFFICER),
-            (SECOND, DeskRole.SECOND_OFFICER),
-        ):
-            right = people.propose(
-                ActingPerson(FIRST), terms(person, role, first=today, last=today)
-            )
-            people.approve(ActingPerson(SUPERVISOR), right.right_id)
         people.make_key(ActingPerson(SECOND), passphrase_of(SECOND))
     policies = base / "policies"
     demo = read_policy(REPOSITORY / "config" / "demo" / "policy.yaml").model
