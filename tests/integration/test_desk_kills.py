@@ -201,6 +201,7 @@ def test_p4_a_desk_killed_in_the_middle_of_a_decision_keeps_it_whole_or_not_at_a
         with at.running(moment, hit_id) as process:
             if not before:
                 sent = {"name": OFFICER, "passphrase": passphrase_of(OFFICER)}
+                assert "server" not in at.client.get("/login").headers, "no banner of a server"
                 assert "/logout" in at.post("/login", at.client.get("/login").text, **sent)
             else:  # she opens the page again: the restarted desk goes on where it was
                 page = at.client.get(f"/case/{hits[before]}").text
