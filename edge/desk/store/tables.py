@@ -118,11 +118,14 @@ PASSWORD = Table(
 ATTEMPT = Table(
     "attempt",
     METADATA,
-    Column("name_sha256", String(64), primary_key=True),
+    Column("name_hmac", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("last_at", String(24), nullable=False),
 )
-"""Failed proofs of a name, whether or not a person has it."""
+"""Failed proofs of a name, whether or not a person has it: what was typed may be a passphrase.
+
+So its digest is keyed with a secret of the desk's folder.
+"""
 
 ENTITLEMENT = Table(
     "entitlement",
