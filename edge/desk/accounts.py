@@ -6,7 +6,7 @@ the same work, so that nobody learns who has an account.
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ def prove(
     with database.transaction() as connection:
         if not further(connection):
             raise login_refused()
-        forget_attempts(connection, name)
+        forget_attempts(database, connection, name)
     return ActingPerson(name)
 
 
@@ -95,7 +95,7 @@ def count_attempt(database: DeskDatabase, name: str, now: datetime) -> str | Non
         AccessError: `E_LOGIN`: the name is locked.
     """
     with database.transaction() as connection:
-        allowed = _count_attempt(connection, _digest(name), now)
+        allowed = _count_attempt(connection, _digest(database, name), now)
         kept = connection.execute(
             select(PASSWORD.c.argon2).where(PASSWORD.c.person == (name if is_id(name) else ""))
         ).scalar_one_or_none()
@@ -104,9 +104,9 @@ def count_attempt(database: DeskDatabase, name: str, now: datetime) -> str | Non
     return kept
 
 
-def forget_attempts(connection: Connection, name: str) -> None:
+def forget_attempts(database: DeskDatabase, connection: Connection, name: str) -> None:
     """Forget the failed attempts at a name, after one that did not fail."""
-    connection.execute(ATTEMPT.delete().where(ATTEMPT.c.name_sha256 == _digest(name)))
+    connection.execute(ATTEMPT.delete().where(ATTEMPT.c.name_hmac == _digest(database, name)))
 
 
 def login_refused() -> AccessError:
@@ -118,8 +118,11 @@ def login_refused() -> AccessError:
     )
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()
+def _digest(database: DeskDatabase, name: str) -> str:
+    """A keyed digest of what was typed as a name, which may be a passphrase or a plate."""
+    if database.names_key is None:
+        raise AccessError("nobody logs in without the desk's folder; open the desk by its folder")
+    return hmac.digest(database.names_key(), name.encode(), "sha256").hex()
 
 
 def _count_attempt(connection: Connection, digest: str, now: datetime) -> bool:
@@ -131,9 +134,9 @@ def _count_attempt(connection: Connection, digest: str, now: datetime) -> bool:
     connection.execute(select(STATE.c.id).with_for_update())  # one attempt at a time is counted
     forgotten = utc_text(now - _FORGOTTEN_AFTER)
     connection.execute(ATTEMPT.delete().where(ATTEMPT.c.last_at < forgotten))
-    row = connection.execute(select(ATTEMPT).where(ATTEMPT.c.name_sha256 == digest)).one_or_none()
+    row = connection.execute(select(ATTEMPT).where(ATTEMPT.c.name_hmac == digest)).one_or_none()
     if row is None:
-        values = {"name_sha256": digest, "failures": 1, "last_at": utc_text(now)}
+        values = {"name_hmac": digest, "failures": 1, "last_at": utc_text(now)}
         connection.execute(ATTEMPT.insert().values(values))
         return True
     last_at = parse_utc(row.last_at)
@@ -141,14 +144,12 @@ def _count_attempt(connection: Connection, digest: str, now: datetime) -> bool:
     if row.failures >= MAX_FAILURES and not over:
         if last_at > now:  # a clock was set ahead: from now on the lock lasts as long as any
             connection.execute(
-                ATTEMPT.update()
-                .where(ATTEMPT.c.name_sha256 == digest)
-                .values(last_at=utc_text(now))
+                ATTEMPT.update().where(ATTEMPT.c.name_hmac == digest).values(last_at=utc_text(now))
             )
         return False
     connection.execute(
         ATTEMPT.update()
-        .where(ATTEMPT.c.name_sha256 == digest)
+        .where(ATTEMPT.c.name_hmac == digest)
         .values(failures=1 if over else row.failures + 1, last_at=utc_text(now))
     )
     return True

@@ -42,6 +42,7 @@ class LockedCase:
         case_key: of its row; `findings.typing_key` makes the key of the digests from it.
         claimed_by: who holds it; None if the claim has ended.
         opened_at: when the holder opened it; None if she has not.
+        signed: the finding that the holder has signed, and that is not logged and kept yet.
         findings: all so far, oldest first.
     """
 
@@ -51,6 +52,7 @@ class LockedCase:
     case_key: bytes = field(repr=False)
     claimed_by: str | None
     opened_at: datetime | None
+    signed: DeskFinding | None
     findings: tuple[DeskFinding, ...]
 
     @property
@@ -126,6 +128,7 @@ def locked(connection: Connection, hit_id: str, authority: str, now: datetime) -
         case_key=bytes(row.typing_key),
         claimed_by=row.claimed_by if held else None,
         opened_at=None if row.opened_at is None else parse_utc(row.opened_at),
+        signed=None if row.signed is None else parse_finding(bytes(row.signed)),
         findings=tuple(map(parse_finding, kept_findings(connection, hit_id))),
     )
 
@@ -162,12 +165,23 @@ def write_opened(connection: Connection, case: LockedCase, now: datetime) -> Non
     _write(connection, case, opened_at=utc_text(now))
 
 
+def is_signed(connection: Connection, hit_id: str) -> bool:
+    """Whether a person has signed a finding on the hit that is not kept yet."""
+    query = select(REVIEW_CASE.c.signed).where(REVIEW_CASE.c.hit_id == hit_id)
+    return connection.execute(query).scalar_one_or_none() is not None
+
+
+def write_signed(connection: Connection, case: LockedCase, finding: DeskFinding) -> None:
+    """Write down the finding that the holder has signed."""
+    _write(connection, case, signed=finding.to_payload())
+
+
 def release(connection: Connection, case: LockedCase) -> None:
-    """End the claim."""
-    _write(connection, case, claimed_by=None, claimed_until=None, opened_at=None)
+    """End the claim, once what its holder has signed is kept."""
+    _write(connection, case, claimed_by=None, claimed_until=None, opened_at=None, signed=None)
 
 
-def _write(connection: Connection, case: LockedCase, **values: str | None) -> None:
+def _write(connection: Connection, case: LockedCase, **values: str | bytes | None) -> None:
     connection.execute(
         REVIEW_CASE.update().where(REVIEW_CASE.c.hit_id == case.hit_id).values(**values)
     )

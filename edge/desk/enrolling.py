@@ -115,7 +115,7 @@ class Enrolments:
         with self._database.transaction() as connection:
             if not _is_open(connection, name, code, now):
                 raise accounts.login_refused()
-            accounts.forget_attempts(connection, name)
+            accounts.forget_attempts(self._database, connection, name)
         challenge = self._sign_in.challenges.new(f"enrol {name}", secret)
         return self._sign_in.creation_with(name, challenge, desk)
 

@@ -2,7 +2,8 @@
 
     desk.json                   authority and address of the database; null: desk.sqlite3 beside it
     desk.signer.private.json    signs the audit log
-    desk.codes.key              seals the secrets of one-time codes; made when it is first needed
+    desk.codes.key              seals the secrets of one-time codes, and keys the digests of names
+                                that are typed at a login; made when it is first needed
     desk.typing.key             without it no digest of a typed plate can be tested
     audit.log                   every change of people and rights (docs/audit.md)
     desk.sqlite3                the store, unless it is in PostgreSQL
@@ -13,6 +14,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import json
 import re
 import secrets
@@ -93,7 +95,7 @@ class DeskFolder:
         Raises:
             OutboxError: it is away, damaged or of another version.
         """
-        return DeskDatabase.open(self.address)
+        return DeskDatabase.open(self.address, self.names_key)
 
     def open_audit(self, utc: Callable[[], datetime]) -> AuditTrail:
         """Open the audit log.
@@ -123,6 +125,14 @@ class DeskFolder:
         )
         with exclusive(self.path / _LOCK_NAME):
             return _read_secret(file, without) or _new_secret(file)
+
+    def names_key(self) -> bytes:
+        """The key for digests of names that are typed at a login, 32 bytes, made of `codes_key`.
+
+        Raises:
+            OutboxError: as `codes_key`.
+        """
+        return hmac.digest(self.codes_key(), b"edge-anpr desk names of logins", "sha256")
 
     def typing_secret(self, database: DeskDatabase) -> bytes:
         """The secret of the typing keys of cases, 32 bytes; made if there is none.

@@ -15,7 +15,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from edge.authority.store import Reason
-from edge.desk import passkeys
+from edge.desk import cases, passkeys
 from edge.desk.accounts import ActingPerson
 from edge.desk.cases import LockedCase
 from edge.desk.findings import (
@@ -34,7 +34,6 @@ from edge.desk.relying_party import (
     verified_assertion,
 )
 from edge.desk.reviewing import CaseReviews
-from edge.desk.store.database import DeskDatabase
 
 SIGNED_WITHIN: Final = timedelta(minutes=5)
 """A passkey signs within this time after the person has decided."""
@@ -58,7 +57,6 @@ class PasskeySigning:
 
     Args:
         reviews: of the desk.
-        database: of the desk.
         utc: the wall clock.
         party: where passkeys are valid; None: nowhere.
     """
@@ -66,12 +64,10 @@ class PasskeySigning:
     def __init__(
         self,
         reviews: CaseReviews,
-        database: DeskDatabase,
         utc: Callable[[], datetime],
         party: RelyingParty | None,
     ) -> None:
         self._reviews = reviews
-        self._database = database
         self._utc = utc
         self._party = party
 
@@ -98,7 +94,7 @@ class PasskeySigning:
         # To the millisecond, as the finding says it and the browser brings it back.
         now = self._utc()
         decided_at = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        with self._database.writing() as connection:
+        with self._reviews.writing(hit_id) as connection:
             hers = passkeys.of_person(connection, acting.name)
             known = [one.key.credential for one in hers if one.key.party == self._party]
             if self._party is None or not known:
@@ -136,7 +132,7 @@ class PasskeySigning:
         given = parse_assertion(answer)
         if not timedelta(0) <= self._utc() - decided_at < SIGNED_WITHIN:
             raise refused()
-        with self._database.writing() as connection:
+        with self._reviews.writing(hit_id) as connection:
             case, terms = self._draft(connection, acting, hit_id, outcome, reason, decided_at)
             known = passkeys.of_credential(connection, given.credential)
             if known is None or known.person != acting.name or known.key.party != self._party:
@@ -144,7 +140,9 @@ class PasskeySigning:
             finding = finding_of_passkey(terms, known.key, *statement_of(given))
             count = verified_assertion(given, known.key, known.sign_count)
             passkeys.write_count(connection, known, count)
-            return self._reviews.keep(connection, case, finding)
+            cases.write_signed(connection, case, finding)
+        self._reviews.keep(hit_id)
+        return finding
 
     def _draft(
         self,

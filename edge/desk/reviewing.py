@@ -11,7 +11,8 @@ given only to a person whose judgement and typed plate are committed, and a pers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +33,7 @@ from edge.desk.findings import (
     typing_digest,
     typing_key,
 )
+from edge.desk.keeping import keep_signed
 from edge.desk.outcomes import (
     BEFORE_READING,
     FindingOutcome,
@@ -48,7 +50,7 @@ from edge.domain.plates import PlateText
 from edge.errors import AccessError, UsageError
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
-from edge.privacy.audit_events import CaseOpened, Event, FindingSigned, ReadingShown
+from edge.privacy.audit_events import CaseOpened, Event, ReadingShown
 from edge.privacy.hit import Hit
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 from edge.privacy.sealing import Picture
@@ -140,7 +142,7 @@ class CaseReviews:
                 there is no open appeal.
         """
         now = self._utc()
-        with self._database.writing() as connection:
+        with self.writing(hit_id) as connection:
             case = self._locked(connection, hit_id, now)
             if case.decided and not appeal:
                 raise _not_now(case, "is decided; only an appeal adds a finding to it")
@@ -161,7 +163,7 @@ class CaseReviews:
             SealError: the key for it is not here, or it was altered.
         """
         now = self._utc()
-        with self._recorded(acting, hit_id, reason), self._database.writing() as connection:
+        with self._recorded(acting, hit_id, reason), self.writing(hit_id) as connection:
             case = self._held(connection, acting, hit_id, now)
             if reason is not case.reason:
                 raise _not_now(case, f"is opened for the reason {case.reason.value} now")
@@ -194,7 +196,7 @@ class CaseReviews:
             SealError: as `open`.
         """
         now = self._utc()
-        with self._recorded(acting, hit_id, reason), self._database.writing() as connection:
+        with self._recorded(acting, hit_id, reason), self.writing(hit_id) as connection:
             case = self._locked(connection, hit_id, now)
             self._right(connection, acting, case, JUDGES, now)
             if reason not in AFTERWARDS:
@@ -245,7 +247,7 @@ class CaseReviews:
                 f"{reason.value}: needs the box's reading; judge `offence` and type what you read"
             )
         now = self._utc()
-        with self._database.writing() as connection:
+        with self.writing(hit_id) as connection:
             case = self._seen_pictures(connection, acting, hit_id, now)
             if (
                 judgement is Judgement.OFFENCE
@@ -268,7 +270,7 @@ class CaseReviews:
     def reading(self, acting: ActingPerson, hit_id: str) -> BoxReading:
         """Give the box's reading to a person who has typed hers; the audit log names her first."""
         now = self._utc()
-        with self._database.writing() as connection:
+        with self.writing(hit_id) as connection:
             case = self._seen_pictures(connection, acting, hit_id, now)
             kept = _own_judgement(connection, case, acting)
             if kept is None or kept.typed is None:
@@ -282,7 +284,7 @@ class CaseReviews:
     def choices(self, acting: ActingPerson, hit_id: str) -> tuple[FindingOutcome, ...]:
         """The outcomes that a person may choose after her judgement."""
         now = self._utc()
-        with self._database.writing() as connection:
+        with self.writing(hit_id) as connection:
             case = self._seen_pictures(connection, acting, hit_id, now)
             kept = _judged(connection, case, acting)
             read = self._digest(case, self._opened(connection, case).content.plate)
@@ -310,11 +312,17 @@ class CaseReviews:
             AccessError: `E_CASE`: another outcome than those of `choices`; `E_RIGHT`: not her key.
             UsageError: the reason is missing, or not allowed.
         """
+        before = self.keep(hit_id)
+        if before is not None and (before.person.name, before.outcome) == (acting.name, outcome):
+            return before
         now = self._utc()
-        with self._database.writing() as connection:
+        with self.writing(hit_id) as connection:
             case, terms = self.draft(connection, acting, hit_id, outcome, reason, now)
             require_newest(connection, acting, key)
-            return self.keep(connection, case, sign_finding(terms, key))
+            finding = sign_finding(terms, key)
+            cases.write_signed(connection, case, finding)
+        self.keep(hit_id)
+        return finding
 
     def draft(
         self,
@@ -332,6 +340,8 @@ class CaseReviews:
             UsageError: as `decide`.
         """
         case = self._seen_pictures(connection, acting, hit_id, now)
+        if case.signed is not None:
+            raise _not_now(case, "is being decided; look at it again")
         kept = _judged(connection, case, acting)
         _require_later(case, kept, now)
         opened = self._opened(connection, case)
@@ -346,20 +356,16 @@ class CaseReviews:
         decision = Decision(outcome, reason, now, read)
         return case, finding_terms(self._authority, case, opened, kept, (person, right), decision)
 
-    def keep(self, connection: Connection, case: LockedCase, finding: DeskFinding) -> DeskFinding:
-        """Store a finding that was drafted in this transaction; the claim ends."""
-        cases.keep_finding(connection, finding)
-        cases.release(connection, case)
-        self._record(
-            FindingSigned(
-                case.hit_id,
-                finding.number,
-                finding.person.name,
-                finding.outcome.value,
-                finding.sha256(),
-            )
-        )
-        return finding
+    def keep(self, hit_id: str) -> DeskFinding | None:
+        """Log and store the finding that the holder of a case has signed; the claim ends."""
+        return keep_signed(self._database, self._record, self._authority, hit_id, self._utc())
+
+    @contextmanager
+    def writing(self, hit_id: str) -> Iterator[Connection]:
+        """A write transaction on a case, after what its holder has signed is kept."""
+        self.keep(hit_id)
+        with self._database.writing() as connection:
+            yield connection
 
     def _locked(self, connection: Connection, hit_id: str, now: datetime) -> LockedCase:
         return cases.locked(connection, hit_id, self._authority, now)

@@ -1,5 +1,7 @@
 """Officers review hits in a real Chromium, by keyboard alone, at a desk that is served.
 
+The hits come from a box over a real mosquitto with TLS; those that are too old are deleted first.
+
 With `DESK_PICTURES=docs/img` the pictures of docs/desk.md are written there.
 """
 
@@ -11,7 +13,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from pathlib import Path
 
 import cv2
@@ -30,29 +32,38 @@ from edge.desk.policies import read_policies
 from edge.desk.reviewing import finding_payloads
 from edge.desk.rights import DeskRole
 from edge.desk.store.hits import DeskHits
+from edge.desk.store.tables import REVIEW_CASE, SESSION
 from edge.domain.plates import PlateText
 from edge.domain.reveal import MaskMethod
 from edge.policy.signatures import SIGNATURES_FILE
+from edge.privacy.hit import Hit
 from edge.privacy.keys import BoxPublicKeys
 from edge.privacy.sealing import Picture
 from edge.site.folder import read_policy
 from tests.e2e.test_desk_page import at, typed, utc
 from tests.e2e.test_notice_page import CONTRAST
 from tests.support.axe import violations
-from tests.support.brokers import wait_until
+from tests.support.brokers import MOSQUITTO, wait_until
 from tests.support.browser import CHROMIUM, Browser, browser
-from tests.support.desks import FIRST, added, make_desk, passphrase_of, terms
+from tests.support.desks import make_desk, passphrase_of, staffed
 from tests.support.parties import SITE, Parties, evidence, make_parties
 from tests.support.policies import signed, write
-from tests.support.product import REPOSITORY, command, environment
+from tests.support.product import REPOSITORY, command, environment, verb
+from tests.support.receiving import received_over_tls
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"
+    ),
+    pytest.mark.skipif(
+        MOSQUITTO is None, reason="mosquitto is not installed (apt-get install mosquitto)"
+    ),
+]
 
 OFFICER, SECOND, SUPERVISOR = "els-wouters", "tom-claes", "jan-maes"
 CLIP = REPOSITORY / "tests" / "fixtures" / "clips" / "street_day"
 WIDE, NARROW = (1280, 900), (390, 844)
+WAITING, TOO_OLD = 38, 12
 
 
 @dataclass(frozen=True)
@@ -89,7 +100,7 @@ def pictures(shot: Shot) -> tuple[Picture, ...]:
 
 @dataclass(frozen=True)
 class Site:
-    """A desk that is served, and its hits in the order of the queue."""
+    """A desk that is served, and its hits in the order of the queue; the last are deleted."""
 
     desk: DeskFolder
     page: str
@@ -102,25 +113,26 @@ class Site:
             return [parse_finding(payload).outcome for payload in payloads]
 
 
-def stocked(desk: DeskFolder, parties: Parties, policy: Path) -> tuple[str, ...]:
-    """Three hits under the demo's policy."""
+def sealed_hits(parties: Parties, policy: Path) -> tuple[Hit, ...]:
+    """Fifty hits under the demo's policy: four with pictures, the rest without, some too old."""
     ((digest, read),) = read_policies(policy).items()
     rule = read.rules[0]
     assert rule.cameras is not None
-    ids = []
-    with desk.open_database() as database:
-        for number, shot in enumerate((RIGHT, MISREAD, RIGHT)):
-            hit = parties.hit(
-                evidence(*pictures(shot), plate=PlateText(shot.box_read)),
-                rule=rule.id,
-                purpose=rule.purpose,
-                camera=rule.cameras[0],
-                policy_sha256=digest,
-                observed_at=datetime.now(timezone.utc) - timedelta(hours=5 - number),
-            )
-            DeskHits(database).put(hit, hit.to_payload(), utc())
-            ids.append(hit.hit_id)
-    return tuple(ids)
+    shots = [evidence(*pictures(one), plate=PlateText(one.box_read)) for one in (RIGHT, MISREAD)]
+    contents = [*shots, *shots, *(evidence() for _ in range(WAITING + TOO_OLD - 4))]
+    return tuple(
+        parties.hit(
+            content,
+            rule=rule.id,
+            purpose=rule.purpose,
+            camera=rule.cameras[0],
+            policy_sha256=digest,
+            counter=number + 1,
+            observed_at=utc()
+            - (timedelta(days=40) if number >= WAITING else timedelta(hours=5) / (number + 1)),
+        )
+        for number, content in enumerate(contents)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -128,25 +140,23 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     base = tmp_path_factory.mktemp("review")
     parties = make_parties(base)
     desk = make_desk(base / "desk", utc=utc)
-    today = utc().date()
+    roles = {
+        SUPERVISOR: DeskRole.SUPERVISOR,
+        OFFICER: DeskRole.OFFICER,
+        SECOND: DeskRole.SECOND_OFFICER,
+    }
+    staffed(desk, utc, roles)
     with desk.open_people(utc) as people:
-        added(people, OFFICER, SECOND, SUPERVISOR)
-        for person, role in (
-            (SUPERVISOR, DeskRole.SUPERVISOR),
-            (OFFICER, DeskRole.OFFICER),
-            (SECOND, DeskRole.SECOND_OFFICER),
-        ):
-            right = people.propose(
-                ActingPerson(FIRST), terms(person, role, first=today, last=today)
-            )
-            people.approve(ActingPerson(SUPERVISOR), right.right_id)
         people.make_key(ActingPerson(SECOND), passphrase_of(SECOND))
     policies = base / "policies"
     demo = read_policy(REPOSITORY / "config" / "demo" / "policy.yaml").model
     policy = demo.model_copy(update={"site": SITE})
     write(policies, policy.document())
     (policies / SIGNATURES_FILE).write_text(signed(policy).text(), "utf-8")
-    hits = stocked(desk, parties, policies)
+    hits = sealed_hits(parties, policies)
+    received_over_tls(base, desk.path, parties, hits)
+    deleted = verb("desk", "retain", "run", "--desk", desk.path, "--json")
+    assert (deleted.status, deleted.json["not_confirmed"]) == (0, TOO_OLD), deleted.err
     process = subprocess.Popen(
         command(
             "desk", "serve", "--desk", desk.path, "--port", "0", "--keys",
@@ -159,7 +169,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert process.stderr is not None
     told = process.stderr.readline()
     assert told.startswith("the desk is at http://localhost:"), told
-    yield Site(desk, told.split()[-1], hits, parties.box_public)
+    yield Site(desk, told.split()[-1], tuple(one.hit_id for one in hits), parties.box_public)
     os.kill(process.pid, signal.SIGINT)
     assert process.communicate(timeout=30)[1] == "", "no line of a visit is written"
 
@@ -197,12 +207,12 @@ class Keyboard:
         self.to(selector)
         typed(self.tab, text)
 
-    def log_in(self, site: Site, person: str) -> None:
+    def log_in(self, site: Site, person: str, leads_to: str = "/queue") -> None:
         self.tab.open(f"{site.page}login")
         self.type("#name", person)
         self.type("#passphrase", passphrase_of(person))
         self.press("Enter")
-        assert at(self.tab, "/queue")
+        assert at(self.tab, leads_to)
 
 
 def text_of(tab: Browser) -> str:
@@ -247,6 +257,7 @@ def test_p4_two_officers_review_by_keyboard_alone(tab: Browser, site: Site) -> N
     assert at(tab, "/account/key")
     assert "Your key is made" in text_of(tab)
     tab.open(f"{site.page}queue")
+    assert tab.value("document.querySelectorAll('tbody tr').length") == WAITING
     look(tab, "queue")
 
     keys.pressed = 0
@@ -350,6 +361,47 @@ def test_p4_a_passkey_signs_a_review_by_keyboard(tab: Browser, site: Site) -> No
     assert finding.schema_ == PASSKEY_SCHEMA
 
 
+def test_p4_a_plate_typed_in_an_ended_session_stays_in_its_field_and_is_sent_after_login(
+    tab: Browser, site: Site
+) -> None:
+    if site.outcomes(2) != [FindingOutcome.CONFIRMED]:
+        pytest.skip("the walks before did not come so far")
+    keys = Keyboard(tab)
+    keys.log_in(site, OFFICER)
+    keys.activate("form[action='/case/next'] button")
+    at_case(tab, site, 3, "Step 1")
+    keys.press(" ")
+    keys.type("#typed", MISREAD.shows)
+    with site.desk.open_database() as database, database.writing() as connection:
+        connection.execute(SESSION.delete())
+        connection.execute(REVIEW_CASE.update().values(claimed_until=None))
+    keys.press("Enter")
+    shown = "[...document.querySelectorAll('[data-said]')].filter(one => !one.hidden).length"
+    assert wait_until(lambda: tab.value(shown) == 1, 30)
+    assert "Nothing was sent" in text_of(tab)
+    assert tab.value("document.querySelector('#typed').value") == MISREAD.shows
+    look(tab, "")
+    assert "autocomplete=off" in tab.value("document.forms[1].outerHTML").replace('"', "")
+    assert tab.value("localStorage.length + sessionStorage.length") == 0
+
+    link = tab.value("document.querySelector('[data-said=ended] a').href")
+    with tab.another():
+        tab.open(link)
+        assert "After login you come back" in text_of(tab)
+        for field, word in (("#name", OFFICER), ("#passphrase", passphrase_of(OFFICER))):
+            keys.type(field, word)
+        keys.press("Enter")
+        at_case(tab, site, 3, "You do not hold this case now")
+        keys.activate("main form button")
+        at_case(tab, site, 3, "Step 1")
+        assert MISREAD.shows not in tab.value("document.documentElement.outerHTML")
+    keys.activate("main form button.main")
+    at_case(tab, site, 3, "not what you typed")
+    for one in tab.send("Page.getNavigationHistory")["entries"]:
+        assert MISREAD.shows not in one["url"] + one["title"]
+    assert all(MISREAD.shows not in one for one in tab.requests)
+
+
 def test_an_officer_finds_a_decided_case_and_downloads_its_file_by_keyboard(
     tab: Browser, site: Site, tmp_path: Path
 ) -> None:
@@ -380,6 +432,26 @@ def test_an_officer_finds_a_decided_case_and_downloads_its_file_by_keyboard(
     assert verdict.failure is None
     assert {"report.en.pdf", "report.fr.pdf"} < read_package(package)[1].keys()
     assert not [one for one in site.desk.path.rglob("*") if one.suffix in {".zip", ".pdf"}]
+
+
+def test_a_supervisor_sees_what_waits_was_decided_and_deleted_and_the_log_proves_it(
+    tab: Browser, site: Site
+) -> None:
+    if site.outcomes(2) != [FindingOutcome.CONFIRMED]:
+        pytest.skip("the walks before did not come so far")
+    keys = Keyboard(tab)
+    keys.log_in(site, SUPERVISOR, "/people")
+    keys.activate("a[href='/figures']")
+    assert at(tab, "/figures")
+    said = " ".join(text_of(tab).split())
+    assert f"{SITE} {WAITING - 3} " in said
+    assert f"{SITE} fewer than 10 fewer than 10 at least 10 " in said
+    look(tab, "")
+    with site.desk.open_database() as database:
+        rows = {one: len(finding_payloads(database, one)) for one in site.hits}
+        assert DeskHits(database).counts() == {"hits": WAITING, "receipts": WAITING, "set_aside": 0}
+    assert [number for number in rows.values() if number] == [1, 2, 1]
+    assert verb("audit", "verify", site.desk.path).status == 0
 
 
 def test_axe_finds_a_field_without_a_name(tab: Browser, tmp_path: Path) -> None:

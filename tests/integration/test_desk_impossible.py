@@ -65,13 +65,14 @@ MAY_HOLD = {
     "retention_statement.payload": "signed; counts rounded to tens",
     "retention_term.basis": "the number of a decision",
     "hold.reference": "the number of a file",
+    "review_case.signed": "a finding; its digests of plates are keyed",
     "review_case.typing_key": "random",
     "sealed_key.content": "a key for signing, encrypted",
     "second_factor.sealed": "a secret of one-time codes, encrypted",
 }
 """Columns of bytes or longer texts, and what they hold. A new line is a decision of a review."""
 
-SECRET = {"payload", "plate_hmac", "typed", "typing_key"}
+SECRET = {"payload", "plate_hmac", "signed", "typed", "typing_key"}
 """Columns by which no row is looked for, except a whole message set aside, by its own digest."""
 
 

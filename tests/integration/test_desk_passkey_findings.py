@@ -67,7 +67,7 @@ class Desk:
 
     def __init__(self, room: ReviewRoom) -> None:
         self.room = room
-        self.signing = PasskeySigning(room.reviews, room.database, room.utc, PARTY)
+        self.signing = PasskeySigning(room.reviews, room.utc, PARTY)
 
     def passkey(
         self, person: str, key: PrivateKey | None = None

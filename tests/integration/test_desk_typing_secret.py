@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from edge.desk.accounts import prove
 from edge.desk.findings import parse_finding, typing_digest, typing_key
 from edge.desk.folder import TYPING_KEY_NAME, DeskFolder
-from edge.desk.store.tables import JUDGEMENT, REVIEW_CASE
+from edge.desk.store.database import DeskDatabase
+from edge.desk.store.tables import ATTEMPT, JUDGEMENT, REVIEW_CASE
 from edge.domain.plates import PlateText
 from edge.errors import OutboxError
 from tests.integration.test_desk_people import refused
 from tests.integration.test_desk_store import dumped
-from tests.support.desks import make_desk
-from tests.support.parties import Parties, make_parties
+from tests.support.desks import FIRST, make_desk, passphrase_of
+from tests.support.parties import AUTHORITY, Parties, make_parties
 from tests.support.reviews import (
     BOX_READ,
     CONFIRMED,
@@ -75,6 +77,32 @@ def test_p7_a_copy_of_the_database_tries_no_plate(room: ReviewRoom) -> None:
     content = dumped(room.desk)
     for form in (room.secret, room.secret.hex().encode()):
         assert form not in content + (room.desk.path / "audit.log").read_bytes()
+
+
+@pytest.mark.parametrize("typed", [TYPED.reveal(), "a long passphrase of somebody", FIRST])
+def test_p7_a_copy_of_the_database_tries_nothing_that_was_typed_as_a_name(
+    room: ReviewRoom, typed: str
+) -> None:
+    """A plate or a passphrase in the wrong field: its failed attempt is counted all the same."""
+    refused(lambda: room.people.prove(typed, "wrong"), "E_LOGIN")
+    with room.database.reading() as connection:
+        (kept,) = connection.execute(select(ATTEMPT.c.name_hmac)).scalars()
+    name = typed.encode()
+    assert kept == hmac.new(room.desk.names_key(), name, hashlib.sha256).hexdigest()
+
+    guesses = {hashlib.new(how, name).hexdigest() for how in ("sha256", "sha3_256", "blake2s")}
+    for known in (b"", bytes(32), AUTHORITY.encode(), name):
+        guesses.add(hmac.new(known, name, hashlib.sha256).hexdigest())
+    assert kept not in guesses
+    content = dumped(room.desk) + (room.desk.path / "audit.log").read_bytes()
+    for key in (room.desk.names_key(), room.desk.codes_key()):
+        assert key not in content
+        assert key.hex().encode() not in content
+
+
+def test_p7_without_the_folder_of_a_desk_nobody_logs_in(room: ReviewRoom) -> None:
+    with DeskDatabase.open(room.desk.address) as database:
+        refused(lambda: prove(database, FIRST, passphrase_of(FIRST), room.utc), "E_RIGHT")
 
 
 def test_p7_another_desk_tries_no_plate_either(room: ReviewRoom, tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_p4_the_pictures_are_for_who_holds_the_case_and_are_kept_nowhere(
     assert len(pictures_of(answer.text)) == 2
     assert answer.headers["cache-control"] == "no-store"
     policy = answer.headers["content-security-policy"]
-    assert policy.endswith("; img-src data:")
+    assert policy.endswith("; connect-src 'self'; img-src data:")
     assert policy.count("script") == 1
     assert "script-src 'self'" in policy
     assert "img-src" not in seat.client.get("/queue").headers["content-security-policy"]
@@ -328,6 +328,20 @@ def test_p4_a_plate_typed_in_an_ended_session_is_not_kept_and_the_case_is_found_
     assert seat.path == seat.case
     assert seat.claim().count("<img") == 2
     assert f'<b class="plate">{PLATE}</b>' in seat.judge(typed=PLATE)
+
+
+def test_p4_a_page_is_told_whether_its_typed_plate_can_be_sent(office: ReviewOffice) -> None:
+    seat, other = office.seat(OFFICER), office.seat(OTHER)
+    seat.claim()
+    ready = f"{seat.case}/ready"
+    assert (seat.get(ready), seat.status) == (seat.token(), 200)
+    assert (other.get(ready), other.status) == ("", 409)
+    office.room.now += IDLE  # the session ends, and with it the claim
+    assert (line_of(seat.get(ready)), seat.status) == (says("login.ended_look"), 401)
+    again = office.seat(OFFICER)
+    assert (again.get(ready), again.status) == ("", 409)
+    again.claim()
+    assert (again.get(ready), again.status) == (again.token(), 200)
 
 
 def test_p21_a_login_leads_nowhere_else(office: ReviewOffice) -> None:

@@ -74,6 +74,15 @@ class Browser:
         self.log.clear()
         self._load(url)
 
+    @contextmanager
+    def another(self) -> Iterator[None]:
+        """Use another tab of the same window until the block ends."""
+        before, self._session = self._session, None
+        try:
+            yield
+        finally:
+            self._session = before
+
     def size(self, width: int, height: int) -> None:
         """Set the window's size, in CSS pixels."""
         self.send(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -72,6 +72,18 @@ def added(people: DeskPeople, *names: str) -> None:
     by = acting(people)
     for name in names:
         people.add(by, name, name.title(), passphrase_of(name))
+
+
+def staffed(desk: DeskFolder, utc: Callable[[], datetime], roles: Mapping[str, DeskRole]) -> None:
+    """Add people with one right each, in force today; one of them is the second supervisor."""
+    (second,) = (name for name, role in roles.items() if role is DeskRole.SUPERVISOR)
+    today = utc().date()
+    with desk.open_people(utc) as people:
+        added(people, *roles)
+        for person in sorted(roles, key=lambda one: one != second):
+            given = terms(person, roles[person], first=today, last=today + timedelta(days=1))
+            right = people.propose(ActingPerson(FIRST), given)
+            people.approve(ActingPerson(second), right.right_id)
 
 
 def put_back(database: DeskDatabase, version: str) -> None:

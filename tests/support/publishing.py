@@ -19,6 +19,8 @@ from edge.adapters.broker.topics import BoxTopics
 from edge.adapters.host.system import SystemClock
 from edge.adapters.state.keyring import Keyring
 from edge.adapters.state.outbox import Outbox
+from edge.privacy.hit import Hit, ReceiptVerifier
+from edge.privacy.keys import AuthorityPublicKeys
 from tests.support.brokers import (
     Broker,
     StoringAuthority,
@@ -58,6 +60,7 @@ class Box:
         port: int | None = None,
         topics: BoxTopics = TOPICS,
         handlers: Mapping[str, MessageHandler] = MappingProxyType({}),
+        authority: AuthorityPublicKeys | None = None,
         **changed: Any,
     ) -> None:
         self.options = BrokerOptions(
@@ -73,7 +76,9 @@ class Box:
             self.outbox,
             self.options,
             topics,
-            verify_receipt,
+            verify_receipt
+            if authority is None
+            else ReceiptVerifier((authority,), self.outbox.find),
             clock=self.keyring.clock,
             jitter=random.Random(1).random,
             limits=limits,
@@ -98,6 +103,18 @@ class Box:
             purpose="wanted-vehicles",
             receipt_required=receipt_required,
             expires_at=expires_at,
+        )
+
+    def put_hit(self, hit: Hit) -> None:
+        """Keep a sealed hit until its authority has signed a receipt."""
+        self.outbox.put(
+            hit.hit_id,
+            hit.camera,
+            self.topics.hit(hit.camera),
+            hit.to_payload(),
+            purpose=hit.purpose,
+            receipt_required=True,
+            expires_at=TOMORROW,
         )
 
     def close(self) -> None:

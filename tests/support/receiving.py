@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from edge.adapters.broker import topics
 from edge.adapters.broker.mqtt import BrokerLink
-from edge.adapters.broker.options import BrokerOptions
+from edge.adapters.broker.options import BrokerOptions, TlsFiles
+from edge.adapters.broker.publisher import PublisherLimits
 from edge.authority.store import HitStore
 from edge.authority.tail import Fate, ReceivedMessage, Receiver, Tail, Until
 from edge.privacy.hit import Hit
 from edge.privacy.keys import BoxPublicKeys
-from tests.support.brokers import Broker
-from tests.support.parties import BOX, SITE, Parties, topic_of
+from tests.support.brokers import Broker, Mosquitto, TestAuthority
+from tests.support.parties import AUTHORITY, BOX, SITE, Parties, topic_of
+from tests.support.product import verb
+from tests.support.publishing import Box
 
 QUIET = Until(idle_s=1.5)
 
@@ -82,3 +86,34 @@ def waiting_box(broker: Broker, count: int) -> Iterator[list[bytes]]:
 
 def take(by: Receiver, hit: Hit, topic: str | None = None) -> ReceivedMessage:
     return by.take(topic or topic_of(hit), hit.to_payload())
+
+
+def received_over_tls(base: Path, desk: Path, parties: Parties, hits: Sequence[Hit]) -> None:
+    """A box publishes the hits, a consumer stores them, and the box gets a receipt for each."""
+    ours = TestAuthority(base, "ours")
+    server, box, client = (ours.issue(name) for name in ("broker", "box", AUTHORITY))
+    files = (f"cafile {ours.path}", f"certfile {server.certificate}", f"keyfile {server.key}")
+    demands = ("require_certificate true", "use_identity_as_username true")
+    its = topics.BoxTopics(SITE, BOX, frozenset({hits[0].camera}))
+    with Mosquitto(base, *files, *demands) as broker:
+        line: list[str | Path] = [
+            "desk", "consume", "--desk", desk, "--broker", f"127.0.0.1:{broker.port}",
+            "--box-keys", parties.box_file, "--keys", parties.authority_folder, "--json",
+            "--tls-ca", ours.path, "--tls-cert", client.certificate, "--tls-key", client.key,
+        ]  # fmt: skip
+        assert verb(*line, "--idle", "0.3").status == 0  # from now on the broker keeps hits for it
+        sender = Box(
+            base / "sender",
+            broker,
+            PublisherLimits(),
+            topics=its,
+            authority=parties.authority_public,
+            tls=TlsFiles(ours.path, box.certificate, box.key),
+        )
+        for hit in hits:
+            sender.put_hit(hit)
+        sender.publisher.start()
+        done = verb(*line, "--once", str(len(hits)))
+        assert (done.status, done.json["stored"]) == (0, len(hits)), done.err
+        assert sender.publisher.drain(30), "each hit is deleted at the box on its receipt"
+        sender.close()

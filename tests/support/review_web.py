@@ -81,7 +81,7 @@ class ReviewOffice:
         self.desk = replace(
             shared,
             reviews=room.reviews,
-            signing=PasskeySigning(room.reviews, room.database, room.utc, PARTY),
+            signing=PasskeySigning(room.reviews, room.utc, PARTY),
             policies=policies or {},
         )
 

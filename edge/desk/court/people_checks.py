@@ -62,10 +62,17 @@ def signed_findings(
 ) -> tuple[SignedFinding, ...]:
     """Pair findings with the entries that record them, in their order.
 
+    A desk that was killed while it stored a finding records the same finding once more.
+
     Raises:
         AuditError: the log records other findings on the hit.
     """
-    recorded = [entry for entry in entries if isinstance(entry.event, FindingSigned)]
+    recorded: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry.event, FindingSigned) and entry.event not in [
+            one.event for one in recorded
+        ]:
+            recorded.append(entry)
     named = [
         FindingSigned(one.hit_id, one.number, one.person.name, one.outcome.value, one.sha256())
         for one in findings
@@ -184,14 +191,19 @@ def require_right(signed: SignedFinding, right: CaseRight) -> None:
         and terms.scope.covers(RightScope(finding.authority, finding.site, finding.rule))
         and terms.first_day.isoformat() <= finding.decided_at[:10] <= terms.last_day.isoformat()
     )
-    if not holds or [one.action for one in changes] != ["proposed", "approved"]:
+    proposals, approvals = changes[:1], changes[1:]
+    if (
+        not holds
+        or [one.action for one in proposals] != ["proposed"]
+        or {one.action for one in approvals} != {"approved"}
+    ):
         raise refused(f"{signed.what}: {person.name} had no such right in force for this hit")
-    proposed, approved = changes
-    if approved.by in {proposed.by, person.name} or proposed.alone or approved.alone:
-        raise refused(
-            f"{signed.what}: {approved.by} approved the right of {person.name}, and is not another "
-            "person than who proposed it and who got it"
-        )
+    for approved in approvals:  # more than one if the desk was killed while it stored the first
+        if approved.by in {proposals[0].by, person.name} or proposals[0].alone or approved.alone:
+            raise refused(
+                f"{signed.what}: {approved.by} approved the right of {person.name}, and is not "
+                "another person than who proposed it and who got it"
+            )
 
 
 def roles_of(number: int) -> tuple[DeskRole, ...]:

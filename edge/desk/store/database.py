@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,18 +45,24 @@ class DeskDatabase:
 
     Attributes:
         place: file, or host and database, for messages.
+        names_key: gives the key for digests of names that are typed at a login; None where the
+            desk was not opened by its folder, so that nobody logs in.
     """
 
-    def __init__(self, engine: Engine, place: str) -> None:
+    def __init__(
+        self, engine: Engine, place: str, names_key: Callable[[], bytes] | None = None
+    ) -> None:
         self._engine = engine
         self.place = place
+        self.names_key = names_key
 
     @classmethod
-    def open(cls, address: str) -> Self:
+    def open(cls, address: str, names_key: Callable[[], bytes] | None = None) -> Self:
         """Open a desk's database that exists; tables of an earlier version are brought up.
 
         Args:
             address: `sqlite:///FILE` or `postgresql://…`.
+            names_key: see the attribute.
 
         Raises:
             ConfigError: `E_DATABASE_URL`: the address has another form.
@@ -65,7 +71,7 @@ class DeskDatabase:
         url = _url(address)
         if url.get_backend_name() == "sqlite":
             _require_private_file(Path(url.database or ""))
-        database = cls(_engine(url), _place(url))
+        database = cls(_engine(url), _place(url), names_key)
         try:
             database._require_version()
         except BaseException:

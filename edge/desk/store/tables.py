@@ -29,10 +29,10 @@ from sqlalchemy import (
 VERSION_TABLE = "desk_version"
 """Where Alembic keeps the version of the tables."""
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest version of the tables, which this program reads and writes."""
 
-EARLIER = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+EARLIER = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """The versions that a desk is brought up from when it is opened."""
 
 METADATA = MetaData()
@@ -118,11 +118,14 @@ PASSWORD = Table(
 ATTEMPT = Table(
     "attempt",
     METADATA,
-    Column("name_sha256", String(64), primary_key=True),
+    Column("name_hmac", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("last_at", String(24), nullable=False),
 )
-"""Failed proofs of a name, whether or not a person has it."""
+"""Failed proofs of a name, whether or not a person has it: what was typed may be a passphrase.
+
+So its digest is keyed with a secret of the desk's folder.
+"""
 
 ENTITLEMENT = Table(
     "entitlement",
@@ -269,8 +272,11 @@ REVIEW_CASE = Table(
     Column("claimed_by", String(40), ForeignKey("person.person")),
     Column("claimed_until", String(24)),
     Column("opened_at", String(24)),
+    Column("signed", LargeBinary),
 )
 """The case of a hit: who holds it and until when, and since when she has seen the pictures.
+
+`signed` is the finding that its holder has signed, until it is in the log and in `finding`.
 
 `typing_key` is random. The digests of typed plates are made under it and a secret of the folder:
 the database alone tests no plate, and once the row is deleted nobody does. Rows of 32 bytes were

@@ -123,6 +123,7 @@ def desk_app(desk: WebDesk) -> ASGIApp:
             route("/case/claim", reviews.claim, "POST"),
             route("/case/next", reviews.claim_next, "POST"),
             route("/case/{hit_id}", reviews.case),
+            route("/case/{hit_id}/ready", reviews.ready),
             route("/case/{hit_id}/judge", reviews.judge, "POST"),
             route("/case/{hit_id}/decide", reviews.decide, "POST"),
             route("/case/{hit_id}/decide", reviews.case),

@@ -147,8 +147,9 @@ class Call:
 
     @property
     def hit_id(self) -> str:
-        """The hit that the address names."""
-        return str(self.request.path_params["hit_id"])
+        """The hit that the address names; empty if that is no id."""
+        named = str(self.request.path_params["hit_id"])
+        return named if _is_hit_id(named) else ""
 
     def after(self) -> tuple[datetime, str] | None:
         """The moment and the hit after which this page of a list begins; None: the first page.
@@ -160,7 +161,7 @@ class Call:
         if text is None:
             return None
         moment, _, hit_id = text.rpartition(".")
-        if not re.fullmatch("[0-9a-f]{32}", hit_id):
+        if not _is_hit_id(hit_id):
             raise WrongForm
         return sent_moment(moment), hit_id
 
@@ -198,6 +199,10 @@ class Call:
     def line(self, status: int, line: str, more: str = "", back: str = "/") -> Response:
         """The answer with one line, at most one more that says whom to ask, and a way back."""
         return self.page("line", status, line=line, more=more, back=back)
+
+
+def _is_hit_id(text: str) -> bool:
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
 def case_of(path: str) -> str:
@@ -238,7 +243,8 @@ async def sent_form(request: Request) -> dict[str, str]:
     """The fields of the form that was sent.
 
     Raises:
-        WrongForm: it is too large, or no form of this application.
+        WrongForm: it is too large, or no form of this application: of another media type, with a
+            field twice, or with a NUL.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -257,6 +263,7 @@ async def sent_form(request: Request) -> dict[str, str]:
         )
     except ValueError:
         raise WrongForm from None
-    if len({name for name, _ in pairs}) != len(pairs):
+    # PostgreSQL keeps no NUL in a text, and no page sends one.
+    if len({name for name, _ in pairs}) != len(pairs) or "\0" in "".join(map("".join, pairs)):
         raise WrongForm
     return dict(pairs)

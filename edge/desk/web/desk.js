@@ -1,5 +1,8 @@
 // Passkeys. A form with `data-passkey` asks the browser for one and sends its answer as a field.
 // Without this script, or where the browser has no passkeys, such forms stay hidden.
+//
+// A typed plate. A form with `data-ready` asks the desk at that address first. If the session or the
+// claim has ended, it is not sent, and what was typed stays in its field and nowhere else.
 "use strict";
 (() => {
   const FRESH_MS = 9 * 60 * 1000; // the challenge in the page ends after ten minutes
@@ -53,5 +56,22 @@
       }
     });
     if (form.dataset.now !== undefined) form.requestSubmit();
+  }
+  for (const form of document.querySelectorAll("form[data-ready]")) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      let said = "away";
+      try {
+        const answer = await fetch(form.dataset.ready, { cache: "no-store", redirect: "manual" });
+        if (answer.ok) {
+          form.elements.token.value = await answer.text();
+          return form.submit();
+        }
+        if (answer.status === 401 || answer.status === 409) said = "ended";
+      } catch {
+        // It does not answer.
+      }
+      for (const one of form.querySelectorAll("[data-said]")) one.hidden = one.dataset.said !== said;
+    });
   }
 })();

@@ -20,8 +20,10 @@ def log_in_first(call: Call) -> Response:
     """What somebody sees who is not logged in, or whose session has ended."""
     if call.request.method == "GET" and call.request.url.path == "/":
         return see("/login")
-    lost = call.words("login.ended_case" if case_of(call.request.url.path) else "login.ended")
-    return login_page(call, 401, lost)
+    line = "login.ended"
+    if case_of(call.request.url.path):
+        line = "login.ended_look" if call.request.method == "GET" else "login.ended_case"
+    return login_page(call, 401, call.words(line))
 
 
 def log_in(call: Call) -> Response:

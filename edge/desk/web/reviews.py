@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from edge.authority.store import Reason
 from edge.desk.outcomes import BEFORE_READING, FindingOutcome, Judgement
@@ -25,6 +25,7 @@ from edge.desk.rights import JUDGES
 from edge.desk.sealed_keys import open_sealed_key, signs_here
 from edge.desk.standing import CaseStanding, case_standing
 from edge.desk.web.calls import CONTENT_POLICY, Call, WrongForm, see, sent_moment
+from edge.desk.web.sessions import form_token
 from edge.domain.plates import PlateFormatError, PlateText
 from edge.errors import AccessError, EdgeError, KeyFileError, UsageError
 from edge.formats.signing import SigningKey
@@ -32,7 +33,8 @@ from edge.formats.timestamps import utc_text
 from edge.privacy.hit import HitError
 from edge.privacy.sealing import Picture, SealError
 
-_PICTURES: Final = f"{CONTENT_POLICY}; img-src data:"
+_PICTURES: Final = f"{CONTENT_POLICY}; connect-src 'self'; img-src data:"
+"""The policy of the page with the pictures, whose script asks `ready`."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,6 +112,19 @@ def case(call: Call) -> Response:
     """The step of the case that is next for the reader."""
     hit_id = call.hit_id
     return _within(call, hit_id, partial(_show, call, hit_id))
+
+
+def ready(call: Call) -> Response:
+    """The token for the reader's form, or 409 if she does not hold the case.
+
+    The script of the page asks before it sends a typed plate, which would be lost otherwise. The
+    token is new if she has logged in again meanwhile.
+    """
+    hit_id = call.hit_id
+    call.rights_of(*JUDGES)
+    standing = _standing(call, hit_id)
+    holds = standing is not None and standing.holder == call.reader.acting.name
+    return PlainTextResponse(form_token(call.secret) if holds else "", 200 if holds else 409)
 
 
 def judge(call: Call) -> Response:

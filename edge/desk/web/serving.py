@@ -262,7 +262,7 @@ def web_desk(
         limits=AddressLimits(utc),
         behind_proxy=where.behind_proxy,
         reviews=reviews,
-        signing=None if reviews is None else PasskeySigning(reviews, database, utc, party),
+        signing=None if reviews is None else PasskeySigning(reviews, utc, party),
         policies={} if opens is None else opens.policies,
         court=court,
         provider=_provider(folder, database, record, utc, sign_in),
