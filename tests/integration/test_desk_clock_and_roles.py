@@ -56,7 +56,7 @@ def test_a_lock_made_while_the_clock_was_ahead_ends_like_any_other(room: ReviewR
     assert count_attempt(room.database, OFFICER, NOW + LOCKED_FOR) is not None
 
 
-def test_p12_no_reading_is_given_before_the_judgement_that_it_follows(room: ReviewRoom) -> None:
+def test_p4_no_reading_is_given_before_the_judgement_that_it_follows(room: ReviewRoom) -> None:
     room.begin(OFFICER)
     room.judge(OFFICER)
     room.now -= timedelta(minutes=2)

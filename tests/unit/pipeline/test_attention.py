@@ -37,14 +37,12 @@ def noise(number: int) -> Pixels:
 
 
 def empty(index: int) -> Pixels:
-    pixels: Pixels = noise(index % 50).copy()
-    return pixels
+    return np.array(noise(index % 50), np.uint8)
 
 
 def moving(index: int, x: int = 100) -> Pixels:
     """A bright thing that is elsewhere in each frame."""
-    pixels = empty(index)
-    at = x + 7 * index % 60
+    pixels, at = empty(index), x + 7 * index % 60
     pixels[100:160, at : at + 80] = 200
     return pixels
 
