@@ -44,7 +44,16 @@ from tests.support.postgres import Postgres
 from tests.support.product import verb
 from tests.support.receiving import boxes_of, utc
 from tests.support.review_web import ReviewOffice
-from tests.support.reviews import CONFIRMED, OFFICER, PICTURES, ReviewRoom, who
+from tests.support.reviews import (
+    CONFIRMED,
+    OFFICER,
+    PICTURES,
+    REFERRED,
+    SECOND,
+    SECOND_REVIEW,
+    ReviewRoom,
+    who,
+)
 
 MOMENTS = {  # whether judgement and finding are there after the restart
     "before the judgement is committed": (0, 0),
@@ -301,10 +310,11 @@ def test_p4_what_was_interrupted_and_done_again_is_proven_in_a_case_file(
         room.judge(OFFICER)
         ending = room.reviews_with(record=record)
         with pytest.raises(AuditError):
-            ending.decide(who(OFFICER), room.hit.hit_id, CONFIRMED, room.keys[OFFICER])
+            ending.decide(who(OFFICER), room.hit.hit_id, REFERRED, room.keys[OFFICER])
         assert room.findings() == ()
-        room.decide(OFFICER)
+        room.through(SECOND, CONFIRMED, opening=SECOND_REVIEW)
 
         verdict = verify_case(room.export().package, room.known)
         assert verdict.failure is None
-        assert len([one for one in recorded(room.desk) if isinstance(one, FindingSigned)]) == 2
+        assert len([one for one in recorded(room.desk) if isinstance(one, FindingSigned)]) == 3
+        assert len(room.findings()) == 2
