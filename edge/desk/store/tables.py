@@ -29,10 +29,10 @@ from sqlalchemy import (
 VERSION_TABLE = "desk_version"
 """Where Alembic keeps the version of the tables."""
 
-HEAD = "0010"
+HEAD = "0011"
 """The newest version of the tables, which this program reads and writes."""
 
-EARLIER = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+EARLIER = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 """The versions that a desk is brought up from when it is opened."""
 
 METADATA = MetaData()
@@ -62,6 +62,8 @@ HIT = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("waits_for", String(14), server_default="officer"),
     Index("hit_by_day", "day", "hit_id"),
+    Index("hit_by_site", "site", "day", "hit_id"),
+    Index("hit_by_box", "site", "box", "observed_at"),
     Index(
         "hit_in_queue",
         "waits_for",
