@@ -504,6 +504,11 @@ CODES: Mapping[str, Meaning] = {
         "it with, or demo keys signed its policy; give the public keys of box, desk and each "
         "person who signed, received from their owners",
     ),
+    "E_SHARD": Meaning(
+        2,
+        "`--shard N/M` does not fit the brokers, the database or another option; name each of M "
+        "brokers with `--broker`, and use PostgreSQL",
+    ),
     "E_DECOY": Meaning(
         2,
         "decoys cannot be made to look like the hits of a site, so none was added; or the case is "

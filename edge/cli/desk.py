@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.broker_options import (
-    BrokerOption,
+    BrokersOption,
     PasswordEnvOption,
     PasswordFileOption,
     TlsCaOption,
@@ -45,6 +45,8 @@ from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, Pas
 from edge.cli.output import note, print_json
 
 if TYPE_CHECKING:
+    from edge.cli.hits_tail import Turn
+    from edge.desk.shards import Shard
     from edge.desk.store.database import DeskDatabase
 
 app = typer.Typer(
@@ -154,7 +156,7 @@ def init(
 
 @app.command()
 def consume(
-    broker: BrokerOption,
+    broker: BrokersOption,
     box_keys: BoxKeysOption,
     keys: AuthorityKeysOption,
     desk: Annotated[
@@ -169,13 +171,22 @@ def consume(
         ),
     ] = None,
     consumer: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--consumer",
             metavar="NAME",
-            help="The name of this consumer, if several run: each needs its own.",
+            help="The name of this consumer, if several run: each needs its own. Default: 1.",
         ),
-    ] = "1",
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="N/M",
+            help="Receive from the Nth of M brokers, with PostgreSQL. A second consumer of the "
+            "same shard stands by.",
+        ),
+    ] = None,
     site: OneSiteOption = None,
     once: OnceOption = None,
     idle: IdleOption = None,
@@ -198,6 +209,10 @@ def consume(
     is kept too, for `desk boxes`. With --desk it also deletes, once a day, the hits whose retention
     period has ended.
 
+    Where sites are spread over several brokers, each broker is a shard: --shard 2/3 with three
+    --broker receives from the second one. One consumer of a shard is active; others stand by and
+    take over when it ends.
+
     Example: edge-anpr desk consume --desk desk --broker mqtt.example:8883 --tls
     --box-keys boxes --keys authority
     """
@@ -208,17 +223,16 @@ def consume(
     from edge.desk.boxes import BoxStates
     from edge.desk.receiving import DeskReceiver
     from edge.desk.store.hits import DeskHits
-    from edge.errors import KeyFileError, UsageError
-    from edge.formats.identifiers import is_id
+    from edge.errors import KeyFileError
 
-    if not is_id(consumer):
-        raise UsageError("--consumer: not an id of small letters, digits and hyphens")
+    one, name = _source(
+        broker, shard, consumer, site, tls=tls or tls_ca is not None or tls_cert is not None
+    )
     own = load_authority_private_keys(keys, typed(passphrase_file))
     known = load_all_box_public_keys(box_keys)
-    name = ["edge-anpr-desk", own.authority, *([site] if site else []), consumer]
     options = broker_options(
-        broker,
-        "-".join(name),
+        one if isinstance(one, str) else str(one.broker),
+        f"edge-anpr-desk-{own.authority}{name}",
         username=username,
         password_env=password_env,
         password_file=password_file,
@@ -234,6 +248,7 @@ def consume(
                 "keys of the desk's authority"
             )
         receiver = DeskReceiver(DeskHits(opened), known, own, SystemClock().utc)
+        turn = nullcontext if isinstance(one, str) else _turn(opened, one)
         states = BoxStates(opened, known, SystemClock().utc)
         states.register()
         receive(
@@ -243,7 +258,47 @@ def consume(
             "desk-consume",
             as_json=as_json,
             states=states,
+            turn=turn,
         )
+
+
+def _source(
+    brokers: list[str], shard: str | None, consumer: str | None, site: str | None, *, tls: bool
+) -> tuple[str | Shard, str]:
+    """The broker or the shard to receive from, and the end of the client id at the broker.
+
+    All consumers of a shard have one session at its broker, which the active one uses; its name is
+    the same for every N/M, so that no session is left behind when the list of brokers changes.
+    """
+    from edge.cli.broker_options import broker_address
+    from edge.desk.shards import parse_shard
+    from edge.errors import UsageError
+    from edge.formats.identifiers import is_id
+
+    if consumer is not None and not is_id(consumer):
+        raise UsageError("--consumer: not an id of small letters, digits and hyphens")
+    if shard is None:
+        if len(brokers) != 1:
+            raise UsageError("several --broker need --shard N/M: which of them", code="E_SHARD")
+        return brokers[0], "-".join(["", *([site] if site else []), consumer or "1"])
+    if consumer is not None or site is not None:
+        raise UsageError(
+            "--shard: takes all hits of its broker in one session; leave out --consumer and --site",
+            code="E_SHARD",
+        )
+    return parse_shard(shard, [broker_address(one, tls=tls) for one in brokers]), "_shard"
+
+
+def _turn(database: DeskDatabase, shard: Shard) -> Turn:
+    """Waits until this consumer is the active one of its shard."""
+    from edge.desk.shards import ShardTurn
+
+    return ShardTurn(
+        database,
+        shard,
+        waiting=lambda: note(f"{shard}: another consumer is active; this one stands by"),
+        began=lambda: note(f"{shard}: this consumer is active"),
+    ).held
 
 
 def _database(desk: Path | None, address: str | None) -> DeskDatabase:

@@ -2,7 +2,9 @@
 
 On SQLite: write-ahead log, `synchronous=FULL`, `secure_delete`, foreign keys; a file of mode 0600.
 On PostgreSQL: `synchronous_commit` is never off, and a server with `fsync=off` is refused. So when
-a transaction has ended, its rows are on disk.
+a transaction has ended, its rows are on disk. Nothing outlives a transaction on a connection: no
+prepared statement, no setting, no lock. So a pooler such as PgBouncer may give each transaction
+another connection of the server.
 
 An error names host and database of an address, never its user or password, and never a value of a
 row: SQLAlchemy's own texts, which quote both, are not passed on.
@@ -30,6 +32,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMES = "sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE"
 
 _BUSY_S = 10
+_COMMITS_LATER = "commits later"
+"""In what is known of a connection: its server has `synchronous_commit=off`."""
 _CONNECT_S = 10
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -164,6 +168,22 @@ class DeskDatabase:
             with connection.begin():
                 yield connection
 
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[Connection]:
+        """A connection of its own, for the locks of one long transaction; nothing is written.
+
+        Between two statements such a transaction holds no row and no snapshot, so that it stands
+        in the way of no other one and of no `VACUUM`.
+
+        Raises:
+            OutboxError: it could not be begun, or was lost.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            # In any other isolation the first snapshot would stay.
+            committed = connection.execution_options(isolation_level="READ COMMITTED")
+            with committed.begin():
+                yield committed
+
     def forget(self) -> None:
         """Overwrite the space of rows that were deleted, as far as the database can.
 
@@ -257,8 +277,14 @@ def _engine(url: URL) -> Engine:
         return engine
     timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
     # `pool_pre_ping`: a server that restarted between two transactions is connected to again.
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeout)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        connect_args={"prepare_threshold": None, **timeout},
+    )
     event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -274,7 +300,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401 - as above
+def _prepare_postgresql(connection: Any, record: Any) -> None:  # noqa: ANN401 - as above
     with connection.cursor() as cursor:
         (fsync,) = cursor.execute("SHOW fsync").fetchone()
         if fsync == "off":
@@ -284,9 +310,13 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN4
                 code="E_DATABASE",
             )
         (commit,) = cursor.execute("SHOW synchronous_commit").fetchone()
-        if commit == "off":
-            cursor.execute("SET SESSION synchronous_commit = on")
+        record.info[_COMMITS_LATER] = commit == "off"
     connection.commit()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.info[_COMMITS_LATER]:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
 
 
 def _upgrade(connection: Connection) -> None:
@@ -360,6 +390,12 @@ _KNOWN = (
         ("readonly", "unable to open"),
         {"42501"},
         "cannot be written by this user; give it the right to write",
+        "E_STORAGE",
+    ),
+    (
+        (),
+        {"25006"},
+        "read-only, as a stand-by server is; name the server that takes writes, or let it write",
         "E_STORAGE",
     ),
 )
