@@ -29,8 +29,17 @@ from edge.errors import UsageError
 from edge.formats.brokers import BrokerAddress
 
 _ASK_EVERY_S = 1.0
-_TEST_EVERY_S = 2.0
 _STEP_S = 0.05
+
+_TEST_EVERY_S = 0.5
+"""How often the active consumer tests its lock, and before it opens a lost connection again."""
+
+_SETTLE_S = 0.7
+"""How long a new active consumer waits before it connects to the broker.
+
+It is longer than the time between two tests. So one that has lost the lock, and whose session this
+one continues, tests it before it would connect again, and ends.
+"""
 
 _TRY = text("SELECT pg_try_advisory_xact_lock(:key)")
 _STAY = text(
@@ -147,13 +156,15 @@ class ShardTurn:
             with self._database.pinned() as connection:
                 if connection.execute(_TRY, {"key": self._shard.key}).scalar_one():
                     connection.execute(_STAY, {"name": f"edge-anpr {self._shard}"})
+                    self._test(connection)
+                    self._pause(_SETTLE_S, stopped)
                     self._began()
                     yield lambda: self._test(connection) or stopped()
                     return
             if not told:
                 told = True
                 self._waiting()
-            self._pause(stopped)
+            self._pause(_ASK_EVERY_S, stopped)
         yield stopped
 
     def _test(self, connection: Connection) -> bool:
@@ -165,10 +176,12 @@ class ShardTurn:
         now = self._monotonic()
         if now - self._tested_at >= _TEST_EVERY_S:
             self._tested_at = now
+            # Without a parameter, so as a simple query: after one with parameters the server would
+            # keep its snapshot until the next.
             connection.execute(text("SELECT 1"))
         return False
 
-    def _pause(self, stopped: Callable[[], bool]) -> None:
-        until = self._monotonic() + _ASK_EVERY_S
+    def _pause(self, seconds: float, stopped: Callable[[], bool]) -> None:
+        until = self._monotonic() + seconds
         while self._monotonic() < until and not stopped():
             time.sleep(_STEP_S)
