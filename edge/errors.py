@@ -617,6 +617,12 @@ CODES: Mapping[str, Meaning] = {
         8,
         "a hit could not be stored, for an unexpected reason; please report it",
     ),
+    "E_PAYLOAD": Meaning(
+        8, "the payload of a hit beside the desk's database is missing or altered; restore it"
+    ),
+    "E_PAYLOADS": Meaning(
+        8, "the store of payloads beside the desk's database cannot be used, or is not named"
+    ),
     "E_LIST_PROCESS": Meaning(8, "the process that opens lists gave no answer; check the memory"),
     "E_LIST_COUNTERS": Meaning(
         8,

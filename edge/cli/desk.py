@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from edge.cli.hits_tail import Turn
     from edge.desk.shards import Shard
     from edge.desk.store.database import DeskDatabase
+    from edge.errors import EdgeError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -170,6 +171,14 @@ def consume(
             help="The desk's database instead of --desk, on a machine without its folder.",
         ),
     ] = None,
+    payloads: Annotated[
+        str | None,
+        typer.Option(
+            "--payloads",
+            metavar="URL",
+            help="With --database: where the desk keeps sealed hits, as in its desk.json.",
+        ),
+    ] = None,
     consumer: Annotated[
         str | None,
         typer.Option(
@@ -241,7 +250,7 @@ def consume(
         tls_cert=tls_cert,
         tls_key=tls_key,
     )
-    with _database(desk, database) as opened, _retaining(desk):
+    with _database(desk, database, payloads) as opened, _retaining(desk):
         if (authority := opened.authority()) != own.authority:
             raise KeyFileError(
                 f"{keys}: these keys are of {own.authority}, the desk is of {authority}; name the "
@@ -301,7 +310,7 @@ def _turn(database: DeskDatabase, shard: Shard) -> Turn:
     ).held
 
 
-def _database(desk: Path | None, address: str | None) -> DeskDatabase:
+def _database(desk: Path | None, address: str | None, payloads: str | None) -> DeskDatabase:
     """The database of a folder, or at an address: one of the two."""
     from edge.desk.folder import open_folder
     from edge.desk.store.database import DeskDatabase
@@ -310,8 +319,10 @@ def _database(desk: Path | None, address: str | None) -> DeskDatabase:
     if (desk is None) == (address is None):
         raise UsageError("give --desk FOLDER or --database URL, one of them")
     if desk is not None:
+        if payloads is not None:
+            raise UsageError("--payloads: goes with --database; desk.json says it for --desk")
         return open_folder(desk).open_database()
-    return DeskDatabase.open(address or "")
+    return DeskDatabase.open(address or "", payloads)
 
 
 @contextmanager
@@ -329,8 +340,17 @@ def _retaining(desk: Path | None) -> Iterator[None]:
 
 
 @app.command()
-def status(desk: DeskOption, as_json: JsonOption = False) -> None:
+def status(
+    desk: DeskOption,
+    read_all: Annotated[
+        bool,
+        typer.Option("--read-all", help="Also read every hit, and name those that are damaged."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show how many hits, messages and people the desk has, and how many rights wait for approval.
+
+    With --read-all the command ends with E_PAYLOAD if the payload of a hit is missing or altered.
 
     Example: edge-anpr desk status --desk desk
     """
@@ -339,6 +359,7 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
     from edge.desk.retention import last_run_day
     from edge.desk.rights import DeskRole
     from edge.desk.store.hits import DeskHits
+    from edge.desk.store.kept_payloads import damaged_hits
 
     folder, utc = open_folder(desk), SystemClock().utc
     with folder.open_people(utc) as people:
@@ -346,6 +367,7 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
     with folder.open_database() as opened:
         counts, place = DeskHits(opened).counts(), opened.place
         deleted = last_run_day(opened)
+        damaged = tuple(damaged_hits(opened)) if read_all else ()
     today = utc().date()
     supervisors = [
         right.terms.last_day
@@ -366,8 +388,10 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
                 "rights_proposed": waiting,
                 "last_retention_run": deleted,
                 "last_day_of_a_supervisor": None if last is None else last.isoformat(),
+                **({"damaged": [hit_id for hit_id, _ in damaged]} if read_all else {}),
             },
         )
+        _refuse_damaged(damaged)
         return
     typer.echo(f"desk of {folder.config.authority}, store {place}")
     typer.echo(
@@ -385,6 +409,15 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
         if last is None
         else f"the last right of a supervisor ends after {last.isoformat()}"
     )
+    _refuse_damaged(damaged)
+
+
+def _refuse_damaged(damaged: Sequence[tuple[str, EdgeError]]) -> None:
+    from edge.errors import OutboxError
+
+    if damaged:
+        more = "" if len(damaged) == 1 else f"; {len(damaged)} hits are damaged"
+        raise OutboxError(f"{damaged[0][1].message}{more}", code="E_PAYLOAD")
 
 
 @app.command()

@@ -28,6 +28,7 @@ from edge.desk.retention_terms import PRODUCT_TERM, RetentionTerm, all_terms, re
 from edge.desk.rights import APPROVERS, RightScope
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.hit_boxes import boxes_with_hits
+from edge.desk.store.kept_payloads import delete_payloads, sweep
 from edge.desk.store.tables import (
     ASIDE,
     DECISION,
@@ -148,6 +149,7 @@ class DeskRetention:
                 report.time,
             )
         self._database.forget()
+        sweep(self._database)
         return whole
 
     def statements(self) -> tuple[DeletionStatement, ...]:
@@ -296,6 +298,7 @@ def _delete(connection: Connection, due: list[DueHit], today: date) -> None:
         ]
         connection.execute(DELETION.insert(), rows)
         ids = [hit.hit_id for hit in some]
+        delete_payloads(connection, ids)
         _keep_fines(connection, [hit.hit_id for hit in some if not hit.confirmed])
         others = [{"old": one, "new": secrets.token_hex(16)} for one in ids]
         for table in tables:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from typing_extensions import Self
 
 from edge.adapters.state.state_folder import storage_error
+from edge.desk.store.payloads import SealedPayloads, open_payloads
 from edge.desk.store.tables import EARLIER, HEAD, METADATA, STATE, VERSION_TABLE
 from edge.errors import ConfigError, OutboxError
 from edge.formats.atomic_files import sync_folder
@@ -56,11 +57,13 @@ class DeskDatabase:
         self.place = place
 
     @classmethod
-    def open(cls, address: str) -> Self:
+    def open(cls, address: str, payloads: str | None = None) -> Self:
         """Open a desk's database that exists; tables of an earlier version are brought up.
 
         Args:
             address: `sqlite:///FILE` or `postgresql://…`.
+            payloads: where payloads of hits are kept beside it, as `open_payloads` takes it; None:
+                in the database.
 
         Raises:
             ConfigError: `E_DATABASE_URL`: the address has another form.
@@ -69,7 +72,8 @@ class DeskDatabase:
         url = _url(address)
         if url.get_backend_name() == "sqlite":
             _require_private_file(Path(url.database or ""))
-        database = cls(_engine(url), _place(url))
+        beside = None if payloads is None else open_payloads(payloads)
+        database = cls(_engine(url).execution_options(payloads=beside), _place(url))
         try:
             database._require_version()
         except BaseException:
@@ -101,6 +105,11 @@ class DeskDatabase:
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
         self._engine.dispose()
+
+    @property
+    def payloads(self) -> SealedPayloads | None:
+        """The store of payloads beside the database; None: there is none."""
+        return payloads_of(self._engine)
 
     @property
     def is_postgresql(self) -> bool:
@@ -239,6 +248,12 @@ class DeskDatabase:
             raise _translation(self.place, error) from None
         except SQLAlchemyError as error:
             raise OutboxError(f"{self.place}: {type(error).__name__}; check the database") from None
+
+
+def payloads_of(source: Connection | Engine) -> SealedPayloads | None:
+    """The store of payloads of a database to which a connection leads; None: there is none."""
+    found: SealedPayloads | None = source.get_execution_options().get("payloads")
+    return found
 
 
 def sqlite_address(file: Path) -> str:

@@ -29,10 +29,10 @@ from sqlalchemy import (
 VERSION_TABLE = "desk_version"
 """Where Alembic keeps the version of the tables."""
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest version of the tables, which this program reads and writes."""
 
-EARLIER = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+EARLIER = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 """The versions that a desk is brought up from when it is opened."""
 
 METADATA = MetaData()
@@ -81,6 +81,29 @@ HIT = Table(
 
 The transaction that stores a finding sets it, so that the queue reads waiting hits only.
 """
+
+HIT_PAYLOAD = Table(
+    "hit_payload",
+    METADATA,
+    Column("hit_id", String(32), ForeignKey("hit.hit_id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(80), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Index("hit_payload_by_key", "key"),
+)
+"""Where the payload of a hit is that is beside the database, with its digest and size.
+
+Such a hit has no bytes in `hit.payload`.
+"""
+
+PAYLOAD_DESK = Table(
+    "payload_desk",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(16), nullable=False),
+    CheckConstraint("id = 1", name="one_desk"),
+)
+"""The random name with which the keys of this desk's payloads begin."""
 
 RECEIPT = Table(
     "receipt",
@@ -528,6 +551,8 @@ DECOY = Table(
 
 CONTENT = (
     HIT,
+    HIT_PAYLOAD,
+    PAYLOAD_DESK,
     RECEIPT,
     ASIDE,
     PERSON,
