@@ -509,6 +509,11 @@ CODES: Mapping[str, Meaning] = {
         "it with, or demo keys signed its policy; give the public keys of box, desk and each "
         "person who signed, received from their owners",
     ),
+    "E_SHARD": Meaning(
+        2,
+        "`--shard N/M` does not fit the brokers, the database or another option; name each of M "
+        "brokers with `--broker`, and use PostgreSQL",
+    ),
     "E_DECOY": Meaning(
         2,
         "decoys cannot be made to look like the hits of a site, so none was added; or the case is "
@@ -616,6 +621,12 @@ CODES: Mapping[str, Meaning] = {
     "E_EVIDENCE": Meaning(
         8,
         "a hit could not be stored, for an unexpected reason; please report it",
+    ),
+    "E_PAYLOAD": Meaning(
+        8, "the payload of a hit beside the desk's database is missing or altered; restore it"
+    ),
+    "E_PAYLOADS": Meaning(
+        8, "the store of payloads beside the desk's database cannot be used, or is not named"
     ),
     "E_LIST_PROCESS": Meaning(8, "the process that opens lists gave no answer; check the memory"),
     "E_LIST_COUNTERS": Meaning(

@@ -22,7 +22,8 @@ from enum import Enum
 from typing import Protocol
 
 from edge.adapters.broker import topics
-from edge.adapters.broker.mqtt import BrokerLink, LinkLostError, Message
+from edge.adapters.broker.holds import reason_text
+from edge.adapters.broker.mqtt import FAILURE, BrokerLink, LinkLostError, Message
 from edge.adapters.broker.options import BrokerOptions
 from edge.authority.store import Outcome, SetAside
 from edge.errors import PublishError
@@ -241,6 +242,7 @@ class Tail:
         self._on_arrival = on_arrival
         self._stored = 0
         self._last_arrival = 0.0
+        self._refused: set[str] = set()
 
     def run(
         self, until: Until | None = None, *, cancelled: Callable[[], bool] = lambda: False
@@ -313,7 +315,17 @@ class Tail:
     ) -> None:
         """Send the receipt to the box, then acknowledge the message to the broker."""
         if arrival.receipt is not None and arrival.hit is not None:
-            link.publish(topics.receipt(arrival.hit.site, arrival.hit.box), arrival.receipt)
+            topic = topics.receipt(arrival.hit.site, arrival.hit.box)
+            reason = link.publish(topic, arrival.receipt)
+            if reason >= FAILURE and topic not in self._refused:
+                self._refused.add(topic)
+                _log.warning(
+                    "broker %s: refuses receipts on %s %s; the hits are stored here, and the box "
+                    "keeps them and sends them again until a receipt comes",
+                    self._options.address,
+                    topic,
+                    reason_text(reason),
+                )
         if message is not None:
             link.acknowledge(message)
         self._last_arrival = time.monotonic()

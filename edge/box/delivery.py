@@ -43,9 +43,10 @@ def broker_options(settings: Site, folder: Path, password: str | None) -> Broker
         password: the broker's password, if it needs one.
     """
     broker = settings.broker
+    address = broker.address(settings.site)
     return BrokerOptions(
-        host=broker.host,
-        port=broker.port,
+        host=address.host,
+        port=address.port,
         client_id=f"edge-anpr-{settings.site}-{settings.box}",
         username=broker.username,
         password=password,
@@ -193,22 +194,22 @@ def follow_audit_log(storage: Storage, publisher: Publisher) -> None:
 
 
 def hits_kept(
-    kept: int | Literal["<10"], problem: EdgeError | None, broker: Broker, state_folder: Path
+    kept: int | Literal["<10"], problem: EdgeError | None, settings: Site, state_folder: Path
 ) -> PublishError:
     """The error of a run that ends with hits in the outbox.
 
     Args:
         kept: how many hits, as they may be shown.
         problem: why the publisher could not deliver them, if known.
-        broker: the broker's settings.
+        settings: site.yaml.
         state_folder: where the hits are kept.
     """
     why = (
         problem.message
         if problem is not None
         else (
-            f"broker {broker.host}:{broker.port}: the authority's receipts have not come; "
-            "check that `edge-anpr hits tail` runs there"
+            f"broker {settings.broker.address(settings.site)}: the authority's receipts have not "
+            "come; check that `edge-anpr hits tail` runs there"
         )
     )
     number = "fewer than 10" if kept == "<10" else str(kept)

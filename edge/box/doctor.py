@@ -48,7 +48,7 @@ from edge.domain.rules import Rule
 from edge.errors import EdgeError
 from edge.privacy.redaction import RedactedImage
 from edge.site.folder import BoxFolders, SiteFolder
-from edge.site.settings import Broker, Models, Region, SecondLook, SiteCamera, Tiles
+from edge.site.settings import Models, Region, SecondLook, SiteCamera, Tiles
 
 STEPS = ("clock", "machine", "keys", "broker", "speed", "cameras")
 """The parts of an examination, in order; each may be skipped."""
@@ -95,7 +95,7 @@ def examine(
 
     def broker() -> list[DoctorFinding]:
         password = site.broker_password(os.environ)
-        return [_examine_broker(settings.broker, broker_options(settings, site.folder, password))]
+        return [_examine_broker(broker_options(settings, site.folder, password))]
 
     def speed() -> list[DoctorFinding]:
         busy = load()
@@ -182,9 +182,9 @@ def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFin
     return of_keys(trial=load_own_keys(box).trial)
 
 
-def _examine_broker(broker: Broker, options: BrokerOptions) -> DoctorFinding:
+def _examine_broker(options: BrokerOptions) -> DoctorFinding:
     reach_broker(options)
-    return of_broker(broker)
+    return of_broker(options)
 
 
 def reach_broker(options: BrokerOptions) -> None:

@@ -9,13 +9,13 @@ from enum import Enum
 
 import numpy as np
 
+from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.host.kernel_clock import KernelClock
 from edge.adapters.host.machine import Machine
 from edge.domain.geometry import Line
 from edge.domain.schedule import closed_until
 from edge.errors import EdgeError
 from edge.privacy.redaction import RedactedImage
-from edge.site.settings import Broker
 
 LEAST_PER_SECOND = 5.0
 """The least frames a second by SI 2022/71 (UK)."""
@@ -139,12 +139,12 @@ def of_keys(*, trial: bool) -> DoctorFinding:
     return DoctorFinding("keys", FindingState.GOOD, "box and authorities have valid keys")
 
 
-def of_broker(broker: Broker) -> DoctorFinding:
+def of_broker(broker: BrokerOptions) -> DoctorFinding:
     """Whether the connection to the broker is encrypted."""
     how = "over TLS" if broker.tls is not None else "without TLS"
     local = broker.host in {"localhost", "127.0.0.1", "::1"}
     state = FindingState.GOOD if broker.tls is not None or local else FindingState.WARNING
-    text = f"{broker.host}:{broker.port} accepts this box, {how}"
+    text = f"{broker.address} accepts this box, {how}"
     return DoctorFinding(
         "broker", state, text + ("" if state is FindingState.GOOD else "; add broker.tls")
     )

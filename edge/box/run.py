@@ -260,8 +260,8 @@ class _Run:
             raise RunInterrupted(summary) from self._interruption
         failure = self._failure or unrecorded
         if failure is None and kept:
-            broker, state_folder = self._settings.broker, self._box.storage.folder
-            failure = hits_kept(summary.kept, ending.problem, broker, state_folder)
+            state_folder = self._box.storage.folder
+            failure = hits_kept(summary.kept, ending.problem, self._settings, state_folder)
         elif failure is None and not ending.connected:
             failure = ending.problem
         return RunResult(summary, failure)

@@ -15,11 +15,20 @@ from edge.errors import ConfigError
 
 if TYPE_CHECKING:
     from edge.adapters.broker.options import BrokerOptions
+    from edge.formats.brokers import BrokerAddress
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
 
 BrokerOption = Annotated[
     str, typer.Option("--broker", metavar="HOST[:PORT]", help="The MQTT 5 broker.")
+]
+BrokersOption = Annotated[
+    list[str],
+    typer.Option(
+        "--broker",
+        metavar="HOST[:PORT]",
+        help="The MQTT 5 broker. With --shard: each of them, in the same order for every consumer.",
+    ),
 ]
 UsernameOption = Annotated[str | None, typer.Option("--username", help="User name at the broker.")]
 PasswordEnvOption = Annotated[
@@ -75,17 +84,29 @@ def broker_options(
         file=password_file,
         environment=os.environ,
     )
-    host, colon, port = broker.rpartition(":")
-    if not colon or port.endswith("]"):
-        host, port = broker, str(TLS_PORT if files is not None else PLAIN_PORT)
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
-        raise typer.BadParameter("write HOST or HOST:PORT, port 1 to 65535", param_hint="--broker")
+    address = broker_address(broker, tls=files is not None)
     if password is not None and username is None:
         raise ConfigError("a password without a user name; add --username")
     return BrokerOptions(
-        host, int(port), client_id, username, password, files, names=COMMAND_OPTIONS
+        address.host, address.port, client_id, username, password, files, names=COMMAND_OPTIONS
     )
+
+
+def broker_address(text: str, *, tls: bool) -> BrokerAddress:
+    """The address that --broker names; without a port it has that of MQTT, with or without TLS.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    from edge.formats.brokers import parse_address
+
+    try:
+        address = parse_address(text, TLS_PORT if tls else PLAIN_PORT)
+    except ValueError:
+        address = None
+    if address is None or not address.host or not 1 <= address.port <= 65535:
+        raise typer.BadParameter("write HOST or HOST:PORT, port 1 to 65535", param_hint="--broker")
+    return address
 
 
 @contextmanager

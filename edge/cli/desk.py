@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.broker_options import (
-    BrokerOption,
+    BrokersOption,
     PasswordEnvOption,
     PasswordFileOption,
     TlsCaOption,
@@ -45,7 +45,10 @@ from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, Pas
 from edge.cli.output import note, print_json
 
 if TYPE_CHECKING:
+    from edge.cli.hits_tail import Turn
+    from edge.desk.shards import Shard
     from edge.desk.store.database import DeskDatabase
+    from edge.errors import EdgeError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -154,7 +157,7 @@ def init(
 
 @app.command()
 def consume(
-    broker: BrokerOption,
+    broker: BrokersOption,
     box_keys: BoxKeysOption,
     keys: AuthorityKeysOption,
     desk: Annotated[
@@ -168,14 +171,31 @@ def consume(
             help="The desk's database instead of --desk, on a machine without its folder.",
         ),
     ] = None,
+    payloads: Annotated[
+        str | None,
+        typer.Option(
+            "--payloads",
+            metavar="URL",
+            help="With --database: where the desk keeps sealed hits, as in its desk.json.",
+        ),
+    ] = None,
     consumer: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--consumer",
             metavar="NAME",
-            help="The name of this consumer, if several run: each needs its own.",
+            help="The name of this consumer, if several run: each needs its own. Default: 1.",
         ),
-    ] = "1",
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="N/M",
+            help="Receive from the Nth of M brokers, with PostgreSQL. A second consumer of the "
+            "same shard stands by.",
+        ),
+    ] = None,
     site: OneSiteOption = None,
     once: OnceOption = None,
     idle: IdleOption = None,
@@ -198,6 +218,10 @@ def consume(
     is kept too, for `desk boxes`. With --desk it also deletes, once a day, the hits whose retention
     period has ended.
 
+    Where sites are spread over several brokers, each broker is a shard: --shard 2/3 with three
+    --broker receives from the second one. One consumer of a shard is active; others stand by and
+    take over when it ends.
+
     Example: edge-anpr desk consume --desk desk --broker mqtt.example:8883 --tls
     --box-keys boxes --keys authority
     """
@@ -208,17 +232,16 @@ def consume(
     from edge.desk.boxes import BoxStates
     from edge.desk.receiving import DeskReceiver
     from edge.desk.store.hits import DeskHits
-    from edge.errors import KeyFileError, UsageError
-    from edge.formats.identifiers import is_id
+    from edge.errors import KeyFileError
 
-    if not is_id(consumer):
-        raise UsageError("--consumer: not an id of small letters, digits and hyphens")
+    one, name = _source(
+        broker, shard, consumer, site, tls=tls or tls_ca is not None or tls_cert is not None
+    )
     own = load_authority_private_keys(keys, typed(passphrase_file))
     known = load_all_box_public_keys(box_keys)
-    name = ["edge-anpr-desk", own.authority, *([site] if site else []), consumer]
     options = broker_options(
-        broker,
-        "-".join(name),
+        one if isinstance(one, str) else str(one.broker),
+        f"edge-anpr-desk-{own.authority}{name}",
         username=username,
         password_env=password_env,
         password_file=password_file,
@@ -227,13 +250,14 @@ def consume(
         tls_cert=tls_cert,
         tls_key=tls_key,
     )
-    with _database(desk, database) as opened, _retaining(desk):
+    with _database(desk, database, payloads) as opened, _retaining(desk):
         if (authority := opened.authority()) != own.authority:
             raise KeyFileError(
                 f"{keys}: these keys are of {own.authority}, the desk is of {authority}; name the "
                 "keys of the desk's authority"
             )
         receiver = DeskReceiver(DeskHits(opened), known, own, SystemClock().utc)
+        turn = nullcontext if isinstance(one, str) else _turn(opened, one)
         states = BoxStates(opened, known, SystemClock().utc)
         states.register()
         receive(
@@ -243,10 +267,50 @@ def consume(
             "desk-consume",
             as_json=as_json,
             states=states,
+            turn=turn,
         )
 
 
-def _database(desk: Path | None, address: str | None) -> DeskDatabase:
+def _source(
+    brokers: list[str], shard: str | None, consumer: str | None, site: str | None, *, tls: bool
+) -> tuple[str | Shard, str]:
+    """The broker or the shard to receive from, and the end of the client id at the broker.
+
+    All consumers of a shard have one session at its broker, which the active one uses; its name is
+    the same for every N/M, so that no session is left behind when the list of brokers changes.
+    """
+    from edge.cli.broker_options import broker_address
+    from edge.desk.shards import parse_shard
+    from edge.errors import UsageError
+    from edge.formats.identifiers import is_id
+
+    if consumer is not None and not is_id(consumer):
+        raise UsageError("--consumer: not an id of small letters, digits and hyphens")
+    if shard is None:
+        if len(brokers) != 1:
+            raise UsageError("several --broker need --shard N/M: which of them", code="E_SHARD")
+        return brokers[0], "-".join(["", *([site] if site else []), consumer or "1"])
+    if consumer is not None or site is not None:
+        raise UsageError(
+            "--shard: takes all hits of its broker in one session; leave out --consumer and --site",
+            code="E_SHARD",
+        )
+    return parse_shard(shard, [broker_address(one, tls=tls) for one in brokers]), "_shard"
+
+
+def _turn(database: DeskDatabase, shard: Shard) -> Turn:
+    """Waits until this consumer is the active one of its shard."""
+    from edge.desk.shards import ShardTurn
+
+    return ShardTurn(
+        database,
+        shard,
+        waiting=lambda: note(f"{shard}: another consumer is active; this one stands by"),
+        began=lambda: note(f"{shard}: this consumer is active"),
+    ).held
+
+
+def _database(desk: Path | None, address: str | None, payloads: str | None) -> DeskDatabase:
     """The database of a folder, or at an address: one of the two."""
     from edge.desk.folder import open_folder
     from edge.desk.store.database import DeskDatabase
@@ -255,8 +319,10 @@ def _database(desk: Path | None, address: str | None) -> DeskDatabase:
     if (desk is None) == (address is None):
         raise UsageError("give --desk FOLDER or --database URL, one of them")
     if desk is not None:
+        if payloads is not None:
+            raise UsageError("--payloads: goes with --database; desk.json says it for --desk")
         return open_folder(desk).open_database()
-    return DeskDatabase.open(address or "")
+    return DeskDatabase.open(address or "", payloads)
 
 
 @contextmanager
@@ -274,8 +340,17 @@ def _retaining(desk: Path | None) -> Iterator[None]:
 
 
 @app.command()
-def status(desk: DeskOption, as_json: JsonOption = False) -> None:
+def status(
+    desk: DeskOption,
+    read_all: Annotated[
+        bool,
+        typer.Option("--read-all", help="Also read every hit, and name those that are damaged."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show how many hits, messages and people the desk has, and how many rights wait for approval.
+
+    With --read-all the command ends with E_PAYLOAD if the payload of a hit is missing or altered.
 
     Example: edge-anpr desk status --desk desk
     """
@@ -284,6 +359,7 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
     from edge.desk.retention import last_run_day
     from edge.desk.rights import DeskRole
     from edge.desk.store.hits import DeskHits
+    from edge.desk.store.kept_payloads import damaged_hits
 
     folder, utc = open_folder(desk), SystemClock().utc
     with folder.open_people(utc) as people:
@@ -291,6 +367,7 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
     with folder.open_database() as opened:
         counts, place = DeskHits(opened).counts(), opened.place
         deleted = last_run_day(opened)
+        damaged = tuple(damaged_hits(opened)) if read_all else ()
     today = utc().date()
     supervisors = [
         right.terms.last_day
@@ -311,8 +388,10 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
                 "rights_proposed": waiting,
                 "last_retention_run": deleted,
                 "last_day_of_a_supervisor": None if last is None else last.isoformat(),
+                **({"damaged": [hit_id for hit_id, _ in damaged]} if read_all else {}),
             },
         )
+        _refuse_damaged(damaged)
         return
     typer.echo(f"desk of {folder.config.authority}, store {place}")
     typer.echo(
@@ -330,6 +409,15 @@ def status(desk: DeskOption, as_json: JsonOption = False) -> None:
         if last is None
         else f"the last right of a supervisor ends after {last.isoformat()}"
     )
+    _refuse_damaged(damaged)
+
+
+def _refuse_damaged(damaged: Sequence[tuple[str, EdgeError]]) -> None:
+    from edge.errors import OutboxError
+
+    if damaged:
+        more = "" if len(damaged) == 1 else f"; {len(damaged)} hits are damaged"
+        raise OutboxError(f"{damaged[0][1].message}{more}", code="E_PAYLOAD")
 
 
 @app.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from edge.adapters.broker.options import BrokerOptions
     from edge.authority.tail import ReceivedMessage, Receiver, StateKeeper
 
+
+Turn = Callable[[Callable[[], bool]], AbstractContextManager[Callable[[], bool]]]
+"""Gets a function that says whether to stop; waits, and yields one for the time after the wait."""
 
 OneSiteOption = Annotated[
     str | None, typer.Option("--site", metavar="ID", help="Receive hits of this site only.")
@@ -123,10 +128,11 @@ def receive(
     *,
     as_json: bool,
     states: StateKeeper | None = None,
+    turn: Turn = nullcontext,
 ) -> None:
     """Receive until Ctrl-C or the given end, and print what arrives.
 
-    `states` also gets what boxes tell of themselves.
+    `states` also gets what boxes tell of themselves. `turn` waits until this consumer may begin.
 
     Raises:
         PublishError: the broker cannot be reached at the start, or refuses.
@@ -153,10 +159,11 @@ def receive(
                 f"{hit.hit_id}  {arrival.fate.value}"
             )
 
-    with stop_signals() as stopped:
-        Tail(options, receiver, site=what.site, on_arrival=arrived, states=states).run(
-            Until(stored=what.once, idle_s=what.idle), cancelled=stopped
-        )
+    with stop_signals() as stopped, turn(stopped) as ended:
+        if not ended():
+            Tail(options, receiver, site=what.site, on_arrival=arrived, states=states).run(
+                Until(stored=what.once, idle_s=what.idle), cancelled=ended
+            )
     if as_json:
         print_json(f"edge-anpr/{schema}/1", {**_all_fates(counts), "hits": stored})
     else:

@@ -9,7 +9,7 @@ The end of a lease comes from the activation record, which a controller has sign
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -103,9 +103,11 @@ class BoxStates:
         Raises:
             OutboxError: it could not be written.
         """
+        if not self._boxes:
+            return
+        # In one order, so that consumers that start together do not wait for each other in turn.
         with self._database.writing() as connection:
-            for site, box in self._boxes:
-                _require_row(connection, site, box)
+            _require_rows(connection, sorted(self._boxes))
 
     def take(self, topic: str, payload: bytes) -> None:
         """Keep a checkpoint that is signed and newer, or what a box says of itself.
@@ -239,9 +241,13 @@ def _said(site: str, box: str, payload: bytes) -> Availability | None:
 
 
 def _require_row(connection: Connection, site: str, box: str) -> None:
+    _require_rows(connection, [(site, box)])
+
+
+def _require_rows(connection: Connection, boxes: Sequence[tuple[str, str]]) -> None:
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    row = {"box_id": _id(site, box), "site": site, "box": box}
-    connection.execute(dialect.insert(BOX_STATE).values(row).on_conflict_do_nothing())
+    rows = [{"box_id": _id(site, box), "site": site, "box": box} for site, box in boxes]
+    connection.execute(dialect.insert(BOX_STATE).on_conflict_do_nothing(), rows)
 
 
 def _id(site: str, box: str) -> str:

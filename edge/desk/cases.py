@@ -20,6 +20,7 @@ from edge.desk.outcomes import FindingOutcome, Judgement, OpeningReason
 from edge.desk.rights import DeskRole, RightScope
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.hits import no_hit
+from edge.desk.store.kept_payloads import payload_of
 from edge.desk.store.tables import FINDING, HIT, JUDGEMENT, REVIEW_CASE
 from edge.errors import AccessError
 from edge.formats.timestamps import parse_utc, utc_text
@@ -123,7 +124,7 @@ def locked(connection: Connection, hit_id: str, authority: str, now: datetime) -
     held = row.claimed_until is not None and holds(parse_utc(row.claimed_until), now)
     return LockedCase(
         hit_id=hit_id,
-        payload=bytes(hit.payload),
+        payload=payload_of(connection, hit_id, hit.payload),
         scope=RightScope(authority, hit.site, hit.rule),
         case_key=bytes(row.typing_key),
         claimed_by=row.claimed_by if held else None,

@@ -32,6 +32,7 @@ from edge.desk.receiving import DeskReceiver
 from edge.desk.rights import DeskRole
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.hits import DeskHits
+from edge.desk.store.kept_payloads import payload_of
 from edge.desk.store.tables import DECISION, DECOY, DECOY_KEY, FINDING, HIT
 from edge.domain.counting import SMALLEST_SHOWN, coarse
 from edge.domain.daylight import light_at
@@ -360,9 +361,9 @@ def _real_hits(
         conditions.append(_undecided())
     order = (HIT.c.observed_at.desc(), HIT.c.hit_id.desc())
     rows = connection.execute(
-        select(HIT.c.payload).where(*conditions).order_by(*order).limit(_NEWEST)
-    ).scalars()
-    return [parse_hit(bytes(payload)) for payload in rows][::-1]
+        select(HIT.c.hit_id, HIT.c.payload).where(*conditions).order_by(*order).limit(_NEWEST)
+    ).all()
+    return [parse_hit(payload_of(connection, *row)) for row in rows][::-1]
 
 
 def _undecided() -> ColumnElement[bool]:

@@ -64,6 +64,7 @@ class DeskConfig(StrictMessage):
     schema_: Literal["edge-anpr/desk/1"] = Field(default="edge-anpr/desk/1", alias="schema")
     authority: Id
     database: str | None = Field(default=None, repr=False)
+    payloads: str | None = None
     second_factor: Literal["required", "optional"] = "required"
     oidc: ProviderConfig | None = None
 
@@ -95,7 +96,7 @@ class DeskFolder:
         Raises:
             OutboxError: it is away, damaged or of another version.
         """
-        return DeskDatabase.open(self.address, self.names_key)
+        return DeskDatabase.open(self.address, self.config.payloads, self.names_key)
 
     def open_audit(self, utc: Callable[[], datetime]) -> AuditTrail:
         """Open the audit log.

@@ -57,6 +57,7 @@ from edge.desk.retention_terms import (
 )
 from edge.desk.rights import APPROVERS, DeskRole, RightScope
 from edge.desk.store.database import DeskDatabase
+from edge.desk.store.kept_payloads import payload_of
 from edge.desk.store.tables import (
     HIT,
     HOLD,
@@ -331,8 +332,9 @@ class PersonRequests:
                 return None
             typed = select(JUDGEMENT.c.typed).where(JUDGEMENT.c.hit_id == one.hit_id)
             digests = frozenset(filter(None, connection.execute(typed).scalars()))
+            payload = payload_of(connection, one.hit_id, row.payload)
         case_key = typing_key(self._secret, bytes(row.typing_key))
-        return bytes(row.payload), case_key, digests
+        return payload, case_key, digests
 
     def _shown(
         self,

@@ -27,6 +27,8 @@ from edge.desk.retention_clock import TrustedTime, trusted_time
 from edge.desk.retention_terms import PRODUCT_TERM, RetentionTerm, all_terms, require_role, term_of
 from edge.desk.rights import APPROVERS, RightScope
 from edge.desk.store.database import DeskDatabase
+from edge.desk.store.hit_boxes import boxes_with_hits
+from edge.desk.store.kept_payloads import delete_payloads, sweep
 from edge.desk.store.tables import (
     ASIDE,
     DECISION,
@@ -135,10 +137,11 @@ class DeskRetention:
             AccessError: `E_RIGHT`.
             OutboxError: the database cannot be used; whole steps are done, nothing is half done.
         """
-        report = self._step(by, clock_is_right=clock_is_right)
+        finished: set[str] = set()
+        report = self._step(by, finished, clock_is_right=clock_is_right)
         whole = report
         while report.not_confirmed + report.confirmed >= _BATCH:
-            report = self._step(by, clock_is_right=clock_is_right)
+            report = self._step(by, finished, clock_is_right=clock_is_right)
             whole = DeletionReport(
                 whole.statements + report.statements,
                 whole.not_confirmed + report.not_confirmed,
@@ -146,6 +149,7 @@ class DeskRetention:
                 report.time,
             )
         self._database.forget()
+        sweep(self._database)
         return whole
 
     def statements(self) -> tuple[DeletionStatement, ...]:
@@ -155,7 +159,9 @@ class DeskRetention:
             rows = connection.execute(select(RETENTION_STATEMENT.c.payload).order_by(order))
             return tuple(DeletionStatement.model_validate_json(bytes(one)) for (one,) in rows)
 
-    def _step(self, by: ActingPerson | None, *, clock_is_right: bool) -> DeletionReport:
+    def _step(
+        self, by: ActingPerson | None, finished: set[str], *, clock_is_right: bool
+    ) -> DeletionReport:
         with self._database.writing(alone=True) as connection:
             if by is not None and clock_is_right:
                 everywhere = RightScope(self._authority)
@@ -165,11 +171,7 @@ class DeskRetention:
             today = time.at.date()
             before = _newest_statement(connection)
             terms = _terms(connection, before)
-            due = [
-                hit
-                for site, (term, _) in terms.items()
-                for hit in due_hits(connection, site, term, today, _BATCH)
-            ][:_BATCH]
+            due = _due(connection, terms, today, finished)
             _delete(connection, due, today)
             _delete_old(connection, today)
             _keep_time(connection, time.at)
@@ -225,13 +227,10 @@ class DeskRetention:
 
 def _time(connection: Connection, utc: Callable[[], datetime], *, confirmed: bool) -> TrustedTime:
     last = connection.execute(select(RETENTION_TIME.c.latest_at)).scalar_one_or_none()
-    signed = connection.execute(
-        select(func.max(HIT.c.observed_at)).group_by(HIT.c.site, HIT.c.box)
-    ).scalars()
     return trusted_time(
         utc(),
         None if last is None else parse_utc(last),
-        [parse_utc(one) for one in signed],
+        [parse_utc(one.newest) for one in boxes_with_hits(connection)],
         confirmed=confirmed,
     )
 
@@ -251,11 +250,31 @@ def _terms(
 
     A site stays in the statements after its last hit was deleted: else they would show when.
     """
-    sites = set(connection.execute(select(HIT.c.site).distinct()).scalars())
+    sites = {one.site for one in boxes_with_hits(connection)}
     sites |= {one.site for one in (before.sites if before is not None else ())}
     every = all_terms(connection)
     found = {site: term_of(every, site) for site in sorted(sites)}
     return {site: (term, term is not PRODUCT_TERM) for site, term in found.items()}
+
+
+def _due(
+    connection: Connection,
+    terms: dict[str, tuple[RetentionTerm, bool]],
+    today: date,
+    finished: set[str],
+) -> list[DueHit]:
+    """Hits that are due, of as many sites as fill one transaction.
+
+    A site whose last due hit is among them is added to `finished`, and not asked again in this run.
+    """
+    due: list[DueHit] = []
+    for site, (term, _) in terms.items():
+        if site not in finished:
+            due += due_hits(connection, site, term, today, _BATCH - len(due))
+            if len(due) == _BATCH:
+                break
+            finished.add(site)
+    return due
 
 
 def _delete(connection: Connection, due: list[DueHit], today: date) -> None:
@@ -279,6 +298,7 @@ def _delete(connection: Connection, due: list[DueHit], today: date) -> None:
         ]
         connection.execute(DELETION.insert(), rows)
         ids = [hit.hit_id for hit in some]
+        delete_payloads(connection, ids)
         _keep_fines(connection, [hit.hit_id for hit in some if not hit.confirmed])
         others = [{"old": one, "new": secrets.token_hex(16)} for one in ids]
         for table in tables:

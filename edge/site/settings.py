@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from edge.formats.brokers import BrokerAddress, broker_of, parse_address
 from edge.formats.identifiers import Id
 from edge.formats.problems import Location
 from edge.formats.strict import Strict
@@ -187,10 +188,23 @@ class Tls(Strict):
     key: FilePath | None = Field(default=None, description="PEM file, with `certificate`.")
 
 
+BrokerName = Annotated[
+    str,
+    Field(pattern=r"^(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?$"),
+    AfterValidator(wording.seen),
+]
+
+
 class Broker(Strict):
     """The MQTT 5 broker that hits are published to. This file never holds its password."""
 
-    host: HostName
+    host: HostName | None = None
+    hosts: tuple[BrokerName, ...] = Field(
+        default=(),
+        max_length=1024,
+        description="Instead of `host`: several brokers, HOST or HOST:PORT. The box uses the one "
+        "that the hash of its site chooses, so the same list may stand on every box.",
+    )
     port: int = Field(default=1883, ge=1, le=65535)
     username: UserName | None = None
     password_env: EnvironmentName | None = Field(
@@ -214,6 +228,16 @@ class Broker(Strict):
         description="Whether to announce this box's status (online, safe or offline) to Home "
         "Assistant. Nothing about vehicles is announced.",
     )
+
+    def address(self, site: str) -> BrokerAddress:
+        """The broker of a site: `host`, or the one of `hosts` that its hash chooses."""
+        if self.host is not None:
+            return BrokerAddress(self.host, self.port)
+        return broker_of(site, self.addresses())
+
+    def addresses(self) -> tuple[BrokerAddress, ...]:
+        """The brokers that `hosts` names, in this order."""
+        return tuple(parse_address(name, self.port) for name in self.hosts)
 
 
 class Folders(Strict):
@@ -274,6 +298,7 @@ class Site(Strict):
 def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
     """Settings that contradict each other: a location and one line for each."""
     broker = site.broker
+    yield from _broker_contradictions(broker)
     if broker.password_env is not None and broker.password_file is not None:
         yield ("broker", "password_file"), "password_env is given too; keep one"
     if broker.username is None and (broker.password_env or broker.password_file):
@@ -309,6 +334,20 @@ def _list_contradictions(lists: ListSource | None) -> Iterator[tuple[Location, s
     mistake = list_address_mistake(lists.url) if isinstance(lists, HttpsLists) else None
     if mistake is not None:
         yield ("lists", "url"), mistake
+
+
+def _broker_contradictions(broker: Broker) -> Iterator[tuple[Location, str]]:
+    if broker.host is None and not broker.hosts:
+        yield ("broker",), "'host' is missing; name the broker, or several in hosts"
+    if broker.host is not None and broker.hosts:
+        yield ("broker", "hosts"), "host is given too; keep one"
+    found: set[BrokerAddress] = set()
+    for number, address in enumerate(broker.addresses()):
+        if not 1 <= address.port <= 65535:
+            yield ("broker", "hosts", number), "the port must be 1 to 65535"
+        if address in found:
+            yield ("broker", "hosts", number), f"{address} is given twice; remove one"
+        found.add(address)
 
 
 def _source_contradictions(at: Location, camera: SiteCamera) -> Iterator[tuple[Location, str]]:

@@ -384,8 +384,8 @@ with module.open_retention(open_folder(Path(sys.argv[1])), lambda: now) as reten
         retention._record = die
     else:
         real = retention._step
-        def die(by, **how):
-            real(by, **how)
+        def die(*given, **how):
+            real(*given, **how)
             os.kill(os.getpid(), 9)
         retention._step = die
     retention.run()

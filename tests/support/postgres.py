@@ -29,12 +29,13 @@ def why_not() -> str | None:
     """Why no PostgreSQL can be started here; None if it can."""
     if INITDB is None or PG_CTL is None:
         return "PostgreSQL is not installed (apt-get install postgresql)"
-    if os.geteuid() == 0 and (_account() is None or shutil.which("setpriv") is None):
+    if os.geteuid() == 0 and (server_account() is None or shutil.which("setpriv") is None):
         return "PostgreSQL refuses root, and there is no other user or no setpriv to become it"
     return None
 
 
-def _account() -> pwd.struct_passwd | None:
+def server_account() -> pwd.struct_passwd | None:
+    """The user whom the server runs as where root runs the tests."""
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)
@@ -53,13 +54,14 @@ class Postgres:
 
     def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
-        self._folder = folder
+        self.folder = folder
         self._databases = 0
         self._made: list[str] = []
+        self._tablespaces: list[str] = []
         password = folder.with_suffix(".password")
         password.write_text(PASSWORD, encoding="utf-8")
         folder.mkdir()
-        account = _account() if os.geteuid() == 0 else None
+        account = server_account() if os.geteuid() == 0 else None
         self._become: list[str] = []
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
@@ -94,12 +96,12 @@ class Postgres:
     def start(self) -> None:
         self._run(
             str(PG_CTL), "start", "--wait", "--timeout", "60", "--silent", "--pgdata",
-            str(self._folder), "--log", str(self._folder / "log"),
+            str(self.folder), "--log", str(self.folder / "log"),
         )  # fmt: skip
 
     def kill(self) -> None:
         """End it by SIGKILL; its children see that and end too. It recovers at its next start."""
-        pid_file = self._folder / "postmaster.pid"
+        pid_file = self.folder / "postmaster.pid"
         main = int(pid_file.read_text("utf-8").splitlines()[0])
         children = Path(f"/proc/{main}/task/{main}/children").read_text("utf-8").split()
         os.kill(main, signal.SIGKILL)
@@ -111,18 +113,23 @@ class Postgres:
         """Stop it; after `immediate` it recovers at its next start, as after a crash."""
         self._run(
             str(PG_CTL), "stop", "--wait", "--silent", "--mode", how, "--pgdata",
-            str(self._folder),
+            str(self.folder),
         )  # fmt: skip
 
     def address(self, database: str, password: str = PASSWORD) -> str:
         return f"postgresql://{USER}:{password}@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """The address of a new, empty database."""
+    def new_database(self, tablespace: Path | None = None) -> str:
+        """The address of a new, empty database; its files are in `tablespace`, if one is given."""
         self._databases += 1
         name = f"desk_{self._databases}"
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+            where = ""
+            if tablespace is not None:
+                connection.execute(f"CREATE TABLESPACE {name} LOCATION '{tablespace}'".encode())
+                self._tablespaces.append(name)
+                where = f" TABLESPACE {name}"
+            connection.execute(f"CREATE DATABASE {name}{where}".encode())
         self._made.append(name)
         return self.address(name)
 
@@ -131,11 +138,13 @@ class Postgres:
         with psycopg.connect(self.address("postgres"), autocommit=True) as connection:
             while self._made:
                 connection.execute(f"DROP DATABASE {self._made.pop()} WITH (FORCE)".encode())
+            while self._tablespaces:
+                connection.execute(f"DROP TABLESPACE {self._tablespaces.pop()}".encode())
 
     def _run(self, *words: str) -> None:
         done = subprocess.run(
             [*self._become, *words],
-            cwd=self._folder,
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

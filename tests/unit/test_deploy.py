@@ -5,24 +5,29 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from edge.desk.shards import parse_shard
+from edge.formats.brokers import parse_address
 from edge.policy.bundles import MAX_BUNDLE_BYTES
 from edge.site.settings import Site, contradictions
 from tests.support.example_site import SITE
 from tests.support.source_tree import ROOT
 
 UNIT = ROOT / "config" / "deploy" / "edge-anpr.service"
+CONSUMER = ROOT / "config" / "deploy" / "edge-anpr-consume@.service"
+SHARDS = ROOT / "config" / "deploy" / "compose.shards.yaml"
 WORST_EXPOSURE = 2.0
 
 
-def unit() -> dict[str, list[str]]:
-    """The unit's settings, each with its values in the order of its lines."""
+def unit(file: Path = UNIT) -> dict[str, list[str]]:
+    """A unit's settings, each with its values in the order of its lines."""
     found: dict[str, list[str]] = {}
-    for line in UNIT.read_text().splitlines():
+    for line in file.read_text().splitlines():
         name, equals, value = line.partition("=")
         if equals and not line.startswith("#"):
             found.setdefault(name, []).append(value)
@@ -69,18 +74,19 @@ def test_the_service_has_time_to_stop_and_its_watchdog_to_judge() -> None:
     assert int(unit()["WatchdogSec"][0]) >= STALLED_S + int(drain[1]) + 20
 
 
-def test_systemd_rates_the_exposure_as_low() -> None:
+@pytest.mark.parametrize("file", [UNIT, CONSUMER], ids=lambda file: file.stem)
+def test_systemd_rates_the_exposure_as_low(file: Path) -> None:
     tool = shutil.which("systemd-analyze")
     if tool is None:
         pytest.skip("systemd-analyze is not installed")
     said = subprocess.run(
-        [tool, "security", "--offline=true", "--no-pager", str(UNIT)],
+        [tool, "security", "--offline=true", "--no-pager", str(file)],
         capture_output=True,
         text=True,
         check=False,
     ).stdout
 
-    score = re.search(r"Overall exposure level for edge-anpr\.service: ([0-9.]+)", said)
+    score = re.search(r"Overall exposure level for edge-anpr\S*\.service: ([0-9.]+)", said)
     assert score is not None, said
     assert float(score[1]) <= WORST_EXPOSURE
 
@@ -159,18 +165,49 @@ def test_the_unit_uses_no_setting_that_the_documented_systemd_lacks() -> None:
     assert f"systemd {needed} or newer" in (ROOT / "docs" / "deploy.md").read_text()
 
 
-def test_systemd_accepts_the_unit() -> None:
+@pytest.mark.parametrize("file", [UNIT, CONSUMER], ids=lambda file: file.stem)
+def test_systemd_accepts_the_unit(file: Path) -> None:
     tool = shutil.which("systemd-analyze")
     if tool is None:
         pytest.skip("systemd-analyze is not installed")
     said = subprocess.run(
-        [tool, "verify", "--man=no", "--recursive-errors=no", str(UNIT)],
+        [tool, "verify", "--man=no", "--recursive-errors=no", str(file)],
         capture_output=True,
         text=True,
         check=False,
     ).stderr
 
     assert [line for line in said.splitlines() if "nknown" in line or "nvalid" in line] == []
+
+
+def test_a_consumer_is_confined_as_a_box_is_and_writes_nothing() -> None:
+    box, consumer = unit(), unit(CONSUMER)
+    own = {"ExecStart", "Description", "MemoryMax", "RestartSec", "Type", "User", "Group"}
+    same = set(consumer) - own - {"Wants", "After", "Environment", "EnvironmentFile"}
+
+    assert {"ProtectSystem", "LimitCORE", "MemorySwapMax", "CapabilityBoundingSet"} <= same
+    for setting in same - {"SystemCallFilter"}:
+        assert consumer[setting] == box[setting], setting
+    assert not {"StateDirectory", "ReadWritePaths", "BindPaths"} & set(consumer)
+    assert "password" not in " ".join(consumer["ExecStart"])
+
+
+def test_the_consumers_of_the_compose_file_name_each_broker_in_one_order() -> None:
+    services = yaml.safe_load(SHARDS.read_text())["services"]
+    brokers = [name for name in services if name.startswith("mqtt-")]
+    consumers = [name for name in services if name.startswith("consume-")]
+
+    assert len(brokers) == len(consumers) == 2
+    for number, name in enumerate(consumers, start=1):
+        words = services[name]["command"]
+        given = [word.removeprefix("--broker=") for word in words if word.startswith("--broker=")]
+        addresses = [parse_address(one, 8883) for one in given]
+        (shard,) = [word.removeprefix("--shard=") for word in words if word.startswith("--shard=")]
+        assert parse_shard(shard, addresses).broker.host == brokers[number - 1]
+        assert services[name]["deploy"] == {"replicas": 2}
+        assert services[name]["read_only"] is True
+        assert services[name]["cap_drop"] == ["ALL"]
+        assert all(volume.endswith(":ro") for volume in services[name]["volumes"])
 
 
 def test_the_largest_bundle_is_the_same_in_the_documents_and_fits_the_broker() -> None:

@@ -2,7 +2,9 @@
 
 On SQLite: write-ahead log, `synchronous=FULL`, `secure_delete`, foreign keys; a file of mode 0600.
 On PostgreSQL: `synchronous_commit` is never off, and a server with `fsync=off` is refused. So when
-a transaction has ended, its rows are on disk.
+a transaction has ended, its rows are on disk. Nothing outlives a transaction on a connection: no
+prepared statement, no setting, no lock. So a pooler such as PgBouncer may give each transaction
+another connection of the server.
 
 An error names host and database of an address, never its user or password, and never a value of a
 row: SQLAlchemy's own texts, which quote both, are not passed on.
@@ -22,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from typing_extensions import Self
 
 from edge.adapters.state.state_folder import storage_error
+from edge.desk.store.payloads import SealedPayloads, open_payloads
 from edge.desk.store.tables import EARLIER, HEAD, METADATA, STATE, VERSION_TABLE
 from edge.errors import ConfigError, OutboxError
 from edge.formats.atomic_files import sync_folder
@@ -30,6 +33,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMES = "sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE"
 
 _BUSY_S = 10
+_COMMITS_LATER = "commits later"
+"""In what is known of a connection: its server has `synchronous_commit=off`."""
 _CONNECT_S = 10
 _PRAGMAS = (
     "journal_mode = WAL",
@@ -57,11 +62,18 @@ class DeskDatabase:
         self.names_key = names_key
 
     @classmethod
-    def open(cls, address: str, names_key: Callable[[], bytes] | None = None) -> Self:
+    def open(
+        cls,
+        address: str,
+        payloads: str | None = None,
+        names_key: Callable[[], bytes] | None = None,
+    ) -> Self:
         """Open a desk's database that exists; tables of an earlier version are brought up.
 
         Args:
             address: `sqlite:///FILE` or `postgresql://…`.
+            payloads: where payloads of hits are kept beside it, as `open_payloads` takes it; None:
+                in the database.
             names_key: see the attribute.
 
         Raises:
@@ -71,7 +83,9 @@ class DeskDatabase:
         url = _url(address)
         if url.get_backend_name() == "sqlite":
             _require_private_file(Path(url.database or ""))
-        database = cls(_engine(url), _place(url), names_key)
+        beside = None if payloads is None else open_payloads(payloads)
+        engine = _engine(url).execution_options(payloads=beside)
+        database = cls(engine, _place(url), names_key)
         try:
             database._require_version()
         except BaseException:
@@ -103,6 +117,11 @@ class DeskDatabase:
     def close(self) -> None:
         """Close all connections; a second call does nothing."""
         self._engine.dispose()
+
+    @property
+    def payloads(self) -> SealedPayloads | None:
+        """The store of payloads beside the database; None: there is none."""
+        return payloads_of(self._engine)
 
     @property
     def is_postgresql(self) -> bool:
@@ -170,6 +189,22 @@ class DeskDatabase:
             with connection.begin():
                 yield connection
 
+    @contextlib.contextmanager
+    def pinned(self) -> Iterator[Connection]:
+        """A connection of its own, for the locks of one long transaction; nothing is written.
+
+        Between two statements such a transaction holds no row and no snapshot, so that it stands
+        in the way of no other one and of no `VACUUM`.
+
+        Raises:
+            OutboxError: it could not be begun, or was lost.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            # In any other isolation the first snapshot would stay.
+            committed = connection.execution_options(isolation_level="READ COMMITTED")
+            with committed.begin():
+                yield committed
+
     def forget(self) -> None:
         """Overwrite the space of rows that were deleted, as far as the database can.
 
@@ -227,6 +262,12 @@ class DeskDatabase:
             raise OutboxError(f"{self.place}: {type(error).__name__}; check the database") from None
 
 
+def payloads_of(source: Connection | Engine) -> SealedPayloads | None:
+    """The store of payloads of a database to which a connection leads; None: there is none."""
+    found: SealedPayloads | None = source.get_execution_options().get("payloads")
+    return found
+
+
 def sqlite_address(file: Path) -> str:
     """The address of an SQLite file."""
     return URL.create("sqlite", database=str(file)).render_as_string()
@@ -263,8 +304,14 @@ def _engine(url: URL) -> Engine:
         return engine
     timeout = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
     # `pool_pre_ping`: a server that restarted between two transactions is connected to again.
-    engine = create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=timeout)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        connect_args={"prepare_threshold": None, **timeout},
+    )
     event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -280,7 +327,7 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN401 - as above
+def _prepare_postgresql(connection: Any, record: Any) -> None:  # noqa: ANN401 - as above
     with connection.cursor() as cursor:
         (fsync,) = cursor.execute("SHOW fsync").fetchone()
         if fsync == "off":
@@ -290,9 +337,13 @@ def _prepare_postgresql(connection: Any, _record: object) -> None:  # noqa: ANN4
                 code="E_DATABASE",
             )
         (commit,) = cursor.execute("SHOW synchronous_commit").fetchone()
-        if commit == "off":
-            cursor.execute("SET SESSION synchronous_commit = on")
+        record.info[_COMMITS_LATER] = commit == "off"
     connection.commit()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.info[_COMMITS_LATER]:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
 
 
 def _upgrade(connection: Connection) -> None:
@@ -366,6 +417,12 @@ _KNOWN = (
         ("readonly", "unable to open"),
         {"42501"},
         "cannot be written by this user; give it the right to write",
+        "E_STORAGE",
+    ),
+    (
+        (),
+        {"25006"},
+        "read-only, as a stand-by server is; name the server that takes writes, or let it write",
         "E_STORAGE",
     ),
 )

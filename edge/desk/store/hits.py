@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.authority.store import MAX_ASIDE_BYTES, Outcome, SetAside
 from edge.desk.store.database import DeskDatabase
-from edge.desk.store.tables import ASIDE, DELETION, HIT, RECEIPT
+from edge.desk.store.kept_payloads import payload_of
+from edge.desk.store.tables import ASIDE, DELETION, HIT, HIT_PAYLOAD, PAYLOAD_DESK, RECEIPT
 from edge.errors import OutboxError
 from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
@@ -48,7 +50,7 @@ class DeskHits:
             OutboxError: it could not be written.
         """
         stored_at = utc_text(now)
-        row = {
+        row: dict[str, Any] = {
             "hit_id": hit.hit_id,
             # A box whose clock is ahead does not have its hits kept longer.
             "day": min(hit.observed_at, stored_at)[:10],
@@ -62,19 +64,47 @@ class DeskHits:
             "stored_at": stored_at,
             "payload": payload,
         }
+        digest = hashlib.sha256(payload).hexdigest()
         with self._database.writing() as connection:
             gone = select(DELETION.c.stored_at).where(DELETION.c.hit_id == hit.hit_id)
             if (before := connection.execute(gone).scalar_one_or_none()) is not None:
                 return Outcome.KNOWN, parse_utc(before)
+            beside = self._put_beside(connection, hit, payload, digest)
+            if beside is not None:
+                row["payload"] = b""
             # On PostgreSQL this waits for a transaction that stores the same hit just now.
             insert = _insert(connection, HIT).values(row).on_conflict_do_nothing()
             if connection.execute(insert.returning(HIT.c.hit_id)).first() is not None:
+                if beside is not None:
+                    connection.execute(HIT_PAYLOAD.insert().values(beside))
                 return Outcome.NEW, parse_utc(stored_at)
-            known = connection.execute(
-                select(HIT.c.stored_at, HIT.c.payload).where(HIT.c.hit_id == hit.hit_id)
-            ).one()
-        same = bytes(known.payload) == payload
+            query = (
+                select(HIT.c.stored_at, HIT.c.payload, HIT_PAYLOAD.c.sha256)
+                .outerjoin(HIT_PAYLOAD, HIT_PAYLOAD.c.hit_id == HIT.c.hit_id)
+                .where(HIT.c.hit_id == hit.hit_id)
+            )
+            known = connection.execute(query).one()
+        same = digest == (known.sha256 or hashlib.sha256(bytes(known.payload)).hexdigest())
         return (Outcome.KNOWN if same else Outcome.CONFLICT), parse_utc(known.stored_at)
+
+    def _put_beside(
+        self, connection: Connection, hit: Hit, payload: bytes, digest: str
+    ) -> dict[str, str | int] | None:
+        """Write a new hit's payload beside the database; its row. None: the hit is known.
+
+        None, too, where payloads are in the database. It is written inside the transaction, which
+        `sweep` waits for.
+        """
+        store = self._database.payloads
+        query = select(HIT.c.hit_id).where(HIT.c.hit_id == hit.hit_id)
+        if store is None or connection.execute(query).first() is not None:
+            return None
+        name = {"id": 1, "name": secrets.token_hex(8)}
+        connection.execute(_insert(connection, PAYLOAD_DESK).values(name).on_conflict_do_nothing())
+        desk = connection.execute(select(PAYLOAD_DESK.c.name)).scalar_one()
+        key = f"{desk}/{hit.observed_at[:10]}/{hit.hit_id}.{digest[:16]}"
+        store.put(key, payload)
+        return {"hit_id": hit.hit_id, "key": key, "sha256": digest, "bytes": len(payload)}
 
     def keep_receipt(self, hit_id: str, receipt: bytes, now: datetime) -> None:
         """Keep the receipt of a stored hit; that of a second delivery is the same.
@@ -137,7 +167,7 @@ class DeskHits:
             found = connection.execute(
                 select(HIT.c.payload).where(HIT.c.hit_id == hit_id)
             ).scalar_one_or_none()
-        return None if found is None else bytes(found)
+            return None if found is None else payload_of(connection, hit_id, found)
 
     def counts(self) -> dict[str, int]:
         """How many hits, receipts and messages set aside there are."""

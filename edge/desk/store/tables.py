@@ -29,10 +29,12 @@ from sqlalchemy import (
 VERSION_TABLE = "desk_version"
 """Where Alembic keeps the version of the tables."""
 
-HEAD = "0011"
+HEAD = "0013"
 """The newest version of the tables, which this program reads and writes."""
 
-EARLIER = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+EARLIER = (
+    "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012",
+)  # fmt: skip
 """The versions that a desk is brought up from when it is opened."""
 
 METADATA = MetaData()
@@ -62,6 +64,8 @@ HIT = Table(
     Column("payload", LargeBinary, nullable=False),
     Column("waits_for", String(14), server_default="officer"),
     Index("hit_by_day", "day", "hit_id"),
+    Index("hit_by_site", "site", "day", "hit_id"),
+    Index("hit_by_box", "site", "box", "observed_at"),
     Index(
         "hit_in_queue",
         "waits_for",
@@ -79,6 +83,29 @@ HIT = Table(
 
 The transaction that stores a finding sets it, so that the queue reads waiting hits only.
 """
+
+HIT_PAYLOAD = Table(
+    "hit_payload",
+    METADATA,
+    Column("hit_id", String(32), ForeignKey("hit.hit_id", ondelete="CASCADE"), primary_key=True),
+    Column("key", String(80), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Index("hit_payload_by_key", "key"),
+)
+"""Where the payload of a hit is that is beside the database, with its digest and size.
+
+Such a hit has no bytes in `hit.payload`.
+"""
+
+PAYLOAD_DESK = Table(
+    "payload_desk",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(16), nullable=False),
+    CheckConstraint("id = 1", name="one_desk"),
+)
+"""The random name with which the keys of this desk's payloads begin."""
 
 RECEIPT = Table(
     "receipt",
@@ -532,6 +559,8 @@ DECOY = Table(
 
 CONTENT = (
     HIT,
+    HIT_PAYLOAD,
+    PAYLOAD_DESK,
     RECEIPT,
     ASIDE,
     PERSON,

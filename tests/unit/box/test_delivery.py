@@ -48,11 +48,23 @@ def test_without_tls_settings_no_tls_file_is_named(tmp_path: Path) -> None:
 def test_the_error_counts_the_kept_hits_and_gives_the_reason(
     tmp_path: Path, kept: int | Literal["<10"], says: str
 ) -> None:
-    broker = load_site_folder(write_site(tmp_path / "square")).settings.broker
+    settings = load_site_folder(write_site(tmp_path / "square")).settings
     lost = PublishError("the broker is away")
-    assert hits_kept(kept, lost, broker, tmp_path).message == (
+    assert hits_kept(kept, lost, settings, tmp_path).message == (
         f"{says}{tmp_path} and the next run delivers what is left (the broker is away)"
     )
-    waiting = hits_kept(kept, None, broker, tmp_path)
+    waiting = hits_kept(kept, None, settings, tmp_path)
     assert waiting.code == "E_HITS_KEPT"
     assert "receipts have not come; check that `edge-anpr hits tail` runs there" in waiting.message
+
+
+def test_a_box_of_several_brokers_uses_that_of_its_site(tmp_path: Path) -> None:
+    hosts = "hosts: [mqtt-1.example, mqtt-2.example:8884, mqtt-3.example]\n  port: 8883"
+    site = SITE.replace("host: 127.0.0.1", hosts)
+    settings = load_site_folder(write_site(tmp_path / "square", site=site)).settings
+    options = broker_options(settings, tmp_path, None)
+
+    # printf 'square\0mqtt-2.example:8884' | sha256sum, and the same of the others
+    assert options.address == "mqtt-3.example:8883"
+    waiting = hits_kept(1, None, settings, tmp_path)
+    assert "(broker mqtt-3.example:8883: the authority's receipts" in waiting.message
