@@ -330,6 +330,11 @@ CODES: Mapping[str, Meaning] = {
         "the largest of the last 30 days; if that is meant, its issuer builds it with "
         "`lists build --shrinks-from`",
     ),
+    "E_LIST_SOURCE": Meaning(
+        3,
+        "the box cannot fetch lists that many boxes share; write the section `lists` into its "
+        "site.yaml, or build the list for this box alone",
+    ),
     "E_NOTICE": Meaning(
         3,
         "a page or sign differs from the signed policy; publish it again with `edge-anpr notice`",

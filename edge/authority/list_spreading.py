@@ -14,7 +14,7 @@ from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics, parse
 from edge.adapters.state.list_bodies import ListFetchError
 from edge.authority.list_sender import ListRefusedError, Waiting
-from edge.errors import EdgeError, PublishError
+from edge.errors import CODES, EdgeError, ExitCode, PublishError
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.list_answer import ListAnswer, verified_answer
 from edge.policy.shared_lists import SharedList
@@ -24,6 +24,8 @@ _RECEIVE_S = 0.2
 _FILTERS_AT_ONCE = 100
 _NAMED = 5
 """How many boxes an error names."""
+_NOTED = 20
+"""How many notes about ignored answers are printed; each box may send any number."""
 
 Box = tuple[str, str]
 """The ids of a site and a box."""
@@ -123,7 +125,7 @@ def _collect(
 ) -> None:
     """Collect answers until every box has the list in force, or the time is over."""
     digests = {box: sha256(shared.manifests[box]).hexdigest() for box in boxes}
-    deadline, noted = time.monotonic() + waiting.seconds, set[str]()
+    deadline, noted, unsaid = time.monotonic() + waiting.seconds, set[str](), 0
     open_ = set(boxes)
     while open_ and (left := deadline - time.monotonic()) > 0 and not waiting.cancelled():
         message = link.receive(min(left, _RECEIVE_S))
@@ -137,12 +139,23 @@ def _collect(
         try:
             answer = verified_answer(message.payload, boxes[box])
         except EdgeError as error:
-            if error.message not in noted:
+            if error.message not in noted and len(noted) < _NOTED:
                 noted.add(error.message)
                 note(error.message)
+            elif error.message not in noted:
+                unsaid += 1
             continue
         ours = (answer.list_, answer.bundle_sha256) == (shared.list_id, digests[box])
         if ours:
             answers[box] = answer
-            if answer.code != ListFetchError.default_code:  # such a box tries again
+            if not _tries_again(answer):
                 open_.discard(box)
+    if unsaid:
+        note(f"{unsaid} more answers were ignored too, and are not shown one by one")
+
+
+def _tries_again(answer: ListAnswer) -> bool:
+    """Whether the box itself tries again: it could not fetch the list, or not store it."""
+    meaning = CODES.get(answer.code)
+    storage = meaning is not None and meaning.status == ExitCode.STORAGE
+    return storage or answer.code == ListFetchError.default_code

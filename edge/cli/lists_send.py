@@ -152,4 +152,6 @@ def _spread(
         )
         for (site, box), answer in list(spread.refused.items())[:SHOWN_REFUSALS]:
             typer.echo(f"  {site}/{box} refuses it: {answer.code}: {answer.reason}")
+        if (more := len(spread.refused) - SHOWN_REFUSALS) > 0:
+            typer.echo(f"  {more} more refuse it; --json shows all")
     spread.require_all()

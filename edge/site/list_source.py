@@ -51,6 +51,7 @@ def list_address_mistake(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        (parts.hostname or "").encode("idna")  # as a lookup does: no label empty or too long
     except ValueError:
         usable, parts = False, None
     if parts is not None and ("@" in parts.netloc or parts.query or parts.fragment):

@@ -27,10 +27,14 @@ from edge.adapters.state.list_bodies import BodySource, FolderBodies, HttpsBodie
 from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.suspension_store import SuspensionStore
+from edge.authority.list_sender import Waiting
+from edge.authority.list_spreading import _collect
 from edge.box.delivery import message_handlers
 from edge.box.list_receiving import ListReceiver
+from edge.cli.lists_shared import read_shared
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
+from edge.policy.list_answer import ListAnswer, sign_answer
 from edge.policy.shared_lists import MANIFESTS_NAME
 from edge.policy.suspension import SuspensionTerms, new_order
 from tests.integration.conftest import needs_mosquitto
@@ -347,10 +351,37 @@ def test_a_box_without_a_place_for_bodies_names_the_section_to_write(zone: Zone)
     box = zone.box("box-1", None)
     (zone.inventory / f"{SITE}.box-2.public.json").unlink()
 
-    done = zone.send(zone.build(), timeout=4)
+    done = zone.send(zone.build(), timeout=60)
 
-    assert (done.status, box.counter()) == (ExitCode.BROKER, None)
+    assert (done.status, box.counter()) == (ExitCode.CONFIG, None), "it does not try again"
+    assert "E_LIST_SOURCE" in done.err
     assert "write where to fetch them into the section `lists` of site.yaml" in done.err
+
+
+def test_answers_that_are_not_valid_are_noted_up_to_a_limit(zone: Zone) -> None:
+    shared, party = read_shared(zone.build()), zone.parties["box-1"]
+    manifest = shared.manifests[SITE, "box-1"]
+    boxes = {
+        (SITE, one): replace(party.box_public, box=one) for one in map("box-{}".format, range(30))
+    }
+    shared = replace(shared, manifests=dict.fromkeys(boxes, manifest))
+    topics = {one: BoxTopics(*one, frozenset(), frozenset({LIST})).list_answer for one in boxes}
+    options = BrokerOptions(zone.broker.host, zone.broker.port, "office")
+    noted: list[str] = []
+    answers: dict[tuple[str, str], ListAnswer] = {}
+    with BrokerLink.open(options) as link:
+        link.subscribe(list(topics.values()))
+        with BrokerLink.open(replace(options, client_id="liar")) as boxes_link:
+            for box in (zone.parties["box-2"].box, party.box):
+                for (_, name), topic in topics.items():
+                    answer = sign_answer(
+                        LIST, manifest, None, datetime.now(timezone.utc), replace(box, box=name)
+                    )
+                    boxes_link.publish(topic, answer.to_bytes())
+        _collect(link, shared, boxes, answers, Waiting(30), noted.append)
+    assert len(answers) == 30
+    assert len(noted) == 21
+    assert noted[-1] == "10 more answers were ignored too, and are not shown one by one"
 
 
 def test_a_box_that_is_away_is_named(zone: Zone) -> None:

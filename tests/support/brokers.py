@@ -318,6 +318,52 @@ def slow_broker(topic: str, payload: bytes) -> Iterator[int]:
         thread.join()
 
 
+@contextlib.contextmanager
+def flooding_broker(topic: str, payload: bytes, *, subscribes: bool) -> Iterator[int]:
+    """A broker that answers a subscription with the same message without end.
+
+    If not `subscribes`, the subscription itself is never acknowledged.
+    """
+    name = topic.encode()
+    body = len(name).to_bytes(2, "big") + name + b"\0" + payload
+    flood = (b"\x30" + _remaining_length(len(body)) + body) * 16  # PUBLISH, QoS 0 (3.3)
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"\x20\x03\x00\x00\x00")  # CONNACK, success (3.2)
+            asked = connection.recv(65536)
+            if subscribes:  # SUBACK (3.9), with the packet id of the SUBSCRIBE of one topic
+                connection.sendall(b"\x90\x04" + _packet_id(asked) + b"\0\1")
+            while True:
+                connection.sendall(flood)
+                time.sleep(0.001)
+
+    with socket.create_server((HOST, 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        yield int(listener.getsockname()[1])
+        thread.join()
+
+
+def _remaining_length(length: int) -> bytes:
+    """A variable byte integer (1.5.5)."""
+    head = b""
+    while length >= 128:
+        head += bytes([length % 128 | 128])
+        length //= 128
+    return head + bytes([length])
+
+
+def _packet_id(packet: bytes) -> bytes:
+    """The id behind the fixed header of a packet (2.1)."""
+    at = 1
+    while packet[at] & 128:
+        at += 1
+    return packet[at + 1 : at + 3]
+
+
 @dataclass(slots=True)
 class StoringAuthority:
     """A minimal authority: stores each hit by its id, sends a receipt, and reconnects."""

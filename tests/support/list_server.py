@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from typing import ClassVar
@@ -102,4 +102,17 @@ def list_server(certificate: Certificate) -> Iterator[Bodies]:
 def silent_server() -> Iterator[int]:
     """A port that accepts connections and never says anything; not even the TLS handshake."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def deaf_server() -> Iterator[int]:
+    """A port whose queue is full, so that a connection to it is neither accepted nor refused."""
+    with socket.socket() as listener, ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]

@@ -451,6 +451,12 @@ class BrokerLink:
         self._subscribed[number] = reasons
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
+        most, largest = self._options.most_waiting, self._options.largest_packet_bytes
+        if (most is not None and len(self._received) >= most) or (
+            largest is not None and len(message.payload) > largest
+        ):
+            self._end("sent more than this client takes; check the broker")
+            return
         received = Message(message.topic, bytes(message.payload), message.retain, message.mid)
         queue = self._urgent_received if received.topic in self._urgent else self._received
         queue.append(received)

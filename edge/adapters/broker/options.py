@@ -76,6 +76,8 @@ class BrokerOptions:
     acknowledge_timeout_s: float = 10.0
     largest_packet_bytes: int | None = None
     """The largest packet that the broker may send to this client (3.1.2.11.4)."""
+    most_waiting: int | None = None
+    """How many received messages may wait; if the broker sends more, the connection ends."""
     names: SettingNames = SITE_SETTINGS
     """What messages call these settings."""
 

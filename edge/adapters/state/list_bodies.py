@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -34,6 +35,7 @@ IDLE_S: Final = 20.0
 
 _BLOCK: Final = 64 * 1024
 _WATCH_S: Final = 0.1
+_NUMBER: Final = re.compile(r"[0-9]{1,20}")
 
 
 class ListFetchError(ListBundleError):
@@ -65,6 +67,10 @@ class Cutoff:
     def over(self) -> bool:
         """Whether it is given up now."""
         return self.cancelled() or time.monotonic() >= self.deadline
+
+    def left_s(self) -> float:
+        """Seconds until the deadline; 0 after it."""
+        return max(0.0, self.deadline - time.monotonic())
 
 
 class BodySource(Protocol):
@@ -129,7 +135,9 @@ class FolderBodies:
     named: str = "lists.folder in site.yaml"
 
     def blocks(self, sha256: str, size: int, until: Cutoff) -> Generator[bytes, None, None]:
-        del size, until  # a file of a folder ends, and `fetched` counts
+        # A file of a folder ends, and `fetched` counts, and asks whether the time is over. Nothing
+        # can cut a read from a share that is away; `ListReceiver.close` does not wait for it.
+        del size, until
         try:
             with open_regular_file(self.folder / body_name(sha256)) as file:
                 while block := file.read(_BLOCK):
@@ -166,11 +174,10 @@ class HttpsBodies:
         host, port = parts.hostname or "", parts.port or 443
         where = f"{host}:{port}"
         path = f"{quote(parts.path.rstrip('/'), safe='/%')}/{body_name(sha256)}"
-        connection = http.client.HTTPSConnection(host, port, timeout=self.idle_s)
         with (
-            closing(connection),
             _explained(where, until),
-            _connected(host, port, self._context(), self.idle_s) as tls,
+            closing(http.client.HTTPSConnection(host, port, timeout=self.idle_s)) as connection,
+            _connected(host, port, self._context(), self.idle_s, until) as tls,
             _cut(tls, until),
         ):
             tls.do_handshake()
@@ -178,6 +185,8 @@ class HttpsBodies:
             headers = {"Accept-Encoding": "identity", "User-Agent": "edge-anpr"}
             connection.request("GET", path, headers=headers)
             with closing(connection.getresponse()) as answer:
+                if until.over():
+                    return  # the header was cut off, and says nothing
                 _require_found(answer, where, sha256, size)
                 while block := answer.read(_BLOCK):
                     yield block
@@ -210,24 +219,44 @@ def _require_found(answer: http.client.HTTPResponse, where: str, sha256: str, si
         raise ListFetchError(f"{where}: has no {named} (404); upload it to lists.url of site.yaml")
     if status != 200:
         raise ListFetchError(f"{where}: answers {status} for {named}; see the server's log")
-    promised = answer.headers.get("Content-Length", "")
-    if promised.isdecimal() and int(promised) != size:
+    _require_plain(answer, where, sha256, size)
+
+
+def _require_plain(answer: http.client.HTTPResponse, where: str, sha256: str, size: int) -> None:
+    """Refuse an answer whose length is not stated before it, and right.
+
+    The chunks of a chunked answer have lengths of their own, which `http.client` believes: one of
+    -1 makes it read until the memory is full.
+
+    Raises:
+        ListFetchError: chunked, compressed, or not exactly `size` bytes long.
+    """
+    named, headers = body_name(sha256), answer.headers
+    encodings = headers.get_all("Content-Encoding", [])
+    if "Transfer-Encoding" in headers or any(one.strip() != "identity" for one in encodings):
         raise ListFetchError(
-            f"{where}: {named} has {promised[:20]} bytes there and {size} in the manifest; upload "
-            "the whole file of this build again"
+            f"{where}: sends {named} in chunks or compressed; let the server send such files as "
+            "they are, with Content-Length"
+        )
+    lengths = [one.strip() for one in headers.get_all("Content-Length", [])]
+    if lengths != [str(size)]:  # compared as text: a number may have thousands of digits
+        stated = lengths[0] if len(lengths) == 1 else ""
+        has = f"{stated} bytes" if _NUMBER.fullmatch(stated) else "no usable Content-Length"
+        raise ListFetchError(
+            f"{where}: {named} has {has} there and {size} in the manifest; upload the whole file "
+            "of this build again, to a server that states the length of a file"
         )
 
 
 @contextlib.contextmanager
 def _connected(
-    host: str, port: int, context: ssl.SSLContext, idle_s: float
+    host: str, port: int, context: ssl.SSLContext, idle_s: float, until: Cutoff
 ) -> Iterator[ssl.SSLSocket]:
     """A connection whose handshake is still to come, so that it can be cut off too."""
-    with (
-        socket.create_connection((host, port), timeout=idle_s) as plain,
-        context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) as tls,
-    ):
-        yield tls
+    with socket.create_connection((host, port), timeout=min(idle_s, until.left_s())) as plain:
+        plain.settimeout(idle_s)
+        with context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False) as tls:
+            yield tls
 
 
 @contextlib.contextmanager
@@ -262,7 +291,7 @@ def _explained(where: str, until: Cutoff) -> Iterator[None]:
             f"{where}: its certificate is not accepted ({error.verify_message}); correct lists.url "
             "or lists.tls_ca in site.yaml, or have the certificate renewed"
         ) from None
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         if until.over():
             why = "the time was over before the body was here"
         elif isinstance(error, TimeoutError):
@@ -275,6 +304,10 @@ def _explained(where: str, until: Cutoff) -> Iterator[None]:
             why = "the connection ended early"
         elif isinstance(error, http.client.HTTPException):
             why = "its answer is not HTTP"
+        elif isinstance(
+            error, ValueError
+        ):  # of `http.client`, or of a name that cannot be looked up
+            why = "its name or its answer is not valid"
         else:
             why = error.strerror or "no connection"
         raise ListFetchError(
