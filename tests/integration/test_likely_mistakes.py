@@ -70,11 +70,14 @@ def test_a_wrong_key_file_is_named(made: MadeSite, wrong: Path) -> None:
 
 @every
 def test_a_wrong_bundle_is_named(made: MadeSite, wrong: Path, parties: Parties) -> None:
-    cure = "give a bundle made by `edge-anpr lists build`"
-    named(verb("lists", "inspect", wrong), wrong, cure)
-    named(verb("lists", "install", wrong, "--site", made.folder), wrong, cure)
+    cures = (
+        "give a bundle made by `edge-anpr lists build`",
+        "give a folder made by `edge-anpr lists build --boxes`",
+    )
+    named(verb("lists", "inspect", wrong), wrong, *cures)
+    named(verb("lists", "install", wrong, "--site", made.folder), wrong, *cures)
     sent = verb("lists", "send", wrong, "--broker", "127.0.0.1:1", "--box-public", parties.box_file)
-    named(sent, wrong, cure)
+    named(sent, wrong, *cures)
 
 
 @every
