@@ -26,7 +26,7 @@ from tests.support.product import CLIPS, Finished, product, start
 from tests.support.sites import MadeSite, make_site, outbox_of, set_port
 
 CLIP = "street_day.mp4"
-KILLS = 6
+KILLS = 5
 NOBODY = 1  # a port on which nothing listens
 PROBE = "anpr/test-street/probe/probe/hit"
 

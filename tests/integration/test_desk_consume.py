@@ -256,7 +256,9 @@ def test_a_database_that_is_killed_ends_the_consumer_with_one_line_and_loses_not
         postgres.start()
 
     assert (process.returncode, out) == (ExitCode.STORAGE, "")
-    (line,) = err.splitlines()
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    line = lines[0]
     assert '"E_DATABASE"' in line
     assert desk.address not in line
     again = verb(*words(desk, parties, mosquitto, "--idle", "1.5"))

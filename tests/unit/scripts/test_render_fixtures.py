@@ -99,9 +99,8 @@ def test_a_drawn_plate_has_characters_on_its_countrys_background(country: str) -
 
 
 @can_render
-@pytest.mark.parametrize("name", ["street_day", "rain"])
-def test_the_same_clip_gives_the_same_pictures(name: str) -> None:
-    (picture, truth), (repeated, truth_again) = (Renderer(CLIPS[name]()).frame(33) for _ in "ab")
+def test_the_same_clip_gives_the_same_pictures() -> None:
+    (picture, truth), (repeated, truth_again) = (Renderer(CLIPS["rain"]()).frame(33) for _ in "ab")
     assert np.array_equal(picture, repeated)
     assert truth == truth_again
 
