@@ -97,10 +97,22 @@ def shown(pictures: tuple[Picture, ...]) -> tuple[ShownPicture, ...]:
     )
 
 
+def given_reason(finding: FindingTerms) -> Reason | None:
+    """The reason that was given with the decision; None: it followed from the judgement."""
+    agrees = finding.typed == finding.box_read
+    free = _gives_reason(finding.judgement, finding.outcome, agrees=agrees)
+    return finding.reason if free else None
+
+
+def _gives_reason(judgement: Judgement, outcome: FindingOutcome, *, agrees: bool) -> bool:
+    """Whether a reason is given with the decision: of a rejection after she agreed with the box."""
+    return judgement is Judgement.OFFENCE and outcome is FindingOutcome.REJECTED and agrees
+
+
 def _final_reason(kept: KeptJudgement, decision: Decision) -> Reason | None:
     """The reason of a finding; only a rejection has one."""
-    outcome, given, agrees = decision.outcome, decision.reason, kept.typed == decision.read
-    free = kept.judgement is Judgement.OFFENCE and outcome is FindingOutcome.REJECTED and agrees
+    outcome, given = decision.outcome, decision.reason
+    free = _gives_reason(kept.judgement, outcome, agrees=kept.typed == decision.read)
     if (given is not None) != free:
         raise UsageError(
             "give a reason for rejecting after you agreed with the box's reading, and only then"

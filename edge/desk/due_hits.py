@@ -1,5 +1,6 @@
 """Which hits at a desk are due for deletion: their retention has ended, and nobody needs them.
 
+A hit stays while a finding on it is signed and not stored yet, because it may confirm the hit.
 A hit that was confirmed, exported for a fine and overturned stays until a person was told to
 withdraw the fine: `FINE_WITHDRAWAL` says so.
 """
@@ -16,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, selec
 from edge.desk.findings import DeskFinding
 from edge.desk.outcomes import FindingOutcome
 from edge.desk.retention_terms import RetentionTerm
-from edge.desk.store.tables import FINDING, FINE_EXPORT, FINE_WITHDRAWAL, HIT, HOLD
+from edge.desk.store.tables import FINDING, FINE_EXPORT, FINE_WITHDRAWAL, HIT, HOLD, REVIEW_CASE
 
 TOLD_WITHIN_DAYS: Final = 90
 """Days after an appeal for which an exported case waits until `desk fines` has named it."""
@@ -35,7 +36,7 @@ class DueHit:
 
 
 def due_query(site: str, term: RetentionTerm, today: date) -> Select[Any]:
-    """The hits of a site whose retention has ended and that nobody holds."""
+    """The hits of a site whose retention has ended, and that no hold and no signature keeps."""
     newest = (
         select(FINDING.c.outcome)
         .where(FINDING.c.hit_id == HIT.c.hit_id)
@@ -62,6 +63,7 @@ def due_query(site: str, term: RetentionTerm, today: date) -> Select[Any]:
             and_(HIT.c.day <= kept, or_(confirmed, overturned.is_not(None))),
         ),
         ~_held(today),
+        ~_signed(),
         ~and_(~confirmed, overturned > day_before(today, TOLD_WITHIN_DAYS), _fine_stands()),
     )
 
@@ -145,6 +147,12 @@ def _fine_stands() -> ColumnElement[bool]:
     exported = select(FINE_EXPORT.c.hit_id).where(FINE_EXPORT.c.hit_id == HIT.c.hit_id).exists()
     told = (FINE_WITHDRAWAL.c.case_id == HIT.c.hit_id) & FINE_WITHDRAWAL.c.named_at.is_not(None)
     return and_(exported, ~select(FINE_WITHDRAWAL.c.case_id).where(told).exists())
+
+
+def _signed() -> ColumnElement[bool]:
+    """Whether a person has signed a finding on the hit that is not stored yet."""
+    waits = (REVIEW_CASE.c.hit_id == HIT.c.hit_id) & REVIEW_CASE.c.signed.is_not(None)
+    return select(REVIEW_CASE.c.hit_id).where(waits).exists()
 
 
 def day_before(today: date, days: int) -> str:

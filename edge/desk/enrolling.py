@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 from edge.desk import accounts, passkeys, second_factor
 from edge.desk.account_links import drop_links
 from edge.desk.accounts import ActingPerson
+from edge.desk.keeping import keep_hers
 from edge.desk.passkey_keys import refused
 from edge.desk.people import require_supervisor, rights_of
 from edge.desk.relying_party import (
@@ -123,12 +124,14 @@ class Enrolments:
         """Keep the passkey, end the code and every earlier way to log in.
 
         Raises:
-            AccessError: `E_LOGIN`: as `begin`; `E_PASSKEY`.
+            AccessError: `E_LOGIN`: as `begin`; `E_PASSKEY`; `E_FINDING`: what waits as signed by
+                her cannot be kept.
             UsageError: the passkey's name has a wrong form.
         """
         given, now = parse_creation(answer), self._utc()
         if not self._sign_in.challenges.spend(given.challenge, f"enrol {name}", secret):
             raise refused()
+        authority = self._database.authority()
         with self._database.writing(alone=True) as connection:
             if not _is_open(connection, name, code, now):
                 raise accounts.login_refused()
@@ -136,6 +139,7 @@ class Enrolments:
             accounts.drop_password(connection, name)
             second_factor.drop_codes(connection, name)
             second_factor.drop_recovery_codes(connection, name)
+            keep_hers(connection, self._record, authority, name, now)
             for one in passkeys.of_person(connection, name):
                 passkeys.write_removed(connection, one, name, now)
             connection.execute(SESSION.delete().where(SESSION.c.person == name))

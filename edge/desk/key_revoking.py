@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from edge.desk import passkeys
 from edge.desk.accounts import ActingPerson
+from edge.desk.keeping import keep_hers
 from edge.desk.people import require_supervisor
 from edge.desk.personal_keys import PersonalKey, all_keys
 from edge.desk.store.database import DeskDatabase
@@ -37,6 +38,7 @@ class DeskKeys:
         self._database = database
         self._record = record
         self._utc = utc
+        self._authority = database.authority()
 
     def all(self, person: str | None = None) -> tuple[PersonalKey, ...]:
         """All keys, also those that were revoked; of one person if she is named."""
@@ -46,11 +48,13 @@ class DeskKeys:
         """Let a key or passkey sign no more, and a passkey log nobody in; returns whose it was.
 
         Its person or one supervisor is enough, because it takes something away. The sessions of
-        the person end with a passkey, because somebody else may have begun them.
+        the person end with a passkey, because somebody else may have begun them. What she has
+        signed before is logged and stored first, so that it stays proven.
 
         Raises:
             AccessError: it is not hers and she is no supervisor; it is unknown or revoked already;
-                it is a passkey of hers, and her last way to log in.
+                it is a passkey of hers, and her last way to log in; `E_FINDING`: what waits as
+                signed by her cannot be kept.
         """
         now = self._utc()
         with self._database.writing(alone=True) as connection:
@@ -66,12 +70,14 @@ class DeskKeys:
             if passkey is not None and passkey.removed_at is None:
                 if person == acting.name:
                     passkeys.require_other_way(connection, acting.name)
+                keep_hers(connection, self._record, self._authority, passkey.person, now)
                 passkeys.write_removed(connection, passkey, acting.name, now)
                 connection.execute(SESSION.delete().where(SESSION.c.person == passkey.person))
                 event: Event = PasskeyChanged(
                     "removed", passkey.person, passkey.key.sha256(), acting.name
                 )
             elif row is not None and row.revoked_at is None:
+                keep_hers(connection, self._record, self._authority, row.person, now)
                 connection.execute(
                     PERSONAL_KEY.update()
                     .where(PERSONAL_KEY.c.key_id == key_id)

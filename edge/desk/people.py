@@ -21,6 +21,7 @@ from sqlalchemy import Connection, select
 
 from edge.desk import accounts
 from edge.desk.accounts import ActingPerson, DeskPerson
+from edge.desk.keeping import keep_hers
 from edge.desk.rights import APPROVERS, DeskRight, DeskRole, RightScope, RightTerms
 from edge.desk.sealed_keys import make_sealed_key, reseal_key
 from edge.desk.store.database import DeskDatabase
@@ -211,9 +212,11 @@ class DeskPeople:
     def revoke(self, acting: ActingPerson, right_id: str) -> DeskRight:
         """Revoke a right at once, or a proposal; one supervisor is enough.
 
+        What its person has signed before is logged and stored first, so that it stays proven.
+
         Raises:
             AccessError: she is no supervisor there; the right is revoked already; it is the last
-                one of a supervisor.
+                one of a supervisor; `E_FINDING`: what waits as signed by its person cannot be kept.
         """
         now = self._utc()
         with self._database.writing(alone=True) as connection:
@@ -228,6 +231,7 @@ class DeskPeople:
                     f"right {right.right_id} is the last one of a supervisor; have another "
                     "supervisor's right approved first"
                 )
+            keep_hers(connection, self._record, scope.authority, right.terms.person, now)
             self._record(_event("revoked", right, acting.name))
             _change(connection, right, revoked_by=acting.name, revoked_at=utc_text(now))
             return _find(connection, right.right_id)

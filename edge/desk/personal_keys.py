@@ -86,21 +86,26 @@ def all_keys(database: DeskDatabase, person: str | None = None) -> tuple[Persona
         person: hers only.
     """
     with database.reading() as connection:
-        rows = connection.execute(select(PERSONAL_KEY)).all()
-        found = [
-            PersonalKey(
-                row.person,
-                PublicKey.parse(row.public),
-                "",
-                parse_utc(row.added_at),
-                None if row.revoked_at is None else parse_utc(row.revoked_at),
-            )
-            for row in rows
-        ]
-        found += [
-            PersonalKey(one.person, one.key, one.name, one.added_at, one.removed_at)
-            for one in passkeys.all_passkeys(connection)
-        ]
+        return keys_within(connection, person)
+
+
+def keys_within(connection: Connection, person: str | None = None) -> tuple[PersonalKey, ...]:
+    """The same as `all_keys`, in the transaction of the caller."""
+    rows = connection.execute(select(PERSONAL_KEY)).all()
+    found = [
+        PersonalKey(
+            row.person,
+            PublicKey.parse(row.public),
+            "",
+            parse_utc(row.added_at),
+            None if row.revoked_at is None else parse_utc(row.revoked_at),
+        )
+        for row in rows
+    ]
+    found += [
+        PersonalKey(one.person, one.key, one.name, one.added_at, one.removed_at)
+        for one in passkeys.all_passkeys(connection)
+    ]
     wanted = [one for one in found if person in {None, one.person}]
     return tuple(sorted(wanted, key=lambda one: (one.added_at, one.key.key_id)))
 

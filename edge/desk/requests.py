@@ -31,6 +31,7 @@ from edge.desk.cases import KeptJudgement
 from edge.desk.decoys import is_real
 from edge.desk.due_hits import due_day, overturned_day
 from edge.desk.findings import TYPING_KEY_BYTES, DeskFinding, typing_digest, typing_key
+from edge.desk.keeping import keep_within
 from edge.desk.outcomes import FindingOutcome
 from edge.desk.people import rights_in_force
 from edge.desk.request_terms import (
@@ -107,7 +108,8 @@ class RequestAnswer:
     Attributes:
         request: the request.
         cases: about the vehicle; oldest first.
-        unopened: cases of that site and time that could not be opened here.
+        unopened: cases of that site and time that could not be opened here, or whose newest
+            finding is signed and cannot be stored.
         term: that of the site.
         plate_hmac: the digest in the audit log.
         key: under which it was made; it is kept nowhere else.
@@ -296,14 +298,19 @@ class PersonRequests:
         # Alone, as retention works: a hit that it has deleted meanwhile is left out.
         with self._database.writing(alone=True) as connection:
             here = _still_here(connection, [one.hit_id for one, *_ in found])
-            shown = tuple(
-                self._shown(connection, acting, request, *each, now)
-                for each in found
-                if each[0].hit_id in here
-            )
+            shown: list[AnsweredCase] = []
+            for each in found:
+                if each[0].hit_id not in here:
+                    continue
+                try:  # What is signed and not stored yet is part of the answer.
+                    keep_within(connection, self._record, self._authority, each[0].hit_id, now)
+                except AccessError:
+                    unopened += 1
+                    continue
+                shown.append(self._shown(connection, acting, request, *each, now))
             term = term_of(all_terms(connection), request.terms.site)
             answered = find_request(connection, request_id)
-        return RequestAnswer(answered, shown, unopened, term, digest, key, now)
+        return RequestAnswer(answered, tuple(shown), unopened, term, digest, key, now)
 
     def data_protection_officers(self, site: str) -> tuple[str, ...]:
         """Full names of the data protection officers of a site."""

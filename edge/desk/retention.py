@@ -23,6 +23,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from edge.desk.accounts import ActingPerson
 from edge.desk.due_hits import DueHit, day_before, due_hits, due_query
 from edge.desk.folder import DeskFolder
+from edge.desk.keeping import keep_all
 from edge.desk.retention_clock import TrustedTime, trusted_time
 from edge.desk.retention_terms import PRODUCT_TERM, RetentionTerm, all_terms, require_role, term_of
 from edge.desk.rights import APPROVERS, RightScope
@@ -126,7 +127,7 @@ class DeskRetention:
     def run(
         self, by: ActingPerson | None = None, *, clock_is_right: bool = False
     ) -> DeletionReport:
-        """Delete everything that is due.
+        """Delete everything that is due, after every finding that is signed was stored.
 
         Args:
             by: who began it; None: the desk by itself.
@@ -137,6 +138,7 @@ class DeskRetention:
             AccessError: `E_RIGHT`.
             OutboxError: the database cannot be used; whole steps are done, nothing is half done.
         """
+        keep_all(self._database, self._record, self._authority, self._utc)
         finished: set[str] = set()
         report = self._step(by, finished, clock_is_right=clock_is_right)
         whole = report

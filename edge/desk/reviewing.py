@@ -25,7 +25,7 @@ from edge.desk.accounts import ActingPerson, find_person
 from edge.desk.appeals import has_open_appeal
 from edge.desk.cases import KeptJudgement, LockedCase
 from edge.desk.desk_keys import with_desk_keys
-from edge.desk.drafting import Decision, finding_terms
+from edge.desk.drafting import Decision, finding_terms, given_reason
 from edge.desk.findings import (
     DeskFinding,
     FindingTerms,
@@ -309,11 +309,18 @@ class CaseReviews:
             reason: of a rejection after the reading; else it is that of the judgement.
 
         Raises:
-            AccessError: `E_CASE`: another outcome than those of `choices`; `E_RIGHT`: not her key.
+            AccessError: `E_CASE`: another outcome than those of `choices`, or she has signed
+                another finding already; `E_RIGHT`: not her key.
             UsageError: the reason is missing, or not allowed.
         """
         before = self.keep(hit_id)
-        if before is not None and (before.person.name, before.outcome) == (acting.name, outcome):
+        if before is not None and before.person.name == acting.name:
+            if (before.outcome, given_reason(before)) != (outcome, reason):
+                raise AccessError(
+                    f"the case of hit {hit_id}: {acting.name} has signed another outcome or reason "
+                    "already, and that finding is kept; look at it",
+                    code="E_CASE",
+                )
             return before
         now = self._utc()
         with self.writing(hit_id) as connection:

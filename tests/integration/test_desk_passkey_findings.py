@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
+from sqlalchemy import select
 
 from edge.desk import passkeys
 from edge.desk.findings import (
@@ -33,12 +34,15 @@ from edge.desk.outcomes import FindingOutcome
 from edge.desk.passkey_keys import PasskeyKey, RelyingParty
 from edge.desk.passkey_signing import SIGNED_WITHIN, PasskeySigning
 from edge.desk.passkey_statements import cose_public_key, verify_statement
+from edge.desk.people import DeskPeople
 from edge.desk.personal_keys import all_keys, personal_keys
 from edge.desk.relying_party import (
     creation_options,
     parse_creation,
     verified_creation,
 )
+from edge.desk.sign_in import DeskSignIn
+from edge.desk.store.tables import REVIEW_CASE
 from edge.errors import KeyFileError
 from edge.privacy.audit_events import FindingSigned, PasskeyChanged, PersonKeyRevoked
 from tests.integration.test_desk_people import recorded, refused
@@ -356,3 +360,43 @@ def test_p4_a_revoked_key_signs_no_more_and_what_it_signed_stays_valid(own: Desk
 def revoke(own: Desk, by: str, key_id: str) -> str:
     room = own.room
     return DeskKeys(room.database, room.audit.append, room.utc).revoke(who(by), key_id)
+
+
+def taken_away(own: Desk, what: str) -> None:
+    """Take a key, a passkey or the right from the officer, each in every way that there is."""
+    room, (_, public) = own.room, own.passkey(OFFICER)
+    people = DeskPeople(room.database, room.audit.append, room.utc)
+    sign_in = DeskSignIn(
+        room.database, room.audit.append, room.utc, PARTY, bytes(32), required=False
+    )
+    if what == "key":
+        revoke(own, FIRST, room.keys[OFFICER].public.key_id)
+    elif what == "passkey":
+        revoke(own, FIRST, public.key_id)
+    elif what == "own passkey":
+        sign_in.remove_passkey(who(OFFICER), public.key_id)
+    else:
+        (right,) = people.rights(OFFICER)
+        people.revoke(who(FIRST), right.right_id)
+
+
+@pytest.mark.parametrize("what", ["key", "passkey", "own passkey", "right"])
+def test_p4_what_a_person_signed_is_kept_before_her_key_or_right_ends(own: Desk, what: str) -> None:
+    room = own.room
+    own.judged(OFFICER)
+    room.interrupted(OFFICER)
+    with room.database.reading() as connection:
+        signed = connection.execute(select(REVIEW_CASE.c.signed)).scalar_one()
+    with room.database.writing() as connection:
+        connection.execute(REVIEW_CASE.update().values(signed=b"{}"))
+    before = (recorded(room.desk), all_keys(room.database), room.people.rights(OFFICER))
+    assert "nothing was changed" in refused(partial(taken_away, own, what), "E_FINDING")
+    assert room.people.rights(OFFICER) == before[2]
+    assert [one for one in all_keys(room.database) if one.revoked_at is not None] == []
+    assert recorded(room.desk) == before[0]
+
+    with room.database.writing() as connection:
+        connection.execute(REVIEW_CASE.update().values(signed=signed))
+    taken_away(own, what)
+    assert (room.findings(), room.waits()) == ((bytes(signed),), False)
+    assert isinstance(recorded(room.desk)[-2], FindingSigned)

@@ -16,6 +16,7 @@ from edge.desk.requests import HELD_FOR, RequestAnswer
 from edge.desk.retention import DeskRetention
 from edge.desk.retention_terms import HoldReason, RetentionTerms
 from edge.desk.rights import DeskRole
+from edge.desk.store.tables import REVIEW_CASE
 from edge.formats.signing import SigningKey
 from edge.privacy.keys import BoxPublicKeys
 from tests.integration.test_desk_people import refused
@@ -174,3 +175,21 @@ def test_p10_a_case_that_retention_deletes_while_a_request_is_answered_is_left_o
     assert [one.opened.hit.hit_id for one in answer.cases] == [room.hit.hit_id]
     assert answer.unopened == 0
     assert answer.request.answered_at is not None
+
+
+def test_p7_an_answer_has_a_finding_that_was_signed_and_not_stored(small: Counter) -> None:
+    small.begin(OFFICER)
+    small.judge(OFFICER)
+    small.interrupted(OFFICER)
+    (case,) = small.answered(small.opened()).cases
+    assert (case.outcome, len(small.findings())) == (CONFIRMED, 1)
+
+    small.another(small.parties.hit(evidence(*PICTURES)))
+    small.begin(OFFICER)
+    small.judge(OFFICER)
+    small.interrupted(OFFICER)
+    with small.database.writing() as connection:
+        waiting = REVIEW_CASE.c.signed.is_not(None)
+        connection.execute(REVIEW_CASE.update().where(waiting).values(signed=b"{}"))
+    answer = small.answered(small.opened())
+    assert ([one.outcome for one in answer.cases], answer.unopened) == ([CONFIRMED], 1)

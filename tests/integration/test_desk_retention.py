@@ -20,7 +20,7 @@ from edge.desk.retention_clock import ClockState, trusted_time
 from edge.desk.retention_terms import HoldReason, RetentionTerm, RetentionTerms
 from edge.desk.store.database import DeskDatabase, sqlite_address
 from edge.desk.store.hits import DeskHits
-from edge.desk.store.tables import METADATA
+from edge.desk.store.tables import METADATA, REVIEW_CASE
 from edge.errors import AuditError, OutboxError
 from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import Event, HoldChanged, RetentionRun, TermChanged
@@ -433,3 +433,35 @@ def test_a_store_with_deletions_moves(small: RetentionRoom, tmp_path: Path) -> N
         proof = move(small.database, new)
 
     assert (proof.rows["deletion"], proof.rows["retention_statement"]) == (1, 1)
+
+
+@pytest.mark.parametrize("days", [40, 400])
+def test_p10_a_hit_with_a_signed_finding_is_not_deleted_as_one_that_was_not_confirmed(
+    small: RetentionRoom, days: int
+) -> None:
+    small.begin(OFFICER)
+    small.judge(OFFICER)
+    small.interrupted(OFFICER)
+    small.set_terms(30, 365)
+    report = small.at(days).run()
+
+    assert (report.not_confirmed, report.confirmed) == (0, int(days > 365))
+    assert len(small.findings()) == int(days < 365)
+
+
+def test_p10_a_hit_whose_signature_cannot_be_kept_stays_and_a_line_names_it(
+    small: RetentionRoom, caplog: pytest.LogCaptureFixture
+) -> None:
+    small.begin(OFFICER)
+    small.judge(OFFICER)
+    small.interrupted(OFFICER)
+    with small.database.writing() as connection:
+        connection.execute(REVIEW_CASE.update().values(signed=b"{}"))
+    other = small.stored()
+    report = small.at(400).run()
+
+    assert (report.not_confirmed, small.rows_of(other)) == (1, {"deletion": 1})
+    assert "hit" in small.rows_of(small.hit)
+    (line,) = caplog.messages
+    assert small.hit.hit_id in line
+    assert "E_FINDING" in line

@@ -26,7 +26,7 @@ from tests.support.desk_web import PARTY, line_of, says
 from tests.support.desks import make_desk, passphrase_of
 from tests.support.parties import PLATE, make_parties
 from tests.support.review_web import ReviewOffice, opened_office
-from tests.support.reviews import CONFIRMED, OFFICER, REFERRED, THIRD, TYPED, who
+from tests.support.reviews import CONFIRMED, OFFICER, OTHER, REFERRED, THIRD, TYPED, who
 
 
 @pytest.fixture
@@ -129,3 +129,11 @@ def test_who_types_her_passphrase_signs_with_her_key(office: ReviewOffice) -> No
     fields = {"by": "passkey", "outcome": "confirmed", "passphrase": passphrase_of(OFFICER)}
     assert says("case.done") in seat.post(f"{seat.case}/decide", **fields)
     assert office.findings()[0].schema_ != PASSKEY_SCHEMA
+
+
+def test_p4_no_plate_is_sent_in_the_name_of_another_person(office: ReviewOffice) -> None:
+    seat = office.seat(OFFICER)
+    assert f'data-person="{OFFICER}"' in seat.claim()
+    for made_for in ("", OTHER):  # for whom the page was made, on which the plate was typed
+        seat.client.headers["desk-made-for"] = made_for
+        assert (seat.get(f"{seat.case}/ready"), seat.status) == ("other", 409)

@@ -333,12 +333,15 @@ def test_p4_a_plate_typed_in_an_ended_session_is_not_kept_and_the_case_is_found_
 def test_p4_a_page_is_told_whether_its_typed_plate_can_be_sent(office: ReviewOffice) -> None:
     seat, other = office.seat(OFFICER), office.seat(OTHER)
     seat.claim()
+    for one in (seat, other):
+        one.client.headers["desk-made-for"] = one.person
     ready = f"{seat.case}/ready"
     assert (seat.get(ready), seat.status) == (seat.token(), 200)
     assert (other.get(ready), other.status) == ("", 409)
     office.room.now += IDLE  # the session ends, and with it the claim
     assert (line_of(seat.get(ready)), seat.status) == (says("login.ended_look"), 401)
     again = office.seat(OFFICER)
+    again.client.headers["desk-made-for"] = OFFICER
     assert (again.get(ready), again.status) == ("", 409)
     again.claim()
     assert (again.get(ready), again.status) == (again.token(), 200)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from edge.authority.opening import OpenedHit
+from edge.authority.store import Reason
 from edge.desk.accounts import hashed, replace_password
+from edge.desk.court.fines import FinesExport
 from edge.desk.folder import DeskFolder
 from edge.desk.outcomes import OpeningReason
 from edge.desk.personal_keys import add_personal_key
@@ -16,7 +20,9 @@ from edge.desk.retention import DeskRetention
 from edge.desk.retention_terms import RetentionTerm, RetentionTerms
 from edge.desk.rights import DeskRole
 from edge.desk.store.tables import FINE_WITHDRAWAL
+from edge.errors import OutboxError
 from edge.formats.signing import SigningKey
+from tests.integration.test_desk_people import refused
 from tests.integration.test_fines_export import MAPPING, FinesRoom, mapping
 from tests.support.desks import FIRST, NOW, passphrase_file, passphrase_of
 from tests.support.parties import SITE, Parties, make_parties
@@ -24,6 +30,8 @@ from tests.support.product import verb
 from tests.support.reviews import (
     CONFIRMED,
     OFFICER,
+    REJECT,
+    REJECTED,
     SECOND,
     THIRD,
     who,
@@ -183,3 +191,46 @@ def test_p10_the_command_names_the_fine_and_the_case_waits_no_longer(
     )  # fmt: skip
     assert f"withdraw the fine of case {hit_id}" in told.out + told.err
     assert [case for case, named in room.kept() if named] == [hit_id]
+
+
+@sqlite_only
+@pytest.mark.parametrize("stored", [True, False])
+def test_p7_a_case_that_an_appeal_rejects_during_the_export_is_not_in_it(
+    room: AppealRoom, *, stored: bool
+) -> None:
+    hit_id = room.confirmed().hit_id
+    real = room.reviews.open_decided
+
+    def overturned(*arguments: Any, **named: Any) -> OpenedHit:
+        opened = real(*arguments, **named)
+        room.begin(SECOND, OpeningReason.APPEAL)
+        room.judge(SECOND, REJECT, reason=Reason.NO_OFFENCE)
+        (room.decide if stored else room.interrupted)(SECOND, REJECTED)
+        return opened
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(room.reviews, "open_decided", overturned)
+        refused(lambda: room.fines(only=(hit_id,)), "E_CASE")
+    assert room.files == []
+    room.reviews.keep(hit_id)
+    assert room.fines() == FinesExport(None, (), 0, ())
+
+
+@sqlite_only
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_p10_a_file_that_is_not_written_leaves_a_withdrawn_fine_withdrawn(
+    room: AppealRoom, *, meanwhile: bool
+) -> None:
+    hit_id = room.overturn()
+    assert room.withdrawn() == (hit_id,)
+    room.through(THIRD, CONFIRMED, opening=OpeningReason.APPEAL)
+    before = room.kept()
+
+    def full(_: bytes) -> None:
+        if meanwhile:
+            room.fines(again=True)
+        raise OutboxError("the disk is full", code="E_DISK_FULL")
+
+    refused(lambda: room.exporting().export(who(OFFICER), mapping(), full), "E_DISK_FULL")
+    assert room.kept() == ([] if meanwhile else before)
+    assert room.fines().hit_ids == (() if meanwhile else (hit_id,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from typing_extensions import Self
 
 from edge.authority.store import Reason
 from edge.desk.accounts import ActingPerson, DeskPerson, insert_person
+from edge.desk.cases import is_signed
 from edge.desk.findings import (
     DeskFinding,
 )
@@ -30,6 +31,7 @@ from edge.desk.store.database import DeskDatabase
 from edge.desk.store.hits import DeskHits
 from edge.domain.plates import PlateText
 from edge.domain.reveal import MaskMethod
+from edge.errors import AuditError
 from edge.formats.signing import SigningKey
 from edge.privacy.audit_events import Event
 from edge.privacy.hit import Hit
@@ -153,6 +155,26 @@ class ReviewRoom:
         return self.reviews.decide(
             who(person), self.hit.hit_id, outcome, self.keys[person], reason=reason
         )
+
+    def interrupted(
+        self, person: str, outcome: FindingOutcome = CONFIRMED, reason: Reason | None = None
+    ) -> None:
+        """She signs, and the desk ends before her finding is logged and stored."""
+
+        def ending(_: Event) -> None:
+            raise AuditError("the desk ends here")
+
+        before = len(self.findings())
+        with suppress(AuditError):
+            self.reviews_with(record=ending).decide(
+                who(person), self.hit.hit_id, outcome, self.keys[person], reason=reason
+            )
+        assert (self.waits(), len(self.findings())) == (True, before)
+
+    def waits(self) -> bool:
+        """Whether a finding on the hit is signed and not stored."""
+        with self.database.reading() as connection:
+            return is_signed(connection, self.hit.hit_id)
 
     def through(
         self,

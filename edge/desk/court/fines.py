@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, func, select, true
@@ -57,6 +58,21 @@ class FinesExport:
     hit_ids: tuple[str, ...]
     elsewhere: int
     withdrawn: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """What was written down for an export, and what that has replaced.
+
+    Attributes:
+        export_id: of the export.
+        told: rows of `FINE_WITHDRAWAL` that it has deleted.
+        before: ids of the exports of its cases before it.
+    """
+
+    export_id: str
+    told: list[dict[str, Any]]
+    before: set[str]
 
 
 class FinesDesk:
@@ -124,12 +140,11 @@ class FinesDesk:
             rows.append(_row(opened, findings[hit_id], mapping))
         content = written(rows, mapping, self._authority)
         digest = hashlib.sha256(content).hexdigest()
-        export_id = self._note(acting, findings, digest, again=again)
+        noted = self._note(acting, findings, digest, again=again)
         try:
             write(content)
         except BaseException:
-            with self._database.writing() as connection:
-                connection.execute(FINE_EXPORT.delete().where(FINE_EXPORT.c.export_id == export_id))
+            self._take_back(noted)
             raise
         return FinesExport(digest, mine, elsewhere, withdrawn)
 
@@ -170,7 +185,7 @@ class FinesDesk:
         digest: str,
         *,
         again: bool,
-    ) -> str:
+    ) -> _Noted:
         """Write down which cases are exported; the audit log has each before the commit."""
         now, export_id = self._utc(), secrets.token_hex(8)
         with self._database.writing() as connection:
@@ -181,9 +196,17 @@ class FinesDesk:
             # Only now: while it waited for the locks, somebody else may have exported some.
             done = set() if again else _standing(connection)
             told = FINE_WITHDRAWAL.c.case_id.in_(findings)
+            rows = connection.execute(select(FINE_WITHDRAWAL).where(told)).mappings()
+            noted = _Noted(
+                export_id, [dict(row) for row in rows], _export_ids(connection, findings)
+            )
             connection.execute(FINE_WITHDRAWAL.delete().where(told))
             for hit_id, case in locked.items():
-                if hit_id in done or case.findings[-1].sha256() != findings[hit_id].sha256():
+                newest = case.findings[-1]
+                # The row was made from this finding, and an appeal may have come before it.
+                stands = newest.outcome is FindingOutcome.CONFIRMED and case.signed is None
+                same = newest.sha256() == findings[hit_id].sha256()
+                if hit_id in done or not (stands and same):
                     raise AccessError(
                         f"the case of hit {hit_id} was exported or appealed meanwhile; run the "
                         "command again",
@@ -202,7 +225,23 @@ class FinesDesk:
                 )
             for hit_id in findings:
                 self._record(CaseExported(hit_id, acting.name, "fine", digest))
-        return export_id
+        return noted
+
+    def _take_back(self, noted: _Noted) -> None:
+        """Leave everything as it was before an export whose file was not written.
+
+        A fine that a person was told to withdraw does not stand again, unless somebody else has
+        exported the case meanwhile.
+        """
+        with self._database.writing(alone=True) as connection:
+            mine = FINE_EXPORT.c.export_id == noted.export_id
+            connection.execute(FINE_EXPORT.delete().where(mine))
+            for row in noted.told:
+                case_id = row["case_id"]
+                here = select(FINE_WITHDRAWAL.c.case_id).where(FINE_WITHDRAWAL.c.case_id == case_id)
+                meanwhile = _export_ids(connection, [case_id]) - noted.before
+                if not meanwhile and connection.execute(here).first() is None:
+                    connection.execute(FINE_WITHDRAWAL.insert().values(row))
 
     def _waiting(
         self, rules: Collection[str], only: Collection[str], *, again: bool
@@ -263,6 +302,12 @@ def _exported(connection: Connection) -> dict[str, str]:
         select(FINE_EXPORT.c.hit_id, FINE_EXPORT.c.finding_sha256).order_by(*order)
     )
     return {row.hit_id: row.finding_sha256 for row in rows}
+
+
+def _export_ids(connection: Connection, hit_ids: Collection[str]) -> set[str]:
+    """The ids of all exports of these hits."""
+    query = select(FINE_EXPORT.c.export_id).where(FINE_EXPORT.c.hit_id.in_(hit_ids))
+    return set(connection.execute(query).scalars())
 
 
 def _standing(connection: Connection) -> set[str]:

@@ -2,7 +2,8 @@
 // Without this script, or where the browser has no passkeys, such forms stay hidden.
 //
 // A typed plate. A form with `data-ready` asks the desk at that address first. If the session or the
-// claim has ended, it is not sent, and what was typed stays in its field and nowhere else.
+// claim has ended, it is not sent, and what was typed stays in its field and nowhere else. If somebody
+// else has logged in since the page was made for `data-person`, it is not sent, and the form is emptied.
 "use strict";
 (() => {
   const FRESH_MS = 9 * 60 * 1000; // the challenge in the page ends after ten minutes
@@ -62,12 +63,18 @@
       event.preventDefault();
       let said = "away";
       try {
-        const answer = await fetch(form.dataset.ready, { cache: "no-store", redirect: "manual" });
+        const headers = { "desk-made-for": form.dataset.person };
+        const answer = await fetch(form.dataset.ready, { cache: "no-store", headers, redirect: "manual" });
         if (answer.ok) {
           form.elements.token.value = await answer.text();
           return form.submit();
         }
         if (answer.status === 401 || answer.status === 409) said = "ended";
+        if (answer.status === 409 && (await answer.text()) === "other") {
+          said = "other";
+          form.elements.typed.value = form.elements.reason.value = "";
+          for (const one of form.elements.judgement) one.checked = false;
+        }
       } catch {
         // It does not answer.
       }

@@ -36,6 +36,11 @@ from edge.privacy.sealing import Picture, SealError
 _PICTURES: Final = f"{CONTENT_POLICY}; connect-src 'self'; img-src data:"
 """The policy of the page with the pictures, whose script asks `ready`."""
 
+_MADE_FOR: Final = "desk-made-for"
+"""The header in which that script names the person for whom the page was made."""
+
+_OTHER: Final = "other"
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Sent:
@@ -118,9 +123,13 @@ def ready(call: Call) -> Response:
     """The token for the reader's form, or 409 if she does not hold the case.
 
     The script of the page asks before it sends a typed plate, which would be lost otherwise. The
-    token is new if she has logged in again meanwhile.
+    token is new if she has logged in again meanwhile. The script says for whom the page was made:
+    somebody else who has logged in since, in the same browser, gets 409 and the word `other`, so
+    that no plate is sent in the name of a person who has not typed it.
     """
     hit_id = call.hit_id
+    if call.request.headers.get(_MADE_FOR) != call.reader.acting.name:
+        return PlainTextResponse(_OTHER, 409)
     call.rights_of(*JUDGES)
     standing = _standing(call, hit_id)
     holds = standing is not None and standing.holder == call.reader.acting.name

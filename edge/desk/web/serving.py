@@ -17,6 +17,7 @@ from edge.desk.account_links import AccountLinks
 from edge.desk.court.making import CaseSources
 from edge.desk.enrolling import Enrolments
 from edge.desk.folder import DeskFolder
+from edge.desk.keeping import keep_all
 from edge.desk.key_revoking import DeskKeys
 from edge.desk.log_search import DeskLog
 from edge.desk.passkey_keys import RelyingParty
@@ -173,6 +174,7 @@ def serve(
             f"of {folder.config.authority}; name the folder with its keys"
         )
     with folder.open_database() as database, folder.open_audit(utc) as audit, _bound(where) as own:
+        keep_all(database, audit.append, folder.config.authority, utc)
         port = own.getsockname()[1]
         party = where.party(port)
         desk = web_desk(folder, database, audit.append, utc, party, where, opens)
