@@ -125,6 +125,9 @@ def keep_hers(
 ) -> None:
     """Keep what a person has signed, before a key or right of hers ends: later it proves nothing.
 
+    What cannot be kept is skipped with a line in the log of the program: a row that somebody has
+    changed must not stop the revoking of a stolen key.
+
     Args:
         connection: a transaction in which no other one writes.
         record: adds an event to the desk's audit log; raises if it cannot.
@@ -133,7 +136,6 @@ def keep_hers(
         now: the time.
 
     Raises:
-        AccessError: `E_FINDING`: it cannot be kept; then nothing of hers may end.
         OutboxError: the hit of the case cannot be read.
         AuditError: the entry could not be written.
     """
@@ -142,11 +144,7 @@ def keep_hers(
             try:
                 keep_within(connection, record, authority, hit_id, now)
             except AccessError as error:
-                raise AccessError(
-                    f"nothing was changed, because a finding of {person} is not kept yet: "
-                    f"{error.message}",
-                    code=error.code,
-                ) from error
+                _LOG.error("a signed finding is not kept: %s", error)
 
 
 def _signed(connection: Connection) -> list[tuple[str, set[str | None]]]:

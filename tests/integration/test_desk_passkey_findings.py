@@ -387,16 +387,26 @@ def test_p4_what_a_person_signed_is_kept_before_her_key_or_right_ends(own: Desk,
     room.interrupted(OFFICER)
     with room.database.reading() as connection:
         signed = connection.execute(select(REVIEW_CASE.c.signed)).scalar_one()
-    with room.database.writing() as connection:
-        connection.execute(REVIEW_CASE.update().values(signed=b"{}"))
-    before = (recorded(room.desk), all_keys(room.database), room.people.rights(OFFICER))
-    assert "nothing was changed" in refused(partial(taken_away, own, what), "E_FINDING")
-    assert room.people.rights(OFFICER) == before[2]
-    assert [one for one in all_keys(room.database) if one.revoked_at is not None] == []
-    assert recorded(room.desk) == before[0]
 
-    with room.database.writing() as connection:
-        connection.execute(REVIEW_CASE.update().values(signed=signed))
     taken_away(own, what)
     assert (room.findings(), room.waits()) == ((bytes(signed),), False)
     assert isinstance(recorded(room.desk)[-2], FindingSigned)
+
+
+@pytest.mark.parametrize("what", ["key", "passkey", "own passkey", "right"])
+def test_p4_a_row_that_nobody_signed_does_not_stop_what_is_revoked(
+    own: Desk, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = own.room
+    own.judged(OFFICER)
+    room.interrupted(OFFICER)
+    with room.database.writing() as connection:
+        connection.execute(REVIEW_CASE.update().values(signed=b"{}"))
+    before = recorded(room.desk)
+
+    taken_away(own, what)
+    later = recorded(room.desk)[len(before) :]
+    assert later
+    assert not [one for one in later if isinstance(one, FindingSigned)]
+    assert room.findings() == ()
+    assert room.hit.hit_id in caplog.text
