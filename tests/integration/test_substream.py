@@ -77,7 +77,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize(
     ("clip", "key_every_s", "b_frames"),
-    [("street_day", 1.0, 0), ("side_by_side", 2.0, 0), ("wrong_way", 1.0, 2), ("rain", 5.0, 0)],
+    [("street_day", 1.0, 0), ("wrong_way", 1.0, 2), ("rain", 5.0, 0)],
 )
 def test_a_box_reads_the_same_vehicles_with_a_substream_and_without(
     tmp_path: Path, clip: str, key_every_s: float, b_frames: int

@@ -21,7 +21,7 @@ from edge.formats.atomic_files import sync_folder, write_file
 LARGEST_BYTES = 2 * 1024 * 1024
 """More than the largest payload that `site.yaml` allows."""
 
-_KEY = re.compile(r"[0-9a-f]{16}/\d{4}-\d{2}-\d{2}/[0-9a-f]{32}\.[0-9a-f]{16}")
+_OBJECT_NAME = re.compile(r"[0-9a-f]{16}/\d{4}-\d{2}-\d{2}/[0-9a-f]{32}\.[0-9a-f]{16}")
 
 
 class SealedPayloads(Protocol):
@@ -47,7 +47,7 @@ class SealedPayloads(Protocol):
 
 def is_key(text: str) -> bool:
     """Whether a text has the form of a key, so that it leads nowhere else."""
-    return _KEY.fullmatch(text) is not None
+    return _OBJECT_NAME.fullmatch(text) is not None
 
 
 def open_payloads(address: str) -> SealedPayloads:

@@ -17,7 +17,10 @@ from tests.support.product import REPOSITORY
 needs_libyaml = pytest.mark.skipif(
     not yaml_tree.WITH_LIBYAML, reason="PyYAML was built without libyaml"
 )
-FILES = sorted(REPOSITORY.glob("config/*/*.yaml"))
+# The product reads no compose files, whose anchors it refuses.
+FILES = sorted(
+    path for path in REPOSITORY.glob("config/*/*.yaml") if not path.name.startswith("compose.")
+)
 PIECES = (
     *"\n :-{}[],#'\"&*!|>%@`\\?é~<.=0", "\r\n", "\r", "\x85", "\u2028", "\x07", "\0",
     "---\n", "...\n", "%YAML 1.3\n", "? a\n: b\n", "<<: {a: 1}\n", "- - x\n", "'a''b'", '"\\x41"',
