@@ -18,6 +18,7 @@ from edge.desk.retention_terms import HoldReason, RetentionTerms
 from edge.desk.rights import DeskRole
 from edge.desk.store.tables import REVIEW_CASE
 from edge.formats.signing import SigningKey
+from edge.formats.timestamps import parse_utc
 from edge.privacy.keys import BoxPublicKeys
 from tests.integration.test_desk_people import refused
 from tests.integration.test_desk_requests import OWN, Counter, asked
@@ -155,9 +156,10 @@ class RetentionMeanwhile(UserDict[tuple[str, str], BoxPublicKeys]):
 def test_p10_a_case_that_retention_deletes_while_a_request_is_answered_is_left_out(
     room: Counter, asks: RequestKind
 ) -> None:
-    for _ in range(2):
+    for _ in range(2):  # the one that stays is opened last
         room.through(OFFICER, CONFIRMED)
-        room.another(room.parties.hit(evidence(*PICTURES)))
+        later = parse_utc(room.hit.observed_at) + timedelta(minutes=1)
+        room.another(room.parties.hit(evidence(*PICTURES), observed_at=later))
     room.through(OFFICER, CONFIRMED)
     terms = RetentionTerms(room.database, room.audit.append, room.utc)
     until = NOW.date() + 365 * DAY
