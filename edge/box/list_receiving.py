@@ -123,7 +123,7 @@ class ListReceiver:
             return self._changed.wait_for(self._is_idle, timeout_s)
 
     def _require_fetchable(self, list_id: str, manifest: bytes, cover: ManifestCover) -> None:
-        """Refuse a manifest whose body is in vain, or not to be fetched now.
+        """Refuse a manifest whose body is of no use, or is not to be fetched now.
 
         Raises:
             ListBundleError: `E_LIST_SOURCE`: site.yaml names no place; `E_LIST_REPLAY`: a newer

@@ -320,7 +320,7 @@ def _database(desk: Path | None, address: str | None, payloads: str | None) -> D
         raise UsageError("give --desk FOLDER or --database URL, one of them")
     if desk is not None:
         if payloads is not None:
-            raise UsageError("--payloads: goes with --database; desk.json says it for --desk")
+            raise UsageError("--payloads: use it with --database; with --desk, desk.json names it")
         return open_folder(desk).open_database()
     return DeskDatabase.open(address or "", payloads)
 

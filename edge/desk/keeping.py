@@ -123,7 +123,7 @@ def keep_hers(
     person: str,
     now: datetime,
 ) -> None:
-    """Keep what a person has signed, before a key or right of hers ends: later it proves nothing.
+    """Keep what a person has signed, before her key or right ends; later it would prove nothing.
 
     What cannot be kept is skipped with a line in the log of the program: a row that somebody has
     changed must not stop the revoking of a stolen key.

@@ -216,7 +216,7 @@ class DeskPeople:
 
         Raises:
             AccessError: she is no supervisor there; the right is revoked already; it is the last
-                one of a supervisor; `E_FINDING`: what waits as signed by its person cannot be kept.
+                one of a supervisor; `E_FINDING`: a finding the person signed cannot be stored.
         """
         now = self._utc()
         with self._database.writing(alone=True) as connection:

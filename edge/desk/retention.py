@@ -312,7 +312,7 @@ def _delete(connection: Connection, due: list[DueHit], today: date) -> None:
 
 
 def _keep_fines(connection: Connection, overturned: list[str]) -> None:
-    """Keep what names fines that nobody was told to withdraw, before their hits go."""
+    """Before hits are deleted, keep the data of fines that nobody was told to withdraw."""
     told = select(FINE_WITHDRAWAL.c.case_id)
     order = (FINE_EXPORT.c.exported_at, FINE_EXPORT.c.row_id)
     query = (

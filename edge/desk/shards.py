@@ -37,8 +37,8 @@ _TEST_EVERY_S = 0.5
 _SETTLE_S = 0.7
 """How long a new active consumer waits before it connects to the broker.
 
-It is longer than the time between two tests. So one that has lost the lock, and whose session this
-one continues, tests it before it would connect again, and ends.
+It is longer than the time between two tests. So a consumer that has lost the lock finds this out
+and ends, before it can connect again and take the session back.
 """
 
 _TRY = text("SELECT pg_try_advisory_xact_lock(:key)")

@@ -113,7 +113,7 @@ def _import_product() -> None:
 
 def _next_command(requests: socket.socket) -> list[str]:
     """Wait for requests; returns in each command's own process, with its arguments."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for commands
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # these processes are not waited for
     while True:
         data, streams, _, _ = socket.recv_fds(requests, _LARGEST, 4)
         if not data:

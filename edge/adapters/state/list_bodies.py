@@ -267,7 +267,7 @@ def _cut(tls: ssl.SSLSocket, until: Cutoff) -> Iterator[None]:
     def watch() -> None:
         while not done.wait(_WATCH_S):
             if until.over():
-                # Not the TLS one, which would first forget its keys under the waiting read.
+                # Not the TLS socket: it would drop its keys while the read still waits.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(tls, socket.SHUT_RDWR)
                 return

@@ -201,8 +201,8 @@ def require_right(signed: SignedFinding, right: CaseRight) -> None:
     for approved in approvals:  # more than one if the desk was killed while it stored the first
         if approved.by in {proposals[0].by, person.name} or proposals[0].alone or approved.alone:
             raise refused(
-                f"{signed.what}: {approved.by} approved the right of {person.name}, and is not "
-                "another person than who proposed it and who got it"
+                f"{signed.what}: {approved.by} approved the right of {person.name}, but must be "
+                "another person than the one who proposed it and the one who got it"
             )
 
 

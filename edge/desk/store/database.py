@@ -34,7 +34,7 @@ SCHEMES = "sqlite:///FILE or postgresql://USER@HOST:PORT/DATABASE"
 
 _BUSY_S = 10
 _COMMITS_LATER = "commits later"
-"""In what is known of a connection: its server has `synchronous_commit=off`."""
+"""Note kept with a connection: its server has `synchronous_commit=off`."""
 _CONNECT_S = 10
 _PRAGMAS = (
     "journal_mode = WAL",

@@ -63,7 +63,7 @@ class S3Payloads:
         if versions is not None:
             raise unusable(
                 self.place,
-                "the bucket keeps versions, so deleted hits would stay; use one that never did",
+                "the bucket keeps versions, so deleted hits would stay; use one without versions",
             )
 
     def put(self, key: str, payload: bytes) -> None:
