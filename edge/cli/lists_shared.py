@@ -90,8 +90,10 @@ def shared_json(shared: SharedList) -> Mapping[str, object]:
 
 def say_shared(shared: SharedList, next_step: str) -> None:
     """Print the same for people."""
+    from edge.policy.shared_lists import body_name
+
     boxes = len(shared.manifests)
     named = "1 box" if boxes == 1 else f"{boxes} boxes"
     typer.echo(f"list {shared.list_id} for {named}, counter {shared.counter}")
-    typer.echo(f"body {shared.body_sha256}.list, {shared.body_bytes} bytes")
+    typer.echo(f"body {body_name(shared.body_sha256)}, {shared.body_bytes} bytes")
     typer.echo(f"  {next_step}")

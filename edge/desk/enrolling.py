@@ -124,8 +124,7 @@ class Enrolments:
         """Keep the passkey, end the code and every earlier way to log in.
 
         Raises:
-            AccessError: `E_LOGIN`: as `begin`; `E_PASSKEY`; `E_FINDING`: a finding that she has
-                signed cannot be stored.
+            AccessError: `E_LOGIN`: as `begin`; `E_PASSKEY`.
             UsageError: the passkey's name has a wrong form.
         """
         given, now = parse_creation(answer), self._utc()

@@ -26,7 +26,7 @@ from edge.desk.findings import DeskFinding, parse_finding, verify_finding
 from edge.desk.personal_keys import keys_within
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import REVIEW_CASE
-from edge.errors import AccessError, EdgeError
+from edge.errors import AccessError, EdgeError, OutboxError
 from edge.privacy.audit_events import Event, FindingSigned
 
 _LOG = logging.getLogger("edge.desk")
@@ -126,7 +126,7 @@ def keep_hers(
     """Keep what a person has signed, before her key or right ends; later it would prove nothing.
 
     What cannot be kept is skipped with a line in the log of the program: a row that somebody has
-    changed must not stop the revoking of a stolen key.
+    changed, or a payload that somebody has deleted, must not stop the revoking of a stolen key.
 
     Args:
         connection: a transaction in which no other one writes.
@@ -136,14 +136,16 @@ def keep_hers(
         now: the time.
 
     Raises:
-        OutboxError: the hit of the case cannot be read.
+        OutboxError: the database or the store of payloads cannot be used.
         AuditError: the entry could not be written.
     """
     for hit_id, signers in _signed(connection):
         if person in signers:
             try:
                 keep_within(connection, record, authority, hit_id, now)
-            except AccessError as error:
+            except (AccessError, OutboxError) as error:
+                if isinstance(error, OutboxError) and error.code != "E_PAYLOAD":
+                    raise
                 _LOG.error("a signed finding is not kept: %s", error)
 
 

@@ -53,8 +53,7 @@ class DeskKeys:
 
         Raises:
             AccessError: it is not hers and she is no supervisor; it is unknown or revoked already;
-                it is a passkey of hers, and her last way to log in; `E_FINDING`: a finding
-                that she has signed cannot be stored.
+                it is a passkey of hers, and her last way to log in.
         """
         now = self._utc()
         with self._database.writing(alone=True) as connection:

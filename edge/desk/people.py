@@ -216,7 +216,7 @@ class DeskPeople:
 
         Raises:
             AccessError: she is no supervisor there; the right is revoked already; it is the last
-                one of a supervisor; `E_FINDING`: a finding the person signed cannot be stored.
+                one of a supervisor.
         """
         now = self._utc()
         with self._database.writing(alone=True) as connection:

@@ -146,7 +146,8 @@ class ShardTurn:
         """Wait until no other consumer is active, and keep others away until the block ends.
 
         Yields:
-            Whether to stop: `stopped`, which also raises `OutboxError` once the lock is lost.
+            Whether to stop: `stopped`, which also raises `DBAPIError` once the lock is lost. Let it
+            leave the block: there it becomes an `OutboxError`.
 
         Raises:
             OutboxError: the database cannot be used.
@@ -158,7 +159,8 @@ class ShardTurn:
                     connection.execute(_STAY, {"name": f"edge-anpr {self._shard}"})
                     self._test(connection)
                     self._pause(_SETTLE_S, stopped)
-                    self._began()
+                    if not stopped():
+                        self._began()
                     yield lambda: self._test(connection) or stopped()
                     return
             if not told:

@@ -305,8 +305,7 @@ class DeskSignIn:
         """Remove an own passkey, after she has proved herself again.
 
         Raises:
-            AccessError: she has no such passkey, or no other way to log in; `E_FINDING`: a
-                finding that she has signed cannot be stored.
+            AccessError: she has no such passkey, or no other way to log in.
         """
         authority = self._database.authority()
         with self._database.writing(alone=True) as connection:

@@ -35,10 +35,15 @@ def parse_address(text: str, port: int) -> BrokerAddress:
     Args:
         text: as above; its port is digits, or there is none.
         port: used if the text has none.
+
+    Raises:
+        ValueError: its port is not digits.
     """
     host, colon, number = text.rpartition(":")
     if not colon or number.endswith("]"):
         host, number = text, str(port)
+    if not (number.isascii() and number.isdecimal()):
+        raise ValueError("a port is digits")
     return BrokerAddress(host.removeprefix("[").removesuffix("]").lower(), int(number))
 
 

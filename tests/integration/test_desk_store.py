@@ -355,6 +355,20 @@ def test_postgresql_confirms_only_what_is_on_disk(postgres: Postgres, tmp_path: 
         assert inner.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
 
 
+def test_a_write_that_waited_sees_what_others_have_committed(
+    postgres: Postgres, tmp_path: Path
+) -> None:
+    """Whatever the server's default is: else `sweep` would delete the payload of a new hit."""
+    address = postgres.new_database()
+    with psycopg.connect(address, autocommit=True) as connection:
+        name = address.rpartition("/")[2]
+        level = "default_transaction_isolation = 'repeatable read'"
+        connection.execute(f"ALTER DATABASE {name} SET {level}".encode())
+    desk = make_desk(tmp_path / "desk", address)
+    with desk.open_database() as database, database.writing() as inner:
+        assert inner.execute(text("SHOW transaction_isolation")).scalar_one() == "read committed"
+
+
 def test_tables_of_a_newer_version_are_refused(desk: DeskFolder, database: DeskDatabase) -> None:
     with database.transaction() as connection:
         connection.execute(text("UPDATE desk_version SET version_num = '0099'"))

@@ -151,6 +151,10 @@ class DeskDatabase:
             OutboxError: it could not be begun or committed.
         """
         with self._translated(), self._engine.connect() as connection:
+            if self.is_postgresql:
+                # Whatever the server's default is: after it has waited for a lock, a statement
+                # must see what others have committed meanwhile.
+                connection.execution_options(isolation_level="READ COMMITTED")
             writing = connection.execution_options(writes=True)
             with writing.begin():
                 yield writing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +11,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.authority.store import MAX_ASIDE_BYTES, Outcome, SetAside
 from edge.desk.store.database import DeskDatabase
-from edge.desk.store.kept_payloads import payload_of
-from edge.desk.store.tables import ASIDE, DELETION, HIT, HIT_PAYLOAD, PAYLOAD_DESK, RECEIPT
+from edge.desk.store.kept_payloads import desk_at_place, payload_of
+from edge.desk.store.tables import ASIDE, DELETION, HIT, HIT_PAYLOAD, RECEIPT
 from edge.errors import OutboxError
 from edge.formats.identifiers import shown_id
 from edge.formats.timestamps import parse_utc, utc_text
@@ -65,11 +64,13 @@ class DeskHits:
             "payload": payload,
         }
         digest = hashlib.sha256(payload).hexdigest()
+        store = self._database.payloads
+        desk = "" if store is None else desk_at_place(self._database, store)
         with self._database.writing() as connection:
             gone = select(DELETION.c.stored_at).where(DELETION.c.hit_id == hit.hit_id)
             if (before := connection.execute(gone).scalar_one_or_none()) is not None:
                 return Outcome.KNOWN, parse_utc(before)
-            beside = self._put_beside(connection, hit, payload, digest)
+            beside = self._put_beside(connection, desk, hit, payload, digest)
             if beside is not None:
                 row["payload"] = b""
             # On PostgreSQL this waits for a transaction that stores the same hit just now.
@@ -88,7 +89,7 @@ class DeskHits:
         return (Outcome.KNOWN if same else Outcome.CONFLICT), parse_utc(known.stored_at)
 
     def _put_beside(
-        self, connection: Connection, hit: Hit, payload: bytes, digest: str
+        self, connection: Connection, desk: str, hit: Hit, payload: bytes, digest: str
     ) -> dict[str, str | int] | None:
         """Write a new hit's payload beside the database; its row. None: the hit is known.
 
@@ -99,9 +100,6 @@ class DeskHits:
         query = select(HIT.c.hit_id).where(HIT.c.hit_id == hit.hit_id)
         if store is None or connection.execute(query).first() is not None:
             return None
-        name = {"id": 1, "name": secrets.token_hex(8)}
-        connection.execute(_insert(connection, PAYLOAD_DESK).values(name).on_conflict_do_nothing())
-        desk = connection.execute(select(PAYLOAD_DESK.c.name)).scalar_one()
         key = f"{desk}/{hit.observed_at[:10]}/{hit.hit_id}.{digest[:16]}"
         store.put(key, payload)
         return {"hit_id": hit.hit_id, "key": key, "sha256": digest, "bytes": len(payload)}

@@ -6,17 +6,19 @@ A payload that is missing or altered is an error that names the hit; it is never
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from sqlalchemy import Connection, select
 
 from edge.desk.store.database import DeskDatabase, payloads_of
-from edge.desk.store.payloads import SealedPayloads, is_key
+from edge.desk.store.payloads import SealedPayloads, is_key, unusable
 from edge.desk.store.tables import HIT, HIT_PAYLOAD, PAYLOAD_DESK
 from edge.errors import EdgeError, OutboxError
 
 _SOME = 500
+_MARK = b"payloads of an edge-anpr desk\n"
 
 
 def payload_of(connection: Connection, hit_id: str, stored: bytes | memoryview) -> bytes:
@@ -33,7 +35,9 @@ def payload_of(connection: Connection, hit_id: str, stored: bytes | memoryview) 
     """
     if stored:
         return bytes(stored)
-    row = connection.execute(select(HIT_PAYLOAD).where(HIT_PAYLOAD.c.hit_id == hit_id)).one()
+    query = select(HIT_PAYLOAD).where(HIT_PAYLOAD.c.hit_id == hit_id)
+    if (row := connection.execute(query).one_or_none()) is None:
+        raise _damaged(hit_id, "the database does not say where its payload is", "its row")
     store = _store(payloads_of(connection))
     payload = store.get(row.key) if is_key(row.key) else None
     if payload is None:
@@ -43,6 +47,27 @@ def payload_of(connection: Connection, hit_id: str, stored: bytes | memoryview) 
     return payload
 
 
+def desk_at_place(database: DeskDatabase, store: SealedPayloads) -> str:
+    """The name of this desk at its place. It is committed before the first payload is written.
+
+    A small object under this name tells the place from an empty mount point and from another place.
+
+    Raises:
+        OutboxError: `E_PAYLOADS`: it is another place, or cannot be used.
+    """
+    with database.reading() as connection:
+        name = _desk_name(connection)
+    if name is None:
+        new = secrets.token_hex(8)
+        store.put(_mark(new), _MARK)
+        with database.writing(alone=True) as connection:
+            if (name := _desk_name(connection)) is None:
+                connection.execute(PAYLOAD_DESK.insert().values(id=1, name=new))
+                name = new
+    _require_place(store, name)
+    return name
+
+
 def delete_payloads(connection: Connection, hit_ids: Sequence[str]) -> None:
     """Delete the payloads of hits whose rows this transaction deletes, before it commits.
 
@@ -50,12 +75,15 @@ def delete_payloads(connection: Connection, hit_ids: Sequence[str]) -> None:
     the other order a statement could say that hits were deleted that are still there.
 
     Raises:
-        OutboxError: `E_PAYLOADS`: not all could be deleted.
+        OutboxError: `E_PAYLOADS`: it is another place, or not all could be deleted.
     """
     query = select(HIT_PAYLOAD.c.key).where(HIT_PAYLOAD.c.hit_id.in_(hit_ids))
     keys = [key for key in connection.execute(query).scalars() if is_key(key)]
     if keys:
-        _store(payloads_of(connection)).delete(keys)
+        store = _store(payloads_of(connection))
+        for name in sorted({key.partition("/")[0] for key in keys}):
+            _require_place(store, name)
+        store.delete(keys)
 
 
 def sweep(database: DeskDatabase) -> int:
@@ -65,15 +93,16 @@ def sweep(database: DeskDatabase) -> int:
     written a payload has committed its row, or has not begun.
 
     Raises:
-        OutboxError: `E_PAYLOADS`: the store cannot be used.
+        OutboxError: `E_PAYLOADS`: the store cannot be used, or is another place.
     """
     store = database.payloads
     if store is None:
         return 0
     with database.reading() as connection:
-        desk = connection.execute(select(PAYLOAD_DESK.c.name)).scalar_one_or_none()
+        desk = _desk_name(connection)
     if desk is None:
         return 0
+    _require_place(store, desk)
     found = 0
     keys = store.keys(desk)
     while some := set(islice(keys, _SOME)):
@@ -85,6 +114,27 @@ def sweep(database: DeskDatabase) -> int:
                 store.delete(sorted(orphans))
             found += len(orphans)
     return found
+
+
+def _desk_name(connection: Connection) -> str | None:
+    return connection.execute(select(PAYLOAD_DESK.c.name)).scalar_one_or_none()
+
+
+def _mark(desk: str) -> str:
+    return f"{desk}/desk"
+
+
+def _require_place(store: SealedPayloads, desk: str) -> None:
+    """Refuse an empty mount point or another place, where deletes would find nothing to delete.
+
+    Raises:
+        OutboxError: `E_PAYLOADS`.
+    """
+    if store.get(_mark(desk)) != _MARK:
+        raise unusable(
+            store.place,
+            "it is not the place of this desk's payloads; mount it, or name the right one",
+        )
 
 
 def _with_row(connection: Connection, keys: set[str]) -> set[str]:

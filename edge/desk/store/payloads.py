@@ -23,6 +23,9 @@ LARGEST_BYTES = 2 * 1024 * 1024
 
 _OBJECT_NAME = re.compile(r"[0-9a-f]{16}/\d{4}-\d{2}-\d{2}/[0-9a-f]{32}\.[0-9a-f]{16}")
 
+_HALF_WRITTEN = re.compile(r"\.[0-9a-f]{32}\.[0-9a-f]{16}\.(?:new|[0-9a-f]{8})")
+"""What `write_file` calls a file until it is complete."""
+
 
 class SealedPayloads(Protocol):
     """Where payloads are; `place` names it in messages.
@@ -42,7 +45,7 @@ class SealedPayloads(Protocol):
         """Delete payloads for good; one that is not there is passed over."""
 
     def keys(self, desk: str) -> Iterator[str]:
-        """The keys of all payloads of a desk."""
+        """The keys of all payloads of a desk, and of what a put that was killed has left."""
 
 
 def is_key(text: str) -> bool:
@@ -60,16 +63,21 @@ def open_payloads(address: str) -> SealedPayloads:
         ConfigError: the address has another form.
         OutboxError: `E_PAYLOADS`: it cannot be used.
     """
-    parts = urlsplit(address)
-    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+    refused = ConfigError(
+        "payloads: write file:///FOLDER or s3://BUCKET/PREFIX, without user and password"
+    )
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        raise refused from None
+    further = bool(parts.query or parts.fragment)
+    if parts.scheme == "file" and parts.path.startswith("/") and not (parts.netloc or further):
         return FolderPayloads(Path(parts.path))
     if parts.scheme == "s3" and parts.hostname and not parts.username and not parts.password:
         from edge.desk.store.s3 import S3Payloads  # noqa: PLC0415 - needs the extra `s3`
 
         return S3Payloads(parts.hostname, parts.path.strip("/"), parts.query)
-    raise ConfigError(
-        "payloads: write file:///FOLDER or s3://BUCKET/PREFIX, without user and password"
-    )
+    raise refused
 
 
 def unusable(place: str, why: str) -> OutboxError:
@@ -124,10 +132,10 @@ class FolderPayloads:
 
     def keys(self, desk: str) -> Iterator[str]:
         try:
-            for day in sorted((self._folder / desk).iterdir()):
+            for day in sorted((self._folder / desk).glob("????-??-??")):
                 for file in sorted(day.iterdir()):
                     key = f"{desk}/{day.name}/{file.name}"
-                    if is_key(key):
+                    if is_key(key) or _HALF_WRITTEN.fullmatch(file.name):
                         yield key
         except OSError as error:
             raise self._error(storage_error(self._folder, error)) from error

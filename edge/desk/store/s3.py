@@ -12,6 +12,7 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Si
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
@@ -63,7 +64,7 @@ class S3Payloads:
         if versions is not None:
             raise unusable(
                 self.place,
-                "the bucket keeps versions, so deleted hits would stay; use one without versions",
+                "the bucket keeps versions, so deleted hits would stay; use one that never did",
             )
 
     def put(self, key: str, payload: bytes) -> None:
@@ -101,24 +102,14 @@ class S3Payloads:
                     if is_key(key):
                         yield key
 
-    def _told(self) -> _Told:
-        return _Told(self.place, self._failures)
-
-
-class _Told:
-    """Turns the library's errors into one line, which never has a header or a key of the store."""
-
-    def __init__(self, place: str, failures: tuple[type[Exception], ...]) -> None:
-        self._place = place
-        self._failures = failures
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, self._failures):
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn the library's errors into one line, without a header or a key of the store."""
+        try:
+            yield
+        except self._failures as error:
             answer: Any = getattr(error, "response", {})
             why = answer.get("Error", {}).get("Code") or type(error).__name__
             raise unusable(
-                self._place, f"{why}; check endpoint, bucket and the rights of its key"
+                self.place, f"{why}; check endpoint, bucket and the rights of its key"
             ) from None

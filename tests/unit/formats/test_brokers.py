@@ -46,6 +46,12 @@ def test_no_broker_is_refused() -> None:
         broker_of("test-street", ())
 
 
+@pytest.mark.parametrize("port", ["", "+8883", "8_883", " 8883", "-1", "\u0668"])
+def test_a_port_that_is_not_digits_is_refused(port: str) -> None:
+    with pytest.raises(ValueError, match="digits"):
+        parse_address(f"mqtt.example:{port}", 1883)
+
+
 @pytest.mark.parametrize(
     ("text", "host", "port", "shown"),
     [
