@@ -87,7 +87,7 @@ class MotionGate:
             self._last_s = stream_s
             return np.ones(cells.shape, np.bool_)
         change = cells - background
-        change -= np.median(change)
+        change -= _median(change)
         size = np.abs(change)
         limit = np.maximum(settings.min_change, settings.threshold_deviations * noise)
         changed = size > limit
@@ -120,6 +120,12 @@ def cell_means(plane: Plane) -> Cells:
     strips = sample.reshape(rows, per_cell, width).sum(axis=1, dtype=np.uint32)
     sums = np.add.reduceat(strips, np.arange(0, width, per_cell), axis=1)
     return np.asarray(sums / per_cell**2, dtype=np.float32)
+
+
+def _median(values: Cells) -> float:
+    """The upper median; `np.median` takes four times as long, and this runs for every frame."""
+    middle = values.size // 2
+    return float(np.partition(values, middle, axis=None)[middle])
 
 
 def cells_shape(height: int, width: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from edge.domain.plate_registers import CLASSES, REGISTERS
@@ -59,8 +59,18 @@ def fits(text: str, region: str | None) -> bool | None:
         text: capitals and digits without separators.
         region: the country's name as the readers spell it.
     """
+    test = form_test(region)
+    return None if test is None else test(text) is not None
+
+
+def form_test(region: str | None) -> Callable[[str], object | None] | None:
+    """What returns None for a text without a form of this country; None if there is no such test.
+
+    Args:
+        region: the country's name as the readers spell it.
+    """
     pattern = _pattern(region) if region is not None else None
-    return None if pattern is None else pattern.fullmatch(text) is not None
+    return None if pattern is None else pattern.fullmatch
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.plate_forms import fits, is_part, misreads, twin_odds
+from edge.domain.plate_forms import fits, form_test, is_part, misreads, twin_odds
 from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
 MAX_HYPOTHESES = 8
@@ -215,18 +215,19 @@ def fuse(
     scores.pop((), None)
     if not scores:
         return None
-    alphabet = readings[0].alphabet
+    character = readings[0].alphabet.__getitem__
     votes = _votes(strongest)
+    forms = _FormPrior(votes, form_escape)
+    spelled = {text: "".join(map(character, text)) for text in scores}
     for text in scores:
-        prior = form_prior("".join(alphabet[i] for i in text), votes, form_escape)
-        scores[text] += math.log(prior)
+        scores[text] += math.log(forms.of(spelled[text]))
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     logs = np.array(
         [*(score for _, score in ranked), scorer.other_texts_score(list(scores), ranked[0][1])]
     )
     logs = (logs - logs.max()) / temperature
     *odds, other_odds = (float(one) for one in np.exp(logs))
-    texts = ("".join(alphabet[i] for i in text) for text, _ in ranked)
+    texts = (spelled[text] for text, _ in ranked)
     region, share = _region(votes)
     certain = region if share >= CERTAIN_REGION else None
     hidden = float(
@@ -252,8 +253,23 @@ def form_prior(text: str, votes: Mapping[str | None, float], escape: float = FOR
         votes: the share of each country in the votes; they may sum to less than 1.
         escape: the probability of a text without a form, against one with a form, above 0.
     """
-    misfit = sum(share for region, share in votes.items() if fits(text, region) is False)
-    return 1 - (1 - escape) * min(1.0, misfit)
+    return _FormPrior(votes, escape).of(text)
+
+
+class _FormPrior:
+    """See `form_prior`; the countries are looked up once for all texts of a fusion."""
+
+    def __init__(self, votes: Mapping[str | None, float], escape: float) -> None:
+        found = ((share, form_test(region)) for region, share in votes.items())
+        self._tests = [(share, test) for share, test in found if test is not None]
+        self._lost = 1 - escape
+
+    def of(self, text: str) -> float:
+        misfit = 0.0
+        for share, test in self._tests:
+            if test(text) is None:
+                misfit += share
+        return 1 - self._lost * min(1.0, misfit)
 
 
 def _hypotheses(
@@ -340,7 +356,8 @@ class _TextScorer:
 
     def hill_climb(self) -> dict[tuple[int, ...], float]:
         """Scores of the readings' own texts and, by hill climbing, of the best ones' neighbours."""
-        texts = {most_probable_text(slots, self.pad) for slots in self.raw}
+        best = self.raw.argmax(axis=2).tolist()
+        texts = {_unpadded(characters, self.pad) for characters in best}
         scores = self.scores(sorted(texts))
         for _ in range(_MAX_CLIMB_STEPS):
             best = sorted(scores, key=lambda text: -scores[text])[:2]
@@ -402,7 +419,11 @@ class _TextScorer:
 
 def most_probable_text(slots: npt.NDArray[np.floating], pad: int) -> tuple[int, ...]:
     """The most probable character of each slot without padding, as alphabet indices."""
-    return tuple(int(c) for c in slots.argmax(axis=1) if c != pad)[:MAX_LENGTH]
+    return _unpadded(slots.argmax(axis=1).tolist(), pad)
+
+
+def _unpadded(characters: Sequence[int], pad: int) -> tuple[int, ...]:
+    return tuple([c for c in characters if c != pad])[:MAX_LENGTH]
 
 
 def alignment_scores(

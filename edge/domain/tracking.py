@@ -438,6 +438,8 @@ def text_difference(one: Text, other: Text) -> float | None:
 
 def edit_distance(one: Sequence[int], other: Sequence[int]) -> int:
     """Levenshtein distance (1966): number of insertions, deletions and substitutions."""
+    if one == other:
+        return 0
     row = list(range(len(other) + 1))
     for i, left in enumerate(one, start=1):
         previous, row = row, [i]

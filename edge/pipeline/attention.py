@@ -28,6 +28,11 @@ class AttentionSettings:
     """A place counts as moving for this long after its last motion."""
     idle_interval_s: float = 1.0
     """Interval between looks without motion or tracks: slow objects cause no motion."""
+    longest_idle_s: float = 4.0
+    """That interval grows to this, as long as still nothing moves: what moves too slowly to be
+    noticed stays in view for far longer."""
+    idle_share: float = 0.2
+    """An idle view is looked at again after this share of the time since its last motion."""
     untracked_interval_s: float = 0.24
     """Interval between looks while something moves that is not tracked, as long as nobody knows
     how long a vehicle stays in view."""
@@ -124,6 +129,7 @@ class Attention:
         self._gate = MotionGate(self._settings.motion)
         self._last_selected_s = float("-inf")
         self._last_s: float | None = None
+        self._busy_s = float("-inf")
         self._moved_s: npt.NDArray[np.float64] | None = None
         self._looks: npt.NDArray[np.int_] | None = None
         self._views_s: deque[float] = deque(maxlen=self._settings.remembered_views)
@@ -162,7 +168,9 @@ class Attention:
         moving = self._untracked_motion(cells, now_s, followed)
         moves = bool(moving.any())
         self.idles = not moves and not followed
-        interval_s = min((one.interval_s for one in followed), default=self._idle_s)
+        if not self.idles:
+            self._busy_s = now_s
+        interval_s = min((one.interval_s for one in followed), default=self._idle_s(now_s))
         if moves and not self._was_looked_at_in_vain(moving, now_s):
             interval_s = min(interval_s, self._untracked_interval_s)
         # Half a frame of tolerance: the frame nearest to the time that is due.
@@ -174,9 +182,13 @@ class Attention:
                 self._looks[moving] += 1
         return selected
 
-    @property
-    def _idle_s(self) -> float:
-        return self._settings.idle_interval_s
+    def _idle_s(self, now_s: float) -> float:
+        """Interval between looks while nothing moves."""
+        settings = self._settings
+        if self.frame_interval_s > settings.idle_interval_s / 2:  # pictures, not a film
+            return settings.idle_interval_s
+        quiet_s = settings.idle_share * (now_s - self._busy_s)
+        return min(max(settings.idle_interval_s, quiet_s), settings.longest_idle_s)
 
     @property
     def _untracked_interval_s(self) -> float:

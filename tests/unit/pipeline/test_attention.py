@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import numpy as np
@@ -60,10 +60,31 @@ def settled() -> tuple[Attention, int]:
     return attention, 300
 
 
-def test_one_frame_a_second_is_selected_on_an_empty_road() -> None:
+def test_an_idle_road_is_looked_at_once_a_second_and_later_every_four() -> None:
     attention = Attention()
-    selected = [selects(attention, i, empty(i)) for i in range(500)]
-    assert sum(selected[100:]) == 16
+    selected = [i for i in range(1500) if selects(attention, i, empty(i))]
+    gaps_s = [(later - one) / FPS for one, later in pairwise(one for one in selected if one > FPS)]
+    assert gaps_s[0] == pytest.approx(1, abs=1 / FPS)
+    assert gaps_s[-1] == pytest.approx(4, abs=1 / FPS)
+    assert gaps_s == sorted(gaps_s)
+
+
+def test_motion_shortens_the_interval_of_an_idle_road_again() -> None:
+    attention = Attention()
+    at = 60 * round(FPS)
+    for index in range(at):
+        selects(attention, index, empty(index))
+    for _ in range(round(FPS)):
+        at += 1
+        selects(attention, at, moving(at))
+    # What has left is looked after for half a second.
+    later = [i for i in range(at + 1, at + 1 + 3 * round(FPS)) if selects(attention, i, empty(i))]
+    assert (later[-1] - later[-2]) / FPS == pytest.approx(1, abs=1 / FPS)
+
+
+def test_every_picture_of_a_slow_series_is_looked_at() -> None:
+    attention = Attention()
+    assert all(attention.selects(cell_means(empty(i)[..., 1]), float(i)) for i in range(60))
 
 
 def test_what_begins_to_move_is_looked_at_at_once() -> None:
