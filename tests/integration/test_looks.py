@@ -1,7 +1,7 @@
 """Fast vehicles, and two that overtake each other, are read as when every frame is looked at.
 
-Rendered film, the embedded weights. What is slow is in tests/unit/pipeline/test_attention.py, with
-scripted plates.
+Rendered film, the embedded weights. What is slow is in
+tests/unit/pipeline/test_looks_at_traffic.py, with scripted plates.
 """
 
 from __future__ import annotations
