@@ -197,6 +197,22 @@ def test_an_officer_logs_in_by_keyboard_and_sees_the_queue(tab: Browser, page: s
 
 
 @needs_chromium
+def test_pages_that_are_seldom_seen_are_accessible_too(tab: Browser, page: str) -> None:
+    log_in(tab, page)
+    for path, name in (("people", "people"), ("enrol", "enrol"), ("nothing", "error")):
+        tab.open(f"{page}{path}")
+        look(tab, name)
+    tab.open(f"{page}account")
+    form = "document.querySelector('form[action=\"/account/codes\"]')"
+    tab.value(f"{form}.closest('details').open = true")
+    tab.value(f"{form}.querySelector('[type=password]').focus()")
+    typed(tab, passphrase_of(FIRST))
+    tab.press("Enter")
+    assert at(tab, "/account/codes")
+    look(tab, "codes")
+
+
+@needs_chromium
 def test_an_auditor_reads_the_figures_and_searches_the_log(
     tab: Browser, page: str, desk: DeskFolder
 ) -> None:
