@@ -12,9 +12,9 @@ from edge.adapters.broker.list_parts import publish_parts
 from edge.adapters.broker.mqtt import FAILURE, BrokerLink
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics, parse
-from edge.adapters.state.list_bodies import ListFetchError
+from edge.adapters.state.list_bodies import is_tried_again
 from edge.authority.list_sender import ListRefusedError, Waiting
-from edge.errors import CODES, EdgeError, ExitCode, PublishError
+from edge.errors import EdgeError, PublishError
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.list_answer import ListAnswer, verified_answer
 from edge.policy.shared_lists import SharedList
@@ -148,14 +148,7 @@ def _collect(
         ours = (answer.list_, answer.bundle_sha256) == (shared.list_id, digests[box])
         if ours:
             answers[box] = answer
-            if not _tries_again(answer):
+            if not is_tried_again(answer.code):
                 open_.discard(box)
     if unsaid:
         note(f"{unsaid} more answers were ignored too, and are not shown one by one")
-
-
-def _tries_again(answer: ListAnswer) -> bool:
-    """Whether the box itself tries again: it could not fetch the list, or not store it."""
-    meaning = CODES.get(answer.code)
-    storage = meaning is not None and meaning.status == ExitCode.STORAGE
-    return storage or answer.code == ListFetchError.default_code

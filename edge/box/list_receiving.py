@@ -15,9 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from edge.adapters.broker.holds import RetryDelay
-from edge.adapters.state.list_bodies import BodySource, Cutoff, ListFetchError, fetched
+from edge.adapters.state.list_bodies import (
+    BodySource,
+    Cutoff,
+    ListFetchError,
+    fetched,
+    is_tried_again,
+)
 from edge.adapters.state.list_store import ListStore
-from edge.errors import EdgeError, ExitCode
+from edge.errors import EdgeError
 from edge.pipeline.ports import Clock
 from edge.policy.bundle_format import ListBundleError, ManifestCover
 from edge.policy.list_answer import sign_answer
@@ -224,7 +230,7 @@ class ListReceiver:
         fault = self._try(list_id, wanted, given_up)
         if fault is None or given_up():
             return True
-        if isinstance(fault, ListFetchError) or fault.exit_code is ExitCode.STORAGE:
+        if is_tried_again(fault.code):
             if wanted.told != fault.code:
                 log.warning("list %s: %s; the box tries again", list_id, fault)
                 wanted.told = fault.code

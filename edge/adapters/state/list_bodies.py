@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
-from edge.errors import ExitCode
+from edge.errors import CODES, ExitCode
 from edge.formats.regular_files import open_regular_file
 from edge.policy.bundle_format import ListBundleError
 from edge.policy.shared_lists import body_name
@@ -43,6 +43,14 @@ class ListFetchError(ListBundleError):
 
     exit_code = ExitCode.BROKER
     default_code = "E_LIST_FETCH"
+
+
+def is_tried_again(code: str) -> bool:
+    """Whether a box tries a list again after this error: it could not fetch it, or not store it."""
+    meaning = CODES.get(code)
+    return code == ListFetchError.default_code or (
+        meaning is not None and meaning.status == ExitCode.STORAGE
+    )
 
 
 @dataclass(frozen=True, slots=True)
