@@ -205,6 +205,7 @@ CODES: Mapping[str, Meaning] = {
         "the policy lacks physical measures, awareness or targeted checks; add date, evidence "
         "and outcome",
     ),
+    "E_BOXES": Meaning(3, "boxes need attention; the lines above say which ones, and why"),
     "E_CERTAINTY": Meaning(
         3,
         "a rule's `min_posterior` or `min_margin` is below the floor of its legal regime; raise it",

@@ -345,6 +345,7 @@ def _is_state(topic: str) -> bool:
     return name is not None and name.kind in {
         topics.TopicKind.AUDIT,
         topics.TopicKind.AVAILABILITY,
+        topics.TopicKind.STATUS,
     }
 
 

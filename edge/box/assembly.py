@@ -24,7 +24,7 @@ from edge.adapters.models.loading import (
     load_scene_parser,
     open_detector,
 )
-from edge.adapters.models.manifest import Contract
+from edge.adapters.models.manifest import Contract, WeightsInUse
 from edge.adapters.models.variants import FastestVariant, fastest_detector
 from edge.adapters.models.weights import Manifest
 from edge.adapters.state.list_store import ListStore, list_reader
@@ -42,6 +42,7 @@ from edge.box.reporting import box_health
 from edge.box.rule_stops import RuleStops
 from edge.box.safe_state import SafeState
 from edge.box.sources import OpenedSources, camera_setups, open_cameras, open_stream
+from edge.box.status_reports import Running, StatusReports
 from edge.box.storage import Storage, open_storage, retention
 from edge.box.traffic import ClosedEpochs
 from edge.pipeline.ports import SceneParser
@@ -72,6 +73,13 @@ class Loaded:
     models: PlateModels
     scene_parser: SceneParser | None
 
+    @property
+    def weights(self) -> WeightsInUse:
+        """The names and digests of the weights in use."""
+        models = self.models
+        names = (models.detector_weights.entry.name, models.reader_weights.entry.name)
+        return self.manifest.in_use(*names)
+
 
 @dataclass(frozen=True, slots=True)
 class RunningBox:
@@ -87,6 +95,7 @@ class RunningBox:
         gatekeeper: checks the conditions every second; its thread is the gatekeeper's.
         epochs: publishes and records closed epochs.
         safe_state: closes the cameras.
+        status: publishes signed statements of the box about itself; its thread is its own.
     """
 
     storage: Storage
@@ -98,6 +107,7 @@ class RunningBox:
     gatekeeper: Gatekeeper
     epochs: EpochRecord
     safe_state: SafeState
+    status: StatusReports
 
 
 def load_parts(site: SiteFolder, manifest: Manifest | None = None, *, live: bool = False) -> Loaded:
@@ -269,6 +279,12 @@ def assembled(
         safe_state.shuts(engine.shut)
         gatekeeper = Gatekeeper(admission.conditions, admission.clock.utc, safe_state.enter)
         cleanup.callback(gatekeeper.stop)
+        running = Running(loaded.weights.sha256(), admission.clock_steps)
+        status = StatusReports(
+            site, box_keys, admission.clock, publisher.publish_status, running=running
+        )
+        cleanup.callback(status.stop)
+        publisher.follow(status.say)
         yield RunningBox(
             storage=storage,
             publisher=publisher,
@@ -279,4 +295,5 @@ def assembled(
             gatekeeper=gatekeeper,
             epochs=epochs,
             safe_state=safe_state,
+            status=status,
         )

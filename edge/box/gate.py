@@ -41,6 +41,7 @@ class Admission:
         lists: the box's lists.
         signatures: the policy's signatures.
         conditions: the conditions that must hold as long as cameras are open.
+        clock_steps: returns how often the wall clock was stepped so far.
     """
 
     clock: Clock
@@ -48,6 +49,7 @@ class Admission:
     lists: ListStore
     signatures: PolicySignatures
     conditions: tuple[Condition, ...]
+    clock_steps: Callable[[], int]
 
 
 def admit(
@@ -106,8 +108,9 @@ def _admitted(site: SiteFolder, opened: OpenedSources, *, steady: bool = True) -
         opened=opened,
     )
     conditions: list[Condition] = [suspended, gate, state]
+    watch = ClockWatch(SystemClock())
     if steady and opened.live:
-        conditions.append(ClockWatch(SystemClock()))
+        conditions.append(watch)
     _require_open(conditions, clock)
     keys = load_own_keys(site.box)
     lists = ListStore(
@@ -115,7 +118,7 @@ def _admitted(site: SiteFolder, opened: OpenedSources, *, steady: bool = True) -
     )
     conditions.append(list_condition(site.rule_lists, lists, site.may_be_clear))
     _require_open(conditions, clock)
-    return Admission(clock, keys, lists, gate.signatures, tuple(conditions))
+    return Admission(clock, keys, lists, gate.signatures, tuple(conditions), lambda: watch.steps)
 
 
 def _require_open(conditions: Sequence[Condition], clock: Clock) -> None:

@@ -112,12 +112,9 @@ def run_site(
             progress.on_streams(
                 [(one.clip, one.camera.expected_frames) for one in box.engine.streams]
             )
-            weights = loaded.manifest.in_use(
-                loaded.models.detector_weights.entry.name, loaded.models.reader_weights.entry.name
-            )
             if opened.live:
                 box.storage.outbox.require_room(site.settings.broker.payload_cap_kib * 1024)
-            _record_start(box.storage, site.policy, admission.signatures, weights)
+            _record_start(box.storage, site.policy, admission.signatures, loaded.weights)
             box.gatekeeper.start()
             _watch_threads(box)
             with health_reported(box.health, site.settings.telemetry):
@@ -200,6 +197,7 @@ class _Run:
 
     def _start(self) -> None:
         self._box.publisher.start()
+        self._box.status.start()
         self._box.evidence_worker.start()
         self._box.health.enter("online", "online")
 
@@ -242,6 +240,7 @@ class _Run:
         """Record the stop and end the publisher; returns why it could not be recorded."""
         with _signals_ignored():
             unrecorded = record(self._box.storage.audit, Stopped(self._how_it_ended()))
+            self._box.status.stop()
             self._box.publisher.stop()
         return unrecorded
 

@@ -24,6 +24,7 @@ from edge.adapters.state.state_folder import is_locked
 from edge.box.delivery import broker_options, build_delivery, follow_audit_log
 from edge.box.health import BoxHealth
 from edge.box.keys import load_authorities, load_own_keys
+from edge.box.status_reports import StatusReports
 from edge.box.storage import open_storage, record, retention
 from edge.errors import EdgeError
 from edge.formats.yaml_document import read_document
@@ -124,6 +125,9 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
             publisher = delivery.publisher
             SafeState(publisher, storage.audit).enter(refused)
             follow_audit_log(storage, publisher)
+            status = StatusReports(site, box_keys, storage.clock, publisher.publish_status)
+            publisher.follow(status.say)
+            status.start()
             publisher.start()
             try:
                 _wait_for_kept_messages(publisher, storage.clock)
@@ -131,6 +135,7 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
                     with long_start(os.environ, "fetching a list"):
                         delivery.receiver.wait(LIST_S)
             finally:
+                status.stop()
                 publisher.stop()
                 delivery.receiver.close()
     except EdgeError as error:

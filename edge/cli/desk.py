@@ -20,6 +20,7 @@ from edge.cli.broker_options import (
     TlsOption,
     UsernameOption,
 )
+from edge.cli.desk_boxes import boxes, lease
 from edge.cli.desk_decoys import app as decoys_app
 from edge.cli.desk_export import export
 from edge.cli.desk_fines import fines
@@ -39,7 +40,7 @@ from edge.cli.desk_request import app as request_app
 from edge.cli.desk_retain import app as retain_app
 from edge.cli.desk_review import review
 from edge.cli.desk_serve import serve
-from edge.cli.desk_supervise import boxes, figures, lease
+from edge.cli.desk_supervise import figures
 from edge.cli.hits_tail import IdleOption, OnceOption, OneSiteOption, WhatToReceive, receive
 from edge.cli.options import AuthorityKeysOption, BoxKeysOption, JsonOption, PassphraseFileOption
 from edge.cli.output import note, print_json

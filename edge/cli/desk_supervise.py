@@ -1,4 +1,4 @@
-"""`edge-anpr desk figures`, `boxes` and `lease`: what a supervisor sees of decisions and boxes."""
+"""`edge-anpr desk figures`: what a supervisor sees of decisions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.desk_people import DeskOption
-from edge.cli.options import JsonOption, SiteArgument
+from edge.cli.options import JsonOption
 from edge.cli.output import print_json, time_text
 
 if TYPE_CHECKING:
-    from edge.desk.boxes import BoxStanding
     from edge.desk.decoys import DecoyFigures
     from edge.desk.deletion_figures import DeletionFigures, EndingHold
     from edge.desk.figures import DeskFigures, ReadingFigures
@@ -193,97 +192,3 @@ def _show_accuracy(desk: Path, site: str, now: datetime, *, as_json: bool) -> No
         return
     text = yaml.safe_dump({"accuracy": section}, allow_unicode=True, sort_keys=False, width=100)
     typer.echo(text, nl=False)
-
-
-def boxes(desk: DeskOption, as_json: JsonOption = False) -> None:
-    """Show each box: its last signed sign of life, what it says, and the end of its lease.
-
-    `desk consume` collects this. What a box says of itself is not signed; its checkpoints are.
-
-    Example: edge-anpr desk boxes --desk desk
-    """
-    from edge.adapters.host.system import SystemClock
-    from edge.desk.boxes import standings
-    from edge.desk.folder import open_folder
-
-    now = SystemClock().utc()
-    with open_folder(desk).open_database() as database:
-        found = standings(database)
-    if as_json:
-        rows = [_box_json(one, now) for one in found]
-        print_json("edge-anpr/desk-boxes/1", {"boxes": rows})
-        return
-    for one in found:
-        typer.echo(f"{one.site}/{one.box}: {_box_text(one, now)}")
-
-
-def _box_json(one: BoxStanding, now: datetime) -> dict[str, object]:
-    def moment(each: datetime | None) -> str | None:
-        return None if each is None else time_text(each)
-
-    return {
-        "site": one.site,
-        "box": one.box,
-        "proved_at": moment(one.proved_at),
-        "log_entries": one.entries,
-        "silent": one.silent(now),
-        "says": one.state,
-        "reason": one.reason,
-        "said_at": moment(one.said_at),
-        "suspended": one.suspended,
-        "lease_ends": moment(one.lease_ends),
-        "lease_days": one.lease_days(now),
-    }
-
-
-def _box_text(one: BoxStanding, now: datetime) -> str:
-    proved = "no signed sign of life yet"
-    if one.proved_at is not None:
-        what = "silent since" if one.silent(now) else "alive at"
-        proved = f"{what} {time_text(one.proved_at)}"
-    said = "has said nothing" if one.state is None else f"says {one.state} ({one.reason})"
-    days = one.lease_days(now)
-    lease = "lease not known" if days is None else f"lease ends in {days} days"
-    return f"{proved}; {said}; {lease}"
-
-
-def lease(
-    site: SiteArgument,
-    record: Annotated[
-        Path,
-        typer.Argument(
-            metavar="RECORD",
-            help="What `policy activate --out` or `policy renew --out` wrote, or activation.json.",
-        ),
-    ],
-    desk: DeskOption,
-    as_json: JsonOption = False,
-) -> None:
-    """Take in the activation record of a box, so that the desk shows when its lease ends.
-
-    The policy of the site folder must be signed by all roles, and the record by a controller that
-    it names.
-
-    Example: edge-anpr desk lease config/school-street lease.json --desk desk
-    """
-    from edge.desk.boxes import keep_lease
-    from edge.desk.folder import open_folder
-    from edge.formats.yaml_document import read_text
-    from edge.policy.activation import MAX_BYTES, read_activation
-    from edge.policy.signatures import SIGNATURES_FILE, read_signatures, require_quorum
-    from edge.site.folder import POLICY_FILE, read_policy
-
-    policy = read_policy(site / POLICY_FILE).model
-    require_quorum(policy, read_signatures(site / SIGNATURES_FILE))
-    made = read_activation(read_text(record, MAX_BYTES), record)
-    with open_folder(desk).open_database() as database:
-        kept = keep_lease(database, policy, made)
-    found = made.lease
-    if as_json:
-        print_json(
-            "edge-anpr/desk-lease/1",
-            {"site": found.site, "box": found.box, "ends": found.expires_at, "newer": kept},
-        )
-        return
-    told = "taken in" if kept else "a later one is known already"
-    typer.echo(f"{found.site}/{found.box}: lease until {found.expires_at}: {told}")

@@ -1,21 +1,23 @@
-"""The newest state of each box: when it last proved that it lives, what it says, its lease's end.
+"""Keeps the newest state of each box: signs of life, what it states of itself, its lease's end.
 
 Proof is an audit checkpoint: the box has signed size and root of its log, and the log has grown
 since the last one. So neither the broker nor an old message can make a box look alive. What the
 availability message says (`safe`, `E_SUSPENDED`) is not signed: it is shown as what the box says.
-The end of a lease comes from the activation record, which a controller has signed.
+A status statement is signed by the box (`edge.privacy.box_status`); boxes of earlier versions send
+none. The end of a lease comes from the activation record, which a controller has signed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.adapters.broker import topics
@@ -23,9 +25,10 @@ from edge.adapters.broker.messages import Availability
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import BOX_STATE
 from edge.errors import AuditError
-from edge.formats.timestamps import parse_utc, utc_text
+from edge.formats.timestamps import utc_text
 from edge.policy.activation import ActivationRecord, require_signed
 from edge.policy.model import Policy
+from edge.privacy.box_status import MAX_BYTES, BoxStatus, BoxStatusError, verified_status
 from edge.privacy.checkpoints import Checkpoint, box_log, parse_checkpoints
 from edge.privacy.keys import BoxPublicKeys
 
@@ -34,48 +37,7 @@ SILENT_AFTER: Final = timedelta(days=1)
 
 LEASE_SOON: Final = timedelta(days=14)
 SUSPENDED: Final = "E_SUSPENDED"
-_LARGEST: Final = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class BoxStanding:
-    """What the desk knows of a box.
-
-    Attributes:
-        proved_at: when its newest signed checkpoint came; None: none came yet.
-        entries: how many entries its log had then.
-        state: `online`, `safe` or `offline`, as it says; None: it has said nothing.
-        reason: why, in one word or code, as it says.
-        said_at: when it said so first.
-        lease_ends: None: the desk has no activation record of it.
-    """
-
-    site: str
-    box: str
-    proved_at: datetime | None
-    entries: int | None
-    state: str | None
-    reason: str | None
-    said_at: datetime | None
-    lease_ends: datetime | None
-
-    @property
-    def suspended(self) -> bool:
-        """Whether the box says that an order suspends it."""
-        return self.reason == SUSPENDED
-
-    def silent(self, now: datetime) -> bool:
-        """Whether it has not proved for long that it lives."""
-        return self.proved_at is None or now - self.proved_at > SILENT_AFTER
-
-    def lease_days(self, now: datetime) -> int | None:
-        """Whole days until the lease ends; negative: it has ended."""
-        return None if self.lease_ends is None else (self.lease_ends - now) // timedelta(days=1)
-
-    def needs_attention(self, now: datetime) -> bool:
-        """Whether it is silent, suspended, shut, or near the end of its lease."""
-        near = self.lease_ends is not None and self.lease_ends - now < LEASE_SOON
-        return self.silent(now) or self.state in {"safe", "offline"} or near
+_LARGEST: Final = MAX_BYTES
 
 
 class BoxStates:
@@ -110,7 +72,7 @@ class BoxStates:
             _require_rows(connection, sorted(self._boxes))
 
     def take(self, topic: str, payload: bytes) -> None:
-        """Keep a checkpoint that is signed and newer, or what a box says of itself.
+        """Keep a checkpoint or statement that is signed and newer, or what a box says of itself.
 
         Anything else is passed over: it proves nothing, and anyone on the broker may have sent it.
 
@@ -127,6 +89,9 @@ class BoxStates:
             checkpoint = _signed_by(keys, payload)
             if checkpoint is not None:
                 self._keep_checkpoint(name.site, name.box, checkpoint)
+        elif name.kind is topics.TopicKind.STATUS:
+            with contextlib.suppress(BoxStatusError):
+                self._keep_status(verified_status(payload, keys, self._utc()))
         elif name.kind is topics.TopicKind.AVAILABILITY:
             said = _said(name.site, name.box, payload)
             if said is not None:
@@ -149,6 +114,36 @@ class BoxStates:
                 )
                 .values(values)
             )
+
+    def _keep_status(self, status: BoxStatus) -> None:
+        """Keep a statement that is newer, or note that a second box has made it.
+
+        A box counts its statements, and its clock never goes back. So a later statement with no
+        higher counter is of another box with the same keys, or of an older copy of its state.
+        """
+        known = BOX_STATE.c
+        mine = known.box_id == _id(status.site, status.box)
+        digest = hashlib.sha256(status.to_bytes()).hexdigest()
+        now = utc_text(self._utc())
+        with self._database.writing() as connection:
+            _require_row(connection, status.site, status.box)
+            newer = (known.status_counter.is_(None)) | (known.status_counter < status.counter)
+            kept = connection.execute(
+                BOX_STATE.update()
+                .where(mine, newer)
+                .values(**_columns(status), status_sha256=digest, status_came_at=now)
+            ).rowcount
+            if not kept:
+                same = known.status_counter == status.counter
+                connection.execute(
+                    BOX_STATE.update()
+                    .where(
+                        mine,
+                        (known.status_said_at < status.said_at)
+                        | (same & (known.status_sha256 != digest)),
+                    )
+                    .values(twin_at=now)
+                )
 
     def _keep_said(self, said: Availability) -> None:
         with self._database.writing() as connection:
@@ -197,30 +192,6 @@ def keep_lease(database: DeskDatabase, policy: Policy, record: ActivationRecord)
         )
 
 
-def standings(database: DeskDatabase) -> tuple[BoxStanding, ...]:
-    """What the desk knows of each box, by site and box.
-
-    Raises:
-        OutboxError: the database cannot be used.
-    """
-    order = (BOX_STATE.c.site, BOX_STATE.c.box)
-    with database.reading() as connection:
-        rows = connection.execute(select(BOX_STATE).order_by(*order)).all()
-    return tuple(
-        BoxStanding(
-            row.site,
-            row.box,
-            _moment(row.proved_at),
-            row.log_size,
-            row.state,
-            row.reason,
-            _moment(row.said_at),
-            _moment(row.lease_ends),
-        )
-        for row in rows
-    )
-
-
 def _signed_by(keys: BoxPublicKeys, payload: bytes) -> Checkpoint | None:
     """The checkpoint of this box's log that one of its keys has signed; None if it is none."""
     try:
@@ -240,6 +211,29 @@ def _said(site: str, box: str, payload: bytes) -> Availability | None:
     return said if (said.site, said.box) == (site, box) else None
 
 
+def _columns(status: BoxStatus) -> dict[str, object]:
+    """A statement in the columns of the table."""
+    policy, update = status.policy, status.update
+    return {
+        "status_counter": status.counter,
+        "status_said_at": status.said_at,
+        "status_state": status.state,
+        "status_reason": status.reason,
+        "version": status.version,
+        "weights_sha256": status.weights_sha256,
+        "policy_sha256": None if policy is None else policy.sha256,
+        "policy_version": None if policy is None else policy.version,
+        "status_lease": None if policy is None else policy.lease_ends,
+        "lists": json.dumps({one.list_: one.counter for one in status.lists}),
+        "synchronised": status.clock.synchronised,
+        "clock_steps": status.clock.steps,
+        "temperature": status.temperature_c,
+        "disk": status.disk_percent,
+        "update_target": None if update is None else update.target,
+        "update_outcome": None if update is None else update.outcome,
+    }
+
+
 def _require_row(connection: Connection, site: str, box: str) -> None:
     _require_rows(connection, [(site, box)])
 
@@ -252,7 +246,3 @@ def _require_rows(connection: Connection, boxes: Sequence[tuple[str, str]]) -> N
 
 def _id(site: str, box: str) -> str:
     return f"{site}/{box}"
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else parse_utc(text)

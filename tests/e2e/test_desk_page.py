@@ -48,7 +48,10 @@ def utc() -> datetime:
 
 
 def boxes(now: datetime) -> Iterator[dict[str, object]]:
-    """A box that runs, one that is suspended, one that is silent and whose lease ends soon."""
+    """Boxes that run, one that is suspended, one that is silent and whose lease ends soon.
+
+    The fourth and the fifth have sent statements about themselves.
+    """
     for box, state, reason, hours, days in (
         ("box-1", "online", "running", 1, 71),
         ("box-2", "safe", "E_SUSPENDED", 3, 40),
@@ -61,6 +64,19 @@ def boxes(now: datetime) -> Iterator[dict[str, object]]:
             "said_at": utc_text(now), "lease_ends": utc_text(now + timedelta(days=days, hours=1)),
             "lease_sha256": "cd" * 32,
         }  # fmt: skip
+        for name, version, degrees in (("box-4", "1.2.0", 40), ("box-5", "1.1.0", 80)):
+            yield {
+                "box_id": f"{state}-square/{name}", "site": f"{state}-square", "box": name,
+                "log_size": 900, "proved_at": utc_text(now - timedelta(minutes=20)),
+                "status_counter": 7, "status_sha256": "ab" * 32,
+                "status_said_at": utc_text(now - timedelta(minutes=4)),
+                "status_came_at": utc_text(now - timedelta(minutes=4)), "status_state": "online",
+                "status_reason": "running", "version": version if days > 40 else "1.2.0",
+                "weights_sha256": "11" * 32, "policy_sha256": "22" * 32, "policy_version": 4,
+                "status_lease": utc_text(now + timedelta(days=80)), "lists": '{"stolen": 41}',
+                "synchronised": days != 40, "clock_steps": "none",
+                "temperature": degrees if days < 10 else 40, "disk": 20,
+            }  # fmt: skip
 
 
 def asked(today: date) -> PersonRequest:
@@ -101,7 +117,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> DeskFolder:
             decided(database, exact, light="day", **where)
             decided(database, wrong, "rejected", "misread", light="night", **where)
         with database.writing() as connection:
-            connection.execute(insert(BOX_STATE), list(boxes(utc())))
+            for row in boxes(utc()):
+                connection.execute(insert(BOX_STATE).values(row))
             connection.execute(insert(PERSON_REQUEST).values(request_row(asked(today))))
         terms_of = RetentionTerms(database, lambda _: None, utc)
         term = RetentionTerm("a-site-with-a-long-name", 14, 180, "GR-2026/114")
@@ -168,7 +185,8 @@ def test_an_officer_logs_in_by_keyboard_and_sees_the_queue(tab: Browser, page: s
 
     assert tab.value("document.querySelectorAll('tbody tr').length") == 50
     for path in (
-        "queue", "decided", "people", "approvals", "figures", "account", "enrol", "nothing",
+        "queue", "decided", "people", "approvals", "figures", "boxes", "account", "enrol",
+        "nothing",
     ):  # fmt: skip
         tab.open(f"{page}{path}")
         assert all(one.startswith(page) for one in tab.requests), tab.requests
@@ -220,9 +238,28 @@ def test_an_auditor_reads_the_figures_and_searches_the_log(
     becomes(desk, DeskRole.OFFICER, DeskRole.AUDITOR)
     tab.open(f"{page}figures")
     said = tab.value("document.querySelector('main').innerText")
-    for words in ("suspended by an order", "silent since", "in 6 days", "fewer than 10"):
+    for words in ("9 boxes, of which 6 need attention", "fewer than 10"):
         assert words in said
     look(tab, "figures")
+    tab.open(f"{page}boxes")
+    said = tab.value("document.querySelector('main').innerText")
+    for words in ("suspended: 1", "silent", "in 6 days", "kept by a time service"):
+        assert words in said
+    look(tab, "boxes")
+    tab.value("document.querySelector('#problem').focus()")
+    typed_choice = "document.querySelector('#problem').value"
+    tab.value("document.querySelector('#problem').value = 'silent'")
+    assert tab.value(typed_choice) == "silent"
+    tab.press("Tab")
+    tab.press("Tab")
+    tab.press("Enter")
+    assert wait_until(lambda: "problem=silent" in (tab.value("location.search") or ""), 30)
+    assert at(tab, "/boxes")
+    assert tab.value("document.querySelectorAll('tbody tr').length") == 1
+    tab.value("document.querySelector('tbody a').focus()")
+    tab.press("Enter")
+    assert at(tab, "/boxes/a-site-with-a-long-name/box-3")
+    look(tab, "box")
     tab.open(f"{page}log")
     tab.value("document.getElementById('person').focus()")
     typed(tab, OFFICER)

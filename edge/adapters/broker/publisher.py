@@ -148,6 +148,9 @@ class Publisher:
             Holds, clock.monotonic, self._limits.first_hold_s, self._limits.longest_hold_s
         )
         self._side = SideMessages(topics, options.address, holds())
+        self._on_availability: Callable[[Literal["online", "safe"], str], None] = (
+            lambda _state, _reason: None
+        )
         # The fields below are written only by the publisher thread.
         self._held_hits = holds()
         self._held_cameras = holds()
@@ -217,6 +220,12 @@ class Publisher:
             reason: one word (`[a-z0-9_.-]`), or the code of a refusal.
         """
         self._side.set_availability(state, reason)
+        self._on_availability(state, reason)
+
+    def follow(self, on_availability: Callable[[Literal["online", "safe"], str], None]) -> None:
+        """Call a function with the availability, now and after each change of it."""
+        self._on_availability = on_availability
+        on_availability(*self._side.availability)
 
     def publish_health(self, counters: Mapping[str, int]) -> None:
         """Publish counters after rounding them; without a broker only the newest are kept."""
@@ -228,6 +237,10 @@ class Publisher:
         All are published in order. If too many wait for the broker, the oldest are dropped.
         """
         self._side.publish_checkpoint(note)
+
+    def publish_status(self, statement: bytes) -> None:
+        """Publish the box's signed statement about itself; only the newest is kept."""
+        self._side.publish_status(statement)
 
     def publish_list_answer(self, list_id: str, answer: bytes) -> None:
         """Tell the issuer of a list whether its bundle is in force; only the newest is kept."""

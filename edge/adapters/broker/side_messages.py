@@ -1,4 +1,4 @@
-"""Sends a box's messages besides hits: availability, discovery, list answers, checkpoints, health.
+"""Sends a box's messages besides hits, such as availability, status, checkpoints and health.
 
 Each has its own topic. What the broker refuses on one topic, or answers by closing the connection,
 delays neither hits nor the other topics: it waits, is logged once, and is tried again later, after
@@ -55,9 +55,17 @@ class SideMessages:
         self._discovery_due = False
         self._health: HealthMessage | None = None
         self._answers: dict[str, bytes] = {}
+        self._status: bytes | None = None
         self._checkpoints: deque[bytes] = deque(maxlen=_CHECKPOINTS_WAITING)
 
     # --- from any thread --------------------------------------------------------------------
+
+    @property
+    def availability(self) -> tuple[Literal["online", "safe"], str]:
+        """The state that was set last, and why."""
+        with self._lock:
+            said = self._availability
+        return ("safe" if said.state == "safe" else "online"), said.reason
 
     def set_availability(self, state: Literal["online", "safe"], reason: str) -> None:
         """Publish the box's availability, now and after each reconnection."""
@@ -84,6 +92,11 @@ class SideMessages:
         """Publish an answer to a list's issuer; only the newest of each list is kept."""
         with self._lock:
             self._answers[list_id] = answer
+
+    def publish_status(self, statement: bytes) -> None:
+        """Publish the box's statement about itself; without a broker only the newest is kept."""
+        with self._lock:
+            self._status = statement
 
     # --- from the publisher's thread --------------------------------------------------------
 
@@ -121,6 +134,8 @@ class SideMessages:
         if self._discovery_due and self._topics.discovery not in waiting:
             payload = Discovery.of(self._topics).payload()
             self._discovery_due = not self._send(link, self._topics.discovery, payload, retain=True)
+        if self._topics.status not in waiting:
+            self._send_status(link)
         if self._topics.list_answer not in waiting:
             self._send_answers(link)
         if self._topics.audit not in waiting:
@@ -150,6 +165,14 @@ class SideMessages:
             link, self._topics.availability, wanted.payload(), retain=True
         ):
             self._announced = wanted
+
+    def _send_status(self, link: BrokerLink) -> None:
+        with self._lock:
+            status = self._status
+        if status is not None and self._send(link, self._topics.status, status, retain=True):
+            with self._lock:
+                if self._status is status:
+                    self._status = None
 
     def _send_answers(self, link: BrokerLink) -> None:
         with self._lock:

@@ -6,6 +6,7 @@
 | `anpr/<site>/<box>/availability`| box → anyone    | 1   | yes      |
 | `anpr/<site>/<box>/health`      | box → anyone    | 1   | no       |
 | `anpr/<site>/<box>/audit`       | box → witness   | 1   | yes      |
+| `anpr/<site>/<box>/status`      | box → authority | 1   | yes      |
 | `anpr/<site>/<box>/receipt`     | authority → box | 1   | never    |
 | `anpr/<site>/<box>/lists/<list>`| issuer → box    | 1   | yes      |
 | `anpr/<site>/<box>/list-answer` | box → issuer    | 1   | never    |
@@ -34,7 +35,17 @@ ROOT = "anpr"
 _ID = re.compile(r"[a-z0-9-]{1,40}")
 # Ids that would mix up a camera's topics and the box's own.
 _RESERVED = frozenset(
-    {"audit", "availability", "command", "health", "list-answer", "list-parts", "lists", "receipt"}
+    {
+        "audit",
+        "availability",
+        "command",
+        "health",
+        "list-answer",
+        "list-parts",
+        "lists",
+        "receipt",
+        "status",
+    }
 )
 # A list with this id would match the authorities' subscription to hits.
 _NO_LIST = "hit"
@@ -51,6 +62,7 @@ class TopicKind(Enum):
     LIST_ANSWER = "list-answer"
     COMMAND = "command"
     AUDIT = "audit"
+    STATUS = "status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +121,11 @@ class BoxTopics:
         return f"{ROOT}/{self.site}/{self.box}/audit"
 
     @property
+    def status(self) -> str:
+        """The topic of the box's signed statements about itself."""
+        return f"{ROOT}/{self.site}/{self.box}/status"
+
+    @property
     def discovery(self) -> str:
         """The topic on which the box announces itself to Home Assistant."""
         return f"homeassistant/sensor/{self.site}/{self.box}/config"
@@ -158,7 +175,7 @@ class BoxTopics:
         """Every topic that the box may publish to."""
         hits = {self.hit(camera) for camera in self.cameras}
         discovery = {self.discovery} if self.home_assistant else set()
-        own = {self.availability, self.health, self.audit, self.list_answer}
+        own = {self.availability, self.health, self.audit, self.list_answer, self.status}
         return frozenset(hits | discovery | own)
 
     def word(self, topic: str) -> str:
@@ -207,7 +224,13 @@ def parse(topic: str) -> TopicName | None:
         case [
             site,
             box,
-            "audit" | "availability" | "command" | "health" | "list-answer" | "receipt" as kind,
+            "audit"
+            | "availability"
+            | "command"
+            | "health"
+            | "list-answer"
+            | "receipt"
+            | "status" as kind,
         ]:
             return TopicName(TopicKind(kind), site, box, None)
         case [site, box, "lists", list_id] if list_id != _NO_LIST:
@@ -228,7 +251,7 @@ def all_hits(site: str | None = None) -> str:
 
 
 def all_states(site: str | None = None) -> tuple[str, ...]:
-    """The filters for what boxes tell of themselves: audit checkpoints and availability.
+    """The filters for what boxes tell of themselves: checkpoints, availability and status.
 
     Args:
         site: of this site only; None: of all sites.
@@ -237,7 +260,7 @@ def all_states(site: str | None = None) -> tuple[str, ...]:
         ConfigError: the site's id is not valid.
     """
     level = "+" if site is None else _require_id("site", site)
-    return (f"{ROOT}/{level}/+/audit", f"{ROOT}/{level}/+/availability")
+    return tuple(f"{ROOT}/{level}/+/{kind}" for kind in ("audit", "availability", "status"))
 
 
 def list_part(sha256: str, number: int) -> str:

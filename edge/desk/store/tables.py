@@ -23,17 +23,19 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     text,
 )
 
 VERSION_TABLE = "desk_version"
 """Where Alembic keeps the version of the tables."""
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest version of the tables, which this program reads and writes."""
 
 EARLIER = (
     "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012",
+    "0013",
 )  # fmt: skip
 """The versions that a desk is brought up from when it is opened."""
 
@@ -528,11 +530,32 @@ BOX_STATE = Table(
     Column("said_at", String(24)),
     Column("lease_ends", String(24)),
     Column("lease_sha256", String(64)),
+    Column("status_counter", BigInteger),
+    Column("status_sha256", String(64)),
+    Column("status_said_at", String(24)),
+    Column("status_came_at", String(24)),
+    Column("twin_at", String(24)),
+    Column("status_state", String(8)),
+    Column("status_reason", String(60)),
+    Column("version", String(60)),
+    Column("weights_sha256", String(64)),
+    Column("policy_sha256", String(64)),
+    Column("policy_version", BigInteger),
+    Column("status_lease", String(24)),
+    Column("lists", Text),
+    Column("synchronised", Boolean),
+    Column("clock_steps", String(8)),
+    Column("temperature", Integer),
+    Column("disk", Integer),
+    Column("update_target", String(60)),
+    Column("update_outcome", String(12)),
 )
 """The newest state of each box: `site/box`.
 
 Size and root of its audit log, of the newest checkpoint that the box has signed, and when it came;
 what the box says of itself, which is not signed; the end of its lease, which a controller signed.
+From `status_counter` on: the newest statement that the box has signed (`edge.privacy.box_status`),
+and in `twin_at` when a statement last came that only a second box with the same keys can have made.
 """
 
 DECOY_KEY = Table(

@@ -1,14 +1,12 @@
-"""The page of figures: decisions, misreads with intervals, boxes, deletions and holds."""
+"""The page of figures: decisions, misreads with intervals, deletions and holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 from starlette.responses import Response
 
-from edge.desk.boxes import BoxStanding, standings
 from edge.desk.decoys import DecoyFigures, decoy_figures
 from edge.desk.deletion_figures import (
     DONE_DAYS,
@@ -19,6 +17,7 @@ from edge.desk.deletion_figures import (
     ending_holds,
 )
 from edge.desk.figures import OutcomeCounts, ReadingFigures, figures
+from edge.desk.fleet import fleet
 from edge.desk.queue import HitQueue
 from edge.desk.rights import APPROVERS, DeskRole, RightScope
 from edge.desk.web.calls import Call
@@ -49,17 +48,6 @@ class ShownReading:
 
 
 @dataclass(frozen=True, slots=True)
-class ShownBox:
-    """A box as a table shows it."""
-
-    name: str
-    proved: str
-    said: str
-    lease: str
-    attention: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ShownDeletions:
     """Deletions at a site, as a table shows them: not confirmed, and confirmed."""
 
@@ -70,11 +58,10 @@ class ShownDeletions:
 
 def show_figures(call: Call) -> Response:
     """The figures of the sites that the reader's rights cover."""
-    covered = {right.terms.scope.site for right in call.rights_of(*READERS)}
-    sites = None if None in covered else frozenset(site for site in covered if site is not None)
+    sites = covered_sites(call)
     database, now = call.desk.database, call.desk.utc()
     found = figures(database, now.date(), sites)
-    boxes = [one for one in standings(database) if sites is None or one.site in sites]
+    boxes = fleet(database, now, sites).boxes
     run = deletion_figures(database, call.desk.utc, sites)
     queue = [one for one in HitQueue(database).sites() if sites is None or one.site in sites]
     return call.page(
@@ -82,7 +69,8 @@ def show_figures(call: Call) -> Response:
         queue=queue,
         outcomes=[_outcome(call, one) for one in found.outcomes],
         readings=[_reading(call, one) for one in found.readings],
-        boxes=[_box(call, one, now) for one in boxes],
+        boxes=len(boxes),
+        attention=sum(bool(one.problems) for one in boxes),
         decoys=_decoys(call, decoy_figures(database, now.date(), sites)),
         now=now,
         run=run,
@@ -91,6 +79,16 @@ def show_figures(call: Call) -> Response:
         holds=_holds(call),
         soon=SOON.days,
     )
+
+
+def covered_sites(call: Call) -> frozenset[str] | None:
+    """The sites that the reader may watch; None: all.
+
+    Raises:
+        MissingRole: she may watch none.
+    """
+    covered = {right.terms.scope.site for right in call.rights_of(*READERS)}
+    return None if None in covered else frozenset(site for site in covered if site is not None)
 
 
 def _deleted(call: Call, one: SiteDeletions) -> ShownDeletions:
@@ -157,30 +155,6 @@ def share_text(call: Call, share: Interval) -> str:
         low=_percent(share.low),
         high=_percent(share.high),
     )
-
-
-def _box(call: Call, one: BoxStanding, now: datetime) -> ShownBox:
-    words = call.words
-    if one.proved_at is None:
-        proved = words("figures.never")
-    else:
-        age = words.age(now - one.proved_at)
-        key = "figures.silent" if one.silent(now) else "figures.alive"
-        proved = words(key, moment=words.moment(one.proved_at), age=age)
-    if one.state is None:
-        said = words("figures.nothing")
-    elif one.suspended:
-        said = words("figures.suspended")
-    else:
-        said = f"{one.state} ({one.reason})"
-    days = one.lease_days(now)
-    if days is None:
-        lease = words("figures.no_lease")
-    elif days < 0:
-        lease = words("figures.lease_over")
-    else:
-        lease = words("figures.lease", days=days)
-    return ShownBox(f"{one.site} / {one.box}", proved, said, lease, one.needs_attention(now))
 
 
 def _decoys(call: Call, one: DecoyFigures) -> str:

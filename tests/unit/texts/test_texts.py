@@ -10,6 +10,7 @@ from typing import get_args
 import pytest
 
 from edge.authority.store import Reason
+from edge.desk.fleet import BoxProblem, BoxState
 from edge.desk.outcomes import FindingOutcome, Judgement
 from edge.desk.provider_sign_in import RefusalReason
 from edge.desk.request_terms import RequestKind, RequestProof
@@ -19,6 +20,7 @@ from edge.domain.rules import RuleKind
 from edge.policy.duties import DUTIES, FAULTS
 from edge.policy.notice.publication import publication
 from edge.policy.notice.words import Words
+from edge.privacy.box_status import Outcome
 from edge.texts import LANGUAGES, Language, catalogue, in_every_language, text
 from tests.support.notices import every_notice
 from tests.support.product import REPOSITORY
@@ -135,6 +137,12 @@ def test_p14_the_desk_uses_every_text_of_its_section_and_no_other() -> None:
     used |= {f"desk.oidc.{one}" for one in get_args(RefusalReason)}
     used |= {f"desk.figures.hold_{one.value}" for one in HoldReason}
     used |= {f"desk.file.{one}" for one in ("court", "data-subject")}
+    used |= {f"desk.fleet.state_{one.value}" for one in BoxState}
+    for problem in BoxProblem:
+        name = problem.value.replace("-", "_")
+        used |= {f"desk.fleet.problem_{name}", f"desk.fleet.cure_{name}"}
+    used |= {f"desk.fleet.clock_{one}" for one in ("one", "several")}
+    used |= {f"desk.fleet.outcome_{one.replace('-', '_')}" for one in get_args(Outcome)}
     used |= {f"desk.approvals.{one.value}" for one in (*RequestKind, *RequestProof)}
     for section, words in (
         ("judgement", Judgement), ("outcome", FindingOutcome), ("reason", Reason)

@@ -38,6 +38,7 @@ from tests.unit.vectors.product import (
     POLICY_CONTEXT,
     SIZE_CLASSES,
     AccountLinkChanged,
+    BoxClock,
     CaseExported,
     CaseOpened,
     Chain,
@@ -55,6 +56,7 @@ from tests.unit.vectors.product import (
     KeyInUse,
     ListBundleError,
     ListChanged,
+    ListInForce,
     LogSearched,
     PasskeyChanged,
     PasskeyKey,
@@ -63,6 +65,7 @@ from tests.unit.vectors.product import (
     PersonKeyRevoked,
     PlateText,
     PolicyChanged,
+    PolicyInForce,
     ReadingShown,
     RelyingParty,
     RequestChanged,
@@ -75,12 +78,14 @@ from tests.unit.vectors.product import (
     SigningKey,
     Started,
     StateChanged,
+    StatusFacts,
     Stopped,
     StoreMoved,
     SuspensionChanged,
     SuspensionState,
     TermChanged,
     Unsealed,
+    UpdateResult,
     activate,
     authority_log,
     box_log,
@@ -104,6 +109,7 @@ from tests.unit.vectors.product import (
     sign_deletions,
     sign_finding,
     sign_receipt,
+    sign_status,
     signed_bytes,
     statement_of,
     suspension_terms,
@@ -181,6 +187,42 @@ def lists(folder: Path) -> Files:
         "lists/signed.bin": signed_bytes(BUNDLE_SCHEMA, unsigned),
         "lists/info.json": info,
         "lists/sealed-length.txt": f"{length} characters of base64\n".encode(),
+    }
+
+
+def status(folder: Path) -> Files:
+    """A box's statements about itself: with everything in it, and with nothing known."""
+    keys = stored_keys(folder)
+    whole = StatusFacts(
+        version="0.1.0",
+        state="online",
+        reason="running",
+        weights_sha256="11" * 32,
+        policy=PolicyInForce(sha256=DIGEST, version=2, lease_ends="2027-01-02T03:04:05.678Z"),
+        lists=(
+            ListInForce(list_="permits", counter=7),
+            ListInForce(list_="stolen", counter=2**53 - 1),
+        ),
+        clock=BoxClock(synchronised=True, steps="one"),
+        temperature_c=-10,
+        disk_percent=30,
+        update=UpdateResult(target="0.1.0", outcome="rolled-back"),
+    )
+    empty = StatusFacts(
+        version="0.1.0",
+        state="safe",
+        reason="E_SUSPENDED",
+        weights_sha256=None,
+        policy=None,
+        lists=(),
+        clock=BoxClock(synchronised=None, steps="none"),
+        temperature_c=None,
+        disk_percent=None,
+        update=None,
+    )
+    return {
+        f"status/{name}.json": sign_status(facts, counter, NOW, keys.box).to_bytes()
+        for name, facts, counter in (("whole", whole, 1), ("empty", empty, 1_800_000_000))
     }
 
 

@@ -47,6 +47,7 @@ def messages(folder: Path) -> Files:
         "availability": topics.availability,
         "health": topics.health,
         "audit": topics.audit,
+        "status": topics.status,
         "receipt": topics.receipt,
         "command": topics.command,
         "discovery": topics.discovery,

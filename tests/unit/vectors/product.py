@@ -120,6 +120,14 @@ from edge.privacy.audit_events import (
     TermChanged,
     Unsealed,
 )
+from edge.privacy.box_status import (
+    BoxClock,
+    ListInForce,
+    PolicyInForce,
+    StatusFacts,
+    UpdateResult,
+    sign_status,
+)
 from edge.privacy.checkpoints import authority_log, box_log, parse_checkpoints
 from edge.privacy.deletions import DeletionTerms, sign_deletions, verify_deletions
 from edge.privacy.hit import (
@@ -166,6 +174,7 @@ __all__ = [
     "AuthorityPrivateKeys",
     "AuthorityPublicKeys",
     "Availability",
+    "BoxClock",
     "BoxFolders",
     "BoxKeys",
     "BoxPublicKeys",
@@ -201,6 +210,7 @@ __all__ = [
     "ListChanged",
     "ListContent",
     "ListEntry",
+    "ListInForce",
     "ListStore",
     "LogSearched",
     "MaskMethod",
@@ -216,6 +226,7 @@ __all__ = [
     "PlateToken",
     "Policy",
     "PolicyChanged",
+    "PolicyInForce",
     "PolicySignatures",
     "PolicyState",
     "PublicKey",
@@ -238,6 +249,7 @@ __all__ = [
     "Started",
     "StateChanged",
     "StatisticsFile",
+    "StatusFacts",
     "SteadyClock",
     "Stopped",
     "StoreMoved",
@@ -248,6 +260,7 @@ __all__ = [
     "SuspensionStore",
     "TermChanged",
     "Unsealed",
+    "UpdateResult",
     "WeightsInUse",
     "activate",
     "add_signature",
@@ -309,6 +322,7 @@ __all__ = [
     "sign_deletions",
     "sign_finding",
     "sign_receipt",
+    "sign_status",
     "signed_bytes",
     "signer_file",
     "signing_keys",

@@ -22,6 +22,7 @@ SETS: dict[str, Callable[[Path], Files]] = {
         documents.signed_documents,
         documents.orders,
         documents.lists,
+        documents.status,
         documents.hits,
         documents.tokens,
         documents.audit,

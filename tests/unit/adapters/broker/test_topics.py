@@ -17,6 +17,7 @@ def test_the_list_of_publishable_topics_is_closed() -> None:
         "anpr/school-street/box-1/health",
         "anpr/school-street/box-1/audit",
         "anpr/school-street/box-1/list-answer",
+        "anpr/school-street/box-1/status",
     }
     for topic in BOX.publishable:
         BOX.require_publishable(topic)
@@ -105,6 +106,7 @@ def test_a_hit_of_an_unknown_camera_has_no_topic() -> None:
         ("anpr/s/b/audit", TopicName(TopicKind.AUDIT, "s", "b", None)),
         ("anpr/s/b/list-answer", TopicName(TopicKind.LIST_ANSWER, "s", "b", None)),
         ("anpr/s/b/list-answer/hit", None),
+        ("anpr/s/b/status", TopicName(TopicKind.STATUS, "s", "b", None)),
         ("anpr/s/b/other", None),
         ("anpr/s/b/audit/hit", None),
         ("anpr/s/b/c/receipt", None),
