@@ -15,7 +15,7 @@ import contextlib
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -225,30 +225,35 @@ class HitStore:
         Raises:
             OutboxError: it could not be written.
         """
+        return self.put_all([(hit, payload)], now)[0]
+
+    def put_all(
+        self, hits: Sequence[tuple[Hit, bytes]], now: datetime
+    ) -> list[tuple[Outcome, datetime]]:
+        """Store hits in one transaction, each as `put` does; returns what `put` would.
+
+        Raises:
+            OutboxError: they could not be written; then none is stored.
+        """
         with self._transaction():
-            row = self._database.execute(
-                "SELECT stored_at, payload FROM hit WHERE hit_id = :id"
-                " UNION ALL SELECT stored_at, NULL FROM purged_hit WHERE hit_id = :id",
-                {"id": hit.hit_id},
-            ).fetchone()
-            if row is not None:
-                known = row[1] is None or bytes(row[1]) == payload
-                return (Outcome.KNOWN if known else Outcome.CONFLICT), parse_utc(row[0])
-            self._database.execute(
-                "INSERT INTO hit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    hit.hit_id,
-                    hit.site,
-                    hit.box,
-                    hit.camera,
-                    hit.rule,
-                    hit.counter,
-                    hit.human_check_required,
-                    hit.observed_at,
-                    utc_text(now),
-                    payload,
-                ),
-            )
+            return [self._put(hit, payload, now) for hit, payload in hits]
+
+    def _put(self, hit: Hit, payload: bytes, now: datetime) -> tuple[Outcome, datetime]:
+        row = self._database.execute(
+            "SELECT stored_at, payload FROM hit WHERE hit_id = :id"
+            " UNION ALL SELECT stored_at, NULL FROM purged_hit WHERE hit_id = :id",
+            {"id": hit.hit_id},
+        ).fetchone()
+        if row is not None:
+            known = row[1] is None or bytes(row[1]) == payload
+            return (Outcome.KNOWN if known else Outcome.CONFLICT), parse_utc(row[0])
+        self._database.execute(
+            "INSERT INTO hit VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *(hit.hit_id, hit.site, hit.box, hit.camera, hit.rule, hit.counter),
+                *(hit.human_check_required, hit.observed_at, utc_text(now), payload),
+            ),
+        )
         return Outcome.NEW, now
 
     def set_aside(self, topic: str, payload: bytes, why: str, now: datetime) -> bool:

@@ -5,6 +5,9 @@ session at the broker, stores each hit on disk before it sends the receipt, and 
 If it is killed in between, the broker delivers the hit again. Its id is stored by then, so only
 the receipt is sent again.
 
+Hits that have arrived together are stored in one transaction, and their receipts sent together. A
+hit never waits for another one to arrive. One that cannot be accepted does not hold up the others.
+
 A hit whose box or key is not known here yet is set aside, and tried again at the next start and
 every hour. It is
 acknowledged to the broker all the same, because unacknowledged messages would in the end block all
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -27,11 +30,16 @@ from edge.adapters.broker.mqtt import FAILURE, BrokerLink, LinkLostError, Messag
 from edge.adapters.broker.options import BrokerOptions
 from edge.authority.store import Outcome, SetAside
 from edge.errors import PublishError
-from edge.privacy.hit import Hit, HitError, parse_hit, sign_receipt, verify_hit
+from edge.privacy.hit import Hit, HitError, parse_hit, require_signed, sign_receipt
 from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 
 SESSION_EXPIRY_S = int(timedelta(days=30).total_seconds())
 """How long the broker keeps the session of a receiver that is away: a hit's longest retention."""
+
+MOST_TOGETHER = 64
+"""How many messages are handled together at most; mosquitto sends 20 before it waits for the first
+acknowledgement, unless `max_inflight_messages` says otherwise."""
+_MOST_TOGETHER_BYTES = 8 * 1024 * 1024
 
 _RECEIVE_S = 0.2
 _TRY_AGAIN_S = 3600.0
@@ -79,7 +87,9 @@ class HitKeeper(Protocol):
     Implemented by `edge.authority.store.HitStore`, and for a desk by `edge.desk.store.hits`.
     """
 
-    def put(self, hit: Hit, payload: bytes, now: datetime) -> tuple[Outcome, datetime]: ...
+    def put_all(
+        self, hits: Sequence[tuple[Hit, bytes]], now: datetime
+    ) -> list[tuple[Outcome, datetime]]: ...
 
     def set_aside(self, topic: str, payload: bytes, why: str, now: datetime) -> bool: ...
 
@@ -127,6 +137,34 @@ class Receiver:
         Raises:
             OutboxError: the store cannot be written; the message must not be acknowledged.
         """
+        return self.take_all([(topic, payload)])[0]
+
+    def take_all(self, messages: Sequence[tuple[str, bytes]]) -> list[ReceivedMessage]:
+        """Store the payloads that are hits for this authority, together.
+
+        Args:
+            messages: topic and payload of each message.
+
+        Returns:
+            How each of them was handled, in this order.
+
+        Raises:
+            OutboxError: the store cannot be written; no message must be acknowledged.
+        """
+        judged = [self._judged(topic, payload) for topic, payload in messages]
+        accepted = [
+            (hit, payload)
+            for hit, (_, payload) in zip(judged, messages, strict=True)
+            if isinstance(hit, Hit)
+        ]
+        outcomes = iter(self._store.put_all(accepted, self._utc()) if accepted else ())
+        return [
+            self._stored(one, topic, payload, *next(outcomes)) if isinstance(one, Hit) else one
+            for one, (topic, payload) in zip(judged, messages, strict=True)
+        ]
+
+    def _judged(self, topic: str, payload: bytes) -> Hit | ReceivedMessage:
+        """The hit of a payload if it is to be stored; else the payload's fate."""
         try:
             hit = parse_hit(payload)
         except HitError as error:
@@ -134,13 +172,13 @@ class Receiver:
         if hit.authority != self._keys.authority:
             return ReceivedMessage(Fate.FOR_OTHERS, hit)
         unknown = self._unknown(hit)
-        problem = _misplaced(topic, hit) or ("" if unknown else self._problem(hit, payload))
+        problem = _misplaced(topic, hit) or ("" if unknown else self._problem(hit))
         if problem:
             return ReceivedMessage(Fate.REFUSED, hit, problem)
         later = unknown or self.too_early(hit)
         if later:
             return self._set_aside(hit, topic, payload, later)
-        return self._store_once(hit, topic, payload)
+        return hit
 
     def too_early(self, _hit: Hit) -> str:
         """Why a hit must wait for a later time; empty: it need not. Here none ever must."""
@@ -176,19 +214,21 @@ class Receiver:
             )
         return ""
 
-    def _problem(self, hit: Hit, payload: bytes) -> str:
+    def _problem(self, hit: Hit) -> str:
         """The reason why the hit can never be accepted; empty if there is none."""
         box = self._boxes[hit.site, hit.box]
         try:
-            verify_hit(payload, box)
+            require_signed(hit, box)
         except HitError as error:
             return error.message
         if not box.accepts(hit.box_key_id, self._utc()):
             return f"key {hit.box_key_id} of box {hit.box} was retired too long ago"
         return ""
 
-    def _store_once(self, hit: Hit, topic: str, payload: bytes) -> ReceivedMessage:
-        outcome, stored_at = self._store.put(hit, payload, self._utc())
+    def _stored(
+        self, hit: Hit, topic: str, payload: bytes, outcome: Outcome, stored_at: datetime
+    ) -> ReceivedMessage:
+        """The fate of a hit that was put; signs its receipt."""
         key = self._keys.generation(hit.authority_key_id)
         if outcome is Outcome.CONFLICT or key is None:
             return self._set_aside(hit, topic, payload, "another hit has the same id")
@@ -261,9 +301,8 @@ class Tail:
         while True:
             try:
                 with link:
-                    while retried:
-                        self._settle(link, retried[0])
-                        retried.pop(0)
+                    self._settle(link, retried)
+                    retried = []
                     self._receive(link, until, cancelled)
                     return
             except LinkLostError as error:
@@ -300,23 +339,37 @@ class Tail:
         while not self._is_over(until, cancelled):
             if time.monotonic() - tried_at >= _TRY_AGAIN_S:
                 tried_at = time.monotonic()
-                for arrival in self._receiver.retry_aside():
-                    self._settle(link, arrival)
-            message = link.receive(_RECEIVE_S)
-            if message is not None and self._states is not None and _is_state(message.topic):
-                self._states.take(message.topic, message.payload)
-                link.acknowledge(message)
-            elif message is not None:
-                arrival = self._receiver.take(message.topic, message.payload)
-                self._settle(link, arrival, message)
+                self._settle(link, self._receiver.retry_aside())
+            hits = []
+            for message in _arrived(link, self._most(until)):
+                if self._states is not None and _is_state(message.topic):
+                    self._states.take(message.topic, message.payload)
+                    link.acknowledge(message)
+                else:
+                    hits.append(message)
+            arrivals = self._receiver.take_all([(one.topic, one.payload) for one in hits])
+            self._settle(link, arrivals, hits)
+
+    def _most(self, until: Until) -> int:
+        """How many messages to handle together, so that no more hits are stored than wanted."""
+        wanted = MOST_TOGETHER if until.stored is None else until.stored - self._stored
+        return min(wanted, MOST_TOGETHER)
 
     def _settle(
-        self, link: BrokerLink, arrival: ReceivedMessage, message: Message | None = None
+        self,
+        link: BrokerLink,
+        arrivals: Sequence[ReceivedMessage],
+        messages: Sequence[Message] = (),
     ) -> None:
-        """Send the receipt to the box, then acknowledge the message to the broker."""
-        if arrival.receipt is not None and arrival.hit is not None:
-            topic = topics.receipt(arrival.hit.site, arrival.hit.box)
-            reason = link.publish(topic, arrival.receipt)
+        """Send the receipts to the boxes, then acknowledge the messages to the broker."""
+        if not arrivals:
+            return
+        receipts = [
+            (topics.receipt(one.hit.site, one.hit.box), one.receipt)
+            for one in arrivals
+            if one.receipt is not None and one.hit is not None
+        ]
+        for (topic, _), reason in zip(receipts, link.publish_all(receipts), strict=True):
             if reason >= FAILURE and topic not in self._refused:
                 self._refused.add(topic)
                 _log.warning(
@@ -326,11 +379,11 @@ class Tail:
                     topic,
                     reason_text(reason),
                 )
-        if message is not None:
-            link.acknowledge(message)
-        self._last_arrival = time.monotonic()
-        self._stored += arrival.fate is Fate.STORED
-        self._on_arrival(arrival)
+        link.acknowledge(*messages)
+        for arrival in arrivals:
+            self._last_arrival = time.monotonic()
+            self._stored += arrival.fate is Fate.STORED
+            self._on_arrival(arrival)
 
     def _is_over(self, until: Until, cancelled: Callable[[], bool]) -> bool:
         return (
@@ -338,6 +391,20 @@ class Tail:
             or (until.stored is not None and self._stored >= until.stored)
             or (until.idle_s is not None and time.monotonic() - self._last_arrival >= until.idle_s)
         )
+
+
+def _arrived(link: BrokerLink, most: int) -> list[Message]:
+    """The next message and those that have arrived with it; waits a moment for the first only."""
+    found: list[Message] = []
+    wait_s, size = _RECEIVE_S, 0
+    while (
+        len(found) < most
+        and size < _MOST_TOGETHER_BYTES
+        and (message := link.receive(wait_s)) is not None
+    ):
+        found.append(message)
+        wait_s, size = 0.0, size + len(message.payload)
+    return found
 
 
 def _is_state(topic: str) -> bool:

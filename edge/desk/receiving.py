@@ -10,7 +10,7 @@ desk is wrong, and retention counts from both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from edge.authority.tail import ReceivedMessage, Receiver
@@ -22,7 +22,7 @@ from edge.privacy.keys import AuthorityPrivateKeys, BoxPublicKeys
 
 
 class DeskReceiver(Receiver):
-    """A receiver that also keeps each receipt, after the hit is on disk and before it is sent."""
+    """A receiver that also keeps receipts, after their hits are on disk and before any is sent."""
 
     def __init__(
         self,
@@ -45,8 +45,13 @@ class DeskReceiver(Receiver):
             f"the clock here says {utc_text(now)}; synchronise both clocks"
         )
 
-    def take(self, topic: str, payload: bytes) -> ReceivedMessage:
-        arrival = super().take(topic, payload)
-        if arrival.receipt is not None and arrival.hit is not None:
-            self._hits.keep_receipt(arrival.hit.hit_id, arrival.receipt, self._now())
-        return arrival
+    def take_all(self, messages: Sequence[tuple[str, bytes]]) -> list[ReceivedMessage]:
+        arrivals = super().take_all(messages)
+        receipts = {
+            arrival.hit.hit_id: arrival.receipt
+            for arrival in arrivals
+            if arrival.receipt is not None and arrival.hit is not None
+        }
+        if receipts:
+            self._hits.keep_receipts(receipts, self._now())
+        return arrivals

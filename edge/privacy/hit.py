@@ -214,6 +214,16 @@ def verify_hit(payload: bytes, box: BoxPublicKeys) -> Hit:
             or digest.
     """
     hit = _parsed(Hit, payload)
+    require_signed(hit, box)
+    return hit
+
+
+def require_signed(hit: Hit, box: BoxPublicKeys) -> None:
+    """Verify the box's signature and the digest of the evidence of a hit that was parsed.
+
+    Raises:
+        HitError: of another box, or with a wrong signature or digest.
+    """
     if (hit.site, hit.box) != (box.site, box.box):
         raise HitError(f"hit {hit.hit_id}: not of box {box.box} of site {box.site}; refused")
     if not hit.is_verified_by(
@@ -226,7 +236,6 @@ def verify_hit(payload: bytes, box: BoxPublicKeys) -> Hit:
         )
     if hashlib.sha256(hit.sealed_bytes).hexdigest() != hit.sealed_sha256:
         raise HitError(f"hit {hit.hit_id}: its digest is not that of its evidence; refused")
-    return hit
 
 
 def sign_receipt(hit: Hit, stored_at: datetime, key: AuthorityKey) -> Receipt:

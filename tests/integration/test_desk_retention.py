@@ -105,7 +105,7 @@ def small(tmp_path: Path, parties: Parties) -> Iterator[RetentionRoom]:
 
 def test_p10_a_due_hit_is_deleted_with_all_that_names_it(room: RetentionRoom) -> None:
     hit = room.hit
-    DeskHits(room.database).keep_receipt(hit.hit_id, b"the receipt of the hit", NOW)
+    DeskHits(room.database).keep_receipts({hit.hit_id: b"the receipt of the hit"}, NOW)
     finding = room.through(OFFICER, CONFIRMED)
     assert room.rows_of(hit).keys() >= {"hit", "receipt", "review_case", "judgement", "finding"}
     with room.database.reading() as connection:
@@ -135,7 +135,7 @@ def test_p10_a_due_hit_is_deleted_with_all_that_names_it(room: RetentionRoom) ->
     # The box that did not get the receipt sends it again: it is known, and stays away.
     again = DeskHits(room.database).put(hit, hit.to_payload(), room.now)
     assert again == (Outcome.KNOWN, NOW)
-    DeskHits(room.database).keep_receipt(hit.hit_id, b"another receipt", room.now)
+    DeskHits(room.database).keep_receipts({hit.hit_id: b"another receipt"}, room.now)
     assert room.rows_of(hit) == {"deletion": 1}
     room.at(60).run()
     assert room.rows_of(hit) == {}

@@ -8,7 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -147,9 +147,9 @@ def test_a_receipt_is_kept_only_after_its_hit_is_on_disk(
     seen: list[tuple[str, dict[str, int]]] = []
 
     class Watched(DeskHits):
-        def keep_receipt(self, hit_id: str, receipt: bytes, now: object) -> None:
-            seen.append((hit_id, self.counts()))
-            super().keep_receipt(hit_id, receipt, NOW)
+        def keep_receipts(self, receipts: Mapping[str, bytes], now: object) -> None:
+            seen.append((*receipts, self.counts()))
+            super().keep_receipts(receipts, NOW)
 
     by = DeskReceiver(Watched(database), boxes_of(parties), parties.authority, now)
     hit = parties.hit()

@@ -107,12 +107,12 @@ def die(*_):
     os.kill(os.getpid(), 9)
 
 class DiesAfterStoring(Receiver):
-    def take(self, topic, payload):
-        arrival = super().take(topic, payload)
+    def take_all(self, messages):
+        super().take_all(messages)
         die()
 
 class DiesBeforeStoring(Receiver):
-    def take(self, topic, payload):
+    def take_all(self, messages):
         die()
 
 if moment == "after the receipt, before the acknowledgement":

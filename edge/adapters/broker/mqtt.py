@@ -9,6 +9,7 @@ Source: https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html (section numbe
 from __future__ import annotations
 
 import contextlib
+import socket
 import struct
 import time
 from collections import deque
@@ -177,6 +178,23 @@ class BrokerLink:
             TooLargeError: larger than the maximum announced by the broker; nothing was sent.
             LinkLostError: the connection ended, or no acknowledgement came in time.
         """
+        number = self._send(topic, payload, retain=retain, expiry_s=expiry_s)
+        return self._acknowledgement(number, timeout_s)
+
+    def publish_all(self, messages: Sequence[tuple[str, bytes]]) -> list[int]:
+        """Publish several topics and payloads at once; returns the reason code of each PUBACK.
+
+        Raises:
+            TooLargeError: one is too large, as in `publish`; those before it were sent.
+            LinkLostError: as in `publish`.
+        """
+        numbers = [self._send(topic, payload) for topic, payload in messages]
+        return [self._acknowledgement(number) for number in numbers]
+
+    def _send(
+        self, topic: str, payload: bytes, *, retain: bool = False, expiry_s: int | None = None
+    ) -> int:
+        """Send a message with QoS 1; returns its packet id."""
         size = len(payload) + len(topic.encode()) + PUBLISH_OVERHEAD_BYTES
         if self.maximum_packet_bytes is not None and size > self.maximum_packet_bytes:
             raise TooLargeError(
@@ -187,9 +205,12 @@ class BrokerLink:
         properties = _properties(PacketTypes.PUBLISH)
         if expiry_s is not None:
             properties.MessageExpiryInterval = expiry_s
-        number = self._client.publish(
+        return self._client.publish(
             topic, payload, qos=QOS, retain=retain, properties=properties
         ).mid
+
+    def _acknowledgement(self, number: int, timeout_s: float | None = None) -> int:
+        """Wait for the PUBACK of a message; returns its reason code."""
         self._wait_for(lambda: number in self._acknowledged, "acknowledge a message", timeout_s)
         return self._acknowledged.pop(number).value
 
@@ -246,16 +267,17 @@ class BrokerLink:
                 break
         return self._received.popleft() if self._received else None
 
-    def acknowledge(self, message: Message) -> None:
-        """Acknowledge a message to the broker; call this when the message is stored.
+    def acknowledge(self, *messages: Message) -> None:
+        """Acknowledge messages to the broker; call this when they are stored.
 
         One that came with QoS 0 has no number, and needs none.
         """
-        if not message.number:
-            return
-        self._client.ack(message.number, QOS)
-        with contextlib.suppress(LinkLostError):  # the message is then delivered again
-            self._run_client(0)
+        numbers = [message.number for message in messages if message.number]
+        for number in numbers:
+            self._client.ack(number, QOS)
+        if numbers:
+            with contextlib.suppress(LinkLostError):  # the messages are then delivered again
+                self._run_client(0)
 
     def close(self) -> None:
         """Disconnect: the broker keeps the session and does not publish the will."""
@@ -317,6 +339,9 @@ class BrokerLink:
                 clean_start=self._session_expiry_s == 0,
                 properties=properties,
             )
+            if isinstance(opened := self._client.socket(), socket.socket):
+                # Otherwise a small packet may wait for 40 ms (Nagle's algorithm).
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except (OSError, ValueError) as error:
             raise unreachable(options, error) from error
         try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +31,32 @@ def no_hit(hit_id: str) -> OutboxError:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _NewHit:
+    """A hit that may have to be stored, with its payload and the payload's digest."""
+
+    hit: Hit
+    payload: bytes = field(repr=False)
+    sha256: str
+
+    def row(self, stored_at: str) -> dict[str, Any]:
+        hit = self.hit
+        return {
+            "hit_id": hit.hit_id,
+            # A box whose clock is ahead does not have its hits kept longer.
+            "day": min(hit.observed_at, stored_at)[:10],
+            "site": hit.site,
+            "box": hit.box,
+            "camera": hit.camera,
+            "rule": hit.rule,
+            "counter": hit.counter,
+            "human_check_required": hit.human_check_required,
+            "observed_at": hit.observed_at,
+            "stored_at": stored_at,
+            "payload": self.payload,
+        }
+
+
 class DeskHits:
     """Hits, receipts and messages set aside; several processes may use one database.
 
@@ -48,77 +76,112 @@ class DeskHits:
         Raises:
             OutboxError: it could not be written.
         """
-        stored_at = utc_text(now)
-        row: dict[str, Any] = {
-            "hit_id": hit.hit_id,
-            # A box whose clock is ahead does not have its hits kept longer.
-            "day": min(hit.observed_at, stored_at)[:10],
-            "site": hit.site,
-            "box": hit.box,
-            "camera": hit.camera,
-            "rule": hit.rule,
-            "counter": hit.counter,
-            "human_check_required": hit.human_check_required,
-            "observed_at": hit.observed_at,
-            "stored_at": stored_at,
-            "payload": payload,
-        }
-        digest = hashlib.sha256(payload).hexdigest()
+        return self.put_all([(hit, payload)], now)[0]
+
+    def put_all(
+        self, hits: Sequence[tuple[Hit, bytes]], now: datetime
+    ) -> list[tuple[Outcome, datetime]]:
+        """Store verified hits in one transaction, each once; all are on disk when this returns.
+
+        Args:
+            hits: each with its payload; one id may occur twice.
+            now: the time of storing.
+
+        Returns:
+            What `put` would return for each of them.
+
+        Raises:
+            OutboxError: they could not be written; then none is stored.
+        """
+        first: dict[str, _NewHit] = {}
+        for hit, payload in hits:
+            first.setdefault(hit.hit_id, _NewHit(hit, payload, hashlib.sha256(payload).hexdigest()))
         store = self._database.payloads
         desk = "" if store is None else desk_at_place(self._database, store)
         with self._database.writing() as connection:
-            gone = select(DELETION.c.stored_at).where(DELETION.c.hit_id == hit.hit_id)
-            if (before := connection.execute(gone).scalar_one_or_none()) is not None:
-                return Outcome.KNOWN, parse_utc(before)
-            beside = self._put_beside(connection, desk, hit, payload, digest)
-            if beside is not None:
+            deleted = _deleted(connection, first)
+            # In one order for all consumers: so two that store the same hits never wait for each
+            # other.
+            new = [first[hit_id] for hit_id in sorted(first.keys() - deleted.keys())]
+            stored = self._insert_all(connection, desk, new, utc_text(now))
+            known = _known(connection, first.keys() - deleted.keys() - stored)
+        known |= {hit_id: (utc_text(now), first[hit_id].sha256) for hit_id in stored}
+        outcomes = []
+        for hit, payload in hits:
+            if hit.hit_id in deleted:
+                outcome, at = Outcome.KNOWN, deleted[hit.hit_id]
+            else:
+                at, digest = known[hit.hit_id]
+                same = hashlib.sha256(payload).hexdigest() == digest
+                outcome = Outcome.KNOWN if same else Outcome.CONFLICT
+                if hit.hit_id in stored:  # the first of this id
+                    stored.remove(hit.hit_id)
+                    outcome = Outcome.NEW
+            outcomes.append((outcome, parse_utc(at)))
+        return outcomes
+
+    def _insert_all(
+        self, connection: Connection, desk: str, hits: Sequence[_NewHit], stored_at: str
+    ) -> set[str]:
+        """Insert those hits that are not known; returns their ids."""
+        if not hits:
+            return set()
+        beside = self._put_beside(connection, desk, hits)
+        rows = [one.row(stored_at) for one in hits]
+        for row in rows:
+            if row["hit_id"] in beside:
                 row["payload"] = b""
-            # On PostgreSQL this waits for a transaction that stores the same hit just now.
-            insert = _insert(connection, HIT).values(row).on_conflict_do_nothing()
-            if connection.execute(insert.returning(HIT.c.hit_id)).first() is not None:
-                if beside is not None:
-                    connection.execute(HIT_PAYLOAD.insert().values(beside))
-                return Outcome.NEW, parse_utc(stored_at)
-            query = (
-                select(HIT.c.stored_at, HIT.c.payload, HIT_PAYLOAD.c.sha256)
-                .outerjoin(HIT_PAYLOAD, HIT_PAYLOAD.c.hit_id == HIT.c.hit_id)
-                .where(HIT.c.hit_id == hit.hit_id)
-            )
-            known = connection.execute(query).one()
-        same = digest == (known.sha256 or hashlib.sha256(bytes(known.payload)).hexdigest())
-        return (Outcome.KNOWN if same else Outcome.CONFLICT), parse_utc(known.stored_at)
+        # On PostgreSQL this waits for a transaction that stores one of these hits just now.
+        insert = _insert(connection, HIT).on_conflict_do_nothing().returning(HIT.c.hit_id)
+        stored = set(connection.execute(insert, rows).scalars())
+        if places := [row for hit_id, row in beside.items() if hit_id in stored]:
+            connection.execute(HIT_PAYLOAD.insert().returning(HIT_PAYLOAD.c.hit_id), places)
+        return stored
 
     def _put_beside(
-        self, connection: Connection, desk: str, hit: Hit, payload: bytes, digest: str
-    ) -> dict[str, str | int] | None:
-        """Write a new hit's payload beside the database; its row. None: the hit is known.
+        self, connection: Connection, desk: str, hits: Sequence[_NewHit]
+    ) -> dict[str, dict[str, Any]]:
+        """Write the payloads of new hits beside the database; returns their rows by id.
 
-        None, too, where payloads are in the database. It is written inside the transaction, which
+        Empty where payloads are in the database. They are written inside the transaction, which
         `sweep` waits for.
         """
         store = self._database.payloads
-        query = select(HIT.c.hit_id).where(HIT.c.hit_id == hit.hit_id)
-        if store is None or connection.execute(query).first() is not None:
-            return None
-        key = f"{desk}/{hit.observed_at[:10]}/{hit.hit_id}.{digest[:16]}"
-        store.put(key, payload)
-        return {"hit_id": hit.hit_id, "key": key, "sha256": digest, "bytes": len(payload)}
+        if store is None:
+            return {}
+        query = select(HIT.c.hit_id).where(HIT.c.hit_id.in_([one.hit.hit_id for one in hits]))
+        known = set(connection.execute(query).scalars())
+        places = {}
+        for one in hits:
+            hit_id = one.hit.hit_id
+            if hit_id not in known:
+                key = f"{desk}/{one.hit.observed_at[:10]}/{hit_id}.{one.sha256[:16]}"
+                store.put(key, one.payload)
+                places[hit_id] = {
+                    "hit_id": hit_id,
+                    "key": key,
+                    "sha256": one.sha256,
+                    "bytes": len(one.payload),
+                }
+        return places
 
-    def keep_receipt(self, hit_id: str, receipt: bytes, now: datetime) -> None:
-        """Keep the receipt of a stored hit; that of a second delivery is the same.
+    def keep_receipts(self, receipts: Mapping[str, bytes], now: datetime) -> None:
+        """Keep the receipts of stored hits by id; that of a second delivery is the same.
 
         Raises:
-            OutboxError: it could not be written.
+            OutboxError: they could not be written.
         """
-        row = {"hit_id": hit_id, "signed_at": utc_text(now), "payload": receipt}
         with self._database.writing() as connection:
             # A hit that was deleted keeps no receipt; the one that is sent says when it was stored.
-            if (
-                connection.execute(select(HIT.c.hit_id).where(HIT.c.hit_id == hit_id)).first()
-                is None
-            ):
-                return
-            connection.execute(_insert(connection, RECEIPT).values(row).on_conflict_do_nothing())
+            query = select(HIT.c.hit_id).where(HIT.c.hit_id.in_(receipts))
+            there = set(connection.execute(query).scalars())
+            rows = [
+                {"hit_id": hit_id, "signed_at": utc_text(now), "payload": receipts[hit_id]}
+                for hit_id in sorted(there)
+            ]
+            if rows:
+                insert = _insert(connection, RECEIPT).on_conflict_do_nothing()
+                connection.execute(insert.returning(RECEIPT.c.hit_id), rows)
 
     def set_aside(self, topic: str, payload: bytes, why: str, now: datetime) -> bool:
         """Keep a payload that cannot be accepted now; returns False if the limit is reached.
@@ -174,6 +237,27 @@ class DeskHits:
                 name: int(connection.execute(select(func.count()).select_from(table)).scalar_one())
                 for name, table in (("hits", HIT), ("receipts", RECEIPT), ("set_aside", ASIDE))
             }
+
+
+def _deleted(connection: Connection, hit_ids: Collection[str]) -> dict[str, str]:
+    """When each of these hits was stored that retention has deleted."""
+    query = select(DELETION.c.hit_id, DELETION.c.stored_at).where(DELETION.c.hit_id.in_(hit_ids))
+    return {row.hit_id: row.stored_at for row in connection.execute(query)}
+
+
+def _known(connection: Connection, hit_ids: Collection[str]) -> dict[str, tuple[str, str]]:
+    """When each of these hits was stored, and the digest of its payload."""
+    if not hit_ids:
+        return {}
+    query = (
+        select(HIT.c.hit_id, HIT.c.stored_at, HIT.c.payload, HIT_PAYLOAD.c.sha256)
+        .outerjoin(HIT_PAYLOAD, HIT_PAYLOAD.c.hit_id == HIT.c.hit_id)
+        .where(HIT.c.hit_id.in_(hit_ids))
+    )
+    return {
+        row.hit_id: (row.stored_at, row.sha256 or hashlib.sha256(bytes(row.payload)).hexdigest())
+        for row in connection.execute(query)
+    }
 
 
 def _insert(connection: Connection, table: Table) -> Any:  # noqa: ANN401 - of two dialects
