@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from sqlalchemy import insert
@@ -29,12 +32,13 @@ from edge.desk.fleet import (
     FleetFilter,
     fleet,
 )
+from edge.desk.fleet_metrics import fleet_server
 from edge.desk.folder import DeskFolder
 from edge.desk.rights import DeskRole
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.tables import BOX_STATE
 from edge.desk.web.app import desk_app
-from edge.errors import EdgeError
+from edge.errors import EdgeError, UsageError
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.policy.activation import ActivationRecord, activate
@@ -48,7 +52,7 @@ from tests.support.brokers import Mosquitto
 from tests.support.desk_web import OFFICER, SECOND, Web, opened
 from tests.support.desks import FIRST, NOW, added, make_desk, put_back, terms
 from tests.support.parties import BOX, SITE, Parties, make_parties
-from tests.support.product import REPOSITORY, verb
+from tests.support.product import REPOSITORY, start, verb
 from tests.support.receiving import boxes_of, options, publish, receiver, tail
 
 on_both = pytest.mark.parametrize("desk", ["sqlite", "postgresql"], indirect=True)
@@ -575,6 +579,36 @@ def test_the_terminal_shows_problems_and_its_exit_status_tells_of_them(
     assert [(one["box"], one["problems"]) for one in told.json["boxes"]] == [("hot", ["hot"])]
     wrong = verb(*at, "--problem", "cold")
     assert (wrong.status, "suspended, shut, twin, silent" in wrong.err) == (2, True)
+
+
+def test_the_metrics_of_all_boxes_are_served_on_this_machine(
+    desk: DeskFolder, database: DeskDatabase
+) -> None:
+    put(database, {"site": "a", "box": "b", "twin_at": utc_text(datetime.now(NOW.tzinfo))})
+    process = start(["desk", "serve", "--desk", desk.path, "--port", "0", "--metrics", "[::1]:0"])
+    try:
+        assert process.stderr is not None
+        (told,) = [line for line in (process.stderr.readline(),) if "metrics of all boxes" in line]
+        address = told.split()[-1]
+        with urlopen(address, timeout=10) as answer:  # noqa: S310 - of this machine
+            assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+            body = answer.read().decode()
+        assert 'edge_anpr_fleet_problem{site="a",box="b",problem="twin"} 1\n' in body
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(address.replace("/metrics", "/boxes"), timeout=10)  # noqa: S310 - likewise
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", "192.0.2.1:0", "desk.example:0"])
+def test_p7_the_metrics_of_a_fleet_are_for_this_machine_only(
+    desk: DeskFolder, database: DeskDatabase, address: str
+) -> None:
+    with pytest.raises(UsageError, match="can be reached from other machines"):
+        fleet_server(address, database, lambda: NOW)
+    done = verb("desk", "serve", "--desk", desk.path, "--port", "0", "--metrics", address)
+    assert (done.status, len(done.err.splitlines())) == (2, 1)
 
 
 @needs_mosquitto
