@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from edge.adapters.broker.publisher import Publisher
 from edge.adapters.host.kernel_clock import kernel_clock
-from edge.adapters.host.metrics import Listen, State, TelemetryServer, TelemetrySource
+from edge.adapters.host.metrics import State, TelemetryServer, TelemetrySource
+from edge.adapters.host.metrics_server import Listen
 from edge.adapters.host.service_manager import ServiceManager
 from edge.adapters.host.system import product_version
 from edge.adapters.host.thermometers import temperatures

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +14,7 @@ from edge.cli.options import PassphraseFileOption
 from edge.cli.output import note
 
 if TYPE_CHECKING:
+    from edge.desk.folder import DeskFolder
     from edge.desk.web.serving import WhatOpensHits
 
 
@@ -89,6 +93,16 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics",
+            metavar="ADDRESS",
+            help="Also serve the state of all boxes for Prometheus, at this address of this "
+            "machine, such as 127.0.0.1:9110.",
+            show_default=False,
+        ),
+    ] = None,
     passphrase_file: PassphraseFileOption = None,
 ) -> None:
     """Serve the desk's pages to browsers until Ctrl-C.
@@ -110,8 +124,21 @@ def serve(
     where = WhereToServe(address, port, certificate, key, behind_proxy, origin)
     folder, utc = opened_or_made(desk), SystemClock().utc
     opens = _opens(keys, box_keys, policies, passphrase_file)
-    with running_retention(folder, utc):
+    with running_retention(folder, utc), _metrics(folder, metrics, utc):
         serve_desk(folder, where, opens, utc, lambda page: note(f"the desk is at {page}"))
+
+
+@contextmanager
+def _metrics(folder: DeskFolder, listen: str | None, utc: Callable[[], datetime]) -> Iterator[None]:
+    """Serve the state of the boxes until the block ends, if there is an address."""
+    from edge.desk.fleet_metrics import fleet_server
+
+    if listen is None:
+        yield
+        return
+    with folder.open_database() as database, fleet_server(listen, database, utc) as server:
+        note(f"metrics of all boxes: {server.address}/metrics")
+        yield
 
 
 def _opens(

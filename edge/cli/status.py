@@ -22,7 +22,7 @@ from edge.errors import ConfigError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from edge.adapters.host.metrics import Listen
+    from edge.adapters.host.metrics_server import Listen
 
 TIMEOUT_S = 5.0
 LARGEST_BYTES = 1024 * 1024
@@ -85,7 +85,7 @@ def status(
 
 def _where(site: Path | None, listen: str | None) -> tuple[Listen, int | None]:
     """The address of the metrics, and the minutes of an epoch if a site's folder is given."""
-    from edge.adapters.host.metrics import Listen
+    from edge.adapters.host.metrics_server import Listen
     from edge.site.folder import load_site_folder
 
     if site is None:

@@ -14,12 +14,14 @@ import pytest
 import yaml
 
 from edge.adapters.broker.embedded_broker import EmbeddedBroker
+from edge.adapters.state.key_files import load_box_public_keys
 from edge.adapters.state.key_making import new_signer_key
 from edge.adapters.state.policy_state import CLOCK
 from edge.adapters.state.state_folder import StateLock
 from edge.errors import ExitCode
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import utc_text
+from edge.privacy.box_status import BoxStatus, verified_status
 from tests.support.message_recorder import MessageRecorder
 from tests.support.product import CLIPS, Finished, product, start, verb
 from tests.support.sites import MadeSite, make_real, make_site, set_port, sign_site, write_yaml
@@ -212,6 +214,17 @@ def availability(recorder: MessageRecorder) -> list[tuple[str, str]]:
     return [(one["state"], one["reason"]) for one in messages]
 
 
+def stated(recorder: MessageRecorder, made: MadeSite) -> list[BoxStatus]:
+    """The statements of the box, each with a valid signature, and with rising counters."""
+    public = load_box_public_keys(made.box_keys)
+    found = [
+        verified_status(one.payload, public, datetime.now(timezone.utc))
+        for one in recorder.of_kind("status")
+    ]
+    assert [one.counter for one in found] == sorted({one.counter for one in found})
+    return found
+
+
 def wait_for(condition: Callable[[], bool], within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while not condition():
@@ -277,6 +290,13 @@ def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     assert told, availability(recorder)
     assert took < 10
     assert availability(recorder)[-1] == ("safe", code)  # the last message, retained
+    first, *_, last = stated(recorder, made)
+    assert (first.state, first.reason, last.state, last.reason) == (
+        "online", "running", "safe", code,
+    )  # fmt: skip
+    assert first.weights_sha256 is not None
+    assert first.policy is not None
+    assert first.policy.lease_ends is not None
     assert box.returncode in {ExitCode.CONFIG, ExitCode.STORAGE}
     assert f"error: {code}: " in err
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -292,8 +312,13 @@ def test_p11_a_box_that_may_not_start_announces_it_at_the_broker(
         set_port(made, broker.port)
         done = product("run", "--site", made.folder, "--source", CLIP, "--drain", "0")
         assert wait_for(lambda: availability(recorder) == [("safe", "E_LEASE")], 5)
+        assert wait_for(lambda: bool(stated(recorder, made)), 5)
 
     refused(done, "E_LEASE")
+    (said,) = stated(recorder, made)
+    assert (said.state, said.reason, said.weights_sha256) == ("safe", "E_LEASE", None)
+    assert said.policy is not None
+    assert said.policy.lease_ends is None
 
 
 @pytest.mark.parametrize(

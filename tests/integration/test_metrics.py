@@ -11,13 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from edge.adapters.host.kernel_clock import KernelClock, kernel_clock
-from edge.adapters.host.metrics import (
-    MOST_REQUESTS,
-    CameraFigures,
-    Listen,
-    TelemetryServer,
-    TelemetrySource,
-)
+from edge.adapters.host.metrics import CameraFigures, TelemetryServer, TelemetrySource
+from edge.adapters.host.metrics_server import MOST_REQUESTS, Listen
 from edge.box.engine import Engine, Stream, VehicleCounts
 from edge.box.evidence_worker import EvidenceWorker
 from edge.box.figures import rule_figures
@@ -228,7 +223,7 @@ def test_other_methods_are_refused() -> None:
 def test_unfinished_requests_do_not_block_others_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edge.adapters.host.metrics._Handler.timeout", 0.3)
+    monkeypatch.setattr("edge.adapters.host.metrics_server._Handler.timeout", 0.3)
     with watched_street([]) as (port, _):
         slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(MOST_REQUESTS)]
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from edge.adapters.host.metrics import Listen
+from edge.adapters.host.metrics_server import Listen
 from edge.cli.status import BoxMetrics, _where, ask, console_view, shown
 from edge.errors import ConfigError
 from edge.site.folder import load_site_folder

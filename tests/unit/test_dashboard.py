@@ -49,6 +49,7 @@ def told() -> set[str]:
         stage_s={"decode": 1.0},
         outbox=10,
         outbox_age_s=1.0,
+        broker_problems=["audit-refused"],
         rules=[metrics.RuleFigures("rule", stopped=False, without_permits=False)],
     )
     lines = metrics.exposition(figures).decode().splitlines()

@@ -10,34 +10,21 @@ Text format: https://prometheus.io/docs/instrumenting/exposition_formats/.
 from __future__ import annotations
 
 import json
-import logging
-import socket
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from typing_extensions import Self
 
 from edge.adapters.host.kernel_clock import KernelClock
-from edge.errors import ConfigError
-
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-REQUEST_S = 5.0
-"""How long one request and its answer may take."""
-MOST_REQUESTS = 16
-"""Requests that are answered at the same time; further connections are closed."""
+from edge.adapters.host.metrics_server import CONTENT_TYPE, Listen, MetricsServer, Reply
 
 State = Literal["starting", "online", "safe", "stopping"]
 STATES: tuple[State, ...] = ("starting", "online", "safe", "stopping")
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,34 +316,8 @@ def _counter(name: str, text: str, value: float) -> Metric:
     return CounterMetricFamily(f"edge_anpr_{name}", text, value=value)
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """An address to listen on: a host name or address, and a port (0: any free one)."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, setting: str = "telemetry.listen") -> Self:
-        """Parse an address such as `127.0.0.1:9109`, `[::1]:9109` or `localhost:9109`.
-
-        Args:
-            text: the address.
-            setting: the setting or option that it comes from, for messages.
-
-        Raises:
-            ConfigError: it is not such an address.
-        """
-        host, colon, port = text.rpartition(":")
-        if not colon or not host or not port.isdecimal() or int(port) > 65535:
-            raise ConfigError(
-                f"{setting}: {text!r} is not an address; write it like 127.0.0.1:9109"
-            )
-        return cls(host.removeprefix("[").removesuffix("]"), int(port))
-
-
-class TelemetryServer:
-    """An HTTP server that answers in its own threads until it is closed.
+class TelemetryServer(MetricsServer):
+    """Serves the three addresses of a box.
 
     Args:
         listen: the address.
@@ -367,95 +328,16 @@ class TelemetryServer:
     """
 
     def __init__(self, listen: Listen, source: TelemetrySource) -> None:
-        try:
-            self._server = _Server(listen, source)
-        except (OSError, UnicodeError) as error:
-            reason = getattr(error, "strerror", None) or "no such address"
-            raise ConfigError(
-                f"site.yaml: telemetry.listen: {listen.host}:{listen.port}: {reason}; choose "
-                "another port or address"
-            ) from None
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="telemetry", daemon=True
-        )
+        def metrics() -> Reply:
+            return Reply(HTTPStatus.OK, CONTENT_TYPE, exposition(source.figures()))
 
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, listen: Listen, source: TelemetrySource) -> None:
-        if ":" in listen.host:
-            self.address_family = socket.AF_INET6
-        self.source = source
-        self._seats = threading.BoundedSemaphore(MOST_REQUESTS)
-        super().__init__((listen.host, listen.port), _Handler)
-
-    def server_bind(self) -> None:
-        # The method of `HTTPServer` also looks up this machine's host name, which is not needed.
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        if self._seats.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._seats.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
-        """Log a failed request without quoting it; the base class would print a traceback."""
-        log.warning("a telemetry request failed")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    timeout = REQUEST_S
-    server: _Server
-
-    def do_GET(self) -> None:
-        source = self.server.source
-        if self.path == "/metrics":
-            self._answer(HTTPStatus.OK, CONTENT_TYPE, exposition(source.figures()))
-        elif self.path in {"/healthz", "/readyz"}:
-            answer = source.healthy() if self.path == "/healthz" else source.ready()
+        def told(answer: Answer) -> Reply:
             status = HTTPStatus.OK if answer.holds else HTTPStatus.SERVICE_UNAVAILABLE
-            self._answer(status, "application/json", answer.body())
-        else:
-            self._answer(
-                HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"/metrics /healthz /readyz\n"
-            )
+            return Reply(status, "application/json", answer.body())
 
-    do_HEAD = do_GET  # noqa: N815 - likewise
-
-    def version_string(self) -> str:
-        return "edge-anpr"
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
-        """Log nothing: requests would be most of the log."""
-
-    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        pages = {
+            "/metrics": metrics,
+            "/healthz": lambda: told(source.healthy()),
+            "/readyz": lambda: told(source.ready()),
+        }
+        super().__init__(listen, pages, "site.yaml: telemetry.listen")
