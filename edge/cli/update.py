@@ -136,10 +136,11 @@ def _box(site: SiteOption, *, locked: bool = True) -> Iterator[BoxUpdates]:
         return
     lock = StateLock(box.work, "the updater's folder")
     # python-tuf downloads into a temporary file; /tmp may be memory.
-    tempfile.tempdir = str(box.work)
+    before, tempfile.tempdir = tempfile.tempdir, str(box.work)
     try:
         yield box
     finally:
+        tempfile.tempdir = before
         lock.release()
 
 

@@ -130,7 +130,8 @@ class Slot:
 
     def complete(self) -> list[str]:
         """The versions that are there as a whole."""
-        return [one.parent.name for one in self.versions.glob(f"*/{COMPLETE}")]
+        found = (one.parent for one in self.versions.glob(f"*/{COMPLETE}"))
+        return [one.name for one in found if not one.is_symlink()]
 
 
 def _program(archive: Path, folder: Path, version: str) -> None:

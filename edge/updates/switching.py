@@ -39,6 +39,9 @@ from edge.updates.targets import Kind
 MOST_TRIES: Final = 3
 """How often a trial is begun again after the updater or the machine stopped during it."""
 
+ORDERED: Final = frozenset({"E_SUSPENDED"})
+"""Why a box may be safe after a change in any case: a version that obeys an order works."""
+
 log = logging.getLogger(__name__)
 
 
@@ -256,11 +259,10 @@ def _problem(health: BoxHealth | None, change: Change) -> str | None:
         return "nothing is heard of the box"
     if change.kind == "release" and health.version not in {None, change.after}:
         return f"version {health.version} answers"
-    if health.state == "online":
-        return None
     before = change.health
-    if health.state == "safe" and before is not None and before.state == "safe":
-        if health.reason == before.reason:
-            return None
-        return f"safe because of {health.reason}, and before because of {before.reason}"
-    return f"{health.state} because of {health.reason}"
+    ordered = health.state == "safe" and health.reason in ORDERED
+    same = before is not None and (health.state, health.reason) == (before.state, before.reason)
+    if health.state == "online" or ordered or (health.state == "safe" and same):
+        return None
+    was = "" if before is None else f", and before {before.state} because of {before.reason}"
+    return f"{health.state} because of {health.reason}{was}"

@@ -265,7 +265,7 @@ def newest_reports(reports: Iterable[UpdateReport]) -> dict[BoxName, UpdateRepor
 
 
 def read_reports(file: Path) -> tuple[UpdateReport, ...]:
-    """Reports from a JSON list or a CSV file with the columns site, box, target, outcome, said_at.
+    """Reports from a JSON list, or from CSV with the columns site, box, target, outcome, said_at.
 
     Raises:
         WaveError: it cannot be read; the message names the row and the field.
@@ -283,9 +283,9 @@ def read_reports(file: Path) -> tuple[UpdateReport, ...]:
         return _REPORTS.validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
-        number, *field = (*first["loc"], "")
-        row = int(number) + (2 if file.suffix == ".csv" else 1) if isinstance(number, int) else 1
-        raise WaveError(f"{file}: row {row}: {field[0] or 'all'}: {first['msg']}") from None
+        number, field = (*first["loc"], 0, "all")[:2]
+        row = int(number) + (2 if file.suffix == ".csv" else 1)
+        raise WaveError(f"{file}: row {row}: {field}: {first['msg']}") from None
     except (UnicodeDecodeError, csv.Error):
         raise WaveError(f"{file}: not UTF-8 text of this form; write it again") from None
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from edge.adapters.state.suspension_store import SuspensionStore
 from edge.updates.journal import BoxHealth, load_journal
 from edge.updates.problems import UpdateError, UpdateStateError
 from edge.updates.state_copy import COPY, GOES_BACK, NEWER
 from edge.updates.switching import MOST_TRIES
 from tests.support.update_box import NEW, OLD, UpdatedBox, killed_at
+from tests.unit.adapters.state.test_p17_suspension_store import SUSPEND
+from tests.unit.policy.test_p17_suspension import TERMS
 
 DEAD = BoxHealth(state="safe", reason="E_MODEL_DIGEST", version=NEW)
 
@@ -60,7 +66,7 @@ def test_a_box_that_is_safe_for_another_reason_goes_back(box: UpdatedBox) -> Non
     box.healthy[OLD] = BoxHealth(state="safe", reason="E_LEASE", version=OLD)
     box.healthy[NEW] = DEAD
     ended = box.changer().change("release", NEW)
-    assert "safe because of E_MODEL_DIGEST, and before because of E_LEASE" in ended.why
+    assert "safe because of E_MODEL_DIGEST, and before safe because of E_LEASE" in ended.why
 
 
 def test_the_state_stays_where_the_older_version_can_read_it(box: UpdatedBox) -> None:
@@ -114,6 +120,28 @@ def test_p17_legal_state_of_a_newer_form_never_goes_back_and_the_box_stays_shut(
     assert "the box stays shut: E_STATE_VERSION" in ended.why
     assert name in ended.why
     assert box.current == OLD  # which itself refuses to open a camera
+
+
+def test_p17_an_order_to_suspend_during_the_trial_stays_in_force_when_the_box_goes_back(
+    box: UpdatedBox,
+) -> None:
+    box.healthy[NEW] = DEAD
+
+    def start() -> None:
+        SuspensionStore(box.state).take(SUSPEND, TERMS)
+        box.write_hits(9, schema=3)
+
+    box.service.starts[NEW] = start
+    assert box.changer().change("release", NEW).outcome == "rolled-back"
+    assert box.hits() == (7, 2)
+    assert SuspensionStore(box.state).load().suspended
+
+
+def test_an_order_to_suspend_during_the_trial_is_no_fault_of_the_new_version(
+    box: UpdatedBox,
+) -> None:
+    box.healthy[NEW] = BoxHealth(state="safe", reason="E_SUSPENDED", version=NEW)
+    assert box.changer().change("release", NEW).outcome == "installed"
 
 
 def test_p17_only_outbox_and_statistics_are_ever_copied(box: UpdatedBox) -> None:
@@ -175,9 +203,6 @@ def test_a_trial_that_stops_the_machine_again_and_again_ends(box: UpdatedBox) ->
 
 def killed_at_start(box: UpdatedBox) -> bool:
     """Whether the machine stops while the new version starts."""
-    import os
-    import signal
-
     box.service.starts[NEW] = lambda: os.kill(os.getpid(), signal.SIGKILL)
 
     def act() -> None:
@@ -208,7 +233,7 @@ def test_p17_killed_at_every_step_one_of_the_two_versions_runs_after_the_next_st
                 box.write_hits(9, schema=3)
 
         box.service.starts[NEW] = start
-        if not killed_at(step, lambda box=box: box.changer().change("release", NEW), box.base):
+        if not killed_at(step, partial(box.changer().change, "release", NEW), box.base):
             break
         assert box.current in {OLD, NEW}
         box.changer().resume()

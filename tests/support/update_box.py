@@ -1,7 +1,7 @@
 """A box whose versions are changed: real folders, links and files, and a service of files.
 
-`FileService` stands for systemd and the box: a start reads the link `current`, as ExecStart does, and
-does to the state folder what that version does to it.
+`FileService` stands for systemd and the box: a start reads the link `current`, as ExecStart does,
+and does to the state folder what that version does to it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -186,10 +186,3 @@ def killed_at(step: int, act: Callable[[], object], below: Path) -> bool:
         act()
     finally:
         os._exit(0)
-
-
-@contextlib.contextmanager
-def box_in(base: Path) -> Iterator[UpdatedBox]:
-    """A fresh box in a new folder."""
-    base.mkdir()
-    yield UpdatedBox(base)
