@@ -52,7 +52,7 @@ def init(
     from edge.updates.repository import ReleaseKeys
 
     keys = ReleaseKeys(_public(vendor), _public(controller), _public(online))
-    _say_pending(_repository(folder).begin(keys), as_json)
+    _say_pending(repository_in(folder).begin(keys), as_json)
 
 
 @app.command()
@@ -109,7 +109,7 @@ def add(
     except ValidationError as error:
         field = error.errors()[0]["loc"][0]
         raise UsageError(f"--{field}: not of the form that the help shows") from None
-    _say_pending([_repository(folder).add(archive, facts)], as_json)
+    _say_pending([repository_in(folder).add(archive, facts)], as_json)
 
 
 @app.command()
@@ -125,7 +125,7 @@ def withdraw(
 
     Example: edge-anpr fleet release withdraw releases release/0.2.0/cp311-linux_x86_64.zip
     """
-    _say_pending([_repository(folder).withdraw(path)], as_json)
+    _say_pending([repository_in(folder).withdraw(path)], as_json)
 
 
 @app.command()
@@ -138,7 +138,7 @@ def renew(
 
     Example: edge-anpr fleet release renew releases
     """
-    _say_pending(_repository(folder).renew(root=root), as_json)
+    _say_pending(repository_in(folder).renew(root=root), as_json)
 
 
 @app.command()
@@ -157,7 +157,7 @@ def rotate(
     Example: edge-anpr fleet release rotate releases --old ed25519:… --new ed25519:…
     """
     office = "online" if online else "offline"
-    _say_pending(_repository(folder).rotate(office, _public(old), _public(new)), as_json)
+    _say_pending(repository_in(folder).rotate(office, _public(old), _public(new)), as_json)
 
 
 @app.command()
@@ -181,7 +181,7 @@ def sign(
     if not as_json:
         for line in described(metadata):
             typer.echo(line)
-    private = _private(key, passphrase_file)
+    private = private_key(key, passphrase_file)
     sign_metadata(metadata, private)
     write_signed(file, metadata)
     if as_json:
@@ -206,7 +206,7 @@ def publish(
 
     Example: edge-anpr fleet release publish releases --online-key online.signer.private.json
     """
-    done = _repository(folder).publish(_private(online_key, passphrase_file))
+    done = repository_in(folder).publish(private_key(online_key, passphrase_file))
     if as_json:
         print_json(
             "edge-anpr/release-publish/1",
@@ -228,7 +228,7 @@ def show(folder: RepositoryArgument, as_json: JsonOption = False) -> None:
     """
     from edge.updates.repository import described, read_metadata
 
-    repository = _repository(folder)
+    repository = repository_in(folder)
     offered = repository.offered()
     waiting = sorted(repository.pending.glob("*.json"))
     if as_json:
@@ -248,7 +248,8 @@ def show(folder: RepositoryArgument, as_json: JsonOption = False) -> None:
             typer.echo(f"  {line}")
 
 
-def _repository(folder: Path) -> ReleaseRepository:
+def repository_in(folder: Path) -> ReleaseRepository:
+    """The repository in a folder, now."""
     from edge.adapters.host.system import SystemClock
     from edge.updates.repository import ReleaseRepository
 
@@ -261,7 +262,8 @@ def _public(text: str) -> PublicKey:
     return PublicKey.parse(text)
 
 
-def _private(file: Path, passphrase_file: Path | None) -> SigningKey:
+def private_key(file: Path, passphrase_file: Path | None) -> SigningKey:
+    """A signer's private key, with the passphrase typed or from a file."""
     from edge.adapters.state.key_files import load_signer_key
     from edge.cli.passphrase import typed
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.fleet_release import OnlineKeyOption, RepositoryArgument, _private, _repository
+from edge.cli.fleet_release import OnlineKeyOption, RepositoryArgument, private_key, repository_in
 from edge.cli.options import JsonOption, PassphraseFileOption
 from edge.cli.output import note, print_json
 from edge.errors import UsageError
@@ -73,7 +74,7 @@ def plan(
     shares = [one.strip() for one in steps.split(",")]
     if not all(one.isdecimal() for one in shares):
         raise UsageError("--steps: write numbers with commas, such as 5,25,100")
-    repository = _repository(folder)
+    repository = repository_in(folder)
     if not any(path.startswith(f"{name}/") for path in repository.offered()):
         raise WaveError(f"{name}: not published; `edge-anpr fleet release show` lists what is")
     if name in load_plans(folder).plans:
@@ -86,7 +87,7 @@ def plan(
         silent_hours=silent_hours,
     )
     _keep(folder, {name: made}, online_key, passphrase_file)
-    _say(name, made, None, as_json)
+    _say({name: made}, {}, as_json)
 
 
 @app.command()
@@ -115,8 +116,7 @@ def run(
     before = load_plans(folder).plans
     after = {name: judged(before[name], count, now) for name, count in counts.items()}
     _keep(folder, after, online_key, passphrase_file)
-    for name, one in after.items():
-        _say(name, one, counts[name], as_json)
+    _say(after, counts, as_json)
     for name, one in after.items():
         if one.halted is not None:
             raise WaveError(f"{name} is halted: {one.halted}")
@@ -135,9 +135,7 @@ def status(
     """
     from edge.updates.wave_plan import load_plans
 
-    counts = _counts(folder, boxes, reports)
-    for name, one in load_plans(folder).plans.items():
-        _say(name, one, counts[name], as_json)
+    _say(load_plans(folder).plans, _counts(folder, boxes, reports), as_json)
 
 
 @app.command()
@@ -196,8 +194,8 @@ def _counts(folder: Path, boxes: Path, reports: Path) -> dict[str, WaveCount]:
     from edge.updates.wave_plan import counted, load_plans, newest_reports
 
     fleet: list[BoxName] = list(load_all_box_public_keys(boxes))
-    said, unknown = newest_reports(read_update_reports(reports)), 0
-    unknown = sum(1 for one in said if one not in set(fleet))
+    said = newest_reports(read_update_reports(reports))
+    unknown = len(said.keys() - set(fleet))
     if unknown:
         note(f"{unknown} reports are of boxes that are not in {boxes}; they do not count")
     now = SystemClock().utc()
@@ -221,33 +219,27 @@ def _keep(
     """Write changed plans and publish all of them."""
     from edge.updates.wave_plan import WavePlans, load_plans, save_plans
 
-    key = _private(online_key, passphrase_file)
+    key = private_key(online_key, passphrase_file)
     plans = WavePlans(plans={**load_plans(folder).plans, **changed})
     save_plans(folder, plans)
-    _repository(folder).publish(key, plans.document())
+    repository_in(folder).publish(key, plans.document())
 
 
-def _say(name: str, plan: WavePlan, count: WaveCount | None, as_json: bool) -> None:
+def _say(plans: dict[str, WavePlan], counts: dict[str, WaveCount], as_json: bool) -> None:
+    """Print plans, with their boxes where these were counted."""
     if as_json:
-        counted = None
-        if count is not None:
-            counted = {
-                "open": count.open,
-                "healthy": count.healthy,
-                "awaited": count.awaited,
-                "bad": list(count.bad),
-                "limit": count.limit,
-            }
-        print_json("edge-anpr/wave/1", {"name": name, **plan.model_dump(), "boxes": counted})
+        shown = [
+            {"name": name, **one.model_dump(), "boxes": asdict(counts[name]) if counts else None}
+            for name, one in plans.items()
+        ]
+        print_json("edge-anpr/waves/1", {"plans": shown})
         return
-    state = "halted" if plan.halted is not None else "open"
-    typer.echo(
-        f"{name}: wave {plan.step + 1} of {len(plan.steps)}, {plan.wave().percent} %, {state}"
-    )
-    if plan.halted is not None:
-        typer.echo(f"  {plan.halted}")
-    if count is not None:
-        typer.echo(
-            f"  {count.open} boxes may install it: {count.healthy} have, {count.awaited} awaited, "
-            f"{len(count.bad)} failed or silent ({count.limit} halt it)"
-        )
+    for name, one in plans.items():
+        wave, state = one.wave(), "open" if one.halted is None else f"halted: {one.halted}"
+        typer.echo(f"{name}: wave {one.step + 1} of {len(one.steps)}, {wave.percent} %, {state}")
+        if name in counts:
+            count = counts[name]
+            typer.echo(
+                f"  {count.open} boxes may install it: {count.healthy} have, {count.awaited} "
+                f"awaited, {len(count.bad)} failed or silent ({count.limit} halt it)"
+            )

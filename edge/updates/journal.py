@@ -27,7 +27,7 @@ Outcome = Literal["started", "installed", "rolled-back", "failed"]
 _LARGEST: Final = 1024 * 1024
 
 
-class BoxHealth(StrictMessage):
+class HealthHeard(StrictMessage):
     """The state of a box in one moment.
 
     Attributes:
@@ -41,7 +41,7 @@ class BoxHealth(StrictMessage):
     version: str | None = Field(default=None, max_length=60)
 
 
-class Change(StrictMessage):
+class VersionChange(StrictMessage):
     """A change of version that is under way.
 
     Attributes:
@@ -58,7 +58,7 @@ class Change(StrictMessage):
     kind: Kind
     before: VersionText | None
     after: VersionText
-    health: BoxHealth | None
+    health: HealthHeard | None
     phase: Literal["stopping", "trial", "returning"]
     tries: int = 0
     why: str = ""
@@ -91,7 +91,7 @@ class Journal(StrictMessage):
     schema_: Literal["edge-anpr/update-journal/1"] = Field(
         default="edge-anpr/update-journal/1", alias="schema"
     )
-    change: Change | None = None
+    change: VersionChange | None = None
     failed: dict[str, str] = Field(default={})
     last: Ended | None = None
 

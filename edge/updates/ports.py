@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from edge.adapters.state.audit_log import FILE_NAME as AUDIT
 from edge.formats.regular_files import open_regular_file
 from edge.formats.timestamps import parse_utc
-from edge.updates.journal import BoxHealth
+from edge.updates.journal import HealthHeard
 from edge.updates.problems import UpdateStateError
 
 _TIMEOUT_S: Final = 5.0
@@ -38,7 +38,7 @@ class BoxService(Protocol):
 class HealthProbe(Protocol):
     """Asks for the state of the box."""
 
-    def __call__(self, since: datetime | None = None) -> BoxHealth | None:
+    def __call__(self, since: datetime | None = None) -> HealthHeard | None:
         """The state now; None if nothing is known of it.
 
         Args:
@@ -95,7 +95,7 @@ class MetricsProbe:
         self._host, self._port = host, port
         self._audit = state / AUDIT
 
-    def __call__(self, since: datetime | None = None) -> BoxHealth | None:
+    def __call__(self, since: datetime | None = None) -> HealthHeard | None:
         try:
             text = self._fetch("/metrics")
             reason = str(json.loads(self._fetch("/readyz"))["reason"])
@@ -104,7 +104,7 @@ class MetricsProbe:
         version, state = _VERSION.search(text), _STATE.search(text)
         if version is None or state is None:
             return None
-        return BoxHealth(state=state[1], reason=reason[:80], version=version[1])
+        return HealthHeard(state=state[1], reason=reason[:80], version=version[1])
 
     def _fetch(self, path: str) -> str:
         connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
@@ -114,7 +114,7 @@ class MetricsProbe:
         finally:
             connection.close()
 
-    def _refused(self, since: datetime | None) -> BoxHealth | None:
+    def _refused(self, since: datetime | None) -> HealthHeard | None:
         """The last refusal in the audit log, of a box that ended because of it.
 
         The log is not verified here: a box whose log is not valid is refused by itself.
@@ -128,6 +128,6 @@ class MetricsProbe:
                 return None
             if since is not None and parse_utc(entry["at"]) < since:
                 return None
-            return BoxHealth(state="safe", reason=str(entry["reason"])[:80])
+            return HealthHeard(state="safe", reason=str(entry["reason"])[:80])
         except (OSError, ValueError, IndexError, KeyError, TypeError):
             return None

@@ -21,11 +21,11 @@ from edge.adapters.host.system import SystemClock
 from edge.formats.timestamps import utc_text
 from edge.pipeline.ports import Clock
 from edge.updates.journal import (
-    BoxHealth,
-    Change,
     Ended,
+    HealthHeard,
     Journal,
     Outcome,
+    VersionChange,
     load_journal,
     save_journal,
     tell_box,
@@ -102,7 +102,7 @@ class VersionChanger:
             UpdateError: it could not begin; the version before runs.
         """
         slot = self._slots[kind]
-        change = Change(
+        change = VersionChange(
             kind=kind,
             before=slot.current(),
             after=version,
@@ -118,7 +118,7 @@ class VersionChanger:
             raise UpdateError(
                 f"no version of {kind} is in use, so there is nothing to go back from"
             )
-        change = Change(
+        change = VersionChange(
             kind=kind,
             before=version,
             after=current,
@@ -149,7 +149,7 @@ class VersionChanger:
 
     # --- the steps ----------------------------------------------------------------------------
 
-    def _taken(self, change: Change) -> Ended:
+    def _taken(self, change: VersionChange) -> Ended:
         if change.phase == "stopping":
             change = self._stopped(self._noted(change))
         if change.phase == "trial":
@@ -158,7 +158,7 @@ class VersionChanger:
                 return self._accepted(change)
         return self._returned(self._noted(change))
 
-    def _stopped(self, change: Change) -> Change:
+    def _stopped(self, change: VersionChange) -> VersionChange:
         """Stop the box and copy its state.
 
         Raises:
@@ -174,7 +174,7 @@ class VersionChanger:
             raise
         return change.model_copy(update={"phase": "trial"})
 
-    def _tried(self, change: Change) -> tuple[Change, bool]:
+    def _tried(self, change: VersionChange) -> tuple[VersionChange, bool]:
         """Start the new version and watch it; returns whether it is healthy."""
         tries = change.tries + 1
         change = self._noted(change.model_copy(update={"tries": tries}))
@@ -190,7 +190,7 @@ class VersionChanger:
         log.warning("%s: %s; the box goes back", change.name, problem)
         return change.model_copy(update={"phase": "returning", "why": problem}), False
 
-    def _unhealthy(self, change: Change) -> str | None:
+    def _unhealthy(self, change: VersionChange) -> str | None:
         """Why a version did not prove healthy within its term, or None."""
         began, since = self._clock.monotonic(), self._clock.utc()
         good_since: float | None = None
@@ -206,7 +206,7 @@ class VersionChanger:
             self._pause(self._terms.every_s)
         return f"not healthy within {self._terms.longest_s:.0f} s: {why}"
 
-    def _accepted(self, change: Change) -> Ended:
+    def _accepted(self, change: VersionChange) -> Ended:
         slot = self._slots[change.kind]
         if change.kind == "release":
             slot.point(change.after, PROVEN)
@@ -215,7 +215,7 @@ class VersionChanger:
         slot.prune()
         return ended
 
-    def _returned(self, change: Change) -> Ended:
+    def _returned(self, change: VersionChange) -> Ended:
         """Go back to the version before, with what it needs of the state before."""
         slot = self._slots[change.kind]
         self._service.stop()
@@ -232,12 +232,14 @@ class VersionChanger:
 
     # --- the journal --------------------------------------------------------------------------
 
-    def _noted(self, change: Change) -> Change:
+    def _noted(self, change: VersionChange) -> VersionChange:
         journal = load_journal(self._work)
         save_journal(self._work, journal.model_copy(update={"change": change}))
         return change
 
-    def _end(self, change: Change, outcome: Outcome, why: str, *, again: bool = False) -> Ended:
+    def _end(
+        self, change: VersionChange, outcome: Outcome, why: str, *, again: bool = False
+    ) -> Ended:
         """Close the change. A version that failed is not tried again, unless `again`."""
         journal = load_journal(self._work)
         ended = self._tell(change.name, outcome, why)
@@ -253,7 +255,7 @@ class VersionChanger:
         return ended
 
 
-def _problem(health: BoxHealth | None, change: Change) -> str | None:
+def _problem(health: HealthHeard | None, change: VersionChange) -> str | None:
     """Why a box is not healthy after a change, or None."""
     if health is None:
         return "nothing is heard of the box"

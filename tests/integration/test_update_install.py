@@ -151,7 +151,7 @@ def test_new_words_are_used_and_incomplete_ones_are_not(tmp_path: Path) -> None:
     assert said(f'{name} = "Zebra {{extra}}"') == "False\n"
 
 
-def test_p16_templates_become_files_and_no_policy(box: BoxWithUpdates) -> None:
+def test_p4_templates_become_files_and_no_policy(box: BoxWithUpdates) -> None:
     (box.site / "policy.yaml").write_text("in force")
     template = box.base / "policy.yaml"
     template.write_text("a template")

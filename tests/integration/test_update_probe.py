@@ -9,7 +9,7 @@ from edge.adapters.state.audit_log import open_box_audit
 from edge.adapters.state.key_files import load_box_keys
 from edge.privacy.audit_events import StateChanged, Stopped
 from edge.site.folder import load_site_folder
-from edge.updates.journal import BoxHealth
+from edge.updates.journal import HealthHeard
 from edge.updates.ports import MetricsProbe
 from tests.integration.test_metrics import watched_street
 from tests.support.sites import make_site
@@ -37,7 +37,7 @@ def test_a_box_that_was_refused_is_heard_through_its_audit_log(tmp_path: Path) -
     assert probe() is None
     with open_box_audit(site.box, load_box_keys(site.keys_folder)) as trail:
         trail.append(StateChanged("safe", "E_LEASE"))
-        assert probe() == BoxHealth(state="safe", reason="E_LEASE")
+        assert probe() == HealthHeard(state="safe", reason="E_LEASE")
         later = datetime.now(timezone.utc) + timedelta(hours=1)
         assert probe(later) is None  # it says nothing of a start after that
         assert probe(later - timedelta(hours=2)) is not None

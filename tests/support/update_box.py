@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from edge.adapters.state.outbox_file import FILE_NAME, create_outbox
-from edge.updates.journal import BoxHealth
+from edge.updates.journal import HealthHeard
 from edge.updates.slots import COMPLETE, CURRENT, PROVEN, Slot
 from edge.updates.switching import TrialTerms, VersionChanger
 from edge.updates.targets import KINDS
@@ -81,7 +81,7 @@ class UpdatedBox:
     """
 
     base: Path
-    healthy: dict[str, BoxHealth | None] = field(default_factory=dict)
+    healthy: dict[str, HealthHeard | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for version in (OLD, NEW):
@@ -130,12 +130,12 @@ class UpdatedBox:
             pause=clock.pause,
         )
 
-    def probe(self, since: datetime | None = None) -> BoxHealth | None:
+    def probe(self, since: datetime | None = None) -> HealthHeard | None:
         version = self.service.version
         if version is None:
             return None
         return self.healthy.get(
-            version, BoxHealth(state="online", reason="online", version=version)
+            version, HealthHeard(state="online", reason="online", version=version)
         )
 
     def write_hits(self, count: int, *, schema: int | None = None) -> None:

@@ -68,7 +68,7 @@ def test_waves_only_grow_and_differ_from_archive_to_archive() -> None:
     assert not any(in_wave(OpenWave(percent=0), NAME, *box) for box in FLEET)
 
 
-def test_a_named_box_is_of_every_wave_and_a_halted_wave_is_open_to_nobody() -> None:
+def test_p4_a_named_box_is_of_every_wave_and_a_halted_wave_is_open_to_nobody() -> None:
     wave = OpenWave(percent=0, boxes=("town/box-1",))
     document = WavesDocument(waves={NAME: wave})
     assert is_open(document, NAME, "town", "box-1")
