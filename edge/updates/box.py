@@ -104,7 +104,7 @@ class BoxUpdates:
     ) -> None:
         self.work = resolved(site, source.work)
         self._site = site
-        self._folders = folders
+        self._name = (folders.site, folders.box)
         self._source = source
         program = resolved(site, source.program)
         self._slots: dict[Kind, Slot] = {one: Slot(one, program, self.work) for one in KINDS}
@@ -178,14 +178,13 @@ class BoxUpdates:
         failed = load_journal(self.work).failed
         for kind, slot in self._slots.items():
             current = self._version(slot)
-            offer = newest(
-                offers, kind, above=current, platforms={ANY, this_platform()}, refused=failed
-            )
+            usable = [one for one in offers if one.facts.name not in failed]
+            opened = [one for one in usable if is_open(waves, one.facts.name, *self._name)]
+            platforms = {ANY, this_platform()}
+            now = newest(opened, kind, above=current, platforms=platforms)
+            offer = now or newest(usable, kind, above=current, platforms=platforms)
             newer = None if offer is None else offer.facts.version
-            may = offer is not None and is_open(
-                waves, offer.facts.name, self._folders.site, self._folders.box
-            )
-            yield UpdateFound(kind, current, newer, may), offer
+            yield UpdateFound(kind, current, newer, now is not None), offer
 
     def _installed(self, trusted: TrustedUpdates, offer: Offer) -> Ended | None:
         """Download, prepare and try one archive; None for what is only laid down.

@@ -31,7 +31,7 @@ from edge.updates.journal import (
     tell_box,
 )
 from edge.updates.ports import BoxService, HealthProbe
-from edge.updates.problems import UpdateError
+from edge.updates.problems import UpdateError, UpdateStateError
 from edge.updates.slots import PROVEN, Slot
 from edge.updates.state_copy import copy_state, drop_copy, put_back
 from edge.updates.targets import Kind
@@ -101,10 +101,15 @@ class VersionChanger:
         Raises:
             UpdateError: it could not begin; the version before runs.
         """
-        slot = self._slots[kind]
+        before = self._slots[kind].current()
+        if kind == "release" and before is None:
+            raise UpdateStateError(
+                "the program's folder has no link `current`, so there would be no way back; "
+                "install the box as docs/updates.md describes"
+            )
         change = VersionChange(
             kind=kind,
-            before=slot.current(),
+            before=before,
             after=version,
             health=self._probe(),
             phase="stopping",

@@ -113,16 +113,14 @@ def newest(
     *,
     above: str | None,
     platforms: Collection[str],
-    refused: Collection[str] = (),
 ) -> Offer | None:
     """The newest archive of a kind that is newer than what is installed, or None.
 
     Args:
-        offers: all that are signed.
+        offers: those to choose from.
         kind: the wanted kind.
         above: the installed version; None: there is none.
         platforms: those that this box can use.
-        refused: kinds and versions that failed here before.
     """
     floor = () if above is None else version_key(above)
     fitting = [
@@ -131,6 +129,5 @@ def newest(
         if one.facts.kind == kind
         and one.facts.platform in platforms
         and version_key(one.facts.version) > floor
-        and one.facts.name not in refused
     ]
     return max(fitting, key=lambda one: version_key(one.facts.version), default=None)

@@ -10,14 +10,13 @@ import pytest
 
 from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.state_folder import StateLock
-from edge.updates.archive import pack_files
+from tests.integration.test_json_documents import DOCUMENTED
 from tests.support.dummy_product import dummy_version, fake_systemctl, path_with
 from tests.support.product import product, verb
 from tests.support.sites import BOX, SITE, write_yaml
 from tests.support.sites import site as site_yaml
+from tests.support.update_commands import TEMPLATES, Commands
 from tests.support.updated_site import BoxWithUpdates
-
-TEMPLATES = "policy-templates/1.0.0"
 
 
 @pytest.fixture
@@ -25,65 +24,6 @@ def box(tmp_path: Path) -> Iterator[BoxWithUpdates]:
     made = BoxWithUpdates(tmp_path)
     yield made
     made.service.stop()
-
-
-class Commands:
-    """The repository `repo` of a box's folder, worked by commands."""
-
-    def __init__(self, base: Path) -> None:
-        self.base, self.repo = base, base / "repo"
-        self.pending = self.repo / "pending"
-        self.online = ("--online-key", self.private("online"))
-        self.public: dict[str, str] = {}
-
-    def private(self, name: str) -> Path:
-        return self.base / "keys" / f"{name}.signer.private.json"
-
-    def run(self, *words: str | Path, status: int = 0) -> str:
-        done = verb("fleet", *words)
-        assert done.status == status, done.err
-        return done.out + done.err
-
-    def sign(self, name: str, *roles: str) -> None:
-        for role in roles:
-            file = self.pending / f"{role}.json"
-            self.run("release", "sign", file, "--key", self.private(name))
-
-    def make_key(self, name: str) -> str:
-        """A new key; returns its public half."""
-        done = verb("keys", "new", "signer", name, "--out", self.base / "keys", "--json")
-        self.public[name] = str(done.json["signer"]["key"])
-        return self.public[name]
-
-    def init(self) -> None:
-        """Keys, and a published repository that offers nothing."""
-        offices = [
-            word
-            for name in ("vendor", "controller", "online")
-            for word in (f"--{name}", self.make_key(name))
-        ]
-        self.run("release", "init", self.repo, *offices)
-        assert "missing: " in self.run("release", "publish", self.repo, *self.online, status=7)
-        for name in ("vendor", "controller"):
-            self.sign(name, "root", "targets")
-        self.run("release", "publish", self.repo, *self.online)
-
-    def add_templates(self, status: int = 0) -> str:
-        template = self.base / "policy.yaml"
-        template.write_text("a template")
-        pack_files([template], self.base / "t.zip")
-        kind = ("--kind", "policy-templates", "--version", "1.0.0")
-        return self.run("release", "add", self.repo, self.base / "t.zip", *kind, status=status)
-
-    def offer_templates(self) -> None:
-        self.add_templates()
-        for name in ("vendor", "controller"):
-            self.sign(name, "targets")
-        self.run("release", "publish", self.repo, *self.online)
-
-    def plan(self, status: int = 0) -> str:
-        options = ("--steps", "100", "--hold-hours", "0", *self.online)
-        return self.run("wave", "plan", self.repo, TEMPLATES, *options, status=status)
 
 
 @pytest.fixture
@@ -188,9 +128,12 @@ def test_rollback_by_hand_stops_and_starts_the_service(box: BoxWithUpdates) -> N
     (box.program / "current").unlink()
     (box.program / "current").symlink_to("releases/0.2.0")
     asked = fake_systemctl(box.base)
-    done = product("update", "rollback", "--site", box.site, env={"PATH": path_with(box.base)})
+    back = ("update", "rollback", "--site", box.site, "--json")
+    done = product(*back, env={"PATH": path_with(box.base)})
     assert done.status == 0, done.err
-    assert done.out == "release/0.2.0: left; a person asked to go back\n"
+    assert done.json["schema"] == DOCUMENTED["update rollback"]
+    (ended,) = done.json["ended"]
+    assert (ended["target"], ended["why"]) == ("release/0.2.0", "a person asked to go back")
     assert (box.program / "current").readlink() == Path("releases/0.1.0")
     assert asked.read_text() == ("stop edge-anpr.service\nstart --no-block edge-anpr.service\n")
     status = verb("update", "status", "--site", box.site)

@@ -14,6 +14,7 @@ from edge.adapters.models.weights import MODELS_VARIABLE, Manifest, sha256_of
 from edge.texts import LANGUAGES, WORDS_VARIABLE
 from edge.updates.archive import pack_files
 from edge.updates.problems import UpdateError
+from edge.updates.targets import TargetFacts
 from edge.updates.waves import WavesDocument
 from tests.support.dummy_product import dummy_version
 from tests.support.source_tree import EDGE
@@ -73,6 +74,22 @@ def test_nothing_is_installed_before_its_wave_is_open(box: BoxWithUpdates) -> No
     )
     assert box.updates().install() == []
     assert not (box.work / "policy-templates").exists()
+
+
+def test_the_newest_that_is_open_is_installed_although_a_newer_one_is_signed(
+    box: BoxWithUpdates,
+) -> None:
+    archive = box.base / "t.zip"
+    pack_files([box.site / "root.json"], archive)
+    box.offer("policy-templates", "1.1.0", archive)
+    facts = TargetFacts(kind="policy-templates", version="1.2.0")
+    box.office.offer(archive.read_bytes(), facts, publish=False)
+    box.office.publish()  # the waves stay
+    assert box.updates().install() == []
+    assert box.updates().status().versions["policy-templates"] == "1.1.0"
+    assert box.updates().check()[3].line() == (
+        "policy-templates: 1.1.0, 1.2.0 is signed and not open yet"
+    )
 
 
 def test_weights_are_installed_where_the_box_finds_them(box: BoxWithUpdates) -> None:

@@ -183,6 +183,14 @@ def test_a_link_in_the_state_folder_is_not_followed(box: UpdatedBox, tmp_path: P
     assert not list(box.work.rglob("statistics.jsonl"))
 
 
+def test_a_program_without_the_link_is_not_changed(box: UpdatedBox) -> None:
+    (box.program / "current").unlink()
+    with pytest.raises(UpdateStateError, match="no way back"):
+        box.changer().change("release", NEW)
+    assert box.service.version == OLD
+    assert not (box.program / "current").is_symlink()
+
+
 def test_a_damaged_journal_is_said_and_nothing_is_changed(box: UpdatedBox) -> None:
     (box.work / "journal.json").write_text("{")
     with pytest.raises(UpdateError, match=r"journal\.json: damaged"):

@@ -6,10 +6,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Metadata, Root, TargetFile
 
+from edge.errors import KeyFileError
+from edge.formats.signing import SigningKey
 from edge.updates.archive import REQUIREMENTS, pack_files, pack_release, unpack
 from edge.updates.problems import UpdateError
+from edge.updates.signing import sign_metadata
 from edge.updates.targets import (
     LARGEST_BYTES,
     Offer,
@@ -26,6 +29,11 @@ def offer(version: str, kind: str = "release", platform: str = "any") -> Offer:
     return Offer(facts, TargetFile(1, {"sha256": "00"}, facts.path))
 
 
+def test_a_demo_key_signs_no_metadata() -> None:
+    with pytest.raises(KeyFileError, match="demo key"):
+        sign_metadata(Metadata(Root()), SigningKey.demo_of("vendor"))
+
+
 def test_versions_are_compared_as_numbers() -> None:
     assert version_key("0.10.0") > version_key("0.9.9")
     for wrong in ("", "1", "1.0", "1.0.0rc1", "../1.0.0", "1.0.0\n", "v1.0.0"):
@@ -33,14 +41,13 @@ def test_versions_are_compared_as_numbers() -> None:
             version_key(wrong)
 
 
-def test_the_newest_for_this_box_is_chosen_and_a_failed_one_is_not() -> None:
+def test_the_newest_for_this_box_is_chosen() -> None:
     offers = [offer("0.2.0"), offer("0.10.0"), offer("0.11.0", platform="cp399-x")]
     offers.append(offer("9.0.0", kind="weights"))
     chosen = newest(offers, "release", above="0.1.0", platforms={"any", this_platform()})
     assert chosen is offers[1]
-    failed = {"release/0.10.0": "not healthy"}
-    chosen = newest(offers, "release", above="0.1.0", platforms={"any"}, refused=failed)
-    assert chosen is offers[0]
+    assert newest(offers, "release", above="0.10.0", platforms={"any"}) is None
+    assert newest(offers, "words", above=None, platforms={"any"}) is None
 
 
 def test_what_other_programs_offer_is_left_out_and_a_wrong_entry_is_refused() -> None:
