@@ -20,7 +20,7 @@ from edge.updates.switching import TrialTerms, VersionChanger
 from edge.updates.targets import ANY, KINDS, Kind, Offer, newest, this_platform, version_key
 from edge.updates.waves import is_open
 
-_ROOM: Final = 4
+_ROOM: Final = 6
 """An archive, its wheels, and what is installed from them need so many times its size."""
 
 
