@@ -164,8 +164,10 @@ EXTRA_OF: Mapping[str, str] = {
     "psycopg": "postgres",
     "pyhanko": "desk",
     "pyotp": "desk",
+    "securesystemslib": "updates",
     "sqlalchemy": "desk",
     "starlette": "desk",
+    "tuf": "updates",
     "typst": "desk",
     "uvicorn": "desk",
     "webauthn": "desk",
@@ -194,6 +196,30 @@ CODES: Mapping[str, Meaning] = {
     "E_PERSON": Meaning(
         2,
         "the desk has no person of that name, or has one already; see `edge-anpr desk people list`",
+    ),
+    "E_UPDATE": Meaning(
+        3, "an update cannot be made, signed, published or installed; what runs keeps running"
+    ),
+    "E_UPDATE_TRIAL": Meaning(
+        3,
+        "the new version did not prove healthy, or a person asked to go back: the box runs the "
+        "version before, and does not try this one again",
+    ),
+    "E_WAVE": Meaning(
+        3,
+        "the plan of waves or a report cannot be used, or a wave is halted; `edge-anpr fleet wave "
+        "status` says why",
+    ),
+    "E_UPDATE_FETCH": Meaning(
+        6, "metadata or an archive of updates cannot be fetched now; the box tries again"
+    ),
+    "E_UPDATE_SIGNATURE": Meaning(
+        7,
+        "metadata or an archive of updates is not signed by all who must, too old, older than "
+        "before, or not what was signed; nothing of it is used",
+    ),
+    "E_UPDATE_STATE": Meaning(
+        8, "a folder, service or file of updates cannot be used; the line says which"
     ),
     "E_ACCURACY": Meaning(
         3,

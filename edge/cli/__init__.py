@@ -52,6 +52,8 @@ class Verbs(VerbGroup):
         "hits": "edge.cli.hits:app",
         "desk": "edge.cli.desk:app",
         "case": "edge.cli.case:app",
+        "update": "edge.cli.update:app",
+        "fleet": "edge.cli.fleet:app",
         "keys": "edge.cli.keys:app",
         "models": "edge.cli.models:app",
         "lists": "edge.cli.lists:app",

@@ -56,9 +56,9 @@ def list_address_mistake(url: str) -> str | None:
         usable, parts = False, None
     if parts is not None and ("@" in parts.netloc or parts.query or parts.fragment):
         return (
-            "no user name, password, `?` or `#` belongs in this address; remove it, because the "
-            "bodies are encrypted and need no login"
+            "no user name, password, `?` or `#` belongs in this address; remove it, because what "
+            "is there needs no login"
         )
     if not usable or not url.isascii():
-        return "not an address; write it like https://lists.example.org/anpr"
+        return "not an address; write it like https://files.example.org/anpr"
     return None

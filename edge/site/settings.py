@@ -18,6 +18,7 @@ from edge.formats.strict import Strict
 from edge.policy import wording
 from edge.policy.fields import FilePath, Fraction, SeenText
 from edge.site.list_source import HttpsLists, ListSource, list_address_mistake
+from edge.site.update_source import HttpsUpdates, UpdateSource
 
 ModelName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,100}$")]
 
@@ -293,6 +294,10 @@ class Site(Strict):
         "it takes lists that are sealed to it alone.",
     )
     telemetry: Telemetry | None = None
+    updates: UpdateSource | None = Field(
+        default=None,
+        description="Where this box gets signed updates. Left out: it is updated by hand.",
+    )
 
 
 def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
@@ -318,6 +323,7 @@ def contradictions(site: Site) -> Iterator[tuple[Location, str]]:
         if state == other or state in other.parents or other in state.parents:
             yield ("folders", name), f"must be outside the state folder, {why}"
     yield from _list_contradictions(site.lists)
+    yield from _update_contradictions(site)
     for name, camera in site.cameras.items():
         yield from _source_contradictions(("cameras", name), camera)
         look = camera.second_look
@@ -470,3 +476,12 @@ def decoder_mistake(pipeline: str) -> str | None:
     if sources:
         return f"the box itself is the source; remove {sources[0]}"
     return None
+
+
+def _update_contradictions(site: Site) -> Iterator[tuple[Location, str]]:
+    if isinstance(site.updates, HttpsUpdates):
+        mistake = list_address_mistake(site.updates.url)
+        if mistake is not None:
+            yield ("updates", "url"), mistake
+    if site.updates is not None and site.telemetry is None:
+        yield ("updates",), "needs telemetry, by which an update is judged; add telemetry"

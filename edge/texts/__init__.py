@@ -6,10 +6,13 @@ the same `{…}` placeholders; tests compare them with each other and with the k
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+from string import Formatter
 from types import MappingProxyType
 from typing import Literal
 
@@ -22,16 +25,56 @@ Language = Literal["nl", "fr", "de", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "fr", "de", "en")
 """In the order in which a page shows them."""
 
+WORDS_VARIABLE = "EDGE_ANPR_TEXTS"
+"""Environment variable with a folder of newer texts, such as an update has installed."""
+
 
 @cache
 def catalogue(language: Language) -> Mapping[str, str]:
     """The texts of one language, by their full key.
 
+    They come from the folder of `EDGE_ANPR_TEXTS` if it has all texts of this program in every
+    language, and else from the program.
+
     Raises:
         ValueError: a value in the file is not a text, or is empty.
     """
+    newer = os.environ.get(WORDS_VARIABLE, "")
+    if newer and words_problem(Path(newer)) is None:
+        return _texts_of((Path(newer) / f"{language}.toml").read_text("utf-8"), language)
+    return _own(language)
+
+
+def words_problem(folder: Path) -> str | None:
+    """Why the texts in a folder cannot replace this program's, or None.
+
+    Each language must have the same keys as the program, with the same `{…}` placeholders.
+    """
+    for language in LANGUAGES:
+        own = _own(language)
+        try:
+            found = _texts_of((folder / f"{language}.toml").read_text("utf-8"), language)
+            different = {key for key in found if _places(found[key]) != _places(own.get(key, ""))}
+        except (OSError, ValueError) as error:
+            return f"{language}.toml cannot be read ({type(error).__name__})"
+        if wrong := sorted((found.keys() ^ own.keys()) | different):
+            return f"{language}.toml: {wrong[0]} is missing, unknown, or has other placeholders"
+    return None
+
+
+@cache
+def _own(language: Language) -> Mapping[str, str]:
     content = (files(__package__) / f"{language}.toml").read_text(encoding="utf-8")
+    return _texts_of(content, language)
+
+
+def _texts_of(content: str, language: Language) -> Mapping[str, str]:
     return MappingProxyType(dict(_flat(tomllib.loads(content), f"{language}.toml")))
+
+
+def _places(text: str) -> frozenset[str]:
+    """The placeholders of a text."""
+    return frozenset(name for _, name, _, _ in Formatter().parse(text) if name is not None)
 
 
 def text(language: Language, key: str, **values: str | int) -> str:

@@ -58,10 +58,12 @@ from tests.support.provider import Provider
 from tests.support.real_site import RealSite, make_real_site
 from tests.support.receiving import boxes_of
 from tests.support.sites import MadeSite, make_site, set_port
+from tests.support.update_commands import update_documents
 from tests.support.verbs import commands, json_verbs
 
-NOT_RUN = {("demo",)}
-"""tests/e2e/test_demo.py runs the demo and looks at its document."""
+NOT_RUN = {("demo",), ("update", "rollback")}
+"""tests/e2e/test_demo.py runs the demo and looks at its document, and test_update_commands.py goes
+back to an older version."""
 
 SCHEMA = re.compile(r"edge-anpr/[a-z-]+/[1-9]")
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d.*")
@@ -94,7 +96,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
 
     for part, act in (
         ("keys", keys), ("policy", policies), ("box", box), ("hits", hits), ("desk", desk),
-        ("models", models),
+        ("models", models), ("updates", update_documents),
     ):  # fmt: skip
         (base / part).mkdir()
         act(run, base / part)

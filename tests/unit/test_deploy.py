@@ -11,14 +11,19 @@ from typing import Any
 import pytest
 import yaml
 
+from edge.adapters.models.weights import MODELS_VARIABLE
 from edge.desk.shards import parse_shard
 from edge.formats.brokers import parse_address
 from edge.policy.bundles import MAX_BUNDLE_BYTES
 from edge.site.settings import Site, contradictions
+from edge.site.update_source import HttpsUpdates
+from edge.texts import WORDS_VARIABLE
 from tests.support.example_site import SITE
 from tests.support.source_tree import ROOT
 
 UNIT = ROOT / "config" / "deploy" / "edge-anpr.service"
+UPDATER = ROOT / "config" / "deploy" / "edge-anpr-update.service"
+UPDATES = ROOT / "config" / "deploy" / "edge-anpr-updates.conf"
 CONSUMER = ROOT / "config" / "deploy" / "edge-anpr-consume@.service"
 SHARDS = ROOT / "config" / "deploy" / "compose.shards.yaml"
 WORST_EXPOSURE = 2.0
@@ -89,6 +94,31 @@ def test_systemd_rates_the_exposure_as_low(file: Path) -> None:
     score = re.search(r"Overall exposure level for edge-anpr\S*\.service: ([0-9.]+)", said)
     assert score is not None, said
     assert float(score[1]) <= WORST_EXPOSURE
+
+
+def test_the_updater_runs_from_the_version_that_proved_healthy() -> None:
+    (start,) = unit(UPDATER)["ExecStart"]
+    assert start.startswith("/usr/local/lib/edge-anpr/proven/bin/edge-anpr update install ")
+    assert unit(UPDATER)["Restart"] == ["on-failure"]  # a half-done update is always finished
+    assert "8" not in unit(UPDATER)["SuccessExitStatus"][0].split()
+    assert unit(UPDATER)["ReadWritePaths"] == ["/usr/local/lib/edge-anpr /var/lib/edge-anpr"]
+
+
+def test_with_updates_the_box_runs_what_current_names_and_nothing_else_changes() -> None:
+    empty, start = unit(UPDATES)["ExecStart"]
+    assert not empty
+    (usual,) = unit()["ExecStart"]
+    assert start == usual.replace("/edge-anpr/bin/", "/edge-anpr/current/bin/", 1)
+    environment = dict(one.split("=", 1) for one in unit(UPDATES)["Environment"])
+    work = Path("/var/lib/edge-anpr-update")
+    assert environment == {
+        MODELS_VARIABLE: str(work / "weights" / "current"),
+        WORDS_VARIABLE: str(work / "words" / "current"),
+    }
+    fields = HttpsUpdates.model_fields
+    assert fields["work"].default == str(work)
+    assert start.startswith(f"{fields['program'].default}/current/")
+    assert set(unit(UPDATES)) == {"ExecStart", "Environment"}
 
 
 def recipes() -> list[dict[str, Any]]:

@@ -58,6 +58,15 @@ def require_known(folder: Path) -> None:
                 )
 
 
+def is_known(file: Path) -> bool:
+    """Whether this program reads every schema that a text file of a state folder names.
+
+    Raises:
+        OutboxError: the file cannot be read.
+    """
+    return all(version <= KNOWN.get(name, version) for name, version in _schemas(file))
+
+
 def _require_known_outbox(database: Path) -> None:
     """Check the version in the header; `Outbox.open` checks a version that is only in the log."""
     head = read_file(database, _HEAD_BYTES) or b""

@@ -1,0 +1,245 @@
+"""`edge-anpr fleet wave`: open an archive to the boxes in waves."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.cli.fleet_release import OnlineKeyOption, RepositoryArgument, private_key, repository_in
+from edge.cli.options import JsonOption, PassphraseFileOption
+from edge.cli.output import note, print_json
+from edge.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge.updates.wave_plan import BoxName, UpdateReport, WaveCount, WavePlan
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Open an archive to the boxes in waves, which halt by themselves.\n\n"
+    "A wave opens an archive to a share of the boxes. The next one opens when the boxes report "
+    "that they run it and are healthy. It halts when too many fail or are silent: two of 20, one "
+    "in twenty of more. Waves can delay or halt only what vendor and controller have signed.\n\n"
+    "Example: edge-anpr fleet wave run releases --boxes boxes --reports reports.csv --online-key "
+    "online.signer.private.json",
+)
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="KIND/VERSION", help="Such as release/0.2.0.", show_default=False)
+]
+BoxesOption = Annotated[
+    Path, typer.Option("--boxes", help="Folder with the public key files of all boxes.")
+]
+ReportsOption = Annotated[
+    Path,
+    typer.Option(
+        "--reports",
+        help="What the boxes have reported: CSV with site,box,target,outcome,said_at, or JSON.",
+    ),
+]
+
+
+@app.command()
+def plan(
+    folder: RepositoryArgument,
+    name: NameArgument,
+    online_key: OnlineKeyOption,
+    steps: Annotated[
+        str, typer.Option("--steps", help="Share of the boxes after each wave, percent.")
+    ] = "5,25,100",
+    first: Annotated[
+        list[str] | None,
+        typer.Option("--first", metavar="SITE/BOX", help="A box of the first wave; repeatable."),
+    ] = None,
+    hold_hours: Annotated[
+        int, typer.Option("--hold-hours", help="How long each wave stays open before the next.")
+    ] = 24,
+    silent_hours: Annotated[
+        int, typer.Option("--silent-hours", help="After this time a silent box counts as failed.")
+    ] = 24,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan the waves of a published archive, and open the first one.
+
+    Example: edge-anpr fleet wave plan releases release/0.2.0 --steps 5,25,100 --first
+    school-street/box-1 --online-key online.signer.private.json
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.updates.problems import WaveError
+    from edge.updates.wave_plan import load_plans, new_plan
+
+    shares = [one.strip() for one in steps.split(",")]
+    if not all(one.isdecimal() for one in shares):
+        raise UsageError("--steps: write numbers with commas, such as 5,25,100")
+    repository = repository_in(folder)
+    if not any(path.startswith(f"{name}/") for path in repository.offered()):
+        raise WaveError(f"{name}: not published; `edge-anpr fleet release show` lists what is")
+    if name in load_plans(folder).plans:
+        raise WaveError(f"{name}: planned already; see `edge-anpr fleet wave status`")
+    made = new_plan(
+        SystemClock().utc(),
+        steps=tuple(map(int, shares)),
+        first=tuple(first or ()),
+        hold_hours=hold_hours,
+        silent_hours=silent_hours,
+    )
+    _keep(folder, {name: made}, online_key, passphrase_file)
+    _say({name: made}, {}, as_json)
+
+
+@app.command()
+def run(
+    folder: RepositoryArgument,
+    boxes: BoxesOption,
+    reports: ReportsOption,
+    online_key: OnlineKeyOption,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at the reports once: open the next wave, wait, or halt. Let a timer run it.
+
+    It publishes in any case, so it also keeps the newest state valid. Status 3: a wave is halted;
+    the line says why.
+
+    Example: edge-anpr fleet wave run releases --boxes boxes --reports reports.csv --online-key
+    online.signer.private.json
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.updates.problems import WaveError
+    from edge.updates.wave_plan import judged, load_plans
+
+    now = SystemClock().utc()
+    counts = _counts(folder, boxes, reports)
+    before = load_plans(folder).plans
+    after = {name: judged(before[name], count, now) for name, count in counts.items()}
+    _keep(folder, after, online_key, passphrase_file)
+    _say(after, counts, as_json)
+    for name, one in after.items():
+        if one.halted is not None:
+            raise WaveError(f"{name} is halted: {one.halted}")
+
+
+@app.command()
+def status(
+    folder: RepositoryArgument,
+    boxes: BoxesOption,
+    reports: ReportsOption,
+    as_json: JsonOption = False,
+) -> None:
+    """Show each plan and how its boxes are; nothing is changed or published.
+
+    Example: edge-anpr fleet wave status releases --boxes boxes --reports reports.csv
+    """
+    from edge.updates.wave_plan import load_plans
+
+    _say(load_plans(folder).plans, _counts(folder, boxes, reports), as_json)
+
+
+@app.command()
+def halt(
+    folder: RepositoryArgument,
+    name: NameArgument,
+    because: Annotated[str, typer.Option("--because", help="Why, in a few words.")],
+    online_key: OnlineKeyOption,
+    passphrase_file: PassphraseFileOption = None,
+) -> None:
+    """Halt a wave by hand: no further box begins to install it.
+
+    Example: edge-anpr fleet wave halt releases release/0.2.0 --because "cameras lose frames"
+    --online-key online.signer.private.json
+    """
+    halted = _plan(folder, name).model_copy(update={"halted": because})
+    _keep(folder, {name: halted}, online_key, passphrase_file)
+    typer.echo(f"{name} is halted: {because}")
+
+
+@app.command()
+def resume(
+    folder: RepositoryArgument,
+    name: NameArgument,
+    boxes: BoxesOption,
+    reports: ReportsOption,
+    online_key: OnlineKeyOption,
+    passphrase_file: PassphraseFileOption = None,
+) -> None:
+    """Let a halted wave go on. The boxes that were bad until now no longer count.
+
+    Example: edge-anpr fleet wave resume releases release/0.2.0 --boxes boxes --reports reports.csv
+    --online-key online.signer.private.json
+    """
+    from edge.adapters.host.system import SystemClock
+    from edge.updates.wave_plan import resumed
+
+    halted = _plan(folder, name)
+    count = _counts(folder, boxes, reports)[name]
+    going = resumed(halted, count, SystemClock().utc())
+    _keep(folder, {name: going}, online_key, passphrase_file)
+    typer.echo(f"{name} goes on; no longer counted: {', '.join(going.excused) or 'no box'}")
+
+
+def read_update_reports(file: Path) -> tuple[UpdateReport, ...]:
+    """What the boxes have said; a source other than a file belongs here."""
+    from edge.updates.wave_plan import read_reports
+
+    return read_reports(file)
+
+
+def _counts(folder: Path, boxes: Path, reports: Path) -> dict[str, WaveCount]:
+    """The boxes of every plan, counted."""
+    from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_all_box_public_keys
+    from edge.updates.wave_plan import counted, load_plans, newest_reports
+
+    fleet: list[BoxName] = list(load_all_box_public_keys(boxes))
+    said = newest_reports(read_update_reports(reports))
+    unknown = len(said.keys() - set(fleet))
+    if unknown:
+        note(f"{unknown} reports are of boxes that are not in {boxes}; they do not count")
+    now = SystemClock().utc()
+    plans = load_plans(folder).plans
+    return {name: counted(name, one, fleet, said, now) for name, one in plans.items()}
+
+
+def _plan(folder: Path, name: str) -> WavePlan:
+    from edge.updates.problems import WaveError
+    from edge.updates.wave_plan import load_plans
+
+    found = load_plans(folder).plans.get(name)
+    if found is None:
+        raise WaveError(f"{name}: no plan; `edge-anpr fleet wave plan` makes one")
+    return found
+
+
+def _keep(
+    folder: Path, changed: dict[str, WavePlan], online_key: Path, passphrase_file: Path | None
+) -> None:
+    """Write changed plans and publish all of them."""
+    from edge.updates.wave_plan import WavePlans, load_plans, save_plans
+
+    key = private_key(online_key, passphrase_file)
+    plans = WavePlans(plans={**load_plans(folder).plans, **changed})
+    save_plans(folder, plans)
+    repository_in(folder).publish(key, plans.document())
+
+
+def _say(plans: dict[str, WavePlan], counts: dict[str, WaveCount], as_json: bool) -> None:
+    """Print plans, with their boxes where these were counted."""
+    if as_json:
+        shown = [
+            {"name": name, **one.model_dump(), "boxes": asdict(counts[name]) if counts else None}
+            for name, one in plans.items()
+        ]
+        print_json("edge-anpr/waves/1", {"plans": shown})
+        return
+    for name, one in plans.items():
+        wave, state = one.wave(), "open" if one.halted is None else f"halted: {one.halted}"
+        typer.echo(f"{name}: wave {one.step + 1} of {len(one.steps)}, {wave.percent} %, {state}")
+        if name in counts:
+            count = counts[name]
+            typer.echo(
+                f"  {count.open} boxes may install it: {count.healthy} have, {count.awaited} "
+                f"awaited, {len(count.bad)} failed or silent ({count.limit} halt it)"
+            )

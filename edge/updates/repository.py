@@ -1,0 +1,493 @@
+"""The authority's side: makes, signs and publishes the metadata of updates.
+
+    FOLDER/pending/root.json, targets.json    waits for signatures of vendor and controller
+    FOLDER/public/metadata, public/targets    what a web server serves
+
+Root and targets need two keys, the vendor's and the controller's. Snapshot, timestamp and waves
+need the online key. Published files have a version or digest in their names and are never changed,
+except timestamp.json, which is replaced last. So an upload that stops half way changes nothing for
+a box.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    MetaFile,
+    Root,
+    Signed,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from tuf.api.serialization.json import JSONSerializer
+
+from edge.adapters.state.state_folder import exclusive, storage_error
+from edge.formats.atomic_files import replacing, write_file
+from edge.formats.regular_files import open_regular_file
+from edge.formats.signing import PublicKey, SigningKey
+from edge.updates.problems import UpdateError, UpdateSignatureError, UpdateStateError
+from edge.updates.signing import sign_metadata, tuf_key
+from edge.updates.targets import LARGEST_BYTES, TargetFacts
+from edge.updates.waves import PATH, PATTERN, ROLE, WavesDocument, parse_waves
+
+ROOT_DAYS: Final = 365
+TARGETS_DAYS: Final = 180
+SNAPSHOT_DAYS: Final = 30
+TIMESTAMP_DAYS: Final = 7
+"""How long metadata is valid. A box whose metadata has expired installs nothing."""
+
+BOTH: Final = 2
+"""How many keys sign root and targets: the vendor's and the controller's."""
+
+LARGEST_METADATA: Final = 5_000_000
+_BLOCK: Final = 1024 * 1024
+_AnySigned = TypeVar("_AnySigned", Root, Targets, Snapshot, Timestamp)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseKeys:
+    """The public keys of a repository."""
+
+    vendor: PublicKey
+    controller: PublicKey
+    online: PublicKey
+
+    def require_separate(self) -> None:
+        """Refuse one key in two offices.
+
+        Raises:
+            UpdateError: two of them are the same key.
+        """
+        if len({self.vendor.key_id, self.controller.key_id, self.online.key_id}) < 3:
+            raise UpdateError(
+                "vendor, controller and online key must be three different keys; make each with "
+                "`edge-anpr keys new signer`, on the machine of its owner"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was published.
+
+    Attributes:
+        version: of the new timestamp.
+        waiting: what still lacks signatures, a line each.
+    """
+
+    version: int
+    waiting: tuple[str, ...]
+
+
+class ReleaseRepository:
+    """A folder with the metadata of updates.
+
+    Args:
+        folder: the repository's folder.
+        now: the time.
+    """
+
+    def __init__(self, folder: Path, now: datetime) -> None:
+        self.folder = folder
+        self.public = folder / "public"
+        self.metadata = self.public / "metadata"
+        self.targets = self.public / "targets"
+        self.pending = folder / "pending"
+        self._now = now.replace(microsecond=0)
+
+    # --- root and targets: prepared here, signed elsewhere ------------------------------------
+
+    def begin(self, keys: ReleaseKeys) -> tuple[Path, Path]:
+        """Prepare the first root and targets, unsigned; returns their files.
+
+        Raises:
+            UpdateError: there is a repository already, or two keys are the same.
+        """
+        keys.require_separate()
+        if self.pending.exists() or self.public.exists():
+            raise UpdateError(f"{self.folder}: a repository already; name a new folder")
+        offline = [keys.vendor, keys.controller]
+        root = Root(expires=self._in(ROOT_DAYS), consistent_snapshot=True)
+        for role in ("root", "targets"):
+            for key in offline:
+                root.add_key(tuf_key(key), role)
+            root.roles[role].threshold = BOTH
+        for role in ("snapshot", "timestamp"):
+            root.add_key(tuf_key(keys.online), role)
+        targets = Targets(expires=self._in(TARGETS_DAYS), delegations=_delegations(keys.online))
+        return self._await(root), self._await(targets)
+
+    def add(self, archive: Path, facts: TargetFacts) -> Path:
+        """Prepare targets that also offer an archive, and put the archive where it is served.
+
+        Raises:
+            UpdateError: this version is offered already, or the archive is missing or too large.
+        """
+        targets = self._next_targets()
+        if facts.path in targets.targets:
+            raise UpdateError(
+                f"{facts.path}: offered already; a version is never replaced, so choose a newer one"
+            )
+        size, digest = self._serve(archive, facts.path)
+        file = TargetFile(size, {"sha256": digest}, facts.path, {"custom": facts.model_dump()})
+        targets.targets[facts.path] = file
+        return self._await(targets)
+
+    def withdraw(self, path: str) -> Path:
+        """Prepare targets that no longer offer an archive.
+
+        Raises:
+            UpdateError: it is not offered.
+        """
+        targets = self._next_targets()
+        if targets.targets.pop(path, None) is None:
+            offered = ", ".join(sorted(targets.targets)) or "nothing"
+            raise UpdateError(f"{path}: not offered; offered is {offered}")
+        return self._await(targets)
+
+    def renew(self, *, root: bool = False) -> tuple[Path, ...]:
+        """Prepare the same targets, and the same root if wanted, with a later end."""
+        renewed = [self._await(self._next_targets())]
+        if root:
+            renewed.append(self._await(self._next_root()))
+        return tuple(renewed)
+
+    def rotate(self, office: str, old: PublicKey, new: PublicKey) -> tuple[Path, ...]:
+        """Prepare a root in which a key is replaced, and targets under it.
+
+        The new root needs the signatures of both keys of the root before and of both of its own.
+
+        Args:
+            office: `offline` for the vendor's or the controller's key, or `online`.
+            old: the key that leaves.
+            new: the key that comes.
+
+        Raises:
+            UpdateError: the old key is not in this office, or the new one is in use.
+        """
+        root, targets = self._next_root(), self._next_targets()
+        roles = ("root", "targets") if office == "offline" else ("snapshot", "timestamp")
+        if new.key_id in root.keys:
+            raise UpdateError(f"key {new.key_id} is in use already; make a new one")
+        for role in roles:
+            if old.key_id not in root.roles[role].keyids:
+                raise UpdateError(f"key {old.key_id} does not sign {role}; name the key that does")
+            root.revoke_key(old.key_id, role)
+            root.add_key(tuf_key(new), role)
+        if office == "online":
+            targets.delegations = _delegations(new)
+        return self._await(root), self._await(targets)
+
+    # --- published ----------------------------------------------------------------------------
+
+    def publish(self, online: SigningKey, document: WavesDocument | None = None) -> Published:
+        """Publish what is pending and signed by all who must, with new snapshot and timestamp.
+
+        What still lacks a signature keeps waiting, and stops nothing: what was published before
+        becomes valid for longer, and waves can be halted at any time.
+
+        Args:
+            online: the online key.
+            document: new waves; None: those in force stay.
+
+        Raises:
+            UpdateSignatureError: the online key is another one, or a new root needs new targets.
+            UpdateError: nothing was ever published, and not all is signed.
+        """
+        with exclusive(self.folder / "publish.lock"):
+            waiting: list[str] = []
+            root = self._publish_root(waiting)
+            targets = self._publish_targets(root.signed, waiting)
+            role = self._publish_waves(targets.signed, online, document)
+            meta = {
+                "targets.json": MetaFile(targets.signed.version),
+                f"{ROLE}.json": MetaFile(role.signed.version),
+            }
+            snapshot = self._next(Snapshot, Snapshot(expires=self._in(SNAPSHOT_DAYS)))
+            snapshot.meta = meta
+            self._publish(self._signed(snapshot, online, root.signed))
+            timestamp = self._next(Timestamp, Timestamp(expires=self._in(TIMESTAMP_DAYS)))
+            timestamp.snapshot_meta = MetaFile(snapshot.version)
+            self._publish(self._signed(timestamp, online, root.signed))
+            for published in (root, targets):
+                self._forget(published)
+            return Published(timestamp.version, tuple(waiting))
+
+    def waves(self) -> WavesDocument:
+        """The waves in force; none before the first."""
+        found = self._newest(ROLE)
+        if found is None:
+            return WavesDocument()
+        file = found.signed.targets[PATH]
+        path = self.targets / _hashed(PATH, file.hashes["sha256"])
+        return parse_waves(_read(path))
+
+    def offered(self) -> Mapping[str, TargetFile]:
+        """The published archives by their paths."""
+        found = self._newest("targets")
+        return {} if found is None else dict(found.signed.targets)
+
+    def _publish_root(self, waiting: list[str]) -> Metadata[Root]:
+        before: Metadata[Root] | None = self._newest("root")
+        pending: Metadata[Root] | None = self._readable(self._pending("root"), waiting)
+        if pending is not None:
+            judges = [pending.signed, *(() if before is None else (before.signed,))]
+            lacks = [one for judge in judges if (one := _lacks(judge, "root", pending))]
+            if not lacks:
+                self._publish(pending)
+                return pending
+            waiting.append(f"{self._pending('root')}: {lacks[0]}")
+        if before is None:
+            raise self._nothing(waiting)
+        return before
+
+    def _publish_targets(self, root: Root, waiting: list[str]) -> Metadata[Targets]:
+        before: Metadata[Targets] | None = self._newest("targets")
+        pending: Metadata[Targets] | None = self._readable(self._pending("targets"), waiting)
+        if pending is not None:
+            lacks = _lacks(root, "targets", pending)
+            if lacks is None:
+                self._require_served(pending.signed)
+                self._publish(pending)
+                return pending
+            waiting.append(f"{self._pending('targets')}: {lacks}")
+        if before is None:
+            raise self._nothing(waiting)
+        _require_signed(root, "targets", before, self._pending("targets"))
+        return before
+
+    def _require_served(self, targets: Targets) -> None:
+        """Refuse targets of which an archive is not where it is served.
+
+        Raises:
+            UpdateError: it is missing or cut off.
+        """
+        for path, file in targets.targets.items():
+            served = self.targets / _hashed(path, file.hashes["sha256"])
+            if not served.is_file() or served.stat().st_size != file.length:
+                raise UpdateError(f"{served}: missing or cut off; restore it from a copy")
+
+    def _nothing(self, waiting: list[str]) -> UpdateError:
+        """The error of a repository of which nothing can be published."""
+        if waiting:
+            return UpdateSignatureError("; ".join(waiting))
+        return UpdateError(f"{self.folder}: no repository; `fleet release init` makes one")
+
+    def _forget(self, published: Metadata[Any]) -> None:
+        """Remove the pending file of what is published."""
+        file = self._pending(published.signed.type)
+        pending = self._readable(file, [])
+        if pending is not None and pending.signed == published.signed:
+            file.unlink()
+
+    def _publish_waves(
+        self, targets: Targets, online: SigningKey, document: WavesDocument | None
+    ) -> Metadata[Targets]:
+        before: Metadata[Targets] | None = self._newest(ROLE)
+        content = (document or self.waves()).to_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        file = TargetFile(len(content), {"sha256": digest}, PATH)
+        role = Targets(expires=self._in(SNAPSHOT_DAYS), targets={PATH: file})
+        if before is not None:
+            role.version = before.signed.version + 1
+        self._write(self.targets / _hashed(PATH, digest), content)
+        signed = self._signed(role, online, targets, ROLE)
+        self._publish(signed, ROLE)
+        return signed
+
+    def _signed(
+        self,
+        content: Targets | Snapshot | Timestamp,
+        online: SigningKey,
+        judge: Root | Targets,
+        role: str | None = None,
+    ) -> Metadata[Any]:
+        made: Metadata[Any] = Metadata(content)
+        sign_metadata(made, online)
+        _require_signed(judge, role or content.type, made, Path("the online key"))
+        return made
+
+    # --- files --------------------------------------------------------------------------------
+
+    def _next(self, kind: type[_AnySigned], fresh: _AnySigned) -> _AnySigned:
+        before = self._newest(kind.type)
+        if before is not None:
+            fresh.version = before.signed.version + 1
+        return fresh
+
+    def _next_root(self) -> Root:
+        root: Root = self._following("root", ROOT_DAYS)
+        return root
+
+    def _next_targets(self) -> Targets:
+        targets: Targets = self._following("targets", TARGETS_DAYS)
+        return targets
+
+    def _following(self, role: str, days: int) -> Any:  # noqa: ANN401 - Root or Targets
+        """What is pending, without its signatures, or what follows what is published."""
+        published, pending = self._newest(role), self._load(self._pending(role))
+        chosen = pending or published
+        if chosen is None:
+            raise UpdateError(f"{self.folder}: no repository; `fleet release init` makes one")
+        following = chosen.signed
+        following.version = 1 if published is None else published.signed.version + 1
+        following.expires = self._in(days)
+        return following
+
+    def _await(self, content: Root | Targets) -> Path:
+        """Write metadata that waits for its signatures."""
+        file = self._pending(content.type)
+        self._write(file, _bytes(Metadata(content)))
+        return file
+
+    def _pending(self, role: str) -> Path:
+        return self.pending / f"{role}.json"
+
+    def _newest(self, role: str) -> Metadata[Any] | None:
+        if role == "timestamp":
+            return self._load(self.metadata / "timestamp.json")
+        versions = [
+            int(number)
+            for file in self.metadata.glob(f"*.{role}.json")
+            if (number := file.name.split(".")[0]).isdecimal()
+        ]
+        return self._load(self.metadata / f"{max(versions)}.{role}.json") if versions else None
+
+    def _load(self, file: Path) -> Metadata[Any] | None:
+        return read_metadata(file) if file.exists() else None
+
+    def _readable(self, file: Path, waiting: list[str]) -> Metadata[Any] | None:
+        """What is pending; a damaged file waits to be replaced, and stops nothing else."""
+        try:
+            return self._load(file)
+        except UpdateStateError as error:
+            waiting.append(error.message)
+            return None
+
+    def _publish(self, metadata: Metadata[Any], role: str | None = None) -> None:
+        name = role or metadata.signed.type
+        versioned = name if name == "timestamp" else f"{metadata.signed.version}.{name}"
+        self._write(self.metadata / f"{versioned}.json", _bytes(metadata))
+
+    def _serve(self, archive: Path, path: str) -> tuple[int, str]:
+        """Copy an archive to where it is served; returns its size and SHA-256 digest."""
+        digest, size = hashlib.sha256(), 0
+        with _explained(archive), open_regular_file(archive) as source:
+            while block := source.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+            if size > LARGEST_BYTES:
+                raise UpdateError(f"{archive}: {size} bytes are over the limit {LARGEST_BYTES}")
+            file = self.targets / _hashed(path, digest.hexdigest())
+            file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            source.seek(0)
+            with replacing(file, mode=0o644) as served:
+                while block := source.read(_BLOCK):
+                    served.write(block)
+        return size, digest.hexdigest()
+
+    def _write(self, file: Path, content: bytes) -> None:
+        with _explained(file):
+            file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+            write_file(file, content, mode=0o644)
+
+    def _in(self, days: int) -> datetime:
+        return self._now + timedelta(days=days)
+
+
+def read_metadata(file: Path) -> Metadata[Any]:
+    """Metadata from a file; nothing in it is proven.
+
+    Raises:
+        UpdateStateError: it cannot be read, or is no metadata.
+    """
+    try:
+        return Metadata.from_bytes(_read(file))
+    except RepositoryError:
+        raise UpdateStateError(
+            f"{file}: no metadata of updates; get the file again from who sent it"
+        ) from None
+
+
+def write_signed(file: Path, metadata: Metadata[Any]) -> None:
+    """Write metadata back to the file that it was read from."""
+    with _explained(file):
+        write_file(file, _bytes(metadata), mode=0o644)
+
+
+def described(metadata: Metadata[Any]) -> Iterator[str]:
+    """In plain words, a line each: what somebody signs who signs this metadata."""
+    content: Signed = metadata.signed
+    yield f"{content.type}, version {content.version}, valid until {content.expires:%Y-%m-%d}"
+    if isinstance(content, Root):
+        for role, needed in sorted(content.roles.items()):
+            yield f"  {role}: {needed.threshold} of the keys {', '.join(needed.keyids)}"
+    if isinstance(content, Targets):
+        for path, file in sorted(content.targets.items()):
+            yield f"  {path}: {file.length} bytes, sha256 {file.hashes.get('sha256', 'none')}"
+        if not content.targets:
+            yield "  no archive"
+    yield f"signed so far by {', '.join(sorted(metadata.signatures)) or 'nobody'}"
+
+
+def _delegations(online: PublicKey) -> Delegations:
+    role = DelegatedRole(ROLE, [online.key_id], 1, terminating=True, paths=[PATTERN])
+    return Delegations({online.key_id: tuf_key(online)}, {ROLE: role})
+
+
+def _lacks(judge: Root | Targets, role: str, metadata: Metadata[Any]) -> str | None:
+    """Which signatures metadata lacks, or None."""
+    result = judge.get_verification_result(role, metadata.signed_bytes, metadata.signatures)
+    if result.verified:
+        return None
+    missing = ", ".join(sorted(result.unsigned)) or "a valid one"
+    return (
+        f"{role} needs {result.threshold} signatures and has {len(result.signed)}; missing: "
+        f"{missing}; sign it with `edge-anpr fleet release sign`"
+    )
+
+
+def _require_signed(judge: Root | Targets, role: str, metadata: Metadata[Any], file: Path) -> None:
+    """Refuse metadata that lacks a signature.
+
+    Raises:
+        UpdateSignatureError: with the keys that are missing.
+    """
+    lacks = _lacks(judge, role, metadata)
+    if lacks is not None:
+        raise UpdateSignatureError(f"{file}: {lacks}")
+
+
+def _hashed(path: str, digest: str) -> str:
+    """The name under which a target is served: with its digest before its own name."""
+    folder, _, name = path.rpartition("/")
+    return f"{folder}/{digest}.{name}"
+
+
+def _bytes(metadata: Metadata[Any]) -> bytes:
+    return metadata.to_bytes(JSONSerializer(compact=False))
+
+
+def _read(file: Path) -> bytes:
+    with _explained(file), open_regular_file(file) as stream:
+        return stream.read(LARGEST_METADATA)
+
+
+@contextlib.contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UpdateStateError(storage_error(file, error).message) from None

@@ -1,0 +1,158 @@
+"""`fleet release`, `fleet wave` and `update`: from the keys to the box by commands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.state.key_making import new_box_keys
+from edge.adapters.state.state_folder import StateLock
+from tests.integration.test_json_documents import DOCUMENTED
+from tests.support.dummy_product import dummy_version, fake_systemctl, path_with
+from tests.support.product import product, verb
+from tests.support.sites import BOX, SITE, write_yaml
+from tests.support.sites import site as site_yaml
+from tests.support.update_commands import TEMPLATES, Commands
+from tests.support.updated_site import BoxWithUpdates
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[BoxWithUpdates]:
+    made = BoxWithUpdates(tmp_path)
+    yield made
+    made.service.stop()
+
+
+@pytest.fixture
+def office(box: BoxWithUpdates) -> Commands:
+    commands = Commands(box.base)
+    commands.init()
+    box.use(commands.repo / "public")
+    return commands
+
+
+def test_a_half_signed_archive_waits_and_stops_nothing(office: Commands) -> None:
+    office.add_templates()
+    assert f"{TEMPLATES}/any.zip: " in office.run("release", "show", office.repo)
+    office.sign("vendor", "targets")
+    assert "not published yet: " in office.run("release", "publish", office.repo, *office.online)
+    office.sign("controller", "targets")
+    assert "not published" not in office.run("release", "publish", office.repo, *office.online)
+    assert "offered already" in office.add_templates(status=3)
+    office.run("release", "withdraw", office.repo, f"{TEMPLATES}/any.zip")
+    assert "no archive" in office.run("release", "show", office.repo)
+
+
+def test_a_box_installs_when_both_have_signed_and_its_wave_is_open(
+    box: BoxWithUpdates, office: Commands
+) -> None:
+    office.offer_templates()
+    updates = ("update", "install", "--site", box.site)
+    assert verb(*updates).out == "nothing to install\n"
+    office.plan()
+    assert "planned already" in office.plan(status=3)
+    checked = verb("update", "check", "--site", box.site, "--json").json["updates"]
+    assert {"kind": "policy-templates", "current": None, "newer": "1.0.0", "open": True} in checked
+    assert verb(*updates).status == 0
+    assert (box.work / TEMPLATES / "policy.yaml").exists()
+
+
+def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Commands) -> None:
+    office.offer_templates()
+    office.plan()
+    public = new_box_keys(box.site / "keys", SITE, BOX, datetime.now(timezone.utc))
+    reports = box.base / "reports.csv"
+    reports.write_text(
+        "site,box,target,outcome,said_at\n"
+        f"{SITE},{BOX},policy-templates-1.0.0,failed,2026-11-29T12:00:00.000Z\n"
+    )
+    look = ("--boxes", public.parent, "--reports", reports)
+    run = ("wave", "run", office.repo, *look, *office.online)
+    assert "1 boxes failed or are silent" in office.run(*run, status=3)
+    assert "halted" in office.run(*run, status=3)  # not by itself
+    assert "halted" in office.run("wave", "status", office.repo, *look)
+    check = ("update", "check", "--site", box.site)
+    assert "not open yet" in verb(*check).out
+    resume = ("wave", "resume", office.repo, TEMPLATES, *look, *office.online)
+    assert f"no longer counted: {SITE}/{BOX}" in office.run(*resume)
+    assert "not open yet" not in verb(*check).out
+    office.run(*run)
+    halt = ("wave", "halt", office.repo, TEMPLATES, "--because", "seen enough", *office.online)
+    office.run(*halt)
+    assert "not open yet" in verb(*check).out
+
+
+def test_a_key_is_replaced_by_commands(box: BoxWithUpdates, office: Commands) -> None:
+    old, new = office.public["vendor"], office.make_key("vendor-2")
+    rotate = ("release", "rotate", office.repo)
+    assert "in use already" in office.run(*rotate, "--old", new, "--new", old, status=3)
+    third = office.make_key("vendor-3")
+    assert "does not sign root" in office.run(*rotate, "--old", new, "--new", third, status=3)
+    office.run(*rotate, "--old", old, "--new", new)
+    for name in ("vendor", "controller", "vendor-2"):
+        office.sign(name, "root")
+    for name in ("controller", "vendor-2"):
+        office.sign(name, "targets")
+    office.run("release", "publish", office.repo, *office.online)
+    office.add_templates()
+    for name in ("vendor", "controller"):
+        office.sign(name, "targets")
+    assert "not published yet" in office.run("release", "publish", office.repo, *office.online)
+    office.sign("vendor-2", "targets")
+    office.run("release", "publish", office.repo, *office.online)
+    office.plan()
+    assert "1.0.0 is signed and open" in verb("update", "check", "--site", box.site).out
+
+
+def test_what_cannot_be_used_is_named(office: Commands, tmp_path: Path) -> None:
+    add = ("release", "add", office.repo, tmp_path / "none.zip", "--version", "1.0.0")
+    assert "--platform" in office.run(*add, status=2)
+    assert "--kind" in office.run(*add, "--kind", "song", status=2)
+    assert "No such file" in office.run(*add, "--kind", "words", status=8)
+    assert "--steps" in office.run(
+        "wave", "plan", office.repo, TEMPLATES, "--steps", "5;100", *office.online, status=2
+    )
+    assert "not published" in office.plan(status=3)
+    half = office.pending / "targets.json"
+    half.parent.mkdir(exist_ok=True)
+    half.write_text("{")
+    sign = ("release", "sign", half, "--key", office.private("vendor"))
+    assert "no metadata of updates" in office.run(*sign, status=8)
+
+
+def test_rollback_by_hand_stops_and_starts_the_service(box: BoxWithUpdates) -> None:
+    dummy_version(box.program / "releases", "0.2.0")
+    (box.program / "current").unlink()
+    (box.program / "current").symlink_to("releases/0.2.0")
+    asked = fake_systemctl(box.base)
+    back = ("update", "rollback", "--site", box.site, "--json")
+    done = product(*back, env={"PATH": path_with(box.base)})
+    assert done.status == 0, done.err
+    assert done.json["schema"] == DOCUMENTED["update rollback"]
+    (ended,) = done.json["ended"]
+    assert (ended["target"], ended["why"]) == ("release/0.2.0", "a person asked to go back")
+    assert (box.program / "current").readlink() == Path("releases/0.1.0")
+    assert asked.read_text() == ("stop edge-anpr.service\nstart --no-block edge-anpr.service\n")
+    status = verb("update", "status", "--site", box.site)
+    assert "not tried again: release/0.2.0: a person asked to go back" in status.out
+
+
+def test_a_box_without_the_section_is_told_so(box: BoxWithUpdates) -> None:
+    write_yaml(box.site / "site.yaml", site_yaml())
+    done = verb("update", "check", "--site", box.site)
+    assert done.status == 3
+    assert "updates is missing" in done.err
+
+
+def test_another_updater_is_waited_for_by_nobody(box: BoxWithUpdates) -> None:
+
+    lock = StateLock(box.work)
+    try:
+        done = verb("update", "check", "--site", box.site)
+    finally:
+        lock.release()
+    assert done.status == 8
+    assert "E_STATE_LOCKED" in done.err
