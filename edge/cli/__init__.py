@@ -53,6 +53,7 @@ class Verbs(VerbGroup):
         "desk": "edge.cli.desk:app",
         "case": "edge.cli.case:app",
         "keys": "edge.cli.keys:app",
+        "fleet": "edge.cli.fleet:app",
         "models": "edge.cli.models:app",
         "lists": "edge.cli.lists:app",
         "suspend": "edge.cli.suspend:app",

@@ -107,3 +107,8 @@ def _first_line(file: Path, option: str = FILE_OPTION) -> str:
             code=CODE,
         )
     return line
+
+
+def secret_typed(prompt: str, file: Path | None, option: str) -> str:
+    """Another secret, typed once or from a file that an option names."""
+    return _asked(prompt, option) if file is None else _first_line(file, option)
