@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
-from edge.adapters.enrolment.renewing import renewing
+from edge.adapters.enrolment.renewing import certificate_ends, renewing
 from edge.adapters.host.machine import cpu
 from edge.adapters.host.service_manager import long_start
 from edge.adapters.host.system import random_bytes
@@ -244,6 +244,7 @@ def assembled(
             epoch_s=policy.epoch_minutes * 60,
             monotonic=admission.clock.monotonic,
             patience_s=patience_s,
+            certificate_ends=partial(certificate_ends, site.keys_folder),
         )
         safe_state = SafeState(publisher, storage.audit, health)
         stops.shuts(safe_state.enter)

@@ -85,6 +85,29 @@ def renewing(
         thread.join(1.0)  # a request under way is on disk, and goes on at the next start
 
 
+def renew_at_start(keys: Path, utc: Callable[[], datetime]) -> None:
+    """Renew the certificate of a box that starts, if it is due; a failure is only logged.
+
+    A box that its policy keeps shut does not get as far as `renewing`, and is started again and
+    again: without this its certificate would end meanwhile.
+    """
+    try:
+        renew_if_due(keys, utc())
+    except EdgeError as error:
+        log.warning("%s; %s", error, _left(keys, utc()))
+
+
+def certificate_ends(keys: Path) -> float | None:
+    """When the certificate in a keys folder ends, Unix time; None if there is none."""
+    try:
+        identity = BoxIdentity.read(keys)
+        if identity is None or not identity.enrolled:
+            return None
+        return identity.certificate().not_valid_after_utc.timestamp()
+    except EdgeError:
+        return None
+
+
 def _left(keys: Path, now: datetime) -> str:
     """How long the certificate is still valid, as a part of a sentence."""
     try:
