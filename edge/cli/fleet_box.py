@@ -99,9 +99,9 @@ def _begun(site: Path, server: str, code_file: Path | None) -> BoxIdentity:
     from edge.adapters.enrolment.enrolling import begin
     from edge.adapters.enrolment.est_client import FleetAddress
     from edge.adapters.host.system import SystemClock
-    from edge.cli.passphrase import secret_typed
+    from edge.cli.passphrase import code_typed
     from edge.formats.enrolment import OneTimeCode
 
     address = FleetAddress.parse(server)
-    typed = secret_typed("one-time code: ", code_file, "--code-file")
+    typed = code_typed(code_file, "--code-file")
     return begin(site, address, OneTimeCode.parse(typed), SystemClock().utc())

@@ -34,7 +34,7 @@ CRL_DAYS: Final = 180
 _EARLIER: Final = timedelta(minutes=10)
 """How much the clock of a box may be behind."""
 
-_KEY, _CERTIFICATE, _CRL, _SERVER = "ca.key", "ca.pem", "crl.pem", "server.pem"
+_KEY_FILE, _CERTIFICATE, _CRL, _SERVER = "ca.key", "ca.pem", "crl.pem", "server.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class FleetAuthority:
         )
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            create_file(folder / _KEY, _private_pem(key), mode=0o600)
+            create_file(folder / _KEY_FILE, _private_pem(key), mode=0o600)
             create_file(folder / _CERTIFICATE, pem(certificate), mode=0o644)
         except OSError as error:
             raise KeyFileError(
@@ -94,7 +94,7 @@ class FleetAuthority:
         Raises:
             KeyFileError: a file is missing, damaged, of another key, or other users can read it.
         """
-        file = folder / _KEY
+        file = folder / _KEY_FILE
         try:
             mode = file.stat().st_mode
             key = serialization.load_pem_private_key(file.read_bytes(), None)

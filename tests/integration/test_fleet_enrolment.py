@@ -18,6 +18,7 @@ from edge.adapters.host.system import SystemClock
 from edge.adapters.state.key_files import load_all_box_public_keys
 from edge.adapters.state.key_making import new_box_keys
 from edge.formats.enrolment import OneTimeCode
+from tests.integration.test_passphrases import at_terminal
 from tests.support.brokers import HOST, wait_until
 from tests.support.fleets import (
     BOX,
@@ -116,6 +117,24 @@ def test_p10_a_bare_box_sends_nothing_to_a_server_of_another_authority(
     assert "nothing was sent to it" in refusal(fleet, tmp_path / "box", wrong)
     assert not (tmp_path / "box").exists()
     assert fleet.run("pending").out == "nothing waits\n"
+
+
+def test_the_code_is_typed_and_never_an_argument(tmp_path: Path) -> None:
+    words: list[str | Path] = ["fleet", "enrol", "https://127.0.0.1:1", "--site", tmp_path / "box"]
+    status, screen = at_terminal(words, "not-a-code")
+
+    assert status == 7
+    assert "one-time code: " in screen
+    assert "not-a-code" not in screen
+    assert "typing mistake" in screen
+    without = product(*words)
+    assert (without.status, "no terminal to ask for the one-time code" in without.err) == (7, True)
+    assert not {"--code", "--secret"} & set(product("fleet", "enrol", "--help").out.split())
+    for url in ("http://fleet.example", "fleet.example:8443", "https://", "https://x:y/"):
+        done = product("fleet", "enrol", url, "--site", tmp_path / "box")
+        assert (done.status, "https://HOST:PORT" in done.err) == (2, True)
+    assert product("fleet", "enrol", "--site", tmp_path / "box").status == 2
+    assert not (tmp_path / "box").exists()
 
 
 def test_a_box_enrolled_twice_is_refused_until_it_is_forgotten(

@@ -201,7 +201,7 @@ def test_init_makes_a_fleet_and_touches_nothing_that_is_there(tmp_path: Path) ->
 
 def test_the_template_of_init_lists_what_is_still_to_write(tmp_path: Path) -> None:
     path = tmp_path / "fleet"
-    fleet = TestFleet(path, 1)
+    fleet = TestFleet(path)
     made = fleet.run("init", "--authority", "police-zone", "--host", "fleet.example")
     assert made.status == 0, made.err
     assert fleet.run("check").out.startswith("0 boxes")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import re
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -23,7 +23,7 @@ from edge.fleet.enrolling import EnrolmentOffice
 from edge.fleet.folder import FleetFolder
 from edge.fleet.making import make_fleet
 from edge.formats.enrolment import request_of
-from tests.support.brokers import HOST, free_port, wait_until
+from tests.support.brokers import HOST, wait_until
 from tests.support.product import Finished, command, environment, product
 from tests.support.sites import AUTHORITY, CAMERA, DPIA, SITE, policy, sign_site, write_yaml
 
@@ -43,13 +43,13 @@ BOX = f"{SITE}.box-1"
 SECOND = f"{SITE}.box-2"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TestFleet:
     """A fleet's folder; with a server while `served` runs."""
 
-    __test__ = False
+    __test__: ClassVar[bool] = False
     path: Path
-    port: int
+    port: int = 0
 
     @property
     def url(self) -> str:
@@ -81,7 +81,7 @@ def make_test_fleet(base: Path, *, signed: bool = True) -> TestFleet:
     (template / "dpia.md").write_bytes(DPIA)
     if signed:
         sign_site(template)
-    fleet = TestFleet(path, free_port())
+    fleet = TestFleet(path)
     fleet.inventory(
         "site,box,template,clip,port",
         f"{SITE},box-1,street,north,8883",
@@ -92,7 +92,10 @@ def make_test_fleet(base: Path, *, signed: bool = True) -> TestFleet:
 
 @contextlib.contextmanager
 def served(fleet: TestFleet) -> Iterator[subprocess.Popen[str]]:
-    """The fleet's server as a process of its own, until the block ends."""
+    """The fleet's server as a process of its own, until the block ends.
+
+    The first time it takes a free port; after that the same one, which boxes know.
+    """
     with subprocess.Popen(
         command("fleet", "serve", fleet.path, "--port", str(fleet.port), "--retry", "1"),
         env=environment(),
@@ -100,16 +103,13 @@ def served(fleet: TestFleet) -> Iterator[subprocess.Popen[str]]:
         text=True,
     ) as server:
         try:
-            assert wait_until(lambda: _listens(fleet.port), 30), server.poll()
+            assert server.stderr is not None
+            said = server.stderr.readline()
+            assert "the fleet's server is at" in said, said
+            fleet.port = int(said.rpartition(":")[2])
             yield server
         finally:
             server.kill()
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection((HOST, port), 1):
-        return True
-    return False
 
 
 class EnrollingBox:

@@ -217,7 +217,7 @@ class FleetClient:
             if code not in {"E_ENROL", "E_CLONE"}:
                 code, rest = "E_ENROL", told
             raise RequestError(f"{self._address} refuses: {rest}", code=code)
-        raise FleetAwayError(f"{self._address}: {told or answer.status}; it is tried again")
+        raise FleetAwayError(f"{self._address}: {told or answer.status}")
 
 
 def _asked(

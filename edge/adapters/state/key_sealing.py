@@ -66,7 +66,7 @@ def folder_secret(folder: Path) -> bytes | None:
     file = folder / FILE_NAME
     try:
         content = file.read_bytes()[:_MAX_BYTES]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise KeyFileError(f"{file}: {error.strerror}; make it readable for this user") from None
