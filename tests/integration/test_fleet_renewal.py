@@ -31,13 +31,23 @@ def soon() -> datetime:
     return datetime.now(timezone.utc) + timedelta(days=25)
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[TestFleet]:
-    made = make_test_fleet(tmp_path)
+@pytest.fixture(scope="module")
+def enrolled_once(tmp_path_factory: pytest.TempPathFactory) -> TestFleet:
+    """A fleet with one enrolled box, to be copied: enrolling is slower than copying."""
+    base = tmp_path_factory.mktemp("enrolled")
+    made = make_test_fleet(base)
     assert made.run("render").status == 0
     with served(made):
-        done = enrol(made, tmp_path / "box")
-        assert done.status == 0, done.err
+        done = enrol(made, base / "box")
+    assert done.status == 0, done.err
+    return made
+
+
+@pytest.fixture
+def fleet(enrolled_once: TestFleet, tmp_path: Path) -> Iterator[TestFleet]:
+    shutil.copytree(enrolled_once.path.parent, tmp_path, dirs_exist_ok=True)
+    made = TestFleet(tmp_path / "fleet", enrolled_once.port)
+    with served(made):
         yield made
 
 
