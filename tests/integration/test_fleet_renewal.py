@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -103,6 +105,20 @@ def test_a_renewal_that_was_killed_anywhere_is_finished_later(
     assert not (keys / "mqtt-next.key").exists()
     assert renew_if_due(keys, soon())
     assert fleet.office.register.boxes()[BOX].counter == 2
+
+
+def test_two_processes_of_one_box_do_not_look_like_two_boxes(
+    fleet: TestFleet, tmp_path: Path
+) -> None:
+    keys = tmp_path / "box" / "keys"
+    folder = os.open(keys, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as the other process does while it renews
+
+    assert not renew_if_due(keys, soon())
+    assert identity(keys).request is None
+    os.close(folder)
+    assert renew_if_due(keys, soon())
+    assert fleet.office.register.boxes()[BOX].held is None
 
 
 def test_p10_of_a_copied_box_both_are_held_and_one_line_says_so(

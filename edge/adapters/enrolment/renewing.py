@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -26,13 +28,36 @@ def renew_if_due(keys: Path, now: datetime) -> bool:
     """Renew the certificate in a keys folder if a third of its life is left, or a request waits.
 
     Returns:
-        Whether there is a new certificate.
+        Whether there is a new certificate; False also while another process renews it.
 
     Raises:
         RequestError: the server refuses; `E_CLONE`: two boxes have this identity.
         KeyFileError: the keys cannot be read or written.
         FleetAwayError: the server cannot be reached.
     """
+    if BoxIdentity.read(keys) is None:
+        return False
+    with _alone(keys) as alone:
+        return alone and _renewed(keys, now)
+
+
+@contextlib.contextmanager
+def _alone(keys: Path) -> Iterator[bool]:
+    """Whether no other process renews now.
+
+    Two requests with one number would look like two boxes to the server, which then holds both.
+    """
+    folder = os.open(keys, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
+    except BlockingIOError:
+        yield False
+    finally:
+        os.close(folder)
+
+
+def _renewed(keys: Path, now: datetime) -> bool:
     identity = BoxIdentity.read(keys)
     if identity is None or not identity.enrolled:
         return False
