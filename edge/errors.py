@@ -510,6 +510,11 @@ CODES: Mapping[str, Meaning] = {
         6,
         "the broker refuses the user name or password; correct them",
     ),
+    "E_FLEET": Meaning(
+        6,
+        "the fleet's server cannot be reached, or has no site folder for this box yet; check "
+        "network and address, or run `edge-anpr fleet render`",
+    ),
     "E_HITS_KEPT": Meaning(
         6,
         "the run has ended with undelivered hits; the next run delivers them",
@@ -534,6 +539,21 @@ CODES: Mapping[str, Meaning] = {
         7,
         "the case of the hit cannot take this step now: somebody else holds or has decided it, or "
         "an earlier step is missing",
+    ),
+    "E_CLONE": Meaning(
+        7,
+        "two boxes have this identity, so one is a copy, and both are held; find the copy, run "
+        "`edge-anpr fleet forget` and enrol the right one",
+    ),
+    "E_ENROL": Meaning(
+        7,
+        "the fleet refuses this box or its request: a one-time code that is unknown, used, expired "
+        "or of another box, or a certificate that was revoked; the message says which",
+    ),
+    "E_TPM": Meaning(
+        7,
+        "this machine's TPM does not open the box's keys, or cannot be used; run it on the box "
+        "itself, as a user of the group tss, or enrol the box again",
     ),
     "E_CASE_KEYS": Meaning(
         7,

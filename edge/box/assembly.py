@@ -1,6 +1,7 @@
 """Builds the parts of a box and connects them.
 
-This is the only module that knows all parts. It starts none of them.
+This is the only module that knows all parts. It starts none of them, but for the renewal of a fleet
+box's certificate.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.publisher import Publisher
+from edge.adapters.enrolment.renewing import certificate_ends, renewing
 from edge.adapters.host.machine import cpu
 from edge.adapters.host.service_manager import long_start
 from edge.adapters.host.system import random_bytes
@@ -215,6 +217,7 @@ def assembled(
         )
         cleanup.callback(delivery.receiver.close)
         publisher = delivery.publisher
+        cleanup.enter_context(renewing(site.keys_folder, admission.clock.utc, publisher.reconnect))
         follow_audit_log(storage, publisher)
         ListStore(
             storage.folder, box_keys, list_terms(policy), admission.clock.utc, storage.audit.append
@@ -251,6 +254,7 @@ def assembled(
             epoch_s=policy.epoch_minutes * 60,
             monotonic=admission.clock.monotonic,
             patience_s=patience_s,
+            certificate_ends=partial(certificate_ends, site.keys_folder),
         )
         safe_state = SafeState(publisher, storage.audit, health)
         stops.shuts(safe_state.enter)

@@ -14,6 +14,7 @@ from edge.adapters.broker.options import BrokerOptions, TlsFiles
 from edge.adapters.broker.publisher import Publisher, PublisherLimits
 from edge.adapters.broker.reception import MessageHandler
 from edge.adapters.broker.topics import BoxTopics
+from edge.adapters.state.key_sealing import key_password
 from edge.adapters.state.list_bodies import BodySource, FolderBodies, HttpsBodies
 from edge.adapters.state.list_process import OpenedApart
 from edge.adapters.state.list_store import ListStore
@@ -59,8 +60,11 @@ def _tls_files(broker: Broker, folder: Path) -> TlsFiles | None:
     tls = broker.tls
     if tls is None:
         return None
-    paths = (tls.ca, tls.certificate, tls.key)
-    return TlsFiles(*(None if path is None else resolved(folder, path) for path in paths))
+    named = (tls.ca, tls.certificate, tls.key)
+    ca, certificate, key = (None if one is None else resolved(folder, one) for one in named)
+    # A key that `fleet enrol` has made is encrypted if the box has a TPM.
+    password = None if key is None else partial(key_password, key.parent)
+    return TlsFiles(ca, certificate, key, password)
 
 
 def box_topics(settings: Site, policy: Policy) -> BoxTopics:

@@ -29,6 +29,7 @@ class BoxHealth:
         temperatures: returns rounded degrees by zone.
         stalled_s: seconds without a report after which the pipeline counts as stalled.
         broker_problems: returns in single words what the broker refuses, and the like.
+        certificate_ends: returns when the box's certificate ends, Unix time; None: it has none.
     """
 
     def __init__(  # noqa: PLR0913 - one port for each reported part
@@ -47,12 +48,14 @@ class BoxHealth:
         temperatures: Callable[[], dict[str, int]],
         stalled_s: float = STALLED_S,
         broker_problems: Callable[[], Sequence[str]] = tuple,
+        certificate_ends: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._version, self._site, self._box = version, site, box
         self._traffic = traffic
         self._cameras = cameras
         self._broker = broker
         self._broker_problems = broker_problems
+        self._certificate_ends = certificate_ends
         self._rules = rules
         self._epoch_s = epoch_s
         self._monotonic = monotonic
@@ -176,6 +179,7 @@ class BoxHealth:
             outbox=shown.waiting,
             outbox_age_s=shown.waiting_epochs * self._epoch_s,
             rules=tuple(self._rules()),
+            certificate_ends=self._certificate_ends(),
         )
 
 

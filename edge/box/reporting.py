@@ -21,7 +21,7 @@ from edge.pipeline.rule_book import RuleBook
 from edge.site.settings import Site, Telemetry
 
 
-def box_health(
+def box_health(  # noqa: PLR0913 - what health needs from each part
     settings: Site,
     streams: Sequence[Stream],
     publisher: Publisher,
@@ -31,6 +31,7 @@ def box_health(
     epoch_s: float,
     monotonic: Callable[[], float],
     patience_s: float,
+    certificate_ends: Callable[[], float | None] = lambda: None,
 ) -> BoxHealth:
     """Make the health of a box from its parts.
 
@@ -43,6 +44,7 @@ def box_health(
         epoch_s: length of an epoch, seconds.
         monotonic: the monotonic clock, seconds.
         patience_s: how long the pipeline may wait for a full outbox without counting as stalled.
+        certificate_ends: returns when the box's certificate ends, Unix time; None: it has none.
     """
 
     def broker() -> tuple[bool, int]:
@@ -63,6 +65,7 @@ def box_health(
         temperatures=temperatures,
         stalled_s=STALLED_S + patience_s,
         broker_problems=lambda: publisher.state.complaints,
+        certificate_ends=certificate_ends,
     )
 
 

@@ -62,22 +62,21 @@ def chosen(file: Path | None, *, whose: str = "", option: str = FILE_OPTION) -> 
     return passphrase
 
 
-def _asked(prompt: str, option: str = FILE_OPTION) -> str:
+def _asked(prompt: str, option: str = FILE_OPTION, what: str = "passphrase") -> str:
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
         raise KeyFileError(
-            f"there is no terminal to ask for the passphrase; name a file that holds it with "
-            f"{option}",
+            f"there is no terminal to ask for the {what}; name a file that holds it with {option}",
             code=CODE,
         ) from None
     try:
         return getpass.getpass(prompt)
     except EOFError:
-        raise KeyFileError("no passphrase was typed; run the command again", code=CODE) from None
+        raise KeyFileError(f"no {what} was typed; run the command again", code=CODE) from None
 
 
-def _first_line(file: Path, option: str = FILE_OPTION) -> str:
+def _first_line(file: Path, option: str = FILE_OPTION, what: str = "passphrase") -> str:
     """The first line of a file, which other users must not be able to read."""
     try:
         with file.open("rb", buffering=0) as stream:
@@ -92,7 +91,7 @@ def _first_line(file: Path, option: str = FILE_OPTION) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8"
         raise KeyFileError(
-            f"{option}: {file}: {why}; name a file with the passphrase in its first line",
+            f"{option}: {file}: {why}; name a file with the {what} in its first line",
             code=CODE,
         ) from None
     if stat.S_ISREG(mode) and mode & 0o077:
@@ -103,7 +102,23 @@ def _first_line(file: Path, option: str = FILE_OPTION) -> str:
         )
     if not line:
         raise KeyFileError(
-            f"{option}: {file}: its first line is empty; write the passphrase there",
+            f"{option}: {file}: its first line is empty; write the {what} there",
             code=CODE,
         )
     return line
+
+
+def code_typed(file: Path | None, option: str) -> str:
+    """The one-time code of a box, typed once or from a file that an option names.
+
+    Raises:
+        KeyFileError: `E_ENROL`: there is no terminal, or the file cannot be used; `E_KEY_MODE`.
+    """
+    what = "one-time code"
+    try:
+        return (
+            _asked(f"{what}: ", option, what) if file is None else _first_line(file, option, what)
+        )
+    except KeyFileError as error:
+        code = "E_ENROL" if error.code == CODE else error.code
+        raise KeyFileError(error.message, code=code) from None

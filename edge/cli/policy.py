@@ -141,7 +141,7 @@ def sign_(
     )
 
     signing = signing_key(key, passphrase_file)
-    policy = _ready_policy(site)
+    policy = ready_policy(site)
     require_signer(policy, signing)
     file = site / SIGNATURES_FILE
     before = signatures_of(site, policy) if file.exists() else None
@@ -276,7 +276,7 @@ def signing_key(file: Path | None, passphrase_file: Path | None) -> SigningKey:
     return load_signer_key(file, typed(passphrase_file))
 
 
-def _ready_policy(site: Path) -> Policy:
+def ready_policy(site: Path) -> Policy:
     """The policy that is to be signed: `edge-anpr check` has nothing against it but warnings.
 
     Raises:

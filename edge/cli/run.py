@@ -102,10 +102,14 @@ def _announced(
     site: Path, read: Callable[[], tuple[SiteFolder, tuple[Source, ...]]]
 ) -> tuple[SiteFolder, tuple[Source, ...]]:
     """What `read` returns; if the site's files are refused, that is published."""
+    from edge.adapters.enrolment.renewing import renew_at_start
+    from edge.adapters.host.system import SystemClock
     from edge.box import announce_unreadable, destroy_expired
+    from edge.site.settings import Folders
 
     try:
         destroy_expired(site)
+        renew_at_start(site / Folders().keys, SystemClock().utc)
         return read()
     except UsageError:
         raise

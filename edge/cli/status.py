@@ -202,14 +202,7 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
     table.add_row("state", f"[{colour}]{state}{why}[/{colour}]")
     for camera, shown_text in _cameras(metrics):
         table.add_row(camera, shown_text)
-    without = dict(metrics.each("rule_without_permits"))
-    for rule, stopped in metrics.each("rule_stopped"):
-        if stopped:
-            why = "stopped: too many vehicles were hits (E_HIT_SHARE); see docs/sites.md"
-        elif without.get(rule):
-            why = "makes no hits: too few entries of its permit list are left; install a new list"
-        else:
-            continue
+    for rule, why in _idle_rules(metrics):
         table.add_row(f"rule {rule}", f"[red]{why}[/red]")
     broker = "connected" if metrics.one("broker_connected") else "[red]not connected[/red]"
     table.add_row(
@@ -220,6 +213,8 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
         table.add_row("", f"[red]{problems}[/red]; the box's log says why")
     age, epochs = metrics.one("epoch_key_age_seconds"), metrics.one("epochs_closed_total") or 0
     table.add_row("key", f"{'none' if age is None else f'{age:.0f} s old'}; {epochs:.0f} destroyed")
+    for name, left in _certificate(metrics):
+        table.add_row(name, left)
     synchronised, error = metrics.one("clock_synchronised"), metrics.one("clock_max_error_seconds")
     if synchronised is not None and error is not None:
         clock = "synchronised" if synchronised else "[red]not synchronised[/red]"
@@ -244,6 +239,27 @@ def shown(metrics: BoxMetrics, epoch_minutes: int | None = None) -> RenderableTy
         table.add_row("outbox", f"{metrics.one('outbox_hits') or 0:.0f} waiting")
     table.caption = "below the line: closed epochs only; fewer than ten in an epoch count as none"
     return table
+
+
+def _idle_rules(metrics: BoxMetrics) -> Iterator[tuple[str, str]]:
+    """Each rule that makes no hits, and why."""
+    without = dict(metrics.each("rule_without_permits"))
+    for rule, stopped in metrics.each("rule_stopped"):
+        if stopped:
+            yield rule, "stopped: too many vehicles were hits (E_HIT_SHARE); see docs/sites.md"
+        elif without.get(rule):
+            yield (
+                rule,
+                "makes no hits: too few entries of its permit list are left; install a new list",
+            )
+
+
+def _certificate(metrics: BoxMetrics) -> Iterator[tuple[str, str]]:
+    """How long the certificate of a fleet's box is valid; nothing for other boxes."""
+    ends = metrics.one("certificate_ends_timestamp_seconds")
+    if ends is not None:
+        days = (ends - time.time()) / 86400
+        yield "certificate", f"{days:.1f} days left" if days > 0 else "[red]has ended[/red]"
 
 
 def _cameras(metrics: BoxMetrics) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,8 @@
 | `<signer>.signer.private.json`  | the signer's own folder   | 0600 | its signing key            |
 
 The private files of authorities and signers may be encrypted under a passphrase
-(`privacy.protected_keys`); their names stay the same.
+(`privacy.protected_keys`), those of a box under a secret of its TPM (`privacy.sealed_keys`); their
+names stay the same.
 
 Keys are 32 raw bytes in base64 (RFC 7748, RFC 8032); moments are ISO 8601, UTC. This
 module reads and writes no file: a `file` argument is only named in error messages.
@@ -165,6 +166,18 @@ class ProtectedFile(PrivateFile):
     encrypted: Base64
 
 
+class SealedBoxFile(PrivateFile):
+    """A private file of a box, encrypted under a secret of its TPM; `privacy.sealed_keys`."""
+
+    schema_: Literal["edge-anpr/tpm-private-key/1"] = Field(
+        default="edge-anpr/tpm-private-key/1", alias="schema"
+    )
+    site: Id
+    box: Id
+    nonce: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]{16}$")]
+    encrypted: Base64
+
+
 class _AnyFile(BaseModel):
     """Any key file, of which only the schema is read."""
 
@@ -182,6 +195,7 @@ KINDS: Final[dict[type[KeyFile], str]] = {
     AuthorityPrivateFile: "an authority's private file",
     SignerPrivateFile: "a signer's private file",
     ProtectedFile: "a private file with a passphrase",
+    SealedBoxFile: "a box's private file under its TPM",
 }
 """Every kind of key file, in words."""
 
@@ -386,7 +400,7 @@ def facts_of(content: KeyFile, file: Path) -> KeyFacts:
     Raises:
         KeyFileError: not a key file of this product.
     """
-    if isinstance(content, BoxPublicFile | BoxPrivateFile):
+    if isinstance(content, BoxPublicFile | BoxPrivateFile | SealedBoxFile):
         owner = f"box {content.box} at {content.site}"
     elif isinstance(content, AuthorityPublicFile | AuthorityPrivateFile):
         owner = f"authority {content.authority}"

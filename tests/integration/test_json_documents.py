@@ -33,6 +33,7 @@ from edge.desk.store.hits import DeskHits
 from edge.domain.reveal import MaskMethod
 from edge.domain.scene import SceneClass
 from edge.errors import CODES, ExitCode
+from edge.formats.enrolment import OneTimeCode
 from edge.formats.signing import SigningKey
 from edge.policy.activation import activate
 from edge.policy.list_answer import sign_answer
@@ -43,6 +44,7 @@ from tests.integration.test_metrics import watched_street
 from tests.support.cases import hit_under, signed_site
 from tests.support.colour_parser import plate_in_a_street
 from tests.support.desks import passphrase_file
+from tests.support.fleets import BOX, enrol, enrol_by_hand, make_test_fleet, served
 from tests.support.parties import (
     AUTHORITY,
     MORNING,
@@ -57,6 +59,7 @@ from tests.support.product import REPOSITORY, Finished, at_terminal, product, ve
 from tests.support.provider import Provider
 from tests.support.real_site import RealSite, make_real_site
 from tests.support.receiving import boxes_of
+from tests.support.sites import SITE as SITE_OF_FLEET
 from tests.support.sites import MadeSite, make_site, set_port
 from tests.support.update_commands import update_documents
 from tests.support.verbs import commands, json_verbs
@@ -96,7 +99,7 @@ def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Finished]:
 
     for part, act in (
         ("keys", keys), ("policy", policies), ("box", box), ("hits", hits), ("desk", desk),
-        ("models", models), ("updates", update_documents),
+        ("models", models), ("updates", update_documents), ("fleets", fleets),
     ):  # fmt: skip
         (base / part).mkdir()
         act(run, base / part)
@@ -117,6 +120,25 @@ def keys(run: Run, base: Path) -> None:
     run("keys rotate box", "--site", site)
     run("keys rotate authority", "--keys", base / "authority")
     run("keys show", base / "authority")
+
+
+def fleets(run: Run, base: Path) -> None:
+    fleet = make_test_fleet(base)
+    run("fleet init", base / "new", "--authority", "police-zone", "--host", "fleet.example")
+    run("fleet check", fleet.path)
+    run("fleet render", fleet.path)
+    run("fleet codes", fleet.path, BOX)
+    code, now = OneTimeCode.parse(fleet.code()), datetime.now(timezone.utc)
+    fleet.office.enrol(code.secret, enrol_by_hand(base / "hand", SITE_OF_FLEET, "box-1"), now)
+    run("fleet pending", fleet.path)
+    (waiting,) = fleet.office.register.waiting()
+    run("fleet approve", fleet.path, BOX, waiting.fingerprint)
+    run("fleet status", fleet.path)
+    run("fleet issue", fleet.path, "broker", "--host", "mqtt.example", "--out", base / "b.pem")
+    run("fleet forget", fleet.path, BOX)
+    with served(fleet):
+        enrol(fleet, base / "box")
+        run("fleet enrol", "--site", base / "box")
 
 
 def policies(run: Run, base: Path) -> None:

@@ -52,6 +52,30 @@ def test_an_acknowledged_hit_arrives_byte_for_byte_and_leaves_the_outbox(
         assert late.receive(0.5) is None, "a hit is never retained"
 
 
+def test_a_reconnection_on_request_loses_no_hit_and_announces_no_end(
+    broker: Broker, open_box: Callable[..., Box]
+) -> None:
+    """As after the renewal of the box's certificate."""
+    box = open_box(broker)
+    with (
+        authority_of(broker, sends_receipts=False) as authority,
+        BrokerLink.open(BrokerOptions(broker.host, broker.port, "listener")) as listener,
+    ):
+        listener.subscribe([TOPICS.availability])
+        box.publisher.start()
+        assert wait_until(lambda: box.publisher.state.connections == 1)
+        box.publisher.reconnect()
+        assert wait_until(lambda: box.publisher.state.connections == 2)
+        box.put("a" * 32)
+        assert box.publisher.drain(10)
+        assert wait_until(lambda: authority.hit_ids == ["a" * 32])
+        said = []
+        while (message := listener.receive(0.5)) is not None:
+            listener.acknowledge(message)
+            said.append(json.loads(message.payload)["state"])
+    assert set(said) <= {"online"}
+
+
 def test_each_cameras_hits_arrive_in_order(broker: Broker, open_box: Callable[..., Box]) -> None:
     box = open_box(broker)
     ids = [f"{number:03d}-{camera}" for number in range(40) for camera in ("cam-1", "cam-2")]

@@ -1,67 +1,222 @@
-"""Boxes of a desk, as rows of its table."""
+"""Fleets for tests: a folder with a signed template, its real server, and boxes that enrol."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import ClassVar
 
-from sqlalchemy import insert
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import AttributeOID
 
-from edge.desk.fleet import LATE_AFTER, BoxProblem
-from edge.desk.store.database import DeskDatabase
-from edge.desk.store.tables import BOX_STATE
-from edge.formats.timestamps import utc_text
-from tests.support.desks import NOW
+from edge.adapters.host.system import random_bytes
+from edge.adapters.state.key_files import load_box_keys
+from edge.adapters.state.key_making import new_box_keys
+from edge.fleet.enrolling import EnrolmentOffice
+from edge.fleet.folder import FleetFolder
+from edge.fleet.making import make_fleet
+from edge.formats.enrolment import request_of
+from tests.support.brokers import HOST, wait_until
+from tests.support.product import Finished, command, environment, product
+from tests.support.sites import AUTHORITY, CAMERA, DPIA, SITE, policy, sign_site, write_yaml
 
-HEALTHY: dict[str, Any] = {
-    "log_size": 900, "root_sha256": "ab" * 32, "proved_at": utc_text(NOW), "state": "online",
-    "reason": "running", "said_at": utc_text(NOW), "status_counter": 7,
-    "status_sha256": "ab" * 32, "status_said_at": utc_text(NOW), "status_came_at": utc_text(NOW),
-    "status_state": "online", "status_reason": "running", "version": "1.10.0",
-    "weights_sha256": "11" * 32, "policy_sha256": "22" * 32, "policy_version": 4,
-    "status_lease": "2027-06-01T00:00:00.000Z", "lists": '{"stolen": 41}', "synchronised": True,
-    "clock_steps": "none", "temperature": 40, "disk": 20, "twin_at": None,
-    "update_target": None, "update_outcome": None,
-}  # fmt: skip
-
-
-def put(database: DeskDatabase, *boxes: dict[str, Any]) -> None:
-    """Add healthy boxes, changed as each dictionary says, which names site and box."""
-    rows = [{**HEALTHY, **one, "box_id": f"{one['site']}/{one['box']}"} for one in boxes]
-    with database.writing() as connection:
-        connection.execute(insert(BOX_STATE), rows)
-
-
-URGENT: tuple[dict[str, Any], ...] = (
-    {"status_state": "safe", "status_reason": "E_SUSPENDED"},
-    {"status_state": "safe", "status_reason": "E_LEASE"},
-    {"twin_at": utc_text(NOW)},
-    {
-        "proved_at": utc_text(NOW - timedelta(days=2)),
-        "status_said_at": utc_text(NOW - timedelta(days=2)),
-    },
-    {"state": "offline", "reason": "stopped"},
-    {"update_target": "2.0", "update_outcome": "failed"},
-    {"status_lease": utc_text(NOW - timedelta(days=1))},
-    {"status_lease": utc_text(NOW + timedelta(days=1))},
-    {"status_came_at": utc_text(NOW - LATE_AFTER - timedelta(seconds=1))},
-    {"version": "1.9.0"},
-    {"weights_sha256": "33" * 32},
-    {"policy_version": 3},
-    {"synchronised": False},
-    {"temperature": 90},
-    {"disk": 90},
-)
+TEMPLATE = f"""\
+schema: edge-anpr/site/1
+site: "$(site)"
+box: "$(box)"
+cameras:
+  {CAMERA}: {{source: "clips/$(clip).mp4"}}
+models: {{provider: cpu}}
+broker:
+  host: 127.0.0.1
+  port: $(port)
+  tls: {{ca: keys/fleet-ca.pem, certificate: keys/mqtt.pem, key: keys/mqtt.pem}}
+"""
+BOX = f"{SITE}.box-1"
+SECOND = f"{SITE}.box-2"
 
 
-def urgent(database: DeskDatabase) -> None:
-    """One box with each problem, and more without any; their names say nothing of the order."""
-    problems = zip(BoxProblem, URGENT, strict=True)
-    put(
-        database,
-        *(
-            {"site": "a", "box": f"{99 - place}-{problem.value}", **changed}
-            for place, (problem, changed) in enumerate(problems)
-        ),
-        *({"site": "a", "box": f"0-{number:02d}"} for number in range(20)),
+@dataclass(slots=True)
+class TestFleet:
+    """A fleet's folder; with a server while `served` runs."""
+
+    __test__: ClassVar[bool] = False
+    path: Path
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"https://{HOST}:{self.port}"
+
+    @property
+    def office(self) -> EnrolmentOffice:
+        return EnrolmentOffice.open(FleetFolder.open(self.path))
+
+    def inventory(self, *lines: str) -> None:
+        """Replace the inventory by CSV rows below a header."""
+        (self.path / "inventory.yaml").unlink(missing_ok=True)
+        (self.path / "inventory.csv").write_text("\n".join(lines) + "\n")
+
+    def run(self, verb: str, *words: str | Path) -> Finished:
+        return product("fleet", verb, self.path, *words)
+
+    def code(self, box: str = BOX) -> str:
+        return str(self.run("codes", box, "--json").json["codes"][box])
+
+
+def make_test_fleet(base: Path, *, signed: bool = True) -> TestFleet:
+    """A fleet with two boxes of one site, rendered from a template that is signed."""
+    path = base / "fleet"
+    make_fleet(path, AUTHORITY, HOST, datetime.now(timezone.utc), random_bytes)
+    template = path / "templates" / "street"
+    write_yaml(template / "policy.yaml", policy())
+    (template / "site.yaml").write_text(TEMPLATE)
+    (template / "dpia.md").write_bytes(DPIA)
+    if signed:
+        sign_site(template)
+    fleet = TestFleet(path)
+    fleet.inventory(
+        "site,box,template,clip,port",
+        f"{SITE},box-1,street,north,8883",
+        f"{SITE},box-2,street,south,8884",
     )
+    return fleet
+
+
+@contextlib.contextmanager
+def served(fleet: TestFleet) -> Iterator[subprocess.Popen[str]]:
+    """The fleet's server as a process of its own, until the block ends.
+
+    The first time it takes a free port; after that the same one, which boxes know.
+    """
+    with subprocess.Popen(
+        command("fleet", "serve", fleet.path, "--port", str(fleet.port), "--retry", "1"),
+        env=environment(),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stderr is not None
+            said = server.stderr.readline()
+            assert "the fleet's server is at" in said, said
+            fleet.port = int(said.rpartition(":")[2])
+            yield server
+        finally:
+            server.kill()
+
+
+class EnrollingBox:
+    """`edge-anpr fleet enrol` as a process; the code comes through a file of its owner only."""
+
+    def __init__(
+        self, fleet: TestFleet, site: Path, code: str | None, *, env: dict[str, str] | None = None
+    ) -> None:
+        self.site = site
+        words: list[str | Path] = ["fleet", "enrol", "--site", site, "--json"]
+        if code is not None:
+            file = site.parent / f"{site.name}.code"
+            file.touch(mode=0o600)
+            file.write_text(code + "\n")
+            words += ["--code-file", file, fleet.url]
+        self.log = site.parent / f"{site.name}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command(*words),
+                env=environment(env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+
+    def fingerprint(self) -> str:
+        """What its screen shows."""
+        if not wait_until(lambda: bool(self._shown()), 30):
+            self.kill()
+            raise AssertionError(self.log.read_text())
+        return self._shown()[-1]
+
+    def _shown(self) -> Sequence[str]:
+        return re.findall(r"fingerprint (\S+)", self.log.read_text())
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def finished(self) -> Finished:
+        try:
+            out, _ = self.process.communicate(timeout=60)
+        finally:
+            self.kill()
+        return Finished(self.process.returncode, out, self.log.read_text())
+
+
+def enrol(
+    fleet: TestFleet, site: Path, box: str = BOX, env: dict[str, str] | None = None
+) -> Finished:
+    """Enrol a box from code to certificate; the server runs."""
+    enrolling = EnrollingBox(fleet, site, fleet.code(box), env=env)
+    shown = enrolling.fingerprint()
+    assert wait_until(lambda: box in fleet.run("pending", "--json").out, 30)
+    approved = fleet.run("approve", box, shown)
+    assert approved.status == 0, approved.err
+    return enrolling.finished()
+
+
+def enrol_by_hand(folder: Path, site: str, box: str) -> bytes:
+    """A request, DER, that OpenSSL makes; only the statement in it is signed with a box's key."""
+    folder.mkdir()
+    keys = folder / "keys"
+    public = new_box_keys(keys, site, box, datetime.now(timezone.utc))
+    key = folder / "key.pem"
+    subprocess.run(
+        [
+            "openssl",
+            "genpkey",
+            "-algorithm",
+            "EC",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-out",
+            key,
+        ],
+        check=True,
+        capture_output=True,
+    )
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    assert isinstance(private, ec.EllipticCurvePrivateKey)
+    ours = request_of(private, load_box_keys(keys), site, box, public.read_text(), 0)
+    stated = x509.load_der_x509_csr(ours).attributes.get_attribute_for_oid(
+        AttributeOID.UNSTRUCTURED_NAME
+    )
+    escaped = stated.value.decode().replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
+    configuration = folder / "request.cnf"
+    configuration.write_text(
+        "[req]\nprompt = no\nstring_mask = utf8only\ndistinguished_name = name\n"
+        f'attributes = more\n[name]\nCN = {site}.{box}\n[more]\nunstructuredName = "{escaped}"\n'
+    )
+    done = subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-new",
+            "-utf8",
+            "-config",
+            configuration,
+            "-key",
+            key,
+            "-outform",
+            "DER",
+        ],
+        check=False,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

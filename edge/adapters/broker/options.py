@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +17,14 @@ class TlsFiles:
     Args:
         ca: certificates of trusted authorities (PEM); None: those of the system.
         certificate: the client's certificate (PEM), for mutual TLS.
-        key: its private key (PEM, not encrypted).
+        key: its private key (PEM).
+        password: returns what opens the key if it is encrypted; None: nothing does.
     """
 
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
+    password: Callable[[], bytes] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,7 @@ def tls_context(files: TlsFiles, names: SettingNames = SITE_SETTINGS) -> ssl.SSL
 
     Raises:
         ConfigError: a file is missing or is not the PEM file that it should be.
+        KeyFileError: `E_TPM`: the TPM does not open the key.
     """
     try:
         context = ssl.create_default_context(cafile=files.ca)
@@ -101,7 +105,8 @@ def tls_context(files: TlsFiles, names: SettingNames = SITE_SETTINGS) -> ssl.SSL
     if files.certificate is not None:
         try:
             # An empty password, so that an encrypted key fails instead of asking at a terminal.
-            context.load_cert_chain(files.certificate, files.key, password="")
+            password = files.password or bytes
+            context.load_cert_chain(files.certificate, files.key, password=password)
         except OSError as error:
             raise _tls_file_error(
                 f"{names.certificate} and {names.key}", files.certificate, error

@@ -144,6 +144,7 @@ class Publisher:
         self._limits = limits or PublisherLimits()
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._stopping = threading.Event()
+        self._reconnecting = threading.Event()
         holds = partial(
             Holds, clock.monotonic, self._limits.first_hold_s, self._limits.longest_hold_s
         )
@@ -178,6 +179,10 @@ class Publisher:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def reconnect(self) -> None:
+        """End the connection and open another one, with the TLS files as they are now."""
+        self._reconnecting.set()
 
     def drain(self, timeout_s: float) -> bool:
         """Wait until the outbox is empty; returns False if hits are left after `timeout_s`."""
@@ -272,6 +277,7 @@ class Publisher:
 
     def _session(self) -> None:
         """Run one connection, from CONNECT to its end."""
+        self._reconnecting.clear()
         with self._open() as link:
             if not link.session_present:
                 # The broker has lost the session, and perhaps hits and receipts in it.
@@ -286,7 +292,7 @@ class Publisher:
             self._connection_problem = None
             self._say(logging.INFO, f"connected to broker {self._options.address}")
             self._side.connected()
-            while not self._stopping.is_set():
+            while not (self._stopping.is_set() or self._reconnecting.is_set()):
                 self._expire()
                 self._publish_again()
                 # The hit comes first, so that a message on which the broker closes the connection
@@ -296,7 +302,8 @@ class Publisher:
                     self._deliver(link, hit)
                 self._side.send_due(link)
                 self._take_messages(link, _IDLE_S if hit is None else 0.0, began)
-            self._side.take_leave(link)
+            if self._stopping.is_set():
+                self._side.take_leave(link)
 
     def _open(self) -> BrokerLink:
         """Connect with the last will; if the broker does not permit that, next time without it."""

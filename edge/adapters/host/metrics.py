@@ -88,6 +88,7 @@ class Figures:
         outbox: hits that waited when the last epoch closed; 0 for fewer than ten.
         outbox_age_s: for how long ten or more have waited.
         rules: the figures of each rule.
+        certificate_ends: when the certificate of a fleet's box ends, Unix time; None: it has none.
     """
 
     version: str
@@ -112,6 +113,7 @@ class Figures:
     rules: Sequence[RuleFigures] = ()
     contradicted: Mapping[str, int] = field(default_factory=dict)
     broker_problems: Sequence[str] = ()
+    certificate_ends: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,12 @@ def _of_the_box(figures: Figures) -> Iterator[Metric]:
     yield _counter(
         "broker_connections", "Connections to the broker so far.", figures.broker_connections
     )
+    if figures.certificate_ends is not None:
+        yield _gauge(
+            "certificate_ends_timestamp_seconds",
+            "When the box's certificate for the broker ends; the box renews it before that.",
+            figures.certificate_ends,
+        )
     problems = GaugeMetricFamily(
         "edge_anpr_broker_problem",
         "1 for each problem with the broker, such as a topic that it refuses.",

@@ -25,7 +25,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
+from edge.adapters.host.system import random_bytes
 from edge.adapters.state.key_files import load_box_public_keys
+from edge.adapters.state.key_sealing import folder_secret
 from edge.adapters.state.state_folder import private_folder, read_file, replace_file
 from edge.errors import AuditError, KeyFileError, OutboxError
 from edge.formats.atomic_files import remove_strays, write_file
@@ -33,6 +35,7 @@ from edge.formats.signing import PublicKey
 from edge.privacy.audit import Chain
 from edge.privacy.checkpoints import Checkpoint, parse_checkpoints
 from edge.privacy.key_generation import public_key_of
+from edge.privacy.sealed_keys import NONCE_BYTES, hidden, shown
 from edge.site.folder import BoxFolders
 
 ANCHOR_NAME: Final = "audit.anchor"
@@ -40,6 +43,7 @@ FIRST_START_NAME: Final = "first-start"
 NEW_BOX_CURE: Final = "or start again as a new box with another id, as docs/audit.md describes"
 
 _MAX_BYTES: Final = 4096
+_NAME: Final = FIRST_START_NAME.encode()
 _FIRST_START_TEXT: Final = (
     b"This box has not been in use yet. The box deletes this file when it records its first policy,"
     b" list or order. Keep it secret, like the private key, and keep no copy.\n"
@@ -146,11 +150,14 @@ def origin_of_unused(first_start: Path, public_keys: Path) -> bytes | None:
         if content is None:
             return None
         public = load_box_public_keys(public_keys)
+        secret = folder_secret(first_start.parent)
     except (OutboxError, KeyFileError):
         return None
     for line in content.removeprefix(_FIRST_START_TEXT).splitlines():
-        with contextlib.suppress(binascii.Error):
+        with contextlib.suppress(binascii.Error, KeyFileError):
             origin = base64.b64decode(line, validate=True)
+            if secret is not None:
+                origin = shown(origin, secret, _NAME)
             if public_key_of(origin).key_id == public.signing_key.key_id:
                 return origin
     return None
@@ -166,6 +173,9 @@ def allow_first_start(keys: Path, *origins: bytes) -> None:
     Raises:
         KeyFileError: the keys folder cannot be written.
     """
+    secret = folder_secret(keys)
+    if secret is not None:  # with these bytes anybody could make the signing key
+        origins = tuple(hidden(one, secret, _NAME, random_bytes(NONCE_BYTES)) for one in origins)
     lines = b"".join(base64.b64encode(one) + b"\n" for one in origins)
     try:
         private_folder(keys)

@@ -10,6 +10,7 @@ import stat
 from pathlib import Path
 from typing import TypeVar
 
+from edge.adapters.state.key_sealing import folder_secret
 from edge.errors import KeyFileError
 from edge.formats.signing import PublicKey, SigningKey
 from edge.privacy.key_formats import (
@@ -26,6 +27,7 @@ from edge.privacy.key_formats import (
     PrivateFile,
     ProtectedFile,
     PublicFile,
+    SealedBoxFile,
     SignerPrivateFile,
     authority_key,
     authority_public_keys,
@@ -39,6 +41,7 @@ from edge.privacy.key_formats import (
 )
 from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.protected_keys import Passphrase, opened
+from edge.privacy.sealed_keys import with_secret
 
 _MAX_FILE_BYTES = 256 * 1024
 _OTHERS = 0o077
@@ -259,16 +262,17 @@ def read_only_public_file(folder: Path, model: type[_Public], owner: str) -> _Pu
 def read_private(
     file: Path, model: type[AnyKeyFile], passphrase: Passphrase | None = None
 ) -> AnyKeyFile:
-    """Read a private file, in clear or under a passphrase.
+    """Read a private file, in clear, under a passphrase, or under the box's TPM.
 
     Args:
         file: its path.
-        model: the kind that is needed; `ProtectedFile` reads such a file as it is.
+        model: the kind that is needed; `ProtectedFile` and `SealedBoxFile` read such a file as it
+            is.
         passphrase: returns the passphrase; None: nobody can be asked.
 
     Raises:
         KeyFileError: as `read_key_file`; `E_KEY_MODE`: other users can read it; `E_PASSPHRASE`: the
-            passphrase is missing or wrong.
+            passphrase is missing or wrong; `E_TPM`: this machine's TPM does not open it.
     """
     try:
         status = file.stat()
@@ -286,6 +290,8 @@ def read_private(
             f"run `chmod 600 {file}`, and `edge-anpr keys rotate` if one may have read it",
             code="E_KEY_MODE",
         )
+    if model is BoxPrivateFile and _kind(file) is SealedBoxFile:
+        return _opened_by_tpm(file, model)
     if model is ProtectedFile or _kind(file) is not ProtectedFile:
         return read_key_file(file, model)
     if passphrase is None:
@@ -295,6 +301,20 @@ def read_private(
             code="E_PASSPHRASE",
         )
     return opened(read_key_file(file, ProtectedFile), passphrase(file), model, file)
+
+
+def _opened_by_tpm(file: Path, model: type[AnyKeyFile]) -> AnyKeyFile:
+    secret = folder_secret(file.parent)
+    if secret is None:
+        raise KeyFileError(
+            f"{file}: encrypted under the box's TPM, and tpm.json is missing beside it; restore it "
+            "from a copy, or enrol the box again",
+            code="E_TPM",
+        )
+    found = with_secret(read_key_file(file, SealedBoxFile), secret, file)
+    if not isinstance(found, model):
+        raise TypeError("only a box's private file is sealed")
+    return found
 
 
 def private_kind(file: Path) -> type[PrivateFile]:
@@ -366,7 +386,7 @@ def _require_folder(folder: Path, *, cure: str = "700") -> None:
 def _refuse_foreign_private_files(folder: Path) -> None:
     """Refuse an authority's private key on a box: with it the box could open its own seals."""
     for file in folder.glob(f"*{PRIVATE_ENDING}"):
-        if not _is_of(file, BoxPrivateFile):
+        if not (_is_of(file, BoxPrivateFile) or _is_of(file, SealedBoxFile)):
             raise KeyFileError(
                 f"{file}: not the box's own key; move it away, an authority's private keys must "
                 "never be on a box"

@@ -24,6 +24,7 @@ from edge.adapters.state.key_files import (
     read_only_public_file,
     read_private,
 )
+from edge.adapters.state.key_sealing import folder_secret
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import create_file, remove_strays, sync_folder, write_file
 from edge.formats.signing import SigningKey
@@ -32,6 +33,7 @@ from edge.privacy.key_formats import (
     PUBLIC_ENDING,
     AuthorityPrivateFile,
     AuthorityPublicFile,
+    BoxPrivateFile,
     BoxPublicFile,
     PrivateFile,
     PublicFile,
@@ -46,6 +48,7 @@ from edge.privacy.key_generation import (
     signer_file,
 )
 from edge.privacy.protected_keys import Passphrase, protected
+from edge.privacy.sealed_keys import under_secret
 
 
 def new_box_keys(folder: Path, site: str, box: str, now: datetime, *, trial: bool = False) -> Path:
@@ -199,7 +202,12 @@ def protect_key_file(file: Path, before: Passphrase, after: Callable[[], str] | 
 
 def _create_private(folder: Path, content: PrivateFile, passphrase: str | None = None) -> None:
     file = folder / f"{content.key_id}{PRIVATE_ENDING}"
-    _create(file, _private_bytes(content, passphrase), mode=0o600)
+    secret = folder_secret(folder) if isinstance(content, BoxPrivateFile) else None
+    if secret is not None and isinstance(content, BoxPrivateFile):
+        whole = key_file_bytes(under_secret(content, secret, random_bytes))
+    else:
+        whole = _private_bytes(content, passphrase)
+    _create(file, whole, mode=0o600)
 
 
 def _private_bytes(content: PrivateFile, passphrase: str | None) -> bytes:

@@ -1,0 +1,127 @@
+"""Makes the folder of a new fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from edge.errors import ConfigError, UsageError
+from edge.fleet.certificates import FleetAuthority
+from edge.fleet.codes import CodeDigests
+from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, FleetFolder
+from edge.fleet.register import FleetRegister
+from edge.formats.atomic_files import create_file
+from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, ca_digest
+from edge.formats.identifiers import is_id
+from edge.policy.skeleton import CAMERA, DPIA_FILE, dpia_skeleton
+from edge.policy.template import template
+from edge.site.folder import POLICY_FILE, SITE_FILE
+
+TEMPLATE: Final = "street"
+"""The name of the first template."""
+
+_CONFIG: Final = """\
+# The fleet of one authority. docs/fleet.md explains each field.
+schema: edge-anpr/fleet/1
+authority: {authority}
+host: "{host}"             # where boxes reach `edge-anpr fleet serve`
+certificate_days: 30       # boxes renew theirs when a third of this is left
+code_hours: 72             # how long a one-time code is valid
+"""
+_INVENTORY: Final = """\
+# Every box of the fleet: its site, its id there, the folder below templates/, and its own values,
+# which fill the places $(name) of the template. A table as inventory.csv does it too: the columns
+# site, box and template, and one for each value.
+schema: edge-anpr/inventory/1
+boxes: []
+#  - {site: school-street, box: box-1, template: street, values: {camera_host: 192.0.2.10}}
+#  - {site: school-street, box: box-2, template: street, values: {camera_host: 192.0.2.11}}
+"""
+_SITE: Final = f"""\
+# A template: each $(name) is filled in with the value of that name in the inventory. $(site) and
+# $(box) are the ids there. docs/sites.md describes the fields.
+schema: edge-anpr/site/1
+site: "$(site)"
+box: "$(box)"
+cameras:
+  {CAMERA}:
+    live: {{type: rtsp, url: "rtsp://$(camera_host):554/stream", username: viewer,
+      password_env: CAMERA_PASSWORD}}
+models: {{provider: cpu}}
+broker:
+  host: "BROKER"
+  port: 8883
+  # `edge-anpr fleet enrol` writes these files.
+  tls: {{ca: keys/{CA_FILE}, certificate: keys/{IDENTITY_FILE}, key: keys/{IDENTITY_FILE}}}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFleet:
+    """What was made: the files' names, and the digest of the authority's certificate, hex."""
+
+    files: tuple[str, ...]
+    ca_sha256: str
+
+
+def make_fleet(
+    path: Path,
+    authority: str,
+    host: str,
+    now: datetime,
+    random_bytes: Callable[[int], bytes],
+) -> MadeFleet:
+    """Make a fleet's folder. Files that exist already stay as they are.
+
+    Args:
+        path: the folder, which may exist.
+        authority: the authority's id.
+        host: where boxes reach the server.
+        now: the wall clock.
+        random_bytes: unpredictable bytes, as many as asked for.
+
+    Raises:
+        UsageError: `authority` or `host` cannot be used.
+        ConfigError: a file cannot be written, or `fleet.yaml` is there and wrong.
+        KeyFileError: a key is there already, or cannot be written.
+    """
+    if not is_id(authority):
+        raise UsageError("--authority: use 1 to 40 of a-z, 0-9 and '-'")
+    files = [name for name, text in _files(path, authority, host) if _written(path / name, text)]
+    fleet = FleetFolder.open(path)
+    for folder in (fleet.boxes, fleet.path / "sites"):
+        folder.mkdir(mode=0o755, exist_ok=True)
+    if (fleet.ca / "ca.key").exists():
+        made = FleetAuthority.open(fleet.ca)
+    else:
+        made = FleetAuthority.make(fleet.ca, authority, now)
+        CodeDigests.make(fleet, random_bytes)
+        files += ["ca/ca.key", "ca/ca.pem", "ca/crl.pem", "ca/codes.key"]
+    made.keep_server_certificate(fleet.config.host, now)
+    FleetRegister(fleet.register)
+    return MadeFleet(tuple(files), ca_digest(made.der).hex())
+
+
+def _files(path: Path, authority: str, host: str) -> Iterator[tuple[str, str]]:
+    yield CONFIG_FILE, _CONFIG.format(authority=authority, host=host)
+    if not any((path / name).exists() for name in INVENTORY_FILES):
+        yield INVENTORY_FILES[0], _INVENTORY
+    if not (path / "templates").exists():
+        folder = f"templates/{TEMPLATE}"
+        yield f"{folder}/{POLICY_FILE}", template("en", {})
+        yield f"{folder}/{SITE_FILE}", _SITE.replace("BROKER", host)
+        yield f"{folder}/{DPIA_FILE}", dpia_skeleton("en")
+
+
+def _written(file: Path, text: str) -> bool:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        create_file(file, text.encode(), mode=0o644)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise ConfigError(f"{file}: {error.strerror}; name a folder that can be written") from None
+    return True
