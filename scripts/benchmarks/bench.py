@@ -227,7 +227,7 @@ def _fleet_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rate",
         type=float,
-        default=300.0,
+        default=320.0,
         help="hits a second in all (default: %(default)s)",
     )
     parser.add_argument(

@@ -35,11 +35,17 @@ from scripts.benchmarks.fleet_checks import (
 from scripts.benchmarks.fleet_lists import ListFigures, spread_to_fleet
 from scripts.benchmarks.fleet_material import FleetMaterial, FleetSize, fleet_material
 from scripts.benchmarks.fleet_report import FleetSample, lives, write_fleet_plot
-from scripts.benchmarks.fleet_servers import FleetServers, fleet_servers, kill_plan
+from scripts.benchmarks.fleet_servers import (
+    REPOSITORY,
+    FleetServers,
+    fleet_servers,
+    kill_plan,
+)
 from tests.support.brokers import MOSQUITTO
 from tests.support.postgres import why_not
 
 MOST_IN_A_PROCESS = 2500
+_BOXES = "from scripts.benchmarks.fleet_boxes import main; main()"
 _TURN_S = 0.1
 _TOLD_S = 10.0
 _CONNECT_S = 300.0
@@ -62,22 +68,32 @@ class BoxProcess:
         self._reader.start()
 
     def _read(self) -> None:
-        for line in self.process.stdout or ():
-            self.counts = FleetCounts(**json.loads(line)["counts"])
+        if self.process.stdout is not None:
+            with self.process.stdout as told:
+                for line in told:
+                    self.counts = FleetCounts(**json.loads(line)["counts"])
 
     def end(self) -> tuple[array[float], array[float]]:
         """End it; for each hit when its first receipt came, and what time of storing that says."""
-        if self.process.stdin is not None and not self.process.stdin.closed:
+        if self.process.stdin is not None:
             self.process.stdin.close()
         self.process.wait(120)
-        if self._reader is not None:
-            self._reader.join(10)
+        self.close()
         size = FleetSize(self.task.sessions, self.task.hits, self.task.groups)
         count = size.hits_of(self.task.group)
         both = array("d")
         with Path(self.task.result).open("rb") as file:
             both.fromfile(file, 2 * count)
         return both[:count], both[count:]
+
+    def close(self) -> None:
+        """End it at once; a second call does nothing."""
+        self.process.kill()
+        self.process.wait(30)
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        if self._reader is not None:
+            self._reader.join(10)
 
 
 class FleetRun:
@@ -139,7 +155,8 @@ class FleetRun:
             self.wall_s = second
             complete = self.total("receipted") == int(given.hits)
             if (complete and not kills) or second > self._planned_s + _GRACE_S:
-                self._sample(second)
+                if second > sampled:
+                    self._sample(second)
                 return complete
             time.sleep(_TURN_S)
 
@@ -156,8 +173,7 @@ class FleetRun:
     def close(self) -> None:
         """End all processes of boxes."""
         for one in self._boxes:
-            one.process.kill()
-            one.process.wait(30)
+            one.close()
 
     def _start(self, group: int) -> BoxProcess:
         size = self._material.size
@@ -172,8 +188,10 @@ class FleetRun:
             seed=self._arguments.seed,
             result=str(self._servers.folder / f"result-{group}"),
         )
-        words = [sys.executable, "-m", "scripts.benchmarks.fleet_boxes", json.dumps(asdict(task))]
-        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        words = [sys.executable, "-c", _BOXES, json.dumps(asdict(task))]
+        process = subprocess.Popen(
+            words, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         started = BoxProcess(process, task)
         started.follow()
         return started
@@ -218,13 +236,14 @@ def report(arguments: argparse.Namespace) -> int:
         return 3
     more_files()
     groups = -(-arguments.sessions // MOST_IN_A_PROCESS)
-    size = FleetSize(arguments.sessions, arguments.hits, min(max(groups, 2), arguments.sessions))
+    size = FleetSize(arguments.sessions, arguments.hits, groups)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fleet-")))
         cache = (arguments.cache or folder / "material").resolve()
         began = time.monotonic()
         material = fleet_material(cache, size, _note)
         sealing_s = time.monotonic() - began
+        payload_bytes = round(material.payload_bytes())
         with (
             fleet_servers(folder, arguments.brokers) as servers,
             _ended(FleetRun(servers, material, arguments, _note)) as run,
@@ -240,6 +259,7 @@ def report(arguments: argparse.Namespace) -> int:
                 receipts_refused=run.total("refused_receipts"),
             )
             del sent
+            _note(f"hits: {json.dumps(asdict(found))}")
             kills = list(servers.done)
         spread = None
         if arguments.entries:
@@ -248,7 +268,7 @@ def report(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         write_fleet_plot(run.samples, kills, arguments.plot)
     figures = _figures(arguments, run, found, risen, spread)
-    figures["payload_bytes"] = round(material.payload_bytes()) if cache.exists() else None
+    figures["payload_bytes"] = payload_bytes
     figures["sealing_s"] = round(sealing_s, 1)
     _print(figures, as_json=arguments.json)
     holds = [complete, found.hold, risen is None or risen.flat, spread is None or spread.hold]

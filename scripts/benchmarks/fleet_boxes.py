@@ -386,7 +386,3 @@ def main() -> None:
     with Path(task.result).open("wb") as file:
         fleet.received_at.tofile(file)
         fleet.stored_at.tofile(file)
-
-
-if __name__ == "__main__":
-    main()

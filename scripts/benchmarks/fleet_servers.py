@@ -78,8 +78,10 @@ class FleetConsumer:
         self._reader.start()
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
-        with self.log.open("ab") as log:
-            for line in process.stderr or ():
+        if process.stderr is None:
+            return
+        with self.log.open("ab") as log, process.stderr as said:
+            for line in said:
                 if b"is active" in line and b"another" not in line and process is self.process:
                     self.active = True
                 log.write(line)
@@ -95,6 +97,8 @@ class FleetConsumer:
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(60)
+            if self._reader is not None:
+                self._reader.join(10)
 
 
 class FleetServers:
