@@ -55,7 +55,6 @@ class Verbs(VerbGroup):
         "update": "edge.cli.update:app",
         "fleet": "edge.cli.fleet:app",
         "keys": "edge.cli.keys:app",
-        "fleet": "edge.cli.fleet:app",
         "models": "edge.cli.models:app",
         "lists": "edge.cli.lists:app",
         "suspend": "edge.cli.suspend:app",

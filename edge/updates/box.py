@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from edge.adapters.host.metrics import Listen
+from edge.adapters.host.metrics_server import Listen
 from edge.site.folder import BoxFolders, resolved
 from edge.site.update_source import UpdateSource
 from edge.updates.client import TrustedUpdates, trusted_updates

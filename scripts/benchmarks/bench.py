@@ -26,6 +26,7 @@ Verbs for other measurements, each with its own --help:
   scripts/bench start       how soon the first frame is analysed
   scripts/bench reconnect   how soon a camera that was away gives frames again
   scripts/bench lists       how long one list takes to be sealed to many boxes
+  scripts/bench fleet       whether many boxes lose or double a hit while servers are killed
   scripts/bench covers      how often a covered plate is read wrongly and surely
   scripts/bench forms       what the forms of the countries' plates change in the fusion
   scripts/bench releases    how often a released picture shows what its level hides
@@ -98,6 +99,23 @@ from reading these files to the last byte on disk. What a broker would keep with
 box is computed from the size of the list.
 
 Exit status: 0 within a minute, 1 slower or the build failed, 2 wrong usage."""
+
+FLEET = """\
+Simulate a large fleet while consumers, brokers and the database are killed.
+
+Real mosquittos without TLS, a real PostgreSQL, and two processes `edge-anpr desk consume --shard`
+for each broker run on this machine. Each box is a persistent MQTT session of its own, which sends
+hits at random times and keeps each until its receipt has come, as a box does. All hits are sealed
+before, without pictures, each by its own box. Kills are drawn from the seed: consumers and brokers
+by SIGKILL, the database by an immediate stop.
+
+At the end each hit must be stored once and unchanged, no receipt may have come before the commit of
+its hit, and the consumers' memory must be flat. Then a list goes to all boxes.
+
+A million hits take 19 GB of disk in the folder for temporary files (TMPDIR) and in --cache.
+
+Exit status: 0 all holds, 1 something does not, 2 wrong usage, 3 mosquitto or PostgreSQL is not
+installed."""
 
 COVERS = """\
 Measure how often something in front of a plate gives a wrong read with a posterior of 0.9 or more,
@@ -190,6 +208,32 @@ def _lists_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--entries", type=int, default=18_000, help="entries of the list (default: %(default)s)"
     )
+
+
+def _fleet_options(parser: argparse.ArgumentParser) -> None:
+    for name, number, what in (
+        ("hits", 1_000_000, "hits to send"),
+        ("sessions", 10_000, "boxes"),
+        ("brokers", 3, "brokers, each a shard"),
+        ("seed", 1, "what the moments of kills and hits are drawn from"),
+        ("kill-consumers", 24, "how often an active consumer is killed"),
+        ("kill-brokers", 6, "how often a broker is killed"),
+        ("kill-databases", 4, "how often the database is killed"),
+        ("entries", 18_000, "entries of the list that goes to all boxes; 0: no list"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=int, default=number, help=f"{what} (default: %(default)s)"
+        )
+    parser.add_argument(
+        "--rate",
+        type=float,
+        default=320.0,
+        help="hits a second in all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="keep keys and sealed hits here, for next time"
+    )
+    parser.add_argument("--plot", type=Path, metavar="SVG", help="write a plot of the run")
 
 
 def _forms_options(parser: argparse.ArgumentParser) -> None:
@@ -337,6 +381,13 @@ VERBS = {
     ),
     "lists": Benchmark(
         "list_sealing", LISTS, "  scripts/bench lists --boxes 10000 --json", _lists_options
+    ),
+    "fleet": Benchmark(
+        "fleet",
+        FLEET,
+        "  scripts/bench fleet --hits 20000 --sessions 1000 --kill-consumers 4 --kill-brokers 2 "
+        "--kill-databases 1",
+        _fleet_options,
     ),
     "covers": Benchmark(
         "covered_plates", COVERS, "  scripts/bench covers labels.csv --plates 1280", _covers_options

@@ -35,7 +35,7 @@ def report(arguments: argparse.Namespace) -> int:
     """Measure one build and print it; returns the exit status."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        boxes, csv = _inventory(folder, arguments.boxes), _list(folder, arguments.entries)
+        boxes, csv = _inventory(folder, arguments.boxes), made_list(folder, arguments.entries)
         key = new_signer_key(folder / "office", "office", datetime.now(timezone.utc))
         out = folder / "shared"
         command = [
@@ -98,7 +98,7 @@ def _inventory(folder: Path, count: int) -> Path:
     return boxes
 
 
-def _list(folder: Path, count: int) -> Path:
+def made_list(folder: Path, count: int) -> Path:
     """A list of that many plates, valid for a month."""
     today = datetime.now(timezone.utc).date()
     period = f"{today - timedelta(days=1)},{today + timedelta(days=30)}"

@@ -31,9 +31,9 @@ from edge.desk.web.app import desk_app
 from edge.errors import UsageError
 from edge.formats.timestamps import utc_text
 from edge.texts import LANGUAGES
+from tests.support.desk_fleets import put, urgent
 from tests.support.desk_web import OFFICER, SECOND, Web, opened
 from tests.support.desks import FIRST, NOW, added, make_desk, terms
-from tests.support.desk_fleets import put, urgent
 from tests.support.product import start, verb
 
 on_both = pytest.mark.parametrize("desk", ["sqlite", "postgresql"], indirect=True)

@@ -130,6 +130,11 @@ class Mosquitto:
             self._process.wait(10)
             self._process = None
 
+    @property
+    def pid(self) -> int | None:
+        """The number of its process; None: it does not run."""
+        return None if self._process is None else self._process.pid
+
     def reload(self) -> None:
         """Let it read its access list and configuration again."""
         assert self._process is not None

@@ -85,7 +85,7 @@ class CaseRoom(ReviewRoom):
         hit = hit_under(self.parties, self.policy, evidence(*SHOTS, **changed))
         self.stored(hit)
         receipt = sign_receipt(hit, self.now, self.parties.authority.newest)
-        DeskHits(self.database).keep_receipt(hit.hit_id, receipt.to_payload(), self.now)
+        DeskHits(self.database).keep_receipts({hit.hit_id: receipt.to_payload()}, self.now)
         return hit
 
     @property
