@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol
@@ -37,8 +37,12 @@ SESSION_EXPIRY_S = int(timedelta(days=30).total_seconds())
 """How long the broker keeps the session of a receiver that is away: a hit's longest retention."""
 
 MOST_TOGETHER = 64
-"""How many messages are handled together at most; mosquitto sends 20 before it waits for the first
-acknowledgement, unless `max_inflight_messages` says otherwise."""
+"""How many messages are handled together at most, and may come before the first is acknowledged.
+
+So a backlog stays at the broker, and not in the memory of the receiver.
+"""
+_MOST_KEPT = 8 * MOST_TOGETHER
+"""A broker may send more than it is allowed, as mosquitto 2.0.11 does."""
 _MOST_TOGETHER_BYTES = 8 * 1024 * 1024
 
 _RECEIVE_S = 0.2
@@ -322,7 +326,9 @@ class Tail:
 
     def _open(self, cancelled: Callable[[], bool]) -> BrokerLink:
         link = BrokerLink.open(
-            self._options, session_expiry_s=SESSION_EXPIRY_S, cancelled=cancelled
+            replace(self._options, most_unacknowledged=MOST_TOGETHER, most_kept=_MOST_KEPT),
+            session_expiry_s=SESSION_EXPIRY_S,
+            cancelled=cancelled,
         )
         try:
             also = () if self._states is None else self._state_filters
@@ -341,7 +347,13 @@ class Tail:
                 tried_at = time.monotonic()
                 self._settle(link, self._receiver.retry_aside())
             hits = []
-            for message in _arrived(link, self._most(until)):
+            messages = _arrived(link, self._most(until))
+            if not messages and link.left_behind:
+                raise LinkLostError(
+                    f"broker {self._options.address}: sent more hits than could be kept here; "
+                    "connecting again, so that it sends the rest again"
+                )
+            for message in messages:
                 if self._states is not None and _is_state(message.topic):
                     self._states.take(message.topic, message.payload)
                     link.acknowledge(message)

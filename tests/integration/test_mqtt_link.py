@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -409,3 +409,27 @@ def test_a_closed_connection_leaves_no_descriptor_without_garbage_collection(
         assert wait_until(lambda: opened() <= before, 5)
     finally:
         gc.enable()
+
+
+@needs_mosquitto
+def test_what_a_client_cannot_keep_comes_again_on_its_next_connection(tmp_path: Path) -> None:
+    with Mosquitto(tmp_path, "max_inflight_messages 200") as broker:
+        chosen = replace(options(broker.port), most_kept=20)
+        with BrokerLink.open(chosen, session_expiry_s=600) as link:
+            link.subscribe(["a/b"])
+        sent = [b"%d" % number for number in range(100)]
+        with BrokerLink.open(replace(chosen, client_id="sender")) as sender:
+            assert sender.publish_all([("a/b", one) for one in sent]) == [0] * 100
+        found: list[bytes] = []
+        left = []
+        while not left or left[-1]:
+            with BrokerLink.open(chosen, session_expiry_s=600) as link:
+                link.publish("a/other", b"")  # what the broker has sent before is read meanwhile
+                while (message := link.receive(0.5)) is not None:
+                    found.append(message.payload)
+                    link.acknowledge(message)
+                left.append(link.left_behind)
+            assert len(left) <= 100
+
+    assert sorted(found) == sorted(sent)
+    assert left[0]

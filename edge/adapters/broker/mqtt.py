@@ -98,6 +98,7 @@ class BrokerLink:
         self._acknowledged: dict[int, ReasonCode] = {}
         self._subscribed: dict[int, list[ReasonCode]] = {}
         self.session_present = False
+        self.left_behind = False
         self.maximum_packet_bytes: int | None = None
         self._client = self._make_client(will)
 
@@ -182,12 +183,7 @@ class BrokerLink:
         return self._acknowledgement(number, timeout_s)
 
     def publish_all(self, messages: Sequence[tuple[str, bytes]]) -> list[int]:
-        """Publish several topics and payloads at once; returns the reason code of each PUBACK.
-
-        Raises:
-            TooLargeError: one is too large, as in `publish`; those before it were sent.
-            LinkLostError: as in `publish`.
-        """
+        """Publish topics and payloads, as `publish`; waits for the PUBACKs when all are sent."""
         numbers = [self._send(topic, payload) for topic, payload in messages]
         return [self._acknowledgement(number) for number in numbers]
 
@@ -331,6 +327,8 @@ class BrokerLink:
         properties.SessionExpiryInterval = self._session_expiry_s
         if options.largest_packet_bytes is not None:
             properties.MaximumPacketSize = options.largest_packet_bytes
+        if options.most_unacknowledged is not None:
+            properties.ReceiveMaximum = options.most_unacknowledged
         try:
             self._client.connect(
                 options.host,
@@ -477,6 +475,10 @@ class BrokerLink:
 
     def _on_message(self, _client: Client, _userdata: object, message: MQTTMessage) -> None:
         most, largest = self._options.most_waiting, self._options.largest_packet_bytes
+        kept = self._options.most_kept
+        if kept is not None and message.qos and len(self._received) >= kept:
+            self.left_behind = True  # the broker sends it again on the next connection
+            return
         if (most is not None and len(self._received) >= most) or (
             largest is not None and len(message.payload) > largest
         ):

@@ -81,6 +81,10 @@ class BrokerOptions:
     """The largest packet that the broker may send to this client (3.1.2.11.4)."""
     most_waiting: int | None = None
     """How many received messages may wait; if the broker sends more, the connection ends."""
+    most_unacknowledged: int | None = None
+    """How many messages the broker may send before the first is acknowledged (3.1.2.11.3)."""
+    most_kept: int | None = None
+    """Of more messages that wait, those with QoS 1 are dropped without an acknowledgement."""
     names: SettingNames = SITE_SETTINGS
     """What messages call these settings."""
 
