@@ -105,11 +105,11 @@ class HitKeeper(Protocol):
 class StateKeeper(Protocol):
     """Keeps what boxes tell of themselves; `edge.desk.boxes.BoxStates` is one."""
 
-    def take(self, topic: str, payload: bytes) -> None:
-        """Keep a message of a box, or pass over it.
+    def take_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Keep messages of boxes, each a topic and its payload, or pass over them.
 
         Raises:
-            OutboxError: the store cannot be written; the message must not be acknowledged.
+            OutboxError: the store cannot be written; none of them must be acknowledged.
         """
 
 
@@ -346,19 +346,18 @@ class Tail:
             if time.monotonic() - tried_at >= _TRY_AGAIN_S:
                 tried_at = time.monotonic()
                 self._settle(link, self._receiver.retry_aside())
-            hits = []
             messages = _arrived(link, self._most(until))
             if not messages and link.left_behind:
                 raise LinkLostError(
                     f"broker {self._options.address}: sent more hits than could be kept here; "
                     "connecting again, so that it sends the rest again"
                 )
-            for message in messages:
-                if self._states is not None and _is_state(message.topic):
-                    self._states.take(message.topic, message.payload)
-                    link.acknowledge(message)
-                else:
-                    hits.append(message)
+            hits = messages
+            if self._states is not None:
+                told = [one for one in messages if _is_state(one.topic)]
+                self._states.take_all([(one.topic, one.payload) for one in told])
+                link.acknowledge(*told)
+                hits = [one for one in messages if not _is_state(one.topic)]
             arrivals = self._receiver.take_all([(one.topic, one.payload) for one in hits])
             self._settle(link, arrivals, hits)
 

@@ -1,7 +1,6 @@
 """Builds the parts of a box and connects them.
 
-This is the only module that knows all parts. It starts none of them, but for the renewal of a fleet
-box's certificate.
+This is the only module that knows all parts. It starts none but the renewal of a certificate.
 """
 
 from __future__ import annotations
@@ -78,8 +77,7 @@ class Loaded:
     @property
     def weights(self) -> WeightsInUse:
         """The names and digests of the weights in use."""
-        models = self.models
-        names = (models.detector_weights.entry.name, models.reader_weights.entry.name)
+        names = (self.models.detector_weights.entry.name, self.models.reader_weights.entry.name)
         return self.manifest.in_use(*names)
 
 
@@ -269,8 +267,7 @@ def assembled(
             patience_s=patience_s,
             on_full=lambda full: safe_state.enter(full, "outbox-full"),
         )
-        # A hit that cannot be stored closes the cameras now, not with the next offence.
-        evidence_worker = EvidenceWorker(hit_storage.store, safe_state.enter)
+        evidence_worker = EvidenceWorker(hit_storage.store, safe_state.enter)  # a full disk shuts
         epochs = EpochRecord(publisher, evidence_worker, storage, rule_book, streams, traffic)
         engine = Engine(
             streams,
@@ -283,9 +280,9 @@ def assembled(
         safe_state.shuts(engine.shut)
         gatekeeper = Gatekeeper(admission.conditions, admission.clock.utc, safe_state.enter)
         cleanup.callback(gatekeeper.stop)
-        running = Running(loaded.weights.sha256(), admission.clock_steps)
+        now = Running(loaded.weights.sha256(), admission.clock_steps)
         status = StatusReports(
-            site, box_keys, admission.clock, publisher.publish_status, running=running
+            site, box_keys, admission.clock, publisher.publish_status, running=now
         )
         cleanup.callback(status.stop)
         publisher.follow(status.say)

@@ -14,6 +14,8 @@ from edge.cli.output import note, print_json
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from edge.updates.wave_plan import BoxName, UpdateReport, WaveCount, WavePlan
 
 app = typer.Typer(
@@ -22,7 +24,7 @@ app = typer.Typer(
     "A wave opens an archive to a share of the boxes. The next one opens when the boxes report "
     "that they run it and are healthy. It halts when too many fail or are silent: two of 20, one "
     "in twenty of more. Waves can delay or halt only what vendor and controller have signed.\n\n"
-    "Example: edge-anpr fleet wave run releases --boxes boxes --reports reports.csv --online-key "
+    "Example: edge-anpr fleet wave run releases --boxes boxes --desk desk --online-key "
     "online.signer.private.json",
 )
 
@@ -32,11 +34,15 @@ NameArgument = Annotated[
 BoxesOption = Annotated[
     Path, typer.Option("--boxes", help="Folder with the public key files of all boxes.")
 ]
+WaveDeskOption = Annotated[
+    Path | None,
+    typer.Option("--desk", help="Folder of the desk that gets the boxes' signed statements."),
+]
 ReportsOption = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--reports",
-        help="What the boxes have reported: CSV with site,box,target,outcome,said_at, or JSON.",
+        help="In place of --desk: CSV with site,box,target,outcome,said_at, or JSON.",
     ),
 ]
 
@@ -94,8 +100,9 @@ def plan(
 def run(
     folder: RepositoryArgument,
     boxes: BoxesOption,
-    reports: ReportsOption,
     online_key: OnlineKeyOption,
+    desk: WaveDeskOption = None,
+    reports: ReportsOption = None,
     passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,7 +111,7 @@ def run(
     It publishes in any case, so it also keeps the newest state valid. Status 3: a wave is halted;
     the line says why.
 
-    Example: edge-anpr fleet wave run releases --boxes boxes --reports reports.csv --online-key
+    Example: edge-anpr fleet wave run releases --boxes boxes --desk desk --online-key
     online.signer.private.json
     """
     from edge.adapters.host.system import SystemClock
@@ -112,7 +119,7 @@ def run(
     from edge.updates.wave_plan import judged, load_plans
 
     now = SystemClock().utc()
-    counts = _counts(folder, boxes, reports)
+    counts = _counts(folder, boxes, desk, reports)
     before = load_plans(folder).plans
     after = {name: judged(before[name], count, now) for name, count in counts.items()}
     _keep(folder, after, online_key, passphrase_file)
@@ -126,16 +133,17 @@ def run(
 def status(
     folder: RepositoryArgument,
     boxes: BoxesOption,
-    reports: ReportsOption,
+    desk: WaveDeskOption = None,
+    reports: ReportsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show each plan and how its boxes are; nothing is changed or published.
 
-    Example: edge-anpr fleet wave status releases --boxes boxes --reports reports.csv
+    Example: edge-anpr fleet wave status releases --boxes boxes --desk desk
     """
     from edge.updates.wave_plan import load_plans
 
-    _say(load_plans(folder).plans, _counts(folder, boxes, reports), as_json)
+    _say(load_plans(folder).plans, _counts(folder, boxes, desk, reports), as_json)
 
 
 @app.command()
@@ -161,46 +169,72 @@ def resume(
     folder: RepositoryArgument,
     name: NameArgument,
     boxes: BoxesOption,
-    reports: ReportsOption,
     online_key: OnlineKeyOption,
+    desk: WaveDeskOption = None,
+    reports: ReportsOption = None,
     passphrase_file: PassphraseFileOption = None,
 ) -> None:
     """Let a halted wave go on. The boxes that were bad until now no longer count.
 
-    Example: edge-anpr fleet wave resume releases release/0.2.0 --boxes boxes --reports reports.csv
+    Example: edge-anpr fleet wave resume releases release/0.2.0 --boxes boxes --desk desk
     --online-key online.signer.private.json
     """
     from edge.adapters.host.system import SystemClock
     from edge.updates.wave_plan import resumed
 
     halted = _plan(folder, name)
-    count = _counts(folder, boxes, reports)[name]
+    count = _counts(folder, boxes, desk, reports)[name]
     going = resumed(halted, count, SystemClock().utc())
     _keep(folder, {name: going}, online_key, passphrase_file)
     typer.echo(f"{name} goes on; no longer counted: {', '.join(going.excused) or 'no box'}")
 
 
-def read_update_reports(file: Path) -> tuple[UpdateReport, ...]:
-    """What the boxes have said; a source other than a file belongs here."""
-    from edge.updates.wave_plan import read_reports
-
-    return read_reports(file)
-
-
-def _counts(folder: Path, boxes: Path, reports: Path) -> dict[str, WaveCount]:
+def _counts(
+    folder: Path, boxes: Path, desk: Path | None, reports: Path | None
+) -> dict[str, WaveCount]:
     """The boxes of every plan, counted."""
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_all_box_public_keys
-    from edge.updates.wave_plan import counted, load_plans, newest_reports
+    from edge.updates.wave_plan import counted, load_plans, newest_reports, read_reports
 
+    if (desk is None) == (reports is None):
+        raise UsageError("give --desk or --reports, and not both: they say how the boxes are")
+    now = SystemClock().utc()
+    given = _reports_of(desk, now) if desk is not None else read_reports(reports or folder)
     fleet: list[BoxName] = list(load_all_box_public_keys(boxes))
-    said = newest_reports(read_update_reports(reports))
+    said = newest_reports(given)
     unknown = len(said.keys() - set(fleet))
     if unknown:
         note(f"{unknown} reports are of boxes that are not in {boxes}; they do not count")
-    now = SystemClock().utc()
     plans = load_plans(folder).plans
     return {name: counted(name, one, fleet, said, now) for name, one in plans.items()}
+
+
+def _reports_of(desk: Path, now: datetime) -> tuple[UpdateReport, ...]:
+    """What the boxes said of their last update in their newest signed statements.
+
+    One that has installed it and is offline or silent since then has failed.
+    """
+    from edge.desk.fleet import BoxProblem, fleet
+    from edge.desk.folder import open_folder
+    from edge.updates.wave_plan import UpdateReport
+
+    gone = {BoxProblem.OFFLINE, BoxProblem.SILENT}
+    with open_folder(desk).open_database() as database:
+        found = fleet(database, now).boxes
+    return tuple(
+        UpdateReport.model_validate(
+            {
+                "site": one.site,
+                "box": one.box,
+                "target": one.update_target,
+                "outcome": "failed" if gone & set(one.problems) else one.update_outcome,
+                "said_at": one.stated_at,
+            }
+        )
+        for one in found
+        if one.update_target is not None
+    )
 
 
 def _plan(folder: Path, name: str) -> WavePlan:

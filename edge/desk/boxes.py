@@ -13,7 +13,9 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -71,51 +73,68 @@ class BoxStates:
         with self._database.writing() as connection:
             _require_rows(connection, sorted(self._boxes))
 
-    def take(self, topic: str, payload: bytes) -> None:
-        """Keep a checkpoint or statement that is signed and newer, or what a box says of itself.
+    def take_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Keep checkpoints and statements that are signed and newer, and what boxes say.
 
         Anything else is passed over: it proves nothing, and anyone on the broker may have sent it.
 
+        Args:
+            messages: topic and payload of each message, in the order in which they came.
+
         Raises:
-            OutboxError: it could not be written.
+            OutboxError: they could not be written; then none is.
         """
+        changes = [one for one in (self._change(*message) for message in messages) if one]
+        if not changes:
+            return
+        # In one order, so that two consumers do not wait for each other in turn.
+        changes.sort(key=lambda one: (one.site, one.box))
+        with self._database.writing() as connection:
+            _require_rows(connection, [(one.site, one.box) for one in changes])
+            for one in changes:
+                one.make(connection)
+
+    def _change(self, topic: str, payload: bytes) -> _StateChange | None:
+        """What a message changes; None: nothing."""
         name = topics.parse(topic)
         if name is None or len(payload) > _LARGEST:
-            return
+            return None
         keys = self._boxes.get((name.site, name.box))
         if keys is None:
-            return
+            return None
+        site, box, make = name.site, name.box, None
         if name.kind is topics.TopicKind.AUDIT:
             checkpoint = _signed_by(keys, payload)
             if checkpoint is not None:
-                self._keep_checkpoint(name.site, name.box, checkpoint)
+                make = partial(self._keep_checkpoint, site, box, checkpoint)
         elif name.kind is topics.TopicKind.STATUS:
             with contextlib.suppress(BoxStatusError):
-                self._keep_status(verified_status(payload, keys, self._utc()))
+                status = verified_status(payload, keys, self._utc())
+                make = partial(self._keep_status, status)
         elif name.kind is topics.TopicKind.AVAILABILITY:
-            said = _said(name.site, name.box, payload)
+            said = _said(site, box, payload)
             if said is not None:
-                self._keep_said(said)
+                make = partial(self._keep_said, said)
+        return None if make is None else _StateChange(site, box, make)
 
-    def _keep_checkpoint(self, site: str, box: str, checkpoint: Checkpoint) -> None:
-        values = {
-            "log_size": checkpoint.size,
-            "root_sha256": checkpoint.root.hex(),
-            "proved_at": utc_text(self._utc()),
-        }
-        with self._database.writing() as connection:
-            _require_row(connection, site, box)
-            connection.execute(
-                BOX_STATE.update()
-                .where(
-                    BOX_STATE.c.box_id == _id(site, box),
-                    # The broker keeps the last checkpoint: the same one again proves nothing new.
-                    (BOX_STATE.c.log_size.is_(None)) | (BOX_STATE.c.log_size < checkpoint.size),
-                )
-                .values(values)
+    def _keep_checkpoint(
+        self, site: str, box: str, checkpoint: Checkpoint, connection: Connection
+    ) -> None:
+        connection.execute(
+            BOX_STATE.update()
+            .where(
+                BOX_STATE.c.box_id == _id(site, box),
+                # The broker keeps the last checkpoint: the same one again proves nothing new.
+                (BOX_STATE.c.log_size.is_(None)) | (BOX_STATE.c.log_size < checkpoint.size),
             )
+            .values(
+                log_size=checkpoint.size,
+                root_sha256=checkpoint.root.hex(),
+                proved_at=utc_text(self._utc()),
+            )
+        )
 
-    def _keep_status(self, status: BoxStatus) -> None:
+    def _keep_status(self, status: BoxStatus, connection: Connection) -> None:
         """Keep a statement that is newer, or note that a second box has made it.
 
         A box counts its statements, and its clock never goes back. So a later statement with no
@@ -125,38 +144,43 @@ class BoxStates:
         mine = known.box_id == _id(status.site, status.box)
         digest = hashlib.sha256(status.to_bytes()).hexdigest()
         now = utc_text(self._utc())
-        with self._database.writing() as connection:
-            _require_row(connection, status.site, status.box)
-            newer = (known.status_counter.is_(None)) | (known.status_counter < status.counter)
-            kept = connection.execute(
-                BOX_STATE.update()
-                .where(mine, newer)
-                .values(**_columns(status), status_sha256=digest, status_came_at=now)
-            ).rowcount
-            if not kept:
-                same = known.status_counter == status.counter
-                connection.execute(
-                    BOX_STATE.update()
-                    .where(
-                        mine,
-                        (known.status_said_at < status.said_at)
-                        | (same & (known.status_sha256 != digest)),
-                    )
-                    .values(twin_at=now)
-                )
-
-    def _keep_said(self, said: Availability) -> None:
-        with self._database.writing() as connection:
-            _require_row(connection, said.site, said.box)
+        newer = (known.status_counter.is_(None)) | (known.status_counter < status.counter)
+        kept = connection.execute(
+            BOX_STATE.update()
+            .where(mine, newer)
+            .values(**_columns(status), status_sha256=digest, status_came_at=now)
+        ).rowcount
+        if not kept:
+            same = known.status_counter == status.counter
             connection.execute(
                 BOX_STATE.update()
                 .where(
-                    BOX_STATE.c.box_id == _id(said.site, said.box),
-                    (BOX_STATE.c.state.is_distinct_from(said.state))
-                    | (BOX_STATE.c.reason.is_distinct_from(said.reason)),
+                    mine,
+                    (known.status_said_at < status.said_at)
+                    | (same & (known.status_sha256 != digest)),
                 )
-                .values(state=said.state, reason=said.reason, said_at=utc_text(self._utc()))
+                .values(twin_at=now)
             )
+
+    def _keep_said(self, said: Availability, connection: Connection) -> None:
+        connection.execute(
+            BOX_STATE.update()
+            .where(
+                BOX_STATE.c.box_id == _id(said.site, said.box),
+                (BOX_STATE.c.state.is_distinct_from(said.state))
+                | (BOX_STATE.c.reason.is_distinct_from(said.reason)),
+            )
+            .values(state=said.state, reason=said.reason, said_at=utc_text(self._utc()))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _StateChange:
+    """What one message changes in the row of its box."""
+
+    site: str
+    box: str
+    make: Callable[[Connection], None]
 
 
 def keep_lease(database: DeskDatabase, policy: Policy, record: ActivationRecord) -> bool:

@@ -11,19 +11,16 @@ from typing import Final, Literal
 
 from pydantic import Field, ValidationError
 
+from edge.adapters.state.last_update import UPDATE_NAME, LastUpdate
 from edge.adapters.state.state_folder import read_file, replace_file, storage_error
 from edge.formats.atomic_files import write_file
-from edge.formats.canonical import canonical_json
 from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import UtcText
+from edge.privacy.box_status import Outcome
 from edge.updates.problems import UpdateStateError
 from edge.updates.targets import Kind, VersionText
 
 JOURNAL: Final = "journal.json"
-LAST_UPDATE: Final = "update.json"
-"""The file in the state folder that tells the running box how the last update ended."""
-
-Outcome = Literal["started", "installed", "rolled-back", "failed"]
 _LARGEST: Final = 1024 * 1024
 
 
@@ -127,15 +124,10 @@ def tell_box(state: Path, ended: Ended) -> None:
     """
     if not state.is_dir():
         return
-    file = state / LAST_UPDATE
-    told = {
-        "schema": "edge-anpr/last-update/1",
-        "target": ended.target.replace("/", "-"),
-        "outcome": ended.outcome,
-        "at": ended.at,
-    }
+    file = state / UPDATE_NAME
+    told = LastUpdate(target=ended.target.replace("/", "-"), outcome=ended.outcome, at=ended.at)
     try:
-        write_file(file, canonical_json(told))
+        write_file(file, told.to_bytes())
         owner = state.stat()
         os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
     except OSError as error:

@@ -20,11 +20,11 @@ from typing import Final
 from edge.adapters.host.system import SystemClock
 from edge.formats.timestamps import utc_text
 from edge.pipeline.ports import Clock
+from edge.privacy.box_status import Outcome
 from edge.updates.journal import (
     Ended,
     HealthHeard,
     Journal,
-    Outcome,
     VersionChange,
     load_journal,
     save_journal,

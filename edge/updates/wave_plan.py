@@ -29,6 +29,7 @@ from edge.adapters.state.state_folder import read_file, replace_file
 from edge.formats.identifiers import Id
 from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import UtcText, parse_utc, utc_text
+from edge.privacy.box_status import Outcome
 from edge.updates.problems import WaveError
 from edge.updates.waves import OpenWave, WavesDocument, in_wave
 
@@ -37,7 +38,6 @@ DEFAULT_STEPS: Final = (5, 25, 100)
 _LARGEST: Final = 64 * 1024 * 1024
 _COLUMNS: Final = ("site", "box", "target", "outcome", "said_at")
 
-ReportedOutcome = Literal["started", "installed", "rolled-back", "failed"]
 BoxName = tuple[str, str]
 """Site and box."""
 
@@ -56,7 +56,7 @@ class UpdateReport(StrictMessage):
     site: Id
     box: Id
     target: str = Field(max_length=60)
-    outcome: ReportedOutcome
+    outcome: Outcome
     said_at: UtcText
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from edge.adapters.broker.messages import Availability
 from edge.adapters.broker.mqtt import BrokerLink
@@ -22,6 +23,7 @@ from edge.desk.fleet import (
 )
 from edge.desk.folder import DeskFolder
 from edge.desk.store.database import DeskDatabase
+from edge.desk.store.tables import BOX_STATE
 from edge.errors import EdgeError
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import parse_utc, utc_text
@@ -69,7 +71,7 @@ class Boxes:
 
     def said(self, payload: bytes, kind: str = "audit", box: str = BOX) -> FleetBox:
         self.now += timedelta(hours=1)
-        self.states.take(f"anpr/{SITE}/{box}/{kind}", payload)
+        self.states.take_all([(f"anpr/{SITE}/{box}/{kind}", payload)])
         return self.one
 
     def states_that(
@@ -82,7 +84,7 @@ class Boxes:
         """The box signs a statement, by default now."""
         self.now += timedelta(minutes=15)
         made = sign_status(facts(**changed), counter, at or self.now, (signer or self.parties).box)
-        self.states.take(f"anpr/{SITE}/{BOX}/status", made.to_bytes())
+        self.states.take_all([(f"anpr/{SITE}/{BOX}/status", made.to_bytes())])
         return self.one
 
 
@@ -115,6 +117,24 @@ def test_a_signed_checkpoint_that_has_grown_proves_that_a_box_lives(
     assert BoxProblem.SILENT not in newer.problems
     boxes.now += timedelta(days=1, seconds=1)
     assert boxes.one.problems == (BoxProblem.SILENT,)
+
+
+@on_both
+def test_messages_that_came_together_are_kept_as_one_after_the_other(
+    database: DeskDatabase, parties: Parties
+) -> None:
+    boxes = Boxes(database, parties)
+    later = NOW + timedelta(hours=1)
+    made = [sign_status(facts(), counter, later, parties.box).to_bytes() for counter in (2, 3, 1)]
+    messages = [(f"anpr/{SITE}/{BOX}/status", payload) for payload in made]
+    boxes.now = later
+    boxes.states.take_all(
+        [*messages[:1], (f"anpr/{SITE}/{BOX}/audit", b"no note"), *messages[1:], *messages[:1]]
+    )
+    with database.reading() as connection:
+        assert connection.execute(select(BOX_STATE.c.status_counter)).scalar_one() == 3
+    assert boxes.one.stated_at == utc_text(later)
+    assert boxes.one.twin_at is None
 
 
 def test_p21_nobody_else_makes_a_box_look_alive(
@@ -311,8 +331,8 @@ def test_what_boxes_tell_takes_no_room_in_the_brokers_queue_of_hits(
     heard: list[str] = []
 
     class Keeper:
-        def take(self, topic: str, payload: bytes) -> None:
-            heard.append(topic)
+        def take_all(self, messages: Sequence[tuple[str, bytes]]) -> None:
+            heard.extend(topic for topic, _ in messages)
 
     with Mosquitto(tmp_path) as broker, HitStore.open(tmp_path / "hits", create=True) as store:
         by = receiver(parties, store)

@@ -421,7 +421,7 @@ def test_what_a_client_cannot_keep_comes_again_on_its_next_connection(tmp_path: 
         with BrokerLink.open(replace(chosen, client_id="sender")) as sender:
             assert sender.publish_all([("a/b", one) for one in sent]) == [0] * 100
         found: list[bytes] = []
-        left = []
+        left: list[bool] = []
         while not left or left[-1]:
             with BrokerLink.open(chosen, session_expiry_s=600) as link:
                 link.publish("a/other", b"")  # what the broker has sent before is read meanwhile

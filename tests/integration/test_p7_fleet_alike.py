@@ -149,7 +149,7 @@ def views(desk_folder: Path, box: RunBox) -> dict[str, str]:
         begun = box.sent[0][0]
         for at, kind, payload in box.sent:
             clock.now = NOW + timedelta(seconds=at - begun)
-            states.take(f"anpr/{site}/{name}/{kind}", payload)
+            states.take_all([(f"anpr/{site}/{name}/{kind}", payload)])
         added(shared.people, OFFICER, SECOND)
         right = shared.people.propose(ActingPerson(FIRST), terms(SECOND, DeskRole.SUPERVISOR))
         shared.people.approve(ActingPerson(SECOND), right.right_id)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.state_folder import StateLock
+from edge.formats.timestamps import utc_text
 from tests.integration.test_json_documents import DOCUMENTED
+from tests.support.desk_fleets import put
+from tests.support.desks import make_desk
 from tests.support.dummy_product import dummy_version, fake_systemctl, path_with
 from tests.support.product import product, verb
 from tests.support.sites import BOX, SITE, write_yaml
@@ -83,6 +86,44 @@ def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Comm
     halt = ("wave", "halt", office.repo, TEMPLATES, "--because", "seen enough", *office.online)
     office.run(*halt)
     assert "not open yet" in verb(*check).out
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hours", "word"),
+    [
+        ("installed", 0, "1 have, 0 awaited, 0 failed"),
+        ("started", 0, "1 awaited"),
+        ("rolled-back", 0, "is halted: 1 boxes failed or are silent"),
+        ("installed", 25, "is halted: 1 boxes failed or are silent"),
+    ],
+)
+def test_a_wave_follows_the_signed_statements_that_a_desk_has(
+    box: BoxWithUpdates, office: Commands, outcome: str, hours: int, word: str
+) -> None:
+    office.offer_templates()
+    office.plan()
+    now = datetime.now(timezone.utc)
+    public = new_box_keys(box.site / "keys", SITE, BOX, now)
+    desk = make_desk(box.base / "desk")
+    said = utc_text(now - timedelta(hours=hours))
+    with desk.open_database() as database:
+        put(database, {
+            "site": SITE, "box": BOX, "update_target": "policy-templates-1.0.0",
+            "update_outcome": outcome, "proved_at": said, "said_at": said,
+            "status_said_at": said, "status_came_at": said,
+        })  # fmt: skip
+    look = ("--boxes", public.parent, "--desk", desk.path)
+    status = 0 if "halted" not in word else 3
+    assert word in office.run("wave", "run", office.repo, *look, *office.online, status=status)
+
+
+def test_a_wave_needs_one_source_of_reports(office: Commands, tmp_path: Path) -> None:
+    office.offer_templates()
+    office.plan()
+    both = ("--desk", tmp_path, "--reports", tmp_path / "reports.csv")
+    for given in ((), both):
+        look = ("wave", "status", office.repo, "--boxes", tmp_path, *given)
+        assert "give --desk or --reports" in office.run(*look, status=2)
 
 
 def test_a_key_is_replaced_by_commands(box: BoxWithUpdates, office: Commands) -> None:

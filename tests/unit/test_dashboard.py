@@ -50,6 +50,7 @@ def told() -> set[str]:
         outbox=10,
         outbox_age_s=1.0,
         broker_problems=["audit-refused"],
+        certificate_ends=1.0,
         rules=[metrics.RuleFigures("rule", stopped=False, without_permits=False)],
     )
     lines = metrics.exposition(figures).decode().splitlines()
