@@ -7,6 +7,7 @@ import json
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -234,6 +235,8 @@ def report(arguments: argparse.Namespace) -> int:
     if reason is not None:
         _note(f"error: {reason}")
         return 3
+    # Servers and consumers end with this program.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     more_files()
     groups = -(-arguments.sessions // MOST_IN_A_PROCESS)
     size = FleetSize(arguments.sessions, arguments.hits, groups)

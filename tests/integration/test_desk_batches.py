@@ -16,7 +16,9 @@ from edge.desk.folder import DeskFolder
 from edge.desk.receiving import DeskReceiver
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.hits import DeskHits
+from edge.desk.store.payloads import FolderPayloads, unusable
 from edge.desk.store.tables import DELETION, HIT_PAYLOAD
+from edge.errors import OutboxError
 from edge.privacy.hit import Hit, ReceiptVerifier
 from tests.support.desks import NOW, make_desk, now
 from tests.support.parties import Parties, make_parties, topic_of
@@ -137,6 +139,27 @@ def test_payloads_beside_the_database_are_those_of_new_hits(
             hit.to_payload() for hit in sent
         }
         assert [hits.payload(hit.hit_id) for hit in sent] == [hit.to_payload() for hit in sent]
+
+
+def test_no_hit_is_stored_if_one_payload_of_them_cannot_be_written(
+    desk: DeskFolder, parties: Parties, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = [parties.hit() for _ in range(5)]
+    whole = FolderPayloads.put
+
+    def put(store: FolderPayloads, key: str, payload: bytes) -> None:
+        if payload == sent[3].to_payload():
+            raise unusable(store.place, "no space left")
+        whole(store, key, payload)
+
+    with DeskDatabase.open(desk.address, f"file://{tmp_path / 'beside'}") as database:
+        hits = DeskHits(database)
+        with monkeypatch.context() as full:
+            full.setattr(FolderPayloads, "put", put)
+            with pytest.raises(OutboxError, match="no space left"):
+                hits.put_all(pairs(sent), NOW)
+        assert hits.counts()["hits"] == 0
+        assert [outcome for outcome, _ in hits.put_all(pairs(sent), NOW)] == [Outcome.NEW] * 5
 
 
 def test_consumers_that_store_the_same_hits_in_another_order_do_not_wait_for_each_other(

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from edge.authority.store import MAX_ASIDE_BYTES, Outcome, SetAside
 from edge.desk.store.database import DeskDatabase
 from edge.desk.store.kept_payloads import desk_at_place, payload_of
+from edge.desk.store.payloads import put_together
 from edge.desk.store.tables import ASIDE, DELETION, HIT, HIT_PAYLOAD, RECEIPT
 from edge.errors import OutboxError
 from edge.formats.identifiers import shown_id
@@ -151,18 +152,20 @@ class DeskHits:
             return {}
         query = select(HIT.c.hit_id).where(HIT.c.hit_id.in_([one.hit.hit_id for one in hits]))
         known = set(connection.execute(query).scalars())
-        places = {}
+        places, payloads = {}, {}
         for one in hits:
             hit_id = one.hit.hit_id
             if hit_id not in known:
                 key = f"{desk}/{one.hit.observed_at[:10]}/{hit_id}.{one.sha256[:16]}"
-                store.put(key, one.payload)
+                payloads[key] = one.payload
                 places[hit_id] = {
                     "hit_id": hit_id,
                     "key": key,
                     "sha256": one.sha256,
                     "bytes": len(one.payload),
                 }
+        if payloads:
+            put_together(store, payloads)
         return places
 
     def keep_receipts(self, receipts: Mapping[str, bytes], now: datetime) -> None:

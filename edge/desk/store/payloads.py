@@ -9,7 +9,8 @@ desks that are given the same place never delete each other's.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ from edge.formats.atomic_files import sync_folder, write_file
 
 LARGEST_BYTES = 2 * 1024 * 1024
 """More than the largest payload that `site.yaml` allows."""
+
+WRITERS = 8
+"""So many payloads are written at a time: an object store takes tens of milliseconds each."""
 
 _OBJECT_NAME = re.compile(r"[0-9a-f]{16}/\d{4}-\d{2}-\d{2}/[0-9a-f]{32}\.[0-9a-f]{16}")
 
@@ -46,6 +50,20 @@ class SealedPayloads(Protocol):
 
     def keys(self, desk: str) -> Iterator[str]:
         """The keys of all payloads of a desk, and of what a put that was killed has left."""
+
+
+def put_together(store: SealedPayloads, payloads: Mapping[str, bytes]) -> None:
+    """Write payloads by key, several at the same time; all are on disk when this returns.
+
+    Raises:
+        OutboxError: `E_PAYLOADS`: one could not be written. Others may have been.
+    """
+    first, *others = payloads.items()
+    store.put(*first)  # it makes the folder of the day
+    if others:
+        with ThreadPoolExecutor(min(WRITERS, len(others))) as writers:
+            for _ in writers.map(lambda one: store.put(*one), others):
+                pass  # a failure is raised here
 
 
 def is_key(text: str) -> bool:
