@@ -137,12 +137,13 @@ from edge.privacy.hit import (
     verify_hit,
     verify_receipt,
 )
-from edge.privacy.key_formats import key_file_bytes
+from edge.privacy.key_formats import BoxPrivateFile, key_file_bytes, parse_key_file
 from edge.privacy.key_generation import signer_file
 from edge.privacy.keyring import RetentionKey, StoredItem
 from edge.privacy.keys import AuthorityPrivateKeys, AuthorityPublicKeys, BoxKeys, BoxPublicKeys
 from edge.privacy.protected_keys import protected
 from edge.privacy.pseudonyms import SaltChain
+from edge.privacy.sealed_keys import under_secret
 from edge.privacy.sealing import (
     LEAST_BY_PICTURES,
     SIZE_CLASSES,
@@ -177,6 +178,7 @@ __all__ = [
     "BoxClock",
     "BoxFolders",
     "BoxKeys",
+    "BoxPrivateFile",
     "BoxPublicKeys",
     "BoxTopics",
     "CameraFigures",
@@ -299,6 +301,7 @@ __all__ = [
     "parse_checkpoints",
     "parse_creation",
     "parse_finding_key",
+    "parse_key_file",
     "parse_order",
     "parse_signatures",
     "picture_budget",
@@ -329,6 +332,7 @@ __all__ = [
     "statement_of",
     "suspension_terms",
     "typing_digest",
+    "under_secret",
     "verified_creation",
     "verify",
     "verify_deletions",

@@ -35,6 +35,7 @@ from tests.unit.vectors.product import (
     Archive,
     AuditTrail,
     BoxFolders,
+    BoxPrivateFile,
     EpochClosed,
     EpochStatistics,
     HitStore,
@@ -61,12 +62,14 @@ from tests.unit.vectors.product import (
     new_order,
     new_signer_key,
     open_hit,
+    parse_key_file,
     protected,
     read_zip,
     rotate_authority_keys,
     rotate_box_keys,
     signer_file,
     suspension_terms,
+    under_secret,
     write_opened,
     write_zip,
 )
@@ -120,6 +123,10 @@ def key_files(folder: Path) -> Files:
     under = protected(plain, "correct horse battery staple", lambda count: bytes(range(count)))
     files["key-files/mayor.protected.private.json"] = key_file_bytes(under)
     keys = stored_keys(folder)
+    (private,) = keys.box_folder.glob("*.private.json")
+    box_file = parse_key_file(private.read_bytes(), BoxPrivateFile, private)
+    held = under_secret(box_file, bytes(range(32)), lambda count: bytes(range(count)))
+    files["key-files/box.tpm.private.json"] = key_file_bytes(held)
     install_public_keys(keys.authority_file, folder / "installed.json")
     files["key-files/installed.public.json"] = (folder / "installed.json").read_bytes()
     return files
