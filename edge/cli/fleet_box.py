@@ -43,8 +43,10 @@ def enrol(
 
     It asks for the one-time code. Then it shows a fingerprint and waits until the operator, who
     sees the same one, approves it. Private keys never leave the box; where it has a TPM 2.0, a copy
-    of its disk opens none of them. Run it again after a restart, without the address: it goes on.
-    On an enrolled box it fetches what has changed in the site folder.
+    of its disk opens none of them.
+
+    Run it again without the address: after a restart it goes on, and on an enrolled box it fetches
+    what has changed in the site folder. With the address and a new code a box enrols anew.
 
     Example: edge-anpr fleet enrol https://fleet.example:8443 --site /etc/edge-anpr/site
     """
@@ -59,10 +61,10 @@ def enrol(
     from edge.adapters.state.key_sealing import FILE_NAME
 
     identity = BoxIdentity.read(site / KEYS)
+    if server is not None:
+        identity = _begun(site, server, code_file, identity)
     if identity is None:
-        if server is None:
-            raise UsageError("give the address of the fleet's server, https://HOST:PORT")
-        identity = _begun(site, server, code_file)
+        raise UsageError("give the address of the fleet's server, https://HOST:PORT")
     shown = shown_fingerprint(identity)
     sealed = (site / KEYS / FILE_NAME).exists()
     if shown is not None:
@@ -95,7 +97,10 @@ def enrol(
     typer.echo(f"files new or changed: {', '.join(changed) or 'none'}")
 
 
-def _begun(site: Path, server: str, code_file: Path | None) -> BoxIdentity:
+def _begun(
+    site: Path, server: str, code_file: Path | None, before: BoxIdentity | None
+) -> BoxIdentity:
+    """The identity with the request of this code, which may be under way already."""
     from edge.adapters.enrolment.enrolling import begin
     from edge.adapters.enrolment.est_client import FleetAddress
     from edge.adapters.host.system import SystemClock
@@ -103,5 +108,7 @@ def _begun(site: Path, server: str, code_file: Path | None) -> BoxIdentity:
     from edge.formats.enrolment import OneTimeCode
 
     address = FleetAddress.parse(server)
-    typed = code_typed(code_file, "--code-file")
-    return begin(site, address, OneTimeCode.parse(typed), SystemClock().utc())
+    code = OneTimeCode.parse(code_typed(code_file, "--code-file"))
+    if before is not None and before.state.code == code.text():
+        return before
+    return begin(site, address, code, SystemClock().utc())

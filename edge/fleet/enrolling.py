@@ -77,13 +77,14 @@ class EnrolmentOffice:
 
     # --- the server ----------------------------------------------------------------------------
 
-    def box_of(self, secret: bytes, now: datetime) -> tuple[str, str]:
+    def box_of(self, secret: bytes, now: datetime, *, unused: bool = False) -> tuple[str, str]:
         """Site and box of a one-time code.
 
         Raises:
-            RequestError: the code is not valid.
+            RequestError: the code is not valid; or, if `unused` is asked for, it was used.
         """
-        site, _, box = self.register.named_by(self.digests.of(secret), now).partition(".")
+        name = self.register.named_by(self.digests.of(secret), now, unused=unused)
+        site, _, box = name.partition(".")
         return site, box
 
     def enrol(self, secret: bytes, der: bytes, now: datetime) -> bytes | None:

@@ -104,7 +104,8 @@ class _EstServer:
         return self._issued(self._office.renew(serial, _request_of(body), self._utc()))
 
     def box(self, request: Request, _body: bytes) -> Response:
-        site, box = self._office.box_of(self._secret(request), self._utc())
+        # A box asks this before it makes a request, so a code that was used is of no use to it.
+        site, box = self._office.box_of(self._secret(request), self._utc(), unused=True)
         return JSONResponse({"schema": "edge-anpr/fleet-box/1", "site": site, "box": box})
 
     def site(self, request: Request, _body: bytes) -> Response:

@@ -112,15 +112,29 @@ class FleetRegister:
                 (digest, name, expires.timestamp()),
             )
 
-    def named_by(self, digest: bytes, now: datetime) -> str:
+    def named_by(self, digest: bytes, now: datetime, *, unused: bool = False) -> str:
         """The box that a code is for.
 
+        Args:
+            digest: of the code.
+            now: the wall clock.
+            unused: refuse a code that was used for a request.
+
         Raises:
-            RequestError: the code is unknown, or has expired without being used.
+            RequestError: the code is unknown, or has expired without being used; or it was used.
         """
         with self._transaction() as database:
-            name, _ = self._code(database, digest, now)
+            name, used_for = self._code(database, digest, now)
+        if unused and used_for is not None:
+            raise self._used(name)
         return name
+
+    @staticmethod
+    def _used(name: str) -> RequestError:
+        return RequestError(
+            f"the one-time code of box {name} was used already; ask for a new one, and ask the "
+            "operator who used it"
+        )
 
     @staticmethod
     def _code(database: sqlite3.Connection, digest: bytes, now: datetime) -> tuple[str, str | None]:
@@ -163,10 +177,7 @@ class FleetRegister:
             if owner != name:
                 raise RequestError(f"the one-time code is not of box {name}; use this box's own")
             if used_for not in {None, request.sha256}:
-                raise RequestError(
-                    f"the one-time code of box {name} was used already; ask for a new one, and ask "
-                    "the operator who used it"
-                )
+                raise self._used(name)
             row = database.execute(
                 "SELECT request, certificate FROM box WHERE name = ?", (name,)
             ).fetchone()

@@ -51,6 +51,22 @@ def refusal(fleet: TestFleet, site: Path, code: str) -> str:
     return done.error_lines[0]
 
 
+def posted(fleet: TestFleet, code: str, der: bytes) -> tuple[int, str, bytes]:
+    """Post a request with a code; status, `Retry-After` or the type, and content of the answer."""
+    secret = OneTimeCode.parse(code).secret.hex()
+    context = ssl.create_default_context(cafile=fleet.path / "ca" / "ca.pem")
+    connection = http.client.HTTPSConnection(HOST, fleet.port, context=context, timeout=20)
+    basic = base64.b64encode(f"code:{secret}".encode()).decode()
+    headers = {"Content-Type": "application/pkcs10", "Authorization": f"Basic {basic}"}
+    body = base64.encodebytes(der)
+    connection.request("POST", "/.well-known/est/simpleenroll", body, headers)
+    answer = connection.getresponse()
+    told = answer.getheader("Retry-After") or answer.getheader("Content-Type") or ""
+    content = answer.read()
+    connection.close()
+    return answer.status, told, content
+
+
 def test_p10_no_key_counts_before_approval_and_no_private_key_leaves_the_box(
     fleet: TestFleet, tmp_path: Path
 ) -> None:
@@ -92,6 +108,10 @@ def test_p10_a_code_is_used_once_for_one_box_and_ends(fleet: TestFleet, tmp_path
     box.fingerprint()
     assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
     assert "was used already" in refusal(fleet, tmp_path / "thief", code)
+    assert not (tmp_path / "thief").exists()
+    # Not even a request that asks for no box first is taken.
+    status, _, content = posted(fleet, code, enrol_by_hand(tmp_path / "byhand", SITE, "box-1"))
+    assert (status, b"was used already" in content) == (403, True)
     box.kill()
 
     # The keys of one box do not enrol with the code of another.
@@ -153,6 +173,39 @@ def test_a_box_enrolled_twice_is_refused_until_it_is_forgotten(
     assert enrol(fleet, tmp_path / "new").status == 0
 
 
+def test_a_box_enrols_anew_with_a_new_code_only(fleet: TestFleet, tmp_path: Path) -> None:
+    """As after a wrong approval, a copy, or a certificate that has ended."""
+    keys = tmp_path / "box" / "keys"
+    used = fleet.code()
+    box = EnrollingBox(fleet, tmp_path / "box", used)
+    shown = box.fingerprint()
+    assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+    box.kill()
+    # With the same code it goes on with its request.
+    box = EnrollingBox(fleet, tmp_path / "box", used)
+    assert box.fingerprint() == shown
+    assert fleet.run("approve", BOX, shown).status == 0
+    assert box.finished().status == 0
+    first = (keys / "mqtt.pem").read_bytes()
+    private = next(keys.glob("*.private.json")).read_bytes()
+
+    before = (keys / "fleet.json").read_bytes()
+    assert "was used already" in refusal(fleet, tmp_path / "box", used)
+    assert (keys / "fleet.json").read_bytes() == before
+
+    assert fleet.run("forget", BOX).status == 0
+    anew = EnrollingBox(fleet, tmp_path / "box", fleet.code())
+    other = anew.fingerprint()
+    assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+    # Until the approval the box keeps what it has.
+    assert (keys / "mqtt.pem").read_bytes() == first
+    assert fleet.run("approve", BOX, other).status == 0
+    done = anew.finished()
+    assert done.status == 0, done.err
+    assert (keys / "mqtt.pem").read_bytes() != first
+    assert next(keys.glob("*.private.json")).read_bytes() == private
+
+
 def test_a_killed_box_and_a_killed_server_go_on_where_they_were(tmp_path: Path) -> None:
     fleet = make_test_fleet(tmp_path)
     assert fleet.run("render").status == 0
@@ -176,26 +229,13 @@ def test_a_request_that_openssl_made_by_hand_is_an_est_request(
     fleet: TestFleet, tmp_path: Path
 ) -> None:
     """RFC 7030 with nothing of this product but the box's signed statement."""
-    code = OneTimeCode.parse(fleet.code())
+    code = fleet.code()
     der = enrol_by_hand(tmp_path / "byhand", SITE, "box-1")
-    context = ssl.create_default_context(cafile=fleet.path / "ca" / "ca.pem")
-    basic = base64.b64encode(f"code:{code.secret.hex()}".encode()).decode()
 
-    def post() -> tuple[int, str, bytes]:
-        connection = http.client.HTTPSConnection(HOST, fleet.port, context=context, timeout=20)
-        headers = {"Content-Type": "application/pkcs10", "Authorization": f"Basic {basic}"}
-        body = base64.encodebytes(der)
-        connection.request("POST", "/.well-known/est/simpleenroll", body, headers)
-        answer = connection.getresponse()
-        told = answer.getheader("Retry-After") or answer.getheader("Content-Type") or ""
-        content = answer.read()
-        connection.close()
-        return answer.status, told, content
-
-    assert post()[:2] == (202, "1")
+    assert posted(fleet, code, der)[:2] == (202, "1")
     waiting = fleet.office.register.waiting()
     assert fleet.run("approve", BOX, waiting[0].fingerprint).status == 0
-    status, kind, body = post()
+    status, kind, body = posted(fleet, code, der)
     assert (status, kind) == (200, "application/pkcs7-mime; smime-type=certs-only")
     (certificate,) = pkcs7.load_der_pkcs7_certificates(base64.b64decode(body))
     assert certificate.subject.rfc4514_string() == f"CN={BOX}"

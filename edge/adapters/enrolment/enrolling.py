@@ -40,7 +40,9 @@ _NAME: Final = re.compile(r"(?:keys/)?[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 
 
 def begin(site: Path, address: FleetAddress, code: OneTimeCode, now: datetime) -> BoxIdentity:
-    """Make the box's keys and its request.
+    """Make the box's keys, if it has none yet, and its first request.
+
+    A box that was enrolled before begins anew. Nothing of it changes if the code is refused.
 
     Args:
         site: the site folder, which may not exist yet.

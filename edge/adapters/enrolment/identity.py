@@ -113,8 +113,8 @@ class BoxIdentity:
 
     @property
     def enrolled(self) -> bool:
-        """Whether the box has had a certificate."""
-        return self.file.exists()
+        """Whether the box has a certificate, and does not enrol anew with a code."""
+        return self.state.code is None and self.file.exists()
 
     def certificate(self) -> x509.Certificate:
         """The box's certificate.
