@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from edge.adapters.broker.topics import ROOT
+from edge.adapters.broker.topics import ROOT, BoxTopics
 from edge.errors import ConfigError, EdgeError, PolicyError
 from edge.fleet.folder import FleetFolder
 from edge.fleet.inventory import Inventory, InventoryBox
@@ -29,6 +29,8 @@ from edge.site.folder import POLICY_FILE, SITE_FILE, read_policy, site_problems
 from edge.site.settings import Site
 
 LARGEST_FILE: Final = 32 * 1024 * 1024
+SUPERVISOR: Final = "supervisor"
+"""The broker's user who sends orders to suspend; the orders themselves are signed."""
 _IDENTITY: Final = f"keys/{IDENTITY_FILE}"
 
 _KnownPolicies = dict[tuple[Path, bytes], Document[Policy]]
@@ -151,6 +153,7 @@ def _checked(
     document = known or read_policy(folder / POLICY_FILE)
     if known is None:
         check(folder)
+        refuse(_missing_keys(folder, document))
     refuse(site_problems(folder, document))
     site = read_document(folder / SITE_FILE, Site)
     ours = site.model
@@ -169,6 +172,17 @@ def _checked(
         )
         refuse([site.problem(("broker", "tls"), told)])
     return document
+
+
+def _missing_keys(folder: Path, policy: Document[Policy]) -> Iterator[Problem]:
+    """The authorities whose public file is not in a rendered folder; its box could seal nothing."""
+    for authority, settings in policy.model.authorities.items():
+        if not (folder / settings.keys).is_file():
+            told = (
+                f"put the authority's public file into the template as {settings.keys}; "
+                "`edge-anpr keys new authority` has made it"
+            )
+            yield policy.problem(("authorities", authority, "keys"), told)
 
 
 def _named(error: EdgeError, folder: Path, template: Template, box: InventoryBox) -> EdgeError:
@@ -236,22 +250,27 @@ def _is_signed(file: Path, policy: Policy) -> bool:
 def access_list(authority: str, boxes: Sequence[InventoryBox]) -> Iterator[str]:
     """The lines of mosquitto's access list: each box its own topics, the authority all of them."""
     yield "# Written by `edge-anpr fleet render`. User names are the names in the certificates.\n"
-    yield f"user {authority}\n"
-    for level, topic in (
-        ("read", "+/+/+/hit"),
-        ("read", "+/+/availability"),
-        ("read", "+/+/audit"),
-        ("read", "+/+/list-answer"),
-        ("write", "+/+/receipt"),
-        ("write", "+/+/lists/+"),
-        ("write", "list-parts/#"),
+    for user, topics in (
+        (
+            authority,
+            (
+                *(f"read +/+/{name}" for name in ("+/hit", "availability", "audit", "status")),
+                "read +/+/list-answer",
+                "write +/+/receipt",
+                "write +/+/lists/+",
+                "write list-parts/#",
+            ),
+        ),
+        (SUPERVISOR, ("write +/+/command", "read +/+/availability", "read +/+/audit")),
     ):
-        yield f"topic {level} {ROOT}/{topic}\n"
+        yield f"\nuser {user}\n"
+        for way, topic in map(str.split, topics):
+            yield f"topic {way} {ROOT}/{topic}\n"
     for box in boxes:
         yield f"\nuser {box.name}\n"
-        own = f"{ROOT}/{box.site}/{box.box}"
-        for name in ("+/hit", "availability", "health", "audit", "list-answer"):
-            yield f"topic write {own}/{name}\n"
-        for name in ("receipt", "lists/+", "command"):
-            yield f"topic read {own}/{name}\n"
-        yield f"topic read {ROOT}/list-parts/#\n"
+        own = BoxTopics(box.site, box.box, cameras=frozenset())
+        hits, lists = f"{ROOT}/{box.site}/{box.box}/+/hit", f"{ROOT}/{box.site}/{box.box}/lists/+"
+        for topic in (hits, *sorted(own.publishable)):
+            yield f"topic write {topic}\n"
+        for topic in (lists, *sorted(own.receivable), f"{ROOT}/list-parts/#"):
+            yield f"topic read {topic}\n"

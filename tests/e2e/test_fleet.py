@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from edge.adapters.enrolment.identity import BoxIdentity
-from edge.adapters.state.key_making import new_authority_keys
 from tests.support.brokers import HOST, MOSQUITTO, Mosquitto
 from tests.support.fleets import enrol, make_test_fleet, served
 from tests.support.product import CLIPS, product
@@ -22,9 +19,6 @@ CLIP = "street_day.mp4"
 def test_an_enrolled_box_renews_at_its_start_and_delivers_a_hit(tmp_path: Path) -> None:
     fleet = make_test_fleet(tmp_path)
     keys = tmp_path / "authority"
-    public = new_authority_keys(keys, AUTHORITY, datetime.now(timezone.utc))
-    (fleet.path / "templates" / "street" / "keys").mkdir()
-    shutil.copy(public, fleet.path / "templates" / "street" / "keys")
     for name, words in (("broker", ("--host", HOST)), (AUTHORITY, ())):
         done = fleet.run("issue", name, *words, "--out", tmp_path / f"{name}.pem")
         assert done.status == 0, done.err

@@ -11,11 +11,12 @@ import yaml
 from edge.cli.policy import ready_policy
 from edge.errors import ConfigError, EdgeError
 from edge.fleet.folder import FleetFolder
-from edge.fleet.inventory import read_inventory
-from edge.fleet.rendering import RenderedSite, render, write
+from edge.fleet.inventory import InventoryBox, read_inventory
+from edge.fleet.rendering import RenderedSite, access_list, render, write
 from edge.site.folder import read_policy
 from tests.support.fleets import BOX, TestFleet, make_test_fleet
-from tests.support.sites import CAMERA, SITE, sign_site, texts, write_yaml
+from tests.support.product import REPOSITORY
+from tests.support.sites import AUTHORITY, CAMERA, SITE, sign_site, texts, write_yaml
 
 HEADER = "site,box,template,clip,port"
 
@@ -179,6 +180,17 @@ def test_a_mistake_in_a_template_names_box_file_line_and_field_and_nothing_is_wr
     assert not (fleet.path / "sites").exists() or not list((fleet.path / "sites").iterdir())
 
 
+def test_a_template_without_the_keys_of_its_authority_is_not_rendered(fleet: TestFleet) -> None:
+    name = f"{AUTHORITY}.public.json"
+    (fleet.path / "templates" / "street" / "keys" / name).unlink()
+
+    with pytest.raises(ConfigError) as refused:
+        rendered(fleet)
+
+    assert "templates/street/policy.yaml:" in refused.value.message
+    assert f"authorities.{AUTHORITY}.keys: put the authority's public file" in refused.value.message
+
+
 def test_an_incomplete_policy_is_not_rendered(fleet: TestFleet) -> None:
     change(fleet, dpo={"name": "", "contact": ""})
 
@@ -212,3 +224,23 @@ def test_the_template_of_init_lists_what_is_still_to_write(tmp_path: Path) -> No
     refused = fleet.run("check")
     assert refused.status == 3
     assert "templates/street/policy.yaml" in refused.err
+
+
+def test_the_access_list_of_a_fleet_allows_what_that_of_a_single_site_does(tmp_path: Path) -> None:
+    """With one box more or less the topics are the same; only names are wider."""
+    box = InventoryBox("school-street", "box-1", "street")
+    example = (REPOSITORY / "config/deploy/mosquitto/acl").read_text(encoding="utf-8")
+    single = example.replace("user box-1", f"user {box.name}").replace("office", "police-zone")
+
+    def allowed(text: str) -> set[tuple[str, ...]]:
+        found, user = set(), ""
+        for line in text.splitlines():
+            words = line.split()
+            if words[:1] == ["user"]:
+                user = words[1]
+            elif words[:1] == ["topic"]:
+                topic = words[2] if user == box.name else words[2].replace("school-street", "+")
+                found.add((user, words[1], topic))
+        return found
+
+    assert allowed("".join(access_list("police-zone", [box]))) == allowed(single)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from cryptography.x509.oid import AttributeOID
 
 from edge.adapters.host.system import random_bytes
 from edge.adapters.state.key_files import load_box_keys
-from edge.adapters.state.key_making import new_box_keys
+from edge.adapters.state.key_making import new_authority_keys, new_box_keys
 from edge.fleet.enrolling import EnrolmentOffice
 from edge.fleet.folder import FleetFolder
 from edge.fleet.making import make_fleet
@@ -79,6 +80,9 @@ def make_test_fleet(base: Path, *, signed: bool = True) -> TestFleet:
     write_yaml(template / "policy.yaml", policy())
     (template / "site.yaml").write_text(TEMPLATE)
     (template / "dpia.md").write_bytes(DPIA)
+    public = new_authority_keys(base / "authority", AUTHORITY, datetime.now(timezone.utc))
+    (template / "keys").mkdir()
+    shutil.copy(public, template / "keys")
     if signed:
         sign_site(template)
     fleet = TestFleet(path)
