@@ -86,7 +86,8 @@ def check(fleet: FleetArgument, as_json: JsonOption = False) -> None:
     if as_json:
         print_json("edge-anpr/fleet-check/1", {"boxes": len(rendered), "unsigned": unsigned})
         return
-    typer.echo(f"{len(rendered)} boxes: nothing is missing or wrong")
+    boxes = "1 box" if len(rendered) == 1 else f"{len(rendered)} boxes"
+    typer.echo(f"{boxes}: nothing is missing or wrong")
     _say_unsigned(unsigned)
 
 
@@ -123,7 +124,10 @@ def codes(
         list[str] | None, typer.Argument(metavar="SITE.BOX...", help="Boxes of the inventory.")
     ] = None,
     everyone: Annotated[
-        bool, typer.Option("--all", help="Every box that is not enrolled and does not wait.")
+        bool,
+        typer.Option(
+            "--all", help="Every box that is not enrolled, does not wait and has no code."
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -143,7 +147,9 @@ def codes(
     inventory = office.inventory()
     names = boxes or []
     if everyone:
-        taken = {*office.register.boxes(), *(one.name for one in office.register.waiting())}
+        register = office.register
+        taken = {*register.boxes(), *(one.name for one in register.waiting())}
+        taken |= set(register.codes(_now()))  # those on paper stay valid
         names = [name for name in inventory.boxes if name not in taken]
     chosen = [inventory.box(name) for name in dict.fromkeys(names)]
     made = {}
@@ -154,6 +160,8 @@ def codes(
         return
     for name, code in made.items():
         typer.echo(f"{name}  {code}")
+    if not made:
+        note("every box is enrolled, waits or has a code; name a box to replace its code")
 
 
 @app.command()

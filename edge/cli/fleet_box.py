@@ -58,13 +58,20 @@ def enrol(
         shown_fingerprint,
     )
     from edge.adapters.enrolment.identity import BoxIdentity
+    from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_sealing import FILE_NAME
+    from edge.formats.enrolment import RequestError
 
     identity = BoxIdentity.read(site / KEYS)
     if server is not None:
         identity = _begun(site, server, code_file, identity)
     if identity is None:
         raise UsageError("give the address of the fleet's server, https://HOST:PORT")
+    if identity.enrolled and identity.days_left(SystemClock().utc()) < 0:
+        raise RequestError(
+            f"{identity.file}: the certificate has ended; check the clock, or have the operator "
+            "run `edge-anpr fleet forget` and make a new code, and enrol with address and code"
+        )
     shown = shown_fingerprint(identity)
     sealed = (site / KEYS / FILE_NAME).exists()
     if shown is not None:

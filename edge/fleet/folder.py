@@ -17,7 +17,8 @@ from edge.formats.yaml_document import read_document
 CONFIG_FILE: Final = "fleet.yaml"
 INVENTORY_FILES: Final = ("inventory.yaml", "inventory.csv")
 
-ServerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$")]
+SERVER_NAME: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"
+ServerName = Annotated[str, Field(pattern=SERVER_NAME)]
 
 
 class FleetConfig(Strict):
@@ -65,7 +66,7 @@ class FleetFolder:
         if len(found) != 1:
             both = " and ".join(INVENTORY_FILES)
             raise ConfigError(
-                f"{self.path}: has {both}; keep one of them"
+                f"{self.path}: has {both}; keep one of them, and delete the other"
                 if found
                 else f"{self.path}: no inventory; write {' or '.join(INVENTORY_FILES)}"
             )

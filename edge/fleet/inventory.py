@@ -5,7 +5,7 @@ boxes:
   - {site: school-street, box: box-1, template: street, values: {camera_host: 192.0.2.10}}
 
 site,box,template,camera_host                 # inventory.csv: further columns are values
-school-street,box-1,street,192.0.2.10
+school-street,box-1,street,192.0.2.10         # semicolons in place of commas do too
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from edge.adapters.broker.topics import BoxTopics
 from edge.errors import ConfigError
 from edge.formats.enrolment import box_name
 from edge.formats.identifiers import ID_PATTERN, Id
@@ -97,7 +98,7 @@ def read_inventory(file: Path, templates: Path) -> Inventory:
 
     Raises:
         ConfigError: it cannot be read; or every mistake with its line, field and cure: duplicate
-            boxes, an unknown template, a wrong value.
+            boxes, a name that topics use, an unknown template, a wrong value.
     """
     rows = _csv_rows(file) if file.suffix == ".csv" else _yaml_rows(file)
     problems: list[Problem] = []
@@ -110,6 +111,10 @@ def read_inventory(file: Path, templates: Path) -> Inventory:
             problems.append(_problem(file, one, ("boxes", index, "box"), told))
             continue
         found[one.name] = one
+        try:
+            BoxTopics(one.site, one.box, cameras=frozenset())
+        except ConfigError as error:
+            problems.append(_problem(file, one, ("boxes", index), error.message))
         if one.template not in known:
             similar = nearest(one.template, known)
             hint = f"; do you mean {similar}?" if similar else f"; make {templates / one.template}"
@@ -137,7 +142,9 @@ def _csv_rows(file: Path) -> Sequence[InventoryBox]:
     if unseen is not None:
         line = text.count("\n", 0, unseen) + 1
         raise ConfigError(f"{file}:{line}: a character that cannot be seen; remove it")
-    lines = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]
+    between = ";" if ";" in first and "," not in first else ","
+    lines = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=between)
     problems: list[Problem] = []
     rows: list[InventoryBox] = []
     try:
@@ -152,7 +159,7 @@ def _csv_rows(file: Path) -> Sequence[InventoryBox]:
     except csv.Error as error:
         raise ConfigError(
             f"{file}:{lines.line_num}: not CSV ({error}); separate the columns by commas, and "
-            "write text with a comma in quotes"
+            "write a value with a comma or a quote in quotes"
         ) from None
     if len(rows) > MAX_BOXES:
         raise ConfigError(f"{file}: more than {MAX_BOXES} boxes; make several fleets")
@@ -165,7 +172,8 @@ def _require_header(file: Path, header: Sequence[str]) -> None:
     wrong = [name for name in header if not re.fullmatch(_VALUE_NAME, name)]
     twice = [name for name in header if header.count(name) > 1]
     told = (
-        f"column {wanted[0]} is missing; the first line must name the columns, separated by commas"
+        f"column {wanted[0]} is missing; the first line must name the columns, separated by commas "
+        "or semicolons"
         if wanted
         else "the name of a column must be small letters, digits and '_'; correct it"
         if wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,7 @@ from typing import Final
 from edge.errors import ConfigError, UsageError
 from edge.fleet.certificates import FleetAuthority
 from edge.fleet.codes import CodeDigests
-from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, FleetFolder
+from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, SERVER_NAME, FleetFolder
 from edge.fleet.register import FleetRegister
 from edge.formats.atomic_files import create_file
 from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, ca_digest
@@ -90,6 +91,10 @@ def make_fleet(
     """
     if not is_id(authority):
         raise UsageError("--authority: use 1 to 40 of a-z, 0-9 and '-'")
+    if not re.fullmatch(SERVER_NAME, host):
+        raise UsageError(
+            "--host: give a name or an IP address, without https:// and without a port"
+        )
     files = [name for name, text in _files(path, authority, host) if _written(path / name, text)]
     fleet = FleetFolder.open(path)
     for folder in (fleet.boxes, fleet.path / "sites"):

@@ -164,6 +164,9 @@ def test_a_box_enrolled_twice_is_refused_until_it_is_forgotten(
     again = fleet.run("codes", BOX)
     assert again.status == 7
     assert "is enrolled already" in again.err
+    # Codes that were handed out stay valid: the second time no box needs one.
+    assert list(fleet.run("codes", "--all", "--json").json["codes"]) == [SECOND]
+    assert fleet.run("codes", "--all", "--json").json["codes"] == {}
 
     assert fleet.run("forget", BOX).status == 0
     assert list((fleet.path / "boxes").glob("*.json")) == []

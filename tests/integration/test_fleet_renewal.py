@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.adapters.broker.mqtt import FAILURE, BrokerLink
 from edge.adapters.broker.options import BrokerOptions, TlsFiles, tls_context
@@ -23,6 +24,7 @@ from edge.errors import EdgeError, PublishError
 from edge.formats.enrolment import RequestError
 from tests.support.brokers import HOST, MOSQUITTO, Mosquitto, wait_until
 from tests.support.fleets import BOX, TestFleet, enrol, make_test_fleet, served
+from tests.support.product import product
 from tests.support.sites import SITE
 
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto")
@@ -226,3 +228,21 @@ def test_a_request_for_another_certificate_than_the_own_one_is_refused(
         client_of(one).certificate(asked.request, first=False)
     with pytest.raises(EdgeError, match="another authority, box or key"):
         asked.accept(one.certificate())
+
+
+def test_a_box_whose_certificate_has_ended_says_how_to_enrol_anew(
+    fleet: TestFleet, tmp_path: Path
+) -> None:
+    file = tmp_path / "box" / "keys" / "mqtt.pem"
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    public = key.public_key()
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    long_ago = datetime.now(timezone.utc) - timedelta(days=60)
+    ended = fleet.office.authority.issue(BOX, public, long_ago, 30)
+    own = file.read_text().partition("-----BEGIN CERT")[0]
+    file.write_text(own + ended.public_bytes(serialization.Encoding.PEM).decode())
+
+    done = product("fleet", "enrol", "--site", tmp_path / "box")
+
+    assert (done.status, "mqtt.pem: the certificate has ended" in done.err) == (7, True)
+    assert "edge-anpr fleet forget" in done.err

@@ -211,6 +211,15 @@ def test_init_makes_a_fleet_and_touches_nothing_that_is_there(tmp_path: Path) ->
     assert (fleet.path / "ca" / "ca.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_wrong_host_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Otherwise `init` with the right one would keep the file with the wrong one."""
+    words = ("--authority", "police-zone", "--host", "https://fleet.example:8443")
+    refused = TestFleet(tmp_path / "fleet").run("init", *words)
+
+    assert (refused.status, "without https://" in refused.err) == (2, True)
+    assert not (tmp_path / "fleet").exists()
+
+
 def test_the_template_of_init_lists_what_is_still_to_write(tmp_path: Path) -> None:
     path = tmp_path / "fleet"
     fleet = TestFleet(path)

@@ -242,6 +242,10 @@ def _asked(
             f"{address}: its certificate is not the fleet's for this name "
             f"({error.verify_message}); use the host that fleet.yaml names, and check the clock"
         ) from None
+    except ssl.SSLError as error:
+        raise FleetAwayError(
+            f"{address}: not an answer of the fleet's server ({error.reason}); check the port"
+        ) from None
     except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise FleetAwayError(

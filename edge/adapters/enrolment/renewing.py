@@ -141,5 +141,5 @@ def _left(keys: Path, now: datetime) -> str:
     except EdgeError:
         return "the certificate cannot be read"
     if days < 0:
-        return "the certificate has ended, so the broker refuses the box"
+        return "the certificate has ended, so the broker refuses the box; enrol it anew"
     return f"the certificate is valid for another {days:.1f} days"

@@ -61,7 +61,8 @@ def test_an_empty_cell_is_no_value_and_a_blank_line_no_box(tmp_path: Path) -> No
         (HEADER + "s,b,street," + "x" * 501 + "\n", "csv", "csv:2:1: camera_host: longer than 500"),
         (HEADER + 's,b,street,"x\n', "csv", "not CSV"),
         (HEADER + "s,b,street,x\u202ey\n", "csv", "csv:2: a character that cannot be seen"),
-        ("site;box;template\n", "csv", "csv:1:1: column site is missing"),
+        ("site;box,template\n", "csv", "csv:1:1: column site is missing"),
+        (HEADER + "s,status,street,x\n", "csv", "csv:2:1: boxes[0]: box: 'status' is not a valid"),
         ("", "csv", "csv:1:1: column site is missing"),
         ("site,box\n", "csv", "column template is missing"),
         ("site,box,template,Host\n", "csv", "the name of a column must be small letters"),
@@ -81,6 +82,12 @@ def test_each_mistake_is_one_line_with_its_place(
     assert told in refused.value.message
     assert str(tmp_path) in refused.value.message
     assert len(refused.value.message.splitlines()) == 1
+
+
+def test_a_table_with_semicolons_is_read_as_a_spreadsheet_writes_it(tmp_path: Path) -> None:
+    found = read(tmp_path, "\ufeff" + (HEADER + ROW).replace(",", ";").replace("\n", "\r\n"), "csv")
+
+    assert found == read(tmp_path, HEADER + ROW, "csv")
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
