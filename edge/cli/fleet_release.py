@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,8 @@ from edge.cli.output import note, print_json
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
+    from tuf.api.metadata import Metadata
+
     from edge.formats.signing import PublicKey, SigningKey
     from edge.updates.repository import ReleaseRepository
 
@@ -30,6 +32,11 @@ RepositoryArgument = Annotated[Path, typer.Argument(help="The folder of the repo
 OnlineKeyOption = Annotated[
     Path, typer.Option("--online-key", help="Private key file of the online key.")
 ]
+_FORMS: Final = {
+    "kind": "release, weights, words or policy-templates",
+    "version": "three numbers, such as 0.2.0",
+    "platform": "what `release pack` has printed, such as cp311-linux_x86_64",
+}
 PublicText = Annotated[str, typer.Option(help="A public key, as `keys new signer` prints it.")]
 
 
@@ -51,7 +58,11 @@ def init(
     """
     from edge.updates.repository import ReleaseKeys
 
-    keys = ReleaseKeys(_public(vendor), _public(controller), _public(online))
+    keys = ReleaseKeys(
+        _public("--vendor", vendor),
+        _public("--controller", controller),
+        _public("--online", online),
+    )
     _say_pending(repository_in(folder).begin(keys), as_json)
 
 
@@ -107,8 +118,8 @@ def add(
             {"kind": kind, "version": version, "platform": platform or ANY}
         )
     except ValidationError as error:
-        field = error.errors()[0]["loc"][0]
-        raise UsageError(f"--{field}: not of the form that the help shows") from None
+        field = str(error.errors()[0]["loc"][0])
+        raise UsageError(f"--{field}: write {_FORMS[field]}") from None
     _say_pending([repository_in(folder).add(archive, facts)], as_json)
 
 
@@ -156,8 +167,8 @@ def rotate(
 
     Example: edge-anpr fleet release rotate releases --old ed25519:… --new ed25519:…
     """
-    office = "online" if online else "offline"
-    _say_pending(repository_in(folder).rotate(office, _public(old), _public(new)), as_json)
+    old_key, new_key = _public("--old", old), _public("--new", new)
+    _say_pending(repository_in(folder).rotate(old_key, new_key, online=online), as_json)
 
 
 @app.command()
@@ -175,7 +186,7 @@ def sign(
     Example: edge-anpr fleet release sign targets.json --key vendor.signer.private.json
     """
     from edge.updates.repository import described, read_metadata, write_signed
-    from edge.updates.signing import sign_metadata
+    from edge.updates.signing import counts, sign_metadata
 
     metadata = read_metadata(file)
     if not as_json:
@@ -183,6 +194,8 @@ def sign(
             typer.echo(line)
     private = private_key(key, passphrase_file)
     sign_metadata(metadata, private)
+    if metadata.signed.type == "root" and not counts(metadata, private.public):
+        note("this root does not name your key: sign it only if it replaces your key")
     write_signed(file, metadata)
     if as_json:
         signed = {"role": metadata.signed.type, "version": metadata.signed.version}
@@ -226,26 +239,28 @@ def show(folder: RepositoryArgument, as_json: JsonOption = False) -> None:
 
     Example: edge-anpr fleet release show releases
     """
-    from edge.updates.repository import described, read_metadata
+    from edge.updates.repository import read_metadata
 
     repository = repository_in(folder)
-    offered = repository.offered()
     waiting = sorted(repository.pending.glob("*.json"))
     if as_json:
         print_json(
             "edge-anpr/release-show/1",
             {
-                "offered": {path: file.hashes["sha256"] for path, file in sorted(offered.items())},
+                "offered": {
+                    path: file.hashes["sha256"]
+                    for path, file in sorted(repository.offered().items())
+                },
                 "waiting": [one.name for one in waiting],
             },
         )
         return
-    for path, file in sorted(offered.items()):
-        typer.echo(f"{path}: sha256 {file.hashes['sha256']}")
+    for role in ("root", "targets", "timestamp"):
+        published = repository.newest(role)
+        if published is not None:
+            _describe(f"published: {role}", published)
     for one in waiting:
-        typer.echo(f"waits for signatures: {one}")
-        for line in described(read_metadata(one)):
-            typer.echo(f"  {line}")
+        _describe(f"waits for signatures: {one}", read_metadata(one))
 
 
 def repository_in(folder: Path) -> ReleaseRepository:
@@ -256,10 +271,14 @@ def repository_in(folder: Path) -> ReleaseRepository:
     return ReleaseRepository(folder, SystemClock().utc())
 
 
-def _public(text: str) -> PublicKey:
+def _public(option: str, text: str) -> PublicKey:
+    from edge.errors import KeyFileError
     from edge.formats.signing import PublicKey
 
-    return PublicKey.parse(text)
+    try:
+        return PublicKey.parse(text)
+    except KeyFileError as error:
+        raise UsageError(f"{option}: {error.message}") from None
 
 
 def private_key(file: Path, passphrase_file: Path | None) -> SigningKey:
@@ -271,12 +290,18 @@ def private_key(file: Path, passphrase_file: Path | None) -> SigningKey:
 
 
 def _say_pending(files: tuple[Path, ...] | list[Path], as_json: bool) -> None:
-    from edge.updates.repository import described, read_metadata
+    from edge.updates.repository import read_metadata
 
     if as_json:
         print_json("edge-anpr/release-pending/1", {"files": [str(one) for one in files]})
         return
     for file in files:
-        typer.echo(f"waits for signatures: {file}")
-        for line in described(read_metadata(file)):
-            typer.echo(f"  {line}")
+        _describe(f"waits for signatures: {file}", read_metadata(file))
+
+
+def _describe(what: str, metadata: Metadata[Any]) -> None:
+    from edge.updates.repository import described
+
+    typer.echo(what)
+    for line in described(metadata):
+        typer.echo(f"  {line}")

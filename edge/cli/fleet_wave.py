@@ -57,7 +57,7 @@ def plan(
     ] = "5,25,100",
     first: Annotated[
         list[str] | None,
-        typer.Option("--first", metavar="SITE/BOX", help="A box of the first wave; repeatable."),
+        typer.Option("--first", metavar="SITE.BOX", help="A box of the first wave; repeatable."),
     ] = None,
     hold_hours: Annotated[
         int, typer.Option("--hold-hours", help="How long each wave stays open before the next.")
@@ -71,7 +71,7 @@ def plan(
     """Plan the waves of a published archive, and open the first one.
 
     Example: edge-anpr fleet wave plan releases release/0.2.0 --steps 5,25,100 --first
-    school-street/box-1 --online-key online.signer.private.json
+    school-street.box-1 --online-key online.signer.private.json
     """
     from edge.adapters.host.system import SystemClock
     from edge.updates.problems import WaveError
@@ -88,7 +88,7 @@ def plan(
     made = new_plan(
         SystemClock().utc(),
         steps=tuple(map(int, shares)),
-        first=tuple(first or ()),
+        first=tuple(one.replace(".", "/") for one in first or ()),
         hold_hours=hold_hours,
         silent_hours=silent_hours,
     )
@@ -274,6 +274,6 @@ def _say(plans: dict[str, WavePlan], counts: dict[str, WaveCount], as_json: bool
         if name in counts:
             count = counts[name]
             typer.echo(
-                f"  {count.open} boxes may install it: {count.healthy} have, {count.awaited} "
-                f"awaited, {len(count.bad)} failed or silent ({count.limit} halt it)"
+                f"  boxes that may install it: {count.open}; installed: {count.healthy}, awaited: "
+                f"{count.awaited}, failed or silent: {len(count.bad)} (it halts at {count.limit})"
             )

@@ -66,7 +66,7 @@ class ReleaseKeys:
     online: PublicKey
 
     def require_separate(self) -> None:
-        """Refuse one key in two offices.
+        """Refuse one key for two of them.
 
         Raises:
             UpdateError: two of them are the same key.
@@ -164,21 +164,21 @@ class ReleaseRepository:
             renewed.append(self._await(self._next_root()))
         return tuple(renewed)
 
-    def rotate(self, office: str, old: PublicKey, new: PublicKey) -> tuple[Path, ...]:
+    def rotate(self, old: PublicKey, new: PublicKey, *, online: bool = False) -> tuple[Path, ...]:
         """Prepare a root in which a key is replaced, and targets under it.
 
         The new root needs the signatures of both keys of the root before and of both of its own.
 
         Args:
-            office: `offline` for the vendor's or the controller's key, or `online`.
             old: the key that leaves.
             new: the key that comes.
+            online: whether it is the online key, not the vendor's or controller's.
 
         Raises:
-            UpdateError: the old key is not in this office, or the new one is in use.
+            UpdateError: the old key is no such key, or the new one is in use.
         """
         root, targets = self._next_root(), self._next_targets()
-        roles = ("root", "targets") if office == "offline" else ("snapshot", "timestamp")
+        roles = ("snapshot", "timestamp") if online else ("root", "targets")
         if new.key_id in root.keys:
             raise UpdateError(f"key {new.key_id} is in use already; make a new one")
         for role in roles:
@@ -186,7 +186,7 @@ class ReleaseRepository:
                 raise UpdateError(f"key {old.key_id} does not sign {role}; name the key that does")
             root.revoke_key(old.key_id, role)
             root.add_key(tuf_key(new), role)
-        if office == "online":
+        if online:
             targets.delegations = _delegations(new)
         return self._await(root), self._await(targets)
 
@@ -227,7 +227,7 @@ class ReleaseRepository:
 
     def waves(self) -> WavesDocument:
         """The waves in force; none before the first."""
-        found = self._newest(ROLE)
+        found = self.newest(ROLE)
         if found is None:
             return WavesDocument()
         file = found.signed.targets[PATH]
@@ -236,11 +236,11 @@ class ReleaseRepository:
 
     def offered(self) -> Mapping[str, TargetFile]:
         """The published archives by their paths."""
-        found = self._newest("targets")
+        found = self.newest("targets")
         return {} if found is None else dict(found.signed.targets)
 
     def _publish_root(self, waiting: list[str]) -> Metadata[Root]:
-        before: Metadata[Root] | None = self._newest("root")
+        before: Metadata[Root] | None = self.newest("root")
         pending: Metadata[Root] | None = self._readable(self._pending("root"), waiting)
         if pending is not None:
             judges = [pending.signed, *(() if before is None else (before.signed,))]
@@ -254,7 +254,7 @@ class ReleaseRepository:
         return before
 
     def _publish_targets(self, root: Root, waiting: list[str]) -> Metadata[Targets]:
-        before: Metadata[Targets] | None = self._newest("targets")
+        before: Metadata[Targets] | None = self.newest("targets")
         pending: Metadata[Targets] | None = self._readable(self._pending("targets"), waiting)
         if pending is not None:
             lacks = _lacks(root, "targets", pending)
@@ -295,7 +295,7 @@ class ReleaseRepository:
     def _publish_waves(
         self, targets: Targets, online: SigningKey, document: WavesDocument | None
     ) -> Metadata[Targets]:
-        before: Metadata[Targets] | None = self._newest(ROLE)
+        before: Metadata[Targets] | None = self.newest(ROLE)
         content = (document or self.waves()).to_bytes()
         digest = hashlib.sha256(content).hexdigest()
         file = TargetFile(len(content), {"sha256": digest}, PATH)
@@ -316,13 +316,17 @@ class ReleaseRepository:
     ) -> Metadata[Any]:
         made: Metadata[Any] = Metadata(content)
         sign_metadata(made, online)
-        _require_signed(judge, role or content.type, made, Path("the online key"))
+        if _lacks(judge, role or content.type, made) is not None:
+            raise UpdateSignatureError(
+                f"--online-key: key {online.public.key_id} of {online.signer} is not the online "
+                "key of this repository; name the file of that key"
+            )
         return made
 
     # --- files --------------------------------------------------------------------------------
 
     def _next(self, kind: type[_AnySigned], fresh: _AnySigned) -> _AnySigned:
-        before = self._newest(kind.type)
+        before = self.newest(kind.type)
         if before is not None:
             fresh.version = before.signed.version + 1
         return fresh
@@ -337,7 +341,7 @@ class ReleaseRepository:
 
     def _following(self, role: str, days: int) -> Any:  # noqa: ANN401 - Root or Targets
         """What is pending, without its signatures, or what follows what is published."""
-        published, pending = self._newest(role), self._load(self._pending(role))
+        published, pending = self.newest(role), self._load(self._pending(role))
         chosen = pending or published
         if chosen is None:
             raise UpdateError(f"{self.folder}: no repository; `fleet release init` makes one")
@@ -355,7 +359,8 @@ class ReleaseRepository:
     def _pending(self, role: str) -> Path:
         return self.pending / f"{role}.json"
 
-    def _newest(self, role: str) -> Metadata[Any] | None:
+    def newest(self, role: str) -> Metadata[Any] | None:
+        """The published metadata of a role, or None."""
         if role == "timestamp":
             return self._load(self.metadata / "timestamp.json")
         versions = [
@@ -384,6 +389,8 @@ class ReleaseRepository:
     def _serve(self, archive: Path, path: str) -> tuple[int, str]:
         """Copy an archive to where it is served; returns its size and SHA-256 digest."""
         digest, size = hashlib.sha256(), 0
+        if not archive.is_file():
+            raise UpdateError(f"{archive}: no such file; name the archive to offer")
         with _explained(archive), open_regular_file(archive) as source:
             while block := source.read(_BLOCK):
                 digest.update(block)

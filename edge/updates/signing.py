@@ -33,6 +33,11 @@ def sign_metadata(metadata: Metadata[Any], key: SigningKey) -> None:
     metadata.sign(_KeySigner(key), append=True)
 
 
+def counts(root: Metadata[Any], key: PublicKey) -> bool:
+    """Whether a root names a key as one that signs roots."""
+    return key.key_id in root.signed.roles["root"].keyids
+
+
 class _KeySigner(Signer):
     """Signs with a key that stays within its own class."""
 

@@ -156,8 +156,11 @@ def new_plan(
             opened_at=utc_text(now),
         )
         plan.wave()
-    except ValidationError:
-        raise WaveError("a share is from 0 to 100, and a box is written site/box") from None
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][0])
+        told = {"steps": "--steps: a share is from 0 to 100", "boxes": "--first: write SITE.BOX"}
+        hours = f"--{field.replace('_', '-')}: write hours, at most {24 * 90}"
+        raise WaveError(told.get(field, hours)) from None
     return plan
 
 

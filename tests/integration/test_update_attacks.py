@@ -353,7 +353,7 @@ def test_fast_forward_attack_ends_with_a_new_online_key(ground: Ground) -> None:
         file.unlink()
     office.newest("timestamp").unlink()
     new = SigningKey.generate("online")
-    files = office.repository().rotate("online", office.online.public, new.public)
+    files = office.repository().rotate(office.online.public, new.public, online=True)
     office.sign(*files)
     office.online = new
     office.publish(ALL)
@@ -366,7 +366,7 @@ def test_a_replaced_key_signs_no_more_and_the_new_one_does(ground: Ground) -> No
     office = ground.office
     assert ground.names() == [RELEASE.name]
     thief, new = office.vendor, SigningKey.generate("vendor")
-    root, targets = office.repository().rotate("offline", thief.public, new.public)
+    root, targets = office.repository().rotate(thief.public, new.public)
     office.sign(root, keys=(thief, office.controller, new))
     office.vendor = new
     office.sign(targets)
@@ -389,7 +389,7 @@ def test_a_new_root_needs_both_old_keys_and_both_new_ones(ground: Ground) -> Non
         (office.controller, new),
         (office.vendor, new),
     ):
-        root, _targets = office.repository().rotate("offline", office.vendor.public, new.public)
+        root, _targets = office.repository().rotate(office.vendor.public, new.public)
         office.sign(root, keys=keys)
         assert office.repository().publish(office.online).waiting
         for file in office.repository().pending.iterdir():

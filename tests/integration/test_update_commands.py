@@ -65,6 +65,11 @@ def test_a_box_installs_when_both_have_signed_and_its_wave_is_open(
 
 def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Commands) -> None:
     office.offer_templates()
+    for option, value in (("--first", "box-1"), ("--hold-hours", "-1"), ("--steps", "1,500,100")):
+        told = office.run(
+            "wave", "plan", office.repo, TEMPLATES, option, value, *office.online, status=3
+        )
+        assert option in told
     office.plan()
     public = new_box_keys(box.site / "keys", SITE, BOX, datetime.now(timezone.utc))
     reports = box.base / "reports.csv"
@@ -133,8 +138,10 @@ def test_a_key_is_replaced_by_commands(box: BoxWithUpdates, office: Commands) ->
     third = office.make_key("vendor-3")
     assert "does not sign root" in office.run(*rotate, "--old", new, "--new", third, status=3)
     office.run(*rotate, "--old", old, "--new", new)
-    for name in ("vendor", "controller", "vendor-2"):
-        office.sign(name, "root")
+    sign = ("release", "sign", office.pending / "root.json", "--key")
+    assert "does not name your key" in office.run(*sign, office.private("vendor"))
+    for name in ("controller", "vendor-2"):
+        assert "does not name your key" not in office.run(*sign, office.private(name))
     for name in ("controller", "vendor-2"):
         office.sign(name, "targets")
     office.run("release", "publish", office.repo, *office.online)
@@ -152,11 +159,19 @@ def test_what_cannot_be_used_is_named(office: Commands, tmp_path: Path) -> None:
     add = ("release", "add", office.repo, tmp_path / "none.zip", "--version", "1.0.0")
     assert "--platform" in office.run(*add, status=2)
     assert "--kind" in office.run(*add, "--kind", "song", status=2)
-    assert "No such file" in office.run(*add, "--kind", "words", status=8)
+    assert "none.zip: no such file" in office.run(*add, "--kind", "words", status=3)
     assert "--steps" in office.run(
         "wave", "plan", office.repo, TEMPLATES, "--steps", "5;100", *office.online, status=2
     )
     assert "not published" in office.plan(status=3)
+    wrong = ("--online-key", office.private("vendor"))
+    assert "is not the online key" in office.run(
+        "release", "publish", office.repo, *wrong, status=7
+    )
+    keys = ("--vendor", "ed25519:abc", "--controller", "x", "--online", "x")
+    assert "--vendor: not a public key" in office.run(
+        "release", "init", tmp_path / "new", *keys, status=2
+    )
     half = office.pending / "targets.json"
     half.parent.mkdir(exist_ok=True)
     half.write_text("{")
