@@ -47,7 +47,7 @@ class RevokedCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class FleetAuthority:
+class CertificateAuthority:
     """The authority of a fleet, with its private key."""
 
     folder: Path
@@ -55,7 +55,7 @@ class FleetAuthority:
     _key: ec.EllipticCurvePrivateKey = field(repr=False)
 
     @classmethod
-    def make(cls, folder: Path, name: str, now: datetime) -> FleetAuthority:
+    def make(cls, folder: Path, name: str, now: datetime) -> CertificateAuthority:
         """Make an authority's key and certificate.
 
         Args:
@@ -88,7 +88,7 @@ class FleetAuthority:
         return made
 
     @classmethod
-    def open(cls, folder: Path) -> FleetAuthority:
+    def open(cls, folder: Path) -> CertificateAuthority:
         """Read an authority.
 
         Raises:

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.errors import ConfigError, KeyFileError
-from edge.fleet.certificates import FleetAuthority, RevokedCertificate, write_pair
+from edge.fleet.certificates import CertificateAuthority, RevokedCertificate, write_pair
 from edge.fleet.codes import CodeDigests
-from edge.fleet.folder import FleetFolder
+from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, read_inventory
 from edge.fleet.register import FleetRegister, IssuedCertificate
 from edge.formats.atomic_files import write_file
@@ -32,7 +32,6 @@ from edge.formats.yaml_document import read_bytes
 from edge.privacy.key_formats import PUBLIC_ENDING, parse_box_public_keys
 from edge.site.folder import POLICY_FILE, SITE_FILE
 
-_LARGEST_FILE = 32 * 1024 * 1024
 _NO_FILES = (".csv", ".private.json", ".pem", ".key")
 
 
@@ -48,7 +47,7 @@ class EnrolmentOffice:
     """
 
     fleet: FleetFolder
-    authority: FleetAuthority
+    authority: CertificateAuthority
     register: FleetRegister
     digests: CodeDigests
 
@@ -62,7 +61,7 @@ class EnrolmentOffice:
         """
         return cls(
             fleet,
-            FleetAuthority.open(fleet.ca),
+            CertificateAuthority.open(fleet.ca),
             FleetRegister(fleet.register),
             CodeDigests.open(fleet),
         )
@@ -129,7 +128,7 @@ class EnrolmentOffice:
             )
         return {
             path.relative_to(folder).as_posix(): base64.b64encode(
-                read_bytes(path, _LARGEST_FILE)
+                read_bytes(path, LARGEST_FILE)
             ).decode("ascii")
             for path in _sent(folder)
         }

@@ -16,6 +16,8 @@ from edge.formats.yaml_document import read_document
 
 CONFIG_FILE: Final = "fleet.yaml"
 INVENTORY_FILES: Final = ("inventory.yaml", "inventory.csv")
+LARGEST_FILE: Final = 32 * 1024 * 1024
+"""How many bytes a file of a site folder may have."""
 
 SERVER_NAME: Final = r"^[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$"
 ServerName = Annotated[str, Field(pattern=SERVER_NAME)]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.errors import ConfigError, UsageError
-from edge.fleet.certificates import FleetAuthority
+from edge.fleet.certificates import CertificateAuthority
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, SERVER_NAME, FleetFolder
 from edge.fleet.register import FleetRegister
@@ -100,9 +100,9 @@ def make_fleet(
     for folder in (fleet.boxes, fleet.path / "sites"):
         folder.mkdir(mode=0o755, exist_ok=True)
     if (fleet.ca / "ca.key").exists():
-        made = FleetAuthority.open(fleet.ca)
+        made = CertificateAuthority.open(fleet.ca)
     else:
-        made = FleetAuthority.make(fleet.ca, authority, now)
+        made = CertificateAuthority.make(fleet.ca, authority, now)
         CodeDigests.make(fleet, random_bytes)
         files += ["ca/ca.key", "ca/ca.pem", "ca/crl.pem", "ca/codes.key"]
     made.keep_server_certificate(fleet.config.host, now)

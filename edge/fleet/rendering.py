@@ -15,7 +15,7 @@ from typing import Final
 
 from edge.adapters.broker.topics import ROOT, BoxTopics
 from edge.errors import ConfigError, EdgeError, PolicyError
-from edge.fleet.folder import FleetFolder
+from edge.fleet.folder import LARGEST_FILE, FleetFolder
 from edge.fleet.inventory import Inventory, InventoryBox
 from edge.fleet.templates import Template, read_template
 from edge.formats.atomic_files import write_file
@@ -28,7 +28,6 @@ from edge.policy.signatures import SIGNATURES_FILE, read_signatures, require_quo
 from edge.site.folder import POLICY_FILE, SITE_FILE, read_policy, site_problems
 from edge.site.settings import Site
 
-LARGEST_FILE: Final = 32 * 1024 * 1024
 SUPERVISOR: Final = "supervisor"
 """The broker's user who sends orders to suspend; the orders themselves are signed."""
 _IDENTITY: Final = f"keys/{IDENTITY_FILE}"

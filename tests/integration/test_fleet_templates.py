@@ -242,7 +242,8 @@ def test_the_access_list_of_a_fleet_allows_what_that_of_a_single_site_does(tmp_p
     single = example.replace("user box-1", f"user {box.name}").replace("office", "police-zone")
 
     def allowed(text: str) -> set[tuple[str, ...]]:
-        found, user = set(), ""
+        found: set[tuple[str, ...]] = set()
+        user = ""
         for line in text.splitlines():
             words = line.split()
             if words[:1] == ["user"]:

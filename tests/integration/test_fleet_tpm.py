@@ -106,7 +106,7 @@ def test_p10_with_a_tpm_a_copied_disk_opens_no_key(
     public = keys / "test-street.box-1.public.json"
     assert origin_of_unused(keys / "first-start", public) is not None
     assert {one.kind for one in key_facts(keys)} == {
-        "a box's public file", "a box's private file under its TPM",
+        "a box's public file", "a box's private file under its TPM", "an authority's public file",
     }  # fmt: skip
     secret = folder_secret(keys)
     assert secret is not None

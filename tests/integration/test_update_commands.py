@@ -96,8 +96,8 @@ def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Comm
 @pytest.mark.parametrize(
     ("outcome", "hours", "word"),
     [
-        ("installed", 0, "1 have, 0 awaited, 0 failed"),
-        ("started", 0, "1 awaited"),
+        ("installed", 0, "installed: 1, awaited: 0, failed or silent: 0"),
+        ("started", 0, "awaited: 1"),
         ("rolled-back", 0, "is halted: 1 boxes failed or are silent"),
         ("installed", 25, "is halted: 1 boxes failed or are silent"),
     ],

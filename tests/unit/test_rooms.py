@@ -95,8 +95,9 @@ def defines(path: Path, dotted: str) -> bool:
     return True
 
 
-def test_each_step_of_a_frame_is_where_the_architecture_says() -> None:
-    steps = rows("The way of one frame")
+@pytest.mark.parametrize("heading", ["The way of one frame", "The ways of a fleet"])
+def test_each_step_is_where_the_architecture_says(heading: str) -> None:
+    steps = rows(heading)
     assert len(steps) >= 12
     missing = [
         f"{file}: {function}"
