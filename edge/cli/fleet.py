@@ -24,7 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Enrol and keep many boxes without typing secrets.\n\n"
     "At the authority: init, then check and render the boxes' site folders, hand out one-time "
-    "codes, serve, and approve each box. On a box: enrol. docs/fleet.md walks through it with 20 "
+    "codes, serve, and approve each box. On a box: enrol. docs/fleet.md shows each step with 20 "
     "boxes.\n\n"
     "Example: edge-anpr fleet init fleet --authority police-zone --host fleet.example",
 )
