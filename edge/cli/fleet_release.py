@@ -174,13 +174,15 @@ def sign(
 
     Example: edge-anpr fleet release sign targets.json --key vendor.signer.private.json
     """
-    from edge.updates.repository import described, read_metadata, write_signed
+    from edge.updates.describing import described, require_usual
+    from edge.updates.repository import read_metadata, write_signed
     from edge.updates.signing import sign_metadata
 
     metadata = read_metadata(file)
     if not as_json:
         for line in described(metadata):
             typer.echo(line)
+    require_usual(metadata)
     private = private_key(key, passphrase_file)
     sign_metadata(metadata, private)
     write_signed(file, metadata)
@@ -226,7 +228,8 @@ def show(folder: RepositoryArgument, as_json: JsonOption = False) -> None:
 
     Example: edge-anpr fleet release show releases
     """
-    from edge.updates.repository import described, read_metadata
+    from edge.updates.describing import described
+    from edge.updates.repository import read_metadata
 
     repository = repository_in(folder)
     offered = repository.offered()
@@ -271,7 +274,8 @@ def private_key(file: Path, passphrase_file: Path | None) -> SigningKey:
 
 
 def _say_pending(files: tuple[Path, ...] | list[Path], as_json: bool) -> None:
-    from edge.updates.repository import described, read_metadata
+    from edge.updates.describing import described
+    from edge.updates.repository import read_metadata
 
     if as_json:
         print_json("edge-anpr/release-pending/1", {"files": [str(one) for one in files]})

@@ -1,4 +1,4 @@
-"""What somebody with the fleet's rights only, its operator or server, cannot do to an enrolled box."""
+"""What the fleet's operator or server cannot do to an enrolled box."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def test_p4_the_operator_changes_neither_who_opens_hits_nor_who_signs_updates(
         assert done.status == 3
         assert "another updates.root than this box has" in done.err
         for field in ("program: /tmp/p", "work: /tmp/w", "service: ssh.service"):
+            sent = before.replace(b"/media/updates", b"/media/updates, " + field.encode())
             with pytest.raises(ConfigError, match=r"another updates\.[a-z]+ than"):
-                sent = before.replace(b"/media/updates", b"/media/updates, " + field.encode())
                 install_site(box, {"site.yaml": sent})
         assert (box / "site.yaml").read_bytes() == before
 
