@@ -1,4 +1,4 @@
-"""What somebody signs who signs metadata: in plain words, and refused where words would not show it.
+"""What somebody signs who signs metadata, in plain words; what they would not show is refused.
 
 The file comes from the other signer. So names in it are shown so that they cannot hide a line, and
 whatever `edge-anpr fleet release` never writes is refused: a key under the id of another one, fewer

@@ -253,12 +253,10 @@ class ReleaseRepository:
             UpdateSignatureError: there are none under which this online key counts.
             UpdateError: there is no repository.
         """
-        offered: list[Metadata[Targets]] = []
         pending: Metadata[Targets] | None = self._readable(self._pending("targets"), waiting)
-        for one in (pending, self._newest("targets")):
-            offered += [] if one is None else [one]
+        offered = (pending, self._newest("targets"))
         for root in self._complete_roots(waiting):
-            for targets in offered:
+            for targets in filter(None, offered):
                 lacks = _lacks(root.signed, "targets", targets)
                 lacks = lacks or _lacks_online(root.signed, targets.signed, online)
                 if lacks is None:

@@ -1,4 +1,4 @@
-"""What a signer is shown of metadata that the other signer has sent, and what nobody should sign."""
+"""What a signer is shown of metadata from the other signer, and what nobody should sign."""
 
 from __future__ import annotations
 
