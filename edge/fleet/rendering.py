@@ -241,6 +241,7 @@ def access_list(authority: str, boxes: Sequence[InventoryBox]) -> Iterator[str]:
         ("read", "+/+/+/hit"),
         ("read", "+/+/availability"),
         ("read", "+/+/audit"),
+        ("read", "+/+/status"),
         ("read", "+/+/list-answer"),
         ("write", "+/+/receipt"),
         ("write", "+/+/lists/+"),
@@ -250,7 +251,7 @@ def access_list(authority: str, boxes: Sequence[InventoryBox]) -> Iterator[str]:
     for box in boxes:
         yield f"\nuser {box.name}\n"
         own = f"{ROOT}/{box.site}/{box.box}"
-        for name in ("+/hit", "availability", "health", "audit", "list-answer"):
+        for name in ("+/hit", "availability", "health", "audit", "status", "list-answer"):
             yield f"topic write {own}/{name}\n"
         for name in ("receipt", "lists/+", "command"):
             yield f"topic read {own}/{name}\n"

@@ -156,8 +156,8 @@ def _require_same_authorities(site: Path, files: Mapping[str, bytes]) -> None:
         if _is_of_authority(file) and not _is_same(file, content):
             raise KeyFileError(
                 f"{file}: the server sent other keys of this authority, and nothing was written; "
-                "if the authority has new keys, get the file from the authority itself, compare the "
-                "key id with it, and copy it to this place on the box and into the template"
+                "if the authority has new keys, get the file from the authority itself, compare "
+                "the key id with it, and copy it to this place on the box and into the template"
             )
 
 
