@@ -342,14 +342,12 @@ class FleetRegister:
                 database.execute(f"DELETE FROM {table} WHERE name = ?", (name,)).rowcount  # noqa: S608 - fixed names
                 for table in ("code", "waiting", "box")
             ]
-            counts.append(
-                database.execute(
-                    "UPDATE certificate SET held = 0, revoked = coalesce(revoked, ?) WHERE name = ?",
-                    (now.timestamp(), name),
-                ).rowcount
+            revoked = database.execute(
+                "UPDATE certificate SET held = 0, revoked = coalesce(revoked, ?) WHERE name = ?",
+                (now.timestamp(), name),
             )
             remove()
-        return any(counts)
+        return any((*counts, revoked.rowcount))
 
     def boxes(self) -> dict[str, EnrolledBox]:
         """The enrolled boxes, by name."""
