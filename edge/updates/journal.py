@@ -12,7 +12,7 @@ from typing import Final, Literal
 from pydantic import Field, ValidationError
 
 from edge.adapters.state.state_folder import read_file, replace_file, storage_error
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import replacing
 from edge.formats.canonical import canonical_json
 from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import UtcText
@@ -135,8 +135,10 @@ def tell_box(state: Path, ended: Ended) -> None:
         "at": ended.at,
     }
     try:
-        write_file(file, canonical_json(told))
-        owner = state.stat()
-        os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        with replacing(file) as stream:
+            stream.write(canonical_json(told))
+            # Before it has its name: the box's user may change what a path leads to.
+            owner = state.stat()
+            os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
     except OSError as error:
         raise UpdateStateError(storage_error(file, error).message) from None

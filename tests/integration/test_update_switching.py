@@ -53,6 +53,16 @@ def test_a_version_that_is_not_healthy_goes_back_and_is_not_tried_again(
     assert f"release/{NEW}" in load_journal(box.work).failed
 
 
+def test_p17_a_box_that_somebody_has_stopped_is_not_started_by_an_update(box: UpdatedBox) -> None:
+    box.service.stop()
+    with pytest.raises(UpdateError, match="somebody has stopped the service"):
+        box.changer().change("release", NEW)
+    assert (box.current, box.service.version) == (OLD, None)
+    assert load_journal(box.work).change is None
+    box.service.start()
+    assert box.changer().change("release", NEW).outcome == "installed"
+
+
 def test_a_version_that_never_answers_for_itself_goes_back(box: UpdatedBox) -> None:
     box.healthy[NEW] = HealthHeard(state="online", reason="online", version=OLD)
     assert f"version {OLD} answers" in box.changer().change("release", NEW).why
@@ -183,6 +193,21 @@ def test_a_link_in_the_state_folder_is_not_followed(box: UpdatedBox, tmp_path: P
     assert box.current == box.service.version == OLD
     assert load_journal(box.work).change is None
     assert not list(box.work.rglob("statistics.jsonl"))
+
+
+def test_root_gives_away_no_file_by_its_name(
+    box: UpdatedBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+
+    def give(descriptor: int, _user: int, _group: int) -> None:
+        given.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fchown", give)
+    monkeypatch.delattr(os, "chown")
+    assert box.changer().change("release", NEW).outcome == "installed"
+    assert given
+    assert all(name.startswith(".update.json.") for name in given)
 
 
 def test_a_program_without_the_link_is_not_changed(box: UpdatedBox) -> None:
