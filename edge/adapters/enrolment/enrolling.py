@@ -179,7 +179,9 @@ def _require_same_updates(site: Path, files: Mapping[str, bytes]) -> None:
     file = site / SITE_FILE
     sent = parse_document(files[SITE_FILE].decode("utf-8", "replace"), file, Site).model.updates
     known = read_document(file, Site).model.updates if file.exists() else None
-    for name in () if sent is None else _OF_ROOT:
+    if sent is None:
+        return
+    for name in _OF_ROOT:
         ours = getattr(known, name) if known else type(sent).model_fields[name].default
         if getattr(sent, name) != ours:
             raise ConfigError(
