@@ -185,13 +185,15 @@ def sign(
 
     Example: edge-anpr fleet release sign targets.json --key vendor.signer.private.json
     """
-    from edge.updates.repository import described, read_metadata, write_signed
+    from edge.updates.describing import described, require_usual
+    from edge.updates.repository import read_metadata, write_signed
     from edge.updates.signing import counts, sign_metadata
 
     metadata = read_metadata(file)
     if not as_json:
         for line in described(metadata):
             typer.echo(line)
+    require_usual(metadata)
     private = private_key(key, passphrase_file)
     sign_metadata(metadata, private)
     if metadata.signed.type == "root" and not counts(metadata, private.public):
@@ -300,7 +302,7 @@ def _say_pending(files: tuple[Path, ...] | list[Path], as_json: bool) -> None:
 
 
 def _describe(what: str, metadata: Metadata[Any]) -> None:
-    from edge.updates.repository import described
+    from edge.updates.describing import described
 
     typer.echo(what)
     for line in described(metadata):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from edge.cli.output import note, print_json
 from edge.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from edge.updates.wave_plan import BoxName, UpdateReport, WaveCount, WavePlan
@@ -75,7 +77,7 @@ def plan(
     """
     from edge.adapters.host.system import SystemClock
     from edge.updates.problems import WaveError
-    from edge.updates.wave_plan import load_plans, new_plan
+    from edge.updates.wave_plan import new_plan
 
     shares = [one.strip() for one in steps.split(",")]
     if not all(one.isdecimal() for one in shares):
@@ -83,8 +85,6 @@ def plan(
     repository = repository_in(folder)
     if not any(path.startswith(f"{name}/") for path in repository.offered()):
         raise WaveError(f"{name}: not published; `edge-anpr fleet release show` lists what is")
-    if name in load_plans(folder).plans:
-        raise WaveError(f"{name}: planned already; see `edge-anpr fleet wave status`")
     made = new_plan(
         SystemClock().utc(),
         steps=tuple(map(int, shares)),
@@ -92,7 +92,10 @@ def plan(
         hold_hours=hold_hours,
         silent_hours=silent_hours,
     )
-    _keep(folder, {name: made}, online_key, passphrase_file)
+    with _changed(folder, online_key, passphrase_file) as plans:
+        if name in plans:
+            raise WaveError(f"{name}: planned already; see `edge-anpr fleet wave status`")
+        plans[name] = made
     _say({name: made}, {}, as_json)
 
 
@@ -116,15 +119,14 @@ def run(
     """
     from edge.adapters.host.system import SystemClock
     from edge.updates.problems import WaveError
-    from edge.updates.wave_plan import judged, load_plans
+    from edge.updates.wave_plan import judged
 
-    now = SystemClock().utc()
-    counts = _counts(folder, boxes, desk, reports)
-    before = load_plans(folder).plans
-    after = {name: judged(before[name], count, now) for name, count in counts.items()}
-    _keep(folder, after, online_key, passphrase_file)
-    _say(after, counts, as_json)
-    for name, one in after.items():
+    with _changed(folder, online_key, passphrase_file) as plans:
+        now = SystemClock().utc()
+        counts = _counts(plans, boxes, desk, reports)
+        plans |= {name: judged(plans[name], count, now) for name, count in counts.items()}
+    _say(plans, counts, as_json)
+    for name, one in plans.items():
         if one.halted is not None:
             raise WaveError(f"{name} is halted: {one.halted}")
 
@@ -143,7 +145,8 @@ def status(
     """
     from edge.updates.wave_plan import load_plans
 
-    _say(load_plans(folder).plans, _counts(folder, boxes, desk, reports), as_json)
+    plans = load_plans(folder).plans
+    _say(plans, _counts(plans, boxes, desk, reports), as_json)
 
 
 @app.command()
@@ -159,8 +162,8 @@ def halt(
     Example: edge-anpr fleet wave halt releases release/0.2.0 --because "cameras lose frames"
     --online-key online.signer.private.json
     """
-    halted = _plan(folder, name).model_copy(update={"halted": because})
-    _keep(folder, {name: halted}, online_key, passphrase_file)
+    with _changed(folder, online_key, passphrase_file) as plans:
+        plans[name] = _plan(plans, name).model_copy(update={"halted": because})
     typer.echo(f"{name} is halted: {because}")
 
 
@@ -182,31 +185,33 @@ def resume(
     from edge.adapters.host.system import SystemClock
     from edge.updates.wave_plan import resumed
 
-    halted = _plan(folder, name)
-    count = _counts(folder, boxes, desk, reports)[name]
-    going = resumed(halted, count, SystemClock().utc())
-    _keep(folder, {name: going}, online_key, passphrase_file)
+    with _changed(folder, online_key, passphrase_file) as plans:
+        halted = _plan(plans, name)
+        count = _counts(plans, boxes, desk, reports)[name]
+        plans[name] = going = resumed(halted, count, SystemClock().utc())
     typer.echo(f"{name} goes on; no longer counted: {', '.join(going.excused) or 'no box'}")
 
 
 def _counts(
-    folder: Path, boxes: Path, desk: Path | None, reports: Path | None
+    plans: dict[str, WavePlan], boxes: Path, desk: Path | None, reports: Path | None
 ) -> dict[str, WaveCount]:
     """The boxes of every plan, counted."""
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_all_box_public_keys
-    from edge.updates.wave_plan import counted, load_plans, newest_reports, read_reports
+    from edge.updates.wave_plan import counted, newest_reports, read_reports
 
-    if (desk is None) == (reports is None):
-        raise UsageError("give --desk or --reports, and not both: they say how the boxes are")
     now = SystemClock().utc()
-    given = _reports_of(desk, now) if desk is not None else read_reports(reports or folder)
+    if desk is not None and reports is None:
+        given = _reports_of(desk, now)
+    elif reports is not None and desk is None:
+        given = read_reports(reports)
+    else:
+        raise UsageError("give --desk or --reports, and not both: they say how the boxes are")
     fleet: list[BoxName] = list(load_all_box_public_keys(boxes))
     said = newest_reports(given)
     unknown = len(said.keys() - set(fleet))
     if unknown:
         note(f"{unknown} reports are of boxes that are not in {boxes}; they do not count")
-    plans = load_plans(folder).plans
     return {name: counted(name, one, fleet, said, now) for name, one in plans.items()}
 
 
@@ -237,26 +242,34 @@ def _reports_of(desk: Path, now: datetime) -> tuple[UpdateReport, ...]:
     )
 
 
-def _plan(folder: Path, name: str) -> WavePlan:
+def _plan(plans: dict[str, WavePlan], name: str) -> WavePlan:
     from edge.updates.problems import WaveError
-    from edge.updates.wave_plan import load_plans
 
-    found = load_plans(folder).plans.get(name)
+    found = plans.get(name)
     if found is None:
         raise WaveError(f"{name}: no plan; `edge-anpr fleet wave plan` makes one")
     return found
 
 
-def _keep(
-    folder: Path, changed: dict[str, WavePlan], online_key: Path, passphrase_file: Path | None
-) -> None:
-    """Write changed plans and publish all of them."""
+@contextmanager
+def _changed(
+    folder: Path, online_key: Path, passphrase_file: Path | None
+) -> Iterator[dict[str, WavePlan]]:
+    """The plans, to be changed; then they are written and published.
+
+    Nobody else changes them meanwhile: a timer that has read them before a person halted one would
+    otherwise open it again. The key comes first, because it may need a passphrase from a person.
+    """
+    from edge.adapters.state.state_folder import exclusive
     from edge.updates.wave_plan import WavePlans, load_plans, save_plans
 
     key = private_key(online_key, passphrase_file)
-    plans = WavePlans(plans={**load_plans(folder).plans, **changed})
-    save_plans(folder, plans)
-    repository_in(folder).publish(key, plans.document())
+    with exclusive(folder / "waves.lock"):
+        plans = dict(load_plans(folder).plans)
+        yield plans
+        changed = WavePlans(plans=plans)
+        save_plans(folder, changed)
+        repository_in(folder).publish(key, changed.document())
 
 
 def _say(plans: dict[str, WavePlan], counts: dict[str, WaveCount], as_json: bool) -> None:

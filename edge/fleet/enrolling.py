@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from edge.adapters.state.state_folder import exclusive
 from edge.errors import ConfigError, KeyFileError
 from edge.fleet.certificates import CertificateAuthority, RevokedCertificate, write_pair
 from edge.fleet.codes import CodeDigests
@@ -209,10 +210,12 @@ class EnrolmentOffice:
         Raises:
             KeyFileError: it cannot be written.
         """
-        revoked = self.register.revoked(now)
-        self.authority.write_revoked(
-            (RevokedCertificate(one.serial, one.at, one.held) for one in revoked), now
-        )
+        # The server writes it too: without the lock it could write one that it has read before.
+        with exclusive(self.fleet.ca / "crl.lock"):
+            revoked = self.register.revoked(now)
+            self.authority.write_revoked(
+                (RevokedCertificate(one.serial, one.at, one.held) for one in revoked), now
+            )
 
     def _issue(self, request: EnrolmentRequest, now: datetime) -> IssuedCertificate:
         name = box_name(request.statement.site, request.statement.box)

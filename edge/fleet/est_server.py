@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -78,10 +78,13 @@ class _EstServer:
 
         async def endpoint(request: Request) -> Response:
             body = b""
-            async for part in request.stream():
-                body += part
-                if len(body) > LONGEST_REQUEST:
-                    return PlainTextResponse("the request is too long\n", 413)
+            try:
+                async for part in request.stream():
+                    body += part
+                    if len(body) > LONGEST_REQUEST:
+                        return PlainTextResponse("the request is too long\n", 413)
+            except ClientDisconnect:  # nobody hears the answer, and strangers fill no log
+                return Response(status_code=400)
             try:
                 return await run_in_threadpool(handler, request, body)
             except _NotAllowedError as error:

@@ -296,6 +296,8 @@ class FleetRegister:
 
     @staticmethod
     def _hold(database: sqlite3.Connection, name: str, now: datetime) -> None:
+        # Whose request waits is not known any more: its approval would end the hold.
+        database.execute("DELETE FROM waiting WHERE name = ?", (name,))
         database.execute("UPDATE box SET held = ? WHERE name = ?", (now.timestamp(), name))
         database.execute(
             "UPDATE certificate SET revoked = ?, held = 1 WHERE name = ? AND revoked IS NULL",
@@ -336,10 +338,10 @@ class FleetRegister:
             install()
 
     def forget(self, name: str, now: datetime, remove: Callable[[], None]) -> bool:
-        """Revoke all certificates of a box, and forget its code and requests.
+        """Revoke all certificates of a box or another client, and forget its code and requests.
 
         Args:
-            name: of the box.
+            name: of the box or client.
             now: the wall clock.
             remove: takes the box's public keys out of the folder; called before the commit.
 
@@ -351,12 +353,12 @@ class FleetRegister:
                 database.execute(f"DELETE FROM {table} WHERE name = ?", (name,)).rowcount  # noqa: S608 - fixed names
                 for table in ("code", "waiting", "box")
             ]
-            database.execute(
+            revoked = database.execute(
                 "UPDATE certificate SET held = 0, revoked = coalesce(revoked, ?) WHERE name = ?",
                 (now.timestamp(), name),
             )
             remove()
-        return any(counts)
+        return any((*counts, revoked.rowcount))
 
     def boxes(self) -> dict[str, EnrolledBox]:
         """The enrolled boxes, by name."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from edge.errors import EdgeError, UsageError
 from edge.fleet.enrolling import EnrolmentOffice
@@ -24,13 +24,32 @@ _SECONDS_TO_END = 5
 
 
 class PeerProtocol(H11Protocol):
-    """uvicorn's HTTP protocol; it puts the client's certificate into the scope."""
+    """uvicorn's HTTP protocol; it puts the client's certificate into the scope.
+
+    A client that sends no whole request in time is cut off. Otherwise a stranger could hold all
+    places for connections, and no box could enrol or renew.
+    """
+
+    ask_s = 30.0
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's signature
         found = transport.get_extra_info("ssl_object")
         peer = None if found is None else found.getpeercert(binary_form=True)
         self.app_state = {**self.app_state, PEER: peer}
         super().connection_made(transport)
+        self._look = self.loop.call_later(self.ask_s, self._cut_off_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._look.cancel()
+        super().connection_lost(exc)
+
+    def _cut_off_slow(self) -> None:
+        """Look now and then; only an answer under way may take longer."""
+        answering: RequestResponseCycle | None = self.cycle
+        if answering is None or answering.more_body or answering.response_complete:
+            self.transport.abort()
+        else:
+            self._look = self.loop.call_later(self.ask_s, self._cut_off_slow)
 
 
 def serve(

@@ -229,7 +229,10 @@ def parse_request(der: bytes) -> tuple[x509.CertificateSigningRequest, BoxStatem
         names = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         statement = BoxStatement.model_validate_json(stated.value)
         valid = _is_signed(request)
-    except (ValueError, ValidationError, x509.AttributeNotFound, UnsupportedAlgorithm):
+    except (
+        *(ValueError, ValidationError, UnsupportedAlgorithm),
+        *(x509.AttributeNotFound, x509.InvalidVersion),
+    ):
         raise RequestError(
             "not a request of a box: it must be PKCS #10 with the box's statement as "
             "unstructuredName; enrol with `edge-anpr fleet enrol`"

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from edge.adapters.state.last_update import UPDATE_NAME, LastUpdate
 from edge.adapters.state.state_folder import read_file, replace_file, storage_error
-from edge.formats.atomic_files import write_file
+from edge.formats.atomic_files import replacing
 from edge.formats.strict import StrictMessage
 from edge.formats.timestamps import UtcText
 from edge.privacy.box_status import Outcome
@@ -127,8 +127,10 @@ def tell_box(state: Path, ended: Ended) -> None:
     file = state / UPDATE_NAME
     told = LastUpdate(target=ended.target.replace("/", "-"), outcome=ended.outcome, at=ended.at)
     try:
-        write_file(file, told.to_bytes())
-        owner = state.stat()
-        os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        with replacing(file) as stream:
+            stream.write(told.to_bytes())
+            # Before it has its name: the box's user may change what a path leads to.
+            owner = state.stat()
+            os.fchown(stream.fileno(), owner.st_uid, owner.st_gid)
     except OSError as error:
         raise UpdateStateError(storage_error(file, error).message) from None

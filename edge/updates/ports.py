@@ -28,6 +28,9 @@ _STATE: Final = re.compile(r'^edge_anpr_state\{state="([a-z]+)"\} 1\.0$', re.MUL
 class BoxService(Protocol):
     """The service of the box."""
 
+    def is_stopped(self) -> bool:
+        """Whether somebody has stopped it: it does not run, and is not about to start again."""
+
     def stop(self) -> None:
         """Stop it; it has ended when this returns."""
 
@@ -56,6 +59,9 @@ class SystemdService:
     def __init__(self, name: str) -> None:
         self._name = name
 
+    def is_stopped(self) -> bool:
+        return self._systemctl("show", "--property=ActiveState", "--value").strip() == "inactive"
+
     def stop(self) -> None:
         self._systemctl("stop")
 
@@ -63,7 +69,7 @@ class SystemdService:
         # Without waiting: a box that is not ready yet, or is refused, is judged by its state.
         self._systemctl("start", "--no-block")
 
-    def _systemctl(self, verb: str, *options: str) -> None:
+    def _systemctl(self, verb: str, *options: str) -> str:
         try:
             done = subprocess.run(  # noqa: S603 - no shell; the name is checked in site.yaml
                 ["systemctl", verb, *options, self._name],  # noqa: S607 - found on PATH
@@ -80,6 +86,7 @@ class SystemdService:
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no word"])[-1]
             raise UpdateStateError(f"systemctl {verb} {self._name}: {last[:200]}")
+        return done.stdout
 
 
 class MetricsProbe:

@@ -26,7 +26,6 @@ from tuf.api.metadata import (
     Metadata,
     MetaFile,
     Root,
-    Signed,
     Snapshot,
     TargetFile,
     Targets,
@@ -203,13 +202,17 @@ class ReleaseRepository:
             document: new waves; None: those in force stay.
 
         Raises:
-            UpdateSignatureError: the online key is another one, or a new root needs new targets.
+            UpdateSignatureError: the online key is another one.
             UpdateError: nothing was ever published, and not all is signed.
         """
         with exclusive(self.folder / "publish.lock"):
             waiting: list[str] = []
-            root = self._publish_root(waiting)
-            targets = self._publish_targets(root.signed, waiting)
+            root, targets = self._chosen(online, waiting)
+            self._require_served(targets.signed)
+            for chosen in (root, targets):
+                before = self.newest(chosen.signed.type)
+                if before is None or before.signed != chosen.signed:
+                    self._publish(chosen)
             role = self._publish_waves(targets.signed, online, document)
             meta = {
                 "targets.json": MetaFile(targets.signed.version),
@@ -223,7 +226,7 @@ class ReleaseRepository:
             self._publish(self._signed(timestamp, online, root.signed))
             for published in (root, targets):
                 self._forget(published)
-            return Published(timestamp.version, tuple(waiting))
+            return Published(timestamp.version, tuple(dict.fromkeys(waiting)))
 
     def waves(self) -> WavesDocument:
         """The waves in force; none before the first."""
@@ -239,34 +242,42 @@ class ReleaseRepository:
         found = self.newest("targets")
         return {} if found is None else dict(found.signed.targets)
 
-    def _publish_root(self, waiting: list[str]) -> Metadata[Root]:
+    def _chosen(
+        self, online: SigningKey, waiting: list[str]
+    ) -> tuple[Metadata[Root], Metadata[Targets]]:
+        """The newest root and targets that boxes accept together; nothing is written.
+
+        A root that is published before its targets and its online key would stop every box.
+
+        Raises:
+            UpdateSignatureError: there are none under which this online key counts.
+            UpdateError: there is no repository.
+        """
+        pending: Metadata[Targets] | None = self._readable(self._pending("targets"), waiting)
+        offered = (pending, self.newest("targets"))
+        for root in self._complete_roots(waiting):
+            for targets in filter(None, offered):
+                lacks = _lacks(root.signed, "targets", targets)
+                lacks = lacks or _lacks_online(root.signed, targets.signed, online)
+                if lacks is None:
+                    return root, targets
+                waits = self._pending("targets" if targets is pending else "root")
+                waiting.append(f"{waits}: {lacks}")
+        raise self._nothing(waiting)
+
+    def _complete_roots(self, waiting: list[str]) -> list[Metadata[Root]]:
+        """The pending root if all who must have signed it, and the published one."""
         before: Metadata[Root] | None = self.newest("root")
         pending: Metadata[Root] | None = self._readable(self._pending("root"), waiting)
-        if pending is not None:
-            judges = [pending.signed, *(() if before is None else (before.signed,))]
-            lacks = [one for judge in judges if (one := _lacks(judge, "root", pending))]
-            if not lacks:
-                self._publish(pending)
-                return pending
-            waiting.append(f"{self._pending('root')}: {lacks[0]}")
-        if before is None:
-            raise self._nothing(waiting)
-        return before
-
-    def _publish_targets(self, root: Root, waiting: list[str]) -> Metadata[Targets]:
-        before: Metadata[Targets] | None = self.newest("targets")
-        pending: Metadata[Targets] | None = self._readable(self._pending("targets"), waiting)
-        if pending is not None:
-            lacks = _lacks(root, "targets", pending)
-            if lacks is None:
-                self._require_served(pending.signed)
-                self._publish(pending)
-                return pending
-            waiting.append(f"{self._pending('targets')}: {lacks}")
-        if before is None:
-            raise self._nothing(waiting)
-        _require_signed(root, "targets", before, self._pending("targets"))
-        return before
+        published = [] if before is None else [before]
+        if pending is None:
+            return published
+        for judge in (pending, *published):
+            lacks = _lacks(judge.signed, "root", pending)
+            if lacks is not None:
+                waiting.append(f"{self._pending('root')}: {lacks}")
+                return published
+        return [pending, *published]
 
     def _require_served(self, targets: Targets) -> None:
         """Refuse targets of which an archive is not where it is served.
@@ -282,7 +293,7 @@ class ReleaseRepository:
     def _nothing(self, waiting: list[str]) -> UpdateError:
         """The error of a repository of which nothing can be published."""
         if waiting:
-            return UpdateSignatureError("; ".join(waiting))
+            return UpdateSignatureError("; ".join(dict.fromkeys(waiting)))
         return UpdateError(f"{self.folder}: no repository; `fleet release init` makes one")
 
     def _forget(self, published: Metadata[Any]) -> None:
@@ -434,21 +445,6 @@ def write_signed(file: Path, metadata: Metadata[Any]) -> None:
         write_file(file, _bytes(metadata), mode=0o644)
 
 
-def described(metadata: Metadata[Any]) -> Iterator[str]:
-    """In plain words, a line each: what somebody signs who signs this metadata."""
-    content: Signed = metadata.signed
-    yield f"{content.type}, version {content.version}, valid until {content.expires:%Y-%m-%d}"
-    if isinstance(content, Root):
-        for role, needed in sorted(content.roles.items()):
-            yield f"  {role}: {needed.threshold} of the keys {', '.join(needed.keyids)}"
-    if isinstance(content, Targets):
-        for path, file in sorted(content.targets.items()):
-            yield f"  {path}: {file.length} bytes, sha256 {file.hashes.get('sha256', 'none')}"
-        if not content.targets:
-            yield "  no archive"
-    yield f"signed so far by {', '.join(sorted(metadata.signatures)) or 'nobody'}"
-
-
 def _delegations(online: PublicKey) -> Delegations:
     role = DelegatedRole(ROLE, [online.key_id], 1, terminating=True, paths=[PATTERN])
     return Delegations({online.key_id: tuf_key(online)}, {ROLE: role})
@@ -466,15 +462,14 @@ def _lacks(judge: Root | Targets, role: str, metadata: Metadata[Any]) -> str | N
     )
 
 
-def _require_signed(judge: Root | Targets, role: str, metadata: Metadata[Any], file: Path) -> None:
-    """Refuse metadata that lacks a signature.
-
-    Raises:
-        UpdateSignatureError: with the keys that are missing.
-    """
-    lacks = _lacks(judge, role, metadata)
-    if lacks is not None:
-        raise UpdateSignatureError(f"{file}: {lacks}")
+def _lacks_online(root: Root, targets: Targets, online: SigningKey) -> str | None:
+    """Why an online key does not count under this root and these targets, or None."""
+    key = online.public.key_id
+    waves = (targets.delegations.roles or {}).get(ROLE) if targets.delegations else None
+    for one in (root.roles["snapshot"], root.roles["timestamp"], waves):
+        if one is None or key not in one.keyids:
+            return f"the online key {key} is another one than they name; give that one"
+    return None
 
 
 def _hashed(path: str, digest: str) -> str:

@@ -36,6 +36,7 @@ NEWER: Final = "state-newer"
 GOES_BACK: Final = (outbox_file.FILE_NAME, f"{outbox_file.FILE_NAME}-wal", STATISTICS)
 """The files that are copied, and that alone may be put back."""
 
+_JOURNAL: Final = "-journal"
 _BLOCK: Final = 1024 * 1024
 
 
@@ -97,7 +98,8 @@ def put_back(state: Path, work: Path, newer: str) -> str | None:
                 # The log of a database first: without it the database is only older, never torn.
                 for name in (*others, first):
                     _copy(copy / name, state / name, owner=state)
-                (state / f"{first}-spare").unlink(missing_ok=True)
+                for ending in ("-spare", _JOURNAL):
+                    (state / f"{first}{ending}").unlink(missing_ok=True)
         sync_folder(state)
     try:
         require_known(state)
@@ -122,7 +124,8 @@ def _outbox_version(file: Path) -> int:
     Raises:
         sqlite3.Error: it is no database.
     """
-    if file.is_symlink():
+    # Such a journal names a file that SQLite deletes, and the box never writes one beside its log.
+    if file.is_symlink() or os.path.lexists(f"{file}{_JOURNAL}"):
         raise sqlite3.DatabaseError
     with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as database:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")  # no further file beside it

@@ -99,8 +99,13 @@ class VersionChanger:
         """Try a version that is prepared; returns how that ended.
 
         Raises:
-            UpdateError: it could not begin; the version before runs.
+            UpdateError: it could not begin; the version before runs, or stays stopped.
         """
+        if self._service.is_stopped():
+            raise UpdateError(
+                f"{kind}/{version} is not tried: somebody has stopped the service of the box, and "
+                "a trial would open its cameras again; start the service first"
+            )
         before = self._slots[kind].current()
         if kind == "release" and before is None:
             raise UpdateStateError(

@@ -150,6 +150,22 @@ def test_p10_of_a_copied_box_both_are_held_and_one_line_says_so(
         renew_if_due(copy, soon())
 
 
+def test_p10_an_approval_ends_no_hold(fleet: TestFleet, tmp_path: Path) -> None:
+    keys, copy = tmp_path / "box" / "keys", tmp_path / "copy" / "keys"
+    shutil.copytree(keys, copy)
+    rotate_box_keys(copy, datetime.now(timezone.utc))
+    assert not renew_if_due(copy, soon())  # the copy waits with keys of its own
+    (waiting,) = fleet.office.register.waiting()
+    assert renew_if_due(keys, soon())
+    with pytest.raises(RequestError, match="two boxes have this identity"):
+        renew_if_due(copy, soon())
+
+    refused = fleet.run("approve", BOX, waiting.fingerprint)
+    assert refused.status == 7
+    assert "no request waits" in refused.err
+    assert fleet.office.register.boxes()[BOX].held is not None
+
+
 def test_p10_new_keys_of_an_enrolled_box_wait_for_approval(
     fleet: TestFleet, tmp_path: Path
 ) -> None:
@@ -207,12 +223,16 @@ def test_p10_the_broker_takes_an_issued_certificate_and_refuses_a_revoked_one(
     tls = TlsFiles(keys / "fleet-ca.pem", keys / "mqtt.pem", keys / "mqtt.pem")
     options = BrokerOptions(HOST, broker.port, "box-1", tls=tls)
     with broker, BrokerLink.open(options) as link:
-        assert link.publish(f"anpr/{SITE}/box-1/availability", b"x") < FAILURE
+        for kind in ("availability", "health", "audit", "status", "list-answer"):
+            assert link.publish(f"anpr/{SITE}/box-1/{kind}", b"x") < FAILURE
         assert link.publish(f"anpr/{SITE}/box-2/availability", b"x") >= FAILURE
 
     assert fleet.run("forget", BOX).status == 0
     with broker, pytest.raises(PublishError), BrokerLink.open(options) as link:
         link.publish(f"anpr/{SITE}/box-1/availability", b"x")
+    revoked = len(fleet.office.register.revoked(datetime.now(timezone.utc)))
+    assert fleet.run("forget", "broker").status == 0
+    assert len(fleet.office.register.revoked(datetime.now(timezone.utc))) == revoked + 1
 
 
 def test_a_request_for_another_certificate_than_the_own_one_is_refused(

@@ -403,3 +403,35 @@ def test_a_server_that_is_away_is_said_in_one_line(ground: Ground, tmp_path: Pat
         ground.names()
     assert "\n" not in said.value.message
     assert "Connection refused" in said.value.message
+
+
+def test_a_root_without_its_targets_stops_neither_boxes_nor_a_halt(ground: Ground) -> None:
+    office = ground.office
+    new = SigningKey.generate("vendor-2")
+    root, targets = office.repository().rotate(office.vendor.public, new.public)
+    office.sign(root, keys=(office.vendor, office.controller, new))
+    office.sign(targets, keys=(office.controller,))
+    halted = WavesDocument(waves={RELEASE.name: OpenWave(percent=100, halted=True)})
+    done = office.repository().publish(office.online, halted)
+    assert any("missing" in line for line in done.waiting)
+    ground.upload()
+    box = ground.box()
+    assert [one.facts for one in box.refresh()] == [RELEASE]
+    assert box.waves() == halted
+    office.sign(targets, keys=(new,))
+    assert office.repository().publish(office.online).waiting == ()
+    ground.upload()
+    assert ground.names() == [RELEASE.name]
+
+
+def test_a_timer_with_the_old_online_key_stops_no_box(ground: Ground) -> None:
+    office = ground.office
+    new = SigningKey.generate("online-2")
+    office.sign(*office.repository().rotate(office.online.public, new.public, online=True))
+    done = office.repository().publish(office.online)
+    assert any("is another one" in line for line in done.waiting)
+    ground.upload()
+    assert ground.names() == [RELEASE.name]
+    assert office.repository().publish(new).waiting == ()
+    ground.upload()
+    assert ground.names() == [RELEASE.name]

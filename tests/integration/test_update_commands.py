@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -15,7 +18,7 @@ from tests.integration.test_json_documents import DOCUMENTED
 from tests.support.desk_fleets import put
 from tests.support.desks import make_desk
 from tests.support.dummy_product import dummy_version, fake_systemctl, path_with
-from tests.support.product import product, verb
+from tests.support.product import command, environment, product, verb
 from tests.support.sites import BOX, SITE, write_yaml
 from tests.support.sites import site as site_yaml
 from tests.support.update_commands import TEMPLATES, Commands
@@ -129,6 +132,37 @@ def test_a_wave_needs_one_source_of_reports(office: Commands, tmp_path: Path) ->
     for given in ((), both):
         look = ("wave", "status", office.repo, "--boxes", tmp_path, *given)
         assert "give --desk or --reports" in office.run(*look, status=2)
+
+
+def test_a_halt_while_a_timer_looks_stays_a_halt(box: BoxWithUpdates, office: Commands) -> None:
+    office.offer_templates()
+    office.plan()
+    boxes = new_box_keys(box.site / "keys", SITE, BOX, datetime.now(timezone.utc)).parent
+    reports, passphrase = box.base / "reports.json", box.base / "passphrase"
+    reports.write_text("[]")
+    passphrase.touch(mode=0o600)
+    passphrase.write_text("correct horse battery\n")
+    own = box.base / "timer.signer.private.json"
+    shutil.copy(office.private("online"), own)
+    assert verb("keys", "protect", own, "--new-passphrase-file", passphrase).status == 0
+    passphrase.unlink()
+    os.mkfifo(passphrase, 0o600)
+    look = ("--boxes", boxes, "--reports", reports)
+    run = ("fleet", "wave", "run", office.repo, *look, "--online-key", own)
+    with (
+        subprocess.Popen(
+            command(*run, "--passphrase-file", passphrase),
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ),
+        passphrase.open("w") as typed,  # returns when the timer waits for its passphrase
+    ):
+        halt = ("wave", "halt", office.repo, TEMPLATES, "--because", "fire", *office.online)
+        office.run(*halt)
+        typed.write("correct horse battery\n")
+    assert "halted: fire" in office.run("wave", "status", office.repo, *look)
+    assert "not open yet" in verb("update", "check", "--site", box.site).out
 
 
 def test_a_key_is_replaced_by_commands(box: BoxWithUpdates, office: Commands) -> None:

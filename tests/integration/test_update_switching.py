@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,16 @@ def test_a_version_that_is_not_healthy_goes_back_and_is_not_tried_again(
     assert "not healthy within 30 s" in ended.why
     assert box.current == box.service.version == OLD
     assert f"release/{NEW}" in load_journal(box.work).failed
+
+
+def test_p17_a_box_that_somebody_has_stopped_is_not_started_by_an_update(box: UpdatedBox) -> None:
+    box.service.stop()
+    with pytest.raises(UpdateError, match="somebody has stopped the service"):
+        box.changer().change("release", NEW)
+    assert (box.current, box.service.version) == (OLD, None)
+    assert load_journal(box.work).change is None
+    box.service.start()
+    assert box.changer().change("release", NEW).outcome == "installed"
 
 
 def test_a_version_that_never_answers_for_itself_goes_back(box: UpdatedBox) -> None:
@@ -183,6 +194,44 @@ def test_a_link_in_the_state_folder_is_not_followed(box: UpdatedBox, tmp_path: P
     assert box.current == box.service.version == OLD
     assert load_journal(box.work).change is None
     assert not list(box.work.rglob("statistics.jsonl"))
+
+
+def test_no_journal_in_the_state_folder_has_root_delete_a_file(
+    box: UpdatedBox, tmp_path: Path
+) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("of root")
+    header = bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", 0, 0, 1, 512, 4096)
+    name = str(victim).encode()
+    told = struct.pack(">I", 0x40000000 // 4096 + 1) + name
+    ends = struct.pack(">II", len(name), sum(name)) + header[:8]
+    journal = box.outbox.with_name(f"{box.outbox.name}-journal")
+    box.healthy[NEW] = DEAD
+
+    def evil() -> None:
+        journal.write_bytes(header.ljust(512, b"\0") + told + ends)
+
+    box.service.starts[NEW] = evil
+
+    assert box.changer().change("release", NEW).outcome == "rolled-back"
+    assert victim.read_text() == "of root"
+    assert not journal.exists()
+    assert box.hits()[0] == 7
+
+
+def test_root_gives_away_no_file_by_its_name(
+    box: UpdatedBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[str] = []
+
+    def give(descriptor: int, _user: int, _group: int) -> None:
+        given.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fchown", give)
+    monkeypatch.delattr(os, "chown")
+    assert box.changer().change("release", NEW).outcome == "installed"
+    assert given
+    assert all(name.startswith(".update.json.") for name in given)
 
 
 def test_a_program_without_the_link_is_not_changed(box: UpdatedBox) -> None:

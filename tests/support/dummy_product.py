@@ -96,6 +96,9 @@ class ProcessService:
     port: int
     process: subprocess.Popen[bytes] | None = None
 
+    def is_stopped(self) -> bool:
+        return self.process is None
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)

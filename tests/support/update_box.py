@@ -40,6 +40,9 @@ class FileService:
     running: Path
     starts: dict[str, Callable[[], None]] = field(default_factory=dict)
 
+    def is_stopped(self) -> bool:
+        return not self.running.exists()
+
     def stop(self) -> None:
         self.running.unlink(missing_ok=True)
 

@@ -71,7 +71,7 @@ class PublisherLimits:
 
     payload_cap_bytes: int = 112 * 1024
     message_expiry_s: int = 604_800
-    receipt_wait_s: float = 15.0
+    receipt_wait_s: float = 120.0
     first_hold_s: float = 5.0
     longest_hold_s: float = 3600.0
 

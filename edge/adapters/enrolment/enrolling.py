@@ -30,12 +30,18 @@ from edge.errors import ConfigError, KeyFileError
 from edge.formats.atomic_files import write_file
 from edge.formats.enrolment import OneTimeCode, RequestError, fingerprint
 from edge.formats.identifiers import is_id
+from edge.formats.yaml_document import parse_document, read_document
 from edge.policy.signatures import SIGNATURES_FILE
-from edge.privacy.key_formats import PUBLIC_ENDING, BoxPublicFile
+from edge.privacy.key_formats import PUBLIC_ENDING, AuthorityPublicFile, BoxPublicFile, kind_of
+from edge.site.folder import SITE_FILE
+from edge.site.settings import Site
 
 KEYS: Final = "keys"
 _MOST_DOUBLINGS: Final = 6
 _LONGEST_WAIT_S: Final = 300
+_OF_ROOT: Final = ("root", "program", "work", "service")
+"""The fields of `updates` by which somebody could have root run a program of his own."""
+
 _NAME: Final = re.compile(r"(?:keys/)?[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}")
 
 
@@ -108,10 +114,13 @@ def shown_fingerprint(identity: BoxIdentity) -> str | None:
 def install_site(site: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Write the rendered site folder; returns the names of files that are new or have changed.
 
-    Private keys, state and the box's own public file are never touched.
+    Private keys, state and the box's own public file are never touched. Nor does the server change
+    to whom the box seals, or whose updates it installs: that is not the fleet operator's decision.
 
     Raises:
-        ConfigError: a name is not one of a site folder, or the folder cannot be written.
+        ConfigError: a name is not one of a site folder, site.yaml is wrong or changes whose updates
+            are installed, or the folder cannot be written.
+        KeyFileError: other keys of an authority came than the box has.
     """
     own = {path.name for path in public_files(site / KEYS, BoxPublicFile)}
     for name in files:
@@ -122,6 +131,8 @@ def install_site(site: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
                 "the server sent a file that does not belong into a site folder; nothing was "
                 "written, ask the operator"
             )
+    _require_same_authorities(site, files)
+    _require_same_updates(site, files)
     # The signatures come last: with those of another version the box would not start.
     order = sorted(files, key=lambda name: (name == SIGNATURES_FILE, name))
     changed = [name for name in order if not _is_same(site / name, files[name])]
@@ -132,6 +143,54 @@ def install_site(site: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
     except OSError as error:
         raise ConfigError(f"{site}: {error.strerror}; name a folder that can be written") from None
     return tuple(changed)
+
+
+def _require_same_authorities(site: Path, files: Mapping[str, bytes]) -> None:
+    """Refuse other keys of an authority: the box would seal plates to whoever has sent them.
+
+    The policy names the file only, so its signatures do not cover the keys.
+
+    Raises:
+        KeyFileError: such keys came.
+    """
+    for name, content in files.items():
+        file = site / name
+        if _is_of_authority(file) and not _is_same(file, content):
+            raise KeyFileError(
+                f"{file}: the server sent other keys of this authority, and nothing was written; "
+                "if the authority has new keys, get the file from the authority itself, compare "
+                "the key id with it, and copy it to this place on the box and into the template"
+            )
+
+
+def _is_of_authority(file: Path) -> bool:
+    try:
+        return kind_of(file.read_bytes()) is AuthorityPublicFile
+    except (OSError, ValueError):
+        return False
+
+
+def _require_same_updates(site: Path, files: Mapping[str, bytes]) -> None:
+    """Refuse a site.yaml that changes who may sign updates, or where root installs them.
+
+    Raises:
+        ConfigError: it does, or it is wrong.
+    """
+    if SITE_FILE not in files:
+        return
+    file = site / SITE_FILE
+    sent = parse_document(files[SITE_FILE].decode("utf-8", "replace"), file, Site).model.updates
+    known = read_document(file, Site).model.updates if file.exists() else None
+    if sent is None:
+        return
+    for name in _OF_ROOT:
+        ours = getattr(known, name) if known else type(sent).model_fields[name].default
+        if getattr(sent, name) != ours:
+            raise ConfigError(
+                f"{file}: the server sent another updates.{name} than this box has, and nothing "
+                "was written; only root on the box changes it: take it out of the template, or "
+                "write it into this file first"
+            )
 
 
 def _is_same(file: Path, content: bytes) -> bool:

@@ -1,0 +1,65 @@
+"""What the fleet's operator or server cannot do to an enrolled box."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from edge.adapters.enrolment.enrolling import install_site
+from edge.adapters.state.key_making import new_authority_keys
+from edge.errors import ConfigError
+from tests.support.fleets import BOX, TestFleet, enrol, make_test_fleet, served
+from tests.support.product import product
+from tests.support.sites import AUTHORITY
+
+UPDATES = "telemetry: {listen: '127.0.0.1:9109'}\nupdates: {source: folder, folder: /media/updates"
+
+
+def authority_keys(folder: Path) -> bytes:
+    made = new_authority_keys(folder, AUTHORITY, datetime.now(timezone.utc))
+    return made.read_bytes()
+
+
+def test_p4_the_operator_changes_neither_who_opens_hits_nor_who_signs_updates(
+    tmp_path: Path,
+) -> None:
+    fleet: TestFleet = make_test_fleet(tmp_path)
+    template = fleet.path / "templates" / "street"
+    (template / "keys").mkdir()
+    key_file = template / "keys" / f"{AUTHORITY}.public.json"
+    real = authority_keys(tmp_path / "authority")
+    key_file.write_bytes(real)
+    settings = (template / "site.yaml").read_text()
+    (template / "site.yaml").write_text(f"{settings}{UPDATES}}}\n")
+    assert fleet.run("render").status == 0
+    box = tmp_path / "box"
+    again = ("fleet", "enrol", "--site", box)
+    with served(fleet):
+        assert enrol(fleet, box, BOX).status == 0
+        before = (box / "site.yaml").read_bytes()
+
+        key_file.write_bytes(authority_keys(tmp_path / "thief"))
+        assert fleet.run("render").status == 0
+        done = product(*again)
+        assert done.status == 7
+        assert "other keys of this authority, and nothing was written" in done.err
+        assert (box / "keys" / key_file.name).read_bytes() == real
+        key_file.write_bytes(real)
+
+        (template / "site.yaml").write_text(f"{settings}{UPDATES}, root: evil.txt}}\n")
+        assert fleet.run("render").status == 0
+        done = product(*again)
+        assert done.status == 3
+        assert "another updates.root than this box has" in done.err
+        for field in ("program: /tmp/p", "work: /tmp/w", "service: ssh.service"):
+            sent = before.replace(b"/media/updates", b"/media/updates, " + field.encode())
+            with pytest.raises(ConfigError, match=r"another updates\.[a-z]+ than"):
+                install_site(box, {"site.yaml": sent})
+        assert (box / "site.yaml").read_bytes() == before
+
+        (template / "site.yaml").write_text(f"{settings}{UPDATES}, trial_minutes: 20}}\n")
+        assert fleet.run("render").status == 0
+        assert product(*again).status == 0
+        assert b"trial_minutes" in (box / "site.yaml").read_bytes()
