@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from edge.adapters.state.last_update import read_last_update
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.updates.journal import HealthHeard, Journal, VersionChange, load_journal, save_journal
 from edge.updates.problems import UpdateError, UpdateStateError
@@ -36,10 +37,9 @@ def test_a_healthy_version_stays_and_the_updater_runs_from_it(box: UpdatedBox) -
     assert (box.program / "proven").readlink().name == NEW
     assert load_journal(box.work).change is None
     assert not (box.work / COPY).exists()
-    told = (box.state / "update.json").read_text()
-    assert (
-        f'"outcome":"installed","schema":"edge-anpr/last-update/1","target":"release-{NEW}"' in told
-    )
+    told = read_last_update(box.state)
+    assert told is not None
+    assert (told.outcome, told.target) == ("installed", f"release-{NEW}")
 
 
 @pytest.mark.parametrize("health", [DEAD, None], ids=["safe", "silent"])
