@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from edge.updates.box import BoxUpdates
     from edge.updates.journal import Ended
 
+TrustOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--trust",
+        metavar="FILE",
+        help="A file of root with root, program, work and service, in place of those in site.yaml.",
+    ),
+]
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Install signed updates on this box, and go back.\n\n"
@@ -30,7 +40,7 @@ app = typer.Typer(
 
 
 @app.command()
-def check(site: SiteOption, as_json: JsonOption = False) -> None:
+def check(site: SiteOption, trust: TrustOption = None, as_json: JsonOption = False) -> None:
     """Fetch the signed metadata, and say what this box could install and whether it may now.
 
     Nothing is installed. Status 0: the metadata is valid. Status 6: it cannot be fetched. Status 7:
@@ -38,7 +48,7 @@ def check(site: SiteOption, as_json: JsonOption = False) -> None:
 
     Example: edge-anpr update check --site /etc/edge-anpr/site
     """
-    with _box(site) as box:
+    with _box(site, trust) as box:
         found = box.check()
     if as_json:
         print_json("edge-anpr/update-check/1", {"updates": [one.shown() for one in found]})
@@ -50,6 +60,7 @@ def check(site: SiteOption, as_json: JsonOption = False) -> None:
 @app.command()
 def install(
     site: SiteOption,
+    trust: TrustOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Finish what an earlier run began, then install whatever is newer and open to this box.
@@ -61,13 +72,14 @@ def install(
 
     Example: edge-anpr update install --site /etc/edge-anpr/site
     """
-    with _box(site) as box:
+    with _box(site, trust) as box:
         _say(box.install(), as_json)
 
 
 @app.command()
 def rollback(
     site: SiteOption,
+    trust: TrustOption = None,
     kind: Annotated[
         str, typer.Option("--kind", help="release, weights or words.", show_default=True)
     ] = "release",
@@ -81,7 +93,7 @@ def rollback(
 
     Example: edge-anpr update rollback --site /etc/edge-anpr/site
     """
-    with _box(site) as box:
+    with _box(site, trust) as box:
         ended = box.rollback(kind)
     if as_json:
         print_json("edge-anpr/update-ended/1", {"ended": [ended.model_dump()]})
@@ -90,14 +102,14 @@ def rollback(
 
 
 @app.command()
-def status(site: SiteOption, as_json: JsonOption = False) -> None:
+def status(site: SiteOption, trust: TrustOption = None, as_json: JsonOption = False) -> None:
     """Show the versions in use, the last update, and the versions that failed here.
 
     Nothing is fetched.
 
     Example: edge-anpr update status --site /etc/edge-anpr/site
     """
-    with _box(site, locked=False) as box:
+    with _box(site, trust, locked=False) as box:
         shown = box.status()
     if as_json:
         print_json("edge-anpr/update-status/1", shown.as_json())
@@ -107,11 +119,11 @@ def status(site: SiteOption, as_json: JsonOption = False) -> None:
 
 
 @contextmanager
-def _box(site: SiteOption, *, locked: bool = True) -> Iterator[BoxUpdates]:
+def _box(site: Path, trust: Path | None, *, locked: bool = True) -> Iterator[BoxUpdates]:
     """The updates of a box; with `locked` no other updater works at the same time.
 
     Raises:
-        ConfigError: site.yaml has no `updates`.
+        ConfigError: site.yaml has no `updates`, or another user could change who signs for it.
         OutboxError: `E_STATE_LOCKED`: another updater works.
     """
     from edge.adapters.state.state_folder import StateLock
@@ -119,6 +131,7 @@ def _box(site: SiteOption, *, locked: bool = True) -> Iterator[BoxUpdates]:
     from edge.site.folder import SITE_FILE, read_box_folders, resolved
     from edge.site.settings import Site
     from edge.updates.box import BoxUpdates
+    from edge.updates.trust import trusted_source
 
     folders = read_box_folders(site)
     settings = read_document(site / SITE_FILE, Site).model
@@ -127,10 +140,11 @@ def _box(site: SiteOption, *, locked: bool = True) -> Iterator[BoxUpdates]:
             f"{site / SITE_FILE}: updates is missing, so this box is updated by hand; see "
             "docs/updates.md"
         )
-    work = resolved(site, settings.updates.work)
+    source = trusted_source(site / SITE_FILE, settings.updates, trust)
+    work = resolved(site, source.work)
     # The box itself reads weights and words there; what it must not read has a folder of its own.
     work.mkdir(mode=0o755, parents=True, exist_ok=True)
-    box = BoxUpdates(site, folders, settings.updates, settings.telemetry.listen)
+    box = BoxUpdates(site, folders, source, settings.telemetry.listen)
     if not locked:
         yield box
         return

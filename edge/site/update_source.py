@@ -13,7 +13,12 @@ from edge.formats.strict import Strict
 from edge.policy.fields import FilePath, SeenText
 
 
-class _UpdateSource(Strict):
+class UpdateTrust(Strict):
+    """Whose signatures count on a box, and what its updater writes and restarts.
+
+    Where the box's user can write to site.yaml, these come from a file of root.
+    """
+
     root: FilePath = Field(
         default="updates/root.json",
         description="The first root metadata, received from vendor and controller.",
@@ -31,6 +36,9 @@ class _UpdateSource(Strict):
         pattern=r"^[A-Za-z0-9@._-]{1,100}\.service$",
         description="The systemd service of the box.",
     )
+
+
+class _UpdateSource(UpdateTrust):
     trial_minutes: int = Field(
         default=10,
         ge=1,

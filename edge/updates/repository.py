@@ -468,9 +468,7 @@ def _lacks_online(root: Root, targets: Targets, online: SigningKey) -> str | Non
     waves = (targets.delegations.roles or {}).get(ROLE) if targets.delegations else None
     for one in (root.roles["snapshot"], root.roles["timestamp"], waves):
         if one is None or key not in one.keyids:
-            return (
-                f"the online key {key} is another one than they name; give that one"
-            )
+            return f"the online key {key} is another one than they name; give that one"
     return None
 
 
