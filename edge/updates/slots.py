@@ -11,6 +11,7 @@ A link is replaced by renaming a new one over it, so there is always one of the 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -216,6 +217,7 @@ def _run(what: str, *command: str) -> str:
     """Run a command and return what it prints.
 
     Raises:
+        UpdateStateError: there is no room for it on this machine, or no time.
         UpdateError: it failed, with its last line.
     """
     try:
@@ -223,12 +225,14 @@ def _run(what: str, *command: str) -> str:
             command, check=False, capture_output=True, text=True, timeout=1800
         )
     except (OSError, subprocess.SubprocessError) as error:
-        raise UpdateError(
-            f"{what} of the new version does not run ({type(error).__name__})"
-        ) from None
+        kind = UpdateStateError if isinstance(error, subprocess.TimeoutExpired) else UpdateError
+        raise kind(f"{what} of the new version does not run ({type(error).__name__})") from None
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise UpdateError(f"{what} of the new version failed: {(lines or ['no word'])[-1][:300]}")
+        told = done.stderr or done.stdout
+        # Not the version's fault, so it is not given up.
+        kind = UpdateStateError if os.strerror(errno.ENOSPC) in told else UpdateError
+        last = (told.strip().splitlines() or ["no word"])[-1][:300]
+        raise kind(f"{what} of the new version failed: {last}")
     return done.stdout
 
 

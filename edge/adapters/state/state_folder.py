@@ -61,7 +61,9 @@ class StateLock:
 def is_locked(folder: Path) -> bool:
     """Whether another process holds a state folder; nothing in it is changed."""
     try:
-        descriptor = os.open(folder / _LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+        # Another user may own the folder: a FIFO in place of the file must not stop this process.
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+        descriptor = os.open(folder / _LOCK_NAME, flags)
     except OSError:
         return False
     try:
