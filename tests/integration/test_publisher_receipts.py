@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -98,6 +99,39 @@ def test_a_broker_without_the_session_receives_unconfirmed_hits_again_at_once(
         broker.kill()
         broker.start()
         assert wait_for_acknowledged(box, 2)
+
+
+HASTY = PublisherLimits(receipt_wait_s=3600, unsettled_wait_s=0.2)
+
+
+def test_in_a_new_session_a_hit_is_sent_again_soon_for_a_receiver_that_came_later(
+    broker: Broker, open_box: Callable[..., Box]
+) -> None:
+    box = open_box(broker, HASTY)
+    with authority_of(broker, sends_receipts=False) as authority:
+        box.put("a", receipt_required=True)
+        box.publisher.start()
+        assert wait_until(lambda: len(authority.deliveries) >= 2)
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_in_a_kept_session_a_hit_is_sent_again_soon_only_if_nobody_subscribes(
+    broker: Broker, open_box: Callable[..., Box], heard: bool
+) -> None:
+    if not heard and isinstance(broker, EmbeddedBroker):
+        pytest.skip("this broker does not say that nobody subscribes")
+    first = open_box(broker, HASTY)
+    first.publisher.start()
+    assert wait_until(lambda: first.publisher.state.connected)
+    first.close()
+    second = open_box(broker, HASTY)
+    second.put("a", receipt_required=True)
+    with contextlib.ExitStack() as listening:
+        if heard:
+            listening.enter_context(authority_of(broker, sends_receipts=False))
+        second.publisher.start()
+        assert wait_for_acknowledged(second, 1)
+        assert wait_until(lambda: second.publisher.state.acknowledged >= 2, 1.5) is not heard
 
 
 def test_a_receipt_sent_while_the_box_was_offline_is_accepted(

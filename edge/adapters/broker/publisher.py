@@ -54,6 +54,7 @@ _EXPIRY_CHECK_S = 5.0
 # over again and again by another client with the same id.
 _SHORT_S = 60.0
 _SHORT_CONNECTIONS = 3
+_UNSETTLED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,11 @@ class PublisherLimits:
         payload_cap_bytes: a larger hit is not sent.
         message_expiry_s: how long a broker may keep an undelivered hit.
         receipt_wait_s: wait for a receipt before a hit is published again; doubles up to
-            `longest_hold_s`.
+            `longest_hold_s`. If it were short, boxes would send each hit several times while an
+            authority works through a backlog, and lengthen it.
+        unsettled_wait_s: the same in the first minute of a session at the broker, and if no client
+            subscribes to the hits: a receiver may come later than the hit. Never longer than
+            `receipt_wait_s`.
         first_hold_s: wait after the broker refused a hit; doubles up to `longest_hold_s`.
         longest_hold_s: the longest wait.
     """
@@ -72,6 +77,7 @@ class PublisherLimits:
     payload_cap_bytes: int = 112 * 1024
     message_expiry_s: int = 604_800
     receipt_wait_s: float = 120.0
+    unsettled_wait_s: float = 15.0
     first_hold_s: float = 5.0
     longest_hold_s: float = 3600.0
 
@@ -157,6 +163,7 @@ class Publisher:
         self._held_cameras = holds()
         self._held_topics = holds()
         self._awaiting: dict[str, RetryDelay] = {}
+        self._unsettled_until = 0.0
         self._cuts: dict[str, int] = {}
         self._connected = False
         self._connections = 0
@@ -283,6 +290,7 @@ class Publisher:
                 # The broker has lost the session, and perhaps hits and receipts in it.
                 self._outbox.mark_all_pending()
                 self._awaiting.clear()
+                self._unsettled_until = self._clock.monotonic() + _UNSETTLED_S
             self._subscribe(link)
             began = self._clock.monotonic()
             if began - self._last_end >= _SHORT_S:
@@ -420,8 +428,11 @@ class Publisher:
             _LOG.warning("broker %s: no client subscribes to the hits", self._options.address)
         if hit.receipt_required:
             self._outbox.mark_published(hit.hit_id)
-            delay = self._awaiting.setdefault(hit.hit_id, RetryDelay(self._limits.receipt_wait_s))
-            delay.extend(self._clock.monotonic(), self._limits.longest_hold_s)
+            now, first_s = self._clock.monotonic(), self._limits.receipt_wait_s
+            if reason == NO_MATCHING_SUBSCRIBERS or now < self._unsettled_until:
+                first_s = min(self._limits.unsettled_wait_s, first_s)
+            delay = self._awaiting.setdefault(hit.hit_id, RetryDelay(first_s))
+            delay.extend(now, self._limits.longest_hold_s)
         else:
             self._outbox.delete(hit.hit_id)
 
