@@ -51,8 +51,8 @@ _TURN_S = 0.1
 _TOLD_S = 10.0
 _CONNECT_S = 300.0
 _GRACE_S = 420.0
-"""How long after the last hit was sent all must have a receipt: a hit is sent again after 15, 30,
-60 and 120 seconds."""
+"""How long after the last hit was sent all must have a receipt: a hit is sent again after two and
+after four minutes more."""
 
 
 @dataclass(eq=False)
