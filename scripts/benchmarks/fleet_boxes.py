@@ -3,7 +3,8 @@
 Each box behaves as `edge.adapters.broker.publisher` does. It sends one hit at a time and waits for
 the broker's acknowledgement. It keeps a hit until a receipt of the authority for exactly this hit
 has come. A hit without a receipt is sent again after two minutes, then after twice that, and so on;
-and at once if the broker has lost the session. A lost connection is opened again after at most a second.
+and at once if the broker has lost the session. A lost connection is opened again after at most a
+second.
 
 The process reads one JSON document (`FleetTask`) from its first argument, prints its counts each
 second as JSON, and ends when its standard input is closed. Then it writes for each hit when its
