@@ -201,6 +201,22 @@ def test_a_running_box_renews_in_the_background_and_says_when_it_cannot(
     assert "valid for another 5.0 days" in caplog.text
 
 
+def test_an_unexpected_fault_does_not_end_the_renewal_for_good(
+    fleet: TestFleet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = tmp_path / "box" / "keys"
+    tried: list[None] = []
+
+    def faulty() -> None:
+        tried.append(None)
+        raise ValueError("what a message must not quote")
+
+    with caplog.at_level(logging.WARNING), renewing(keys, soon, faulty, every_s=0.05):
+        assert wait_until(lambda: len(tried) >= 2, 20)
+    assert "cannot be renewed (ValueError); the certificate is valid" in caplog.text
+    assert "must not quote" not in caplog.text
+
+
 @needs_mosquitto
 def test_p10_the_broker_takes_an_issued_certificate_and_refuses_a_revoked_one(
     fleet: TestFleet, tmp_path: Path

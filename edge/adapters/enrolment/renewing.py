@@ -92,12 +92,10 @@ def renewing(
 
     def work() -> None:
         while True:
-            try:
+            with _told(keys, utc):
                 if renew_if_due(keys, utc()):
                     log.info("the box's certificate was renewed")
                     renewed()
-            except EdgeError as error:
-                log.warning("%s; %s", error, _left(keys, utc()))
             if ended.wait(every_s):
                 return
 
@@ -116,10 +114,20 @@ def renew_at_start(keys: Path, utc: Callable[[], datetime]) -> None:
     A box that its policy keeps shut does not get as far as `renewing`, and is started again and
     again: without this its certificate would end meanwhile.
     """
-    try:
+    with _told(keys, utc):
         renew_if_due(keys, utc())
+
+
+@contextlib.contextmanager
+def _told(keys: Path, utc: Callable[[], datetime]) -> Iterator[None]:
+    """Log whatever fails: neither a box nor its next renewal may be lost for one that failed."""
+    try:
+        yield
     except EdgeError as error:
         log.warning("%s; %s", error, _left(keys, utc()))
+    except Exception as error:  # noqa: BLE001 - its text is not ours, so only its kind is told
+        kind = type(error).__name__
+        log.warning("the certificate cannot be renewed (%s); %s", kind, _left(keys, utc()))
 
 
 def certificate_ends(keys: Path) -> float | None:
