@@ -231,6 +231,13 @@ def _fleet_options(parser: argparse.ArgumentParser) -> None:
         help="hits a second in all (default: %(default)s)",
     )
     parser.add_argument(
+        "--receipt-wait",
+        type=float,
+        default=120.0,
+        metavar="SECONDS",
+        help="a box sends a hit without receipt again after this time (default: %(default)s)",
+    )
+    parser.add_argument(
         "--cache", type=Path, metavar="FOLDER", help="keep keys and sealed hits here, for next time"
     )
     parser.add_argument("--plot", type=Path, metavar="SVG", help="write a plot of the run")

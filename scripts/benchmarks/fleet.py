@@ -50,9 +50,9 @@ _BOXES = "from scripts.benchmarks.fleet_boxes import main; main()"
 _TURN_S = 0.1
 _TOLD_S = 10.0
 _CONNECT_S = 300.0
-_GRACE_S = 420.0
-"""How long after the last hit was sent all must have a receipt: a hit is sent again after two and
-after four minutes more."""
+_GRACE_WAITS, _GRACE_S = 3, 60.0
+"""How long after the last hit was sent all must have a receipt: a hit is sent again after one wait
+for its receipt, and after two more; and some seconds."""
 
 
 @dataclass(eq=False)
@@ -139,6 +139,7 @@ class FleetRun:
             given.kill_databases,
         )
         chosen = random.Random(given.seed + 1)
+        grace_s = _GRACE_WAITS * given.receipt_wait + _GRACE_S
         began = time.monotonic()
         sampled, told = -math.inf, began
         while True:
@@ -155,7 +156,7 @@ class FleetRun:
                 servers.done[-1] = type(servers.done[-1])(second, servers.done[-1].what)
             self.wall_s = second
             complete = self.total("receipted") == int(given.hits)
-            if (complete and not kills) or second > self._planned_s + _GRACE_S:
+            if (complete and not kills) or second > self._planned_s + grace_s:
                 if second > sampled:
                     self._sample(second)
                 return complete
@@ -186,6 +187,7 @@ class FleetRun:
             group=group,
             ports=tuple(one.port for one in self._servers.brokers),
             rate=self._arguments.rate * size.hits_of(group) / size.hits,
+            receipt_wait_s=self._arguments.receipt_wait,
             seed=self._arguments.seed,
             result=str(self._servers.folder / f"result-{group}"),
         )

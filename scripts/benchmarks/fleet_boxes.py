@@ -57,7 +57,10 @@ _FILES = 60_000
 
 @dataclass(frozen=True, slots=True)
 class FleetTask:
-    """What a process does: `rate` is its own, in hits a second; ports are the brokers'."""
+    """What a process does: `rate` is its own, in hits a second; ports are the brokers'.
+
+    After `receipt_wait_s` a hit without a receipt is sent again.
+    """
 
     folder: str
     sessions: int
@@ -66,6 +69,7 @@ class FleetTask:
     group: int
     ports: tuple[int, ...]
     rate: float
+    receipt_wait_s: float
     seed: int
     result: str
 
@@ -322,7 +326,7 @@ class BoxFleet:
         number, box.flying = box.flying[1], None
         self.counts.published += 1
         if not self.received_at[number]:
-            before = box.unconfirmed.get(number, _LIMITS.receipt_wait_s / 2)
+            before = box.unconfirmed.get(number, self._task.receipt_wait_s / 2)
             wait_s = box.unconfirmed[number] = min(2 * before, _LIMITS.longest_hold_s)
             self._later(wait_s, partial(self._overdue, box, number, wait_s))
 
