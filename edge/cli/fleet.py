@@ -77,18 +77,24 @@ def check(fleet: FleetArgument, as_json: JsonOption = False) -> None:
     Nothing is written.
 
     Each mistake is one line with file, line, field and cure: duplicate boxes, missing values,
-    values without a place, policies that are not complete.
+    values without a place, policies that are not complete. Boxes that are enrolled and not in the
+    inventory any more are named.
 
     Example: edge-anpr fleet check fleet
     """
-    rendered = _rendered(_open(fleet))
+    folder = _open(fleet)
+    rendered = _rendered(folder)
     unsigned = [one.box.name for one in rendered if not one.signed]
+    unlisted = sorted(_enrolled(folder) - {one.box.name for one in rendered})
     if as_json:
-        print_json("edge-anpr/fleet-check/1", {"boxes": len(rendered), "unsigned": unsigned})
+        facts = {"boxes": len(rendered), "unsigned": unsigned, "unlisted": unlisted}
+        print_json("edge-anpr/fleet-check/1", facts)
         return
     boxes = "1 box" if len(rendered) == 1 else f"{len(rendered)} boxes"
     typer.echo(f"{boxes}: nothing is missing or wrong")
     _say_unsigned(unsigned)
+    for name in unlisted:
+        typer.echo(_unlisted_line(name))
 
 
 @app.command("render")
@@ -301,7 +307,9 @@ def issue(
 
 @app.command()
 def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
-    """Show each box of the inventory: enrolled and until when, waiting, copied, or with a code.
+    """Show each box: enrolled and until when, waiting, copied, or with a code.
+
+    Boxes that are not in the inventory any more are shown too.
 
     Example: edge-anpr fleet status fleet
     """
@@ -309,13 +317,16 @@ def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
     now = _now()
     known, coded = office.register.boxes(), office.register.codes(now)
     waiting = {one.name: one for one in office.register.waiting()}
+    listed = office.inventory().boxes
     rows: list[dict[str, object]] = []
-    for name in dict.fromkeys([*office.inventory().boxes, *known, *waiting]):
+    for name in dict.fromkeys([*listed, *known, *waiting]):
         box = known.get(name)
         days = None if box is None else round((box.ends - now).total_seconds() / 86400, 1)
         state = (
             "copied"
             if box is not None and box.held is not None
+            else "not in the inventory"
+            if name not in listed
             else "waits"
             if name in waiting
             else "enrolled"
@@ -329,7 +340,11 @@ def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
         rows.append({"box": name, "state": state, "days_left": days})
         if not as_json:
             left = "" if days is None else f"  certificate: {days} days"
-            line = _held_line(name, box.held) if box and box.held else f"{name}  {state}{left}"
+            line = f"{name}  {state}{left}"
+            if box and box.held:
+                line = _held_line(name, box.held)
+            elif name not in listed:
+                line = _unlisted_line(name)
             typer.echo(line)
     if as_json:
         print_json("edge-anpr/fleet-status/1", {"boxes": rows}, indent=2)
@@ -344,6 +359,20 @@ def _held_line(name: str, since: datetime | None) -> str:
         f"{name}  COPIED: two boxes have this identity{when}; both are held. Find the copy, then "
         "`edge-anpr fleet forget` and enrol the right one"
     )
+
+
+def _unlisted_line(name: str) -> str:
+    return (
+        f"{name}  NOT IN THE INVENTORY: its certificate is not renewed, and is valid until it "
+        "ends. Put the box back, or run `edge-anpr fleet forget`"
+    )
+
+
+def _enrolled(folder: FleetFolder) -> set[str]:
+    """The names of the enrolled boxes."""
+    from edge.fleet.register import FleetRegister
+
+    return set(FleetRegister(folder.register).boxes()) if folder.register.exists() else set()
 
 
 def _say_unsigned(unsigned: list[str]) -> None:
