@@ -550,6 +550,11 @@ CODES: Mapping[str, Meaning] = {
         "the fleet refuses this box or its request: a one-time code that is unknown, used, expired "
         "or of another box, or a certificate that was revoked; the message says which",
     ),
+    "E_AUTHORITY_KEYS": Meaning(
+        7,
+        "an authority's public file has a key that the signed policy does not name; compare the "
+        "file with the authority, or have a policy signed that names the key",
+    ),
     "E_INVENTORY": Meaning(
         7,
         "the fleet's inventory does not list this box any more, so it gets no certificate and no "
