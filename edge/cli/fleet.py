@@ -11,7 +11,7 @@ import typer
 
 from edge.cli import fleet_release, fleet_wave
 from edge.cli.fleet_box import enrol
-from edge.cli.options import JsonOption
+from edge.cli.options import JsonOption, PassphraseFileOption
 from edge.cli.output import note, print_json, time_text
 from edge.errors import ConfigError, UsageError
 
@@ -49,6 +49,15 @@ def init(
         str,
         typer.Option("--host", help="Name or IP address at which boxes reach this machine."),
     ],
+    protect: Annotated[
+        bool,
+        typer.Option(
+            "--passphrase",
+            help="Encrypt the authority's key; `serve`, `approve`, `forget` and `issue` ask for "
+            "the passphrase.",
+        ),
+    ] = False,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a fleet's folder: settings, an empty inventory, a template, a certificate authority.
@@ -58,9 +67,12 @@ def init(
 
     Example: edge-anpr fleet init fleet --authority police-zone --host fleet.example
     """
+    from edge.cli.passphrase import chosen
     from edge.fleet.making import make_fleet
 
-    made = make_fleet(fleet, authority, host, _now(), _random())
+    protect = protect or passphrase_file is not None
+    passphrase = (lambda: chosen(passphrase_file)) if protect else None
+    made = make_fleet(fleet, authority, host, _now(), _random(), passphrase)
     if as_json:
         facts = {"fleet": str(fleet), "ca_sha256": made.ca_sha256, "files": list(made.files)}
         print_json("edge-anpr/fleet-init/1", facts)
@@ -181,18 +193,20 @@ def serve(
         int,
         typer.Option("--retry", min=1, max=3600, help="Seconds until a waiting box asks again."),
     ] = 10,
+    passphrase_file: PassphraseFileOption = None,
 ) -> None:
     """Serve the boxes until Ctrl-C: EST (RFC 7030) over TLS, with one-time codes and certificates.
 
     It also renews its own certificate and the list of revoked ones. Boxes need it to enrol and,
-    every few weeks, to renew their certificates; it may be away in between.
+    every few weeks, to renew their certificates; it may be away in between. If the authority's key
+    has a passphrase, the command asks for it once, at the start.
 
     Example: edge-anpr fleet serve fleet --address 0.0.0.0
     """
     from edge.adapters.host.system import SystemClock
     from edge.fleet.serving import serve as serve_fleet
 
-    office = _office(fleet)
+    office = _unlocked(fleet, passphrase_file)
     serve_fleet(
         office,
         address,
@@ -237,6 +251,7 @@ def approve(
     fingerprint: Annotated[
         str, typer.Argument(help="What the box's screen shows.", show_default=False)
     ],
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Approve a box whose screen shows this fingerprint.
@@ -248,7 +263,7 @@ def approve(
 
     Example: edge-anpr fleet approve fleet school-street.box-1 3V3R-Z2F8-819C-ZQM3
     """
-    office = _office(fleet)
+    office = _unlocked(fleet, passphrase_file)
     office.approve(office.inventory().box(box).name, fingerprint, _now())
     if as_json:
         print_json("edge-anpr/fleet-approve/1", {"box": box, "keys": str(office.fleet.boxes)})
@@ -257,7 +272,12 @@ def approve(
 
 
 @app.command()
-def forget(fleet: FleetArgument, box: BoxArgument, as_json: JsonOption = False) -> None:
+def forget(
+    fleet: FleetArgument,
+    box: BoxArgument,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Revoke a box's certificates, and its code and request, so that it can be enrolled again.
 
     For a stolen, replaced or copied box. Then give FLEET/ca/crl.pem to the broker and restart it:
@@ -265,7 +285,7 @@ def forget(fleet: FleetArgument, box: BoxArgument, as_json: JsonOption = False) 
 
     Example: edge-anpr fleet forget fleet school-street.box-1
     """
-    office = _office(fleet)
+    office = _unlocked(fleet, passphrase_file)
     if not office.forget(box, _now()):
         raise ConfigError(f"{box}: no such box is enrolled or waits; see `edge-anpr fleet status`")
     revoked = office.fleet.ca / "crl.pem"
@@ -286,6 +306,7 @@ def issue(
         str | None,
         typer.Option("--host", help="For the broker itself: its name or IP address."),
     ] = None,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make key and certificate of the broker (--host) or of its other clients, in one PEM file.
@@ -298,7 +319,7 @@ def issue(
         raise UsageError("NAME: use 1 to 40 of a-z, 0-9 and '-'")
     if out.exists():
         raise UsageError(f"--out: {out} exists already and was not overwritten; move it away first")
-    _office(fleet).issue_client(name, host, out, _now())
+    _unlocked(fleet, passphrase_file).issue_client(name, host, out, _now())
     if as_json:
         print_json("edge-anpr/fleet-issue/1", {"file": str(out), "name": name})
         return
@@ -390,6 +411,16 @@ def _office(fleet: Path) -> EnrolmentOffice:
     from edge.fleet.enrolling import EnrolmentOffice
 
     return EnrolmentOffice.open(_open(fleet))
+
+
+def _unlocked(fleet: Path, passphrase_file: Path | None) -> EnrolmentOffice:
+    """The fleet with the authority's private key, whose passphrase is asked for if it has one."""
+    from edge.cli.passphrase import typed
+    from edge.fleet.enrolling import EnrolmentOffice
+
+    office = EnrolmentOffice.open(_open(fleet), typed(passphrase_file))
+    office.authority.unlock()
+    return office
 
 
 def _rendered(folder: FleetFolder) -> tuple[RenderedSite, ...]:

@@ -31,6 +31,7 @@ from edge.formats.enrolment import (
 )
 from edge.formats.yaml_document import read_bytes
 from edge.privacy.key_formats import PUBLIC_ENDING, parse_box_public_keys
+from edge.privacy.protected_keys import Passphrase
 from edge.site.folder import POLICY_FILE, SITE_FILE
 
 _NO_FILES = (".csv", ".private.json", ".pem", ".key")
@@ -53,8 +54,12 @@ class EnrolmentOffice:
     digests: CodeDigests
 
     @classmethod
-    def open(cls, fleet: FleetFolder) -> EnrolmentOffice:
+    def open(cls, fleet: FleetFolder, passphrase: Passphrase | None = None) -> EnrolmentOffice:
         """Open a fleet.
+
+        Args:
+            fleet: its folder.
+            passphrase: returns the passphrase of the authority's key, if it has one.
 
         Raises:
             KeyFileError: a key cannot be used.
@@ -62,7 +67,7 @@ class EnrolmentOffice:
         """
         return cls(
             fleet,
-            CertificateAuthority.open(fleet.ca),
+            CertificateAuthority.open(fleet.ca, passphrase),
             FleetRegister(fleet.register),
             CodeDigests.open(fleet),
         )
