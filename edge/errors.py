@@ -550,6 +550,16 @@ CODES: Mapping[str, Meaning] = {
         "the fleet refuses this box or its request: a one-time code that is unknown, used, expired "
         "or of another box, or a certificate that was revoked; the message says which",
     ),
+    "E_AUTHORITY_KEYS": Meaning(
+        7,
+        "an authority's public file has a key that the signed policy does not name; compare the "
+        "file with the authority, or have a policy signed that names the key",
+    ),
+    "E_INVENTORY": Meaning(
+        7,
+        "the fleet's inventory does not list this box any more, so it gets no certificate and no "
+        "site folder; put it back, or run `edge-anpr fleet forget`",
+    ),
     "E_TPM": Meaning(
         7,
         "this machine's TPM does not open the box's keys, or cannot be used; run it on the box "

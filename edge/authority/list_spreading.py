@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypeVar
 
 from edge.adapters.broker.holds import reason_text
 from edge.adapters.broker.list_parts import publish_parts
@@ -21,7 +22,8 @@ from edge.policy.shared_lists import SharedList
 from edge.privacy.keys import BoxPublicKeys
 
 _RECEIVE_S = 0.2
-_FILTERS_AT_ONCE = 100
+_AT_ONCE = 100
+"""So many topics are subscribed to, or manifests sent, before the broker's answers are awaited."""
 _NAMED = 5
 """How many boxes an error names."""
 _NOTED = 20
@@ -33,24 +35,43 @@ Box = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What the boxes have answered, by site and box; `silent` ones have not answered."""
+    """What the boxes have answered, by site and box.
+
+    Attributes:
+        in_force: those that have the list in force.
+        refused: those that refuse it.
+        unsent: why the broker did not take the manifest of a box.
+        silent: those that have not answered.
+    """
 
     in_force: Mapping[Box, ListAnswer]
     refused: Mapping[Box, ListAnswer]
+    unsent: Mapping[Box, str]
     silent: tuple[Box, ...]
+
+    @property
+    def count(self) -> int:
+        """How many boxes there are."""
+        return sum(map(len, (self.in_force, self.refused, self.unsent, self.silent)))
 
     def require_all(self) -> None:
         """Refuse if not every box has the list in force.
 
         Raises:
             ListRefusedError: one has refused it.
-            PublishError: `E_LIST_UNANSWERED`: one has not answered.
+            PublishError: the broker did not take one; `E_LIST_UNANSWERED`: one has not answered.
         """
         if self.refused:
             raise ListRefusedError(next(iter(self.refused.values())))
+        if self.unsent:
+            (site, box), why = next(iter(self.unsent.items()))
+            raise PublishError(
+                f"the broker does not take the list for {len(self.unsent)} of {self.count} boxes: "
+                f"for {site}/{box} it {why}"
+            )
         if self.silent:
             raise PublishError(
-                f"{len(self.silent)} of {len(self.silent) + len(self.in_force)} boxes have not "
+                f"{len(self.silent)} of {self.count} boxes have not "
                 f"answered in time ({named(self.silent)}); the broker keeps the list for them. "
                 "Check that they run and may write their topic list-answer at the broker; then "
                 "send the list again",
@@ -71,7 +92,9 @@ def spread_list(
     waiting: Waiting,
     note: Callable[[str], None],
 ) -> Spread:
-    """Publish the manifest of each box, retained, and collect the answers.
+    """Publish the manifests of all boxes, retained, and collect the answers of all together.
+
+    A manifest that the broker does not take stops no other.
 
     Args:
         options: broker address and credentials.
@@ -82,7 +105,7 @@ def spread_list(
 
     Raises:
         ListBundleError: there is no manifest of one of the boxes.
-        PublishError: the broker cannot be reached or refuses a message.
+        PublishError: the broker cannot be reached, or refuses a subscription or a part.
     """
     missing = tuple(box for box in boxes if box not in shared.manifests)
     if missing:
@@ -95,24 +118,42 @@ def spread_list(
     }
     answers: dict[Box, ListAnswer] = {}
     with BrokerLink.open(options, cancelled=waiting.cancelled) as link:
-        filters = [one.list_answer for one in topics.values()]
-        for first in range(0, len(filters), _FILTERS_AT_ONCE):
-            link.subscribe(filters[first : first + _FILTERS_AT_ONCE])
+        for some in _some([one.list_answer for one in topics.values()]):
+            link.subscribe(some)
         if shared.body:
             publish_parts(link, options.address, shared.body_sha256, shared.body)
-        for box, own in topics.items():
-            topic = own.bundle(shared.list_id)
-            reason = link.publish(topic, shared.manifests[box], retain=True)
-            if reason >= FAILURE:
-                raise PublishError(
-                    f"broker {options.address}: refuses the list on {topic} {reason_text(reason)}"
-                )
-        _collect(link, shared, boxes, answers, waiting, note)
+        unsent = _publish(link, shared, topics)
+        wanted = {box: keys for box, keys in boxes.items() if box not in unsent}
+        _collect(link, shared, wanted, answers, waiting, note)
     return Spread(
         {box: one for box, one in sorted(answers.items()) if one.state == "in-force"},
         {box: one for box, one in sorted(answers.items()) if one.state == "refused"},
-        tuple(box for box in sorted(boxes) if box not in answers),
+        unsent,
+        tuple(box for box in sorted(wanted) if box not in answers),
     )
+
+
+_T = TypeVar("_T")
+
+
+def _some(many: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """The same in parts of `_AT_ONCE`."""
+    for first in range(0, len(many), _AT_ONCE):
+        yield many[first : first + _AT_ONCE]
+
+
+def _publish(
+    link: BrokerLink, shared: SharedList, topics: Mapping[Box, BoxTopics]
+) -> dict[Box, str]:
+    """Publish the manifests; returns why the broker did not take those of some boxes."""
+    unsent = {}
+    for some in _some(list(topics.items())):
+        messages = [(own.bundle(shared.list_id), shared.manifests[box]) for box, own in some]
+        reasons = link.publish_all(messages, retain=True)
+        for (box, _), (topic, _), reason in zip(some, messages, reasons, strict=True):
+            if reason >= FAILURE:
+                unsent[box] = f"refuses it on {topic} {reason_text(reason)}"
+    return unsent
 
 
 def _collect(

@@ -380,7 +380,9 @@ class Tail:
             for one in arrivals
             if one.receipt is not None and one.hit is not None
         ]
-        for (topic, _), reason in zip(receipts, link.publish_all(receipts), strict=True):
+        for (topic, _), reason in zip(
+            receipts, link.publish_all(receipts, retain=False), strict=True
+        ):
             if reason >= FAILURE and topic not in self._refused:
                 self._refused.add(topic)
                 _log.warning(

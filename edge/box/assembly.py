@@ -124,7 +124,7 @@ def load_parts(site: SiteFolder, manifest: Manifest | None = None, *, live: bool
     Raises:
         EdgeError: one of them cannot be loaded.
     """
-    authorities = load_authorities(site.rule_authorities)
+    authorities = load_authorities(site.rule_authorities, site.policy)
     broker = broker_options(site.settings, site.folder, site.broker_password(os.environ))
     manifest = manifest or Manifest.load()
     with contextlib.ExitStack() as waiting:

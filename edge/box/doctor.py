@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from edge.adapters.broker.mqtt import BrokerLink
 from edge.adapters.broker.options import BrokerOptions
@@ -47,7 +46,7 @@ from edge.domain.geometry import Line
 from edge.domain.rules import Rule
 from edge.errors import EdgeError
 from edge.privacy.redaction import RedactedImage
-from edge.site.folder import BoxFolders, SiteFolder
+from edge.site.folder import SiteFolder
 from edge.site.settings import Models, Region, SecondLook, SiteCamera, Tiles
 
 STEPS = ("clock", "machine", "keys", "broker", "speed", "cameras")
@@ -112,7 +111,7 @@ def examine(
             0.0,
             lambda: of_machine(machine(site.state_folder), settings.outbox.reserve_mib),
         ),
-        "keys": (0.0, lambda: [_examine_keys(site.rule_authorities, site.box)]),
+        "keys": (0.0, lambda: [_examine_keys(site)]),
         "broker": (0.0, broker),
         "speed": (build_s, speed),
     }
@@ -177,9 +176,9 @@ def _skipped(step: str) -> DoctorFinding:
     return DoctorFinding(step, FindingState.SKIPPED, "not examined, as --skip says")
 
 
-def _examine_keys(authorities: Mapping[str, Path], box: BoxFolders) -> DoctorFinding:
-    load_authorities(authorities)
-    return of_keys(trial=load_own_keys(box).trial)
+def _examine_keys(site: SiteFolder) -> DoctorFinding:
+    load_authorities(site.rule_authorities, site.policy)
+    return of_keys(trial=load_own_keys(site.box).trial)
 
 
 def _examine_broker(options: BrokerOptions) -> DoctorFinding:

@@ -35,19 +35,31 @@ def load_own_keys(folders: BoxFolders) -> BoxKeys:
     return keys
 
 
-def load_authorities(files: Mapping[str, Path]) -> dict[str, AuthorityPublicKeys]:
+def load_authorities(files: Mapping[str, Path], policy: Policy) -> dict[str, AuthorityPublicKeys]:
     """Load the authorities' public keys; returns them by authority id.
 
     Args:
         files: each authority's public key file.
+        policy: may name the keys that an authority can have.
 
     Raises:
-        KeyFileError: a file cannot be read, or belongs to another authority.
+        KeyFileError: a file cannot be read, or belongs to another authority; `E_AUTHORITY_KEYS`: it
+            has a key that the policy does not name.
     """
-    return {
-        authority: load_authority_public_keys(file, authority=authority)
-        for authority, file in files.items()
-    }
+    found = {}
+    for authority, file in files.items():
+        keys = load_authority_public_keys(file, authority=authority)
+        named = policy.authorities[authority].key_sha256
+        for digest in keys.digests:
+            if named is not None and digest not in named:
+                raise KeyFileError(
+                    f"{file}: the signed policy does not name key {digest[:16]} in authorities."
+                    f"{authority}.key_sha256, so nothing is sealed to it; compare the file with "
+                    f"the authority, or have a policy signed that names {digest}",
+                    code="E_AUTHORITY_KEYS",
+                )
+        found[authority] = keys
+    return found
 
 
 def require_separate_keys(policy: Policy, others: Sequence[OtherKey]) -> None:
@@ -67,22 +79,25 @@ def require_separate_keys(policy: Policy, others: Sequence[OtherKey]) -> None:
             raise _shared(one.holder, known.holder)
 
 
-def keys_at_hand(box: BoxFolders | None, authorities: Mapping[str, Path]) -> tuple[OtherKey, ...]:
+def keys_at_hand(
+    box: BoxFolders | None, authorities: Mapping[str, Path], policy: Policy
+) -> tuple[OtherKey, ...]:
     """The public keys of box and authorities whose files are there.
 
     Args:
         box: the box's folders; None if they are not known.
         authorities: each authority's public key file, by id.
+        policy: may name the keys that an authority can have.
 
     Raises:
-        KeyFileError: a file cannot be read, or is of another holder.
+        KeyFileError: a file cannot be read, or is of another holder; `E_AUTHORITY_KEYS`: it has a
+            key that the policy does not name.
     """
     own = None
     if box is not None and box.public_keys.exists():
         own = load_box_public_keys(box.public_keys)
-    return keys_of(
-        own, load_authorities({name: file for name, file in authorities.items() if file.exists()})
-    )
+    there = {name: file for name, file in authorities.items() if file.exists()}
+    return keys_of(own, load_authorities(there, policy))
 
 
 def keys_of(

@@ -119,7 +119,7 @@ def announce_refusal(site: SiteFolder, refused: EdgeError) -> None:
                 site,
                 broker_options(site.settings, site.folder, site.broker_password(os.environ)),
                 storage,
-                load_authorities(site.rule_authorities).values(),
+                load_authorities(site.rule_authorities, site.policy).values(),
                 box_keys,
             )
             publisher = delivery.publisher

@@ -120,7 +120,9 @@ def _other_keys(site: Path, draft: Draft[Policy]) -> tuple[OtherKey, ...]:
 
     try:
         return other_keys(site, draft.part) if "authorities" in draft.fields else ()
-    except EdgeError:
+    except EdgeError as error:
+        if error.code == "E_AUTHORITY_KEYS":
+            raise
         return ()  # site.yaml or a key file cannot be read; activation and run say so
 
 

@@ -11,7 +11,7 @@ import typer
 
 from edge.cli import fleet_release, fleet_wave
 from edge.cli.fleet_box import enrol
-from edge.cli.options import JsonOption
+from edge.cli.options import JsonOption, PassphraseFileOption
 from edge.cli.output import note, print_json, time_text
 from edge.errors import ConfigError, UsageError
 
@@ -49,6 +49,15 @@ def init(
         str,
         typer.Option("--host", help="Name or IP address at which boxes reach this machine."),
     ],
+    protect: Annotated[
+        bool,
+        typer.Option(
+            "--passphrase",
+            help="Encrypt the authority's key; `serve`, `approve`, `forget` and `issue` ask for "
+            "the passphrase.",
+        ),
+    ] = False,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a fleet's folder: settings, an empty inventory, a template, a certificate authority.
@@ -58,9 +67,12 @@ def init(
 
     Example: edge-anpr fleet init fleet --authority police-zone --host fleet.example
     """
+    from edge.cli.passphrase import chosen
     from edge.fleet.making import make_fleet
 
-    made = make_fleet(fleet, authority, host, _now(), _random())
+    protect = protect or passphrase_file is not None
+    passphrase = (lambda: chosen(passphrase_file)) if protect else None
+    made = make_fleet(fleet, authority, host, _now(), _random(), passphrase)
     if as_json:
         facts = {"fleet": str(fleet), "ca_sha256": made.ca_sha256, "files": list(made.files)}
         print_json("edge-anpr/fleet-init/1", facts)
@@ -77,18 +89,24 @@ def check(fleet: FleetArgument, as_json: JsonOption = False) -> None:
     Nothing is written.
 
     Each mistake is one line with file, line, field and cure: duplicate boxes, missing values,
-    values without a place, policies that are not complete.
+    values without a place, policies that are not complete. Boxes that are enrolled and not in the
+    inventory any more are named.
 
     Example: edge-anpr fleet check fleet
     """
-    rendered = _rendered(_open(fleet))
+    folder = _open(fleet)
+    rendered = _rendered(folder)
     unsigned = [one.box.name for one in rendered if not one.signed]
+    unlisted = sorted(_enrolled(folder) - {one.box.name for one in rendered})
     if as_json:
-        print_json("edge-anpr/fleet-check/1", {"boxes": len(rendered), "unsigned": unsigned})
+        facts = {"boxes": len(rendered), "unsigned": unsigned, "unlisted": unlisted}
+        print_json("edge-anpr/fleet-check/1", facts)
         return
     boxes = "1 box" if len(rendered) == 1 else f"{len(rendered)} boxes"
     typer.echo(f"{boxes}: nothing is missing or wrong")
     _say_unsigned(unsigned)
+    for name in unlisted:
+        typer.echo(_unlisted_line(name))
 
 
 @app.command("render")
@@ -175,18 +193,20 @@ def serve(
         int,
         typer.Option("--retry", min=1, max=3600, help="Seconds until a waiting box asks again."),
     ] = 10,
+    passphrase_file: PassphraseFileOption = None,
 ) -> None:
     """Serve the boxes until Ctrl-C: EST (RFC 7030) over TLS, with one-time codes and certificates.
 
     It also renews its own certificate and the list of revoked ones. Boxes need it to enrol and,
-    every few weeks, to renew their certificates; it may be away in between.
+    every few weeks, to renew their certificates; it may be away in between. If the authority's key
+    has a passphrase, the command asks for it once, at the start.
 
     Example: edge-anpr fleet serve fleet --address 0.0.0.0
     """
     from edge.adapters.host.system import SystemClock
     from edge.fleet.serving import serve as serve_fleet
 
-    office = _office(fleet)
+    office = _unlocked(fleet, passphrase_file)
     serve_fleet(
         office,
         address,
@@ -231,6 +251,7 @@ def approve(
     fingerprint: Annotated[
         str, typer.Argument(help="What the box's screen shows.", show_default=False)
     ],
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Approve a box whose screen shows this fingerprint.
@@ -242,7 +263,7 @@ def approve(
 
     Example: edge-anpr fleet approve fleet school-street.box-1 3V3R-Z2F8-819C-ZQM3
     """
-    office = _office(fleet)
+    office = _unlocked(fleet, passphrase_file)
     office.approve(office.inventory().box(box).name, fingerprint, _now())
     if as_json:
         print_json("edge-anpr/fleet-approve/1", {"box": box, "keys": str(office.fleet.boxes)})
@@ -251,7 +272,12 @@ def approve(
 
 
 @app.command()
-def forget(fleet: FleetArgument, box: BoxArgument, as_json: JsonOption = False) -> None:
+def forget(
+    fleet: FleetArgument,
+    box: BoxArgument,
+    passphrase_file: PassphraseFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Revoke a box's certificates, and its code and request, so that it can be enrolled again.
 
     For a stolen, replaced or copied box. Then give FLEET/ca/crl.pem to the broker and restart it:
@@ -259,7 +285,7 @@ def forget(fleet: FleetArgument, box: BoxArgument, as_json: JsonOption = False) 
 
     Example: edge-anpr fleet forget fleet school-street.box-1
     """
-    office = _office(fleet)
+    office = _unlocked(fleet, passphrase_file)
     if not office.forget(box, _now()):
         raise ConfigError(f"{box}: no such box is enrolled or waits; see `edge-anpr fleet status`")
     revoked = office.fleet.ca / "crl.pem"
@@ -280,6 +306,7 @@ def issue(
         str | None,
         typer.Option("--host", help="For the broker itself: its name or IP address."),
     ] = None,
+    passphrase_file: PassphraseFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make key and certificate of the broker (--host) or of its other clients, in one PEM file.
@@ -292,7 +319,7 @@ def issue(
         raise UsageError("NAME: use 1 to 40 of a-z, 0-9 and '-'")
     if out.exists():
         raise UsageError(f"--out: {out} exists already and was not overwritten; move it away first")
-    _office(fleet).issue_client(name, host, out, _now())
+    _unlocked(fleet, passphrase_file).issue_client(name, host, out, _now())
     if as_json:
         print_json("edge-anpr/fleet-issue/1", {"file": str(out), "name": name})
         return
@@ -301,7 +328,9 @@ def issue(
 
 @app.command()
 def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
-    """Show each box of the inventory: enrolled and until when, waiting, copied, or with a code.
+    """Show each box: enrolled and until when, waiting, copied, or with a code.
+
+    Boxes that are not in the inventory any more are shown too.
 
     Example: edge-anpr fleet status fleet
     """
@@ -309,13 +338,16 @@ def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
     now = _now()
     known, coded = office.register.boxes(), office.register.codes(now)
     waiting = {one.name: one for one in office.register.waiting()}
+    listed = office.inventory().boxes
     rows: list[dict[str, object]] = []
-    for name in dict.fromkeys([*office.inventory().boxes, *known, *waiting]):
+    for name in dict.fromkeys([*listed, *known, *waiting]):
         box = known.get(name)
         days = None if box is None else round((box.ends - now).total_seconds() / 86400, 1)
         state = (
             "copied"
             if box is not None and box.held is not None
+            else "not in the inventory"
+            if name not in listed
             else "waits"
             if name in waiting
             else "enrolled"
@@ -329,7 +361,11 @@ def status(fleet: FleetArgument, as_json: JsonOption = False) -> None:
         rows.append({"box": name, "state": state, "days_left": days})
         if not as_json:
             left = "" if days is None else f"  certificate: {days} days"
-            line = _held_line(name, box.held) if box and box.held else f"{name}  {state}{left}"
+            line = f"{name}  {state}{left}"
+            if box and box.held:
+                line = _held_line(name, box.held)
+            elif name not in listed:
+                line = _unlisted_line(name)
             typer.echo(line)
     if as_json:
         print_json("edge-anpr/fleet-status/1", {"boxes": rows}, indent=2)
@@ -344,6 +380,20 @@ def _held_line(name: str, since: datetime | None) -> str:
         f"{name}  COPIED: two boxes have this identity{when}; both are held. Find the copy, then "
         "`edge-anpr fleet forget` and enrol the right one"
     )
+
+
+def _unlisted_line(name: str) -> str:
+    return (
+        f"{name}  NOT IN THE INVENTORY: its certificate is not renewed, and is valid until it "
+        "ends. Put the box back, or run `edge-anpr fleet forget`"
+    )
+
+
+def _enrolled(folder: FleetFolder) -> set[str]:
+    """The names of the enrolled boxes."""
+    from edge.fleet.register import FleetRegister
+
+    return set(FleetRegister(folder.register).boxes()) if folder.register.exists() else set()
 
 
 def _say_unsigned(unsigned: list[str]) -> None:
@@ -361,6 +411,16 @@ def _office(fleet: Path) -> EnrolmentOffice:
     from edge.fleet.enrolling import EnrolmentOffice
 
     return EnrolmentOffice.open(_open(fleet))
+
+
+def _unlocked(fleet: Path, passphrase_file: Path | None) -> EnrolmentOffice:
+    """The fleet with the authority's private key, whose passphrase is asked for if it has one."""
+    from edge.cli.passphrase import typed
+    from edge.fleet.enrolling import EnrolmentOffice
+
+    office = EnrolmentOffice.open(_open(fleet), typed(passphrase_file))
+    office.authority.unlock()
+    return office
 
 
 def _rendered(folder: FleetFolder) -> tuple[RenderedSite, ...]:

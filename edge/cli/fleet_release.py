@@ -104,11 +104,15 @@ def add(
 ) -> None:
     """Offer an archive: it is copied to where it is served, and targets wait for two signatures.
 
+    Weights and words are checked first, as a box with this version of the program checks them: each
+    file has the digest of the manifest, and every text is there in each language.
+
     Example: edge-anpr fleet release add releases release.zip --version 0.2.0 --platform
     cp311-linux_x86_64
     """
     from pydantic import ValidationError
 
+    from edge.updates.slots import require_usable
     from edge.updates.targets import ANY, TargetFacts
 
     if kind == "release" and platform is None:
@@ -120,6 +124,7 @@ def add(
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
         raise UsageError(f"--{field}: write {_FORMS[field]}") from None
+    require_usable(archive, facts)
     _say_pending([repository_in(folder).add(archive, facts)], as_json)
 
 

@@ -59,7 +59,15 @@ def plan(
     ] = "5,25,100",
     first: Annotated[
         list[str] | None,
-        typer.Option("--first", metavar="SITE.BOX", help="A box of the first wave; repeatable."),
+        typer.Option(
+            "--first",
+            metavar="SITE.BOX",
+            help="A box of the first wave, one of --boxes; repeatable.",
+        ),
+    ] = None,
+    boxes: Annotated[
+        Path | None,
+        typer.Option("--boxes", help="With --first: folder with the public files of all boxes."),
     ] = None,
     hold_hours: Annotated[
         int, typer.Option("--hold-hours", help="How long each wave stays open before the next.")
@@ -73,11 +81,12 @@ def plan(
     """Plan the waves of a published archive, and open the first one.
 
     Example: edge-anpr fleet wave plan releases release/0.2.0 --steps 5,25,100 --first
-    school-street.box-1 --online-key online.signer.private.json
+    school-street.box-1 --boxes boxes --online-key online.signer.private.json
     """
     from edge.adapters.host.system import SystemClock
+    from edge.adapters.state.key_files import load_all_box_public_keys
     from edge.updates.problems import WaveError
-    from edge.updates.wave_plan import new_plan
+    from edge.updates.wave_plan import new_plan, unknown_first
 
     shares = [one.strip() for one in steps.split(",")]
     if not all(one.isdecimal() for one in shares):
@@ -92,6 +101,14 @@ def plan(
         hold_hours=hold_hours,
         silent_hours=silent_hours,
     )
+    if first:
+        if boxes is None:
+            raise UsageError("--first: give --boxes too, to see that the fleet has such a box")
+        if unknown := unknown_first(made, load_all_box_public_keys(boxes)):
+            raise WaveError(
+                f"--first: no public file in {boxes} is of {_dotted(unknown)}; write SITE.BOX as "
+                "`edge-anpr fleet status` shows it"
+            )
     with _changed(folder, online_key, passphrase_file) as plans:
         if name in plans:
             raise WaveError(f"{name}: planned already; see `edge-anpr fleet wave status`")
@@ -198,7 +215,7 @@ def _counts(
     """The boxes of every plan, counted."""
     from edge.adapters.host.system import SystemClock
     from edge.adapters.state.key_files import load_all_box_public_keys
-    from edge.updates.wave_plan import counted, newest_reports, read_reports
+    from edge.updates.wave_plan import counted, newest_reports, read_reports, unknown_first
 
     now = SystemClock().utc()
     if desk is not None and reports is None:
@@ -212,7 +229,15 @@ def _counts(
     unknown = len(said.keys() - set(fleet))
     if unknown:
         note(f"{unknown} reports are of boxes that are not in {boxes}; they do not count")
+    for name, one in plans.items():
+        if gone := unknown_first(one, fleet):
+            note(f"{name}: of the first wave, {_dotted(gone)} is not in {boxes} any more")
     return {name: counted(name, one, fleet, said, now) for name, one in plans.items()}
+
+
+def _dotted(boxes: tuple[str, ...]) -> str:
+    """Boxes, as commands name them."""
+    return ", ".join(one.replace("/", ".") for one in boxes)
 
 
 def _reports_of(desk: Path, now: datetime) -> tuple[UpdateReport, ...]:

@@ -274,7 +274,8 @@ def show(
 ) -> None:
     """Show what key files hold: owner, ids, dates and trial mark; never a private key.
 
-    For a signer it also shows the public key, in the form that the policy needs.
+    For a signer it also shows the public key, and for an authority the digests of its keys, in the
+    form that the policy needs.
 
     Example: edge-anpr keys show config/school-street/keys
     """
@@ -294,6 +295,8 @@ def show(
             typer.echo(f"  {generation.key_id}  made {generation.created_at:%Y-%m-%d}, {state}")
         if fact.policy_key is not None:
             typer.echo(f"  for the policy: key: {fact.policy_key}")
+        if fact.key_sha256:
+            typer.echo(f"  for the policy: key_sha256: [{', '.join(fact.key_sha256)}]")
 
 
 def _chosen(file: Path | None, *, wanted: bool) -> str | None:
@@ -322,6 +325,7 @@ def _as_json(fact: KeyFacts) -> dict[str, object]:
         "owner": fact.owner,
         "trial": fact.trial,
         "key": fact.policy_key,
+        "key_sha256": list(fact.key_sha256),
         "generations": [
             {
                 "key_id": generation.key_id,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,10 +27,8 @@ from edge.errors import UsageError
 if TYPE_CHECKING:
     from edge.adapters.broker.options import BrokerOptions
     from edge.authority.list_sender import Waiting
+    from edge.authority.list_spreading import Spread
     from edge.privacy.keys import BoxPublicKeys
-
-SHOWN_REFUSALS = 20
-"""How many refusals are printed; `--json` has all."""
 
 
 def send(
@@ -143,15 +141,27 @@ def _spread(
         told = {**spread.in_force, **spread.refused}
         answers = [told[box].model_dump(by_alias=True) for box in sorted(told)]
         silent = [{"site": site, "box": box} for site, box in spread.silent]
-        print_json("edge-anpr/lists-spread/1", {"answers": answers, "silent": silent})
+        unsent = [{"site": a, "box": b, "reason": why} for (a, b), why in spread.unsent.items()]
+        facts = {"answers": answers, "silent": silent, "unsent": unsent}
+        print_json("edge-anpr/lists-spread/1", facts)
     else:
         typer.echo(
             f"list {shared.list_id}, counter {shared.counter}, is in force on "
             f"{len(spread.in_force)} of {len(boxes)} boxes, say the boxes; rules use it from the "
             "next epoch on"
         )
-        for (site, box), answer in list(spread.refused.items())[:SHOWN_REFUSALS]:
-            typer.echo(f"  {site}/{box} refuses it: {answer.code}: {answer.reason}")
-        if (more := len(spread.refused) - SHOWN_REFUSALS) > 0:
-            typer.echo(f"  {more} more refuse it; --json shows all")
+        for (site, box), line in sorted(_lines(spread)):
+            typer.echo(f"  {site}/{box}  {line}")
     spread.require_all()
+
+
+def _lines(spread: Spread) -> Iterator[tuple[tuple[str, str], str]]:
+    """Each box with what became of the list there."""
+    for one in spread.in_force:
+        yield one, "in force"
+    for one, answer in spread.refused.items():
+        yield one, f"refuses it: {answer.code}: {answer.reason}"
+    for one, why in spread.unsent.items():
+        yield one, f"not sent: the broker {why}"
+    for one in spread.silent:
+        yield one, "no answer yet"

@@ -311,14 +311,15 @@ def other_keys(site: Path, policy: Policy) -> tuple[OtherKey, ...]:
     """The keys of the site's box and authorities, as far as their files are there.
 
     Raises:
-        KeyFileError: a file cannot be read, or is of another holder.
+        KeyFileError: a file cannot be read, or is of another holder; `E_AUTHORITY_KEYS`: it has a
+            key that the policy does not name.
     """
     from edge.box.keys import keys_at_hand
     from edge.site.folder import SITE_FILE, read_box_folders, resolved
 
     box = read_box_folders(site) if (site / SITE_FILE).exists() else None
     files = {name: resolved(site, one.keys) for name, one in policy.authorities.items()}
-    return keys_at_hand(box, files)
+    return keys_at_hand(box, files, policy)
 
 
 def _say_changes(before: Policy, after: Policy, language: Language) -> None:

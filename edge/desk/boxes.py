@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from pydantic import ValidationError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, case, false
 from sqlalchemy.dialects import postgresql, sqlite
 
 from edge.adapters.broker import topics
@@ -110,7 +110,7 @@ class BoxStates:
         elif name.kind is topics.TopicKind.STATUS:
             with contextlib.suppress(BoxStatusError):
                 status = verified_status(payload, keys, self._utc())
-                make = partial(self._keep_status, status)
+                make = partial(self._keep_status, status, keys.current)
         elif name.kind is topics.TopicKind.AVAILABILITY:
             said = _said(site, box, payload)
             if said is not None:
@@ -134,21 +134,36 @@ class BoxStates:
             )
         )
 
-    def _keep_status(self, status: BoxStatus, connection: Connection) -> None:
+    def _keep_status(self, status: BoxStatus, current: str, connection: Connection) -> None:
         """Keep a statement that is newer, or note that a second box has made it.
 
         A box counts its statements, and its clock never goes back. So a later statement with no
-        higher counter is of another box with the same keys, or of an older copy of its state.
+        higher counter is of another box with the same keys, or of an older copy of its state. With
+        new keys a box begins anew: who has stolen the old ones may have stated any counter.
+
+        Args:
+            status: verified.
+            current: the id of the box's key in use.
+            connection: in a transaction.
         """
-        known = BOX_STATE.c
+        known, key = BOX_STATE.c, status.box_key_id
         mine = known.box_id == _id(status.site, status.box)
         digest = hashlib.sha256(status.to_bytes()).hexdigest()
         now = utc_text(self._utc())
+        anew = known.status_key.is_distinct_from(key) if key == current else false()
         newer = (known.status_counter.is_(None)) | (known.status_counter < status.counter)
+        same_key = known.status_key.is_(None) | (known.status_key == key)
+        values = {**_columns(status), "status_sha256": digest, "status_came_at": now}
+        # What was proved under another key stays as it is; a later checkpoint need not be larger.
+        of_old_key = anew & known.status_key.is_not(None)
         kept = connection.execute(
             BOX_STATE.update()
-            .where(mine, newer)
-            .values(**_columns(status), status_sha256=digest, status_came_at=now)
+            .where(mine, anew | (same_key & newer))
+            .values(
+                **values,
+                twin_at=case((anew, None), else_=known.twin_at),
+                log_size=case((of_old_key, None), else_=known.log_size),
+            )
         ).rowcount
         if not kept:
             same = known.status_counter == status.counter
@@ -156,6 +171,7 @@ class BoxStates:
                 BOX_STATE.update()
                 .where(
                     mine,
+                    known.status_key.in_({key, current}),
                     (known.status_said_at < status.said_at)
                     | (same & (known.status_sha256 != digest)),
                 )
@@ -240,6 +256,7 @@ def _columns(status: BoxStatus) -> dict[str, object]:
     policy, update = status.policy, status.update
     return {
         "status_counter": status.counter,
+        "status_key": status.box_key_id,
         "status_said_at": status.said_at,
         "status_state": status.state,
         "status_reason": status.reason,

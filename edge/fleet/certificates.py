@@ -1,6 +1,6 @@
 """A small authority for certificates: its key, the certificates of boxes, the list of revoked ones.
 
-    ca/ca.key      its private key, P-256, PEM, mode 0600
+    ca/ca.key      its private key, P-256, PEM (PKCS #8), mode 0600; perhaps under a passphrase
     ca/ca.pem      its certificate: what boxes and broker trust
     ca/crl.pem     the certificates that are revoked or held, for mosquitto's `crlfile`
     ca/server.pem  the fleet server's own certificate with its key, mode 0600
@@ -11,9 +11,11 @@ X.509 certificates after RFC 5280. A box's certificate names it `site.box`, and 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +27,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from edge.errors import KeyFileError
 from edge.formats.atomic_files import create_file, write_file
 from edge.formats.enrolment import is_due
+from edge.privacy.protected_keys import CODE, Passphrase
 
 CA_DAYS: Final = 3650
 SERVER_DAYS: Final = 397
@@ -34,6 +37,8 @@ CRL_DAYS: Final = 180
 _EARLIER: Final = timedelta(minutes=10)
 """How much the clock of a box may be behind."""
 
+_LONGEST_SECRET: Final = 1000
+_ENCRYPTED: Final = b"-----BEGIN ENCRYPTED PRIVATE KEY-----"
 _KEY_FILE, _CERTIFICATE, _CRL, _SERVER = "ca.key", "ca.pem", "crl.pem", "server.pem"
 
 
@@ -48,20 +53,23 @@ class RevokedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class CertificateAuthority:
-    """The authority of a fleet, with its private key."""
+    """The authority of a fleet; `_opened` returns its private key."""
 
     folder: Path
     certificate: x509.Certificate
-    _key: ec.EllipticCurvePrivateKey = field(repr=False)
+    _opened: Callable[[], ec.EllipticCurvePrivateKey] = field(repr=False)
 
     @classmethod
-    def make(cls, folder: Path, name: str, now: datetime) -> CertificateAuthority:
+    def make(
+        cls, folder: Path, name: str, now: datetime, passphrase: str | None = None
+    ) -> CertificateAuthority:
         """Make an authority's key and certificate.
 
         Args:
             folder: a new folder.
             name: what the certificate calls it.
             now: the moment of making, aware.
+            passphrase: encrypts the private key; None: it is written in clear.
 
         Raises:
             KeyFileError: there is one already, or the folder cannot be written.
@@ -77,44 +85,53 @@ class CertificateAuthority:
         )
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            create_file(folder / _KEY_FILE, _private_pem(key), mode=0o600)
+            create_file(folder / _KEY_FILE, _private_pem(key, passphrase), mode=0o600)
             create_file(folder / _CERTIFICATE, pem(certificate), mode=0o644)
         except OSError as error:
             raise KeyFileError(
                 f"{error.filename or folder}: {error.strerror}; name a new folder"
             ) from None
-        made = cls(folder, certificate, key)
+        made = cls(folder, certificate, lambda: key)
         made.write_revoked((), now)
         return made
 
     @classmethod
-    def open(cls, folder: Path) -> CertificateAuthority:
-        """Read an authority.
+    def open(cls, folder: Path, passphrase: Passphrase | None = None) -> CertificateAuthority:
+        """Read an authority. A key with a passphrase is opened when it is first needed.
+
+        Args:
+            folder: its folder.
+            passphrase: returns the passphrase; None: nobody can be asked.
 
         Raises:
             KeyFileError: a file is missing, damaged, of another key, or other users can read it.
         """
         file = folder / _KEY_FILE
         try:
-            mode = file.stat().st_mode
-            key = serialization.load_pem_private_key(file.read_bytes(), None)
+            mode, content = file.stat().st_mode, file.read_bytes()
             certificate = x509.load_pem_x509_certificate((folder / _CERTIFICATE).read_bytes())
         except OSError as error:
             raise KeyFileError(
                 f"{error.filename}: {error.strerror}; restore it from a copy"
             ) from None
-        except (ValueError, TypeError):
+        except ValueError:
             raise KeyFileError(f"{folder}: damaged; restore it from a copy") from None
         if mode & 0o077:
             raise KeyFileError(
                 f"{file}: other users can read this private key; run `chmod 600 {file}`",
                 code="E_KEY_MODE",
             )
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or (
-            key.public_key() != certificate.public_key()
-        ):
-            raise KeyFileError(f"{file}: not the key of {_CERTIFICATE}; restore it from a copy")
-        return cls(folder, certificate, key)
+
+        @cache
+        def opened() -> ec.EllipticCurvePrivateKey:
+            key = _private_key(file, content, passphrase)
+            if key.public_key() != certificate.public_key():
+                raise KeyFileError(f"{file}: not the key of {_CERTIFICATE}; restore it from a copy")
+            return key
+
+        if _ENCRYPTED not in content:
+            opened()
+        return cls(folder, certificate, opened)
 
     @property
     def der(self) -> bytes:
@@ -130,6 +147,14 @@ class CertificateAuthority:
     def server_file(self) -> Path:
         """The fleet server's certificate with its key, PEM."""
         return self.folder / _SERVER
+
+    def unlock(self) -> None:
+        """Open the private key now, so that nothing waits for a passphrase later.
+
+        Raises:
+            KeyFileError: `E_PASSPHRASE`: the passphrase is missing or wrong.
+        """
+        self._opened()
 
     def issue(
         self, name: str, public: ec.EllipticCurvePublicKey, now: datetime, days: int
@@ -162,7 +187,7 @@ class CertificateAuthority:
     ) -> x509.Certificate:
         end = min(now + timedelta(days=days), self.certificate.not_valid_after_utc)
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        issuer = self._key.public_key()
+        issuer = self._opened().public_key()
         builder = (
             _builder(subject, self.certificate.subject, public, now, end)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -175,7 +200,7 @@ class CertificateAuthority:
         if host is not None:
             names = x509.SubjectAlternativeName([_host_name(host)])
             builder = builder.add_extension(names, critical=False)
-        return builder.sign(self._key, hashes.SHA256())
+        return builder.sign(self._opened(), hashes.SHA256())
 
     def keep_server_certificate(self, host: str, now: datetime) -> bool:
         """Make the server's certificate if there is none, or a third of its life is left.
@@ -226,7 +251,9 @@ class CertificateAuthority:
                 .add_extension(x509.CRLReason(reason), critical=False)
                 .build()
             )
-        content = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        content = builder.sign(self._opened(), hashes.SHA256()).public_bytes(
+            serialization.Encoding.PEM
+        )
         file = self.folder / _CRL
         try:
             write_file(file, content, mode=0o644)
@@ -252,12 +279,56 @@ def write_pair(file: Path, key: ec.EllipticCurvePrivateKey, certificate: x509.Ce
         raise KeyFileError(f"{file}: {error.strerror}; name a folder to write in") from None
 
 
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _private_key(
+    file: Path, content: bytes, passphrase: Passphrase | None
+) -> ec.EllipticCurvePrivateKey:
+    """The private key in a PEM file.
+
+    Raises:
+        KeyFileError: `E_PASSPHRASE`: the passphrase is missing or wrong; or the file is damaged.
+    """
+    typed: bytes | None = None
+    if _ENCRYPTED in content:
+        if passphrase is None:
+            raise KeyFileError(
+                f"{file}: has a passphrase, and nobody can be asked for it here", code=CODE
+            )
+        typed = _secret(passphrase(file))
+    try:
+        key = serialization.load_pem_private_key(content, typed)
+    except (ValueError, TypeError):
+        if typed is not None:
+            raise KeyFileError(
+                f"{file}: wrong passphrase, or the file is damaged; try again, or restore the file "
+                "from a copy",
+                code=CODE,
+            ) from None
+        raise KeyFileError(f"{file}: damaged; restore it from a copy") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise KeyFileError(f"{file}: not the key of {_CERTIFICATE}; restore it from a copy")
+    return key
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey, passphrase: str | None = None) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.NoEncryption()
+        if passphrase is None
+        else serialization.BestAvailableEncryption(_secret(passphrase)),
     )
+
+
+def _secret(passphrase: str) -> bytes:
+    """A passphrase as PKCS #8 takes it: the same on every keyboard.
+
+    Raises:
+        KeyFileError: `E_PASSPHRASE`: it is too long.
+    """
+    typed = unicodedata.normalize("NFC", passphrase).encode()
+    if len(typed) > _LONGEST_SECRET:
+        raise KeyFileError(f"the passphrase has more than {_LONGEST_SECRET} bytes", code=CODE)
+    return typed
 
 
 def _host_name(host: str) -> x509.GeneralName:

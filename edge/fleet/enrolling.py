@@ -31,6 +31,7 @@ from edge.formats.enrolment import (
 )
 from edge.formats.yaml_document import read_bytes
 from edge.privacy.key_formats import PUBLIC_ENDING, parse_box_public_keys
+from edge.privacy.protected_keys import Passphrase
 from edge.site.folder import POLICY_FILE, SITE_FILE
 
 _NO_FILES = (".csv", ".private.json", ".pem", ".key")
@@ -53,8 +54,12 @@ class EnrolmentOffice:
     digests: CodeDigests
 
     @classmethod
-    def open(cls, fleet: FleetFolder) -> EnrolmentOffice:
+    def open(cls, fleet: FleetFolder, passphrase: Passphrase | None = None) -> EnrolmentOffice:
         """Open a fleet.
+
+        Args:
+            fleet: its folder.
+            passphrase: returns the passphrase of the authority's key, if it has one.
 
         Raises:
             KeyFileError: a key cannot be used.
@@ -62,7 +67,7 @@ class EnrolmentOffice:
         """
         return cls(
             fleet,
-            CertificateAuthority.open(fleet.ca),
+            CertificateAuthority.open(fleet.ca, passphrase),
             FleetRegister(fleet.register),
             CodeDigests.open(fleet),
         )
@@ -99,9 +104,12 @@ class EnrolmentOffice:
         """A further request, under the certificate of this number; None until approval.
 
         Raises:
-            RequestError: it is refused; `E_CLONE`: two boxes have this identity.
+            RequestError: it is refused; `E_CLONE`: two boxes have this identity; `E_INVENTORY`: the
+                inventory does not list it any more.
+            ConfigError: the inventory cannot be read now.
         """
         try:
+            self._require_listed(self.register.owner(serial))
             return self.register.renew(
                 serial, verified(der), now, lambda one: self._issue(one, now)
             )
@@ -116,10 +124,12 @@ class EnrolmentOffice:
         Lists never leave in clear, and private keys are not there.
 
         Raises:
-            RequestError: the certificate is not valid.
-            ConfigError: the folder was not rendered yet.
+            RequestError: the certificate is not valid; `E_INVENTORY`: the inventory does not list
+                the box any more.
+            ConfigError: the folder was not rendered yet, or the inventory cannot be read now.
         """
         name = self.register.owner(serial)
+        self._require_listed(name)
         site, _, box = name.partition(".")
         folder = self.fleet.site(site, box)
         if not all((folder / one).is_file() for one in (POLICY_FILE, SITE_FILE)):
@@ -133,6 +143,22 @@ class EnrolmentOffice:
             ).decode("ascii")
             for path in _sent(folder)
         }
+
+    def _require_listed(self, name: str) -> None:
+        """Refuse a box that was taken out of the inventory and is not forgotten yet."""
+        try:
+            listed = name in self.inventory().boxes
+        except ConfigError:  # its lines are for the operator, not for a box
+            raise ConfigError(
+                "the fleet's inventory cannot be read now; the operator runs `edge-anpr fleet "
+                "check`"
+            ) from None
+        if not listed:
+            raise RequestError(
+                f"box {name} is not in the fleet's inventory any more; the operator puts it back, "
+                "or runs `edge-anpr fleet forget`",
+                code="E_INVENTORY",
+            )
 
     # --- the operator --------------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ PEER: Final = "edge_anpr_peer"
 """The key of the ASGI scope's state that holds the client's certificate, DER, or None."""
 
 RETRY_S: Final = 10
-_STATUS: Final = {"E_CLONE": 403, "E_ENROL": 403, "E_CONFIG": 404}
+_STATUS: Final = {"E_CLONE": 403, "E_ENROL": 403, "E_INVENTORY": 403, "E_CONFIG": 404}
 
 
 class _NotAllowedError(RequestError):

@@ -74,6 +74,7 @@ def make_fleet(
     host: str,
     now: datetime,
     random_bytes: Callable[[int], bytes],
+    passphrase: Callable[[], str] | None = None,
 ) -> MadeFleet:
     """Make a fleet's folder. Files that exist already stay as they are.
 
@@ -83,6 +84,7 @@ def make_fleet(
         host: where boxes reach the server.
         now: the wall clock.
         random_bytes: unpredictable bytes, as many as asked for.
+        passphrase: returns the passphrase of the authority's new key; None: it has none.
 
     Raises:
         UsageError: `authority` or `host` cannot be used.
@@ -102,10 +104,11 @@ def make_fleet(
     if (fleet.ca / "ca.key").exists():
         made = CertificateAuthority.open(fleet.ca)
     else:
-        made = CertificateAuthority.make(fleet.ca, authority, now)
+        chosen = None if passphrase is None else passphrase()
+        made = CertificateAuthority.make(fleet.ca, authority, now, chosen)
+        made.keep_server_certificate(fleet.config.host, now)
         CodeDigests.make(fleet, random_bytes)
         files += ["ca/ca.key", "ca/ca.pem", "ca/crl.pem", "ca/codes.key"]
-    made.keep_server_certificate(fleet.config.host, now)
     FleetRegister(fleet.register)
     return MadeFleet(tuple(files), ca_digest(made.der).hex())
 

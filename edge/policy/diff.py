@@ -252,6 +252,9 @@ def _authority(
     for name in ("name", "keys"):
         if getattr(before, name) != getattr(after, name):
             yield Change(ChangeEffect.WIDENING, "recipient", (*at, name), "another recipient")
+    if before.key_sha256 != after.key_sha256:
+        detail = "other keys, or none named"
+        yield Change(ChangeEffect.WIDENING, "recipient", (*at, "key_sha256"), detail)
     yield from grows("recipient", (*at, "valid", "until"), before.valid.until, after.valid.until)
     yield from grows(
         "recipient", (*at, "valid", "from"), before.valid.from_, after.valid.from_, reverse=True

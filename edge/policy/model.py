@@ -8,12 +8,18 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from edge.domain.competence import Competence
 from edge.domain.rules import Rule
 from edge.formats.canonical import canonical_json
-from edge.formats.identifiers import Id
+from edge.formats.identifiers import Id, Sha256
 from edge.formats.problems import Location
 from edge.formats.strict import Strict
 from edge.policy import wording
@@ -122,12 +128,25 @@ class Authority(Strict):
         description="The authority's public keys, relative to the site folder; "
         "made by `edge-anpr keys new`."
     )
+    key_sha256: Annotated[tuple[Sha256, ...], Field(min_length=1, max_length=32)] | None = Field(
+        default=None,
+        description="The digest of each key in that file, as `edge-anpr keys show` prints it: a "
+        "box then takes no other. Left out: the box takes the file that it was given.",
+    )
     receipts: Literal["required", "none"] = Field(
         default="required",
         description="Whether a hit stays on the box until the authority's signed receipt arrives.",
     )
     valid: Validity
     competence: CompetenceModel
+
+    @model_serializer(mode="wrap")
+    def _as_signed(self, to_fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `key_sha256` where it is left out: policies signed before keep their digest."""
+        fields: dict[str, Any] = to_fields(self)
+        if self.key_sha256 is None:
+            del fields["key_sha256"]
+        return fields
 
 
 class PlateList(Strict):

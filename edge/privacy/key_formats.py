@@ -40,6 +40,7 @@ from edge.privacy.keys import (
     BoxKeys,
     BoxPublicKeys,
     authority_key_id,
+    authority_key_sha256,
     box_key_id,
 )
 
@@ -309,12 +310,14 @@ def authority_public_keys(content: AuthorityPublicFile, file: Path) -> Authority
             generation is in use.
     """
     receipts: dict[str, Ed25519PublicKey] = {}
+    digests = []
     for generation in content.generations:
         sealing = _of_file(file, x25519_public_key, generation.sealing)
         key = _of_file(file, ed25519_public_key, generation.receipts)
         if authority_key_id(sealing, key) != generation.key_id:
             raise damaged(file)
         receipts[generation.key_id] = key
+        digests.append(authority_key_sha256(sealing, key))
     newest = current(content.generations, file)
     return AuthorityPublicKeys(
         content.authority,
@@ -322,6 +325,7 @@ def authority_public_keys(content: AuthorityPublicFile, file: Path) -> Authority
         newest.key_id,
         _of_file(file, x25519_public_key, newest.sealing),
         receipts,
+        tuple(digests),
     )
 
 
@@ -383,7 +387,8 @@ class Generation:
 class KeyFacts:
     """The owner and the generations of a key file, oldest first; never a private key.
 
-    `policy_key` is a signer's public key, in the form of a policy.
+    `policy_key` is a signer's public key, in the form of a policy; `key_sha256` has the digest of
+    each generation of an authority, by which a policy names it.
     """
 
     file: Path
@@ -392,6 +397,7 @@ class KeyFacts:
     trial: bool
     generations: tuple[Generation, ...]
     policy_key: str | None = None
+    key_sha256: tuple[str, ...] = ()
 
 
 def facts_of(content: KeyFile, file: Path) -> KeyFacts:
@@ -422,7 +428,11 @@ def facts_of(content: KeyFile, file: Path) -> KeyFacts:
         policy_key = content.public
         if policy_key is not None and PublicKey.parse(policy_key).key_id != content.key_id:
             raise damaged(file)
-    return KeyFacts(file, KINDS[type(content)], owner, content.trial, generations, policy_key)
+    digests: tuple[str, ...] = ()
+    if isinstance(content, AuthorityPublicFile):
+        digests = authority_public_keys(content, file).digests
+    kind = KINDS[type(content)]
+    return KeyFacts(file, kind, owner, content.trial, generations, policy_key, digests)
 
 
 def damaged(file: Path) -> KeyFileError:

@@ -22,6 +22,8 @@ from edge.errors import KeyFileError
 from edge.formats.framing import framed
 from edge.formats.signing import PublicKey
 
+_ID_DIGITS = 16
+
 RETIRED_KEY_GRACE = timedelta(days=31)
 """How long hits of a retired key are accepted. A hit may wait on the box for its whole retention,
 at most 30 days."""
@@ -153,6 +155,8 @@ class AuthorityPublicKeys:
     key_id: str
     sealing: X25519PublicKey = field(repr=False, compare=False)
     _receipts: Mapping[str, Ed25519PublicKey] = field(repr=False, compare=False)
+    digests: tuple[str, ...] = ()
+    """SHA-256 of each generation of its keys, hex; it begins with the key's id."""
 
     def public_keys(self) -> tuple[PublicKey, ...]:
         """The keys that sign its receipts and its audit log, all generations."""
@@ -219,12 +223,21 @@ def box_key_id(signing: Ed25519PublicKey, lists: X25519PublicKey | None) -> str:
 
 def authority_key_id(sealing: X25519PublicKey, receipts: Ed25519PublicKey) -> str:
     """The id of an authority's generation of keys."""
-    return _key_id(b"authority", sealing.public_bytes_raw(), receipts.public_bytes_raw())
+    return authority_key_sha256(sealing, receipts)[:_ID_DIGITS]
+
+
+def authority_key_sha256(sealing: X25519PublicKey, receipts: Ed25519PublicKey) -> str:
+    """The digest of an authority's generation of keys, by which a policy names it."""
+    return _digest(b"authority", sealing.public_bytes_raw(), receipts.public_bytes_raw())
 
 
 def _key_id(owner: bytes, *keys: bytes) -> str:
-    """First 16 hex digits of SHA-256 over the owner's kind and the raw public keys."""
-    return hashlib.sha256(framed(b"edge-anpr/key-id/1", owner, *keys)).hexdigest()[:16]
+    return _digest(owner, *keys)[:_ID_DIGITS]
+
+
+def _digest(owner: bytes, *keys: bytes) -> str:
+    """SHA-256 over the owner's kind and the raw public keys, hex; its beginning is the key's id."""
+    return hashlib.sha256(framed(b"edge-anpr/key-id/1", owner, *keys)).hexdigest()
 
 
 def _made_for_lists(key: _AnyKey | None) -> _AnyKey:

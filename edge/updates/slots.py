@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -133,6 +134,22 @@ class Slot:
         """The versions that are there as a whole."""
         found = (one.parent for one in self.versions.glob(f"*/{COMPLETE}"))
         return [one.name for one in found if not one.is_symlink()]
+
+
+def require_usable(archive: Path, facts: TargetFacts) -> None:
+    """Refuse an archive that a box with this version of the program would refuse.
+
+    A release is not looked at: a box installs it to see whether it works.
+
+    Raises:
+        UpdateError: the content is not usable, or the archive cannot be read.
+    """
+    if (
+        facts.kind == "release" or not archive.is_file()
+    ):  # whoever copies it says that it is missing
+        return
+    with _explained(archive), tempfile.TemporaryDirectory() as folder:
+        _CHECKS[facts.kind](archive, Path(folder) / facts.version, facts.version)
 
 
 def _program(archive: Path, folder: Path, version: str) -> None:

@@ -36,8 +36,34 @@ NEWER: Final = "state-newer"
 GOES_BACK: Final = (outbox_file.FILE_NAME, f"{outbox_file.FILE_NAME}-wal", STATISTICS)
 """The files that are copied, and that alone may be put back."""
 
+SPARE_BYTES: Final = 16 * 1024 * 1024
+"""So much must be free besides the copies, for the journal, the links and the box itself."""
+
 _JOURNAL: Final = "-journal"
 _BLOCK: Final = 1024 * 1024
+
+
+def require_room(state: Path, work: Path, *, copies: bool) -> None:
+    """Refuse a change of version that a full disk would stop half way.
+
+    Args:
+        state: the box's state folder.
+        work: the updater's folder.
+        copies: whether the state is copied, and later perhaps the newer one moved beside it.
+
+    Raises:
+        UpdateStateError: `E_DISK_FULL`.
+    """
+    with _explained(work):
+        found = [one.lstat().st_size for name in GOES_BACK if (one := state / name).is_file()]
+        needs = {work: SPARE_BYTES + (2 * sum(found) if copies else 0), state: SPARE_BYTES}
+        for folder, needed in needs.items():
+            if folder.is_dir() and shutil.disk_usage(folder).free < needed:
+                raise UpdateStateError(
+                    f"{folder}: a change of version needs {needed // 2**20} MiB of free disk "
+                    "space; free some",
+                    code="E_DISK_FULL",
+                )
 
 
 def copy_state(state: Path, work: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from edge.adapters.host.system import SystemClock
+from edge.errors import EdgeError
 from edge.formats.timestamps import utc_text
 from edge.pipeline.ports import Clock
 from edge.privacy.box_status import Outcome
@@ -33,7 +34,7 @@ from edge.updates.journal import (
 from edge.updates.ports import BoxService, HealthProbe
 from edge.updates.problems import UpdateError, UpdateStateError
 from edge.updates.slots import PROVEN, Slot
-from edge.updates.state_copy import copy_state, drop_copy, put_back
+from edge.updates.state_copy import copy_state, drop_copy, put_back, require_room
 from edge.updates.targets import Kind
 
 MOST_TRIES: Final = 3
@@ -161,7 +162,7 @@ class VersionChanger:
 
     def _taken(self, change: VersionChange) -> Ended:
         if change.phase == "stopping":
-            change = self._stopped(self._noted(change))
+            change = self._stopped(change)
         if change.phase == "trial":
             change, healthy = self._tried(change)
             if healthy:
@@ -172,27 +173,40 @@ class VersionChanger:
         """Stop the box and copy its state.
 
         Raises:
-            UpdateError: that failed; the version before was started again.
+            EdgeError: that failed, or there is no room; the version before runs.
         """
         try:
+            self._noted(change)
+            require_room(self._state, self._work, copies=change.kind == "release")
             self._service.stop()
             if change.kind == "release":
                 copy_state(self._state, self._work)
-        except UpdateError as error:
+        except EdgeError as error:
             self._service.start()
             self._end(change, "failed", error.message, again=True)
             raise
         return change.model_copy(update={"phase": "trial"})
 
     def _tried(self, change: VersionChange) -> tuple[VersionChange, bool]:
-        """Start the new version and watch it; returns whether it is healthy."""
-        tries = change.tries + 1
-        change = self._noted(change.model_copy(update={"tries": tries}))
+        """Start the new version and watch it; returns whether it is healthy.
+
+        Raises:
+            EdgeError: the switch failed, as on a full disk; the version before was started again.
+        """
+        tries, slot = change.tries + 1, self._slots[change.kind]
+        change = change.model_copy(update={"tries": tries})
         if tries > MOST_TRIES:
             why = f"the machine or the updater stopped {MOST_TRIES} times during the trial"
             return change.model_copy(update={"phase": "returning", "why": why}), False
-        self._slots[change.kind].point(change.after)
-        self._tell(change.name, "started", "")
+        try:
+            self._noted(change)
+            self._tell(change.name, "started", "")
+            slot.point(change.after)
+        except EdgeError as error:
+            self._service.start()
+            if slot.current() != change.after:
+                self._end(change, "failed", error.message, again=True)
+            raise
         self._service.start()
         problem = self._unhealthy(change)
         if problem is None:
@@ -229,7 +243,11 @@ class VersionChanger:
         """Go back to the version before, with what it needs of the state before."""
         slot = self._slots[change.kind]
         self._service.stop()
-        slot.point(change.before)
+        try:
+            slot.point(change.before)
+        except EdgeError:  # what ran runs again, and the next run of the updater goes back
+            self._service.start()
+            raise
         shut = None
         if change.kind == "release":
             slot.point(change.before, PROVEN)

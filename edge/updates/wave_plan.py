@@ -164,6 +164,12 @@ def new_plan(
     return plan
 
 
+def unknown_first(plan: WavePlan, boxes: Collection[BoxName]) -> tuple[str, ...]:
+    """The boxes that a plan names for its first wave and the fleet does not have, `site/box`."""
+    known = {"/".join(one) for one in boxes}
+    return tuple(one for one in plan.first if one not in known)
+
+
 def counted(
     name: str,
     plan: WavePlan,

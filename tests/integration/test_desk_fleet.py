@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from sqlalchemy import select
 
 from edge.adapters.broker.messages import Availability
 from edge.adapters.broker.mqtt import BrokerLink
+from edge.adapters.state.key_files import load_box_keys
+from edge.adapters.state.key_making import new_box_keys, rotate_box_keys
 from edge.authority.store import HitStore
 from edge.authority.tail import Fate, Until
 from edge.desk.boxes import BoxStates, keep_lease
@@ -28,7 +31,13 @@ from edge.errors import EdgeError
 from edge.formats.signing import SigningKey
 from edge.formats.timestamps import parse_utc, utc_text
 from edge.policy.activation import ActivationRecord, activate
-from edge.privacy.box_status import BoxClock, PolicyInForce, UpdateResult, sign_status
+from edge.privacy.box_status import (
+    MAX_COUNTER,
+    BoxClock,
+    PolicyInForce,
+    UpdateResult,
+    sign_status,
+)
 from edge.privacy.checkpoints import Checkpoint, CheckpointSigner, MerkleTree, box_log
 from edge.site.folder import read_policy
 from tests.integration.conftest import needs_mosquitto
@@ -265,6 +274,51 @@ def test_p21_two_boxes_with_the_same_keys_are_noticed(
     assert BoxProblem.TWIN not in boxes.states_that(10).problems
 
 
+@on_both
+def test_p21_with_new_keys_a_box_begins_anew_whatever_a_thief_has_stated(
+    database: DeskDatabase, parties: Parties, tmp_path: Path
+) -> None:
+    boxes = Boxes(database, parties)
+    boxes.states_that(8)
+    boxes.said(note(parties.box, 900))
+    boxes.states_that(MAX_COUNTER, at=boxes.now + timedelta(days=9), version="9.9.9")
+    boxes.states_that(9, at=boxes.now + timedelta(days=10))
+    assert boxes.one.problems[0] is BoxProblem.TWIN
+
+    anew = Boxes(database, make_parties(tmp_path / "anew"))
+    anew.now = boxes.now
+    begun = anew.states_that(1)
+    assert (begun.problems, begun.version, begun.twin_at) == ((), "1.2.0", None)
+    assert anew.states_that(MAX_COUNTER, signer=parties) == begun, "the old key counts no more"
+    assert anew.said(note(anew.parties.box, 2)).alive_at == utc_text(anew.now)
+    assert BoxProblem.TWIN not in anew.states_that(2).problems
+    assert BoxProblem.TWIN in anew.states_that(2).problems, "of the new key a copy is noticed too"
+
+
+@on_both
+def test_p21_after_a_rotation_the_retired_key_shows_a_second_box_and_no_state(
+    database: DeskDatabase, parties: Parties, tmp_path: Path
+) -> None:
+    boxes = Boxes(database, parties)
+    boxes.states_that(8)
+    folder = tmp_path / "rotated"
+    new_box_keys(folder, SITE, BOX, NOW)
+    old = load_box_keys(folder)
+    public = rotate_box_keys(folder, NOW)
+    rotated = Boxes(database, replace(parties, box_folder=folder, box_file=public))
+    rotated.now = boxes.now
+    now = rotated.states_that(1)
+    assert now.problems == ()
+
+    def under_the_retired_key(counter: int, at: datetime) -> FleetBox:
+        payload = sign_status(facts(version="0.9"), counter, at, old).to_bytes()
+        return rotated.said(payload, "status")
+
+    assert under_the_retired_key(7, NOW - timedelta(days=1)).twin_at is None
+    copied = under_the_retired_key(99, rotated.now + timedelta(hours=2))
+    assert (copied.version, copied.twin_at) == (now.version, utc_text(rotated.now))
+
+
 def test_a_box_that_stops_after_its_statement_is_offline(
     database: DeskDatabase, parties: Parties
 ) -> None:
@@ -318,7 +372,15 @@ def test_a_desk_of_an_earlier_version_keeps_the_states_that_it_has(
         assert found == before
         later = Boxes(again, parties)
         later.now = boxes.now
-        assert later.states_that(1).version == "1.2.0"
+        first = later.states_that(1)
+        assert first.version == "1.2.0"
+    put_back(database, "0014")
+    with desk.open_database() as again:
+        assert fleet(again, later.now).boxes == (first,)
+        later = Boxes(again, parties)
+        later.now = NOW + timedelta(days=1)
+        assert later.states_that(2).problems == (BoxProblem.TWIN,)[:0]
+        assert later.states_that(2).problems == (BoxProblem.TWIN,)
 
 
 # --- the consumer ---------------------------------------------------------------------------------

@@ -6,11 +6,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from edge.adapters.enrolment.enrolling import install_site
 from edge.adapters.state.key_making import new_authority_keys
 from edge.errors import ConfigError
-from tests.support.fleets import BOX, TestFleet, enrol, make_test_fleet, served
+from tests.support.brokers import HOST, wait_until
+from tests.support.fleets import BOX, EnrollingBox, TestFleet, enrol, make_test_fleet, served
 from tests.support.product import product
 from tests.support.sites import AUTHORITY
 
@@ -61,3 +63,40 @@ def test_p4_the_operator_changes_neither_who_opens_hits_nor_who_signs_updates(
         assert fleet.run("render").status == 0
         assert product(*again).status == 0
         assert b"trial_minutes" in (box / "site.yaml").read_bytes()
+
+
+def test_p10_the_fleets_private_key_may_have_a_passphrase_that_only_signing_needs(
+    tmp_path: Path,
+) -> None:
+    passphrase = "correct horse battery staple"
+    files = [tmp_path / "right", tmp_path / "wrong"]
+    for file, words in zip(files, (passphrase, "another one of this length"), strict=True):
+        file.touch(mode=0o600)
+        file.write_text(words + "\n")
+    right, wrong = (("--passphrase-file", file) for file in files)
+    again = ("fleet", "init", tmp_path / "other", "--authority", AUTHORITY, "--host", HOST, *right)
+    assert product(*again).status == 0
+    fleet = make_test_fleet(tmp_path, passphrase=passphrase)
+    for key in (fleet.path / "ca" / "ca.key", tmp_path / "other" / "ca" / "ca.key"):
+        with pytest.raises(TypeError, match="encrypted"):
+            serialization.load_pem_private_key(key.read_bytes(), None)
+        serialization.load_pem_private_key(key.read_bytes(), passphrase.encode())
+    assert product(*again).status == 0, "what is there stays, and nobody is asked"
+    assert fleet.run("render").status == 0
+
+    refused = fleet.run("serve", "--port", "0", *wrong)
+    assert refused.status == 7
+    assert "E_PASSPHRASE: " in refused.err
+    assert "ca.key: wrong passphrase" in refused.err
+    with served(fleet, *right):
+        box = EnrollingBox(fleet, tmp_path / "box", fleet.code())
+        shown = box.fingerprint()
+        assert wait_until(lambda: BOX in fleet.run("pending").out, 30)
+        assert "wrong passphrase" in fleet.run("approve", BOX, shown, *wrong).err
+        assert fleet.run("approve", BOX, shown, *right).status == 0
+        assert box.finished().status == 0
+    assert "wrong passphrase" in fleet.run("forget", BOX, *wrong).err
+    assert f"{BOX}  enrolled" in fleet.run("status").out, "nothing was half done"
+    assert fleet.run("forget", BOX, *right).status == 0
+    assert fleet.run("issue", "broker", "--out", tmp_path / "b.pem", *wrong).status == 7
+    assert not (tmp_path / "b.pem").exists()

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from edge.adapters.broker.mqtt import FAILURE, BrokerLink
 from edge.adapters.broker.options import BrokerOptions, TlsFiles, tls_context
 from edge.adapters.enrolment.enrolling import client_of
+from edge.adapters.enrolment.est_client import FleetAwayError
 from edge.adapters.enrolment.identity import BoxIdentity
 from edge.adapters.enrolment.renewing import renew_if_due, renewing
 from edge.adapters.state.key_making import rotate_box_keys
@@ -164,6 +165,34 @@ def test_p10_an_approval_ends_no_hold(fleet: TestFleet, tmp_path: Path) -> None:
     assert refused.status == 7
     assert "no request waits" in refused.err
     assert fleet.office.register.boxes()[BOX].held is not None
+
+
+def test_p10_a_box_that_the_inventory_does_not_list_gets_nothing_more(
+    fleet: TestFleet, tmp_path: Path
+) -> None:
+    keys, listed = tmp_path / "box" / "keys", (fleet.path / "inventory.csv").read_text()
+    before = identity(keys).certificate()
+    header, first, second = listed.splitlines()
+    assert first.startswith(f"{SITE},box-1,")
+    fleet.inventory(header, second)
+
+    with pytest.raises(RequestError, match="not in the fleet's inventory any more") as refused:
+        renew_if_due(keys, soon())
+    assert refused.value.code == "E_INVENTORY"
+    with pytest.raises(RequestError, match="not in the fleet's inventory any more"):
+        client_of(identity(keys)).site_files()
+    assert identity(keys).certificate() == before
+    for verb in ("check", "status"):
+        (line,) = [one for one in fleet.run(verb).out.splitlines() if BOX in one]
+        assert "NOT IN THE INVENTORY" in line
+    assert fleet.run("check", "--json").json["unlisted"] == [BOX]
+
+    fleet.inventory(header, f"{SITE},box-1")  # a mistake is not taken for an empty inventory
+    with pytest.raises(FleetAwayError, match="inventory cannot be read now"):
+        renew_if_due(keys, soon())
+    (fleet.path / "inventory.csv").write_text(listed)
+    assert renew_if_due(keys, soon())
+    assert fleet.run("check", "--json").json["unlisted"] == []
 
 
 def test_p10_new_keys_of_an_enrolled_box_wait_for_approval(

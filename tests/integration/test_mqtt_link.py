@@ -419,7 +419,7 @@ def test_what_a_client_cannot_keep_comes_again_on_its_next_connection(tmp_path: 
             link.subscribe(["a/b"])
         sent = [b"%d" % number for number in range(100)]
         with BrokerLink.open(replace(chosen, client_id="sender")) as sender:
-            assert sender.publish_all([("a/b", one) for one in sent]) == [0] * 100
+            assert sender.publish_all([("a/b", one) for one in sent], retain=False) == [0] * 100
         found: list[bytes] = []
         left: list[bool] = []
         while not left or left[-1]:

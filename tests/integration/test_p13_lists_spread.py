@@ -41,6 +41,7 @@ from tests.integration.conftest import needs_mosquitto
 from tests.support import plate_lists
 from tests.support.brokers import Mosquitto, TestAuthority, verify_receipt, wait_until
 from tests.support.list_server import Bodies, list_server
+from tests.support.network import SlowLink
 from tests.support.parties import SITE, Parties, make_parties
 from tests.support.plate_lists import ISSUER, LIST, PURPOSE
 from tests.support.product import Finished, verb
@@ -382,6 +383,38 @@ def test_answers_that_are_not_valid_are_noted_up_to_a_limit(zone: Zone) -> None:
     assert len(answers) == 30
     assert len(noted) == 21
     assert noted[-1] == "10 more answers were ignored too, and are not shown one by one"
+
+
+def test_p13_a_manifest_that_the_broker_refuses_stops_no_other_box(zone: Zone) -> None:
+    acl = zone.folder / "acl"
+    acl.write_text(f"topic readwrite anpr/{SITE}/box-2/#\ntopic read anpr/#\n")
+    zone.broker.stop()
+    (zone.folder / "acl-broker").mkdir()
+    with Mosquitto(zone.folder / "acl-broker", f"acl_file {acl}") as zone.broker:
+        box = zone.box("box-2", FolderBodies(zone.folder / "shared"))
+        done = zone.send(zone.build())
+        told = zone.send(zone.folder / "shared", "--json")
+        assert wait_until(lambda: box.counter() is not None)
+    assert done.status == ExitCode.BROKER
+    assert (
+        f"  {SITE}/box-1  not sent: the broker refuses it on anpr/{SITE}/box-1/lists/" in done.out
+    )
+    assert f"  {SITE}/box-2  in force\n" in done.out
+    (line,) = done.error_lines
+    assert "does not take the list for 1 of 2 boxes" in line
+    assert [(one["box"], "(reason 0x87)" in one["reason"]) for one in told.json["unsent"]] == [
+        ("box-1", True)
+    ]
+
+
+def test_all_manifests_are_sent_before_the_broker_acknowledges_one(zone: Zone) -> None:
+    out = zone.build()
+    with SlowLink(zone.broker.port, hold_until=2) as held:
+        zone.broker.port, direct = held.port, zone.broker.port
+        done = zone.send(out, timeout=1)
+        zone.broker.port = direct
+    assert "E_LIST_UNANSWERED: 2 of 2 boxes" in done.err, "the broker took both"
+    assert f"  {SITE}/box-2  no answer yet\n" in done.out
 
 
 def test_a_box_that_is_away_is_named(zone: Zone) -> None:

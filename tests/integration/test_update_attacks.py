@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from securesystemslib.signer import Signature
+from tuf.api.exceptions import SlowRetrievalError
 from tuf.api.metadata import Metadata, MetaFile, Targets
 
 from edge.formats.signing import SigningKey
 from edge.updates.client import TrustedUpdates
+from edge.updates.fetching import HttpsFetcher
 from edge.updates.problems import UpdateError, UpdateFetchError, UpdateSignatureError
 from edge.updates.signing import sign_metadata
 from edge.updates.targets import TargetFacts, newest
@@ -165,6 +167,31 @@ def test_slow_retrieval_an_archive_that_only_drips_is_given_up(
     ground.server.drip(b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n", b"")
     with pytest.raises(UpdateFetchError, match="sends nothing"):
         box.download(offer, tmp_path / "release.zip")
+
+
+@pytest.mark.parametrize(
+    ("first", "each"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: b\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-A: ", b"b"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", b"x"),
+    ],
+    ids=["headers", "one header", "body"],
+)
+def test_slow_retrieval_all_files_together_have_one_deadline(
+    ground: Ground, first: bytes, each: bytes
+) -> None:
+    fetcher = HttpsFetcher(ground.ca, idle_s=2, longest_s=0.4)
+    url = f"{ground.server.url}/metadata/timestamp.json"
+    assert b"".join(fetcher.fetch(url)).startswith(b"{")
+    ground.server.drip(first, each, pause_s=0.02)
+    with pytest.raises(SlowRetrievalError, match="when time was over"):
+        list(fetcher.fetch(url))
+    ground.server.answer = None
+    asked = len(ground.server.asked)
+    with pytest.raises(SlowRetrievalError, match="0 bytes had come when time was over"):
+        list(fetcher.fetch(url))
+    assert len(ground.server.asked) == asked, "no further file is begun"
 
 
 def test_mix_and_match_a_snapshot_of_another_time_is_refused(ground: Ground) -> None:

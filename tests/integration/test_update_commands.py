@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,13 @@ import pytest
 from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.state_folder import StateLock
 from edge.formats.timestamps import utc_text
+from edge.texts import LANGUAGES
+from edge.updates.archive import pack_files
 from tests.integration.test_json_documents import DOCUMENTED
 from tests.support.desk_fleets import put
 from tests.support.desks import make_desk
 from tests.support.dummy_product import dummy_version, fake_systemctl, path_with
-from tests.support.product import command, environment, product, verb
+from tests.support.product import REPOSITORY, command, environment, product, verb
 from tests.support.sites import BOX, SITE, write_yaml
 from tests.support.sites import site as site_yaml
 from tests.support.update_commands import TEMPLATES, Commands
@@ -66,6 +69,38 @@ def test_a_box_installs_when_both_have_signed_and_its_wave_is_open(
     assert (box.work / TEMPLATES / "policy.yaml").exists()
 
 
+@pytest.mark.parametrize("kind", ["weights", "words"])
+def test_what_a_box_would_refuse_is_not_offered(
+    office: Commands, tmp_path: Path, kind: str
+) -> None:
+    folder, archive = tmp_path / "content", tmp_path / f"{kind}.zip"
+    add = ("release", "add", office.repo, archive, "--kind", kind, "--version", "1.0.0")
+    folder.mkdir()
+    if kind == "words":
+        for language in LANGUAGES:
+            shutil.copy(REPOSITORY / "edge" / "texts" / f"{language}.toml", folder)
+        file, says = folder / "nl.toml", "nl.toml: "
+        right = file.read_bytes()
+        file.write_bytes(right.replace(right.splitlines()[-1], b""))
+    else:
+        file, says = folder / "new.onnx", "new.onnx is missing, or not the file that manifest.toml"
+        right = b"a network"
+        (folder / "manifest.toml").write_text(
+            'schema = "edge-anpr/models/2"\n[[weights]]\nname = "new"\nbytes = 9\n'
+            'contract = "end2end-detector"\nfile = "new.onnx"\n'
+            f'sha256 = "{sha256(right).hexdigest()}"\ninput = [384, 384]\n'
+            'source = "trained here"\ncalibration = {threshold = 0.5}\n'
+        )
+        file.write_bytes(b"another one")
+    pack_files(sorted(folder.iterdir()), archive)
+    assert says in office.run(*add, status=3)
+    assert not (office.pending / "targets.json").exists(), "nothing waits for a signature"
+    assert not list((office.repo / "public").rglob("*.zip")), "nothing is served"
+    file.write_bytes(right)
+    pack_files(sorted(folder.iterdir()), archive)
+    assert f"{kind}/1.0.0" in office.run(*add)
+
+
 def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Commands) -> None:
     office.offer_templates()
     for option, value in (("--first", "box-1"), ("--hold-hours", "-1"), ("--steps", "1,500,100")):
@@ -73,8 +108,13 @@ def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Comm
             "wave", "plan", office.repo, TEMPLATES, option, value, *office.online, status=3
         )
         assert option in told
-    office.plan()
     public = new_box_keys(box.site / "keys", SITE, BOX, datetime.now(timezone.utc))
+    plan = ("wave", "plan", office.repo, TEMPLATES, "--steps", "100", "--hold-hours", "0")
+    first = (*plan, *office.online, "--first", f"{SITE}.{BOX}", "--first", f"{SITE}.box-7")
+    assert "give --boxes too" in office.run(*first, status=2)
+    told = office.run(*first, "--first", "a.b", "--boxes", public.parent, status=3)
+    assert f"is of {SITE}.box-7, a.b; write SITE.BOX" in told
+    office.run(*first[:-2], "--boxes", public.parent)
     reports = box.base / "reports.csv"
     reports.write_text(
         "site,box,target,outcome,said_at\n"

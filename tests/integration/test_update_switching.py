@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import signal
 import struct
 import tempfile
@@ -13,10 +15,12 @@ import pytest
 
 from edge.adapters.state.last_update import read_last_update
 from edge.adapters.state.suspension_store import SuspensionStore
+from edge.errors import EdgeError
 from edge.updates.journal import HealthHeard, Journal, VersionChange, load_journal, save_journal
 from edge.updates.problems import UpdateError, UpdateStateError
 from edge.updates.state_copy import COPY, NEWER, copy_state
 from edge.updates.switching import MOST_TRIES
+from tests.support.disks import small_tmpfs
 from tests.support.update_box import NEW, OLD, UpdatedBox, killed_at
 from tests.unit.adapters.state.test_p17_suspension_store import SUSPEND
 from tests.unit.policy.test_p17_suspension import TERMS
@@ -183,6 +187,68 @@ def test_an_archive_that_is_not_usable_is_not_tried_again(box: UpdatedBox) -> No
     assert journal.failed == {f"release/{NEW}": "no pip"}
     assert journal.last is not None
     assert journal.last.outcome == "failed"
+
+
+def test_without_room_for_its_state_a_box_is_not_even_stopped(box: UpdatedBox) -> None:
+    with (box.state / "statistics.jsonl").open("w") as file:
+        file.truncate(shutil.disk_usage(box.work).free)  # takes no room itself
+    began = box.service.running.stat().st_mtime_ns
+    with pytest.raises(UpdateStateError, match="MiB of free disk space") as refused:
+        box.changer().change("release", NEW)
+    assert refused.value.code == "E_DISK_FULL"
+    assert (box.current, box.service.version) == (OLD, OLD)
+    assert box.service.running.stat().st_mtime_ns == began
+    journal = load_journal(box.work)
+    assert (journal.change, journal.failed) == (None, {}), "it is tried again"
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["forwards", "back"])
+def test_a_box_whose_link_cannot_be_replaced_is_started_again(
+    box: UpdatedBox, *, good: bool
+) -> None:
+    obstacle = box.program / ".current.new"
+    if good:
+        obstacle.mkdir()
+    else:  # in the way of going back only
+        box.healthy[NEW] = DEAD
+        box.service.starts[NEW] = partial(obstacle.mkdir, exist_ok=True)
+    runs = OLD if good else NEW
+    with pytest.raises(UpdateStateError):
+        box.changer().change("release", NEW)
+    assert box.current == box.service.version == runs
+    obstacle.rmdir()
+    box.service.starts.clear()
+    ended = box.changer().change("release", NEW) if good else box.changer().resume()
+    assert ended is not None
+    assert ended.outcome == ("installed" if good else "rolled-back")
+    assert box.service.version == (NEW if good else OLD)
+
+
+def test_a_disk_that_fills_after_the_stop_leaves_no_box_stopped(
+    box: UpdatedBox, tmp_path: Path
+) -> None:
+    with small_tmpfs(tmp_path / "disk", "24m") as disk:
+        box.work.rmdir()
+        box.work.symlink_to(disk)
+        (disk / "words").mkdir()
+
+        def fill() -> None:
+            with contextlib.suppress(OSError), (disk / "filler").open("wb", 0) as file:
+                while file.write(bytes(65536)):
+                    pass
+
+        box.service.stopped = fill
+        with pytest.raises(EdgeError) as failed:
+            box.changer().change("words", NEW)
+        assert failed.value.code == "E_DISK_FULL"
+        assert box.service.version == OLD
+        (disk / "filler").unlink()
+        box.service.stopped = lambda: None
+        ended = box.changer().resume()
+        assert ended is not None
+        assert (ended.outcome, box.service.version) == ("installed", OLD)
+        assert (disk / "words" / "current").readlink().name == NEW
+        box.work.unlink()
 
 
 def test_a_link_in_the_state_folder_is_not_followed(box: UpdatedBox, tmp_path: Path) -> None:

@@ -72,10 +72,11 @@ class TestFleet:
         return str(self.run("codes", box, "--json").json["codes"][box])
 
 
-def make_test_fleet(base: Path, *, signed: bool = True) -> TestFleet:
+def make_test_fleet(base: Path, *, signed: bool = True, passphrase: str | None = None) -> TestFleet:
     """A fleet with two boxes of one site, rendered from a template that is signed."""
     path = base / "fleet"
-    make_fleet(path, AUTHORITY, HOST, datetime.now(timezone.utc), random_bytes)
+    asked = None if passphrase is None else lambda: passphrase
+    make_fleet(path, AUTHORITY, HOST, datetime.now(timezone.utc), random_bytes, asked)
     template = path / "templates" / "street"
     write_yaml(template / "policy.yaml", policy())
     (template / "site.yaml").write_text(TEMPLATE)
@@ -95,13 +96,13 @@ def make_test_fleet(base: Path, *, signed: bool = True) -> TestFleet:
 
 
 @contextlib.contextmanager
-def served(fleet: TestFleet) -> Iterator[subprocess.Popen[str]]:
+def served(fleet: TestFleet, *words: str | Path) -> Iterator[subprocess.Popen[str]]:
     """The fleet's server as a process of its own, until the block ends.
 
     The first time it takes a free port; after that the same one, which boxes know.
     """
     with subprocess.Popen(
-        command("fleet", "serve", fleet.path, "--port", str(fleet.port), "--retry", "1"),
+        command("fleet", "serve", fleet.path, "--port", str(fleet.port), "--retry", "1", *words),
         env=environment(),
         stderr=subprocess.PIPE,
         text=True,

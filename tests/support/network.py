@@ -107,10 +107,13 @@ class SlowLink:
     Args:
         broker: the port that it leads to.
         bytes_per_s: from the box to the broker; None: as many as come.
+        hold_until: no PUBACK comes through before so many PUBLISH have.
     """
 
     broker: int
     bytes_per_s: int | None = None
+    hold_until: int = 0
+    _published: int = 0
     acknowledged: list[str] = field(default_factory=list)
     """Ids of hits in the order in which their PUBACK came back."""
     counters: list[int] = field(default_factory=list)
@@ -153,6 +156,11 @@ class SlowLink:
                 self._start(self._forward, box, broker, sent, self.bytes_per_s)
                 self._start(self._forward, broker, box, sent, None)
 
+    def _hold(self, packets: list[tuple[int, bytes]]) -> None:
+        while any(kind == _PUBACK for kind, _ in packets) and self._published < self.hold_until:
+            if self._stopping.wait(0.01):
+                return
+
     def _forward(
         self,
         source: socket.socket,
@@ -174,7 +182,9 @@ class SlowLink:
                 whole = list(packets.take(data))
                 for kind, body in whole:
                     if kind == _PUBLISH:
+                        self._published += 1
                         _remember(body, sent)
+                self._hold(whole)
                 to.sendall(data)
                 for kind, body in whole:
                     if kind == _PUBACK and (hit := sent.pop(_number(body), None)) is not None:

@@ -114,5 +114,5 @@ def published(office: ReleaseOffice) -> dict[str, bytes]:
 
 def asking(office: ReleaseOffice, server: Bodies, work: Path, ca: Path) -> TrustedUpdates:
     """A run of a box's updater; give the same folder again for the next run."""
-    fetcher = HttpsFetcher(ca, idle_s=2, longest_s=2)
+    fetcher = HttpsFetcher(ca, idle_s=2, longest_s=30)
     return TrustedUpdates(work, office.first_root, server.url, fetcher)

@@ -34,17 +34,20 @@ class FileService:
         program: the program's folder.
         running: the file; missing while it is stopped.
         starts: what a start of each version does.
+        stopped: what happens after a stop.
     """
 
     program: Path
     running: Path
     starts: dict[str, Callable[[], None]] = field(default_factory=dict)
+    stopped: Callable[[], None] = lambda: None
 
     def is_stopped(self) -> bool:
         return not self.running.exists()
 
     def stop(self) -> None:
         self.running.unlink(missing_ok=True)
+        self.stopped()
 
     def start(self) -> None:
         if self.running.exists():

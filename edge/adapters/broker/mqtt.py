@@ -182,9 +182,9 @@ class BrokerLink:
         number = self._send(topic, payload, retain=retain, expiry_s=expiry_s)
         return self._acknowledgement(number, timeout_s)
 
-    def publish_all(self, messages: Sequence[tuple[str, bytes]]) -> list[int]:
+    def publish_all(self, messages: Sequence[tuple[str, bytes]], *, retain: bool) -> list[int]:
         """Publish topics and payloads, as `publish`; waits for the PUBACKs when all are sent."""
-        numbers = [self._send(topic, payload) for topic, payload in messages]
+        numbers = [self._send(topic, payload, retain=retain) for topic, payload in messages]
         return [self._acknowledgement(number) for number in numbers]
 
     def _send(

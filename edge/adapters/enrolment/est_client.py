@@ -214,7 +214,7 @@ class FleetClient:
         told = visible(answer.body[:500].decode("utf-8", "replace").strip())
         if answer.status in {400, 401, 403}:
             code, _, rest = told.partition(": ")
-            if code not in {"E_ENROL", "E_CLONE"}:
+            if code not in {"E_ENROL", "E_CLONE", "E_INVENTORY"}:
                 code, rest = "E_ENROL", told
             raise RequestError(f"{self._address} refuses: {rest}", code=code)
         raise FleetAwayError(f"{self._address}: {told or answer.status}")

@@ -87,6 +87,7 @@ WIDENING: dict[str, list[object]] = {
     "cameras.*.position.longitude": [3.0],
     "authorities.*.name": [OTHER],
     "authorities.*.keys": [OTHER],
+    "authorities.*.key_sha256": [["cd" * 32], ["ab" * 32, "cd" * 32], None],
     "issuers.*.name": [OTHER],
     "issuers.*.key": [KEY],
     "issuers.*.demo": [True],
@@ -231,6 +232,7 @@ def fill(content: dict[str, Any]) -> None:
     outcome = texts("Still needed")
     content["evaluation"]["last"] = {"reference": "E 1", "date": "2026-06-01", "outcome": outcome}
     content["authorities"]["police"]["competence"]["hours"] = {"weekly": {"mon": ["06:00-22:00"]}}
+    content["authorities"]["police"]["key_sha256"] = ["ab" * 32]
     content["audit"]["witness"] = "The archive"
     content["accuracy"]["pictures"] = {
         "date": "2026-01-10",

@@ -1,0 +1,98 @@
+"""P4: a signed policy may name the keys of its authorities; a box then seals to no others."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge.adapters.state.key_making import new_authority_keys, rotate_authority_keys
+from edge.box.assembly import load_parts
+from edge.errors import KeyFileError
+from edge.policy.change import ChangeEffect
+from edge.policy.diff import changes
+from edge.policy.model import Policy
+from edge.site.folder import load_site_folder, read_policy
+from tests.support.product import verb
+from tests.support.sites import AUTHORITY, MadeSite, make_site, policy, sign_site, write_yaml
+
+NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> MadeSite:
+    return make_site(tmp_path)
+
+
+def shown(folder: Path) -> list[str]:
+    """The digests that `keys show` prints of an authority's public file."""
+    (file,) = folder.glob("*.public.json")
+    (fact,) = verb("keys", "show", file, "--json").json["keys"]
+    printed = verb("keys", "show", file).out
+    assert f"for the policy: key_sha256: [{', '.join(fact['key_sha256'])}]" in printed
+    return [str(one) for one in fact["key_sha256"]]
+
+
+def naming(*digests: str) -> dict[str, Any]:
+    content = copy.deepcopy(policy())
+    content["authorities"][AUTHORITY]["key_sha256"] = list(digests)
+    return content
+
+
+def put(made: MadeSite, content: dict[str, Any]) -> Policy:
+    """Let all three sign a policy."""
+    write_yaml(made.folder / "policy.yaml", content)
+    sign_site(made.folder)
+    return read_policy(made.folder / "policy.yaml").model
+
+
+def require_refused(made: MadeSite, *names: str) -> None:
+    """A start and every look at the policy refuse the keys that lie there."""
+    with pytest.raises(KeyFileError) as refused:
+        load_parts(load_site_folder(made.folder))
+    told = [refused.value.message, verb("check", made.folder).err]
+    assert refused.value.code == "E_AUTHORITY_KEYS"
+    assert "E_AUTHORITY_KEYS" in told[1]
+    for name in names:
+        assert all(name in one for one in told)
+
+
+def test_p4_a_box_takes_no_key_of_an_authority_that_the_signed_policy_does_not_name(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    (genuine,) = shown(made.authority_keys)
+    put(made, naming(genuine))
+    assert load_parts(load_site_folder(made.folder)).authorities[AUTHORITY].digests == (genuine,)
+    assert "E_AUTHORITY_KEYS" not in verb("check", made.folder).err
+
+    there = made.folder / "keys" / f"{AUTHORITY}.public.json"
+    stranger = new_authority_keys(tmp_path / "stranger", AUTHORITY, NOW)
+    shutil.copy(stranger, there)
+    require_refused(made, f"authorities.{AUTHORITY}.key_sha256", *shown(tmp_path / "stranger"))
+
+    rotated = rotate_authority_keys(made.authority_keys, NOW)
+    shutil.copy(rotated, there)
+    both = shown(made.authority_keys)
+    assert both[0] == genuine
+    require_refused(made, both[1])
+    put(made, naming(both[1]))
+    require_refused(made, genuine)
+    put(made, naming(*both))
+    assert load_parts(load_site_folder(made.folder)).authorities[AUTHORITY].digests == tuple(both)
+
+
+def test_p4_naming_the_keys_of_an_authority_needs_the_signatures_of_a_widening(
+    made: MadeSite,
+) -> None:
+    before = put(made, policy())
+    assert "key_sha256" not in before.document()["authorities"][AUTHORITY], "its digest stays"
+    one, two = (put(made, naming(*some)) for some in (["ab" * 32], ["ab" * 32, "cd" * 32]))
+    for old, new in ((before, one), (one, two), (two, one), (one, before)):
+        (change,) = changes(old, new)
+        assert change.direction is ChangeEffect.WIDENING
+        assert change.location == ("authorities", AUTHORITY, "key_sha256")
+        assert "key_sha256" in change.text("en")
