@@ -152,6 +152,11 @@ hidden or misread, or it is one of the few plates of a free form. In proportion 
 the votes name a country without such a form; half of them bring the posterior below every floor
 (`edge.policy.limits`)."""
 
+WEAK_CHARACTER_ODDS = 0.25
+"""Largest odds of another plate because of one weak character: the consensus is no surer than its
+readings are, on average, of their weakest character. Blur is the same in all frames of a vehicle,
+so what they doubt together does not become sure by counting them."""
+
 PART_ODDS = 0.15
 """Odds of another plate where the country is not certain and the best text may be a part of a
 plate: without its band and its first character, a Belgian plate has the form of a Finnish one. The
@@ -234,12 +239,34 @@ def fuse(
         np.average([r.hidden for r in strongest], weights=[r.quality for r in strongest])
     )
     other_odds += hidden * HIDDEN_ODDS * odds[0]
+    weakest = _weakest_character(ranked[0][0], strongest)
+    doubt = min(WEAK_CHARACTER_ODDS, 1 / weakest - 1) * odds[0]
+    other_odds = max(other_odds, doubt - sum(odds[1:]))
     return PlateConsensus(
         _hypotheses(dict(zip(texts, odds, strict=True)), other_odds, certain, votes),
         len(readings),
         region,
         share,
     )
+
+
+def _weakest_character(text: tuple[int, ...], readings: Sequence[PlateReading]) -> float:
+    """The least probability of a character of a text, on average over the readings, above 0.
+
+    Readings of another number of characters are left out, because their characters stand elsewhere.
+    If all are, it is 1.
+
+    Args:
+        text: indices of the alphabet.
+        readings: at least one, of one reader.
+    """
+    pad = readings[0].alphabet.index(readings[0].pad)
+    alike = [r for r in readings if int((r.slots.argmax(axis=1) != pad).sum()) == len(text)]
+    weights = [r.quality * r.legibility for r in alike]
+    if not sum(weights):
+        return 1.0
+    shares = [r.slots[np.arange(len(text)), text] for r in alike]
+    return max(1e-6, float(np.average(shares, axis=0, weights=weights).min()))
 
 
 def form_prior(text: str, votes: Mapping[str | None, float], escape: float = FORM_ESCAPE) -> float:
