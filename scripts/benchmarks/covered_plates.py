@@ -16,7 +16,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from edge.adapters.models.cover_check import OnnxCoverCheck, weighed
+from edge.adapters.models.cover_check import OnnxCoverCheck, texts_of, weighed
 from edge.adapters.models.loading import open_cover_check, open_reader
 from edge.adapters.models.manifest import Contract
 from edge.adapters.models.weights import Manifest
@@ -136,7 +136,8 @@ def measured(
             patches = [PlatePatch(plate.box, quality, view) for view in views(pixels, number)]
             readings = reader.read(patches)
             _count(without[name], plate, readings)
-            _count(checked[name], plate, weighed(readings, check.hidden(patches)))
+            hidden = check.hidden(patches, texts_of(readings))
+            _count(checked[name], plate, weighed(readings, hidden))
     return _by_cover(without), _by_cover(checked)
 
 

@@ -11,10 +11,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from edge.adapters.models.halved_characters import halved
 from edge.adapters.models.plate_ends import uneven_ends
+from edge.adapters.models.plate_ink import plate_ink
+from edge.adapters.models.plate_lines import plate_lines
 from edge.adapters.models.session import open_session
 from edge.domain.imaging import Pixels, PlatePatch
-from edge.domain.reading import PlateReading
+from edge.domain.reading import PlateReading, most_probable_text
 from edge.errors import ModelError
 from edge.pipeline.ports import PlateReader
 
@@ -25,8 +28,8 @@ LEAST_WEIGHT = 0.1
 class OnnxCoverCheck:
     """Says how probable it is that something hides a part of a plate.
 
-    The larger of two answers counts: that of a network, and that of the room at the plate's ends
-    (`plate_ends`).
+    The largest of three answers counts: that of a network, that of the room at the plate's ends
+    (`plate_ends`), and that of the widths and heights of its characters (`halved_characters`).
 
     Input: uint8 of shape (n, height, width, 3), RGB. Output: `hidden`, (n,), 0 to 1.
 
@@ -75,15 +78,22 @@ class OnnxCoverCheck:
             )
         self._input = inputs[0].name
 
-    def hidden(self, patches: Sequence[PlatePatch]) -> npt.NDArray[np.float64]:
-        """The probability, for each patch, that something hides a part of its plate, (n,)."""
+    def hidden(
+        self, patches: Sequence[PlatePatch], texts: Sequence[str]
+    ) -> npt.NDArray[np.float64]:
+        """The probability, for each patch, that something hides a part of its plate, (n,).
+
+        Args:
+            patches: the plates.
+            texts: what the reader reads on each, without separators; "" if nothing.
+        """
         if not patches:
             return np.zeros(0)
         batch = np.stack([self._prepared(patch.pixels) for patch in patches])
         (answer,) = self._session.run(["hidden"], {self._input: batch})
         scores = (_logit(answer.astype(np.float64)) - self._shift) / self._temperature
-        uneven = [uneven_ends(patch.pixels) for patch in patches]
-        return np.maximum(1 / (1 + np.exp(-scores)), uneven)
+        shapes = [_by_shape(patch.pixels, text) for patch, text in zip(patches, texts, strict=True)]
+        return np.maximum(1 / (1 + np.exp(-scores)), shapes)
 
     def _prepared(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
         """The patch in the network's size and colours."""
@@ -108,7 +118,28 @@ class CheckedReader:
 
     def read(self, patches: Sequence[PlatePatch]) -> tuple[PlateReading, ...]:
         """One reading for each patch, in the same order."""
-        return weighed(self._reader.read(patches), self._check.hidden(patches))
+        readings = self._reader.read(patches)
+        return weighed(readings, self._check.hidden(patches, texts_of(readings)))
+
+
+def texts_of(readings: Sequence[PlateReading]) -> list[str]:
+    """The text of each reading in clear, as its most probable characters give it."""
+    return [
+        "".join(
+            one.alphabet[character]
+            for character in most_probable_text(one.slots, one.alphabet.index(one.pad))
+        )
+        for one in readings
+    ]
+
+
+def _by_shape(pixels: Pixels, text: str) -> float:
+    """The probability that a part is hidden, from places and sizes of the characters alone."""
+    ink = plate_ink(pixels)
+    if ink is None:
+        return 0.0
+    lines = plate_lines(ink)
+    return max(uneven_ends(ink), halved(lines, text) if lines is not None else 0.0)
 
 
 def weighed(

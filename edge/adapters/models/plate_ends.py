@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from edge.domain.imaging import Pixels
-
-TALL = 48
-"""Larger pictures are shrunk to this height, in pixels."""
+from edge.adapters.models.plate_ink import PlateInk, middle_of
 
 FEWEST = 3
 """With fewer characters that can be told apart, the probability is 0."""
@@ -19,42 +15,31 @@ UNEVEN, SOFTNESS = 0.5, 0.06
 transition. Chosen on photographed plates (models/plate_covers.md)."""
 
 
-def uneven_ends(pixels: Pixels) -> float:
+def uneven_ends(found: PlateInk) -> float:
     """The probability that something in the plate's colour hides a character at one end, 0 to 1.
 
     The room at an end is the plate's ground between the first or last character and a band, the
     border or the end of the plate. Most plates have about as much room at both ends.
 
     Args:
-        pixels: BGR, the plate with a little of its surroundings.
+        found: the ink of the plate.
     """
-    if pixels.shape[0] > TALL:
-        size = max(1, round(pixels.shape[1] * TALL / pixels.shape[0])), TALL
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    grey = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY)
-    height, width = grey.shape
-    middle = slice(height // 5, height - height // 5), slice(width // 6, width - width // 6)
-    if min(grey[middle].shape) < FEWEST:
+    grey, ink = found.grey, found.ink
+    height = len(grey)
+    ends = _characters(found)
+    if len(ends) < FEWEST:
         return 0.0
-    limit, _ = cv2.threshold(
-        np.ascontiguousarray(grey[middle]), 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU
-    )
-    light = grey > limit
-    ink = light != (light[middle].mean() >= 0.5)  # most of a plate's middle is its ground
-    found = _characters(ink.astype(np.uint8))
-    if len(found) < FEWEST:
-        return 0.0
-    shade, inked = grey[middle][::2, ::2], ink[middle][::2, ::2]
+    shade, inked = middle_of(grey)[::2, ::2], middle_of(ink)[::2, ::2] > 0
     if inked.all() or not inked.any():
         return 0.0
     ground = float(np.median(shade[~inked]))
     contrast = abs(ground - float(np.median(shade[inked])))
     plain = np.abs(grey.astype(np.float32) - ground) < max(12.0, 0.35 * contrast)
-    x1, y1, _, tall = found[0]
+    x1, y1, _, tall = ends[0]
     before = max(_run(plain[_row(y1, tall, at, height), : max(0, x1 - 1)][::-1]) for at in _ROWS)
-    x1, y1, wide, last_tall = found[-1]
+    x1, y1, wide, last_tall = ends[-1]
     after = max(_run(plain[_row(y1, last_tall, at, height), x1 + wide + 1 :]) for at in _ROWS)
-    uneven = abs(before - after) / float(np.median([box[3] for box in found]))
+    uneven = abs(before - after) / float(np.median([box[3] for box in ends]))
     return float(1 / (1 + np.exp(-np.clip((uneven - UNEVEN) / SOFTNESS, -30, 30))))
 
 
@@ -62,18 +47,17 @@ _ROWS = (0.25, 0.75)
 """Where the room is measured, in heights of a character: a dash stands between them."""
 
 
-def _characters(ink: npt.NDArray[np.uint8]) -> list[tuple[int, int, int, int]]:
+def _characters(found: PlateInk) -> list[tuple[int, int, int, int]]:
     """x, y, width and height of the connected parts that may be characters, from left to right."""
-    height, width = ink.shape
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=4)
-    x, _, w, h = stats[1:, :4].T
+    height, width = found.ink.shape
+    x, _, w, h = found.parts.T
     likely = (h >= 0.35 * height) & (h <= 0.9 * height) & (x > 0) & (x + w < width)
     likely &= (w >= 0.1 * h) & (w <= 1.1 * h)
     if likely.sum() < FEWEST:
         return []
     tall = np.median(h[likely])
     likely &= (h >= 0.75 * tall) & (h <= 1.3 * tall)
-    return sorted((int(a), int(b), int(c), int(d)) for a, b, c, d in stats[1:, :4][likely])
+    return sorted((int(a), int(b), int(c), int(d)) for a, b, c, d in found.parts[likely])
 
 
 def _row(top: int, tall: int, at: float, height: int) -> int:

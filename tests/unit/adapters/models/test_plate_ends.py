@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.adapters.models.plate_ends import uneven_ends
+from edge.adapters.models import plate_ends
+from edge.adapters.models.plate_ink import plate_ink
 from edge.domain.imaging import Pixels
 
 DARK, LIGHT = 40, 210
+
+
+def uneven_ends(pixels: Pixels) -> float:
+    ink = plate_ink(pixels)
+    return 0.0 if ink is None else plate_ends.uneven_ends(ink)
 
 
 def plate(shown: str, *, tall: int = 40, ink: int = DARK, ground: int = LIGHT) -> Pixels:
