@@ -90,7 +90,8 @@ class Alignment:
         matched += self._gains.take(changed, axis=1)
         without = (before + following).max(axis=0).take(at, axis=0)
         without += np.where(changed == self._pad, 0.0, LOG_MISSING_CHARACTER)[:, None]
-        return np.maximum(matched.max(axis=0), without)
+        best: Floats = np.maximum(matched.max(axis=0), without)
+        return best
 
 
 def _states(start: Floats, gains: Floats) -> list[Floats]:

@@ -71,10 +71,11 @@ def test_texts_are_scored_as_by_a_plain_recursion(logs: Floats, some: list[Text]
 @given(log_posteriors(), texts)
 @settings(max_examples=100)
 def test_changed_texts_are_scored_as_if_each_was_aligned_anew(logs: Floats, text: Text) -> None:
-    places, characters = np.divmod(np.arange((len(text) + 1) * CHARACTERS), CHARACTERS)
+    places = [at for at in range(len(text) + 1) for _ in range(CHARACTERS)]
+    characters = [*range(CHARACTERS)] * (len(text) + 1)
     changed = [
         (*text[:at], *([one] if one != PAD else []), *text[at + 1 :])
-        for at, one in zip(places.tolist(), characters.tolist(), strict=True)
+        for at, one in zip(places, characters, strict=True)
     ]
     aligned = Alignment(logs, PAD)
 
