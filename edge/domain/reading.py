@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
+from edge.domain.alignment import Alignment
 from edge.domain.plate_forms import fits, form_test, is_part, misreads, twin_odds
 from edge.domain.plates import MAX_LENGTH, Hypothesis, PlateText
 
@@ -120,13 +121,6 @@ class PlateConsensus:
 SMOOTHING = 0.005
 """Share of each slot's probability that is spread evenly, because networks are overconfident."""
 
-LOG_MISSING_CHARACTER = math.log(0.02)
-"""Log-likelihood of a reading that lacks one character of the plate."""
-
-LOG_EXTRA_CHARACTER = math.log(0.004)
-"""Log-likelihood of one character too many. Readers merge or crop characters far more often than
-they add one."""
-
 LOG_OUTLIER = math.log(1e-5)
 """Lower bound of the log-likelihood of one reading: it may be of another plate."""
 
@@ -222,10 +216,10 @@ def fuse(
         return None
     character = readings[0].alphabet.__getitem__
     votes = _votes(strongest)
-    forms = _FormPrior(votes, form_escape)
     spelled = {text: "".join(map(character, text)) for text in scores}
-    for text in scores:
-        scores[text] += math.log(forms.of(spelled[text]))
+    priors = _form_priors(list(spelled.values()), votes, form_escape)
+    for text, prior in zip(spelled, priors, strict=True):
+        scores[text] += math.log(prior)
     ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
     logs = np.array(
         [*(score for _, score in ranked), scorer.other_texts_score(list(scores), ranked[0][1])]
@@ -280,23 +274,23 @@ def form_prior(text: str, votes: Mapping[str | None, float], escape: float = FOR
         votes: the share of each country in the votes; they may sum to less than 1.
         escape: the probability of a text without a form, against one with a form, above 0.
     """
-    return _FormPrior(votes, escape).of(text)
+    return _form_priors([text], votes, escape)[0]
 
 
-class _FormPrior:
-    """See `form_prior`; the countries are looked up once for all texts of a fusion."""
-
-    def __init__(self, votes: Mapping[str | None, float], escape: float) -> None:
-        found = ((share, form_test(region)) for region, share in votes.items())
-        self._tests = [(share, test) for share, test in found if test is not None]
-        self._lost = 1 - escape
-
-    def of(self, text: str) -> float:
-        misfit = 0.0
-        for share, test in self._tests:
-            if test(text) is None:
-                misfit += share
-        return 1 - self._lost * min(1.0, misfit)
+def _form_priors(
+    texts: Sequence[str], votes: Mapping[str | None, float], escape: float
+) -> list[float]:
+    """See `form_prior`; each country is looked up once for all texts."""
+    misfits = [0.0] * len(texts)
+    for region, share in votes.items():
+        test = form_test(region)
+        if test is not None:
+            misfits = [
+                misfit if test(text) else misfit + share
+                for text, misfit in zip(texts, misfits, strict=True)
+            ]
+    lost = 1 - escape
+    return [1 - lost * min(1.0, misfit) for misfit in misfits]
 
 
 def _hypotheses(
@@ -384,44 +378,62 @@ class _TextScorer:
     def hill_climb(self) -> dict[tuple[int, ...], float]:
         """Scores of the readings' own texts and, by hill climbing, of the best ones' neighbours."""
         best = self.raw.argmax(axis=2).tolist()
-        texts = {_unpadded(characters, self.pad) for characters in best}
-        scores = self.scores(sorted(texts))
+        texts = sorted({_unpadded(characters, self.pad) for characters in best})
+        aligned = Alignment(self.logs, self.pad)
+        scores = dict(zip(texts, self._weighted(aligned.scores(texts)), strict=True))
+        climbed: set[tuple[int, ...]] = set()
         for _ in range(_MAX_CLIMB_STEPS):
             best = sorted(scores, key=lambda text: -scores[text])[:2]
-            new_texts = {n for text in best for n in self._neighbours(text)} - scores.keys()
-            if not new_texts:
+            found: dict[tuple[int, ...], float] = {}
+            for text in best:
+                if text not in climbed:
+                    found.update(self._neighbours(text, aligned))
+            climbed.update(best)
+            new = sorted(item for item in found.items() if item[0] not in scores)
+            if not new:
                 break
             before = scores[best[0]]
-            scores.update(self.scores(sorted(new_texts)))
+            scores.update(new)
             if max(scores.values()) <= before:
                 break
         return scores
 
-    def _neighbours(self, text: tuple[int, ...]) -> set[tuple[int, ...]]:
-        """Texts that differ in one slot, with a character that some reading supports.
+    def _neighbours(
+        self, text: tuple[int, ...], aligned: Alignment
+    ) -> dict[tuple[int, ...], float]:
+        """Scores of the texts that differ in one slot, with a character that some reading supports.
 
         Texts of another length come from the readings themselves. Here only the last character is
         added or removed, so that no probability goes to insertions that no reading shows.
         """
         slots = self.raw.shape[1]
         likely = self.raw.max(axis=0) > _MIN_ALTERNATIVE
-        choices = [set(np.flatnonzero(likely[s]).tolist()) for s in range(slots)]
-        neighbours: set[tuple[int, ...]] = set()
-        for at in range(min(len(text), slots)):
-            nearby = set().union(*choices[max(0, at - 1) : at + 2]) - {self.pad}
-            neighbours.update((*text[:at], c, *text[at + 1 :]) for c in nearby)
+        nearby = likely.copy()
+        nearby[1:] |= likely[:-1]
+        nearby[:-1] |= likely[1:]
+        nearby = nearby[: len(text)]
+        nearby[range(len(nearby)), text[:slots]] = False
         if len(text) < min(slots, MAX_LENGTH):
-            neighbours.update((*text, c) for c in choices[len(text)] - {self.pad})
-        if 1 < len(text) <= slots and self.pad in choices[len(text) - 1]:
-            neighbours.add(text[:-1])
-        return neighbours - {text}
+            nearby = np.concatenate([nearby, likely[len(text) : len(text) + 1]])
+        nearby[:, self.pad] = False
+        if len(text) > 1:
+            nearby[len(text) - 1, self.pad] = likely[len(text) - 1, self.pad]
+        places, characters = (found.tolist() for found in nearby.nonzero())
+        changed = (
+            (*text[:at], character, *text[at + 1 :]) if character != self.pad else text[:at]
+            for at, character in zip(places, characters, strict=True)
+        )
+        scores = self._weighted(aligned.changed_scores(text, places, characters))
+        return dict(zip(changed, scores, strict=True))
 
-    def scores(self, texts: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], float]:
-        """Weighted log score of each text over all readings."""
-        if not texts:
-            return {}
-        aligned = np.logaddexp(alignment_scores(self.logs, texts, self.pad), LOG_OUTLIER)
-        return dict(zip(texts, (aligned @ self.weights).tolist(), strict=True))
+    def _weighted(self, aligned: npt.NDArray[np.float64]) -> list[float]:
+        """Weighted log score of each text over all readings.
+
+        Args:
+            aligned: log-likelihoods, shape (texts, readings).
+        """
+        weighted: list[float] = (np.logaddexp(aligned, LOG_OUTLIER) @ self.weights).tolist()
+        return weighted
 
     def other_texts_score(self, texts: Sequence[tuple[int, ...]], best: float) -> float:
         """Log score of all texts that are not candidates, taken together.
@@ -435,8 +447,10 @@ class _TextScorer:
         fused = np.einsum("r,rsa->sa", self.weights, self.logs)
         log_total = float(np.log(np.exp(fused).sum(axis=1)).sum())
         comparable = [text for text in texts if len(text) <= slots]
-        padded = np.array([[*text, *[self.pad] * (slots - len(text))] for text in comparable])
-        candidates = fused[np.arange(slots), padded].sum(axis=1)
+        padding = (self.pad,) * slots
+        padded = chain.from_iterable((text + padding)[:slots] for text in comparable)
+        columns = np.fromiter(padded, np.intp, slots * len(comparable)).reshape(-1, slots)
+        candidates = fused[np.arange(slots), columns].sum(axis=1)
         remainder = 1 - min(1.0, float(np.exp(candidates - log_total).sum()))
         unseen_odds = UNSEEN_TEXT_ODDS + (1 - self.best_quality) ** 4 / 2
         return float(
@@ -451,49 +465,3 @@ def most_probable_text(slots: npt.NDArray[np.floating], pad: int) -> tuple[int, 
 
 def _unpadded(characters: Sequence[int], pad: int) -> tuple[int, ...]:
     return tuple([c for c in characters if c != pad])[:MAX_LENGTH]
-
-
-def alignment_scores(
-    logs: npt.NDArray[np.float64], texts: Sequence[tuple[int, ...]], pad: int
-) -> npt.NDArray[np.float64]:
-    """Log-likelihood of each text under each reading, by the best alignment.
-
-    This is the recursion of Needleman and Wunsch (1970) over characters and slots: a character
-    matches a slot, a character is missing, or a slot is extra. The slots that are left at the end
-    must be padding.
-
-    Args:
-        logs: log posteriors, shape (readings, slots, alphabet).
-        texts: alphabet indices, without padding.
-        pad: alphabet index of the padding.
-
-    Returns:
-        Shape (texts, readings).
-    """
-    readings, slots, _ = logs.shape
-    max_length = max(len(text) for text in texts)
-    padding_after = np.zeros((slots + 1, 1, readings))
-    padding_after[:slots, 0] = np.cumsum(logs[:, ::-1, pad], axis=1)[:, ::-1].T
-    extra = LOG_EXTRA_CHARACTER + np.log1p(-np.minimum(np.exp(logs[:, :, pad]), 1 - 1e-9))
-    # Scores are kept relative to a text whose slots so far are all extra. So the best number of
-    # extra slots is a running maximum. The slots come first: numpy is fast along the last axes.
-    all_extra = np.zeros((slots + 1, 1, readings))
-    np.cumsum(extra.T, axis=0, out=all_extra[1:, 0])
-    gains = np.ascontiguousarray((logs - extra[:, :, None]).transpose(1, 2, 0))
-    characters = np.array([[*t, *[0] * (max_length - len(t))] for t in texts], dtype=np.intp)
-    lengths = np.array([len(t) for t in texts])
-    scores = np.zeros((slots + 1, len(texts), readings))
-    result = np.full((len(texts), readings), -np.inf)
-    for position in range(max_length + 1):
-        done = lengths == position
-        if done.any():
-            result[done] = (scores[:, done] + (all_extra + padding_after)).max(axis=0)
-        if position == max_length:
-            break
-        matched = gains[:, characters[:, position]]  # slots, texts, readings
-        matched += scores[:-1]
-        scores += LOG_MISSING_CHARACTER
-        np.maximum(scores[1:], matched, out=scores[1:])
-        for before, after in pairwise(scores):  # faster than numpy's `maximum.accumulate`
-            np.maximum(before, after, out=after)
-    return result

@@ -147,8 +147,9 @@ class Dossier:
         self.tries = 0
         self._tried_quality = 0.0
         self._course: tuple[tuple[PlateText | None, float], ...] = ()
+        self._known: PlateText | None = None
         self._fused: PlateConsensus | None = None
-        self._fused_for: tuple[bool, float, float] | None = None
+        self._is_fused = False
         self._key_frame: KeyFrame | None = None
         self._key_frame_score = -1.0
         self._keeps_path = keeps_path
@@ -205,14 +206,18 @@ class Dossier:
 
     @property
     def is_known(self) -> bool:
-        """Whether another reading of such a view would hardly change the consensus; sure or not."""
+        """Whether another reading of such a view would hardly change the consensus; sure or not.
+
+        What was known stays so while its text stays the same and sure, however poor later views
+        are: they are read only to notice another vehicle.
+        """
         consensus = self.consensus()
         if consensus is None or consensus.posterior < LIKELY_POSTERIOR:
             return self.stands and self.tries >= ENOUGH_READINGS
-        if consensus.posterior >= KNOWN_POSTERIOR:
+        if consensus.posterior >= SURE_POSTERIOR and consensus.best.text == self._known:
             return True
         texts, posteriors = {text for text, _ in self._course}, [p for _, p in self._course]
-        return (
+        return consensus.posterior >= KNOWN_POSTERIOR or (
             len(posteriors) == SAME_READINGS
             and len(texts) == 1
             and max(posteriors) - min(posteriors) < SAME_POSTERIOR
@@ -280,6 +285,7 @@ class Dossier:
         known = self.consensus()
         latest = (known.best.text, known.posterior) if known else (None, 0.0)
         self._course = (*self._course, latest)[-SAME_READINGS:]
+        self._known = known.best.text if known and self.is_known else None
         score = _picture_score(weight, box, frame)
         if score > self._key_frame_score:
             self._key_frame_score = score
@@ -370,7 +376,7 @@ class Dossier:
         Where the plate was seen to be divided, the readings of pieces are dropped: a piece is often
         perfectly legible.
         """
-        self._fused_for = None
+        self._is_fused = False
         self._readings.extend(more)
         self._readings = [
             one
@@ -414,16 +420,11 @@ class Dossier:
 
         It is never sure if the readings may be of a piece of the plate.
         """
+        if not self._is_fused:
+            readings = [one.reading for one in self._readings] if self.legible_readings else []
+            self._fused, self._is_fused = fuse(readings), True
+        consensus = self._fused
         # The shape of the box decides too, so a fragment is judged anew with each longer box.
-        key = (self.divided, self._longest, self._whole_aspect)
-        if self._fused_for != key:
-            self._fused, self._fused_for = self._fuse(), key
-        return self._fused
-
-    def _fuse(self) -> PlateConsensus | None:
-        if not self.legible_readings:
-            return None
-        consensus = fuse([one.reading for one in self._readings])
         if consensus is not None and (self.divided or self._may_be_fragment(consensus)):
             consensus = consensus.doubted(PIECES_ODDS)
         if (
