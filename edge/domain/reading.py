@@ -256,7 +256,8 @@ def _weakest_character(text: tuple[int, ...], readings: Sequence[PlateReading]) 
     """
     pad = readings[0].alphabet.index(readings[0].pad)
     alike = [r for r in readings if int((r.slots.argmax(axis=1) != pad).sum()) == len(text)]
-    weights = [r.quality * r.legibility for r in alike]
+    # By the fourth power, since a clear view says more of a character than several unclear ones.
+    weights = [(r.quality * r.legibility) ** 4 for r in alike]
     if not sum(weights):
         return 1.0
     shares = [r.slots[np.arange(len(text)), text] for r in alike]

@@ -7,7 +7,6 @@ may tell more about its plate.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -47,13 +46,6 @@ class AttentionSettings:
     vain_looks: int = 4
     """After so many looks without a vehicle, small motion at that place is looked at as rarely as
     an idle view: traffic far away, leaves, a reflection."""
-    new_looks: int = 2
-    """Larger motion is new where there were fewer looks than this. Where most of it is not new, and
-    what is new is small, it is looked at less often: a vehicle without a legible plate, or the body
-    of one that was read and leaves."""
-    slower: float = 2.0
-    slowest_s: float = 0.5
-    """The interval is longer by this factor then, and at most this."""
     rest_s: float = 10.0
     """A place without motion for this long counts as new when it moves again."""
     remembered_views: int = 8
@@ -70,24 +62,13 @@ class Followed:
         around: what moves with it, at the last look.
         velocity: of that, (x, y) in fractions per second.
         seen_s: time of the last look.
-        interval_s: the next look is due so long after the last one; infinite if its plate has left
-            the view, and only its body is still seen to move.
+        interval_s: the next look is due so long after the last one.
     """
 
     around: Box
     velocity: tuple[float, float]
     seen_s: float
     interval_s: float
-
-    @property
-    def has_left(self) -> bool:
-        """Whether its plate has left the view."""
-        return math.isinf(self.interval_s)
-
-    def at(self, now_s: float) -> Box:
-        """Where it is predicted to be."""
-        since_s = now_s - self.seen_s
-        return self.around.shifted(self.velocity[0] * since_s, self.velocity[1] * since_s)
 
     @classmethod
     def of(
@@ -182,7 +163,7 @@ class Attention:
         if self._last_s is not None:
             self.frame_interval_s = now_s - self._last_s
         self._last_s = now_s
-        followed = [one for one in self.followed if not one.has_left]
+        followed = self.followed
         # Every frame must update the background, even one that is selected anyway.
         moving = self._untracked_motion(cells, now_s, followed)
         moves = bool(moving.any())
@@ -190,14 +171,14 @@ class Attention:
         if not self.idles:
             self._busy_s = now_s
         interval_s = min((one.interval_s for one in followed), default=self._idle_s(now_s))
-        if moves:
-            interval_s = min(interval_s, self._motion_interval_s(moving, now_s))
+        if moves and not self._was_looked_at_in_vain(moving, now_s):
+            interval_s = min(interval_s, self._untracked_interval_s)
         # Half a frame of tolerance: the frame nearest to the time that is due.
         slack_s = min(self.frame_interval_s, interval_s) / 2
         selected = now_s - self._last_selected_s >= interval_s - slack_s
         if selected:
             self._last_selected_s = now_s
-            if self._looks is not None and not moving.all():  # a first picture counts as motion
+            if self._looks is not None:
                 self._looks[moving] += 1
         return selected
 
@@ -222,51 +203,35 @@ class Attention:
             self._moved_s = np.full(moving.shape, -np.inf)
             self._looks = np.zeros(moving.shape, np.int_)
         moving = moving.copy()
+        rows, columns = moving.shape
         for one in followed:
-            here = _cells_of(one.at(now_s), moving.shape)
+            since_s = now_s - one.seen_s
+            car = one.around.shifted(one.velocity[0] * since_s, one.velocity[1] * since_s)
+            x1, y1 = max(0, int(car.x1 * columns)), max(0, int(car.y1 * rows))
+            here = (
+                slice(y1, max(0, int(car.y2 * rows) + 1)),
+                slice(x1, max(0, int(car.x2 * columns) + 1)),
+            )
             moving[here] = False
             self._looks[here] = 0  # a look found a vehicle there
         self._moved_s[moving] = now_s
         return np.asarray(now_s - self._moved_s <= self._settings.after_motion_s)
 
-    def _motion_interval_s(self, moving: Moving, now_s: float) -> float:
-        """How soon motion that no tracked vehicle explains is looked at; infinite: not for itself.
+    def _was_looked_at_in_vain(self, moving: Moving, now_s: float) -> bool:
+        """Whether motion is small, and each of its cells is near one that was looked at often.
 
-        A vehicle that comes into view moves on to other cells, or grows. So motion is new in cells
-        that are not near one that was looked at often.
+        A vehicle that comes into view moves on to other cells, or grows.
         """
         settings = self._settings
         assert self._moved_s is not None  # noqa: S101 - `_untracked_motion` was called
         assert self._looks is not None  # noqa: S101
         self._looks[now_s - self._moved_s > settings.rest_s] = 0
-        if moving.mean() <= settings.small_motion:
-            often = _with_neighbours(self._looks >= settings.vain_looks)
-            return self._untracked_interval_s if (moving & ~often).any() else math.inf
-        new = moving & ~_with_neighbours(self._looks >= settings.new_looks)
-        for one in self.followed:
-            if one.has_left:
-                new[_cells_of(one.at(now_s), moving.shape)] = False
-        is_new = new.mean() > settings.small_motion or 2 * new.sum() > moving.sum()
-        if is_new or self.follows_paths:
-            return self._untracked_interval_s
-        return min(settings.slower * self._untracked_interval_s, settings.slowest_s)
-
-
-def _cells_of(box: Box, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """The cells under a box in fractions of the picture."""
-    rows, columns = shape
-    return (
-        slice(max(0, int(box.y1 * rows)), max(0, int(box.y2 * rows) + 1)),
-        slice(max(0, int(box.x1 * columns)), max(0, int(box.x2 * columns) + 1)),
-    )
-
-
-def _with_neighbours(cells: Moving) -> Moving:
-    """The cells and the eight around each."""
-    wide = cells.copy()
-    wide[:, 1:] |= cells[:, :-1]
-    wide[:, :-1] |= cells[:, 1:]
-    grown: Moving = wide.copy()
-    grown[1:] |= wide[:-1]
-    grown[:-1] |= wide[1:]
-    return grown
+        if moving.mean() > settings.small_motion:
+            return False
+        often = np.pad(self._looks >= settings.vain_looks, 1)
+        rows, columns = moving.shape
+        near = np.zeros_like(moving)
+        for y in range(3):
+            for x in range(3):
+                near |= often[y : y + rows, x : x + columns]
+        return bool(near[moving].all())

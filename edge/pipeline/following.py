@@ -28,11 +28,8 @@ class VehicleSettings:
     """Largest interval while its plate is in doubt."""
     hopeless_s: float = 0.4
     """Largest interval while its plate is in doubt, and only a better view can change that."""
-    clear_s: float = 0.3
-    """While its plate is sure, and a better view may make it surer still."""
     sure_s: float = 0.45
-    """While its plate is known and sure. A track survives one look in vain
-    (`TrackSettings.coast_s`)."""
+    """While its plate is sure. A track survives one look in vain (`TrackSettings.coast_s`)."""
     standing_s: float = 0.5
     """While it stands, and reading it again would tell nothing new."""
     lost_s: float = 0.2
@@ -44,8 +41,6 @@ class VehicleSettings:
     """A plate in doubt is looked at again when it has grown by this share."""
     looks_left: float = 4.0
     """Looks in the time that a vehicle in doubt remains in view."""
-    clear_looks_left: float = 2.0
-    """The same, if its plate is sure already."""
     path_widths: float = 2.0
     """A vehicle whose path is needed moves by this many plate widths between two looks."""
 
@@ -61,7 +56,6 @@ class Outlook:
         is_disputed: whether its readings disagree, so that no text is likely yet.
         is_unreadable: whether it was read repeatedly, and never legibly.
         is_known: whether another reading of such a view would hardly change what was read.
-        is_clear: whether its plate is sure, known or not.
         is_sure: whether its plate is known and sure.
         is_settled: whether it stands, and reading it again would tell nothing new.
         speed: in plate widths per second.
@@ -76,7 +70,6 @@ class Outlook:
     is_disputed: bool
     is_unreadable: bool
     is_known: bool
-    is_clear: bool
     is_sure: bool
     is_settled: bool
     speed: float
@@ -104,8 +97,6 @@ def look_interval_s(
         return settings.new_s
     if one.is_sure:
         wanted_s = settings.sure_s
-    elif one.is_clear:
-        wanted_s = min(settings.clear_s, one.remains_s / settings.clear_looks_left)
     else:
         hopeless = one.is_unreadable or one.is_known
         longest_s = settings.hopeless_s if hopeless else settings.doubt_s
@@ -151,8 +142,7 @@ def follow(
     box, (vx, vy) = dossier.last_box, forecast.velocity
     unseen_s = frame.stream_s - forecast.last_s
     remains_s = remaining_s(box, forecast.velocity, size)
-    has_left = unseen_s > 0 and remains_s <= unseen_s
-    if (has_left and not dossier.is_sure) or (not has_left and unseen_s > LOST_AFTER_S):
+    if unseen_s > 0 and (remains_s <= unseen_s or unseen_s > LOST_AFTER_S):
         return None
     outlook = Outlook(
         is_lost=unseen_s > 0,
@@ -161,7 +151,6 @@ def follow(
         is_disputed=dossier.is_disputed,
         is_unreadable=dossier.is_unreadable,
         is_known=dossier.is_known,
-        is_clear=dossier.is_sure,
         is_sure=dossier.is_sure and dossier.is_known,
         is_settled=dossier.is_settled or (dossier.is_unreadable and places.has_no_plate(box)),
         speed=forecast.speed,
@@ -174,5 +163,5 @@ def follow(
         forecast.velocity,
         size,
         frame.stream_s,
-        math.inf if has_left else look_interval_s(outlook, needs_path=needs_path),
+        look_interval_s(outlook, needs_path=needs_path),
     )
