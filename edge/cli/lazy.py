@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from functools import cache
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -70,6 +71,7 @@ class _Commands(MutableMapping[str, Any]):
         return len({*self._lazy, *self._ready})
 
 
+@cache
 def _load(name: str, place: str) -> Any:  # noqa: ANN401 - see above
     module, _, attribute = place.partition(":")
     found: typer.Typer | Callable[..., None] = getattr(import_module(module), attribute)

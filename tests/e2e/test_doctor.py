@@ -229,6 +229,7 @@ def test_doctor_says_that_a_camera_is_mounted_sideways_or_upside_down(
             if index == 0:
                 stream.height, stream.width = pixels.shape[:2]
                 stream.pix_fmt = "yuv420p"
+                stream.options = {"preset": "ultrafast", "crf": "16"}
             picture = av.VideoFrame.from_ndarray(pixels, format="bgr24")
             picture.pts = index
             container.mux(stream.encode(picture))

@@ -268,8 +268,8 @@ def test_p2_p11_p20_a_condition_that_fails_during_a_run_shuts_the_box_in_time(
     assert verb("policy", "activate", made.folder, "--key", mayor).status == 0
     long = tmp_path / "long"
     long.mkdir()
-    for number in range(20):  # at its own speed the clip lasts more than a minute
-        shutil.copy(CLIP, long / f"{number:02}.mp4")
+    for number in range(20):  # at its own speed the clip lasts 40 seconds
+        shutil.copy(CLIPS / "empty_road.mp4", long / f"{number:02}.mp4")
     with EmbeddedBroker() as broker, MessageRecorder(broker.port) as recorder:
         set_port(made, broker.port)
         box = start(

@@ -37,11 +37,16 @@ def started(state: Path) -> bool:
         return False
 
 
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Minutes of the street."""
+    return looped(CLIPS / "street_day.mp4", tmp_path_factory.mktemp("clip") / "clip.ts", 60)
+
+
 @pytest.mark.parametrize("source", ["a bundle", "a bundle over MQTT", "a file in clear"])
 def test_p8_listed_plates_of_vehicles_that_do_not_pass_are_not_in_memory(
-    source: str, tmp_path: Path
+    source: str, clip: Path, tmp_path: Path
 ) -> None:
-    clip = looped(CLIPS / "street_day.mp4", tmp_path / "clip.ts", 60)
     start = "".join(secrets.choice("BCDFGHJKLMNPQRSTVWXZ") for _ in range(7))
     plates = [f"{start}-{number:02}" for number in range(40)]
     with EmbeddedBroker() as broker:

@@ -6,6 +6,7 @@ The blank is drawn into the frames of a Dutch recording, over the plate that the
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cache
@@ -16,7 +17,7 @@ import pytest
 from edge.adapters.cameras.recordings import open_recordings
 from edge.adapters.models.loading import PlateModels, load_plate_models
 from edge.adapters.models.weights import Manifest
-from edge.domain.imaging import Frame
+from edge.domain.imaging import Detection, Frame
 from edge.pipeline.watcher import VehicleWatcher, settings_for_threshold
 from edge.policy.limits import LIMITS
 from scripts.fixtures.covers import OVER_CHARACTERS, draw_cover
@@ -46,10 +47,16 @@ def plates_of(name: str) -> set[str]:
         return {row["plate"] for row in csv.DictReader(opened) if row["clip"] == name}
 
 
-def covered(frame: Frame, cover: str) -> Frame:
-    """The frame with this cover on each plate that is found in it."""
+@cache
+def plates_in(name: str) -> tuple[tuple[Detection, ...], ...]:
+    """What is found in each frame without a cover."""
+    return tuple(models().detector.detect(frame.pixels) for frame in frames(name))
+
+
+def covered(frame: Frame, plates: Iterable[Detection], cover: str) -> Frame:
+    """The frame with this cover on each of these plates."""
     pixels = frame.pixels.copy()
-    for found in models().detector.detect(frame.pixels):
+    for found in plates:
         if found.score >= models().threshold:
             height = found.box.height
             around = found.box.grown(left=height, right=height, top=height, bottom=height)
@@ -73,8 +80,8 @@ def sure_texts(name: str, cover: str | None) -> set[str]:
     )
     seen = [
         vehicle
-        for frame in frames(name)
-        for vehicle in watcher.observe(covered(frame, cover) if cover else frame)
+        for frame, plates in zip(frames(name), plates_in(name), strict=True)
+        for vehicle in watcher.observe(covered(frame, plates, cover) if cover else frame)
     ]
     return {
         vehicle.consensus.best.text.reveal()

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -78,13 +79,13 @@ class Repository:
         return self.folder / "dist" / f"edge-anpr-{VERSION}"
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    """Replace the checks by ones that pass: the real ones take minutes and run anyway."""
-    made = Repository(tmp_path_factory.mktemp("whole") / "repository")
-    for path in tracked_files():
-        if path.suffix == ".py" and "tests" in path.relative_to(ROOT).parts:
-            continue  # many files, which make each build slower
+def made_ready(folder: Path, files: Iterable[Path]) -> Repository:
+    """A repository with these files of this one.
+
+    Its checks pass at once: the real ones take minutes and run anyway.
+    """
+    made = Repository(folder)
+    for path in files:
         target = made.folder / name_of(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
@@ -108,37 +109,67 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 
 
 @pytest.fixture
-def repository(whole: Repository, tmp_path: Path) -> Repository:
+def whole(tmp_path: Path) -> Repository:
+    """All files of this repository but the tests, which make each build slower."""
+    kept = (
+        path
+        for path in tracked_files()
+        if path.suffix != ".py" or "tests" not in path.relative_to(ROOT).parts
+    )
+    return made_ready(tmp_path / "whole", kept)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """A package of few modules, with all that a build and the tools of the release read."""
+    kept = (
+        path
+        for path in tracked_files()
+        if path.parent in {ROOT, ROOT / "edge", ROOT / "scripts", ROOT / "scripts/release_tools"}
+        or path.parent in {ROOT / "config", ROOT / "models", ROOT / "requirements"}
+        or path.parent == ROOT / "tests/fixtures/clips"
+    )
+    return made_ready(tmp_path_factory.mktemp("small") / "repository", kept)
+
+
+@pytest.fixture
+def repository(small: Repository, tmp_path: Path) -> Repository:
     """A copy for each test."""
-    shutil.copytree(whole.folder, tmp_path / "repository")
+    shutil.copytree(small.folder, tmp_path / "repository")
     return Repository(tmp_path / "repository")
 
 
-def test_a_dry_run_builds_packages_sbom_and_checksums_and_makes_no_tag(
-    repository: Repository,
-) -> None:
-    done = repository.release("--dry-run")
+def test_a_dry_run_builds_packages_sbom_and_checksums_and_makes_no_tag(whole: Repository) -> None:
+    done = whole.release("--dry-run")
 
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in repository.dist.iterdir()} == {WHEEL, SDIST, BILL, "SHA256SUMS"}
+    assert {path.name for path in whole.dist.iterdir()} == {WHEEL, SDIST, BILL, "SHA256SUMS"}
     verified = subprocess.run(
         ["sha256sum", "--check", "--strict", "SHA256SUMS"],
-        cwd=repository.dist,
+        cwd=whole.dist,
         capture_output=True,
         text=True,
         check=True,
     )
     assert verified.stdout.count(": OK") == 3
-    listed = json.loads((repository.dist / BILL).read_text(encoding="utf-8"))["components"]
-    pins = re.findall(r"(?m)^(\S+)==(\S+)", repository.read("requirements/runtime-cpu.txt"))
+    listed = json.loads((whole.dist / BILL).read_text(encoding="utf-8"))["components"]
+    pins = re.findall(r"(?m)^(\S+)==(\S+)", whole.read("requirements/runtime-cpu.txt"))
     assert sorted((each["name"], each["version"]) for each in listed) == sorted(pins)
     assert "not ready" not in done.stdout
-    assert repository.git("tag") == ""
-    assert repository.git("status", "--short") == ""
+    assert whole.git("tag") == ""
+    assert whole.git("status", "--short") == ""
 
-    before = (repository.dist / "SHA256SUMS").read_bytes()
+
+def test_a_dry_run_replaces_the_files_of_an_earlier_one_by_the_same(repository: Repository) -> None:
     assert repository.release("--dry-run").returncode == 0
+    before = (repository.dist / "SHA256SUMS").read_bytes()
+    (repository.dist / "stray").touch()
+
+    done = repository.release("--dry-run")
+
+    assert done.returncode == 0, done.stderr
     assert (repository.dist / "SHA256SUMS").read_bytes() == before
+    assert not (repository.dist / "stray").exists()
 
 
 def test_a_dry_run_leaves_out_uncommitted_files_and_says_so(repository: Repository) -> None:

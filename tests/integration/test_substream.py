@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timezone
 from functools import cache
 from pathlib import Path
@@ -67,6 +68,10 @@ def substream_of(run: BoxRun) -> SubstreamStatus:
     return run.camera.status().substream or SubstreamStatus()
 
 
+def has_read_the_street_without_a_substream(run: BoxRun) -> bool:
+    return substream_of(run).problem is not None and set(plates(STREET.name)) <= set(run.texts)
+
+
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The street twice, in the size of the main stream and in that of the small one."""
@@ -75,16 +80,38 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return filmed(clips, folder / "main.ts", MAIN), filmed(clips, folder / "small.ts", SMALL)
 
 
+@pytest.fixture(scope="module")
+def main(films: tuple[Path, Path]) -> Iterator[RtspServer]:
+    """A server of the main stream that no test stops; each client sees it from its beginning."""
+    with RtspServer(films[0]) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def small(films: tuple[Path, Path]) -> Iterator[RtspServer]:
+    """The same of the small stream."""
+    with RtspServer(films[1]) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def short_small_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The street once, in the size of the small stream."""
+    return filmed([STREET], tmp_path_factory.mktemp("short") / "small.ts", SMALL)
+
+
 @pytest.mark.parametrize(
     ("clip", "key_every_s", "b_frames"),
     [("street_day", 1.0, 0), ("wrong_way", 1.0, 2), ("rain", 5.0, 0)],
 )
 def test_a_box_reads_the_same_vehicles_with_a_substream_and_without(
-    tmp_path: Path, clip: str, key_every_s: float, b_frames: int
+    tmp_path: Path, short_small_film: Path, clip: str, key_every_s: float, b_frames: int
 ) -> None:
     source = CLIPS / f"{clip}.mp4"
     main = filmed([source], tmp_path / "main.ts", MAIN, key_every_s=key_every_s, b_frames=b_frames)
-    small = filmed([source], tmp_path / "small.ts", SMALL)
+    small = short_small_film
+    if source != STREET:
+        small = filmed([source], tmp_path / "small.ts", SMALL)
     with RtspServer(main) as one, RtspServer(small) as other:
         without = box(one.url, None).run()
         through = box(one.url, other.url).run()
@@ -107,18 +134,14 @@ def test_vehicles_that_appear_on_an_idle_road_are_read_through_a_substream(tmp_p
     assert substream_of(run).works
 
 
-def test_a_look_takes_the_frame_of_its_moment(films: tuple[Path, Path]) -> None:
+def test_a_look_takes_the_frame_of_its_moment(main: RtspServer, small: RtspServer) -> None:
     asked: list[float] = []
 
     def each_tenth(_cells: Cells, now_s: float) -> bool:
         asked.append(now_s)
         return len(asked) % 10 == 0
 
-    with (
-        RtspServer(films[0]) as main,
-        RtspServer(films[1]) as small,
-        watching(camera(main.url, small.url), wants=each_tenth) as watched,
-    ):
+    with watching(camera(main.url, small.url), wants=each_tenth) as watched:
         assert watched.gets(12), watched.problem
         assert wait_until(lambda: bool(watched.camera.status().substream), PATIENCE_S)
         status = watched.camera.status()
@@ -166,9 +189,9 @@ def test_a_substream_that_fails_is_replaced_by_the_main_stream_until_it_is_back(
     assert "camera cam-1: its substream is watched again" in said
 
 
-def test_a_substream_that_is_never_there_loses_no_vehicle(films: tuple[Path, Path]) -> None:
-    with RtspServer(films[0]) as main:
-        run = box(main.url, f"rtsp://{HOST}:{free_port()}/small").run()
+def test_a_substream_that_is_never_there_loses_no_vehicle(main: RtspServer) -> None:
+    run = box(main.url, f"rtsp://{HOST}:{free_port()}/small")
+    run.run(enough=has_read_the_street_without_a_substream)
 
     assert set(plates(STREET.name)) <= set(run.texts)
     status = run.statuses[-1].substream
@@ -177,12 +200,9 @@ def test_a_substream_that_is_never_there_loses_no_vehicle(films: tuple[Path, Pat
     assert "refuses the connection" in (status.problem or "")
 
 
-def test_a_substream_of_another_view_is_not_watched(
-    films: tuple[Path, Path], tmp_path: Path
-) -> None:
-    other = film(tmp_path / "other.ts", (*SMALL, 60))
-    with RtspServer(films[0]) as main, RtspServer(other) as small:
-        run = box(main.url, small.url).run()
+def test_a_substream_of_another_view_is_not_watched(main: RtspServer, tmp_path: Path) -> None:
+    with RtspServer(film(tmp_path / "other.ts", (*SMALL, 60))) as other:
+        run = box(main.url, other.url).run(enough=has_read_the_street_without_a_substream)
 
     assert set(plates(STREET.name)) <= set(run.texts)
     status = run.statuses[-1].substream
@@ -208,11 +228,10 @@ def test_a_main_stream_that_dies_is_the_cameras_outage(films: tuple[Path, Path])
 
 
 def test_rare_key_frames_are_told_once_and_lose_no_vehicle(
-    films: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    short_small_film: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     main_film = filmed([STREET], tmp_path / "main.ts", MAIN, key_every_s=20.0)
-    small_film = filmed([STREET], tmp_path / "small.ts", SMALL)
-    with RtspServer(main_film) as main, RtspServer(small_film) as small:
+    with RtspServer(main_film) as main, RtspServer(short_small_film) as small:
         run = box(main.url, small.url).run()
 
     assert run.texts == sorted(plates(STREET.name))
@@ -224,12 +243,11 @@ def test_rare_key_frames_are_told_once_and_lose_no_vehicle(
     assert told == [f"camera cam-1: {RARE_KEY_FRAMES_TEXT}"]
 
 
-def test_p8_the_decoder_of_both_streams_can_write_no_file(films: tuple[Path, Path]) -> None:
-    with (
-        RtspServer(films[0]) as main,
-        RtspServer(films[1]) as small,
-        watching(camera(main.url, small.url), wants=lambda _cells, _now_s: True) as watched,
-    ):
+def test_p8_the_decoder_of_both_streams_can_write_no_file(
+    main: RtspServer, small: RtspServer
+) -> None:
+    both = camera(main.url, small.url)
+    with watching(both, wants=lambda _cells, _now_s: True) as watched:
         assert watched.gets(20), watched.problem
         (decoder,) = decoders()
         limit = resource.prlimit(decoder, resource.RLIMIT_FSIZE)
@@ -253,22 +271,21 @@ def decoders() -> list[int]:
 
 
 def test_p11_what_moves_under_a_mask_of_the_main_picture_moves_nothing_in_the_small_one(
-    films: tuple[Path, Path],
+    main: RtspServer, small: RtspServer
 ) -> None:
     seen: list[Cells] = []
     left = [(0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)]
-    with RtspServer(films[0]) as main, RtspServer(films[1]) as small:
-        run = box(main.url, small.url)
+    run = box(main.url, small.url)
 
-        def keep(cells: Cells, _now_s: float) -> bool:
-            seen.append(cells)
-            return False
+    def keep(cells: Cells, _now_s: float) -> bool:
+        seen.append(cells)
+        return False
 
-        GuardedCamera(run.camera, ALWAYS, [left]).ask(keep, bool)
-        thread = in_thread(lambda: list(run.camera.frames()))
-        assert wait_until(lambda: substream_of(run).works and len(seen) > 20, PATIENCE_S)
-        run.camera.close()
-        thread.join(10)
+    GuardedCamera(run.camera, ALWAYS, [left]).ask(keep, bool)
+    thread = in_thread(lambda: list(run.camera.frames()))
+    assert wait_until(lambda: substream_of(run).works and len(seen) > 20, PATIENCE_S)
+    run.camera.close()
+    thread.join(10)
 
     small_ones = [cells for cells in seen if cells.shape == cells_shape(SMALL[1], SMALL[0])]
     columns = small_ones[0].shape[1]
@@ -280,16 +297,16 @@ def test_p11_what_moves_under_a_mask_of_the_main_picture_moves_nothing_in_the_sm
 
 @pytest.mark.parametrize("small_is", ["good", "away", "slow", "large"])
 def test_doctor_says_whether_a_substream_does_its_work(
-    films: tuple[Path, Path], tmp_path: Path, small_is: str
+    main: RtspServer, small: RtspServer, tmp_path: Path, small_is: str
 ) -> None:
-    film_of = {
-        "good": lambda: films[1],
-        "away": lambda: films[1],
-        "slow": lambda: filmed([STREET] * 2, tmp_path / "s.ts", SMALL, keep_every=5),
-        "large": lambda: films[0],
-    }[small_is]()
-    with RtspServer(films[0]) as main, RtspServer(film_of) as small:
-        address = f"rtsp://{HOST}:{free_port()}/small" if small_is == "away" else small.url
+    with ExitStack() as servers:
+        if small_is == "slow":
+            slow = filmed([STREET] * 2, tmp_path / "slow.ts", SMALL, keep_every=5)
+            small = servers.enter_context(RtspServer(slow))
+        address = {
+            "away": f"rtsp://{HOST}:{free_port()}/small",
+            "large": main.url,
+        }.get(small_is, small.url)
         run = box(main.url, address)
         finding = examine_substream(GuardedCamera(run.camera, ALWAYS))
 

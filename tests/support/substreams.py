@@ -56,7 +56,7 @@ def filmed(
                     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
                     stream.codec_context.gop_size = round(key_every_s * rate)
                     stream.codec_context.max_b_frames = b_frames
-                    stream.options = {"preset": "veryfast", "crf": "23", "sc_threshold": "0"}
+                    stream.options = {"preset": "ultrafast", "crf": "16", "sc_threshold": "0"}
                 for frame in islice(source.decode(video=0), 0, None, keep_every):
                     shown: VideoFrame = frame.reformat(*size, format="yuv420p")
                     shown.pts, shown.time_base = number, 1 / rate
@@ -93,8 +93,10 @@ class BoxRun:
         )
         self._stopped = threading.Event()
 
-    def run(self, limit_s: float = 60.0) -> BoxRun:
-        """Watch the camera until it is lost, or for so long."""
+    def run(
+        self, limit_s: float = 60.0, enough: Callable[[BoxRun], bool] = lambda _run: False
+    ) -> BoxRun:
+        """Watch the camera until it is lost, for so long, or until a frame shows `enough`."""
         attention = Attention()
         self.camera.ask(attention.selects, lambda: attention.idles)
         watcher = VehicleWatcher(
@@ -124,6 +126,8 @@ class BoxRun:
                 self._keep(watcher.observe(item.frame))
                 self.looks.append((item.frame.stream_s, time.monotonic()))
                 self.statuses.append(status)
+                if enough(self):
+                    break
         self._keep(watcher.finish())
         self.camera.close()
         intake.close()
