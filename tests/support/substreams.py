@@ -56,7 +56,7 @@ def filmed(
                     stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
                     stream.codec_context.gop_size = round(key_every_s * rate)
                     stream.codec_context.max_b_frames = b_frames
-                    stream.options = {"preset": "ultrafast", "crf": "16", "sc_threshold": "0"}
+                    stream.options = {"preset": "veryfast", "crf": "23", "sc_threshold": "0"}
                 for frame in islice(source.decode(video=0), 0, None, keep_every):
                     shown: VideoFrame = frame.reformat(*size, format="yuv420p")
                     shown.pts, shown.time_base = number, 1 / rate
