@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from edge.adapters.broker.holds import reason_text
 from edge.adapters.broker.list_parts import publish_parts
-from edge.adapters.broker.mqtt import FAILURE, BrokerLink
+from edge.adapters.broker.mqtt import FAILURE, BrokerLink, LinkLostError
 from edge.adapters.broker.options import BrokerOptions
 from edge.adapters.broker.topics import BoxTopics, parse
 from edge.adapters.state.list_bodies import is_tried_again
@@ -42,12 +42,14 @@ class Spread:
         refused: those that refuse it.
         unsent: why the broker did not take the manifest of a box.
         silent: those that have not answered.
+        lost: why the broker's connection ended before all had answered; None: it did not.
     """
 
     in_force: Mapping[Box, ListAnswer]
     refused: Mapping[Box, ListAnswer]
     unsent: Mapping[Box, str]
     silent: tuple[Box, ...]
+    lost: LinkLostError | None = None
 
     @property
     def count(self) -> int:
@@ -59,7 +61,8 @@ class Spread:
 
         Raises:
             ListRefusedError: one has refused it.
-            PublishError: the broker did not take one; `E_LIST_UNANSWERED`: one has not answered.
+            PublishError: the broker did not take one, or its connection ended before all had
+                answered; `E_LIST_UNANSWERED`: one has not answered.
         """
         if self.refused:
             raise ListRefusedError(next(iter(self.refused.values())))
@@ -68,6 +71,11 @@ class Spread:
             raise PublishError(
                 f"the broker does not take the list for {len(self.unsent)} of {self.count} boxes: "
                 f"for {site}/{box} it {why}"
+            )
+        if self.silent and self.lost:
+            raise PublishError(
+                f"{self.lost.message}; {len(self.silent)} of {self.count} boxes "
+                f"({named(self.silent)}) had not answered by then; send the list again"
             )
         if self.silent:
             raise PublishError(
@@ -94,7 +102,8 @@ def spread_list(
 ) -> Spread:
     """Publish the manifests of all boxes, retained, and collect the answers of all together.
 
-    A manifest that the broker does not take stops no other.
+    A manifest that the broker does not take stops no other. If the connection ends while the boxes
+    answer, the answers until then count.
 
     Args:
         options: broker address and credentials.
@@ -117,6 +126,7 @@ def spread_list(
         box: BoxTopics(*box, frozenset(), frozenset({shared.list_id})) for box in sorted(boxes)
     }
     answers: dict[Box, ListAnswer] = {}
+    lost = None
     with BrokerLink.open(options, cancelled=waiting.cancelled) as link:
         for some in _some([one.list_answer for one in topics.values()]):
             link.subscribe(some)
@@ -124,12 +134,16 @@ def spread_list(
             publish_parts(link, options.address, shared.body_sha256, shared.body)
         unsent = _publish(link, shared, topics)
         wanted = {box: keys for box, keys in boxes.items() if box not in unsent}
-        _collect(link, shared, wanted, answers, waiting, note)
+        try:
+            _collect(link, shared, wanted, answers, waiting, note)
+        except LinkLostError as error:
+            lost = error
     return Spread(
         {box: one for box, one in sorted(answers.items()) if one.state == "in-force"},
         {box: one for box, one in sorted(answers.items()) if one.state == "refused"},
         unsent,
         tuple(box for box in sorted(wanted) if box not in answers),
+        lost,
     )
 
 

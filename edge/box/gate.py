@@ -18,7 +18,7 @@ from edge.adapters.state.policy_state import DpiaFile, PolicyState, SteadyClock
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.box.clock_watch import ClockWatch
 from edge.box.gatekeeper import Gatekeeper
-from edge.box.keys import load_own_keys
+from edge.box.keys import keys_of, load_authorities, load_own_keys, require_separate_keys
 from edge.box.sources import OpenedSources, Source, find_sources
 from edge.box.state_check import StateCheck
 from edge.errors import EdgeError, PolicyError
@@ -74,12 +74,14 @@ def admit(
 
 
 def require_open(site: SiteFolder, sources: Sequence[Source]) -> None:
-    """Check whether these sources may be run now, without opening them.
+    """Check whether these sources may be run now with these keys, without opening them.
 
     Raises:
         EdgeError: they may not be run.
     """
-    _admitted(site, find_sources(sources, SystemClock()), steady=False)
+    admitted = _admitted(site, find_sources(sources, SystemClock()), steady=False)
+    authorities = load_authorities(site.rule_authorities, site.policy)
+    require_separate_keys(site.policy, keys_of(admitted.box_keys, authorities))
 
 
 def _admitted(site: SiteFolder, opened: OpenedSources, *, steady: bool = True) -> Admission:

@@ -105,7 +105,8 @@ def add(
     """Offer an archive: it is copied to where it is served, and targets wait for two signatures.
 
     Weights and words are checked first, as a box with this version of the program checks them: each
-    file has the digest of the manifest, and every text is there in each language.
+    file has the digest of the manifest, and every text is there in each language. A release must
+    be what `release pack` makes, of this version.
 
     Example: edge-anpr fleet release add releases release.zip --version 0.2.0 --platform
     cp311-linux_x86_64

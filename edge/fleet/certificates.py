@@ -53,10 +53,14 @@ class RevokedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class CertificateAuthority:
-    """The authority of a fleet; `_opened` returns its private key."""
+    """The authority of a fleet; `_opened` returns its private key.
+
+    `protected` says whether the key has a passphrase.
+    """
 
     folder: Path
     certificate: x509.Certificate
+    protected: bool
     _opened: Callable[[], ec.EllipticCurvePrivateKey] = field(repr=False)
 
     @classmethod
@@ -91,7 +95,7 @@ class CertificateAuthority:
             raise KeyFileError(
                 f"{error.filename or folder}: {error.strerror}; name a new folder"
             ) from None
-        made = cls(folder, certificate, lambda: key)
+        made = cls(folder, certificate, passphrase is not None, lambda: key)
         made.write_revoked((), now)
         return made
 
@@ -129,9 +133,10 @@ class CertificateAuthority:
                 raise KeyFileError(f"{file}: not the key of {_CERTIFICATE}; restore it from a copy")
             return key
 
-        if _ENCRYPTED not in content:
+        protected = _ENCRYPTED in content
+        if not protected:
             opened()
-        return cls(folder, certificate, opened)
+        return cls(folder, certificate, protected, opened)
 
     @property
     def der(self) -> bytes:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from edge.errors import ConfigError, UsageError
+from edge.errors import ConfigError, KeyFileError, UsageError
 from edge.fleet.certificates import CertificateAuthority
 from edge.fleet.codes import CodeDigests
 from edge.fleet.folder import CONFIG_FILE, INVENTORY_FILES, SERVER_NAME, FleetFolder
@@ -19,6 +19,7 @@ from edge.formats.enrolment import CA_FILE, IDENTITY_FILE, ca_digest
 from edge.formats.identifiers import is_id
 from edge.policy.skeleton import CAMERA, DPIA_FILE, dpia_skeleton
 from edge.policy.template import template
+from edge.privacy.protected_keys import CODE
 from edge.site.folder import POLICY_FILE, SITE_FILE
 
 TEMPLATE: Final = "street"
@@ -89,7 +90,8 @@ def make_fleet(
     Raises:
         UsageError: `authority` or `host` cannot be used.
         ConfigError: a file cannot be written, or `fleet.yaml` is there and wrong.
-        KeyFileError: a key is there already, or cannot be written.
+        KeyFileError: a key is there already, or cannot be written; `E_PASSPHRASE`: there is one
+            without a passphrase, and one was asked for.
     """
     if not is_id(authority):
         raise UsageError("--authority: use 1 to 40 of a-z, 0-9 and '-'")
@@ -103,6 +105,14 @@ def make_fleet(
         folder.mkdir(mode=0o755, exist_ok=True)
     if (fleet.ca / "ca.key").exists():
         made = CertificateAuthority.open(fleet.ca)
+        if passphrase is not None and not made.protected:
+            file = fleet.ca / "ca.key"
+            raise KeyFileError(
+                f"{file}: is there already, without a passphrase, and stays so; encrypt it with "
+                f"`openssl pkcs8 -topk8 -scrypt -in {file} -out {file}.new`, and rename {file}.new "
+                f"to {file.name}",
+                code=CODE,
+            )
     else:
         chosen = None if passphrase is None else passphrase()
         made = CertificateAuthority.make(fleet.ca, authority, now, chosen)

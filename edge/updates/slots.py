@@ -27,7 +27,7 @@ from edge.adapters.state.state_folder import storage_error
 from edge.errors import ModelError
 from edge.formats.atomic_files import sync_folder, write_file
 from edge.texts import LANGUAGES, words_problem
-from edge.updates.archive import REQUIREMENTS, unpack
+from edge.updates.archive import PRODUCT, REQUIREMENTS, unpack
 from edge.updates.problems import UpdateError, UpdateStateError
 from edge.updates.targets import Kind, TargetFacts, version_key
 
@@ -139,17 +139,31 @@ class Slot:
 def require_usable(archive: Path, facts: TargetFacts) -> None:
     """Refuse an archive that a box with this version of the program would refuse.
 
-    A release is not looked at: a box installs it to see whether it works.
+    Of a release only the list of wheels and the product's wheel are looked for: a box installs it
+    to see whether it works.
 
     Raises:
         UpdateError: the content is not usable, or the archive cannot be read.
     """
-    if (
-        facts.kind == "release" or not archive.is_file()
-    ):  # whoever copies it says that it is missing
-        return
+    if not archive.is_file():
+        return  # whoever copies it says that it is missing
+    check = _wheels if facts.kind == "release" else _CHECKS[facts.kind]
     with _explained(archive), tempfile.TemporaryDirectory() as folder:
-        _CHECKS[facts.kind](archive, Path(folder) / facts.version, facts.version)
+        check(archive, Path(folder) / facts.version, facts.version)
+
+
+def _wheels(archive: Path, folder: Path, version: str) -> None:
+    """Unpack a release; the list of its wheels and the product's wheel are there."""
+    names = _listed_wheels(archive, folder)
+    if not any(name.startswith(f"{PRODUCT}-{version}-") for name in names):
+        raise UpdateError(f"{archive.name}: has no wheel of {PRODUCT} {version}; pack it again")
+
+
+def _listed_wheels(archive: Path, folder: Path) -> tuple[str, ...]:
+    names = unpack(archive, folder)
+    if REQUIREMENTS not in names:
+        raise UpdateError(f"{archive.name}: has no {REQUIREMENTS}; have it made again")
+    return names
 
 
 def _program(archive: Path, folder: Path, version: str) -> None:
@@ -158,8 +172,7 @@ def _program(archive: Path, folder: Path, version: str) -> None:
     if wheels.exists():
         shutil.rmtree(wheels)
     try:
-        if REQUIREMENTS not in unpack(archive, wheels):
-            raise UpdateError(f"{archive.name}: has no {REQUIREMENTS}; have it made again")
+        _listed_wheels(archive, wheels)
         python = getattr(sys, "_base_executable", "") or sys.executable
         _run("venv", python, "-m", "venv", str(folder))
         _run(
@@ -188,7 +201,8 @@ def _weights(archive: Path, folder: Path, _version: str) -> None:
     try:
         entries = read_manifest(folder / MANIFEST_FILE).weights
     except ModelError as error:
-        raise UpdateError(f"{archive.name}: {error.message}") from None
+        told = error.message.removeprefix(f"{folder}/")
+        raise UpdateError(f"{archive.name}: {told}") from None
     named = {MANIFEST_FILE}
     for entry in entries:
         for file, digest in _digests(entry):

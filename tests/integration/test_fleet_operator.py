@@ -9,8 +9,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from edge.adapters.enrolment.enrolling import install_site
+from edge.adapters.host.system import random_bytes
 from edge.adapters.state.key_making import new_authority_keys
 from edge.errors import ConfigError
+from edge.fleet.making import make_fleet
 from tests.support.brokers import HOST, wait_until
 from tests.support.fleets import BOX, EnrollingBox, TestFleet, enrol, make_test_fleet, served
 from tests.support.product import product
@@ -82,6 +84,12 @@ def test_p10_the_fleets_private_key_may_have_a_passphrase_that_only_signing_need
             serialization.load_pem_private_key(key.read_bytes(), None)
         serialization.load_pem_private_key(key.read_bytes(), passphrase.encode())
     assert product(*again).status == 0, "what is there stays, and nobody is asked"
+    clear = tmp_path / "clear" / "ca" / "ca.key"
+    make_fleet(clear.parents[1], AUTHORITY, HOST, datetime.now(timezone.utc), random_bytes)
+    before = clear.read_bytes()
+    refused = product(*(clear.parents[1] if one == tmp_path / "other" else one for one in again))
+    assert (refused.status, clear.read_bytes()) == (7, before)
+    assert f"E_PASSPHRASE: {clear}: " in refused.err, "nobody believes that it is encrypted now"
     assert fleet.run("render").status == 0
 
     refused = fleet.run("serve", "--port", "0", *wrong)

@@ -28,11 +28,11 @@ from edge.adapters.state.list_store import ListStore
 from edge.adapters.state.outbox import Outbox
 from edge.adapters.state.suspension_store import SuspensionStore
 from edge.authority.list_sender import Waiting
-from edge.authority.list_spreading import _collect
+from edge.authority.list_spreading import _collect, spread_list
 from edge.box.delivery import message_handlers
 from edge.box.list_receiving import ListReceiver
 from edge.cli.lists_shared import read_shared
-from edge.errors import ExitCode
+from edge.errors import ExitCode, PublishError
 from edge.formats.signing import SigningKey
 from edge.policy.list_answer import ListAnswer, sign_answer
 from edge.policy.shared_lists import MANIFESTS_NAME
@@ -415,6 +415,34 @@ def test_all_manifests_are_sent_before_the_broker_acknowledges_one(zone: Zone) -
         zone.broker.port = direct
     assert "E_LIST_UNANSWERED: 2 of 2 boxes" in done.err, "the broker took both"
     assert f"  {SITE}/box-2  no answer yet\n" in done.out
+
+
+def test_what_was_answered_is_told_though_the_broker_ends(zone: Zone) -> None:
+    shared = read_shared(zone.build())
+    zone.box("box-1", FolderBodies(zone.folder / "shared"))
+    topics = BoxTopics(SITE, "box-1", frozenset(), frozenset({LIST}))
+    options = BrokerOptions(zone.broker.host, zone.broker.port, "office")
+    boxes = {(SITE, name): one.box_public for name, one in zone.parties.items()}
+    looks = 0
+
+    def ends_the_broker() -> bool:
+        """The answer was delivered to all: to `seen`, and by the next looks to the sender."""
+        nonlocal looks
+        looks += looks > 0 or seen.receive(0) is not None
+        if looks == 5:
+            zone.broker.kill()
+        return False
+
+    with BrokerLink.open(replace(options, client_id="seen")) as seen:
+        seen.subscribe([topics.list_answer])
+        waiting = Waiting(60, ends_the_broker)
+        spread = spread_list(options, shared, boxes, waiting, lambda _: None)
+        with pytest.raises(PublishError) as refused:
+            spread.require_all()
+        seen.abort()
+    assert (set(spread.in_force), spread.silent) == ({(SITE, "box-1")}, ((SITE, "box-2"),))
+    assert f"1 of 2 boxes ({SITE}/box-2) had not answered" in refused.value.message
+    assert "connection" in refused.value.message
 
 
 def test_a_box_that_is_away_is_named(zone: Zone) -> None:

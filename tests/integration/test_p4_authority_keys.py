@@ -11,14 +11,23 @@ from typing import Any
 import pytest
 
 from edge.adapters.state.key_making import new_authority_keys, rotate_authority_keys
+from edge.box import Recording, require_open
 from edge.box.assembly import load_parts
 from edge.errors import KeyFileError
 from edge.policy.change import ChangeEffect
 from edge.policy.diff import changes
 from edge.policy.model import Policy
 from edge.site.folder import load_site_folder, read_policy
-from tests.support.product import verb
-from tests.support.sites import AUTHORITY, MadeSite, make_site, policy, sign_site, write_yaml
+from tests.support.product import CLIPS, verb
+from tests.support.sites import (
+    AUTHORITY,
+    CAMERA,
+    MadeSite,
+    make_site,
+    policy,
+    sign_site,
+    write_yaml,
+)
 
 NOW = datetime(2026, 11, 29, tzinfo=timezone.utc)
 
@@ -83,6 +92,19 @@ def test_p4_a_box_takes_no_key_of_an_authority_that_the_signed_policy_does_not_n
     require_refused(made, genuine)
     put(made, naming(*both))
     assert load_parts(load_site_folder(made.folder)).authorities[AUTHORITY].digests == tuple(both)
+
+
+def test_p4_a_running_box_keeps_its_keys_when_the_new_ones_are_not_named(
+    made: MadeSite, tmp_path: Path
+) -> None:
+    put(made, naming(*shown(made.authority_keys)))
+    sources = [Recording(CAMERA, CLIPS / "street_day.mp4", None)]
+    require_open(load_site_folder(made.folder), sources)
+    stranger = new_authority_keys(tmp_path / "stranger", AUTHORITY, NOW)
+    shutil.copy(stranger, made.folder / "keys" / f"{AUTHORITY}.public.json")
+    with pytest.raises(KeyFileError) as refused:
+        require_open(load_site_folder(made.folder), sources)  # as SIGHUP does before it reloads
+    assert refused.value.code == "E_AUTHORITY_KEYS"
 
 
 def test_p4_naming_the_keys_of_an_authority_needs_the_signatures_of_a_widening(

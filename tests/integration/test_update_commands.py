@@ -16,7 +16,7 @@ from edge.adapters.state.key_making import new_box_keys
 from edge.adapters.state.state_folder import StateLock
 from edge.formats.timestamps import utc_text
 from edge.texts import LANGUAGES
-from edge.updates.archive import pack_files
+from edge.updates.archive import pack_files, pack_release
 from tests.integration.test_json_documents import DOCUMENTED
 from tests.support.desk_fleets import put
 from tests.support.desks import make_desk
@@ -96,9 +96,36 @@ def test_what_a_box_would_refuse_is_not_offered(
     assert says in office.run(*add, status=3)
     assert not (office.pending / "targets.json").exists(), "nothing waits for a signature"
     assert not list((office.repo / "public").rglob("*.zip")), "nothing is served"
+    if kind == "weights":
+        (tmp_path / "bad").mkdir()
+        (bad := tmp_path / "bad" / "manifest.toml").write_text("x")
+        pack_files([bad], tmp_path / "bad.zip")
+        told = office.run(*add[:3], tmp_path / "bad.zip", *add[4:], status=3)
+        assert "bad.zip: manifest.toml: not valid TOML" in told, "no folder that is gone by now"
     file.write_bytes(right)
     pack_files(sorted(folder.iterdir()), archive)
     assert f"{kind}/1.0.0" in office.run(*add)
+
+
+def test_a_release_without_its_wheel_is_not_offered(office: Commands, tmp_path: Path) -> None:
+    archive, folder = tmp_path / "release.zip", tmp_path / "content"
+    wheel = folder / "edge_anpr-1.0.0-py3-none-any.whl"
+    folder.mkdir()
+    wheel.write_bytes(b"a wheel")
+
+    def added(version: str, status: int) -> str:
+        options = ("--version", version, "--platform", "cp311-linux_x86_64")
+        return office.run("release", "add", office.repo, archive, *options, status=status)
+
+    archive.write_bytes(b"not a ZIP")
+    assert "damaged, or no ZIP" in added("1.0.0", 3)
+    pack_files([wheel], archive)
+    assert "has no requirements.txt" in added("1.0.0", 3)
+    archive.unlink()
+    pack_release([wheel], "1.0.0", archive)
+    assert "has no wheel of edge_anpr 2.0.0" in added("2.0.0", 3)
+    assert not (office.pending / "targets.json").exists(), "the version is not used up"
+    assert "release/1.0.0" in added("1.0.0", 0)
 
 
 def test_a_halted_wave_goes_on_by_command_only(box: BoxWithUpdates, office: Commands) -> None:

@@ -148,7 +148,7 @@ def install_site(site: Path, files: Mapping[str, bytes]) -> tuple[str, ...]:
 def _require_same_authorities(site: Path, files: Mapping[str, bytes]) -> None:
     """Refuse other keys of an authority: the box would seal plates to whoever has sent them.
 
-    The policy names the file only, so its signatures do not cover the keys.
+    The policy's signatures cover the keys only where it names them (`key_sha256`).
 
     Raises:
         KeyFileError: such keys came.
