@@ -22,7 +22,8 @@ def test_a_small_fleet_loses_and_doubles_nothing_while_servers_are_killed(
 ) -> None:
     line = [
         "fleet", "--hits", "1000", "--sessions", "100", "--brokers", "1", "--rate", "250",
-        "--kill-consumers", "1", "--kill-brokers", "1", "--kill-databases", "1", "--entries", "40", "--receipt-wait", "8",
+        "--kill-consumers", "1", "--kill-brokers", "1", "--kill-databases", "1", "--entries", "40",
+        "--receipt-wait", "8",
         "--cache", str(tmp_path / "cache"), "--plot", str(tmp_path / "plot.svg"), "--json",
     ]  # fmt: skip
     status = main(line)
