@@ -15,7 +15,9 @@ from edge.adapters.broker.publisher import PublisherLimits
 from edge.authority.store import HitStore
 from edge.desk import accounts
 from edge.desk.folder import DeskFolder
+from edge.desk.store import database
 from tests.support.brokers import MOSQUITTO, Broker, Mosquitto
+from tests.support.desk_tables import QuickTables
 from tests.support.desk_web import opened
 from tests.support.desks import make_desk
 from tests.support.disks import small_tmpfs
@@ -72,6 +74,15 @@ def real_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accounts, "_HASHER", PasswordHasher())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_tables() -> Iterator[None]:
+    """The tables of desks, made by all their versions once, and then used again."""
+    real = database._upgrade
+    database._upgrade = QuickTables(real)
+    yield
+    database._upgrade = real
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
     """A running PostgreSQL; skips where there is none."""
@@ -83,9 +94,9 @@ def postgres_server() -> Iterator[Postgres]:
 
 @pytest.fixture
 def postgres(postgres_server: Postgres) -> Iterator[Postgres]:
-    """A running PostgreSQL that loses the test's databases when the test ends."""
+    """A running PostgreSQL that empties the test's databases when the test ends."""
     yield postgres_server
-    postgres_server.drop_databases()
+    postgres_server.clear_databases()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

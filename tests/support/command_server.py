@@ -23,6 +23,7 @@ import tempfile
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,13 +38,14 @@ class CommandServer:
 
     Args:
         environment: of the server; a command has its own.
+        lacking: packages that its commands cannot import.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], lacking: Sequence[str] = ()) -> None:
         self._requests, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with its:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(its.fileno())],
+                [sys.executable, "-m", __name__, str(its.fileno()), *lacking],
                 env=dict(environment),
                 pass_fds=[its.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -100,13 +102,31 @@ def _number(told: bytes) -> int:
     return int.from_bytes(told, "big", signed=True)
 
 
-def _import_product() -> None:
-    """Import every module of the product."""
-    import edge
+class _NotInstalled(MetaPathFinder):
+    def __init__(self, packages: Sequence[str]) -> None:
+        self._packages = frozenset(packages)
 
-    for module in pkgutil.walk_packages(edge.__path__, "edge."):
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        if name.partition(".")[0] in self._packages:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+def refuse_to_import(packages: Sequence[str]) -> None:
+    """Let this process find no such package, as if it were not installed."""
+    sys.meta_path.insert(0, _NotInstalled(packages))
+
+
+def _import_product(lacking: Sequence[str]) -> None:
+    """Import every module of the product, or all that can be without some packages."""
+    import edge
+    from edge.errors import EdgeError
+
+    refuse_to_import(lacking)
+    failures = (ModuleNotFoundError, EdgeError) if lacking else ()
+    for module in pkgutil.walk_packages(edge.__path__, "edge.", onerror=lambda _name: None):
         if module.name.rpartition(".")[2] not in _NOT_IMPORTED:
-            importlib.import_module(module.name)
+            with contextlib.suppress(*failures):
+                importlib.import_module(module.name)
     gc.collect()
     gc.freeze()  # so that collections in commands leave these pages shared
 
@@ -173,6 +193,6 @@ def _run(arguments: list[str]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _import_product()
+    _import_product(sys.argv[2:])
     _arguments = _next_command(socket.socket(fileno=int(sys.argv[1])))
     _run(_arguments)
