@@ -62,25 +62,28 @@ def _needs_no_postgresql(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def quick_passphrases() -> Iterator[None]:
     """Hashes of passphrases that cost little; each names its cost, also for other processes."""
-    real = accounts._HASHER
-    accounts._HASHER = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-    yield
-    accounts._HASHER = real
+    with pytest.MonkeyPatch.context() as patch:
+        hash_with(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1), patch)
+        yield
 
 
 @pytest.fixture
 def real_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hashes of passphrases at the cost that the product uses."""
-    monkeypatch.setattr(accounts, "_HASHER", PasswordHasher())
+    hash_with(PasswordHasher(), monkeypatch)
+
+
+def hash_with(hasher: PasswordHasher, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(accounts, "_HASHER", hasher)
+    patch.setattr(accounts, "_NOBODYS_HASH", hasher.hash("the passphrase of nobody"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_tables() -> Iterator[None]:
     """The tables of desks, made by all their versions once, and then used again."""
-    real = database._upgrade
-    database._upgrade = QuickTables(real)
-    yield
-    database._upgrade = real
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "_upgrade", QuickTables(database._upgrade))
+        yield
 
 
 @pytest.fixture(scope="session")

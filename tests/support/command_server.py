@@ -62,8 +62,21 @@ class CommandServer:
         environment: Mapping[str, str],
         cwd: Path | None,
         timeout_s: float,
+        *,
+        program: str = "",
+        given: bytes = b"",
+        terminal: int | None = None,
     ) -> tuple[int, str, str]:
         """Run one command to its end; returns its status, standard output and standard error.
+
+        Args:
+            arguments: of the command.
+            environment: of the command, complete.
+            cwd: where it runs; None: where the tests run.
+            timeout_s: seconds after which it is killed.
+            program: the Python code that runs, as with `python -c`; empty: the product.
+            given: what it reads from standard input.
+            terminal: a terminal for standard input and standard error, which is then empty here.
 
         Raises:
             subprocess.TimeoutExpired: it did not end in time, and was killed.
@@ -72,15 +85,21 @@ class CommandServer:
             "arguments": list(arguments),
             "environment": dict(environment),
             "cwd": str(cwd or Path.cwd()),
+            "program": program,
+            "session": terminal is not None,
         }
         told, tells = os.pipe()
         with (
             tempfile.TemporaryFile() as out,
             tempfile.TemporaryFile() as err,
-            open(os.devnull, "rb") as nothing,  # noqa: PTH123 - a device
+            tempfile.TemporaryFile() if given else open(os.devnull, "r+b") as source,  # noqa: PTH123 - a device
             os.fdopen(told, "rb", buffering=0) as status,
         ):
-            streams = [nothing.fileno(), out.fileno(), err.fileno(), tells]
+            source.write(given)
+            source.seek(0)
+            streams = [source.fileno(), out.fileno(), err.fileno(), tells]
+            if terminal is not None:
+                streams[0] = streams[2] = terminal
             socket.send_fds(self._requests, [json.dumps(request).encode()], streams)
             os.close(tells)
             process = _number(status.read(_NUMBER))
@@ -131,8 +150,8 @@ def _import_product(lacking: Sequence[str]) -> None:
     gc.freeze()  # so that collections in commands leave these pages shared
 
 
-def _next_command(requests: socket.socket) -> list[str]:
-    """Wait for requests; returns in each command's own process, with its arguments."""
+def _next_command(requests: socket.socket) -> tuple[str, list[str]]:
+    """Wait for requests; returns in each command's own process, with its program and arguments."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # these processes are not waited for
     while True:
         data, streams, _, _ = socket.recv_fds(requests, _LARGEST, 4)
@@ -148,7 +167,9 @@ def _next_command(requests: socket.socket) -> list[str]:
             os.close(stream)
 
 
-def _become(request: dict[str, object], streams: Sequence[int]) -> list[str]:
+def _become(request: dict[str, object], streams: Sequence[int]) -> tuple[str, list[str]]:
+    if request["session"]:
+        os.setsid()
     for number, stream in enumerate(streams[:3]):
         os.dup2(stream, number)
     for stream in streams:
@@ -159,7 +180,7 @@ def _become(request: dict[str, object], streams: Sequence[int]) -> list[str]:
     assert isinstance(arguments, list)
     os.environ.clear()
     os.environ.update(environment)
-    return arguments
+    return str(request["program"]), arguments
 
 
 def _wait_for(command: int, streams: Sequence[int]) -> NoReturn:
@@ -172,13 +193,18 @@ def _wait_for(command: int, streams: Sequence[int]) -> NoReturn:
     os._exit(0)
 
 
-def _run(arguments: list[str]) -> NoReturn:
+def _run(program: str, arguments: list[str]) -> NoReturn:
     """Run a command, and end as Python does; but memory is not cleared, which would take 0.1 s."""
     from edge.cli import main
 
     status: str | int | None = 1
     try:
-        main(arguments)
+        if program:
+            sys.argv[:] = ["-c", *arguments]
+            exec(program, {"__name__": "__main__"})  # noqa: S102 - a test's own code
+            status = 0
+        else:
+            main(arguments)
     except SystemExit as left:
         status = left.code
     except BaseException:  # noqa: BLE001 - as the interpreter shows it
@@ -194,5 +220,4 @@ def _run(arguments: list[str]) -> NoReturn:
 
 if __name__ == "__main__":
     _import_product(sys.argv[2:])
-    _arguments = _next_command(socket.socket(fileno=int(sys.argv[1])))
-    _run(_arguments)
+    _run(*_next_command(socket.socket(fileno=int(sys.argv[1]))))
